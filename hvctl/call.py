@@ -1,0 +1,333 @@
+"""What is said to a host and what comes back: Call, Batch, Reply, and the Transport between."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from functools import cached_property
+from typing import Any, Literal, Protocol
+
+Row = Mapping[str, Any]
+"""A projected object: property path as selected -> JSON value. A property the host does not have is
+absent; one that reads null is None. Enums and Guids are text, TimeSpan is ticks of 100 ns (int),
+DateTime is UTC ISO 8601 text. A row of a call with `each` also has EACH. Scalars are {"": value}."""
+
+EACH = "$each"
+"""Key of a row that holds the value of the `each` parameter that the row answers."""
+
+
+class Secret:
+    """A value that only the transport may unwrap; prints as ***."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        return self._value
+
+    def __repr__(self) -> str:
+        return "***"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(("Secret", self._value))
+
+
+@dataclass(frozen=True)
+class Ref:
+    """Objects that another call of the same batch returned, passed on as objects.
+
+    `where` compares property paths as text, without case. Exactly one object must match, unless `many`;
+    with `many`, no match means that the call that needs them is not made and answers no rows.
+    `path` names a property of the object to pass instead of the object itself (nulls are dropped with `many`).
+    A property in `where` that no row has is refused, unless `lenient`: then a row without it matches.
+    """
+
+    call: Call
+    where: Mapping[str, str | int | bool] = field(default_factory=dict)
+    path: str = ""
+    many: bool = False
+    lenient: bool = False
+
+    def __hash__(self) -> int:
+        return hash((self.call, _frozen(self.where), self.path, self.many, self.lenient))
+
+
+@dataclass(frozen=True)
+class Map:
+    """A hashtable parameter; the only way a mapping may travel (README of the contract: never by accident)."""
+
+    items: Mapping[str, Value]
+
+    def __hash__(self) -> int:
+        return hash(_frozen(self.items))
+
+
+Value = None | bool | int | str | Secret | Ref | Map | Sequence["Value"]
+
+
+@dataclass(frozen=True)
+class Call:
+    """A cmdlet and its parameters as data; never text that PowerShell would parse.
+
+    `select`: property paths wanted of each row: "Name", "BandwidthSetting.MaximumBandwidth" (dotted over null
+    is null), "OperationalStatus[]" (a list of scalars), "BootOrder[BootType,Device.Id]" (a list of rows).
+    Empty: no rows are sent (the objects can still be referred to). "*": the row is the scalar itself.
+    `each`: the parameter whose list is passed one value at a time, one invocation each; a failure then belongs
+    to its value only.
+    `follow`: a property; the call is made again for each of its values in the rows that is text, not empty and
+    not asked for yet, until none is new (a chain of parent disks). Needs `each`.
+    """
+
+    cmdlet: str
+    params: Mapping[str, Value] = field(default_factory=dict)
+    select: tuple[str, ...] = ()
+    each: str | None = None
+    follow: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "params", {k: _tupled(v) for k, v in self.params.items()})
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.cmdlet, _frozen(self.params), self.select, self.each, self.follow))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __str__(self) -> str:
+        """As a person would type it; for reading only, it is never parsed."""
+        return " ".join([self.cmdlet, *(f"-{name} {_shown(value)}" for name, value in self.params.items())])
+
+    def refs(self) -> Iterator[Ref]:
+        """Every Ref in the parameters, outermost first."""
+        for value in self.params.values():
+            yield from _refs_in(value)
+
+    def with_params(self, **params: Value) -> Call:
+        return replace(self, params={**self.params, **params})
+
+
+@dataclass(frozen=True)
+class Guard:
+    """What must still be true on the host just before a step: `call` returns between `least` and `most` rows
+    that match `where`. A guard that fails fails the step; the step's call is not made."""
+
+    call: Call
+    where: Mapping[str, str | int | bool] = field(default_factory=dict)
+    least: int = 0
+    most: int = 0
+
+    def __hash__(self) -> int:
+        return hash((self.call, _frozen(self.where), self.least, self.most))
+
+
+@dataclass(frozen=True)
+class Task:
+    """One call within a batch. `needs`: ids of tasks that must have succeeded, otherwise it is skipped.
+    `job`: run with -AsJob and report progress; `limit_s`: a job that takes longer fails (error id "TimedOut")
+    and is left to itself."""
+
+    id: str
+    call: Call
+    needs: tuple[str, ...] = ()
+    guard: Guard | None = None
+    job: bool = False
+    limit_s: int | None = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Calls that travel together. "read": every task is tried, errors do not stop rows, may be sent again.
+    "change": sent at most once, journalled and locked on the host, a failed task stops those that need it."""
+
+    tasks: tuple[Task, ...]
+    mode: Literal["read", "change"] = "read"
+    deadline_s: int = 600
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One error record. `id` is FullyQualifiedErrorId, whole; `hresult` the first failing code found in the
+    exception chain or the message, as 0x8007…; `value` the `each` value it belongs to."""
+
+    id: str
+    category: str = ""
+    message: str = ""
+    type: str = ""
+    hresult: str | None = None
+    value: Any = None
+
+    @property
+    def kind(self) -> str:
+        """The id's first part: InvalidParameter, ObjectNotFound, … (domain 1.5)."""
+        return self.id.split(",", 1)[0]
+
+    def __str__(self) -> str:
+        return f"{self.message} [{self.id}]" if self.message else f"[{self.id}]"
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back for one task. `skipped` says why it was not tried; None: it was tried."""
+
+    rows: tuple[Row, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    skipped: str | None = None
+    warnings: tuple[str, ...] = ()
+    ms: int = 0
+
+    @property
+    def failure(self) -> Failure | None:
+        return self.failures[0] if self.failures else None
+
+    @property
+    def ok(self) -> bool:
+        return not self.failures and self.skipped is None
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened while a batch ran, as it happens."""
+
+    kind: Literal["start", "progress", "done", "skipped", "note"]
+    task: str = ""
+    percent: int | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class HostInfo:
+    """Who answered: the runner's hello. `os` is a key of the contract ("2012r2"), or None when the build is
+    not known to hvctl."""
+
+    computer: str
+    build: int
+    caption: str
+    os: str | None
+    powershell: str
+    language_mode: str
+    culture: str = ""
+    user: str = ""
+
+
+class Transport(Protocol):
+    """The one seam to a host. A transport belongs to one thread."""
+
+    def run(self, batch: Batch, on_event: Callable[[Event], None] = ...) -> list[Reply]:
+        """One Reply per task, in the order of the tasks. Raises TransportError, never anything else."""
+        ...
+
+    def info(self) -> HostInfo:
+        """Of the host that answered; contacts it if nothing was run yet. Raises TransportError."""
+        ...
+
+    def stop(self) -> None:
+        """Ask that the running batch ends after its current step; from any thread. Twice: end it now."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class TransportError(Exception):
+    """The host could not be asked, or what became of a batch is not known.
+
+    `executed`: "no" nothing of the batch ran; "unknown" some of it may have. `replies` are those that arrived
+    before the fault, by task id.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        executed: Literal["no", "unknown"] = "no",
+        hint: str = "",
+        replies: Mapping[str, Reply] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.executed = executed
+        self.hint = hint
+        self.replies = dict(replies or {})
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return tuple((k, _frozen(v)) for k, v in value.items())
+    if isinstance(value, list | tuple):
+        return tuple(_frozen(v) for v in value)
+    return value
+
+
+def _tupled(value: Any) -> Any:
+    return tuple(_tupled(v) for v in value) if isinstance(value, list | tuple) else value
+
+
+def _refs_in(value: Any) -> Iterator[Ref]:
+    if isinstance(value, Ref):
+        yield value
+    elif isinstance(value, Map):
+        for inner in value.items.values():
+            yield from _refs_in(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _refs_in(inner)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return f"${str(value).lower()}"
+    if value is None:
+        return "$null"
+    if isinstance(value, str):
+        return value if value.isalnum() else "'" + value.replace("'", "''") + "'"
+    if isinstance(value, Ref):
+        where = ", ".join(f"{k}={v}" for k, v in value.where.items())
+        inner = f"({value.call})" + (f"[{where}]" if where else "")
+        return inner + (f".{value.path}" if value.path else "")
+    if isinstance(value, Map):
+        return "@{" + "; ".join(f"{k} = {_shown(v)}" for k, v in value.items.items()) + "}"
+    if isinstance(value, list | tuple):
+        return ", ".join(_shown(v) for v in value)
+    return str(value)
+
+
+# --- the same values as JSON, for saved plans and recordings -------------------------------------------------
+
+_CLASSES: dict[str, type] = {"ref": Ref, "map": Map, "call": Call, "guard": Guard, "task": Task}
+
+
+def to_json(value: Any) -> Any:
+    """A JSON value that `from_json` turns back into an equal one. A Secret cannot be saved: TypeError."""
+    if isinstance(value, Secret):
+        raise TypeError("a secret cannot be written to a file")
+    if is_dataclass(value) and not isinstance(value, type):
+        name = next(k for k, v in _CLASSES.items() if v is type(value))
+        body = {f.name: to_json(getattr(value, f.name)) for f in fields(value)}
+        return {f"${name}": {k: v for k, v in body.items() if v not in (None, {}, [], False, "")}}
+    if isinstance(value, Mapping):
+        return {str(k): to_json(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_json(v) for v in value]
+    return value
+
+
+def from_json(data: Any) -> Any:
+    """The inverse of `to_json`; lists come back as tuples. Raises ValueError for what it does not know."""
+    if isinstance(data, Mapping):
+        if len(data) == 1 and (key := next(iter(data))).startswith("$") and key[1:] in _CLASSES:
+            try:
+                return _CLASSES[key[1:]](**{k: from_json(v) for k, v in data[key].items()})
+            except TypeError as error:
+                raise ValueError(f"not a {key[1:]}: {json.dumps(data)[:80]}") from error
+        return {k: from_json(v) for k, v in data.items()}
+    if isinstance(data, list):
+        return tuple(from_json(v) for v in data)
+    return data
