@@ -40,6 +40,24 @@ class Secret:
         return hash(("Secret", self._value))
 
 
+class Null:
+    """Passed as $null on purpose (Set-VMDvdDrive -Path $null ejects); a plain None leaves the parameter out."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "$null"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Null)
+
+    def __hash__(self) -> int:
+        return hash(Null)
+
+
+NULL = Null()
+
+
 @dataclass(frozen=True)
 class Ref:
     """Objects that another call of the same batch returned, passed on as objects.
@@ -70,7 +88,7 @@ class Map:
         return hash(_frozen(self.items))
 
 
-Value = None | bool | int | str | Secret | Ref | Map | Sequence["Value"]
+Value = None | bool | int | str | Null | Secret | Ref | Map | Sequence["Value"]
 
 
 @dataclass(frozen=True)
@@ -81,7 +99,7 @@ class Call:
     is null), "OperationalStatus[]" (a list of scalars), "BootOrder[BootType,Device.Id]" (a list of rows).
     Empty: no rows are sent (the objects can still be referred to). "*": the row is the scalar itself.
     `each`: the parameter whose list is passed one value at a time, one invocation each; a failure then belongs
-    to its value only.
+    to its value only. Refs with `many` inside the list are spread; values equal but for case are asked once.
     `follow`: a property; the call is made again for each of its values in the rows that is text, not empty and
     not asked for yet, until none is new (a chain of parent disks). Needs `each`.
     """
@@ -308,6 +326,8 @@ def to_json(value: Any) -> Any:
     """A JSON value that `from_json` turns back into an equal one. A Secret cannot be saved: TypeError."""
     if isinstance(value, Secret):
         raise TypeError("a secret cannot be written to a file")
+    if isinstance(value, Null):
+        return {"$null": True}
     if is_dataclass(value) and not isinstance(value, type):
         name = next(k for k, v in _CLASSES.items() if v is type(value))
         body = {f.name: to_json(getattr(value, f.name)) for f in fields(value)}
@@ -322,6 +342,8 @@ def to_json(value: Any) -> Any:
 def from_json(data: Any) -> Any:
     """The inverse of `to_json`; lists come back as tuples. Raises ValueError for what it does not know."""
     if isinstance(data, Mapping):
+        if data == {"$null": True}:
+            return NULL
         if len(data) == 1 and (key := next(iter(data))).startswith("$") and key[1:] in _CLASSES:
             try:
                 return _CLASSES[key[1:]](**{k: from_json(v) for k, v in data[key].items()})

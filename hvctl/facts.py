@@ -1,0 +1,183 @@
+"""Queries of all resources, merged into one batch; and the answers, looked up by the query that asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from hvctl.call import EACH, Batch, Call, Failure, HostInfo, Map, Ref, Reply, Row, Task
+from hvctl.contract import OS
+
+ABSENT_CMDLET = ("CommandNotFoundException", "CouldNotAutoLoadModule")
+"""Error ids of a cmdlet that this version of Windows does not have."""
+
+
+class UnreadableError(Exception):
+    """A query that the question rests on was not answered."""
+
+    def __init__(self, call: Call, failure: Failure | None) -> None:
+        super().__init__(f"{call.cmdlet} was not answered" + (f": {failure}" if failure else ""))
+        self.call = call
+        self.failure = failure
+
+
+def merged(queries: Iterable[Call]) -> tuple[Call, ...]:
+    """The fewest calls that answer all queries: those that differ only in `select` or in the values of `each`
+    become one, and every Ref points at the merged call."""
+    found: dict[Any, Call] = {}
+    for query in _with_sources(queries):
+        key = _key(query)
+        found[key] = _union(found[key], query) if key in found else query
+    return tuple(_rewired(call, found) for call in found.values())
+
+
+def read_batch(queries: Iterable[Call], deadline_s: int = 600) -> Batch:
+    """The merged queries as one read batch; tasks "q0", "q1", … in the order of `merged`."""
+    tasks = tuple(Task(f"q{n}", call) for n, call in enumerate(merged(queries)))
+    return Batch(tasks, "read", deadline_s)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What one host answered. Never asks again."""
+
+    os: OS
+    info: HostInfo
+    replies: Mapping[Call, Reply]
+    _keyed: dict[Any, Reply] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _grouped: dict[Any, Mapping[str, tuple[Row, ...]]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    def __post_init__(self) -> None:
+        self._keyed.update({_key(call): reply for call, reply in self.replies.items()})
+
+    @classmethod
+    def of(cls, os: OS, info: HostInfo, batch: Batch, replies: Iterable[Reply]) -> Facts:
+        return cls(os, info, {t.call: r for t, r in zip(batch.tasks, replies, strict=True)})
+
+    def reply(self, query: Call) -> Reply:
+        """The answer to a query; of a query with `each`, only what belongs to its own values."""
+        reply = self._keyed.get(_key(query))
+        if reply is None:
+            raise KeyError(f"never asked: {query}")
+        if query.each is None or query.follow is not None:
+            return reply
+        asked = {str(v).casefold() for v in _listed(query.params.get(query.each)) if not isinstance(v, Ref)}
+        return replace(
+            reply,
+            rows=tuple(r for r in reply.rows if str(r.get(EACH)).casefold() in asked),
+            failures=tuple(f for f in reply.failures if f.value is None or str(f.value).casefold() in asked),
+        )
+
+    def rows(self, query: Call) -> tuple[Row, ...]:
+        """The rows of a query. A cmdlet that this Windows does not have has none.
+        Raises UnreadableError if it was not answered at all."""
+        reply = self.reply(query)
+        if not reply.rows and not reply.ok:
+            if reply.failure and any(word in reply.failure.kind for word in ABSENT_CMDLET):
+                return ()
+            raise UnreadableError(query, reply.failure)
+        return reply.rows
+
+    def by(self, query: Call, column: str) -> Mapping[str, tuple[Row, ...]]:
+        """The rows of a query by one of their columns, case-folded."""
+        key = (_key(query), column)
+        if key not in self._grouped:
+            groups: dict[str, list[Row]] = {}
+            for row in self.rows(query):
+                groups.setdefault(str(row.get(column)).casefold(), []).append(row)
+            self._grouped[key] = {k: tuple(v) for k, v in groups.items()}
+        return self._grouped[key]
+
+    def of_key(self, query: Call, column: str, value: object) -> tuple[Row, ...]:
+        return self.by(query, column).get(str(value).casefold(), ())
+
+
+def differences(before: Facts, now: Facts) -> list[str]:
+    """What reads otherwise now, one line each; empty if nothing a plan rests on has changed."""
+    lines: list[str] = []
+    for call, reply in before.replies.items():
+        try:
+            other = now.reply(call)
+        except KeyError:
+            lines.append(f"{call.cmdlet}: is no longer asked")
+            continue
+        lines += _row_differences(call, reply, other)
+    return lines
+
+
+def _row_differences(call: Call, before: Reply, now: Reply) -> list[str]:
+    if before.rows == now.rows:
+        return [] if before.ok == now.ok else [f"{call.cmdlet}: {now.failure or 'answers again'}"]
+    names = [_row_name(row) for row in (*before.rows, *now.rows)]
+    lines = []
+    for name in dict.fromkeys(names):
+        old = [r for r in before.rows if _row_name(r) == name]
+        new = [r for r in now.rows if _row_name(r) == name]
+        if old == new:
+            continue
+        label = f"{call.cmdlet} {name}".rstrip()
+        if len(old) == len(new) == 1:
+            keys = [k for k in {**old[0], **new[0]} if old[0].get(k) != new[0].get(k)]
+            lines += [f"{label}: {k} {old[0].get(k)} → {new[0].get(k)}" for k in keys]
+        else:
+            lines.append(f"{label}: " + ("is new" if not old else "is gone" if not new else "differs"))
+    return lines
+
+
+def _row_name(row: Row) -> str:
+    parts = [row.get("VMName"), row.get("Name") or row.get("Path") or row.get(EACH) or row.get("Id")]
+    return " ".join(str(p) for p in parts if p)
+
+
+def _with_sources(queries: Iterable[Call]) -> Iterable[Call]:
+    """Each query after the calls its Refs need, so that they are asked in the same batch."""
+    for query in queries:
+        for ref in query.refs():
+            yield from _with_sources([ref.call])
+        yield query
+
+
+def _key(value: Any) -> Any:
+    if isinstance(value, Call):
+        params = tuple(
+            (name, () if name == value.each else _key(given)) for name, given in sorted(value.params.items())
+        )
+        return ("call", value.cmdlet, params, value.each, value.follow)
+    if isinstance(value, Ref):
+        return ("ref", _key(value.call), _key(value.where), value.path, value.many)
+    if isinstance(value, Map):
+        return ("map", _key(value.items))
+    if isinstance(value, Mapping):
+        return tuple((k, _key(v)) for k, v in sorted(value.items()))
+    if isinstance(value, list | tuple):
+        return tuple(_key(v) for v in value)
+    return (type(value).__name__, value)
+
+
+def _union(one: Call, other: Call) -> Call:
+    params = dict(one.params)
+    if one.each is not None:
+        values = [*_listed(one.params.get(one.each)), *_listed(other.params.get(one.each))]
+        seen: dict[Any, Any] = {}
+        for value in values:
+            seen.setdefault(_key(value.casefold() if isinstance(value, str) else value), value)
+        params[one.each] = tuple(seen.values())
+    return replace(one, params=params, select=tuple(dict.fromkeys((*one.select, *other.select))))
+
+
+def _rewired(call: Call, found: Mapping[Any, Call]) -> Call:
+    def swap(value: Any) -> Any:
+        if isinstance(value, Ref):
+            return replace(value, call=_rewired(found[_key(value.call)], found))
+        if isinstance(value, tuple):
+            return tuple(swap(v) for v in value)
+        return value
+
+    return replace(call, params={name: swap(value) for name, value in call.params.items()})
+
+
+def _listed(value: Any) -> tuple[Any, ...]:
+    return value if isinstance(value, tuple) else () if value is None else (value,)

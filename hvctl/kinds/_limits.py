@@ -1,0 +1,54 @@
+"""Hyper-V's maximums per version of Windows Server (domain 21), as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hvctl.contract import OS
+
+_GB, _TB = 1024**3, 1024**4
+
+
+def _row(*values: int) -> Mapping[OS, int]:
+    versions: tuple[OS, ...] = ("2012", "2012r2", "2016", "2019", "2022", "2025")
+    return dict(zip(versions, values, strict=True))
+
+
+# Sources: the article's tables (2012, 2012 R2), TechNet jj680093, Microsoft's "maximum scale limits" (2016 on).
+LIMITS: Mapping[str, Mapping[OS, int]] = {
+    "processors, generation 1": _row(64, 64, 64, 64, 64, 64),
+    "processors, generation 2": _row(0, 64, 240, 240, 1024, 2048),
+    "memory, generation 1": _row(_TB, _TB, _TB, _TB, _TB, _TB),
+    "memory, generation 2": _row(0, _TB, 12 * _TB, 12 * _TB, 240 * _TB, 240 * _TB),
+    "network adapters, generation 1": _row(8, 8, 8, 8, 8, 8),
+    "network adapters, generation 2": _row(0, 8, 8, 64, 64, 64),
+    "legacy network adapters": _row(4, 4, 4, 4, 4, 4),
+    "SCSI controllers": _row(4, 4, 4, 4, 4, 4),
+    "disks per SCSI controller": _row(64, 64, 64, 64, 64, 64),
+    "checkpoints": _row(50, 50, 50, 50, 50, 50),
+    "VHDX": _row(*(64 * _TB,) * 6),
+    "VHD": _row(*(2040 * _GB,) * 6),
+}
+
+DEFAULT_VM_VERSION: Mapping[OS, str] = {
+    "2012": "4.0",
+    "2012r2": "5.0",
+    "2016": "8.0",
+    "2019": "9.0",
+    "2022": "10.0",
+    "2025": "12.0",
+}
+"""Configuration version of a new VM (domain 1.1)."""
+
+
+def limit(what: str, os: OS) -> int:
+    return LIMITS[what][os]
+
+
+def version_at_least(version: str, other: str) -> bool:
+    """Configuration versions compare by number: 10.0 is above 9.0."""
+    return _numbers(version) >= _numbers(other)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdigit())

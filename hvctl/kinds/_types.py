@@ -1,0 +1,282 @@
+"""Values as users write them and as Hyper-V has them: sizes, rates, paths, words, MAC addresses."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+from hvctl.call import Value
+from hvctl.resource import Plain
+from hvctl.source import suggest
+
+KB, MB, GB, TB = 1024, 1024**2, 1024**3, 1024**4
+_SIZES = {"": 1, "B": 1, "KB": KB, "MB": MB, "GB": GB, "TB": TB, "PB": 1024**5}
+_RATES = {"": 1, "bps": 1, "kbps": 10**3, "mbps": 10**6, "gbps": 10**9, "tbps": 10**12}
+_TIMES = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+_NUMBER = re.compile(r"^\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*$")
+
+
+def _amount(value: Any, units: dict[str, int], what: str, example: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise ValueError(f"{what} is a number or a text such as {example}")
+    if isinstance(value, int):
+        if value < 0:
+            raise ValueError(f"{what} cannot be negative")
+        return value
+    match = _NUMBER.match(value)
+    unit = (match[2] if match else "").casefold()
+    factor = next((f for name, f in units.items() if name.casefold() == unit), None)
+    if match is None or factor is None:
+        known = ", ".join(u for u in units if u)
+        raise ValueError(f"{value!r} is no {what}; write a number and one of {known}, such as {example}")
+    try:
+        amount = Decimal(match[1]) * factor
+    except InvalidOperation as error:
+        raise ValueError(f"{value!r} is no {what}") from error
+    if amount != int(amount):
+        raise ValueError(f"{value!r} is no whole number of {'bytes' if units is _SIZES else 'units'}")
+    return int(amount)
+
+
+def shown_size(value: int) -> str:
+    for name in ("TB", "GB", "MB", "KB"):
+        if value >= _SIZES[name] and value * 4 % _SIZES[name] == 0:
+            return f"{value / _SIZES[name]:,.2f}".rstrip("0").rstrip(".") + f" {name}"
+    return f"{value:,} bytes"
+
+
+class _SizeCodec(Plain):
+    def show(self, value: Any) -> str:
+        return shown_size(value) if isinstance(value, int) else super().show(value)
+
+
+class _RateCodec(Plain):
+    """Bits per second; null and 0 both mean that none is set (domain 9.1)."""
+
+    def read(self, value: Any) -> Any:
+        return value or 0
+
+    def write(self, value: Any) -> Value:
+        return value or 0
+
+    def same(self, now: Any, wanted: Any) -> bool:
+        return (now or 0) == (wanted or 0)
+
+    def show(self, value: Any) -> str:
+        if not value:
+            return "none"
+        for name, factor in (("Gbps", 10**9), ("Mbps", 10**6), ("kbps", 10**3)):
+            if value >= factor and value * 1000 % factor == 0:
+                return f"{value / factor:,.3f}".rstrip("0").rstrip(".") + f" {name}"
+        return f"{value:,} bps"
+
+
+class _CountCodec(_RateCodec):
+    """A limit where null and 0 both mean none (IOPS, domain 8.4)."""
+
+    def show(self, value: Any) -> str:
+        return f"{value:,}" if value else "none"
+
+
+class _SecondsCodec(Plain):
+    """Seconds here, a TimeSpan there: ticks of 100 ns as read, text d.hh:mm:ss as sent."""
+
+    def read(self, value: Any) -> Any:
+        return value // 10_000_000 if isinstance(value, int) else value
+
+    def write(self, value: Any) -> Value:
+        days, rest = divmod(int(value), 86400)
+        return f"{days}.{rest // 3600:02}:{rest % 3600 // 60:02}:{rest % 60:02}"
+
+    def show(self, value: Any) -> str:
+        return shown_seconds(value) if isinstance(value, int) else super().show(value)
+
+
+def shown_seconds(value: int) -> str:
+    for name, factor in (("d", 86400), ("h", 3600), ("min", 60)):
+        if value and value % factor == 0:
+            return f"{value // factor} {name}"
+    return f"{value} s"
+
+
+class _OnOffCodec(Plain):
+    """OnOffState: On is 0 and Off is 1 (domain 1.4), so it is read by name, never by truth."""
+
+    def read(self, value: Any) -> Any:
+        return {"on": True, "off": False}.get(str(value).casefold(), value)
+
+    def write(self, value: Any) -> Value:
+        return "On" if value else "Off"
+
+
+class _NotCodec(Plain):
+    """A parameter that says the opposite of the property."""
+
+    def write(self, value: Any) -> Value:
+        return not value
+
+
+class _TextCodec(Plain):
+    """Text; line ends compare normalised (domain 23, trap 26)."""
+
+    def read(self, value: Any) -> Any:
+        return value or ""
+
+    def write(self, value: Any) -> Value:
+        return value or ""
+
+    def same(self, now: Any, wanted: Any) -> bool:
+        return _lines(now) == _lines(wanted)
+
+    def show(self, value: Any) -> str:
+        text = str(value or "").splitlines()
+        return "none" if not text else repr(text[0]) + (" …" if len(text) > 1 else "")
+
+
+class _PathCodec(Plain):
+    def same(self, now: Any, wanted: Any) -> bool:
+        return same_path(now, wanted)
+
+
+class _MacCodec(Plain):
+    def same(self, now: Any, wanted: Any) -> bool:
+        return bare_mac(str(now or "")) == bare_mac(str(wanted or ""))
+
+
+class _FoldCodec(Plain):
+    """Text that Hyper-V compares without case."""
+
+    def same(self, now: Any, wanted: Any) -> bool:
+        return str(now or "").casefold() == str(wanted or "").casefold()
+
+
+SIZE, RATE, COUNT, SECONDS = _SizeCodec(), _RateCodec(), _CountCodec(), _SecondsCodec()
+ON_OFF, NOT, TEXT, PATH, MAC, FOLD = (
+    _OnOffCodec(),
+    _NotCodec(),
+    _TextCodec(),
+    _PathCodec(),
+    _MacCodec(),
+    _FoldCodec(),
+)
+
+
+def _lines(value: Any) -> str:
+    return str(value or "").replace("\r\n", "\n").replace("\r", "\n").rstrip("\n")
+
+
+# --- words ------------------------------------------------------------------------------------------------------
+
+
+class Words(Plain):
+    """Words users write and Hyper-V's names for them; a codec, and the annotation that checks the word."""
+
+    def __init__(self, **names: str) -> None:
+        self.names = {word.rstrip("_"): name for word, name in names.items()}
+
+    def read(self, value: Any) -> Any:
+        found = (w for w, name in self.names.items() if name.casefold() == str(value).casefold())
+        return next(found, value)
+
+    def write(self, value: Any) -> Value:
+        return self.names[value]
+
+    def check(self, value: Any) -> Any:
+        if value is None or value in self.names:
+            return value
+        if isinstance(value, str) and value.casefold().replace("-", "_") in self.names:
+            return value.casefold().replace("-", "_")
+        raise ValueError(f"{value!r} is none of {', '.join(self.names)}" + _hint(str(value), self.names))
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {"enum": list(self.names)}
+
+
+def _hint(word: str, candidates: Any) -> str:
+    hint = suggest(word, candidates)
+    return f"; {hint}" if hint else ""
+
+
+# --- annotated types ---------------------------------------------------------------------------------------------
+
+
+def _flag(value: Any) -> Any:
+    words = {"yes": True, "on": True, "true": True, "no": False, "off": False, "false": False}
+    return words.get(value.casefold(), value) if isinstance(value, str) else value
+
+
+def _absolute(value: str) -> str:
+    if not re.match(r"^(?:[A-Za-z]:\\|\\\\[^\\]+\\[^\\]+)", value):
+        raise ValueError(
+            f"{value!r} is not an absolute Windows path; write it from the drive, such as 'D:\\VMs'"
+        )
+    if "/" in value:
+        raise ValueError(
+            f"{value!r} has a slash; Windows paths are written with backslashes, in single quotes"
+        )
+    if re.search(r'[<>|"?*]', value[3:]):
+        raise ValueError(f"{value!r} has a character that no Windows path can have")
+    return value
+
+
+def _mac(value: Any) -> Any:
+    bare = bare_mac(str(value))
+    if not re.fullmatch(r"[0-9A-F]{12}", bare):
+        raise ValueError(f"{value!r} is no MAC address; write twelve hex digits, such as '00-15-5D-01-02-03'")
+    return bare
+
+
+Flag = Annotated[bool, BeforeValidator(_flag)]
+Size = Annotated[int, BeforeValidator(lambda v: _amount(v, _SIZES, "size", "60GB"))]
+Rate = Annotated[int, BeforeValidator(lambda v: _amount(v, _RATES, "rate", "1Gbps"))]
+Seconds = Annotated[int, BeforeValidator(lambda v: _amount(v, _TIMES, "time", "90s or 5m"))]
+WindowsPath = Annotated[str, AfterValidator(_absolute)]
+MacAddress = Annotated[str, BeforeValidator(_mac)]
+
+
+def multiple_of(step: int, what: str) -> AfterValidator:
+    """For sizes that Hyper-V would round or refuse."""
+
+    def check(value: int) -> int:
+        if value % step:
+            raise ValueError(
+                f"{value:,} bytes is no multiple of {what}; nearest are "
+                f"{shown_size(value // step * step)} and {shown_size((value // step + 1) * step)}"
+            )
+        return value
+
+    return AfterValidator(check)
+
+
+# --- paths -------------------------------------------------------------------------------------------------------
+
+
+def path_key(path: str) -> str:
+    """A Windows path as it is compared: without case, `\\\\?\\`, doubled or trailing separators, trailing dots
+    and spaces of its parts (domain 8.3)."""
+    text = path.casefold().replace("/", "\\")
+    if text.startswith("\\\\?\\unc\\"):
+        text = "\\\\" + text[8:]
+    elif text.startswith("\\\\?\\"):
+        text = text[4:]
+    head = "\\\\" if text.startswith("\\\\") else ""
+    parts = [p.rstrip(". ") if p not in (".", "..") else p for p in text[len(head) :].split("\\")]
+    return head + "\\".join(p for p in parts if p)
+
+
+def same_path(one: Any, other: Any) -> bool:
+    return path_key(str(one or "")) == path_key(str(other or ""))
+
+
+def bare_mac(text: str) -> str:
+    return re.sub(r"[^0-9A-Za-z]", "", text).upper()

@@ -1,0 +1,167 @@
+"""What all kinds that sit within a VM share: finding the VM, its state, and what being off costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from hvctl.call import Call, Ref, Row
+from hvctl.facts import Facts, UnreadableError
+from hvctl.resource import Change, Finding, HeldBackError, Impact, Resource, State, Step, settings
+
+VMS = Call(
+    "Get-VM",
+    select=(
+        "Id",
+        "Name",
+        "State",
+        "Generation",
+        "Version",
+        "IsClustered",
+        "ReplicationMode",
+        "OperationalStatus[]",
+    ),
+)
+"""All VMs of the host: -Name takes wildcards and names are not unique, so all are fetched and compared here
+(domain 4.1)."""
+
+ALL_VMS = Ref(VMS, many=True)
+
+STEADY = ("Running", "Off", "Saved", "Paused")
+BUSY = {
+    "CreatingSnapshot": "a checkpoint is being made",
+    "DeletingSnapshot": "a checkpoint is being removed",
+    "MergingDisks": "disks are being merged",
+    "ExportingVirtualMachine": "it is being exported",
+    "MigratingVirtualMachine": "it is being migrated",
+    "BackingUpVirtualMachine": "it is being backed up",
+    "ModifyingUpVirtualMachine": "it is being modified",
+    "StorageMigrationPhaseOne": "its storage is being moved",
+    "StorageMigrationPhaseTwo": "its storage is being moved",
+}
+"""Operational states in which nothing may be changed (domain 1.4)."""
+
+
+def vm_row(name: str, facts: Facts) -> Row | None:
+    """The VM of that name, or None. Two of one name are nobody's wish: held back."""
+    rows = facts.of_key(VMS, "Name", name)
+    if len(rows) > 1:
+        ids = ", ".join(str(r["Id"]) for r in rows)
+        raise HeldBackError(f"there are {len(rows)} VMs named {name} ({ids})", "rename or remove one of them")
+    return rows[0] if rows else None
+
+
+def power(row: Row | None) -> str:
+    """Running, Off, Saved, Paused or a passing state's name; a VM that does not exist yet is Off."""
+    return str(row["State"]) if row else "Off"
+
+
+def generation(row: Row) -> int:
+    """Windows Server 2012 has no generations: all are of the first (observations 2)."""
+    return int(row.get("Generation") or 1)
+
+
+def check_steady(name: str, row: Row) -> None:
+    """Raise HeldBackError for a VM that is between states or that Hyper-V works on (domain 1.4, 4.4, 14.2)."""
+    state = power(row)
+    if state not in STEADY:
+        raise HeldBackError(f"{name} is in the state {state}", "run hvctl again when it has settled")
+    for status in row.get("OperationalStatus[]") or ():
+        if status in BUSY:
+            raise HeldBackError(
+                f"{name} cannot be changed while {BUSY[status]}", "run hvctl again when that is done"
+            )
+    if row.get("ReplicationMode") in ("Replica", "TestReplica", "ExtendedReplica"):
+        raise HeldBackError(
+            f"{name} is a replica; its settings belong to its primary", "change the primary instead"
+        )
+
+
+def vm_ref(name: str, facts: Facts) -> Ref:
+    """The VM object for a step: by Id; one that the plan itself makes, by its name among all."""
+    row = vm_row(name, facts)
+    if row is not None:
+        return Ref(Call("Get-VM", {"Id": row["Id"]}))
+    return Ref(Call("Get-VM"), {"Name": name})
+
+
+def off_impacts(owner: Resource, facts: Facts) -> frozenset[Impact]:
+    """What it means for this VM, now, that a change needs it off."""
+    state = power(vm_row(owner.key(), facts))
+    if state == "Off":
+        return frozenset({"online"})
+    cut = getattr(owner, "stop_method", None) == "turn_off"
+    # Saved: its memory would have to be thrown away first (domain 4.4), so it counts as data lost.
+    lost: frozenset[Impact] = frozenset({"destroy"}) if state == "Saved" or cut else frozenset()
+    return lost | {"restart"}
+
+
+class VmPart(Resource):
+    """A section of a VM. By default: one object per VM, always there, set by one call."""
+
+    within: ClassVar[str | None] = "vm"
+    query: ClassVar[Call]
+
+    @property
+    def vm(self) -> Resource:
+        if self.owner is None:
+            raise ValueError(f"{self.kind} stands outside a VM")
+        return self.owner
+
+    def queries(self) -> tuple[Call, ...]:
+        return (VMS, type(self).query)
+
+    def vm_row(self, facts: Facts) -> Row | None:
+        return vm_row(self.vm.key(), facts)
+
+    def rows(self, facts: Facts) -> tuple[Row, ...]:
+        """This VM's rows of the kind's query."""
+        vm = self.vm_row(facts)
+        return facts.of_key(type(self).query, "VMId", vm["Id"]) if vm else ()
+
+    def actual(self, facts: Facts) -> State | None:
+        if self.vm_row(facts) is None:
+            return None
+        rows = self.rows(facts)
+        if not rows:
+            raise UnreadableError(type(self).query, facts.reply(type(self).query).failure)
+        return self.read_settings(rows[0])
+
+    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
+        row = self.vm_row(facts)
+        if row is not None and changes:
+            check_steady(self.vm.key(), row)
+        yield from ()
+
+    def needs_off(self, field: str, now: Any, wanted: Any, facts: Facts) -> bool:
+        setting = settings(type(self)).get(field)
+        return bool(setting and setting.off)
+
+    def impacts(self, field: str, now: Any, wanted: Any, facts: Facts) -> frozenset[Impact]:
+        found = super().impacts(field, now, wanted, facts)
+        if self.needs_off(field, now, wanted, facts):
+            found = (found | off_impacts(self.vm, facts)) - {"online"} or frozenset({"online"})
+        return found
+
+    def step(
+        self,
+        cmdlet: str,
+        params: dict[str, Any],
+        text: str,
+        changes: tuple[Change, ...],
+        facts: Facts,
+        **more: Any,
+    ) -> Step:
+        """A step that serves these changes, off if one of them needs that."""
+        off = any(self.needs_off(c.field, c.now, c.wanted, facts) for c in changes)
+        return Step(Call(cmdlet, params), text, tuple(c.field for c in changes), off=off, **more)
+
+    def update(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Step]:
+        """One call with all changed settings: Hyper-V checks them against each other."""
+        arguments = self.arguments(changes)
+        if arguments:
+            params = {"VM": vm_ref(self.vm.key(), facts), **arguments}
+            yield self.step(self.setter, params, f"set the {self.kind} of {self.vm.key()}", changes, facts)
+
+    def create(self, facts: Facts) -> Iterator[Step]:
+        yield from self.update(self.as_changes(facts), facts)

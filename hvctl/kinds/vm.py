@@ -1,0 +1,364 @@
+"""A virtual machine: that it exists, its own settings, its power state (domain 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from hvctl.call import Call, Guard, Ref, Row
+from hvctl.contract import OS, at_least, title
+from hvctl.facts import Facts
+from hvctl.kinds._host import HOST, host_row
+from hvctl.kinds._limits import DEFAULT_VM_VERSION, version_at_least
+from hvctl.kinds._types import MB, ON_OFF, PATH, SIZE, TEXT, Flag, Seconds, Size, WindowsPath, Words
+from hvctl.kinds._vm import ALL_VMS, VMS, check_steady, off_impacts, power, vm_ref, vm_row
+from hvctl.resource import (
+    Bracket,
+    Change,
+    Finding,
+    HeldBackError,
+    Impact,
+    Resource,
+    Setting,
+    State,
+    Step,
+    properties,
+    settings,
+)
+
+START = Words(nothing="Nothing", start_if_running="StartIfRunning", start="Start")
+STOP = Words(turn_off="TurnOff", save="Save", shut_down="ShutDown")
+CHECKPOINTS = Words(
+    disabled="Disabled", production="Production", production_only="ProductionOnly", standard="Standard"
+)
+CRITICAL = Words(none="None", pause="Pause")
+STATES = Words(running="Running", off="Off", saved="Saved", paused="Paused")
+
+SERVICES = Call(
+    "Get-VMIntegrationService", {"VM": ALL_VMS}, select=("VMId", "Id", "Enabled", "PrimaryOperationalStatus")
+)
+SHUTDOWN = "9F8233AC-BE49-4C79-8EE3-E7E1985B2077"  # component GUID: names are localised (domain 11.1)
+METERING = "resource_metering"
+
+
+class VM(Resource):
+    """A virtual machine. It is found by its name, without case; hvctl takes over one that exists."""
+
+    kind: ClassVar[str] = "vm"
+    section: ClassVar[str] = "vms"
+    many: ClassVar[bool] = True
+    setter: ClassVar[str] = "Set-VM"
+    odd: ClassVar[frozenset[str]] = frozenset({"state", "generation", "version", "resource_metering"})
+
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+    ensure: Literal["present", "absent"] = "present"
+    exclusive: list[str] = Field(default_factory=list)
+    generation: Annotated[
+        int | None,
+        Field(ge=1, le=2),
+        Setting(
+            "Generation",
+            fixed="make a new VM of the other generation and attach the data disks; a boot disk "
+            "needs conversion inside (domain 5.2)",
+        ),
+    ] = None
+    version: Annotated[
+        str | None, Field(pattern=r"^\d+\.\d+$"), Setting("Version", off=True, costs=("destroy",))
+    ] = None
+    path: WindowsPath | None = None
+    state: Annotated[str | None, STATES, Setting("State", codec=STATES)] = None
+    stop_method: Literal["shutdown", "turn_off"] = "shutdown"
+    stop_timeout: Annotated[Seconds, Field(ge=10, le=86_400)] = 300
+    notes: Annotated[str | None, Setting("Notes", codec=TEXT)] = None
+    automatic_start_action: Annotated[str | None, START, Setting("AutomaticStartAction", codec=START)] = None
+    automatic_start_delay: Annotated[Seconds | None, Setting("AutomaticStartDelay")] = None
+    automatic_stop_action: Annotated[
+        str | None, STOP, Setting("AutomaticStopAction", codec=STOP, off=True)
+    ] = None
+    automatic_critical_error_action: Annotated[
+        str | None, CRITICAL, Setting("AutomaticCriticalErrorAction", codec=CRITICAL)
+    ] = None
+    automatic_critical_error_action_timeout: Annotated[
+        int | None, Field(ge=0), Setting("AutomaticCriticalErrorActionTimeout")
+    ] = None
+    checkpoint_type: Annotated[str | None, CHECKPOINTS, Setting("CheckpointType", codec=CHECKPOINTS)] = None
+    automatic_checkpoints: Annotated[Flag | None, Setting("AutomaticCheckpointsEnabled")] = None
+    checkpoint_path: Annotated[WindowsPath | None, Setting("SnapshotFileLocation", codec=PATH)] = None
+    smart_paging_path: Annotated[WindowsPath | None, Setting("SmartPagingFilePath", codec=PATH, off=True)] = (
+        None
+    )
+    lock_on_disconnect: Annotated[Flag | None, Setting("LockOnDisconnect", codec=ON_OFF)] = None
+    low_memory_mapped_io_space: Annotated[
+        Size | None, Field(ge=128 * MB, le=3584 * MB), Setting("LowMemoryMappedIoSpace", codec=SIZE, off=True)
+    ] = None
+    high_memory_mapped_io_space: Annotated[
+        Size | None, Setting("HighMemoryMappedIoSpace", codec=SIZE, off=True)
+    ] = None
+    guest_controlled_cache_types: Annotated[Flag | None, Setting("GuestControlledCacheTypes", off=True)] = (
+        None
+    )
+    resource_metering: Annotated[Flag | None, Setting("ResourceMeteringEnabled")] = None
+
+    def key(self) -> str:
+        return self.name
+
+    # --- rules ------------------------------------------------------------------------------------------------
+
+    def rules(self, os: OS) -> Iterator[Finding]:
+        if any(c in self.name for c in '\\/:*?"<>|'):
+            # New-VM and Export-VM make a folder of that name (domain 4.1).
+            yield Finding(
+                "name", f"{self.name!r} has a character that no folder name can have", "choose another name"
+            )
+        if self.generation == 2 and not at_least(os, "2012r2"):
+            yield Finding("generation", f"{title(os)} has no generation 2", "use generation 1")
+        if (
+            self.version is not None
+            and version_at_least(self.version, DEFAULT_VM_VERSION[os])
+            and (self.version != DEFAULT_VM_VERSION[os])
+        ):
+            yield Finding(
+                "version",
+                f"{title(os)} runs VMs up to version {DEFAULT_VM_VERSION[os]}",
+                f"use at most {DEFAULT_VM_VERSION[os]}",
+            )
+        if self.absent and self.parts:
+            yield Finding(
+                "ensure", "a VM that is to be absent cannot have sections", "remove them", "warning"
+            )
+
+    # --- looking ----------------------------------------------------------------------------------------------
+
+    def queries(self) -> tuple[Call, ...]:
+        own = properties(VM, *VMS.select, "ParentSnapshotId", "ConfigurationLocation")
+        return (Call("Get-VM", select=own), SERVICES, HOST)
+
+    def row(self, facts: Facts) -> Row | None:
+        host_row(facts)  # without rights Get-VM answers nothing: that would read as "not there" (domain 1.3)
+        return vm_row(self.name, facts)
+
+    def actual(self, facts: Facts) -> State | None:
+        row = self.row(facts)
+        return None if row is None else self.read_settings(row)
+
+    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
+        row = self.row(facts)
+        if row is None:
+            return
+        if changes or self.absent:
+            check_steady(self.name, row)
+        for change in changes:
+            if change.field == "version" and not version_at_least(str(change.wanted), str(change.now)):
+                yield Finding(
+                    "version",
+                    f"it is version {change.now}; there is no way back to {change.wanted}",
+                    "leave the version out or make the VM anew",
+                )
+            if change.field == "checkpoint_path" and row.get("ParentSnapshotId"):
+                yield Finding(
+                    "checkpoint_path",
+                    "it cannot be changed while the VM has checkpoints",
+                    "remove the checkpoints first",
+                )
+        if self.absent and row.get("IsClustered"):
+            yield Finding("", f"{self.name} is a clustered role", "remove the role from the cluster first")
+
+    # --- changing ---------------------------------------------------------------------------------------------
+
+    def impacts(self, field: str, now: Any, wanted: Any, facts: Facts) -> frozenset[Impact]:
+        if field == "state":
+            return self._state_impacts(str(now), str(wanted))
+        found = set(super().impacts(field, now, wanted, facts))
+        if settings(VM)[field].off:
+            found |= off_impacts(self, facts)
+        return frozenset(found - {"online"}) or frozenset({"online"})
+
+    def _state_impacts(self, now: str, wanted: str) -> frozenset[Impact]:
+        if wanted == "running" or (wanted == "paused" and now == "off"):
+            return frozenset({"online"})
+        lost: frozenset[Impact] = frozenset({"restart"})
+        if now == "saved" or (self.stop_method == "turn_off" and wanted == "off"):
+            lost |= {"destroy"}
+        return lost
+
+    def note(self, field: str, now: Any, wanted: Any, facts: Facts) -> str:
+        if field == "version":
+            return "there is no way back to an older version"
+        if field == "state" and now == "saved" and wanted == "off":
+            return "the saved memory is discarded"
+        return ""
+
+    def summary(self) -> str:
+        return f"generation {self.generation or 1}"
+
+    def create(self, facts: Facts) -> Iterator[Step]:
+        """New-VM and the undoing of what it adds by itself: an adapter, and on generation 1 a DVD drive
+        (domain 4.2)."""
+        params: dict[str, Any] = {"Name": self.name}
+        if at_least(facts.os, "2012r2"):
+            params["Generation"] = self.generation or 1
+        startup = next((getattr(p, "startup", None) for p in self.parts if p.kind == "memory"), None)
+        params |= {"MemoryStartupBytes": startup or 512 * MB, "NoVHD": True}
+        if self.path:
+            params["Path"] = self.path
+        if self.version and at_least(facts.os, "2016"):
+            params["Version"] = self.version
+        unique = Guard(
+            Call("Get-VM"), {"Name": self.name}, most=0
+        )  # a second VM of the name would be accepted
+        made = Step(Call("New-VM", params), f"make VM {self.name}", ("name", *self.written()), guard=unique)
+        yield made
+        vm = vm_ref(self.name, facts)
+        for noun in ("VMNetworkAdapter", "VMDvdDrive"):
+            found = Ref(Call(f"Get-{noun}", {"VM": vm}), many=True)
+            text = "remove the network adapter" if noun == "VMNetworkAdapter" else "remove the DVD drive"
+            yield Step(
+                Call(f"Remove-{noun}", {noun: found}),
+                f"{text} that New-VM adds to {self.name}",
+                needs=(made,),
+            )
+        done = ("generation", "version", "state")
+        rest = tuple(c for c in self.as_changes(facts) if c.field not in done)
+        yield from self._set(rest, facts, (made,))
+        if self.state in ("running", "paused"):
+            yield from self._start(facts, ("state",))
+        if self.state == "paused":
+            yield Step(Call("Suspend-VM", {"VM": vm}), f"pause {self.name}", ("state",), when="last")
+
+    def update(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Step]:
+        by_field = {c.field: c for c in changes}
+        state = by_field.pop("state", None)
+        version = by_field.pop("version", None)
+        if state:
+            yield from self._to(str(state.now), str(state.wanted), facts)
+        yield from self._set(tuple(by_field.values()), facts, ())
+        if version:
+            yield Step(
+                Call("Update-VMVersion", {"VM": vm_ref(self.name, facts), "Force": True}),
+                f"raise the version of {self.name}",
+                ("version",),
+                off=True,
+            )
+
+    def _set(self, changes: tuple[Change, ...], facts: Facts, needs: tuple[Step, ...]) -> Iterator[Step]:
+        vm = vm_ref(self.name, facts)
+        plain = tuple(c for c in changes if c.field != METERING)
+        if arguments := self.arguments(plain):
+            off = any(settings(VM)[c.field].off for c in plain)
+            yield Step(
+                Call("Set-VM", {"VM": vm, **arguments}),
+                f"set {self.name}",
+                tuple(c.field for c in plain),
+                needs=needs,
+                off=off,
+            )
+        for change in changes:
+            if change.field == METERING:
+                verb = "Enable" if change.wanted else "Disable"
+                yield Step(
+                    Call(f"{verb}-VMResourceMetering", {"VM": vm}),
+                    f"{verb.lower()} resource metering of {self.name}",
+                    (METERING,),
+                    needs=needs,
+                )
+
+    def remove(self, facts: Facts) -> Iterator[Step]:
+        """Disks stay: deleting a VHD is another wish."""
+        vm = vm_ref(self.name, facts)
+        row = vm_row(self.name, facts)
+        stop = tuple(self._stop(facts, ("ensure",))) if power(row) in ("Running", "Paused") else ()
+        yield from stop
+        yield Step(
+            Call("Remove-VM", {"VM": vm, "Force": True}),
+            f"remove VM {self.name}; its disks stay",
+            ("ensure",),
+            needs=stop,
+        )
+
+    def remove_impacts(self, facts: Facts) -> frozenset[Impact]:
+        return frozenset({"destroy"}) | (off_impacts(self, facts) - {"online"})
+
+    # --- power ------------------------------------------------------------------------------------------------
+
+    def bracket(self, facts: Facts) -> Bracket | None:
+        """Down, and from off to the wished state, or to what it was. What was saved stays off if nothing is
+        wished: its memory is gone with the saved state."""
+        now = power(vm_row(self.name, facts))
+        if now == "Off":
+            return None
+        wanted = self.state or {"Running": "running", "Paused": "paused"}.get(now, "off")
+        because = ("state",) if self.state and STATES.names[self.state] != now else ()
+        start = () if wanted == "off" else tuple(self._to("off", "running", facts))
+        then = {"paused": ("Suspend-VM", "pause"), "saved": ("Save-VM", "save")}.get(wanted)
+        if then:
+            call = Call(then[0], {"VM": vm_ref(self.name, facts)})
+            start = (*start, Step(call, f"{then[1]} {self.name}", because, when="last", needs=start))
+        return Bracket(tuple(self._stop(facts, because)), start)
+
+    def _to(self, now: str, wanted: str, facts: Facts) -> Iterator[Step]:
+        vm = vm_ref(self.name, facts)
+        because = ("state",)
+        if wanted == "running":
+            if now == "paused":
+                yield Step(Call("Resume-VM", {"VM": vm}), f"resume {self.name}", because, when="last")
+            else:
+                yield from self._start(facts, because)
+        elif wanted == "off":
+            yield from self._stop(facts, because)
+        elif wanted == "saved":
+            if now == "off":
+                raise HeldBackError(
+                    f"{self.name} is off; only a running VM can be saved",
+                    "wish for state: running or off",
+                    "state",
+                )
+            yield Step(Call("Save-VM", {"VM": vm}), f"save {self.name}", because, when="last")
+        elif wanted == "paused":
+            started = tuple(self._start(facts, because)) if now in ("off", "saved") else ()
+            yield from started
+            yield Step(
+                Call("Suspend-VM", {"VM": vm}), f"pause {self.name}", because, when="last", needs=started
+            )
+
+    def _start(self, facts: Facts, because: tuple[str, ...]) -> Iterator[Step]:
+        yield Step(
+            Call("Start-VM", {"VM": vm_ref(self.name, facts)}), f"start {self.name}", because, when="last"
+        )
+
+    def _stop(self, facts: Facts, because: tuple[str, ...]) -> Iterator[Step]:
+        """Off, from whatever it is in. The guest is asked and given `stop_timeout`; -Force is never sent without
+        -TurnOff, since it either hangs or hides a power cut (domain 4.4)."""
+        vm = vm_ref(self.name, facts)
+        state = power(vm_row(self.name, facts))
+        if state == "Saved":
+            yield Step(
+                Call("Remove-VMSavedState", {"VM": vm}),
+                f"discard the saved state of {self.name}",
+                because,
+                when="first",
+            )
+            return
+        resumed: tuple[Step, ...] = ()
+        if state == "Paused":
+            resumed = (Step(Call("Resume-VM", {"VM": vm}), f"resume {self.name}", because, when="first"),)
+            yield from resumed
+        if self.stop_method == "turn_off":
+            yield Step(
+                Call("Stop-VM", {"VM": vm, "TurnOff": True, "Force": True}),
+                f"cut the power of {self.name}",
+                because,
+                when="first",
+                needs=resumed,
+            )
+        else:
+            yield Step(
+                Call("Stop-VM", {"VM": vm}),
+                f"shut down the guest of {self.name}",
+                because,
+                when="first",
+                job=True,
+                limit_s=self.stop_timeout,
+                needs=resumed,
+            )

@@ -1,0 +1,391 @@
+"""Wishes and facts → what differs, what it costs, what is done about it, in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from hvctl.call import Call, HostInfo, Task
+from hvctl.contract import OS, Verdict, check, contract, title
+from hvctl.facts import Facts, UnreadableError
+from hvctl.order import Group, arrange, rank
+from hvctl.resource import (
+    Address,
+    Change,
+    Finding,
+    HeldBackError,
+    Impact,
+    Missing,
+    Resource,
+    Step,
+    settings,
+)
+from hvctl.source import Mark, Problem
+
+Verb = Literal["none", "create", "update", "remove", "held", "unknown"]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One field of an action, as text for people. `consent`: words that would allow it; empty: it is done."""
+
+    field: str
+    now: str
+    wanted: str
+    impacts: tuple[Impact, ...]
+    mark: Mark
+    note: str = ""
+    consent: tuple[Impact, ...] = ()
+
+
+@dataclass(frozen=True)
+class Remark:
+    """A finding with its place. "impossible" holds the resource back, "warning" does not."""
+
+    message: str
+    hint: str
+    mark: Mark
+    level: Literal["impossible", "warning", "unknown"]
+
+
+@dataclass(frozen=True)
+class Action:
+    """What happens to one resource."""
+
+    address: Address
+    title: str
+    verb: Verb
+    mark: Mark
+    summary: str = ""
+    lines: tuple[Line, ...] = ()
+    remarks: tuple[Remark, ...] = ()
+
+    @property
+    def blocked(self) -> tuple[Line, ...]:
+        return tuple(line for line in self.lines if line.consent)
+
+    @property
+    def undone(self) -> bool:
+        """Whether something of it is left undone, whatever the apply does."""
+        return self.verb == "held" or bool(self.blocked)
+
+    @property
+    def differs(self) -> bool:
+        return self.verb not in ("none", "unknown") or bool(self.lines)
+
+
+@dataclass(frozen=True)
+class PlannedStep:
+    """One call in its order. `action`: the address it serves; for stops and starts that frame others, the
+    address of what is stopped."""
+
+    task: Task
+    text: str
+    action: Address
+    because: tuple[str, ...] = ()
+    frame: bool = False
+
+
+@dataclass(frozen=True)
+class Restart:
+    """Something goes down and comes back once."""
+
+    name: str
+    because: tuple[str, ...]
+    during: int
+    back: bool = True
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be done on one host. Apply decides nothing new."""
+
+    host: str
+    os: OS
+    info: HostInfo
+    actions: tuple[Action, ...]
+    steps: tuple[PlannedStep, ...]
+    restarts: tuple[Restart, ...]
+    facts: Facts = field(repr=False)
+    allow: frozenset[Impact] = frozenset()
+
+    @property
+    def in_sync(self) -> bool:
+        return not any(a.differs for a in self.actions)
+
+    @property
+    def unreadable(self) -> bool:
+        return any(a.verb == "unknown" for a in self.actions)
+
+
+def validate(wishes: Iterable[Resource], os: OS) -> list[Problem]:
+    """Everything that can be known to be wrong for this version without asking a host."""
+    return [
+        Problem(
+            wish.place.mark(found.field),
+            found.message,
+            found.hint,
+            "error" if found.level == "impossible" else "warning",
+        )
+        for wish, found in _rules(tuple(wishes), os)
+    ]
+
+
+def _rules(wishes: tuple[Resource, ...], os: OS) -> Iterator[tuple[Resource, Finding]]:
+    for wish in wishes:
+        for found in (*wish.rules(os), *_supported(wish, os)):
+            yield wish, found
+    for kind in dict.fromkeys(type(w) for w in wishes):
+        yield from kind.rules_together(tuple(w for w in wishes if type(w) is kind), os)
+
+
+def make_plan(host: str, wishes: Sequence[Resource], facts: Facts, allow: frozenset[Impact]) -> Plan:
+    """The plan of one host; pure: equal facts and wishes give an equal plan."""
+    drafts: dict[Address, _Draft] = {}
+    broken: dict[Address, list[Finding]] = {}
+    for wish, found in _rules(tuple(wishes), facts.os):
+        broken.setdefault(wish.address(), []).append(found)
+    for wish in sorted((*wishes, *_surplus(wishes, facts)), key=rank):
+        draft = _draft(wish, facts, allow | wish.place.allow, broken.get(wish.address(), []))
+        drafts[wish.address()] = _waiting(draft, drafts)
+    groups = _groups(drafts.values(), facts)
+    order = arrange(groups)
+    ids = {id(step): f"s{n}" for n, (step, _, _) in enumerate(order, 1)}
+    steps = tuple(_planned(step, wish, needs, ids) for step, wish, needs in order)
+    actions = tuple(_checked(drafts[wish.address()], facts.os) for g in groups for wish, _, _ in g.members)
+    restarts = tuple(r for g in groups if (r := _restart(g)))
+    return Plan(host, facts.os, facts.info, actions, steps, restarts, facts, allow)
+
+
+@dataclass(frozen=True)
+class _Draft:
+    wish: Resource
+    action: Action
+    steps: tuple[Step, ...] = ()
+    here: bool = True  # it exists, or will when its steps have run
+
+
+def _draft(wish: Resource, facts: Facts, allow: frozenset[Impact], known: list[Finding]) -> _Draft:
+    action = Action(wish.address(), wish.title(), "none", wish.place.mark())
+    try:
+        if any(f.level == "impossible" for f in known):
+            return _held(wish, action, known, here=False)
+        actual = wish.actual(facts)
+        if wish.absent:
+            return _removal(wish, action, actual is not None, facts, allow)
+        if actual is None:
+            return _creation(wish, action, facts, allow)
+        return _update(wish, replace(action, remarks=_remarks(wish, known)), actual, facts, allow)
+    except UnreadableError as error:
+        remark = Remark(str(error), "look at the host; nothing is done about this", action.mark, "unknown")
+        return _Draft(wish, replace(action, verb="unknown", remarks=(remark,)), here=False)
+    except HeldBackError as error:
+        return _held(wish, action, [error.finding])
+
+
+def _update(
+    wish: Resource, action: Action, actual: Mapping[str, object], facts: Facts, allow: frozenset[Impact]
+) -> _Draft:
+    changes = wish.changes(actual, facts)
+    found = [*_fixed(wish, changes), *wish.findings(changes, facts)]
+    action = replace(action, remarks=(*action.remarks, *_remarks(wish, found)))
+    if not changes and not found:
+        return _Draft(wish, action)
+    barred = {f.field for f in found if f.level == "impossible"}
+    lines = tuple(_line(wish, c, allow) for c in changes)
+    if "" in barred or not changes:
+        verb: Verb = "held" if barred else "none"
+        return _Draft(wish, replace(action, verb=verb, lines=() if verb == "none" else lines))
+    doable = tuple(
+        c for c, line in zip(changes, lines, strict=True) if not line.consent and c.field not in barred
+    )
+    steps = tuple(wish.update(doable, facts)) if doable else ()
+    return _Draft(wish, replace(action, verb="update" if doable else "held", lines=lines), steps)
+
+
+def _creation(wish: Resource, action: Action, facts: Facts, allow: frozenset[Impact]) -> _Draft:
+    changes = wish.as_changes(facts)
+    found = list(wish.findings(changes, facts))
+    action = replace(action, remarks=_remarks(wish, found), summary=wish.summary())
+    if any(f.level == "impossible" for f in found):
+        return _Draft(wish, replace(action, verb="held"), here=False)
+    line = _whole(wish, "absent", "present", wish.create_impacts(facts), allow)
+    if line.consent:
+        return _Draft(wish, replace(action, verb="held", lines=(line,)), here=False)
+    return _Draft(wish, replace(action, verb="create", lines=(line,)), tuple(wish.create(facts)))
+
+
+def _removal(wish: Resource, action: Action, exists: bool, facts: Facts, allow: frozenset[Impact]) -> _Draft:
+    if not exists:
+        return _Draft(wish, action, here=False)
+    found = list(wish.findings((), facts))
+    action = replace(action, remarks=_remarks(wish, found))
+    line = _whole(wish, "present", "absent", wish.remove_impacts(facts), allow)
+    if any(f.level == "impossible" for f in found) or line.consent:
+        return _Draft(wish, replace(action, verb="held", lines=(line,)))
+    return _Draft(wish, replace(action, verb="remove", lines=(line,)), tuple(wish.remove(facts)))
+
+
+def _held(wish: Resource, action: Action, found: Iterable[Finding], here: bool = True) -> _Draft:
+    return _Draft(wish, replace(action, verb="held", remarks=_remarks(wish, found)), here=here)
+
+
+def _waiting(draft: _Draft, earlier: Mapping[Address, _Draft]) -> _Draft:
+    """Hold back what rests on something that will not be there."""
+    owner = (draft.wish.owner.address(),) if draft.wish.owner else ()
+    for address in (*owner, *draft.wish.requires()):
+        other = earlier.get(address)
+        if other is None or other.here or draft.wish.absent or draft.action.verb == "none":
+            continue
+        verb: Verb = "unknown" if other.action.verb == "unknown" else "held"
+        remark = Remark(
+            f"waits for {' '.join(address[:1])} {', '.join(address[1:])}, which is not there",
+            "see there",
+            draft.action.mark,
+            "unknown" if verb == "unknown" else "impossible",
+        )
+        action = replace(draft.action, verb=verb, lines=(), remarks=(*draft.action.remarks, remark))
+        return _Draft(draft.wish, action, here=False)
+    return draft
+
+
+def _surplus(wishes: Sequence[Resource], facts: Facts) -> Iterator[Resource]:
+    """Absent wishes for what an owner has beyond its lists, where the user wrote `exclusive`."""
+    kinds = {type(w).section: type(w) for w in wishes if type(w).many and w.owner is not None}
+    for owner in wishes:
+        for section in getattr(owner, "exclusive", ()):
+            kind = kinds.get(section)
+            if kind is None:
+                continue
+            listed = tuple(p for p in owner.parts if isinstance(p, kind))
+            try:
+                surplus = tuple(kind.surplus(owner, listed, facts))
+            except (UnreadableError, HeldBackError):
+                continue  # the owner's own draft says so
+            for wish in surplus:
+                wish._place, wish._owner = replace(owner.place, path=(*owner.place.path, "exclusive")), owner
+                yield wish
+
+
+def _supported(wish: Resource, os: OS) -> Iterator[Finding]:
+    """Fields whose parameter this version's cmdlet does not have."""
+    cmdlet = contract(os).cmdlet(type(wish).setter) if type(wish).setter else None
+    if type(wish).setter and cmdlet is None:
+        yield Finding("", f"{title(os)} has no {wish.section}", "remove the section for this host")
+        return
+    if cmdlet is None:
+        return
+    for name in wish.written():
+        setting = settings(type(wish))[name]
+        if setting.fixed or name in type(wish).odd:
+            continue
+        if cmdlet.answer(setting.set_with) == "absent":
+            yield Finding(name, f"{title(os)} does not have it", "remove it for this host")
+        elif cmdlet.answer(setting.set_with) == "unknown":
+            yield Finding(name, f"it is not documented whether {title(os)} has it", "", "warning")
+
+
+def _fixed(wish: Resource, changes: Iterable[Change]) -> Iterator[Finding]:
+    for change in changes:
+        setting = settings(type(wish)).get(change.field)
+        if isinstance(change.now, Missing):
+            yield Finding(change.field, "this host does not have it", "remove it for this host")
+        elif setting and setting.fixed:
+            yield Finding(
+                change.field,
+                f"it is {wish.show(change.field, change.now)} and cannot be changed",
+                setting.fixed,
+            )
+
+
+def _line(wish: Resource, change: Change, allow: frozenset[Impact]) -> Line:
+    return Line(
+        change.field,
+        wish.show(change.field, change.now),
+        wish.show(change.field, change.wanted),
+        _sorted(change.impacts),
+        wish.place.mark(change.field),
+        change.note,
+        _sorted(change.impacts - allow - {"online"}),
+    )
+
+
+def _whole(
+    wish: Resource, now: str, wanted: str, impacts: frozenset[Impact], allow: frozenset[Impact]
+) -> Line:
+    return Line(
+        "", now, wanted, _sorted(impacts), wish.place.mark(), "", _sorted(impacts - allow - {"online"})
+    )
+
+
+def _sorted(impacts: frozenset[Impact]) -> tuple[Impact, ...]:
+    order: tuple[Impact, ...] = ("online", "disconnect", "restart", "recreate", "destroy", "management")
+    return tuple(i for i in order if i in impacts)
+
+
+def _remarks(wish: Resource, found: Iterable[Finding]) -> tuple[Remark, ...]:
+    return tuple(Remark(f.message, f.hint, wish.place.mark(f.field), f.level) for f in found)
+
+
+def _groups(drafts: Iterable[_Draft], facts: Facts) -> list[Group]:
+    groups: dict[Address, Group] = {}
+    for draft in drafts:
+        root = draft.wish
+        while root.owner is not None:
+            root = root.owner
+        group = groups.setdefault(
+            root.address(), Group(root, root.bracket(facts) if _needs_off(draft) else None)
+        )
+        if group.bracket is None and _needs_off(draft):
+            group = replace(group, bracket=root.bracket(facts))
+        members = (*group.members, (draft.wish, draft.action.verb, draft.steps))
+        groups[root.address()] = replace(group, members=members)
+    return list(groups.values())
+
+
+def _needs_off(draft: _Draft) -> bool:
+    return any(step.off for step in draft.steps)
+
+
+def _restart(group: Group) -> Restart | None:
+    if group.bracket is None or not any(s.off for _, _, steps in group.members for s in steps):
+        return None
+    because = [
+        f"{wish.section + '.' if wish.owner else ''}{name}"
+        for wish, _, steps in group.members
+        for step in steps
+        if step.off
+        for name in (step.because or (wish.key() or wish.kind,))
+    ]
+    during = sum(len(step.because) or 1 for _, _, steps in group.members for step in steps if step.off)
+    return Restart(group.root.key(), tuple(dict.fromkeys(because)), during, bool(group.bracket.start))
+
+
+def _planned(step: Step, wish: Resource, needs: tuple[Step, ...], ids: Mapping[int, str]) -> PlannedStep:
+    task = Task(
+        ids[id(step)],
+        step.call,
+        tuple(dict.fromkeys(ids[id(n)] for n in needs if id(n) in ids)),
+        step.guard,
+        step.job,
+        step.limit_s,
+    )
+    return PlannedStep(task, step.text, wish.address(), step.because, frame=step.when != "normal")
+
+
+def _checked(draft: _Draft, os: OS) -> Action:
+    """Every call against the contract of that version, before anything is sent."""
+    remarks = list(draft.action.remarks)
+    for step in draft.steps:
+        calls: list[Call] = [step.call, *(r.call for r in step.call.refs())]
+        for call in calls:
+            verdict: Verdict = check(os, call)
+            if verdict.answer != "accepted":
+                level: Literal["impossible", "warning"] = (
+                    "impossible" if verdict.answer == "refused" else "warning"
+                )
+                remarks.append(Remark(f"{call.cmdlet}: {verdict.reason}", "", draft.action.mark, level))
+    if len(remarks) == len(draft.action.remarks):
+        return draft.action
+    return replace(draft.action, remarks=tuple(remarks))

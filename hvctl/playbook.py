@@ -1,0 +1,313 @@
+"""Plays → resources: which hosts, which variables, which wishes; with the place of everything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path as File
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from hvctl.kinds import sections
+from hvctl.resource import IMPACTS, Address, Fields, Impact, Place, Resource, models_in
+from hvctl.source import ConfigError, Document, Path, Problem, load, suggest
+from hvctl.template import render
+
+_PLAY_KEYS = ("name", "hosts", "vars", "vars_files", "tags", "allow")
+
+
+@dataclass(frozen=True)
+class Play:
+    """One play as written; its wishes are made per host, since values may hold variables."""
+
+    document: Document
+    path: Path
+    name: str
+    hosts: str
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    allow: frozenset[Impact] = frozenset()
+
+    @property
+    def body(self) -> dict[str, Any]:
+        data = _at(self.document.data, self.path)
+        return {key: value for key, value in data.items() if key not in _PLAY_KEYS}
+
+
+def load_playbook(file: str | File) -> list[Play]:
+    """Raises ConfigError with every problem that does not depend on a host."""
+    document = load(file)
+    problems: list[Problem] = []
+    if not isinstance(document.data, list):
+        raise ConfigError(
+            [
+                Problem(
+                    document.mark(()),
+                    "a playbook is a list of plays",
+                    "begin with `- name: …` and `  hosts: …`",
+                )
+            ]
+        )
+    plays = [p for n, data in enumerate(document.data) if (p := _play(document, n, data, problems))]
+    if problems:
+        raise ConfigError(problems)
+    return plays
+
+
+def _play(document: Document, number: int, data: Any, problems: list[Problem]) -> Play | None:
+    path: Path = (number,)
+    before = len(problems)
+    if not isinstance(data, dict):
+        problems.append(Problem(document.mark(path), "a play is a mapping", "write its keys as `key: value`"))
+        return None
+    known = (*_PLAY_KEYS, *sections(None))
+    for key in data:
+        if key not in known:
+            place = document.key_marks.get((*path, key))
+            problems.append(
+                Problem(
+                    place,
+                    f"unknown key {key!r} in a play",
+                    suggest(str(key), known) or f"known are {', '.join(known)}",
+                )
+            )
+    hosts = _text(
+        data.get("hosts"),
+        document,
+        (*path, "hosts"),
+        "hosts is a pattern, such as all or lab:&tokyo",
+        problems,
+    )
+    allow = _words(data.get("allow", []), document, (*path, "allow"), problems)
+    for word in allow:
+        if word not in IMPACTS[1:]:
+            problems.append(
+                Problem(
+                    document.mark((*path, "allow")),
+                    f"{word!r} is nothing that can be allowed",
+                    suggest(word, IMPACTS[1:]) or f"one of {', '.join(IMPACTS[1:])}",
+                )
+            )
+    variables = data.get("vars") or {}
+    if not isinstance(variables, dict):
+        problems.append(
+            Problem(document.mark((*path, "vars")), "vars is a mapping", "write `name: value` below it")
+        )
+        variables = {}
+    files = _vars_files(document, path, data, problems)
+    if len(problems) > before:
+        return None
+    tags = _words(data.get("tags", []), document, (*path, "tags"), problems)
+    allowed: frozenset[Impact] = frozenset(i for i in IMPACTS if i in allow)
+    return Play(
+        document, path, str(data.get("name") or hosts), hosts, {**files, **variables}, tuple(tags), allowed
+    )
+
+
+def _vars_files(document: Document, path: Path, data: Any, problems: list[Problem]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for n, name in enumerate(_words(data.get("vars_files", []), document, (*path, "vars_files"), problems)):
+        try:
+            loaded = load(File(document.file).parent / name).data
+        except ConfigError as error:
+            problems += error.problems
+            continue
+        if isinstance(loaded, dict):
+            found |= loaded
+        elif loaded is not None:
+            problems.append(
+                Problem(
+                    document.mark((*path, "vars_files", n)),
+                    f"{name} is no mapping of variables",
+                    "write `name: value` lines",
+                )
+            )
+    return found
+
+
+def wishes(plays: Iterable[Play], variables: Mapping[str, Any]) -> tuple[list[Resource], list[Problem]]:
+    """The resources that these plays want of one host, and everything wrong with them."""
+    found: list[Resource] = []
+    problems: list[Problem] = []
+    for play in plays:
+        try:
+            data = render(play.body, {**variables, **play.variables}, play.document, play.path)
+        except ConfigError as error:
+            problems += error.problems
+            continue
+        maker = _Maker(play, data, problems)
+        for section, kind in sections(None).items():
+            if section in data:
+                found += maker.section(kind, data[section], (*play.path, section), None)
+    return found, [*problems, *_twice(found)]
+
+
+@dataclass
+class _Maker:
+    """Makes the resources of one play, and collects what is wrong."""
+
+    play: Play
+    data: Any
+    problems: list[Problem]
+
+    def section(self, kind: type[Resource], data: Any, path: Path, owner: Resource | None) -> list[Resource]:
+        if not kind.many:
+            return self.resource(kind, data, path, owner)
+        if data is None:
+            return []
+        if not isinstance(data, list):
+            self.wrong(path, f"{kind.section} is a list", "begin each with `- `")
+            return []
+        return [r for n, item in enumerate(data) for r in self.resource(kind, item, (*path, n), owner)]
+
+    def resource(self, kind: type[Resource], data: Any, path: Path, owner: Resource | None) -> list[Resource]:
+        if not isinstance(data, dict):
+            self.wrong(path, f"{kind.kind} is a mapping", "write its fields as `field: value`")
+            return []
+        inner = sections(kind.kind)
+        own = {key: value for key, value in data.items() if key not in inner}
+        try:
+            made = kind.model_validate(own)
+            made.placed(Place(self.play.document, path, self.play.allow), owner)
+        except ValidationError as error:
+            self.problems += _explained(error, kind, own, tuple(inner), self.play.document, path)
+            made = None
+        found = [made] if made else []
+        for section, part in inner.items():
+            if section in data:
+                found += self.section(part, data[section], (*path, section), made)
+        return found
+
+    def wrong(self, path: Path, message: str, hint: str) -> None:
+        self.problems.append(Problem(self.play.document.mark(path), message, hint))
+
+
+def _twice(found: Sequence[Resource]) -> Iterator[Problem]:
+    seen: dict[Address, Resource] = {}
+    for wish in found:
+        if wish.owner is None and wish.within is not None:
+            continue  # its owner is wrong already
+        address = tuple(part.casefold() for part in wish.address())
+        if address in seen:
+            yield Problem(
+                wish.place.mark(),
+                f"{wish.kind} {', '.join(wish.address()[1:])} is wanted twice",
+                f"the other is at {seen[address].place.mark()}; write it once",
+            )
+        else:
+            seen[address] = wish
+
+
+# --- pydantic's errors in our words --------------------------------------------------------------------------------
+
+
+def _explained(
+    error: ValidationError,
+    kind: type[Resource],
+    data: Any,
+    inner: tuple[str, ...],
+    document: Document,
+    path: Path,
+) -> list[Problem]:
+    found: dict[Path, Problem] = {}
+    for detail in sorted(error.errors(), key=lambda d: -len(_inside(d["loc"], data))):
+        where = (*path, *_inside(detail["loc"], data))
+        problem = _problem(detail, kind, inner, document, where)
+        if not any(known[: len(where)] == where for known in found):
+            found[where] = problem
+    return list(found.values())
+
+
+def _inside(loc: Sequence[int | str], data: Any) -> Path:
+    """The part of an error's location that is in the data (unions put type names into it)."""
+    path: list[int | str] = []
+    for part in loc:
+        if isinstance(data, dict) and part in data:
+            data = data[part]
+        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
+            data = data[part]
+        else:
+            continue
+        path.append(part)
+    return tuple(path)
+
+
+_PLAIN_WORDS = {
+    "int_type": ("a whole number", "write it without quotes"),
+    "int_from_float": ("a whole number", "write it without a fraction"),
+    "string_type": ("a text", "put it in quotes"),
+    "bool_type": ("yes or no", "write true, false, yes, no, on or off"),
+    "list_type": ("a list", "begin each item with `- `"),
+    "model_type": ("a mapping", "write its fields as `field: value`"),
+    "dict_type": ("a mapping", "write its fields as `field: value`"),
+}
+
+
+def _problem(
+    detail: ErrorDetails, kind: type[Resource], inner: tuple[str, ...], document: Document, where: Path
+) -> Problem:
+    name = next((p for p in reversed(detail["loc"]) if isinstance(p, str)), kind.kind)
+    code, context = detail["type"], detail.get("ctx", {})
+    if code == "extra_forbidden":
+        known = (*_fields_at(kind, detail["loc"]), *(inner if len(detail["loc"]) == 1 else ()))
+        return Problem(
+            document.key_marks.get(where) or document.mark(where),
+            f"unknown key {name!r} in {kind.kind}",
+            suggest(str(name), known) or f"known are {', '.join(known)}",
+        )
+    mark = document.mark(where)
+    if code == "missing":
+        return Problem(mark, f"{kind.kind} needs {name!r}", f"write `{name}: …`")
+    shown = _shown(detail["input"])
+    if code in _PLAIN_WORDS:
+        what, hint = _PLAIN_WORDS[code]
+        return Problem(mark, f"{name} is {what}, not {shown}", hint)
+    if code in ("greater_than_equal", "greater_than"):
+        return Problem(mark, f"{name}: {shown} is too small", f"at least {next(iter(context.values()), '')}")
+    if code in ("less_than_equal", "less_than"):
+        return Problem(mark, f"{name}: {shown} is too large", f"at most {next(iter(context.values()), '')}")
+    if code == "literal_error":
+        expected = str(context.get("expected", ""))
+        hint = suggest(str(detail["input"]), expected.replace("'", "").replace(" or ", ", ").split(", "))
+        return Problem(mark, f"{name}: {shown} is not {expected}", hint or f"write {expected}")
+    message, _, hint = detail["msg"].removeprefix("Value error, ").partition("; ")
+    return Problem(mark, f"{name}: {message[:1].lower() + message[1:]}", hint)
+
+
+def _fields_at(kind: type[Fields], loc: Sequence[int | str]) -> tuple[str, ...]:
+    model: type[Fields] = kind
+    for part in loc[:-1]:
+        info = model.model_fields.get(str(part))
+        model = next(models_in(info.annotation), model) if info else model
+    return tuple(model.model_fields)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "a mapping" if isinstance(value, dict) else "a list" if isinstance(value, list) else repr(value)
+
+
+def _at(data: Any, path: Path) -> Any:
+    for part in path:
+        data = data[part]
+    return data
+
+
+def _text(value: Any, document: Document, path: Path, what: str, problems: list[Problem]) -> str:
+    if isinstance(value, str) and value.strip():
+        return value
+    if isinstance(value, list) and all(isinstance(v, str) for v in value) and value:
+        return ",".join(value)
+    problems.append(Problem(document.mark(path), what, "write `hosts: all` or the name of a group"))
+    return ""
+
+
+def _words(value: Any, document: Document, path: Path, problems: list[Problem]) -> list[str]:
+    found = [v.strip() for v in value.split(",")] if isinstance(value, str) else value
+    if isinstance(found, list) and all(isinstance(v, str) for v in found):
+        return [v for v in found if v]
+    problems.append(Problem(document.mark(path), f"{path[-1]} is a list of words", "write `[one, two]`"))
+    return []

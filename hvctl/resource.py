@@ -1,0 +1,410 @@
+"""What a resource is: wanted fields, how each is read and set, what a change costs; and the generic diff."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, ClassVar, Literal, Protocol, get_args
+
+from pydantic import BaseModel, ConfigDict, PrivateAttr
+
+from hvctl.call import Call, Guard, Row, Value
+from hvctl.contract import OS
+from hvctl.facts import Facts
+from hvctl.source import Document, Mark, Path
+
+Impact = Literal["online", "disconnect", "restart", "recreate", "destroy", "management"]
+IMPACTS: tuple[Impact, ...] = get_args(Impact)
+
+State = Mapping[str, Any]
+"""Field -> value; fields of nested models dotted ("dynamic.minimum")."""
+
+
+class Missing:
+    """The host's version has no such property."""
+
+    def __repr__(self) -> str:
+        return "not available"
+
+
+MISSING = Missing()
+
+
+class Unknown:
+    """Could not be read: neither absent nor different."""
+
+    def __repr__(self) -> str:
+        return "unknown"
+
+
+UNKNOWN = Unknown()
+
+
+class Codec(Protocol):
+    """Between what the host says and what the user writes."""
+
+    def read(self, value: Any) -> Any: ...
+
+    def write(self, value: Any) -> Value: ...
+
+    def same(self, now: Any, wanted: Any) -> bool: ...
+
+    def show(self, value: Any) -> str: ...
+
+
+class Plain:
+    """The same on both sides."""
+
+    def read(self, value: Any) -> Any:
+        return value
+
+    def write(self, value: Any) -> Value:
+        return value  # type: ignore[no-any-return]
+
+    def same(self, now: Any, wanted: Any) -> bool:
+        return bool(now == wanted)
+
+    def show(self, value: Any) -> str:
+        if value is None or value == "":
+            return "none"
+        if isinstance(value, bool):
+            return "on" if value else "off"
+        if isinstance(value, int):
+            return f"{value:,}"
+        if isinstance(value, list | tuple | set | frozenset):
+            return ", ".join(str(v) for v in value) or "none"
+        return str(value)
+
+
+PLAIN = Plain()
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One field: the property it is read from and the parameter it is set with.
+
+    `off`: the VM must be off to change it. `costs`: what else a change of it means. `fixed`: it cannot be
+    changed once the object exists; the text says what to do instead.
+    """
+
+    name: str
+    parameter: str = ""
+    codec: Codec = PLAIN
+    off: bool = False
+    costs: tuple[Impact, ...] = ()
+    fixed: str = ""
+
+    @property
+    def set_with(self) -> str:
+        return self.parameter or self.name
+
+    def get(self, row: Row) -> Any:
+        """The field's value in a row that was read with this setting's property selected."""
+        return self.codec.read(row[self.name]) if self.name in row else MISSING
+
+
+@dataclass(frozen=True)
+class Change:
+    """One field that differs. `note`: what it means, for people."""
+
+    field: str
+    now: Any
+    wanted: Any
+    impacts: frozenset[Impact] = frozenset({"online"})
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A rule that a wish breaks, at one of its fields ("" for the whole). "impossible" holds it back."""
+
+    field: str
+    message: str
+    hint: str = ""
+    level: Literal["impossible", "warning"] = "impossible"
+
+
+class HeldBackError(Exception):
+    """The facts show that nothing can be done about a resource now; the planner turns it into a Finding."""
+
+    def __init__(self, message: str, hint: str = "", field: str = "") -> None:
+        super().__init__(message)
+        self.finding = Finding(field, message, hint)
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One call of a plan and why. `needs`: earlier steps that must have succeeded. `off`: only while the VM
+    is off. `when`: "first" and "last" frame the other steps of the same VM (stop, start). `text` says in plain
+    words what it does. Two steps are never equal: identity is what `needs` refers to."""
+
+    call: Call
+    text: str
+    because: tuple[str, ...] = ()
+    needs: tuple[Step, ...] = ()
+    off: bool = False
+    when: Literal["first", "normal", "last"] = "normal"
+    guard: Guard | None = None
+    job: bool = False
+    limit_s: int | None = None
+
+
+@dataclass(frozen=True)
+class Bracket:
+    """How to take something down and up again around steps that need it off."""
+
+    stop: tuple[Step, ...]
+    start: tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in the playbook a resource stands."""
+
+    document: Document
+    path: Path
+    allow: frozenset[Impact] = frozenset()
+
+    def mark(self, dotted: str = "") -> Mark:
+        """Of a field's value; of the nearest enclosing thing if the field is not written."""
+        return self.document.mark((*self.path, *_path_of(dotted)))
+
+    def key_mark(self, dotted: str) -> Mark:
+        path = (*self.path, *_path_of(dotted))
+        return self.document.key_marks.get(path) or self.document.mark(path)
+
+
+Address = tuple[str, ...]
+"""("vm", "web01"), ("disk", "web01", "scsi 0:0"): kind, owner's key, own key."""
+
+
+class Fields(BaseModel):
+    """A model of what the user writes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    def written(self) -> dict[str, Any]:
+        """The fields the user wrote that have a Setting; nested models dotted. Unwritten means unmanaged."""
+        found: dict[str, Any] = {}
+        for name in type(self).model_fields:
+            if name not in self.model_fields_set:
+                continue
+            value = getattr(self, name)
+            if isinstance(value, Fields):
+                found.update({f"{name}.{inner}": given for inner, given in value.written().items()})
+            elif name in settings(type(self)):
+                found[name] = value
+        return found
+
+
+@cache
+def settings(model: type[BaseModel]) -> Mapping[str, Setting]:
+    """Every field of a model (nested ones dotted) that is a plain setting."""
+    found: dict[str, Setting] = {}
+    for name, info in model.model_fields.items():
+        for extra in info.metadata:
+            if isinstance(extra, Setting):
+                found[name] = extra
+        for inner in models_in(info.annotation):
+            found.update({f"{name}.{n}": s for n, s in settings(inner).items()})
+    return found
+
+
+def models_in(annotation: Any) -> Iterator[type[Fields]]:
+    if (
+        isinstance(annotation, type)
+        and issubclass(annotation, Fields)
+        and not issubclass(annotation, Resource)
+    ):
+        yield annotation
+    for arg in get_args(annotation):
+        yield from models_in(arg)
+
+
+class Resource(Fields):
+    """Something on a host that the user wants in a certain state.
+
+    A kind is a subclass in its own file under kinds/. `section`: the key it stands under in the playbook.
+    `within`: the kind whose section it stands in. `many`: the section is a list. `after`: kinds of the same
+    owner whose steps come first. `setter`: the cmdlet that sets the plain settings;
+    `odd`: fields that it does not set.
+    """
+
+    kind: ClassVar[str] = ""
+    section: ClassVar[str] = ""
+    within: ClassVar[str | None] = None
+    many: ClassVar[bool] = False
+    after: ClassVar[tuple[str, ...]] = ()
+    setter: ClassVar[str] = ""
+    odd: ClassVar[frozenset[str]] = frozenset()
+
+    _owner: Resource | None = PrivateAttr(default=None)
+    _parts: tuple[Resource, ...] = PrivateAttr(default=())
+    _place: Place | None = PrivateAttr(default=None)
+
+    # --- identity ---------------------------------------------------------------------------------------
+
+    def key(self) -> str:
+        """What tells it from others of its kind and owner; "" for a section that exists once."""
+        return ""
+
+    def title(self) -> str:
+        """As the plan's headline says it after the kind."""
+        return self.key()
+
+    @property
+    def owner(self) -> Resource | None:
+        return self._owner
+
+    @property
+    def parts(self) -> tuple[Resource, ...]:
+        """The resources that sit within it, as wished."""
+        return self._parts
+
+    @property
+    def place(self) -> Place:
+        if self._place is None:
+            raise ValueError(f"{self.kind} {self.key()} was not placed")
+        return self._place
+
+    def placed(self, place: Place, owner: Resource | None) -> None:
+        """Told once, by the playbook, where it stands."""
+        self._place, self._owner = place, owner
+        if owner is not None:
+            owner._parts = (*owner._parts, self)
+
+    def address(self) -> Address:
+        above = (self.owner.key(),) if self.owner else ()
+        return (self.kind, *above, *((self.key(),) if self.key() else ()))
+
+    @property
+    def absent(self) -> bool:
+        """Whether the wish is that it be gone (`ensure: absent`)."""
+        return getattr(self, "ensure", "present") == "absent"
+
+    def requires(self) -> tuple[Address, ...]:
+        """Other resources that must be there first, if they are planned too."""
+        return ()
+
+    # --- rules known without a host ------------------------------------------------------------------------
+
+    def rules(self, os: OS) -> Iterator[Finding]:
+        """Hyper-V's own rules that the wish breaks whatever the host looks like."""
+        yield from ()
+
+    @classmethod
+    def rules_together(cls, wishes: tuple[Resource, ...], os: OS) -> Iterator[tuple[Resource, Finding]]:
+        """Rules between all wishes of this kind for one host."""
+        yield from ()
+
+    # --- looking ------------------------------------------------------------------------------------------
+
+    def queries(self) -> tuple[Call, ...]:
+        raise NotImplementedError
+
+    def actual(self, facts: Facts) -> State | None:
+        """The same fields as `wanted`, as the host has them; None: it does not exist.
+        Raises UnreadableError if the host did not say."""
+        raise NotImplementedError
+
+    def wanted(self) -> State:
+        return self.written()
+
+    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
+        """What the facts show to be impossible or doubtful about these changes."""
+        yield from ()
+
+    # --- changing -----------------------------------------------------------------------------------------
+
+    def impacts(self, field: str, now: Any, wanted: Any, facts: Facts) -> frozenset[Impact]:
+        """What changing this field means on this host, now."""
+        setting = settings(type(self)).get(field)
+        return frozenset(setting.costs if setting and setting.costs else ("online",))
+
+    def note(self, field: str, now: Any, wanted: Any, facts: Facts) -> str:
+        """What else the reader of the plan should know about this change."""
+        return ""
+
+    def create_impacts(self, facts: Facts) -> frozenset[Impact]:
+        return frozenset({"online"})
+
+    def remove_impacts(self, facts: Facts) -> frozenset[Impact]:
+        return frozenset({"destroy"})
+
+    def summary(self) -> str:
+        """What is made, in a few words, for the plan's headline when it does not exist yet."""
+        return ""
+
+    def create(self, facts: Facts) -> Iterator[Step]:
+        raise NotImplementedError
+
+    def update(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Step]:
+        raise NotImplementedError
+
+    def remove(self, facts: Facts) -> Iterator[Step]:
+        raise NotImplementedError
+
+    def bracket(self, facts: Facts) -> Bracket | None:
+        """For an owner: how its parts' off-steps are framed. None: nothing to frame, it is off already."""
+        return None
+
+    @classmethod
+    def surplus(cls, owner: Resource, listed: tuple[Resource, ...], facts: Facts) -> Iterator[Resource]:
+        """What the host has of this kind in this owner beyond what is listed, as absent wishes."""
+        yield from ()
+
+    # --- the generic diff ---------------------------------------------------------------------------------
+
+    def same(self, field: str, now: Any, wanted: Any) -> bool:
+        setting = settings(type(self)).get(field)
+        return (setting.codec if setting else PLAIN).same(now, wanted)
+
+    def show(self, field: str, value: Any) -> str:
+        if value is MISSING or value is UNKNOWN:
+            return repr(value)
+        setting = settings(type(self)).get(field)
+        return (setting.codec if setting else PLAIN).show(value)
+
+    def changes(self, actual: State, facts: Facts) -> tuple[Change, ...]:
+        """The written fields that differ. A field that could not be read is no change."""
+        found = []
+        for name, wanted in self.wanted().items():
+            now = actual.get(name, MISSING)
+            if now is UNKNOWN or (now is not MISSING and self.same(name, now, wanted)):
+                continue
+            found.append(
+                Change(
+                    name,
+                    now,
+                    wanted,
+                    self.impacts(name, now, wanted, facts),
+                    self.note(name, now, wanted, facts),
+                )
+            )
+        return tuple(found)
+
+    def as_changes(self, facts: Facts) -> tuple[Change, ...]:
+        """Every written field, for something that is made new."""
+        return tuple(Change(name, None, wanted) for name, wanted in self.wanted().items())
+
+    def read_settings(self, row: Row) -> dict[str, Any]:
+        """The written plain settings as a row has them."""
+        table = settings(type(self))
+        return {name: table[name].get(row) for name in self.written() if name in table}
+
+    def arguments(self, changes: tuple[Change, ...]) -> dict[str, Value]:
+        """Parameters for the setter, of those changes that are plain settings."""
+        table = settings(type(self))
+        return {
+            table[c.field].set_with: table[c.field].codec.write(c.wanted) for c in changes if c.field in table
+        }
+
+
+def properties(model: type[BaseModel], *more: str) -> tuple[str, ...]:
+    """The `select` that a kind's plain settings need, and more."""
+    return tuple(dict.fromkeys((*more, *(s.name for s in settings(model).values()))))
+
+
+def _path_of(dotted: str) -> Path:
+    return tuple(int(p) if p.isdigit() else p for p in dotted.split(".")) if dotted else ()
