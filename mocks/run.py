@@ -1,0 +1,377 @@
+"""The steps of one batch, run as runner.ps1 runs them, over a simulated host."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from hvctl.call import EACH
+from hvctl.winrm.protocol import NO_BATCH
+from mocks.objects import ErrorAction, ErrorRecord, Job, Outcome, Refusal
+from mocks.values import Missing, error_of, json_of, matching, plain, property_of, row_of
+
+FRAME_CHARACTERS = 30_000
+FOLLOW_ROUNDS = 64
+POLL_S = 2
+HEARTBEAT_POLLS = 10
+WARNINGS_KEPT = 100
+
+
+class Clock(Protocol):
+    """Simulated time."""
+
+    def now(self) -> float: ...
+
+    def sleep(self, seconds: float) -> None: ...
+
+
+class Host(Protocol):
+    """What the twin and the engine need of a simulated host."""
+
+    @property
+    def clock(self) -> Clock: ...
+
+    def invoke(self, cmdlet: str, params: Mapping[str, Any], error_action: ErrorAction) -> Outcome: ...
+
+    def hello(self) -> Mapping[str, Any]:
+        """computer, build, caption, ps, lang, culture, user."""
+        ...
+
+
+@dataclass
+class Disk:
+    """%ProgramData%\\hvctl of a host, shared by every runner on it."""
+
+    journals: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    holder: dict[str, Any] | None = None
+    stops: set[str] = field(default_factory=set)
+    writable: bool = True
+
+
+class Frames:
+    """Numbers the frames of one batch."""
+
+    def __init__(self, batch_id: str) -> None:
+        self.batch_id = batch_id
+        self.n = 0
+
+    def put(self, kind: str, **body: Any) -> bytes:
+        self.n += self.batch_id != NO_BATCH
+        text = json.dumps({"n": self.n, "t": kind, **body}, separators=(",", ":"))
+        return f"\n@hv1 {self.batch_id} {text}\n".encode("ascii")
+
+
+@dataclass
+class _Step:
+    """What one step gave, kept for those that refer to it."""
+
+    objects: list[Any] = field(default_factory=list)
+    errors: list[dict[str, Any]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    skipped: str | None = None
+    none: bool = False
+    cmdlet: str = ""
+
+    @property
+    def state(self) -> str:
+        return "skipped" if self.skipped is not None else "failed" if self.errors else "ok"
+
+
+class _CannotRunError(Exception):
+    """A step ends before its call is made."""
+
+    def __init__(self, errors: list[dict[str, Any]]) -> None:
+        super().__init__(errors)
+        self.errors = errors
+
+
+class _NothingToDoError(Exception):
+    """A Ref with `many` matched nothing."""
+
+
+class _SourceSkippedError(Exception):
+    """A step that this one refers to was skipped."""
+
+
+class Run:
+    """The steps of one batch."""
+
+    def __init__(self, host: Host, disk: Disk, frames: Frames, allow: Mapping[str, str], change: bool) -> None:
+        self.host, self.disk, self.frames, self.allow, self.change = host, disk, frames, allow, change
+        self.action: ErrorAction = "Stop" if change else "Continue"
+        self.done: dict[str, _Step] = {}
+        self._buffer: list[dict[str, Any]] = []
+        self._size = 0
+        self._sent = 0
+
+    def steps(self, steps: Sequence[Mapping[str, Any]], deadline_s: float | None) -> Iterator[bytes]:
+        began = self.host.clock.now()
+        for step in steps:
+            made = self.done[step["id"]] = _Step(cmdlet=step["cmdlet"])
+            if self.frames.batch_id in self.disk.stops:
+                made.skipped = "stopped"
+            elif deadline_s and self.host.clock.now() - began > deadline_s:
+                made.skipped = "deadline"
+            else:
+                made.skipped = self._needed(step)
+            if made.skipped is None:
+                yield from self._step(step, made)
+            if made.skipped is not None and not step.get("quiet"):
+                yield self.frames.put("skipped", step=step["id"], why=made.skipped)
+
+    def _needed(self, step: Mapping[str, Any]) -> str | None:
+        lacking = [n for n in step.get("needs", []) if self.done[n].state != "ok"]
+        return f"needs {lacking[0]}" if lacking else None
+
+    def _step(self, step: Mapping[str, Any], made: _Step) -> Iterator[bytes]:
+        quiet = bool(step.get("quiet"))
+        began = self.host.clock.now()
+        self._sent = 0
+        try:
+            params = self._prepared(step)
+        except _SourceSkippedError as source:
+            made.skipped = str(source)
+            return
+        except _NothingToDoError:
+            params, made.none = {}, True
+        except _CannotRunError as error:
+            params, made.errors = {}, error.errors
+        if not quiet:
+            yield self.frames.put("start", step=step["id"])
+        if self.change and not quiet:
+            self._journal({"at": "before", "step": step["id"], "cmdlet": step["cmdlet"]})
+        if not made.none and not made.errors:
+            yield from self._called(step, made, params)
+        yield from self._flush(step["id"])
+        if quiet:
+            return
+        if self.change:
+            first = made.errors[0]["id"] if made.errors else None
+            self._journal({"at": "after", "step": step["id"], "ok": not made.errors, "error": first})
+        yield self.frames.put(
+            "result",
+            step=step["id"],
+            ok=not made.errors,
+            ms=int(1000 * (self.host.clock.now() - began)),
+            count=self._sent,
+            none=made.none,
+            warnings=made.warnings[:WARNINGS_KEPT],
+            errors=made.errors,
+        )
+
+    def _journal(self, entry: dict[str, Any]) -> None:
+        self.disk.journals[self.frames.batch_id].append(entry)
+
+    # --- parameters -------------------------------------------------------------------------------------------
+
+    def _prepared(self, step: Mapping[str, Any]) -> dict[str, Any]:
+        if step["cmdlet"].casefold() not in self.allow:
+            text = f"{step['cmdlet']} is not a command the runner may call"
+            raise _CannotRunError([_own("CommandNotAllowed", "PermissionDenied", text)])
+        params = {n: self._value(v, n == step.get("each")) for n, v in step["params"].items()}
+        if (guard := step.get("guard")) is not None:
+            self._guard(guard)
+        return params
+
+    def _guard(self, guard: Mapping[str, Any]) -> None:
+        source = self._source(guard["step"])
+        found = self._matching(source, guard["where"], False)
+        if not guard["least"] <= len(found) <= guard["most"]:
+            text = (
+                f"{source.cmdlet}: {len(found)} objects match {_shown(guard['where'])};"
+                f" {guard['least']} to {guard['most']} were expected"
+            )
+            raise _CannotRunError([_own("GuardFailed", "InvalidOperation", text)])
+
+    def _value(self, value: Any, each: bool = False) -> Any:
+        if isinstance(value, list):
+            return self._list(value, each)
+        if not isinstance(value, dict):
+            return value
+        ((tag, body),) = value.items()
+        match tag:
+            case "$ref":
+                return self._ref(body)
+            case "$map":
+                return {plain(k): self._value(v) for k, v in body}
+            case "$join" | "$secret":
+                return plain(body if tag == "$secret" else value)
+        return None  # $null
+
+    def _list(self, values: list[Any], each: bool) -> list[Any]:
+        made: list[Any] = []
+        for value in values:
+            if isinstance(value, dict) and value.get("$ref", {}).get("many"):
+                try:
+                    made += self._ref(value["$ref"])
+                except _NothingToDoError:
+                    if not each:
+                        raise
+            else:
+                made.append(self._value(value))
+        if each and not made:
+            raise _NothingToDoError
+        return made
+
+    def _ref(self, ref: Mapping[str, Any]) -> Any:
+        source = self._source(ref["step"])
+        where, path = ref.get("where", []), ref.get("path")
+        found = self._matching(source, where, bool(ref.get("lenient")))
+        if not ref.get("many") and len(found) != 1:
+            text = f"{source.cmdlet}: {len(found)} of {len(source.objects)} objects match {_shown(where)}"
+            word = "RefAmbiguous" if found else "RefNoMatch"
+            raise _CannotRunError([_own(word, "ObjectNotFound", text)])
+        if path:
+            found = self._at(source, found, path)
+        if not ref.get("many"):
+            return found[0]
+        flat = [v for f in found for v in (f if isinstance(f, list) else [f]) if v is not None]
+        if not flat:
+            raise _NothingToDoError
+        return flat
+
+    def _source(self, name: str) -> _Step:
+        source = self.done[name]
+        if source.skipped is not None:
+            raise _SourceSkippedError(source.skipped)
+        if source.errors and (self.change or not source.objects):
+            raise _CannotRunError([{**e, "of": e.get("of") or source.cmdlet} for e in source.errors])
+        return source
+
+    def _matching(self, source: _Step, where: Sequence[Any], lenient: bool) -> list[Any]:
+        found = matching(source.objects, where, lenient)
+        if isinstance(found, str):
+            raise _CannotRunError([_no_property(source, found)])
+        return found
+
+    def _at(self, source: _Step, found: list[Any], path: Sequence[str]) -> list[Any]:
+        values = [property_of(f, path) for f in found]
+        if any(isinstance(v, Missing) for v in values):
+            raise _CannotRunError([_no_property(source, ".".join(path))])
+        return values
+
+    # --- calls ------------------------------------------------------------------------------------------------
+
+    def _called(self, step: Mapping[str, Any], made: _Step, params: dict[str, Any]) -> Iterator[bytes]:
+        each, follow = step.get("each"), step.get("follow")
+        if each is None:
+            yield from self._call(step, made, params, None)
+        else:
+            asked: set[str] = set()
+            values, rounds = params[each], 0
+            while values:
+                first = len(made.objects)
+                for value in values:
+                    if isinstance(value, str):
+                        if value.upper() in asked:
+                            continue
+                        asked.add(value.upper())
+                    yield from self._call(step, made, {**params, each: value}, value)
+                values = self._followed(made.objects[first:], follow, asked) if follow else []
+                rounds += 1
+                if values and rounds == FOLLOW_ROUNDS:
+                    text = f"{follow} was followed {FOLLOW_ROUNDS} times without an end"
+                    made.errors.append(_own("FollowedTooFar", "LimitsExceeded", text))
+                    break
+        made.errors += self._incomplete(step)
+
+    def _followed(self, objects: Sequence[Any], follow: Sequence[str], asked: set[str]) -> list[str]:
+        found = [property_of(o, follow) for o in objects]
+        return [v for v in found if isinstance(v, str) and v and v.upper() not in asked]
+
+    def _incomplete(self, step: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """What a step refers to was read in part only: then its own answer is partial too."""
+        names = dict.fromkeys(_referred(step["params"]))
+        return [{**e, "of": e.get("of") or self.done[n].cmdlet} for n in names for e in self.done[n].errors]
+
+    def _call(self, step: Mapping[str, Any], made: _Step, params: dict[str, Any], value: Any) -> Iterator[bytes]:
+        if step.get("job"):
+            params = {**params, "AsJob": True}
+        outcome = self._invoke(step["cmdlet"], params)
+        if outcome.job is not None:
+            waited = yield from self._wait(step, outcome.job)
+            if waited is None:
+                text = f"not done after {step['limit_s']} s; it goes on on the host"
+                made.errors.append(_own("TimedOut", "OperationTimeout", text))
+                return
+            outcome.objects += waited.objects
+            outcome.errors += waited.errors
+            outcome.warnings += waited.warnings
+        self.host.clock.sleep(outcome.took)
+        tag = {} if step.get("each") is None else {"value": json_of(value)}
+        errors = outcome.errors[:1] if self.change else outcome.errors
+        made.errors += [error_of(e) | tag for e in map(self._known, errors)]
+        made.warnings += outcome.warnings
+        for thing in outcome.objects:
+            made.objects.append(thing)
+            if "select" in step:
+                row = row_of(thing, step["select"])
+                yield from self._row(step["id"], row | {EACH: json_of(value)} if tag else row)
+
+    def _invoke(self, cmdlet: str, params: Mapping[str, Any]) -> Outcome:
+        try:
+            return self.host.invoke(cmdlet, params, self.action)
+        except Refusal as refusal:
+            return Outcome(errors=[refusal.record])
+
+    def _known(self, record: ErrorRecord) -> ErrorRecord:
+        """A command that is not there is named in the runner's own words: the engine's are localised."""
+        if not record.id.startswith("CommandNotFoundException"):
+            return record
+        text = "this host does not have the command"
+        exception = ("System.Management.Automation.CommandNotFoundException", -2146233087, text)
+        return ErrorRecord("CommandNotFoundException", "ObjectNotFound", text, (exception,), record.target)
+
+    def _wait(self, step: Mapping[str, Any], job: Job) -> Generator[bytes, None, Outcome | None]:
+        clock, waited, shown, beats = self.host.clock, 0, -1, 0
+        while clock.now() - job.started < job.duration:
+            if step.get("limit_s") is not None and waited >= step["limit_s"]:
+                return None
+            percent = job.percent(clock.now())
+            if percent != shown or beats >= HEARTBEAT_POLLS:
+                yield self.frames.put("progress", step=step["id"], pct=percent, msg=job.name)
+                shown, beats = percent, 0
+            clock.sleep(POLL_S)
+            waited, beats = waited + POLL_S, beats + 1
+        return job.finish()
+
+    # --- rows -------------------------------------------------------------------------------------------------
+
+    def _row(self, step: str, row: dict[str, Any]) -> Iterator[bytes]:
+        self._buffer.append(row)
+        self._size += len(json.dumps(row, separators=(",", ":"))) + 1
+        if self._size > FRAME_CHARACTERS:
+            yield from self._flush(step)
+
+    def _flush(self, step: str) -> Iterator[bytes]:
+        if self._buffer:
+            self._sent += len(self._buffer)
+            yield self.frames.put("rows", step=step, rows=self._buffer)
+            self._buffer, self._size = [], 0
+
+
+def _own(name: str, category: str, text: str) -> dict[str, Any]:
+    """An error of the runner itself."""
+    return {"id": name, "category": category, "message": text, "target": "", "exceptions": []}
+
+
+def _no_property(source: _Step, path: str) -> dict[str, Any]:
+    return _own("RefNoSuchProperty", "InvalidArgument", f"{source.cmdlet}: no object has the property {path}")
+
+
+def _shown(where: Sequence[Any]) -> str:
+    return " and ".join(f"{'.'.join(path)} = {plain(wanted)}" for path, wanted in where) or "it"
+
+
+def _referred(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        if "$ref" in value:
+            yield value["$ref"]["step"]
+        else:
+            for inner in value.values():
+                yield from _referred(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _referred(inner)
