@@ -92,18 +92,14 @@ def _play(document: Document, number: int, data: Any, problems: list[Problem]) -
             )
     variables = data.get("vars") or {}
     if not isinstance(variables, dict):
-        problems.append(
-            Problem(document.mark((*path, "vars")), "vars is a mapping", "write `name: value` below it")
-        )
+        problems.append(Problem(document.mark((*path, "vars")), "vars is a mapping", "write `name: value` below it"))
         variables = {}
     files = _vars_files(document, path, data, problems)
     if len(problems) > before:
         return None
     tags = _words(data.get("tags", []), document, (*path, "tags"), problems)
     allowed: frozenset[Impact] = frozenset(i for i in IMPACTS if i in allow)
-    return Play(
-        document, path, str(data.get("name") or hosts), hosts, {**files, **variables}, tuple(tags), allowed
-    )
+    return Play(document, path, str(data.get("name") or hosts), hosts, {**files, **variables}, tuple(tags), allowed)
 
 
 def _vars_files(document: Document, path: Path, data: Any, problems: list[Problem]) -> dict[str, Any]:
@@ -224,9 +220,7 @@ def _inside(loc: Sequence[int | str], data: Any) -> Path:
     """The part of an error's location that is in the data (unions put type names into it)."""
     path: list[int | str] = []
     for part in loc:
-        if isinstance(data, dict) and part in data:
-            data = data[part]
-        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
+        if (isinstance(data, dict) and part in data) or (isinstance(data, list) and isinstance(part, int) and part < len(data)):
             data = data[part]
         else:
             continue

@@ -212,11 +212,7 @@ def settings(model: type[BaseModel]) -> Mapping[str, Setting]:
 
 
 def models_in(annotation: Any) -> Iterator[type[Fields]]:
-    if (
-        isinstance(annotation, type)
-        and issubclass(annotation, Fields)
-        and not issubclass(annotation, Resource)
-    ):
+    if isinstance(annotation, type) and issubclass(annotation, Fields) and not issubclass(annotation, Resource):
         yield annotation
     for arg in get_args(annotation):
         yield from models_in(arg)
@@ -350,6 +346,11 @@ class Resource(Fields):
         return None
 
     @classmethod
+    def survey(cls) -> tuple[Call, ...]:
+        """What to ask to see everything of this kind on a host, wished or not."""
+        return ()
+
+    @classmethod
     def surplus(cls, owner: Resource, listed: tuple[Resource, ...], facts: Facts) -> Iterator[Resource]:
         """What the host has of this kind in this owner beyond what is listed, as absent wishes."""
         yield from ()
@@ -396,9 +397,7 @@ class Resource(Fields):
     def arguments(self, changes: tuple[Change, ...]) -> dict[str, Value]:
         """Parameters for the setter, of those changes that are plain settings."""
         table = settings(type(self))
-        return {
-            table[c.field].set_with: table[c.field].codec.write(c.wanted) for c in changes if c.field in table
-        }
+        return {table[c.field].set_with: table[c.field].codec.write(c.wanted) for c in changes if c.field in table}
 
 
 def properties(model: type[BaseModel], *more: str) -> tuple[str, ...]:

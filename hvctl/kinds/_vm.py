@@ -68,13 +68,9 @@ def check_steady(name: str, row: Row) -> None:
         raise HeldBackError(f"{name} is in the state {state}", "run hvctl again when it has settled")
     for status in row.get("OperationalStatus[]") or ():
         if status in BUSY:
-            raise HeldBackError(
-                f"{name} cannot be changed while {BUSY[status]}", "run hvctl again when that is done"
-            )
+            raise HeldBackError(f"{name} cannot be changed while {BUSY[status]}", "run hvctl again when that is done")
     if row.get("ReplicationMode") in ("Replica", "TestReplica", "ExtendedReplica"):
-        raise HeldBackError(
-            f"{name} is a replica; its settings belong to its primary", "change the primary instead"
-        )
+        raise HeldBackError(f"{name} is a replica; its settings belong to its primary", "change the primary instead")
 
 
 def vm_ref(name: str, facts: Facts) -> Ref:
@@ -101,6 +97,10 @@ class VmPart(Resource):
 
     within: ClassVar[str | None] = "vm"
     query: ClassVar[Call]
+
+    @classmethod
+    def survey(cls) -> tuple[Call, ...]:
+        return (cls.query,)
 
     @property
     def vm(self) -> Resource:

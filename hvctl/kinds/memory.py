@@ -57,8 +57,7 @@ class Memory(VmPart):
             if value is not None and value > most:
                 yield Finding(
                     field,
-                    f"{shown_size(value)} is more than the {shown_size(most)} that a VM of this "
-                    "generation can have",
+                    f"{shown_size(value)} is more than the {shown_size(most)} that a VM of this generation can have",
                     f"use at most {shown_size(most)}",
                 )
         if dynamic:
@@ -125,13 +124,11 @@ class Memory(VmPart):
     def arguments(self, changes: tuple[Change, ...]) -> dict[str, Value]:
         # Startup and the toggle travel together: the host checks startup against the old mode otherwise (domain 7).
         found = super().arguments(changes)
-        toggled = {"DynamicMemoryEnabled": c.wanted for c in changes if c.field == "dynamic"}
-        return {**toggled, **found}
+        toggle = next((c.wanted for c in changes if c.field == "dynamic"), None)
+        return {"DynamicMemoryEnabled": toggle, **found} if toggle is not None else found
 
     def summary(self) -> str:
         return shown_size(self.startup) if self.startup else ""
 
 
-Memory.query = Call(
-    "Get-VMMemory", {"VM": ALL_VMS}, select=properties(Memory, "VMId", "DynamicMemoryEnabled")
-)
+Memory.query = Call("Get-VMMemory", {"VM": ALL_VMS}, select=properties(Memory, "VMId", "DynamicMemoryEnabled"))

@@ -30,9 +30,7 @@ from hvctl.resource import (
 
 START = Words(nothing="Nothing", start_if_running="StartIfRunning", start="Start")
 STOP = Words(turn_off="TurnOff", save="Save", shut_down="ShutDown")
-CHECKPOINTS = Words(
-    disabled="Disabled", production="Production", production_only="ProductionOnly", standard="Standard"
-)
+CHECKPOINTS = Words(disabled="Disabled", production="Production", production_only="ProductionOnly", standard="Standard")
 CRITICAL = Words(none="None", pause="Pause")
 STATES = Words(running="Running", off="Off", saved="Saved", paused="Paused")
 
@@ -64,9 +62,9 @@ class VM(Resource):
             "needs conversion inside (domain 5.2)",
         ),
     ] = None
-    version: Annotated[
-        str | None, Field(pattern=r"^\d+\.\d+$"), Setting("Version", off=True, costs=("destroy",))
-    ] = None
+    version: Annotated[str | None, Field(pattern=r"^\d+\.\d+$"), Setting("Version", off=True, costs=("destroy",))] = (
+        None
+    )
     path: WindowsPath | None = None
     state: Annotated[str | None, STATES, Setting("State", codec=STATES)] = None
     stop_method: Literal["shutdown", "turn_off"] = "shutdown"
@@ -74,9 +72,7 @@ class VM(Resource):
     notes: Annotated[str | None, Setting("Notes", codec=TEXT)] = None
     automatic_start_action: Annotated[str | None, START, Setting("AutomaticStartAction", codec=START)] = None
     automatic_start_delay: Annotated[Seconds | None, Setting("AutomaticStartDelay")] = None
-    automatic_stop_action: Annotated[
-        str | None, STOP, Setting("AutomaticStopAction", codec=STOP, off=True)
-    ] = None
+    automatic_stop_action: Annotated[str | None, STOP, Setting("AutomaticStopAction", codec=STOP, off=True)] = None
     automatic_critical_error_action: Annotated[
         str | None, CRITICAL, Setting("AutomaticCriticalErrorAction", codec=CRITICAL)
     ] = None
@@ -86,19 +82,13 @@ class VM(Resource):
     checkpoint_type: Annotated[str | None, CHECKPOINTS, Setting("CheckpointType", codec=CHECKPOINTS)] = None
     automatic_checkpoints: Annotated[Flag | None, Setting("AutomaticCheckpointsEnabled")] = None
     checkpoint_path: Annotated[WindowsPath | None, Setting("SnapshotFileLocation", codec=PATH)] = None
-    smart_paging_path: Annotated[WindowsPath | None, Setting("SmartPagingFilePath", codec=PATH, off=True)] = (
-        None
-    )
+    smart_paging_path: Annotated[WindowsPath | None, Setting("SmartPagingFilePath", codec=PATH, off=True)] = None
     lock_on_disconnect: Annotated[Flag | None, Setting("LockOnDisconnect", codec=ON_OFF)] = None
     low_memory_mapped_io_space: Annotated[
         Size | None, Field(ge=128 * MB, le=3584 * MB), Setting("LowMemoryMappedIoSpace", codec=SIZE, off=True)
     ] = None
-    high_memory_mapped_io_space: Annotated[
-        Size | None, Setting("HighMemoryMappedIoSpace", codec=SIZE, off=True)
-    ] = None
-    guest_controlled_cache_types: Annotated[Flag | None, Setting("GuestControlledCacheTypes", off=True)] = (
-        None
-    )
+    high_memory_mapped_io_space: Annotated[Size | None, Setting("HighMemoryMappedIoSpace", codec=SIZE, off=True)] = None
+    guest_controlled_cache_types: Annotated[Flag | None, Setting("GuestControlledCacheTypes", off=True)] = None
     resource_metering: Annotated[Flag | None, Setting("ResourceMeteringEnabled")] = None
 
     def key(self) -> str:
@@ -109,9 +99,7 @@ class VM(Resource):
     def rules(self, os: OS) -> Iterator[Finding]:
         if any(c in self.name for c in '\\/:*?"<>|'):
             # New-VM and Export-VM make a folder of that name (domain 4.1).
-            yield Finding(
-                "name", f"{self.name!r} has a character that no folder name can have", "choose another name"
-            )
+            yield Finding("name", f"{self.name!r} has a character that no folder name can have", "choose another name")
         if self.generation == 2 and not at_least(os, "2012r2"):
             yield Finding("generation", f"{title(os)} has no generation 2", "use generation 1")
         if (
@@ -125,15 +113,17 @@ class VM(Resource):
                 f"use at most {DEFAULT_VM_VERSION[os]}",
             )
         if self.absent and self.parts:
-            yield Finding(
-                "ensure", "a VM that is to be absent cannot have sections", "remove them", "warning"
-            )
+            yield Finding("ensure", "a VM that is to be absent cannot have sections", "remove them", "warning")
 
     # --- looking ----------------------------------------------------------------------------------------------
 
-    def queries(self) -> tuple[Call, ...]:
+    @classmethod
+    def survey(cls) -> tuple[Call, ...]:
         own = properties(VM, *VMS.select, "ParentSnapshotId", "ConfigurationLocation")
         return (Call("Get-VM", select=own), SERVICES, HOST)
+
+    def queries(self) -> tuple[Call, ...]:
+        return self.survey()
 
     def row(self, facts: Facts) -> Row | None:
         host_row(facts)  # without rights Get-VM answers nothing: that would read as "not there" (domain 1.3)
@@ -205,9 +195,7 @@ class VM(Resource):
             params["Path"] = self.path
         if self.version and at_least(facts.os, "2016"):
             params["Version"] = self.version
-        unique = Guard(
-            Call("Get-VM"), {"Name": self.name}, most=0
-        )  # a second VM of the name would be accepted
+        unique = Guard(Call("Get-VM"), {"Name": self.name}, most=0)  # a second VM of the name would be accepted
         made = Step(Call("New-VM", params), f"make VM {self.name}", ("name", *self.written()), guard=unique)
         yield made
         vm = vm_ref(self.name, facts)
@@ -318,14 +306,10 @@ class VM(Resource):
         elif wanted == "paused":
             started = tuple(self._start(facts, because)) if now in ("off", "saved") else ()
             yield from started
-            yield Step(
-                Call("Suspend-VM", {"VM": vm}), f"pause {self.name}", because, when="last", needs=started
-            )
+            yield Step(Call("Suspend-VM", {"VM": vm}), f"pause {self.name}", because, when="last", needs=started)
 
     def _start(self, facts: Facts, because: tuple[str, ...]) -> Iterator[Step]:
-        yield Step(
-            Call("Start-VM", {"VM": vm_ref(self.name, facts)}), f"start {self.name}", because, when="last"
-        )
+        yield Step(Call("Start-VM", {"VM": vm_ref(self.name, facts)}), f"start {self.name}", because, when="last")
 
     def _stop(self, facts: Facts, because: tuple[str, ...]) -> Iterator[Step]:
         """Off, from whatever it is in. The guest is asked and given `stop_timeout`; -Force is never sent without

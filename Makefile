@@ -1,0 +1,46 @@
+# Everything stays inside the clone: a .venv, and build/ for what the lab and the benchmark write.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+
+.PHONY: help setup lab test lint types imports pytest bench docs clean
+
+help:
+	@echo "make lab    set up, then bring two simulated Hyper-V hosts to the wanted state"
+	@echo "make test   set up, then pass every check"
+	@echo "make bench  what a plan costs, beside the same job done naively"
+	@echo "make docs   write the generated documentation anew"
+
+setup: .venv/.ready
+
+.venv/.ready: requirements-dev.txt pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+lab: setup
+	@$(BIN)/python -m mocks run -- sh playbooks/lab.sh
+
+test: lint types imports pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup
+	$(BIN)/mypy
+
+imports: setup
+	$(BIN)/lint-imports
+
+pytest: setup
+	$(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered --cov-fail-under=95
+
+bench: setup
+	@$(BIN)/python -m mocks bench
+
+docs: setup
+	$(BIN)/python scripts/make_docs.py
+
+clean:
+	rm -rf .venv build *.egg-info

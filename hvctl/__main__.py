@@ -1,0 +1,5 @@
+"""`python -m hvctl`."""
+
+from hvctl.cli import entry
+
+entry()

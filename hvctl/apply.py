@@ -1,0 +1,111 @@
+"""A plan → one batch → what became of each step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from hvctl.call import Batch, Event, Failure, Reply, Transport, TransportError
+from hvctl.plan import Action, Line, Plan, PlannedStep
+from hvctl.resource import Address
+
+Status = Literal["ok", "failed", "skipped", "unknown"]
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What became of one step. "unknown": it may or may not have run; the host must be looked at."""
+
+    step: PlannedStep
+    status: Status
+    failure: Failure | None = None
+    why: str = ""
+    warnings: tuple[str, ...] = ()
+    ms: int = 0
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """A field that still differs after its steps succeeded: Hyper-V stored something else than was sent."""
+
+    address: Address
+    line: Line
+
+
+@dataclass(frozen=True)
+class Report:
+    """An apply on one host. `after`: the plan made from the look afterwards; None if there was none."""
+
+    plan: Plan
+    results: tuple[StepResult, ...] = ()
+    error: TransportError | None = None
+    after: Plan | None = None
+    stopped: bool = False
+
+    @property
+    def failed(self) -> bool:
+        return self.error is not None or any(r.status in ("failed", "unknown") for r in self.results)
+
+    @property
+    def complete(self) -> bool:
+        """Everything wished is there, and was seen to be."""
+        return not self.failed and self.after is not None and self.after.in_sync
+
+    @property
+    def undone(self) -> bool:
+        """Something wished is not there (or was not seen to be)."""
+        return self.after is None or not self.after.in_sync
+
+    @property
+    def leftovers(self) -> tuple[Leftover, ...]:
+        """What differs although every step that should have changed it succeeded."""
+        if self.after is None:
+            return ()
+        served = {(r.step.action, name) for r in self.results if r.status == "ok" for name in r.step.because}
+        troubled = {r.step.action for r in self.results if r.status != "ok"}
+        return tuple(
+            Leftover(action.address, line)
+            for action in self.after.actions
+            for line in _surprising(action)
+            if action.address not in troubled and (action.address, line.field) in served
+        )
+
+
+def _surprising(action: Action) -> tuple[Line, ...]:
+    return tuple(line for line in action.lines if not line.consent)
+
+
+def batch_of(plan: Plan) -> Batch:
+    """All steps of a plan as one change batch. The deadline allows for what the steps may take."""
+    # A shutdown has its own limit; growing a fixed disk writes zeros for minutes to hours (domain 8.2).
+    allowed = sum(s.task.limit_s or (6 * 3600 if s.task.job else 120) for s in plan.steps)
+    return Batch(tuple(s.task for s in plan.steps), "change", 600 + allowed)
+
+
+def apply(plan: Plan, transport: Transport, on_event: Callable[[Event], None]) -> Report:
+    """Run the steps of a plan, once. Never raises for what happens on the host or on the way to it."""
+    if not plan.steps:
+        return Report(plan)
+    try:
+        replies = transport.run(batch_of(plan), on_event)
+    except TransportError as error:
+        return Report(plan, tuple(_after_fault(s, error) for s in plan.steps), error)
+    results = tuple(_result(s, r) for s, r in zip(plan.steps, replies, strict=True))
+    return Report(plan, results, stopped=any(r.skipped == "stopped" for r in replies))
+
+
+def _result(step: PlannedStep, reply: Reply) -> StepResult:
+    if reply.skipped is not None:
+        return StepResult(step, "skipped", why=reply.skipped)
+    status: Status = "ok" if reply.ok else "failed"
+    return StepResult(step, status, reply.failure, warnings=reply.warnings, ms=reply.ms)
+
+
+def _after_fault(step: PlannedStep, error: TransportError) -> StepResult:
+    """What is known of a step when the way to the host broke."""
+    if step.task.id in error.replies:
+        return _result(step, error.replies[step.task.id])
+    if error.executed == "no":
+        return StepResult(step, "skipped", why="not sent")
+    return StepResult(step, "unknown", why="the connection was lost")

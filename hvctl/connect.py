@@ -1,0 +1,47 @@
+"""From an inventory's connection to a transport over the real wire."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from hvctl.call import Transport
+from hvctl.contract import VERSIONS, contract, os_of_build
+from hvctl.inventory import Connection
+from hvctl.secrets import resolve
+from hvctl.winrm.client import Address, CredentialGuard, WinRM
+
+
+@dataclass(frozen=True)
+class Wire:
+    """What a run hands to every connection: who hears of each request, and the guard against locking out an
+    account. `batches`: how many batches are foreseen; one lets the shell be closed with it."""
+
+    guard: CredentialGuard = field(default_factory=CredentialGuard)
+    on_wire: Callable[[str], None] | None = None
+    once: bool = False
+
+
+def real_connect(connection: Connection, wire: Wire) -> Transport:
+    """Opens nothing yet: the first batch does. Raises SecretError if the password cannot be had."""
+    address = Address(
+        name=connection.name,
+        host=connection.host,
+        port=connection.port,
+        scheme=connection.scheme,
+        transport=connection.transport,
+        user=connection.user,
+        password=resolve(connection.password) if connection.password is not None else None,
+        cert_pem=connection.cert_pem,
+        cert_key_pem=connection.cert_key_pem,
+        verify=connection.verify,
+        ca_path=connection.ca_path,
+    )
+    return WinRM(
+        address, allow=_allowed(), os_of_build=os_of_build, guard=wire.guard, on_wire=wire.on_wire, once=wire.once
+    )
+
+
+def _allowed() -> dict[str, str]:
+    """Every cmdlet that some version of Windows has and hvctl knows → its module; what the runner may call."""
+    return {name: contract(os).module_of(name) for os in VERSIONS for name in contract(os).cmdlets}

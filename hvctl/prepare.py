@@ -1,0 +1,130 @@
+"""Inventory and playbooks → the work for each host, with everything that is wrong before any host is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hvctl.contract import OS
+from hvctl.inventory import Connection, Host, Inventory
+from hvctl.plan import validate
+from hvctl.playbook import Play, load_playbook, wishes
+from hvctl.resource import Resource
+from hvctl.source import ConfigError, Problem
+
+INVENTORY_NAMES = ("inventory.yml", "inventory.yaml", "inventory.ini", "hosts.yml", "hosts.ini", "hosts", "inventory")
+
+
+@dataclass(frozen=True)
+class HostWork:
+    """One host, how to reach it, what is wished for it."""
+
+    host: Host
+    connection: Connection
+    wishes: tuple[Resource, ...]
+
+    @property
+    def name(self) -> str:
+        return self.host.name
+
+
+@dataclass(frozen=True)
+class Prepared:
+    work: tuple[HostWork, ...]
+    warnings: tuple[Problem, ...] = ()
+    inventory: Inventory | None = field(default=None, repr=False)
+
+
+def find_inventory(given: Sequence[str], near: Iterable[str]) -> str:
+    """The inventory named, else one beside the playbooks, else one in the current folder."""
+    if given:
+        return given[0]
+    folders = [*(Path(p).parent for p in near), Path()]
+    for folder in folders:
+        for name in INVENTORY_NAMES:
+            if (folder / name).exists():
+                return str(folder / name)
+    looked = ", ".join(sorted({str(f) for f in folders}))
+    raise ConfigError([Problem(None, f"no inventory found in {looked}", "name one with -i or HVCTL_INVENTORY")])
+
+
+def prepare(
+    inventory: Inventory,
+    playbooks: Sequence[str],
+    *,
+    limit: str | None = None,
+    tags: Sequence[str] = (),
+    variables: Mapping[str, Any] | None = None,
+) -> Prepared:
+    """Raises ConfigError with all problems of all files and hosts together."""
+    problems: list[Problem] = []
+    warnings: list[Problem] = [*inventory.warnings]
+    plays: list[Play] = []
+    for file in playbooks:
+        try:
+            plays += load_playbook(file)
+        except ConfigError as error:
+            problems += error.problems
+    if tags:
+        plays = [p for p in plays if set(p.tags) & set(tags)]
+    chosen = _hosts(inventory, plays, limit, problems, warnings)
+    work = []
+    for host, own in chosen:
+        connection = _connection(inventory, host, problems, warnings)
+        found, wrong = wishes(own, {**inventory.variables(host), **(variables or {})})
+        problems += wrong
+        if connection is None:
+            continue
+        if not wrong:
+            for problem in _offline(found, connection.os):
+                (problems if problem.level == "error" else warnings).append(problem)
+        work.append(HostWork(host, connection, tuple(found)))
+    if problems:
+        raise ConfigError(_once(problems))
+    return Prepared(tuple(work), tuple(_once(warnings)), inventory)
+
+
+def _hosts(
+    inventory: Inventory, plays: Sequence[Play], limit: str | None, problems: list[Problem], warnings: list[Problem]
+) -> list[tuple[Host, list[Play]]]:
+    per_host: dict[str, tuple[Host, list[Play]]] = {}
+    for play in plays:
+        try:
+            matched = inventory.select(play.hosts, limit)
+        except ConfigError as error:
+            problems += [
+                p if p.mark else Problem(play.document.mark((*play.path, "hosts")), p.message, p.hint)
+                for p in error.problems
+            ]
+            continue
+        for host in matched:
+            per_host.setdefault(host.name, (host, []))[1].append(play)
+        if not matched:
+            warnings.append(
+                Problem(play.document.mark((*play.path, "hosts")), f"{play.hosts!r} matches no host", "", "warning")
+            )
+    return list(per_host.values())
+
+
+def _connection(
+    inventory: Inventory, host: Host, problems: list[Problem], warnings: list[Problem]
+) -> Connection | None:
+    try:
+        connection = inventory.connection(host)
+    except ConfigError as error:
+        problems += error.problems
+        return None
+    warnings += connection.warnings
+    return connection
+
+
+def _offline(found: Sequence[Resource], os: OS | None) -> list[Problem]:
+    """Rules of the version the inventory names; without one, they wait until the host has said what it is."""
+    return validate(found, os) if os else []
+
+
+def _once(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """A problem that several hosts share is said once."""
+    return tuple(dict.fromkeys(problems))

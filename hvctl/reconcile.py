@@ -1,0 +1,117 @@
+"""The story of one host: look, plan, apply, look again; and of many hosts side by side."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from hvctl.apply import Report, apply
+from hvctl.call import Event, Transport, TransportError
+from hvctl.contract import nearest
+from hvctl.facts import Facts, differences, read_batch
+from hvctl.plan import Plan, make_plan
+from hvctl.resource import Impact, Resource
+
+OnEvent = Callable[[Event], None]
+T = TypeVar("T")
+
+
+def silent(event: Event) -> None:
+    """For whoever does not want to know."""
+
+
+def look(transport: Transport, wishes: Iterable[Resource], on_event: OnEvent = silent) -> Facts:
+    """Everything the wishes need to know of the host, in one batch. Raises TransportError."""
+    batch = read_batch(query for wish in wishes for query in wish.queries())
+    replies = transport.run(batch, on_event)
+    info = transport.info()
+    os = info.os or nearest(info.build)
+    if os is None:
+        raise TransportError(
+            f"{info.computer} runs {info.caption or 'a Windows'} of build {info.build}, older than Server 2012",
+            hint="hvctl knows Windows Server 2012 and later",
+        )
+    return Facts.of(os, info, batch, replies)
+
+
+@dataclass(frozen=True)
+class Look:
+    """What planning one host gave: a plan, or why there is none."""
+
+    host: str
+    plan: Plan | None = None
+    error: TransportError | None = None
+
+
+def plan_host(
+    host: str, wishes: Sequence[Resource], transport: Transport, allow: frozenset[Impact], on_event: OnEvent = silent
+) -> Look:
+    """Look at a host and plan it."""
+    try:
+        facts = look(transport, wishes, on_event)
+    except TransportError as error:
+        return Look(host, error=error)
+    return Look(host, make_plan(host, wishes, facts, allow))
+
+
+def apply_plan(
+    plan: Plan,
+    wishes: Sequence[Resource],
+    transport: Transport,
+    on_event: OnEvent = silent,
+    *,
+    recheck: bool = False,
+) -> Report | list[str]:
+    """Run a plan and look again. With `recheck` (time has passed since it was made) the host is read first;
+    if anything the plan rests on reads otherwise, nothing is done and what changed is returned."""
+    if recheck:
+        try:
+            changed = differences(plan.facts, look(transport, wishes, on_event))
+        except TransportError as error:
+            return Report(plan, error=error)
+        if changed:
+            return changed
+    report = apply(plan, transport, on_event)
+    if report.error is not None and report.error.executed == "no":
+        return report
+    return replace(report, after=_seen_after(report, wishes, transport, on_event))
+
+
+def _seen_after(report: Report, wishes: Sequence[Resource], transport: Transport, on_event: OnEvent) -> Plan | None:
+    if not report.plan.steps:
+        return report.plan
+    try:
+        return make_plan(report.plan.host, wishes, look(transport, wishes, on_event), report.plan.allow)
+    except TransportError:
+        return None
+
+
+def side_by_side(
+    work: Sequence[tuple[str, Callable[[], T]]], forks: int, interrupted: Callable[[], None] = lambda: None
+) -> Iterator[tuple[str, T]]:
+    """Run one piece of work per host, at most `forks` at a time; results as they come. Ctrl-C starts nothing
+    more and calls `interrupted` (again at every further Ctrl-C); what runs is waited for."""
+    stop = threading.Event()
+
+    def unless_stopped(task: Callable[[], T]) -> T | None:
+        return None if stop.is_set() else task()
+
+    with ThreadPoolExecutor(max_workers=max(1, min(forks, len(work) or 1)), thread_name_prefix="host") as pool:
+        pending: dict[Future[T | None], str] = {pool.submit(unless_stopped, task): name for name, task in work}
+        while pending:
+            try:
+                # With a timeout, since only then does Python let the main thread see Ctrl-C.
+                done, _ = wait(pending, timeout=0.2, return_when=FIRST_COMPLETED)
+            except KeyboardInterrupt:
+                stop.set()
+                interrupted()
+                continue
+            for future in done:
+                name, result = pending.pop(future), future.result()
+                if result is not None:
+                    yield name, result
+        if stop.is_set():
+            raise KeyboardInterrupt

@@ -1,0 +1,277 @@
+"""Many hosts at once: connecting, planning, applying, showing, and the exit status of it all."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+
+from hvctl import planfile
+from hvctl.apply import Report
+from hvctl.call import Event, Transport, TransportError
+from hvctl.connect import Wire
+from hvctl.facts import Facts, differences, read_batch
+from hvctl.inventory import Connection, Inventory
+from hvctl.kinds import kinds
+from hvctl.plan import Plan
+from hvctl.planfile import Saved
+from hvctl.prepare import HostWork
+from hvctl.reconcile import apply_plan, look, plan_host, side_by_side
+from hvctl.recording import write_recording
+from hvctl.resource import Impact
+from hvctl.secrets import SecretError
+from hvctl.show.data import facts_data, outcome_data
+from hvctl.show.progress import Progress
+from hvctl.show.text import diff_lines, facts_lines, plan_lines, report_lines, summary_lines
+
+Connect = Callable[[Connection, Wire], Transport]
+
+DIFFERS = 2
+TROUBLE = 4
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run knows of one host: a plan, a report of an apply, or why there is neither. `changed`: what reads
+    otherwise since the plan was made, so that it was refused."""
+
+    host: str
+    plan: Plan | None = None
+    report: Report | None = None
+    error: TransportError | None = None
+    changed: tuple[str, ...] = ()
+
+
+def exit_status(outcomes: Iterable[Outcome], *, changes_count: bool) -> int:
+    """0, or the sum of 2 (something differs or was left undone) and 4 (a host was unreachable or unreadable, or a
+    step failed)."""
+    differs = trouble = False
+    for one in outcomes:
+        trouble |= one.error is not None
+        differs |= bool(one.changed)
+        if one.report is not None:
+            differs |= one.report.undone
+            trouble |= one.report.failed
+        elif one.plan is not None:
+            differs |= changes_count and not one.plan.in_sync
+        if one.plan is not None:
+            trouble |= one.plan.unreadable
+    return DIFFERS * differs + TROUBLE * trouble
+
+
+class Run:
+    """The hosts of one command and their connections; use as a context, so that all are closed."""
+
+    def __init__(
+        self,
+        work: Sequence[HostWork],
+        connect: Connect,
+        allow: frozenset[Impact],
+        out: Console,
+        err: Console,
+        *,
+        forks: int = 16,
+        verbose: int = 0,
+    ) -> None:
+        self._work = {w.name: w for w in work}
+        self._connect = connect
+        self._allow = allow
+        self._out, self._err = out, err
+        self._forks, self._verbose = forks, verbose
+        self._saved: dict[str, Saved] = {}
+        self._texts: dict[str, dict[str, str]] = {}
+        self._transports: dict[str, Transport] = {}
+        self._wire = Wire(on_wire=self._heard if verbose >= 2 else None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        closing = [(name, partial(_closed, transport)) for name, transport in self._transports.items()]
+        for _ in side_by_side(closing, self._forks):
+            pass
+
+    # --- the verbs -----------------------------------------------------------------------------------------------
+
+    def plan(self) -> list[Outcome]:
+        """Look at every host and plan it."""
+        return self._each("reading", [(w.name, partial(self._planned, w)) for w in self._work.values()])
+
+    def apply(self, outcomes: Sequence[Outcome], *, recheck: bool) -> list[Outcome]:
+        """Run the plans; hosts without one stay as they are."""
+        todo = [o for o in outcomes if o.plan is not None and o.plan.steps]
+        self._texts = {o.host: {s.task.id: s.text for s in o.plan.steps} for o in todo if o.plan is not None}
+        done = {o.host: o for o in self._each("applying", [(o.host, partial(self._applied, o, recheck)) for o in todo])}
+        return [done.get(o.host, o) for o in outcomes]
+
+    def loaded(self, file: str, inventory: Inventory) -> Run:
+        """This run, for the hosts of a saved plan. Raises ConfigError."""
+        for saved in planfile.load(file):
+            host = inventory.select(saved.plan.host)[0]
+            self._saved[host.name] = saved
+            self._work[host.name] = HostWork(host, inventory.connection(host), saved.wishes)
+        return self
+
+    def look_at_saved(self) -> list[Outcome]:
+        """The saved plans of hosts that still read as they did; a host that does not is refused."""
+        return self._each("reading", [(w.name, partial(self._still, w)) for w in self._work.values()])
+
+    def save(self, outcomes: Sequence[Outcome], file: str) -> None:
+        planfile.save(file, [Saved(o.plan, self._work[o.host].wishes) for o in outcomes if o.plan is not None])
+        self._err.print(f"Plan saved: hvctl apply {file}")
+
+    def facts(self, work: HostWork, *, as_json: bool) -> int:
+        facts = self._surveyed(work)
+        if isinstance(facts, TransportError):
+            self._say_error(work.name, facts)
+            return TROUBLE
+        if as_json:
+            self._out.print_json(json.dumps(facts_data(facts), ensure_ascii=False))
+        else:
+            self._print(facts_lines(work.name, facts))
+        return 0
+
+    def record(self, work: HostWork, file: str, *, scrub: bool) -> int:
+        facts = self._surveyed(work)
+        if isinstance(facts, TransportError):
+            self._say_error(work.name, facts)
+            return TROUBLE
+        secrets = [s for s in (work.connection.user,) if s] if scrub else []
+        write_recording(file, facts, scrub=scrub, also=(work.name, work.connection.host, *secrets))
+        self._err.print(f"{len(facts.replies)} answers of {work.name} written to {file}")
+        return 0
+
+    # --- showing ---------------------------------------------------------------------------------------------------
+
+    def show_plans(
+        self, outcomes: Sequence[Outcome], *, as_json: bool = False, diff: bool = False, drift: bool = False
+    ) -> None:
+        if as_json:
+            self._out.print_json(json.dumps([outcome_data(o) for o in outcomes], ensure_ascii=False))
+            return
+        for one in outcomes:
+            if one.plan is not None and not one.changed:
+                lines = diff_lines if diff else plan_lines
+                self._print(lines(one.plan, width=self._out.width, verbose=self._verbose > 0))
+            else:
+                self._say_trouble(one)
+        self._print(summary_lines(outcomes, drift=drift))
+
+    def show_reports(self, outcomes: Sequence[Outcome], *, as_json: bool) -> None:
+        if as_json:
+            self._out.print_json(json.dumps([outcome_data(o) for o in outcomes], ensure_ascii=False))
+            return
+        self._out.print()
+        for one in outcomes:
+            if one.report is not None:
+                self._print(report_lines(one.report, width=self._out.width, verbose=self._verbose > 0))
+            elif one.changed or one.error is not None:
+                self._say_trouble(one)
+        self._print(summary_lines(outcomes))
+
+    def _print(self, lines: Iterable[Any]) -> None:
+        for line in lines:
+            self._out.print(line, soft_wrap=True)
+
+    def _say_trouble(self, one: Outcome) -> None:
+        if one.error is not None:
+            self._say_error(one.host, one.error)
+        if one.changed:
+            self._out.print(
+                f"[bold]{one.host}[/]  refused: the host has changed since the plan was made", soft_wrap=True
+            )
+            for line in one.changed:
+                self._out.print(f"    {line}", markup=False, soft_wrap=True)
+            self._out.print("    → make a new plan", soft_wrap=True)
+
+    def _say_error(self, host: str, error: TransportError) -> None:
+        word = "unreachable" if error.executed == "no" else "lost"
+        self._out.print(f"[bold]{host}[/]  [red]{word}[/]: ", end="", soft_wrap=True)
+        self._out.print(error.message, markup=False, soft_wrap=True)
+        if error.hint:
+            self._out.print(f"    → {error.hint}", markup=False, soft_wrap=True)
+
+    def _heard(self, line: str) -> None:
+        self._err.print(line, style="dim", markup=False, soft_wrap=True)
+
+    # --- one host, in a thread of its own --------------------------------------------------------------------------
+
+    def _planned(self, work: HostWork, on_event: Callable[[Event], None]) -> Outcome:
+        try:
+            found = plan_host(work.name, work.wishes, self._transport(work), self._allow, on_event)
+        except SecretError as error:
+            return Outcome(work.name, error=TransportError(str(error)))
+        return Outcome(work.name, plan=found.plan, error=found.error)
+
+    def _applied(self, one: Outcome, recheck: bool, on_event: Callable[[Event], None]) -> Outcome:
+        work = self._work[one.host]
+        if one.plan is None:
+            return one
+        done = apply_plan(one.plan, work.wishes, self._transport(work), on_event, recheck=recheck)
+        if isinstance(done, Report):
+            return replace(one, report=done, error=None)
+        return replace(one, changed=tuple(done))
+
+    def _still(self, work: HostWork, on_event: Callable[[Event], None]) -> Outcome:
+        plan = self._saved[work.name].plan
+        try:
+            now = look(self._transport(work), work.wishes, on_event)
+        except (TransportError, SecretError) as error:
+            fault = error if isinstance(error, TransportError) else TransportError(str(error))
+            return Outcome(work.name, error=fault)
+        changed = differences(plan.facts, now)
+        return Outcome(work.name, changed=tuple(changed)) if changed else Outcome(work.name, plan=plan)
+
+    def _surveyed(self, work: HostWork) -> Facts | TransportError:
+        queries = [q for kind in kinds() for q in kind.survey()]
+        queries += [q for wish in work.wishes for q in wish.queries()]
+        try:
+            transport = self._transport(work)
+            batch = read_batch(queries)
+            replies = transport.run(batch)
+            info = transport.info()
+        except TransportError as error:
+            return error
+        except SecretError as error:
+            return TransportError(str(error))
+        return Facts.of(info.os or "2025", info, batch, replies)
+
+    def _transport(self, work: HostWork) -> Transport:
+        if work.name not in self._transports:
+            self._transports[work.name] = self._connect(work.connection, self._wire)
+        return self._transports[work.name]
+
+    def _each(
+        self, doing: str, work: Sequence[tuple[str, Callable[[Callable[[Event], None]], Outcome]]]
+    ) -> list[Outcome]:
+        with Progress(self._err, self._texts, self._verbose > 0) as progress:
+
+            def followed(name: str, task: Callable[[Callable[[Event], None]], Outcome]) -> Outcome:
+                progress.begin(name, doing)
+                try:
+                    return task(partial(progress.event, name))
+                finally:
+                    progress.end(name)
+
+            jobs = [(name, partial(followed, name, task)) for name, task in work]
+            found = dict(side_by_side(jobs, self._forks, self._interrupted))
+        return [found[name] for name, _ in work if name in found]
+
+    def _interrupted(self) -> None:
+        self._err.print("Ctrl-C: finishing the step that runs; once more stops it.")
+        for transport in list(self._transports.values()):
+            transport.stop()
+
+
+def _closed(transport: Transport) -> bool:
+    started = time.monotonic()
+    transport.close()
+    return time.monotonic() >= started

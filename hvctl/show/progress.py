@@ -1,0 +1,75 @@
+"""What hosts are doing while they do it: a live table on a terminal, plain lines in a pipe."""
+
+from __future__ import annotations
+
+import threading
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from hvctl.call import Event
+
+
+class Progress:
+    """Follows the events of many hosts. Use as a context; `follow(host)` gives the function to call."""
+
+    def __init__(self, console: Console, texts: dict[str, dict[str, str]] | None = None, verbose: bool = False) -> None:
+        self._console = console
+        self._texts = texts or {}
+        self._verbose = verbose
+        self._now: dict[str, str] = {}
+        self._since: dict[str, float] = {}
+        self._lock = threading.Lock()
+        self._live = Live(console=console, transient=True, refresh_per_second=4, get_renderable=self._table)
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._live.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._console.is_terminal:
+            self._live.__exit__(kind, error, trace)
+
+    def begin(self, host: str, doing: str) -> None:
+        with self._lock:
+            self._now[host] = doing
+            self._since[host] = time.monotonic()
+
+    def end(self, host: str) -> None:
+        with self._lock:
+            self._now.pop(host, None)
+
+    def event(self, host: str, event: Event) -> None:
+        text = self._texts.get(host, {}).get(event.task, "")
+        with self._lock:
+            if event.kind == "start" and text:
+                self._now[host] = text
+            elif event.kind == "progress" and text:
+                self._now[host] = f"{text}: {event.percent} %" if event.percent is not None else f"{text} {event.text}"
+            elif event.kind == "note":
+                self._now[host] = event.text
+        if not self._console.is_terminal:
+            self._line(host, event, text)
+
+    def _line(self, host: str, event: Event, text: str) -> None:
+        if event.kind == "progress" and text and event.percent is not None and event.percent % 25 == 0:
+            self._console.print(f"{host}: {text}: {event.percent} %", highlight=False, soft_wrap=True)
+        elif event.kind == "start" and text:
+            self._console.print(f"{host}: {text}", highlight=False, soft_wrap=True)
+        elif event.kind == "note":
+            self._console.print(f"{host}: {event.text}", highlight=False, soft_wrap=True)
+
+    def _table(self) -> Table:
+        table = Table.grid(padding=(0, 2))
+        with self._lock:
+            for host, doing in self._now.items():
+                elapsed = time.monotonic() - self._since.get(host, time.monotonic())
+                table.add_row(f"[cyan]{host}[/]", doing, f"[dim]{elapsed:.0f} s[/]")
+        return table
