@@ -1,0 +1,204 @@
+"""A wished disk and what the host has of it: the drive at its place, the file along the checkpoints' chain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from hvctl.call import NULL, Call, Row, Value
+from hvctl.facts import Facts
+from hvctl.kinds._drives import DISKS, DVDS, Drive, Slot, at_slot, file_query, folder_of, one_spelling, there
+from hvctl.kinds._types import COUNT, MB, PATH, SIZE, TB, Flag, Size, WindowsPath, Words, multiple_of
+from hvctl.kinds._vhd import Link, Resize, Use, chain, children, matching, resize, users, vhd, vhd_query
+from hvctl.kinds._vm import power
+from hvctl.resource import UNKNOWN, Fields, Plain, Setting, State, Unknown
+
+TYPES = Words(fixed="Fixed", dynamic="Dynamic", differencing="Differencing")
+COPY = "Convert-VHD makes a copy that has it, while the VM is off; then write the copy's path here"
+RECONNECT = (
+    "make a new differencing disk from that parent at another path; "
+    "Set-VHD -ParentPath only reconnects a parent that moved"
+)
+FILE_FIELDS = ("size", "type", "parent", "block_size", "logical_sector_size", "physical_sector_size")
+
+
+class _PolicyCodec(Plain):
+    """A Guid; null and the zero Guid both mean none (domain 8.4), and $null takes a policy away."""
+
+    def read(self, value: Any) -> Any:
+        text = str(value or "").strip("{}").casefold()
+        return text if text.strip("0-") else None
+
+    def write(self, value: Any) -> Value:
+        return NULL if value is None else str(value)
+
+
+def _guid(value: Any) -> Any:
+    try:
+        return str(UUID(value)) if isinstance(value, str) else value
+    except ValueError:
+        raise ValueError(
+            f"{value!r} is no id of a policy; write the PolicyId that Get-StorageQosPolicy shows"
+        ) from None
+
+
+SectorSize = Literal[512, 4096]
+VhdPath = Annotated[WindowsPath, AfterValidator(one_spelling)]
+DiskSize = Annotated[Size, multiple_of(MB, "1 MB (Hyper-V rounds sizes up to whole sectors)")]
+PolicyId = Annotated[str, BeforeValidator(_guid)]
+
+
+class Iops(Fields):
+    """Normalised I/O operations of 8 KB a second; 0 is none. The minimum is reported on, not enforced
+    (domain 8.4)."""
+
+    minimum: Annotated[int | None, Field(ge=0), Setting("MinimumIOPS", codec=COUNT)] = None
+    maximum: Annotated[int | None, Field(ge=0), Setting("MaximumIOPS", codec=COUNT)] = None
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the host has to do with a wished disk. `drive`: what sits at its place. `link`: the wished file in
+    the chain of that drive; None: another disk, or nothing, sits there. `file`: the wished file; None: there is
+    none."""
+
+    drive: Row | None
+    leaf: str
+    link: Link | Unknown | None
+    file: Row | Unknown | None
+
+    @property
+    def attached(self) -> bool:
+        return isinstance(self.link, Link)
+
+    @property
+    def row(self) -> Row | None:
+        """The file, if it could be read."""
+        return None if isinstance(self.file, Unknown) else self.file
+
+    @property
+    def checkpoint(self) -> str:
+        """The checkpoint's file that the VM writes to instead of the disk."""
+        return self.leaf if isinstance(self.link, Link) and self.link.path != self.leaf else ""
+
+
+class DiskPart(Drive):
+    """The fields of a disk, and the looking."""
+
+    path: Annotated[VhdPath | None, Setting("Path", codec=PATH, off=True)] = None
+    size: Annotated[DiskSize | None, Field(ge=3 * MB, le=64 * TB), Setting("Size", "SizeBytes", SIZE)] = None
+    type: Annotated[str | None, TYPES, Setting("VhdType", codec=TYPES, fixed=COPY)] = None
+    parent: Annotated[VhdPath | None, Setting("ParentPath", codec=PATH, fixed=RECONNECT)] = None
+    block_size: Annotated[
+        Size | None, Field(ge=MB, le=256 * MB), Setting("BlockSize", "BlockSizeBytes", SIZE, fixed=COPY)
+    ] = None
+    logical_sector_size: Annotated[
+        SectorSize | None, Setting("LogicalSectorSize", "LogicalSectorSizeBytes", fixed=COPY)
+    ] = None
+    physical_sector_size: Annotated[
+        SectorSize | None, Setting("PhysicalSectorSize", "PhysicalSectorSizeBytes", off=True)
+    ] = None
+    iops: Iops | None = None
+    qos_policy_id: Annotated[PolicyId | None, Setting("QoSPolicyID", codec=_PolicyCodec())] = None
+    shared: Annotated[Flag | None, Setting("SupportPersistentReservations", off=True)] = None
+    disk_number: Annotated[int | None, Field(ge=0), Setting("DiskNumber", off=True)] = None
+
+    noun: ClassVar[str] = "VMHardDiskDrive"
+
+    def wanted(self) -> State:
+        return {k: v for k, v in super().wanted().items() if v is not None or k == "qos_policy_id"}
+
+    # --- looking --------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def survey(cls) -> tuple[Call, ...]:
+        return (DISKS, DVDS, vhd_query())
+
+    def queries(self) -> tuple[Call, ...]:
+        files = tuple(p for p in (self.path, self.parent) if p)
+        looked = tuple(dict.fromkeys(p for f in files for p in (f, folder_of(f))))
+        found = (*super().queries(), vhd_query(*files))
+        return (*found, file_query(*looked)) if looked else found
+
+    def see(self, facts: Facts) -> Seen:
+        drive = self.drive(facts)
+        leaf = str(drive.get("Path") or "") if drive is not None and drive.get("DiskNumber") is None else ""
+        link = matching(chain(leaf, facts), self.path)
+        file: Row | Unknown | None = None
+        if link is not None:
+            file = link.row if isinstance(link, Link) else UNKNOWN
+        elif self.path:
+            found = vhd(self.path, facts)
+            file = found if not isinstance(found, Unknown) or there(self.path, facts) else None
+        return Seen(drive, leaf, link, file)
+
+    def actual(self, facts: Facts) -> State | None:
+        if self.vm_row(facts) is None:
+            return None
+        seen = self.see(facts)
+        if seen.drive is None or (self.absent and (self.replaces(seen) or self._moves_away(seen, facts))):
+            return None
+        found = self.read_settings({**(seen.row or {}), **seen.drive})
+        if "path" in found:
+            found["path"] = self.path_now(seen, facts)
+        for name in FILE_FIELDS:
+            if name in found and seen.row is None:
+                # A file that is not there will be made as wished.
+                found[name] = UNKNOWN if seen.file is UNKNOWN else self.wanted().get(name)
+        return found
+
+    def path_now(self, seen: Seen, facts: Facts) -> Any:
+        """The disk at the place, whatever checkpoints lie above it."""
+        if isinstance(seen.link, Link):
+            return self.path
+        if seen.link is UNKNOWN:
+            return UNKNOWN
+        base = matching(chain(seen.leaf, facts), None)
+        return base.path if isinstance(base, Link) else seen.leaf or (seen.drive or {}).get("Path")
+
+    def replaces(self, seen: Seen) -> bool:
+        """Whether another disk than the wished one sits at the place."""
+        return bool(self.path) and seen.drive is not None and seen.link is None
+
+    def _moves_away(self, seen: Seen, facts: Facts) -> bool:
+        """Whether another wish of this VM moves the disk that sits here to its own place."""
+        return claimed(seen.leaf, tuple(p for p in self.vm.parts if p is not self), facts)
+
+    def elsewhere(self, facts: Facts) -> Slot | None:
+        """Where in this VM the wished file sits, if not here."""
+        row = self.vm_row(facts)
+        if self.path is None or row is None:
+            return None
+        slots = (Slot.of(u.row) for u in users(self.path, facts) if not u.child and u.row["VMId"] == row["Id"])
+        return next((slot for slot in slots if slot != self.slot), None)
+
+    def resize(self, seen: Seen, facts: Facts) -> Resize | None:
+        """Of the file as it is to the wished size; None: nothing to do, or not to be known."""
+        if self.size is None or seen.row is None:
+            return None
+        path = self.path or str(seen.row.get("Path"))
+        slot = self.slot if seen.attached else self.elsewhere(facts)
+        shared = any(u.row.get("SupportPersistentReservations") for u in users(path, facts))
+        checkpoint = seen.checkpoint or self._checkpoint_at(slot, facts)
+        use = Use(slot, power(self.vm_row(facts)), checkpoint, shared, children(path, facts))
+        return resize(seen.row, self.size, facts.os, use)
+
+    def _checkpoint_at(self, slot: Slot | None, facts: Facts) -> str:
+        if slot is None or slot == self.slot:
+            return ""
+        leaf = str((at_slot(DISKS, self.vm_row(facts), slot, facts) or {}).get("Path") or "")
+        link = matching(chain(leaf, facts), self.path)
+        return leaf if isinstance(link, Link) and link.path != leaf else ""
+
+
+def claimed(leaf: str, wishes: tuple[object, ...], facts: Facts) -> bool:
+    """Whether one of these wishes wants the disk behind the file that a drive has."""
+    links = chain(leaf, facts)
+    paths = (w.path for w in wishes if isinstance(w, DiskPart) and not w.absent and w.path)
+    return any(isinstance(matching(links, path), Link) for path in paths)
+
+
+DiskPart.query, DiskPart.other = DISKS, DVDS

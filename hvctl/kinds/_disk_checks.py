@@ -1,0 +1,128 @@
+"""What the facts of a host show to be impossible or doubtful about a wished disk (domain 8.2, 8.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hvctl.call import Row
+from hvctl.facts import Facts
+from hvctl.kinds._disk import FILE_FIELDS, DiskPart, Seen
+from hvctl.kinds._disk_rules import CONVERT
+from hvctl.kinds._drives import Slot, on_share, one_spelling, there
+from hvctl.kinds._vhd import extension, users
+from hvctl.kinds._vm import VMS
+from hvctl.resource import UNKNOWN, Change, Finding, HeldBackError, settings
+
+
+def attaching(disk: DiskPart, seen: Seen, facts: Facts) -> Iterator[Finding]:
+    """Of putting a disk where it is not yet. What is impossible holds the whole disk back (HeldBackError), not
+    one field of it."""
+    if disk.disk_number is not None:
+        return
+    if disk.path is None:
+        raise HeldBackError(f"no disk sits at {disk.at}", "write its path, and a size if it is to be made", "at")
+    if disk.generation(facts) == 2 and extension(disk.path) == "vhd":
+        raise HeldBackError("generation 2 has no .vhd disks", CONVERT, "path")
+    _check_users(disk, disk.path, facts)
+    if seen.file is None:
+        yield from _making(disk, disk.path, seen, facts)
+
+
+def _making(disk: DiskPart, path: str, seen: Seen, facts: Facts) -> Iterator[Finding]:
+    now = str(disk.path_now(seen, facts) or "")
+    if seen.drive is not None and _stem(now) == _stem(path):
+        raise HeldBackError(
+            f"{now} sits there; its format cannot be changed in place",
+            "Convert-VHD makes a copy in the other format, while the VM is off; hvctl then attaches the copy",
+            "path",
+        )
+    if disk.size is None and not disk.parent:
+        raise HeldBackError(f"{path} is not there", "write its size to have it made, or the right path", "path")
+    if disk.parent and not on_share(disk.parent) and not there(disk.parent, facts):
+        raise HeldBackError(f"{disk.parent} is not there", "write the path of an existing disk", "parent")
+    if on_share(path):
+        yield Finding(
+            "path", f"{path} was not seen, but WinRM may hide what is on a share", "make sure that it is new", "warning"
+        )
+
+
+def _check_users(disk: DiskPart, path: str, facts: Facts) -> None:
+    """Raise HeldBackError if attaching the file would give it two owners: accepted while off, and the VM would
+    not start (domain 8.3)."""
+    mine = disk.vm_row(facts)
+    for user in users(path, facts):
+        place, own = Slot.of(user.row), mine is not None and user.row["VMId"] == mine["Id"]
+        owner = "this VM" if own else _vm_name(user.row, facts)
+        if user.child:
+            raise HeldBackError(
+                f"{path} is the parent of {user.child}, which {owner} has at {place}; writing to it would break that",
+                "make a differencing disk of its own for this VM",
+                "path",
+            )
+        if own and place != disk.slot:
+            _check_move(disk, path, place)
+        elif not own and not (disk.shared and user.row.get("SupportPersistentReservations")):
+            raise HeldBackError(
+                f"{path} is attached to {owner} at {place}",
+                "detach it there first (`ensure: absent`), then run hvctl again; only shared disks have two owners",
+                "path",
+            )
+
+
+def _check_move(disk: DiskPart, path: str, place: Slot) -> None:
+    wished = (p for p in disk.vm.parts if isinstance(p, DiskPart) and p.at == str(place) and not p.absent)
+    if next(wished, None) is not None:
+        raise HeldBackError(
+            f"{path} sits at {place} of this VM, where another disk is wanted",
+            "disks that change places need two runs: the first with `ensure: absent` at one of the places",
+            "path",
+        )
+
+
+def _vm_name(drive: Row, facts: Facts) -> str:
+    return next((str(r["Name"]) for r in facts.of_key(VMS, "Id", drive["VMId"])), str(drive["VMId"]))
+
+
+def file(disk: DiskPart, seen: Seen, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
+    """Of the file itself."""
+    told = (*(["path"] if seen.link is UNKNOWN else []), *(n for n in FILE_FIELDS if n in disk.wanted()))
+    if seen.file is UNKNOWN:
+        gone = seen.attached and disk.path and not on_share(disk.path) and not there(disk.path, facts)
+        if gone:
+            yield Finding("path", f"{disk.path} is attached, but there is no such file", "bring it back", "warning")
+        elif told:
+            yield Finding(
+                told[0], "the disk's file could not be read: something holds it", "look again later", "warning"
+            )
+    if seen.drive is None and seen.row is not None:
+        now = disk.read_settings(seen.row)
+        for name in FILE_FIELDS:
+            fixed = settings(type(disk))[name].fixed
+            if fixed and name in disk.wanted() and not disk.same(name, now[name], disk.wanted()[name]):
+                yield Finding(name, f"{disk.path} has {disk.show(name, now[name])}, which cannot be changed", fixed)
+    sectors = any(c.field == "physical_sector_size" for c in changes)
+    if sectors and seen.checkpoint:
+        yield Finding("physical_sector_size", "it is fixed while the disk has checkpoints", "remove them first")
+
+
+def quality(disk: DiskPart, seen: Seen, changes: tuple[Change, ...]) -> Iterator[Finding]:
+    """IOPS against what the host has of the half that is not written, and against a policy."""
+    changed = [c.field for c in changes if c.field.startswith("iops.")]
+    if not changed or seen.drive is None or disk.iops is None:
+        return
+    least, most = disk.iops.minimum, disk.iops.maximum
+    least = int(seen.drive.get("MinimumIOPS") or 0) if least is None else least
+    most = int(seen.drive.get("MaximumIOPS") or 0) if most is None else most
+    if most and least > most:
+        yield Finding(changed[0], f"a minimum of {least:,} is above the maximum of {most:,}", "write both")
+    policy = settings(type(disk))["qos_policy_id"].codec.read(seen.drive.get("QoSPolicyID"))
+    if policy and "qos_policy_id" not in disk.wanted():
+        yield Finding(
+            changed[0],
+            f"the storage QoS policy {policy} overrides the disk's own iops",
+            "write `qos_policy_id: null` too, or leave iops out",
+        )
+
+
+def _stem(path: str) -> str:
+    return one_spelling(path).casefold().rpartition(".")[0]

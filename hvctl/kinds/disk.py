@@ -1,0 +1,219 @@
+"""Virtual disks: the drive in the VM and the file behind it (domain 8.1 to 8.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from hvctl.call import Call, Guard, Row
+from hvctl.contract import OS
+from hvctl.facts import Facts
+from hvctl.kinds import _disk_checks as checks
+from hvctl.kinds import _disk_rules as offline
+from hvctl.kinds._disk import FILE_FIELDS, DiskPart, Seen, claimed
+from hvctl.kinds._drives import Slot, folder_of, there
+from hvctl.kinds._types import shown_size
+from hvctl.kinds._vm import off_impacts, power, vm_ref
+from hvctl.resource import Change, Finding, Impact, Resource, Step, settings
+
+
+class Disk(DiskPart):
+    """A hard disk drive and its file. It is found by its place; a file that is there already is attached as it
+    is, one that is not is made. Without `path`, whatever disk sits at the place is meant."""
+
+    kind: ClassVar[str] = "disk"
+    section: ClassVar[str] = "disks"
+    setter: ClassVar[str] = "Set-VMHardDiskDrive"
+    odd: ClassVar[frozenset[str]] = frozenset({"size", "physical_sector_size"})
+
+    def rules(self, os: OS) -> Iterator[Finding]:
+        yield from super().rules(os)
+        if not self.absent:
+            yield from offline.rules(self, os)
+
+    @classmethod
+    def rules_together(cls, wishes: tuple[Resource, ...], os: OS) -> Iterator[tuple[Resource, Finding]]:
+        yield from offline.rules_together([w for w in wishes if isinstance(w, DiskPart) and not w.absent])
+
+    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
+        yield from super().findings(changes, facts)
+        if self.absent:
+            if power(self.vm_row(facts)) == "Running":
+                hint = "take it offline in the guest first"
+                yield Finding("", "the guest loses this disk at once; its file stays", hint, "warning")
+            return
+        seen = self.see(facts)
+        if seen.drive is None:
+            self.check_place(facts)
+        if seen.drive is None or any(c.field in ("path", "disk_number") for c in changes):
+            yield from checks.attaching(self, seen, facts)
+        plan = self.resize(seen, facts)
+        if plan and plan.refused:
+            yield plan.refused
+        yield from checks.file(self, seen, changes, facts)
+        yield from checks.quality(self, seen, changes)
+
+    # --- what it costs --------------------------------------------------------------------------------------------
+
+    def needs_off(self, field: str, now: Any, wanted: Any, facts: Facts) -> bool:
+        if field == "size":
+            plan = self.resize(self.see(facts), facts)
+            return plan is not None and plan.off
+        return super().needs_off(field, now, wanted, facts)
+
+    def impacts(self, field: str, now: Any, wanted: Any, facts: Facts) -> frozenset[Impact]:
+        seen = self.see(facts)
+        found = set(super().impacts(field, now, wanted, facts))
+        if field == "size":
+            found |= self._shrinking(seen, facts)
+        if self.replaces(seen) and field in (*FILE_FIELDS, "path"):
+            # The file's own changes wait for the consent that attaching it takes.
+            found |= off_impacts(self.vm, facts)
+            if seen.file is None:
+                found.add("recreate")
+        return frozenset(found - {"online"}) or frozenset({"online"})
+
+    def create_impacts(self, facts: Facts) -> frozenset[Impact]:
+        off = self.off_to_plug(facts) or self.elsewhere(facts) is not None
+        found = (off_impacts(self.vm, facts) if off else frozenset()) | self._shrinking(self.see(facts), facts)
+        return frozenset(found - {"online"}) or frozenset({"online"})
+
+    def remove_impacts(self, facts: Facts) -> frozenset[Impact]:
+        return frozenset({"destroy"}) | (self.plug_impacts(facts) - {"online"})
+
+    def _shrinking(self, seen: Seen, facts: Facts) -> frozenset[Impact]:
+        plan = self.resize(seen, facts)
+        return frozenset({"destroy"}) if plan and plan.shrinks else frozenset()
+
+    def note(self, field: str, now: Any, wanted: Any, facts: Facts) -> str:
+        seen = self.see(facts)
+        if field == "path":
+            return ("a new, empty disk is made; " if seen.file is None else "") + "the old one's file stays"
+        plan = self.resize(seen, facts) if field == "size" else None
+        if plan is None:
+            return ""
+        if plan.shrinks:
+            return "what lies beyond the new end is lost"
+        return "extending the partition is the guest's task" + ("; writing zeros may take long" if plan.job else "")
+
+    def summary(self) -> str:
+        if self.disk_number is not None:
+            return f"physical disk {self.disk_number}"
+        return ", ".join(p for p in (self.path, self.type, self.size and shown_size(self.size)) if p)
+
+    # --- changing -------------------------------------------------------------------------------------------------
+
+    def create(self, facts: Facts) -> Iterator[Step]:
+        file = tuple(self._file_steps(self.see(facts), self._file_differences(facts), facts))
+        yield from file
+        old = self.elsewhere(facts)
+        drive = tuple(c for c in self.as_changes(facts) if c.field not in FILE_FIELDS)
+        if old is not None:
+            yield self._move(old, tuple(c for c in drive if c.field != "path"), file, facts)
+            return
+        drive = tuple(c for c in drive if c.wanted or c.field == "disk_number")  # nothing is set on a new drive
+        yield Step(
+            Call(
+                "Add-VMHardDiskDrive",
+                {"VM": vm_ref(self.vm.key(), facts), **self.slot.where, **self.arguments(drive)},
+            ),
+            f"attach {self.path or self.summary()} to {self.vm.key()} at {self.at}",
+            tuple(c.field for c in drive),
+            needs=file,
+            off=self.off_to_plug(facts),
+        )
+
+    def update(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Step]:
+        fields = {c.field for c in changes}
+        steps = list(self._file_steps(self.see(facts), fields, facts))
+        if "path" in fields and (old := self.elsewhere(facts)) is not None:
+            steps.append(self.take_out(facts, f"take {self.path} out of {self.vm.key()} at {old}", old, off=True))
+        yield from steps
+        if drive := tuple(c for c in changes if c.field not in FILE_FIELDS):
+            yield self.step(
+                self.setter,
+                {self.noun: self.ref(facts), **self.arguments(drive)},
+                f"set the disk of {self.vm.key()} at {self.at}",
+                drive,
+                facts,
+                needs=tuple(steps) if "path" in fields else (),
+            )
+
+    def remove(self, facts: Facts) -> Iterator[Step]:
+        yield self.take_out(facts, f"take the disk at {self.at} out of {self.vm.key()}; its file stays")
+
+    def _move(self, old: Slot, drive: tuple[Change, ...], needs: tuple[Step, ...], facts: Facts) -> Step:
+        to = {f"To{name}": value for name, value in self.slot.where.items()}
+        return Step(
+            Call(self.setter, {self.noun: self.ref(facts, old), **to, **self.arguments(drive)}),
+            f"move {self.path} of {self.vm.key()} from {old} to {self.at}",
+            ("at", *(c.field for c in drive)),
+            needs=needs,
+            off=True,
+        )
+
+    # --- the file -------------------------------------------------------------------------------------------------
+
+    def _file_differences(self, facts: Facts) -> set[str]:
+        """The fields of a file that is there already which differ, and `path` for one that is to be made."""
+        row = self.see(facts).row
+        if row is None:
+            return {"path"}
+        now, wanted = self.read_settings(row), self.wanted()
+        return {n for n in FILE_FIELDS if n in wanted and not self.same(n, now[n], wanted[n])}
+
+    def _file_steps(self, seen: Seen, fields: set[str], facts: Facts) -> Iterator[Step]:
+        """Make the file, or bring these fields of it to what is wished."""
+        if seen.file is None and self.path and "path" in fields:
+            yield from self._make(self.path, facts)
+        path = self.path or str((seen.row or {}).get("Path"))
+        if "size" in fields:
+            yield from self._resize(path, seen, facts)
+        if "physical_sector_size" in fields:
+            yield Step(
+                Call("Set-VHD", {"Path": path, "PhysicalSectorSizeBytes": self.physical_sector_size}),
+                f"set the physical sector size of {path}",
+                ("physical_sector_size",),
+                off=seen.attached,
+            )
+
+    def _make(self, path: str, facts: Facts) -> Iterator[Step]:
+        folder = folder_of(path)
+        needs: tuple[Step, ...] = ()
+        if not there(folder, facts):
+            # Force: it is no error if another disk of the same plan made it.
+            params = {"Path": folder, "ItemType": "Directory", "Force": True}
+            needs = (Step(Call("New-Item", params), f"make the folder {folder}"),)
+            yield from needs
+        wanted = {n: v for n, v in self.wanted().items() if n in FILE_FIELDS and n != "type"}
+        kind = "differencing" if self.parent else self.type or "dynamic"
+        table = settings(type(self))
+        given: dict[str, Any] = {table[name].set_with: value for name, value in wanted.items()}
+        yield Step(
+            Call("New-VHD", {"Path": path, **given, kind.capitalize(): True}),
+            f"make {self.summary()}",
+            tuple(wanted),
+            needs=needs,
+            job=kind == "fixed",
+        )
+
+    def _resize(self, path: str, seen: Seen, facts: Facts) -> Iterator[Step]:
+        plan = self.resize(seen, facts)
+        if plan is None:
+            return
+        guard = None
+        if seen.attached and seen.leaf.casefold() == path.casefold():
+            # A checkpoint made since: the host would resize the parent, and the VM would not see it (domain 8.2).
+            guard = Guard(Call("Get-VMHardDiskDrive", {"VM": vm_ref(self.vm.key(), facts)}), {"Path": path}, 1, 1)
+        yield Step(
+            Call("Resize-VHD", {"Path": path, "SizeBytes": plan.wanted}),
+            f"{'shrink' if plan.shrinks else 'grow'} {path} to {shown_size(plan.wanted)}",
+            ("size",),
+            off=plan.off or (not seen.attached and self.elsewhere(facts) is not None),
+            guard=guard,
+            job=plan.job,
+        )
+
+    @classmethod
+    def stays(cls, row: Row, listed: tuple[Resource, ...], facts: Facts) -> bool:
+        return claimed(str(row.get("Path") or ""), listed, facts)
