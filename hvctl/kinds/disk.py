@@ -75,11 +75,12 @@ class Disk(DiskPart):
 
     def create_impacts(self, facts: Facts) -> frozenset[Impact]:
         off = self.off_to_plug(facts) or self.elsewhere(facts) is not None
-        found = (off_impacts(self.vm, facts) if off else frozenset()) | self._shrinking(self.see(facts), facts)
+        found: set[Impact] = {*(off_impacts(self.vm, facts) if off else ()), *self._shrinking(self.see(facts), facts)}
         return frozenset(found - {"online"}) or frozenset({"online"})
 
     def remove_impacts(self, facts: Facts) -> frozenset[Impact]:
-        return frozenset({"destroy"}) | (self.plug_impacts(facts) - {"online"})
+        lost: frozenset[Impact] = frozenset({"destroy"})
+        return lost | (self.plug_impacts(facts) - {"online"})
 
     def _shrinking(self, seen: Seen, facts: Facts) -> frozenset[Impact]:
         plan = self.resize(seen, facts)
@@ -182,7 +183,7 @@ class Disk(DiskPart):
         needs: tuple[Step, ...] = ()
         if not there(folder, facts):
             # Force: it is no error if another disk of the same plan made it.
-            params = {"Path": folder, "ItemType": "Directory", "Force": True}
+            params: dict[str, Any] = {"Path": folder, "ItemType": "Directory", "Force": True}
             needs = (Step(Call("New-Item", params), f"make the folder {folder}"),)
             yield from needs
         wanted = {n: v for n, v in self.wanted().items() if n in FILE_FIELDS and n != "type"}
