@@ -59,9 +59,7 @@ def arrange(groups: Sequence[Group]) -> list[Placed]:
 
 def _arranged(group: Group, steps_of: dict[Address, tuple[Step, ...]]) -> list[Placed]:
     members = sorted(group.members, key=lambda m: m[1] != "remove" or m[0] is group.root)
-    placed = [
-        (s, wish, _needs(wish, verb, s, group, steps_of)) for wish, verb, steps in members for s in steps
-    ]
+    placed = [(s, wish, _needs(wish, verb, s, group, steps_of)) for wish, verb, steps in members for s in steps]
     normal = [p for p in placed if p[0].when == "normal"]
     first = [p for p in placed if p[0].when == "first"]
     last = [p for p in placed if p[0].when == "last"]

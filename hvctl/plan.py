@@ -197,9 +197,7 @@ def _update(
     if "" in barred or not changes:
         verb: Verb = "held" if barred else "none"
         return _Draft(wish, replace(action, verb=verb, lines=() if verb == "none" else lines))
-    doable = tuple(
-        c for c, line in zip(changes, lines, strict=True) if not line.consent and c.field not in barred
-    )
+    doable = tuple(c for c, line in zip(changes, lines, strict=True) if not line.consent and c.field not in barred)
     steps = tuple(wish.update(doable, facts)) if doable else ()
     return _Draft(wish, replace(action, verb="update" if doable else "held", lines=lines), steps)
 
@@ -311,12 +309,8 @@ def _line(wish: Resource, change: Change, allow: frozenset[Impact]) -> Line:
     )
 
 
-def _whole(
-    wish: Resource, now: str, wanted: str, impacts: frozenset[Impact], allow: frozenset[Impact]
-) -> Line:
-    return Line(
-        "", now, wanted, _sorted(impacts), wish.place.mark(), "", _sorted(impacts - allow - {"online"})
-    )
+def _whole(wish: Resource, now: str, wanted: str, impacts: frozenset[Impact], allow: frozenset[Impact]) -> Line:
+    return Line("", now, wanted, _sorted(impacts), wish.place.mark(), "", _sorted(impacts - allow - {"online"}))
 
 
 def _sorted(impacts: frozenset[Impact]) -> tuple[Impact, ...]:
@@ -334,9 +328,7 @@ def _groups(drafts: Iterable[_Draft], facts: Facts) -> list[Group]:
         root = draft.wish
         while root.owner is not None:
             root = root.owner
-        group = groups.setdefault(
-            root.address(), Group(root, root.bracket(facts) if _needs_off(draft) else None)
-        )
+        group = groups.setdefault(root.address(), Group(root, root.bracket(facts) if _needs_off(draft) else None))
         if group.bracket is None and _needs_off(draft):
             group = replace(group, bracket=root.bracket(facts))
         members = (*group.members, (draft.wish, draft.action.verb, draft.steps))
@@ -382,9 +374,7 @@ def _checked(draft: _Draft, os: OS) -> Action:
         for call in calls:
             verdict: Verdict = check(os, call)
             if verdict.answer != "accepted":
-                level: Literal["impossible", "warning"] = (
-                    "impossible" if verdict.answer == "refused" else "warning"
-                )
+                level: Literal["impossible", "warning"] = "impossible" if verdict.answer == "refused" else "warning"
                 remarks.append(Remark(f"{call.cmdlet}: {verdict.reason}", "", draft.action.mark, level))
     if len(remarks) == len(draft.action.remarks):
         return draft.action

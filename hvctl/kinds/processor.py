@@ -28,25 +28,17 @@ class Processor(VmPart):
     maximum: Annotated[int | None, Field(ge=0, le=100), Setting("Maximum")] = None
     reserve: Annotated[int | None, Field(ge=0, le=100), Setting("Reserve")] = None
     weight: Annotated[int | None, Field(ge=1, le=10_000), Setting("RelativeWeight")] = None
-    compatibility_for_migration: Annotated[
-        Flag | None, Setting("CompatibilityForMigrationEnabled", off=True)
-    ] = None
+    compatibility_for_migration: Annotated[Flag | None, Setting("CompatibilityForMigrationEnabled", off=True)] = None
     compatibility_for_older_operating_systems: Annotated[
         Flag | None, Setting("CompatibilityForOlderOperatingSystemsEnabled", off=True)
     ] = None
-    maximum_count_per_numa_node: Annotated[
-        int | None, Field(ge=1), Setting("MaximumCountPerNumaNode", off=True)
-    ] = None
+    maximum_count_per_numa_node: Annotated[int | None, Field(ge=1), Setting("MaximumCountPerNumaNode", off=True)] = None
     maximum_count_per_numa_socket: Annotated[
         int | None, Field(ge=1), Setting("MaximumCountPerNumaSocket", off=True)
     ] = None
     resource_pool: Annotated[str | None, Setting("ResourcePoolName", codec=FOLD, off=True)] = None
-    expose_virtualization_extensions: Annotated[
-        Flag | None, Setting("ExposeVirtualizationExtensions", off=True)
-    ] = None
-    threads_per_core: Annotated[int | None, Field(ge=0, le=2), Setting("HwThreadCountPerCore", off=True)] = (
-        None
-    )
+    expose_virtualization_extensions: Annotated[Flag | None, Setting("ExposeVirtualizationExtensions", off=True)] = None
+    threads_per_core: Annotated[int | None, Field(ge=0, le=2), Setting("HwThreadCountPerCore", off=True)] = None
     host_resource_protection: Annotated[Flag | None, Setting("EnableHostResourceProtection")] = None
 
     def queries(self) -> tuple[Call, ...]:
@@ -74,8 +66,7 @@ class Processor(VmPart):
             # A VM with more is stored but does not start (domain 6 [I]): refused here, before anything is sent.
             yield Finding(
                 "count",
-                f"{self.count} processors are more than the host's {cores} logical processors; "
-                "the VM would not start",
+                f"{self.count} processors are more than the host's {cores} logical processors; the VM would not start",
                 f"use at most {cores}",
             )
 

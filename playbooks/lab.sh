@@ -1,0 +1,26 @@
+#!/bin/sh
+# The main job on the example lab, each command as a user would type it. Run by `make lab`.
+set -u
+run() {
+    printf '\n\033[1m$ %s\033[0m\n' "$*"
+    "$@"
+    status=$?
+    [ "$status" -eq 0 ] || printf '(exit status %s)\n' "$status"
+}
+note() { printf '\n# %s\n' "$*"; }
+
+note 'Is the playbook right? No host is asked for that.'
+run hvctl validate playbooks/lab.yml
+note 'What would change? hv03 refuses connections; that stays its own trouble.'
+run hvctl plan playbooks/lab.yml
+note 'Do it. What needs a VM off, or a disk or adapter to blink, needs consent.'
+run hvctl apply playbooks/lab.yml --auto-approve --allow restart,disconnect,recreate,management
+note 'Again: nothing is left to do.'
+run hvctl plan playbooks/lab.yml --limit 'lab:!hv03.tokyo' --detailed-exitcode
+note 'Somebody changes a VM by hand.'
+run python -m mocks invoke hv02.osaka Set-VMProcessor VMName=web01 RelativeWeight=100
+run python -m mocks invoke hv02.osaka Set-VMNetworkAdapterVlan VMName=web01 Access=true VlanId=30
+note 'The drift check sees it: exit status 2.'
+run hvctl drift playbooks/lab.yml --limit 'lab:!hv03.tokyo'
+printf '\nTo go on alone:\n    . .venv/bin/activate\n    python -m mocks run -- hvctl plan playbooks/lab.yml\n'
+[ "$status" -eq 2 ]
