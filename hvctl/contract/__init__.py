@@ -1,0 +1,30 @@
+"""What each Windows Server version accepts: cmdlets, parameters and values, and the judgement of a call."""
+
+from hvctl.contract.binding import BindError, Bound, BoundValue, bind
+from hvctl.contract.conversion import HostObject
+from hvctl.contract.facts import Answer, Class, Cmdlet, Contract, Enum, Parameter, contract
+from hvctl.contract.verdict import Verdict, check
+from hvctl.contract.versions import OS, VERSIONS, at_least, nearest, os_of_build, title
+
+__all__ = [
+    "OS",
+    "VERSIONS",
+    "Answer",
+    "BindError",
+    "Bound",
+    "BoundValue",
+    "Class",
+    "Cmdlet",
+    "Contract",
+    "Enum",
+    "HostObject",
+    "Parameter",
+    "Verdict",
+    "at_least",
+    "bind",
+    "check",
+    "contract",
+    "nearest",
+    "os_of_build",
+    "title",
+]
