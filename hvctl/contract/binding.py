@@ -6,9 +6,21 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from hvctl.contract.conversion import Conversion, NotConvertedError, text_of
+from hvctl.contract.conversion import Conversion, NotConvertedError
 from hvctl.contract.facts import EVERY, Cmdlet, Contract, Parameter, contract
-from hvctl.contract.validation import BINDING, TRANSFORMATION, fault, net_type
+from hvctl.contract.refusals import (
+    BindError,
+    already_bound,
+    ambiguous_name,
+    ambiguous_set,
+    full_name,
+    missing_mandatory,
+    net_type,
+    no_such_command,
+    not_converted,
+    not_found,
+)
+from hvctl.contract.validation import fault
 from hvctl.contract.versions import OS
 
 
@@ -28,22 +40,10 @@ class Bound:
     set: str
     parameters: Mapping[str, BoundValue]
 
-    def get(self, name: str) -> object:
-        """The value of that parameter, None where it was not given or is null."""
-        found = self.parameters.get(name)
-        return found.value if found else None
-
-
-@dataclass(frozen=True)
-class BindError:
-    """What the engine says instead. `id` is the FullyQualifiedErrorId's first part, `type` the exception's full
-    name, `message` English and near to the engine's own."""
-
-    id: str
-    category: str
-    type: str
-    parameter: str | None
-    message: str
+    @property
+    def values(self) -> dict[str, object]:
+        """The converted values alone."""
+        return {name: bound.value for name, bound in self.parameters.items()}
 
 
 class _FaultError(Exception):
@@ -57,7 +57,7 @@ def bind(os: OS | Contract, cmdlet: str, params: Mapping[str, object]) -> Bound 
     facts = os if isinstance(os, Contract) else contract(os)
     command = facts.cmdlet(cmdlet)
     if command is None:
-        return _no_such_command(cmdlet)
+        return no_such_command(cmdlet)
     try:
         return _bind(command, _arguments(facts, command.group), params)
     except _FaultError as refusal:
@@ -69,17 +69,22 @@ class Arguments:
 
     def __init__(self, facts: Contract, group: str) -> None:
         self._enums = facts.enums_of(group)
-        self._conversion = Conversion(self._enums, facts.classes)
+        self._classes = facts.classes
+        self._conversion = Conversion(self._enums, self._classes)
 
     def __call__(self, value: object, p: Parameter) -> BoundValue:
         try:
             converted = self._conversion(value, p)
         except NotConvertedError as refusal:
-            raise _FaultError(_not_converted(refusal, p)) from None
+            raise _FaultError(not_converted(refusal, p, self._full_name(p.element))) from None
         if wrong := fault(converted, p, self._enums.get(p.element), self._conversion):
-            raise _FaultError(BindError(wrong.id, wrong.category, wrong.type, p.name, wrong.message))
+            raise _FaultError(wrong)
         kind = net_type(converted) if converted is None or p.type in ("Object", "PSObject") else p.type
         return BoundValue("Hashtable" if kind == "IDictionary" else kind, converted)
+
+    def _full_name(self, kind: str) -> str:
+        named = self._enums.get(kind) or self._classes.get(kind)
+        return named.full_name if named else full_name(kind)
 
 
 @lru_cache(maxsize=64)
@@ -97,12 +102,12 @@ def _bind(command: Cmdlet, arguments: Arguments, params: Mapping[str, object]) -
         candidates = _candidates(command, taken)
     chosen = _chosen(command, candidates, bound)
     if aside and (chosen or _is_hopeful(command, candidates, bound)):
-        raise _FaultError(_not_found(next(iter(aside))))
+        raise _FaultError(not_found(next(iter(aside))))
     if chosen is None:
-        raise _FaultError(_ambiguous_set())
+        raise _FaultError(ambiguous_set())
     missing = [name for name, _, _ in command.mandatory[chosen] if name not in bound]
     if missing:
-        raise _FaultError(_missing(missing))
+        raise _FaultError(missing_mandatory(missing))
     return Bound(chosen, bound)
 
 
@@ -120,7 +125,7 @@ def _take(
         if p is None:
             aside[name] = value
         elif p.name in bound:
-            raise _FaultError(_already_bound(name))
+            raise _FaultError(already_bound(name))
         else:
             bound[p.name] = arguments(value, p)
             taken.append(p)
@@ -132,8 +137,15 @@ def _by_prefix(name: str, named: Mapping[str, Parameter]) -> Parameter | None:
     found = {p.name: p for key, p in named.items() if key.startswith(prefix)}
     own = [p for p in found.values() if not p.common and p.name not in ("WhatIf", "Confirm")]
     if len(found) > 1 and len(own) != 1:
-        raise _FaultError(_ambiguous_name(name, found))
+        raise _FaultError(ambiguous_name(name, _as_listed(name, found.values())))
     return own[0] if own else next(iter(found.values()), None)
+
+
+def _as_listed(name: str, found: Iterable[Parameter]) -> list[str]:
+    """The engine lists names before aliases, and WhatIf and Confirm after the others."""
+    low = name.lower()
+    last = ("WhatIf", "Confirm")
+    return [p.name for p in sorted(found, key=lambda p: (not p.name.lower().startswith(low), p.name in last, p.common))]
 
 
 def _candidates(command: Cmdlet, taken: Iterable[Parameter]) -> list[str]:
@@ -143,7 +155,7 @@ def _candidates(command: Cmdlet, taken: Iterable[Parameter]) -> list[str]:
         if EVERY not in p.sets:
             candidates = [name for name in candidates if name in p.sets]
     if not candidates:
-        raise _FaultError(_ambiguous_set())
+        raise _FaultError(ambiguous_set())
     return candidates
 
 
@@ -164,56 +176,3 @@ def _lacking(command: Cmdlet, name: str, bound: Mapping[str, object]) -> list[bo
 def _is_hopeful(command: Cmdlet, candidates: list[str], bound: Mapping[str, object]) -> bool:
     lacking = [_lacking(command, name, bound) for name in candidates]
     return any(not each or any(each) for each in lacking)
-
-
-def _no_such_command(cmdlet: str) -> BindError:
-    return BindError(
-        "CommandNotFoundException",
-        "ObjectNotFound",
-        "System.Management.Automation.CommandNotFoundException",
-        None,
-        f"The term '{cmdlet}' is not recognized as the name of a cmdlet, function, script file, or operable program.",
-    )
-
-
-def _not_converted(refusal: NotConvertedError, p: Parameter) -> BindError:
-    shown = text_of(refusal.value) if not isinstance(refusal.value, list) else "System.Object[]"
-    if p.function:
-        message = f"Cannot process argument transformation on parameter '{p.name}'. "
-        message += f'Cannot convert value "{shown}" to type "{p.type}".'
-        return BindError("ParameterArgumentTransformationError", "InvalidData", TRANSFORMATION, p.name, message)
-    if refusal.shape:
-        message = f"Cannot convert '{shown}' to the type '{p.type}' required by parameter '{p.name}'. "
-        message += "Specified method is not supported."
-        return BindError("CannotConvertArgument", "InvalidArgument", BINDING, p.name, message)
-    message = f'Cannot bind parameter \'{p.name}\'. Cannot convert value "{shown}" to type "{p.type}".'
-    return BindError("CannotConvertArgumentNoMessage", "InvalidArgument", BINDING, p.name, message)
-
-
-def _ambiguous_name(name: str, found: Iterable[str]) -> BindError:
-    message = f"Parameter cannot be processed because the parameter name '{name}' is ambiguous. "
-    message += f"Possible matches include: {' '.join('-' + match for match in found)}."
-    return BindError("AmbiguousParameter", "InvalidArgument", BINDING, name, message)
-
-
-def _already_bound(name: str) -> BindError:
-    message = f"Cannot bind parameter because parameter '{name}' is specified more than once. To provide multiple "
-    message += "values to parameters that can accept multiple values, use the array syntax."
-    return BindError("ParameterAlreadyBound", "InvalidArgument", BINDING, name, message)
-
-
-def _ambiguous_set() -> BindError:
-    message = "Parameter set cannot be resolved using the specified named parameters. One or more parameters issued "
-    message += "cannot be used together or an insufficient number of parameters were provided."
-    return BindError("AmbiguousParameterSet", "InvalidArgument", BINDING, None, message)
-
-
-def _not_found(name: str) -> BindError:
-    message = f"A parameter cannot be found that matches parameter name '{name}'."
-    return BindError("NamedParameterNotFound", "InvalidArgument", BINDING, name, message)
-
-
-def _missing(names: list[str]) -> BindError:
-    shown = " ".join(sorted(names))
-    message = f"Cannot process command because of one or more missing mandatory parameters: {shown}."
-    return BindError("MissingMandatoryParameter", "InvalidArgument", BINDING, shown, message)

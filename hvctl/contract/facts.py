@@ -93,6 +93,12 @@ class Enum:
     members: tuple[str, ...]
     number: Mapping[str, int]
     flags: bool = False
+    namespace: str = ""
+
+    @property
+    def full_name(self) -> str:
+        """Nested classes are written with a plus."""
+        return f"{self.namespace}.{self.name.replace('.', '+')}" if self.namespace else self.name
 
     @cached_property
     def by_lower(self) -> Mapping[str, str]:
@@ -190,7 +196,8 @@ class Contract:
 
     @cached_property
     def enums(self) -> Mapping[str, Enum]:
-        """By short name; where two modules have an enum of that name, Hyper-V's."""
+        """By short name; where two modules have an enum of that name, Hyper-V's. With the members that this version
+        has; an enum that none of its parameters takes is as in 2019."""
         return {name: enum for module in reversed(tuple(self._types)) for name, enum in self.enums_of(module).items()}
 
     def enums_of(self, group: str) -> Mapping[str, Enum]:
@@ -285,9 +292,17 @@ def _enum(os: OS, name: str, facts: Mapping[str, Any], accepted: Mapping[str, An
     elsewhere = {member for members in accepted.values() for member in members} if here else set()
     members = [member for member in numbers if member in here or member not in elsewhere]
     members += [member for member in here if member not in numbers]
-    return Enum(name, tuple(members), {m: numbers[m] for m in members if m in numbers}, facts.get("flags", False))
+    return Enum(
+        name,
+        tuple(members),
+        {member: numbers[member] for member in members if member in numbers},
+        flags=facts.get("flags", False),
+        namespace=facts.get("namespace", ""),
+    )
 
 
 # System.Management.Automation.ActionPreference
 _PREFERENCES = {"SilentlyContinue": 0, "Stop": 1, "Continue": 2, "Inquire": 3, "Ignore": 4, "Suspend": 5}
-ACTION_PREFERENCE = Enum("ActionPreference", tuple(_PREFERENCES), _PREFERENCES)
+ACTION_PREFERENCE = Enum(
+    "ActionPreference", tuple(_PREFERENCES), _PREFERENCES, namespace="System.Management.Automation"
+)

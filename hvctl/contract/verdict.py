@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from hvctl.call import Call, Map, Null, Ref, Secret
-from hvctl.contract.binding import BindError, bind
+from hvctl.contract.binding import bind
 from hvctl.contract.conversion import FLAGS_EXPRESSION
 from hvctl.contract.facts import Cmdlet, Contract, Enum, Parameter, contract
+from hvctl.contract.refusals import BindError
 from hvctl.contract.scalars import EMPTY_GUID, RANGES
 from hvctl.contract.steadiness import is_plain, objection
 from hvctl.contract.versions import OS, title
@@ -59,7 +60,8 @@ def check(os: OS | Contract, call: Call) -> Verdict:
 INCOMPLETE = ("AmbiguousParameterSet", "MissingMandatoryParameter")
 """What a parameter that the version may have, after all, could cure."""
 
-ABSENT = object()
+SOME_VALUE = Ref(Call(""), path="*")
+"""In place of a value that is not known yet and will fit."""
 
 
 def _without(facts: Contract, name: str) -> Verdict:
@@ -74,7 +76,7 @@ def _given(call: Call) -> Mapping[str, object]:
     """Parameters as one invocation has them: without those left out, one value for the `each` list."""
     given: dict[str, object] = {name: value for name, value in call.params.items() if value is not None}
     if call.each is not None and isinstance(values := given.get(call.each), list | tuple):
-        given[call.each] = values[0] if values else ABSENT
+        given[call.each] = values[0] if values else SOME_VALUE
     if call.each is not None and isinstance(value := given.get(call.each), Ref) and value.many:
         given[call.each] = replace(value, many=False)
     return given
@@ -90,8 +92,6 @@ def _sample(cmdlet: Cmdlet, name: str, value: object, enums: Mapping[str, Enum])
         return _fitting(p, enums.get(p.element)) if p is not None and plain else Fitting("System.Object")
     if isinstance(value, Map):
         return dict(value.items)
-    if value is ABSENT:
-        return _fitting(p, enums.get(p.element)) if p is not None else None
     if isinstance(value, Null):
         return None
     return "secret" if isinstance(value, Secret) else value
