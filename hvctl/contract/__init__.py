@@ -1,8 +1,9 @@
 """What each Windows Server version accepts: cmdlets, parameters and values, and the judgement of a call."""
 
 from hvctl.contract.binding import Bound, BoundValue, bind
-from hvctl.contract.conversion import HostObject
-from hvctl.contract.facts import Answer, Class, Cmdlet, Contract, Enum, Parameter, contract
+from hvctl.contract.facts import Answer, Class, Cmdlet, Enum, Parameter
+from hvctl.contract.objects import HostObject
+from hvctl.contract.reading import Contract, contract
 from hvctl.contract.refusals import BindError
 from hvctl.contract.verdict import Verdict, check
 from hvctl.contract.versions import OS, VERSIONS, at_least, nearest, os_of_build, title

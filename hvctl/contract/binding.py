@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from hvctl.contract.conversion import Conversion, NotConvertedError
-from hvctl.contract.facts import EVERY, Cmdlet, Contract, Parameter, contract
+from hvctl.contract.conversion import Conversion
+from hvctl.contract.facts import EVERY, Cmdlet, Parameter
+from hvctl.contract.reading import Contract, contract
 from hvctl.contract.refusals import (
     BindError,
     already_bound,
@@ -21,6 +22,7 @@ from hvctl.contract.refusals import (
     not_found,
 )
 from hvctl.contract.validation import fault
+from hvctl.contract.values import NotConvertedError
 from hvctl.contract.versions import OS
 
 

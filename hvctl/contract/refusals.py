@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from hvctl.contract.conversion import NotConvertedError, is_host_object, text_of
 from hvctl.contract.facts import Parameter
+from hvctl.contract.objects import is_host_object
 from hvctl.contract.scalars import Moment
+from hvctl.contract.values import NotConvertedError, text_of
 
 BINDING = "System.Management.Automation.ParameterBindingException"
 TRANSFORMATION = "System.Management.Automation.ParameterBindingArgumentTransformationException"

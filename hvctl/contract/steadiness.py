@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 
 from hvctl.call import Map, Null, Ref, Secret
-from hvctl.contract.conversion import FLAGS_EXPRESSION
 from hvctl.contract.facts import Cmdlet, Enum, Parameter
+from hvctl.contract.members import FLAGS_EXPRESSION
 from hvctl.contract.scalars import RANGES
 
 ANYTHING = ("Object", "PSObject")

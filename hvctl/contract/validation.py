@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hvctl.contract.conversion import Conversion, is_host_object, text_of
+from hvctl.contract.conversion import Conversion
 from hvctl.contract.facts import Enum, Parameter
+from hvctl.contract.objects import is_host_object
 from hvctl.contract.refusals import (
     BINDING,
     BindError,
@@ -15,6 +16,7 @@ from hvctl.contract.refusals import (
     not_set,
     null_not_allowed,
 )
+from hvctl.contract.values import text_of
 
 NULL = "The argument is null. Provide a valid value for the argument, and then try running the command again."
 EMPTY = "The argument is null or empty. Provide an argument that is not null or empty, and then try the command again."

@@ -8,8 +8,9 @@ from typing import Literal
 
 from hvctl.call import Call, Map, Null, Ref, Secret
 from hvctl.contract.binding import bind
-from hvctl.contract.conversion import FLAGS_EXPRESSION
-from hvctl.contract.facts import Cmdlet, Contract, Enum, Parameter, contract
+from hvctl.contract.facts import Cmdlet, Enum, Parameter
+from hvctl.contract.members import FLAGS_EXPRESSION
+from hvctl.contract.reading import Contract, contract
 from hvctl.contract.refusals import BindError
 from hvctl.contract.scalars import EMPTY_GUID, RANGES
 from hvctl.contract.steadiness import is_plain, objection

@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from hvctl.contract import OS, VERSIONS, BindError, Bound, BoundValue, Contract, bind, contract
-from hvctl.contract.conversion import FLAGS_EXPRESSION, is_host_object, text_of
+from hvctl.contract.members import FLAGS_EXPRESSION
+from hvctl.contract.objects import is_host_object
 from hvctl.contract.scalars import TICKS_A_SECOND, Moment
+from hvctl.contract.values import text_of
 
 CASES = Path(__file__).parent.parent / "data/bindings"
 
