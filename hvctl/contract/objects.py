@@ -31,9 +31,9 @@ class Made:
     of: object
 
 
-# The Hyper-V module's own hierarchy. The contract's classes come from stubs, which keep one base only, but the
-# parameters show it: Set-VMNetworkAdapter -VMNetworkAdapter is VMNetworkAdapterBase[] and takes what
-# Get-VMNetworkAdapter returns; Add-VMHardDiskDrive -VMDriveController takes what Get-VMScsiController returns.
+# As the classes of the Hyper-V module declare it (module 2.0.0.0; the contract's classes come from stubs that keep
+# one base only). It shows in use: Set-VMNetworkAdapterVlan -VMNetworkAdapter is VMNetworkAdapterBase[] and takes what
+# Get-VMNetworkAdapter returns; Set-VMFirmware -BootOrder is VMComponentObject[] and takes entries of BootOrder.
 BASES: Final[Mapping[str, str]] = {
     "VirtualMachine": "VirtualMachineBase",
     "VMSnapshot": "VirtualMachineBase",
@@ -46,11 +46,13 @@ BASES: Final[Mapping[str, str]] = {
     "HardDiskDrive": "Drive",
     "DvdDrive": "Drive",
     "KeyStorageDrive": "Drive",
-    "VMFloppyDiskDrive": "Drive",
     "Drive": "VMComponentObject",
+    "VMFloppyDiskDrive": "VMComponentObject",
+    "VMBootSource": "VMComponentObject",
     "VMDriveController": "VMComponentObject",
     "VMNetworkAdapterBase": "VMComponentObject",
-    "GuestServiceInterfaceComponent": "VMIntegrationComponent",
     "ShutdownComponent": "VMIntegrationComponent",
+    "DataExchangeComponent": "VMIntegrationComponent",
+    "GuestServiceInterfaceComponent": "VMIntegrationComponent",
     "VMIntegrationComponent": "VMComponentObject",
 }

@@ -91,7 +91,7 @@ def _moment(value: object) -> Moment:
 
 
 def _version(value: object) -> str:
-    if isinstance(value, str | float | Decimal):
+    if isinstance(value, str | float | Decimal) or (is_host_object(value) and class_of(value) == "Version"):
         return version(text_of(value))
     raise ValueError(str(value))
 

@@ -45,6 +45,8 @@ def test_a_cmdlet_and_its_parameters_are_found_without_case() -> None:
         ("Set-VMNetworkAdapterVlan", "VMNetworkAdapter", "VMInternalNetworkAdapter"),
         ("Add-VMHardDiskDrive", "VMDriveController", "VMScsiController"),
         ("Add-VMDvdDrive", "VMDriveController", "VMIdeController"),
+        ("Enable-VMIntegrationService", "VMIntegrationService", "ShutdownComponent"),
+        ("Get-VMSnapshot", "ParentOf", "VMSnapshot"),
     ],
 )
 def test_a_parameter_takes_objects_of_derived_classes(cmdlet: str, parameter: str, derived: str) -> None:
@@ -52,7 +54,7 @@ def test_a_parameter_takes_objects_of_derived_classes(cmdlet: str, parameter: st
     assert bound(bind("2019", cmdlet, {parameter: given})).values[parameter] in (given, [given])
 
 
-@pytest.mark.parametrize("device", ["HardDiskDrive", "DvdDrive", "VMNetworkAdapter"])
+@pytest.mark.parametrize("device", ["HardDiskDrive", "DvdDrive", "VMNetworkAdapter", "VMBootSource"])
 def test_a_machine_may_boot_from_any_device(device: str) -> None:
     bound(bind("2016", "Set-VMFirmware", {"VMName": "web01", "FirstBootDevice": thing(device)}))
 
@@ -75,6 +77,11 @@ def test_values_read_from_objects_bind_as_what_they_are() -> None:
     assert bound(bind("2016", "Set-VMNetworkAdapter", given)).values == {"VMName": "a", "MacAddressSpoofing": "On"}
     interval = {"ResourceMeteringSaveInterval": TimeSpan(36_000_000_000)}
     assert bound(bind("2016", "Set-VMHost", interval)).values == {"ResourceMeteringSaveInterval": 36_000_000_000}
+
+
+def test_a_version_read_from_a_machine_binds() -> None:
+    version = PsObject("System.Version", {"Major": 9, "Minor": 0}, to_string="9.0")
+    assert bound(bind("2019", "New-VM", {"Name": "a", "Version": version})).values["Version"] == "9.0"
 
 
 def test_a_span_of_text_is_ticks() -> None:
