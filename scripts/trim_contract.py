@@ -114,7 +114,12 @@ def _first_difference(now: str, wanted: str) -> str:
     before, after = now.splitlines(), wanted.splitlines()
     for number, (one, other) in enumerate(zip(before, after, strict=False), 1):
         if one != other:
-            return f"line {number} differs: {one[:60]!r}, the folder gives {other[:60]!r}"
+            at = next(
+                (i for i, (x, y) in enumerate(zip(one, other, strict=False)) if x != y), min(len(one), len(other))
+            )
+            start = max(0, at - 40)
+            shown = f"{one[start : at + 20]!r}, the folder gives {other[start : at + 20]!r}"
+            return f"line {number} ({one[:40]}…): {shown}"
     return f"{len(before)} lines, the folder gives {len(after)}"
 
 
