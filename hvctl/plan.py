@@ -112,7 +112,7 @@ class Plan:
 
     @property
     def in_sync(self) -> bool:
-        return not any(a.differs for a in self.actions)
+        return not any(a.differs or a.verb == "unknown" for a in self.actions)
 
     @property
     def unreadable(self) -> bool:

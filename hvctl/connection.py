@@ -1,0 +1,192 @@
+"""A host's connection variables, as Ansible names them → how hvctl reaches it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from hvctl.call import Secret
+from hvctl.contract import OS, VERSIONS
+from hvctl.secrets import Source
+from hvctl.source import ConfigError, Mark, Problem, SecretSource, suggest
+
+WinRMTransport = Literal["ntlm", "kerberos", "credssp", "certificate", "basic"]
+TRANSPORTS: tuple[WinRMTransport, ...] = ("ntlm", "kerberos", "credssp", "certificate", "basic")
+_SYNONYMS = {"plaintext": "basic", "ssl": "certificate"}
+
+_KNOWN = (
+    "ansible_host ansible_port ansible_user ansible_password ansible_connection ansible_winrm_host ansible_winrm_port "
+    "ansible_winrm_user ansible_winrm_password ansible_winrm_pass ansible_winrm_transport ansible_winrm_scheme "
+    "ansible_winrm_path ansible_winrm_server_cert_validation ansible_winrm_ca_trust_path ansible_winrm_cert_pem "
+    "ansible_winrm_cert_key_pem hvctl_os"
+).split()
+_HARMLESS = (
+    "ansible_become ansible_become_user ansible_become_method ansible_become_password ansible_shell_type "
+    "ansible_group_priority ansible_python_interpreter ansible_ssh_common_args ansible_winrm_kinit_cmd "
+    "ansible_winrm_kinit_mode ansible_facts ansible_check_mode ansible_diff_mode"
+).split()
+
+
+@dataclass(frozen=True)
+class Connection:
+    """How to reach one host. `password` is where it is to be had."""
+
+    name: str
+    host: str
+    port: int
+    scheme: Literal["https", "http"]
+    transport: WinRMTransport
+    path: str = "/wsman"
+    user: str | None = None
+    password: Source | None = None
+    verify: bool = True
+    ca_path: str | None = None
+    cert_pem: str | None = None
+    cert_key_pem: str | None = None
+    os: OS | None = None
+    warnings: tuple[Problem, ...] = ()
+
+
+def connection_of(name: str, variables: Mapping[str, Any], marks: Mapping[str, Mark]) -> Connection:
+    """Raises ConfigError with everything that is wrong with these variables."""
+    reader = _Reader(name, variables, marks)
+    made = reader.connection()
+    if reader.problems:
+        raise ConfigError(reader.problems)
+    return made
+
+
+class _Reader:
+    def __init__(self, name: str, variables: Mapping[str, Any], marks: Mapping[str, Mark]) -> None:
+        self.name, self.variables, self.marks = name, variables, marks
+        self.problems: list[Problem] = []
+        self.warnings: list[Problem] = []
+
+    def connection(self) -> Connection:
+        self._unknown()
+        scheme = self._word("ansible_winrm_scheme", ("https", "http"))
+        port = self._port()
+        # Ansible's rule: http only if the scheme says so or the port is WinRM's plain one.
+        scheme = scheme or ("http" if port == 5985 else "https")
+        transport = self._transport()
+        validation = self._word("ansible_winrm_server_cert_validation", ("validate", "ignore"))
+        if validation == "ignore":
+            self._warn(
+                "ansible_winrm_server_cert_validation",
+                "the host's certificate is not checked",
+                "trust its CA with ansible_winrm_ca_trust_path",
+            )
+        if transport == "basic" and scheme == "http":
+            self._warn("ansible_winrm_transport", "the password travels in the clear", "use https")
+        if transport == "certificate" and scheme == "http":
+            self._wrong("ansible_winrm_transport", "certificates need https", "set ansible_winrm_scheme: https")
+        made = Connection(
+            name=self.name,
+            host=self._text("ansible_host", "ansible_winrm_host") or self.name,
+            port=port or (5985 if scheme == "http" else 5986),
+            scheme="http" if scheme == "http" else "https",
+            transport=transport,
+            path=self._text("ansible_winrm_path") or "/wsman",
+            user=self._text("ansible_user", "ansible_winrm_user"),
+            password=self._password(),
+            verify=validation != "ignore",
+            ca_path=self._text("ansible_winrm_ca_trust_path"),
+            cert_pem=self._text("ansible_winrm_cert_pem"),
+            cert_key_pem=self._text("ansible_winrm_cert_key_pem"),
+            os=self._os(),
+            warnings=(),
+        )
+        self._complete(made)
+        return Connection(**{**made.__dict__, "warnings": tuple(self.warnings)})
+
+    def _complete(self, made: Connection) -> None:
+        if made.transport == "certificate" and not (made.cert_pem and made.cert_key_pem):
+            self._wrong(
+                "ansible_winrm_transport",
+                "a certificate needs its files",
+                "set ansible_winrm_cert_pem and ansible_winrm_cert_key_pem",
+            )
+        if made.transport not in ("certificate", "kerberos") and not made.user:
+            self._wrong("ansible_user", f"{self.name} has no user to connect as", "set ansible_user")
+
+    def _unknown(self) -> None:
+        for name in self.variables:
+            if name in _KNOWN or name in _HARMLESS:
+                continue
+            hint = suggest(name, _KNOWN) or "hvctl does not use it"
+            self._warn(name, f"{name} has no effect in hvctl", hint)
+        connection = self.variables.get("ansible_connection")
+        if connection not in (None, "winrm"):
+            self._warn("ansible_connection", f"hvctl connects over winrm, not {connection}", "set it to winrm")
+
+    def _port(self) -> int | None:
+        for name in ("ansible_port", "ansible_winrm_port"):
+            value = self.variables.get(name)
+            if value is None:
+                continue
+            if isinstance(value, str) and value.isdigit():
+                value = int(value)
+            if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 65536:
+                return value
+            self._wrong(name, f"{value!r} is no port", "write a number from 1 to 65535, such as 5986")
+        return None
+
+    def _transport(self) -> WinRMTransport:
+        value = self.variables.get("ansible_winrm_transport", "ntlm")
+        words = value if isinstance(value, list) else str(value).split(",")
+        for word in words:
+            plain = _SYNONYMS.get(str(word).strip(), str(word).strip())
+            for known in TRANSPORTS:
+                if plain == known:
+                    return known
+        self._wrong(
+            "ansible_winrm_transport",
+            f"{value!r} is no transport",
+            suggest(str(words[0]) if words else "", TRANSPORTS) or f"one of {', '.join(TRANSPORTS)}",
+        )
+        return "ntlm"
+
+    def _password(self) -> Source | None:
+        for name in ("ansible_password", "ansible_winrm_password", "ansible_winrm_pass"):
+            value = self.variables.get(name)
+            if isinstance(value, SecretSource):
+                return value
+            if value is not None:
+                self._warn(name, "a password stands in plain here", "use !env, !keyring or !command, or --ask-pass")
+                return Secret(str(value))
+        return None
+
+    def _os(self) -> OS | None:
+        value = self.variables.get("hvctl_os")
+        if value is None:
+            return None
+        plain = str(value).casefold().replace(" ", "").removeprefix("windowsserver")
+        for known in VERSIONS:
+            if plain == known:
+                return known
+        self._wrong("hvctl_os", f"{value!r} is no version that hvctl knows", f"one of {', '.join(VERSIONS)}")
+        return None
+
+    def _text(self, *names: str) -> str | None:
+        for name in names:
+            value = self.variables.get(name)
+            if value is None:
+                continue
+            if isinstance(value, str | int) and not isinstance(value, bool):
+                return str(value)
+            self._wrong(name, f"{name} is a text", "put it in quotes")
+        return None
+
+    def _word(self, name: str, known: tuple[str, ...]) -> str | None:
+        value = self.variables.get(name)
+        if value is None or value in known:
+            return value
+        self._wrong(name, f"{value!r} is none of {', '.join(known)}", suggest(str(value), known) or f"write {known[0]}")
+        return None
+
+    def _wrong(self, name: str, message: str, hint: str) -> None:
+        self.problems.append(Problem(self.marks.get(name), f"{message}", hint))
+
+    def _warn(self, name: str, message: str, hint: str) -> None:
+        self.warnings.append(Problem(self.marks.get(name), message, hint, "warning"))

@@ -1,0 +1,95 @@
+"""Secrets: resolved at the last moment, named but never shown."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import subprocess
+from dataclasses import dataclass
+from functools import cache
+from typing import cast
+
+import keyring
+from keyring.errors import KeyringError
+
+from hvctl.call import Secret
+from hvctl.source import SecretSource
+
+
+class SecretError(Exception):
+    """A secret cannot be had; says where it was to come from, never what it is."""
+
+
+@dataclass(frozen=True)
+class PromptSource:
+    """Asked for once, for all hosts that share it."""
+
+    what: str
+
+
+Source = SecretSource | PromptSource | Secret
+
+_SECONDS = 60
+
+
+def resolve(source: Source) -> Secret:
+    """Raises SecretError."""
+    match source:
+        case Secret():
+            return source
+        case PromptSource(what):
+            return _asked(what)
+        case SecretSource(kind="env"):
+            return _from_environment(source)
+        case SecretSource(kind="keyring"):
+            return _from_keyring(source)
+    return _from_command(source)
+
+
+@cache
+def _asked(what: str) -> Secret:
+    try:
+        return Secret(getpass.getpass(f"{what}: "))
+    except (EOFError, OSError) as error:
+        raise SecretError("there is nobody to ask for the password; use !env, !keyring or !command") from error
+
+
+def _from_environment(source: SecretSource) -> Secret:
+    name = source.words[0]
+    value = os.environ.get(name)
+    if value is None:
+        raise SecretError(f"{source.mark}: the environment variable {name} is not set; set it, or use --ask-pass")
+    return Secret(value)
+
+
+def _from_keyring(source: SecretSource) -> Secret:
+    service, user = source.words
+    try:
+        value = cast("str | None", keyring.get_password(service, user))
+    except KeyringError as error:
+        raise SecretError(f"{source.mark}: the keyring cannot be asked ({type(error).__name__}); unlock it") from error
+    if value is None:
+        raise SecretError(
+            f"{source.mark}: the keyring has nothing for {service}/{user}; `keyring set {service} {user}`"
+        )
+    return Secret(value)
+
+
+def _from_command(source: SecretSource) -> Secret:
+    """The first line that the command prints; what it prints is never shown, only its errors are."""
+    try:
+        done = subprocess.run(source.words, capture_output=True, timeout=_SECONDS, check=False)
+    except FileNotFoundError as error:
+        raise SecretError(f"{source.mark}: there is no program {source.words[0]!r}") from error
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise SecretError(f"{source.mark}: {source.words[0]!r} did not answer ({type(error).__name__})") from error
+    if done.returncode:
+        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        raise SecretError(
+            f"{source.mark}: {source.words[0]!r} ended with status {done.returncode}"
+            + (f": {said[-1]}" if said else "")
+        )
+    first = done.stdout.decode("utf-8", "replace").splitlines()
+    if not first or not first[0]:
+        raise SecretError(f"{source.mark}: {source.words[0]!r} printed nothing")
+    return Secret(first[0])

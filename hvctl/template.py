@@ -1,0 +1,137 @@
+"""Jinja2 in values: sandboxed, native types, undefined is an error; the data keeps its shape and its marks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, UndefinedError, meta
+from jinja2.nativetypes import NativeEnvironment, NativeTemplate
+from jinja2.sandbox import SandboxedEnvironment, SecurityError
+
+from hvctl.call import Secret
+from hvctl.source import ConfigError, Document, Path, Problem, SecretSource, suggest
+
+_DEPTH = 20
+
+
+class _Environment(SandboxedEnvironment, NativeEnvironment):
+    """Native values out of a sandbox."""
+
+
+_Environment.template_class = NativeTemplate
+_ENVIRONMENT = _Environment(undefined=StrictUndefined, keep_trailing_newline=True)
+
+
+def is_template(value: Any) -> bool:
+    return isinstance(value, str) and ("{{" in value or "{%" in value)
+
+
+def render(data: Any, variables: Mapping[str, Any], document: Document, path: Path = ()) -> Any:
+    """The data with every expression evaluated. An expression that is the whole text yields its own type; one
+    within a text yields text. Raises ConfigError with all problems, at their places."""
+    work = _Rendering(variables, document)
+    found = work.value(data, path)
+    if work.problems:
+        raise ConfigError(work.problems)
+    return found
+
+
+@dataclass
+class _Rendering:
+    variables: Mapping[str, Any]
+    document: Document
+    problems: list[Problem] = field(default_factory=list)
+
+    def value(self, data: Any, path: Path) -> Any:
+        if isinstance(data, dict):
+            return {key: self.value(value, (*path, key)) for key, value in data.items()}
+        if isinstance(data, list):
+            return [self.value(value, (*path, n)) for n, value in enumerate(data)]
+        if not is_template(data):
+            return data
+        return self._evaluated(data, path)
+
+    def _evaluated(self, text: str, path: Path) -> Any:
+        try:
+            return evaluate(text, self.variables)
+        except _ValueError as error:
+            self.problems.append(Problem(self.document.mark(path), error.message, error.hint))
+            return None
+
+
+class _ValueError(Exception):
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.message, self.hint = message, hint
+
+
+def evaluate(text: str, variables: Mapping[str, Any], depth: int = 0) -> Any:
+    """One text; what variables hold may be expressions too."""
+    if depth > _DEPTH:
+        raise _ValueError(f"{text!r} refers to itself", "break the circle of variables")
+    scope = _Scope(variables, depth)
+    try:
+        template = _ENVIRONMENT.from_string(text)
+        parts = list(template.root_render_func(template.new_context(scope.used_by(text))))
+    except UndefinedError as error:
+        name = str(error).split("'")[1] if "'" in str(error) else ""
+        hint = suggest(name, variables) or "define it in the inventory or under vars"
+        raise _ValueError(f"{_plain(error)}", hint) from error
+    except TemplateSyntaxError as error:
+        raise _ValueError(
+            f"this expression cannot be read: {_plain(error)}", "correct it, or quote {{ as {{ '{{' }}"
+        ) from error
+    except SecurityError as error:
+        raise _ValueError(
+            f"this expression does what it may not: {_plain(error)}", "keep to values and filters"
+        ) from error
+    except (
+        TemplateError,
+        ArithmeticError,
+        TypeError,
+        ValueError,
+        KeyError,
+        IndexError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+        MemoryError,
+    ) as error:
+        raise _ValueError(f"this expression fails: {_plain(error)}", "correct it") from error
+    found = parts[0] if len(parts) == 1 else "".join(str(p) for p in parts)
+    if isinstance(found, StrictUndefined):
+        return evaluate_undefined(found, variables)
+    if isinstance(found, SecretSource | Secret) or (
+        len(parts) > 1 and any(isinstance(p, SecretSource | Secret) for p in parts)
+    ):
+        raise _ValueError("a secret cannot stand in an ordinary value", "use it for ansible_password only")
+    return found
+
+
+def evaluate_undefined(found: StrictUndefined, variables: Mapping[str, Any]) -> Any:
+    name = str(found._undefined_name)
+    raise _ValueError(f"{name!r} is undefined", suggest(name, variables) or "define it in the inventory or under vars")
+
+
+@dataclass
+class _Scope:
+    variables: Mapping[str, Any]
+    depth: int
+
+    def used_by(self, text: str) -> dict[str, Any]:
+        """The variables that a text names, evaluated themselves."""
+        names = meta.find_undeclared_variables(_ENVIRONMENT.parse(text))
+        return {n: self._full(self.variables[n]) for n in names if n in self.variables}
+
+    def _full(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {k: self._full(v) for k, v in value.items()}
+        if isinstance(value, list):
+            return [self._full(v) for v in value]
+        return evaluate(value, self.variables, self.depth + 1) if is_template(value) else value
+
+
+def _plain(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
