@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from hvctl.call import NULL, Call, Row, Value
 from hvctl.facts import Facts
-from hvctl.kinds._drives import DISKS, DVDS, Drive, Slot, at_slot, file_query, folder_of, one_spelling, there
+from hvctl.kinds._drives import DISKS, DVDS, Drive, Slot, at_slot, file_query, folder_of, one_spelling, there, volume_of
 from hvctl.kinds._types import COUNT, MB, PATH, SIZE, TB, Flag, Size, WindowsPath, Words, multiple_of
 from hvctl.kinds._vhd import Link, Resize, Use, chain, children, matching, resize, users, vhd, vhd_query
 from hvctl.kinds._vm import power
@@ -119,7 +119,7 @@ class DiskPart(Drive):
 
     def queries(self) -> tuple[Call, ...]:
         files = tuple(p for p in (self.path, self.parent) if p)
-        looked = tuple(dict.fromkeys(p for f in files for p in (f, folder_of(f))))
+        looked = tuple(dict.fromkeys(p for f in files for p in (f, folder_of(f), volume_of(f)) if p))
         found = (*super().queries(), vhd_query(*files))
         return (*found, file_query(*looked)) if looked else found
 

@@ -8,7 +8,7 @@ from hvctl.call import Row
 from hvctl.facts import Facts
 from hvctl.kinds._disk import FILE_FIELDS, DiskPart, Seen
 from hvctl.kinds._disk_rules import CONVERT
-from hvctl.kinds._drives import Slot, on_share, one_spelling, there
+from hvctl.kinds._drives import Slot, on_share, one_spelling, there, volume_of
 from hvctl.kinds._vhd import extension, users
 from hvctl.kinds._vm import VMS
 from hvctl.resource import UNKNOWN, Change, Finding, HeldBackError, settings
@@ -38,6 +38,8 @@ def _making(disk: DiskPart, path: str, seen: Seen, facts: Facts) -> Iterator[Fin
         )
     if disk.size is None and not disk.parent:
         raise HeldBackError(f"{path} is not there", "write its size to have it made, or the right path", "path")
+    if (volume := volume_of(path)) and not there(volume, facts):
+        raise HeldBackError(f"the host has no volume {volume}", "write a path on one that it has", "path")
     if disk.parent and not on_share(disk.parent) and not there(disk.parent, facts):
         raise HeldBackError(f"{disk.parent} is not there", "write the path of an existing disk", "parent")
     if on_share(path):

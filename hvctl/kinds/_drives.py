@@ -15,7 +15,7 @@ from hvctl.facts import Facts, UnreadableError
 from hvctl.kinds._limits import limit
 from hvctl.kinds._types import path_key
 from hvctl.kinds._vm import ALL_VMS, VMS, VmPart, check_steady, generation, off_impacts, power, vm_ref, vm_row
-from hvctl.resource import Address, Change, Finding, HeldBackError, Impact, Resource, Step
+from hvctl.resource import Address, Change, Finding, HeldBackError, Impact, Resource, State, Step
 
 _COORDINATES = ("VMId", "ControllerType", "ControllerNumber", "ControllerLocation")
 
@@ -124,6 +124,11 @@ def folder_of(path: str) -> str:
     return folder + "\\" if folder.endswith(":") else folder
 
 
+def volume_of(path: str) -> str:
+    """The root of its drive letter; nothing for a share."""
+    return "" if path.startswith("\\\\") else path[:3]
+
+
 def on_share(path: str) -> bool:
     """Over WinRM a share may look empty although Hyper-V sees it: the session has no credential to pass on
     (domain 1.3)."""
@@ -174,6 +179,10 @@ class Drive(VmPart):
     def drive(self, facts: Facts) -> Row | None:
         """What of this kind sits at the place."""
         return at_slot(type(self).query, self.vm_row(facts), self.slot, facts)
+
+    def actual(self, facts: Facts) -> State | None:
+        drive = self.drive(facts)
+        return None if drive is None else self.read_settings(drive)
 
     def generation(self, facts: Facts) -> int:
         row = self.vm_row(facts)

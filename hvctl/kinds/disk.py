@@ -13,7 +13,7 @@ from hvctl.kinds import _disk_rules as offline
 from hvctl.kinds._disk import FILE_FIELDS, DiskPart, Seen, claimed
 from hvctl.kinds._drives import Slot, folder_of, there
 from hvctl.kinds._types import shown_size
-from hvctl.kinds._vm import off_impacts, power, vm_ref
+from hvctl.kinds._vm import off_impacts, vm_ref
 from hvctl.resource import Change, Finding, Impact, Resource, Step, settings
 
 
@@ -38,7 +38,7 @@ class Disk(DiskPart):
     def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
         yield from super().findings(changes, facts)
         if self.absent:
-            if power(self.vm_row(facts)) == "Running":
+            if not self.off_to_plug(facts):
                 hint = "take it offline in the guest first"
                 yield Finding("", "the guest loses this disk at once; its file stays", hint, "warning")
             return
