@@ -1,0 +1,87 @@
+"""Get-CimInstance: Win32_OperatingSystem and Win32_ComputerSystem; Get-WindowsFeature: Hyper-V."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mocks.arguments import like
+from mocks.command import Command, cmdlet
+from mocks.identity import VERSIONS, build, caption
+from mocks.objects import Instant, PsObject
+from mocks.state import KB, HostState
+
+
+def _used(state: HostState) -> int:
+    return sum(v.memory.startup for v in state.vms if v.state in ("Running", "Paused"))
+
+
+def _operating_system(cmd: Command) -> dict[str, Any]:
+    state = cmd.state
+    return {
+        "Caption": caption(state),
+        "Version": VERSIONS[state.os],
+        "BuildNumber": str(build(state)),
+        "CSName": state.name.upper(),
+        "OSLanguage": 1041 if state.language == "ja" else 1033,
+        "Locale": "0411" if state.language == "ja" else "0409",
+        "CodeSet": "932" if state.language == "ja" else "1252",
+        "OSArchitecture": "64 ビット" if state.language == "ja" else "64-bit",
+        "LastBootUpTime": Instant(cmd.clock.utc(-86_400.0)),
+        "LocalDateTime": Instant(cmd.clock.utc()),
+        "TotalVisibleMemorySize": state.memory // KB,
+        "FreePhysicalMemory": max(0, state.memory - _used(state)) // KB,
+        "ProductType": 3,
+        "PSComputerName": None,
+    }
+
+
+def _computer_system(cmd: Command) -> dict[str, Any]:
+    state = cmd.state
+    return {
+        "Name": state.name.upper(),
+        "DNSHostName": state.name,
+        "Domain": state.domain or "WORKGROUP",
+        "PartOfDomain": bool(state.domain),
+        "DomainRole": 3 if state.domain else 2,
+        "NumberOfLogicalProcessors": state.logical_processors,
+        "TotalPhysicalMemory": state.memory,
+        "HypervisorPresent": state.hyper_v_installed,
+        "PSComputerName": None,
+    }
+
+
+@cmdlet("Get-CimInstance", module="host", takes=0.2)
+def get(cmd: Command) -> None:
+    name = cmd.args.text("ClassName")
+    if not name and cmd.args.text("Query"):
+        name = cmd.args.text("Query").split()[-1]
+    classes = {"win32_operatingsystem": _operating_system, "win32_computersystem": _computer_system}
+    make = classes.get(name.lower())
+    if make is None:
+        # 0x80041010, invalid class
+        raise cmd.fail(
+            "HRESULT 0x80041010",
+            "ObjectNotFound",
+            cmd.say("cim_class_missing"),
+            "Microsoft.Management.Infrastructure.CimException",
+            hresult=-2147217392,
+        )
+    spelled = "Win32_OperatingSystem" if make is _operating_system else "Win32_ComputerSystem"
+    cmd.emit(PsObject(f"Microsoft.Management.Infrastructure.CimInstance#root/cimv2/{spelled}", make(cmd)))
+
+
+@cmdlet("Get-WindowsFeature", module="host", takes=2.0)
+def get_feature(cmd: Command) -> None:
+    names = cmd.args.texts("Name") or ["*"]
+    on = cmd.state.hyper_v_installed
+    features = (("Hyper-V", "Hyper-V"), ("Hyper-V-PowerShell", "Hyper-V Module for Windows PowerShell"))
+    for name, shown in features:
+        if any(like(name, n) for n in names):
+            properties = {
+                "Name": name,
+                "DisplayName": shown,
+                "Installed": on,
+                "InstallState": "Installed" if on else "Available",
+                "FeatureType": "Role" if name == "Hyper-V" else "Feature",
+            }
+            cmd.emit(PsObject("Microsoft.Windows.ServerManager.Commands.Feature", properties, to_string=name))

@@ -1,0 +1,277 @@
+"""Get-VMNetworkAdapter and the adapter objects of VMs and of the management OS (domain 9, observations 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from mocks.arguments import like
+from mocks.cmdlets._find import owners
+from mocks.command import Command, cmdlet
+from mocks.enums import enum, nameless
+from mocks.objects import Guid, PsObject
+from mocks.shape import SESSION, computer, device_id, parts_of, shaped
+from mocks.state import Adapter, Checkpoint, HostState, Vm
+
+# What an adapter of the management OS does not have: recorded on 2012 R2, and by the stubs of module 2.0
+_VM_ONLY = (
+    "IovWeight",
+    "IovQueuePairsRequested",
+    "IovQueuePairsAssigned",
+    "IovInterruptModeration",
+    "IovUsage",
+    "ClusterMonitored",
+    "VirtualFunction",
+    "DeviceNaming",
+    "IsSynthetic",
+    "AllowPacketDirect",
+    "InterruptModeration",
+    "MediaType",
+    "NumaAwarePlacement",
+    "PacketDirectModerationCount",
+    "PacketDirectModerationInterval",
+    "PacketDirectNumProcs",
+)
+_VM_ONLY_2 = (
+    "Connected",
+    "DynamicMacAddressEnabled",
+    "IPAddresses",
+    "IsLegacy",
+    "MandatoryFeatureId",
+    "MandatoryFeatureName",
+    "PoolName",
+    "TestReplicaPoolName",
+    "TestReplicaSwitchName",
+)
+_REQUESTED = (
+    "VmmqEnabled",
+    "VrssEnabled",
+    "VrssExcludePrimaryProcessor",
+    "VrssIndependentHostSpreading",
+    "VrssMaxQueuePairs",
+    "VrssMinQueuePairs",
+    "VrssQueueSchedulingMode",
+    "VrssVmbusChannelAffinityPolicy",
+)
+
+
+def adapter_object(state: HostState, vm: Vm | None, adapter: Adapter, point: Checkpoint | None = None) -> PsObject:
+    switch = state.switch(adapter.switch)
+    live = vm is None or vm.state == "Running"
+    properties: dict[str, Any] = {
+        "IovWeight": adapter.iov_weight,
+        "IovQueuePairsRequested": adapter.iov_queue_pairs_requested,
+        "IovQueuePairsAssigned": 0 if live else None,
+        "IovInterruptModeration": enum("IovInterruptModerationValue", adapter.iov_interrupt_moderation),
+        "IovUsage": 0 if live else None,
+        "ClusterMonitored": adapter.cluster_monitored,
+        "VirtualFunction": None,
+        "IsLegacy": adapter.is_legacy,
+        "IsSynthetic": not adapter.is_legacy,
+        "IsManagementOs": vm is None,
+        "IsExternalAdapter": False,
+        "Id": _id(adapter, vm),
+        "DynamicMacAddressEnabled": adapter.dynamic_mac_address,
+        "MacAddress": adapter.mac_address,
+        "SwitchId": Guid(switch.id) if switch else None,
+        "Connected": switch is not None,
+        "SwitchName": switch.name if switch else None,  # after a switch's removal: null (domain 26)
+        "AclList": [],
+        "ExtendedAclList": [],
+        "IsolationSetting": None,
+        "CurrentIsolationMode": enum("VMNetworkAdapterIsolationMode", adapter.isolation.mode),
+        "RoutingDomainList": [],
+        "PortMirroringMode": enum("VMNetworkAdapterPortMirroringMode", adapter.port_mirroring),
+        "VirtualSubnetId": adapter.virtual_subnet_id,
+        "DynamicIPAddressLimit": adapter.dynamic_ip_address_limit,
+        "StormLimit": adapter.storm_limit,
+        "VMQWeight": adapter.vmq_weight,
+        "IPsecOffloadMaxSA": adapter.ipsec_offload_max_sa,
+        "VmqUsage": 0 if live else None,
+        "IPsecOffloadSAUsage": 0 if live else None,
+        "VFDataPathActive": False,
+        "VMQueue": None,
+        "VlanSetting": None,
+        "BandwidthSetting": _bandwidth(state, vm, adapter),
+        "BandwidthPercentage": 0,
+        "StatusDescription": ["OK"] if live else None,
+        "Status": [enum("VMNetworkAdapterOperationalStatus", "Ok")] if live else None,
+        "Name": adapter.name,
+        **_words(adapter),
+        **_replica(adapter, vm),
+        **_addresses(adapter, vm),
+        **_queues(adapter),
+        "IsTemplate": False,
+        **parts_of(state, vm, point=point),
+    }
+    if vm is None:
+        properties["DeviceId"] = "{" + adapter.id.upper() + "}"
+        for name in (*_VM_ONLY, *(_VM_ONLY_2 if state.module2 else ())):
+            del properties[name]
+    kind = "VMNetworkAdapter" if vm else "VMInternalNetworkAdapter"
+    text = f"{kind} (Name = '{adapter.name}', VMName = '{vm.name if vm else ''}') [VMId = '{vm.id if vm else ''}']"
+    shown = shaped(state, kind, properties, entity=adapter, text=text)
+    settings = {"VlanSetting": vlan_object(state, vm, adapter, shown)}
+    if "IsolationSetting" in shown.properties:
+        settings["IsolationSetting"] = isolation_object(state, vm, adapter, shown)
+    return PsObject(shown.type_name, {**shown.properties, **settings}, adapter, shown.to_string)
+
+
+def _id(adapter: Adapter, vm: Vm | None) -> str:
+    if vm is not None:
+        return device_id(vm, adapter.id)
+    return f"Microsoft:{(adapter.switch or '').upper()}\\{adapter.id.upper()}"
+
+
+def _words(adapter: Adapter) -> dict[str, Any]:
+    return {
+        name: enum("OnOffState", word)
+        for name, word in (
+            ("MacAddressSpoofing", adapter.mac_address_spoofing),
+            ("DhcpGuard", adapter.dhcp_guard),
+            ("RouterGuard", adapter.router_guard),
+            ("IeeePriorityTag", adapter.ieee_priority_tag),
+            ("AllowTeaming", adapter.allow_teaming),
+            ("DeviceNaming", adapter.device_naming),
+            ("FixSpeed10G", adapter.fix_speed_10g),
+        )
+    }
+
+
+def _replica(adapter: Adapter, vm: Vm | None) -> dict[str, Any]:
+    """Empty for a VM, null for the management OS (recorded)."""
+    mandatory: list[str] | None = adapter.mandatory_feature_id if vm else None
+    return {
+        "PoolName": adapter.pool_name if vm else None,
+        "MandatoryFeatureId": mandatory,
+        "MandatoryFeatureName": list(mandatory) if mandatory is not None else None,
+        "TestReplicaPoolName": adapter.test_replica_pool_name if vm else None,
+        "TestReplicaSwitchName": adapter.test_replica_switch_name if vm else None,
+    }
+
+
+def _addresses(adapter: Adapter, vm: Vm | None) -> dict[str, Any]:
+    """AdapterId: upper for the management OS, null while off, lower while running (recorded). IPAddresses need the
+    exchange component and a running guest (domain 9.1)."""
+    if vm is None:
+        return {"AdapterId": adapter.id.upper(), "IPAddresses": None}
+    answers = vm.state == "Running" and vm.guest.integration and vm.integration_services.get("key_value_pair_exchange")
+    return {
+        "AdapterId": adapter.id.lower() if vm.state == "Running" else None,
+        "IPAddresses": list(adapter.ip_addresses) if answers else [],
+    }
+
+
+def _queues(adapter: Adapter) -> dict[str, Any]:
+    now: dict[str, Any] = {
+        "VmmqEnabled": adapter.vmmq_enabled,
+        "VrssEnabled": adapter.vrss_enabled,
+        "VrssExcludePrimaryProcessor": False,
+        "VrssIndependentHostSpreading": False,
+        "VrssMaxQueuePairs": adapter.vrss_max_queue_pairs,
+        "VrssMinQueuePairs": 1,
+        "VrssQueueSchedulingMode": enum("VrssQueueSchedulingModeType", "Dynamic"),
+        "VrssVmbusChannelAffinityPolicy": enum("VrssVmbusChannelAffinityPolicyType", "Strong"),
+    }
+    fixed = {
+        "AllowPacketDirect": False,
+        "InterruptModeration": True,
+        "MediaType": 0,
+        "NumaAwarePlacement": True,
+        "PacketDirectModerationCount": 0,
+        "PacketDirectModerationInterval": 0,
+        "PacketDirectNumProcs": 0,
+    }
+    return now | {f"{name}Requested": now[name] for name in _REQUESTED} | fixed
+
+
+def _bandwidth(state: HostState, vm: Vm | None, adapter: Adapter) -> PsObject | None:
+    """Null until something was set (observations 2)."""
+    if adapter.bandwidth is None:
+        return None
+    properties = {
+        "MinimumBandwidthAbsolute": adapter.bandwidth.minimum_absolute,
+        "MinimumBandwidthWeight": adapter.bandwidth.minimum_weight,
+        "MaximumBandwidth": adapter.bandwidth.maximum,
+        **_setting(state, vm),
+    }
+    return shaped(state, "VMNetworkAdapterBandwidthSetting", properties, entity=adapter)
+
+
+def _setting(state: HostState, vm: Vm | None) -> dict[str, Any]:
+    running = vm is not None and vm.state == "Running"
+    return {
+        "IsTemplate": False,
+        "CimSession": SESSION,
+        "ComputerName": computer(state, running),
+        "IsDeleted": False,
+        "Key": None,
+    }
+
+
+def vlan_object(state: HostState, vm: Vm | None, adapter: Adapter, parent: PsObject) -> PsObject:
+    vlan = adapter.vlan
+    private = vlan.private_mode if vlan.mode == "Private" else None
+    mode = "VMNetworkAdapterPrivateVlanMode"
+    properties = {
+        "OperationMode": enum("VMNetworkAdapterVlanMode", vlan.mode),
+        "AccessVlanId": vlan.access,
+        "NativeVlanId": vlan.native,
+        "AllowedVlanIdList": ids(vlan.allowed),
+        "AllowedVlanIdListString": vlan.allowed,
+        "PrivateVlanMode": enum(mode, private) if private else nameless(mode, 0),  # 0 has no name (domain 9.2)
+        "PrimaryVlanId": vlan.primary,
+        "SecondaryVlanId": vlan.secondary,
+        "SecondaryVlanIdList": ids(vlan.secondaries),
+        "SecondaryVlanIdListString": vlan.secondaries,
+        "ParentAdapter": parent,
+        **_setting(state, vm),
+    }
+    return shaped(state, "VMNetworkAdapterVlanSetting", properties, entity=adapter)
+
+
+def ids(text: str) -> list[int]:
+    """`1-3,7` as numbers."""
+    found: list[int] = []
+    for part in (p for p in text.replace(" ", "").split(",") if p):
+        first, _, last = part.partition("-")
+        found += range(int(first), int(last or first) + 1)
+    return found
+
+
+def isolation_object(state: HostState, vm: Vm | None, adapter: Adapter, parent: PsObject) -> PsObject:
+    isolation = adapter.isolation
+    properties = {
+        "IsolationMode": enum("VMNetworkAdapterIsolationMode", isolation.mode),
+        "AllowUntaggedTraffic": isolation.allow_untagged_traffic,
+        "DefaultIsolationID": isolation.default_id,
+        "MultiTenantStack": enum("OnOffState", isolation.multi_tenant_stack),
+        "ParentAdapter": parent,
+        **_setting(state, vm),
+    }
+    return shaped(state, "VMNetworkAdapterIsolationSetting", properties, entity=adapter)
+
+
+@cmdlet("Get-VMNetworkAdapter", takes=0.08)
+def get(cmd: Command) -> None:
+    for vm, adapter, point in found(cmd):
+        cmd.emit(adapter_object(cmd.state, vm, adapter, point))
+
+
+def found(cmd: Command, name: str = "Name") -> Iterator[tuple[Vm | None, Adapter, Checkpoint | None]]:
+    """Adapters by -ManagementOS, -All, -VM, -VMName, -VMSnapshot, narrowed by name, switch and -IsLegacy."""
+    args = cmd.args
+    pattern = args.text(name) or "*"
+    if args.flag("ManagementOS") or args.flag("All"):
+        switch = args.text("SwitchName") or "*"
+        for adapter in list(cmd.state.management_adapters):
+            own = cmd.state.switch(adapter.switch)
+            if like(adapter.name, pattern) and like(own.name if own else "", switch):
+                yield None, adapter, None
+    if args.flag("ManagementOS"):
+        return
+    subjects = [(vm, None) for vm in cmd.state.vms] if args.flag("All") else owners(cmd)
+    for vm, point in subjects:
+        for adapter in list(vm.nics):
+            if like(adapter.name, pattern) and ("IsLegacy" not in args or adapter.is_legacy == args.flag("IsLegacy")):
+                yield vm, adapter, point
