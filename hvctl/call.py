@@ -59,6 +59,19 @@ NULL = Null()
 
 
 @dataclass(frozen=True)
+class Ending:
+    """In a Ref's `where`: the text ends so. For ids whose beginning is not known yet (a VM made in the same batch)."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return f"…{self.text}"
+
+
+Wanted = str | int | bool | Ending
+
+
+@dataclass(frozen=True)
 class Ref:
     """Objects that another call of the same batch returned, passed on as objects.
 
@@ -69,7 +82,7 @@ class Ref:
     """
 
     call: Call
-    where: Mapping[str, str | int | bool] = field(default_factory=dict)
+    where: Mapping[str, Wanted] = field(default_factory=dict)
     path: str = ""
     many: bool = False
     lenient: bool = False
@@ -139,7 +152,7 @@ class Guard:
     that match `where`. A guard that fails fails the step; the step's call is not made."""
 
     call: Call
-    where: Mapping[str, str | int | bool] = field(default_factory=dict)
+    where: Mapping[str, Wanted] = field(default_factory=dict)
     least: int = 0
     most: int = 0
 
@@ -319,7 +332,7 @@ def _shown(value: Any) -> str:
 
 # --- the same values as JSON, for saved plans and recordings -------------------------------------------------
 
-_CLASSES: dict[str, type] = {"ref": Ref, "map": Map, "call": Call, "guard": Guard, "task": Task}
+_CLASSES: dict[str, type] = {"ref": Ref, "map": Map, "call": Call, "guard": Guard, "task": Task, "ending": Ending}
 
 
 def to_json(value: Any) -> Any:

@@ -153,7 +153,12 @@ def make_plan(host: str, wishes: Sequence[Resource], facts: Facts, allow: frozen
     order = arrange(groups)
     ids = {id(step): f"s{n}" for n, (step, _, _) in enumerate(order, 1)}
     steps = tuple(_planned(step, wish, needs, ids) for step, wish, needs in order)
-    actions = tuple(_checked(drafts[wish.address()], facts.os) for g in groups for wish, _, _ in g.members)
+    doubts = {g.root.address(): g.bracket.doubts for g in groups if g.bracket is not None and _restart(g)}
+    actions = tuple(
+        _checked(drafts[wish.address()], facts.os, doubts.get(wish.address(), ()))
+        for g in groups
+        for wish, _, _ in g.members
+    )
     restarts = tuple(r for g in groups if (r := _restart(g)))
     return Plan(host, facts.os, facts.info, actions, steps, restarts, facts, allow)
 
@@ -366,9 +371,9 @@ def _planned(step: Step, wish: Resource, needs: tuple[Step, ...], ids: Mapping[i
     return PlannedStep(task, step.text, wish.address(), step.because, frame=step.when != "normal")
 
 
-def _checked(draft: _Draft, os: OS) -> Action:
+def _checked(draft: _Draft, os: OS, doubts: tuple[Finding, ...]) -> Action:
     """Every call against the contract of that version, before anything is sent."""
-    remarks = list(draft.action.remarks)
+    remarks = [*draft.action.remarks, *_remarks(draft.wish, doubts)]
     for step in draft.steps:
         calls: list[Call] = [step.call, *(r.call for r in step.call.refs())]
         for call in calls:

@@ -152,10 +152,11 @@ class Step:
 
 @dataclass(frozen=True)
 class Bracket:
-    """How to take something down and up again around steps that need it off."""
+    """How to take something down and up again around steps that need it off. `doubts`: why that may fail."""
 
     stop: tuple[Step, ...]
     start: tuple[Step, ...]
+    doubts: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -362,7 +362,7 @@ def _no_property(source: _Step, path: str) -> dict[str, Any]:
 
 
 def _shown(where: Sequence[Any]) -> str:
-    return " and ".join(f"{'.'.join(path)} = {plain(wanted)}" for path, wanted in where) or "it"
+    return " and ".join(f"{'.'.join(path)} = {plain(wanted)}" for path, wanted, *_ in where) or "it"
 
 
 def _referred(value: Any) -> Iterator[str]:

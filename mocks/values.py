@@ -105,15 +105,17 @@ def error_of(record: ErrorRecord) -> dict[str, Any]:
 
 def matching(things: Sequence[Any], where: Sequence[Any], lenient: bool) -> list[Any] | str:
     """The objects that match, or the path of a property that none of them has."""
-    for path, _ in where:
+    for path, *_ in where:
         if things and not lenient and all(isinstance(property_of(t, path), Missing) for t in things):
             return ".".join(path)
-    return [t for t in things if all(_matches(property_of(t, path), wanted, lenient) for path, wanted in where)]
+    return [t for t in things if all(_matches(property_of(t, w[0]), w[1], lenient, len(w) > 2) for w in where)]
 
 
-def _matches(value: Any, wanted: Any, lenient: bool) -> bool:
+def _matches(value: Any, wanted: Any, lenient: bool, end: bool = False) -> bool:
     if isinstance(value, Missing):
         return lenient
+    if end:
+        return text_of(value).upper().endswith(plain(wanted).upper())
     return text_of(value).upper() == plain(wanted).upper()
 
 

@@ -24,6 +24,11 @@ def attaching(disk: DiskPart, seen: Seen, facts: Facts) -> Iterator[Finding]:
     if disk.generation(facts) == 2 and extension(disk.path) == "vhd":
         raise HeldBackError("generation 2 has no .vhd disks", CONVERT, "path")
     _check_users(disk, disk.path, facts)
+    if seen.file is UNKNOWN and not disk.shared:
+        # Attaching fails with 0x80070020 then, or the start of the VM does (domain 8.3, observations 5).
+        raise HeldBackError(
+            f"{disk.path} could not be read: something holds it", "see what has it open, then run hvctl again", "path"
+        )
     if seen.file is None:
         yield from _making(disk, disk.path, seen, facts)
 

@@ -244,6 +244,13 @@ class Drive(VmPart):
             yield Finding("at", "generation 2 has no IDE controllers", "write a place such as scsi 0:0")
         elif self.kind == "dvd" and wished and self.slot.scsi == (wished == 1):
             yield Finding("at", *self._dvd_rule(wished))
+        counts = [int(getattr(p, "count", 0)) for p in self.vm.parts if p.kind == "scsi_controllers"]
+        if self.slot.scsi and not self.absent and counts and self.slot.number >= counts[0]:
+            yield Finding(
+                "at",
+                f"{self.at} is beyond the {counts[0]} SCSI controllers wanted",
+                f"write `scsi_controllers: {{count: {self.slot.number + 1}}}`, or another place",
+            )
 
     def _dvd_rule(self, wished: int) -> tuple[str, str]:
         if wished == 1:
@@ -252,7 +259,7 @@ class Drive(VmPart):
 
     def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
         row = self.vm_row(facts)
-        if row is not None and (changes or self.absent):
+        if row is not None and (changes or self.absent or self.drive(facts) is None):
             check_steady(self.vm.key(), row)
         yield from ()
 

@@ -196,9 +196,7 @@ class Words(Plain):
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_before_validator_function(self.check, handler(source))
 
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         return {"enum": list(self.names)}
 
 
@@ -217,13 +215,9 @@ def _flag(value: Any) -> Any:
 
 def _absolute(value: str) -> str:
     if not re.match(r"^(?:[A-Za-z]:\\|\\\\[^\\]+\\[^\\]+)", value):
-        raise ValueError(
-            f"{value!r} is not an absolute Windows path; write it from the drive, such as 'D:\\VMs'"
-        )
+        raise ValueError(f"{value!r} is not an absolute Windows path; write it from the drive, such as 'D:\\VMs'")
     if "/" in value:
-        raise ValueError(
-            f"{value!r} has a slash; Windows paths are written with backslashes, in single quotes"
-        )
+        raise ValueError(f"{value!r} has a slash; Windows paths are written with backslashes, in single quotes")
     if re.search(r'[<>|"?*]', value[3:]):
         raise ValueError(f"{value!r} has a character that no Windows path can have")
     return value

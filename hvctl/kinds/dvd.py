@@ -59,11 +59,12 @@ class Dvd(Drive):
 
     def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
         yield from super().findings(changes, facts)
-        if self.absent or not changes:
+        if self.absent:
             return
-        if self.vm_row(facts) is None or self.drive(facts) is None:
+        new = self.drive(facts) is None
+        if new:
             self.check_place(facts)
-        if self.path and not there(self.path, facts):
+        if self.path and (new or changes) and not there(self.path, facts):
             if on_share(self.path):
                 what = f"{self.path} was not seen, but WinRM may hide what is on a share"
                 yield Finding("path", what, "make sure that the host's account can read it", "warning")

@@ -12,8 +12,9 @@ from hvctl.contract import OS, at_least, title
 from hvctl.facts import Facts
 from hvctl.kinds._host import HOST, host_row
 from hvctl.kinds._limits import DEFAULT_VM_VERSION, version_at_least
+from hvctl.kinds._services import GUIDS, SERVICES, guid_of
 from hvctl.kinds._types import MB, ON_OFF, PATH, SIZE, TEXT, Flag, Seconds, Size, WindowsPath, Words
-from hvctl.kinds._vm import ALL_VMS, VMS, check_steady, off_impacts, power, vm_ref, vm_row
+from hvctl.kinds._vm import VMS, check_steady, off_impacts, power, vm_ref, vm_row
 from hvctl.resource import (
     Bracket,
     Change,
@@ -34,10 +35,6 @@ CHECKPOINTS = Words(disabled="Disabled", production="Production", production_onl
 CRITICAL = Words(none="None", pause="Pause")
 STATES = Words(running="Running", off="Off", saved="Saved", paused="Paused")
 
-SERVICES = Call(
-    "Get-VMIntegrationService", {"VM": ALL_VMS}, select=("VMId", "Id", "Enabled", "PrimaryOperationalStatus")
-)
-SHUTDOWN = "9F8233AC-BE49-4C79-8EE3-E7E1985B2077"  # component GUID: names are localised (domain 11.1)
 METERING = "resource_metering"
 
 
@@ -283,7 +280,21 @@ class VM(Resource):
         if then:
             call = Call(then[0], {"VM": vm_ref(self.name, facts)})
             start = (*start, Step(call, f"{then[1]} {self.name}", because, when="last", needs=start))
-        return Bracket(tuple(self._stop(facts, because)), start)
+        return Bracket(tuple(self._stop(facts, because)), start, tuple(self._doubts(now, facts)))
+
+    def _doubts(self, now: str, facts: Facts) -> Iterator[Finding]:
+        """Without the guest's shutdown service nobody hears the request (domain 4.4)."""
+        row = vm_row(self.name, facts)
+        if row is None or now == "Saved" or self.stop_method == "turn_off":
+            return
+        found = [s for s in facts.of_key(SERVICES, "VMId", row["Id"]) if guid_of(s["Id"]) == GUIDS["shutdown"]]
+        if not any(s["Enabled"] and s["PrimaryOperationalStatus"] == "Ok" for s in found):
+            yield Finding(
+                "",
+                f"the shutdown service of {self.name} is off or has no contact, so the guest may not shut down",
+                "shut it down from within first, or write stop_method: turn_off",
+                "warning",
+            )
 
     def _to(self, now: str, wanted: str, facts: Facts) -> Iterator[Step]:
         vm = vm_ref(self.name, facts)

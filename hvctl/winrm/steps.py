@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from hvctl.call import Batch, Call, Guard, Map, Null, Ref, Secret, Task, Value
+from hvctl.call import Batch, Call, Ending, Guard, Map, Null, Ref, Secret, Task, Value, Wanted
 
 Json = Any
 """What json.dumps takes."""
@@ -136,9 +136,12 @@ def _guard(guard: Guard, ids: Mapping[Call, str]) -> dict[str, Json]:
     return {"step": step, "where": _where(guard.where), "least": guard.least, "most": guard.most}
 
 
-def _where(where: Mapping[str, str | int | bool]) -> list[list[Json]]:
-    """Pairs of a path and a text, as PowerShell would print the value."""
-    return [[path.split("."), _text(str(wanted))] for path, wanted in where.items()]
+def _where(where: Mapping[str, Wanted]) -> list[list[Json]]:
+    """Pairs of a path and a text, as PowerShell would print the value; a third item: the value ends so."""
+    return [
+        [path.split("."), wanted.text, True] if isinstance(wanted, Ending) else [path.split("."), _text(str(wanted))]
+        for path, wanted in where.items()
+    ]
 
 
 def _value(value: Value, ids: Mapping[Call, str]) -> Json:

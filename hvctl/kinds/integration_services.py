@@ -1,0 +1,61 @@
+"""Which integration services a VM is offered (domain 11.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, ClassVar
+
+from hvctl.call import Call
+from hvctl.contract import OS, at_least, title
+from hvctl.facts import Facts
+from hvctl.kinds._services import GUIDS, SERVICES, guid_of, service_ref
+from hvctl.kinds._types import Flag
+from hvctl.kinds._vm import VmPart, vm_ref
+from hvctl.resource import UNKNOWN, Change, Finding, Setting, State, Step
+
+
+class IntegrationServices(VmPart):
+    """Host-side switches of the integration services. The guest's own service must run as well."""
+
+    kind: ClassVar[str] = "integration_services"
+    section: ClassVar[str] = "integration_services"
+    query: ClassVar[Call] = SERVICES
+    after: ClassVar[tuple[str, ...]] = ("disk", "network_adapter")
+    odd: ClassVar[frozenset[str]] = frozenset(GUIDS)
+
+    guest_service_interface: Annotated[Flag | None, Setting("Enabled")] = None
+    heartbeat: Annotated[Flag | None, Setting("Enabled")] = None
+    key_value_pair_exchange: Annotated[Flag | None, Setting("Enabled")] = None
+    shutdown: Annotated[Flag | None, Setting("Enabled")] = None
+    time_synchronization: Annotated[Flag | None, Setting("Enabled")] = None
+    vss: Annotated[Flag | None, Setting("Enabled")] = None
+
+    def rules(self, os: OS) -> Iterator[Finding]:
+        if self.guest_service_interface is not None and not at_least(os, "2012r2"):
+            yield Finding(
+                "guest_service_interface", f"{title(os)} has no Guest Service Interface", "remove it for this host"
+            )
+
+    def actual(self, facts: Facts) -> State | None:
+        if self.vm_row(facts) is None:
+            return None
+        found = {guid_of(row["Id"]): bool(row["Enabled"]) for row in self.rows(facts)}
+        # A component that the host does not list is not off: it was not read (domain 11.1, six components).
+        return {name: found.get(GUIDS[name], UNKNOWN) for name in self.written()}
+
+    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
+        yield from super().findings(changes, facts)
+        if self.vm_row(facts) is None:
+            return
+        listed = {guid_of(row["Id"]) for row in self.rows(facts)}
+        for name in self.written():
+            if GUIDS[name] not in listed:
+                yield Finding(name, "the host does not list this service for the VM", "look at the host", "warning")
+
+    def update(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Step]:
+        vm = vm_ref(self.vm.key(), facts)
+        for change in changes:
+            verb = "Enable" if change.wanted else "Disable"
+            call = Call(f"{verb}-VMIntegrationService", {"VMIntegrationService": service_ref(vm, change.field)})
+            said = change.field.replace("_", " ")
+            yield Step(call, f"{verb.lower()} {said} of {self.vm.key()}", (change.field,))

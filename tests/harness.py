@@ -1,0 +1,125 @@
+"""Runs a case: host before, playbook, expected calls, consents or problems; and does what no author should have to
+remember: plans twice, binds every call, applies, plans again and expects nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+
+from hvctl.call import Transport
+from hvctl.contract import OS, VERSIONS, check
+from hvctl.plan import Plan, make_plan, validate
+from hvctl.playbook import Play, wishes
+from hvctl.reconcile import apply_plan, look
+from hvctl.resource import IMPACTS, Impact, Resource
+from hvctl.source import ConfigError, Problem, load_text
+from mocks.host import SimulatedHost
+
+CASES = Path(__file__).parent / "cases"
+KEYS = {"os", "host", "playbook", "allow", "calls", "problems", "blocked", "engine", "note"}
+Serve = Callable[[SimulatedHost], Transport]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One file for one version of Windows."""
+
+    file: Path
+    os: OS
+
+    def __str__(self) -> str:
+        return f"{self.file.parent.name}/{self.file.stem}-{self.os}"
+
+    @property
+    def data(self) -> dict[str, Any]:
+        data = yaml.safe_load(self.file.read_text(encoding="utf-8"))
+        assert set(data) <= KEYS, f"{self.file.name}: unknown keys {set(data) - KEYS}"
+        assert data.keys() & {"calls", "problems", "blocked"}, f"{self.file.name} expects nothing"
+        return cast("dict[str, Any]", data)
+
+
+def all_cases() -> list[Case]:
+    found = []
+    for file in sorted(CASES.glob("*/*.yaml")):
+        versions = [str(v) for v in yaml.safe_load(file.read_text(encoding="utf-8"))["os"]]
+        assert set(versions) <= set(VERSIONS), file
+        found += [Case(file, os) for os in VERSIONS if os in versions]
+    return found
+
+
+def wished(playbook: dict[str, Any], allow: Sequence[str] = ()) -> tuple[list[Resource], list[Problem]]:
+    """The resources of a play's body, as read from a file."""
+    document = load_text(yaml.safe_dump([playbook], allow_unicode=True, sort_keys=False), "case.yml")
+    allowed: frozenset[Impact] = frozenset(i for i in IMPACTS if i in allow)
+    try:
+        return wishes([Play(document, (0,), "case", "all", {}, (), allowed)], {})
+    except ConfigError as error:
+        return [], list(error.problems)
+
+
+def run(case: Case, serve: Serve) -> list[str]:
+    """What is not as the case expects; empty if all is."""
+    data = case.data
+    found, problems = wished(data["playbook"], data.get("allow", ()))
+    problems = problems or validate(found, case.os)
+    if any(p.level == "error" for p in problems) or "host" not in data:
+        return _texts_differ(data.get("problems", []), [f"{p.message}; {p.hint}" for p in problems])
+    host = SimulatedHost.from_yaml({**(data["host"] or {}), "os": case.os})
+    transport = serve(host)
+    try:
+        return _run(case, data, found, transport)
+    finally:
+        transport.close()
+
+
+def _run(case: Case, data: dict[str, Any], found: list[Resource], transport: Transport) -> list[str]:
+    plan, again = (make_plan("host", found, look(transport, found), frozenset()) for _ in range(2))
+    wrong = [] if plan.actions == again.actions and _calls(plan) == _calls(again) else ["two plans of one host differ"]
+    wrong += _unbound(plan, case.os)
+    if "calls" in data and _calls(plan) != data["calls"]:
+        wrong += ["calls are:", *(f'  - "{c}"' for c in _calls(plan))]
+    blocked = {line.field: list(line.consent) for a in plan.actions for line in a.blocked}
+    if blocked != data.get("blocked", {}):
+        wrong.append(f"blocked are {blocked}")
+    said = [
+        f"{r.message}; {r.hint}" for a in plan.actions for r in a.remarks if r.level != "warning" or "problems" in data
+    ]
+    wrong += _texts_differ(data.get("problems", []), said)
+    return wrong + _applied(data, plan, found, transport)
+
+
+def _applied(data: dict[str, Any], plan: Plan, found: list[Resource], transport: Transport) -> list[str]:
+    report = apply_plan(plan, found, transport)
+    if isinstance(report, list):
+        return [f"refused: {report}"]
+    wrong = [f"{r.status}: {r.step.task.call}: {r.failure or r.why}" for r in report.results if r.status != "ok"]
+    if report.after is None:
+        return [*wrong, f"not seen afterwards: {report.error}"]
+    left = [a for a in report.after.actions if a.differs or a.verb == "unknown"]
+    undone = {a.address for a in plan.actions if a.undone or a.remarks}
+    surprising = left if "calls" in data and not data.get("blocked") else [a for a in left if a.address not in undone]
+    wrong += [f"left after apply: {' '.join(a.address)}: {a.verb} {[(x.field, x.now, x.wanted) for x in a.lines]}"
+              f" {[r.message for r in a.remarks]}" for a in surprising]  # fmt: skip
+    if report.after.steps:
+        wrong.append(f"a second apply would do {_calls(report.after)}")
+    return wrong
+
+
+def _unbound(plan: Plan, os: OS) -> list[str]:
+    calls = [c for s in plan.steps for c in (s.task.call, *(r.call for r in s.task.call.refs()))]
+    calls += [s.task.guard.call for s in plan.steps if s.task.guard]
+    verdicts = [(c, check(os, c)) for c in calls]
+    return [f"{c}: {v.answer}: {v.reason}" for c, v in verdicts if v.answer == "refused"]
+
+
+def _calls(plan: Plan) -> list[str]:
+    return [str(s.task.call) for s in plan.steps]
+
+
+def _texts_differ(wanted: Sequence[str], said: Sequence[str]) -> list[str]:
+    missing = [f"not said: {w}" for w in wanted if not any(w in text for text in said)]
+    return missing + [f"said: {text}" for text in said if not any(w in text for w in wanted)]
