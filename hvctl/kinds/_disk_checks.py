@@ -8,7 +8,7 @@ from hvctl.call import Row
 from hvctl.facts import Facts
 from hvctl.kinds._disk import FILE_FIELDS, DiskPart, Seen
 from hvctl.kinds._disk_rules import CONVERT
-from hvctl.kinds._drives import Slot, on_share, one_spelling, there, volume_of
+from hvctl.kinds._drives import Slot, on_cluster, on_share, one_spelling, there, volume_of
 from hvctl.kinds._vhd import extension, users
 from hvctl.kinds._vm import VMS
 from hvctl.resource import UNKNOWN, Change, Finding, HeldBackError, settings
@@ -24,6 +24,13 @@ def attaching(disk: DiskPart, seen: Seen, facts: Facts) -> Iterator[Finding]:
     if disk.generation(facts) == 2 and extension(disk.path) == "vhd":
         raise HeldBackError("generation 2 has no .vhd disks", CONVERT, "path")
     _check_users(disk, disk.path, facts)
+    if (disk.vm_row(facts) or {}).get("IsClustered") and not on_cluster(disk.path):
+        yield Finding(
+            "path",
+            f"{disk.vm.key()} is clustered; Hyper-V refuses disks outside clustered storage",
+            r"write a path below C:\ClusterStorage, or of a share, unless the volume is a cluster disk",
+            "warning",
+        )
     if seen.file is UNKNOWN and not disk.shared:
         # Attaching fails with 0x80070020 then, or the start of the VM does (domain 8.3, observations 5).
         raise HeldBackError(

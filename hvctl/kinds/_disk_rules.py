@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from hvctl.contract import OS, at_least, title
 from hvctl.kinds._disk import FILE_FIELDS, DiskPart
-from hvctl.kinds._drives import twice
+from hvctl.kinds._drives import on_cluster, twice
 from hvctl.kinds._limits import limit
 from hvctl.kinds._types import same_path, shown_size
 from hvctl.kinds._vhd import extension, is_checkpoint
@@ -133,7 +133,7 @@ def _shared(disk: DiskPart, os: OS) -> Iterator[Finding]:
         yield Finding("shared", "a differencing disk cannot be shared", "use a fixed or dynamic disk")
     if disk.path and extension(disk.path) == "vhd":
         yield Finding("shared", "a .vhd cannot be shared", "use a .vhdx" if os == "2012r2" else "use a .vhdx or .vhds")
-    if disk.path and not re.match(r"^(?:[A-Za-z]:\\ClusterStorage\\|\\\\)", disk.path, re.IGNORECASE):
+    if disk.path and not on_cluster(disk.path):
         yield Finding(
             "shared",
             "a shared disk lies on a cluster shared volume or a scale-out file server",

@@ -135,6 +135,11 @@ def on_share(path: str) -> bool:
     return path.startswith("\\\\") and not path.startswith("\\\\?\\")
 
 
+def on_cluster(path: str) -> bool:
+    """Where every node of a cluster can reach it: a cluster shared volume, or a share (domain 8.3, 8.5)."""
+    return on_share(path) or path[1:].casefold().startswith(":\\clusterstorage\\")
+
+
 def one_spelling(path: str) -> str:
     """Without doubled and trailing separators; the case stays as written."""
     head = "\\\\" if path.startswith("\\\\") else ""

@@ -12,7 +12,7 @@ from hvctl.contract import OS
 from hvctl.facts import Facts
 from hvctl.kinds._drives import DISKS, DVDS, Drive, file_query, on_share, one_spelling, there
 from hvctl.kinds._types import WindowsPath, same_path
-from hvctl.kinds._vm import vm_ref
+from hvctl.kinds._vm import power, vm_ref
 from hvctl.resource import Change, Finding, Impact, Plain, Setting, Step
 
 
@@ -70,6 +70,10 @@ class Dvd(Drive):
                 yield Finding("path", what, "make sure that the host's account can read it", "warning")
             else:
                 yield Finding("path", f"{self.path} is not there", "copy the image to the host, or write another path")
+
+    def needs_off(self, field: str, now: Any, wanted: Any, facts: Facts) -> bool:
+        """A medium changes live; a saved VM takes none (domain 4.4, 8.3)."""
+        return power(self.vm_row(facts)) == "Saved"
 
     # --- changing -------------------------------------------------------------------------------------------------
 
