@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from mocks.state import HostState, Vhd, Vm
 
 
+@lru_cache(maxsize=4096)
 def key(path: str) -> str:
     """Windows paths compare without case; slashes and a closing separator do not count."""
     return path.replace("/", "\\").rstrip("\\. ").lower()

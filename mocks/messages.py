@@ -231,7 +231,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "The operation cannot be performed while the object is in use.",
         "オブジェクトが使用中のため、この操作は実行できません。",
     ),
-    "vhd_parameter": ("The parameter is incorrect.", "パラメーターが間違っています。"),
+    "bad_parameter": ("The parameter is incorrect.", "パラメーターが間違っています。"),
     "resize": ("Failed to resize the virtual disk.\n{0}", "仮想ディスクのサイズを変更できませんでした。\n{0}"),
     "resize_unsupported": (
         "The operation is not supported.",

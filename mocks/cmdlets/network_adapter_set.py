@@ -120,9 +120,6 @@ def _bandwidth(cmd: Command, adapter: Adapter) -> None:
     if "MaximumBandwidth" in args:
         new.maximum = nearest8(args.number("MaximumBandwidth"))
     absolute, weight, most = new.minimum_absolute or 0, new.minimum_weight or 0, new.maximum or 0
-    if min(absolute, weight, most) < 0 or weight > 100 or (absolute and weight) or (most and most < absolute):
-        # domain 9, 9.1: ranges, weight and absolute exclude each other, maximum >= minimum; id [I]
-        raise cmd.refuse("InvalidParameter", "ethernet_feature", cmd.say("vhd_parameter"))
     switch = cmd.state.switch(adapter.switch)
     mode = switch.minimum_bandwidth_mode if switch else None
     changed_minimum = args.any("MinimumBandwidthAbsolute", "MinimumBandwidthWeight")
@@ -130,4 +127,7 @@ def _bandwidth(cmd: Command, adapter: Adapter) -> None:
     if switch is not None and changed_minimum and (wrong or ((absolute or weight) and switch.iov_enabled)):
         # domain 9.1: absolute needs Absolute, weight needs Weight, neither with None or IOV; fails, text and id unknown
         raise cmd.refuse("OperationFailed", "ethernet_feature", cmd.say("bandwidth_mode"))
+    if min(absolute, weight, most) < 0 or weight > 100 or (absolute and weight) or (most and most < absolute):
+        # domain 9, 9.1: ranges, weight and absolute exclude each other, maximum >= minimum; id [I]
+        raise cmd.refuse("InvalidParameter", "ethernet_feature", cmd.say("bad_parameter"))
     adapter.bandwidth = new

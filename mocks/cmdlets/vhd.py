@@ -121,12 +121,12 @@ def _described(cmd: Command, path: str) -> Vhd:
     ):
         if parameter in args:
             if args.number(parameter) not in (512, 4096):
-                raise cmd.refuse("InvalidParameter", "vhd_create", path, cmd.say("vhd_parameter"))  # domain 8.1
+                raise cmd.refuse("InvalidParameter", "vhd_create", path, cmd.say("bad_parameter"))  # domain 8.1
             setattr(disk, field, args.number(parameter))
     if "BlockSizeBytes" in args:
         disk.block_size = args.number("BlockSizeBytes")
         if disk.block_size & (disk.block_size - 1) or not 512 * 1024 <= disk.block_size <= 256 * MB:
-            raise cmd.refuse("InvalidParameter", "vhd_create", path, cmd.say("vhd_parameter"))  # domain 8.1
+            raise cmd.refuse("InvalidParameter", "vhd_create", path, cmd.say("bad_parameter"))  # domain 8.1
     if "SizeBytes" in args:
         disk.size = rounded(disk, args.number("SizeBytes"))
         check_size(cmd, disk, disk.size, "vhd_create")
@@ -137,7 +137,7 @@ def _check_name(cmd: Command, path: str) -> None:
     suffix = path.lower().rpartition(".")[2]
     known = ("vhd", "vhdx", "avhd", "avhdx", *(("vhds",) if cmd.state.module2 else ()))  # domain 1.2
     if suffix not in known:
-        raise cmd.refuse("InvalidParameter", "vhd_create", path, cmd.say("vhd_parameter"))  # extension; id [I]
+        raise cmd.refuse("InvalidParameter", "vhd_create", path, cmd.say("bad_parameter"))  # extension; id [I]
     if files.exists(cmd.state, path):
         raise cmd.refuse("OperationFailed", "vhd_exists", path)  # observations 4: 0x80070050 [O]
     if not files.is_folder(cmd.state, files.parent(path)):
@@ -154,7 +154,7 @@ def check_size(cmd: Command, disk: Vhd, size: int, key: str) -> None:
     most = VHD_MOST if disk.format == "VHD" else VHDX_MOST
     if not 3 * MB <= size <= most:
         # observations 4: SizeBytes 0, "The parameter is incorrect." [C]; limits domain 8.1; id [I]
-        values = (disk.path, cmd.say("vhd_parameter")) if key == "vhd_create" else (cmd.say("vhd_parameter"),)
+        values = (disk.path, cmd.say("bad_parameter")) if key == "vhd_create" else (cmd.say("bad_parameter"),)
         raise cmd.refuse("InvalidParameter", key, *values)
 
 

@@ -108,8 +108,7 @@ def vm_object(cmd: Command, vm: Vm) -> PsObject:
         "DVDDrives": [dvd_object(state, vm, d) for d in vm.dvds],
         "HardDrives": [disk_object(state, vm, d) for d in vm.disks],
         "VMIntegrationService": service_objects(state, vm),
-        "VMName": vm.name,
-        "VMId": id_,
+        **({} if state.module2 else {"VMName": vm.name, "VMId": id_}),  # recorded on 2012 R2
     }
     text = f"VirtualMachine (Name = '{vm.name}') [Id = '{vm.id}']"
     return shaped(state, "VirtualMachine", properties, entity=vm, text=text)

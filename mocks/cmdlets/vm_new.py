@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mocks import files
 from mocks.cmdlets._find import switch_named
+from mocks.cmdlets.disk_drive import check_file
 from mocks.cmdlets.memory import check_alignment
 from mocks.cmdlets.vm import vm_object
 from mocks.command import Command, cmdlet
@@ -73,16 +74,16 @@ def _disk(cmd: Command, vm: Vm) -> Drive | None:
     args, state = cmd.args, cmd.state
     slot = Slot("ide" if vm.generation == 1 else "scsi", 0, 0)
     if path := args.text("VHDPath"):
-        if not files.is_file(state, path):
-            # domain 8.3: missing file 0x80070002 [O, Add-VMHardDiskDrive]
-            raise cmd.refuse("ObjectNotFound", "device_add", "Virtual Hard Disk", cmd.say("file_missing"), target=path)
-        return Drive(slot, path)
+        drive = Drive(slot, path)
+        check_file(cmd, vm, drive)
+        return drive
     if path := args.text("NewVHDPath"):
         if files.exists(state, path):
             raise cmd.refuse("OperationFailed", "vhd_exists", path)  # observations 4, New-VHD
+        if not files.is_folder(state, files.parent(path)) and not files.same(files.parent(path), vm.path):
+            raise cmd.refuse("OperationFailed", "vhd_create", path, cmd.say("path_missing"))  # as New-VHD
         made = Vhd(path, size=args.number("NewVHDSizeBytes") or 127 * GB)
         vhd(state, made)
-        files.make_folder(state, files.parent(path))
         state.vhds.append(made)
         return Drive(slot, path)
     return None
