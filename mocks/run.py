@@ -15,7 +15,7 @@ from mocks.values import Missing, error_of, json_of, matching, plain, property_o
 FRAME_CHARACTERS = 30_000
 FOLLOW_ROUNDS = 64
 POLL_S = 2
-HEARTBEAT_POLLS = 10
+HEARTBEAT_S = 20
 WARNINGS_KEPT = 100
 
 
@@ -36,7 +36,7 @@ class Host(Protocol):
     def invoke(self, cmdlet: str, params: Mapping[str, Any], error_action: ErrorAction) -> Outcome: ...
 
     def hello(self) -> Mapping[str, Any]:
-        """computer, build, caption, ps, lang, culture, user."""
+        """computer, build, caption, powershell, language_mode, culture, user."""
         ...
 
 
@@ -140,8 +140,6 @@ class Run:
             params, made.errors = {}, error.errors
         if not quiet:
             yield self.frames.put("start", step=step["id"])
-        if self.change and not quiet:
-            self._journal({"at": "before", "step": step["id"], "cmdlet": step["cmdlet"]})
         if not made.none and not made.errors:
             yield from self._called(step, made, params)
         yield from self._flush(step["id"])
@@ -172,18 +170,10 @@ class Run:
             raise _CannotRunError([_own("CommandNotAllowed", "PermissionDenied", text)])
         params = {n: self._value(v, n == step.get("each")) for n, v in step["params"].items()}
         if (guard := step.get("guard")) is not None:
-            self._guard(guard)
+            self._matching(guard, guard["least"], guard["most"], "GuardFailed")
+        if self.change and not step.get("quiet"):
+            self._journal({"at": "before", "step": step["id"], "cmdlet": step["cmdlet"]})
         return params
-
-    def _guard(self, guard: Mapping[str, Any]) -> None:
-        source = self._source(guard["step"])
-        found = self._matching(source, guard["where"], False)
-        if not guard["least"] <= len(found) <= guard["most"]:
-            text = (
-                f"{source.cmdlet}: {len(found)} objects match {_shown(guard['where'])};"
-                f" {guard['least']} to {guard['most']} were expected"
-            )
-            raise _CannotRunError([_own("GuardFailed", "InvalidOperation", text)])
 
     def _value(self, value: Any, each: bool = False) -> Any:
         if isinstance(value, list):
@@ -197,7 +187,7 @@ class Run:
             case "$map":
                 return {plain(k): self._value(v) for k, v in body}
             case "$join" | "$secret":
-                return plain(body if tag == "$secret" else value)
+                return plain(body)
         return None  # $null
 
     def _list(self, values: list[Any], each: bool) -> list[Any]:
@@ -216,35 +206,40 @@ class Run:
         return made
 
     def _ref(self, ref: Mapping[str, Any]) -> Any:
-        source = self._source(ref["step"])
-        where, path = ref.get("where", []), ref.get("path")
-        found = self._matching(source, where, bool(ref.get("lenient")))
-        if not ref.get("many") and len(found) != 1:
-            text = f"{source.cmdlet}: {len(found)} of {len(source.objects)} objects match {_shown(where)}"
-            word = "RefAmbiguous" if found else "RefNoMatch"
-            raise _CannotRunError([_own(word, "ObjectNotFound", text)])
+        many, path = ref.get("many"), ref.get("path")
+        found = self._matching(ref, 0, None) if many else self._matching(ref, 1, 1)
         if path:
-            found = self._at(source, found, path)
-        if not ref.get("many"):
+            found = self._at(self.done[ref["step"]], found, path)
+        if not many:
             return found[0]
         flat = [v for f in found for v in (f if isinstance(f, list) else [f]) if v is not None]
         if not flat:
             raise _NothingToDoError
         return flat
 
+    def _matching(self, query: Mapping[str, Any], least: int, most: int | None, word: str = "") -> list[Any]:
+        """What a ref or a guard asks for: the objects of a step that match, as many as are expected."""
+        source = self._source(query["step"])
+        where = query.get("where", [])
+        found = matching(source.objects, where, bool(query.get("lenient")))
+        if isinstance(found, str):
+            raise _CannotRunError([_no_property(source, found)])
+        if not least <= len(found) <= (len(found) if most is None else most):
+            text = (
+                f"{source.cmdlet}: {len(found)} of {len(source.objects)} objects match {_shown(where)};"
+                f" {least} to {most} expected"
+            )
+            word = word or ("RefAmbiguous" if found else "RefNoMatch")
+            raise _CannotRunError([_own(word, "ObjectNotFound", text)])
+        return found
+
     def _source(self, name: str) -> _Step:
         source = self.done[name]
         if source.skipped is not None:
             raise _SourceSkippedError(source.skipped)
         if source.errors and (self.change or not source.objects):
-            raise _CannotRunError([{**e, "of": e.get("of") or source.cmdlet} for e in source.errors])
+            raise _CannotRunError(_inherited(source))
         return source
-
-    def _matching(self, source: _Step, where: Sequence[Any], lenient: bool) -> list[Any]:
-        found = matching(source.objects, where, lenient)
-        if isinstance(found, str):
-            raise _CannotRunError([_no_property(source, found)])
-        return found
 
     def _at(self, source: _Step, found: list[Any], path: Sequence[str]) -> list[Any]:
         values = [property_of(f, path) for f in found]
@@ -272,19 +267,15 @@ class Run:
                 values = self._followed(made.objects[first:], follow, asked) if follow else []
                 rounds += 1
                 if values and rounds == FOLLOW_ROUNDS:
-                    text = f"{follow} was followed {FOLLOW_ROUNDS} times without an end"
+                    text = f"{'.'.join(step['follow'])} was followed {FOLLOW_ROUNDS} times without an end"
                     made.errors.append(_own("FollowedTooFar", "LimitsExceeded", text))
                     break
-        made.errors += self._incomplete(step)
+        # What a step refers to was read in part only: then its own answer is partial too.
+        made.errors += [e for name in step.get("uses", []) for e in _inherited(self.done[name])]
 
     def _followed(self, objects: Sequence[Any], follow: Sequence[str], asked: set[str]) -> list[str]:
         found = [property_of(o, follow) for o in objects]
         return [v for v in found if isinstance(v, str) and v and v.upper() not in asked]
-
-    def _incomplete(self, step: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """What a step refers to was read in part only: then its own answer is partial too."""
-        names = dict.fromkeys(_referred(step["params"]))
-        return [{**e, "of": e.get("of") or self.done[n].cmdlet} for n in names for e in self.done[n].errors]
 
     def _call(self, step: Mapping[str, Any], made: _Step, params: dict[str, Any], value: Any) -> Iterator[bytes]:
         if step.get("job"):
@@ -301,10 +292,11 @@ class Run:
             outcome.warnings += waited.warnings
         self.host.clock.sleep(outcome.took)
         tag = {} if step.get("each") is None else {"value": json_of(value)}
-        errors = outcome.errors[:1] if self.change else outcome.errors
-        made.errors += [error_of(e) | tag for e in map(self._known, errors)]
+        made.errors += [error_of(e) | tag for e in map(self._known, outcome.errors)]
         made.warnings += outcome.warnings
         for thing in outcome.objects:
+            if thing is None:
+                continue
             made.objects.append(thing)
             if "select" in step:
                 row = row_of(thing, step["select"])
@@ -325,16 +317,16 @@ class Run:
         return ErrorRecord("CommandNotFoundException", "ObjectNotFound", text, (exception,), record.target)
 
     def _wait(self, step: Mapping[str, Any], job: Job) -> Generator[bytes, None, Outcome | None]:
-        clock, waited, shown, beats = self.host.clock, 0, -1, 0
+        clock, waited, shown, said = self.host.clock, 0, -1, 0
         while clock.now() - job.started < job.duration:
             if step.get("limit_s") is not None and waited >= step["limit_s"]:
                 return None
             percent = job.percent(clock.now())
-            if percent != shown or beats >= HEARTBEAT_POLLS:
+            if percent != shown or waited - said >= HEARTBEAT_S:
                 yield self.frames.put("progress", step=step["id"], pct=percent, msg=job.name)
-                shown, beats = percent, 0
+                shown, said = percent, waited
             clock.sleep(POLL_S)
-            waited, beats = waited + POLL_S, beats + 1
+            waited += POLL_S
         return job.finish()
 
     # --- rows -------------------------------------------------------------------------------------------------
@@ -365,13 +357,6 @@ def _shown(where: Sequence[Any]) -> str:
     return " and ".join(f"{'.'.join(path)} = {plain(wanted)}" for path, wanted, *_ in where) or "it"
 
 
-def _referred(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        if "$ref" in value:
-            yield value["$ref"]["step"]
-        else:
-            for inner in value.values():
-                yield from _referred(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _referred(inner)
+def _inherited(source: _Step) -> list[dict[str, Any]]:
+    """The errors of a step as those of one that refers to it."""
+    return [e if "of" in e else {**e, "of": source.cmdlet} for e in source.errors]

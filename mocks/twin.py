@@ -45,7 +45,7 @@ class Twin:
         except (ValueError, KeyError):
             yield _fatal("the runner was not loaded: ConvertFromJson")
             return
-        yield Frames(protocol.NO_BATCH).put("hello", **self.host.hello(), pid=self.pid, sha=source.get("sha"))
+        yield Frames(protocol.NO_BATCH).put("hello", **_hello(self.host), pid=self.pid, sha=source.get("sha"))
 
     def _envelope(self, line: bytes, allow: Mapping[str, str]) -> Iterator[bytes]:
         try:
@@ -80,7 +80,7 @@ class Twin:
         if change:
             hello = self.host.hello()
             self.disk.holder = {"user": hello.get("user", ""), "pid": self.pid, "batch_id": batch_id}
-            self.disk.journals[batch_id] = []
+            self.disk.journals[batch_id] = [{"at": "begin"}]
         try:
             run = Run(self.host, self.disk, frames, allow, change)
             yield frames.put("accepted")
@@ -90,6 +90,11 @@ class Twin:
             if change:
                 self.disk.holder = None
                 self.disk.stops.discard(batch_id)
+
+
+def _hello(host: Host) -> dict[str, Any]:
+    said = dict(host.hello())
+    return {"ps": said.pop("powershell"), "lang": said.pop("language_mode"), **said}
 
 
 def _fatal(why: str) -> bytes:

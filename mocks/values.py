@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from mocks.objects import EnumValue, ErrorRecord, Guid, Instant, PsObject, Throws, TimeSpan
@@ -89,7 +89,7 @@ def row_of(thing: Any, select: Sequence[Any]) -> dict[str, Any]:
 
 def _listed(value: Any, subs: Sequence[Any]) -> list[Any]:
     items = value if isinstance(value, list | tuple) else [value]
-    return [row_of(item, subs) if subs else json_of(item) for item in items]
+    return [row_of(item, subs) if subs and item is not None else json_of(item) for item in items]
 
 
 def error_of(record: ErrorRecord) -> dict[str, Any]:
@@ -121,7 +121,7 @@ def _matches(value: Any, wanted: Any, lenient: bool, end: bool = False) -> bool:
 
 def plain(text: Any) -> str:
     """A text of a step, put together where it travelled in parts."""
-    return "".join(text["$join"]) if isinstance(text, Mapping) else str(text)
+    return "".join(text) if isinstance(text, list) else str(text)
 
 
 def _span(ticks: int) -> str:

@@ -1,6 +1,7 @@
 $global:ProgressPreference = $global:WarningPreference = $global:VerbosePreference = $global:DebugPreference = 'SilentlyContinue'
 $global:ConfirmPreference = 'None'
-if ($ExecutionContext.SessionState.LanguageMode -eq 'FullLanguage') {
+$mode = "$($ExecutionContext.SessionState.LanguageMode)"
+if ($mode -eq 'FullLanguage') {
     try { [Console]::OutputEncoding = New-Object Text.UTF8Encoding $false } catch { }
 }
 $input | ForEach-Object {
@@ -9,7 +10,11 @@ $input | ForEach-Object {
         try {
             $s = ConvertFrom-Json $line
             Invoke-Expression $s.src
-            hvHello $s
+            $hv.allow = $s.allow; $hv.commands = @{}; $hv.id = '-'; $hv.n = 0
+            $os = Get-ItemProperty -Path 'HKLM:\SOFTWARE\Microsoft\Windows NT\CurrentVersion' -ErrorAction SilentlyContinue
+            hvFrame 'hello' (",""ps"":""$($PSVersionTable.PSVersion)"",""lang"":""$mode"",""computer"":$(hvText "$env:COMPUTERNAME")" +
+                ",""user"":$(hvText "$env:USERDOMAIN\$env:USERNAME"),""culture"":""$PSUICulture"",""caption"":$(hvText "$($os.ProductName)")" +
+                ",""build"":$([int]$os.CurrentBuildNumber),""pid"":$PID,""sha"":""$($s.sha)""")
         } catch {
             "`n@hv1 - {""n"":0,""t"":""fatal"",""code"":""source"",""why"":""the runner was not loaded: $($_.FullyQualifiedErrorId -replace '[^A-Za-z0-9_,.-]', '?')""}"
         }

@@ -231,14 +231,14 @@ def host_info(hello: Mapping[str, Any]) -> HostInfo:
 
 def hresult(chain: Iterable[tuple[str, int, str]], message: str) -> str | None:
     """The first failing code that means something: in the exceptions, outer first, else in the message."""
-    codes = [h & 0xFFFFFFFF for _, h, _ in chain] + [int(m, 16) for m in re.findall(r"0x([0-9a-fA-F]{8})\b", message)]
-    failing = [c for c in codes if c >> 31 and c >> 16 != 0x8013]  # 0x8013….: .NET's own
-    telling = [c for c in failing if c not in _VAGUE]
-    return next((f"0x{c:08X}" for c in (*telling, *failing)), None)
+    codes = [h & 0xFFFFFFFF for _, h, _ in chain]
+    telling = [c for c in codes if c >> 31 and c >> 16 != 0x8013 and c not in _DOTNET]
+    said = [int(m, 16) for m in re.findall(r"0x([89a-fA-F][0-9a-fA-F]{7})\b", message)]
+    return next((f"0x{c:08X}" for c in (*telling, *said)), None)
 
 
-_VAGUE = frozenset({0x80004005, 0x80004003, 0x8000FFFF, 0x80004001, 0x80070057})
-"""E_FAIL and its kind, which .NET's exceptions also carry by default."""
+_DOTNET = frozenset({0x80004001, 0x80004002, 0x80004003, 0x80004005, 0x8000FFFF, 0x80070057})
+"""What .NET's exceptions carry by default, beside 0x8013…."""
 
 
 def _parsed(text: bytes) -> Mapping[str, Any] | None:

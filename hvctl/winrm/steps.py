@@ -49,7 +49,7 @@ class _Shared:
         self.done.add(task.id)
         for call in _lookups(task):
             self.lookup(call)
-        self.made.append(_task_step(task, self.ids))
+        self.made.append(_used(_task_step(task, self.ids), task.call, self.ids))
 
     def lookup(self, call: Call) -> None:
         key = _asked(call)
@@ -62,7 +62,7 @@ class _Shared:
         self.ids[key] = f"#{sum(i.startswith('#') for i in self.ids.values())}"
         for ref in call.refs():
             self.lookup(ref.call)
-        self.made.append(_lookup_step(self.ids[key], call, self.ids))
+        self.made.append(_used(_lookup_step(self.ids[key], call, self.ids), call, self.ids))
 
 
 def _fresh(task: Task) -> Iterator[dict[str, Json]]:
@@ -88,6 +88,12 @@ def _lookups(task: Task) -> Iterator[Call]:
     yield from (ref.call for ref in task.call.refs())
     if task.guard is not None:
         yield task.guard.call
+
+
+def _used(step: dict[str, Json], call: Call, ids: Mapping[Call, str]) -> dict[str, Json]:
+    """With the steps whose errors become this one's too: what was read in part gives a partial answer."""
+    names = list(dict.fromkeys(ids[_asked(ref.call)] for ref in call.refs()))
+    return step | {"uses": names} if names else step
 
 
 def _asked(call: Call) -> Call:
@@ -139,7 +145,9 @@ def _guard(guard: Guard, ids: Mapping[Call, str]) -> dict[str, Json]:
 def _where(where: Mapping[str, Wanted]) -> list[list[Json]]:
     """Pairs of a path and a text, as PowerShell would print the value; a third item: the value ends so."""
     return [
-        [path.split("."), wanted.text, True] if isinstance(wanted, Ending) else [path.split("."), _text(str(wanted))]
+        [path.split("."), _parts(wanted.text), True]
+        if isinstance(wanted, Ending)
+        else [path.split("."), _parts(str(wanted))]
         for path, wanted in where.items()
     ]
 
@@ -150,9 +158,9 @@ def _value(value: Value, ids: Mapping[Call, str]) -> Json:
             return {"$ref": _ref(value, ids)}
         case Map():
             # Pairs: ConvertFrom-Json refuses keys that differ only in case, and empty ones (winrm 3.3).
-            return {"$map": [[_text(k), _value(v, ids)] for k, v in value.items.items()]}
+            return {"$map": [[_parts(k), _value(v, ids)] for k, v in value.items.items()]}
         case Secret():
-            return {"$secret": _text(value.reveal())}
+            return {"$secret": _parts(value.reveal())}
         case Null():
             return {"$null": True}
         case str():
@@ -178,11 +186,14 @@ def _ref(ref: Ref, ids: Mapping[Call, str]) -> dict[str, Json]:
 
 
 def _text(text: str) -> Json:
+    parts = _parts(text)
+    return text if parts == text else {"$join": parts}
+
+
+def _parts(text: str) -> str | list[str]:
+    """Where only text can stand, its parts need no tag."""
     found = _READ_AS_DATE.search(text)
-    if found is None:
-        return text
-    cut = found.start() + 3
-    return {"$join": [text[:cut], text[cut:]]}
+    return text if found is None else [text[: found.start() + 3], text[found.start() + 3 :]]
 
 
 def selection(path: str) -> Json:

@@ -43,7 +43,8 @@ class Clock:
 
 def refusal(word: str, cmdlet: str, message: str, hresult: int = -2146233088, category: str = "") -> ErrorRecord:
     chain = ((VIRTUALIZATION, -2146233088, message), ("System.Exception", hresult, "inner"))
-    return ErrorRecord(f"{word},{COMMANDS}.{cmdlet.replace('-', '')}", category or word, message, chain, "")
+    category = category or {"InvalidParameter": "InvalidArgument", "Unspecified": "NotSpecified"}.get(word, word)
+    return ErrorRecord(f"{word},{COMMANDS}.{cmdlet.replace('-', '')}", category, message, chain, "")
 
 
 class SmallHost:
@@ -59,8 +60,8 @@ class SmallHost:
             "computer": "HV01",
             "build": 17763,
             "caption": "Windows Server 2019 Datacenter",
-            "ps": "5.1.17763.1",
-            "lang": "FullLanguage",
+            "powershell": "5.1.17763.1",
+            "language_mode": "FullLanguage",
             "culture": "en-US",
             "user": "HV01\\Administrator",
         }
