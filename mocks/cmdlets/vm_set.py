@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from mocks import files
@@ -52,7 +53,7 @@ def _steady(cmd: Command, vm: Vm) -> None:
 def _settings(cmd: Command, vm: Vm) -> None:
     args = cmd.args
     if "Notes" in args:
-        vm.notes = args.text("Notes")
+        vm.notes = re.sub(r"\r?\n", "\r\n", args.text("Notes"))  # trap 26: CRLF comes back
     for parameter, (field, enum) in _WORDS.items():
         if parameter in args:
             setattr(vm, field, args.word(parameter, enum))
