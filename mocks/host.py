@@ -10,6 +10,9 @@ It does not model:
   (`minimum_size` is what the state says), file system rights, shares (a UNC path is never there);
 - -ComputerName, -CimSession and -Credential (it is always this host), -ThrottleLimit, pools, verbose output;
 - restarts of the host, of vmms, the boot time of guests, wear of time on counters;
+- quirks of one PowerShell process: the failed cast when a disk follows a DVD drive in its place, a slot to be found
+  anew after -Path $null; guest addresses that come late; a broken registration that blinds Get-VM;
+- messages of the parameter binder in Japanese (the binder speaks English; its ids are right);
 - live objects: what a cmdlet returned keeps the values of that moment, but passing it on acts on the present.
 Cmdlets that the contract knows and the table does not answer `NotSimulated`: loud, never a silent success.
 """

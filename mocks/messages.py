@@ -119,6 +119,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "The process cannot access the file because it is being used by another process. (0x80070020).",
         "別のプロセスで使用されているため、プロセスはファイルにアクセスできません。 (0x80070020)。",
     ),
+    "corrupted": (
+        "The file or directory is corrupted and unreadable.",
+        "ファイルまたはディレクトリが壊れているため、読み取ることができません。",
+    ),
     "disk_full": (
         "There is not enough space on the disk. (0x80070070).",
         "ディスクに十分な空き領域がありません。 (0x80070070)。",

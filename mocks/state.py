@@ -410,6 +410,7 @@ class HostState:
     vms: list[Vm] = field(default_factory=list)
     made: int = 0  # how many ids were given out
     unreachable_until: float = 0.0  # on the clock
+    locked_until: dict[str, float] = field(default_factory=dict)  # files of VMs just removed
 
     @property
     def module2(self) -> bool:

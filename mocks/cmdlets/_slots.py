@@ -51,9 +51,12 @@ def at_slot(vm: Vm, slot: Slot) -> Drive | None:
 def given(cmd: Command, prefix: str = "") -> tuple[str | None, int | None, int | None]:
     """Coordinates from -ControllerType, -ControllerNumber, -ControllerLocation (or their -To… forms)."""
     args = cmd.args
-    bus = args.word(f"{prefix}ControllerType", "ControllerType").lower() if f"{prefix}ControllerType" in args else None
-    number = args.number(f"{prefix}ControllerNumber") if f"{prefix}ControllerNumber" in args else None
-    location = args.number(f"{prefix}ControllerLocation") if f"{prefix}ControllerLocation" in args else None
+    written = args.text(f"{prefix}ControllerType").lower()  # 2012 R2 lists Floppy too: no such controller is there
+    bus = {"0": "ide", "1": "scsi"}.get(written, written) or None
+    number, location = (
+        args.number(f"{prefix}{name}") if args.raw(f"{prefix}{name}") is not None else None
+        for name in ("ControllerNumber", "ControllerLocation")
+    )
     return bus, number, location
 
 

@@ -20,6 +20,7 @@ from mocks.shape import HYPERV, SESSION, computer, shaped
 from mocks.state import DEFAULT_VM_VERSION, HostState, Vm, version
 
 TICKS = 10_000_000
+LOCKED_FOR = 3.0
 
 
 def vm_object(cmd: Command, vm: Vm) -> PsObject:
@@ -189,6 +190,9 @@ def remove(cmd: Command) -> None:
             for point in list(vm.checkpoints):
                 merge(cmd.state, vm, point)
             cmd.state.vms.remove(vm)
+            for drive in vm.disks:
+                if drive.path:  # observations 4: locked for some seconds right after [O]
+                    cmd.state.locked_until[drive.path] = cmd.clock.now() + LOCKED_FOR
             cmd.passthru(lambda shown=shown: shown)
 
 

@@ -58,6 +58,8 @@ def _check_files(cmd: Command, vm: Vm) -> None:
         for member in files.chain_paths(cmd.state, drive.path):
             if not files.is_file(cmd.state, member):
                 raise _start_failed(cmd, vm, "file_missing")  # domain 4.4: 0x80070002 [O]
+        if cmd.state.files.get(drive.path) == 0:
+            raise _start_failed(cmd, vm, "corrupted")  # observations 4: 0-byte ISO attached [O, 25H2]
         disk = files.vhd(cmd.state, drive.path)
         if disk is not None and disk.in_use_elsewhere:
             raise _start_failed(cmd, vm, "sharing")  # observations 4: 0x80070020 [O]

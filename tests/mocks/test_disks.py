@@ -230,8 +230,11 @@ def test_the_middle_of_a_chain_can_be_removed() -> None:
     assert len(chain) == 3 and chain[-1] == DISK
 
 
-def test_removing_a_vm_merges_and_keeps_the_disk() -> None:
+def test_removing_a_vm_merges_and_keeps_the_disk_locked_for_a_moment() -> None:
     on = with_disk()
     done(on, "Checkpoint-VM", Name="web01")
     done(on, "Remove-VM", Name="web01", Force=True)
     assert list(on.snapshot()["vhds"]) == [DISK]
+    assert refused(on, "Remove-Item", LiteralPath=DISK) == "RemoveFileSystemItemIOError"
+    on.clock.sleep(5)
+    done(on, "Remove-Item", LiteralPath=DISK)
