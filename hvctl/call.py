@@ -236,13 +236,11 @@ class Event:
 
 @dataclass(frozen=True)
 class HostInfo:
-    """Who answered: the runner's hello. `os` is a key of the contract ("2012r2"), or None when the build is
-    not known to hvctl."""
+    """Who answered: the runner's hello."""
 
     computer: str
     build: int
     caption: str
-    os: str | None
     powershell: str
     language_mode: str
     culture: str = ""

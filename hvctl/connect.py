@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from hvctl.call import Transport
-from hvctl.contract import VERSIONS, contract, os_of_build
+from hvctl.contract import VERSIONS, contract
 from hvctl.inventory import Connection
 from hvctl.secrets import resolve
 from hvctl.winrm.client import Address, CredentialGuard, WinRM
@@ -15,11 +15,10 @@ from hvctl.winrm.client import Address, CredentialGuard, WinRM
 @dataclass(frozen=True)
 class Wire:
     """What a run hands to every connection: who hears of each request, and the guard against locking out an
-    account. `batches`: how many batches are foreseen; one lets the shell be closed with it."""
+    account."""
 
     guard: CredentialGuard = field(default_factory=CredentialGuard)
     on_wire: Callable[[str], None] | None = None
-    once: bool = False
 
 
 def real_connect(connection: Connection, wire: Wire) -> Transport:
@@ -30,6 +29,7 @@ def real_connect(connection: Connection, wire: Wire) -> Transport:
         port=connection.port,
         scheme=connection.scheme,
         transport=connection.transport,
+        path=connection.path,
         user=connection.user,
         password=resolve(connection.password) if connection.password is not None else None,
         cert_pem=connection.cert_pem,
@@ -37,9 +37,7 @@ def real_connect(connection: Connection, wire: Wire) -> Transport:
         verify=connection.verify,
         ca_path=connection.ca_path,
     )
-    return WinRM(
-        address, allow=_allowed(), os_of_build=os_of_build, guard=wire.guard, on_wire=wire.on_wire, once=wire.once
-    )
+    return WinRM(address, allow=_allowed(), guard=wire.guard, on_wire=wire.on_wire)
 
 
 def _allowed() -> dict[str, str]:

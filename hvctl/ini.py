@@ -82,7 +82,7 @@ class _Reader:
         self._put((self.group, "vars", found[1]), _literal(found[2].strip()), mark)
 
     def _put(self, path: Path, value: Any, mark: Mark) -> None:
-        at = self.data
+        at: dict[Any, Any] = self.data
         for part in path[:-1]:
             at = at.setdefault(part, {})
         if value == {} and path[-1] in at:

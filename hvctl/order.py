@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -105,6 +105,6 @@ def _while_off(normal: Sequence[Placed]) -> list[Placed]:
     return chosen if any(s.off for s, _, _ in chosen) else []
 
 
-def kinds_in_order(kinds: Iterable[type[Resource]]) -> list[type[Resource]]:
-    """Kinds as their steps run, for documentation."""
-    return sorted(kinds, key=_depth)
+def kinds_within(owner: str) -> list[type[Resource]]:
+    """The kinds of parts that an owner can have, as their steps run."""
+    return sorted((k for k in _kinds().values() if k.within == owner), key=_depth)

@@ -9,7 +9,7 @@ from typing import Literal
 from hvctl.call import Call, HostInfo, Task
 from hvctl.contract import OS, Verdict, check, contract, title
 from hvctl.facts import Facts, UnreadableError
-from hvctl.order import Group, arrange, rank
+from hvctl.order import Group, arrange, kinds_within, rank
 from hvctl.resource import (
     Address,
     Change,
@@ -153,13 +153,13 @@ def make_plan(host: str, wishes: Sequence[Resource], facts: Facts, allow: frozen
     order = arrange(groups)
     ids = {id(step): f"s{n}" for n, (step, _, _) in enumerate(order, 1)}
     steps = tuple(_planned(step, wish, needs, ids) for step, wish, needs in order)
-    doubts = {g.root.address(): g.bracket.doubts for g in groups if g.bracket is not None and _restart(g)}
+    doubts = {g.root.address(): g.bracket.doubts for g in groups if g.bracket is not None and _restart(g, drafts)}
     actions = tuple(
         _checked(drafts[wish.address()], facts.os, doubts.get(wish.address(), ()))
         for g in groups
         for wish, _, _ in g.members
     )
-    restarts = tuple(r for g in groups if (r := _restart(g)))
+    restarts = tuple(r for g in groups if (r := _restart(g, drafts)))
     return Plan(host, facts.os, facts.info, actions, steps, restarts, facts, allow)
 
 
@@ -255,16 +255,15 @@ def _waiting(draft: _Draft, earlier: Mapping[Address, _Draft]) -> _Draft:
 
 def _surplus(wishes: Sequence[Resource], facts: Facts) -> Iterator[Resource]:
     """Absent wishes for what an owner has beyond its lists, where the user wrote `exclusive`."""
-    kinds = {type(w).section: type(w) for w in wishes if type(w).many and w.owner is not None}
     for owner in wishes:
         for section in getattr(owner, "exclusive", ()):
-            kind = kinds.get(section)
+            kind = next((k for k in kinds_within(owner.kind) if k.section == section), None)
             if kind is None:
                 continue
             listed = tuple(p for p in owner.parts if isinstance(p, kind))
             try:
                 surplus = tuple(kind.surplus(owner, listed, facts))
-            except (UnreadableError, HeldBackError):
+            except (UnreadableError, HeldBackError, KeyError):
                 continue  # the owner's own draft says so
             for wish in surplus:
                 wish._place, wish._owner = replace(owner.place, path=(*owner.place.path, "exclusive")), owner
@@ -345,17 +344,21 @@ def _needs_off(draft: _Draft) -> bool:
     return any(step.off for step in draft.steps)
 
 
-def _restart(group: Group) -> Restart | None:
+def _restart(group: Group, drafts: Mapping[Address, _Draft]) -> Restart | None:
+    """Why it goes down: the fields that need it, and what is made or removed for which it must be off."""
     if group.bracket is None or not any(s.off for _, _, steps in group.members for s in steps):
         return None
-    because = [
-        f"{wish.section + '.' if wish.owner else ''}{name}"
-        for wish, _, steps in group.members
-        for step in steps
-        if step.off
-        for name in (step.because or (wish.key() or wish.kind,))
-    ]
-    during = sum(len(step.because) or 1 for _, _, steps in group.members for step in steps if step.off)
+    because: list[str] = []
+    during = 0
+    for wish, _, steps in group.members:
+        off = {name for step in steps if step.off for name in step.because}
+        if not any(step.off for step in steps):
+            continue
+        during += len(off) or 1
+        for line in drafts[wish.address()].action.lines:
+            if "restart" in line.impacts and not line.consent:
+                name = f"{wish.section}.{line.field}" if wish.owner and line.field else line.field
+                because.append(name or f"{wish.kind} {wish.key()}".replace("_", " ").strip())
     return Restart(group.root.key(), tuple(dict.fromkeys(because)), during, bool(group.bracket.start))
 
 

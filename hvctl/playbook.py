@@ -220,13 +220,12 @@ def _inside(loc: Sequence[int | str], data: Any) -> Path:
     """The part of an error's location that is in the data (unions put type names into it)."""
     path: list[int | str] = []
     for part in loc:
-        if (isinstance(data, dict) and part in data) or (
-            isinstance(data, list) and isinstance(part, int) and part < len(data)
-        ):
+        if isinstance(data, dict) and part in data:
             data = data[part]
-        else:
-            continue
-        path.append(part)
+            path.append(part)
+        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
+            data = data[part]
+            path.append(part)
     return tuple(path)
 
 

@@ -26,9 +26,9 @@ def silent(event: Event) -> None:
 def look(transport: Transport, wishes: Iterable[Resource], on_event: OnEvent = silent) -> Facts:
     """Everything the wishes need to know of the host, in one batch. Raises TransportError."""
     batch = read_batch(query for wish in wishes for query in wish.queries())
-    replies = transport.run(batch, on_event)
+    replies = transport.run(batch, on_event) if batch.tasks else []
     info = transport.info()
-    os = info.os or nearest(info.build)
+    os = nearest(info.build)
     if os is None:
         raise TransportError(
             f"{info.computer} runs {info.caption or 'a Windows'} of build {info.build}, older than Server 2012",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hvctl.call import Batch, Event, Failure, HostInfo, Reply, TransportError, from_json, to_json
+from hvctl.contract import nearest
 from hvctl.facts import Facts
 from hvctl.source import ConfigError, Problem
 
@@ -43,7 +44,7 @@ class RecordedTransport:
         data = json.loads(Path(file).read_text(encoding="utf-8"))
         info = HostInfo(**data["info"])
         replies = {from_json(a["call"]): _reply(a["reply"]) for a in data["answers"]}
-        self._facts = Facts(info.os or "2025", info, replies)
+        self._facts = Facts(nearest(info.build) or "2012", info, replies)
 
     def run(self, batch: Batch, on_event: Callable[[Event], None] = lambda _: None) -> list[Reply]:
         if batch.mode != "read":

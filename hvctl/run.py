@@ -16,6 +16,7 @@ from hvctl import planfile
 from hvctl.apply import Report
 from hvctl.call import Event, Transport, TransportError
 from hvctl.connect import Wire
+from hvctl.contract import nearest
 from hvctl.facts import Facts, differences, read_batch
 from hvctl.inventory import Connection, Inventory
 from hvctl.kinds import kinds
@@ -242,7 +243,7 @@ class Run:
             return error
         except SecretError as error:
             return TransportError(str(error))
-        return Facts.of(info.os or "2025", info, batch, replies)
+        return Facts.of(nearest(info.build) or "2012", info, batch, replies)
 
     def _transport(self, work: HostWork) -> Transport:
         if work.name not in self._transports:

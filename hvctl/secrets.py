@@ -7,7 +7,6 @@ import os
 import subprocess
 from dataclasses import dataclass
 from functools import cache
-from typing import cast
 
 import keyring
 from keyring.errors import KeyringError
@@ -65,7 +64,7 @@ def _from_environment(source: SecretSource) -> Secret:
 def _from_keyring(source: SecretSource) -> Secret:
     service, user = source.words
     try:
-        value = cast("str | None", keyring.get_password(service, user))
+        value = keyring.get_password(service, user)
     except KeyringError as error:
         raise SecretError(f"{source.mark}: the keyring cannot be asked ({type(error).__name__}); unlock it") from error
     if value is None:

@@ -14,7 +14,7 @@ from hvctl.kinds._host import HOST, host_row
 from hvctl.kinds._limits import DEFAULT_VM_VERSION, version_at_least
 from hvctl.kinds._services import GUIDS, SERVICES, guid_of
 from hvctl.kinds._types import MB, ON_OFF, PATH, SIZE, TEXT, Flag, Seconds, Size, WindowsPath, Words
-from hvctl.kinds._vm import VMS, check_steady, off_impacts, power, vm_ref, vm_row
+from hvctl.kinds._vm import VMS, check_steady, generation, off_impacts, power, vm_ref, vm_row
 from hvctl.resource import (
     Bracket,
     Change,
@@ -94,6 +94,13 @@ class VM(Resource):
     # --- rules ------------------------------------------------------------------------------------------------
 
     def rules(self, os: OS) -> Iterator[Finding]:
+        for n, section in enumerate(self.exclusive):
+            if section not in ("disks", "dvds", "network_adapters"):
+                yield Finding(
+                    f"exclusive.{n}",
+                    f"{section!r} is no list that can be exclusive",
+                    "one of disks, dvds, network_adapters",
+                )
         if any(c in self.name for c in '\\/:*?"<>|'):
             # New-VM and Export-VM make a folder of that name (domain 4.1).
             yield Finding("name", f"{self.name!r} has a character that no folder name can have", "choose another name")
@@ -116,7 +123,7 @@ class VM(Resource):
 
     @classmethod
     def survey(cls) -> tuple[Call, ...]:
-        own = properties(VM, *VMS.select, "ParentSnapshotId", "ConfigurationLocation")
+        own = properties(cls, *VMS.select, "ParentSnapshotId", "ConfigurationLocation")
         return (Call("Get-VM", select=own), SERVICES, HOST)
 
     def queries(self) -> tuple[Call, ...]:
@@ -128,7 +135,11 @@ class VM(Resource):
 
     def actual(self, facts: Facts) -> State | None:
         row = self.row(facts)
-        return None if row is None else self.read_settings(row)
+        if row is None:
+            return None
+        # Windows Server 2012 has no generations and no property for them: every VM is of the first.
+        known = {"generation": generation(row)} if self.generation else {}
+        return {**self.read_settings(row), **known}
 
     def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
         row = self.row(facts)
@@ -157,10 +168,10 @@ class VM(Resource):
     def impacts(self, field: str, now: Any, wanted: Any, facts: Facts) -> frozenset[Impact]:
         if field == "state":
             return self._state_impacts(str(now), str(wanted))
-        found = set(super().impacts(field, now, wanted, facts))
+        found: frozenset[Impact] = super().impacts(field, now, wanted, facts)
         if settings(VM)[field].off:
             found |= off_impacts(self, facts)
-        return frozenset(found - {"online"}) or frozenset({"online"})
+        return (found - {"online"}) or frozenset({"online"})
 
     def _state_impacts(self, now: str, wanted: str) -> frozenset[Impact]:
         if wanted == "running" or (wanted == "paused" and now == "off"):

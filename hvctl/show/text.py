@@ -78,10 +78,12 @@ def _action(plan: Plan, action: Action, width: int, verbose: bool) -> Iterator[T
     yield _action_head(plan, action, width)
     fields = [line for line in action.lines if line.field]
     columns = _Columns(fields, width)
-    for line in fields:
+    for n, line in enumerate(fields):
         if action.verb == "create":
             continue
         yield from columns.line(line)
+        if line.consent and (n + 1 == len(fields) or fields[n + 1].consent != line.consent):
+            yield _hint(f"allow it with --allow {','.join(line.consent)}")
     for line in action.lines:
         if not line.field and line.consent:
             yield _hint(f"{', '.join(line.impacts)}; allow it with --allow {','.join(line.consent)} ({line.mark})")
@@ -128,13 +130,12 @@ def _restart_text(restart: Restart) -> str:
 def _made_of(plan: Plan, action: Action) -> str:
     """What is made, from the thing itself and from its parts that are made with it."""
     parts = [a for a in plan.actions if _owner(a) == action.address and a.verb == "create"]
-    said = [action.summary, *(p.summary for p in parts if p.summary)]
-    counted: dict[str, int] = {}
-    for part in parts:
-        if not part.summary:
-            counted[part.address[0]] = counted.get(part.address[0], 0) + 1
     countable = {"disk": "disk", "network_adapter": "adapter", "dvd": "DVD drive"}
-    said += [f"{n} {countable[k]}{'s' * (n > 1)}" for k, n in counted.items() if k in countable]
+    single = sorted((p for p in parts if p.address[0] not in countable), key=lambda p: p.address[0] != "processor")
+    said = [action.summary, *(p.summary for p in single)]
+    for kind, word in countable.items():
+        if count := sum(p.address[0] == kind for p in parts):
+            said.append(f"{count} {word}{'s' * (count > 1)}")
     return ", ".join(s for s in said if s)
 
 
@@ -175,8 +176,6 @@ class _Columns:
             yield Text(" " * (8 + self.field) + line.wanted, "bold")
         if line.note:
             yield _hint(line.note)
-        if line.consent:
-            yield _hint(f"allow it with --allow {','.join(line.consent)}")
 
 
 def _change(line: Line) -> str:

@@ -17,10 +17,6 @@ _SENTINEL = re.compile(rb"@hv1 (\S+) (\{.*)")
 _NOISE_KEPT = 50
 _MISUSE = "the runner does not understand this hvctl"
 
-BUILDS = {9200: "2012", 9600: "2012r2", 14393: "2016", 17763: "2019", 20348: "2022", 26100: "2025"}
-"""Build of Windows Server → key of the contract."""
-
-
 @dataclass(frozen=True)
 class Refusal:
     """The runner did not begin. `code`: envelope, duplicate, locked, journal, batch, source."""
@@ -221,7 +217,6 @@ def host_info(hello: Mapping[str, Any]) -> HostInfo:
         computer=words["computer"],
         build=build,
         caption=words["caption"],
-        os=BUILDS.get(build),
         powershell=words["ps"],
         language_mode=words["lang"],
         culture=words["culture"],

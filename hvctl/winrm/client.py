@@ -1,0 +1,320 @@
+"""The Transport over WinRM: one shell and one warm PowerShell per host, batches as lines, exactly once."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from hvctl.call import Batch, Event, Failure, HostInfo, Reply, TransportError
+from hvctl.winrm import protocol
+from hvctl.winrm.connection import Address, Connection, CredentialGuard
+from hvctl.winrm.faults import HINTS, WireFault
+
+__all__ = ["Address", "CredentialGuard", "WinRM"]
+
+CHUNK = 200_000
+"""Bytes per Send: with base64 and the envelope this fits MaxEnvelopeSizekb 500 (winrm 3.2)."""
+IDLE_S = 60
+"""HTTP.sys drops idle connections after about two minutes; before that everything is built anew (winrm 1.7)."""
+READ_TRIES = 3
+RECEIVE_TRIES = 5
+
+
+@dataclass
+class _Process:
+    """A powershell.exe on the host that has the runner loaded (or will have with the first line)."""
+
+    shell: str
+    command: str
+    loaded: bool = False
+    used: float = 0.0
+
+
+class WinRM:
+    """One host. Reads may be sent again; changes are sent once, and what became of them after a fault is read from
+    the host's journal."""
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        allow: Mapping[str, str],
+        guard: CredentialGuard | None = None,
+        on_wire: Callable[[str], None] | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.address = address
+        self.processes = 0
+        self._allow = allow
+        self._guard = guard or CredentialGuard()
+        self._on_wire = on_wire
+        self._sleep = sleep
+        self._connection = self._connected()
+        self._process: _Process | None = None
+        self._info: HostInfo | None = None
+        self._running: str | None = None
+        self._stops = 0
+
+    @property
+    def requests(self) -> int:
+        return self._connection.requests
+
+    # --- the seam --------------------------------------------------------------------------------------------------
+
+    def run(self, batch: Batch, on_event: Callable[[Event], None] = lambda event: None) -> list[Reply]:
+        if not batch.tasks:
+            return []
+        if batch.mode == "read":
+            return self._read(batch, on_event)
+        return self._change(batch, on_event)
+
+    def info(self) -> HostInfo:
+        if self._info is None:
+            with self._said():
+                self._talk(protocol.Decoder(Batch(()), "hello"), b"", lambda event: None, 60, until_hello=True)
+        if self._info is None:
+            raise TransportError(
+                f"{self.address.target} did not say who it is", hint="run with -vv to see what it said"
+            )
+        return self._info
+
+    def stop(self) -> None:
+        """First: the runner stops after its current step. Then: the command is interrupted and the shell deleted."""
+        self._stops += 1
+        running, process = self._running, self._process
+        if running is None:
+            return
+        threading.Thread(target=self._stop, args=(running, process, self._stops), daemon=True).start()
+
+    def close(self) -> None:
+        self._drop()
+        self._connection.close()
+
+    # --- reads and changes -----------------------------------------------------------------------------------------
+
+    def _read(self, batch: Batch, on_event: Callable[[Event], None]) -> list[Reply]:
+        for left in reversed(range(READ_TRIES)):
+            try:
+                with self._said():
+                    return self._asked(batch, on_event).finish()
+            except TransportError as error:
+                # A read may be sent again whatever became of it, but a refusal or a wrong password stays what it is.
+                if error.executed == "no" or not left or self._stops:
+                    raise
+                self._drop()
+        raise AssertionError("unreachable")
+
+    def _change(self, batch: Batch, on_event: Callable[[Event], None]) -> list[Reply]:
+        batch_id = str(uuid.uuid4())
+        line = _line(batch, batch_id)
+        decoder = protocol.Decoder(batch, batch_id)
+        sent = False
+        try:
+            with self._said():
+                self._ensure()
+                sent = True
+                self._talk(decoder, line, on_event, batch.deadline_s)
+                return decoder.finish()
+        except TransportError as error:
+            if not sent or (error.executed == "no" and not decoder.accepted):
+                raise
+            self._drop()
+            replies = {**self._from_journal(batch, batch_id), **decoder.replies()}
+            raise TransportError(
+                error.message, executed="unknown", hint=error.hint or "run plan to see what is left", replies=replies
+            ) from error
+
+    def _asked(self, batch: Batch, on_event: Callable[[Event], None]) -> protocol.Decoder:
+        batch_id = str(uuid.uuid4())
+        decoder = protocol.Decoder(batch, batch_id)
+        self._talk(decoder, _line(batch, batch_id), on_event, batch.deadline_s)
+        return decoder
+
+    def _from_journal(self, batch: Batch, batch_id: str) -> dict[str, Reply]:
+        """What the host wrote down about a batch whose answer was lost."""
+        action_id = str(uuid.uuid4())
+        decoder = protocol.Decoder(Batch(()), action_id)
+        try:
+            with self._said():
+                self._talk(decoder, protocol.encode_action("journal", batch_id, action_id), lambda event: None, 120)
+        except TransportError:
+            return {}
+        return dict(_journalled(decoder.journal, {t.id for t in batch.tasks}))
+
+    # --- the conversation ------------------------------------------------------------------------------------------
+
+    def _talk(
+        self,
+        decoder: protocol.Decoder,
+        line: bytes,
+        on_event: Callable[[Event], None],
+        deadline_s: float,
+        *,
+        until_hello: bool = False,
+    ) -> None:
+        """Send a line and receive until its end. Raises WireFault."""
+        process = self._ensure()
+        first = b"" if process.loaded else protocol.source_line(self._allow)
+        self._running = decoder.batch_id
+        try:
+            self._send(process, first + line)
+            process.loaded = True
+            self._receive(process, decoder, on_event, time.monotonic() + deadline_s + 60, until_hello)
+        except WireFault:
+            self._process_lost()
+            raise
+        finally:
+            self._running = None
+            process.used = time.monotonic()
+            self._info = decoder.info or self._info
+
+    def _send(self, process: _Process, data: bytes) -> None:
+        size, at = CHUNK, 0
+        while at < len(data):
+            try:
+                self._connection.send(process.shell, process.command, data[at : at + size], False)
+                at += size
+            except WireFault as fault:
+                if fault.kind == "too_large" and size > 10_000:
+                    size //= 2  # nothing of it was delivered (winrm 3.2)
+                    continue
+                if fault.kind in ("timed_out", "lost") and at + size >= len(data):
+                    return  # it may have arrived: the answer tells, sending it again could run it twice
+                raise
+
+    def _receive(
+        self,
+        process: _Process,
+        decoder: protocol.Decoder,
+        on_event: Callable[[Event], None],
+        deadline: float,
+        until_hello: bool,
+    ) -> None:
+        faults = 0
+        while not (decoder.ended or decoder.refusal or (until_hello and decoder.info)):
+            if time.monotonic() > deadline:
+                raise WireFault("lost", f"{self.address.target} did not end the batch in time")
+            try:
+                out, err, _, done = self._connection.receive(process.shell, process.command)
+            except WireFault as fault:
+                if fault.kind == "timed_out":
+                    continue  # normal: the step that runs has nothing to say yet
+                faults += 1
+                if fault.kind in ("lost", "refused", "connect", "protocol") and faults < RECEIVE_TRIES:
+                    # The batch goes on over there; shells belong to users, not to connections (winrm 3.5).
+                    self._sleep(0.5 * 2**faults)
+                    continue
+                raise
+            if err:
+                self._trace(f"stderr: {err[:500].decode('utf-8', 'replace')}")
+            for event in decoder.feed(out):
+                on_event(event)
+            if done:
+                decoder.close()
+                self._process_lost()
+                return
+
+    def _ensure(self) -> _Process:
+        """The process that runs, or a new one: after a minute's silence all is built anew."""
+        if self._process is not None and time.monotonic() - self._process.used > IDLE_S:
+            self._drop()
+        if self._process is None:
+            shell = self._connection.open_shell()
+            self._process = _Process(shell, self._started(shell), used=time.monotonic())
+        return self._process
+
+    def _started(self, shell: str) -> str:
+        command, *arguments = protocol.COMMAND
+        words = (*arguments, "-EncodedCommand", protocol.bootstrap())
+        try:
+            started = self._connection.start(shell, command, words)
+        except WireFault as fault:
+            # Without input nothing can have run: a new shell and once more (winrm 5.1).
+            with suppress(WireFault):
+                self._connection.delete(shell)
+            if fault.kind not in ("timed_out", "lost", "quota"):
+                raise
+            shell = self._connection.open_shell()
+            started = self._connection.start(shell, command, words)
+        self.processes += 1
+        return started
+
+    def _process_lost(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            with suppress(WireFault):
+                self._connection.delete(process.shell)
+
+    def _drop(self) -> None:
+        """End the process and the shell; what goes wrong with that is the host's idle timeout's."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if time.monotonic() - process.used > IDLE_S:
+            self._connection.rebuild()
+        with suppress(WireFault):
+            self._connection.signal(process.shell, process.command)
+        with suppress(WireFault):
+            self._connection.delete(process.shell)
+
+    # --- stopping --------------------------------------------------------------------------------------------------
+
+    def _stop(self, batch_id: str, process: _Process | None, times: int) -> None:
+        """With a connection of its own: the worker's is inside a Receive."""
+        if times > 1 and process is not None:
+            connection = self._connected()
+            for end in (connection.interrupt, connection.signal):
+                with suppress(WireFault):
+                    end(process.shell, process.command)
+            with suppress(WireFault):
+                connection.delete(process.shell)
+            connection.close()
+            return
+        other = WinRM(self.address, allow=self._allow, guard=self._guard, on_wire=self._on_wire, sleep=self._sleep)
+        action_id = str(uuid.uuid4())
+        line = protocol.encode_action("stop", batch_id, action_id)
+        with suppress(WireFault):
+            other._talk(protocol.Decoder(Batch(()), action_id), line, lambda event: None, 30)
+        other.close()
+
+    def _connected(self) -> Connection:
+        return Connection(self.address, self._guard, self._on_wire, self._sleep)
+
+    def _trace(self, text: str) -> None:
+        if self._on_wire is not None:
+            self._on_wire(f"{self.address.name}: {text}")
+
+    def _said(self) -> _Said:
+        return _Said()
+
+
+class _Said:
+    """A WireFault leaves as a TransportError."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, WireFault):
+            raise TransportError(error.text, executed=error.executed, hint=HINTS.get(error.kind, "")) from error
+
+
+def _line(batch: Batch, batch_id: str) -> bytes:
+    try:
+        return protocol.encode_batch(batch, batch_id)
+    except protocol.LineTooLongError as error:
+        raise TransportError(str(error), hint="split the playbook, or use --limit") from error
+
+
+def _journalled(entries: Sequence[Mapping[str, Any]], known: set[str]) -> list[tuple[str, Reply]]:
+    found = []
+    for entry in entries:
+        if entry.get("at") == "after" and entry.get("step") in known:
+            failure = () if entry.get("ok") else (Failure(str(entry.get("error") or "Failed"), message="see the host"),)
+            found.append((str(entry["step"]), Reply(failures=failure)))
+    return found

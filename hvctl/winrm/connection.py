@@ -1,0 +1,273 @@
+"""One pywinrm Protocol and its care: settings, rebuilding, retries of what was not executed, a trace of requests."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+import xmltodict
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
+from tenacity.wait import wait_base
+from winrm.protocol import Protocol
+
+from hvctl.call import Secret
+from hvctl.winrm.faults import Kind, WireFault, translated
+
+T = TypeVar("T")
+
+CONNECT_S = 5
+CALL_S = 60
+"""Operation timeout of everything but Receive: a busy host needs more than pywinrm's 20 s for a shell (winrm 1.3)."""
+RECEIVE_S = 15
+SLACK_S = 15
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a host is and how to prove who asks."""
+
+    name: str
+    host: str
+    port: int = 5986
+    scheme: Literal["https", "http"] = "https"
+    transport: Literal["ntlm", "kerberos", "credssp", "certificate", "basic"] = "ntlm"
+    path: str = "/wsman"
+    user: str | None = None
+    password: Secret | None = field(default=None, repr=False)
+    cert_pem: str | None = None
+    cert_key_pem: str | None = None
+    verify: bool = True
+    ca_path: str | None = None
+
+    @property
+    def target(self) -> str:
+        return f"{self._bracketed}:{self.port}"
+
+    @property
+    def endpoint(self) -> str:
+        return f"{self.scheme}://{self._bracketed}:{self.port}{self.path}"
+
+    @property
+    def _bracketed(self) -> str:
+        return f"[{self.host}]" if ":" in self.host else self.host
+
+    @property
+    def credential(self) -> tuple[str, ...]:
+        """What the guard tells accounts by."""
+        return (self.transport, self.user or self.cert_pem or "")
+
+
+class CredentialGuard:
+    """Shared by all hosts of a run, so that a wrong password is tried once and not once per host: enough wrong
+    tries lock the account (winrm 1.7). The first host of a credential goes alone; the others wait for its answer."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Condition()
+        self._state: dict[tuple[str, ...], Literal["trying", "good", "bad"]] = {}
+
+    def enter(self, credential: tuple[str, ...]) -> None:
+        """Raises WireFault if the credential was refused before."""
+        with self._lock:
+            while self._state.get(credential) == "trying":
+                self._lock.wait()
+            if self._state.get(credential) == "bad":
+                raise WireFault("credentials", "not tried: another host refused this user and password")
+            self._state.setdefault(credential, "trying")
+
+    def leave(self, credential: tuple[str, ...], good: bool | None) -> None:
+        """What came of it; None: the question was not reached, the next host may try."""
+        with self._lock:
+            if good is None and self._state.get(credential) == "trying":
+                del self._state[credential]
+            elif good is not None and self._state.get(credential) != "good":
+                self._state[credential] = "good" if good else "bad"
+            self._lock.notify_all()
+
+
+class _Wait(wait_base):
+    """0.5, 1, 2, 4 s for a connection, 5 s for a service that starts, 2 to 60 s for quotas; with jitter (winrm 5.1)."""
+
+    def __call__(self, retry_state: RetryCallState) -> float:
+        fault = retry_state.outcome.exception() if retry_state.outcome else None
+        kind: Kind = fault.kind if isinstance(fault, WireFault) else "lost"
+        n = retry_state.attempt_number
+        if kind == "undecryptable":
+            return 0.0
+        base = 5.0 if kind == "busy" else min(60.0, 2.0**n) if kind == "quota" else min(30.0, 0.5 * 2 ** (n - 1))
+        return base * random.uniform(0.9, 1.2)
+
+
+_AGAIN: frozenset[Kind] = frozenset({"refused", "name", "connect", "busy", "quota", "undecryptable"})
+
+
+class Connection:
+    """Requests of one thread to one host. `rebuild` throws the TCP connection and its keys away: a message sealed
+    with the keys of a lost connection is answered by 400 for ever (winrm 0)."""
+
+    def __init__(
+        self,
+        address: Address,
+        guard: CredentialGuard,
+        on_wire: Callable[[str], None] | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        tries: int = 5,
+    ) -> None:
+        self.address = address
+        self.requests = 0
+        self.bytes_sent = 0
+        self.bytes_received = 0
+        self._guard = guard
+        self._on_wire = on_wire
+        self._sleep = sleep
+        self._tries = tries
+        self._protocol: Protocol | None = None
+        self._admitted = False
+
+    def open_shell(self) -> str:
+        return self._request("Create", lambda p: p.open_shell(codepage=65001, idle_timeout="PT1800S", env_vars=None))
+
+    def start(self, shell: str, command: str, arguments: tuple[str, ...]) -> str:
+        return self._request(
+            "Command", lambda p: p.run_command(shell, command, arguments, console_mode_stdin=False), retry=False
+        )
+
+    def send(self, shell: str, command: str, data: bytes, end: bool) -> None:
+        self.bytes_sent += len(data)
+        self._request("Send", lambda p: p.send_command_input(shell, command, data, end), note=f"{len(data):,} bytes")
+
+    def receive(self, shell: str, command: str) -> tuple[bytes, bytes, int, bool]:
+        """stdout, stderr, exit code, done. Raises WireFault "timed_out" when there was nothing."""
+        found = self._request(
+            "Receive", lambda p: p.get_command_output_raw(shell, command), seconds=RECEIVE_S, retry=False
+        )
+        self.bytes_received += len(found[0]) + len(found[1])
+        return found
+
+    def signal(self, shell: str, command: str) -> None:
+        self._request("Signal", lambda p: p.cleanup_command(shell, command))
+
+    def interrupt(self, shell: str, command: str) -> None:
+        """ctrl_c to the command, which pywinrm has no call for."""
+        resource = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell"
+
+        def ask(protocol: Protocol) -> None:
+            header = protocol.build_wsman_header(
+                action=f"{resource}/Signal", resource_uri=f"{resource}/cmd", shell_id=shell
+            )
+            body = {
+                "rsp:Signal": {"@xmlns:rsp": resource, "@CommandId": command, "rsp:Code": f"{resource}/signal/ctrl_c"}
+            }
+            protocol.send_message(xmltodict.unparse({"env:Envelope": {**header, "env:Body": body}}))
+
+        self._request("Signal", ask, note="ctrl_c")
+
+    def delete(self, shell: str) -> None:
+        self._request("Delete", lambda p: p.close_shell(shell, close_session=False), retry=False)
+
+    def rebuild(self) -> None:
+        if self._protocol is not None:
+            try:
+                self._protocol.transport.close_session()
+            finally:
+                self._protocol = None
+
+    close = rebuild
+
+    # --- one request ---------------------------------------------------------------------------------------------
+
+    def _request(
+        self, action: str, ask: Callable[[Protocol], T], *, seconds: int = CALL_S, retry: bool = True, note: str = ""
+    ) -> T:
+        """Sent again only where it surely was not executed. Raises WireFault."""
+        again: frozenset[Kind] = _AGAIN if retry else frozenset({"undecryptable"})
+        began = time.monotonic()
+        retrying = Retrying(
+            stop=stop_after_attempt(self._tries),
+            wait=_Wait(),
+            retry=retry_if_exception(lambda e: isinstance(e, WireFault) and self._worth(e, again)),
+            sleep=self._sleep,
+            before_sleep=lambda _: self.rebuild(),
+            reraise=True,
+        )
+        tries = 0
+
+        def once() -> T:
+            nonlocal tries
+            tries += 1
+            return self._once(action, ask, seconds, note)
+
+        try:
+            return retrying(once)
+        except WireFault as fault:
+            if tries > 1:
+                fault.text += f" ({tries} tries in {time.monotonic() - began:.0f} s)"
+            raise
+
+    def _worth(self, fault: WireFault, again: frozenset[Kind]) -> bool:
+        if fault.kind == "credentials":
+            # After a success this is a lost keep-alive or a domain controller's hiccup, not a wrong password.
+            return self._admitted and self._protocol is not None
+        return fault.kind in again
+
+    def _once(self, action: str, ask: Callable[[Protocol], T], seconds: int, note: str) -> T:
+        began = time.monotonic()
+        if not self._admitted:
+            self._guard.enter(self.address.credential)
+        good: bool | None = None
+        try:
+            with translated(self.address.target):
+                protocol = self._built()
+                protocol.operation_timeout_sec = seconds
+                # Handed through to requests untouched, which takes a pair: connect and read (winrm 1.3).
+                protocol.transport.read_timeout_sec = (CONNECT_S, seconds + SLACK_S)  # type: ignore[assignment]
+                self.requests += 1
+                found = ask(protocol)
+            good = True
+            self._trace(action, began, note or "ok")
+            return found
+        except WireFault as fault:
+            good = (
+                False
+                if fault.kind == "credentials"
+                else True
+                if fault.kind in ("timed_out", "gone", "denied")
+                else None
+            )
+            self._trace(action, began, f"{fault.kind}: {fault.text}" if fault.kind != "timed_out" else "nothing yet")
+            if fault.kind not in ("timed_out", "gone", "quota", "denied"):
+                self.rebuild()
+            raise
+        finally:
+            if not self._admitted:
+                self._guard.leave(self.address.credential, good)
+                self._admitted = good is True
+
+    def _built(self) -> Protocol:
+        if self._protocol is None:
+            at = self.address
+            options: dict[str, Any] = {}
+            if at.transport == "certificate":
+                options = {"cert_pem": at.cert_pem, "cert_key_pem": at.cert_key_pem}
+            self._protocol = Protocol(
+                at.endpoint,
+                transport=at.transport,
+                username=at.user,
+                password=at.password.reveal() if at.password else None,
+                server_cert_validation="validate" if at.verify else "ignore",
+                ca_trust_path=at.ca_path or "legacy_requests",
+                read_timeout_sec=CALL_S + SLACK_S,
+                operation_timeout_sec=CALL_S,
+                proxy=None,
+                **options,
+            )
+            # Without this requests looks for proxies and ~/.netrc, and sends the latter's password (winrm 1.4).
+            self._protocol.transport.build_session().trust_env = False
+        return self._protocol
+
+    def _trace(self, action: str, began: float, note: str) -> None:
+        if self._on_wire is not None:
+            self._on_wire(f"{self.address.name}: {action:8} {(time.monotonic() - began) * 1000:6.0f} ms  {note}")
