@@ -9,9 +9,10 @@ from typing import Any
 
 from mocks.arguments import Arguments
 from mocks.clock import Clock
+from mocks.machine import Vm
 from mocks.messages import TEXTS, say
 from mocks.objects import ErrorAction, ErrorRecord, Refusal
-from mocks.state import HostState, Vm
+from mocks.state import HostState
 
 COR_E_EXCEPTION = -2146233088  # 0x80131500: the HRESULT of a failure is in the message only (observations 3)
 

@@ -5,23 +5,9 @@ from __future__ import annotations
 import uuid
 
 from mocks import files
+from mocks.machine import GB, KB, MB, Adapter, BootEntry, Drive, Slot, Vm
 from mocks.messages import say
-from mocks.state import (
-    DEFAULT_VM_VERSION,
-    GB,
-    KB,
-    MB,
-    Adapter,
-    BootEntry,
-    Drive,
-    HostState,
-    NetAdapter,
-    Slot,
-    Switch,
-    Vhd,
-    Vm,
-    Volume,
-)
+from mocks.state import DEFAULT_VM_VERSION, HostState, NetAdapter, Switch, Vhd, Volume
 
 _NAMESPACE = uuid.UUID("6f7e4c51-3c4f-4bb5-9e0a-1d2f0f6a7c55")
 

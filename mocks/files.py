@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 
-from mocks.state import HostState, Vhd, Vm
+from mocks.machine import Vm
+from mocks.state import HostState, Vhd
 
 
 @lru_cache(maxsize=4096)

@@ -10,7 +10,8 @@ from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from mocks.enums import member
-from mocks.state import BootEntry, HostState, Slot
+from mocks.machine import BootEntry, Slot
+from mocks.state import HostState
 
 _UNITS = {"": 1, "KB": 2**10, "MB": 2**20, "GB": 2**30, "TB": 2**40}
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mocks.machine import ZERO, Checkpoint, Vm
 from mocks.objects import Guid, PsObject
-from mocks.state import DEFAULT_VM_VERSION, ZERO, Checkpoint, HostState, Vm
+from mocks.state import DEFAULT_VM_VERSION, HostState
 
 HYPERV = "Microsoft.HyperV.PowerShell."
 SESSION = PsObject("Microsoft.Management.Infrastructure.CimSession", {"ComputerName": "."}, to_string="CimSession: .")

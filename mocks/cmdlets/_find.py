@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from mocks.arguments import is_pattern, like
 from mocks.command import Command
+from mocks.machine import Checkpoint, Vm
 from mocks.objects import Refusal
-from mocks.state import Checkpoint, HostState, Switch, Vm
+from mocks.state import HostState, Switch
 
 
 def visible(state: HostState) -> list[Vm]:

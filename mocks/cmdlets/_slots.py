@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mocks.command import Command
+from mocks.machine import Drive, Slot, Vm
 from mocks.objects import ErrorRecord, Refusal
 from mocks.shape import device_id
-from mocks.state import Drive, HostState, Slot, Vm
+from mocks.state import HostState
 
 IDE_CONTROLLER = "83F8638B-8DCA-4152-9EDA-2CA8B33039B4"
 SCSI_LOCATIONS, IDE_LOCATIONS = 64, 2

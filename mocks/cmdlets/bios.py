@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from mocks.cmdlets._find import owners, vms
 from mocks.command import Command, cmdlet
 from mocks.enums import enum
+from mocks.machine import Checkpoint, Vm
 from mocks.objects import PsObject
 from mocks.shape import parts_of, shaped
-from mocks.state import Checkpoint, HostState, Vm
+from mocks.state import HostState
 
 _ALL = {"CD", "IDE", "LegacyNetworkAdapter", "Floppy"}
 

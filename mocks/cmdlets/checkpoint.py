@@ -16,9 +16,10 @@ from mocks.cmdlets.network_adapter import adapter_object
 from mocks.command import Command, cmdlet
 from mocks.complete import differencing, new_id
 from mocks.enums import enum
+from mocks.machine import Checkpoint, Vm
 from mocks.objects import Guid, Instant, PsObject
 from mocks.shape import SESSION, computer, shaped
-from mocks.state import Checkpoint, HostState, Vm
+from mocks.state import HostState
 
 MOST = 50  # domain 12
 MERGE_SECONDS = 30.0

@@ -7,8 +7,9 @@ from typing import Any
 from mocks.arguments import like
 from mocks.command import Command, cmdlet
 from mocks.identity import VERSIONS, build, caption
+from mocks.machine import KB
 from mocks.objects import Instant, PsObject
-from mocks.state import KB, HostState
+from mocks.state import HostState
 
 
 def _used(state: HostState) -> int:

@@ -8,10 +8,11 @@ from mocks.cmdlets.disk_drive import disk_object
 from mocks.cmdlets.dvd_drive import dvd_object
 from mocks.command import Command, cmdlet
 from mocks.complete import new_id
+from mocks.machine import Checkpoint, Slot, Vm
 from mocks.messages import say
 from mocks.objects import PsObject
 from mocks.shape import device_id, parts_of, shaped
-from mocks.state import Checkpoint, HostState, Slot, Vm
+from mocks.state import HostState
 
 MOST = 4
 

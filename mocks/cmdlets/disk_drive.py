@@ -9,10 +9,11 @@ from mocks.cmdlets._find import owners, vms
 from mocks.cmdlets._slots import Controller, check_plug, choose, drive_id, fits, given, owner_of
 from mocks.command import Command, cmdlet
 from mocks.enums import enum
+from mocks.machine import Checkpoint, Drive, Slot, Vm
 from mocks.messages import say
 from mocks.objects import Guid, PsObject
 from mocks.shape import parts_of, shaped
-from mocks.state import Checkpoint, Drive, HostState, Slot, Vm
+from mocks.state import HostState
 
 DEVICE = "Virtual Hard Disk"
 

@@ -12,10 +12,11 @@ from mocks.cmdlets.dvd_drive import dvd_object
 from mocks.cmdlets.network_adapter import adapter_object
 from mocks.command import Command, cmdlet
 from mocks.enums import enum
+from mocks.machine import Adapter, BootEntry, Checkpoint, Drive, Vm
 from mocks.messages import say
 from mocks.objects import Guid, PsObject
 from mocks.shape import parts_of, shaped
-from mocks.state import Adapter, BootEntry, Checkpoint, Drive, HostState, Vm
+from mocks.state import HostState
 
 TEMPLATES = {
     "MicrosoftWindows": "1734c6e8-3154-4dda-ba5f-a874cc483422",

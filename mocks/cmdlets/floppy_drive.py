@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from mocks import files
 from mocks.cmdlets._find import owners, vms
 from mocks.command import Command, cmdlet
+from mocks.machine import Checkpoint, Vm
 from mocks.messages import say
 from mocks.objects import PsObject
 from mocks.shape import device_id, parts_of, shaped
-from mocks.state import Checkpoint, HostState, Vm
+from mocks.state import HostState
 
 _CONTROLLER = "8F0D2762-0B00-4E04-AF4F-19010527CB93"
 

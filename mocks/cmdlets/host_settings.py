@@ -10,9 +10,10 @@ from mocks.cmdlets.network_adapter_change import plain_mac
 from mocks.cmdlets.switch import NO_IOV
 from mocks.command import Command, cmdlet
 from mocks.enums import enum
+from mocks.machine import MB
 from mocks.objects import PsObject, TimeSpan
 from mocks.shape import HYPERV, SESSION, computer, shaped
-from mocks.state import DEFAULT_VM_VERSION, MB, VM_VERSIONS, HostState
+from mocks.state import DEFAULT_VM_VERSION, VM_VERSIONS, HostState
 
 _HOUR = 3600
 _NAMES = {

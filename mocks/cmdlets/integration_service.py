@@ -9,10 +9,11 @@ from mocks.arguments import is_pattern, like
 from mocks.cmdlets._find import owners, vms
 from mocks.command import Command, cmdlet
 from mocks.enums import enum
+from mocks.machine import Checkpoint, Vm
 from mocks.messages import say
 from mocks.objects import EnumValue, PsObject
 from mocks.shape import device_id, parts_of, shaped
-from mocks.state import Checkpoint, HostState, Vm
+from mocks.state import HostState
 
 GUIDS = {
     "guest_service_interface": "6C09BB55-D683-4DA0-8931-C9BF705F6480",

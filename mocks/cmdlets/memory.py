@@ -7,10 +7,11 @@ from typing import Any
 
 from mocks.cmdlets._find import owners, vms
 from mocks.command import Command, cmdlet
+from mocks.machine import MB, TB, Checkpoint, Vm, is_on, version
 from mocks.messages import say
 from mocks.objects import PsObject
 from mocks.shape import device_id, parts_of, shaped
-from mocks.state import MB, TB, Checkpoint, HostState, Vm, is_on, version
+from mocks.state import HostState
 
 _COMPONENT = "4764334D-E001-4176-82EE-5594EC9B530E"
 _MOST = {"2012": (TB, TB), "2012r2": (TB, TB), "2016": (TB, 12 * TB), "2019": (TB, 12 * TB)}  # domain 21

@@ -9,9 +9,10 @@ from mocks.arguments import like
 from mocks.cmdlets._find import owners
 from mocks.command import Command, cmdlet
 from mocks.enums import enum, nameless
+from mocks.machine import Adapter, Checkpoint, Vm
 from mocks.objects import Guid, PsObject
 from mocks.shape import SESSION, computer, device_id, parts_of, shaped
-from mocks.state import Adapter, Checkpoint, HostState, Vm
+from mocks.state import HostState
 
 # What an adapter of the management OS does not have: recorded on 2012 R2, and by the stubs of module 2.0
 _VM_ONLY = (

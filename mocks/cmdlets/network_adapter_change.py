@@ -9,8 +9,9 @@ from mocks.cmdlets._find import switch_named, vms
 from mocks.cmdlets.network_adapter import adapter_object
 from mocks.command import Command, cmdlet
 from mocks.complete import fill_adapter, give_mac, next_mac
+from mocks.machine import Adapter, BootEntry, Vm, version
 from mocks.objects import Refusal
-from mocks.state import Adapter, BootEntry, Switch, Vm, version
+from mocks.state import Switch
 
 
 def same(one: str, other: str) -> bool:

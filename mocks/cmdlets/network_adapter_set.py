@@ -6,7 +6,7 @@ from mocks.cmdlets.network_adapter import adapter_object
 from mocks.cmdlets.network_adapter_change import meant, plain_mac
 from mocks.command import Command, cmdlet
 from mocks.complete import give_mac
-from mocks.state import Adapter, Bandwidth, Vm
+from mocks.machine import Adapter, Bandwidth, Vm
 
 _WORDS = {
     "DhcpGuard": ("dhcp_guard", "OnOffState"),

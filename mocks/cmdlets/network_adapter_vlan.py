@@ -8,8 +8,8 @@ from mocks.cmdlets import _management
 from mocks.cmdlets.network_adapter import adapter_object, found, ids, isolation_object, vlan_object
 from mocks.cmdlets.network_adapter_change import meant, owner_of
 from mocks.command import Command, cmdlet
+from mocks.machine import Adapter, Vlan, Vm
 from mocks.objects import Refusal
-from mocks.state import Adapter, Vlan, Vm
 
 
 def _asked(cmd: Command) -> Iterator[tuple[Vm | None, Adapter]]:

@@ -7,10 +7,11 @@ from typing import Any
 from mocks.cmdlets._find import owners, vms
 from mocks.command import Command, cmdlet
 from mocks.enums import enum
+from mocks.machine import Checkpoint, Processor, Vm, is_on, version
 from mocks.messages import say
 from mocks.objects import PsObject
 from mocks.shape import device_id, parts_of, shaped
-from mocks.state import Checkpoint, HostState, Processor, Vm, is_on, version
+from mocks.state import HostState
 
 _COMPONENT = "B637F346-6A0E-4DEC-AF52-BD70CB80A21D"
 

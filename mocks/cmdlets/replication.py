@@ -8,9 +8,10 @@ from mocks.arguments import like
 from mocks.cmdlets._find import vms
 from mocks.command import Command, cmdlet
 from mocks.enums import enum
+from mocks.machine import Replication, Vm
 from mocks.objects import PsObject, TimeSpan
 from mocks.shape import parts_of, shaped
-from mocks.state import HostState, Replication, Vm
+from mocks.state import HostState
 
 _DAY = 24 * 3600 * 10_000_000
 

@@ -9,9 +9,10 @@ from typing import Any
 from mocks import complete, files
 from mocks.command import Command, cmdlet
 from mocks.enums import enum
+from mocks.machine import GB, MB, TB
 from mocks.objects import PsObject, Refusal
 from mocks.shape import computer, shaped
-from mocks.state import GB, MB, TB, HostState, Vhd
+from mocks.state import HostState, Vhd
 
 FIXED_BYTES_PER_SECOND = 400 * MB
 VHD_MOST, VHDX_MOST = 2040 * GB, 64 * TB  # domain 8.1, 21

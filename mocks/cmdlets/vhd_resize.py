@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from mocks import files
 from mocks.cmdlets.vhd import FIXED_BYTES_PER_SECOND, check_size, existing, rounded, vhd_object
 from mocks.command import Command, cmdlet
+from mocks.machine import Drive, Vm
 from mocks.objects import Refusal
-from mocks.state import Drive, Vhd, Vm
+from mocks.state import Vhd
 
 
 @cmdlet("Resize-VHD", takes=0.4)

@@ -14,10 +14,11 @@ from mocks.cmdlets.integration_service import heartbeat, service_objects
 from mocks.cmdlets.network_adapter import adapter_object
 from mocks.command import Command, cmdlet
 from mocks.enums import enum, member, nameless
+from mocks.machine import Vm, version
 from mocks.messages import say
 from mocks.objects import EnumValue, Guid, Instant, PsObject, TimeSpan
 from mocks.shape import HYPERV, SESSION, computer, shaped
-from mocks.state import DEFAULT_VM_VERSION, HostState, Vm, version
+from mocks.state import DEFAULT_VM_VERSION, HostState
 
 TICKS = 10_000_000
 LOCKED_FOR = 3.0

@@ -9,20 +9,8 @@ from mocks.cmdlets.memory import check_alignment
 from mocks.cmdlets.vm import vm_object
 from mocks.command import Command, cmdlet
 from mocks.complete import fill_adapter, fill_services, new_id, vhd
-from mocks.state import (
-    DEFAULT_VM_VERSION,
-    GB,
-    MB,
-    TB,
-    VM_VERSIONS,
-    Adapter,
-    BootEntry,
-    Drive,
-    HostState,
-    Slot,
-    Vhd,
-    Vm,
-)
+from mocks.machine import GB, MB, TB, Adapter, BootEntry, Drive, Slot, Vm
+from mocks.state import DEFAULT_VM_VERSION, VM_VERSIONS, HostState, Vhd
 
 _FORBIDDEN = set('\\/:*?"<>|')
 

@@ -9,8 +9,8 @@ from mocks.cmdlets._find import vms
 from mocks.cmdlets.vm import vm_object
 from mocks.command import Command, cmdlet
 from mocks.complete import give_mac
+from mocks.machine import MB, Vm
 from mocks.objects import Refusal
-from mocks.state import MB, Vm
 
 FORCED_OFF_AFTER = 300.0  # observations 4: -Force turns off after 5 minutes (2019 and later)
 NEVER = 86_400.0  # domain 4.4: before that it hangs without end; a day stands for it

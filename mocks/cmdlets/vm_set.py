@@ -10,7 +10,7 @@ from mocks.cmdlets import memory, processor
 from mocks.cmdlets._find import vms
 from mocks.cmdlets.vm import vm_object
 from mocks.command import Command, cmdlet
-from mocks.state import MB, Vm
+from mocks.machine import MB, Vm
 
 # parameter -> field, enum; all of these may change while the VM runs (domain 4.3, domain 26)
 _WORDS = {

@@ -11,9 +11,9 @@ from hvctl.contract import contract
 from mocks.clock import Clock
 from mocks.enums import _TABLES
 from mocks.host import SimulatedHost
+from mocks.machine import MB
 from mocks.objects import PsObject
 from mocks.schema import StateError
-from mocks.state import MB
 from tests.mocks.hosts import done, host, one, one_vm, read, refused, run
 
 LAB = Path(__file__).parents[2] / "mocks" / "hosts"

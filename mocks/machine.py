@@ -1,0 +1,306 @@
+"""A virtual machine of the simulated host: plain entities, changed in place by the cmdlets.
+
+Field names are the keys of the starting-state YAML (mocks/schema.py); defaults are those of New-VM
+(domain 4.2, 6, 7, 9; observations 2).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+KB, MB, GB, TB = 2**10, 2**20, 2**30, 2**40
+ZERO = "00000000-0000-0000-0000-000000000000"
+
+
+def word(enum: str) -> dict[str, str]:
+    """Metadata: the field holds a member name of this enum."""
+    return {"enum": enum}
+
+
+SIZE = {"size": True}
+
+
+@dataclass(frozen=True, order=True)
+class Slot:
+    """Where a drive is attached: written `scsi 0:1`, `ide 1:0`."""
+
+    bus: str
+    number: int
+    location: int
+
+    @classmethod
+    def parse(cls, text: str) -> Slot:
+        found = re.fullmatch(r"(scsi|ide)\s+(\d+):(\d+)", text.strip().lower())
+        if not found:
+            raise ValueError(f"not a place of a drive, such as 'scsi 0:1': {text!r}")
+        return cls(found[1], int(found[2]), int(found[3]))
+
+    def __str__(self) -> str:
+        return f"{self.bus} {self.number}:{self.location}"
+
+
+@dataclass(eq=False)
+class Processor:
+    count: int = 1
+    maximum: int = 100
+    reserve: int = 0
+    relative_weight: int = 100
+    compatibility_for_migration_enabled: bool = False
+    compatibility_for_older_operating_systems_enabled: bool = False
+    maximum_count_per_numa_node: int | None = None
+    maximum_count_per_numa_socket: int = 1
+    resource_pool_name: str = "Primordial"
+    expose_virtualization_extensions: bool = False
+    hw_thread_count_per_core: int = 0
+    enable_host_resource_protection: bool = False
+    perfmon: list[str] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class Memory:
+    startup: int = field(default=512 * MB, metadata=SIZE)
+    dynamic_memory_enabled: bool = False
+    minimum: int = field(default=512 * MB, metadata=SIZE)
+    maximum: int = field(default=TB, metadata=SIZE)
+    buffer: int = 20
+    priority: int = 50
+    maximum_per_numa_node: int | None = None  # MB (domain 26)
+    resource_pool_name: str = "Primordial"
+
+
+@dataclass(eq=False)
+class Bandwidth:
+    """None: never set; 0: set to nothing."""
+
+    minimum_absolute: int | None = None
+    minimum_weight: int | None = None
+    maximum: int | None = None
+
+
+@dataclass(eq=False)
+class Vlan:
+    mode: str = field(default="Untagged", metadata=word("VMNetworkAdapterVlanMode"))
+    access: int = 0
+    native: int = 0
+    allowed: str = ""
+    private_mode: str | None = field(default=None, metadata=word("VMNetworkAdapterPrivateVlanMode"))
+    primary: int = 0
+    secondary: int = 0
+    secondaries: str = ""
+
+
+@dataclass(eq=False)
+class Isolation:
+    mode: str = field(default="Vlan", metadata=word("VMNetworkAdapterIsolationMode"))
+    default_id: int = 0
+    allow_untagged_traffic: bool = False
+    multi_tenant_stack: str = field(default="Off", metadata=word("OnOffState"))
+
+
+@dataclass(eq=False)
+class Adapter:
+    """A virtual network adapter of a VM, or of the management OS."""
+
+    name: str = ""
+    id: str = ""
+    switch: str | None = None  # a switch's name in YAML; its id once loaded
+    is_legacy: bool = False
+    dynamic_mac_address: bool = True
+    mac_address: str = "000000000000"
+    mac_address_spoofing: str = field(default="Off", metadata=word("OnOffState"))
+    dhcp_guard: str = field(default="Off", metadata=word("OnOffState"))
+    router_guard: str = field(default="Off", metadata=word("OnOffState"))
+    ieee_priority_tag: str = field(default="Off", metadata=word("OnOffState"))
+    allow_teaming: str = field(default="Off", metadata=word("OnOffState"))
+    device_naming: str = field(default="Off", metadata=word("OnOffState"))
+    fix_speed_10g: str = field(default="Off", metadata=word("OnOffState"))
+    port_mirroring: str = field(default="None", metadata=word("VMNetworkAdapterPortMirroringMode"))
+    bandwidth: Bandwidth | None = None
+    vlan: Vlan = field(default_factory=Vlan)
+    isolation: Isolation = field(default_factory=Isolation)
+    vmq_weight: int = 100
+    iov_weight: int = 0
+    iov_queue_pairs_requested: int = 1
+    iov_interrupt_moderation: str = field(default="Default", metadata=word("IovInterruptModerationValue"))
+    ipsec_offload_max_sa: int = 512
+    dynamic_ip_address_limit: int = 0
+    storm_limit: int = 0
+    virtual_subnet_id: int = 0
+    cluster_monitored: bool = True
+    vrss_enabled: bool = True
+    vmmq_enabled: bool = False
+    vrss_max_queue_pairs: int = 16
+    pool_name: str = ""
+    test_replica_pool_name: str = ""
+    test_replica_switch_name: str = ""
+    mandatory_feature_id: list[str] = field(default_factory=list)
+    ip_addresses: list[str] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class Drive:
+    """A disk or DVD drive in its slot. A `.iso` path, or `dvd: true`, makes it a DVD drive."""
+
+    at: Slot
+    path: str | None = None
+    dvd: bool = False
+    disk_number: int | None = None
+    minimum_iops: int = 0
+    maximum_iops: int = 0
+    qos_policy_id: str | None = None
+    support_persistent_reservations: bool = False
+    override_cache_attributes: str | None = field(default=None, metadata=word("CacheAttributes"))
+    pool_name: str = "Primordial"
+
+
+@dataclass(eq=False)
+class BootEntry:
+    """One line of a generation 2 boot order: a drive, an adapter, or a file of the guest."""
+
+    drive: Drive | None = None
+    adapter: Adapter | None = None
+    file: str = ""
+
+    def __str__(self) -> str:
+        if self.adapter is not None:
+            return f"network {self.adapter.name}"
+        return str(self.drive.at) if self.drive is not None else f"file {self.file}"
+
+
+@dataclass(eq=False)
+class Firmware:
+    """`boot_order`: `scsi 0:0`, `network <adapter name>`, `file <path>`; omitted: adapters, then drives."""
+
+    secure_boot: str = field(default="On", metadata=word("OnOffState"))
+    secure_boot_template: str = "MicrosoftWindows"
+    preferred_network_boot_protocol: str = field(default="IPv4", metadata=word("IPProtocolPreference"))
+    console_mode: str = field(default="Default", metadata=word("ConsoleModeType"))
+    pause_after_boot_failure: str = field(default="Off", metadata=word("OnOffState"))
+    boot_order: list[Any] | None = None  # texts in YAML, BootEntry once loaded
+
+
+@dataclass(eq=False)
+class Bios:
+    num_lock_enabled: bool = False
+    startup_order: list[str] = field(
+        default_factory=lambda: ["CD", "IDE", "LegacyNetworkAdapter", "Floppy"], metadata=word("BootDevice")
+    )
+
+
+@dataclass(eq=False)
+class Guest:
+    """What runs inside. `shutdown`: `ok`, `hangs` (never ends, the cmdlet wants to ask), `locked`, `refuses`."""
+
+    integration: bool = True
+    shutdown: str = "ok"
+    shutdown_seconds: float = 8.0
+    os: str = ""
+    nested_hypervisor: bool = False
+    minimum_memory: int = field(default=0, metadata=SIZE)  # a running guest cannot be shrunk below it
+
+
+@dataclass(eq=False)
+class Replication:
+    mode: str = field(default="Primary", metadata=word("VMReplicationMode"))
+    state: str = field(default="Replicating", metadata=word("VMReplicationState"))
+    health: str = field(default="Normal", metadata=word("VMReplicationHealthState"))
+    relationship: str = field(default="Simple", metadata=word("VMReplicationRelationshipType"))
+    primary_server: str = ""
+    replica_server: str = ""
+    frequency: int = 300
+
+
+@dataclass(eq=False)
+class Checkpoint:
+    """`disks`: slot -> the file that was the drive's at that moment."""
+
+    name: str
+    id: str = ""
+    type: str = field(default="Standard", metadata=word("SnapshotType"))
+    automatic: bool = False
+    parent: str | None = None  # id
+    created: float = 0.0
+    state: str = field(default="Off", metadata=word("VMState"))
+    disks: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(eq=False)
+class Vm:
+    name: str
+    id: str = ""
+    generation: int = 1
+    state: str = field(default="Off", metadata=word("VMState"))
+    version: str = ""
+    notes: str = ""
+    automatic_start_action: str = field(default="StartIfRunning", metadata=word("StartAction"))
+    automatic_start_delay: int = 0
+    automatic_stop_action: str = field(default="Save", metadata=word("StopAction"))
+    automatic_critical_error_action: str = field(default="Pause", metadata=word("CriticalErrorAction"))
+    automatic_critical_error_action_timeout: int = 30
+    checkpoint_type: str = field(default="Production", metadata=word("CheckpointType"))
+    automatic_checkpoints_enabled: bool = False
+    lock_on_disconnect: str = field(default="Off", metadata=word("OnOffState"))
+    low_memory_mapped_io_space: int = field(default=128 * MB, metadata=SIZE)
+    high_memory_mapped_io_space: int = field(default=512 * MB, metadata=SIZE)
+    guest_controlled_cache_types: bool = False
+    path: str = ""
+    snapshot_file_location: str = ""
+    smart_paging_file_path: str = ""
+    processor: Processor = field(default_factory=Processor)
+    memory: Memory = field(default_factory=Memory)
+    firmware: Firmware = field(default_factory=Firmware)
+    bios: Bios = field(default_factory=Bios)
+    tpm_enabled: bool = False
+    tpm_initialized: bool = False
+    shielded: bool = False
+    scsi_controllers: list[str] = field(default_factory=lambda: [""], metadata={"count": True})
+    drives: list[Drive] | None = None
+    floppy: str | None = None
+    adapters: list[Adapter] | None = None
+    com_ports: list[str] = field(default_factory=lambda: ["", ""])
+    integration_services: dict[str, bool] = field(default_factory=dict)
+    checkpoints: list[Checkpoint] = field(default_factory=list)
+    replication: Replication | None = None
+    resource_metering_enabled: bool = False
+    is_clustered: bool = False
+    guest: Guest = field(default_factory=Guest)
+    created: float = 0.0
+    started: float = 0.0
+    tasks: list[str] = field(default_factory=list, metadata=word("VMOperationalStatus"))
+
+    @property
+    def disks(self) -> list[Drive]:
+        return sorted((d for d in self.drives or () if not d.dvd), key=lambda d: d.at)
+
+    @property
+    def dvds(self) -> list[Drive]:
+        return sorted((d for d in self.drives or () if d.dvd), key=lambda d: d.at)
+
+    @property
+    def nics(self) -> list[Adapter]:
+        return self.adapters if self.adapters is not None else []
+
+    @property
+    def boots(self) -> list[BootEntry]:
+        return self.firmware.boot_order if self.firmware.boot_order is not None else []
+
+    def attach(self, drive: Drive) -> None:
+        if self.drives is None:
+            self.drives = []
+        self.drives.append(drive)
+        self.boots.append(BootEntry(drive=drive))  # new drives are appended (domain 5.4)
+
+    def detach(self, drive: Drive) -> None:
+        self.drives = [d for d in self.drives or () if d is not drive]
+        self.firmware.boot_order = [b for b in self.boots if b.drive is not drive]
+
+
+def version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split("."))
+
+
+def is_on(vm: Vm) -> bool:
+    """Saved counts as running for nearly all hardware changes (domain 4.4)."""
+    return vm.state != "Off"
