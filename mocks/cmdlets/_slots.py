@@ -41,7 +41,7 @@ def owner(state: HostState, drive: Drive) -> Vm | None:
 def owner_of(cmd: Command, drive: Drive) -> Vm:
     vm = owner(cmd.state, drive)
     if vm is None:
-        raise cmd.refuse("ObjectNotFound", "object_gone", cmd.state.name)
+        raise cmd.refuse("ObjectNotFound", "object_gone", cmd.state.name)  # observations 4: the object was not found
     return vm
 
 

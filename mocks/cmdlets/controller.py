@@ -83,7 +83,7 @@ def remove(cmd: Command) -> None:
 def _remove(cmd: Command, controller: Controller) -> None:
     vm = cmd.alive(controller.vm)
     if controller.id not in vm.scsi_controllers:
-        raise cmd.refuse("ObjectNotFound", "object_gone", cmd.state.name)
+        raise cmd.refuse("ObjectNotFound", "object_gone", cmd.state.name)  # observations 4: the object was not found
     _check_off(cmd, vm)
     gone = controller.number
     if vm.checkpoints and any(d.at.bus == "scsi" and d.at.number == gone for d in vm.drives or ()):

@@ -103,7 +103,7 @@ def _io(cmd: Command, kind: str, category: str, text: str, exception: str = "Sys
 
 
 def _new_folder(cmd: Command, path: str) -> None:
-    volume = path.partition("\\")[0]
+    volume = path.partition("\\")[0]  # PowerShell's own ids from here on
     if not files.is_folder(cmd.state, volume):
         raise cmd.fail(
             "DriveNotFound",

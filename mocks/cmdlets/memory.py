@@ -98,7 +98,7 @@ def _check_order(cmd: Command, vm: Vm, settings: dict[str, Any]) -> None:
         fine = fine and 32 * MB <= now["minimum"] <= now["startup"] <= now["maximum"] <= max(most, TB)
     elif settings.keys() & {"minimum", "maximum"}:
         fine = fine and 32 * MB <= now["minimum"] <= now["maximum"] <= max(most, TB)
-    if not fine:
+    if not fine:  # the kind as for alignment; text ours
         raise cmd.refuse("InvalidParameter", "device", cmd.say("memory"), cmd.say("memory_order", vm.name))
 
 

@@ -30,7 +30,7 @@ def owner_of(cmd: Command, adapter: Adapter) -> Vm | None:
             return vm
     if any(a is adapter for a in cmd.state.management_adapters):
         return None
-    raise cmd.refuse("ObjectNotFound", "object_gone", cmd.state.name)
+    raise cmd.refuse("ObjectNotFound", "object_gone", cmd.state.name)  # observations 4: the object was not found
 
 
 def meant(cmd: Command, name: str = "Name") -> Iterator[tuple[Vm | None, Adapter]]:
@@ -177,7 +177,7 @@ def connect(cmd: Command) -> None:
     else:
         switch = given[0] if given else switch_named(cmd, cmd.args.text("SwitchName"))
     if switch is None or switch not in cmd.state.switches:
-        raise cmd.refuse("ObjectNotFound", "object_gone", cmd.state.name)
+        raise cmd.refuse("ObjectNotFound", "object_gone", cmd.state.name)  # observations 4: the object was not found
     for vm, adapter in list(meant(cmd)):
         adapter.switch = switch.id  # live (domain 9)
         cmd.passthru(adapter_object, cmd.state, vm, adapter)

@@ -117,7 +117,9 @@ def switches(cmd: Command) -> Iterator[Switch]:
     for switch in cmd.args.entities("VMSwitch", Switch):
         with cmd.trying():
             if not any(s is switch for s in cmd.state.switches):
-                raise cmd.refuse("ObjectNotFound", "object_gone", cmd.state.name)
+                raise cmd.refuse(
+                    "ObjectNotFound", "object_gone", cmd.state.name
+                )  # observations 4: the object was not found
             yield switch
     for pattern in [*cmd.args.texts("Name"), *cmd.args.texts("VMSwitchName")]:
         found = [s for s in visible if like(s.name, pattern)]

@@ -210,7 +210,7 @@ def convert(cmd: Command) -> Iterator[float]:
     if made.type != "Fixed":
         made.file_size = max(made.file_size or 0, sum(v.file_size or 0 for v in _chain(state, source)))
     if not files.take(state, made.path, made.file_size or 0):
-        raise cmd.refuse("OperationFailed", "vhd_create", made.path, cmd.say("disk_full"))
+        raise cmd.refuse("OperationFailed", "vhd_create", made.path, cmd.say("disk_full"))  # 0x80070070
     yield max(1.0, (made.file_size or 0) / FIXED_BYTES_PER_SECOND)
     state.vhds.append(made)
     if args.flag("DeleteSource"):

@@ -64,6 +64,7 @@ def _wanted(cmd: Command, disk: Vhd) -> int:
     if not cmd.args.flag("ToMinimumSize"):
         return rounded(disk, cmd.args.number("SizeBytes"))
     if disk.minimum_size is None or disk.format == "VHD":
+        # domain 8.2: null minimum, cannot shrink
         raise cmd.refuse("OperationFailed", "resize_truncate", disk.path)
     return disk.minimum_size
 

@@ -113,7 +113,7 @@ def shut_down(cmd: Command, vm: Vm) -> Iterator[float]:
     elif cmd.state.at_least("2019"):
         yield FORCED_OFF_AFTER
     else:
-        yield NEVER
+        yield NEVER  # then, as observed on 2016: "Failed to stop." (observations 4)
         raise cmd.refuse("OperationFailed", "stop_failed")
 
 
