@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import yaml
 
-from hvctl.call import Transport
+from hvctl.call import Batch, Event, HostInfo, Reply, Transport
 from hvctl.contract import OS, VERSIONS, check
 from hvctl.plan import Plan, make_plan, validate
 from hvctl.playbook import Play, wishes
@@ -123,3 +123,49 @@ def _calls(plan: Plan) -> list[str]:
 def _texts_differ(wanted: Sequence[str], said: Sequence[str]) -> list[str]:
     missing = [f"not said: {w}" for w in wanted if not any(w in text for text in said)]
     return missing + [f"said: {text}" for text in said if not any(w in text for w in wanted)]
+
+
+@dataclass
+class Witness:
+    """A transport that keeps what was answered, to compare two ways of serving a host."""
+
+    inner: Transport
+    answers: list[tuple[Any, ...]]
+
+    def run(self, batch: Batch, on_event: Callable[[Event], None] = lambda event: None) -> list[Reply]:
+        replies = self.inner.run(batch, on_event)
+        for task, reply in zip(batch.tasks, replies, strict=True):
+            failures = tuple((f.id, f.category, f.hresult, f.value) for f in reply.failures)
+            self.answers.append((str(task.call), reply.rows, failures, reply.skipped))
+        return replies
+
+    def info(self) -> HostInfo:
+        return self.inner.info()
+
+    def stop(self) -> None:
+        self.inner.stop()
+
+    def close(self) -> None:
+        self.inner.close()
+
+
+@dataclass
+class Seen:
+    """What one way of serving gave: complaints, answers, and the calls that reached the host."""
+
+    wrong: list[str]
+    answers: list[tuple[Any, ...]]
+    calls: list[tuple[str, Any, Any]]
+
+
+def witness(case: Case, serve: Serve) -> Seen:
+    answers: list[tuple[Any, ...]] = []
+    hosts: list[SimulatedHost] = []
+
+    def watched(host: SimulatedHost) -> Transport:
+        hosts.append(host)
+        return Witness(serve(host), answers)
+
+    wrong = run(case, watched)
+    calls = [(c.cmdlet, c.params, c.errors) for host in hosts for c in host.log]
+    return Seen(wrong, answers, calls)
