@@ -38,11 +38,32 @@ DEFAULT_VM_VERSION: Mapping[OS, str] = {
     "2022": "10.0",
     "2025": "12.0",
 }
-"""Configuration version of a new VM (domain 1.1)."""
+"""Configuration version of a new VM, and the newest that this Windows runs (domain 1.1)."""
+
+OLDEST_VM_VERSION: Mapping[OS, str] = {
+    "2012": "4.0",
+    "2012r2": "4.0",
+    "2016": "5.0",
+    "2019": "5.0",
+    "2022": "8.0",
+    "2025": "8.0",
+}
+"""The oldest configuration version that this Windows runs (domain 1.1)."""
+
+LARGE = "8.0"
+"""From this configuration version on a generation 2 VM can have more than 64 processors and 1 TB (domain 21)."""
 
 
 def limit(what: str, os: OS) -> int:
     return LIMITS[what][os]
+
+
+def vm_limit(what: str, os: OS, generation: int | None, version: str | None = None) -> int:
+    """The most of something that a VM can have; as much as any VM, while generation or version are not known."""
+    if generation is None:
+        return max(LIMITS[f"{what}, generation {n}"][os] for n in (1, 2))
+    small = version is not None and not version_at_least(version, LARGE)
+    return limit(f"{what}, generation {1 if small else generation}", os)
 
 
 def version_at_least(version: str, other: str) -> bool:

@@ -61,6 +61,13 @@ def generation(row: Row) -> int:
     return int(row.get("Generation") or 1)
 
 
+def made_as(vm: Resource, row: Row | None) -> tuple[int, str | None]:
+    """Generation and version of a VM as it is, or as the plan makes it."""
+    if row is not None:
+        return generation(row), row.get("Version")
+    return getattr(vm, "generation", None) or 1, getattr(vm, "version", None)
+
+
 def check_steady(name: str, row: Row) -> None:
     """Raise HeldBackError for a VM that is between states or that Hyper-V works on (domain 1.4, 4.4, 14.2)."""
     state = power(row)

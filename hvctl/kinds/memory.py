@@ -7,15 +7,32 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from hvctl.call import Call, Value
+from hvctl.call import Call, Row, Value
 from hvctl.contract import OS, at_least
 from hvctl.facts import Facts
-from hvctl.kinds._limits import limit, version_at_least
+from hvctl.kinds._host import HOST, host_row
+from hvctl.kinds._limits import version_at_least, vm_limit
 from hvctl.kinds._types import FOLD, MB, SIZE, Size, multiple_of, shown_size
-from hvctl.kinds._vm import ALL_VMS, VmPart, power
-from hvctl.resource import Change, Fields, Finding, Setting, State, properties
+from hvctl.kinds._vm import ALL_VMS, VmPart, made_as, power
+from hvctl.resource import Change, Fields, Finding, Plain, Setting, State, properties
+
+# As New-VM leaves it: the minimum and maximum are stored although dynamic memory is off (domain 4.2).
+_NEW: Row = {"Minimum": 512 * MB, "Startup": 512 * MB, "Maximum": 1024**4, "DynamicMemoryEnabled": False}
 
 Memory2MB = Annotated[Size, multiple_of(2 * MB, "2 MB (Hyper-V allots memory in pieces of 2 MB)")]
+
+
+class _MegabytesCodec(Plain):
+    """Bytes here and as sent; the property reads in MB (domain 7)."""
+
+    def read(self, value: Any) -> Any:
+        return value * MB if isinstance(value, int) else value
+
+    def show(self, value: Any) -> str:
+        return SIZE.show(value)
+
+
+_MEGABYTES = _MegabytesCodec()
 
 
 class Dynamic(Fields):
@@ -36,7 +53,15 @@ class Memory(VmPart):
     startup: Annotated[Memory2MB | None, Field(ge=32 * MB), Setting("Startup", "StartupBytes", SIZE)] = None
     dynamic: Dynamic | Literal[False] | None = None
     priority: Annotated[int | None, Field(ge=0, le=100), Setting("Priority")] = None
+    maximum_per_numa_node: Annotated[
+        Memory2MB | None,
+        Field(ge=2 * MB),
+        Setting("MaximumPerNumaNode", "MaximumAmountPerNumaNodeBytes", _MEGABYTES, off=True),
+    ] = None
     resource_pool: Annotated[str | None, Setting("ResourcePoolName", codec=FOLD, off=True)] = None
+
+    def queries(self) -> tuple[Call, ...]:
+        return (*super().queries(), HOST)
 
     def wanted(self) -> State:
         found = dict(super().wanted())
@@ -51,23 +76,29 @@ class Memory(VmPart):
         return {**found, "dynamic": bool(self.rows(facts)[0]["DynamicMemoryEnabled"])}
 
     def rules(self, os: OS) -> Iterator[Finding]:
-        most = limit(f"memory, generation {getattr(self.vm, 'generation', None) or 1}", os)
+        yield from self._too_much(vm_limit("memory", os, getattr(self.vm, "generation", None)))
         dynamic = self.dynamic or None
-        for field, value in (("startup", self.startup), ("dynamic.maximum", dynamic and dynamic.maximum)):
-            if value is not None and value > most:
-                yield Finding(
-                    field,
-                    f"{shown_size(value)} is more than the {shown_size(most)} that a VM of this generation can have",
-                    f"use at most {shown_size(most)}",
-                )
         if dynamic:
             yield from self._order(dynamic.minimum, self.startup, dynamic.maximum)
+            if self.startup is None:
+                yield from self._order(dynamic.minimum, dynamic.maximum, None, "maximum")
 
-    def _order(self, minimum: int | None, startup: int | None, maximum: int | None) -> Iterator[Finding]:
+    def _too_much(self, most: int) -> Iterator[Finding]:
+        for field, value in (("startup", self.startup), ("dynamic.maximum", self.dynamic and self.dynamic.maximum)):
+            if value and value > most:
+                yield Finding(
+                    field,
+                    f"{shown_size(value)} is more than the {shown_size(most)} that such a VM can have on this version",
+                    f"use at most {shown_size(most)}",
+                )
+
+    def _order(
+        self, minimum: int | None, startup: int | None, maximum: int | None, what: str = "startup memory"
+    ) -> Iterator[Finding]:
         if minimum is not None and startup is not None and minimum > startup:
             yield Finding(
                 "dynamic.minimum",
-                f"the minimum of {shown_size(minimum)} is above the startup memory of {shown_size(startup)}",
+                f"the minimum of {shown_size(minimum)} is above the {what} of {shown_size(startup)}",
                 "minimum ≤ startup ≤ maximum",
             )
         if maximum is not None and startup is not None and maximum < startup:
@@ -82,13 +113,22 @@ class Memory(VmPart):
         if not changes:
             return
         rows = self.rows(facts)
-        stored = rows[0] if rows else {"Minimum": 512 * MB, "Maximum": 1024**4, "DynamicMemoryEnabled": False}
+        stored = rows[0] if rows else _NEW
+        generation, version = made_as(self.vm, self.vm_row(facts))
+        yield from self._too_much(vm_limit("memory", facts.os, generation, version))
+        capacity = int(host_row(facts)["MemoryCapacity"])
+        if self.startup is not None and self.startup > capacity and any(c.field == "startup" for c in changes):
+            yield Finding(
+                "startup",
+                f"{shown_size(self.startup)} is more than the host's {shown_size(capacity)}; the VM would not start",
+                f"use less than {shown_size(capacity)}",
+            )
         dynamic = self.dynamic or Dynamic()
         if self._dynamic(stored):
             # Against the effective values: the host keeps minimum 512 MB and maximum 1 TB by default (domain 4.2).
             for found in self._order(
                 dynamic.minimum or stored["Minimum"],
-                self.startup or stored.get("Startup"),
+                self.startup or stored["Startup"],
                 dynamic.maximum or stored["Maximum"],
             ):
                 written = found.field in self.wanted()
@@ -110,6 +150,10 @@ class Memory(VmPart):
         row = self.vm_row(facts)
         if row is None:
             return False
+        if power(row) == "Saved":
+            return True  # nothing of it changes under a saved state (domain 4.4)
+        if field.startswith("dynamic.") and not self.rows(facts)[0]["DynamicMemoryEnabled"]:
+            return True  # goes with the toggle, in one call
         if field == "dynamic.maximum":
             return bool(now is not None and wanted < now)
         if field == "dynamic.minimum":

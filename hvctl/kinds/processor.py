@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from hvctl.call import Call
-from hvctl.contract import OS
+from hvctl.contract import OS, title
 from hvctl.facts import Facts
 from hvctl.kinds._host import HOST, host_row
-from hvctl.kinds._limits import limit
+from hvctl.kinds._limits import LARGE, version_at_least, vm_limit
 from hvctl.kinds._types import FOLD, Flag
-from hvctl.kinds._vm import ALL_VMS, VmPart
-from hvctl.resource import Change, Finding, Setting, properties
+from hvctl.kinds._vm import ALL_VMS, VmPart, made_as
+from hvctl.resource import MISSING, Change, Finding, Setting, State, properties
+
+Monitor = Literal["pmu", "lbr", "pebs", "ipt"]
+_MONITORS: dict[str, str] = {
+    "pmu": "EnablePerfmonPmu",
+    "lbr": "EnablePerfmonLbr",
+    "pebs": "EnablePerfmonPebs",
+    "ipt": "EnablePerfmonIpt",
+}
+_NEEDS_LARGE = ("expose_virtualization_extensions", "threads_per_core")
 
 
 class Processor(VmPart):
@@ -40,27 +49,57 @@ class Processor(VmPart):
     expose_virtualization_extensions: Annotated[Flag | None, Setting("ExposeVirtualizationExtensions", off=True)] = None
     threads_per_core: Annotated[int | None, Field(ge=0, le=2), Setting("HwThreadCountPerCore", off=True)] = None
     host_resource_protection: Annotated[Flag | None, Setting("EnableHostResourceProtection")] = None
+    perfmon: Annotated[list[Monitor] | None, Setting("Perfmon", off=True)] = None
 
     def queries(self) -> tuple[Call, ...]:
         return (*super().queries(), HOST)
 
     def rules(self, os: OS) -> Iterator[Finding]:
-        most = limit(f"processors, generation {getattr(self.vm, 'generation', None) or 1}", os)
+        yield from self._too_many(vm_limit("processors", os, getattr(self.vm, "generation", None)))
+        if self.maximum is not None:
+            yield from self._reserve_fits(self.reserve, self.maximum)
+        if os == "2019" and self.threads_per_core:
+            hint = "use 0, which inherits"
+            yield Finding("threads_per_core", f"{title(os)} inherits the threads per core", hint, "warning")
+
+    def _too_many(self, most: int) -> Iterator[Finding]:
         if self.count is not None and self.count > most:
             yield Finding(
                 "count",
-                f"{self.count} processors are more than the {most} that this version and generation allow",
+                f"{self.count} processors are more than the {most} that such a VM can have on this version",
                 f"use at most {most}",
             )
-        if self.reserve is not None and self.maximum is not None and self.reserve > self.maximum:
+
+    def _reserve_fits(self, reserve: int | None, maximum: int) -> Iterator[Finding]:
+        if reserve is not None and reserve > maximum:
             yield Finding(
-                "reserve",
-                f"a reserve of {self.reserve} % is above the maximum of {self.maximum} %",
+                "reserve" if self.reserve is not None else "maximum",
+                f"a reserve of {reserve} % is above the maximum of {maximum} %",
                 "lower the reserve or raise the maximum",
             )
 
+    def actual(self, facts: Facts) -> State | None:
+        found = super().actual(facts)
+        if found is None or self.perfmon is None:
+            return found
+        row = self.rows(facts)[0]
+        if not all(name in row for name in _MONITORS.values()):
+            return {**found, "perfmon": MISSING}
+        return {**found, "perfmon": [word for word, name in _MONITORS.items() if row[name]]}
+
+    def same(self, field: str, now: Any, wanted: Any) -> bool:
+        return set(now) == set(wanted) if field == "perfmon" else super().same(field, now, wanted)
+
     def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
         yield from super().findings(changes, facts)
+        if not changes:
+            return
+        yield from self._as_made(changes, facts)
+        rows = self.rows(facts)
+        if {"reserve", "maximum"} & {c.field for c in changes} and (self.reserve is None or self.maximum is None):
+            stored = rows[0] if rows else {"Reserve": 0, "Maximum": 100}
+            reserve = self.reserve if self.reserve is not None else stored["Reserve"]
+            yield from self._reserve_fits(reserve, self.maximum if self.maximum is not None else stored["Maximum"])
         cores = int(host_row(facts)["LogicalProcessorCount"])
         if self.count is not None and self.count > cores and any(c.field == "count" for c in changes):
             # A VM with more is stored but does not start (domain 6 [I]): refused here, before anything is sent.
@@ -70,8 +109,22 @@ class Processor(VmPart):
                 f"use at most {cores}",
             )
 
+    def _as_made(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
+        """Against the generation and version that the VM has (domain 6, 21)."""
+        generation, version = made_as(self.vm, self.vm_row(facts))
+        if any(c.field == "count" for c in changes):
+            yield from self._too_many(vm_limit("processors", facts.os, generation, version))
+        for change in changes:
+            if change.field in _NEEDS_LARGE and change.wanted and not version_at_least(version or LARGE, LARGE):
+                hint = "raise the VM's version first"
+                yield Finding(change.field, f"it needs VM version {LARGE}; this one is {version}", hint)
+
     def summary(self) -> str:
         return f"{self.count or 1} processor{'s' if (self.count or 1) > 1 else ''}"
 
 
-Processor.query = Call("Get-VMProcessor", {"VM": ALL_VMS}, select=properties(Processor, "VMId"))
+Processor.query = Call(
+    "Get-VMProcessor",
+    {"VM": ALL_VMS},
+    select=(*(p for p in properties(Processor, "VMId") if p != "Perfmon"), *_MONITORS.values()),
+)

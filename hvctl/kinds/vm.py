@@ -11,16 +11,17 @@ from hvctl.call import Call, Guard, Ref, Row
 from hvctl.contract import OS, at_least, title
 from hvctl.facts import Facts
 from hvctl.kinds._host import HOST, host_row
-from hvctl.kinds._limits import DEFAULT_VM_VERSION, version_at_least
+from hvctl.kinds._limits import DEFAULT_VM_VERSION, OLDEST_VM_VERSION, version_at_least
 from hvctl.kinds._services import GUIDS, SERVICES, guid_of
-from hvctl.kinds._types import MB, ON_OFF, PATH, SIZE, TEXT, Flag, Seconds, Size, WindowsPath, Words
+from hvctl.kinds._types import MB, ON_OFF, PATH, SIZE, TEXT, Flag, Seconds, Size, WindowsPath, Words, same_path
 from hvctl.kinds._vm import VMS, check_steady, generation, off_impacts, power, vm_ref, vm_row
 from hvctl.resource import (
+    UNKNOWN,
     Bracket,
     Change,
     Finding,
-    HeldBackError,
     Impact,
+    Missing,
     Resource,
     Setting,
     State,
@@ -37,6 +38,9 @@ STATES = Words(running="Running", off="Off", saved="Saved", paused="Paused")
 
 METERING = "resource_metering"
 
+_BY_CLUSTER = {"automatic_start_action", "automatic_start_delay", "automatic_stop_action"}
+"""What the cluster sets by itself for its roles (domain 4.3)."""
+
 
 class VM(Resource):
     """A virtual machine. It is found by its name, without case; hvctl takes over one that exists."""
@@ -45,7 +49,7 @@ class VM(Resource):
     section: ClassVar[str] = "vms"
     many: ClassVar[bool] = True
     setter: ClassVar[str] = "Set-VM"
-    odd: ClassVar[frozenset[str]] = frozenset({"state", "generation", "version", "resource_metering"})
+    odd: ClassVar[frozenset[str]] = frozenset({"path", "state", "generation", "version", "resource_metering"})
 
     name: Annotated[str, Field(min_length=1, max_length=100)]
     ensure: Literal["present", "absent"] = "present"
@@ -62,7 +66,10 @@ class VM(Resource):
     version: Annotated[str | None, Field(pattern=r"^\d+\.\d+$"), Setting("Version", off=True, costs=("destroy",))] = (
         None
     )
-    path: WindowsPath | None = None
+    path: Annotated[
+        WindowsPath | None,
+        Setting("ConfigurationLocation", fixed="move its storage by hand, or write the path that it has"),
+    ] = None
     state: Annotated[str | None, STATES, Setting("State", codec=STATES)] = None
     stop_method: Literal["shutdown", "turn_off"] = "shutdown"
     stop_timeout: Annotated[Seconds, Field(ge=10, le=86_400)] = 300
@@ -78,7 +85,7 @@ class VM(Resource):
     ] = None
     checkpoint_type: Annotated[str | None, CHECKPOINTS, Setting("CheckpointType", codec=CHECKPOINTS)] = None
     automatic_checkpoints: Annotated[Flag | None, Setting("AutomaticCheckpointsEnabled")] = None
-    checkpoint_path: Annotated[WindowsPath | None, Setting("SnapshotFileLocation", codec=PATH)] = None
+    checkpoint_path: Annotated[WindowsPath | None, Setting("SnapshotFileLocation", codec=PATH, off=True)] = None
     smart_paging_path: Annotated[WindowsPath | None, Setting("SmartPagingFilePath", codec=PATH, off=True)] = None
     lock_on_disconnect: Annotated[Flag | None, Setting("LockOnDisconnect", codec=ON_OFF)] = None
     low_memory_mapped_io_space: Annotated[
@@ -106,18 +113,16 @@ class VM(Resource):
             yield Finding("name", f"{self.name!r} has a character that no folder name can have", "choose another name")
         if self.generation == 2 and not at_least(os, "2012r2"):
             yield Finding("generation", f"{title(os)} has no generation 2", "use generation 1")
-        if (
-            self.version is not None
-            and version_at_least(self.version, DEFAULT_VM_VERSION[os])
-            and (self.version != DEFAULT_VM_VERSION[os])
-        ):
-            yield Finding(
-                "version",
-                f"{title(os)} runs VMs up to version {DEFAULT_VM_VERSION[os]}",
-                f"use at most {DEFAULT_VM_VERSION[os]}",
-            )
+        if self.version is not None:
+            yield from self._version_rules(self.version, os)
         if self.absent and self.parts:
-            yield Finding("ensure", "a VM that is to be absent cannot have sections", "remove them", "warning")
+            yield Finding("ensure", "a VM that is to be absent cannot have sections", "remove them")
+
+    def _version_rules(self, version: str, os: OS) -> Iterator[Finding]:
+        oldest, newest = OLDEST_VM_VERSION[os], DEFAULT_VM_VERSION[os]
+        if not (version_at_least(version, oldest) and version_at_least(newest, version)):
+            runs = f"version {newest}" if oldest == newest else f"versions {oldest} to {newest}"
+            yield Finding("version", f"{title(os)} runs VMs of {runs}", f"use {newest}")
 
     # --- looking ----------------------------------------------------------------------------------------------
 
@@ -137,31 +142,61 @@ class VM(Resource):
         row = self.row(facts)
         if row is None:
             return None
-        # Windows Server 2012 has no generations and no property for them: every VM is of the first.
-        known = {"generation": generation(row)} if self.generation else {}
-        return {**self.read_settings(row), **known}
+        found = self.read_settings(row)
+        if self.generation:
+            # Windows Server 2012 has no generations and no property for them: every VM is of the first.
+            found["generation"] = generation(row)
+        if row.get("IsClustered"):
+            found |= dict.fromkeys(_BY_CLUSTER & found.keys(), UNKNOWN)
+        return found
+
+    def same(self, field: str, now: Any, wanted: Any) -> bool:
+        if field == "path":  # New-VM -Path makes a folder of the VM's name in it (domain 4.2)
+            return same_path(now, wanted) or same_path(now, f"{wanted}\\{self.name}")
+        return super().same(field, now, wanted)
 
     def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
         row = self.row(facts)
         if row is None:
+            yield from self._new_findings(facts.os)
             return
         if changes or self.absent:
             check_steady(self.name, row)
         for change in changes:
-            if change.field == "version" and not version_at_least(str(change.wanted), str(change.now)):
-                yield Finding(
-                    "version",
-                    f"it is version {change.now}; there is no way back to {change.wanted}",
-                    "leave the version out or make the VM anew",
-                )
-            if change.field == "checkpoint_path" and row.get("ParentSnapshotId"):
-                yield Finding(
-                    "checkpoint_path",
-                    "it cannot be changed while the VM has checkpoints",
-                    "remove the checkpoints first",
-                )
-        if self.absent and row.get("IsClustered"):
+            yield from self._change_findings(change, row, facts.os)
+        if self.absent:
+            yield from self._removal_findings(row)
+        elif row.get("IsClustered"):
+            for field in sorted(_BY_CLUSTER & self.written().keys()):
+                yield Finding(field, "the cluster rules this, so it is not compared", "leave it out", "warning")
+
+    def _new_findings(self, os: OS) -> Iterator[Finding]:
+        if self.state == "saved":
+            yield Finding("state", "a new VM is off, and only a running one can be saved", "wish for running or off")
+        if self.version not in (None, DEFAULT_VM_VERSION[os]) and not at_least(os, "2016"):
+            yield Finding("version", f"{title(os)} makes VMs of version {DEFAULT_VM_VERSION[os]} only", "leave it out")
+
+    def _change_findings(self, change: Change, row: Row, os: OS) -> Iterator[Finding]:
+        now, wanted, newest = str(change.now), str(change.wanted), DEFAULT_VM_VERSION[os]
+        if change.field == "state" and (now, wanted) == ("off", "saved"):
+            yield Finding("state", f"{self.name} is off; only a running VM can be saved", "wish for running or off")
+        if change.field == "version" and not isinstance(change.now, Missing):
+            if not version_at_least(wanted, now):
+                hint = "leave the version out or make the VM anew"
+                yield Finding("version", f"it is version {now}; there is no way back to {wanted}", hint)
+            elif wanted != newest:
+                yield Finding("version", f"{title(os)} raises VMs to version {newest} only", f"use {newest}")
+            elif not at_least(os, "2016"):
+                yield Finding("version", f"{title(os)} raises a version only on import", "import the VM again")
+        if change.field == "checkpoint_path" and row.get("ParentSnapshotId"):
+            hint = "remove the checkpoints first"
+            yield Finding("checkpoint_path", "it cannot be changed while the VM has checkpoints", hint)
+
+    def _removal_findings(self, row: Row) -> Iterator[Finding]:
+        if row.get("IsClustered"):
             yield Finding("", f"{self.name} is a clustered role", "remove the role from the cluster first")
+        if str(row.get("ReplicationMode") or "None") != "None":
+            yield Finding("", f"{self.name} is replicated", "remove its replication first")  # domain 4.2
 
     # --- changing ---------------------------------------------------------------------------------------------
 
@@ -174,7 +209,7 @@ class VM(Resource):
         return (found - {"online"}) or frozenset({"online"})
 
     def _state_impacts(self, now: str, wanted: str) -> frozenset[Impact]:
-        if wanted == "running" or (wanted == "paused" and now == "off"):
+        if wanted == "running" or (wanted == "paused" and now != "running"):
             return frozenset({"online"})
         lost: frozenset[Impact] = frozenset({"restart"})
         if now == "saved" or (self.stop_method == "turn_off" and wanted == "off"):
@@ -215,7 +250,7 @@ class VM(Resource):
                 f"{text} that New-VM adds to {self.name}",
                 needs=(made,),
             )
-        done = ("generation", "version", "state")
+        done = ("path", "generation", "version", "state", *((METERING,) if not self.resource_metering else ()))
         rest = tuple(c for c in self.as_changes(facts) if c.field not in done)
         yield from self._set(rest, facts, (made,))
         if self.state in ("running", "paused"):
@@ -274,7 +309,8 @@ class VM(Resource):
         )
 
     def remove_impacts(self, facts: Facts) -> frozenset[Impact]:
-        return frozenset({"destroy"}) | (off_impacts(self, facts) - {"online"})
+        found: frozenset[Impact] = frozenset({"destroy"})
+        return found | {"restart"} if power(vm_row(self.name, facts)) in ("Running", "Paused") else found
 
     # --- power ------------------------------------------------------------------------------------------------
 
@@ -318,12 +354,6 @@ class VM(Resource):
         elif wanted == "off":
             yield from self._stop(facts, because)
         elif wanted == "saved":
-            if now == "off":
-                raise HeldBackError(
-                    f"{self.name} is off; only a running VM can be saved",
-                    "wish for state: running or off",
-                    "state",
-                )
             yield Step(Call("Save-VM", {"VM": vm}), f"save {self.name}", because, when="last")
         elif wanted == "paused":
             started = tuple(self._start(facts, because)) if now in ("off", "saved") else ()
@@ -347,7 +377,7 @@ class VM(Resource):
             )
             return
         resumed: tuple[Step, ...] = ()
-        if state == "Paused":
+        if state == "Paused" and self.stop_method == "shutdown":  # a paused guest hears nothing
             resumed = (Step(Call("Resume-VM", {"VM": vm}), f"resume {self.name}", because, when="first"),)
             yield from resumed
         if self.stop_method == "turn_off":
