@@ -14,7 +14,18 @@ from hvctl.facts import Facts
 from hvctl.kinds._drives import DISKS, DVDS, Slot
 from hvctl.kinds._types import ON_OFF, Flag, Words
 from hvctl.kinds._vm import VMS, VmPart, generation, vm_ref
-from hvctl.resource import Address, Change, Finding, HeldBackError, Plain, Setting, State, Step, properties
+from hvctl.resource import (
+    Address,
+    Change,
+    Finding,
+    HeldBackError,
+    Plain,
+    Resource,
+    Setting,
+    State,
+    Step,
+    properties,
+)
 
 TEMPLATES = Words(
     microsoft_windows="MicrosoftWindows",
@@ -24,9 +35,8 @@ TEMPLATES = Words(
 PROTOCOLS = Words(ipv4="IPv4", ipv6="IPv6")
 CONSOLES = Words(default="Default", com1="COM1", com2="COM2", none="None")
 
-_BOOT_ORDER = (
-    "BootOrder[BootType,FirmwarePath,Device.ControllerNumber,Device.ControllerLocation,Device.Name,Device.IsDeleted]"
-)
+_BOOT_ORDER = "BootOrder[BootType,Device.ControllerNumber,Device.ControllerLocation,Device.Name]"
+_FILE = "file"
 _NETWORK = re.compile(r"^network\s+(.+)$", re.IGNORECASE)
 
 
@@ -48,17 +58,17 @@ def _once(value: list[str] | None) -> list[str] | None:
 
 
 class _Order(Plain):
-    """The wanted devices come first, in their order. Entries of files, which the guest adds again by itself, do not
-    count, and what else there is may follow (domain 5.4)."""
+    """The wanted devices come first, in their order. Entries of files belong to the guest, which writes them by
+    itself, and do not count; what else there is may follow (domain 5.4)."""
 
     def same(self, now: Any, wanted: Any) -> bool:
-        devices = [str(n).casefold() for n in now if n != "file"]
+        devices = [str(n).casefold() for n in now if n != _FILE]
         return devices[: len(wanted)] == [str(w).casefold() for w in wanted]
 
 
 class Firmware(VmPart):
     """Generation 2 only. `boot_order` lists what comes first: `scsi 0:0` for a drive, `network NAME` for an adapter;
-    other devices keep their order behind it."""
+    other devices, and the boot files that the guest has written there, keep their order behind it."""
 
     kind: ClassVar[str] = "firmware"
     section: ClassVar[str] = "firmware"
@@ -77,7 +87,7 @@ class Firmware(VmPart):
     boot_order: Annotated[
         list[Annotated[str, AfterValidator(_entry)]] | None,
         AfterValidator(_once),
-        Setting(_BOOT_ORDER, "BootOrder", _Order(), off=True),
+        Setting(_BOOT_ORDER, "FirstBootDevice", _Order(), off=True),
     ] = None
 
     def queries(self) -> tuple[Call, ...]:
@@ -86,15 +96,19 @@ class Firmware(VmPart):
     def rules(self, os: OS) -> Iterator[Finding]:
         if (getattr(self.vm, "generation", None) or 2) == 1:
             yield Finding("", "a generation 1 VM has no UEFI firmware", "write a bios section instead")
+        for n, entry in enumerate(self.boot_order or ()):
+            part = self._part(entry)
+            if part is not None and part.absent:
+                yield Finding(f"boot_order.{n}", f"{entry} is to be absent", "take it out of the boot order")
 
     def requires(self) -> tuple[Address, ...]:
-        found: list[Address] = []
-        for entry in self.boot_order or ():
-            if match := _NETWORK.match(entry):
-                found.append(("network_adapter", self.vm.key(), match[1]))
-            else:
-                found += [("disk", self.vm.key(), entry), ("dvd", self.vm.key(), entry)]
-        return tuple(found)
+        parts = (self._part(entry) for entry in self.boot_order or ())
+        return tuple(part.address() for part in parts if part is not None)
+
+    def _part(self, entry: str) -> Resource | None:
+        """The section of the playbook that describes what an entry names."""
+        found = [p for p in self.vm.parts if _entry_of(p).casefold() == entry.casefold()]
+        return min(found, key=lambda p: p.absent, default=None)
 
     def actual(self, facts: Facts) -> State | None:
         row = self.vm_row(facts)
@@ -108,61 +122,83 @@ class Firmware(VmPart):
     def _order(self, row: Row) -> list[str]:
         return [_named(source) for source in row[_BOOT_ORDER] or ()]
 
+    def note(self, field: str, now: Any, wanted: Any, facts: Facts) -> str:
+        if field == "secure_boot_template":
+            return "Hyper-V refuses this once the VM's virtual TPM has been initialised"  # domain 5.4
+        return ""
+
     def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
         yield from super().findings(changes, facts)
-        known = {name.casefold() for name in (*self._wished(), *self._there(facts))}
+        if self.vm_row(facts) is None and getattr(self.vm, "generation", None) != 2:
+            yield Finding("", f"{self.vm.key()} is made as generation 1, which has no UEFI", "write generation: 2")
+        if not any(c.field == "boot_order" for c in changes):
+            return
+        there = [name.casefold() for name in self._there(facts)]
         for entry in self.boot_order or ():
-            if entry.casefold() not in known:
+            if entry.casefold() not in there and self._part(entry) is None:
                 yield Finding("boot_order", f"{self.vm.key()} has no {entry}", "write a device that it has")
-
-    def _wished(self) -> list[str]:
-        """Devices that the playbook gives the VM."""
-        found = []
-        for part in self.vm.parts:
-            if part.absent:
-                continue
-            if part.kind in ("disk", "dvd") and part.key().startswith("scsi"):
-                found.append(part.key())
-            elif part.kind == "network_adapter":
-                found.append(f"network {part.key()}")
-        return found
+            elif there.count(entry.casefold()) > 1:
+                yield Finding("boot_order", f"{self.vm.key()} has more than one {entry}", "rename one of them")
 
     def _there(self, facts: Facts) -> list[str]:
+        """The devices of the boot order as it is; a VM that is made has none yet."""
         rows = self.rows(facts) if self.vm_row(facts) else ()
-        return [n for row in rows for n in self._order(row) if n != "file"]
+        return [n for row in rows for n in self._order(row) if n != _FILE]
 
     def arguments(self, changes: tuple[Change, ...]) -> dict[str, Value]:
         return super().arguments(tuple(c for c in changes if c.field != "boot_order"))
 
     def update(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Step]:
+        """One call with the settings, and one for each device that must come to the front. -BootOrder would take
+        the whole list and drop what is not named: the guest's files, and what came since (domain 5.4)."""
         vm = vm_ref(self.vm.key(), facts)
-        params: dict[str, Any] = {"VM": vm, **self.arguments(changes)}
-        if any(c.field == "boot_order" for c in changes):
-            # The list is replaced whole and what is left out vanishes, so all devices are named (domain 5.4).
-            gone = {f"network {p.key()}".casefold() if p.kind == "network_adapter" else p.key().casefold()
-                    for p in self.vm.parts if p.absent}  # fmt: skip
-            names = [*(self.boot_order or ()), *self._there(facts), *self._wished()]
-            kept = {n.casefold(): n for n in reversed(names) if n.casefold() not in gone}
-            order = list(dict.fromkeys(n.casefold() for n in names if n.casefold() in kept))
-            params["BootOrder"] = [self._device(kept[n], vm, facts) for n in order]
-        if len(params) > 1:
-            yield self.step(self.setter, params, f"set the firmware of {self.vm.key()}", changes, facts)
+        text = f"set the firmware of {self.vm.key()}"
+        plain = tuple(c for c in changes if c.field != "boot_order")
+        order = tuple(c for c in changes if c.field == "boot_order")
+        earlier: tuple[Step, ...] = ()
+        if arguments := self.arguments(plain):
+            yield self.step(self.setter, {"VM": vm, **arguments}, text, plain, facts)
+        for entry in self._moves(facts) if order else ():
+            params = {"VM": vm, "FirstBootDevice": self._device(entry, vm, facts)}
+            step = self.step(
+                self.setter, params, f"boot {self.vm.key()} from {entry} first", order, facts, needs=earlier
+            )
+            yield step
+            earlier = (*earlier, step)
+
+    def _moves(self, facts: Facts) -> list[str]:
+        """What must be put first, one after the other: not the end of the wish that is in its order already."""
+        wanted = list(self.boot_order or ())
+        there = self._there(facts)
+        for n in range(len(wanted)):
+            front = [w.casefold() for w in wanted[:n]]
+            rest = [t.casefold() for t in there if t.casefold() not in front]
+            tail = [w.casefold() for w in wanted[n:]]
+            if rest[: len(tail)] == tail:
+                return wanted[:n][::-1]
+        return wanted[::-1]
 
     def _device(self, name: str, vm: Ref, facts: Facts) -> Ref:
         if match := _NETWORK.match(name):
             return Ref(Call("Get-VMNetworkAdapter", {"VM": vm}), {"Name": match[1]})
         slot = Slot.at(name)
         noun = "VMDvdDrive" if self._is_dvd(slot, facts) else "VMHardDiskDrive"
-        where: dict[str, Any] = {"ControllerNumber": slot.number, "ControllerLocation": slot.location}
-        return Ref(Call(f"Get-{noun}", {"VM": vm}), {"ControllerType": slot.type, **where})
+        return Ref(Call(f"Get-{noun}", {"VM": vm}), slot.where)
 
     def _is_dvd(self, slot: Slot, facts: Facts) -> bool:
-        wished = {p.kind for p in self.vm.parts if p.kind in ("disk", "dvd") and p.key() == str(slot) and not p.absent}
-        if wished:
-            return wished == {"dvd"}
+        part = self._part(str(slot))
+        if part is not None:
+            return part.kind == "dvd"
         vm = self.vm_row(facts)
         rows: Sequence[Row] = facts.of_key(DVDS, "VMId", vm["Id"]) if vm else ()
         return any((r["ControllerNumber"], r["ControllerLocation"]) == (slot.number, slot.location) for r in rows)
+
+
+def _entry_of(part: Resource) -> str:
+    """How the boot order names a part of the VM; "" for what it cannot name."""
+    if part.kind in ("disk", "dvd"):
+        return part.key()
+    return f"network {part.key()}" if part.kind == "network_adapter" else ""
 
 
 def _named(source: Row) -> str:
@@ -170,7 +206,7 @@ def _named(source: Row) -> str:
         return f"scsi {source['Device.ControllerNumber']}:{source['Device.ControllerLocation']}"
     if source.get("BootType") == "Network" and source.get("Device.Name"):
         return f"network {source['Device.Name']}"
-    return "file"
+    return _FILE
 
 
 Firmware.query = Call(
