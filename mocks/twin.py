@@ -83,8 +83,8 @@ class Twin:
             self.disk.journals[batch_id] = [{"at": "begin"}]
         try:
             run = Run(self.host, self.disk, frames, allow, change)
-            yield frames.put("accepted")
-            yield from run.steps(body["steps"], body.get("deadline_s"))
+            begun = frames.put("accepted")
+            yield from _held(begun, run.steps(body["steps"], body.get("deadline_s")), change)
             yield frames.put("end", ok=len(run.done) == len(body["steps"]))
         finally:
             if change:
@@ -95,6 +95,17 @@ class Twin:
 def _hello(host: Host) -> dict[str, Any]:
     said = dict(host.hello())
     return {"ps": said.pop("powershell"), "lang": said.pop("language_mode"), **said}
+
+
+def _held(first: bytes, frames: Iterator[bytes], change: bool) -> Iterator[bytes]:
+    """The frames of a read leave together, up to 100 KB: each write ends a pending Receive."""
+    held = first
+    for frame in frames:
+        if change or len(held) >= 100_000:
+            yield held
+            held = b""
+        held += frame
+    yield held
 
 
 def _fatal(why: str) -> bytes:

@@ -3,7 +3,7 @@
 # captured; values come back in $hv.v. Tables 0, 1, ... stand for lists (+= copies). Aliases win over functions: hence the prefix.
 if (-not $global:hv) { $global:hv = @{ seen = @{} } }
 $hv.full = "$($ExecutionContext.SessionState.LanguageMode)" -eq 'FullLanguage'
-$hv.home = Join-Path "$env:ProgramData" 'hvctl'; $hv.journals = Join-Path $hv.home 'journal'
+$hv.hold = $false; $hv.sent = [datetime]::UtcNow; $hv.home = Join-Path "$env:ProgramData" 'hvctl'; $hv.journals = Join-Path $hv.home 'journal'
 function hvText($s) {
     if ($s -cnotmatch '[^ !#-\[\]-~]') { return '"' + $s + '"' }
     '"' + (-join @(foreach ($c in $s.ToCharArray()) { if ("$c" -cmatch '[ !#-\[\]-~]') { $c } else { '\u{0:x4}' -f [int]$c } })) + '"'
@@ -18,8 +18,7 @@ function hvList($list, $select) { '[' + (@(foreach ($i in $list) { if ($select -
 # The value at a path into $hv.v, null over null; false where a property is absent. A getter that throws reads as null.
 function hvAt($o, $path) {
     foreach ($name in $path) {
-        if ($null -eq $o) { break } elseif ($null -eq ($p = $o.PSObject.Properties[$name])) { return $false }
-        try { $o = $p.Value } catch { $o = $null }
+        if ($null -eq $o) { break } elseif ($null -eq ($p = $o.PSObject.Properties[$name])) { return $false }; try { $o = $p.Value } catch { $o = $null }
     }
     $hv.v = $o; $true
 }
@@ -38,7 +37,12 @@ function hvRow($o, $select) {
     }
     '{' + ($t -replace '^,') + '}'
 }
-function hvFrame($type, $rest) { if ($hv.id -ne '-') { $hv.n++ }; "`n@hv1 $($hv.id) {""n"":$($hv.n),""t"":""$type""$rest}" }
+# The frames of a read are held back up to 100 KB or 10 s: each write ends a pending Receive, which costs a request.
+function hvFrame($type, $rest) {
+    if ($hv.id -ne '-') { $hv.n++ }
+    $hv.held += "`n@hv1 $($hv.id) {""n"":$($hv.n),""t"":""$type""$rest}"; $waits = ([datetime]::UtcNow - $hv.sent).TotalSeconds
+    if (-not $hv.hold -or 'end', 'fatal' -contains $type -or $hv.held.Length -gt 100000 -or $waits -gt 10) { $hv.held; $hv.held = ''; $hv.sent = [datetime]::UtcNow }
+}
 function hvFlush { if ($hv.buffer) { hvFrame 'rows' ($hv.step + ',"rows":[' + $hv.buffer.Substring(1) + ']') }; $hv.buffer = '' }
 # An error: its JSON without braces, so that "value" and "of" can follow.
 function hvOwn($id, $category, $text, $chain) {
@@ -53,7 +57,6 @@ function hvAdd($r, $e, $tag) { $r.errors[$r.errors.Count] = @{ id = $e.id; json 
 # Ends a step before its call: 'errors' for those in $hv.errors, 'none' for nothing to do, else why it is skipped.
 function hvHalt($why, $errors) { $hv.why = $why; $hv.errors = $errors; throw 'hvHalt' }
 function hvDeny($id, $category, $text) { hvHalt 'errors' @(hvOwn $id $category $text) }
-# The errors of a step as those of one that refers to it.
 function hvOf($s) { foreach ($e in @(hvArray $s.errors)) { @{ id = $e.id; json = $e.json + $(if ($e.json -notmatch ',"of":') { ",""of"":""$($s.cmdlet)""" }) } } }
 function hvArray($table) { for ($i = 0; $i -lt $table.Count; $i++) { , $table[$i] } }
 function hvValue($v, $each) {
@@ -144,7 +147,7 @@ function hvWait($step, $r, $job) {
         }
         Start-Sleep -Seconds 2
     }
-    Receive-Job -Job $job 2>&1 3>&1 | ForEach-Object { hvTake $step $r $_ }
+    Receive-Job -Job $job -WarningAction Continue 2>&1 3>&1 | ForEach-Object { hvTake $step $r $_ }
     if ("$($job.State)" -ne 'Completed' -and -not $r.errors.Count) { hvAdd $r (hvOwn "Job$($job.State)" 'OperationStopped' "$($job.JobStateInfo.Reason.Message)") }
 }
 function hvCalls($step, $r, $params) {
@@ -154,8 +157,7 @@ function hvCalls($step, $r, $params) {
         if ($round -gt 64) { return hvAdd $r (hvOwn 'FollowedTooFar' 'LimitsExceeded' $endless) } else { $first = $r.objects.Count }
         foreach ($value in $values) {
             if ($value -is [string]) { if ($asked[$value]) { continue }; $asked[$value] = $true }
-            $params[$step.each] = $value
-            hvCall $step $r $params (',"value":' + (hvJson $value))
+            $params[$step.each] = $value; hvCall $step $r $params (',"value":' + (hvJson $value))
         }
         $values = @(for ($i = $first; $step.follow -and $i -lt $r.objects.Count; $i++) {
             if ((hvAt $r.objects[$i] $step.follow) -and $hv.v -is [string] -and $hv.v -and -not $asked[$hv.v]) { $hv.v }
@@ -190,9 +192,7 @@ function hvStep($step) {
     hvFrame 'result' ($hv.step + ",""ok"":$ok,""ms"":$([int]([datetime]::UtcNow - $began).TotalMilliseconds),""count"":$($r.rows)" +
         ",""none"":$(hvJson $r.none),""warnings"":$(hvList @(hvArray $r.warnings)),""errors"":[$errors]")
 }
-function hvJournal($text) {
-    if ($hv.change) { Add-Content -LiteralPath $hv.journal -Value "{$text,""time"":""$([datetime]::UtcNow.ToString('o'))""}" -Encoding Ascii -ErrorAction Stop }
-}
+function hvJournal($text) { if ($hv.change) { Add-Content -LiteralPath $hv.journal -Value "{$text,""time"":""$([datetime]::UtcNow.ToString('o'))""}" -Encoding Ascii -ErrorAction Stop } }
 function hvOpen { # takes the lock and begins the journal
     $file = Join-Path $hv.home 'apply.lock'; $n = 0; $old = [datetime]::UtcNow.AddDays(-7)
     if (-not (Test-Path -LiteralPath $hv.journals)) { $null = New-Item -Path $hv.journals -ItemType Directory -Force -ErrorAction Stop }
@@ -203,7 +203,7 @@ function hvOpen { # takes the lock and begins the journal
             $hv.lock = [IO.File]::Open($file, 'OpenOrCreate', 'Write', 'Read'); $hv.lock.SetLength(0)
             $bytes = [Text.Encoding]::ASCII.GetBytes($me); $hv.lock.Write($bytes, 0, $bytes.Length); $hv.lock.Flush()
         } catch {
-            if (Test-Path -LiteralPath $file) { $hv.holder = "$(Get-Content -LiteralPath $file -ErrorAction SilentlyContinue)" } else { throw }
+            if (-not (Test-Path -LiteralPath $file)) { throw }; $hv.holder = try { "$(Get-Content -LiteralPath $file -ErrorAction Stop)" } catch { '' }
             $owner = if ($hv.holder -match '"pid":(\d+)') { [int]$Matches[1] } # a file alone outlives its process, an open one does not
             if ($hv.full -or $try -or -not $owner -or (Get-Process -Id $owner -ErrorAction SilentlyContinue)) { hvHalt 'locked' }
             Remove-Item -LiteralPath $file
@@ -215,13 +215,12 @@ function hvOpen { # takes the lock and begins the journal
     }
 }
 function hvBatch($b) {
-    $hv.change = $b.mode -eq 'change'; $hv.steps = @{}; $hv.buffer = ''; $hv.why = ''; $hv.lock = $null
+    $hv.change = $b.mode -eq 'change'; $hv.steps = @{}; $hv.buffer = ''; $hv.why = ''; $hv.held = ''; $hv.lock = $null
     $hv.stop = Join-Path $hv.home "$($hv.id).stop"; $hv.journal = Join-Path $hv.journals "$($hv.id).jsonl"
     $hv.deadline = [datetime]::UtcNow.AddSeconds([int]$b.deadline_s); $known = $hv.change -and (Test-Path -LiteralPath $hv.journal)
     if ($known -or $hv.seen[$hv.id]) { return hvFrame 'refused' ',"code":"duplicate","why":"this batch was here before"' }
     try {
-        if ($hv.change) { hvOpen }
-        $hv.seen[$hv.id] = $true; hvFrame 'accepted'
+        if ($hv.change) { hvOpen }; $hv.seen[$hv.id] = $true; $hv.hold = -not $hv.change; hvFrame 'accepted'
         foreach ($step in $b.steps) { hvStep $step }
         hvFrame 'end' ",""ok"":$(hvJson ($hv.steps.Count -eq $b.steps.Count))"
     } catch {
@@ -229,7 +228,7 @@ function hvBatch($b) {
         elseif ($hv.why) { hvFrame 'refused' ",""code"":""locked"",""why"":""another apply is running"",""holder"":$(hvText $hv.holder)" }
         else { hvFrame 'refused' ",""code"":""journal"",""why"":$(hvText "the journal cannot be written: $_")" }
     } finally {
-        if ($hv.lock -and $hv.full) { $hv.lock.Dispose() } elseif ($hv.lock) { Remove-Item -LiteralPath $hv.lock }
+        $hv.hold = $false; if ($hv.lock -and $hv.full) { $hv.lock.Dispose() } elseif ($hv.lock) { Remove-Item -LiteralPath $hv.lock }
         if (Test-Path -LiteralPath $hv.stop) { Remove-Item -LiteralPath $hv.stop }
     }
 }

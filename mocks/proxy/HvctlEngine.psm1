@@ -155,6 +155,7 @@ function ToWire($v) {
     elseif ($v -is [switch]) { $v.IsPresent }
     elseif ($v -is [timespan]) { @{ s = $v.Ticks } }
     elseif ($v -is [datetime]) { @{ d = $v.ToUniversalTime().ToString('o') } }
+    elseif ($v -is [decimal] -and $v -eq [math]::Truncate($v)) { [bigint]$v }
     elseif ($v -is [guid] -or $v -is [version] -or $v -is [uri] -or $v -is [char]) { "$v" }
     elseif ($v -is [Collections.IDictionary]) { @{ m = @(foreach ($k in $v.Keys) { , @("$k", (ToWire $v[$k])) }) } }
     elseif ($v -is [PSCustomObject] ) { @{ h = $v.__handle } }
@@ -191,11 +192,13 @@ function EnumOf($type, $name, $number) {
     }
     # One that the contract does not know: made for this value alone, so that it prints as it should.
     $key = "$type#$name"
+    $names = @($name -split ', ')
     if (-not $types.ContainsKey($key)) {
-        $members = @(foreach ($n in $name -split ', ') { , @($n, 0) })
-        $types[$key] = NewEnum $typeModule @{ name = "Hvctl.Values.E$($types.Count)"; members = $members }
+        $bit = 1
+        $members = @(foreach ($n in $names) { , @($n, $bit); $bit *= 2 })
+        $types[$key] = NewEnum $typeModule @{ name = "Hvctl.Values.E$($types.Count)"; members = $members; flags = $true }
     }
-    [enum]::ToObject($types[$key], 0)
+    [enum]::ToObject($types[$key], [int][math]::Pow(2, $names.Count) - 1)
 }
 $script:getter = { throw 'this getter throws' }
 function ThingOf($w) {

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from mocks.command import class_of
 from mocks.objects import (
     THROWS,
     EnumValue,
@@ -19,10 +20,10 @@ from mocks.objects import (
     TimeSpan,
 )
 
-_NAMES = """Get-VM Set-VM New-VM Stop-VM Get-VMHost Get-VMNetworkAdapter Get-VHD Get-VMFirmware Set-VMFirmware Get-Odd
-Get-Gone Test-Break Test-Continue Test-Exit Test-Prompt Test-Noise Get-Many Test-Swallow Test-Throw Test-Stop"""
-ALLOW = dict.fromkeys(_NAMES.split(), "Hyper-V")
-COMMANDS = "Microsoft.HyperV.PowerShell.Commands"
+_UGLY = """Get-Odd Set-Odd Get-Many Test-Break Test-Continue Test-Exit Test-Throw Test-Stop Test-Hang Test-Swallow
+Test-Prompt Test-Mandatory Test-Consent Test-Noise Test-Alias Test-Absent"""
+_REAL = "Get-VM Set-VM New-VM Stop-VM Get-VMHost Get-VMNetworkAdapter Get-VHD Set-VMFirmware"
+ALLOW = dict.fromkeys(_REAL.split(), "Hyper-V") | dict.fromkeys(_UGLY.split(), "Ugly") | {"Get-Gone": "NoSuchModule"}
 VIRTUALIZATION = "Microsoft.HyperV.PowerShell.VirtualizationException"
 RUNNING = EnumValue("Microsoft.HyperV.PowerShell.VMState", "Running", 2)
 OFF = EnumValue("Microsoft.HyperV.PowerShell.VMState", "Off", 3)
@@ -44,7 +45,7 @@ class Clock:
 def refusal(word: str, cmdlet: str, message: str, hresult: int = -2146233088, category: str = "") -> ErrorRecord:
     chain = ((VIRTUALIZATION, -2146233088, message), ("System.Exception", hresult, "inner"))
     category = category or {"InvalidParameter": "InvalidArgument", "Unspecified": "NotSpecified"}.get(word, word)
-    return ErrorRecord(f"{word},{COMMANDS}.{cmdlet.replace('-', '')}", category, message, chain, "")
+    return ErrorRecord(f"{word},{class_of(cmdlet, True)}", category, message, chain, "")
 
 
 class SmallHost:
@@ -135,6 +136,9 @@ class SmallHost:
                 for n in range(params["Count"])
             ]
         )
+
+    def set_odd(self, params: Mapping[str, Any]) -> Outcome:
+        return Outcome(objects=["text", 5, RUNNING, None])
 
     def get_odd(self, params: Mapping[str, Any]) -> Outcome:
         return Outcome(objects=[ODD])
