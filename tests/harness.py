@@ -101,7 +101,9 @@ def _applied(data: dict[str, Any], plan: Plan, found: list[Resource], transport:
         return [*wrong, f"not seen afterwards: {report.error}"]
     left = [a for a in report.after.actions if a.differs or a.verb == "unknown"]
     undone = {a.address for a in plan.actions if a.undone or a.remarks}
-    surprising = left if "calls" in data and not data.get("blocked") else [a for a in left if a.address not in undone]
+    surprising = (
+        left if not data.get("blocked") and not data.get("problems") else [a for a in left if a.address not in undone]
+    )
     wrong += [f"left after apply: {' '.join(a.address)}: {a.verb} {[(x.field, x.now, x.wanted) for x in a.lines]}"
               f" {[r.message for r in a.remarks]}" for a in surprising]  # fmt: skip
     if report.after.steps:

@@ -208,7 +208,8 @@ def _hint(word: str, candidates: Any) -> str:
 # --- annotated types ---------------------------------------------------------------------------------------------
 
 
-def _flag(value: Any) -> Any:
+def as_flag(value: Any) -> Any:
+    """Yes and no in words; anything else as it is."""
     words = {"yes": True, "on": True, "true": True, "no": False, "off": False, "false": False}
     return words.get(value.casefold(), value) if isinstance(value, str) else value
 
@@ -230,7 +231,7 @@ def _mac(value: Any) -> Any:
     return bare
 
 
-Flag = Annotated[bool, BeforeValidator(_flag)]
+Flag = Annotated[bool, BeforeValidator(as_flag)]
 Size = Annotated[int, BeforeValidator(lambda v: _amount(v, _SIZES, "size", "60GB"))]
 Rate = Annotated[int, BeforeValidator(lambda v: _amount(v, _RATES, "rate", "1Gbps"))]
 Seconds = Annotated[int, BeforeValidator(lambda v: _amount(v, _TIMES, "time", "90s or 5m"))]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from hvctl.call import Call, Row, Value
 from hvctl.contract import OS, at_least
 from hvctl.facts import Facts
 from hvctl.kinds._host import HOST, host_row
 from hvctl.kinds._limits import version_at_least, vm_limit
-from hvctl.kinds._types import FOLD, MB, SIZE, Size, multiple_of, shown_size
+from hvctl.kinds._types import FOLD, MB, SIZE, Size, as_flag, multiple_of, shown_size
 from hvctl.kinds._vm import ALL_VMS, VmPart, made_as, power
 from hvctl.resource import Change, Fields, Finding, Plain, Setting, State, properties
 
@@ -43,15 +44,21 @@ class Dynamic(Fields):
     buffer: Annotated[int | None, Field(ge=5, le=2000), Setting("Buffer")] = None
 
 
+def _section(value: Any) -> Any:
+    """Yes means the section with nothing in it."""
+    said = as_flag(value)
+    return {} if said is True else said
+
+
 class Memory(VmPart):
-    """Memory. `dynamic: false` is static memory; a section under `dynamic` turns dynamic memory on."""
+    """Memory. `dynamic: false` is static memory; `dynamic: true` or a section under it is dynamic memory."""
 
     kind: ClassVar[str] = "memory"
     section: ClassVar[str] = "memory"
     setter: ClassVar[str] = "Set-VMMemory"
 
     startup: Annotated[Memory2MB | None, Field(ge=32 * MB), Setting("Startup", "StartupBytes", SIZE)] = None
-    dynamic: Dynamic | Literal[False] | None = None
+    dynamic: Annotated[Dynamic | Literal[False] | None, BeforeValidator(_section)] = None
     priority: Annotated[int | None, Field(ge=0, le=100), Setting("Priority")] = None
     maximum_per_numa_node: Annotated[
         Memory2MB | None,
@@ -131,16 +138,14 @@ class Memory(VmPart):
                 self.startup or stored["Startup"],
                 dynamic.maximum or stored["Maximum"],
             ):
-                written = found.field in self.wanted()
-                yield (
-                    found
-                    if written
-                    else Finding(
-                        "startup" if self.startup else "dynamic",
-                        found.message,
-                        "write the dynamic section's bounds too",
-                    )
-                )
+                yield self._at_its_field(found, changes)
+
+    def _at_its_field(self, found: Finding, changes: tuple[Change, ...]) -> Finding:
+        if any(c.field == "dynamic" for c in changes):
+            return replace(found, field="")  # the toggle and the amounts go in one call, or not at all
+        if found.field in self.wanted():
+            return found
+        return Finding("startup", found.message, "write the bound in the dynamic section too")
 
     def _dynamic(self, stored: Any) -> bool:
         return bool(stored["DynamicMemoryEnabled"]) if self.dynamic is None else self.dynamic is not False
