@@ -48,6 +48,7 @@ class VM(Resource):
     kind: ClassVar[str] = "vm"
     section: ClassVar[str] = "vms"
     many: ClassVar[bool] = True
+    after: ClassVar[tuple[str, ...]] = ("host", "switch", "host_network_adapter")
     setter: ClassVar[str] = "Set-VM"
     odd: ClassVar[frozenset[str]] = frozenset({"path", "state", "generation", "version", "resource_metering"})
 
@@ -209,7 +210,7 @@ class VM(Resource):
         return (found - {"online"}) or frozenset({"online"})
 
     def _state_impacts(self, now: str, wanted: str) -> frozenset[Impact]:
-        if wanted == "running" or (wanted == "paused" and now != "running"):
+        if now == "off" or wanted == "running" or (wanted == "paused" and now == "saved"):
             return frozenset({"online"})
         lost: frozenset[Impact] = frozenset({"restart"})
         if now == "saved" or (self.stop_method == "turn_off" and wanted == "off"):
@@ -221,6 +222,8 @@ class VM(Resource):
             return "there is no way back to an older version"
         if field == "state" and now == "saved" and wanted == "off":
             return "the saved memory is discarded"
+        if field == METERING and not wanted:
+            return "what was measured so far is discarded"
         return ""
 
     def summary(self) -> str:
