@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 
 from hvctl.call import Transport
 from hvctl.contract import VERSIONS, contract
@@ -37,9 +38,10 @@ def real_connect(connection: Connection, wire: Wire) -> Transport:
         verify=connection.verify,
         ca_path=connection.ca_path,
     )
-    return WinRM(address, allow=_allowed(), guard=wire.guard, on_wire=wire.on_wire)
+    return WinRM(address, allow=allowed(), guard=wire.guard, on_wire=wire.on_wire)
 
 
-def _allowed() -> dict[str, str]:
+@cache
+def allowed() -> dict[str, str]:
     """Every cmdlet that some version of Windows has and hvctl knows → its module; what the runner may call."""
     return {name: contract(os).module_of(name) for os in VERSIONS for name in contract(os).cmdlets}

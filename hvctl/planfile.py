@@ -133,6 +133,8 @@ def _wishes(data: Sequence[Mapping[str, Any]]) -> list[Resource]:
         wish = kind_named(item["kind"]).model_validate(item["data"])
         wish.placed(place, made[item["owner"]] if item["owner"] is not None else None)
         made.append(wish)
+    for wish in made:
+        wish.acquainted(tuple(made))
     return made
 
 

@@ -137,6 +137,9 @@ def wishes(plays: Iterable[Play], variables: Mapping[str, Any]) -> tuple[list[Re
         for section, kind in sections(None).items():
             if section in data:
                 found += maker.section(kind, data[section], (*play.path, section), None)
+    peers = tuple(found)
+    for wish in found:
+        wish.acquainted(peers)
     return found, [*problems, *_twice(found)]
 
 
@@ -220,10 +223,7 @@ def _inside(loc: Sequence[int | str], data: Any) -> Path:
     """The part of an error's location that is in the data (unions put type names into it)."""
     path: list[int | str] = []
     for part in loc:
-        if isinstance(data, dict) and part in data:
-            data = data[part]
-            path.append(part)
-        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
+        if (isinstance(data, dict) and part in data) or (isinstance(data, list) and isinstance(part, int) and part < len(data)):
             data = data[part]
             path.append(part)
     return tuple(path)

@@ -239,6 +239,7 @@ class Resource(Fields):
     _owner: Resource | None = PrivateAttr(default=None)
     _parts: tuple[Resource, ...] = PrivateAttr(default=())
     _place: Place | None = PrivateAttr(default=None)
+    _peers: tuple[Resource, ...] = PrivateAttr(default=())
 
     # --- identity ---------------------------------------------------------------------------------------
 
@@ -260,6 +261,16 @@ class Resource(Fields):
         return self._parts
 
     @property
+    def peers(self) -> tuple[Resource, ...]:
+        """Everything that is wished for the same host, itself included."""
+        return self._peers
+
+    def peer(self, kind: str, key: str) -> Resource | None:
+        """What the playbook wishes of another thing, by its name; None if it says nothing about it."""
+        found = (p for p in self._peers if p.kind == kind and p.owner is None)
+        return next((p for p in found if p.key().casefold() == key.casefold()), None)
+
+    @property
     def place(self) -> Place:
         if self._place is None:
             raise ValueError(f"{self.kind} {self.key()} was not placed")
@@ -270,6 +281,10 @@ class Resource(Fields):
         self._place, self._owner = place, owner
         if owner is not None:
             owner._parts = (*owner._parts, self)
+
+    def acquainted(self, peers: tuple[Resource, ...]) -> None:
+        """Told once, when all wishes for the host are known."""
+        self._peers = peers
 
     def address(self) -> Address:
         above = (self.owner.key(),) if self.owner else ()

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, UndefinedError, meta
-from jinja2.nativetypes import NativeEnvironment, NativeTemplate
 from jinja2.exceptions import SecurityError
+from jinja2.nativetypes import NativeEnvironment, NativeTemplate
 from jinja2.sandbox import SandboxedEnvironment
 
 from hvctl.call import Secret

@@ -18,6 +18,7 @@ from typing import Any
 
 import yaml
 
+from mocks.bench import bench
 from mocks.clock import Clock
 from mocks.host import SimulatedHost
 from mocks.tls import make_authority
@@ -40,16 +41,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     invoke.add_argument("host")
     invoke.add_argument("cmdlet")
     invoke.add_argument("parameters", nargs="*", metavar="NAME=VALUE")
-    bench = verbs.add_parser("bench", help="what plans cost, beside the same job done naively")
-    bench.add_argument("--quick", action="store_true", help="few hosts, for trying it out")
+    measure = verbs.add_parser("bench", help="what plans cost, beside the same job done naively")
+    measure.add_argument("--quick", action="store_true", help="few hosts, for trying it out")
     args = parser.parse_args(argv)
     if args.verb == "run":
         return _run(args.inventory, [w for w in args.command if w != "--"] or ["sh"], args.speed)
     if args.verb == "invoke":
         return _invoke(args.host, args.cmdlet, args.parameters)
-    from mocks.bench import bench as run_bench  # noqa: PLC0415 - only here: it needs all of hvctl
-
-    return run_bench(quick=args.quick)
+    return bench(quick=args.quick)
 
 
 # --- run -----------------------------------------------------------------------------------------------------------

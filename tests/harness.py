@@ -21,7 +21,7 @@ from hvctl.source import ConfigError, Problem, load_text
 from mocks.host import SimulatedHost
 
 CASES = Path(__file__).parent / "cases"
-KEYS = {"os", "host", "playbook", "allow", "calls", "problems", "blocked", "engine", "note"}
+KEYS = {"os", "host", "playbook", "allow", "calls", "problems", "blocked", "failed", "engine", "note"}
 Serve = Callable[[SimulatedHost], Transport]
 
 
@@ -105,6 +105,9 @@ def _applied(data: dict[str, Any], plan: Plan, found: list[Resource], transport:
     report = apply_plan(plan, found, transport)
     if isinstance(report, list):
         return [f"refused: {report}"]
+    if "failed" in data:
+        failed = [str(r.failure) for r in report.results if r.status == "failed"]
+        return _texts_differ(data["failed"], failed) + ["not told"] * (not report.failed)
     wrong = [f"{r.status}: {r.step.task.call}: {r.failure or r.why}" for r in report.results if r.status != "ok"]
     if report.after is None:
         return [*wrong, f"not seen afterwards: {report.error}"]

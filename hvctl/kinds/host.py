@@ -1,0 +1,117 @@
+"""Settings of the Hyper-V host itself (domain 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from hvctl.call import Call, Row, Value
+from hvctl.contract import OS
+from hvctl.facts import Facts
+from hvctl.kinds._drives import file_query, there
+from hvctl.kinds._host import HOST, host_row
+from hvctl.kinds._types import MAC, PATH, SECONDS, Flag, MacAddress, Seconds, WindowsPath, Words
+from hvctl.resource import Change, Fields, Finding, Impact, Resource, Setting, State, Step, properties
+
+AUTHENTICATION = Words(credssp="CredSSP", kerberos="Kerberos")
+PERFORMANCE = Words(tcp_ip="TCPIP", compression="Compression", smb="SMB")
+
+
+class LiveMigration(Fields):
+    """Live migration of VMs to and from this host."""
+
+    enabled: Annotated[Flag | None, Setting("VirtualMachineMigrationEnabled")] = None
+    authentication: Annotated[
+        str | None, AUTHENTICATION, Setting("VirtualMachineMigrationAuthenticationType", codec=AUTHENTICATION)
+    ] = None
+    performance: Annotated[
+        str | None, PERFORMANCE, Setting("VirtualMachineMigrationPerformanceOption", codec=PERFORMANCE)
+    ] = None
+    any_network: Annotated[Flag | None, Setting("UseAnyNetworkForMigration")] = None
+    maximum: Annotated[int | None, Field(ge=0), Setting("MaximumVirtualMachineMigrations")] = None
+
+
+class Host(Resource):
+    """The host's own settings; always there. `numa_spanning` takes effect when the vmms service restarts."""
+
+    kind: ClassVar[str] = "host"
+    section: ClassVar[str] = "host"
+    setter: ClassVar[str] = "Set-VMHost"
+    odd: ClassVar[frozenset[str]] = frozenset({"live_migration.enabled"})
+
+    virtual_machine_path: Annotated[WindowsPath | None, Setting("VirtualMachinePath", codec=PATH)] = None
+    virtual_hard_disk_path: Annotated[WindowsPath | None, Setting("VirtualHardDiskPath", codec=PATH)] = None
+    mac_address_minimum: Annotated[MacAddress | None, Setting("MacAddressMinimum", codec=MAC)] = None
+    mac_address_maximum: Annotated[MacAddress | None, Setting("MacAddressMaximum", codec=MAC)] = None
+    numa_spanning: Annotated[Flag | None, Setting("NumaSpanningEnabled")] = None
+    enhanced_session_mode: Annotated[Flag | None, Setting("EnableEnhancedSessionMode")] = None
+    resource_metering_save_interval: Annotated[
+        Seconds | None, Field(ge=3600, le=86_400), Setting("ResourceMeteringSaveInterval", codec=SECONDS)
+    ] = None
+    maximum_storage_migrations: Annotated[int | None, Field(ge=0), Setting("MaximumStorageMigrations")] = None
+    live_migration: LiveMigration = Field(default_factory=LiveMigration)
+
+    @property
+    def _folders(self) -> dict[str, str]:
+        written = (
+            ("virtual_machine_path", self.virtual_machine_path),
+            ("virtual_hard_disk_path", self.virtual_hard_disk_path),
+        )
+        return {field: path for field, path in written if path}
+
+    def rules(self, os: OS) -> Iterator[Finding]:
+        low, high = self.mac_address_minimum, self.mac_address_maximum
+        if low and high and high < low:
+            yield Finding("mac_address_maximum", "the highest address is below the lowest", "exchange them")
+
+    @classmethod
+    def survey(cls) -> tuple[Call, ...]:
+        return (Call("Get-VMHost", select=properties(cls, *HOST.select)),)
+
+    def queries(self) -> tuple[Call, ...]:
+        return (*self.survey(), *(file_query(path) for path in self._folders.values()))
+
+    def row(self, facts: Facts) -> Row:
+        return host_row(facts)
+
+    def actual(self, facts: Facts) -> State | None:
+        return self.read_settings(self.row(facts))
+
+    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
+        changed = {c.field for c in changes}
+        for field, path in self._folders.items():
+            # The error of Set-VMHost would come at apply only (domain 2).
+            if field in changed and not there(path, facts):
+                yield Finding(field, f"there is no folder {path} on the host", "make it, or correct the path")
+        row = self.row(facts)
+        low = self.mac_address_minimum or str(row.get("MacAddressMinimum") or "")
+        high = self.mac_address_maximum or str(row.get("MacAddressMaximum") or "")
+        if changed & {"mac_address_minimum", "mac_address_maximum"} and low and high and high < low:
+            field = "mac_address_maximum" if self.mac_address_maximum else "mac_address_minimum"
+            yield Finding(field, f"the host's range would be {low} to {high}", "write both ends")
+
+    def note(self, field: str, now: Any, wanted: Any, facts: Facts) -> str:
+        return "takes effect when the vmms service restarts" if field == "numa_spanning" else ""
+
+    def impacts(self, field: str, now: Any, wanted: Any, facts: Facts) -> frozenset[Impact]:
+        return frozenset({"online"})
+
+    def arguments(self, changes: tuple[Change, ...]) -> dict[str, Value]:
+        return super().arguments(tuple(c for c in changes if c.field != "live_migration.enabled"))
+
+    def update(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Step]:
+        arguments = self.arguments(changes)
+        row = self.row(facts)
+        # The two ends of the range are given together (domain 2).
+        for name, other in (("MacAddressMinimum", "MacAddressMaximum"), ("MacAddressMaximum", "MacAddressMinimum")):
+            if name in arguments and other not in arguments:
+                arguments[other] = str(row[other])
+        fields = tuple(c.field for c in changes if c.field != "live_migration.enabled")
+        if arguments:
+            yield Step(Call(self.setter, arguments), "set the host", fields)
+        for change in changes:
+            if change.field == "live_migration.enabled":
+                verb = "Enable" if change.wanted else "Disable"
+                yield Step(Call(f"{verb}-VMMigration"), f"{verb.lower()} live migration", (change.field,))

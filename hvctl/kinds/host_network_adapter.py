@@ -1,0 +1,97 @@
+"""Virtual network adapters of the management OS (domain 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar, Literal
+
+from hvctl.call import Call, Ref, Row
+from hvctl.contract import OS
+from hvctl.facts import Facts
+from hvctl.kinds._network import ADDRESSES, HOST_ADAPTERS, SWITCHES, Adapter, carries_addresses, vlan_of
+from hvctl.kinds._types import FOLD
+from hvctl.resource import MISSING, Address, Change, Finding, HeldBackError, Impact, State, Step, properties
+
+
+class HostNetworkAdapter(Adapter):
+    """A virtual adapter of the host itself. The one that `allow_management_os` makes belongs to its switch."""
+
+    kind: ClassVar[str] = "host_network_adapter"
+    section: ClassVar[str] = "host_network_adapters"
+    many: ClassVar[bool] = True
+    after: ClassVar[tuple[str, ...]] = ("switch",)
+
+    ensure: Literal["present", "absent"] = "present"
+
+    def rules(self, os: OS) -> Iterator[Finding]:
+        yield from self.adapter_rules(os)
+        if not self.switch and not self.absent:
+            yield Finding("name", f"{self.name} has no switch", "write the switch it is on")
+
+    def requires(self) -> tuple[Address, ...]:
+        return (("switch", self.switch),) if self.switch else ()
+
+    @classmethod
+    def survey(cls) -> tuple[Call, ...]:
+        selected = properties(cls, *HOST_ADAPTERS.select)
+        return (Call("Get-VMNetworkAdapter", HOST_ADAPTERS.params, selected), SWITCHES, ADDRESSES)
+
+    def queries(self) -> tuple[Call, ...]:
+        return self.survey()
+
+    def row(self, facts: Facts) -> Row | None:
+        rows = facts.of_key(HOST_ADAPTERS, "Name", self.name)
+        if len(rows) > 1:
+            raise HeldBackError(f"the host has {len(rows)} adapters named {self.name}", "rename or remove one")
+        return rows[0] if rows else None
+
+    def wanted(self) -> State:
+        return {**super().wanted(), **({"switch": self.switch} if self.switch else {})}
+
+    def actual(self, facts: Facts) -> State | None:
+        row = self.row(facts)
+        if row is None:
+            return None
+        vlan = vlan_of(row) if "VlanSetting.OperationMode" in row else MISSING
+        return {**self.read_settings(row), "switch": row["SwitchName"] or None, "vlan": vlan}
+
+    def same(self, field: str, now: Any, wanted: Any) -> bool:
+        return FOLD.same(now, wanted) if field == "switch" else super().same(field, now, wanted)
+
+    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
+        if self.absent:
+            return
+        yield from self.adapter_findings(self.row(facts), facts)
+        if any(c.field == "switch" and c.now is not None for c in changes):
+            yield Finding("switch", "an adapter of the management OS cannot change its switch",
+                          "remove it and add it on the other switch")  # fmt: skip
+
+    def _costs(self, facts: Facts) -> frozenset[Impact]:
+        """Windows names its interface vEthernet (NAME); one with addresses may be hvctl's own way in."""
+        found: frozenset[Impact] = frozenset({"disconnect"})
+        return found | {"management"} if carries_addresses(f"vEthernet ({self.name})", facts) else found
+
+    def impacts(self, field: str, now: Any, wanted: Any, facts: Facts) -> frozenset[Impact]:
+        return self._costs(facts) if field in ("vlan", "switch") else frozenset({"online"})
+
+    def remove_impacts(self, facts: Facts) -> frozenset[Impact]:
+        return self._costs(facts)
+
+    def ref(self) -> Ref:
+        return Ref(Call("Get-VMNetworkAdapter", {"ManagementOS": True}), {"Name": self.name})
+
+    def create(self, facts: Facts) -> Iterator[Step]:
+        params: dict[str, Any] = {"ManagementOS": True, "Name": self.name, "SwitchName": self.switch}
+        what = f"adapter {self.name} of the host"
+        added = Step(Call("Add-VMNetworkAdapter", params), f"add {what}", ("switch",))
+        yield added
+        rest = tuple(c for c in self.as_changes(facts) if c.field != "switch")
+        for step in self.adapter_steps(rest, self.ref(), what):
+            yield Step(step.call, step.text, step.because, needs=(added,))
+
+    def update(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Step]:
+        yield from self.adapter_steps(changes, self.ref(), f"adapter {self.name} of the host")
+
+    def remove(self, facts: Facts) -> Iterator[Step]:
+        call = Call("Remove-VMNetworkAdapter", {"VMNetworkAdapter": self.ref()})
+        yield Step(call, f"remove adapter {self.name} of the host", ("ensure",))

@@ -1,0 +1,250 @@
+"""The network adapters of a VM (domain 9)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field
+
+from hvctl.call import Call, Ref, Row
+from hvctl.contract import OS, at_least
+from hvctl.facts import Facts
+from hvctl.kinds._limits import limit
+from hvctl.kinds._network import SWITCHES, VM_ADAPTERS, Adapter, vlan_of
+from hvctl.kinds._types import FOLD, MAC, NOT, ON_OFF, Flag, Words, bare_mac
+from hvctl.kinds._vm import VMS, check_steady, generation, off_impacts, power, vm_ref, vm_row
+from hvctl.resource import (
+    MISSING,
+    Address,
+    Change,
+    Finding,
+    HeldBackError,
+    Impact,
+    Resource,
+    Setting,
+    State,
+    Step,
+    properties,
+)  # fmt: skip
+
+MODERATION = Words(default="Default", adaptive="Adaptive", off="Off", low="Low", medium="Medium", high="High")
+_ODD = ("switch", "mac_address", "legacy", "vlan")
+
+
+def _mac(value: Any) -> Any:
+    if value is None or (isinstance(value, str) and value.casefold() == "dynamic"):
+        return "dynamic" if value else value
+    bare = bare_mac(str(value))
+    if len(bare) != 12 or any(c not in "0123456789ABCDEF" for c in bare):
+        raise ValueError(
+            f"{value!r} is no MAC address; write dynamic, or twelve hex digits such as '00-15-5D-01-02-03'"
+        )
+    if int(bare[:2], 16) & 1 or not int(bare, 16):
+        # Refused as "Failed to modify device" (vagrant#11681).
+        raise ValueError(f"{value!r} is a multicast or empty address; its first byte must be even")
+    return bare
+
+
+class NetworkAdapter(Adapter):
+    """A network adapter, found by its name within the VM. `switch: null` disconnects it."""
+
+    kind: ClassVar[str] = "network_adapter"
+    section: ClassVar[str] = "network_adapters"
+    within: ClassVar[str | None] = "vm"
+    many: ClassVar[bool] = True
+    after: ClassVar[tuple[str, ...]] = ("memory", "processor")
+
+    ensure: Literal["present", "absent"] = "present"
+    legacy: Flag | None = None
+    mac_address: Annotated[str | None, BeforeValidator(_mac)] = None
+    device_naming: Annotated[Flag | None, Setting("DeviceNaming", codec=ON_OFF)] = None
+    iov_weight: Annotated[int | None, Field(ge=0, le=100), Setting("IovWeight")] = None
+    iov_queue_pairs: Annotated[int | None, Field(ge=1), Setting("IovQueuePairsRequested")] = None
+    iov_interrupt_moderation: Annotated[str | None, MODERATION, Setting("IovInterruptModeration", codec=MODERATION)] = (
+        None
+    )
+    ipsec_offload_maximum: Annotated[
+        int | None, Field(ge=0), Setting("IPsecOffloadMaxSA", "IPsecOffloadMaximumSecurityAssociation")
+    ] = None
+    dynamic_ip_address_limit: Annotated[int | None, Field(ge=0), Setting("DynamicIPAddressLimit")] = None
+    vrss: Annotated[Flag | None, Setting("VrssEnabledRequested", "VrssEnabled")] = None
+    vmmq: Annotated[Flag | None, Setting("VmmqEnabledRequested", "VmmqEnabled")] = None
+    protected_network: Annotated[Flag | None, Setting("ClusterMonitored", "NotMonitoredInCluster", NOT)] = None
+    resource_pool: Annotated[str | None, Setting("PoolName", "ResourcePoolName", FOLD)] = None
+    test_replica_switch: Annotated[str | None, Setting("TestReplicaSwitchName", codec=FOLD)] = None
+
+    @property
+    def vm(self) -> Resource:
+        if self.owner is None:
+            raise ValueError("an adapter stands outside a VM")
+        return self.owner
+
+    # --- rules -----------------------------------------------------------------------------------------------------
+
+    def rules(self, os: OS) -> Iterator[Finding]:
+        yield from self.adapter_rules(os)
+        if self.legacy and getattr(self.vm, "generation", None) == 2:
+            yield Finding("legacy", "a generation 2 VM has no legacy adapters", "remove legacy")
+
+    @classmethod
+    def rules_together(cls, wishes: tuple[Resource, ...], os: OS) -> Iterator[tuple[Resource, Finding]]:
+        """Maximums per VM (domain 21)."""
+        owners = {id(w.owner): w.owner for w in wishes if w.owner is not None}
+        for vm in owners.values():
+            own = [w for w in wishes if w.owner is vm and not w.absent]
+            legacy = [w for w in own if getattr(w, "legacy", False)]
+            most = limit(f"network adapters, generation {getattr(vm, 'generation', None) or 1}", os)
+            if len(own) - len(legacy) > most:
+                yield own[-1], Finding("", f"more than {most} adapters in one VM", f"wish for at most {most}")
+            if len(legacy) > limit("legacy network adapters", os):
+                yield legacy[-1], Finding("legacy", "more than 4 legacy adapters in one VM", "wish for at most 4")
+
+    def requires(self) -> tuple[Address, ...]:
+        return (("switch", self.switch),) if self.switch else ()
+
+    # --- looking ---------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def survey(cls) -> tuple[Call, ...]:
+        return (Call("Get-VMNetworkAdapter", VM_ADAPTERS.params, properties(cls, *VM_ADAPTERS.select)), SWITCHES)
+
+    def queries(self) -> tuple[Call, ...]:
+        return (VMS, *self.survey())
+
+    def row(self, facts: Facts) -> Row | None:
+        vm = vm_row(self.vm.key(), facts)
+        if vm is None:
+            return None
+        own = facts.of_key(VM_ADAPTERS, "VMId", vm["Id"])
+        named = [r for r in own if str(r["Name"]).casefold() == self.name.casefold()]
+        if len(named) > 1:
+            # Every cmdlet by name would change all of them (domain 9.1).
+            raise HeldBackError(f"{self.vm.key()} has {len(named)} adapters named {self.name}", "rename or remove one")
+        return named[0] if named else None
+
+    def wanted(self) -> State:
+        found = dict(super().wanted())
+        if "switch" in self.model_fields_set:
+            found["switch"] = self.switch
+        if self.mac_address is not None:
+            found["mac_address"] = self.mac_address
+        if self.legacy is not None:
+            found["legacy"] = self.legacy
+        return found
+
+    def actual(self, facts: Facts) -> State | None:
+        row = self.row(facts)
+        if row is None:
+            return None
+        dynamic = row["DynamicMacAddressEnabled"]
+        return {
+            **self.read_settings(row),
+            "switch": row["SwitchName"] or None,
+            "vlan": vlan_of(row) if "VlanSetting.OperationMode" in row else MISSING,
+            "mac_address": "dynamic" if dynamic else row["MacAddress"],
+            "legacy": bool(row["IsLegacy"]),
+        }
+
+    def same(self, field: str, now: Any, wanted: Any) -> bool:
+        codec = {"switch": FOLD, "mac_address": MAC}.get(field)
+        return codec.same(now, wanted) if codec else super().same(field, now, wanted)
+
+    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
+        vm = vm_row(self.vm.key(), facts)
+        if vm is not None and (changes or self.absent):
+            check_steady(self.vm.key(), vm)
+        if self.absent:
+            return
+        yield from self.adapter_findings(self.row(facts), facts)
+        for change in changes:
+            if change.field == "legacy" and change.now is not None:
+                yield Finding("legacy", "an adapter stays legacy or not", "remove it and add one under another name")
+        if self.legacy and vm is not None and generation(vm) == 2:
+            yield Finding(
+                "legacy", f"{self.vm.key()} is of generation 2, which has no legacy adapters", "remove legacy"
+            )
+
+    # --- changing --------------------------------------------------------------------------------------------------
+
+    def _plugs_off(self, facts: Facts, legacy: bool) -> bool:
+        """Adapters come and go live on generation 2 from 2016 on, legacy ones never (domain 9.1)."""
+        vm = vm_row(self.vm.key(), facts)
+        return vm is not None and (legacy or generation(vm) == 1 or not at_least(facts.os, "2016"))
+
+    def _up(self, facts: Facts) -> bool:
+        return power(vm_row(self.vm.key(), facts)) in ("Running", "Paused")
+
+    def impacts(self, field: str, now: Any, wanted: Any, facts: Facts) -> frozenset[Impact]:
+        if field == "mac_address":
+            return off_impacts(self.vm, facts)
+        if field in ("switch", "vlan"):
+            return frozenset({"disconnect"}) if self._up(facts) and (field == "vlan" or now) else frozenset({"online"})
+        return frozenset({"online"})
+
+    def create_impacts(self, facts: Facts) -> frozenset[Impact]:
+        return off_impacts(self.vm, facts) if self._plugs_off(facts, bool(self.legacy)) else frozenset({"online"})
+
+    def remove_impacts(self, facts: Facts) -> frozenset[Impact]:
+        row = self.row(facts)
+        if self._plugs_off(facts, bool(row and row["IsLegacy"])):
+            return off_impacts(self.vm, facts)
+        return frozenset({"disconnect"}) if self._up(facts) else frozenset({"online"})
+
+    def ref(self, facts: Facts) -> Ref:
+        return Ref(Call("Get-VMNetworkAdapter", {"VM": vm_ref(self.vm.key(), facts)}), {"Name": self.name})
+
+    @property
+    def _what(self) -> str:
+        return f"adapter {self.name} of {self.vm.key()}"
+
+    def create(self, facts: Facts) -> Iterator[Step]:
+        params: dict[str, Any] = {"VM": vm_ref(self.vm.key(), facts), "Name": self.name}
+        if self.switch:
+            params["SwitchName"] = self.switch
+        if self.legacy:
+            params["IsLegacy"] = True
+        if self.mac_address and self.mac_address != "dynamic":
+            params["StaticMacAddress"] = self.mac_address
+        off = self._plugs_off(facts, bool(self.legacy))
+        added = Step(Call("Add-VMNetworkAdapter", params), f"add {self._what}", _ODD[:3], off=off)
+        yield added
+        rest = tuple(c for c in self.as_changes(facts) if c.field not in _ODD[:3])
+        for step in self.adapter_steps(rest, self.ref(facts), self._what):
+            yield Step(step.call, step.text, step.because, needs=(added,), off=off)
+
+    def update(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Step]:
+        adapter = self.ref(facts)
+        fields = {c.field for c in changes}
+        connected: tuple[Step, ...] = ()
+        if "switch" in fields:
+            call = (
+                Call("Connect-VMNetworkAdapter", {"VMNetworkAdapter": adapter, "SwitchName": self.switch})
+                if self.switch
+                else Call("Disconnect-VMNetworkAdapter", {"VMNetworkAdapter": adapter})
+            )
+            connected = (Step(call, f"{'connect' if self.switch else 'disconnect'} {self._what}", ("switch",)),)
+            yield from connected
+        if "mac_address" in fields:
+            how = (
+                {"DynamicMacAddress": True} if self.mac_address == "dynamic" else {"StaticMacAddress": self.mac_address}
+            )
+            call = Call(self.setter, {"VMNetworkAdapter": adapter, **how})
+            yield Step(call, f"set the MAC address of {self._what}", ("mac_address",), off=True)
+        for step in self.adapter_steps(changes, adapter, self._what):
+            yield Step(step.call, step.text, step.because, needs=connected)
+
+    def remove(self, facts: Facts) -> Iterator[Step]:
+        row = self.row(facts)
+        off = self._plugs_off(facts, bool(row and row["IsLegacy"]))
+        call = Call("Remove-VMNetworkAdapter", {"VMNetworkAdapter": self.ref(facts)})
+        yield Step(call, f"remove {self._what}", ("ensure",), off=off)
+
+    @classmethod
+    def surplus(cls, owner: Resource, listed: tuple[Resource, ...], facts: Facts) -> Iterator[Resource]:
+        vm = vm_row(owner.key(), facts)
+        known = {part.key().casefold() for part in listed}
+        for row in facts.of_key(VM_ADAPTERS, "VMId", vm["Id"]) if vm else ():
+            if str(row["Name"]).casefold() not in known:
+                known.add(str(row["Name"]).casefold())
+                yield cls(name=str(row["Name"]), ensure="absent")

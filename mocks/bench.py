@@ -1,0 +1,214 @@
+"""What reading hosts costs: requests, processes, bytes and control-node CPU, beside the same job done naively."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import time
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from hvctl.call import Batch, Call, Ref, Secret, Task
+from hvctl.connect import allowed
+from hvctl.playbook import Play, wishes
+from hvctl.reconcile import plan_host, side_by_side
+from hvctl.resource import IMPACTS, Resource
+from hvctl.source import load_text
+from hvctl.winrm.client import Address, CredentialGuard, WinRM
+from mocks.host import SimulatedHost
+from mocks.tls import Authority, make_authority
+from mocks.wsman import Endpoint, Server
+
+USER, PASSWORD = "bench", "bench-Pa55"
+FORKS = 16
+TARGET = Path("build/bench.json")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one way of doing a job, over all hosts. `requests`: without the handshakes of authentication. `bytes`: of
+    SOAP, both ways. `processes`: powershell.exe started on hosts. CPU is the control node's."""
+
+    requests: int
+    processes: int
+    bytes: int
+    cpu_ms: float
+    wall_ms: float
+
+
+def bench(*, quick: bool = False) -> int:
+    """Print the table and write build/bench.json."""
+    sizes = [(1, 1), (1, 10), (1, 50), (20, 10), (100, 2)] if not quick else [(1, 1), (1, 10), (2, 2)]
+    console = Console()
+    table = Table(title="hvctl, and (in brackets) one query per resource, each in a shell of its own")
+    for name in ("job", "requests", "processes", "KB", "CPU ms", "CPU ms/host", "wall ms"):
+        table.add_column(name, justify="left" if name == "job" else "right")
+    results: list[dict[str, Any]] = []
+    for hosts, vms in sizes:
+        for verb in ("plan", "drift"):
+            scenario = f"{verb}, {hosts} host{'s' * (hosts > 1)}, {vms} VM{'s' * (vms > 1)} each"
+            with _served(hosts, vms) as (ports, counted):
+                ours = _measured(partial(_ours, ports, _wishes(vms), verb), counted)
+            with _served(hosts, vms) as (ports, counted):
+                naive = _measured(partial(_naive, ports, _wishes(vms)), counted)
+            results.append({"scenario": scenario, "ours": asdict(ours), "naive": asdict(naive)})
+            table.add_row(scenario, *_cells(ours, naive, hosts))
+            console.print(f"[dim]{scenario}: done[/]")
+    console.print(table)
+    console.print("Over https with NTLM, WS-Man server and simulated hosts on loopback in another process.")
+    TARGET.parent.mkdir(exist_ok=True)
+    TARGET.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    console.print(f"Written to {TARGET}.")
+    return 0
+
+
+def _cells(ours: Cost, naive: Cost, hosts: int) -> list[str]:
+    pairs = [
+        (ours.requests, naive.requests),
+        (ours.processes, naive.processes),
+        (ours.bytes / 1000, naive.bytes / 1000),
+        (ours.cpu_ms, naive.cpu_ms),
+        (ours.cpu_ms / hosts, naive.cpu_ms / hosts),
+        (ours.wall_ms, naive.wall_ms),
+    ]
+    return [f"{a:,.0f} ({b:,.0f})" for a, b in pairs]
+
+
+# --- the two ways --------------------------------------------------------------------------------------------------
+
+
+def _ours(ports: Sequence[int], wanted: list[Resource], verb: str) -> None:
+    """hvctl's own path, as `hvctl plan` and `hvctl drift` go it."""
+    guard = CredentialGuard()
+    allow = frozenset(IMPACTS) if verb == "drift" else frozenset()
+
+    def one(port: int) -> bool:
+        transport = _transport(port, guard)
+        found = plan_host(f"host{port}", wanted, transport, allow)
+        transport.close()
+        assert found.plan is not None, found.error
+        return True
+
+    for _ in side_by_side([(str(p), partial(one, p)) for p in ports], FORKS):
+        pass
+
+
+def _naive(ports: Sequence[int], wanted: list[Resource]) -> None:
+    """The same questions, each asked for its own resource, in a shell and a process of its own."""
+    guard = CredentialGuard()
+
+    def one(port: int) -> bool:
+        for wish in wanted:
+            vm = (wish.owner or wish).key()
+            for query in wish.queries():
+                transport = _transport(port, guard)
+                transport.run(Batch((Task("q", _only(query, vm)),)))
+                transport.close()
+        return True
+
+    for _ in side_by_side([(str(p), partial(one, p)) for p in ports], FORKS):
+        pass
+
+
+def _only(query: Call, vm: str) -> Call:
+    """The same question about one VM."""
+
+    def narrowed(value: Any) -> Any:
+        if isinstance(value, Ref):
+            where = {"Name": vm} if value.call.cmdlet == "Get-VM" else value.where
+            return replace(value, call=_only(value.call, vm), where=where)
+        return tuple(narrowed(v) for v in value) if isinstance(value, tuple) else value
+
+    return replace(query, params={name: narrowed(value) for name, value in query.params.items()})
+
+
+def _transport(port: int, guard: CredentialGuard) -> WinRM:
+    address = Address(
+        "host", "127.0.0.1", port, "https", "ntlm", user=USER, password=Secret(PASSWORD), ca_path="build/bench/ca.pem"
+    )
+    return WinRM(address, allow=allowed(), guard=guard)
+
+
+def _measured(job: Callable[[], None], counted: Callable[[], tuple[int, int, int]]) -> Cost:
+    wall, cpu = time.perf_counter(), time.process_time()
+    job()
+    cpu_ms, wall_ms = (time.process_time() - cpu) * 1000, (time.perf_counter() - wall) * 1000
+    requests, processes, size = counted()
+    return Cost(requests, processes, size, round(cpu_ms, 1), round(wall_ms, 1))
+
+
+# --- the hosts -----------------------------------------------------------------------------------------------------
+
+
+def _wishes(vms: int) -> list[Resource]:
+    lines = ["- hosts: all", "  vms:"]
+    for n in range(vms):
+        lines += [
+            f"    - name: vm{n:02}",
+            "      processor: {count: 2, weight: 100}",
+            "      memory: {startup: 2GB}",
+            f"      disks: [{{at: 'scsi 0:0', path: 'D:\\VMs\\vm{n:02}\\os.vhdx', size: 40GB}}]",
+            "      integration_services: {heartbeat: true}",
+        ]
+    document = load_text("\n".join(lines), "bench.yml")
+    found, problems = wishes([Play(document, (0,), "bench", "all")], {})
+    assert not problems, problems
+    return found
+
+
+def _state(vms: int) -> dict[str, Any]:
+    names = [f"vm{n:02}" for n in range(vms)]
+    return {
+        "os": "2022",
+        "vms": [
+            {
+                "name": name,
+                "generation": 2,
+                "state": "Running",
+                "processor": {"count": 2},
+                "memory": {"startup": "2GB"},
+                "drives": [{"at": "scsi 0:0", "path": f"D:\\VMs\\{name}\\os.vhdx"}],
+            }
+            for name in names
+        ],
+        "vhds": {f"D:\\VMs\\{name}\\os.vhdx": {"size": "40GB"} for name in names},
+    }
+
+
+@contextmanager
+def _served(hosts: int, vms: int) -> Any:
+    """Ports of the hosts, and a function that says requests, processes and bytes so far."""
+    make_authority(Path("build/bench"))
+    ours, theirs = multiprocessing.Pipe()
+    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs, hosts, vms), daemon=True)
+    process.start()
+    ports = ours.recv()
+
+    def counted() -> tuple[int, int, int]:
+        ours.send("count")
+        found: tuple[int, int, int] = ours.recv()
+        return found
+
+    try:
+        yield ports, counted
+    finally:
+        ours.send("end")
+        process.join(5)
+
+
+def _serve(pipe: Any, hosts: int, vms: int) -> None:
+    folder = Path("build/bench")
+    endpoints = [Endpoint(SimulatedHost.from_yaml(_state(vms)), {USER: PASSWORD}, scheme="https") for _ in range(hosts)]
+    with Server(endpoints, Authority(folder / "ca.pem", folder / "server.pem")):
+        pipe.send([e.port for e in endpoints])
+        while pipe.recv() != "end":
+            entries = [entry for e in endpoints for entry in e.log]
+            size = sum(e.received + e.sent for e in entries)
+            pipe.send((len(entries), sum(e.shells.processes for e in endpoints), size))
