@@ -173,10 +173,12 @@ class _Draft:
 
 def _draft(wish: Resource, facts: Facts, allow: frozenset[Impact], known: list[Finding]) -> _Draft:
     action = Action(wish.address(), wish.title(), "none", wish.place.mark())
+    here = True
     try:
         if any(f.level == "impossible" for f in known):
             return _held(wish, action, known, here=False)
         actual = wish.actual(facts)
+        here = actual is not None
         if wish.absent:
             return _removal(wish, action, actual is not None, facts, allow)
         if actual is None:
@@ -186,7 +188,7 @@ def _draft(wish: Resource, facts: Facts, allow: frozenset[Impact], known: list[F
         remark = Remark(str(error), "look at the host; nothing is done about this", action.mark, "unknown")
         return _Draft(wish, replace(action, verb="unknown", remarks=(remark,)), here=False)
     except HeldBackError as error:
-        return _held(wish, action, [error.finding])
+        return _held(wish, action, [error.finding], here)
 
 
 def _update(
