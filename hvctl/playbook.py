@@ -223,8 +223,9 @@ def _inside(loc: Sequence[int | str], data: Any) -> Path:
     """The part of an error's location that is in the data (unions put type names into it)."""
     path: list[int | str] = []
     for part in loc:
-        if (isinstance(data, dict) and part in data) or (isinstance(data, list) and isinstance(part, int) and part < len(data)):
-            data = data[part]
+        within = data if isinstance(data, dict) else dict(enumerate(data)) if isinstance(data, list) else {}
+        if part in within:
+            data = within[part]
             path.append(part)
     return tuple(path)
 

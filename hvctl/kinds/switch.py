@@ -142,6 +142,11 @@ class Switch(Resource):
     def same(self, field: str, now: Any, wanted: Any) -> bool:
         if field == "net_adapters":
             return {str(n).casefold() for n in now} == {str(w).casefold() for w in wanted}
+        if field == "allow_management_os" and not wanted:
+            # It reads on as soon as the host has any adapter on the switch, wished ones included.
+            own = (p for p in self.peers if p.kind == "host_network_adapter" and not p.absent)
+            if any(str(getattr(p, "switch", "")).casefold() == self.name.casefold() for p in own):
+                return True
         return super().same(field, now, wanted)
 
     def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
@@ -208,7 +213,9 @@ class Switch(Resource):
             return blinks | {"recreate"} | self._management(facts)
         if field in ("type", "net_adapters"):
             return blinks | self._management(facts)
-        return blinks | {"management"} if field == "allow_management_os" else frozenset({"online"})
+        if field == "allow_management_os":
+            return blinks | {"management"}
+        return frozenset({"online"})
 
     def note(self, field: str, now: Any, wanted: Any, facts: Facts) -> str:
         if field not in _FIXED:
@@ -217,11 +224,12 @@ class Switch(Resource):
         return f"fixed at creation ({count} adapter{'s lose' if count != 1 else ' loses'} the network while it is recreated)"
 
     def create_impacts(self, facts: Facts) -> frozenset[Impact]:
-        carried = any(carries_addresses(n, facts) for n in self.net_adapters or ())
-        return frozenset({"disconnect", "management"}) if carried else frozenset({"online"})
+        if any(carries_addresses(n, facts) for n in self.net_adapters or ()):
+            return frozenset(("disconnect", "management"))
+        return frozenset(("online",))
 
     def remove_impacts(self, facts: Facts) -> frozenset[Impact]:
-        blinks: frozenset[Impact] = frozenset({"disconnect"})
+        blinks: frozenset[Impact] = frozenset(("disconnect",))
         return blinks | self._management(facts)
 
     def _management(self, facts: Facts) -> frozenset[Impact]:
