@@ -29,8 +29,14 @@ class Twin:
         self._allow: Mapping[str, str] | None = None
         self._seen: set[str] = set()
         self._frames = Frames(protocol.NO_BATCH)
+        self._waiting = b""
 
     def feed(self, line: bytes) -> Iterator[bytes]:
+        for chunk in self._fed(line):
+            held, self._waiting = self._waiting, b""
+            yield held + chunk
+
+    def _fed(self, line: bytes) -> Iterator[bytes]:
         if line.startswith(b'{"src"'):
             yield from self._load(line)
         elif self._allow is None:
@@ -45,7 +51,11 @@ class Twin:
         except (ValueError, KeyError):
             yield _fatal("the runner was not loaded: ConvertFromJson")
             return
-        yield Frames(protocol.NO_BATCH).put("hello", **_hello(self.host), pid=self.pid, sha=source.get("sha"))
+        hello = Frames(protocol.NO_BATCH).put("hello", **_hello(self.host), pid=self.pid, sha=source.get("sha"))
+        if source.get("hold"):
+            self._waiting = hello
+        else:
+            yield hello
 
     def _envelope(self, line: bytes, allow: Mapping[str, str]) -> Iterator[bytes]:
         try:

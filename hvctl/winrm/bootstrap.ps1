@@ -10,11 +10,12 @@ $input | ForEach-Object {
         try {
             $s = ConvertFrom-Json $line
             Invoke-Expression $s.src
-            $hv.allow = $s.allow; $hv.commands = @{}; $hv.id = '-'; $hv.n = 0
+            $hv.allow = $s.allow; $hv.commands = @{}; $hv.id = '-'; $hv.n = 0; $hv.hold = $s.hold
             $os = Get-ItemProperty -Path 'HKLM:\SOFTWARE\Microsoft\Windows NT\CurrentVersion' -ErrorAction SilentlyContinue
             hvFrame 'hello' (",""ps"":""$($PSVersionTable.PSVersion)"",""lang"":""$mode"",""computer"":$(hvText "$env:COMPUTERNAME")" +
                 ",""user"":$(hvText "$env:USERDOMAIN\$env:USERNAME"),""culture"":""$PSUICulture"",""caption"":$(hvText "$($os.ProductName)")" +
                 ",""build"":$([int]$os.CurrentBuildNumber),""pid"":$PID,""sha"":""$($s.sha)""")
+            $hv.hold = $false
         } catch {
             "`n@hv1 - {""n"":0,""t"":""fatal"",""code"":""source"",""why"":""the runner was not loaded: $($_.FullyQualifiedErrorId -replace '[^A-Za-z0-9_,.-]', '?')""}"
         }

@@ -76,7 +76,10 @@ class WinRM:
     def info(self) -> HostInfo:
         if self._info is None:
             with self._said():
-                self._talk(protocol.Decoder(Batch(()), "hello"), b"", lambda event: None, 60, until_hello=True)
+                # Any short question: the hello comes with its answer.
+                action_id = str(uuid.uuid4())
+                line = protocol.encode_action("journal", action_id, action_id)
+                self._talk(protocol.Decoder(Batch(()), action_id), line, lambda event: None, 60)
         if self._info is None:
             raise TransportError(
                 f"{self.address.target} did not say who it is", hint="run with -vv to see what it said"
@@ -154,17 +157,15 @@ class WinRM:
         line: bytes,
         on_event: Callable[[Event], None],
         deadline_s: float,
-        *,
-        until_hello: bool = False,
     ) -> None:
         """Send a line and receive until its end. Raises WireFault."""
         process = self._ensure()
-        first = b"" if process.loaded else protocol.source_line(self._allow)
+        first = b"" if process.loaded else protocol.source_line(self._allow, hold=True)
         self._running = decoder.batch_id
         try:
             self._send(process, first + line)
             process.loaded = True
-            self._receive(process, decoder, on_event, time.monotonic() + deadline_s + 60, until_hello)
+            self._receive(process, decoder, on_event, time.monotonic() + deadline_s + 60)
         except WireFault:
             self._process_lost()
             raise
@@ -193,10 +194,9 @@ class WinRM:
         decoder: protocol.Decoder,
         on_event: Callable[[Event], None],
         deadline: float,
-        until_hello: bool,
     ) -> None:
         faults = 0
-        while not (decoder.ended or decoder.refusal or (until_hello and decoder.info)):
+        while not (decoder.ended or decoder.refusal):
             if time.monotonic() > deadline:
                 raise WireFault("lost", f"{self.address.target} did not end the batch in time")
             try:

@@ -17,6 +17,7 @@ _SENTINEL = re.compile(rb"@hv1 (\S+) (\{.*)")
 _NOISE_KEPT = 50
 _MISUSE = "the runner does not understand this hvctl"
 
+
 @dataclass(frozen=True)
 class Refusal:
     """The runner did not begin. `code`: envelope, duplicate, locked, journal, batch, source."""

@@ -54,9 +54,10 @@ def source_sha() -> str:
     return hashlib.sha256(_text("runner.ps1").encode()).hexdigest()
 
 
-def source_line(allow: Mapping[str, str]) -> bytes:
-    """The first line of a process: the runner, and the cmdlets it may call with the modules they are in."""
-    return _line({"src": _text("runner.ps1"), "sha": source_sha(), "allow": dict(allow)})
+def source_line(allow: Mapping[str, str], *, hold: bool = False) -> bytes:
+    """The first line of a process: the runner, and the cmdlets it may call with the modules they are in.
+    `hold`: the hello leaves with the first answer, so that it costs no Receive of its own."""
+    return _line({"src": _text("runner.ps1"), "sha": source_sha(), "allow": dict(allow), "hold": hold})
 
 
 def encode_batch(batch: Batch, batch_id: str) -> bytes:

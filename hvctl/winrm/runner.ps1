@@ -215,7 +215,7 @@ function hvOpen { # takes the lock and begins the journal
     }
 }
 function hvBatch($b) {
-    $hv.change = $b.mode -eq 'change'; $hv.steps = @{}; $hv.buffer = ''; $hv.why = ''; $hv.held = ''; $hv.lock = $null
+    $hv.change = $b.mode -eq 'change'; $hv.steps = @{}; $hv.buffer = ''; $hv.why = ''; $hv.lock = $null
     $hv.stop = Join-Path $hv.home "$($hv.id).stop"; $hv.journal = Join-Path $hv.journals "$($hv.id).jsonl"
     $hv.deadline = [datetime]::UtcNow.AddSeconds([int]$b.deadline_s); $known = $hv.change -and (Test-Path -LiteralPath $hv.journal)
     if ($known -or $hv.seen[$hv.id]) { return hvFrame 'refused' ',"code":"duplicate","why":"this batch was here before"' }
