@@ -21,6 +21,7 @@ _NET = {
     "Encoding": "System.Text.Encoding",
     "SecureString": "System.Security.SecureString",
 }
+_HYPERV = "Microsoft.HyperV.PowerShell."
 _UNNUMBERED = 100_000
 _MODULE_2 = ("2016", "2019", "2022", "2025")
 
@@ -101,18 +102,22 @@ def _enum(enum: Enum) -> dict[str, Any]:
 
 
 def _classes(facts: Contract) -> Iterator[Mapping[str, str | None]]:
-    """Each after its base."""
+    """Each after its base; with those that objects are of though no parameter names them."""
     done: set[str] = set()
 
+    def full_name(name: str | None) -> str | None:
+        known = facts.classes.get(name or "")
+        return known.full_name if known else f"{_HYPERV}{name}" if name in BASES else None
+
     def visit(name: str) -> Iterator[Mapping[str, str | None]]:
-        known = facts.classes.get(name)
-        if known is None or name in done:
+        if name in done:
             return
         done.add(name)
-        base = facts.classes.get(BASES.get(name) or known.base)
-        if base is not None:
-            yield from visit(base.name)
-        yield {"name": known.full_name, "base": base.full_name if base else None}
+        known = facts.classes.get(name)
+        base = BASES.get(name) or (known.base if known else None)
+        if base is not None and full_name(base):
+            yield from visit(base)
+        yield {"name": full_name(name), "base": full_name(base)}
 
-    for name in facts.classes:
+    for name in (*facts.classes, *BASES):
         yield from visit(name)
