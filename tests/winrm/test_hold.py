@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -28,13 +30,14 @@ def test_the_twin_holds_its_hello() -> None:
 
 
 @pytest.mark.engine
-def test_the_runner_holds_its_hello() -> None:
+def test_the_runner_holds_its_hello(tmp_path: Path) -> None:
     program = find_engine()
     if program is None:
         pytest.skip("no PowerShell engine: set HVCTL_PWSH, or put pwsh on PATH")
     command = [str(program), *protocol.COMMAND[1:4], "-EncodedCommand", protocol.bootstrap()]
-    lines = protocol.source_line({}, hold=True) + protocol.encode_batch(BATCH, "b1")
-    done = subprocess.run(command, input=lines, capture_output=True, timeout=60, check=False)
+    lines = protocol.source_line({"Get-Gone": "Gone"}, hold=True) + protocol.encode_batch(BATCH, "b1")
+    env = {**os.environ, "ProgramData": str(tmp_path)}
+    done = subprocess.run(command, input=lines, capture_output=True, timeout=60, check=False, env=env)
     decoder = protocol.Decoder(BATCH, "b1")
     decoder.feed(done.stdout)
     assert decoder.hello is not None
