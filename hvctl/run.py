@@ -29,7 +29,9 @@ from hvctl.resource import Impact
 from hvctl.secrets import SecretError
 from hvctl.show.data import facts_data, outcome_data
 from hvctl.show.progress import Progress
-from hvctl.show.text import diff_lines, facts_lines, plan_lines, report_lines, summary_lines
+from hvctl.show.report import report_lines
+from hvctl.show.summary import summary_lines
+from hvctl.show.text import diff_lines, facts_lines, plan_lines
 
 Connect = Callable[[Connection, Wire], Transport]
 

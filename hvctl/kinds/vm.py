@@ -61,7 +61,7 @@ class VM(Resource):
         Setting(
             "Generation",
             fixed="make a new VM of the other generation and attach the data disks; a boot disk "
-            "needs conversion inside (domain 5.2)",
+            "needs conversion inside",  # domain 5.2
         ),
     ] = None
     version: Annotated[str | None, Field(pattern=r"^\d+\.\d+$"), Setting("Version", off=True, costs=("destroy",))] = (

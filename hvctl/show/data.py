@@ -7,7 +7,7 @@ from typing import Any
 from hvctl.apply import Report
 from hvctl.facts import Facts
 from hvctl.plan import Action, Plan
-from hvctl.show.text import Seen
+from hvctl.show.summary import Seen
 
 FORMAT = 1
 
@@ -49,6 +49,7 @@ def _action(action: Action) -> dict[str, Any]:
         "kind": action.address[0],
         "address": list(action.address),
         "action": action.verb,
+        "summary": action.summary,
         "mark": str(action.mark),
         "changes": [
             {

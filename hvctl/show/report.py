@@ -1,0 +1,87 @@
+"""A report of an apply as lines of text: what ran, what did not, what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.text import Text
+
+from hvctl.apply import Report, StepResult
+from hvctl.show.cells import hint, hung
+from hvctl.show.text import WIDEST, action_lines
+
+_SIGN = {"ok": ("✓", "green"), "failed": ("✗", "red"), "skipped": ("·", "yellow"), "unknown": ("?", "magenta")}
+_COUNTED = (("ok", "done"), ("failed", "failed"), ("skipped", "not done"), ("unknown", "not known"))
+
+
+def report_lines(report: Report, *, width: int = 120, verbose: bool = False) -> Iterator[Text]:
+    """One host. If all went well, only what is left; otherwise every step."""
+    width = min(width, WIDEST)
+    went_well = all(r.status == "ok" for r in report.results)
+    yield Text(report.plan.host, "bold").append(f"  {_says(report)}", "green" if went_well else "yellow")
+    for result in report.results:
+        if verbose or not went_well or result.warnings:
+            yield from _result(result, width, verbose)
+    if report.error is not None:
+        yield from hung("!", [(report.error.message, "red")], width)
+        if report.error.hint:
+            yield from hint(report.error.hint, width)
+    yield from _seen(report, width, verbose)
+    yield from _next(report, width)
+    yield Text()
+
+
+def _says(report: Report) -> str:
+    total = len(report.results)
+    if not total:
+        return "nothing to do"
+    counts = {word: sum(r.status == status for r in report.results) for status, word in _COUNTED}
+    first = f"{counts['done']} of {total} step{'s' * (total > 1)} done"
+    return ", ".join([first, *(f"{n} {word}" for word, n in counts.items() if n and word != "done")])
+
+
+def _result(result: StepResult, width: int, verbose: bool) -> Iterator[Text]:
+    sign, style = _SIGN[result.status]
+    said = [(result.step.text, style)]
+    if result.status == "skipped":
+        said.append((f"  not done: {_why(result.why)}", "dim"))
+    elif result.status == "unknown":
+        said.append((f"  not known whether it ran: {result.why}", ""))
+    yield from hung(sign, said, width, indent=4)
+    if result.failure is not None:
+        yield from hung("", [(" ".join(result.failure.message.split()) or "failed", "red")], width, indent=7)
+        code = f" {result.failure.hresult}" if result.failure.hresult else ""
+        yield from hung("", [(f"{result.failure.id}{code}", "dim")], width, indent=7)
+    for warning in result.warnings:
+        yield from hung("", [(f"warning from the host: {warning}", "dim")], width, indent=7)
+    if verbose:
+        yield from hung("", [(str(result.step.task.call), "dim cyan")], width, indent=7)
+
+
+def _why(why: str) -> str:
+    words = {"stopped": "it was stopped", "deadline": "the time was over"}
+    return words.get(why, "what it needs did not succeed" if why.startswith("needs") else why)
+
+
+def _seen(report: Report, width: int, verbose: bool) -> Iterator[Text]:
+    """What the look afterwards shows."""
+    for left in report.leftovers:
+        said = (
+            f"{left.address[0]} {', '.join(left.address[1:])}: {left.line.field or 'it'} still reads {left.line.now}, "
+            f"not {left.line.wanted}, although its step succeeded"
+        )
+        yield from hung("!", [(said, "red"), (f"  {left.line.mark}", "dim")], width)
+    if report.complete:
+        yield Text("      seen in sync", "green")
+    elif report.after is not None and not report.after.in_sync:
+        yield Text("      left undone:", "yellow")
+        yield from action_lines(report.after, width=width, verbose=verbose, remarks=False)
+
+
+def _next(report: Report, width: int) -> Iterator[Text]:
+    if report.after is None and report.results:
+        yield from hint("the host was not seen afterwards; run plan to see what is left", width)
+    elif report.stopped:
+        yield from hint("it was stopped; apply again does what is left", width)
+    elif report.failed:
+        yield from hint("when the cause is removed, apply again: it looks first and does what is left", width)

@@ -1,0 +1,80 @@
+"""The last line: hosts by state, and what their plans come to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol
+
+from rich.text import Text
+
+from hvctl.apply import Report
+from hvctl.call import TransportError
+from hvctl.plan import Action, Plan
+from hvctl.show.columns import entries
+
+
+class Seen(Protocol):
+    """What a run knows of one host."""
+
+    @property
+    def host(self) -> str: ...
+    @property
+    def plan(self) -> Plan | None: ...
+    @property
+    def report(self) -> Report | None: ...
+    @property
+    def error(self) -> TransportError | None: ...
+    @property
+    def changed(self) -> tuple[str, ...]: ...
+
+
+def summary_lines(outcomes: Sequence[Seen], *, drift: bool = False) -> Iterator[Text]:
+    words: dict[str, int] = {}
+    for one in outcomes:
+        words[_state(one, drift)] = words.get(_state(one, drift), 0) + 1
+    hosts = f"{len(outcomes)} host{'s' * (len(outcomes) != 1)}: " + ", ".join(f"{n} {w}" for w, n in words.items())
+    plans = [o.plan for o in outcomes if o.plan is not None and o.report is None and not o.changed]
+    line = Text(hosts + ".", "bold")
+    if plans and not drift and (counts := counted(plans)):
+        line.append("  Plan: " + ", ".join(counts) + ".")
+    yield line
+
+
+def _state(one: Seen, drift: bool) -> str:
+    if one.error is not None:
+        return "unreachable"
+    if one.changed:
+        return "refused"
+    if one.report is not None:
+        return "failed" if one.report.failed else "done, in sync" if one.report.complete else "done, something left"
+    if one.plan is None:
+        return "not looked at"
+    if one.plan.unreadable:
+        return "not readable in full"
+    return "in sync" if one.plan.in_sync else "drifted" if drift else "differs"
+
+
+def made_within(plan: Plan, action: Action) -> bool:
+    """Whether it is a part of something that is made with it."""
+    if action.verb != "create" or action.address[0] == "vm" or len(action.address) < 2:
+        return False
+    return any(a.verb == "create" and a.address == ("vm", action.address[1]) for a in plan.actions)
+
+
+def counted(plans: Iterable[Plan]) -> list[str]:
+    """Things to create and remove, fields to change, fields that are left undone, restarts."""
+    create = change = remove = blocked = held = restarts = 0
+    for plan in plans:
+        restarts += len(plan.restarts)
+        for action in plan.actions:
+            create += action.verb == "create" and not made_within(plan, action)
+            remove += action.verb == "remove"
+            shown = entries(action)
+            impossible = sum(e.impossible for e in shown)
+            blocked += sum(bool(e.line.consent) and not e.impossible for e in shown)
+            held += impossible or (action.verb == "held" and not action.blocked)
+            if action.verb == "update":
+                change += sum(not e.line.consent and not e.impossible for e in shown)
+    found = [(create, "to create"), (change, "to change"), (remove, "to remove"), (blocked, "blocked"),
+             (held, "impossible"), (restarts, "restart" + "s" * (restarts > 1))]  # fmt: skip
+    return [f"{n} {word}" for n, word in found if n]

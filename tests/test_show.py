@@ -1,0 +1,360 @@
+"""A plan and a report as a reader sees them: text that holds its columns, JSON that holds its keys."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+from hvctl.apply import Report
+from hvctl.call import Failure, Transport, TransportError
+from hvctl.contract import OS
+from hvctl.plan import Plan, make_plan
+from hvctl.playbook import Play, wishes
+from hvctl.reconcile import apply_plan, look
+from hvctl.resource import IMPACTS, Impact, Resource
+from hvctl.show.cells import fold, hung
+from hvctl.show.data import facts_data, outcome_data, plan_data
+from hvctl.show.report import report_lines
+from hvctl.show.summary import summary_lines
+from hvctl.show.text import diff_lines, facts_lines, plan_lines
+from hvctl.source import load_text
+from mocks.host import SimulatedHost
+from mocks.twin import TwinTransport
+
+HOST = r"""
+vms:
+  - name: web01
+    id: 11111111-1111-1111-1111-111111111111
+    generation: 2
+    state: Running
+    firmware: {secure_boot: 'Off'}
+    adapters: [{name: lan}]
+    drives: [{at: 'scsi 0:0', path: 'D:\VMs\web01\os.vhdx'}]
+  - {name: old01, id: 22222222-2222-2222-2222-222222222222, state: Running}
+  - {name: keep, id: 33333333-3333-3333-3333-333333333333}
+vhds:
+  'D:\VMs\web01\os.vhdx': {size: 40GB, minimum_size: 20GB}
+"""
+PLAYBOOK = r"""- name: Lab
+  hosts: lab
+  vms:
+    - name: web01
+      processor: {count: 4, weight: 200}
+      firmware: {secure_boot: true}
+      disks:
+        - {at: scsi 0:0, path: 'D:\VMs\web01\os.vhdx', size: 60GB, iops: {maximum: 2000}}
+    - name: web02
+      generation: 2
+      processor: {count: 2}
+      memory: {startup: 2GB}
+      disks:
+        - {at: scsi 0:0, path: 'D:\VMs\web02\os.vhdx', size: 60GB}
+    - {name: old01, ensure: absent}
+    - {name: keep, generation: 2}
+"""
+AT_104 = r"""
+hv01.tokyo  Windows Server 2022 (20348)     1 to create, 5 to change, 1 blocked, 1 impossible, 1 restart
+  ~ vm web01          restarts once: processor.count and firmware.secure_boot; 3 changes while it is off
+  ~ processor web01
+      count         1 → 4             restart                    lab.yml:5:26
+      weight        100 → 200         online                     lab.yml:5:37
+  ~ disk web01, scsi 0:0
+      size          40 GB → 60 GB     online                     lab.yml:8:62
+      → extending the partition is the guest's task
+      iops.maximum  none → 2,000      online                     lab.yml:8:84
+  ~ firmware web01
+      secure_boot   off → on          restart                    lab.yml:6:31
+  + vm web02   generation 2, 2 processors, 2 GB, 1 disk                                      lab.yml:9:7
+  ✗ vm old01
+      ensure        present → absent  restart, destroy, blocked  lab.yml:15:7
+      → allow it with --allow destroy
+  ✗ vm keep
+      generation    1 → 2             impossible                 lab.yml:16:32
+      ! it is 1 and cannot be changed; make a new VM of the other generation and attach the data disks;
+        a boot disk needs conversion inside  lab.yml:16:32
+
+1 host: 1 differs.  Plan: 1 to create, 5 to change, 1 blocked, 1 impossible, 1 restart.
+"""
+
+
+@dataclass(frozen=True)
+class One:
+    """What a run knows of one host."""
+
+    host: str
+    plan: Plan | None = None
+    report: Report | None = None
+    error: TransportError | None = None
+    changed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A host, what is wished of it, and its plan."""
+
+    plan: Plan
+    found: list[Resource]
+    transport: Transport
+
+    def apply(self) -> Report:
+        report = apply_plan(self.plan, self.found, self.transport)
+        assert isinstance(report, Report)
+        return report
+
+
+def lab(playbook: str = PLAYBOOK, host: str = HOST, allow: Iterable[str] = (), os: OS = "2022") -> Lab:
+    allowed: frozenset[Impact] = frozenset(i for i in IMPACTS if i in allow)
+    found, problems = wishes([Play(load_text(playbook, "lab.yml"), (0,), "Lab", "all", {}, (), allowed)], {})
+    assert not problems
+    transport = TwinTransport(SimulatedHost.from_yaml({**yaml.safe_load(host), "os": os}))
+    return Lab(make_plan("hv01.tokyo", found, look(transport, found), frozenset()), found, transport)
+
+
+def text_of(lines: Iterable[Text]) -> str:
+    return "\n".join(line.plain for line in lines)
+
+
+# --- a plan --------------------------------------------------------------------------------------------------------
+
+
+def test_a_plan_reads_like_this() -> None:
+    plan = lab(allow=["restart"]).plan
+    shown = [*plan_lines(plan, width=104), *summary_lines([One("hv01.tokyo", plan)])]
+    assert text_of(shown) == AT_104.strip("\n")
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 140, 200])
+@pytest.mark.parametrize("allow", [(), ("restart", "destroy")])
+@pytest.mark.parametrize("verbose", [False, True])
+def test_no_line_is_wider_than_the_console(width: int, allow: tuple[str, ...], verbose: bool) -> None:
+    plan = lab(allow=allow).plan
+    for line in plan_lines(plan, width=width, verbose=verbose):
+        assert cell_len(line.plain) <= width, line.plain
+        assert line.plain == line.plain.rstrip()
+
+
+@pytest.mark.parametrize("width", [80, 100, 140])
+def test_columns_hold_over_all_resources(width: int) -> None:
+    lines = [line.plain for line in plan_lines(lab().plan, width=width)]
+    impacts = re.compile(r"  (online|restart|impossible)")
+    starts = {found.start() for line in lines if " → " in line and (found := impacts.search(line))}
+    places = {line.index("lab.yml:") for line in lines if line[6:7].isalpha() and " → " in line}
+    assert len(starts) == 1
+    assert len(places) == 1
+
+
+def test_japanese_text_takes_two_cells_a_character() -> None:
+    playbook = """- hosts: all
+  vms:
+    - {name: keep, notes: 社内ポータルの検証機, automatic_start_delay: 60}
+"""
+    lines = [line.plain for line in plan_lines(lab(playbook).plan, width=100)]
+    found = [cell_len(line[: line.index("online")]) for line in lines if "online" in line]
+    assert len(found) == 2
+    assert len(set(found)) == 1
+
+
+def test_a_long_value_goes_on_below_in_its_column() -> None:
+    playbook = f"""- hosts: all
+  vms:
+    - {{name: keep, notes: {"手作業で作成したものを引き継ぐ" * 4}}}
+"""
+    first, *rest = [line.plain for line in plan_lines(lab(playbook).plan, width=80) if line.plain.startswith(" " * 6)]
+    column = first.index("none")
+    assert rest
+    assert all(line[:column].isspace() and not line[column].isspace() for line in rest)
+
+
+def test_a_part_of_what_is_made_is_told_by_the_summary_unless_verbose() -> None:
+    plan = lab().plan
+    assert "memory web02" not in text_of(plan_lines(plan))
+    shown = text_of(plan_lines(plan, verbose=True))
+    assert "+ memory web02" in shown
+    assert "Set-VMMemory -VM (Get-VM)[Name=web02] -StartupBytes 2147483648" in " ".join(shown.split())
+
+
+def test_verbose_shows_the_stop_and_the_start_too() -> None:
+    shown = text_of(plan_lines(lab(allow=["restart"]).plan, verbose=True))
+    assert "Stop-VM" in shown
+    assert "Start-VM" in shown
+
+
+def test_what_is_blocked_stands_at_its_field_with_what_allows_it() -> None:
+    lines = [line.plain for line in plan_lines(lab().plan, width=100)]
+    at = next(n for n, line in enumerate(lines) if line.split()[:1] == ["count"])
+    assert "restart, blocked" in lines[at]
+    assert "allow it with --allow restart" in lines[at + 1]
+
+
+def test_a_plan_that_changes_nothing_is_one_line() -> None:
+    plan = lab("- hosts: all\n  vms:\n    - {name: keep}\n").plan
+    assert text_of(plan_lines(plan, width=80)).split("  ")[0] == "hv01.tokyo"
+    assert len(list(plan_lines(plan, width=80))) == 1
+    assert text_of(plan_lines(plan, width=80)).endswith("in sync")
+
+
+def test_what_could_not_be_read_says_so() -> None:
+    plan = lab("- hosts: all\n  vms:\n    - {name: keep, notes: x}\n", HOST + "administrator: false\n").plan
+    shown = text_of(plan_lines(plan, width=100))
+    assert "not all of it could be read" in shown
+    assert "? vm keep" in shown
+    assert "Get-VMHost was not answered" in shown
+
+
+def test_a_removal_with_consent_says_what_goes() -> None:
+    shown = text_of(plan_lines(lab(allow=["restart", "destroy"]).plan, width=100))
+    assert "- vm old01   is removed" in shown
+    assert "present → absent" in shown
+
+
+def test_the_diff_has_only_what_differs() -> None:
+    shown = text_of(diff_lines(lab().plan))
+    assert "--- hv01.tokyo: processor web01\n+++ lab.yml:5:18\n-count: 1\n+count: 4   # restart, blocked\n" in shown
+    assert "!" not in shown
+
+
+def test_a_pipe_gets_no_colours_and_a_terminal_does() -> None:
+    plan = lab().plan
+    piped, terminal, plain = io.StringIO(), io.StringIO(), io.StringIO()
+    consoles = (
+        Console(file=piped, width=100),
+        Console(file=terminal, width=100, force_terminal=True, color_system="standard"),
+        Console(file=plain, width=100, force_terminal=True, color_system="standard", no_color=True),
+    )
+    for console in consoles:
+        for line in plan_lines(plan, width=100):
+            console.print(line, soft_wrap=True)
+    assert "\x1b" not in piped.getvalue()
+    assert "\x1b[33m" in terminal.getvalue() or "\x1b[1;33m" in terminal.getvalue()
+    assert "\x1b[33m" not in plain.getvalue()
+
+
+# --- a report ------------------------------------------------------------------------------------------------------
+
+
+def test_a_report_of_a_good_run_says_what_is_left() -> None:
+    shown = text_of(report_lines(lab(allow=["restart"]).apply(), width=100))
+    assert "steps done" in shown.splitlines()[0]
+    assert "left undone:" in shown
+    assert "✗ vm old01" in shown
+    assert "✓" not in shown
+
+
+def test_a_report_that_leaves_nothing_says_in_sync() -> None:
+    done = lab("- hosts: all\n  vms:\n    - {name: keep, notes: x}\n").apply()
+    assert "seen in sync" in text_of(report_lines(done))
+    assert text_of(summary_lines([One("hv01.tokyo", done.plan, done)])) == "1 host: 1 done, in sync."
+
+
+def test_a_report_of_a_failed_run_says_what_ran_and_what_did_not() -> None:
+    hanging = HOST.replace("name: web01\n", "name: web01\n    guest: {shutdown: hangs}\n")
+    shown = text_of(report_lines(lab(PLAYBOOK, hanging, ["restart"]).apply(), width=100))
+    assert "✗ shut down the guest of web01" in shown
+    assert "InvalidOperation,Microsoft.HyperV.PowerShell.Commands.StopVM" in shown
+    assert "· set the processor of web01" in shown
+    assert "what it needs did not succeed" in shown
+    assert "✓" in shown
+    assert "1 failed" in shown.splitlines()[0]
+    assert "apply again" in shown
+
+
+def test_a_lost_connection_leaves_steps_of_which_nothing_is_known() -> None:
+    whole = lab(allow=["restart"])
+    error = TransportError("the connection was lost", executed="unknown", hint="look at the host")
+    results = tuple(replace(r, status="unknown", why="the connection was lost") for r in whole.apply().results)
+    shown = text_of(report_lines(Report(whole.plan, results, error), width=100))
+    assert "? " in shown
+    assert "not known whether it ran" in shown
+    assert "! the connection was lost" in shown
+    assert "→ look at the host" in shown
+    assert "run plan to see what is left" in shown
+
+
+def test_a_step_that_changed_nothing_is_told() -> None:
+    whole = lab("- hosts: all\n  vms:\n    - {name: keep, notes: x}\n")
+    report = replace(whole.apply(), after=whole.plan)
+    shown = text_of(report_lines(report, width=100))
+    assert "vm keep: notes still reads none, not 'x', although its step succeeded" in shown
+
+
+def test_the_summary_counts_hosts_by_state() -> None:
+    plan = lab().plan
+    same = lab("- hosts: all\n  vms:\n    - {name: keep}\n").plan
+    outcomes = [One("a", plan), One("b", same), One("c", error=TransportError("no")), One("d", plan, changed=("x",))]
+    assert text_of(summary_lines(outcomes)).startswith("4 hosts: 1 differs, 1 in sync, 1 unreachable, 1 refused.")
+    assert text_of(summary_lines(outcomes, drift=True)) == "4 hosts: 1 drifted, 1 in sync, 1 unreachable, 1 refused."
+
+
+# --- data ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_plan_as_data_is_json_with_stable_keys() -> None:
+    data = json.loads(json.dumps(plan_data(lab(allow=["restart"]).plan), ensure_ascii=False))
+    assert set(data) == {"os", "build", "computer", "in_sync", "readable", "actions", "restarts", "steps"}
+    assert data["restarts"] == [
+        {"name": "web01", "because": ["processor.count", "firmware.secure_boot"], "changes": 3, "starts_again": True}
+    ]
+    processor = next(a for a in data["actions"] if a["address"] == ["processor", "web01"])
+    assert processor["action"] == "update"
+    assert processor["changes"][0] == {
+        "field": "count",
+        "now": "1",
+        "wanted": "4",
+        "impact": ["restart"],
+        "mark": "lab.yml:5:26",
+        "note": "",
+        "needs_consent": [],
+    }
+    assert {"id", "does", "call", "for"} == set(data["steps"][0])
+
+
+def test_an_outcome_as_data_says_what_became_of_the_host() -> None:
+    done = lab(allow=["restart"]).apply()
+    failed = replace(done.results[0], status="failed", failure=Failure("InvalidState,X", message="no", hresult="0x8"))
+    data = outcome_data(One("hv01", done.plan, replace(done, results=(failed, *done.results[1:]))))
+    assert json.loads(json.dumps(data)) == data
+    assert data["format"] == 1
+    assert data["report"]["failed"] is True
+    assert data["report"]["steps"][0]["error"] == {"id": "InvalidState,X", "message": "no", "hresult": "0x8"}
+    lost = outcome_data(One("hv02", error=TransportError("no route", hint="look")))
+    assert lost["error"] == {"message": "no route", "hint": "look", "executed": "no"}
+    assert outcome_data(One("hv03", done.plan, changed=("x",)))["changed_since"] == ["x"]
+
+
+def test_facts_are_shown_and_are_data() -> None:
+    facts = lab().plan.facts
+    shown = text_of(facts_lines("hv01", facts))
+    assert "Get-VM: 3" in shown
+    assert "Name=web01" in shown
+    data = json.loads(json.dumps(facts_data(facts)))
+    assert data["os"] == "2022"
+    assert any(a["query"] == "Get-VM" for a in data["answers"])
+
+
+# --- folding -----------------------------------------------------------------------------------------------------------
+
+
+@given(st.text(alphabet=st.sampled_from("ab仮想 \\,;"), max_size=60), st.integers(4, 30))
+def test_folding_keeps_every_word_and_the_width(text: str, width: int) -> None:
+    lines = fold(text, width)
+    assert all(cell_len(line) <= width for line in lines)
+    assert "".join("".join(lines).split()) == "".join(text.split())
+
+
+@given(st.text(alphabet=st.sampled_from("ab仮想 \\,;"), max_size=60), st.integers(30, 60))
+def test_what_hangs_stays_right_of_its_sign(text: str, width: int) -> None:
+    lines = [line.plain for line in hung("!", [(text, "")], width)]
+    assert all(cell_len(line) <= width for line in lines)
+    assert lines[0].startswith("      !")
+    assert all(line.startswith(" " * 8) or not line.strip() for line in lines[1:])
