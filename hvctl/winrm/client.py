@@ -12,7 +12,7 @@ from typing import Any
 
 from hvctl.call import Batch, Event, Failure, HostInfo, Reply, TransportError
 from hvctl.winrm import protocol
-from hvctl.winrm.connection import Address, Connection, CredentialGuard
+from hvctl.winrm.connection import RECEIVE_S, Address, Connection, CredentialGuard
 from hvctl.winrm.faults import HINTS, WireFault
 
 __all__ = ["Address", "CredentialGuard", "WinRM"]
@@ -47,6 +47,7 @@ class WinRM:
         guard: CredentialGuard | None = None,
         on_wire: Callable[[str], None] | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        receive_s: int = RECEIVE_S,
     ) -> None:
         self.address = address
         self.processes = 0
@@ -54,6 +55,7 @@ class WinRM:
         self._guard = guard or CredentialGuard()
         self._on_wire = on_wire
         self._sleep = sleep
+        self._receive_s = receive_s
         self._connection = self._connected()
         self._process: _Process | None = None
         self._info: HostInfo | None = None
@@ -127,9 +129,15 @@ class WinRM:
             if not sent or (error.executed == "no" and not decoder.accepted):
                 raise
             self._drop()
-            replies = {**self._from_journal(batch, batch_id), **decoder.replies()}
+            journal = self._journal(batch_id)
+            replies = {**dict(_journalled(journal or (), {t.id for t in batch.tasks})), **decoder.replies()}
+            # The shell is gone, so what did not arrive by now never will: no journal means that nothing began.
+            began = journal is None or bool(journal) or decoder.accepted
             raise TransportError(
-                error.message, executed="unknown", hint=error.hint or "run plan to see what is left", replies=replies
+                error.message,
+                executed="unknown" if began else "no",
+                hint=error.hint or "run plan to see what is left",
+                replies=replies,
             ) from error
 
     def _asked(self, batch: Batch, on_event: Callable[[Event], None]) -> protocol.Decoder:
@@ -138,16 +146,15 @@ class WinRM:
         self._talk(decoder, _line(batch, batch_id), on_event, batch.deadline_s)
         return decoder
 
-    def _from_journal(self, batch: Batch, batch_id: str) -> dict[str, Reply]:
-        """What the host wrote down about a batch whose answer was lost."""
+    def _journal(self, batch_id: str) -> Sequence[Mapping[str, Any]] | None:
+        """What the host wrote down about a batch; None if that cannot be had."""
         action_id = str(uuid.uuid4())
         decoder = protocol.Decoder(Batch(()), action_id)
         try:
-            with self._said():
-                self._talk(decoder, protocol.encode_action("journal", batch_id, action_id), lambda event: None, 120)
-        except TransportError:
-            return {}
-        return dict(_journalled(decoder.journal, {t.id for t in batch.tasks}))
+            self._talk(decoder, protocol.encode_action("journal", batch_id, action_id), lambda event: None, 60)
+        except WireFault:
+            return None
+        return decoder.journal if decoder.ended else None
 
     # --- the conversation ------------------------------------------------------------------------------------------
 
@@ -163,9 +170,9 @@ class WinRM:
         first = b"" if process.loaded else protocol.source_line(self._allow, hold=True)
         self._running = decoder.batch_id
         try:
-            self._send(process, first + line)
+            unsure = self._send(process, first + line, decoder.batch.mode == "change")
             process.loaded = True
-            self._receive(process, decoder, on_event, time.monotonic() + deadline_s + 60)
+            self._receive(process, decoder, on_event, time.monotonic() + deadline_s + 60, unsure)
         except WireFault:
             self._process_lost()
             raise
@@ -174,7 +181,8 @@ class WinRM:
             process.used = time.monotonic()
             self._info = decoder.info or self._info
 
-    def _send(self, process: _Process, data: bytes) -> None:
+    def _send(self, process: _Process, data: bytes, change: bool) -> bool:
+        """Whether it is unsure that all of it arrived."""
         size, at = CHUNK, 0
         while at < len(data):
             try:
@@ -184,9 +192,10 @@ class WinRM:
                 if fault.kind == "too_large" and size > 10_000:
                     size //= 2  # nothing of it was delivered (winrm 3.2)
                     continue
-                if fault.kind in ("timed_out", "lost") and at + size >= len(data):
-                    return  # it may have arrived: the answer tells, sending it again could run it twice
+                if change and fault.kind in ("timed_out", "lost") and at + size >= len(data):
+                    return True  # it may have arrived: the answer tells, sending it again could run it twice
                 raise
+        return False
 
     def _receive(
         self,
@@ -194,8 +203,9 @@ class WinRM:
         decoder: protocol.Decoder,
         on_event: Callable[[Event], None],
         deadline: float,
+        unsure: bool,
     ) -> None:
-        faults = 0
+        faults, doubts = int(unsure), 0
         while not (decoder.ended or decoder.refusal):
             if time.monotonic() > deadline:
                 raise WireFault("lost", f"{self.address.target} did not end the batch in time")
@@ -203,13 +213,20 @@ class WinRM:
                 out, err, _, done = self._connection.receive(process.shell, process.command)
             except WireFault as fault:
                 if fault.kind == "timed_out":
-                    continue  # normal: the step that runs has nothing to say yet
+                    # Normal: the step that runs has nothing to say yet. But an answer may have been lost with the
+                    # connection, the last one included; then nothing more will come.
+                    doubts += bool(faults)
+                    if doubts < 2 or self._still_runs(decoder.batch_id):
+                        continue
+                    raise WireFault("lost", f"an answer of {self.address.target} was lost") from fault
                 faults += 1
-                if fault.kind in ("lost", "refused", "connect", "protocol") and faults < RECEIVE_TRIES:
+                broken = fault.kind in ("lost", "refused", "connect", "protocol")
+                if broken and faults < RECEIVE_TRIES and decoder.batch.mode == "change":
                     # The batch goes on over there; shells belong to users, not to connections (winrm 3.5).
                     self._sleep(0.5 * 2**faults)
                     continue
                 raise
+            faults = doubts = 0
             if err:
                 self._trace(f"stderr: {err[:500].decode('utf-8', 'replace')}")
             for event in decoder.feed(out):
@@ -275,15 +292,32 @@ class WinRM:
                 connection.delete(process.shell)
             connection.close()
             return
-        other = WinRM(self.address, allow=self._allow, guard=self._guard, on_wire=self._on_wire, sleep=self._sleep)
+        other = self._another()
         action_id = str(uuid.uuid4())
         line = protocol.encode_action("stop", batch_id, action_id)
         with suppress(WireFault):
             other._talk(protocol.Decoder(Batch(()), action_id), line, lambda event: None, 30)
         other.close()
 
+    def _still_runs(self, batch_id: str) -> bool:
+        """Whether the journal's last word on a batch is that a step began. Asked by way of another shell."""
+        other = self._another()
+        journal = other._journal(batch_id)
+        other.close()
+        return bool(journal) and journal is not None and journal[-1].get("at") == "before"
+
+    def _another(self) -> WinRM:
+        return WinRM(
+            self.address,
+            allow=self._allow,
+            guard=self._guard,
+            on_wire=self._on_wire,
+            sleep=self._sleep,
+            receive_s=self._receive_s,
+        )
+
     def _connected(self) -> Connection:
-        return Connection(self.address, self._guard, self._on_wire, self._sleep)
+        return Connection(self.address, self._guard, self._on_wire, self._sleep, receive_s=self._receive_s)
 
     def _trace(self, text: str) -> None:
         if self._on_wire is not None:

@@ -115,6 +115,7 @@ class Connection:
         on_wire: Callable[[str], None] | None = None,
         sleep: Callable[[float], None] = time.sleep,
         tries: int = 5,
+        receive_s: int = RECEIVE_S,
     ) -> None:
         self.address = address
         self.requests = 0
@@ -124,6 +125,7 @@ class Connection:
         self._on_wire = on_wire
         self._sleep = sleep
         self._tries = tries
+        self._receive_s = receive_s
         self._protocol: Protocol | None = None
         self._admitted = False
 
@@ -142,7 +144,7 @@ class Connection:
     def receive(self, shell: str, command: str) -> tuple[bytes, bytes, int, bool]:
         """stdout, stderr, exit code, done. Raises WireFault "timed_out" when there was nothing."""
         found = self._request(
-            "Receive", lambda p: p.get_command_output_raw(shell, command), seconds=RECEIVE_S, retry=False
+            "Receive", lambda p: p.get_command_output_raw(shell, command), seconds=self._receive_s, retry=False
         )
         self.bytes_received += len(found[0]) + len(found[1])
         return found

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-from pathlib import Path
-
 import pytest
 
 from hvctl.call import Batch, Call, Task
 from hvctl.winrm import protocol
-from mocks.engine import find_engine
 from mocks.host import SimulatedHost
 from mocks.twin import Twin
+from tests.conftest import Engines
 
 BATCH = Batch((Task("a", Call("Get-VM", select=("Name",))),))
 
@@ -30,16 +26,17 @@ def test_the_twin_holds_its_hello() -> None:
 
 
 @pytest.mark.engine
-def test_the_runner_holds_its_hello(tmp_path: Path) -> None:
-    program = find_engine()
-    if program is None:
-        pytest.skip("no PowerShell engine: set HVCTL_PWSH, or put pwsh on PATH")
-    command = [str(program), *protocol.COMMAND[1:4], "-EncodedCommand", protocol.bootstrap()]
-    lines = protocol.source_line({"Get-Gone": "Gone"}, hold=True) + protocol.encode_batch(BATCH, "b1")
-    env = {**os.environ, "ProgramData": str(tmp_path)}
-    done = subprocess.run(command, input=lines, capture_output=True, timeout=60, check=False, env=env)
-    decoder = protocol.Decoder(BATCH, "b1")
-    decoder.feed(done.stdout)
-    assert decoder.hello is not None
-    assert decoder.finish()[0].failure is not None  # the command is not allowed
-    assert done.stdout.count(b'"hello"') == 1
+def test_the_runner_holds_its_hello(engines: Engines) -> None:
+    engine = engines("2022", "FullLanguage")
+    engine.bind(SimulatedHost.from_yaml({"os": "2022"}))
+    engine.send(protocol.source_line(engine.allow, hold=True) + protocol.encode_batch(BATCH, "hold-1"))
+    decoder, said = protocol.Decoder(BATCH, "hold-1"), b""
+    for data in engine.read():
+        said += data
+        decoder.feed(data)
+        if decoder.ended:
+            break
+    assert decoder.info is not None
+    assert decoder.finish()[0].ok
+    assert said.count(b'"hello"') == 1
+    assert said.index(b'"hello"') < said.index(b'"accepted"')

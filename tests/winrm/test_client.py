@@ -1,0 +1,268 @@
+"""The client against a WS-Man server: what it costs, what it does when the wire breaks, and that changes run once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from hvctl.call import Batch, Call, Event, Ref, Reply, Secret, Task, TransportError
+from hvctl.connect import allowed
+from hvctl.winrm.client import Address, CredentialGuard, WinRM
+from mocks.host import SimulatedHost
+from mocks.tls import Authority, make_authority
+from mocks.wsman import Endpoint, Server, Trouble
+
+USER, PASSWORD = "hvadmin", "Pa55-lab"
+VM = "11111111-1111-1111-1111-111111111111"
+VMS: list[dict[str, Any]] = [{"name": "ウェブ01", "id": VM, "generation": 2, "state": "Off"}]
+READ = Batch((Task("vms", Call("Get-VM", select=("Name", "State"))),))
+CHANGE = Batch(
+    (
+        Task("p", Call("Set-VMProcessor", {"VM": Ref(Call("Get-VM", {"Id": VM})), "Count": 4})),
+        Task("s", Call("Start-VM", {"VM": Ref(Call("Get-VM", {"Id": VM}))}), needs=("p",)),
+    ),
+    "change",
+)
+Make = Callable[..., tuple[WinRM, Endpoint]]
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return make_authority(tmp_path_factory.mktemp("ca"))
+
+
+@pytest.fixture
+def make(authority: Authority) -> Iterator[Make]:
+    """A client and the endpoint it talks to; waits take no time."""
+    open_ones: list[Any] = []
+
+    def made(
+        *troubles: Trouble,
+        scheme: Literal["http", "https"] = "http",
+        transport: Literal["basic", "ntlm"] = "basic",
+        password: str = PASSWORD,
+        ca: str | None = str(authority.ca),
+        guard: CredentialGuard | None = None,
+        **options: Any,
+    ) -> tuple[WinRM, Endpoint]:
+        host = SimulatedHost.from_yaml({"os": "2022", "language": "ja", "vms": VMS})
+        endpoint = Endpoint(host, {USER: PASSWORD}, scheme=scheme, troubles=list(troubles), **options)
+        server = Server([endpoint], authority)
+        server.__enter__()
+        address = Address(
+            "h", "127.0.0.1", endpoint.port, scheme, transport, user=USER, password=Secret(password), ca_path=ca
+        )
+        client = WinRM(address, allow=allowed(), guard=guard, sleep=lambda seconds: None, receive_s=1)
+        open_ones.extend([server])
+        return client, endpoint
+
+    yield made
+    for server in open_ones:
+        server.__exit__(None, None, None)
+
+
+def rows(replies: list[Reply]) -> list[Any]:
+    return [dict(r) for reply in replies for r in reply.rows]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "transport", "handshakes"),
+    [("http", "basic", 0), ("https", "basic", 0), ("http", "ntlm", 3), ("https", "ntlm", 3)],
+)
+def test_a_read_costs_six_requests_and_one_process(make: Make, scheme: str, transport: str, handshakes: int) -> None:
+    client, endpoint = make(scheme=scheme, transport=transport)
+    assert rows(client.run(READ)) == [{"Name": "ウェブ01", "State": "Off"}]
+    client.close()
+    assert endpoint.actions() == ["Create", "Command", "Send", "Receive", "Signal", "Delete"]
+    assert (endpoint.shells.processes, endpoint.auth_requests) == (1, handshakes)
+
+
+def test_an_apply_keeps_one_process_warm(make: Make) -> None:
+    client, endpoint = make(transport="ntlm")
+    client.run(READ)
+    assert all(r.ok for r in client.run(CHANGE))
+    assert rows(client.run(READ)) == [{"Name": "ウェブ01", "State": "Running"}]
+    client.close()
+    assert endpoint.shells.processes == 1
+    assert endpoint.actions().count("Create") == endpoint.actions().count("Delete") == 1
+
+
+def test_who_answers_is_known_without_a_batch(make: Make) -> None:
+    client, _ = make()
+    info = client.info()
+    client.close()
+    assert (info.computer, info.build, info.culture) == ("HV01", 20348, "ja-JP")
+
+
+def test_a_japanese_password_goes_over_ntlm(make: Make) -> None:
+    client, endpoint = make(transport="ntlm", password="パスワード")
+    endpoint.users = {USER: PASSWORD}
+    with pytest.raises(TransportError, match="did not accept user and password") as error:
+        client.run(READ)
+    assert error.value.executed == "no"
+
+
+def test_a_wrong_password_is_tried_once_for_all_hosts(make: Make) -> None:
+    guard = CredentialGuard()
+    first, one = make(transport="ntlm", password="wrong", guard=guard)
+    second, other = make(transport="ntlm", password="wrong", guard=guard)
+    with pytest.raises(TransportError, match="did not accept"):
+        first.run(READ)
+    with pytest.raises(TransportError, match="another host refused"):
+        second.run(READ)
+    assert (one.auth_requests, other.auth_requests) == (3 + 1, 0) or other.auth_requests == 0
+    assert one.actions() == other.actions() == []
+
+
+def test_a_closed_port_is_named_with_the_tries(make: Make) -> None:
+    waits: list[float] = []
+    client = WinRM(Address("h", "127.0.0.1", 9, "http", "basic", user="u", password=Secret("p")),
+                   allow={}, sleep=waits.append)  # fmt: skip
+    with pytest.raises(TransportError, match=r"connection refused by 127\.0\.0\.1:9 \(5 tries in \d+ s\)"):
+        client.run(READ)
+    assert len(waits) == 4
+    assert waits == sorted(waits)
+
+
+def test_a_certificate_of_an_unknown_ca_is_not_accepted(make: Make, tmp_path: Path) -> None:
+    other = make_authority(tmp_path)
+    client, endpoint = make(scheme="https", ca=str(other.ca))
+    with pytest.raises(TransportError, match=r"certificate of .* is not trusted") as error:
+        client.run(READ)
+    assert "ansible_winrm_ca_trust_path" in error.value.hint
+    assert endpoint.actions() == []
+
+
+def test_one_who_is_no_administrator_is_told_so(make: Make) -> None:
+    client, _ = make(admin=False)
+    with pytest.raises(TransportError, match="denies access") as error:
+        client.run(READ)
+    assert "administrators" in error.value.hint
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        Trouble("Create", "reset"),
+        Trouble("Create", "http", code=503),
+        Trouble("Create", "fault", code=2150859173),
+        Trouble("Create", "fault", code=2150859173, wmi_only=True),
+        Trouble("Command", "reset"),
+        Trouble("Command", "fault", code=2150858793),
+        Trouble("Send", "reset"),
+        Trouble("Send", "reset", phase="after"),
+        Trouble("Receive", "reset"),
+        Trouble("Receive", "reset", phase="after"),
+        Trouble("Receive", "fault", code=2150858793, times=3),
+        Trouble("Receive", "lose_shells"),
+        Trouble("Receive", "garbage"),
+        Trouble("Receive", "noise"),
+        Trouble("Receive", "http", code=500),
+        Trouble("Signal", "reset"),
+        Trouble("Delete", "http", code=500),
+    ],
+    ids=lambda t: f"{t.action}-{t.effect}-{t.code or t.phase}",
+)
+@pytest.mark.parametrize("transport", ["basic", "ntlm"])
+def test_a_read_survives_trouble_on_the_wire(make: Make, trouble: Trouble, transport: str) -> None:
+    client, endpoint = make(trouble, transport=transport)
+    assert rows(client.run(READ)) == [{"Name": "ウェブ01", "State": "Off"}]
+    client.close()
+    assert any(entry.trouble for entry in endpoint.log)
+
+
+@pytest.mark.parametrize("transport", ["basic", "ntlm"])
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        Trouble("Send", "reset", phase="after"),
+        Trouble("Send", "fault", code=1460, phase="after"),
+        Trouble("Receive", "reset", phase="after"),
+        Trouble("Receive", "http", code=500, phase="after"),
+        Trouble("Receive", "lose_shells", nth=1),
+        Trouble("Receive", "garbage", times=9),
+    ],
+    ids=lambda t: f"{t.action}-{t.effect}-{t.phase}",
+)
+def test_a_change_runs_at_most_once_whatever_breaks(make: Make, trouble: Trouble, transport: str) -> None:
+    client, endpoint = make(trouble, transport=transport)
+    try:
+        replies = {t.id: r for t, r in zip(CHANGE.tasks, client.run(CHANGE), strict=True)}
+    except TransportError as error:
+        replies = error.replies
+        assert error.executed == "unknown" or not error.replies
+    client.close()
+    host = endpoint.host
+    assert isinstance(host, SimulatedHost)
+    ran = [c.cmdlet for c in host.log if not c.cmdlet.startswith("Get-")]
+    assert ran in ([], ["Set-VMProcessor"], ["Set-VMProcessor", "Start-VM"])
+    # What the journal or the answer says ran, ran.
+    assert [t.call.cmdlet for t in CHANGE.tasks if t.id in replies and replies[t.id].ok] == ran[: len(replies)]
+
+
+def test_a_change_whose_answer_was_lost_is_told_by_the_journal(make: Make) -> None:
+    client, endpoint = make(Trouble("Receive", "garbage", times=9))
+    with pytest.raises(TransportError) as error:
+        client.run(CHANGE)
+    assert error.value.executed == "unknown"
+    assert set(error.value.replies) <= {"p", "s"}
+    assert endpoint.actions().count("Create") == 2
+
+
+def test_a_change_that_was_never_sent_is_said_to_be_so(make: Make) -> None:
+    client, endpoint = make(Trouble("Create", "fault", code=5, times=9))
+    with pytest.raises(TransportError) as error:
+        client.run(CHANGE)
+    assert error.value.executed == "no"
+    host = endpoint.host
+    assert isinstance(host, SimulatedHost)
+    assert host.log == []
+
+
+def test_stopping_ends_after_the_current_step(make: Make) -> None:
+    client, _ = make()
+    batch = Batch(tuple(Task(f"t{n}", Call("Set-VMProcessor", {"VMName": "ウェブ01", "Count": n + 1})) for n in range(40)),
+                  "change")  # fmt: skip
+    stopped = threading.Event()
+
+    def hear(event: Event) -> None:
+        if event.kind == "start" and not stopped.is_set():
+            stopped.set()
+            client.stop()
+
+    replies = client.run(batch, hear)
+    client.close()
+    assert stopped.is_set()
+    assert replies[0].ok
+    assert all(r.ok or r.skipped == "stopped" for r in replies)
+
+
+def test_a_second_apply_is_told_who_holds_the_lock(make: Make) -> None:
+    client, endpoint = make()
+    endpoint.disk.holder = {"user": "HV01\\other", "pid": 7}
+    with pytest.raises(
+        TransportError, match=r"another apply holds this host's lock \(user HV01\\other, pid 7\)"
+    ) as error:
+        client.run(CHANGE)
+    assert error.value.executed == "no"
+
+
+def test_thirty_shells_are_all_that_2012_r2_gives(make: Make) -> None:
+    client, endpoint = make(profile="2012r2")
+    for _ in range(30):
+        client._connection.open_shell()
+    with pytest.raises(TransportError, match="quota"):
+        client.run(READ)
+    assert endpoint.actions().count("Create") == 35
+
+
+def test_a_batch_that_no_powershell_takes_is_not_sent(make: Make) -> None:
+    client, endpoint = make()
+    with pytest.raises(TransportError, match="at most") as error:
+        client.run(Batch((Task("a", Call("Test-Path", {"LiteralPath": ("x" * 2_000_000,)})),)))
+    assert error.value.executed == "no"
+    assert "Send" not in endpoint.actions()
