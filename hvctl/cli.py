@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
 import yaml
 from rich.console import Console
@@ -31,6 +30,9 @@ Connect = Callable[[Connection, Wire], Transport]
 
 EXIT_CONFIG = 1
 EXIT_INTERRUPTED = 130
+
+USAGE: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+"""What typer raises for a wrong command line; newer versions carry a click of their own."""
 
 app = typer.Typer(
     name="hvctl",
@@ -200,7 +202,7 @@ def apply(
     saved = len(playbooks) == 1 and playbooks[0].casefold().endswith(".json")
     if saved:
         if limit or tags or extra or allow:
-            raise click.UsageError("a saved plan is applied as it is: no --limit, --tags, --extra-vars or --allow")
+            raise typer.BadParameter("a saved plan is applied as it is: no --limit, --tags, --extra-vars or --allow")
         run = _saved_run(settings, playbooks[0])
     else:
         run = _run(settings, _prepared(settings, playbooks, limit, tags, extra), _allowed(allow))
@@ -280,7 +282,7 @@ def show_inventory(
     """Print the inventory as hvctl understands it."""
     settings: Settings = context.obj
     if as_list == graph:
-        raise click.UsageError("say --list or --graph")
+        raise typer.BadParameter("say --list or --graph")
     inventory = Inventory.load(find_inventory(settings.inventory, ()))
     for line in problem_lines(inventory.warnings):
         settings.err.print(line)
@@ -333,12 +335,12 @@ def main(argv: Sequence[str] | None = None, connect: Connect = real_connect) -> 
         result = command.main(
             list(argv) if argv is not None else None, prog_name="hvctl", standalone_mode=False, obj=settings
         )
-    except click.exceptions.Abort:
+    except typer.Abort:
         return EXIT_INTERRUPTED
     except KeyboardInterrupt:
         settings.err.print("Interrupted.")
         return EXIT_INTERRUPTED
-    except click.ClickException as error:
+    except USAGE as error:
         error.show()
         return EXIT_CONFIG
     except ConfigError as error:

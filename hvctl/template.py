@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, UndefinedError, meta
 from jinja2.exceptions import SecurityError
@@ -101,9 +101,9 @@ def evaluate(text: str, variables: Mapping[str, Any], depth: int = 0) -> Any:
         MemoryError,
     ) as error:
         raise _ValueError(f"this expression fails: {_plain(error)}", "correct it") from error
-    found = parts[0] if len(parts) == 1 else "".join(str(p) for p in parts)
+    found = parts[0] if len(parts) == 1 else _joined(parts, variables)
     if isinstance(found, StrictUndefined):
-        return evaluate_undefined(found, variables)
+        evaluate_undefined(found, variables)
     if isinstance(found, SecretSource | Secret) or (
         len(parts) > 1 and any(isinstance(p, SecretSource | Secret) for p in parts)
     ):
@@ -111,7 +111,14 @@ def evaluate(text: str, variables: Mapping[str, Any], depth: int = 0) -> Any:
     return found
 
 
-def evaluate_undefined(found: StrictUndefined, variables: Mapping[str, Any]) -> Any:
+def _joined(parts: Sequence[Any], variables: Mapping[str, Any]) -> str:
+    for part in parts:
+        if isinstance(part, StrictUndefined):
+            evaluate_undefined(part, variables)
+    return "".join(str(p) for p in parts)
+
+
+def evaluate_undefined(found: StrictUndefined, variables: Mapping[str, Any]) -> NoReturn:
     name = str(found._undefined_name)
     raise _ValueError(f"{name!r} is undefined", suggest(name, variables) or "define it in the inventory or under vars")
 
