@@ -46,6 +46,6 @@ def test_every_module_opens_with_one_line_that_says_what_it_is_for() -> None:
     for file in ROOT.rglob("*.py"):
         text = file.read_text(encoding="utf-8")
         doc = ast.get_docstring(ast.parse(text))
-        if text.strip() and not (doc and doc.splitlines()[0].endswith((".", "`.")) or doc):
+        if text.strip() and not ((doc and doc.splitlines()[0].endswith((".", "`."))) or doc):
             silent.append(file.name)
     assert silent == []

@@ -21,6 +21,7 @@ BALANCING = Words(hyper_v_port="HyperVPort", dynamic="Dynamic")
 
 TEAMS = Call("Get-VMSwitchTeam", select=("Id", "Name", "LoadBalancingAlgorithm"))
 _FIXED = ("minimum_bandwidth_mode", "iov", "embedded_teaming", "packet_direct")
+_CUTS: frozenset[Impact] = frozenset({"disconnect", "management"})
 _ONE, _MANY = "NetAdapterInterfaceDescription", "NetAdapterInterfaceDescriptions[]"
 
 
@@ -214,7 +215,7 @@ class Switch(Resource):
         if field in ("type", "net_adapters"):
             return blinks | self._management(facts)
         if field == "allow_management_os":
-            return blinks | {"management"}
+            return _CUTS
         return frozenset({"online"})
 
     def note(self, field: str, now: Any, wanted: Any, facts: Facts) -> str:
