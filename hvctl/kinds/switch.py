@@ -22,6 +22,7 @@ BALANCING = Words(hyper_v_port="HyperVPort", dynamic="Dynamic")
 TEAMS = Call("Get-VMSwitchTeam", select=("Id", "Name", "LoadBalancingAlgorithm"))
 _FIXED = ("minimum_bandwidth_mode", "iov", "embedded_teaming", "packet_direct")
 _CUTS: frozenset[Impact] = frozenset({"disconnect", "management"})
+_REMADE: frozenset[Impact] = frozenset({"disconnect", "recreate"})
 _ONE, _MANY = "NetAdapterInterfaceDescription", "NetAdapterInterfaceDescriptions[]"
 
 
@@ -211,7 +212,7 @@ class Switch(Resource):
     def impacts(self, field: str, now: Any, wanted: Any, facts: Facts) -> frozenset[Impact]:
         blinks: frozenset[Impact] = frozenset({"disconnect"})
         if field in _FIXED:
-            return blinks | {"recreate"} | self._management(facts)
+            return _REMADE | self._management(facts)
         if field in ("type", "net_adapters"):
             return blinks | self._management(facts)
         if field == "allow_management_os":
