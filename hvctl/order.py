@@ -62,6 +62,7 @@ def _arranged(group: Group, steps_of: dict[Address, tuple[Step, ...]]) -> list[P
     placed = [(s, wish, _needs(wish, verb, s, group, steps_of)) for wish, verb, steps in members for s in steps]
     normal = [p for p in placed if p[0].when == "normal"]
     first = [p for p in placed if p[0].when == "first"]
+    late = [p for p in placed if p[0].when == "late"]
     last = [p for p in placed if p[0].when == "last"]
     off = _while_off(normal)
     if group.bracket is None or not off:
@@ -69,12 +70,13 @@ def _arranged(group: Group, steps_of: dict[Address, tuple[Step, ...]]) -> list[P
         awaited = tuple(p[0] for p in (normal if made else [p for p in off if p[0].off]))
         stops = tuple(p[0] for p in first)
         normal = [(s, w, (*n, *stops)) if s.off else (s, w, n) for s, w, n in normal]
-        return [*first, *normal, *((s, w, (*n, *awaited)) for s, w, n in last)]
+        late = [(s, w, (*n, *stops)) for s, w, n in late]
+        return [*first, *normal, *late, *((s, w, (*n, *awaited)) for s, w, n in last)]
     # The bracket goes from up to off to the wished state, so the root's own stop and start steps are in it.
     before = [p for p in normal if p not in off]
     stops = group.bracket.stop
     stop = [(s, group.root, s.needs) for s in stops]
-    during = [(s, w, (*n, *stops)) for s, w, n in off]
+    during = [(s, w, (*n, *stops)) for s, w, n in (*off, *late)]
     start = [(s, group.root, (*s.needs, *stops)) for s in group.bracket.start]
     return [*before, *stop, *during, *start]
 

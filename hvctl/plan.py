@@ -373,7 +373,7 @@ def _planned(step: Step, wish: Resource, needs: tuple[Step, ...], ids: Mapping[i
         step.job,
         step.limit_s,
     )
-    return PlannedStep(task, step.text, wish.address(), step.because, frame=step.when != "normal")
+    return PlannedStep(task, step.text, wish.address(), step.because, frame=step.when in ("first", "last"))
 
 
 def _checked(draft: _Draft, os: OS, doubts: tuple[Finding, ...]) -> Action:

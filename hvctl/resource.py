@@ -136,15 +136,15 @@ class HeldBackError(Exception):
 @dataclass(frozen=True, eq=False)
 class Step:
     """One call of a plan and why. `needs`: earlier steps that must have succeeded. `off`: only while the VM
-    is off. `when`: "first" and "last" frame the other steps of the same VM (stop, start). `text` says in plain
-    words what it does. Two steps are never equal: identity is what `needs` refers to."""
+    is off. `when`: "first" and "last" frame the other steps of the same VM (stop, start); "late" comes after the
+    stop, if there is one, and after all others. `text` says in plain words what it does. Two steps are never equal: identity is what `needs` refers to."""
 
     call: Call
     text: str
     because: tuple[str, ...] = ()
     needs: tuple[Step, ...] = ()
     off: bool = False
-    when: Literal["first", "normal", "last"] = "normal"
+    when: Literal["first", "normal", "late", "last"] = "normal"
     guard: Guard | None = None
     job: bool = False
     limit_s: int | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from hvctl.call import Call
 from hvctl.contract import OS, at_least, title
@@ -58,4 +58,6 @@ class IntegrationServices(VmPart):
             verb = "Enable" if change.wanted else "Disable"
             call = Call(f"{verb}-VMIntegrationService", {"VMIntegrationService": service_ref(vm, change.field)})
             said = change.field.replace("_", " ")
-            yield Step(call, f"{verb.lower()} {said} of {self.vm.key()}", (change.field,))
+            # Without the shutdown service the guest would not hear the request to shut down that other changes need.
+            when: Literal["late", "normal"] = "late" if call.cmdlet.startswith("Disable") else "normal"
+            yield Step(call, f"{verb.lower()} {said} of {self.vm.key()}", (change.field,), when=when)

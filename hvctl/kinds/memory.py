@@ -138,14 +138,9 @@ class Memory(VmPart):
                 self.startup or stored["Startup"],
                 dynamic.maximum or stored["Maximum"],
             ):
-                yield self._at_its_field(found, changes)
-
-    def _at_its_field(self, found: Finding, changes: tuple[Change, ...]) -> Finding:
-        if any(c.field == "dynamic" for c in changes):
-            return replace(found, field="")  # the toggle and the amounts go in one call, or not at all
-        if found.field in self.wanted():
-            return found
-        return Finding("startup", found.message, "write the bound in the dynamic section too")
+                # The toggle and the amounts go in one call, or not at all: a part of them may break the order too.
+                hint = found.hint if found.field in self.wanted() else "write the bound in the dynamic section too"
+                yield replace(found, field="", hint=hint)
 
     def _dynamic(self, stored: Any) -> bool:
         return bool(stored["DynamicMemoryEnabled"]) if self.dynamic is None else self.dynamic is not False

@@ -126,7 +126,7 @@ class NetworkAdapter(Adapter):
     def wanted(self) -> State:
         found = dict(super().wanted())
         if "switch" in self.model_fields_set:
-            found["switch"] = self.switch
+            found = {"switch": self.switch, **found}
         if self.mac_address is not None:
             found["mac_address"] = self.mac_address
         if self.legacy is not None:
@@ -168,9 +168,10 @@ class NetworkAdapter(Adapter):
     # --- changing --------------------------------------------------------------------------------------------------
 
     def _plugs_off(self, facts: Facts, legacy: bool) -> bool:
-        """Adapters come and go live on generation 2 from 2016 on, legacy ones never (domain 9.1)."""
+        """Adapters come and go while it runs on generation 2 from 2016 on, legacy ones never (domain 9.1)."""
         vm = vm_row(self.vm.key(), facts)
-        return vm is not None and (legacy or generation(vm) == 1 or not at_least(facts.os, "2016"))
+        live = not legacy and at_least(facts.os, "2016") and vm is not None and generation(vm) == 2
+        return vm is not None and not (live and power(vm) == "Running")
 
     def _up(self, facts: Facts) -> bool:
         return power(vm_row(self.vm.key(), facts)) in ("Running", "Paused")
