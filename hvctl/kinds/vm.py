@@ -12,7 +12,8 @@ from hvctl.contract import OS, at_least, title
 from hvctl.facts import Facts
 from hvctl.kinds._host import HOST, host_row
 from hvctl.kinds._limits import DEFAULT_VM_VERSION, OLDEST_VM_VERSION, version_at_least
-from hvctl.kinds._services import GUIDS, SERVICES, guid_of
+from hvctl.kinds._power import Power
+from hvctl.kinds._services import SERVICES
 from hvctl.kinds._types import MB, ON_OFF, PATH, SIZE, TEXT, Flag, Seconds, Size, WindowsPath, Words, same_path
 from hvctl.kinds._vm import VMS, check_steady, generation, off_impacts, power, vm_ref, vm_row
 from hvctl.resource import (
@@ -165,6 +166,8 @@ class VM(Resource):
             check_steady(self.name, row)
         for change in changes:
             yield from self._change_findings(change, row, facts.os)
+        if self.absent or any((c.field, c.wanted) == ("state", "off") for c in changes):
+            yield from self._power(facts).doubts()
         if self.absent:
             yield from self._removal_findings(row)
         elif row.get("IsClustered"):
@@ -257,16 +260,14 @@ class VM(Resource):
         rest = tuple(c for c in self.as_changes(facts) if c.field not in done)
         yield from self._set(rest, facts, (made,))
         if self.state in ("running", "paused"):
-            yield from self._start(facts, ("state",))
-        if self.state == "paused":
-            yield Step(Call("Suspend-VM", {"VM": vm}), f"pause {self.name}", ("state",), when="last")
+            yield from self._power(facts).steps("off", self.state)
 
     def update(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Step]:
         by_field = {c.field: c for c in changes}
         state = by_field.pop("state", None)
         version = by_field.pop("version", None)
         if state:
-            yield from self._to(str(state.now), str(state.wanted), facts)
+            yield from self._power(facts).steps(str(state.now), str(state.wanted))
         yield from self._set(tuple(by_field.values()), facts, ())
         if version:
             yield Step(
@@ -302,7 +303,7 @@ class VM(Resource):
         """Disks stay: deleting a VHD is another wish."""
         vm = vm_ref(self.name, facts)
         row = vm_row(self.name, facts)
-        stop = tuple(self._stop(facts, ("ensure",))) if power(row) in ("Running", "Paused") else ()
+        stop = tuple(self._power(facts).stopped(("ensure",))) if power(row) in ("Running", "Paused") else ()
         yield from stop
         yield Step(
             Call("Remove-VM", {"VM": vm, "Force": True}),
@@ -317,6 +318,9 @@ class VM(Resource):
 
     # --- power ------------------------------------------------------------------------------------------------
 
+    def _power(self, facts: Facts) -> Power:
+        return Power(self.name, facts, self.stop_method == "turn_off", self.stop_timeout)
+
     def bracket(self, facts: Facts) -> Bracket | None:
         """Down, and from off to the wished state, or to what it was. What was saved stays off if nothing is
         wished: its memory is gone with the saved state."""
@@ -325,79 +329,4 @@ class VM(Resource):
             return None
         wanted = self.state or {"Running": "running", "Paused": "paused"}.get(now, "off")
         because = ("state",) if self.state and STATES.names[self.state] != now else ()
-        start = () if wanted == "off" else tuple(self._to("off", "running", facts))
-        then = {"paused": ("Suspend-VM", "pause"), "saved": ("Save-VM", "save")}.get(wanted)
-        if then:
-            call = Call(then[0], {"VM": vm_ref(self.name, facts)})
-            start = (*start, Step(call, f"{then[1]} {self.name}", because, when="last", needs=start))
-        return Bracket(tuple(self._stop(facts, because)), start, tuple(self._doubts(now, facts)))
-
-    def _doubts(self, now: str, facts: Facts) -> Iterator[Finding]:
-        """Without the guest's shutdown service nobody hears the request (domain 4.4)."""
-        row = vm_row(self.name, facts)
-        if row is None or now == "Saved" or self.stop_method == "turn_off":
-            return
-        found = [s for s in facts.of_key(SERVICES, "VMId", row["Id"]) if guid_of(s["Id"]) == GUIDS["shutdown"]]
-        if not any(s["Enabled"] and s["PrimaryOperationalStatus"] == "Ok" for s in found):
-            yield Finding(
-                "",
-                f"the shutdown service of {self.name} is off or has no contact, so the guest may not shut down",
-                "shut it down from within first, or write stop_method: turn_off",
-                "warning",
-            )
-
-    def _to(self, now: str, wanted: str, facts: Facts) -> Iterator[Step]:
-        vm = vm_ref(self.name, facts)
-        because = ("state",)
-        if wanted == "running":
-            if now == "paused":
-                yield Step(Call("Resume-VM", {"VM": vm}), f"resume {self.name}", because, when="last")
-            else:
-                yield from self._start(facts, because)
-        elif wanted == "off":
-            yield from self._stop(facts, because)
-        elif wanted == "saved":
-            yield Step(Call("Save-VM", {"VM": vm}), f"save {self.name}", because, when="last")
-        elif wanted == "paused":
-            started = tuple(self._start(facts, because)) if now in ("off", "saved") else ()
-            yield from started
-            yield Step(Call("Suspend-VM", {"VM": vm}), f"pause {self.name}", because, when="last", needs=started)
-
-    def _start(self, facts: Facts, because: tuple[str, ...]) -> Iterator[Step]:
-        yield Step(Call("Start-VM", {"VM": vm_ref(self.name, facts)}), f"start {self.name}", because, when="last")
-
-    def _stop(self, facts: Facts, because: tuple[str, ...]) -> Iterator[Step]:
-        """Off, from whatever it is in. The guest is asked and given `stop_timeout`; -Force is never sent without
-        -TurnOff, since it either hangs or hides a power cut (domain 4.4)."""
-        vm = vm_ref(self.name, facts)
-        state = power(vm_row(self.name, facts))
-        if state == "Saved":
-            yield Step(
-                Call("Remove-VMSavedState", {"VM": vm}),
-                f"discard the saved state of {self.name}",
-                because,
-                when="first",
-            )
-            return
-        resumed: tuple[Step, ...] = ()
-        if state == "Paused" and self.stop_method == "shutdown":  # a paused guest hears nothing
-            resumed = (Step(Call("Resume-VM", {"VM": vm}), f"resume {self.name}", because, when="first"),)
-            yield from resumed
-        if self.stop_method == "turn_off":
-            yield Step(
-                Call("Stop-VM", {"VM": vm, "TurnOff": True, "Force": True}),
-                f"cut the power of {self.name}",
-                because,
-                when="first",
-                needs=resumed,
-            )
-        else:
-            yield Step(
-                Call("Stop-VM", {"VM": vm}),
-                f"shut down the guest of {self.name}",
-                because,
-                when="first",
-                job=True,
-                limit_s=self.stop_timeout,
-                needs=resumed,
-            )
+        return self._power(facts).bracket(wanted, because)

@@ -1,0 +1,100 @@
+"""How a VM is taken from one power state to another (domain 4.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from hvctl.call import Call
+from hvctl.facts import Facts
+from hvctl.kinds._services import GUIDS, SERVICES, guid_of
+from hvctl.kinds._vm import power, vm_ref, vm_row
+from hvctl.resource import Bracket, Finding, Step
+
+Because = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Power:
+    """A VM's power. `cut`: it is turned off instead of asked to shut down; `timeout_s`: how long it may take when
+    asked."""
+
+    name: str
+    facts: Facts
+    cut: bool
+    timeout_s: int
+
+    @property
+    def now(self) -> str:
+        return power(vm_row(self.name, self.facts))
+
+    def bracket(self, wanted: str, because: Because) -> Bracket:
+        """Down from what it is in, and up to what is wanted. The way up needs only the way down: one that hvctl
+        stopped is started again even when a step between failed."""
+        start = () if wanted == "off" else tuple(self.started(("state",)))
+        then = {"paused": ("Suspend-VM", "pause"), "saved": ("Save-VM", "save")}.get(wanted)
+        if then:
+            start = (*start, self._step(then[0], f"{then[1]} {self.name}", because, start))
+        told = wanted == "off" and bool(because)  # its own finding says so
+        return Bracket(tuple(self.stopped(because)), start, () if told else tuple(self.doubts()))
+
+    def steps(self, now: str, wanted: str) -> Iterator[Step]:
+        because = ("state",)
+        if wanted == "running" and now == "paused":
+            yield self._step("Resume-VM", f"resume {self.name}", because)
+        elif wanted == "running":
+            yield from self.started(because)
+        elif wanted == "off":
+            yield from self.stopped(because)
+        elif wanted == "saved":
+            yield self._step("Save-VM", f"save {self.name}", because)
+        elif wanted == "paused":
+            started = tuple(self.started(because)) if now in ("off", "saved") else ()
+            yield from started
+            yield self._step("Suspend-VM", f"pause {self.name}", because, started)
+
+    def started(self, because: Because) -> Iterator[Step]:
+        yield self._step("Start-VM", f"start {self.name}", because)
+
+    def stopped(self, because: Because) -> Iterator[Step]:
+        """Off, from whatever it is in. The guest is asked and given its time; -Force is never sent without
+        -TurnOff, since it either hangs or hides a power cut."""
+        vm = vm_ref(self.name, self.facts)
+        if self.now == "Saved":
+            call = Call("Remove-VMSavedState", {"VM": vm})
+            yield Step(call, f"discard the saved state of {self.name}", because, when="first")
+        elif self.cut:
+            call = Call("Stop-VM", {"VM": vm, "TurnOff": True, "Force": True})
+            yield Step(call, f"cut the power of {self.name}", because, when="first")
+        else:
+            resumed: tuple[Step, ...] = ()
+            if self.now == "Paused":  # a paused guest hears nothing
+                resumed = (Step(Call("Resume-VM", {"VM": vm}), f"resume {self.name}", because, when="first"),)
+                yield from resumed
+            yield Step(
+                Call("Stop-VM", {"VM": vm}),
+                f"shut down the guest of {self.name}",
+                because,
+                when="first",
+                job=True,
+                limit_s=self.timeout_s,
+                needs=resumed,
+            )
+
+    def doubts(self) -> Iterator[Finding]:
+        """Without the guest's shutdown service nobody hears the request."""
+        row = vm_row(self.name, self.facts)
+        if row is None or self.cut or self.now not in ("Running", "Paused"):
+            return
+        found = [s for s in self.facts.of_key(SERVICES, "VMId", row["Id"]) if guid_of(s["Id"]) == GUIDS["shutdown"]]
+        paused = self.now == "Paused"  # it has no contact then, and is resumed before it is asked
+        if not any(s["Enabled"] and (paused or s["PrimaryOperationalStatus"] == "Ok") for s in found):
+            yield Finding(
+                "",
+                f"the shutdown service of {self.name} is off or has no contact, so the guest may not shut down",
+                "shut it down from within first, or write stop_method: turn_off",
+                "warning",
+            )
+
+    def _step(self, cmdlet: str, text: str, because: Because, needs: tuple[Step, ...] = ()) -> Step:
+        return Step(Call(cmdlet, {"VM": vm_ref(self.name, self.facts)}), text, because, needs=needs, when="last")
