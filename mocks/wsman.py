@@ -294,8 +294,18 @@ class _Connection:
 
     # --- WS-Man ------------------------------------------------------------------------------------------------------
 
+    def _cut(self) -> bool:
+        """Whether the host's own network is away, as while an external switch is made over it. Time passes."""
+        host = self._endpoint.host
+        if getattr(host, "reachable", True):
+            return False
+        host.clock.sleep(1.0)
+        return True
+
     def _soap(self, body: bytes, sealed: bool) -> None:
         endpoint = self._endpoint
+        if self._cut():
+            raise _Reset
         request = soap.read(body)
         if request is None:
             self._reply(400)
@@ -313,6 +323,8 @@ class _Connection:
             status, answer = (500, soap.fault(request, found)) if isinstance(found, soap.Fault) else (200, found)
         if self._upset(endpoint.trouble(request.action, "after"), request, sealed, entry):
             return
+        if self._cut():
+            raise _Reset
         entry.status, entry.sent = status, len(answer)
         self._reply(status, answer, sealed)
 

@@ -22,7 +22,7 @@ CHUNK = 200_000
 IDLE_S = 60
 """HTTP.sys drops idle connections after about two minutes; before that everything is built anew (winrm 1.7)."""
 READ_TRIES = 3
-RECEIVE_TRIES = 5
+RECEIVE_TRIES = 8
 
 
 @dataclass
@@ -223,7 +223,7 @@ class WinRM:
                 broken = fault.kind in ("lost", "refused", "connect", "protocol")
                 if broken and faults < RECEIVE_TRIES and decoder.batch.mode == "change":
                     # The batch goes on over there; shells belong to users, not to connections (winrm 3.5).
-                    self._sleep(0.5 * 2**faults)
+                    self._sleep(min(15.0, 0.5 * 2**faults))
                     continue
                 raise
             faults = doubts = 0

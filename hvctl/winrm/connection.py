@@ -102,6 +102,7 @@ class _Wait(wait_base):
 
 
 _AGAIN: frozenset[Kind] = frozenset({"refused", "name", "connect", "busy", "quota", "undecryptable"})
+_UNSURE: frozenset[Kind] = frozenset({"lost", "timed_out"})
 
 
 class Connection:
@@ -130,7 +131,12 @@ class Connection:
         self._admitted = False
 
     def open_shell(self) -> str:
-        return self._request("Create", lambda p: p.open_shell(codepage=65001, idle_timeout="PT1800S", env_vars=None))
+        """A shell that was made and whose answer was lost does no harm: it goes when it has been idle."""
+
+        def ask(protocol: Protocol) -> str:
+            return protocol.open_shell(codepage=65001, idle_timeout="PT1800S", env_vars=None)
+
+        return self._request("Create", ask, harmless=True)
 
     def start(self, shell: str, command: str, arguments: tuple[str, ...]) -> str:
         return self._request(
@@ -182,10 +188,19 @@ class Connection:
     # --- one request ---------------------------------------------------------------------------------------------
 
     def _request(
-        self, action: str, ask: Callable[[Protocol], T], *, seconds: int = CALL_S, retry: bool = True, note: str = ""
+        self,
+        action: str,
+        ask: Callable[[Protocol], T],
+        *,
+        seconds: int = CALL_S,
+        retry: bool = True,
+        harmless: bool = False,
+        note: str = "",
     ) -> T:
         """Sent again only where it surely was not executed. Raises WireFault."""
         again: frozenset[Kind] = _AGAIN if retry else frozenset({"undecryptable"})
+        if harmless:
+            again |= _UNSURE
         began = time.monotonic()
         retrying = Retrying(
             stop=stop_after_attempt(self._tries),

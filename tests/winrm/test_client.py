@@ -56,7 +56,7 @@ def make(authority: Authority) -> Iterator[Make]:
         address = Address(
             "h", "127.0.0.1", endpoint.port, scheme, transport, user=USER, password=Secret(password), ca_path=ca
         )
-        client = WinRM(address, allow=allowed(), guard=guard, sleep=lambda seconds: None, receive_s=1)
+        client = WinRM(address, allow=allowed(), guard=guard, sleep=host.clock.sleep, receive_s=1)
         open_ones.extend([server])
         return client, endpoint
 
@@ -266,3 +266,25 @@ def test_a_batch_that_no_powershell_takes_is_not_sent(make: Make) -> None:
         client.run(Batch((Task("a", Call("Test-Path", {"LiteralPath": ("x" * 2_000_000,)})),)))
     assert error.value.executed == "no"
     assert "Send" not in endpoint.actions()
+
+
+def test_an_apply_survives_the_switch_it_makes_over_its_own_way_in(make: Make) -> None:
+    """The host's network is gone for some seconds (observations 4); the batch goes on over there."""
+    client, endpoint = make(transport="ntlm")
+    host = endpoint.host
+    assert isinstance(host, SimulatedHost)
+    nic = host.state.nics[0].name
+    batch = Batch(
+        (
+            Task("s", Call("New-VMSwitch", {"Name": "lan", "NetAdapterName": [nic], "AllowManagementOS": True})),
+            Task("p", Call("Set-VMProcessor", {"VMName": "ウェブ01", "Count": 2}), needs=("s",)),
+        ),
+        "change",
+    )
+    try:
+        replies = {t.id: r for t, r in zip(batch.tasks, client.run(batch), strict=True)}
+    except TransportError as error:
+        replies = error.replies
+    client.close()
+    assert {k: r.ok for k, r in replies.items()} == {"s": True, "p": True}
+    assert [c.cmdlet for c in host.log] == ["New-VMSwitch", "Set-VMProcessor"]
