@@ -178,6 +178,8 @@ def plan(
     with run:
         outcomes = run.plan()
         run.show_plans(outcomes, as_json=as_json, diff=diff)
+        if run.interrupted:
+            raise typer.Exit(EXIT_INTERRUPTED)
         if out:
             run.save(outcomes, out)
     raise typer.Exit(exit_status(outcomes, changes_count=detailed))
@@ -210,6 +212,8 @@ def apply(
         outcomes = run.look_at_saved() if saved else run.plan()
         if not as_json:
             run.show_plans(outcomes)
+        if run.interrupted:
+            raise typer.Exit(EXIT_INTERRUPTED)
         changes = any(o.plan is not None and o.plan.steps for o in outcomes)
         if check or not changes:
             if as_json:
@@ -221,6 +225,9 @@ def apply(
             raise typer.Exit(exit_status(outcomes, changes_count=True))
         done = run.apply(outcomes, recheck=asked)
         run.show_reports(done, as_json=as_json)
+        if run.interrupted:
+            settings.err.print("Interrupted: what is marked as not done was not begun.")
+            raise typer.Exit(EXIT_INTERRUPTED)
     raise typer.Exit(exit_status(done, changes_count=True))
 
 
@@ -240,6 +247,8 @@ def drift(
     with run:
         outcomes = run.plan()
         run.show_plans(outcomes, as_json=as_json, drift=True)
+        if run.interrupted:
+            raise typer.Exit(EXIT_INTERRUPTED)
     raise typer.Exit(exit_status(outcomes, changes_count=True))
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -99,19 +101,31 @@ def side_by_side(
     def unless_stopped(task: Callable[[], T]) -> T | None:
         return None if stop.is_set() else task()
 
-    with ThreadPoolExecutor(max_workers=max(1, min(forks, len(work) or 1)), thread_name_prefix="host") as pool:
+    def pressed(number: int, frame: object) -> None:
+        stop.set()
+        interrupted()
+
+    with _on_ctrl_c(pressed), ThreadPoolExecutor(max(1, min(forks, len(work) or 1)), "host") as pool:
         pending: dict[Future[T | None], str] = {pool.submit(unless_stopped, task): name for name, task in work}
         while pending:
-            try:
-                # With a timeout, since only then does Python let the main thread see Ctrl-C.
-                done, _ = wait(pending, timeout=0.2, return_when=FIRST_COMPLETED)
-            except KeyboardInterrupt:
-                stop.set()
-                interrupted()
-                continue
+            # With a timeout, since only then does Python let the main thread hear of a signal.
+            done, _ = wait(pending, timeout=0.2, return_when=FIRST_COMPLETED)
             for future in done:
                 name, result = pending.pop(future), future.result()
                 if result is not None:
                     yield name, result
-        if stop.is_set():
-            raise KeyboardInterrupt
+    if stop.is_set():
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def _on_ctrl_c(handler: Callable[[int, object], None]) -> Iterator[None]:
+    """A handler instead of an exception, which would strike anywhere. Only the main thread may set one."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

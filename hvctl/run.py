@@ -89,6 +89,7 @@ class Run:
         self._forks, self._verbose = forks, verbose
         self._saved: dict[str, Saved] = {}
         self._texts: dict[str, dict[str, str]] = {}
+        self.interrupted = False
         self._transports: dict[str, Transport] = {}
         self._wire = Wire(on_wire=self._heard if verbose >= 2 else None)
 
@@ -265,7 +266,12 @@ class Run:
                     progress.end(name)
 
             jobs = [(name, partial(followed, name, task)) for name, task in work]
-            found = dict(side_by_side(jobs, self._forks, self._interrupted))
+            found: dict[str, Outcome] = {}
+            try:
+                for name, outcome in side_by_side(jobs, self._forks, self._interrupted):
+                    found[name] = outcome
+            except KeyboardInterrupt:
+                self.interrupted = True
         return [found[name] for name, _ in work if name in found]
 
     def _interrupted(self) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -255,3 +258,47 @@ def test_the_guest_that_does_not_shut_down_fails_that_step_only(hvctl: Run, host
     assert "✗ shut down the guest of web01" in out
     assert "not done: what it needs did not succeed" in out
     assert out.count("seen in sync") == 1
+
+
+class Interrupting(TwinTransport):
+    """A transport during whose first change the user presses Ctrl-C."""
+
+    def run(self, batch: Batch, on_event: Callable[[Event], None] = lambda e: None) -> list[Reply]:
+        if batch.mode == "read":
+            return super().run(batch, on_event)
+
+        def hear(event: Event) -> None:
+            on_event(event)
+            if event.kind == "start" and event.task == batch.tasks[0].id:
+                os.kill(os.getpid(), signal.SIGINT)
+                pressed.wait(5)
+
+        return super().run(batch, hear)
+
+    def stop(self) -> None:
+        super().stop()
+        pressed.set()
+
+
+pressed = threading.Event()
+
+
+def test_ctrl_c_finishes_the_step_and_says_what_ran(hosts: dict[str, SimulatedHost], hvctl: Run) -> None:
+    pressed.clear()
+
+    def connect(connection: Connection, wire: Wire) -> Transport:
+        return Interrupting(hosts[connection.name])
+
+    status = main(["apply", "lab.yml", "-y", "--allow", "restart", "--limit", "hv01"], connect)
+    assert status == 130
+    ran = [c.cmdlet for c in hosts["hv01"].log if not c.cmdlet.startswith("Get-")]
+    assert ran == ["Stop-VM"]
+
+
+def test_ctrl_c_report(hosts: dict[str, SimulatedHost], hvctl: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    pressed.clear()
+    main(["apply", "lab.yml", "-y", "--allow", "restart", "--limit", "hv01"],
+         lambda connection, wire: Interrupting(hosts[connection.name]))  # fmt: skip
+    out, err = capsys.readouterr()
+    assert "Ctrl-C: finishing the step that runs" in err
+    assert "not done: it was stopped" in out
