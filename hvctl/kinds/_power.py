@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hvctl.call import Call
-from hvctl.facts import Facts
+from hvctl.facts import Facts, UnreadableError
 from hvctl.kinds._services import GUIDS, SERVICES, guid_of
 from hvctl.kinds._vm import power, vm_ref, vm_row
 from hvctl.resource import Bracket, Finding, Step
@@ -86,7 +86,11 @@ class Power:
         row = vm_row(self.name, self.facts)
         if row is None or self.cut or self.now not in ("Running", "Paused"):
             return
-        found = [s for s in self.facts.of_key(SERVICES, "VMId", row["Id"]) if guid_of(s["Id"]) == GUIDS["shutdown"]]
+        try:
+            services = self.facts.of_key(SERVICES, "VMId", row["Id"])
+        except UnreadableError:
+            services = ()  # a doubt as well
+        found = [s for s in services if guid_of(s["Id"]) == GUIDS["shutdown"]]
         paused = self.now == "Paused"  # it has no contact then, and is resumed before it is asked
         if not any(s["Enabled"] and (paused or s["PrimaryOperationalStatus"] == "Ok") for s in found):
             yield Finding(
