@@ -79,6 +79,17 @@ def vms(draw: st.DrawFn, name: str, os: OS) -> Data:
 # --- what is wished of it --------------------------------------------------------------------------------------------
 
 
+def adapters(name: str) -> st.SearchStrategy[list[Data]]:
+    fields = some(
+        switch=of("lan", None),
+        vlan=of({"access": 20}, {"trunk": {"native": 10, "allowed": "20-30"}}),
+        bandwidth=some(maximum=of("1Gbps", None)),
+        dhcp_guard=flags,
+        mac_address=of("00-15-5D-01-02-03"),
+    )
+    return fields.map(lambda data: [{"name": name, **data}])
+
+
 @st.composite
 def wanted(draw: st.DrawFn, name: str) -> Data:
     generation = draw(of(None, 1, 2))
@@ -108,7 +119,7 @@ def wanted(draw: st.DrawFn, name: str) -> Data:
         ),
         integration_services=some(heartbeat=flags, shutdown=flags),
         disks=st.just([{"at": place, "path": rf"D:\VMs\{name}\os.vhdx", "size": "127GB"}]),
-        network_adapters=of([{"name": "lan"}], [{"name": "san"}]),
+        network_adapters=of("lan", "san").flatmap(adapters),
     )
     return {"name": name, **({"generation": generation} if generation else {}), **draw(parts)}
 
@@ -122,7 +133,8 @@ def situations(draw: st.DrawFn) -> tuple[OS, Data, Data, frozenset[Impact]]:
     os = draw(st.sampled_from(VERSIONS))
     there = [draw(vms(name, os)) for name in draw(of((), ("web01",), ("web01", "web02")))]
     play = {"hosts": "all", "vms": [draw(wanted(name)) for name in draw(of(("web01",), ("web01", "web02")))]}
-    return os, {"os": os, "folders": [r"D:\VMs"], "vms": there}, play, draw(st.frozensets(st.sampled_from(CONSENTS)))
+    host = {"os": os, "folders": [r"D:\VMs"], "switches": [{"name": "lan"}], "vms": there}
+    return os, host, play, draw(st.frozensets(st.sampled_from(CONSENTS)))
 
 
 @settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))

@@ -1,0 +1,88 @@
+"""Plays as users write them, and every way they get them wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hvctl.playbook import load_playbook, wishes
+from hvctl.source import ConfigError
+
+
+def problems_of(tmp_path: Path, text: str) -> str:
+    file = tmp_path / "p.yml"
+    file.write_text(text, encoding="utf-8")
+    try:
+        _, problems = wishes(load_playbook(file), {"x": 1})
+    except ConfigError as error:
+        problems = list(error.problems)
+    return "\n".join(str(p) for p in problems)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: 1", "a playbook is a list of plays"),
+        ("- 5", "a play is a mapping"),
+        ("- vms: []", "hosts is a pattern"),
+        ("- hosts: {}", "hosts is a pattern"),
+        ("- {hosts: all, vmz: []}", "unknown key 'vmz' in a play; did you mean 'vms'?"),
+        ("- {hosts: all, allow: [restrat]}", "'restrat' is nothing that can be allowed; did you mean 'restart'?"),
+        ("- {hosts: all, allow: 5}", "allow is a list of words"),
+        ("- {hosts: all, vars: 5}", "vars is a mapping"),
+        ("- {hosts: all, vars_files: [none.yml]}", "none.yml cannot be read"),
+        ("- {hosts: all, vars_files: [p.yml]}", "p.yml is no mapping of variables"),
+        ("- {hosts: all, vms: {}}", "vms is a list"),
+        ("- {hosts: all, vms: [5]}", "vm is a mapping"),
+        ("- {hosts: all, host: []}", "host is a mapping"),
+        ("- {hosts: all, vms: [{}]}", "vm needs 'name'"),
+        ("- {hosts: all, vms: [{name: 5}]}", "name is a text, not 5"),
+        ("- {hosts: all, vms: [{name: a, processor: {count: many}}]}", "count is a whole number, not 'many'"),
+        ("- {hosts: all, vms: [{name: a, processor: {count: 1.5}}]}", "count is a whole number"),
+        ("- {hosts: all, vms: [{name: a, processor: {count: 0}}]}", "count: 0 is too small; at least 1"),
+        ("- {hosts: all, vms: [{name: a, processor: {reserve: 200}}]}", "reserve: 200 is too large; at most 100"),
+        ("- {hosts: all, vms: [{name: a, resource_metering: 5}]}", "resource_metering is yes or no, not 5"),
+        ("- {hosts: all, vms: [{name: a, notes: true}]}", "notes is a text, not true"),
+        ("- {hosts: all, vms: [{name: a, exclusive: disks}]}", "exclusive is a list, not 'disks'"),
+        ("- {hosts: all, vms: [{name: a, ensure: gone}]}", "ensure: 'gone' is not 'present' or 'absent'"),
+        ("- {hosts: all, vms: [{name: a, memory: {startup: 2gigs}}]}", "'2gigs' is no size"),
+        ("- {hosts: all, vms: [{name: a, memory: {startup: 3MB}}]}", "is no multiple of 2 MB"),
+        ("- {hosts: all, vms: [{name: a, memory: {startup: [1]}}]}", "size is a number or a text such as 60GB"),
+        ("- {hosts: all, vms: [{name: a, memory: {startup: -1}}]}", "size cannot be negative"),
+        ("- {hosts: all, vms: [{name: a, memory: {dynamic: {minimun: 1GB}}}]}", "did you mean 'minimum'?"),
+        ("- {hosts: all, vms: [{name: a, path: VMs}]}", "'VMs' is not an absolute Windows path"),
+        ("- {hosts: all, vms: [{name: a, path: 'D:/VMs'}]}", "is not an absolute Windows path"),
+        ("- {hosts: all, vms: [{name: a, path: 'D:\\VMs|x'}]}", "has a character that no Windows path can have"),
+        ("- {hosts: all, host: {mac_address_minimum: xyz}}", "'xyz' is no MAC address"),
+        ("- {hosts: all, host: {resource_metering_save_interval: 2 weeks}}", "is no time"),
+        ("- {hosts: all, vms: [{name: a}, {name: A}]}", "vm A is wanted twice"),
+        ("- {hosts: all, vms: [{name: '{{ y }}'}]}", "'y' is undefined"),
+        ("- {hosts: all, vms: [{name: a, firmware: {boot_order: [cd]}}]}", "'cd' is nothing to boot from"),
+        ("- {hosts: all, vms: [{name: a, bios: {boot_order: [cd]}}]}", "a boot order names all four devices"),
+        ("- {hosts: all, vms: [{name: a, firmware: {boot_order: [scsi 0:0, SCSI 0:0]}}]}", "an entry stands twice"),
+    ],
+)
+def test_what_is_wrong_is_said(tmp_path: Path, text: str, said: str) -> None:
+    found = problems_of(tmp_path, text)
+    assert said in found
+    assert "p.yml:1:" in found or "none.yml" in found
+
+
+def test_a_right_play_has_no_problem(tmp_path: Path) -> None:
+    (tmp_path / "vars.yml").write_text("size: 60GB\n", encoding="utf-8")
+    text = """
+- name: all of it
+  hosts: [lab, '!hv03']
+  tags: one, two
+  allow: restart
+  vars_files: [vars.yml]
+  vms:
+    - {name: a, resource_metering: on, stop_timeout: 2m, memory: {startup: 1.5GB},
+       disks: [{at: scsi 0:0, path: 'D:\\a.vhdx', size: '{{ size }}'}]}
+"""
+    assert problems_of(tmp_path, text) == ""
+    (play,) = load_playbook(tmp_path / "p.yml")
+    assert (play.name, play.hosts, play.tags, play.allow) == ("all of it", "lab,!hv03", ("one", "two"), {"restart"})
+    found, _ = wishes([play], {})
+    assert [w.address() for w in found] == [("vm", "a"), ("disk", "a", "scsi 0:0"), ("memory", "a")]
