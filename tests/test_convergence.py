@@ -82,7 +82,7 @@ def vms(draw: st.DrawFn, name: str, os: OS) -> Data:
 def adapters(name: str) -> st.SearchStrategy[list[Data]]:
     fields = some(
         switch=of("lan", None),
-        vlan=of({"access": 20}, {"trunk": {"native": 10, "allowed": "20-30"}}),
+        vlan=of({"access": 20}, {"trunk": "20-30", "native": 10}),
         bandwidth=some(maximum=of("1Gbps", None)),
         dhcp_guard=flags,
         mac_address=of("00-15-5D-01-02-03"),

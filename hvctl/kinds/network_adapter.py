@@ -176,8 +176,12 @@ class NetworkAdapter(Adapter):
     def _up(self, facts: Facts) -> bool:
         return power(vm_row(self.vm.key(), facts)) in ("Running", "Paused")
 
+    def _saved(self, facts: Facts) -> bool:
+        """A saved VM takes hardly any change of its hardware (domain 4.4)."""
+        return power(vm_row(self.vm.key(), facts)) == "Saved"
+
     def impacts(self, field: str, now: Any, wanted: Any, facts: Facts) -> frozenset[Impact]:
-        if field == "mac_address":
+        if field == "mac_address" or self._saved(facts):
             return off_impacts(self.vm, facts)
         if field in ("switch", "vlan"):
             return frozenset({"disconnect"}) if self._up(facts) and (field == "vlan" or now) else frozenset({"online"})
@@ -215,7 +219,7 @@ class NetworkAdapter(Adapter):
             yield Step(step.call, step.text, step.because, needs=(added,), off=off)
 
     def update(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Step]:
-        adapter = self.ref(facts)
+        adapter, saved = self.ref(facts), self._saved(facts)
         fields = {c.field for c in changes}
         connected: tuple[Step, ...] = ()
         if "switch" in fields:
@@ -224,7 +228,8 @@ class NetworkAdapter(Adapter):
                 if self.switch
                 else Call("Disconnect-VMNetworkAdapter", {"VMNetworkAdapter": adapter})
             )
-            connected = (Step(call, f"{'connect' if self.switch else 'disconnect'} {self._what}", ("switch",)),)
+            text = f"{'connect' if self.switch else 'disconnect'} {self._what}"
+            connected = (Step(call, text, ("switch",), off=saved),)
             yield from connected
         if "mac_address" in fields:
             how = (
@@ -233,7 +238,7 @@ class NetworkAdapter(Adapter):
             call = Call(self.setter, {"VMNetworkAdapter": adapter, **how})
             yield Step(call, f"set the MAC address of {self._what}", ("mac_address",), off=True)
         for step in self.adapter_steps(changes, adapter, self._what):
-            yield Step(step.call, step.text, step.because, needs=connected)
+            yield Step(step.call, step.text, step.because, needs=connected, off=saved)
 
     def remove(self, facts: Facts) -> Iterator[Step]:
         row = self.row(facts)
