@@ -55,9 +55,9 @@ def bench(*, quick: bool = False) -> int:
         for verb in ("plan", "drift"):
             scenario = f"{verb}, {hosts} host{'s' * (hosts > 1)}, {vms} VM{'s' * (vms > 1)} each"
             with _served(hosts, vms) as (ports, counted):
-                ours = _measured(partial(_ours, ports, _wishes(vms), verb), counted)
+                ours = _measured(partial(_ours, ports, wishes_of(vms), verb), counted)
             with _served(hosts, vms) as (ports, counted):
-                naive = _measured(partial(_naive, ports, _wishes(vms)), counted)
+                naive = _measured(partial(_naive, ports, wishes_of(vms)), counted)
             results.append({"scenario": scenario, "ours": asdict(ours), "naive": asdict(naive)})
             table.add_row(scenario, *_cells(ours, naive, hosts))
             console.print(f"[dim]{scenario}: done[/]")
@@ -147,7 +147,7 @@ def _measured(job: Callable[[], None], counted: Callable[[], tuple[int, int, int
 # --- the hosts -----------------------------------------------------------------------------------------------------
 
 
-def _wishes(vms: int) -> list[Resource]:
+def wishes_of(vms: int) -> list[Resource]:
     lines = ["- hosts: all", "  vms:"]
     for n in range(vms):
         lines += [
@@ -163,7 +163,7 @@ def _wishes(vms: int) -> list[Resource]:
     return found
 
 
-def _state(vms: int) -> dict[str, Any]:
+def state_of(vms: int) -> dict[str, Any]:
     names = [f"vm{n:02}" for n in range(vms)]
     return {
         "os": "2022",
@@ -205,7 +205,7 @@ def _served(hosts: int, vms: int) -> Any:
 
 def _serve(pipe: Any, hosts: int, vms: int) -> None:
     folder = Path("build/bench")
-    endpoints = [Endpoint(SimulatedHost.from_yaml(_state(vms)), {USER: PASSWORD}, scheme="https") for _ in range(hosts)]
+    endpoints = [Endpoint(SimulatedHost.from_yaml(state_of(vms)), {USER: PASSWORD}, scheme="https") for _ in range(hosts)]
     with Server(endpoints, Authority(folder / "ca.pem", folder / "server.pem")):
         pipe.send([e.port for e in endpoints])
         while pipe.recv() != "end":

@@ -37,11 +37,11 @@ function hvRow($o, $select) {
     }
     '{' + ($t -replace '^,') + '}'
 }
-# The frames of a read are held back up to 100 KB or 10 s: each write ends a pending Receive, which costs a request.
+# The frames of a read are held back up to 108 KB (78 and a row frame) or 10 s: each write ends a pending Receive, which costs a request.
 function hvFrame($type, $rest) {
     if ($hv.id -ne '-') { $hv.n++ }
     $hv.held += "`n@hv1 $($hv.id) {""n"":$($hv.n),""t"":""$type""$rest}"; $waits = ([datetime]::UtcNow - $hv.sent).TotalSeconds
-    if (-not $hv.hold -or 'end', 'fatal' -contains $type -or $hv.held.Length -gt 100000 -or $waits -gt 10) { $hv.held; $hv.held = ''; $hv.sent = [datetime]::UtcNow }
+    if (-not $hv.hold -or 'end', 'fatal' -contains $type -or $hv.held.Length -gt 78000 -or $waits -gt 10) { $hv.held; $hv.held = ''; $hv.sent = [datetime]::UtcNow }
 }
 function hvFlush { if ($hv.buffer) { hvFrame 'rows' ($hv.step + ',"rows":[' + $hv.buffer.Substring(1) + ']') }; $hv.buffer = '' }
 # An error: its JSON without braces, so that "value" and "of" can follow.
