@@ -52,7 +52,7 @@ def arrange(groups: Sequence[Group]) -> list[Placed]:
     keep = [g for g in groups if not g.root.absent]
     gone = [g for g in reversed(groups) if g.root.absent]
     steps_of: dict[Address, tuple[Step, ...]] = {
-        wish.address(): steps for group in groups for wish, _, steps in group.members
+        wish.address(): steps for group in groups for wish, verb, steps in group.members if verb != "remove"
     }
     return [placed for group in (*keep, *gone) for placed in _arranged(group, steps_of)]
 

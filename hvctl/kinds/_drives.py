@@ -14,7 +14,7 @@ from hvctl.contract import OS
 from hvctl.facts import Facts, UnreadableError
 from hvctl.kinds._limits import limit
 from hvctl.kinds._types import path_key
-from hvctl.kinds._vm import ALL_VMS, VMS, VmPart, check_steady, generation, off_impacts, power, vm_ref, vm_row
+from hvctl.kinds._vm import ALL_VMS, VMS, VmPart, check_steady, generation, in_vm, off_impacts, power, vm_ref, vm_row
 from hvctl.resource import Address, Change, Finding, HeldBackError, Impact, Resource, State, Step
 
 _COORDINATES = ("VMId", "ControllerType", "ControllerNumber", "ControllerLocation")
@@ -91,14 +91,6 @@ def _place(value: object) -> str:
 
 
 At = Annotated[str, BeforeValidator(_place)]
-
-
-def in_vm(query: Call, vm: Row, facts: Facts) -> tuple[Row, ...]:
-    """A VM's rows of one of the queries above; a VM whose part of the answer failed is not taken for empty."""
-    rows = facts.of_key(query, "VMId", vm["Id"])
-    if not rows and (failure := facts.reply(query).failure):
-        raise UnreadableError(query, failure)
-    return rows
 
 
 def at_slot(query: Call, vm: Row | None, slot: Slot, facts: Facts) -> Row | None:

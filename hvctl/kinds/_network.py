@@ -220,7 +220,9 @@ class Adapter(Resource):
         if self.virtual_subnet is not None and 0 < self.virtual_subnet < 4096:
             yield Finding("virtual_subnet", f"{self.virtual_subnet} is no virtual subnet", "0, or from 4096 on")
         wished = self.peer("switch", self.switch) if self.switch else None
-        if wished is not None and not wished.absent:
+        if wished is not None and wished.absent and not self.absent:
+            yield Finding("switch", f"the switch {self.switch} is to be absent", "choose another switch")
+        elif wished is not None:
             yield from self._mode(getattr(wished, "minimum_bandwidth_mode", None))
 
     def adapter_findings(self, row: Row | None, facts: Facts) -> Iterator[Finding]:
@@ -229,9 +231,13 @@ class Adapter(Resource):
         if not name:
             return
         wished = self.peer("switch", str(name))
-        if wished is not None and not wished.absent:
-            return
         found = switch_row(str(name), facts)
+        if wished is not None and not wished.absent:
+            # As it will be: what is wished, else what it is, else what hvctl makes of it.
+            made = "none" if getattr(wished, "iov", None) else "weight"
+            now = str(found["BandwidthReservationMode"]).casefold() if found else made
+            yield from self._mode(getattr(wished, "minimum_bandwidth_mode", None) or now)
+            return
         if found is None and self.switch:
             known = [str(r["Name"]) for r in facts.rows(SWITCHES)]
             yield Finding(

@@ -80,6 +80,14 @@ def check_steady(name: str, row: Row) -> None:
         raise HeldBackError(f"{name} is a replica; its settings belong to its primary", "change the primary instead")
 
 
+def in_vm(query: Call, vm: Row, facts: Facts) -> tuple[Row, ...]:
+    """A VM's rows of a query of all VMs; a VM whose part of the answer failed is not taken for empty."""
+    rows = facts.of_key(query, "VMId", vm["Id"])
+    if not rows and (failure := facts.reply(query).failure):
+        raise UnreadableError(query, failure)
+    return rows
+
+
 def vm_ref(name: str, facts: Facts) -> Ref:
     """The VM object for a step: by Id; one that the plan itself makes, by its name among all."""
     row = vm_row(name, facts)

@@ -72,7 +72,10 @@ class HostNetworkAdapter(Adapter):
         return found | {"management"} if carries_addresses(f"vEthernet ({self.name})", facts) else found
 
     def impacts(self, field: str, now: Any, wanted: Any, facts: Facts) -> frozenset[Impact]:
-        return self._costs(facts) if field in ("vlan", "switch") else frozenset({"online"})
+        if field in ("vlan", "switch"):
+            return self._costs(facts)
+        # A limit or a guard on an adapter with addresses may choke hvctl's own way in.
+        return self._costs(facts) & {"management"} or frozenset({"online"})
 
     def remove_impacts(self, facts: Facts) -> frozenset[Impact]:
         return self._costs(facts)

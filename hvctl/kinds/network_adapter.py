@@ -13,7 +13,7 @@ from hvctl.facts import Facts
 from hvctl.kinds._limits import limit
 from hvctl.kinds._network import SWITCHES, VM_ADAPTERS, Adapter, vlan_of
 from hvctl.kinds._types import FOLD, MAC, NOT, ON_OFF, Flag, Words, bare_mac
-from hvctl.kinds._vm import VMS, check_steady, generation, off_impacts, power, vm_ref, vm_row
+from hvctl.kinds._vm import VMS, check_steady, generation, in_vm, off_impacts, power, vm_ref, vm_row
 from hvctl.resource import (
     MISSING,
     Address,
@@ -116,7 +116,7 @@ class NetworkAdapter(Adapter):
         vm = vm_row(self.vm.key(), facts)
         if vm is None:
             return None
-        own = facts.of_key(VM_ADAPTERS, "VMId", vm["Id"])
+        own = in_vm(VM_ADAPTERS, vm, facts)
         named = [r for r in own if str(r["Name"]).casefold() == self.name.casefold()]
         if len(named) > 1:
             # Every cmdlet by name would change all of them (domain 9.1).
@@ -250,7 +250,7 @@ class NetworkAdapter(Adapter):
     def surplus(cls, owner: Resource, listed: tuple[Resource, ...], facts: Facts) -> Iterator[Resource]:
         vm = vm_row(owner.key(), facts)
         known = {part.key().casefold() for part in listed}
-        for row in facts.of_key(VM_ADAPTERS, "VMId", vm["Id"]) if vm else ():
+        for row in in_vm(VM_ADAPTERS, vm, facts) if vm else ():
             if str(row["Name"]).casefold() not in known:
                 known.add(str(row["Name"]).casefold())
                 yield cls(name=str(row["Name"]), ensure="absent")

@@ -9,8 +9,8 @@ from pydantic import Field
 
 from hvctl.call import Call, Ref
 from hvctl.facts import Facts
-from hvctl.kinds._drives import CONTROLLERS, DISKS, DVDS, Slot, in_vm
-from hvctl.kinds._vm import VMS, VmPart, vm_ref
+from hvctl.kinds._drives import CONTROLLERS, DISKS, DVDS, Slot
+from hvctl.kinds._vm import VMS, VmPart, in_vm, vm_ref
 from hvctl.resource import Change, Finding, Setting, State, Step
 
 SNAPSHOTS = Call("Get-VM", select=("Id", "ParentSnapshotId"))

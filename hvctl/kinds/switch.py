@@ -9,8 +9,8 @@ from pydantic import Field
 
 from hvctl.call import Call, Ref, Row
 from hvctl.contract import OS, at_least, title
-from hvctl.facts import Facts
-from hvctl.kinds._network import ADDRESSES, NICS, SWITCHES, VM_ADAPTERS, BitsPerSecond, carries_addresses
+from hvctl.facts import Facts, UnreadableError
+from hvctl.kinds._network import ADDRESSES, HOST_ADAPTERS, NICS, SWITCHES, VM_ADAPTERS, BitsPerSecond, carries_addresses
 from hvctl.kinds._types import RATE, TEXT, Flag, Words
 from hvctl.resource import Change, Finding, HeldBackError, Impact, Resource, Setting, State, Step, properties
 from hvctl.source import suggest
@@ -110,7 +110,7 @@ class Switch(Resource):
         return (Call("Get-VMSwitch", select=names), NICS)
 
     def queries(self) -> tuple[Call, ...]:
-        return (*self.survey(), ADDRESSES, VM_ADAPTERS, *((TEAMS,) if self.load_balancing else ()))
+        return (*self.survey(), ADDRESSES, VM_ADAPTERS, HOST_ADAPTERS, *((TEAMS,) if self.load_balancing else ()))
 
     def row(self, facts: Facts) -> Row | None:
         rows = facts.of_key(SWITCHES, "Name", self.name)
@@ -163,12 +163,25 @@ class Switch(Resource):
         if row is None and self.type is None and not self.net_adapters:
             yield Finding("type", f"there is no switch {self.name}, and its type is not written", "write its type")
         yield from self._nics(facts, row)
+        yield from self._own_adapters(changes, facts)
         if row is not None and self.allow_management_os is not None and self.type is None:
             now = TYPES.read(row["SwitchType"])
             if now != "external" and not self.net_adapters:
                 yield Finding(
                     "allow_management_os", f"the switch is {now}; it belongs to external ones", "write its type"
                 )
+
+    def _own_adapters(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
+        """Recreating a switch would take the host's own adapters on it away, with all their settings."""
+        remade = [c.field for c in changes if "recreate" in c.impacts]
+        others = [
+            str(r["Name"])
+            for r in facts.rows(HOST_ADAPTERS)
+            if str(r["SwitchName"] or "").casefold() == self.name.casefold() and r["Name"] != self.name
+        ]
+        if remade and others:
+            yield Finding(remade[0], f"the host has adapters of its own on it: {', '.join(others)}",
+                          "remove them first, and add them again afterwards")  # fmt: skip
 
     def _nics(self, facts: Facts, row: Row | None) -> Iterator[Finding]:
         known = [str(n["Name"]) for n in facts.rows(NICS)]
@@ -188,16 +201,21 @@ class Switch(Resource):
                               "take it from there first")  # fmt: skip
 
     def _connected(self, facts: Facts) -> list[Row]:
+        if failure := facts.reply(VM_ADAPTERS).failure:
+            # A VM whose adapters were not read may be on it.
+            raise UnreadableError(VM_ADAPTERS, failure)
         return [r for r in facts.rows(VM_ADAPTERS) if str(r["SwitchName"] or "").casefold() == self.name.casefold()]
 
     def _users(self, facts: Facts) -> list[str]:
         """Adapters on it that no wish takes off it."""
-        leaving = set()
+        leaving, key = set(), self.name.casefold()
         for peer in self.peers:
             if peer.kind == "vm" and peer.absent:
                 leaving.add((peer.key().casefold(), ""))
             elif peer.kind == "network_adapter" and peer.owner is not None:
-                elsewhere = "switch" in peer.model_fields_set and getattr(peer, "switch", None) != self.name
+                elsewhere = (
+                    "switch" in peer.model_fields_set and str(getattr(peer, "switch", None) or "").casefold() != key
+                )
                 if peer.absent or elsewhere:
                     leaving.add((peer.owner.key().casefold(), peer.key().casefold()))
         found = []
@@ -211,7 +229,7 @@ class Switch(Resource):
 
     def impacts(self, field: str, now: Any, wanted: Any, facts: Facts) -> frozenset[Impact]:
         blinks: frozenset[Impact] = frozenset({"disconnect"})
-        if field in _FIXED:
+        if field in _FIXED or (field == "net_adapters" and self._becomes_team(facts)):
             return _REMADE | self._management(facts)
         if field in ("type", "net_adapters"):
             return blinks | self._management(facts)
@@ -233,6 +251,11 @@ class Switch(Resource):
     def remove_impacts(self, facts: Facts) -> frozenset[Impact]:
         blinks: frozenset[Impact] = frozenset(("disconnect",))
         return blinks | self._management(facts)
+
+    def _becomes_team(self, facts: Facts) -> bool:
+        """Several adapters on a switch that is no embedded team: teaming is fixed when a switch is made."""
+        row = self.row(facts)
+        return len(self.net_adapters or ()) > 1 and row is not None and not row.get("EmbeddedTeamingEnabled")
 
     def _management(self, facts: Facts) -> frozenset[Impact]:
         """What the switch's adapters or its management-OS adapter carry may be hvctl's own way in (observations 4:
@@ -307,7 +330,8 @@ class Switch(Resource):
     def update(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Step]:
         fields = {c.field for c in changes}
         row = self.row(facts)
-        if fields & set(_FIXED) and row is not None:
+        remade = fields & set(_FIXED) or ("net_adapters" in fields and self._becomes_team(facts))
+        if remade and row is not None:
             yield from self._recreated(changes, row, facts)
             return
         team = bool(row and row.get("EmbeddedTeamingEnabled"))
