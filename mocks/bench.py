@@ -205,7 +205,9 @@ def _served(hosts: int, vms: int) -> Any:
 
 def _serve(pipe: Any, hosts: int, vms: int) -> None:
     folder = Path("build/bench")
-    endpoints = [Endpoint(SimulatedHost.from_yaml(state_of(vms)), {USER: PASSWORD}, scheme="https") for _ in range(hosts)]
+    endpoints = [
+        Endpoint(SimulatedHost.from_yaml(state_of(vms)), {USER: PASSWORD}, scheme="https") for _ in range(hosts)
+    ]
     with Server(endpoints, Authority(folder / "ca.pem", folder / "server.pem")):
         pipe.send([e.port for e in endpoints])
         while pipe.recv() != "end":
