@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -340,6 +342,8 @@ def main(argv: Sequence[str] | None = None, connect: Connect = real_connect) -> 
     """Run hvctl; the exit status is returned. Usage and configuration faults give 1, Ctrl-C 130."""
     settings = Settings(connect)
     command = typer.main.get_command(app)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _terminated)  # so that connections are closed on the way out
     try:
         result = command.main(
             list(argv) if argv is not None else None, prog_name="hvctl", standalone_mode=False, obj=settings
@@ -360,6 +364,10 @@ def main(argv: Sequence[str] | None = None, connect: Connect = real_connect) -> 
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_CONFIG
     return result if isinstance(result, int) else 0
+
+
+def _terminated(number: int, frame: object) -> None:
+    raise SystemExit(128 + number)
 
 
 def entry() -> None:

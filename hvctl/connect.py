@@ -11,15 +11,17 @@ from hvctl.contract import VERSIONS, contract
 from hvctl.inventory import Connection
 from hvctl.secrets import resolve
 from hvctl.winrm.client import Address, CredentialGuard, WinRM
+from hvctl.winrm.leftovers import OpenShells, state_folder
 
 
 @dataclass(frozen=True)
 class Wire:
     """What a run hands to every connection: who hears of each request, and the guard against locking out an
-    account."""
+    account, and the open shells that a next run would clean up."""
 
     guard: CredentialGuard = field(default_factory=CredentialGuard)
     on_wire: Callable[[str], None] | None = None
+    shells: OpenShells = field(default_factory=lambda: OpenShells(state_folder()))
 
 
 def real_connect(connection: Connection, wire: Wire) -> Transport:
@@ -38,7 +40,7 @@ def real_connect(connection: Connection, wire: Wire) -> Transport:
         verify=connection.verify,
         ca_path=connection.ca_path,
     )
-    return WinRM(address, allow=allowed(), guard=wire.guard, on_wire=wire.on_wire)
+    return WinRM(address, allow=allowed(), guard=wire.guard, on_wire=wire.on_wire, shells=wire.shells)
 
 
 @cache

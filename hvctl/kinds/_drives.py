@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator
 
-from hvctl.call import Call, Ref, Row
+from hvctl.call import NULL, Call, Ref, Row, Value
 from hvctl.contract import OS
 from hvctl.facts import Facts, UnreadableError
 from hvctl.kinds._limits import limit
-from hvctl.kinds._types import path_key
+from hvctl.kinds._types import path_key, same_path
 from hvctl.kinds._vm import ALL_VMS, VMS, VmPart, check_steady, generation, in_vm, off_impacts, power, vm_ref, vm_row
-from hvctl.resource import Address, Change, Finding, HeldBackError, Impact, Resource, State, Step
+from hvctl.resource import Address, Change, Finding, HeldBackError, Impact, Plain, Resource, State, Step
 
 _COORDINATES = ("VMId", "ControllerType", "ControllerNumber", "ControllerLocation")
 
@@ -37,6 +37,25 @@ parameter set problems (domain 8.3)."""
 
 DVDS = Call("Get-VMDvdDrive", {"VM": ALL_VMS}, select=(*_COORDINATES, "Path"))
 CONTROLLERS = Call("Get-VMScsiController", {"VM": ALL_VMS}, select=("VMId", "ControllerNumber"))
+
+
+class _MediumCodec(Plain):
+    """An image's path; no medium reads null on 2012 R2 and "" on 2022 (observations 3), and is set by $null."""
+
+    def read(self, value: Any) -> Any:
+        return value or None
+
+    def write(self, value: Any) -> Value:
+        return value or NULL
+
+    def same(self, now: Any, wanted: Any) -> bool:
+        return same_path(now, wanted)
+
+    def show(self, value: Any) -> str:
+        return str(value) if value else "empty"
+
+
+MEDIUM = _MediumCodec()
 
 _WRITTEN = re.compile(r"^\s*(ide|scsi)\s+(\d+):(\d+)\s*$", re.IGNORECASE)
 

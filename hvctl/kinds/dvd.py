@@ -7,30 +7,13 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator
 
-from hvctl.call import NULL, Call, Value
+from hvctl.call import Call
 from hvctl.contract import OS
 from hvctl.facts import Facts
-from hvctl.kinds._drives import DISKS, DVDS, Drive, file_query, on_share, one_spelling, there
-from hvctl.kinds._types import WindowsPath, same_path
+from hvctl.kinds._drives import DISKS, DVDS, MEDIUM, Drive, file_query, on_share, one_spelling, there
+from hvctl.kinds._types import WindowsPath
 from hvctl.kinds._vm import power, vm_ref
-from hvctl.resource import Change, Finding, Impact, Plain, Setting, Step
-
-
-class _MediumCodec(Plain):
-    """An image's path; no medium reads null on 2012 R2 and "" on 2022 (observations 3), and is set by $null."""
-
-    def read(self, value: Any) -> Any:
-        return value or None
-
-    def write(self, value: Any) -> Value:
-        return value or NULL
-
-    def same(self, now: Any, wanted: Any) -> bool:
-        return same_path(now, wanted)
-
-    def show(self, value: Any) -> str:
-        return str(value) if value else "empty"
-
+from hvctl.resource import Change, Finding, Impact, Setting, Step
 
 IsoPath = Annotated[WindowsPath, AfterValidator(one_spelling)]
 
@@ -43,7 +26,7 @@ class Dvd(Drive):
     setter: ClassVar[str] = "Set-VMDvdDrive"
     noun: ClassVar[str] = "VMDvdDrive"
 
-    path: Annotated[IsoPath | None, Setting("Path", codec=_MediumCodec())] = None
+    path: Annotated[IsoPath | None, Setting("Path", codec=MEDIUM)] = None
 
     def queries(self) -> tuple[Call, ...]:
         return (*super().queries(), *((file_query(self.path),) if self.path else ()))

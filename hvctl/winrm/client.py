@@ -14,6 +14,7 @@ from hvctl.call import Batch, Event, Failure, HostInfo, Reply, TransportError
 from hvctl.winrm import protocol
 from hvctl.winrm.connection import RECEIVE_S, Address, Connection, CredentialGuard
 from hvctl.winrm.faults import HINTS, WireFault
+from hvctl.winrm.leftovers import OpenShells
 
 __all__ = ["Address", "CredentialGuard", "WinRM"]
 
@@ -48,6 +49,7 @@ class WinRM:
         on_wire: Callable[[str], None] | None = None,
         sleep: Callable[[float], None] = time.sleep,
         receive_s: int = RECEIVE_S,
+        shells: OpenShells | None = None,
     ) -> None:
         self.address = address
         self.processes = 0
@@ -56,6 +58,7 @@ class WinRM:
         self._on_wire = on_wire
         self._sleep = sleep
         self._receive_s = receive_s
+        self._shells = shells
         self._connection = self._connected()
         self._process: _Process | None = None
         self._info: HostInfo | None = None
@@ -241,7 +244,7 @@ class WinRM:
         if self._process is not None and time.monotonic() - self._process.used > IDLE_S:
             self._drop()
         if self._process is None:
-            shell = self._connection.open_shell()
+            shell = self._opened()
             self._process = _Process(shell, self._started(shell), used=time.monotonic())
         return self._process
 
@@ -253,19 +256,34 @@ class WinRM:
         except WireFault as fault:
             # Without input nothing can have run: a new shell and once more (winrm 5.1).
             with suppress(WireFault):
-                self._connection.delete(shell)
+                self._deleted(shell)
             if fault.kind not in ("timed_out", "lost", "quota"):
                 raise
-            shell = self._connection.open_shell()
+            shell = self._opened()
             started = self._connection.start(shell, command, words)
         self.processes += 1
         return started
+
+    def _opened(self) -> str:
+        """A new shell; what an earlier run left open on this host goes."""
+        shell = self._connection.open_shell()
+        if self._shells is not None:
+            for left in self._shells.leftovers(self.address.endpoint):
+                with suppress(WireFault):
+                    self._connection.delete(left)
+            self._shells.opened(self.address.endpoint, shell)
+        return shell
+
+    def _deleted(self, shell: str) -> None:
+        if self._shells is not None:
+            self._shells.closed(self.address.endpoint, shell)
+        self._connection.delete(shell)
 
     def _process_lost(self) -> None:
         process, self._process = self._process, None
         if process is not None:
             with suppress(WireFault):
-                self._connection.delete(process.shell)
+                self._deleted(process.shell)
 
     def _drop(self) -> None:
         """End the process and the shell; what goes wrong with that is the host's idle timeout's."""
@@ -277,7 +295,7 @@ class WinRM:
         with suppress(WireFault):
             self._connection.signal(process.shell, process.command)
         with suppress(WireFault):
-            self._connection.delete(process.shell)
+            self._deleted(process.shell)
 
     # --- stopping --------------------------------------------------------------------------------------------------
 
@@ -314,6 +332,7 @@ class WinRM:
             on_wire=self._on_wire,
             sleep=self._sleep,
             receive_s=self._receive_s,
+            shells=self._shells,
         )
 
     def _connected(self) -> Connection:

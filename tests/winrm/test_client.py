@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 from hvctl.call import Batch, Call, Event, Ref, Reply, Secret, Task, TransportError
 from hvctl.connect import allowed
 from hvctl.winrm.client import Address, CredentialGuard, WinRM
+from hvctl.winrm.leftovers import OpenShells
 from mocks.host import SimulatedHost
 from mocks.tls import Authority, make_authority
 from mocks.wsman import Endpoint, Server, Trouble
@@ -288,3 +291,17 @@ def test_an_apply_survives_the_switch_it_makes_over_its_own_way_in(make: Make) -
     client.close()
     assert {k: r.ok for k, r in replies.items()} == {"s": True, "p": True}
     assert [c.cmdlet for c in host.log] == ["New-VMSwitch", "Set-VMProcessor"]
+
+
+def test_shells_of_a_run_that_was_killed_are_closed_by_the_next(make: Make, tmp_path: Path) -> None:
+    client, endpoint = make()
+    orphan = client._connection.open_shell()
+    dead = 2**22 - 7  # beyond pid_max of a usual system: no process has it
+    (tmp_path / f"shells-{dead}.json").write_text(json.dumps({client.address.endpoint: [orphan]}), encoding="utf-8")
+    shells = OpenShells(tmp_path)
+    second = WinRM(client.address, allow=allowed(), sleep=lambda s: None, shells=shells)
+    second.run(READ)
+    assert list(tmp_path.glob("*.json")) == [tmp_path / f"shells-{os.getpid()}.json"]
+    second.close()
+    assert list(tmp_path.glob("*.json")) == []
+    assert endpoint.actions().count("Create") == endpoint.actions().count("Delete") == 2

@@ -1,0 +1,52 @@
+"""The floppy drive of a generation 1 VM (domain 5.1, 8.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, ClassVar
+
+from hvctl.call import Call
+from hvctl.contract import OS
+from hvctl.facts import Facts
+from hvctl.kinds._drives import MEDIUM, file_query, there
+from hvctl.kinds._types import WindowsPath
+from hvctl.kinds._vm import ALL_VMS, VmPart, generation, vm_ref
+from hvctl.resource import Change, Finding, HeldBackError, Setting, State, Step, properties
+
+
+class Floppy(VmPart):
+    """Generation 1 only; the drive is always there. `path: null` empties it."""
+
+    kind: ClassVar[str] = "floppy"
+    section: ClassVar[str] = "floppy"
+    setter: ClassVar[str] = "Set-VMFloppyDiskDrive"
+    after: ClassVar[tuple[str, ...]] = ("disk",)
+
+    path: Annotated[WindowsPath | None, Setting("Path", codec=MEDIUM)] = None
+
+    def queries(self) -> tuple[Call, ...]:
+        return (*super().queries(), *((file_query(self.path),) if self.path else ()))
+
+    def rules(self, os: OS) -> Iterator[Finding]:
+        if getattr(self.vm, "generation", None) == 2:
+            yield Finding("", "a generation 2 VM has no floppy drive", "remove the section")
+        if self.path and not self.path.casefold().endswith(".vfd"):
+            yield Finding("path", f"{self.path} is no floppy image by its extension", "write the path of a .vfd file")
+
+    def actual(self, facts: Facts) -> State | None:
+        row = self.vm_row(facts)
+        if row is not None and generation(row) == 2:
+            raise HeldBackError(f"{self.vm.key()} is of generation 2 and has no floppy drive", "remove the section")
+        return super().actual(facts)
+
+    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
+        yield from super().findings(changes, facts)
+        if changes and self.path and not there(self.path, facts):
+            yield Finding("path", f"there is no file {self.path} on the host", "copy it there, or correct the path")
+
+    def update(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Step]:
+        params = {"VM": vm_ref(self.vm.key(), facts), **self.arguments(changes)}
+        yield self.step(self.setter, params, f"change the floppy of {self.vm.key()}", changes, facts)
+
+
+Floppy.query = Call("Get-VMFloppyDiskDrive", {"VM": ALL_VMS}, select=properties(Floppy, "VMId"))
