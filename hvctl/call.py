@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
@@ -112,7 +114,24 @@ class Home:
         return f"%ProgramData%\\hvctl\\{self.path}"
 
 
-Value = None | bool | int | str | Null | Secret | Ref | Map | Home | Sequence["Value"]
+@dataclass(frozen=True)
+class Staged:
+    """A file that a call needs on the host: the transport brings its bytes there before the batch runs, once for all
+    that want it, passes the path it got, and removes it afterwards. What it is, is its hash. The bytes are in the
+    file `path` of the control node, or in `content`; a `secret` one cannot be saved. `name`: for people."""
+
+    sha256: str
+    size: int
+    name: str
+    path: str = field(default="", compare=False)
+    content: bytes | None = field(default=None, compare=False, repr=False)
+    secret: bool = field(default=False, compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.size:,} bytes, sha256 {self.sha256[:12]})"
+
+
+Value = None | bool | int | str | Null | Secret | Ref | Map | Home | Staged | Sequence["Value"]
 
 
 @dataclass(frozen=True)
@@ -240,12 +259,16 @@ class Reply:
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened while a batch ran, as it happens."""
+    """Something that happened while a batch ran, as it happens. "upload": `done` of `total` bytes of the files that
+    the batch needs have arrived, `rate` of them a second; `text` names the one under way."""
 
-    kind: Literal["start", "progress", "done", "skipped", "note"]
+    kind: Literal["start", "progress", "done", "skipped", "note", "upload"]
     task: str = ""
     percent: int | None = None
     text: str = ""
+    done: int = 0
+    total: int = 0
+    rate: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -333,6 +356,8 @@ def _shown(value: Any) -> str:
         return value if value.isalnum() else "'" + value.replace("'", "''") + "'"
     if isinstance(value, Home):
         return f"'{value}'"
+    if isinstance(value, Staged):
+        return f"<{value}>"
     if isinstance(value, Ref):
         where = ", ".join(f"{k}={v}" for k, v in value.where.items())
         inner = f"({value.call})" + (f"[{where}]" if where else "")
@@ -347,20 +372,16 @@ def _shown(value: Any) -> str:
 # --- the same values as JSON, for saved plans and recordings -------------------------------------------------
 
 _CLASSES: dict[str, type] = {
-    "ref": Ref,
-    "map": Map,
-    "call": Call,
-    "guard": Guard,
-    "task": Task,
-    "ending": Ending,
-    "home": Home,
-}
+    "ref": Ref, "map": Map, "call": Call, "guard": Guard, "task": Task, "ending": Ending, "home": Home, "staged": Staged
+}  # fmt: skip
 
 
 def to_json(value: Any) -> Any:
-    """A JSON value that `from_json` turns back into an equal one. A Secret cannot be saved: TypeError."""
-    if isinstance(value, Secret):
+    """A JSON value that `from_json` turns back into an equal one. A secret cannot be saved: TypeError."""
+    if isinstance(value, Secret) or (isinstance(value, Staged) and value.secret):
         raise TypeError("a secret cannot be written to a file")
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode("ascii")
     if isinstance(value, Null):
         return {"$null": True}
     if is_dataclass(value) and not isinstance(value, type):
@@ -381,8 +402,11 @@ def from_json(data: Any) -> Any:
             return NULL
         if len(data) == 1 and (key := next(iter(data))).startswith("$") and key[1:] in _CLASSES:
             try:
-                return _CLASSES[key[1:]](**{k: from_json(v) for k, v in data[key].items()})
-            except TypeError as error:
+                body = {k: from_json(v) for k, v in data[key].items()}
+                if "content" in body:
+                    body["content"] = base64.b64decode(body["content"], validate=True)
+                return _CLASSES[key[1:]](**body)
+            except (TypeError, binascii.Error) as error:
                 raise ValueError(f"not a {key[1:]}: {json.dumps(data)[:80]}") from error
         return {k: from_json(v) for k, v in data.items()}
     if isinstance(data, list):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import os
@@ -10,15 +11,17 @@ import socket
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from hvctl.call import Batch, Event, HostInfo, Reply, TransportError
 from hvctl.winrm import protocol
+from hvctl.winrm.staging import Staging, with_files
 from mocks.engine_values import Handles
 from mocks.objects import Job, Outcome, Refusal
 from mocks.run import HOME, Host
+from mocks.staging import TEXT, text_of
 
 PROXY = Path(__file__).parent / "proxy"
 LanguageMode = Literal["FullLanguage", "ConstrainedLanguage"]
@@ -153,6 +156,7 @@ class Engine:
 
     def _call(self, host: Host, request: Mapping[str, Any]) -> dict[str, Any]:
         bound = {name: self._on_host(self.handles.from_wire(value)) for name, value in request["bound"]}
+        self._mirror(host, [v for value in bound.values() for v in (value if isinstance(value, list) else [value])])
         action: Literal["Stop", "Continue"] = "Stop" if request["action"] == "Stop" else "Continue"
         try:
             execute = getattr(host, "execute", None)
@@ -177,6 +181,18 @@ class Engine:
         if isinstance(value, str) and value.startswith(home := f"{self.program_data}/hvctl"):
             return HOME + value.removeprefix(home).replace("/", "\\")
         return value
+
+    def _mirror(self, host: Host, values: Iterable[Any]) -> None:
+        """What the runner staged itself lies on the engine's disk; the host's cmdlets see it there."""
+        keep = getattr(host, "keep", None)
+        for value in values:
+            if keep is None or not isinstance(value, str) or not value.startswith(f"{HOME}\\staging\\"):
+                continue
+            file = self.program_data / "hvctl" / value.removeprefix(f"{HOME}\\").replace("\\", "/")
+            if file.is_file():
+                data = file.read_bytes()
+                text = text_of(data) if len(data) <= TEXT else None
+                keep(value, len(data), hashlib.sha256(data).hexdigest(), text)
 
     def _job_states(self) -> list[dict[str, Any]]:
         assert self.host is not None
@@ -220,6 +236,29 @@ class EngineTransport:
         self._running: str | None = None
 
     def run(self, batch: Batch, on_event: Callable[[Event], None] = lambda event: None) -> list[Reply]:
+        def bring(staging: Staging) -> None:
+            self.info()
+            self.talk(protocol.Decoder(Batch(()), "files"), protocol.staging_line(self.engine.allow), hello=True)
+            staging.push(self)
+
+        return with_files(
+            batch, on_event, bring, lambda b: self._run(b, on_event), lambda staging: staging.remove(self)
+        )
+
+    def talk(self, decoder: protocol.Decoder, line: bytes, *, hello: bool = False) -> None:
+        self.engine.send(line)
+        self.receive(decoder, lambda: decoder.hello is not None if hello else decoder.ended)
+
+    def send(self, line: bytes) -> None:
+        self.engine.send(line)
+
+    def receive(self, decoder: protocol.Decoder, until: Callable[[], bool]) -> None:
+        for data in self._output:
+            decoder.feed(data)
+            if until() or decoder.refusal is not None:
+                return
+
+    def _run(self, batch: Batch, on_event: Callable[[Event], None]) -> list[Reply]:
         self.info()
         self.engine.bind(self.host)
         batch_id = os.urandom(8).hex()

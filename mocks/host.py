@@ -30,6 +30,7 @@ import yaml
 
 import mocks.cmdlets  # noqa: F401  fills the table
 from hvctl.contract import OS, BindError, bind
+from mocks import files
 from mocks.arguments import Arguments, plain
 from mocks.clock import Clock
 from mocks.command import TABLE, Command, Ended, Entry, class_of
@@ -38,7 +39,7 @@ from mocks.identity import build, caption, powershell
 from mocks.messages import say
 from mocks.objects import ErrorAction, ErrorRecord, Job, Outcome, Refusal
 from mocks.schema import dump, load
-from mocks.state import HostState
+from mocks.state import Content, HostState
 
 
 @dataclass
@@ -88,10 +89,17 @@ class SimulatedHost:
             "build": build(self.state),
             "caption": caption(self.state),
             "powershell": powershell(self.state),
-            "language_mode": "FullLanguage",
+            "language_mode": self.state.language_mode,
             "culture": "ja-JP" if japanese else "en-US",
             "user": self.state.user,
         }
+
+    def keep(self, path: str, size: int, sha256: str, text: str | None = None) -> None:
+        """A file that something else than a cmdlet wrote."""
+        files.write(self.state, path, Content(text, sha256, self.clock.now()), size)
+
+    def forget(self, path: str) -> None:
+        files.forget(self.state, path)
 
     def snapshot(self) -> dict[str, Any]:
         """The whole state as plain data, in the schema of a starting state."""

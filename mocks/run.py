@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from hvctl.call import EACH
 from hvctl.winrm.protocol import NO_BATCH
 from mocks.objects import ErrorAction, ErrorRecord, Job, Outcome, Refusal
+from mocks.staging import Staging
 from mocks.values import Missing, error_of, json_of, matching, plain, property_of, row_of
 
 FRAME_CHARACTERS = 30_000
@@ -52,6 +53,7 @@ class Disk:
     holder: dict[str, Any] | None = None
     stops: set[str] = field(default_factory=set)
     writable: bool = True
+    staging: Staging = field(default_factory=Staging)
 
 
 class Frames:

@@ -93,6 +93,7 @@ class Vhd:
 class HostState:
     os: str = "2022"
     language: str = "en"
+    language_mode: str = "FullLanguage"  # of its PowerShell
     name: str = "HV01"
     domain: str = ""
     build: int | None = None

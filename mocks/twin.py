@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from hvctl.call import Batch, Event, HostInfo, Reply, TransportError
 from hvctl.winrm import protocol
+from hvctl.winrm.staging import Staging, with_files
 from hvctl.winrm.steps import steps_of
-from mocks.run import Clock, Disk, Frames, Host, Run
+from mocks.run import HOME, Clock, Disk, Frames, Host, Run
+from mocks.staging import Put, names, safe
 
 __all__ = ["Clock", "Disk", "Host", "Twin", "TwinTransport"]
 
@@ -30,6 +33,9 @@ class Twin:
         self._seen: set[str] = set()
         self._frames = Frames(protocol.NO_BATCH)
         self._waiting = b""
+        self._takes_files = False
+        self._put: Put | None = None
+        self._put_frames = Frames(protocol.NO_BATCH)
 
     def feed(self, line: bytes) -> Iterator[bytes]:
         for chunk in self._fed(line):
@@ -41,6 +47,8 @@ class Twin:
             yield from self._load(line)
         elif self._allow is None:
             yield _fatal("the runner is not loaded")
+        elif self._put is not None and line.startswith(b"@put "):
+            yield from self._bytes(self._put, line.decode("ascii").rstrip("\n").split(" "))
         else:
             yield from self._envelope(line, self._allow)
 
@@ -48,6 +56,7 @@ class Twin:
         try:
             source = json.loads(line)
             self._allow = {k.casefold(): v for k, v in source["allow"].items()}
+            self._takes_files |= source.get("sha") == protocol.source_sha("staging.ps1")
         except (ValueError, KeyError):
             yield _fatal("the runner was not loaded: ConvertFromJson")
             return
@@ -60,7 +69,7 @@ class Twin:
     def _envelope(self, line: bytes, allow: Mapping[str, str]) -> Iterator[bytes]:
         try:
             batch_id, p = _opened(line)
-            body = _body(p)
+            body = _body(p, self._takes_files)
         except EnvelopeError as error:
             yield Frames(protocol.NO_BATCH).put("refused", code="envelope", why=str(error))
             return
@@ -68,6 +77,9 @@ class Twin:
         if body["action"] == "stop":
             self.disk.stops.add(body["of"])
             yield from (frames.put("accepted"), frames.put("end", ok=True))
+        elif body["action"] == "stage":
+            yield from (frames.put("accepted"), *self._stage(body, frames), frames.put("end", ok=True))
+            self._put_frames = frames
         elif body["action"] == "journal":
             lines = [json.dumps(entry) for entry in self.disk.journals.get(body["of"], [])]
             yield from (frames.put("accepted"), frames.put("journal", lines=lines), frames.put("end", ok=True))
@@ -100,6 +112,62 @@ class Twin:
             if change:
                 self.disk.holder = None
                 self.disk.stops.discard(batch_id)
+
+    # --- files ------------------------------------------------------------------------------------------------------
+
+    def _stage(self, body: Mapping[str, Any], frames: Frames) -> Iterator[bytes]:
+        """As staging.ps1 answers."""
+        self._put = None
+        if self.host.hello().get("language_mode") != "FullLanguage":
+            text = "its PowerShell is restricted (ConstrainedLanguage) and cannot write bytes"
+            yield frames.put("stage", error=text)
+            return
+        run, name = names(body)
+        staging = self.disk.staging
+        if body["do"] == "remove":
+            self._forget(staging.remove(run))
+            return
+        self._forget(staging.make(run, self.host.clock.now()))
+        if not self.disk.writable:
+            yield frames.put("stage", error="There is not enough space on the disk.")
+        elif body["do"] == "open":
+            yield frames.put("stage", at=staging.opened(run, name, bool(body.get("fresh"))))
+            self._put = Put(frames.batch_id, run, name)
+        elif body["do"] == "close":
+            yield frames.put("stage", shas=[self._kept(run, name)])
+        else:
+            for file in body["files"]:
+                staging.opened(run, safe(file["name"]), True)
+                staging.write(run, safe(file["name"]), 0, file["data"], file["packed"])
+            yield frames.put("stage", shas=[self._kept(run, safe(file["name"])) for file in body["files"]])
+
+    def _bytes(self, put: Put, part: list[str]) -> Iterator[bytes]:
+        if part[1] != put.id or put.failed:
+            return
+        try:
+            at = self.disk.staging.write(put.run, put.name, int(part[3]), part[4], part[2][0] == "z")
+        except (ValueError, KeyError, zlib.error) as error:
+            put.failed = True
+            yield self._put_frames.put("stage", error=str(error))
+            return
+        if part[2][1] == "a":
+            yield self._put_frames.put("stage", at=at)
+
+    def _kept(self, run: str, name: str) -> str:
+        """The file's hash; the cmdlets of the host see the file from now on."""
+        sha, size, text = self.disk.staging.sha256(run, name)
+        if (keep := getattr(self.host, "keep", None)) is not None:
+            keep(staged_path(run, name), size, sha, text)
+        return sha
+
+    def _forget(self, gone: Iterable[tuple[str, str]]) -> None:
+        if (forget := getattr(self.host, "forget", None)) is not None:
+            for run, name in gone:
+                forget(staged_path(run, name))
+
+
+def staged_path(run: str, name: str) -> str:
+    return f"{HOME}\\staging\\{run}\\{name}"
 
 
 def _hello(host: Host) -> dict[str, Any]:
@@ -139,14 +207,35 @@ def _opened(line: bytes) -> tuple[str, str]:
     return batch_id, p
 
 
-def _body(p: str) -> dict[str, Any]:
+def _body(p: str, takes_files: bool) -> dict[str, Any]:
     try:
         body = json.loads(p)
     except ValueError as error:
         raise EnvelopeError("not a batch") from error
-    if body.get("action") not in ("batch", "journal", "stop") or (body["action"] == "batch" and not body.get("steps")):
+    known = ("batch", "journal", "stop", *(("stage",) if takes_files else ()))
+    if body.get("action") not in known or (body["action"] == "batch" and not body.get("steps")):
         raise EnvelopeError("not a batch")
     return dict(body)
+
+
+class LinePipe:
+    """Lines to a runner in the same process, for files."""
+
+    def __init__(self, feed: Callable[[bytes], Iterable[bytes]]) -> None:
+        self._feed = feed
+        self._said = b""
+
+    def talk(self, decoder: protocol.Decoder, line: bytes) -> None:
+        for chunk in self._feed(line):
+            decoder.feed(chunk)
+
+    def send(self, line: bytes) -> None:
+        self._said += b"".join(self._feed(line))
+
+    def receive(self, decoder: protocol.Decoder, until: Callable[[], bool]) -> None:
+        said, self._said = self._said, b""
+        decoder.feed(said)
+        assert until(), "the runner did not answer"
 
 
 class TwinTransport:
@@ -159,8 +248,19 @@ class TwinTransport:
         self._info: HostInfo | None = None
         self._count = 0
         self._running: str | None = None
+        self._pipe = LinePipe(self.twin.feed)
 
     def run(self, batch: Batch, on_event: Callable[[Event], None] = lambda event: None) -> list[Reply]:
+        def bring(staging: Staging) -> None:
+            self._load(self._allow or {})
+            self._pipe.send(protocol.staging_line(self._allow or {}))
+            staging.push(self._pipe)
+
+        return with_files(
+            batch, on_event, bring, lambda b: self._run(b, on_event), lambda staging: staging.remove(self._pipe)
+        )
+
+    def _run(self, batch: Batch, on_event: Callable[[Event], None]) -> list[Reply]:
         self.info()
         if self._allow is None:
             self._load({str(step["cmdlet"]): "" for step in steps_of(batch)})

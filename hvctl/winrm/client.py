@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from hvctl.call import Batch, Event, Failure, HostInfo, Reply, TransportError
@@ -15,14 +16,19 @@ from hvctl.winrm import protocol
 from hvctl.winrm.connection import RECEIVE_S, Address, Connection, CredentialGuard
 from hvctl.winrm.faults import HINTS, WireFault
 from hvctl.winrm.leftovers import OpenShells
+from hvctl.winrm.staging import Staging, with_files
 
 __all__ = ["Address", "CredentialGuard", "WinRM"]
 
-CHUNK = 200_000
+CHUNK = 370_000
 """Bytes per Send: with base64 and the envelope this fits MaxEnvelopeSizekb 500 (winrm 3.2)."""
 IDLE_S = 60
 """HTTP.sys drops idle connections after about two minutes; before that everything is built anew (winrm 1.7)."""
 READ_TRIES = 3
+ANSWER_S = 60
+"""How long the host may take to write some megabytes and say so."""
+UPLOAD_TRIES = 4
+"""How often an upload may break without a byte more having arrived."""
 RECEIVE_TRIES = 8
 
 
@@ -33,6 +39,7 @@ class _Process:
     shell: str
     command: str
     loaded: bool = False
+    takes_files: bool = False
     used: float = 0.0
 
 
@@ -64,6 +71,7 @@ class WinRM:
         self._info: HostInfo | None = None
         self._running: str | None = None
         self._stops = 0
+        self._most = CHUNK
 
     @property
     def requests(self) -> int:
@@ -76,7 +84,8 @@ class WinRM:
             return []
         if batch.mode == "read":
             return self._read(batch, on_event)
-        return self._change(batch, on_event)
+        change = partial(self._change, on_event=on_event)
+        return with_files(batch, on_event, self._bring, change, self._take_away)
 
     def info(self) -> HostInfo:
         if self._info is None:
@@ -143,6 +152,28 @@ class WinRM:
                 replies=replies,
             ) from error
 
+    # --- files that a batch needs ----------------------------------------------------------------------------------
+
+    def _bring(self, staging: Staging) -> None:
+        """A broken upload goes on where the host's last word was; nothing of the batch has run yet."""
+        futile = 0
+        while True:
+            before = staging.moved
+            try:
+                return staging.push(_Pipe(self))
+            except WireFault as fault:
+                futile = 0 if staging.moved > before else futile + 1
+                self._drop()
+                if fault.executed == "no" or futile == UPLOAD_TRIES or self._stops:
+                    text = f"{fault.text}, while files were brought to the host"
+                    raise TransportError(text, hint=HINTS.get(fault.kind, "run apply again")) from fault
+                self._sleep(min(15.0, 0.5 * 2**futile))
+
+    def _take_away(self, staging: Staging) -> None:
+        """What cannot be removed now is removed by the next upload, when it is a day old."""
+        with suppress(WireFault):
+            staging.remove(_Pipe(self))
+
     def _asked(self, batch: Batch, on_event: Callable[[Event], None]) -> protocol.Decoder:
         batch_id = str(uuid.uuid4())
         decoder = protocol.Decoder(batch, batch_id)
@@ -167,14 +198,20 @@ class WinRM:
         line: bytes,
         on_event: Callable[[Event], None],
         deadline_s: float,
+        *,
+        files: bool = False,
     ) -> None:
-        """Send a line and receive until its end. Raises WireFault."""
+        """Send a line and receive until its end. `files`: the runner needs its half that takes them.
+        Raises WireFault."""
         process = self._ensure()
         first = b"" if process.loaded else protocol.source_line(self._allow, hold=True)
-        self._running = decoder.batch_id
+        if files and not process.takes_files:
+            first += protocol.staging_line(self._allow, hold=True)
+        self._running = None if files else decoder.batch_id
         try:
             unsure = self._send(process, first + line, decoder.batch.mode == "change")
             process.loaded = True
+            process.takes_files = process.takes_files or files
             self._receive(process, decoder, on_event, time.monotonic() + deadline_s + 60, unsure)
         except WireFault:
             self._process_lost()
@@ -186,16 +223,16 @@ class WinRM:
 
     def _send(self, process: _Process, data: bytes, change: bool) -> bool:
         """Whether it is unsure that all of it arrived."""
-        size, at = CHUNK, 0
+        at = 0
         while at < len(data):
             try:
-                self._connection.send(process.shell, process.command, data[at : at + size], False)
-                at += size
+                self._connection.send(process.shell, process.command, data[at : at + self._most], False)
+                at += self._most
             except WireFault as fault:
-                if fault.kind == "too_large" and size > 10_000:
-                    size //= 2  # nothing of it was delivered (winrm 3.2)
+                if fault.kind == "too_large" and self._most > 10_000:
+                    self._most //= 2  # nothing of it was delivered (winrm 3.2)
                     continue
-                if change and fault.kind in ("timed_out", "lost") and at + size >= len(data):
+                if change and fault.kind in ("timed_out", "lost") and at + self._most >= len(data):
                     return True  # it may have arrived: the answer tells, sending it again could run it twice
                 raise
         return False
@@ -207,9 +244,11 @@ class WinRM:
         on_event: Callable[[Event], None],
         deadline: float,
         unsure: bool,
+        until: Callable[[], bool] | None = None,
     ) -> None:
         faults, doubts = int(unsure), 0
-        while not (decoder.ended or decoder.refusal):
+        until = until or (lambda: decoder.ended)
+        while not (until() or decoder.refusal):
             if time.monotonic() > deadline:
                 raise WireFault("lost", f"{self.address.target} did not end the batch in time")
             try:
@@ -344,6 +383,54 @@ class WinRM:
 
     def _said(self) -> _Said:
         return _Said()
+
+
+class _Pipe:
+    """A conversation about files with the runner of a client. Every fault ends the process: what was underway is not
+    known, and the next one goes on from the last word."""
+
+    def __init__(self, client: WinRM) -> None:
+        self._client = client
+        self._waiting = bytearray()
+
+    def talk(self, decoder: protocol.Decoder, line: bytes) -> None:
+        if self._waiting:
+            self._flush(everything=True)
+        self._client._talk(decoder, line, lambda event: None, 600, files=True)
+
+    def send(self, line: bytes) -> None:
+        self._waiting += line
+        if len(self._waiting) >= self._client._most:
+            self._flush()
+
+    def receive(self, decoder: protocol.Decoder, until: Callable[[], bool]) -> None:
+        self._flush(everything=True)
+        client = self._client
+        with self._used() as process:
+            client._receive(process, decoder, lambda event: None, time.monotonic() + ANSWER_S, False, until)
+
+    def _flush(self, *, everything: bool = False) -> None:
+        """Whole Sends; a line may stand in two."""
+        most = self._client._most
+        ready = len(self._waiting) if everything else len(self._waiting) // most * most
+        data = bytes(self._waiting[:ready])
+        del self._waiting[:ready]
+        with self._used() as process:
+            self._client._send(process, data, False)
+
+    @contextmanager
+    def _used(self) -> Iterator[_Process]:
+        client, process = self._client, self._client._process
+        if client._stops:
+            raise WireFault("lost", "stopped")
+        if process is None:
+            raise WireFault("lost", "PowerShell on the host ended")
+        try:
+            yield process
+            process.used = time.monotonic()
+        except WireFault:
+            client._process_lost()
+            raise
 
 
 class _Said:

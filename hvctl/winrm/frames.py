@@ -56,6 +56,7 @@ class Decoder:
         self.gap = False
         self.noise: list[str] = []
         self.journal: list[Mapping[str, Any]] = []
+        self.staged: Mapping[str, Any] = {}
         self._rest = b""
         self._next = 1
         self._answers = {task.id: _Answer() for task in batch.tasks}
@@ -143,6 +144,8 @@ class Decoder:
                 self.ended = True
             case "journal":
                 self.journal += [r for line in frame["lines"] if (r := _parsed(str(line).encode())) is not None]
+            case "stage":
+                self.staged = {**self.staged, **frame}
             case _:
                 answer = self._answers.get(str(frame.get("step")))
                 if answer is not None:

@@ -22,12 +22,16 @@ __all__ = [
     "Decoder",
     "LineTooLongError",
     "Refusal",
+    "base64_text",
     "bootstrap",
     "encode_action",
     "encode_batch",
+    "encode_stage",
     "host_info",
+    "put_line",
     "source_line",
     "source_sha",
+    "staging_line",
 ]
 
 VERSION = 1
@@ -50,14 +54,23 @@ def bootstrap() -> str:
 
 
 @cache
-def source_sha() -> str:
-    return hashlib.sha256(_text("runner.ps1").encode()).hexdigest()
+def source_sha(name: str = "runner.ps1") -> str:
+    return hashlib.sha256(_text(name).encode()).hexdigest()
 
 
 def source_line(allow: Mapping[str, str], *, hold: bool = False) -> bytes:
     """The first line of a process: the runner, and the cmdlets it may call with the modules they are in.
     `hold`: the hello leaves with the first answer, so that it costs no Receive of its own."""
-    return _line({"src": _text("runner.ps1"), "sha": source_sha(), "allow": dict(allow), "hold": hold})
+    return _source("runner.ps1", allow, hold)
+
+
+def staging_line(allow: Mapping[str, str], *, hold: bool = False) -> bytes:
+    """After `source_line`, in a process that is to take files: the half of the runner that does."""
+    return _source("staging.ps1", allow, hold)
+
+
+def _source(name: str, allow: Mapping[str, str], hold: bool) -> bytes:
+    return _line({"src": _text(name), "sha": source_sha(name), "allow": dict(allow), "hold": hold})
 
 
 def encode_batch(batch: Batch, batch_id: str) -> bytes:
@@ -69,6 +82,22 @@ def encode_batch(batch: Batch, batch_id: str) -> bytes:
 def encode_action(action: Literal["journal", "stop"], of: str, batch_id: str) -> bytes:
     """Ask for the journal of the batch `of`, or that it stops after its current step (from a second shell)."""
     return _envelope({"action": action, "of": of}, batch_id)
+
+
+def encode_stage(do: Literal["files", "open", "close", "remove"], run: str, batch_id: str, **body: Any) -> bytes:
+    """About the files of a run in the host's staging folder. "files": whole small ones; "open" and "close" frame the
+    lines of `put_line`; "remove" the folder."""
+    return _envelope({"action": "stage", "do": do, "run": run, **body}, batch_id)
+
+
+def put_line(batch_id: str, offset: int, data: bytes, *, packed: bool, answer: bool) -> bytes:
+    """Bytes of the file that was opened under that id. `packed`: deflated; `answer`: say so when they are written."""
+    flags = f"{'z' if packed else '-'}{'a' if answer else '-'}"
+    return b"@put %s %s %d %s\n" % (batch_id.encode(), flags.encode(), offset, base64.b64encode(data))
+
+
+def base64_text(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
 
 
 def _envelope(body: dict[str, Any], batch_id: str) -> bytes:

@@ -1,7 +1,7 @@
 # Reads envelopes, makes the calls they hold, writes frames "\n@hv1 <batch id> {json}". PowerShell 4 syntax, and only what
 # ConstrainedLanguage allows except where $hv.full is asked. Frames go down the pipeline, so nothing that writes one may be
 # captured; values come back in $hv.v. Tables 0, 1, ... stand for lists (+= copies). Aliases win over functions: hence the prefix.
-if (-not $global:hv) { $global:hv = @{ seen = @{} } }
+if (-not $global:hv) { $global:hv = @{ seen = @{}; stages = '' } }
 $hv.full = "$($ExecutionContext.SessionState.LanguageMode)" -eq 'FullLanguage'
 $hv.hold = $false; $hv.sent = [datetime]::UtcNow; $hv.home = Join-Path "$env:ProgramData" 'hvctl'; $hv.journals = Join-Path $hv.home 'journal'
 function hvText($s) {
@@ -233,17 +233,17 @@ function hvBatch($b) {
     }
 }
 function hvLine($line) {
-    $hv.id = '-'; $hv.n = 0; $b = $null; $e = $null; $sha = ''
+    if ($hv.put -and $line.StartsWith('@put ')) { return hvPut $line }; $hv.id = '-'; $hv.n = 0; $b = $null; $e = $null; $sha = ''
     try { $e = ConvertFrom-Json $line } catch { }; $p = $e.p; $id = "$($e.batch_id)"
     if ($hv.full -and $p -is [string]) { $sha = (New-Object Security.Cryptography.SHA256CryptoServiceProvider).ComputeHash([Text.Encoding]::ASCII.GetBytes($p)) }
     $why = if ($null -eq $e.v -or $null -eq $p -or -not $id) { 'not an envelope' } elseif ($e.v -ne 1) { 'version' }
         elseif ($p -isnot [string] -or $p.Length -ne $e.len) { 'length' } elseif ($hv.full -and (-join @(foreach ($n in $sha) { $n.ToString('x2') })) -ne $e.sha256) { 'sha256' }
         elseif ($id -cnotmatch '^[A-Za-z0-9-]{1,64}$' -or -not $p.EndsWith("""batch_id"":""$id""}", 'Ordinal')) { 'cut' }
-        else { try { $b = ConvertFrom-Json $p } catch { }; if ('journal', 'stop' -notcontains $b.action -and -not $b.steps) { 'not a batch' } }
+        else { try { $b = ConvertFrom-Json $p } catch { }; if ('journal', 'stop', $hv.stages -notcontains $b.action -and -not $b.steps) { 'not a batch' } }
     if ($why) { return hvFrame 'refused' ",""code"":""envelope"",""why"":""$why""" }
     $hv.id = $id; $of = "$($b.of)" -replace '[^A-Za-z0-9-]'; $old = Join-Path $hv.journals "$of.jsonl"
     if ($b.steps) { return hvBatch $b } else { hvFrame 'accepted' }
-    if ($b.action -eq 'stop') { $null = New-Item -Path (Join-Path $hv.home "$of.stop") -ItemType File -Force -ErrorAction SilentlyContinue }
+    if ($b.action -eq 'stage') { hvStage $b } elseif ($b.action -eq 'stop') { $null = New-Item -Path (Join-Path $hv.home "$of.stop") -ItemType File -Force -ErrorAction SilentlyContinue }
     else { hvFrame 'journal' ",""lines"":$(hvList @(Get-Content -LiteralPath $old -ErrorAction SilentlyContinue))" }
     hvFrame 'end' ',"ok":true'
 }

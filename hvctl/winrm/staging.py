@@ -1,0 +1,318 @@
+"""Brings the files that a batch needs to the host before it runs: packed, streamed, resumed, checked, removed."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import time
+import uuid
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+from hvctl.call import Batch, Event, Failure, Home, Map, Reply, Staged, Task
+from hvctl.winrm import protocol
+
+PIECE = 270_000
+"""Bytes per line: in base64 they fill one Send."""
+WINDOW = 4 * 1024 * 1024
+"""The host says every so many bytes what it has written; one such answer may be outstanding."""
+SMALL = 64 * 1024
+"""Files up to this size travel whole, many in one line."""
+PACK = 250_000
+"""Characters of file content in such a line."""
+
+
+class Pipe(Protocol):
+    """What an upload needs of a conversation with a runner that has staging.ps1."""
+
+    def talk(self, decoder: protocol.Decoder, line: bytes) -> None:
+        """Send a line and receive to the end of its answer."""
+
+    def send(self, line: bytes) -> None:
+        """Send a line that has no end frame; it may wait for others."""
+
+    def receive(self, decoder: protocol.Decoder, until: Callable[[], bool]) -> None:
+        """Send what waits, and receive until that is so."""
+
+
+class _NotTakenError(Exception):
+    """One file cannot be brought to the host, however often it is tried."""
+
+
+def files_of(batch: Batch) -> tuple[Staged, ...]:
+    """Every file that a batch needs, each once."""
+    found: dict[str, Staged] = {}
+    for task in batch.tasks:
+        for value in _staged(task.call.params):
+            found.setdefault(value.sha256, value)
+    return tuple(found.values())
+
+
+def changed_sources(batch: Batch) -> list[str]:
+    """What lies otherwise on the control node than when the plan was made, one line each."""
+    lines = []
+    for file in files_of(batch):
+        try:
+            now = _hash_of(file)
+        except OSError as error:
+            lines.append(f"{file.name}: cannot be read any more ({error.strerror})")
+            continue
+        if now != file.sha256:
+            lines.append(f"{file.name}: sha256 {file.sha256[:12]} → {now[:12]}")
+    return lines
+
+
+@dataclass
+class Staging:
+    """The files of one batch on their way. After a fault of the wire `push` goes on where it ended."""
+
+    files: Sequence[Staged]
+    on_event: Callable[[Event], None]
+    run: str = field(default_factory=lambda: str(uuid.uuid4()))
+    clock: Callable[[], float] = time.monotonic
+    failed: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._left = {f.sha256: f for f in self.files}
+        self._at: dict[str, int] = dict.fromkeys(self._left, 0)
+        self._total = sum(f.size for f in self.files)
+        self._began = self.clock()
+        self._damaged: set[str] = set()
+
+    @property
+    def moved(self) -> int:
+        """Bytes that the host has."""
+        return sum(self._at.values())
+
+    def push(self, pipe: Pipe) -> None:
+        """Bring over what is not there yet. Raises what the pipe raises; files that cannot go are in `failed`."""
+        small = [f for f in self._left.values() if f.size <= SMALL]
+        for pack in _packs(small):
+            self._pack(pipe, pack)
+        while self._left:
+            file = next(iter(self._left.values()))
+            try:
+                self._stream(pipe, file)
+            except OSError as error:
+                self._give_up(file, f"cannot be read: {error.strerror or error}")
+            except _NotTakenError as error:
+                self._give_up(file, str(error))
+
+    def remove(self, pipe: Pipe) -> None:
+        self._asked(pipe, "remove")
+
+    def resolved(self, batch: Batch) -> tuple[Batch, dict[str, Reply]]:
+        """The batch with paths for files, without the tasks whose file did not come and those that need them; and
+        what is to be answered for these."""
+        known: dict[str, Reply] = {}
+        tasks: list[Task] = []
+        for task in batch.tasks:
+            lacking = next((f for f in _staged(task.call.params) if f.sha256 in self.failed), None)
+            needed = next((n for n in task.needs if n in known), None)
+            if needed is not None:
+                known[task.id] = Reply(skipped=f"needs {needed}")
+            elif lacking is not None:
+                why = f"{lacking.name} was not brought to the host: {self.failed[lacking.sha256]}"
+                known[task.id] = Reply(failures=(Failure("NotStaged", "ReadError", why),))
+            else:
+                params = {name: self._placed(value) for name, value in task.call.params.items()}
+                tasks.append(replace(task, call=replace(task.call, params=params)))
+        return replace(batch, tasks=tuple(tasks)), known
+
+    def _placed(self, value: Any) -> Any:
+        if isinstance(value, Staged):
+            return Home(f"staging\\{self.run}\\{value.sha256}")
+        return tuple(self._placed(v) for v in value) if isinstance(value, tuple) else value
+
+    # --- small ones, many at once ------------------------------------------------------------------------------------
+
+    def _pack(self, pipe: Pipe, pack: Sequence[Staged]) -> None:
+        items, sent = [], []
+        for file in pack:
+            try:
+                with _opened(file) as source:
+                    data = source.read(file.size + 1)
+            except OSError as error:
+                self._give_up(file, f"cannot be read: {error.strerror or error}")
+                continue
+            deflated = _deflated(data)
+            packed = len(deflated) < len(data)
+            body = protocol.base64_text(deflated if packed else data)
+            items.append({"name": file.sha256, "packed": packed, "data": body})
+            sent.append(file)
+        if not items:
+            return
+        said = self._asked(pipe, "files", files=items).staged
+        for n, file in enumerate(sent):
+            if "error" in said:
+                self._give_up(file, str(said["error"]))
+            elif said["shas"][n] == file.sha256:
+                self._arrived(file)
+            else:
+                self._give_up(file, self._why_different(file))
+
+    # --- a large one, in pieces --------------------------------------------------------------------------------------
+
+    def _stream(self, pipe: Pipe, file: Staged) -> None:
+        fresh = file.sha256 in self._damaged
+        try:
+            shas = self._sent(pipe, file, fresh)
+        except _NotTakenError:
+            # A full disk stays full; a line that was garbled on its way does not come again.
+            if fresh:
+                raise
+            shas = None
+        if shas == [file.sha256]:
+            self._arrived(file)
+            return
+        self._at[file.sha256] = 0
+        if fresh or _hash_of(file) != file.sha256:
+            raise _NotTakenError(self._why_different(file))
+        self._damaged.add(file.sha256)
+
+    def _sent(self, pipe: Pipe, file: Staged, fresh: bool) -> object:
+        """The hash of what the host has when all was sent."""
+        decoder = self._asked(pipe, "open", name=file.sha256, fresh=fresh)
+        # What is there was written from its beginning on, without gaps: lines come in order.
+        asked = at = self._at[file.sha256] = int(self._checked(decoder)["at"])
+        with _opened(file) as source:
+            source.seek(at)
+            for piece in _pieces(source):
+                offset, at = at, at + len(piece.raw)
+                answer = at // WINDOW != offset // WINDOW or at >= file.size
+                pipe.send(protocol.put_line(decoder.batch_id, offset, piece.data, packed=piece.packed, answer=answer))
+                if answer:
+                    self._await(pipe, decoder, file, asked)
+                    asked = at
+        self._await(pipe, decoder, file, asked)
+        return self._checked(self._asked(pipe, "close", name=file.sha256))["shas"]
+
+    def _await(self, pipe: Pipe, decoder: protocol.Decoder, file: Staged, upto: int) -> None:
+        """Until the host has written so much; what it has written is not sent again, whatever happens."""
+
+        def written() -> bool:
+            return "error" in decoder.staged or decoder.staged["at"] >= upto
+
+        if not written():
+            pipe.receive(decoder, written)
+        self._at[file.sha256] = self._checked(decoder)["at"]
+        self._tell(file)
+
+    def _checked(self, decoder: protocol.Decoder) -> Mapping[str, Any]:
+        if "error" in decoder.staged:
+            raise _NotTakenError(str(decoder.staged["error"]))
+        return decoder.staged
+
+    # --- both --------------------------------------------------------------------------------------------------------
+
+    def _asked(self, pipe: Pipe, do: Any, **body: Any) -> protocol.Decoder:
+        decoder = protocol.Decoder(Batch(()), str(uuid.uuid4()))
+        pipe.talk(decoder, protocol.encode_stage(do, self.run, decoder.batch_id, **body))
+        return decoder
+
+    def _why_different(self, file: Staged) -> str:
+        try:
+            now = _hash_of(file)
+        except OSError as error:
+            return f"cannot be read: {error.strerror or error}"
+        if now != file.sha256:
+            return f"it has changed since the plan was made (sha256 {file.sha256[:12]} → {now[:12]}); make a new plan"
+        return "what arrived there is not what was sent"
+
+    def _arrived(self, file: Staged) -> None:
+        del self._left[file.sha256]
+        self._at[file.sha256] = file.size
+        self._tell(file)
+
+    def _give_up(self, file: Staged, why: str) -> None:
+        del self._left[file.sha256]
+        self.failed[file.sha256] = why
+
+    def _tell(self, file: Staged) -> None:
+        seconds = self.clock() - self._began
+        rate = self.moved / seconds if seconds > 0 else 0.0
+        self.on_event(Event("upload", text=file.name, done=self.moved, total=self._total, rate=rate))
+
+
+def with_files(
+    batch: Batch,
+    on_event: Callable[[Event], None],
+    bring: Callable[[Staging], None],
+    run: Callable[[Batch], list[Reply]],
+    remove: Callable[[Staging], None],
+) -> list[Reply]:
+    """Run a batch around the files that it needs: `bring` pushes, `remove` takes them away whatever happened."""
+    files = files_of(batch)
+    if not files:
+        return run(batch)
+    staging = Staging(files, on_event)
+    try:
+        bring(staging)
+        sendable, known = staging.resolved(batch)
+        ran = run(sendable) if sendable.tasks else []
+        known |= {task.id: reply for task, reply in zip(sendable.tasks, ran, strict=True)}
+        return [known[task.id] for task in batch.tasks]
+    finally:
+        remove(staging)
+
+
+@dataclass(frozen=True)
+class _Piece:
+    raw: bytes
+    data: bytes
+    packed: bool
+
+
+def _pieces(source: BinaryIO) -> Iterator[_Piece]:
+    """Deflated where that makes them smaller. Where it does not, it is tried at every sixteenth piece only."""
+    futile = 0
+    while raw := source.read(PIECE):
+        deflated = _deflated(raw) if futile < 4 or futile % 16 == 0 else raw
+        packed = len(deflated) < 0.95 * len(raw)
+        futile = 0 if packed else futile + 1
+        yield _Piece(raw, deflated if packed else raw, packed)
+
+
+def _packs(files: Sequence[Staged]) -> Iterator[list[Staged]]:
+    pack: list[Staged] = []
+    for file in files:
+        if pack and sum(f.size for f in pack) + file.size > PACK * 3 // 4:
+            yield pack
+            pack = []
+        pack.append(file)
+    if pack:
+        yield pack
+
+
+def _deflated(data: bytes) -> bytes:
+    """Without a header, as .NET's DeflateStream reads it."""
+    worker = zlib.compressobj(4, wbits=-15)
+    return worker.compress(data) + worker.flush()
+
+
+def _opened(file: Staged) -> BinaryIO:
+    return io.BytesIO(file.content) if file.content is not None else Path(file.path).open("rb")
+
+
+def _hash_of(file: Staged) -> str:
+    digest = hashlib.sha256()
+    with _opened(file) as source:
+        while data := source.read(1 << 20):
+            digest.update(data)
+    return digest.hexdigest()
+
+
+def _staged(value: Any) -> Iterator[Staged]:
+    if isinstance(value, Staged):
+        yield value
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _staged(inner)
+    elif isinstance(value, Map):
+        yield from _staged(value.items)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _staged(inner)
