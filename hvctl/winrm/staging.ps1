@@ -20,14 +20,14 @@ function hvStage($b) {
         if ($b.do -eq 'remove') { if (Test-Path -LiteralPath $folder) { Remove-Item -LiteralPath $folder -Recurse -Force -ErrorAction Stop }; return }
         $null = New-Item -Path $folder -ItemType Directory -Force -ErrorAction Stop
         foreach ($f in @(Get-ChildItem -LiteralPath $top)) { if ($f.LastWriteTimeUtc -lt $old) { Remove-Item -LiteralPath $f.FullName -Recurse -Force -ErrorAction SilentlyContinue } }
-        $file = Join-Path $folder ("$($b.name)" -replace '[^A-Za-z0-9-]')
+        $file = if ($b.name) { Join-Path $folder ($b.name -replace '[^A-Za-z0-9-]') }
         if ($b.do -eq 'open') {
             $hv.put = @{ id = $hv.id; file = [IO.File]::Open($file, 'OpenOrCreate', 'ReadWrite', 'Read'); n = 0 }
             if ($b.fresh) { $hv.put.file.SetLength(0) }; hvFrame 'stage' ",""at"":$($hv.put.file.Length)"; $hv.put.n = $hv.n + 1
         } elseif ($b.do -eq 'close') { hvFrame 'stage' ",""shas"":[""$(hvSha $file)""]" }
         else {
             $shas = foreach ($f in $b.files) {
-                $file = Join-Path $folder ("$($f.name)" -replace '[^A-Za-z0-9-]'); $to = [IO.File]::Create($file)
+                $file = Join-Path $folder ($f.name -replace '[^A-Za-z0-9-]'); $to = [IO.File]::Create($file)
                 try { $null = hvBytes $f.data $f.packed $to } finally { $to.Dispose() }; hvSha $file
             }
             hvFrame 'stage' ",""shas"":$(hvList @($shas))"
