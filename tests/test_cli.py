@@ -50,6 +50,10 @@ class Gone:
     def info(self) -> HostInfo:
         raise TransportError("connection refused")
 
+    @property
+    def requests(self) -> int:
+        return 0
+
     def stop(self) -> None: ...
 
     def close(self) -> None: ...
@@ -274,6 +278,10 @@ class Interrupting(TwinTransport):
                 pressed.wait(5)
 
         return super().run(batch, hear)
+
+    @property
+    def requests(self) -> int:
+        return 0
 
     def stop(self) -> None:
         super().stop()

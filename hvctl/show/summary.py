@@ -3,32 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Protocol
 
 from rich.text import Text
 
-from hvctl.apply import Report
-from hvctl.call import TransportError
+from hvctl.outcome import Outcome
 from hvctl.plan import Action, Plan
 from hvctl.show.columns import entries
 
 
-class Seen(Protocol):
-    """What a run knows of one host."""
-
-    @property
-    def host(self) -> str: ...
-    @property
-    def plan(self) -> Plan | None: ...
-    @property
-    def report(self) -> Report | None: ...
-    @property
-    def error(self) -> TransportError | None: ...
-    @property
-    def changed(self) -> tuple[str, ...]: ...
-
-
-def summary_lines(outcomes: Sequence[Seen], *, drift: bool = False) -> Iterator[Text]:
+def summary_lines(outcomes: Sequence[Outcome], *, drift: bool = False) -> Iterator[Text]:
     words: dict[str, int] = {}
     for one in outcomes:
         words[_state(one, drift)] = words.get(_state(one, drift), 0) + 1
@@ -40,7 +23,7 @@ def summary_lines(outcomes: Sequence[Seen], *, drift: bool = False) -> Iterator[
     yield line
 
 
-def _state(one: Seen, drift: bool) -> str:
+def _state(one: Outcome, drift: bool) -> str:
     if one.error is not None:
         return "unreachable"
     if one.changed:
