@@ -64,6 +64,7 @@ def _arranged(group: Group, steps_of: dict[Address, tuple[Step, ...]]) -> list[P
     first = [p for p in placed if p[0].when == "first"]
     late = [p for p in placed if p[0].when == "late"]
     last = [p for p in placed if p[0].when == "last"]
+    up = [p for p in placed if p[0].when == "up"]
     off = _while_off(normal)
     if group.bracket is None or not off:
         made = any(verb == "create" for wish, verb, _ in members if wish is group.root)
@@ -71,14 +72,17 @@ def _arranged(group: Group, steps_of: dict[Address, tuple[Step, ...]]) -> list[P
         stops = tuple(p[0] for p in first)
         normal = [(s, w, (*n, *stops)) if s.off else (s, w, n) for s, w, n in normal]
         late = [(s, w, (*n, *stops)) for s, w, n in late]
-        return [*first, *normal, *late, *((s, w, (*n, *awaited)) for s, w, n in last)]
+        started = tuple(p[0] for p in last)
+        ups = [(s, w, (*n, *started)) for s, w, n in up]
+        return [*first, *normal, *late, *((s, w, (*n, *awaited)) for s, w, n in last), *ups]
     # The bracket goes from up to off to the wished state, so the root's own stop and start steps are in it.
     before = [p for p in normal if p not in off]
     stops = group.bracket.stop
     stop = [(s, group.root, s.needs) for s in stops]
     during = [(s, w, (*n, *stops)) for s, w, n in (*off, *late)]
     start = [(s, group.root, (*s.needs, *stops)) for s in group.bracket.start]
-    return [*before, *stop, *during, *start]
+    ups = [(s, w, (*n, *group.bracket.start)) for s, w, n in up]
+    return [*before, *stop, *during, *start, *ups]
 
 
 def _needs(

@@ -28,6 +28,7 @@ class Saved:
 
 def save(file: str, hosts: Sequence[Saved], inventory: str = "") -> None:
     """Raises ConfigError if the file cannot be written. `inventory`: the file that says how the hosts are reached."""
+    _check_no_secret(hosts)
     data = {"hvctl_plan": FORMAT, "inventory": inventory, "hosts": [_host_data(h) for h in hosts]}
     try:
         Path(file).write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -35,6 +36,14 @@ def save(file: str, hosts: Sequence[Saved], inventory: str = "") -> None:
         raise ConfigError(
             [Problem(None, f"{file} cannot be written: {error.strerror}", "name another file")]
         ) from error
+
+
+def _check_no_secret(hosts: Sequence[Saved]) -> None:
+    secret = {w.file.name: w for h in hosts for w in h.wishes if w.file is not None and w.file.secret}
+    if secret:
+        hint = "apply the playbook itself"
+        texts = [(w.place.mark(), f"{name} holds a secret, so its plan cannot be saved") for name, w in secret.items()]
+        raise ConfigError([Problem(mark, text, hint) for mark, text in texts])
 
 
 def load(file: str) -> list[Saved]:
@@ -101,6 +110,7 @@ def _wish_data(wish: Resource, wishes: Sequence[Resource]) -> dict[str, Any]:
         "file": place.document.file,
         "path": list(place.path),
         "allow": sorted(place.allow),
+        "reads": to_json(wish.file),
         "marks": [
             [list(path), _plain(asdict(mark))]
             for path, mark in place.document.marks.items()
@@ -142,6 +152,7 @@ def _wishes(data: Sequence[Mapping[str, Any]]) -> list[Resource]:
         place = Place(Document(None, marks, {}, item["file"]), path, frozenset(item["allow"]))
         wish = kind_named(item["kind"]).model_validate(item["data"])
         wish.placed(place, made[item["owner"]] if item["owner"] is not None else None)
+        wish._file = from_json(item.get("reads"))
         made.append(wish)
     for wish in made:
         wish.acquainted(tuple(made))

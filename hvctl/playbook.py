@@ -10,11 +10,13 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from hvctl.controlnode import ControlNode
 from hvctl.kinds import sections
 from hvctl.resource import IMPACTS, Address, Fields, Impact, Place, Resource, models_in
 from hvctl.source import ConfigError, Document, Path, Problem, load, suggest
 from hvctl.template import rendered
 
+_NOTHING: Mapping[str, Any] = {}
 _PLAY_KEYS = ("name", "hosts", "vars", "vars_files", "tags", "allow")
 
 
@@ -136,7 +138,8 @@ def wishes(plays: Iterable[Play], variables: Mapping[str, Any]) -> tuple[list[Re
     for play in plays:
         data, unclear = rendered(play.body, {**variables, **play.variables}, play.document, play.path)
         wrong: list[Problem] = []
-        maker = _Maker(play, data, wrong)
+        shelf = ControlNode(File(play.document.file).parent, {**variables, **play.variables})
+        maker = _Maker(play, data, wrong, shelf)
         for section, kind in sections(None).items():
             if section in data:
                 found += maker.section(kind, data[section], (*play.path, section), None)
@@ -156,18 +159,24 @@ class _Maker:
     play: Play
     data: Any
     problems: list[Problem]
+    shelf: ControlNode
 
-    def section(self, kind: type[Resource], data: Any, path: Path, owner: Resource | None) -> list[Resource]:
+    def section(
+        self, kind: type[Resource], data: Any, path: Path, owner: Resource | None, around: Mapping[str, Any] = _NOTHING
+    ) -> list[Resource]:
+        """`around`: what the section stands in, as written."""
         if not kind.many:
-            return self.resource(kind, data, path, owner)
+            return self.resource(kind, data, path, owner, around)
         if data is None:
             return []
         if not isinstance(data, list):
             self.wrong(path, f"{kind.section} is a list", "begin each with `- `")
             return []
-        return [r for n, item in enumerate(data) for r in self.resource(kind, item, (*path, n), owner)]
+        return [r for n, item in enumerate(data) for r in self.resource(kind, item, (*path, n), owner, around)]
 
-    def resource(self, kind: type[Resource], data: Any, path: Path, owner: Resource | None) -> list[Resource]:
+    def resource(
+        self, kind: type[Resource], data: Any, path: Path, owner: Resource | None, around: Mapping[str, Any]
+    ) -> list[Resource]:
         if not isinstance(data, dict):
             self.wrong(path, f"{kind.kind} is a mapping", "write its fields as `field: value`")
             return []
@@ -175,15 +184,25 @@ class _Maker:
         own = {key: value for key, value in data.items() if key not in inner}
         try:
             made = kind.model_validate(own)
-            made.placed(Place(self.play.document, path, self.play.allow), owner)
+            found = self.spread(made, Place(self.play.document, path, self.play.allow), owner, around)
         except ValidationError as error:
             self.problems += _explained(error, kind, own, tuple(inner), self.play.document, path)
-            made = None
-        found = [made] if made else []
+            made, found = None, []
         for section, part in inner.items():
             if section in data:
-                found += self.section(part, data[section], (*path, section), made)
+                found += self.section(part, data[section], (*path, section), made, data)
         return found
+
+    def spread(self, made: Resource, place: Place, owner: Resource | None, around: Mapping[str, Any]) -> list[Resource]:
+        made.placed(place, None)
+        try:
+            found = made.spread(self.shelf, around)
+        except ConfigError as error:
+            self.problems += error.problems
+            return []
+        for one in found:
+            one.placed(place, owner)
+        return list(found)
 
     def wrong(self, path: Path, message: str, hint: str) -> None:
         self.problems.append(Problem(self.play.document.mark(path), message, hint))

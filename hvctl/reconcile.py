@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from hvctl.apply import Report, apply
+from hvctl.apply import Report, apply, batch_of
 from hvctl.call import Event, Transport, TransportError
+from hvctl.contents import changed_sources
 from hvctl.contract import nearest
 from hvctl.facts import Facts, differences, read_batch
 from hvctl.plan import Plan, make_plan
@@ -71,7 +72,7 @@ def apply_plan(
     if anything the plan rests on reads otherwise, nothing is done and what changed is returned."""
     if recheck:
         try:
-            changed = differences(plan.facts, look(transport, wishes, on_event))
+            changed = changed_sources(batch_of(plan)) or differences(plan.facts, look(transport, wishes, on_event))
         except TransportError as error:
             return Report(plan, error=error)
         if changed:

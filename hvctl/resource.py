@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, Protocol, get_args
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
-from hvctl.call import Call, Guard, Row, Value
+from hvctl.call import Call, Guard, Row, Staged, Value
 from hvctl.contract import OS
 from hvctl.facts import Facts
 from hvctl.source import Document, Mark, Path
@@ -137,15 +137,15 @@ class HeldBackError(Exception):
 class Step:
     """One call of a plan and why. `needs`: earlier steps that must have succeeded. `off`: only while the VM
     is off. `when`: "first" and "last" frame the other steps of the same VM (stop, start); "late" comes after the
-    stop, if there is one, and after all others. `text` says in plain words what it does. Two steps are never
-    equal: identity is what `needs` refers to."""
+    stop, if there is one, and after all others; "up" comes after the start, if there is one. `text` says in plain
+    words what it does. Two steps are never equal: identity is what `needs` refers to."""
 
     call: Call
     text: str
     because: tuple[str, ...] = ()
     needs: tuple[Step, ...] = ()
     off: bool = False
-    when: Literal["first", "normal", "late", "last"] = "normal"
+    when: Literal["first", "normal", "late", "last", "up"] = "normal"
     guard: Guard | None = None
     job: bool = False
     limit_s: int | None = None
@@ -220,6 +220,22 @@ def models_in(annotation: Any) -> Iterator[type[Fields]]:
         yield from models_in(arg)
 
 
+class Shelf(Protocol):
+    """The files of the control node, as a playbook names them. Each raises ConfigError, at the mark."""
+
+    def is_folder(self, name: str) -> bool: ...
+
+    def file(self, name: str, mark: Mark) -> Staged: ...
+
+    def below(self, name: str, mark: Mark) -> Iterator[tuple[str, str]]:
+        """The files in a folder and its folders: their names for `file`, and those within the folder."""
+        ...
+
+    def rendered(self, name: str, more: Mapping[str, Any], mark: Mark) -> Staged:
+        """A template, rendered with the host's variables and more."""
+        ...
+
+
 class Resource(Fields):
     """Something on a host that the user wants in a certain state.
 
@@ -241,6 +257,7 @@ class Resource(Fields):
     _parts: tuple[Resource, ...] = PrivateAttr(default=())
     _place: Place | None = PrivateAttr(default=None)
     _peers: tuple[Resource, ...] = PrivateAttr(default=())
+    _file: Staged | None = PrivateAttr(default=None)
 
     # --- identity ---------------------------------------------------------------------------------------
 
@@ -282,6 +299,16 @@ class Resource(Fields):
         self._place, self._owner = place, owner
         if owner is not None:
             owner._parts = (*owner._parts, self)
+
+    @property
+    def file(self) -> Staged | None:
+        """What of the control node it is about."""
+        return self._file
+
+    def spread(self, shelf: Shelf, written: Mapping[str, Any]) -> tuple[Resource, ...]:
+        """What this item of the playbook stands for; a kind that reads files of the control node does so here.
+        `written`: the owner as the playbook has it. Raises ConfigError."""
+        return (self,)
 
     def acquainted(self, peers: tuple[Resource, ...]) -> None:
         """Told once, when all wishes for the host are known."""

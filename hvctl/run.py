@@ -14,10 +14,11 @@ from typing import Any, Self
 from rich.console import Console
 
 from hvctl import planfile
-from hvctl.apply import Report
+from hvctl.apply import Report, batch_of
 from hvctl.call import Event, Transport, TransportError
 from hvctl.check import Check, Verb
 from hvctl.connect import Wire
+from hvctl.contents import changed_sources
 from hvctl.contract import nearest
 from hvctl.facts import Facts, differences, read_batch
 from hvctl.inventory import Connection, Inventory
@@ -175,7 +176,7 @@ class Run:
             self._say_error(one.host, one.error)
         if one.changed:
             self._out.print(
-                f"[bold]{one.host}[/]  refused: the host has changed since the plan was made", soft_wrap=True
+                f"[bold]{one.host}[/]  refused: something has changed since the plan was made", soft_wrap=True
             )
             for line in one.changed:
                 self._out.print(f"    {line}", markup=False, soft_wrap=True)
@@ -216,7 +217,7 @@ class Run:
         except (TransportError, SecretError) as error:
             fault = error if isinstance(error, TransportError) else TransportError(str(error))
             return Outcome(work.name, error=fault)
-        changed = differences(plan.facts, now)
+        changed = [*changed_sources(batch_of(plan)), *differences(plan.facts, now)]
         return Outcome(work.name, changed=tuple(changed)) if changed else Outcome(work.name, plan=plan)
 
     def _surveyed(self, work: HostWork) -> Facts | TransportError:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, UndefinedError, meta
+from jinja2 import Environment, StrictUndefined, TemplateError, TemplateSyntaxError, UndefinedError, meta
 from jinja2.exceptions import SecurityError
 from jinja2.nativetypes import NativeEnvironment, NativeTemplate
 from jinja2.sandbox import SandboxedEnvironment
 
 from hvctl.call import Secret
-from hvctl.source import ConfigError, Document, Path, Problem, SecretSource, suggest
+from hvctl.source import ConfigError, Document, Mark, Path, Problem, SecretSource, suggest
 
 _DEPTH = 20
 
@@ -20,6 +20,15 @@ _DEPTH = 20
 class _Environment(SandboxedEnvironment, NativeEnvironment):
     """Native values out of a sandbox."""
 
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, SecretSource | Secret):
+        raise TypeError("a secret of elsewhere cannot be written")
+    return value
+
+
+_TEXTS = SandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True, trim_blocks=True, finalize=_shown)
+"""For whole files; as Ansible's template has it, a block leaves no empty line."""
 
 _Environment.template_class = NativeTemplate
 _ENVIRONMENT = _Environment(undefined=StrictUndefined, keep_trailing_newline=True)
@@ -128,14 +137,58 @@ def evaluate_undefined(found: StrictUndefined, variables: Mapping[str, Any]) -> 
     raise _ValueError(f"{name!r} is undefined", suggest(name, variables) or "define it in the inventory or under vars")
 
 
+def render_text(text: str, file: str, variables: Mapping[str, Any], reveal: Callable[[SecretSource], str]) -> str:
+    """A whole file, whose text may hold secrets: `reveal` is asked for those that the variables it names hold.
+    Raises ConfigError, at the line of the file."""
+    try:
+        scope = _Scope(variables, 0).used_by(text, _TEXTS)
+        code = _TEXTS.compile(text, filename=file)
+        template = _TEXTS.template_class.from_code(_TEXTS, code, _TEXTS.make_globals(None))
+        return template.render({name: _revealed(value, reveal) for name, value in scope.items()})
+    except TemplateSyntaxError as error:
+        mark = Mark(file, error.lineno, 1)
+        raise ConfigError([Problem(mark, f"this template cannot be read: {_plain(error)}", "correct it")]) from error
+    except _ValueError as error:
+        raise ConfigError([Problem(Mark(file, 1, 1), error.message, error.hint)]) from error
+    except ConfigError:
+        raise
+    except Exception as error:  # whatever a filter may raise
+        name = str(error).split("'")[1] if isinstance(error, UndefinedError) and "'" in str(error) else ""
+        mark = _place_of(error, file, text, name.rpartition(" ")[2])
+        if isinstance(error, UndefinedError):
+            hint = suggest(name, variables) or "define it in the inventory or under vars"
+            raise ConfigError([Problem(mark, _plain(error), hint)]) from error
+        raise ConfigError([Problem(mark, f"this template fails: {_plain(error)}", "correct it")]) from error
+
+
+def _place_of(error: Exception, file: str, text: str, word: str) -> Mark:
+    """Jinja2 gives its tracebacks the template's lines; the column is that of the word."""
+    line, trace = 1, error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == file:
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    lines = text.splitlines()
+    column = lines[line - 1].find(word) + 1 if word and line <= len(lines) else 0
+    return Mark(file, line, max(1, column))
+
+
+def _revealed(value: Any, reveal: Callable[[SecretSource], str]) -> Any:
+    if isinstance(value, SecretSource):
+        return reveal(value)
+    if isinstance(value, dict):
+        return {k: _revealed(v, reveal) for k, v in value.items()}
+    return [_revealed(v, reveal) for v in value] if isinstance(value, list) else value
+
+
 @dataclass
 class _Scope:
     variables: Mapping[str, Any]
     depth: int
 
-    def used_by(self, text: str) -> dict[str, Any]:
+    def used_by(self, text: str, environment: Environment = _ENVIRONMENT) -> dict[str, Any]:
         """The variables that a text names, evaluated themselves."""
-        names = meta.find_undeclared_variables(_ENVIRONMENT.parse(text))
+        names = meta.find_undeclared_variables(environment.parse(text))
         return {n: self._full(self.variables[n]) for n in names if n in self.variables}
 
     def _full(self, value: Any) -> Any:

@@ -190,6 +190,15 @@ class Bios:
 
 
 @dataclass(eq=False)
+class GuestFile:
+    """A file inside a guest. `text`: of a small one."""
+
+    size: int = 0
+    sha256: str = ""
+    text: str | None = None
+
+
+@dataclass(eq=False)
 class Guest:
     """What runs inside. `shutdown`: `ok`, `hangs` (never ends, the cmdlet wants to ask), `locked`, `refuses`."""
 
@@ -199,6 +208,11 @@ class Guest:
     os: str = ""
     nested_hypervisor: bool = False
     minimum_memory: int = field(default=0, metadata=SIZE)  # a running guest cannot be shrunk below it
+    files: dict[str, GuestFile] = field(default_factory=dict)
+    folders: list[str] = field(default_factory=list)
+    file_service: bool = True  # vmicguestinterface or hv_fcopy_daemon runs
+    contact_seconds: float = 12.0  # until that service answers, after a start or the switching on
+    copy_rate: float = 40e6  # bytes a second
 
 
 @dataclass(eq=False)
@@ -268,6 +282,7 @@ class Vm:
     guest: Guest = field(default_factory=Guest)
     created: float = 0.0
     started: float = 0.0
+    silent: bool = False  # the guest service has not answered yet
     tasks: list[str] = field(default_factory=list, metadata=word("VMOperationalStatus"))
 
     @property

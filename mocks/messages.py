@@ -340,6 +340,29 @@ TEXTS: dict[str, tuple[str, str]] = {
         "指定されたパス {0} のオブジェクトは存在しないか、-Include または -Exclude パラメーターで除外されています。",
     ),
     "item_denied": ("Access to the path '{0}' is denied.", "パス '{0}' へのアクセスが拒否されました。"),
+    "copy_failed": (
+        "Failed to initiate copying files to the guest.\n'{0}' failed to initiate copying files to the guest: {1}",
+        "ゲストへのファイルのコピーを開始できませんでした。\n"
+        "'{0}' はゲストへのファイルのコピーを開始できませんでした: {1}",
+    ),
+    "copy_exists": ("The file exists. (0x80070050).", "ファイルが存在します。 (0x80070050)。"),
+    "copy_no_folder": (
+        "The system cannot find the path specified. (0x80070003).",
+        "指定されたパスが見つかりません。 (0x80070003)。",
+    ),
+    "copy_no_source": (
+        "The system cannot find the file specified. (0x80070002). {0}",
+        "指定されたファイルが見つかりません。 (0x80070002)。 {0}",
+    ),
+    "copy_not_running": (
+        "The operation cannot be performed while the virtual machine is in its current state.",
+        "仮想マシンが現在の状態にある間は、この操作を実行できません。",
+    ),
+    "copy_interface_off": (
+        "The Guest Service Interface is not enabled.",
+        "ゲスト サービス インターフェイスが無効です。",
+    ),
+    "copy_no_contact": ("The guest does not answer.", "ゲストが応答しません。"),
     "item_exists": ("The file '{0}' already exists.", "ファイル '{0}' は既に存在します。"),
     "item_folder_exists": (
         "An item with the specified name {0} already exists.",

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 import yaml
@@ -21,7 +22,21 @@ from hvctl.source import ConfigError, Problem, load_text
 from mocks.host import SimulatedHost
 
 CASES = Path(__file__).parent / "cases"
-KEYS = {"os", "host", "playbook", "allow", "calls", "problems", "blocked", "failed", "engine", "note"}
+KEYS = {
+    "os",
+    "host",
+    "playbook",
+    "allow",
+    "calls",
+    "problems",
+    "blocked",
+    "failed",
+    "engine",
+    "note",
+    "control",
+    "guests",
+}
+VARIABLES = {"inventory_hostname": "hv01", "domain": "example.net"}
 Serve = Callable[[SimulatedHost], Transport]
 
 
@@ -60,27 +75,39 @@ def all_cases() -> list[Case]:
     return found
 
 
-def wished(text: str, allow: Sequence[str] = ()) -> tuple[list[Resource], list[Problem]]:
-    """The resources of a play's body, as read from a file."""
-    document = load_text(text, "case.yml")
+def wished(text: str, allow: Sequence[str] = (), folder: str = "") -> tuple[list[Resource], list[Problem]]:
+    """The resources of a play's body, as read from a file in a folder."""
+    document = load_text(text, str(Path(folder, "case.yml")))
     allowed: frozenset[Impact] = frozenset(i for i in IMPACTS if i in allow)
     try:
-        return wishes([Play(document, (0,), "case", "all", {}, (), allowed)], {})
+        return wishes([Play(document, (0,), "case", "all", {}, (), allowed)], VARIABLES)
     except ConfigError as error:
         return [], list(error.problems)
 
 
 def run(case: Case, serve: Serve) -> list[str]:
-    """What is not as the case expects; empty if all is."""
+    """What is not as the case expects; empty if all is. `control`: files beside the playbook; `guests`: the texts of
+    files in guests, afterwards."""
+    with TemporaryDirectory() as folder:
+        for name, text in case.data.get("control", {}).items():
+            Path(folder, name).parent.mkdir(parents=True, exist_ok=True)
+            Path(folder, name).write_text(text, encoding="utf-8")
+        return _judged(case, serve, folder)
+
+
+def _judged(case: Case, serve: Serve, folder: str) -> list[str]:
     data = case.data
-    found, problems = wished(case.playbook, data.get("allow", ()))
+    found, problems = wished(case.playbook, data.get("allow", ()), folder)
     problems = problems or validate(found, case.os)
     if any(p.level == "error" for p in problems) or "host" not in data:
         return _texts_differ(data.get("problems", []), [f"{p.message}; {p.hint}" for p in problems])
     host = SimulatedHost.from_yaml({**(data["host"] or {}), "os": case.os})
     transport = serve(host)
     try:
-        return _run(case, data, found, transport)
+        wrong = _run(case, data, found, transport)
+        now = {v.name: {path: f.text for path, f in v.guest.files.items()} for v in host.state.vms}
+        wrong += [f"in {vm} are {now[vm]}" for vm, files in data.get("guests", {}).items() if now[vm] != files]
+        return wrong
     finally:
         transport.close()
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import time
 import uuid
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-from hvctl.call import Batch, Event, Failure, Home, Map, Reply, Staged, Task
+from hvctl.call import Batch, Event, Failure, Home, Reply, Staged, Task
+from hvctl.contents import files_in, files_of, hash_of, opened
 from hvctl.winrm import protocol
 
 PIECE = 270_000
@@ -40,29 +38,6 @@ class Pipe(Protocol):
 
 class _NotTakenError(Exception):
     """One file cannot be brought to the host, however often it is tried."""
-
-
-def files_of(batch: Batch) -> tuple[Staged, ...]:
-    """Every file that a batch needs, each once."""
-    found: dict[str, Staged] = {}
-    for task in batch.tasks:
-        for value in _staged(task.call.params):
-            found.setdefault(value.sha256, value)
-    return tuple(found.values())
-
-
-def changed_sources(batch: Batch) -> list[str]:
-    """What lies otherwise on the control node than when the plan was made, one line each."""
-    lines = []
-    for file in files_of(batch):
-        try:
-            now = _hash_of(file)
-        except OSError as error:
-            lines.append(f"{file.name}: cannot be read any more ({error.strerror})")
-            continue
-        if now != file.sha256:
-            lines.append(f"{file.name}: sha256 {file.sha256[:12]} → {now[:12]}")
-    return lines
 
 
 @dataclass
@@ -110,7 +85,7 @@ class Staging:
         known: dict[str, Reply] = {}
         tasks: list[Task] = []
         for task in batch.tasks:
-            lacking = next((f for f in _staged(task.call.params) if f.sha256 in self.failed), None)
+            lacking = next((f for f in files_in(task.call.params) if f.sha256 in self.failed), None)
             needed = next((n for n in task.needs if n in known), None)
             if needed is not None:
                 known[task.id] = Reply(skipped=f"needs {needed}")
@@ -133,7 +108,7 @@ class Staging:
         items, sent = [], []
         for file in pack:
             try:
-                with _opened(file) as source:
+                with opened(file) as source:
                     data = source.read(file.size + 1)
             except OSError as error:
                 self._give_up(file, f"cannot be read: {error.strerror or error}")
@@ -169,7 +144,7 @@ class Staging:
             self._arrived(file)
             return
         self._at[file.sha256] = 0
-        if fresh or _hash_of(file) != file.sha256:
+        if fresh or hash_of(file) != file.sha256:
             raise _NotTakenError(self._why_different(file))
         self._damaged.add(file.sha256)
 
@@ -178,7 +153,7 @@ class Staging:
         decoder = self._asked(pipe, "open", name=file.sha256, fresh=fresh)
         # What is there was written from its beginning on, without gaps: lines come in order.
         asked = at = self._at[file.sha256] = int(self._checked(decoder)["at"])
-        with _opened(file) as source:
+        with opened(file) as source:
             source.seek(at)
             for piece in _pieces(source):
                 offset, at = at, at + len(piece.raw)
@@ -215,7 +190,7 @@ class Staging:
 
     def _why_different(self, file: Staged) -> str:
         try:
-            now = _hash_of(file)
+            now = hash_of(file)
         except OSError as error:
             return f"cannot be read: {error.strerror or error}"
         if now != file.sha256:
@@ -291,28 +266,3 @@ def _deflated(data: bytes) -> bytes:
     """Without a header, as .NET's DeflateStream reads it."""
     worker = zlib.compressobj(4, wbits=-15)
     return worker.compress(data) + worker.flush()
-
-
-def _opened(file: Staged) -> BinaryIO:
-    return io.BytesIO(file.content) if file.content is not None else Path(file.path).open("rb")
-
-
-def _hash_of(file: Staged) -> str:
-    digest = hashlib.sha256()
-    with _opened(file) as source:
-        while data := source.read(1 << 20):
-            digest.update(data)
-    return digest.hexdigest()
-
-
-def _staged(value: Any) -> Iterator[Staged]:
-    if isinstance(value, Staged):
-        yield value
-    elif isinstance(value, Mapping):
-        for inner in value.values():
-            yield from _staged(inner)
-    elif isinstance(value, Map):
-        yield from _staged(value.items)
-    elif isinstance(value, list | tuple):
-        for inner in value:
-            yield from _staged(inner)

@@ -49,9 +49,24 @@ def service_objects(state: HostState, vm: Vm, point: Checkpoint | None = None) -
     return [service_object(state, vm, key, point) for key in keys(state, vm)]
 
 
+def in_contact(vm: Vm, key: str) -> bool:
+    answers = vm.guest.file_service and not vm.silent if key == "guest_service_interface" else True
+    return vm.state == "Running" and vm.guest.integration and answers
+
+
+def fall_silent(cmd: Command, vm: Vm) -> None:
+    """domain 11.1: enabling takes some seconds until the guest has answered; so does its start [I]."""
+    vm.silent = True
+
+    def answer() -> None:
+        vm.silent = False
+
+    cmd.clock.after(vm.guest.contact_seconds, answer)
+
+
 def service_object(state: HostState, vm: Vm, key: str, point: Checkpoint | None = None) -> PsObject:
     """Without an answering guest enabled ones have no contact, the disabled one reads OK (observations 2)."""
-    contact = vm.state == "Running" and vm.guest.integration
+    contact = in_contact(vm, key)
     fine = contact or not vm.integration_services[key]
     status = enum("VMIntegrationComponentOperationalStatus", "Ok" if fine else "NoContact")
     text = say(state.language, "component_ok" if fine else "no_contact")
@@ -122,5 +137,7 @@ def _switch(cmd: Command, on: bool) -> None:
     for service in meant:
         with cmd.trying():
             vm = cmd.alive(service.vm)
+            if service.key == "guest_service_interface" and on and not vm.integration_services[service.key]:
+                fall_silent(cmd, vm)
             vm.integration_services[service.key] = on  # the host's side changes live (domain 11.1)
             cmd.passthru(service_object, cmd.state, vm, service.key)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from mocks import files
 from mocks.cmdlets._find import vms
+from mocks.cmdlets.integration_service import fall_silent
 from mocks.cmdlets.vm import vm_object
 from mocks.command import Command, cmdlet
 from mocks.complete import give_mac
@@ -34,6 +35,7 @@ def boot(cmd: Command, vm: Vm) -> None:
         _check_resources(cmd, vm)
         _check_files(cmd, vm)
         vm.started = cmd.clock.now()
+        fall_silent(cmd, vm)
         for adapter in vm.nics:
             give_mac(cmd.state, adapter)
     vm.state = "Running"

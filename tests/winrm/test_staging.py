@@ -29,9 +29,10 @@ from hvctl.call import (
     to_json,
 )
 from hvctl.connect import allowed
+from hvctl.contents import changed_sources
 from hvctl.winrm import protocol
 from hvctl.winrm.client import Address, WinRM
-from hvctl.winrm.staging import WINDOW, changed_sources
+from hvctl.winrm.staging import WINDOW
 from mocks.engine import EngineTransport, LanguageMode
 from mocks.host import SimulatedHost
 from mocks.run import Disk
@@ -164,7 +165,7 @@ def test_what_cannot_be_read_or_has_changed_is_said(tmp_path: Path) -> None:
     assert "other was not brought to the host: it has changed since the plan was made (sha256 2d711642b726" in said[1]
     assert "grown" in said[2]
     assert replies[3].ok
-    assert [line.split(":")[0] for line in changed_sources(hashed(*files))] == ["gone", "other", "grown"]
+    assert [line.split(" ")[0] for line in changed_sources(hashed(*files))] == ["gone", "other", "grown"]
 
 
 def test_a_file_travels_in_a_saved_plan_unless_it_is_secret() -> None:

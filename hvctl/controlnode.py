@@ -1,0 +1,88 @@
+"""Files of the control node that a playbook names: found, hashed, rendered for a host."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from hvctl.call import Staged
+from hvctl.contents import sha256_of
+from hvctl.secrets import SecretError, resolve
+from hvctl.source import ConfigError, Mark, Problem, SecretSource, read_text
+from hvctl.template import render_text
+
+
+@dataclass(frozen=True)
+class ControlNode:
+    """As seen from one play: relative names begin in the playbook's folder; templates know the host's variables."""
+
+    folder: Path
+    variables: Mapping[str, Any]
+
+    def is_folder(self, name: str) -> bool:
+        return self._path(name).is_dir()
+
+    def file(self, name: str, mark: Mark) -> Staged:
+        """Raises ConfigError, at the mark."""
+        path = self._path(name)
+        try:
+            if path.is_dir():
+                raise ConfigError([Problem(mark, f"{name} is a folder", "name a file")])
+            seen = path.stat()
+            return Staged(_hashed(str(path), seen.st_mtime_ns, seen.st_size), seen.st_size, name, path=str(path))
+        except OSError as error:
+            raise _unreadable(name, path, error, mark) from error
+
+    def below(self, name: str, mark: Mark) -> Iterator[tuple[str, str]]:
+        """The files of a folder and its folders: as named from the playbook, and from the folder."""
+        top = self._path(name)
+
+        def failed(error: OSError) -> None:
+            raise _unreadable(name, Path(str(error.filename or top)), error, mark)
+
+        for folder, inner, files in os.walk(top, onerror=failed):
+            inner.sort()
+            for file in sorted(files):
+                within = Path(folder, file).relative_to(top)
+                yield str(Path(name, within)), within.as_posix()
+
+    def rendered(self, name: str, more: Mapping[str, Any], mark: Mark) -> Staged:
+        """A template, with more variables. Raises ConfigError, at the place within the template where it can."""
+        path = self._path(name)
+        if path.is_dir():
+            raise ConfigError([Problem(mark, f"{name} is a folder", "name a file")])
+        if not path.exists():
+            raise ConfigError([Problem(mark, f"there is no file {name}", f"it was looked for at {path}")])
+        secrets: list[str] = []
+
+        def reveal(source: SecretSource) -> str:
+            try:
+                secrets.append(resolve(source).reveal())
+            except SecretError as error:
+                raise ConfigError([Problem(mark, f"{name}: {error}", "")]) from error
+            return secrets[-1]
+
+        text = render_text(read_text(path), str(path), {**self.variables, **more}, reveal)
+        data = text.encode("utf-8")
+        return Staged(hashlib.sha256(data).hexdigest(), len(data), name, content=data, secret=bool(secrets))
+
+    def _path(self, name: str) -> Path:
+        return (self.folder / Path(name).expanduser()).absolute()
+
+
+def _unreadable(name: str, path: Path, error: OSError, mark: Mark) -> ConfigError:
+    if isinstance(error, FileNotFoundError):
+        return ConfigError([Problem(mark, f"there is no file {name}", f"it was looked for at {path}")])
+    return ConfigError([Problem(mark, f"{name} cannot be read: {error.strerror}", "make it readable for you")])
+
+
+@lru_cache(maxsize=4096)
+def _hashed(path: str, written: int, size: int) -> str:
+    """Once per run, however many VMs want it."""
+    with Path(path).open("rb") as source:
+        return sha256_of(source)

@@ -1,0 +1,102 @@
+"""Receipts on the host of files that were copied into guests, since nothing can be read back from there."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from hvctl.call import Call, Home, Ref, Row, Value
+from hvctl.facts import Facts, UnreadableError
+from hvctl.kinds._vm import VMS, vm_ref, vm_row
+
+FOLDER = "receipts"
+FILES = Call(
+    "Get-ChildItem", {"LiteralPath": Home(FOLDER), "Filter": "*.txt"}, select=("Name", "FullName", "LastWriteTimeUtc")
+)
+LINES = Call("Get-Content", {"LiteralPath": Ref(FILES, path="FullName", many=True), "Encoding": "UTF8"}, select=("*",))
+"""The lines of all receipts, one after another: one question for a whole host."""
+
+_FIRST, _LAST = "hvctl receipt 1", "end of receipt"
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """`time`: when it was written, by the host's clock; "" if the host does not say."""
+
+    file: str
+    vm: str
+    vm_id: str
+    destination: str
+    sha256: str
+    by: str
+    source: str
+    time: str = ""
+
+
+def receipts(facts: Facts) -> tuple[Receipt, ...]:
+    """All that are whole. Raises UnreadableError if the host did not show them."""
+    times = {str(r["Name"]).casefold(): str(r.get("LastWriteTimeUtc") or "") for r in _rows(FILES, facts)}
+    lines = [str(row[""]) for row in _rows(LINES, facts)]
+    found = []
+    for n, line in enumerate(lines):
+        body = lines[n + 1 : n + 9]
+        # One that was cut off has another's beginning, or nothing, where its end should be.
+        if line == _FIRST and len(body) == 8 and body[7] == _LAST:
+            found.append(replace(Receipt(*body[:7]), time=times.get(body[0].casefold(), "")))
+    return tuple(found)
+
+
+def folder_is_there(facts: Facts) -> bool:
+    return facts.reply(FILES).ok
+
+
+def _rows(query: Call, facts: Facts) -> tuple[Row, ...]:
+    """Before the first receipt there is no folder."""
+    reply = facts.reply(query)
+    if reply.failure is not None and reply.failure.kind != "PathNotFound":
+        raise UnreadableError(query, reply.failure)
+    return reply.rows
+
+
+def of(vm_id: str, destination: str, facts: Facts) -> tuple[Receipt, ...]:
+    """Those of a file in a VM, the latest first; several if the VM was renamed."""
+    found = [
+        r for r in receipts(facts) if r.vm_id.casefold() == vm_id.casefold() and same_place(r.destination, destination)
+    ]
+    return tuple(sorted(found, key=lambda r: r.time, reverse=True))
+
+
+def orphans(facts: Facts) -> Iterator[Receipt]:
+    """Those of VMs that are gone; none where the host did not name all its VMs."""
+    if facts.reply(VMS).ok:
+        here = {str(row["Id"]).casefold() for row in facts.rows(VMS)}
+        yield from (r for r in receipts(facts) if r.vm_id.casefold() not in here)
+
+
+def same_place(one: str, other: str) -> bool:
+    """Windows compares without case, Linux with it."""
+    return one == other if other.startswith("/") else one.casefold() == other.casefold()
+
+
+def name_of(vm: str, destination: str) -> str:
+    """The file that keeps the receipt."""
+    place = destination if destination.startswith("/") else destination.casefold()
+    return hashlib.sha256(f"{vm.casefold()}\0{place}".encode()).hexdigest()[:32] + ".txt"
+
+
+def removal(receipt: Receipt) -> Call:
+    return Call("Remove-Item", {"LiteralPath": Home(f"{FOLDER}\\{receipt.file}")})
+
+
+def making_of_the_folder() -> Call:
+    return Call("New-Item", {"Path": Home(FOLDER), "ItemType": "Directory", "Force": True})
+
+
+def writing(vm: str, destination: str, sha256: str, source: str, facts: Facts) -> Call:
+    """The receipt of a copy. The Id of a VM that the plan makes is known to the host only."""
+    row = vm_row(vm, facts)
+    vm_id: Value = str(row["Id"]) if row is not None else replace(vm_ref(vm, facts), path="Id")
+    file = name_of(vm, destination)
+    lines = (_FIRST, file, vm, vm_id, destination, sha256, facts.info.user or "unknown", source, _LAST)
+    return Call("Set-Content", {"LiteralPath": Home(f"{FOLDER}\\{file}"), "Value": lines, "Encoding": "UTF8"})

@@ -1,0 +1,288 @@
+"""What a running guest should hold: files copied into it through the host (domain 11.2)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath, PureWindowsPath
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from hvctl.call import Call, Ending, Guard, Value, Wanted
+from hvctl.contract import OS
+from hvctl.facts import Facts, UnreadableError
+from hvctl.kinds import _receipts
+from hvctl.kinds._receipts import FILES, LINES, Receipt, folder_is_there, orphans
+from hvctl.kinds._services import GUIDS, SERVICES, guid_of
+from hvctl.kinds._types import Flag, Seconds, WindowsPath
+from hvctl.kinds._vm import VMS, VmPart, check_steady, in_vm, power, vm_ref, vm_row
+from hvctl.resource import Change, Finding, Resource, Shelf, State, Step
+
+INTERFACE = "guest_service_interface"
+_WINDOWS = re.compile(r"([A-Za-z]:|%[^%\\/]+%)[\\/][^<>:\"|?*]*$")
+_HASH = re.compile(r"sha256:[0-9a-fA-F]{64}$")
+
+
+class GuestFile(VmPart):
+    """One file in the guest. It cannot be read back: what was copied is known from receipts on the host."""
+
+    kind: ClassVar[str] = "guest_file"
+    section: ClassVar[str] = "guest_files"
+    many: ClassVar[bool] = True
+    setter: ClassVar[str] = "Copy-VMFile"
+    query: ClassVar[Call] = LINES
+    after: ClassVar[tuple[str, ...]] = ("integration_services", "firmware")
+
+    source: Annotated[str | None, Field(min_length=1)] = None
+    template: Annotated[str | None, Field(min_length=1)] = None
+    host_source: WindowsPath | None = None
+    destination: Annotated[str, Field(min_length=2)]
+    checksum: str | None = None
+    force: Flag = True
+    contact_timeout: Annotated[Seconds, Field(ge=2, le=3600)] = 300
+
+    # --- identity ---------------------------------------------------------------------------------------------------
+
+    def key(self) -> str:
+        return self.target
+
+    def title(self) -> str:
+        return f"{self.vm.key()}, {self.target}" if self.owner else self.target
+
+    @property
+    def origin(self) -> Literal["source", "template", "host_source"]:
+        """The field that says where the bytes come from."""
+        return "source" if self.source is not None else "template" if self.template is not None else "host_source"
+
+    @property
+    def target(self) -> str:
+        """The file's path in the guest. A destination that ends like a folder takes the source's name."""
+        if not self.destination.endswith(("/", "\\")):
+            return self.destination
+        given = str(getattr(self, self.origin) or "")
+        name = PureWindowsPath(given).name if self.origin == "host_source" else PurePosixPath(given).name
+        return self.destination + (name.removesuffix(".j2") if self.template else name)
+
+    def spread(self, shelf: Shelf, written: Mapping[str, Any]) -> tuple[Resource, ...]:
+        if self.source is not None:
+            mark = self.place.mark("source")
+            if self.source.endswith("/") or shelf.is_folder(self.source):
+                return tuple(self._within(name, inner, shelf) for name, inner in shelf.below(self.source, mark))
+            self._file = shelf.file(self.source, mark)
+        elif self.template is not None:
+            self._file = shelf.rendered(self.template, {"vm": written}, self.place.mark("template"))
+        return (self,)
+
+    def _within(self, name: str, inner: str, shelf: Shelf) -> GuestFile:
+        """One file of a folder; the destination is the folder in the guest."""
+        linux = self.destination.startswith("/")
+        folder = self.destination.rstrip("/\\")
+        path = f"{folder}/{inner}" if linux else f"{folder}\\{inner}".replace("/", "\\")
+        made = self.model_copy(update={"source": name, "destination": path})
+        made._file = shelf.file(name, self.place.mark("source"))
+        return made
+
+    # --- rules ------------------------------------------------------------------------------------------------------
+
+    def rules(self, os: OS) -> Iterator[Finding]:
+        given = [n for n in ("source", "template", "host_source") if getattr(self, n) is not None]
+        if len(given) != 1:
+            what = "both " + " and ".join(given) if given else "none"
+            yield Finding("", f"a guest file has one of source, template and host_source, not {what}", "write one")
+        if self.checksum is not None and self.host_source is None:
+            yield Finding("checksum", "the checksum is that of a host_source", "remove it; hvctl hashes its own files")
+        elif self.checksum is not None and not _HASH.match(self.checksum):
+            yield Finding("checksum", f"{self.checksum!r} is no checksum", "write sha256: and 64 hexadecimal digits")
+        if not self.destination.startswith("/") and not _WINDOWS.match(self.destination):
+            yield Finding(
+                "destination",
+                f"{self.destination!r} is no absolute path in a guest",
+                r"write C:\folder\file, %ProgramData%\file, or /folder/file for Linux",
+            )
+
+    # --- looking ----------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def survey(cls) -> tuple[Call, ...]:
+        return (FILES, LINES)
+
+    def queries(self) -> tuple[Call, ...]:
+        more = (self._hash_query(),) if self.host_source is not None else ()
+        return (VMS, SERVICES, FILES, LINES, *more)
+
+    def _hash_query(self) -> Call:
+        return Call("Get-FileHash", {"LiteralPath": (self.host_source,)}, ("Hash", "Path"), each="LiteralPath")
+
+    def wanted_hash(self, facts: Facts) -> str | None:
+        """Of what is to be in the guest; None: the host has no such file."""
+        if self.host_source is None:
+            return self.file.sha256 if self.file else None
+        reply = facts.reply(self._hash_query())
+        if reply.failure is not None and reply.failure.kind != "PathNotFound":
+            raise UnreadableError(self._hash_query(), reply.failure)
+        return str(reply.rows[0]["Hash"]).lower() if reply.rows else None
+
+    def receipt(self, facts: Facts) -> Receipt | None:
+        """The latest one of this file in this VM; that of another VM which had the name is none."""
+        row = self.vm_row(facts)
+        found = _receipts.of(str(row["Id"]), self.target, facts) if row else ()
+        return found[0] if found else None
+
+    def actual(self, facts: Facts) -> State | None:
+        if self.vm_row(facts) is None:
+            return None
+        return {self.origin: self.receipt(facts)}
+
+    def changes(self, actual: State, facts: Facts) -> tuple[Change, ...]:
+        """Another hash than the receipt's, or no receipt: then it is not known what is there."""
+        known: Receipt | None = actual[self.origin]
+        wanted = self.wanted_hash(facts)
+        if known is not None and (not self.force or known.sha256 == wanted):
+            return ()
+        note = "" if known else "no receipt: what the guest has there is not known"
+        return (Change(self.origin, known, wanted, note=note),)
+
+    def as_changes(self, facts: Facts) -> tuple[Change, ...]:
+        return (Change(self.origin, None, self.wanted_hash(facts)),)
+
+    def show(self, field: str, value: Any) -> str:
+        if field != self.origin:
+            return super().show(field, value)
+        if isinstance(value, Receipt):
+            when = f" at {value.time[:16].replace('T', ' ')}Z" if value.time else ""
+            return f"copied {value.sha256[:12]}{when}"
+        return str(value)[:12] if value else "unknown"
+
+    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
+        """Everything that is missing for a copy, at once."""
+        if not changes:
+            return
+        row = self.vm_row(facts)
+        if row is not None:
+            check_steady(self.vm.key(), row)
+        for message, hint in (*self._source_problems(facts), *self._power_problems(facts), *self._contact(facts)):
+            yield Finding(self.origin, message, hint)
+
+    def _source_problems(self, facts: Facts) -> Iterator[tuple[str, str]]:
+        if self.host_source is None:
+            if facts.info.language_mode not in ("", "FullLanguage"):
+                hint = "put the file on the host by other means and write host_source"
+                yield "the host's PowerShell is restricted and cannot take files of this machine", hint
+            return
+        found = self.wanted_hash(facts)
+        if found is None:
+            yield f"{self.host_source} is not on the host", "correct the path, or put the file there"
+        elif self.checksum is not None and found != self.checksum.partition(":")[2].lower():
+            yield f"{self.host_source} has another checksum: sha256:{found}", "replace the file, or the checksum"
+
+    def _power_problems(self, facts: Facts) -> Iterator[tuple[str, str]]:
+        name, now, wished = self.vm.key(), power(self.vm_row(facts)), getattr(self.vm, "state", None)
+        if wished not in (None, "running"):
+            yield f"{name} is to be {wished}, and files are copied into running guests only", "wish for state: running"
+        elif now != "Running" and wished is None:
+            yield f"{name} is {now.lower()}, and files are copied into running guests only", "write state: running"
+
+    def _contact(self, facts: Facts) -> Iterator[tuple[str, str]]:
+        """Whether the guest service is offered and answers, or will when the plan has run."""
+        name, row = self.vm.key(), self.vm_row(facts)
+        wished = next((getattr(p, INTERFACE) for p in self.vm.parts if p.kind == "integration_services"), None)
+        if wished is False:
+            yield f"the playbook switches the Guest Service Interface of {name} off", "files need it; write on"
+            return
+        write = f"write integration_services: {{{INTERFACE}: on}}"
+        services = in_vm(SERVICES, row, facts) if row is not None else ()
+        found = [s for s in services if guid_of(s["Id"]) == GUIDS[INTERFACE]]
+        if not any(s["Enabled"] for s in found):
+            if wished is None:
+                yield f"the Guest Service Interface of {name} is off" + (", as of every new VM" * (row is None)), write
+        elif power(row) == "Running" and found[0]["PrimaryOperationalStatus"] != "Ok":
+            yield (
+                f"the guest service of {name} has no contact",
+                "start vmicguestinterface in Windows, hv_fcopy_daemon in Linux, or wait until the guest has booted",
+            )
+
+    # --- changing ---------------------------------------------------------------------------------------------------
+
+    def requires(self) -> tuple[tuple[str, ...], ...]:
+        """The switching on of the interface, where the playbook does that."""
+        return tuple(p.address() for p in self.vm.parts if p.kind == "integration_services") if self.owner else ()
+
+    def summary(self) -> str:
+        return self._label()
+
+    def _label(self) -> str:
+        size = f", {self.file.size:,} bytes" if self.file else ""
+        return f"{getattr(self, self.origin)}{size}"
+
+    def create(self, facts: Facts) -> Iterator[Step]:
+        yield from self.update(self.as_changes(facts), facts)
+
+    def update(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Step]:
+        """The old receipt goes before the copy and the new one comes after it: one that lies is worse than none."""
+        name, because = self.vm.key(), (self.origin,)
+        row = vm_row(name, facts)
+        guard = self._in_contact(facts)
+        gone = tuple(
+            Step(_receipts.removal(r), f"forget the copy of {self.target}", because, when="up", guard=guard)
+            for r in (_receipts.of(str(row["Id"]), self.target, facts) if row else ())
+        )
+        yield from gone
+        copied = Step(
+            Call("Copy-VMFile", self._arguments(facts)),
+            f"copy {self._label()} to {self.target} in {name}",
+            because,
+            needs=gone,
+            when="up",
+            guard=guard,
+            job=True,
+        )
+        yield copied
+        needs: tuple[Step, ...] = (copied,)
+        if not folder_is_there(facts):
+            call = _receipts.making_of_the_folder()
+            needs = (*needs, Step(call, "make the folder for receipts", because, needs, when="up"))
+            yield needs[-1]
+        wanted = str(changes[0].wanted)
+        call = _receipts.writing(name, self.target, wanted, str(getattr(self, self.origin)), facts)
+        yield Step(call, f"keep a receipt of {self.target}", because, needs=needs, when="up")
+        if self._first_to_change(facts):
+            for orphan in self._orphans(facts):
+                text = f"forget what was copied into {orphan.vm}, which is gone"
+                yield Step(_receipts.removal(orphan), text, because, needs=(copied,), when="up")
+
+    def _arguments(self, facts: Facts) -> dict[str, Value]:
+        found: dict[str, Value] = {
+            "VM": vm_ref(self.vm.key(), facts),
+            "SourcePath": self.file if self.file is not None else self.host_source,
+            "DestinationPath": self.target,
+            "FileSource": "Host",
+            "CreateFullPath": True,
+        }
+        return found | {"Force": True} if self.force else found
+
+    def _in_contact(self, facts: Facts) -> Guard:
+        """The guest answers some seconds after the interface was switched on or the VM was started (domain 11.1)."""
+        services = Call("Get-VMIntegrationService", {"VM": vm_ref(self.vm.key(), facts)})
+        where: dict[str, Wanted] = {
+            "Id": Ending(f"\\{GUIDS[INTERFACE]}"),
+            "Enabled": True,
+            "PrimaryOperationalStatus": "Ok",
+        }
+        return Guard(services, where, 1, 1, wait_s=self.contact_timeout)
+
+    def _orphans(self, facts: Facts) -> tuple[Receipt, ...]:
+        """Receipts of VMs that are gone, but for those that the receipt of a new VM of that name takes the place of."""
+        kept = {_receipts.name_of(p.vm.key(), p.target) for p in self.peers if isinstance(p, GuestFile)}
+        return tuple(r for r in orphans(facts) if r.file not in kept)
+
+    def _first_to_change(self, facts: Facts) -> bool:
+        """Whether it is this one that clears up, of all that are copied."""
+        if not self._orphans(facts):
+            return False
+        for peer in self.peers:
+            if isinstance(peer, GuestFile):
+                actual = peer.actual(facts)
+                if actual is None or peer.changes(actual, facts):
+                    return peer is self
+        return False
