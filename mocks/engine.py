@@ -148,6 +148,7 @@ class Engine:
         assert self.host is not None
         match request["do"]:
             case "hello":
+                self.handles.clear()  # the engine forgets its objects then
                 return dict(self.host.hello())
             case "sleep":
                 self.host.clock.sleep(request["seconds"])

@@ -3,6 +3,7 @@ remember: plans twice, binds every call, applies, plans again and expects nothin
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
@@ -19,6 +20,7 @@ from hvctl.playbook import Play, wishes
 from hvctl.reconcile import apply_plan, look
 from hvctl.resource import IMPACTS, Impact, Resource
 from hvctl.source import ConfigError, Problem, load_text
+from mocks.engine import LanguageMode
 from mocks.host import SimulatedHost
 
 CASES = Path(__file__).parent / "cases"
@@ -56,6 +58,11 @@ class Case:
         assert set(data) <= KEYS, f"{self.file.name}: unknown keys {set(data) - KEYS}"
         assert data.keys() & {"calls", "problems", "blocked"}, f"{self.file.name} expects nothing"
         return cast("dict[str, Any]", data)
+
+    @property
+    def mode(self) -> LanguageMode:
+        """Of the host's PowerShell."""
+        return cast(LanguageMode, (self.data.get("host") or {}).get("language_mode", "FullLanguage"))
 
     @property
     def playbook(self) -> str:
@@ -212,5 +219,14 @@ def witness(case: Case, serve: Serve) -> Seen:
         return Witness(serve(host), answers)
 
     wrong = run(case, watched)
-    calls = [(c.cmdlet, c.params, c.errors) for host in hosts for c in host.log]
+    calls = [(c.cmdlet, _without_run(c.params), c.errors) for host in hosts for c in host.log]
     return Seen(wrong, answers, calls)
+
+
+def _without_run(value: Any) -> Any:
+    """Arguments without the id of the staging folder, which is another one in every run."""
+    if isinstance(value, dict):
+        return {name: _without_run(inner) for name, inner in value.items()}
+    if isinstance(value, str):
+        return re.sub(r"\\staging\\[0-9a-f-]{36}", r"\\staging\\RUN", value)
+    return [_without_run(v) for v in value] if isinstance(value, list) else value
