@@ -23,6 +23,7 @@ class Progress:
         self._verbose = verbose
         self._now: dict[str, str] = {}
         self._since: dict[str, float] = {}
+        self._told: dict[str, int] = {}
         self._lock = threading.Lock()
         self._live = Live(console=console, transient=True, refresh_per_second=4, get_renderable=self._table)
 
@@ -41,6 +42,7 @@ class Progress:
         with self._lock:
             self._now[host] = doing
             self._since[host] = time.monotonic()
+            self._told.pop(host, None)
 
     def end(self, host: str) -> None:
         with self._lock:
@@ -53,6 +55,8 @@ class Progress:
                 self._now[host] = text
             elif event.kind == "progress" and text:
                 self._now[host] = f"{text}: {event.percent} %" if event.percent is not None else f"{text} {event.text}"
+            elif event.kind == "upload":
+                self._now[host] = _upload(event, bar=True)
             elif event.kind == "note":
                 self._now[host] = event.text
         if not self._console.is_terminal:
@@ -63,6 +67,9 @@ class Progress:
             self._console.print(f"{host}: {text}: {event.percent} %", highlight=False, soft_wrap=True)
         elif event.kind == "start" and text:
             self._console.print(f"{host}: {text}", highlight=False, soft_wrap=True)
+        elif event.kind == "upload" and (tenth := _tenth(event)) > self._told.get(host, -1):
+            self._told[host] = tenth
+            self._console.print(f"{host}: {_upload(event, bar=False)}", highlight=False, soft_wrap=True)
         elif event.kind == "note":
             self._console.print(f"{host}: {event.text}", highlight=False, soft_wrap=True)
 
@@ -73,3 +80,35 @@ class Progress:
                 elapsed = time.monotonic() - self._since.get(host, time.monotonic())
                 table.add_row(f"[cyan]{host}[/]", doing, f"[dim]{elapsed:.0f} s[/]")
         return table
+
+
+_BAR = 20
+
+
+def _tenth(event: Event) -> int:
+    return 10 * event.done // event.total if event.total else 10
+
+
+def _upload(event: Event, *, bar: bool) -> str:
+    """Bytes, rate and time left of the files on their way to the host."""
+    share = event.done / event.total if event.total else 1.0
+    full = int(_BAR * share)
+    drawn = f"{'█' * full}{'░' * (_BAR - full)} " if bar else ""
+    text = f"sending {event.text}: {drawn}{100 * share:.0f} % of {_bytes(event.total)}"
+    if event.done >= event.total or event.rate <= 0:
+        return text
+    left = (event.total - event.done) / event.rate
+    return f"{text}, {_bytes(event.rate)}/s, {_time(left)} left"
+
+
+def _bytes(size: float) -> str:
+    for unit in ("bytes", "KB", "MB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} GB"
+
+
+def _time(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
