@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from hvctl.call import Call, Home, Ref, Row, Value
 from hvctl.facts import Facts, UnreadableError
@@ -36,8 +37,26 @@ class Receipt:
 
 def receipts(facts: Facts) -> tuple[Receipt, ...]:
     """All that are whole. Raises UnreadableError if the host did not show them."""
-    times = {str(r["Name"]).casefold(): str(r.get("LastWriteTimeUtc") or "") for r in _rows(FILES, facts)}
-    lines = [str(row[""]) for row in _rows(LINES, facts)]
+    return _parsed(_Same(_rows(FILES, facts)), _Same(_rows(LINES, facts)))
+
+
+class _Same:
+    """Rows, as one thing: a host may have thousands of receipts, and every file asks for them."""
+
+    def __init__(self, rows: tuple[Row, ...]) -> None:
+        self.rows = rows
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.rows is self.rows
+
+    def __hash__(self) -> int:
+        return id(self.rows)
+
+
+@lru_cache(maxsize=64)
+def _parsed(files: _Same, rows: _Same) -> tuple[Receipt, ...]:
+    times = {str(r["Name"]).casefold(): str(r.get("LastWriteTimeUtc") or "") for r in files.rows}
+    lines = [str(row[""]) for row in rows.rows]
     found = []
     for n, line in enumerate(lines):
         body = lines[n + 1 : n + 9]

@@ -48,7 +48,7 @@ class GuestFile(VmPart):
         return self.target
 
     def title(self) -> str:
-        return f"{self.vm.key()}, {self.target}" if self.owner else self.target
+        return self._label()
 
     @property
     def origin(self) -> Literal["source", "template", "host_source"]:
@@ -208,9 +208,6 @@ class GuestFile(VmPart):
         """The switching on of the interface, where the playbook does that."""
         return tuple(p.address() for p in self.vm.parts if p.kind == "integration_services") if self.owner else ()
 
-    def summary(self) -> str:
-        return self._label()
-
     def _label(self) -> str:
         size = f", {self.file.size:,} bytes" if self.file else ""
         return f"{getattr(self, self.origin)}{size}"
@@ -227,6 +224,8 @@ class GuestFile(VmPart):
             Step(_receipts.removal(r), f"forget the copy of {self.target}", because, when="up", guard=guard)
             for r in (_receipts.of(str(row["Id"]), self.target, facts) if row else ())
         )
+        if not folder_is_there(facts) and self._first_to_change(facts):
+            yield Step(_receipts.making_of_the_folder(), "make the folder for receipts", because, when="up")
         yield from gone
         copied = Step(
             Call("Copy-VMFile", self._arguments(facts)),
@@ -238,15 +237,10 @@ class GuestFile(VmPart):
             job=True,
         )
         yield copied
-        needs: tuple[Step, ...] = (copied,)
-        if not folder_is_there(facts):
-            call = _receipts.making_of_the_folder()
-            needs = (*needs, Step(call, "make the folder for receipts", because, needs, when="up"))
-            yield needs[-1]
         wanted = str(changes[0].wanted)
         call = _receipts.writing(name, self.target, wanted, str(getattr(self, self.origin)), facts)
-        yield Step(call, f"keep a receipt of {self.target}", because, needs=needs, when="up")
-        if self._first_to_change(facts):
+        yield Step(call, f"keep a receipt of {self.target}", because, needs=(copied,), when="up")
+        if self._orphans(facts) and self._first_to_change(facts):
             for orphan in self._orphans(facts):
                 text = f"forget what was copied into {orphan.vm}, which is gone"
                 yield Step(_receipts.removal(orphan), text, because, needs=(copied,), when="up")
@@ -277,9 +271,7 @@ class GuestFile(VmPart):
         return tuple(r for r in orphans(facts) if r.file not in kept)
 
     def _first_to_change(self, facts: Facts) -> bool:
-        """Whether it is this one that clears up, of all that are copied."""
-        if not self._orphans(facts):
-            return False
+        """Whether it is this one that prepares and clears up, of all that are copied."""
         for peer in self.peers:
             if isinstance(peer, GuestFile):
                 actual = peer.actual(facts)

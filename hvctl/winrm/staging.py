@@ -208,7 +208,7 @@ class Staging:
 
     def _tell(self, file: Staged) -> None:
         seconds = self.clock() - self._began
-        rate = self.moved / seconds if seconds > 0 else 0.0
+        rate = self.moved / seconds if seconds >= 1 else 0.0  # the first moment says nothing
         self.on_event(Event("upload", text=file.name, done=self.moved, total=self._total, rate=rate))
 
 
