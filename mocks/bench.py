@@ -22,6 +22,7 @@ from hvctl.reconcile import plan_host, side_by_side
 from hvctl.resource import IMPACTS, Resource
 from hvctl.source import load_text
 from hvctl.winrm.client import Address, CredentialGuard, WinRM
+from mocks import bench_copy
 from mocks.host import SimulatedHost
 from mocks.tls import Authority, make_authority
 from mocks.wsman import Endpoint, Server
@@ -62,11 +63,25 @@ def bench(*, quick: bool = False) -> int:
             table.add_row(scenario, *_cells(ours, naive, hosts))
             console.print(f"[dim]{scenario}: done[/]")
     console.print(table)
+    copies = Table(title="a file to a host, and (in brackets) as Ansible's winrm connection sends it")
+    for name in ("job", "requests", "KB", "CPU ms", "wall ms", "MB/s"):
+        copies.add_column(name, justify="left" if name == "job" else "right")
+    measured = lambda job, counted: asdict(_measured(job, counted))  # noqa: E731
+    client = lambda port: _transport(port, CredentialGuard())  # noqa: E731
+    for row in bench_copy.rows(_served, measured, client, (USER, PASSWORD), 2 if quick else 20):
+        results.append(row)
+        copies.add_row(row["scenario"], *_copy_cells(row["ours"], row["naive"]))
+    console.print(copies)
     console.print("Over https with NTLM, WS-Man server and simulated hosts on loopback in another process.")
     TARGET.parent.mkdir(exist_ok=True)
     TARGET.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     console.print(f"Written to {TARGET}.")
     return 0
+
+
+def _copy_cells(ours: dict[str, Any], theirs: dict[str, Any]) -> list[str]:
+    units = {"requests": 1, "bytes": 1000, "cpu_ms": 1, "wall_ms": 1, "mb_per_s": 1}
+    return [f"{ours[name] / unit:,.0f} ({theirs[name] / unit:,.0f})" for name, unit in units.items()]
 
 
 def _cells(ours: Cost, naive: Cost, hosts: int) -> list[str]:
@@ -183,11 +198,12 @@ def state_of(vms: int) -> dict[str, Any]:
 
 
 @contextmanager
-def _served(hosts: int, vms: int) -> Any:
-    """Ports of the hosts, and a function that says requests, processes and bytes so far."""
+def _served(hosts: int, vms: int, *, sink: bool = False) -> Any:
+    """Ports of the hosts, and a function that says requests, processes and bytes so far. `sink`: their processes take
+    files as Ansible sends them, and nothing else."""
     make_authority(Path("build/bench"))
     ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs, hosts, vms), daemon=True)
+    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs, hosts, vms, sink), daemon=True)
     process.start()
     ports = ours.recv()
 
@@ -203,10 +219,12 @@ def _served(hosts: int, vms: int) -> Any:
         process.join(5)
 
 
-def _serve(pipe: Any, hosts: int, vms: int) -> None:
+def _serve(pipe: Any, hosts: int, vms: int, sink: bool) -> None:
     folder = Path("build/bench")
+    start = bench_copy.sink if sink else None
     endpoints = [
-        Endpoint(SimulatedHost.from_yaml(state_of(vms)), {USER: PASSWORD}, scheme="https") for _ in range(hosts)
+        Endpoint(SimulatedHost.from_yaml(state_of(vms)), {USER: PASSWORD}, scheme="https", start=start)
+        for _ in range(hosts)
     ]
     with Server(endpoints, Authority(folder / "ca.pem", folder / "server.pem")):
         pipe.send([e.port for e in endpoints])
