@@ -264,5 +264,5 @@ def _packs(files: Sequence[Staged]) -> Iterator[list[Staged]]:
 
 def _deflated(data: bytes) -> bytes:
     """Without a header, as .NET's DeflateStream reads it."""
-    worker = zlib.compressobj(4, wbits=-15)
+    worker = zlib.compressobj(1, wbits=-15)
     return worker.compress(data) + worker.flush()
