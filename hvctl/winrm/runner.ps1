@@ -1,8 +1,7 @@
 # Reads envelopes, makes the calls they hold, writes frames "\n@hv1 <batch id> {json}". PowerShell 4 syntax, and only what
 # ConstrainedLanguage allows except where $hv.full is asked. Frames go down the pipeline, so nothing that writes one may be
 # captured; values come back in $hv.v. Tables 0, 1, ... stand for lists (+= copies). Aliases win over functions: hence the prefix.
-if (-not $global:hv) { $global:hv = @{ seen = @{}; stages = '' } }
-$hv.full = "$($ExecutionContext.SessionState.LanguageMode)" -eq 'FullLanguage'
+if (-not $global:hv) { $global:hv = @{ seen = @{}; stages = '' } }; $hv.full = "$($ExecutionContext.SessionState.LanguageMode)" -eq 'FullLanguage'
 $hv.hold = $false; $hv.sent = [datetime]::UtcNow; $hv.home = Join-Path "$env:ProgramData" 'hvctl'; $hv.journals = Join-Path $hv.home 'journal'
 function hvText($s) {
     if ($s -cnotmatch '[^ !#-\[\]-~]') { return '"' + $s + '"' }
@@ -15,8 +14,7 @@ function hvJson($v) {
     elseif ($v -is [Collections.IEnumerable]) { hvList $v } else { hvText "$v" }
 }
 function hvList($list, $select) { '[' + (@(foreach ($i in $list) { if ($select -and $null -ne $i) { hvRow $i $select } else { hvJson $i } }) -join ',') + ']' }
-# The value at a path into $hv.v, null over null; false where a property is absent. A getter that throws reads as null.
-function hvAt($o, $path) {
+function hvAt($o, $path) { # the value at a path into $hv.v, null over null; false where a property is absent. A getter that throws reads as null.
     foreach ($name in $path) { if ($null -eq $o) { break } elseif ($null -eq ($p = $o.PSObject.Properties[$name])) { return $false }; try { $o = $p.Value } catch { $o = $null } }
     $hv.v = $o; $true
 }
@@ -41,9 +39,7 @@ function hvFrame($type, $rest) {
 }
 function hvFlush { if ($hv.buffer) { hvFrame 'rows' ($hv.step + ',"rows":[' + $hv.buffer.Substring(1) + ']') }; $hv.buffer = '' }
 # An error: its JSON without braces, so that "value" and "of" can follow.
-function hvOwn($id, $category, $text, $chain) {
-    @{ id = $id; json = """id"":""$id"",""category"":""$category"",""message"":$(hvText $text),""target"":"""",""exceptions"":[$chain]" }
-}
+function hvOwn($id, $category, $text, $chain) { @{ id = $id; json = """id"":""$id"",""category"":""$category"",""message"":$(hvText $text),""target"":"""",""exceptions"":[$chain]" } }
 function hvRecord($e) {
     $t = for ($x = $e.Exception; $x; $x = $x.InnerException) { "[$(hvText $x.PSObject.TypeNames[0]),$([int]$x.HResult),$(hvText "$($x.Message)")]" }
     $json = """id"":$(hvText "$($e.FullyQualifiedErrorId)"),""category"":""$($e.CategoryInfo.Category)"",""message"":$(hvText "$e")"
@@ -75,16 +71,14 @@ function hvNoProperty($s, $path) { hvDeny 'RefNoSuchProperty' 'InvalidArgument' 
 function hvMatch($q, $least, $most, $id) {
     $s = $hv.steps[$q.step]; $found = @{}; $has = @{}; $where = $q.where
     if ($s.skipped) { hvHalt $s.skipped } elseif ($s.errors.Count -and ($hv.change -or -not $s.objects.Count)) { hvHalt 'errors' @(hvOf $s) }
-    for ($i = 0; $i -lt $s.objects.Count; $i++) {
-        $fits = $true
+    for ($i = 0; $i -lt $s.objects.Count; $i++) { $fits = $true
         foreach ($w in $where) {
             if (-not (hvAt $s.objects[$i] $w[0])) { $fits = $fits -and $q.lenient; continue }
             $has[($w[0] -join '.')] = $true; $t = "$($hv.v)"; $wanted = -join $w[1] # a third item: it may begin otherwise
             $fits = $fits -and ($w[2] -or $t.Length -eq $wanted.Length) -and $t.EndsWith($wanted, 'OrdinalIgnoreCase')
         }; if ($fits) { $found[$found.Count] = $s.objects[$i] }
     }
-    # A misspelt property would look like "no match".
-    foreach ($w in $where) { if ($i -and -not $q.lenient -and -not $has[($w[0] -join '.')]) { hvNoProperty $s $w[0] } }
+    foreach ($w in $where) { if ($i -and -not $q.lenient -and -not $has[($w[0] -join '.')]) { hvNoProperty $s $w[0] } } # one misspelt would look like "no match"
     $shown = if ($where) { @(foreach ($w in $where) { "$($w[0] -join '.') = $(-join $w[1])" }) -join ' and ' } else { 'it' }
     $text = "$($s.cmdlet): $($found.Count) of $i objects match $shown; $least to $most expected"
     if ($found.Count -lt $least -or $found.Count -gt $most) { hvDeny $(if ($id) { $id } elseif ($found.Count) { 'RefAmbiguous' } else { 'RefNoMatch' }) 'ObjectNotFound' $text }
@@ -103,9 +97,7 @@ function hvAwait($guard, $mine) {
     for ($waited = 0; $waited -lt $guard.wait; $waited += 2) {
         try { return hvMatch $guard $guard.least $guard.most 'GuardFailed' } catch { if ($hv.why -ne 'errors' -or $hv.errors[0].id -ne 'GuardFailed') { throw } }
         if ($waited % 20 -eq 0) { hvFrame 'progress' ($mine + ',"msg":"waits for what it needs"') }
-        Start-Sleep -Seconds 2
-        foreach ($n in $guard.again) { hvStep $hv.steps[$n].step }
-        $hv.step = $mine; $hv.why = ''
+        Start-Sleep -Seconds 2; foreach ($n in $guard.again) { hvStep $hv.steps[$n].step }; $hv.step = $mine; $hv.why = ''
     }
 }
 function hvCommand($name) {
@@ -113,8 +105,7 @@ function hvCommand($name) {
     if (-not ($entry = $hv.allow.PSObject.Properties[$name])) { hvDeny 'CommandNotAllowed' 'PermissionDenied' "$name is not a command the runner may call" }
     $errors = @(); $text = 'this host does not have the command'
     try { if (-not (Get-Module -Name $entry.Value)) { Import-Module -Name $entry.Value -ErrorAction Stop } } catch { $errors = @(hvRecord $_) }
-    # Qualified by its module: other products export the same names.
-    $c = @(Get-Command -Name "$($entry.Value)\$name" -CommandType Cmdlet, Function -ErrorAction SilentlyContinue)[0]
+    $c = @(Get-Command -Name "$($entry.Value)\$name" -CommandType Cmdlet, Function -ErrorAction SilentlyContinue)[0] # qualified by its module: other products export the same names
     $absent = hvOwn 'CommandNotFoundException' 'ObjectNotFound' $text "[""System.Management.Automation.CommandNotFoundException"",-2146233087,""$text""]"
     if (-not $c -or $c.ModuleName -ne $entry.Value -or $c.Name -ne $name) { hvHalt 'errors' (@($absent) + $errors) }
     # A function without it takes any parameter, ErrorAction too, and ignores it.
@@ -134,8 +125,7 @@ function hvTake($step, $r, $o, $tag) {
 function hvCall($step, $r, $params, $tag) {
     $call = $hv.commands[$step.cmdlet]; $hv.job = $null; $returned = $false; do { # a break or continue that escapes a called function ends this loop, not the runner's
         try { & $call @params 2>&1 3>&1 | ForEach-Object { hvTake $step $r $_ $tag }; if ($hv.job) { hvWait $step $r $hv.job } }
-        catch { hvAdd $r (hvRecord $_) $tag }
-        $returned = $true
+        catch { hvAdd $r (hvRecord $_) $tag }; $returned = $true
     } while ($false); if (-not $returned) { hvAdd $r (hvOwn 'BrokenOff' 'InvalidResult' "$($step.cmdlet) broke off the pipeline") $tag }
 }
 function hvWait($step, $r, $job) {
@@ -180,8 +170,7 @@ function hvStep($step) {
         if (-not $hv.why) { hvAdd $r (hvRecord $_) } elseif ($hv.why -eq 'none') { $r.none = $true }
         elseif ($hv.why -eq 'errors') { foreach ($e in $hv.errors) { hvAdd $r $e } } else { $r.skipped = $hv.why }
     }
-    if ($r.skipped) { if (-not $step.quiet) { hvFrame 'skipped' ($hv.step + ',"why":' + (hvText $r.skipped)) }; return }
-    if (-not $step.quiet) { hvFrame 'start' $hv.step }
+    if ($r.skipped) { if (-not $step.quiet) { hvFrame 'skipped' ($hv.step + ',"why":' + (hvText $r.skipped)) }; return }; if (-not $step.quiet) { hvFrame 'start' $hv.step }
     if (-not $r.none -and -not $r.errors.Count) {
         hvCalls $step $r $params # and where what it refers to was read in part only, its own answer is partial too:
         foreach ($n in $step.uses) { foreach ($e in @(hvOf $hv.steps[$n])) { hvAdd $r $e } }
@@ -192,9 +181,22 @@ function hvStep($step) {
     hvFrame 'result' ($hv.step + ",""ok"":$ok,""ms"":$([int]([datetime]::UtcNow - $began).TotalMilliseconds),""count"":$($r.rows)" +
         ",""none"":$(hvJson $r.none),""warnings"":$(hvList @(hvArray $r.warnings)),""errors"":[$errors]")
 }
-function hvJournal($text) { if ($hv.change) { Add-Content -LiteralPath $hv.journal -Value "{$text,""time"":""$([datetime]::UtcNow.ToString('o'))""}" -Encoding Ascii -ErrorAction Stop } }
+function hvJournal($text) {
+    if (-not $hv.change) { return }; $entry = "{$text,""time"":""$([datetime]::UtcNow.ToString('o'))""}"
+    if (-not $hv.full) { return Add-Content -LiteralPath $hv.journal -Value $entry -Encoding Ascii -ErrorAction Stop }
+    $bytes = [Text.Encoding]::ASCII.GetBytes("$entry`r`n") # written through: the machine may go down in the next step
+    $to = New-Object IO.FileStream $hv.journal, ([IO.FileMode]::Append), ([IO.FileAccess]::Write), ([IO.FileShare]::Read), 4096, ([IO.FileOptions]::WriteThrough)
+    try { $to.Write($bytes, 0, $bytes.Length) } finally { $to.Dispose() }
+}
+function hvHome { # makes hvctl's own folder, for administrators, the system and who makes it
+    if (Test-Path -LiteralPath $hv.home) { return } else { $null = New-Item -Path $hv.home -ItemType Directory -Force -ErrorAction Stop }
+    if ($hv.full) { try {
+        $acl = New-Object Security.AccessControl.DirectorySecurity; $me = [Security.Principal.WindowsIdentity]::GetCurrent().User.Value
+        $acl.SetSecurityDescriptorSddlForm("D:PAI(A;OICI;FA;;;BA)(A;OICI;FA;;;SY)(A;OICI;FA;;;$me)"); [IO.Directory]::SetAccessControl($hv.home, $acl)
+    } catch { "hvctl: $($hv.home) keeps its default rights: $_" } }
+}
 function hvOpen { # takes the lock and begins the journal
-    $file = Join-Path $hv.home 'apply.lock'; $n = 0; $old = [datetime]::UtcNow.AddDays(-7)
+    $file = Join-Path $hv.home 'apply.lock'; $n = 0; $old = [datetime]::UtcNow.AddDays(-7); hvHome
     if (-not (Test-Path -LiteralPath $hv.journals)) { $null = New-Item -Path $hv.journals -ItemType Directory -Force -ErrorAction Stop }
     $me = "{""user"":$(hvText "$env:USERNAME"),""pid"":$PID,""batch_id"":""$($hv.id)"",""since"":""$([datetime]::UtcNow.ToString('o'))""}"
     for ($try = 0; -not $hv.lock; $try++) {
@@ -221,8 +223,7 @@ function hvBatch($b) {
     if ($known -or $hv.seen[$hv.id]) { return hvFrame 'refused' ',"code":"duplicate","why":"this batch was here before"' }
     try {
         if ($hv.change) { hvOpen }; $hv.seen[$hv.id] = $true; $hv.hold = -not $hv.change; hvFrame 'accepted'
-        foreach ($step in $b.steps) { hvStep $step }
-        hvFrame 'end' ",""ok"":$(hvJson ($hv.steps.Count -eq $b.steps.Count))"
+        foreach ($step in $b.steps) { hvStep $step }; hvFrame 'end' ",""ok"":$(hvJson ($hv.steps.Count -eq $b.steps.Count))"
     } catch {
         if ($hv.n) { hvFrame 'fatal' ",""why"":$(hvText "$_")" }
         elseif ($hv.why) { hvFrame 'refused' ",""code"":""locked"",""why"":""another apply is running"",""holder"":$(hvText $hv.holder)" }
@@ -241,8 +242,7 @@ function hvLine($line) {
         elseif ($id -cnotmatch '^[A-Za-z0-9-]{1,64}$' -or -not $p.EndsWith("""batch_id"":""$id""}", 'Ordinal')) { 'cut' }
         else { try { $b = ConvertFrom-Json $p } catch { }; if ('journal', 'stop', $hv.stages -notcontains $b.action -and -not $b.steps) { 'not a batch' } }
     if ($why) { return hvFrame 'refused' ",""code"":""envelope"",""why"":""$why""" }
-    $hv.id = $id; $of = "$($b.of)" -replace '[^A-Za-z0-9-]'; $old = Join-Path $hv.journals "$of.jsonl"
-    if ($b.steps) { return hvBatch $b } else { hvFrame 'accepted' }
+    $hv.id = $id; $of = "$($b.of)" -replace '[^A-Za-z0-9-]'; $old = Join-Path $hv.journals "$of.jsonl"; if ($b.steps) { return hvBatch $b } else { hvFrame 'accepted' }
     if ($b.action -eq 'stage') { hvStage $b } elseif ($b.action -eq 'stop') { $null = New-Item -Path (Join-Path $hv.home "$of.stop") -ItemType File -Force -ErrorAction SilentlyContinue }
     else { hvFrame 'journal' ",""lines"":$(hvList @(Get-Content -LiteralPath $old -ErrorAction SilentlyContinue))" }
     hvFrame 'end' ',"ok":true'

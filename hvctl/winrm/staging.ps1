@@ -18,7 +18,7 @@ function hvStage($b) {
     if (-not $hv.full) { return hvFrame 'stage' ',"error":"its PowerShell is restricted (ConstrainedLanguage) and cannot write bytes"' }
     try {
         if ($b.do -eq 'remove') { if (Test-Path -LiteralPath $folder) { Remove-Item -LiteralPath $folder -Recurse -Force -ErrorAction Stop }; return }
-        $null = New-Item -Path $folder -ItemType Directory -Force -ErrorAction Stop
+        hvHome; $null = New-Item -Path $folder -ItemType Directory -Force -ErrorAction Stop
         foreach ($f in @(Get-ChildItem -LiteralPath $top)) { if ($f.LastWriteTimeUtc -lt $old) { Remove-Item -LiteralPath $f.FullName -Recurse -Force -ErrorAction SilentlyContinue } }
         $file = if ($b.name) { Join-Path $folder ($b.name -replace '[^A-Za-z0-9-]') }
         if ($b.do -eq 'open') {
