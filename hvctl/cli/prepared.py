@@ -28,6 +28,11 @@ class Asked:
     tags: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()
 
+    @property
+    def covers(self) -> tuple[str, ...]:
+        """The playbooks of which everything is looked at, on whichever hosts."""
+        return () if self.tags else self.playbooks
+
     @classmethod
     def of(
         cls,
@@ -98,11 +103,10 @@ def run_of(settings: Settings, prepared: Prepared, allow: frozenset[Impact]) -> 
         settings.err,
         forks=settings.forks,
         verbose=settings.verbose,
+        now=settings.now,
     )
 
 
 def saved_run(settings: Settings, file: str) -> Run:
-    run = Run(
-        (), settings.connect, frozenset(), settings.out, settings.err, forks=settings.forks, verbose=settings.verbose
-    )
+    run = run_of(settings, Prepared(()), frozenset())
     return run.loaded(file, Inventory.load(find_inventory(settings.inventory, ())))
