@@ -53,7 +53,7 @@ drifts = Table(
     "hvctl_drifts",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("host_id", ForeignKey("hvctl_hosts.id"), nullable=False),
+    Column("host_id", Integer, ForeignKey("hvctl_hosts.id"), nullable=False),
     Column("spot", String(64), nullable=False),
     Column("address", Text, nullable=False),
     Column("field", Text, nullable=False),
@@ -73,7 +73,7 @@ drifts = Table(
 wishes = Table(
     "hvctl_wishes",
     metadata,
-    Column("host_id", ForeignKey("hvctl_hosts.id"), primary_key=True),
+    Column("host_id", Integer, ForeignKey("hvctl_hosts.id"), primary_key=True),
     Column("spot", String(64), primary_key=True),
     Column("address", Text, nullable=False),
     Column("field", Text, nullable=False),
@@ -86,7 +86,7 @@ wishes = Table(
 covered = Table(
     "hvctl_covered",
     metadata,
-    Column("host_id", ForeignKey("hvctl_hosts.id"), primary_key=True),
+    Column("host_id", Integer, ForeignKey("hvctl_hosts.id"), primary_key=True),
     Column("key", String(64), primary_key=True),
     Column("file", Text, nullable=False),
 )
@@ -95,7 +95,7 @@ absences = Table(
     "hvctl_absences",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("host_id", ForeignKey("hvctl_hosts.id"), nullable=False),
+    Column("host_id", Integer, ForeignKey("hvctl_hosts.id"), nullable=False),
     Column("why", Text, nullable=False),
     Column("first_seen", UtcTime, nullable=False),
     Column("last_seen", UtcTime, nullable=False),
@@ -118,8 +118,8 @@ checks = Table(
 looks = Table(
     "hvctl_looks",
     metadata,
-    Column("check_id", ForeignKey("hvctl_checks.id"), primary_key=True),
-    Column("host_id", ForeignKey("hvctl_hosts.id"), primary_key=True),
+    Column("check_id", Integer, ForeignKey("hvctl_checks.id"), primary_key=True),
+    Column("host_id", Integer, ForeignKey("hvctl_hosts.id"), primary_key=True),
     Column("reached", Boolean, nullable=False),
     Column("differing", Integer, nullable=False),
     Index("ix_hvctl_looks_host", "host_id"),

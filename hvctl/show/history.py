@@ -26,6 +26,7 @@ _WIDE = 124
 _INDENT = 6
 _GAP = "  "
 _TIME = 16
+_FIELD = 24
 _STATE = 20
 _HEADS = ("field", "seen → wanted", "first seen", "last seen", "state", "moved")
 
@@ -44,15 +45,15 @@ def history_lines(
     reader; None is the system's."""
     if not found:
         known = "no check yet; hvctl drift stores one" if asked == "all" else f"no host {asked!r}"
-        yield from hung("", [(f"The history {name} knows {known}.", "")], width, indent=-1)
+        yield from (Text(line) for line in fold(f"The history {name} knows {known}.", width))
         return
     table = _Table(found, now, min(width, _WIDEST), zone)
     yield from table.lines()
-    spans = [span for host in found for span in host.spans]
+    spans = [span for host in found for span in host.spans if not _told(host, span)]
     still = sum(span.gone is None for span in spans)
     said = f"{len(found)} host{'s' * (len(found) != 1)}: {still} open, {len(spans) - still} gone"
     when = f"since {clock_time(since, zone)}; times are local ({since.astimezone(zone):%Z})"
-    yield from hung("", [(f"{said}, {when}.", "bold")], width, indent=-1)
+    yield from (Text(line, "bold") for line in fold(f"{said}, {when}.", width))
 
 
 @dataclass
@@ -66,7 +67,7 @@ class _Table:
         spans = [span for host in self.found for span in host.spans]
         self.wide = self.width >= _WIDE
         fixed = 2 * _TIME + _STATE + max(map(len, MOVED.values())) + 5 * len(_GAP) if self.wide else _STATE + 4
-        self.field = min(max((cell_len(_field(s)) for s in spans), default=5), max(16, self.width // 5))
+        self.field = min(max((cell_len(_field(s)) for s in spans), default=5), _FIELD)
         self.change = max(18, min(max((cell_len(_change(s)) for s in spans), default=18), self._room(fixed)))
 
     def _room(self, fixed: int) -> int:
@@ -80,10 +81,11 @@ class _Table:
             yield from self._headline(host, names.count(host.name) > 1)
             for absence in host.absences:
                 yield from hung("!", [(self._absence(absence), "magenta")], self.width, indent=2)
-            for address in dict.fromkeys(span.spot.address for span in host.spans):
+            spans = [span for span in host.spans if not _told(host, span)]
+            for address in dict.fromkeys(span.spot.address for span in spans):
                 kind, *own = address
                 yield Text(f"  {kind.replace('_', ' ')} {', '.join(own)}".rstrip(), "bold")
-                for span in host.spans:
+                for span in spans:
                     if span.spot.address == address:
                         yield from self._wide(span) if self.wide else self._narrow(span)
             yield Text()
@@ -123,7 +125,8 @@ class _Table:
             cells = (padded(field, self.field), padded(change, self.change), state)
             yield Text(" " * _INDENT + _GAP.join(cells).rstrip(), _style(span))
         first, last = (clock_time(t, self.zone) for t in (span.first_seen, span.last_seen))
-        said = f"{MOVED[span.moved]}; seen {first}" + (f" to {last}" if last != first else "")
+        moved = f"{MOVED[span.moved]}, " if span.moved != "unknown" else ""
+        said = f"{moved}seen {first}" + (f" to {last}" if last != first else "")
         margin = _INDENT + self.field + len(_GAP)
         yield from (Text(" " * margin + line, "dim") for line in fold(said, max(20, self.width - margin)))
 
@@ -133,6 +136,15 @@ class _Table:
         if span.ending == "not wished":
             return "no longer wished"
         return f"gone after {lasted(span.gone - span.first_seen)}"
+
+
+def _told(host: HostPast, span: Span) -> bool:
+    """Whether it is a part of something that came and went with it as a whole."""
+    if span.spot.field or span.spot.address[0] == "vm" or len(span.spot.address) < 2:
+        return False
+    owner = ("vm", span.spot.address[1])
+    wholes = (s for s in host.spans if s.spot.address == owner and not s.spot.field)
+    return any((s.first_seen, s.gone) == (span.first_seen, span.gone) for s in wholes)
 
 
 def _style(span: Span) -> str:

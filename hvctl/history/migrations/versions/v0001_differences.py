@@ -21,7 +21,7 @@ def upgrade() -> None:
     op.create_table(
         "hvctl_drifts",
         sa.Column("id", sa.Integer, primary_key=True),
-        sa.Column("host_id", sa.ForeignKey("hvctl_hosts.id"), nullable=False),
+        sa.Column("host_id", sa.Integer, sa.ForeignKey("hvctl_hosts.id"), nullable=False),
         sa.Column("spot", sa.String(64), nullable=False),
         *(sa.Column(name, sa.Text, nullable=False) for name in ("address", "field", "file", "now", "wanted", "why")),
         sa.Column("moved", sa.String(16), nullable=False),
@@ -34,7 +34,7 @@ def upgrade() -> None:
     op.create_index("ix_hvctl_drifts_gone", "hvctl_drifts", ["gone"])
     op.create_table(
         "hvctl_wishes",
-        sa.Column("host_id", sa.ForeignKey("hvctl_hosts.id"), primary_key=True),
+        sa.Column("host_id", sa.Integer, sa.ForeignKey("hvctl_hosts.id"), primary_key=True),
         sa.Column("spot", sa.String(64), primary_key=True),
         *(sa.Column(name, sa.Text, nullable=False) for name in ("address", "field", "file")),
         sa.Column("value", sa.Text),
@@ -43,14 +43,14 @@ def upgrade() -> None:
     )
     op.create_table(
         "hvctl_covered",
-        sa.Column("host_id", sa.ForeignKey("hvctl_hosts.id"), primary_key=True),
+        sa.Column("host_id", sa.Integer, sa.ForeignKey("hvctl_hosts.id"), primary_key=True),
         sa.Column("key", sa.String(64), primary_key=True),
         sa.Column("file", sa.Text, nullable=False),
     )
     op.create_table(
         "hvctl_absences",
         sa.Column("id", sa.Integer, primary_key=True),
-        sa.Column("host_id", sa.ForeignKey("hvctl_hosts.id"), nullable=False),
+        sa.Column("host_id", sa.Integer, sa.ForeignKey("hvctl_hosts.id"), nullable=False),
         sa.Column("why", sa.Text, nullable=False),
         sa.Column("first_seen", sa.DateTime, nullable=False),
         sa.Column("last_seen", sa.DateTime, nullable=False),

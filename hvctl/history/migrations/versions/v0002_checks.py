@@ -22,8 +22,8 @@ def upgrade() -> None:
     op.create_index("ix_hvctl_checks_finished", "hvctl_checks", ["finished"])
     op.create_table(
         "hvctl_looks",
-        sa.Column("check_id", sa.ForeignKey("hvctl_checks.id"), primary_key=True),
-        sa.Column("host_id", sa.ForeignKey("hvctl_hosts.id"), primary_key=True),
+        sa.Column("check_id", sa.Integer, sa.ForeignKey("hvctl_checks.id"), primary_key=True),
+        sa.Column("host_id", sa.Integer, sa.ForeignKey("hvctl_hosts.id"), primary_key=True),
         sa.Column("reached", sa.Boolean, nullable=False),
         sa.Column("differing", sa.Integer, nullable=False),
     )
