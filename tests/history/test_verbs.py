@@ -37,6 +37,7 @@ PLAYBOOK = """
   tags: [vms]
   vms:
     - name: ウェブ
+      generation: 2
       exclusive: [dvds]
       processor: {weight: 200}
       notes: kept by hvctl
@@ -215,7 +216,6 @@ def test_a_thing_that_is_gone_as_a_whole(lab: Lab) -> None:
     host.invoke("Remove-VM", {"Name": "ウェブ", "Force": True})
     out = lab.run("drift", "lab.yml", after=MINUTES, status=2)
     assert "→ drifted since the check before" in out
-    print(out)
     assert "1 difference: 1 drifted." in out
     out = lab.run("history", "hv01", "--since", "2026-03-01 12:05")
     assert out.count("absent → present") == 1
