@@ -15,9 +15,10 @@ from hvctl.show.columns import entries
 def summary_lines(outcomes: Sequence[Outcome], *, drift: bool = False, memory: Memory | None = None) -> Iterator[Text]:
     words: dict[str, int] = {}
     for one in outcomes:
-        word = _state(one, drift)
-        words[word] = words.get(word, 0) + 1
-    hosts = f"{len(outcomes)} host{'s' * (len(outcomes) != 1)}: " + ", ".join(f"{n} {w}" for w, n in words.items())
+        words[_state(one, drift)] = words.get(_state(one, drift), 0) + 1
+    hosts = f"{len(outcomes)} host{'s' * (len(outcomes) != 1)}: " + ", ".join(
+        f"{n} {w.replace('differs', 'differ') if n > 1 else w}" for w, n in words.items()
+    )
     plans = [o.plan for o in outcomes if o.plan is not None and o.report is None and not o.changed]
     line = Text(hosts + ".", "bold")
     if plans and not drift and (counts := counted(plans)):
