@@ -18,8 +18,11 @@ from hvctl.history.schema import VERSION_TABLE
 VERSIONS = ("0001", "0002")
 """The schema's versions that this hvctl knows, oldest first."""
 
-BUSY_S = 10
-"""How long to wait for another writer, or for a database to answer."""
+BUSY_S = 30
+"""How long to wait for another writer."""
+
+CONNECT_S = 10
+"""How long to wait for a database to answer at all."""
 
 _TRIES = 20
 _ELSEWHERE = "name another place with --history, or leave it out with --no-history"
@@ -43,7 +46,7 @@ def opened(place: Place) -> Engine:
                 # another hvctl that is just making the tables gets in our way, and is done soon.
                 if engine.dialect.name == "sqlite" or attempt + 1 == _TRIES:
                     raise
-                time.sleep(BUSY_S / _TRIES)
+                time.sleep(CONNECT_S / _TRIES)
     return engine
 
 
@@ -118,7 +121,7 @@ def _engine(place: Place) -> Engine:
             Path(url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             options["timeout"] = BUSY_S
         elif url.get_driver_name() in _TIMED and "connect_timeout" not in url.query:
-            options["connect_timeout"] = BUSY_S
+            options["connect_timeout"] = CONNECT_S
         engine = create_engine(url, poolclass=NullPool, connect_args=options)
     except ArgumentError as error:
         # NoSuchModuleError is one too: its text holds the dialect's name and no more.

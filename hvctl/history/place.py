@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from platformdirs import user_state_path
 
 FILE = "history.db"
+
+_SQLITE = re.compile(r"sqlite(?:\+\w+)?:///([^?]+)")
+"""sqlite:///relative.db, sqlite:////absolute.db"""
 
 
 class HistoryError(Exception):
@@ -30,9 +34,8 @@ class Place:
 def place(given: str | None) -> Place:
     """Of a file's name or an SQLAlchemy URL; without either, the user's state directory (XDG_STATE_HOME, …)."""
     if given and "://" in given:
-        # sqlite:///relative.db, sqlite:////absolute.db
-        name = given.partition(":///")[2] if given.startswith("sqlite:///") else ""
-        return Place(given, masked(given), Path(name.partition("?")[0]) if name else None)
+        found = _SQLITE.match(given)
+        return Place(given, masked(given), Path(found[1]) if found else None)
     file = Path(given).expanduser() if given else user_state_path("hvctl", appauthor=False) / FILE
     return Place(f"sqlite:///{file}", str(file), file)
 

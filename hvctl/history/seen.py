@@ -14,7 +14,7 @@ from hvctl.kinds import kind_named
 from hvctl.order import kinds_within
 from hvctl.outcome import Outcome
 from hvctl.plan import Action
-from hvctl.resource import MISSING, UNKNOWN, Address, HeldBackError, Resource, State
+from hvctl.resource import MISSING, UNKNOWN, Address, HeldBackError, Resource
 
 Key = str
 """A spot without its host, the same for every spelling: Hyper-V's names know no case."""
@@ -108,12 +108,9 @@ class _Look:
 
     def at(self, wish: Resource) -> None:
         action = self._actions.get(wish.address())
+        # Unreadable, or held back before its fields were compared.
         silent = action is None or action.verb == "unknown" or (action.verb == "held" and not action.lines)
-        actual: State | None = None
-        try:
-            actual = None if silent else wish.actual(self._facts)
-        except (UnreadableError, HeldBackError):
-            silent = True
+        actual = None if silent else wish.actual(self._facts)
         agrees = not silent and (actual is None) == wish.absent
         self._wish(wish, "", "absent" if wish.absent else "present", agrees)
         for name, wanted in wish.wanted().items() if not wish.absent else ():

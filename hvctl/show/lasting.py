@@ -10,13 +10,13 @@ _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 def lasted(time: timedelta) -> str:
     """In its two greatest units: "3 d 4 h", "15 min", "0 s"."""
     left = max(0, int(time.total_seconds()))
-    for n, (size, name) in enumerate(_UNITS):
-        if left >= size or size == 1:
-            said = f"{left // size} {name}"
-            rest = _UNITS[n + 1 : n + 2]
-            more = [f"{left % size // s} {u}" for s, u in rest if left % size // s]
-            return " ".join([said, *more])
-    return ""
+    at = next((n for n, (size, _) in enumerate(_UNITS) if left >= size), len(_UNITS) - 1)
+    said: list[str] = []
+    for size, name in _UNITS[at : at + 2]:
+        if left // size or not said:
+            said.append(f"{left // size} {name}")
+        left %= size
+    return " ".join(said)
 
 
 def clock_time(when: datetime, zone: tzinfo | None = None) -> str:

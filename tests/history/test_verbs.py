@@ -19,6 +19,7 @@ from hvctl.cli import main
 from hvctl.cli.since import since
 from hvctl.connect import Wire
 from hvctl.inventory import Connection
+from hvctl.show.lasting import lasted
 from hvctl.source import ConfigError
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
@@ -202,6 +203,10 @@ def test_more_than_an_exclusive_list_holds_comes_and_goes(lab: Lab) -> None:
     host.invoke("Add-VMDvdDrive", {"VMName": "ウェブ", "ControllerNumber": 0, "ControllerLocation": 5})
     out = lab.run("drift", "lab.yml", after=MINUTES, status=2)
     assert re.search(r"- dvd ウェブ, scsi 0:5 .*\n(.*\n)? +→ drifted since the check before", out)
+    lab.mute = "Get-VMDvdDrive"
+    lab.run("drift", "lab.yml", "--limit", "hv01", after=MINUTES, status=6)
+    assert lab.data("history", "hv01")["hosts"][0]["differences"][-1]["gone"] is None
+    lab.mute = ""
     host.invoke("Remove-VMDvdDrive", {"VMName": "ウェブ", "ControllerNumber": 0, "ControllerLocation": 5})
     lab.run("drift", "lab.yml", "--tags", "vms", after=MINUTES, status=0)
     span = lab.data("history", "hv01")["hosts"][0]["differences"][-1]
@@ -276,6 +281,7 @@ def test_history_says_which_hosts_it_does_not_know(lab: Lab) -> None:
         assert [h["host"] for h in lab.data("history", pattern)["hosts"]] == ["hv01"]
     assert "knows no host 'hv99'" in lab.run("history", "hv99", status=0)
     lab.run("history", "~(", status=1)
+    lab.run("-i", "none.yml", "history", "east", status=1)
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 160])
@@ -325,3 +331,19 @@ def test_since(text: str, ago: timedelta) -> None:
 def test_since_never(text: str) -> None:
     with pytest.raises(ConfigError, match="--since"):
         since(text, datetime(2026, 3, 8, 12, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (-5, "0 s"),
+        (0, "0 s"),
+        (59.9, "59 s"),
+        (60, "1 min"),
+        (3725, "1 h 2 min"),
+        (86_460, "1 d"),
+        (273_600, "3 d 4 h"),
+    ],
+)
+def test_how_long_something_lasted(seconds: float, said: str) -> None:
+    assert lasted(timedelta(seconds=seconds)) == said
