@@ -19,9 +19,10 @@ from sqlalchemy.schema import CreateTable
 from hvctl.check import Spot
 from hvctl.history import HistoryError, Place, place
 from hvctl.history.opening import VERSIONS, _engine, migrate, opened, writing
+from hvctl.history.record import CHECKS_KEPT, KEPT
 from hvctl.history.schema import VERSION_TABLE, checks, drifts, hosts, metadata
 from hvctl.history.seen import Seen, key_of
-from hvctl.history.store import CHECKS_KEPT, KEPT, Store
+from hvctl.history.store import Store
 from tests.history.looks import AT, COUNT, HOUR, LAB, sees, told, write, write_some
 
 ROOT = Path(__file__).parents[2]
