@@ -93,6 +93,6 @@ def _one_line(text: str) -> None:
         raise ValueError(f"{text!r} holds a control character; rename it")
 
 
-def describe(job: Job) -> str:
+def described(rhythm: str, splay: int) -> str:
     """When it runs, in words."""
-    return job.rhythm + (f", up to {spoken(job.splay)} later" if job.splay else "")
+    return rhythm + (f", up to {spoken(splay)} later" if splay else "")
