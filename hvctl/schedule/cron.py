@@ -59,7 +59,7 @@ class Cron:
             _field(word, *shape) for word, shape in zip(words, _FIELDS, strict=True)
         )
         either = not words[2].startswith("*") and not words[4].startswith("*")
-        found = cls(given, minutes, hours, days, months, tuple(sorted({d % 7 for d in weekdays})), either)
+        found = cls(" ".join(words), minutes, hours, days, months, tuple(sorted({d % 7 for d in weekdays})), either)
         if not either and not any(d <= _LONGEST[m - 1] for m in months for d in days):
             raise ValueError(f"{given!r} never comes: no such month has a day {days[0]}")
         return found

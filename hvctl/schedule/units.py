@@ -80,8 +80,12 @@ def _plain(text: str) -> str:
 
 def _word(text: str, *, program: bool = False) -> str:
     """One word of a command line (systemd.service(5), "Command lines"). Variables are not looked for in the path of
-    the program itself, so its $ stays single."""
+    the program itself, so its $ stays single; and systemd takes no quotes and backslashes there, however written."""
     _one_line(text)
+    if program and set(text) & set("\"'\\"):
+        raise ValueError(
+            f"systemd starts no program with quotes or a backslash in its path: {text}; install it elsewhere"
+        )
     text = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     if not program:
         text = text.replace("$", "$$")
