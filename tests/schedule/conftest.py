@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -53,16 +54,20 @@ class Gone:
 
 @dataclass
 class Lab:
-    """`away`: hosts that cannot be reached now. `asked`: what is done whenever a host is connected to."""
+    """`away`: hosts that cannot be reached now. `asked_once`: what happens when the first host is connected to."""
 
     folder: Path
     hosts: dict[str, SimulatedHost]
     capsys: pytest.CaptureFixture[str]
     away: set[str] = field(default_factory=set)
-    asked: Callable[[], None] = lambda: None
+    asked_once: Callable[[], None] | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def connect(self, connection: Connection, wire: Wire) -> Transport:
-        self.asked()
+        with self._lock:
+            once, self.asked_once = self.asked_once, None
+            if once is not None:
+                once()
         return Gone() if connection.name in self.away else TwinTransport(self.hosts[connection.name])
 
     def hvctl(self, *words: str) -> tuple[int, str, str]:
