@@ -77,7 +77,8 @@ def drifting(
         if not rhythm.every:
             wait(rhythm.splay * clock.chance(), clock)
             done = check()
-            audience.hear(done)
+            if done.exit_status != EXIT_INTERRUPTED:
+                audience.hear(done)
             return done.exit_status
         # What is wrong from the start is told at once, not after the first pause.
         prepared(replace(settings, err=Console(quiet=True)), asked)
@@ -96,6 +97,8 @@ def _again_and_again(
                 settings.err.print(line)
             settings.err.print("No host was asked. The next check reads the playbooks and the inventory again.")
         else:
+            if done.exit_status == EXIT_INTERRUPTED:
+                raise KeyboardInterrupt
             audience.hear(done)
 
     def say(text: str) -> None:

@@ -21,6 +21,8 @@ from hvctl.schedule.job import Job, name_fault, name_of
 from hvctl.source import ConfigError, Problem, SecretSource
 
 _SPLAY = 300
+_SETTINGS = ("HVCTL_NOTIFY",)
+"""Options that are set in the environment where a schedule is installed, and would be missed where it runs."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,7 @@ def _variables(work: Prepared, notify: Sequence[str]) -> tuple[str, ...]:
     """Names of the variables that a check will look for."""
     named = [source.words[0] for source in _passwords(work) if source.kind == "env"]
     named += [item.removeprefix("env:") for item in notify if item.startswith("env:")]
+    named += [name for name in _SETTINGS if os.environ.get(name)]
     return tuple(dict.fromkeys(named))
 
 
