@@ -73,7 +73,9 @@ class Audience:
         if remembered(check):
             found = check.memory.news
         elif not self._again:
-            return  # nothing is known of the check before
+            if found and self._told:
+                self._warn("no notification: without a history or --every nobody knows what is new")
+            return
         text = digest(check, found) if found else None
         for target in self._told:
             fault = target.tell(text)

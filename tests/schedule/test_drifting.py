@@ -391,7 +391,10 @@ def test_a_digest_is_short_whatever_happened(lab: Lab) -> None:
     ]
 
 
-def test_one_check_without_a_memory_tells_nothing(lab: Lab, inbox: Inbox) -> None:
+def test_one_check_without_a_memory_says_that_it_tells_nothing(lab: Lab, inbox: Inbox) -> None:
+    status, _, err = again(lab, FakeClock(), every=None, notify=[inbox.url])
+    assert (status, err) == (0, "")
     lab.away.add("hv02")
-    assert lab.hvctl("drift", "--notify", inbox.url, "lab.yml")[0] == 4
+    status, _, err = again(lab, FakeClock(), every=None, notify=[inbox.url])
+    assert (status, "warning: no notification: without a history or --every" in err) == (4, True)
     assert inbox.got == []
