@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -236,6 +237,35 @@ def test_systemd_accepts_units_with_ugly_paths(tmp_path: Path, when: int | Cron)
     done = subprocess.run(["systemd-analyze", "verify", *files], capture_output=True, text=True, check=False)
     assert done.stderr == ""
     assert done.returncode == 0
+
+
+def systemd_words(line: str) -> list[str]:
+    """systemd.service(5), "Command lines": quotes and C escapes, then specifiers, then variables (none is set)."""
+    words, word, quote, there, at = [], "", "", False, 0
+    while at < len(line):
+        char, at = line[at], at + 1
+        if char == "\\":
+            word, at, there = word + {"\\": "\\", '"': '"', "'": "'"}[line[at]], at + 1, True
+        elif quote:
+            word, quote = (word, "") if char == quote else (word + char, quote)
+        elif char in "\"'" and not there:
+            quote, there = char, True
+        elif char == " ":
+            words.append(word)
+            word, there = "", False
+        else:
+            word, there = word + char, True
+    words.append(word)
+    plain = [re.sub("%(.)", lambda m: "%" if m[1] == "%" else f"<specifier {m[1]}>", w) for w in words]
+    return [plain[0], *(re.sub(r"\$(\$|\w+|\{\w+\})", lambda m: "$" if m[1] == "$" else "", w) for w in plain[1:])]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.text(alphabet="a%\\'\"; ${}h日", max_size=7), min_size=1, max_size=5))
+def test_any_word_survives_systemd(words: Sequence[str]) -> None:
+    text = units(Job("lab", ("/lab.yml",), ("/b$x/hvctl", *words), "/", 900), system=False)["hvctl-drift-lab.service"]
+    (line,) = [x for x in text.splitlines() if x.startswith("ExecStart=")]
+    assert systemd_words(line.removeprefix("ExecStart=")) == ["/b$x/hvctl", *words]
 
 
 def test_a_unit_is_hardened_but_a_program_for_the_password_keeps_its_rights() -> None:
