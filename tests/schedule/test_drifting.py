@@ -9,6 +9,7 @@ import socket
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
@@ -28,6 +29,7 @@ from hvctl.news import NOTHING, news
 from hvctl.outcome import Outcome
 from hvctl.schedule.lock import locked
 from hvctl.show.digest import LONGEST, digest
+from hvctl.show.metrics import state
 from hvctl.watch import Rhythm, watch
 from tests.schedule.conftest import FakeClock, Lab
 
@@ -368,6 +370,14 @@ def test_news_of_what_could_not_be_read(lab: Lab) -> None:
     gone = Check("drift", ("lab.yml",), first.started, first.finished, (lost, first.outcomes[1]), 4)
     found, known = news(known, gone)
     assert (found.lost, found.went) == (("hv01",), ())
+    plan = first.outcomes[0].plan
+    assert plan is not None
+    blind = Outcome(
+        "hv01", replace(plan, actions=tuple(replace(a, verb="unknown", lines=()) for a in plan.actions if a.differs))
+    )
+    assert state(blind) == "unreadable"
+    found, _ = news(known, Check("drift", ("lab.yml",), first.started, first.finished, (blind,), 4))
+    assert (found.back, found.went) == (("hv01",), ())
     other = Check("drift", ("lab.yml",), first.started, first.finished, (first.outcomes[1],), 0)
     found, known = news(known, other)
     assert not found
