@@ -18,7 +18,8 @@ from hvctl.cli.prepared import Asked
 from hvctl.cli.scheduled import Wanted, job_of
 from hvctl.schedule.crontab import crontab
 from hvctl.schedule.job import Job
-from hvctl.schedule.systemd import Installed, Manager, ManagerError, named, stays_when_logged_out
+from hvctl.schedule.systemctl import ManagerError, stays_when_logged_out
+from hvctl.schedule.systemd import Installed, Manager, named
 from hvctl.schedule.taskxml import task
 from hvctl.schedule.units import PREFIX, described, units
 from hvctl.source import ConfigError, Problem, suggest

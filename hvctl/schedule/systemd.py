@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,17 +10,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from hvctl.schedule.job import Job, Note
+from hvctl.schedule.systemctl import ManagerError, Systemctl
 from hvctl.schedule.units import PREFIX, SECTION, units
-
-_SECONDS = 60
-
-
-class ManagerError(Exception):
-    """systemd did not do it. `hint` says what to do."""
-
-    def __init__(self, message: str, hint: str) -> None:
-        super().__init__(message)
-        self.hint = hint
 
 
 @dataclass(frozen=True)
@@ -44,6 +33,7 @@ class Manager:
     def __init__(self, *, system: bool, environ: Mapping[str, str] | None = None) -> None:
         self.system = system
         self._environ = os.environ if environ is None else environ
+        self._systemctl = Systemctl(system, self._environ)
 
     @property
     def folder(self) -> Path:
@@ -70,15 +60,15 @@ class Manager:
                 f"the name {job.name} is taken by a schedule of {', '.join(old.playbooks)}",
                 f"give another --name, or `hvctl schedule remove {job.name}`",
             )
-        self._program()
+        self._systemctl.program()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             for name, text in texts.items():
                 _replace(self.folder / name, text)
-            self._ask("daemon-reload")
-            self._ask("enable", "--now", timer)
+            self._systemctl.ask("daemon-reload")
+            self._systemctl.ask("enable", "--now", timer)
             if there:
-                self._ask("restart", timer)  # one that runs keeps its old times otherwise
+                self._systemctl.ask("restart", timer)  # one that runs keeps its old times otherwise
         except (ManagerError, OSError) as error:
             self._undo(timer, before)
             raise self._fault(error) from error
@@ -92,10 +82,10 @@ class Manager:
         if not found:
             return []
         try:
-            self._ask("disable", "--now", f"{stem}.timer")
+            self._systemctl.ask("disable", "--now", f"{stem}.timer")
             for file in found:
                 file.unlink(missing_ok=True)
-            self._ask("daemon-reload")
+            self._systemctl.ask("daemon-reload")
         except (ManagerError, OSError) as error:
             raise self._fault(error) from error
         return found
@@ -115,9 +105,9 @@ class Manager:
             if note is None:
                 continue
             try:
-                timer = self._show(file.name, "ActiveState", "LastTriggerUSec", "NextElapseUSecRealtime",
+                timer = self._systemctl.show(file.name, "ActiveState", "LastTriggerUSec", "NextElapseUSecRealtime",
                                    "NextElapseUSecMonotonic")  # fmt: skip
-                service = self._show(f"{file.stem}.service", "ActiveState", "Result", "ExecMainStatus")
+                service = self._systemctl.show(f"{file.stem}.service", "ActiveState", "Result", "ExecMainStatus")
             except ManagerError:
                 yield Installed(name, self.system, note)
                 continue
@@ -132,50 +122,11 @@ class Manager:
                 _result(service),
             )
 
-    # --- systemctl ---------------------------------------------------------------------------------------------------
-
-    def _program(self) -> str:
-        found = shutil.which("systemctl", path=self._environ.get("PATH"))
-        if found is None:
-            raise ManagerError(
-                "there is no systemctl here, so no timer was written",
-                "use --format cron, or run `hvctl drift --every` in a container",
-            )
-        return found
-
-    def _ask(self, *words: str) -> str:
-        command = [self._program(), *([] if self.system else ["--user"]), *words]
-        said = " ".join(["systemctl", *command[1:]])
-        try:
-            done = subprocess.run(
-                command, capture_output=True, text=True, timeout=_SECONDS, check=False, env=dict(self._environ)
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise ManagerError(f"`{said}` did not answer ({type(error).__name__})", self._hint("")) from error
-        if done.returncode:
-            why = (done.stderr.strip() or done.stdout.strip() or f"status {done.returncode}").splitlines()[0]
-            raise ManagerError(f"`{said}` failed: {why}", self._hint(why))
-        return done.stdout
-
-    def _hint(self, why: str) -> str:
-        if not self.system and "bus" in why.casefold():
-            return (
-                "the user's systemd does not run: log in as that user (not by su or sudo), `loginctl enable-linger`, "
-                "or use --system"
-            )
-        if self.system and os.name == "posix" and os.geteuid() != 0:
-            return "--system needs root; without it the timer is the user's own"
-        return "try it by hand; --print shows the units, --format cron a line for cron"
-
-    def _show(self, unit: str, *properties: str) -> dict[str, str]:
-        text = self._ask("show", unit, f"--property={','.join(properties)}")
-        return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
-
     def _undo(self, timer: str, before: Mapping[str, str | None]) -> None:
         """Best effort: the fault that led here is the one that is told."""
         new = all(text is None for text in before.values())
         if new:
-            self._try("disable", "--now", timer)
+            self._systemctl.attempt("disable", "--now", timer)
         for name, text in before.items():
             file = self.folder / name
             try:
@@ -185,33 +136,15 @@ class Manager:
                     _replace(file, text)
             except OSError:
                 continue
-        self._try("daemon-reload")
+        self._systemctl.attempt("daemon-reload")
         if not new:
-            self._try("restart", timer)
-
-    def _try(self, *words: str) -> None:
-        try:
-            self._ask(*words)
-        except ManagerError:
-            return
+            self._systemctl.attempt("restart", timer)
 
     def _fault(self, error: Exception) -> ManagerError:
         if isinstance(error, ManagerError):
             return error
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        return ManagerError(f"{self.folder} cannot be written: {reason}", self._hint(""))
-
-
-def stays_when_logged_out(environ: Mapping[str, str] | None = None) -> bool | None:
-    """Whether the user's manager runs without a login; None if nobody says."""
-    try:
-        done = subprocess.run(
-            ["loginctl", "show-user", "--property=Linger", "--value", str(os.geteuid())],
-            capture_output=True, text=True, timeout=_SECONDS, check=False, env=environ,
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return {"yes": True, "no": False}.get(done.stdout.strip())
+        return ManagerError(f"{self.folder} cannot be written: {reason}", self._systemctl.hint(""))
 
 
 def _text(file: Path) -> str | None:

@@ -210,7 +210,10 @@ def test_what_is_wrong_is_told_before_anything_is_written(lab: Lab, systemctl: F
 def test_no_systemd(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(lab.folder))
     status, _, err = lab.hvctl("schedule", "install", "--every", "15m", "lab.yml")
-    assert (status, "there is no systemctl here, so no timer was written; use --format cron" in err) == (1, True)
+    assert (status, "there is no systemctl here, so nothing was changed; without it use --format cron" in err) == (
+        1,
+        True,
+    )
     assert written(lab) == {}
 
 
