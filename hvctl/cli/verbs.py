@@ -8,8 +8,10 @@ from typing import Annotated
 
 import typer
 
+from hvctl.check import Check
 from hvctl.cli.app import app
 from hvctl.cli.checked import checked
+from hvctl.cli.drifting import Every, Exclusive, Listen, Metrics, Notify, Splay, Ways, drifting
 from hvctl.cli.options import (
     EXIT_INTERRUPTED,
     Allow,
@@ -137,11 +139,22 @@ def drift(
     as_json: Json = False,
     history: History = None,
     no_history: NoHistory = False,
+    every: Every = None,
+    splay: Splay = None,
+    exclusive: Exclusive = None,
+    metrics: Metrics = None,
+    listen: Listen = None,
+    notify: Notify = None,
 ) -> None:
     """Say whether the hosts are as the playbooks say; changes nothing. Exit 2: they are not."""
     settings = remembering(context.obj, history, no_history)
-    check = checked(settings, Asked.of(playbooks, limit, tags, extra), as_json=as_json)
-    raise typer.Exit(check.exit_status)
+    asked = Asked.of(playbooks, limit, tags, extra)
+
+    def check() -> Check:
+        return checked(settings, asked, as_json=as_json)
+
+    ways = Ways(every, splay, exclusive, metrics, listen, tuple(notify or ()))
+    raise typer.Exit(drifting(settings, asked, ways, check))
 
 
 @app.command()

@@ -11,7 +11,6 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from platformdirs import user_state_path
 from sqlalchemy import insert, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.schema import CreateTable
@@ -147,7 +146,7 @@ def test_the_tables_can_be_made_elsewhere(name: str) -> None:
 
 def test_it_lies_in_the_state_directory_unless_told_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    assert place(None).file == user_state_path("hvctl") / "history.db"
+    assert place(None).file == tmp_path / "state" / "hvctl" / "history.db"
     assert place("h.db") == Place("sqlite:///h.db", "h.db", Path("h.db"))
     assert place("sqlite:////var/h.db?timeout=3").file == Path("/var/h.db")
     assert place("postgresql://db/hvctl").file is None

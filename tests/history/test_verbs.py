@@ -343,7 +343,12 @@ def test_history_on_a_wide_console_is_one_line_a_difference(lab: Lab, monkeypatc
 
 @pytest.mark.parametrize(
     ("text", "ago"),
-    [("30m", timedelta(minutes=30)), ("12h", timedelta(hours=12)), ("7d", timedelta(days=7)), ("2 W", timedelta(14))],
+    [
+        ("30m", timedelta(minutes=30)),
+        ("12h", timedelta(hours=12)),
+        ("7d", timedelta(days=7)),
+        ("1d12h", timedelta(1.5)),
+    ],
 )
 def test_since(text: str, ago: timedelta) -> None:
     now = datetime(2026, 3, 8, 12, tzinfo=UTC)
