@@ -1,7 +1,7 @@
 """A simulated Hyper-V host: state, the table of cmdlets, binding by the contract, a log of calls.
 
 It does not model:
-- what is inside guests, beyond how they shut down and whether integration services answer;
+- what is inside guests, beyond how they shut down, whether integration services answer and what was copied into them;
 - live migration, export and import, Replica relationships (only what Get-VM and Get-VMReplication show), clusters,
   Fibre Channel, RemoteFX, GPU partitions, device assignment, shielding, key protectors, resource pools (names are
   kept), port ACLs, routing domains, team mapping, switch extensions (a fixed list), storage QoS policies, AVMA;

@@ -25,7 +25,9 @@ _HASH = re.compile(r"sha256:[0-9a-fA-F]{64}$")
 
 
 class GuestFile(VmPart):
-    """One file in the guest. It cannot be read back: what was copied is known from receipts on the host."""
+    """One file in the running guest, or a folder of them; copying is online. It has one of `source` (beside the playbook),
+    `template` and `host_source`. Nothing can be read back: what was copied is known from receipts on the host
+    (docs/guest-files.md)."""
 
     kind: ClassVar[str] = "guest_file"
     section: ClassVar[str] = "guest_files"
