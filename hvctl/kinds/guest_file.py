@@ -208,7 +208,8 @@ class GuestFile(VmPart):
 
     def requires(self) -> tuple[tuple[str, ...], ...]:
         """The switching on of the interface, where the playbook does that."""
-        return tuple(p.address() for p in self.vm.parts if p.kind == "integration_services") if self.owner else ()
+        parts = self.vm.parts if self.owner else ()
+        return tuple(p.address() for p in parts if getattr(p, INTERFACE, None) is not None)
 
     def _label(self) -> str:
         size = f", {self.file.size:,} bytes" if self.file else ""
