@@ -16,7 +16,8 @@ from hvctl.winrm import protocol
 from hvctl.winrm.connection import RECEIVE_S, Address, Connection, CredentialGuard
 from hvctl.winrm.faults import HINTS, WireFault
 from hvctl.winrm.leftovers import OpenShells
-from hvctl.winrm.staging import Staging, with_files
+from hvctl.winrm.staging import with_files
+from hvctl.winrm.upload import Upload
 
 __all__ = ["Address", "CredentialGuard", "WinRM"]
 
@@ -27,8 +28,6 @@ IDLE_S = 60
 READ_TRIES = 3
 ANSWER_S = 60
 """How long the host may take to write some megabytes and say so."""
-UPLOAD_TRIES = 4
-"""How often an upload may break without a byte more having arrived."""
 RECEIVE_TRIES = 8
 
 
@@ -85,7 +84,7 @@ class WinRM:
         if batch.mode == "read":
             return self._read(batch, on_event)
         change = partial(self._change, on_event=on_event)
-        return with_files(batch, on_event, self._bring, change, self._take_away)
+        return with_files(batch, on_event, Upload(self).bring, change, Upload(self).take_away)
 
     def info(self) -> HostInfo:
         if self._info is None:
@@ -152,27 +151,44 @@ class WinRM:
                 replies=replies,
             ) from error
 
-    # --- files that a batch needs ----------------------------------------------------------------------------------
+    # --- files that a batch needs: what an upload asks for ----------------------------------------------------------
 
-    def _bring(self, staging: Staging) -> None:
-        """A broken upload goes on where the host's last word was; nothing of the batch has run yet."""
-        futile = 0
-        while True:
-            before = staging.moved
-            try:
-                return staging.push(_Pipe(self))
-            except WireFault as fault:
-                futile = 0 if staging.moved > before else futile + 1
-                self._drop()
-                if fault.executed == "no" or futile == UPLOAD_TRIES or self._stops:
-                    text = f"{fault.text}, while files were brought to the host"
-                    raise TransportError(text, hint=HINTS.get(fault.kind, "run apply again")) from fault
-                self._sleep(min(15.0, 0.5 * 2**futile))
+    @property
+    def most(self) -> int:
+        """Bytes that one Send may carry; fewer once the host has refused that many."""
+        return self._most
 
-    def _take_away(self, staging: Staging) -> None:
-        """What cannot be removed now is removed by the next upload, when it is a day old."""
-        with suppress(WireFault):
-            staging.remove(_Pipe(self))
+    def ask(self, decoder: protocol.Decoder, line: bytes) -> None:
+        self._talk(decoder, line, lambda event: None, 600, files=True)
+
+    def put(self, data: bytes) -> None:
+        with self._in_process() as process:
+            self._send(process, data, False)
+
+    def hear(self, decoder: protocol.Decoder, until: Callable[[], bool]) -> None:
+        with self._in_process() as process:
+            self._receive(process, decoder, lambda event: None, time.monotonic() + ANSWER_S, False, until)
+
+    def give_up(self) -> bool:
+        """What the shell does is dropped; whether nothing more is to be tried."""
+        self._drop()
+        return bool(self._stops)
+
+    def wait(self, seconds: float) -> None:
+        self._sleep(seconds)
+
+    @contextmanager
+    def _in_process(self) -> Iterator[_Process]:
+        """The one that has begun to take a file; any fault ends it."""
+        process = self._process
+        if self._stops or process is None:
+            raise WireFault("lost", "stopped" if self._stops else "PowerShell on the host ended")
+        try:
+            yield process
+            process.used = time.monotonic()
+        except WireFault:
+            self._process_lost()
+            raise
 
     def _asked(self, batch: Batch, on_event: Callable[[Event], None]) -> protocol.Decoder:
         batch_id = str(uuid.uuid4())
@@ -383,54 +399,6 @@ class WinRM:
 
     def _said(self) -> _Said:
         return _Said()
-
-
-class _Pipe:
-    """A conversation about files with the runner of a client. Every fault ends the process: what was underway is not
-    known, and the next one goes on from the last word."""
-
-    def __init__(self, client: WinRM) -> None:
-        self._client = client
-        self._waiting = bytearray()
-
-    def talk(self, decoder: protocol.Decoder, line: bytes) -> None:
-        if self._waiting:
-            self._flush(everything=True)
-        self._client._talk(decoder, line, lambda event: None, 600, files=True)
-
-    def send(self, line: bytes) -> None:
-        self._waiting += line
-        if len(self._waiting) >= self._client._most:
-            self._flush()
-
-    def receive(self, decoder: protocol.Decoder, until: Callable[[], bool]) -> None:
-        self._flush(everything=True)
-        client = self._client
-        with self._used() as process:
-            client._receive(process, decoder, lambda event: None, time.monotonic() + ANSWER_S, False, until)
-
-    def _flush(self, *, everything: bool = False) -> None:
-        """Whole Sends; a line may stand in two."""
-        most = self._client._most
-        ready = len(self._waiting) if everything else len(self._waiting) // most * most
-        data = bytes(self._waiting[:ready])
-        del self._waiting[:ready]
-        with self._used() as process:
-            self._client._send(process, data, False)
-
-    @contextmanager
-    def _used(self) -> Iterator[_Process]:
-        client, process = self._client, self._client._process
-        if client._stops:
-            raise WireFault("lost", "stopped")
-        if process is None:
-            raise WireFault("lost", "PowerShell on the host ended")
-        try:
-            yield process
-            process.used = time.monotonic()
-        except WireFault:
-            client._process_lost()
-            raise
 
 
 class _Said:
