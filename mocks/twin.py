@@ -177,9 +177,13 @@ def _hello(host: Host) -> dict[str, Any]:
 
 def _held(first: bytes, frames: Iterator[bytes], change: bool) -> Iterator[bytes]:
     """The frames of a read leave together, up to 108 KB (78 and a frame of rows): each write ends a pending Receive."""
+    if change:
+        yield first
+        yield from frames
+        return
     held = first
     for frame in frames:
-        if change or len(held) >= 78_000:
+        if len(held) >= 78_000:
             yield held
             held = b""
         held += frame

@@ -353,3 +353,21 @@ def test_secrets_are_masked_in_what_the_host_says() -> None:
     (reply,) = TwinTransport(SmallHost(), ALLOW).run(batch)
     assert reply.failure is not None
     assert reply.failure.message == "no VM ***"
+
+
+WAITING = Task("t", Call("Set-Odd"), guard=Guard(Call("Get-VM"), {"Name": "nobody"}, 1, 1, wait_s=3600))
+
+
+def test_a_stop_and_the_deadline_end_a_wait() -> None:
+    host = SmallHost()
+    transport = TwinTransport(host, ALLOW)
+    (reply,) = transport.run(Batch((WAITING,), "change"), lambda event: transport.stop())
+    assert (reply.skipped, host.clock.time) == ("stopped", 1002.0)
+    (reply,) = TwinTransport(host, ALLOW).run(Batch((WAITING,), "change", deadline_s=30))
+    assert reply.skipped == "deadline"
+    assert host.clock.time < 1040
+
+
+def test_a_guard_does_not_wait_in_a_read() -> None:
+    with pytest.raises(ValueError, match="in a change batch only"):
+        protocol.encode_batch(Batch((WAITING,)), "b1")

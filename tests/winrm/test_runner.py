@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from hvctl.call import Batch, Call, Reply, Secret, Task, TransportError
+from hvctl.call import Batch, Call, Guard, Reply, Secret, Task, TransportError
 from hvctl.winrm import protocol
 from mocks.engine import Engine, EngineTransport
 from mocks.objects import Guid
@@ -259,6 +259,17 @@ def test_stop_skips_the_rest(engine: Engine) -> None:
     assert frames[1] == {"t": "skipped", "step": "t", "why": "stopped"}
     answer(talk, Batch((Task("t", VMS),)))
     assert not (engine.program_data / "hvctl" / f"{batch_id}.stop").exists()
+
+
+@pytest.mark.engine
+def test_stop_ends_a_wait(engine: Engine) -> None:
+    host = SmallHost()
+    transport = EngineTransport(engine, host)
+    guard = Guard(Call("Get-VM"), {"Name": "nobody"}, 1, 1, wait_s=3600)
+    task = Task("t", Call("Set-Odd"), guard=guard)
+    (reply,) = transport.run(Batch((task,), "change"), lambda event: transport.stop())
+    assert reply.skipped == "stopped"
+    assert host.clock.time < 1100
 
 
 @pytest.mark.engine
