@@ -97,7 +97,9 @@ class SimulatedHost:
         """The whole state as plain data, in the schema of a starting state."""
         data: dict[str, Any] = dump(self.state)
         names = {s.id: s.name for s in self.state.switches}
-        adapters = [*data["management_adapters"], *(a for vm in data["vms"] for a in vm["adapters"] or ())]
+        kept = (point for vm in data["vms"] for point in vm["checkpoints"])
+        owners = [{"adapters": data["management_adapters"]}, *data["vms"], *kept]
+        adapters = [a for owner in owners for a in owner["adapters"] or ()]
         for adapter in adapters:
             adapter["switch"] = names.get(adapter["switch"])
         return data
