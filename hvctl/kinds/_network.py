@@ -2,25 +2,45 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
 from hvctl.call import Call, Ref, Row
-from hvctl.contract import OS
+from hvctl.contract import OS, contract, title
 from hvctl.facts import Facts
-from hvctl.kinds._types import COUNT, ON_OFF, RATE, Flag, Rate, Words, multiple_of
+from hvctl.kinds._acl import (
+    ACLS,
+    EXTENDED_ACLS,
+    Acl,
+    ExtendedAcl,
+    acl_steps,
+    clashes,
+    entries,
+    entries_of,
+    entries_text,
+    extended_of,
+    extended_steps,
+    extended_twice,
+    same_extended,
+)  # fmt: skip
+from hvctl.kinds._types import COUNT, FOLD, ON_OFF, RATE, Flag, Rate, Words
+from hvctl.kinds._vlan import UNTAGGED, VLAN_PROPERTIES, Isolation, Vlan, vlan_of, vlan_text
 from hvctl.kinds._vm import ALL_VMS
-from hvctl.resource import Change, Fields, Finding, Plain, Resource, Setting, State, Step
+from hvctl.resource import MISSING, Change, Fields, Finding, Resource, Setting, State, Step, settings
 from hvctl.source import suggest
 
-SWITCHES = Call("Get-VMSwitch", select=("Id", "Name", "SwitchType", "BandwidthReservationMode", "AllowManagementOS"))
+SWITCHES = Call(
+    "Get-VMSwitch",
+    select=(
+        *("Id", "Name", "SwitchType", "BandwidthReservationMode", "AllowManagementOS", "IovEnabled"),
+        *("EmbeddedTeamingEnabled", "NetAdapterInterfaceDescription", "NetAdapterInterfaceDescriptions[]"),
+    ),
+)
 
-_VLAN = ("OperationMode", "AccessVlanId", "NativeVlanId", "AllowedVlanIdListString", "PrivateVlanMode", "PrimaryVlanId",
-         "SecondaryVlanId", "SecondaryVlanIdListString")  # fmt: skip
-ADAPTER = ("Id", "Name", "SwitchName", *(f"VlanSetting.{name}" for name in _VLAN))
+ADAPTER = ("Id", "Name", "SwitchName", *VLAN_PROPERTIES)
 
 VM_ADAPTERS = Call(
     "Get-VMNetworkAdapter",
@@ -29,16 +49,61 @@ VM_ADAPTERS = Call(
 )
 HOST_ADAPTERS = Call("Get-VMNetworkAdapter", {"ManagementOS": True}, select=ADAPTER)
 
-NICS = Call("Get-NetAdapter", select=("Name", "InterfaceDescription"))
+TEAM_MAPPINGS = Call(
+    "Get-VMNetworkAdapterTeamMapping",
+    {"VM": (ALL_VMS,)},
+    select=("NetAdapterName", "ParentAdapter.Id"),
+    each="VM",
+)
+HOST_TEAM_MAPPINGS = Call(
+    "Get-VMNetworkAdapterTeamMapping", {"ManagementOS": True}, select=("NetAdapterName", "ParentAdapter.Id")
+)
+
+NICS = Call("Get-NetAdapter", select=("Name", "InterfaceDescription", "LinkSpeed"))
 ADDRESSES = Call("Get-NetIPAddress", select=("InterfaceAlias", "IPAddress"))
 
-_IDS = re.compile(r"^\s*\d+(?:\s*-\s*\d+)?(?:\s*,\s*\d+(?:\s*-\s*\d+)?)*\s*$")
 MIRRORING = Words(none="None", source="Source", destination="Destination")
 
 
-def switch_row(name: str, facts: Facts) -> Row | None:
-    rows = facts.of_key(SWITCHES, "Name", name)
-    return rows[0] if rows else None
+_CMDLETS = {
+    "acls": "Add-VMNetworkAdapterAcl",
+    "extended_acls": "Add-VMNetworkAdapterExtendedAcl",
+    "isolation": "Set-VMNetworkAdapterIsolation",
+    "team_mapping": "Set-VMNetworkAdapterTeamMapping",
+}
+"""What Set-VMNetworkAdapter does not set, and what does."""
+
+
+def full_names(cmdlet: str, arguments: dict[str, Any], os: OS) -> dict[str, Any]:
+    """Parameters by the names that this version gives them: VmmqQueuePairs of 2016 is an alias from 2019 on."""
+    known = contract(os).cmdlet(cmdlet)
+    return {(p.name if known and (p := known.parameter(name)) else name): v for name, v in arguments.items()}
+
+
+ODD = ("vlan", "switch", "mac_address", "legacy", "acls", "extended_acls", "team_mapping")
+"""Fields that are no setting of one property and one parameter."""
+
+
+def switch_rows(name: str, facts: Facts) -> tuple[Row, ...]:
+    """Names are not unique (domain 3)."""
+    return facts.of_key(SWITCHES, "Name", name)
+
+
+def switch_ref(name: str) -> Ref:
+    """The one switch of exactly that name, as an object: -SwitchName takes wildcards, and any of two."""
+    return Ref(Call("Get-VMSwitch"), {"Name": name})
+
+
+def described(row: Row) -> tuple[str, ...]:
+    """The adapters of the host below a switch, as their descriptions: a list from 2016 on (domain 3)."""
+    several, one = row.get("NetAdapterInterfaceDescriptions[]"), row.get("NetAdapterInterfaceDescription")
+    return tuple(str(d) for d in several or ([one] if one else []))
+
+
+def named(row: Row, facts: Facts) -> tuple[str, ...]:
+    """The same as names, which is what users write."""
+    names = {str(n["InterfaceDescription"]).casefold(): str(n["Name"]) for n in facts.rows(NICS)}
+    return tuple(names.get(d.casefold(), d) for d in described(row))
 
 
 def carries_addresses(alias: str, facts: Facts) -> bool:
@@ -48,118 +113,16 @@ def carries_addresses(alias: str, facts: Facts) -> bool:
     return any(not str(row["IPAddress"]).casefold().startswith(local) for row in found)
 
 
-def vlan_ids(text: str) -> frozenset[int]:
-    """ "1-100,200" as numbers; lists compare as sets (domain 9.2)."""
-    found: set[int] = set()
-    for part in filter(None, (p.strip() for p in text.split(","))):
-        first, _, last = part.partition("-")
-        found |= set(range(int(first), int(last or first) + 1))
-    return frozenset(found)
-
-
-def _id_list(value: str | None) -> str | None:
-    if value is not None and (not _IDS.match(value) or not all(1 <= v <= 4094 for v in vlan_ids(value))):
-        raise ValueError(f"{value!r} is no list of VLANs; write such as '1-100,200', numbers from 1 to 4094")
+def _eighth(value: int) -> int:
+    if value % 8:
+        low = value // 8 * 8
+        raise ValueError(
+            f"{value:,} bit/s is no multiple of 8, in which Hyper-V keeps rates; nearest are {low:,} and {low + 8:,}"
+        )
     return value
 
 
-Id = Annotated[int, Field(ge=1, le=4094)]
-Ids = Annotated[str, AfterValidator(_id_list)]
-
-
-class Vlan(Fields):
-    """One of: `access`; `trunk` with `native`; `isolated`, `community` or `promiscuous` with `primary`. `vlan: null`
-    is untagged."""
-
-    access: Id | None = None
-    trunk: Ids | None = None
-    native: Annotated[int | None, Field(ge=0, le=4094)] = None
-    isolated: Id | None = None
-    community: Id | None = None
-    promiscuous: Ids | None = None
-    primary: Id | None = None
-
-    @model_validator(mode="after")
-    def _one_mode(self) -> Vlan:
-        modes = [m for m in ("access", "trunk", "isolated", "community", "promiscuous") if getattr(self, m) is not None]
-        if len(modes) != 1:
-            raise ValueError("a VLAN is one of access, trunk, isolated, community, promiscuous; write `{access: 20}`")
-        if self.native is not None and modes != ["trunk"]:
-            raise ValueError("native belongs to trunk; remove it")
-        if (self.primary is not None) != (modes[0] in ("isolated", "community", "promiscuous")):
-            raise ValueError(
-                "primary belongs to isolated, community and promiscuous, which need it; write `primary: N`"
-            )
-        return self
-
-    def state(self) -> tuple[Any, ...]:
-        if self.access is not None:
-            return ("access", self.access)
-        if self.trunk is not None:
-            return ("trunk", vlan_ids(self.trunk), self.native or 0)
-        if self.promiscuous is not None:
-            return ("promiscuous", self.primary, vlan_ids(self.promiscuous))
-        return (
-            ("isolated", self.primary, self.isolated) if self.isolated else ("community", self.primary, self.community)
-        )
-
-    def arguments(self) -> dict[str, Any]:
-        if self.access is not None:
-            return {"Access": True, "VlanId": self.access}
-        if self.trunk is not None:
-            return {"Trunk": True, "AllowedVlanIdList": self.trunk, "NativeVlanId": self.native or 0}
-        if self.promiscuous is not None:
-            return {"Promiscuous": True, "PrimaryVlanId": self.primary, "SecondaryVlanIdList": self.promiscuous}
-        mode = {"Isolated": True} if self.isolated else {"Community": True}
-        return {**mode, "PrimaryVlanId": self.primary, "SecondaryVlanId": self.isolated or self.community}
-
-
-UNTAGGED = ("untagged",)
-
-
-def vlan_of(row: Row) -> tuple[Any, ...]:
-    """As `Vlan.state` says it, from an adapter's row."""
-    setting = {name: row.get(f"VlanSetting.{name}") for name in _VLAN}
-    mode = str(setting["OperationMode"] or "Untagged").casefold()
-    if mode == "access":
-        return ("access", setting["AccessVlanId"])
-    if mode == "trunk":
-        return ("trunk", vlan_ids(str(setting["AllowedVlanIdListString"] or "")), setting["NativeVlanId"] or 0)
-    if mode == "private":
-        kind = str(setting["PrivateVlanMode"]).casefold()
-        if kind == "promiscuous":
-            return (kind, setting["PrimaryVlanId"], vlan_ids(str(setting["SecondaryVlanIdListString"] or "")))
-        return (kind, setting["PrimaryVlanId"], setting["SecondaryVlanId"])
-    return UNTAGGED
-
-
-def vlan_text(state: Any) -> str:
-    if not isinstance(state, tuple):
-        return str(state)
-    mode, *rest = state
-    shown = [_ids_text(r) if isinstance(r, frozenset) else str(r) for r in rest]
-    if mode == "trunk":
-        return f"trunk {shown[0] or 'none'}, native {shown[1]}"
-    return " ".join([mode, *(["/".join(shown)] if shown else [])])
-
-
-def _ids_text(ids: frozenset[int]) -> str:
-    runs: list[list[int]] = []
-    for number in sorted(ids):
-        if runs and number == runs[-1][-1] + 1:
-            runs[-1] = [runs[-1][0], number]
-        else:
-            runs.append([number])
-    return ",".join("-".join(str(n) for n in run) for run in runs)
-
-
-class _VlanCodec(Plain):
-    def show(self, value: Any) -> str:
-        return vlan_text(value)
-
-
-VLAN = _VlanCodec()
-BitsPerSecond = Annotated[Rate, multiple_of(8, "8 bit/s, in which Hyper-V keeps rates")]
+BitsPerSecond = Annotated[Rate, AfterValidator(_eighth)]
 
 
 class Bandwidth(Fields):
@@ -182,10 +145,12 @@ class Adapter(Resource):
     """Fields of adapters of VMs and of the management OS."""
 
     setter: ClassVar[str] = "Set-VMNetworkAdapter"
+    odd: ClassVar[frozenset[str]] = frozenset(f"isolation.{name}" for name in Isolation.model_fields)
 
     name: Annotated[str, Field(min_length=1)]
     switch: str | None = None
     vlan: Vlan | None = None
+    isolation: Isolation = Field(default_factory=Isolation)
     bandwidth: Bandwidth = Field(default_factory=Bandwidth)
     mac_address_spoofing: Annotated[Flag | None, Setting("MacAddressSpoofing", codec=ON_OFF)] = None
     dhcp_guard: Annotated[Flag | None, Setting("DhcpGuard", codec=ON_OFF)] = None
@@ -194,23 +159,80 @@ class Adapter(Resource):
     allow_teaming: Annotated[Flag | None, Setting("AllowTeaming", codec=ON_OFF)] = None
     port_mirroring: Annotated[str | None, MIRRORING, Setting("PortMirroringMode", "PortMirroring", MIRRORING)] = None
     vmq_weight: Annotated[int | None, Field(ge=0, le=100), Setting("VMQWeight", "VmqWeight")] = None
+    vrss: Annotated[Flag | None, Setting("VrssEnabledRequested", "VrssEnabled")] = None
+    vmmq: Annotated[Flag | None, Setting("VmmqEnabledRequested", "VmmqEnabled")] = None
+    vmmq_queue_pairs: Annotated[int | None, Field(ge=1), Setting("VmmqQueuePairsRequested", "VmmqQueuePairs")] = None
+    ipsec_offload_maximum: Annotated[
+        int | None, Field(ge=0), Setting("IPsecOffloadMaxSA", "IPsecOffloadMaximumSecurityAssociation")
+    ] = None
+    dynamic_ip_address_limit: Annotated[int | None, Field(ge=0), Setting("DynamicIPAddressLimit")] = None
     storm_limit: Annotated[int | None, Field(ge=0), Setting("StormLimit")] = None
     virtual_subnet: Annotated[int | None, Field(ge=0, le=16_777_215), Setting("VirtualSubnetId")] = None
+    acls: list[Acl] | None = None
+    extended_acls: list[ExtendedAcl] | None = None
+    team_mapping: str | None = None
 
     def key(self) -> str:
         return self.name
 
+    def wrote(self, field: str) -> bool:
+        return field in self.model_fields_set
+
+    # --- looking ---------------------------------------------------------------------------------------------------
+
+    def asked(self, adapters: Call, mappings: Call) -> Iterator[Call]:
+        """More of the adapters, where it is wished: most playbooks have none of it."""
+        more = [select for field, select in (("acls", ACLS), ("extended_acls", EXTENDED_ACLS)) if self.wrote(field)]
+        if more:
+            yield replace(adapters, select=tuple(more))
+        if self.wrote("team_mapping"):
+            yield mappings
+            yield NICS
+
     def wanted(self) -> State:
         found = dict(self.written())
-        if "vlan" in self.model_fields_set:
+        if self.wrote("vlan"):
             found["vlan"] = self.vlan.state() if self.vlan else UNTAGGED
+        if self.wrote("acls"):
+            found["acls"] = entries(self.acls or ())
+        if self.wrote("extended_acls"):
+            found["extended_acls"] = tuple(sorted(acl.entry() for acl in self.extended_acls or ()))
+        if self.wrote("team_mapping"):
+            found["team_mapping"] = self.team_mapping
         return found
 
+    def parts_of(self, row: Row, mappings: Call, facts: Facts) -> dict[str, Any]:
+        """The fields of `ODD` that adapters of VMs and of the host share, as the host has them."""
+        found: dict[str, Any] = {
+            "switch": row["SwitchName"] or None,
+            "vlan": vlan_of(row) if "VlanSetting.OperationMode" in row else MISSING,
+            "acls": entries_of(row[ACLS] or ()) if ACLS in row else MISSING,
+            "extended_acls": extended_of(row[EXTENDED_ACLS] or ()) if EXTENDED_ACLS in row else MISSING,
+        }
+        if self.wrote("team_mapping"):
+            own = facts.of_key(mappings, "ParentAdapter.Id", row["Id"])
+            found["team_mapping"] = own[0]["NetAdapterName"] if own else None
+        return found
+
+    def same(self, field: str, now: Any, wanted: Any) -> bool:
+        if field == "extended_acls":
+            return same_extended(now, wanted)
+        return FOLD.same(now, wanted) if field in ("switch", "team_mapping") else super().same(field, now, wanted)
+
     def show(self, field: str, value: Any) -> str:
-        return vlan_text(value) if field == "vlan" and isinstance(value, tuple) else super().show(field, value)
+        if field == "vlan" and isinstance(value, tuple):
+            return vlan_text(value)
+        if field == "acls" and isinstance(value, frozenset):
+            return entries_text(value)
+        return super().show(field, value)
+
+    # --- rules -----------------------------------------------------------------------------------------------------
 
     def adapter_rules(self, os: OS) -> Iterator[Finding]:
         band = self.bandwidth
+        for field, cmdlet in _CMDLETS.items():
+            if self.wrote(field) and contract(os).cmdlet(cmdlet) is None:
+                yield Finding(field, f"{title(os)} does not have it", "remove it for this host")
         if band.weight and band.minimum:
             yield Finding(
                 "bandwidth.weight", "weight and minimum exclude each other", "keep the one of the switch's mode"
@@ -219,32 +241,71 @@ class Adapter(Resource):
             yield Finding("bandwidth.maximum", "the maximum is below the minimum", "raise it")
         if self.virtual_subnet is not None and 0 < self.virtual_subnet < 4096:
             yield Finding("virtual_subnet", f"{self.virtual_subnet} is no virtual subnet", "0, or from 4096 on")
+        yield from self._separated()
+        yield from clashes(self.acls or ())
+        yield from extended_twice(self.extended_acls or ())
         wished = self.peer("switch", self.switch) if self.switch else None
         if wished is not None and wished.absent and not self.absent:
             yield Finding("switch", f"the switch {self.switch} is to be absent", "choose another switch")
         elif wished is not None:
             yield from self._mode(getattr(wished, "minimum_bandwidth_mode", None))
+            yield from self._member(getattr(wished, "net_adapters", None))
+
+    def _separated(self) -> Iterator[Finding]:
+        """VLAN and isolation are two views of one thing: one of them is managed (domain 9.2)."""
+        isolation = self.isolation
+        if self.wrote("vlan") and self.wrote("isolation"):
+            yield Finding("isolation", "vlan says the same otherwise", "keep one of them")
+        if isolation.default_id and isolation.allow_untagged is False:
+            yield Finding("isolation.default_id", "it is the network of untagged traffic, which is not allowed",
+                          "write allow_untagged: true, or remove it")  # fmt: skip
+
+    def _member(self, members: Sequence[str] | None) -> Iterator[Finding]:
+        """A mapping names a member of the embedded team below its switch (domain 9)."""
+        wanted = self.team_mapping
+        if wanted and members is not None and wanted.casefold() not in {m.casefold() for m in members}:
+            yield Finding("team_mapping", f"{wanted} is not in the team of the switch", f"it has {', '.join(members)}")
+
+    # --- what only the host knows ----------------------------------------------------------------------------------
 
     def adapter_findings(self, row: Row | None, facts: Facts) -> Iterator[Finding]:
-        """The switch it is or will be on: that it is there, and its bandwidth mode."""
-        name = self.switch if "switch" in self.model_fields_set else (row or {}).get("SwitchName")
+        """The switch it is or will be on: that it is there, its bandwidth mode, its team."""
+        name = self.switch if self.wrote("switch") else (row or {}).get("SwitchName")
         if not name:
+            if self.team_mapping:
+                yield Finding("team_mapping", "it is on no switch", "write the switch, one with an embedded team")
             return
         wished = self.peer("switch", str(name))
-        found = switch_row(str(name), facts)
+        there = switch_rows(str(name), facts)
+        if len(there) > 1 and str((row or {}).get("SwitchName") or "").casefold() != str(name).casefold():
+            yield Finding("switch", f"the host has {len(there)} switches named {name}", "rename or remove one")
+            return
+        found = there[0] if there else None
         if wished is not None and not wished.absent:
             # As it will be: what is wished, else what it is, else what hvctl makes of it.
             made = "none" if getattr(wished, "iov", None) else "weight"
             now = str(found["BandwidthReservationMode"]).casefold() if found else made
             yield from self._mode(getattr(wished, "minimum_bandwidth_mode", None) or now)
-            return
-        if found is None and self.switch:
+        elif found is None and self.switch:
             known = [str(r["Name"]) for r in facts.rows(SWITCHES)]
             yield Finding(
                 "switch", f"there is no switch {name}", suggest(str(name), known) or "make it, or choose another"
             )
         elif found is not None:
             yield from self._mode(str(found["BandwidthReservationMode"]).casefold())
+        yield from self._teamed(wished, found, str(name), facts)
+
+    def _teamed(self, wished: Resource | None, found: Row | None, name: str, facts: Facts) -> Iterator[Finding]:
+        if not self.team_mapping:
+            return
+        members = getattr(wished, "net_adapters", None)
+        if members is None and found is not None:
+            members = named(found, facts)
+        team = getattr(wished, "embedded_teaming", None) or len(members or ()) > 1
+        if not team and not (found and found.get("EmbeddedTeamingEnabled")):
+            yield Finding("team_mapping", f"the switch {name} has no embedded team", "remove it")
+        elif getattr(wished, "net_adapters", None) is None:
+            yield from self._member(members)
 
     def _mode(self, mode: str | None) -> Iterator[Finding]:
         """A minimum of the other mode is refused by the host (domain 9.1; its text is not known)."""
@@ -256,13 +317,50 @@ class Adapter(Resource):
             yield Finding("bandwidth.minimum", f"the switch shares bandwidth by {mode}, not by absolute minima",
                           "use weight, or a switch of mode absolute")  # fmt: skip
 
-    def adapter_steps(self, changes: tuple[Change, ...], adapter: Ref, what: str) -> Iterator[Step]:
+    # --- changing --------------------------------------------------------------------------------------------------
+
+    def adapter_steps(
+        self, changes: tuple[Change, ...], adapter: Ref, what: str, row: Row | None, os: OS
+    ) -> Iterator[Step]:
         """Everything but connecting and the MAC address."""
-        plain = tuple(c for c in changes if c.field not in ("vlan", "switch", "mac_address", "legacy"))
+        fields = {c.field for c in changes}
+        plain = tuple(c for c in changes if c.field not in ODD and c.field not in self.odd)
         if arguments := self.arguments(plain):
-            call = Call(self.setter, {"VMNetworkAdapter": adapter, **arguments})
+            named_so = full_names(self.setter, {**self._exclusive(plain, row), **arguments}, os)
+            call = Call(self.setter, {"VMNetworkAdapter": adapter, **named_so})
             yield Step(call, f"set {what}", tuple(c.field for c in plain))
-        if any(c.field == "vlan" for c in changes):
+        if "vlan" in fields:
             how = self.vlan.arguments() if self.vlan else {"Untagged": True}
             call = Call("Set-VMNetworkAdapterVlan", {"VMNetworkAdapter": adapter, **how})
             yield Step(call, f"set the VLAN of {what}", ("vlan",))
+        apart = tuple(c for c in changes if c.field in self.odd)
+        if apart:
+            call = Call(_CMDLETS["isolation"], {"VMNetworkAdapter": adapter, **self.arguments(apart)})
+            yield Step(call, f"set the isolation of {what}", tuple(c.field for c in apart))
+        if "acls" in fields:
+            yield from acl_steps(entries(self.acls or ()), (row or {}).get(ACLS) or (), adapter, what)
+        if "extended_acls" in fields:
+            now = extended_of((row or {}).get(EXTENDED_ACLS) or ())
+            yield from extended_steps(self.extended_acls or (), now, adapter, what)
+        for change in changes:
+            if change.field == "team_mapping" and (self.team_mapping or change.now):
+                yield self._mapped(adapter, what)
+
+    def _exclusive(self, changes: tuple[Change, ...], row: Row | None) -> dict[str, Any]:
+        """Weight and absolute minimum exclude each other (domain 9.1): the one that is set makes the other go."""
+        changed = {c.field: c.wanted for c in changes}
+        found = {}
+        for field, other in (("weight", "minimum"), ("minimum", "weight")):
+            setting = settings(type(self))[f"bandwidth.{other}"]
+            there = row is not None and row.get(setting.name)
+            if changed.get(f"bandwidth.{field}") and there and f"bandwidth.{other}" not in changed:
+                found[setting.set_with] = 0
+        return found
+
+    def _mapped(self, adapter: Ref, what: str) -> Step:
+        params: dict[str, Any] = {"VMNetworkAdapter": adapter}
+        if not self.team_mapping:
+            call = Call("Remove-VMNetworkAdapterTeamMapping", params)
+            return Step(call, f"take {what} off its team member", ("team_mapping",))
+        call = Call(_CMDLETS["team_mapping"], {**params, "PhysicalNetAdapterName": self.team_mapping})
+        return Step(call, f"map {what} to {self.team_mapping}", ("team_mapping",))

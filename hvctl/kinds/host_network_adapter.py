@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 from hvctl.call import Call, Ref, Row
 from hvctl.contract import OS
 from hvctl.facts import Facts
-from hvctl.kinds._network import ADDRESSES, HOST_ADAPTERS, SWITCHES, Adapter, carries_addresses, vlan_of
-from hvctl.kinds._types import FOLD
-from hvctl.resource import MISSING, Address, Change, Finding, HeldBackError, Impact, State, Step, properties
+from hvctl.kinds._network import ADDRESSES, HOST_ADAPTERS, HOST_TEAM_MAPPINGS, SWITCHES, Adapter, carries_addresses
+from hvctl.resource import Address, Change, Finding, HeldBackError, Impact, State, Step, properties
 
 
 class HostNetworkAdapter(Adapter):
@@ -37,7 +37,7 @@ class HostNetworkAdapter(Adapter):
         return (Call("Get-VMNetworkAdapter", HOST_ADAPTERS.params, selected), SWITCHES, ADDRESSES)
 
     def queries(self) -> tuple[Call, ...]:
-        return self.survey()
+        return (*self.survey(), *self.asked(HOST_ADAPTERS, HOST_TEAM_MAPPINGS))
 
     def row(self, facts: Facts) -> Row | None:
         rows = facts.of_key(HOST_ADAPTERS, "Name", self.name)
@@ -52,11 +52,7 @@ class HostNetworkAdapter(Adapter):
         row = self.row(facts)
         if row is None:
             return None
-        vlan = vlan_of(row) if "VlanSetting.OperationMode" in row else MISSING
-        return {**self.read_settings(row), "switch": row["SwitchName"] or None, "vlan": vlan}
-
-    def same(self, field: str, now: Any, wanted: Any) -> bool:
-        return FOLD.same(now, wanted) if field == "switch" else super().same(field, now, wanted)
+        return {**self.read_settings(row), **self.parts_of(row, HOST_TEAM_MAPPINGS, facts)}
 
     def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
         if self.absent:
@@ -72,7 +68,7 @@ class HostNetworkAdapter(Adapter):
         return found | {"management"} if carries_addresses(f"vEthernet ({self.name})", facts) else found
 
     def impacts(self, field: str, now: Any, wanted: Any, facts: Facts) -> frozenset[Impact]:
-        if field in ("vlan", "switch"):
+        if field in ("vlan", "switch") or field.startswith("isolation."):
             return self._costs(facts)
         # A limit or a guard on an adapter with addresses may choke hvctl's own way in.
         return self._costs(facts) & {"management"} or frozenset({"online"})
@@ -89,11 +85,12 @@ class HostNetworkAdapter(Adapter):
         added = Step(Call("Add-VMNetworkAdapter", params), f"add {what}", ("switch",))
         yield added
         rest = tuple(c for c in self.as_changes(facts) if c.field != "switch")
-        for step in self.adapter_steps(rest, self.ref(), what):
-            yield Step(step.call, step.text, step.because, needs=(added,))
+        for step in self.adapter_steps(rest, self.ref(), what, None, facts.os):
+            yield replace(step, needs=(*step.needs, added))
 
     def update(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Step]:
-        yield from self.adapter_steps(changes, self.ref(), f"adapter {self.name} of the host")
+        what = f"adapter {self.name} of the host"
+        yield from self.adapter_steps(changes, self.ref(), what, self.row(facts), facts.os)
 
     def remove(self, facts: Facts) -> Iterator[Step]:
         call = Call("Remove-VMNetworkAdapter", {"VMNetworkAdapter": self.ref()})
