@@ -173,12 +173,12 @@ def acl_steps(wanted: frozenset[Entry], rows: Sequence[Row], adapter: Ref, what:
     stays = [r for r in own if set(_row_entries(r)) <= wanted]
     added = [_added(entry, adapter, what) for entry in collapsed(wanted - entries_of(stays))]
     yield from added
-    for row in own:
-        if row not in stays:
-            meant = {name: str("" if value is None else value) for name, value in row.items()}
-            found = Ref(Call("Get-VMNetworkAdapterAcl", {"VMNetworkAdapter": adapter}), meant)
-            yield Step(Call("Remove-VMNetworkAdapterAcl", {"InputObject": found}), f"remove an ACL of {what}",
-                       ("acls",), needs=tuple(added))  # fmt: skip
+    gone = {tuple(r.items()): r for r in own if r not in stays}  # two that say the same go together
+    for row in gone.values():
+        meant = {name: str("" if value is None else value) for name, value in row.items()}
+        found = Ref(Call("Get-VMNetworkAdapterAcl", {"VMNetworkAdapter": adapter}), meant, many=True)
+        yield Step(Call("Remove-VMNetworkAdapterAcl", {"InputObject": found}), f"remove an ACL of {what}",
+                   ("acls",), needs=tuple(added))  # fmt: skip
 
 
 def _added(entry: Entry, adapter: Ref, what: str) -> Step:

@@ -29,7 +29,7 @@ from hvctl.kinds._acl import (
 from hvctl.kinds._types import COUNT, FOLD, ON_OFF, RATE, Flag, Rate, Words
 from hvctl.kinds._vlan import UNTAGGED, VLAN_PROPERTIES, Isolation, Vlan, vlan_of, vlan_text
 from hvctl.kinds._vm import ALL_VMS
-from hvctl.resource import MISSING, Change, Fields, Finding, Resource, Setting, State, Step, settings
+from hvctl.resource import MISSING, Change, Fields, Finding, Impact, Resource, Setting, State, Step, settings
 from hvctl.source import suggest
 
 SWITCHES = Call(
@@ -345,6 +345,33 @@ class Adapter(Resource):
         for change in changes:
             if change.field == "team_mapping" and (self.team_mapping or change.now):
                 yield self._mapped(adapter, what)
+
+    def with_switch(self, field: str, found: frozenset[Impact], facts: Facts) -> frozenset[Impact]:
+        """What a field costs that the switch must change for first: both are done or neither."""
+        wished = self.peer("switch", self.switch) if self.switch else None
+        there = switch_rows(self.switch, facts) if self.switch else ()
+        if wished is None or wished.absent or len(there) != 1:
+            return found
+        row = there[0]
+        mode = getattr(wished, "minimum_bandwidth_mode", None)
+        members = getattr(wished, "net_adapters", None)
+        if field in ("bandwidth.weight", "bandwidth.minimum") and mode not in (
+            None,
+            str(row["BandwidthReservationMode"]).casefold(),
+        ):
+            field = "minimum_bandwidth_mode"
+        elif (
+            field == "team_mapping"
+            and self.team_mapping
+            and members is not None
+            and self.team_mapping not in named(row, facts)
+        ):
+            field = "net_adapters"
+        elif field == "team_mapping" and self.team_mapping and not row.get("EmbeddedTeamingEnabled"):
+            field = "embedded_teaming"
+        else:
+            return found
+        return (found | wished.impacts(field, None, None, facts)) - {"online"}
 
     def _exclusive(self, changes: tuple[Change, ...], row: Row | None) -> dict[str, Any]:
         """Weight and absolute minimum exclude each other (domain 9.1): the one that is set makes the other go."""

@@ -148,7 +148,10 @@ def _whole(switch: SwitchPart, changes: tuple[Change, ...], row: Row | None, fac
     if row is not None and shape.iov and switch.iov is None and switch.minimum_bandwidth_mode not in (None, "none"):
         yield Finding("minimum_bandwidth_mode", "the switch has SR-IOV, with which it shares no bandwidth",
                       "write `iov: false` too")  # fmt: skip
-    if shape.packet_direct and (shape.iov or shape.team) and switch.packet_direct is None:
+    if shape.packet_direct and (shape.iov or shape.team) and switch.packet_direct:
+        yield Finding("packet_direct", "packet direct excludes SR-IOV and teaming, which the switch has",
+                      "write both off, and one net adapter")  # fmt: skip
+    elif shape.packet_direct and (shape.iov or shape.team):
         field = next((f for f in ("iov", "embedded_teaming", "net_adapters") if f in switch.model_fields_set), "")
         yield Finding(field, "the switch has packet direct, which excludes SR-IOV and teaming",
                       "write `packet_direct: false` too")  # fmt: skip

@@ -9,7 +9,15 @@ from typing import Any, ClassVar, Literal
 from hvctl.call import Call, Ref, Row
 from hvctl.contract import OS
 from hvctl.facts import Facts
-from hvctl.kinds._network import ADDRESSES, HOST_ADAPTERS, HOST_TEAM_MAPPINGS, SWITCHES, Adapter, carries_addresses
+from hvctl.kinds._network import (
+    ADDRESSES,
+    HOST_ADAPTERS,
+    HOST_TEAM_MAPPINGS,
+    SWITCHES,
+    Adapter,
+    carries_addresses,
+    switch_rows,
+)
 from hvctl.resource import Address, Change, Finding, HeldBackError, Impact, State, Step, properties
 
 
@@ -27,6 +35,13 @@ class HostNetworkAdapter(Adapter):
         yield from self.adapter_rules(os)
         if not self.switch and not self.absent:
             yield Finding("name", f"{self.name} has no switch", "write the switch it is on")
+        wished = self.peer("switch", self.switch) if self.switch else None
+        if not self.absent and getattr(wished, "type", None) == "private":
+            yield self._private
+
+    @property
+    def _private(self) -> Finding:
+        return Finding("switch", f"{self.switch} is private: the host has no adapter there", "make it internal")
 
     def requires(self) -> tuple[Address, ...]:
         return (("switch", self.switch),) if self.switch else ()
@@ -58,6 +73,10 @@ class HostNetworkAdapter(Adapter):
         if self.absent:
             return
         yield from self.adapter_findings(self.row(facts), facts)
+        wished, there = self.peer("switch", self.switch or ""), switch_rows(self.switch or "", facts)
+        stays = wished is None or not (getattr(wished, "type", None) or getattr(wished, "net_adapters", None))
+        if stays and any(row["SwitchType"] == "Private" for row in there):
+            yield self._private
         if any(c.field == "switch" and c.now is not None for c in changes):
             yield Finding("switch", "an adapter of the management OS cannot change its switch",
                           "remove it and add it on the other switch")  # fmt: skip
@@ -71,7 +90,17 @@ class HostNetworkAdapter(Adapter):
         if field in ("vlan", "switch") or field.startswith("isolation."):
             return self._costs(facts)
         # A limit or a guard on an adapter with addresses may choke hvctl's own way in.
-        return self._costs(facts) & {"management"} or frozenset({"online"})
+        found: frozenset[Impact] = self._costs(facts) & {"management"} or frozenset({"online"})
+        return self.with_switch(field, found, facts)
+
+    def create_impacts(self, facts: Facts) -> frozenset[Impact]:
+        found: frozenset[Impact] = frozenset({"online"})
+        wished, there = self.peer("switch", self.switch or ""), switch_rows(self.switch or "", facts)
+        if wished is not None and any(row["SwitchType"] == "Private" for row in there):
+            found = wished.impacts("type", None, None, facts)
+        for field in self.wanted():
+            found = self.with_switch(field, found, facts)
+        return found
 
     def remove_impacts(self, facts: Facts) -> frozenset[Impact]:
         return self._costs(facts)

@@ -234,6 +234,9 @@ class NetworkAdapter(Adapter):
         return power(vm_row(self.vm.key(), facts)) == "Saved"
 
     def impacts(self, field: str, now: Any, wanted: Any, facts: Facts) -> frozenset[Impact]:
+        return self.with_switch(field, self._impacts(field, now, facts), facts)
+
+    def _impacts(self, field: str, now: Any, facts: Facts) -> frozenset[Impact]:
         if field == "mac_address" or self._saved(facts):
             return off_impacts(self.vm, facts)
         if field in ("switch", "vlan") or field.startswith("isolation."):
@@ -242,7 +245,11 @@ class NetworkAdapter(Adapter):
         return frozenset({"online"})
 
     def create_impacts(self, facts: Facts) -> frozenset[Impact]:
-        return off_impacts(self.vm, facts) if self._plugs_off(facts, bool(self.legacy)) else frozenset({"online"})
+        off = self._plugs_off(facts, bool(self.legacy))
+        found: frozenset[Impact] = off_impacts(self.vm, facts) if off else frozenset({"online"})
+        for field in self.wanted():
+            found = self.with_switch(field, found, facts)
+        return found
 
     def remove_impacts(self, facts: Facts) -> frozenset[Impact]:
         row = self.row(facts)

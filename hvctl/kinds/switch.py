@@ -9,7 +9,7 @@ from hvctl.contract import OS
 from hvctl.facts import Facts
 from hvctl.kinds import _switch_rules, _switch_steps
 from hvctl.kinds._network import carries_addresses
-from hvctl.kinds._switch import FIXED, SwitchPart
+from hvctl.kinds._switch import FIXED, MODES, TEAM, TYPES, SwitchPart
 from hvctl.resource import Change, Finding, Impact, Resource, Step
 
 _BLINKS: frozenset[Impact] = frozenset({"disconnect"})
@@ -61,6 +61,11 @@ class Switch(SwitchPart):
         return frozenset({"management"}) if _switch_rules.carries_hvctl(self, facts) else frozenset()
 
     def impacts(self, field: str, now: Any, wanted: Any, facts: Facts) -> frozenset[Impact]:
+        own = self._impacts(field, wanted, facts)
+        first = self._rests_on(field, facts)
+        return own if first is None else (own | self._impacts(first, None, facts)) - _ONLINE
+
+    def _impacts(self, field: str, wanted: Any, facts: Facts) -> frozenset[Impact]:
         if self._remakes(field, facts):
             return _REMADE | self._management(facts)
         if field in ("type", "net_adapters"):
@@ -71,6 +76,20 @@ class Switch(SwitchPart):
         if field.startswith(("extensions.", "extension_order")):
             return _BLINKS | self._management(facts)  # its stack of drivers is bound anew [I]
         return _ONLINE
+
+    def _rests_on(self, field: str, facts: Facts) -> str | None:
+        """The other field that must change first, so that both are done or neither."""
+        row = self.row(facts)
+        if row is None:
+            return None
+        if field.startswith("default_flow"):
+            now = MODES.read(row["BandwidthReservationMode"])
+            return "minimum_bandwidth_mode" if self.minimum_bandwidth_mode not in (None, now) else None
+        if field in TEAM and not row.get("EmbeddedTeamingEnabled"):
+            return "embedded_teaming"
+        if field == "allow_management_os" or field.startswith("default_queue."):
+            return "type" if TYPES.read(row["SwitchType"]) != "external" else None
+        return None
 
     def note(self, field: str, now: Any, wanted: Any, facts: Facts) -> str:
         if field == "allow_management_os" and not wanted:
