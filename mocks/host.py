@@ -4,7 +4,9 @@ It does not model:
 - what is inside guests, beyond how they shut down and whether integration services answer;
 - live migration, export and import, Replica relationships (only what Get-VM and Get-VMReplication show), clusters,
   Fibre Channel, RemoteFX, GPU partitions, device assignment, shielding, key protectors, resource pools (names are
-  kept), port ACLs, routing domains, team mapping, switch extensions (a fixed list), storage QoS policies, AVMA;
+  kept), what ACLs and extensions do to traffic, other extensions than Microsoft's three, routing domains, RDMA,
+  storage QoS policies, AVMA;
+- what a VLAN says as isolation and the other way round: each view keeps what it was told;
 - Restore-VMSnapshot, Rename-VMSnapshot, branches of checkpoints (a checkpoint keeps its disks, not its settings);
 - mounting disks on the host, Optimize-VHD, Merge-VHD, VHD Sets beyond their format, sector-level content of disks
   (`minimum_size` is what the state says), file system rights, shares (a UNC path is never there);

@@ -29,7 +29,19 @@ from hvctl.kinds._acl import (
 from hvctl.kinds._types import COUNT, FOLD, ON_OFF, RATE, Flag, Rate, Words
 from hvctl.kinds._vlan import UNTAGGED, VLAN_PROPERTIES, Isolation, Vlan, vlan_of, vlan_text
 from hvctl.kinds._vm import ALL_VMS
-from hvctl.resource import MISSING, Change, Fields, Finding, Impact, Resource, Setting, State, Step, settings
+from hvctl.resource import (
+    MISSING,
+    Change,
+    Fields,
+    Finding,
+    HeldBackError,
+    Impact,
+    Resource,
+    Setting,
+    State,
+    Step,
+    settings,
+)
 from hvctl.source import suggest
 
 SWITCHES = Call(
@@ -139,6 +151,14 @@ class Bandwidth(Fields):
     maximum: Annotated[BitsPerSecond | None, Setting("BandwidthSetting.MaximumBandwidth", "MaximumBandwidth", RATE)] = (
         None
     )
+
+
+def _stuck(wish: Resource, facts: Facts) -> bool:
+    try:
+        changes = wish.changes(wish.actual(facts) or {}, facts)
+        return any(found.level == "impossible" for found in wish.findings(changes, facts))
+    except HeldBackError:
+        return True
 
 
 class Adapter(Resource):
@@ -348,30 +368,38 @@ class Adapter(Resource):
 
     def with_switch(self, field: str, found: frozenset[Impact], facts: Facts) -> frozenset[Impact]:
         """What a field costs that the switch must change for first: both are done or neither."""
-        wished = self.peer("switch", self.switch) if self.switch else None
-        there = switch_rows(self.switch, facts) if self.switch else ()
+        first, wished = self.rests_on(field, facts), self.wished_switch
+        if first is None or wished is None:
+            return found
+        return (found | wished.impacts(first, None, None, facts)) - {"online"}
+
+    @property
+    def wished_switch(self) -> Resource | None:
+        return self.peer("switch", self.switch) if self.switch else None
+
+    def rests_on(self, field: str, facts: Facts) -> str | None:
+        """The field of its switch that must change before this one can."""
+        wished, there = self.wished_switch, switch_rows(self.switch or "", facts)
         if wished is None or wished.absent or len(there) != 1:
-            return found
+            return None
         row = there[0]
-        mode = getattr(wished, "minimum_bandwidth_mode", None)
-        members = getattr(wished, "net_adapters", None)
-        if field in ("bandwidth.weight", "bandwidth.minimum") and mode not in (
-            None,
-            str(row["BandwidthReservationMode"]).casefold(),
-        ):
-            field = "minimum_bandwidth_mode"
-        elif (
-            field == "team_mapping"
-            and self.team_mapping
-            and members is not None
-            and self.team_mapping not in named(row, facts)
-        ):
-            field = "net_adapters"
-        elif field == "team_mapping" and self.team_mapping and not row.get("EmbeddedTeamingEnabled"):
-            field = "embedded_teaming"
-        else:
-            return found
-        return (found | wished.impacts(field, None, None, facts)) - {"online"}
+        if field in ("bandwidth.weight", "bandwidth.minimum"):
+            now, mode = str(row["BandwidthReservationMode"]).casefold(), getattr(wished, "minimum_bandwidth_mode", None)
+            return "minimum_bandwidth_mode" if mode not in (None, now) else None
+        if field != "team_mapping" or not self.team_mapping:
+            return None
+        if not row.get("EmbeddedTeamingEnabled"):
+            return "embedded_teaming"
+        members = {m.casefold() for m in named(row, facts)}
+        return "net_adapters" if self.team_mapping.casefold() not in members else None
+
+    def waits(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
+        """Held back with its switch."""
+        wished = self.wished_switch
+        fields = [c.field for c in changes if self.rests_on(c.field, facts)]
+        if wished is not None and fields and _stuck(wished, facts):
+            for field in fields:
+                yield Finding(field, f"it waits for the switch {self.switch}, which cannot be changed now", "see there")
 
     def _exclusive(self, changes: tuple[Change, ...], row: Row | None) -> dict[str, Any]:
         """Weight and absolute minimum exclude each other (domain 9.1): the one that is set makes the other go."""

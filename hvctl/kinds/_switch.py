@@ -23,7 +23,7 @@ from hvctl.kinds._network import (
 )
 from hvctl.kinds._types import RATE, TEXT, Flag, Words
 from hvctl.kinds._vm import ALL_VMS
-from hvctl.resource import Fields, HeldBackError, Resource, Setting, State, properties
+from hvctl.resource import Fields, HeldBackError, Impact, Resource, Setting, State, properties
 
 TYPES = Words(external="External", internal="Internal", private="Private")
 MODES = Words(weight="Weight", absolute="Absolute", none="None")
@@ -35,6 +35,7 @@ TEAMS = Call("Get-VMSwitchTeam", select=("Id", "Name", "LoadBalancingAlgorithm",
 INSTALLED = Call("Get-VMSystemSwitchExtension", select=("Id", "Name"))
 CHECKPOINTS = Call("Get-VMSnapshot", {"VM": ALL_VMS}, select=("Name", "VMName", "NetworkAdapters[SwitchId]"))
 
+REMADE: tuple[Impact, ...] = ("disconnect", "recreate")
 FIXED = ("minimum_bandwidth_mode", "iov", "embedded_teaming", "packet_direct")
 TEAM = ("load_balancing", "teaming_mode")
 EXTENSIONS = "Extensions[Id,Name,Enabled]"
@@ -87,28 +88,29 @@ class Shape:
 class SwitchPart(Resource):
     """The fields of a switch and how they are read."""
 
-    section: ClassVar[str] = "switches"
     setter: ClassVar[str] = "Set-VMSwitch"
     odd: ClassVar[frozenset[str]] = frozenset({"type", *TEAM, *FIXED})
 
     name: Annotated[str, Field(min_length=1)]
     ensure: Literal["present", "absent"] = "present"
-    type: Annotated[str | None, TYPES, Setting("SwitchType", codec=TYPES)] = None
+    type: Annotated[str | None, TYPES, Setting("SwitchType", codec=TYPES, costs=("disconnect",))] = None
     net_adapters: list[str] | None = None
-    allow_management_os: Annotated[Flag | None, Setting("AllowManagementOS")] = None
+    allow_management_os: Annotated[Flag | None, Setting("AllowManagementOS", costs=("disconnect", "management"))] = None
     notes: Annotated[str | None, Setting("Notes", codec=TEXT)] = None
-    minimum_bandwidth_mode: Annotated[str | None, MODES, Setting("BandwidthReservationMode", codec=MODES)] = None
+    minimum_bandwidth_mode: Annotated[
+        str | None, MODES, Setting("BandwidthReservationMode", codec=MODES, costs=REMADE)
+    ] = None
     default_flow_minimum_bandwidth_absolute: Annotated[
         BitsPerSecond | None, Setting("DefaultFlowMinimumBandwidthAbsolute", codec=RATE)
     ] = None
     default_flow_minimum_bandwidth_weight: Annotated[
         int | None, Field(ge=0, le=100), Setting("DefaultFlowMinimumBandwidthWeight")
     ] = None
-    embedded_teaming: Annotated[Flag | None, Setting("EmbeddedTeamingEnabled")] = None
+    embedded_teaming: Annotated[Flag | None, Setting("EmbeddedTeamingEnabled", costs=REMADE)] = None
     teaming_mode: Annotated[str | None, TEAMING, Setting("TeamingMode", codec=TEAMING)] = None
     load_balancing: Annotated[str | None, BALANCING, Setting("LoadBalancingAlgorithm", codec=BALANCING)] = None
-    iov: Annotated[Flag | None, Setting("IovEnabled")] = None
-    packet_direct: Annotated[Flag | None, Setting("PacketDirectEnabled")] = None
+    iov: Annotated[Flag | None, Setting("IovEnabled", costs=REMADE)] = None
+    packet_direct: Annotated[Flag | None, Setting("PacketDirectEnabled", costs=REMADE)] = None
     software_rsc: Annotated[Flag | None, Setting("SoftwareRscEnabled", "EnableSoftwareRsc")] = None
     default_queue: DefaultQueue = Field(default_factory=DefaultQueue)
     extensions: Extensions | None = None

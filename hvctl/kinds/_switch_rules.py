@@ -130,6 +130,10 @@ def _made(switch: SwitchPart) -> Iterator[Finding]:
 def _whole(switch: SwitchPart, changes: tuple[Change, ...], row: Row | None, facts: Facts) -> Iterator[Finding]:
     """What does not go together, taking what it has with what is wished."""
     shape = switch.shape(facts)
+    if row is not None and shape.type == "external" and not shape.adapters:
+        yield Finding(
+            "type", f"switch {switch.name} is to be external, and no adapter is written", "write net_adapters"
+        )
     for change in changes:
         of = _FLOWS.get(change.field)
         if of and shape.mode != of and switch.minimum_bandwidth_mode is None:

@@ -23,7 +23,7 @@ from hvctl.kinds._switch import (
     can_turn_coalescing_off,
     extension,
 )
-from hvctl.resource import Change, HeldBackError, Step, settings
+from hvctl.resource import Change, Step, settings
 
 NEW = {"filtering_platform": True, "ndis_capture": False, "azure_vfp": False}
 """Which of Microsoft's extensions are on in a new switch."""
@@ -178,9 +178,6 @@ def _converted(switch: SwitchPart, ref: Ref, management: bool, facts: Facts) -> 
     row, shape = switch.row(facts), switch.shape(facts)
     params: dict[str, Any] = {"VMSwitch": ref}
     if shape.type == "external":
-        if not shape.adapters:
-            raise HeldBackError(f"switch {switch.name} is to be external, and no adapter is written",
-                                "write net_adapters", "type")  # fmt: skip
         params["NetAdapterName"] = shape.adapters[0]
         # A switch that becomes external is shared unless told otherwise (PSDOC); unwritten means as it was.
         if management or (row is not None and TYPES.read(row["SwitchType"]) != "external"):

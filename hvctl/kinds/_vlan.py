@@ -9,13 +9,14 @@ from pydantic import AfterValidator, Field, model_validator
 
 from hvctl.call import Row
 from hvctl.kinds._types import ON_OFF, Flag, Words
-from hvctl.resource import Fields, Plain, Setting
+from hvctl.resource import Fields, Impact, Plain, Setting
 
 _VLAN = ("OperationMode", "AccessVlanId", "NativeVlanId", "AllowedVlanIdListString", "PrivateVlanMode", "PrimaryVlanId",
          "SecondaryVlanId", "SecondaryVlanIdListString")  # fmt: skip
 VLAN_PROPERTIES = tuple(f"VlanSetting.{name}" for name in _VLAN)
 
 _IDS = re.compile(r"^\s*\d+(?:\s*-\s*\d+)?(?:\s*,\s*\d+(?:\s*-\s*\d+)?)*\s*$")
+COSTS: tuple[Impact, ...] = ("disconnect",)
 ISOLATION = Words(
     none="None",
     native_virtual_subnet="NativeVirtualSubnet",
@@ -141,13 +142,17 @@ class Isolation(Fields):
     """What keeps an adapter's traffic apart: a VLAN or a virtual network. `default_id` is the network of untagged
     traffic, so it needs `allow_untagged`. Not beside `vlan`, which says the same otherwise."""
 
-    mode: Annotated[str | None, ISOLATION, Setting("IsolationSetting.IsolationMode", "IsolationMode", ISOLATION)] = None
-    allow_untagged: Annotated[Flag | None, Setting("IsolationSetting.AllowUntaggedTraffic", "AllowUntaggedTraffic")] = (
-        None
-    )
+    mode: Annotated[
+        str | None, ISOLATION, Setting("IsolationSetting.IsolationMode", "IsolationMode", ISOLATION, costs=COSTS)
+    ] = None
+    allow_untagged: Annotated[
+        Flag | None, Setting("IsolationSetting.AllowUntaggedTraffic", "AllowUntaggedTraffic", costs=COSTS)
+    ] = None
     default_id: Annotated[
-        int | None, Field(ge=0, le=16_777_215), Setting("IsolationSetting.DefaultIsolationID", "DefaultIsolationID")
+        int | None,
+        Field(ge=0, le=16_777_215),
+        Setting("IsolationSetting.DefaultIsolationID", "DefaultIsolationID", costs=COSTS),
     ] = None
     multi_tenant_stack: Annotated[
-        Flag | None, Setting("IsolationSetting.MultiTenantStack", "MultiTenantStack", ON_OFF)
+        Flag | None, Setting("IsolationSetting.MultiTenantStack", "MultiTenantStack", ON_OFF, costs=COSTS)
     ] = None

@@ -22,7 +22,8 @@ from hvctl.resource import Address, Change, Finding, HeldBackError, Impact, Stat
 
 
 class HostNetworkAdapter(Adapter):
-    """A virtual adapter of the host itself. The one that `allow_management_os` makes belongs to its switch."""
+    """A virtual adapter of the host itself. The one that `allow_management_os` makes belongs to its switch. `acls`,
+    `isolation`, `extended_acls` (from 2012 R2 on) and `team_mapping` (from 2016 on) as of adapters of VMs."""
 
     kind: ClassVar[str] = "host_network_adapter"
     section: ClassVar[str] = "host_network_adapters"
@@ -35,8 +36,7 @@ class HostNetworkAdapter(Adapter):
         yield from self.adapter_rules(os)
         if not self.switch and not self.absent:
             yield Finding("name", f"{self.name} has no switch", "write the switch it is on")
-        wished = self.peer("switch", self.switch) if self.switch else None
-        if not self.absent and getattr(wished, "type", None) == "private":
+        if not self.absent and getattr(self.wished_switch, "type", None) == "private":
             yield self._private
 
     @property
@@ -73,9 +73,10 @@ class HostNetworkAdapter(Adapter):
         if self.absent:
             return
         yield from self.adapter_findings(self.row(facts), facts)
-        wished, there = self.peer("switch", self.switch or ""), switch_rows(self.switch or "", facts)
+        yield from self.waits(changes, facts)
+        wished = self.wished_switch
         stays = wished is None or not (getattr(wished, "type", None) or getattr(wished, "net_adapters", None))
-        if stays and any(row["SwitchType"] == "Private" for row in there):
+        if stays and self._private_now(facts):
             yield self._private
         if any(c.field == "switch" and c.now is not None for c in changes):
             yield Finding("switch", "an adapter of the management OS cannot change its switch",
@@ -95,12 +96,17 @@ class HostNetworkAdapter(Adapter):
 
     def create_impacts(self, facts: Facts) -> frozenset[Impact]:
         found: frozenset[Impact] = frozenset({"online"})
-        wished, there = self.peer("switch", self.switch or ""), switch_rows(self.switch or "", facts)
-        if wished is not None and any(row["SwitchType"] == "Private" for row in there):
-            found = wished.impacts("type", None, None, facts)
         for field in self.wanted():
             found = self.with_switch(field, found, facts)
         return found
+
+    def rests_on(self, field: str, facts: Facts) -> str | None:
+        if field == "switch" and self.wished_switch and self._private_now(facts):
+            return "type"
+        return super().rests_on(field, facts)
+
+    def _private_now(self, facts: Facts) -> bool:
+        return any(row["SwitchType"] == "Private" for row in switch_rows(self.switch or "", facts))
 
     def remove_impacts(self, facts: Facts) -> frozenset[Impact]:
         return self._costs(facts)

@@ -47,7 +47,9 @@ def _mac(value: Any) -> Any:
 
 
 class NetworkAdapter(Adapter):
-    """A network adapter, found by its name within the VM. `switch: null` disconnects it."""
+    """A network adapter, found by its name within the VM. `switch: null` disconnects it. `acls` and `extended_acls` are
+    the whole list: what is not in it goes, but for the entries of resource metering; the latter and `isolation` are of
+    2012 R2 and later. `team_mapping`, of 2016 and later, names the member of an embedded team that carries it."""
 
     kind: ClassVar[str] = "network_adapter"
     section: ClassVar[str] = "network_adapters"
@@ -163,6 +165,7 @@ class NetworkAdapter(Adapter):
             return
         row = self.row(facts)
         yield from self.adapter_findings(row, facts)
+        yield from self.waits(changes, facts)
         yield from self._doubts(row, facts)
         if row is None:
             yield from self._room(vm, facts)

@@ -25,6 +25,7 @@ class Switch(SwitchPart):
     `filtering_platform`, `ndis_capture`, `azure_vfp`; those in `extension_order` are bound first, in that order."""
 
     kind: ClassVar[str] = "switch"
+    section: ClassVar[str] = "switches"
     many: ClassVar[bool] = True
     after: ClassVar[tuple[str, ...]] = ("host",)
 
