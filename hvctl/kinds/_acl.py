@@ -145,7 +145,12 @@ def _addresses(row: Row, side: str) -> tuple[str, ...]:
 
 
 def entries_text(value: Iterable[Entry]) -> str:
-    return ", ".join(str(entry) for entry in collapsed(frozenset(value))) or "none"
+    """What goes for both directions is said once."""
+    found = set(collapsed(frozenset(value)))
+    ways = {e._replace(direction="") for e in found if e._replace(direction="inbound") in found}
+    ways &= {e._replace(direction="") for e in found if e._replace(direction="outbound") in found}
+    said = {e._replace(direction="both") if e._replace(direction="") in ways else e for e in found}
+    return ", ".join(str(entry) for entry in sorted(said)) or "none"
 
 
 def collapsed(found: frozenset[Entry]) -> list[Entry]:

@@ -144,9 +144,10 @@ class SwitchPart(Resource):
 
     @property
     def may_go(self) -> bool:
-        """Whether its plan may remove it, to make it anew or not."""
+        """Whether its plan may remove it, to make it anew or not: what that rests on is not asked otherwise."""
         fixed = any(getattr(self, name) is not None for name in FIXED)
-        return self.absent or fixed or self.type is not None or bool(self.net_adapters)
+        team = self.type in ("internal", "private") or len(self.net_adapters or ()) > 1
+        return self.absent or fixed or team
 
     def row(self, facts: Facts) -> Row | None:
         rows = switch_rows(self.name, facts)

@@ -9,12 +9,12 @@ from typing import Any, ClassVar, Literal
 from hvctl.call import Call, Ref, Row
 from hvctl.contract import OS
 from hvctl.facts import Facts
+from hvctl.kinds._adapter import Adapter
 from hvctl.kinds._network import (
     ADDRESSES,
     HOST_ADAPTERS,
     HOST_TEAM_MAPPINGS,
     SWITCHES,
-    Adapter,
     carries_addresses,
     switch_rows,
 )

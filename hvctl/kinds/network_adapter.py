@@ -11,8 +11,9 @@ from pydantic import BeforeValidator, Field
 from hvctl.call import Call, Ref, Row
 from hvctl.contract import OS, at_least
 from hvctl.facts import Facts
+from hvctl.kinds._adapter import Adapter
 from hvctl.kinds._limits import adapter_limit, limit
-from hvctl.kinds._network import SWITCHES, TEAM_MAPPINGS, VM_ADAPTERS, Adapter, switch_ref, switch_rows
+from hvctl.kinds._network import SWITCHES, TEAM_MAPPINGS, VM_ADAPTERS, switch_ref, switch_rows
 from hvctl.kinds._types import FOLD, MAC, NOT, ON_OFF, Flag, Words, bare_mac
 from hvctl.kinds._vm import VMS, check_steady, generation, in_vm, made_as, off_impacts, power, vm_ref, vm_row
 from hvctl.resource import (
