@@ -165,7 +165,7 @@ def situations(draw: st.DrawFn) -> tuple[OS, Data, Data, frozenset[Impact]]:
     return os, draw(hosts(os)), play, draw(st.frozensets(st.sampled_from(CONSENTS)))
 
 
-@settings(max_examples=250, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(situations())
 def test_one_apply_is_enough_for_the_network_or_the_plan_names_what_is_left(
     situation: tuple[OS, Data, Data, frozenset[Impact]],
