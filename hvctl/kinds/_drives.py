@@ -14,7 +14,7 @@ from hvctl.contract import OS
 from hvctl.facts import Facts, UnreadableError
 from hvctl.kinds._limits import limit
 from hvctl.kinds._types import path_key, same_path
-from hvctl.kinds._vm import ALL_VMS, VMS, VmPart, check_steady, generation, in_vm, off_impacts, power, vm_ref, vm_row
+from hvctl.kinds._vm import ALL_VMS, VMS, VmPart, check_steady, generation, in_vm, off_impacts, state_at_work, vm_ref, vm_row
 from hvctl.resource import Address, Change, Finding, HeldBackError, Impact, Plain, Resource, State, Step
 
 _COORDINATES = ("VMId", "ControllerType", "ControllerNumber", "ControllerLocation")
@@ -213,7 +213,7 @@ class Drive(VmPart):
         """Whether adding or removing this drive needs the VM off: IDE always, and SCSI unless it runs; what is
         saved or paused is not tried (domain 8.3, trap 15)."""
         live = self.slot.scsi and not self.controller_missing(facts)
-        return not (live and power(self.vm_row(facts)) == "Running")
+        return not (live and state_at_work(self.vm, facts) == "Running")
 
     def plug_impacts(self, facts: Facts) -> frozenset[Impact]:
         return off_impacts(self.vm, facts) if self.off_to_plug(facts) else frozenset({"online"})

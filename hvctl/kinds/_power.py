@@ -40,8 +40,11 @@ class Power:
 
     def steps(self, now: str, wanted: str) -> Iterator[Step]:
         because = ("state",)
-        if wanted == "running" and now == "paused":
-            yield self._step("Resume-VM", f"resume {self.name}", because)
+        if wanted == "running" and now in ("paused", "saved"):
+            # First: asleep it takes hardly any change of its hardware, and awake what a running one takes (trap 15).
+            verb = "Resume" if now == "paused" else "Start"
+            vm = vm_ref(self.name, self.facts)
+            yield Step(Call(f"{verb}-VM", {"VM": vm}), f"{verb.lower()} {self.name}", because, when="wake")
         elif wanted == "running":
             yield from self.started(because)
         elif wanted == "off":

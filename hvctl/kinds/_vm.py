@@ -56,6 +56,12 @@ def power(row: Row | None) -> str:
     return str(row["State"]) if row else "Off"
 
 
+def state_at_work(vm: Resource, facts: Facts) -> str:
+    """The state in which the changes find a VM: one that sleeps and is to run is woken before them."""
+    state = power(vm_row(vm.key(), facts))
+    return "Running" if state in ("Saved", "Paused") and getattr(vm, "state", None) == "running" else state
+
+
 def generation(row: Row) -> int:
     """Windows Server 2012 has no generations: all are of the first (observations 2)."""
     return int(row.get("Generation") or 1)
@@ -149,8 +155,9 @@ class VmPart(Resource):
         yield from ()
 
     def needs_off(self, field: str, now: Any, wanted: Any, facts: Facts) -> bool:
+        """A saved VM takes hardly any change of its hardware, live or not (domain 4.4, trap 15)."""
         setting = settings(type(self)).get(field)
-        return bool(setting and setting.off)
+        return bool(setting and setting.off) or state_at_work(self.vm, facts) == "Saved"
 
     def impacts(self, field: str, now: Any, wanted: Any, facts: Facts) -> frozenset[Impact]:
         found = super().impacts(field, now, wanted, facts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator
 
@@ -12,7 +12,7 @@ from hvctl.contract import OS
 from hvctl.facts import Facts
 from hvctl.kinds._drives import DISKS, DVDS, MEDIUM, Drive, file_query, on_share, one_spelling, there
 from hvctl.kinds._types import WindowsPath
-from hvctl.kinds._vm import power, vm_ref
+from hvctl.kinds._vm import vm_ref
 from hvctl.resource import Change, Finding, Impact, Setting, Step
 
 IsoPath = Annotated[WindowsPath, AfterValidator(one_spelling)]
@@ -53,10 +53,6 @@ class Dvd(Drive):
                 yield Finding("path", what, "make sure that the host's account can read it", "warning")
             else:
                 yield Finding("path", f"{self.path} is not there", "copy the image to the host, or write another path")
-
-    def needs_off(self, field: str, now: Any, wanted: Any, facts: Facts) -> bool:
-        """A medium changes live; a saved VM takes none (domain 4.4, 8.3)."""
-        return power(self.vm_row(facts)) == "Saved"
 
     # --- changing -------------------------------------------------------------------------------------------------
 

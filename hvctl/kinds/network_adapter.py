@@ -13,7 +13,7 @@ from hvctl.facts import Facts
 from hvctl.kinds._limits import limit
 from hvctl.kinds._network import SWITCHES, VM_ADAPTERS, Adapter, vlan_of
 from hvctl.kinds._types import FOLD, MAC, NOT, ON_OFF, Flag, Words, bare_mac
-from hvctl.kinds._vm import VMS, check_steady, generation, in_vm, off_impacts, power, vm_ref, vm_row
+from hvctl.kinds._vm import VMS, check_steady, generation, in_vm, off_impacts, state_at_work, vm_ref, vm_row
 from hvctl.resource import (
     MISSING,
     Address,
@@ -152,7 +152,7 @@ class NetworkAdapter(Adapter):
 
     def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
         vm = vm_row(self.vm.key(), facts)
-        if vm is not None and (changes or self.absent):
+        if vm is not None and (changes or self.absent or self.row(facts) is None):
             check_steady(self.vm.key(), vm)
         if self.absent:
             return
@@ -171,14 +171,14 @@ class NetworkAdapter(Adapter):
         """Adapters come and go while it runs on generation 2 from 2016 on, legacy ones never (domain 9.1)."""
         vm = vm_row(self.vm.key(), facts)
         live = not legacy and at_least(facts.os, "2016") and vm is not None and generation(vm) == 2
-        return vm is not None and not (live and power(vm) == "Running")
+        return vm is not None and not (live and state_at_work(self.vm, facts) == "Running")
 
     def _up(self, facts: Facts) -> bool:
-        return power(vm_row(self.vm.key(), facts)) in ("Running", "Paused")
+        return state_at_work(self.vm, facts) in ("Running", "Paused")
 
     def _saved(self, facts: Facts) -> bool:
         """A saved VM takes hardly any change of its hardware (domain 4.4)."""
-        return power(vm_row(self.vm.key(), facts)) == "Saved"
+        return state_at_work(self.vm, facts) == "Saved"
 
     def impacts(self, field: str, now: Any, wanted: Any, facts: Facts) -> frozenset[Impact]:
         if field == "mac_address" or self._saved(facts):

@@ -155,6 +155,8 @@ def change(cmd: Command) -> None:
     to = given(cmd, "To")
     for vm, drive in list(_subjects(cmd)):
         with cmd.trying():
+            if vm.state == "Saved":
+                raise cmd.refuse("InvalidState", "device", DEVICE, cmd.say("bad_state"))  # trap 15; id domain 26
             if any(w is not None for w in to):
                 _move(cmd, vm, drive, to)
             if args.any("Path", "DiskNumber"):
