@@ -137,8 +137,8 @@ class HeldBackError(Exception):
 class Step:
     """One call of a plan and why. `needs`: earlier steps that must have succeeded. `off`: only while the VM
     is off. `when`: "first" and "last" frame the other steps of the same VM (stop, start); "late" comes after the
-    stop, if there is one, and after all others; "wake" comes before all, and what its parts do rests on it. `text` says in plain words what it does. Two steps are never
-    equal: identity is what `needs` refers to."""
+    stop, if there is one, and after all others; "wake" comes before all, and what its parts do rests on it. `text`
+    says in plain words what it does. Two steps are never equal: identity is what `needs` refers to."""
 
     call: Call
     text: str

@@ -14,7 +14,18 @@ from hvctl.contract import OS
 from hvctl.facts import Facts, UnreadableError
 from hvctl.kinds._limits import limit
 from hvctl.kinds._types import path_key, same_path
-from hvctl.kinds._vm import ALL_VMS, VMS, VmPart, check_steady, generation, in_vm, off_impacts, state_at_work, vm_ref, vm_row
+from hvctl.kinds._vm import (
+    ALL_VMS,
+    VMS,
+    VmPart,
+    check_steady,
+    generation,
+    in_vm,
+    off_impacts,
+    state_at_work,
+    vm_ref,
+    vm_row,
+)
 from hvctl.resource import Address, Change, Finding, HeldBackError, Impact, Plain, Resource, State, Step
 
 _COORDINATES = ("VMId", "ControllerType", "ControllerNumber", "ControllerLocation")
