@@ -217,7 +217,7 @@ class Drive(VmPart):
 
     def ref(self, facts: Facts, slot: Slot | None = None) -> Ref:
         """The drive object for a step; a setter without coordinates would change every drive (domain 8.3)."""
-        call = Call(f"Get-{self.noun}", {"VM": vm_ref(self.vm.key(), facts)})
+        call = Call(f"Get-{self.noun}", {"VM": vm_ref(self.vm, facts)})
         return Ref(call, (slot or self.slot).where)
 
     def off_to_plug(self, facts: Facts) -> bool:
@@ -307,7 +307,7 @@ class Drive(VmPart):
 
     @classmethod
     def surplus(cls, owner: Resource, listed: tuple[Resource, ...], facts: Facts) -> Iterator[Resource]:
-        vm = vm_row(owner.key(), facts)
+        vm = vm_row(owner, facts)
         known = {part.key() for part in listed}
         for row in in_vm(cls.query, vm, facts) if vm else ():
             slot = Slot.of(row)

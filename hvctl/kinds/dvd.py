@@ -71,7 +71,7 @@ class Dvd(Drive):
         place = {k: v for k, v in self.slot.where.items() if k != "ControllerType"}
         medium = {"Path": self.path} if self.path else {}
         yield Step(
-            Call("Add-VMDvdDrive", {"VM": vm_ref(self.vm.key(), facts), **place, **medium}),
+            Call("Add-VMDvdDrive", {"VM": vm_ref(self.vm, facts), **place, **medium}),
             f"add a DVD drive to {self.vm.key()} at {self.at}",
             ("path",) if self.path else (),
             off=self.off_to_plug(facts),

@@ -56,7 +56,7 @@ class IntegrationServices(VmPart):
                 yield Finding(name, "the host does not list this service for the VM", "look at the host", "warning")
 
     def update(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Step]:
-        vm = vm_ref(self.vm.key(), facts)
+        vm = vm_ref(self.vm, facts)
         for change in changes:
             verb = "Enable" if change.wanted else "Disable"
             call = Call(f"{verb}-VMIntegrationService", {"VMIntegrationService": service_ref(vm, change.field)})

@@ -113,7 +113,7 @@ class NetworkAdapter(Adapter):
         return (VMS, *self.survey())
 
     def row(self, facts: Facts) -> Row | None:
-        vm = vm_row(self.vm.key(), facts)
+        vm = vm_row(self.vm, facts)
         if vm is None:
             return None
         own = in_vm(VM_ADAPTERS, vm, facts)
@@ -151,7 +151,7 @@ class NetworkAdapter(Adapter):
         return codec.same(now, wanted) if codec else super().same(field, now, wanted)
 
     def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
-        vm = vm_row(self.vm.key(), facts)
+        vm = vm_row(self.vm, facts)
         if vm is not None and (changes or self.absent or self.row(facts) is None):
             check_steady(self.vm.key(), vm)
         if self.absent:
@@ -169,7 +169,7 @@ class NetworkAdapter(Adapter):
 
     def _plugs_off(self, facts: Facts, legacy: bool) -> bool:
         """Adapters come and go while it runs on generation 2 from 2016 on, legacy ones never (domain 9.1)."""
-        vm = vm_row(self.vm.key(), facts)
+        vm = vm_row(self.vm, facts)
         live = not legacy and at_least(facts.os, "2016") and vm is not None and generation(vm) == 2
         return vm is not None and not (live and state_at_work(self.vm, facts) == "Running")
 
@@ -197,14 +197,14 @@ class NetworkAdapter(Adapter):
         return frozenset({"disconnect"}) if self._up(facts) else frozenset({"online"})
 
     def ref(self, facts: Facts) -> Ref:
-        return Ref(Call("Get-VMNetworkAdapter", {"VM": vm_ref(self.vm.key(), facts)}), {"Name": self.name})
+        return Ref(Call("Get-VMNetworkAdapter", {"VM": vm_ref(self.vm, facts)}), {"Name": self.name})
 
     @property
     def _what(self) -> str:
         return f"adapter {self.name} of {self.vm.key()}"
 
     def create(self, facts: Facts) -> Iterator[Step]:
-        params: dict[str, Any] = {"VM": vm_ref(self.vm.key(), facts), "Name": self.name}
+        params: dict[str, Any] = {"VM": vm_ref(self.vm, facts), "Name": self.name}
         if self.switch:
             params["SwitchName"] = self.switch
         if self.legacy:
@@ -248,7 +248,7 @@ class NetworkAdapter(Adapter):
 
     @classmethod
     def surplus(cls, owner: Resource, listed: tuple[Resource, ...], facts: Facts) -> Iterator[Resource]:
-        vm = vm_row(owner.key(), facts)
+        vm = vm_row(owner, facts)
         known = {part.key().casefold() for part in listed}
         for row in in_vm(VM_ADAPTERS, vm, facts) if vm else ():
             if str(row["Name"]).casefold() not in known:

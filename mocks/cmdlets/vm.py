@@ -171,9 +171,13 @@ def get(cmd: Command) -> None:
 
 @cmdlet("Rename-VM", takes=0.1)
 def rename(cmd: Command) -> None:
+    name = cmd.args.text("NewName")
     for vm in vms(cmd):
-        vm.name = cmd.args.text("NewName")
-        cmd.passthru(vm_object, cmd, vm)
+        with cmd.trying():
+            if len(name) > 100:
+                raise cmd.refuse("InvalidParameter", "out_of_range", "NewName", name)  # domain 4.1: ElementName; id [I]
+            vm.name = name  # while it runs, too, and to a name that another has (domain 4.1, 4.3)
+            cmd.passthru(vm_object, cmd, vm)
 
 
 @cmdlet("Remove-VM", takes=0.15)
