@@ -46,7 +46,7 @@ DISKS = Call(
 """All disk drives of the host, fetched by VM objects and compared here: -VMName with coordinates has shown
 parameter set problems (domain 8.3)."""
 
-DVDS = Call("Get-VMDvdDrive", {"VM": ALL_VMS}, select=(*_COORDINATES, "Path"))
+DVDS = Call("Get-VMDvdDrive", {"VM": ALL_VMS}, select=(*_COORDINATES, "Path", "DvdMediaType"))
 CONTROLLERS = Call("Get-VMScsiController", {"VM": ALL_VMS}, select=("VMId", "ControllerNumber"))
 
 
