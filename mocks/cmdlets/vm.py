@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mocks import files
 from mocks.cmdlets._find import by_name, owners, visible, vms
 from mocks.cmdlets.checkpoint import merge
 from mocks.cmdlets.com_port import com_port_object
@@ -195,6 +196,8 @@ def remove(cmd: Command) -> None:
             for point in list(vm.checkpoints):
                 merge(cmd.state, vm, point)
             cmd.state.vms.remove(vm)
+            for name in [f for f in cmd.state.files if vm.id in f.lower()]:  # its folder lingers (domain 4.2)
+                files.forget(cmd.state, name)
             for drive in vm.disks:
                 if drive.path:  # observations 4: locked for some seconds right after [O]
                     cmd.state.locked_until[drive.path] = cmd.clock.now() + LOCKED_FOR
