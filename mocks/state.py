@@ -55,6 +55,7 @@ class Volume:
     size: int = field(default=TB, metadata=SIZE)
     label: str = ""
     file_system: str = "NTFS"
+    clustered: bool = False  # a cluster disk
 
 
 @dataclass(eq=False)

@@ -49,9 +49,10 @@ def migration(vm: Resource, changes: tuple[Change, ...], facts: Facts, *needs: S
 def place_findings(vm: Resource, change: Change, row: Row, facts: Facts) -> Iterator[Finding]:
     path, volume = str(change.wanted), volume_of(str(change.wanted))
     if row.get("IsClustered") and not on_cluster(path):  # refused, as disks are (domain 8.3)
-        hint = r"write a path below C:\ClusterStorage, or of a share"
-        yield Finding(change.field, f"{vm.key()} is clustered, and {path} is no clustered storage", hint)
-    elif volume and not there(volume, facts):
+        hint = r"write a path below C:\ClusterStorage, or of a share, unless the volume is a cluster disk"
+        told = f"{vm.key()} is clustered; Hyper-V refuses storage outside the cluster"
+        yield Finding(change.field, told, hint, "warning")
+    if volume and not there(volume, facts):
         yield Finding(change.field, f"the host has no volume {volume}", "write a path on one that it has")
     if any(d.get("SupportPersistentReservations") for d in facts.of_key(DISKS, "VMId", row["Id"])):
         # domain 8.5, 14.1: not for shared disks

@@ -113,6 +113,8 @@ class VM(Resource):
         if any(c in self.name for c in '\\/:*?"<>|'):
             # New-VM and Export-VM make a folder of that name (domain 4.1).
             yield Finding("name", f"{self.name!r} has a character that no folder name can have", "choose another name")
+        if self.name != self.name.rstrip(". "):
+            yield Finding("name", f"{self.name!r} ends as no folder name can", "choose another name")
         if self.generation == 2 and not at_least(os, "2012r2"):
             yield Finding("generation", f"{title(os)} has no generation 2", "use generation 1")
         if self.version is not None:

@@ -30,6 +30,8 @@ def move(cmd: Command) -> Iterator[float]:
             if not wanted:
                 raise cmd.refuse("InvalidParameter", "bad_parameter")  # nothing to move; id [I]
             for path in wanted.values():
+                if vm.is_clustered and not files.on_cluster(cmd.state, path):
+                    raise cmd.refuse("InvalidParameter", "bad_drive_path")  # as disks (domain 8.3); id, text [I]
                 if not files.is_folder(cmd.state, path.partition("\\")[0]):
                     raise cmd.refuse("ObjectNotFound", "path_missing")  # as New-VM; a missing folder is made
             vm.tasks = ["StorageMigrationPhaseOne"]
