@@ -254,6 +254,11 @@ class Transport(Protocol):
         """One Reply per task, in the order of the tasks. Raises TransportError, never anything else."""
         ...
 
+    @property
+    def requests(self) -> int:
+        """HTTP requests made so far, without handshakes; 0 where there is no wire."""
+        ...
+
     def info(self) -> HostInfo:
         """Of the host that answered; contacts it if nothing was run yet. Raises TransportError."""
         ...

@@ -59,6 +59,10 @@ class RecordedTransport:
     def info(self) -> HostInfo:
         return self._facts.info
 
+    @property
+    def requests(self) -> int:
+        return 0
+
     def stop(self) -> None:
         """Nothing runs."""
 

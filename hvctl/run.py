@@ -1,11 +1,12 @@
-"""Many hosts at once: connecting, planning, applying, showing, and the exit status of it all."""
+"""Many hosts at once: connecting, planning, applying, showing."""
 
 from __future__ import annotations
 
 import json
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
@@ -15,12 +16,13 @@ from rich.console import Console
 from hvctl import planfile
 from hvctl.apply import Report
 from hvctl.call import Event, Transport, TransportError
+from hvctl.check import Check, Verb
 from hvctl.connect import Wire
 from hvctl.contract import nearest
 from hvctl.facts import Facts, differences, read_batch
 from hvctl.inventory import Connection, Inventory
 from hvctl.kinds import kinds
-from hvctl.plan import Plan
+from hvctl.outcome import TROUBLE, Outcome
 from hvctl.planfile import Saved
 from hvctl.prepare import HostWork
 from hvctl.reconcile import apply_plan, look, plan_host, side_by_side
@@ -34,38 +36,6 @@ from hvctl.show.summary import summary_lines
 from hvctl.show.text import diff_lines, facts_lines, plan_lines
 
 Connect = Callable[[Connection, Wire], Transport]
-
-DIFFERS = 2
-TROUBLE = 4
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a run knows of one host: a plan, a report of an apply, or why there is neither. `changed`: what reads
-    otherwise since the plan was made, so that it was refused."""
-
-    host: str
-    plan: Plan | None = None
-    report: Report | None = None
-    error: TransportError | None = None
-    changed: tuple[str, ...] = ()
-
-
-def exit_status(outcomes: Iterable[Outcome], *, changes_count: bool) -> int:
-    """0, or the sum of 2 (something differs or was left undone) and 4 (a host was unreachable or unreadable, or a
-    step failed)."""
-    differs = trouble = False
-    for one in outcomes:
-        trouble |= one.error is not None
-        differs |= bool(one.changed)
-        if one.report is not None:
-            differs |= one.report.undone
-            trouble |= one.report.failed
-        elif one.plan is not None:
-            differs |= changes_count and not one.plan.in_sync
-        if one.plan is not None:
-            trouble |= one.plan.unreadable
-    return DIFFERS * differs + TROUBLE * trouble
 
 
 class Run:
@@ -90,6 +60,7 @@ class Run:
         self._saved: dict[str, Saved] = {}
         self._texts: dict[str, dict[str, str]] = {}
         self.interrupted = False
+        self._started = datetime.now(UTC)
         self._transports: dict[str, Transport] = {}
         self._wire = Wire(on_wire=self._heard if verbose >= 2 else None)
 
@@ -128,9 +99,23 @@ class Run:
         """The saved plans of hosts that still read as they did; a host that does not is refused."""
         return self._each("reading", [(w.name, partial(self._still, w)) for w in self._work.values()])
 
-    def save(self, outcomes: Sequence[Outcome], file: str) -> None:
-        planfile.save(file, [Saved(o.plan, self._work[o.host].wishes) for o in outcomes if o.plan is not None])
+    def save(self, outcomes: Sequence[Outcome], file: str, inventory: str) -> None:
+        saved = [Saved(o.plan, self._work[o.host].wishes) for o in outcomes if o.plan is not None]
+        planfile.save(file, saved, inventory)
         self._err.print(f"Plan saved: hvctl apply {file}")
+
+    def check(self, verb: Verb, playbooks: Sequence[str], outcomes: Sequence[Outcome], status: int) -> Check:
+        """All of it as one value, for whoever listens afterwards."""
+        return Check(
+            verb,
+            tuple(playbooks),
+            self._started,
+            datetime.now(UTC),
+            tuple(outcomes),
+            status,
+            {name: transport.requests for name, transport in self._transports.items()},
+            {name: work.wishes for name, work in self._work.items()},
+        )
 
     def facts(self, work: HostWork, *, as_json: bool) -> int:
         facts = self._surveyed(work)
@@ -275,7 +260,7 @@ class Run:
         return [found[name] for name, _ in work if name in found]
 
     def _interrupted(self) -> None:
-        self._err.print("Ctrl-C: finishing the step that runs; once more stops it.")
+        self._err.print("Interrupted: finishing the step that runs; once more stops it.")
         for transport in list(self._transports.values()):
             transport.stop()
 

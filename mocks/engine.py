@@ -251,6 +251,10 @@ class EngineTransport:
             self._info = decoder.info
         return self._info
 
+    @property
+    def requests(self) -> int:
+        return 0
+
     def stop(self) -> None:
         if self._running is not None:
             stop = self.engine.program_data / "hvctl" / f"{self._running}.stop"

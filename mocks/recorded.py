@@ -43,6 +43,10 @@ class RecordedHost:
     def info(self) -> HostInfo:
         return HostInfo("MOCK-HOST", 9600, "Microsoft Windows Server 2012 R2", "4.0", "FullLanguage")
 
+    @property
+    def requests(self) -> int:
+        return 0
+
     def stop(self) -> None:
         """Nothing runs."""
 

@@ -190,6 +190,10 @@ class TwinTransport:
         self._info = decoder.info
         return decoder.info
 
+    @property
+    def requests(self) -> int:
+        return 0
+
     def stop(self) -> None:
         if self._running is not None:
             self.twin.disk.stops.add(self._running)

@@ -166,6 +166,10 @@ class Witness:
     def info(self) -> HostInfo:
         return self.inner.info()
 
+    @property
+    def requests(self) -> int:
+        return self.inner.requests
+
     def stop(self) -> None:
         self.inner.stop()
 

@@ -19,6 +19,7 @@ from rich.text import Text
 from hvctl.apply import Report
 from hvctl.call import Failure, Transport, TransportError
 from hvctl.contract import OS
+from hvctl.outcome import Outcome
 from hvctl.plan import Plan, make_plan
 from hvctl.playbook import Play, wishes
 from hvctl.reconcile import apply_plan, look
@@ -89,17 +90,6 @@ hv01.tokyo  Windows Server 2022 (20348)     1 to create, 5 to change, 1 blocked,
 
 
 @dataclass(frozen=True)
-class One:
-    """What a run knows of one host."""
-
-    host: str
-    plan: Plan | None = None
-    report: Report | None = None
-    error: TransportError | None = None
-    changed: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
 class Lab:
     """A host, what is wished of it, and its plan."""
 
@@ -130,7 +120,7 @@ def text_of(lines: Iterable[Text]) -> str:
 
 def test_a_plan_reads_like_this() -> None:
     plan = lab(allow=["restart"]).plan
-    shown = [*plan_lines(plan, width=104), *summary_lines([One("hv01.tokyo", plan)])]
+    shown = [*plan_lines(plan, width=104), *summary_lines([Outcome("hv01.tokyo", plan)])]
     assert text_of(shown) == AT_104.strip("\n")
 
 
@@ -254,7 +244,7 @@ def test_a_report_of_a_good_run_says_what_is_left() -> None:
 def test_a_report_that_leaves_nothing_says_in_sync() -> None:
     done = lab("- hosts: all\n  vms:\n    - {name: keep, notes: x}\n").apply()
     assert "seen in sync" in text_of(report_lines(done))
-    assert text_of(summary_lines([One("hv01.tokyo", done.plan, done)])) == "1 host: 1 done, in sync."
+    assert text_of(summary_lines([Outcome("hv01.tokyo", done.plan, done)])) == "1 host: 1 done, in sync."
 
 
 def test_a_report_of_a_failed_run_says_what_ran_and_what_did_not() -> None:
@@ -291,7 +281,12 @@ def test_a_step_that_changed_nothing_is_told() -> None:
 def test_the_summary_counts_hosts_by_state() -> None:
     plan = lab().plan
     same = lab("- hosts: all\n  vms:\n    - {name: keep}\n").plan
-    outcomes = [One("a", plan), One("b", same), One("c", error=TransportError("no")), One("d", plan, changed=("x",))]
+    outcomes = [
+        Outcome("a", plan),
+        Outcome("b", same),
+        Outcome("c", error=TransportError("no")),
+        Outcome("d", plan, changed=("x",)),
+    ]
     assert text_of(summary_lines(outcomes)).startswith("4 hosts: 1 differs, 1 in sync, 1 unreachable, 1 refused.")
     assert text_of(summary_lines(outcomes, drift=True)) == "4 hosts: 1 drifted, 1 in sync, 1 unreachable, 1 refused."
 
@@ -322,14 +317,14 @@ def test_a_plan_as_data_is_json_with_stable_keys() -> None:
 def test_an_outcome_as_data_says_what_became_of_the_host() -> None:
     done = lab(allow=["restart"]).apply()
     failed = replace(done.results[0], status="failed", failure=Failure("InvalidState,X", message="no", hresult="0x8"))
-    data = outcome_data(One("hv01", done.plan, replace(done, results=(failed, *done.results[1:]))))
+    data = outcome_data(Outcome("hv01", done.plan, replace(done, results=(failed, *done.results[1:]))))
     assert json.loads(json.dumps(data)) == data
     assert data["format"] == 1
     assert data["report"]["failed"] is True
     assert data["report"]["steps"][0]["error"] == {"id": "InvalidState,X", "message": "no", "hresult": "0x8"}
-    lost = outcome_data(One("hv02", error=TransportError("no route", hint="look")))
+    lost = outcome_data(Outcome("hv02", error=TransportError("no route", hint="look")))
     assert lost["error"] == {"message": "no route", "hint": "look", "executed": "no"}
-    assert outcome_data(One("hv03", done.plan, changed=("x",)))["changed_since"] == ["x"]
+    assert outcome_data(Outcome("hv03", done.plan, changed=("x",)))["changed_since"] == ["x"]
 
 
 def test_facts_are_shown_and_are_data() -> None:

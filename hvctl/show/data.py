@@ -6,13 +6,13 @@ from typing import Any
 
 from hvctl.apply import Report
 from hvctl.facts import Facts
+from hvctl.outcome import Outcome
 from hvctl.plan import Action, Plan
-from hvctl.show.summary import Seen
 
 FORMAT = 1
 
 
-def outcome_data(one: Seen) -> dict[str, Any]:
+def outcome_data(one: Outcome) -> dict[str, Any]:
     """One host of a run."""
     data: dict[str, Any] = {"format": FORMAT, "host": one.host}
     if one.error is not None:

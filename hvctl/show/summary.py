@@ -3,36 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Protocol
 
 from rich.text import Text
 
-from hvctl.apply import Report
-from hvctl.call import TransportError
+from hvctl.outcome import Outcome
 from hvctl.plan import Action, Plan
 from hvctl.show.columns import entries
 
 
-class Seen(Protocol):
-    """What a run knows of one host."""
-
-    @property
-    def host(self) -> str: ...
-    @property
-    def plan(self) -> Plan | None: ...
-    @property
-    def report(self) -> Report | None: ...
-    @property
-    def error(self) -> TransportError | None: ...
-    @property
-    def changed(self) -> tuple[str, ...]: ...
-
-
-def summary_lines(outcomes: Sequence[Seen], *, drift: bool = False) -> Iterator[Text]:
+def summary_lines(outcomes: Sequence[Outcome], *, drift: bool = False) -> Iterator[Text]:
     words: dict[str, int] = {}
     for one in outcomes:
         words[_state(one, drift)] = words.get(_state(one, drift), 0) + 1
-    hosts = f"{len(outcomes)} host{'s' * (len(outcomes) != 1)}: " + ", ".join(f"{n} {w}" for w, n in words.items())
+    hosts = f"{len(outcomes)} host{'s' * (len(outcomes) != 1)}: " + ", ".join(
+        f"{n} {w.replace('differs', 'differ') if n > 1 else w}" for w, n in words.items()
+    )
     plans = [o.plan for o in outcomes if o.plan is not None and o.report is None and not o.changed]
     line = Text(hosts + ".", "bold")
     if plans and not drift and (counts := counted(plans)):
@@ -40,7 +25,7 @@ def summary_lines(outcomes: Sequence[Seen], *, drift: bool = False) -> Iterator[
     yield line
 
 
-def _state(one: Seen, drift: bool) -> str:
+def _state(one: Outcome, drift: bool) -> str:
     if one.error is not None:
         return "unreachable"
     if one.changed:

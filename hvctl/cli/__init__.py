@@ -1,0 +1,10 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import hvctl.cli.schedule
+import hvctl.cli.verbs  # noqa: F401  puts the verbs into the app
+from hvctl.cli.app import entry, main
+from hvctl.cli.options import Connect
+
+__all__ = ["Connect", "entry", "main"]

@@ -1,0 +1,89 @@
+"""The command line as a whole: what stands before the verb, and how faults become an exit status."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Annotated, Any
+
+import typer
+
+from hvctl import __version__
+from hvctl.cli.options import EXIT_CONFIG, EXIT_INTERRUPTED, Connect, Settings
+from hvctl.connect import real_connect
+from hvctl.show.text import problem_lines
+from hvctl.source import ConfigError
+
+USAGE: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+"""What typer raises for a wrong command line; newer versions carry a click of their own."""
+
+app = typer.Typer(
+    name="hvctl",
+    help="Plan, apply and watch the wanted state of Hyper-V hosts.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+@app.callback(invoke_without_command=True)
+def _main(
+    context: typer.Context,
+    inventory: Annotated[
+        list[str] | None,
+        typer.Option("--inventory", "-i", metavar="FILE", envvar="HVCTL_INVENTORY", help="The inventory."),
+    ] = None,
+    verbose: Annotated[int, typer.Option("--verbose", "-v", count=True, help="-v the calls, -vv the wire.")] = 0,
+    forks: Annotated[int, typer.Option("--forks", "-f", min=1, max=256, help="Hosts at a time.")] = 16,
+    ask_pass: Annotated[bool, typer.Option("--ask-pass", "-k", help="Ask for the password.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+) -> None:
+    if version:
+        typer.echo(f"hvctl {__version__}")
+        raise typer.Exit
+    if context.obj is None:
+        context.obj = Settings(real_connect)
+    context.obj = replace(
+        context.obj, inventory=tuple(inventory or ()), verbose=verbose, forks=forks, ask_pass=ask_pass
+    )
+
+
+def main(argv: Sequence[str] | None = None, connect: Connect = real_connect) -> int:
+    """Run hvctl; the exit status is returned. Usage and configuration faults give 1, Ctrl-C 130."""
+    settings = Settings(connect)
+    command = typer.main.get_command(app)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _terminated)  # so that connections are closed on the way out
+    try:
+        result = command.main(
+            list(argv) if argv is not None else None, prog_name="hvctl", standalone_mode=False, obj=settings
+        )
+    except typer.Abort:
+        return EXIT_INTERRUPTED
+    except KeyboardInterrupt:
+        settings.err.print("Interrupted.")
+        return EXIT_INTERRUPTED
+    except USAGE as error:
+        error.show()
+        return EXIT_CONFIG
+    except ConfigError as error:
+        for line in problem_lines(error.problems):
+            settings.err.print(line, soft_wrap=True)
+        return EXIT_CONFIG
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_CONFIG
+    return result if isinstance(result, int) else 0
+
+
+def _terminated(number: int, frame: object) -> None:
+    raise SystemExit(128 + number)
+
+
+def entry() -> None:
+    """The console script."""
+    sys.exit(main())

@@ -1,0 +1,52 @@
+"""Options that several verbs have, and what stands before the verb."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from hvctl.call import Transport
+from hvctl.connect import Wire
+from hvctl.inventory import Connection
+from hvctl.resource import IMPACTS
+
+Connect = Callable[[Connection, Wire], Transport]
+
+EXIT_CONFIG = 1
+EXIT_INTERRUPTED = 130
+
+
+@dataclass
+class Settings:
+    """What stands before the verb, and what is swapped in tests."""
+
+    connect: Connect
+    inventory: tuple[str, ...] = ()
+    verbose: int = 0
+    forks: int = 16
+    ask_pass: bool = False
+    out: Console = None  # type: ignore[assignment]
+    err: Console = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        self.out = self.out or Console(highlight=False, soft_wrap=False)
+        self.err = self.err or Console(stderr=True, highlight=False)
+
+
+Playbooks = Annotated[list[str], typer.Argument(metavar="PLAYBOOK...", help="Playbooks, in order.")]
+Limit = Annotated[str | None, typer.Option("--limit", "-l", metavar="PATTERN", help="Only these hosts.")]
+Tags = Annotated[
+    list[str] | None, typer.Option("--tags", "-t", metavar="TAG", help="Only plays with one of these tags.")
+]
+Extra = Annotated[
+    list[str] | None, typer.Option("--extra-vars", "-e", metavar="NAME=VALUE|@FILE", help="Variables over all others.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text.")]
+Allow = Annotated[
+    list[str] | None,
+    typer.Option("--allow", metavar="WORD", help=f"Allow changes that cost more: {', '.join(IMPACTS[1:])}."),
+]

@@ -1,0 +1,110 @@
+"""From what was typed to hosts with their work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hvctl import planfile
+from hvctl.cli.options import Settings
+from hvctl.inventory import Inventory
+from hvctl.prepare import HostWork, Prepared, find_inventory, prepare
+from hvctl.resource import IMPACTS, Impact
+from hvctl.run import Run
+from hvctl.secrets import PromptSource
+from hvctl.show.text import problem_lines
+from hvctl.source import ConfigError, Problem
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which playbooks, for which hosts, with which variables."""
+
+    playbooks: tuple[str, ...]
+    limit: str | None = None
+    tags: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        playbooks: Sequence[str],
+        limit: str | None,
+        tags: Sequence[str] | None,
+        extra: Sequence[str] | None,
+    ) -> Asked:
+        return cls(tuple(playbooks), limit, tuple(tags or ()), tuple(extra or ()))
+
+
+def prepared(settings: Settings, asked: Asked) -> Prepared:
+    """The hosts and what is wished of them. Raises ConfigError; warnings are printed."""
+    inventory = Inventory.load(find_inventory(settings.inventory, asked.playbooks))
+    found = prepare(inventory, asked.playbooks, limit=asked.limit, tags=asked.tags, variables=_extra(asked.extra))
+    for line in problem_lines(found.warnings):
+        settings.err.print(line, soft_wrap=True)
+    if settings.ask_pass:
+        prompt = PromptSource("password for the hosts")
+        work = tuple(replace(w, connection=replace(w.connection, password=prompt)) for w in found.work)
+        found = replace(found, work=work)
+    return found
+
+
+def _extra(given: Sequence[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for item in given:
+        text = Path(item[1:]).read_text(encoding="utf-8") if item.startswith("@") else item
+        if item.startswith("@") or text.lstrip().startswith("{"):
+            loaded = yaml.safe_load(text)
+            if not isinstance(loaded, dict):
+                raise ConfigError([Problem(None, f"{item} is no mapping of variables", "write name=value")])
+            found |= loaded
+        elif "=" in text:
+            name, _, value = text.partition("=")
+            found[name.strip()] = yaml.safe_load(value)
+        else:
+            raise ConfigError([Problem(None, f"{item!r} is no variable", "write name=value or @file")])
+    return found
+
+
+def allowed(words: Sequence[str] | None) -> frozenset[Impact]:
+    found = [w.strip() for word in words or () for w in word.split(",") if w.strip()]
+    for word in found:
+        if word not in IMPACTS[1:]:
+            raise ConfigError([Problem(None, f"--allow {word}: unknown", f"one of {', '.join(IMPACTS[1:])}")])
+    return frozenset(i for i in IMPACTS if i in found)
+
+
+def one_host(settings: Settings, name: str, playbooks: Sequence[str] = ()) -> HostWork:
+    inventory = Inventory.load(find_inventory(settings.inventory, playbooks))
+    found = inventory.select(name)
+    if len(found) != 1:
+        raise ConfigError([Problem(None, f"{name!r} names {len(found)} hosts", "name one host of the inventory")])
+    wishes = prepare(inventory, playbooks, limit=found[0].name).work[0].wishes if playbooks else ()
+    work = HostWork(found[0], inventory.connection(found[0]), wishes)
+    if settings.ask_pass:
+        work = replace(work, connection=replace(work.connection, password=PromptSource("password")))
+    return work
+
+
+def run_of(settings: Settings, prepared: Prepared, allow: frozenset[Impact]) -> Run:
+    return Run(
+        prepared.work,
+        settings.connect,
+        allow,
+        settings.out,
+        settings.err,
+        forks=settings.forks,
+        verbose=settings.verbose,
+    )
+
+
+def saved_run(settings: Settings, file: str) -> Run:
+    run = Run(
+        (), settings.connect, frozenset(), settings.out, settings.err, forks=settings.forks, verbose=settings.verbose
+    )
+    given = settings.inventory or tuple(name for name in (planfile.inventory_of(file),) if name)
+    return run.loaded(file, Inventory.load(find_inventory(given, ())))
