@@ -252,6 +252,8 @@ class VM(Resource):
     def note(self, field: str, now: Any, wanted: Any, facts: Facts) -> str:
         if field == "name":
             return "its folders keep the old name"
+        if field == "path":
+            return f"its configuration moves to {wanted}\\{self.name}; its disks stay"
         if field == "version":
             return "there is no way back to an older version"
         if field == "state" and now == "saved" and wanted == "off":
