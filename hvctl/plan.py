@@ -181,9 +181,10 @@ def _draft(wish: Resource, facts: Facts, allow: frozenset[Impact], known: list[F
         here = actual is not None
         if wish.absent:
             return _removal(wish, action, actual is not None, facts, allow)
+        action = replace(action, remarks=_remarks(wish, known))
         if actual is None:
             return _creation(wish, action, facts, allow)
-        return _update(wish, replace(action, remarks=_remarks(wish, known)), actual, facts, allow)
+        return _update(wish, action, actual, facts, allow)
     except UnreadableError as error:
         remark = Remark(str(error), "look at the host; nothing is done about this", action.mark, "unknown")
         return _Draft(wish, replace(action, verb="unknown", remarks=(remark,)), here=False)
@@ -219,7 +220,7 @@ def _barred(field: str, barred: set[str]) -> bool:
 def _creation(wish: Resource, action: Action, facts: Facts, allow: frozenset[Impact]) -> _Draft:
     changes = wish.as_changes(facts)
     found = list(wish.findings(changes, facts))
-    action = replace(action, remarks=_remarks(wish, found), summary=wish.summary())
+    action = replace(action, remarks=(*action.remarks, *_remarks(wish, found)), summary=wish.summary())
     if any(f.level == "impossible" for f in found):
         return _Draft(wish, replace(action, verb="held"), here=False)
     line = _whole(wish, "absent", "present", wish.create_impacts(facts), allow)

@@ -137,15 +137,16 @@ class HeldBackError(Exception):
 class Step:
     """One call of a plan and why. `needs`: earlier steps that must have succeeded. `off`: only while the VM
     is off. `when`: "first" and "last" frame the other steps of the same VM (stop, start); "late" comes after the
-    stop, if there is one, and after all others; "up" comes after the start, if there is one. `text` says in plain
-    words what it does. Two steps are never equal: identity is what `needs` refers to."""
+    stop, if there is one, and after all others; "wake" comes before all, and what its parts do rests on it; "up" comes
+    after the start, if there is one. `text` says in plain words what it does. Two steps are never equal: identity is
+    what `needs` refers to."""
 
     call: Call
     text: str
     because: tuple[str, ...] = ()
     needs: tuple[Step, ...] = ()
     off: bool = False
-    when: Literal["first", "normal", "late", "last", "up"] = "normal"
+    when: Literal["wake", "first", "normal", "late", "last", "up"] = "normal"
     guard: Guard | None = None
     job: bool = False
     limit_s: int | None = None

@@ -2,6 +2,7 @@
 
 It does not model:
 - what is inside guests, beyond how they shut down, whether integration services answer and what was copied into them;
+- moving the disks of a VM (Move-VMStorage knows its configuration, checkpoints and paging file only);
 - live migration, export and import, Replica relationships (only what Get-VM and Get-VMReplication show), clusters,
   Fibre Channel, RemoteFX, GPU partitions, device assignment, shielding, key protectors, resource pools (names are
   kept), what ACLs and extensions do to traffic, other extensions than Microsoft's three, routing domains, RDMA,

@@ -87,6 +87,7 @@ class Volume:
     size: int = field(default=TB, metadata=SIZE)
     label: str = ""
     file_system: str = "NTFS"
+    clustered: bool = False  # a cluster disk
 
 
 @dataclass(eq=False)
@@ -155,6 +156,7 @@ class HostState:
     iov_support: bool = False
     management: str = ""  # net adapter or switch that carries WinRM; omitted: the first net adapter
     volumes: dict[str, Volume] = field(default_factory=dict)
+    dvd_drives: list[str] = field(default_factory=list)  # letters of the host's own: "E:"
     net_adapters: list[NetAdapter] | None = None
     switches: list[Switch] = field(default_factory=list)
     management_adapters: list[Adapter] = field(default_factory=list)

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import cache
 from itertools import takewhile
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -54,10 +56,10 @@ class Case:
 
     @property
     def data(self) -> dict[str, Any]:
-        data = yaml.safe_load(self.file.read_text(encoding="utf-8"))
+        data = deepcopy(_loaded(self.file))
         assert set(data) <= KEYS, f"{self.file.name}: unknown keys {set(data) - KEYS}"
         assert data.keys() & {"calls", "problems", "blocked"}, f"{self.file.name} expects nothing"
-        return cast("dict[str, Any]", data)
+        return data
 
     @property
     def mode(self) -> LanguageMode:
@@ -73,13 +75,20 @@ class Case:
         return "-" + lines[0][1:] + "".join(lines[1:])
 
 
-def all_cases() -> list[Case]:
+@cache
+def _loaded(file: Path) -> dict[str, Any]:
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return cast("dict[str, Any]", yaml.load(file.read_text(encoding="utf-8"), loader))
+
+
+@cache
+def all_cases() -> tuple[Case, ...]:
     found = []
     for file in sorted(CASES.glob("*/*.yaml")):
-        versions = [str(v) for v in yaml.safe_load(file.read_text(encoding="utf-8"))["os"]]
+        versions = [str(v) for v in _loaded(file)["os"]]
         assert set(versions) <= set(VERSIONS), file
         found += [Case(file, os) for os in VERSIONS if os in versions]
-    return found
+    return tuple(found)
 
 
 def wished(text: str, allow: Sequence[str] = (), folder: str = "") -> tuple[list[Resource], list[Problem]]:
@@ -92,19 +101,19 @@ def wished(text: str, allow: Sequence[str] = (), folder: str = "") -> tuple[list
         return [], list(error.problems)
 
 
-def run(case: Case, serve: Serve) -> list[str]:
-    """What is not as the case expects; empty if all is. `control`: files beside the playbook; `guests`: the texts of
-    files in guests, afterwards."""
+def run(case: Case, serve: Serve, looks: int = 2) -> list[str]:
+    """What is not as the case expects; empty if all is. `looks`: how often it is planned before it is applied.
+    `control`: files beside the playbook; `guests`: the texts of files in guests, afterwards."""
     if "control" not in case.data:
-        return _judged(case, serve, "")
+        return _judged(case, serve, "", looks)
     with TemporaryDirectory() as folder:
         for name, text in case.data["control"].items():
             Path(folder, name).parent.mkdir(parents=True, exist_ok=True)
             Path(folder, name).write_text(text, encoding="utf-8")
-        return _judged(case, serve, folder)
+        return _judged(case, serve, folder, looks)
 
 
-def _judged(case: Case, serve: Serve, folder: str) -> list[str]:
+def _judged(case: Case, serve: Serve, folder: str, looks: int) -> list[str]:
     data = case.data
     found, problems = wished(case.playbook, data.get("allow", ()), folder)
     problems = problems or validate(found, case.os)
@@ -113,7 +122,7 @@ def _judged(case: Case, serve: Serve, folder: str) -> list[str]:
     host = SimulatedHost.from_yaml({**(data["host"] or {}), "os": case.os})
     transport = serve(host)
     try:
-        wrong = _run(case, data, found, transport)
+        wrong = _run(case, data, found, transport, looks)
         now = {v.name: {path: f.text for path, f in v.guest.files.items()} for v in host.state.vms}
         wrong += [f"in {vm} are {now[vm]}" for vm, files in data.get("guests", {}).items() if now[vm] != files]
         return wrong
@@ -121,9 +130,10 @@ def _judged(case: Case, serve: Serve, folder: str) -> list[str]:
         transport.close()
 
 
-def _run(case: Case, data: dict[str, Any], found: list[Resource], transport: Transport) -> list[str]:
-    plan, again = (make_plan("host", found, look(transport, found), frozenset()) for _ in range(2))
-    wrong = [] if plan.actions == again.actions and _calls(plan) == _calls(again) else ["two plans of one host differ"]
+def _run(case: Case, data: dict[str, Any], found: list[Resource], transport: Transport, looks: int) -> list[str]:
+    plan, *more = [make_plan("host", found, look(transport, found), frozenset()) for _ in range(looks)]
+    same = all(plan.actions == again.actions and _calls(plan) == _calls(again) for again in more)
+    wrong = [] if same else ["two plans of one host differ"]
     wrong += _unbound(plan, case.os)
     if "calls" in data and _calls(plan) != data["calls"]:
         wrong += ["calls are:", *(f'  - "{c}"' for c in _calls(plan))]
@@ -212,7 +222,7 @@ class Seen:
     calls: list[tuple[str, Any, Any]]
 
 
-def witness(case: Case, serve: Serve) -> Seen:
+def witness(case: Case, serve: Serve, looks: int = 2) -> Seen:
     answers: list[tuple[Any, ...]] = []
     hosts: list[SimulatedHost] = []
 
@@ -220,7 +230,7 @@ def witness(case: Case, serve: Serve) -> Seen:
         hosts.append(host)
         return Witness(serve(host), answers)
 
-    wrong = run(case, watched)
+    wrong = run(case, watched, looks)
     calls = [(c.cmdlet, _without_run(c.params), c.errors) for host in hosts for c in host.log]
     return Seen(wrong, answers, calls)
 

@@ -13,7 +13,7 @@ from hvctl.facts import Facts
 from hvctl.kinds._drives import DISKS, DVDS, Drive, Slot, at_slot, file_query, folder_of, one_spelling, there, volume_of
 from hvctl.kinds._types import COUNT, MB, PATH, SIZE, TB, Flag, Size, WindowsPath, Words, multiple_of
 from hvctl.kinds._vhd import Link, Resize, Use, chain, children, matching, resize, users, vhd, vhd_query
-from hvctl.kinds._vm import power
+from hvctl.kinds._vm import state_at_work
 from hvctl.resource import UNKNOWN, Fields, Plain, Setting, State, Unknown
 
 TYPES = Words(fixed="Fixed", dynamic="Dynamic", differencing="Differencing")
@@ -183,7 +183,7 @@ class DiskPart(Drive):
         slot = self.slot if seen.attached else self.elsewhere(facts)
         shared = any(u.row.get("SupportPersistentReservations") for u in users(path, facts))
         checkpoint = seen.checkpoint or self._checkpoint_at(slot, facts)
-        use = Use(slot, power(self.vm_row(facts)), checkpoint, shared, children(path, facts))
+        use = Use(slot, state_at_work(self.vm, facts), checkpoint, shared, children(path, facts))
         return resize(seen.row, self.size, facts.os, use)
 
     def _checkpoint_at(self, slot: Slot | None, facts: Facts) -> str:

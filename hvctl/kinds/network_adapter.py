@@ -15,7 +15,7 @@ from hvctl.kinds._adapter import Adapter
 from hvctl.kinds._limits import adapter_limit, limit
 from hvctl.kinds._network import SWITCHES, TEAM_MAPPINGS, VM_ADAPTERS, switch_ref, switch_rows
 from hvctl.kinds._types import FOLD, MAC, NOT, ON_OFF, Flag, Words, bare_mac
-from hvctl.kinds._vm import VMS, check_steady, generation, in_vm, made_as, off_impacts, power, vm_ref, vm_row
+from hvctl.kinds._vm import VMS, check_steady, generation, in_vm, made_as, off_impacts, state_at_work, vm_ref, vm_row
 from hvctl.resource import (
     Address,
     Change,
@@ -123,7 +123,7 @@ class NetworkAdapter(Adapter):
         return (VMS, *self.survey(), *self.asked(VM_ADAPTERS, TEAM_MAPPINGS))
 
     def row(self, facts: Facts) -> Row | None:
-        vm = vm_row(self.vm.key(), facts)
+        vm = vm_row(self.vm, facts)
         if vm is None:
             return None
         own = in_vm(VM_ADAPTERS, vm, facts)
@@ -159,8 +159,8 @@ class NetworkAdapter(Adapter):
         return MAC.same(now, wanted) if field == "mac_address" else super().same(field, now, wanted)
 
     def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
-        vm = vm_row(self.vm.key(), facts)
-        if vm is not None and (changes or self.absent):
+        vm = vm_row(self.vm, facts)
+        if vm is not None and (changes or self.absent or self.row(facts) is None):
             check_steady(self.vm.key(), vm)
         if self.absent:
             return
@@ -226,16 +226,16 @@ class NetworkAdapter(Adapter):
 
     def _plugs_off(self, facts: Facts, legacy: bool) -> bool:
         """Adapters come and go while it runs on generation 2 from 2016 on, legacy ones never (domain 9.1)."""
-        vm = vm_row(self.vm.key(), facts)
+        vm = vm_row(self.vm, facts)
         live = not legacy and at_least(facts.os, "2016") and vm is not None and generation(vm) == 2
-        return vm is not None and not (live and power(vm) == "Running")
+        return vm is not None and not (live and state_at_work(self.vm, facts) == "Running")
 
     def _up(self, facts: Facts) -> bool:
-        return power(vm_row(self.vm.key(), facts)) in ("Running", "Paused")
+        return state_at_work(self.vm, facts) in ("Running", "Paused")
 
     def _saved(self, facts: Facts) -> bool:
         """A saved VM takes hardly any change of its hardware (domain 4.4)."""
-        return power(vm_row(self.vm.key(), facts)) == "Saved"
+        return state_at_work(self.vm, facts) == "Saved"
 
     def impacts(self, field: str, now: Any, wanted: Any, facts: Facts) -> frozenset[Impact]:
         return self.with_switch(field, self._impacts(field, now, facts), facts)
@@ -262,14 +262,14 @@ class NetworkAdapter(Adapter):
         return frozenset({"disconnect"}) if self._up(facts) else frozenset({"online"})
 
     def ref(self, facts: Facts) -> Ref:
-        return Ref(Call("Get-VMNetworkAdapter", {"VM": vm_ref(self.vm.key(), facts)}), {"Name": self.name})
+        return Ref(Call("Get-VMNetworkAdapter", {"VM": vm_ref(self.vm, facts)}), {"Name": self.name})
 
     @property
     def _what(self) -> str:
         return f"adapter {self.name} of {self.vm.key()}"
 
     def create(self, facts: Facts) -> Iterator[Step]:
-        params: dict[str, Any] = {"VM": vm_ref(self.vm.key(), facts), "Name": self.name}
+        params: dict[str, Any] = {"VM": vm_ref(self.vm, facts), "Name": self.name}
         if self.switch:
             params["SwitchName"] = self.switch
         if self.legacy:
@@ -313,7 +313,7 @@ class NetworkAdapter(Adapter):
 
     @classmethod
     def surplus(cls, owner: Resource, listed: tuple[Resource, ...], facts: Facts) -> Iterator[Resource]:
-        vm = vm_row(owner.key(), facts)
+        vm = vm_row(owner, facts)
         known = {part.key().casefold() for part in listed}
         for row in in_vm(VM_ADAPTERS, vm, facts) if vm else ():
             if str(row["Name"]).casefold() not in known:

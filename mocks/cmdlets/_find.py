@@ -44,7 +44,9 @@ def vms(cmd: Command) -> Iterator[Vm]:
         return
     for name in ("VMName", "Name"):
         if name in cmd.args:
-            yield from by_name(cmd, cmd.args.texts(name))
+            for vm in by_name(cmd, cmd.args.texts(name)):
+                with cmd.trying():
+                    yield cmd.alive(vm)
             return
 
 
