@@ -151,10 +151,6 @@ def take(state: HostState, path: str, size: int) -> bool:
 
 
 def forget(state: HostState, path: str) -> None:
-    """Its folder stays, though nothing else may have said that there is one."""
-    folder = parent(path)
-    if "\\" in folder and not any(same(f, folder) for f in state.folders):
-        state.folders.append(folder)
     gone = vhd(state, path)
     if gone is not None:
         state.vhds.remove(gone)

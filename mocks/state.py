@@ -115,6 +115,7 @@ class Vhd:
     fragmentation_percentage: int = 0
     in_use_elsewhere: bool = False
     mounted_as: int | None = None
+    installed: bool = False  # a system is on it, which answers in a VM that it is attached to
 
     @property
     def format(self) -> str:

@@ -156,7 +156,10 @@ def _remove(cmd: Command, path: str) -> None:
                 "System.IO.IOException",
                 hresult=_SHARING,
             )
+        folder = files.parent(path)
         files.forget(state, path)
+        if "\\" in folder:
+            files.make_folder(state, folder)  # it stays, though nothing else may have said that there is one
         return
     inside = [p for p in files.everything(state) if files.key(p).startswith(files.key(path) + "\\")]
     if inside and not cmd.args.flag("Recurse"):

@@ -36,6 +36,8 @@ def boot(cmd: Command, vm: Vm) -> None:
         _check_files(cmd, vm)
         vm.started = cmd.clock.now()
         fall_silent(cmd, vm)
+        disks = [files.vhd(cmd.state, member) for d in vm.disks for member in files.chain_paths(cmd.state, d.path)]
+        vm.guest.integration = vm.guest.integration or any(disk is not None and disk.installed for disk in disks)
         for adapter in vm.nics:
             give_mac(cmd.state, adapter)
     vm.state = "Running"

@@ -98,6 +98,8 @@ def _reasons(data: Data, playbook: Data) -> Iterator[str]:
         yield from _vm_reasons(vm)
         if vm.get("state") == "Running" and "failed" in data:
             yield _GUEST
+    if '"guest_files"' in json.dumps(playbook):
+        yield _GUEST
     yield from _disk_reasons(host, playbook)
     if any(not path.casefold().endswith((".txt", ".log")) for path in host.get("files", ())):
         yield "an image (ISO, floppy)"
