@@ -23,6 +23,7 @@ from hvctl.facts import Facts, differences, read_batch
 from hvctl.inventory import Connection, Inventory
 from hvctl.kinds import kinds
 from hvctl.outcome import TROUBLE, Outcome
+from hvctl.plan import questions
 from hvctl.planfile import Saved
 from hvctl.prepare import HostWork
 from hvctl.reconcile import apply_plan, look, plan_host, side_by_side
@@ -245,7 +246,7 @@ class Run:
 
     def _surveyed(self, work: HostWork) -> Facts | TransportError:
         queries = [q for kind in kinds() for q in kind.survey()]
-        queries += [q for wish in work.wishes for q in wish.queries()]
+        queries += questions(work.wishes)
         try:
             transport = self._transport(work)
             batch = read_batch(queries)
