@@ -27,9 +27,10 @@ from hvctl.planfile import Saved
 from hvctl.prepare import HostWork
 from hvctl.reconcile import apply_plan, look, plan_host, side_by_side
 from hvctl.recording import write_recording
+from hvctl.redact import Redactor
 from hvctl.resource import Impact
 from hvctl.secrets import SecretError
-from hvctl.show.data import facts_data, outcome_data
+from hvctl.show.data import facts_data
 from hvctl.show.progress import Progress
 from hvctl.show.report import report_lines
 from hvctl.show.summary import summary_lines
@@ -51,6 +52,7 @@ class Run:
         *,
         forks: int = 16,
         verbose: int = 0,
+        redactor: Redactor | None = None,
     ) -> None:
         self._work = {w.name: w for w in work}
         self._connect = connect
@@ -62,7 +64,8 @@ class Run:
         self.interrupted = False
         self._started = datetime.now(UTC)
         self._transports: dict[str, Transport] = {}
-        self._wire = Wire(on_wire=self._heard if verbose >= 2 else None)
+        self._redactor = redactor or Redactor()
+        self._wire = Wire(on_wire=self._heard if verbose >= 2 else None, learn=self._redactor.learn)
 
     def __enter__(self) -> Self:
         return self
@@ -100,17 +103,18 @@ class Run:
         return self._each("reading", [(w.name, partial(self._still, w)) for w in self._work.values()])
 
     def save(self, outcomes: Sequence[Outcome], file: str) -> None:
-        planfile.save(file, [Saved(o.plan, self._work[o.host].wishes) for o in outcomes if o.plan is not None])
+        saved = [Saved(o.plan, self._work[o.host].wishes) for o in outcomes if o.plan is not None]
+        planfile.save(file, saved, self._redactor)
         self._err.print(f"Plan saved: hvctl apply {file}")
 
     def check(self, verb: Verb, playbooks: Sequence[str], outcomes: Sequence[Outcome], status: int) -> Check:
-        """All of it as one value, for whoever listens afterwards."""
+        """All of it as one value, for whoever listens afterwards; secrets are masked in it."""
         return Check(
             verb,
             tuple(playbooks),
             self._started,
             datetime.now(UTC),
-            tuple(outcomes),
+            self._redactor.value(tuple(outcomes)),
             status,
             {name: transport.requests for name, transport in self._transports.items()},
             {name: work.wishes for name, work in self._work.items()},
@@ -121,6 +125,7 @@ class Run:
         if isinstance(facts, TransportError):
             self._say_error(work.name, facts)
             return TROUBLE
+        facts = self._redactor.value(facts)
         if as_json:
             self._out.print_json(json.dumps(facts_data(facts), ensure_ascii=False))
         else:
@@ -133,18 +138,16 @@ class Run:
             self._say_error(work.name, facts)
             return TROUBLE
         secrets = [s for s in (work.connection.user,) if s] if scrub else []
-        write_recording(file, facts, scrub=scrub, also=(work.name, work.connection.host, *secrets))
+        write_recording(
+            file, self._redactor.value(facts), scrub=scrub, also=(work.name, work.connection.host, *secrets)
+        )
         self._err.print(f"{len(facts.replies)} answers of {work.name} written to {file}")
         return 0
 
     # --- showing ---------------------------------------------------------------------------------------------------
 
-    def show_plans(
-        self, outcomes: Sequence[Outcome], *, as_json: bool = False, diff: bool = False, drift: bool = False
-    ) -> None:
-        if as_json:
-            self._out.print_json(json.dumps([outcome_data(o) for o in outcomes], ensure_ascii=False))
-            return
+    def show_plans(self, outcomes: Sequence[Outcome], *, diff: bool = False, drift: bool = False) -> None:
+        outcomes = self._redactor.value(tuple(outcomes))
         for one in outcomes:
             if one.plan is not None and not one.changed:
                 lines = diff_lines if diff else plan_lines
@@ -153,10 +156,8 @@ class Run:
                 self._say_trouble(one)
         self._print(summary_lines(outcomes, drift=drift))
 
-    def show_reports(self, outcomes: Sequence[Outcome], *, as_json: bool) -> None:
-        if as_json:
-            self._out.print_json(json.dumps([outcome_data(o) for o in outcomes], ensure_ascii=False))
-            return
+    def show_reports(self, outcomes: Sequence[Outcome]) -> None:
+        outcomes = self._redactor.value(tuple(outcomes))
         self._out.print()
         for one in outcomes:
             if one.report is not None:
@@ -181,6 +182,7 @@ class Run:
             self._out.print("    → make a new plan", soft_wrap=True)
 
     def _say_error(self, host: str, error: TransportError) -> None:
+        error = self._redactor.value(error)
         word = "unreachable" if error.executed == "no" else "lost"
         self._out.print(f"[bold]{host}[/]  [red]{word}[/]: ", end="", soft_wrap=True)
         self._out.print(error.message, markup=False, soft_wrap=True)
@@ -215,8 +217,10 @@ class Run:
         except (TransportError, SecretError) as error:
             fault = error if isinstance(error, TransportError) else TransportError(str(error))
             return Outcome(work.name, error=fault)
-        changed = differences(plan.facts, now)
-        return Outcome(work.name, changed=tuple(changed)) if changed else Outcome(work.name, plan=plan)
+        # A saved plan holds its facts masked.
+        if changed := differences(plan.facts, self._redactor.value(now)):
+            return Outcome(work.name, changed=tuple(changed))
+        return Outcome(work.name, plan=replace(plan, facts=now))
 
     def _surveyed(self, work: HostWork) -> Facts | TransportError:
         queries = [q for kind in kinds() for q in kind.survey()]
@@ -245,7 +249,7 @@ class Run:
             def followed(name: str, task: Callable[[Callable[[Event], None]], Outcome]) -> Outcome:
                 progress.begin(name, doing)
                 try:
-                    return task(partial(progress.event, name))
+                    return task(lambda event: progress.event(name, self._redactor.value(event)))
                 finally:
                     progress.end(name)
 

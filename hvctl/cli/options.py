@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 import typer
@@ -12,11 +12,14 @@ from rich.console import Console
 from hvctl.call import Transport
 from hvctl.connect import Wire
 from hvctl.inventory import Connection
+from hvctl.redact import Redactor
 from hvctl.resource import IMPACTS
 
 Connect = Callable[[Connection, Wire], Transport]
 
 EXIT_CONFIG = 1
+EXIT_FAULT = 70
+"""A fault of hvctl itself (EX_SOFTWARE)."""
 EXIT_INTERRUPTED = 130
 
 
@@ -29,6 +32,7 @@ class Settings:
     verbose: int = 0
     forks: int = 16
     ask_pass: bool = False
+    redactor: Redactor = field(default_factory=Redactor)
     out: Console = None  # type: ignore[assignment]
     err: Console = None  # type: ignore[assignment]
 
@@ -46,6 +50,12 @@ Extra = Annotated[
     list[str] | None, typer.Option("--extra-vars", "-e", metavar="NAME=VALUE|@FILE", help="Variables over all others.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text.")]
+Report = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--report", metavar="FORMAT=FILE,...", help="Also write it as html, junit, json or markdown; - is the output."
+    ),
+]
 Allow = Annotated[
     list[str] | None,
     typer.Option("--allow", metavar="WORD", help=f"Allow changes that cost more: {', '.join(IMPACTS[1:])}."),

@@ -1,4 +1,4 @@
-"""The verbs: validate, plan, apply, drift, facts, inventory, record. Thin; what they do stands elsewhere."""
+"""The verbs: validate, plan, apply, drift, facts, inventory, record, report-schema. Thin; what they do is elsewhere."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import typer
 
 from hvctl.cli.app import app
 from hvctl.cli.checked import checked
-from hvctl.cli.options import EXIT_INTERRUPTED, Allow, Extra, Json, Limit, Playbooks, Settings, Tags
+from hvctl.cli.options import EXIT_INTERRUPTED, Allow, Extra, Json, Limit, Playbooks, Report, Settings, Tags
 from hvctl.cli.prepared import Asked, allowed, one_host, prepared, run_of, saved_run
+from hvctl.cli.reported import Reports
 from hvctl.inventory import Inventory
 from hvctl.outcome import exit_status
 from hvctl.prepare import Prepared, find_inventory
-from hvctl.show.data import outcome_data
+from hvctl.show.data import schema_text
 from hvctl.show.text import problem_lines
 
 
@@ -47,21 +48,24 @@ def plan(
         str | None, typer.Option("--out", metavar="FILE", help="Save the plan for `hvctl apply FILE`.")
     ] = None,
     as_json: Json = False,
+    report: Report = None,
     diff: Annotated[bool, typer.Option("--diff", help="Show the difference as unified text.")] = False,
     detailed: Annotated[bool, typer.Option("--detailed-exitcode", help="Exit with 2 if something differs.")] = False,
 ) -> None:
     """Show what would change."""
     settings: Settings = context.obj
+    reports = Reports.asked(report, as_json=as_json)
     work = prepared(settings, Asked.of(playbooks, limit, tags, extra))
     with run_of(settings, work, allowed(allow)) as run:
         outcomes = run.plan()
-        run.show_plans(outcomes, as_json=as_json, diff=diff)
-        if run.interrupted:
-            raise typer.Exit(EXIT_INTERRUPTED)
-        if out:
+        if not reports.on_stdout:
+            run.show_plans(outcomes, diff=diff)
+        status = EXIT_INTERRUPTED if run.interrupted else exit_status(outcomes, changes_count=detailed)
+        check = run.check("plan", playbooks, outcomes, status)
+        status = reports.write(settings, check)
+        if out and not run.interrupted:
             run.save(outcomes, out)
-        check = run.check("plan", playbooks, outcomes, exit_status(outcomes, changes_count=detailed))
-    raise typer.Exit(check.exit_status)
+    raise typer.Exit(status)
 
 
 @app.command()
@@ -77,9 +81,13 @@ def apply(
     auto_approve: Annotated[bool, typer.Option("--auto-approve", "-y", help="Do not ask.")] = False,
     only_plan: Annotated[bool, typer.Option("--check", "-C", help="The same as plan.")] = False,
     as_json: Json = False,
+    report: Report = None,
 ) -> None:
     """Make the hosts as the playbooks say, then look again."""
     settings: Settings = context.obj
+    reports = Reports.asked(report, as_json=as_json)
+    if reports.on_stdout and not (auto_approve or only_plan):
+        raise typer.BadParameter("a report instead of text leaves nothing to approve: add --auto-approve or --check")
     saved = len(playbooks) == 1 and playbooks[0].casefold().endswith(".json")
     if saved:
         if limit or tags or extra or allow:
@@ -89,25 +97,21 @@ def apply(
         run = run_of(settings, prepared(settings, Asked.of(playbooks, limit, tags, extra)), allowed(allow))
     with run:
         outcomes = run.look_at_saved() if saved else run.plan()
-        if not as_json:
+        if not reports.on_stdout:
             run.show_plans(outcomes)
-        if run.interrupted:
-            raise typer.Exit(EXIT_INTERRUPTED)
         changes = any(o.plan is not None and o.plan.steps for o in outcomes)
-        if only_plan or not changes:
-            if as_json:
-                settings.out.print_json(json.dumps([outcome_data(o) for o in outcomes], ensure_ascii=False))
-        elif not auto_approve and not _approved(settings):
-            settings.err.print("Nothing was changed.")
-        else:
-            outcomes = run.apply(outcomes, recheck=not auto_approve)
-            run.show_reports(outcomes, as_json=as_json)
-        if run.interrupted:
-            settings.err.print("Interrupted: what is marked as not done was not begun.")
-            raise typer.Exit(EXIT_INTERRUPTED)
-        status = exit_status(outcomes, changes_count=not only_plan)
+        if changes and not only_plan and not run.interrupted:
+            if auto_approve or _approved(settings):
+                outcomes = run.apply(outcomes, recheck=not auto_approve)
+                if not reports.on_stdout:
+                    run.show_reports(outcomes)
+                if run.interrupted:
+                    settings.err.print("Interrupted: what is marked as not done was not begun.")
+            else:
+                settings.err.print("Nothing was changed.")
+        status = EXIT_INTERRUPTED if run.interrupted else exit_status(outcomes, changes_count=not only_plan)
         check = run.check("apply", playbooks, outcomes, status)
-    raise typer.Exit(check.exit_status)
+    raise typer.Exit(reports.write(settings, check))
 
 
 @app.command()
@@ -118,11 +122,13 @@ def drift(
     tags: Tags = None,
     extra: Extra = None,
     as_json: Json = False,
+    report: Report = None,
 ) -> None:
     """Say whether the hosts are as the playbooks say; changes nothing. Exit 2: they are not."""
     settings: Settings = context.obj
-    check = checked(settings, Asked.of(playbooks, limit, tags, extra), as_json=as_json)
-    raise typer.Exit(check.exit_status)
+    reports = Reports.asked(report, as_json=as_json)
+    check = checked(settings, Asked.of(playbooks, limit, tags, extra), quiet=reports.on_stdout)
+    raise typer.Exit(reports.write(settings, check))
 
 
 @app.command()
@@ -153,6 +159,12 @@ def record(
     work = one_host(settings, host, playbooks or ())
     with run_of(settings, Prepared((work,)), frozenset()) as run:
         raise typer.Exit(run.record(work, out, scrub=scrub))
+
+
+@app.command("report-schema")
+def report_schema() -> None:
+    """Print the JSON Schema of what --json and --report json=FILE write."""
+    typer.echo(schema_text(), nl=False)
 
 
 @app.command("inventory")

@@ -9,32 +9,20 @@ from rich.text import Text
 from hvctl.outcome import Outcome
 from hvctl.plan import Action, Plan
 from hvctl.show.columns import entries
+from hvctl.show.state import word_of
 
 
 def summary_lines(outcomes: Sequence[Outcome], *, drift: bool = False) -> Iterator[Text]:
     words: dict[str, int] = {}
     for one in outcomes:
-        words[_state(one, drift)] = words.get(_state(one, drift), 0) + 1
+        word = word_of(one, drift=drift)
+        words[word] = words.get(word, 0) + 1
     hosts = f"{len(outcomes)} host{'s' * (len(outcomes) != 1)}: " + ", ".join(f"{n} {w}" for w, n in words.items())
     plans = [o.plan for o in outcomes if o.plan is not None and o.report is None and not o.changed]
     line = Text(hosts + ".", "bold")
     if plans and not drift and (counts := counted(plans)):
         line.append("  Plan: " + ", ".join(counts) + ".")
     yield line
-
-
-def _state(one: Outcome, drift: bool) -> str:
-    if one.error is not None:
-        return "unreachable"
-    if one.changed:
-        return "refused"
-    if one.report is not None:
-        return "failed" if one.report.failed else "done, in sync" if one.report.complete else "done, something left"
-    if one.plan is None:
-        return "not looked at"
-    if one.plan.unreadable:
-        return "not readable in full"
-    return "in sync" if one.plan.in_sync else "drifted" if drift else "differs"
 
 
 def made_within(plan: Plan, action: Action) -> bool:
