@@ -16,7 +16,7 @@ def write_whole(file: str | Path, text: str) -> None:
     target = target.resolve()  # a link stays a link
     new = target.with_name(f".{target.name[:80]}.{os.getpid()}.new")
     try:
-        with new.open("w", encoding="utf-8", newline="\n") as stream:
+        with new.open("w", encoding="utf-8", errors="replace", newline="\n") as stream:
             stream.write(text)
         if target.exists():
             new.chmod(target.stat().st_mode & 0o7777)

@@ -28,11 +28,11 @@ class Saved:
     wishes: tuple[Resource, ...]
 
 
-def save(file: str, hosts: Sequence[Saved], redactor: Redactor | None = None) -> None:
-    """What was read is masked. Raises ConfigError if the file cannot be written, or if what is to be done, which
-    must stay as it is, holds a secret."""
+def save(file: str, hosts: Sequence[Saved], inventory: str = "", redactor: Redactor | None = None) -> None:
+    """`inventory`: the file that says how the hosts are reached. What was read is masked. Raises ConfigError if the
+    file cannot be written, or if what is to be done, which must stay as it is, holds a secret."""
     redactor = redactor or Redactor()
-    data = {"hvctl_plan": FORMAT, "hosts": [_host_data(_masked(h, redactor)) for h in hosts]}
+    data = {"hvctl_plan": FORMAT, "inventory": inventory, "hosts": [_host_data(_masked(h, redactor)) for h in hosts]}
     text = json.dumps(data, indent=1, ensure_ascii=False) + "\n"
     if redactor.holds(text):
         told = "not saved: a step or a wish in this plan holds the password of a host"
@@ -47,6 +47,19 @@ def save(file: str, hosts: Sequence[Saved], redactor: Redactor | None = None) ->
 
 def load(file: str) -> list[Saved]:
     """Raises ConfigError for a file that is no saved plan of this version."""
+    data = _read(file)
+    try:
+        return [_host(h) for h in data["hosts"]]
+    except (KeyError, TypeError, ValueError, AttributeError, StopIteration) as error:
+        raise ConfigError([Problem(None, f"{file} is damaged ({error!r})", "make it anew with plan --out")]) from error
+
+
+def inventory_of(file: str) -> str:
+    """The inventory that the plan was made with; "" if it does not say. Raises ConfigError."""
+    return str(_read(file).get("inventory", ""))
+
+
+def _read(file: str) -> dict[str, Any]:
     try:
         data = json.loads(Path(file).read_text(encoding="utf-8"))
     except OSError as error:
@@ -57,10 +70,7 @@ def load(file: str) -> list[Saved]:
         raise ConfigError(
             [Problem(None, f"{file} is no saved plan of this version of hvctl", "make it anew with plan --out")]
         )
-    try:
-        return [_host(h) for h in data["hosts"]]
-    except (KeyError, TypeError, ValueError, AttributeError, StopIteration) as error:
-        raise ConfigError([Problem(None, f"{file} is damaged ({error!r})", "make it anew with plan --out")]) from error
+    return data
 
 
 def _masked(saved: Saved, redactor: Redactor) -> Saved:

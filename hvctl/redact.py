@@ -24,14 +24,17 @@ T = TypeVar("T")
 MASK = "***"
 SHORTEST = 6
 """Shorter values are not masked: they would be found in every other word, and guessed anyway."""
+BEGINNING = 8
+"""So much of a secret is masked even if the rest of it is missing."""
 
 
 class Redactor:
-    """What it has learned it masks: as it stands, and as JSON, HTML, URLs and base64 would write it."""
+    """What it has learned it masks: as it stands, and as JSON, HTML, URLs and base64 would write it; the beginning of
+    it too, since texts are cut."""
 
     def __init__(self) -> None:
-        self._forms: set[str] = set()
-        self._pattern: re.Pattern[str] | None = None
+        self._forms: tuple[str, ...] = ()
+        self._begins: re.Pattern[str] | None = None
         self._lock = threading.Lock()
 
     def learn(self, secret: Secret) -> None:
@@ -39,20 +42,28 @@ class Redactor:
         if len(value) < SHORTEST:
             return
         with self._lock:
-            self._forms |= set(forms(value))
-            longest_first = sorted(self._forms, key=len, reverse=True)
-            self._pattern = re.compile("|".join(re.escape(f) for f in longest_first))
+            self._forms = tuple(dict.fromkeys((*self._forms, *forms(value))))
+            begins = sorted({f[:BEGINNING] for f in self._forms}, key=len, reverse=True)
+            self._begins = re.compile("|".join(re.escape(b) for b in begins))
 
     def text(self, text: str) -> str:
-        return self._pattern.sub(MASK, text) if self._pattern else text
+        if self._begins is None:
+            return text
+        parts: list[str] = []
+        at = 0
+        for found in self._begins.finditer(text):
+            if found.start() >= at:
+                parts += text[at : found.start()], MASK
+                at = found.start() + max(_common(form, text, found.start()) for form in self._forms)
+        return "".join([*parts, text[at:]]) if parts else text
 
     def holds(self, text: str) -> bool:
-        return bool(self._pattern and self._pattern.search(text))
+        return any(form in text for form in self._forms)
 
     def value(self, value: T) -> T:
         """An equal value with every text in it masked. Words of a fixed list are left alone, and so are fields that
         are kept out of the repr; what holds no secret comes back as it is."""
-        return self._value(value) if self._pattern else value
+        return self._value(value) if self._forms else value
 
     def _value(self, value: Any) -> Any:
         if isinstance(value, str):
@@ -88,6 +99,15 @@ class Redactor:
             yield
         finally:
             sys.stdout, sys.stderr, threading.excepthook = out, err, hook
+
+
+def _common(form: str, text: str, start: int) -> int:
+    """How far a text goes on as a form does."""
+    length = 0
+    for length, char in enumerate(form):
+        if not text.startswith(char, start + length):
+            return length
+    return length + 1
 
 
 def forms(value: str) -> Iterator[str]:

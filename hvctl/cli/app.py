@@ -78,7 +78,7 @@ def _run(settings: Settings, argv: Sequence[str] | None) -> int:
         return EXIT_CONFIG
     except ConfigError as error:
         for line in problem_lines(error.problems):
-            settings.err.print(line)
+            settings.err.print(line, soft_wrap=True)
         return EXIT_CONFIG
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from hvctl import planfile
 from hvctl.call import Secret
 from hvctl.cli.options import Settings
 from hvctl.inventory import Inventory
@@ -42,7 +43,7 @@ def prepared(settings: Settings, asked: Asked) -> Prepared:
     inventory = Inventory.load(find_inventory(settings.inventory, asked.playbooks))
     found = prepare(inventory, asked.playbooks, limit=asked.limit, tags=asked.tags, variables=_extra(asked.extra))
     for line in problem_lines(found.warnings):
-        settings.err.print(line)
+        settings.err.print(line, soft_wrap=True)
     if settings.ask_pass:
         prompt = PromptSource("password for the hosts")
         work = tuple(replace(w, connection=replace(w.connection, password=prompt)) for w in found.work)
@@ -115,4 +116,5 @@ def run_of(settings: Settings, prepared: Prepared, allow: frozenset[Impact]) -> 
 
 def saved_run(settings: Settings, file: str) -> Run:
     run = run_of(settings, Prepared(()), frozenset())
-    return run.loaded(file, Inventory.load(find_inventory(settings.inventory, ())))
+    given = settings.inventory or tuple(name for name in (planfile.inventory_of(file),) if name)
+    return run.loaded(file, Inventory.load(find_inventory(given, ())))

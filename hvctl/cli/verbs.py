@@ -64,7 +64,7 @@ def plan(
         check = run.check("plan", playbooks, outcomes, status)
         status = reports.write(settings, check)
         if out and not run.interrupted:
-            run.save(outcomes, out)
+            run.save(outcomes, out, work.inventory.file if work.inventory else "")
     raise typer.Exit(status)
 
 
@@ -179,7 +179,7 @@ def show_inventory(
         raise typer.BadParameter("say --list or --graph")
     inventory = Inventory.load(find_inventory(settings.inventory, ()))
     for line in problem_lines(inventory.warnings):
-        settings.err.print(line)
+        settings.err.print(line, soft_wrap=True)
     typer.echo(json.dumps(inventory.as_list(), indent=2, ensure_ascii=False) if as_list else inventory.as_graph())
 
 
