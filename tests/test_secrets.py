@@ -276,6 +276,8 @@ def test_no_secret_is_printed_or_written(place: str, lab: Callable[..., Lab]) ->
         assert status != EXIT_FAULT, f"{name}: {said}"
         assert "Traceback" not in said, f"{name}: {said}"
         assert here.leaks(said) == [], name
+        if name == "secret in a value":
+            assert (status, "a secret cannot stand in an ordinary value" in " ".join(said.split())) == (1, True), said
         if name in MASKED:
             assert MASK in said + "".join(f.read_text("utf-8") for f in here.folder.glob("r*.*")), name
 
