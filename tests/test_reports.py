@@ -279,7 +279,8 @@ def test_html_shows_hostile_names_as_text() -> None:
         ("drifted", ["Hosts have drifted", "missing", "should not exist", "6 fields differ", "Calls that would put it right",
                      "Set-VMProcessor", "lab.yml:5:26", "restarts once", "Windows Server 2022 (20348)"]),
         ("differs, blocked, created, impossible", ["allow it with --allow restart,destroy", "blocked",
-                                                    "make a new VM of the other", "generation 2, 2 processors, 2 GB, 1 disk", "extending the partition"]),
+                                                    "make a new VM of the other", "2 processors, 2 GB, 1 disk",
+                                                    "extending the partition"]),
         ("a failed step", ["What was done", "10 of 14 steps done, 1 failed, 3 not done", "not done: what it needs did not",
                            "InvalidOperation,Microsoft.HyperV.PowerShell.Commands.StopVM", "What is left", "apply again"]),
         ("refused", ["Refused", "RelativeWeight 100 → 50", "Make a new plan"]),
@@ -516,7 +517,7 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
         write_whole(tmp_path / "nowhere" / "x", "")
     assert sorted(f.name for f in tmp_path.iterdir()) == ["link", "r.html"]
-    write_whole("/dev/null", "gone")
+    write_whole("/dev/null", "gone")  # nothing there is replaced
     assert why_not("/dev/null") == why_not(file) == ""
 
 

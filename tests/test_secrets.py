@@ -98,14 +98,16 @@ PLAYBOOK = """
 LEAKING = """
 - hosts: hv01
   vms:
-    - {name: web01, notes: 'it is {{ ansible_password | default(vault_password | default(vault.hv)) }}'}
+    - {name: web01, notes: 'it is {{ VARIABLE }}'}
 """
+VARIABLE = {"variable": "vault_password", "nested variable": "vault.hv"}
+"""What the password is taken from, where it is not ansible_password itself."""
 ROUNDABOUT = """
 - hosts: hv01
   vms:
     - name: web01
-      notes: "{{ (hostvars['hv01'].values() | list | string) ~ vars | default('') }}"
-      processor: {count: "{{ ansible_password.reveal() | default(4) | length }}"}
+      notes: "{{ hostvars['hv01'].values() | list | string }}"
+      automatic_start_delay: "{{ (ansible_password | default('x') | string | length) }}"
 """
 STATE = {
     "os": "2022",
@@ -243,7 +245,8 @@ def lab(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
 
-    def made(plant: str) -> Lab:
+    def made(plant: str, variable: str = "ansible_password") -> Lab:
+        leaking = LEAKING.replace("VARIABLE", variable)
         host = Echoing.from_yaml(STATE)
         endpoint = Endpoint(host, {USER: SECRET}, start=noisy(host))
         servers.append(Server([endpoint]))
@@ -257,7 +260,7 @@ def lab(
                 f"    ansible_winrm_scheme: http\n    ansible_host: 127.0.0.1\n    {variables}\n  hosts:\n    hv01:\n",
                 encoding="utf-8",
             )
-        for file, text in (("lab.yml", PLAYBOOK), ("leaking.yml", LEAKING), ("roundabout.yml", ROUNDABOUT)):
+        for file, text in (("lab.yml", PLAYBOOK), ("leaking.yml", leaking), ("roundabout.yml", ROUNDABOUT)):
             (tmp_path / file).write_text(text, encoding="utf-8")
         return Lab(tmp_path, capsys)
 
@@ -268,7 +271,7 @@ def lab(
 
 @pytest.mark.parametrize("place", PLANTS)
 def test_no_secret_is_printed_or_written(place: str, lab: Callable[..., Lab]) -> None:
-    here = lab(PLANTS[place])
+    here = lab(PLANTS[place], VARIABLE.get(place, "ansible_password"))
     for name, command in COMMANDS.items():
         if place != "environment" and name not in FEW:
             continue

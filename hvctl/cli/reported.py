@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 
 import typer
 
@@ -39,6 +40,7 @@ class Reports:
         found: list[tuple[str, str]] = [("json", STDOUT)] if as_json else []
         for word in (w.strip() for option in given or () for w in _NEXT.split(option)):
             name, equals, file = word.partition("=")
+            file = str(Path(file).expanduser()) if file.startswith("~") else file
             if name not in RENDERERS or not equals:
                 known = ", ".join(RENDERERS)
                 problems.append(_problem(f"{word}: no such report", suggest(name, RENDERERS) or f"one of {known}"))

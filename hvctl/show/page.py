@@ -128,11 +128,6 @@ class Page:
     news: tuple[tuple[str, tuple[str, ...]], ...]
     hosts: tuple[HostPage, ...]
 
-    @property
-    def remembers(self) -> bool:
-        """Whether anything is known of since when."""
-        return any(h.since or any(i.since or any(r.since for r in i.rows) for i in h.items) for h in self.hosts)
-
 
 def page_of(check: Check) -> Page:
     outcomes = all_hosts(check)
