@@ -36,6 +36,7 @@ from hvctl.source import ConfigError
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
 from tests.checks import CHECKS, HOSTILE, many
+from tests.test_cli import Interrupting, pressed
 
 every = pytest.mark.parametrize("name", CHECKS)
 _MADE: dict[str, Check] = {}
@@ -499,6 +500,22 @@ def test_a_report_that_was_not_written_is_seen_in_the_exit_status(
     err = " ".join(capsys.readouterr().err.split())
     assert "The html report was not written: reports/r.html: No such file or directory" in err
     assert json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))["exit_status"] == 2
+
+
+def test_ctrl_c_leaves_a_report_of_what_ran(lab: SimulatedHost, tmp_path: Path) -> None:
+    """The step that runs is finished, the rest is not begun, and the report says which is which."""
+    pressed.clear()
+    (tmp_path / "lab.yml").write_text(
+        "- hosts: hv01\n  vms:\n    - {name: web01, notes: x, processor: {count: 2}}\n", "utf-8"
+    )
+    words = ["apply", "lab.yml", "-y", "--report", "json=r.json,html=r.html"]
+    assert main(words, lambda connection, wire: Interrupting(lab)) == 130
+    document = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
+    assert document["exit_status"] == 130
+    report = document["hosts"][0]["report"]
+    assert [s["status"] for s in report["steps"]] == ["ok", "skipped"]
+    assert report["stopped"] is True
+    assert "It was interrupted." in (tmp_path / "r.html").read_text(encoding="utf-8")
 
 
 # --- files and times -----------------------------------------------------------------------------------------------
