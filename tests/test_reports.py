@@ -12,7 +12,6 @@ import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
-from datetime import timedelta
 from html.parser import HTMLParser
 from importlib.resources import files
 from itertools import pairwise
@@ -31,7 +30,6 @@ from hvctl.files import why_not, write_whole
 from hvctl.inventory import Connection
 from hvctl.show import data, html, junit, markdown
 from hvctl.show.state import STATES
-from hvctl.show.times import span
 from hvctl.source import ConfigError
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
@@ -518,7 +516,7 @@ def test_ctrl_c_leaves_a_report_of_what_ran(lab: SimulatedHost, tmp_path: Path) 
     assert "It was interrupted." in (tmp_path / "r.html").read_text(encoding="utf-8")
 
 
-# --- files and times -----------------------------------------------------------------------------------------------
+# --- files -----------------------------------------------------------------------------------------------
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -536,11 +534,3 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     assert sorted(f.name for f in tmp_path.iterdir()) == ["link", "r.html"]
     write_whole("/dev/null", "gone")  # nothing there is replaced
     assert why_not("/dev/null") == why_not(file) == ""
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0, "0 s"), (59, "59 s"), (60, "1 min"), (3700, "1 h 1 min"), (86400, "1 d"), (273_600, "3 d 4 h"), (-5, "0 s")],
-)
-def test_spans_are_told_in_two_units(seconds: int, text: str) -> None:
-    assert span(timedelta(seconds=seconds)) == text

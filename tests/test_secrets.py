@@ -54,6 +54,8 @@ COMMANDS: dict[str, str] = {
     "apply as JSON": "apply lab.yml -y --json",
     "drift": f"drift lab.yml {REPORTS}",
     "drift as JSON": "drift lab.yml --json",
+    "history": "history",
+    "history as JSON": "history --since 1d --json",
     "facts": "facts hv01",
     "facts as JSON": "facts hv01 --json",
     "recording": "record hv01 --out recording.json --playbook lab.yml",

@@ -312,6 +312,7 @@ def test_a_plan_as_data_is_json_with_stable_keys() -> None:
         "needs_consent": [],
         "since": None,
         "moved": None,
+        "wanted_since": None,
     }
     assert {"id", "does", "call", "for"} == set(data["steps"][0])
 

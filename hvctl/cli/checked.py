@@ -1,10 +1,11 @@
-"""One drift check: look at the hosts, show what is not as written."""
+"""One drift check: look at the hosts, remember it, show what is not as written."""
 
 from __future__ import annotations
 
 from hvctl.check import Check
 from hvctl.cli.options import EXIT_INTERRUPTED, Settings
 from hvctl.cli.prepared import Asked, prepared, run_of
+from hvctl.cli.remembered import remembered
 from hvctl.outcome import exit_status
 from hvctl.resource import IMPACTS
 
@@ -17,7 +18,9 @@ def checked(settings: Settings, asked: Asked, *, quiet: bool = False) -> Check:
     with run_of(settings, work, frozenset(IMPACTS)) as run:
         outcomes = run.plan()
         status = EXIT_INTERRUPTED if run.interrupted else exit_status(outcomes, changes_count=True)
-        check = run.check("drift", asked.playbooks, outcomes, status)
+        check = run.check("drift", asked.playbooks, outcomes, status, asked.covers)
+        if not run.interrupted:
+            check = remembered(settings, check)
         if not quiet:
-            run.show_plans(outcomes, drift=True)
+            run.show_check(check)
     return check

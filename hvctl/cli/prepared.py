@@ -27,6 +27,11 @@ class Asked:
     tags: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()
 
+    @property
+    def covers(self) -> tuple[str, ...]:
+        """The playbooks of which everything is looked at, on whichever hosts."""
+        return () if self.tags else self.playbooks
+
     @classmethod
     def of(
         cls,
@@ -111,6 +116,7 @@ def run_of(settings: Settings, prepared: Prepared, allow: frozenset[Impact]) -> 
         forks=settings.forks,
         verbose=settings.verbose,
         redactor=settings.redactor,
+        now=settings.now,
     )
 
 

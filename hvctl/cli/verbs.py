@@ -10,8 +10,21 @@ import typer
 
 from hvctl.cli.app import app
 from hvctl.cli.checked import checked
-from hvctl.cli.options import EXIT_INTERRUPTED, Allow, Extra, Json, Limit, Playbooks, Report, Settings, Tags
+from hvctl.cli.options import (
+    EXIT_INTERRUPTED,
+    Allow,
+    Extra,
+    History,
+    Json,
+    Limit,
+    NoHistory,
+    Playbooks,
+    Report,
+    Settings,
+    Tags,
+)
 from hvctl.cli.prepared import Asked, allowed, one_host, prepared, run_of, saved_run
+from hvctl.cli.remembered import remembered, remembering
 from hvctl.cli.reported import Reports
 from hvctl.inventory import Inventory
 from hvctl.outcome import exit_status
@@ -82,9 +95,11 @@ def apply(
     only_plan: Annotated[bool, typer.Option("--check", "-C", help="The same as plan.")] = False,
     as_json: Json = False,
     report: Report = None,
+    history: History = None,
+    no_history: NoHistory = False,
 ) -> None:
     """Make the hosts as the playbooks say, then look again."""
-    settings: Settings = context.obj
+    settings = remembering(context.obj, history, no_history)
     reports = Reports.asked(report, as_json=as_json)
     if reports.on_stdout and not (auto_approve or only_plan):
         raise typer.BadParameter("a report instead of text leaves nothing to approve: add --auto-approve or --check")
@@ -110,7 +125,10 @@ def apply(
             else:
                 settings.err.print("Nothing was changed.")
         status = EXIT_INTERRUPTED if run.interrupted else exit_status(outcomes, changes_count=not only_plan)
-        check = run.check("apply", playbooks, outcomes, status)
+        covers = () if saved or tags else playbooks
+        check = run.check("apply", playbooks, outcomes, status, covers)
+    if not only_plan and not run.interrupted:
+        check = remembered(settings, check)
     raise typer.Exit(reports.write(settings, check))
 
 
@@ -123,9 +141,11 @@ def drift(
     extra: Extra = None,
     as_json: Json = False,
     report: Report = None,
+    history: History = None,
+    no_history: NoHistory = False,
 ) -> None:
     """Say whether the hosts are as the playbooks say; changes nothing. Exit 2: they are not."""
-    settings: Settings = context.obj
+    settings = remembering(context.obj, history, no_history)
     reports = Reports.asked(report, as_json=as_json)
     check = checked(settings, Asked.of(playbooks, limit, tags, extra), quiet=reports.on_stdout)
     raise typer.Exit(reports.write(settings, check))

@@ -125,7 +125,11 @@ def _change(spot: Spot, line: Line, memory: Memory) -> dict[str, Any]:
 
 def _remembered(spot: Spot, memory: Memory) -> dict[str, Any]:
     since = memory.since.get(spot)
-    return {"since": _moment(since.first_seen if since else None), "moved": since.moved if since else None}
+    return {
+        "since": _moment(since.first_seen if since else None),
+        "moved": since.moved if since else None,
+        "wanted_since": _moment(since.wished if since else None),
+    }
 
 
 def _step(step: PlannedStep) -> dict[str, Any]:

@@ -16,9 +16,10 @@ from hvctl.check import Check, Spot
 from hvctl.outcome import Outcome
 from hvctl.plan import Action, Line, Plan
 from hvctl.resource import Address
+from hvctl.show.lasting import lasted
 from hvctl.show.report import why_text
 from hvctl.show.state import all_hosts, state_of
-from hvctl.show.times import clock, span
+from hvctl.show.times import clock
 from hvctl.show.wording import named
 
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -119,7 +120,7 @@ def _xml(text: str) -> str:
 def _cases(check: Check, one: Outcome) -> Iterator[Case]:
     if one.error is not None:
         since = check.memory.unreachable.get(one.host)
-        more = (f"not reached for {span(check.finished - since)}, since {clock(since)}",) if since else ()
+        more = (f"not reached for {lasted(check.finished - since)}, since {clock(since)}",) if since else ()
         details = tuple(t for t in (one.error.message, one.error.hint, *more) if t)
         yield Case("connection", "connection", "error", "unreachable", one.error.message, details)
         return
@@ -250,4 +251,4 @@ def _line(check: Check, host: str, action: Action, line: Line) -> str:
 
 def _since(check: Check, spot: Spot) -> str:
     found = check.memory.since.get(spot)
-    return f"for {span(check.finished - found.first_seen)}, since {clock(found.first_seen)}" if found else ""
+    return f"for {lasted(check.finished - found.first_seen)}, since {clock(found.first_seen)}" if found else ""

@@ -114,11 +114,11 @@ def _change(row: Row) -> str:
 
 
 def _since(since: tuple[str, ...]) -> str:
-    return f"{since[0]}, since {', '.join(since[1:])}" if since else ""
+    return ", ".join(since)
 
 
 def _for(since: tuple[str, ...]) -> str:
-    return f" for {since[0]}" if since else ""
+    return f" {since[0]}" if since else ""
 
 
 def _told(told: Iterable[Told]) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from hvctl.apply import Report, StepResult
 from hvctl.check import Check, Moved, Spot
@@ -11,10 +12,12 @@ from hvctl.contract import title
 from hvctl.outcome import Outcome
 from hvctl.plan import Action, Plan, PlannedStep
 from hvctl.show.columns import Entry, entries
+from hvctl.show.lasting import lasted
+from hvctl.show.remembered import NOW
 from hvctl.show.report import done_text, why_text
 from hvctl.show.state import STATES, State, all_hosts, state_of, word_of
 from hvctl.show.summary import counted
-from hvctl.show.times import clock, span
+from hvctl.show.times import clock
 from hvctl.show.wording import made_of, named, restart_of, restart_text, shown_actions
 
 _SIGN = {"create": "+", "update": "~", "remove": "−", "held": "✗", "unknown": "?", "none": "!", "restart": "↻"}
@@ -141,7 +144,7 @@ def page_of(check: Check) -> Page:
         verdict=_verdict(check, outcomes),
         good=all(state_of(o) in ("in_sync", "applied") for o in outcomes),
         when=clock(check.started),
-        took=span(check.finished - check.started),
+        took=lasted(check.finished - check.started),
         playbooks=check.playbooks,
         exit_status=check.exit_status,
         tally=tally,
@@ -197,7 +200,7 @@ def _host(one: Outcome, check: Check) -> HostPage:
         os=f"{title(plan.os)} ({plan.info.build})" if plan is not None else "",
         computer=plan.info.computer if plan is not None else "",
         says=_says(one, drift),
-        since=(span(check.finished - lost), clock(lost)) if lost else (),
+        since=_age(lost, check) if lost else (),
         requests=check.requests.get(one.host, 0),
         told=tuple(_troubles(one, check)),
         items=tuple(_items(plan, check)) if reached and plan is not None else (),
@@ -313,9 +316,15 @@ def _since(spot: Spot, check: Check) -> tuple[str, ...]:
     found = check.memory.since.get(spot)
     if found is None:
         return ()
-    return tuple(
-        t for t in (span(check.finished - found.first_seen), clock(found.first_seen), _MOVED[found.moved]) if t
-    )
+    moved = _MOVED[found.moved]
+    if found.moved == "wish" and found.wished is not None:
+        moved += f" {lasted(check.finished - found.wished)} ago"
+    return tuple(t for t in (*_age(found.first_seen, check), moved) if t)
+
+
+def _age(since: datetime, check: Check) -> tuple[str, str]:
+    age = check.finished - since
+    return ("new" if age < NOW else f"for {lasted(age)}", f"since {clock(since)}")
 
 
 def _calls(steps: tuple[PlannedStep, ...]) -> tuple[Cmd, ...]:
