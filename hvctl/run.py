@@ -285,7 +285,7 @@ class Run:
         return [found[name] for name, _ in work if name in found]
 
     def _interrupted(self) -> None:
-        self._err.print("Ctrl-C: finishing the step that runs; once more stops it.")
+        self._err.print("Interrupted: finishing the step that runs; once more stops it.")
         for transport in list(self._transports.values()):
             transport.stop()
 

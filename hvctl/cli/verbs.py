@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
+from hvctl.check import Check
 from hvctl.cli.app import app
 from hvctl.cli.checked import checked
+from hvctl.cli.drifting import Every, Exclusive, Listen, Metrics, Notify, Splay, Ways, drifting
 from hvctl.cli.options import (
     EXIT_INTERRUPTED,
     Allow,
@@ -143,12 +146,24 @@ def drift(
     report: Report = None,
     history: History = None,
     no_history: NoHistory = False,
+    every: Every = None,
+    splay: Splay = None,
+    exclusive: Exclusive = None,
+    metrics: Metrics = None,
+    listen: Listen = None,
+    notify: Notify = None,
 ) -> None:
     """Say whether the hosts are as the playbooks say; changes nothing. Exit 2: they are not."""
     settings = remembering(context.obj, history, no_history)
     reports = Reports.asked(report, as_json=as_json)
-    check = checked(settings, Asked.of(playbooks, limit, tags, extra), quiet=reports.on_stdout)
-    raise typer.Exit(reports.write(settings, check))
+    asked = Asked.of(playbooks, limit, tags, extra)
+
+    def check() -> Check:
+        done = checked(settings, asked, quiet=reports.on_stdout)
+        return replace(done, exit_status=reports.write(settings, done))
+
+    ways = Ways(every, splay, exclusive, metrics, listen, tuple(notify or ()))
+    raise typer.Exit(drifting(settings, asked, ways, check))
 
 
 @app.command()

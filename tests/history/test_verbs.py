@@ -130,7 +130,7 @@ def test_what_the_host_left_has_drifted_and_for_how_long(lab: Lab) -> None:
     out = lab.run("drift", "lab.yml", after=LONG, status=2)
     assert re.search(r"weight +100 → 200 .*\n +→ drifted for 3 d 4 h\n", out)
     assert "2 hosts: 1 drifted, 1 in sync.  1 difference: 1 drifted." in out
-    first, second = lab.data("drift", "lab.yml")
+    first, second = lab.data("drift", "lab.yml")["hosts"]
     (change,) = first["plan"]["actions"][0]["changes"]
     assert (change["since"], change["moved"]) == ("2026-03-01T12:15:00Z", "host")
     assert second["plan"]["actions"] == []
