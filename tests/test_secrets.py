@@ -4,6 +4,7 @@ output and of every file is searched for it."""
 from __future__ import annotations
 
 import base64
+import functools
 import html
 import json
 import os
@@ -12,7 +13,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -31,6 +32,7 @@ from mocks.run import Disk
 from mocks.shells import Output, Process, TwinProcess
 from mocks.twin import Twin
 from mocks.wsman import Endpoint, Server
+from tests.schedule.test_drifting import Inbox
 
 USER = "hvadmin"
 SECRET = "q7Zr4kXw9f\"<&>'\\ %ラボ+T5mB2vNc8d"
@@ -49,13 +51,21 @@ COMMANDS: dict[str, str] = {
     "plan": f"plan lab.yml --allow restart --out plan.json {REPORTS}",
     "plan as JSON": "plan lab.yml --json",
     "plan as a difference": "plan lab.yml --diff",
+    "drift": f"drift lab.yml {REPORTS}",
+    "drift as JSON": "drift lab.yml --json",
+    "metrics": "drift lab.yml --metrics metrics.prom",
+    "notification": "drift lab.yml --history of-its-own.sqlite --notify {inbox}",
+    "notification that fails": "drift lab.yml --history another.sqlite --notify json://u:{wrong}@127.0.0.1:9/",
+    "notification nowhere": "drift lab.yml --notify nonsense://u:{wrong}@127.0.0.1:9/",
+    "systemd": "schedule install --every 15m --print --notify env:HVCTL_PLANTED_URL lab.yml",
+    "crontab": "schedule install --every 15m --format cron --notify env:HVCTL_PLANTED_URL lab.yml",
+    "task of Windows": "schedule install --every 15m --format taskxml --out task.xml lab.yml",
+    "schedule with a secret": "schedule install --every 15m --format cron --notify json://u:{wrong}@127.0.0.1:9/ lab.yml",
+    "history": "history",
+    "history as JSON": "history --since 1d --json",
     "saved plan": f"apply plan.json -y {REPORTS}",
     "apply": f"apply lab.yml -y --allow restart {REPORTS}",
     "apply as JSON": "apply lab.yml -y --json",
-    "drift": f"drift lab.yml {REPORTS}",
-    "drift as JSON": "drift lab.yml --json",
-    "history": "history",
-    "history as JSON": "history --since 1d --json",
     "facts": "facts hv01",
     "facts as JSON": "facts hv01 --json",
     "recording": "record hv01 --out recording.json --playbook lab.yml",
@@ -154,7 +164,12 @@ def noisy(host: SimulatedHost) -> Callable[[Output], Process]:
 # --- where it is looked for ----------------------------------------------------------------------------------------
 
 
-def looks(secret: str) -> Iterator[tuple[str, bytes]]:
+@functools.cache
+def looks(secret: str) -> tuple[tuple[str, bytes], ...]:
+    return tuple(_looks(secret))
+
+
+def _looks(secret: str) -> Iterator[tuple[str, bytes]]:
     """Everything that a secret may look like. The search takes the same text with all white space gone, so that no
     folded line hides it."""
     texts = {
@@ -215,9 +230,14 @@ class Lab:
 
     folder: Path
     capture: pytest.CaptureFixture[str]
+    inbox: Inbox
+    clean: set[tuple[str, int, int]] = field(default_factory=set)
 
     def run(self, command: str, connect: Callable[[Connection, Wire], Transport] = real_connect) -> tuple[int, str]:
-        words = [w.replace("{secret}", SECRET) for w in shlex.split(command)]
+        stand = {"{secret}": SECRET, "{wrong}": quote(WRONG, safe=""), "{inbox}": self.inbox.url}
+        words = [
+            functools.reduce(lambda word, name: word.replace(name, stand[name]), stand, w) for w in shlex.split(command)
+        ]
         options = ["-vv"] if words[:1] != ["inventory"] else []
         if "-i" in words:
             at = words.index("-i")
@@ -229,12 +249,19 @@ class Lab:
 
     def leaks(self, said: str) -> list[str]:
         found = [f"printed as {how}" for how in found_in(said.encode())]
+        found += [f"sent as {how}" for how in found_in(repr(self.inbox.got).encode())]
         planted = {"inventory.yml", "refused.yml"}
         for file in self.folder.rglob("*"):
-            if file.is_file() and file.name not in planted:
+            if file.is_file() and file.name not in planted and (state := _state(file)) not in self.clean:
+                self.clean.add(state)
                 found += [f"{file.relative_to(self.folder)} as {how}" for how in found_in(file.read_bytes())]
                 found += [f"the name {file.name}"] * bool(found_in(file.name.encode()))
         return found
+
+
+def _state(file: Path) -> tuple[str, int, int]:
+    """A file that was searched and did not change since need not be searched again."""
+    return (str(file), file.stat().st_mtime_ns, file.stat().st_size)
 
 
 @pytest.fixture
@@ -242,8 +269,10 @@ def lab(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[Callable[..., Lab]]:
     servers: list[Server] = []
+    inbox = Inbox()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HVCTL_PLANTED", SECRET)
+    monkeypatch.setenv("HVCTL_PLANTED_URL", f"json://u:{quote(WRONG, safe='')}@127.0.0.1:9/")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
 
@@ -264,11 +293,13 @@ def lab(
             )
         for file, text in (("lab.yml", PLAYBOOK), ("leaking.yml", leaking), ("roundabout.yml", ROUNDABOUT)):
             (tmp_path / file).write_text(text, encoding="utf-8")
-        return Lab(tmp_path, capsys)
+        return Lab(tmp_path, capsys, inbox)
 
     yield made
     for server in servers:
         server.__exit__(None, None, None)
+    inbox.server.shutdown()
+    inbox.server.server_close()
 
 
 @pytest.mark.parametrize("place", PLANTS)
@@ -283,6 +314,8 @@ def test_no_secret_is_printed_or_written(place: str, lab: Callable[..., Lab]) ->
         assert here.leaks(said) == [], name
         if name == "secret in a value":
             assert (status, "a secret cannot stand in an ordinary value" in " ".join(said.split())) == (1, True), said
+        if name == "notification":
+            assert here.inbox.got, said
         if name in MASKED:
             assert MASK in said + "".join(f.read_text("utf-8") for f in here.folder.glob("r*.*")), name
 
