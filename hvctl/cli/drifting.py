@@ -19,8 +19,8 @@ from hvctl.schedule.job import SKIPPED, name_fault
 from hvctl.schedule.lock import LockedError, locked
 from hvctl.show.text import problem_lines
 from hvctl.source import ConfigError, Problem
+from hvctl.state import state_folder
 from hvctl.watch import Clock, RealClock, Rhythm, sigterm_as_ctrl_c, wait, watch
-from hvctl.winrm.leftovers import state_folder
 
 _SHORTEST = 10
 

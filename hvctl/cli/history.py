@@ -25,7 +25,7 @@ def show_history(
     context: typer.Context,
     hosts: Annotated[str, typer.Argument(metavar="[HOST]", help="Only these hosts: a name or pattern.")] = "all",
     since: Annotated[
-        str, typer.Option("--since", metavar="TIME", help="Only what was not over before: 30m, 12h, 7d, 2w, a date.")
+        str, typer.Option("--since", metavar="TIME", help="Only what was not over before: 30m, 12h, 7d, a date.")
     ] = "30d",
     as_json: Json = False,
     history: History = None,

@@ -21,7 +21,7 @@ from hvctl.schedule.job import Job, name_fault, name_of
 from hvctl.source import ConfigError, Problem, SecretSource
 
 _SPLAY = 300
-_SETTINGS = ("HVCTL_NOTIFY",)
+_SETTINGS = ("HVCTL_NOTIFY", "HVCTL_HISTORY")
 """Options that are set in the environment where a schedule is installed, and would be missed where it runs."""
 
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from platformdirs import user_state_path
+from hvctl.state import state_folder
 
 FILE = "history.db"
 
@@ -36,7 +36,7 @@ def place(given: str | None) -> Place:
     if given and "://" in given:
         found = _SQLITE.match(given)
         return Place(given, masked(given), Path(found[1]) if found else None)
-    file = Path(given).expanduser() if given else user_state_path("hvctl", appauthor=False) / FILE
+    file = Path(given).expanduser() if given else state_folder() / FILE
     return Place(f"sqlite:///{file}", str(file), file)
 
 

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import datetime
 
-from sqlalchemy import Connection, Row, Table, and_, case, delete, func, insert, or_, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import select
 
-from hvctl.check import Check, Spot
-from hvctl.history.judge import Absence, Judged, Known, Open, Wish, judged
+from hvctl.check import Check
+from hvctl.history.judge import Judged
 from hvctl.history.opening import exists, opened, translated, writing
-from hvctl.history.past import Absence as Away
-from hvctl.history.past import HostPast, Span
+from hvctl.history.past import HostPast
 from hvctl.history.place import Place
-from hvctl.history.schema import absences, checks, covered, drifts, hosts, looks, wishes
+from hvctl.history.recall import past_of
+from hvctl.history.record import add_check, add_look, locked, prune
+from hvctl.history.schema import hosts
 from hvctl.history.seen import Seen
-
-KEPT = timedelta(days=400)
-"""How long what is over is kept."""
-
-CHECKS_KEPT = timedelta(days=90)
-"""How long each check is kept: there are many, and they only count."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +30,12 @@ class Store:
         engine = opened(self.place)
         done: dict[str, Judged] = {}
         with translated(self.place), writing(engine) as connection:
-            number = _add_check(connection, check, at)
+            number = add_check(connection, check, at)
             # In one order everywhere, so that two writers do not wait for each other.
             for seen in sorted(found, key=lambda s: s.host):
-                host = _locked(connection, seen.host, check.addresses.get(seen.host, seen.host))
-                done[seen.host] = _write(connection, host, number, seen, at)
-            _prune(connection, at)
+                host = locked(connection, seen.host, check.addresses.get(seen.host, seen.host))
+                done[seen.host] = add_look(connection, host, number, seen, at)
+            prune(connection, at)
         return [done[seen.host] for seen in found]
 
     def told(self, since: datetime, wanted: Callable[[Sequence[str]], Sequence[str]]) -> tuple[HostPast, ...]:
@@ -55,200 +46,4 @@ class Store:
         with translated(self.place), engine.connect() as connection:
             found = connection.execute(select(hosts).order_by(hosts.c.name, hosts.c.address)).all()
             names = set(wanted(list(dict.fromkeys(row.name for row in found))))
-            return tuple(_past(connection, row, since) for row in found if row.name in names)
-
-
-# --- writing -------------------------------------------------------------------------------------------------------
-
-
-def _add_check(connection: Connection, check: Check, at: datetime) -> int:
-    values = {
-        "verb": check.verb,
-        "started": check.started,
-        "finished": at,
-        "exit_status": check.exit_status,
-        "playbooks": json.dumps(check.playbooks),
-    }
-    return _inserted(connection, checks, values)
-
-
-def _locked(connection: Connection, name: str, address: str) -> Any:
-    """The row of a host, made if need be, and held until the transaction ends."""
-    same = and_(hosts.c.name == name, hosts.c.address == address)
-    chosen = select(hosts).where(same).with_for_update()
-    found = connection.execute(chosen).one_or_none()
-    if found is None:
-        try:
-            with connection.begin_nested():
-                connection.execute(insert(hosts).values(name=name, address=address))
-        except IntegrityError:
-            pass  # another hvctl was quicker
-        found = connection.execute(chosen).one()
-    return found
-
-
-def _write(connection: Connection, host: Any, number: int, seen: Seen, at: datetime) -> Judged:
-    known = _known(connection, host)
-    result = judged(known, seen, at)
-    differing = len(seen.differing)
-    reached = seen.unreachable is None
-    connection.execute(insert(looks).values(check_id=number, host_id=host.id, reached=reached, differing=differing))
-    if result.late:
-        return result
-    connection.execute(update(hosts).where(hosts.c.id == host.id).values(looked=at))
-    _write_absence(connection, host.id, known, seen, at)
-    _write_drifts(connection, host.id, result, at)
-    _write_wishes(connection, host.id, known, result)
-    for file in seen.covered - known.covered:
-        connection.execute(insert(covered).values(host_id=host.id, key=_digest(file), file=file))
-    return result
-
-
-def _write_absence(connection: Connection, host: int, known: Known, seen: Seen, at: datetime) -> None:
-    if seen.unreachable is None:
-        if known.absence is not None:
-            connection.execute(update(absences).where(absences.c.id == known.absence.id).values(back=at))
-    elif known.absence is not None:
-        row = absences.c.id == known.absence.id
-        connection.execute(update(absences).where(row).values(last_seen=at, why=seen.unreachable))
-    else:
-        row_values = {"host_id": host, "why": seen.unreachable, "first_seen": at, "last_seen": at}
-        connection.execute(insert(absences).values(row_values))
-
-
-def _write_drifts(connection: Connection, host: int, result: Judged, at: datetime) -> None:
-    begun = [
-        {
-            "host_id": host,
-            "spot": key,
-            **_named(one.spot),
-            "file": one.file,
-            "now": one.now,
-            "wanted": one.wanted,
-            "why": one.why,
-            "moved": result.since[key].moved,
-            "first_seen": at,
-            "last_seen": at,
-            "ending": "",
-        }
-        for key, one in result.begun.items()
-    ]
-    if begun:
-        connection.execute(insert(drifts), begun)
-    for number, (key, one) in result.lasting.items():
-        connection.execute(
-            update(drifts)
-            .where(drifts.c.id == number)
-            .values(
-                last_seen=at,
-                file=one.file,
-                now=one.now,
-                wanted=one.wanted,
-                why=one.why,
-                moved=result.since[key].moved,
-            )
-        )
-    for number, (_, ending) in result.ended.items():
-        connection.execute(update(drifts).where(drifts.c.id == number).values(gone=at, ending=ending))
-
-
-def _write_wishes(connection: Connection, host: int, known: Known, result: Judged) -> None:
-    gone = [*result.forgotten, *(key for key in result.wishes if key in known.wishes)]
-    for n in range(0, len(gone), 500):
-        some = wishes.c.spot.in_(gone[n : n + 500])
-        connection.execute(delete(wishes).where(wishes.c.host_id == host, some))
-    rows = [
-        {
-            "host_id": host,
-            "spot": key,
-            **_named(one.spot),
-            "file": one.file,
-            "value": one.value,
-            "since": one.since,
-            "agreed": one.agreed,
-        }
-        for key, one in result.wishes.items()
-    ]
-    if rows:
-        connection.execute(insert(wishes), rows)
-
-
-def _prune(connection: Connection, at: datetime) -> None:
-    """What is over for long; and what is open at hosts that nobody has looked at for as long."""
-    old = at - KEPT
-    left = select(hosts.c.id).where(hosts.c.looked < old)
-    for table, over in ((drifts, drifts.c.gone), (absences, absences.c.back)):
-        connection.execute(delete(table).where(or_(over < old, table.c.host_id.in_(left))))
-    connection.execute(delete(drifts).where(drifts.c.gone.is_(None), drifts.c.last_seen < old))
-    aged = select(checks.c.id).where(checks.c.finished < at - CHECKS_KEPT)
-    connection.execute(delete(looks).where(looks.c.check_id.in_(aged)))
-    connection.execute(delete(checks).where(checks.c.finished < at - CHECKS_KEPT))
-
-
-# --- reading -------------------------------------------------------------------------------------------------------
-
-
-def _known(connection: Connection, host: Any) -> Known:
-    open_rows = connection.execute(select(drifts).where(drifts.c.host_id == host.id, drifts.c.gone.is_(None)))
-    away = connection.execute(select(absences).where(absences.c.host_id == host.id, absences.c.back.is_(None))).first()
-    return Known(
-        host.looked,
-        {row.spot: Open(row.id, _spot(host.name, row), row.file, row.first_seen, row.moved) for row in open_rows},
-        {
-            row.spot: Wish(row.value, row.since, row.agreed, _spot(host.name, row), row.file)
-            for row in connection.execute(select(wishes).where(wishes.c.host_id == host.id))
-        },
-        frozenset(connection.execute(select(covered.c.file).where(covered.c.host_id == host.id)).scalars()),
-        Absence(away.id, away.first_seen) if away is not None else None,
-    )
-
-
-def _past(connection: Connection, host: Any, since: datetime) -> HostPast:
-    mine = drifts.c.host_id == host.id
-    spans = connection.execute(
-        select(drifts)
-        .where(mine, or_(drifts.c.gone.is_(None), drifts.c.gone >= since))
-        .order_by(drifts.c.first_seen, drifts.c.id)
-    )
-    away = connection.execute(
-        select(absences)
-        .where(absences.c.host_id == host.id, or_(absences.c.back.is_(None), absences.c.back >= since))
-        .order_by(absences.c.first_seen)
-    )
-    counted = connection.execute(
-        select(func.count(), func.coalesce(func.sum(case((looks.c.reached.is_(True), 0), else_=1)), 0))
-        .select_from(looks.join(checks, checks.c.id == looks.c.check_id))
-        .where(looks.c.host_id == host.id, checks.c.finished >= since)
-    ).one()
-    return HostPast(
-        host.name,
-        host.address,
-        int(counted[0]),
-        int(counted[1]),
-        host.looked,
-        tuple(_span(host.name, row) for row in spans),
-        tuple(Away(row.first_seen, row.last_seen, row.why, row.back) for row in away),
-    )
-
-
-def _span(host: str, row: Row[Any]) -> Span:
-    spot = _spot(host, row)
-    return Span(spot, row.now, row.wanted, row.why, row.moved, row.first_seen, row.last_seen, row.gone, row.ending)
-
-
-def _named(spot: Spot) -> Mapping[str, str]:
-    return {"address": json.dumps(spot.address), "field": spot.field}
-
-
-def _spot(host: str, row: Any) -> Spot:
-    return Spot(host, tuple(json.loads(row.address)), row.field)
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _inserted(connection: Connection, table: Table, values: Mapping[str, Any]) -> int:
-    key = connection.execute(insert(table).values(values)).inserted_primary_key
-    assert key is not None
-    return int(key[0])
+            return tuple(past_of(connection, row, since) for row in found if row.name in names)

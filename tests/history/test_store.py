@@ -11,7 +11,6 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from platformdirs import user_state_path
 from sqlalchemy import insert, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.schema import CreateTable
@@ -19,9 +18,10 @@ from sqlalchemy.schema import CreateTable
 from hvctl.check import Spot
 from hvctl.history import HistoryError, Place, place
 from hvctl.history.opening import VERSIONS, _engine, migrate, opened, writing
+from hvctl.history.record import CHECKS_KEPT, KEPT
 from hvctl.history.schema import VERSION_TABLE, checks, drifts, hosts, metadata
 from hvctl.history.seen import Seen, key_of
-from hvctl.history.store import CHECKS_KEPT, KEPT, Store
+from hvctl.history.store import Store
 from tests.history.looks import AT, COUNT, HOUR, LAB, sees, told, write, write_some
 
 ROOT = Path(__file__).parents[2]
@@ -146,7 +146,7 @@ def test_the_tables_can_be_made_elsewhere(name: str) -> None:
 
 def test_it_lies_in_the_state_directory_unless_told_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    assert place(None).file == user_state_path("hvctl") / "history.db"
+    assert place(None).file == tmp_path / "state" / "hvctl" / "history.db"
     assert place("h.db") == Place("sqlite:///h.db", "h.db", Path("h.db"))
     assert place("sqlite:////var/h.db?timeout=3").file == Path("/var/h.db")
     assert place("postgresql://db/hvctl").file is None

@@ -15,9 +15,14 @@ import pytest
 from rich.cells import cell_len
 
 from hvctl.call import Batch, Event, Failure, Reply, Transport, TransportError
+from hvctl.check import News, Spot
 from hvctl.cli import main
+from hvctl.cli.checked import checked
+from hvctl.cli.options import Settings
+from hvctl.cli.prepared import Asked
 from hvctl.cli.since import since
 from hvctl.connect import Wire
+from hvctl.history import place
 from hvctl.inventory import Connection
 from hvctl.show.lasting import lasted
 from hvctl.source import ConfigError
@@ -90,7 +95,7 @@ class Lab:
     def run(self, *words: str, after: timedelta = timedelta(0), status: int | None = None) -> str:
         """What is printed, some time later."""
         self.now += after
-        found = main(list(words), self._connect, lambda: self.now)
+        found = main(list(words), self.connect, lambda: self.now)
         out, self.err = self._capsys.readouterr()
         assert SECRET not in out + self.err
         assert status is None or found == status, out + self.err
@@ -103,7 +108,7 @@ class Lab:
         self.run("apply", "lab.yml", "-y", "--allow", "restart,destroy", status=0)
         return self
 
-    def _connect(self, connection: Connection, wire: Wire) -> Transport:
+    def connect(self, connection: Connection, wire: Wire) -> Transport:
         transport = Limping(self.hosts[connection.name])
         transport.away, transport.mute = connection.name in self.away, self.mute
         return transport
@@ -227,6 +232,26 @@ def test_a_thing_that_is_gone_as_a_whole(lab: Lab) -> None:
     assert "weight  100 → 200" in out
 
 
+def test_a_check_tells_what_is_new_to_whoever_listens(lab: Lab) -> None:
+    lab.applied()
+
+    def news() -> News:
+        lab.now += MINUTES
+        settings = Settings(lab.connect, lambda: lab.now, place(DB))
+        return checked(settings, Asked(("lab.yml",))).memory.news
+
+    weight = Spot("hv01", ("processor", "ウェブ"), "weight")
+    assert not news()
+    lab.weigh(100)
+    lab.away.add("hv02")
+    assert news() == News(appeared=(weight,), lost=("hv02",))
+    assert not news()
+    lab.weigh(200)
+    lab.away.clear()
+    assert news() == News(went=(weight,), back=("hv02",))
+    assert not news()
+
+
 # --- it never spoils a check ---------------------------------------------------------------------------------------
 
 
@@ -318,7 +343,12 @@ def test_history_on_a_wide_console_is_one_line_a_difference(lab: Lab, monkeypatc
 
 @pytest.mark.parametrize(
     ("text", "ago"),
-    [("30m", timedelta(minutes=30)), ("12h", timedelta(hours=12)), ("7d", timedelta(days=7)), ("2 W", timedelta(14))],
+    [
+        ("30m", timedelta(minutes=30)),
+        ("12h", timedelta(hours=12)),
+        ("7d", timedelta(days=7)),
+        ("1d12h", timedelta(1.5)),
+    ],
 )
 def test_since(text: str, ago: timedelta) -> None:
     now = datetime(2026, 3, 8, 12, tzinfo=UTC)

@@ -408,3 +408,15 @@ def test_one_check_without_a_memory_says_that_it_tells_nothing(lab: Lab, inbox: 
     status, _, err = again(lab, FakeClock(), every=None, notify=[inbox.url])
     assert (status, "warning: no notification: without a history or --every" in err) == (4, True)
     assert inbox.got == []
+
+
+def test_single_checks_with_a_history_tell_changes_only(lab: Lab, inbox: Inbox) -> None:
+    def check() -> int:
+        return lab.hvctl("drift", "lab.yml", "--notify", inbox.url)[0]
+
+    assert check() == 0
+    lab.drift("hv01", 50)
+    assert [check(), check()] == [2, 2]
+    lab.drift("hv01", 200)
+    assert [check(), check()] == [0, 0]
+    assert [one["title"] for one in inbox.got] == ["hvctl: 1 field drifted", "hvctl: 1 field as wished again"]
