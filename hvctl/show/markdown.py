@@ -118,7 +118,7 @@ def _since(since: tuple[str, ...]) -> str:
 
 
 def _for(since: tuple[str, ...]) -> str:
-    return f" {since[0]}" if since else ""
+    return f", {since[0]}" if since else ""
 
 
 def _told(told: Iterable[Told]) -> Iterator[str]:

@@ -24,7 +24,7 @@ _SIGN = {"create": "+", "update": "~", "remove": "−", "held": "✗", "unknown"
 _PLANNED = {"create": "to create", "update": "to change", "remove": "to remove", "held": "held back",
             "unknown": "not readable", "none": "remark", "restart": "restart"}  # fmt: skip
 _DRIFTED = {**_PLANNED, "create": "missing", "update": "differs", "remove": "should not exist"}
-_MOVED: dict[Moved, str] = {"host": "the host moved", "wish": "the playbook was changed", "unknown": ""}
+_MOVED: dict[Moved, str] = {"host": "the host was changed", "wish": "the playbook was changed", "unknown": ""}
 _RAN = {"ok": ("✓", "done"), "failed": ("✗", "failed"), "skipped": ("·", "not done"), "unknown": ("?", "not known")}
 
 
@@ -322,9 +322,9 @@ def _since(spot: Spot, check: Check) -> tuple[str, ...]:
     return tuple(t for t in (*_age(found.first_seen, check), moved) if t)
 
 
-def _age(since: datetime, check: Check) -> tuple[str, str]:
+def _age(since: datetime, check: Check) -> tuple[str, ...]:
     age = check.finished - since
-    return ("new" if age < NOW else f"for {lasted(age)}", f"since {clock(since)}")
+    return ("new with this check",) if age < NOW else (f"for {lasted(age)}", f"since {clock(since)}")
 
 
 def _calls(steps: tuple[PlannedStep, ...]) -> tuple[Cmd, ...]:
