@@ -303,7 +303,9 @@ def lab(
 
 
 @pytest.mark.parametrize("place", PLANTS)
-def test_no_secret_is_printed_or_written(place: str, lab: Callable[..., Lab]) -> None:
+def test_no_secret_is_printed_or_written(place: str, lab: Callable[..., Lab], monkeypatch: pytest.MonkeyPatch) -> None:
+    if place == "command":
+        monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
     here = lab(PLANTS[place], VARIABLE.get(place, "ansible_password"))
     for name, command in COMMANDS.items():
         if place != "environment" and name not in FEW:
