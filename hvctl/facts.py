@@ -64,7 +64,10 @@ class Facts:
             raise KeyError(f"never asked: {query}")
         if query.each is None or query.follow is not None:
             return reply
-        asked = {str(v).casefold() for v in _listed(query.params.get(query.each)) if not isinstance(v, Ref)}
+        values = _listed(query.params.get(query.each))
+        if any(isinstance(v, Ref) for v in values):
+            return reply  # objects: which they are is known on the host only
+        asked = {str(v).casefold() for v in values}
         return replace(
             reply,
             rows=tuple(r for r in reply.rows if str(r.get(EACH)).casefold() in asked),

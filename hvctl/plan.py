@@ -204,9 +204,16 @@ def _update(
     if "" in barred or not changes:
         verb: Verb = "held" if barred else "none"
         return _Draft(wish, replace(action, verb=verb, lines=() if verb == "none" else lines))
-    doable = tuple(c for c, line in zip(changes, lines, strict=True) if not line.consent and c.field not in barred)
+    doable = tuple(
+        c for c, line in zip(changes, lines, strict=True) if not line.consent and not _barred(c.field, barred)
+    )
     steps = tuple(wish.update(doable, facts)) if doable else ()
     return _Draft(wish, replace(action, verb="update" if doable else "held", lines=lines), steps)
+
+
+def _barred(field: str, barred: set[str]) -> bool:
+    """By a finding at it or at a part of it ("net_adapters.1")."""
+    return any(b == field or b.startswith(f"{field}.") for b in barred)
 
 
 def _creation(wish: Resource, action: Action, facts: Facts, allow: frozenset[Impact]) -> _Draft:

@@ -4,7 +4,9 @@ It does not model:
 - what is inside guests, beyond how they shut down and whether integration services answer;
 - live migration, export and import, Replica relationships (only what Get-VM and Get-VMReplication show), clusters,
   Fibre Channel, RemoteFX, GPU partitions, device assignment, shielding, key protectors, resource pools (names are
-  kept), port ACLs, routing domains, team mapping, switch extensions (a fixed list), storage QoS policies, AVMA;
+  kept), what ACLs and extensions do to traffic, other extensions than Microsoft's three, routing domains, RDMA,
+  storage QoS policies, AVMA;
+- what a VLAN says as isolation and the other way round: each view keeps what it was told;
 - Restore-VMSnapshot, Rename-VMSnapshot, branches of checkpoints (a checkpoint keeps its disks, not its settings);
 - mounting disks on the host, Optimize-VHD, Merge-VHD, VHD Sets beyond their format, sector-level content of disks
   (`minimum_size` is what the state says), file system rights, shares (a UNC path is never there);
@@ -97,7 +99,9 @@ class SimulatedHost:
         """The whole state as plain data, in the schema of a starting state."""
         data: dict[str, Any] = dump(self.state)
         names = {s.id: s.name for s in self.state.switches}
-        adapters = [*data["management_adapters"], *(a for vm in data["vms"] for a in vm["adapters"] or ())]
+        kept = (point for vm in data["vms"] for point in vm["checkpoints"])
+        owners = [{"adapters": data["management_adapters"]}, *data["vms"], *kept]
+        adapters = [a for owner in owners for a in owner["adapters"] or ()]
         for adapter in adapters:
             adapter["switch"] = names.get(adapter["switch"])
         return data
