@@ -263,17 +263,27 @@ def _waiting(draft: _Draft, earlier: Mapping[Address, _Draft]) -> _Draft:
     return draft
 
 
+def questions(wishes: Iterable[Resource]) -> Iterator[Call]:
+    """All that planning these wishes rests on: what they ask, and what lists that leave nothing else are held against."""
+    for wish in wishes:
+        yield from wish.queries()
+        for kind in _exclusive(wish):
+            yield from kind.survey()
+
+
+def _exclusive(owner: Resource) -> Iterator[type[Resource]]:
+    sections = getattr(owner, "exclusive", ())
+    return (kind for kind in kinds_within(owner.kind) if kind.section in sections)
+
+
 def _surplus(wishes: Sequence[Resource], facts: Facts) -> Iterator[Resource]:
     """Absent wishes for what an owner has beyond its lists, where the user wrote `exclusive`."""
     for owner in wishes:
-        for section in getattr(owner, "exclusive", ()):
-            kind = next((k for k in kinds_within(owner.kind) if k.section == section), None)
-            if kind is None:
-                continue
+        for kind in _exclusive(owner):
             listed = tuple(p for p in owner.parts if isinstance(p, kind))
             try:
                 surplus = tuple(kind.surplus(owner, listed, facts))
-            except (UnreadableError, HeldBackError, KeyError):
+            except (UnreadableError, HeldBackError):
                 continue  # the owner's own draft says so
             for wish in surplus:
                 wish._place, wish._owner = replace(owner.place, path=(*owner.place.path, "exclusive")), owner

@@ -15,7 +15,7 @@ from hvctl.call import Event, Transport, TransportError
 from hvctl.contents import changed_sources
 from hvctl.contract import nearest
 from hvctl.facts import Facts, differences, read_batch
-from hvctl.plan import Plan, make_plan
+from hvctl.plan import Plan, make_plan, questions
 from hvctl.resource import Impact, Resource
 
 OnEvent = Callable[[Event], None]
@@ -28,7 +28,7 @@ def silent(event: Event) -> None:
 
 def look(transport: Transport, wishes: Iterable[Resource], on_event: OnEvent = silent) -> Facts:
     """Everything the wishes need to know of the host, in one batch. Raises TransportError."""
-    batch = read_batch(query for wish in wishes for query in wish.queries())
+    batch = read_batch(questions(wishes))
     replies = transport.run(batch, on_event) if batch.tasks else []
     info = transport.info()
     os = nearest(info.build)

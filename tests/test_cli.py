@@ -17,6 +17,7 @@ from hvctl.call import Batch, Event, HostInfo, Reply, Transport, TransportError
 from hvctl.cli import main
 from hvctl.connect import Wire
 from hvctl.inventory import Connection
+from hvctl.secrets import PromptSource
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
 
@@ -149,6 +150,18 @@ def test_a_saved_plan_knows_its_inventory(
     assert any(call.cmdlet.startswith("Set-") for call in hosts["hv01"].log)
 
 
+def test_a_saved_plan_asks_for_the_password_as_any_other(hvctl: Run, hosts: dict[str, SimulatedHost]) -> None:
+    hvctl("plan", "lab.yml", "--out", "plan.json")
+    found = []
+
+    def connect(connection: Connection, wire: Wire) -> Transport:
+        found.append(connection.password)
+        return TwinTransport(hosts[connection.name])
+
+    main(["-k", "apply", "plan.json", "--check"], connect)
+    assert found == [PromptSource("password for the hosts")] * 2
+
+
 def test_plan_exits_0_unless_the_status_is_asked_for(hvctl: Run) -> None:
     status, out, _ = hvctl("plan", "lab.yml")
     assert status == 0
@@ -231,12 +244,13 @@ def test_a_damaged_plan_is_an_error(hvctl: Run, tmp_path: Path, text: str) -> No
 
 def test_json_output(hvctl: Run) -> None:
     _, out, _ = hvctl("plan", "lab.yml", "--json", "--limit", "hv01")
-    (data,) = json.loads(out)
-    assert data["format"] == 1
-    changes = {c["field"]: c for a in data["plan"]["actions"] for c in a["changes"]}
+    data = json.loads(out)
+    assert (data["verb"], data["summary"]["differs"]) == ("plan", 1)
+    changes = {c["field"]: c for a in data["hosts"][0]["plan"]["actions"] for c in a["changes"]}
     assert changes["count"]["needs_consent"] == ["restart"]
     _, out, _ = hvctl("apply", "lab.yml", "--json", "-y", "--allow", "restart", "--limit", "hv01")
-    assert json.loads(out)[0]["report"]["complete"] is True
+    assert json.loads(out)["hosts"][0]["report"]["complete"] is True
+    assert hvctl("apply", "lab.yml", "--json")[0] == 1  # nothing would be shown to approve
 
 
 def test_verbose_shows_the_calls_and_diff_the_difference(hvctl: Run) -> None:

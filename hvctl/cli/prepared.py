@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
-import yaml
-
 from hvctl import planfile
+from hvctl.call import Secret
 from hvctl.cli.options import Settings
-from hvctl.inventory import Inventory
+from hvctl.inventory import Host, Inventory
 from hvctl.prepare import HostWork, Prepared, find_inventory, prepare
-from hvctl.resource import IMPACTS, Impact
+from hvctl.resource import IMPACTS, Impact, Resource
 from hvctl.run import Run
 from hvctl.secrets import PromptSource
 from hvctl.show.text import problem_lines
-from hvctl.source import ConfigError, Problem
+from hvctl.source import ConfigError, Problem, load, load_text
+
+PROMPT = "password for the hosts"
 
 
 @dataclass(frozen=True)
@@ -52,26 +52,39 @@ def prepared(settings: Settings, asked: Asked) -> Prepared:
     for line in problem_lines(found.warnings):
         settings.err.print(line, soft_wrap=True)
     if settings.ask_pass:
-        prompt = PromptSource("password for the hosts")
+        prompt = PromptSource(PROMPT)
         work = tuple(replace(w, connection=replace(w.connection, password=prompt)) for w in found.work)
         found = replace(found, work=work)
+    for one in found.work:
+        _learned(settings, one)
     return found
 
 
+def _learned(settings: Settings, work: HostWork) -> HostWork:
+    """Passwords that stand in plain are known from now on; the others when they are asked for."""
+    if isinstance(work.connection.password, Secret):
+        settings.redactor.learn(work.connection.password)
+    return work
+
+
 def _extra(given: Sequence[str]) -> dict[str, Any]:
+    """Faults name the place and never the text: a variable may be a secret."""
     found: dict[str, Any] = {}
-    for item in given:
-        text = Path(item[1:]).read_text(encoding="utf-8") if item.startswith("@") else item
-        if item.startswith("@") or text.lstrip().startswith("{"):
-            loaded = yaml.safe_load(text)
-            if not isinstance(loaded, dict):
-                raise ConfigError([Problem(None, f"{item} is no mapping of variables", "write name=value")])
-            found |= loaded
-        elif "=" in text:
-            name, _, value = text.partition("=")
-            found[name.strip()] = yaml.safe_load(value)
+    for number, item in enumerate(given, 1):
+        place = f"--extra-vars, {number}."
+        if item.startswith("@"):
+            place = item[1:]
+            loaded = load(place).data
+        elif item.lstrip().startswith("{"):
+            loaded = load_text(item, place).data
+        elif "=" in item:
+            name, _, value = item.partition("=")
+            loaded = {name.strip(): load_text(value, place).data}
         else:
-            raise ConfigError([Problem(None, f"{item!r} is no variable", "write name=value or @file")])
+            raise ConfigError([Problem(None, f"{place} is no variable", "write name=value or @file")])
+        if not isinstance(loaded, dict):
+            raise ConfigError([Problem(None, f"{place} is no mapping of variables", "write `name: value` lines")])
+        found |= loaded
     return found
 
 
@@ -85,14 +98,23 @@ def allowed(words: Sequence[str] | None) -> frozenset[Impact]:
 
 def one_host(settings: Settings, name: str, playbooks: Sequence[str] = ()) -> HostWork:
     inventory = Inventory.load(find_inventory(settings.inventory, playbooks))
+    found = _one(inventory, name)
+    wishes = prepare(inventory, playbooks, limit=found.name).work[0].wishes if playbooks else ()
+    return _work(settings, inventory, found, wishes)
+
+
+def _one(inventory: Inventory, name: str) -> Host:
     found = inventory.select(name)
     if len(found) != 1:
         raise ConfigError([Problem(None, f"{name!r} names {len(found)} hosts", "name one host of the inventory")])
-    wishes = prepare(inventory, playbooks, limit=found[0].name).work[0].wishes if playbooks else ()
-    work = HostWork(found[0], inventory.connection(found[0]), wishes)
+    return found[0]
+
+
+def _work(settings: Settings, inventory: Inventory, host: Host, wishes: tuple[Resource, ...]) -> HostWork:
+    work = HostWork(host, inventory.connection(host), wishes)
     if settings.ask_pass:
-        work = replace(work, connection=replace(work.connection, password=PromptSource("password")))
-    return work
+        work = replace(work, connection=replace(work.connection, password=PromptSource(PROMPT)))
+    return _learned(settings, work)
 
 
 def run_of(settings: Settings, prepared: Prepared, allow: frozenset[Impact]) -> Run:
@@ -104,11 +126,15 @@ def run_of(settings: Settings, prepared: Prepared, allow: frozenset[Impact]) -> 
         settings.err,
         forks=settings.forks,
         verbose=settings.verbose,
+        redactor=settings.redactor,
         now=settings.now,
     )
 
 
 def saved_run(settings: Settings, file: str) -> Run:
-    run = run_of(settings, Prepared(()), frozenset())
+    """For the hosts of a saved plan, by the inventory that it was made with if no other is named."""
     given = settings.inventory or tuple(name for name in (planfile.inventory_of(file),) if name)
-    return run.loaded(file, Inventory.load(find_inventory(given, ())))
+    inventory = Inventory.load(find_inventory(given, ()))
+    saved = planfile.load(file)
+    work = [_work(settings, inventory, _one(inventory, one.plan.host), one.wishes) for one in saved]
+    return run_of(settings, Prepared(tuple(work)), frozenset()).loaded(saved)

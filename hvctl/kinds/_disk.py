@@ -115,7 +115,7 @@ class DiskPart(Drive):
 
     @classmethod
     def survey(cls) -> tuple[Call, ...]:
-        return (DISKS, DVDS, vhd_query())
+        return (*super().survey(), vhd_query())
 
     def queries(self) -> tuple[Call, ...]:
         files = tuple(p for p in (self.path, self.parent) if p)

@@ -198,8 +198,12 @@ class Drive(VmPart):
     def requires(self) -> tuple[Address, ...]:
         return (("scsi_controllers", self.vm.key()),) if self.slot.scsi and self.slot.number else ()
 
+    @classmethod
+    def survey(cls) -> tuple[Call, ...]:
+        return (DISKS, DVDS, CONTROLLERS)
+
     def queries(self) -> tuple[Call, ...]:
-        return (VMS, DISKS, DVDS, CONTROLLERS)
+        return (VMS, *Drive.survey())
 
     # --- on the host --------------------------------------------------------------------------------------------
 
