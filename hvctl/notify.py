@@ -66,7 +66,7 @@ def targets(
             problems += error.problems
             continue
         for url in urls:
-            learn(url)
+            learn(Secret(url.reveal().rpartition("://")[2]))  # the scheme may be shown
             scheme = re.match(r"([A-Za-z0-9]{1,20})://", url.reveal())
             name = f"--notify no. {number} ({scheme[1]}://…)" if scheme else f"--notify no. {number}"
             service = _service(url)
