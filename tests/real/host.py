@@ -45,9 +45,11 @@ def bring_about(host: Data, names: Names, transport: Transport) -> None:
             ask(transport, Call("Start-VM", {"VM": found}))
         if state in ("Paused", "Saved"):
             ask(transport, Call("Suspend-VM" if state == "Paused" else "Save-VM", {"VM": found}))
-    rows = ask(transport, Call("Get-VM", select=("Id", "Name")), mode="read")[0].rows
-    given = {names.ours(vm["name"]).casefold(): vm["id"] for vm in host.get("vms", ()) if "id" in vm}
-    names.ids = {str(r["Id"]): given[str(r["Name"]).casefold()] for r in rows if str(r["Name"]).casefold() in given}
+    for cmdlet, things in (("Get-VM", "vms"), ("Get-VMSwitch", "switches")):
+        given = {names.ours(one["name"]).casefold(): one["id"] for one in host.get(things, ()) if "id" in one}
+        rows = ask(transport, Call(cmdlet, select=("Id", "Name")), mode="read")[0].rows
+        seen = ((str(r["Id"]), given.get(str(r["Name"]).casefold())) for r in rows)
+        names.ids |= {own: its for own, its in seen if its}
 
 
 def _files(host: Data) -> Iterator[Call]:

@@ -122,7 +122,7 @@ def _vm_reasons(vm: Data) -> Iterator[str]:
         yield "dead values of dynamic memory"
     if len({a["name"].casefold() for a in vm.get("adapters") or ()}) < len(vm.get("adapters") or ()):
         yield "two adapters of one name"
-    if any("bandwidth" in a or "id" in a for a in vm.get("adapters") or ()):
+    if any({"bandwidth", "id", "acls", "extended_acls"} & set(a) for a in vm.get("adapters") or ()):
         yield "an adapter as the case has it"
     if any(drive.get("path", "").casefold().endswith(".iso") for drive in vm.get("drives") or () if drive.get("path")):
         yield "an image (ISO, floppy)"
