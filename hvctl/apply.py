@@ -80,6 +80,7 @@ def batch_of(plan: Plan) -> Batch:
     """All steps of a plan as one change batch. The deadline allows for what the steps may take."""
     # A shutdown has its own limit; growing a fixed disk writes zeros for minutes to hours (domain 8.2).
     allowed = sum(s.task.limit_s or (6 * 3600 if s.task.job else 120) for s in plan.steps)
+    allowed += sum(s.task.guard.wait_s or 0 for s in plan.steps if s.task.guard)
     return Batch(tuple(s.task for s in plan.steps), "change", 600 + allowed)
 
 

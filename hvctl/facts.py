@@ -109,13 +109,14 @@ def differences(before: Facts, now: Facts) -> list[str]:
 
 
 def _row_differences(call: Call, before: Reply, now: Reply) -> list[str]:
-    if before.rows == now.rows:
+    rows, others = ([{k: v for k, v in r.items() if k not in call.passing} for r in reply.rows] for reply in (before, now))
+    if rows == others:
         return [] if before.ok == now.ok else [f"{call.cmdlet}: {now.failure or 'answers again'}"]
-    names = [_row_name(row) for row in (*before.rows, *now.rows)]
+    names = [_row_name(row) for row in (*rows, *others)]
     lines = []
     for name in dict.fromkeys(names):
-        old = [r for r in before.rows if _row_name(r) == name]
-        new = [r for r in now.rows if _row_name(r) == name]
+        old = [r for r in rows if _row_name(r) == name]
+        new = [r for r in others if _row_name(r) == name]
         if old == new:
             continue
         label = f"{call.cmdlet} {name}".rstrip()
@@ -165,7 +166,8 @@ def _union(one: Call, other: Call) -> Call:
         for value in values:
             seen.setdefault(_key(value.casefold() if isinstance(value, str) else value), value)
         params[one.each] = tuple(seen.values())
-    return replace(one, params=params, select=tuple(dict.fromkeys((*one.select, *other.select))))
+    select, passing = (tuple(dict.fromkeys((*a, *b))) for a, b in ((one.select, other.select), (one.passing, other.passing)))
+    return replace(one, params=params, select=select, passing=passing)
 
 
 def _rewired(call: Call, found: Mapping[Any, Call]) -> Call:

@@ -226,7 +226,10 @@ def _removal(wish: Resource, action: Action, exists: bool, facts: Facts, allow: 
         return _Draft(wish, action, here=False)
     found = list(wish.findings((), facts))
     action = replace(action, remarks=_remarks(wish, found))
-    line = _whole(wish, "present", "absent", wish.remove_impacts(facts), allow)
+    line = replace(
+        _whole(wish, "present", "absent", wish.remove_impacts(facts), allow),
+        note=wish.note("", "present", "absent", facts),
+    )
     if any(f.level == "impossible" for f in found) or line.consent:
         return _Draft(wish, replace(action, verb="held", lines=(line,)))
     return _Draft(wish, replace(action, verb="remove", lines=(line,)), tuple(wish.remove(facts)))
@@ -256,20 +259,22 @@ def _waiting(draft: _Draft, earlier: Mapping[Address, _Draft]) -> _Draft:
 
 
 def _surplus(wishes: Sequence[Resource], facts: Facts) -> Iterator[Resource]:
-    """Absent wishes for what an owner has beyond its lists, where the user wrote `exclusive`."""
+    """Absent wishes for what an owner has beyond its lists, where the user wrote `exclusive`, and for what it has
+    had too long."""
     for owner in wishes:
-        for section in getattr(owner, "exclusive", ()):
-            kind = next((k for k in kinds_within(owner.kind) if k.section == section), None)
-            if kind is None:
-                continue
+        for kind in kinds_within(owner.kind):
+            unwanted = {"exclusive": kind.surplus} if kind.section in getattr(owner, "exclusive", ()) else {}
+            if kind.expires and getattr(owner, kind.expires, None) is not None:
+                unwanted[kind.expires] = kind.expired
             listed = tuple(p for p in owner.parts if isinstance(p, kind))
-            try:
-                surplus = tuple(kind.surplus(owner, listed, facts))
-            except (UnreadableError, HeldBackError, KeyError):
-                continue  # the owner's own draft says so
-            for wish in surplus:
-                wish._place, wish._owner = replace(owner.place, path=(*owner.place.path, "exclusive")), owner
-                yield wish
+            for field, found in unwanted.items():
+                try:
+                    gone = tuple(found(owner, listed, facts))
+                except (UnreadableError, HeldBackError, KeyError):
+                    continue  # the owner's own draft says so
+                for wish in gone:
+                    wish._place, wish._owner = replace(owner.place, path=(*owner.place.path, field)), owner
+                    yield wish
 
 
 def _supported(wish: Resource, os: OS) -> Iterator[Finding]:

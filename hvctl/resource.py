@@ -137,15 +137,16 @@ class HeldBackError(Exception):
 class Step:
     """One call of a plan and why. `needs`: earlier steps that must have succeeded. `off`: only while the VM
     is off. `when`: "first" and "last" frame the other steps of the same VM (stop, start); "late" comes after the
-    stop, if there is one, and after all others. `text` says in plain words what it does. Two steps are never
-    equal: identity is what `needs` refers to."""
+    stop, if there is one, and after all others; "early" comes before everything else of the VM, none of which is done
+    if it fails; "closing" comes when all VMs of the host are done. `text` says in plain words what it does. Two steps
+    are never equal: identity is what `needs` refers to."""
 
     call: Call
     text: str
     because: tuple[str, ...] = ()
     needs: tuple[Step, ...] = ()
     off: bool = False
-    when: Literal["first", "normal", "late", "last"] = "normal"
+    when: Literal["early", "first", "normal", "late", "last", "closing"] = "normal"
     guard: Guard | None = None
     job: bool = False
     limit_s: int | None = None
@@ -226,7 +227,7 @@ class Resource(Fields):
     A kind is a subclass in its own file under kinds/. `section`: the key it stands under in the playbook.
     `within`: the kind whose section it stands in. `many`: the section is a list. `after`: kinds of the same
     owner whose steps come first. `setter`: the cmdlet that sets the plain settings;
-    `odd`: fields that it does not set.
+    `odd`: fields that it does not set. `expires`: the owner's field that says how old things of this kind may grow.
     """
 
     kind: ClassVar[str] = ""
@@ -236,6 +237,7 @@ class Resource(Fields):
     after: ClassVar[tuple[str, ...]] = ()
     setter: ClassVar[str] = ""
     odd: ClassVar[frozenset[str]] = frozenset()
+    expires: ClassVar[str] = ""
 
     _owner: Resource | None = PrivateAttr(default=None)
     _parts: tuple[Resource, ...] = PrivateAttr(default=())
@@ -370,6 +372,11 @@ class Resource(Fields):
     @classmethod
     def surplus(cls, owner: Resource, listed: tuple[Resource, ...], facts: Facts) -> Iterator[Resource]:
         """What the host has of this kind in this owner beyond what is listed, as absent wishes."""
+        yield from ()
+
+    @classmethod
+    def expired(cls, owner: Resource, listed: tuple[Resource, ...], facts: Facts) -> Iterator[Resource]:
+        """What the owner has of this kind, not listed and for longer than it says, as absent wishes."""
         yield from ()
 
     # --- the generic diff ---------------------------------------------------------------------------------

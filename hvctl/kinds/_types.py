@@ -97,6 +97,17 @@ class _SecondsCodec(Plain):
         return shown_seconds(value) if isinstance(value, int) else super().show(value)
 
 
+def shown_age(value: float) -> str:
+    """A span in its two largest units, rounded down: for reading, not for setting."""
+    parts: list[str] = []
+    rest = int(value)
+    for name, factor in (("d", 86400), ("h", 3600), ("min", 60)):
+        count, rest = divmod(rest, factor)
+        if count or parts:
+            parts.append(f"{count} {name}")
+    return " ".join(parts[:2]) or "less than a minute"
+
+
 def shown_seconds(value: int) -> str:
     for name, factor in (("d", 86400), ("h", 3600), ("min", 60)):
         if value and value % factor == 0:

@@ -10,7 +10,8 @@ from pydantic import Field
 from hvctl.call import Call, Guard, Ref, Row
 from hvctl.contract import OS, at_least, title
 from hvctl.facts import Facts
-from hvctl.kinds._host import HOST, host_row
+from hvctl.kinds._checkpoints import CHECKPOINTS, checkpoints
+from hvctl.kinds._host import CLOCK, HOST, host_row, now
 from hvctl.kinds._limits import DEFAULT_VM_VERSION, OLDEST_VM_VERSION, version_at_least
 from hvctl.kinds._power import Power
 from hvctl.kinds._services import SERVICES
@@ -88,6 +89,7 @@ class VM(Resource):
     checkpoint_type: Annotated[str | None, CHECKPOINTS, Setting("CheckpointType", codec=CHECKPOINTS)] = None
     automatic_checkpoints: Annotated[Flag | None, Setting("AutomaticCheckpointsEnabled")] = None
     checkpoint_path: Annotated[WindowsPath | None, Setting("SnapshotFileLocation", codec=PATH, off=True)] = None
+    checkpoint_maximum_age: Annotated[Seconds | None, Field(ge=3600)] = None
     smart_paging_path: Annotated[WindowsPath | None, Setting("SmartPagingFilePath", codec=PATH, off=True)] = None
     lock_on_disconnect: Annotated[Flag | None, Setting("LockOnDisconnect", codec=ON_OFF)] = None
     low_memory_mapped_io_space: Annotated[
@@ -134,7 +136,8 @@ class VM(Resource):
         return (Call("Get-VM", select=own), SERVICES, HOST)
 
     def queries(self) -> tuple[Call, ...]:
-        return self.survey()
+        aged = (CHECKPOINTS, CLOCK) if self.checkpoint_maximum_age is not None else ()
+        return (*self.survey(), *aged)
 
     def row(self, facts: Facts) -> Row | None:
         host_row(facts)  # without rights Get-VM answers nothing: that would read as "not there" (domain 1.3)
@@ -144,6 +147,8 @@ class VM(Resource):
         row = self.row(facts)
         if row is None:
             return None
+        if self.checkpoint_maximum_age is not None:
+            checkpoints(row, facts), now(facts)  # raise, if forgotten ones cannot be told
         found = self.read_settings(row)
         if self.generation:
             # Windows Server 2012 has no generations and no property for them: every VM is of the first.
