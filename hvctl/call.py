@@ -101,7 +101,18 @@ class Map:
         return hash(_frozen(self.items))
 
 
-Value = None | bool | int | str | Null | Secret | Ref | Map | Sequence["Value"]
+@dataclass(frozen=True)
+class Home:
+    """A path below the folder that hvctl keeps on the host, %ProgramData%\\hvctl; the runner knows where that is.
+    Wildcards are the cmdlet's: they work for -Path."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"%ProgramData%\\hvctl\\{self.path}"
+
+
+Value = None | bool | int | str | Null | Secret | Ref | Map | Home | Sequence["Value"]
 
 
 @dataclass(frozen=True)
@@ -152,15 +163,18 @@ class Call:
 @dataclass(frozen=True)
 class Guard:
     """What must still be true on the host just before a step: `call` returns between `least` and `most` rows
-    that match `where`. A guard that fails fails the step; the step's call is not made."""
+    that match `where`. A guard that fails fails the step (error id "GuardFailed"); the step's call is not made.
+    `wait_s`: it is asked again every 2 s for so long (not counting what the asking takes) before it fails. What the
+    step refers to is then looked up after the wait. In a "change" batch only."""
 
     call: Call
     where: Mapping[str, Wanted] = field(default_factory=dict)
     least: int = 0
     most: int = 0
+    wait_s: int | None = None
 
     def __hash__(self) -> int:
-        return hash((self.call, _frozen(self.where), self.least, self.most))
+        return hash((self.call, _frozen(self.where), self.least, self.most, self.wait_s))
 
 
 @dataclass(frozen=True)
@@ -325,6 +339,8 @@ def _shown(value: Any) -> str:
         return "$null"
     if isinstance(value, str):
         return value if value.isalnum() else "'" + value.replace("'", "''") + "'"
+    if isinstance(value, Home):
+        return f"'{value}'"
     if isinstance(value, Ref):
         where = ", ".join(f"{k}={v}" for k, v in value.where.items())
         inner = f"({value.call})" + (f"[{where}]" if where else "")
@@ -338,7 +354,15 @@ def _shown(value: Any) -> str:
 
 # --- the same values as JSON, for saved plans and recordings -------------------------------------------------
 
-_CLASSES: dict[str, type] = {"ref": Ref, "map": Map, "call": Call, "guard": Guard, "task": Task, "ending": Ending}
+_CLASSES: dict[str, type] = {
+    "ref": Ref,
+    "map": Map,
+    "call": Call,
+    "guard": Guard,
+    "task": Task,
+    "ending": Ending,
+    "home": Home,
+}
 
 
 def to_json(value: Any) -> Any:

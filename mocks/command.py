@@ -33,6 +33,7 @@ CATEGORIES = {
 _ELSEWHERE = {
     "Get-CimInstance": "Microsoft.Management.Infrastructure.CimCmdlets.GetCimInstanceCommand",
     "Get-WindowsFeature": "Microsoft.Windows.ServerManager.Commands.GetWindowsFeatureCommand",
+    "Get-FileHash": "Get-FileHash",  # a function of Windows PowerShell's Utility module
     "Get-NetAdapter": "Get-NetAdapter",
     "Get-NetIPAddress": "Get-NetIPAddress",
     "Get-Volume": "Get-Volume",
@@ -48,7 +49,7 @@ def class_of(cmdlet: str, module2: bool) -> str:
         if module2:
             return "Microsoft.Vhd.PowerShell.Cmdlets." + ("GetVHD" if verb == "Get" else f"{verb}Vhd")
         return f"Microsoft.Vhd.PowerShell.{verb}VhdCommand"
-    if noun in ("Path", "Item", "ChildItem"):
+    if noun in ("Path", "Item", "ChildItem", "Content"):
         return f"Microsoft.PowerShell.Commands.{verb}{noun}Command"
     return f"Microsoft.HyperV.PowerShell.Commands.{verb}{noun}" + ("" if module2 else "Command")
 

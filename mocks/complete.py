@@ -30,6 +30,8 @@ def complete(state: HostState) -> HostState:
     state.user = state.user or f"{state.name}\\Administrator"
     for folder in (state.virtual_machine_path, state.virtual_hard_disk_path):
         files.make_folder(state, folder)
+    for path, content in state.contents.items():
+        state.files.setdefault(path, len((content.text or "").encode()))
     for disk in state.vhds:
         vhd(state, disk)
     for switch in state.switches:

@@ -18,7 +18,7 @@ from hvctl.call import Batch, Event, HostInfo, Reply, TransportError
 from hvctl.winrm import protocol
 from mocks.engine_values import Handles
 from mocks.objects import Job, Outcome, Refusal
-from mocks.run import Host
+from mocks.run import HOME, Host
 
 PROXY = Path(__file__).parent / "proxy"
 LanguageMode = Literal["FullLanguage", "ConstrainedLanguage"]
@@ -152,7 +152,7 @@ class Engine:
         return self._call(self.host, request)
 
     def _call(self, host: Host, request: Mapping[str, Any]) -> dict[str, Any]:
-        bound = {name: self.handles.from_wire(value) for name, value in request["bound"]}
+        bound = {name: self._on_host(self.handles.from_wire(value)) for name, value in request["bound"]}
         action: Literal["Stop", "Continue"] = "Stop" if request["action"] == "Stop" else "Continue"
         try:
             execute = getattr(host, "execute", None)
@@ -169,6 +169,14 @@ class Engine:
         number = next(self._numbers)
         self._jobs[number] = outcome.job
         return {"job": number, "name": outcome.job.name, "jobs": self._job_states()}
+
+    def _on_host(self, value: Any) -> Any:
+        """The engine's own ProgramData is the simulated host's."""
+        if isinstance(value, list):
+            return [self._on_host(v) for v in value]
+        if isinstance(value, str) and value.startswith(home := f"{self.program_data}/hvctl"):
+            return HOME + value.removeprefix(home).replace("/", "\\")
+        return value
 
     def _job_states(self) -> list[dict[str, Any]]:
         assert self.host is not None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from functools import lru_cache
 
 from mocks.machine import Vm
-from mocks.state import HostState, Vhd
+from mocks.state import Content, HostState, Vhd
 
 
 @lru_cache(maxsize=4096)
@@ -48,6 +49,53 @@ def everything(state: HostState) -> Iterator[str]:
     yield from state.folders
     yield from state.files
     yield from (v.path for v in state.vhds)
+
+
+def spelled(state: HostState, path: str) -> str:
+    """A path as the host has it."""
+    return next((f for f in everything(state) if same(f, path)), path.replace("/", "\\").rstrip("\\"))
+
+
+def inside(state: HostState, folder: str) -> tuple[list[str], list[str]]:
+    """The folders and the files right below a folder, each by name."""
+    start = key(folder) + "\\"
+    folders: dict[str, str] = {}
+    found: dict[str, str] = {}
+    for path in everything(state):
+        if not key(path).startswith(start):
+            continue
+        name, _, below = path.replace("/", "\\").rstrip("\\")[len(start) :].partition("\\")
+        whole = path.replace("/", "\\")[: len(start)] + name
+        if below or not is_file(state, whole):
+            folders.setdefault(key(whole), whole)
+        else:
+            found[key(whole)] = whole
+    return sorted(folders.values(), key=str.lower), sorted(found.values(), key=str.lower)
+
+
+def content(state: HostState, path: str) -> Content | None:
+    return next((c for p, c in state.contents.items() if same(p, path)), None)
+
+
+def write(state: HostState, path: str, content: Content, size: int) -> bool:
+    """Make or replace a file; false when the volume has no room for it."""
+    path = spelled(state, path)
+    if not take(state, path, size - state.files.get(path, 0)):
+        return False
+    state.files[path], state.contents[path] = size, content
+    return True
+
+
+def sha256(state: HostState, path: str) -> str:
+    """Of a file whose bytes nobody gave, one that follows from its name and size."""
+    known = content(state, path)
+    if known is not None and known.text is not None:
+        return hashlib.sha256(known.text.encode()).hexdigest()
+    if known is not None and known.sha256:
+        return known.sha256.lower()
+    disk = vhd(state, path)
+    size = disk.file_size if disk else state.files.get(spelled(state, path))
+    return hashlib.sha256(f"{key(path)}:{size}".encode()).hexdigest()
 
 
 def holder(state: HostState, path: str) -> Vm | None:
@@ -102,3 +150,4 @@ def forget(state: HostState, path: str) -> None:
         take(state, gone.path, -(gone.file_size or 0))
     for name in [f for f in state.files if same(f, path)]:
         take(state, name, -state.files.pop(name))
+        state.contents.pop(name, None)

@@ -335,6 +335,11 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Cannot find path '{0}' because it does not exist.",
         "パス '{0}' が存在しないため検出できません。",
     ),
+    "item_filtered": (
+        "An object at the specified path {0} does not exist, or has been filtered by the -Include or -Exclude parameter.",
+        "指定されたパス {0} のオブジェクトは存在しないか、-Include または -Exclude パラメーターで除外されています。",
+    ),
+    "item_denied": ("Access to the path '{0}' is denied.", "パス '{0}' へのアクセスが拒否されました。"),
     "item_exists": ("The file '{0}' already exists.", "ファイル '{0}' は既に存在します。"),
     "item_folder_exists": (
         "An item with the specified name {0} already exists.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -17,6 +18,9 @@ FOLLOW_ROUNDS = 64
 POLL_S = 2
 HEARTBEAT_S = 20
 WARNINGS_KEPT = 100
+GUARD_FAILED = "GuardFailed"
+HOME = r"C:\ProgramData\hvctl"
+"""The runner's own folder on every simulated host."""
 
 
 class Clock(Protocol):
@@ -102,24 +106,31 @@ class Run:
         self.host, self.disk, self.frames, self.allow, self.change = host, disk, frames, allow, change
         self.action: ErrorAction = "Stop" if change else "Continue"
         self.done: dict[str, _Step] = {}
+        self._given: dict[str, Mapping[str, Any]] = {}
         self._buffer: list[dict[str, Any]] = []
         self._size = 0
         self._sent = 0
+        self._ends = math.inf
 
     def steps(self, steps: Sequence[Mapping[str, Any]], deadline_s: float | None) -> Iterator[bytes]:
         began = self.host.clock.now()
+        self._ends = began + deadline_s if deadline_s else math.inf
         for step in steps:
-            made = self.done[step["id"]] = _Step(cmdlet=step["cmdlet"])
-            if self.frames.batch_id in self.disk.stops:
-                made.skipped = "stopped"
-            elif deadline_s and self.host.clock.now() - began > deadline_s:
-                made.skipped = "deadline"
-            else:
-                made.skipped = self._needed(step)
-            if made.skipped is None:
-                yield from self._step(step, made)
-            if made.skipped is not None and not step.get("quiet"):
-                yield self.frames.put("skipped", step=step["id"], why=made.skipped)
+            yield from self._one(step)
+
+    def _one(self, step: Mapping[str, Any]) -> Iterator[bytes]:
+        self._given[step["id"]] = step
+        made = self.done[step["id"]] = _Step(cmdlet=step["cmdlet"])
+        if self.frames.batch_id in self.disk.stops:
+            made.skipped = "stopped"
+        elif self.host.clock.now() > self._ends:
+            made.skipped = "deadline"
+        else:
+            made.skipped = self._needed(step)
+        if made.skipped is None:
+            yield from self._step(step, made)
+        if made.skipped is not None and not step.get("quiet"):
+            yield self.frames.put("skipped", step=step["id"], why=made.skipped)
 
     def _needed(self, step: Mapping[str, Any]) -> str | None:
         lacking = [n for n in step.get("needs", []) if self.done[n].state != "ok"]
@@ -130,6 +141,8 @@ class Run:
         began = self.host.clock.now()
         self._sent = 0
         try:
+            self._check_allowed(step)
+            yield from self._awaited(step)
             params = self._prepared(step)
         except _SourceSkippedError as source:
             made.skipped = str(source)
@@ -164,13 +177,31 @@ class Run:
 
     # --- parameters -------------------------------------------------------------------------------------------
 
-    def _prepared(self, step: Mapping[str, Any]) -> dict[str, Any]:
+    def _check_allowed(self, step: Mapping[str, Any]) -> None:
         if step["cmdlet"].casefold() not in self.allow:
             text = f"{step['cmdlet']} is not a command the runner may call"
             raise _CannotRunError([_own("CommandNotAllowed", "PermissionDenied", text)])
+
+    def _awaited(self, step: Mapping[str, Any]) -> Iterator[bytes]:
+        """Asks a guard that is not fulfilled again, with all that its step refers to."""
+        guard = step.get("guard") or {}
+        for waited in range(0, guard.get("wait", 0), POLL_S):
+            try:
+                self._matching(guard, guard["least"], guard["most"], GUARD_FAILED)
+                return
+            except _CannotRunError as error:
+                if error.errors[0]["id"] != GUARD_FAILED:
+                    raise
+            if waited % HEARTBEAT_S == 0:
+                yield self.frames.put("progress", step=step["id"], msg="waits for what it needs")
+            self.host.clock.sleep(POLL_S)
+            for name in guard["again"]:
+                yield from self._one(self._given[name])
+
+    def _prepared(self, step: Mapping[str, Any]) -> dict[str, Any]:
         params = {n: self._value(v, n == step.get("each")) for n, v in step["params"].items()}
         if (guard := step.get("guard")) is not None:
-            self._matching(guard, guard["least"], guard["most"], "GuardFailed")
+            self._matching(guard, guard["least"], guard["most"], GUARD_FAILED)
         if self.change and not step.get("quiet"):
             self._journal({"at": "before", "step": step["id"], "cmdlet": step["cmdlet"]})
         return params
@@ -188,6 +219,8 @@ class Run:
                 return {plain(k): self._value(v) for k, v in body}
             case "$join" | "$secret":
                 return plain(body)
+            case "$home":
+                return f"{HOME}\\{plain(body)}"
         return None  # $null
 
     def _list(self, values: list[Any], each: bool) -> list[Any]:

@@ -58,6 +58,16 @@ class Volume:
 
 
 @dataclass(eq=False)
+class Content:
+    """What is known of a file beside its size. `text`: of a small text file, as it lies on the disk; `sha256`: of a
+    file whose bytes are not kept; `written`: on the clock, below zero before the host's story begins."""
+
+    text: str | None = None
+    sha256: str = ""
+    written: float = 0.0
+
+
+@dataclass(eq=False)
 class Vhd:
     path: str
     size: int = field(default=127 * GB, metadata=SIZE)
@@ -116,6 +126,7 @@ class HostState:
     switches: list[Switch] = field(default_factory=list)
     management_adapters: list[Adapter] = field(default_factory=list)
     files: dict[str, int] = field(default_factory=dict, metadata=SIZE)
+    contents: dict[str, Content] = field(default_factory=dict)  # of some of the files
     folders: list[str] = field(default_factory=list)
     vhds: list[Vhd] = field(default_factory=list, metadata={"keyed": "path"})
     vms: list[Vm] = field(default_factory=list)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from hvctl.call import Map, Null, Ref, Secret
+from hvctl.call import Home, Map, Null, Ref, Secret
 from hvctl.contract.facts import Cmdlet, Enum, Parameter
 from hvctl.contract.members import FLAGS_EXPRESSION
 from hvctl.contract.scalars import RANGES
@@ -58,6 +58,8 @@ def _objection(p: Parameter, value: object, enum: Enum | None) -> str:
         return "" if p.element in TABLES else f"a table where {p.element} is wanted"
     if isinstance(value, Null) or value is None:
         return _objection_to_null(p)
+    if isinstance(value, Home):
+        value = str(value)
     if isinstance(value, Secret):
         return "" if p.element in ("String", *ANYTHING) else f"a secret where {p.element} is wanted"
     if p.element in ANYTHING:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from hvctl.call import Call, Map, Null, Ref, Secret
+from hvctl.call import Call, Home, Map, Null, Ref, Secret
 from hvctl.contract.binding import bind
 from hvctl.contract.facts import Cmdlet, Enum, Parameter
 from hvctl.contract.members import FLAGS_EXPRESSION
@@ -95,6 +95,8 @@ def _sample(cmdlet: Cmdlet, name: str, value: object, enums: Mapping[str, Enum])
         return dict(value.items)
     if isinstance(value, Null):
         return None
+    if isinstance(value, Home):
+        return str(value)
     return "secret" if isinstance(value, Secret) else value
 
 

@@ -17,9 +17,7 @@ function hvJson($v) {
 function hvList($list, $select) { '[' + (@(foreach ($i in $list) { if ($select -and $null -ne $i) { hvRow $i $select } else { hvJson $i } }) -join ',') + ']' }
 # The value at a path into $hv.v, null over null; false where a property is absent. A getter that throws reads as null.
 function hvAt($o, $path) {
-    foreach ($name in $path) {
-        if ($null -eq $o) { break } elseif ($null -eq ($p = $o.PSObject.Properties[$name])) { return $false }; try { $o = $p.Value } catch { $o = $null }
-    }
+    foreach ($name in $path) { if ($null -eq $o) { break } elseif ($null -eq ($p = $o.PSObject.Properties[$name])) { return $false }; try { $o = $p.Value } catch { $o = $null } }
     $hv.v = $o; $true
 }
 function hvRow($o, $select) {
@@ -27,12 +25,10 @@ function hvRow($o, $select) {
     foreach ($s in $select) {
         if ($s -is [string]) {
             if ($null -eq ($p = $o.PSObject.Properties[$s])) { continue }
-            try { $v = $p.Value } catch { $v = $null }
-            $key = ',"' + $s + '":'; $sub = $null
+            try { $v = $p.Value } catch { $v = $null }; $key = ',"' + $s + '":'; $sub = $null
         } else { if (-not (hvAt $o $s.p)) { continue }; $v = $hv.v; $key = ',"' + $s.k + '":'; $sub = $s.l }
         # The usual values stand here, not in a function: a call of a function costs 45 microseconds.
-        if ($null -eq $v) { $t += $key + 'null' } elseif ($null -ne $sub) { $t += $key + (hvList $v $sub) }
-        elseif ($v -is [string] -and $v -cnotmatch '[^ !#-\[\]-~]') { $t += $key + '"' + $v + '"' }
+        if ($null -eq $v) { $t += $key + 'null' } elseif ($null -ne $sub) { $t += $key + (hvList $v $sub) } elseif ($v -is [string] -and $v -cnotmatch '[^ !#-\[\]-~]') { $t += $key + '"' + $v + '"' }
         elseif ($v -is [int] -or $v -is [long] -or $v -is [uint64]) { $t += $key + $v } else { $t += $key + (hvJson $v) }
     }
     '{' + ($t -replace '^,') + '}'
@@ -71,7 +67,7 @@ function hvValue($v, $each) {
         foreach ($p in $v.PSObject.Properties) { $tag = $p.Name; $body = $p.Value }
         if ($tag -eq '$ref') { hvRef $body } elseif ($tag -eq '$null') { $hv.v = $null } elseif ($tag -eq '$join') { $hv.v = -join $body }
         elseif ($tag -eq '$map') { foreach ($pair in $body) { hvValue $pair[1]; $map[(-join $pair[0])] = $hv.v }; $hv.v = $map }
-        elseif ($tag -eq '$secret') { $hv.v = -join $body } else { hvDeny 'UnknownTag' 'InvalidArgument' "$tag" }
+        elseif ($tag -eq '$secret') { $hv.v = -join $body } elseif ($tag -eq '$home') { $hv.v = Join-Path $hv.home (-join $body) } else { hvDeny 'UnknownTag' 'InvalidArgument' "$tag" }
     }
 }
 function hvNoProperty($s, $path) { hvDeny 'RefNoSuchProperty' 'InvalidArgument' "$($s.cmdlet): no object has the property $($path -join '.')" }
@@ -85,8 +81,7 @@ function hvMatch($q, $least, $most, $id) {
             if (-not (hvAt $s.objects[$i] $w[0])) { $fits = $fits -and $q.lenient; continue }
             $has[($w[0] -join '.')] = $true; $t = "$($hv.v)"; $wanted = -join $w[1] # a third item: it may begin otherwise
             $fits = $fits -and ($w[2] -or $t.Length -eq $wanted.Length) -and $t.EndsWith($wanted, 'OrdinalIgnoreCase')
-        }
-        if ($fits) { $found[$found.Count] = $s.objects[$i] }
+        }; if ($fits) { $found[$found.Count] = $s.objects[$i] }
     }
     # A misspelt property would look like "no match".
     foreach ($w in $where) { if ($i -and -not $q.lenient -and -not $has[($w[0] -join '.')]) { hvNoProperty $s $w[0] } }
@@ -97,12 +92,21 @@ function hvMatch($q, $least, $most, $id) {
 }
 function hvRef($ref, $each) {
     if ($ref.many) { hvMatch $ref 0 ([int]::MaxValue) } else { hvMatch $ref 1 1 }
-    $found = $hv.v; $flat = @{}
-    for ($i = 0; $i -lt $found.Count; $i++) {
+    $found = $hv.v; $flat = @{}; for ($i = 0; $i -lt $found.Count; $i++) {
         if ($ref.path) { if (hvAt $found[$i] $ref.path) { $found[$i] = $hv.v } else { hvNoProperty $hv.steps[$ref.step] $ref.path } }
         if ($ref.many) { foreach ($x in $found[$i]) { if ($null -ne $x) { $flat[$flat.Count] = $x } } }
     }
     if (-not $ref.many) { $hv.v = $found[0] } elseif ($flat.Count -or $each) { $hv.v = @(hvArray $flat) } else { hvHalt 'none' }
+}
+# Asks a guard that is not fulfilled again, every 2 s, with all that its step refers to.
+function hvAwait($guard, $mine) {
+    for ($waited = 0; $waited -lt $guard.wait; $waited += 2) {
+        try { return hvMatch $guard $guard.least $guard.most 'GuardFailed' } catch { if ($hv.why -ne 'errors' -or $hv.errors[0].id -ne 'GuardFailed') { throw } }
+        if ($waited % 20 -eq 0) { hvFrame 'progress' ($mine + ',"msg":"waits for what it needs"') }
+        Start-Sleep -Seconds 2
+        foreach ($n in $guard.again) { hvStep $hv.steps[$n].step }
+        $hv.step = $mine; $hv.why = ''
+    }
 }
 function hvCommand($name) {
     if ($hv.commands[$name]) { return }
@@ -128,13 +132,11 @@ function hvTake($step, $r, $o, $tag) {
     if ($hv.buffer.Length -gt 30000 -or ([datetime]::UtcNow - $hv.since).TotalSeconds -gt 1) { hvFlush } # by age: a slow source shows life
 }
 function hvCall($step, $r, $params, $tag) {
-    $call = $hv.commands[$step.cmdlet]; $hv.job = $null; $returned = $false
-    do { # a break or continue that escapes a called function ends this loop, not the runner's
+    $call = $hv.commands[$step.cmdlet]; $hv.job = $null; $returned = $false; do { # a break or continue that escapes a called function ends this loop, not the runner's
         try { & $call @params 2>&1 3>&1 | ForEach-Object { hvTake $step $r $_ $tag }; if ($hv.job) { hvWait $step $r $hv.job } }
         catch { hvAdd $r (hvRecord $_) $tag }
         $returned = $true
-    } while ($false)
-    if (-not $returned) { hvAdd $r (hvOwn 'BrokenOff' 'InvalidResult' "$($step.cmdlet) broke off the pipeline") $tag }
+    } while ($false); if (-not $returned) { hvAdd $r (hvOwn 'BrokenOff' 'InvalidResult' "$($step.cmdlet) broke off the pipeline") $tag }
 }
 function hvWait($step, $r, $job) {
     $shown = -1; $late = hvOwn 'TimedOut' 'OperationTimeout' "not done after $($step.limit_s) s; it goes on on the host"
@@ -142,10 +144,8 @@ function hvWait($step, $r, $job) {
         if ($step.limit_s -and $waited -ge $step.limit_s) { return hvAdd $r $late }
         $last = if ($job.Progress.Count) { $job.Progress[$job.Progress.Count - 1] } # by index: its enumerator waits for more
         if ([int]$last.PercentComplete -ne $shown -or $waited - $said -ge 20) {
-            $shown = [int]$last.PercentComplete; $said = $waited
-            hvFrame 'progress' ($hv.step + ",""pct"":$shown,""msg"":$(hvText "$($last.Activity)")")
-        }
-        Start-Sleep -Seconds 2
+            $shown = [int]$last.PercentComplete; $said = $waited; hvFrame 'progress' ($hv.step + ",""pct"":$shown,""msg"":$(hvText "$($last.Activity)")")
+        }; Start-Sleep -Seconds 2
     }
     Receive-Job -Job $job -WarningAction Continue 2>&1 3>&1 | ForEach-Object { hvTake $step $r $_ }
     if ("$($job.State)" -ne 'Completed' -and -not $r.errors.Count) { hvAdd $r (hvOwn "Job$($job.State)" 'OperationStopped' "$($job.JobStateInfo.Reason.Message)") }
@@ -167,14 +167,14 @@ function hvCalls($step, $r, $params) {
 function hvPrepare($step, $params) {
     if (Test-Path -LiteralPath $hv.stop) { hvHalt 'stopped' } elseif ([datetime]::UtcNow -gt $hv.deadline) { hvHalt 'deadline' }
     foreach ($n in $step.needs) { if ($hv.steps[$n].skipped -or $hv.steps[$n].errors.Count) { hvHalt "needs $n" } }
-    hvCommand $step.cmdlet
+    hvCommand $step.cmdlet; if ($step.guard.wait) { hvAwait $step.guard $hv.step }
     foreach ($p in $step.params.PSObject.Properties) { hvValue $p.Value ($p.Name -eq $step.each); $params[$p.Name] = $hv.v }
     $params['ErrorAction'] = $(if ($hv.change) { 'Stop' } else { 'Continue' }); $params['WarningAction'] = 'Continue'; if ($step.job) { $params['AsJob'] = $true }
     if ($step.guard) { hvMatch $step.guard $step.guard.least $step.guard.most 'GuardFailed' }
     if (-not $step.quiet) { hvJournal """at"":""before""$($hv.step),""cmdlet"":""$($step.cmdlet)""" }
 }
 function hvStep($step) {
-    $r = $hv.steps[$step.id] = @{ cmdlet = $step.cmdlet; objects = @{}; errors = @{}; warnings = @{}; rows = 0; none = $false; skipped = '' }
+    $r = $hv.steps[$step.id] = @{ step = $step; cmdlet = $step.cmdlet; objects = @{}; errors = @{}; warnings = @{}; rows = 0; none = $false; skipped = '' }
     $began = [datetime]::UtcNow; $params = [ordered]@{}; $hv.step = ',"step":' + (hvText $step.id); $hv.why = ''
     try { hvPrepare $step $params } catch {
         if (-not $hv.why) { hvAdd $r (hvRecord $_) } elseif ($hv.why -eq 'none') { $r.none = $true }

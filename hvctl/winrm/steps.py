@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from hvctl.call import Batch, Call, Ending, Guard, Map, Null, Ref, Secret, Task, Value, Wanted
+from hvctl.call import Batch, Call, Ending, Guard, Home, Map, Null, Ref, Secret, Task, Value, Wanted
 
 Json = Any
 """What json.dumps takes."""
@@ -30,6 +30,8 @@ class _Shared:
 
     def __init__(self, batch: Batch) -> None:
         self.tasks = batch.tasks
+        if any(task.guard is not None and task.guard.wait_s for task in batch.tasks):
+            raise ValueError("a guard waits in a change batch only: in a read batch lookups are shared")
         self.task_of: dict[Call, Task] = {}
         for task in batch.tasks:
             if task.guard is None and not task.needs and not task.job:
@@ -138,8 +140,10 @@ def _call_step(name: str, call: Call, ids: Mapping[Call, str]) -> dict[str, Json
 
 
 def _guard(guard: Guard, ids: Mapping[Call, str]) -> dict[str, Json]:
+    """`again`: the lookups of the task, in their order, to be made anew while the guard waits."""
     step = ids[_asked(guard.call)]
-    return {"step": step, "where": _where(guard.where), "least": guard.least, "most": guard.most}
+    body: dict[str, Json] = {"step": step, "where": _where(guard.where), "least": guard.least, "most": guard.most}
+    return body | {"wait": guard.wait_s, "again": list(ids.values())} if guard.wait_s else body
 
 
 def _where(where: Mapping[str, Wanted]) -> list[list[Json]]:
@@ -161,6 +165,8 @@ def _value(value: Value, ids: Mapping[Call, str]) -> Json:
             return {"$map": [[_parts(k), _value(v, ids)] for k, v in value.items.items()]}
         case Secret():
             return {"$secret": _parts(value.reveal())}
+        case Home():
+            return {"$home": _parts(value.path)}
         case Null():
             return {"$null": True}
         case str():

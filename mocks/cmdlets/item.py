@@ -9,7 +9,7 @@ from mocks import files
 from mocks.arguments import is_pattern, like
 from mocks.command import Command, cmdlet
 from mocks.objects import Instant, PsObject, Refusal
-from mocks.state import HostState
+from mocks.state import Content, HostState
 
 _SHARING = -2147024864  # 0x80070020
 _NOT_FOUND = -2146233087
@@ -18,17 +18,19 @@ _NOT_FOUND = -2146233087
 def item_object(cmd: Command, path: str) -> PsObject:
     folder = not files.is_file(cmd.state, path)
     disk = files.vhd(cmd.state, path)
-    path = disk.path if disk else next((f for f in cmd.state.files if files.same(f, path)), path)
+    path = disk.path if disk else files.spelled(cmd.state, path)
     name = path.rpartition("\\")[2]
+    known = files.content(cmd.state, path)
+    written = Instant(cmd.clock.utc(known.written if known else 0))
     properties: dict[str, Any] = {
         "Name": name,
         "FullName": path,
         "Extension": "." + name.rpartition(".")[2] if "." in name else "",
         "Exists": True,
         "PSIsContainer": folder,
-        "CreationTimeUtc": Instant(cmd.clock.utc(0)),
-        "LastWriteTimeUtc": Instant(cmd.clock.utc(0)),
-        "LastWriteTime": Instant(cmd.clock.utc(0)),
+        "CreationTimeUtc": written,
+        "LastWriteTimeUtc": written,
+        "LastWriteTime": written,
     }
     if not folder:
         properties["Length"] = disk.file_size if disk else cmd.state.files[path]
@@ -41,12 +43,11 @@ def expand(state: HostState, path: str) -> list[str]:
     """-Path takes wildcards; here in the last part only."""
     if not is_pattern(path):
         return [path] if files.exists(state, path) else []
-    folder = files.parent(path)
-    inside = {p for p in files.everything(state) if files.same(files.parent(p), folder)}
-    return sorted(p for p in inside if like(p, path))
+    folders, found = files.inside(state, files.parent(path))
+    return [p for p in (*folders, *found) if like(p, path)]
 
 
-def _paths(cmd: Command) -> Iterator[tuple[str, list[str]]]:
+def paths(cmd: Command) -> Iterator[tuple[str, list[str]]]:
     for path in cmd.args.texts("LiteralPath"):
         yield path, [path] if files.exists(cmd.state, path) else []
     for path in cmd.args.texts("Path"):
@@ -56,7 +57,7 @@ def _paths(cmd: Command) -> Iterator[tuple[str, list[str]]]:
 @cmdlet("Test-Path", module="host", takes=0.01)
 def test(cmd: Command) -> None:
     kind = str(cmd.args.text("PathType")).lower()
-    for path, found in _paths(cmd):
+    for path, found in paths(cmd):
         if cmd.args.flag("IsValid"):
             cmd.emit(not set(path[2:]) & set('<>"|?*'))
         elif kind in ("container", "leaf"):
@@ -65,7 +66,7 @@ def test(cmd: Command) -> None:
             cmd.emit(bool(found))
 
 
-def _missing(cmd: Command, path: str) -> Refusal:
+def missing(cmd: Command, path: str) -> Refusal:
     return cmd.fail(
         "PathNotFound",
         "ObjectNotFound",
@@ -78,10 +79,10 @@ def _missing(cmd: Command, path: str) -> Refusal:
 
 @cmdlet("Get-Item", module="host", takes=0.01)
 def get(cmd: Command) -> None:
-    for path, found in _paths(cmd):
+    for path, found in paths(cmd):
         with cmd.trying():
             if not found and not is_pattern(path):
-                raise _missing(cmd, path)
+                raise missing(cmd, path)
             cmd.emit(*(item_object(cmd, p) for p in found))
 
 
@@ -124,15 +125,16 @@ def _new_file(cmd: Command, path: str) -> None:
             missing = "System.IO.DirectoryNotFoundException"
             raise _io(cmd, "NewItemIOError", "WriteError", cmd.say("item_no_parent", path), missing)
         files.make_folder(cmd.state, files.parent(path))
-    cmd.state.files[path] = len(cmd.args.text("Value").encode())
+    text = cmd.args.text("Value")
+    files.write(cmd.state, path, Content(text, written=cmd.clock.now()), len(text.encode()))
 
 
 @cmdlet("Remove-Item", module="host", takes=0.05)
 def remove(cmd: Command) -> None:
-    for path, found in _paths(cmd):
+    for path, found in paths(cmd):
         with cmd.trying():
             if not found and not is_pattern(path):
-                raise _missing(cmd, path)
+                raise missing(cmd, path)
             for one in found:
                 _remove(cmd, one)
 

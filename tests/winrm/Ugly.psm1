@@ -1,7 +1,8 @@
 # Commands that behave badly on purpose, and some that take or give what real ones may.
 $HvctlRun = Get-HvctlRun
 function Get-Odd { [CmdletBinding()] param() process { & $HvctlRun $PSCmdlet } }
-function Set-Odd { [CmdletBinding()] param($Map, $Eject, $Flag, $List, $Text, $Many) process { & $HvctlRun $PSCmdlet } }
+function Get-Slow { [CmdletBinding()] param() process { & $HvctlRun $PSCmdlet } }
+function Set-Odd { [CmdletBinding()] param($Map, $Eject, $Flag, $List, $Text, $Many, $Path) process { & $HvctlRun $PSCmdlet } }
 function Get-Many {
     [CmdletBinding()] param([int]$Count)
     for ($n = 0; $n -lt $Count; $n++) {

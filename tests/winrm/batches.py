@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hvctl.call import NULL, Batch, Call, Ending, Guard, Map, Ref, Secret, Task
+from hvctl.call import NULL, Batch, Call, Ending, Guard, Home, Map, Ref, Secret, Task
 
 VMS = Call("Get-VM", select=("Name", "State"))
 SOME = Call("Get-VM", {"Name": ["web01", "nobody"]})
@@ -95,6 +95,28 @@ BATCHES: dict[str, Batch] = {
             Task("e", Call("Set-VM", {"VM": Ref(Call("Get-VM", {"Name": "nobody"})), "Notes": "z"})),
             Task("f", Call("Get-VM", {"Name": ["nobody", "noone"]}, ("Name",))),
             Task("g", Call("Get-VM", select=("Name",)), needs=("c", "f")),
+        ),
+        "change",
+    ),
+    "waits": Batch(
+        (
+            Task(
+                "a",
+                Call("Set-Odd", {"Text": Ref(Call("Get-Slow"), {"Ready": "yes"}, path="Ready")}),
+                guard=Guard(Call("Get-Slow"), {"Ready": "yes"}, 1, 1, wait_s=60),
+            ),
+            Task(
+                "b",
+                Call("Set-VM", {"Name": "web01"}),
+                guard=Guard(Call("Get-VM"), {"Name": "nobody"}, 1, 1, wait_s=5),
+            ),
+            Task("c", Call("Get-VM", select=("Name",)), needs=("b",)),
+            Task(
+                "d",
+                Call("Set-VM", {"Name": "web01"}),
+                guard=Guard(Call("Get-VM"), {"Nmae": "x"}, 1, 1, wait_s=60),
+            ),
+            Task("e", Call("Set-Odd", {"Path": Home("receipts\\*.txt"), "List": [Home("x")]})),
         ),
         "change",
     ),

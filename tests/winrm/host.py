@@ -20,7 +20,7 @@ from mocks.objects import (
     TimeSpan,
 )
 
-_UGLY = """Get-Odd Set-Odd Get-Many Test-Break Test-Continue Test-Exit Test-Throw Test-Stop Test-Hang Test-Swallow
+_UGLY = """Get-Odd Get-Slow Set-Odd Get-Many Test-Break Test-Continue Test-Exit Test-Throw Test-Stop Test-Hang Test-Swallow
 Test-Prompt Test-Mandatory Test-Consent Test-Noise Test-Alias Test-Absent"""
 _REAL = "Get-VM Set-VM New-VM Stop-VM Get-VMHost Get-VMNetworkAdapter Get-VHD Set-VMFirmware"
 ALLOW = dict.fromkeys(_REAL.split(), "Hyper-V") | dict.fromkeys(_UGLY.split(), "Ugly") | {"Get-Gone": "NoSuchModule"}
@@ -54,6 +54,7 @@ class SmallHost:
     def __init__(self) -> None:
         self.clock = Clock()
         self.calls: list[tuple[str, dict[str, Any]]] = []
+        self.asked = 0.0
         self.vms = [_vm(n, name, state) for n, (name, state) in enumerate(NAMES)]
 
     def hello(self) -> Mapping[str, Any]:
@@ -139,6 +140,12 @@ class SmallHost:
 
     def set_odd(self, params: Mapping[str, Any]) -> Outcome:
         return Outcome(objects=["text", 5, RUNNING, None])
+
+    def get_slow(self, params: Mapping[str, Any]) -> Outcome:
+        """Ready half a minute after it was asked first."""
+        self.asked = self.asked or self.clock.now()
+        ready = self.clock.now() - self.asked > 30
+        return Outcome(objects=[PsObject("Slow", {"Ready": "yes" if ready else "no", "Name": "slow"})])
 
     def get_odd(self, params: Mapping[str, Any]) -> Outcome:
         return Outcome(objects=[ODD])
