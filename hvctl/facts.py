@@ -58,13 +58,14 @@ class Facts:
         return cls(os, info, {t.call: r for t, r in zip(batch.tasks, replies, strict=True)})
 
     def reply(self, query: Call) -> Reply:
-        """The answer to a query; of a query with `each`, only what belongs to its own values."""
+        """The answer to a query; of a query with `each`, only what belongs to its own values, if they are known."""
         reply = self._keyed.get(_key(query))
         if reply is None:
             raise KeyError(f"never asked: {query}")
-        if query.each is None or query.follow is not None:
+        values = _listed(query.params.get(query.each or ""))
+        if query.each is None or any(isinstance(v, Ref) for v in values):
             return reply
-        asked = {str(v).casefold() for v in _listed(query.params.get(query.each)) if not isinstance(v, Ref)}
+        asked = {str(v).casefold() for v in values}
         return replace(
             reply,
             rows=tuple(r for r in reply.rows if str(r.get(EACH)).casefold() in asked),

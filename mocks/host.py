@@ -2,10 +2,11 @@
 
 It does not model:
 - what is inside guests, beyond how they shut down and whether integration services answer;
-- live migration, export and import, Replica relationships (only what Get-VM and Get-VMReplication show), clusters,
+- live migration, import, Replica relationships (only what Get-VM and Get-VMReplication show), clusters,
   Fibre Channel, RemoteFX, GPU partitions, device assignment, shielding, key protectors, resource pools (names are
   kept), port ACLs, routing domains, team mapping, switch extensions (a fixed list), storage QoS policies, AVMA;
 - Restore-VMSnapshot, Rename-VMSnapshot, branches of checkpoints (a checkpoint keeps its disks, not its settings);
+- what is in an export (its files have sizes only), Export-VMSnapshot, an export that is cancelled;
 - mounting disks on the host, Optimize-VHD, Merge-VHD, VHD Sets beyond their format, sector-level content of disks
   (`minimum_size` is what the state says), file system rights, shares (a UNC path is never there);
 - -ComputerName, -CimSession and -Credential (it is always this host), -ThrottleLimit, pools, verbose output;
@@ -32,6 +33,7 @@ import mocks.cmdlets  # noqa: F401  fills the table
 from hvctl.contract import OS, BindError, bind
 from mocks.arguments import Arguments, plain
 from mocks.clock import Clock
+from mocks.cmdlets._find import belongs
 from mocks.command import TABLE, Command, Ended, Entry, class_of
 from mocks.complete import complete
 from mocks.identity import build, caption, powershell
@@ -141,6 +143,7 @@ class SimulatedHost:
                 text = f"the simulated host has no {cmd.name}"
                 raise cmd.fail("NotSimulated", "NotImplemented", text, "System.NotImplementedException")
             self._check_access(cmd, entry)
+            self._check_exports(cmd)
             result = entry.body(cmd)
             if inspect.isgenerator(result):
                 yield from result
@@ -170,6 +173,15 @@ class SimulatedHost:
             # AccessDenied (domain 22). On 1.x inventories are empty, without an error (domain 1.3) [O].
             kind = "Unspecified" if cmd.name == "Get-VM" else "AccessDenied"
             raise cmd.refuse(kind, "no_permission", state.name)
+
+    def _check_exports(self, cmd: Command) -> None:
+        """What is being exported is only looked at (domain 13); id domain 26."""
+        busy = [vm for vm in self.state.vms if "ExportingVirtualMachine" in vm.tasks]
+        if not busy or cmd.name.startswith(("Get-", "Measure-", "Test-")):
+            return
+        for vm in busy:
+            if any(belongs(thing, vm) for name in cmd.args for thing in cmd.args.many(name)):
+                raise cmd.refuse("InvalidState", "vm_bad_state", vm.name)
 
     def _unbound(self, cmdlet: str, error: BindError) -> ErrorRecord:
         if error.id == "CommandNotFoundException":

@@ -8,7 +8,7 @@ from datetime import datetime
 from hvctl.call import Call, Row
 from hvctl.facts import Facts
 from hvctl.kinds._drives import DISKS, Slot
-from hvctl.kinds._host import instant
+from hvctl.kinds._host import instant, now
 from hvctl.kinds._limits import limit
 from hvctl.kinds._services import GUIDS, SERVICES, guid_of
 from hvctl.kinds._vhd import extension
@@ -29,6 +29,12 @@ def checkpoints(vm: Row, facts: Facts) -> tuple[Row, ...]:
     themselves (trap 24)."""
     rows = (r for r in in_vm(CHECKPOINTS, vm, facts) if r["SnapshotType"] == "Standard")
     return tuple(sorted((r for r in rows if not r.get("IsAutomaticCheckpoint")), key=made))
+
+
+def check_ages(vm: Row, facts: Facts) -> None:
+    """Raise UnreadableError if old ones cannot be told: that would read as none."""
+    checkpoints(vm, facts)
+    now(facts)
 
 
 def made(row: Row) -> datetime:

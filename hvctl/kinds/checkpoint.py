@@ -16,7 +16,7 @@ from hvctl.kinds._host import CLOCK, now
 from hvctl.kinds._services import SERVICES
 from hvctl.kinds._types import shown_age, shown_seconds
 from hvctl.kinds._vhd import extension, is_checkpoint
-from hvctl.kinds._vm import VmPart, check_steady, in_vm, vm_ref
+from hvctl.kinds._vm import VmPart, check_steady, in_vm, vm_ref, vm_row
 from hvctl.resource import Change, Finding, Impact, Resource, State, Step
 
 MERGE_S = 6 * 3600
@@ -75,7 +75,7 @@ class Checkpoint(VmPart):
 
     @classmethod
     def expired(cls, owner: Resource, listed: tuple[Resource, ...], facts: Facts) -> Iterator[Resource]:
-        vm = next((r for r in facts.rows(TYPES) if str(r["Name"]).casefold() == owner.key().casefold()), None)
+        vm = vm_row(owner.key(), facts)
         if vm is None or owner.absent:
             return
         known = {wish.key().casefold() for wish in listed}

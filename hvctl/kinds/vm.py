@@ -10,8 +10,8 @@ from pydantic import Field
 from hvctl.call import Call, Guard, Ref, Row
 from hvctl.contract import OS, at_least, title
 from hvctl.facts import Facts
-from hvctl.kinds._checkpoints import CHECKPOINTS, checkpoints
-from hvctl.kinds._host import CLOCK, HOST, host_row, now
+from hvctl.kinds._checkpoints import CHECKPOINTS, check_ages
+from hvctl.kinds._host import CLOCK, HOST, host_row
 from hvctl.kinds._limits import DEFAULT_VM_VERSION, OLDEST_VM_VERSION, version_at_least
 from hvctl.kinds._power import Power
 from hvctl.kinds._services import SERVICES
@@ -34,7 +34,7 @@ from hvctl.resource import (
 
 START = Words(nothing="Nothing", start_if_running="StartIfRunning", start="Start")
 STOP = Words(turn_off="TurnOff", save="Save", shut_down="ShutDown")
-CHECKPOINTS = Words(disabled="Disabled", production="Production", production_only="ProductionOnly", standard="Standard")
+CHECKPOINT_TYPES = Words(disabled="Disabled", production="Production", production_only="ProductionOnly", standard="Standard")
 CRITICAL = Words(none="None", pause="Pause")
 STATES = Words(running="Running", off="Off", saved="Saved", paused="Paused")
 
@@ -86,7 +86,7 @@ class VM(Resource):
     automatic_critical_error_action_timeout: Annotated[
         int | None, Field(ge=0), Setting("AutomaticCriticalErrorActionTimeout")
     ] = None
-    checkpoint_type: Annotated[str | None, CHECKPOINTS, Setting("CheckpointType", codec=CHECKPOINTS)] = None
+    checkpoint_type: Annotated[str | None, CHECKPOINT_TYPES, Setting("CheckpointType", codec=CHECKPOINT_TYPES)] = None
     automatic_checkpoints: Annotated[Flag | None, Setting("AutomaticCheckpointsEnabled")] = None
     checkpoint_path: Annotated[WindowsPath | None, Setting("SnapshotFileLocation", codec=PATH, off=True)] = None
     checkpoint_maximum_age: Annotated[Seconds | None, Field(ge=3600)] = None
@@ -148,7 +148,7 @@ class VM(Resource):
         if row is None:
             return None
         if self.checkpoint_maximum_age is not None:
-            checkpoints(row, facts), now(facts)  # raise, if forgotten ones cannot be told
+            check_ages(row, facts)
         found = self.read_settings(row)
         if self.generation:
             # Windows Server 2012 has no generations and no property for them: every VM is of the first.
