@@ -34,6 +34,7 @@ from hvctl.contract import OS, BindError, bind
 from mocks.arguments import Arguments, plain
 from mocks.clock import Clock
 from mocks.cmdlets._find import belongs
+from mocks.cmdlets.export import go_on
 from mocks.command import TABLE, Command, Ended, Entry, class_of
 from mocks.complete import complete
 from mocks.identity import build, caption, powershell
@@ -61,6 +62,8 @@ class SimulatedHost:
         self.state = complete(state)
         self.clock = clock or Clock()
         self.log: list[Invocation] = []
+        for vm in self.state.vms:
+            go_on(self.state, self.clock, vm)
 
     @classmethod
     def from_yaml(cls, source: str | Path | Mapping[str, Any], clock: Clock | None = None) -> SimulatedHost:

@@ -10,7 +10,7 @@ from hvctl.contract import at_least, title
 from hvctl.facts import Facts, UnreadableError
 from hvctl.kinds._checkpoints import quiesces
 from hvctl.kinds._drives import DISKS, Slot, on_cluster
-from hvctl.kinds._types import path_key, shown_size
+from hvctl.kinds._types import path_key, about_size
 from hvctl.kinds._vhd import FILE_PROPERTIES, chain, vhd_query
 from hvctl.kinds._vm import in_vm, power
 from hvctl.resource import Finding, Unknown
@@ -54,9 +54,9 @@ def _room(disks: tuple[Row, ...], path: str, given_back: int, facts: Facts) -> I
     free = _free(path, facts)
     if free is None:
         why = f"how much is free at {path} cannot be told"
-        yield Finding("path", f"{why}; the export takes {shown_size(needed)}", "make sure that it has room", "warning")
+        yield Finding("path", f"{why}; the export takes {about_size(needed)}", "make sure that it has room", "warning")
     elif needed > free + given_back:
-        room = f"{shown_size(needed)} are needed, and {path[:2]} has {shown_size(free + given_back)} free"
+        room = f"{about_size(needed)} are needed, and {path[:2]} has {about_size(free + given_back)} free"
         yield Finding("", f"there is no room for the export: {room}", "free some, keep fewer, or write another path")
     if unread:
         hint = "make sure that there is room"
@@ -67,7 +67,7 @@ def _needed(disks: tuple[Row, ...], facts: Facts) -> tuple[int, list[str]]:
     """Bytes of the files of these disks, each once, and those files that could not be read."""
     sizes: dict[str, int] = {}
     unread: list[str] = []
-    for drive in disks:
+    for drive in (d for d in disks if d.get("DiskNumber") is None):
         for link in chain(str(drive.get("Path") or ""), facts):
             if isinstance(link.row, Unknown):
                 unread.append(link.path)

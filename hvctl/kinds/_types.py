@@ -98,14 +98,20 @@ class _SecondsCodec(Plain):
 
 
 def shown_age(value: float) -> str:
-    """A span in its two largest units, rounded down: for reading, not for setting."""
+    """A span in its two largest units, to the minute: for reading, not for setting."""
     parts: list[str] = []
-    rest = int(value)
+    rest = int(value + 30) // 60 * 60
     for name, factor in (("d", 86400), ("h", 3600), ("min", 60)):
         count, rest = divmod(rest, factor)
-        if count or parts:
-            parts.append(f"{count} {name}")
-    return " ".join(parts[:2]) or "less than a minute"
+        parts.append(f"{count} {name}" if count else "")
+    first = next((n for n, part in enumerate(parts) if part), 0)
+    return " ".join(p for p in parts[first : first + 2] if p) or "less than a minute"
+
+
+def about_size(value: int) -> str:
+    """An amount that was measured, to a tenth: for reading, not for setting."""
+    name = next((n for n in ("TB", "GB", "MB", "KB") if value >= _SIZES[n]), "")
+    return f"{value / _SIZES[name]:,.1f}".removesuffix(".0") + f" {name or 'bytes'}"
 
 
 def shown_seconds(value: int) -> str:

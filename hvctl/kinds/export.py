@@ -19,7 +19,7 @@ from hvctl.kinds._exports import BEGUN, DONE, EXPORTING, FORMAT, Copy, Ledger, c
 from hvctl.kinds._host import CLOCK, now, time_zone
 from hvctl.kinds._drives import DISKS, one_spelling
 from hvctl.kinds._services import SERVICES
-from hvctl.kinds._types import Seconds, WindowsPath, Words, path_key, shown_age, shown_seconds, shown_size
+from hvctl.kinds._types import Seconds, WindowsPath, Words, path_key, shown_age, shown_seconds, about_size
 from hvctl.kinds._vm import VMS, VmPart, check_steady, power, vm_ref
 from hvctl.kinds._window import Due, Window, due
 from hvctl.resource import Change, Finding, HeldBackError, State, Step
@@ -123,9 +123,9 @@ class Export(VmPart):
             began = shown_age((seen.at - seen.ledger.running.began).total_seconds())
             found.append(Change(f"running.{seen.ledger.running.name}", f"runs since {began}", "waited for"))
         found += [Change(f"finished.{c.name}", "exported, not marked", "marked as finished") for c in seen.ledger.unmarked]
-        found += [Change(f"unfinished.{c.name}", f"half an export, {shown_size(c.size)}", "removed") for c in self._broken(seen)]
+        found += [Change(f"unfinished.{c.name}", f"half an export, {about_size(c.size)}", "removed") for c in self._broken(seen)]
         for copy in self._too_many(seen):
-            told = f"{shown_age((seen.at - copy.began).total_seconds())} old, {shown_size(copy.size)}"
+            told = f"{shown_age((seen.at - copy.began).total_seconds())} old, {about_size(copy.size)}"
             found.append(Change(f"keep.{copy.name}", told, "removed"))
         return tuple(found)
 
@@ -163,10 +163,10 @@ class Export(VmPart):
             yield self._removal(copy, f"remove the half export {copy.folder}", f"unfinished.{copy.name}", ())
         complete: list[Step] = []
         for copy in seen.ledger.unmarked:
-            complete.append(self._mark(vm, copy.folder, copy.vm, f"finished.{copy.name}", ()))
+            complete.append(self._mark(vm, copy.folder, copy.vm, f"finished.{copy.name}", (), facts))
         if (running := seen.ledger.running) is not None:
             waits = self._wait(vm, f"running.{running.name}")
-            complete.append(self._mark(vm, running.folder, running.vm, f"running.{running.name}", (waits,)))
+            complete.append(self._mark(vm, running.folder, running.vm, f"running.{running.name}", (waits,), facts))
             yield waits
         if seen.due.now:
             *steps, last = self._export(vm, seen, next(iter(fields & {"every", "path"})), facts)
@@ -181,8 +181,7 @@ class Export(VmPart):
         folder = f"{self.path}\\{self._label(name, seen, facts)}"
         params = {"Path": folder, "ItemType": "Directory"}
         made = Step(Call("New-Item", params), f"make the folder {folder}", because, when="closing")
-        marker = {"vm": name, "by": facts.info.user, "capture": self.capture}
-        begun = self._write(f"{folder}\\{BEGUN}", vm, marker, f"mark {folder} as begun", because, (made,))
+        begun = self._write(f"{folder}\\{BEGUN}", vm, f"mark {folder} as begun", because, (made,), facts)
         export: dict[str, Any] = {"VM": vm_ref(self.vm.key(), facts), "Path": folder}
         if self.capture and power(vm) in ("Running", "Paused"):
             export["CaptureLiveState"] = CAPTURES.write(self.capture)
@@ -195,7 +194,7 @@ class Export(VmPart):
             job=True,
             limit_s=EXPORT_S,
         )
-        yield from (made, begun, exported, self._mark(vm, folder, name, field, (exported,)))
+        yield from (made, begun, exported, self._mark(vm, folder, name, field, (exported,), facts))
 
     def _label(self, name: str, seen: Seen, facts: Facts) -> str:
         """Sorts by time; brackets would be wildcards to Export-VM."""
@@ -212,26 +211,33 @@ class Export(VmPart):
         guard = Guard(call, {"SecondaryOperationalStatus": EXPORTING}, wait_s=EXPORT_S)
         return Step(call, f"wait for the export of {vm['Name']} that is running", (field,), when="closing", guard=guard)
 
-    def _mark(self, vm: Row, folder: str, name: str, field: str, needs: tuple[Step, ...]) -> Step:
+    def _mark(self, vm: Row, folder: str, name: str, field: str, needs: tuple[Step, ...], facts: Facts) -> Step:
         """An export is complete if its configuration file is there."""
         config = Call("Get-ChildItem", {"LiteralPath": f"{folder}\\{name}\\Virtual Machines", "File": True})
         guard = Guard(config, {"Extension": config_suffix(vm)}, least=1, most=1)
         text = f"mark {folder} as finished"
-        return self._write(f"{folder}\\{DONE}", vm, {}, text, (field,), needs, guard)
+        return self._write(f"{folder}\\{DONE}", vm, text, (field,), needs, facts, guard)
 
     def _write(
         self,
         path: str,
         vm: Row,
-        marker: dict[str, Any],
         text: str,
         because: tuple[str, ...],
         needs: tuple[Step, ...],
+        facts: Facts,
         guard: Guard | None = None,
     ) -> Step:
+        marker = {
+            "hvctl_export": FORMAT,
+            "vm": vm["Name"],
+            "vm_id": vm["Id"],
+            "by": facts.info.user,
+            "planned": f"{now(facts):%Y-%m-%dT%H:%MZ}",
+            **({"capture": self.capture} if self.capture else {}),
+        }
         # ASCII, so that no encoding matters.
-        content = json.dumps({"hvctl_export": FORMAT, "vm_id": vm["Id"], **marker}, sort_keys=True)
-        call = Call("Set-Content", {"LiteralPath": path, "Value": content})
+        call = Call("Set-Content", {"LiteralPath": path, "Value": json.dumps(marker)})
         return Step(call, text, because, needs=needs, when="closing", guard=guard)
 
     def _removal(self, copy: Copy, text: str, field: str, needs: tuple[Step, ...]) -> Step:

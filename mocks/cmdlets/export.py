@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mocks import files
+from mocks.clock import Clock
 from mocks.cmdlets._find import vms
 from mocks.cmdlets.vm import vm_object
 from mocks.command import Command, cmdlet
-from mocks.machine import MB, Vm, version
+from mocks.machine import MB, Exporting, Vm, version
 from mocks.state import Content, HostState
 
 BYTES_PER_SECOND = 200 * MB
@@ -29,20 +30,30 @@ def export(cmd: Command) -> Iterator[float]:
             for folder in folders:
                 files.make_folder(cmd.state, folder)
             done = _copy_disks(cmd, vm, folders[1])
-            seconds = SETTLING_S + done.size / BYTES_PER_SECOND
-            vm.tasks.append(EXPORTING)
-
-            def end(vm: Vm = vm, whole: bool = done.whole, folder: str = folders[2]) -> None:
-                vm.tasks.remove(EXPORTING)
-                if whole:
-                    _configure(cmd, vm, folder)
-
-            cmd.clock.after(seconds, end)
-            yield seconds
+            vm.exporting = Exporting(target, SETTLING_S + done.size / BYTES_PER_SECOND, done.whole)
+            go_on(cmd.state, cmd.clock, vm)
+            yield vm.exporting.seconds
             if not done.whole:
                 # domain 8.2: 0x80070070, disk full; id as for other failures of Export-VM
                 raise cmd.refuse("OperationFailed", "export_failed", vm.name, cmd.say("disk_full"))
             cmd.passthru(vm_object, cmd, vm)
+
+
+def go_on(state: HostState, clock: Clock, vm: Vm) -> None:
+    """The job of an export, until it is done."""
+    job = vm.exporting
+    if job is None:
+        return
+    if EXPORTING not in vm.tasks:
+        vm.tasks.append(EXPORTING)
+
+    def end() -> None:
+        vm.tasks.remove(EXPORTING)
+        vm.exporting = None
+        if job.whole:
+            _configure(state, clock, vm, f"{job.path}\\Virtual Machines")
+
+    clock.after(job.seconds, end)
 
 
 def _check(cmd: Command, vm: Vm) -> None:
@@ -83,8 +94,8 @@ def _free(state: HostState, path: str) -> int:
     return volume.free if volume else 0
 
 
-def _configure(cmd: Command, vm: Vm, folder: str) -> None:
+def _configure(state: HostState, clock: Clock, vm: Vm, folder: str) -> None:
     """The configuration, written last [I]: XML up to configuration version 5 (domain 1.1, 13)."""
     new = version(vm.version) >= (6, 0)
     for suffix, size in (("vmcx", 27_000), ("VMRS", 57_000)) if new else (("xml", 46_832),):
-        files.write(cmd.state, f"{folder}\\{vm.id.upper()}.{suffix}", Content(written=cmd.clock.now()), size)
+        files.write(state, f"{folder}\\{vm.id.upper()}.{suffix}", Content(written=clock.now()), size)
