@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import Annotated
 
 import typer
 
 from hvctl.cli.app import app
+from hvctl.cli.approval import approved
 from hvctl.cli.checked import checked
 from hvctl.cli.options import EXIT_INTERRUPTED, Allow, Extra, Json, Limit, Playbooks, Settings, Tags
 from hvctl.cli.prepared import Asked, allowed, one_host, prepared, run_of, saved_run
@@ -97,7 +97,7 @@ def apply(
         if only_plan or not changes:
             if as_json:
                 settings.out.print_json(json.dumps([outcome_data(o) for o in outcomes], ensure_ascii=False))
-        elif not auto_approve and not _approved(settings):
+        elif not auto_approve and not approved(settings):
             settings.err.print("Nothing was changed.")
         else:
             outcomes = run.apply(outcomes, recheck=not auto_approve)
@@ -169,10 +169,3 @@ def show_inventory(
     for line in problem_lines(inventory.warnings):
         settings.err.print(line)
     typer.echo(json.dumps(inventory.as_list(), indent=2, ensure_ascii=False) if as_list else inventory.as_graph())
-
-
-def _approved(settings: Settings) -> bool:
-    if not sys.stdin.isatty():
-        settings.err.print("There is nobody to ask; say --auto-approve to go on without asking.")
-        return False
-    return settings.out.input("Apply this? Only 'yes' goes on: ").strip() == "yes"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from hvctl.call import Call, Guard, Ref, Row
 from hvctl.contract import OS, at_least, title
@@ -22,6 +22,7 @@ from hvctl.resource import (
     Bracket,
     Change,
     Finding,
+    HeldBackError,
     Impact,
     Missing,
     Resource,
@@ -99,6 +100,12 @@ class VM(Resource):
     guest_controlled_cache_types: Annotated[Flag | None, Setting("GuestControlledCacheTypes", off=True)] = None
     resource_metering: Annotated[Flag | None, Setting("ResourceMeteringEnabled")] = None
 
+    _only_if_there: bool = PrivateAttr(default=False)
+
+    def only_if_there(self) -> None:
+        """It is not to be made."""
+        self._only_if_there = True
+
     def key(self) -> str:
         return self.name
 
@@ -164,6 +171,8 @@ class VM(Resource):
 
     def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
         row = self.row(facts)
+        if row is None and self._only_if_there:
+            raise HeldBackError(f"there is no VM {self.name} on this host", "see its name with hvctl facts")
         if row is None:
             yield from self._new_findings(facts.os)
             return
