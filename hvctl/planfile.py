@@ -26,9 +26,9 @@ class Saved:
     wishes: tuple[Resource, ...]
 
 
-def save(file: str, hosts: Sequence[Saved]) -> None:
-    """Raises ConfigError if the file cannot be written."""
-    data = {"hvctl_plan": FORMAT, "hosts": [_host_data(h) for h in hosts]}
+def save(file: str, hosts: Sequence[Saved], inventory: str = "") -> None:
+    """Raises ConfigError if the file cannot be written. `inventory`: the file that says how the hosts are reached."""
+    data = {"hvctl_plan": FORMAT, "inventory": inventory, "hosts": [_host_data(h) for h in hosts]}
     try:
         Path(file).write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     except OSError as error:
@@ -39,6 +39,19 @@ def save(file: str, hosts: Sequence[Saved]) -> None:
 
 def load(file: str) -> list[Saved]:
     """Raises ConfigError for a file that is no saved plan of this version."""
+    data = _read(file)
+    try:
+        return [_host(h) for h in data["hosts"]]
+    except (KeyError, TypeError, ValueError, AttributeError, StopIteration) as error:
+        raise ConfigError([Problem(None, f"{file} is damaged ({error!r})", "make it anew with plan --out")]) from error
+
+
+def inventory_of(file: str) -> str:
+    """The inventory that the plan was made with; "" if it does not say. Raises ConfigError."""
+    return str(_read(file).get("inventory", ""))
+
+
+def _read(file: str) -> dict[str, Any]:
     try:
         data = json.loads(Path(file).read_text(encoding="utf-8"))
     except OSError as error:
@@ -49,10 +62,7 @@ def load(file: str) -> list[Saved]:
         raise ConfigError(
             [Problem(None, f"{file} is no saved plan of this version of hvctl", "make it anew with plan --out")]
         )
-    try:
-        return [_host(h) for h in data["hosts"]]
-    except (KeyError, TypeError, ValueError, AttributeError, StopIteration) as error:
-        raise ConfigError([Problem(None, f"{file} is damaged ({error!r})", "make it anew with plan --out")]) from error
+    return data
 
 
 # --- out -------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 from hvctl.kinds import sections
 from hvctl.resource import IMPACTS, Address, Fields, Impact, Place, Resource, models_in
 from hvctl.source import ConfigError, Document, Path, Problem, load, suggest
-from hvctl.template import render
+from hvctl.template import rendered
 
 _PLAY_KEYS = ("name", "hosts", "vars", "vars_files", "tags", "allow")
 
@@ -38,6 +38,15 @@ class Play:
 
 def load_playbook(file: str | File) -> list[Play]:
     """Raises ConfigError with every problem that does not depend on a host."""
+    plays, problems = read_playbook(file)
+    if problems:
+        raise ConfigError(problems)
+    return plays
+
+
+def read_playbook(file: str | File) -> tuple[list[Play], list[Problem]]:
+    """The plays whose wishes can be looked at, and what is wrong with the plays themselves. Raises ConfigError for a
+    file that is no playbook."""
     document = load(file)
     problems: list[Problem] = []
     if not isinstance(document.data, list):
@@ -51,14 +60,11 @@ def load_playbook(file: str | File) -> list[Play]:
             ]
         )
     plays = [p for n, data in enumerate(document.data) if (p := _play(document, n, data, problems))]
-    if problems:
-        raise ConfigError(problems)
-    return plays
+    return plays, problems
 
 
 def _play(document: Document, number: int, data: Any, problems: list[Problem]) -> Play | None:
     path: Path = (number,)
-    before = len(problems)
     if not isinstance(data, dict):
         problems.append(Problem(document.mark(path), "a play is a mapping", "write its keys as `key: value`"))
         return None
@@ -95,10 +101,10 @@ def _play(document: Document, number: int, data: Any, problems: list[Problem]) -
         problems.append(Problem(document.mark((*path, "vars")), "vars is a mapping", "write `name: value` below it"))
         variables = {}
     files = _vars_files(document, path, data, problems)
-    if len(problems) > before:
-        return None
     tags = _words(data.get("tags", []), document, (*path, "tags"), problems)
     allowed: frozenset[Impact] = frozenset(i for i in IMPACTS if i in allow)
+    if not hosts:
+        return None
     return Play(document, path, str(data.get("name") or hosts), hosts, {**files, **variables}, tuple(tags), allowed)
 
 
@@ -128,15 +134,15 @@ def wishes(plays: Iterable[Play], variables: Mapping[str, Any]) -> tuple[list[Re
     found: list[Resource] = []
     problems: list[Problem] = []
     for play in plays:
-        try:
-            data = render(play.body, {**variables, **play.variables}, play.document, play.path)
-        except ConfigError as error:
-            problems += error.problems
-            continue
-        maker = _Maker(play, data, problems)
+        data, unclear = rendered(play.body, {**variables, **play.variables}, play.document, play.path)
+        wrong: list[Problem] = []
+        maker = _Maker(play, data, wrong)
         for section, kind in sections(None).items():
             if section in data:
                 found += maker.section(kind, data[section], (*play.path, section), None)
+        # What has no value cannot be right: that it is missing is said once, by its expression.
+        places = {p.mark for p in unclear}
+        problems += [*unclear, *(p for p in wrong if p.mark not in places)]
     peers = tuple(found)
     for wish in found:
         wish.acquainted(peers)

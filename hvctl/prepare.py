@@ -10,7 +10,7 @@ from typing import Any
 from hvctl.contract import OS
 from hvctl.inventory import Connection, Host, Inventory
 from hvctl.plan import validate
-from hvctl.playbook import Play, load_playbook, wishes
+from hvctl.playbook import Play, read_playbook, wishes
 from hvctl.resource import Resource
 from hvctl.source import ConfigError, Problem
 
@@ -38,16 +38,27 @@ class Prepared:
 
 
 def find_inventory(given: Sequence[str], near: Iterable[str]) -> str:
-    """The inventory named, else one beside the playbooks, else one in the current folder."""
+    """The inventory named, else one beside the playbooks, else one in the current folder. Raises ConfigError."""
+    near = tuple(near)
     if given:
         return given[0]
+    if missing := [p for p in near if not Path(p).exists()]:
+        raise ConfigError(Problem(None, f"{p} is not there", "name a playbook that is") for p in missing)
     folders = [*(Path(p).parent for p in near), Path()]
     for folder in folders:
         for name in INVENTORY_NAMES:
             if (folder / name).exists():
                 return str(folder / name)
     looked = ", ".join(sorted({str(f) for f in folders}))
-    raise ConfigError([Problem(None, f"no inventory found in {looked}", "name one with -i or HVCTL_INVENTORY")])
+    raise ConfigError(
+        [
+            Problem(
+                None,
+                f"no inventory found in {looked}",
+                f"name one with -i or HVCTL_INVENTORY; looked for {', '.join(INVENTORY_NAMES)}",
+            )
+        ]
+    )
 
 
 def prepare(
@@ -64,7 +75,9 @@ def prepare(
     plays: list[Play] = []
     for file in playbooks:
         try:
-            plays += load_playbook(file)
+            found_plays, wrong = read_playbook(file)
+            plays += found_plays
+            problems += wrong
         except ConfigError as error:
             problems += error.problems
     if tags:

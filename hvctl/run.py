@@ -99,8 +99,9 @@ class Run:
         """The saved plans of hosts that still read as they did; a host that does not is refused."""
         return self._each("reading", [(w.name, partial(self._still, w)) for w in self._work.values()])
 
-    def save(self, outcomes: Sequence[Outcome], file: str) -> None:
-        planfile.save(file, [Saved(o.plan, self._work[o.host].wishes) for o in outcomes if o.plan is not None])
+    def save(self, outcomes: Sequence[Outcome], file: str, inventory: str) -> None:
+        saved = [Saved(o.plan, self._work[o.host].wishes) for o in outcomes if o.plan is not None]
+        planfile.save(file, saved, inventory)
         self._err.print(f"Plan saved: hvctl apply {file}")
 
     def check(self, verb: Verb, playbooks: Sequence[str], outcomes: Sequence[Outcome], status: int) -> Check:

@@ -32,11 +32,16 @@ def is_template(value: Any) -> bool:
 def render(data: Any, variables: Mapping[str, Any], document: Document, path: Path = ()) -> Any:
     """The data with every expression evaluated. An expression that is the whole text yields its own type; one
     within a text yields text. Raises ConfigError with all problems, at their places."""
-    work = _Rendering(variables, document)
-    found = work.value(data, path)
-    if work.problems:
-        raise ConfigError(work.problems)
+    found, problems = rendered(data, variables, document, path)
+    if problems:
+        raise ConfigError(problems)
     return found
+
+
+def rendered(data: Any, variables: Mapping[str, Any], document: Document, path: Path = ()) -> tuple[Any, list[Problem]]:
+    """As `render`, with None for every expression that has no value, and the problems beside it."""
+    work = _Rendering(variables, document)
+    return work.value(data, path), work.problems
 
 
 @dataclass

@@ -123,6 +123,32 @@ def test_a_wrong_playbook_names_every_fault_and_contacts_no_host(
     assert all(not host.log for host in hosts.values())
 
 
+def test_faults_of_plays_values_and_expressions_are_told_together(hvctl: Run, tmp_path: Path) -> None:
+    text = PLAYBOOK.replace("weight: 200", "weight: '{{ nobody }}'").replace("hosts:", "hosst: x\n  hosts:", 1)
+    (tmp_path / "lab.yml").write_text(text + "      generation: 3\n", encoding="utf-8")
+    status, _, err = hvctl("validate", "lab.yml")
+    assert status == 1
+    assert [line.partition(";")[0].partition(" ")[2] for line in err.splitlines()] == [
+        "unknown key 'hosst' in a play",
+        "'nobody' is undefined",
+        "generation: 3 is too large",
+    ]
+
+
+def test_a_playbook_that_is_not_there_is_told_as_that(hvctl: Run) -> None:
+    assert hvctl("plan", "elsewhere/lab.yml")[2] == "elsewhere/lab.yml is not there; name a playbook that is\n"
+
+
+def test_a_saved_plan_knows_its_inventory(
+    hvctl: Run, hosts: dict[str, SimulatedHost], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hvctl("plan", str(tmp_path / "lab.yml"), "--out", str(tmp_path / "plan.json"))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert hvctl("apply", "../plan.json", "--auto-approve")[0] == 2
+    assert any(call.cmdlet.startswith("Set-") for call in hosts["hv01"].log)
+
+
 def test_plan_exits_0_unless_the_status_is_asked_for(hvctl: Run) -> None:
     status, out, _ = hvctl("plan", "lab.yml")
     assert status == 0
@@ -174,7 +200,7 @@ def test_an_unreachable_host_stays_its_own_trouble(hvctl: Run, tmp_path: Path) -
     status, out, _ = hvctl("plan", "all.yml")
     assert status == 4
     assert "gone  unreachable: connection refused by 192.0.2.1:5986 (5 tries in 8 s)" in out
-    assert "3 hosts: 2 differs, 1 unreachable." in out
+    assert "3 hosts: 2 differ, 1 unreachable." in out
     assert hvctl("drift", "all.yml")[0] == 6
 
 

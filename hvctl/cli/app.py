@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None, connect: Connect = real_connect) -> 
         return EXIT_CONFIG
     except ConfigError as error:
         for line in problem_lines(error.problems):
-            settings.err.print(line)
+            settings.err.print(line, soft_wrap=True)
         return EXIT_CONFIG
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from hvctl import planfile
 from hvctl.cli.options import Settings
 from hvctl.inventory import Inventory
 from hvctl.prepare import HostWork, Prepared, find_inventory, prepare
@@ -44,7 +45,7 @@ def prepared(settings: Settings, asked: Asked) -> Prepared:
     inventory = Inventory.load(find_inventory(settings.inventory, asked.playbooks))
     found = prepare(inventory, asked.playbooks, limit=asked.limit, tags=asked.tags, variables=_extra(asked.extra))
     for line in problem_lines(found.warnings):
-        settings.err.print(line)
+        settings.err.print(line, soft_wrap=True)
     if settings.ask_pass:
         prompt = PromptSource("password for the hosts")
         work = tuple(replace(w, connection=replace(w.connection, password=prompt)) for w in found.work)
@@ -105,4 +106,5 @@ def saved_run(settings: Settings, file: str) -> Run:
     run = Run(
         (), settings.connect, frozenset(), settings.out, settings.err, forks=settings.forks, verbose=settings.verbose
     )
-    return run.loaded(file, Inventory.load(find_inventory(settings.inventory, ())))
+    given = settings.inventory or tuple(name for name in (planfile.inventory_of(file),) if name)
+    return run.loaded(file, Inventory.load(find_inventory(given, ())))

@@ -59,7 +59,7 @@ def plan(
         if run.interrupted:
             raise typer.Exit(EXIT_INTERRUPTED)
         if out:
-            run.save(outcomes, out)
+            run.save(outcomes, out, work.inventory.file if work.inventory else "")
         check = run.check("plan", playbooks, outcomes, exit_status(outcomes, changes_count=detailed))
     raise typer.Exit(check.exit_status)
 
@@ -167,5 +167,5 @@ def show_inventory(
         raise typer.BadParameter("say --list or --graph")
     inventory = Inventory.load(find_inventory(settings.inventory, ()))
     for line in problem_lines(inventory.warnings):
-        settings.err.print(line)
+        settings.err.print(line, soft_wrap=True)
     typer.echo(json.dumps(inventory.as_list(), indent=2, ensure_ascii=False) if as_list else inventory.as_graph())

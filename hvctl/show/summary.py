@@ -15,7 +15,9 @@ def summary_lines(outcomes: Sequence[Outcome], *, drift: bool = False) -> Iterat
     words: dict[str, int] = {}
     for one in outcomes:
         words[_state(one, drift)] = words.get(_state(one, drift), 0) + 1
-    hosts = f"{len(outcomes)} host{'s' * (len(outcomes) != 1)}: " + ", ".join(f"{n} {w}" for w, n in words.items())
+    hosts = f"{len(outcomes)} host{'s' * (len(outcomes) != 1)}: " + ", ".join(
+        f"{n} {w.replace('differs', 'differ') if n > 1 else w}" for w, n in words.items()
+    )
     plans = [o.plan for o in outcomes if o.plan is not None and o.report is None and not o.changed]
     line = Text(hosts + ".", "bold")
     if plans and not drift and (counts := counted(plans)):
