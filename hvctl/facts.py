@@ -110,7 +110,9 @@ def differences(before: Facts, now: Facts) -> list[str]:
 
 
 def _row_differences(call: Call, before: Reply, now: Reply) -> list[str]:
-    rows, others = ([{k: v for k, v in r.items() if k not in call.passing} for r in reply.rows] for reply in (before, now))
+    rows, others = (
+        [{k: v for k, v in r.items() if k not in call.passing} for r in reply.rows] for reply in (before, now)
+    )
     if rows == others:
         return [] if before.ok == now.ok else [f"{call.cmdlet}: {now.failure or 'answers again'}"]
     names = [_row_name(row) for row in (*rows, *others)]
@@ -167,7 +169,9 @@ def _union(one: Call, other: Call) -> Call:
         for value in values:
             seen.setdefault(_key(value.casefold() if isinstance(value, str) else value), value)
         params[one.each] = tuple(seen.values())
-    select, passing = (tuple(dict.fromkeys((*a, *b))) for a, b in ((one.select, other.select), (one.passing, other.passing)))
+    select, passing = (
+        tuple(dict.fromkeys((*a, *b))) for a, b in ((one.select, other.select), (one.passing, other.passing))
+    )
     return replace(one, params=params, select=select, passing=passing)
 
 

@@ -71,9 +71,7 @@ def _arranged(group: Group, steps_of: dict[Address, tuple[Step, ...]]) -> list[P
     return [*early, *_framed(group, members, rest, before), *closing]
 
 
-def _framed(
-    group: Group, members: Sequence[Member], placed: Sequence[Placed], early: tuple[Step, ...]
-) -> list[Placed]:
+def _framed(group: Group, members: Sequence[Member], placed: Sequence[Placed], early: tuple[Step, ...]) -> list[Placed]:
     """One stop and one start around what needs it off."""
     normal = [p for p in placed if p[0].when == "normal"]
     first = [p for p in placed if p[0].when == "first"]

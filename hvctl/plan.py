@@ -267,13 +267,13 @@ def _surplus(wishes: Sequence[Resource], facts: Facts) -> Iterator[Resource]:
             if kind.expires and getattr(owner, kind.expires, None) is not None:
                 unwanted[kind.expires] = kind.expired
             listed = tuple(p for p in owner.parts if isinstance(p, kind))
-            for field, found in unwanted.items():
+            for why, found in unwanted.items():
                 try:
                     gone = tuple(found(owner, listed, facts))
                 except (UnreadableError, HeldBackError, KeyError):
                     continue  # the owner's own draft says so
                 for wish in gone:
-                    wish._place, wish._owner = replace(owner.place, path=(*owner.place.path, field)), owner
+                    wish._place, wish._owner = replace(owner.place, path=(*owner.place.path, why)), owner
                     yield wish
 
 

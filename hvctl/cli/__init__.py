@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hvctl.cli.exporting  # noqa: F401
+import hvctl.cli.exporting
 import hvctl.cli.verbs  # noqa: F401  puts the verbs into the app
 from hvctl.cli.app import entry, main
 from hvctl.cli.options import Connect

@@ -12,13 +12,16 @@ import typer
 from hvctl.cli.app import app
 from hvctl.cli.approval import approved
 from hvctl.cli.options import EXIT_CONFIG, EXIT_INTERRUPTED, Extra, Limit, Settings, Tags
-from hvctl.cli.prepared import Asked, inventory_of, prepared, run_of
+from hvctl.cli.prepared import Asked, prepared, run_of, with_password
+from hvctl.facts import UnreadableError
+from hvctl.inventory import Inventory
+from hvctl.kinds._vm import VMS
 from hvctl.kinds.export import CAPTURES, Export
 from hvctl.kinds.vm import VM
 from hvctl.outcome import Outcome, exit_status
 from hvctl.plan import validate
 from hvctl.playbook import Play, wishes
-from hvctl.prepare import HostWork, Prepared
+from hvctl.prepare import HostWork, Prepared, find_inventory
 from hvctl.resource import Resource
 from hvctl.run import Run
 from hvctl.source import ConfigError, Problem, load_text
@@ -44,7 +47,11 @@ def export(
     """Export a VM now, whatever its playbook says of when."""
     settings: Settings = context.obj
     asked = Asked.of(playbooks or (), limit, tags, extra)
-    work = _of_playbooks(settings, asked, name, to, capture) if playbooks else _anywhere(settings, asked, name, to, capture)
+    work = (
+        _of_playbooks(settings, asked, name, to, capture)
+        if playbooks
+        else _anywhere(settings, asked, name, to, capture)
+    )
     with run_of(settings, work, frozenset()) as run:
         outcomes = run.plan()
         if not run.interrupted:
@@ -73,17 +80,19 @@ def _where_it_is(settings: Settings, name: str, outcomes: list[Outcome], *, ever
         return outcomes
     hosts = " and ".join(o.host for o in having)
     if len(having) > 1:
-        settings.err.print(f"{name} is on {hosts}; say which with --limit", highlight=False)
+        settings.err.print(f"{name} is on {hosts}; say which with --limit", soft_wrap=True)
         raise typer.Exit(EXIT_CONFIG)
     unseen = ", ".join(o.host for o in outcomes if o.error is not None)
     if unseen:
-        settings.err.print(f"{name} is on {hosts}; not asked, since unreachable: {unseen}", highlight=False)
+        settings.err.print(f"{name} is on {hosts}; not asked, since unreachable: {unseen}", soft_wrap=True)
     return having
 
 
 def _missing(one: Outcome, name: str) -> bool:
-    held = (a for a in one.plan.actions if a.address == ("vm", name)) if one.plan else ()
-    return any(a.verb == "held" and any(r.message.startswith("there is no VM ") for r in a.remarks) for a in held)
+    try:
+        return one.plan is not None and not one.plan.facts.of_key(VMS, "Name", name)
+    except UnreadableError:
+        return False  # the plan says so
 
 
 def _of_playbooks(settings: Settings, asked: Asked, name: str, to: str | None, capture: str | None) -> Prepared:
@@ -95,7 +104,9 @@ def _of_playbooks(settings: Settings, asked: Asked, name: str, to: str | None, c
             work.append(replace(one, wishes=_again(listed, to, capture)))
     if not work:
         files = ", ".join(asked.playbooks)
-        raise ConfigError([Problem(None, f"{files} has no exports of {name}", "write them, or leave it out and say --to")])
+        raise ConfigError(
+            [Problem(None, f"{files} has no exports of {name}", "write them, or leave it out and say --to")]
+        )
     return replace(found, work=tuple(work))
 
 
@@ -112,13 +123,15 @@ def _anywhere(settings: Settings, asked: Asked, name: str, to: str | None, captu
     if not to:
         hint = r"say --to 'E:\exports', or name a playbook that has exports of it"
         raise ConfigError([Problem(None, f"where {name} is to be exported is not said", hint)])
-    inventory = inventory_of(settings)
+    inventory = Inventory.load(find_inventory(settings.inventory, ()))
     given = {k: v for k, v in (("path", to), ("capture", capture)) if v}
-    work = [HostWork(h, inventory.connection(h), _wished(name, [given], ())) for h in inventory.select("all", asked.limit)]
+    work = [
+        HostWork(h, inventory.connection(h), _wished(name, [given], ())) for h in inventory.select("all", asked.limit)
+    ]
     problems = [p for w in work if w.connection.os for p in validate(w.wishes, w.connection.os) if p.level == "error"]
     if problems:
         raise ConfigError([replace(p, mark=None) for p in dict.fromkeys(problems)])
-    return Prepared(tuple(work), (), inventory)
+    return with_password(settings, Prepared(tuple(work), (), inventory))
 
 
 def _wished(name: str, exports: list[dict[str, Any]], places: Sequence[Any]) -> tuple[Resource, ...]:
@@ -128,11 +141,10 @@ def _wished(name: str, exports: list[dict[str, Any]], places: Sequence[Any]) -> 
     if problems:
         raise ConfigError([replace(p, mark=None) for p in problems])
     made = [w for w in found if isinstance(w, Export)]
+    for wish in made:
+        wish.at_once()
     for wish, place in zip(made, places, strict=False):
-        wish.moved(place)
-    for wish in found:
-        if isinstance(wish, VM):
-            wish.only_if_there()
-        if isinstance(wish, Export):
-            wish.at_once()
+        wish._place = place
+    for owner in (w for w in found if isinstance(w, VM)):
+        owner.only_if_there()
     return tuple(found)

@@ -52,7 +52,9 @@ def obstacles(vm: Row, name: str, facts: Facts) -> Iterator[Finding]:
         yield Finding("", f"{name} has {there} checkpoints, and Hyper-V makes no more than {most}", "remove some first")
     for drive in in_vm(DISKS, vm, facts):
         if drive.get("DiskNumber") is not None:
-            yield Finding("", f"the physical disk at {Slot.of(drive)} of {name} allows no checkpoints", "detach it first")
+            yield Finding(
+                "", f"the physical disk at {Slot.of(drive)} of {name} allows no checkpoints", "detach it first"
+            )
         elif drive.get("SupportPersistentReservations") and extension(str(drive.get("Path"))) != "vhds":
             hint = "detach it first, or use a VHD set (.vhds)"
             yield Finding("", f"the shared disk at {Slot.of(drive)} of {name} allows no checkpoints", hint)

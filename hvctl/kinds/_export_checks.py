@@ -10,7 +10,7 @@ from hvctl.contract import at_least, title
 from hvctl.facts import Facts, UnreadableError
 from hvctl.kinds._checkpoints import quiesces
 from hvctl.kinds._drives import DISKS, Slot, on_cluster
-from hvctl.kinds._types import path_key, about_size
+from hvctl.kinds._types import about_size, path_key
 from hvctl.kinds._vhd import FILE_PROPERTIES, chain, vhd_query
 from hvctl.kinds._vm import in_vm, power
 from hvctl.resource import Finding, Unknown
@@ -23,9 +23,7 @@ def sizes_query() -> Call:
     return replace(vhd_query(), select=(*FILE_PROPERTIES, "FileSize"), passing=("FileSize",))
 
 
-def obstacles(
-    vm: Row, name: str, path: str, capture: str | None, given_back: int, facts: Facts
-) -> Iterator[Finding]:
+def obstacles(vm: Row, name: str, path: str, capture: str | None, given_back: int, facts: Facts) -> Iterator[Finding]:
     """`given_back`: bytes of half exports that are removed before."""
     state = power(vm)
     if state in ("Running", "Paused") and not at_least(facts.os, "2012r2"):
@@ -35,9 +33,13 @@ def obstacles(
     for drive in disks:
         # Refused or left out, no page says which: either way it would be no copy of the VM.
         if drive.get("DiskNumber") is not None:
-            yield Finding("", f"the physical disk at {Slot.of(drive)} of {name} cannot be exported", "back it up otherwise")
+            yield Finding(
+                "", f"the physical disk at {Slot.of(drive)} of {name} cannot be exported", "back it up otherwise"
+            )
         elif drive.get("SupportPersistentReservations"):
-            yield Finding("", f"the shared disk at {Slot.of(drive)} of {name} cannot be exported", "back it up otherwise")
+            yield Finding(
+                "", f"the shared disk at {Slot.of(drive)} of {name} cannot be exported", "back it up otherwise"
+            )
     if capture == "data_consistent" and state == "Running" and not quiesces(vm, facts):
         yield Finding(
             "capture",

@@ -14,12 +14,12 @@ from hvctl.call import Call, Guard, Row
 from hvctl.contract import OS, at_least, title
 from hvctl.facts import Facts
 from hvctl.kinds import _exports as lying
+from hvctl.kinds._drives import DISKS, one_spelling
 from hvctl.kinds._export_checks import VOLUMES, obstacles, sizes_query
 from hvctl.kinds._exports import BEGUN, DONE, EXPORTING, FORMAT, Copy, Ledger, config_suffix, ledger
 from hvctl.kinds._host import CLOCK, now, time_zone
-from hvctl.kinds._drives import DISKS, one_spelling
 from hvctl.kinds._services import SERVICES
-from hvctl.kinds._types import Seconds, WindowsPath, Words, path_key, shown_age, shown_seconds, about_size
+from hvctl.kinds._types import Seconds, WindowsPath, Words, about_size, path_key, shown_age, shown_seconds
 from hvctl.kinds._vm import VMS, VmPart, check_steady, power, vm_ref
 from hvctl.kinds._window import Due, Window, due
 from hvctl.resource import Change, Finding, HeldBackError, State, Step
@@ -122,8 +122,13 @@ class Export(VmPart):
         if seen.ledger.running:
             began = shown_age((seen.at - seen.ledger.running.began).total_seconds())
             found.append(Change(f"running.{seen.ledger.running.name}", f"runs since {began}", "waited for"))
-        found += [Change(f"finished.{c.name}", "exported, not marked", "marked as finished") for c in seen.ledger.unmarked]
-        found += [Change(f"unfinished.{c.name}", f"half an export, {about_size(c.size)}", "removed") for c in self._broken(seen)]
+        found += [
+            Change(f"finished.{c.name}", "exported, not marked", "marked as finished") for c in seen.ledger.unmarked
+        ]
+        found += [
+            Change(f"unfinished.{c.name}", f"half an export, {about_size(c.size)}", "removed")
+            for c in self._broken(seen)
+        ]
         for copy in self._too_many(seen):
             told = f"{shown_age((seen.at - copy.began).total_seconds())} old, {about_size(copy.size)}"
             found.append(Change(f"keep.{copy.name}", told, "removed"))

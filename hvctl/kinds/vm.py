@@ -35,7 +35,9 @@ from hvctl.resource import (
 
 START = Words(nothing="Nothing", start_if_running="StartIfRunning", start="Start")
 STOP = Words(turn_off="TurnOff", save="Save", shut_down="ShutDown")
-CHECKPOINT_TYPES = Words(disabled="Disabled", production="Production", production_only="ProductionOnly", standard="Standard")
+CHECKPOINT_TYPES = Words(
+    disabled="Disabled", production="Production", production_only="ProductionOnly", standard="Standard"
+)
 CRITICAL = Words(none="None", pause="Pause")
 STATES = Words(running="Running", off="Off", saved="Saved", paused="Paused")
 
