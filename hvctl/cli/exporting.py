@@ -15,6 +15,7 @@ from hvctl.cli.options import EXIT_CONFIG, EXIT_INTERRUPTED, Extra, Limit, Setti
 from hvctl.cli.prepared import Asked, prepared, run_of, with_password
 from hvctl.facts import UnreadableError
 from hvctl.inventory import Inventory
+from hvctl.kinds._host import now
 from hvctl.kinds._vm import VMS
 from hvctl.kinds.export import CAPTURES, Export
 from hvctl.kinds.vm import VM
@@ -58,6 +59,7 @@ def export(
             outcomes = _where_it_is(settings, name, outcomes, everywhere=bool(playbooks))
             run.show_plans(outcomes)
         if any(o.plan is not None and o.plan.steps for o in outcomes) and not only_plan and not run.interrupted:
+            _wanted_since(work, outcomes)
             outcomes = _done(settings, run, outcomes, auto_approve)
         if run.interrupted:
             raise typer.Exit(EXIT_INTERRUPTED)
@@ -71,6 +73,15 @@ def _done(settings: Settings, run: Run, outcomes: list[Outcome], auto_approve: b
     done = run.apply(outcomes, recheck=not auto_approve)
     run.show_reports(done, as_json=False)
     return done
+
+
+def _wanted_since(work: Prepared, outcomes: list[Outcome]) -> None:
+    """From the plan on, so that the look afterwards finds what was wanted."""
+    looked = {o.host: now(o.plan.facts) for o in outcomes if o.plan is not None and o.plan.steps}
+    for one in work.work:
+        for wish in one.wishes:
+            if isinstance(wish, Export) and one.name in looked:
+                wish.at_once(looked[one.name])
 
 
 def _where_it_is(settings: Settings, name: str, outcomes: list[Outcome], *, everywhere: bool) -> list[Outcome]:

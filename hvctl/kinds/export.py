@@ -68,10 +68,11 @@ class Export(VmPart):
     window: Annotated[str | None, AfterValidator(lambda v: v if v is None else _window(v))] = None
 
     _at_once: bool = PrivateAttr(default=False)
+    _since: datetime | None = PrivateAttr(default=None)
 
-    def at_once(self) -> None:
-        """One is wanted now, however old the newest is and whatever the hour."""
-        self._at_once = True
+    def at_once(self, since: datetime | None = None) -> None:
+        """One is wanted now, however old the newest is and whatever the hour, unless one was begun `since`."""
+        self._at_once, self._since = True, since
 
     def key(self) -> str:
         return self.path
@@ -102,8 +103,10 @@ class Export(VmPart):
         at = now(facts).astimezone(time_zone(facts))
         every = timedelta(seconds=self.every) if self.every is not None else None
         window = Window.parse(self.window) if self.window else None
-        wanted = Due(now=found.running is None) if self._at_once else due(found.newest, every, window, at)
-        return Seen(found, wanted, at)
+        if not self._at_once:
+            return Seen(found, due(found.newest, every, window, at), at)
+        begun = self._since is not None and found.newest is not None and found.newest >= self._since
+        return Seen(found, Due(now=found.running is None and not begun), at)
 
     # --- what differs -----------------------------------------------------------------------------------------
 

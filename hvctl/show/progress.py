@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -13,16 +14,28 @@ from rich.table import Table
 
 from hvctl.call import Event
 
+BAR = 20
+SETTLED_S = 5.0
+"""Nothing is foretold from less."""
+
 
 class Progress:
     """Follows the events of many hosts. Use as a context; `follow(host)` gives the function to call."""
 
-    def __init__(self, console: Console, texts: dict[str, dict[str, str]] | None = None, verbose: bool = False) -> None:
+    def __init__(
+        self,
+        console: Console,
+        texts: dict[str, dict[str, str]] | None = None,
+        verbose: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._console = console
         self._texts = texts or {}
         self._verbose = verbose
         self._now: dict[str, str] = {}
         self._since: dict[str, float] = {}
+        self._clock = clock
+        self._jobs: dict[tuple[str, str], tuple[float, int]] = {}
         self._lock = threading.Lock()
         self._live = Live(console=console, transient=True, refresh_per_second=4, get_renderable=self._table)
 
@@ -40,7 +53,7 @@ class Progress:
     def begin(self, host: str, doing: str) -> None:
         with self._lock:
             self._now[host] = doing
-            self._since[host] = time.monotonic()
+            self._since[host] = self._clock()
 
     def end(self, host: str) -> None:
         with self._lock:
@@ -49,18 +62,33 @@ class Progress:
     def event(self, host: str, event: Event) -> None:
         text = self._texts.get(host, {}).get(event.task, "")
         with self._lock:
+            left = self._left(host, event) if event.kind == "progress" else ""
             if event.kind == "start" and text:
                 self._now[host] = text
             elif event.kind == "progress" and text:
-                self._now[host] = f"{text}: {event.percent} %" if event.percent is not None else f"{text} {event.text}"
+                self._now[host] = (
+                    f"{text} {event.text}" if event.percent is None else f"{text}  {_bar(event.percent)}{left}"
+                )
             elif event.kind == "note":
                 self._now[host] = event.text
         if not self._console.is_terminal:
-            self._line(host, event, text)
+            self._line(host, event, text, left)
 
-    def _line(self, host: str, event: Event, text: str) -> None:
+    def _left(self, host: str, event: Event) -> str:
+        """How long a job still takes, if it goes on as it went since it was first heard of."""
+        now, percent = self._clock(), event.percent
+        if percent is None:
+            return ""
+        began, first = self._jobs.setdefault((host, event.task), (now, percent))
+        if percent <= first or percent >= 100 or now - began < SETTLED_S:
+            return ""
+        seconds = (now - began) * (100 - percent) / (percent - first)
+        hours, minutes = divmod(round(seconds / 60), 60)
+        return f", {hours} h {minutes} min left" if hours else f", {minutes or 'less than 1'} min left"
+
+    def _line(self, host: str, event: Event, text: str, left: str) -> None:
         if event.kind == "progress" and text and event.percent is not None and event.percent % 25 == 0:
-            self._console.print(f"{host}: {text}: {event.percent} %", highlight=False, soft_wrap=True)
+            self._console.print(f"{host}: {text}: {event.percent} %{left}", highlight=False, soft_wrap=True)
         elif event.kind == "start" and text:
             self._console.print(f"{host}: {text}", highlight=False, soft_wrap=True)
         elif event.kind == "note":
@@ -70,6 +98,11 @@ class Progress:
         table = Table.grid(padding=(0, 2))
         with self._lock:
             for host, doing in self._now.items():
-                elapsed = time.monotonic() - self._since.get(host, time.monotonic())
+                elapsed = self._clock() - self._since.get(host, self._clock())
                 table.add_row(f"[cyan]{host}[/]", doing, f"[dim]{elapsed:.0f} s[/]")
         return table
+
+
+def _bar(percent: int) -> str:
+    full = min(BAR, percent * BAR // 100)
+    return f"{'━' * full}{'─' * (BAR - full)} {percent} %"
