@@ -78,13 +78,14 @@ class Action:
 @dataclass(frozen=True)
 class PlannedStep:
     """One call in its order. `action`: the address it serves; for stops and starts that frame others, the
-    address of what is stopped."""
+    address of what is stopped. `resumes`: it takes up what a run before left going on."""
 
     task: Task
     text: str
     action: Address
     because: tuple[str, ...] = ()
     frame: bool = False
+    resumes: bool = False
 
 
 @dataclass(frozen=True)
@@ -378,7 +379,8 @@ def _planned(step: Step, wish: Resource, needs: tuple[Step, ...], ids: Mapping[i
         step.job,
         step.limit_s,
     )
-    return PlannedStep(task, step.text, wish.address(), step.because, frame=step.when in ("first", "last"))
+    frame = step.when in ("first", "last")
+    return PlannedStep(task, step.text, wish.address(), step.because, frame, step.resumes)
 
 
 def _checked(draft: _Draft, os: OS, doubts: tuple[Finding, ...]) -> Action:

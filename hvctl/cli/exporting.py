@@ -15,9 +15,10 @@ from hvctl.cli.options import EXIT_CONFIG, EXIT_INTERRUPTED, Extra, Limit, Setti
 from hvctl.cli.prepared import Asked, prepared, run_of, with_password
 from hvctl.facts import UnreadableError
 from hvctl.inventory import Inventory
+from hvctl.kinds._export_steps import CAPTURES
 from hvctl.kinds._host import now
 from hvctl.kinds._vm import VMS
-from hvctl.kinds.export import CAPTURES, Export
+from hvctl.kinds.export import Export
 from hvctl.kinds.vm import VM
 from hvctl.outcome import Outcome, exit_status
 from hvctl.plan import validate

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,27 +9,20 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, Field, PrivateAttr
 
-from hvctl.call import Call, Guard, Row
+from hvctl.call import Call
 from hvctl.contract import OS, at_least, title
 from hvctl.facts import Facts
 from hvctl.kinds import _exports as lying
 from hvctl.kinds._drives import DISKS, one_spelling
 from hvctl.kinds._export_checks import VOLUMES, obstacles, sizes_query
-from hvctl.kinds._exports import BEGUN, DONE, EXPORTING, FORMAT, Copy, Ledger, config_suffix, ledger
+from hvctl.kinds._export_steps import CAPTURES, ExportSteps
+from hvctl.kinds._exports import Copy, Ledger, ledger
 from hvctl.kinds._host import CLOCK, now, time_zone
 from hvctl.kinds._services import SERVICES
-from hvctl.kinds._types import Seconds, WindowsPath, Words, about_size, path_key, shown_age, shown_seconds
-from hvctl.kinds._vm import VMS, VmPart, check_steady, power, vm_ref
+from hvctl.kinds._types import Seconds, WindowsPath, about_size, shown_age, shown_seconds
+from hvctl.kinds._vm import VMS, VmPart, check_steady
 from hvctl.kinds._window import Due, Window, due
 from hvctl.resource import Change, Finding, HeldBackError, State, Step
-
-CAPTURES = Words(
-    crash_consistent="CaptureCrashConsistentState",
-    saved_state="CaptureSavedState",
-    data_consistent="CaptureDataConsistentState",
-)
-EXPORT_S = 24 * 3600
-"""How long an export may take before it is left to itself; the next run finds it."""
 
 
 def _window(text: str) -> str:
@@ -164,91 +156,22 @@ class Export(VmPart):
     # --- changing ---------------------------------------------------------------------------------------------
 
     def update(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Step]:
-        fields = {c.field for c in changes}
-        seen = self.seen(facts)
-        vm = self.vm_row(facts) or {}
+        seen, vm = self.seen(facts), self.vm_row(facts) or {}
+        begun = (*seen.ledger.unmarked, *((seen.ledger.running,) if seen.ledger.running else ()))
+        steps = ExportSteps(self.path, vm, self.capture, facts, resumes=bool(begun) and not seen.due.now)
         for copy in self._broken(seen):
-            yield self._removal(copy, f"remove the half export {copy.folder}", f"unfinished.{copy.name}", ())
+            yield steps.remove(copy, "the half export", f"unfinished.{copy.name}", ())
         complete: list[Step] = []
-        for copy in seen.ledger.unmarked:
-            complete.append(self._mark(vm, copy.folder, copy.vm, f"finished.{copy.name}", (), facts))
-        if (running := seen.ledger.running) is not None:
-            waits = self._wait(vm, f"running.{running.name}")
-            complete.append(self._mark(vm, running.folder, running.vm, f"running.{running.name}", (waits,), facts))
-            yield waits
+        for copy in begun:
+            goes_on = copy is seen.ledger.running
+            field = f"{'running' if goes_on else 'finished'}.{copy.name}"
+            waits = (steps.wait(field),) if goes_on else ()
+            yield from waits
+            complete.append(steps.mark(copy.folder, copy.vm, field, waits))
+            yield complete[-1]
         if seen.due.now:
-            *steps, last = self._export(vm, seen, next(iter(fields & {"every", "path"})), facts)
-            yield from steps
+            *making, last = steps.export(next(c.field for c in changes if c.field in ("every", "path")))
+            yield from (*making, last)
             complete.append(last)
-        yield from complete
         for copy in reversed(self._too_many(seen)):
-            yield self._removal(copy, f"remove the old export {copy.folder}", f"keep.{copy.name}", tuple(complete))
-
-    def _export(self, vm: Row, seen: Seen, field: str, facts: Facts) -> Iterator[Step]:
-        name, because = str(vm["Name"]), (field,)
-        folder = f"{self.path}\\{self._label(name, seen, facts)}"
-        params = {"Path": folder, "ItemType": "Directory"}
-        made = Step(Call("New-Item", params), f"make the folder {folder}", because, when="closing")
-        begun = self._write(f"{folder}\\{BEGUN}", vm, f"mark {folder} as begun", because, (made,), facts)
-        export: dict[str, Any] = {"VM": vm_ref(self.vm.key(), facts), "Path": folder}
-        if self.capture and power(vm) in ("Running", "Paused"):
-            export["CaptureLiveState"] = CAPTURES.write(self.capture)
-        exported = Step(
-            Call("Export-VM", export),
-            f"export {name} to {folder}",
-            because,
-            needs=(begun,),
-            when="closing",
-            job=True,
-            limit_s=EXPORT_S,
-        )
-        yield from (made, begun, exported, self._mark(vm, folder, name, field, (exported,), facts))
-
-    def _label(self, name: str, seen: Seen, facts: Facts) -> str:
-        """Sorts by time; brackets would be wildcards to Export-VM."""
-        bare = name.replace("[", "(").replace("]", ")")
-        label = f"{now(facts):%Y%m%dT%H%MZ}_{bare}"
-        there = {path_key(str(r["FullName"])) for r in facts.reply(lying.folders_query(self.path)).rows}
-        number = 1
-        while path_key(f"{self.path}\\{label}{'' if number == 1 else f'-{number}'}") in there:
-            number += 1
-        return label if number == 1 else f"{label}-{number}"
-
-    def _wait(self, vm: Row, field: str) -> Step:
-        call = Call("Get-VM", {"Id": vm["Id"]})
-        guard = Guard(call, {"SecondaryOperationalStatus": EXPORTING}, wait_s=EXPORT_S)
-        return Step(call, f"wait for the export of {vm['Name']} that is running", (field,), when="closing", guard=guard)
-
-    def _mark(self, vm: Row, folder: str, name: str, field: str, needs: tuple[Step, ...], facts: Facts) -> Step:
-        """An export is complete if its configuration file is there."""
-        config = Call("Get-ChildItem", {"LiteralPath": f"{folder}\\{name}\\Virtual Machines", "File": True})
-        guard = Guard(config, {"Extension": config_suffix(vm)}, least=1, most=1)
-        text = f"mark {folder} as finished"
-        return self._write(f"{folder}\\{DONE}", vm, text, (field,), needs, facts, guard)
-
-    def _write(
-        self,
-        path: str,
-        vm: Row,
-        text: str,
-        because: tuple[str, ...],
-        needs: tuple[Step, ...],
-        facts: Facts,
-        guard: Guard | None = None,
-    ) -> Step:
-        marker = {
-            "hvctl_export": FORMAT,
-            "vm": vm["Name"],
-            "vm_id": vm["Id"],
-            "by": facts.info.user,
-            "planned": f"{now(facts):%Y-%m-%dT%H:%MZ}",
-            **({"capture": self.capture} if self.capture else {}),
-        }
-        # ASCII, so that no encoding matters.
-        call = Call("Set-Content", {"LiteralPath": path, "Value": json.dumps(marker)})
-        return Step(call, text, because, needs=needs, when="closing", guard=guard)
-
-    def _removal(self, copy: Copy, text: str, field: str, needs: tuple[Step, ...]) -> Step:
-        call = Call("Remove-Item", {"LiteralPath": copy.folder, "Recurse": True, "Force": True})
-        ours = Guard(Call("Get-Item", {"LiteralPath": f"{copy.folder}\\{BEGUN}"}), least=1, most=1)
-        return Step(call, text, (field,), needs=needs, when="closing", guard=ours)
+            yield steps.remove(copy, "the old export", f"keep.{copy.name}", tuple(complete))

@@ -1,0 +1,93 @@
+"""The steps of exports: make one, wait for one, mark it as complete, remove one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from hvctl.call import Call, Guard, Row
+from hvctl.facts import Facts
+from hvctl.kinds._exports import BEGUN, DONE, EXPORTING, FORMAT, Copy, config_suffix, folders_query
+from hvctl.kinds._host import now
+from hvctl.kinds._types import Words, path_key
+from hvctl.kinds._vm import power, vm_ref
+from hvctl.resource import Step
+
+CAPTURES = Words(
+    crash_consistent="CaptureCrashConsistentState",
+    saved_state="CaptureSavedState",
+    data_consistent="CaptureDataConsistentState",
+)
+EXPORT_S = 24 * 3600
+"""How long an export may take before it is left to itself; the next run finds it."""
+
+Needs = tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class ExportSteps:
+    """For one VM and one folder. `resumes`: they only take up what is there already."""
+
+    path: str
+    vm: Row
+    capture: str | None
+    facts: Facts
+    resumes: bool = False
+
+    def export(self, field: str) -> Iterator[Step]:
+        """The last is the mark of success."""
+        name = str(self.vm["Name"])
+        folder = f"{self.path}\\{self._label(name)}"
+        made = self._step(
+            Call("New-Item", {"Path": folder, "ItemType": "Directory"}), f"make the folder {folder}", field, ()
+        )
+        begun = self._write(f"{folder}\\{BEGUN}", f"mark {folder} as begun", field, (made,))
+        params: dict[str, Any] = {"VM": vm_ref(name, self.facts), "Path": folder}
+        if self.capture and power(self.vm) in ("Running", "Paused"):
+            params["CaptureLiveState"] = CAPTURES.write(self.capture)
+        exported = self._step(
+            Call("Export-VM", params), f"export {name} to {folder}", field, (begun,), job=True, limit_s=EXPORT_S
+        )
+        yield from (made, begun, exported, self.mark(folder, name, field, (exported,)))
+
+    def _label(self, name: str) -> str:
+        """Sorts by time; brackets would be wildcards to Export-VM."""
+        label = f"{now(self.facts):%Y%m%dT%H%MZ}_" + name.replace("[", "(").replace("]", ")")
+        there = {path_key(str(r["FullName"])) for r in self.facts.reply(folders_query(self.path)).rows}
+        names = (label, *(f"{label}-{n}" for n in range(2, len(there) + 3)))
+        return next(n for n in names if path_key(f"{self.path}\\{n}") not in there)
+
+    def wait(self, field: str) -> Step:
+        call = Call("Get-VM", {"Id": self.vm["Id"]})
+        guard = Guard(call, {"SecondaryOperationalStatus": EXPORTING}, wait_s=EXPORT_S)
+        return self._step(call, f"wait for the export of {self.vm['Name']} that is running", field, (), guard=guard)
+
+    def mark(self, folder: str, name: str, field: str, needs: Needs) -> Step:
+        """As complete, if its configuration file is there. `name`: the VM's when it was exported."""
+        config = Call("Get-ChildItem", {"LiteralPath": f"{folder}\\{name}\\Virtual Machines", "File": True})
+        guard = Guard(config, {"Extension": config_suffix(self.vm)}, least=1, most=1)
+        return self._write(f"{folder}\\{DONE}", f"mark {folder} as finished", field, needs, guard)
+
+    def remove(self, copy: Copy, what: str, field: str, needs: Needs) -> Step:
+        call = Call("Remove-Item", {"LiteralPath": copy.folder, "Recurse": True, "Force": True})
+        ours = Guard(Call("Get-Item", {"LiteralPath": f"{copy.folder}\\{BEGUN}"}), least=1, most=1)
+        return self._step(call, f"remove {what} {copy.folder}", field, needs, guard=ours)
+
+    def _write(self, path: str, text: str, field: str, needs: Needs, guard: Guard | None = None) -> Step:
+        marker = {
+            "hvctl_export": FORMAT,
+            "vm": self.vm["Name"],
+            "vm_id": self.vm["Id"],
+            "by": self.facts.info.user,
+            "planned": f"{now(self.facts):%Y-%m-%dT%H:%MZ}",
+            **({"capture": self.capture} if self.capture else {}),
+        }
+        # ASCII, so that no encoding matters.
+        return self._step(
+            Call("Set-Content", {"LiteralPath": path, "Value": json.dumps(marker)}), text, field, needs, guard=guard
+        )
+
+    def _step(self, call: Call, text: str, field: str, needs: Needs, **more: Any) -> Step:
+        return Step(call, text, (field,), needs=needs, when="closing", resumes=self.resumes, **more)
