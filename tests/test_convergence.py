@@ -57,7 +57,7 @@ def vms(draw: st.DrawFn, name: str, os: OS) -> Data:
             is_clustered=flags,
             tasks=of([], ["MergingDisks"]),
             replication=of({"mode": "Primary"}, {"mode": "Replica"}),
-            checkpoints=st.just([{"name": "before"}]),
+            checkpoints=of([{"name": "before"}], [{"name": "old", "created": -90_000}]),
             integration_services=st.just({"heartbeat": False}),
             firmware=st.just({"secure_boot": "Off"}),
             resource_metering_enabled=flags,
@@ -106,6 +106,9 @@ def wanted(draw: st.DrawFn, name: str) -> Data:
         automatic_start_action=of("nothing", "start"),
         checkpoint_path=st.just(r"D:\VMs"),
         resource_metering=flags,
+        checkpoints=of([{"name": "before"}], [{"name": "before", "ensure": "absent"}], [{"name": "now"}]),
+        checkpoint_maximum_age=of("1h", "7d"),
+        exports=of([{"path": r"D:\exports", "every": "24h", "keep": 1}]),
         processor=some(count=of(1, 2, 4, 64), reserve=of(0, 10, 70), maximum=of(50, 100), weight=of(100, 300)),
         memory=some(
             startup=amounts(),
@@ -118,7 +121,7 @@ def wanted(draw: st.DrawFn, name: str) -> Data:
             else {"bios": some(num_lock=flags, boot_order=st.permutations(["cd", "ide", "floppy", *LEGACY]))}
         ),
         integration_services=some(heartbeat=flags, shutdown=flags),
-        disks=st.just([{"at": place, "path": rf"D:\VMs\{name}\os.vhdx", "size": "127GB"}]),
+        disks=st.just([{"at": place, "path": rf"D:\VMs\{name}\os.vhdx", "size": draw(of("127GB", "128GB"))}]),
         network_adapters=of("lan", "san").flatmap(adapters),
     )
     return {"name": name, **({"generation": generation} if generation else {}), **draw(parts)}

@@ -12,8 +12,8 @@ from hvctl.kinds._host import instant, now
 from hvctl.kinds._limits import limit
 from hvctl.kinds._services import GUIDS, SERVICES, guid_of
 from hvctl.kinds._vhd import extension
-from hvctl.kinds._vm import ALL_VMS, VMS, in_vm, power
-from hvctl.resource import Finding
+from hvctl.kinds._vm import ALL_VMS, VMS, in_vm, power, vm_row
+from hvctl.resource import Finding, Resource
 
 CHECKPOINTS = Call(
     "Get-VMSnapshot",
@@ -35,6 +35,15 @@ def check_ages(vm: Row, facts: Facts) -> None:
     """Raise UnreadableError if old ones cannot be told: that would read as none."""
     checkpoints(vm, facts)
     now(facts)
+
+
+def coming(owner: Resource, facts: Facts) -> str:
+    """The name of a checkpoint that is to be made before anything else of the VM is changed; "" for none."""
+    vm = vm_row(owner.key(), facts)
+    if vm is None or not (wished := [p for p in owner.parts if p.kind == "checkpoint" and not p.absent]):
+        return ""
+    there = {str(r["Name"]).casefold() for r in checkpoints(vm, facts)}
+    return next((p.key() for p in wished if p.key().casefold() not in there), "")
 
 
 def made(row: Row) -> datetime:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from hvctl.call import Call, Guard, Row
+from hvctl.call import Call, Guard, Row, Wanted
 from hvctl.facts import Facts
 from hvctl.kinds._exports import BEGUN, DONE, EXPORTING, FORMAT, Copy, config_suffix, folders_query
 from hvctl.kinds._host import now
@@ -28,13 +28,15 @@ Needs = tuple[Step, ...]
 
 @dataclass(frozen=True)
 class ExportSteps:
-    """For one VM and one folder. `resumes`: they only take up what is there already."""
+    """For one VM and one folder. `resumes`: they only take up what is there already. `rises`: the VM's configuration
+    version may do so before, and with it the kind of its file."""
 
     path: str
     vm: Row
     capture: str | None
     facts: Facts
     resumes: bool = False
+    rises: bool = False
 
     def export(self, field: str) -> Iterator[Step]:
         """The last is the mark of success."""
@@ -67,7 +69,8 @@ class ExportSteps:
     def mark(self, folder: str, name: str, field: str, needs: Needs) -> Step:
         """As complete, if its configuration file is there. `name`: the VM's when it was exported."""
         config = Call("Get-ChildItem", {"LiteralPath": f"{folder}\\{name}\\Virtual Machines", "File": True})
-        guard = Guard(config, {"Extension": config_suffix(self.vm)}, least=1, most=1)
+        kind: dict[str, Wanted] = {} if self.rises else {"Extension": config_suffix(self.vm)}
+        guard = Guard(config, kind, least=1, most=99)
         return self._write(f"{folder}\\{DONE}", f"mark {folder} as finished", field, needs, guard)
 
     def remove(self, copy: Copy, what: str, field: str, needs: Needs) -> Step:

@@ -158,7 +158,9 @@ class Export(VmPart):
     def update(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Step]:
         seen, vm = self.seen(facts), self.vm_row(facts) or {}
         begun = (*seen.ledger.unmarked, *((seen.ledger.running,) if seen.ledger.running else ()))
-        steps = ExportSteps(self.path, vm, self.capture, facts, resumes=bool(begun) and not seen.due.now)
+        taken_up = bool(begun) and not seen.due.now
+        rises = getattr(self.vm, "version", None) not in (None, vm.get("Version"))
+        steps = ExportSteps(self.path, vm, self.capture, facts, taken_up, rises)
         for copy in self._broken(seen):
             yield steps.remove(copy, "the half export", f"unfinished.{copy.name}", ())
         complete: list[Step] = []

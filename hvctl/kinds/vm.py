@@ -10,7 +10,7 @@ from pydantic import Field, PrivateAttr
 from hvctl.call import Call, Guard, Ref, Row
 from hvctl.contract import OS, at_least, title
 from hvctl.facts import Facts
-from hvctl.kinds._checkpoints import CHECKPOINTS, check_ages
+from hvctl.kinds._checkpoints import CHECKPOINTS, check_ages, coming
 from hvctl.kinds._host import CLOCK, HOST, host_row
 from hvctl.kinds._limits import DEFAULT_VM_VERSION, OLDEST_VM_VERSION, version_at_least
 from hvctl.kinds._power import Power
@@ -182,6 +182,9 @@ class VM(Resource):
             check_steady(self.name, row)
         for change in changes:
             yield from self._change_findings(change, row, facts.os)
+            if change.field == "checkpoint_path" and (before := coming(self, facts)):
+                why = f"the checkpoint {before} is made before, and it cannot be changed while the VM has checkpoints"
+                yield Finding("checkpoint_path", why, "leave the checkpoint out until the path is as wanted")
         if self.absent or any((c.field, c.wanted) == ("state", "off") for c in changes):
             yield from self._power(facts).doubts()
         if self.absent:
