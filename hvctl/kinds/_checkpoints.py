@@ -8,7 +8,7 @@ from datetime import datetime
 from hvctl.call import Call, Row
 from hvctl.facts import Facts
 from hvctl.kinds._drives import DISKS, Slot
-from hvctl.kinds._host import instant, now
+from hvctl.kinds._host import CLOCK, instant, now
 from hvctl.kinds._limits import limit
 from hvctl.kinds._services import GUIDS, SERVICES, guid_of
 from hvctl.kinds._vhd import extension
@@ -20,6 +20,9 @@ CHECKPOINTS = Call(
     {"VM": ALL_VMS},
     select=("VMId", "Id", "Name", "SnapshotType", "IsAutomaticCheckpoint", "CreationTime"),
 )
+AGES = (CHECKPOINTS, DISKS, CLOCK)
+"""What it takes to find old ones, and to wait for their merge."""
+
 TYPES = Call("Get-VM", select=(*VMS.select, "CheckpointType"))
 """VMS, and what kind of checkpoints a VM makes (2016 on)."""
 

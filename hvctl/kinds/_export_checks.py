@@ -12,8 +12,8 @@ from hvctl.kinds._checkpoints import quiesces
 from hvctl.kinds._drives import DISKS, Slot, on_cluster
 from hvctl.kinds._types import about_size, path_key
 from hvctl.kinds._vhd import FILE_PROPERTIES, chain, vhd_query
-from hvctl.kinds._vm import in_vm, power
-from hvctl.resource import Finding, Unknown
+from hvctl.kinds._vm import in_vm, power, runs
+from hvctl.resource import Finding, Resource, Unknown
 
 VOLUMES = Call("Get-Volume", select=("DriveLetter", "SizeRemaining"), passing=("SizeRemaining",))
 
@@ -23,10 +23,12 @@ def sizes_query() -> Call:
     return replace(vhd_query(), select=(*FILE_PROPERTIES, "FileSize"), passing=("FileSize",))
 
 
-def obstacles(vm: Row, name: str, path: str, capture: str | None, given_back: int, facts: Facts) -> Iterator[Finding]:
+def obstacles(
+    owner: Resource, vm: Row, path: str, capture: str | None, given_back: int, facts: Facts
+) -> Iterator[Finding]:
     """`given_back`: bytes of half exports that are removed before."""
-    state = power(vm)
-    if state in ("Running", "Paused") and not at_least(facts.os, "2012r2"):
+    name = owner.key()
+    if runs(owner, vm) and not at_least(facts.os, "2012r2"):
         hint = "shut it down or save it first; from Windows Server 2012 R2 on it may run"
         yield Finding("", f"{title(facts.os)} exports a VM only while it is off or saved; {name} is not", hint)
     disks = in_vm(DISKS, vm, facts)
@@ -40,7 +42,7 @@ def obstacles(vm: Row, name: str, path: str, capture: str | None, given_back: in
             yield Finding(
                 "", f"the shared disk at {Slot.of(drive)} of {name} cannot be exported", "back it up otherwise"
             )
-    if capture == "data_consistent" and state == "Running" and not quiesces(vm, facts):
+    if capture == "data_consistent" and power(vm) == "Running" and not quiesces(vm, facts):
         yield Finding(
             "capture",
             f"the backup service (VSS) of {name} has no contact, so its data may not be brought to rest",

@@ -12,7 +12,7 @@ from hvctl.facts import Facts
 from hvctl.kinds._exports import BEGUN, DONE, EXPORTING, FORMAT, Copy, config_suffix, folders_query
 from hvctl.kinds._host import now
 from hvctl.kinds._types import Words, path_key
-from hvctl.kinds._vm import power, vm_ref
+from hvctl.kinds._vm import vm_ref
 from hvctl.resource import Step
 
 CAPTURES = Words(
@@ -28,13 +28,14 @@ Needs = tuple[Step, ...]
 
 @dataclass(frozen=True)
 class ExportSteps:
-    """For one VM and one folder. `resumes`: they only take up what is there already. `rises`: the VM's configuration
-    version may do so before, and with it the kind of its file."""
+    """For one VM and one folder. `resumes`: they only take up what is there already. `runs`: the VM does, or will when
+    it is exported. `rises`: its configuration version may do so before, and with it the kind of its file."""
 
     path: str
     vm: Row
     capture: str | None
     facts: Facts
+    runs: bool = False
     resumes: bool = False
     rises: bool = False
 
@@ -47,7 +48,7 @@ class ExportSteps:
         )
         begun = self._write(f"{folder}\\{BEGUN}", f"mark {folder} as begun", field, (made,))
         params: dict[str, Any] = {"VM": vm_ref(name, self.facts), "Path": folder}
-        if self.capture and power(self.vm) in ("Running", "Paused"):
+        if self.capture and self.runs:
             params["CaptureLiveState"] = CAPTURES.write(self.capture)
         exported = self._step(
             Call("Export-VM", params), f"export {name} to {folder}", field, (begun,), job=True, limit_s=EXPORT_S

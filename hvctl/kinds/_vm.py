@@ -56,6 +56,11 @@ def power(row: Row | None) -> str:
     return str(row["State"]) if row else "Off"
 
 
+def runs(owner: Resource, row: Row | None) -> bool:
+    """Whether the VM runs now, or does when its plan is done: what comes last may meet either."""
+    return power(row) in ("Running", "Paused") or getattr(owner, "state", None) in ("running", "paused")
+
+
 def generation(row: Row) -> int:
     """Windows Server 2012 has no generations: all are of the first (observations 2)."""
     return int(row.get("Generation") or 1)

@@ -20,7 +20,7 @@ from hvctl.kinds._exports import Copy, Ledger, ledger
 from hvctl.kinds._host import CLOCK, now, time_zone
 from hvctl.kinds._services import SERVICES
 from hvctl.kinds._types import Seconds, WindowsPath, about_size, shown_age, shown_seconds
-from hvctl.kinds._vm import VMS, VmPart, check_steady
+from hvctl.kinds._vm import VMS, VmPart, check_steady, runs
 from hvctl.kinds._window import Due, Window, due
 from hvctl.resource import Change, Finding, HeldBackError, State, Step
 
@@ -151,7 +151,7 @@ class Export(VmPart):
         if seen.due.now:
             check_steady(self.vm.key(), vm)
             given_back = sum(c.size for c in self._broken(seen))
-            yield from obstacles(vm, self.vm.key(), self.path, self.capture, given_back, facts)
+            yield from obstacles(self.vm, vm, self.path, self.capture, given_back, facts)
 
     # --- changing ---------------------------------------------------------------------------------------------
 
@@ -160,7 +160,7 @@ class Export(VmPart):
         begun = (*seen.ledger.unmarked, *((seen.ledger.running,) if seen.ledger.running else ()))
         taken_up = bool(begun) and not seen.due.now
         rises = getattr(self.vm, "version", None) not in (None, vm.get("Version"))
-        steps = ExportSteps(self.path, vm, self.capture, facts, taken_up, rises)
+        steps = ExportSteps(self.path, vm, self.capture, facts, runs(self.vm, vm), taken_up, rises)
         for copy in self._broken(seen):
             yield steps.remove(copy, "the half export", f"unfinished.{copy.name}", ())
         complete: list[Step] = []

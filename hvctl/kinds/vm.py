@@ -10,8 +10,8 @@ from pydantic import Field, PrivateAttr
 from hvctl.call import Call, Guard, Ref, Row
 from hvctl.contract import OS, at_least, title
 from hvctl.facts import Facts
-from hvctl.kinds._checkpoints import CHECKPOINTS, check_ages, coming
-from hvctl.kinds._host import CLOCK, HOST, host_row
+from hvctl.kinds._checkpoints import AGES, check_ages, coming
+from hvctl.kinds._host import HOST, host_row
 from hvctl.kinds._limits import DEFAULT_VM_VERSION, OLDEST_VM_VERSION, version_at_least
 from hvctl.kinds._power import Power
 from hvctl.kinds._services import SERVICES
@@ -145,8 +145,7 @@ class VM(Resource):
         return (Call("Get-VM", select=own), SERVICES, HOST)
 
     def queries(self) -> tuple[Call, ...]:
-        aged = (CHECKPOINTS, CLOCK) if self.checkpoint_maximum_age is not None else ()
-        return (*self.survey(), *aged)
+        return (*self.survey(), *(AGES if self.checkpoint_maximum_age is not None else ()))
 
     def row(self, facts: Facts) -> Row | None:
         host_row(facts)  # without rights Get-VM answers nothing: that would read as "not there" (domain 1.3)
