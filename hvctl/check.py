@@ -40,10 +40,11 @@ class Drift:
 
 @dataclass(frozen=True)
 class Since:
-    """What is remembered of a drift. Times are UTC."""
+    """What is remembered of a drift. Times are UTC. `wished`: since when what is wanted now was wanted."""
 
     first_seen: datetime
     moved: Moved = "unknown"
+    wished: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,8 @@ class Memory:
 
 @dataclass(frozen=True)
 class Check:
-    """`requests`: HTTP requests by host. `wishes`: what the playbooks want, by host, in sync or not."""
+    """`requests`: HTTP requests by host. `wishes`: what the playbooks want, by host, in sync or not. `addresses`:
+    where each host was looked for. `covers`: the playbooks of which everything was looked at, not only some tags."""
 
     verb: Verb
     playbooks: tuple[str, ...]
@@ -81,6 +83,8 @@ class Check:
     requests: Mapping[str, int] = field(default_factory=dict)
     wishes: Mapping[str, Sequence[Resource]] = field(default_factory=dict)
     memory: Memory = Memory()
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    covers: tuple[str, ...] = ()
 
     @property
     def drifts(self) -> tuple[Drift, ...]:

@@ -10,8 +10,9 @@ from hvctl.call import Transport
 from hvctl.contract import VERSIONS, contract
 from hvctl.inventory import Connection
 from hvctl.secrets import resolve
+from hvctl.state import state_folder
 from hvctl.winrm.client import Address, CredentialGuard, WinRM
-from hvctl.winrm.leftovers import OpenShells, state_folder
+from hvctl.winrm.leftovers import OpenShells
 
 
 @dataclass(frozen=True)

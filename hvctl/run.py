@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
@@ -31,6 +31,7 @@ from hvctl.resource import Impact
 from hvctl.secrets import SecretError
 from hvctl.show.data import facts_data, outcome_data
 from hvctl.show.progress import Progress
+from hvctl.show.remembered import Remembered
 from hvctl.show.report import report_lines
 from hvctl.show.summary import summary_lines
 from hvctl.show.text import diff_lines, facts_lines, plan_lines
@@ -51,6 +52,7 @@ class Run:
         *,
         forks: int = 16,
         verbose: int = 0,
+        now: Callable[[], datetime],
     ) -> None:
         self._work = {w.name: w for w in work}
         self._connect = connect
@@ -60,7 +62,8 @@ class Run:
         self._saved: dict[str, Saved] = {}
         self._texts: dict[str, dict[str, str]] = {}
         self.interrupted = False
-        self._started = datetime.now(UTC)
+        self._now = now
+        self._started = now()
         self._transports: dict[str, Transport] = {}
         self._wire = Wire(on_wire=self._heard if verbose >= 2 else None)
 
@@ -104,17 +107,26 @@ class Run:
         planfile.save(file, saved, inventory)
         self._err.print(f"Plan saved: hvctl apply {file}")
 
-    def check(self, verb: Verb, playbooks: Sequence[str], outcomes: Sequence[Outcome], status: int) -> Check:
-        """All of it as one value, for whoever listens afterwards."""
+    def check(
+        self,
+        verb: Verb,
+        playbooks: Sequence[str],
+        outcomes: Sequence[Outcome],
+        status: int,
+        covers: Sequence[str] = (),
+    ) -> Check:
+        """All of it as one value, for whoever listens afterwards. `covers`: playbooks that no tags narrowed."""
         return Check(
             verb,
             tuple(playbooks),
             self._started,
-            datetime.now(UTC),
+            self._now(),
             tuple(outcomes),
             status,
             {name: transport.requests for name, transport in self._transports.items()},
             {name: work.wishes for name, work in self._work.items()},
+            addresses={name: work.connection.host.casefold() for name, work in self._work.items()},
+            covers=tuple(covers),
         )
 
     def facts(self, work: HostWork, *, as_json: bool) -> int:
@@ -140,9 +152,7 @@ class Run:
 
     # --- showing ---------------------------------------------------------------------------------------------------
 
-    def show_plans(
-        self, outcomes: Sequence[Outcome], *, as_json: bool = False, diff: bool = False, drift: bool = False
-    ) -> None:
+    def show_plans(self, outcomes: Sequence[Outcome], *, as_json: bool = False, diff: bool = False) -> None:
         if as_json:
             self._out.print_json(json.dumps([outcome_data(o) for o in outcomes], ensure_ascii=False))
             return
@@ -152,7 +162,21 @@ class Run:
                 self._print(lines(one.plan, width=self._out.width, verbose=self._verbose > 0))
             else:
                 self._say_trouble(one)
-        self._print(summary_lines(outcomes, drift=drift))
+        self._print(summary_lines(outcomes))
+
+    def show_check(self, check: Check, *, as_json: bool = False) -> None:
+        """What differs, with what earlier checks add."""
+        if as_json:
+            data = [outcome_data(o, check.memory) for o in check.outcomes]
+            self._out.print_json(json.dumps(data, ensure_ascii=False))
+            return
+        told = Remembered(check.memory, check.finished)
+        for one in check.outcomes:
+            if one.plan is not None:
+                self._print(plan_lines(one.plan, width=self._out.width, verbose=self._verbose > 0, told=told.of_spot))
+            else:
+                self._say_trouble(one, told.of_host(one.host))
+        self._print(summary_lines(check.outcomes, drift=True, memory=check.memory))
 
     def show_reports(self, outcomes: Sequence[Outcome], *, as_json: bool) -> None:
         if as_json:
@@ -170,9 +194,9 @@ class Run:
         for line in lines:
             self._out.print(line, soft_wrap=True)
 
-    def _say_trouble(self, one: Outcome) -> None:
+    def _say_trouble(self, one: Outcome, since: str = "") -> None:
         if one.error is not None:
-            self._say_error(one.host, one.error)
+            self._say_error(one.host, one.error, since)
         if one.changed:
             self._out.print(
                 f"[bold]{one.host}[/]  refused: the host has changed since the plan was made", soft_wrap=True
@@ -181,8 +205,8 @@ class Run:
                 self._out.print(f"    {line}", markup=False, soft_wrap=True)
             self._out.print("    → make a new plan", soft_wrap=True)
 
-    def _say_error(self, host: str, error: TransportError) -> None:
-        word = "unreachable" if error.executed == "no" else "lost"
+    def _say_error(self, host: str, error: TransportError, since: str = "") -> None:
+        word = ("unreachable" if error.executed == "no" else "lost") + since
         self._out.print(f"[bold]{host}[/]  [red]{word}[/]: ", end="", soft_wrap=True)
         self._out.print(error.message, markup=False, soft_wrap=True)
         if error.hint:
@@ -260,7 +284,7 @@ class Run:
         return [found[name] for name, _ in work if name in found]
 
     def _interrupted(self) -> None:
-        self._err.print("Ctrl-C: finishing the step that runs; once more stops it.")
+        self._err.print("Interrupted: finishing the step that runs; once more stops it.")
         for transport in list(self._transports.values()):
             transport.stop()
 

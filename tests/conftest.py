@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,20 @@ from mocks.engine import Engine, LanguageMode, find_engine
 from mocks.engine_spec import allowlist, description
 
 Engines = Callable[[OS, LanguageMode], Engine]
+
+
+@pytest.fixture(scope="session")
+def states(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Folders for what is remembered, one after the other, not made yet."""
+    base = tmp_path_factory.mktemp("state")
+    return (base / str(n) for n in count())
+
+
+@pytest.fixture(autouse=True)
+def _own_state(states: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test touches what the user's own checks, or another test, remember."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(next(states)))
+    monkeypatch.delenv("HVCTL_HISTORY", raising=False)
 
 
 @pytest.fixture(scope="session")

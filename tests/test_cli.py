@@ -334,5 +334,5 @@ def test_ctrl_c_report(hosts: dict[str, SimulatedHost], hvctl: Run, capsys: pyte
     main(["apply", "lab.yml", "-y", "--allow", "restart", "--limit", "hv01"],
          lambda connection, wire: Interrupting(hosts[connection.name]))  # fmt: skip
     out, err = capsys.readouterr()
-    assert "Ctrl-C: finishing the step that runs" in err
+    assert "Interrupted: finishing the step that runs" in err
     assert "not done: it was stopped" in out

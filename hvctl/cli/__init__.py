@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hvctl.cli.exporting
+import hvctl.cli.history
+import hvctl.cli.schedule
 import hvctl.cli.verbs  # noqa: F401  puts the verbs into the app
 from hvctl.cli.app import entry, main
 from hvctl.cli.options import Connect

@@ -6,14 +6,15 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 
 from hvctl import __version__
-from hvctl.cli.options import EXIT_CONFIG, EXIT_INTERRUPTED, Connect, Settings
+from hvctl.cli.options import EXIT_CONFIG, EXIT_INTERRUPTED, Connect, Settings, clock
 from hvctl.connect import real_connect
 from hvctl.show.text import problem_lines
 from hvctl.source import ConfigError
@@ -52,9 +53,11 @@ def _main(
     )
 
 
-def main(argv: Sequence[str] | None = None, connect: Connect = real_connect) -> int:
+def main(
+    argv: Sequence[str] | None = None, connect: Connect = real_connect, now: Callable[[], datetime] = clock
+) -> int:
     """Run hvctl; the exit status is returned. Usage and configuration faults give 1, Ctrl-C 130."""
-    settings = Settings(connect)
+    settings = Settings(connect, now)
     command = typer.main.get_command(app)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _terminated)  # so that connections are closed on the way out

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -11,6 +12,7 @@ from rich.console import Console
 
 from hvctl.call import Transport
 from hvctl.connect import Wire
+from hvctl.history import Place
 from hvctl.inventory import Connection
 from hvctl.resource import IMPACTS
 
@@ -20,11 +22,17 @@ EXIT_CONFIG = 1
 EXIT_INTERRUPTED = 130
 
 
+def clock() -> datetime:
+    return datetime.now(UTC)
+
+
 @dataclass
 class Settings:
-    """What stands before the verb, and what is swapped in tests."""
+    """What stands before the verb, and what is swapped in tests. `history`: where checks are remembered, if at all."""
 
     connect: Connect
+    now: Callable[[], datetime] = clock
+    history: Place | None = None
     inventory: tuple[str, ...] = ()
     verbose: int = 0
     forks: int = 16
@@ -46,6 +54,11 @@ Extra = Annotated[
     list[str] | None, typer.Option("--extra-vars", "-e", metavar="NAME=VALUE|@FILE", help="Variables over all others.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text.")]
+History = Annotated[
+    str | None,
+    typer.Option("--history", metavar="FILE|URL", envvar="HVCTL_HISTORY", help="Where checks are remembered."),
+]
+NoHistory = Annotated[bool, typer.Option("--no-history", help="Neither read nor write what is remembered.")]
 Allow = Annotated[
     list[str] | None,
     typer.Option("--allow", metavar="WORD", help=f"Allow changes that cost more: {', '.join(IMPACTS[1:])}."),

@@ -29,6 +29,11 @@ class Asked:
     tags: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()
 
+    @property
+    def covers(self) -> tuple[str, ...]:
+        """The playbooks of which everything is looked at, on whichever hosts."""
+        return () if self.tags else self.playbooks
+
     @classmethod
     def of(
         cls,
@@ -103,12 +108,11 @@ def run_of(settings: Settings, prepared: Prepared, allow: frozenset[Impact]) -> 
         settings.err,
         forks=settings.forks,
         verbose=settings.verbose,
+        now=settings.now,
     )
 
 
 def saved_run(settings: Settings, file: str) -> Run:
-    run = Run(
-        (), settings.connect, frozenset(), settings.out, settings.err, forks=settings.forks, verbose=settings.verbose
-    )
+    run = run_of(settings, Prepared(()), frozenset())
     given = settings.inventory or tuple(name for name in (planfile.inventory_of(file),) if name)
     return run.loaded(file, Inventory.load(find_inventory(given, ())))

@@ -7,11 +7,25 @@ from typing import Annotated
 
 import typer
 
+from hvctl.check import Check
 from hvctl.cli.app import app
 from hvctl.cli.approval import approved
 from hvctl.cli.checked import checked
-from hvctl.cli.options import EXIT_INTERRUPTED, Allow, Extra, Json, Limit, Playbooks, Settings, Tags
+from hvctl.cli.drifting import Every, Exclusive, Listen, Metrics, Notify, Splay, Ways, drifting
+from hvctl.cli.options import (
+    EXIT_INTERRUPTED,
+    Allow,
+    Extra,
+    History,
+    Json,
+    Limit,
+    NoHistory,
+    Playbooks,
+    Settings,
+    Tags,
+)
 from hvctl.cli.prepared import Asked, allowed, one_host, prepared, run_of, saved_run
+from hvctl.cli.remembered import remembered, remembering
 from hvctl.inventory import Inventory
 from hvctl.outcome import exit_status
 from hvctl.prepare import Prepared, find_inventory
@@ -77,9 +91,11 @@ def apply(
     auto_approve: Annotated[bool, typer.Option("--auto-approve", "-y", help="Do not ask.")] = False,
     only_plan: Annotated[bool, typer.Option("--check", "-C", help="The same as plan.")] = False,
     as_json: Json = False,
+    history: History = None,
+    no_history: NoHistory = False,
 ) -> None:
     """Make the hosts as the playbooks say, then look again."""
-    settings: Settings = context.obj
+    settings = remembering(context.obj, history, no_history)
     saved = len(playbooks) == 1 and playbooks[0].casefold().endswith(".json")
     if saved:
         if limit or tags or extra or allow:
@@ -106,7 +122,10 @@ def apply(
             settings.err.print("Interrupted: what is marked as not done was not begun.")
             raise typer.Exit(EXIT_INTERRUPTED)
         status = exit_status(outcomes, changes_count=not only_plan)
-        check = run.check("apply", playbooks, outcomes, status)
+        covers = () if saved or tags else playbooks
+        check = run.check("apply", playbooks, outcomes, status, covers)
+    if not only_plan:
+        check = remembered(settings, check)
     raise typer.Exit(check.exit_status)
 
 
@@ -118,11 +137,24 @@ def drift(
     tags: Tags = None,
     extra: Extra = None,
     as_json: Json = False,
+    history: History = None,
+    no_history: NoHistory = False,
+    every: Every = None,
+    splay: Splay = None,
+    exclusive: Exclusive = None,
+    metrics: Metrics = None,
+    listen: Listen = None,
+    notify: Notify = None,
 ) -> None:
     """Say whether the hosts are as the playbooks say; changes nothing. Exit 2: they are not."""
-    settings: Settings = context.obj
-    check = checked(settings, Asked.of(playbooks, limit, tags, extra), as_json=as_json)
-    raise typer.Exit(check.exit_status)
+    settings = remembering(context.obj, history, no_history)
+    asked = Asked.of(playbooks, limit, tags, extra)
+
+    def check() -> Check:
+        return checked(settings, asked, as_json=as_json)
+
+    ways = Ways(every, splay, exclusive, metrics, listen, tuple(notify or ()))
+    raise typer.Exit(drifting(settings, asked, ways, check))
 
 
 @app.command()

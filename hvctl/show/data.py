@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from hvctl.apply import Report
+from hvctl.check import Memory, Spot
 from hvctl.facts import Facts
 from hvctl.outcome import Outcome
 from hvctl.plan import Action, Plan
@@ -12,28 +14,44 @@ from hvctl.plan import Action, Plan
 FORMAT = 1
 
 
-def outcome_data(one: Outcome) -> dict[str, Any]:
-    """One host of a run."""
+def outcome_data(one: Outcome, memory: Memory | None = None) -> dict[str, Any]:
+    """One host of a run; with what earlier checks add, if there is a memory of them."""
     data: dict[str, Any] = {"format": FORMAT, "host": one.host}
+    if memory is not None and one.host in memory.unreachable:
+        data["unreachable_since"] = instant(memory.unreachable[one.host])
     if one.error is not None:
         data["error"] = {"message": one.error.message, "hint": one.error.hint, "executed": one.error.executed}
     if one.changed:
         data["changed_since"] = list(one.changed)
     if one.plan is not None:
-        data["plan"] = plan_data(one.plan)
+        data["plan"] = plan_data(one.plan, memory)
     if one.report is not None:
         data["report"] = report_data(one.report)
     return data
 
 
-def plan_data(plan: Plan) -> dict[str, Any]:
+def instant(when: datetime) -> str:
+    return when.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _since(memory: Memory | None, spot: Spot) -> dict[str, str]:
+    since = memory.since.get(spot) if memory is not None else None
+    if since is None:
+        return {}
+    wished = {"wanted_since": instant(since.wished)} if since.wished is not None else {}
+    return {"since": instant(since.first_seen), "moved": since.moved, **wished}
+
+
+def plan_data(plan: Plan, memory: Memory | None = None) -> dict[str, Any]:
     return {
         "os": plan.os,
         "build": plan.info.build,
         "computer": plan.info.computer,
         "in_sync": plan.in_sync,
         "readable": not plan.unreadable,
-        "actions": [_action(a) for a in plan.actions if a.differs or a.verb == "unknown" or a.remarks],
+        "actions": [
+            _action(plan.host, a, memory) for a in plan.actions if a.differs or a.verb == "unknown" or a.remarks
+        ],
         "restarts": [
             {"name": r.name, "because": list(r.because), "changes": r.during, "starts_again": r.back}
             for r in plan.restarts
@@ -44,13 +62,14 @@ def plan_data(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _action(action: Action) -> dict[str, Any]:
+def _action(host: str, action: Action, memory: Memory | None) -> dict[str, Any]:
     return {
         "kind": action.address[0],
         "address": list(action.address),
         "action": action.verb,
         "summary": action.summary,
         "mark": str(action.mark),
+        **(_since(memory, Spot(host, action.address)) if not action.lines else {}),
         "changes": [
             {
                 "field": x.field,
@@ -60,6 +79,7 @@ def _action(action: Action) -> dict[str, Any]:
                 "mark": str(x.mark),
                 "note": x.note,
                 "needs_consent": list(x.consent),
+                **_since(memory, Spot(host, action.address, x.field)),
             }
             for x in action.lines
         ],

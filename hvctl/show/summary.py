@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from rich.text import Text
 
+from hvctl.check import Memory, drifts
 from hvctl.outcome import Outcome
 from hvctl.plan import Action, Plan
 from hvctl.show.columns import entries
 
 
-def summary_lines(outcomes: Sequence[Outcome], *, drift: bool = False) -> Iterator[Text]:
+def summary_lines(outcomes: Sequence[Outcome], *, drift: bool = False, memory: Memory | None = None) -> Iterator[Text]:
     words: dict[str, int] = {}
     for one in outcomes:
         words[_state(one, drift)] = words.get(_state(one, drift), 0) + 1
@@ -22,7 +23,23 @@ def summary_lines(outcomes: Sequence[Outcome], *, drift: bool = False) -> Iterat
     line = Text(hosts + ".", "bold")
     if plans and not drift and (counts := counted(plans)):
         line.append("  Plan: " + ", ".join(counts) + ".")
+    if memory is not None and (moved := _moved(outcomes, memory)):
+        line.append(f"  {moved}.")
     yield line
+
+
+def _moved(outcomes: Iterable[Outcome], memory: Memory) -> str:
+    """How many differences are whose doing; nothing where nothing is remembered."""
+    told: dict[str, int] = {}
+    for one in outcomes:
+        for drift in drifts(one):
+            since = memory.since.get(drift.spot)
+            if since is not None and one.now is not None and not made_within(one.now, drift.action):
+                told[since.moved] = told.get(since.moved, 0) + 1
+    total = sum(told.values())
+    words = (("host", "drifted"), ("wish", "by a changed playbook"), ("unknown", "not known which"))
+    said = ", ".join(f"{told[moved]} {word}" for moved, word in words if moved in told)
+    return f"{total} difference{'s' * (total > 1)}: {said}" if total else ""
 
 
 def _state(one: Outcome, drift: bool) -> str:

@@ -6,12 +6,14 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from rich.text import Text
 
+from hvctl.check import Spot
 from hvctl.contract import title
 from hvctl.facts import Facts
 from hvctl.plan import Action, Plan, Restart
 from hvctl.resource import Address
 from hvctl.show.cells import hint, hung, listed, with_right
 from hvctl.show.columns import Columns, Entry, entries
+from hvctl.show.remembered import Told, nothing
 from hvctl.show.summary import counted, made_within
 from hvctl.source import Problem
 
@@ -35,23 +37,26 @@ def problem_lines(problems: Iterable[Problem]) -> Iterator[Text]:
         yield line
 
 
-def plan_lines(plan: Plan, *, width: int = 120, verbose: bool = False) -> Iterator[Text]:
-    """One host: a headline, then what differs, is held back or could not be read. In sync: the headline alone."""
+def plan_lines(plan: Plan, *, width: int = 120, verbose: bool = False, told: Told = nothing) -> Iterator[Text]:
+    """One host: a headline, then what differs, is held back or could not be read. In sync: the headline alone.
+    `told`: what is remembered of a field that differs."""
     width = min(width, WIDEST)
     yield from _headline(plan, width)
-    lines = list(action_lines(plan, width=width, verbose=verbose))
+    lines = list(action_lines(plan, width=width, verbose=verbose, told=told))
     yield from lines
     if lines:
         yield Text()
 
 
-def action_lines(plan: Plan, *, width: int, verbose: bool = False, remarks: bool = True) -> Iterator[Text]:
+def action_lines(
+    plan: Plan, *, width: int, verbose: bool = False, remarks: bool = True, told: Told = nothing
+) -> Iterator[Text]:
     """What differs, resource by resource, in columns that hold over all. Parts of what is made are told by its
     summary, unless verbose."""
     shown = [a for a in plan.actions if _matters(plan, a, remarks) and (verbose or not _told(plan, a))]
     columns = Columns((e for a in shown for e in entries(a)), width)
     for action in shown:
-        yield from _action(plan, action, columns, width, verbose)
+        yield from _action(plan, action, columns, width, verbose, told)
 
 
 def _matters(plan: Plan, action: Action, remarks: bool) -> bool:
@@ -71,13 +76,18 @@ def _headline(plan: Plan, width: int) -> Iterator[Text]:
     yield from with_right(left, says, "green" if plan.in_sync else "yellow", width)
 
 
-def _action(plan: Plan, action: Action, columns: Columns, width: int, verbose: bool) -> Iterator[Text]:
+def _action(plan: Plan, action: Action, columns: Columns, width: int, verbose: bool, told: Told) -> Iterator[Text]:
     yield from _action_head(plan, action, width)
     shown = entries(action)
+    since = [told(Spot(plan.host, action.address, entry.line.field)) for entry in shown]
+    if not shown and (whole := told(Spot(plan.host, action.address))):
+        yield from hint(whole, width)
     for n, entry in enumerate(shown):
         yield from columns.rows(entry)
         if entry.line.note:
             yield from hint(entry.line.note, width)
+        if since[n] and since[n] != (since[n + 1] if n + 1 < len(shown) else ""):
+            yield from hint(since[n], width)
         consent = entry.line.consent
         if consent and not entry.impossible and (n + 1 == len(shown) or shown[n + 1].line.consent != consent):
             yield from hint(f"allow it with --allow {','.join(consent)}", width)

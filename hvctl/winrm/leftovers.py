@@ -4,17 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
-
-
-def state_folder() -> Path:
-    """Where the user's programs keep what outlives a run."""
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "hvctl"
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "hvctl"
 
 
 class OpenShells:

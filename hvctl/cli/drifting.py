@@ -1,0 +1,159 @@
+"""A drift check once or again and again, under a lock, and told to metrics and notifications."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from hvctl.check import Check
+from hvctl.cli.audience import Audience
+from hvctl.cli.options import EXIT_INTERRUPTED, Settings
+from hvctl.cli.prepared import Asked, prepared
+from hvctl.duration import seconds
+from hvctl.schedule.job import SKIPPED, name_fault
+from hvctl.schedule.lock import LockedError, locked
+from hvctl.show.text import problem_lines
+from hvctl.source import ConfigError, Problem
+from hvctl.state import state_folder
+from hvctl.watch import Clock, RealClock, Rhythm, sigterm_as_ctrl_c, wait, watch
+
+_SHORTEST = 10
+
+Every = Annotated[str | None, typer.Option("--every", metavar="SPAN", help="Again and again, like 15m, until stopped.")]
+Splay = Annotated[str | None, typer.Option("--splay", metavar="SPAN", help="Begin up to so much later, by chance.")]
+Exclusive = Annotated[
+    str | None,
+    typer.Option(
+        "--exclusive", metavar="NAME", help=f"Not while another check of that NAME runs: exit {SKIPPED} at once."
+    ),
+]
+Metrics = Annotated[
+    str | None, typer.Option("--metrics", metavar="FILE", help="Write metrics for Prometheus' textfile collector.")
+]
+Listen = Annotated[
+    str | None, typer.Option("--listen", metavar="ADDRESS", help="With --every: serve /metrics and /healthz there.")
+]
+Notify = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--notify", metavar="URL|env:NAME|file:PATH", envvar="HVCTL_NOTIFY", help="Tell changes to this Apprise URL."
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Ways:
+    """When to check, and whom to tell; as it was typed."""
+
+    every: str | None = None
+    splay: str | None = None
+    exclusive: str | None = None
+    metrics: str | None = None
+    listen: str | None = None
+    notify: Sequence[str] = ()
+
+
+def drifting(
+    settings: Settings, asked: Asked, ways: Ways, check: Callable[[], Check], clock: Clock | None = None
+) -> int:
+    """The exit status. Raises ConfigError before any host is asked."""
+    clock = clock or RealClock()
+    rhythm = _rhythm(ways)
+    with ExitStack() as stack:
+        audience = stack.enter_context(Audience.of(settings.err, ways.metrics, ways.listen, ways.notify, rhythm, clock))
+        try:
+            stack.enter_context(_alone(ways.exclusive, clock))
+        except LockedError as error:
+            settings.err.print(
+                f"Left out: {ways.exclusive} is being checked already by {error}. Nothing was looked at.",
+                markup=False, soft_wrap=True,
+            )  # fmt: skip
+            return SKIPPED
+        if not rhythm.every:
+            wait(rhythm.splay * clock.chance(), clock)
+            done = check()
+            if done.exit_status != EXIT_INTERRUPTED:
+                audience.hear(done)
+            return done.exit_status
+        # What is wrong from the start is told at once, not after the first pause.
+        prepared(replace(settings, err=Console(quiet=True)), asked)
+        return _again_and_again(settings, rhythm, check, audience, clock)
+
+
+def _again_and_again(
+    settings: Settings, rhythm: Rhythm, check: Callable[[], Check], audience: Audience, clock: Clock
+) -> int:
+    def once() -> None:
+        try:
+            done = check()
+        except (ConfigError, OSError) as error:
+            problems = error.problems if isinstance(error, ConfigError) else (Problem(None, str(error)),)
+            for line in problem_lines(problems):
+                settings.err.print(line)
+            settings.err.print("No host was asked. The next check reads the playbooks and the inventory again.")
+        else:
+            if done.exit_status == EXIT_INTERRUPTED:
+                raise KeyboardInterrupt
+            audience.hear(done)
+
+    def say(text: str) -> None:
+        settings.err.print(text, markup=False, soft_wrap=True)
+
+    with sigterm_as_ctrl_c() as stopping:
+        try:
+            watch(once, rhythm, clock, say)
+        except KeyboardInterrupt:
+            pass
+        except typer.Exit as end:
+            if end.exit_code != EXIT_INTERRUPTED:
+                raise
+        say("Stopped.")
+        return 0 if stopping.asked else EXIT_INTERRUPTED
+
+
+def _rhythm(ways: Ways) -> Rhythm:
+    """`every` is 0 for a single check."""
+    every, splay = span("--every", ways.every) or 0, span("--splay", ways.splay) or 0
+    problems = []
+    if ways.every is not None and every < _SHORTEST:
+        problems.append(Problem(None, f"--every {ways.every} is too often", f"take {_SHORTEST}s or more"))
+    elif every and splay >= every:
+        problems.append(Problem(None, f"--splay {ways.splay} is no less than --every {ways.every}", "take less"))
+    if ways.listen is not None and ways.every is None:
+        problems.append(
+            Problem(None, "--listen serves between checks, and there is one only", "say --every too, or --metrics FILE")
+        )
+    if problems:
+        raise ConfigError(problems)
+    return Rhythm(every, splay)
+
+
+def span(option: str, text: str | None) -> int | None:
+    """Seconds. Raises ConfigError that names the option."""
+    try:
+        return None if text is None else seconds(text)
+    except ValueError as error:
+        raise ConfigError([Problem(None, f"{option}: {error}")]) from error
+
+
+@contextmanager
+def _alone(name: str | None, clock: Clock) -> Iterator[None]:
+    if name is None:
+        yield
+        return
+    if fault := name_fault(name):
+        raise ConfigError([Problem(None, f"--exclusive {name}: {fault}")])
+    file = state_folder() / "locks" / f"{name}.lock"
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(file, clock.now()))
+        except OSError as error:
+            raise ConfigError(
+                [Problem(None, f"the lock {file} cannot be made: {error.strerror}", "set XDG_STATE_HOME to a folder")]
+            ) from error
+        yield

@@ -1,0 +1,33 @@
+"""The history at the command line: where it is, and that its faults never spoil a check."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hvctl.check import Check
+from hvctl.cli.options import Settings
+from hvctl.history import HistoryError, place
+from hvctl.show.text import problem_lines
+from hvctl.source import Problem
+
+
+def remembering(settings: Settings, history: str | None, no_history: bool = False) -> Settings:
+    """The same settings, with the place of the history as it was asked for."""
+    return replace(settings, history=None if no_history else place(history))
+
+
+def remembered(settings: Settings, check: Check) -> Check:
+    """The check with what earlier ones add. A history that is away is a warning and no more."""
+    if settings.history is None:
+        return check
+    # The database's library takes a fifth of a second to import; plan does without.
+    from hvctl.history.remember import remember  # noqa: PLC0415
+    from hvctl.history.store import Store  # noqa: PLC0415
+
+    try:
+        return remember(check, Store(settings.history))
+    except HistoryError as error:
+        problem = Problem(None, f"{error.message}; this check is not remembered", error.hint, "warning")
+        for line in problem_lines([problem]):
+            settings.err.print(line)
+    return check

@@ -1,0 +1,185 @@
+"""`hvctl schedule`: drift checks by systemd, cron or the Windows Task Scheduler."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from hvctl.cli.app import app
+from hvctl.cli.drifting import Metrics, Splay
+from hvctl.cli.options import Extra, Limit, Settings, Tags
+from hvctl.cli.prepared import Asked
+from hvctl.cli.scheduled import Wanted, job_of
+from hvctl.schedule.crontab import crontab
+from hvctl.schedule.job import Job
+from hvctl.schedule.systemctl import ManagerError, stays_when_logged_out
+from hvctl.schedule.systemd import Installed, Manager, named
+from hvctl.schedule.taskxml import task
+from hvctl.schedule.units import PREFIX, described, units
+from hvctl.source import ConfigError, Problem, suggest
+
+Format = Literal["systemd", "cron", "taskxml"]
+
+schedule = typer.Typer(help="Drift checks at fixed times.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(schedule, name="schedule")
+
+
+@schedule.command()
+def install(
+    context: typer.Context,
+    playbooks: Annotated[list[str], typer.Argument(metavar="PLAYBOOK...", help="Playbooks, in order.")],
+    every: Annotated[str | None, typer.Option("--every", metavar="SPAN", help="Like 15m, 2h or 1d.")] = None,
+    cron: Annotated[str | None, typer.Option("--cron", metavar="'M H D M W'", help="The five fields of cron.")] = None,
+    splay: Splay = None,
+    name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="Instead of the playbooks' names.")] = None,
+    form: Annotated[
+        Format | None, typer.Option("--format", help="systemd installs a timer; the others are printed.")
+    ] = None,
+    system: Annotated[bool, typer.Option("--system/--user", help="The system's systemd, or the user's own.")] = False,
+    run_as: Annotated[
+        str | None, typer.Option("--run-as", metavar="USER", help="With --system: the account it runs as, not root.")
+    ] = None,
+    limit: Limit = None,
+    tags: Tags = None,
+    extra: Extra = None,
+    metrics: Metrics = None,
+    notify: Annotated[
+        list[str] | None,
+        typer.Option("--notify", metavar="env:NAME|file:PATH", help="Where the Apprise URL is that hears of changes."),
+    ] = None,
+    show: Annotated[bool, typer.Option("--print", help="Print the units and install nothing.")] = False,
+    out: Annotated[
+        str | None, typer.Option("--out", metavar="FILE", help="Write what is printed to a file; a task as UTF-16.")
+    ] = None,
+) -> None:
+    """Check again and again, by systemd, cron or the Windows Task Scheduler. No host is asked now."""
+    settings: Settings = context.obj
+    form = form or ("taskxml" if sys.platform == "win32" else "systemd")
+    if run_as and not (system and form == "systemd"):
+        raise typer.BadParameter("--run-as needs --system and a timer of systemd")
+    if out and form == "systemd":
+        raise typer.BadParameter("--out is for cron and taskxml; a timer is installed, or printed by --print")
+    manager = Manager(system=system)
+    wanted = Wanted(
+        Asked.of(playbooks, limit, tags, extra), name, every, cron, splay, metrics, tuple(notify or ()), run_as or ""
+    )
+    job, warnings = job_of(settings, wanted, manager.config / "hvctl", form)
+    match form:
+        case "cron":
+            _put(settings, crontab, job, out, "utf-8")
+            settings.err.print("Add the line by `crontab -e`.")
+        case "taskxml":
+            _put(settings, lambda j: task(j, datetime.now()), job, out, "utf-16")
+            file = out or "FILE"
+            settings.err.print(
+                ("" if out else "Save it as UTF-16 (--out FILE does).  ")
+                + f"schtasks /Create /TN hvctl\\{job.name} /XML {file} /RU DOMAIN\\USER /RP *",
+                markup=False, soft_wrap=True,
+            )  # fmt: skip
+        case "systemd" if show:
+            _put(
+                settings,
+                lambda j: "\n".join(f"# {file}\n{text}" for file, text in units(j, system=system).items()),
+                job, None, "utf-8",
+            )  # fmt: skip
+        case "systemd":
+            _install(settings, manager, job)
+    for text in warnings:
+        settings.err.print(f"warning: {text}", markup=False, soft_wrap=True)
+
+
+@schedule.command("list")
+def show_list(context: typer.Context) -> None:
+    """The timers of hvctl: what they check, when they ran and run. Lines of crontab and Windows tasks are not known."""
+    settings: Settings = context.obj
+    now = datetime.now(UTC)
+    found = [one for manager in _managers() for one in manager.installed(now)]
+    if not found:
+        settings.out.print(
+            "No timer of hvctl is installed. (Lines of crontab and Windows tasks are not known here.)", soft_wrap=True
+        )
+    for one in found:
+        for line in _listed(one):
+            settings.out.print(line, markup=False, soft_wrap=True)
+
+
+@schedule.command()
+def remove(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="As `hvctl schedule list` shows it.")],
+    system: Annotated[bool | None, typer.Option("--system/--user", help="Where, if the name is in both.")] = None,
+) -> None:
+    """Disable a timer and delete its units."""
+    settings: Settings = context.obj
+    managers = [m for m in _managers() if system is None or m.system == system]
+    manager = named(managers, name)
+    if manager is None:
+        names = [one.name for m in managers for one in m.installed(datetime.now(UTC))]
+        hint = suggest(name, names) or (f"there are {', '.join(names)}" if names else "none is installed")
+        raise ConfigError([Problem(None, f"there is no schedule {name!r}", hint)])
+    try:
+        files = manager.remove(name)
+    except ManagerError as error:
+        raise ConfigError([Problem(None, str(error), error.hint)]) from error
+    settings.out.print(f"Removed: {', '.join(map(str, files))}", markup=False, soft_wrap=True)
+    secrets = manager.config / "hvctl" / f"{name}.env"
+    if secrets.exists():
+        settings.out.print(f"{secrets} is left there; it is yours.", markup=False, soft_wrap=True)
+
+
+def _managers() -> list[Manager]:
+    return [Manager(system=False), Manager(system=True)]
+
+
+def _install(settings: Settings, manager: Manager, job: Job) -> None:
+    try:
+        replaced = manager.install(job)
+    except ManagerError as error:
+        raise ConfigError([Problem(None, str(error), error.hint)]) from error
+    except ValueError as error:
+        raise ConfigError([Problem(None, str(error))]) from error
+    unit = f"{PREFIX}{job.name}"
+    user = "" if manager.system else " --user"
+    lines = [
+        f"{'Changed' if replaced else 'Installed'}: {job.name}, {described(job.rhythm, job.splay)}",
+        f"  timer  {manager.folder / unit}.timer",
+        *(f"  next   {one.next}" for one in manager.installed(datetime.now(UTC)) if one.name == job.name and one.next),
+        f"  now    systemctl{user} start {unit}",
+        f"  log    journalctl{user} -u {unit}",
+    ]
+    if not manager.system and stays_when_logged_out() is False:
+        lines.append("  It runs only while you are logged in; `loginctl enable-linger` lets it run always.")
+    for line in lines:
+        settings.out.print(line, markup=False, soft_wrap=True)
+
+
+def _put(settings: Settings, render: Callable[[Job], str], job: Job, out: str | None, encoding: str) -> None:
+    try:
+        text = render(job)
+        if out is None:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+        else:
+            Path(out).write_text(text, encoding=encoding, newline=os.linesep)
+    except ValueError as error:
+        raise ConfigError([Problem(None, str(error))]) from error
+    except OSError as error:
+        raise ConfigError([Problem(None, f"{out} cannot be written: {error.strerror}")]) from error
+    if out is not None:
+        settings.err.print(f"Written: {out}", markup=False, soft_wrap=True)
+
+
+def _listed(one: Installed) -> list[str]:
+    where = "system" if one.system else "user"
+    return [
+        f"{one.name}   {described(one.note.when, one.note.splay)}   ({where}{'' if one.active else ', not active'})",
+        f"  checks {', '.join(one.note.playbooks)}",
+        *([f"  last   {one.last}{', ' + one.result if one.result else ''}"] if one.last else []),
+        *([f"  next   {one.next}"] if one.next else []),
+    ]

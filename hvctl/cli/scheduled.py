@@ -1,0 +1,175 @@
+"""From what was typed to a job: everything absolute, no secret in it, nothing that would fail at night."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from hvctl.cli.drifting import span
+from hvctl.cli.options import Settings
+from hvctl.cli.prepared import Asked, prepared
+from hvctl.duration import UNITS
+from hvctl.notify import written_out
+from hvctl.prepare import Prepared, find_inventory
+from hvctl.schedule.cron import Cron
+from hvctl.schedule.job import Job, name_fault, name_of
+from hvctl.source import ConfigError, Problem, SecretSource
+
+_SPLAY = 300
+_SETTINGS = ("HVCTL_NOTIFY", "HVCTL_HISTORY")
+"""Options that are set in the environment where a schedule is installed, and would be missed where it runs."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """`schedule install` as it was typed."""
+
+    asked: Asked
+    name: str | None
+    every: str | None
+    cron: str | None
+    splay: str | None
+    metrics: str | None
+    notify: Sequence[str]
+    run_as: str
+
+
+def job_of(
+    settings: Settings, wanted: Wanted, config: Path, form: Literal["systemd", "cron", "taskxml"]
+) -> tuple[Job, list[str]]:
+    """The job, and what somebody should know. Raises ConfigError with all that is wrong; no host is asked."""
+    problems: list[Problem] = []
+    when = _when(wanted, problems)
+    every = when if isinstance(when, int) else 0
+    splay = span("--splay", wanted.splay)
+    if splay is None:
+        splay = min(every // 10, _SPLAY) if every else UNITS["m"]
+    elif every and splay >= every:
+        problems.append(Problem(None, f"--splay {wanted.splay} is no less than --every {wanted.every}", "take less"))
+    playbooks = tuple(_absolute(p) for p in wanted.asked.playbooks)
+    name = wanted.name if wanted.name is not None else name_of(playbooks)
+    if fault := name_fault(name):
+        problems.append(Problem(None, f"--name {name}: {fault}"))
+    problems += [
+        Problem(
+            None,
+            f"--notify no. {number} would put a URL with its secrets where everyone can read it",
+            "write it into a file and say file:PATH, or env:NAME",
+        )
+        for number in written_out(wanted.notify)
+    ]
+    if wanted.run_as and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]*", wanted.run_as):
+        problems.append(Problem(None, f"--run-as {wanted.run_as}: no name of an account", "name one of this machine"))
+    if settings.ask_pass:
+        problems.append(Problem(None, "there is nobody to ask by --ask-pass", "use !env, !command or !keyring"))
+    if problems:
+        raise ConfigError(problems)
+    work = prepared(settings, wanted.asked)
+    secrets = _variables(work, wanted.notify)
+    environment = [(n, os.environ[n]) for n in ("XDG_STATE_HOME",) if os.environ.get(n) and form != "taskxml"]
+    job = Job(
+        name,
+        playbooks,
+        _command(settings, wanted, name, playbooks),
+        str(Path.cwd()),
+        when,
+        splay,
+        tuple(environment),
+        secrets,
+        str(config / f"{name}.env"),
+        wanted.run_as,
+        any(source.kind == "command" for source in _passwords(work)),
+    )
+    return job, list(_warnings(job, work, form))
+
+
+def _when(wanted: Wanted, problems: list[Problem]) -> int | Cron:
+    if (wanted.every is None) == (wanted.cron is None):
+        problems.append(Problem(None, "say either --every or --cron", "like --every 15m, or --cron '0 3 * * mon-fri'"))
+        return 0
+    try:
+        if wanted.cron is not None:
+            return Cron.parse(wanted.cron)
+    except ValueError as error:
+        problems.append(Problem(None, f"--cron: {error}"))
+        return 0
+    every = span("--every", wanted.every) or 0
+    if every < UNITS["m"]:
+        problems.append(
+            Problem(
+                None, f"--every {wanted.every} is too often for a timer", "take 1m or more, or `hvctl drift --every`"
+            )
+        )
+    return every
+
+
+def _command(settings: Settings, wanted: Wanted, name: str, playbooks: Sequence[str]) -> tuple[str, ...]:
+    asked = wanted.asked
+    words = [*program(), "-i", _absolute(find_inventory(settings.inventory, asked.playbooks))]
+    words += ["--forks", str(settings.forks)] if settings.forks != 16 else []
+    words += ["-" + "v" * settings.verbose] if settings.verbose else []
+    words += ["drift", "--exclusive", name]
+    words += ["--limit", asked.limit] if asked.limit is not None else []
+    for tag in asked.tags:
+        words += ["--tags", tag]
+    for item in asked.extra:
+        words += ["--extra-vars", f"@{_absolute(item[1:])}" if item.startswith("@") else item]
+    words += ["--metrics", _absolute(wanted.metrics)] if wanted.metrics else []
+    for item in wanted.notify:
+        place = f"file:{_absolute(item.removeprefix('file:'))}" if item.startswith("file:") else item
+        words += ["--notify", place]
+    return (*words, *playbooks)
+
+
+def program() -> tuple[str, ...]:
+    """How this hvctl is started: the console script beside the Python that runs it, else that Python. Links are
+    followed no further, since a virtual environment is one."""
+    script = Path(sys.executable).with_name("hvctl.exe" if sys.platform == "win32" else "hvctl")
+    # -P: what lies in the working folder is not taken for a module.
+    return (str(script),) if script.exists() else (sys.executable, "-P", "-m", "hvctl")
+
+
+def _absolute(path: str) -> str:
+    return os.path.abspath(path)  # noqa: PTH100 - a link stays one, so that it can be turned elsewhere
+
+
+def _passwords(work: Prepared) -> list[SecretSource]:
+    return [w.connection.password for w in work.work if isinstance(w.connection.password, SecretSource)]
+
+
+def _variables(work: Prepared, notify: Sequence[str]) -> tuple[str, ...]:
+    """Names of the variables that a check will look for."""
+    named = [source.words[0] for source in _passwords(work) if source.kind == "env"]
+    named += [item.removeprefix("env:") for item in notify if item.startswith("env:")]
+    named += [name for name in _SETTINGS if os.environ.get(name)]
+    return tuple(dict.fromkeys(named))
+
+
+def _warnings(job: Job, work: Prepared, form: str) -> list[str]:
+    found = []
+    if job.secrets:
+        names = ", ".join(f"{name}=…" for name in job.secrets)
+        if form == "taskxml":
+            found.append(f"the account of the task must have {names} among its environment variables")
+        else:
+            found += _about_file(Path(job.secrets_file), names)
+    if any(source.kind == "keyring" for source in _passwords(work)):
+        found.append("a keyring is open only while its user is logged in; !env or !command work without")
+    if form == "taskxml" and sys.platform != "win32":
+        found.append("the paths are of this machine, which is no Windows; make the task on the machine that runs it")
+    return found
+
+
+def _about_file(file: Path, names: str) -> list[str]:
+    try:
+        mode = file.stat().st_mode
+    except FileNotFoundError:
+        return [f"the check will want {names}: write them into {file}, a line each, and `chmod 600` it"]
+    except OSError:
+        return []
+    return [f"{file} holds secrets and can be read by others: `chmod 600 {file}`"] if mode & 0o077 else []

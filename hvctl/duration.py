@@ -1,0 +1,25 @@
+"""Spans of time as people write them: 90s, 15m, 1h30m, 7d."""
+
+from __future__ import annotations
+
+import re
+
+UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+
+
+def seconds(text: str) -> int:
+    """Raises ValueError that says what is wrong with it and how it is written."""
+    found = re.fullmatch(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", text.strip().casefold())
+    if not text.strip() or found is None:
+        hint = f"; did you mean {text.strip()}m?" if text.strip().isdigit() else ""
+        raise ValueError(f"{text!r} is no span of time{hint}; write it like 90s, 15m, 1h30m or 7d")
+    return sum(int(n or 0) * unit for n, unit in zip(found.groups(), UNITS.values(), strict=True))
+
+
+def spoken(span: float) -> str:
+    """As `seconds` reads it: 5400 -> 1h30m."""
+    left, words = round(span), ""
+    for letter, unit in UNITS.items():
+        count, left = divmod(left, unit)
+        words += f"{count}{letter}" if count else ""
+    return words or "0s"

@@ -1,0 +1,47 @@
+"""The history of a host as it is told to a reader. Times are UTC."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from hvctl.check import Moved, Spot
+
+
+@dataclass(frozen=True)
+class Span:
+    """A difference from when it was first seen. `gone`: when it was first seen to be no more; None: it is open.
+    `now` and `wanted` as seen last; `ending`: "as wished" or "not wished"."""
+
+    spot: Spot
+    now: str
+    wanted: str
+    why: str
+    moved: Moved
+    first_seen: datetime
+    last_seen: datetime
+    gone: datetime | None = None
+    ending: str = ""
+
+
+@dataclass(frozen=True)
+class Absence:
+    """A time in which a host was not reached. `back`: when it was reached again."""
+
+    first_seen: datetime
+    last_seen: datetime
+    why: str
+    back: datetime | None = None
+
+
+@dataclass(frozen=True)
+class HostPast:
+    """`checks`: how many there were in the time asked about; `missed`: how many did not reach it."""
+
+    name: str
+    address: str
+    checks: int
+    missed: int
+    looked: datetime | None
+    spans: tuple[Span, ...] = ()
+    absences: tuple[Absence, ...] = ()

@@ -1,0 +1,40 @@
+"""A check → the same check, with what earlier ones add to it; and it is remembered itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from hvctl.check import Check, Memory, News, Since, Spot
+from hvctl.history.judge import Judged
+from hvctl.history.seen import Seen, seen
+from hvctl.history.store import Store
+
+
+def remember(check: Check, store: Store) -> Check:
+    """Raises HistoryError; the check is then as good as it was, and nothing of it is stored."""
+    found = [seen(check, one) for one in check.outcomes]
+    # Not every database keeps fractions of a second.
+    at = check.finished.replace(microsecond=0)
+    return replace(check, memory=_memory(found, store.write(check, found, at)))
+
+
+def _memory(found: Sequence[Seen], results: Sequence[Judged]) -> Memory:
+    since: dict[Spot, Since] = {}
+    appeared: list[Spot] = []
+    went: list[Spot] = []
+    for one, result in zip(found, results, strict=True):
+        since |= {one.differing[key].spot: told for key, told in result.since.items()}
+        appeared += [d.spot for d in result.begun.values()]
+        went += [spot for spot, _ in result.ended.values()]
+    pairs = list(zip(found, results, strict=True))
+    return Memory(
+        since,
+        {one.host: result.unreachable for one, result in pairs if result.unreachable is not None},
+        News(
+            tuple(appeared),
+            tuple(went),
+            tuple(one.host for one, result in pairs if result.lost),
+            tuple(one.host for one, result in pairs if result.back),
+        ),
+    )

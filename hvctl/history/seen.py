@@ -1,0 +1,175 @@
+"""What one check saw of one host, as far as it is remembered: what differs, what agrees, what nobody can say."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hvctl.check import Check, Drift, Spot, drifts
+from hvctl.facts import Facts, UnreadableError
+from hvctl.kinds import kind_named
+from hvctl.order import kinds_within
+from hvctl.outcome import Outcome
+from hvctl.plan import Action
+from hvctl.resource import MISSING, UNKNOWN, Address, HeldBackError, Resource
+
+Key = str
+"""A spot without its host, the same for every spelling: Hyper-V's names know no case."""
+
+Family = tuple[str, ...]
+"""Parts of one kind in one owner: ("disk", "web01")."""
+
+_SHOWN = 400
+_PLAIN = 200
+_MASK = "***"
+
+
+@dataclass(frozen=True)
+class Wished:
+    """What the playbook wants of a spot. `value`: for comparing only; None: it is a secret and not kept."""
+
+    spot: Spot
+    value: str | None
+    file: str
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What is not as wished, as text for people. `rests_on`: the wish that decides whose doing it is."""
+
+    spot: Spot
+    now: str
+    wanted: str
+    why: str
+    file: str
+    rests_on: Key
+
+
+@dataclass(frozen=True)
+class Seen:
+    """`unreachable`: why; None if it was reached. `agreed`: spots that were seen to be as wished. `searched`,
+    `unsearched`: families looked through for more than is listed, and those that could not be. `covered`: playbooks
+    of which everything was looked at."""
+
+    host: str
+    unreachable: str | None = None
+    differing: Mapping[Key, Difference] = field(default_factory=dict)
+    wished: Mapping[Key, Wished] = field(default_factory=dict)
+    agreed: frozenset[Key] = frozenset()
+    searched: frozenset[Family] = frozenset()
+    unsearched: frozenset[Family] = frozenset()
+    covered: frozenset[str] = frozenset()
+
+
+def key_of(spot: Spot) -> Key:
+    text = json.dumps([*spot.address, spot.field], ensure_ascii=True).casefold()
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def family_of(address: Address) -> Family:
+    return tuple(word.casefold() for word in address[:2])
+
+
+def seen(check: Check, one: Outcome) -> Seen:
+    """Pure: it reads nothing but the check."""
+    if one.error is not None:
+        return Seen(one.host, unreachable=shown(one.error.message))
+    plan = one.now
+    if plan is None:
+        return Seen(one.host)
+    look = _Look(one.host, plan.facts, {a.address: a for a in plan.actions})
+    for wish in check.wishes.get(one.host, ()):
+        look.at(wish)
+    differing = {key_of(d.spot): look.difference(d) for d in drifts(one)}
+    return Seen(
+        one.host,
+        None,
+        differing,
+        look.wished,
+        frozenset(look.agreed - differing.keys()),
+        frozenset(look.searched),
+        frozenset(look.unsearched),
+        frozenset(absolute(p) for p in check.covers),
+    )
+
+
+class _Look:
+    """Gathers what the facts of a host say of each wish."""
+
+    def __init__(self, host: str, facts: Facts, actions: Mapping[Address, Action]) -> None:
+        self._host, self._facts, self._actions = host, facts, actions
+        self.wished: dict[Key, Wished] = {}
+        self.agreed: set[Key] = set()
+        self.searched: set[Family] = set()
+        self.unsearched: set[Family] = set()
+
+    def at(self, wish: Resource) -> None:
+        action = self._actions.get(wish.address())
+        # Unreadable, or held back before its fields were compared.
+        silent = action is None or action.verb == "unknown" or (action.verb == "held" and not action.lines)
+        actual = None if silent else wish.actual(self._facts)
+        agrees = not silent and (actual is None) == wish.absent
+        self._wish(wish, "", "absent" if wish.absent else "present", agrees)
+        for name, wanted in wish.wanted().items() if not wish.absent else ():
+            now = actual.get(name, MISSING) if actual is not None else MISSING
+            agrees = now is not MISSING and now is not UNKNOWN and wish.same(name, now, wanted)
+            self._wish(wish, name, wish.show(name, wanted), agrees)
+        self._surplus(wish)
+
+    def _wish(self, wish: Resource, name: str, value: str, agrees: bool) -> None:
+        spot = Spot(self._host, wish.address(), name)
+        key = key_of(spot)
+        self.wished[key] = Wished(spot, comparable(value), absolute(wish.place.document.file))
+        if agrees:
+            self.agreed.add(key)
+
+    def _surplus(self, owner: Resource) -> None:
+        """Whether lists that the user calls exclusive could be looked through, and hold nothing more."""
+        for kind in kinds_within(owner.kind):
+            if kind.section not in getattr(owner, "exclusive", ()):
+                continue
+            family = family_of((kind.kind, *owner.address()[1:]))
+            listed = tuple(p for p in owner.parts if isinstance(p, kind))
+            more: bool | None = None
+            try:
+                more = any(True for _ in kind.surplus(owner, listed, self._facts))
+                self.searched.add(family)
+            except (UnreadableError, HeldBackError, KeyError):
+                self.unsearched.add(family)
+            self._wish(owner, f"exclusive.{kind.kind}", "exclusive", more is False)
+
+    def difference(self, drift: Drift) -> Difference:
+        line, spot, action = drift.line, drift.spot, drift.action
+        rests_on = key_of(spot)
+        if rests_on not in self.wished:  # one more than listed: the owner's exclusive list wants it gone
+            owner = (kind_named(spot.address[0]).within or "", *spot.address[1:2])
+            rests_on = key_of(Spot(spot.host, owner, f"exclusive.{spot.address[0]}"))
+        why = next((r.message for r in action.remarks if r.level == "impossible"), "") if line is None else ""
+        now, wanted = (line.now, line.wanted) if line is not None else ("", "")
+        return Difference(spot, shown(now), shown(wanted), shown(why), absolute(action.mark.file), rests_on)
+
+
+def shown(text: str) -> str:
+    """As it is kept for people: storable everywhere, and not endless."""
+    clean = storable(text)
+    return clean if len(clean) <= _SHOWN else clean[: _SHOWN - 1] + "…"
+
+
+def comparable(text: str) -> str | None:
+    """As it is kept for comparing: long ones as their hash, secrets not at all (a hash of one can be guessed)."""
+    if _MASK in text:
+        return None
+    clean = storable(text)
+    return clean if len(clean) <= _PLAIN else f"sha256:{hashlib.sha256(clean.encode()).hexdigest()}"
+
+
+def storable(text: str) -> str:
+    """Without half surrogate pairs and NULs, which hosts and file names may hold and databases refuse."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "�")
+
+
+def absolute(file: str) -> str:
+    return storable(str(Path(file).absolute()))

@@ -1,0 +1,83 @@
+"""What changed since the last check, in a few lines for a notification."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from hvctl.check import Check, Drift, News, Spot
+from hvctl.show.summary import summary_lines
+
+LONGEST = 1_800
+"""Characters of a body. The tightest of the common services takes 2,000 in all."""
+_LINE = 200
+
+
+@dataclass(frozen=True)
+class Digest:
+    """`bad`: something went wrong, and not only right again."""
+
+    title: str
+    body: str
+    bad: bool
+
+
+def digest(check: Check, news: News) -> Digest:
+    """Plain text; values are those that a plan shows, in which secrets are masked."""
+    counts = [
+        (len(news.appeared), "field", "drifted"),
+        (len(news.went), "field", "as wished again"),
+        (len(news.lost), "host", "lost"),
+        (len(news.back), "host", "back"),
+    ]
+    title = "hvctl: " + ", ".join(f"{n} {what}{'s' * (n != 1)} {how}" for n, what, how in counts if n)
+    foot = f"{' '.join(str(line) for line in summary_lines(check.outcomes, drift=True))}\n{_looked(check)}"
+    return Digest(title, _fitted(list(_lines(check, news)), foot), bool(news.appeared or news.lost))
+
+
+def _lines(check: Check, news: News) -> Iterator[str]:
+    drifts = {d.spot: d for d in check.drifts}
+    errors = {one.host: one.error for one in check.outcomes}
+    if news.lost:
+        yield "Lost:"
+        for host in news.lost:
+            error = errors.get(host)
+            yield f"  {host}" + (f": {error.message}" if error is not None else "")
+    if news.back:
+        yield "Back:"
+        yield from (f"  {host}" for host in news.back)
+    if news.appeared:
+        yield "Drifted:"
+        yield from (f"  {_drifted(spot, drifts.get(spot))}" for spot in news.appeared)
+    if news.went:
+        yield "As wished again:"
+        yield from (f"  {spot}" for spot in news.went)
+
+
+def _drifted(spot: Spot, drift: Drift | None) -> str:
+    if drift is None or drift.line is None:
+        return str(spot)
+    return f"{spot}: {drift.line.now}, should be {drift.line.wanted} ({drift.line.mark})"
+
+
+def _looked(check: Check) -> str:
+    return f"{', '.join(check.playbooks)}, {check.finished:%Y-%m-%d %H:%M} UTC"
+
+
+def _fitted(lines: Sequence[str], foot: str) -> str:
+    """As many lines as there is room for; the foot always."""
+    foot = _shortened(foot, LONGEST // 3)
+    room = LONGEST - len(foot) - len("… and 999999 lines more: hvctl drift\n")
+    kept: list[str] = []
+    for line in (_shortened(line, _LINE) for line in lines):
+        room -= len(line) + 1
+        if room < 0:
+            break
+        kept.append(line)
+    left = len(lines) - len(kept)
+    more = [f"… and {left} line{'s' * (left != 1)} more: hvctl drift"] if left else []
+    return "\n".join([*kept, *more, foot])
+
+
+def _shortened(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"

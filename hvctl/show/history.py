@@ -1,0 +1,208 @@
+"""The history as a table for people and as data for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from itertools import zip_longest
+from typing import Any
+
+from rich.cells import cell_len
+from rich.text import Text
+
+from hvctl.history.past import Absence, HostPast, Span
+from hvctl.show.cells import fold, hung, padded, with_right
+from hvctl.show.data import instant
+from hvctl.show.lasting import clock_time, lasted
+from hvctl.show.remembered import MOVED
+
+FORMAT = 1
+
+_WIDEST = 180
+_WIDE = 124
+"""Cells from which a difference stands on one line."""
+
+_INDENT = 6
+_GAP = "  "
+_TIME = 16
+_FIELD = 24
+_STATE = 20
+_HEADS = ("field", "seen → wanted", "first seen", "last seen", "state", "moved")
+
+
+def history_lines(
+    found: Sequence[HostPast],
+    asked: str,
+    since: datetime,
+    now: datetime,
+    name: str,
+    *,
+    width: int = 120,
+    zone: tzinfo | None = None,
+) -> Iterator[Text]:
+    """`asked`: the pattern of hosts. `name`: where the history lies, for when there is nothing in it. `zone`: of the
+    reader; None is the system's."""
+    if not found:
+        known = "no check yet; hvctl drift stores one" if asked == "all" else f"no host {asked!r}"
+        yield from (Text(line) for line in fold(f"The history {name} knows {known}.", width))
+        return
+    table = _Table(found, now, min(width, _WIDEST), zone)
+    yield from table.lines()
+    spans = [span for host in found for span in host.spans if not _told(host, span)]
+    still = sum(span.gone is None for span in spans)
+    said = f"{len(found)} host{'s' * (len(found) != 1)}: {still} open, {len(spans) - still} gone"
+    when = f"since {clock_time(since, zone)}; times are local ({since.astimezone(zone):%Z})"
+    yield from (Text(line, "bold") for line in fold(f"{said}, {when}.", width))
+
+
+@dataclass
+class _Table:
+    found: Sequence[HostPast]
+    now: datetime
+    width: int
+    zone: tzinfo | None
+
+    def __post_init__(self) -> None:
+        spans = [span for host in self.found for span in host.spans]
+        self.wide = self.width >= _WIDE
+        fixed = 2 * _TIME + _STATE + max(map(len, MOVED.values())) + 5 * len(_GAP) if self.wide else _STATE + 4
+        self.field = min(max((cell_len(_field(s)) for s in spans), default=5), _FIELD)
+        self.change = max(18, min(max((cell_len(_change(s)) for s in spans), default=18), self._room(fixed)))
+
+    def _room(self, fixed: int) -> int:
+        return self.width - _INDENT - self.field - fixed
+
+    def lines(self) -> Iterator[Text]:
+        if self.wide and any(host.spans for host in self.found):
+            yield Text(" " * _INDENT + _GAP.join(self._cells(_HEADS)).rstrip(), "dim")
+        names = [host.name for host in self.found]
+        for host in self.found:
+            yield from self._headline(host, names.count(host.name) > 1)
+            for absence in host.absences:
+                yield from hung("!", [(self._absence(absence), "magenta")], self.width, indent=2)
+            spans = [span for span in host.spans if not _told(host, span)]
+            for address in dict.fromkeys(span.spot.address for span in spans):
+                kind, *own = address
+                yield Text(f"  {kind.replace('_', ' ')} {', '.join(own)}".rstrip(), "bold")
+                for span in spans:
+                    if span.spot.address == address:
+                        yield from self._wide(span) if self.wide else self._narrow(span)
+            yield Text()
+
+    def _headline(self, host: HostPast, ambiguous: bool) -> Iterator[Text]:
+        missed = f", {host.missed} in vain" if host.missed else ""
+        last = f"; last {clock_time(host.looked, self.zone)}" if host.looked else ""
+        says = f"{host.checks} check{'s' * (host.checks != 1)}{missed}{last}"
+        left = Text(host.name, "bold").append(f"  at {host.address}" if ambiguous else "", "dim")
+        yield from with_right(left, says, "", self.width)
+        if not host.spans and not host.absences:
+            yield Text("  nothing differed", "green")
+
+    def _absence(self, one: Absence) -> str:
+        first = clock_time(one.first_seen, self.zone)
+        if one.back is None:
+            return f"unreachable since {first} ({lasted(self.now - one.first_seen)}): {one.why}"
+        back = clock_time(one.back, self.zone)
+        return f"unreachable from {first} to {back} ({lasted(one.back - one.first_seen)}): {one.why}"
+
+    def _cells(self, values: Sequence[str]) -> list[str]:
+        widths = (self.field, self.change, _TIME, _TIME, _STATE, 0)
+        return [padded(value, width) for value, width in zip(values, widths, strict=True)]
+
+    def _wide(self, span: Span) -> Iterator[Text]:
+        first, last = (clock_time(t, self.zone) for t in (span.first_seen, span.last_seen))
+        more = (first, last, self._state(span), MOVED[span.moved])
+        fields, changes = fold(_field(span), self.field), fold(_change(span), self.change)
+        for n, (field, change) in enumerate(zip_longest(fields, changes, fillvalue="")):
+            cells = self._cells((field, change, *(more if n == 0 else ("", "", "", ""))))
+            yield Text(" " * _INDENT + _GAP.join(cells).rstrip(), _style(span))
+
+    def _narrow(self, span: Span) -> Iterator[Text]:
+        fields, changes = fold(_field(span), self.field), fold(_change(span), self.change)
+        for n, (field, change) in enumerate(zip_longest(fields, changes, fillvalue="")):
+            state = self._state(span) if n == 0 else ""
+            cells = (padded(field, self.field), padded(change, self.change), state)
+            yield Text(" " * _INDENT + _GAP.join(cells).rstrip(), _style(span))
+        first, last = (clock_time(t, self.zone) for t in (span.first_seen, span.last_seen))
+        moved = f"{MOVED[span.moved]}, " if span.moved != "unknown" else ""
+        said = f"{moved}seen {first}" + (f" to {last}" if last != first else "")
+        margin = _INDENT + self.field + len(_GAP)
+        yield from (Text(" " * margin + line, "dim") for line in fold(said, max(20, self.width - margin)))
+
+    def _state(self, span: Span) -> str:
+        if span.gone is None:
+            return f"open, {lasted(self.now - span.first_seen)}"
+        if span.ending == "not wished":
+            return "no longer wished"
+        return f"gone after {lasted(span.gone - span.first_seen)}"
+
+
+def _told(host: HostPast, span: Span) -> bool:
+    """Whether it is a part of something that came and went with it as a whole."""
+    if span.spot.field or span.spot.address[0] == "vm" or len(span.spot.address) < 2:
+        return False
+    owner = ("vm", span.spot.address[1])
+    wholes = (s for s in host.spans if s.spot.address == owner and not s.spot.field)
+    return any((s.first_seen, s.gone) == (span.first_seen, span.gone) for s in wholes)
+
+
+def _style(span: Span) -> str:
+    return "yellow" if span.gone is None else ""
+
+
+def _field(span: Span) -> str:
+    return span.spot.field or "ensure"
+
+
+def _change(span: Span) -> str:
+    return f"{span.now} → {span.wanted}" if span.wanted else span.why or "held back"
+
+
+def history_data(found: Sequence[HostPast], since: datetime, now: datetime) -> dict[str, Any]:
+    """Times are UTC."""
+    return {
+        "format": FORMAT,
+        "since": instant(since),
+        "now": instant(now),
+        "hosts": [
+            {
+                "host": host.name,
+                "address": host.address,
+                "checks": host.checks,
+                "unreached": host.missed,
+                "last_check": _instant(host.looked),
+                "unreachable": [
+                    {
+                        "first_seen": instant(a.first_seen),
+                        "last_seen": instant(a.last_seen),
+                        "back": _instant(a.back),
+                        "why": a.why,
+                    }
+                    for a in host.absences
+                ],
+                "differences": [_span(span) for span in host.spans],
+            }
+            for host in found
+        ],
+    }
+
+
+def _span(span: Span) -> dict[str, Any]:
+    return {
+        "kind": span.spot.address[0],
+        "address": list(span.spot.address),
+        "field": span.spot.field,
+        "now": span.now,
+        "wanted": span.wanted,
+        "why": span.why,
+        "moved": span.moved,
+        "first_seen": instant(span.first_seen),
+        "last_seen": instant(span.last_seen),
+        "gone": _instant(span.gone),
+        "ending": span.ending or None,
+    }
+
+
+def _instant(when: datetime | None) -> str | None:
+    return instant(when) if when is not None else None

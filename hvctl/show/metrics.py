@@ -1,0 +1,99 @@
+"""A check as metrics for Prometheus."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hvctl import __version__
+from hvctl.check import Check
+from hvctl.outcome import Outcome
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
+STATES = ("in_sync", "drifted", "unreachable", "unreadable")
+_SUCCESS = "hvctl_last_success_timestamp_seconds"
+
+
+def registry(check: Check | None, successes: Mapping[str, float]) -> CollectorRegistry:
+    """One check and nothing else: no process, no Python, no earlier values. None: none was finished yet.
+
+    Labels are hosts and kinds of resources, never a VM or a field: their number is bounded by the inventory.
+    """
+    from prometheus_client import CollectorRegistry, Gauge  # noqa: PLC0415 - plans do without it
+
+    found = CollectorRegistry()
+    Gauge("hvctl_build_info", "1; the version of hvctl.", ["version"], registry=found).labels(__version__).set(1)
+    if check is None:
+        return found
+    hosts = Gauge("hvctl_hosts", "Hosts by what the last check found of them.", ["state"], registry=found)
+    counted = Counter(state(one) for one in check.outcomes)
+    for word in STATES:
+        hosts.labels(word).set(counted[word])
+    up = Gauge("hvctl_host_up", "1 if the host answered at the last check, 0 if not.", ["host"], registry=found)
+    drifted = Gauge(
+        "hvctl_drifted_fields",
+        "Fields that are not as the playbooks say; a resource that is missing counts as one. None for a host that "
+        "could not be asked.",
+        ["host", "kind"],
+        registry=found,
+    )
+    fields = Counter((d.spot.host, d.spot.address[0]) for d in check.drifts)
+    for one in check.outcomes:
+        up.labels(one.host).set(one.error is None)
+        if one.error is None:
+            wished = {wish.kind for wish in check.wishes.get(one.host, ())}
+            for kind in sorted(wished | {k for host, k in fields if host == one.host}):
+                drifted.labels(one.host, kind).set(fields[one.host, kind])
+    requests = Gauge("hvctl_winrm_requests", "HTTP requests of the last check.", ["host"], registry=found)
+    for host, number in sorted(check.requests.items()):
+        requests.labels(host).set(number)
+    duration = Gauge("hvctl_check_duration_seconds", "How long the last check took.", registry=found)
+    duration.set((check.finished - check.started).total_seconds())
+    finished = Gauge("hvctl_check_timestamp_seconds", "When the last check was finished.", registry=found)
+    finished.set(check.finished.timestamp())
+    success = Gauge(_SUCCESS, "When all that is asked of the host was read last.", ["host"], registry=found)
+    for host, when in sorted(successes.items()):
+        success.labels(host).set(when)
+    return found
+
+
+def state(one: Outcome) -> str:
+    """One of STATES."""
+    if one.error is not None:
+        return "unreachable"
+    if one.now is None or one.now.unreadable:
+        return "unreadable"
+    return "in_sync" if one.now.in_sync else "drifted"
+
+
+def successes(check: Check, before: Mapping[str, float]) -> dict[str, float]:
+    """When each host of the check was read in full last; one that never was is left out."""
+    read = {one.host for one in check.outcomes if state(one) in ("in_sync", "drifted")}
+    now = check.finished.timestamp()
+    return {
+        one.host: now if one.host in read else before[one.host]
+        for one in check.outcomes
+        if one.host in read or one.host in before
+    }
+
+
+def successes_in(file: str) -> dict[str, float]:
+    """As an earlier check wrote them; nothing where there is none, or nothing that can be read."""
+    from prometheus_client.parser import text_string_to_metric_families  # noqa: PLC0415 - plans do without it
+
+    try:
+        families = list(text_string_to_metric_families(Path(file).read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return {}
+    return {s.labels["host"]: s.value for f in families for s in f.samples if s.name == _SUCCESS and "host" in s.labels}
+
+
+def write(check: Check, file: str, successes: Mapping[str, float]) -> None:
+    """At once or not at all, readable for all, as node_exporter's textfile collector wants it. Raises OSError."""
+    from prometheus_client import write_to_textfile  # noqa: PLC0415 - plans do without it
+
+    write_to_textfile(file, registry(check, successes))

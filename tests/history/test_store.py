@@ -1,0 +1,207 @@
+"""The history in a database: what is written, told again, brought up to date, and refused."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sqlite3
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import insert, select
+from sqlalchemy.engine import make_url
+from sqlalchemy.schema import CreateTable
+
+from hvctl.check import Spot
+from hvctl.history import HistoryError, Place, place
+from hvctl.history.opening import VERSIONS, _engine, migrate, opened, writing
+from hvctl.history.record import CHECKS_KEPT, KEPT
+from hvctl.history.schema import VERSION_TABLE, checks, drifts, hosts, metadata
+from hvctl.history.seen import Seen, key_of
+from hvctl.history.store import Store
+from tests.history.looks import AT, COUNT, HOUR, LAB, sees, told, write, write_some
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(place(str(tmp_path / "new" / "history.db")))
+
+
+def test_a_difference_from_its_beginning_to_its_end(store: Store) -> None:
+    for n, now in enumerate(["4", "2", "3", "4"]):
+        write(store, sees(now), AT + n * HOUR)
+    (host,) = told(store)
+    (span,) = host.spans
+    assert (host.name, host.checks, host.missed, host.looked) == ("hv01", 4, 0, AT + 3 * HOUR)
+    assert (span.spot, span.now, span.wanted, span.moved) == (COUNT, "3", "4", "host")
+    assert (span.first_seen, span.last_seen, span.gone) == (AT + HOUR, AT + 2 * HOUR, AT + 3 * HOUR)
+    assert told(store, AT + 4 * HOUR)[0].spans == ()
+    assert store.told(AT, lambda names: []) == ()
+
+
+def test_a_host_away_and_back(store: Store) -> None:
+    write(store, sees("2"), AT)
+    for n, why in ((1, "refused"), (2, "timed out")):
+        assert write(store, Seen("hv01", unreachable=why), AT + n * HOUR).unreachable == AT + HOUR
+    (host,) = told(store)
+    assert [(s.gone, s.last_seen) for s in host.spans] == [(None, AT)]
+    (away,) = host.absences
+    assert (away.first_seen, away.last_seen, away.why, away.back) == (AT + HOUR, AT + 2 * HOUR, "timed out", None)
+    assert write(store, sees("2"), AT + 3 * HOUR).back
+    (host,) = told(store)
+    assert (host.absences[0].back, host.missed, host.checks) == (AT + 3 * HOUR, 2, 4)
+
+
+def test_hosts_of_one_name_at_two_addresses_are_two_hosts(store: Store) -> None:
+    write(store, sees("4"), AT, {"hv01": "192.0.2.1"})
+    assert write(store, sees("2"), AT + HOUR, {"hv01": "192.0.2.2"}).since[key_of(COUNT)].moved == "unknown"
+    assert [(h.name, h.address, len(h.spans)) for h in told(store)] == [
+        ("hv01", "192.0.2.1", 0),
+        ("hv01", "192.0.2.2", 1),
+    ]
+
+
+def test_what_is_long_over_is_pruned(store: Store) -> None:
+    write(store, sees("2"), AT)
+    write(store, sees("2", Spot("hv02", ("vm", "lost"))), AT)  # a host that nobody looks at any more
+    write(store, sees("4"), AT + HOUR)
+    write(store, sees("4"), AT + CHECKS_KEPT + HOUR)
+    assert [h.checks for h in told(store)] == [2, 0]
+    assert [len(h.spans) for h in told(store)] == [1, 1]
+    write(store, sees("4"), AT + KEPT + 2 * HOUR)
+    assert [len(h.spans) for h in told(store)] == [0, 0]
+
+
+# --- several at once -----------------------------------------------------------------------------------------------
+
+
+def test_processes_that_open_a_new_history_at_once_and_write_lose_nothing(tmp_path: Path) -> None:
+    file = str(tmp_path / "history.db")
+    with multiprocessing.get_context("spawn").Pool(3) as pool:
+        assert pool.starmap(write_some, [(file, n, 6) for n in (11, 12, 13)]) == [6, 6, 6]
+    found = {host.name: host for host in told(Store(place(file)))}
+    assert {name: host.checks for name, host in found.items()} == {"hv01": 18, "hv11": 6, "hv12": 6, "hv13": 6}
+    assert len(found["hv01"].spans) == 1  # it began once, whoever saw it first
+    for name in ("hv11", "hv12", "hv13"):
+        assert [s.gone is None for s in found[name].spans] == [False, False, True]
+    with sqlite3.connect(file) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+# --- versions of the schema ----------------------------------------------------------------------------------------
+
+
+def test_the_versions_known_are_those_that_are_there() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(ROOT / "hvctl" / "history" / "migrations"))
+    found = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
+    assert tuple(reversed(found)) == VERSIONS
+
+
+def test_the_migrations_lead_to_the_tables(store: Store) -> None:
+    with opened(store.place).connect() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE, "compare_type": True})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_a_history_of_the_first_version_is_brought_up_and_keeps_what_it_holds(store: Store) -> None:
+    with writing(_engine(store.place)) as connection:
+        migrate(connection, "0001")
+        connection.execute(insert(hosts).values(id=1, name="hv01", address="hv01", looked=AT))
+        row = {"spot": key_of(COUNT), "address": '["processor", "ウェブ"]', "field": "count", "file": LAB, "why": ""}
+        seen = {"now": "2", "wanted": "4", "moved": "host", "first_seen": AT, "last_seen": AT, "ending": ""}
+        connection.execute(insert(drifts).values(host_id=1, **row, **seen))
+    result = write(store, sees("2"), AT + HOUR)
+    assert result.since[key_of(COUNT)].first_seen == AT
+    (host,) = told(store)
+    assert [(s.spot, s.first_seen, s.last_seen) for s in host.spans] == [(COUNT, AT, AT + HOUR)]
+    assert host.checks == 1
+
+
+def test_a_history_of_a_newer_hvctl_is_not_touched(store: Store) -> None:
+    write(store, sees("2"), AT)
+    with writing(opened(store.place)) as connection:
+        connection.exec_driver_sql(f"UPDATE {VERSION_TABLE} SET version_num = '0099'")
+    with pytest.raises(HistoryError, match=r"made by a newer hvctl \(schema 0099; this one knows 0002\)"):
+        write(store, sees("4"), AT + HOUR)
+    with _engine(store.place).connect() as connection:
+        assert connection.execute(select(checks.c.finished)).scalars().all() == [AT]
+
+
+@pytest.mark.parametrize("name", ["postgresql", "mysql", "mssql", "oracle"])
+def test_the_tables_can_be_made_elsewhere(name: str) -> None:
+    dialect = make_url(f"{name}://").get_dialect()()
+    for table in metadata.sorted_tables:
+        assert "CREATE TABLE hvctl_" in str(CreateTable(table).compile(dialect=dialect))
+
+
+# --- where it lies, and that it cannot be had ----------------------------------------------------------------------
+
+
+def test_it_lies_in_the_state_directory_unless_told_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    assert place(None).file == tmp_path / "state" / "hvctl" / "history.db"
+    assert place("h.db") == Place("sqlite:///h.db", "h.db", Path("h.db"))
+    assert place("sqlite:////var/h.db?timeout=3").file == Path("/var/h.db")
+    assert place("postgresql://db/hvctl").file is None
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("postgresql://hv:s3cret@db:5432/hvctl", "postgresql://hv:***@db:5432/hvctl"),
+        ("postgresql://hv:s3@cr/e?t@db/hvctl?sslpassword=s3cret", "postgresql://hv:***@db/hvctl"),
+        ("mysql+pymysql://hv@db/hvctl?password=s3cret", "mysql+pymysql://hv@db/hvctl"),
+        ("mysql://db/hvctl?password=s3cret@home", "mysql://db/hvctl@home"),
+    ],
+)
+def test_no_password_is_in_its_name(url: str, name: str) -> None:
+    assert place(url).name == name
+    assert "s3cret" not in repr(place(url))
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("nonsense://u:s3cret@h/d", "Can't load plugin"),
+        ("postgresql+nonsense://u:s3cret@h/d", "Can't load plugin"),
+        ("mssql+pymssql://u:s3cret@h/d", "No module named"),
+        ("no nonsense://u:s3cret@h/d", "this is no URL of a database"),
+        ("sqlite://", "names no file"),
+    ],
+)
+def test_a_place_that_is_none_is_said_without_its_password(given: str, says: str) -> None:
+    with pytest.raises(HistoryError, match=says) as caught:
+        write(Store(place(given)), sees(), AT)
+    assert "s3cret" not in f"{caught.value.message} {caught.value.hint}"
+    assert caught.value.hint
+
+
+def test_a_file_that_is_no_history(tmp_path: Path) -> None:
+    (tmp_path / "h.db").write_text("not a database at all " * 100, encoding="utf-8")
+    with pytest.raises(HistoryError, match="file is not a database") as caught:
+        write(Store(place(str(tmp_path / "h.db"))), sees(), AT)
+    assert "move the file away" in caught.value.hint
+    assert (tmp_path / "h.db").read_text(encoding="utf-8").startswith("not a database")
+
+
+def test_a_file_that_is_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(HistoryError, match="unable to open database file"):
+        write(Store(place(str(tmp_path))), sees(), AT)
+
+
+def test_a_folder_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(HistoryError, match=r"cannot be used: .*(exists|directory)"):
+        write(Store(place(str(tmp_path / "file" / "h.db"))), sees(), AT)
+
+
+def test_nothing_is_made_to_tell_that_there_is_nothing(store: Store, tmp_path: Path) -> None:
+    assert told(store) == ()
+    assert list(tmp_path.iterdir()) == []

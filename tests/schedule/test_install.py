@@ -1,0 +1,355 @@
+"""`hvctl schedule`: units of systemd over a systemctl that only writes down what it is asked, lines for a real shell."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hvctl.schedule.cron import Cron
+from hvctl.schedule.crontab import crontab
+from hvctl.schedule.job import Job, name_fault, name_of
+from hvctl.schedule.units import units
+from tests.schedule.conftest import Lab
+
+SYSTEMCTL = """#!/bin/sh
+[ "$1" = --user ] && shift
+echo "$*" >> "$FAKE/asked"
+if [ "$1" = "$(cat "$FAKE/fails" 2>/dev/null)" ]; then
+  echo "Failed to connect to bus: No medium found" >&2
+  exit 1
+fi
+case "$1 $2" in
+  "show "*.timer)
+    printf 'ActiveState=active\\nLastTriggerUSec=Tue 2026-03-03 11:45:00 JST\\n'
+    printf 'NextElapseUSecRealtime=\\nNextElapseUSecMonotonic=1month 2d 3h 4min 5.5s\\n' ;;
+  "show "*.service)
+    printf 'ActiveState=inactive\\nResult=success\\nExecMainStatus=2\\n' ;;
+esac
+"""
+
+
+class Fake:
+    """A folder for PATH with a systemctl in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir()
+        program = folder / "systemctl"
+        program.write_text(SYSTEMCTL, encoding="utf-8")
+        program.chmod(0o755)
+        loginctl = folder / "loginctl"
+        loginctl.write_text("#!/bin/sh\necho no\n", encoding="utf-8")
+        loginctl.chmod(0o755)
+
+    @property
+    def asked(self) -> list[str]:
+        """What changes something, in order."""
+        file = self.folder / "asked"
+        lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+        file.unlink(missing_ok=True)
+        return [line for line in lines if not line.startswith("show ")]
+
+    def fail(self, verb: str) -> None:
+        (self.folder / "fails").write_text(verb, encoding="utf-8")
+
+
+@pytest.fixture
+def systemctl(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Fake:
+    fake = Fake(lab.folder / "bin")
+    monkeypatch.setenv("PATH", f"{fake.folder}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("FAKE", str(fake.folder))
+    return fake
+
+
+def written(lab: Lab) -> dict[str, str]:
+    folder = lab.folder / "config" / "systemd" / "user"
+    return {f.name: f.read_text(encoding="utf-8") for f in folder.iterdir()} if folder.exists() else {}
+
+
+def test_a_timer_is_installed_listed_changed_and_removed(lab: Lab, systemctl: Fake) -> None:
+    status, out, err = lab.hvctl("schedule", "install", "--every", "15m", "lab.yml")
+    assert status == 0, err
+    assert "Installed: lab, every 15m, up to 1m30s later" in out
+    assert "loginctl enable-linger" in out
+    assert f"write them into {lab.folder}/config/hvctl/lab.env" in err
+    assert systemctl.asked == ["daemon-reload", "enable --now hvctl-drift-lab.timer"]
+    assert sorted(written(lab)) == ["hvctl-drift-lab.service", "hvctl-drift-lab.timer"]
+    assert "OnUnitActiveSec=900s\n" in written(lab)["hvctl-drift-lab.timer"]
+    assert "s3cret" not in "".join(written(lab).values())
+
+    _, out, _ = lab.hvctl("schedule", "list")
+    assert out.splitlines()[0] == "lab   every 15m, up to 1m30s later   (user)"
+    assert f"checks {lab.folder}/lab.yml" in out
+    assert "last   Tue 2026-03-03 11:45:00 JST, drifted" in out
+    assert "next   " in out
+
+    _, out, _ = lab.hvctl("schedule", "install", "--cron", "0 3 * * mon-fri", "--splay", "5m", "lab.yml")
+    assert "Changed: lab, 0 3 * * mon-fri, up to 5m later" in out
+    assert systemctl.asked == ["daemon-reload", "enable --now hvctl-drift-lab.timer", "restart hvctl-drift-lab.timer"]
+    timer = written(lab)["hvctl-drift-lab.timer"]
+    assert "OnCalendar=Mon,Tue,Wed,Thu,Fri *-*-* 03:00:00\nPersistent=true\n" in timer
+    assert "RandomizedDelaySec=300s\n" in timer
+
+    (lab.folder / "config" / "hvctl").mkdir()
+    (lab.folder / "config" / "hvctl" / "lab.env").write_text("HVCTL_TEST_PASSWORD=x\n", encoding="utf-8")
+    _, _, err = lab.hvctl("schedule", "install", "--every", "1h", "lab.yml")
+    assert "can be read by others: `chmod 600" in err
+    status, out, _ = lab.hvctl("schedule", "remove", "lab")
+    assert (status, "lab.env is left there" in out) == (0, True)
+    assert systemctl.asked[-2:] == ["disable --now hvctl-drift-lab.timer", "daemon-reload"]
+    assert written(lab) == {}
+    assert "No timer of hvctl is installed" in lab.hvctl("schedule", "list")[1]
+
+
+def test_the_command_of_the_unit_is_one_that_hvctl_runs(lab: Lab, systemctl: Fake) -> None:
+    (lab.folder / "url").write_text("json://127.0.0.1:9/x\n", encoding="utf-8")
+    (lab.folder / "vars.yml").write_text("x: 1\n", encoding="utf-8")
+    status, _, err = lab.hvctl(
+        "-f", "3", "schedule", "install", "--every", "1h", "--limit", "hv01", "-e", "@vars.yml", "-e", "y=a b",
+        "--metrics", "hvctl.prom", "--notify", "file:url", "lab.yml",
+    )  # fmt: skip
+    assert status == 0, err
+    (line,) = [x for x in written(lab)["hvctl-drift-lab.service"].splitlines() if x.startswith("ExecStart=")]
+    program, *words = shlex.split(line.removeprefix("ExecStart="))
+    assert Path(program).is_absolute()
+    # The lab's environment may start it as a module.
+    words = words[words.index("-i") :]
+    os.chdir("/")
+    status, out, err = lab.hvctl(*words)
+    assert (status, "1 host: 1 in sync." in out) == (0, True), err
+    assert "hvctl_hosts" in (lab.folder / "hvctl.prom").read_text(encoding="utf-8")
+    assert (lab.folder / "state" / "locks").is_dir() is False
+    assert (lab.folder / "state" / "hvctl" / "locks" / "lab.lock").exists()
+
+
+@pytest.mark.parametrize("verb", ["daemon-reload", "enable"])
+def test_nothing_is_left_half_done(lab: Lab, systemctl: Fake, verb: str) -> None:
+    systemctl.fail(verb)
+    status, _, err = lab.hvctl("schedule", "install", "--every", "15m", "lab.yml")
+    assert status == 1
+    assert "failed: Failed to connect to bus: No medium found; the user's systemd does not run: log in" in err
+    assert written(lab) == {}
+    systemctl.fail("")
+    lab.hvctl("schedule", "install", "--every", "15m", "lab.yml")
+    before = written(lab)
+    systemctl.fail(verb)
+    assert lab.hvctl("schedule", "install", "--every", "1h", "lab.yml")[0] == 1
+    assert written(lab) == before
+
+
+def test_a_timer_that_cannot_be_disabled_stays(lab: Lab, systemctl: Fake) -> None:
+    lab.hvctl("schedule", "install", "--every", "15m", "lab.yml")
+    systemctl.fail("disable")
+    status, _, err = lab.hvctl("schedule", "remove", "lab")
+    assert (status, "disable --now hvctl-drift-lab.timer` failed" in err) == (1, True)
+    assert len(written(lab)) == 2
+    systemctl.fail("show")
+    assert "lab   every 15m, up to 1m30s later   (user, not active)" in lab.hvctl("schedule", "list")[1]
+    status, _, err = lab.hvctl("schedule", "remove", "lob")
+    assert (status, "there is no schedule 'lob'; did you mean 'lab'?" in err) == (1, True)
+
+
+def test_a_name_belongs_to_its_playbooks(lab: Lab, systemctl: Fake) -> None:
+    lab.hvctl("schedule", "install", "--every", "15m", "lab.yml")
+    other = lab.folder / "other"
+    other.mkdir()
+    shutil.copy("lab.yml", other)
+    status, _, err = lab.hvctl("-i", "inventory.yml", "schedule", "install", "--every", "15m", "other/lab.yml")
+    assert (status, "the name lab is taken by a schedule of" in err) == (1, True)
+    assert (
+        lab.hvctl("-i", "inventory.yml", "schedule", "install", "--every", "15m", "--name", "b", "other/lab.yml")[0]
+        == 0
+    )
+
+
+def test_names() -> None:
+    assert name_of(["/a/lab.yml", "/b/vm hosts.yaml"]) == "lab-vm-hosts"
+    assert name_of(["/a/ラボ.yml"]) == name_of(["/a/ラボ.yml"]) != name_of(["/a/本番.yml"])
+    for name in (name_of(["/a/ラボ.yml"]), name_of(["/a/" + "x" * 200 + ".yml"]), name_of(["/a/-.yml"])):
+        assert name_fault(name) == ""
+    for name in ("", "../x", "a b", "-x", "x" * 101, "a/b"):
+        assert name_fault(name)
+
+
+def test_what_is_wrong_is_told_before_anything_is_written(lab: Lab, systemctl: Fake) -> None:
+    (lab.folder / "wrong.yml").write_text("- hosts: hv01\n  vms: [{name: a, nmae: b}]\n", encoding="utf-8")
+    for words, why in {
+        ("--every", "15m", "wrong.yml"): "wrong.yml:2:19: unknown key 'nmae' in vm",
+        ("--every", "15m", "nope.yml"): "nope.yml",
+        ("lab.yml",): "say either --every or --cron",
+        ("--every", "15m", "--cron", "0 3 * * *", "lab.yml"): "say either --every or --cron",
+        ("--cron", "0 25 * * *", "lab.yml"): "--cron: hour: 25 is not within 0 to 23",
+        ("--every", "30s", "lab.yml"): "too often for a timer",
+        ("--every", "often", "lab.yml"): "--every: 'often' is no span of time",
+        ("--every", "15m", "--splay", "15m", "lab.yml"): "--splay 15m is no less than --every 15m",
+        ("--every", "15m", "--name", "a/b", "lab.yml"): "--name a/b: a name is made of",
+        ("--every", "15m", "--notify", "slack://a/b/s3cr", "lab.yml"): "--notify no. 1 would put a URL",
+        ("--every", "7m", "--format", "cron", "lab.yml"): "cron can say",
+        ("--every", "15m", "--system", "--run-as", "a\nb", "lab.yml"): "no name of an account",
+        ("--every", "15m", "--run-as", "a", "lab.yml"): "--run-as needs --system",
+        ("--every", "15m", "--out", "x", "lab.yml"): "--out is for cron and taskxml",
+        ("--every", "15m", "--format", "taskxml", "--out", "no/x", "lab.yml"): "no/x cannot be written",
+    }.items():
+        status, _, err = lab.hvctl("schedule", "install", *words)
+        assert (status, why in " ".join(err.split()), "s3cr" in err) == (1, True, False), (words, err)
+    status, _, err = lab.hvctl("-k", "schedule", "install", "--every", "15m", "lab.yml")
+    assert (status, "nobody to ask by --ask-pass" in err) == (1, True)
+    assert (written(lab), systemctl.asked) == ({}, [])
+
+
+def test_no_systemd(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(lab.folder))
+    status, _, err = lab.hvctl("schedule", "install", "--every", "15m", "lab.yml")
+    assert (status, "there is no systemctl here, so nothing was changed; without it use --format cron" in err) == (
+        1,
+        True,
+    )
+    assert written(lab) == {}
+
+
+UGLY = '50% o\'f $HOME "x" \\y; ラボ'
+
+
+def ugly_job(folder: Path, when: int | Cron, program: str) -> Job:
+    words = (program, "-i", f"{folder}/inv", "drift", "$x", "%h", "\\%", ";", "", "it's", f"{folder}/lab.yml")
+    return Job("lab", (f"{folder}/lab.yml",), words, str(folder), when, 90, (("XDG_STATE_HOME", f"{folder}/s"),),
+               ("PW",), f"{folder}/lab.env")  # fmt: skip
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze here")
+@pytest.mark.parametrize("when", [900, Cron.parse("0 3 1,15 * 5")])
+def test_systemd_accepts_units_with_ugly_paths(tmp_path: Path, when: int | Cron) -> None:
+    folder = tmp_path / UGLY
+    folder.mkdir()
+    program = tmp_path / "50% o f $HOME; ラボ"
+    program.write_text("#!/bin/sh\n", encoding="utf-8")
+    program.chmod(0o755)
+    for name, text in units(ugly_job(folder, when, str(program)), system=True).items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    files = [str(tmp_path / f"hvctl-drift-lab.{kind}") for kind in ("timer", "service")]
+    done = subprocess.run(["systemd-analyze", "verify", *files], capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    assert done.returncode == 0
+
+
+def systemd_words(line: str) -> list[str]:
+    """systemd.service(5), "Command lines": quotes and C escapes, then specifiers, then variables (none is set)."""
+    words, word, quote, there, at = [], "", "", False, 0
+    while at < len(line):
+        char, at = line[at], at + 1
+        if char == "\\":
+            word, at, there = word + {"\\": "\\", '"': '"', "'": "'"}[line[at]], at + 1, True
+        elif quote:
+            word, quote = (word, "") if char == quote else (word + char, quote)
+        elif char in "\"'" and not there:
+            quote, there = char, True
+        elif char == " ":
+            words.append(word)
+            word, there = "", False
+        else:
+            word, there = word + char, True
+    words.append(word)
+    plain = [re.sub("%(.)", lambda m: "%" if m[1] == "%" else f"<specifier {m[1]}>", w) for w in words]
+    return [plain[0], *(re.sub(r"\$(\$|\w+|\{\w+\})", lambda m: "$" if m[1] == "$" else "", w) for w in plain[1:])]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.text(alphabet="a%\\'\"; ${}h日", max_size=7), min_size=1, max_size=5))
+def test_any_word_survives_systemd(words: Sequence[str]) -> None:
+    text = units(Job("lab", ("/lab.yml",), ("/b$x/hvctl", *words), "/", 900), system=False)["hvctl-drift-lab.service"]
+    (line,) = [x for x in text.splitlines() if x.startswith("ExecStart=")]
+    assert systemd_words(line.removeprefix("ExecStart=")) == ["/b$x/hvctl", *words]
+
+
+def test_a_unit_is_hardened_but_a_program_for_the_password_keeps_its_rights() -> None:
+    one = Job("lab", ("/lab.yml",), ("/hvctl", "drift"), "/", 900)
+    for system in (True, False):
+        text = units(one, system=system)["hvctl-drift-lab.service"]
+        assert ("ProtectSystem=full" in text, "NoNewPrivileges=yes" in text) == (system, True)
+        assert "SuccessExitStatus=2 75\n" in text
+    asking = Job("lab", ("/lab.yml",), ("/hvctl", "drift"), "/", 900, run_as="hvctl", own_programs=True)
+    text = units(asking, system=True)["hvctl-drift-lab.service"]
+    assert ("NoNewPrivileges" in text, "User=hvctl\n" in text) == (False, True)
+    for folder in ("/a\nb", "/a ", "/a\\"):
+        with pytest.raises(ValueError, match=r"control character|cannot stand in a unit"):
+            units(Job("lab", ("/lab.yml",), ("/hvctl",), folder, 900), system=True)
+    with pytest.raises(ValueError, match="no program with quotes or a backslash in its path"):
+        units(Job("lab", ("/lab.yml",), ("/o'f/hvctl",), "/", 900), system=True)
+
+
+def cron_runs(line: str) -> str:
+    """What the shell gets of a line: Vixie's cron takes the backslash from before a %, and ends at a bare one."""
+    command, escaped = "", False
+    for char in line.split(" ", 5)[5].removesuffix("\n"):
+        if escaped:
+            command = command[:-1] + char if char == "%" else command + char
+            escaped = False
+            continue
+        if char == "%":
+            break
+        command, escaped = command + char, char == "\\"
+    return command
+
+
+def argv_of(job: Job, folder: Path) -> list[str]:
+    """The words that arrive at the program of a crontab line, by a real shell."""
+    line = crontab(job).splitlines(keepends=True)[1]
+    done = subprocess.run(["sh", "-c", cron_runs(line)], capture_output=True, text=True, cwd="/", check=True)
+    here, *words = done.stdout.split("\0")[:-1]
+    assert here == str(folder)
+    return words
+
+
+SHOWS = "import os,sys; print(os.getcwd(), *sys.argv[1:], os.environ.get('PW'), sep='\\0', end='\\0')"
+
+
+def test_a_line_of_crontab_reaches_the_program_whole(tmp_path: Path) -> None:
+    folder = tmp_path / UGLY
+    folder.mkdir()
+    (folder / "lab.env").write_text("PW='a b'\n", encoding="utf-8")
+    job = ugly_job(folder, 900, sys.executable)
+    shown = Job(**{**vars(job), "command": (sys.executable, "-c", SHOWS, *job.command[1:])})
+    words = argv_of(shown, folder)
+    assert words[-1] == "a b"
+    assert words[:-1] == ["-i", f"{folder}/inv", "drift", "--splay", "1m30s", *job.command[4:]]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.text(alphabet="a%\\' $", max_size=7), min_size=1, max_size=5))
+def test_any_word_survives_cron(words: Sequence[str]) -> None:
+    line = crontab(Job("lab", ("lab.yml",), ("/hvctl", *words), "/", Cron.parse("@daily"))).splitlines()[1]
+    # Only single quotes and a backslash before one are in it, which shlex reads as a shell does.
+    assert shlex.split(cron_runs(line)) == ["cd", "/", "&&", "exec", "/hvctl", *words]
+
+
+def test_what_cron_cannot_hold() -> None:
+    for word, why in {"a\nb": "cannot hold a line break", "x" * 1000: "cron takes 998; use shorter paths"}.items():
+        with pytest.raises(ValueError, match=why):
+            crontab(Job("lab", ("lab.yml",), ("/hvctl", "drift", word), "/", 900))
+
+
+def test_lines_and_tasks_are_printed_or_written(lab: Lab) -> None:
+    status, out, err = lab.hvctl("schedule", "install", "--every", "15m", "--format", "cron", "lab.yml")
+    assert (status, "crontab -e" in err) == (0, True)
+    assert "*/15 * * * * cd " in out
+    assert "set -a && . " in out
+    status, out, _ = lab.hvctl("schedule", "install", "--every", "15m", "--print", "lab.yml")
+    assert (status, out.count("[Unit]")) == (0, 2)
+    status, _, err = lab.hvctl(
+        "schedule", "install", "--every", "15m", "--format", "taskxml", "--out", "lab.xml", "lab.yml"
+    )
+    assert (status, "schtasks /Create /TN hvctl\\lab /XML lab.xml" in err) == (0, True)
+    data = (lab.folder / "lab.xml").read_bytes()
+    assert data[:2] in (b"\xff\xfe", b"\xfe\xff")
+    assert 'encoding="UTF-16"' in data.decode("utf-16")
+    assert "no Windows" in err
