@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from hvctl.call import Value
+from hvctl.duration import lasted
 from hvctl.resource import Plain
 from hvctl.source import suggest
 
@@ -97,15 +99,10 @@ class _SecondsCodec(Plain):
         return shown_seconds(value) if isinstance(value, int) else super().show(value)
 
 
-def shown_age(value: float) -> str:
-    """A span in its two largest units, to the minute: for reading, not for setting."""
-    parts: list[str] = []
-    rest = int(value + 30) // 60 * 60
-    for name, factor in (("d", 86400), ("h", 3600), ("min", 60)):
-        count, rest = divmod(rest, factor)
-        parts.append(f"{count} {name}" if count else "")
-    first = next((n for n, part in enumerate(parts) if part), 0)
-    return " ".join(p for p in parts[first : first + 2] if p) or "less than a minute"
+def shown_age(seconds: float) -> str:
+    """To the minute, so that two looks in a row say the same."""
+    minutes = round(seconds / 60)
+    return lasted(timedelta(minutes=minutes)) if minutes else "less than a minute"
 
 
 def about_size(value: int) -> str:

@@ -11,10 +11,11 @@ from typing import Any
 from rich.cells import cell_len
 from rich.text import Text
 
+from hvctl.duration import lasted
 from hvctl.history.past import Absence, HostPast, Span
 from hvctl.show.cells import fold, hung, padded, with_right
 from hvctl.show.data import instant
-from hvctl.show.lasting import clock_time, lasted
+from hvctl.show.lasting import clock_time
 from hvctl.show.remembered import MOVED
 
 FORMAT = 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
@@ -13,6 +14,7 @@ from rich.live import Live
 from rich.table import Table
 
 from hvctl.call import Event
+from hvctl.duration import lasted
 
 BAR = 20
 SETTLED_S = 5.0
@@ -83,8 +85,7 @@ class Progress:
         if percent <= first or percent >= 100 or now - began < SETTLED_S:
             return ""
         seconds = (now - began) * (100 - percent) / (percent - first)
-        hours, minutes = divmod(round(seconds / 60), 60)
-        return f", {hours} h {minutes} min left" if hours else f", {minutes or 'less than 1'} min left"
+        return f", {lasted(timedelta(seconds=seconds))} left"
 
     def _line(self, host: str, event: Event, text: str, left: str) -> None:
         if event.kind == "progress" and text and event.percent is not None and event.percent % 25 == 0:
