@@ -17,6 +17,9 @@ note 'Do it. What needs a VM off, or a disk or adapter to blink, needs consent.'
 run hvctl apply playbooks/lab.yml --auto-approve --allow restart,disconnect,recreate,management
 note 'Again: nothing is left to do.'
 run hvctl plan playbooks/lab.yml --limit 'lab:!hv03.tokyo' --detailed-exitcode
+note 'A copy of a running VM, now; and what a playbook of copies says: a checkpoint that somebody forgot.'
+run hvctl export web01 playbooks/copies.yml --limit hv02.osaka --auto-approve
+run hvctl plan playbooks/copies.yml --limit 'lab:!hv03.tokyo'
 note 'Somebody changes a VM by hand.'
 run python -m mocks invoke hv02.osaka Set-VMProcessor VMName=web01 RelativeWeight=100
 run python -m mocks invoke hv02.osaka Set-VMNetworkAdapterVlan VMName=web01 Access=true VlanId=30

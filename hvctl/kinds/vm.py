@@ -48,7 +48,8 @@ _BY_CLUSTER = {"automatic_start_action", "automatic_start_delay", "automatic_sto
 
 
 class VM(Resource):
-    """A virtual machine. It is found by its name, without case; hvctl takes over one that exists."""
+    """A virtual machine. It is found by its name, without case; hvctl takes over one that exists. Checkpoints that are
+    not listed and older than `checkpoint_maximum_age` differ, and are removed with consent."""
 
     kind: ClassVar[str] = "vm"
     section: ClassVar[str] = "vms"
