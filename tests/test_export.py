@@ -16,7 +16,7 @@ from rich.console import Console
 from hvctl.call import Batch, Call, Event, HostInfo, Reply, Transport, TransportError
 from hvctl.cli import main
 from hvctl.connect import Wire
-from hvctl.facts import Facts, differences
+from hvctl.facts import Facts, differences, read_batch
 from hvctl.inventory import Connection
 from hvctl.kinds._window import Due, Window, due
 from hvctl.reconcile import apply_plan, plan_host
@@ -274,6 +274,18 @@ def test_when_one_is_due(newest: str | None, every: int | None, window: str | No
 
 
 # --- beside it -------------------------------------------------------------------------------------------------------
+
+
+def test_reading_exports_asks_no_more_of_many_vms_than_of_one() -> None:
+    def tasks(count: int) -> int:
+        vms = [
+            {"name": f"vm{n}", "checkpoint_maximum_age": "7d", "exports": [{"path": r"E:\exports"}]}
+            for n in range(count)
+        ]
+        found, _ = wished(json.dumps([{"vms": vms}]))
+        return len(read_batch(q for w in found for q in w.queries()).tasks)
+
+    assert tasks(20) == tasks(1) == 13
 
 
 def test_a_plan_does_not_become_another_because_time_passes() -> None:

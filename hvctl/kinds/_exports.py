@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from hvctl.call import EACH, Call, Ref, Row
@@ -13,7 +14,7 @@ from hvctl.facts import Facts, UnreadableError
 from hvctl.kinds._drives import file_query, folder_of, on_share, there, volume_of
 from hvctl.kinds._host import instant
 from hvctl.kinds._limits import version_at_least
-from hvctl.kinds._types import path_key
+from hvctl.kinds._types import path_key, same_path
 from hvctl.resource import HeldBackError
 
 FORMAT = 1
@@ -131,31 +132,31 @@ def _listed(path: str, facts: Facts) -> bool:
 
 
 def _begun(path: str, vm_id: str, facts: Facts) -> Iterator[Copy]:
-    markers = facts.reply(markers_query()).rows
-    written = {path_key(str(r["FullName"])): r["LastWriteTimeUtc"] for r in markers}
     for row in facts.reply(contents_query()).rows:
         folder, _, name = str(row[EACH]).rpartition("\\")
-        marker = _marker(row.get(""))
-        if name.casefold() != BEGUN or path_key(folder_of(folder)) != path_key(path):
+        marker = _marker(str(row.get("")))
+        if name.casefold() != BEGUN or str(marker.get("vm_id")).casefold() != vm_id.casefold():
             continue
-        if str(marker.get("vm_id")).casefold() != vm_id.casefold():
+        if not same_path(folder_of(folder), path):
             continue
-        files = [r for r in facts.reply(files_query()).rows if path_key(str(r[EACH])) == path_key(folder)]
+        (written,) = facts.of_key(markers_query(), "FullName", row[EACH])
+        files = facts.of_key(files_query(), EACH, folder)
         yield Copy(
             folder,
             str(marker.get("vm")),
-            instant(written[path_key(str(row[EACH]))]),
+            instant(written["LastWriteTimeUtc"]),
             str(marker.get("by")),
-            path_key(f"{folder}\\{DONE}") in written,
+            bool(facts.of_key(markers_query(), "FullName", f"{folder}\\{DONE}")),
             any(_is_config(folder, r) for r in files),
             sum(int(r.get("Length") or 0) for r in files),
         )
 
 
-def _marker(text: object) -> dict[str, Any]:
+@lru_cache(maxsize=4096)
+def _marker(text: str) -> Mapping[str, Any]:
     """A file of that name that hvctl did not write makes its folder a stranger's."""
     try:
-        data = json.loads(str(text))
+        data = json.loads(text)
     except ValueError:
         return {}
     return data if isinstance(data, dict) and data.get("hvctl_export") == FORMAT else {}

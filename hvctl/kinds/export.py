@@ -72,6 +72,8 @@ class Export(VmPart):
     def rules(self, os: OS) -> Iterator[Finding]:
         if self.capture and not at_least(os, "2016"):
             yield Finding("capture", f"{title(os)} has no choice of what is captured", "remove it for this host")
+        if len(self.path) < len("E:\\x"):
+            yield Finding("path", f"{self.path} is a whole drive", r"write a folder on it, such as 'E:\exports'")
         if "[" in self.path or "]" in self.path:
             # The pages say that Export-VM -Path takes wildcards (contract).
             yield Finding("path", f"{self.path} has a bracket, which Export-VM takes for a wildcard", "write another")
