@@ -216,6 +216,16 @@ def test_export_takes_where_and_how_many_from_a_playbook(hvctl: Run, hosts: dict
     assert hvctl("plan", "lab.yml", "--detailed-exitcode")[0] == 0
 
 
+def test_a_saved_plan_of_an_export_holds_though_time_passes(hvctl: Run, hosts: dict[str, SimulatedHost]) -> None:
+    assert hvctl("plan", "lab.yml", "--out", "plan.json")[0] == 0
+    hosts["hv01"].clock.sleep(3600)
+    hosts["hv01"].state.volumes["E"].free -= 2**20
+    hosts["hv01"].state.vhds[0].file_size = 21 * 2**30
+    status, out, _ = hvctl("apply", "plan.json", "-y")
+    assert "seen in sync" in out
+    assert status == 0
+
+
 def test_export_says_what_it_needs(hvctl: Run, hosts: dict[str, SimulatedHost]) -> None:
     assert hvctl("export", "web01")[::2] == (
         1,
