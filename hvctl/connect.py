@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 
-from hvctl.call import Transport
+from hvctl.call import Secret, Transport
 from hvctl.contract import VERSIONS, contract
 from hvctl.inventory import Connection
 from hvctl.secrets import resolve
@@ -18,15 +18,19 @@ from hvctl.winrm.leftovers import OpenShells
 @dataclass(frozen=True)
 class Wire:
     """What a run hands to every connection: who hears of each request, and the guard against locking out an
-    account, and the open shells that a next run would clean up."""
+    account, the open shells that a next run would clean up, and who must know a secret to keep it."""
 
     guard: CredentialGuard = field(default_factory=CredentialGuard)
     on_wire: Callable[[str], None] | None = None
     shells: OpenShells = field(default_factory=lambda: OpenShells(state_folder()))
+    learn: Callable[[Secret], None] = lambda secret: None
 
 
 def real_connect(connection: Connection, wire: Wire) -> Transport:
     """Opens nothing yet: the first batch does. Raises SecretError if the password cannot be had."""
+    password = resolve(connection.password) if connection.password is not None else None
+    if password is not None:
+        wire.learn(password)
     address = Address(
         name=connection.name,
         host=connection.host,
@@ -35,7 +39,7 @@ def real_connect(connection: Connection, wire: Wire) -> Transport:
         transport=connection.transport,
         path=connection.path,
         user=connection.user,
-        password=resolve(connection.password) if connection.password is not None else None,
+        password=password,
         cert_pem=connection.cert_pem,
         cert_key_pem=connection.cert_key_pem,
         verify=connection.verify,

@@ -70,14 +70,14 @@ class _Reader:
         for word in assignments:
             found = _ASSIGNMENT.match(word)
             if not found:
-                self._wrong(mark, f"{word!r} is no variable", "write name=value, with quotes around spaces")
+                self._wrong(mark, "a word of this line is no variable", "write name=value, with quotes around spaces")
                 continue
             self._put((self.group, "hosts", name, found[1]), _literal(found[2]), mark)
 
     def _variable(self, text: str, mark: Mark) -> None:
         found = _ASSIGNMENT.match(text)
         if not found:
-            self._wrong(mark, f"{text!r} is no variable", "write name=value")
+            self._wrong(mark, "this is no variable", "write name=value")
             return
         self._put((self.group, "vars", found[1]), _literal(found[2].strip()), mark)
 

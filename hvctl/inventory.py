@@ -11,6 +11,7 @@ from hvctl.connection import Connection, connection_of
 from hvctl.ini import load_ini
 from hvctl.patterns import PatternError, expand, matching
 from hvctl.secrets import Source
+from hvctl.shield import shielded, shown
 from hvctl.source import ConfigError, Document, Mark, Path, Problem, SecretSource, load, load_text, read_text, suggest
 from hvctl.template import render
 
@@ -80,7 +81,10 @@ class Inventory:
         return names
 
     def variables(self, host: Host) -> dict[str, Any]:
-        """A host's variables with the ones that Ansible gives to every host."""
+        """A host's variables with the ones that Ansible gives to every host; secrets are there in name only."""
+        return shielded(self._variables(host))
+
+    def _variables(self, host: Host) -> dict[str, Any]:
         return {
             **host.variables,
             "inventory_hostname": host.name,
@@ -95,12 +99,12 @@ class Inventory:
         document = Document(None, {(n,): m for n, m in host.marks.items()}, {}, self.file)
         own = {n: v for n, v in host.variables.items() if n.startswith(("ansible_", "hvctl_"))}
         secret = {n: v for n, v in own.items() if isinstance(v, SecretSource)}
-        rendered = render({n: v for n, v in own.items() if n not in secret}, self.variables(host), document)
+        rendered = render({n: v for n, v in own.items() if n not in secret}, self._variables(host), document)
         return connection_of(host.name, {**rendered, **secret}, host.marks)
 
     def as_list(self) -> dict[str, Any]:
         """As `ansible-inventory --list` prints it; where a secret is to be had stands in its place."""
-        data: dict[str, Any] = {"_meta": {"hostvars": {h.name: _shown(h.variables) for h in self.hosts.values()}}}
+        data: dict[str, Any] = {"_meta": {"hostvars": {h.name: shown(h.variables) for h in self.hosts.values()}}}
         for group, members in self.groups.items():
             children = list(self.children.get(group, ()))
             own = [m for m in members if not any(m in self.groups[c] for c in children)]
@@ -127,7 +131,7 @@ class _HostVars(Mapping[str, Any]):
         self._inventory = inventory
 
     def __getitem__(self, name: str) -> Any:
-        variables = self._inventory.hosts[name].variables
+        variables = shielded(self._inventory.hosts[name].variables)
         return {n: v for n, v in variables.items() if not isinstance(v, SecretSource)}
 
     def __iter__(self) -> Iterator[str]:
@@ -135,15 +139,6 @@ class _HostVars(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._inventory.hosts)
-
-
-def _shown(value: Any) -> Any:
-    if isinstance(value, dict | Mapping):
-        secret = ("ansible_password", "ansible_winrm_password", "ansible_winrm_pass", "ansible_become_password")
-        return {k: "***" if k in secret and isinstance(v, str) else _shown(v) for k, v in value.items()}
-    if isinstance(value, list):
-        return [_shown(v) for v in value]
-    return repr(value) if isinstance(value, SecretSource) else value
 
 
 class _Loading:

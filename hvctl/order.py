@@ -74,6 +74,7 @@ def _arranged(group: Group, steps_of: dict[Address, tuple[Step, ...]]) -> list[P
 def _framed(group: Group, members: Sequence[Member], placed: Sequence[Placed], early: tuple[Step, ...]) -> list[Placed]:
     """One stop and one start around what needs it off."""
     normal = [p for p in placed if p[0].when == "normal"]
+    wake = [p for p in placed if p[0].when == "wake"]
     first = [p for p in placed if p[0].when == "first"]
     late = [p for p in placed if p[0].when == "late"]
     last = [p for p in placed if p[0].when == "last"]
@@ -82,10 +83,14 @@ def _framed(group: Group, members: Sequence[Member], placed: Sequence[Placed], e
         made = any(verb == "create" for wish, verb, _ in members if wish is group.root)
         awaited = tuple(p[0] for p in (normal if made else [p for p in off if p[0].off]))
         stops = tuple(p[0] for p in first)
+        woken = tuple(p[0] for p in wake)
         normal = [(s, w, (*n, *stops)) if s.off else (s, w, n) for s, w, n in normal]
-        late = [(s, w, (*n, *stops)) for s, w, n in late]
-        return [*first, *normal, *late, *((s, w, (*n, *awaited)) for s, w, n in last)]
+        normal = [(s, w, n) if w is group.root else (s, w, (*n, *woken)) for s, w, n in normal]
+        late = [(s, w, (*n, *stops, *woken)) for s, w, n in late]
+        return [*wake, *first, *normal, *late, *((s, w, (*n, *awaited)) for s, w, n in last)]
     # The bracket goes from up to off to the wished state, so the root's own stop and start steps are in it.
+    # One that sleeps is not woken for what is live: that too waits until it is off.
+    off = normal if wake else off
     before = [p for p in normal if p not in off]
     stops = group.bracket.stop
     stop = [(s, group.root, (*s.needs, *early)) for s in stops]

@@ -182,9 +182,10 @@ def _draft(wish: Resource, facts: Facts, allow: frozenset[Impact], known: list[F
         here = actual is not None
         if wish.absent:
             return _removal(wish, action, actual is not None, facts, allow)
+        action = replace(action, remarks=_remarks(wish, known))
         if actual is None:
             return _creation(wish, action, facts, allow)
-        return _update(wish, replace(action, remarks=_remarks(wish, known)), actual, facts, allow)
+        return _update(wish, action, actual, facts, allow)
     except UnreadableError as error:
         remark = Remark(str(error), "look at the host; nothing is done about this", action.mark, "unknown")
         return _Draft(wish, replace(action, verb="unknown", remarks=(remark,)), here=False)
@@ -205,15 +206,22 @@ def _update(
     if "" in barred or not changes:
         verb: Verb = "held" if barred else "none"
         return _Draft(wish, replace(action, verb=verb, lines=() if verb == "none" else lines))
-    doable = tuple(c for c, line in zip(changes, lines, strict=True) if not line.consent and c.field not in barred)
+    doable = tuple(
+        c for c, line in zip(changes, lines, strict=True) if not line.consent and not _barred(c.field, barred)
+    )
     steps = tuple(wish.update(doable, facts)) if doable else ()
     return _Draft(wish, replace(action, verb="update" if doable else "held", lines=lines), steps)
+
+
+def _barred(field: str, barred: set[str]) -> bool:
+    """By a finding at it or at a part of it ("net_adapters.1")."""
+    return any(b == field or b.startswith(f"{field}.") for b in barred)
 
 
 def _creation(wish: Resource, action: Action, facts: Facts, allow: frozenset[Impact]) -> _Draft:
     changes = wish.as_changes(facts)
     found = list(wish.findings(changes, facts))
-    action = replace(action, remarks=_remarks(wish, found), summary=wish.summary())
+    action = replace(action, remarks=(*action.remarks, *_remarks(wish, found)), summary=wish.summary())
     if any(f.level == "impossible" for f in found):
         return _Draft(wish, replace(action, verb="held"), here=False)
     line = _whole(wish, "absent", "present", wish.create_impacts(facts), allow)
@@ -259,19 +267,32 @@ def _waiting(draft: _Draft, earlier: Mapping[Address, _Draft]) -> _Draft:
     return draft
 
 
+def questions(wishes: Iterable[Resource]) -> Iterator[Call]:
+    """All that planning these wishes rests on: what they ask, and what lists that leave nothing else are held against."""
+    for wish in wishes:
+        yield from wish.queries()
+        for kind in _exclusive(wish):
+            yield from kind.survey()
+
+
+def _exclusive(owner: Resource) -> Iterator[type[Resource]]:
+    sections = getattr(owner, "exclusive", ())
+    return (kind for kind in kinds_within(owner.kind) if kind.section in sections)
+
+
 def _surplus(wishes: Sequence[Resource], facts: Facts) -> Iterator[Resource]:
     """Absent wishes for what an owner has beyond its lists, where the user wrote `exclusive`, and for what it has
     had too long."""
     for owner in wishes:
         for kind in kinds_within(owner.kind):
-            unwanted = {"exclusive": kind.surplus} if kind.section in getattr(owner, "exclusive", ()) else {}
+            unwanted = {"exclusive": kind.surplus} if kind in _exclusive(owner) else {}
             if kind.expires and getattr(owner, kind.expires, None) is not None:
                 unwanted[kind.expires] = kind.expired
             listed = tuple(p for p in owner.parts if isinstance(p, kind))
             for why, found in unwanted.items():
                 try:
                     gone = tuple(found(owner, listed, facts))
-                except (UnreadableError, HeldBackError, KeyError):
+                except (UnreadableError, HeldBackError):
                     continue  # the owner's own draft says so
                 for wish in gone:
                     wish._place, wish._owner = replace(owner.place, path=(*owner.place.path, why)), owner

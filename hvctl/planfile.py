@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from hvctl.call import Failure, HostInfo, Reply, from_json, to_json
 from hvctl.facts import Facts
+from hvctl.files import write_whole
 from hvctl.kinds import kind_named
 from hvctl.plan import Action, Line, Plan, PlannedStep, Remark, Restart
+from hvctl.redact import Redactor
 from hvctl.resource import Place, Resource
 from hvctl.source import ConfigError, Document, Mark, Problem
 
@@ -26,11 +28,17 @@ class Saved:
     wishes: tuple[Resource, ...]
 
 
-def save(file: str, hosts: Sequence[Saved], inventory: str = "") -> None:
-    """Raises ConfigError if the file cannot be written. `inventory`: the file that says how the hosts are reached."""
-    data = {"hvctl_plan": FORMAT, "inventory": inventory, "hosts": [_host_data(h) for h in hosts]}
+def save(file: str, hosts: Sequence[Saved], inventory: str = "", redactor: Redactor | None = None) -> None:
+    """`inventory`: the file that says how the hosts are reached. What was read is masked. Raises ConfigError if the
+    file cannot be written, or if what is to be done, which must stay as it is, holds a secret."""
+    redactor = redactor or Redactor()
+    data = {"hvctl_plan": FORMAT, "inventory": inventory, "hosts": [_host_data(_masked(h, redactor)) for h in hosts]}
+    text = json.dumps(data, indent=1, ensure_ascii=False) + "\n"
+    if redactor.holds(text):
+        told = "not saved: a step or a wish in this plan holds the password of a host"
+        raise ConfigError([Problem(None, f"{file}: {told}", "apply the playbooks without a saved plan")])
     try:
-        Path(file).write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_whole(file, text)
     except OSError as error:
         raise ConfigError(
             [Problem(None, f"{file} cannot be written: {error.strerror}", "name another file")]
@@ -63,6 +71,12 @@ def _read(file: str) -> dict[str, Any]:
             [Problem(None, f"{file} is no saved plan of this version of hvctl", "make it anew with plan --out")]
         )
     return data
+
+
+def _masked(saved: Saved, redactor: Redactor) -> Saved:
+    plan = saved.plan
+    seen = replace(plan, actions=redactor.value(plan.actions), facts=redactor.value(plan.facts))
+    return replace(saved, plan=replace(seen, info=redactor.value(plan.info)))
 
 
 # --- out -------------------------------------------------------------------------------------------------------

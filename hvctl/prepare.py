@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from hvctl.inventory import Connection, Host, Inventory
 from hvctl.plan import validate
 from hvctl.playbook import Play, read_playbook, wishes
 from hvctl.resource import Resource
+from hvctl.shield import shielded
 from hvctl.source import ConfigError, Problem
 
 INVENTORY_NAMES = ("inventory.yml", "inventory.yaml", "inventory.ini", "hosts.yml", "hosts.ini", "hosts", "inventory")
@@ -86,7 +87,8 @@ def prepare(
     work = []
     for host, own in chosen:
         connection = _connection(inventory, host, problems, warnings)
-        found, wrong = wishes(own, {**inventory.variables(host), **(variables or {})})
+        plays = [replace(p, variables=shielded({**p.variables, **(variables or {})})) for p in own]
+        found, wrong = wishes(plays, inventory.variables(host))
         problems += wrong
         if connection is None:
             continue

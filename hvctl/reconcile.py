@@ -14,7 +14,7 @@ from hvctl.apply import Report, apply
 from hvctl.call import Event, Transport, TransportError
 from hvctl.contract import nearest
 from hvctl.facts import Facts, differences, read_batch
-from hvctl.plan import Plan, PlannedStep, make_plan
+from hvctl.plan import Plan, PlannedStep, make_plan, questions
 from hvctl.resource import Impact, Resource
 
 OnEvent = Callable[[Event], None]
@@ -27,7 +27,7 @@ def silent(event: Event) -> None:
 
 def look(transport: Transport, wishes: Iterable[Resource], on_event: OnEvent = silent) -> Facts:
     """Everything the wishes need to know of the host, in one batch. Raises TransportError."""
-    batch = read_batch(query for wish in wishes for query in wish.queries())
+    batch = read_batch(questions(wishes))
     replies = transport.run(batch, on_event) if batch.tasks else []
     info = transport.info()
     os = nearest(info.build)

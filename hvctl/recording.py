@@ -12,6 +12,7 @@ from typing import Any
 from hvctl.call import Batch, Event, Failure, HostInfo, Reply, TransportError, from_json, to_json
 from hvctl.contract import nearest
 from hvctl.facts import Facts
+from hvctl.files import write_whole
 from hvctl.source import ConfigError, Problem
 
 FORMAT = 1
@@ -30,7 +31,7 @@ def write_recording(file: str, facts: Facts, *, scrub: bool, also: Sequence[str]
     if scrub:
         data = _scrubbed(data, _scrubber(names))
     try:
-        Path(file).write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_whole(file, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
     except OSError as error:
         raise ConfigError(
             [Problem(None, f"{file} cannot be written: {error.strerror}", "name another file")]

@@ -137,17 +137,17 @@ class HeldBackError(Exception):
 class Step:
     """One call of a plan and why. `needs`: earlier steps that must have succeeded. `off`: only while the VM
     is off. `when`: "first" and "last" frame the other steps of the same VM (stop, start); "late" comes after the
-    stop, if there is one, and after all others; "early" comes before everything else of the VM, none of which is done
-    if it fails; "closing" comes when all VMs of the host are done. `resumes`: it takes up what goes on on the host by
-    itself, so it is done at once after a connection that was lost. `text` says in plain words what it does. Two steps
-    are never equal: identity is what `needs` refers to."""
+    stop, if there is one, and after all others; "wake" comes before all, and what its parts do rests on it; "early"
+    comes before everything else of the VM, none of which is done if it fails; "closing" comes when all VMs of the host
+    are done. `resumes`: it takes up what goes on on the host by itself, so it is done at once after a connection that
+    was lost. `text` says in plain words what it does. Two steps are never equal: identity is what `needs` refers to."""
 
     call: Call
     text: str
     because: tuple[str, ...] = ()
     needs: tuple[Step, ...] = ()
     off: bool = False
-    when: Literal["early", "first", "normal", "late", "last", "closing"] = "normal"
+    when: Literal["early", "wake", "first", "normal", "late", "last", "closing"] = "normal"
     guard: Guard | None = None
     job: bool = False
     limit_s: int | None = None

@@ -23,13 +23,15 @@ from hvctl.facts import Facts, differences, read_batch
 from hvctl.inventory import Connection, Inventory
 from hvctl.kinds import kinds
 from hvctl.outcome import TROUBLE, Outcome
+from hvctl.plan import questions
 from hvctl.planfile import Saved
 from hvctl.prepare import HostWork
 from hvctl.reconcile import apply_plan, look, plan_host, side_by_side
 from hvctl.recording import write_recording
+from hvctl.redact import Redactor
 from hvctl.resource import Impact
 from hvctl.secrets import SecretError
-from hvctl.show.data import facts_data, outcome_data
+from hvctl.show.data import facts_data
 from hvctl.show.progress import Progress
 from hvctl.show.remembered import Remembered
 from hvctl.show.report import report_lines
@@ -53,6 +55,7 @@ class Run:
         forks: int = 16,
         verbose: int = 0,
         now: Callable[[], datetime],
+        redactor: Redactor | None = None,
     ) -> None:
         self._work = {w.name: w for w in work}
         self._connect = connect
@@ -65,7 +68,8 @@ class Run:
         self._now = now
         self._started = now()
         self._transports: dict[str, Transport] = {}
-        self._wire = Wire(on_wire=self._heard if verbose >= 2 else None)
+        self._redactor = redactor or Redactor()
+        self._wire = Wire(on_wire=self._heard if verbose >= 2 else None, learn=self._redactor.learn)
 
     def __enter__(self) -> Self:
         return self
@@ -104,7 +108,7 @@ class Run:
 
     def save(self, outcomes: Sequence[Outcome], file: str, inventory: str) -> None:
         saved = [Saved(o.plan, self._work[o.host].wishes) for o in outcomes if o.plan is not None]
-        planfile.save(file, saved, inventory)
+        planfile.save(file, saved, inventory, self._redactor)
         self._err.print(f"Plan saved: hvctl apply {file}")
 
     def check(
@@ -115,13 +119,13 @@ class Run:
         status: int,
         covers: Sequence[str] = (),
     ) -> Check:
-        """All of it as one value, for whoever listens afterwards. `covers`: playbooks that no tags narrowed."""
+        """All of it as one value, for whoever listens afterwards, secrets masked. `covers`: playbooks that no tags narrowed."""
         return Check(
             verb,
             tuple(playbooks),
             self._started,
             self._now(),
-            tuple(outcomes),
+            self._redactor.value(tuple(outcomes)),
             status,
             {name: transport.requests for name, transport in self._transports.items()},
             {name: work.wishes for name, work in self._work.items()},
@@ -134,6 +138,7 @@ class Run:
         if isinstance(facts, TransportError):
             self._say_error(work.name, facts)
             return TROUBLE
+        facts = self._redactor.value(facts)
         if as_json:
             self._out.print_json(json.dumps(facts_data(facts), ensure_ascii=False))
         else:
@@ -146,16 +151,16 @@ class Run:
             self._say_error(work.name, facts)
             return TROUBLE
         secrets = [s for s in (work.connection.user,) if s] if scrub else []
-        write_recording(file, facts, scrub=scrub, also=(work.name, work.connection.host, *secrets))
+        write_recording(
+            file, self._redactor.value(facts), scrub=scrub, also=(work.name, work.connection.host, *secrets)
+        )
         self._err.print(f"{len(facts.replies)} answers of {work.name} written to {file}")
         return 0
 
     # --- showing ---------------------------------------------------------------------------------------------------
 
-    def show_plans(self, outcomes: Sequence[Outcome], *, as_json: bool = False, diff: bool = False) -> None:
-        if as_json:
-            self._out.print_json(json.dumps([outcome_data(o) for o in outcomes], ensure_ascii=False))
-            return
+    def show_plans(self, outcomes: Sequence[Outcome], *, diff: bool = False) -> None:
+        outcomes = self._redactor.value(tuple(outcomes))
         for one in outcomes:
             if one.plan is not None and not one.changed:
                 lines = diff_lines if diff else plan_lines
@@ -164,12 +169,8 @@ class Run:
                 self._say_trouble(one)
         self._print(summary_lines(outcomes))
 
-    def show_check(self, check: Check, *, as_json: bool = False) -> None:
+    def show_check(self, check: Check) -> None:
         """What differs, with what earlier checks add."""
-        if as_json:
-            data = [outcome_data(o, check.memory) for o in check.outcomes]
-            self._out.print_json(json.dumps(data, ensure_ascii=False))
-            return
         told = Remembered(check.memory, check.finished)
         for one in check.outcomes:
             if one.plan is not None:
@@ -178,10 +179,8 @@ class Run:
                 self._say_trouble(one, told.of_host(one.host))
         self._print(summary_lines(check.outcomes, drift=True, memory=check.memory))
 
-    def show_reports(self, outcomes: Sequence[Outcome], *, as_json: bool) -> None:
-        if as_json:
-            self._out.print_json(json.dumps([outcome_data(o) for o in outcomes], ensure_ascii=False))
-            return
+    def show_reports(self, outcomes: Sequence[Outcome]) -> None:
+        outcomes = self._redactor.value(tuple(outcomes))
         self._out.print()
         for one in outcomes:
             if one.report is not None:
@@ -206,6 +205,7 @@ class Run:
             self._out.print("    → make a new plan", soft_wrap=True)
 
     def _say_error(self, host: str, error: TransportError, since: str = "") -> None:
+        error = self._redactor.value(error)
         word = ("unreachable" if error.executed == "no" else "lost") + since
         self._out.print(f"[bold]{host}[/]  [red]{word}[/]: ", end="", soft_wrap=True)
         self._out.print(error.message, markup=False, soft_wrap=True)
@@ -240,12 +240,14 @@ class Run:
         except (TransportError, SecretError) as error:
             fault = error if isinstance(error, TransportError) else TransportError(str(error))
             return Outcome(work.name, error=fault)
-        changed = differences(plan.facts, now)
-        return Outcome(work.name, changed=tuple(changed)) if changed else Outcome(work.name, plan=plan)
+        # A saved plan holds its facts masked.
+        if changed := differences(plan.facts, self._redactor.value(now)):
+            return Outcome(work.name, changed=tuple(changed))
+        return Outcome(work.name, plan=replace(plan, facts=now))
 
     def _surveyed(self, work: HostWork) -> Facts | TransportError:
         queries = [q for kind in kinds() for q in kind.survey()]
-        queries += [q for wish in work.wishes for q in wish.queries()]
+        queries += questions(work.wishes)
         try:
             transport = self._transport(work)
             batch = read_batch(queries)
@@ -270,7 +272,7 @@ class Run:
             def followed(name: str, task: Callable[[Callable[[Event], None]], Outcome]) -> Outcome:
                 progress.begin(name, doing)
                 try:
-                    return task(partial(progress.event, name))
+                    return task(lambda event: progress.event(name, self._redactor.value(event)))
                 finally:
                     progress.end(name)
 

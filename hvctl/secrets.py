@@ -83,7 +83,7 @@ def _from_command(source: SecretSource) -> Secret:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise SecretError(f"{source.mark}: {source.words[0]!r} did not answer ({type(error).__name__})") from error
     if done.returncode:
-        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        said = _without(done.stderr.decode("utf-8", "replace"), done.stdout.decode("utf-8", "replace"))
         raise SecretError(
             f"{source.mark}: {source.words[0]!r} ended with status {done.returncode}"
             + (f": {said[-1]}" if said else "")
@@ -92,3 +92,10 @@ def _from_command(source: SecretSource) -> Secret:
     if not first or not first[0]:
         raise SecretError(f"{source.mark}: {source.words[0]!r} printed nothing")
     return Secret(first[0])
+
+
+def _without(errors: str, printed: str) -> list[str]:
+    """Lines of errors, without what was printed as the answer: it may have been the secret."""
+    for word in sorted({w for w in printed.split() if len(w) > 3}, key=len, reverse=True):
+        errors = errors.replace(word, "***")
+    return errors.strip().splitlines()

@@ -58,6 +58,8 @@ class SecretSource:
     mark: Mark
 
     def __repr__(self) -> str:
+        if self.kind == "command":  # its arguments may be secrets themselves
+            return f"!command {self.words[0]}" + " …" * (len(self.words) > 1)
         return f"!{self.kind} {' '.join(self.words)}"
 
 

@@ -29,6 +29,14 @@ def is_template(value: Any) -> bool:
     return isinstance(value, str) and ("{{" in value or "{%" in value)
 
 
+def names_in(text: str) -> set[str]:
+    """The variables that an expression names; none if it cannot be read."""
+    try:
+        return meta.find_undeclared_variables(_ENVIRONMENT.parse(text))
+    except TemplateSyntaxError:
+        return set()
+
+
 def render(data: Any, variables: Mapping[str, Any], document: Document, path: Path = ()) -> Any:
     """The data with every expression evaluated. An expression that is the whole text yields its own type; one
     within a text yields text. Raises ConfigError with all problems, at their places."""

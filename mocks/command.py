@@ -54,6 +54,15 @@ def class_of(cmdlet: str, module2: bool) -> str:
     return f"Microsoft.HyperV.PowerShell.Commands.{verb}{noun}" + ("" if module2 else "Command")
 
 
+BUSY = {
+    "ExportingVirtualMachine",
+    "MigratingVirtualMachine",
+    "StorageMigrationPhaseOne",
+    "StorageMigrationPhaseTwo",
+}
+"""While Hyper-V does this, a VM refuses changes."""
+
+
 class Ended(Exception):
     """An error under ErrorAction Stop: the cmdlet does no more."""
 
@@ -147,6 +156,9 @@ class Command:
         """An object that was fetched earlier may stand for a VM that is gone."""
         if not any(v is vm for v in self.state.vms):
             raise self.refuse("ObjectNotFound", "object_gone", self.state.name)
+        if BUSY & set(vm.tasks) and not self.name.startswith(("Get-", "Measure-", "Test-")):
+            # domain 13, 14.2: "is being modified by another operation" [O, text]; id domain 26
+            raise self.refuse("InvalidState", "vm_bad_state", vm.name)
         return vm
 
 

@@ -66,8 +66,18 @@ def _switch(state: HostState, switch: Switch) -> None:
     settle_switch(state, switch)
 
 
+def settle_extensions(state: HostState, switch: Switch) -> None:
+    """By id: those that are written, then the others as a new switch has them."""
+    by_name = {key.lower(): e for e in state.extensions for key in (e.name, e.id)}
+    if unknown := [key for key in switch.extensions if key.lower() not in by_name]:
+        raise ValueError(f"switch {switch.name}: no extension {', '.join(unknown)} on {state.os}")
+    written = {by_name[key.lower()].id: on for key, on in switch.extensions.items()}
+    switch.extensions = written | {e.id: e.enabled for e in state.extensions if e.id not in written}
+
+
 def settle_switch(state: HostState, switch: Switch) -> None:
     """What creation decides by itself."""
+    settle_extensions(state, switch)
     if switch.minimum_bandwidth_mode == "Default":
         # domain 3 and 26: Absolute on all, None with IOV; three sources disagree, nothing may rely on it
         switch.minimum_bandwidth_mode = "None" if switch.iov_enabled else "Absolute"
@@ -171,6 +181,9 @@ def _vm(state: HostState, vm: Vm) -> None:
             give_mac(state, adapter)
     _boot_order(vm)
     for point in vm.checkpoints:
+        for adapter in point.adapters or ():
+            fill_adapter(state, adapter)
+            _connect(state, adapter)
         if not point.id:
             point.id = new_id(state)
             point.disks = point.disks or _split(state, vm, point.id)

@@ -149,6 +149,8 @@ class Engine:
             case "sleep":
                 self.host.clock.sleep(request["seconds"])
                 return {"jobs": self._job_states()}
+            case "part":
+                return {"part": self.handles.part(request["of"], request["name"])}
         return self._call(self.host, request)
 
     def _call(self, host: Host, request: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hvctl.contract import OS, Cmdlet, Contract, Enum, Parameter, contract
+from hvctl.contract import OS, VERSIONS, Cmdlet, Contract, Enum, Parameter, contract
 from hvctl.contract.objects import BASES
 from mocks.command import class_of
 
@@ -31,9 +31,12 @@ def module_name(module: str) -> str:
     return f"Host.{module}" if module.startswith("Microsoft.PowerShell.") else module
 
 
-def allowlist(os: OS) -> dict[str, str]:
-    facts = contract(os)
-    return {name: module_name(facts.module_of(name)) for name in facts.cmdlets}
+def allowlist() -> dict[str, str]:
+    """The cmdlets of all versions: hvctl sends its list before it knows which one answers."""
+    found: dict[str, str] = {}
+    for facts in map(contract, VERSIONS):
+        found |= {name: module_name(facts.module_of(name)) for name in facts.cmdlets}
+    return found
 
 
 def description(os: OS) -> dict[str, Any]:

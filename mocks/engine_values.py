@@ -8,6 +8,9 @@ from typing import Any
 from mocks.objects import EnumValue, ErrorRecord, Guid, Instant, Outcome, PsObject, Throws, TimeSpan
 from mocks.values import DEFAULT_EXCEPTION
 
+LATER = {"l": 1}
+"""In place of a property's value: ask for it."""
+
 
 class Handles:
     """The objects that an engine has seen, by number."""
@@ -48,10 +51,14 @@ class Handles:
             return {"h": thing.handle}
         self._known[thing.handle] = thing
         properties = [
-            [name] if isinstance(value, Throws) else [name, self.to_wire(value)]
+            [name] if isinstance(value, Throws) else [name, LATER if _holds_things(value) else self.to_wire(value)]
             for name, value in thing.properties.items()
         ]
         return {"h": thing.handle, "t": thing.type_name, "x": thing.to_string, "p": properties}
+
+    def part(self, handle: int, name: str) -> Any:
+        """A property that holds things, as it was when the thing that has it was made."""
+        return self.to_wire(self._known[handle].properties[name])
 
     def from_wire(self, value: Any) -> Any:
         """As the contract's binder leaves values: enum members and Guids as text, time spans as ticks."""
@@ -68,6 +75,10 @@ class Handles:
             case "m":
                 return {k: self.from_wire(v) for k, v in body}
         return body
+
+
+def _holds_things(value: Any) -> bool:
+    return isinstance(value, PsObject) or (isinstance(value, list | tuple) and any(map(_holds_things, value)))
 
 
 def _error(record: ErrorRecord) -> dict[str, Any]:

@@ -127,6 +127,13 @@ def children(state: HostState, path: str) -> list[Vhd]:
     return [v for v in state.vhds if same(v.parent, path)]
 
 
+def on_cluster(state: HostState, path: str) -> bool:
+    """A share, a cluster shared volume, or a cluster disk."""
+    volume = next((v for letter, v in state.volumes.items() if path.lower().startswith(f"{letter.lower()}:")), None)
+    shared = path.startswith("\\\\") or key(path).startswith("c:\\clusterstorage\\")
+    return shared or (volume is not None and volume.clustered)
+
+
 def make_folder(state: HostState, path: str) -> None:
     if not is_folder(state, path):
         state.folders.append(path.rstrip("\\"))

@@ -2,9 +2,12 @@
 
 It does not model:
 - what is inside guests, beyond how they shut down and whether integration services answer;
+- moving the disks of a VM (Move-VMStorage knows its configuration, checkpoints and paging file only);
 - live migration, import, Replica relationships (only what Get-VM and Get-VMReplication show), clusters,
   Fibre Channel, RemoteFX, GPU partitions, device assignment, shielding, key protectors, resource pools (names are
-  kept), port ACLs, routing domains, team mapping, switch extensions (a fixed list), storage QoS policies, AVMA;
+  kept), what ACLs and extensions do to traffic, other extensions than Microsoft's three, routing domains, RDMA,
+  storage QoS policies, AVMA;
+- what a VLAN says as isolation and the other way round: each view keeps what it was told;
 - Restore-VMSnapshot, Rename-VMSnapshot, branches of checkpoints (a checkpoint keeps its disks, not its settings);
 - what is in an export (its files have sizes only), Export-VMSnapshot, an export that is cancelled;
 - mounting disks on the host, Optimize-VHD, Merge-VHD, VHD Sets beyond their format, sector-level content of disks
@@ -33,7 +36,6 @@ import mocks.cmdlets  # noqa: F401  fills the table
 from hvctl.contract import OS, BindError, bind
 from mocks.arguments import Arguments, plain
 from mocks.clock import Clock
-from mocks.cmdlets._find import belongs
 from mocks.cmdlets.export import go_on
 from mocks.command import TABLE, Command, Ended, Entry, class_of
 from mocks.complete import complete
@@ -102,7 +104,9 @@ class SimulatedHost:
         """The whole state as plain data, in the schema of a starting state."""
         data: dict[str, Any] = dump(self.state)
         names = {s.id: s.name for s in self.state.switches}
-        adapters = [*data["management_adapters"], *(a for vm in data["vms"] for a in vm["adapters"] or ())]
+        kept = (point for vm in data["vms"] for point in vm["checkpoints"])
+        owners = [{"adapters": data["management_adapters"]}, *data["vms"], *kept]
+        adapters = [a for owner in owners for a in owner["adapters"] or ()]
         for adapter in adapters:
             adapter["switch"] = names.get(adapter["switch"])
         return data
@@ -146,7 +150,6 @@ class SimulatedHost:
                 text = f"the simulated host has no {cmd.name}"
                 raise cmd.fail("NotSimulated", "NotImplemented", text, "System.NotImplementedException")
             self._check_access(cmd, entry)
-            self._check_exports(cmd)
             result = entry.body(cmd)
             if inspect.isgenerator(result):
                 yield from result
@@ -176,15 +179,6 @@ class SimulatedHost:
             # AccessDenied (domain 22). On 1.x inventories are empty, without an error (domain 1.3) [O].
             kind = "Unspecified" if cmd.name == "Get-VM" else "AccessDenied"
             raise cmd.refuse(kind, "no_permission", state.name)
-
-    def _check_exports(self, cmd: Command) -> None:
-        """What is being exported is only looked at (domain 13); id domain 26."""
-        busy = [vm for vm in self.state.vms if "ExportingVirtualMachine" in vm.tasks]
-        if not busy or cmd.name.startswith(("Get-", "Measure-", "Test-")):
-            return
-        for vm in busy:
-            if any(belongs(thing, vm) for name in cmd.args for thing in cmd.args.many(name)):
-                raise cmd.refuse("InvalidState", "vm_bad_state", vm.name)
 
     def _unbound(self, cmdlet: str, error: BindError) -> ErrorRecord:
         if error.id == "CommandNotFoundException":

@@ -100,6 +100,34 @@ class Isolation:
 
 
 @dataclass(eq=False)
+class Acl:
+    """A port ACL: of one side's address, a direction each (domain 9). An address is an IP address, a network, a MAC
+    address, `ANY` for all IP addresses or `ANY MAC`."""
+
+    action: str = field(metadata=word("VMNetworkAdapterAclAction"))
+    direction: str = field(metadata=word("VMNetworkAdapterAclDirection"))
+    local: str = ""
+    remote: str = ""
+
+
+@dataclass(eq=False)
+class ExtendedAcl:
+    """Told from others by direction and weight, by which Remove-VMNetworkAdapterExtendedAcl finds it."""
+
+    action: str = field(metadata=word("VMNetworkAdapterExtendedAclAction"))
+    direction: str = field(metadata=word("VMNetworkAdapterExtendedAclDirection"))
+    weight: int = 0
+    local: str = "ANY"
+    remote: str = "ANY"
+    local_port: str = "ANY"
+    remote_port: str = "ANY"
+    protocol: str = "ANY"
+    stateful: bool = False
+    idle_session_timeout: int = 0
+    isolation_id: int = 0
+
+
+@dataclass(eq=False)
 class Adapter:
     """A virtual network adapter of a VM, or of the management OS."""
 
@@ -120,6 +148,9 @@ class Adapter:
     bandwidth: Bandwidth | None = None
     vlan: Vlan = field(default_factory=Vlan)
     isolation: Isolation = field(default_factory=Isolation)
+    acls: list[Acl] = field(default_factory=list)
+    extended_acls: list[ExtendedAcl] = field(default_factory=list)
+    team_mapping: str | None = None  # a net adapter's name
     vmq_weight: int = 100
     iov_weight: int = 0
     iov_queue_pairs_requested: int = 1
@@ -224,6 +255,7 @@ class Checkpoint:
     created: float = 0.0
     state: str = field(default="Off", metadata=word("VMState"))
     disks: dict[str, str] = field(default_factory=dict)
+    adapters: list[Adapter] | None = None  # as they were; omitted: as they are
 
 
 @dataclass(eq=False)
@@ -295,6 +327,10 @@ class Vm:
     @property
     def boots(self) -> list[BootEntry]:
         return self.firmware.boot_order if self.firmware.boot_order is not None else []
+
+    def nics_at(self, point: Checkpoint | None) -> list[Adapter]:
+        """The adapters, or as a checkpoint keeps them."""
+        return self.nics if point is None or point.adapters is None else point.adapters
 
     def attach(self, drive: Drive) -> None:
         if self.drives is None:

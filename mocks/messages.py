@@ -330,6 +330,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "The minimum bandwidth setting does not fit the bandwidth reservation mode of the virtual switch.",
         "最小帯域幅の設定が仮想スイッチの帯域幅予約モードと一致しません。",
     ),
+    "acl_invalid": ("The port ACL '{0}' is not valid.", "ポート ACL '{0}' は無効です。"),
     "vlan_invalid": ("The VLAN settings are not valid.", "VLAN 設定が無効です。"),
     "mac_invalid": (
         "The MAC address '{0}' is not valid.",

@@ -108,6 +108,8 @@ class RecordedHost:
             items = value if isinstance(value, list) else [value] if value != "" else []
             return [self._value(owner, name, v, (), "") for v in items]
         if "[" in path:
+            if not all(isinstance(i, Mapping) for i in value):
+                return None  # cut likewise
             inner = path[path.index("[") + 1 : -1].split(",")
             return [{p: self._value("", p, i.get(p.split(".")[0]), p.split(".")[1:], "") for p in inner} for i in value]
         if isinstance(value, str) and (date := _DATE.match(value)):

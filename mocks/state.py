@@ -32,6 +32,38 @@ class Switch:
     packet_direct_enabled: bool = False
     embedded_teaming_enabled: bool = False
     load_balancing_algorithm: str | None = field(default=None, metadata=word("VMSwitchLoadBalancingAlgorithm"))
+    extensions: dict[str, bool] = field(default_factory=dict)  # id or name -> enabled; by id, in order, once loaded
+    default_queue_vrss_enabled: bool = True
+    default_queue_vmmq_enabled: bool = False
+    default_queue_vrss_max_queue_pairs: int = 16
+    default_queue_vrss_min_queue_pairs: int = 1
+    default_queue_vrss_exclude_primary_processor: bool = False
+    default_queue_vrss_queue_scheduling_mode: str = field(
+        default="StaticVrss", metadata=word("VrssQueueSchedulingModeType")
+    )
+    software_rsc_enabled: bool = True
+
+
+@dataclass(frozen=True)
+class Extension:
+    """A switch extension that is installed on the host."""
+
+    id: str
+    name: str
+    kind: str
+    enabled: bool  # on a new switch
+    since: str = "2012"
+
+
+# Names and the first two as a 2022 host shows them; the third comes with network virtualization of 2016 [I].
+EXTENSIONS = (
+    Extension("E7C3B2F0-F3C5-48DF-AF2B-10FED6D72E7A", "Microsoft Windows Filtering Platform", "Filter", True),
+    Extension("EA24CD6C-D17A-4348-9190-09F0D5BE83DD", "Microsoft NDIS Capture", "Capture", False),
+    Extension(
+        "F74F241B-440F-4433-BB28-00F89EAD20D8", "Microsoft Azure VFP Switch Extension", "Forwarding", False, "2016"
+    ),
+)
+LBFO = "Microsoft Network Adapter Multiplexor Driver"  # how an LBFO team describes itself (domain 3) [O]
 
 
 @dataclass(eq=False)
@@ -55,6 +87,7 @@ class Volume:
     size: int = field(default=TB, metadata=SIZE)
     label: str = ""
     file_system: str = "NTFS"
+    clustered: bool = False  # a cluster disk
 
 
 @dataclass(eq=False)
@@ -123,6 +156,7 @@ class HostState:
     iov_support: bool = False
     management: str = ""  # net adapter or switch that carries WinRM; omitted: the first net adapter
     volumes: dict[str, Volume] = field(default_factory=dict)
+    dvd_drives: list[str] = field(default_factory=list)  # letters of the host's own: "E:"
     net_adapters: list[NetAdapter] | None = None
     switches: list[Switch] = field(default_factory=list)
     management_adapters: list[Adapter] = field(default_factory=list)
@@ -143,6 +177,10 @@ class HostState:
     def at_least(self, os: str) -> bool:
         order = list(DEFAULT_VM_VERSION)
         return order.index(self.os) >= order.index(os)
+
+    @property
+    def extensions(self) -> list[Extension]:
+        return [e for e in EXTENSIONS if self.at_least(e.since)]
 
     def vm(self, vm_id: str) -> Vm | None:
         return next((v for v in self.vms if v.id == vm_id), None)

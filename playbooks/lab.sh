@@ -9,6 +9,10 @@ run() {
 }
 note() { printf '\n# %s\n' "$*"; }
 
+# What is remembered of the checks stays in the clone, and begins anew with the hosts.
+export XDG_STATE_HOME="$PWD/build/lab/state"
+rm -rf "$XDG_STATE_HOME"
+
 note 'Is the playbook right? No host is asked for that.'
 run hvctl validate playbooks/lab.yml
 note 'What would change? hv03 refuses connections; that stays its own trouble.'
@@ -20,10 +24,14 @@ run hvctl plan playbooks/lab.yml --limit 'lab:!hv03.tokyo' --detailed-exitcode
 note 'A copy of a running VM, now; and what a playbook of copies says: a checkpoint that somebody forgot.'
 run hvctl export web01 playbooks/copies.yml --limit hv02.osaka --auto-approve
 run hvctl plan playbooks/copies.yml --limit 'lab:!hv03.tokyo'
-note 'Somebody changes a VM by hand.'
-run python -m mocks invoke hv02.osaka Set-VMProcessor VMName=web01 RelativeWeight=100
-run python -m mocks invoke hv02.osaka Set-VMNetworkAdapterVlan VMName=web01 Access=true VlanId=30
-note 'The drift check sees it: exit status 2.'
+note 'A drift check, as it would run every quarter of an hour.'
 run hvctl drift playbooks/lab.yml --limit 'lab:!hv03.tokyo'
+note 'Somebody changes a VM by hand. The next check sees it: exit status 2.'
+run python -m mocks invoke hv02.osaka Set-VMProcessor VMName=web01 RelativeWeight=100
+run hvctl drift playbooks/lab.yml --limit 'lab:!hv03.tokyo'
+note 'And again. The check after that knows what is new, and writes a report.'
+run python -m mocks invoke hv02.osaka Set-VMNetworkAdapterVlan VMName=web01 Access=true VlanId=30
+run hvctl drift playbooks/lab.yml --limit 'lab:!hv03.tokyo' --report html=build/lab/drift.html
+printf '\nThe report: %s\n' "$PWD/build/lab/drift.html"
 printf '\nTo go on alone:\n    . .venv/bin/activate\n    python -m mocks run -- hvctl plan playbooks/lab.yml\n'
 [ "$status" -eq 2 ]

@@ -108,6 +108,8 @@ def _type(annotation: Any) -> str:
         return " or ".join(dict.fromkeys(parts))
     if origin in (list, tuple):
         return f"list of {_type(get_args(annotation)[0])}"
+    if origin is dict:
+        return f"mapping of names to {_type(get_args(annotation)[1])}"
     if isinstance(annotation, type) and issubclass(annotation, Fields):
         return "a mapping:"
     return _NAMES.get(annotation, getattr(annotation, "__name__", str(annotation)))

@@ -39,7 +39,7 @@ def engines() -> Iterator[Engines]:
 
     def engine(os: OS, mode: LanguageMode = "FullLanguage") -> Engine:
         if (os, mode) not in made or not made[os, mode].running:
-            made[os, mode] = Engine(description(os), allowlist(os), language_mode=mode)
+            made[os, mode] = Engine(description(os), allowlist(), language_mode=mode)
         return made[os, mode]
 
     yield engine

@@ -4,7 +4,9 @@ remember: plans twice, binds every call, applies, plans again and expects nothin
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import cache
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, cast
@@ -37,10 +39,10 @@ class Case:
 
     @property
     def data(self) -> dict[str, Any]:
-        data = yaml.safe_load(self.file.read_text(encoding="utf-8"))
+        data = deepcopy(_loaded(self.file))
         assert set(data) <= KEYS, f"{self.file.name}: unknown keys {set(data) - KEYS}"
         assert data.keys() & {"calls", "problems", "blocked"}, f"{self.file.name} expects nothing"
-        return cast("dict[str, Any]", data)
+        return data
 
     @property
     def playbook(self) -> str:
@@ -51,13 +53,20 @@ class Case:
         return "-" + lines[0][1:] + "".join(lines[1:])
 
 
-def all_cases() -> list[Case]:
+@cache
+def _loaded(file: Path) -> dict[str, Any]:
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return cast("dict[str, Any]", yaml.load(file.read_text(encoding="utf-8"), loader))
+
+
+@cache
+def all_cases() -> tuple[Case, ...]:
     found = []
     for file in sorted(CASES.glob("*/*.yaml")):
-        versions = [str(v) for v in yaml.safe_load(file.read_text(encoding="utf-8"))["os"]]
+        versions = [str(v) for v in _loaded(file)["os"]]
         assert set(versions) <= set(VERSIONS), file
         found += [Case(file, os) for os in VERSIONS if os in versions]
-    return found
+    return tuple(found)
 
 
 def wished(text: str, allow: Sequence[str] = ()) -> tuple[list[Resource], list[Problem]]:
@@ -70,8 +79,8 @@ def wished(text: str, allow: Sequence[str] = ()) -> tuple[list[Resource], list[P
         return [], list(error.problems)
 
 
-def run(case: Case, serve: Serve) -> list[str]:
-    """What is not as the case expects; empty if all is."""
+def run(case: Case, serve: Serve, looks: int = 2) -> list[str]:
+    """What is not as the case expects; empty if all is. `looks`: how often it is planned before it is applied."""
     data = case.data
     found, problems = wished(case.playbook, data.get("allow", ()))
     problems = problems or validate(found, case.os)
@@ -80,14 +89,15 @@ def run(case: Case, serve: Serve) -> list[str]:
     host = SimulatedHost.from_yaml({**(data["host"] or {}), "os": case.os})
     transport = serve(host)
     try:
-        return _run(case, data, found, transport)
+        return _run(case, data, found, transport, looks)
     finally:
         transport.close()
 
 
-def _run(case: Case, data: dict[str, Any], found: list[Resource], transport: Transport) -> list[str]:
-    plan, again = (make_plan("host", found, look(transport, found), frozenset()) for _ in range(2))
-    wrong = [] if plan.actions == again.actions and _calls(plan) == _calls(again) else ["two plans of one host differ"]
+def _run(case: Case, data: dict[str, Any], found: list[Resource], transport: Transport, looks: int) -> list[str]:
+    plan, *more = [make_plan("host", found, look(transport, found), frozenset()) for _ in range(looks)]
+    same = all(plan.actions == again.actions and _calls(plan) == _calls(again) for again in more)
+    wrong = [] if same else ["two plans of one host differ"]
     wrong += _unbound(plan, case.os)
     if "calls" in data and _calls(plan) != data["calls"]:
         wrong += ["calls are:", *(f'  - "{c}"' for c in _calls(plan))]
@@ -176,7 +186,7 @@ class Seen:
     calls: list[tuple[str, Any, Any]]
 
 
-def witness(case: Case, serve: Serve) -> Seen:
+def witness(case: Case, serve: Serve, looks: int = 2) -> Seen:
     answers: list[tuple[Any, ...]] = []
     hosts: list[SimulatedHost] = []
 
@@ -184,6 +194,6 @@ def witness(case: Case, serve: Serve) -> Seen:
         hosts.append(host)
         return Witness(serve(host), answers)
 
-    wrong = run(case, watched)
+    wrong = run(case, watched, looks)
     calls = [(c.cmdlet, c.params, c.errors) for host in hosts for c in host.log]
     return Seen(wrong, answers, calls)

@@ -231,12 +231,13 @@ def test_a_damaged_plan_is_an_error(hvctl: Run, tmp_path: Path, text: str) -> No
 
 def test_json_output(hvctl: Run) -> None:
     _, out, _ = hvctl("plan", "lab.yml", "--json", "--limit", "hv01")
-    (data,) = json.loads(out)
-    assert data["format"] == 1
-    changes = {c["field"]: c for a in data["plan"]["actions"] for c in a["changes"]}
+    data = json.loads(out)
+    assert (data["verb"], data["summary"]["differs"]) == ("plan", 1)
+    changes = {c["field"]: c for a in data["hosts"][0]["plan"]["actions"] for c in a["changes"]}
     assert changes["count"]["needs_consent"] == ["restart"]
     _, out, _ = hvctl("apply", "lab.yml", "--json", "-y", "--allow", "restart", "--limit", "hv01")
-    assert json.loads(out)[0]["report"]["complete"] is True
+    assert json.loads(out)["hosts"][0]["report"]["complete"] is True
+    assert hvctl("apply", "lab.yml", "--json")[0] == 1  # nothing would be shown to approve
 
 
 def test_verbose_shows_the_calls_and_diff_the_difference(hvctl: Run) -> None:

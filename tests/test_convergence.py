@@ -64,7 +64,8 @@ def vms(draw: st.DrawFn, name: str, os: OS) -> Data:
         )
     )
     return {
-        "name": name,
+        "name": draw(of(name, name, name, f"old-{name}")),
+        "path": rf"D:\VMs\{name}",
         "generation": generation,
         "state": draw(of("Off", "Running", "Saved", "Paused")),
         "version": draw(of("8.0", "10.0")) if os == "2022" else draw(of("5.0", "8.0")) if os == "2016" else "",
@@ -90,12 +91,18 @@ def adapters(name: str) -> st.SearchStrategy[list[Data]]:
     return fields.map(lambda data: [{"name": name, **data}])
 
 
+def disks(place: str, path: str) -> st.SearchStrategy[list[Data]]:
+    fields = some(iops=some(minimum=of(0, 100), maximum=of(0, 500)), physical_sector_size=of(512, 4096))
+    sizes = of("127GB", "200GB")
+    return st.tuples(fields, sizes).map(lambda t: [{"at": place, "path": path, "size": t[1], **t[0]}])
+
+
 @st.composite
 def wanted(draw: st.DrawFn, name: str) -> Data:
     generation = draw(of(None, 1, 2))
     if draw(st.integers(0, 9)) == 0:
         return {"name": name, "ensure": "absent"}
-    place = "scsi 0:0" if generation == 2 else "ide 0:0"
+    place, dvd = ("scsi 0:0", "scsi 0:1") if generation == 2 else ("ide 0:0", "ide 1:0")
     entries = of(["scsi 0:0"], ["network lan", "scsi 0:0"], ["scsi 0:1", "network san"])
     parts = some(
         state=of("running", "off", "saved", "paused"),
@@ -104,7 +111,11 @@ def wanted(draw: st.DrawFn, name: str) -> Data:
         version=of("8.0", "10.0"),
         automatic_stop_action=of("turn_off", "save", "shut_down"),
         automatic_start_action=of("nothing", "start"),
+        previous_names=st.just([f"old-{name}"]),
+        path=of(r"D:\VMs", r"D:\Other"),
         checkpoint_path=st.just(r"D:\VMs"),
+        smart_paging_path=st.just(r"D:\Paging"),
+        scsi_controllers=some(count=of(1, 2)),
         resource_metering=flags,
         checkpoints=of([{"name": "before"}], [{"name": "before", "ensure": "absent"}], [{"name": "now"}]),
         checkpoint_maximum_age=of("1h", "7d"),
@@ -121,7 +132,8 @@ def wanted(draw: st.DrawFn, name: str) -> Data:
             else {"bios": some(num_lock=flags, boot_order=st.permutations(["cd", "ide", "floppy", *LEGACY]))}
         ),
         integration_services=some(heartbeat=flags, shutdown=flags),
-        disks=st.just([{"at": place, "path": rf"D:\VMs\{name}\os.vhdx", "size": draw(of("127GB", "128GB"))}]),
+        disks=disks(place, rf"D:\VMs\{name}\os.vhdx"),
+        dvds=some(path=of(None, r"D:\iso\a.iso")).map(lambda data: [{"at": dvd, **data}]),
         network_adapters=of("lan", "san").flatmap(adapters),
     )
     return {"name": name, **({"generation": generation} if generation else {}), **draw(parts)}
@@ -136,7 +148,14 @@ def situations(draw: st.DrawFn) -> tuple[OS, Data, Data, frozenset[Impact]]:
     os = draw(st.sampled_from(VERSIONS))
     there = [draw(vms(name, os)) for name in draw(of((), ("web01",), ("web01", "web02")))]
     play = {"hosts": "all", "vms": [draw(wanted(name)) for name in draw(of(("web01",), ("web01", "web02")))]}
-    host = {"os": os, "folders": [r"D:\VMs"], "switches": [{"name": "lan"}], "vms": there}
+    host = {
+        "os": os,
+        "volumes": {"C": {}, "D": {"clustered": True}},
+        "folders": [r"D:\VMs"],
+        "files": {r"D:\iso\a.iso": "4GB"},
+        "switches": [{"name": "lan"}],
+        "vms": there,
+    }
     return os, host, play, draw(st.frozensets(st.sampled_from(CONSENTS)))
 
 

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.text import Text
 
 from hvctl.apply import Report
-from hvctl.call import Failure, Transport, TransportError
+from hvctl.call import Transport, TransportError
 from hvctl.contract import OS
 from hvctl.outcome import Outcome
 from hvctl.plan import Plan, make_plan
@@ -25,7 +25,7 @@ from hvctl.playbook import Play, wishes
 from hvctl.reconcile import apply_plan, look
 from hvctl.resource import IMPACTS, Impact, Resource
 from hvctl.show.cells import fold, hung
-from hvctl.show.data import facts_data, outcome_data, plan_data
+from hvctl.show.data import facts_data, plan_data
 from hvctl.show.report import report_lines
 from hvctl.show.summary import summary_lines
 from hvctl.show.text import diff_lines, facts_lines, plan_lines
@@ -296,7 +296,7 @@ def test_the_summary_counts_hosts_by_state() -> None:
 
 def test_a_plan_as_data_is_json_with_stable_keys() -> None:
     data = json.loads(json.dumps(plan_data(lab(allow=["restart"]).plan), ensure_ascii=False))
-    assert set(data) == {"os", "build", "computer", "in_sync", "readable", "actions", "restarts", "steps"}
+    assert set(data) == {"os", "os_name", "build", "computer", "in_sync", "readable", "actions", "restarts", "steps"}
     assert data["restarts"] == [
         {"name": "web01", "because": ["processor.count", "firmware.secure_boot"], "changes": 3, "starts_again": True}
     ]
@@ -310,21 +310,11 @@ def test_a_plan_as_data_is_json_with_stable_keys() -> None:
         "mark": "lab.yml:5:26",
         "note": "",
         "needs_consent": [],
+        "since": None,
+        "moved": None,
+        "wanted_since": None,
     }
     assert {"id", "does", "call", "for"} == set(data["steps"][0])
-
-
-def test_an_outcome_as_data_says_what_became_of_the_host() -> None:
-    done = lab(allow=["restart"]).apply()
-    failed = replace(done.results[0], status="failed", failure=Failure("InvalidState,X", message="no", hresult="0x8"))
-    data = outcome_data(Outcome("hv01", done.plan, replace(done, results=(failed, *done.results[1:]))))
-    assert json.loads(json.dumps(data)) == data
-    assert data["format"] == 1
-    assert data["report"]["failed"] is True
-    assert data["report"]["steps"][0]["error"] == {"id": "InvalidState,X", "message": "no", "hresult": "0x8"}
-    lost = outcome_data(Outcome("hv02", error=TransportError("no route", hint="look")))
-    assert lost["error"] == {"message": "no route", "hint": "look", "executed": "no"}
-    assert outcome_data(Outcome("hv03", done.plan, changed=("x",)))["changed_since"] == ["x"]
 
 
 def test_facts_are_shown_and_are_data() -> None:

@@ -14,8 +14,9 @@ from typing import Annotated, Any
 import typer
 
 from hvctl import __version__
-from hvctl.cli.options import EXIT_CONFIG, EXIT_INTERRUPTED, Connect, Settings, clock
+from hvctl.cli.options import EXIT_CONFIG, EXIT_FAULT, EXIT_INTERRUPTED, Connect, Settings, clock
 from hvctl.connect import real_connect
+from hvctl.redact import traced
 from hvctl.show.text import problem_lines
 from hvctl.source import ConfigError
 
@@ -56,11 +57,16 @@ def _main(
 def main(
     argv: Sequence[str] | None = None, connect: Connect = real_connect, now: Callable[[], datetime] = clock
 ) -> int:
-    """Run hvctl; the exit status is returned. Usage and configuration faults give 1, Ctrl-C 130."""
+    """Run hvctl; the exit status is returned. Usage and configuration faults give 1, Ctrl-C 130, faults of hvctl 70."""
     settings = Settings(connect, now)
-    command = typer.main.get_command(app)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _terminated)  # so that connections are closed on the way out
+    with settings.redactor.streams():
+        return _run(settings, argv)
+
+
+def _run(settings: Settings, argv: Sequence[str] | None) -> int:
+    command = typer.main.get_command(app)
     try:
         result = command.main(
             list(argv) if argv is not None else None, prog_name="hvctl", standalone_mode=False, obj=settings
@@ -80,6 +86,10 @@ def main(
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_CONFIG
+    except Exception as error:
+        traced(error)
+        settings.err.print("This is a fault of hvctl. Run plan to see how the hosts are, and report the text above.")
+        return EXIT_FAULT
     return result if isinstance(result, int) else 0
 
 

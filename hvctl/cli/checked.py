@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import typer
-
 from hvctl.check import Check
 from hvctl.cli.options import EXIT_INTERRUPTED, Settings
 from hvctl.cli.prepared import Asked, prepared, run_of
@@ -12,17 +10,17 @@ from hvctl.outcome import exit_status
 from hvctl.resource import IMPACTS
 
 
-def checked(settings: Settings, asked: Asked, *, as_json: bool = False) -> Check:
-    """Raises ConfigError before any host is asked, typer.Exit when interrupted."""
+def checked(settings: Settings, asked: Asked, *, quiet: bool = False) -> Check:
+    """Raises ConfigError before any host is asked. `quiet`: nothing is printed to the output. An interrupted check
+    has the exit status 130 and lacks hosts."""
     work = prepared(settings, asked)
     # Nothing is done, so nothing needs consent.
     with run_of(settings, work, frozenset(IMPACTS)) as run:
         outcomes = run.plan()
-        status = exit_status(outcomes, changes_count=True)
+        status = EXIT_INTERRUPTED if run.interrupted else exit_status(outcomes, changes_count=True)
         check = run.check("drift", asked.playbooks, outcomes, status, asked.covers)
         if not run.interrupted:
             check = remembered(settings, check)
-        run.show_check(check, as_json=as_json)
-        if run.interrupted:
-            raise typer.Exit(EXIT_INTERRUPTED)
+        if not quiet:
+            run.show_check(check)
     return check

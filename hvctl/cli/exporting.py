@@ -72,7 +72,7 @@ def _done(settings: Settings, run: Run, outcomes: list[Outcome], auto_approve: b
         settings.err.print("Nothing was changed.")
         return outcomes
     done = run.apply(outcomes, recheck=not auto_approve)
-    run.show_reports(done, as_json=False)
+    run.show_reports(done)
     return done
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -14,11 +14,14 @@ from hvctl.call import Transport
 from hvctl.connect import Wire
 from hvctl.history import Place
 from hvctl.inventory import Connection
+from hvctl.redact import Redactor
 from hvctl.resource import IMPACTS
 
 Connect = Callable[[Connection, Wire], Transport]
 
 EXIT_CONFIG = 1
+EXIT_FAULT = 70
+"""A fault of hvctl itself (EX_SOFTWARE)."""
 EXIT_INTERRUPTED = 130
 
 
@@ -37,6 +40,7 @@ class Settings:
     verbose: int = 0
     forks: int = 16
     ask_pass: bool = False
+    redactor: Redactor = field(default_factory=Redactor)
     out: Console = None  # type: ignore[assignment]
     err: Console = None  # type: ignore[assignment]
 
@@ -54,6 +58,12 @@ Extra = Annotated[
     list[str] | None, typer.Option("--extra-vars", "-e", metavar="NAME=VALUE|@FILE", help="Variables over all others.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text.")]
+Report = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--report", metavar="FORMAT=FILE,...", help="Also write it as html, junit, json or markdown; - is the output."
+    ),
+]
 History = Annotated[
     str | None,
     typer.Option("--history", metavar="FILE|URL", envvar="HVCTL_HISTORY", help="Where checks are remembered."),

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
-import yaml
-
 from hvctl import planfile
+from hvctl.call import Secret
 from hvctl.cli.options import Settings
 from hvctl.inventory import Inventory
 from hvctl.prepare import HostWork, Prepared, find_inventory, prepare
@@ -17,7 +15,7 @@ from hvctl.resource import IMPACTS, Impact
 from hvctl.run import Run
 from hvctl.secrets import PromptSource
 from hvctl.show.text import problem_lines
-from hvctl.source import ConfigError, Problem
+from hvctl.source import ConfigError, Problem, load, load_text
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,10 @@ def prepared(settings: Settings, asked: Asked) -> Prepared:
     found = prepare(inventory, asked.playbooks, limit=asked.limit, tags=asked.tags, variables=_extra(asked.extra))
     for line in problem_lines(found.warnings):
         settings.err.print(line, soft_wrap=True)
-    return with_password(settings, found)
+    found = with_password(settings, found)
+    for one in found.work:
+        _learned(settings, one)
+    return found
 
 
 def with_password(settings: Settings, found: Prepared) -> Prepared:
@@ -62,20 +63,31 @@ def with_password(settings: Settings, found: Prepared) -> Prepared:
     return replace(found, work=tuple(replace(w, connection=replace(w.connection, password=prompt)) for w in found.work))
 
 
+def _learned(settings: Settings, work: HostWork) -> HostWork:
+    """Passwords that stand in plain are known from now on; the others when they are asked for."""
+    if isinstance(work.connection.password, Secret):
+        settings.redactor.learn(work.connection.password)
+    return work
+
+
 def _extra(given: Sequence[str]) -> dict[str, Any]:
+    """Faults name the place and never the text: a variable may be a secret."""
     found: dict[str, Any] = {}
-    for item in given:
-        text = Path(item[1:]).read_text(encoding="utf-8") if item.startswith("@") else item
-        if item.startswith("@") or text.lstrip().startswith("{"):
-            loaded = yaml.safe_load(text)
-            if not isinstance(loaded, dict):
-                raise ConfigError([Problem(None, f"{item} is no mapping of variables", "write name=value")])
-            found |= loaded
-        elif "=" in text:
-            name, _, value = text.partition("=")
-            found[name.strip()] = yaml.safe_load(value)
+    for number, item in enumerate(given, 1):
+        place = f"--extra-vars, {number}."
+        if item.startswith("@"):
+            place = item[1:]
+            loaded = load(place).data
+        elif item.lstrip().startswith("{"):
+            loaded = load_text(item, place).data
+        elif "=" in item:
+            name, _, value = item.partition("=")
+            loaded = {name.strip(): load_text(value, place).data}
         else:
-            raise ConfigError([Problem(None, f"{item!r} is no variable", "write name=value or @file")])
+            raise ConfigError([Problem(None, f"{place} is no variable", "write name=value or @file")])
+        if not isinstance(loaded, dict):
+            raise ConfigError([Problem(None, f"{place} is no mapping of variables", "write `name: value` lines")])
+        found |= loaded
     return found
 
 
@@ -96,7 +108,7 @@ def one_host(settings: Settings, name: str, playbooks: Sequence[str] = ()) -> Ho
     work = HostWork(found[0], inventory.connection(found[0]), wishes)
     if settings.ask_pass:
         work = replace(work, connection=replace(work.connection, password=PromptSource("password")))
-    return work
+    return _learned(settings, work)
 
 
 def run_of(settings: Settings, prepared: Prepared, allow: frozenset[Impact]) -> Run:
@@ -108,6 +120,7 @@ def run_of(settings: Settings, prepared: Prepared, allow: frozenset[Impact]) -> 
         settings.err,
         forks=settings.forks,
         verbose=settings.verbose,
+        redactor=settings.redactor,
         now=settings.now,
     )
 

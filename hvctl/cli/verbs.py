@@ -1,8 +1,9 @@
-"""The verbs: validate, plan, apply, drift, facts, inventory, record. Thin; what they do stands elsewhere."""
+"""The verbs: validate, plan, apply, drift, facts, inventory, record, report-schema. Thin; what they do is elsewhere."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -21,15 +22,17 @@ from hvctl.cli.options import (
     Limit,
     NoHistory,
     Playbooks,
+    Report,
     Settings,
     Tags,
 )
 from hvctl.cli.prepared import Asked, allowed, one_host, prepared, run_of, saved_run
 from hvctl.cli.remembered import remembered, remembering
+from hvctl.cli.reported import Reports
 from hvctl.inventory import Inventory
 from hvctl.outcome import exit_status
 from hvctl.prepare import Prepared, find_inventory
-from hvctl.show.data import outcome_data
+from hvctl.show.data import schema_text
 from hvctl.show.text import problem_lines
 
 
@@ -61,21 +64,24 @@ def plan(
         str | None, typer.Option("--out", metavar="FILE", help="Save the plan for `hvctl apply FILE`.")
     ] = None,
     as_json: Json = False,
+    report: Report = None,
     diff: Annotated[bool, typer.Option("--diff", help="Show the difference as unified text.")] = False,
     detailed: Annotated[bool, typer.Option("--detailed-exitcode", help="Exit with 2 if something differs.")] = False,
 ) -> None:
     """Show what would change."""
     settings: Settings = context.obj
+    reports = Reports.asked(report, as_json=as_json)
     work = prepared(settings, Asked.of(playbooks, limit, tags, extra))
     with run_of(settings, work, allowed(allow)) as run:
         outcomes = run.plan()
-        run.show_plans(outcomes, as_json=as_json, diff=diff)
-        if run.interrupted:
-            raise typer.Exit(EXIT_INTERRUPTED)
-        if out:
+        if not reports.on_stdout:
+            run.show_plans(outcomes, diff=diff)
+        status = EXIT_INTERRUPTED if run.interrupted else exit_status(outcomes, changes_count=detailed)
+        check = run.check("plan", playbooks, outcomes, status)
+        status = reports.write(settings, check)
+        if out and not run.interrupted:
             run.save(outcomes, out, work.inventory.file if work.inventory else "")
-        check = run.check("plan", playbooks, outcomes, exit_status(outcomes, changes_count=detailed))
-    raise typer.Exit(check.exit_status)
+    raise typer.Exit(status)
 
 
 @app.command()
@@ -91,11 +97,15 @@ def apply(
     auto_approve: Annotated[bool, typer.Option("--auto-approve", "-y", help="Do not ask.")] = False,
     only_plan: Annotated[bool, typer.Option("--check", "-C", help="The same as plan.")] = False,
     as_json: Json = False,
+    report: Report = None,
     history: History = None,
     no_history: NoHistory = False,
 ) -> None:
     """Make the hosts as the playbooks say, then look again."""
     settings = remembering(context.obj, history, no_history)
+    reports = Reports.asked(report, as_json=as_json)
+    if reports.on_stdout and not (auto_approve or only_plan):
+        raise typer.BadParameter("a report instead of text leaves nothing to approve: add --auto-approve or --check")
     saved = len(playbooks) == 1 and playbooks[0].casefold().endswith(".json")
     if saved:
         if limit or tags or extra or allow:
@@ -105,28 +115,24 @@ def apply(
         run = run_of(settings, prepared(settings, Asked.of(playbooks, limit, tags, extra)), allowed(allow))
     with run:
         outcomes = run.look_at_saved() if saved else run.plan()
-        if not as_json:
+        if not reports.on_stdout:
             run.show_plans(outcomes)
-        if run.interrupted:
-            raise typer.Exit(EXIT_INTERRUPTED)
         changes = any(o.plan is not None and o.plan.steps for o in outcomes)
-        if only_plan or not changes:
-            if as_json:
-                settings.out.print_json(json.dumps([outcome_data(o) for o in outcomes], ensure_ascii=False))
-        elif not auto_approve and not approved(settings):
-            settings.err.print("Nothing was changed.")
-        else:
-            outcomes = run.apply(outcomes, recheck=not auto_approve)
-            run.show_reports(outcomes, as_json=as_json)
-        if run.interrupted:
-            settings.err.print("Interrupted: what is marked as not done was not begun.")
-            raise typer.Exit(EXIT_INTERRUPTED)
-        status = exit_status(outcomes, changes_count=not only_plan)
+        if changes and not only_plan and not run.interrupted:
+            if auto_approve or approved(settings):
+                outcomes = run.apply(outcomes, recheck=not auto_approve)
+                if not reports.on_stdout:
+                    run.show_reports(outcomes)
+                if run.interrupted:
+                    settings.err.print("Interrupted: what is marked as not done was not begun.")
+            else:
+                settings.err.print("Nothing was changed.")
+        status = EXIT_INTERRUPTED if run.interrupted else exit_status(outcomes, changes_count=not only_plan)
         covers = () if saved or tags else playbooks
         check = run.check("apply", playbooks, outcomes, status, covers)
-    if not only_plan:
+    if not only_plan and not run.interrupted:
         check = remembered(settings, check)
-    raise typer.Exit(check.exit_status)
+    raise typer.Exit(reports.write(settings, check))
 
 
 @app.command()
@@ -137,6 +143,7 @@ def drift(
     tags: Tags = None,
     extra: Extra = None,
     as_json: Json = False,
+    report: Report = None,
     history: History = None,
     no_history: NoHistory = False,
     every: Every = None,
@@ -148,10 +155,12 @@ def drift(
 ) -> None:
     """Say whether the hosts are as the playbooks say; changes nothing. Exit 2: they are not."""
     settings = remembering(context.obj, history, no_history)
+    reports = Reports.asked(report, as_json=as_json)
     asked = Asked.of(playbooks, limit, tags, extra)
 
     def check() -> Check:
-        return checked(settings, asked, as_json=as_json)
+        done = checked(settings, asked, quiet=reports.on_stdout)
+        return replace(done, exit_status=reports.write(settings, done))
 
     ways = Ways(every, splay, exclusive, metrics, listen, tuple(notify or ()))
     raise typer.Exit(drifting(settings, asked, ways, check))
@@ -185,6 +194,12 @@ def record(
     work = one_host(settings, host, playbooks or ())
     with run_of(settings, Prepared((work,)), frozenset()) as run:
         raise typer.Exit(run.record(work, out, scrub=scrub))
+
+
+@app.command("report-schema")
+def report_schema() -> None:
+    """Print the JSON Schema of what --json and --report json=FILE write."""
+    typer.echo(schema_text(), nl=False)
 
 
 @app.command("inventory")

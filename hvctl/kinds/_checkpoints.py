@@ -42,7 +42,7 @@ def check_ages(vm: Row, facts: Facts) -> None:
 
 def coming(owner: Resource, facts: Facts) -> str:
     """The name of a checkpoint that is to be made before anything else of the VM is changed; "" for none."""
-    vm = vm_row(owner.key(), facts)
+    vm = vm_row(owner, facts)
     if vm is None or not (wished := [p for p in owner.parts if p.kind == "checkpoint" and not p.absent]):
         return ""
     there = {str(r["Name"]).casefold() for r in checkpoints(vm, facts)}

@@ -14,7 +14,7 @@ from hvctl.kinds._checkpoints import coming
 from hvctl.kinds._drives import DISKS, DVDS, Drive, Slot, at_slot, file_query, folder_of, one_spelling, there, volume_of
 from hvctl.kinds._types import COUNT, MB, PATH, SIZE, TB, Flag, Size, WindowsPath, Words, multiple_of
 from hvctl.kinds._vhd import Link, Resize, Use, chain, children, matching, resize, users, vhd, vhd_query
-from hvctl.kinds._vm import power
+from hvctl.kinds._vm import state_at_work
 from hvctl.resource import UNKNOWN, Fields, Plain, Setting, State, Unknown
 
 TYPES = Words(fixed="Fixed", dynamic="Dynamic", differencing="Differencing")
@@ -116,7 +116,7 @@ class DiskPart(Drive):
 
     @classmethod
     def survey(cls) -> tuple[Call, ...]:
-        return (DISKS, DVDS, vhd_query())
+        return (*super().survey(), vhd_query())
 
     def queries(self) -> tuple[Call, ...]:
         files = tuple(p for p in (self.path, self.parent) if p)
@@ -185,7 +185,7 @@ class DiskPart(Drive):
         shared = any(u.row.get("SupportPersistentReservations") for u in users(path, facts))
         checkpoint = seen.checkpoint or self._checkpoint_at(slot, facts)
         below, before = children(path, facts), coming(self.vm, facts)
-        use = Use(slot, power(self.vm_row(facts)), checkpoint, shared, below, before)
+        use = Use(slot, state_at_work(self.vm, facts), checkpoint, shared, below, before)
         return resize(seen.row, self.size, facts.os, use)
 
     def _checkpoint_at(self, slot: Slot | None, facts: Facts) -> str:

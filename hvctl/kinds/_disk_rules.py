@@ -9,7 +9,7 @@ from hvctl.contract import OS, at_least, title
 from hvctl.kinds._disk import FILE_FIELDS, DiskPart
 from hvctl.kinds._drives import on_cluster, twice
 from hvctl.kinds._limits import limit
-from hvctl.kinds._types import same_path, shown_size
+from hvctl.kinds._types import TB, same_path, shown_size
 from hvctl.kinds._vhd import extension, is_checkpoint
 from hvctl.resource import Finding, Resource
 
@@ -85,6 +85,14 @@ def _path(disk: DiskPart, path: str, os: OS) -> Iterator[Finding]:
     if disk.size is not None and disk.size > most:
         yield Finding(
             "size", f"{shown_size(disk.size)} is more than the {shown_size(most)} of a .{kind}", "use a .vhdx or less"
+        )
+    if disk.size is not None and disk.size > 2 * TB and disk.at == "ide 0:0":
+        # BIOS and MBR (domain 5.1)
+        yield Finding(
+            "size",
+            "generation 1 boots from at most 2 TB",
+            "make the boot disk smaller, and another one for data",
+            "warning",
         )
     if kind == "vhd":
         for field in ("logical_sector_size", "physical_sector_size"):

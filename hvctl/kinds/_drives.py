@@ -14,7 +14,18 @@ from hvctl.contract import OS
 from hvctl.facts import Facts, UnreadableError
 from hvctl.kinds._limits import limit
 from hvctl.kinds._types import path_key, same_path
-from hvctl.kinds._vm import ALL_VMS, VMS, VmPart, check_steady, generation, in_vm, off_impacts, power, vm_ref, vm_row
+from hvctl.kinds._vm import (
+    ALL_VMS,
+    VMS,
+    VmPart,
+    check_steady,
+    generation,
+    in_vm,
+    off_impacts,
+    state_at_work,
+    vm_ref,
+    vm_row,
+)
 from hvctl.resource import Address, Change, Finding, HeldBackError, Impact, Plain, Resource, State, Step
 
 _COORDINATES = ("VMId", "ControllerType", "ControllerNumber", "ControllerLocation")
@@ -35,7 +46,7 @@ DISKS = Call(
 """All disk drives of the host, fetched by VM objects and compared here: -VMName with coordinates has shown
 parameter set problems (domain 8.3)."""
 
-DVDS = Call("Get-VMDvdDrive", {"VM": ALL_VMS}, select=(*_COORDINATES, "Path"))
+DVDS = Call("Get-VMDvdDrive", {"VM": ALL_VMS}, select=(*_COORDINATES, "Path", "DvdMediaType"))
 CONTROLLERS = Call("Get-VMScsiController", {"VM": ALL_VMS}, select=("VMId", "ControllerNumber"))
 
 
@@ -187,8 +198,12 @@ class Drive(VmPart):
     def requires(self) -> tuple[Address, ...]:
         return (("scsi_controllers", self.vm.key()),) if self.slot.scsi and self.slot.number else ()
 
+    @classmethod
+    def survey(cls) -> tuple[Call, ...]:
+        return (DISKS, DVDS, CONTROLLERS)
+
     def queries(self) -> tuple[Call, ...]:
-        return (VMS, DISKS, DVDS, CONTROLLERS)
+        return (VMS, *Drive.survey())
 
     # --- on the host --------------------------------------------------------------------------------------------
 
@@ -206,14 +221,14 @@ class Drive(VmPart):
 
     def ref(self, facts: Facts, slot: Slot | None = None) -> Ref:
         """The drive object for a step; a setter without coordinates would change every drive (domain 8.3)."""
-        call = Call(f"Get-{self.noun}", {"VM": vm_ref(self.vm.key(), facts)})
+        call = Call(f"Get-{self.noun}", {"VM": vm_ref(self.vm, facts)})
         return Ref(call, (slot or self.slot).where)
 
     def off_to_plug(self, facts: Facts) -> bool:
         """Whether adding or removing this drive needs the VM off: IDE always, and SCSI unless it runs; what is
         saved or paused is not tried (domain 8.3, trap 15)."""
         live = self.slot.scsi and not self.controller_missing(facts)
-        return not (live and power(self.vm_row(facts)) == "Running")
+        return not (live and state_at_work(self.vm, facts) == "Running")
 
     def plug_impacts(self, facts: Facts) -> frozenset[Impact]:
         return off_impacts(self.vm, facts) if self.off_to_plug(facts) else frozenset({"online"})
@@ -296,7 +311,7 @@ class Drive(VmPart):
 
     @classmethod
     def surplus(cls, owner: Resource, listed: tuple[Resource, ...], facts: Facts) -> Iterator[Resource]:
-        vm = vm_row(owner.key(), facts)
+        vm = vm_row(owner, facts)
         known = {part.key() for part in listed}
         for row in in_vm(cls.query, vm, facts) if vm else ():
             slot = Slot.of(row)

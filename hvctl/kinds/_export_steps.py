@@ -13,7 +13,7 @@ from hvctl.kinds._exports import BEGUN, DONE, EXPORTING, FORMAT, Copy, config_su
 from hvctl.kinds._host import now
 from hvctl.kinds._types import Words, path_key
 from hvctl.kinds._vm import vm_ref
-from hvctl.resource import Step
+from hvctl.resource import Resource, Step
 
 CAPTURES = Words(
     crash_consistent="CaptureCrashConsistentState",
@@ -28,10 +28,12 @@ Needs = tuple[Step, ...]
 
 @dataclass(frozen=True)
 class ExportSteps:
-    """For one VM and one folder. `resumes`: they only take up what is there already. `runs`: the VM does, or will when
-    it is exported. `rises`: its configuration version may do so before, and with it the kind of its file."""
+    """For one VM, `owner` as wished and `vm` as it is, and one folder. `runs`: it does, or will when it is exported.
+    `resumes`: they only take up what is there already. `rises`: its configuration version may do so before, and with
+    it the kind of its file."""
 
     path: str
+    owner: Resource
     vm: Row
     capture: str | None
     facts: Facts
@@ -41,19 +43,19 @@ class ExportSteps:
 
     def export(self, field: str) -> Iterator[Step]:
         """The last is the mark of success."""
-        name = str(self.vm["Name"])
+        name = self.owner.key()  # also where it was renamed before
         folder = f"{self.path}\\{self._label(name)}"
         made = self._step(
             Call("New-Item", {"Path": folder, "ItemType": "Directory"}), f"make the folder {folder}", field, ()
         )
         begun = self._write(f"{folder}\\{BEGUN}", f"mark {folder} as begun", field, (made,))
-        params: dict[str, Any] = {"VM": vm_ref(name, self.facts), "Path": folder}
+        params: dict[str, Any] = {"VM": vm_ref(self.owner, self.facts), "Path": folder}
         if self.capture and self.runs:
             params["CaptureLiveState"] = CAPTURES.write(self.capture)
         exported = self._step(
             Call("Export-VM", params), f"export {name} to {folder}", field, (begun,), job=True, limit_s=EXPORT_S
         )
-        yield from (made, begun, exported, self.mark(folder, name, field, (exported,)))
+        yield from (made, begun, exported, self.mark(folder, field, (exported,)))
 
     def _label(self, name: str) -> str:
         """Sorts by time; brackets would be wildcards to Export-VM."""
@@ -65,13 +67,14 @@ class ExportSteps:
     def wait(self, field: str) -> Step:
         call = Call("Get-VM", {"Id": self.vm["Id"]})
         guard = Guard(call, {"SecondaryOperationalStatus": EXPORTING}, wait_s=EXPORT_S)
-        return self._step(call, f"wait for the export of {self.vm['Name']} that is running", field, (), guard=guard)
+        return self._step(call, f"wait for the export of {self.owner.key()} that is running", field, (), guard=guard)
 
-    def mark(self, folder: str, name: str, field: str, needs: Needs) -> Step:
-        """As complete, if its configuration file is there. `name`: the VM's when it was exported."""
-        config = Call("Get-ChildItem", {"LiteralPath": f"{folder}\\{name}\\Virtual Machines", "File": True})
-        kind: dict[str, Wanted] = {} if self.rises else {"Extension": config_suffix(self.vm)}
-        guard = Guard(config, kind, least=1, most=99)
+    def mark(self, folder: str, field: str, needs: Needs) -> Step:
+        """As complete, if its configuration file is there, which has the VM's id for a name (domain 1.1, 13)."""
+        files = Call("Get-ChildItem", {"LiteralPath": folder, "Recurse": True, "File": True})
+        vm_id = str(self.vm["Id"])
+        named: dict[str, Wanted] = {"Name": f"{vm_id}{config_suffix(self.vm)}"}
+        guard = Guard(files, {"BaseName": vm_id} if self.rises else named, least=1, most=99)
         return self._write(f"{folder}\\{DONE}", f"mark {folder} as finished", field, needs, guard)
 
     def remove(self, copy: Copy, what: str, field: str, needs: Needs) -> Step:
@@ -82,7 +85,7 @@ class ExportSteps:
     def _write(self, path: str, text: str, field: str, needs: Needs, guard: Guard | None = None) -> Step:
         marker = {
             "hvctl_export": FORMAT,
-            "vm": self.vm["Name"],
+            "vm": self.owner.key(),
             "vm_id": self.vm["Id"],
             "by": self.facts.info.user,
             "planned": f"{now(self.facts):%Y-%m-%dT%H:%MZ}",

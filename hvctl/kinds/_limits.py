@@ -54,6 +54,10 @@ LARGE = "8.0"
 """From this configuration version on a generation 2 VM can have more than 64 processors and 1 TB (domain 21)."""
 
 
+MANY = "8.3"
+"""From this configuration version on a generation 2 VM can have more than 8 network adapters (domain 21)."""
+
+
 def limit(what: str, os: OS) -> int:
     return LIMITS[what][os]
 
@@ -64,6 +68,14 @@ def vm_limit(what: str, os: OS, generation: int | None, version: str | None = No
         return max(LIMITS[f"{what}, generation {n}"][os] for n in (1, 2))
     small = version is not None and not version_at_least(version, LARGE)
     return limit(f"{what}, generation {1 if small else generation}", os)
+
+
+def adapter_limit(os: OS, generation: int | None, version: str | None) -> int:
+    """The most adapters, legacy ones aside, of a VM; as many as any VM can have, while the generation is not known."""
+    known = (generation,) if generation else (1, 2)
+    if version and not version_at_least(version, MANY):
+        known = (1,)
+    return max(limit(f"network adapters, generation {n}", os) for n in known)
 
 
 def version_at_least(version: str, other: str) -> bool:

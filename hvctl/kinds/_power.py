@@ -9,7 +9,7 @@ from hvctl.call import Call
 from hvctl.facts import Facts, UnreadableError
 from hvctl.kinds._services import GUIDS, SERVICES, guid_of
 from hvctl.kinds._vm import power, vm_ref, vm_row
-from hvctl.resource import Bracket, Finding, Step
+from hvctl.resource import Bracket, Finding, Resource, Step
 
 Because = tuple[str, ...]
 
@@ -19,14 +19,18 @@ class Power:
     """A VM's power. `cut`: it is turned off instead of asked to shut down; `timeout_s`: how long it may take when
     asked."""
 
-    name: str
+    vm: Resource
     facts: Facts
     cut: bool
     timeout_s: int
 
     @property
+    def name(self) -> str:
+        return self.vm.key()
+
+    @property
     def now(self) -> str:
-        return power(vm_row(self.name, self.facts))
+        return power(vm_row(self.vm, self.facts))
 
     def bracket(self, wanted: str, because: Because) -> Bracket:
         """Down from what it is in, and up to what is wanted. The way up needs only the way down: one that hvctl
@@ -40,8 +44,11 @@ class Power:
 
     def steps(self, now: str, wanted: str) -> Iterator[Step]:
         because = ("state",)
-        if wanted == "running" and now == "paused":
-            yield self._step("Resume-VM", f"resume {self.name}", because)
+        if wanted == "running" and now in ("paused", "saved"):
+            # First: asleep it takes hardly any change of its hardware, and awake what a running one takes (trap 15).
+            verb = "Resume" if now == "paused" else "Start"
+            vm = vm_ref(self.vm, self.facts)
+            yield Step(Call(f"{verb}-VM", {"VM": vm}), f"{verb.lower()} {self.name}", because, when="wake")
         elif wanted == "running":
             yield from self.started(because)
         elif wanted == "off":
@@ -59,7 +66,7 @@ class Power:
     def stopped(self, because: Because) -> Iterator[Step]:
         """Off, from whatever it is in. The guest is asked and given its time; -Force is never sent without
         -TurnOff, since it either hangs or hides a power cut."""
-        vm = vm_ref(self.name, self.facts)
+        vm = vm_ref(self.vm, self.facts)
         if self.now == "Saved":
             call = Call("Remove-VMSavedState", {"VM": vm})
             yield Step(call, f"discard the saved state of {self.name}", because, when="first")
@@ -83,7 +90,7 @@ class Power:
 
     def doubts(self) -> Iterator[Finding]:
         """Without the guest's shutdown service nobody hears the request."""
-        row = vm_row(self.name, self.facts)
+        row = vm_row(self.vm, self.facts)
         if row is None or self.cut or self.now not in ("Running", "Paused"):
             return
         try:
@@ -101,4 +108,4 @@ class Power:
             )
 
     def _step(self, cmdlet: str, text: str, because: Because, needs: tuple[Step, ...] = ()) -> Step:
-        return Step(Call(cmdlet, {"VM": vm_ref(self.name, self.facts)}), text, because, needs=needs, when="last")
+        return Step(Call(cmdlet, {"VM": vm_ref(self.vm, self.facts)}), text, because, needs=needs, when="last")

@@ -42,13 +42,17 @@ BUSY = {
 """Operational states in which nothing may be changed (domain 1.4)."""
 
 
-def vm_row(name: str, facts: Facts) -> Row | None:
-    """The VM of that name, or None. Two of one name are nobody's wish: held back."""
-    rows = facts.of_key(VMS, "Name", name)
-    if len(rows) > 1:
-        ids = ", ".join(str(r["Id"]) for r in rows)
-        raise HeldBackError(f"there are {len(rows)} VMs named {name} ({ids})", "rename or remove one of them")
-    return rows[0] if rows else None
+def vm_row(vm: Resource | str, facts: Facts) -> Row | None:
+    """The VM of that name, else one of its previous names, or None. Two of one name are nobody's wish: held back."""
+    names = (vm,) if isinstance(vm, str) else (vm.key(), *getattr(vm, "previous_names", ()))
+    for name in names:
+        rows = facts.of_key(VMS, "Name", name)
+        if len(rows) > 1:
+            ids = ", ".join(str(r["Id"]) for r in rows)
+            raise HeldBackError(f"there are {len(rows)} VMs named {name} ({ids})", "rename or remove one of them")
+        if rows:
+            return rows[0]
+    return None
 
 
 def power(row: Row | None) -> str:
@@ -59,6 +63,12 @@ def power(row: Row | None) -> str:
 def runs(owner: Resource, row: Row | None) -> bool:
     """Whether the VM runs now, or does when its plan is done: what comes last may meet either."""
     return power(row) in ("Running", "Paused") or getattr(owner, "state", None) in ("running", "paused")
+
+
+def state_at_work(vm: Resource, facts: Facts) -> str:
+    """The state in which the changes find a VM: one that sleeps and is to run is woken before them."""
+    state = power(vm_row(vm, facts))
+    return "Running" if state in ("Saved", "Paused") and getattr(vm, "state", None) == "running" else state
 
 
 def generation(row: Row) -> int:
@@ -93,17 +103,17 @@ def in_vm(query: Call, vm: Row, facts: Facts) -> tuple[Row, ...]:
     return rows
 
 
-def vm_ref(name: str, facts: Facts) -> Ref:
+def vm_ref(vm: Resource | str, facts: Facts) -> Ref:
     """The VM object for a step: by Id; one that the plan itself makes, by its name among all."""
-    row = vm_row(name, facts)
+    row = vm_row(vm, facts)
     if row is not None:
         return Ref(Call("Get-VM", {"Id": row["Id"]}))
-    return Ref(Call("Get-VM"), {"Name": name})
+    return Ref(Call("Get-VM"), {"Name": vm if isinstance(vm, str) else vm.key()})
 
 
 def off_impacts(owner: Resource, facts: Facts) -> frozenset[Impact]:
     """What it means for this VM, now, that a change needs it off."""
-    state = power(vm_row(owner.key(), facts))
+    state = power(vm_row(owner, facts))
     if state == "Off":
         return frozenset({"online"})
     cut = getattr(owner, "stop_method", None) == "turn_off"
@@ -132,7 +142,7 @@ class VmPart(Resource):
         return (VMS, type(self).query)
 
     def vm_row(self, facts: Facts) -> Row | None:
-        return vm_row(self.vm.key(), facts)
+        return vm_row(self.vm, facts)
 
     def rows(self, facts: Facts) -> tuple[Row, ...]:
         """This VM's rows of the kind's query."""
@@ -154,8 +164,9 @@ class VmPart(Resource):
         yield from ()
 
     def needs_off(self, field: str, now: Any, wanted: Any, facts: Facts) -> bool:
+        """A saved VM takes hardly any change of its hardware, live or not (domain 4.4, trap 15)."""
         setting = settings(type(self)).get(field)
-        return bool(setting and setting.off)
+        return bool(setting and setting.off) or state_at_work(self.vm, facts) == "Saved"
 
     def impacts(self, field: str, now: Any, wanted: Any, facts: Facts) -> frozenset[Impact]:
         found = super().impacts(field, now, wanted, facts)
@@ -180,7 +191,7 @@ class VmPart(Resource):
         """One call with all changed settings: Hyper-V checks them against each other."""
         arguments = self.arguments(changes)
         if arguments:
-            params = {"VM": vm_ref(self.vm.key(), facts), **arguments}
+            params = {"VM": vm_ref(self.vm, facts), **arguments}
             yield self.step(self.setter, params, f"set the {self.kind} of {self.vm.key()}", changes, facts)
 
     def create(self, facts: Facts) -> Iterator[Step]:

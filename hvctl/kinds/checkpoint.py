@@ -75,7 +75,7 @@ class Checkpoint(VmPart):
 
     @classmethod
     def expired(cls, owner: Resource, listed: tuple[Resource, ...], facts: Facts) -> Iterator[Resource]:
-        vm = vm_row(owner.key(), facts)
+        vm = vm_row(owner, facts)
         if vm is None or owner.absent:
             return
         known = {wish.key().casefold() for wish in listed}
@@ -99,7 +99,7 @@ class Checkpoint(VmPart):
     def create(self, facts: Facts) -> Iterator[Step]:
         vm = self.vm_row(facts)
         yield Step(
-            Call("Checkpoint-VM", {"VM": vm_ref(self.vm.key(), facts), "SnapshotName": self.name}),
+            Call("Checkpoint-VM", {"VM": vm_ref(self.vm, facts), "SnapshotName": self.name}),
             f"make the checkpoint {self.name} of {self.vm.key()}",
             ("name",),
             when="early" if vm else "late",  # of a VM that is only made now there is nothing to keep before
@@ -122,7 +122,7 @@ class Checkpoint(VmPart):
         # The drives' paths stay those of the checkpoint until the merge is done (domain 8.3).
         leaves = {str(d.get("Path") or "") for d in in_vm(DISKS, vm, facts)}
         for suffix in sorted({extension(leaf) for leaf in leaves if is_checkpoint(leaf)}) if last else ():
-            drives = Call("Get-VMHardDiskDrive", {"VM": vm_ref(name, facts)})
+            drives = Call("Get-VMHardDiskDrive", {"VM": vm_ref(self.vm, facts)})
             gone = Guard(drives, {"Path": Ending(f".{suffix}")}, wait_s=MERGE_S)
             text = f"wait until {name} has its disks back"
             yield Step(drives, text, ("ensure",), when="early", guard=gone)

@@ -116,7 +116,7 @@ class Disk(DiskPart):
         yield Step(
             Call(
                 "Add-VMHardDiskDrive",
-                {"VM": vm_ref(self.vm.key(), facts), **self.slot.where, **self.arguments(drive)},
+                {"VM": vm_ref(self.vm, facts), **self.slot.where, **self.arguments(drive)},
             ),
             f"attach {self.path or self.summary()} to {self.vm.key()} at {self.at}",
             tuple(c.field for c in drive),
@@ -205,7 +205,7 @@ class Disk(DiskPart):
         guard = None
         if seen.attached and seen.leaf.casefold() == path.casefold():
             # A checkpoint made since: the host would resize the parent, and the VM would not see it (domain 8.2).
-            guard = Guard(Call("Get-VMHardDiskDrive", {"VM": vm_ref(self.vm.key(), facts)}), {"Path": path}, 1, 1)
+            guard = Guard(Call("Get-VMHardDiskDrive", {"VM": vm_ref(self.vm, facts)}), {"Path": path}, 1, 1)
         yield Step(
             Call("Resize-VHD", {"Path": path, "SizeBytes": plan.wanted}),
             f"{'shrink' if plan.shrinks else 'grow'} {path} to {shown_size(plan.wanted)}",

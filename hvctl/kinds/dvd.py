@@ -1,25 +1,36 @@
-"""DVD drives and the images in them (domain 5.1, 8.3)."""
+"""DVD drives and what is in them: an image, or a drive of the host (domain 5.1, 8.3)."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator
 
 from hvctl.call import Call
 from hvctl.contract import OS
 from hvctl.facts import Facts
 from hvctl.kinds._drives import DISKS, DVDS, MEDIUM, Drive, file_query, on_share, one_spelling, there
 from hvctl.kinds._types import WindowsPath
-from hvctl.kinds._vm import power, vm_ref
-from hvctl.resource import Change, Finding, Impact, Setting, Step
+from hvctl.kinds._vm import vm_ref
+from hvctl.resource import Change, Finding, Impact, Setting, State, Step
 
+
+def _letter(value: Any) -> Any:
+    match = re.fullmatch(r"([A-Za-z])(:\\?)?", value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError(f"{value!r} is no drive of the host; write its letter, such as 'E:'")
+    return f"{match[1].upper()}:"
+
+
+HostDrive = Annotated[str, BeforeValidator(_letter)]
 IsoPath = Annotated[WindowsPath, AfterValidator(one_spelling)]
 
 
 class Dvd(Drive):
-    """A DVD drive, found by its place. `path: null` empties it; without `path` the medium is left alone."""
+    """A DVD drive, found by its place. `path: null` empties it; without `path` the medium is left alone.
+    `host_drive` passes a drive of the host through, by its letter; generation 1 only, and one in a VM."""
 
     kind: ClassVar[str] = "dvd"
     section: ClassVar[str] = "dvds"
@@ -27,6 +38,7 @@ class Dvd(Drive):
     noun: ClassVar[str] = "VMDvdDrive"
 
     path: Annotated[IsoPath | None, Setting("Path", codec=MEDIUM)] = None
+    host_drive: Annotated[HostDrive | None, Setting("Path", codec=MEDIUM)] = None
 
     def queries(self) -> tuple[Call, ...]:
         return (*super().queries(), *((file_query(self.path),) if self.path else ()))
@@ -36,14 +48,42 @@ class Dvd(Drive):
         if self.path and not self.path.casefold().endswith(".iso"):
             # "The specified path for the drive is not valid." (observations 5)
             yield Finding("path", f"{self.path} is no image by its extension", "write the path of an .iso file")
+        yield from self._host_drive_rules()
         disks = (p for p in self.vm.parts if p.kind == "disk" and p.key() == self.key())
         if not self.absent and any(not disk.absent for disk in disks):
             yield Finding("at", f"a disk is wanted at {self.at} too", "write a free place, such as the next location")
+
+    def _host_drive_rules(self) -> Iterator[Finding]:
+        if not self.host_drive or self.absent:
+            return
+        if self.path is not None:
+            yield Finding("host_drive", "a drive has an image or a drive of the host, not both", "write one of both")
+        if getattr(self.vm, "generation", None) == 2:
+            yield Finding("host_drive", *_ONE_GENERATION)
+        others = [p for p in self.vm.parts if isinstance(p, Dvd) and p.host_drive and not p.absent]
+        if others[0] is not self:
+            yield Finding("host_drive", "a VM can have one drive of the host", f"leave it at {others[0].at} only")
+
+    def wanted(self) -> State:
+        """What is passed through replaces an image, and the other way round."""
+        found = dict(super().wanted())
+        return {k: v for k, v in found.items() if v or not any(found.values())}
+
+    def actual(self, facts: Facts) -> State | None:
+        drive = self.drive(facts)
+        if drive is None:
+            return None
+        medium = drive["Path"] or None
+        passed = str(drive["DvdMediaType"]) == "PassThrough"
+        apart = passed and "host_drive" in self.wanted()  # otherwise it is a medium that path replaces
+        return {"path": None if apart else medium, "host_drive": medium[:2] if medium and passed else None}
 
     def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
         yield from super().findings(changes, facts)
         if self.absent:
             return
+        if self.host_drive and changes and self.generation(facts) == 2:
+            yield Finding("host_drive", *_ONE_GENERATION)
         new = self.drive(facts) is None
         if new:
             self.check_place(facts)
@@ -54,10 +94,6 @@ class Dvd(Drive):
             else:
                 yield Finding("path", f"{self.path} is not there", "copy the image to the host, or write another path")
 
-    def needs_off(self, field: str, now: Any, wanted: Any, facts: Facts) -> bool:
-        """A medium changes live; a saved VM takes none (domain 4.4, 8.3)."""
-        return power(self.vm_row(facts)) == "Saved"
-
     # --- changing -------------------------------------------------------------------------------------------------
 
     def create_impacts(self, facts: Facts) -> frozenset[Impact]:
@@ -67,28 +103,34 @@ class Dvd(Drive):
         """Nothing is lost with a drive for images."""
         return self.plug_impacts(facts)
 
+    @property
+    def medium(self) -> str | None:
+        return self.host_drive or self.path
+
     def summary(self) -> str:
-        return self.path or "empty"
+        return self.medium or "empty"
 
     def create(self, facts: Facts) -> Iterator[Step]:
         # There is no -ControllerType: it is IDE on generation 1 and SCSI on generation 2 (observations 5).
         place = {k: v for k, v in self.slot.where.items() if k != "ControllerType"}
-        medium = {"Path": self.path} if self.path else {}
+        medium = {"Path": self.medium} if self.medium else {}
         yield Step(
-            Call("Add-VMDvdDrive", {"VM": vm_ref(self.vm.key(), facts), **place, **medium}),
+            Call("Add-VMDvdDrive", {"VM": vm_ref(self.vm, facts), **place, **medium}),
             f"add a DVD drive to {self.vm.key()} at {self.at}",
-            ("path",) if self.path else (),
+            tuple(self.wanted()) if self.medium else (),
             off=self.off_to_plug(facts),
         )
 
     def update(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Step]:
         if arguments := self.arguments(changes):
-            text = f"insert {self.path} in" if self.path else "eject the medium of"
+            text = f"insert {self.medium} in" if self.medium else "eject the medium of"
             params = {self.noun: self.ref(facts), **arguments}
             yield self.step(self.setter, params, f"{text} {self.vm.key()} at {self.at}", changes, facts)
 
     def remove(self, facts: Facts) -> Iterator[Step]:
         yield self.take_out(facts, f"take the DVD drive at {self.at} out of {self.vm.key()}")
 
+
+_ONE_GENERATION = ("generation 2 has no DVD drives of the host", "write the path of an image")  # domain 5.1
 
 Dvd.query, Dvd.other = DVDS, DISKS

@@ -162,7 +162,7 @@ class Export(VmPart):
         begun = (*seen.ledger.unmarked, *((seen.ledger.running,) if seen.ledger.running else ()))
         taken_up = bool(begun) and not seen.due.now
         rises = getattr(self.vm, "version", None) not in (None, vm.get("Version"))
-        steps = ExportSteps(self.path, vm, self.capture, facts, runs(self.vm, vm), taken_up, rises)
+        steps = ExportSteps(self.path, self.vm, vm, self.capture, facts, runs(self.vm, vm), taken_up, rises)
         for copy in self._broken(seen):
             yield steps.remove(copy, "the half export", f"unfinished.{copy.name}", ())
         complete: list[Step] = []
@@ -171,7 +171,7 @@ class Export(VmPart):
             field = f"{'running' if goes_on else 'finished'}.{copy.name}"
             waits = (steps.wait(field),) if goes_on else ()
             yield from waits
-            complete.append(steps.mark(copy.folder, copy.vm, field, waits))
+            complete.append(steps.mark(copy.folder, field, waits))
             yield complete[-1]
         if seen.due.now:
             *making, last = steps.export(next(c.field for c in changes if c.field in ("every", "path")))

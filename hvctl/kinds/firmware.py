@@ -151,7 +151,7 @@ class Firmware(VmPart):
     def update(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Step]:
         """One call with the settings, and one for each device that must come to the front. -BootOrder would take
         the whole list and drop what is not named: the guest's files, and what came since (domain 5.4)."""
-        vm = vm_ref(self.vm.key(), facts)
+        vm = vm_ref(self.vm, facts)
         text = f"set the firmware of {self.vm.key()}"
         plain = tuple(c for c in changes if c.field != "boot_order")
         order = tuple(c for c in changes if c.field == "boot_order")

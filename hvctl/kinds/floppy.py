@@ -45,7 +45,7 @@ class Floppy(VmPart):
             yield Finding("path", f"there is no file {self.path} on the host", "copy it there, or correct the path")
 
     def update(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Step]:
-        params = {"VM": vm_ref(self.vm.key(), facts), **self.arguments(changes)}
+        params = {"VM": vm_ref(self.vm, facts), **self.arguments(changes)}
         yield self.step(self.setter, params, f"change the floppy of {self.vm.key()}", changes, facts)
 
 

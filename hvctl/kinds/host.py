@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from hvctl.call import Call, Row, Value
-from hvctl.contract import OS
+from hvctl.contract import OS, at_least
 from hvctl.facts import Facts
 from hvctl.kinds._drives import file_query, there
 from hvctl.kinds._host import HOST, host_row
@@ -17,6 +17,9 @@ from hvctl.resource import Change, Fields, Finding, Impact, Resource, Setting, S
 
 AUTHENTICATION = Words(credssp="CredSSP", kerberos="Kerberos")
 PERFORMANCE = Words(tcp_ip="TCPIP", compression="Compression", smb="SMB")
+
+
+SYSTEM = Call("Get-CimInstance", {"ClassName": "Win32_ComputerSystem"}, select=("PartOfDomain",))
 
 
 class LiveMigration(Fields):
@@ -71,7 +74,8 @@ class Host(Resource):
         return (Call("Get-VMHost", select=properties(cls, *HOST.select)),)
 
     def queries(self) -> tuple[Call, ...]:
-        return (*self.survey(), *(file_query(path) for path in self._folders.values()))
+        domain = (SYSTEM,) if self.live_migration.enabled else ()
+        return (*self.survey(), *domain, *(file_query(path) for path in self._folders.values()))
 
     def row(self, facts: Facts) -> Row:
         return host_row(facts)
@@ -91,6 +95,12 @@ class Host(Resource):
         if changed & {"mac_address_minimum", "mac_address_maximum"} and low and high and high < low:
             field = "mac_address_maximum" if self.mac_address_maximum else "mac_address_minimum"
             yield Finding(field, f"the host's range would be {low} to {high}", "write both ends")
+
+        enabled = self.live_migration.enabled and "live_migration.enabled" in changed
+        # domain 2 [I]; 2025 adds workgroup clusters
+        if enabled and not at_least(facts.os, "2025") and not facts.rows(SYSTEM)[0]["PartOfDomain"]:
+            hint = "join it to one, or leave this out"
+            yield Finding("live_migration.enabled", "the host is in no domain, which live migration needs", hint)
 
     def note(self, field: str, now: Any, wanted: Any, facts: Facts) -> str:
         return "takes effect when the vmms service restarts" if field == "numa_spanning" else ""

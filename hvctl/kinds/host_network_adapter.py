@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 from hvctl.call import Call, Ref, Row
 from hvctl.contract import OS
 from hvctl.facts import Facts
-from hvctl.kinds._network import ADDRESSES, HOST_ADAPTERS, SWITCHES, Adapter, carries_addresses, vlan_of
-from hvctl.kinds._types import FOLD
-from hvctl.resource import MISSING, Address, Change, Finding, HeldBackError, Impact, State, Step, properties
+from hvctl.kinds._adapter import Adapter
+from hvctl.kinds._network import (
+    ADDRESSES,
+    HOST_ADAPTERS,
+    HOST_TEAM_MAPPINGS,
+    SWITCHES,
+    carries_addresses,
+    switch_rows,
+)
+from hvctl.resource import Address, Change, Finding, HeldBackError, Impact, State, Step, properties
 
 
 class HostNetworkAdapter(Adapter):
-    """A virtual adapter of the host itself. The one that `allow_management_os` makes belongs to its switch."""
+    """A virtual adapter of the host itself. The one that `allow_management_os` makes belongs to its switch. `acls`,
+    `isolation`, `extended_acls` (from 2012 R2 on) and `team_mapping` (from 2016 on) as of adapters of VMs."""
 
     kind: ClassVar[str] = "host_network_adapter"
     section: ClassVar[str] = "host_network_adapters"
@@ -27,6 +36,12 @@ class HostNetworkAdapter(Adapter):
         yield from self.adapter_rules(os)
         if not self.switch and not self.absent:
             yield Finding("name", f"{self.name} has no switch", "write the switch it is on")
+        if not self.absent and getattr(self.wished_switch, "type", None) == "private":
+            yield self._private
+
+    @property
+    def _private(self) -> Finding:
+        return Finding("switch", f"{self.switch} is private: the host has no adapter there", "make it internal")
 
     def requires(self) -> tuple[Address, ...]:
         return (("switch", self.switch),) if self.switch else ()
@@ -37,7 +52,7 @@ class HostNetworkAdapter(Adapter):
         return (Call("Get-VMNetworkAdapter", HOST_ADAPTERS.params, selected), SWITCHES, ADDRESSES)
 
     def queries(self) -> tuple[Call, ...]:
-        return self.survey()
+        return (*self.survey(), *self.asked(HOST_ADAPTERS, HOST_TEAM_MAPPINGS))
 
     def row(self, facts: Facts) -> Row | None:
         rows = facts.of_key(HOST_ADAPTERS, "Name", self.name)
@@ -52,16 +67,17 @@ class HostNetworkAdapter(Adapter):
         row = self.row(facts)
         if row is None:
             return None
-        vlan = vlan_of(row) if "VlanSetting.OperationMode" in row else MISSING
-        return {**self.read_settings(row), "switch": row["SwitchName"] or None, "vlan": vlan}
-
-    def same(self, field: str, now: Any, wanted: Any) -> bool:
-        return FOLD.same(now, wanted) if field == "switch" else super().same(field, now, wanted)
+        return {**self.read_settings(row), **self.parts_of(row, HOST_TEAM_MAPPINGS, facts)}
 
     def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
         if self.absent:
             return
         yield from self.adapter_findings(self.row(facts), facts)
+        yield from self.waits(changes, facts)
+        wished = self.wished_switch
+        stays = wished is None or not (getattr(wished, "type", None) or getattr(wished, "net_adapters", None))
+        if stays and self._private_now(facts):
+            yield self._private
         if any(c.field == "switch" and c.now is not None for c in changes):
             yield Finding("switch", "an adapter of the management OS cannot change its switch",
                           "remove it and add it on the other switch")  # fmt: skip
@@ -72,10 +88,25 @@ class HostNetworkAdapter(Adapter):
         return found | {"management"} if carries_addresses(f"vEthernet ({self.name})", facts) else found
 
     def impacts(self, field: str, now: Any, wanted: Any, facts: Facts) -> frozenset[Impact]:
-        if field in ("vlan", "switch"):
+        if field in ("vlan", "switch") or field.startswith("isolation."):
             return self._costs(facts)
         # A limit or a guard on an adapter with addresses may choke hvctl's own way in.
-        return self._costs(facts) & {"management"} or frozenset({"online"})
+        found: frozenset[Impact] = self._costs(facts) & {"management"} or frozenset({"online"})
+        return self.with_switch(field, found, facts)
+
+    def create_impacts(self, facts: Facts) -> frozenset[Impact]:
+        found: frozenset[Impact] = frozenset({"online"})
+        for field in self.wanted():
+            found = self.with_switch(field, found, facts)
+        return found
+
+    def rests_on(self, field: str, facts: Facts) -> str | None:
+        if field == "switch" and self.wished_switch and self._private_now(facts):
+            return "type"
+        return super().rests_on(field, facts)
+
+    def _private_now(self, facts: Facts) -> bool:
+        return any(row["SwitchType"] == "Private" for row in switch_rows(self.switch or "", facts))
 
     def remove_impacts(self, facts: Facts) -> frozenset[Impact]:
         return self._costs(facts)
@@ -89,11 +120,12 @@ class HostNetworkAdapter(Adapter):
         added = Step(Call("Add-VMNetworkAdapter", params), f"add {what}", ("switch",))
         yield added
         rest = tuple(c for c in self.as_changes(facts) if c.field != "switch")
-        for step in self.adapter_steps(rest, self.ref(), what):
-            yield Step(step.call, step.text, step.because, needs=(added,))
+        for step in self.adapter_steps(rest, self.ref(), what, None, facts.os):
+            yield replace(step, needs=(*step.needs, added))
 
     def update(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Step]:
-        yield from self.adapter_steps(changes, self.ref(), f"adapter {self.name} of the host")
+        what = f"adapter {self.name} of the host"
+        yield from self.adapter_steps(changes, self.ref(), what, self.row(facts), facts.os)
 
     def remove(self, facts: Facts) -> Iterator[Step]:
         call = Call("Remove-VMNetworkAdapter", {"VMNetworkAdapter": self.ref()})

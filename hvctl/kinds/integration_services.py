@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from hvctl.call import Call
 from hvctl.contract import OS, at_least, title
@@ -43,6 +43,9 @@ class IntegrationServices(VmPart):
         # A component that the host does not list is not off: it was not read (domain 11.1, six components).
         return {name: found.get(GUIDS[name], UNKNOWN) for name in self.written()}
 
+    def needs_off(self, field: str, now: Any, wanted: Any, facts: Facts) -> bool:
+        return False  # the host's side is a switch of its own (domain 11.1)
+
     def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
         yield from super().findings(changes, facts)
         if self.vm_row(facts) is None:
@@ -53,7 +56,7 @@ class IntegrationServices(VmPart):
                 yield Finding(name, "the host does not list this service for the VM", "look at the host", "warning")
 
     def update(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Step]:
-        vm = vm_ref(self.vm.key(), facts)
+        vm = vm_ref(self.vm, facts)
         for change in changes:
             verb = "Enable" if change.wanted else "Disable"
             call = Call(f"{verb}-VMIntegrationService", {"VMIntegrationService": service_ref(vm, change.field)})

@@ -14,7 +14,7 @@ from hvctl.facts import Facts
 from hvctl.kinds._host import HOST, host_row
 from hvctl.kinds._limits import version_at_least, vm_limit
 from hvctl.kinds._types import FOLD, MB, SIZE, Size, as_flag, multiple_of, shown_size
-from hvctl.kinds._vm import ALL_VMS, VmPart, made_as, power
+from hvctl.kinds._vm import ALL_VMS, VmPart, made_as, state_at_work
 from hvctl.resource import Change, Fields, Finding, Plain, Setting, State, properties
 
 # As New-VM leaves it: the minimum and maximum are stored although dynamic memory is off (domain 4.2).
@@ -150,7 +150,8 @@ class Memory(VmPart):
         row = self.vm_row(facts)
         if row is None:
             return False
-        if power(row) == "Saved":
+        state = state_at_work(self.vm, facts)
+        if state == "Saved":
             return True  # nothing of it changes under a saved state (domain 4.4)
         if field.startswith("dynamic.") and not self.rows(facts)[0]["DynamicMemoryEnabled"]:
             return True  # goes with the toggle, in one call
@@ -162,7 +163,7 @@ class Memory(VmPart):
             live = at_least(facts.os, "2016") and version_at_least(str(row.get("Version") or "5.0"), "6.2")
             stored = self.rows(facts)[0]
             static = not stored["DynamicMemoryEnabled"] and not self._dynamic(stored)
-            return not (live and static and power(row) == "Running")
+            return not (live and static and state == "Running")
         return field == "dynamic" or super().needs_off(field, now, wanted, facts)
 
     def arguments(self, changes: tuple[Change, ...]) -> dict[str, Value]:

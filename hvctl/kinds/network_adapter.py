@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
@@ -10,12 +11,12 @@ from pydantic import BeforeValidator, Field
 from hvctl.call import Call, Ref, Row
 from hvctl.contract import OS, at_least
 from hvctl.facts import Facts
-from hvctl.kinds._limits import limit
-from hvctl.kinds._network import SWITCHES, VM_ADAPTERS, Adapter, vlan_of
+from hvctl.kinds._adapter import Adapter
+from hvctl.kinds._limits import adapter_limit, limit
+from hvctl.kinds._network import SWITCHES, TEAM_MAPPINGS, VM_ADAPTERS, switch_ref, switch_rows
 from hvctl.kinds._types import FOLD, MAC, NOT, ON_OFF, Flag, Words, bare_mac
-from hvctl.kinds._vm import VMS, check_steady, generation, in_vm, off_impacts, power, vm_ref, vm_row
+from hvctl.kinds._vm import VMS, check_steady, generation, in_vm, made_as, off_impacts, state_at_work, vm_ref, vm_row
 from hvctl.resource import (
-    MISSING,
     Address,
     Change,
     Finding,
@@ -29,7 +30,7 @@ from hvctl.resource import (
 )  # fmt: skip
 
 MODERATION = Words(default="Default", adaptive="Adaptive", off="Off", low="Low", medium="Medium", high="High")
-_ODD = ("switch", "mac_address", "legacy", "vlan")
+_ADDED = ("switch", "mac_address", "legacy")
 
 
 def _mac(value: Any) -> Any:
@@ -47,7 +48,9 @@ def _mac(value: Any) -> Any:
 
 
 class NetworkAdapter(Adapter):
-    """A network adapter, found by its name within the VM. `switch: null` disconnects it."""
+    """A network adapter, found by its name within the VM. `switch: null` disconnects it. `acls` and `extended_acls` are
+    the whole list: what is not in it goes, but for the entries of resource metering; the latter and `isolation` are of
+    2012 R2 and later. `team_mapping`, of 2016 and later, names the member of an embedded team that carries it."""
 
     kind: ClassVar[str] = "network_adapter"
     section: ClassVar[str] = "network_adapters"
@@ -64,12 +67,6 @@ class NetworkAdapter(Adapter):
     iov_interrupt_moderation: Annotated[str | None, MODERATION, Setting("IovInterruptModeration", codec=MODERATION)] = (
         None
     )
-    ipsec_offload_maximum: Annotated[
-        int | None, Field(ge=0), Setting("IPsecOffloadMaxSA", "IPsecOffloadMaximumSecurityAssociation")
-    ] = None
-    dynamic_ip_address_limit: Annotated[int | None, Field(ge=0), Setting("DynamicIPAddressLimit")] = None
-    vrss: Annotated[Flag | None, Setting("VrssEnabledRequested", "VrssEnabled")] = None
-    vmmq: Annotated[Flag | None, Setting("VmmqEnabledRequested", "VmmqEnabled")] = None
     protected_network: Annotated[Flag | None, Setting("ClusterMonitored", "NotMonitoredInCluster", NOT)] = None
     resource_pool: Annotated[str | None, Setting("PoolName", "ResourcePoolName", FOLD)] = None
     test_replica_switch: Annotated[str | None, Setting("TestReplicaSwitchName", codec=FOLD)] = None
@@ -89,16 +86,29 @@ class NetworkAdapter(Adapter):
 
     @classmethod
     def rules_together(cls, wishes: tuple[Resource, ...], os: OS) -> Iterator[tuple[Resource, Finding]]:
-        """Maximums per VM (domain 21)."""
+        """Maximums per VM (domain 21), and MAC addresses, which hosts do not compare across VMs (domain 9.1)."""
+        yield from cls._one_address_each(wishes)
         owners = {id(w.owner): w.owner for w in wishes if w.owner is not None}
         for vm in owners.values():
             own = [w for w in wishes if w.owner is vm and not w.absent]
             legacy = [w for w in own if getattr(w, "legacy", False)]
-            most = limit(f"network adapters, generation {getattr(vm, 'generation', None) or 1}", os)
+            most = adapter_limit(os, getattr(vm, "generation", None), getattr(vm, "version", None))
             if len(own) - len(legacy) > most:
                 yield own[-1], Finding("", f"more than {most} adapters in one VM", f"wish for at most {most}")
             if len(legacy) > limit("legacy network adapters", os):
                 yield legacy[-1], Finding("legacy", "more than 4 legacy adapters in one VM", "wish for at most 4")
+
+    @classmethod
+    def _one_address_each(cls, wishes: tuple[Resource, ...]) -> Iterator[tuple[Resource, Finding]]:
+        seen: dict[str, Resource] = {}
+        for wish in wishes:
+            mac = getattr(wish, "mac_address", None)
+            if not mac or mac == "dynamic" or wish.absent:
+                continue
+            if mac in seen:
+                message = f"{mac} is wanted at {seen[mac].place.mark('mac_address')} too"
+                yield wish, Finding("mac_address", message, "give each adapter an address of its own")
+            seen.setdefault(mac, wish)
 
     def requires(self) -> tuple[Address, ...]:
         return (("switch", self.switch),) if self.switch else ()
@@ -110,10 +120,10 @@ class NetworkAdapter(Adapter):
         return (Call("Get-VMNetworkAdapter", VM_ADAPTERS.params, properties(cls, *VM_ADAPTERS.select)), SWITCHES)
 
     def queries(self) -> tuple[Call, ...]:
-        return (VMS, *self.survey())
+        return (VMS, *self.survey(), *self.asked(VM_ADAPTERS, TEAM_MAPPINGS))
 
     def row(self, facts: Facts) -> Row | None:
-        vm = vm_row(self.vm.key(), facts)
+        vm = vm_row(self.vm, facts)
         if vm is None:
             return None
         own = in_vm(VM_ADAPTERS, vm, facts)
@@ -140,23 +150,26 @@ class NetworkAdapter(Adapter):
         dynamic = row["DynamicMacAddressEnabled"]
         return {
             **self.read_settings(row),
-            "switch": row["SwitchName"] or None,
-            "vlan": vlan_of(row) if "VlanSetting.OperationMode" in row else MISSING,
+            **self.parts_of(row, TEAM_MAPPINGS, facts),
             "mac_address": "dynamic" if dynamic else row["MacAddress"],
             "legacy": bool(row["IsLegacy"]),
         }
 
     def same(self, field: str, now: Any, wanted: Any) -> bool:
-        codec = {"switch": FOLD, "mac_address": MAC}.get(field)
-        return codec.same(now, wanted) if codec else super().same(field, now, wanted)
+        return MAC.same(now, wanted) if field == "mac_address" else super().same(field, now, wanted)
 
     def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
-        vm = vm_row(self.vm.key(), facts)
-        if vm is not None and (changes or self.absent):
+        vm = vm_row(self.vm, facts)
+        if vm is not None and (changes or self.absent or self.row(facts) is None):
             check_steady(self.vm.key(), vm)
         if self.absent:
             return
-        yield from self.adapter_findings(self.row(facts), facts)
+        row = self.row(facts)
+        yield from self.adapter_findings(row, facts)
+        yield from self.waits(changes, facts)
+        yield from self._doubts(row, facts)
+        if row is None:
+            yield from self._room(vm, facts)
         for change in changes:
             if change.field == "legacy" and change.now is not None:
                 yield Finding("legacy", "an adapter stays legacy or not", "remove it and add one under another name")
@@ -165,30 +178,82 @@ class NetworkAdapter(Adapter):
                 "legacy", f"{self.vm.key()} is of generation 2, which has no legacy adapters", "remove legacy"
             )
 
+    def _room(self, vm: Row | None, facts: Facts) -> Iterator[Finding]:
+        """The VM has what is wished before this one, and what it had before and keeps (domain 21)."""
+        parts = [p for p in self.vm.parts if isinstance(p, NetworkAdapter)]
+        wished = {p.key().casefold(): p for p in parts}
+        everything = "network_adapters" in getattr(self.vm, "exclusive", ())
+        kinds = [
+            bool(row["IsLegacy"])
+            for row in (in_vm(VM_ADAPTERS, vm, facts) if vm is not None else ())
+            if not (wished[n].absent if (n := str(row["Name"]).casefold()) in wished else everything)
+        ]
+        there = {str(row["Name"]).casefold() for row in (in_vm(VM_ADAPTERS, vm, facts) if vm is not None else ())}
+        new = [p for p in parts if not p.absent and p.key().casefold() not in there]
+        kinds += [bool(p.legacy) for p in new[: new.index(self) + 1]]
+        made, version = made_as(self.vm, vm)
+        most = limit("legacy network adapters", facts.os) if self.legacy else adapter_limit(facts.os, made, version)
+        if sum(kind == bool(self.legacy) for kind in kinds) > most:
+            hint = "remove one first, or write `exclusive: [network_adapters]`"
+            yield Finding("", f"{self.vm.key()} would have more than {most} such adapters, those it has included", hint)
+
+    def _doubts(self, row: Row | None, facts: Facts) -> Iterator[Finding]:
+        name = str((self.switch if self.wrote("switch") else (row or {}).get("SwitchName")) or "")
+        wished = self.peer("switch", name) if name else None
+        iov = getattr(wished, "iov", None)
+        if iov is None:
+            iov = any(r.get("IovEnabled") for r in switch_rows(name, facts)) if name else None
+        if self.iov_weight and iov is False:
+            yield Finding("iov_weight", f"the switch {name} has no SR-IOV", "it has no effect there", "warning")
+        if self.iov_weight and (self.acls or self.extended_acls):
+            # domain 9.1 [I]
+            yield Finding("iov_weight", "port ACLs keep traffic off SR-IOV", "keep one of them", "warning")
+        other = self._same_address(facts)
+        if other:
+            yield Finding("mac_address", f"{other} has {self.mac_address} too", "give it another address", "warning")
+
+    def _same_address(self, facts: Facts) -> str | None:
+        """Hosts do not compare addresses across VMs (domain 9.1)."""
+        if not self.mac_address or self.mac_address == "dynamic":
+            return None
+        mine = (self.vm.key().casefold(), self.name.casefold())
+        for row in facts.of_key(VM_ADAPTERS, "MacAddress", self.mac_address):
+            if (str(row["VMName"]).casefold(), str(row["Name"]).casefold()) != mine:
+                return f"{row['Name']} of {row['VMName']}"
+        return None
+
     # --- changing --------------------------------------------------------------------------------------------------
 
     def _plugs_off(self, facts: Facts, legacy: bool) -> bool:
         """Adapters come and go while it runs on generation 2 from 2016 on, legacy ones never (domain 9.1)."""
-        vm = vm_row(self.vm.key(), facts)
+        vm = vm_row(self.vm, facts)
         live = not legacy and at_least(facts.os, "2016") and vm is not None and generation(vm) == 2
-        return vm is not None and not (live and power(vm) == "Running")
+        return vm is not None and not (live and state_at_work(self.vm, facts) == "Running")
 
     def _up(self, facts: Facts) -> bool:
-        return power(vm_row(self.vm.key(), facts)) in ("Running", "Paused")
+        return state_at_work(self.vm, facts) in ("Running", "Paused")
 
     def _saved(self, facts: Facts) -> bool:
         """A saved VM takes hardly any change of its hardware (domain 4.4)."""
-        return power(vm_row(self.vm.key(), facts)) == "Saved"
+        return state_at_work(self.vm, facts) == "Saved"
 
     def impacts(self, field: str, now: Any, wanted: Any, facts: Facts) -> frozenset[Impact]:
+        return self.with_switch(field, self._impacts(field, now, facts), facts)
+
+    def _impacts(self, field: str, now: Any, facts: Facts) -> frozenset[Impact]:
         if field == "mac_address" or self._saved(facts):
             return off_impacts(self.vm, facts)
-        if field in ("switch", "vlan"):
-            return frozenset({"disconnect"}) if self._up(facts) and (field == "vlan" or now) else frozenset({"online"})
+        if field in ("switch", "vlan") or field.startswith("isolation."):
+            blinks = self._up(facts) and (field != "switch" or now)
+            return frozenset({"disconnect"}) if blinks else frozenset({"online"})
         return frozenset({"online"})
 
     def create_impacts(self, facts: Facts) -> frozenset[Impact]:
-        return off_impacts(self.vm, facts) if self._plugs_off(facts, bool(self.legacy)) else frozenset({"online"})
+        off = self._plugs_off(facts, bool(self.legacy))
+        found: frozenset[Impact] = off_impacts(self.vm, facts) if off else frozenset({"online"})
+        for field in self.wanted():
+            found = self.with_switch(field, found, facts)
+        return found
 
     def remove_impacts(self, facts: Facts) -> frozenset[Impact]:
         row = self.row(facts)
@@ -197,14 +262,14 @@ class NetworkAdapter(Adapter):
         return frozenset({"disconnect"}) if self._up(facts) else frozenset({"online"})
 
     def ref(self, facts: Facts) -> Ref:
-        return Ref(Call("Get-VMNetworkAdapter", {"VM": vm_ref(self.vm.key(), facts)}), {"Name": self.name})
+        return Ref(Call("Get-VMNetworkAdapter", {"VM": vm_ref(self.vm, facts)}), {"Name": self.name})
 
     @property
     def _what(self) -> str:
         return f"adapter {self.name} of {self.vm.key()}"
 
     def create(self, facts: Facts) -> Iterator[Step]:
-        params: dict[str, Any] = {"VM": vm_ref(self.vm.key(), facts), "Name": self.name}
+        params: dict[str, Any] = {"VM": vm_ref(self.vm, facts), "Name": self.name}
         if self.switch:
             params["SwitchName"] = self.switch
         if self.legacy:
@@ -212,11 +277,11 @@ class NetworkAdapter(Adapter):
         if self.mac_address and self.mac_address != "dynamic":
             params["StaticMacAddress"] = self.mac_address
         off = self._plugs_off(facts, bool(self.legacy))
-        added = Step(Call("Add-VMNetworkAdapter", params), f"add {self._what}", _ODD[:3], off=off)
+        added = Step(Call("Add-VMNetworkAdapter", params), f"add {self._what}", _ADDED, off=off)
         yield added
-        rest = tuple(c for c in self.as_changes(facts) if c.field not in _ODD[:3])
-        for step in self.adapter_steps(rest, self.ref(facts), self._what):
-            yield Step(step.call, step.text, step.because, needs=(added,), off=off)
+        rest = tuple(c for c in self.as_changes(facts) if c.field not in _ADDED)
+        for step in self.adapter_steps(rest, self.ref(facts), self._what, None, facts.os):
+            yield replace(step, needs=(*step.needs, added), off=off)
 
     def update(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Step]:
         adapter, saved = self.ref(facts), self._saved(facts)
@@ -224,7 +289,7 @@ class NetworkAdapter(Adapter):
         connected: tuple[Step, ...] = ()
         if "switch" in fields:
             call = (
-                Call("Connect-VMNetworkAdapter", {"VMNetworkAdapter": adapter, "SwitchName": self.switch})
+                Call("Connect-VMNetworkAdapter", {"VMNetworkAdapter": adapter, "VMSwitch": switch_ref(self.switch)})
                 if self.switch
                 else Call("Disconnect-VMNetworkAdapter", {"VMNetworkAdapter": adapter})
             )
@@ -237,8 +302,8 @@ class NetworkAdapter(Adapter):
             )
             call = Call(self.setter, {"VMNetworkAdapter": adapter, **how})
             yield Step(call, f"set the MAC address of {self._what}", ("mac_address",), off=True)
-        for step in self.adapter_steps(changes, adapter, self._what):
-            yield Step(step.call, step.text, step.because, needs=connected, off=saved)
+        for step in self.adapter_steps(changes, adapter, self._what, self.row(facts), facts.os):
+            yield replace(step, needs=(*step.needs, *connected), off=saved)
 
     def remove(self, facts: Facts) -> Iterator[Step]:
         row = self.row(facts)
@@ -248,7 +313,7 @@ class NetworkAdapter(Adapter):
 
     @classmethod
     def surplus(cls, owner: Resource, listed: tuple[Resource, ...], facts: Facts) -> Iterator[Resource]:
-        vm = vm_row(owner.key(), facts)
+        vm = vm_row(owner, facts)
         known = {part.key().casefold() for part in listed}
         for row in in_vm(VM_ADAPTERS, vm, facts) if vm else ():
             if str(row["Name"]).casefold() not in known:

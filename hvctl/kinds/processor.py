@@ -58,6 +58,14 @@ class Processor(VmPart):
         yield from self._too_many(vm_limit("processors", os, getattr(self.vm, "generation", None)))
         if self.maximum is not None:
             yield from self._reserve_fits(self.reserve, self.maximum)
+        memory = next((p for p in self.vm.parts if p.kind == "memory"), None)
+        if self.expose_virtualization_extensions and getattr(memory, "dynamic", None):
+            yield Finding(
+                "expose_virtualization_extensions",
+                "while a hypervisor runs in the guest, its memory is neither dynamic nor changed live",  # domain 6
+                "give it static memory",
+                "warning",
+            )
         if os == "2019" and self.threads_per_core:
             hint = "use 0, which inherits"
             yield Finding("threads_per_core", f"{title(os)} inherits the threads per core", hint, "warning")

@@ -70,7 +70,7 @@ class ScsiControllers(VmPart):
         return str(self.count)
 
     def update(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Step]:
-        vm, name = vm_ref(self.vm.key(), facts), self.vm.key()
+        vm, name = vm_ref(self.vm, facts), self.vm.key()
         for _ in range(self.count - len(self.numbers(facts))):
             call = Call("Add-VMScsiController", {"VM": vm})
             yield Step(call, f"add a SCSI controller to {name}", ("count",), off=True)

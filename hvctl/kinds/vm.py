@@ -13,9 +13,10 @@ from hvctl.facts import Facts
 from hvctl.kinds._checkpoints import AGES, check_ages, coming
 from hvctl.kinds._host import HOST, host_row
 from hvctl.kinds._limits import DEFAULT_VM_VERSION, OLDEST_VM_VERSION, version_at_least
+from hvctl.kinds._places import PLACES, migration, moves, place_findings, place_queries
 from hvctl.kinds._power import Power
 from hvctl.kinds._services import SERVICES
-from hvctl.kinds._types import MB, ON_OFF, PATH, SIZE, TEXT, Flag, Seconds, Size, WindowsPath, Words, same_path
+from hvctl.kinds._types import FOLD, MB, ON_OFF, PATH, SIZE, TEXT, Flag, Seconds, Size, WindowsPath, Words, same_path
 from hvctl.kinds._vm import VMS, check_steady, generation, off_impacts, power, vm_ref, vm_row
 from hvctl.resource import (
     UNKNOWN,
@@ -42,24 +43,26 @@ CRITICAL = Words(none="None", pause="Pause")
 STATES = Words(running="Running", off="Off", saved="Saved", paused="Paused")
 
 METERING = "resource_metering"
-
 _BY_CLUSTER = {"automatic_start_action", "automatic_start_delay", "automatic_stop_action"}
 """What the cluster sets by itself for its roles (domain 4.3)."""
 
 
 class VM(Resource):
-    """A virtual machine. It is found by its name, without case; hvctl takes over one that exists. Checkpoints that are
-    not listed and older than `checkpoint_maximum_age` differ, and are removed with consent."""
+    """A virtual machine. It is found by its name, without case; hvctl takes over one that exists. `previous_names`:
+    if none has the name, one that has the first of these that is there is renamed. `path`, `checkpoint_path` and
+    `smart_paging_path` move what lies there, also while the VM runs; its disks stay where they are. Checkpoints that
+    are not listed and older than `checkpoint_maximum_age` differ, and are removed with consent."""
 
     kind: ClassVar[str] = "vm"
     section: ClassVar[str] = "vms"
     many: ClassVar[bool] = True
     after: ClassVar[tuple[str, ...]] = ("host", "switch", "host_network_adapter")
     setter: ClassVar[str] = "Set-VM"
-    odd: ClassVar[frozenset[str]] = frozenset({"path", "state", "generation", "version", "resource_metering"})
+    odd: ClassVar[frozenset[str]] = frozenset({*PLACES, "state", "generation", "version", "resource_metering"})
 
     name: Annotated[str, Field(min_length=1, max_length=100)]
     ensure: Literal["present", "absent"] = "present"
+    previous_names: list[Annotated[str, Field(min_length=1, max_length=100)]] = Field(default_factory=list)
     exclusive: list[str] = Field(default_factory=list)
     generation: Annotated[
         int | None,
@@ -73,10 +76,7 @@ class VM(Resource):
     version: Annotated[str | None, Field(pattern=r"^\d+\.\d+$"), Setting("Version", off=True, costs=("destroy",))] = (
         None
     )
-    path: Annotated[
-        WindowsPath | None,
-        Setting("ConfigurationLocation", fixed="move its storage by hand, or write the path that it has"),
-    ] = None
+    path: Annotated[WindowsPath | None, Setting("ConfigurationLocation", codec=PATH)] = None
     state: Annotated[str | None, STATES, Setting("State", codec=STATES)] = None
     stop_method: Literal["shutdown", "turn_off"] = "shutdown"
     stop_timeout: Annotated[Seconds, Field(ge=10, le=86_400)] = 300
@@ -92,9 +92,9 @@ class VM(Resource):
     ] = None
     checkpoint_type: Annotated[str | None, CHECKPOINT_TYPES, Setting("CheckpointType", codec=CHECKPOINT_TYPES)] = None
     automatic_checkpoints: Annotated[Flag | None, Setting("AutomaticCheckpointsEnabled")] = None
-    checkpoint_path: Annotated[WindowsPath | None, Setting("SnapshotFileLocation", codec=PATH, off=True)] = None
+    checkpoint_path: Annotated[WindowsPath | None, Setting("SnapshotFileLocation", codec=PATH)] = None
     checkpoint_maximum_age: Annotated[Seconds | None, Field(ge=3600)] = None
-    smart_paging_path: Annotated[WindowsPath | None, Setting("SmartPagingFilePath", codec=PATH, off=True)] = None
+    smart_paging_path: Annotated[WindowsPath | None, Setting("SmartPagingFilePath", codec=PATH)] = None
     lock_on_disconnect: Annotated[Flag | None, Setting("LockOnDisconnect", codec=ON_OFF)] = None
     low_memory_mapped_io_space: Annotated[
         Size | None, Field(ge=128 * MB, le=3584 * MB), Setting("LowMemoryMappedIoSpace", codec=SIZE, off=True)
@@ -125,12 +125,28 @@ class VM(Resource):
         if any(c in self.name for c in '\\/:*?"<>|'):
             # New-VM and Export-VM make a folder of that name (domain 4.1).
             yield Finding("name", f"{self.name!r} has a character that no folder name can have", "choose another name")
+        if self.name != self.name.rstrip(". "):
+            yield Finding("name", f"{self.name!r} ends as no folder name can", "choose another name")
         if self.generation == 2 and not at_least(os, "2012r2"):
             yield Finding("generation", f"{title(os)} has no generation 2", "use generation 1")
         if self.version is not None:
             yield from self._version_rules(self.version, os)
         if self.absent and self.parts:
             yield Finding("ensure", "a VM that is to be absent cannot have sections", "remove them")
+
+    @classmethod
+    def rules_together(cls, wishes: tuple[Resource, ...], os: OS) -> Iterator[tuple[Resource, Finding]]:
+        """One VM cannot become two, nor one that is wished under its old name as well."""
+        taken = {w.key().casefold(): w for w in wishes}
+        for wish in wishes:
+            for n, name in enumerate(wish.previous_names if isinstance(wish, VM) else ()):
+                other = taken.setdefault(name.casefold(), wish)
+                if other is not wish:
+                    hint = "a VM has one wish; remove one of the two"
+                    yield (
+                        wish,
+                        Finding(f"previous_names.{n}", f"{name} is what VM {other.key()} is wished of too", hint),
+                    )
 
     def _version_rules(self, version: str, os: OS) -> Iterator[Finding]:
         oldest, newest = OLDEST_VM_VERSION[os], DEFAULT_VM_VERSION[os]
@@ -146,11 +162,12 @@ class VM(Resource):
         return (Call("Get-VM", select=own), SERVICES, HOST)
 
     def queries(self) -> tuple[Call, ...]:
-        return (*self.survey(), *(AGES if self.checkpoint_maximum_age is not None else ()))
+        places = place_queries(self.path, self.checkpoint_path, self.smart_paging_path)
+        return (*self.survey(), *places, *(AGES if self.checkpoint_maximum_age is not None else ()))
 
     def row(self, facts: Facts) -> Row | None:
         host_row(facts)  # without rights Get-VM answers nothing: that would read as "not there" (domain 1.3)
-        return vm_row(self.name, facts)
+        return vm_row(self, facts)
 
     def actual(self, facts: Facts) -> State | None:
         row = self.row(facts)
@@ -159,6 +176,8 @@ class VM(Resource):
         if self.checkpoint_maximum_age is not None:
             check_ages(row, facts)
         found = self.read_settings(row)
+        if self.previous_names:
+            found["name"] = row["Name"]
         if self.generation:
             # Windows Server 2012 has no generations and no property for them: every VM is of the first.
             found["generation"] = generation(row)
@@ -166,9 +185,15 @@ class VM(Resource):
             found |= dict.fromkeys(_BY_CLUSTER & found.keys(), UNKNOWN)
         return found
 
+    def wanted(self) -> State:
+        return {**super().wanted(), **({"name": self.name} if self.previous_names else {})}
+
     def same(self, field: str, now: Any, wanted: Any) -> bool:
-        if field == "path":  # New-VM -Path makes a folder of the VM's name in it (domain 4.2)
-            return same_path(now, wanted) or same_path(now, f"{wanted}\\{self.name}")
+        if field == "path":  # New-VM -Path makes a folder of the VM's name in it (domain 4.2), which a new name leaves
+            folders = (wanted, *(f"{wanted}\\{name}" for name in (self.name, *self.previous_names)))
+            return any(same_path(now, folder) for folder in folders)
+        if field == "name":  # names compare without case (domain 4.1)
+            return FOLD.same(now, wanted)
         return super().same(field, now, wanted)
 
     def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
@@ -181,7 +206,7 @@ class VM(Resource):
         if changes or self.absent:
             check_steady(self.name, row)
         for change in changes:
-            yield from self._change_findings(change, row, facts.os)
+            yield from self._change_findings(change, row, facts)
             if change.field == "checkpoint_path" and (before := coming(self, facts)):
                 why = f"the checkpoint {before} is made before, and it cannot be changed while the VM has checkpoints"
                 yield Finding("checkpoint_path", why, "leave the checkpoint out until the path is as wanted")
@@ -199,8 +224,11 @@ class VM(Resource):
         if self.version not in (None, DEFAULT_VM_VERSION[os]) and not at_least(os, "2016"):
             yield Finding("version", f"{title(os)} makes VMs of version {DEFAULT_VM_VERSION[os]} only", "leave it out")
 
-    def _change_findings(self, change: Change, row: Row, os: OS) -> Iterator[Finding]:
+    def _change_findings(self, change: Change, row: Row, facts: Facts) -> Iterator[Finding]:
+        os = facts.os
         now, wanted, newest = str(change.now), str(change.wanted), DEFAULT_VM_VERSION[os]
+        if change.field == "name" and row.get("IsClustered"):  # domain 4.3 [I]
+            yield Finding("name", "its role in the cluster keeps the old name", "rename the role too", "warning")
         if change.field == "state" and (now, wanted) == ("off", "saved"):
             yield Finding("state", f"{self.name} is off; only a running VM can be saved", "wish for running or off")
         if change.field == "version" and not isinstance(change.now, Missing):
@@ -211,6 +239,8 @@ class VM(Resource):
                 yield Finding("version", f"{title(os)} raises VMs to version {newest} only", f"use {newest}")
             elif not at_least(os, "2016"):
                 yield Finding("version", f"{title(os)} raises a version only on import", "import the VM again")
+        if change.field in PLACES:
+            yield from place_findings(self, change, row, facts)
         if change.field == "checkpoint_path" and row.get("ParentSnapshotId"):
             hint = "remove the checkpoints first"
             yield Finding("checkpoint_path", "it cannot be changed while the VM has checkpoints", hint)
@@ -227,7 +257,7 @@ class VM(Resource):
         if field == "state":
             return self._state_impacts(str(now), str(wanted))
         found: frozenset[Impact] = super().impacts(field, now, wanted, facts)
-        if settings(VM)[field].off:
+        if (field in settings(VM) and settings(VM)[field].off) or (field in PLACES and not moves(self, facts)):
             found |= off_impacts(self, facts)
         return (found - {"online"}) or frozenset({"online"})
 
@@ -240,6 +270,10 @@ class VM(Resource):
         return lost
 
     def note(self, field: str, now: Any, wanted: Any, facts: Facts) -> str:
+        if field == "name":
+            return "its folders keep the old name"
+        if field == "path":
+            return f"its configuration moves to {wanted}\\{self.name}; its disks stay"
         if field == "version":
             return "there is no way back to an older version"
         if field == "state" and now == "saved" and wanted == "off":
@@ -266,7 +300,7 @@ class VM(Resource):
         unique = Guard(Call("Get-VM"), {"Name": self.name}, most=0)  # a second VM of the name would be accepted
         made = Step(Call("New-VM", params), f"make VM {self.name}", ("name", *self.written()), guard=unique)
         yield made
-        vm = vm_ref(self.name, facts)
+        vm = vm_ref(self, facts)
         for noun in ("VMNetworkAdapter", "VMDvdDrive"):
             found = Ref(Call(f"Get-{noun}", {"VM": vm}), many=True)
             text = "remove the network adapter" if noun == "VMNetworkAdapter" else "remove the DVD drive"
@@ -275,9 +309,11 @@ class VM(Resource):
                 f"{text} that New-VM adds to {self.name}",
                 needs=(made,),
             )
-        done = ("path", "generation", "version", "state", *((METERING,) if not self.resource_metering else ()))
-        rest = tuple(c for c in self.as_changes(facts) if c.field not in done)
-        yield from self._set(rest, facts, (made,))
+        done = ("name", *PLACES, "generation", "version", "state", *((METERING,) if not self.resource_metering else ()))
+        changes = self.as_changes(facts)
+        yield from self._set(tuple(c for c in changes if c.field not in done), facts, (made,))
+        if moved := tuple(c for c in changes if c.field in PLACES and c.field != "path"):
+            yield migration(self, moved, facts, made)
         if self.state in ("running", "paused"):
             yield from self._power(facts).steps("off", self.state)
 
@@ -285,19 +321,28 @@ class VM(Resource):
         by_field = {c.field: c for c in changes}
         state = by_field.pop("state", None)
         version = by_field.pop("version", None)
+        moved = tuple(by_field.pop(f) for f in PLACES if f in by_field)
         if state:
             yield from self._power(facts).steps(str(state.now), str(state.wanted))
+        if "name" in by_field:
+            row = self.row(facts) or {}
+            unique = Guard(Call("Get-VM"), {"Name": self.name}, most=0)
+            call = Call("Rename-VM", {"VM": vm_ref(self, facts), "NewName": self.name})
+            yield Step(call, f"rename VM {row['Name']} to {self.name}", ("name",), guard=unique)
+            del by_field["name"]
+        if moved:
+            yield migration(self, moved, facts)
         yield from self._set(tuple(by_field.values()), facts, ())
         if version:
             yield Step(
-                Call("Update-VMVersion", {"VM": vm_ref(self.name, facts), "Force": True}),
+                Call("Update-VMVersion", {"VM": vm_ref(self, facts), "Force": True}),
                 f"raise the version of {self.name}",
                 ("version",),
                 off=True,
             )
 
     def _set(self, changes: tuple[Change, ...], facts: Facts, needs: tuple[Step, ...]) -> Iterator[Step]:
-        vm = vm_ref(self.name, facts)
+        vm = vm_ref(self, facts)
         plain = tuple(c for c in changes if c.field != METERING)
         if arguments := self.arguments(plain):
             off = any(settings(VM)[c.field].off for c in plain)
@@ -320,8 +365,8 @@ class VM(Resource):
 
     def remove(self, facts: Facts) -> Iterator[Step]:
         """Disks stay: deleting a VHD is another wish."""
-        vm = vm_ref(self.name, facts)
-        row = vm_row(self.name, facts)
+        vm = vm_ref(self, facts)
+        row = vm_row(self, facts)
         stop = tuple(self._power(facts).stopped(("ensure",))) if power(row) in ("Running", "Paused") else ()
         yield from stop
         yield Step(
@@ -333,17 +378,17 @@ class VM(Resource):
 
     def remove_impacts(self, facts: Facts) -> frozenset[Impact]:
         found: frozenset[Impact] = frozenset({"destroy"})
-        return found | {"restart"} if power(vm_row(self.name, facts)) in ("Running", "Paused") else found
+        return found | {"restart"} if power(vm_row(self, facts)) in ("Running", "Paused") else found
 
     # --- power ------------------------------------------------------------------------------------------------
 
     def _power(self, facts: Facts) -> Power:
-        return Power(self.name, facts, self.stop_method == "turn_off", self.stop_timeout)
+        return Power(self, facts, self.stop_method == "turn_off", self.stop_timeout)
 
     def bracket(self, facts: Facts) -> Bracket | None:
         """Down, and from off to the wished state, or to what it was. What was saved stays off if nothing is
         wished: its memory is gone with the saved state."""
-        now = power(vm_row(self.name, facts))
+        now = power(vm_row(self, facts))
         if now == "Off":
             return None
         wanted = self.state or {"Running": "running", "Paused": "paused"}.get(now, "off")

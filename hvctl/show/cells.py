@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 
 from rich.cells import cell_len, chop_cells
 from rich.text import Text
@@ -39,8 +41,8 @@ def hung(sign: str, parts: Sequence[tuple[str, str]], width: int, indent: int = 
     for n, line in enumerate(fold(text, max(20, width - margin))):
         shown = Text(" " * indent + (sign if n == 0 else " " * cell_len(sign)) + " ", styles[0] if styles else "")
         at = text.index(line, at)
-        for char, style in zip(line, styles[at : at + len(line)], strict=True):
-            shown.append(char, style)
+        for style, run in groupby(zip(styles[at : at + len(line)], line, strict=True), key=itemgetter(0)):
+            shown.append("".join(char for _, char in run), style)
         at += len(line)
         yield shown
 

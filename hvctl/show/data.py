@@ -1,116 +1,174 @@
-"""Plans, reports and facts as JSON data, for programs. `format` is raised when keys change their meaning."""
+"""Checks, plans, reports and facts as JSON data, for programs. What a check's keys mean stands in its schema."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from importlib.resources import files
 from typing import Any
 
-from hvctl.apply import Report
-from hvctl.check import Memory, Spot
+from hvctl import __version__
+from hvctl.apply import Report, StepResult
+from hvctl.call import TransportError
+from hvctl.check import Check, Memory, Spot
+from hvctl.contract import title
 from hvctl.facts import Facts
 from hvctl.outcome import Outcome
-from hvctl.plan import Action, Plan
+from hvctl.plan import Action, Line, Plan, PlannedStep
+from hvctl.show.state import STATES, all_hosts, state_of
+from hvctl.show.times import stamp
 
 FORMAT = 1
+"""Of facts; raised when keys change their meaning."""
+SCHEMA = "urn:hvctl:schema:check:1"
+"""Of checks. Keys may be added to it; when one changes its meaning or goes, there is a next one."""
 
 
-def outcome_data(one: Outcome, memory: Memory | None = None) -> dict[str, Any]:
-    """One host of a run; with what earlier checks add, if there is a memory of them."""
-    data: dict[str, Any] = {"format": FORMAT, "host": one.host}
-    if memory is not None and one.host in memory.unreachable:
-        data["unreachable_since"] = instant(memory.unreachable[one.host])
-    if one.error is not None:
-        data["error"] = {"message": one.error.message, "hint": one.error.hint, "executed": one.error.executed}
-    if one.changed:
-        data["changed_since"] = list(one.changed)
-    if one.plan is not None:
-        data["plan"] = plan_data(one.plan, memory)
-    if one.report is not None:
-        data["report"] = report_data(one.report)
-    return data
+def schema_text() -> str:
+    """The JSON Schema of `check_data`."""
+    return files("hvctl.show").joinpath("schema", "check.v1.json").read_text(encoding="utf-8")
 
 
-def instant(when: datetime) -> str:
-    return when.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+def rendered(check: Check) -> str:
+    return json.dumps(check_data(check), indent=2, ensure_ascii=False) + "\n"
 
 
-def _since(memory: Memory | None, spot: Spot) -> dict[str, str]:
-    since = memory.since.get(spot) if memory is not None else None
-    if since is None:
-        return {}
-    wished = {"wanted_since": instant(since.wished)} if since.wished is not None else {}
-    return {"since": instant(since.first_seen), "moved": since.moved, **wished}
+def check_data(check: Check) -> dict[str, Any]:
+    """A whole run of plan, apply or drift. The same from --json and --report."""
+    hosts = all_hosts(check)
+    states = [state_of(one) for one in hosts]
+    news = check.memory.news
+    return {
+        "schema": SCHEMA,
+        "hvctl": __version__,
+        "verb": check.verb,
+        "playbooks": list(check.playbooks),
+        "started": stamp(check.started),
+        "finished": stamp(check.finished),
+        "seconds": round((check.finished - check.started).total_seconds(), 3),
+        "exit_status": check.exit_status,
+        "summary": {"hosts": len(hosts), **{state: states.count(state) for state in STATES}},
+        "hosts": [_host(one, check) for one in hosts],
+        "news": {
+            "appeared": [_spot(s) for s in news.appeared],
+            "went": [_spot(s) for s in news.went],
+            "lost": list(news.lost),
+            "back": list(news.back),
+        },
+    }
+
+
+def _host(one: Outcome, check: Check) -> dict[str, Any]:
+    return {
+        "host": one.host,
+        "state": state_of(one),
+        "requests": check.requests.get(one.host, 0),
+        "unreachable_since": _moment(check.memory.unreachable.get(one.host)),
+        "error": _error(one.error),
+        "changed_since": list(one.changed),
+        "plan": plan_data(one.plan, check.memory) if one.plan is not None else None,
+        "report": report_data(one.report, check.memory) if one.report is not None else None,
+    }
 
 
 def plan_data(plan: Plan, memory: Memory | None = None) -> dict[str, Any]:
     return {
         "os": plan.os,
+        "os_name": title(plan.os),
         "build": plan.info.build,
         "computer": plan.info.computer,
         "in_sync": plan.in_sync,
         "readable": not plan.unreadable,
-        "actions": [
-            _action(plan.host, a, memory) for a in plan.actions if a.differs or a.verb == "unknown" or a.remarks
-        ],
+        "actions": _actions(plan, memory or Memory()),
         "restarts": [
             {"name": r.name, "because": list(r.because), "changes": r.during, "starts_again": r.back}
             for r in plan.restarts
         ],
-        "steps": [
-            {"id": s.task.id, "does": s.text, "call": str(s.task.call), "for": list(s.action)} for s in plan.steps
-        ],
+        "steps": [_step(s) for s in plan.steps],
     }
 
 
-def _action(host: str, action: Action, memory: Memory | None) -> dict[str, Any]:
+def _actions(plan: Plan, memory: Memory) -> list[dict[str, Any]]:
+    shown: Iterable[Action] = (a for a in plan.actions if a.differs or a.verb == "unknown" or a.remarks)
+    return [_action(plan.host, a, memory) for a in shown]
+
+
+def _action(host: str, action: Action, memory: Memory) -> dict[str, Any]:
     return {
         "kind": action.address[0],
         "address": list(action.address),
+        "title": action.title,
         "action": action.verb,
         "summary": action.summary,
         "mark": str(action.mark),
-        **(_since(memory, Spot(host, action.address)) if not action.lines else {}),
-        "changes": [
-            {
-                "field": x.field,
-                "now": x.now,
-                "wanted": x.wanted,
-                "impact": list(x.impacts),
-                "mark": str(x.mark),
-                "note": x.note,
-                "needs_consent": list(x.consent),
-                **_since(memory, Spot(host, action.address, x.field)),
-            }
-            for x in action.lines
-        ],
+        **_remembered(Spot(host, action.address), memory),
+        "changes": [_change(Spot(host, action.address, x.field), x, memory) for x in action.lines],
         "remarks": [
             {"level": r.level, "message": r.message, "hint": r.hint, "mark": str(r.mark)} for r in action.remarks
         ],
     }
 
 
-def report_data(report: Report) -> dict[str, Any]:
+def _change(spot: Spot, line: Line, memory: Memory) -> dict[str, Any]:
+    return {
+        "field": line.field,
+        "now": line.now,
+        "wanted": line.wanted,
+        "impact": list(line.impacts),
+        "mark": str(line.mark),
+        "note": line.note,
+        "needs_consent": list(line.consent),
+        **_remembered(spot, memory),
+    }
+
+
+def _remembered(spot: Spot, memory: Memory) -> dict[str, Any]:
+    since = memory.since.get(spot)
+    return {
+        "since": _moment(since.first_seen if since else None),
+        "moved": since.moved if since else None,
+        "wanted_since": _moment(since.wished if since else None),
+    }
+
+
+def _step(step: PlannedStep) -> dict[str, Any]:
+    return {"id": step.task.id, "does": step.text, "call": str(step.task.call), "for": list(step.action)}
+
+
+def report_data(report: Report, memory: Memory | None = None) -> dict[str, Any]:
     return {
         "complete": report.complete,
         "failed": report.failed,
-        "steps": [
-            {
-                "id": r.step.task.id,
-                "does": r.step.text,
-                "call": str(r.step.task.call),
-                "status": r.status,
-                "why": r.why,
-                "ms": r.ms,
-                "error": {"id": r.failure.id, "message": r.failure.message, "hresult": r.failure.hresult}
-                if r.failure
-                else None,
-                "warnings": list(r.warnings),
-            }
-            for r in report.results
-        ],
-        "error": report.error.message if report.error else None,
-        "left": plan_data(report.after)["actions"] if report.after else None,
+        "stopped": report.stopped,
+        "steps": [_result(r) for r in report.results],
+        "error": _error(report.error),
+        "left": _actions(report.after, memory or Memory()) if report.after else None,
     }
+
+
+def _result(result: StepResult) -> dict[str, Any]:
+    failure = result.failure
+    return {
+        **_step(result.step),
+        "status": result.status,
+        "why": result.why,
+        "ms": result.ms,
+        "error": {"id": failure.id, "message": failure.message, "hresult": failure.hresult} if failure else None,
+        "warnings": list(result.warnings),
+    }
+
+
+def _error(error: TransportError | None) -> Mapping[str, Any] | None:
+    return None if error is None else {"message": error.message, "hint": error.hint, "executed": error.executed}
+
+
+def _spot(spot: Spot) -> dict[str, Any]:
+    return {"host": spot.host, "address": list(spot.address), "field": spot.field}
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return stamp(moment) if moment is not None else None
 
 
 def facts_data(facts: Facts) -> dict[str, Any]:

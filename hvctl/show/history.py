@@ -14,9 +14,9 @@ from rich.text import Text
 from hvctl.duration import lasted
 from hvctl.history.past import Absence, HostPast, Span
 from hvctl.show.cells import fold, hung, padded, with_right
-from hvctl.show.data import instant
 from hvctl.show.lasting import clock_time
 from hvctl.show.remembered import MOVED
+from hvctl.show.times import stamp
 
 FORMAT = 1
 
@@ -164,20 +164,20 @@ def history_data(found: Sequence[HostPast], since: datetime, now: datetime) -> d
     """Times are UTC."""
     return {
         "format": FORMAT,
-        "since": instant(since),
-        "now": instant(now),
+        "since": stamp(since),
+        "now": stamp(now),
         "hosts": [
             {
                 "host": host.name,
                 "address": host.address,
                 "checks": host.checks,
                 "unreached": host.missed,
-                "last_check": _instant(host.looked),
+                "last_check": _stamp(host.looked),
                 "unreachable": [
                     {
-                        "first_seen": instant(a.first_seen),
-                        "last_seen": instant(a.last_seen),
-                        "back": _instant(a.back),
+                        "first_seen": stamp(a.first_seen),
+                        "last_seen": stamp(a.last_seen),
+                        "back": _stamp(a.back),
                         "why": a.why,
                     }
                     for a in host.absences
@@ -198,12 +198,12 @@ def _span(span: Span) -> dict[str, Any]:
         "wanted": span.wanted,
         "why": span.why,
         "moved": span.moved,
-        "first_seen": instant(span.first_seen),
-        "last_seen": instant(span.last_seen),
-        "gone": _instant(span.gone),
+        "first_seen": stamp(span.first_seen),
+        "last_seen": stamp(span.last_seen),
+        "gone": _stamp(span.gone),
         "ending": span.ending or None,
     }
 
 
-def _instant(when: datetime | None) -> str | None:
-    return instant(when) if when is not None else None
+def _stamp(when: datetime | None) -> str | None:
+    return stamp(when) if when is not None else None

@@ -18,7 +18,7 @@ def report_lines(report: Report, *, width: int = 120, verbose: bool = False) -> 
     """One host. If all went well, only what is left; otherwise every step."""
     width = min(width, WIDEST)
     went_well = all(r.status == "ok" for r in report.results)
-    yield Text(report.plan.host, "bold").append(f"  {_says(report)}", "green" if went_well else "yellow")
+    yield Text(report.plan.host, "bold").append(f"  {done_text(report)}", "green" if went_well else "yellow")
     for result in report.results:
         if verbose or not went_well or result.warnings:
             yield from _result(result, width, verbose)
@@ -31,7 +31,7 @@ def report_lines(report: Report, *, width: int = 120, verbose: bool = False) -> 
     yield Text()
 
 
-def _says(report: Report) -> str:
+def done_text(report: Report) -> str:
     total = len(report.results)
     if not total:
         return "nothing to do"
@@ -44,7 +44,7 @@ def _result(result: StepResult, width: int, verbose: bool) -> Iterator[Text]:
     sign, style = _SIGN[result.status]
     said = [(result.step.text, style)]
     if result.status == "skipped":
-        said.append((f"  not done: {_why(result.why)}", "dim"))
+        said.append((f"  not done: {why_text(result.why)}", "dim"))
     elif result.status == "unknown":
         said.append((f"  not known whether it ran: {result.why}", ""))
     yield from hung(sign, said, width, indent=4)
@@ -58,7 +58,7 @@ def _result(result: StepResult, width: int, verbose: bool) -> Iterator[Text]:
         yield from hung("", [(str(result.step.task.call), "dim cyan")], width, indent=7)
 
 
-def _why(why: str) -> str:
+def why_text(why: str) -> str:
     words = {"stopped": "it was stopped", "deadline": "the time was over"}
     return words.get(why, "what it needs did not succeed" if why.startswith("needs") else why)
 

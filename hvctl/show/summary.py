@@ -10,12 +10,14 @@ from hvctl.check import Memory, drifts
 from hvctl.outcome import Outcome
 from hvctl.plan import Action, Plan
 from hvctl.show.columns import entries
+from hvctl.show.state import word_of
 
 
 def summary_lines(outcomes: Sequence[Outcome], *, drift: bool = False, memory: Memory | None = None) -> Iterator[Text]:
     words: dict[str, int] = {}
     for one in outcomes:
-        words[_state(one, drift)] = words.get(_state(one, drift), 0) + 1
+        word = word_of(one, drift=drift)
+        words[word] = words.get(word, 0) + 1
     hosts = f"{len(outcomes)} host{'s' * (len(outcomes) != 1)}: " + ", ".join(
         f"{n} {w.replace('differs', 'differ') if n > 1 else w}" for w, n in words.items()
     )
@@ -40,20 +42,6 @@ def _moved(outcomes: Iterable[Outcome], memory: Memory) -> str:
     words = (("host", "drifted"), ("wish", "by a changed playbook"), ("unknown", "not known which"))
     said = ", ".join(f"{told[moved]} {word}" for moved, word in words if moved in told)
     return f"{total} difference{'s' * (total > 1)}: {said}" if total else ""
-
-
-def _state(one: Outcome, drift: bool) -> str:
-    if one.error is not None:
-        return "unreachable"
-    if one.changed:
-        return "refused"
-    if one.report is not None:
-        return "failed" if one.report.failed else "done, in sync" if one.report.complete else "done, something left"
-    if one.plan is None:
-        return "not looked at"
-    if one.plan.unreadable:
-        return "not readable in full"
-    return "in sync" if one.plan.in_sync else "drifted" if drift else "differs"
 
 
 def made_within(plan: Plan, action: Action) -> bool:

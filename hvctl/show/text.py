@@ -9,12 +9,12 @@ from rich.text import Text
 from hvctl.check import Spot
 from hvctl.contract import title
 from hvctl.facts import Facts
-from hvctl.plan import Action, Plan, Restart
-from hvctl.resource import Address
-from hvctl.show.cells import hint, hung, listed, with_right
+from hvctl.plan import Action, Plan
+from hvctl.show.cells import hint, hung, with_right
 from hvctl.show.columns import Columns, Entry, entries
 from hvctl.show.remembered import Told, nothing
-from hvctl.show.summary import counted, made_within
+from hvctl.show.summary import counted
+from hvctl.show.wording import made_of, restart_of, restart_text, shown_actions
 from hvctl.source import Problem
 
 WIDEST = 140
@@ -23,7 +23,6 @@ WIDEST = 140
 _SIGN = {"create": "+", "update": "~", "remove": "-", "held": "✗", "unknown": "?", "none": " "}
 _STYLE = {"create": "green", "update": "yellow", "remove": "red", "held": "red", "unknown": "magenta", "none": ""}
 _LEVEL = {"warning": "yellow", "impossible": "red", "unknown": "magenta"}
-_COUNTABLE = {"disk": "disk", "network_adapter": "adapter", "dvd": "DVD drive"}
 
 
 def problem_lines(problems: Iterable[Problem]) -> Iterator[Text]:
@@ -53,19 +52,10 @@ def action_lines(
 ) -> Iterator[Text]:
     """What differs, resource by resource, in columns that hold over all. Parts of what is made are told by its
     summary, unless verbose."""
-    shown = [a for a in plan.actions if _matters(plan, a, remarks) and (verbose or not _told(plan, a))]
+    shown = shown_actions(plan, everything=verbose, remarks=remarks)
     columns = Columns((e for a in shown for e in entries(a)), width)
     for action in shown:
         yield from _action(plan, action, columns, width, verbose, told)
-
-
-def _matters(plan: Plan, action: Action, remarks: bool) -> bool:
-    differs = action.differs or action.verb == "unknown" or (remarks and bool(action.remarks))
-    return differs or _restart_of(plan, action) is not None
-
-
-def _told(plan: Plan, action: Action) -> bool:
-    return made_within(plan, action) and not action.remarks and not action.blocked
 
 
 def _headline(plan: Plan, width: int) -> Iterator[Text]:
@@ -103,55 +93,25 @@ def _action(plan: Plan, action: Action, columns: Columns, width: int, verbose: b
 def _action_head(plan: Plan, action: Action, width: int) -> Iterator[Text]:
     kind, *names = action.address
     line = Text("  ")
-    restart = _restart_of(plan, action)
+    restart = restart_of(plan, action)
     verb = "update" if restart and action.verb == "none" else action.verb
     line.append(_SIGN[verb], f"bold {_STYLE[verb]}")
     line.append(f" {kind.replace('_', ' ')} {', '.join(names)}".rstrip(), "bold")
     more = action.title if action.title and action.title not in names else ""
     if action.verb == "create":
-        more = _made_of(plan, action) or more
+        more = made_of(plan, action) or more
     elif action.verb == "remove":
         more = "is removed"
     fits = line.cell_len + 3 + Text(more).cell_len <= width
     if more and fits:
         line.append("   " + more)
     if restart:
-        yield from with_right(line, _restart_text(restart), "yellow", width)
+        yield from with_right(line, restart_text(restart), "yellow", width)
     else:
         whole = action.verb in ("create", "remove") and not entries(action)
         yield from with_right(line, str(action.mark) if whole else "", "dim", width)
     if more and not fits:
         yield from hung("", [(more, "")], width, indent=5)
-
-
-def _restart_of(plan: Plan, action: Action) -> Restart | None:
-    if len(action.address) > 2:
-        return None  # a part: its VM says it
-    return next((r for r in plan.restarts if action.address == ("vm", r.name)), None)
-
-
-def _restart_text(restart: Restart) -> str:
-    because = list(restart.because)
-    shown = listed(because) if len(because) <= 3 else f"{listed(because[:2], ', ')} and {len(because) - 2} more"
-    word = "restarts once" if restart.back else "is turned off"
-    many = f"; {restart.during} changes while it is off" if restart.during > 1 else ""
-    return f"{word}: {shown}{many}" if because else f"{word}{many}"
-
-
-def _made_of(plan: Plan, action: Action) -> str:
-    """What is made, from the thing itself and from its parts that are made with it."""
-    parts = [a for a in plan.actions if _owner(a) == action.address and a.verb == "create"]
-    single = sorted((p for p in parts if p.address[0] not in _COUNTABLE), key=lambda p: p.address[0] != "processor")
-    said = [action.summary, *(p.summary for p in single)]
-    for kind, word in _COUNTABLE.items():
-        if count := sum(p.address[0] == kind for p in parts):
-            said.append(f"{count} {word}{'s' * (count > 1)}")
-    return ", ".join(s for s in said if s)
-
-
-def _owner(action: Action) -> Address:
-    """The address of the VM that a part sits within; nothing for what sits within nothing."""
-    return ("vm", action.address[1]) if action.address[0] != "vm" and len(action.address) > 1 else ()
 
 
 def diff_lines(plan: Plan, *, width: int = 120, verbose: bool = False) -> Iterator[Text]:

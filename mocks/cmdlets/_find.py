@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from mocks.arguments import is_pattern, like
 from mocks.command import Command
@@ -45,7 +44,9 @@ def vms(cmd: Command) -> Iterator[Vm]:
         return
     for name in ("VMName", "Name"):
         if name in cmd.args:
-            yield from by_name(cmd, cmd.args.texts(name))
+            for vm in by_name(cmd, cmd.args.texts(name)):
+                with cmd.trying():
+                    yield cmd.alive(vm)
             return
 
 
@@ -59,14 +60,6 @@ def owners(cmd: Command) -> Iterator[tuple[Vm, Checkpoint | None]]:
         for vm in cmd.state.vms:
             if any(p is point for p in vm.checkpoints):
                 yield vm, point
-
-
-def belongs(thing: Any, vm: Vm) -> bool:
-    """Whether an object that was passed on is this VM, or part of it."""
-    entity = getattr(thing, "entity", None)
-    parts = (*(vm.drives or ()), *vm.nics, *vm.checkpoints)
-    whole = entity[0] if isinstance(entity, tuple) else getattr(entity, "vm", entity)
-    return whole is vm or any(entity is p for p in parts)
 
 
 def switch_named(cmd: Command, name: str) -> Switch:

@@ -42,7 +42,7 @@ def owner_of(cmd: Command, drive: Drive) -> Vm:
     vm = owner(cmd.state, drive)
     if vm is None:
         raise cmd.refuse("ObjectNotFound", "object_gone", cmd.state.name)  # observations 4: the object was not found
-    return vm
+    return cmd.alive(vm)
 
 
 def at_slot(vm: Vm, slot: Slot) -> Drive | None:

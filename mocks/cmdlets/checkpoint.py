@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 from mocks import files
@@ -60,7 +61,7 @@ def checkpoint_object(cmd: Command, vm: Vm, point: Checkpoint) -> PsObject:
         "LowMemoryMappedIoSpace": vm.low_memory_mapped_io_space,
         "LockOnDisconnect": enum("OnOffState", vm.lock_on_disconnect),
         "RemoteFxAdapter": None,
-        "NetworkAdapters": [adapter_object(state, vm, a, point) for a in vm.nics],
+        "NetworkAdapters": [adapter_object(state, vm, a, point) for a in vm.nics_at(point)],
         "FibreChannelHostBusAdapters": [],
         "ComPort1": com_port_object(state, vm, 0),
         "ComPort2": com_port_object(state, vm, 1),
@@ -91,6 +92,7 @@ def checkpoint(cmd: Command) -> None:
                 if drive.path is not None:
                     point.disks[str(drive.at)] = drive.path
                     drive.path = differencing(cmd.state, drive.path, point.id)
+            point.adapters = deepcopy(vm.nics)
             vm.checkpoints.append(point)
             cmd.passthru(checkpoint_object, cmd, vm, point)
 
@@ -163,7 +165,7 @@ def remove(cmd: Command) -> None:
 def _meant(cmd: Command) -> list[tuple[Vm, Checkpoint]]:
     if "VMSnapshot" in cmd.args:
         points = cmd.args.entities("VMSnapshot", Checkpoint)
-        found = [(vm, p) for vm, p in _all(cmd.state) if any(p is q for q in points)]
+        found = [(cmd.alive(vm), p) for vm, p in _all(cmd.state) if any(p is q for q in points)]
     else:
         names = cmd.args.texts("Name") or ["*"]
         found = [(vm, p) for vm in vms(cmd) for p in vm.checkpoints if any(like(p.name, n) for n in names)]

@@ -42,6 +42,8 @@ def change(cmd: Command) -> None:
             if vm.state != "Off" and not cmd.state.module2:
                 # domain 10: off on R2 [I]; id domain 26
                 raise cmd.refuse("InvalidState", "vm_bad_state", vm.name)
+            if vm.state == "Saved":
+                raise cmd.refuse("InvalidState", "vm_bad_state", vm.name)  # trap 15; id domain 26
             if "Path" in cmd.args:
                 vm.com_ports[number] = cmd.args.text("Path")  # null clears
             cmd.passthru(com_port_object, cmd.state, vm, number)

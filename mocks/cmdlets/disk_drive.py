@@ -93,6 +93,8 @@ def check_file(cmd: Command, vm: Vm, drive: Drive) -> None:
         raise cmd.refuse("ObjectNotFound", "device_add", DEVICE, cmd.say("file_missing"))  # domain 8.3: 0x80070002 [O]
     if disk is None:
         raise cmd.refuse("InvalidParameter", "bad_drive_path")  # observations 4, text; a file that is no disk; id [I]
+    if vm.is_clustered and not cmd.args.flag("AllowUnverifiedPaths") and not files.on_cluster(state, path):
+        raise cmd.refuse("InvalidParameter", "bad_drive_path")  # domain 8.3: outside clustered storage; id, text [I]
     if vm.generation == 2 and disk.format == "VHD":
         raise cmd.refuse("InvalidParameter", "gen2_vhd", path)  # domain 5.1, 26; text and id ours
     if any(files.same(d.path, path) for d in vm.drives or () if d is not drive):
@@ -155,6 +157,8 @@ def change(cmd: Command) -> None:
     to = given(cmd, "To")
     for vm, drive in list(_subjects(cmd)):
         with cmd.trying():
+            if vm.state == "Saved":
+                raise cmd.refuse("InvalidState", "device", DEVICE, cmd.say("bad_state"))  # trap 15; id domain 26
             if any(w is not None for w in to):
                 _move(cmd, vm, drive, to)
             if args.any("Path", "DiskNumber"):

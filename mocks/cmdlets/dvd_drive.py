@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from mocks import files
@@ -12,11 +13,12 @@ from mocks.command import Command, cmdlet
 from mocks.enums import enum
 from mocks.machine import Checkpoint, Drive, Slot, Vm
 from mocks.messages import say
-from mocks.objects import PsObject
+from mocks.objects import PsObject, Refusal
 from mocks.shape import parts_of, shaped
 from mocks.state import HostState
 
 DEVICE = "Virtual CD/DVD Disk"
+_LETTER = re.compile(r"[A-Za-z]:\\?")
 
 
 def dvd_object(
@@ -24,7 +26,7 @@ def dvd_object(
 ) -> PsObject:
     at = drive.at
     properties = {
-        "DvdMediaType": enum("DvdMediaType", "ISO" if drive.path else "None"),
+        "DvdMediaType": enum("DvdMediaType", _media_type(drive)),
         "Path": drive.path,  # null when empty (recorded on 2012 R2; observations 8, 5)
         "ControllerType": enum("ControllerType", at.bus.upper()),
         "ControllerNumber": at.number,
@@ -38,6 +40,12 @@ def dvd_object(
         properties["VMName"] = ""
     text = f"DvdDrive (Name = '{properties['Name']}', VMName = '{vm.name}')"
     return shaped(state, "DvdDrive", properties, entity=drive, text=text)
+
+
+def _media_type(drive: Drive) -> str:
+    if not drive.path:
+        return "None"
+    return "PassThrough" if _LETTER.fullmatch(drive.path) else "ISO"
 
 
 @cmdlet("Get-VMDvdDrive")
@@ -70,13 +78,17 @@ def add(cmd: Command) -> None:
 def _add(cmd: Command, vm: Vm, slot: Slot) -> None:
     check_plug(cmd, vm, slot, DEVICE)
     drive = Drive(slot, cmd.args.text("Path") or None, dvd=True)
-    _check_medium(cmd, drive.path)
+    _check_medium(cmd, vm, drive)
     vm.attach(drive)
     cmd.passthru(dvd_object, cmd.state, vm, drive)
 
 
-def _check_medium(cmd: Command, path: str | None) -> None:
+def _check_medium(cmd: Command, vm: Vm, drive: Drive) -> None:
+    path = drive.path
     if path is None:
+        return
+    if _LETTER.fullmatch(path):
+        _check_host_drive(cmd, vm, drive, path)
         return
     if path.startswith("\\\\"):
         # observations 4: ISO on a share, the host's account lacks the right [O]
@@ -89,6 +101,16 @@ def _check_medium(cmd: Command, path: str | None) -> None:
         raise cmd.refuse("InvalidParameter", "bad_drive_path")  # observations 4: text [O, 25H2]; id [I]
     if not files.is_file(cmd.state, path):
         raise cmd.refuse("ObjectNotFound", "device_add", DEVICE, cmd.say("file_missing"))  # 0x80070002; id as disks
+
+
+def _check_host_drive(cmd: Command, vm: Vm, drive: Drive, letter: str) -> None:
+    """domain 5.1: generation 1 only, one in a VM; that -Path takes a letter, and the ids, [I]."""
+    if vm.generation == 2:
+        raise cmd.refuse("InvalidParameter", "bad_drive_path")
+    if letter[:2].upper() not in (d[:2].upper() for d in cmd.state.dvd_drives):
+        raise cmd.refuse("ObjectNotFound", "device_add", DEVICE, cmd.say("file_missing"))
+    if any(_LETTER.fullmatch(d.path or "") for d in vm.dvds if d is not drive):
+        raise cmd.refuse("InvalidParameter", "too_many", DEVICE)
 
 
 def _subjects(cmd: Command) -> Iterator[tuple[Vm, Drive]]:
@@ -116,9 +138,12 @@ def change(cmd: Command) -> None:
             if to_number is not None or to_location is not None:
                 _move(cmd, vm, drive, to_number, to_location)
             if "Path" in cmd.args:  # the medium changes live; null ejects
-                path = cmd.args.text("Path") or None
-                _check_medium(cmd, path)
-                drive.path = path
+                before, drive.path = drive.path, cmd.args.text("Path") or None
+                try:
+                    _check_medium(cmd, vm, drive)
+                except Refusal:
+                    drive.path = before
+                    raise
             cmd.passthru(dvd_object, cmd.state, vm, drive)
 
 

@@ -45,6 +45,8 @@ def change(cmd: Command) -> None:
         with cmd.trying():
             if cmd.alive(vm).generation == 2:
                 raise cmd.refuse("InvalidParameter", "gen2_floppy")  # domain 5.1; text and id ours
+            if vm.state == "Saved":  # as with DVD drives: trap 15; id domain 26
+                raise cmd.refuse("InvalidState", "device", "Virtual Floppy Disk", cmd.say("bad_state"))
             path = cmd.args.text("Path") or None
             if path and not files.is_file(cmd.state, path):
                 raise cmd.refuse("ObjectNotFound", "device_add", "Virtual Floppy Disk", cmd.say("file_missing"))  # [I]

@@ -9,7 +9,7 @@ from mocks.arguments import like
 from mocks.cmdlets._find import owners
 from mocks.command import Command, cmdlet
 from mocks.enums import enum, nameless
-from mocks.machine import Adapter, Checkpoint, Vm
+from mocks.machine import Acl, Adapter, Checkpoint, ExtendedAcl, Vm
 from mocks.objects import Guid, PsObject
 from mocks.shape import SESSION, computer, device_id, parts_of, shaped
 from mocks.state import HostState
@@ -46,6 +46,7 @@ _VM_ONLY_2 = (
 )
 _REQUESTED = (
     "VmmqEnabled",
+    "VmmqQueuePairs",
     "VrssEnabled",
     "VrssExcludePrimaryProcessor",
     "VrssIndependentHostSpreading",
@@ -77,8 +78,8 @@ def adapter_object(state: HostState, vm: Vm | None, adapter: Adapter, point: Che
         "SwitchId": Guid(switch.id) if switch else None,
         "Connected": switch is not None,
         "SwitchName": switch.name if switch else None,  # after a switch's removal: null (domain 26)
-        "AclList": [],
-        "ExtendedAclList": [],
+        "AclList": None,
+        "ExtendedAclList": None,
         "IsolationSetting": None,
         "CurrentIsolationMode": enum("VMNetworkAdapterIsolationMode", adapter.isolation.mode),
         "RoutingDomainList": [],
@@ -112,9 +113,13 @@ def adapter_object(state: HostState, vm: Vm | None, adapter: Adapter, point: Che
     kind = "VMNetworkAdapter" if vm else "VMInternalNetworkAdapter"
     text = f"{kind} (Name = '{adapter.name}', VMName = '{vm.name if vm else ''}') [VMId = '{vm.id if vm else ''}']"
     shown = shaped(state, kind, properties, entity=adapter, text=text)
-    settings = {"VlanSetting": vlan_object(state, vm, adapter, shown)}
+    settings: dict[str, Any] = {
+        "VlanSetting": vlan_object(state, vm, adapter, shown),
+        "AclList": [acl_object(state, vm, acl, shown) for acl in adapter.acls],
+    }
     if "IsolationSetting" in shown.properties:
         settings["IsolationSetting"] = isolation_object(state, vm, adapter, shown)
+        settings["ExtendedAclList"] = [extended_acl_object(state, vm, acl, shown) for acl in adapter.extended_acls]
     return PsObject(shown.type_name, {**shown.properties, **settings}, adapter, shown.to_string)
 
 
@@ -166,6 +171,7 @@ def _addresses(adapter: Adapter, vm: Vm | None) -> dict[str, Any]:
 def _queues(adapter: Adapter) -> dict[str, Any]:
     now: dict[str, Any] = {
         "VmmqEnabled": adapter.vmmq_enabled,
+        "VmmqQueuePairs": adapter.vrss_max_queue_pairs,
         "VrssEnabled": adapter.vrss_enabled,
         "VrssExcludePrimaryProcessor": False,
         "VrssIndependentHostSpreading": False,
@@ -253,10 +259,81 @@ def isolation_object(state: HostState, vm: Vm | None, adapter: Adapter, parent: 
     return shaped(state, "VMNetworkAdapterIsolationSetting", properties, entity=adapter)
 
 
+def acl_object(state: HostState, vm: Vm | None, acl: Acl, parent: PsObject) -> PsObject:
+    """Of one side: the WMI class behind it says to which it applies; that the other is empty is ours [I]."""
+    mode = "VMNetworkAdapterAclType"
+    kinds = {side: acl_type(text) for side, text in (("Local", acl.local), ("Remote", acl.remote))}
+    texts = {"Local": acl.local, "Remote": acl.remote}
+    properties: dict[str, Any] = {
+        "Action": enum("VMNetworkAdapterAclAction", acl.action),
+        "Direction": enum("VMNetworkAdapterAclDirection", acl.direction),
+        **{f"{side}Address": texts[side].removesuffix(" MAC") for side in kinds},
+        **{f"{side}AddressType": enum(mode, kind) if kind else nameless(mode, 0) for side, kind in kinds.items()},
+        "MeteredMegabytes": "0" if acl.action == "Meter" else "",
+        "ParentAdapter": parent,
+        **_setting(state, vm),
+    }
+    return shaped(state, "VMNetworkAdapterAclSetting", properties, entity=acl)
+
+
+def acl_type(text: str) -> str:
+    if not text:
+        return ""
+    if text.upper().startswith("ANY"):
+        return "WildcardMac" if text.upper().endswith("MAC") else "WildcardBoth"
+    if text in ("0.0.0.0/0", "::/0"):
+        return "WildcardIPv6" if ":" in text else "WildcardIPv4"
+    if len([c for c in text if c not in "-:"]) == 12 and all(c in "0123456789abcdefABCDEF-:" for c in text):
+        return "Mac"
+    return "IPv6" if ":" in text else "IPv4"
+
+
+def extended_acl_object(state: HostState, vm: Vm | None, acl: ExtendedAcl, parent: PsObject) -> PsObject:
+    properties: dict[str, Any] = {
+        "Action": enum("VMNetworkAdapterExtendedAclAction", acl.action),
+        "Direction": enum("VMNetworkAdapterExtendedAclDirection", acl.direction),
+        "Weight": acl.weight,
+        "LocalIPAddress": acl.local,
+        "RemoteIPAddress": acl.remote,
+        "LocalPort": acl.local_port,
+        "RemotePort": acl.remote_port,
+        "Protocol": acl.protocol,
+        "Stateful": acl.stateful,
+        "IdleSessionTimeout": acl.idle_session_timeout,
+        "IsolationID": acl.isolation_id,
+        "ParentAdapter": parent,
+        **_setting(state, vm),
+    }
+    return shaped(state, "VMNetworkAdapterExtendedAclSetting", properties, entity=acl)
+
+
 @cmdlet("Get-VMNetworkAdapter", takes=0.08)
 def get(cmd: Command) -> None:
     for vm, adapter, point in found(cmd):
         cmd.emit(adapter_object(cmd.state, vm, adapter, point))
+
+
+def asked(cmd: Command, name: str = "VMNetworkAdapterName") -> Iterator[tuple[Vm | None, Adapter]]:
+    """The adapters that a Get-VMNetworkAdapter… cmdlet is about: objects, or as `found`; all of VMs by default."""
+    if "VMNetworkAdapter" in cmd.args:
+        for adapter in cmd.args.entities("VMNetworkAdapter", Adapter):
+            with cmd.trying():
+                yield owner_of(cmd, adapter), adapter
+        return
+    if not cmd.args.any("VM", "VMName", "VMSnapshot", "ManagementOS"):
+        yield from ((vm, a) for vm in cmd.state.vms for a in vm.nics)
+        return
+    yield from ((vm, adapter) for vm, adapter, _ in found(cmd, name))
+
+
+def owner_of(cmd: Command, adapter: Adapter) -> Vm | None:
+    """The adapter's VM, None for the management OS; an object may stand for an adapter that is gone."""
+    for vm in cmd.state.vms:
+        if any(a is adapter for a in vm.nics):
+            return vm
+    if any(a is adapter for a in cmd.state.management_adapters):
+        return None
+    raise cmd.refuse("ObjectNotFound", "object_gone", cmd.state.name)  # observations 4: the object was not found
 
 
 def found(cmd: Command, name: str = "Name") -> Iterator[tuple[Vm | None, Adapter, Checkpoint | None]]:
@@ -273,6 +350,6 @@ def found(cmd: Command, name: str = "Name") -> Iterator[tuple[Vm | None, Adapter
         return
     subjects = [(vm, None) for vm in cmd.state.vms] if args.flag("All") else owners(cmd)
     for vm, point in subjects:
-        for adapter in list(vm.nics):
+        for adapter in list(vm.nics_at(point)):
             if like(adapter.name, pattern) and ("IsLegacy" not in args or adapter.is_legacy == args.flag("IsLegacy")):
                 yield vm, adapter, point

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from mocks.cmdlets import _management
 from mocks.cmdlets._find import switch_named, vms
-from mocks.cmdlets.network_adapter import adapter_object
+from mocks.cmdlets.network_adapter import adapter_object, owner_of
 from mocks.command import Command, cmdlet
 from mocks.complete import fill_adapter, give_mac, next_mac
 from mocks.machine import Adapter, BootEntry, Vm, version
@@ -21,16 +21,6 @@ def same(one: str, other: str) -> bool:
 def missing(cmd: Command) -> Refusal:
     # observations 4: OSX-Hyper-V#35 for Connect; the same kind for the others (observations 3)
     return cmd.refuse("ObjectNotFound", "adapter_missing")
-
-
-def owner_of(cmd: Command, adapter: Adapter) -> Vm | None:
-    """The adapter's VM, None for the management OS; an object may stand for an adapter that is gone."""
-    for vm in cmd.state.vms:
-        if any(a is adapter for a in vm.nics):
-            return vm
-    if any(a is adapter for a in cmd.state.management_adapters):
-        return None
-    raise cmd.refuse("ObjectNotFound", "object_gone", cmd.state.name)  # observations 4: the object was not found
 
 
 def meant(cmd: Command, name: str = "Name") -> Iterator[tuple[Vm | None, Adapter]]:

@@ -25,6 +25,7 @@ _NUMBERS = {  # parameter -> field, smallest, largest (domain 9)
     "IPsecOffloadMaximumSecurityAssociation": ("ipsec_offload_max_sa", 0, 2**32 - 1),
     "DynamicIPAddressLimit": ("dynamic_ip_address_limit", 0, 2**32 - 1),
     "StormLimit": ("storm_limit", 0, 2**32 - 1),
+    "VmmqQueuePairs": ("vrss_max_queue_pairs", 1, 2**32 - 1),  # its name on 2016
     "VrssMaxQueuePairs": ("vrss_max_queue_pairs", 1, 2**32 - 1),
 }
 _FLAGS = {"VrssEnabled": "vrss_enabled", "VmmqEnabled": "vmmq_enabled"}

@@ -2,37 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from mocks.cmdlets import _management
-from mocks.cmdlets.network_adapter import adapter_object, found, ids, isolation_object, vlan_object
-from mocks.cmdlets.network_adapter_change import meant, owner_of
+from mocks.cmdlets.network_adapter import adapter_object, asked, ids, isolation_object, vlan_object
+from mocks.cmdlets.network_adapter_change import meant
 from mocks.command import Command, cmdlet
 from mocks.machine import Adapter, Vlan, Vm
 from mocks.objects import Refusal
 
 
-def _asked(cmd: Command) -> Iterator[tuple[Vm | None, Adapter]]:
-    if "VMNetworkAdapter" in cmd.args:
-        for adapter in cmd.args.entities("VMNetworkAdapter", Adapter):
-            with cmd.trying():
-                yield owner_of(cmd, adapter), adapter
-        return
-    if not cmd.args.any("VM", "VMName", "VMSnapshot", "ManagementOS"):
-        yield from ((vm, a) for vm in cmd.state.vms for a in vm.nics)
-        return
-    yield from ((vm, adapter) for vm, adapter, _ in found(cmd, "VMNetworkAdapterName"))
-
-
 @cmdlet("Get-VMNetworkAdapterVlan")
 def get(cmd: Command) -> None:
-    for vm, adapter in _asked(cmd):
+    for vm, adapter in asked(cmd):
         cmd.emit(vlan_object(cmd.state, vm, adapter, adapter_object(cmd.state, vm, adapter)))
 
 
 @cmdlet("Get-VMNetworkAdapterIsolation")
 def get_isolation(cmd: Command) -> None:
-    for vm, adapter in _asked(cmd):
+    for vm, adapter in asked(cmd):
         cmd.emit(isolation_object(cmd.state, vm, adapter, adapter_object(cmd.state, vm, adapter)))
 
 

@@ -116,9 +116,9 @@ def _check(cmd: Command, vm: Vm, settings: dict[str, Any]) -> None:
     state, processor = cmd.state, vm.processor
     device = cmd.say("processor")
     off_only = {f for _, f, off, *_ in (*_SETTINGS, *_FLAGS) if off} | {"resource_pool_name", "perfmon"}
-    if is_on(vm) and off_only & settings.keys():
+    if vm.state == "Saved" or (is_on(vm) and off_only & settings.keys()):
         # domain 6: "Failed to modify device 'Processor'." [O, text], InvalidState [I by analogy with memory];
-        # saved counts as running (domain 4.4)
+        # saved refuses almost all hardware changes, live ones too (domain 4.4 [I])
         raise cmd.refuse("InvalidState", "device", device, cmd.say("bad_state"))
     most = _MOST.get(state.os, (64, 2048))[vm.generation - 1]
     if version(vm.version) < (8, 0):

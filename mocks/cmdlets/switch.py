@@ -7,18 +7,15 @@ from typing import Any
 
 from mocks.arguments import is_pattern, like
 from mocks.cmdlets import _management
+from mocks.cmdlets._extension import ExtensionOf, extension_object
 from mocks.command import Command, cmdlet
 from mocks.complete import ensure_management_adapter, link_speed, new_id, settle_switch
 from mocks.enums import enum
 from mocks.objects import Guid, PsObject, Refusal
 from mocks.shape import SESSION, computer, shaped
-from mocks.state import HostState, NetAdapter, Switch
+from mocks.state import LBFO, HostState, NetAdapter, Switch
 
-_EXTENSIONS = (
-    ("Microsoft NDIS Capture", "EA24CD6C-D17A-4348-9190-09F0D5BE83DD", "Capture", False),
-    ("Microsoft Windows Filtering Platform", "E7C3B2F0-F3C5-48DF-AF2B-10FED6D72E7A", "Filter", True),
-    ("Microsoft Azure VFP Switch Extension", "F74F241B-440F-4433-BB28-00F89EAD20D8", "Forwarding", False),
-)
+MOST = 8  # members of an embedded team (domain 3)
 NO_IOV = (
     "The chipset on the system does not do interrupt remapping, without which SR-IOV cannot be supported.",
     "This network adapter does not support SR-IOV.",
@@ -29,15 +26,19 @@ def switch_object(state: HostState, switch: Switch) -> PsObject:
     nics = [n for n in state.nics if n.name in switch.net_adapters]
     absolute = switch.default_flow_minimum_bandwidth_absolute or 0
     iov = any(n.iov_support for n in nics) and state.iov_support
-    mode = enum("VrssQueueSchedulingModeType", "Dynamic")
+    pairs = switch.default_queue_vrss_max_queue_pairs
     queues: dict[str, Any] = {
-        "VmmqEnabled": False,
-        "VrssEnabled": True,
-        "VrssExcludePrimaryProcessor": False,
-        "VrssMaxQueuePairs": 16,
-        "VrssMinQueuePairs": 1,
-        "VrssQueueSchedulingMode": mode,
+        "VmmqEnabled": switch.default_queue_vmmq_enabled,
+        "VmmqQueuePairs": pairs,
+        "VrssEnabled": switch.default_queue_vrss_enabled,
+        "VrssExcludePrimaryProcessor": switch.default_queue_vrss_exclude_primary_processor,
+        "VrssMaxQueuePairs": pairs,
+        "VrssMinQueuePairs": switch.default_queue_vrss_min_queue_pairs,
+        "VrssQueueSchedulingMode": enum("VrssQueueSchedulingModeType", switch.default_queue_vrss_queue_scheduling_mode),
     }
+    # Requested and effective are two: without hardware for it nothing is in effect (domain 3).
+    able = bool(nics) and all(n.vmmq_support for n in nics)
+    effect = queues | {"VmmqEnabled": able and switch.default_queue_vmmq_enabled}
     properties: dict[str, Any] = {
         "ComputerName": computer(state, False),
         "Name": switch.name,
@@ -61,14 +62,14 @@ def switch_object(state: HostState, switch: Switch) -> PsObject:
         "BandwidthReservationMode": enum("VMSwitchBandwidthMode", switch.minimum_bandwidth_mode),
         "DefaultFlowMinimumBandwidthAbsolute": absolute,
         "DefaultFlowMinimumBandwidthWeight": switch.default_flow_minimum_bandwidth_weight,
-        "Extensions": [_extension(state, switch, e) for e in _EXTENSIONS],
+        "Extensions": [extension_object(state, switch, key) for key in switch.extensions],
         "IovSupport": iov,
         "IovSupportReasons": [] if iov else list(NO_IOV),
         "EmbeddedTeamingEnabled": switch.embedded_teaming_enabled,
         "PacketDirectEnabled": switch.packet_direct_enabled,
         "PacketDirectInUse": False,
-        "SoftwareRscEnabled": True,
-        **{f"DefaultQueue{k}": v for k, v in queues.items()},
+        "SoftwareRscEnabled": switch.software_rsc_enabled,
+        **{f"DefaultQueue{k}": v for k, v in effect.items()},
         **{f"DefaultQueue{k}Requested": v for k, v in queues.items()},
         "IsDeleted": False,
         "CimSession": SESSION,
@@ -83,28 +84,6 @@ def _description(switch: Switch, nics: list[NetAdapter]) -> str | None:
     if switch.embedded_teaming_enabled:
         return "Teamed-Interface"
     return nics[0].description if nics else None
-
-
-def _extension(state: HostState, switch: Switch, one: tuple[str, str, str, bool]) -> PsObject:
-    name, guid, kind, on = one
-    properties = {
-        "Id": guid,
-        "Name": name,
-        "Vendor": "Microsoft",
-        "Version": "6.3.9600.16384",
-        "ExtensionType": enum("VMSwitchExtensionType", kind),
-        "ParentExtensionId": "",
-        "ParentExtensionName": "",
-        "SwitchId": switch.id,
-        "SwitchName": switch.name,
-        "Enabled": on,
-        "Running": on,
-        "ComputerName": computer(state, False),
-        "CimSession": SESSION,
-        "IsDeleted": False,
-        "Key": None,
-    }
-    return shaped(state, "VMSwitchExtension", properties)
 
 
 def missing(cmd: Command, name: str) -> Refusal:
@@ -157,12 +136,21 @@ def net_adapters(cmd: Command) -> list[NetAdapter]:
     return found
 
 
+def check_team(cmd: Command, nics: list[NetAdapter]) -> None:
+    """domain 3: identical adapters, at most 8, no LBFO; kinds [I]."""
+    alike = len({n.link_speed for n in nics}) == 1
+    if not cmd.state.module2 or not alike or len(nics) > MOST or any(n.description.startswith(LBFO) for n in nics):
+        raise cmd.refuse("OperationFailed", "switch_modify_failed")
+
+
 def check_bind(cmd: Command, nics: list[NetAdapter], own: Switch | None = None) -> None:
     for nic in nics:
         if any(nic.name in s.net_adapters for s in cmd.state.switches if s is not own):
             # domain 3: text [O]; kind [I]
             text = cmd.say("adapter_bound", nic.description)
             raise cmd.refuse("OperationFailed", "switch_add_failed", text)
+        if nic.description.startswith(LBFO) and cmd.state.at_least("2022") and own is None:
+            raise cmd.refuse("OperationFailed", "switch_add_failed", "")  # domain 3: no new switch on LBFO [I]
         if not nic.can_bind:
             # observations 4: WSL2-Network-Fix#9 [O]
             text = cmd.say("adapter_bind_failed", "{" + nic.id.upper() + "}")
@@ -189,6 +177,9 @@ def new(cmd: Command) -> None:
         raise cmd.refuse("InvalidParameter", "switch_modify_failed")  # observations 4: throws [C]; id [I]
     if (switch.iov_enabled or switch.embedded_teaming_enabled) and not nics:
         raise cmd.refuse("InvalidParameter", "switch_modify_failed")  # domain 3: external only; id [I]
+    if switch.embedded_teaming_enabled:
+        check_team(cmd, nics)
+    switch.software_rsc_enabled = cmd.state.at_least("2019")
     if "MinimumBandwidthMode" in args:
         switch.minimum_bandwidth_mode = args.word("MinimumBandwidthMode", "VMSwitchBandwidthMode")
     else:
@@ -231,6 +222,13 @@ def change(cmd: Command) -> None:
             nics = [n for n in cmd.state.nics if n.name in switch.net_adapters]
             if queues and not (nics and all(n.vmmq_support for n in nics)):
                 raise cmd.refuse("OperationFailed", "switch_modify_failed")  # observations 4: taliesins#58 [O]
+            _change_queues(cmd, switch)
+            if "EnableSoftwareRsc" in args:
+                switch.software_rsc_enabled = args.flag("EnableSoftwareRsc")
+            if "Extensions" in args:
+                first = [e.id for e in args.entities("Extensions", ExtensionOf) if e.switch is switch]
+                rest = [key for key in switch.extensions if key not in first]
+                switch.extensions = {key: switch.extensions[key] for key in (*first, *rest)}  # PSDOC: reorders
             if "Notes" in args:
                 switch.notes = args.text("Notes")
             cmd.passthru(switch_object, cmd.state, switch)
@@ -246,15 +244,17 @@ def _freed(cmd: Command) -> bool:
 
 def _change_type(cmd: Command, switch: Switch) -> None:
     args = cmd.args
+    if switch.embedded_teaming_enabled and args.any("NetAdapterName", "NetAdapterInterfaceDescription", "SwitchType"):
+        # domain 3: a team is neither internal nor private, its members belong to Set-VMSwitchTeam; id [I]
+        raise cmd.refuse("InvalidParameter", "switch_modify_failed")
     if args.any("NetAdapterName", "NetAdapterInterfaceDescription"):
         nics = net_adapters(cmd)
         check_bind(cmd, nics, switch)
         carried = _management.carries(cmd, switch)
         switch.net_adapters = [n.name for n in nics]
-        was_private = switch.type == "Private"
+        if switch.type != "External":
+            switch.allow_management_os = True  # PSDOC: a converted one is shared, unless AllowManagementOS says no
         switch.type = "External"
-        if was_private:
-            switch.allow_management_os = False
         stays = _management.carries(cmd, switch)
         if stays or carried:
             # the addresses stay with the switch: away from its cable they reach nobody [I]
@@ -282,6 +282,33 @@ def _change_management(cmd: Command, switch: Switch) -> None:
     ensure_management_adapter(cmd.state, switch)
     if not wanted and _management.carries(cmd, switch):
         _management.cut(cmd)
+
+
+_QUEUES = {
+    "DefaultQueueVrssMaxQueuePairs": "default_queue_vrss_max_queue_pairs",
+    "DefaultQueueVmmqQueuePairs": "default_queue_vrss_max_queue_pairs",  # its name on 2016
+    "DefaultQueueVrssMinQueuePairs": "default_queue_vrss_min_queue_pairs",
+}
+_QUEUE_FLAGS = {
+    "DefaultQueueVmmqEnabled": "default_queue_vmmq_enabled",
+    "DefaultQueueVrssEnabled": "default_queue_vrss_enabled",
+    "DefaultQueueVrssExcludePrimaryProcessor": "default_queue_vrss_exclude_primary_processor",
+}
+
+
+def _change_queues(cmd: Command, switch: Switch) -> None:
+    args = cmd.args
+    for parameter, field in _QUEUES.items():
+        if parameter in args:
+            if args.number(parameter) < 1:
+                raise cmd.refuse("InvalidParameter", "switch_modify_failed")  # [I]
+            setattr(switch, field, args.number(parameter))
+    for parameter, field in _QUEUE_FLAGS.items():
+        if parameter in args:
+            setattr(switch, field, args.flag(parameter))
+    mode = "DefaultQueueVrssQueueSchedulingMode"
+    if mode in args:
+        switch.default_queue_vrss_queue_scheduling_mode = args.word(mode, "VrssQueueSchedulingModeType")
 
 
 def _change_flow(cmd: Command, switch: Switch) -> None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from mocks.arguments import like
-from mocks.cmdlets.switch import check_bind, net_adapters, switch_object, switches
+from mocks.cmdlets.switch import check_bind, check_team, net_adapters, switch_object, switches
 from mocks.command import Command, cmdlet
 from mocks.enums import enum
 from mocks.objects import Guid, PsObject
 from mocks.shape import shaped
 from mocks.state import HostState, NetAdapter, Switch
-
-MOST = 8
 
 
 def team_object(state: HostState, switch: Switch) -> PsObject:
@@ -38,8 +36,7 @@ def _check_team(cmd: Command, switch: Switch) -> None:
 
 
 def _set_members(cmd: Command, switch: Switch, nics: list[NetAdapter]) -> None:
-    if not 1 <= len(nics) <= MOST or len({n.link_speed for n in nics}) > 1:
-        raise cmd.refuse("OperationFailed", "switch_modify_failed")  # domain 3: identical adapters, at most 8; kind [I]
+    check_team(cmd, nics)
     switch.net_adapters = [n.name for n in nics]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mocks import files
 from mocks.cmdlets._find import by_name, owners, visible, vms
 from mocks.cmdlets.checkpoint import merge
 from mocks.cmdlets.com_port import com_port_object
@@ -172,9 +173,13 @@ def get(cmd: Command) -> None:
 
 @cmdlet("Rename-VM", takes=0.1)
 def rename(cmd: Command) -> None:
+    name = cmd.args.text("NewName")
     for vm in vms(cmd):
-        vm.name = cmd.args.text("NewName")
-        cmd.passthru(vm_object, cmd, vm)
+        with cmd.trying():
+            if len(name) > 100:
+                raise cmd.refuse("InvalidParameter", "out_of_range", "NewName", name)  # domain 4.1: ElementName; id [I]
+            vm.name = name  # while it runs, too, and to a name that another has (domain 4.1, 4.3)
+            cmd.passthru(vm_object, cmd, vm)
 
 
 @cmdlet("Remove-VM", takes=0.15)
@@ -192,6 +197,8 @@ def remove(cmd: Command) -> None:
             for point in list(vm.checkpoints):
                 merge(cmd.state, vm, point)
             cmd.state.vms.remove(vm)
+            for name in [f for f in cmd.state.files if vm.id in f.lower()]:  # its folder lingers (domain 4.2)
+                files.forget(cmd.state, name)
             for drive in vm.disks:
                 if drive.path:  # observations 4: locked for some seconds right after [O]
                     cmd.state.locked_until[drive.path] = cmd.clock.now() + LOCKED_FOR

@@ -23,6 +23,7 @@ def new(cmd: Command) -> None:
         adapter.switch = switch_named(cmd, cmd.args.text("SwitchName")).id
     disk = _disk(cmd, vm)
     _build(cmd.state, vm, adapter, disk)
+    vm.guest.integration = "VHDPath" in cmd.args  # nothing is installed in a new disk: nobody answers
     vm.created = cmd.clock.now()
     cmd.state.vms.append(vm)  # a name that exists already is accepted: a second VM (trap 9)
     cmd.emit(vm_object(cmd, vm))

@@ -10,6 +10,7 @@ $script:out = [IO.StreamWriter]::new($client.GetStream(), [Text.UTF8Encoding]::n
 $script:in = [IO.StreamReader]::new($client.GetStream(), [Text.UTF8Encoding]::new($false))
 $script:types = [Collections.Generic.Dictionary[string, type]]::new([StringComparer]::Ordinal)
 $script:things = @{}
+$script:parts = @{}
 $script:jobs = @{}
 
 function Ask($request) {
@@ -215,11 +216,38 @@ function ThingOf($w) {
     $o = [psobject]::new($thing)
     if ($o.PSObject.TypeNames[0] -ne $name) { $o.PSObject.TypeNames.Insert(0, $name) }
     $things[$handle] = $o
+    $all = $o.PSObject.Properties
     foreach ($p in $w['p']) {
-        $member = if ($p.Count -eq 1) { [PSScriptProperty]::new([string]$p[0], $getter) } else { [PSNoteProperty]::new([string]$p[0], (FromWire $p[1])) }
-        $o.PSObject.Properties.Add($member, $true)
+        $name = [string]$p[0]
+        if ($p.Count -eq 1) { $all.Add([PSScriptProperty]::new($name, $getter), $true); continue }
+        # Most values are plain or enums: they stand here, since a call of a function costs more than all the rest.
+        $v = $p[1]
+        if ($v -is [Newtonsoft.Json.Linq.JValue]) {
+            $v = $v.Value
+            if ($v -is [long]) { if ($v -ge [int]::MinValue -and $v -le [int]::MaxValue) { $v = [int]$v } }
+            elseif ($v -is [System.Numerics.BigInteger]) { $v = [uint64]$v }
+        } elseif ($v -is [Newtonsoft.Json.Linq.JArray]) { $v = FromWire $v }
+        elseif ($null -ne ($e = $v['e'])) {
+            $key = "$e"
+            $v = $enums[$key]
+            if ($null -eq $v) { $v = $enums[$key] = EnumOf ([string]$e[0]) ([string]$e[1]) ([long]$e[2]) }
+        } elseif ($null -ne $v['l']) {
+            if (-not $getters[$name]) { $ask = $later; $getters[$name] = { & $ask $this $name }.GetNewClosure() }
+            $all.Add([PSScriptProperty]::new($name, $getters[$name]), $true)
+            continue
+        } else { $v = FromWire $v }
+        $all.Add([PSNoteProperty]::new($name, $v), $true)
     }
     $o
+}
+# The parts of a thing are fetched when they are looked at: hardly anybody does, and there are many.
+$script:enums = @{}
+$script:getters = @{}
+$script:later = {
+    param($thing, $name)
+    $key = "$($thing.__handle) $name"
+    if (-not $parts.ContainsKey($key)) { $parts[$key] = FromWire (Ask @{ do = 'part'; of = $thing.__handle; name = $name })['part'] }
+    , $parts[$key]
 }
 function RecordOf($e, $suffix) {
     $inner = $null
@@ -317,6 +345,7 @@ function global:Get-ItemProperty {
     param($Path, $ErrorAction)
     $hello = Ask @{ do = 'hello' }
     $things.Clear()
+    $parts.Clear()
     $env:COMPUTERNAME = [string]$hello['computer']
     $env:USERDOMAIN, $env:USERNAME = ([string]$hello['user']) -split '\\', 2
     [pscustomobject]@{ ProductName = [string]$hello['caption']; CurrentBuildNumber = [string]$hello['build'] }

@@ -135,7 +135,7 @@ def test_what_the_host_left_has_drifted_and_for_how_long(lab: Lab) -> None:
     out = lab.run("drift", "lab.yml", after=LONG, status=2)
     assert re.search(r"weight +100 → 200 .*\n +→ drifted for 3 d 4 h\n", out)
     assert "2 hosts: 1 drifted, 1 in sync.  1 difference: 1 drifted." in out
-    first, second = lab.data("drift", "lab.yml")
+    first, second = lab.data("drift", "lab.yml")["hosts"]
     (change,) = first["plan"]["actions"][0]["changes"]
     assert (change["since"], change["moved"]) == ("2026-03-01T12:15:00Z", "host")
     assert second["plan"]["actions"] == []
@@ -149,7 +149,7 @@ def test_what_the_playbook_left_is_wanted_and_not_drifted(lab: Lab) -> None:
     out = lab.run("drift", "lab.yml", after=LONG, status=2)
     assert out.count("→ wanted since the playbook changed, 3 d 4 h ago, never applied") == 2
     assert "2 differences: 2 by a changed playbook." in out
-    change = lab.data("drift", "lab.yml")[0]["plan"]["actions"][0]["changes"][0]
+    change = lab.data("drift", "lab.yml")["hosts"][0]["plan"]["actions"][0]["changes"][0]
     assert (change["moved"], change["wanted_since"]) == ("wish", "2026-03-01T12:15:00Z")
     lab.applied()
     assert "difference" not in lab.run("drift", "lab.yml", status=0)
@@ -185,7 +185,7 @@ def test_an_unreachable_host_leaves_its_drift_open_and_is_told(lab: Lab) -> None
     assert "hv01  unreachable: connection refused" in lab.run("drift", "lab.yml", after=MINUTES, status=4)
     out = lab.run("drift", "lab.yml", after=timedelta(days=2), status=4)
     assert "hv01  unreachable for 2 d: connection refused" in out
-    assert lab.data("drift", "lab.yml")[0]["unreachable_since"] == "2026-03-01T12:30:00Z"
+    assert lab.data("drift", "lab.yml")["hosts"][0]["unreachable_since"] == "2026-03-01T12:30:00Z"
     out = lab.run("history", "hv01")
     assert re.search(r"! unreachable since 2026-03-01 ..:30 \(2 d\): connection refused by 192.0.2.1", out)
     assert "weight  100 → 200           open, 2 d" in out

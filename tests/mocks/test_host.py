@@ -127,6 +127,10 @@ SAID_ELSEWHERE = {
     "ParentCheckpointName",
     "CheckpointFileLocation",
     "Number",
+    "DefaultQueueVmmqQueuePairs",
+    "DefaultQueueVmmqQueuePairsRequested",
+    "VmmqQueuePairs",
+    "VmmqQueuePairsRequested",
 }
 
 

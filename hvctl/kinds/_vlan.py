@@ -1,0 +1,158 @@
+"""VLANs and isolation of virtual adapters: two views of one thing (domain 9.2)."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, model_validator
+
+from hvctl.call import Row
+from hvctl.kinds._types import ON_OFF, Flag, Words
+from hvctl.resource import Fields, Impact, Plain, Setting
+
+_VLAN = ("OperationMode", "AccessVlanId", "NativeVlanId", "AllowedVlanIdListString", "PrivateVlanMode", "PrimaryVlanId",
+         "SecondaryVlanId", "SecondaryVlanIdListString")  # fmt: skip
+VLAN_PROPERTIES = tuple(f"VlanSetting.{name}" for name in _VLAN)
+
+_IDS = re.compile(r"^\s*\d+(?:\s*-\s*\d+)?(?:\s*,\s*\d+(?:\s*-\s*\d+)?)*\s*$")
+COSTS: tuple[Impact, ...] = ("disconnect",)
+ISOLATION = Words(
+    none="None",
+    native_virtual_subnet="NativeVirtualSubnet",
+    external_virtual_subnet="ExternalVirtualSubnet",
+    vlan="Vlan",
+)
+
+
+def vlan_ids(text: str) -> frozenset[int]:
+    """ "1-100,200" as numbers; lists compare as sets (domain 9.2)."""
+    found: set[int] = set()
+    for part in filter(None, (p.strip() for p in text.split(","))):
+        first, _, last = part.partition("-")
+        found |= set(range(int(first), int(last or first) + 1))
+    return frozenset(found)
+
+
+def _id_list(value: str | None) -> str | None:
+    if value is not None and (not _IDS.match(value) or not all(1 <= v <= 4094 for v in vlan_ids(value))):
+        raise ValueError(f"{value!r} is no list of VLANs; write such as '1-100,200', numbers from 1 to 4094")
+    return value
+
+
+Id = Annotated[int, Field(ge=1, le=4094)]
+Ids = Annotated[str, AfterValidator(_id_list)]
+
+
+class Vlan(Fields):
+    """One of: `access`; `trunk` with `native`; `isolated`, `community` or `promiscuous` with `primary`. `vlan: null`
+    is untagged."""
+
+    access: Id | None = None
+    trunk: Ids | None = None
+    native: Annotated[int | None, Field(ge=0, le=4094)] = None
+    isolated: Id | None = None
+    community: Id | None = None
+    promiscuous: Ids | None = None
+    primary: Id | None = None
+
+    @model_validator(mode="after")
+    def _one_mode(self) -> Vlan:
+        modes = [m for m in ("access", "trunk", "isolated", "community", "promiscuous") if getattr(self, m) is not None]
+        if len(modes) != 1:
+            raise ValueError("a VLAN is one of access, trunk, isolated, community, promiscuous; write `{access: 20}`")
+        if self.native is not None and modes != ["trunk"]:
+            raise ValueError("native belongs to trunk; remove it")
+        if (self.primary is not None) != (modes[0] in ("isolated", "community", "promiscuous")):
+            raise ValueError(
+                "primary belongs to isolated, community and promiscuous, which need it; write `primary: N`"
+            )
+        return self
+
+    def state(self) -> tuple[Any, ...]:
+        if self.access is not None:
+            return ("access", self.access)
+        if self.trunk is not None:
+            return ("trunk", vlan_ids(self.trunk), self.native or 0)
+        if self.promiscuous is not None:
+            return ("promiscuous", self.primary, vlan_ids(self.promiscuous))
+        return (
+            ("isolated", self.primary, self.isolated) if self.isolated else ("community", self.primary, self.community)
+        )
+
+    def arguments(self) -> dict[str, Any]:
+        if self.access is not None:
+            return {"Access": True, "VlanId": self.access}
+        if self.trunk is not None:
+            return {"Trunk": True, "AllowedVlanIdList": self.trunk, "NativeVlanId": self.native or 0}
+        if self.promiscuous is not None:
+            return {"Promiscuous": True, "PrimaryVlanId": self.primary, "SecondaryVlanIdList": self.promiscuous}
+        mode = {"Isolated": True} if self.isolated else {"Community": True}
+        return {**mode, "PrimaryVlanId": self.primary, "SecondaryVlanId": self.isolated or self.community}
+
+
+UNTAGGED = ("untagged",)
+
+
+def vlan_of(row: Row) -> tuple[Any, ...]:
+    """As `Vlan.state` says it, from an adapter's row."""
+    setting = {name: row.get(f"VlanSetting.{name}") for name in _VLAN}
+    mode = str(setting["OperationMode"] or "Untagged").casefold()
+    if mode == "access":
+        return ("access", setting["AccessVlanId"])
+    if mode == "trunk":
+        return ("trunk", vlan_ids(str(setting["AllowedVlanIdListString"] or "")), setting["NativeVlanId"] or 0)
+    if mode == "private":
+        kind = str(setting["PrivateVlanMode"]).casefold()
+        if kind == "promiscuous":
+            return (kind, setting["PrimaryVlanId"], vlan_ids(str(setting["SecondaryVlanIdListString"] or "")))
+        return (kind, setting["PrimaryVlanId"], setting["SecondaryVlanId"])
+    return UNTAGGED
+
+
+def vlan_text(state: Any) -> str:
+    if not isinstance(state, tuple):
+        return str(state)
+    mode, *rest = state
+    shown = [_ids_text(r) if isinstance(r, frozenset) else str(r) for r in rest]
+    if mode == "trunk":
+        return f"trunk {shown[0] or 'none'}, native {shown[1]}"
+    return " ".join([mode, *(["/".join(shown)] if shown else [])])
+
+
+def _ids_text(ids: frozenset[int]) -> str:
+    runs: list[list[int]] = []
+    for number in sorted(ids):
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1] = [runs[-1][0], number]
+        else:
+            runs.append([number])
+    return ",".join("-".join(str(n) for n in run) for run in runs)
+
+
+class _VlanCodec(Plain):
+    def show(self, value: Any) -> str:
+        return vlan_text(value)
+
+
+VLAN = _VlanCodec()
+
+
+class Isolation(Fields):
+    """What keeps an adapter's traffic apart: a VLAN or a virtual network. `default_id` is the network of untagged
+    traffic, so it needs `allow_untagged`. Not beside `vlan`, which says the same otherwise."""
+
+    mode: Annotated[
+        str | None, ISOLATION, Setting("IsolationSetting.IsolationMode", "IsolationMode", ISOLATION, costs=COSTS)
+    ] = None
+    allow_untagged: Annotated[
+        Flag | None, Setting("IsolationSetting.AllowUntaggedTraffic", "AllowUntaggedTraffic", costs=COSTS)
+    ] = None
+    default_id: Annotated[
+        int | None,
+        Field(ge=0, le=16_777_215),
+        Setting("IsolationSetting.DefaultIsolationID", "DefaultIsolationID", costs=COSTS),
+    ] = None
+    multi_tenant_stack: Annotated[
+        Flag | None, Setting("IsolationSetting.MultiTenantStack", "MultiTenantStack", ON_OFF, costs=COSTS)
+    ] = None

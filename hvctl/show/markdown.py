@@ -1,0 +1,179 @@
+"""A check as Markdown, for comments on merge requests and for wikis: GitHub's and GitLab's dialect."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from hvctl.check import Check
+from hvctl.show.page import Cmd, HostPage, Item, Page, Ran, Row, Told, page_of
+
+LIMIT = 60_000
+"""Characters. GitHub takes 65,536 in a comment, GitLab a million."""
+_HOSTS = 200
+_SPECIAL = re.compile(r"([\\`*_\[\]#!|~$]|:(?=[A-Za-z/+]))")
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+
+
+def rendered(check: Check) -> str:
+    page = page_of(check)
+    telling = [h for h in page.hosts if not h.quiet]
+    text = "\n".join(_head(page)) + "\n"
+    left = LIMIT - len(text) - 400
+    for number, host in enumerate(telling):
+        body = "\n".join(_host(host, page)) + "\n"
+        calls = "\n".join(_calls(host)) + "\n" if host.calls else ""
+        if len(body) > left:
+            text += "\n" + _cut(body, left, len(telling) - number - 1)
+            break
+        text, left = text + "\n" + body, left - len(body) - 1
+        if calls and len(calls) <= left // 2:
+            text, left = text + calls, left - len(calls)
+    return text
+
+
+def _cut(body: str, left: int, more: int) -> str:
+    """As many whole lines as fit, and the note. Nothing is cut where a fold is open."""
+    kept = ""
+    for line in body.splitlines(keepends=True):
+        if len(kept) + len(line) > left:
+            break
+        kept += line
+    open_ones = kept.count("<details>") - kept.count("</details>")
+    fence = "\n```\n" if len(re.findall(r"^`{3,}", kept, re.MULTILINE)) % 2 else ""
+    rest = f" {more} more host{'s' * (more != 1)} not shown." if more else ""
+    note = f"> **Cut here:** this is all that fits.{rest} The HTML and JSON reports are whole."
+    return f"{kept}{fence}{'</details>' * open_ones}\n\n{note}\n"
+
+
+def _head(page: Page) -> Iterator[str]:
+    yield f"## hvctl {page.verb}: {_text(page.verdict)}"
+    yield ""
+    names = ", ".join(_text(p) for p in page.playbooks)
+    tally = ", ".join(f"**{count}** {word}" for _, word, count in page.tally)
+    yield f"{tally}. {names} · {page.when} · took {page.took} · exit status {page.exit_status}"
+    yield ""
+    for word, texts in page.news:
+        shown = ", ".join(_text(t) for t in texts[:10])
+        yield f"- {word}: {shown}" + (f" and {len(texts) - 10} more" if len(texts) > 10 else "")
+    if page.news:
+        yield ""
+    yield from _table(("Host", "State", "Windows", "Done" if page.verb == "apply" else "Differences"), (
+        (h.name, f"{h.word}{_for(h.since)}", h.os, h.says if h.says != h.word else "") for h in page.hosts[:_HOSTS]
+    ))  # fmt: skip
+    if len(page.hosts) > _HOSTS:
+        yield f"\n… and {len(page.hosts) - _HOSTS} more hosts."
+
+
+def _host(host: HostPage, page: Page) -> Iterator[str]:
+    yield f"### {_text(host.name)}: {host.word}"
+    yield ""
+    yield from _told(host.told)
+    if host.ran:
+        yield f"{_text(host.done)}"
+        yield ""
+        went_well = all(r.status == "ok" for r in host.ran)
+        yield from _folded("What was done", list(_ran(host.ran)), opened=not went_well)
+        if host.left:
+            yield "**What is left**"
+            yield ""
+            yield from _items(host.left, page)
+        if host.items:
+            yield from _folded("What differed before", list(_items(host.items, page)))
+    else:
+        yield from _items(host.items, page)
+
+
+def _items(items: Sequence[Item], page: Page) -> Iterator[str]:
+    if not items:
+        return
+    rows = [cells for item in items for cells in _rows(item)]
+    since = any(cells[-2] for cells in rows)
+    head = ("", "Resource", "Field", "Now → wanted", "Impact", "Since", "Playbook")
+    keep = [n for n, name in enumerate(head) if since or name != "Since"]
+    yield from _table([head[n] for n in keep], ([cells[n] for n in keep] for cells in rows))
+    yield ""
+    for item in items:
+        for told in item.told:
+            yield f"- {_text(item.name)}: {_one(told)}"
+        if item.restart:
+            yield f"- {_text(item.name)}: {_text(item.restart)}"
+    yield ""
+
+
+def _rows(item: Item) -> Iterator[tuple[str, ...]]:
+    """A line a field; what is told as a whole has a line of its own."""
+    if not item.rows:
+        yield (item.sign, item.name, "", item.more or item.word, "", _since(item.since), item.place)
+    for row in item.rows:
+        yield (item.sign, item.name, row.field, _change(row), row.impact, _since(row.since), row.place)
+
+
+def _change(row: Row) -> str:
+    return f"{row.now} → {row.wanted}" + (f" ({row.note})" if row.note else "")
+
+
+def _since(since: tuple[str, ...]) -> str:
+    return ", ".join(since)
+
+
+def _for(since: tuple[str, ...]) -> str:
+    return f", {since[0]}" if since else ""
+
+
+def _told(told: Iterable[Told]) -> Iterator[str]:
+    lines = [f"- {_one(t)}" for t in told]
+    yield from lines
+    if lines:
+        yield ""
+
+
+def _one(told: Told) -> str:
+    text = _text(told.message)
+    return (f"**{text}**" if told.level == "impossible" else text) + (f"; {_text(told.hint)}" if told.hint else "")
+
+
+def _ran(ran: Iterable[Ran]) -> Iterator[str]:
+    for one in ran:
+        more = ", ".join(t for t in (one.word, one.took) if t) + (f": {_text(one.why)}" if one.why else "")
+        yield f"- {one.sign} {_text(one.step.text)} ({more})"
+        if one.failure:
+            yield f"  **{_text(one.failure)}** {_text(one.code)}"
+        for warning in one.warnings:
+            yield f"  warning of the host: {_text(warning)}"
+    yield ""
+
+
+def _calls(host: HostPage) -> Iterator[str]:
+    yield from _folded(f"Calls ({len(host.calls)})", list(_fenced(host.calls)))
+
+
+def _fenced(calls: Sequence[Cmd]) -> Iterator[str]:
+    lines = [_CONTROLS.sub(" ", c.call) for c in calls]
+    longest = max((len(run) for line in lines for run in re.findall("`+", line)), default=0)
+    fence = "`" * max(3, longest + 1)
+    yield f"{fence}powershell"
+    yield from lines
+    yield fence
+    yield ""
+
+
+def _folded(title: str, lines: Sequence[str], *, opened: bool = False) -> Iterator[str]:
+    yield f"<details{' open' * opened}><summary>{title}</summary>"
+    yield ""
+    yield from lines
+    yield "</details>"
+    yield ""
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(head)} |"
+    yield f"|{' --- |' * len(head)}"
+    for row in rows:
+        yield f"| {' | '.join(_text(cell) for cell in row)} |"
+
+
+def _text(text: str) -> str:
+    """Nothing in it means anything: no markup, no tags, no mentions, no links, no new line."""
+    plain = _CONTROLS.sub(" ", text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _SPECIAL.sub(r"\\\1", plain).replace("@", "&#64;").replace("www.", "www&#46;")

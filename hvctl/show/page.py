@@ -1,0 +1,347 @@
+"""A check as a reader meets it: hosts, what differs on them, what was done; words chosen, nothing laid out yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from hvctl.apply import Report, StepResult
+from hvctl.check import Check, Moved, Spot
+from hvctl.contract import title
+from hvctl.duration import lasted
+from hvctl.outcome import Outcome
+from hvctl.plan import Action, Plan, PlannedStep
+from hvctl.show.columns import Entry, entries
+from hvctl.show.remembered import NOW
+from hvctl.show.report import done_text, why_text
+from hvctl.show.state import STATES, State, all_hosts, state_of, word_of
+from hvctl.show.summary import counted
+from hvctl.show.times import clock
+from hvctl.show.wording import made_of, named, restart_of, restart_text, shown_actions
+
+_SIGN = {"create": "+", "update": "~", "remove": "−", "held": "✗", "unknown": "?", "none": "!", "restart": "↻"}
+_PLANNED = {"create": "to create", "update": "to change", "remove": "to remove", "held": "held back",
+            "unknown": "not readable", "none": "remark", "restart": "restart"}  # fmt: skip
+_DRIFTED = {**_PLANNED, "create": "missing", "update": "differs", "remove": "should not exist"}
+_MOVED: dict[Moved, str] = {"host": "the host was changed", "wish": "the playbook was changed", "unknown": ""}
+_RAN = {"ok": ("✓", "done"), "failed": ("✗", "failed"), "skipped": ("·", "not done"), "unknown": ("?", "not known")}
+
+
+@dataclass(frozen=True)
+class Told:
+    """A remark, with what to do about it. `level`: impossible, warning, unknown or hint."""
+
+    level: str
+    message: str
+    hint: str = ""
+    place: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A field: now → wanted. `since`: for how long, from when, and who moved."""
+
+    field: str
+    now: str
+    wanted: str
+    impact: str
+    calm: bool
+    place: str
+    note: str
+    since: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Cmd:
+    """A call, and what it does in plain words."""
+
+    text: str
+    call: str
+
+
+@dataclass(frozen=True)
+class Item:
+    """A resource that differs, is held back, could not be read, goes down or is remarked upon."""
+
+    verb: str
+    sign: str
+    word: str
+    name: str
+    more: str
+    restart: str
+    place: str
+    since: tuple[str, ...]
+    rows: tuple[Row, ...]
+    told: tuple[Told, ...]
+    calls: tuple[Cmd, ...]
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What became of a step."""
+
+    status: str
+    sign: str
+    word: str
+    step: Cmd
+    took: str
+    why: str
+    failure: str
+    code: str
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class HostPage:
+    """One host. `items`: what differs, or what was to be done where something was done; `left`: what still differs."""
+
+    name: str
+    state: State
+    word: str
+    os: str
+    computer: str
+    says: str
+    since: tuple[str, ...]
+    requests: int
+    told: tuple[Told, ...]
+    items: tuple[Item, ...]
+    calls: tuple[Cmd, ...]
+    done: str = ""
+    ran: tuple[Ran, ...] = ()
+    left: tuple[Item, ...] = ()
+
+    @property
+    def quiet(self) -> bool:
+        """There is nothing to say beyond the overview."""
+        return not (self.told or self.items or self.calls or self.ran or self.left)
+
+
+@dataclass(frozen=True)
+class Page:
+    title: str
+    verb: str
+    verdict: str
+    good: bool
+    when: str
+    took: str
+    playbooks: tuple[str, ...]
+    exit_status: int
+    tally: tuple[tuple[State, str, int], ...]
+    news: tuple[tuple[str, tuple[str, ...]], ...]
+    hosts: tuple[HostPage, ...]
+
+
+def page_of(check: Check) -> Page:
+    outcomes = all_hosts(check)
+    drift = check.verb == "drift"
+    words = {state_of(o): word_of(o, drift=drift) for o in outcomes}
+    tally = tuple((s, words[s], n) for s in STATES if (n := sum(state_of(o) == s for o in outcomes)))
+    news = check.memory.news
+    return Page(
+        title={"plan": "Plan", "apply": "Apply", "drift": "Drift check"}[check.verb],
+        verb=check.verb,
+        verdict=_verdict(check, outcomes),
+        good=all(state_of(o) in ("in_sync", "applied") for o in outcomes),
+        when=clock(check.started),
+        took=lasted(check.finished - check.started),
+        playbooks=check.playbooks,
+        exit_status=check.exit_status,
+        tally=tally,
+        news=tuple(
+            (word, texts)
+            for word, texts in (
+                ("New differences", tuple(map(str, news.appeared))),
+                ("Gone since the last check", tuple(map(str, news.went))),
+                ("Hosts lost", news.lost),
+                ("Hosts back", news.back),
+            )
+            if texts
+        ),
+        hosts=tuple(_host(one, check) for one in outcomes),
+    )
+
+
+def _verdict(check: Check, outcomes: tuple[Outcome, ...]) -> str:
+    if check.exit_status == 130:
+        return "It was interrupted."
+    if not outcomes:
+        return "No host was asked."
+    well = {
+        "plan": "Nothing is left to do.",
+        "drift": "All hosts are as written.",
+        "apply": "All hosts are as written.",
+    }
+    states = {state_of(o) for o in outcomes}
+    if states <= {"in_sync", "applied"}:
+        return well[check.verb]
+    differ = {"plan": "there is something to do", "drift": "hosts have drifted"}.get(check.verb, "hosts differ")
+    said: list[tuple[set[State], str]] = [
+        ({"failed"}, "a step failed"),
+        ({"differs"}, differ),
+        ({"unreachable", "unreadable"}, "a host could not be reached or read"),
+        ({"refused"}, "a host has changed since the plan was made"),
+        ({"left_undone"}, "something was left undone"),
+        ({"not_looked_at"}, "a host was not looked at"),
+    ]
+    text = "; ".join(words for found, words in said if found & states)
+    return text[:1].upper() + text[1:] + "."
+
+
+def _host(one: Outcome, check: Check) -> HostPage:
+    plan, report = one.plan, one.report
+    drift = check.verb == "drift"
+    reached = plan is not None and not one.changed
+    lost = check.memory.unreachable.get(one.host)
+    return HostPage(
+        name=one.host,
+        state=state_of(one),
+        word=word_of(one, drift=drift),
+        os=f"{title(plan.os)} ({plan.info.build})" if plan is not None else "",
+        computer=plan.info.computer if plan is not None else "",
+        says=_says(one, drift),
+        since=_age(lost, check) if lost else (),
+        requests=check.requests.get(one.host, 0),
+        told=tuple(_troubles(one, check)),
+        items=tuple(_items(plan, check)) if reached and plan is not None else (),
+        calls=_calls(plan.steps) if reached and plan is not None and report is None else (),
+        done=done_text(report) if report is not None else "",
+        ran=tuple(_ran(r) for r in report.results) if report is not None else (),
+        left=tuple(_left(report, check)) if report is not None else (),
+    )
+
+
+def _says(one: Outcome, drift: bool) -> str:
+    if one.report is not None:
+        return done_text(one.report)
+    if one.plan is None or one.changed:
+        return ""
+    if one.plan.in_sync:
+        return "in sync"
+    if drift:
+        return _drifted(one.plan)
+    return ", ".join(counted([one.plan])) or "nothing to do"
+
+
+def _drifted(plan: Plan) -> str:
+    """In fields and things, since nothing is going to be done."""
+    lines = [line for a in plan.actions if a.verb in ("update", "held") for line in a.lines]
+    missing = sum(a.verb == "create" for a in shown_actions(plan))
+    surplus = sum(a.verb == "remove" for a in plan.actions)
+    unread = sum(a.verb == "unknown" for a in plan.actions)
+    held = sum(a.verb == "held" and not a.lines for a in plan.actions)
+    found = [(len(lines), "field differs", "fields differ"), (missing, "thing is missing", "things are missing"),
+             (surplus, "should not exist", "should not exist"), (held, "held back", "held back"),
+             (unread, "not readable", "not readable")]  # fmt: skip
+    return ", ".join(f"{n} {one if n == 1 else many}" for n, one, many in found if n)
+
+
+def _troubles(one: Outcome, check: Check) -> Iterator[Told]:
+    if one.error is not None:
+        yield Told("impossible", one.error.message, one.error.hint)
+    if one.changed:
+        yield Told("impossible", "Refused: the host has changed since the plan was made.", "Make a new plan.")
+        for line in one.changed:
+            yield Told("unknown", line)
+    if one.plan is None and one.error is None and not one.changed:
+        yield Told("unknown", "The run was interrupted before this host was looked at.")
+    report = one.report
+    if report is None:
+        if check.verb == "apply" and one.plan is not None and one.plan.steps and not one.changed:
+            yield Told("hint", "Nothing was done here; below is the plan.")
+        return
+    if report.error is not None:
+        yield Told("impossible", report.error.message, report.error.hint)
+    for left in report.leftovers:
+        said = f"{named(left.address)}: {left.line.field or 'it'} still reads {left.line.now}, not {left.line.wanted}"
+        yield Told("impossible", said + ", although its step succeeded.", place=str(left.line.mark))
+    if report.after is None and report.results:
+        yield Told("hint", "The host was not seen afterwards; run plan to see what is left.")
+    elif report.stopped:
+        yield Told("hint", "It was stopped; apply again does what is left.")
+    elif report.failed:
+        yield Told("hint", "When the cause is removed, apply again: it looks first and does what is left.")
+
+
+def _items(plan: Plan, check: Check) -> Iterator[Item]:
+    for action in shown_actions(plan):
+        yield _item(plan, action, check, remarks=True)
+
+
+def _left(report: Report, check: Check) -> Iterator[Item]:
+    if report.after is not None:
+        for action in shown_actions(report.after, remarks=False):
+            yield _item(report.after, action, check, remarks=False)
+
+
+def _item(plan: Plan, action: Action, check: Check, *, remarks: bool) -> Item:
+    restart = restart_of(plan, action)
+    verb = "restart" if restart and action.verb == "none" else action.verb
+    more = made_of(plan, action) if action.verb == "create" else ""
+    names = action.address[1:]
+    shown = entries(action)
+    consents = dict.fromkeys(e.line.consent for e in shown if e.line.consent and not e.impossible)
+    told = [Told("hint", f"allow it with --allow {','.join(c)}") for c in consents]
+    told += [Told(r.level, r.message, r.hint, str(r.mark)) for r in action.remarks if remarks]
+    return Item(
+        verb=verb,
+        sign=_SIGN[verb],
+        word=(_DRIFTED if check.verb == "drift" else _PLANNED)[verb],
+        name=named(action.address),
+        more=more or (action.title if action.title and action.title not in names else ""),
+        restart=restart_text(restart) if restart else "",
+        place=str(action.mark),
+        since=_since(Spot(plan.host, action.address), check) if all(e.line.field for e in shown) else (),
+        rows=tuple(_row(plan, action, e, check) for e in shown),
+        told=tuple(told),
+        calls=_calls(tuple(s for s in plan.steps if s.action == action.address)),
+    )
+
+
+def _row(plan: Plan, action: Action, entry: Entry, check: Check) -> Row:
+    line = entry.line
+    return Row(
+        entry.field,
+        line.now,
+        line.wanted,
+        entry.impact,
+        not entry.impossible and not line.consent and line.impacts == ("online",),
+        str(line.mark),
+        line.note,
+        _since(Spot(plan.host, action.address, line.field), check),
+    )
+
+
+def _since(spot: Spot, check: Check) -> tuple[str, ...]:
+    found = check.memory.since.get(spot)
+    if found is None:
+        return ()
+    moved = _MOVED[found.moved]
+    if found.moved == "wish" and found.wished is not None:
+        moved += f" {lasted(check.finished - found.wished)} ago"
+    return tuple(t for t in (*_age(found.first_seen, check), moved) if t)
+
+
+def _age(since: datetime, check: Check) -> tuple[str, ...]:
+    age = check.finished - since
+    return ("new with this check",) if age < NOW else (f"for {lasted(age)}", f"since {clock(since)}")
+
+
+def _calls(steps: tuple[PlannedStep, ...]) -> tuple[Cmd, ...]:
+    return tuple(Cmd(s.text, str(s.task.call)) for s in steps)
+
+
+def _ran(result: StepResult) -> Ran:
+    sign, word = _RAN[result.status]
+    failure = result.failure
+    return Ran(
+        status=result.status,
+        sign=sign,
+        word=word,
+        step=Cmd(result.step.text, str(result.step.task.call)),
+        took=f"{result.ms / 1000:.1f} s" if result.ms >= 100 else "",
+        why=why_text(result.why) if result.status == "skipped" else result.why,
+        failure=(" ".join(failure.message.split()) or "failed") if failure is not None else "",
+        code=" ".join(t for t in (failure.id, failure.hresult) if t) if failure is not None else "",
+        warnings=result.warnings,
+    )

@@ -1,0 +1,49 @@
+"""How a host stands after a run, in one word."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from hvctl.check import Check
+from hvctl.outcome import Outcome
+
+State = Literal[
+    "in_sync", "differs", "unreadable", "unreachable", "refused", "applied", "left_undone", "failed", "not_looked_at"
+]
+STATES: tuple[State, ...] = get_args(State)
+WORDS: dict[State, str] = {
+    "in_sync": "in sync",
+    "differs": "differs",
+    "unreadable": "not readable in full",
+    "unreachable": "unreachable",
+    "refused": "refused",
+    "applied": "done, in sync",
+    "left_undone": "done, something left",
+    "failed": "failed",
+    "not_looked_at": "not looked at",
+}
+
+
+def state_of(one: Outcome) -> State:
+    if one.error is not None:
+        return "unreachable"
+    if one.changed:
+        return "refused"
+    if one.report is not None:
+        return "failed" if one.report.failed else "applied" if one.report.complete else "left_undone"
+    if one.plan is None:
+        return "not_looked_at"
+    if one.plan.unreadable:
+        return "unreadable"
+    return "in_sync" if one.plan.in_sync else "differs"
+
+
+def word_of(one: Outcome, *, drift: bool = False) -> str:
+    state = state_of(one)
+    return "drifted" if drift and state == "differs" else WORDS[state]
+
+
+def all_hosts(check: Check) -> tuple[Outcome, ...]:
+    """Every host of a check, those included that an interruption left out."""
+    seen = {one.host for one in check.outcomes}
+    return (*check.outcomes, *(Outcome(name) for name in check.wishes if name not in seen))

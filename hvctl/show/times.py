@@ -1,0 +1,15 @@
+"""Times that travel: with their zone, for programs and in reports."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+
+def stamp(moment: datetime) -> str:
+    """For programs: UTC, ISO 8601."""
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def clock(moment: datetime) -> str:
+    """For people, with the zone, so that a report that travels stays true."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

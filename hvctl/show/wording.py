@@ -1,0 +1,61 @@
+"""What of a plan is shown, and how it is said in a few words; the same in every renderer."""
+
+from __future__ import annotations
+
+from hvctl.plan import Action, Plan, Restart
+from hvctl.resource import Address
+from hvctl.show.cells import listed
+from hvctl.show.summary import made_within
+
+_COUNTABLE = {"disk": "disk", "network_adapter": "adapter", "dvd": "DVD drive"}
+
+
+def shown_actions(plan: Plan, *, everything: bool = False, remarks: bool = True) -> list[Action]:
+    """What differs, is held back, could not be read or goes down. Parts of what is made are told by its summary,
+    unless `everything`."""
+    return [a for a in plan.actions if _matters(plan, a, remarks) and (everything or not _told(plan, a))]
+
+
+def named(address: Address) -> str:
+    """As a person says it: "disk web01, scsi 0:0"."""
+    kind, *names = address
+    return f"{kind.replace('_', ' ')} {', '.join(names)}".rstrip()
+
+
+def _matters(plan: Plan, action: Action, remarks: bool) -> bool:
+    differs = action.differs or action.verb == "unknown" or (remarks and bool(action.remarks))
+    return differs or restart_of(plan, action) is not None
+
+
+def _told(plan: Plan, action: Action) -> bool:
+    return made_within(plan, action) and not action.remarks and not action.blocked
+
+
+def restart_of(plan: Plan, action: Action) -> Restart | None:
+    if len(action.address) > 2:
+        return None  # a part: its VM says it
+    return next((r for r in plan.restarts if action.address == ("vm", r.name)), None)
+
+
+def restart_text(restart: Restart) -> str:
+    because = list(restart.because)
+    shown = listed(because) if len(because) <= 3 else f"{listed(because[:2], ', ')} and {len(because) - 2} more"
+    word = "restarts once" if restart.back else "is turned off"
+    many = f"; {restart.during} changes while it is off" if restart.during > 1 else ""
+    return f"{word}: {shown}{many}" if because else f"{word}{many}"
+
+
+def made_of(plan: Plan, action: Action) -> str:
+    """What is made, from the thing itself and from its parts that are made with it."""
+    parts = [a for a in plan.actions if _owner(a) == action.address and a.verb == "create"]
+    single = sorted((p for p in parts if p.address[0] not in _COUNTABLE), key=lambda p: p.address[0] != "processor")
+    said = [action.summary, *(p.summary for p in single)]
+    for kind, word in _COUNTABLE.items():
+        if count := sum(p.address[0] == kind for p in parts):
+            said.append(f"{count} {word}{'s' * (count > 1)}")
+    return ", ".join(s for s in said if s)
+
+
+def _owner(action: Action) -> Address:
+    """The address of the VM that a part sits within; nothing for what sits within nothing."""
+    return ("vm", action.address[1]) if action.address[0] != "vm" and len(action.address) > 1 else ()

@@ -1,0 +1,190 @@
+"""Whatever switches and adapters a host has and whatever is wished of them: one apply brings it there, or the plan has
+named what is left."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hvctl.contract import OS, VERSIONS
+from hvctl.plan import make_plan, validate
+from hvctl.playbook import Play, wishes
+from hvctl.reconcile import apply_plan, look
+from hvctl.resource import Impact
+from hvctl.source import load_text
+from mocks.host import SimulatedHost
+from mocks.twin import TwinTransport
+from tests.test_convergence import Data, _left, _named, flags, of, some
+
+NICS = ("Ethernet 2", "Ethernet 3", "Ethernet 4")
+CONSENTS: tuple[Impact, ...] = ("restart", "disconnect", "recreate")
+
+
+# --- a host --------------------------------------------------------------------------------------------------------
+
+
+@st.composite
+def there(draw: st.DrawFn, name: str, nics: tuple[str, ...], os: OS) -> Data:
+    """A switch as somebody left it."""
+    modern = os not in ("2012", "2012r2")
+    given = nics if modern else nics[:1]
+    outside = (
+        {"net_adapters": list(given), "iov_enabled": draw(flags)}
+        if given
+        else {"type": draw(of("Private", "Internal"))}
+    )
+    more = draw(
+        some(
+            notes=of("", "mine"),
+            extensions=of({}, {"Microsoft NDIS Capture": True}, {"Microsoft Windows Filtering Platform": False}),
+            default_queue_vmmq_enabled=flags if modern else st.just(False),
+        )
+    )
+    mode = "None" if outside.get("iov_enabled") else draw(of("Weight", "Absolute", "None"))
+    alone = {"embedded_teaming_enabled": draw(flags)} if modern and len(given) == 1 else {}
+    shared = {"allow_management_os": draw(flags)} if given else {}
+    return {"name": name, "minimum_bandwidth_mode": mode, **outside, **alone, **shared, **more}
+
+
+ACL = st.fixed_dictionaries({"action": of("Allow", "Deny"), "direction": of("Inbound", "Outbound")}).flatmap(
+    lambda acl: of("10.0.0.0/8", "ANY", "0.0.0.0/0", "::/0").map(lambda address: {**acl, "remote": address})
+)
+METER = {"action": "Meter", "direction": "Inbound", "remote": "0.0.0.0/0"}
+
+
+def adapter(name: str, switches: tuple[str, ...]) -> st.SearchStrategy[Data]:
+    fields = some(
+        switch=of(None, *switches),
+        bandwidth=some(minimum_weight=of(0, 5), maximum=of(0, 10**9)),
+        vlan=of({"mode": "Access", "access": 7}),
+        acls=st.lists(ACL, max_size=2, unique_by=str).map(lambda acls: [*acls, METER]),
+        extended_acls=of([], [{"action": "Deny", "direction": "Inbound", "weight": 1}]),
+        isolation=some(allow_untagged_traffic=flags, default_id=of(0, 9)),
+    )
+    return fields.map(lambda data: {"name": name, **data})
+
+
+@st.composite
+def hosts(draw: st.DrawFn, os: OS) -> Data:
+    cards = [{"name": "Ethernet", "addresses": ["192.0.2.9/24"]}, *({"name": n, "vmmq_support": True} for n in NICS)]
+    names = draw(of((), ("lan",), ("lan", "san")))
+    shares: tuple[tuple[str, ...], ...] = draw(of(((), ()), (NICS[:1], ()), (NICS[:2], NICS[2:])))
+    switches = [draw(there(n, s, os)) for n, s in zip(names, shares, strict=False)]
+    vms = [
+        {
+            "name": "web01",
+            "generation": 1 if os == "2012" else draw(of(1, 2)),
+            "state": draw(of("Off", "Running")),
+            "drives": [],
+            "adapters": [draw(adapter(n, names)) for n in draw(of((), ("a",), ("a", "b")))],
+            "checkpoints": [{"name": "before"}] * draw(of(0, 1)),
+        }
+    ]
+    shared = [s["name"] for s in switches if s.get("allow_management_os") or s.get("type") == "Internal"]
+    has = draw(st.integers(0, 1)) if shared else 0
+    own = [{"name": "storage", "switch": name} for name in shared[:has]]
+    return {"os": os, "net_adapters": cards, "management": "Ethernet", "switches": switches, "vms": vms,
+            "management_adapters": own}  # fmt: skip
+
+
+# --- what is wished of it --------------------------------------------------------------------------------------------
+
+
+@st.composite
+def wanted(draw: st.DrawFn, name: str, os: OS) -> Data:
+    if draw(st.integers(0, 5)) == 0:
+        return {"name": name, "ensure": "absent"}
+    modern = os not in ("2012", "2012r2")
+    outside = draw(flags)
+    nics = draw(of(["Ethernet 2"], ["Ethernet 3"], *([["Ethernet 2", "Ethernet 3"], ["Ethernet 4"]] if modern else [])))
+    fields: dict[str, st.SearchStrategy[Any]] = {
+        "notes": of("ours", None),
+        "minimum_bandwidth_mode": of("weight", "absolute", "none"),
+        "default_flow_minimum_bandwidth_weight": of(7),
+        "extensions": some(ndis_capture=flags, filtering_platform=flags),
+        "extension_order": of(["ndis_capture", "filtering_platform"], ["filtering_platform", "ndis_capture"]),
+    }
+    if outside:
+        fields |= {"net_adapters": st.just(nics), "allow_management_os": flags, "iov": flags}
+    if outside and modern:
+        fields |= {
+            "embedded_teaming": flags,
+            "load_balancing": of("dynamic", "hyper_v_port"),
+            "packet_direct": flags,
+            "default_queue": some(vmmq=flags, queue_pairs=of(4, 16)),
+        }
+    kind = of("external") if outside else of("private", "internal")
+    return {"name": name, **draw(some(type=kind, **fields))}
+
+
+WISHED_ACL = st.fixed_dictionaries(
+    {"action": of("allow", "deny"), "direction": of("inbound", "outbound", "both")}
+).flatmap(lambda acl: of("10.0.0.0/8", "any", "0.0.0.0/0").map(lambda address: {**acl, "remote": address}))
+
+
+def wished_adapter(name: str, os: OS) -> st.SearchStrategy[Data]:
+    fields: dict[str, st.SearchStrategy[Any]] = {
+        "switch": of("lan", "san", None),
+        "bandwidth": some(weight=of(10, None), minimum=of("8Mbps"), maximum=of("1Gbps", None)),
+        "vlan": of({"access": 20}, None),
+        "acls": st.lists(WISHED_ACL, max_size=2),
+        "dhcp_guard": flags,
+    }
+    if os != "2012":
+        fields |= {
+            "extended_acls": of([], [{"action": "allow", "direction": "inbound", "weight": 1, "stateful": True}]),
+            "isolation": some(allow_untagged=flags, default_id=of(0, 30), mode=of("vlan", "none")),
+        }
+    if os not in ("2012", "2012r2"):
+        fields |= {"team_mapping": of("Ethernet 2", "Ethernet 3", None), "vmmq_queue_pairs": of(2, 16)}
+    return some(**fields).map(lambda data: {"name": name, **data})
+
+
+@st.composite
+def situations(draw: st.DrawFn) -> tuple[OS, Data, Data, frozenset[Impact]]:
+    os = draw(st.sampled_from(VERSIONS))
+    parts = some(exclusive=st.just(["network_adapters"]))
+    vm = {
+        "name": "web01",
+        **draw(parts),
+        "network_adapters": [draw(wished_adapter(n, os)) for n in draw(of((), ("a",)))],
+    }
+    play: Data = {"hosts": "all", "vms": [vm]}
+    play["switches"] = [draw(wanted(n, os)) for n in draw(of((), ("lan",), ("lan", "san")))]
+    if draw(flags):
+        play["host_network_adapters"] = [
+            {
+                "name": "storage",
+                "switch": draw(of("lan", "san")),
+                **draw(some(vlan=of({"access": 30}), dhcp_guard=flags)),
+            }
+        ]
+    return os, draw(hosts(os)), play, draw(st.frozensets(st.sampled_from(CONSENTS)))
+
+
+@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(situations())
+def test_one_apply_is_enough_for_the_network_or_the_plan_names_what_is_left(
+    situation: tuple[OS, Data, Data, frozenset[Impact]],
+) -> None:
+    os, host, play, allow = situation
+    document = load_text(json.dumps([play]), "play.yml")  # JSON is YAML
+    found, problems = wishes([Play(document, (0,), "play", "all", {}, (), allow)], {})
+    if problems or any(p.level == "error" for p in validate(found, os)):
+        return
+    transport = TwinTransport(SimulatedHost.from_yaml(host))
+    plan = make_plan("hv01", found, look(transport, found), frozenset())
+    report = apply_plan(plan, found, transport)
+    assert not isinstance(report, list)
+    failed = [r for r in report.results if r.status != "ok"]
+    kept = [r for r in failed if r.failure and r.failure.kind == "GuardFailed"]  # who should have left is still there
+    assert len(kept) == len(failed) and (not kept or any(a.undone for a in plan.actions)), [
+        f"{r.step.task.call}: {r.failure or r.why}" for r in failed
+    ]
+    assert report.after is not None
+    known = _named(plan) | {r.step.action for r in kept}
+    assert _left(report.after) <= known
+    assert not report.after.steps or known

@@ -1,0 +1,444 @@
+"""Secrets never reach what hvctl prints or writes: one is planted everywhere a secret can stand, and every byte of the
+output and of every file is searched for it."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import html
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+import pytest
+
+from hvctl.call import Secret, Transport, TransportError
+from hvctl.cli import main
+from hvctl.cli.options import EXIT_FAULT
+from hvctl.connect import Wire, real_connect
+from hvctl.inventory import Connection
+from hvctl.redact import BEGINNING, MASK, SHORTEST, Redactor
+from mocks.host import SimulatedHost
+from mocks.objects import ErrorAction, ErrorRecord, Outcome
+from mocks.run import Disk
+from mocks.shells import Output, Process, TwinProcess
+from mocks.twin import Twin
+from mocks.wsman import Endpoint, Server
+from tests.schedule.test_drifting import Inbox
+
+USER = "hvadmin"
+SECRET = "q7Zr4kXw9f\"<&>'\\ %ラボ+T5mB2vNc8d"
+WRONG = "w3Wr0ngKx1\"<&>'\\ %ラボ+P6hL9sQe4j"
+"""A password that the host does not take."""
+CORES = ("q7Zr4kXw9f", "T5mB2vNc8d", "w3Wr0ngKx1", "P6hL9sQe4j")
+"""Parts of them that look the same however the rest is escaped."""
+
+# --- what is run ---------------------------------------------------------------------------------------------------
+
+REPORTS = "--report html=r.html,junit=r.xml,json=r.json,markdown=r.md"
+COMMANDS: dict[str, str] = {
+    # name of the output: command line. Whatever a command prints, and every file that is there afterwards, is searched
+    # (XDG_STATE_HOME and XDG_CONFIG_HOME included): a new verb or a new kind of output is a line here.
+    "validate": "validate lab.yml",
+    "plan": f"plan lab.yml --allow restart --out plan.json {REPORTS}",
+    "plan as JSON": "plan lab.yml --json",
+    "plan as a difference": "plan lab.yml --diff",
+    "drift": f"drift lab.yml {REPORTS}",
+    "drift as JSON": "drift lab.yml --json",
+    "metrics": "drift lab.yml --metrics metrics.prom",
+    "notification": "drift lab.yml --history of-its-own.sqlite --notify {inbox}",
+    "notification that fails": "drift lab.yml --history another.sqlite --notify json://u:{wrong}@127.0.0.1:9/",
+    "notification nowhere": "drift lab.yml --notify nonsense://u:{wrong}@127.0.0.1:9/",
+    "systemd": "schedule install --every 15m --print --notify env:HVCTL_PLANTED_URL lab.yml",
+    "crontab": "schedule install --every 15m --format cron --notify env:HVCTL_PLANTED_URL lab.yml",
+    "task of Windows": "schedule install --every 15m --format taskxml --out task.xml lab.yml",
+    "schedule with a secret": "schedule install --every 15m --format cron --notify json://u:{wrong}@127.0.0.1:9/ lab.yml",
+    "history": "history",
+    "history as JSON": "history --since 1d --json",
+    "saved plan": f"apply plan.json -y {REPORTS}",
+    "apply": f"apply lab.yml -y --allow restart {REPORTS}",
+    "apply as JSON": "apply lab.yml -y --json",
+    "facts": "facts hv01",
+    "facts as JSON": "facts hv01 --json",
+    "recording": "record hv01 --out recording.json --playbook lab.yml",
+    "scrubbed recording": "record hv01 --out scrubbed.json --scrub",
+    "inventory": "inventory --list",
+    "inventory graph": "inventory --graph",
+    "extra variables": "plan lab.yml --json -e ansible_password={secret}",
+    "wrong extra variable": "plan lab.yml -e {secret}",
+    "unreadable extra variable": "plan lab.yml -e x={{{secret}",
+    "secret in a value": "plan leaking.yml",
+    "secret in an expression": "plan roundabout.yml --json",
+    "wrong password": f"drift lab.yml -i refused.yml {REPORTS}",
+}
+FEW = ("plan", "saved plan", "drift", "facts", "inventory", "secret in a value", "secret in an expression")
+"""Enough where only the way to the secret differs."""
+MASKED = ("plan", "apply", "drift", "facts as JSON", "recording")
+"""In these the secret would stand if it were not masked."""
+
+# --- where it is planted -------------------------------------------------------------------------------------------
+
+QUOTED = json.dumps(SECRET, ensure_ascii=False)  # YAML's double quotes are JSON's
+SCRIPT = f"import sys; sys.stderr.write('noise'); print({SECRET!r})"
+PLANTS: dict[str, str] = {
+    # name of the place: variables of the inventory
+    "environment": "ansible_password: !env HVCTL_PLANTED",
+    "command": f"ansible_password: !command [{json.dumps(sys.executable)}, -c, {json.dumps(SCRIPT, ensure_ascii=False)}]",
+    "plain": f"ansible_password: {QUOTED}",
+    "variable": f"vault_password: {QUOTED}\n    ansible_password: '{{{{ vault_password }}}}'",
+    "nested variable": f"vault: {{hv: {QUOTED}}}\n    ansible_winrm_pass: '{{{{ vault.hv }}}}'",
+}
+PLAYBOOK = """
+- name: lab
+  hosts: hv01
+  vms:
+    - name: web01
+      notes: not a secret
+      processor: {count: 4, weight: 200}
+      firmware: {secure_boot: true}
+    - name: old01
+      notes: x
+"""
+LEAKING = """
+- hosts: hv01
+  vms:
+    - {name: web01, notes: 'it is {{ VARIABLE }}'}
+"""
+VARIABLE = {"variable": "vault_password", "nested variable": "vault.hv"}
+"""What the password is taken from, where it is not ansible_password itself."""
+ROUNDABOUT = """
+- hosts: hv01
+  vms:
+    - name: web01
+      notes: "{{ hostvars['hv01'].values() | list | string }}"
+      automatic_start_delay: "{{ (ansible_password | default('x') | string | length) }}"
+"""
+STATE = {
+    "os": "2022",
+    "name": "hv01",
+    "vms": [
+        {"name": "web01", "generation": 2, "state": "Running", "notes": f"hv = {SECRET}", "firmware": {"secure_boot": "Off"}},
+        {"name": "old01", "generation": 1, "state": "Off"},
+    ],
+}  # fmt: skip
+
+
+class Echoing(SimulatedHost):
+    """A host that repeats the password in whatever it says."""
+
+    def invoke(self, cmdlet: str, params: Mapping[str, Any], error_action: ErrorAction = "Stop") -> Outcome:
+        outcome = super().invoke(cmdlet, params, error_action)
+        said = f"Cannot do it as {USER} with {SECRET}, {json.dumps(SECRET)} or {quote(SECRET)}"
+        if cmdlet in ("Set-VMFirmware", "Get-VMReplication"):
+            error = ("System.Exception", -2147024891, said)
+            outcome.errors.append(ErrorRecord(f"AccessDenied,{SECRET}", "PermissionDenied", said, (error,), SECRET))
+        if cmdlet.startswith("Set-"):
+            outcome.warnings.append(f"{said}. " * 3)
+        return outcome
+
+    def hello(self) -> dict[str, Any]:
+        return {**super().hello(), "user": f"{USER} {SECRET}", "caption": f"Windows {SECRET}"}
+
+
+def noisy(host: SimulatedHost) -> Callable[[Output], Process]:
+    """A PowerShell that says the password on its standard error, once so that a cut goes through it."""
+    disk = Disk()
+
+    def start(output: Output) -> Process:
+        output.put(err=f"password {SECRET}\n".encode())
+        output.put(err=b"." * 440 + SECRET.encode())
+        output.put(out=f"profile: {SECRET}\n".encode())
+        return TwinProcess(Twin(host, disk), output)
+
+    return start
+
+
+# --- where it is looked for ----------------------------------------------------------------------------------------
+
+
+@functools.cache
+def looks(secret: str) -> tuple[tuple[str, bytes], ...]:
+    return tuple(_looks(secret))
+
+
+def _looks(secret: str) -> Iterator[tuple[str, bytes]]:
+    """Everything that a secret may look like. The search takes the same text with all white space gone, so that no
+    folded line hides it."""
+    texts = {
+        "plain": secret,
+        "JSON": json.dumps(secret)[1:-1],
+        "JSON in UTF-8": json.dumps(secret, ensure_ascii=False)[1:-1],
+        "HTML": html.escape(secret),
+        "XML": html.escape(secret, quote=False),
+        "URL": quote(secret, safe=""),
+        "URL path": quote(secret),
+        "form": quote_plus(secret),
+        "Python": repr(secret)[1:-1],
+        "PowerShell": secret.replace("'", "''"),
+        "hexadecimal": secret.encode().hex(),
+    }
+    for name, text in texts.items():
+        yield name, text.encode()
+        yield f"{name} in UTF-16", text.encode("utf-16-le")
+        yield f"{name} in UTF-16, the other way", text.encode("utf-16-be")
+    for encoding in ("utf-8", "utf-16-le"):
+        for shift in range(3):  # at every place within a longer text that was encoded as a whole
+            whole = base64.b64encode(b"\0" * shift + secret.encode(encoding))
+            yield f"base64 of {encoding}, {shift}", whole[4 * bool(shift) : -4]
+            yield (
+                f"base64 for URLs of {encoding}, {shift}",
+                whole[4 * bool(shift) : -4].translate(bytes.maketrans(b"+/", b"-_")),
+            )
+
+
+def found_in(data: bytes) -> list[str]:
+    """How a secret stands in there; empty if it does not. Eight letters of it in a row are enough."""
+    bare = re.sub(rb"\x1b\[[0-9;]*m|\\[nrt]|\s", b"", data)
+    found = [
+        name
+        for secret in (SECRET, WRONG)
+        for name, look in looks(secret)
+        if look in data or re.sub(rb"\s", b"", look) in bare
+    ]
+    pieces = {core[n : n + 8] for core in CORES for n in range(len(core) - 7)}
+    return found + [f"the piece {p}" for p in sorted(pieces) if p.encode() in bare or p.encode("utf-16-le") in data]
+
+
+def test_the_search_finds_what_it_looks_for() -> None:
+    for name, look in looks(SECRET):
+        assert found_in(b"x" * 7 + look + b"y"), name
+    assert found_in(f"| {SECRET[:8]} \n | ".encode())
+    assert found_in("  \n".join(SECRET).encode())
+    assert found_in(base64.b64encode(f"{USER}:{SECRET}".encode()))
+    assert not found_in(b"nothing of the kind")
+
+
+# --- the runs ------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Lab:
+    """A folder with an inventory and playbooks, and a host behind it."""
+
+    folder: Path
+    capture: pytest.CaptureFixture[str]
+    inbox: Inbox
+    clean: set[tuple[str, int, int]] = field(default_factory=set)
+
+    def run(self, command: str, connect: Callable[[Connection, Wire], Transport] = real_connect) -> tuple[int, str]:
+        stand = {"{secret}": SECRET, "{wrong}": quote(WRONG, safe=""), "{inbox}": self.inbox.url}
+        words = [
+            functools.reduce(lambda word, name: word.replace(name, stand[name]), stand, w) for w in shlex.split(command)
+        ]
+        options = ["-vv"] if words[:1] != ["inventory"] else []
+        if "-i" in words:
+            at = words.index("-i")
+            options += words[at : at + 2]
+            del words[at : at + 2]
+        status = main([*options, *words], connect)
+        out, err = self.capture.readouterr()
+        return status, out + err
+
+    def leaks(self, said: str) -> list[str]:
+        found = [f"printed as {how}" for how in found_in(said.encode())]
+        found += [f"sent as {how}" for how in found_in(repr(self.inbox.got).encode())]
+        planted = {"inventory.yml", "refused.yml"}
+        for file in self.folder.rglob("*"):
+            if file.is_file() and file.name not in planted and (state := _state(file)) not in self.clean:
+                self.clean.add(state)
+                found += [f"{file.relative_to(self.folder)} as {how}" for how in found_in(file.read_bytes())]
+                found += [f"the name {file.name}"] * bool(found_in(file.name.encode()))
+        return found
+
+
+def _state(file: Path) -> tuple[str, int, int]:
+    """A file that was searched and did not change since need not be searched again."""
+    return (str(file), file.stat().st_mtime_ns, file.stat().st_size)
+
+
+@pytest.fixture
+def lab(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Callable[..., Lab]]:
+    servers: list[Server] = []
+    inbox = Inbox()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HVCTL_PLANTED", SECRET)
+    monkeypatch.setenv("HVCTL_PLANTED_URL", f"json://u:{quote(WRONG, safe='')}@127.0.0.1:9/")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+
+    def made(plant: str, variable: str = "ansible_password") -> Lab:
+        leaking = LEAKING.replace("VARIABLE", variable)
+        host = Echoing.from_yaml(STATE)
+        endpoint = Endpoint(host, {USER: SECRET}, start=noisy(host))
+        servers.append(Server([endpoint]))
+        servers[-1].__enter__()
+        for file, variables in (
+            ("inventory.yml", plant),
+            ("refused.yml", f"ansible_password: {json.dumps(WRONG, ensure_ascii=False)}"),
+        ):
+            (tmp_path / file).write_text(
+                f"all:\n  vars:\n    ansible_user: {USER}\n    ansible_port: {endpoint.port}\n"
+                f"    ansible_winrm_scheme: http\n    ansible_host: 127.0.0.1\n    {variables}\n  hosts:\n    hv01:\n",
+                encoding="utf-8",
+            )
+        for file, text in (("lab.yml", PLAYBOOK), ("leaking.yml", leaking), ("roundabout.yml", ROUNDABOUT)):
+            (tmp_path / file).write_text(text, encoding="utf-8")
+        return Lab(tmp_path, capsys, inbox)
+
+    yield made
+    for server in servers:
+        server.__exit__(None, None, None)
+    inbox.server.shutdown()
+    inbox.server.server_close()
+
+
+@pytest.mark.parametrize("place", PLANTS)
+def test_no_secret_is_printed_or_written(place: str, lab: Callable[..., Lab], monkeypatch: pytest.MonkeyPatch) -> None:
+    if place == "command":
+        monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
+    here = lab(PLANTS[place], VARIABLE.get(place, "ansible_password"))
+    for name, command in COMMANDS.items():
+        if place != "environment" and name not in FEW:
+            continue
+        status, said = here.run(command)
+        assert status != EXIT_FAULT, f"{name}: {said}"
+        assert "Traceback" not in said, f"{name}: {said}"
+        assert here.leaks(said) == [], name
+        if name == "secret in a value":
+            assert (status, "a secret cannot stand in an ordinary value" in " ".join(said.split())) == (1, True), said
+        if name == "notification":
+            assert here.inbox.got, said
+        if name in MASKED:
+            assert MASK in said + "".join(f.read_text("utf-8") for f in here.folder.glob("r*.*")), name
+
+
+def test_every_report_is_written_and_masked(lab: Callable[..., Lab]) -> None:
+    here = lab(PLANTS["environment"])
+    status, said = here.run(COMMANDS["apply"])
+    assert status in (4, 6), said
+    for name in ("r.html", "r.xml", "r.json", "r.md"):
+        text = (here.folder / name).read_text(encoding="utf-8")
+        assert MASK in text.replace("\\*", "*"), name
+        assert "Cannot do it as" in text, name
+    assert "stderr: password ***" in said
+
+
+def test_the_password_that_was_asked_for(lab: Callable[..., Lab]) -> None:
+    """With nobody at a terminal it is read from the input."""
+    here = lab("ansible_winrm_transport: ntlm")
+    command = [sys.executable, "-m", "hvctl", "-vv", "--ask-pass", *shlex.split(COMMANDS["plan"])]
+    root = str(Path(__file__).parent.parent)
+    done = subprocess.run(
+        command, input=SECRET + "\n", capture_output=True, text=True, encoding="utf-8", check=False,
+        start_new_session=True, env={**os.environ, "PYTHONPATH": root, "PYTHONUTF8": "1"},
+    )  # fmt: skip
+    assert "Plan saved" in done.stderr, done.stderr
+    assert here.leaks(done.stdout + done.stderr) == []
+
+
+def test_a_fault_of_hvctl_itself_tells_no_secret(lab: Callable[..., Lab]) -> None:
+    def broken(connection: Connection, wire: Wire) -> Transport:
+        real_connect(connection, wire)
+        raise RuntimeError(f"nobody expected {SECRET!r}")
+
+    here = lab(PLANTS["environment"])
+    status, said = here.run("drift lab.yml", broken)
+    assert status == EXIT_FAULT
+    assert "RuntimeError: nobody expected" in said
+    assert here.leaks(said) == []
+
+
+def test_a_command_that_fails_tells_its_fault_only(lab: Callable[..., Lab]) -> None:
+    script = f"import sys; print({SECRET!r}); sys.exit('bad token ' + {SECRET!r})"
+    here = lab(
+        f"ansible_password: !command [{json.dumps(sys.executable)}, -c, {json.dumps(script, ensure_ascii=False)}]"
+    )
+    for command in ("drift lab.yml", "inventory --list"):
+        _, said = here.run(command)
+        assert here.leaks(said) == []
+    assert "bad token" in here.run("drift lab.yml")[1]
+
+
+def test_lines_that_cannot_be_read_are_not_repeated(tmp_path: Path, lab: Callable[..., Lab]) -> None:
+    here = lab(PLANTS["environment"])
+    for text in (f"[lab]\nhv01 ansible_password = {SECRET[:10]}\n", f"[lab:vars]\nansible_password {SECRET[:10]}\n"):
+        (tmp_path / "refused.yml").unlink(missing_ok=True)
+        (tmp_path / "wrong.ini").write_text(text, encoding="utf-8")
+        status, said = here.run("validate lab.yml -i wrong.ini")
+        assert (status, found_in(said.encode())) == (1, [])
+
+
+# --- the last line of defence by itself ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Thing:
+    text: str
+    level: Any
+    inner: tuple[Any, ...] = ()
+
+
+def taught(*secrets: str) -> Redactor:
+    redactor = Redactor()
+    for secret in secrets:
+        redactor.learn(Secret(secret))
+    return redactor
+
+
+def test_a_secret_is_masked_in_every_look_and_from_its_beginning() -> None:
+    redactor = taught(SECRET)
+    for text in (SECRET, json.dumps(SECRET), html.escape(SECRET), quote(SECRET), repr(SECRET)):
+        assert not found_in(redactor.text(f"a {text} b").encode())
+    assert redactor.text(f"cut {SECRET[: BEGINNING + 3]}") == f"cut {MASK}"
+    assert redactor.text(SECRET + SECRET) == MASK + MASK
+    assert redactor.text(SECRET[: BEGINNING - 1]) == SECRET[: BEGINNING - 1]
+
+
+def test_what_holds_no_secret_comes_back_as_it_is() -> None:
+    redactor = taught(SECRET)
+    thing = Thing("x", "y", ({"a": ["b"]}, 1, None))
+    assert redactor.value(thing) is thing
+    masked = redactor.value(Thing(SECRET, 1, ({"a": [SECRET]}, TransportError(SECRET, hint="h"))))
+    assert (masked.text, masked.inner[0]) == (MASK, {"a": [MASK]})
+    assert (masked.inner[1].message, masked.inner[1].hint) == (MASK, "h")
+    assert Redactor().value(thing) is thing
+
+
+def test_a_short_password_would_be_found_everywhere() -> None:
+    assert taught("a" * (SHORTEST - 1)).text("aaaaaaaa") == "aaaaaaaa"
+
+
+def test_words_that_mean_something_are_not_masked(lab: Callable[..., Lab]) -> None:
+    """A password that is one of hvctl's own words breaks nothing."""
+    here = lab(PLANTS["environment"])
+
+    def update_is_the_password(connection: Connection, wire: Wire) -> Transport:
+        for word in ("update", "unknown", "restart", "impossible"):
+            wire.learn(Secret(word))
+        return real_connect(connection, wire)
+
+    status, said = here.run("plan lab.yml --report json=r.json,html=r.html,junit=r.xml", update_is_the_password)
+    assert status == 0, said
+    actions = json.loads((here.folder / "r.json").read_text("utf-8"))["hosts"][0]["plan"]["actions"]
+    assert "update" in {a["action"] for a in actions}
+
+
+def test_a_plan_that_would_hold_a_secret_is_not_saved(lab: Callable[..., Lab]) -> None:
+    here = lab(PLANTS["environment"])
+    (here.folder / "literal.yml").write_text(
+        f"- hosts: hv01\n  vms:\n    - {{name: web01, notes: {QUOTED}}}\n", "utf-8"
+    )
+    status, said = here.run("plan literal.yml --out literal.json")
+    assert status == 1
+    assert "holds the password of a host" in said
+    assert not (here.folder / "literal.json").exists()
