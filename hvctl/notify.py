@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,8 +52,11 @@ class Target:
             return False
 
 
-def targets(given: Sequence[str], environ: Mapping[str, str] = os.environ) -> list[Target]:
-    """From URLs, env:NAME or file:PATH (a URL a line). Raises ConfigError with all that is wrong, before any is used."""
+def targets(
+    given: Sequence[str], learn: Callable[[Secret], None], environ: Mapping[str, str] = os.environ
+) -> list[Target]:
+    """From URLs, env:NAME or file:PATH (a URL a line), each of which is told to `learn` as the secret it is.
+    Raises ConfigError with all that is wrong, before any is used."""
     found: list[Target] = []
     problems: list[Problem] = []
     for number, text in enumerate(given, 1):
@@ -63,6 +66,7 @@ def targets(given: Sequence[str], environ: Mapping[str, str] = os.environ) -> li
             problems += error.problems
             continue
         for url in urls:
+            learn(Secret(url.reveal().rpartition("://")[2]))  # the scheme may be shown
             scheme = re.match(r"([A-Za-z0-9]{1,20})://", url.reveal())
             name = f"--notify no. {number} ({scheme[1]}://…)" if scheme else f"--notify no. {number}"
             service = _service(url)

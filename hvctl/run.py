@@ -20,7 +20,7 @@ from hvctl.check import Check, Verb
 from hvctl.connect import Wire
 from hvctl.contract import nearest
 from hvctl.facts import Facts, differences, read_batch
-from hvctl.inventory import Connection, Inventory
+from hvctl.inventory import Connection
 from hvctl.kinds import kinds
 from hvctl.outcome import TROUBLE, Outcome
 from hvctl.plan import questions
@@ -94,12 +94,9 @@ class Run:
         done = {o.host: o for o in self._each("applying", [(o.host, partial(self._applied, o, recheck)) for o in todo])}
         return [done.get(o.host, o) for o in outcomes]
 
-    def loaded(self, file: str, inventory: Inventory) -> Run:
-        """This run, for the hosts of a saved plan. Raises ConfigError."""
-        for saved in planfile.load(file):
-            host = inventory.select(saved.plan.host)[0]
-            self._saved[host.name] = saved
-            self._work[host.name] = HostWork(host, inventory.connection(host), saved.wishes)
+    def loaded(self, saved: Iterable[Saved]) -> Run:
+        """This run, with the saved plans of its hosts."""
+        self._saved = {one.plan.host: one for one in saved}
         return self
 
     def look_at_saved(self) -> list[Outcome]:

@@ -8,9 +8,6 @@ import subprocess
 from dataclasses import dataclass
 from functools import cache
 
-import keyring
-from keyring.errors import KeyringError
-
 from hvctl.call import Secret
 from hvctl.source import SecretSource
 
@@ -62,6 +59,9 @@ def _from_environment(source: SecretSource) -> Secret:
 
 
 def _from_keyring(source: SecretSource) -> Secret:
+    import keyring  # noqa: PLC0415 - a tenth of a second, for those who have one
+    from keyring.errors import KeyringError  # noqa: PLC0415
+
     service, user = source.words
     try:
         value = keyring.get_password(service, user)

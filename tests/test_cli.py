@@ -17,6 +17,7 @@ from hvctl.call import Batch, Event, HostInfo, Reply, Transport, TransportError
 from hvctl.cli import main
 from hvctl.connect import Wire
 from hvctl.inventory import Connection
+from hvctl.secrets import PromptSource
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
 
@@ -147,6 +148,18 @@ def test_a_saved_plan_knows_its_inventory(
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert hvctl("apply", "../plan.json", "--auto-approve")[0] == 2
     assert any(call.cmdlet.startswith("Set-") for call in hosts["hv01"].log)
+
+
+def test_a_saved_plan_asks_for_the_password_as_any_other(hvctl: Run, hosts: dict[str, SimulatedHost]) -> None:
+    hvctl("plan", "lab.yml", "--out", "plan.json")
+    found = []
+
+    def connect(connection: Connection, wire: Wire) -> Transport:
+        found.append(connection.password)
+        return TwinTransport(hosts[connection.name])
+
+    main(["-k", "apply", "plan.json", "--check"], connect)
+    assert found == [PromptSource("password for the hosts")] * 2
 
 
 def test_plan_exits_0_unless_the_status_is_asked_for(hvctl: Run) -> None:

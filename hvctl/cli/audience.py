@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from hvctl.check import Check
+from hvctl.cli.options import Settings
 from hvctl.listen import Listener, parse_address
 from hvctl.news import NOTHING, news, remembered
 from hvctl.notify import Target, targets
@@ -33,7 +34,7 @@ class Audience:
     @contextmanager
     def of(
         cls,
-        err: Console,
+        settings: Settings,
         file: str | None,
         address: str | None,
         notify: Sequence[str],
@@ -43,10 +44,10 @@ class Audience:
         """Raises ConfigError. `rhythm.every` is 0 for a single check."""
         if file is not None:
             _writable(file)
-        told = targets(notify)
+        told = targets(notify, settings.redactor.learn)
         again = bool(rhythm.every)
         if address is None:
-            yield cls(err, file, None, told, again=again)
+            yield cls(settings.err, file, None, told, again=again)
             return
         try:
             listener = Listener(parse_address(address), rhythm.overdue, clock.monotonic)
@@ -57,7 +58,7 @@ class Audience:
                 [Problem(None, f"--listen {address}: {error.strerror or error}", "name a free address of this machine")]
             ) from error
         with listener:
-            yield cls(err, file, listener, told, again=again)
+            yield cls(settings.err, file, listener, told, again=again)
 
     def hear(self, check: Check) -> None:
         """What goes wrong is a warning."""

@@ -65,7 +65,7 @@ def drifting(
     clock = clock or RealClock()
     rhythm = _rhythm(ways)
     with ExitStack() as stack:
-        audience = stack.enter_context(Audience.of(settings.err, ways.metrics, ways.listen, ways.notify, rhythm, clock))
+        audience = stack.enter_context(Audience.of(settings, ways.metrics, ways.listen, ways.notify, rhythm, clock))
         try:
             stack.enter_context(_alone(ways.exclusive, clock))
         except LockedError as error:

@@ -9,13 +9,15 @@ from typing import Any
 from hvctl import planfile
 from hvctl.call import Secret
 from hvctl.cli.options import Settings
-from hvctl.inventory import Inventory
+from hvctl.inventory import Host, Inventory
 from hvctl.prepare import HostWork, Prepared, find_inventory, prepare
-from hvctl.resource import IMPACTS, Impact
+from hvctl.resource import IMPACTS, Impact, Resource
 from hvctl.run import Run
 from hvctl.secrets import PromptSource
 from hvctl.show.text import problem_lines
 from hvctl.source import ConfigError, Problem, load, load_text
+
+PROMPT = "password for the hosts"
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def with_password(settings: Settings, found: Prepared) -> Prepared:
     """Asked for once, if it is to be asked for."""
     if not settings.ask_pass:
         return found
-    prompt = PromptSource("password for the hosts")
+    prompt = PromptSource(PROMPT)
     return replace(found, work=tuple(replace(w, connection=replace(w.connection, password=prompt)) for w in found.work))
 
 
@@ -101,13 +103,22 @@ def allowed(words: Sequence[str] | None) -> frozenset[Impact]:
 
 def one_host(settings: Settings, name: str, playbooks: Sequence[str] = ()) -> HostWork:
     inventory = Inventory.load(find_inventory(settings.inventory, playbooks))
+    found = _one(inventory, name)
+    wishes = prepare(inventory, playbooks, limit=found.name).work[0].wishes if playbooks else ()
+    return _work(settings, inventory, found, wishes)
+
+
+def _one(inventory: Inventory, name: str) -> Host:
     found = inventory.select(name)
     if len(found) != 1:
         raise ConfigError([Problem(None, f"{name!r} names {len(found)} hosts", "name one host of the inventory")])
-    wishes = prepare(inventory, playbooks, limit=found[0].name).work[0].wishes if playbooks else ()
-    work = HostWork(found[0], inventory.connection(found[0]), wishes)
+    return found[0]
+
+
+def _work(settings: Settings, inventory: Inventory, host: Host, wishes: tuple[Resource, ...]) -> HostWork:
+    work = HostWork(host, inventory.connection(host), wishes)
     if settings.ask_pass:
-        work = replace(work, connection=replace(work.connection, password=PromptSource("password")))
+        work = replace(work, connection=replace(work.connection, password=PromptSource(PROMPT)))
     return _learned(settings, work)
 
 
@@ -126,6 +137,9 @@ def run_of(settings: Settings, prepared: Prepared, allow: frozenset[Impact]) -> 
 
 
 def saved_run(settings: Settings, file: str) -> Run:
-    run = run_of(settings, Prepared(()), frozenset())
+    """For the hosts of a saved plan, by the inventory that it was made with if no other is named."""
     given = settings.inventory or tuple(name for name in (planfile.inventory_of(file),) if name)
-    return run.loaded(file, Inventory.load(find_inventory(given, ())))
+    inventory = Inventory.load(find_inventory(given, ()))
+    saved = planfile.load(file)
+    work = [_work(settings, inventory, _one(inventory, one.plan.host), one.wishes) for one in saved]
+    return run_of(settings, Prepared(tuple(work)), frozenset()).loaded(saved)

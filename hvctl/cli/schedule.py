@@ -13,7 +13,7 @@ import typer
 
 from hvctl.cli.app import app
 from hvctl.cli.drifting import Metrics, Splay
-from hvctl.cli.options import Extra, Limit, Settings, Tags
+from hvctl.cli.options import Extra, Limit, Report, Settings, Tags
 from hvctl.cli.prepared import Asked
 from hvctl.cli.scheduled import Wanted, job_of
 from hvctl.schedule.crontab import crontab
@@ -53,6 +53,10 @@ def install(
         list[str] | None,
         typer.Option("--notify", metavar="env:NAME|file:PATH", help="Where the Apprise URL is that hears of changes."),
     ] = None,
+    report: Report = None,
+    history: Annotated[
+        str | None, typer.Option("--history", metavar="FILE|URL", help="Where checks are remembered.")
+    ] = None,
     show: Annotated[bool, typer.Option("--print", help="Print the units and install nothing.")] = False,
     out: Annotated[
         str | None, typer.Option("--out", metavar="FILE", help="Write what is printed to a file; a task as UTF-16.")
@@ -67,7 +71,16 @@ def install(
         raise typer.BadParameter("--out is for cron and taskxml; a timer is installed, or printed by --print")
     manager = Manager(system=system)
     wanted = Wanted(
-        Asked.of(playbooks, limit, tags, extra), name, every, cron, splay, metrics, tuple(notify or ()), run_as or ""
+        Asked.of(playbooks, limit, tags, extra),
+        name,
+        every,
+        cron,
+        splay,
+        metrics,
+        tuple(notify or ()),
+        tuple(report or ()),
+        history,
+        run_as or "",
     )
     job, warnings = job_of(settings, wanted, manager.config / "hvctl", form)
     match form:

@@ -13,7 +13,9 @@ from typing import Literal
 from hvctl.cli.drifting import span
 from hvctl.cli.options import Settings
 from hvctl.cli.prepared import Asked, prepared
+from hvctl.cli.reported import Reports
 from hvctl.duration import UNITS
+from hvctl.history import place
 from hvctl.notify import written_out
 from hvctl.prepare import Prepared, find_inventory
 from hvctl.schedule.cron import Cron
@@ -36,6 +38,8 @@ class Wanted:
     splay: str | None
     metrics: str | None
     notify: Sequence[str]
+    report: Sequence[str]
+    history: str | None
     run_as: str
 
 
@@ -63,6 +67,13 @@ def job_of(
         )
         for number in written_out(wanted.notify)
     ]
+    reports = Reports.asked(wanted.report)
+    if reports.on_stdout:
+        problems.append(Problem(None, "--report …=-: a timer has no output to read it from", "name a file"))
+    history = place(wanted.history)
+    if history.name != (wanted.history or history.name) and "://" in history.url:
+        hint = "set HVCTL_HISTORY in the file of the schedule's secrets instead"
+        problems.append(Problem(None, f"--history {history.name} would put a secret where everyone can read it", hint))
     if wanted.run_as and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]*", wanted.run_as):
         problems.append(Problem(None, f"--run-as {wanted.run_as}: no name of an account", "name one of this machine"))
     if settings.ask_pass:
@@ -75,7 +86,7 @@ def job_of(
     job = Job(
         name,
         playbooks,
-        _command(settings, wanted, name, playbooks),
+        _command(settings, wanted, name, playbooks, reports),
         str(Path.cwd()),
         when,
         splay,
@@ -108,7 +119,9 @@ def _when(wanted: Wanted, problems: list[Problem]) -> int | Cron:
     return every
 
 
-def _command(settings: Settings, wanted: Wanted, name: str, playbooks: Sequence[str]) -> tuple[str, ...]:
+def _command(
+    settings: Settings, wanted: Wanted, name: str, playbooks: Sequence[str], reports: Reports
+) -> tuple[str, ...]:
     asked = wanted.asked
     words = [*program(), "-i", _absolute(find_inventory(settings.inventory, asked.playbooks))]
     words += ["--forks", str(settings.forks)] if settings.forks != 16 else []
@@ -121,8 +134,12 @@ def _command(settings: Settings, wanted: Wanted, name: str, playbooks: Sequence[
         words += ["--extra-vars", f"@{_absolute(item[1:])}" if item.startswith("@") else item]
     words += ["--metrics", _absolute(wanted.metrics)] if wanted.metrics else []
     for item in wanted.notify:
-        place = f"file:{_absolute(item.removeprefix('file:'))}" if item.startswith("file:") else item
-        words += ["--notify", place]
+        target = f"file:{_absolute(item.removeprefix('file:'))}" if item.startswith("file:") else item
+        words += ["--notify", target]
+    for form, file in reports.wanted:
+        words += ["--report", f"{form}={_absolute(file)}"]
+    if wanted.history:
+        words += ["--history", wanted.history if "://" in wanted.history else _absolute(wanted.history)]
     return (*words, *playbooks)
 
 

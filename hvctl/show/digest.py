@@ -31,7 +31,8 @@ def digest(check: Check, news: News) -> Digest:
         (len(news.back), "host", "back"),
     ]
     title = "hvctl: " + ", ".join(f"{n} {what}{'s' * (n != 1)} {how}" for n, what, how in counts if n)
-    foot = f"{' '.join(str(line) for line in summary_lines(check.outcomes, drift=True))}\n{_looked(check)}"
+    hosts = summary_lines(check.outcomes, drift=True, memory=check.memory)
+    foot = f"{' '.join(str(line) for line in hosts)}\n{_looked(check)}"
     return Digest(title, _fitted(list(_lines(check, news)), foot), bool(news.appeared or news.lost))
 
 

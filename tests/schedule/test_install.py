@@ -116,7 +116,7 @@ def test_the_command_of_the_unit_is_one_that_hvctl_runs(lab: Lab, systemctl: Fak
     (lab.folder / "vars.yml").write_text("x: 1\n", encoding="utf-8")
     status, _, err = lab.hvctl(
         "-f", "3", "schedule", "install", "--every", "1h", "--limit", "hv01", "-e", "@vars.yml", "-e", "y=a b",
-        "--metrics", "hvctl.prom", "--notify", "file:url", "lab.yml",
+        "--metrics", "hvctl.prom", "--notify", "file:url", "--report", "junit=drift.xml", "--history", "checks.db", "lab.yml",
     )  # fmt: skip
     assert status == 0, err
     (line,) = [x for x in written(lab)["hvctl-drift-lab.service"].splitlines() if x.startswith("ExecStart=")]
@@ -128,6 +128,8 @@ def test_the_command_of_the_unit_is_one_that_hvctl_runs(lab: Lab, systemctl: Fak
     status, out, err = lab.hvctl(*words)
     assert (status, "1 host: 1 in sync." in out) == (0, True), err
     assert "hvctl_hosts" in (lab.folder / "hvctl.prom").read_text(encoding="utf-8")
+    assert "<testsuites" in (lab.folder / "drift.xml").read_text(encoding="utf-8")
+    assert (lab.folder / "checks.db").exists()
     assert (lab.folder / "state" / "locks").is_dir() is False
     assert (lab.folder / "state" / "hvctl" / "locks" / "lab.lock").exists()
 
@@ -194,6 +196,14 @@ def test_what_is_wrong_is_told_before_anything_is_written(lab: Lab, systemctl: F
         ("--every", "15m", "--splay", "15m", "lab.yml"): "--splay 15m is no less than --every 15m",
         ("--every", "15m", "--name", "a/b", "lab.yml"): "--name a/b: a name is made of",
         ("--every", "15m", "--notify", "slack://a/b/s3cr", "lab.yml"): "--notify no. 1 would put a URL",
+        ("--every", "15m", "--report", "html=-", "lab.yml"): "a timer has no output",
+        (
+            "--every",
+            "15m",
+            "--history",
+            "postgresql://u:s3cr@db/h",
+            "lab.yml",
+        ): "--history postgresql://u:***@db/h would put",
         ("--every", "7m", "--format", "cron", "lab.yml"): "cron can say",
         ("--every", "15m", "--system", "--run-as", "a\nb", "lab.yml"): "no name of an account",
         ("--every", "15m", "--run-as", "a", "lab.yml"): "--run-as needs --system",
