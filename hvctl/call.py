@@ -145,6 +145,8 @@ class Call:
     to its value only. Refs with `many` inside the list are spread; values equal but for case are asked once.
     `follow`: a property; the call is made again for each of its values in the rows that is text, not empty and
     not asked for yet, until none is new (a chain of parent disks). Needs `each`.
+    `passing`: selected properties that change by themselves (the time, free space): a plan does not become another
+    because they do.
     """
 
     cmdlet: str
@@ -152,6 +154,7 @@ class Call:
     select: tuple[str, ...] = ()
     each: str | None = None
     follow: str | None = None
+    passing: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "params", {k: _tupled(v) for k, v in self.params.items()})

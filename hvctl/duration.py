@@ -1,10 +1,12 @@
-"""Spans of time as people write them: 90s, 15m, 1h30m, 7d."""
+"""Spans of time: as people write them (90s, 15m, 1h30m, 7d), and as they read them."""
 
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+_READ = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
 def seconds(text: str) -> int:
@@ -23,3 +25,15 @@ def spoken(span: float) -> str:
         count, left = divmod(left, unit)
         words += f"{count}{letter}" if count else ""
     return words or "0s"
+
+
+def lasted(time: timedelta) -> str:
+    """In its two greatest units: "3 d 4 h", "15 min", "0 s"."""
+    left = max(0, int(time.total_seconds()))
+    at = next((n for n, (size, _) in enumerate(_READ) if left >= size), len(_READ) - 1)
+    said: list[str] = []
+    for size, name in _READ[at : at + 2]:
+        if left // size or not said:
+            said.append(f"{left // size} {name}")
+        left %= size
+    return " ".join(said)

@@ -58,15 +58,13 @@ class Facts:
         return cls(os, info, {t.call: r for t, r in zip(batch.tasks, replies, strict=True)})
 
     def reply(self, query: Call) -> Reply:
-        """The answer to a query; of a query with `each`, only what belongs to its own values."""
+        """The answer to a query; of a query with `each`, only what belongs to its own values, if they are known."""
         reply = self._keyed.get(_key(query))
         if reply is None:
             raise KeyError(f"never asked: {query}")
-        if query.each is None or query.follow is not None:
+        values = _listed(query.params.get(query.each or ""))
+        if query.each is None or any(isinstance(v, Ref) for v in values):
             return reply
-        values = _listed(query.params.get(query.each))
-        if any(isinstance(v, Ref) for v in values):
-            return reply  # objects: which they are is known on the host only
         asked = {str(v).casefold() for v in values}
         return replace(
             reply,
@@ -112,13 +110,16 @@ def differences(before: Facts, now: Facts) -> list[str]:
 
 
 def _row_differences(call: Call, before: Reply, now: Reply) -> list[str]:
-    if before.rows == now.rows:
+    rows, others = (
+        [{k: v for k, v in r.items() if k not in call.passing} for r in reply.rows] for reply in (before, now)
+    )
+    if rows == others:
         return [] if before.ok == now.ok else [f"{call.cmdlet}: {now.failure or 'answers again'}"]
-    names = [_row_name(row) for row in (*before.rows, *now.rows)]
+    names = [_row_name(row) for row in (*rows, *others)]
     lines = []
     for name in dict.fromkeys(names):
-        old = [r for r in before.rows if _row_name(r) == name]
-        new = [r for r in now.rows if _row_name(r) == name]
+        old = [r for r in rows if _row_name(r) == name]
+        new = [r for r in others if _row_name(r) == name]
         if old == new:
             continue
         label = f"{call.cmdlet} {name}".rstrip()
@@ -168,7 +169,10 @@ def _union(one: Call, other: Call) -> Call:
         for value in values:
             seen.setdefault(_key(value.casefold() if isinstance(value, str) else value), value)
         params[one.each] = tuple(seen.values())
-    return replace(one, params=params, select=tuple(dict.fromkeys((*one.select, *other.select))))
+    select, passing = (
+        tuple(dict.fromkeys((*a, *b))) for a, b in ((one.select, other.select), (one.passing, other.passing))
+    )
+    return replace(one, params=params, select=select, passing=passing)
 
 
 def _rewired(call: Call, found: Mapping[Any, Call]) -> Call:

@@ -54,12 +54,25 @@ def arrange(groups: Sequence[Group]) -> list[Placed]:
     steps_of: dict[Address, tuple[Step, ...]] = {
         wish.address(): steps for group in groups for wish, verb, steps in group.members if verb != "remove"
     }
-    return [placed for group in (*keep, *gone) for placed in _arranged(group, steps_of)]
+    placed = [placed for group in (*keep, *gone) for placed in _arranged(group, steps_of)]
+    return sorted(placed, key=lambda p: p[0].when == "closing")
 
 
 def _arranged(group: Group, steps_of: dict[Address, tuple[Step, ...]]) -> list[Placed]:
     members = sorted(group.members, key=lambda m: m[1] != "remove" or m[0] is group.root)
     placed = [(s, wish, _needs(wish, verb, s, group, steps_of)) for wish, verb, steps in members for s in steps]
+    early: list[Placed] = []
+    for step, wish, needs in placed:
+        if step.when == "early":
+            early.append((step, wish, (*needs, *(p[0] for p in early))))
+    before = tuple(p[0] for p in early)
+    closing = [p for p in placed if p[0].when == "closing"]
+    rest = [(s, w, (*n, *before)) for s, w, n in placed if s.when not in ("early", "closing")]
+    return [*early, *_framed(group, members, rest, before), *closing]
+
+
+def _framed(group: Group, members: Sequence[Member], placed: Sequence[Placed], early: tuple[Step, ...]) -> list[Placed]:
+    """One stop and one start around what needs it off."""
     normal = [p for p in placed if p[0].when == "normal"]
     wake = [p for p in placed if p[0].when == "wake"]
     first = [p for p in placed if p[0].when == "first"]
@@ -83,7 +96,7 @@ def _arranged(group: Group, steps_of: dict[Address, tuple[Step, ...]]) -> list[P
     off = normal if wake else off
     before = [p for p in normal if p not in off]
     stops = group.bracket.stop
-    stop = [(s, group.root, s.needs) for s in stops]
+    stop = [(s, group.root, (*s.needs, *early)) for s in stops]
     during = [(s, w, (*n, *stops)) for s, w, n in (*off, *late)]
     start = [(s, group.root, (*s.needs, *stops)) for s in group.bracket.start]
     ups = [(s, w, (*n, *group.bracket.start)) for s, w, n in up]

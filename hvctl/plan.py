@@ -78,13 +78,14 @@ class Action:
 @dataclass(frozen=True)
 class PlannedStep:
     """One call in its order. `action`: the address it serves; for stops and starts that frame others, the
-    address of what is stopped."""
+    address of what is stopped. `resumes`: it takes up what a run before left going on."""
 
     task: Task
     text: str
     action: Address
     because: tuple[str, ...] = ()
     frame: bool = False
+    resumes: bool = False
 
 
 @dataclass(frozen=True)
@@ -234,7 +235,10 @@ def _removal(wish: Resource, action: Action, exists: bool, facts: Facts, allow: 
         return _Draft(wish, action, here=False)
     found = list(wish.findings((), facts))
     action = replace(action, remarks=_remarks(wish, found))
-    line = _whole(wish, "present", "absent", wish.remove_impacts(facts), allow)
+    line = replace(
+        _whole(wish, "present", "absent", wish.remove_impacts(facts), allow),
+        note=wish.note("", "present", "absent", facts),
+    )
     if any(f.level == "impossible" for f in found) or line.consent:
         return _Draft(wish, replace(action, verb="held", lines=(line,)))
     return _Draft(wish, replace(action, verb="remove", lines=(line,)), tuple(wish.remove(facts)))
@@ -277,17 +281,22 @@ def _exclusive(owner: Resource) -> Iterator[type[Resource]]:
 
 
 def _surplus(wishes: Sequence[Resource], facts: Facts) -> Iterator[Resource]:
-    """Absent wishes for what an owner has beyond its lists, where the user wrote `exclusive`."""
+    """Absent wishes for what an owner has beyond its lists, where the user wrote `exclusive`, and for what it has
+    had too long."""
     for owner in wishes:
-        for kind in _exclusive(owner):
+        for kind in kinds_within(owner.kind):
+            unwanted = {"exclusive": kind.surplus} if kind in _exclusive(owner) else {}
+            if kind.expires and getattr(owner, kind.expires, None) is not None:
+                unwanted[kind.expires] = kind.expired
             listed = tuple(p for p in owner.parts if isinstance(p, kind))
-            try:
-                surplus = tuple(kind.surplus(owner, listed, facts))
-            except (UnreadableError, HeldBackError):
-                continue  # the owner's own draft says so
-            for wish in surplus:
-                wish._place, wish._owner = replace(owner.place, path=(*owner.place.path, "exclusive")), owner
-                yield wish
+            for why, found in unwanted.items():
+                try:
+                    gone = tuple(found(owner, listed, facts))
+                except (UnreadableError, HeldBackError):
+                    continue  # the owner's own draft says so
+                for wish in gone:
+                    wish._place, wish._owner = replace(owner.place, path=(*owner.place.path, why)), owner
+                    yield wish
 
 
 def _supported(wish: Resource, os: OS) -> Iterator[Finding]:
@@ -391,7 +400,8 @@ def _planned(step: Step, wish: Resource, needs: tuple[Step, ...], ids: Mapping[i
         step.job,
         step.limit_s,
     )
-    return PlannedStep(task, step.text, wish.address(), step.because, frame=step.when in ("first", "last"))
+    frame = step.when in ("first", "last")
+    return PlannedStep(task, step.text, wish.address(), step.because, frame, step.resumes)
 
 
 def _checked(draft: _Draft, os: OS, doubts: tuple[Finding, ...]) -> Action:

@@ -15,7 +15,7 @@ from hvctl.call import Event, Transport, TransportError
 from hvctl.contents import changed_sources
 from hvctl.contract import nearest
 from hvctl.facts import Facts, differences, read_batch
-from hvctl.plan import Plan, make_plan, questions
+from hvctl.plan import Plan, PlannedStep, make_plan, questions
 from hvctl.resource import Impact, Resource
 
 OnEvent = Callable[[Event], None]
@@ -80,7 +80,28 @@ def apply_plan(
     report = apply(plan, transport, on_event)
     if report.error is not None and report.error.executed == "no":
         return report
-    return replace(report, after=_seen_after(report, wishes, transport, on_event))
+    seen = replace(report, after=_seen_after(report, wishes, transport, on_event))
+    return _taken_up(seen, wishes, transport, on_event)
+
+
+def _taken_up(report: Report, wishes: Sequence[Resource], transport: Transport, on_event: OnEvent) -> Report:
+    """After a lost connection: what went on on the host by itself is waited for and brought to its end."""
+    if report.error is None or report.after is None:
+        return report
+    steps = tuple(s for s in report.after.steps if s.resumes)
+    if not steps:
+        return report
+    on_event(Event("note", text="the connection was lost; what goes on on the host is waited for"))
+    again = apply(replace(report.after, steps=_renamed(steps)), transport, on_event)
+    seen = replace(report, results=(*report.results, *again.results))
+    return replace(seen, after=_seen_after(seen, wishes, transport, on_event))
+
+
+def _renamed(steps: Sequence[PlannedStep]) -> tuple[PlannedStep, ...]:
+    """Ids that the steps before did not have; what they need of steps that are not taken up is left out."""
+    ids = {s.task.id: f"again-{s.task.id}" for s in steps}
+    tasks = (replace(s.task, id=ids[s.task.id], needs=tuple(ids[n] for n in s.task.needs if n in ids)) for s in steps)
+    return tuple(replace(s, task=task) for s, task in zip(steps, tasks, strict=True))
 
 
 def _seen_after(report: Report, wishes: Sequence[Resource], transport: Transport, on_event: OnEvent) -> Plan | None:

@@ -138,18 +138,21 @@ class Step:
     """One call of a plan and why. `needs`: earlier steps that must have succeeded. `off`: only while the VM
     is off. `when`: "first" and "last" frame the other steps of the same VM (stop, start); "late" comes after the
     stop, if there is one, and after all others; "wake" comes before all, and what its parts do rests on it; "up" comes
-    after the start, if there is one. `text` says in plain words what it does. Two steps are never equal: identity is
-    what `needs` refers to."""
+    after the start, if there is one; "early" comes before everything else of the VM, none of which is done if it fails;
+    "closing" comes when all VMs of the host are done. `resumes`: it takes up what goes on on the host by itself, so it
+    is done at once after a connection that was lost. `text` says in plain words what it does. Two steps are never
+    equal: identity is what `needs` refers to."""
 
     call: Call
     text: str
     because: tuple[str, ...] = ()
     needs: tuple[Step, ...] = ()
     off: bool = False
-    when: Literal["wake", "first", "normal", "late", "last", "up"] = "normal"
+    when: Literal["early", "wake", "first", "normal", "late", "last", "up", "closing"] = "normal"
     guard: Guard | None = None
     job: bool = False
     limit_s: int | None = None
+    resumes: bool = False
 
 
 @dataclass(frozen=True)
@@ -243,7 +246,7 @@ class Resource(Fields):
     A kind is a subclass in its own file under kinds/. `section`: the key it stands under in the playbook.
     `within`: the kind whose section it stands in. `many`: the section is a list. `after`: kinds of the same
     owner whose steps come first. `setter`: the cmdlet that sets the plain settings;
-    `odd`: fields that it does not set.
+    `odd`: fields that it does not set. `expires`: the owner's field that says how old things of this kind may grow.
     """
 
     kind: ClassVar[str] = ""
@@ -253,6 +256,7 @@ class Resource(Fields):
     after: ClassVar[tuple[str, ...]] = ()
     setter: ClassVar[str] = ""
     odd: ClassVar[frozenset[str]] = frozenset()
+    expires: ClassVar[str] = ""
 
     _owner: Resource | None = PrivateAttr(default=None)
     _parts: tuple[Resource, ...] = PrivateAttr(default=())
@@ -398,6 +402,11 @@ class Resource(Fields):
     @classmethod
     def surplus(cls, owner: Resource, listed: tuple[Resource, ...], facts: Facts) -> Iterator[Resource]:
         """What the host has of this kind in this owner beyond what is listed, as absent wishes."""
+        yield from ()
+
+    @classmethod
+    def expired(cls, owner: Resource, listed: tuple[Resource, ...], facts: Facts) -> Iterator[Resource]:
+        """What the owner has of this kind, not listed and for longer than it says, as absent wishes."""
         yield from ()
 
     # --- the generic diff ---------------------------------------------------------------------------------

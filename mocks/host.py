@@ -3,12 +3,13 @@
 It does not model:
 - what is inside guests, beyond how they shut down, whether integration services answer and what was copied into them;
 - moving the disks of a VM (Move-VMStorage knows its configuration, checkpoints and paging file only);
-- live migration, export and import, Replica relationships (only what Get-VM and Get-VMReplication show), clusters,
+- live migration, import, Replica relationships (only what Get-VM and Get-VMReplication show), clusters,
   Fibre Channel, RemoteFX, GPU partitions, device assignment, shielding, key protectors, resource pools (names are
   kept), what ACLs and extensions do to traffic, other extensions than Microsoft's three, routing domains, RDMA,
   storage QoS policies, AVMA;
 - what a VLAN says as isolation and the other way round: each view keeps what it was told;
 - Restore-VMSnapshot, Rename-VMSnapshot, branches of checkpoints (a checkpoint keeps its disks, not its settings);
+- what is in an export (its files have sizes only), Export-VMSnapshot, an export that is cancelled;
 - mounting disks on the host, Optimize-VHD, Merge-VHD, VHD Sets beyond their format, sector-level content of disks
   (`minimum_size` is what the state says), file system rights, shares (a UNC path is never there);
 - -ComputerName, -CimSession and -Credential (it is always this host), -ThrottleLimit, pools, verbose output;
@@ -36,6 +37,7 @@ from hvctl.contract import OS, BindError, bind
 from mocks import files
 from mocks.arguments import Arguments, plain
 from mocks.clock import Clock
+from mocks.cmdlets.export import go_on
 from mocks.command import TABLE, Command, Ended, Entry, class_of
 from mocks.complete import complete
 from mocks.identity import build, caption, powershell
@@ -63,6 +65,8 @@ class SimulatedHost:
         self.state = complete(state)
         self.clock = clock or Clock()
         self.log: list[Invocation] = []
+        for vm in self.state.vms:
+            go_on(self.state, self.clock, vm)
 
     @classmethod
     def from_yaml(cls, source: str | Path | Mapping[str, Any], clock: Clock | None = None) -> SimulatedHost:

@@ -273,6 +273,15 @@ class Checkpoint:
 
 
 @dataclass(eq=False)
+class Exporting:
+    """An export that goes on. `path`: the VM's folder in it; `seconds`: how long it takes from now."""
+
+    path: str
+    seconds: float = 60.0
+    whole: bool = True
+
+
+@dataclass(eq=False)
 class Vm:
     name: str
     id: str = ""
@@ -309,6 +318,7 @@ class Vm:
     integration_services: dict[str, bool] = field(default_factory=dict)
     checkpoints: list[Checkpoint] = field(default_factory=list)
     replication: Replication | None = None
+    exporting: Exporting | None = None
     resource_metering_enabled: bool = False
     is_clustered: bool = False
     guest: Guest = field(default_factory=Guest)

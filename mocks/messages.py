@@ -268,6 +268,16 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Checkpoint operation failed.\n{0}",
         "チェックポイント操作に失敗しました。\n{0}",
     ),
+    "export_exists": (
+        "Failed to export the virtual machine '{0}'.\nFailed to copy file during export to '{1}': The file exists. "
+        "(0x80070050).",
+        "仮想マシン '{0}' をエクスポートできませんでした。\nエクスポート中に '{1}' へファイルをコピーできませんでした: "
+        "ファイルが存在します。 (0x80070050)。",
+    ),
+    "export_failed": (
+        "Failed to export the virtual machine '{0}'.\n{1}",
+        "仮想マシン '{0}' をエクスポートできませんでした。\n{1}",
+    ),
     "has_checkpoints": (
         "The operation cannot be performed while the virtual machine has checkpoints.",
         "仮想マシンにチェックポイントがある間は、この操作を実行できません。",
@@ -389,6 +399,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     # --- texts within objects -----------------------------------------------------------------------------------
     "ok": ("Operating normally", "正常に動作しています"),
     "merging": ("Merging disks", "ディスクを結合しています"),
+    "exporting": ("Exporting virtual machine", "仮想マシンをエクスポートしています"),
+    "working": ("Working", "処理中"),
     "no_contact": ("No contact", "接続なし"),
     "component_ok": ("OK", "OK"),
     "network_adapter": ("Network Adapter", "ネットワーク アダプター"),

@@ -137,6 +137,7 @@ class HostState:
     hyper_v_installed: bool = True
     vmms_running: bool = True
     user: str = ""
+    time_zone: int = 0  # minutes east of Greenwich
     virtual_machine_path: str = r"C:\ProgramData\Microsoft\Windows\Hyper-V"
     virtual_hard_disk_path: str = r"C:\ProgramData\Microsoft\Windows\Virtual Hard Disks"
     mac_address_minimum: str = "00155D010A00"

@@ -21,6 +21,9 @@ note 'Do it. What needs a VM off, or a disk or adapter to blink, needs consent.'
 run hvctl apply playbooks/lab.yml --auto-approve --allow restart,disconnect,recreate,management
 note 'Again: nothing is left to do.'
 run hvctl plan playbooks/lab.yml --limit 'lab:!hv03.tokyo' --detailed-exitcode
+note 'A copy of a running VM, now; and what a playbook of copies says: a checkpoint that somebody forgot.'
+run hvctl export web01 playbooks/copies.yml --limit hv02.osaka --auto-approve
+run hvctl plan playbooks/copies.yml --limit 'lab:!hv03.tokyo'
 note 'A drift check, as it would run every quarter of an hour.'
 run hvctl drift playbooks/lab.yml --limit 'lab:!hv03.tokyo'
 note 'Somebody changes a VM by hand. The next check sees it: exit status 2.'

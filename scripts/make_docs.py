@@ -84,7 +84,8 @@ def _value(info: FieldInfo) -> str:
     words = next((m for m in info.metadata if isinstance(m, Words)), None)
     if words:
         return ", ".join(f"`{w}`" for w in words.names)
-    found = [_type(info.annotation)]
+    known = _alias(Annotated[(object, *info.metadata)]) if info.metadata else ""  # type: ignore[misc]
+    found = [known or _type(info.annotation)]
     for extra in info.metadata:
         for attribute, text in (("ge", "at least"), ("le", "at most"), ("max_length", "at most, letters:")):
             if hasattr(extra, attribute) and getattr(extra, attribute) is not None:

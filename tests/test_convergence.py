@@ -57,7 +57,7 @@ def vms(draw: st.DrawFn, name: str, os: OS) -> Data:
             is_clustered=flags,
             tasks=of([], ["MergingDisks"]),
             replication=of({"mode": "Primary"}, {"mode": "Replica"}),
-            checkpoints=st.just([{"name": "before"}]),
+            checkpoints=of([{"name": "before"}], [{"name": "old", "created": -90_000}]),
             integration_services=st.just({"heartbeat": False}),
             firmware=st.just({"secure_boot": "Off"}),
             resource_metering_enabled=flags,
@@ -117,6 +117,9 @@ def wanted(draw: st.DrawFn, name: str) -> Data:
         smart_paging_path=st.just(r"D:\Paging"),
         scsi_controllers=some(count=of(1, 2)),
         resource_metering=flags,
+        checkpoints=of([{"name": "before"}], [{"name": "before", "ensure": "absent"}], [{"name": "now"}]),
+        checkpoint_maximum_age=of("1h", "7d"),
+        exports=of([{"path": r"D:\exports", "every": "24h", "keep": 1}]),
         processor=some(count=of(1, 2, 4, 64), reserve=of(0, 10, 70), maximum=of(50, 100), weight=of(100, 300)),
         memory=some(
             startup=amounts(),

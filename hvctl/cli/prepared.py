@@ -51,13 +51,18 @@ def prepared(settings: Settings, asked: Asked) -> Prepared:
     found = prepare(inventory, asked.playbooks, limit=asked.limit, tags=asked.tags, variables=_extra(asked.extra))
     for line in problem_lines(found.warnings):
         settings.err.print(line, soft_wrap=True)
-    if settings.ask_pass:
-        prompt = PromptSource(PROMPT)
-        work = tuple(replace(w, connection=replace(w.connection, password=prompt)) for w in found.work)
-        found = replace(found, work=work)
+    found = with_password(settings, found)
     for one in found.work:
         _learned(settings, one)
     return found
+
+
+def with_password(settings: Settings, found: Prepared) -> Prepared:
+    """Asked for once, if it is to be asked for."""
+    if not settings.ask_pass:
+        return found
+    prompt = PromptSource(PROMPT)
+    return replace(found, work=tuple(replace(w, connection=replace(w.connection, password=prompt)) for w in found.work))
 
 
 def _learned(settings: Settings, work: HostWork) -> HostWork:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import replace
 from typing import Annotated
 
@@ -11,6 +10,7 @@ import typer
 
 from hvctl.check import Check
 from hvctl.cli.app import app
+from hvctl.cli.approval import approved
 from hvctl.cli.checked import checked
 from hvctl.cli.drifting import Every, Exclusive, Listen, Metrics, Notify, Splay, Ways, drifting
 from hvctl.cli.options import (
@@ -119,7 +119,7 @@ def apply(
             run.show_plans(outcomes)
         changes = any(o.plan is not None and o.plan.steps for o in outcomes)
         if changes and not only_plan and not run.interrupted:
-            if auto_approve or _approved(settings):
+            if auto_approve or approved(settings):
                 outcomes = run.apply(outcomes, recheck=not auto_approve)
                 if not reports.on_stdout:
                     run.show_reports(outcomes)
@@ -216,10 +216,3 @@ def show_inventory(
     for line in problem_lines(inventory.warnings):
         settings.err.print(line, soft_wrap=True)
     typer.echo(json.dumps(inventory.as_list(), indent=2, ensure_ascii=False) if as_list else inventory.as_graph())
-
-
-def _approved(settings: Settings) -> bool:
-    if not sys.stdin.isatty():
-        settings.err.print("There is nobody to ask; say --auto-approve to go on without asking.")
-        return False
-    return settings.out.input("Apply this? Only 'yes' goes on: ").strip() == "yes"

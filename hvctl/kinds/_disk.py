@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from hvctl.call import NULL, Call, Row, Value
 from hvctl.facts import Facts
+from hvctl.kinds._checkpoints import coming
 from hvctl.kinds._drives import DISKS, DVDS, Drive, Slot, at_slot, file_query, folder_of, one_spelling, there, volume_of
 from hvctl.kinds._types import COUNT, MB, PATH, SIZE, TB, Flag, Size, WindowsPath, Words, multiple_of
 from hvctl.kinds._vhd import Link, Resize, Use, chain, children, matching, resize, users, vhd, vhd_query
@@ -183,7 +184,8 @@ class DiskPart(Drive):
         slot = self.slot if seen.attached else self.elsewhere(facts)
         shared = any(u.row.get("SupportPersistentReservations") for u in users(path, facts))
         checkpoint = seen.checkpoint or self._checkpoint_at(slot, facts)
-        use = Use(slot, state_at_work(self.vm, facts), checkpoint, shared, children(path, facts))
+        below, before = children(path, facts), coming(self.vm, facts)
+        use = Use(slot, state_at_work(self.vm, facts), checkpoint, shared, below, before)
         return resize(seen.row, self.size, facts.os, use)
 
     def _checkpoint_at(self, slot: Slot | None, facts: Facts) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from hvctl.call import Value
+from hvctl.duration import lasted
 from hvctl.resource import Plain
 from hvctl.source import suggest
 
@@ -95,6 +97,18 @@ class _SecondsCodec(Plain):
 
     def show(self, value: Any) -> str:
         return shown_seconds(value) if isinstance(value, int) else super().show(value)
+
+
+def shown_age(seconds: float) -> str:
+    """To the minute, so that two looks in a row say the same."""
+    minutes = round(seconds / 60)
+    return lasted(timedelta(minutes=minutes)) if minutes else "less than a minute"
+
+
+def about_size(value: int) -> str:
+    """An amount that was measured, to a tenth: for reading, not for setting."""
+    name = next((n for n in ("TB", "GB", "MB", "KB") if value >= _SIZES[n]), "")
+    return f"{value / _SIZES[name]:,.1f}".removesuffix(".0") + f" {name or 'bytes'}"
 
 
 def shown_seconds(value: int) -> str:

@@ -122,13 +122,15 @@ def children(path: str, facts: Facts) -> tuple[str, ...]:
 @dataclass(frozen=True)
 class Use:
     """How a file is used. `slot`: where in the VM, None: nowhere. `state`: of that VM. `checkpoint`: the file that
-    the VM writes to instead, if any. `children`: differencing disks made from it."""
+    the VM writes to instead, if any. `children`: differencing disks made from it. `coming`: a checkpoint that is made
+    before."""
 
     slot: Slot | None
     state: str = "Off"
     checkpoint: str = ""
     shared: bool = False
     children: tuple[str, ...] = ()
+    coming: str = ""
 
 
 @dataclass(frozen=True)
@@ -174,6 +176,11 @@ def _refusal(file: Row, os: OS, use: Use) -> tuple[str, str] | None:
         return (
             f"the disk has checkpoints: the VM writes to {name}",
             "remove the VM's checkpoints and wait for the merge, then run hvctl again",
+        )
+    if use.coming and use.slot is not None:
+        return (
+            f"the checkpoint {use.coming} is made before, and a disk with checkpoints cannot be resized",
+            "leave the checkpoint out until the disk has its size",
         )
     if use.children:
         return f"{path} is the parent of {use.children[0]}, which a resize would break", "leave its size as it is"

@@ -60,6 +60,11 @@ def power(row: Row | None) -> str:
     return str(row["State"]) if row else "Off"
 
 
+def runs(owner: Resource, row: Row | None) -> bool:
+    """Whether the VM runs now, or does when its plan is done: what comes last may meet either."""
+    return power(row) in ("Running", "Paused") or getattr(owner, "state", None) in ("running", "paused")
+
+
 def state_at_work(vm: Resource, facts: Facts) -> str:
     """The state in which the changes find a VM: one that sleeps and is to run is woken before them."""
     state = power(vm_row(vm, facts))

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from hvctl.call import Call, Guard, Ref, Row
 from hvctl.contract import OS, at_least, title
 from hvctl.facts import Facts
+from hvctl.kinds._checkpoints import AGES, check_ages, coming
 from hvctl.kinds._host import HOST, host_row
 from hvctl.kinds._limits import DEFAULT_VM_VERSION, OLDEST_VM_VERSION, version_at_least
 from hvctl.kinds._places import PLACES, migration, moves, place_findings, place_queries
@@ -22,6 +23,7 @@ from hvctl.resource import (
     Bracket,
     Change,
     Finding,
+    HeldBackError,
     Impact,
     Missing,
     Resource,
@@ -34,7 +36,9 @@ from hvctl.resource import (
 
 START = Words(nothing="Nothing", start_if_running="StartIfRunning", start="Start")
 STOP = Words(turn_off="TurnOff", save="Save", shut_down="ShutDown")
-CHECKPOINTS = Words(disabled="Disabled", production="Production", production_only="ProductionOnly", standard="Standard")
+CHECKPOINT_TYPES = Words(
+    disabled="Disabled", production="Production", production_only="ProductionOnly", standard="Standard"
+)
 CRITICAL = Words(none="None", pause="Pause")
 STATES = Words(running="Running", off="Off", saved="Saved", paused="Paused")
 
@@ -46,7 +50,8 @@ _BY_CLUSTER = {"automatic_start_action", "automatic_start_delay", "automatic_sto
 class VM(Resource):
     """A virtual machine. It is found by its name, without case; hvctl takes over one that exists. `previous_names`:
     if none has the name, one that has the first of these that is there is renamed. `path`, `checkpoint_path` and
-    `smart_paging_path` move what lies there, also while the VM runs; its disks stay where they are."""
+    `smart_paging_path` move what lies there, also while the VM runs; its disks stay where they are. Checkpoints that
+    are not listed and older than `checkpoint_maximum_age` differ, and are removed with consent."""
 
     kind: ClassVar[str] = "vm"
     section: ClassVar[str] = "vms"
@@ -85,9 +90,10 @@ class VM(Resource):
     automatic_critical_error_action_timeout: Annotated[
         int | None, Field(ge=0), Setting("AutomaticCriticalErrorActionTimeout")
     ] = None
-    checkpoint_type: Annotated[str | None, CHECKPOINTS, Setting("CheckpointType", codec=CHECKPOINTS)] = None
+    checkpoint_type: Annotated[str | None, CHECKPOINT_TYPES, Setting("CheckpointType", codec=CHECKPOINT_TYPES)] = None
     automatic_checkpoints: Annotated[Flag | None, Setting("AutomaticCheckpointsEnabled")] = None
     checkpoint_path: Annotated[WindowsPath | None, Setting("SnapshotFileLocation", codec=PATH)] = None
+    checkpoint_maximum_age: Annotated[Seconds | None, Field(ge=3600)] = None
     smart_paging_path: Annotated[WindowsPath | None, Setting("SmartPagingFilePath", codec=PATH)] = None
     lock_on_disconnect: Annotated[Flag | None, Setting("LockOnDisconnect", codec=ON_OFF)] = None
     low_memory_mapped_io_space: Annotated[
@@ -96,6 +102,12 @@ class VM(Resource):
     high_memory_mapped_io_space: Annotated[Size | None, Setting("HighMemoryMappedIoSpace", codec=SIZE, off=True)] = None
     guest_controlled_cache_types: Annotated[Flag | None, Setting("GuestControlledCacheTypes", off=True)] = None
     resource_metering: Annotated[Flag | None, Setting("ResourceMeteringEnabled")] = None
+
+    _only_if_there: bool = PrivateAttr(default=False)
+
+    def only_if_there(self) -> None:
+        """It is not to be made."""
+        self._only_if_there = True
 
     def key(self) -> str:
         return self.name
@@ -150,7 +162,8 @@ class VM(Resource):
         return (Call("Get-VM", select=own), SERVICES, HOST)
 
     def queries(self) -> tuple[Call, ...]:
-        return (*self.survey(), *place_queries(self.path, self.checkpoint_path, self.smart_paging_path))
+        places = place_queries(self.path, self.checkpoint_path, self.smart_paging_path)
+        return (*self.survey(), *places, *(AGES if self.checkpoint_maximum_age is not None else ()))
 
     def row(self, facts: Facts) -> Row | None:
         host_row(facts)  # without rights Get-VM answers nothing: that would read as "not there" (domain 1.3)
@@ -160,6 +173,8 @@ class VM(Resource):
         row = self.row(facts)
         if row is None:
             return None
+        if self.checkpoint_maximum_age is not None:
+            check_ages(row, facts)
         found = self.read_settings(row)
         if self.previous_names:
             found["name"] = row["Name"]
@@ -183,6 +198,8 @@ class VM(Resource):
 
     def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
         row = self.row(facts)
+        if row is None and self._only_if_there:
+            raise HeldBackError(f"there is no VM {self.name} on this host", "see its name with hvctl facts")
         if row is None:
             yield from self._new_findings(facts.os)
             return
@@ -190,6 +207,9 @@ class VM(Resource):
             check_steady(self.name, row)
         for change in changes:
             yield from self._change_findings(change, row, facts)
+            if change.field == "checkpoint_path" and (before := coming(self, facts)):
+                why = f"the checkpoint {before} is made before, and it cannot be changed while the VM has checkpoints"
+                yield Finding("checkpoint_path", why, "leave the checkpoint out until the path is as wanted")
         if self.absent or any((c.field, c.wanted) == ("state", "off") for c in changes):
             yield from self._power(facts).doubts()
         if self.absent:

@@ -13,10 +13,10 @@ from xml.etree.ElementTree import Element, SubElement
 from hvctl import __version__
 from hvctl.apply import StepResult
 from hvctl.check import Check, Spot
+from hvctl.duration import lasted
 from hvctl.outcome import Outcome
 from hvctl.plan import Action, Line, Plan
 from hvctl.resource import Address
-from hvctl.show.lasting import lasted
 from hvctl.show.report import why_text
 from hvctl.show.state import all_hosts, state_of
 from hvctl.show.times import clock

@@ -9,10 +9,10 @@ from datetime import datetime
 from hvctl.apply import Report, StepResult
 from hvctl.check import Check, Moved, Spot
 from hvctl.contract import title
+from hvctl.duration import lasted
 from hvctl.outcome import Outcome
 from hvctl.plan import Action, Plan, PlannedStep
 from hvctl.show.columns import Entry, entries
-from hvctl.show.lasting import lasted
 from hvctl.show.remembered import NOW
 from hvctl.show.report import done_text, why_text
 from hvctl.show.state import STATES, State, all_hosts, state_of, word_of

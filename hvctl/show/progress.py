@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
+from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
@@ -12,17 +14,30 @@ from rich.live import Live
 from rich.table import Table
 
 from hvctl.call import Event
+from hvctl.duration import lasted
+
+BAR = 20
+SETTLED_S = 5.0
+"""Nothing is foretold from less."""
 
 
 class Progress:
     """Follows the events of many hosts. Use as a context; `follow(host)` gives the function to call."""
 
-    def __init__(self, console: Console, texts: dict[str, dict[str, str]] | None = None, verbose: bool = False) -> None:
+    def __init__(
+        self,
+        console: Console,
+        texts: dict[str, dict[str, str]] | None = None,
+        verbose: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._console = console
         self._texts = texts or {}
         self._verbose = verbose
         self._now: dict[str, str] = {}
         self._since: dict[str, float] = {}
+        self._clock = clock
+        self._jobs: dict[tuple[str, str], tuple[float, int]] = {}
         self._told: dict[str, int] = {}
         self._lock = threading.Lock()
         self._live = Live(console=console, transient=True, refresh_per_second=4, get_renderable=self._table)
@@ -41,7 +56,7 @@ class Progress:
     def begin(self, host: str, doing: str) -> None:
         with self._lock:
             self._now[host] = doing
-            self._since[host] = time.monotonic()
+            self._since[host] = self._clock()
             self._told.pop(host, None)
 
     def end(self, host: str) -> None:
@@ -51,20 +66,34 @@ class Progress:
     def event(self, host: str, event: Event) -> None:
         text = self._texts.get(host, {}).get(event.task, "")
         with self._lock:
+            left = self._left(host, event) if event.kind == "progress" else ""
             if event.kind == "start" and text:
                 self._now[host] = text
             elif event.kind == "progress" and text:
-                self._now[host] = f"{text}: {event.percent} %" if event.percent is not None else f"{text} {event.text}"
+                self._now[host] = (
+                    f"{text} {event.text}" if event.percent is None else f"{text}  {_bar(event.percent)}{left}"
+                )
             elif event.kind == "upload":
                 self._now[host] = _upload(event, bar=True)
             elif event.kind == "note":
                 self._now[host] = event.text
         if not self._console.is_terminal:
-            self._line(host, event, text)
+            self._line(host, event, text, left)
 
-    def _line(self, host: str, event: Event, text: str) -> None:
+    def _left(self, host: str, event: Event) -> str:
+        """How long a job still takes, if it goes on as it went since it was first heard of."""
+        now, percent = self._clock(), event.percent
+        if percent is None:
+            return ""
+        began, first = self._jobs.setdefault((host, event.task), (now, percent))
+        if percent <= first or percent >= 100 or now - began < SETTLED_S:
+            return ""
+        seconds = (now - began) * (100 - percent) / (percent - first)
+        return f", {lasted(timedelta(seconds=seconds))} left"
+
+    def _line(self, host: str, event: Event, text: str, left: str) -> None:
         if event.kind == "progress" and text and event.percent is not None and event.percent % 25 == 0:
-            self._console.print(f"{host}: {text}: {event.percent} %", highlight=False, soft_wrap=True)
+            self._console.print(f"{host}: {text}: {event.percent} %{left}", highlight=False, soft_wrap=True)
         elif event.kind == "start" and text:
             self._console.print(f"{host}: {text}", highlight=False, soft_wrap=True)
         elif event.kind == "upload" and (tenth := _tenth(event)) > self._told.get(host, -1):
@@ -77,12 +106,14 @@ class Progress:
         table = Table.grid(padding=(0, 2))
         with self._lock:
             for host, doing in self._now.items():
-                elapsed = time.monotonic() - self._since.get(host, time.monotonic())
+                elapsed = self._clock() - self._since.get(host, self._clock())
                 table.add_row(f"[cyan]{host}[/]", doing, f"[dim]{elapsed:.0f} s[/]")
         return table
 
 
-_BAR = 20
+def _bar(percent: int) -> str:
+    full = min(BAR, percent * BAR // 100)
+    return f"{'━' * full}{'─' * (BAR - full)} {percent} %"
 
 
 def _tenth(event: Event) -> int:
@@ -91,14 +122,12 @@ def _tenth(event: Event) -> int:
 
 def _upload(event: Event, *, bar: bool) -> str:
     """Bytes, rate and time left of the files on their way to the host."""
-    share = event.done / event.total if event.total else 1.0
-    full = int(_BAR * share)
-    drawn = f"{'█' * full}{'░' * (_BAR - full)} " if bar else ""
-    text = f"sending {event.text}: {drawn}{100 * share:.0f} % of {_bytes(event.total)}"
+    percent = 100 * event.done // event.total if event.total else 100
+    text = f"sending {event.text}: {_bar(percent) if bar else f'{percent} %'} of {_bytes(event.total)}"
     if event.done >= event.total or event.rate <= 0:
         return text
-    left = (event.total - event.done) / event.rate
-    return f"{text}, {_bytes(event.rate)}/s, {_time(left)} left"
+    left = timedelta(seconds=(event.total - event.done) / event.rate)
+    return f"{text}, {_bytes(event.rate)}/s, {lasted(left)} left"
 
 
 def _bytes(size: float) -> str:
@@ -107,8 +136,3 @@ def _bytes(size: float) -> str:
             return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
         size /= 1024
     return f"{size:.1f} GB"
-
-
-def _time(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from hvctl.check import Memory, Since, Spot
-from hvctl.show.lasting import lasted
+from hvctl.duration import lasted
 
 Told = Callable[[Spot], str]
 

@@ -17,7 +17,7 @@ from mocks.cmdlets.network_adapter import adapter_object
 from mocks.command import Command, cmdlet
 from mocks.complete import differencing, new_id
 from mocks.enums import enum
-from mocks.machine import Checkpoint, Vm
+from mocks.machine import Checkpoint, Drive, Vm
 from mocks.objects import Guid, Instant, PsObject
 from mocks.shape import SESSION, computer, shaped
 from mocks.state import HostState
@@ -106,10 +106,16 @@ def _check(cmd: Command, vm: Vm) -> None:
         raise cmd.refuse("OperationFailed", "production_only", vm.name)  # observations 4: text [O]; id [I]
     if len(vm.checkpoints) >= MOST:
         raise cmd.refuse("OperationFailed", "checkpoint_failed", cmd.say("too_many", "VMSnapshot"))  # domain 12
-    if any(d.support_persistent_reservations or d.disk_number is not None for d in vm.disks):
+    if any(_allows_none(d) for d in vm.disks):
         raise cmd.refuse("OperationFailed", "checkpoint_failed", cmd.say("no_sharing"))  # domain 12; id [I]
     if vm.tasks:
         raise cmd.refuse("InvalidState", "vm_bad_state", vm.name)  # a merge is running; id domain 26
+
+
+def _allows_none(drive: Drive) -> bool:
+    """Pass-through disks and shared ones, but for VHD Sets (domain 8.5, 12)."""
+    shared = drive.support_persistent_reservations and not (drive.path or "").lower().endswith(".vhds")
+    return shared or drive.disk_number is not None
 
 
 def _all(state: HostState) -> list[tuple[Vm, Checkpoint]]:
@@ -159,7 +165,7 @@ def remove(cmd: Command) -> None:
 def _meant(cmd: Command) -> list[tuple[Vm, Checkpoint]]:
     if "VMSnapshot" in cmd.args:
         points = cmd.args.entities("VMSnapshot", Checkpoint)
-        found = [(vm, p) for vm, p in _all(cmd.state) if any(p is q for q in points)]
+        found = [(cmd.alive(vm), p) for vm, p in _all(cmd.state) if any(p is q for q in points)]
     else:
         names = cmd.args.texts("Name") or ["*"]
         found = [(vm, p) for vm in vms(cmd) for p in vm.checkpoints if any(like(p.name, n) for n in names)]
@@ -176,12 +182,12 @@ def _descends(vm: Vm, point: Checkpoint, of: Checkpoint) -> bool:
 
 def _merge_later(cmd: Command, vm: Vm, points: list[Checkpoint]) -> None:
     """Asynchronous: the drives' paths stay .avhdx until the merge is done (domain 12, 8.3)."""
-    vm.tasks = ["MergingDisks"]
+    vm.tasks.append("MergingDisks")
 
     def done() -> None:
         for point in reversed(points):
             merge(cmd.state, vm, point)
-        vm.tasks = []
+        vm.tasks.remove("MergingDisks")
 
     cmd.clock.after(MERGE_SECONDS, done)
 

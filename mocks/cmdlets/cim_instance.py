@@ -29,6 +29,7 @@ def _operating_system(cmd: Command) -> dict[str, Any]:
         "OSArchitecture": "64 ビット" if state.language == "ja" else "64-bit",
         "LastBootUpTime": Instant(cmd.clock.utc(-86_400.0)),
         "LocalDateTime": Instant(cmd.clock.utc()),
+        "CurrentTimeZone": state.time_zone,
         "TotalVisibleMemorySize": state.memory // KB,
         "FreePhysicalMemory": max(0, state.memory - _used(state)) // KB,
         "ProductType": 3,

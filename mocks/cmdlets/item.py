@@ -34,6 +34,7 @@ def item_object(cmd: Command, path: str) -> PsObject:
     }
     if not folder:
         properties["Length"] = disk.file_size if disk else cmd.state.files[path]
+        properties["BaseName"] = name.rpartition(".")[0] or name  # of PowerShell's own types
         properties["DirectoryName"] = files.parent(path)
     kind = "DirectoryInfo" if folder else "FileInfo"
     return PsObject(f"System.IO.{kind}", properties, entity=path, to_string=path)

@@ -23,6 +23,7 @@ from mocks.state import DEFAULT_VM_VERSION, HostState
 
 TICKS = 10_000_000
 LOCKED_FOR = 3.0
+_WORKING = {"MergingDisks": "merging", "ExportingVirtualMachine": "exporting"}
 
 
 def vm_object(cmd: Command, vm: Vm) -> PsObject:
@@ -32,7 +33,7 @@ def vm_object(cmd: Command, vm: Vm) -> PsObject:
     last = vm.checkpoints[-1] if vm.checkpoints else None
     parent = (Guid(last.id) if last else None, last.name if last else None)
     statuses = [enum("VMOperationalStatus", "Ok"), *(enum("VMOperationalStatus", t) for t in vm.tasks)]
-    texts = [say(state.language, "ok"), *(say(state.language, "merging") for _ in vm.tasks)]
+    texts = [say(state.language, "ok"), *(say(state.language, _WORKING.get(t, "working")) for t in vm.tasks)]
     memory = vm.memory
     assigned = memory.startup if vm.state in ("Running", "Paused") else 0
     known = running and memory.dynamic_memory_enabled and vm.guest.integration

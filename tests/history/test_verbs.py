@@ -22,9 +22,9 @@ from hvctl.cli.options import Settings
 from hvctl.cli.prepared import Asked
 from hvctl.cli.since import since
 from hvctl.connect import Wire
+from hvctl.duration import lasted
 from hvctl.history import place
 from hvctl.inventory import Connection
-from hvctl.show.lasting import lasted
 from hvctl.source import ConfigError
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport

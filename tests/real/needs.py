@@ -36,6 +36,7 @@ _VM = {
     "is_clustered": "a cluster",
     "replication": "replication",
     "tasks": "something that Hyper-V is just doing",
+    "exporting": "an export that somebody else makes",
     "tpm_enabled": "a virtual TPM that was used",
     "tpm_initialized": "a virtual TPM that was used",
     "bios": "a BIOS as the case has it",
@@ -58,6 +59,7 @@ _WISHES = {
 }
 _GUEST = "a guest that answers"
 _OTHERWISE = {
+    "checkpoint/says_when_production_ones_may_fail": _GUEST,
     "firmware/boots_from_what_is_put_first": "a boot order as the case has it",
     "network_adapter/needs_its_switch": "names as the case has them",
     "memory/grows_live_from_2016_on": _GUEST,
@@ -112,6 +114,8 @@ def _vm_reasons(vm: Data) -> Iterator[str]:
         yield "a VM between two states"
     if set(vm.get("guest") or {}) - {"integration"}:
         yield _GUEST
+    if any(set(point) - {"name"} for point in vm.get("checkpoints") or ()):
+        yield "a checkpoint of another age or kind"
     if "boot_order" in (vm.get("firmware") or {}):
         yield "boot entries of a guest"
     if set(vm.get("processor") or {}) - {"count", "reserve", "maximum"} or "resource_pool_name" in vm.get("memory", {}):

@@ -1,0 +1,162 @@
+"""hvctl export: one export of a VM now, through the same plan and apply as those of a playbook."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Annotated, Any
+
+import typer
+
+from hvctl.cli.app import app
+from hvctl.cli.approval import approved
+from hvctl.cli.options import EXIT_CONFIG, EXIT_INTERRUPTED, Extra, Limit, Settings, Tags
+from hvctl.cli.prepared import Asked, prepared, run_of, with_password
+from hvctl.facts import UnreadableError
+from hvctl.inventory import Inventory
+from hvctl.kinds._export_steps import CAPTURES
+from hvctl.kinds._host import now
+from hvctl.kinds._vm import VMS
+from hvctl.kinds.export import Export
+from hvctl.kinds.vm import VM
+from hvctl.outcome import Outcome, exit_status
+from hvctl.plan import validate
+from hvctl.playbook import Play, wishes
+from hvctl.prepare import HostWork, Prepared, find_inventory
+from hvctl.resource import Resource
+from hvctl.run import Run
+from hvctl.source import ConfigError, Problem, load_text
+
+
+@app.command()
+def export(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="VM", help="The name of the VM.")],
+    playbooks: Annotated[
+        list[str] | None, typer.Argument(metavar="[PLAYBOOK...]", help="Playbooks whose exports of it are meant.")
+    ] = None,
+    to: Annotated[str | None, typer.Option("--to", metavar="PATH", help="A folder of the host instead.")] = None,
+    capture: Annotated[
+        str | None, typer.Option("--capture", metavar="WORD", help=f"One of {', '.join(CAPTURES.names)} (2016 on).")
+    ] = None,
+    limit: Limit = None,
+    tags: Tags = None,
+    extra: Extra = None,
+    auto_approve: Annotated[bool, typer.Option("--auto-approve", "-y", help="Do not ask.")] = False,
+    only_plan: Annotated[bool, typer.Option("--check", "-C", help="Only show what would be done.")] = False,
+) -> None:
+    """Export a VM now, whatever its playbook says of when."""
+    settings: Settings = context.obj
+    asked = Asked.of(playbooks or (), limit, tags, extra)
+    work = (
+        _of_playbooks(settings, asked, name, to, capture)
+        if playbooks
+        else _anywhere(settings, asked, name, to, capture)
+    )
+    with run_of(settings, work, frozenset()) as run:
+        outcomes = run.plan()
+        if not run.interrupted:
+            outcomes = _where_it_is(settings, name, outcomes, everywhere=bool(playbooks))
+            run.show_plans(outcomes)
+        if any(o.plan is not None and o.plan.steps for o in outcomes) and not only_plan and not run.interrupted:
+            _wanted_since(work, outcomes)
+            outcomes = _done(settings, run, outcomes, auto_approve)
+        if run.interrupted:
+            raise typer.Exit(EXIT_INTERRUPTED)
+    raise typer.Exit(exit_status(outcomes, changes_count=not only_plan))
+
+
+def _done(settings: Settings, run: Run, outcomes: list[Outcome], auto_approve: bool) -> list[Outcome]:
+    if not auto_approve and not approved(settings):
+        settings.err.print("Nothing was changed.")
+        return outcomes
+    done = run.apply(outcomes, recheck=not auto_approve)
+    run.show_reports(done)
+    return done
+
+
+def _wanted_since(work: Prepared, outcomes: list[Outcome]) -> None:
+    """From the plan on, so that the look afterwards finds what was wanted."""
+    looked = {o.host: now(o.plan.facts) for o in outcomes if o.plan is not None and o.plan.steps}
+    for one in work.work:
+        for wish in one.wishes:
+            if isinstance(wish, Export) and one.name in looked:
+                wish.at_once(looked[one.name])
+
+
+def _where_it_is(settings: Settings, name: str, outcomes: list[Outcome], *, everywhere: bool) -> list[Outcome]:
+    """The hosts that have the VM. Which of several is meant must be said, unless a playbook says it."""
+    having = [o for o in outcomes if o.plan is not None and not _missing(o, name)]
+    if not having or everywhere:
+        return outcomes
+    hosts = " and ".join(o.host for o in having)
+    if len(having) > 1:
+        settings.err.print(f"{name} is on {hosts}; say which with --limit", soft_wrap=True)
+        raise typer.Exit(EXIT_CONFIG)
+    unseen = ", ".join(o.host for o in outcomes if o.error is not None)
+    if unseen:
+        settings.err.print(f"{name} is on {hosts}; not asked, since unreachable: {unseen}", soft_wrap=True)
+    return having
+
+
+def _missing(one: Outcome, name: str) -> bool:
+    try:
+        return one.plan is not None and not one.plan.facts.of_key(VMS, "Name", name)
+    except UnreadableError:
+        return False  # the plan says so
+
+
+def _of_playbooks(settings: Settings, asked: Asked, name: str, to: str | None, capture: str | None) -> Prepared:
+    found = prepared(settings, asked)
+    work = []
+    for one in found.work:
+        listed = [w for w in one.wishes if isinstance(w, Export) and w.vm.key().casefold() == name.casefold()]
+        if listed:
+            work.append(replace(one, wishes=_again(listed, to, capture)))
+    if not work:
+        files = ", ".join(asked.playbooks)
+        raise ConfigError(
+            [Problem(None, f"{files} has no exports of {name}", "write them, or leave it out and say --to")]
+        )
+    return replace(found, work=tuple(work))
+
+
+def _again(listed: Sequence[Export], to: str | None, capture: str | None) -> tuple[Resource, ...]:
+    """The same exports, now."""
+    name = listed[0].vm.key()
+    fields = [w.model_dump(exclude_unset=True) for w in listed[: 1 if to else None]]
+    given = {k: v for k, v in (("path", to), ("capture", capture)) if v}
+    kept = [{k: v for k, v in f.items() if k != "keep" or not to} | given for f in fields]
+    return _wished(name, kept, [w.place for w in listed])
+
+
+def _anywhere(settings: Settings, asked: Asked, name: str, to: str | None, capture: str | None) -> Prepared:
+    if not to:
+        hint = r"say --to 'E:\exports', or name a playbook that has exports of it"
+        raise ConfigError([Problem(None, f"where {name} is to be exported is not said", hint)])
+    inventory = Inventory.load(find_inventory(settings.inventory, ()))
+    given = {k: v for k, v in (("path", to), ("capture", capture)) if v}
+    work = [
+        HostWork(h, inventory.connection(h), _wished(name, [given], ())) for h in inventory.select("all", asked.limit)
+    ]
+    problems = [p for w in work if w.connection.os for p in validate(w.wishes, w.connection.os) if p.level == "error"]
+    if problems:
+        raise ConfigError([replace(p, mark=None) for p in dict.fromkeys(problems)])
+    return with_password(settings, Prepared(tuple(work), (), inventory))
+
+
+def _wished(name: str, exports: list[dict[str, Any]], places: Sequence[Any]) -> tuple[Resource, ...]:
+    """Checked as if they stood in a playbook; what comes from one keeps its place there."""
+    text = json.dumps([{"hosts": "all", "vms": [{"name": name, "exports": exports}]}])
+    found, problems = wishes([Play(load_text(text, "command line"), (0,), "export", "all")], {})
+    if problems:
+        raise ConfigError([replace(p, mark=None) for p in problems])
+    made = [w for w in found if isinstance(w, Export)]
+    for wish in made:
+        wish.at_once()
+    for wish, place in zip(made, places, strict=False):
+        wish._place = place
+    for owner in (w for w in found if isinstance(w, VM)):
+        owner.only_if_there()
+    return tuple(found)

@@ -1,0 +1,93 @@
+"""What the facts show to stand in the way of an export (domain 13)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from hvctl.call import Call, Row
+from hvctl.contract import at_least, title
+from hvctl.facts import Facts, UnreadableError
+from hvctl.kinds._checkpoints import quiesces
+from hvctl.kinds._drives import DISKS, Slot, on_cluster
+from hvctl.kinds._types import about_size, path_key
+from hvctl.kinds._vhd import FILE_PROPERTIES, chain, vhd_query
+from hvctl.kinds._vm import in_vm, power, runs
+from hvctl.resource import Finding, Resource, Unknown
+
+VOLUMES = Call("Get-Volume", select=("DriveLetter", "SizeRemaining"), passing=("SizeRemaining",))
+
+
+def sizes_query() -> Call:
+    """The disks' files with what they take up, which grows while a VM runs."""
+    return replace(vhd_query(), select=(*FILE_PROPERTIES, "FileSize"), passing=("FileSize",))
+
+
+def obstacles(
+    owner: Resource, vm: Row, path: str, capture: str | None, given_back: int, facts: Facts
+) -> Iterator[Finding]:
+    """`given_back`: bytes of half exports that are removed before."""
+    name = owner.key()
+    if runs(owner, vm) and not at_least(facts.os, "2012r2"):
+        hint = "shut it down or save it first; from Windows Server 2012 R2 on it may run"
+        yield Finding("", f"{title(facts.os)} exports a VM only while it is off or saved; {name} is not", hint)
+    disks = in_vm(DISKS, vm, facts)
+    for drive in disks:
+        # Refused or left out, no page says which: either way it would be no copy of the VM.
+        if drive.get("DiskNumber") is not None:
+            yield Finding(
+                "", f"the physical disk at {Slot.of(drive)} of {name} cannot be exported", "back it up otherwise"
+            )
+        elif drive.get("SupportPersistentReservations"):
+            yield Finding(
+                "", f"the shared disk at {Slot.of(drive)} of {name} cannot be exported", "back it up otherwise"
+            )
+    if capture == "data_consistent" and power(vm) == "Running" and not quiesces(vm, facts):
+        yield Finding(
+            "capture",
+            f"the backup service (VSS) of {name} has no contact, so its data may not be brought to rest",
+            "see to its integration services, or write another capture",
+            "warning",
+        )
+    yield from _room(disks, path, given_back, facts)
+
+
+def _room(disks: tuple[Row, ...], path: str, given_back: int, facts: Facts) -> Iterator[Finding]:
+    """The files of all chains against what is free where they go."""
+    needed, unread = _needed(disks, facts)
+    free = _free(path, facts)
+    if free is None:
+        why = f"how much is free at {path} cannot be told"
+        yield Finding("path", f"{why}; the export takes {about_size(needed)}", "make sure that it has room", "warning")
+    elif needed > free + given_back:
+        room = f"{about_size(needed)} are needed, and {path[:2]} has {about_size(free + given_back)} free"
+        yield Finding("", f"there is no room for the export: {room}", "free some, keep fewer, or write another path")
+    if unread:
+        hint = "make sure that there is room"
+        yield Finding("path", f"the size of {unread[0]} could not be read", hint, "warning")
+
+
+def _needed(disks: tuple[Row, ...], facts: Facts) -> tuple[int, list[str]]:
+    """Bytes of the files of these disks, each once, and those files that could not be read."""
+    sizes: dict[str, int] = {}
+    unread: list[str] = []
+    for drive in (d for d in disks if d.get("DiskNumber") is None):
+        for link in chain(str(drive.get("Path") or ""), facts):
+            if isinstance(link.row, Unknown):
+                unread.append(link.path)
+            else:
+                sizes[path_key(link.path)] = int(link.row.get("FileSize") or 0)
+    return sum(sizes.values()), unread
+
+
+def _free(path: str, facts: Facts) -> int | None:
+    """None: it is no drive of the host with a letter."""
+    if on_cluster(path):
+        return None
+    try:
+        rows = facts.rows(VOLUMES)
+    except UnreadableError:
+        return None
+    letters = {str(r.get("DriveLetter")).upper(): r.get("SizeRemaining") for r in rows}
+    found = letters.get(path[:1].upper())
+    return None if found is None else int(found)

@@ -1,0 +1,67 @@
+"""When an export is due: how old the newest may be, and the hours of the day in which one may be made."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+_WRITTEN = re.compile(r"^\s*(\d{1,2}):(\d\d)\s*-\s*(\d{1,2}):(\d\d)\s*$")
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Window:
+    """Hours of the day, of the host's clock on the wall; those that end before they begin go over midnight."""
+
+    opens: timedelta
+    closes: timedelta
+
+    @classmethod
+    def parse(cls, text: str) -> Window:
+        match = _WRITTEN.match(text)
+        if match is None:
+            raise ValueError(f"{text!r} is no window; write two times of the host's day, such as '01:00-05:00'")
+        hours = [int(h) for h in (match[1], match[3])]
+        minutes = [int(m) for m in (match[2], match[4])]
+        if max(hours) > 24 or max(minutes) > 59 or any(h == 24 and m for h, m in zip(hours, minutes, strict=True)):
+            raise ValueError(f"{text!r} has a time that no day has; write two of 00:00 to 24:00")
+        opens, closes = (timedelta(hours=h, minutes=m) for h, m in zip(hours, minutes, strict=True))
+        if opens % DAY == closes % DAY:
+            raise ValueError(f"{text!r} opens when it closes; leave the window out to export at any time")
+        return cls(opens % DAY, closes % DAY)
+
+    def opened(self, now: datetime) -> datetime:
+        """When it opened last, at or before now."""
+        today = now.replace(hour=0, minute=0, second=0, microsecond=0) + self.opens
+        return today if today <= now else today - DAY
+
+    def is_open(self, now: datetime) -> bool:
+        return now < self.opened(now) + (self.closes - self.opens) % DAY
+
+    def next(self, now: datetime) -> datetime:
+        return self.opened(now) + DAY
+
+
+@dataclass(frozen=True)
+class Due:
+    """`now`: an export is to be made. `opens`: one is wanted, and may be made from then on."""
+
+    now: bool = False
+    opens: datetime | None = None
+
+
+def due(newest: datetime | None, every: timedelta | None, window: Window | None, now: datetime) -> Due:
+    """`now` in the host's time zone. Within the window one is made that would get too old before the next, but
+    never two in the same window because of that."""
+    if newest is None:
+        wanted = True
+    elif every is None:
+        wanted = False
+    else:
+        wanted = now - newest > every
+        if window is not None and window.is_open(now) and newest < window.opened(now):
+            wanted = wanted or window.next(now) - newest > every
+    if not wanted or window is None or window.is_open(now):
+        return Due(now=wanted)
+    return Due(opens=window.next(now))

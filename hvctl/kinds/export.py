@@ -1,0 +1,181 @@
+"""Exports of a VM: a copy of it, running or not, never older than wanted (domain 13)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated, Any, ClassVar
+
+from pydantic import AfterValidator, Field, PrivateAttr
+
+from hvctl.call import Call
+from hvctl.contract import OS, at_least, title
+from hvctl.facts import Facts
+from hvctl.kinds import _exports as lying
+from hvctl.kinds._drives import DISKS, one_spelling
+from hvctl.kinds._export_checks import VOLUMES, obstacles, sizes_query
+from hvctl.kinds._export_steps import CAPTURES, ExportSteps
+from hvctl.kinds._exports import Copy, Ledger, ledger
+from hvctl.kinds._host import CLOCK, now, time_zone
+from hvctl.kinds._services import SERVICES
+from hvctl.kinds._types import Seconds, WindowsPath, about_size, shown_age, shown_seconds
+from hvctl.kinds._vm import VMS, VmPart, check_steady, runs
+from hvctl.kinds._window import Due, Window, due
+from hvctl.resource import Change, Finding, HeldBackError, State, Step
+
+
+def _window(text: str) -> str:
+    Window.parse(text)
+    return text
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the folder holds, and what follows from it at the host's time `at`."""
+
+    ledger: Ledger
+    due: Due
+    at: datetime
+
+    @property
+    def age(self) -> str:
+        newest = self.ledger.newest
+        return "none yet" if newest is None else f"{shown_age((self.at - newest).total_seconds())} old"
+
+
+class Export(VmPart):
+    """A copy of the VM in a folder of the host, each in a dated folder of its own. `every`: how old the newest may be;
+    without it, one is enough. `keep`: how many stay once a new one is complete; without it, all. `window`: hours of
+    the host's day in which exports are made. Only folders that hvctl made, for this VM, are counted and removed."""
+
+    kind: ClassVar[str] = "export"
+    section: ClassVar[str] = "exports"
+    many: ClassVar[bool] = True
+
+    path: Annotated[WindowsPath, AfterValidator(one_spelling)]
+    every: Annotated[Seconds | None, Field(ge=600)] = None
+    keep: Annotated[int | None, Field(ge=1)] = None
+    capture: Annotated[str | None, CAPTURES] = None
+    window: Annotated[str | None, AfterValidator(lambda v: v if v is None else _window(v))] = None
+
+    _at_once: bool = PrivateAttr(default=False)
+    _since: datetime | None = PrivateAttr(default=None)
+
+    def at_once(self, since: datetime | None = None) -> None:
+        """One is wanted now, however old the newest is and whatever the hour, unless one was begun `since`."""
+        self._at_once, self._since = True, since
+
+    def key(self) -> str:
+        return self.path
+
+    def rules(self, os: OS) -> Iterator[Finding]:
+        if self.capture and not at_least(os, "2016"):
+            yield Finding("capture", f"{title(os)} has no choice of what is captured", "remove it for this host")
+        if len(self.path) < len("E:\\x"):
+            yield Finding("path", f"{self.path} is a whole drive", r"write a folder on it, such as 'E:\exports'")
+        if "[" in self.path or "]" in self.path:
+            # The pages say that Export-VM -Path takes wildcards (contract).
+            yield Finding("path", f"{self.path} has a bracket, which Export-VM takes for a wildcard", "write another")
+
+    # --- looking ----------------------------------------------------------------------------------------------
+
+    @classmethod
+    def survey(cls) -> tuple[Call, ...]:
+        return ()
+
+    def queries(self) -> tuple[Call, ...]:
+        return (VMS, CLOCK, DISKS, SERVICES, VOLUMES, sizes_query(), *lying.queries(self.path))
+
+    def actual(self, facts: Facts) -> State | None:
+        if self.vm_row(facts) is None:
+            raise HeldBackError(f"{self.vm.key()} is not there yet", "its first export is due once it has been made")
+        return {}
+
+    def seen(self, facts: Facts) -> Seen:
+        found = ledger(self.path, self.vm_row(facts) or {}, facts)
+        at = now(facts).astimezone(time_zone(facts))
+        every = timedelta(seconds=self.every) if self.every is not None else None
+        window = Window.parse(self.window) if self.window else None
+        if not self._at_once:
+            return Seen(found, due(found.newest, every, window, at), at)
+        begun = self._since is not None and found.newest is not None and found.newest >= self._since
+        return Seen(found, Due(now=found.running is None and not begun), at)
+
+    # --- what differs -----------------------------------------------------------------------------------------
+
+    def show(self, field: str, value: Any) -> str:
+        return str(value)
+
+    def changes(self, actual: State, facts: Facts) -> tuple[Change, ...]:
+        seen = self.seen(facts)
+        found: list[Change] = []
+        if seen.due.opens is not None:
+            found.append(Change("window", seen.age, f"a new one from {seen.due.opens:%H:%M} on"))
+        elif seen.due.now:
+            most = f"at most {shown_seconds(self.every)} old" if self.every else "an export"
+            told = "an export now" if self._at_once else most
+            found.append(Change("every" if self.every and not self._at_once else "path", seen.age, told))
+        if seen.ledger.running:
+            began = shown_age((seen.at - seen.ledger.running.began).total_seconds())
+            found.append(Change(f"running.{seen.ledger.running.name}", f"runs since {began}", "waited for"))
+        found += [
+            Change(f"finished.{c.name}", "exported, not marked", "marked as finished") for c in seen.ledger.unmarked
+        ]
+        found += [
+            Change(f"unfinished.{c.name}", f"half an export, {about_size(c.size)}", "removed")
+            for c in self._broken(seen)
+        ]
+        for copy in self._too_many(seen):
+            told = f"{shown_age((seen.at - copy.began).total_seconds())} old, {about_size(copy.size)}"
+            found.append(Change(f"keep.{copy.name}", told, "removed"))
+        return tuple(found)
+
+    def _broken(self, seen: Seen) -> tuple[Copy, ...]:
+        """Half exports are cleaned up when none goes on."""
+        return () if seen.ledger.running else seen.ledger.half
+
+    def _too_many(self, seen: Seen) -> tuple[Copy, ...]:
+        """The oldest beyond `keep`, counted as they will be when what this plan makes or waits for is complete."""
+        if self.keep is None:
+            return ()
+        new = seen.due.now + (seen.ledger.running is not None) + len(seen.ledger.unmarked)
+        return seen.ledger.finished[max(0, self.keep - new) :]
+
+    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
+        seen, vm = self.seen(facts), self.vm_row(facts)
+        if vm is None:
+            return
+        if seen.due.opens is not None:
+            opens = f"at {seen.due.opens:%H:%M} of the host's time, in {shown_age((seen.due.opens - seen.at).total_seconds())}"
+            hint = f"hvctl export {self.vm.key()} makes one at once"
+            yield Finding("window", f"an export is due when the window {self.window} opens {opens}", hint)
+        if seen.due.now:
+            check_steady(self.vm.key(), vm)
+            given_back = sum(c.size for c in self._broken(seen))
+            yield from obstacles(self.vm, vm, self.path, self.capture, given_back, facts)
+
+    # --- changing ---------------------------------------------------------------------------------------------
+
+    def update(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Step]:
+        seen, vm = self.seen(facts), self.vm_row(facts) or {}
+        begun = (*seen.ledger.unmarked, *((seen.ledger.running,) if seen.ledger.running else ()))
+        taken_up = bool(begun) and not seen.due.now
+        rises = getattr(self.vm, "version", None) not in (None, vm.get("Version"))
+        steps = ExportSteps(self.path, self.vm, vm, self.capture, facts, runs(self.vm, vm), taken_up, rises)
+        for copy in self._broken(seen):
+            yield steps.remove(copy, "the half export", f"unfinished.{copy.name}", ())
+        complete: list[Step] = []
+        for copy in begun:
+            goes_on = copy is seen.ledger.running
+            field = f"{'running' if goes_on else 'finished'}.{copy.name}"
+            waits = (steps.wait(field),) if goes_on else ()
+            yield from waits
+            complete.append(steps.mark(copy.folder, field, waits))
+            yield complete[-1]
+        if seen.due.now:
+            *making, last = steps.export(next(c.field for c in changes if c.field in ("every", "path")))
+            yield from (*making, last)
+            complete.append(last)
+        for copy in reversed(self._too_many(seen)):
+            yield steps.remove(copy, "the old export", f"keep.{copy.name}", tuple(complete))

@@ -1,0 +1,325 @@
+"""Exports as a user has them: now, lost on the way, waited for; and when they are due."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from hvctl.call import Batch, Call, Event, HostInfo, Reply, Transport, TransportError
+from hvctl.cli import main
+from hvctl.connect import Wire
+from hvctl.facts import Facts, differences, read_batch
+from hvctl.inventory import Connection
+from hvctl.kinds._window import Due, Window, due
+from hvctl.reconcile import apply_plan, plan_host
+from hvctl.show.progress import Progress
+from mocks.host import SimulatedHost
+from mocks.twin import TwinTransport
+from tests.harness import wished
+
+VM = {
+    "name": "web01",
+    "id": "11111111-1111-1111-1111-111111111111",
+    "generation": 2,
+    "state": "Running",
+    "adapters": [],
+    "drives": [{"at": "scsi 0:0", "path": r"D:\os.vhdx"}],
+}
+STATE: dict[str, Any] = {
+    "os": "2022",
+    "volumes": {"C": {}, "D": {}, "E": {}},
+    "vhds": {r"D:\os.vhdx": {"file_size": "20GB"}},
+    "vms": [VM],
+}
+PLAY = r"""
+- name: exports
+  hosts: all
+  vms:
+    - name: web01
+      exports: [{path: 'E:\exports', every: 24h, keep: 1}]
+"""
+
+
+class Lossy:
+    """Loses its connection when an export is at so many percent; the runner there ends, the host goes on. Answers
+    again `back_s` seconds later."""
+
+    def __init__(self, host: SimulatedHost, percent: int, back_s: float) -> None:
+        self.host, self.percent, self.back_s = host, percent, back_s
+        self.inner = TwinTransport(host)
+
+    def run(self, batch: Batch, on_event: Callable[[Event], None] = lambda e: None) -> list[Reply]:
+        def heard(event: Event) -> None:
+            on_event(event)
+            if event.percent is not None and event.percent >= self.percent:
+                raise TransportError("the connection was lost", executed="unknown")
+
+        try:
+            return self.inner.run(batch, heard)
+        except TransportError:
+            self.percent = 101
+            disk = self.inner.twin.disk
+            self.inner = TwinTransport(self.host, disk=disk)
+            self.host.clock.sleep(self.back_s)
+            raise
+
+    def info(self) -> HostInfo:
+        return self.inner.info()
+
+    @property
+    def requests(self) -> int:
+        return 0
+
+    def stop(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.parametrize(("back_s", "waits"), [(2.0, True), (600.0, False)])
+def test_an_export_whose_connection_was_lost_is_waited_for_and_marked_not_made_again(
+    back_s: float, waits: bool
+) -> None:
+    host = SimulatedHost.from_yaml(STATE)
+    found, _ = wished(PLAY.partition("hosts: all\n")[2].replace("  vms", "- vms", 1))
+    transport = Lossy(host, 40, back_s)
+    plan = plan_host("hv01", found, transport, frozenset()).plan
+    assert plan is not None
+    report = apply_plan(plan, found, transport)
+    assert not isinstance(report, list)
+    texts = [(r.step.text.partition(" E:")[0], r.status) for r in report.results]
+    waited = [("wait for the export of web01 that is running", "ok")] if waits else []
+    assert texts[-1 - len(waited) :] == [*waited, ("mark", "ok")]
+    assert report.failed  # the connection was lost: that is told
+    assert report.after is not None
+    assert report.after.in_sync
+    assert [c.cmdlet for c in host.log].count("Export-VM") == 1
+    assert sorted(p.rpartition("\\")[2] for p in host.state.contents if p.endswith("json")) == [
+        "hvctl-export-done.json",
+        "hvctl-export.json",
+    ]
+
+
+def test_the_look_after_a_lost_connection_takes_up_nothing_else() -> None:
+    """What differs besides is left to the next run: nobody has seen a plan of it."""
+    host = SimulatedHost.from_yaml(STATE)
+    found, _ = wished(PLAY.partition("hosts: all\n")[2].replace("  vms", "- vms", 1) + "      notes: new\n")
+    transport = Lossy(host, 40, 2.0)
+    plan = plan_host("hv01", found, transport, frozenset()).plan
+    assert plan is not None
+    host.state.vms[0].notes = ""
+    report = apply_plan(plan, found, transport)
+    assert not isinstance(report, list)
+    assert [r.status for r in report.results if r.step.text == "set web01"] == ["unknown"]
+    assert [c.cmdlet for c in host.log].count("Set-VM") == 1
+
+
+def test_nothing_of_a_vm_is_changed_when_the_checkpoint_before_it_fails() -> None:
+    vm = {**VM, "checkpoint_type": "ProductionOnly", "guest": {"integration": False}}
+    host = SimulatedHost.from_yaml({**STATE, "vms": [vm, {**VM, "name": "web02", "id": "", "drives": []}]})
+    text = "- vms:\n  - {name: web01, notes: new, checkpoints: [{name: before}]}\n  - {name: web02, notes: new}\n"
+    found, _ = wished(text)
+    transport = TwinTransport(host)
+    plan = plan_host("hv01", found, transport, frozenset()).plan
+    assert plan is not None
+    report = apply_plan(plan, found, transport)
+    assert not isinstance(report, list)
+    assert [(r.step.text, r.status) for r in report.results] == [
+        ("make the checkpoint before of web01", "failed"),
+        ("set web01", "skipped"),
+        ("set web02", "ok"),
+    ]
+    assert [v.notes for v in host.state.vms] == ["", "new"]
+
+
+# --- on the command line -----------------------------------------------------------------------------------------
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def hosts() -> dict[str, SimulatedHost]:
+    return {
+        "hv01": SimulatedHost.from_yaml(STATE),
+        "hv02": SimulatedHost.from_yaml({**STATE, "os": "2012r2", "vms": []}),
+    }
+
+
+@pytest.fixture
+def hvctl(
+    hosts: dict[str, SimulatedHost], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Run:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "120")
+    login = {"ansible_user": "admin", "ansible_password": "not a real one"}
+    inventory = {"all": {"vars": login, "hosts": {"hv01": {}, "hv02": {}, "hv03": {"hvctl_os": "2012r2"}}}}
+    (tmp_path / "inventory.yml").write_text(json.dumps(inventory), encoding="utf-8")
+    (tmp_path / "lab.yml").write_text(PLAY.replace("hosts: all", "hosts: hv01"), encoding="utf-8")
+
+    def connect(connection: Connection, wire: Wire) -> Transport:
+        return TwinTransport(hosts[connection.name]) if connection.name in hosts else Gone()
+
+    def run(*words: str) -> tuple[int, str, str]:
+        status = main(list(words), connect)
+        out, err = capsys.readouterr()
+        return status, " ".join(out.split()), " ".join(err.split())
+
+    return run
+
+
+class Gone:
+    """A host that nobody reaches."""
+
+    def run(self, batch: Batch, on_event: Callable[[Event], None] = lambda e: None) -> list[Reply]:
+        raise TransportError("connection refused")
+
+    def info(self) -> HostInfo:
+        raise TransportError("connection refused")
+
+    @property
+    def requests(self) -> int:
+        return 0
+
+    def stop(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def test_export_makes_one_now_where_the_vm_is(hvctl: Run, hosts: dict[str, SimulatedHost]) -> None:
+    status, out, err = hvctl("export", "WEB01", "--to", r"E:\x", "-y")
+    assert status == 0
+    assert "none yet → an export now" in out
+    assert "4 of 4 steps done seen in sync" in out
+    assert "not asked, since unreachable: hv03" in err
+    assert "hv02" not in out
+    assert hvctl("export", "web01", "--to", r"E:\x", "-y")[0] == 0  # another: none is deleted, none is joined
+    assert [c.cmdlet for c in hosts["hv01"].log].count("Export-VM") == 2
+    assert hosts["hv02"].state.vms == []
+
+
+def test_export_takes_where_and_how_many_from_a_playbook(hvctl: Run, hosts: dict[str, SimulatedHost]) -> None:
+    assert hvctl("export", "web01", "lab.yml", "-y")[0] == 0
+    status, out, _ = hvctl("export", "web01", "lab.yml", "--check")
+    assert status == 0
+    assert "keep.20260401T0000Z_web01 2 min old, 20 GB → removed" in out
+    assert [c.cmdlet for c in hosts["hv01"].log].count("Export-VM") == 1
+    assert hvctl("export", "web01", "lab.yml", "--to", r"D:\x", "--capture", "saved_state", "-y")[0] == 0
+    assert any(p.startswith("D:\\x\\") for p in hosts["hv01"].state.contents)
+    assert hvctl("plan", "lab.yml", "--detailed-exitcode")[0] == 0
+
+
+def test_a_saved_plan_of_an_export_holds_though_time_passes(hvctl: Run, hosts: dict[str, SimulatedHost]) -> None:
+    assert hvctl("plan", "lab.yml", "--out", "plan.json")[0] == 0
+    hosts["hv01"].clock.sleep(3600)
+    hosts["hv01"].state.volumes["E"].free -= 2**20
+    hosts["hv01"].state.vhds[0].file_size = 21 * 2**30
+    status, out, _ = hvctl("apply", "plan.json", "-y")
+    assert "seen in sync" in out
+    assert status == 0
+
+
+def test_export_says_what_it_needs(hvctl: Run, hosts: dict[str, SimulatedHost]) -> None:
+    assert hvctl("export", "web01")[::2] == (
+        1,
+        r"where web01 is to be exported is not said; say --to 'E:\exports', or name a playbook that has exports of it",
+    )
+    assert "lab.yml has no exports of web02" in hvctl("export", "web02", "lab.yml")[2]
+    status, _, err = hvctl("export", "web01", "--to", "x", "--capture", "y")
+    assert status == 1
+    assert "path: 'x' is not an absolute Windows path" in err
+    assert "capture: 'y' is none of crash_consistent, saved_state, data_consistent" in err
+    assert (
+        "has no choice of what is captured" in hvctl("export", "web01", "--to", r"E:\x", "--capture", "saved_state")[2]
+    )
+    status, out, _ = hvctl("export", "web09", "--to", r"E:\x", "--limit", "hv01", "-y")
+    assert status == 2
+    assert "there is no VM web09 on this host" in out
+    assert all(c.cmdlet.startswith(("Get-", "Test-")) for c in hosts["hv01"].log)
+    status, _, err = hvctl("export", "web01", "--to", r"E:\x")
+    assert status == 2
+    assert "There is nobody to ask" in err
+    hosts["hv02"].state.vms.append(hosts["hv01"].state.vms[0])
+    status, _, err = hvctl("export", "web01", "--to", r"E:\x")
+    assert status == 1
+    assert "web01 is on hv01 and hv02; say which with --limit" in err
+
+
+# --- when ----------------------------------------------------------------------------------------------------------
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(f"2026-04-{text}").replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("newest", "every", "window", "now", "expected"),
+    [
+        (None, None, None, "10T12:00", Due(now=True)),
+        ("01T12:00", None, None, "10T12:00", Due()),
+        ("10T11:00", 2, None, "10T12:00", Due()),
+        ("10T09:00", 2, None, "10T12:00", Due(now=True)),
+        ("09T02:00", 24, "01:00-05:00", "10T00:59", Due()),
+        ("09T02:00", 24, "01:00-05:00", "10T01:00", Due(now=True)),  # it would be 47 hours old tomorrow
+        ("10T01:05", 24, "01:00-05:00", "10T04:59", Due()),
+        ("08T02:00", 24, "01:00-05:00", "10T05:00", Due(opens=at("11T01:00"))),
+        ("08T02:00", 24, "22:00-02:00", "10T01:59", Due(now=True)),
+        ("08T02:00", 24, "22:00-02:00", "10T02:00", Due(opens=at("10T22:00"))),
+        ("09T22:10", 1, "22:00-02:00", "09T23:00", Due()),
+        ("09T22:10", 1, "22:00-02:00", "09T23:11", Due(now=True)),
+        (None, 24, "18:00-24:00", "10T23:59", Due(now=True)),
+        (None, 24, "18:00-24:00", "10T00:00", Due(opens=at("10T18:00"))),
+    ],
+)
+def test_when_one_is_due(newest: str | None, every: int | None, window: str | None, now: str, expected: Due) -> None:
+    allowed = timedelta(hours=every) if every else None
+    assert due(at(newest) if newest else None, allowed, Window.parse(window) if window else None, at(now)) == expected
+
+
+# --- beside it -------------------------------------------------------------------------------------------------------
+
+
+def test_reading_exports_asks_no_more_of_many_vms_than_of_one() -> None:
+    def tasks(count: int) -> int:
+        vms = [
+            {"name": f"vm{n}", "checkpoint_maximum_age": "7d", "exports": [{"path": r"E:\exports"}]}
+            for n in range(count)
+        ]
+        found, _ = wished(json.dumps([{"vms": vms}]))
+        return len(read_batch(q for w in found for q in w.queries()).tasks)
+
+    assert tasks(20) == tasks(1) == 13
+
+
+def test_a_plan_does_not_become_another_because_time_passes() -> None:
+    query = Call("Get-Volume", select=("DriveLetter", "SizeRemaining"), passing=("SizeRemaining",))
+    info = HostInfo("h", 20348, "", "5.1", "FullLanguage")
+
+    def facts(letter: str, free: int) -> Facts:
+        return Facts("2022", info, {query: Reply(({"DriveLetter": letter, "SizeRemaining": free},))})
+
+    assert differences(facts("E", 1), facts("E", 2)) == []
+    assert differences(facts("E", 1), facts("F", 1)) == ["Get-Volume: DriveLetter E → F"]
+    assert replace(query, passing=()) != query
+
+
+def test_a_job_shows_a_bar_and_the_time_left() -> None:
+    times = iter((0.0, 0.0, 60.0, 120.0, 3600.0))
+    out = io.StringIO()
+    progress = Progress(Console(file=out, width=200), {"hv01": {"s1": "export web01"}}, clock=lambda: next(times))
+    progress.begin("hv01", "applying")
+    for percent in (0, 25, 50, 75):
+        progress.event("hv01", Event("progress", "s1", percent))
+    assert out.getvalue().splitlines() == [
+        "hv01: export web01: 0 %",
+        "hv01: export web01: 25 %, 3 min left",
+        "hv01: export web01: 50 %, 2 min left",
+        "hv01: export web01: 75 %, 20 min left",
+    ]
