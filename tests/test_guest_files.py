@@ -246,7 +246,7 @@ def test_an_upload_shows_a_bar_on_a_terminal_and_lines_in_a_pipe() -> None:
     assert piped[0] == "hv01: sending agent.msi: 0 % of 200.0 MB, 12.5 MB/s, 16 s left"
     assert piped[10] == "hv01: sending agent.msi: 100 % of 200.0 MB"
     shown = uploading(Console(file=io.StringIO(), width=100, force_terminal=True, color_system=None), events[25])
-    assert "sending agent.msi: ██████████░░░░░░░░░░ 50 % of 200.0 MB, 12.5 MB/s, 8 s left" in shown
+    assert "sending agent.msi: ━━━━━━━━━━────────── 50 % of 200.0 MB, 12.5 MB/s, 8 s left" in shown
 
 
 def test_files_are_told_by_their_content() -> None:
