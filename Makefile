@@ -40,7 +40,7 @@ bench: setup
 	@$(BIN)/python -m mocks bench
 
 docs: setup
-	$(BIN)/python scripts/make_docs.py
+	$(BIN)/python -m scripts.make_docs
 
 clean:
 	rm -rf .venv build *.egg-info

@@ -1,4 +1,4 @@
-"""Write docs/playbook.md from the models; `--check` says whether it is current."""
+"""Write docs/playbook.md from the models, and the README's plan; `--check` says whether they are current."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from hvctl.contract import VERSIONS, contract
 from hvctl.kinds import kinds, sections
 from hvctl.kinds._types import Words
 from hvctl.resource import Fields, Resource, Setting, models_in
+from scripts.plan_in_readme import README, readme
 
 TARGET = Path(__file__).parent.parent / "docs" / "playbook.md"
 HEAD = """# Playbook reference
@@ -44,12 +45,13 @@ depends on the host's version and the VM's state, and the plan says which it is.
 
 
 def main() -> int:
-    text = "\n".join([HEAD, *_top()]) + "\n"
+    written = {TARGET: "\n".join([HEAD, *_top()]) + "\n", README: readme()}
     if "--check" in sys.argv:
-        current = TARGET.exists() and TARGET.read_text(encoding="utf-8") == text
-        print("docs/playbook.md is " + ("current" if current else "not current: run make docs"))
-        return 0 if current else 1
-    TARGET.write_text(text, encoding="utf-8")
+        stale = [str(file) for file, text in written.items() if file.read_text(encoding="utf-8") != text]
+        print(f"not current, run make docs: {', '.join(stale)}" if stale else "the generated documentation is current")
+        return 1 if stale else 0
+    for file, text in written.items():
+        file.write_text(text, encoding="utf-8")
     return 0
 
 
