@@ -26,6 +26,13 @@ _HARMLESS = (
     "ansible_group_priority ansible_python_interpreter ansible_ssh_common_args ansible_winrm_kinit_cmd "
     "ansible_winrm_kinit_mode ansible_facts ansible_check_mode ansible_diff_mode"
 ).split()
+_ANOTHERS = (
+    "ansible_winrm_connection_timeout ansible_winrm_operation_timeout_sec ansible_winrm_read_timeout_sec "
+    "ansible_winrm_message_encryption ansible_winrm_service ansible_winrm_send_cbt ansible_winrm_proxy "
+    "ansible_winrm_kerberos_delegation ansible_winrm_kerberos_hostname_override "
+    "ansible_winrm_credssp_disable_tlsv1_2 ansible_winrm_credssp_auth_mechanism ansible_winrm_credssp_minimum_version"
+).split()
+"""Rightly spelled: no other name is meant."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +121,7 @@ class _Reader:
         for name in self.variables:
             if name in _KNOWN or name in _HARMLESS:
                 continue
-            hint = suggest(name, _KNOWN) or "hvctl does not use it"
+            hint = "" if name in _ANOTHERS else suggest(name, _KNOWN)
             self._warn(name, f"{name} has no effect in hvctl", hint)
         connection = self.variables.get("ansible_connection")
         if connection not in (None, "winrm"):

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from jinja2 import Environment, StrictUndefined, TemplateError, TemplateSyntaxError, UndefinedError, meta
+from jinja2 import Environment, StrictUndefined, TemplateError, TemplateSyntaxError, UndefinedError, meta, pass_context
 from jinja2.exceptions import SecurityError
 from jinja2.nativetypes import NativeEnvironment, NativeTemplate
+from jinja2.runtime import Context
 from jinja2.sandbox import SandboxedEnvironment
 
 from hvctl.call import Secret
@@ -30,8 +31,15 @@ def _shown(value: Any) -> Any:
 _TEXTS = SandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True, trim_blocks=True, finalize=_shown)
 """For whole files; as Ansible's template has it, a block leaves no empty line."""
 
+
+@pass_context
+def _native(context: Context, value: Any) -> Any:
+    """Jinja2 writes constants (`{{ 2 + 2 }}`) into the compiled template as text, unless a context is asked for."""
+    return value
+
+
 _Environment.template_class = NativeTemplate
-_ENVIRONMENT = _Environment(undefined=StrictUndefined, keep_trailing_newline=True)
+_ENVIRONMENT = _Environment(undefined=StrictUndefined, keep_trailing_newline=True, finalize=_native)
 
 
 def is_template(value: Any) -> bool:

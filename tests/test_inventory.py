@@ -214,6 +214,7 @@ def test_connection_without_a_user_and_certificate_over_http(tmp_path: Path) -> 
     [
         ({"ansible_password": "plain"}, "a password stands in plain here"),
         ({"ansible_prot": 1}, "ansible_prot has no effect in hvctl; did you mean 'ansible_port'?"),
+        ({"ansible_winrm_connection_timeout": 30}, "ansible_winrm_connection_timeout has no effect in hvctl"),
         ({"ansible_connection": "ssh"}, "hvctl connects over winrm, not ssh"),
         ({"ansible_winrm_server_cert_validation": "ignore"}, "the host's certificate is not checked"),
         ({"ansible_winrm_transport": "basic", "ansible_winrm_scheme": "http"}, "the password travels in the clear"),
@@ -289,6 +290,13 @@ def test_expressions_keep_their_types() -> None:
     assert rendered("'{{ y }}'", x=5, y="{{ x + 1 }}") == 6
     assert rendered("['{{ z }}']", z={"k": "{{ x }}"}, x=[1]) == [{"k": [1]}]
     assert rendered("'{% if x %}yes{% endif %}'", x=True) == "yes"
+    assert rendered("['{{ 2 + 2 }}', '{{ true }}', '{{ [1] }}', '{{ \"4\" }}', '1{{ 2 }}']") == [
+        4,
+        True,
+        [1],
+        "4",
+        "12",
+    ]
 
 
 @pytest.mark.parametrize(
