@@ -149,7 +149,7 @@ def wishes(plays: Iterable[Play], variables: Mapping[str, Any]) -> tuple[list[Re
     peers = tuple(found)
     for wish in found:
         wish.acquainted(peers)
-    return found, [*problems, *_twice(found)]
+    return found, [*problems, *written_twice(found)]
 
 
 @dataclass
@@ -208,7 +208,7 @@ class _Maker:
         self.problems.append(Problem(self.play.document.mark(path), message, hint))
 
 
-def _twice(found: Sequence[Resource]) -> Iterator[Problem]:
+def written_twice(found: Sequence[Resource]) -> Iterator[Problem]:
     seen: dict[Address, Resource] = {}
     for wish in found:
         if wish.owner is None and wish.within is not None:

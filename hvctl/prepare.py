@@ -10,10 +10,10 @@ from typing import Any
 from hvctl.contract import OS
 from hvctl.inventory import Connection, Host, Inventory
 from hvctl.plan import validate
-from hvctl.playbook import Play, read_playbook, wishes
+from hvctl.playbook import Play, read_playbook, wishes, written_twice
 from hvctl.resource import Resource
 from hvctl.shield import shielded
-from hvctl.source import ConfigError, Problem
+from hvctl.source import ConfigError, Problem, suggest
 
 INVENTORY_NAMES = ("inventory.yml", "inventory.yaml", "inventory.ini", "hosts.yml", "hosts.ini", "hosts", "inventory")
 
@@ -41,6 +41,9 @@ class Prepared:
 def find_inventory(given: Sequence[str], near: Iterable[str]) -> str:
     """The inventory named, else one beside the playbooks, else one in the current folder. Raises ConfigError."""
     near = tuple(near)
+    if len(given) > 1:
+        hint = "put the files into one folder and name that"
+        raise ConfigError([Problem(None, f"one inventory at a time, not {len(given)}", hint)])
     if given:
         return given[0]
     if missing := [p for p in near if not Path(p).exists()]:
@@ -82,6 +85,7 @@ def prepare(
         except ConfigError as error:
             problems += error.problems
     if tags:
+        _known_tags(plays, tags, warnings)
         plays = [p for p in plays if set(p.tags) & set(tags)]
     chosen = _hosts(inventory, plays, limit, problems, warnings)
     work = []
@@ -92,7 +96,8 @@ def prepare(
         problems += wrong
         if connection is None:
             continue
-        if not wrong:
+        # What is written twice does not keep the rules from being asked; a value that is no value does.
+        if set(wrong) <= set(written_twice(found)):
             for problem in _offline(found, connection.os):
                 (problems if problem.level == "error" else warnings).append(problem)
         work.append(HostWork(host, connection, tuple(found)))
@@ -101,26 +106,49 @@ def prepare(
     return Prepared(tuple(work), tuple(_once(warnings)), inventory)
 
 
+def _known_tags(plays: Sequence[Play], tags: Sequence[str], warnings: list[Problem]) -> None:
+    known = sorted({tag for play in plays for tag in play.tags})
+    for tag in tags:
+        if tag not in known:
+            hint = suggest(tag, known) or (f"known are {', '.join(known)}" if known else "no play has tags")
+            warnings.append(Problem(None, f"--tags {tag}: no play has this tag", hint, "warning"))
+
+
 def _hosts(
     inventory: Inventory, plays: Sequence[Play], limit: str | None, problems: list[Problem], warnings: list[Problem]
 ) -> list[tuple[Host, list[Play]]]:
     per_host: dict[str, tuple[Host, list[Play]]] = {}
+    within = _limited(inventory, limit, problems)
     for play in plays:
+        place = play.document.mark((*play.path, "hosts"))
         try:
-            matched = inventory.select(play.hosts, limit)
+            matched = inventory.select(play.hosts)
         except ConfigError as error:
-            problems += [
-                p if p.mark else Problem(play.document.mark((*play.path, "hosts")), p.message, p.hint)
-                for p in error.problems
-            ]
+            problems += [p if p.mark else replace(p, mark=place) for p in error.problems]
             continue
         for host in matched:
-            per_host.setdefault(host.name, (host, []))[1].append(play)
+            if host.name in within:
+                per_host.setdefault(host.name, (host, []))[1].append(play)
         if not matched:
-            warnings.append(
-                Problem(play.document.mark((*play.path, "hosts")), f"{play.hosts!r} matches no host", "", "warning")
-            )
+            warnings.append(Problem(place, f"{play.hosts!r} matches no host", "", "warning"))
+    if limit and plays and within and not per_host:
+        message = f"--limit {limit} leaves none of the hosts that the plays are for"
+        warnings.append(Problem(None, message, "see hvctl inventory --graph", "warning"))
     return list(per_host.values())
+
+
+def _limited(inventory: Inventory, limit: str | None, problems: list[Problem]) -> set[str]:
+    """An empty limit is a mistake (a variable of a shell that is not set), and must not stand for every host."""
+    if limit is None:
+        return set(inventory.hosts)
+    if not limit.strip():
+        problems.append(Problem(None, "--limit is empty", "leave it out, or name hosts or groups"))
+        return set()
+    try:
+        return {host.name for host in inventory.select(limit)}
+    except ConfigError as error:
+        problems += [replace(p, message=f"--limit: {p.message}") for p in error.problems]
+        return set()
 
 
 def _connection(

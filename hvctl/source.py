@@ -79,9 +79,16 @@ class Document:
         return self.marks.get(path) or Mark(self.file, 1, 1)
 
 
+_BEGINNING = 3
+"""Letters that may stand for a longer word: mac for mac_address."""
+
+
 def suggest(word: str, candidates: Iterable[str]) -> str:
     """ "did you mean 'x'?", or nothing."""
-    found = difflib.get_close_matches(word.casefold(), [str(c) for c in candidates], 1, 0.6)
+    known = [str(c) for c in candidates]
+    found = difflib.get_close_matches(word.casefold(), known, 1, 0.6)
+    if not found and len(word) >= _BEGINNING:
+        found = sorted((c for c in known if c.startswith(word.casefold())), key=len)
     return f"did you mean {found[0]!r}?" if found else ""
 
 

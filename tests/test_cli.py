@@ -124,6 +124,14 @@ def test_a_wrong_playbook_names_every_fault_and_contacts_no_host(
     assert all(not host.log for host in hosts.values())
 
 
+def test_what_stands_twice_does_not_hide_what_the_rules_say(hvctl: Run, tmp_path: Path) -> None:
+    vms = "[{name: a, generation: 2, bios: {num_lock: true}}, {name: A}]"
+    (tmp_path / "two.yml").write_text(f"- {{hosts: hv01, vms: {vms}}}", encoding="utf-8")
+    _, _, err = hvctl("validate", "two.yml")
+    assert "vm A is wanted twice" in err
+    assert "a generation 2 VM has no BIOS" in err
+
+
 def test_faults_of_plays_values_and_expressions_are_told_together(hvctl: Run, tmp_path: Path) -> None:
     text = PLAYBOOK.replace("weight: 200", "weight: '{{ nobody }}'").replace("hosts:", "hosst: x\n  hosts:", 1)
     (tmp_path / "lab.yml").write_text(text + "      generation: 3\n", encoding="utf-8")
@@ -262,10 +270,15 @@ def test_verbose_shows_the_calls_and_diff_the_difference(hvctl: Run) -> None:
 
 
 def test_tags_and_limit(hvctl: Run) -> None:
-    assert "0 hosts" in hvctl("plan", "lab.yml", "--tags", "other")[1]
+    _, out, err = hvctl("plan", "lab.yml", "--tags", "vmz")
+    assert "0 hosts" in out
+    assert "--tags vmz: no play has this tag; did you mean 'vms'?" in err
     assert "1 host:" in hvctl("plan", "lab.yml", "--tags", "vms", "--limit", "hv02")[1]
     status, _, err = hvctl("plan", "lab.yml", "--limit", "hv99")
-    assert (status, "hv99" in err) == (1, True)
+    assert (status, err.startswith("--limit: 'hv99' names no host or group")) == (1, True)
+    assert "--limit is empty" in hvctl("plan", "lab.yml", "--limit", "")[2]
+    assert "--limit gone leaves none of the hosts" in hvctl("plan", "lab.yml", "--limit", "gone")[2]
+    assert "one inventory at a time" in hvctl("-i", "a", "-i", "b", "plan", "lab.yml")[2]
 
 
 def test_facts_and_inventory(hvctl: Run) -> None:

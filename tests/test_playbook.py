@@ -58,6 +58,7 @@ def problems_of(tmp_path: Path, text: str) -> str:
         ("- {hosts: all, host: {resource_metering_save_interval: 2 weeks}}", "is no time"),
         ("- {hosts: all, vms: [{name: a}, {name: A}]}", "vm A is wanted twice"),
         ("- {hosts: all, vms: [{name: '{{ y }}'}]}", "'y' is undefined"),
+        ("- {hosts: all, vms: [{name: a, network_adapters: [{name: a, mac: x}]}]}", "did you mean 'mac_address'?"),
         ("- {hosts: all, vms: [{name: a, firmware: {boot_order: [cd]}}]}", "'cd' is nothing to boot from"),
         ("- {hosts: all, vms: [{name: a, bios: {boot_order: [cd]}}]}", "a boot order names all four devices"),
         ("- {hosts: all, vms: [{name: a, firmware: {boot_order: [scsi 0:0, SCSI 0:0]}}]}", "an entry stands twice"),

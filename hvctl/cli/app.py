@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -36,7 +37,7 @@ app = typer.Typer(
 def _main(
     context: typer.Context,
     inventory: Annotated[
-        list[str] | None,
+        list[Path] | None,  # paths: words of HVCTL_INVENTORY would be split at their spaces
         typer.Option("--inventory", "-i", metavar="FILE", envvar="HVCTL_INVENTORY", help="The inventory."),
     ] = None,
     verbose: Annotated[int, typer.Option("--verbose", "-v", count=True, help="-v the calls, -vv the wire.")] = 0,
@@ -50,7 +51,11 @@ def _main(
     if context.obj is None:
         context.obj = Settings(real_connect)
     context.obj = replace(
-        context.obj, inventory=tuple(inventory or ()), verbose=verbose, forks=forks, ask_pass=ask_pass
+        context.obj,
+        inventory=tuple(str(file) for file in inventory or ()),
+        verbose=verbose,
+        forks=forks,
+        ask_pass=ask_pass,
     )
 
 
