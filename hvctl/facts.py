@@ -98,6 +98,7 @@ class Facts:
 
 def differences(before: Facts, now: Facts) -> list[str]:
     """What reads otherwise now, one line each; empty if nothing a plan rests on has changed."""
+    owners = {**_names(before), **_names(now)}
     lines: list[str] = []
     for call, reply in before.replies.items():
         try:
@@ -105,35 +106,65 @@ def differences(before: Facts, now: Facts) -> list[str]:
         except KeyError:
             lines.append(f"{call.cmdlet}: is no longer asked")
             continue
-        lines += _row_differences(call, reply, other)
+        lines += _row_differences(call, reply, other, owners)
     return lines
 
 
-def _row_differences(call: Call, before: Reply, now: Reply) -> list[str]:
+def _row_differences(call: Call, before: Reply, now: Reply, owners: Mapping[str, str]) -> list[str]:
     rows, others = (
         [{k: v for k, v in r.items() if k not in call.passing} for r in reply.rows] for reply in (before, now)
     )
     if rows == others:
         return [] if before.ok == now.ok else [f"{call.cmdlet}: {now.failure or 'answers again'}"]
-    names = [_row_name(row) for row in (*rows, *others)]
+    old, new = (_by_name(side, owners) for side in (rows, others))
     lines = []
-    for name in dict.fromkeys(names):
-        old = [r for r in rows if _row_name(r) == name]
-        new = [r for r in others if _row_name(r) == name]
-        if old == new:
+    for name in dict.fromkeys((*old, *new)):
+        was, are = old.get(name, []), new.get(name, [])
+        if was == are:
             continue
         label = f"{call.cmdlet} {name}".rstrip()
-        if len(old) == len(new) == 1:
-            keys = [k for k in {**old[0], **new[0]} if old[0].get(k) != new[0].get(k)]
-            lines += [f"{label}: {k} {old[0].get(k)} → {new[0].get(k)}" for k in keys]
+        if len(was) == len(are) == 1:
+            keys = [k for k in {**was[0], **are[0]} if was[0].get(k) != are[0].get(k)]
+            lines += [f"{label}: {_told(k, was[0].get(k), are[0].get(k))}" for k in keys]
         else:
-            lines.append(f"{label}: " + ("is new" if not old else "is gone" if not new else "differs"))
+            lines.append(f"{label}: " + ("is new" if not was else "is gone" if not are else "differs"))
     return lines
 
 
-def _row_name(row: Row) -> str:
-    parts = [row.get("VMName"), row.get("Name") or row.get("Path") or row.get(EACH) or row.get("Id")]
+def _names(facts: Facts) -> dict[str, str]:
+    """Names by the ids that other rows refer to."""
+    rows = (row for reply in facts.replies.values() for row in reply.rows)
+    return {str(row["Id"]): str(row["Name"]) for row in rows if row.get("Id") and row.get("Name")}
+
+
+def _by_name(rows: Iterable[Row], owners: Mapping[str, str]) -> dict[str, list[Row]]:
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(_row_name(row, owners), []).append(row)
+    return groups
+
+
+def _row_name(row: Row, owners: Mapping[str, str]) -> str:
+    owner = row.get("VMName") or owners.get(str(row.get("VMId")), row.get("VMId"))
+    slot = [str(row[c]) for c in ("ControllerNumber", "ControllerLocation") if c in row]
+    place = f"{row.get('ControllerType', '')} {':'.join(slot)}".strip()
+    parts = [
+        owner,
+        place or row.get("Name") or row.get("Path") or row.get(EACH) or str(row.get("Id") or "").rpartition("\\")[2],
+    ]
     return " ".join(str(p) for p in parts if p)
+
+
+def _told(column: str, was: Any, now: Any) -> str:
+    if any(isinstance(part, Mapping) for value in (was, now) for part in _listed(value)):
+        return f"{column.partition('[')[0]} differs"
+    return f"{column} {_word(was)} → {_word(now)}"
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(str(v) for v in value) or "none"
+    return "none" if value in (None, "") else str(value)
 
 
 def _with_sources(queries: Iterable[Call]) -> Iterable[Call]:
@@ -187,4 +218,4 @@ def _rewired(call: Call, found: Mapping[Any, Call]) -> Call:
 
 
 def _listed(value: Any) -> tuple[Any, ...]:
-    return value if isinstance(value, tuple) else () if value is None else (value,)
+    return tuple(value) if isinstance(value, list | tuple) else () if value is None else (value,)

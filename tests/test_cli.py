@@ -233,12 +233,16 @@ def test_a_saved_plan_is_applied_as_it_is(hvctl: Run) -> None:
 
 
 def test_a_saved_plan_whose_host_has_changed_is_refused(hvctl: Run, hosts: dict[str, SimulatedHost]) -> None:
+    hosts["hv01"].invoke("New-VM", {"Name": "web02"})
     hvctl("plan", "lab.yml", "--allow", "restart", "--out", "plan.json")
     hosts["hv01"].invoke("Set-VMProcessor", {"VMName": "web01", "RelativeWeight": 50})
+    hosts["hv01"].invoke("Rename-VM", {"Name": "web02", "NewName": "web03"})
     status, out, _ = hvctl("apply", "plan.json", "-y")
     assert status == 2
     assert "hv01  refused: something has changed since the plan was made" in out
-    assert "RelativeWeight 100 → 50" in out
+    assert "Get-VMProcessor web01: RelativeWeight 100 → 50" in out
+    assert "Get-VM web02: is gone" in out
+    assert "Get-VM web03: is new" in out
     assert out.count("seen in sync") == 1
 
 
