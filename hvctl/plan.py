@@ -224,7 +224,10 @@ def _creation(wish: Resource, action: Action, facts: Facts, allow: frozenset[Imp
     action = replace(action, remarks=(*action.remarks, *_remarks(wish, found)), summary=wish.summary())
     if any(f.level == "impossible" for f in found):
         return _Draft(wish, replace(action, verb="held"), here=False)
-    line = _whole(wish, "absent", "present", wish.create_impacts(facts), allow)
+    line = replace(
+        _whole(wish, "absent", "present", wish.create_impacts(facts), allow),
+        note=wish.note("", "absent", "present", facts),
+    )
     if line.consent:
         return _Draft(wish, replace(action, verb="held", lines=(line,)), here=False)
     return _Draft(wish, replace(action, verb="create", lines=(line,)), tuple(wish.create(facts)))
@@ -312,16 +315,16 @@ def _supported(wish: Resource, os: OS) -> Iterator[Finding]:
         if setting.fixed or name in type(wish).odd:
             continue
         if cmdlet.answer(setting.set_with) == "absent":
-            yield Finding(name, f"{title(os)} does not have it", "remove it for this host")
+            yield Finding(name, f"{title(os)} does not have {name}", "remove it for this host")
         elif cmdlet.answer(setting.set_with) == "unknown":
-            yield Finding(name, f"it is not documented whether {title(os)} has it", "", "warning")
+            yield Finding(name, f"it is not documented whether {title(os)} has {name}", "", "warning")
 
 
 def _fixed(wish: Resource, changes: Iterable[Change]) -> Iterator[Finding]:
     for change in changes:
         setting = settings(type(wish)).get(change.field)
         if isinstance(change.now, Missing):
-            yield Finding(change.field, "this host does not have it", "remove it for this host")
+            yield Finding(change.field, f"this host does not have {change.field}", "remove it for this host")
         elif setting and setting.fixed:
             yield Finding(
                 change.field,

@@ -175,7 +175,7 @@ class Adapter(Resource):
         band = self.bandwidth
         for field, cmdlet in _CMDLETS.items():
             if self.wrote(field) and contract(os).cmdlet(cmdlet) is None:
-                yield Finding(field, f"{title(os)} does not have it", "remove it for this host")
+                yield Finding(field, f"{title(os)} does not have {field}", "remove it for this host")
         if band.weight and band.minimum:
             yield Finding(
                 "bandwidth.weight", "weight and minimum exclude each other", "keep the one of the switch's mode"

@@ -86,6 +86,8 @@ class Checkpoint(VmPart):
                 yield wish
 
     def note(self, field: str, now: Any, wanted: Any, facts: Facts) -> str:
+        if not self.absent:
+            return ""
         if self._old is None:
             return "it is merged into the disks: the VM keeps what it is now, the way back is lost"
         most = shown_seconds(getattr(self.vm, type(self).expires))

@@ -93,7 +93,11 @@ class Switch(SwitchPart):
         return None
 
     def note(self, field: str, now: Any, wanted: Any, facts: Facts) -> str:
-        if field == "allow_management_os" and not wanted:
+        if wanted == "present":
+            carried = [n for n in self.net_adapters or () if carries_addresses(n, facts)]
+            # observations 4: the host's network is away for 5 to 15 s when a switch is made over it.
+            return f"the host has addresses on {', '.join(carried)}, which are away for some 15 s" if carried else ""
+        if wanted in ("absent", "private") or (field == "allow_management_os" and not wanted):
             own = [str(r["Name"]) for r in self.of_host(facts)]
             return f"the host loses its adapter{'s' if len(own) > 1 else ''} {', '.join(own)} on it" if own else ""
         if not self._remakes(field, facts):
