@@ -73,7 +73,9 @@ class Report:
 
 
 def _surprising(action: Action) -> tuple[Line, ...]:
-    return tuple(line for line in action.lines if not line.consent)
+    """Not what waits for consent, or is held back and says why."""
+    barred = {r.mark for r in action.remarks if r.level == "impossible"}
+    return tuple(line for line in action.lines if not line.consent and line.mark not in barred)
 
 
 def batch_of(plan: Plan) -> Batch:

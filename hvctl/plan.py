@@ -150,6 +150,7 @@ def make_plan(host: str, wishes: Sequence[Resource], facts: Facts, allow: frozen
     for wish in sorted((*wishes, *_surplus(wishes, facts)), key=rank):
         draft = _draft(wish, facts, allow | wish.place.allow, broken.get(wish.address(), []))
         drafts[wish.address()] = _waiting(draft, drafts)
+    drafts = _not_started(drafts)
     groups = _groups(drafts.values(), facts)
     order = arrange(groups)
     ids = {id(step): f"s{n}" for n, (step, _, _) in enumerate(order, 1)}
@@ -270,6 +271,37 @@ def _waiting(draft: _Draft, earlier: Mapping[Address, _Draft]) -> _Draft:
     return draft
 
 
+def _not_started(drafts: Mapping[Address, _Draft]) -> dict[Address, _Draft]:
+    """What lacks a vital part is left as it is, not started: a VM without its disk boots from the network."""
+    lacking: dict[Address, str] = {}
+    for draft in drafts.values():
+        wish, verb = draft.wish, draft.action.verb
+        if wish.vital and wish.owner and not wish.absent and not draft.here and verb in ("held", "unknown"):
+            lacking.setdefault(wish.owner.address(), f"{wish.kind} {wish.address()[-1]}".replace("_", " "))
+    return {
+        a: _without_start(d, lacking[o]) if (o := _root(d.wish).address()) in lacking else d for a, d in drafts.items()
+    }
+
+
+def _without_start(draft: _Draft, missing: str) -> _Draft:
+    steps = tuple(s for s in draft.steps if s.when not in ("last", "up"))
+    dropped = next((s for s in draft.steps if s not in steps), None)
+    if dropped is None:
+        return draft
+    wish = draft.wish
+    field = dropped.because[0] if wish.owner is None else ""
+    text = f"{_root(wish).key()} is not started without its {missing}, which is held back"
+    remark = Remark(text, "see there", wish.place.mark(field), "impossible")
+    action = replace(draft.action, remarks=(*draft.action.remarks, remark))
+    return replace(draft, action=action if steps else replace(action, verb="held"), steps=steps)
+
+
+def _root(wish: Resource) -> Resource:
+    while wish.owner is not None:
+        wish = wish.owner
+    return wish
+
+
 def questions(wishes: Iterable[Resource]) -> Iterator[Call]:
     """All that planning these wishes rests on: what they ask, and what lists that leave nothing else are held against."""
     for wish in wishes:
@@ -361,9 +393,7 @@ def _remarks(wish: Resource, found: Iterable[Finding]) -> tuple[Remark, ...]:
 def _groups(drafts: Iterable[_Draft], facts: Facts) -> list[Group]:
     groups: dict[Address, Group] = {}
     for draft in drafts:
-        root = draft.wish
-        while root.owner is not None:
-            root = root.owner
+        root = _root(draft.wish)
         group = groups.setdefault(root.address(), Group(root, root.bracket(facts) if _needs_off(draft) else None))
         if group.bracket is None and _needs_off(draft):
             group = replace(group, bracket=root.bracket(facts))

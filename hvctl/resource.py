@@ -247,6 +247,7 @@ class Resource(Fields):
     `within`: the kind whose section it stands in. `many`: the section is a list. `after`: kinds of the same
     owner whose steps come first. `setter`: the cmdlet that sets the plain settings;
     `odd`: fields that it does not set. `expires`: the owner's field that says how old things of this kind may grow.
+    `vital`: its owner is not started while it is missing.
     """
 
     kind: ClassVar[str] = ""
@@ -257,6 +258,7 @@ class Resource(Fields):
     setter: ClassVar[str] = ""
     odd: ClassVar[frozenset[str]] = frozenset()
     expires: ClassVar[str] = ""
+    vital: ClassVar[bool] = False
 
     _owner: Resource | None = PrivateAttr(default=None)
     _parts: tuple[Resource, ...] = PrivateAttr(default=())

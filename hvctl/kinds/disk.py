@@ -23,6 +23,7 @@ class Disk(DiskPart):
 
     kind: ClassVar[str] = "disk"
     section: ClassVar[str] = "disks"
+    vital: ClassVar[bool] = True
     setter: ClassVar[str] = "Set-VMHardDiskDrive"
     odd: ClassVar[frozenset[str]] = frozenset({"size", "physical_sector_size"})
 

@@ -54,6 +54,7 @@ class NetworkAdapter(Adapter):
 
     kind: ClassVar[str] = "network_adapter"
     section: ClassVar[str] = "network_adapters"
+    vital: ClassVar[bool] = True
     within: ClassVar[str | None] = "vm"
     many: ClassVar[bool] = True
     after: ClassVar[tuple[str, ...]] = ("memory", "processor")
