@@ -58,6 +58,17 @@ class Report:
         return self.after is None or not self.after.in_sync
 
     @property
+    def left_down(self) -> tuple[str, ...]:
+        """What was taken down and not brought up again; the next plan takes it for what was off anyway."""
+        found = []
+        for restart in (r for r in self.plan.restarts if r.back):
+            framed = [r for r in self.results if r.step.frame and r.step.action[-1] == restart.name]
+            stops, start = framed[:-1], framed[-1:]
+            if any(r.status in ("ok", "unknown") for r in stops) and any(r.status != "ok" for r in start):
+                found.append(restart.name)
+        return tuple(found)
+
+    @property
     def leftovers(self) -> tuple[Leftover, ...]:
         """What differs although every step that should have changed it succeeded."""
         if self.after is None:

@@ -367,3 +367,4 @@ def test_ctrl_c_report(hosts: dict[str, SimulatedHost], hvctl: Run, capsys: pyte
     out, err = capsys.readouterr()
     assert "Interrupted: finishing the step that runs" in err
     assert "not done: it was stopped" in out
+    assert "web01 was taken down and not brought up again" in out

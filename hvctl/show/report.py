@@ -64,7 +64,10 @@ def why_text(why: str) -> str:
 
 
 def _seen(report: Report, width: int, verbose: bool) -> Iterator[Text]:
-    """What the look afterwards shows."""
+    """What the look afterwards shows, and what it would not."""
+    for name in report.left_down:
+        said = f"{name} was taken down and not brought up again: see how it is, and start it by hand"
+        yield from hung("!", [(said, "red")], width)
     for left in report.leftovers:
         said = (
             f"{left.address[0]} {', '.join(left.address[1:])}: {left.line.field or 'it'} still reads {left.line.now}, "
