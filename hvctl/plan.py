@@ -51,7 +51,7 @@ class Remark:
 
 @dataclass(frozen=True)
 class Action:
-    """What happens to one resource."""
+    """What happens to one resource. `made`: what a new one is given, field by field."""
 
     address: Address
     title: str
@@ -60,6 +60,7 @@ class Action:
     summary: str = ""
     lines: tuple[Line, ...] = ()
     remarks: tuple[Remark, ...] = ()
+    made: tuple[str, ...] = ()
 
     @property
     def blocked(self) -> tuple[Line, ...]:
@@ -222,7 +223,8 @@ def _barred(field: str, barred: set[str]) -> bool:
 def _creation(wish: Resource, action: Action, facts: Facts, allow: frozenset[Impact]) -> _Draft:
     changes = wish.as_changes(facts)
     found = list(wish.findings(changes, facts))
-    action = replace(action, remarks=(*action.remarks, *_remarks(wish, found)), summary=wish.summary())
+    made = tuple(f"{c.field}: {wish.show(c.field, c.wanted)}" for c in changes)
+    action = replace(action, remarks=(*action.remarks, *_remarks(wish, found)), summary=wish.summary(), made=made)
     if any(f.level == "impossible" for f in found):
         return _Draft(wish, replace(action, verb="held"), here=False)
     line = replace(

@@ -197,6 +197,7 @@ def _action(data: Mapping[str, Any]) -> Action:
             for x in data["lines"]
         ),
         tuple(Remark(**{**x, "mark": Mark(**x["mark"])}) for x in data["remarks"]),
+        tuple(data["made"]),
     )
 
 

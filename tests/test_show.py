@@ -211,6 +211,7 @@ def test_a_removal_with_consent_says_what_goes() -> None:
 def test_the_diff_has_only_what_differs() -> None:
     shown = text_of(diff_lines(lab().plan))
     assert "--- hv01.tokyo: processor web01\n+++ lab.yml:5:18\n-count: 1\n+count: 4   # restart, blocked\n" in shown
+    assert "\n-ensure: absent\n+ensure: present\n+generation: 2\n" in shown
     assert "!" not in shown
 
 

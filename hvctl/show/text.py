@@ -127,6 +127,8 @@ def diff_lines(plan: Plan, *, width: int = 120, verbose: bool = False) -> Iterat
             yield Text(f"-{line.field or 'ensure'}: {line.now}", "red")
             said = Text(f"+{line.field or 'ensure'}: {line.wanted}", "green")
             yield said.append(f"   # {cost}", "dim") if cost != "online" else said
+        for field in action.made:
+            yield Text(f"+{field}", "green")
 
 
 def facts_lines(host: str, facts: Facts) -> Iterator[Text]:
