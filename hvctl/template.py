@@ -16,6 +16,7 @@ from hvctl.call import Secret
 from hvctl.source import ConfigError, Document, Mark, Path, Problem, SecretSource, suggest
 
 _DEPTH = 20
+_LOOKUPS = ("lookup", "query", "q")
 
 
 class _Environment(SandboxedEnvironment, NativeEnvironment):
@@ -108,8 +109,7 @@ def evaluate(text: str, variables: Mapping[str, Any], depth: int = 0) -> Any:
         parts = list(template.root_render_func(template.new_context(scope.used_by(text))))
     except UndefinedError as error:
         name = str(error).split("'")[1] if "'" in str(error) else ""
-        hint = suggest(name, variables) or "define it in the inventory or under vars"
-        raise _ValueError(f"{_plain(error)}", hint) from error
+        raise _ValueError(f"{_plain(error)}", _defined(name, variables)) from error
     except TemplateSyntaxError as error:
         raise _ValueError(
             f"this expression cannot be read: {_plain(error)}", "correct it, or quote {{ as {{ '{{' }}"
@@ -150,7 +150,13 @@ def _joined(parts: Sequence[Any], variables: Mapping[str, Any]) -> str:
 
 def evaluate_undefined(found: StrictUndefined, variables: Mapping[str, Any]) -> NoReturn:
     name = str(found._undefined_name)
-    raise _ValueError(f"{name!r} is undefined", suggest(name, variables) or "define it in the inventory or under vars")
+    raise _ValueError(f"{name!r} is undefined", _defined(name, variables))
+
+
+def _defined(name: str, variables: Mapping[str, Any]) -> str:
+    if name in _LOOKUPS:
+        return "Ansible's lookups are not run; a secret is `!env NAME`, which group_vars can hold for an INI inventory"
+    return suggest(name, variables) or "define it in the inventory or under vars"
 
 
 def render_text(text: str, file: str, variables: Mapping[str, Any], reveal: Callable[[SecretSource], str]) -> str:
@@ -172,8 +178,7 @@ def render_text(text: str, file: str, variables: Mapping[str, Any], reveal: Call
         name = str(error).split("'")[1] if isinstance(error, UndefinedError) and "'" in str(error) else ""
         mark = _place_of(error, file, text, name.rpartition(" ")[2])
         if isinstance(error, UndefinedError):
-            hint = suggest(name, variables) or "define it in the inventory or under vars"
-            raise ConfigError([Problem(mark, _plain(error), hint)]) from error
+            raise ConfigError([Problem(mark, _plain(error), _defined(name, variables))]) from error
         raise ConfigError([Problem(mark, f"this template fails: {_plain(error)}", "correct it")]) from error
 
 

@@ -304,6 +304,7 @@ def test_expressions_keep_their_types() -> None:
     [
         ("'{{ nope }}'", "f:1:4: 'nope' is undefined"),
         ("'{{ conut }}'", "did you mean 'count'?"),
+        ("\"{{ lookup('env', 'X') }}\"", "a secret is `!env NAME`"),
         ("'{{ 1 + }}'", "cannot be read"),
         ("'{{ 1 / 0 }}'", "this expression fails"),
         ("'{{ loop }}'", "refers to itself"),
