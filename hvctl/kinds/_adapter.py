@@ -217,6 +217,12 @@ class Adapter(Resource):
         if not name:
             if self.team_mapping:
                 yield Finding("team_mapping", "it is on no switch", "write the switch, one with an embedded team")
+            spoofs = ON_OFF.read((row or {}).get("MacAddressSpoofing", "Off"))
+            if self.mac_address_spoofing not in (None, spoofs):
+                # observations 4: "Modifying features of the Ethernet connection failed"
+                yield Finding(
+                    "mac_address_spoofing", "an adapter that is on no switch does not take it", "write the switch"
+                )
             return
         wished = self.peer("switch", str(name))
         there = switch_rows(str(name), facts)
