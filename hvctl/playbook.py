@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from hvctl.controlnode import ControlNode
 from hvctl.kinds import sections
-from hvctl.resource import IMPACTS, Address, Fields, Impact, Place, Resource, models_in
+from hvctl.resource import IMPACTS, Address, Fields, Impact, Place, Resource, models_in, settings
 from hvctl.source import ConfigError, Document, Path, Problem, load, suggest
 from hvctl.template import rendered
 
@@ -286,15 +286,22 @@ def _problem(
         what, hint = _PLAIN_WORDS[code]
         return Problem(mark, f"{name} is {what}, not {shown}", hint)
     if code in ("greater_than_equal", "greater_than"):
-        return Problem(mark, f"{name}: {shown} is too small", f"at least {next(iter(context.values()), '')}")
+        return Problem(mark, f"{name}: {shown} is too small", f"at least {_bound(detail, kind)}")
     if code in ("less_than_equal", "less_than"):
-        return Problem(mark, f"{name}: {shown} is too large", f"at most {next(iter(context.values()), '')}")
+        return Problem(mark, f"{name}: {shown} is too large", f"at most {_bound(detail, kind)}")
     if code == "literal_error":
         expected = str(context.get("expected", ""))
         hint = suggest(str(detail["input"]), expected.replace("'", "").replace(" or ", ", ").split(", "))
         return Problem(mark, f"{name}: {shown} is not {expected}", hint or f"write {expected}")
     message, _, hint = detail["msg"].removeprefix("Value error, ").partition("; ")
     return Problem(mark, f"{name}: {message[:1].lower() + message[1:]}", hint)
+
+
+def _bound(detail: ErrorDetails, kind: type[Resource]) -> str:
+    """In the unit of the field, where one was written."""
+    bound = next(iter(detail.get("ctx", {}).values()), "")
+    setting = settings(kind).get(".".join(p for p in detail["loc"] if isinstance(p, str)))
+    return setting.codec.show(bound) if setting and isinstance(detail["input"], str) else str(bound)
 
 
 def _fields_at(kind: type[Fields], loc: Sequence[int | str]) -> tuple[str, ...]:
