@@ -102,9 +102,8 @@ def findings(switch: SwitchPart, changes: tuple[Change, ...], remade: str, facts
     row = switch.row(facts)
     if switch.absent:
         if users := _users(switch, facts):
-            yield Finding(
-                "", f"{len(users)} adapters are on it: {', '.join(users[:4])}", "connect them elsewhere first"
-            )
+            many = f"{len(users)} adapters are" if len(users) > 1 else "an adapter is"
+            yield Finding("", f"{many} on it: {', '.join(users[:4])}", "connect what is on it elsewhere first")
         yield from _checkpoints(switch, row, "", facts)
         return
     if row is None:

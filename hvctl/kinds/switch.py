@@ -104,7 +104,11 @@ class Switch(SwitchPart):
             return ""
         count = len(self.connected(facts))
         lose = "adapters lose" if count != 1 else "adapter loses"
-        return f"fixed at creation ({count} {lose} the network while it is recreated)"
+        blinks = f"{count} {lose} the network while it is recreated" if count else "no VM is on it; it is recreated"
+        own = "".join(
+            f"; the host's adapter {r['Name']} on it is made anew: see to its addresses" for r in self.of_host(facts)
+        )
+        return f"fixed at creation ({blinks}{own})"
 
     def create_impacts(self, facts: Facts) -> frozenset[Impact]:
         if any(carries_addresses(n, facts) for n in self.net_adapters or ()):
