@@ -262,10 +262,11 @@ class Reply:
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened while a batch ran, as it happens. "upload": `done` of `total` bytes of the files that
-    the batch needs have arrived, `rate` of them a second; `text` names the one under way."""
+    """Something that happened while a batch ran, as it happens. "note": what the host said beside its answers;
+    "notice": what whoever waits must hear; "upload": `done` of `total` bytes of the files that the batch needs have
+    arrived, `rate` of them a second; `text` names the one under way."""
 
-    kind: Literal["start", "progress", "done", "skipped", "note", "upload"]
+    kind: Literal["start", "progress", "done", "skipped", "note", "notice", "upload"]
     task: str = ""
     percent: int | None = None
     text: str = ""
