@@ -213,7 +213,7 @@ class Task:
 @dataclass(frozen=True)
 class Batch:
     """Calls that travel together. "read": every task is tried, errors do not stop rows, may be sent again.
-    "change": sent at most once, journalled and locked on the host, a failed task stops those that need it."""
+    "change": run at most once, journalled and locked on the host, a failed task stops those that need it."""
 
     tasks: tuple[Task, ...]
     mode: Literal["read", "change"] = "read"
