@@ -93,22 +93,20 @@ class Switch(SwitchPart):
         return None
 
     def note(self, field: str, now: Any, wanted: Any, facts: Facts) -> str:
-        if wanted == "present":
+        if (field, wanted) == ("", "present"):
             carried = [n for n in self.net_adapters or () if carries_addresses(n, facts)]
             # observations 4: the host's network is away for 5 to 15 s when a switch is made over it.
             return f"the host has addresses on {', '.join(carried)}, which are away for some 15 s" if carried else ""
-        if wanted in ("absent", "private") or (field == "allow_management_os" and not wanted):
-            own = [str(r["Name"]) for r in self.of_host(facts)]
+        own = [str(r["Name"]) for r in self.of_host(facts)]
+        if (field, wanted) in (("", "absent"), ("type", "private"), ("allow_management_os", False)):
             return f"the host loses its adapter{'s' if len(own) > 1 else ''} {', '.join(own)} on it" if own else ""
         if not self._remakes(field, facts):
             return ""
         count = len(self.connected(facts))
         lose = "adapters lose" if count != 1 else "adapter loses"
         blinks = f"{count} {lose} the network while it is recreated" if count else "no VM is on it; it is recreated"
-        own = "".join(
-            f"; the host's adapter {r['Name']} on it is made anew: see to its addresses" for r in self.of_host(facts)
-        )
-        return f"fixed at creation ({blinks}{own})"
+        anew = "".join(f"; the host's adapter {name} on it is made anew: see to its addresses" for name in own)
+        return f"fixed at creation ({blinks}{anew})"
 
     def create_impacts(self, facts: Facts) -> frozenset[Impact]:
         if any(carries_addresses(n, facts) for n in self.net_adapters or ()):
