@@ -124,6 +124,24 @@ def test_a_plan_reads_like_this() -> None:
     assert text_of(shown) == AT_104.strip("\n")
 
 
+def test_a_switch_says_what_it_takes_from_the_host() -> None:
+    host = """
+net_adapters: [{name: Ethernet, addresses: [192.0.2.12/24]}]
+switches: [{name: inner, type: Internal}, {name: gone, type: Internal}, {name: lan, type: Internal}]
+"""
+    playbook = """- hosts: all
+  switches:
+    - {name: lan, minimum_bandwidth_mode: weight}
+    - {name: inner, type: private, notes: private}
+    - {name: gone, ensure: absent}
+    - {name: out, type: external, net_adapters: [Ethernet]}
+"""
+    shown = text_of(plan_lines(lab(playbook, host).plan, width=140))
+    assert "no VM is on it; it is recreated; the host's adapter lan on it is made anew: see to its addresses" in shown
+    assert "the host has addresses on Ethernet, which are away for some 15 s" in shown
+    assert [shown.count(f"the host loses its adapter {name} on it") for name in ("inner", "gone")] == [1, 1]
+
+
 @pytest.mark.parametrize("width", [60, 80, 100, 140, 200])
 @pytest.mark.parametrize("allow", [(), ("restart", "destroy")])
 @pytest.mark.parametrize("verbose", [False, True])

@@ -14,7 +14,7 @@ from hvctl.outcome import Outcome
 from hvctl.plan import Action, Plan, PlannedStep
 from hvctl.show.columns import Entry, entries
 from hvctl.show.remembered import NOW
-from hvctl.show.report import done_text, why_text
+from hvctl.show.report import LEFT_DOWN, done_text, why_text
 from hvctl.show.state import STATES, State, all_hosts, state_of, word_of
 from hvctl.show.summary import counted
 from hvctl.show.times import clock
@@ -252,6 +252,8 @@ def _troubles(one: Outcome, check: Check) -> Iterator[Told]:
         return
     if report.error is not None:
         yield Told("impossible", report.error.message, report.error.hint)
+    for name in report.left_down:
+        yield Told("impossible", LEFT_DOWN.format(name))
     for left in report.leftovers:
         said = f"{named(left.address)}: {left.line.field or 'it'} still reads {left.line.now}, not {left.line.wanted}"
         yield Told("impossible", said + ", although its step succeeded.", place=str(left.line.mark))

@@ -10,6 +10,7 @@ from hvctl.apply import Report, StepResult
 from hvctl.show.cells import hint, hung
 from hvctl.show.text import WIDEST, action_lines
 
+LEFT_DOWN = "{} was taken down and not brought up again: see how it is, and start it by hand"
 _SIGN = {"ok": ("✓", "green"), "failed": ("✗", "red"), "skipped": ("·", "yellow"), "unknown": ("?", "magenta")}
 _COUNTED = (("ok", "done"), ("failed", "failed"), ("skipped", "not done"), ("unknown", "not known"))
 
@@ -66,8 +67,7 @@ def why_text(why: str) -> str:
 def _seen(report: Report, width: int, verbose: bool) -> Iterator[Text]:
     """What the look afterwards shows, and what it would not."""
     for name in report.left_down:
-        said = f"{name} was taken down and not brought up again: see how it is, and start it by hand"
-        yield from hung("!", [(said, "red")], width)
+        yield from hung("!", [(LEFT_DOWN.format(name), "red")], width)
     for left in report.leftovers:
         said = (
             f"{left.address[0]} {', '.join(left.address[1:])}: {left.line.field or 'it'} still reads {left.line.now}, "
