@@ -10,7 +10,7 @@ import typer
 
 from hvctl.check import Check
 from hvctl.cli.app import app
-from hvctl.cli.approval import approved
+from hvctl.cli.approval import INTERRUPTED, NOTHING_TO_APPROVE, approved
 from hvctl.cli.checked import checked
 from hvctl.cli.drifting import Every, Exclusive, Listen, Metrics, Notify, Splay, Ways, drifting
 from hvctl.cli.options import (
@@ -105,7 +105,7 @@ def apply(
     settings = remembering(context.obj, history, no_history)
     reports = Reports.asked(report, as_json=as_json)
     if reports.on_stdout and not (auto_approve or only_plan):
-        raise typer.BadParameter("a report instead of text leaves nothing to approve: add --auto-approve or --check")
+        raise typer.BadParameter(NOTHING_TO_APPROVE)
     saved = len(playbooks) == 1 and playbooks[0].casefold().endswith(".json")
     if saved:
         if limit or tags or extra or allow:
@@ -124,7 +124,7 @@ def apply(
                 if not reports.on_stdout:
                     run.show_reports(outcomes)
                 if run.interrupted:
-                    settings.err.print("Interrupted: what is marked as not done was not begun.")
+                    settings.err.print(INTERRUPTED)
             else:
                 settings.err.print("Nothing was changed.")
         status = EXIT_INTERRUPTED if run.interrupted else exit_status(outcomes, changes_count=not only_plan)
