@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from hvctl.call import Staged
+from hvctl.call import Secret, Staged
 from hvctl.contents import sha256_of
 from hvctl.secrets import SecretError, resolve
 from hvctl.source import ConfigError, Mark, Problem, SecretSource, read_text
@@ -19,10 +19,12 @@ from hvctl.template import render_text
 
 @dataclass(frozen=True)
 class ControlNode:
-    """As seen from one play: relative names begin in the playbook's folder; templates know the host's variables."""
+    """As seen from one play: relative names begin in the playbook's folder; templates know the host's variables.
+    `learn` hears of a secret before a template has it, since the template may fail and say it."""
 
     folder: Path
     variables: Mapping[str, Any]
+    learn: Callable[[Secret], None]
 
     def is_folder(self, name: str) -> bool:
         return self._path(name).is_dir()
@@ -62,9 +64,11 @@ class ControlNode:
 
         def reveal(source: SecretSource) -> str:
             try:
-                secrets.append(resolve(source).reveal())
+                secret = resolve(source)
             except SecretError as error:
                 raise ConfigError([Problem(mark, f"{name}: {error}", "")]) from error
+            self.learn(secret)
+            secrets.append(secret.reveal())
             return secrets[-1]
 
         text = render_text(read_text(path), str(path), {**self.variables, **more}, reveal)
