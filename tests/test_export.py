@@ -245,6 +245,14 @@ def test_a_saved_plan_of_an_export_holds_though_time_passes(hvctl: Run, hosts: d
     assert status == 0
 
 
+def test_facts_tell_what_lies_in_the_folders_that_a_playbook_names(hvctl: Run) -> None:
+    assert hvctl("export", "web01", "lab.yml", "-y")[0] == 0
+    assert "_web01" not in hvctl("facts", "hv01")[1]
+    assert (
+        r"E:\exports\20260401T0000Z_web01\hvctl-export-done.json" in hvctl("facts", "hv01", "--playbook", "lab.yml")[1]
+    )
+
+
 def test_a_plan_is_saved_of_the_hosts_that_were_looked_at(hvctl: Run, tmp_path: Path) -> None:
     text = (tmp_path / "lab.yml").read_text("utf-8").replace("hosts: hv01", "hosts: hv01,hv03")
     (tmp_path / "both.yml").write_text(text, "utf-8")

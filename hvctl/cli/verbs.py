@@ -16,6 +16,7 @@ from hvctl.cli.drifting import Every, Exclusive, Listen, Metrics, Notify, Splay,
 from hvctl.cli.options import (
     EXIT_INTERRUPTED,
     Allow,
+    AlsoAsked,
     Extra,
     History,
     Json,
@@ -171,10 +172,11 @@ def facts(
     context: typer.Context,
     host: Annotated[str, typer.Argument(metavar="HOST", help="A host of the inventory.")],
     as_json: Json = False,
+    playbooks: AlsoAsked = None,
 ) -> None:
     """Print what hvctl reads of a host."""
     settings: Settings = context.obj
-    work = one_host(settings, host)
+    work = one_host(settings, host, playbooks or ())
     with run_of(settings, Prepared((work,)), frozenset()) as run:
         raise typer.Exit(run.facts(work, as_json=as_json))
 
@@ -185,9 +187,7 @@ def record(
     host: Annotated[str, typer.Argument(metavar="HOST", help="A host of the inventory.")],
     out: Annotated[str, typer.Option("--out", "-o", metavar="FILE", help="Where to write it.")] = "recording.json",
     scrub: Annotated[bool, typer.Option("--scrub", help="Replace host names and addresses too.")] = False,
-    playbooks: Annotated[
-        list[str] | None, typer.Option("--playbook", metavar="FILE", help="Also ask what this playbook asks.")
-    ] = None,
+    playbooks: AlsoAsked = None,
 ) -> None:
     """Write down what a host answers, so that tests can replay it. Changes nothing on the host."""
     settings: Settings = context.obj

@@ -82,7 +82,8 @@ class Export(VmPart):
 
     @classmethod
     def survey(cls) -> tuple[Call, ...]:
-        return ()
+        """What lies in a folder of exports is asked for where a playbook names the folder."""
+        return (CLOCK, VOLUMES)
 
     def queries(self) -> tuple[Call, ...]:
         return (VMS, CLOCK, DISKS, SERVICES, VOLUMES, sizes_query(), *lying.queries(self.path))

@@ -136,7 +136,7 @@ def facts_lines(host: str, facts: Facts) -> Iterator[Text]:
         if not call.select:
             continue
         failed = f"  {reply.failure}" if reply.failure else ""
-        yield Text(f"\n{call.cmdlet}: {len(reply.rows)}{failed}", "bold")
+        yield Text(f"\n{call}: {len(reply.rows)}{failed}", "bold")
         for row in reply.rows:
             yield Text("  " + ", ".join(f"{k}={_value(v)}" for k, v in row.items()))
 
