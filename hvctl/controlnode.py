@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -33,9 +34,8 @@ class ControlNode:
         """Raises ConfigError, at the mark."""
         path = self._path(name)
         try:
-            if path.is_dir():
-                raise ConfigError([Problem(mark, f"{name} is a folder", "name a file")])
             seen = path.stat()
+            _check_ordinary(name, seen.st_mode, mark)
             return Staged(_hashed(str(path), seen.st_mtime_ns, seen.st_size), seen.st_size, name, path=str(path))
         except OSError as error:
             raise _unreadable(name, path, error, mark) from error
@@ -56,10 +56,10 @@ class ControlNode:
     def rendered(self, name: str, more: Mapping[str, Any], mark: Mark) -> Staged:
         """A template, with more variables. Raises ConfigError, at the place within the template where it can."""
         path = self._path(name)
-        if path.is_dir():
-            raise ConfigError([Problem(mark, f"{name} is a folder", "name a file")])
-        if not path.exists():
-            raise ConfigError([Problem(mark, f"there is no file {name}", f"it was looked for at {path}")])
+        try:
+            _check_ordinary(name, path.stat().st_mode, mark)
+        except OSError as error:
+            raise _unreadable(name, path, error, mark) from error
         secrets: list[str] = []
 
         def reveal(source: SecretSource) -> str:
@@ -77,6 +77,13 @@ class ControlNode:
 
     def _path(self, name: str) -> Path:
         return (self.folder / Path(name).expanduser()).absolute()
+
+
+def _check_ordinary(name: str, mode: int, mark: Mark) -> None:
+    if stat.S_ISDIR(mode):
+        raise ConfigError([Problem(mark, f"{name} is a folder", "name a file")])
+    if not stat.S_ISREG(mode):  # a pipe or a device may never end
+        raise ConfigError([Problem(mark, f"{name} is no ordinary file", "name one that is")])
 
 
 def _unreadable(name: str, path: Path, error: OSError, mark: Mark) -> ConfigError:
