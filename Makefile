@@ -2,11 +2,12 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: help setup lab test lint types imports pytest bench docs clean
+.PHONY: help setup lab test lint types imports pytest soak bench docs clean
 
 help:
 	@echo "make lab    set up, then bring two simulated Hyper-V hosts to the wanted state"
 	@echo "make test   set up, then pass every check"
+	@echo "make soak   every fault, 200 kills, random faults, reboots: half an hour or so"
 	@echo "make bench  what a plan costs, beside the same job done naively"
 	@echo "make docs   write the generated documentation anew"
 
@@ -35,6 +36,9 @@ imports: setup
 
 pytest: setup
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered --cov-fail-under=95
+
+soak: setup
+	HVCTL_SOAK=1 $(BIN)/python -m pytest -n 2 tests/faults tests/soak
 
 bench: setup
 	@$(BIN)/python -m mocks bench

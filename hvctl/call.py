@@ -213,7 +213,7 @@ class Task:
 @dataclass(frozen=True)
 class Batch:
     """Calls that travel together. "read": every task is tried, errors do not stop rows, may be sent again.
-    "change": sent at most once, journalled and locked on the host, a failed task stops those that need it."""
+    "change": run at most once, journalled and locked on the host, a failed task stops those that need it."""
 
     tasks: tuple[Task, ...]
     mode: Literal["read", "change"] = "read"
@@ -262,10 +262,11 @@ class Reply:
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened while a batch ran, as it happens. "upload": `done` of `total` bytes of the files that
-    the batch needs have arrived, `rate` of them a second; `text` names the one under way."""
+    """Something that happened while a batch ran, as it happens. "note": what the host said beside its answers;
+    "notice": what whoever waits must hear; "upload": `done` of `total` bytes of the files that the batch needs have
+    arrived, `rate` of them a second; `text` names the one under way."""
 
-    kind: Literal["start", "progress", "done", "skipped", "note", "upload"]
+    kind: Literal["start", "progress", "done", "skipped", "note", "notice", "upload"]
     task: str = ""
     percent: int | None = None
     text: str = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
@@ -11,18 +12,20 @@ from hvctl.contract import VERSIONS, contract
 from hvctl.inventory import Connection
 from hvctl.secrets import resolve
 from hvctl.state import state_folder
-from hvctl.winrm.client import Address, CredentialGuard, WinRM
+from hvctl.winrm.client import Address, CredentialGuard, Patience, WinRM
 from hvctl.winrm.leftovers import OpenShells
 
 
 @dataclass(frozen=True)
 class Wire:
-    """What a run hands to every connection: who hears of each request, and the guard against locking out an
-    account, the open shells that a next run would clean up, and who must know a secret to keep it."""
+    """What a run hands to every connection: who hears of each request, the guard against locking out an account,
+    the open shells that a next run would clean up, how long is waited for what, and who must know a secret to keep it."""
 
     guard: CredentialGuard = field(default_factory=CredentialGuard)
     on_wire: Callable[[str], None] | None = None
     shells: OpenShells = field(default_factory=lambda: OpenShells(state_folder()))
+    patience: Patience = field(default_factory=Patience)
+    sleep: Callable[[float], None] = time.sleep
     learn: Callable[[Secret], None] = lambda secret: None
 
 
@@ -45,7 +48,15 @@ def real_connect(connection: Connection, wire: Wire) -> Transport:
         verify=connection.verify,
         ca_path=connection.ca_path,
     )
-    return WinRM(address, allow=allowed(), guard=wire.guard, on_wire=wire.on_wire, shells=wire.shells)
+    return WinRM(
+        address,
+        allow=allowed(),
+        guard=wire.guard,
+        on_wire=wire.on_wire,
+        sleep=wire.sleep,
+        patience=wire.patience,
+        shells=wire.shells,
+    )
 
 
 @cache

@@ -39,7 +39,7 @@ def exit_status(outcomes: Iterable[Outcome], *, changes_count: bool) -> int:
         differs |= bool(one.changed)
         if one.report is not None:
             differs |= one.report.undone
-            trouble |= one.report.failed
+            trouble |= one.report.failed or one.report.after is None
         elif one.plan is not None:
             differs |= changes_count and not one.plan.in_sync
         if one.plan is not None:

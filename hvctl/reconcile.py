@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -19,6 +20,10 @@ from hvctl.plan import Plan, PlannedStep, make_plan, questions
 from hvctl.resource import Impact, Resource
 
 OnEvent = Callable[[Event], None]
+Pause = Callable[[float], object]
+"""Waits so many seconds; true if the user wants no more of it."""
+SETTLING_S = (5, 10, 20, 40, 60)
+"""After a failure: how long WinRM and Hyper-V's service may take to answer again, as after a reboot."""
 T = TypeVar("T")
 
 
@@ -67,6 +72,7 @@ def apply_plan(
     on_event: OnEvent = silent,
     *,
     recheck: bool = False,
+    pause: Pause = time.sleep,
 ) -> Report | list[str]:
     """Run a plan and look again. With `recheck` (time has passed since it was made) the host is read first;
     if anything the plan rests on reads otherwise, nothing is done and what changed is returned."""
@@ -80,11 +86,13 @@ def apply_plan(
     report = apply(plan, transport, on_event)
     if report.error is not None and report.error.executed == "no":
         return report
-    seen = replace(report, after=_seen_after(report, wishes, transport, on_event))
-    return _taken_up(seen, wishes, transport, on_event)
+    seen = replace(report, after=_seen_after(report, wishes, transport, on_event, pause))
+    return _taken_up(seen, wishes, transport, on_event, pause)
 
 
-def _taken_up(report: Report, wishes: Sequence[Resource], transport: Transport, on_event: OnEvent) -> Report:
+def _taken_up(
+    report: Report, wishes: Sequence[Resource], transport: Transport, on_event: OnEvent, pause: Pause
+) -> Report:
     """After a lost connection: what went on on the host by itself is waited for and brought to its end."""
     if report.error is None or report.after is None:
         return report
@@ -94,7 +102,7 @@ def _taken_up(report: Report, wishes: Sequence[Resource], transport: Transport, 
     on_event(Event("note", text="the connection was lost; what goes on on the host is waited for"))
     again = apply(replace(report.after, steps=_renamed(steps)), transport, on_event)
     seen = replace(report, results=(*report.results, *again.results))
-    return replace(seen, after=_seen_after(seen, wishes, transport, on_event))
+    return replace(seen, after=_seen_after(seen, wishes, transport, on_event, pause))
 
 
 def _renamed(steps: Sequence[PlannedStep]) -> tuple[PlannedStep, ...]:
@@ -104,13 +112,25 @@ def _renamed(steps: Sequence[PlannedStep]) -> tuple[PlannedStep, ...]:
     return tuple(replace(s, task=task) for s, task in zip(steps, tasks, strict=True))
 
 
-def _seen_after(report: Report, wishes: Sequence[Resource], transport: Transport, on_event: OnEvent) -> Plan | None:
+def _seen_after(
+    report: Report, wishes: Sequence[Resource], transport: Transport, on_event: OnEvent, pause: Pause
+) -> Plan | None:
+    """The plan after the changes. Where those failed, a host that was readable before is given time to be so again."""
     if not report.plan.steps:
         return report.plan
-    try:
-        return make_plan(report.plan.host, wishes, look(transport, wishes, on_event), report.plan.allow)
-    except TransportError:
-        return None
+    for seconds in (*SETTLING_S, 0):
+        after = None
+        with suppress(TransportError):
+            after = make_plan(report.plan.host, wishes, look(transport, wishes, on_event), report.plan.allow)
+        seen = after is not None and (report.plan.unreadable or not after.unreadable)
+        if seen or not seconds or not (report.failed or after is None):
+            break
+        state = "is not reached" if after is None else "cannot be read in full"
+        when = "failure" if report.failed else "changes"
+        on_event(Event("notice", text=f"the host {state} after the {when}; looking again in {seconds} s"))
+        if pause(seconds):
+            break
+    return after
 
 
 def side_by_side(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -27,7 +28,7 @@ from hvctl.outcome import TROUBLE, Outcome
 from hvctl.plan import questions
 from hvctl.planfile import Saved
 from hvctl.prepare import HostWork
-from hvctl.reconcile import apply_plan, look, plan_host, side_by_side
+from hvctl.reconcile import Pause, apply_plan, look, plan_host, side_by_side
 from hvctl.recording import write_recording
 from hvctl.redact import Redactor
 from hvctl.resource import Impact
@@ -55,6 +56,7 @@ class Run:
         *,
         forks: int = 16,
         verbose: int = 0,
+        pause: Pause | None = None,
         now: Callable[[], datetime],
         redactor: Redactor | None = None,
     ) -> None:
@@ -66,6 +68,8 @@ class Run:
         self._saved: dict[str, Saved] = {}
         self._texts: dict[str, dict[str, str]] = {}
         self.interrupted = False
+        self._halt = threading.Event()
+        self._pause = pause or self._halt.wait
         self._now = now
         self._started = now()
         self._transports: dict[str, Transport] = {}
@@ -232,7 +236,7 @@ class Run:
         work = self._work[one.host]
         if one.plan is None:
             return one
-        done = apply_plan(one.plan, work.wishes, self._transport(work), on_event, recheck=recheck)
+        done = apply_plan(one.plan, work.wishes, self._transport(work), on_event, recheck=recheck, pause=self._pause)
         if isinstance(done, Report):
             return replace(one, report=done, error=None)
         return replace(one, changed=tuple(done))
@@ -292,6 +296,7 @@ class Run:
 
     def _interrupted(self) -> None:
         self._err.print("Interrupted: finishing the step that runs; once more stops it.")
+        self._halt.set()
         for transport in list(self._transports.values()):
             transport.stop()
 

@@ -19,6 +19,7 @@ from typing import Any
 import yaml
 
 from mocks.bench import bench
+from mocks.catalogue import CATALOGUE, GROUPS, Fault, arm, fault_named
 from mocks.clock import Clock
 from mocks.host import SimulatedHost
 from mocks.tls import make_authority
@@ -36,16 +37,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     run = verbs.add_parser("run", help="start the hosts of an inventory, run a command, forget everything")
     run.add_argument("--inventory", default="playbooks/inventory.yml", help="whose loopback ports are served")
     run.add_argument("--speed", type=float, default=60.0, help="simulated seconds per real one")
+    run.add_argument("--fault", action="append", default=[], metavar="NAME[:KEY=VALUE,…]", help="what goes wrong")
+    run.add_argument("--seed", type=int, default=0, help="of the faults that come by chance")
     run.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND")
     invoke = verbs.add_parser("invoke", help="run a cmdlet on a running simulated host, as somebody else would")
     invoke.add_argument("host")
     invoke.add_argument("cmdlet")
     invoke.add_argument("parameters", nargs="*", metavar="NAME=VALUE")
+    verbs.add_parser("faults", help="list what can go wrong")
     measure = verbs.add_parser("bench", help="what plans cost, beside the same job done naively")
     measure.add_argument("--quick", action="store_true", help="few hosts, for trying it out")
     args = parser.parse_args(argv)
     if args.verb == "run":
-        return _run(args.inventory, [w for w in args.command if w != "--"] or ["sh"], args.speed)
+        try:
+            faults = [fault_named(text) for text in args.fault]
+        except ValueError as error:
+            parser.error(str(error))
+        return _run(args.inventory, [w for w in args.command if w != "--"] or ["sh"], args.speed, faults, args.seed)
+    if args.verb == "faults":
+        return _list_faults()
     if args.verb == "invoke":
         return _invoke(args.host, args.cmdlet, args.parameters)
     return bench(quick=args.quick)
@@ -54,8 +64,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 # --- run -----------------------------------------------------------------------------------------------------------
 
 
-def _run(inventory: str, command: list[str], speed: float) -> int:
-    """The hosts that have a starting state are served at their ports of the inventory; the others refuse."""
+def _run(inventory: str, command: list[str], speed: float, faults: Sequence[Fault] = (), seed: int = 0) -> int:
+    """The hosts that have a starting state are served at their ports of the inventory; the others refuse.
+    Faults befall each of them; what struck is told at the end."""
     authority = make_authority(CA)
     ports = _ports(inventory)
     hosts = {
@@ -65,9 +76,11 @@ def _run(inventory: str, command: list[str], speed: float) -> int:
     }
     endpoints = [
         Endpoint(host, {USER: PASSWORD}, port=ports[name], scheme="https",
-                 profile="2012r2" if host.os.startswith("2012") else "2016+")
+                 profile="2012r2" if host.os.startswith("2012") else "2016+", seed=seed)
         for name, host in hosts.items()
     ]  # fmt: skip
+    for endpoint in endpoints:
+        arm(endpoint, faults)
     with ExitStack() as stack:
         try:
             stack.enter_context(Server(endpoints, authority))
@@ -88,6 +101,22 @@ def _run(inventory: str, command: list[str], speed: float) -> int:
             return process.wait()
         finally:
             signal.signal(signal.SIGINT, before)
+            for endpoint, name in zip(endpoints, hosts, strict=True):
+                for event in endpoint.faults.events:
+                    print(f"{name}: {event}", file=sys.stderr)
+
+
+def _list_faults() -> int:
+    for number, title in GROUPS.items():
+        print(f"{number:2}  {title}")
+        for fault in CATALOGUE.values():
+            if fault.group == number:
+                keys = [f"{k}={v}" for k, v in fault.settings.items() if isinstance(v, int | float | str)]
+                print(f"      {fault.name:20} {fault.says}" + (f"  ({', '.join(keys)})" if keys else ""))
+    print(
+        "\nKeys of those that strike requests: action, nth, times, phase, chance, code, encoding, seconds, amount, text."
+    )
+    return 0
 
 
 def _ports(inventory: str) -> dict[str, int]:

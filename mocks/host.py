@@ -13,7 +13,7 @@ It does not model:
 - mounting disks on the host, Optimize-VHD, Merge-VHD, VHD Sets beyond their format, sector-level content of disks
   (`minimum_size` is what the state says), file system rights, shares (a UNC path is never there);
 - -ComputerName, -CimSession and -Credential (it is always this host), -ThrottleLimit, pools, verbose output;
-- restarts of the host, of vmms, the boot time of guests, wear of time on counters;
+- the boot time of guests, wear of time on counters; a restart of the host is only what `reboot` does;
 - quirks of one PowerShell process: the failed cast when a disk follows a DVD drive in its place, a slot to be found
   anew after -Path $null; guest addresses that come late; a broken registration that blinds Get-VM;
 - messages of the parameter binder in Japanese (the binder speaks English; its ids are right);
@@ -65,6 +65,7 @@ class SimulatedHost:
         self.state = complete(state)
         self.clock = clock or Clock()
         self.log: list[Invocation] = []
+        self.says: dict[str, Any] = {}  # what its runners say of themselves otherwise than it would be expected
         for vm in self.state.vms:
             go_on(self.state, self.clock, vm)
 
@@ -99,7 +100,26 @@ class SimulatedHost:
             "language_mode": self.state.language_mode,
             "culture": "ja-JP" if japanese else "en-US",
             "user": self.state.user,
+            **self.says,
         }
+
+    def reboot(self, seconds: float) -> None:
+        """What runs is saved or stopped and comes back by its automatic start action; vmms answers again
+        some time after WinRM does, `seconds` from now [I]."""
+        self.clock.forget()
+        for vm in self.state.vms:
+            if vm.state == "Running" and vm.automatic_start_action == "Nothing":
+                vm.state = "Saved" if vm.automatic_stop_action == "Save" else "Off"
+        self.restart_vmms(seconds)
+
+    def restart_vmms(self, seconds: float) -> None:
+        """VMs run on; cmdlets are refused for so long."""
+        self.state.vmms_running = False
+
+        def back() -> None:
+            self.state.vmms_running = True
+
+        self.clock.after(seconds, back)
 
     def keep(self, path: str, size: int, sha256: str, text: str | None = None) -> None:
         """A file that something else than a cmdlet wrote."""
@@ -144,11 +164,20 @@ class SimulatedHost:
             return _outcome(cmd, took)
         wait = next(steps, 0.0)
 
-        def finish() -> Outcome:
-            for _ in steps:
-                pass
-            return _outcome(cmd, 0.0)
+        done: list[Outcome] = []
 
+        def finish() -> Outcome:
+            if not done:
+                for _ in steps:
+                    pass
+                done.append(_outcome(cmd, 0.0))
+            return done[0]
+
+        # The work is vmms' own: it is done whether or not the process that began it still waits (winrm 3.5) [E].
+        def due() -> None:
+            finish()
+
+        self.clock.after(wait, due)
         return Outcome(job=Job(self.clock.now(), wait, finish, name))
 
     def _steps(self, cmd: Command, entry: Entry | None, noted: Invocation) -> Iterator[float]:

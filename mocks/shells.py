@@ -11,6 +11,8 @@ from typing import Protocol
 
 from hvctl.winrm.protocol import bootstrap
 from mocks import soap
+from mocks.faults import Trouble
+from mocks.shapes import Piece, plain, shaped
 from mocks.soap import Fault, Request
 from mocks.twin import Twin
 
@@ -30,9 +32,18 @@ class Quotas:
     shells: int
     operations: int = 1500
     envelope_kb: int = 500
+    users: int = 2**31 - 1
 
 
-PROFILES = {"2012r2": Quotas(30), "2016+": Quotas(2**31 - 1)}
+PROFILES = {"2012r2": Quotas(30, users=10), "2016+": Quotas(2**31 - 1)}
+
+
+class ProcessEnded(Exception):
+    """The process that makes a call is gone in the middle of it."""
+
+    def __init__(self, code: int, said: str = "") -> None:
+        super().__init__(code)
+        self.code, self.said = code, said
 
 
 class Process(Protocol):
@@ -57,6 +68,11 @@ class Output:
             self._err += err
             self._ready.notify_all()
 
+    def back(self, out: bytes) -> None:
+        """What was taken and not delivered."""
+        with self._ready:
+            self._out[:0] = out
+
     def ended(self, code: int) -> None:
         with self._ready:
             self._code = code if self._code is None else self._code
@@ -80,7 +96,7 @@ class TwinProcess:
         self._twin, self._output = twin, output
         self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._rest = b""
-        self._alive = True
+        self.alive = True
         threading.Thread(target=self._run, daemon=True).start()
 
     def write(self, data: bytes, end: bool) -> None:
@@ -91,17 +107,23 @@ class TwinProcess:
             self._lines.put(None)
 
     def kill(self) -> None:
-        self._alive = False
+        """At once, in the middle of whatever it does; what it held open is released."""
+        self.alive = False
+        self._twin.let_go()
         self._lines.put(None)
         self._output.ended(1)
 
     def _run(self) -> None:
-        while (line := self._lines.get()) is not None:
-            for chunk in self._twin.feed(line):
-                if not self._alive:
-                    return
-                self._output.put(chunk)
-        self._output.ended(0)
+        try:
+            while (line := self._lines.get()) is not None:
+                for chunk in self._twin.feed(line):
+                    if not self.alive:
+                        return
+                    self._output.put(chunk)
+            self._output.ended(0)
+        except ProcessEnded as end:
+            self._output.put(err=end.said.encode())
+            self._output.ended(end.code)
 
 
 class Refused:
@@ -126,6 +148,7 @@ class _Command:
     process: Process
     output: Output
     done: bool = False
+    last: Piece | None = None
 
 
 @dataclass
@@ -137,14 +160,16 @@ class _Shell:
 class Shells:
     """All shells of one host. Tied to users, not to connections."""
 
-    def __init__(self, start: Start, quotas: Quotas) -> None:
-        self._start, self._quotas = start, quotas
+    def __init__(self, start: Start, quotas: Quotas, pace: float = 1.0) -> None:
+        """`pace`: real seconds for each of an operation timeout's."""
+        self._start, self.quotas, self._pace = start, quotas, pace
         self._shells: dict[str, _Shell] = {}
         self._operations: dict[str, int] = {}
         self._lock = threading.Lock()
         self.processes = 0
 
-    def answer(self, request: Request, user: str) -> bytes | Fault:
+    def answer(self, request: Request, user: str, shape: Trouble | None = None) -> bytes | Fault:
+        """`shape`: how what was written is received, if not as it should be."""
         if request.action == "Create":
             return self._create(request, user)
         shell = self._shells.get(request.shell)
@@ -164,11 +189,20 @@ class Shells:
                 command.process.write(request.data, request.end)
                 return soap.answer(request, "<rsp:SendResponse/>")
             case "Receive":
-                return self._receive(request, command)
+                return self._receive(request, command, shape)
             case "Signal":
                 command.process.kill()
                 return soap.answer(request, "<rsp:SignalResponse/>")
         return Fault(2150858752, "w:UnsupportedFeature", request.action)
+
+    @property
+    def open(self) -> int:
+        return len(self._shells)
+
+    def taken(self, user: str, count: int) -> None:
+        """Shells that another program of that user holds open."""
+        for _ in range(count):
+            self._shells[str(uuid.uuid4()).upper()] = _Shell(user)
 
     def lose_all(self) -> None:
         """The service was restarted: every shell is gone."""
@@ -180,8 +214,10 @@ class Shells:
 
     def _create(self, request: Request, user: str) -> bytes | Fault:
         with self._lock:
-            if sum(s.user == user for s in self._shells.values()) >= self._quotas.shells:
+            if sum(s.user == user for s in self._shells.values()) >= self.quotas.shells:
                 return soap.NO_SHELLS_LEFT
+            if len({s.user for s in self._shells.values()} | {user}) > self.quotas.users:
+                return soap.NO_USERS_LEFT
             shell = str(uuid.uuid4()).upper()
             self._shells[shell] = _Shell(user)
         return soap.created(request, shell, user)
@@ -190,7 +226,7 @@ class Shells:
         # In text shells a command counts until the shell is deleted (MS-WSMV note 118).
         with self._lock:
             count = self._operations.get(user, 0)
-            if count >= self._quotas.operations:
+            if count >= self.quotas.operations:
                 return soap.NO_OPERATIONS_LEFT
             self._operations[user] = count + 1
             self.processes += 1
@@ -203,12 +239,16 @@ class Shells:
             request, f"<rsp:CommandResponse><rsp:CommandId>{command_id}</rsp:CommandId></rsp:CommandResponse>"
         )
 
-    def _receive(self, request: Request, command: _Command) -> bytes | Fault:
-        found = command.output.take(request.timeout_s)
+    def _receive(self, request: Request, command: _Command, shape: Trouble | None) -> bytes | Fault:
+        found = command.output.take(request.timeout_s * self._pace)
         if found is None:
             return soap.TIMED_OUT
-        command.done = found[2] is not None
-        return soap.received(request, *found)
+        piece = plain(*found) if shape is None else shaped(shape, *found)
+        if shape is not None and shape.effect == "replay" and command.last is not None:
+            piece = Piece(command.last.streams, back=found[0])
+        command.output.back(piece.back)
+        command.done, command.last = piece.done, piece
+        return soap.received(request, piece)
 
     def _delete(self, request: Request) -> bytes:
         with self._lock:

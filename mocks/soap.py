@@ -8,6 +8,9 @@ import uuid
 from dataclasses import dataclass
 from xml.sax.saxutils import escape, unescape
 
+from mocks.faults import Trouble
+from mocks.shapes import Piece
+
 SHELL = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell"
 _TRANSFER = "http://schemas.xmlsoap.org/ws/2004/09/transfer"
 _NAMESPACES = (
@@ -26,6 +29,8 @@ _COMMAND = re.compile(rb"<(?:\w+:)?Command(?:\s[^>]*)?>([^<]*)<")
 _ARGUMENTS = re.compile(rb"<(?:\w+:)?Arguments[^>]*>([^<]*)<")
 _STREAM = re.compile(rb"<(?:\w+:)?Stream([^>]*)>([^<]*)<")
 _COMMAND_ID = re.compile(rb'CommandId="([^"]+)"')
+_RELATES = re.compile(rb"RelatesTo>[^<]*<")
+_GUID = re.compile(rb"[0-9A-F]{8}(?:-[0-9A-F]{4}){3}-[0-9A-F]{12}")
 _SIGNAL = re.compile(rb"<(?:\w+:)?Code[^>]*>[^<]*/signal/(\w+)<", re.IGNORECASE)
 
 
@@ -88,23 +93,19 @@ def created(request: Request, shell: str, user: str) -> bytes:
     )
 
 
-def received(request: Request, out: bytes, err: bytes, code: int | None) -> bytes:
-    """Output so far; `code` when the command has ended."""
+def received(request: Request, piece: Piece) -> bytes:
+    """Output so far; with the exit code when the command has ended."""
     streams = "".join(
         f'<rsp:Stream Name="{name}" CommandId="{request.command_id}">{base64.b64encode(data).decode()}</rsp:Stream>'
-        for name, data in (("stdout", out), ("stderr", err))
-        if data
+        for name, data in piece.streams
     )
-    if code is None:
-        state = f'<rsp:CommandState CommandId="{request.command_id}" State="{SHELL}/CommandState/Running"/>'
-    else:
+    if piece.done and piece.ends:
         streams += "".join(
             f'<rsp:Stream Name="{name}" CommandId="{request.command_id}" End="true"/>' for name in ("stdout", "stderr")
         )
-        state = (
-            f'<rsp:CommandState CommandId="{request.command_id}" State="{SHELL}/CommandState/Done">'
-            f"<rsp:ExitCode>{code}</rsp:ExitCode></rsp:CommandState>"
-        )
+    state = f'<rsp:CommandState CommandId="{request.command_id}" State="{SHELL}/CommandState/'
+    code = f"<rsp:ExitCode>{piece.code}</rsp:ExitCode>" if piece.exit_code else ""
+    state += f'Done">{code}</rsp:CommandState>' if piece.done else 'Running"/>'
     return answer(request, f"<rsp:ReceiveResponse>{streams}{state}</rsp:ReceiveResponse>")
 
 
@@ -132,7 +133,10 @@ NO_SHELL = Fault(
     True,
 )
 DENIED = Fault(5, "w:AccessDenied", "Access is denied.", True)
-OTHER_USER = Fault(2150859177)
+OTHER_USER = Fault(2150859177, "w:AccessDenied", "The shell belongs to another user.", True)
+NO_USERS_LEFT = Fault(
+    2150859179, "w:QuotaLimit", "The maximum number of users executing shell operations has been exceeded.", wmi=True
+)
 NO_SHELLS_LEFT = Fault(
     2150859173, "w:QuotaLimit", "The maximum number of concurrent shells for this user has been exceeded.", wmi=True
 )
@@ -140,6 +144,18 @@ NO_OPERATIONS_LEFT = Fault(
     2150859174, "w:QuotaLimit", "The maximum number of concurrent operations for this user has been exceeded.", wmi=True
 )
 TOO_LARGE = Fault(2150858825, "w:EncodingLimit", "The envelope is larger than the service takes.")
+
+
+_QUOTAS = {2150859173, 2150859174, 2150859175, 2150859176, 2150859179, 2150858815, *range(2150859236, 2150859243)}
+_JAPANESE = "WS-Management サービスはこの要求を処理できません。"
+
+
+def told(trouble: Trouble) -> Fault:
+    """The fault that a trouble answers with, in the encoding it asks for."""
+    subcode = "w:TimedOut" if trouble.code == TIMED_OUT.code else (
+        "w:QuotaLimit" if trouble.code in _QUOTAS else "w:InternalError")  # fmt: skip
+    text = _JAPANESE if trouble.text == "ja" else trouble.text or Fault(0).text
+    return Fault(trouble.code, subcode, text, wsman=trouble.encoding != "wmi", wmi=trouble.encoding != "wsman")
 
 
 def fault(request: Request, what: Fault) -> bytes:
@@ -158,6 +174,26 @@ def fault(request: Request, what: Fault) -> bytes:
         f"{escape(what.text)}</s:Text></s:Reason><s:Detail>{detail}</s:Detail></s:Fault>"
     )
     return _envelope("http://schemas.dmtf.org/wbem/wsman/1/wsman/fault", request.message_id, body)
+
+
+def odd(answered: bytes, trouble: Trouble) -> bytes:
+    """An answer that is right, but not as another Windows would write it (winrm 6, group 12)."""
+    match trouble.effect:
+        case "relates_to":
+            return _RELATES.sub(lambda m: b"RelatesTo>uuid:" + str(uuid.uuid4()).upper().encode() + b"<", answered)
+        case "lower_case":
+            return _GUID.sub(lambda m: m[0].lower(), answered)
+        case "prefixes":
+            for old, new in ((b"s:", b"env:"), (b"a:", b"wsa:"), (b"w:", b"wsman:"), (b"rsp:", b"shell:")):
+                answered = re.sub(rb"(</?|xmlns:)" + old.removesuffix(b":") + rb"(?=[:=])",
+                                  rb"\1" + new.removesuffix(b":"), answered)  # fmt: skip
+            return answered
+        case "activity_id":
+            extra = f"<p:ActivityId>{str(uuid.uuid4()).upper()}</p:ActivityId></s:Header>"
+            return answered.replace(b"</s:Header>", extra.encode())
+        case "no_shell":
+            return re.sub(rb"<rsp:Shell>.*</rsp:Shell>", b"", answered)
+    return answered
 
 
 def _envelope(action: str, relates_to: str, body: str) -> bytes:

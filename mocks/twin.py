@@ -6,12 +6,14 @@ import hashlib
 import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import timedelta
 from typing import Any
 
 from hvctl.call import Batch, Event, HostInfo, Reply, TransportError
 from hvctl.winrm import protocol
 from hvctl.winrm.staging import Staging, with_files
 from hvctl.winrm.steps import steps_of
+from mocks.clock import START
 from mocks.run import HOME, Clock, Disk, Frames, Host, Run
 from mocks.staging import Put, names, safe
 
@@ -36,6 +38,11 @@ class Twin:
         self._takes_files = False
         self._put: Put | None = None
         self._put_frames = Frames(protocol.NO_BATCH)
+
+    def let_go(self) -> None:
+        """The lock is a file that is open: it goes with the process."""
+        if self.disk.holder is not None and self.disk.holder.get("pid") == self.pid:
+            self.disk.holder = None
 
     def feed(self, line: bytes) -> Iterator[bytes]:
         for chunk in self._fed(line):
@@ -68,7 +75,7 @@ class Twin:
 
     def _envelope(self, line: bytes, allow: Mapping[str, str]) -> Iterator[bytes]:
         try:
-            batch_id, p = _opened(line)
+            batch_id, p = _opened(line, self.host.hello()["language_mode"] == "FullLanguage")
             body = _body(p, self._takes_files)
         except EnvelopeError as error:
             yield Frames(protocol.NO_BATCH).put("refused", code="envelope", why=str(error))
@@ -101,7 +108,13 @@ class Twin:
         self._seen.add(batch_id)
         if change:
             hello = self.host.hello()
-            self.disk.holder = {"user": hello.get("user", ""), "pid": self.pid, "batch_id": batch_id}
+            self.disk.holder = {
+                "user": hello.get("user", ""),
+                "client": body.get("client", ""),
+                "pid": self.pid,
+                "batch_id": batch_id,
+                "since": (START + timedelta(seconds=self.host.clock.now())).strftime("%Y-%m-%dT%H:%M:%S.0000000Z"),
+            }
             self.disk.journals[batch_id] = [{"at": "begin"}]
         try:
             run = Run(self.host, self.disk, frames, allow, change)
@@ -110,7 +123,7 @@ class Twin:
             yield frames.put("end", ok=len(run.done) == len(body["steps"]))
         finally:
             if change:
-                self.disk.holder = None
+                self.let_go()
                 self.disk.stops.discard(batch_id)
 
     # --- files ------------------------------------------------------------------------------------------------------
@@ -194,7 +207,8 @@ def _fatal(why: str) -> bytes:
     return Frames(protocol.NO_BATCH).put("fatal", code="source", why=why)
 
 
-def _opened(line: bytes) -> tuple[str, str]:
+def _opened(line: bytes, full: bool) -> tuple[str, str]:
+    """Where the language is constrained no hash can be made (winrm 7.4)."""
     try:
         envelope = json.loads(line)
         v, batch_id, p = envelope["v"], envelope["batch_id"], envelope["p"]
@@ -204,7 +218,7 @@ def _opened(line: bytes) -> tuple[str, str]:
         raise EnvelopeError("version")
     if not isinstance(p, str) or len(p) != envelope.get("len"):
         raise EnvelopeError("length")
-    if hashlib.sha256(p.encode()).hexdigest() != envelope.get("sha256"):
+    if full and hashlib.sha256(p.encode()).hexdigest() != envelope.get("sha256"):
         raise EnvelopeError("sha256")
     if not p.endswith(f'"batch_id":"{batch_id}"}}'):
         raise EnvelopeError("cut")

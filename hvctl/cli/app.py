@@ -16,6 +16,7 @@ import typer
 from hvctl import __version__
 from hvctl.cli.options import EXIT_CONFIG, EXIT_FAULT, EXIT_INTERRUPTED, Connect, Settings, clock
 from hvctl.connect import real_connect
+from hvctl.reconcile import Pause
 from hvctl.redact import traced
 from hvctl.show.text import problem_lines
 from hvctl.source import ConfigError
@@ -55,10 +56,13 @@ def _main(
 
 
 def main(
-    argv: Sequence[str] | None = None, connect: Connect = real_connect, now: Callable[[], datetime] = clock
+    argv: Sequence[str] | None = None,
+    connect: Connect = real_connect,
+    now: Callable[[], datetime] = clock,
+    pause: Pause | None = None,
 ) -> int:
     """Run hvctl; the exit status is returned. Usage and configuration faults give 1, Ctrl-C 130, faults of hvctl 70."""
-    settings = Settings(connect, now)
+    settings = Settings(connect, now, pause=pause)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _terminated)  # so that connections are closed on the way out
     with settings.redactor.streams():

@@ -14,6 +14,7 @@ from hvctl.call import Transport
 from hvctl.connect import Wire
 from hvctl.history import Place
 from hvctl.inventory import Connection
+from hvctl.reconcile import Pause
 from hvctl.redact import Redactor
 from hvctl.resource import IMPACTS
 
@@ -40,6 +41,7 @@ class Settings:
     verbose: int = 0
     forks: int = 16
     ask_pass: bool = False
+    pause: Pause | None = None
     redactor: Redactor = field(default_factory=Redactor)
     out: Console = None  # type: ignore[assignment]
     err: Console = None  # type: ignore[assignment]

@@ -139,6 +139,7 @@ def run_of(settings: Settings, prepared: Prepared, allow: frozenset[Impact]) -> 
         settings.err,
         forks=settings.forks,
         verbose=settings.verbose,
+        pause=settings.pause,
         redactor=settings.redactor,
         now=settings.now,
     )

@@ -77,7 +77,9 @@ class Progress:
                 self._now[host] = _upload(event, bar=True)
             elif event.kind == "note":
                 self._now[host] = event.text
-        if not self._console.is_terminal:
+        if event.kind == "notice":
+            self._console.print(f"{host}: {event.text}", highlight=False, soft_wrap=True, markup=False)
+        elif not self._console.is_terminal:
             self._line(host, event, text, left)
 
     def _left(self, host: str, event: Event) -> str:

@@ -11,24 +11,25 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from hvctl.call import Batch, Event, Failure, HostInfo, Reply, TransportError
+from hvctl.call import Batch, Event, HostInfo, Reply, TransportError
 from hvctl.winrm import protocol
-from hvctl.winrm.connection import RECEIVE_S, Address, Connection, CredentialGuard
+from hvctl.winrm.absence import Absence
+from hvctl.winrm.connection import Address, Connection, CredentialGuard, Patience
 from hvctl.winrm.faults import HINTS, WireFault
+from hvctl.winrm.journal import brief, journalled, not_begun
 from hvctl.winrm.leftovers import OpenShells
 from hvctl.winrm.staging import with_files
 from hvctl.winrm.upload import Upload
 
-__all__ = ["Address", "CredentialGuard", "WinRM"]
+__all__ = ["Address", "CredentialGuard", "Patience", "WinRM"]
 
 CHUNK = 370_000
 """Bytes per Send: with base64 and the envelope this fits MaxEnvelopeSizekb 500 (winrm 3.2)."""
-IDLE_S = 60
-"""HTTP.sys drops idle connections after about two minutes; before that everything is built anew (winrm 1.7)."""
 READ_TRIES = 3
+SILENCE = 4
+"""So many Receives without an answer, or half as many after a fault, and the process is asked whether it is idle."""
 ANSWER_S = 60
 """How long the host may take to write some megabytes and say so."""
-RECEIVE_TRIES = 8
 
 
 @dataclass
@@ -54,7 +55,7 @@ class WinRM:
         guard: CredentialGuard | None = None,
         on_wire: Callable[[str], None] | None = None,
         sleep: Callable[[float], None] = time.sleep,
-        receive_s: int = RECEIVE_S,
+        patience: Patience = Patience(),  # noqa: B008  frozen
         shells: OpenShells | None = None,
     ) -> None:
         self.address = address
@@ -63,8 +64,11 @@ class WinRM:
         self._guard = guard or CredentialGuard()
         self._on_wire = on_wire
         self._sleep = sleep
-        self._receive_s = receive_s
+        self._patience = patience
         self._shells = shells
+        self._unclosed: list[str] = []
+        self._broken_off: list[str] = []
+        self._ended = True
         self._connection = self._connected()
         self._process: _Process | None = None
         self._info: HostInfo | None = None
@@ -109,6 +113,7 @@ class WinRM:
 
     def close(self) -> None:
         self._drop()
+        self._sweep()
         self._connection.close()
 
     # --- reads and changes -----------------------------------------------------------------------------------------
@@ -117,7 +122,9 @@ class WinRM:
         for left in reversed(range(READ_TRIES)):
             try:
                 with self._said():
-                    return self._asked(batch, on_event).finish()
+                    replies = self._asked(batch, on_event).finish()
+                    self._tell_broken_off(on_event)
+                    return replies
             except TransportError as error:
                 # A read may be sent again whatever became of it, but a refusal or a wrong password stays what it is.
                 if error.executed == "no" or not left or self._stops:
@@ -128,28 +135,47 @@ class WinRM:
     def _change(self, batch: Batch, on_event: Callable[[Event], None]) -> list[Reply]:
         batch_id = str(uuid.uuid4())
         line = _line(batch, batch_id)
-        decoder = protocol.Decoder(batch, batch_id)
-        sent = False
+        decoder = protocol.Decoder(batch, batch_id, self._info.computer if self._info else "")
         try:
             with self._said():
-                self._ensure()
-                sent = True
                 self._talk(decoder, line, on_event, batch.deadline_s)
                 return decoder.finish()
         except TransportError as error:
-            if not sent or (error.executed == "no" and not decoder.accepted):
+            if error.executed == "no" and not decoder.accepted and not decoder.duplicate:
                 raise
             self._drop()
-            journal = self._journal(batch_id)
-            replies = {**dict(_journalled(journal or (), {t.id for t in batch.tasks})), **decoder.replies()}
-            # The shell is gone, so what did not arrive by now never will: no journal means that nothing began.
-            began = journal is None or bool(journal) or decoder.accepted
-            raise TransportError(
-                error.message,
-                executed="unknown" if began else "no",
-                hint=error.hint or "run plan to see what is left",
-                replies=replies,
-            ) from error
+            return self._retold(error, decoder, on_event)
+        finally:
+            self._note_batch("")
+
+    def _retold(
+        self, error: TransportError, decoder: protocol.Decoder, on_event: Callable[[Event], None]
+    ) -> list[Reply]:
+        """What became of changes whose answer was lost: the journal tells. Raises the error, unless all is known."""
+        tasks = [t.id for t in decoder.batch.tasks]
+        journal = self._journal(decoder.batch_id)
+        replies = {**journalled(journal or (), tasks), **decoder.replies()}
+        if journal is not None and set(replies) == set(tasks):
+            on_event(Event("notice", text=f"{error.message}; the host's journal tells how every step ended"))
+            return [replies[t] for t in tasks]
+        if journal is not None and self._ended:
+            # Nothing runs over there any more, and it writes down a step before it begins it.
+            replies |= not_begun(journal, tasks)
+        # The shell is gone, so what did not arrive by now never will: no journal means that nothing began.
+        began = journal is None or bool(journal) or decoder.accepted or not self._ended
+        raise TransportError(
+            error.message,
+            executed="unknown" if began else "no",
+            hint=error.hint or "run plan to see what is left",
+            replies=replies,
+        ) from error
+
+    def _tell_broken_off(self, on_event: Callable[[Event], None]) -> None:
+        """What a run that was killed had changed on this host."""
+        while self._broken_off:
+            journal = self._journal(self._broken_off.pop())
+            if journal:
+                on_event(Event("notice", text=f"an earlier apply was broken off here: {brief(journal)}"))
 
     # --- files that a batch needs: what an upload asks for ----------------------------------------------------------
 
@@ -198,13 +224,15 @@ class WinRM:
 
     def _journal(self, batch_id: str) -> Sequence[Mapping[str, Any]] | None:
         """What the host wrote down about a batch; None if that cannot be had."""
-        action_id = str(uuid.uuid4())
-        decoder = protocol.Decoder(Batch(()), action_id)
-        try:
-            self._talk(decoder, protocol.encode_action("journal", batch_id, action_id), lambda event: None, 60)
-        except WireFault:
-            return None
-        return decoder.journal if decoder.ended else None
+        for _ in range(READ_TRIES):
+            action_id = str(uuid.uuid4())
+            decoder = protocol.Decoder(Batch(()), action_id)
+            with suppress(WireFault):
+                self._talk(decoder, protocol.encode_action("journal", batch_id, action_id), lambda event: None, 60)
+            if decoder.ended and not decoder.gap:
+                return decoder.journal
+            self._drop()
+        return None
 
     # --- the conversation ------------------------------------------------------------------------------------------
 
@@ -219,26 +247,51 @@ class WinRM:
     ) -> None:
         """Send a line and receive until its end. `files`: the runner needs its half that takes them.
         Raises WireFault."""
+        self._running = None if files else decoder.batch_id
+        try:
+            for left in reversed(range(READ_TRIES)):
+                try:
+                    process, unsure = self._delivered(line, decoder, files)
+                    self._receive(process, decoder, on_event, time.monotonic() + deadline_s + 60, unsure)
+                except WireFault as fault:
+                    self._process_lost()
+                    if not left or self._stops or fault.kind != "undelivered" or not self._ended:
+                        raise
+                    continue
+                if decoder.mangled and left:
+                    # The host got something else than was sent, and ran nothing of it.
+                    self._process_lost()
+                    decoder.refusal = None
+                    continue
+                return
+        finally:
+            self._running = None
+            if self._process is not None:
+                self._process.used = time.monotonic()
+            self._info = decoder.info or self._info
+
+    def _delivered(self, line: bytes, decoder: protocol.Decoder, files: bool) -> tuple[_Process, bool]:
+        """The process that has the line, and whether it is unsure that all of it arrived. Raises WireFault: "undelivered"
+        if surely not all of it did, so that it runs nothing and a new process may have it."""
+        change = decoder.batch.mode == "change"
         process = self._ensure()
         first = b"" if process.loaded else protocol.source_line(self._allow, hold=True)
         if files and not process.takes_files:
             first += protocol.staging_line(self._allow, hold=True)
-        self._running = None if files else decoder.batch_id
+        if change:
+            self._note_batch(decoder.batch_id)
         try:
-            unsure = self._send(process, first + line, decoder.batch.mode == "change")
-            process.loaded = True
-            process.takes_files = process.takes_files or files
-            self._receive(process, decoder, on_event, time.monotonic() + deadline_s + 60, unsure)
-        except WireFault:
-            self._process_lost()
-            raise
-        finally:
-            self._running = None
-            process.used = time.monotonic()
-            self._info = decoder.info or self._info
+            unsure = self._send(process, first + line, change)
+        except WireFault as fault:
+            if fault.executed == "no":
+                raise
+            raise WireFault("undelivered", fault.text, fault.code) from fault
+        process.loaded = True
+        process.takes_files = process.takes_files or files
+        return process, unsure
 
     def _send(self, process: _Process, data: bytes, change: bool) -> bool:
-        """Whether it is unsure that all of it arrived."""
+        """Whether it is unsure that all of it arrived. Raises WireFault: surely not all of it did."""
         at = 0
         while at < len(data):
             try:
@@ -248,7 +301,7 @@ class WinRM:
                 if fault.kind == "too_large" and self._most > 10_000:
                     self._most //= 2  # nothing of it was delivered (winrm 3.2)
                     continue
-                if change and fault.kind in ("timed_out", "lost") and at + self._most >= len(data):
+                if change and fault.kind in ("timed_out", "lost", "protocol") and at + self._most >= len(data):
                     return True  # it may have arrived: the answer tells, sending it again could run it twice
                 raise
         return False
@@ -262,95 +315,141 @@ class WinRM:
         unsure: bool,
         until: Callable[[], bool] | None = None,
     ) -> None:
-        faults, doubts = int(unsure), 0
+        absence = Absence(self.address.target, self._patience.back, self._sleep, on_event)
+        silent, doubt = 0, unsure
+        probes: list[protocol.Decoder] = []
         until = until or (lambda: decoder.ended)
         while not (until() or decoder.refusal):
+            answered = [probe for probe in probes if probe.ended]
+            if answered:
+                # The process is through with what was sent before: it ended, or never got the batch.
+                if decoder.accepted or decoder.gap or answered[0].journal or decoder.batch.mode == "read":
+                    raise WireFault("lost", f"an answer of {self.address.target} was lost")
+                raise WireFault("undelivered", f"the batch did not reach PowerShell on {self.address.target}")
             if time.monotonic() > deadline:
                 raise WireFault("lost", f"{self.address.target} did not end the batch in time")
             try:
                 out, err, _, done = self._connection.receive(process.shell, process.command)
             except WireFault as fault:
-                if fault.kind == "timed_out":
-                    # Normal: the step that runs has nothing to say yet. But an answer may have been lost with the
-                    # connection, the last one included; then nothing more will come.
-                    doubts += bool(faults)
-                    if doubts < 2 or self._still_runs(decoder.batch_id):
+                if fault.kind != "timed_out":
+                    doubt, fault.delivered = True, True
+                    if decoder.batch.mode == "change" and not self._stops and absence.bearable(fault):
                         continue
-                    raise WireFault("lost", f"an answer of {self.address.target} was lost") from fault
-                faults += 1
-                broken = fault.kind in ("lost", "refused", "connect", "protocol")
-                if broken and faults < RECEIVE_TRIES and decoder.batch.mode == "change":
-                    # The batch goes on over there; shells belong to users, not to connections (winrm 3.5).
-                    self._sleep(min(15.0, 0.5 * 2**faults))
-                    continue
-                raise
-            faults = doubts = 0
+                    if fault.kind == "gone":
+                        absence.over()
+                    raise
+                # Normal: the step that runs has nothing to say yet. Or the last answer was lost with a connection.
+                absence.over()
+                silent += 1
+                if silent >= (SILENCE // 2 if doubt else SILENCE) * 2 ** len(probes):
+                    # Again, but ever more seldom: a question may be lost too, and waits while a step runs.
+                    probes += self._probed(process, decoder.batch_id)
+                continue
+            absence.over()
+            silent, doubt = 0, False
             if err:
                 self._trace(f"stderr: {err[:500].decode('utf-8', 'replace')}")
             for event in decoder.feed(out):
                 on_event(event)
+            for probe in probes:
+                probe.feed(out)
             if done:
                 decoder.close()
                 self._process_lost()
                 return
 
+    def _probed(self, process: _Process, batch_id: str) -> list[protocol.Decoder]:
+        """Ask for the journal of a batch behind the batch itself: lines are dealt with in their order, so that the
+        answer says that the process is through with it, or never got it. Empty if it could not be asked."""
+        probe = str(uuid.uuid4())
+        try:
+            line = protocol.encode_action("journal", batch_id, probe)
+            self._connection.send(process.shell, process.command, line, False)
+        except WireFault as fault:
+            if fault.kind == "gone":
+                fault.delivered = True
+                raise
+            return []
+        return [protocol.Decoder(Batch(()), probe)]
+
     def _ensure(self) -> _Process:
         """The process that runs, or a new one: after a minute's silence all is built anew."""
-        if self._process is not None and time.monotonic() - self._process.used > IDLE_S:
+        if self._process is not None and time.monotonic() - self._process.used > self._patience.idle:
             self._drop()
         if self._process is None:
-            shell = self._opened()
-            self._process = _Process(shell, self._started(shell), used=time.monotonic())
+            try:
+                shell = self._opened()
+                self._process = _Process(*self._started(shell), used=time.monotonic())
+            except WireFault as fault:
+                # Whatever became of a shell that nothing was sent to: nothing ran.
+                if fault.executed == "no":
+                    raise
+                raise WireFault("unopened", fault.text, fault.code) from fault
         return self._process
 
-    def _started(self, shell: str) -> str:
+    def _started(self, shell: str) -> tuple[str, str]:
+        """The shell and the command. Without input nothing can have run: a new shell and once more (winrm 5.1)."""
         command, *arguments = protocol.COMMAND
         words = (*arguments, "-EncodedCommand", protocol.bootstrap())
         try:
             started = self._connection.start(shell, command, words)
         except WireFault as fault:
-            # Without input nothing can have run: a new shell and once more (winrm 5.1).
-            with suppress(WireFault):
-                self._deleted(shell)
-            if fault.kind not in ("timed_out", "lost", "quota"):
+            self._deleted(shell)
+            if fault.kind not in ("timed_out", "lost", "quota", "gone", "protocol"):
                 raise
             shell = self._opened()
             started = self._connection.start(shell, command, words)
         self.processes += 1
-        return started
+        return shell, started
 
     def _opened(self) -> str:
-        """A new shell; what an earlier run left open on this host goes."""
+        """A new shell; what an earlier run left open on this host goes, and what this one could not close."""
         shell = self._connection.open_shell()
         if self._shells is not None:
-            for left in self._shells.leftovers(self.address.endpoint):
-                with suppress(WireFault):
-                    self._connection.delete(left)
+            left = self._shells.leftovers(self.address.endpoint)
             self._shells.opened(self.address.endpoint, shell)
+            self._unclosed += [one.shell for one in left]
+            self._broken_off += [one.batch for one in left if one.batch]
+        self._sweep()
         return shell
 
-    def _deleted(self, shell: str) -> None:
+    def _sweep(self) -> None:
+        for shell in dict.fromkeys(self._unclosed):
+            self._deleted(shell)
+
+    def _deleted(self, shell: str) -> bool:
+        """Whether the shell is surely gone, and with it what ran in it."""
+        try:
+            self._connection.delete(shell)
+        except WireFault as fault:
+            if fault.kind != "gone":
+                self._unclosed = [*self._unclosed, shell]
+                return False
+        self._unclosed = [s for s in self._unclosed if s != shell]
         if self._shells is not None:
             self._shells.closed(self.address.endpoint, shell)
-        self._connection.delete(shell)
+        return True
+
+    def _note_batch(self, batch_id: str) -> None:
+        """For the next run, should this one be killed."""
+        if self._shells is not None and self._process is not None:
+            self._shells.opened(self.address.endpoint, self._process.shell, batch_id)
 
     def _process_lost(self) -> None:
         process, self._process = self._process, None
         if process is not None:
-            with suppress(WireFault):
-                self._deleted(process.shell)
+            self._ended = self._deleted(process.shell)
 
     def _drop(self) -> None:
         """End the process and the shell; what goes wrong with that is the host's idle timeout's."""
-        process, self._process = self._process, None
+        process = self._process
         if process is None:
             return
-        if time.monotonic() - process.used > IDLE_S:
+        if time.monotonic() - process.used > self._patience.idle:
             self._connection.rebuild()
         with suppress(WireFault):
             self._connection.signal(process.shell, process.command)
-        with suppress(WireFault):
-            self._deleted(process.shell)
+        self._process_lost()
 
     # --- stopping --------------------------------------------------------------------------------------------------
 
@@ -372,13 +471,6 @@ class WinRM:
             other._talk(protocol.Decoder(Batch(()), action_id), line, lambda event: None, 30)
         other.close()
 
-    def _still_runs(self, batch_id: str) -> bool:
-        """Whether the journal's last word on a batch is that a step began. Asked by way of another shell."""
-        other = self._another()
-        journal = other._journal(batch_id)
-        other.close()
-        return bool(journal) and journal is not None and journal[-1].get("at") == "before"
-
     def _another(self) -> WinRM:
         return WinRM(
             self.address,
@@ -386,12 +478,12 @@ class WinRM:
             guard=self._guard,
             on_wire=self._on_wire,
             sleep=self._sleep,
-            receive_s=self._receive_s,
+            patience=self._patience,
             shells=self._shells,
         )
 
     def _connected(self) -> Connection:
-        return Connection(self.address, self._guard, self._on_wire, self._sleep, receive_s=self._receive_s)
+        return Connection(self.address, self._guard, self._on_wire, self._sleep, patience=self._patience)
 
     def _trace(self, text: str) -> None:
         if self._on_wire is not None:
@@ -417,12 +509,3 @@ def _line(batch: Batch, batch_id: str) -> bytes:
         return protocol.encode_batch(batch, batch_id)
     except protocol.LineTooLongError as error:
         raise TransportError(str(error), hint="split the playbook, or use --limit") from error
-
-
-def _journalled(entries: Sequence[Mapping[str, Any]], known: set[str]) -> list[tuple[str, Reply]]:
-    found = []
-    for entry in entries:
-        if entry.get("at") == "after" and entry.get("step") in known:
-            failure = () if entry.get("ok") else (Failure(str(entry.get("error") or "Failed"), message="see the host"),)
-            found.append((str(entry["step"]), Reply(failures=failure)))
-    return found

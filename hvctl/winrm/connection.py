@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
 import xmltodict
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, stop_after_delay
 from tenacity.wait import wait_base
 from winrm.protocol import Protocol
 
@@ -19,11 +19,20 @@ from hvctl.winrm.faults import Kind, WireFault, translated
 
 T = TypeVar("T")
 
-CONNECT_S = 5
-CALL_S = 60
-"""Operation timeout of everything but Receive: a busy host needs more than pywinrm's 20 s for a shell (winrm 1.3)."""
-RECEIVE_S = 15
-SLACK_S = 15
+
+@dataclass(frozen=True)
+class Patience:
+    """Seconds. `call`: operation timeout of everything but Receive: a busy host needs more than pywinrm's 20 s for a
+    shell (winrm 1.3); `slack`: how much longer an answer is waited for. `back`: how long a host that went away in the
+    middle of a change may take to come back: a reboot of a large one. `idle`: HTTP.sys drops idle connections after
+    about two minutes; before that everything is built anew (winrm 1.7)."""
+
+    connect: float = 5
+    call: int = 60
+    receive: int = 15
+    slack: float = 15
+    back: float = 900
+    idle: float = 60
 
 
 @dataclass(frozen=True)
@@ -102,7 +111,11 @@ class _Wait(wait_base):
 
 
 _AGAIN: frozenset[Kind] = frozenset({"refused", "name", "connect", "busy", "quota", "undecryptable"})
-_UNSURE: frozenset[Kind] = frozenset({"lost", "timed_out"})
+_UNSURE: frozenset[Kind] = frozenset({"lost", "timed_out", "protocol"})
+
+
+REFUSALS = 2
+"""So many in a row are taken for an accident where the same user and password were good before."""
 
 
 class Connection:
@@ -116,7 +129,7 @@ class Connection:
         on_wire: Callable[[str], None] | None = None,
         sleep: Callable[[float], None] = time.sleep,
         tries: int = 5,
-        receive_s: int = RECEIVE_S,
+        patience: Patience = Patience(),
     ) -> None:
         self.address = address
         self.requests = 0
@@ -126,9 +139,10 @@ class Connection:
         self._on_wire = on_wire
         self._sleep = sleep
         self._tries = tries
-        self._receive_s = receive_s
+        self._patience = patience
         self._protocol: Protocol | None = None
         self._admitted = False
+        self._refused = 0
 
     def open_shell(self) -> str:
         """A shell that was made and whose answer was lost does no harm: it goes when it has been idle."""
@@ -150,7 +164,10 @@ class Connection:
     def receive(self, shell: str, command: str) -> tuple[bytes, bytes, int, bool]:
         """stdout, stderr, exit code, done. Raises WireFault "timed_out" when there was nothing."""
         found = self._request(
-            "Receive", lambda p: p.get_command_output_raw(shell, command), seconds=self._receive_s, retry=False
+            "Receive",
+            lambda p: p.get_command_output_raw(shell, command),
+            seconds=self._patience.receive,
+            retry=False,
         )
         self.bytes_received += len(found[0]) + len(found[1])
         return found
@@ -192,7 +209,7 @@ class Connection:
         action: str,
         ask: Callable[[Protocol], T],
         *,
-        seconds: int = CALL_S,
+        seconds: int | None = None,
         retry: bool = True,
         harmless: bool = False,
         note: str = "",
@@ -203,7 +220,8 @@ class Connection:
             again |= _UNSURE
         began = time.monotonic()
         retrying = Retrying(
-            stop=stop_after_attempt(self._tries),
+            # A host that takes connections and says nothing costs a whole timeout at every try.
+            stop=stop_after_attempt(self._tries) | stop_after_delay(2 * self._patience.call),
             wait=_Wait(),
             retry=retry_if_exception(lambda e: isinstance(e, WireFault) and self._worth(e, again)),
             sleep=self._sleep,
@@ -215,7 +233,7 @@ class Connection:
         def once() -> T:
             nonlocal tries
             tries += 1
-            return self._once(action, ask, seconds, note)
+            return self._once(action, ask, seconds or self._patience.call, note)
 
         try:
             return retrying(once)
@@ -226,8 +244,10 @@ class Connection:
 
     def _worth(self, fault: WireFault, again: frozenset[Kind]) -> bool:
         if fault.kind == "credentials":
-            # After a success this is a lost keep-alive or a domain controller's hiccup, not a wrong password.
-            return self._admitted and self._protocol is not None
+            # After a success this is a lost keep-alive or a domain controller's hiccup, not a wrong password; but
+            # every try counts towards a lockout (winrm 5.1).
+            self._refused += 1
+            return self._admitted and self._refused <= REFUSALS
         return fault.kind in again
 
     def _once(self, action: str, ask: Callable[[Protocol], T], seconds: int, note: str) -> T:
@@ -240,10 +260,14 @@ class Connection:
                 protocol = self._built()
                 protocol.operation_timeout_sec = seconds
                 # Handed through to requests untouched, which takes a pair: connect and read (winrm 1.3).
-                protocol.transport.read_timeout_sec = (CONNECT_S, seconds + SLACK_S)  # type: ignore[assignment]
+                protocol.transport.read_timeout_sec = (  # type: ignore[assignment]
+                    self._patience.connect,
+                    seconds + self._patience.slack,
+                )
                 self.requests += 1
                 found = ask(protocol)
             good = True
+            self._refused = 0
             self._trace(action, began, note or "ok")
             return found
         except WireFault as fault:
@@ -276,8 +300,9 @@ class Connection:
                 password=at.password.reveal() if at.password else None,
                 server_cert_validation="validate" if at.verify else "ignore",
                 ca_trust_path=at.ca_path or "legacy_requests",
-                read_timeout_sec=CALL_S + SLACK_S,
-                operation_timeout_sec=CALL_S,
+                # Both are set anew for every request.
+                read_timeout_sec=self._patience.call + 1,
+                operation_timeout_sec=self._patience.call,
                 proxy=None,
                 **options,
             )

@@ -18,7 +18,7 @@ from winrm.exceptions import (
 
 Kind = Literal[
     "refused", "name", "connect", "certificate", "tls", "proxy", "credentials", "undecryptable", "too_large", "busy",
-    "quota", "denied", "disabled", "timed_out", "gone", "lost", "protocol",
+    "quota", "denied", "disabled", "unopened", "undelivered", "timed_out", "gone", "lost", "protocol",
 ]  # fmt: skip
 
 TIMED_OUT = 2150858793
@@ -29,25 +29,32 @@ _TOO_LARGE = {2150858790, 2150858825}
 
 NOT_EXECUTED: frozenset[Kind] = frozenset(
     {"refused", "name", "connect", "certificate", "tls", "proxy", "credentials", "undecryptable", "too_large", "busy",
-     "quota", "denied", "disabled"}
+     "quota", "denied", "disabled", "unopened", "undelivered"}
 )  # fmt: skip
 """After these the request was not carried out: it may be sent again (winrm 5.1)."""
 
 
 @dataclass
 class WireFault(Exception):
-    """A request that did not come back as it should. `code`: WS-Man's or HTTP's number."""
+    """A request that did not come back as it should. `code`: WS-Man's or HTTP's number. `delivered`: what it was about
+    had reached the host before, whatever became of this request."""
 
     kind: Kind
     text: str
     code: int = 0
+    delivered: bool = False
 
     def __post_init__(self) -> None:
         super().__init__(self.text)
 
     @property
+    def away(self) -> bool:
+        """Whether nobody is there, who may come back: not an answer, however odd."""
+        return self.kind in ("refused", "connect", "name", "tls", "busy") or (self.kind == "lost" and not self.code)
+
+    @property
     def executed(self) -> Literal["no", "unknown"]:
-        return "no" if self.kind in NOT_EXECUTED else "unknown"
+        return "no" if self.kind in NOT_EXECUTED and not self.delivered else "unknown"
 
 
 HINTS: dict[Kind, str] = {
@@ -114,7 +121,7 @@ def _of_fault(error: WSManFaultError, target: str) -> WireFault:
     if codes & _QUOTA:
         return WireFault("quota", f"{target} is at one of WinRM's quotas: {reason}", min(codes & _QUOTA))
     if codes & _GONE:
-        return WireFault("gone", f"{target} does not know the shell any more: {reason}", code)
+        return WireFault("gone", f"{target} knows the shell no more; was it or its WinRM restarted?", code)
     if codes & _TOO_LARGE:
         return WireFault("too_large", f"{target} takes no message of that size", code)
     if 5 in codes:

@@ -46,8 +46,10 @@ class _Answer:
 class Decoder:
     """Of one batch. Fed with stdout as it arrives, cut anywhere, with other output in between."""
 
-    def __init__(self, batch: Batch, batch_id: str) -> None:
+    def __init__(self, batch: Batch, batch_id: str, computer: str = "") -> None:
+        """`computer`: whose answers they are, if that is known."""
         self.batch = batch
+        self._computer = computer
         self.batch_id = batch_id
         self.hello: Mapping[str, Any] | None = None
         self.refusal: Refusal | None = None
@@ -66,6 +68,16 @@ class Decoder:
     @property
     def info(self) -> HostInfo | None:
         return None if self.hello is None else host_info(self.hello)
+
+    @property
+    def mangled(self) -> bool:
+        """The runner or the batch did not arrive as it was sent; nothing of it ran."""
+        return self.refusal is not None and not self.accepted and self.refusal.code in ("envelope", "source")
+
+    @property
+    def duplicate(self) -> bool:
+        """The host had the batch before; its journal tells what became of it."""
+        return self.refusal is not None and self.refusal.code == "duplicate"
 
     def feed(self, data: bytes) -> list[Event]:
         """What happened, in the order of its frames. Nothing it is fed with makes it raise."""
@@ -90,7 +102,10 @@ class Decoder:
         """All replies, in the order of the tasks. Raises TransportError if the batch did not run to its end."""
         self.close()
         if self.refusal is not None and not self.accepted:
-            raise TransportError(_refusal_text(self.refusal), executed="no", hint=_HINTS.get(self.refusal.code, ""))
+            computer = self.info.computer if self.info else self._computer
+            raise TransportError(
+                _refusal_text(self.refusal, computer), executed="no", hint=_HINTS.get(self.refusal.code, "")
+            )
         if not self.accepted and not self.gap:
             raise TransportError(f"PowerShell on the host did not take the batch{self._said()}", executed="no")
         missing = [name for name, answer in self._answers.items() if not answer.complete]
@@ -112,7 +127,7 @@ class Decoder:
         if owner == NO_BATCH:
             return self._hostwide(frame)
         if owner != self.batch_id:
-            return self._note(line)
+            return []  # the answer to another line, sent before or after
         number = frame.get("n")
         if not isinstance(number, int) or number < self._next:
             return []  # a response that was sent again
@@ -201,11 +216,15 @@ _HINTS = {
 }
 
 
-def _refusal_text(refusal: Refusal) -> str:
-    if refusal.code == "locked":
-        who = ", ".join(f"{k} {v}" for k, v in refusal.holder.items())
-        return f"another apply holds this host's lock ({who or 'its holder cannot be read'})"
-    return f"the host refused the batch: {refusal.why}"
+def _refusal_text(refusal: Refusal, computer: str) -> str:
+    if refusal.code != "locked":
+        return f"the host refused the batch: {refusal.why}"
+    words = {"user": "user", "client": "from", "pid": "pid", "since": "since"}
+    holder = {key: str(value) for key, value in refusal.holder.items()}
+    holder["since"] = holder.get("since", "")[:19].replace("T", " ")
+    who = [f"{word} {holder[key]}" + " UTC" * (key == "since") for key, word in words.items() if holder.get(key)]
+    told = ", ".join(who) or "its holder cannot be read"
+    return f"another apply holds the lock of {computer or 'this host'} ({told})"
 
 
 def _refused(frame: Mapping[str, Any]) -> Refusal:

@@ -6,7 +6,16 @@ import json
 import os
 import threading
 from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
+
+
+@dataclass(frozen=True)
+class OpenShell:
+    """`batch`: of the changes that were sent to it and whose end was not seen; the host's journal knows more."""
+
+    shell: str
+    batch: str = ""
 
 
 class OpenShells:
@@ -15,35 +24,38 @@ class OpenShells:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._open: dict[str, list[str]] = {}
+        self._open: dict[str, dict[str, OpenShell]] = {}
         self._lock = threading.Lock()
 
-    def opened(self, endpoint: str, shell: str) -> None:
+    def opened(self, endpoint: str, shell: str, batch: str = "") -> None:
+        """Also to say which changes were sent to it."""
         with self._lock:
-            self._open.setdefault(endpoint, []).append(shell)
+            self._open.setdefault(endpoint, {})[shell] = OpenShell(shell, batch)
             self._write()
 
     def closed(self, endpoint: str, shell: str) -> None:
         with self._lock:
-            shells = self._open.get(endpoint, [])
-            if shell in shells:
-                shells.remove(shell)
-            self._write()
+            if self._open.get(endpoint, {}).pop(shell, None) is not None:
+                self._write()
 
-    def leftovers(self, endpoint: str) -> list[str]:
-        """Shells on that host of runs that are gone; they are named once."""
-        found: list[str] = []
+    def leftovers(self, endpoint: str) -> list[OpenShell]:
+        """Shells on that host of runs that are gone. They are this run's from now on: named once, and kept until
+        they are closed."""
+        found: list[OpenShell] = []
         with self._lock, suppress(OSError):
             for file in self._folder.glob("shells-*.json"):
                 if not _gone(file):
                     continue
-                with suppress(OSError, ValueError, AttributeError):
+                with suppress(OSError, ValueError, AttributeError, TypeError):
                     data = json.loads(file.read_text(encoding="utf-8"))
-                    found += data.pop(endpoint, [])
+                    found += [OpenShell(**one) for one in data.pop(endpoint, [])]
                     if any(data.values()):
-                        file.write_text(json.dumps(data), encoding="utf-8")
+                        _put(file, data)
                     else:
                         file.unlink()
+            if found:
+                self._open.setdefault(endpoint, {}).update({one.shell: one for one in found})
+                self._write()
         return found
 
     def _write(self) -> None:
@@ -51,9 +63,18 @@ class OpenShells:
         with suppress(OSError):
             if any(self._open.values()):
                 self._folder.mkdir(parents=True, exist_ok=True)
-                file.write_text(json.dumps(self._open), encoding="utf-8")
+                _put(
+                    file, {at: [asdict(one) for one in shells.values()] for at, shells in self._open.items() if shells}
+                )
             else:
                 file.unlink(missing_ok=True)
+
+
+def _put(file: Path, data: dict[str, list[dict[str, str]]]) -> None:
+    """Whole or not at all: it is there for runs that are killed."""
+    part = file.with_suffix(".part")
+    part.write_text(json.dumps(data), encoding="utf-8")
+    part.replace(file)
 
 
 def _gone(file: Path) -> bool:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import getpass
 import hashlib
 import json
 import re
+import socket
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
@@ -73,9 +75,21 @@ def _source(name: str, allow: Mapping[str, str], hold: bool) -> bytes:
     return _line({"src": _text(name), "sha": source_sha(name), "allow": dict(allow), "hold": hold})
 
 
+@cache
+def client_name() -> str:
+    """Who changes a host, from where: for whoever finds its lock taken."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        user = "somebody"
+    return f"{user}@{socket.gethostname()}"
+
+
 def encode_batch(batch: Batch, batch_id: str) -> bytes:
     """Raises LineTooLongError."""
     body = {"action": "batch", "mode": batch.mode, "deadline_s": batch.deadline_s, "steps": steps_of(batch)}
+    if batch.mode == "change":
+        body["client"] = client_name()
     return _envelope(body, batch_id)
 
 

@@ -198,7 +198,7 @@ function hvHome { # makes hvctl's own folder, for administrators, the system and
 function hvOpen { # takes the lock and begins the journal
     $file = Join-Path $hv.home 'apply.lock'; $n = 0; $old = [datetime]::UtcNow.AddDays(-7); hvHome
     if (-not (Test-Path -LiteralPath $hv.journals)) { $null = New-Item -Path $hv.journals -ItemType Directory -Force -ErrorAction Stop }
-    $me = "{""user"":$(hvText "$env:USERNAME"),""pid"":$PID,""batch_id"":""$($hv.id)"",""since"":""$([datetime]::UtcNow.ToString('o'))""}"
+    $me = "{""user"":$(hvText "$env:USERNAME"),""client"":$(hvText "$($b.client)"),""pid"":$PID,""batch_id"":""$($hv.id)"",""since"":""$([datetime]::UtcNow.ToString('o'))""}"
     for ($try = 0; -not $hv.lock; $try++) {
         try {
             if (-not $hv.full) { $null = New-Item -Path $file -ItemType File -Value $me -ErrorAction Stop; $hv.lock = $file; break }

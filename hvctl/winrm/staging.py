@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, Protocol
 from hvctl.call import Batch, Event, Failure, Home, Reply, Staged, Task
 from hvctl.contents import files_in, files_of, hash_of, opened
 from hvctl.winrm import protocol
+from hvctl.winrm.faults import WireFault
 
 PIECE = 270_000
 """Bytes per line: in base64 they fill one Send."""
@@ -186,6 +187,8 @@ class Staging:
     def _asked(self, pipe: Pipe, do: Any, **body: Any) -> protocol.Decoder:
         decoder = protocol.Decoder(Batch(()), str(uuid.uuid4()))
         pipe.talk(decoder, protocol.encode_stage(do, self.run, decoder.batch_id, **body))
+        if decoder.gap or not (decoder.staged or (decoder.refusal is None and do == "remove")):
+            raise WireFault("lost", "part of the host's answer was lost")
         return decoder
 
     def _why_different(self, file: Staged) -> str:

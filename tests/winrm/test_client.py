@@ -13,7 +13,7 @@ import pytest
 
 from hvctl.call import Batch, Call, Event, Ref, Reply, Secret, Task, TransportError
 from hvctl.connect import allowed
-from hvctl.winrm.client import Address, CredentialGuard, WinRM
+from hvctl.winrm.client import Address, CredentialGuard, Patience, WinRM
 from hvctl.winrm.leftovers import OpenShells
 from mocks.host import SimulatedHost
 from mocks.tls import Authority, make_authority
@@ -59,7 +59,7 @@ def make(authority: Authority) -> Iterator[Make]:
         address = Address(
             "h", "127.0.0.1", endpoint.port, scheme, transport, user=USER, password=Secret(password), ca_path=ca
         )
-        client = WinRM(address, allow=allowed(), guard=guard, sleep=host.clock.sleep, receive_s=1)
+        client = WinRM(address, allow=allowed(), guard=guard, sleep=host.clock.sleep, patience=Patience(receive=1))
         open_ones.extend([server])
         return client, endpoint
 
@@ -161,7 +161,7 @@ def test_one_who_is_no_administrator_is_told_so(make: Make) -> None:
         Trouble("Create", "reset"),
         Trouble("Create", "http", code=503),
         Trouble("Create", "fault", code=2150859173),
-        Trouble("Create", "fault", code=2150859173, wmi_only=True),
+        Trouble("Create", "fault", code=2150859173, encoding="wmi"),
         Trouble("Command", "reset"),
         Trouble("Command", "fault", code=2150858793),
         Trouble("Send", "reset"),
@@ -217,11 +217,25 @@ def test_a_change_runs_at_most_once_whatever_breaks(make: Make, trouble: Trouble
 
 def test_a_change_whose_answer_was_lost_is_told_by_the_journal(make: Make) -> None:
     client, endpoint = make(Trouble("Receive", "garbage", times=9))
+    said: list[str] = []
+    replies = client.run(CHANGE, lambda event: said.append(event.text) if event.kind == "notice" else None)
+    assert [r.ok for r in replies] == [True, True]
+    assert any("the host's journal tells how every step ended" in text for text in said)
+    assert [c.cmdlet for c in endpoint.simulated.log if not c.cmdlet.startswith("Get-")] == [
+        "Set-VMProcessor",
+        "Start-VM",
+    ]
+    assert endpoint.actions().count("Create") >= 2
+
+
+def test_steps_that_a_process_did_not_come_to_are_not_called_unknown(make: Make) -> None:
+    client, endpoint = make(Trouble("invoke", "die", nth=1, phase="after", code=1))
     with pytest.raises(TransportError) as error:
         client.run(CHANGE)
     assert error.value.executed == "unknown"
-    assert set(error.value.replies) <= {"p", "s"}
-    assert endpoint.actions().count("Create") == 2
+    assert {k: r.skipped for k, r in error.value.replies.items()} == {"s": "not begun"}
+    client.close()
+    assert endpoint.shells.open == 0
 
 
 def test_a_change_that_was_never_sent_is_said_to_be_so(make: Make) -> None:
@@ -256,7 +270,7 @@ def test_a_second_apply_is_told_who_holds_the_lock(make: Make) -> None:
     client, endpoint = make()
     endpoint.disk.holder = {"user": "HV01\\other", "pid": 7}
     with pytest.raises(
-        TransportError, match=r"another apply holds this host's lock \(user HV01\\other, pid 7\)"
+        TransportError, match=r"another apply holds the lock of .* \(user HV01\\other, pid 7\)"
     ) as error:
         client.run(CHANGE)
     assert error.value.executed == "no"
@@ -305,7 +319,9 @@ def test_shells_of_a_run_that_was_killed_are_closed_by_the_next(make: Make, tmp_
     client, endpoint = make()
     orphan = client._connection.open_shell()
     dead = 2**22 - 7  # beyond pid_max of a usual system: no process has it
-    (tmp_path / f"shells-{dead}.json").write_text(json.dumps({client.address.endpoint: [orphan]}), encoding="utf-8")
+    (tmp_path / f"shells-{dead}.json").write_text(
+        json.dumps({client.address.endpoint: [{"shell": orphan}]}), encoding="utf-8"
+    )
     shells = OpenShells(tmp_path)
     second = WinRM(client.address, allow=allowed(), sleep=lambda s: None, shells=shells)
     second.run(READ)

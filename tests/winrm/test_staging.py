@@ -31,7 +31,7 @@ from hvctl.call import (
 from hvctl.connect import allowed
 from hvctl.contents import changed_sources
 from hvctl.winrm import protocol
-from hvctl.winrm.client import Address, WinRM
+from hvctl.winrm.client import Address, Patience, WinRM
 from hvctl.winrm.staging import WINDOW
 from mocks.engine import EngineTransport, LanguageMode
 from mocks.host import SimulatedHost
@@ -192,7 +192,7 @@ def make() -> Iterator[Make]:
         endpoint = Endpoint(SimulatedHost.from_yaml({}), {USER: PASSWORD}, troubles=list(troubles))
         servers.append(Server([endpoint]).__enter__())
         address = Address("h", "127.0.0.1", endpoint.port, "http", transport, user=USER, password=Secret(PASSWORD))
-        return WinRM(address, allow=allowed(), sleep=lambda seconds: None, receive_s=1), endpoint
+        return WinRM(address, allow=allowed(), sleep=lambda seconds: None, patience=Patience(receive=1)), endpoint
 
     yield made
     for server in servers:
