@@ -253,6 +253,19 @@ def test_facts_tell_what_lies_in_the_folders_that_a_playbook_names(hvctl: Run) -
     )
 
 
+def test_an_export_that_waits_for_its_window_is_no_fault_of_the_plan(hvctl: Run, tmp_path: Path) -> None:
+    text = (tmp_path / "lab.yml").read_text("utf-8").replace("keep: 1", "window: '01:00-05:00'")
+    (tmp_path / "night.yml").write_text(text, "utf-8")
+    status, out, _ = hvctl("plan", "night.yml", "--report", "junit=x.xml,html=x.html")
+    assert (status, "impossible" in out) == (0, False)
+    assert "every none yet → a new one from 01:00 on later night.yml:6:45" in out
+    assert "Plan: 1 later." in out
+    assert "<skipped" in (tmp_path / "x.xml").read_text("utf-8")
+    assert hvctl("drift", "night.yml", "--report", "junit=x.xml")[0] == 2
+    assert 'type="drift"' in (tmp_path / "x.xml").read_text("utf-8")
+    assert hvctl("apply", "night.yml", "-y")[0] == 2
+
+
 def test_a_plan_is_saved_of_the_hosts_that_were_looked_at(hvctl: Run, tmp_path: Path) -> None:
     text = (tmp_path / "lab.yml").read_text("utf-8").replace("hosts: hv01", "hosts: hv01,hv03")
     (tmp_path / "both.yml").write_text(text, "utf-8")

@@ -161,7 +161,7 @@ class Export(VmPart):
         if seen.due.opens is not None:
             opens = f"at {seen.due.opens:%H:%M} of the host's time, in {shown_age((seen.due.opens - seen.at).total_seconds())}"
             hint = f"hvctl export {self.vm.key()} makes one at once"
-            yield Finding(self._due, f"an export is due when the window {self.window} opens {opens}", hint)
+            yield Finding(self._due, f"an export is due when the window {self.window} opens {opens}", hint, "later")
         if seen.due.now:
             check_steady(self.vm.key(), vm)
             given_back = sum(c.size for c in self._broken(seen))
