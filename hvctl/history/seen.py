@@ -135,19 +135,23 @@ class _Look:
             self.agreed.add(key)
 
     def _surplus(self, owner: Resource) -> None:
-        """Whether lists that the user calls exclusive could be looked through, and hold nothing more."""
+        """Whether lists that the user calls exclusive, or whose things may not grow old, could be looked through, and
+        hold nothing more."""
         for kind in kinds_within(owner.kind):
-            if kind.section not in getattr(owner, "exclusive", ()):
+            age = getattr(owner, kind.expires, None) if kind.expires else None
+            exclusive = kind.section in getattr(owner, "exclusive", ())
+            if not exclusive and age is None:
                 continue
+            look = kind.surplus if exclusive else kind.expired
             family = family_of((kind.kind, *owner.address()[1:]))
             listed = tuple(p for p in owner.parts if isinstance(p, kind))
             more: bool | None = None
             try:
-                more = any(True for _ in kind.surplus(owner, listed, self._facts))
+                more = any(True for _ in look(owner, listed, self._facts))
                 self.searched.add(family)
             except (UnreadableError, HeldBackError, KeyError):
                 self.unsearched.add(family)
-            self._wish(owner, f"exclusive.{kind.kind}", "exclusive", more is False)
+            self._wish(owner, f"exclusive.{kind.kind}", "exclusive" if exclusive else str(age), more is False)
 
     def difference(self, drift: Drift) -> Difference:
         line, spot, action = drift.line, drift.spot, drift.action

@@ -265,6 +265,17 @@ def test_files_and_exports_are_gone_when_they_are_as_wished(lab: Lab, tmp_path: 
     assert set(endings(lab).values()) == {"as wished"}
 
 
+def test_a_forgotten_checkpoint_that_was_removed_is_gone(lab: Lab) -> None:
+    lab.wish("- hosts: hv01\n  vms:\n    - {name: ウェブ, checkpoint_maximum_age: 1d}\n")
+    lab.run("drift", "lab.yml", status=0)
+    host = lab.hosts["hv01"]
+    host.invoke("Checkpoint-VM", {"Name": "ウェブ", "SnapshotName": "old"})
+    host.clock.sleep(2 * 86400)
+    assert "1 difference: 1 drifted." in lab.run("drift", "lab.yml", after=MINUTES, status=2)
+    lab.run("apply", "lab.yml", "-y", "--allow", "destroy", after=MINUTES, status=0)
+    assert endings(lab) == {"": "as wished"}
+
+
 def endings(lab: Lab) -> dict[str, str | None]:
     return {d["field"].partition(".")[0]: d["ending"] for h in lab.data("history")["hosts"] for d in h["differences"]}
 
