@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+import stat
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from hvctl.call import Staged
+from hvctl.call import Secret, Staged
 from hvctl.contents import sha256_of
 from hvctl.secrets import SecretError, resolve
 from hvctl.source import ConfigError, Mark, Problem, SecretSource, read_text
@@ -19,10 +20,12 @@ from hvctl.template import render_text
 
 @dataclass(frozen=True)
 class ControlNode:
-    """As seen from one play: relative names begin in the playbook's folder; templates know the host's variables."""
+    """As seen from one play: relative names begin in the playbook's folder; templates know the host's variables.
+    `learn` hears of a secret before a template has it, since the template may fail and say it."""
 
     folder: Path
     variables: Mapping[str, Any]
+    learn: Callable[[Secret], None]
 
     def is_folder(self, name: str) -> bool:
         return self._path(name).is_dir()
@@ -31,9 +34,8 @@ class ControlNode:
         """Raises ConfigError, at the mark."""
         path = self._path(name)
         try:
-            if path.is_dir():
-                raise ConfigError([Problem(mark, f"{name} is a folder", "name a file")])
             seen = path.stat()
+            _check_ordinary(name, seen.st_mode, mark)
             return Staged(_hashed(str(path), seen.st_mtime_ns, seen.st_size), seen.st_size, name, path=str(path))
         except OSError as error:
             raise _unreadable(name, path, error, mark) from error
@@ -54,17 +56,19 @@ class ControlNode:
     def rendered(self, name: str, more: Mapping[str, Any], mark: Mark) -> Staged:
         """A template, with more variables. Raises ConfigError, at the place within the template where it can."""
         path = self._path(name)
-        if path.is_dir():
-            raise ConfigError([Problem(mark, f"{name} is a folder", "name a file")])
-        if not path.exists():
-            raise ConfigError([Problem(mark, f"there is no file {name}", f"it was looked for at {path}")])
+        try:
+            _check_ordinary(name, path.stat().st_mode, mark)
+        except OSError as error:
+            raise _unreadable(name, path, error, mark) from error
         secrets: list[str] = []
 
         def reveal(source: SecretSource) -> str:
             try:
-                secrets.append(resolve(source).reveal())
+                secret = resolve(source)
             except SecretError as error:
                 raise ConfigError([Problem(mark, f"{name}: {error}", "")]) from error
+            self.learn(secret)
+            secrets.append(secret.reveal())
             return secrets[-1]
 
         text = render_text(read_text(path), str(path), {**self.variables, **more}, reveal)
@@ -73,6 +77,13 @@ class ControlNode:
 
     def _path(self, name: str) -> Path:
         return (self.folder / Path(name).expanduser()).absolute()
+
+
+def _check_ordinary(name: str, mode: int, mark: Mark) -> None:
+    if stat.S_ISDIR(mode):
+        raise ConfigError([Problem(mark, f"{name} is a folder", "name a file")])
+    if not stat.S_ISREG(mode):  # a pipe or a device may never end
+        raise ConfigError([Problem(mark, f"{name} is no ordinary file", "name one that is")])
 
 
 def _unreadable(name: str, path: Path, error: OSError, mark: Mark) -> ConfigError:

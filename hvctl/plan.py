@@ -41,12 +41,12 @@ class Line:
 
 @dataclass(frozen=True)
 class Remark:
-    """A finding with its place. "impossible" holds the resource back, "warning" does not."""
+    """A finding with its place. "impossible" and "later" hold the resource back, "warning" does not."""
 
     message: str
     hint: str
     mark: Mark
-    level: Literal["impossible", "warning", "unknown"]
+    level: Literal["impossible", "later", "warning", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def validate(wishes: Iterable[Resource], os: OS) -> list[Problem]:
             wish.place.mark(found.field),
             found.message,
             found.hint,
-            "error" if found.level == "impossible" else "warning",
+            "error" if found.holds else "warning",
         )
         for wish, found in _rules(tuple(wishes), os)
     ]
@@ -178,7 +178,7 @@ def _draft(wish: Resource, facts: Facts, allow: frozenset[Impact], known: list[F
     action = Action(wish.address(), wish.title(), "none", wish.place.mark())
     here = True
     try:
-        if any(f.level == "impossible" for f in known):
+        if any(f.holds for f in known):
             return _held(wish, action, known, here=False)
         actual = wish.actual(facts)
         here = actual is not None
@@ -203,7 +203,7 @@ def _update(
     action = replace(action, remarks=(*action.remarks, *_remarks(wish, found)))
     if not changes and not found:
         return _Draft(wish, action)
-    barred = {f.field for f in found if f.level == "impossible"}
+    barred = {f.field for f in found if f.holds}
     lines = tuple(_line(wish, c, allow) for c in changes)
     if "" in barred or not changes:
         verb: Verb = "held" if barred else "none"
@@ -225,7 +225,7 @@ def _creation(wish: Resource, action: Action, facts: Facts, allow: frozenset[Imp
     found = list(wish.findings(changes, facts))
     made = tuple(f"{c.field}: {wish.show(c.field, c.wanted)}" for c in changes)
     action = replace(action, remarks=(*action.remarks, *_remarks(wish, found)), summary=wish.summary(), made=made)
-    if any(f.level == "impossible" for f in found):
+    if any(f.holds for f in found):
         return _Draft(wish, replace(action, verb="held"), here=False)
     line = replace(
         _whole(wish, "absent", "present", wish.create_impacts(facts), allow),
@@ -245,7 +245,7 @@ def _removal(wish: Resource, action: Action, exists: bool, facts: Facts, allow: 
         _whole(wish, "present", "absent", wish.remove_impacts(facts), allow),
         note=wish.note("", "present", "absent", facts),
     )
-    if any(f.level == "impossible" for f in found) or line.consent:
+    if any(f.holds for f in found) or line.consent:
         return _Draft(wish, replace(action, verb="held", lines=(line,)))
     return _Draft(wish, replace(action, verb="remove", lines=(line,)), tuple(wish.remove(facts)))
 

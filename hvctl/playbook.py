@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path as File
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from hvctl.call import Secret
 from hvctl.controlnode import ControlNode
 from hvctl.kinds import sections
 from hvctl.resource import IMPACTS, Address, Fields, Impact, Place, Resource, models_in, settings
@@ -131,14 +132,17 @@ def _vars_files(document: Document, path: Path, data: Any, problems: list[Proble
     return found
 
 
-def wishes(plays: Iterable[Play], variables: Mapping[str, Any]) -> tuple[list[Resource], list[Problem]]:
-    """The resources that these plays want of one host, and everything wrong with them."""
+def wishes(
+    plays: Iterable[Play], variables: Mapping[str, Any], learn: Callable[[Secret], None] = lambda secret: None
+) -> tuple[list[Resource], list[Problem]]:
+    """The resources that these plays want of one host, and everything wrong with them. `learn` hears of secrets that
+    are used."""
     found: list[Resource] = []
     problems: list[Problem] = []
     for play in plays:
         data, unclear = rendered(play.body, {**variables, **play.variables}, play.document, play.path)
         wrong: list[Problem] = []
-        shelf = ControlNode(File(play.document.file).parent, {**variables, **play.variables})
+        shelf = ControlNode(File(play.document.file).parent, {**variables, **play.variables}, learn)
         maker = _Maker(play, data, wrong, shelf)
         for section, kind in sections(None).items():
             if section in data:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from hvctl.call import Secret
 from hvctl.contract import OS
 from hvctl.inventory import Connection, Host, Inventory
 from hvctl.plan import validate
@@ -72,8 +73,9 @@ def prepare(
     limit: str | None = None,
     tags: Sequence[str] = (),
     variables: Mapping[str, Any] | None = None,
+    learn: Callable[[Secret], None],
 ) -> Prepared:
-    """Raises ConfigError with all problems of all files and hosts together."""
+    """Raises ConfigError with all problems of all files and hosts together. `learn` hears of secrets that are used."""
     problems: list[Problem] = []
     warnings: list[Problem] = [*inventory.warnings]
     plays: list[Play] = []
@@ -92,7 +94,7 @@ def prepare(
     for host, own in chosen:
         connection = _connection(inventory, host, problems, warnings)
         plays = [replace(p, variables=shielded({**p.variables, **(variables or {})})) for p in own]
-        found, wrong = wishes(plays, inventory.variables(host))
+        found, wrong = wishes(plays, inventory.variables(host), learn)
         problems += wrong
         if connection is None:
             continue

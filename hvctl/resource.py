@@ -117,12 +117,17 @@ class Change:
 
 @dataclass(frozen=True)
 class Finding:
-    """A rule that a wish breaks, at one of its fields ("" for the whole). "impossible" holds it back."""
+    """A rule that a wish breaks, at one of its fields ("" for the whole). "impossible" holds it back, and so
+    does "later": it will be possible by itself."""
 
     field: str
     message: str
     hint: str = ""
-    level: Literal["impossible", "warning"] = "impossible"
+    level: Literal["impossible", "later", "warning"] = "impossible"
+
+    @property
+    def holds(self) -> bool:
+        return self.level != "warning"
 
 
 class HeldBackError(Exception):

@@ -109,9 +109,15 @@ class Run:
         return self._each("reading", [(w.name, partial(self._still, w)) for w in self._work.values()])
 
     def save(self, outcomes: Sequence[Outcome], file: str, inventory: str) -> None:
+        """Without those that could not be looked at; nothing if none could."""
         saved = [Saved(o.plan, self._work[o.host].wishes) for o in outcomes if o.plan is not None]
+        away = ", ".join(o.host for o in outcomes if o.plan is None)
+        if not saved:
+            self._err.print("No plan saved: no host could be looked at.")
+            return
         planfile.save(file, saved, inventory, self._redactor)
-        self._err.print(f"Plan saved: hvctl apply {file}")
+        without = f", without {away}" if away else ""
+        self._err.print(f"Plan saved{without}: hvctl apply {file}", soft_wrap=True)
 
     def check(
         self,

@@ -216,6 +216,25 @@ def test_export_takes_where_and_how_many_from_a_playbook(hvctl: Run, hosts: dict
     assert hvctl("plan", "lab.yml", "--detailed-exitcode")[0] == 0
 
 
+def test_export_is_reported_and_remembered_as_an_apply_is(hvctl: Run, tmp_path: Path) -> None:
+    def remembered() -> list[tuple[str, str | None]]:
+        told = json.loads(hvctl("history", "--json")[1])
+        return [(d["field"], d["ending"]) for h in told["hosts"] for d in h["differences"]]
+
+    assert hvctl("drift", "lab.yml")[0] == 2
+    assert remembered() == [("every", None)]
+    status, out, _ = hvctl("export", "web01", "--to", r"D:\x", "--json", "-y")
+    told = json.loads(out)
+    assert (status, told["verb"], told["hosts"][0]["state"]) == (0, "apply", "applied")
+    assert remembered() == [("every", None)]  # no playbook wishes that one
+    assert hvctl("export", "web01", "lab.yml", "--report", "markdown=x.md,junit=x.xml", "-y")[0] == 0
+    assert "none yet → an export now" in (tmp_path / "x.md").read_text("utf-8")
+    assert remembered() == [("every", "as wished")]
+    assert json.loads(hvctl("export", "web01", "lab.yml", "--check", "--json")[1])["verb"] == "plan"
+    status, _, err = hvctl("export", "web01", "lab.yml", "--json")
+    assert (status, "leaves nothing to approve" in err) == (1, True)
+
+
 def test_a_saved_plan_of_an_export_holds_though_time_passes(hvctl: Run, hosts: dict[str, SimulatedHost]) -> None:
     assert hvctl("plan", "lab.yml", "--out", "plan.json")[0] == 0
     hosts["hv01"].clock.sleep(3600)
@@ -224,6 +243,35 @@ def test_a_saved_plan_of_an_export_holds_though_time_passes(hvctl: Run, hosts: d
     status, out, _ = hvctl("apply", "plan.json", "-y")
     assert "seen in sync" in out
     assert status == 0
+
+
+def test_facts_tell_what_lies_in_the_folders_that_a_playbook_names(hvctl: Run) -> None:
+    assert hvctl("export", "web01", "lab.yml", "-y")[0] == 0
+    assert "_web01" not in hvctl("facts", "hv01")[1]
+    assert (
+        r"E:\exports\20260401T0000Z_web01\hvctl-export-done.json" in hvctl("facts", "hv01", "--playbook", "lab.yml")[1]
+    )
+
+
+def test_an_export_that_waits_for_its_window_is_no_fault_of_the_plan(hvctl: Run, tmp_path: Path) -> None:
+    text = (tmp_path / "lab.yml").read_text("utf-8").replace("keep: 1", "window: '01:00-05:00'")
+    (tmp_path / "night.yml").write_text(text, "utf-8")
+    status, out, _ = hvctl("plan", "night.yml", "--report", "junit=x.xml,html=x.html")
+    assert (status, "impossible" in out) == (0, False)
+    assert "every none yet → a new one from 01:00 on later night.yml:6:45" in out
+    assert "Plan: 1 later." in out
+    assert "<skipped" in (tmp_path / "x.xml").read_text("utf-8")
+    assert hvctl("drift", "night.yml", "--report", "junit=x.xml")[0] == 2
+    assert 'type="drift"' in (tmp_path / "x.xml").read_text("utf-8")
+    assert hvctl("apply", "night.yml", "-y")[0] == 2
+
+
+def test_a_plan_is_saved_of_the_hosts_that_were_looked_at(hvctl: Run, tmp_path: Path) -> None:
+    text = (tmp_path / "lab.yml").read_text("utf-8").replace("hosts: hv01", "hosts: hv01,hv03")
+    (tmp_path / "both.yml").write_text(text, "utf-8")
+    assert "No plan saved: no host could" in hvctl("plan", "both.yml", "--limit", "hv03", "--out", "p.json")[2]
+    assert not (tmp_path / "p.json").exists()
+    assert "Plan saved, without hv03: hvctl apply p.json" in hvctl("plan", "both.yml", "--out", "p.json")[2]
 
 
 def test_export_says_what_it_needs(hvctl: Run, hosts: dict[str, SimulatedHost]) -> None:

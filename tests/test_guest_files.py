@@ -164,10 +164,16 @@ def test_a_secret_reaches_the_guest_and_nothing_else(hvctl: Run, host: Simulated
         assert "KEY-OF-TESTS" not in text.upper()
 
 
+def unheard(secret: Secret) -> None:
+    """Nobody keeps it."""
+
+
 def test_a_template_is_blamed_at_its_own_line(tmp_path: Path) -> None:
     (tmp_path / "t.j2").write_text("one\ntwo {{ 1 }} {{ wrong_name }}\n")
     (tmp_path / "div.j2").write_text("\n\n{{ 1 / 0 }}\n")
-    shelf = ControlNode(tmp_path, {"wrong_nam": 1, "key": SecretSource("env", ("NO_SUCH",), Mark("i.yml", 3, 4))})
+    shelf = ControlNode(
+        tmp_path, {"wrong_nam": 1, "key": SecretSource("env", ("NO_SUCH",), Mark("i.yml", 3, 4))}, unheard
+    )
     with pytest.raises(ConfigError) as caught:
         shelf.rendered("t.j2", {}, Mark("lab.yml", 1, 1))
     (problem,) = caught.value.problems
@@ -182,10 +188,13 @@ def test_a_template_is_blamed_at_its_own_line(tmp_path: Path) -> None:
 
 
 def test_a_file_that_may_not_be_read_is_blamed_in_the_playbook(tmp_path: Path) -> None:
-    shelf = ControlNode(tmp_path, {})
+    shelf = ControlNode(tmp_path, {}, unheard)
     (tmp_path / "folder").mkdir()
     with pytest.raises(ConfigError, match=r"lab.yml:2:3: folder is a folder"):
         shelf.file("folder", Mark("lab.yml", 2, 3))
+    for look in (shelf.file, lambda name, mark: shelf.rendered(name, {}, mark)):
+        with pytest.raises(ConfigError, match=r"lab.yml:2:3: /dev/null is no ordinary file"):
+            look("/dev/null", Mark("lab.yml", 2, 3))
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     with pytest.raises(ConfigError, match=r"lab.yml:2:3: loop cannot be read"):
         shelf.file("loop", Mark("lab.yml", 2, 3))

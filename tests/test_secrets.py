@@ -38,7 +38,9 @@ USER = "hvadmin"
 SECRET = "q7Zr4kXw9f\"<&>'\\ %ラボ+T5mB2vNc8d"
 WRONG = "w3Wr0ngKx1\"<&>'\\ %ラボ+P6hL9sQe4j"
 """A password that the host does not take."""
-CORES = ("q7Zr4kXw9f", "T5mB2vNc8d", "w3Wr0ngKx1", "P6hL9sQe4j")
+TOKEN = "k9Xv2pTg7c\"<&>'\\ %ラボ+J4dR8yWm3s"
+"""Goes into a file for a guest, and nowhere else."""
+CORES = ("q7Zr4kXw9f", "T5mB2vNc8d", "w3Wr0ngKx1", "P6hL9sQe4j", "k9Xv2pTg7c", "J4dR8yWm3s")
 """Parts of them that look the same however the rest is escaped."""
 
 # --- what is run ---------------------------------------------------------------------------------------------------
@@ -77,11 +79,19 @@ COMMANDS: dict[str, str] = {
     "unreadable extra variable": "plan lab.yml -e x={{{secret}",
     "secret in a value": "plan leaking.yml",
     "secret in an expression": "plan roundabout.yml --json",
+    "plan of a file": f"plan files.yml --out files.json {REPORTS}",
+    "apply of a file": f"apply files.yml -y {REPORTS}",
+    "drift of a file": "drift files.yml --metrics metrics.prom --notify {inbox} --json",
+    "export": f"export web01 files.yml -y {REPORTS}",
+    "export elsewhere": r"export web01 --to 'C:\elsewhere' -y --json",
+    "facts of a file": "facts hv01 --json",
+    "recording of a file": "record hv01 --out files-recorded.json --playbook files.yml",
+    "template that fails": "validate broken.yml",
     "wrong password": f"drift lab.yml -i refused.yml {REPORTS}",
 }
 FEW = ("plan", "saved plan", "drift", "facts", "inventory", "secret in a value", "secret in an expression")
 """Enough where only the way to the secret differs."""
-MASKED = ("plan", "apply", "drift", "facts as JSON", "recording")
+MASKED = ("plan", "apply", "drift", "facts as JSON", "recording", "apply of a file", "export", "template that fails")
 """In these the secret would stand if it were not masked."""
 
 # --- where it is planted -------------------------------------------------------------------------------------------
@@ -112,6 +122,15 @@ LEAKING = """
   vms:
     - {name: web01, notes: 'it is {{ VARIABLE }}'}
 """
+FILES = r"""
+- hosts: hv01
+  vms:
+    - name: web01
+      guest_files: [{template: key.j2, destination: 'C:\key'}]
+      exports: [{path: 'C:\exports', every: 1h, keep: 1}]
+"""
+TOKEN_OF_THE_SITE = "site_token: !env HVCTL_PLANTED_TOKEN"
+TEMPLATES = {"key.j2": "key = {{ site_token }}\n", "broken.j2": "{{ {'a': 1}[site_token] }}\n"}
 VARIABLE = {"variable": "vault_password", "nested variable": "vault.hv"}
 """What the password is taken from, where it is not ansible_password itself."""
 ROUNDABOUT = """
@@ -125,7 +144,8 @@ STATE = {
     "os": "2022",
     "name": "hv01",
     "vms": [
-        {"name": "web01", "generation": 2, "state": "Running", "notes": f"hv = {SECRET}", "firmware": {"secure_boot": "Off"}},
+        {"name": "web01", "generation": 2, "state": "Running", "notes": f"hv = {SECRET}", "firmware": {"secure_boot": "Off"},
+         "integration_services": {"guest_service_interface": True}, "guest": {"contact_seconds": 0}},
         {"name": "old01", "generation": 1, "state": "Off"},
     ],
 }  # fmt: skip
@@ -140,7 +160,9 @@ class Echoing(SimulatedHost):
         if cmdlet in ("Set-VMFirmware", "Get-VMReplication"):
             error = ("System.Exception", -2147024891, said)
             outcome.errors.append(ErrorRecord(f"AccessDenied,{SECRET}", "PermissionDenied", said, (error,), SECRET))
-        if cmdlet.startswith("Set-"):
+        if cmdlet == "Copy-VMFile":
+            said = f"{said}, {TOKEN}, {json.dumps(TOKEN)} or {quote(TOKEN)}"
+        if cmdlet.startswith(("Set-", "Copy-", "Export-")):
             outcome.warnings.append(f"{said}. " * 3)
         return outcome
 
@@ -204,7 +226,7 @@ def found_in(data: bytes) -> list[str]:
     bare = re.sub(rb"\x1b\[[0-9;]*m|\\[nrt]|\s", b"", data)
     found = [
         name
-        for secret in (SECRET, WRONG)
+        for secret in (SECRET, WRONG, TOKEN)
         for name, look in looks(secret)
         if look in data or re.sub(rb"\s", b"", look) in bare
     ]
@@ -272,6 +294,7 @@ def lab(
     inbox = Inbox()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HVCTL_PLANTED", SECRET)
+    monkeypatch.setenv("HVCTL_PLANTED_TOKEN", TOKEN)
     monkeypatch.setenv("HVCTL_PLANTED_URL", f"json://u:{quote(WRONG, safe='')}@127.0.0.1:9/")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
@@ -288,10 +311,15 @@ def lab(
         ):
             (tmp_path / file).write_text(
                 f"all:\n  vars:\n    ansible_user: {USER}\n    ansible_port: {endpoint.port}\n"
-                f"    ansible_winrm_scheme: http\n    ansible_host: 127.0.0.1\n    {variables}\n  hosts:\n    hv01:\n",
+                f"    ansible_winrm_scheme: http\n    ansible_host: 127.0.0.1\n    {TOKEN_OF_THE_SITE}\n"
+                f"    {variables}\n  hosts:\n    hv01:\n",
                 encoding="utf-8",
             )
-        for file, text in (("lab.yml", PLAYBOOK), ("leaking.yml", leaking), ("roundabout.yml", ROUNDABOUT)):
+        playbooks = {
+            "lab.yml": PLAYBOOK, "leaking.yml": leaking, "roundabout.yml": ROUNDABOUT,
+            "files.yml": FILES, "broken.yml": FILES.replace("key.j2", "broken.j2"),
+        }  # fmt: skip
+        for file, text in (playbooks | TEMPLATES).items():
             (tmp_path / file).write_text(text, encoding="utf-8")
         return Lab(tmp_path, capsys, inbox)
 
@@ -316,6 +344,8 @@ def test_no_secret_is_printed_or_written(place: str, lab: Callable[..., Lab], mo
         assert here.leaks(said) == [], name
         if name == "secret in a value":
             assert (status, "a secret cannot stand in an ordinary value" in " ".join(said.split())) == (1, True), said
+        if name in ("apply of a file", "export"):
+            assert (status, "steps done" in said) == (0, True), said
         if name == "notification":
             assert here.inbox.got, said
         if name in MASKED:

@@ -6,6 +6,9 @@ import sys
 
 from hvctl.cli.options import Settings
 
+NOTHING_TO_APPROVE = "a report instead of text leaves nothing to approve: add --auto-approve or --check"
+INTERRUPTED = "Interrupted: what is marked as not done was not begun."
+
 
 def approved(settings: Settings) -> bool:
     if not sys.stdin.isatty():

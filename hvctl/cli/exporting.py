@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
 
+from hvctl.check import Check
 from hvctl.cli.app import app
-from hvctl.cli.approval import approved
-from hvctl.cli.options import EXIT_CONFIG, EXIT_INTERRUPTED, Extra, Limit, Settings, Tags
+from hvctl.cli.approval import INTERRUPTED, NOTHING_TO_APPROVE, approved
+from hvctl.cli.options import (
+    EXIT_CONFIG,
+    EXIT_INTERRUPTED,
+    Extra,
+    History,
+    Json,
+    Limit,
+    NoHistory,
+    Report,
+    Settings,
+    Tags,
+)
 from hvctl.cli.prepared import Asked, prepared, run_of, with_password
+from hvctl.cli.remembered import remembered, remembering
+from hvctl.cli.reported import Reports
 from hvctl.facts import UnreadableError
 from hvctl.inventory import Inventory
 from hvctl.kinds._export_steps import CAPTURES
@@ -45,9 +59,17 @@ def export(
     extra: Extra = None,
     auto_approve: Annotated[bool, typer.Option("--auto-approve", "-y", help="Do not ask.")] = False,
     only_plan: Annotated[bool, typer.Option("--check", "-C", help="Only show what would be done.")] = False,
+    as_json: Json = False,
+    report: Report = None,
+    history: History = None,
+    no_history: NoHistory = False,
 ) -> None:
     """Export a VM now, whatever its playbook says of when."""
-    settings: Settings = context.obj
+    # What no playbook wishes cannot drift: there is nothing to remember of it.
+    settings = remembering(context.obj, history, no_history or not playbooks or bool(to))
+    reports = Reports.asked(report, as_json=as_json)
+    if reports.on_stdout and not (auto_approve or only_plan):
+        raise typer.BadParameter(NOTHING_TO_APPROVE)
     asked = Asked.of(playbooks or (), limit, tags, extra)
     work = (
         _of_playbooks(settings, asked, name, to, capture)
@@ -58,21 +80,32 @@ def export(
         outcomes = run.plan()
         if not run.interrupted:
             outcomes = _where_it_is(settings, name, outcomes, everywhere=bool(playbooks))
-            run.show_plans(outcomes)
+            if not reports.on_stdout:
+                run.show_plans(outcomes)
         if any(o.plan is not None and o.plan.steps for o in outcomes) and not only_plan and not run.interrupted:
             _wanted_since(work, outcomes)
-            outcomes = _done(settings, run, outcomes, auto_approve)
-        if run.interrupted:
-            raise typer.Exit(EXIT_INTERRUPTED)
-    raise typer.Exit(exit_status(outcomes, changes_count=not only_plan))
+            outcomes = _done(settings, run, outcomes, auto_approve, quiet=reports.on_stdout)
+        status = EXIT_INTERRUPTED if run.interrupted else exit_status(outcomes, changes_count=not only_plan)
+        check = run.check("plan" if only_plan else "apply", asked.playbooks, outcomes, status)
+    if not only_plan and not run.interrupted:
+        check = remembered(settings, replace(check, wishes=_exports(check)))
+    raise typer.Exit(reports.write(settings, check))
 
 
-def _done(settings: Settings, run: Run, outcomes: list[Outcome], auto_approve: bool) -> list[Outcome]:
+def _exports(check: Check) -> Mapping[str, Sequence[Resource]]:
+    """Of the VM itself nothing was wished."""
+    return {host: [w for w in wishes if isinstance(w, Export)] for host, wishes in check.wishes.items()}
+
+
+def _done(settings: Settings, run: Run, outcomes: list[Outcome], auto_approve: bool, *, quiet: bool) -> list[Outcome]:
     if not auto_approve and not approved(settings):
         settings.err.print("Nothing was changed.")
         return outcomes
     done = run.apply(outcomes, recheck=not auto_approve)
-    run.show_reports(done)
+    if not quiet:
+        run.show_reports(done)
+    if run.interrupted:
+        settings.err.print(INTERRUPTED)
     return done
 
 

@@ -71,6 +71,9 @@ History = Annotated[
     typer.Option("--history", metavar="FILE|URL", envvar="HVCTL_HISTORY", help="Where checks are remembered."),
 ]
 NoHistory = Annotated[bool, typer.Option("--no-history", help="Neither read nor write what is remembered.")]
+AlsoAsked = Annotated[
+    list[str] | None, typer.Option("--playbook", metavar="FILE", help="Also ask what this playbook asks.")
+]
 Allow = Annotated[
     list[str] | None,
     typer.Option("--allow", metavar="WORD", help=f"Allow changes that cost more: {', '.join(IMPACTS[1:])}."),

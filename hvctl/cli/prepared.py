@@ -48,7 +48,14 @@ class Asked:
 def prepared(settings: Settings, asked: Asked) -> Prepared:
     """The hosts and what is wished of them. Raises ConfigError; warnings are printed."""
     inventory = Inventory.load(find_inventory(settings.inventory, asked.playbooks))
-    found = prepare(inventory, asked.playbooks, limit=asked.limit, tags=asked.tags, variables=_extra(asked.extra))
+    found = prepare(
+        inventory,
+        asked.playbooks,
+        limit=asked.limit,
+        tags=asked.tags,
+        variables=_extra(asked.extra),
+        learn=settings.redactor.learn,
+    )
     for line in problem_lines(found.warnings):
         settings.err.print(line, soft_wrap=True)
     found = with_password(settings, found)
@@ -104,7 +111,8 @@ def allowed(words: Sequence[str] | None) -> frozenset[Impact]:
 def one_host(settings: Settings, name: str, playbooks: Sequence[str] = ()) -> HostWork:
     inventory = Inventory.load(find_inventory(settings.inventory, playbooks))
     found = _one(inventory, name)
-    wishes = prepare(inventory, playbooks, limit=found.name).work[0].wishes if playbooks else ()
+    learn = settings.redactor.learn
+    wishes = prepare(inventory, playbooks, limit=found.name, learn=learn).work[0].wishes if playbooks else ()
     return _work(settings, inventory, found, wishes)
 
 

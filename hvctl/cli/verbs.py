@@ -10,12 +10,13 @@ import typer
 
 from hvctl.check import Check
 from hvctl.cli.app import app
-from hvctl.cli.approval import approved
+from hvctl.cli.approval import INTERRUPTED, NOTHING_TO_APPROVE, approved
 from hvctl.cli.checked import checked
 from hvctl.cli.drifting import Every, Exclusive, Listen, Metrics, Notify, Splay, Ways, drifting
 from hvctl.cli.options import (
     EXIT_INTERRUPTED,
     Allow,
+    AlsoAsked,
     Extra,
     History,
     Json,
@@ -105,7 +106,7 @@ def apply(
     settings = remembering(context.obj, history, no_history)
     reports = Reports.asked(report, as_json=as_json)
     if reports.on_stdout and not (auto_approve or only_plan):
-        raise typer.BadParameter("a report instead of text leaves nothing to approve: add --auto-approve or --check")
+        raise typer.BadParameter(NOTHING_TO_APPROVE)
     saved = len(playbooks) == 1 and playbooks[0].casefold().endswith(".json")
     if saved:
         if limit or tags or extra or allow:
@@ -124,7 +125,7 @@ def apply(
                 if not reports.on_stdout:
                     run.show_reports(outcomes)
                 if run.interrupted:
-                    settings.err.print("Interrupted: what is marked as not done was not begun.")
+                    settings.err.print(INTERRUPTED)
             else:
                 settings.err.print("Nothing was changed.")
         status = EXIT_INTERRUPTED if run.interrupted else exit_status(outcomes, changes_count=not only_plan)
@@ -171,10 +172,11 @@ def facts(
     context: typer.Context,
     host: Annotated[str, typer.Argument(metavar="HOST", help="A host of the inventory.")],
     as_json: Json = False,
+    playbooks: AlsoAsked = None,
 ) -> None:
     """Print what hvctl reads of a host."""
     settings: Settings = context.obj
-    work = one_host(settings, host)
+    work = one_host(settings, host, playbooks or ())
     with run_of(settings, Prepared((work,)), frozenset()) as run:
         raise typer.Exit(run.facts(work, as_json=as_json))
 
@@ -185,9 +187,7 @@ def record(
     host: Annotated[str, typer.Argument(metavar="HOST", help="A host of the inventory.")],
     out: Annotated[str, typer.Option("--out", "-o", metavar="FILE", help="Where to write it.")] = "recording.json",
     scrub: Annotated[bool, typer.Option("--scrub", help="Replace host names and addresses too.")] = False,
-    playbooks: Annotated[
-        list[str] | None, typer.Option("--playbook", metavar="FILE", help="Also ask what this playbook asks.")
-    ] = None,
+    playbooks: AlsoAsked = None,
 ) -> None:
     """Write down what a host answers, so that tests can replay it. Changes nothing on the host."""
     settings: Settings = context.obj

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
 from hvctl.check import Moved, Since, Spot
-from hvctl.history.seen import Difference, Key, Seen, family_of
+from hvctl.history.seen import Difference, Key, Seen, family_of, item_of, key_of
 
 Ending = Literal["as wished", "not wished"]
 
@@ -133,10 +133,16 @@ def _endings(known: Known, seen: Seen) -> Iterator[tuple[Key, Ending]]:
         if key in seen.differing:
             continue
         extra = key not in seen.wished and family_of(row.spot.address) in seen.searched
-        if key in seen.agreed or extra:
+        if key in seen.agreed or extra or _item_went(seen, row.spot):
             yield key, "as wished"
         elif _unwished(seen, key, row.spot, row.file):
             yield key, "not wished"
+
+
+def _item_went(seen: Seen, spot: Spot) -> bool:
+    """Whether it was one of many in a field that is wished, of a thing that was looked at."""
+    field = item_of(spot)
+    return field is not None and key_of(field) in seen.wished and key_of(replace(spot, field="")) in seen.agreed
 
 
 def _unwished(seen: Seen, key: Key, spot: Spot, file: str) -> bool:

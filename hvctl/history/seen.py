@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hvctl.check import Check, Drift, Spot, drifts
@@ -14,7 +14,7 @@ from hvctl.kinds import kind_named
 from hvctl.order import kinds_within
 from hvctl.outcome import Outcome
 from hvctl.plan import Action
-from hvctl.resource import MISSING, UNKNOWN, Address, HeldBackError, Resource
+from hvctl.resource import UNKNOWN, Address, HeldBackError, Resource, settings
 
 Key = str
 """A spot without its host, the same for every spelling: Hyper-V's names know no case."""
@@ -113,11 +113,19 @@ class _Look:
         actual = None if silent else wish.actual(self._facts)
         agrees = not silent and (actual is None) == wish.absent
         self._wish(wish, "", "absent" if wish.absent else "present", agrees)
-        for name, wanted in wish.wanted().items() if not wish.absent else ():
-            now = actual.get(name, MISSING) if actual is not None else MISSING
-            agrees = now is not MISSING and now is not UNKNOWN and wish.same(name, now, wanted)
-            self._wish(wish, name, wish.show(name, wanted), agrees)
+        fields = {} if wish.absent else self._wanted(wish)
+        differing = {_within(line.field, fields) for line in action.lines} if action is not None else set()
+        for name, wanted in fields.items():
+            agrees = actual is not None and actual.get(name) is not UNKNOWN and name not in differing
+            self._wish(wish, name, wanted, agrees)
         self._surplus(wish)
+
+    def _wanted(self, wish: Resource) -> dict[str, str]:
+        """Every field that can differ, with what is wanted of it."""
+        try:
+            return {c.field: wish.show(c.field, c.wanted) for c in wish.as_changes(self._facts)}
+        except UnreadableError:
+            return dict.fromkeys(wish.model_fields_set, _MASK)
 
     def _wish(self, wish: Resource, name: str, value: str, agrees: bool) -> None:
         spot = Spot(self._host, wish.address(), name)
@@ -127,29 +135,45 @@ class _Look:
             self.agreed.add(key)
 
     def _surplus(self, owner: Resource) -> None:
-        """Whether lists that the user calls exclusive could be looked through, and hold nothing more."""
+        """Whether lists that the user calls exclusive, or whose things may not grow old, could be looked through, and
+        hold nothing more."""
         for kind in kinds_within(owner.kind):
-            if kind.section not in getattr(owner, "exclusive", ()):
+            age = getattr(owner, kind.expires, None) if kind.expires else None
+            exclusive = kind.section in getattr(owner, "exclusive", ())
+            if not exclusive and age is None:
                 continue
+            look = kind.surplus if exclusive else kind.expired
             family = family_of((kind.kind, *owner.address()[1:]))
             listed = tuple(p for p in owner.parts if isinstance(p, kind))
             more: bool | None = None
             try:
-                more = any(True for _ in kind.surplus(owner, listed, self._facts))
+                more = any(True for _ in look(owner, listed, self._facts))
                 self.searched.add(family)
             except (UnreadableError, HeldBackError, KeyError):
                 self.unsearched.add(family)
-            self._wish(owner, f"exclusive.{kind.kind}", "exclusive", more is False)
+            self._wish(owner, f"exclusive.{kind.kind}", "exclusive" if exclusive else str(age), more is False)
 
     def difference(self, drift: Drift) -> Difference:
         line, spot, action = drift.line, drift.spot, drift.action
-        rests_on = key_of(spot)
+        rests_on = key_of(item_of(spot) or spot)
         if rests_on not in self.wished:  # one more than listed: the owner's exclusive list wants it gone
             owner = (kind_named(spot.address[0]).within or "", *spot.address[1:2])
             rests_on = key_of(Spot(spot.host, owner, f"exclusive.{spot.address[0]}"))
         why = next((r.message for r in action.remarks if r.level == "impossible"), "") if line is None else ""
         now, wanted = (line.now, line.wanted) if line is not None else ("", "")
         return Difference(spot, shown(now), shown(wanted), shown(why), absolute(action.mark.file), rests_on)
+
+
+def _within(name: str, fields: Mapping[str, str]) -> str:
+    """The field that a line of a plan is about: itself, or the one that it is an item of."""
+    return name if name in fields else name.partition(".")[0]
+
+
+def item_of(spot: Spot) -> Spot | None:
+    """The field of which it is one of many: `keep` of `keep.20260401T0100Z_web01`. None: it is a field itself."""
+    field, dot, _ = spot.field.partition(".")
+    declared = settings(kind_named(spot.address[0])) if dot else {}
+    return replace(spot, field=field) if dot and spot.field not in declared else None
 
 
 def shown(text: str) -> str:

@@ -56,7 +56,7 @@ def files_query(*paths: str) -> Call:
 
 
 def queries(path: str) -> tuple[Call, ...]:
-    looked = tuple(p for p in (folder_of(path), volume_of(path)) if p)
+    looked = tuple(dict.fromkeys(p for p in (folder_of(path), volume_of(path)) if p))
     reading = (folders_query(path), markers_query(path), contents_query(path), files_query(path))
     return (*reading, file_query(*looked))
 

@@ -82,7 +82,8 @@ class Export(VmPart):
 
     @classmethod
     def survey(cls) -> tuple[Call, ...]:
-        return ()
+        """What lies in a folder of exports is asked for where a playbook names the folder."""
+        return (CLOCK, VOLUMES)
 
     def queries(self) -> tuple[Call, ...]:
         return (VMS, CLOCK, DISKS, SERVICES, VOLUMES, sizes_query(), *lying.queries(self.path))
@@ -107,15 +108,26 @@ class Export(VmPart):
     def show(self, field: str, value: Any) -> str:
         return str(value)
 
+    @property
+    def _due(self) -> str:
+        """The field that asks for a new one."""
+        return "every" if self.every and not self._at_once else "path"
+
+    def as_changes(self, facts: Facts) -> tuple[Change, ...]:
+        """The last three have an item for each export that is not as it should be, as `keep` has."""
+        given = {"path": self.path, "every": self.every, "keep": self.keep}
+        wanted = {name: value for name, value in given.items() if value is not None}
+        states = dict.fromkeys(("running", "finished", "unfinished"), "none")
+        return tuple(Change(name, None, value) for name, value in (wanted | states).items())
+
     def changes(self, actual: State, facts: Facts) -> tuple[Change, ...]:
         seen = self.seen(facts)
         found: list[Change] = []
         if seen.due.opens is not None:
-            found.append(Change("window", seen.age, f"a new one from {seen.due.opens:%H:%M} on"))
+            found.append(Change(self._due, seen.age, f"a new one from {seen.due.opens:%H:%M} on"))
         elif seen.due.now:
             most = f"at most {shown_seconds(self.every)} old" if self.every else "an export"
-            told = "an export now" if self._at_once else most
-            found.append(Change("every" if self.every and not self._at_once else "path", seen.age, told))
+            found.append(Change(self._due, seen.age, "an export now" if self._at_once else most))
         if seen.ledger.running:
             began = shown_age((seen.at - seen.ledger.running.began).total_seconds())
             found.append(Change(f"running.{seen.ledger.running.name}", f"runs since {began}", "waited for"))
@@ -149,7 +161,7 @@ class Export(VmPart):
         if seen.due.opens is not None:
             opens = f"at {seen.due.opens:%H:%M} of the host's time, in {shown_age((seen.due.opens - seen.at).total_seconds())}"
             hint = f"hvctl export {self.vm.key()} makes one at once"
-            yield Finding("window", f"an export is due when the window {self.window} opens {opens}", hint)
+            yield Finding(self._due, f"an export is due when the window {self.window} opens {opens}", hint, "later")
         if seen.due.now:
             check_steady(self.vm.key(), vm)
             given_back = sum(c.size for c in self._broken(seen))

@@ -102,6 +102,9 @@ class GuestFile(VmPart):
                 f"{self.destination!r} is no absolute path in a guest",
                 r"write C:\folder\file, %ProgramData%\file, or /folder/file for Linux",
             )
+        elif {".", ".."} & set(re.split(r"[\\/]", self.destination)):
+            # Its receipt would not be found under another spelling.
+            yield Finding("destination", f"{self.destination!r} goes a roundabout way", "write it without . and ..")
 
     # --- looking ----------------------------------------------------------------------------------------------------
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
+from typing import Literal
 
 from rich.cells import cell_len
 from rich.text import Text
 
 from hvctl.plan import Action, Line
 from hvctl.show.cells import fold, padded
+from hvctl.source import Mark
 
 INDENT = 6
 _GAP = "  "
@@ -23,7 +25,7 @@ class Entry:
     """A line of an action as it is shown."""
 
     line: Line
-    impossible: bool = False
+    held: Literal["", "impossible", "later"] = ""
 
     @property
     def field(self) -> str:
@@ -35,22 +37,25 @@ class Entry:
 
     @property
     def impact(self) -> str:
-        if self.impossible:
-            return "impossible"
+        if self.held:
+            return self.held
         return ", ".join([*self.line.impacts, *(["blocked"] if self.line.consent else [])])
 
     @property
     def style(self) -> str:
-        if self.impossible or self.line.consent:
+        if self.held == "impossible" or self.line.consent:
             return "red"
-        return "green" if self.line.impacts == ("online",) else "yellow"
+        return "green" if not self.held and self.line.impacts == ("online",) else "yellow"
 
 
 def entries(action: Action) -> list[Entry]:
     """The lines of an action that say more than its headline does."""
-    barred = {r.mark for r in action.remarks if r.level == "impossible"}
+    held: dict[Mark, Literal["impossible", "later"]] = {}
+    for remark in action.remarks:
+        if remark.level == "impossible" or (remark.level == "later" and remark.mark not in held):
+            held[remark.mark] = remark.level
     return [
-        Entry(line, line.mark in barred or action.mark in barred)
+        Entry(line, held.get(line.mark) or held.get(action.mark) or "")
         for line in action.lines
         if line.field or line.consent or line.impacts != ("online",)
     ]

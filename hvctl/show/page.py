@@ -30,7 +30,7 @@ _RAN = {"ok": ("✓", "done"), "failed": ("✗", "failed"), "skipped": ("·", "n
 
 @dataclass(frozen=True)
 class Told:
-    """A remark, with what to do about it. `level`: impossible, warning, unknown or hint."""
+    """A remark, with what to do about it. `level`: impossible, later, warning, unknown or hint."""
 
     level: str
     message: str
@@ -282,7 +282,7 @@ def _item(plan: Plan, action: Action, check: Check, *, remarks: bool) -> Item:
     more = made_of(plan, action) if action.verb == "create" else ""
     names = action.address[1:]
     shown = entries(action)
-    consents = dict.fromkeys(e.line.consent for e in shown if e.line.consent and not e.impossible)
+    consents = dict.fromkeys(e.line.consent for e in shown if e.line.consent and not e.held)
     told = [Told("hint", f"allow it with --allow {','.join(c)}") for c in consents]
     told += [Told(r.level, r.message, r.hint, str(r.mark)) for r in action.remarks if remarks]
     return Item(
@@ -307,7 +307,7 @@ def _row(plan: Plan, action: Action, entry: Entry, check: Check) -> Row:
         line.now,
         line.wanted,
         entry.impact,
-        not entry.impossible and not line.consent and line.impacts == ("online",),
+        not entry.held and not line.consent and line.impacts == ("online",),
         str(line.mark),
         line.note,
         _since(Spot(plan.host, action.address, line.field), check),

@@ -53,18 +53,20 @@ def made_within(plan: Plan, action: Action) -> bool:
 
 def counted(plans: Iterable[Plan]) -> list[str]:
     """Things to create and remove, fields to change, fields that are left undone, restarts."""
-    create = change = remove = blocked = held = restarts = 0
+    create = change = remove = blocked = held = later = restarts = 0
     for plan in plans:
         restarts += len(plan.restarts)
         for action in plan.actions:
             create += action.verb == "create" and not made_within(plan, action)
             remove += action.verb == "remove"
             shown = entries(action)
-            impossible = sum(e.impossible for e in shown)
-            blocked += sum(bool(e.line.consent) and not e.impossible for e in shown)
-            held += impossible or (action.verb == "held" and not action.blocked)
+            impossible = sum(e.held == "impossible" for e in shown)
+            waiting = sum(e.held == "later" for e in shown)
+            blocked += sum(bool(e.line.consent) and not e.held for e in shown)
+            held += impossible or (action.verb == "held" and not action.blocked and not waiting)
+            later += waiting
             if action.verb == "update":
-                change += sum(not e.line.consent and not e.impossible for e in shown)
+                change += sum(not e.line.consent and not e.held for e in shown)
     found = [(create, "to create"), (change, "to change"), (remove, "to remove"), (blocked, "blocked"),
-             (held, "impossible"), (restarts, "restart" + "s" * (restarts > 1))]  # fmt: skip
+             (held, "impossible"), (later, "later"), (restarts, "restart" + "s" * (restarts > 1))]  # fmt: skip
     return [f"{n} {word}" for n, word in found if n]

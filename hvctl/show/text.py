@@ -22,7 +22,7 @@ WIDEST = 140
 
 _SIGN = {"create": "+", "update": "~", "remove": "-", "held": "✗", "unknown": "?", "none": " "}
 _STYLE = {"create": "green", "update": "yellow", "remove": "red", "held": "red", "unknown": "magenta", "none": ""}
-_LEVEL = {"warning": "yellow", "impossible": "red", "unknown": "magenta"}
+_LEVEL = {"warning": "yellow", "impossible": "red", "later": "yellow", "unknown": "magenta"}
 
 
 def problem_lines(problems: Iterable[Problem]) -> Iterator[Text]:
@@ -79,7 +79,7 @@ def _action(plan: Plan, action: Action, columns: Columns, width: int, verbose: b
         if since[n] and since[n] != (since[n + 1] if n + 1 < len(shown) else ""):
             yield from hint(since[n], width)
         consent = entry.line.consent
-        if consent and not entry.impossible and (n + 1 == len(shown) or shown[n + 1].line.consent != consent):
+        if consent and not entry.held and (n + 1 == len(shown) or shown[n + 1].line.consent != consent):
             yield from hint(f"allow it with --allow {','.join(consent)}", width)
     for remark in action.remarks:
         said = [(remark.message, _LEVEL[remark.level]), (f"; {remark.hint}" if remark.hint else "", "dim")]
@@ -138,7 +138,7 @@ def facts_lines(host: str, facts: Facts) -> Iterator[Text]:
         if not call.select:
             continue
         failed = f"  {reply.failure}" if reply.failure else ""
-        yield Text(f"\n{call.cmdlet}: {len(reply.rows)}{failed}", "bold")
+        yield Text(f"\n{call}: {len(reply.rows)}{failed}", "bold")
         for row in reply.rows:
             yield Text("  " + ", ".join(f"{k}={_value(v)}" for k, v in row.items()))
 

@@ -61,7 +61,8 @@ HINTS: dict[Kind, str] = {
     "refused": "is WinRM running there, and the port right (5986 https, 5985 http)?",
     "name": "check ansible_host and the name service",
     "connect": "check the address, the network and the firewall",
-    "certificate": "trust its CA with ansible_winrm_ca_trust_path, or check the name it was issued for",
+    "certificate": "trust its CA with ansible_winrm_ca_trust_path (a relative path begins in the current folder), or "
+    "check the name it was issued for",
     "tls": "is this port the https listener? (5986; http is 5985)",
     "credentials": "check ansible_user and the password; no other host was tried with them",
     "denied": "WinRM's shell admits administrators, or who was given Invoke in its RootSDDL",
@@ -104,6 +105,9 @@ def fault_of(error: Exception, target: str) -> WireFault:
             return WireFault("lost", f"{target} did not answer in time")
         case http.ConnectionError():
             return _of_connection(error, target)
+        case OSError() if missing := re.search(r"^Could not find .*, invalid path: (.+)", str(error)):
+            # requests looks for the files of TLS before it connects.
+            return WireFault("certificate", f"{missing[1]} is not there, which the connection to {target} needs")
     # pywinrm asserts, requests_ntlm and spnego have their own: what became of the request is not known.
     return WireFault(
         "protocol", f"{target} answered in a way that cannot be read ({type(error).__name__}: {error})"[:300]

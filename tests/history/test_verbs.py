@@ -232,6 +232,54 @@ def test_a_thing_that_is_gone_as_a_whole(lab: Lab) -> None:
     assert "weight  100 → 200" in out
 
 
+COPIES = r"""
+- name: copies
+  hosts: hv01
+  vms:
+    - name: web01
+      guest_files: [{source: app.conf, destination: 'C:\app.conf'}]
+      exports: [{path: 'D:\exports', every: 1h, keep: 1}]
+"""
+
+
+def test_files_and_exports_are_gone_when_they_are_as_wished(lab: Lab, tmp_path: Path) -> None:
+    """What they want is no value that the host could have: a hash that changes with the file, an age, a number."""
+    services = {"guest_service_interface": True}
+    lab.hosts["hv01"] = SimulatedHost.from_yaml(
+        {"os": "2022", "vms": [{**VM, "name": "web01", "integration_services": services}]}
+    )
+    (tmp_path / "app.conf").write_text("one", encoding="utf-8")
+    lab.wish(COPIES)
+    assert "2 differences: 2 not known which." in lab.run("drift", "lab.yml", status=2)
+    lab.run("apply", "lab.yml", "-y", after=MINUTES, status=0)
+    assert endings(lab) == {"source": "as wished", "every": "as wished"}
+
+    (tmp_path / "app.conf").write_text("two", encoding="utf-8")
+    lab.hosts["hv01"].clock.sleep(2 * 3600)
+    found = lab.run("drift", "lab.yml", after=MINUTES, status=2)
+    assert "3 differences: 2 drifted, 1 by a changed playbook." in found
+    lab.run("export", "web01", "lab.yml", "--to", r"D:\exports", "-y", status=0)
+    found = lab.data("drift", "lab.yml", after=MINUTES)["hosts"][0]["plan"]["actions"]
+    assert {c["field"] for a in found for c in a["changes"]} == {"keep.20260401T0000Z_web01", "source"}
+    lab.run("apply", "lab.yml", "-y", after=MINUTES, status=0)
+    assert set(endings(lab).values()) == {"as wished"}
+
+
+def test_a_forgotten_checkpoint_that_was_removed_is_gone(lab: Lab) -> None:
+    lab.wish("- hosts: hv01\n  vms:\n    - {name: ウェブ, checkpoint_maximum_age: 1d}\n")
+    lab.run("drift", "lab.yml", status=0)
+    host = lab.hosts["hv01"]
+    host.invoke("Checkpoint-VM", {"Name": "ウェブ", "SnapshotName": "old"})
+    host.clock.sleep(2 * 86400)
+    assert "1 difference: 1 drifted." in lab.run("drift", "lab.yml", after=MINUTES, status=2)
+    lab.run("apply", "lab.yml", "-y", "--allow", "destroy", after=MINUTES, status=0)
+    assert endings(lab) == {"": "as wished"}
+
+
+def endings(lab: Lab) -> dict[str, str | None]:
+    return {d["field"].partition(".")[0]: d["ending"] for h in lab.data("history")["hosts"] for d in h["differences"]}
+
+
 def test_a_check_tells_what_is_new_to_whoever_listens(lab: Lab) -> None:
     lab.applied()
 

@@ -140,6 +140,14 @@ def test_a_certificate_of_an_unknown_ca_is_not_accepted(make: Make, tmp_path: Pa
     assert endpoint.actions() == []
 
 
+def test_the_file_of_a_ca_that_is_not_there_is_named(make: Make, tmp_path: Path) -> None:
+    client, endpoint = make(scheme="https", ca=str(tmp_path / "none.pem"))
+    with pytest.raises(TransportError, match=r"none\.pem is not there, which the connection to .* needs") as error:
+        client.run(READ)
+    assert error.value.executed == "no"
+    assert endpoint.actions() == []
+
+
 def test_one_who_is_no_administrator_is_told_so(make: Make) -> None:
     client, _ = make(admin=False)
     with pytest.raises(TransportError, match="denies access") as error:
