@@ -85,7 +85,7 @@ class Report:
 
 def _surprising(action: Action) -> tuple[Line, ...]:
     """Not what waits for consent, or is held back and says why."""
-    barred = {r.mark for r in action.remarks if r.level == "impossible"}
+    barred = {r.mark for r in action.remarks if r.level in ("impossible", "later")}
     return tuple(line for line in action.lines if not line.consent and line.mark not in barred)
 
 

@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 
 from hvctl.call import Secret
 from hvctl.controlnode import ControlNode
+from hvctl.duration import seconds, spoken
 from hvctl.kinds import sections
 from hvctl.resource import IMPACTS, Address, Fields, Impact, Place, Resource, models_in, settings
 from hvctl.source import ConfigError, Document, Path, Problem, load, suggest
@@ -305,7 +306,20 @@ def _bound(detail: ErrorDetails, kind: type[Resource]) -> str:
     """In the unit of the field, where one was written."""
     bound = next(iter(detail.get("ctx", {}).values()), "")
     setting = settings(kind).get(".".join(p for p in detail["loc"] if isinstance(p, str)))
-    return setting.codec.show(bound) if setting and isinstance(detail["input"], str) else str(bound)
+    given = detail["input"]
+    if not isinstance(given, str):
+        return str(bound)
+    if _is_span(given):
+        return spoken(float(bound))
+    return setting.codec.show(bound) if setting else str(bound)
+
+
+def _is_span(text: str) -> bool:
+    try:
+        seconds(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _fields_at(kind: type[Fields], loc: Sequence[int | str]) -> tuple[str, ...]:

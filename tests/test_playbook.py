@@ -57,6 +57,7 @@ def problems_of(tmp_path: Path, text: str) -> str:
         ("- {hosts: all, vms: [{name: a, path: 'D:\\VMs|x'}]}", "has a character that no Windows path can have"),
         ("- {hosts: all, host: {mac_address_minimum: xyz}}", "'xyz' is no MAC address"),
         ("- {hosts: all, host: {resource_metering_save_interval: 2 weeks}}", "is no time"),
+        ("- {hosts: all, vms: [{name: a, stop_timeout: 2s}]}", "stop_timeout: '2s' is too small; at least 10s"),
         ("- {hosts: all, vms: [{name: a}, {name: A}]}", "vm A is wanted twice"),
         ("- {hosts: all, vms: [{name: '{{ y }}'}]}", "'y' is undefined"),
         ("- {hosts: all, vms: [{name: a, network_adapters: [{name: a, mac: x}]}]}", "did you mean 'mac_address'?"),
