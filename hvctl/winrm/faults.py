@@ -16,6 +16,8 @@ from winrm.exceptions import (
     WSManFaultError,
 )
 
+from hvctl.call import TransportError
+
 Kind = Literal[
     "refused", "name", "connect", "certificate", "tls", "proxy", "credentials", "undecryptable", "too_large", "busy",
     "quota", "denied", "disabled", "unopened", "undelivered", "timed_out", "gone", "lost", "protocol",
@@ -83,6 +85,15 @@ def translated(target: str) -> Iterator[None]:
         raise
     except Exception as error:
         raise fault_of(error, target) from error
+
+
+@contextmanager
+def said() -> Iterator[None]:
+    """A WireFault leaves as a TransportError."""
+    try:
+        yield
+    except WireFault as fault:
+        raise TransportError(fault.text, executed=fault.executed, hint=HINTS.get(fault.kind, "")) from fault
 
 
 def fault_of(error: Exception, target: str) -> WireFault:

@@ -1,0 +1,111 @@
+"""Batches over a conversation: reads are asked again, changes are sent once and the host's journal tells the rest."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from hvctl.call import Batch, Event, Reply, TransportError
+from hvctl.winrm import protocol
+from hvctl.winrm.conversation import Conversation
+from hvctl.winrm.faults import WireFault, said
+from hvctl.winrm.journal import brief, journalled, not_begun
+from hvctl.winrm.powershell import PowerShell
+
+TRIES = 3
+
+
+class Batches:
+    """Of one host. What it raises is a TransportError."""
+
+    def __init__(self, conversation: Conversation, powershell: PowerShell) -> None:
+        self._conversation = conversation
+        self._powershell = powershell
+
+    def read(self, batch: Batch, on_event: Callable[[Event], None]) -> list[Reply]:
+        for left in reversed(range(TRIES)):
+            try:
+                with said():
+                    replies = self._asked(batch, on_event).finish()
+                    self._tell_broken_off(on_event)
+                    return replies
+            except TransportError as error:
+                # A read may be sent again whatever became of it, but a refusal or a wrong password stays what it is.
+                if error.executed == "no" or not left or self._conversation.stopped:
+                    raise
+                self._powershell.drop()
+        raise AssertionError("unreachable")
+
+    def change(self, batch: Batch, on_event: Callable[[Event], None]) -> list[Reply]:
+        batch_id = str(uuid.uuid4())
+        line = _line(batch, batch_id)
+        info = self._conversation.info
+        decoder = protocol.Decoder(batch, batch_id, info.computer if info else "")
+        try:
+            with said():
+                self._conversation.talk(decoder, line, on_event, batch.deadline_s)
+                return decoder.finish()
+        except TransportError as error:
+            if error.executed == "no" and not decoder.accepted and not decoder.duplicate:
+                raise
+            self._powershell.drop()
+            return self._retold(error, decoder, on_event)
+        finally:
+            self._powershell.note_batch("")
+
+    def _retold(
+        self, error: TransportError, decoder: protocol.Decoder, on_event: Callable[[Event], None]
+    ) -> list[Reply]:
+        """What became of changes whose answer was lost: the journal tells. Raises the error, unless all is known."""
+        tasks = [t.id for t in decoder.batch.tasks]
+        journal = self._journal(decoder.batch_id)
+        replies = {**journalled(journal or (), tasks), **decoder.replies()}
+        if journal is not None and set(replies) == set(tasks):
+            on_event(Event("notice", text=f"{error.message}; the host's journal tells how every step ended"))
+            return [replies[t] for t in tasks]
+        if journal is not None and self._powershell.ended:
+            # Nothing runs over there any more, and it writes down a step before it begins it.
+            replies |= not_begun(journal, tasks)
+        # The shell is gone, so what did not arrive by now never will: no journal means that nothing began.
+        began = journal is None or bool(journal) or decoder.accepted or not self._powershell.ended
+        raise TransportError(
+            error.message,
+            executed="unknown" if began else "no",
+            hint=error.hint or "run plan to see what is left",
+            replies=replies,
+        ) from error
+
+    def _tell_broken_off(self, on_event: Callable[[Event], None]) -> None:
+        """What a run that was killed had changed on this host."""
+        while self._powershell.broken_off:
+            journal = self._journal(self._powershell.broken_off.pop())
+            if journal:
+                on_event(Event("notice", text=f"an earlier apply was broken off here: {brief(journal)}"))
+
+    def _asked(self, batch: Batch, on_event: Callable[[Event], None]) -> protocol.Decoder:
+        batch_id = str(uuid.uuid4())
+        decoder = protocol.Decoder(batch, batch_id)
+        self._conversation.talk(decoder, _line(batch, batch_id), on_event, batch.deadline_s)
+        return decoder
+
+    def _journal(self, batch_id: str) -> Sequence[Mapping[str, Any]] | None:
+        """What the host wrote down about a batch; None if that cannot be had."""
+        for _ in range(TRIES):
+            action_id = str(uuid.uuid4())
+            decoder = protocol.Decoder(Batch(()), action_id)
+            line = protocol.encode_action("journal", batch_id, action_id)
+            with suppress(WireFault):
+                self._conversation.talk(decoder, line, lambda event: None, 60)
+            if decoder.ended and not decoder.gap:
+                return decoder.journal
+            self._powershell.drop()
+        return None
+
+
+def _line(batch: Batch, batch_id: str) -> bytes:
+    try:
+        return protocol.encode_batch(batch, batch_id)
+    except protocol.LineTooLongError as error:
+        raise TransportError(str(error), hint="split the playbook, or use --limit") from error

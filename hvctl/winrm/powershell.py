@@ -1,0 +1,127 @@
+"""The one PowerShell that is kept warm on a host, in a shell of its own: started when needed, dropped, swept up."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+
+from hvctl.winrm import protocol
+from hvctl.winrm.connection import Connection
+from hvctl.winrm.faults import WireFault
+from hvctl.winrm.leftovers import OpenShells
+
+
+@dataclass
+class Process:
+    """A powershell.exe on the host that has the runner loaded (or will have with the first line)."""
+
+    shell: str
+    command: str
+    loaded: bool = False
+    takes_files: bool = False
+    used: float = 0.0
+
+    def touch(self) -> None:
+        self.used = time.monotonic()
+
+
+class PowerShell:
+    """At most one process at a time. `idle`: after so many seconds of silence all is built anew."""
+
+    def __init__(self, connection: Connection, idle: float, shells: OpenShells | None) -> None:
+        self.started = 0
+        self.process: Process | None = None
+        self.ended = True
+        """Whether what ran in the last process surely runs no more."""
+        self.broken_off: list[str] = []
+        """Batches of runs that were killed, which had not ended in the shells that those left here."""
+        self._connection = connection
+        self._idle = idle
+        self._shells = shells
+        self._unclosed: list[str] = []
+
+    def ensure(self) -> Process:
+        """The process that runs, or a new one. Raises WireFault."""
+        if self.process is not None and self._stale(self.process):
+            self.drop()
+        if self.process is None:
+            try:
+                shell = self._opened()
+                self.process = Process(*self._started(shell), used=time.monotonic())
+            except WireFault as fault:
+                # Whatever became of a shell that nothing was sent to: nothing ran.
+                if fault.executed == "no":
+                    raise
+                raise WireFault("unopened", fault.text, fault.code) from fault
+        return self.process
+
+    def note_batch(self, batch_id: str) -> None:
+        """For the next run, should this one be killed."""
+        if self._shells is not None and self.process is not None:
+            self._shells.opened(self._connection.address.endpoint, self.process.shell, batch_id)
+
+    def lost(self) -> None:
+        """The process is of no more use: its shell goes."""
+        process, self.process = self.process, None
+        if process is not None:
+            self.ended = self._deleted(process.shell)
+
+    def drop(self) -> None:
+        """End the process and the shell; what goes wrong with that is the host's idle timeout's."""
+        process = self.process
+        if process is None:
+            return
+        if self._stale(process):
+            self._connection.rebuild()
+        with suppress(WireFault):
+            self._connection.signal(process.shell, process.command)
+        self.lost()
+
+    def sweep(self) -> None:
+        """Once more, what could not be closed before."""
+        for shell in dict.fromkeys(self._unclosed):
+            self._deleted(shell)
+
+    def _stale(self, process: Process) -> bool:
+        return time.monotonic() - process.used > self._idle
+
+    def _started(self, shell: str) -> tuple[str, str]:
+        """The shell and the command. Without input nothing can have run: a new shell and once more (winrm 5.1)."""
+        command, *arguments = protocol.COMMAND
+        words = (*arguments, "-EncodedCommand", protocol.bootstrap())
+        try:
+            started = self._connection.start(shell, command, words)
+        except WireFault as fault:
+            self._deleted(shell)
+            if fault.kind not in ("timed_out", "lost", "quota", "gone", "protocol"):
+                raise
+            shell = self._opened()
+            started = self._connection.start(shell, command, words)
+        self.started += 1
+        return shell, started
+
+    def _opened(self) -> str:
+        """A new shell; what an earlier run left open on this host goes, and what this one could not close."""
+        shell = self._connection.open_shell()
+        endpoint = self._connection.address.endpoint
+        if self._shells is not None:
+            left = self._shells.leftovers(endpoint)
+            self._shells.opened(endpoint, shell)
+            self._unclosed += [one.shell for one in left]
+            self.broken_off += [one.batch for one in left if one.batch]
+        self.sweep()
+        return shell
+
+    def _deleted(self, shell: str) -> bool:
+        """Whether the shell is surely gone, and with it what ran in it."""
+        try:
+            self._connection.delete(shell)
+        except WireFault as fault:
+            if fault.kind != "gone":
+                self._unclosed = [*self._unclosed, shell]
+                return False
+        self._unclosed = [s for s in self._unclosed if s != shell]
+        if self._shells is not None:
+            self._shells.closed(self._connection.address.endpoint, shell)
+        return True
