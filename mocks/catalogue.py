@@ -9,9 +9,9 @@ from typing import Any
 
 import yaml
 
+from mocks.endpoint import Endpoint, Lockout
 from mocks.faults import Effect, Encoding, Phase, Trouble
 from mocks.shells import Quotas
-from mocks.wsman import Endpoint, Lockout
 
 GROUPS = {
     1: "connecting", 2: "connections that break", 3: "connections that are not kept", 4: "delays", 5: "HTTP",

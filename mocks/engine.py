@@ -20,7 +20,8 @@ from hvctl.winrm import protocol
 from hvctl.winrm.staging import Staging, with_files
 from mocks.engine_values import Handles
 from mocks.objects import Job, Outcome, Refusal
-from mocks.run import HOME, Host
+from mocks.refs import HOME
+from mocks.run import Host
 from mocks.staging import TEXT, text_of
 
 PROXY = Path(__file__).parent / "proxy"

@@ -11,8 +11,9 @@ from typing import Any, Protocol
 from hvctl.call import EACH
 from hvctl.winrm.protocol import NO_BATCH
 from mocks.objects import ErrorAction, ErrorRecord, Job, Outcome, Refusal
+from mocks.refs import CannotRunError, NothingToDoError, Refs, SourceSkippedError, Step, inherited, own
 from mocks.staging import Staging
-from mocks.values import Missing, error_of, json_of, matching, plain, property_of, row_of
+from mocks.values import error_of, json_of, property_of, row_of
 
 FRAME_CHARACTERS = 30_000
 FOLLOW_ROUNDS = 64
@@ -20,8 +21,6 @@ POLL_S = 2
 HEARTBEAT_S = 20
 WARNINGS_KEPT = 100
 GUARD_FAILED = "GuardFailed"
-HOME = r"C:\ProgramData\hvctl"
-"""The runner's own folder on every simulated host."""
 
 
 class Clock(Protocol):
@@ -69,45 +68,14 @@ class Frames:
         return f"\n@hv1 {self.batch_id} {text}\n".encode("ascii")
 
 
-@dataclass
-class _Step:
-    """What one step gave, kept for those that refer to it."""
-
-    objects: list[Any] = field(default_factory=list)
-    errors: list[dict[str, Any]] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    skipped: str | None = None
-    none: bool = False
-    cmdlet: str = ""
-
-    @property
-    def state(self) -> str:
-        return "skipped" if self.skipped is not None else "failed" if self.errors else "ok"
-
-
-class _CannotRunError(Exception):
-    """A step ends before its call is made."""
-
-    def __init__(self, errors: list[dict[str, Any]]) -> None:
-        super().__init__(errors)
-        self.errors = errors
-
-
-class _NothingToDoError(Exception):
-    """A Ref with `many` matched nothing."""
-
-
-class _SourceSkippedError(Exception):
-    """A step that this one refers to was skipped."""
-
-
 class Run:
     """The steps of one batch."""
 
     def __init__(self, host: Host, disk: Disk, frames: Frames, allow: Mapping[str, str], change: bool) -> None:
         self.host, self.disk, self.frames, self.allow, self.change = host, disk, frames, allow, change
         self.action: ErrorAction = "Stop" if change else "Continue"
-        self.done: dict[str, _Step] = {}
+        self.done: dict[str, Step] = {}
+        self._refs = Refs(self.done, change)
         self._given: dict[str, Mapping[str, Any]] = {}
         self._buffer: list[dict[str, Any]] = []
         self._size = 0
@@ -122,7 +90,7 @@ class Run:
 
     def _one(self, step: Mapping[str, Any]) -> Iterator[bytes]:
         self._given[step["id"]] = step
-        made = self.done[step["id"]] = _Step(cmdlet=step["cmdlet"])
+        made = self.done[step["id"]] = Step(cmdlet=step["cmdlet"])
         if self.frames.batch_id in self.disk.stops:
             made.skipped = "stopped"
         elif self.host.clock.now() > self._ends:
@@ -138,7 +106,7 @@ class Run:
         lacking = [n for n in step.get("needs", []) if self.done[n].state != "ok"]
         return f"needs {lacking[0]}" if lacking else None
 
-    def _step(self, step: Mapping[str, Any], made: _Step) -> Iterator[bytes]:
+    def _step(self, step: Mapping[str, Any], made: Step) -> Iterator[bytes]:
         quiet = bool(step.get("quiet"))
         began = self.host.clock.now()
         self._sent = 0
@@ -146,12 +114,12 @@ class Run:
             self._check_allowed(step)
             yield from self._awaited(step)
             params = self._prepared(step)
-        except _SourceSkippedError as source:
+        except SourceSkippedError as source:
             made.skipped = str(source)
             return
-        except _NothingToDoError:
+        except NothingToDoError:
             params, made.none = {}, True
-        except _CannotRunError as error:
+        except CannotRunError as error:
             params, made.errors = {}, error.errors
         if not quiet:
             yield self.frames.put("start", step=step["id"])
@@ -182,16 +150,16 @@ class Run:
     def _check_allowed(self, step: Mapping[str, Any]) -> None:
         if step["cmdlet"].casefold() not in self.allow:
             text = f"{step['cmdlet']} is not a command the runner may call"
-            raise _CannotRunError([_own("CommandNotAllowed", "PermissionDenied", text)])
+            raise CannotRunError([own("CommandNotAllowed", "PermissionDenied", text)])
 
     def _awaited(self, step: Mapping[str, Any]) -> Iterator[bytes]:
         """Asks a guard that is not fulfilled again, with all that its step refers to."""
         guard = step.get("guard") or {}
         for waited in range(0, guard.get("wait", 0), POLL_S):
             try:
-                self._matching(guard, guard["least"], guard["most"], GUARD_FAILED)
+                self._refs.matching(guard, guard["least"], guard["most"], GUARD_FAILED)
                 return
-            except _CannotRunError as error:
+            except CannotRunError as error:
                 if error.errors[0]["id"] != GUARD_FAILED:
                     raise
             if waited % HEARTBEAT_S == 0:
@@ -201,90 +169,16 @@ class Run:
                 yield from self._one(self._given[name])
 
     def _prepared(self, step: Mapping[str, Any]) -> dict[str, Any]:
-        params = {n: self._value(v, n == step.get("each")) for n, v in step["params"].items()}
+        params = {n: self._refs.value(v, n == step.get("each")) for n, v in step["params"].items()}
         if (guard := step.get("guard")) is not None:
-            self._matching(guard, guard["least"], guard["most"], GUARD_FAILED)
+            self._refs.matching(guard, guard["least"], guard["most"], GUARD_FAILED)
         if self.change and not step.get("quiet"):
             self._journal({"at": "before", "step": step["id"], "cmdlet": step["cmdlet"]})
         return params
 
-    def _value(self, value: Any, each: bool = False) -> Any:
-        if isinstance(value, list):
-            return self._list(value, each)
-        if not isinstance(value, dict):
-            return value
-        ((tag, body),) = value.items()
-        match tag:
-            case "$ref":
-                return self._ref(body)
-            case "$map":
-                return {plain(k): self._value(v) for k, v in body}
-            case "$join" | "$secret":
-                return plain(body)
-            case "$home":
-                return f"{HOME}\\{plain(body)}"
-        return None  # $null
-
-    def _list(self, values: list[Any], each: bool) -> list[Any]:
-        made: list[Any] = []
-        for value in values:
-            if isinstance(value, dict) and value.get("$ref", {}).get("many"):
-                try:
-                    made += self._ref(value["$ref"])
-                except _NothingToDoError:
-                    if not each:
-                        raise
-            else:
-                made.append(self._value(value))
-        if each and not made:
-            raise _NothingToDoError
-        return made
-
-    def _ref(self, ref: Mapping[str, Any]) -> Any:
-        many, path = ref.get("many"), ref.get("path")
-        found = self._matching(ref, 0, None) if many else self._matching(ref, 1, 1)
-        if path:
-            found = self._at(self.done[ref["step"]], found, path)
-        if not many:
-            return found[0]
-        flat = [v for f in found for v in (f if isinstance(f, list) else [f]) if v is not None]
-        if not flat:
-            raise _NothingToDoError
-        return flat
-
-    def _matching(self, query: Mapping[str, Any], least: int, most: int | None, word: str = "") -> list[Any]:
-        """What a ref or a guard asks for: the objects of a step that match, as many as are expected."""
-        source = self._source(query["step"])
-        where = query.get("where", [])
-        found = matching(source.objects, where, bool(query.get("lenient")))
-        if isinstance(found, str):
-            raise _CannotRunError([_no_property(source, found)])
-        if not least <= len(found) <= (len(found) if most is None else most):
-            text = (
-                f"{source.cmdlet}: {len(found)} of {len(source.objects)} objects match {_shown(where)};"
-                f" {least} to {most} expected"
-            )
-            word = word or ("RefAmbiguous" if found else "RefNoMatch")
-            raise _CannotRunError([_own(word, "ObjectNotFound", text)])
-        return found
-
-    def _source(self, name: str) -> _Step:
-        source = self.done[name]
-        if source.skipped is not None:
-            raise _SourceSkippedError(source.skipped)
-        if source.errors and (self.change or not source.objects):
-            raise _CannotRunError(_inherited(source))
-        return source
-
-    def _at(self, source: _Step, found: list[Any], path: Sequence[str]) -> list[Any]:
-        values = [property_of(f, path) for f in found]
-        if any(isinstance(v, Missing) for v in values):
-            raise _CannotRunError([_no_property(source, ".".join(path))])
-        return values
-
     # --- calls ------------------------------------------------------------------------------------------------
 
-    def _called(self, step: Mapping[str, Any], made: _Step, params: dict[str, Any]) -> Iterator[bytes]:
+    def _called(self, step: Mapping[str, Any], made: Step, params: dict[str, Any]) -> Iterator[bytes]:
         each, follow = step.get("each"), step.get("follow")
         if each is None:
             yield from self._call(step, made, params, None)
@@ -303,16 +197,16 @@ class Run:
                 rounds += 1
                 if values and rounds == FOLLOW_ROUNDS:
                     text = f"{'.'.join(step['follow'])} was followed {FOLLOW_ROUNDS} times without an end"
-                    made.errors.append(_own("FollowedTooFar", "LimitsExceeded", text))
+                    made.errors.append(own("FollowedTooFar", "LimitsExceeded", text))
                     break
         # What a step refers to was read in part only: then its own answer is partial too.
-        made.errors += [e for name in step.get("uses", []) for e in _inherited(self.done[name])]
+        made.errors += [e for name in step.get("uses", []) for e in inherited(self.done[name])]
 
     def _followed(self, objects: Sequence[Any], follow: Sequence[str], asked: set[str]) -> list[str]:
         found = [property_of(o, follow) for o in objects]
         return [v for v in found if isinstance(v, str) and v and v.upper() not in asked]
 
-    def _call(self, step: Mapping[str, Any], made: _Step, params: dict[str, Any], value: Any) -> Iterator[bytes]:
+    def _call(self, step: Mapping[str, Any], made: Step, params: dict[str, Any], value: Any) -> Iterator[bytes]:
         if step.get("job"):
             params = {**params, "AsJob": True}
         outcome = self._invoke(step["cmdlet"], params)
@@ -320,7 +214,7 @@ class Run:
             waited = yield from self._wait(step, outcome.job)
             if waited is None:
                 text = f"not done after {step['limit_s']} s; it goes on on the host"
-                made.errors.append(_own("TimedOut", "OperationTimeout", text))
+                made.errors.append(own("TimedOut", "OperationTimeout", text))
                 return
             outcome.objects += waited.objects
             outcome.errors += waited.errors
@@ -377,21 +271,3 @@ class Run:
             self._sent += len(self._buffer)
             yield self.frames.put("rows", step=step, rows=self._buffer)
             self._buffer, self._size = [], 0
-
-
-def _own(name: str, category: str, text: str) -> dict[str, Any]:
-    """An error of the runner itself."""
-    return {"id": name, "category": category, "message": text, "target": "", "exceptions": []}
-
-
-def _no_property(source: _Step, path: str) -> dict[str, Any]:
-    return _own("RefNoSuchProperty", "InvalidArgument", f"{source.cmdlet}: no object has the property {path}")
-
-
-def _shown(where: Sequence[Any]) -> str:
-    return " and ".join(f"{'.'.join(path)} = {plain(wanted)}" for path, wanted, *_ in where) or "it"
-
-
-def _inherited(source: _Step) -> list[dict[str, Any]]:
-    """The errors of a step as those of one that refers to it."""
-    return [e if "of" in e else {**e, "of": source.cmdlet} for e in source.errors]

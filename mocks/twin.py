@@ -14,7 +14,8 @@ from hvctl.winrm import protocol
 from hvctl.winrm.staging import Staging, with_files
 from hvctl.winrm.steps import steps_of
 from mocks.clock import START
-from mocks.run import HOME, Clock, Disk, Frames, Host, Run
+from mocks.refs import HOME
+from mocks.run import Clock, Disk, Frames, Host, Run
 from mocks.staging import Put, names, safe
 
 __all__ = ["Clock", "Disk", "Host", "Twin", "TwinTransport"]
