@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import threading
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+_MAY_ASK = 0x1000
+"""PROCESS_QUERY_LIMITED_INFORMATION"""
 
 
 @dataclass(frozen=True)
@@ -79,12 +83,19 @@ def _put(file: Path, data: dict[str, list[dict[str, str]]]) -> None:
 
 def _gone(file: Path) -> bool:
     pid = file.stem.removeprefix("shells-")
-    if not pid.isdigit() or int(pid) == os.getpid():
-        return False
+    return pid.isdigit() and int(pid) != os.getpid() and not _lives(int(pid))
+
+
+def _lives(pid: int) -> bool:
+    if sys.platform == "win32":  # signal 0 would be Ctrl-C there
+        import ctypes  # noqa: PLC0415
+
+        handle = ctypes.windll.kernel32.OpenProcess(_MAY_ASK, False, pid)
+        return bool(handle) and bool(ctypes.windll.kernel32.CloseHandle(handle))
     try:
-        os.kill(int(pid), 0)
+        os.kill(pid, 0)
     except ProcessLookupError:
-        return True
-    except OSError:
         return False
-    return False
+    except OSError:
+        return True
+    return True
