@@ -6,6 +6,8 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -100,6 +102,15 @@ def test_usage_faults_exit_1(hvctl: Run) -> None:
     assert hvctl("nonsense")[0] == 1
     assert hvctl("plan", "lab.yml", "--allow", "everything")[0] == 1
     assert hvctl("inventory")[0] == 1
+
+
+def test_nobody_reads_the_output_any_more(hvctl: Run) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "hvctl", "validate", "lab.yml"]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")
 
 
 def test_validate_contacts_no_host(hvctl: Run, hosts: dict[str, SimulatedHost]) -> None:

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from hvctl import __version__
-from hvctl.cli.options import EXIT_CONFIG, EXIT_FAULT, EXIT_INTERRUPTED, Connect, Settings, clock
+from hvctl.cli.options import EXIT_CONFIG, EXIT_FAULT, EXIT_INTERRUPTED, EXIT_PIPE, Connect, Settings, clock
 from hvctl.connect import real_connect
 from hvctl.reconcile import Pause
 from hvctl.redact import traced
@@ -94,7 +94,7 @@ def _run(settings: Settings, argv: Sequence[str] | None) -> int:
         return EXIT_CONFIG
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_CONFIG
+        return EXIT_PIPE
     except Exception as error:
         traced(error)
         settings.err.print("This is a fault of hvctl. Run plan to see how the hosts are, and report the text above.")

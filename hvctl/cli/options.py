@@ -24,6 +24,8 @@ EXIT_CONFIG = 1
 EXIT_FAULT = 70
 """A fault of hvctl itself (EX_SOFTWARE)."""
 EXIT_INTERRUPTED = 130
+EXIT_PIPE = 141
+"""Nobody reads the output any more; as a shell says of SIGPIPE."""
 
 
 def clock() -> datetime:
@@ -47,8 +49,14 @@ class Settings:
     err: Console = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
-        self.out = self.out or Console(highlight=False, soft_wrap=False)
-        self.err = self.err or Console(stderr=True, highlight=False)
+        self.out = self.out or _Screen(highlight=False, soft_wrap=False)
+        self.err = self.err or _Screen(stderr=True, highlight=False)
+
+
+class _Screen(Console):
+    def on_broken_pipe(self) -> None:
+        """Rich would exit with 1, which says that the configuration is wrong."""
+        raise BrokenPipeError
 
 
 Playbooks = Annotated[list[str], typer.Argument(metavar="PLAYBOOK...", help="Playbooks, in order.")]
