@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from hvctl.plan import validate
 from hvctl.playbook import load_playbook, wishes
 from hvctl.source import ConfigError
+from tests.harness import wished
 
 
 def problems_of(tmp_path: Path, text: str) -> str:
@@ -90,3 +92,15 @@ def test_a_right_play_has_no_problem(tmp_path: Path) -> None:
     assert set(play.allow) == {"restart"}
     found, _ = wishes([play], {})
     assert [w.address() for w in found] == [("vm", "a"), ("disk", "a", "scsi 0:0"), ("memory", "a")]
+
+
+def test_a_host_runs_so_many_vms_and_processors() -> None:
+    def faults(count: int, processors: int) -> list[str]:
+        vms = [f"- {{name: v{n}, state: running, processor: {{count: {processors}}}}}" for n in range(count)]
+        found, problems = wished("- vms:\n    " + "\n    ".join(vms))
+        assert problems == []
+        return [f"{p.mark}: {p.message}" for p in validate(found, "2022")]
+
+    assert faults(1024, 2) == []
+    assert faults(1025, 1) == ["case.yml:1026:28: 1,025 VMs are to run; a host runs 1,024 at most"]
+    assert faults(33, 64) == ["case.yml:34:26: with it 2,112 virtual processors are to run; a host runs 2,048 at most"]

@@ -26,6 +26,8 @@ LIMITS: Mapping[str, Mapping[OS, int]] = {
     "SCSI controllers": _row(4, 4, 4, 4, 4, 4),
     "disks per SCSI controller": _row(64, 64, 64, 64, 64, 64),
     "checkpoints": _row(50, 50, 50, 50, 50, 50),
+    "active VMs": _row(*(1024,) * 6),
+    "virtual processors of a host": _row(*(2048,) * 6),
     "VHDX": _row(*(64 * _TB,) * 6),
     "VHD": _row(*(2040 * _GB,) * 6),
 }

@@ -12,7 +12,7 @@ from hvctl.contract import OS, at_least, title
 from hvctl.facts import Facts
 from hvctl.kinds._checkpoints import AGES, check_ages, coming
 from hvctl.kinds._host import HOST, host_row
-from hvctl.kinds._limits import DEFAULT_VM_VERSION, OLDEST_VM_VERSION, version_at_least
+from hvctl.kinds._limits import DEFAULT_VM_VERSION, OLDEST_VM_VERSION, limit, version_at_least
 from hvctl.kinds._places import PLACES, migration, moves, place_findings, place_queries
 from hvctl.kinds._power import Power
 from hvctl.kinds._services import SERVICES
@@ -45,6 +45,28 @@ STATES = Words(running="Running", off="Off", saved="Saved", paused="Paused")
 METERING = "resource_metering"
 _BY_CLUSTER = {"automatic_start_action", "automatic_start_delay", "automatic_stop_action"}
 """What the cluster sets by itself for its roles (domain 4.3)."""
+
+
+_ELSEWHERE = "put some of them on another host"
+
+
+def _processors(vm: Resource) -> int:
+    """As wished; a VM that says nothing of them counts as one."""
+    return next((getattr(p, "count", None) or 1 for p in vm.parts if p.kind == "processor"), 1)
+
+
+def _too_many(wishes: tuple[Resource, ...], os: OS) -> Iterator[tuple[Resource, Finding]]:
+    """What one host can run at a time (domain 21)."""
+    running = [w for w in wishes if getattr(w, "state", None) in ("running", "paused") and not w.absent]
+    most = limit("active VMs", os)
+    for beyond in running[most:][:1]:
+        yield beyond, Finding("state", f"{len(running):,} VMs are to run; a host runs {most:,} at most", _ELSEWHERE)
+    most, processors = limit("virtual processors of a host", os), 0
+    for wish in running:
+        before, processors = processors, processors + _processors(wish)
+        if before <= most < processors:
+            said = f"with it {processors:,} virtual processors are to run; a host runs {most:,} at most"
+            yield wish, Finding("state", said, _ELSEWHERE)
 
 
 class VM(Resource):
@@ -136,7 +158,8 @@ class VM(Resource):
 
     @classmethod
     def rules_together(cls, wishes: tuple[Resource, ...], os: OS) -> Iterator[tuple[Resource, Finding]]:
-        """One VM cannot become two, nor one that is wished under its old name as well."""
+        """One VM cannot become two, nor one that is wished under its old name as well; one host runs so many."""
+        yield from _too_many(wishes, os)
         taken = {w.key().casefold(): w for w in wishes}
         for wish in wishes:
             for n, name in enumerate(wish.previous_names if isinstance(wish, VM) else ()):
