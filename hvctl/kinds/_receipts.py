@@ -10,6 +10,7 @@ from functools import lru_cache
 from hvctl.call import Call, Home, Ref, Row, Value
 from hvctl.facts import Facts, UnreadableError
 from hvctl.kinds._vm import VMS, vm_ref, vm_row
+from hvctl.resource import Resource
 
 FOLDER = "receipts"
 FILES = Call(
@@ -112,10 +113,10 @@ def making_of_the_folder() -> Call:
     return Call("New-Item", {"Path": Home(FOLDER), "ItemType": "Directory", "Force": True})
 
 
-def writing(vm: str, destination: str, sha256: str, source: str, facts: Facts) -> Call:
+def writing(vm: Resource, destination: str, sha256: str, source: str, facts: Facts) -> Call:
     """The receipt of a copy. The Id of a VM that the plan makes is known to the host only."""
     row = vm_row(vm, facts)
     vm_id: Value = str(row["Id"]) if row is not None else replace(vm_ref(vm, facts), path="Id")
-    file = name_of(vm, destination)
-    lines = (_FIRST, file, vm, vm_id, destination, sha256, facts.info.user or "unknown", source, _LAST)
+    file = name_of(vm.key(), destination)
+    lines = (_FIRST, file, vm.key(), vm_id, destination, sha256, facts.info.user or "unknown", source, _LAST)
     return Call("Set-Content", {"LiteralPath": Home(f"{FOLDER}\\{file}"), "Value": lines, "Encoding": "UTF8"})

@@ -42,10 +42,9 @@ BUSY = {
 """Operational states in which nothing may be changed (domain 1.4)."""
 
 
-def vm_row(vm: Resource | str, facts: Facts) -> Row | None:
+def vm_row(vm: Resource, facts: Facts) -> Row | None:
     """The VM of that name, else one of its previous names, or None. Two of one name are nobody's wish: held back."""
-    names = (vm,) if isinstance(vm, str) else (vm.key(), *getattr(vm, "previous_names", ()))
-    for name in names:
+    for name in (vm.key(), *getattr(vm, "previous_names", ())):
         rows = facts.of_key(VMS, "Name", name)
         if len(rows) > 1:
             ids = ", ".join(str(r["Id"]) for r in rows)
@@ -103,12 +102,12 @@ def in_vm(query: Call, vm: Row, facts: Facts) -> tuple[Row, ...]:
     return rows
 
 
-def vm_ref(vm: Resource | str, facts: Facts) -> Ref:
+def vm_ref(vm: Resource, facts: Facts) -> Ref:
     """The VM object for a step: by Id; one that the plan itself makes, by its name among all."""
     row = vm_row(vm, facts)
     if row is not None:
         return Ref(Call("Get-VM", {"Id": row["Id"]}))
-    return Ref(Call("Get-VM"), {"Name": vm if isinstance(vm, str) else vm.key()})
+    return Ref(Call("Get-VM"), {"Name": vm.key()})
 
 
 def off_impacts(owner: Resource, facts: Facts) -> frozenset[Impact]:

@@ -16,7 +16,7 @@ from hvctl.kinds import _receipts
 from hvctl.kinds._receipts import FILES, LINES, Receipt, folder_is_there, orphans
 from hvctl.kinds._services import GUIDS, SERVICES, guid_of
 from hvctl.kinds._types import Flag, Seconds, WindowsPath
-from hvctl.kinds._vm import VMS, VmPart, check_steady, in_vm, power, vm_ref, vm_row
+from hvctl.kinds._vm import VMS, VmPart, check_steady, in_vm, power, vm_ref
 from hvctl.resource import Change, Finding, Resource, Shelf, State, Step
 
 INTERFACE = "guest_service_interface"
@@ -224,7 +224,7 @@ class GuestFile(VmPart):
     def update(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Step]:
         """The old receipt goes before the copy and the new one comes after it: one that lies is worse than none."""
         name, because = self.vm.key(), (self.origin,)
-        row = vm_row(name, facts)
+        row = self.vm_row(facts)
         guard = self._in_contact(facts)
         gone = tuple(
             Step(_receipts.removal(r), f"forget the copy of {self.target}", because, when="up", guard=guard)
@@ -244,7 +244,7 @@ class GuestFile(VmPart):
         )
         yield copied
         wanted = str(changes[0].wanted)
-        call = _receipts.writing(name, self.target, wanted, str(getattr(self, self.origin)), facts)
+        call = _receipts.writing(self.vm, self.target, wanted, str(getattr(self, self.origin)), facts)
         yield Step(call, f"keep a receipt of {self.target}", because, needs=(copied,), when="up")
         if self._orphans(facts) and self._first_to_change(facts):
             for orphan in self._orphans(facts):
@@ -253,7 +253,7 @@ class GuestFile(VmPart):
 
     def _arguments(self, facts: Facts) -> dict[str, Value]:
         found: dict[str, Value] = {
-            "VM": vm_ref(self.vm.key(), facts),
+            "VM": vm_ref(self.vm, facts),
             "SourcePath": self.file if self.file is not None else self.host_source,
             "DestinationPath": self.target,
             "FileSource": "Host",
@@ -263,7 +263,7 @@ class GuestFile(VmPart):
 
     def _in_contact(self, facts: Facts) -> Guard:
         """The guest answers some seconds after the interface was switched on or the VM was started (domain 11.1)."""
-        services = Call("Get-VMIntegrationService", {"VM": vm_ref(self.vm.key(), facts)})
+        services = Call("Get-VMIntegrationService", {"VM": vm_ref(self.vm, facts)})
         where: dict[str, Wanted] = {
             "Id": Ending(f"\\{GUIDS[INTERFACE]}"),
             "Enabled": True,
