@@ -47,6 +47,7 @@ def real_connect(connection: Connection, wire: Wire) -> Transport:
         cert_key_pem=connection.cert_key_pem,
         verify=connection.verify,
         ca_path=connection.ca_path,
+        limits=connection.limits,
     )
     return WinRM(
         address,

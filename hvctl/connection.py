@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from hvctl.call import Secret
 from hvctl.contract import OS, VERSIONS
 from hvctl.secrets import Source
 from hvctl.source import ConfigError, Mark, Problem, SecretSource, suggest
+from hvctl.winrm.limits import Limits
 
 WinRMTransport = Literal["ntlm", "kerberos", "credssp", "certificate", "basic"]
 TRANSPORTS: tuple[WinRMTransport, ...] = ("ntlm", "kerberos", "credssp", "certificate", "basic")
@@ -52,6 +53,7 @@ class Connection:
     cert_pem: str | None = None
     cert_key_pem: str | None = None
     os: OS | None = None
+    limits: Limits = field(default_factory=Limits)
     warnings: tuple[Problem, ...] = ()
 
 

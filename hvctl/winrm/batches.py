@@ -10,7 +10,7 @@ from typing import Any
 from hvctl.call import Batch, Event, Reply, TransportError
 from hvctl.winrm import protocol
 from hvctl.winrm.conversation import Conversation
-from hvctl.winrm.faults import WireFault, said
+from hvctl.winrm.faults import WireFault, futile, said
 from hvctl.winrm.journal import brief, journalled, not_begun
 from hvctl.winrm.powershell import PowerShell
 
@@ -33,7 +33,7 @@ class Batches:
                     return replies
             except TransportError as error:
                 # A read may be sent again whatever became of it, but a refusal or a wrong password stays what it is.
-                if error.executed == "no" or not left or self._conversation.stopped:
+                if error.executed == "no" or not left or self._conversation.stopped or futile(error.__cause__):
                     raise
                 self._powershell.drop()
         raise AssertionError("unreachable")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
@@ -15,7 +15,9 @@ from tenacity.wait import wait_base
 from winrm.protocol import Protocol
 
 from hvctl.call import Secret
-from hvctl.winrm.faults import Kind, WireFault, translated
+from hvctl.winrm.envelope import BoundedTransport
+from hvctl.winrm.faults import RESENT, UNFIT, UNSURE, Kind, WireFault, translated
+from hvctl.winrm.limits import Limits, Meter
 
 T = TypeVar("T")
 
@@ -37,7 +39,8 @@ class Patience:
 
 @dataclass(frozen=True)
 class Address:
-    """Where a host is and how to prove who asks."""
+    """Where a host is, how to prove who asks, and what it may take of the control node. `options`: what pywinrm's
+    Transport takes beside, in its words."""
 
     name: str
     host: str
@@ -51,6 +54,8 @@ class Address:
     cert_key_pem: str | None = None
     verify: bool = True
     ca_path: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    limits: Limits = field(default_factory=Limits)
 
     @property
     def target(self) -> str:
@@ -110,10 +115,6 @@ class _Wait(wait_base):
         return base * random.uniform(0.9, 1.2)
 
 
-_AGAIN: frozenset[Kind] = frozenset({"refused", "name", "connect", "busy", "quota", "undecryptable"})
-_UNSURE: frozenset[Kind] = frozenset({"lost", "timed_out", "protocol"})
-
-
 REFUSALS = 2
 """So many in a row are taken for an accident where the same user and password were good before."""
 
@@ -141,6 +142,8 @@ class Connection:
         self._tries = tries
         self._patience = patience
         self._protocol: Protocol | None = None
+        self._meter = Meter(address.target, address.limits)
+        self._unfit: WireFault | None = None
         self._admitted = False
         self._refused = 0
 
@@ -173,6 +176,7 @@ class Connection:
         return found
 
     def signal(self, shell: str, command: str) -> None:
+        self._unless_unfit()
         self._request("Signal", lambda p: p.cleanup_command(shell, command))
 
     def interrupt(self, shell: str, command: str) -> None:
@@ -191,6 +195,7 @@ class Connection:
         self._request("Signal", ask, note="ctrl_c")
 
     def delete(self, shell: str) -> None:
+        self._unless_unfit()
         self._request("Delete", lambda p: p.close_shell(shell, close_session=False), retry=False)
 
     def rebuild(self) -> None:
@@ -201,6 +206,12 @@ class Connection:
                 self._protocol = None
 
     close = rebuild
+
+    def _unless_unfit(self) -> None:
+        """Where the last answer was one that no other would be better than, nothing is tidied up, which would cost the same
+        time again: a shell goes when it has been idle, or with the next run."""
+        if self._unfit is not None:
+            raise WireFault(self._unfit.kind, self._unfit.text, self._unfit.code)
 
     # --- one request ---------------------------------------------------------------------------------------------
 
@@ -215,9 +226,9 @@ class Connection:
         note: str = "",
     ) -> T:
         """Sent again only where it surely was not executed. Raises WireFault."""
-        again: frozenset[Kind] = _AGAIN if retry else frozenset({"undecryptable"})
+        again: frozenset[Kind] = RESENT if retry else frozenset({"undecryptable"})
         if harmless:
-            again |= _UNSURE
+            again |= UNSURE
         began = time.monotonic()
         retrying = Retrying(
             # A host that takes connections and says nothing costs a whole timeout at every try.
@@ -257,17 +268,14 @@ class Connection:
         good: bool | None = None
         try:
             with translated(self.address.target):
-                protocol = self._built()
+                pause = seconds + self._patience.slack
+                self._meter.begin(pause)
+                protocol = self._built(pause)
                 protocol.operation_timeout_sec = seconds
-                # Handed through to requests untouched, which takes a pair: connect and read (winrm 1.3).
-                protocol.transport.read_timeout_sec = (  # type: ignore[assignment]
-                    self._patience.connect,
-                    seconds + self._patience.slack,
-                )
                 self.requests += 1
                 found = ask(protocol)
             good = True
-            self._refused = 0
+            self._refused, self._unfit = 0, None
             self._trace(action, began, note or "ok")
             return found
         except WireFault as fault:
@@ -278,6 +286,7 @@ class Connection:
                 if fault.kind in ("timed_out", "gone", "denied")
                 else None
             )
+            self._unfit = fault if fault.kind in UNFIT else None
             self._trace(action, began, f"{fault.kind}: {fault.text}" if fault.kind != "timed_out" else "nothing yet")
             if fault.kind not in ("timed_out", "gone", "quota", "denied"):
                 self.rebuild()
@@ -287,27 +296,27 @@ class Connection:
                 self._guard.leave(self.address.credential, good)
                 self._admitted = good is True
 
-    def _built(self) -> Protocol:
+    def _built(self, pause: float) -> Protocol:
         if self._protocol is None:
             at = self.address
-            options: dict[str, Any] = {}
-            if at.transport == "certificate":
-                options = {"cert_pem": at.cert_pem, "cert_key_pem": at.cert_key_pem}
-            self._protocol = Protocol(
-                at.endpoint,
-                transport=at.transport,
-                username=at.user,
-                password=at.password.reveal() if at.password else None,
-                server_cert_validation="validate" if at.verify else "ignore",
-                ca_trust_path=at.ca_path or "legacy_requests",
-                # Both are set anew for every request.
-                read_timeout_sec=self._patience.call + 1,
-                operation_timeout_sec=self._patience.call,
-                proxy=None,
-                **options,
+            options: dict[str, Any] = {
+                "endpoint": at.endpoint,
+                "username": at.user,
+                "password": at.password.reveal() if at.password else None,
+                "server_cert_validation": "validate" if at.verify else "ignore",
+                "ca_trust_path": at.ca_path or "legacy_requests",
+                "cert_pem": at.cert_pem,
+                "cert_key_pem": at.cert_key_pem,
+                "proxy": None,
+            }
+            self._protocol = Protocol(transport=at.transport, **options)
+            self._protocol.transport = BoundedTransport(
+                self._meter, auth_method=at.transport, service="HTTP", **{**options, **at.options}
             )
-            # Without this requests looks for proxies and ~/.netrc, and sends the latter's password (winrm 1.4).
-            self._protocol.transport.build_session().trust_env = False
+        # Handed through to requests untouched, which takes a pair: connect and read (winrm 1.3).
+        timeouts: Any = (self._patience.connect, pause)
+        self._protocol.transport.read_timeout_sec = timeouts
+        self._protocol.transport.build_session()
         return self._protocol
 
     def _trace(self, action: str, began: float, note: str) -> None:

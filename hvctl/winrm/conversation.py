@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from hvctl.call import Event, HostInfo
 from hvctl.winrm import protocol
 from hvctl.winrm.connection import Connection
-from hvctl.winrm.faults import WireFault
+from hvctl.winrm.faults import UNFIT, UNSURE, WireFault
 from hvctl.winrm.powershell import PowerShell, Process
 from hvctl.winrm.receiver import Receiver
 
@@ -146,7 +146,7 @@ class Conversation:
                 if fault.kind == "too_large" and self._most > 10_000:
                     self._most //= 2  # nothing of it was delivered (winrm 3.2)
                     continue
-                if change and fault.kind in ("timed_out", "lost", "protocol") and at + self._most >= len(data):
+                if change and fault.kind in UNSURE | UNFIT and at + self._most >= len(data):
                     return True  # it may have arrived: the answer tells, sending it again could run it twice
                 raise
         return False

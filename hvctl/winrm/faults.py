@@ -20,7 +20,8 @@ from hvctl.call import TransportError
 
 Kind = Literal[
     "refused", "name", "connect", "certificate", "tls", "proxy", "credentials", "undecryptable", "too_large", "busy",
-    "quota", "denied", "disabled", "unopened", "undelivered", "timed_out", "gone", "lost", "protocol",
+    "quota", "denied", "disabled", "unopened", "undelivered", "timed_out", "gone", "lost", "protocol", "redirect",
+    "oversized", "slow",
 ]  # fmt: skip
 
 TIMED_OUT = 2150858793
@@ -34,6 +35,12 @@ NOT_EXECUTED: frozenset[Kind] = frozenset(
      "quota", "denied", "disabled", "unopened", "undelivered"}
 )  # fmt: skip
 """After these the request was not carried out: it may be sent again (winrm 5.1)."""
+RESENT: frozenset[Kind] = frozenset({"refused", "name", "connect", "busy", "quota", "undecryptable"})
+"""Of those, the ones that pass by themselves."""
+UNSURE: frozenset[Kind] = frozenset({"lost", "timed_out", "protocol"})
+"""After these it may have been carried out; sending it again helps where that does no harm."""
+UNFIT: frozenset[Kind] = frozenset({"redirect", "oversized", "slow"})
+"""It may have been carried out, and another answer would be no better: nothing is asked again."""
 
 
 @dataclass
@@ -58,6 +65,17 @@ class WireFault(Exception):
     def executed(self) -> Literal["no", "unknown"]:
         return "no" if self.kind in NOT_EXECUTED and not self.delivered else "unknown"
 
+    @property
+    def hint(self) -> str:
+        """Of what it was at first, where it was told as another."""
+        first = self.__cause__
+        return HINTS.get(self.kind, "") or (first.hint if isinstance(first, WireFault) else "")
+
+
+def futile(error: BaseException | None) -> bool:
+    """Whether it comes from an answer that no other would be better than."""
+    return isinstance(error, WireFault) and (error.kind in UNFIT or futile(error.__cause__))
+
 
 HINTS: dict[Kind, str] = {
     "refused": "is WinRM running there, and the port right (5986 https, 5985 http)?",
@@ -71,6 +89,9 @@ HINTS: dict[Kind, str] = {
     "disabled": "remote shells are switched off by policy on that host",
     "quota": "another client may hold shells open there; wait or raise WinRM's quotas",
     "busy": "is the WinRM service starting?",
+    "redirect": "what answers there is not WinRM, or an address of the host in ansible_host is an old one",
+    "oversized": "no WinRM answers like that; if this host does, raise the variable in the inventory",
+    "slow": "no WinRM answers like that; over a slow line, raise the variable in the inventory",
 }
 
 
@@ -93,7 +114,7 @@ def said() -> Iterator[None]:
     try:
         yield
     except WireFault as fault:
-        raise TransportError(fault.text, executed=fault.executed, hint=HINTS.get(fault.kind, "")) from fault
+        raise TransportError(fault.text, executed=fault.executed, hint=fault.hint) from fault
 
 
 def fault_of(error: Exception, target: str) -> WireFault:

@@ -12,6 +12,7 @@ from hvctl.winrm import protocol
 from hvctl.winrm.absence import Absence
 from hvctl.winrm.connection import Connection
 from hvctl.winrm.faults import WireFault
+from hvctl.winrm.limits import Gauge
 from hvctl.winrm.powershell import Process
 
 SILENCE = 4
@@ -40,6 +41,7 @@ class Receiver:
     ) -> bool:
         """Whether the process ended with it. `unsure`: of whether the line arrived. Raises WireFault."""
         target = self.connection.address.target
+        gauge = Gauge(target, self.connection.address.limits)
         absence = Absence(target, self.back, self.sleep, on_event)
         silent, doubt = 0, unsure
         probes: list[protocol.Decoder] = []
@@ -74,8 +76,10 @@ class Receiver:
             silent, doubt = 0, False
             if err:
                 self.trace(f"stderr: {err[:500].decode('utf-8', 'replace')}")
+            gauge.take(out)
             for event in decoder.feed(out):
                 on_event(event)
+            gauge.count(decoder.rows)
             for probe in probes:
                 probe.feed(out)
             if done:

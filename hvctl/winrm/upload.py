@@ -8,7 +8,7 @@ from typing import Protocol
 
 from hvctl.call import TransportError
 from hvctl.winrm import protocol
-from hvctl.winrm.faults import HINTS, WireFault
+from hvctl.winrm.faults import WireFault
 from hvctl.winrm.staging import Staging
 
 TRIES = 4
@@ -52,7 +52,7 @@ class Upload:
                 futile = 0 if staging.moved > before else futile + 1
                 if self._line.give_up() or fault.executed == "no" or futile == TRIES:
                     text = f"{fault.text}, while files were brought to the host"
-                    raise TransportError(text, hint=HINTS.get(fault.kind, "run apply again")) from fault
+                    raise TransportError(text, hint=fault.hint or "run apply again") from fault
                 self._line.wait(min(15.0, 0.5 * 2**futile))
 
     def take_away(self, staging: Staging) -> None:
