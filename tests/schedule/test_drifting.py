@@ -102,7 +102,7 @@ def test_what_is_wrong_from_the_start_is_told_at_once(lab: Lab) -> None:
         ("--every", "5s"): "--every 5s is too often; take 10s or more",
         ("--every", "1m", "--splay", "2m"): "--splay 2m is no less than --every 1m",
         ("--listen", ":0"): "--listen serves between checks",
-        ("--every", "1m", "--listen", "9090"): "--listen: '9090' is no address; write HOST:PORT",
+        ("--every", "1m", "--listen", "9090"): "--listen: '9090' is not a valid address; write HOST:PORT",
         ("--every", "1m", "--listen", "192.0.2.1:9090"): "--listen 192.0.2.1:9090: ",
         ("--metrics", "no/such/hvctl.prom"): "--metrics no/such/hvctl.prom: there is no folder",
         ("--metrics", "."): "--metrics . cannot be written",
@@ -248,10 +248,12 @@ def test_the_listener_serves_the_last_check_and_its_age(lab: Lab) -> None:
 
 
 def test_addresses() -> None:
-    assert parse_address(":9377") == ("", 9377)
+    assert parse_address(":9377") == ("127.0.0.1", 9377)
+    assert parse_address("0.0.0.0:9377") == ("0.0.0.0", 9377)
+    assert parse_address("[::]:9377") == ("::", 9377)
     assert parse_address("[::1]:9377") == ("::1", 9377)
-    for wrong in ("localhost", "::1:9377", "host:port", "host:70000"):
-        with pytest.raises(ValueError, match=r"IPv6|no address"):
+    for wrong in ("localhost", "::1:9377", "host:port", "host:70000", "host:" + "9" * 5000, "h:²"):
+        with pytest.raises(ValueError, match=r"IPv6|not a valid address"):
             parse_address(wrong)
     clock = FakeClock()
     with Listener(("127.0.0.1", 0), 10, clock.monotonic) as listener:
