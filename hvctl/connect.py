@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 from hvctl.call import Secret, Transport
@@ -47,15 +47,20 @@ def real_connect(connection: Connection, wire: Wire) -> Transport:
         cert_key_pem=connection.cert_key_pem,
         verify=connection.verify,
         ca_path=connection.ca_path,
-        limits=connection.limits,
+        options=connection.wiring.options,
+        limits=connection.wiring.limits,
     )
+    patience, timeouts = wire.patience, connection.wiring.timeouts
+    if timeouts is not None:
+        operation = timeouts.operation
+        patience = replace(patience, call=operation, receive=operation, slack=timeouts.slack)
     return WinRM(
         address,
         allow=allowed(),
         guard=wire.guard,
         on_wire=wire.on_wire,
         sleep=wire.sleep,
-        patience=wire.patience,
+        patience=patience,
         shells=wire.shells,
     )
 

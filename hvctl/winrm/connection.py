@@ -299,20 +299,12 @@ class Connection:
     def _built(self, pause: float) -> Protocol:
         if self._protocol is None:
             at = self.address
-            options: dict[str, Any] = {
-                "endpoint": at.endpoint,
-                "username": at.user,
-                "password": at.password.reveal() if at.password else None,
-                "server_cert_validation": "validate" if at.verify else "ignore",
-                "ca_trust_path": at.ca_path or "legacy_requests",
-                "cert_pem": at.cert_pem,
-                "cert_key_pem": at.cert_key_pem,
-                "proxy": None,
-            }
-            self._protocol = Protocol(transport=at.transport, **options)
-            self._protocol.transport = BoundedTransport(
-                self._meter, auth_method=at.transport, service="HTTP", **{**options, **at.options}
-            )
+            transport = bounded_transport(at, self._meter)
+            self._protocol = Protocol(
+                at.endpoint, at.transport, transport.username, transport.password, cert_pem=at.cert_pem,
+                cert_key_pem=at.cert_key_pem, proxy=None,
+            )  # fmt: skip
+            self._protocol.transport = transport
         # Handed through to requests untouched, which takes a pair: connect and read (winrm 1.3).
         timeouts: Any = (self._patience.connect, pause)
         self._protocol.transport.read_timeout_sec = timeouts
@@ -322,3 +314,20 @@ class Connection:
     def _trace(self, action: str, began: float, note: str) -> None:
         if self._on_wire is not None:
             self._on_wire(f"{self.address.name}: {action:8} {(time.monotonic() - began) * 1000:6.0f} ms  {note}")
+
+
+def bounded_transport(at: Address, meter: Meter) -> BoundedTransport:
+    """What sends to an address; it has sent nothing yet."""
+    return BoundedTransport(
+        meter,
+        endpoint=at.endpoint,
+        auth_method=at.transport,
+        username=at.user,
+        password=at.password.reveal() if at.password else None,
+        server_cert_validation="validate" if at.verify else "ignore",
+        ca_trust_path=at.ca_path or "legacy_requests",
+        cert_pem=at.cert_pem,
+        cert_key_pem=at.cert_key_pem,
+        proxy=None,
+        **{"service": "HTTP", **at.options},
+    )

@@ -116,7 +116,7 @@ class Rig:
         shells = OpenShells(state_folder())
 
         def connect(connection: Connection, wire: Wire) -> Transport:
-            connection = replace(connection, limits=self.limits)
+            connection = replace(connection, wiring=replace(connection.wiring, limits=self.limits))
             return real_connect(connection, replace(wire, patience=self.patience, sleep=self._nap, shells=shells))
 
         status = main(list(words), connect, pause=self._nap)
