@@ -16,18 +16,19 @@ WinRMTransport = Literal["ntlm", "kerberos", "credssp", "certificate", "basic"]
 TRANSPORTS: tuple[WinRMTransport, ...] = ("ntlm", "kerberos", "credssp", "certificate", "basic")
 _SYNONYMS = {"plaintext": "basic"}
 
-_OURS = (
+_KNOWN = (
     "ansible_host ansible_port ansible_user ansible_password ansible_connection ansible_winrm_host ansible_winrm_port "
     "ansible_winrm_user ansible_winrm_password ansible_winrm_pass ansible_winrm_transport ansible_winrm_scheme "
     "ansible_winrm_path ansible_winrm_server_cert_validation ansible_winrm_ca_trust_path ansible_winrm_cert_pem "
-    "ansible_winrm_cert_key_pem ansible_winrm_kinit_mode hvctl_os"
+    "ansible_winrm_cert_key_pem hvctl_os"
 ).split()
-_KNOWN = (*_OURS, *KNOWN, *REFUSED, *TICKETS)
 _HARMLESS = (
     "ansible_become ansible_become_user ansible_become_method ansible_become_password ansible_shell_type "
     "ansible_group_priority ansible_python_interpreter ansible_ssh_common_args "
     "ansible_facts ansible_check_mode ansible_diff_mode"
 ).split()
+_ANOTHERS = (*KNOWN, *REFUSED, *TICKETS)
+"""Those that wiring.py reads."""
 
 
 @dataclass(frozen=True)
@@ -116,9 +117,10 @@ class _Reader:
 
     def _unknown(self) -> None:
         for name in self.variables:
-            if name in _KNOWN or name in _HARMLESS:
+            if name in _KNOWN or name in _HARMLESS or name in _ANOTHERS:
                 continue
-            self._warn(name, f"{name} has no effect in hvctl", suggest(name, _KNOWN))
+            hint = suggest(name, (*_KNOWN, *_ANOTHERS))
+            self._warn(name, f"{name} has no effect in hvctl", hint)
         connection = self.variables.get("ansible_connection")
         if connection not in (None, "winrm"):
             self._warn("ansible_connection", f"hvctl connects over winrm, not {connection}", "set it to winrm")

@@ -11,6 +11,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_attempt
+
 from hvctl.apply import Report, apply, batch_of
 from hvctl.call import Event, Transport, TransportError
 from hvctl.contents import changed_sources
@@ -18,12 +20,11 @@ from hvctl.contract import nearest
 from hvctl.facts import Facts, differences, read_batch
 from hvctl.plan import Plan, PlannedStep, make_plan, questions
 from hvctl.resource import Impact, Resource
+from hvctl.retries import SETTLING_S, SETTLING_WAIT
 
 OnEvent = Callable[[Event], None]
 Pause = Callable[[float], object]
 """Waits so many seconds; true if the user wants no more of it."""
-SETTLING_S = (5, 10, 20, 40, 60)
-"""After a failure: how long WinRM and Hyper-V's service may take to answer again, as after a reboot."""
 T = TypeVar("T")
 
 
@@ -118,18 +119,38 @@ def _seen_after(
     """The plan after the changes. Where those failed, a host that was readable before is given time to be so again."""
     if not report.plan.steps:
         return report.plan
-    for seconds in (*SETTLING_S, 0):
-        after = None
-        with suppress(TransportError):
-            after = make_plan(report.plan.host, wishes, look(transport, wishes, on_event), report.plan.allow)
+    after: Plan | None = None
+    enough = False
+
+    def once() -> None:
+        nonlocal after
+        if not enough:
+            after = None
+            with suppress(TransportError):
+                after = make_plan(report.plan.host, wishes, look(transport, wishes, on_event), report.plan.allow)
+
+    def unsettled(_: object) -> bool:
         seen = after is not None and (report.plan.unreadable or not after.unreadable)
-        if seen or not seconds or not (report.failed or after is None):
-            break
-        state = "is not reached" if after is None else "cannot be read in full"
+        return not (enough or seen) and bool(report.failed or after is None)
+
+    def told(state: RetryCallState) -> None:
+        what = "is not reached" if after is None else "cannot be read in full"
         when = "failure" if report.failed else "changes"
-        on_event(Event("notice", text=f"the host {state} after the {when}; looking again in {seconds} s"))
-        if pause(seconds):
-            break
+        text = f"the host {what} after the {when}; looking again in {state.upcoming_sleep:g} s"
+        on_event(Event("notice", text=text))
+
+    def waited(seconds: float) -> None:
+        nonlocal enough
+        enough = bool(pause(seconds))
+
+    Retrying(
+        stop=stop_after_attempt(len(SETTLING_S) + 1),
+        wait=SETTLING_WAIT,
+        retry=retry_if_result(unsettled),
+        before_sleep=told,
+        sleep=waited,
+        retry_error_callback=lambda _: None,
+    )(once)
     return after
 
 

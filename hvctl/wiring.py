@@ -78,7 +78,13 @@ REFUSED = {
     "ansible_winrm_keytab": "pywinrm takes no keytab",
 }
 """What could not be done as it says, and why."""
-TICKETS = ("ansible_winrm_kinit_cmd", "ansible_winrm_kinit_args", "ansible_winrm_kinit_env_vars")
+TICKETS = (
+    "ansible_winrm_kinit_cmd",
+    "ansible_winrm_kinit_args",
+    "ansible_winrm_kinit_env_vars",
+    "ansible_winrm_kinit_mode",
+)
+"""About getting a Kerberos ticket, which hvctl does not."""
 
 
 @dataclass(frozen=True)
@@ -117,9 +123,7 @@ def wiring(variables: Mapping[str, Any], transport: str, scheme: str, wrong: Tel
     for name, why in REFUSED.items():
         if variables.get(name) not in (None, ""):
             wrong(name, f"{name} cannot be used: {why}", "leave it out")
-    managed = [n for n in TICKETS if variables.get(n) is not None]
-    managed += ["ansible_winrm_kinit_mode"] if variables.get("ansible_winrm_kinit_mode") == "managed" else []
-    for name in managed:
+    for name in (n for n in TICKETS if variables.get(n) not in (None, "manual")):
         warn(name, f"{name} has no effect in hvctl, which takes the Kerberos ticket that is there", "run kinit before")
     options = _read(variables, wrong)
     encryption = options.ansible_winrm_message_encryption

@@ -8,13 +8,12 @@ from contextlib import suppress
 from typing import Any
 
 from hvctl.call import Batch, Event, Reply, TransportError
+from hvctl.retries import BATCH_TRIES, futile, trying
 from hvctl.winrm import protocol
 from hvctl.winrm.conversation import Conversation
-from hvctl.winrm.faults import WireFault, futile, said
+from hvctl.winrm.faults import WireFault, said
 from hvctl.winrm.journal import brief, journalled, not_begun
 from hvctl.winrm.powershell import PowerShell
-
-TRIES = 3
 
 
 class Batches:
@@ -25,18 +24,18 @@ class Batches:
         self._powershell = powershell
 
     def read(self, batch: Batch, on_event: Callable[[Event], None]) -> list[Reply]:
-        for left in reversed(range(TRIES)):
-            try:
-                with said():
-                    replies = self._asked(batch, on_event).finish()
-                    self._tell_broken_off(on_event)
-                    return replies
-            except TransportError as error:
-                # A read may be sent again whatever became of it, but a refusal or a wrong password stays what it is.
-                if error.executed == "no" or not left or self._conversation.stopped or futile(error.__cause__):
-                    raise
-                self._powershell.drop()
-        raise AssertionError("unreachable")
+        def once() -> list[Reply]:
+            with said():
+                replies = self._asked(batch, on_event).finish()
+                self._tell_broken_off(on_event)
+                return replies
+
+        def worth(error: BaseException) -> bool:
+            # A read may be sent again whatever became of it, but a refusal or a wrong password stays what it is.
+            asked = isinstance(error, TransportError) and error.executed != "no"
+            return asked and not self._conversation.stopped and not futile(error.__cause__)
+
+        return trying(worth, BATCH_TRIES, before=self._powershell.drop)(once)
 
     def change(self, batch: Batch, on_event: Callable[[Event], None]) -> list[Reply]:
         batch_id = str(uuid.uuid4())
@@ -92,15 +91,23 @@ class Batches:
 
     def _journal(self, batch_id: str) -> Sequence[Mapping[str, Any]] | None:
         """What the host wrote down about a batch; None if that cannot be had."""
-        for _ in range(TRIES):
+
+        def once() -> Sequence[Mapping[str, Any]]:
             action_id = str(uuid.uuid4())
             decoder = protocol.Decoder(Batch(()), action_id)
             line = protocol.encode_action("journal", batch_id, action_id)
-            with suppress(WireFault):
+            fault: WireFault | None = None
+            try:
                 self._conversation.talk(decoder, line, lambda event: None, 60)
+            except WireFault as error:
+                fault = error
             if decoder.ended and not decoder.gap:
                 return decoder.journal
             self._powershell.drop()
+            raise fault or WireFault("lost", "the host did not say what it wrote down")
+
+        with suppress(WireFault):
+            return trying(lambda error: isinstance(error, WireFault) and not futile(error), BATCH_TRIES)(once)
         return None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -10,13 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
 import xmltodict
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, stop_after_delay
-from tenacity.wait import wait_base
+from tenacity import stop_after_attempt, stop_after_delay
 from winrm.protocol import Protocol
 
 from hvctl.call import Secret
+from hvctl.retries import REFUSALS, REQUEST_TRIES, RESENT, UNFIT, UNSURE, RequestWait, trying
 from hvctl.winrm.envelope import BoundedTransport
-from hvctl.winrm.faults import RESENT, UNFIT, UNSURE, Kind, WireFault, translated
+from hvctl.winrm.faults import Kind, WireFault, translated
 from hvctl.winrm.limits import Limits, Meter
 
 T = TypeVar("T")
@@ -102,23 +101,6 @@ class CredentialGuard:
             self._lock.notify_all()
 
 
-class _Wait(wait_base):
-    """0.5, 1, 2, 4 s for a connection, 5 s for a service that starts, 2 to 60 s for quotas; with jitter (winrm 5.1)."""
-
-    def __call__(self, retry_state: RetryCallState) -> float:
-        fault = retry_state.outcome.exception() if retry_state.outcome else None
-        kind: Kind = fault.kind if isinstance(fault, WireFault) else "lost"
-        n = retry_state.attempt_number
-        if kind == "undecryptable":
-            return 0.0
-        base = 5.0 if kind == "busy" else min(60.0, 2.0**n) if kind == "quota" else min(30.0, 0.5 * 2 ** (n - 1))
-        return base * random.uniform(0.9, 1.2)
-
-
-REFUSALS = 2
-"""So many in a row are taken for an accident where the same user and password were good before."""
-
-
 class Connection:
     """Requests of one thread to one host. `rebuild` throws the TCP connection and its keys away: a message sealed
     with the keys of a lost connection is answered by 400 for ever (winrm 0)."""
@@ -129,7 +111,7 @@ class Connection:
         guard: CredentialGuard,
         on_wire: Callable[[str], None] | None = None,
         sleep: Callable[[float], None] = time.sleep,
-        tries: int = 5,
+        tries: int = REQUEST_TRIES,
         patience: Patience = Patience(),
     ) -> None:
         self.address = address
@@ -230,14 +212,13 @@ class Connection:
         if harmless:
             again |= UNSURE
         began = time.monotonic()
-        retrying = Retrying(
+        retrying = trying(
+            lambda error: isinstance(error, WireFault) and self._worth(error, again),
             # A host that takes connections and says nothing costs a whole timeout at every try.
-            stop=stop_after_attempt(self._tries) | stop_after_delay(2 * self._patience.call),
-            wait=_Wait(),
-            retry=retry_if_exception(lambda e: isinstance(e, WireFault) and self._worth(e, again)),
+            stop_after_attempt(self._tries) | stop_after_delay(2 * self._patience.call),
+            RequestWait(),
             sleep=self._sleep,
-            before_sleep=lambda _: self.rebuild(),
-            reraise=True,
+            before=self.rebuild,
         )
         tries = 0
 

@@ -38,10 +38,20 @@ class BoundedTransport(Transport):
         try:
             answer = super().send_message(message)
         except WinRMTransportError as error:
-            check(error.response_text.encode(), self._meter.target)
+            # A page with a document type, as proxies answer, is no fault of WS-Man's: its status says what it is.
+            if not harmless(error.response_text.encode(), self._meter.target):
+                raise WinRMTransportError("http", error.code, "") from None
             raise
         check(answer, self._meter.target)
         return answer
+
+
+def harmless(document: bytes, target: str) -> bool:
+    try:
+        check(document, target)
+    except WireFault:
+        return False
+    return True
 
 
 def check(document: bytes, target: str) -> None:

@@ -35,12 +35,6 @@ NOT_EXECUTED: frozenset[Kind] = frozenset(
      "quota", "denied", "disabled", "unopened", "undelivered"}
 )  # fmt: skip
 """After these the request was not carried out: it may be sent again (winrm 5.1)."""
-RESENT: frozenset[Kind] = frozenset({"refused", "name", "connect", "busy", "quota", "undecryptable"})
-"""Of those, the ones that pass by themselves."""
-UNSURE: frozenset[Kind] = frozenset({"lost", "timed_out", "protocol"})
-"""After these it may have been carried out; sending it again helps where that does no harm."""
-UNFIT: frozenset[Kind] = frozenset({"redirect", "oversized", "slow"})
-"""It may have been carried out, and another answer would be no better: nothing is asked again."""
 
 
 @dataclass
@@ -70,11 +64,6 @@ class WireFault(Exception):
         """Of what it was at first, where it was told as another."""
         first = self.__cause__
         return HINTS.get(self.kind, "") or (first.hint if isinstance(first, WireFault) else "")
-
-
-def futile(error: BaseException | None) -> bool:
-    """Whether it comes from an answer that no other would be better than."""
-    return isinstance(error, WireFault) and (error.kind in UNFIT or futile(error.__cause__))
 
 
 HINTS: dict[Kind, str] = {

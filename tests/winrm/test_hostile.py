@@ -297,3 +297,10 @@ def test_xml_is_looked_at_before_it_is_read_whoever_sends_it(
     client, _ = make(Trouble(action, effect, times=99), transport=transport)
     with pytest.raises(TransportError, match="answered with XML that is not read"):
         client.run(READ)
+
+
+@pytest.mark.parametrize("body", ["<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>", "<a>" * 10_000])
+def test_the_page_of_an_error_is_told_by_its_status(make: Make, body: str) -> None:
+    client, _ = make(Trouble("Create", "http", code=403, text=body, times=99))
+    with pytest.raises(TransportError, match=r"there is no WinRM at .* \(HTTP 403\)"):
+        client.run(READ)
