@@ -42,7 +42,8 @@ class Receiver:
         """Whether the process ended with it. `unsure`: of whether the line arrived. Raises WireFault."""
         target = self.connection.address.target
         gauge = Gauge(target, self.connection.address.limits)
-        absence = Absence(target, self.back, self.sleep, on_event)
+        changes = decoder.batch.mode == "change"
+        absence = Absence(target, self.back, self.sleep, on_event, lambda: changes and not self.stopped())
         silent, doubt = 0, unsure
         probes: list[protocol.Decoder] = []
         until = until or (lambda: decoder.ended)
@@ -56,23 +57,18 @@ class Receiver:
             if time.monotonic() > deadline:
                 raise WireFault("lost", f"{target} did not end the batch in time")
             try:
-                out, err, _, done = self.connection.receive(process.shell, process.command)
+                out, err, _, done = absence.borne(lambda: self.connection.receive(process.shell, process.command))
             except WireFault as fault:
                 if fault.kind != "timed_out":
-                    doubt, fault.delivered = True, True
-                    if decoder.batch.mode == "change" and not self.stopped() and absence.bearable(fault):
-                        continue
-                    if fault.kind == "gone":
-                        absence.over()
+                    fault.delivered = True
                     raise
                 # Normal: the step that runs has nothing to say yet. Or the last answer was lost with a connection.
-                absence.over()
+                doubt = doubt or absence.struck
                 silent += 1
                 if silent >= (SILENCE // 2 if doubt else SILENCE) * 2 ** len(probes):
                     # Again, but ever more seldom: a question may be lost too, and waits while a step runs.
                     probes += self._probed(process, decoder.batch_id)
                 continue
-            absence.over()
             silent, doubt = 0, False
             if err:
                 self.trace(f"stderr: {err[:500].decode('utf-8', 'replace')}")
