@@ -45,7 +45,7 @@ class Meter:
 
     def __init__(self, target: str, limits: Limits) -> None:
         self.target, self.limits = target, limits
-        self._pause = self._deadline = float("inf")
+        self.begin(limits.seconds)
 
     def begin(self, pause: float) -> None:
         """A new request. `pause`: seconds for which either side may be silent."""

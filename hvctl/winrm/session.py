@@ -11,6 +11,7 @@ import socket
 import string
 from collections.abc import Iterator, Mapping
 from http.client import HTTPResponse
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import quote
 
@@ -28,9 +29,11 @@ PIECE = 16_384
 
 
 def secured(session: requests.Session, meter: Meter) -> requests.Session:
-    """The session, with nothing of the environment: proxies, ~/.netrc (winrm 1.4). What is secured stays as it is: NTLM's
-    keys are those of the connection that the adapter keeps."""
+    """The session, with nothing of the environment: proxies, ~/.netrc (winrm 1.4); and with no cookies, which WinRM does not
+    use and which a host could set without an end. What is secured stays as it is: NTLM's keys are those of the connection
+    that the adapter keeps."""
     session.trust_env = False
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
     if isinstance(session.adapters["https://"], MeteredAdapter):
         return session
     adapter = MeteredAdapter(meter)

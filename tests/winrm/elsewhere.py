@@ -12,11 +12,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass
 class Elsewhere:
-    """`asked`: the Authorization of every request, "" where there was none; `lines`: the request lines."""
+    """`asked`: the Authorization of every request, "" where there was none; `lines`: the request lines; `cookies`: those that
+    were sent."""
 
     port: int = 0
     asked: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
+    cookies: list[str] = field(default_factory=list)
 
 
 @contextmanager
@@ -34,6 +36,7 @@ def elsewhere(
             code, name, value = answers[min(len(made.asked), len(answers) - 1)]
             made.asked.append(self.headers.get("Authorization", ""))
             made.lines.append(self.requestline)
+            made.cookies += self.headers.get_all("Cookie", [])
             self.send_response(code)
             if name:
                 self.send_header(name, value)

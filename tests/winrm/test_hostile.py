@@ -162,6 +162,21 @@ def test_a_password_of_netrc_is_not_sent(
         assert not [one for one in sent if "from-netrc" in one]
 
 
+def test_no_cookie_is_kept(authority: Authority) -> None:
+    with elsewhere([(503, "Set-Cookie", "a=b; Path=/")]) as host:
+        with pytest.raises(TransportError, match="503"):
+            client_of(at(host.port, "http", "basic", authority)).run(READ)
+        assert (len(host.lines), host.cookies) == (5, [])
+
+
+def test_a_session_keeps_no_cookies() -> None:
+    session = secured(requests.Session(), Meter("h", USUAL))
+    with elsewhere([(200, "Set-Cookie", "a=b; Path=/")]) as host:
+        for _ in range(2):
+            session.post(f"http://127.0.0.1:{host.port}/", timeout=30)
+        assert (list(session.cookies), host.cookies) == ([], [])
+
+
 # --- no more than the limits allow ----------------------------------------------------------------------------------
 
 
