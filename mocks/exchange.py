@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from mocks import hostile, soap
+from mocks import burdens, soap
 from mocks.endpoint import Endpoint, Entry
 from mocks.faults import SHAPES, Trouble
 from mocks.login import SEALED_TYPE, Login
@@ -14,7 +14,7 @@ from mocks.wire import PLAIN_TYPE, Fin, HttpRequest, Reset, Wire
 
 _REPLACES = (
     frozenset({"http", "undecryptable", "fault", "fault_200", "garbage", "empty", "cut", "content_type", "redirect"})
-    | hostile.WRITTEN
+    | burdens.WRITTEN
 )
 _BODIES = {
     "html": b"<!DOCTYPE HTML><html><head><title>Error</title></head><body><h2>Error</h2></body></html>",
@@ -152,11 +152,11 @@ class Exchange:
             case "redirect":
                 entry.status = trouble.code or 307
                 self._reply(entry.status, extra=f"Location: {trouble.text or ELSEWHERE}\r\n")
-            case effect if effect in hostile.POURED:
-                entry.sent = self._wire.pour(hostile.poured(trouble), trouble.seconds)
+            case effect if effect in burdens.POURED:
+                entry.sent = self._wire.pour(burdens.poured(trouble), trouble.seconds)
                 raise Fin
-            case effect if effect in hostile.WRITTEN:
-                self._reply(200, hostile.written(trouble, answer or soap.answer(request, "")), sealed)
+            case effect if effect in burdens.WRITTEN:
+                self._reply(200, burdens.written(trouble, answer or soap.answer(request, "")), sealed)
             case "undecryptable":
                 self._told(400, "", entry)
                 raise Reset
