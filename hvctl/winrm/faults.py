@@ -60,10 +60,10 @@ class WireFault(Exception):
         return "no" if self.kind in NOT_EXECUTED and not self.delivered else "unknown"
 
     @property
-    def hint(self) -> str:
-        """Of what it was at first, where it was told as another."""
+    def advice(self) -> str:
+        """What to do: by its kind, or by what it was at first where it is told as another."""
         first = self.__cause__
-        return HINTS.get(self.kind, "") or (first.hint if isinstance(first, WireFault) else "")
+        return HINTS.get(self.kind, "") or (first.advice if isinstance(first, WireFault) else "")
 
 
 HINTS: dict[Kind, str] = {
@@ -103,7 +103,7 @@ def said() -> Iterator[None]:
     try:
         yield
     except WireFault as fault:
-        raise TransportError(fault.text, executed=fault.executed, hint=fault.hint) from fault
+        raise TransportError(fault.text, executed=fault.executed, hint=fault.advice) from fault
 
 
 def fault_of(error: Exception, target: str) -> WireFault:

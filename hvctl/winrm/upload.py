@@ -67,7 +67,7 @@ class Upload:
             )(once)
         except WireFault as fault:
             text = f"{fault.text}, while files were brought to the host"
-            raise TransportError(text, hint=fault.hint or "run apply again") from fault
+            raise TransportError(text, hint=fault.advice or "run apply again") from fault
 
     def take_away(self, staging: Staging) -> None:
         """What cannot be removed now is removed by a later upload, when it is a day old."""
