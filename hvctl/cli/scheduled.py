@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from hvctl.cli.drifting import span
 from hvctl.cli.options import Settings
 from hvctl.cli.prepared import Asked, prepared
 from hvctl.cli.reported import Reports
+from hvctl.cli.span import span
 from hvctl.duration import UNITS
 from hvctl.history import place
 from hvctl.notify import written_out

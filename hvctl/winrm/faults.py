@@ -20,7 +20,8 @@ from hvctl.call import TransportError
 
 Kind = Literal[
     "refused", "name", "connect", "certificate", "tls", "proxy", "credentials", "undecryptable", "too_large", "busy",
-    "quota", "denied", "disabled", "unopened", "undelivered", "timed_out", "gone", "lost", "protocol",
+    "quota", "denied", "disabled", "unopened", "undelivered", "timed_out", "gone", "lost", "protocol", "exhausted",
+    "stopped",
 ]  # fmt: skip
 
 TIMED_OUT = 2150858793
