@@ -14,6 +14,8 @@ Status = Literal["ok", "failed", "skipped", "unknown"]
 
 NOT_BEGUN = "not begun"
 """Why steps were not done on a host that a stop came before."""
+STILL_RUNS = "it may still run"
+"""Why nothing is known of steps that were left to their host."""
 
 
 @dataclass(frozen=True)
@@ -145,4 +147,4 @@ def _after_fault(step: PlannedStep, error: TransportError) -> StepResult:
         return _result(step, error.replies[step.task.id])
     if error.executed == "no":
         return StepResult(step, "skipped", why="not sent")
-    return StepResult(step, "unknown", why="it may still run" if error.running else "the connection was lost")
+    return StepResult(step, "unknown", why=STILL_RUNS if error.running else "the connection was lost")

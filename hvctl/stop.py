@@ -28,7 +28,8 @@ class Stop:
     times: int = 0
 
     def __post_init__(self) -> None:
-        self._at_once = True
+        self.at_once = True
+        """Whether a signal raises KeyboardInterrupt."""
         self._first = self._last = 0.0
         self._told = threading.Event()
 
@@ -58,11 +59,11 @@ class Stop:
 
     def hold(self) -> None:
         """From now on a signal is only noted; the third one still ends hvctl at once."""
-        self._at_once = False
+        self.at_once = False
 
     def release(self) -> None:
         """From now on a signal raises KeyboardInterrupt, and one that was noted does so now."""
-        self._at_once = True
+        self.at_once = True
         if self.asked:
             raise KeyboardInterrupt
 
@@ -87,7 +88,7 @@ class Stop:
                 signal.signal(number, self._heard)
             yield
         finally:
-            self._at_once = False
+            self.at_once = False
             for number, handler in before:
                 signal.signal(number, handler)
 
@@ -98,5 +99,5 @@ class Stop:
         if not self.asked:
             self.number, self._first = number, now
         self.times, self._last = self.times + 1, now
-        if self._at_once or self.times > 2:
+        if self.at_once or self.times > 2:
             raise KeyboardInterrupt

@@ -82,6 +82,8 @@ def _run(settings: Settings, argv: Sequence[str] | None) -> int:
         result = command.main(
             list(argv) if argv is not None else None, prog_name="hvctl", standalone_mode=False, obj=settings
         )
+        if result == EXIT_INTERRUPTED and settings.stop.at_once:
+            raise KeyboardInterrupt  # what typer has made of one
     except (typer.Abort, KeyboardInterrupt):
         settings.stop.hold()
         settings.err.print("Interrupted.")

@@ -54,7 +54,7 @@ class Batches:
                 self._conversation.talk(decoder, line, on_event, batch.deadline_s)
                 return decoder.finish()
         except TransportError as error:
-            if error.executed == "no" and not decoder.accepted and not decoder.duplicate:
+            if self._powershell.kept or (error.executed == "no" and not decoder.accepted and not decoder.duplicate):
                 raise
             self._powershell.drop()
             return self._retold(error, decoder, on_event)

@@ -64,7 +64,7 @@ class PowerShell:
 
     def note_batch(self, batch_id: str) -> None:
         """The changes that the process has now, or "": for the next run, should this one not see their end."""
-        if self._kept:
+        if self.kept:
             return
         self._changes = batch_id
         if self._shells is not None and self.process is not None:
@@ -75,12 +75,12 @@ class PowerShell:
         """The process is of no more use: its shell goes."""
         process, self.process = self.process, None
         if process is not None:
-            self.ended = not self._kept and self._deleted(process.shell)
+            self.ended = not self.kept and self._deleted(process.shell)
 
     def drop(self) -> None:
         """End the process and the shell; what goes wrong with that is the host's idle timeout's."""
         process = self.process
-        if process is None or self._kept:
+        if process is None or self.kept:
             return
         if self._stale(process):
             self._connection.rebuild()
@@ -89,7 +89,8 @@ class PowerShell:
         self.lost()
 
     @property
-    def _kept(self) -> bool:
+    def kept(self) -> bool:
+        """Whether the process has changes that are left to the host."""
         return bool(self._changes) and self._left()
 
     def runs(self, one: OpenShell) -> bool:

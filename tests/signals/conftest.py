@@ -48,7 +48,8 @@ class Running:
     _heard: threading.Condition = field(default_factory=threading.Condition)
 
     def __post_init__(self) -> None:
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def _read(self) -> None:
         assert self.process.stdout is not None
@@ -66,6 +67,7 @@ class Running:
 
     def ends(self, within: float = 60) -> int:
         status = self.process.wait(within)
+        self._reader.join(10)
         assert "Traceback" not in self.said, self.said
         return status
 
@@ -87,9 +89,7 @@ class Lab:
 
     def hvctl(self, *words: str) -> tuple[int, str]:
         running = self.start(*words)
-        status = running.ends()
-        running.until("")
-        return status, running.said
+        return running.ends(), running.said
 
     def changes(self, number: int) -> list[str]:
         log = self.endpoints[number].simulated.log

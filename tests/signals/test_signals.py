@@ -5,11 +5,12 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 
 import pytest
 
 from mocks.catalogue import fault_named
+from mocks.faults import Injector
 from tests.signals.conftest import STEPS, Lab, Labs
 
 SIGNALS = [(signal.SIGTERM, 143, "Stopping (SIGTERM)"), (signal.SIGINT, 130, "Interrupted")]
@@ -64,7 +65,9 @@ def test_no_host_and_no_step_is_begun_any_more(lab: Labs, number: signal.Signals
 def test_a_step_that_never_ends_is_left_after_the_grace_and_judged_by_the_next_look(lab: Labs) -> None:
     at = lab(1)
     moment = Moment(at, 0, 2)
-    running = at.start("apply", "-y", "--grace", "1s", "lab.yml", "--report", "json=r.json,markdown=r.md,junit=r.xml,html=r.html")
+    running = at.start(
+        "apply", "-y", "--grace", "1s", "lab.yml", "--report", "json=r.json,markdown=r.md,junit=r.xml,html=r.html"
+    )
     moment.reached()
     running.signal(signal.SIGTERM)
     assert running.ends() == 143
@@ -111,8 +114,13 @@ def test_a_read_ends_at_once_whatever_the_host_sends(
 ) -> None:
     at = lab(2, [fault_named(fault)])
     struck = threading.Event()
+
+    def watch(faults: Injector, action: str, phase: str, nth: int) -> None:
+        if faults.events:
+            struck.set()
+
     for endpoint in at.endpoints:
-        endpoint.faults.watch = lambda action, phase, nth: struck.set() if endpoint.faults.events else None
+        endpoint.faults.watch = partial(watch, endpoint.faults)
     running = at.start("drift", "lab.yml", "--report", "json=r.json")
     assert struck.wait(60)
     running.signal(number)
@@ -206,7 +214,3 @@ def until(there: Callable[[], bool]) -> None:
             return
         pause.wait(0.01)
     raise AssertionError("it does not come")
-
-
-def test_files_of_the_lab_are_its_own(lab: Labs, tmp_path: Path) -> None:
-    assert lab(1).folder == tmp_path
