@@ -112,7 +112,7 @@ class _Wait(wait_base):
         return base * random.uniform(0.9, 1.2)
 
 
-_AGAIN: frozenset[Kind] = frozenset({"refused", "name", "connect", "busy", "quota", "undecryptable"})
+_AGAIN: frozenset[Kind] = frozenset({"refused", "name", "connect", "busy", "quota", "undecryptable", "exhausted"})
 _UNSURE: frozenset[Kind] = frozenset({"lost", "timed_out", "protocol"})
 
 
@@ -250,7 +250,7 @@ class Connection:
             # every try counts towards a lockout (winrm 5.1).
             self._refused += 1
             return self._admitted and self._refused <= REFUSALS
-        return fault.kind in again
+        return fault.kind in again and not fault.delivered
 
     def _once(self, action: str, ask: Callable[[Protocol], T], seconds: int, note: str) -> T:
         began = time.monotonic()

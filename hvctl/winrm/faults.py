@@ -17,6 +17,7 @@ from winrm.exceptions import (
 )
 
 from hvctl.call import TransportError
+from hvctl.winrm.exhaustion import exhaustion
 
 Kind = Literal[
     "refused", "name", "connect", "certificate", "tls", "proxy", "credentials", "undecryptable", "too_large", "busy",
@@ -32,7 +33,7 @@ _TOO_LARGE = {2150858790, 2150858825}
 
 NOT_EXECUTED: frozenset[Kind] = frozenset(
     {"refused", "name", "connect", "certificate", "tls", "proxy", "credentials", "undecryptable", "too_large", "busy",
-     "quota", "denied", "disabled", "unopened", "undelivered"}
+     "quota", "denied", "disabled", "unopened", "undelivered", "exhausted"}
 )  # fmt: skip
 """After these the request was not carried out: it may be sent again (winrm 5.1)."""
 
@@ -40,12 +41,13 @@ NOT_EXECUTED: frozenset[Kind] = frozenset(
 @dataclass
 class WireFault(Exception):
     """A request that did not come back as it should. `code`: WS-Man's or HTTP's number. `delivered`: what it was about
-    had reached the host before, whatever became of this request."""
+    had reached the host before, whatever became of this request. `hint`: what to do, if not as usual for its kind."""
 
     kind: Kind
     text: str
     code: int = 0
     delivered: bool = False
+    hint: str = ""
 
     def __post_init__(self) -> None:
         super().__init__(self.text)
@@ -53,7 +55,9 @@ class WireFault(Exception):
     @property
     def away(self) -> bool:
         """Whether nobody is there, who may come back: not an answer, however odd."""
-        return self.kind in ("refused", "connect", "name", "tls", "busy") or (self.kind == "lost" and not self.code)
+        return self.kind in ("refused", "connect", "name", "tls", "busy", "exhausted") or (
+            self.kind == "lost" and not self.code
+        )
 
     @property
     def executed(self) -> Literal["no", "unknown"]:
@@ -94,10 +98,15 @@ def said() -> Iterator[None]:
     try:
         yield
     except WireFault as fault:
-        raise TransportError(fault.text, executed=fault.executed, hint=HINTS.get(fault.kind, "")) from fault
+        hint = fault.hint or HINTS.get(fault.kind, "")
+        raise TransportError(fault.text, executed=fault.executed, hint=hint) from fault
 
 
 def fault_of(error: Exception, target: str) -> WireFault:
+    if (short := exhaustion(error)) is not None:
+        return WireFault(
+            "exhausted", f"no connection to {target}: {short.what}", delivered=not short.opening, hint=short.hint
+        )
     match error:
         case WinRMOperationTimeoutError():
             return WireFault("timed_out", f"{target} had nothing to say in time", TIMED_OUT)

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import yaml
@@ -20,8 +20,13 @@ import yaml
 from mocks.catalogue import Fault, arm
 from mocks.host import SimulatedHost
 from mocks.run import Disk
+from mocks.tls import Authority
 from mocks.wsman import Endpoint, Server
+from tests.faults.conftest import authority
 
+__all__ = ["authority", "lab", "terminal"]
+
+Scheme = Literal["http", "https"]
 USER, PASSWORD = "hvadmin", "Pa55-lab"
 STATE = """
 os: 2022
@@ -36,6 +41,7 @@ PLAYBOOK = """
       processor: {count: 2, weight: 200}
       memory: {startup: 2GB}
 """
+PROGRAM = ("-m", "hvctl")
 STEPS = ["Set-VM", "Set-VMMemory", "Set-VMProcessor"]
 
 
@@ -79,13 +85,14 @@ class Lab:
     folder: Path
     endpoints: list[Endpoint]
 
-    def start(self, *words: str, stdin: int = subprocess.DEVNULL) -> Running:
-        command = [sys.executable, "-m", "hvctl", *words]
+    def start(self, *words: str, stdin: int = subprocess.DEVNULL, program: Sequence[str] = PROGRAM) -> Running:
+        """`program`: what runs hvctl, before its words."""
         return Running(
             subprocess.Popen(
-                command, cwd=self.folder, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+                [sys.executable, *program, *words],
+                cwd=self.folder, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             )
-        )
+        )  # fmt: skip
 
     def hvctl(self, *words: str) -> tuple[int, str]:
         running = self.start(*words)
@@ -105,28 +112,30 @@ class Labs:
     """Makes labs."""
 
     folder: Path
+    authority: Authority
     _open: list[Server] = field(default_factory=list)
 
-    def __call__(self, count: int = 1, faults: Sequence[Fault] = (), pace: float = 0.1, seed: int = 0) -> Lab:
-        endpoints = [self._endpoint(n, pace, seed) for n in range(count)]
+    def __call__(self, count: int = 1, faults: Sequence[Fault] = (), *, scheme: Scheme = "http") -> Lab:
+        endpoints = [self._endpoint(n, scheme) for n in range(count)]
         for endpoint in endpoints:
             arm(endpoint, faults)
-        server = Server(endpoints)
+        server = Server(endpoints, self.authority)
         server.__enter__()
         self._open.append(server)
         hosts = {f"hv{n}": {"ansible_port": e.port} for n, e in enumerate(endpoints)}
         shared = {
             "ansible_host": "127.0.0.1", "ansible_user": USER, "ansible_password": PASSWORD,
-            "ansible_winrm_scheme": "http", "ansible_winrm_transport": "basic", "hvctl_os": "2022",
+            "ansible_winrm_scheme": scheme, "ansible_winrm_transport": "basic", "hvctl_os": "2022",
+            "ansible_winrm_ca_trust_path": str(self.authority.ca),
         }  # fmt: skip
         inventory = yaml.safe_dump({"all": {"vars": shared, "hosts": hosts}})
         (self.folder / "inventory.yml").write_text(inventory, encoding="utf-8")
         (self.folder / "lab.yml").write_text(PLAYBOOK, encoding="utf-8")
         return Lab(self.folder, endpoints)
 
-    def _endpoint(self, number: int, pace: float, seed: int) -> Endpoint:
+    def _endpoint(self, number: int, scheme: Scheme) -> Endpoint:
         host = SimulatedHost.from_yaml({**yaml.safe_load(STATE), "name": f"HV{number}"})
-        return Endpoint(host, {USER: PASSWORD}, disk=Disk(), pace=pace, seed=seed)
+        return Endpoint(host, {USER: PASSWORD}, disk=Disk(), pace=0.1, scheme=scheme)
 
     def close(self) -> None:
         for server in self._open:
@@ -134,12 +143,12 @@ class Labs:
 
 
 @pytest.fixture
-def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Labs]:
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, authority: Authority) -> Iterator[Labs]:
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv("PYTHONUNBUFFERED", "1")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "home"))
-    labs = Labs(tmp_path)
+    labs = Labs(tmp_path, authority)
     yield labs
     labs.close()
 

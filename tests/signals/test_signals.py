@@ -131,7 +131,7 @@ def test_a_read_ends_at_once_whatever_the_host_sends(
 
 
 def test_the_host_of_a_read_that_is_broken_off_keeps_no_shell(lab: Labs) -> None:
-    at = lab(1, pace=10)
+    at = lab(1)
     held = Held(at)
     running = at.start("facts", "hv0")
     held.reached()
