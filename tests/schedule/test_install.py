@@ -321,7 +321,13 @@ FIELDS: dict[str, Callable[[str], dict[str, Any]]] = {
 @pytest.mark.parametrize("field", FIELDS.values(), ids=FIELDS)
 def test_no_text_begins_a_line_of_its_own(field: Callable[[str], dict[str, Any]], text: str) -> None:
     """Whatever the format: a job with it is none, and the message can be printed."""
-    plain = {"name": "lab", "playbooks": ("/lab.yml",), "command": ("/hvctl", "drift"), "folder": "/", "when": 900}
+    plain: dict[str, Any] = {
+        "name": "lab",
+        "playbooks": ("/lab.yml",),
+        "command": ("/hvctl", "drift"),
+        "folder": "/",
+        "when": 900,
+    }
     assert Job(**plain)
     with pytest.raises(ValueError) as fault:
         Job(**{**plain, **field(text)})
@@ -340,11 +346,11 @@ def test_hostile_words_of_the_command_line_are_refused_before_anything_is_writte
     for words, why in {
         ("--name", "a\nb"): r"--name a\nb: a name is made of",
         ("--run-as", "root\nExecStartPre=/bin/evil", "--system"): r"--run-as root\nExecStartPre=/bin/evil: no name of",
-        ("-e", "x=\x9b2J"): r"x=\x9b2J holds a control character (\x9b)",
+        ("--metrics", "\x9b2J"): r"\x9b2J holds a control character (\x9b)",
         ("--report", "html=a\nb.html"): r"b.html holds a control character (\n)",
         ("--metrics", "a\rb.prom"): r"b.prom holds a control character (\r)",
-        ("--format", "cron", "-e", "x=a\u2028b"): "holds a control character",
-        ("--format", "taskxml", "-e", "x=a\u202eb"): "holds a control character",
+        ("--format", "cron", "--metrics", "a\u2028b"): "holds a control character",
+        ("--format", "taskxml", "--metrics", "a\u202eb"): "holds a control character",
     }.items():
         status, out, err = lab.hvctl("schedule", "install", "--every", "15m", *words, "lab.yml")
         assert status == 1, words
