@@ -19,7 +19,8 @@ from hvctl.winrm.leftovers import OpenShells
 @dataclass(frozen=True)
 class Wire:
     """What a run hands to every connection: who hears of each request, the guard against locking out an account,
-    the open shells that a next run would clean up, how long is waited for what, and who must know a secret to keep it."""
+    the open shells that a next run would clean up, how long is waited for what, who must know a secret to keep it, and
+    whether changes that run are left to their hosts."""
 
     guard: CredentialGuard = field(default_factory=CredentialGuard)
     on_wire: Callable[[str], None] | None = None
@@ -27,6 +28,7 @@ class Wire:
     patience: Patience = field(default_factory=Patience)
     sleep: Callable[[float], None] = time.sleep
     learn: Callable[[Secret], None] = lambda secret: None
+    left: Callable[[], bool] = lambda: False
 
 
 def real_connect(connection: Connection, wire: Wire) -> Transport:
@@ -62,6 +64,7 @@ def real_connect(connection: Connection, wire: Wire) -> Transport:
         sleep=wire.sleep,
         patience=patience,
         shells=wire.shells,
+        left=wire.left,
     )
 
 

@@ -14,7 +14,7 @@ from hvctl.winrm.faults import Kind, WireFault
 
 # --- faults of the wire ---------------------------------------------------------------------------------------------
 
-RESENT: frozenset[Kind] = frozenset({"refused", "name", "connect", "busy", "quota", "undecryptable"})
+RESENT: frozenset[Kind] = frozenset({"refused", "name", "connect", "busy", "quota", "undecryptable", "exhausted"})
 """The request was not carried out, and what was in its way passes by itself."""
 UNSURE: frozenset[Kind] = frozenset({"lost", "timed_out", "protocol"})
 """It may have been carried out; sending it again helps where that does no harm."""

@@ -70,7 +70,7 @@ class Absence:
         self._since = now if self._since is None else self._since
         if not fault.away:
             # Somebody is there, and answers what cannot be used; but not that the shell is gone.
-            return fault.kind not in ("gone", "credentials") and self._tries < ODD_ANSWERS
+            return fault.kind not in ("gone", "credentials", "stopped") and self._tries < ODD_ANSWERS
         return now - self._since <= self._longest_s
 
     def _told(self, state: RetryCallState) -> None:

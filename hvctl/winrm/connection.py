@@ -26,7 +26,8 @@ class Patience:
     """Seconds. `call`: operation timeout of everything but Receive: a busy host needs more than pywinrm's 20 s for a
     shell (winrm 1.3); `slack`: how much longer an answer is waited for. `back`: how long a host that went away in the
     middle of a change may take to come back: a reboot of a large one. `idle`: HTTP.sys drops idle connections after
-    about two minutes; before that everything is built anew (winrm 1.7)."""
+    about two minutes; before that everything is built anew (winrm 1.7). `earlier`: how long changes of an earlier run that
+    still go on are waited for before the host is read."""
 
     connect: float = 5
     call: int = 60
@@ -34,6 +35,7 @@ class Patience:
     slack: float = 15
     back: float = 900
     idle: float = 60
+    earlier: float = 30
 
 
 @dataclass(frozen=True)
@@ -146,12 +148,12 @@ class Connection:
         self.bytes_sent += len(data)
         self._request("Send", lambda p: p.send_command_input(shell, command, data, end), note=f"{len(data):,} bytes")
 
-    def receive(self, shell: str, command: str) -> tuple[bytes, bytes, int, bool]:
-        """stdout, stderr, exit code, done. Raises WireFault "timed_out" when there was nothing."""
+    def receive(self, shell: str, command: str, seconds: int | None = None) -> tuple[bytes, bytes, int, bool]:
+        """stdout, stderr, exit code, done. Raises WireFault "timed_out" when there was nothing in so many seconds."""
         found = self._request(
             "Receive",
             lambda p: p.get_command_output_raw(shell, command),
-            seconds=self._patience.receive,
+            seconds=seconds or self._patience.receive,
             retry=False,
         )
         self.bytes_received += len(found[0]) + len(found[1])
@@ -240,7 +242,7 @@ class Connection:
             # every try counts towards a lockout (winrm 5.1).
             self._refused += 1
             return self._admitted and self._refused <= REFUSALS
-        return fault.kind in again
+        return fault.kind in again and not fault.delivered
 
     def _once(self, action: str, ask: Callable[[Protocol], T], seconds: int, note: str) -> T:
         began = time.monotonic()

@@ -17,11 +17,12 @@ from winrm.exceptions import (
 )
 
 from hvctl.call import TransportError
+from hvctl.winrm.exhaustion import exhaustion
 
 Kind = Literal[
     "refused", "name", "connect", "certificate", "tls", "proxy", "credentials", "undecryptable", "too_large", "busy",
     "quota", "denied", "disabled", "unopened", "undelivered", "timed_out", "gone", "lost", "protocol", "redirect",
-    "oversized", "slow",
+    "oversized", "slow", "exhausted", "stopped",
 ]  # fmt: skip
 
 TIMED_OUT = 2150858793
@@ -32,7 +33,7 @@ _TOO_LARGE = {2150858790, 2150858825}
 
 NOT_EXECUTED: frozenset[Kind] = frozenset(
     {"refused", "name", "connect", "certificate", "tls", "proxy", "credentials", "undecryptable", "too_large", "busy",
-     "quota", "denied", "disabled", "unopened", "undelivered"}
+     "quota", "denied", "disabled", "unopened", "undelivered", "exhausted"}
 )  # fmt: skip
 """After these the request was not carried out: it may be sent again (winrm 5.1)."""
 
@@ -40,12 +41,13 @@ NOT_EXECUTED: frozenset[Kind] = frozenset(
 @dataclass
 class WireFault(Exception):
     """A request that did not come back as it should. `code`: WS-Man's or HTTP's number. `delivered`: what it was about
-    had reached the host before, whatever became of this request."""
+    had reached the host before, whatever became of this request. `hint`: what to do, if not as usual for its kind."""
 
     kind: Kind
     text: str
     code: int = 0
     delivered: bool = False
+    hint: str = ""
 
     def __post_init__(self) -> None:
         super().__init__(self.text)
@@ -53,7 +55,9 @@ class WireFault(Exception):
     @property
     def away(self) -> bool:
         """Whether nobody is there, who may come back: not an answer, however odd."""
-        return self.kind in ("refused", "connect", "name", "tls", "busy") or (self.kind == "lost" and not self.code)
+        return self.kind in ("refused", "connect", "name", "tls", "busy", "exhausted") or (
+            self.kind == "lost" and not self.code
+        )
 
     @property
     def executed(self) -> Literal["no", "unknown"]:
@@ -63,7 +67,7 @@ class WireFault(Exception):
     def advice(self) -> str:
         """What to do: by its kind, or by what it was at first where it is told as another."""
         first = self.__cause__
-        return HINTS.get(self.kind, "") or (first.advice if isinstance(first, WireFault) else "")
+        return self.hint or HINTS.get(self.kind, "") or (first.advice if isinstance(first, WireFault) else "")
 
 
 HINTS: dict[Kind, str] = {
@@ -107,6 +111,10 @@ def said() -> Iterator[None]:
 
 
 def fault_of(error: Exception, target: str) -> WireFault:
+    if (short := exhaustion(error)) is not None:
+        return WireFault(
+            "exhausted", f"no connection to {target}: {short.what}", delivered=not short.opening, hint=short.hint
+        )
     match error:
         case WinRMOperationTimeoutError():
             return WireFault("timed_out", f"{target} had nothing to say in time", TIMED_OUT)

@@ -8,7 +8,12 @@ from typing import Any
 from hvctl.call import Failure, Reply
 
 Entries = Sequence[Mapping[str, Any]]
-"""One before and one after each step: at, step, cmdlet (before), ok and error (after)."""
+"""One before and one after each step: at, step, cmdlet (before), ok and error (after). "begin" and "end" frame all."""
+
+
+def over(entries: Entries) -> bool:
+    """Whether the batch came to its end, whatever became of its steps."""
+    return any(e.get("at") == "end" for e in entries)
 
 
 def journalled(entries: Entries, known: Iterable[str]) -> dict[str, Reply]:

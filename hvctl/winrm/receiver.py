@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hvctl.call import Batch, Event
 from hvctl.winrm import protocol
@@ -19,16 +19,19 @@ SILENCE = 4
 """So many Receives without an answer, or half as many after a fault, and the process is asked whether it is idle."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Receiver:
-    """`back`: how many seconds a host may be away in the middle of changes. `stopped`: whether the person wants no
-    more of it. `trace`: hears what PowerShell writes to stderr."""
+    """`back`: how many seconds a host may be away in the middle of changes. `stopped`: whether nothing is begun any
+    more; `left`: whether changes that run are followed no longer. `trace`: hears what PowerShell writes to stderr.
+    `away`: whether the last Receive failed, so that more may have happened than was heard of."""
 
     connection: Connection
     back: float
     sleep: Callable[[float], None]
     stopped: Callable[[], bool]
     trace: Callable[[str], None]
+    left: Callable[[], bool] = lambda: False
+    away: bool = field(default=False, init=False)
 
     def receive(
         self,
@@ -43,11 +46,12 @@ class Receiver:
         target = self.connection.address.target
         gauge = Gauge(target, self.connection.address.limits)
         changes = decoder.batch.mode == "change"
-        absence = Absence(target, self.back, self.sleep, on_event, lambda: changes and not self.stopped())
+        absence = Absence(target, self.back, self.sleep, on_event, lambda: changes)
         silent, doubt = 0, unsure
         probes: list[protocol.Decoder] = []
         until = until or (lambda: decoder.ended)
         while not (until() or decoder.refusal):
+            self._unless_stopped(decoder.batch)
             answered = [probe for probe in probes if probe.ended]
             if answered:
                 # The process is through with what was sent before: it ended, or never got the batch.
@@ -57,19 +61,18 @@ class Receiver:
             if time.monotonic() > deadline:
                 raise WireFault("lost", f"{target} did not end the batch in time")
             try:
-                out, err, _, done = absence.borne(lambda: self.connection.receive(process.shell, process.command))
+                out, err, _, done = absence.borne(lambda: self._asked(process, decoder.batch))
             except WireFault as fault:
                 if fault.kind != "timed_out":
-                    fault.delivered = True
                     raise
                 # Normal: the step that runs has nothing to say yet. Or the last answer was lost with a connection.
-                doubt = doubt or absence.struck
+                doubt = self.away = doubt or absence.struck
                 silent += 1
                 if silent >= (SILENCE // 2 if doubt else SILENCE) * 2 ** len(probes):
                     # Again, but ever more seldom: a question may be lost too, and waits while a step runs.
                     probes += self._probed(process, decoder.batch_id)
                 continue
-            silent, doubt = 0, False
+            silent, doubt, self.away = 0, False, False
             if err:
                 self.trace(f"stderr: {err[:500].decode('utf-8', 'replace')}")
             gauge.take(out)
@@ -82,6 +85,21 @@ class Receiver:
                 decoder.close()
                 return True
         return False
+
+    def _asked(self, process: Process, batch: Batch) -> tuple[bytes, bytes, int, bool]:
+        self._unless_stopped(batch)
+        try:
+            return self.connection.receive(process.shell, process.command)
+        except WireFault as fault:
+            self._unless_stopped(batch)
+            if fault.kind != "timed_out":
+                fault.delivered = self.away = True
+            raise
+
+    def _unless_stopped(self, batch: Batch) -> None:
+        """A read ends whatever the host sends; changes are followed until they are left."""
+        if batch.tasks and (self.left() or (self.stopped() and batch.mode == "read")):
+            raise WireFault("stopped", "stopped", delivered=True)
 
     def _probed(self, process: Process, batch_id: str) -> list[protocol.Decoder]:
         """Ask for the journal of a batch behind the batch itself: lines are dealt with in their order, so that the

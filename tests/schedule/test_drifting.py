@@ -37,7 +37,8 @@ from tests.schedule.conftest import FakeClock, Lab
 def again(lab: Lab, clock: FakeClock, **ways: Any) -> tuple[int, str, str]:
     """`hvctl drift --every 15m lab.yml`, with the clock of the test."""
     settings, asked = Settings(lab.connect), Asked(("lab.yml",))
-    status = drifting(settings, asked, Ways(**{"every": "15m", **ways}), lambda: checked(settings, asked), clock)
+    with settings.stop.listening():
+        status = drifting(settings, asked, Ways(**{"every": "15m", **ways}), lambda: checked(settings, asked), clock)
     out, err = lab.capsys.readouterr()
     assert "s3cret" not in out + err
     return status, out, err
@@ -131,10 +132,11 @@ def test_a_signal_in_a_pause_ends_it_at_once(lab: Lab, handlers: None, number: s
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
-def test_a_signal_in_a_check_finishes_the_step(lab: Lab, handlers: None, number: signal.Signals, status: int) -> None:
+def test_a_signal_in_a_check_ends_it(lab: Lab, handlers: None, number: signal.Signals, status: int) -> None:
     lab.asked_once = lambda: os.kill(os.getpid(), number)
     found, _, err = again(lab, FakeClock(), metrics="hvctl.prom")
-    assert (found, "Interrupted: finishing the step" in err, "Stopped." in err) == (status, True, True)
+    word = {signal.SIGTERM: "Stopping (SIGTERM)", signal.SIGINT: "Interrupted"}[number]
+    assert (found, f"{word}: nothing more is begun." in err, "Stopped." in err) == (status, True, True)
     # Half of a check is nothing to tell.
     assert not (lab.folder / "hvctl.prom").exists()
 
