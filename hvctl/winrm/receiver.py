@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from hvctl.call import Batch, Event
 from hvctl.winrm import protocol
@@ -18,11 +18,10 @@ SILENCE = 4
 """So many Receives without an answer, or half as many after a fault, and the process is asked whether it is idle."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Receiver:
     """`back`: how many seconds a host may be away in the middle of changes. `stopped`: whether nothing is begun any
-    more; `left`: whether changes that run are followed no longer. `trace`: hears what PowerShell writes to stderr.
-    `away`: whether the last Receive failed, so that more may have happened than was heard of."""
+    more; `left`: whether changes that run are followed no longer. `trace`: hears what PowerShell writes to stderr."""
 
     connection: Connection
     back: float
@@ -30,7 +29,6 @@ class Receiver:
     stopped: Callable[[], bool]
     trace: Callable[[str], None]
     left: Callable[[], bool] = lambda: False
-    away: bool = field(default=False, init=False)
 
     def receive(
         self,
@@ -62,7 +60,7 @@ class Receiver:
             except WireFault as fault:
                 self._unless_stopped(decoder.batch)
                 if fault.kind != "timed_out":
-                    doubt, fault.delivered, self.away = True, True, True
+                    doubt, fault.delivered = True, True
                     if decoder.batch.mode == "change" and absence.bearable(fault):
                         continue
                     if fault.kind == "gone":
@@ -70,14 +68,13 @@ class Receiver:
                     raise
                 # Normal: the step that runs has nothing to say yet. Or the last answer was lost with a connection.
                 absence.over()
-                self.away = doubt
                 silent += 1
                 if silent >= (SILENCE // 2 if doubt else SILENCE) * 2 ** len(probes):
                     # Again, but ever more seldom: a question may be lost too, and waits while a step runs.
                     probes += self._probed(process, decoder.batch_id)
                 continue
             absence.over()
-            silent, doubt, self.away = 0, False, False
+            silent, doubt = 0, False
             if err:
                 self.trace(f"stderr: {err[:500].decode('utf-8', 'replace')}")
             for event in decoder.feed(out):
