@@ -241,7 +241,7 @@ class Run:
             for line in one.changed:
                 self._out.print(f"    {line}", markup=False, soft_wrap=True)
             self._out.print("    → make a new plan", soft_wrap=True)
-        if one == Outcome(one.host):
+        if not one.looked:
             self._out.print(f"[bold]{one.host}[/]  [yellow]not looked at[/]: hvctl was stopped", soft_wrap=True)
 
     def _say_error(self, host: str, error: TransportError, since: str = "") -> None:

@@ -25,7 +25,7 @@ class Batches:
         """Of the changes that are under way; whoever runs them says when all is done."""
         self._conversation = conversation
         self._powershell = powershell
-        self._earlier = Earlier(powershell, self._journal, conversation.wait, lambda: conversation.stopped, earlier)
+        self._earlier = Earlier(powershell, self.journal, conversation.wait, lambda: conversation.stopped, earlier)
 
     def read(self, batch: Batch, on_event: Callable[[Event], None]) -> list[Reply]:
         def once() -> list[Reply]:
@@ -65,7 +65,7 @@ class Batches:
     ) -> list[Reply]:
         """What became of changes whose answer was lost: the journal tells. Raises the error, unless all is known."""
         tasks = [t.id for t in decoder.batch.tasks]
-        journal = self._journal(decoder.batch_id)
+        journal = self.journal(decoder.batch_id)
         replies = {**journalled(journal or (), tasks), **decoder.replies()}
         if journal is not None and set(replies) == set(tasks):
             on_event(Event("notice", text=f"{error.message}; the host's journal tells how every step ended"))
@@ -88,7 +88,7 @@ class Batches:
         self._conversation.talk(decoder, _line(batch, batch_id), on_event, batch.deadline_s)
         return decoder
 
-    def _journal(self, batch_id: str) -> Entries | None:
+    def journal(self, batch_id: str) -> Entries | None:
         """What the host wrote down about a batch; None if that cannot be had."""
 
         def once() -> Entries:

@@ -13,6 +13,8 @@ from hvctl.winrm.batches import Batches
 from hvctl.winrm.connection import Address, Connection, CredentialGuard, Patience
 from hvctl.winrm.conversation import Conversation
 from hvctl.winrm.faults import said
+from hvctl.winrm.journal import Entries, journalled
+from hvctl.winrm.journal import running as running_of
 from hvctl.winrm.leftovers import OpenShells
 from hvctl.winrm.powershell import PowerShell, Process
 from hvctl.winrm.receiver import Receiver
@@ -105,11 +107,12 @@ class WinRM:
             text = f"{self.address.name} was left before all was said of batch {decoder.batch_id}"
             return TransportError(text, executed="unknown", replies=decoder.replies())
         self._stopping.changes(decoder.batch_id)
-        replies = decoder.replies()
-        if self._stopping.heard(decoder.batch_id) and not self._receiver.away:
-            # The host knows, and begins nothing more.
-            told = {*replies, *decoder.begun}
-            replies |= {t.id: Reply(skipped="stopped") for t in decoder.batch.tasks if t.id not in told}
+        tasks = [t.id for t in decoder.batch.tasks]
+        entries = self._stopping.heard(decoder.batch_id)
+        replies = {**journalled(entries or (), tasks), **decoder.replies()}
+        if entries is not None and (running := running_of(entries)) is not None and running not in replies:
+            # Steps run one after the other, and the host begins none after this one.
+            replies |= {t: Reply(skipped="stopped") for t in tasks if t not in replies and t != running}
         return TransportError(
             f"still running on {self.address.name}, batch {decoder.batch_id}",
             executed="unknown",
@@ -125,24 +128,24 @@ class WinRM:
 
     # --- stopping --------------------------------------------------------------------------------------------------
 
-    def _told_to_stop(self, end: Process | str) -> bool:
+    def _told_to_stop(self, end: Process | str) -> Entries | None:
         """With a connection of its own, since the worker's is inside a Receive: the process of a read is ended, a batch
-        of changes is asked to begin no further step. Whether the host has heard it."""
+        of changes is asked to begin no further step. The journal after that; None if the host has not heard it."""
         if isinstance(end, Process):
             connection = self._connected()
             try:
                 connection.delete(end.shell)
             finally:
                 connection.close()
-            return True
+            return ()
         other = self._another()
         action_id = str(uuid.uuid4())
         decoder = protocol.Decoder(Batch(()), action_id)
         try:
             other._conversation.talk(decoder, protocol.encode_action("stop", end, action_id), lambda event: None, 30)
+            return other._batches.journal(end) if decoder.ended else None
         finally:
             other.close()
-        return decoder.ended
 
     def _another(self) -> WinRM:
         return WinRM(

@@ -16,6 +16,13 @@ def over(entries: Entries) -> bool:
     return any(e.get("at") == "end" for e in entries)
 
 
+def running(entries: Entries) -> str | None:
+    """The step that was begun and has not ended."""
+    ended = {e.get("step") for e in entries if e.get("at") == "after"}
+    begun = [str(e["step"]) for e in entries if e.get("at") == "before" and e.get("step") not in ended]
+    return begun[-1] if begun else None
+
+
 def journalled(entries: Entries, known: Iterable[str]) -> dict[str, Reply]:
     """Of the steps whose end was written down."""
     wanted, found = set(known), {}

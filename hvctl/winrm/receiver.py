@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from hvctl.call import Batch, Event
 from hvctl.winrm import protocol
@@ -19,11 +19,10 @@ SILENCE = 4
 """So many Receives without an answer, or half as many after a fault, and the process is asked whether it is idle."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Receiver:
     """`back`: how many seconds a host may be away in the middle of changes. `stopped`: whether nothing is begun any
-    more; `left`: whether changes that run are followed no longer. `trace`: hears what PowerShell writes to stderr.
-    `away`: whether the last Receive failed, so that more may have happened than was heard of."""
+    more; `left`: whether changes that run are followed no longer. `trace`: hears what PowerShell writes to stderr."""
 
     connection: Connection
     back: float
@@ -31,7 +30,6 @@ class Receiver:
     stopped: Callable[[], bool]
     trace: Callable[[str], None]
     left: Callable[[], bool] = lambda: False
-    away: bool = field(default=False, init=False)
 
     def receive(
         self,
@@ -66,13 +64,13 @@ class Receiver:
                 if fault.kind != "timed_out":
                     raise
                 # Normal: the step that runs has nothing to say yet. Or the last answer was lost with a connection.
-                doubt = self.away = doubt or absence.struck
+                doubt = doubt or absence.struck
                 silent += 1
                 if silent >= (SILENCE // 2 if doubt else SILENCE) * 2 ** len(probes):
                     # Again, but ever more seldom: a question may be lost too, and waits while a step runs.
                     probes += self._probed(process, decoder.batch_id)
                 continue
-            silent, doubt, self.away = 0, False, False
+            silent, doubt = 0, False
             if err:
                 self.trace(f"stderr: {err[:500].decode('utf-8', 'replace')}")
             gauge.take(out)
@@ -93,7 +91,7 @@ class Receiver:
         except WireFault as fault:
             self._unless_stopped(batch)
             if fault.kind != "timed_out":
-                fault.delivered = self.away = True
+                fault.delivered = True
             raise
 
     def _unless_stopped(self, batch: Batch) -> None:

@@ -8,18 +8,20 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from hvctl.winrm.faults import WireFault
+from hvctl.winrm.journal import Entries
 from hvctl.winrm.powershell import Process
 
 AGAIN_S = 2.0
 
 
 class Stopping:
-    """Of one host. `tell` does it and says whether it was heard; it may raise WireFault."""
+    """Of one host. `tell` does it; it answers with the journal of the changes as it is then, or None if nobody heard,
+    and may raise WireFault."""
 
-    def __init__(self, tell: Callable[[Process | str], bool]) -> None:
+    def __init__(self, tell: Callable[[Process | str], Entries | None]) -> None:
         self._tell = tell
         self._asked = False
-        self._heard: set[str] = set()
+        self._heard: dict[str, Entries] = {}
         self._begun: dict[str, float] = {}
         self._thread: threading.Thread | None = None
 
@@ -29,8 +31,9 @@ class Stopping:
     def asked(self) -> bool:
         return self._asked
 
-    def heard(self, batch_id: str) -> bool:
-        return batch_id in self._heard
+    def heard(self, batch_id: str) -> Entries | None:
+        """The journal from after the host was told; None if that is not known."""
+        return self._heard.get(batch_id)
 
     def read(self, process: Process) -> None:
         """End the process that reads; whoever waits for its answer hears of it at once."""
@@ -52,5 +55,6 @@ class Stopping:
 
     def _told(self, name: str, end: Process | str) -> None:
         with suppress(WireFault):
-            if self._tell(end):
-                self._heard.add(name)
+            entries = self._tell(end)
+            if entries is not None:
+                self._heard[name] = entries
