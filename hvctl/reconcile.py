@@ -15,8 +15,9 @@ from hvctl.apply import Report, apply, batch_of
 from hvctl.call import Event, Transport, TransportError
 from hvctl.contents import changed_sources
 from hvctl.contract import nearest
-from hvctl.facts import Facts, differences, read_batch
+from hvctl.facts import Facts, read_batch
 from hvctl.plan import Plan, PlannedStep, make_plan, questions
+from hvctl.replan import First, replanned
 from hvctl.resource import Impact, Resource
 
 OnEvent = Callable[[Event], None]
@@ -74,11 +75,12 @@ def apply_plan(
     recheck: bool = False,
     pause: Pause = time.sleep,
 ) -> Report | list[str]:
-    """Run a plan and look again. With `recheck` (time has passed since it was made) the host is read first;
-    if anything the plan rests on reads otherwise, nothing is done and what changed is returned."""
+    """Run a plan and look again. With `recheck` (time has passed since it was made) the host is read and planned first;
+    if that would not do the same, nothing is done and what changed is returned."""
     if recheck:
         try:
-            changed = changed_sources(batch_of(plan)) or differences(plan.facts, look(transport, wishes, on_event))
+            changed = changed_sources(batch_of(plan))
+            changed = changed or replanned(plan.host, wishes, look(transport, wishes, on_event), First.of(plan))[1]
         except TransportError as error:
             return Report(plan, error=error)
         if changed:

@@ -21,16 +21,17 @@ from hvctl.check import Check, Verb
 from hvctl.connect import Wire
 from hvctl.contents import changed_sources
 from hvctl.contract import nearest
-from hvctl.facts import Facts, differences, read_batch
+from hvctl.facts import Facts, read_batch
 from hvctl.inventory import Connection
 from hvctl.kinds import kinds
 from hvctl.outcome import TROUBLE, Outcome
 from hvctl.plan import questions
-from hvctl.planfile import Saved
+from hvctl.planfile import SavedHost
 from hvctl.prepare import HostWork
 from hvctl.reconcile import Pause, apply_plan, look, plan_host, side_by_side
 from hvctl.recording import write_recording
 from hvctl.redact import Redactor
+from hvctl.replan import First, replanned
 from hvctl.resource import Impact
 from hvctl.secrets import SecretError
 from hvctl.show.data import facts_data
@@ -65,7 +66,6 @@ class Run:
         self._allow = allow
         self._out, self._err = out, err
         self._forks, self._verbose = forks, verbose
-        self._saved: dict[str, Saved] = {}
         self._texts: dict[str, dict[str, str]] = {}
         self.interrupted = False
         self._halt = threading.Event()
@@ -94,30 +94,27 @@ class Run:
 
     def apply(self, outcomes: Sequence[Outcome], *, recheck: bool) -> list[Outcome]:
         """Run the plans; hosts without one stay as they are."""
-        todo = [o for o in outcomes if o.plan is not None and o.plan.steps]
+        todo = [o for o in outcomes if o.plan is not None and o.plan.steps and not o.changed]
         self._texts = {o.host: {s.task.id: s.text for s in o.plan.steps} for o in todo if o.plan is not None}
         done = {o.host: o for o in self._each("applying", [(o.host, partial(self._applied, o, recheck)) for o in todo])}
         return [done.get(o.host, o) for o in outcomes]
 
-    def loaded(self, saved: Iterable[Saved]) -> Run:
-        """This run, with the saved plans of its hosts."""
-        self._saved = {one.plan.host: one for one in saved}
-        return self
+    def plan_again(self, hosts: Iterable[SavedHost]) -> list[Outcome]:
+        """Look at every host and plan it from what a plan file desires; refused where that gives other steps."""
+        first = {one.name: one.first for one in hosts}
+        work = [(w.name, partial(self._planned_again, w, first[w.name])) for w in self._work.values()]
+        return self._each("reading", work)
 
-    def look_at_saved(self) -> list[Outcome]:
-        """The saved plans of hosts that still read as they did; a host that does not is refused."""
-        return self._each("reading", [(w.name, partial(self._still, w)) for w in self._work.values()])
-
-    def save(self, outcomes: Sequence[Outcome], file: str, inventory: str) -> None:
-        """Without those that could not be looked at; nothing if none could."""
-        saved = [Saved(o.plan, self._work[o.host].wishes) for o in outcomes if o.plan is not None]
+    def save(self, outcomes: Sequence[Outcome], file: str, command: str) -> None:
+        """Without those that could not be looked at; nothing if none could. `command`: applies it."""
+        saved = [(o.plan, self._work[o.host].wishes) for o in outcomes if o.plan is not None]
         away = ", ".join(o.host for o in outcomes if o.plan is None)
         if not saved:
             self._err.print("No plan saved: no host could be looked at.")
             return
-        planfile.save(file, saved, inventory, self._redactor)
+        planfile.save(file, saved, self._started, self._redactor)
         without = f", without {away}" if away else ""
-        self._err.print(f"Plan saved{without}: hvctl apply {file}", soft_wrap=True)
+        self._err.print(f"Plan saved{without}: {command}", markup=False, soft_wrap=True)
 
     def check(
         self,
@@ -170,11 +167,10 @@ class Run:
     def show_plans(self, outcomes: Sequence[Outcome], *, diff: bool = False) -> None:
         outcomes = self._redactor.value(tuple(outcomes))
         for one in outcomes:
-            if one.plan is not None and not one.changed:
+            if one.plan is not None:
                 lines = diff_lines if diff else plan_lines
                 self._print(lines(one.plan, width=self._out.width, verbose=self._verbose > 0))
-            else:
-                self._say_trouble(one)
+            self._say_trouble(one)
         self._print(summary_lines(outcomes))
 
     def show_check(self, check: Check) -> None:
@@ -241,18 +237,14 @@ class Run:
             return replace(one, report=done, error=None)
         return replace(one, changed=tuple(done))
 
-    def _still(self, work: HostWork, on_event: Callable[[Event], None]) -> Outcome:
-        plan = self._saved[work.name].plan
+    def _planned_again(self, work: HostWork, first: First, on_event: Callable[[Event], None]) -> Outcome:
         try:
-            now = look(self._transport(work), work.wishes, on_event)
+            facts = look(self._transport(work), work.wishes, on_event)
         except (TransportError, SecretError) as error:
             fault = error if isinstance(error, TransportError) else TransportError(str(error))
             return Outcome(work.name, error=fault)
-        # A saved plan holds its facts masked.
-        changed = [*changed_sources(batch_of(plan)), *differences(plan.facts, self._redactor.value(now))]
-        if changed:
-            return Outcome(work.name, changed=tuple(changed))
-        return Outcome(work.name, plan=replace(plan, facts=now))
+        plan, changed = replanned(work.name, work.wishes, facts, first)
+        return Outcome(work.name, plan=plan, changed=(*changed_sources(batch_of(plan)), *changed))
 
     def _surveyed(self, work: HostWork) -> Facts | TransportError:
         queries = [q for kind in kinds() for q in kind.survey()]

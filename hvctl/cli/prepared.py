@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hvctl import planfile
 from hvctl.call import Secret
 from hvctl.cli.options import Settings
 from hvctl.inventory import Host, Inventory
+from hvctl.plan import validate
+from hvctl.planfile import Saved, is_plan
 from hvctl.prepare import HostWork, Prepared, find_inventory, prepare
 from hvctl.resource import IMPACTS, Impact, Resource
 from hvctl.run import Run
@@ -47,6 +51,7 @@ class Asked:
 
 def prepared(settings: Settings, asked: Asked) -> Prepared:
     """The hosts and what is wished of them. Raises ConfigError; warnings are printed."""
+    _check_playbooks(asked.playbooks)
     inventory = Inventory.load(find_inventory(settings.inventory, asked.playbooks))
     found = prepare(
         inventory,
@@ -109,6 +114,7 @@ def allowed(words: Sequence[str] | None) -> frozenset[Impact]:
 
 
 def one_host(settings: Settings, name: str, playbooks: Sequence[str] = ()) -> HostWork:
+    _check_playbooks(playbooks)
     inventory = Inventory.load(find_inventory(settings.inventory, playbooks))
     found = _one(inventory, name)
     learn = settings.redactor.learn
@@ -145,10 +151,49 @@ def run_of(settings: Settings, prepared: Prepared, allow: frozenset[Impact]) -> 
     )
 
 
-def saved_run(settings: Settings, file: str) -> Run:
-    """For the hosts of a saved plan, by the inventory that it was made with if no other is named."""
-    given = settings.inventory or tuple(name for name in (planfile.inventory_of(file),) if name)
-    inventory = Inventory.load(find_inventory(given, ()))
-    saved = planfile.load(file)
-    work = [_work(settings, inventory, _one(inventory, one.plan.host), one.wishes) for one in saved]
-    return run_of(settings, Prepared(tuple(work)), frozenset()).loaded(saved)
+def saved_run(settings: Settings, saved: Saved) -> Run:
+    """For the hosts of a plan file, by an inventory that is named or in the current folder: never by one that the plan
+    file names or that lies beside it. Raises ConfigError."""
+    inventory = Inventory.load(find_inventory(settings.inventory, ()))
+    missing = [one.name for one in saved.hosts if one.name not in inventory.hosts]
+    if missing:
+        text = f"the inventory {inventory.file} does not have {', '.join(missing)} of the plan {saved.file}"
+        raise ConfigError([Problem(None, text, "name the inventory that the plan was made with, by -i")])
+    work = [_work(settings, inventory, inventory.hosts[one.name], one.wishes) for one in saved.hosts]
+    found = [p for w in work if w.connection.os for p in validate(w.wishes, w.connection.os)]
+    if any(p.level == "error" for p in found):
+        raise ConfigError(dict.fromkeys(p for p in found if p.level == "error"))
+    for line in problem_lines(
+        dict.fromkeys((*inventory.warnings, *(p for w in work for p in w.connection.warnings), *found))
+    ):
+        settings.err.print(line, soft_wrap=True)
+    return run_of(settings, Prepared(tuple(work)), frozenset())
+
+
+def saved_text(saved: Saved) -> str:
+    """What a plan file says of itself, before what is planned from it."""
+    allows = f"; it allows {', '.join(saved.allow)}" if saved.allow else ""
+    return f"Plan file {saved.file}, made {saved.created:%Y-%m-%d %H:%M} UTC by hvctl {saved.hvctl}{allows}. Planned again:"
+
+
+def apply_command(settings: Settings, found: Prepared, file: str) -> str:
+    """What applies a plan file, typed in the current folder."""
+    used = settings.inventory or ((found.inventory.file,) if found.inventory else ())
+    given = [word for name in used for word in ("-i", name)] if used != _inventory_here() else []
+    words = ["hvctl", *given, "apply", file]
+    return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
+
+
+def _inventory_here() -> tuple[str, ...]:
+    try:
+        return (find_inventory((), ()),)
+    except ConfigError:
+        return ()
+
+
+def _check_playbooks(files: Sequence[str]) -> None:
+    """Raises ConfigError where a plan file is given for a playbook."""
+    plans = [file for file in files if is_plan(file)]
+    if plans:
+        hint = "hvctl apply applies it, alone"
+        raise ConfigError(Problem(None, f"{file} is a plan file, not a playbook", hint) for file in plans)

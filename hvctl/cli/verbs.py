@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from hvctl import planfile
 from hvctl.check import Check
 from hvctl.cli.app import app
 from hvctl.cli.approval import INTERRUPTED, NOTHING_TO_APPROVE, approved
@@ -27,7 +28,7 @@ from hvctl.cli.options import (
     Settings,
     Tags,
 )
-from hvctl.cli.prepared import Asked, allowed, one_host, prepared, run_of, saved_run
+from hvctl.cli.prepared import Asked, allowed, apply_command, one_host, prepared, run_of, saved_run, saved_text
 from hvctl.cli.remembered import remembered, remembering
 from hvctl.cli.reported import Reports
 from hvctl.inventory import Inventory
@@ -81,7 +82,7 @@ def plan(
         check = run.check("plan", playbooks, outcomes, status)
         status = reports.write(settings, check)
         if out and not run.interrupted:
-            run.save(outcomes, out, work.inventory.file if work.inventory else "")
+            run.save(outcomes, out, apply_command(settings, work, out))
     raise typer.Exit(status)
 
 
@@ -107,18 +108,20 @@ def apply(
     reports = Reports.asked(report, as_json=as_json)
     if reports.on_stdout and not (auto_approve or only_plan):
         raise typer.BadParameter(NOTHING_TO_APPROVE)
-    saved = len(playbooks) == 1 and playbooks[0].casefold().endswith(".json")
-    if saved:
+    saved = planfile.load(playbooks[0]) if len(playbooks) == 1 and planfile.is_plan(playbooks[0]) else None
+    if saved is not None:
         if limit or tags or extra or allow:
             raise typer.BadParameter("a saved plan is applied as it is: no --limit, --tags, --extra-vars or --allow")
-        run = saved_run(settings, playbooks[0])
+        run = saved_run(settings, saved)
     else:
         run = run_of(settings, prepared(settings, Asked.of(playbooks, limit, tags, extra)), allowed(allow))
     with run:
-        outcomes = run.look_at_saved() if saved else run.plan()
+        outcomes = run.plan_again(saved.hosts) if saved is not None else run.plan()
         if not reports.on_stdout:
+            if saved is not None:
+                settings.out.print(saved_text(saved), markup=False, soft_wrap=True)
             run.show_plans(outcomes)
-        changes = any(o.plan is not None and o.plan.steps for o in outcomes)
+        changes = any(o.plan is not None and o.plan.steps and not o.changed for o in outcomes)
         if changes and not only_plan and not run.interrupted:
             if auto_approve or approved(settings):
                 outcomes = run.apply(outcomes, recheck=not auto_approve)
@@ -129,7 +132,7 @@ def apply(
             else:
                 settings.err.print("Nothing was changed.")
         status = EXIT_INTERRUPTED if run.interrupted else exit_status(outcomes, changes_count=not only_plan)
-        covers = () if saved or tags else playbooks
+        covers = () if saved is not None or tags else playbooks
         check = run.check("apply", playbooks, outcomes, status, covers)
     if not only_plan and not run.interrupted:
         check = remembered(settings, check)
