@@ -243,6 +243,8 @@ class Run:
         except (TransportError, SecretError) as error:
             fault = error if isinstance(error, TransportError) else TransportError(str(error))
             return Outcome(work.name, error=fault)
+        # As the plan file has it: a host may name itself as it likes, also by a password.
+        facts = replace(facts, info=self._redactor.value(facts.info))
         plan, changed = replanned(work.name, work.wishes, facts, first)
         return Outcome(work.name, plan=plan, changed=(*changed_sources(batch_of(plan)), *changed))
 

@@ -18,7 +18,8 @@ from hvctl.cli import main
 from hvctl.connect import Wire
 from hvctl.inventory import Connection
 from hvctl.plan import make_plan
-from hvctl.planfile import FORMAT, load, save
+from hvctl.planfile import load, save
+from hvctl.planfile.format import FORMAT
 from hvctl.reconcile import look
 from hvctl.replan import replanned
 from hvctl.source import ConfigError

@@ -133,7 +133,7 @@ def apply(
                 settings.err.print("Nothing was changed.")
         status = EXIT_INTERRUPTED if run.interrupted else exit_status(outcomes, changes_count=not only_plan)
         covers = () if saved is not None or tags else playbooks
-        check = run.check("apply", playbooks, outcomes, status, covers)
+        check = replace(run.check("apply", playbooks, outcomes, status, covers), saved=saved is not None)
     if not only_plan and not run.interrupted:
         check = remembered(settings, check)
     raise typer.Exit(reports.write(settings, check))
