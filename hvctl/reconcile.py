@@ -48,22 +48,31 @@ def look(transport: Transport, wishes: Iterable[Resource], on_event: OnEvent = s
 
 @dataclass(frozen=True)
 class Look:
-    """What planning one host gave: a plan, or why there is none."""
+    """What planning one host gave: a plan, or why there is none. `changed`: what it does otherwise than the first."""
 
     host: str
     plan: Plan | None = None
     error: TransportError | None = None
+    changed: tuple[str, ...] = ()
 
 
 def plan_host(
-    host: str, wishes: Sequence[Resource], transport: Transport, allow: frozenset[Impact], on_event: OnEvent = silent
+    host: str,
+    wishes: Sequence[Resource],
+    transport: Transport,
+    allow: frozenset[Impact],
+    on_event: OnEvent = silent,
+    first: First | None = None,
 ) -> Look:
-    """Look at a host and plan it."""
+    """Look at a host and plan it; again, where there is a `first` plan, which says what is allowed."""
     try:
         facts = look(transport, wishes, on_event)
     except TransportError as error:
         return Look(host, error=error)
-    return Look(host, make_plan(host, wishes, facts, allow))
+    if first is None:
+        return Look(host, make_plan(host, wishes, facts, allow))
+    plan, changed = replanned(host, wishes, facts, first)
+    return Look(host, plan, changed=(*changed_sources(batch_of(plan)), *changed))
 
 
 def apply_plan(

@@ -30,7 +30,7 @@ _BYTES = ("path", "name", "content")
 @dataclass(frozen=True)
 class First:
     """What is kept of the plan that was made first. `steps`: as JSON. `computer`: that it was made for. `user`: steps may
-    bear the account's name. `time`: by the host's clock, if anything rests on that."""
+    bear the account's name. Either may be "", not known. `time`: by the host's clock, if anything rests on that."""
 
     computer: str
     user: str
@@ -56,7 +56,7 @@ def replanned(host: str, wishes: Sequence[Resource], facts: Facts, first: First)
     then = facts.at(first.time)
     plan = make_plan(host, wishes, then, first.allow)
     signed = plan
-    if facts.info.user != first.user:
+    if first.user not in ("", facts.info.user):
         signed = make_plan(host, wishes, replace(then, info=replace(then.info, user=first.user)), first.allow)
     changed = list(_differences(first.steps, signed))
     if not changed and then is not facts:
@@ -68,7 +68,7 @@ def replanned(host: str, wishes: Sequence[Resource], facts: Facts, first: First)
 
 def _no_longer_meant(facts: Facts, first: First) -> Iterator[str]:
     """Another computer, or a time too far from that of the host."""
-    if facts.info.computer.casefold() != first.computer.casefold():
+    if first.computer.casefold() not in ("", facts.info.computer.casefold()):
         yield f"the plan was made for the computer {first.computer}; {facts.info.computer} answers"
     then, now = _moment(first.time), _moment(facts.time)
     if then is None or now is None:

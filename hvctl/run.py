@@ -15,11 +15,10 @@ from typing import Any, Self
 from rich.console import Console
 
 from hvctl import planfile
-from hvctl.apply import Report, batch_of
+from hvctl.apply import Report
 from hvctl.call import Event, Transport, TransportError
 from hvctl.check import Check, Verb
 from hvctl.connect import Wire
-from hvctl.contents import changed_sources
 from hvctl.contract import nearest
 from hvctl.facts import Facts, read_batch
 from hvctl.inventory import Connection
@@ -28,10 +27,10 @@ from hvctl.outcome import TROUBLE, Outcome
 from hvctl.plan import questions
 from hvctl.planfile import SavedHost
 from hvctl.prepare import HostWork
-from hvctl.reconcile import Pause, apply_plan, look, plan_host, side_by_side
+from hvctl.reconcile import Pause, apply_plan, plan_host, side_by_side
 from hvctl.recording import write_recording
 from hvctl.redact import Redactor
-from hvctl.replan import First, replanned
+from hvctl.replan import First
 from hvctl.resource import Impact
 from hvctl.secrets import SecretError
 from hvctl.show.data import facts_data
@@ -90,7 +89,7 @@ class Run:
 
     def plan(self) -> list[Outcome]:
         """Look at every host and plan it."""
-        return self._each("reading", [(w.name, partial(self._planned, w)) for w in self._work.values()])
+        return self._each("reading", [(w.name, partial(self._planned, w, None)) for w in self._work.values()])
 
     def apply(self, outcomes: Sequence[Outcome], *, recheck: bool) -> list[Outcome]:
         """Run the plans; hosts without one stay as they are."""
@@ -102,8 +101,7 @@ class Run:
     def plan_again(self, hosts: Iterable[SavedHost]) -> list[Outcome]:
         """Look at every host and plan it from what a plan file desires; refused where that gives other steps."""
         first = {one.name: one.first for one in hosts}
-        work = [(w.name, partial(self._planned_again, w, first[w.name])) for w in self._work.values()]
-        return self._each("reading", work)
+        return self._each("reading", [(w.name, partial(self._planned, w, first[w.name])) for w in self._work.values()])
 
     def save(self, outcomes: Sequence[Outcome], file: str, command: str) -> None:
         """Without those that could not be looked at; nothing if none could. `command`: applies it."""
@@ -221,12 +219,12 @@ class Run:
 
     # --- one host, in a thread of its own --------------------------------------------------------------------------
 
-    def _planned(self, work: HostWork, on_event: Callable[[Event], None]) -> Outcome:
+    def _planned(self, work: HostWork, first: First | None, on_event: Callable[[Event], None]) -> Outcome:
         try:
-            found = plan_host(work.name, work.wishes, self._transport(work), self._allow, on_event)
+            found = plan_host(work.name, work.wishes, self._transport(work), self._allow, on_event, first)
         except SecretError as error:
             return Outcome(work.name, error=TransportError(str(error)))
-        return Outcome(work.name, plan=found.plan, error=found.error)
+        return Outcome(work.name, plan=found.plan, error=found.error, changed=found.changed)
 
     def _applied(self, one: Outcome, recheck: bool, on_event: Callable[[Event], None]) -> Outcome:
         work = self._work[one.host]
@@ -236,17 +234,6 @@ class Run:
         if isinstance(done, Report):
             return replace(one, report=done, error=None)
         return replace(one, changed=tuple(done))
-
-    def _planned_again(self, work: HostWork, first: First, on_event: Callable[[Event], None]) -> Outcome:
-        try:
-            facts = look(self._transport(work), work.wishes, on_event)
-        except (TransportError, SecretError) as error:
-            fault = error if isinstance(error, TransportError) else TransportError(str(error))
-            return Outcome(work.name, error=fault)
-        # As the plan file has it: a host may name itself as it likes, also by a password.
-        facts = replace(facts, info=self._redactor.value(facts.info))
-        plan, changed = replanned(work.name, work.wishes, facts, first)
-        return Outcome(work.name, plan=plan, changed=(*changed_sources(batch_of(plan)), *changed))
 
     def _surveyed(self, work: HostWork) -> Facts | TransportError:
         queries = [q for kind in kinds() for q in kind.survey()]

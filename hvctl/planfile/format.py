@@ -66,7 +66,8 @@ class DesiredData(_Data):
 
 
 class HostData(_Data):
-    """`allow`: as --allow had it. `time`: by the host's clock. `steps`: to compare, never to run."""
+    """`allow`: as --allow had it. `time`: by the host's clock. `steps`: to compare, never to run.
+    `computer`, `user`: who answered, and to whom; "" where that may not be written."""
 
     name: Annotated[Plain, Field(min_length=1)]
     computer: Plain

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hvctl import __version__
-from hvctl.call import HostInfo, Staged
+from hvctl.call import Staged
 from hvctl.files import PRIVATE, write_whole
 from hvctl.plan import Plan
 from hvctl.planfile.format import FORMAT
@@ -31,7 +31,7 @@ def save(
         "hvctl_plan": FORMAT,
         "hvctl": __version__,
         "created": f"{now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
-        "hosts": [_host_data(plan, redactor.value(plan.info), wishes) for plan, wishes in plans],
+        "hosts": [_host_data(plan, wishes, redactor) for plan, wishes in plans],
     }
     text = json.dumps(data, indent=1, ensure_ascii=False) + "\n"
     if redactor.holds(text):
@@ -55,11 +55,13 @@ def _check_no_secret(wishes: Iterable[Resource], redactor: Redactor) -> None:
         raise ConfigError([Problem(mark, text, hint) for mark, text in texts])
 
 
-def _host_data(plan: Plan, info: HostInfo, wishes: Sequence[Resource]) -> dict[str, Any]:
+def _host_data(plan: Plan, wishes: Sequence[Resource], redactor: Redactor) -> dict[str, Any]:
+    # A host may name itself as it likes, also by a password; then it is not compared.
+    computer, user = ("" if redactor.holds(name) else name for name in (plan.info.computer, plan.info.user))
     return {
         "name": plan.host,
-        "computer": info.computer,
-        "user": info.user,
+        "computer": computer,
+        "user": user,
         "time": plan.facts.time,
         "allow": sorted(plan.allow),
         "desired": [_desired_data(w, wishes) for w in wishes],
