@@ -90,7 +90,7 @@ def plan(
 def apply(
     context: typer.Context,
     playbooks: Annotated[
-        list[str], typer.Argument(metavar="PLAYBOOK...|PLAN.json", help="Playbooks, or a saved plan.")
+        list[str], typer.Argument(metavar="PLAYBOOK...|PLANFILE", help="Playbooks, or a saved plan.")
     ],
     limit: Limit = None,
     tags: Tags = None,
