@@ -138,8 +138,8 @@ def _turned(old: str, new: str) -> str:
 
 def _call_of(step: Any) -> str:
     """For people: the cmdlet and what it is given."""
-    flat = _flat(step)
-    given = (f"{k} {_cut(v)}" for k, v in flat.items() if k not in ("cmdlet", "resource"))
+    flat = _flat(step.get("call") if isinstance(step, Mapping) else step)
+    given = (f"{k} {_cut(v)}" for k, v in flat.items() if k != "cmdlet" and not k.endswith(".cmdlet"))
     return f"{_cut(flat.get('cmdlet', 'no cmdlet'))} ({', '.join(given)})"
 
 

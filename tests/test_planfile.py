@@ -209,6 +209,17 @@ def test_the_inventory_is_never_that_of_the_plan_file(hvctl: Run, host: Simulate
     assert host.log == [] or changes(host) == []
 
 
+def test_the_inventory_may_be_named_by_the_environment(
+    hvctl: Run, host: SimulatedHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hvctl("plan", "lab.yml", "--out", "lab.plan")
+    Path("there").mkdir()
+    Path("inventory.yml").rename("there/hosts.yml")
+    assert hvctl("apply", "lab.plan", "-y")[0] == 1
+    monkeypatch.setenv("HVCTL_INVENTORY", "there/hosts.yml")
+    assert hvctl("apply", "lab.plan", "-y")[0] == 0
+
+
 def test_the_inventory_must_have_every_host_of_the_plan(hvctl: Run, host: SimulatedHost) -> None:
     hvctl("plan", "lab.yml", "--out", "lab.plan")
     asked = len(host.log)
@@ -468,6 +479,12 @@ def test_it_is_for_its_user_alone_and_holds_no_facts(hvctl: Run) -> None:
     assert list(data["hosts"][0]) == ["name", "computer", "user", "time", "allow", "desired", "steps"]
 
 
+def test_a_file_that_cannot_be_written_is_said_before_a_host_is_asked(hvctl: Run, host: SimulatedHost) -> None:
+    status, out, err = hvctl("plan", "lab.yml", "--out", "nowhere/lab.plan")
+    assert (status, out, host.log) == (1, "", [])
+    assert "--out nowhere/lab.plan cannot be written: there is no folder nowhere" in err
+
+
 @pytest.mark.parametrize("name", ["lab.plan", "plan.json", "a plan", "plan"])
 def test_the_command_that_is_printed_works(hvctl: Run, host: SimulatedHost, name: str) -> None:
     _, _, err = hvctl("plan", "lab.yml", "--out", name)
@@ -535,7 +552,11 @@ def test_what_is_damaged_is_told_at_its_place(hvctl: Run) -> None:
     assert "the plan file is damaged; make the plan again" in " ".join(err.split())
 
 
-@pytest.mark.parametrize("case", [c for c in all_cases() if "host" in c.data], ids=str)
+NEWEST = {case.file: case for case in all_cases() if "host" in case.data}
+"""Each case once."""
+
+
+@pytest.mark.parametrize("case", NEWEST.values(), ids=str)
 def test_what_is_desired_survives_the_file(case: Case, tmp_path: Path) -> None:
     """Every kind in every case: the steps from the file are those from the playbook."""
     for name, text in case.data.get("control", {}).items():

@@ -31,11 +31,13 @@ from hvctl.cli.options import (
 from hvctl.cli.prepared import Asked, allowed, apply_command, one_host, prepared, run_of, saved_run, saved_text
 from hvctl.cli.remembered import remembered, remembering
 from hvctl.cli.reported import Reports
+from hvctl.files import why_not
 from hvctl.inventory import Inventory
 from hvctl.outcome import exit_status
 from hvctl.prepare import Prepared, find_inventory
 from hvctl.show.data import schema_text
 from hvctl.show.text import problem_lines
+from hvctl.source import ConfigError, Problem
 
 
 @app.command()
@@ -73,6 +75,8 @@ def plan(
     """Show what would change."""
     settings: Settings = context.obj
     reports = Reports.asked(report, as_json=as_json)
+    if out and (why := why_not(out)):
+        raise ConfigError([Problem(None, f"--out {out} cannot be written: {why}", "name another file")])
     work = prepared(settings, Asked.of(playbooks, limit, tags, extra))
     with run_of(settings, work, allowed(allow)) as run:
         outcomes = run.plan()
@@ -89,9 +93,7 @@ def plan(
 @app.command()
 def apply(
     context: typer.Context,
-    playbooks: Annotated[
-        list[str], typer.Argument(metavar="PLAYBOOK...|PLANFILE", help="Playbooks, or a saved plan.")
-    ],
+    playbooks: Annotated[list[str], typer.Argument(metavar="PLAYBOOK...|PLANFILE", help="Playbooks, or a saved plan.")],
     limit: Limit = None,
     tags: Tags = None,
     extra: Extra = None,

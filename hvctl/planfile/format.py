@@ -35,8 +35,8 @@ Plain = Annotated[str, Field(max_length=4096, pattern=r"^[^\x00-\x1f\x7f]*$")]
 """One line of text."""
 Time = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z?$"), AfterValidator(_time)]
 """UTC."""
-Number = Annotated[int, Field(ge=1, le=10_000_000)]
-PlacePath = list[Annotated[int, Field(ge=0, le=10_000_000)] | Plain]
+Spot = Annotated[str, Field(pattern=r"^[1-9]\d{0,7}:[1-9]\d{0,7}$")]
+"""line:column"""
 
 
 class _Data(BaseModel):
@@ -52,8 +52,8 @@ class SourceData(_Data):
 
 
 class DesiredData(_Data):
-    """A resource. `owner`: which of those before it stands around it. `file`, `path`, `marks`: where in a playbook it and
-    its fields were written. `allow`: as its play has it."""
+    """A resource. `owner`: which of those before it stands around it. `file`, `marks`: where in a playbook it ("") and its
+    fields ("dynamic.minimum") were written. `allow`: as its play has it."""
 
     kind: Plain
     fields: dict[str, JsonValue]
@@ -61,8 +61,7 @@ class DesiredData(_Data):
     allow: list[Word] = []
     source: SourceData | None = None
     file: Plain
-    path: PlacePath
-    marks: list[tuple[PlacePath, Number, Number]]
+    marks: dict[str, Spot]
 
 
 class HostData(_Data):

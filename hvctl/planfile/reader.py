@@ -20,7 +20,7 @@ from hvctl.kinds import kinds
 from hvctl.planfile.format import AGAIN, DesiredData, FileData, HostData, SourceData, check_version, moment
 from hvctl.playbook import written_twice
 from hvctl.replan import First
-from hvctl.resource import IMPACTS, Impact, Place, Resource
+from hvctl.resource import IMPACTS, Impact, Place, Resource, path_of
 from hvctl.source import ConfigError, Document, Mark, Problem
 
 
@@ -100,10 +100,9 @@ def _resource(item: DesiredData, made: Sequence[Resource | None]) -> Resource:
     owner = made[item.owner] if item.owner is not None and item.owner < len(made) else None
     if (kind.within, item.owner is None) != (owner.kind if owner else None, owner is None):
         raise ValueError(f"a {kind.kind} stands {f'within a {kind.within}' if kind.within else 'by itself'}")
-    path = tuple(item.path)
-    marks = {tuple(at): Mark(item.file, line, column) for at, line, column in item.marks}
+    marks = {path_of(field): Mark(item.file, *map(int, at.split(":"))) for field, at in item.marks.items()}
     wish = kind.model_validate(item.fields)
-    wish.placed(Place(Document(None, marks, {}, item.file), path, frozenset(item.allow)), None)
+    wish.placed(Place(Document(None, marks, {}, item.file), (), frozenset(item.allow)), None)
     (found,) = wish.spread(_Shelf(item.source), {})
     found.placed(wish.place, owner)
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from hvctl import __version__
 from hvctl.call import Staged
 from hvctl.files import PRIVATE, write_whole
+from hvctl.kinds import sections
 from hvctl.plan import Plan
 from hvctl.planfile.format import FORMAT
 from hvctl.redact import Redactor
@@ -71,21 +72,24 @@ def _host_data(plan: Plan, wishes: Sequence[Resource], redactor: Redactor) -> di
 
 def _desired_data(wish: Resource, wishes: Sequence[Resource]) -> dict[str, Any]:
     place = wish.place
-    within = len(place.path)
-    return {
+    data = {
         "kind": wish.kind,
         "fields": wish.model_dump(mode="json", exclude_unset=True),
         "owner": next((n for n, w in enumerate(wishes) if w is wish.owner), None),
         "allow": sorted(place.allow),
         "source": _source_data(wish.file),
         "file": place.document.file,
-        "path": list(place.path),
-        "marks": [
-            [list(path), mark.line, mark.column]
-            for path, mark in place.document.marks.items()
-            if path[:within] == place.path
-        ],
+        "marks": dict(_marks(wish)),
     }
+    return {name: value for name, value in data.items() if value not in (None, [])}
+
+
+def _marks(wish: Resource) -> Iterator[tuple[str, str]]:
+    """Its own and those of its fields, without what stands within it."""
+    within, inner = len(wish.place.path), sections(wish.kind)
+    for path, mark in wish.place.document.marks.items():
+        if path[:within] == wish.place.path and (len(path) == within or path[within] not in inner):
+            yield ".".join(str(part) for part in path[within:]), f"{mark.line}:{mark.column}"
 
 
 def _source_data(file: Staged | None) -> dict[str, str] | None:
