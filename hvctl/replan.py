@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
 from difflib import SequenceMatcher
 from itertools import zip_longest
 from typing import Any
 
-from hvctl.call import to_json
+from hvctl.call import Staged, to_json
 from hvctl.facts import Facts
 from hvctl.plan import Plan, make_plan
 from hvctl.resource import Impact, Resource
@@ -23,8 +23,6 @@ _TOLD = 20
 """Lines of differences, of one host."""
 _WIDE = 80
 """Of a value that is shown."""
-_BYTES = ("path", "name", "content")
-"""Where a file comes from does not make a step another one; its hash does."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +42,8 @@ class First:
 
 
 def steps_data(plan: Plan) -> list[Any]:
-    """The steps as JSON: all that decides what runs on the host. Raises TypeError where one holds a secret."""
-    return [{"resource": list(s.action), **_bare(to_json(s.task)["$task"])} for s in plan.steps]
+    """The steps as JSON: all that decides what runs on the host; files by their hashes."""
+    return [{"resource": list(s.action), **to_json(_hashed(s.task))["$task"]} for s in plan.steps]
 
 
 def replanned(host: str, wishes: Sequence[Resource], facts: Facts, first: First) -> tuple[Plan, list[str]]:
@@ -158,13 +156,17 @@ def _flat(value: Any, name: str = "") -> dict[str, Any]:
     return {name: value}
 
 
-def _bare(data: Any) -> Any:
-    """Without the bytes of files."""
-    if isinstance(data, Mapping):
-        if "$staged" in data:
-            return {"$staged": {k: v for k, v in data["$staged"].items() if k not in _BYTES}}
-        return {k: _bare(v) for k, v in data.items()}
-    return [_bare(v) for v in data] if isinstance(data, list) else data
+def _hashed(value: Any) -> Any:
+    """With files by their hashes alone: where one comes from does not make a step another one, nor need it be said."""
+    if isinstance(value, Staged):
+        return Staged(value.sha256, value.size, "")
+    if isinstance(value, Mapping):
+        return {name: _hashed(inner) for name, inner in value.items()}
+    if isinstance(value, tuple):
+        return tuple(_hashed(inner) for inner in value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{f.name: _hashed(getattr(value, f.name)) for f in fields(value)})
+    return value
 
 
 def _word(step: Any) -> str:

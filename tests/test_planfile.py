@@ -298,6 +298,16 @@ def test_a_file_is_shown_by_its_resolved_path(hvctl: Run, host: SimulatedHost, w
     assert host.state.vms[0].guest.files["C:\\app\\hosts"].text == "hv01\n"
 
 
+def test_a_file_for_a_vm_that_is_made_is_shown_too(hvctl: Run, host: SimulatedHost, with_files: Path) -> None:
+    """What belongs to a new VM has no lines of its own in the plan."""
+    new = "name: fresh01\n      generation: 2\n      memory: {startup: 1GB}\n      state: running"
+    Path("files.yml").write_text(FILES.replace("name: web01", new), "utf-8")
+    hvctl("plan", "files.yml", "--out", "files.plan")
+    _, out, _ = hvctl("apply", "files.plan")
+    assert "+ vm fresh01" in out
+    assert f"    {with_files}/app.conf  4 bytes, sha256 " in out
+
+
 def test_another_file_of_the_control_node_is_refused(hvctl: Run, host: SimulatedHost, with_files: Path) -> None:
     def elsewhere(data: Any) -> None:
         for one in data["hosts"][0]["desired"]:
@@ -396,6 +406,18 @@ def test_between_plan_and_approval_the_same_rule_holds(
     out, err = capsys.readouterr()
     assert status == (2 if refused else 0), err
     assert ("refused: something has changed since the plan was made" in out) is refused
+
+
+def test_a_file_that_holds_a_secret_is_looked_at_again_too(
+    hvctl: Run, host: SimulatedHost, with_files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HVCTL_KEY", "key-of-tests")
+    (with_files / "hosts.j2").write_text("{{ key }}\n")
+    Path("files.yml").write_text(FILES.replace("hosts: hv01", "hosts: hv01\n  vars: {key: !env HVCTL_KEY}"), "utf-8")
+    monkeypatch.setattr("sys.stdin", Yes())
+    status, out, err = hvctl("apply", "files.yml")
+    assert (status, "key-of-tests" in out + err) == (0, False), out + err
+    assert host.state.vms[0].guest.files["C:\\app\\hosts"].text == "key-of-tests\n"
 
 
 class Yes(io.StringIO):

@@ -36,7 +36,7 @@ from hvctl.inventory import Inventory
 from hvctl.outcome import exit_status
 from hvctl.prepare import Prepared, find_inventory
 from hvctl.show.data import schema_text
-from hvctl.show.text import problem_lines
+from hvctl.show.text import problem_lines, sent_lines
 from hvctl.source import ConfigError, Problem
 
 
@@ -123,6 +123,9 @@ def apply(
             if saved is not None:
                 settings.out.print(saved_text(saved), markup=False, soft_wrap=True)
             run.show_plans(outcomes)
+            if saved is not None:
+                for line in sent_lines(o.plan for o in outcomes if o.plan is not None and not o.changed):
+                    settings.out.print(line, soft_wrap=True)
         changes = any(o.plan is not None and o.plan.steps and not o.changed for o in outcomes)
         if changes and not only_plan and not run.interrupted:
             if auto_approve or approved(settings):
