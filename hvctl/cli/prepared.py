@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,8 +9,7 @@ from typing import Any
 from hvctl.call import Secret
 from hvctl.cli.options import Settings
 from hvctl.inventory import Host, Inventory
-from hvctl.plan import validate
-from hvctl.planfile import Saved, is_plan
+from hvctl.planfile import is_plan
 from hvctl.prepare import HostWork, Prepared, find_inventory, prepare
 from hvctl.resource import IMPACTS, Impact, Resource
 from hvctl.run import Run
@@ -119,7 +115,7 @@ def one_host(settings: Settings, name: str, playbooks: Sequence[str] = ()) -> Ho
     found = _one(inventory, name)
     learn = settings.redactor.learn
     wishes = prepare(inventory, playbooks, limit=found.name, learn=learn).work[0].wishes if playbooks else ()
-    return _work(settings, inventory, found, wishes)
+    return work_of(settings, inventory, found, wishes)
 
 
 def _one(inventory: Inventory, name: str) -> Host:
@@ -129,7 +125,7 @@ def _one(inventory: Inventory, name: str) -> Host:
     return found[0]
 
 
-def _work(settings: Settings, inventory: Inventory, host: Host, wishes: tuple[Resource, ...]) -> HostWork:
+def work_of(settings: Settings, inventory: Inventory, host: Host, wishes: tuple[Resource, ...]) -> HostWork:
     work = HostWork(host, inventory.connection(host), wishes)
     if settings.ask_pass:
         work = replace(work, connection=replace(work.connection, password=PromptSource(PROMPT)))
@@ -149,46 +145,6 @@ def run_of(settings: Settings, prepared: Prepared, allow: frozenset[Impact]) -> 
         redactor=settings.redactor,
         now=settings.now,
     )
-
-
-def saved_run(settings: Settings, saved: Saved) -> Run:
-    """For the hosts of a plan file, by an inventory that is named or in the current folder: never by one that the plan
-    file names or that lies beside it. Raises ConfigError."""
-    inventory = Inventory.load(find_inventory(settings.inventory, ()))
-    missing = [one.name for one in saved.hosts if one.name not in inventory.hosts]
-    if missing:
-        text = f"the inventory {inventory.file} does not have {', '.join(missing)} of the plan {saved.file}"
-        raise ConfigError([Problem(None, text, "name the inventory that the plan was made with, by -i")])
-    work = [_work(settings, inventory, inventory.hosts[one.name], one.wishes) for one in saved.hosts]
-    found = [p for w in work if w.connection.os for p in validate(w.wishes, w.connection.os)]
-    if any(p.level == "error" for p in found):
-        raise ConfigError(dict.fromkeys(p for p in found if p.level == "error"))
-    for line in problem_lines(
-        dict.fromkeys((*inventory.warnings, *(p for w in work for p in w.connection.warnings), *found))
-    ):
-        settings.err.print(line, soft_wrap=True)
-    return run_of(settings, Prepared(tuple(work)), frozenset())
-
-
-def saved_text(saved: Saved) -> str:
-    """What a plan file says of itself, before what is planned from it."""
-    allows = f"; it allows {', '.join(saved.allow)}" if saved.allow else ""
-    return f"Plan file {saved.file}, made {saved.created:%Y-%m-%d %H:%M} UTC by hvctl {saved.hvctl}{allows}. Planned again:"
-
-
-def apply_command(settings: Settings, found: Prepared, file: str) -> str:
-    """What applies a plan file, typed in the current folder."""
-    used = settings.inventory or ((found.inventory.file,) if found.inventory else ())
-    given = [word for name in used for word in ("-i", name)] if used != _inventory_here() else []
-    words = ["hvctl", *given, "apply", file]
-    return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
-
-
-def _inventory_here() -> tuple[str, ...]:
-    try:
-        return (find_inventory((), ()),)
-    except ConfigError:
-        return ()
 
 
 def _check_playbooks(files: Sequence[str]) -> None:

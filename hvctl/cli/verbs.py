@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from hvctl import planfile
 from hvctl.check import Check
 from hvctl.cli.app import app
 from hvctl.cli.approval import INTERRUPTED, NOTHING_TO_APPROVE, approved
@@ -28,15 +27,16 @@ from hvctl.cli.options import (
     Settings,
     Tags,
 )
-from hvctl.cli.prepared import Asked, allowed, apply_command, one_host, prepared, run_of, saved_run, saved_text
+from hvctl.cli.prepared import Asked, allowed, one_host, prepared, run_of
 from hvctl.cli.remembered import remembered, remembering
 from hvctl.cli.reported import Reports
+from hvctl.cli.saved import apply_command, saved_plan, saved_run, show_saved
 from hvctl.files import why_not
 from hvctl.inventory import Inventory
 from hvctl.outcome import exit_status
 from hvctl.prepare import Prepared, find_inventory
 from hvctl.show.data import schema_text
-from hvctl.show.text import problem_lines, sent_lines
+from hvctl.show.text import problem_lines
 from hvctl.source import ConfigError, Problem
 
 
@@ -110,7 +110,7 @@ def apply(
     reports = Reports.asked(report, as_json=as_json)
     if reports.on_stdout and not (auto_approve or only_plan):
         raise typer.BadParameter(NOTHING_TO_APPROVE)
-    saved = planfile.load(playbooks[0]) if len(playbooks) == 1 and planfile.is_plan(playbooks[0]) else None
+    saved = saved_plan(playbooks)
     if saved is not None:
         if limit or tags or extra or allow:
             raise typer.BadParameter("a saved plan is applied as it is: no --limit, --tags, --extra-vars or --allow")
@@ -120,12 +120,7 @@ def apply(
     with run:
         outcomes = run.plan_again(saved.hosts) if saved is not None else run.plan()
         if not reports.on_stdout:
-            if saved is not None:
-                settings.out.print(saved_text(saved), markup=False, soft_wrap=True)
-            run.show_plans(outcomes)
-            if saved is not None:
-                for line in sent_lines(o.plan for o in outcomes if o.plan is not None and not o.changed):
-                    settings.out.print(line, soft_wrap=True)
+            show_saved(settings, saved, run, outcomes) if saved is not None else run.show_plans(outcomes)
         changes = any(o.plan is not None and o.plan.steps and not o.changed for o in outcomes)
         if changes and not only_plan and not run.interrupted:
             if auto_approve or approved(settings):
