@@ -505,6 +505,13 @@ def test_a_file_that_cannot_be_written_is_said_before_a_host_is_asked(hvctl: Run
     status, out, err = hvctl("plan", "lab.yml", "--out", "nowhere/lab.plan")
     assert (status, out, host.log) == (1, "", [])
     assert "--out nowhere/lab.plan cannot be written: there is no folder nowhere" in err
+    assert "--out ./lab.yml cannot be written: it is the playbook" in hvctl("plan", "lab.yml", "--out", "./lab.yml")[2]
+
+
+def test_another_json_file_is_not_called_a_plan_file(hvctl: Run) -> None:
+    Path("inventory.json").write_text(json.dumps({"all": {}}), "utf-8")
+    assert "a playbook is a list of plays" in hvctl("plan", "inventory.json")[2]
+    assert "inventory.json is not a plan file" in hvctl("apply", "inventory.json")[2]
 
 
 @pytest.mark.parametrize("name", ["lab.plan", "plan.json", "a plan", "plan"])

@@ -6,13 +6,15 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from hvctl.cli.options import Settings
 from hvctl.cli.prepared import run_of, work_of
+from hvctl.files import why_not
 from hvctl.inventory import Inventory
 from hvctl.outcome import Outcome
 from hvctl.plan import validate
-from hvctl.planfile import Saved, is_plan, load
+from hvctl.planfile import Saved, has_plays, is_plan, load
 from hvctl.prepare import Prepared, find_inventory
 from hvctl.run import Run
 from hvctl.show.text import problem_lines, sent_lines
@@ -20,8 +22,19 @@ from hvctl.source import ConfigError, Problem
 
 
 def saved_plan(files: Sequence[str]) -> Saved | None:
-    """The plan file, if it is one that is given. Raises ConfigError."""
-    return load(files[0]) if len(files) == 1 and is_plan(files[0]) else None
+    """The plan file, if it is one that is given, or something that is called so and is no playbook. Raises ConfigError."""
+    if len(files) != 1:
+        return None
+    (file,) = files
+    called_so = file.casefold().endswith(".json") and Path(file).is_file() and not has_plays(file)
+    return load(file) if called_so or is_plan(file) else None
+
+
+def check_out(file: str, playbooks: Sequence[str]) -> None:
+    """Whether a plan file may be written there, before a host is asked. Raises ConfigError."""
+    taken = any(Path(playbook).resolve() == Path(file).resolve() for playbook in playbooks)
+    if why := "it is the playbook" if taken else why_not(file):
+        raise ConfigError([Problem(None, f"--out {file} cannot be written: {why}", "name another file")])
 
 
 def saved_run(settings: Settings, saved: Saved) -> Run:

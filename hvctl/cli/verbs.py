@@ -30,14 +30,12 @@ from hvctl.cli.options import (
 from hvctl.cli.prepared import Asked, allowed, one_host, prepared, run_of
 from hvctl.cli.remembered import remembered, remembering
 from hvctl.cli.reported import Reports
-from hvctl.cli.saved import apply_command, saved_plan, saved_run, show_saved
-from hvctl.files import why_not
+from hvctl.cli.saved import apply_command, check_out, saved_plan, saved_run, show_saved
 from hvctl.inventory import Inventory
 from hvctl.outcome import exit_status
 from hvctl.prepare import Prepared, find_inventory
 from hvctl.show.data import schema_text
 from hvctl.show.text import problem_lines
-from hvctl.source import ConfigError, Problem
 
 
 @app.command()
@@ -75,8 +73,8 @@ def plan(
     """Show what would change."""
     settings: Settings = context.obj
     reports = Reports.asked(report, as_json=as_json)
-    if out and (why := why_not(out)):
-        raise ConfigError([Problem(None, f"--out {out} cannot be written: {why}", "name another file")])
+    if out:
+        check_out(out, playbooks)
     work = prepared(settings, Asked.of(playbooks, limit, tags, extra))
     with run_of(settings, work, allowed(allow)) as run:
         outcomes = run.plan()

@@ -4,8 +4,8 @@ A plan file is trusted as a playbook is and no further (docs/security.md). Nothi
 with those that are planned anew.
 """
 
-from hvctl.planfile.format import is_plan
+from hvctl.planfile.format import has_plays, is_plan
 from hvctl.planfile.reader import Saved, SavedHost, load
 from hvctl.planfile.writer import save
 
-__all__ = ["Saved", "SavedHost", "is_plan", "load", "save"]
+__all__ = ["Saved", "SavedHost", "has_plays", "is_plan", "load", "save"]

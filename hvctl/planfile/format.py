@@ -17,7 +17,7 @@ AGAIN = "make the plan again with hvctl plan --out"
 
 _KEY = re.compile(rb'"hvctl_plan"\s*:')
 _VERSION = re.compile(rb'"hvctl_plan"\s*:\s*(\d{1,9})\b')
-_PLAYS = re.compile(rb"\s*(\[\s*\{|-\s)")
+_PLAYS = re.compile(rb"\[\s*\{|-\s")
 
 
 def _time(text: str) -> str:
@@ -85,16 +85,22 @@ class FileData(_Data):
 
 
 def is_plan(file: str) -> bool:
-    """Whether a file is a plan file, or is meant to be one: by what stands in it. The ending counts where nothing that
-    a playbook has stands there."""
+    """Whether a file is a plan file, of whatever format and however damaged: by what stands in it."""
+    text = _beginning(file)
+    return text.startswith(b"{") and _KEY.search(text) is not None
+
+
+def has_plays(file: str) -> bool:
+    return _PLAYS.match(_beginning(file)) is not None
+
+
+def _beginning(file: str) -> bytes:
+    """The text from its first word on; nothing of what cannot be read, which whoever reads it says, or only once."""
     try:
         text = Path(file).read_bytes() if Path(file).is_file() else b""
     except OSError:
-        return False  # whoever reads it says so
-    start = text.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if start.startswith(b"{") and _KEY.search(text):
-        return True
-    return file.casefold().endswith(".json") and Path(file).is_file() and not _PLAYS.match(start)
+        return b""
+    return text.removeprefix(b"\xef\xbb\xbf").lstrip()
 
 
 def check_version(file: str, text: bytes) -> None:
