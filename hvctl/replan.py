@@ -86,10 +86,9 @@ def _moment(text: str | None) -> datetime | None:
 
 def _overtaken(plan: Plan, present: Plan) -> Iterator[str]:
     """What is done by the first's time, and by now has to wait: a window has closed."""
-    waited = {a.address for a in plan.actions if any(r.level == "later" for r in a.remarks)}
-    doing = {s.action for s in plan.steps} - waited
     for action in present.actions:
-        if action.address in doing:
+        then, now = ([s.task.call.cmdlet for s in p.steps if s.action == action.address] for p in (plan, present))
+        if then != now:
             yield from (f"{_named(action.address)}: {r.message}" for r in action.remarks if r.level == "later")
 
 

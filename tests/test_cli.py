@@ -226,6 +226,33 @@ def test_an_unreachable_host_stays_its_own_trouble(hvctl: Run, tmp_path: Path) -
     assert hvctl("drift", "all.yml")[0] == 6
 
 
+def test_a_saved_plan_is_applied_as_it_is(hvctl: Run) -> None:
+    assert hvctl("plan", "lab.yml", "--allow", "restart", "--out", "plan.json")[0] == 0
+    status, out, _ = hvctl("apply", "plan.json", "-y")
+    assert (status, out.count("seen in sync")) == (0, 2)
+    assert hvctl("apply", "plan.json", "-y", "--allow", "restart")[0] == 1
+
+
+def test_a_saved_plan_whose_host_has_changed_is_refused(hvctl: Run, hosts: dict[str, SimulatedHost]) -> None:
+    hosts["hv01"].invoke("New-VM", {"Name": "web02"})
+    hvctl("plan", "lab.yml", "--allow", "restart", "--out", "plan.json")
+    hosts["hv01"].invoke("Set-VMProcessor", {"VMName": "web01", "RelativeWeight": 200})
+    hosts["hv01"].invoke("Rename-VM", {"Name": "web02", "NewName": "web03"})
+    status, out, _ = hvctl("apply", "plan.json", "-y")
+    assert status == 2
+    assert "hv01  refused: something has changed since the plan was made" in out
+    assert "step 2 of the plan, now set the processor of web01: RelativeWeight 200 → none" in out
+    assert out.count("seen in sync") == 1
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"hvctl_plan": 1, "hosts": [{}]}', "not json"])
+def test_a_damaged_plan_is_an_error(hvctl: Run, tmp_path: Path, text: str) -> None:
+    (tmp_path / "plan.json").write_text(text, encoding="utf-8")
+    status, _, err = hvctl("apply", "plan.json")
+    assert status == 1
+    assert "plan" in err
+
+
 def test_json_output(hvctl: Run) -> None:
     _, out, _ = hvctl("plan", "lab.yml", "--json", "--limit", "hv01")
     data = json.loads(out)

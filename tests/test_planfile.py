@@ -464,6 +464,18 @@ def test_a_window_that_has_closed_refuses(hvctl: Run, exporting: SimulatedHost) 
     assert r"export web01, E:\exports: an export is due when the window 00:00-01:00 opens" in out
 
 
+def test_a_window_that_has_closed_refuses_only_what_needs_it(hvctl: Run, exporting: SimulatedHost) -> None:
+    assert hvctl("export", "web01", "export.yml", "-y")[0] == 0
+    exporting.forget(next(path for path in exporting.state.contents if path.endswith("-done.json")))
+    Path("export.yml").write_text(EXPORT.replace("checkpoint_maximum_age: 2h, ", ""), "utf-8")
+    hvctl("plan", "export.yml", "--out", "e.plan")
+    exporting.clock.sleep((25 * 60 + 30) * 60)  # the next one is due by now, and must wait
+    before = len(changes(exporting))
+    _, out, _ = hvctl("apply", "e.plan", "-y")
+    assert "refused" not in out
+    assert changes(exporting)[before:] == ["Set-Content"]
+
+
 @pytest.mark.parametrize(
     ("time", "said"),
     [
