@@ -544,6 +544,18 @@ def test_the_command_that_is_printed_names_an_inventory_that_would_not_be_found(
     assert hvctl(*shlex.split(command)[1:], "-y")[0] == 0
 
 
+def test_reports_say_that_it_was_a_plan_file(hvctl: Run) -> None:
+    hvctl("plan", "lab.yml", "--out", "lab.plan")
+    edited(lambda data: data["hosts"][0].update(steps=[]))
+    reports = "html=r.html,junit=r.xml,json=r.json,markdown=r.md"
+    assert hvctl("apply", "lab.plan", "-y", "--report", reports)[0] == 2
+    assert "<dt>Saved plan</dt><dd><code>lab.plan</code>" in Path("r.html").read_text("utf-8")
+    (host,) = json.loads(Path("r.json").read_text("utf-8"))["hosts"]
+    assert (host["state"], len(host["changed_since"])) == ("refused", 1)
+    for file in ("r.html", "r.xml", "r.md"):
+        assert "a step is needed that is not in the plan" in Path(file).read_text("utf-8"), file
+
+
 def test_a_plan_file_among_playbooks_is_said_to_be_one(hvctl: Run, host: SimulatedHost) -> None:
     hvctl("plan", "lab.yml", "--out", "lab.plan")
     asked = len(host.log)
