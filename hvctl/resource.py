@@ -179,10 +179,10 @@ class Place:
 
     def mark(self, dotted: str = "") -> Mark:
         """Of a field's value; of the nearest enclosing thing if the field is not written."""
-        return self.document.mark((*self.path, *_path_of(dotted)))
+        return self.document.mark((*self.path, *path_of(dotted)))
 
     def key_mark(self, dotted: str) -> Mark:
-        path = (*self.path, *_path_of(dotted))
+        path = (*self.path, *path_of(dotted))
         return self.document.key_marks.get(path) or self.document.mark(path)
 
 
@@ -466,5 +466,5 @@ def properties(model: type[BaseModel], *more: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*more, *(s.name for s in settings(model).values()))))
 
 
-def _path_of(dotted: str) -> Path:
+def path_of(dotted: str) -> Path:
     return tuple(int(p) if p.isdigit() else p for p in dotted.split(".")) if dotted else ()

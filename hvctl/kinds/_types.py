@@ -249,6 +249,8 @@ Flag = Annotated[bool, BeforeValidator(as_flag)]
 Size = Annotated[int, BeforeValidator(lambda v: _amount(v, _SIZES, "size", "60GB"))]
 Rate = Annotated[int, BeforeValidator(lambda v: _amount(v, _RATES, "rate", "1Gbps"))]
 Seconds = Annotated[int, BeforeValidator(lambda v: _amount(v, _TIMES, "time", "90s or 5m"))]
+LONGEST = 36_500 * 86_400
+"""Seconds, for fields without another limit: beyond some such, neither Python's spans nor Windows' can hold them."""
 WindowsPath = Annotated[str, AfterValidator(_absolute)]
 MacAddress = Annotated[str, BeforeValidator(_mac)]
 

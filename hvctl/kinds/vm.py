@@ -16,7 +16,21 @@ from hvctl.kinds._limits import DEFAULT_VM_VERSION, OLDEST_VM_VERSION, limit, ve
 from hvctl.kinds._places import PLACES, migration, moves, place_findings, place_queries
 from hvctl.kinds._power import Power
 from hvctl.kinds._services import SERVICES
-from hvctl.kinds._types import FOLD, MB, ON_OFF, PATH, SIZE, TEXT, Flag, Seconds, Size, WindowsPath, Words, same_path
+from hvctl.kinds._types import (
+    FOLD,
+    LONGEST,
+    MB,
+    ON_OFF,
+    PATH,
+    SIZE,
+    TEXT,
+    Flag,
+    Seconds,
+    Size,
+    WindowsPath,
+    Words,
+    same_path,
+)
 from hvctl.kinds._vm import VMS, check_steady, generation, off_impacts, power, vm_ref, vm_row
 from hvctl.resource import (
     UNKNOWN,
@@ -104,7 +118,7 @@ class VM(Resource):
     stop_timeout: Annotated[Seconds, Field(ge=10, le=86_400)] = 300
     notes: Annotated[str | None, Setting("Notes", codec=TEXT)] = None
     automatic_start_action: Annotated[str | None, START, Setting("AutomaticStartAction", codec=START)] = None
-    automatic_start_delay: Annotated[Seconds | None, Setting("AutomaticStartDelay")] = None
+    automatic_start_delay: Annotated[Seconds | None, Field(le=LONGEST), Setting("AutomaticStartDelay")] = None
     automatic_stop_action: Annotated[str | None, STOP, Setting("AutomaticStopAction", codec=STOP, off=True)] = None
     automatic_critical_error_action: Annotated[
         str | None, CRITICAL, Setting("AutomaticCriticalErrorAction", codec=CRITICAL)
@@ -115,7 +129,7 @@ class VM(Resource):
     checkpoint_type: Annotated[str | None, CHECKPOINT_TYPES, Setting("CheckpointType", codec=CHECKPOINT_TYPES)] = None
     automatic_checkpoints: Annotated[Flag | None, Setting("AutomaticCheckpointsEnabled")] = None
     checkpoint_path: Annotated[WindowsPath | None, Setting("SnapshotFileLocation", codec=PATH)] = None
-    checkpoint_maximum_age: Annotated[Seconds | None, Field(ge=3600)] = None
+    checkpoint_maximum_age: Annotated[Seconds | None, Field(ge=3600, le=LONGEST)] = None
     smart_paging_path: Annotated[WindowsPath | None, Setting("SmartPagingFilePath", codec=PATH)] = None
     lock_on_disconnect: Annotated[Flag | None, Setting("LockOnDisconnect", codec=ON_OFF)] = None
     low_memory_mapped_io_space: Annotated[

@@ -125,7 +125,7 @@ def _cases(check: Check, one: Outcome) -> Iterator[Case]:
         yield Case("connection", "connection", "error", "unreachable", one.error.message, details)
         return
     if one.changed:
-        text = "the host has changed since the plan was made"
+        text = "something has changed since the plan was made"
         yield Case("plan", "saved plan", "failure", "refused", text, one.changed)
         return
     if one.plan is None:
