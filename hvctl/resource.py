@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, ClassVar, Literal, Protocol, get_args
+from typing import Any, ClassVar, Literal, Protocol, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
@@ -39,6 +39,16 @@ class Unknown:
 
 
 UNKNOWN = Unknown()
+
+
+class NotCompared:
+    """Something else than the playbook rules it, as a cluster does for its roles."""
+
+    def __repr__(self) -> str:
+        return "not compared"
+
+
+NOT_COMPARED = NotCompared()
 
 
 class Codec(Protocol):
@@ -118,24 +128,26 @@ class Change:
 @dataclass(frozen=True)
 class Finding:
     """A rule that a wish breaks, at one of its fields ("" for the whole). "impossible" holds it back, and so
-    does "later": it will be possible by itself."""
+    does "later": it will be possible by itself. "unknown": why a field could not be read."""
 
     field: str
     message: str
     hint: str = ""
-    level: Literal["impossible", "later", "warning"] = "impossible"
+    level: Literal["impossible", "later", "warning", "unknown"] = "impossible"
 
     @property
     def holds(self) -> bool:
-        return self.level != "warning"
+        return self.level in ("impossible", "later")
 
 
 class HeldBackError(Exception):
-    """The facts show that nothing can be done about a resource now; the planner turns it into a Finding."""
+    """The facts show that nothing can be done about a resource now; the planner turns it into a Finding. `parts`: nor
+    about what sits within it."""
 
-    def __init__(self, message: str, hint: str = "", field: str = "") -> None:
+    def __init__(self, message: str, hint: str = "", field: str = "", *, parts: bool = False) -> None:
         super().__init__(message)
         self.finding = Finding(field, message, hint)
+        self.parts = parts
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,6 +220,28 @@ class Fields(BaseModel):
                 found[name] = value
         return found
 
+    def without(self, fields: Iterable[str]) -> Self:
+        """The same as if these fields, dotted where nested, had not been written. Fields that a resource is known by
+        stay."""
+        copy = self.model_copy()
+        for name in fields:
+            copy._unwrite(name)
+        return copy
+
+    def _unwrite(self, dotted: str) -> None:
+        name, _, inner = dotted.partition(".")
+        info = type(self).model_fields.get(name)
+        if info is None or info.is_required():
+            return
+        value = getattr(self, name)
+        if inner and isinstance(value, Fields):
+            self.__dict__[name] = value.without([inner])
+        elif inner and isinstance(value, Mapping):
+            self.__dict__[name] = {key: given for key, given in value.items() if key != inner}
+        else:
+            self.__dict__[name] = info.get_default(call_default_factory=True, validated_data={})
+            self.__pydantic_fields_set__.discard(name)
+
 
 @cache
 def settings(model: type[BaseModel]) -> Mapping[str, Setting]:
@@ -252,7 +286,7 @@ class Resource(Fields):
     `within`: the kind whose section it stands in. `many`: the section is a list. `after`: kinds of the same
     owner whose steps come first. `setter`: the cmdlet that sets the plain settings;
     `odd`: fields that it does not set. `expires`: the owner's field that says how old things of this kind may grow.
-    `vital`: its owner is not started while it is missing.
+    `vital`: without it its owner is neither created nor started.
     """
 
     kind: ClassVar[str] = ""
@@ -322,6 +356,10 @@ class Resource(Fields):
         `written`: the owner as the playbook has it. Raises ConfigError."""
         return (self,)
 
+    def relinked(self, owner: Resource | None, parts: tuple[Resource, ...], peers: tuple[Resource, ...]) -> None:
+        """Told once, to a copy."""
+        self._owner, self._parts, self._peers = owner, parts, peers
+
     def acquainted(self, peers: tuple[Resource, ...]) -> None:
         """Told once, when all wishes for the host are known."""
         self._peers = peers
@@ -373,6 +411,10 @@ class Resource(Fields):
         """What changing this field means on this host, now."""
         setting = settings(type(self)).get(field)
         return frozenset(setting.costs if setting and setting.costs else ("online",))
+
+    def rests_on(self, field: str, facts: Facts) -> str:
+        """Another field whose change this one goes with, so that both are done or neither; "" if there is none."""
+        return ""
 
     def note(self, field: str, now: Any, wanted: Any, facts: Facts) -> str:
         """What else the reader of the plan should know about this change."""
@@ -433,7 +475,7 @@ class Resource(Fields):
         found = []
         for name, wanted in self.wanted().items():
             now = actual.get(name, MISSING)
-            if now is UNKNOWN or (now is not MISSING and self.same(name, now, wanted)):
+            if now is UNKNOWN or now is NOT_COMPARED or (now is not MISSING and self.same(name, now, wanted)):
                 continue
             found.append(
                 Change(

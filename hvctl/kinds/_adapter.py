@@ -297,7 +297,7 @@ class Adapter(Resource):
 
     def with_switch(self, field: str, found: frozenset[Impact], facts: Facts) -> frozenset[Impact]:
         """What a field costs that the switch must change for first: both are done or neither."""
-        first, wished = self.rests_on(field, facts), self.wished_switch
+        first, wished = self.of_switch_first(field, facts), self.wished_switch
         if first is None or wished is None:
             return found
         return (found | wished.impacts(first, None, None, facts)) - {"online"}
@@ -306,7 +306,7 @@ class Adapter(Resource):
     def wished_switch(self) -> Resource | None:
         return self.peer("switch", self.switch) if self.switch else None
 
-    def rests_on(self, field: str, facts: Facts) -> str | None:
+    def of_switch_first(self, field: str, facts: Facts) -> str | None:
         """The field of its switch that must change before this one can."""
         wished, there = self.wished_switch, switch_rows(self.switch or "", facts)
         if wished is None or wished.absent or len(there) != 1:
@@ -325,7 +325,7 @@ class Adapter(Resource):
     def waits(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
         """Held back with its switch."""
         wished = self.wished_switch
-        fields = [c.field for c in changes if self.rests_on(c.field, facts)]
+        fields = [c.field for c in changes if self.of_switch_first(c.field, facts)]
         if wished is not None and fields and _stuck(wished, facts):
             for field in fields:
                 yield Finding(field, f"it waits for the switch {self.switch}, which cannot be changed now", "see there")

@@ -99,15 +99,16 @@ def _vm_name(drive: Row, facts: Facts) -> str:
 
 def file(disk: DiskPart, seen: Seen, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
     """Of the file itself."""
-    told = (*(["path"] if seen.link is UNKNOWN else []), *(n for n in FILE_FIELDS if n in disk.wanted()))
+    unknown = (*(["path"] if seen.link is UNKNOWN else []), *(n for n in FILE_FIELDS if n in disk.wanted()))
     if seen.file is UNKNOWN:
         gone = seen.attached and disk.path and not on_share(disk.path) and not there(disk.path, facts)
         if gone:
             yield Finding("path", f"{disk.path} is attached, but there is no such file", "bring it back", "warning")
-        elif told:
-            yield Finding(
-                told[0], "the disk's file could not be read: something holds it", "look again later", "warning"
-            )
+        else:
+            name = disk.path or seen.leaf or "the file of the disk"
+            for field in unknown:
+                why = f"{name} could not be read, something holds it: its {field.replace('_', ' ')} is not known"
+                yield Finding(field, why, "see what has it open, then run hvctl again", "unknown")
     if seen.drive is None and seen.row is not None:
         now = disk.read_settings(seen.row)
         for name in FILE_FIELDS:

@@ -74,6 +74,10 @@ class Disk(DiskPart):
                 found.add("recreate")
         return frozenset(found - {"online"}) or frozenset({"online"})
 
+    def rests_on(self, field: str, facts: Facts) -> str:
+        """What is wanted of the file is wanted of no other that sits at the place now."""
+        return "path" if field in FILE_FIELDS and self.replaces(self.see(facts)) else ""
+
     def create_impacts(self, facts: Facts) -> frozenset[Impact]:
         off = self.off_to_plug(facts) or self.elsewhere(facts) is not None
         found: set[Impact] = {*(off_impacts(self.vm, facts) if off else ()), *self._shrinking(self.see(facts), facts)}

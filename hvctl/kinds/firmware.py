@@ -72,6 +72,7 @@ class Firmware(VmPart):
 
     kind: ClassVar[str] = "firmware"
     section: ClassVar[str] = "firmware"
+    vital: ClassVar[bool] = True
     setter: ClassVar[str] = "Set-VMFirmware"
     after: ClassVar[tuple[str, ...]] = ("disk", "dvd", "network_adapter")
 

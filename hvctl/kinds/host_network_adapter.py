@@ -100,10 +100,10 @@ class HostNetworkAdapter(Adapter):
             found = self.with_switch(field, found, facts)
         return found
 
-    def rests_on(self, field: str, facts: Facts) -> str | None:
+    def of_switch_first(self, field: str, facts: Facts) -> str | None:
         if field == "switch" and self.wished_switch and self._private_now(facts):
             return "type"
-        return super().rests_on(field, facts)
+        return super().of_switch_first(field, facts)
 
     def _private_now(self, facts: Facts) -> bool:
         return any(row["SwitchType"] == "Private" for row in switch_rows(self.switch or "", facts))

@@ -55,6 +55,7 @@ class Memory(VmPart):
 
     kind: ClassVar[str] = "memory"
     section: ClassVar[str] = "memory"
+    vital: ClassVar[bool] = True
     setter: ClassVar[str] = "Set-VMMemory"
 
     startup: Annotated[Memory2MB | None, Field(ge=32 * MB), Setting("Startup", "StartupBytes", SIZE)] = None

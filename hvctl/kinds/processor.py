@@ -31,6 +31,7 @@ class Processor(VmPart):
 
     kind: ClassVar[str] = "processor"
     section: ClassVar[str] = "processor"
+    vital: ClassVar[bool] = True
     setter: ClassVar[str] = "Set-VMProcessor"
 
     count: Annotated[int | None, Field(ge=1), Setting("Count", off=True)] = None

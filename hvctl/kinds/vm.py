@@ -19,7 +19,7 @@ from hvctl.kinds._services import SERVICES
 from hvctl.kinds._types import FOLD, MB, ON_OFF, PATH, SIZE, TEXT, Flag, Seconds, Size, WindowsPath, Words, same_path
 from hvctl.kinds._vm import VMS, check_steady, generation, off_impacts, power, vm_ref, vm_row
 from hvctl.resource import (
-    UNKNOWN,
+    NOT_COMPARED,
     Bracket,
     Change,
     Finding,
@@ -205,7 +205,7 @@ class VM(Resource):
             # Windows Server 2012 has no generations and no property for them: every VM is of the first.
             found["generation"] = generation(row)
         if row.get("IsClustered"):
-            found |= dict.fromkeys(_BY_CLUSTER & found.keys(), UNKNOWN)
+            found |= dict.fromkeys(_BY_CLUSTER & found.keys(), NOT_COMPARED)
         return found
 
     def wanted(self) -> State:
