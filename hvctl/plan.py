@@ -262,9 +262,11 @@ def _update(
     try:
         found = [*known, *_fixed(target, changes), *target.findings(changes, facts)]
     except HeldBackError as error:
-        # Consent would not help.
-        now = {field: replace(line, consent=()) for field, line in now.items()}
         found = [*known, replace(error.finding, field=WHOLE)]
+    found = [_without_held(f, before, wish) for f in found]
+    barred = {f.field for f in found if f.level == "impossible"}
+    # Consent would not help.
+    now = {f: replace(line, consent=()) if WHOLE in barred or _barred(f, barred) else line for f, line in now.items()}
     told_of = {f.field for f in found if f.level == "unknown"}
     unread = [f for f in target.wanted() if actual.get(f) is UNKNOWN and f not in told_of]
     newly = _newly_held(target, now, [f for f in found if f.holds], facts)
@@ -284,6 +286,15 @@ def _update(
     action = replace(action, verb=verb, lines=_in_order(wish, lines.values()), remarks=remarks)
     held |= {*along, *(() if doable or not (held or lines) else (WHOLE, *lines))}
     return _Draft(target, action, steps, held=held)
+
+
+def _without_held(found: Finding, before: _Draft | None, wish: Resource) -> Finding:
+    """What holds back a target that lacks something, said to the reader of the desired state, who wrote it."""
+    held = [f for f in wish.wanted() if before is not None and f in before.held]
+    if not held or not found.holds:
+        return found
+    names = f"{', '.join(held)}, which {'are' if len(held) > 1 else 'is'} held back"
+    return replace(found, message=f"without {names}: {found.message}", hint="")
 
 
 def _newly_held(target: Resource, now: Mapping[str, Line], holding: Sequence[Finding], facts: Facts) -> frozenset[str]:

@@ -28,7 +28,7 @@ from hvctl.kinds._acl import (
 )  # fmt: skip
 from hvctl.kinds._network import NICS, SWITCHES, BitsPerSecond, full_names, named, switch_rows
 from hvctl.kinds._types import COUNT, FOLD, ON_OFF, RATE, Flag, Words
-from hvctl.kinds._vlan import UNTAGGED, Isolation, Vlan, vlan_of, vlan_text
+from hvctl.kinds._vlan import UNTAGGED, Isolation, VlanWish, same_vlan, vlan_of, vlan_text
 from hvctl.resource import (
     MISSING,
     Change,
@@ -92,7 +92,7 @@ class Adapter(Resource):
 
     name: Annotated[str, Field(min_length=1)]
     switch: str | None = None
-    vlan: Vlan | None = None
+    vlan: VlanWish = None
     isolation: Isolation = Field(default_factory=Isolation)
     bandwidth: Bandwidth = Field(default_factory=Bandwidth)
     mac_address_spoofing: Annotated[Flag | None, Setting("MacAddressSpoofing", codec=ON_OFF)] = None
@@ -160,6 +160,8 @@ class Adapter(Resource):
     def same(self, field: str, now: Any, wanted: Any) -> bool:
         if field == "extended_acls":
             return same_extended(now, wanted)
+        if field == "vlan":
+            return same_vlan(now, wanted)
         return FOLD.same(now, wanted) if field in ("switch", "team_mapping") else super().same(field, now, wanted)
 
     def show(self, field: str, value: Any) -> str:
@@ -279,7 +281,8 @@ class Adapter(Resource):
             call = Call(self.setter, {"VMNetworkAdapter": adapter, **named_so})
             yield Step(call, f"set {what}", tuple(c.field for c in plain))
         if "vlan" in fields:
-            how = self.vlan.arguments() if self.vlan else {"Untagged": True}
+            now = vlan_of(row) if row is not None else UNTAGGED
+            how = self.vlan.arguments(now) if self.vlan else {"Untagged": True}
             call = Call("Set-VMNetworkAdapterVlan", {"VMNetworkAdapter": adapter, **how})
             yield Step(call, f"set the VLAN of {what}", ("vlan",))
         apart = tuple(c for c in changes if c.field in self.odd)

@@ -166,6 +166,8 @@ class SwitchPart(Resource):
 
     def wanted(self) -> State:
         found = dict(self.written())
+        if self.type in ("internal", "private"):
+            found.pop("allow_management_os", None)  # the type says the same
         if self.net_adapters:
             found["net_adapters"] = tuple(self.net_adapters)
         found |= {f"extensions.{name}": on for name, on in (self.extensions or {}).items()}
