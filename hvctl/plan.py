@@ -30,7 +30,8 @@ Verb = Literal["none", "create", "update", "remove", "held", "unknown"]
 
 @dataclass(frozen=True)
 class Line:
-    """One field of an action, as text for people. `consent`: words that would allow it; empty: it is done."""
+    """One field of an action, as text for people. `consent`: words that would allow it. `held`: whatever is allowed, it
+    is not done now, and a remark says why. Neither: it is done."""
 
     field: str
     now: str
@@ -39,6 +40,7 @@ class Line:
     mark: Mark
     note: str = ""
     consent: tuple[Impact, ...] = ()
+    held: Literal["", "impossible", "later"] = ""
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class Action:
     @property
     def undone(self) -> bool:
         """Whether something of it is left undone, whatever the apply does."""
-        return self.verb == "held" or bool(self.blocked)
+        return self.verb == "held" or any(line.consent or line.held for line in self.lines)
 
     @property
     def unread(self) -> bool:
@@ -98,12 +100,13 @@ class PlannedStep:
 
 @dataclass(frozen=True)
 class Restart:
-    """Something goes down and comes back once."""
+    """Something goes down and comes back once. `blocked`: it would, but nothing that needs it is allowed."""
 
     name: str
     because: tuple[str, ...]
     during: int
     back: bool = True
+    blocked: bool = False
 
 
 @dataclass(frozen=True)
@@ -164,20 +167,20 @@ def make_plan(host: str, wishes: Sequence[Resource], facts: Facts, allow: frozen
     order = arrange(groups)
     ids = {id(step): f"s{n}" for n, (step, _, _) in enumerate(order, 1)}
     steps = tuple(_planned(step, wish, needs, ids) for step, wish, needs in order)
-    doubts = {g.root.address(): g.bracket.doubts for g in groups if g.bracket is not None and _restart(g, drafts)}
+    restarts = {g.root.address(): found for g in groups if (found := _restart(g, drafts, facts))}
+    doubts = {g.root.address(): _doubts(g, facts) for g in groups if g.root.address() in restarts}
     actions = tuple(
         _doubted(drafts[wish.address()], facts.os, doubts.get(wish.address(), ()))
         for g in groups
         for wish, _, _ in g.members
     )
-    restarts = tuple(r for g in groups if (r := _restart(g, drafts)))
-    return Plan(host, facts.os, facts.info, actions, steps, restarts, facts, allow)
+    return Plan(host, facts.os, facts.info, actions, steps, tuple(restarts.values()), facts, allow)
 
 
 @dataclass(frozen=True)
 class _Draft:
     """What is to be done about one resource. `wish`: its target. `held`: fields that are held back, WHOLE for all.
-    `here`: it exists, or will when its steps have run."""
+    `here`: it exists, or will when its steps have run, and what sits within it can be changed."""
 
     wish: Resource
     action: Action
@@ -210,7 +213,7 @@ def _judged(
         known = broken.get(address, [])
         draft = _draft(wish, target, before.get(address), known, facts, allow | wish.place.allow)
         drafts[address] = _waiting(_contracted(draft, facts.os), drafts)
-    return _not_half_made(drafts)
+    return _not_half_made(_not_taken_down(drafts, facts))
 
 
 def _draft(
@@ -259,17 +262,17 @@ def _update(
 ) -> _Draft:
     changes = target.changes(actual, facts)
     now = {c.field: _line(wish, c, allow) for c in changes}
+    parts, whole = True, False
     try:
         found = [*known, *_fixed(target, changes), *target.findings(changes, facts)]
     except HeldBackError as error:
-        found = [*known, replace(error.finding, field=WHOLE)]
+        parts, whole = not error.parts, True
+        found = [*known, error.finding]
     found = [_without_held(f, before, wish) for f in found]
-    barred = {f.field for f in found if f.level == "impossible"}
-    # Consent would not help.
-    now = {f: replace(line, consent=()) if WHOLE in barred or _barred(f, barred) else line for f, line in now.items()}
+    now = {field: _as_held(line, found, whole) for field, line in now.items()}
     told_of = {f.field for f in found if f.level == "unknown"}
     unread = [f for f in target.wanted() if actual.get(f) is UNKNOWN and f not in told_of]
-    newly = _newly_held(target, now, [f for f in found if f.holds], facts)
+    newly = frozenset({WHOLE, *now}) if whole else _newly_held(target, now, [f for f in found if f.holds], facts)
     earlier = {line.field: line for line in before.action.lines} if before else {}
     held = (before.held if before else frozenset()) | newly
     lines = {**now, **{f: line for f, line in earlier.items() if f in held or f not in now}}
@@ -285,7 +288,15 @@ def _update(
     verb: Verb = "update" if doable else "held" if held or lines else "unknown" if unread or told_of else "none"
     action = replace(action, verb=verb, lines=_in_order(wish, lines.values()), remarks=remarks)
     held |= {*along, *(() if doable or not (held or lines) else (WHOLE, *lines))}
-    return _Draft(target, action, steps, held=held)
+    return _Draft(target, action, steps, parts, held)
+
+
+def _as_held(line: Line, found: Iterable[Finding], whole: bool) -> Line:
+    """With the gravest of what holds it back. What is impossible no consent allows. `whole`: all of them hold it."""
+    levels = {f.level for f in found if f.holds and (whole or not f.field or _barred(line.field, {f.field}))}
+    if "impossible" in levels:
+        return replace(line, held="impossible", consent=())
+    return replace(line, held="later") if levels else line
 
 
 def _without_held(found: Finding, before: _Draft | None, wish: Resource) -> Finding:
@@ -316,7 +327,7 @@ def _along(lines: Sequence[Line], held: Sequence[Line]) -> tuple[list[Line], lis
         return [replace(line, consent=consent) for line in lines], []
     names = ", ".join(line.field for line in held) or "what is held back"
     why = f"it goes with {names}, which is held back"
-    return list(lines), [Remark(why, "", line.mark, "impossible") for line in lines]
+    return [replace(line, held="impossible") for line in lines], [Remark(why, "", x.mark, "impossible") for x in lines]
 
 
 def _in_order(wish: Resource, lines: Iterable[Line]) -> tuple[Line, ...]:
@@ -400,7 +411,16 @@ def _contracted(draft: _Draft, os: OS) -> _Draft:
         for step, call, verdict in refused
     ]
     action = replace(draft.action, verb="held", remarks=_merged(draft.action.remarks, told))
-    return replace(draft, action=action, steps=(), held=draft.held | held, here=draft.action.verb != "create")
+    return _lost(replace(draft, action=action, here=draft.action.verb != "create"), held)
+
+
+def _lost(draft: _Draft, fields: frozenset[str]) -> _Draft:
+    """Held back after all: what remains of it is judged again."""
+    lines = tuple(
+        replace(line, held="impossible", consent=()) if line.field in fields or WHOLE in fields else line
+        for line in draft.action.lines
+    )
+    return replace(draft, action=replace(draft.action, lines=lines), steps=(), held=draft.held | fields)
 
 
 def _verdicts(step: Step, os: OS) -> Iterator[tuple[Call, Verdict]]:
@@ -432,6 +452,30 @@ def _waiting(draft: _Draft, earlier: Mapping[Address, _Draft]) -> _Draft:
         action = replace(draft.action, verb=verb, lines=(), remarks=(*draft.action.remarks, remark))
         return _Draft(draft.wish, action, here=False, held=frozenset({WHOLE}))
     return draft
+
+
+def _not_taken_down(drafts: Mapping[Address, _Draft], facts: Facts) -> dict[Address, _Draft]:
+    """Where the owner cannot be taken down, what needs it off is held back."""
+    found = dict(drafts)
+    for group in _groups(drafts.values(), facts):
+        refused = [d for d in (group.bracket.doubts if group.bracket else ()) if d.holds]
+        if not refused:
+            continue
+        for wish, _, steps in group.members:
+            off = {name for step in steps if step.off for name in step.because}
+            if any(step.off for step in steps):
+                draft = found[wish.address()]
+                served = [line for line in draft.action.lines if line.field in off and line.field]
+                # What is live goes along in the same call, and need not wait.
+                fields = {line.field for line in served if "restart" in line.impacts} or {x.field for x in served}
+                whole = not fields or draft.action.verb != "update"
+                held = frozenset({WHOLE, *fields} if whole else fields)
+                action = replace(draft.action, verb="held")
+                found[wish.address()] = _lost(replace(draft, action=action, here=draft.action.verb != "create"), held)
+        root = found[group.root.address()]
+        action = replace(root.action, remarks=_merged(root.action.remarks, _remarks(root.wish, refused)))
+        found[group.root.address()] = replace(root, action=action)
+    return found
 
 
 def _lacking(drafts: Mapping[Address, _Draft]) -> dict[Address, _Draft]:
@@ -598,22 +642,35 @@ def _needs_off(draft: _Draft) -> bool:
     return any(step.off for step in draft.steps)
 
 
-def _restart(group: Group, drafts: Mapping[Address, _Draft]) -> Restart | None:
-    """Why it goes down: the fields that need it, and what is made or removed for which it must be off."""
-    if group.bracket is None or not any(s.off for _, _, steps in group.members for s in steps):
-        return None
+def _doubts(group: Group, facts: Facts) -> tuple[Finding, ...]:
+    """Why taking it down may fail; also told before it is allowed."""
+    bracket = group.bracket or group.root.bracket(facts)
+    return bracket.doubts if bracket is not None else ()
+
+
+def _restart(group: Group, drafts: Mapping[Address, _Draft], facts: Facts) -> Restart | None:
+    """Why it goes down: the fields that need it, and what is created or removed for which it must be off."""
     because: list[str] = []
+    waiting: list[str] = []
     during = 0
     for wish, _, steps in group.members:
         off = {name for step in steps if step.off for name in step.because}
-        if not any(step.off for step in steps):
-            continue
-        during += len(off) or 1
+        needed = any(step.off for step in steps)
+        during += (len(off) or 1) if needed else 0
         for line in drafts[wish.address()].action.lines:
-            if "restart" in line.impacts and not line.consent:
+            if "restart" in line.impacts and not line.held:
                 name = f"{wish.section}.{line.field}" if wish.owner and line.field else line.field
-                because.append(name or f"{wish.kind} {wish.key()}".replace("_", " ").strip())
-    return Restart(group.root.key(), tuple(dict.fromkeys(because)), during, bool(group.bracket.start))
+                name = name or f"{wish.kind} {wish.key()}".replace("_", " ").strip()
+                if "restart" in line.consent:
+                    waiting.append(name)
+                elif needed and not line.consent:
+                    because.append(name)
+    if group.bracket is not None and during:
+        return Restart(group.root.key(), tuple(dict.fromkeys(because)), during, bool(group.bracket.start))
+    bracket = group.root.bracket(facts) if waiting and not group.root.absent else None
+    if bracket is None:
+        return None
+    return Restart(group.root.key(), tuple(dict.fromkeys(waiting)), len(waiting), bool(bracket.start), blocked=True)
 
 
 def _planned(step: Step, wish: Resource, needs: tuple[Step, ...], ids: Mapping[int, str]) -> PlannedStep:
@@ -636,5 +693,5 @@ def _doubted(draft: _Draft, os: OS, doubts: tuple[Finding, ...]) -> Action:
         for step in draft.steps
         for call, verdict in _verdicts(step, os)
     ]
-    remarks = (*draft.action.remarks, *_remarks(draft.wish, doubts), *told)
+    remarks = tuple(dict.fromkeys((*draft.action.remarks, *_remarks(draft.wish, doubts), *told)))
     return replace(draft.action, remarks=remarks) if len(remarks) > len(draft.action.remarks) else draft.action

@@ -153,7 +153,7 @@ def _host(data: Mapping[str, Any]) -> Saved:
         info,
         tuple(_action(a) for a in data["actions"]),
         tuple(_step(s) for s in data["steps"]),
-        tuple(Restart(r["name"], tuple(r["because"]), r["during"], r["back"]) for r in data["restarts"]),
+        tuple(Restart(r["name"], tuple(r["because"]), r["during"], r["back"], r["blocked"]) for r in data["restarts"]),
         Facts(data["os"], info, replies),
         frozenset(data["allow"]),
     )

@@ -82,8 +82,8 @@ hv01.tokyo  Windows Server 2022 (20348)     1 to create, 5 to change, 1 blocked,
       → allow it with --allow destroy
   ✗ vm keep
       generation    1 → 2             impossible                 lab.yml:16:32
-      ! it is 1 and cannot be changed; make a new VM of the other generation and attach the data disks;
-        a boot disk needs conversion inside  lab.yml:16:32
+      ! keep is of generation 1, which cannot be changed: nothing of it is touched; make a new VM of the
+        other generation and attach the data disks; a boot disk needs conversion inside  lab.yml:16:32
 
 1 host: 1 differs.  Plan: 1 to create, 5 to change, 1 blocked, 1 impossible, 1 restart.
 """
@@ -317,7 +317,13 @@ def test_a_plan_as_data_is_json_with_stable_keys() -> None:
     data = json.loads(json.dumps(plan_data(lab(allow=["restart"]).plan), ensure_ascii=False))
     assert set(data) == {"os", "os_name", "build", "computer", "in_sync", "readable", "actions", "restarts", "steps"}
     assert data["restarts"] == [
-        {"name": "web01", "because": ["processor.count", "firmware.secure_boot"], "changes": 3, "starts_again": True}
+        {
+            "name": "web01",
+            "because": ["processor.count", "firmware.secure_boot"],
+            "changes": 3,
+            "starts_again": True,
+            "blocked": False,
+        }  # fmt: skip
     ]
     processor = next(a for a in data["actions"] if a["address"] == ["processor", "web01"])
     assert processor["action"] == "update"

@@ -89,23 +89,37 @@ class Power:
             )
 
     def doubts(self) -> Iterator[Finding]:
-        """Without the guest's shutdown service nobody hears the request."""
+        """Without the guest's shutdown service nobody hears the request: Stop-VM fails at once then, since without a
+        console it cannot ask whether to force it (domain 4.4)."""
         row = vm_row(self.vm, self.facts)
         if row is None or self.cut or self.now not in ("Running", "Paused"):
             return
         try:
             services = self.facts.of_key(SERVICES, "VMId", row["Id"])
         except UnreadableError:
-            services = ()  # a doubt as well
+            services = ()
         found = [s for s in services if guid_of(s["Id"]) == GUIDS["shutdown"]]
+        if not found:
+            text = f"it is not known whether the guest of {self.name} can be asked to shut down"
+            yield Finding("", text, "see its integration services", "warning")
+            return
         paused = self.now == "Paused"  # it has no contact then, and is resumed before it is asked
-        if not any(s["Enabled"] and (paused or s["PrimaryOperationalStatus"] == "Ok") for s in found):
-            yield Finding(
-                "",
-                f"the shutdown service of {self.name} is off or has no contact, so the guest may not shut down",
-                "shut it down from within first, or write stop_method: turn_off",
-                "warning",
-            )
+        enabled = all(s["Enabled"] for s in found)
+        if enabled and (paused or all(s["PrimaryOperationalStatus"] == "Ok" for s in found)):
+            return
+        wanted = next((getattr(p, "shutdown", None) for p in self.vm.parts if p.kind == "integration_services"), None)
+        if not enabled and wanted:
+            text = f"the shutdown service of {self.name} is enabled first; the guest may take a while to answer"
+            yield Finding("", text, "apply again if the shutdown fails", "warning")
+            return
+        state = "has no contact with its guest" if enabled else "is disabled"
+        yield Finding(
+            "",
+            f"{self.name} cannot be shut down: its shutdown service {state}",
+            "shut it down from within"
+            + ("" if enabled else ", enable the service")
+            + ", or write stop_method: turn_off, which cuts the power and needs --allow destroy",
+        )
 
     def _step(self, cmdlet: str, text: str, because: Because, needs: tuple[Step, ...] = ()) -> Step:
         return Step(Call(cmdlet, {"VM": vm_ref(self.vm, self.facts)}), text, because, needs=needs, when="last")

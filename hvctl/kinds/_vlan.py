@@ -78,7 +78,9 @@ class Vlan(Fields):
     def _one_mode(self) -> Vlan:
         modes = [m for m in ("access", "trunk", "isolated", "community", "promiscuous") if getattr(self, m) is not None]
         if len(modes) != 1:
-            raise ValueError("a VLAN is one of access, trunk, isolated, community, promiscuous; write `{access: 20}`, or `untagged`")
+            raise ValueError(
+                "a VLAN is one of access, trunk, isolated, community, promiscuous; write `{access: 20}`, or `untagged`"
+            )
         if self.native is not None and modes != ["trunk"]:
             raise ValueError("native belongs to trunk; remove it")
         if (self.primary is not None) != (modes[0] in ("isolated", "community", "promiscuous")):

@@ -13,7 +13,7 @@ from hvctl.facts import Facts
 from hvctl.kinds._host import HOST, host_row
 from hvctl.kinds._limits import LARGE, version_at_least, vm_limit
 from hvctl.kinds._types import FOLD, Flag
-from hvctl.kinds._vm import ALL_VMS, VmPart, made_as
+from hvctl.kinds._vm import ALL_VMS, MEMORY, NESTED, VmPart, in_vm, made_as
 from hvctl.resource import MISSING, Change, Finding, Setting, State, properties
 
 Monitor = Literal["pmu", "lbr", "pebs", "ipt"]
@@ -53,20 +53,12 @@ class Processor(VmPart):
     perfmon: Annotated[list[Monitor] | None, Setting("Perfmon", off=True)] = None
 
     def queries(self) -> tuple[Call, ...]:
-        return (*super().queries(), HOST)
+        return (*super().queries(), HOST, *((MEMORY,) if self.expose_virtualization_extensions else ()))
 
     def rules(self, os: OS) -> Iterator[Finding]:
         yield from self._too_many(vm_limit("processors", os, getattr(self.vm, "generation", None)))
         if self.maximum is not None:
             yield from self._reserve_fits(self.reserve, self.maximum)
-        memory = next((p for p in self.vm.parts if p.kind == "memory"), None)
-        if self.expose_virtualization_extensions and getattr(memory, "dynamic", None):
-            yield Finding(
-                "expose_virtualization_extensions",
-                "while a hypervisor runs in the guest, its memory is neither dynamic nor changed live",  # domain 6
-                "give it static memory",
-                "warning",
-            )
         if os == "2019" and self.threads_per_core:
             hint = "use 0, which inherits"
             yield Finding("threads_per_core", f"{title(os)} inherits the threads per core", hint, "warning")
@@ -104,6 +96,8 @@ class Processor(VmPart):
         if not changes:
             return
         yield from self._as_made(changes, facts)
+        if any(c.field == "expose_virtualization_extensions" and c.wanted for c in changes):
+            yield from self._nested(facts)
         rows = self.rows(facts)
         if {"reserve", "maximum"} & {c.field for c in changes} and (self.reserve is None or self.maximum is None):
             stored = rows[0] if rows else {"Reserve": 0, "Maximum": 100}
@@ -117,6 +111,14 @@ class Processor(VmPart):
                 f"{self.count} processors are more than the host's {cores} logical processors; the VM would not start",
                 f"use at most {cores}",
             )
+
+    def _nested(self, facts: Facts) -> Iterator[Finding]:
+        memory = next((p for p in self.vm.parts if p.kind == "memory"), None)
+        wanted, row = getattr(memory, "dynamic", None), self.vm_row(facts)
+        rows = in_vm(MEMORY, row, facts) if row is not None else ()
+        if wanted or (wanted is None and any(r["DynamicMemoryEnabled"] for r in rows)):
+            hint = "write memory: {dynamic: false}"
+            yield Finding("expose_virtualization_extensions", NESTED, hint, "warning")
 
     def _as_made(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
         """Against the generation and version that the VM has (domain 6, 21)."""

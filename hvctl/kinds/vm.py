@@ -228,6 +228,10 @@ class VM(Resource):
             return
         if changes or self.absent:
             check_steady(self.name, row)
+        if self.generation not in (None, generation(row)) and not self.absent:
+            # Whatever else is wanted is wanted of a VM of the other generation.
+            found = f"{self.name} is of generation {generation(row)}, which cannot be changed: nothing of it is touched"
+            raise HeldBackError(found, settings(VM)["generation"].fixed, "generation", parts=True)
         for change in changes:
             yield from self._change_findings(change, row, facts)
             if change.field == "checkpoint_path" and (before := coming(self, facts)):

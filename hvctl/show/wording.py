@@ -41,7 +41,9 @@ def restart_text(restart: Restart) -> str:
     because = list(restart.because)
     shown = listed(because) if len(because) <= 3 else f"{listed(because[:2], ', ')} and {len(because) - 2} more"
     word = "restarts once" if restart.back else "is turned off"
-    many = f"; {restart.during} changes while it is off" if restart.during > 1 else ""
+    if restart.blocked:
+        word = "would restart once" if restart.back else "would be turned off"
+    many = f"; {restart.during} changes while it is off" if restart.during > 1 and not restart.blocked else ""
     return f"{word}: {shown}{many}" if because else f"{word}{many}"
 
 
