@@ -323,7 +323,7 @@ def test_a_plan_as_data_is_json_with_stable_keys() -> None:
             "changes": 3,
             "starts_again": True,
             "blocked": False,
-        }  # fmt: skip
+        }
     ]
     processor = next(a for a in data["actions"] if a["address"] == ["processor", "web01"])
     assert processor["action"] == "update"
