@@ -115,6 +115,20 @@ class Setting:
 
 
 @dataclass(frozen=True)
+class Null:
+    """In a field's annotation: `null` may be written for it, and what it means. Without one it is refused."""
+
+    means: str = "none"
+
+
+@dataclass(frozen=True)
+class Instead:
+    """In a field's annotation: what is written where somebody would write `null`."""
+
+    word: str
+
+
+@dataclass(frozen=True)
 class Change:
     """One field that differs. `note`: what it means, for people."""
 
@@ -261,6 +275,24 @@ def models_in(annotation: Any) -> Iterator[type[Fields]]:
         yield annotation
     for arg in get_args(annotation):
         yield from models_in(arg)
+
+
+def nulls_refused(model: type[BaseModel], data: Mapping[str, Any], path: Path = ()) -> Iterator[tuple[Path, str]]:
+    """Where data of the user's has null although the field has no meaning for it, and what to write instead."""
+    for name, info in model.model_fields.items():
+        if name not in data:
+            continue
+        value, at = data[name], (*path, name)
+        if value is None and not any(isinstance(m, Null) for m in info.metadata):
+            word = next((f", or write {m.word}" for m in info.metadata if isinstance(m, Instead)), "")
+            yield at, f"leave it out, which leaves it as it is{word}"
+        for inner in models_in(info.annotation):
+            if isinstance(value, Mapping):
+                yield from nulls_refused(inner, value, at)
+            elif isinstance(value, list):
+                for n, item in enumerate(value):
+                    if isinstance(item, Mapping):
+                        yield from nulls_refused(inner, item, (*at, n))
 
 
 class Shelf(Protocol):

@@ -36,6 +36,7 @@ from hvctl.resource import (
     Finding,
     HeldBackError,
     Impact,
+    Null,
     Resource,
     Setting,
     State,
@@ -67,13 +68,16 @@ class Bandwidth(Fields):
         int | None,
         Field(ge=0, le=100),
         Setting("BandwidthSetting.MinimumBandwidthWeight", "MinimumBandwidthWeight", COUNT),
+        Null(),
     ] = None
     minimum: Annotated[
-        BitsPerSecond | None, Setting("BandwidthSetting.MinimumBandwidthAbsolute", "MinimumBandwidthAbsolute", RATE)
+        BitsPerSecond | None,
+        Setting("BandwidthSetting.MinimumBandwidthAbsolute", "MinimumBandwidthAbsolute", RATE),
+        Null(),
     ] = None
-    maximum: Annotated[BitsPerSecond | None, Setting("BandwidthSetting.MaximumBandwidth", "MaximumBandwidth", RATE)] = (
-        None
-    )
+    maximum: Annotated[
+        BitsPerSecond | None, Setting("BandwidthSetting.MaximumBandwidth", "MaximumBandwidth", RATE), Null()
+    ] = None
 
 
 def _stuck(wish: Resource, facts: Facts) -> bool:
@@ -92,7 +96,7 @@ class Adapter(Resource):
 
     name: Annotated[str, Field(min_length=1)]
     switch: str | None = None
-    vlan: VlanWish = None
+    vlan: Annotated[VlanWish, Null("untagged")] = None
     isolation: Isolation = Field(default_factory=Isolation)
     bandwidth: Bandwidth = Field(default_factory=Bandwidth)
     mac_address_spoofing: Annotated[Flag | None, Setting("MacAddressSpoofing", codec=ON_OFF)] = None
@@ -108,12 +112,16 @@ class Adapter(Resource):
     ipsec_offload_maximum: Annotated[
         int | None, Field(ge=0), Setting("IPsecOffloadMaxSA", "IPsecOffloadMaximumSecurityAssociation")
     ] = None
-    dynamic_ip_address_limit: Annotated[int | None, Field(ge=0), Setting("DynamicIPAddressLimit")] = None
-    storm_limit: Annotated[int | None, Field(ge=0), Setting("StormLimit")] = None
-    virtual_subnet: Annotated[int | None, Field(ge=0, le=16_777_215), Setting("VirtualSubnetId")] = None
-    acls: list[Acl] | None = None
-    extended_acls: list[ExtendedAcl] | None = None
-    team_mapping: str | None = None
+    dynamic_ip_address_limit: Annotated[
+        int | None, Field(ge=0), Setting("DynamicIPAddressLimit", codec=COUNT), Null()
+    ] = None
+    storm_limit: Annotated[int | None, Field(ge=0), Setting("StormLimit", codec=COUNT), Null()] = None
+    virtual_subnet: Annotated[
+        int | None, Field(ge=0, le=16_777_215), Setting("VirtualSubnetId", codec=COUNT), Null()
+    ] = None
+    acls: Annotated[list[Acl] | None, Null()] = None
+    extended_acls: Annotated[list[ExtendedAcl] | None, Null()] = None
+    team_mapping: Annotated[str | None, Null()] = None
 
     def key(self) -> str:
         return self.name

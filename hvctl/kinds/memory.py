@@ -13,9 +13,9 @@ from hvctl.contract import OS, at_least
 from hvctl.facts import Facts
 from hvctl.kinds._host import HOST, host_row
 from hvctl.kinds._limits import version_at_least, vm_limit
-from hvctl.kinds._types import FOLD, MB, SIZE, Size, as_flag, multiple_of, shown_size
+from hvctl.kinds._types import FOLD, MB, SIZE, Pool, Size, as_flag, multiple_of, shown_size
 from hvctl.kinds._vm import ALL_VMS, NESTED, PROCESSORS, VmPart, in_vm, made_as, state_at_work
-from hvctl.resource import Change, Fields, Finding, Plain, Setting, State, properties
+from hvctl.resource import Change, Fields, Finding, Instead, Plain, Setting, State, properties
 
 # As New-VM leaves it: the minimum and maximum are stored although dynamic memory is off (domain 4.2).
 _NEW: Row = {"Minimum": 512 * MB, "Startup": 512 * MB, "Maximum": 1024**4, "DynamicMemoryEnabled": False}
@@ -59,14 +59,16 @@ class Memory(VmPart):
     setter: ClassVar[str] = "Set-VMMemory"
 
     startup: Annotated[Memory2MB | None, Field(ge=32 * MB), Setting("Startup", "StartupBytes", SIZE)] = None
-    dynamic: Annotated[Dynamic | Literal[False] | None, BeforeValidator(_section)] = None
+    dynamic: Annotated[Dynamic | Literal[False] | None, BeforeValidator(_section), Instead("false")] = None
     priority: Annotated[int | None, Field(ge=0, le=100), Setting("Priority")] = None
     maximum_per_numa_node: Annotated[
         Memory2MB | None,
         Field(ge=2 * MB),
         Setting("MaximumPerNumaNode", "MaximumAmountPerNumaNodeBytes", _MEGABYTES, off=True),
     ] = None
-    resource_pool: Annotated[str | None, Setting("ResourcePoolName", codec=FOLD, off=True)] = None
+    resource_pool: Annotated[Pool | None, Instead("Primordial"), Setting("ResourcePoolName", codec=FOLD, off=True)] = (
+        None
+    )
 
     def queries(self) -> tuple[Call, ...]:
         return (*super().queries(), HOST, *((PROCESSORS,) if self.dynamic else ()))

@@ -12,9 +12,9 @@ from hvctl.contract import OS, title
 from hvctl.facts import Facts
 from hvctl.kinds._host import HOST, host_row
 from hvctl.kinds._limits import LARGE, version_at_least, vm_limit
-from hvctl.kinds._types import FOLD, Flag
+from hvctl.kinds._types import FOLD, Cleared, Flag, Pool
 from hvctl.kinds._vm import ALL_VMS, MEMORY, NESTED, VmPart, in_vm, made_as
-from hvctl.resource import MISSING, Change, Finding, Setting, State, properties
+from hvctl.resource import MISSING, Change, Finding, Instead, Null, Setting, State, properties
 
 Monitor = Literal["pmu", "lbr", "pebs", "ipt"]
 _MONITORS: dict[str, str] = {
@@ -35,8 +35,10 @@ class Processor(VmPart):
     setter: ClassVar[str] = "Set-VMProcessor"
 
     count: Annotated[int | None, Field(ge=1), Setting("Count", off=True)] = None
-    maximum: Annotated[int | None, Field(ge=0, le=100), Setting("Maximum")] = None
-    reserve: Annotated[int | None, Field(ge=0, le=100), Setting("Reserve")] = None
+    maximum: Annotated[
+        int | None, Field(ge=0, le=100), Setting("Maximum", codec=Cleared(100)), Null("100, no limit")
+    ] = None
+    reserve: Annotated[int | None, Field(ge=0, le=100), Setting("Reserve", codec=Cleared(0)), Null("0")] = None
     weight: Annotated[int | None, Field(ge=1, le=10_000), Setting("RelativeWeight")] = None
     compatibility_for_migration: Annotated[Flag | None, Setting("CompatibilityForMigrationEnabled", off=True)] = None
     compatibility_for_older_operating_systems: Annotated[
@@ -46,11 +48,13 @@ class Processor(VmPart):
     maximum_count_per_numa_socket: Annotated[
         int | None, Field(ge=1), Setting("MaximumCountPerNumaSocket", off=True)
     ] = None
-    resource_pool: Annotated[str | None, Setting("ResourcePoolName", codec=FOLD, off=True)] = None
+    resource_pool: Annotated[Pool | None, Instead("Primordial"), Setting("ResourcePoolName", codec=FOLD, off=True)] = (
+        None
+    )
     expose_virtualization_extensions: Annotated[Flag | None, Setting("ExposeVirtualizationExtensions", off=True)] = None
     threads_per_core: Annotated[int | None, Field(ge=0, le=2), Setting("HwThreadCountPerCore", off=True)] = None
     host_resource_protection: Annotated[Flag | None, Setting("EnableHostResourceProtection")] = None
-    perfmon: Annotated[list[Monitor] | None, Setting("Perfmon", off=True)] = None
+    perfmon: Annotated[list[Monitor] | None, Setting("Perfmon", off=True), Null("none of them")] = None
 
     def queries(self) -> tuple[Call, ...]:
         return (*super().queries(), HOST, *((MEMORY,) if self.expose_virtualization_extensions else ()))

@@ -26,6 +26,7 @@ from hvctl.resource import (
     HeldBackError,
     Impact,
     Missing,
+    Null,
     Resource,
     Setting,
     State,
@@ -102,7 +103,7 @@ class VM(Resource):
     state: Annotated[str | None, STATES, Setting("State", codec=STATES)] = None
     stop_method: Literal["shutdown", "turn_off"] = "shutdown"
     stop_timeout: Annotated[Seconds, Field(ge=10, le=86_400)] = 300
-    notes: Annotated[str | None, Setting("Notes", codec=TEXT)] = None
+    notes: Annotated[str | None, Setting("Notes", codec=TEXT), Null()] = None
     automatic_start_action: Annotated[str | None, START, Setting("AutomaticStartAction", codec=START)] = None
     automatic_start_delay: Annotated[Seconds | None, Setting("AutomaticStartDelay")] = None
     automatic_stop_action: Annotated[str | None, STOP, Setting("AutomaticStopAction", codec=STOP, off=True)] = None
@@ -115,7 +116,7 @@ class VM(Resource):
     checkpoint_type: Annotated[str | None, CHECKPOINT_TYPES, Setting("CheckpointType", codec=CHECKPOINT_TYPES)] = None
     automatic_checkpoints: Annotated[Flag | None, Setting("AutomaticCheckpointsEnabled")] = None
     checkpoint_path: Annotated[WindowsPath | None, Setting("SnapshotFileLocation", codec=PATH)] = None
-    checkpoint_maximum_age: Annotated[Seconds | None, Field(ge=3600)] = None
+    checkpoint_maximum_age: Annotated[Seconds | None, Field(ge=3600), Null("no limit")] = None
     smart_paging_path: Annotated[WindowsPath | None, Setting("SmartPagingFilePath", codec=PATH)] = None
     lock_on_disconnect: Annotated[Flag | None, Setting("LockOnDisconnect", codec=ON_OFF)] = None
     low_memory_mapped_io_space: Annotated[
