@@ -359,8 +359,10 @@ def _creation(
     wish: Resource, action: Action, known: Sequence[Finding], facts: Facts, allow: frozenset[Impact]
 ) -> _Draft:
     changes = wish.as_changes(facts)
+    there = wish.taken_over(facts) or {}
     made = tuple(f"{c.field}: {wish.show(c.field, c.wanted)}" for c in changes)
-    action = replace(action, summary=wish.summary(), made=made)
+    summary = ", ".join(text for text in (wish.summary(), there.get("", "")) if text)
+    action = replace(action, summary=summary, made=made)
     held = frozenset({WHOLE})
     try:
         found = [*known, *wish.findings(changes, facts)]
@@ -373,9 +375,11 @@ def _creation(
         _whole(wish, "absent", "present", wish.create_impacts(facts), allow),
         note=wish.note("", "absent", "present", facts),
     )
-    if line.consent:
-        return _Draft(wish, replace(action, verb="held", lines=(line,)), here=False, held=held)
-    return _Draft(wish, replace(action, verb="create", lines=(line,)), tuple(wish.create(facts)))
+    adopted = (_line(wish, c, allow) for c in wish.changes(there, facts) if c.field in there) if there else ()
+    lines = (line, *adopted)
+    if any(x.consent for x in lines):
+        return _Draft(wish, replace(action, verb="held", lines=lines), here=False, held=held)
+    return _Draft(wish, replace(action, verb="create", lines=lines), tuple(wish.create(facts)))
 
 
 def _removal(wish: Resource, action: Action, exists: bool, facts: Facts, allow: frozenset[Impact]) -> _Draft:

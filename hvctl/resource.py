@@ -462,6 +462,11 @@ class Resource(Fields):
         """What is made, in a few words, for the plan's headline when it does not exist yet."""
         return ""
 
+    def taken_over(self, facts: Facts) -> State | None:
+        """Of something that does not exist yet, what is there already and becomes a part of it: compared as `actual`
+        is, so that nothing is changed unseen within a creation. "" has words for the headline."""
+        return None
+
     def create(self, facts: Facts) -> Iterator[Step]:
         raise NotImplementedError
 

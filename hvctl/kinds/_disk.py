@@ -34,7 +34,10 @@ class _PolicyCodec(Plain):
         return text if text.strip("0-") else None
 
     def write(self, value: Any) -> Value:
-        return NULL if value is None else str(value)
+        return NULL if self.read(value) is None else str(value)
+
+    def same(self, now: Any, wanted: Any) -> bool:
+        return bool(self.read(now) == self.read(wanted))
 
 
 def _guid(value: Any) -> Any:
