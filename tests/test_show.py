@@ -368,3 +368,41 @@ def test_what_hangs_stays_right_of_its_sign(text: str, width: int) -> None:
     assert all(cell_len(line) <= width for line in lines)
     assert lines[0].startswith("      !")
     assert all(line.startswith(" " * 8) or not line.strip() for line in lines[1:])
+
+
+def test_a_new_vm_says_what_it_takes_away_and_what_is_there_already() -> None:
+    host = HOST + "vhds: {'D:\\VMs\\app01\\data.vhdx': {size: 100GB}}\n"
+    made = lab(
+        """- hosts: all
+  vms:
+    - name: app01
+      generation: 1
+      disks:
+        - {at: ide 0:0, path: 'D:\\VMs\\app01\\os.vhdx', size: 60GB}
+        - {at: ide 1:0, path: 'D:\\VMs\\app01\\data.vhdx', size: 120GB}
+""",
+        host,
+    )
+    shown = text_of(plan_lines(made.plan, width=120))
+    assert "+ vm app01   generation 1, 2 disks (1 of existing files)" in shown
+    assert "the DVD drive that New-VM makes at ide 1:0 gives way to the disk" in shown
+    assert "+ disk app01, ide 1:0" in shown
+    assert "existing file of 100 GB" in shown
+    assert "100 GB → 120 GB" in shown
+
+
+def test_a_boot_order_is_shown_as_it_will_be() -> None:
+    host = """
+os: '2022'
+switches: [{name: lan, type: Internal}]
+vms:
+  - name: g
+    generation: 2
+    drives: [{at: 'scsi 0:0', path: 'D:\\g.vhdx'}]
+    adapters: [{name: eth0, switch: lan}]
+    firmware: {boot_order: ['network eth0', 'scsi 0:0', 'file \\EFI\\debian\\shimx64.efi']}
+vhds: {'D:\\g.vhdx': {size: 20GB}}
+"""
+    made = lab("- hosts: all\n  vms:\n    - name: g\n      firmware: {boot_order: ['scsi 0:0']}\n", host)
+    shown = text_of(plan_lines(made.plan, width=140))
+    assert "network eth0, scsi 0:0, file → scsi 0:0, network eth0, file" in shown

@@ -92,7 +92,7 @@ class Cleared(Plain):
         self.to = to
 
     def write(self, value: Any) -> Value:
-        return self.to if value is None else value  # type: ignore[no-any-return]
+        return self.to if value is None else value
 
     def same(self, now: Any, wanted: Any) -> bool:
         return bool((self.to if now is None else now) == (self.to if wanted is None else wanted))

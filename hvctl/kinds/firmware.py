@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator
@@ -131,6 +132,15 @@ class Firmware(VmPart):
 
     def _order(self, row: Row) -> list[str]:
         return [_named(source) for source in row[_BOOT_ORDER] or ()]
+
+    def changes(self, actual: State, facts: Facts) -> tuple[Change, ...]:
+        """The boot order as it will be, with what follows the wanted devices."""
+        return tuple(
+            replace(c, wanted=[*c.wanted, *(n for n in c.now if n.casefold() not in {w.casefold() for w in c.wanted})])
+            if c.field == "boot_order" and isinstance(c.now, list)
+            else c
+            for c in super().changes(actual, facts)
+        )
 
     def note(self, field: str, now: Any, wanted: Any, facts: Facts) -> str:
         if field == "secure_boot_template" and self._tpm(facts) is None:

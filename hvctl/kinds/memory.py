@@ -12,7 +12,7 @@ from hvctl.call import Call, Row, Value
 from hvctl.contract import OS, at_least
 from hvctl.facts import Facts
 from hvctl.kinds._host import HOST, host_row
-from hvctl.kinds._limits import version_at_least, vm_limit
+from hvctl.kinds._limits import Limit, version_at_least, vm_limit
 from hvctl.kinds._types import FOLD, MB, SIZE, Pool, Size, as_flag, multiple_of, shown_size
 from hvctl.kinds._vm import ALL_VMS, NESTED, PROCESSORS, VmPart, in_vm, made_as, state_at_work
 from hvctl.resource import Change, Fields, Finding, Instead, Plain, Setting, State, properties
@@ -93,12 +93,15 @@ class Memory(VmPart):
             if self.startup is None:
                 yield from self._order(dynamic.minimum, dynamic.maximum, None, "maximum")
 
-    def _too_much(self, most: int) -> Iterator[Finding]:
+    def _too_much(self, limit: Limit | None) -> Iterator[Finding]:
+        if limit is None:
+            return
+        most = limit.most
         for field, value in (("startup", self.startup), ("dynamic.maximum", self.dynamic and self.dynamic.maximum)):
             if value and value > most:
                 yield Finding(
                     field,
-                    f"{shown_size(value)} is more than the {shown_size(most)} that such a VM can have on this version",
+                    f"{shown_size(value)} is more than the {shown_size(most)} that {limit.of} can have",
                     f"use at most {shown_size(most)}",
                 )
 

@@ -11,7 +11,7 @@ from hvctl.call import Call
 from hvctl.contract import OS, title
 from hvctl.facts import Facts
 from hvctl.kinds._host import HOST, host_row
-from hvctl.kinds._limits import LARGE, version_at_least, vm_limit
+from hvctl.kinds._limits import LARGE, Limit, version_at_least, vm_limit
 from hvctl.kinds._types import FOLD, Cleared, Flag, Pool
 from hvctl.kinds._vm import ALL_VMS, MEMORY, NESTED, VmPart, in_vm, made_as
 from hvctl.resource import MISSING, Change, Finding, Instead, Null, Setting, State, properties
@@ -67,12 +67,12 @@ class Processor(VmPart):
             hint = "use 0, which inherits"
             yield Finding("threads_per_core", f"{title(os)} inherits the threads per core", hint, "warning")
 
-    def _too_many(self, most: int) -> Iterator[Finding]:
-        if self.count is not None and self.count > most:
+    def _too_many(self, limit: Limit | None) -> Iterator[Finding]:
+        if limit is not None and self.count is not None and self.count > limit.most:
             yield Finding(
                 "count",
-                f"{self.count} processors are more than the {most} that such a VM can have on this version",
-                f"use at most {most}",
+                f"{self.count:,} processors are more than the {limit.most:,} that {limit.of} can have",
+                f"use at most {limit.most:,}",
             )
 
     def _reserve_fits(self, reserve: int | None, maximum: int) -> Iterator[Finding]:

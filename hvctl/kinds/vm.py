@@ -300,6 +300,8 @@ class VM(Resource):
     def note(self, field: str, now: Any, wanted: Any, facts: Facts) -> str:
         if field == "name":
             return "its folders keep the old name"
+        if (field, wanted) == ("", "present"):
+            return self._gives_way()
         if field == "path":
             return f"its configuration moves to {wanted}\\{self.name}; its disks stay"
         if field == "version":
@@ -309,6 +311,13 @@ class VM(Resource):
         if field == METERING and not wanted:
             return "what was measured so far is discarded"
         return ""
+
+    def _gives_way(self) -> str:
+        """What New-VM adds where the playbook wants something else (domain 4.2)."""
+        taken = next((p for p in self.parts if p.kind == "disk" and p.key() == "ide 1:0" and not p.absent), None)
+        if taken is None or (self.generation or 1) != 1:
+            return ""
+        return "the DVD drive that New-VM makes at ide 1:0 gives way to the disk"
 
     def summary(self) -> str:
         return f"generation {self.generation or 1}"

@@ -52,7 +52,9 @@ class Entry:
 
 def entries(action: Action) -> list[Entry]:
     """The lines of an action that say more than its headline does."""
-    return [Entry(line) for line in action.lines if line.field or line.consent or line.impacts != ("online",)]
+    return [
+        Entry(line) for line in action.lines if line.field or line.consent or line.note or line.impacts != ("online",)
+    ]
 
 
 class Columns:
