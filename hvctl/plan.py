@@ -237,6 +237,9 @@ def _draft(
             return _whole_held(target, action, known, here)
         if wish.absent:
             return _removal(target, action, here, facts, allow)
+        if actual is None and (told := target.owned_elsewhere(facts)):
+            remark = Remark(told, "", action.mark, "warning")
+            return _Draft(target, replace(action, remarks=(remark,)), here=False, held=frozenset({WHOLE}))
         if actual is None:
             return _creation(target, action, known, facts, allow)
         return _update(wish, target, before, action, actual, known, facts, allow)
@@ -442,6 +445,11 @@ def _waiting(draft: _Draft, earlier: Mapping[Address, _Draft]) -> _Draft:
         if other is None or other.here or draft.wish.absent or draft.action.verb == "none" or WHOLE in draft.held:
             continue
         verb: Verb = "unknown" if other.action.verb == "unknown" else "held"
+        if address in owner and other.action.verb == "none":
+            # It is elsewhere, and so is what sits within it.
+            return _Draft(
+                draft.wish, replace(draft.action, verb="none", lines=(), remarks=()), (), False, draft.held | {WHOLE}
+            )
         if address in owner and verb == "held" and other.action.verb == "held":
             # Its owner says why; of each part again it would bury that.
             action = replace(draft.action, verb=verb, lines=(), remarks=draft.action.remarks)

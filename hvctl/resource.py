@@ -430,6 +430,11 @@ class Resource(Fields):
         Raises UnreadableError if the host did not say."""
         raise NotImplementedError
 
+    def owned_elsewhere(self, facts: Facts) -> str:
+        """Of something that does not exist here: where it is, in words; "" if it is nowhere. What is elsewhere is
+        neither missing nor created."""
+        return ""
+
     def wanted(self) -> State:
         return self.written()
 

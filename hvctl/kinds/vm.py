@@ -11,6 +11,7 @@ from hvctl.call import Call, Guard, Ref, Row
 from hvctl.contract import OS, at_least, title
 from hvctl.facts import Facts
 from hvctl.kinds._checkpoints import AGES, check_ages, coming
+from hvctl.kinds._cluster import ROLES, owner_of
 from hvctl.kinds._host import HOST, host_row
 from hvctl.kinds._limits import DEFAULT_VM_VERSION, OLDEST_VM_VERSION, limit, version_at_least
 from hvctl.kinds._places import PLACES, migration, moves, place_findings, place_queries
@@ -187,7 +188,8 @@ class VM(Resource):
 
     def queries(self) -> tuple[Call, ...]:
         places = place_queries(self.path, self.checkpoint_path, self.smart_paging_path)
-        return (*self.survey(), *places, *(AGES if self.checkpoint_maximum_age is not None else ()))
+        roles = () if self.absent else (ROLES,)
+        return (*self.survey(), *roles, *places, *(AGES if self.checkpoint_maximum_age is not None else ()))
 
     def row(self, facts: Facts) -> Row | None:
         host_row(facts)  # without rights Get-VM answers nothing: that would read as "not there" (domain 1.3)
@@ -208,6 +210,16 @@ class VM(Resource):
         if row.get("IsClustered"):
             found |= dict.fromkeys(_BY_CLUSTER & found.keys(), NOT_COMPARED)
         return found
+
+    def owned_elsewhere(self, facts: Facts) -> str:
+        """A role that another node of the cluster owns."""
+        owner = next((o for n in (self.name, *self.previous_names) if (o := owner_of(n, facts)) is not None), None)
+        if owner is None:
+            return ""
+        if owner.casefold() == facts.info.computer.casefold():
+            text = f"the cluster has the role {self.name} on this node, where Hyper-V has no such VM"
+            raise HeldBackError(text, "look at the role in the cluster", "name")
+        return f"{self.name} is a role of the cluster, owned by {owner or 'no node'}"
 
     def wanted(self) -> State:
         return {**super().wanted(), **({"name": self.name} if self.previous_names else {})}
