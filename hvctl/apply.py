@@ -59,7 +59,7 @@ class Report:
 
     @property
     def left_down(self) -> tuple[str, ...]:
-        """What was taken down and not brought up again; the next plan takes it for what was off anyway."""
+        """What was taken down and not brought up again; a record on the host keeps it a difference."""
         found = []
         for restart in (r for r in self.plan.restarts if r.back and not r.blocked):
             framed = [r for r in self.results if r.step.frame and r.step.action[-1] == restart.name]

@@ -38,3 +38,39 @@ def test_a_step_that_fails_does_not_keep_the_vm_down() -> None:
     assert "OperationFailed" in said["Set-VMFirmware"][1]
     assert said["Stop-VM"][0] == said["Start-VM"][0] == "ok"
     assert vm.state == "Running"
+
+
+FULL = """
+os: 2012r2
+memory: 64GB
+vms:
+  - {name: big, generation: 2, state: Running, memory: {startup: 40GB}}
+  - {name: db01, generation: 2, state: Running, memory: {startup: 4GB}}
+"""
+
+
+def test_a_vm_that_could_not_be_started_again_differs_until_it_runs() -> None:
+    wishes, problems = wished("- vms:\n    - {name: db01, memory: {startup: 48GB, dynamic: false}}\n")
+    assert problems == []
+    host = SimulatedHost.from_yaml(yaml.safe_load(FULL))
+    transport = TwinTransport(host)
+    big, db01 = host.state.vms
+    plan = make_plan("host", wishes, look(transport, wishes), frozenset({"restart"}))
+    report = apply_plan(plan, wishes, transport)
+    assert isinstance(report, Report)
+    assert report.failed
+    assert report.undone
+    assert report.left_down == ("db01",)
+    assert db01.state == "Off"
+
+    again = make_plan("host", wishes, look(transport, wishes), frozenset())
+    (line,) = next(a for a in again.actions if a.address == ("vm", "db01")).lines
+    assert (line.field, line.now, line.wanted) == ("state", "off", "running")
+    assert "hvctl took it down" in line.note
+    assert not again.in_sync
+
+    big.state = "Off"
+    assert isinstance(apply_plan(again, wishes, transport), Report)
+    assert db01.state == "Running"
+    assert make_plan("host", wishes, look(transport, wishes), frozenset()).in_sync
+    assert not any("owed" in path for path in host.state.files)

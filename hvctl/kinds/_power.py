@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hvctl.call import Call
 from hvctl.facts import Facts, UnreadableError
+from hvctl.kinds import _owed
 from hvctl.kinds._services import GUIDS, SERVICES, guid_of
 from hvctl.kinds._vm import power, vm_ref, vm_row
 from hvctl.resource import Bracket, Finding, Resource, Step
@@ -40,7 +41,12 @@ class Power:
         if then:
             start = (*start, self._step(then[0], f"{then[1]} {self.name}", because, start))
         told = wanted == "off" and bool(because)  # its own finding says so
-        return Bracket(tuple(self.stopped(because)), start, () if told else tuple(self.doubts()))
+        down = tuple(self.stopped(because))
+        if start:
+            noted = _owed.noted(self.vm, wanted, self.facts)
+            down = (*noted, *(replace(step, needs=(*step.needs, *noted)) for step in down))
+            start = (*start, *_owed.settled(self.vm, wanted, self.facts, start[-1:]))
+        return Bracket(down, start, () if told else tuple(self.doubts()))
 
     def steps(self, now: str, wanted: str) -> Iterator[Step]:
         because = ("state",)

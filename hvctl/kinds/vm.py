@@ -10,6 +10,7 @@ from pydantic import Field, PrivateAttr
 from hvctl.call import Call, Guard, Ref, Row
 from hvctl.contract import OS, at_least, title
 from hvctl.facts import Facts
+from hvctl.kinds import _owed
 from hvctl.kinds._checkpoints import AGES, check_ages, coming
 from hvctl.kinds._cluster import ROLES, owner_of
 from hvctl.kinds._host import HOST, host_row
@@ -188,8 +189,8 @@ class VM(Resource):
 
     def queries(self) -> tuple[Call, ...]:
         places = place_queries(self.path, self.checkpoint_path, self.smart_paging_path)
-        roles = () if self.absent else (ROLES,)
-        return (*self.survey(), *roles, *places, *(AGES if self.checkpoint_maximum_age is not None else ()))
+        more = () if self.absent else (ROLES, _owed.FILES)
+        return (*self.survey(), *more, *places, *(AGES if self.checkpoint_maximum_age is not None else ()))
 
     def row(self, facts: Facts) -> Row | None:
         host_row(facts)  # without rights Get-VM answers nothing: that would read as "not there" (domain 1.3)
@@ -231,6 +232,20 @@ class VM(Resource):
         if field == "name":  # names compare without case (domain 4.1)
             return FOLD.same(now, wanted)
         return super().same(field, now, wanted)
+
+    def changes(self, actual: State, facts: Facts) -> tuple[Change, ...]:
+        """And what hvctl itself took down and owes a start, the one exception to what is not written."""
+        found = super().changes(actual, facts)
+        if "state" in self.model_fields_set or power(self.row(facts)) != "Off":
+            return found
+        if (debt := _owed.owed(self, facts)) is None or debt[0] not in STATES.names:
+            return found
+        impacts = self._state_impacts("off", debt[0])
+        return (*found, Change("state", "off", debt[0], impacts, self._owed_since(debt[1])))
+
+    def _owed_since(self, time: str) -> str:
+        since = f" at {time[:16].replace('T', ' ')} UTC" if time else ""
+        return f"hvctl took it down{since} and could not bring it up again"
 
     def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
         row = self.row(facts)
@@ -372,7 +387,11 @@ class VM(Resource):
         version = by_field.pop("version", None)
         moved = tuple(by_field.pop(f) for f in PLACES if f in by_field)
         if state:
-            yield from self._power(facts).steps(str(state.now), str(state.wanted))
+            steps = tuple(self._power(facts).steps(str(state.now), str(state.wanted)))
+            yield from steps
+            debt = _owed.owed(self, facts)
+            if debt is not None:
+                yield from _owed.settled(self, debt[0], facts, steps[-1:])
         if "name" in by_field:
             row = self.row(facts) or {}
             unique = Guard(Call("Get-VM"), {"Name": self.name}, most=0)
