@@ -321,7 +321,7 @@ def test_the_guest_that_does_not_shut_down_fails_that_step_only(hvctl: Run, host
 
 
 class Interrupting(TwinTransport):
-    """A transport during whose first change the user presses Ctrl-C."""
+    """A transport during whose first shutdown the user presses Ctrl-C."""
 
     def run(self, batch: Batch, on_event: Callable[[Event], None] = lambda e: None) -> list[Reply]:
         if batch.mode == "read":
@@ -329,7 +329,8 @@ class Interrupting(TwinTransport):
 
         def hear(event: Event) -> None:
             on_event(event)
-            if event.kind == "start" and event.task == batch.tasks[0].id:
+            stops = next((t.id for t in batch.tasks if t.call.cmdlet == "Stop-VM"), batch.tasks[0].id)
+            if event.kind == "start" and event.task == stops:
                 os.kill(os.getpid(), signal.SIGINT)
                 pressed.wait(5)
 
@@ -357,7 +358,7 @@ def test_ctrl_c_finishes_the_step_and_says_what_ran(hosts: dict[str, SimulatedHo
     status = main(["apply", "lab.yml", "-y", "--allow", "restart", "--limit", "hv01"], connect)
     assert status == 130
     ran = [c.cmdlet for c in hosts["hv01"].log if not c.cmdlet.startswith("Get-")]
-    assert ran == ["Stop-VM"]
+    assert ran == ["New-Item", "Stop-VM"]
 
 
 def test_ctrl_c_report(hosts: dict[str, SimulatedHost], hvctl: Run, capsys: pytest.CaptureFixture[str]) -> None:

@@ -91,7 +91,7 @@ def _properties(check: Check, one: Outcome) -> Iterator[tuple[str, str]]:
     if one.plan is not None:
         yield "hvctl.os", one.plan.os
         yield "hvctl.build", str(one.plan.info.build)
-        yield "hvctl.restarts", str(len(one.plan.restarts))
+        yield "hvctl.restarts", str(sum(not r.blocked for r in one.plan.restarts))
     if lost := check.memory.unreachable.get(one.host):
         yield "hvctl.unreachable_since", clock(lost)
 
