@@ -102,4 +102,6 @@ def _run(settings: Settings, argv: Sequence[str] | None) -> int:
         traced(error)
         settings.err.print("This is a fault of hvctl. Run plan to see how the hosts are, and report the text above.")
         return EXIT_FAULT
+    if result == EXIT_INTERRUPTED:
+        return settings.stop.status or EXIT_INTERRUPTED
     return result if isinstance(result, int) else 0
