@@ -241,7 +241,7 @@ def test_a_saved_plan_whose_host_has_changed_is_refused(hvctl: Run, hosts: dict[
     status, out, _ = hvctl("apply", "plan.json", "-y")
     assert status == 2
     assert "hv01  refused: something has changed since the plan was made" in out
-    assert "step 2 of the plan, now set the processor of web01: RelativeWeight 200 → none" in out
+    assert "step 3 of the plan, now set the processor of web01: RelativeWeight 200 → none" in out
     assert out.count("seen in sync") == 1
 
 

@@ -42,7 +42,8 @@ def never_written(wishes: Sequence[Resource], plan: Plan) -> tuple[Resource, ...
     """The desired state without what is held back, made by hand and not by the planner."""
     held = held_back(plan)
     absent = {a.address for a in plan.actions if a.verb in ("held", "unknown") and not _exists(a.address, plan)}
-    kept = [w for w in wishes if not any(one.address() in absent for one in _line_of(w))]
+    stays = {w.address() for w in wishes if w.absent and w.address() in held}
+    kept = [w for w in wishes if not any(one.address() in absent | stays for one in _line_of(w))]
     copies = {id(w): _without(w, held.get(w.address(), set())) for w in kept}
     for wish in kept:
         copies[id(wish)].relinked(
@@ -66,7 +67,7 @@ def _exists(address: Address, plan: Plan) -> bool:
 
 def _without(wish: Resource, fields: set[str]) -> Resource:
     if fields == {""}:
-        return wish.without([*wish.wanted(), "ensure"])
+        return wish.without(list(wish.wanted()))
     return wish.without(sorted(fields))
 
 

@@ -280,7 +280,7 @@ def test_html_shows_hostile_names_as_text() -> None:
         ("differs, blocked, created, impossible", ["allow it with --allow restart,destroy", "blocked",
                                                     "make a new VM of the other", "2 processors, 2 GB, 1 disk",
                                                     "extending the partition"]),
-        ("a failed step", ["What was done", "10 of 14 steps done, 1 failed, 3 not done", "not done: what it needs did not",
+        ("a failed step", ["What was done", "11 of 16 steps done, 1 failed, 4 not done", "not done: what it needs did not",
                            "InvalidOperation,Microsoft.HyperV.PowerShell.Commands.StopVM", "What is left", "apply again"]),
         ("refused", ["Refused", "RelativeWeight 100 → 50", "Make a new plan"]),
         ("interrupted", ["It was interrupted", "not looked at", "it was stopped"]),

@@ -170,7 +170,8 @@ def _said_otherwise(wanted: list[str], plan: Plan, names: Names) -> list[str]:
     """More may be doubted than the case says: that nobody hears a shutdown, above all."""
     remarks = [(r.level, names.theirs(f"{r.message}; {r.hint}")) for a in plan.actions for r in a.remarks]
     missing = [f"not said: {w}" for w in wanted if not any(w in text for _, text in remarks)]
-    more = [text for level, text in remarks if level != "warning" and not any(w in text for w in wanted)]
+    unheard = "cannot be shut down: its shutdown service"
+    more = [t for level, t in remarks if level != "warning" and unheard not in t and not any(w in t for w in wanted)]
     return missing + [f"said: {text}" for text in more]
 
 

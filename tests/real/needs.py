@@ -28,6 +28,7 @@ _HOST = {
     "volumes": "other volumes",
     "administrator": "an account without rights",
     "dvd_drives": "a DVD drive of the host",
+    "roles": "a cluster",
     "virtual_machine_path": "settings of the host itself",
     "mac_address_minimum": "settings of the host itself",
     "mac_address_maximum": "settings of the host itself",
@@ -46,6 +47,8 @@ _DRIVE = {
     "support_persistent_reservations": "clustered storage",
     "disk_number": "a disk of the host",
 }
+_ADAPTER = {"name", "switch", "mac_address", "dynamic_mac_address", "legacy"}
+"""What an adapter is brought about with."""
 _PLAYBOOK = {
     "host": "settings of the host itself",
     "host_network_adapters": "adapters of the management OS",
@@ -64,11 +67,15 @@ _OTHERWISE = {
     "network_adapter/needs_its_switch": "names as the case has them",
     "memory/grows_live_from_2016_on": _GUEST,
     "vm/comes_back_paused_if_it_was": _GUEST,
+    "vm/is_not_shut_down_without_consent": _GUEST,
+    "vm/is_shut_down_by_a_service_that_the_plan_enables": _GUEST,
     "vm/is_shut_down_with_consent": _GUEST,
     "vm/resumes_before_what_changes_live": _GUEST,
     "vm/that_refuses_to_shut_down_keeps_running": _GUEST,
     "vm/that_takes_too_long_to_shut_down_is_left_to_itself": _GUEST,
-    "firmware/that_fails_does_not_keep_the_vm_down": "a virtual TPM that was used",
+    "vm/says_before_consent_that_it_cannot_be_shut_down": _GUEST,
+    "vm/says_when_the_guest_may_not_hear_that_it_is_to_be_off": _GUEST,
+    "vm/says_when_the_guest_may_not_hear_the_request": _GUEST,
 }
 """Cases that need more than their host says."""
 
@@ -103,6 +110,8 @@ def _reasons(data: Data, playbook: Data) -> Iterator[str]:
     if '"guest_files"' in json.dumps(playbook):
         yield _GUEST
     yield from _disk_reasons(host, playbook)
+    if any("\\hvctl\\" in path for path in host.get("files", ())):
+        yield "files of hvctl's own"
     if any(not path.casefold().endswith((".txt", ".log")) for path in host.get("files", ())):
         yield "an image (ISO, floppy)"
 
@@ -126,7 +135,7 @@ def _vm_reasons(vm: Data) -> Iterator[str]:
         yield "dead values of dynamic memory"
     if len({a["name"].casefold() for a in vm.get("adapters") or ()}) < len(vm.get("adapters") or ()):
         yield "two adapters of one name"
-    if any({"bandwidth", "id", "acls", "extended_acls"} & set(a) for a in vm.get("adapters") or ()):
+    if any(set(a) - _ADAPTER for a in vm.get("adapters") or ()):
         yield "an adapter as the case has it"
     if any(drive.get("path", "").casefold().endswith(".iso") for drive in vm.get("drives") or () if drive.get("path")):
         yield "an image (ISO, floppy)"
