@@ -8,12 +8,16 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cached_property
-from typing import Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 from hvctl.quoting import argument, expandable, literal
 from hvctl.visible import visible
 
-Row = Mapping[str, Any]
+FOREIGN = "foreign"
+Foreign = Annotated[str, FOREIGN]
+"""A text that came from outside as it is: no word of it is hvctl's."""
+
+Row = Mapping[str, Annotated[Any, FOREIGN]]
 """A projected object: property path as selected -> JSON value. A property the host does not have is
 absent; one that reads null is None. Enums and Guids are text, TimeSpan is ticks of 100 ns (int),
 DateTime is UTC ISO 8601 text. A row of a call with `each` also has EACH. Scalars are {"": value}."""
@@ -229,12 +233,12 @@ class Failure:
     """One error record. `id` is FullyQualifiedErrorId, whole; `hresult` the first failing code found in the
     exception chain or the message, as 0x8007…; `value` the `each` value it belongs to."""
 
-    id: str
-    category: str = ""
-    message: str = ""
-    type: str = ""
+    id: Foreign
+    category: Foreign = ""
+    message: Foreign = ""
+    type: Foreign = ""
     hresult: str | None = None
-    value: Any = None
+    value: Annotated[Any, FOREIGN] = None
 
     @property
     def kind(self) -> str:
@@ -252,7 +256,7 @@ class Reply:
     rows: tuple[Row, ...] = ()
     failures: tuple[Failure, ...] = ()
     skipped: str | None = None
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Foreign, ...] = ()
     ms: int = 0
 
     @property
@@ -283,13 +287,13 @@ class Event:
 class HostInfo:
     """Who answered: the runner's hello."""
 
-    computer: str
+    computer: Foreign
     build: int
-    caption: str
-    powershell: str
-    language_mode: str
-    culture: str = ""
-    user: str = ""
+    caption: Foreign
+    powershell: Foreign
+    language_mode: Foreign
+    culture: Foreign = ""
+    user: Foreign = ""
 
 
 class Transport(Protocol):

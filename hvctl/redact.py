@@ -2,175 +2,264 @@
 
 from __future__ import annotations
 
-import base64
-import html
-import io
-import json
 import re
-import sys
 import threading
-import traceback
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import fields, is_dataclass, replace
-from functools import cache
-from typing import Any, Literal, TextIO, TypeVar, get_args, get_origin, get_type_hints
-from urllib.parse import quote, quote_plus
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TypeVar
 
-from hvctl.call import Secret, TransportError
+from hvctl import looks
+from hvctl.call import Secret
+from hvctl.records import Role, mapped
+from hvctl.vocabulary import is_own
 
 T = TypeVar("T")
 
 MASK = "***"
 SHORTEST = 6
-"""Shorter values are not masked: they would be found in every other word, and guessed anyway."""
-BEGINNING = 8
-"""So much of a secret is masked even if the rest of it is missing."""
+"""Shorter ones are masked where they stand alone only: they would be found in every other word."""
+NOTHING = 4
+"""Shorter ones are not masked: a mask would tell more than it hides."""
+PIECE = 8
+"""So many letters of a secret in a row are masked, whatever became of the rest of it."""
+_BROKEN = 4
+"""So many letters before the end of a line are taken for the beginning of a secret that goes on below."""
+
+_GAP = re.compile(r"(?:\x1b\[[0-9;?]*[A-Za-z]|\\r\\n|\\n|_x000D__x000A_|\s)+")
+_BREAK = re.compile(r"\x1b\[|\\n|_x000A_|[\n\r]")
 
 
 class Redactor:
-    """What it has learned it masks: as it stands, and as JSON, HTML, URLs and base64 would write it; the beginning of
-    it too, since texts are cut."""
+    """What it has learned it masks: as it stands, and as JSON, HTML, URLs, base64, dumps would write it, cut and broken
+    into lines too.
+
+    A secret that is a word of hvctl's own is masked in what came from outside as it is, and nowhere else: a mask in
+    the middle of a sentence that everybody knows would tell it.
+    """
 
     def __init__(self) -> None:
-        self._forms: tuple[str, ...] = ()
-        self._begins: re.Pattern[str] | None = None
+        self._known: frozenset[Secret] = frozenset()
+        self._sentences = self._values = _Masks(frozenset())
         self._lock = threading.Lock()
 
     def learn(self, secret: Secret) -> None:
-        value = secret.reveal()
-        if len(value) < SHORTEST:
-            return
         with self._lock:
-            self._forms = tuple(dict.fromkeys((*self._forms, *forms(value))))
-            begins = sorted({f[:BEGINNING] for f in self._forms}, key=len, reverse=True)
-            self._begins = re.compile("|".join(re.escape(b) for b in begins))
+            if secret in self._known:
+                return
+            self._known |= {secret}
+            found = frozenset(_forms(secret.reveal()))
+            self._values = _Masks(self._values.forms | found)
+            self._sentences = _Masks(self._sentences.forms | {form for form in found if not is_own(form.text)})
 
-    def text(self, text: str) -> str:
-        if self._begins is None:
-            return text
-        parts: list[str] = []
-        at = 0
-        for found in self._begins.finditer(text):
-            if found.start() >= at:
-                parts += text[at : found.start()], MASK
-                at = found.start() + max(_common(form, text, found.start()) for form in self._forms)
-        return "".join([*parts, text[at:]]) if parts else text
+    def text(self, text: str, *, foreign: bool = False) -> str:
+        """`foreign`: no word of it is hvctl's."""
+        return (self._values if foreign else self._sentences).masked(text)
+
+    def begun(self, text: str) -> int:
+        """Where at the end of a text a secret may have begun."""
+        return self._sentences.begun(text)
 
     def holds(self, text: str) -> bool:
-        return any(form in text for form in self._forms)
+        return any(form.text in text for form in self._sentences.forms)
 
     def value(self, value: T) -> T:
-        """An equal value with every text in it masked. Words of a fixed list are left alone, and so are fields that
-        are kept out of the repr; what holds no secret comes back as it is."""
-        return self._value(value) if self._forms else value
+        """An equal value with every text in it masked, field by field; what holds no secret comes back as it is."""
+        return mapped(value, self._masked) if self._values.forms else value
 
-    def _value(self, value: Any) -> Any:
-        if isinstance(value, str):
-            return self.text(value)
-        if isinstance(value, TransportError):
-            return self._error(value)
-        if is_dataclass(value) and not isinstance(value, type):
-            found = {name: self._value(getattr(value, name)) for name in _open_fields(type(value))}
-            other = {name: new for name, new in found.items() if new is not getattr(value, name)}
-            return replace(value, **other) if other else value
-        if isinstance(value, Mapping):
-            pairs = {self._value(k): self._value(v) for k, v in value.items()}
-            same = all(k in value and v is value[k] for k, v in pairs.items())
-            return value if same and len(pairs) == len(value) else pairs
-        if isinstance(value, tuple | list):
-            items = [self._value(v) for v in value]
-            return value if all(a is b for a, b in zip(items, value, strict=True)) else type(value)(items)
-        return value
-
-    def _error(self, error: TransportError) -> TransportError:
-        message, hint, replies = self.text(error.message), self.text(error.hint), self._value(error.replies)
-        if (message, hint) == (error.message, error.hint) and replies is error.replies:
-            return error
-        return TransportError(message, executed=error.executed, hint=hint, replies=replies, running=error.running)
-
-    @contextmanager
-    def streams(self) -> Iterator[None]:
-        """Everything printed meanwhile is masked, tracebacks of threads included."""
-        out, err, hook = sys.stdout, sys.stderr, threading.excepthook
-        sys.stdout, sys.stderr = _Masked(out, self), _Masked(err, self)
-        threading.excepthook = lambda args: traced(args.exc_value)
-        try:
-            yield
-        finally:
-            sys.stdout, sys.stderr, threading.excepthook = out, err, hook
+    def _masked(self, text: str, role: Role) -> str:
+        return self.text(text, foreign=role.foreign)
 
 
-def _common(form: str, text: str, start: int) -> int:
-    """How far a text goes on as a form does."""
+@dataclass(frozen=True)
+class _Form:
+    """One look of one secret. `least`: so much of its beginning tells it; 0: any piece does. `run`: characters of what it
+    is encoded within, which is masked as a whole. `alone`: only where no letter or digit stands beside it."""
+
+    text: str
+    least: int = 0
+    run: str = ""
+    alone: bool = False
+
+
+def _forms(value: str) -> Iterator[_Form]:
+    if len(value) < NOTHING:
+        return
+    for text in looks.texts(value):
+        yield _Form(text, alone=len(text) < SHORTEST)
+    yield from (_Form(text, 4 * PIECE) for text in looks.spaced(value))
+    yield from (_Form(text, PIECE, looks.BASE64) for text in looks.base64s(value) if len(text) >= PIECE)
+    yield from (_Form(text, 2 * PIECE, looks.HEX) for text in looks.hexes(value) if len(text) >= PIECE)
+
+
+class _Masks:
+    """Forms, ready to be looked for. Lines and colours are looked through: texts are searched once more without them."""
+
+    def __init__(self, forms: frozenset[_Form]) -> None:
+        self.forms = forms
+
+    @cached_property
+    def _whole(self) -> _Search:
+        return _Search(self.forms)
+
+    @cached_property
+    def _bare(self) -> _Search:
+        return _Search(frozenset(replace(f, text=_GAP.sub("", f.text)) for f in self.forms))
+
+    def masked(self, text: str) -> str:
+        if not self.forms:
+            return text
+        spans = list(self._whole.spans(text))
+        if _BREAK.search(text):
+            bare = _Bare(text)
+            found = (bare.span(*span) for span in self._bare.spans(bare.text))
+            spans = _joined([*spans, *((a, b) for a, b in found if _BREAK.search(text, a, b))])
+        parts: list[str] = []
+        at = 0
+        for start, end in spans:
+            parts += text[at:start], MASK
+            at = end
+        return "".join([*parts, text[at:]]) if parts else text
+
+    def begun(self, text: str) -> int:
+        if not self.forms:
+            return len(text)
+        bare = _Bare(text[-4 * self._bare.longest :])
+        least = 1 if not bare.text or bare.ends_bare else _BROKEN
+        at = self._bare.begun(bare.text, least)
+        return len(text) if at is None else len(text) - len(bare.whole) + bare.span(at, at + 1)[0]
+
+
+class _Bare:
+    """A text without white space, colours and written line breaks, and where its characters were."""
+
+    def __init__(self, whole: str) -> None:
+        self.whole = whole
+        self._kept: list[int] = []
+        self._bare: list[int] = []
+        pieces, at, length = [], 0, 0
+        for gap in (*_GAP.finditer(whole), None):
+            end = gap.start() if gap else len(whole)
+            if end > at:
+                self._kept.append(at)
+                self._bare.append(length)
+                pieces.append(whole[at:end])
+                length += end - at
+            at = gap.end() if gap else at
+        self.text = "".join(pieces)
+
+    @property
+    def ends_bare(self) -> bool:
+        """The last character is one of the text."""
+        return bool(self.text) and self.span(len(self.text) - 1, len(self.text))[1] == len(self.whole)
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        return self._place(start), self._place(end - 1) + 1
+
+    def _place(self, at: int) -> int:
+        piece = bisect_right(self._bare, at) - 1
+        return self._kept[piece] + at - self._bare[piece]
+
+
+class _Search:
+    """For whole forms, and for pieces of them that are no words of hvctl's."""
+
+    def __init__(self, forms: frozenset[_Form]) -> None:
+        self._sorted = sorted({f.text for f in forms})
+        self.longest = max((len(text) for text in self._sorted), default=0)
+        self._within: dict[str, set[tuple[_Form, int]]] = {}
+        for form in forms:
+            for start, end in _keys(form):
+                self._within.setdefault(form.text[start:end], set()).add((form, start))
+        alone = {f.text for f in forms if f.alone}
+        patterns = [_either(key for key in self._within if key not in alone)]
+        patterns += [rf"(?<![^\W_]){_either(alone)}(?![^\W_])"] if alone else []
+        self._pattern = re.compile("|".join(p for p in patterns if p) or "(?!)")
+
+    def spans(self, text: str) -> Iterator[tuple[int, int]]:
+        at = 0
+        while found := self._pattern.search(text, at):
+            start, at = self._extent(text, found)
+            yield start, at
+
+    def _extent(self, text: str, found: re.Match[str]) -> tuple[int, int]:
+        """As far as the text goes on as a secret does; what that is encoded within."""
+        start = found.start()
+        end, run = found.end(), ""
+        for form, offset in self._within[found[0]]:
+            common = start + _common(form.text, offset, text, start)
+            end, run = max(end, common), run or form.run
+        if run:
+            start = _back(text, start, run)
+            rest = re.compile(f"[{run}-]*" if run == looks.BASE64 else f"[{run}]*").match(text, end)
+            end = rest.end() if rest else end
+        return start, end
+
+    def begun(self, text: str, least: int) -> int | None:
+        for at in range(max(0, len(text) - self.longest), len(text) - least + 1):
+            tail = text[at:]
+            place = bisect_left(self._sorted, tail)
+            if place < len(self._sorted) and self._sorted[place].startswith(tail):
+                return at
+        return None
+
+
+def _keys(form: _Form) -> Iterator[tuple[int, int]]:
+    """What of it is looked for. A beginning or a piece that hvctl says by itself tells nothing."""
+    length = len(form.text)
+    if form.alone or form.least:
+        yield 0, min(length, form.least or length)
+        return
+    yield 0, next((n for n in range(min(PIECE, length), length) if not is_own(form.text[:n])), length)
+    for start in range(1, length - PIECE + 1):
+        if not is_own(form.text[start : start + PIECE]):
+            yield start, start + PIECE
+
+
+def _common(form: str, offset: int, text: str, start: int) -> int:
     length = 0
-    for length, char in enumerate(form):
-        if not text.startswith(char, start + length):
-            return length
-    return length + 1
+    while offset + length < len(form) and text.startswith(form[offset + length], start + length):
+        length += 1
+    return length
 
 
-def forms(value: str) -> Iterator[str]:
-    """How a value may look once it has been through something."""
-    yield value
-    for ascii_only in (True, False):
-        yield json.dumps(value, ensure_ascii=ascii_only)[1:-1]
-    for quotes in (True, False):
-        yield html.escape(value, quote=quotes)
-    yield value.replace("'", "''")  # within PowerShell's quotes
-    yield repr(value)[1:-1]
-    yield quote(value)
-    yield quote(value, safe="")
-    yield quote_plus(value)
-    for encoding in ("utf-8", "utf-16-le"):
-        yield base64.b64encode(value.encode(encoding)).decode().rstrip("=")
+def _back(text: str, start: int, run: str) -> int:
+    one = re.compile(f"[{run}]")
+    while start and one.match(text, start - 1):
+        start -= 1
+    return start
 
 
-@cache
-def _open_fields(model: type) -> tuple[str, ...]:
-    hints = get_type_hints(model)
-    return tuple(f.name for f in fields(model) if f.init and f.repr and not _words_only(hints[f.name]))
+def _joined(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    found: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if found and start < found[-1][1]:
+            found[-1] = found[-1][0], max(end, found[-1][1])
+        else:
+            found.append((start, end))
+    return found
 
 
-def _words_only(hint: Any) -> bool:
-    if get_origin(hint) is Literal:
-        return True
-    args = [a for a in get_args(hint) if a is not type(None) and a is not Ellipsis]
-    return bool(args) and all(_words_only(a) for a in args)
+def _either(words: Iterable[str]) -> str:
+    """A pattern for the longest of some words, which tries each letter once however many there are."""
+    return _branch(sorted(set(words)), 0)
 
 
-class _Masked(io.TextIOBase):
-    """A stream before which a redactor stands."""
-
-    def __init__(self, inner: TextIO, redactor: Redactor) -> None:
-        self._inner, self._redactor = inner, redactor
-
-    def write(self, text: str) -> int:
-        self._inner.write(self._redactor.text(text))
-        return len(text)
-
-    def flush(self) -> None:
-        self._inner.flush()
-
-    def isatty(self) -> bool:
-        return self._inner.isatty()
-
-    def fileno(self) -> int:
-        return self._inner.fileno()
-
-    def writable(self) -> bool:
-        return True
-
-    @property
-    def encoding(self) -> str:  # type: ignore[override]
-        return self._inner.encoding
-
-    @property
-    def errors(self) -> str | None:  # type: ignore[override]
-        return self._inner.errors
-
-
-def traced(error: BaseException | None) -> None:
-    """A traceback in one piece, so that no secret in it is written in halves."""
-    if error is not None:
-        sys.stderr.write("".join(traceback.format_exception(error)))
+def _branch(words: list[str], at: int) -> str:
+    """Of sorted words that are the same up to `at`."""
+    ends = bool(words) and len(words[0]) == at
+    rest = words[1:] if ends else words
+    if not rest:
+        return ""
+    branches = []
+    first = 0
+    while first < len(rest):
+        last = first
+        while last < len(rest) and rest[last][at] == rest[first][at]:
+            last += 1
+        same = rest[first:last]
+        stem = at + _common(same[0], at, same[-1], at)
+        branches.append(re.escape(same[0][at:stem]) + _branch(same, stem))
+        first = last
+    return f"(?:{'|'.join(branches)})" + ("?" if ends else "")

@@ -25,7 +25,7 @@ from hvctl.cli import main
 from hvctl.cli.options import EXIT_FAULT
 from hvctl.connect import Wire, real_connect
 from hvctl.inventory import Connection
-from hvctl.redact import BEGINNING, MASK, SHORTEST, Redactor
+from hvctl.redact import MASK, PIECE, SHORTEST, Redactor
 from mocks.host import SimulatedHost
 from mocks.objects import ErrorAction, ErrorRecord, Outcome
 from mocks.run import Disk
@@ -429,9 +429,9 @@ def test_a_secret_is_masked_in_every_look_and_from_its_beginning() -> None:
     redactor = taught(SECRET)
     for text in (SECRET, json.dumps(SECRET), html.escape(SECRET), quote(SECRET), repr(SECRET)):
         assert not found_in(redactor.text(f"a {text} b").encode())
-    assert redactor.text(f"cut {SECRET[: BEGINNING + 3]}") == f"cut {MASK}"
+    assert redactor.text(f"cut {SECRET[: PIECE + 3]}") == f"cut {MASK}"
     assert redactor.text(SECRET + SECRET) == MASK + MASK
-    assert redactor.text(SECRET[: BEGINNING - 1]) == SECRET[: BEGINNING - 1]
+    assert redactor.text(SECRET[: PIECE - 1]) == SECRET[: PIECE - 1]
 
 
 def test_what_holds_no_secret_comes_back_as_it_is() -> None:

@@ -14,6 +14,7 @@ from hvctl.facts import Facts
 from hvctl.plan import Action, Plan
 from hvctl.show.cells import hint, hung, with_right
 from hvctl.show.columns import Columns, Entry, entries
+from hvctl.show.plain import plain
 from hvctl.show.remembered import Told, nothing
 from hvctl.show.summary import counted
 from hvctl.show.wording import made_of, restart_of, restart_text, shown_actions
@@ -28,7 +29,7 @@ _LEVEL = {"warning": "yellow", "impossible": "red", "later": "yellow", "unknown"
 
 
 def problem_lines(problems: Iterable[Problem]) -> Iterator[Text]:
-    for problem in problems:
+    for problem in map(plain, problems):
         line = Text()
         if problem.mark:
             line.append(f"{problem.mark}: ", "bold")
