@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import TextIO
 
 from hvctl.redact import Redactor
-from hvctl.visible import visible_lines
+from hvctl.visible import visible, visible_lines
 
 _ASCII = {
     "→": "->", "←": "<-", "✓": "ok", "✗": "x", "…": "...", "−": "-", "·": ".", "↻": "@", "━": "=", "─": "-", "╸": "=",
@@ -130,4 +130,10 @@ class Output(io.TextIOBase):
 def traced(error: BaseException | None) -> None:
     """A traceback in one piece, so that no secret in it is written in halves."""
     if error is not None:
-        sys.stderr.write(visible_lines("".join(traceback.format_exception(error))))
+        sys.stderr.write("".join(map(_trace, traceback.format_exception(error))))
+
+
+def _trace(piece: str) -> str:
+    """Calls are indented lines; what an exception says is one line."""
+    own = piece.startswith((" ", "\n", "Traceback"))
+    return visible_lines(piece) if own else visible(piece.removesuffix("\n")) + "\n"
