@@ -44,9 +44,14 @@ class Target:
         return ""
 
     def _sent(self, digest: Digest, reason: _Reason) -> bool:
+        from apprise import Apprise, NotifyFormat  # noqa: PLC0415 - a quarter of a second, which plans need not wait
+
         kind = "warning" if digest.bad else "success"
+        # Not the service by itself, which would take the text for whatever it likes best: HTML for mail.
+        told = Apprise()
+        told.add(self.service)
         try:
-            return bool(self.service.notify(title=digest.title, body=digest.body, notify_type=kind))
+            return bool(told.notify(digest.body, digest.title, kind, body_format=NotifyFormat.TEXT))
         except Exception as error:  # some 190 services of others, none of which may spoil a check
             reason.text = f": {type(error).__name__}"
             return False

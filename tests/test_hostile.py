@@ -23,7 +23,7 @@ from mocks.objects import ErrorAction, ErrorRecord, Outcome
 from mocks.twin import TwinTransport
 from tests.schedule.test_drifting import Inbox
 
-ACTING = "\x1b[2J\x1b]8;;http://evil/\x07\x00\x08\x0b\x0c\r\x7f\x85\x9b31m\u00ad\u061c\u200b\u200e\u202e\u2028\u2029\u2066\ufeff"
+ACTING = "<b>\x1b[2J\x1b]8;;http://evil/\x07\x00\x08\x0b\x0c\r\x7f\x85\x9b31m\u00ad\u061c\u200b\u200e\u202e\u2028\u2029\u2066\ufeff"
 HOSTILE = f"{ACTING}[red]x[/red] :boom: | ` <b>\nFORGED: all hosts in sync\n"
 STORED = HOSTILE.replace("\x00", "").replace("\n", "\r\n")
 """What a host keeps; a name has one line, its notes have several."""
@@ -79,6 +79,7 @@ COMMANDS = (
     "plan lab.yml --report junit=-",
     "plan lab.yml --report markdown=-",
     "drift lab.yml --metrics m.prom --notify {inbox} --report html=r.html,junit=r.xml,json=r.json,markdown=r.md",
+    "drift lab.yml --history html.db --notify {inbox}?format=html",
     "drift lab.yml --json",
     "history",
     "history --json",
@@ -212,7 +213,10 @@ def test_nothing_hostile_is_printed_or_written(lab: Callable[..., Lab]) -> None:
     found = {command: here.search(command) for command in COMMANDS}
     refused = {command for command, (status, _) in found.items() if status not in (0, 2, 4, 6)}
     assert refused == {c for c in COMMANDS if "\x1b" in c or c.removeprefix("validate ") in WRONG}
-    assert here.inbox.got
+    assert [("<b>" in m["message"], "&lt;b&gt;" in m["message"]) for m in here.inbox.got] == [
+        (True, False),
+        (False, True),
+    ]
     assert any(call.cmdlet == "New-VM" for call in host.log)
 
 
