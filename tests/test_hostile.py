@@ -138,7 +138,7 @@ class Spoilt:
         if self.wire.on_wire is not None:
             self.wire.on_wire(f"hv01: stderr: {HOSTILE}")
         for kind in ("note", "notice"):
-            on_event(Event(kind, text=HOSTILE))  # type: ignore[arg-type]
+            on_event(Event(kind, text=HOSTILE))
         on_event(Event("upload", text=HOSTILE, done=1, total=2))
         if self.lost:
             raise TransportError(HOSTILE, hint=HOSTILE)
