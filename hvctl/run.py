@@ -156,6 +156,7 @@ class Run:
             {name: work.wishes for name, work in self._work.items()},
             addresses={name: work.connection.host.casefold() for name, work in self._work.items()},
             covers=tuple(covers),
+            mask=self._redactor.text,
         )
 
     def facts(self, work: HostWork, *, as_json: bool) -> int:
