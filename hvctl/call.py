@@ -15,9 +15,9 @@ from hvctl.visible import visible
 
 FOREIGN = "foreign"
 Foreign = Annotated[str, FOREIGN]
-"""A text that came from outside as it is: no word of it is hvctl's."""
+"""A free text of the host's or the user's: no word of it is hvctl's. Names, words and numbers of Hyper-V are none."""
 
-Row = Mapping[str, Annotated[Any, FOREIGN]]
+Row = Mapping[str, Any]
 """A projected object: property path as selected -> JSON value. A property the host does not have is
 absent; one that reads null is None. Enums and Guids are text, TimeSpan is ticks of 100 ns (int),
 DateTime is UTC ISO 8601 text. A row of a call with `each` also has EACH. Scalars are {"": value}."""
@@ -233,12 +233,12 @@ class Failure:
     """One error record. `id` is FullyQualifiedErrorId, whole; `hresult` the first failing code found in the
     exception chain or the message, as 0x8007…; `value` the `each` value it belongs to."""
 
-    id: Foreign
-    category: Foreign = ""
+    id: str
+    category: str = ""
     message: Foreign = ""
-    type: Foreign = ""
+    type: str = ""
     hresult: str | None = None
-    value: Annotated[Any, FOREIGN] = None
+    value: Any = None
 
     @property
     def kind(self) -> str:
@@ -287,13 +287,13 @@ class Event:
 class HostInfo:
     """Who answered: the runner's hello."""
 
-    computer: Foreign
+    computer: str
     build: int
-    caption: Foreign
-    powershell: Foreign
-    language_mode: Foreign
-    culture: Foreign = ""
-    user: Foreign = ""
+    caption: str
+    powershell: str
+    language_mode: str
+    culture: str = ""
+    user: str = ""
 
 
 class Transport(Protocol):

@@ -27,6 +27,8 @@ def texts(value: str) -> Iterator[str]:
     yield value.replace("'", "''")
     yield literal(value)[1:-1]
     yield expandable(value)
+    for wrong in ("latin-1", "cp1252", "cp932"):  # code pages that UTF-8 is taken for
+        yield _bytes(value, "utf-8").decode(wrong, "replace")
     yield repr(value)[1:-1]
     yield ascii(value)[1:-1]
     for quoted in (quote(value, errors="replace"), quote(value, safe="", errors="replace"),
@@ -37,6 +39,7 @@ def texts(value: str) -> Iterator[str]:
 
 def spaced(value: str) -> Iterator[str]:
     """Every letter with something beside it: UTF-16 that was taken for a code page, URLs that quote whatever they can."""
+    yield _bytes(value, "utf-16-le").decode("latin-1")
     for nul in ("\0", "\\0", "\\x00", "\\u0000", "%00"):
         yield nul.join(value)
     quoted = "".join(f"%{byte:02X}" for byte in _bytes(value, "utf-8"))

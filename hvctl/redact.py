@@ -209,7 +209,9 @@ def _keys(form: _Form) -> Iterator[tuple[int, int]]:
     """What of it is looked for. A beginning or a piece that hvctl says by itself tells nothing."""
     length = len(form.text)
     if form.alone or form.least:
-        yield 0, min(length, form.least or length)
+        # Where it is cut at its beginning too, by as much as a group of base64 has.
+        for start in range(5 if length > form.least + 4 and form.run == looks.BASE64 else 1):
+            yield start, min(length, start + (form.least or length))
         return
     yield 0, next((n for n in range(min(PIECE, length), length) if not is_own(form.text[:n])), length)
     for start in range(1, length - PIECE + 1):
