@@ -20,6 +20,8 @@ _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 def visible(text: str) -> str:
     """On one line: ESC as \\x1b, a line break as \\n, RIGHT-TO-LEFT OVERRIDE as \\u202e."""
+    if text.isascii() and text.isprintable():  # quicker, and nearly always so
+        return text
     return HIDDEN.sub(_escape, text)
 
 

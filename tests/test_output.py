@@ -223,6 +223,22 @@ def test_a_full_disk_is_told_plainly(words: list[str], lab: Lab) -> None:
     assert "Exception" not in said
 
 
+def test_checks_again_and_again_end_when_nobody_reads_them(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But not before the check is finished: whoever reads the metrics is another one."""
+    looks: list[str] = []
+
+    def connect(connection: Connection, wire: Wire) -> TwinTransport:
+        looks.append(connection.name)
+        if len(looks) > 2:
+            raise SystemExit("it went on")
+        return TwinTransport(lab.hosts[connection.name])
+
+    monkeypatch.setattr(sys, "stdout", unread())
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    assert main(["drift", "lab.yml", "--every", "10s", "--metrics", "m.prom"], connect) == 141
+    assert 'hvctl_host_up{host="hv02"} 1.0' in (lab.folder / "m.prom").read_text("utf-8")
+
+
 def test_a_stream_breaks_once_and_is_silent_from_then_on() -> None:
     class Sometimes(io.StringIO):
         def write(self, text: str) -> int:

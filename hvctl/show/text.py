@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from rich.text import Text
 
 from hvctl.apply import batch_of
+from hvctl.call import Call
 from hvctl.check import Spot
 from hvctl.contents import files_of
 from hvctl.contract import title
@@ -99,7 +100,12 @@ def _action(plan: Plan, action: Action, columns: Columns, width: int, verbose: b
     if verbose:
         for step in plan.steps:
             if step.action == action.address:
-                yield from hung("", [(str(step.task.call), "dim cyan")], width, indent=8)
+                yield call_line(step.task.call)
+
+
+def call_line(call: Call, indent: int = 9) -> Text:
+    """In one piece, however long: pasted in several, it would run before its end."""
+    return Text(" " * indent).append(str(call), "dim cyan")
 
 
 def _action_head(plan: Plan, action: Action, width: int) -> Iterator[Text]:
