@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 import threading
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TypeVar
 
 from hvctl import looks
@@ -27,6 +26,8 @@ PIECE = 8
 _BROKEN = 4
 """So many letters before the end of a line are taken for the beginning of a secret that goes on below."""
 
+_BLOCK = 65_536
+
 _GAP = re.compile(r"(?:\x1b\[[0-9;?]*[A-Za-z]|\\r\\n|\\n|_x000D__x000A_|\s)+")
 _BREAK = re.compile(r"\x1b\[|\\n|_x000A_|[\n\r]")
 
@@ -40,18 +41,19 @@ class Redactor:
     """
 
     def __init__(self) -> None:
-        self._known: frozenset[Secret] = frozenset()
-        self._sentences = self._values = _Masks(frozenset())
+        self._known: set[Secret] = set()
+        self._sentences, self._values = _Masks(), _Masks()
         self._lock = threading.Lock()
 
     def learn(self, secret: Secret) -> None:
         with self._lock:
             if secret in self._known:
                 return
-            self._known |= {secret}
-            found = frozenset(_forms(secret.reveal()))
-            self._values = _Masks(self._values.forms | found)
-            self._sentences = _Masks(self._sentences.forms | {form for form in found if not is_own(form.text)})
+            self._known.add(secret)
+            for form in dict.fromkeys(_forms(secret.reveal())):
+                self._values.add(form)
+                if form.least or not is_own(form.text):
+                    self._sentences.add(form)
 
     def text(self, text: str, *, foreign: bool = False) -> str:
         """`foreign`: no word of it is hvctl's."""
@@ -62,11 +64,11 @@ class Redactor:
         return self._sentences.begun(text)
 
     def holds(self, text: str) -> bool:
-        return any(form.text in text for form in self._sentences.forms)
+        return self._sentences.holds(text)
 
     def value(self, value: T) -> T:
         """An equal value with every text in it masked, field by field; what holds no secret comes back as it is."""
-        return mapped(value, self._masked) if self._values.forms else value
+        return mapped(value, self._masked) if self._known else value
 
     def _masked(self, text: str, role: Role) -> str:
         return self.text(text, foreign=role.foreign)
@@ -94,21 +96,20 @@ def _forms(value: str) -> Iterator[_Form]:
 
 
 class _Masks:
-    """Forms, ready to be looked for. Lines and colours are looked through: texts are searched once more without them."""
+    """Looks for forms. Lines and colours are looked through: texts are searched once more without them."""
 
-    def __init__(self, forms: frozenset[_Form]) -> None:
-        self.forms = forms
+    def __init__(self) -> None:
+        self._whole, self._bare = _Search(), _Search()
 
-    @cached_property
-    def _whole(self) -> _Search:
-        return _Search(self.forms)
+    def add(self, form: _Form) -> None:
+        self._whole.add(form)
+        self._bare.add(replace(form, text=_GAP.sub("", form.text)))
 
-    @cached_property
-    def _bare(self) -> _Search:
-        return _Search(frozenset(replace(f, text=_GAP.sub("", f.text)) for f in self.forms))
+    def holds(self, text: str) -> bool:
+        return any(form in text for form in self._whole.forms)
 
     def masked(self, text: str) -> str:
-        if not self.forms:
+        if not self._whole.forms:
             return text
         spans = list(self._whole.spans(text))
         if _BREAK.search(text):
@@ -123,7 +124,7 @@ class _Masks:
         return "".join([*parts, text[at:]]) if parts else text
 
     def begun(self, text: str) -> int:
-        if not self.forms:
+        if not self._whole.forms:
             return len(text)
         bare = _Bare(text[-4 * self._bare.longest :])
         least = 1 if not bare.text or bare.ends_bare else _BROKEN
@@ -163,33 +164,52 @@ class _Bare:
 
 
 class _Search:
-    """For whole forms, and for pieces of them that are no words of hvctl's."""
+    """By pieces of eight letters: to learn one more secret costs the same however many are known, and so does a search."""
 
-    def __init__(self, forms: frozenset[_Form]) -> None:
-        self._sorted = sorted({f.text for f in forms})
-        self.longest = max((len(text) for text in self._sorted), default=0)
-        self._within: dict[str, set[tuple[_Form, int]]] = {}
-        for form in forms:
-            for start, end in _keys(form):
-                self._within.setdefault(form.text[start:end], set()).add((form, start))
-        alone = {f.text for f in forms if f.alone}
-        patterns = [_either(key for key in self._within if key not in alone)]
-        patterns += [rf"(?<![^\W_]){_either(alone)}(?![^\W_])"] if alone else []
-        self._pattern = re.compile("|".join(p for p in patterns if p) or "(?!)")
+    def __init__(self) -> None:
+        self.forms: list[str] = []
+        self.longest = 0
+        self._pieces: dict[str, list[tuple[_Form, int, int]]] = {}
+        self._short: dict[str, _Form] = {}
+
+    def add(self, form: _Form) -> None:
+        insort(self.forms, form.text)
+        self.longest = max(self.longest, len(form.text))
+        if len(form.text) < PIECE:
+            self._short[form.text] = form
+            return
+        for start, end in _keys(form):
+            self._pieces.setdefault(form.text[start : start + PIECE], []).append((form, start, end - start))
 
     def spans(self, text: str) -> Iterator[tuple[int, int]]:
-        at = 0
-        while found := self._pattern.search(text, at):
-            start, at = self._extent(text, found)
-            yield start, at
+        """From left to right, none within another."""
+        done = 0
+        for at in sorted(self._places(text)):
+            if at >= done and (found := self._extent(text, at)):
+                start, done = max(done, found[0]), found[1]
+                yield start, done
 
-    def _extent(self, text: str, found: re.Match[str]) -> tuple[int, int]:
-        """As far as the text goes on as a secret does; what that is encoded within."""
-        start = found.start()
-        end, run = found.end(), ""
-        for form, offset in self._within[found[0]]:
-            common = start + _common(form.text, offset, text, start)
-            end, run = max(end, common), run or form.run
+    def _places(self, text: str) -> Iterator[int]:
+        for block in range(0, len(text) - PIECE + 1, _BLOCK):
+            last = min(block + _BLOCK, len(text) - PIECE + 1)
+            for piece in {text[n : n + PIECE] for n in range(block, last)}:
+                if piece in self._pieces:
+                    yield from _occurrences(text, piece, block, last + PIECE - 1)
+        for word in tuple(self._short):
+            yield from _occurrences(text, word, 0, len(text))
+
+    def _extent(self, text: str, start: int) -> tuple[int, int] | None:
+        """As far as the text goes on as a secret does, and what that is encoded within."""
+        end, run = start, ""
+        for form, offset, least in tuple(self._pieces.get(text[start : start + PIECE], ())):
+            common = _common(form.text, offset, text, start)
+            if common >= least:
+                end, run = max(end, start + common), run or form.run
+        for word, form in tuple(self._short.items()):
+            if text.startswith(word, start) and not (form.alone and _amid(text, start, start + len(word))):
+                end = max(end, start + len(word))
+        if end == start:
+            return None
         if run:
             start = _back(text, start, run)
             rest = re.compile(f"[{run}-]*" if run == looks.BASE64 else f"[{run}]*").match(text, end)
@@ -199,19 +219,31 @@ class _Search:
     def begun(self, text: str, least: int) -> int | None:
         for at in range(max(0, len(text) - self.longest), len(text) - least + 1):
             tail = text[at:]
-            place = bisect_left(self._sorted, tail)
-            if place < len(self._sorted) and self._sorted[place].startswith(tail):
+            place = bisect_left(self.forms, tail)
+            if place < len(self.forms) and self.forms[place].startswith(tail):
                 return at
         return None
+
+
+def _occurrences(text: str, word: str, start: int, end: int) -> Iterator[int]:
+    at = text.find(word, start, end)
+    while at >= 0:
+        yield at
+        at = text.find(word, at + 1, end)
+
+
+def _amid(text: str, start: int, end: int) -> bool:
+    """Within a longer word."""
+    return text[start - 1 : start].isalnum() or text[end : end + 1].isalnum()
 
 
 def _keys(form: _Form) -> Iterator[tuple[int, int]]:
     """What of it is looked for. A beginning or a piece that hvctl says by itself tells nothing."""
     length = len(form.text)
-    if form.alone or form.least:
+    if form.least:
         # Where it is cut at its beginning too, by as much as a group of base64 has.
         for start in range(5 if length > form.least + 4 and form.run == looks.BASE64 else 1):
-            yield start, min(length, start + (form.least or length))
+            yield start, min(length, start + form.least)
         return
     yield 0, next((n for n in range(min(PIECE, length), length) if not is_own(form.text[:n])), length)
     for start in range(1, length - PIECE + 1):
@@ -241,27 +273,3 @@ def _joined(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
         else:
             found.append((start, end))
     return found
-
-
-def _either(words: Iterable[str]) -> str:
-    """A pattern for the longest of some words, which tries each letter once however many there are."""
-    return _branch(sorted(set(words)), 0)
-
-
-def _branch(words: list[str], at: int) -> str:
-    """Of sorted words that are the same up to `at`."""
-    ends = bool(words) and len(words[0]) == at
-    rest = words[1:] if ends else words
-    if not rest:
-        return ""
-    branches = []
-    first = 0
-    while first < len(rest):
-        last = first
-        while last < len(rest) and rest[last][at] == rest[first][at]:
-            last += 1
-        same = rest[first:last]
-        stem = at + _common(same[0], at, same[-1], at)
-        branches.append(re.escape(same[0][at:stem]) + _branch(same, stem))
-        first = last
-    return f"(?:{'|'.join(branches)})" + ("?" if ends else "")
