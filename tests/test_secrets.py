@@ -30,8 +30,9 @@ from hvctl.cli import main
 from hvctl.cli.options import EXIT_FAULT
 from hvctl.connect import Wire, real_connect
 from hvctl.inventory import Connection
+from hvctl.masks import MASK, PIECE, SHORTEST
 from hvctl.plan import Line
-from hvctl.redact import MASK, PIECE, SHORTEST, Redactor
+from hvctl.redact import Redactor
 from hvctl.source import Mark
 from hvctl.streams import Output as Stream
 from mocks.faults import Trouble
