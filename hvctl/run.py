@@ -246,8 +246,8 @@ class Run:
                 self._out.print(f"    {line}", markup=False, soft_wrap=True)
             self._out.print("    → make a new plan", soft_wrap=True)
         if not one.looked:
-            said = Text(one.host, "bold").append("  ", "not bold").append("not looked at", "not bold yellow")
-            self._out.print(said.append(": hvctl was stopped", "not bold"), soft_wrap=True)
+            told = Text(one.host, "bold").append("  ", "not bold").append("not looked at", "not bold yellow")
+            self._out.print(told.append(": hvctl was stopped", "not bold"), soft_wrap=True)
 
     def _say_error(self, host: str, error: TransportError, since: str = "") -> None:
         error = self._told(error)
