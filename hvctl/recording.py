@@ -32,8 +32,7 @@ def write_recording(file: str, facts: Facts, *, scrub: bool, also: Sequence[str]
     if scrub:
         data = _scrubbed(data, _scrubber(names))
     try:
-        write_whole(file, json_text(data, indent=1) + "
-", PRIVATE)
+        write_whole(file, json_text(data, indent=1) + "\n", PRIVATE)
     except OSError as error:
         raise ConfigError(
             [Problem(None, f"{file} cannot be written: {error.strerror}", "name another file")]
