@@ -114,7 +114,8 @@ class Shouting(SimulatedHost):
         return outcome
 
     def hello(self) -> dict[str, Any]:
-        return {**super().hello(), "computer": f"HV{ACTING}", "user": HOSTILE, "caption": f"Windows {HOSTILE}"}
+        name = f"HV{UNSEEN}".replace("\x7f", "")  # a plan file takes no control characters in it
+        return {**super().hello(), "computer": name, "user": name, "caption": f"Windows {HOSTILE}"}
 
 
 def spoilt(value: Any) -> Any:
