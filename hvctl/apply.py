@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from hvctl.call import Batch, Event, Failure, Reply, Transport, TransportError
+from hvctl.call import Batch, Event, Failure, Foreign, Reply, Transport, TransportError
 from hvctl.plan import Action, Line, Plan, PlannedStep
 from hvctl.resource import Address
 
@@ -26,7 +26,7 @@ class StepResult:
     status: Status
     failure: Failure | None = None
     why: str = ""
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Foreign, ...] = ()
     ms: int = 0
 
 

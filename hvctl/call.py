@@ -8,7 +8,14 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cached_property
-from typing import Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
+
+from hvctl.quoting import argument, expandable, literal
+from hvctl.visible import visible
+
+FOREIGN = "foreign"
+Foreign = Annotated[str, FOREIGN]
+"""A free text of the host's or the user's: no word of it is hvctl's. Names, words and numbers of Hyper-V are none."""
 
 Row = Mapping[str, Any]
 """A projected object: property path as selected -> JSON value. A property the host does not have is
@@ -167,8 +174,9 @@ class Call:
         return self._hash
 
     def __str__(self) -> str:
-        """As a person would type it; for reading only, it is never parsed."""
-        return " ".join([self.cmdlet, *(f"-{name} {_shown(value)}" for name, value in self.params.items())])
+        """As a person would type it, on one line and safe to paste; hvctl itself never runs it."""
+        given = ((name, value) for name, value in self.params.items() if value is not None)
+        return " ".join([self.cmdlet, *(_parameter(name, value) for name, value in given)])
 
     def refs(self) -> Iterator[Ref]:
         """Every Ref in the parameters, outermost first."""
@@ -227,7 +235,7 @@ class Failure:
 
     id: str
     category: str = ""
-    message: str = ""
+    message: Foreign = ""
     type: str = ""
     hresult: str | None = None
     value: Any = None
@@ -248,7 +256,7 @@ class Reply:
     rows: tuple[Row, ...] = ()
     failures: tuple[Failure, ...] = ()
     skipped: str | None = None
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Foreign, ...] = ()
     ms: int = 0
 
     @property
@@ -361,25 +369,50 @@ def _refs_in(value: Any) -> Iterator[Ref]:
 
 
 def _shown(value: Any) -> str:
-    if isinstance(value, bool):
-        return f"${str(value).lower()}"
-    if value is None:
-        return "$null"
+    """In a command. What PowerShell has no words for stands in <>, which it refuses to run."""
     if isinstance(value, str):
-        return value if value.isalnum() else "'" + value.replace("'", "''") + "'"
-    if isinstance(value, Home):
-        return f"'{value}'"
-    if isinstance(value, Staged):
-        return f"<{value}>"
+        return argument(value)
     if isinstance(value, Ref):
-        where = ", ".join(f"{k}={v}" for k, v in value.where.items())
+        where = ", ".join(f"{k}={_condition(v)}" for k, v in value.where.items())
+        # Not runnable with a condition, as there is no such index.
         inner = f"({value.call})" + (f"[{where}]" if where else "")
         return inner + (f".{value.path}" if value.path else "")
-    if isinstance(value, Map):
-        return "@{" + "; ".join(f"{k} = {_shown(v)}" for k, v in value.items.items()) + "}"
     if isinstance(value, list | tuple):
-        return ", ".join(_shown(v) for v in value)
-    return str(value)
+        if not value:
+            return "@()"
+        return ", ".join(_expression(v) if isinstance(v, list | tuple) else _shown(v) for v in value)
+    return _expression(value)
+
+
+def _expression(value: Any) -> str:
+    """Within a hashtable, where a bare word would be a command."""
+    match value:
+        case bool():
+            return f"${str(value).lower()}"
+        case None | Null():
+            return "$null"
+        case int():
+            return str(value)
+        case str():
+            return literal(value)
+        case Home(path=path):
+            return f'"$env:ProgramData\\hvctl\\{expandable(path)}"'
+        case Map(items=items):
+            return "@{" + "; ".join(f"{argument(k)} = {_expression(v)}" for k, v in items.items()) + "}"
+        case list() | tuple():
+            return f"@({', '.join(_expression(v) for v in value)})"
+        case Ref():
+            return _shown(value)
+    return f"<{visible(str(value))}>"
+
+
+def _condition(value: Wanted) -> str:
+    return visible(str(value)) if isinstance(value, Ending) else _shown(value)
+
+
+def _parameter(name: str, value: Any) -> str:
+    # `-Force $true` would be a switch and a positional argument (about_Parameters).
+    return f"-{name}:{_shown(value)}" if isinstance(value, bool) else f"-{name} {_shown(value)}"
 
 
 # --- the same values as JSON, for saved plans and recordings -------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -73,7 +73,7 @@ class Memory:
 class Check:
     """`requests`: HTTP requests by host. `wishes`: what the playbooks want, by host, in sync or not. `addresses`:
     where each host was looked for. `covers`: the playbooks of which everything was looked at, not only some tags.
-    `saved`: what stands under `playbooks` is a plan file."""
+    `saved`: what stands under `playbooks` is a plan file. `mask`: for texts of the wishes, which are as they were written."""
 
     verb: Verb
     playbooks: tuple[str, ...]
@@ -87,6 +87,7 @@ class Check:
     addresses: Mapping[str, str] = field(default_factory=dict)
     covers: tuple[str, ...] = ()
     saved: bool = False
+    mask: Callable[[str], str] = field(default=str, repr=False, compare=False)
 
     @property
     def interrupted(self) -> bool:

@@ -10,6 +10,7 @@ from functools import cache
 from hvctl.call import Secret, Transport
 from hvctl.contract import VERSIONS, contract
 from hvctl.inventory import Connection
+from hvctl.looks import login
 from hvctl.secrets import resolve
 from hvctl.state import state_folder
 from hvctl.winrm.client import Address, CredentialGuard, Patience, WinRM
@@ -36,6 +37,8 @@ def real_connect(connection: Connection, wire: Wire) -> Transport:
     password = resolve(connection.password) if connection.password is not None else None
     if password is not None:
         wire.learn(password)
+        for sent in login(connection.user or "", password.reveal()):
+            wire.learn(Secret(sent))
     address = Address(
         name=connection.name,
         host=connection.host,

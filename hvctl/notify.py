@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from hvctl.call import Secret
 from hvctl.show.digest import Digest
@@ -44,9 +45,14 @@ class Target:
         return ""
 
     def _sent(self, digest: Digest, reason: _Reason) -> bool:
+        from apprise import Apprise, NotifyFormat  # noqa: PLC0415 - a quarter of a second, which plans need not wait
+
         kind = "warning" if digest.bad else "success"
+        # Not the service by itself, which would take the text for whatever it likes best: HTML for mail.
+        told = Apprise()
+        told.add(self.service)
         try:
-            return bool(self.service.notify(title=digest.title, body=digest.body, notify_type=kind))
+            return bool(told.notify(digest.body, digest.title, kind, body_format=NotifyFormat.TEXT))
         except Exception as error:  # some 190 services of others, none of which may spoil a check
             reason.text = f": {type(error).__name__}"
             return False
@@ -66,7 +72,8 @@ def targets(
             problems += error.problems
             continue
         for url in urls:
-            learn(Secret(url.reveal().rpartition("://")[2]))  # the scheme may be shown
+            for secret in secrets_in(url.reveal()):
+                learn(secret)
             scheme = re.match(r"([A-Za-z0-9]{1,20})://", url.reveal())
             name = f"--notify no. {number} ({scheme[1]}://…)" if scheme else f"--notify no. {number}"
             service = _service(url)
@@ -79,6 +86,16 @@ def targets(
     if problems:
         raise ConfigError(problems)
     return found
+
+
+def secrets_in(url: str) -> list[Secret]:
+    """What of a URL must not be shown. Tokens may stand in every part of an Apprise URL; a name with dots where hosts are
+    named, the scheme and plain words are none."""
+    place, _, rest = re.sub(r"^[A-Za-z0-9+.-]*://", "", url).partition("/")
+    login, _, host = place.rpartition("@")
+    words = [*login.split(":"), *re.split(r"[/?&=#:]", rest), *([] if "." in host else [host.partition(":")[0]])]
+    texts = {login, *(form for word in words for form in (word, unquote(word)))}
+    return [Secret(text) for text in sorted(texts) if not re.fullmatch(r"[a-z]{0,12}|localhost|\d{0,5}", text)]
 
 
 def written_out(given: Sequence[str]) -> list[int]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from hvctl.call import Call, HostInfo, Task
+from hvctl.call import Call, Foreign, HostInfo, Task
 from hvctl.contract import OS, Verdict, check, contract, title
 from hvctl.facts import Facts, UnreadableError
 from hvctl.order import Group, arrange, kinds_within, rank
@@ -20,6 +21,7 @@ from hvctl.resource import (
     Missing,
     Resource,
     Step,
+    free_text,
     settings,
 )
 from hvctl.source import Mark, Problem
@@ -31,16 +33,18 @@ Verb = Literal["none", "create", "update", "remove", "held", "unknown"]
 @dataclass(frozen=True)
 class Line:
     """One field of an action, as text for people. `consent`: words that would allow it. `held`: whatever is allowed, it
-    is not done now, and a remark says why. Neither: it is done."""
+    is not done now, and a remark says why. Neither: it is done. `own_words`: what it is and shall be is said in words of
+    hvctl's, and not in texts of the user's or the host's."""
 
     field: str
-    now: str
-    wanted: str
+    now: Foreign
+    wanted: Foreign
     impacts: tuple[Impact, ...]
     mark: Mark
     note: str = ""
     consent: tuple[Impact, ...] = ()
     held: Literal["", "impossible", "later"] = ""
+    own_words: bool = dataclasses.field(default=True, compare=False, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -622,6 +626,7 @@ def _line(wish: Resource, change: Change, allow: frozenset[Impact]) -> Line:
         wish.place.mark(change.field),
         change.note,
         _sorted(change.impacts - allow - {"online"}),
+        own_words=not free_text(type(wish), change.field),
     )
 
 

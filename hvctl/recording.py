@@ -14,6 +14,7 @@ from hvctl.contract import nearest
 from hvctl.facts import Facts
 from hvctl.files import PRIVATE, write_whole
 from hvctl.source import ConfigError, Problem
+from hvctl.visible import json_text
 
 FORMAT = 1
 _ADDRESS = re.compile(r"\b(?:\d{1,3}\.){3}\d{1,3}\b|\b(?:[0-9a-f]{1,4}:){3,7}[0-9a-f]{0,4}\b", re.IGNORECASE)
@@ -31,7 +32,7 @@ def write_recording(file: str, facts: Facts, *, scrub: bool, also: Sequence[str]
     if scrub:
         data = _scrubbed(data, _scrubber(names))
     try:
-        write_whole(file, json.dumps(data, indent=1, ensure_ascii=False) + "\n", PRIVATE)
+        write_whole(file, json_text(data, indent=1) + "\n", PRIVATE)
     except OSError as error:
         raise ConfigError(
             [Problem(None, f"{file} cannot be written: {error.strerror}", "name another file")]

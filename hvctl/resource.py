@@ -54,6 +54,8 @@ NOT_COMPARED = NotCompared()
 class Codec(Protocol):
     """Between what the host says and what the user writes."""
 
+    free: ClassVar[bool]
+
     def read(self, value: Any) -> Any: ...
 
     def write(self, value: Any) -> Value: ...
@@ -64,7 +66,9 @@ class Codec(Protocol):
 
 
 class Plain:
-    """The same on both sides."""
+    """The same on both sides. `free`: what it shows is a text of the user's or the host's, as it is."""
+
+    free: ClassVar[bool] = False
 
     def read(self, value: Any) -> Any:
         return value
@@ -268,6 +272,12 @@ def settings(model: type[BaseModel]) -> Mapping[str, Setting]:
         for inner in models_in(info.annotation):
             found.update({f"{name}.{n}": s for n, s in settings(inner).items()})
     return found
+
+
+def free_text(model: type[BaseModel], field: str) -> bool:
+    """Whether a field is a text of the user's, and not a word or a number that hvctl knows."""
+    setting = settings(model).get(field)
+    return setting is not None and setting.codec.free
 
 
 def models_in(annotation: Any) -> Iterator[type[Fields]]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from rich.console import Console
+from rich.text import Text
 
 from hvctl import planfile
 from hvctl.apply import Report, broken_off, not_begun
@@ -34,16 +34,20 @@ from hvctl.replan import First
 from hvctl.resource import Impact
 from hvctl.secrets import SecretError
 from hvctl.show.data import facts_data
+from hvctl.show.plain import plain
 from hvctl.show.progress import Progress
 from hvctl.show.remembered import Remembered
 from hvctl.show.report import report_lines
+from hvctl.show.screen import print_json
 from hvctl.show.summary import summary_lines
 from hvctl.show.text import diff_lines, facts_lines, plan_lines
 from hvctl.stop import Stop
+from hvctl.visible import json_text, visible
 
 Connect = Callable[[Connection, Wire], Transport]
 Hear = Callable[[Event], None]
 Task = Callable[[Hear], Outcome]
+T = TypeVar("T")
 
 
 class Run:
@@ -109,7 +113,8 @@ class Run:
     def apply(self, outcomes: Sequence[Outcome], *, recheck: bool) -> list[Outcome]:
         """Run the plans; hosts without one stay as they are."""
         todo = {o.host: o for o in outcomes if o.plan is not None and o.plan.steps and not o.changed}
-        self._texts = {o.host: {s.task.id: s.text for s in o.plan.steps} for o in todo.values() if o.plan is not None}
+        plans = {o.host: self._told(o.plan) for o in todo.values() if o.plan is not None}
+        self._texts = {host: {s.task.id: s.text for s in plan.steps} for host, plan in plans.items()}
         done = self._each("applying", [(o.host, partial(self._applied, o, recheck)) for o in todo.values()])
         left = {name: self._left(one) for name, one in todo.items() if name not in done}
         return [(done | left).get(o.host, o) for o in outcomes]
@@ -151,17 +156,17 @@ class Run:
             {name: work.wishes for name, work in self._work.items()},
             addresses={name: work.connection.host.casefold() for name, work in self._work.items()},
             covers=tuple(covers),
+            mask=self._redactor.text,
         )
 
     def facts(self, work: HostWork, *, as_json: bool) -> int:
         facts = self._survey(work)
         if facts is None:
             return TROUBLE
-        facts = self._redactor.value(facts)
         if as_json:
-            self._out.print_json(json.dumps(facts_data(facts), ensure_ascii=False))
+            print_json(self._out, json_text(facts_data(self._redactor.value(facts))))
         else:
-            self._print(facts_lines(work.name, facts))
+            self._print(facts_lines(work.name, self._told(facts)))
         return 0
 
     def record(self, work: HostWork, file: str, *, scrub: bool) -> int:
@@ -194,7 +199,7 @@ class Run:
     # --- showing ---------------------------------------------------------------------------------------------------
 
     def show_plans(self, outcomes: Sequence[Outcome], *, diff: bool = False) -> None:
-        outcomes = self._redactor.value(tuple(outcomes))
+        outcomes = self._told(tuple(outcomes))
         for one in outcomes:
             if one.plan is not None:
                 lines = diff_lines if diff else plan_lines
@@ -204,6 +209,7 @@ class Run:
 
     def show_check(self, check: Check) -> None:
         """What differs, with what earlier checks add."""
+        check = plain(check)
         told = Remembered(check.memory, check.finished)
         for one in check.outcomes:
             if one.plan is not None:
@@ -213,7 +219,7 @@ class Run:
         self._print(summary_lines(check.outcomes, drift=True, memory=check.memory))
 
     def show_reports(self, outcomes: Sequence[Outcome]) -> None:
-        outcomes = self._redactor.value(tuple(outcomes))
+        outcomes = self._told(tuple(outcomes))
         self._out.print()
         for one in outcomes:
             if one.report is not None:
@@ -221,6 +227,10 @@ class Run:
             elif one.plan is None or one.changed or one.error is not None:
                 self._say_trouble(one)
         self._print(summary_lines(outcomes))
+
+    def _told(self, value: T) -> T:
+        """As it may be shown."""
+        return plain(self._redactor.value(value))
 
     def _print(self, lines: Iterable[Any]) -> None:
         for line in lines:
@@ -230,25 +240,25 @@ class Run:
         if one.error is not None:
             self._say_error(one.host, one.error, since)
         if one.changed:
-            self._out.print(
-                f"[bold]{one.host}[/]  refused: something has changed since the plan was made", soft_wrap=True
-            )
+            said = "  refused: something has changed since the plan was made"
+            self._out.print(Text(one.host, "bold").append(said, "not bold"), soft_wrap=True)
             for line in one.changed:
                 self._out.print(f"    {line}", markup=False, soft_wrap=True)
             self._out.print("    → make a new plan", soft_wrap=True)
         if not one.looked:
-            self._out.print(f"[bold]{one.host}[/]  [yellow]not looked at[/]: hvctl was stopped", soft_wrap=True)
+            told = Text(one.host, "bold").append("  ", "not bold").append("not looked at", "not bold yellow")
+            self._out.print(told.append(": hvctl was stopped", "not bold"), soft_wrap=True)
 
     def _say_error(self, host: str, error: TransportError, since: str = "") -> None:
-        error = self._redactor.value(error)
+        error = self._told(error)
         word = ("unreachable" if error.executed == "no" else "lost") + since
-        self._out.print(f"[bold]{host}[/]  [red]{word}[/]: ", end="", soft_wrap=True)
-        self._out.print(error.message, markup=False, soft_wrap=True)
+        said = Text(host, "bold").append("  ", "not bold").append(word, "not bold red").append(": ", "not bold")
+        self._out.print(said.append(error.message, "not bold"), soft_wrap=True)
         if error.hint:
             self._out.print(f"    → {error.hint}", markup=False, soft_wrap=True)
 
     def _heard(self, line: str) -> None:
-        self._err.print(line, style="dim", markup=False, soft_wrap=True)
+        self._err.print(visible(line), style="dim", markup=False, soft_wrap=True)
 
     # --- one host, in a thread of its own --------------------------------------------------------------------------
 
@@ -315,7 +325,7 @@ class Run:
 
             def hear(name: str, event: Event) -> None:
                 if not left:
-                    progress.event(name, self._redactor.value(event))
+                    progress.event(name, self._told(event))
 
             def followed(name: str, task: Task) -> Outcome:
                 progress.begin(name, doing)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,30 @@ PLAYBOOK = """
 """
 STATE = {"os": "2022", "vms": [{"name": "web01", "generation": 2, "state": "Running", "drives": [], "adapters": []}]}
 Run = Callable[..., tuple[int, str, str]]
+
+
+@contextmanager
+def speaking(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], tuple[str, str]] | None]:
+    """With the streams that PYTHONIOENCODING asks for; what they took, with hvctl's forms in ASCII taken back."""
+    encoding = os.environ.get("PYTHONIOENCODING")
+    if not encoding:
+        yield None
+        return
+    streams = [io.TextIOWrapper(io.BytesIO(), encoding=encoding) for _ in range(2)]
+
+    def text(stream: io.TextIOWrapper) -> str:
+        stream.flush()
+        assert isinstance(stream.buffer, io.BytesIO)
+        said = stream.buffer.getvalue().decode(encoding)
+        said = re.sub(r"\\u([0-9a-f]{4})", lambda found: chr(int(found[1], 16)), said).replace("->", "→")
+        return re.sub(
+            "^( +)(x|ok) ", lambda found: f"{found[1]}{'✗' if found[2] == 'x' else '✓'} ", said, flags=re.MULTILINE
+        )
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", streams[0])
+        patch.setattr(sys, "stderr", streams[1])
+        yield lambda: (text(streams[0]), text(streams[1]))
 
 
 class Gone:
@@ -82,8 +108,9 @@ def hvctl(
         return TwinTransport(hosts[connection.name]) if connection.name in hosts else Gone()
 
     def run(*words: str) -> tuple[int, str, str]:
-        status = main(list(words), connect)
-        out, err = capsys.readouterr()
+        with speaking(monkeypatch) as spoken:
+            status = main(list(words), connect)
+        out, err = spoken() if spoken is not None else capsys.readouterr()
         assert "s3cret-in-tests" not in out + err
         return status, out, err
 

@@ -6,32 +6,43 @@ from __future__ import annotations
 import base64
 import functools
 import html
+import io
 import json
 import os
 import re
 import shlex
 import subprocess
 import sys
+import textwrap
+import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
 
+import keyring
 import pytest
+from keyring.backend import KeyringBackend
 
-from hvctl.call import Secret, Transport, TransportError
+from hvctl.call import Failure, HostInfo, Secret, Transport, TransportError
 from hvctl.cli import main
 from hvctl.cli.options import EXIT_FAULT
 from hvctl.connect import Wire, real_connect
 from hvctl.inventory import Connection
-from hvctl.redact import BEGINNING, MASK, SHORTEST, Redactor
+from hvctl.masks import MASK, PIECE, SHORTEST
+from hvctl.plan import Line
+from hvctl.redact import Redactor
+from hvctl.source import Mark
+from hvctl.streams import Output as Stream
+from mocks.faults import Trouble
 from mocks.host import SimulatedHost
 from mocks.objects import ErrorAction, ErrorRecord, Outcome
 from mocks.run import Disk
 from mocks.shells import Output, Process, TwinProcess
-from mocks.twin import Twin
+from mocks.twin import Twin, TwinTransport
 from mocks.wsman import Endpoint, Server
+from tests.faults.process import Process as Run
 from tests.schedule.test_drifting import Inbox
 
 USER = "hvadmin"
@@ -88,6 +99,9 @@ COMMANDS: dict[str, str] = {
     "recording of a file": "record hv01 --out files-recorded.json --playbook files.yml",
     "template that fails": "validate broken.yml",
     "wrong password": f"drift lab.yml -i refused.yml {REPORTS}",
+    "history in a database": "drift lab.yml --history mysql+pymysql://u:{wrong}@127.0.0.1:9/x?ssl_key={wrong}",
+    "history that nobody knows": "history --history nonsense://u:{wrong}@127.0.0.1:9/x",
+    "secret that stands in a playbook": f"drift literal.yml --history literal.sqlite {REPORTS}",
 }
 FEW = ("plan", "saved plan", "drift", "facts", "inventory", "secret in a value", "secret in an expression")
 """Enough where only the way to the secret differs."""
@@ -103,6 +117,7 @@ PLANTS: dict[str, str] = {
     "environment": "ansible_password: !env HVCTL_PLANTED",
     "command": f"ansible_password: !command [{json.dumps(sys.executable)}, -c, {json.dumps(SCRIPT, ensure_ascii=False)}]",
     "plain": f"ansible_password: {QUOTED}",
+    "keyring": "ansible_password: !keyring hyper-v/hvadmin",
     "variable": f"vault_password: {QUOTED}\n    ansible_password: '{{{{ vault_password }}}}'",
     "nested variable": f"vault: {{hv: {QUOTED}}}\n    ansible_winrm_pass: '{{{{ vault.hv }}}}'",
 }
@@ -122,6 +137,7 @@ LEAKING = """
   vms:
     - {name: web01, notes: 'it is {{ VARIABLE }}'}
 """
+LITERAL = f"- hosts: hv01\n  vms:\n    - {{name: web01, notes: {QUOTED}}}\n    - {{name: {json.dumps(SECRET[:12])}}}\n"
 FILES = r"""
 - hosts: hv01
   vms:
@@ -151,12 +167,20 @@ STATE = {
 }  # fmt: skip
 
 
+def coded(secret: str) -> str:
+    """As programs repeat it: a header, a dump, and lines of 80 columns."""
+    header = base64.b64encode(f"{USER}:{secret}".encode()).decode()
+    dump = secret.encode("utf-16-le").hex(" ")
+    wrapped = textwrap.fill("." * 70 + secret, 80, drop_whitespace=False)
+    return f"Authorization: Basic {header}\n{dump}\n{wrapped}\n{quote(secret, safe='').lower()}"
+
+
 class Echoing(SimulatedHost):
     """A host that repeats the password in whatever it says."""
 
     def invoke(self, cmdlet: str, params: Mapping[str, Any], error_action: ErrorAction = "Stop") -> Outcome:
         outcome = super().invoke(cmdlet, params, error_action)
-        said = f"Cannot do it as {USER} with {SECRET}, {json.dumps(SECRET)} or {quote(SECRET)}"
+        said = f"Cannot do it as {USER} with {SECRET}, {json.dumps(SECRET)}, {quote(SECRET)} or {coded(SECRET)}"
         if cmdlet in ("Set-VMFirmware", "Get-VMReplication"):
             error = ("System.Exception", -2147024891, said)
             outcome.errors.append(ErrorRecord(f"AccessDenied,{SECRET}", "PermissionDenied", said, (error,), SECRET))
@@ -184,6 +208,16 @@ def noisy(host: SimulatedHost) -> Callable[[Output], Process]:
 
 
 # --- where it is looked for ----------------------------------------------------------------------------------------
+
+
+class Killed(Run):
+    """A run of hvctl that is killed on its way."""
+
+    gone = False
+
+    def kill(self) -> None:
+        self.gone = True
+        super().kill()
 
 
 @functools.cache
@@ -250,6 +284,7 @@ def test_the_search_finds_what_it_looks_for() -> None:
 class Lab:
     """A folder with an inventory and playbooks, and a host behind it."""
 
+    endpoint: Endpoint
     folder: Path
     capture: pytest.CaptureFixture[str]
     inbox: Inbox
@@ -272,7 +307,7 @@ class Lab:
     def leaks(self, said: str) -> list[str]:
         found = [f"printed as {how}" for how in found_in(said.encode())]
         found += [f"sent as {how}" for how in found_in(repr(self.inbox.got).encode())]
-        planted = {"inventory.yml", "refused.yml"}
+        planted = {"inventory.yml", "refused.yml", "literal.yml"}
         for file in self.folder.rglob("*"):
             if file.is_file() and file.name not in planted and (state := _state(file)) not in self.clean:
                 self.clean.add(state)
@@ -286,6 +321,17 @@ def _state(file: Path) -> tuple[str, int, int]:
     return (str(file), file.stat().st_mtime_ns, file.stat().st_size)
 
 
+class Keyring(KeyringBackend):
+    """A keyring with one entry."""
+
+    priority = 1
+
+    def get_password(self, service: str, username: str) -> str | None:
+        return SECRET if (service, username) == ("hyper-v", USER) else None
+
+    def set_password(self, service: str, username: str, password: str) -> None: ...
+
+
 @pytest.fixture
 def lab(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -297,6 +343,8 @@ def lab(
     monkeypatch.setenv("HVCTL_PLANTED_TOKEN", TOKEN)
     monkeypatch.setenv("HVCTL_PLANTED_URL", f"json://u:{quote(WRONG, safe='')}@127.0.0.1:9/")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    before = keyring.get_keyring()
+    keyring.set_keyring(Keyring())  # type: ignore[no-untyped-call]
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
 
     def made(plant: str, variable: str = "ansible_password") -> Lab:
@@ -317,13 +365,14 @@ def lab(
             )
         playbooks = {
             "lab.yml": PLAYBOOK, "leaking.yml": leaking, "roundabout.yml": ROUNDABOUT,
-            "files.yml": FILES, "broken.yml": FILES.replace("key.j2", "broken.j2"),
+            "literal.yml": LITERAL, "files.yml": FILES, "broken.yml": FILES.replace("key.j2", "broken.j2"),
         }  # fmt: skip
         for file, text in (playbooks | TEMPLATES).items():
             (tmp_path / file).write_text(text, encoding="utf-8")
-        return Lab(tmp_path, capsys, inbox)
+        return Lab(endpoint, tmp_path, capsys, inbox)
 
     yield made
+    keyring.set_keyring(before)
     for server in servers:
         server.__exit__(None, None, None)
     inbox.server.shutdown()
@@ -425,13 +474,86 @@ def taught(*secrets: str) -> Redactor:
     return redactor
 
 
-def test_a_secret_is_masked_in_every_look_and_from_its_beginning() -> None:
+def test_a_secret_is_masked_in_every_look() -> None:
     redactor = taught(SECRET)
     for text in (SECRET, json.dumps(SECRET), html.escape(SECRET), quote(SECRET), repr(SECRET)):
         assert not found_in(redactor.text(f"a {text} b").encode())
-    assert redactor.text(f"cut {SECRET[: BEGINNING + 3]}") == f"cut {MASK}"
+    for name, look in looks(SECRET):
+        if b"\0" not in look and not name.endswith("the other way"):
+            assert not found_in(redactor.text(f"a {look.decode('utf-8', 'surrogateescape')} b").encode()), name
     assert redactor.text(SECRET + SECRET) == MASK + MASK
-    assert redactor.text(SECRET[: BEGINNING - 1]) == SECRET[: BEGINNING - 1]
+    assert not found_in(redactor.text(SECRET.encode("utf-16-le").decode("latin-1")).encode("latin-1"))
+
+
+@pytest.mark.parametrize(
+    "secret", ["Tr0ub4dor&3 xkcd", "short1", "a/b+c=d?e%f g", "'‘’‚‛'\"“”", "x" * 90 + "1", "パスワード"]
+)
+def test_every_shape_of_every_secret(secret: str) -> None:
+    redactor = taught(secret)
+    for encoding in ("utf-8", "utf-16-le", "utf-16-be"):
+        data = secret.encode(encoding)
+        for before in (b"", b"a", b"ab", b"hvadmin:"):
+            whole = base64.b64encode(before + data + b"tail").decode()
+            for text in (whole, whole.replace("+", "-").replace("/", "_")):
+                assert redactor.text(f"Basic {text} end") == f"Basic {MASK} end" or len(data) < 8, (encoding, before)
+        for dump in (data.hex(), data.hex(" "), data.hex("-").upper(), data.hex(":"), f"0x{data.hex().upper()}"):
+            assert redactor.text(f"= {dump} ;") in (f"= {MASK} ;", f"= 0x{MASK} ;"), dump
+    percent = "".join(f"%{byte:02x}" for byte in secret.encode())
+    for text in (quote(secret), quote(secret, safe=""), quote_plus(secret), quote(secret, safe="").lower(), percent):
+        assert text.lower() not in redactor.text(f"?p={text}&").lower() or text.lower() == text != quote(
+            secret, safe=""
+        )
+
+
+def test_a_secret_is_masked_where_a_piece_of_it_is_missing() -> None:
+    redactor = taught(SECRET)
+    assert redactor.text(f"cut {SECRET[: PIECE + 3]}") == f"cut {MASK}"
+    assert redactor.text(f"…{SECRET[5:]} end") == f"…{MASK} end"
+    assert redactor.text(SECRET[: PIECE - 1]) == SECRET[: PIECE - 1]
+
+
+BREAKS = ("\n", "\r\n", "\n      ", "  \r\n ", "_x000D__x000A_", "\\r\\n", "\x1b[0m\n\x1b[31m", "\x1b[1;32m")
+
+
+@pytest.mark.parametrize("gap", BREAKS)
+def test_a_secret_is_masked_around_a_line_break(gap: str) -> None:
+    redactor = taught(SECRET)
+    for at in range(1, len(SECRET)):
+        assert redactor.text(f"a {SECRET[:at]}{gap}{SECRET[at:]} b") == f"a {MASK} b", at
+    twice = f"a {SECRET[:3]}{gap}{SECRET[3:9]}{gap}{SECRET[9:]} b"
+    assert redactor.text(twice) == f"a {MASK} b"
+    assert redactor.text(f"one{gap}two") == f"one{gap}two"
+
+
+@pytest.mark.parametrize("gap", ["", "\n", "\x1b[0m\n"])
+def test_a_secret_is_masked_that_is_written_in_pieces(gap: str) -> None:
+    for at in range(1, len(SECRET)):
+        inner = io.StringIO()
+        output = Stream(inner, taught(SECRET))
+        for piece in (f"a {SECRET[:at]}{gap}", f"{SECRET[at:]} b\n"):
+            output.write(piece)
+            output.flush()
+        output.finish()
+        assert found_in(inner.getvalue().encode()) == [], at
+        assert inner.getvalue().startswith("a "), at
+
+
+def test_letters_one_by_one_come_out_as_they_went_in() -> None:
+    inner = io.StringIO()
+    output = Stream(inner, taught(SECRET))
+    text = f"{SECRET[:20]}, no secret; {SECRET}\nq7Z\nend q"
+    for char in text:
+        output.write(char)
+    output.finish()
+    assert inner.getvalue().endswith(f"{MASK}\nq7Z\nend q")
+    assert found_in(inner.getvalue().encode()) == []
+
+
+def test_a_line_is_not_held_back_for_a_letter_or_two() -> None:
+    inner = io.StringIO()
+    output = Stream(inner, taught("secret-4711"))
+    output.write("Next check of the hosts\n")
+    assert inner.getvalue() == "Next check of the hosts\n"
 
 
 def test_what_holds_no_secret_comes_back_as_it_is() -> None:
@@ -446,6 +568,110 @@ def test_what_holds_no_secret_comes_back_as_it_is() -> None:
 
 def test_a_short_password_would_be_found_everywhere() -> None:
     assert taught("a" * (SHORTEST - 1)).text("aaaaaaaa") == "aaaaaaaa"
+    assert taught("kiw1").text("kiw1, kiw1s; (kiw1)") == f"{MASK}, kiw1s; ({MASK})"
+    assert taught("ab1").text("ab1") == "ab1"
+
+
+WORDS = (
+    "change",
+    "changes",
+    "administrator",
+    "running",
+    "restart",
+    "unknown",
+    "Windows Server",
+    "in sync",
+    "update",
+    "web01",
+)
+"""Passwords, most of which hvctl says by itself."""
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_a_password_that_is_a_word_is_not_told_by_masking_it(word: str, lab: Callable[..., Lab]) -> None:
+    """Two runs that differ in the password alone say the same: whoever knows hvctl learns nothing from either."""
+    here = lab(PLANTS["environment"])
+    commands = [COMMANDS[name] for name in ("plan", "plan as a difference", "drift", "apply", "facts", "history")]
+
+    def said(secret: str) -> list[str]:
+        host = SimulatedHost.from_yaml({**STATE, "vms": [{"name": "web01", "generation": 2, "state": "Running"}]})
+
+        def connect(connection: Connection, wire: Wire) -> Transport:
+            wire.learn(Secret(secret))
+            return TwinTransport(host)
+
+        texts = [here.run(f"{c} --no-history" if c.startswith(("drift", "apply")) else c, connect)[1] for c in commands]
+        return texts + [f.read_text("utf-8") for f in sorted(here.folder.glob("r.*"))]
+
+    def told(texts: list[str]) -> list[str]:
+        return [
+            re.sub(r"\d\d\d\d-\d\d-\d\d.\d\d:\d\d(:\d\d)?|[0-9.]+ m?s\b|\"(ms|seconds)\": [0-9.]+|time=\S+", "", t)
+            for t in texts
+        ]
+
+    usual, with_word = told(said("Zq7-nothing-of-it")), told(said(word))
+    assert with_word == usual
+
+
+def test_a_word_is_masked_in_what_the_host_says() -> None:
+    redactor = taught("change", "administrator")
+    failure = Failure("AccessDenied", message="no logon as administrator with change, change")
+    assert redactor.value(failure).message == f"no logon as {MASK} with {MASK}, {MASK}"
+    line = Line("notes", "the old change", "none", ("online",), Mark("a", 1, 1), "a change", own_words=False)
+    assert (redactor.value(line).now, redactor.value(line).note) == (f"the old {MASK}", "a change")
+    assert redactor.value(replace(line, own_words=True)).now == "the old change"
+    info = HostInfo("HV01", 20348, "Windows", "5.1", "FullLanguage", user="HV01\\administrator")
+    assert redactor.value(info) is info
+
+
+def test_a_password_that_begins_with_a_word_is_not_told_by_it() -> None:
+    redactor = taught("administrator-7Xq2")
+    text = "an administrator and administrators"
+    assert redactor.text(text) == redactor.text(text, foreign=True) == text
+    assert redactor.text("it is administrator-7Xq2!") == f"it is {MASK}!"
+
+
+def test_what_is_left_after_a_kill_holds_no_secret(lab: Callable[..., Lab], monkeypatch: pytest.MonkeyPatch) -> None:
+    """kill -9 within the changes, then a run that finds what it left."""
+    here = lab(PLANTS["environment"])
+    running: list[Killed] = []
+    started = threading.Event()
+
+    def watch(action: str, phase: str, nth: int) -> None:
+        if action == "Receive" and nth >= 3 and not running[0].gone and started.wait(30):
+            running[0].kill()
+
+    here.endpoint.faults.watch = watch
+    command = f"-vv apply files.yml -y {REPORTS}"
+    running.append(Killed(here.folder, shlex.split(command), 1))
+    started.set()
+    running[0].wait()
+    here.endpoint.faults.watch = None
+    assert running[0].gone
+    assert list((here.folder / "state").rglob("shells-*.json")), "nothing was left"
+    assert here.leaks(running[0].said) == []
+    assert here.leaks(here.run(f"apply files.yml -y {REPORTS}")[1]) == []
+
+
+@pytest.mark.parametrize("effect", ["fault", "http"])
+def test_a_host_that_repeats_the_header_it_was_sent(effect: Any, lab: Callable[..., Lab]) -> None:
+    here = lab(f"{PLANTS['environment']}\n    ansible_winrm_transport: basic")
+    password = "b4SicPw-7Kq2mZ"
+    header = base64.b64encode(f"{USER}:{password}".encode()).decode()
+    here.endpoint.users = {USER: password}
+    text = f"Authorization: Basic {header} ({password}) is not liked"
+    here.endpoint.faults.troubles = [
+        Trouble("Create", effect, times=99, code=5 if effect == "fault" else 418, text=text)
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HVCTL_PLANTED", password)
+        status, said = here.run(f"drift lab.yml {REPORTS}")
+    assert status == 4, said
+    assert [e for e in here.endpoint.log if e.user == USER]
+    assert effect == "http" or "Authorization: Basic ***" in " ".join(said.split()), said
+    files = [f.read_bytes() for f in here.folder.rglob("*") if f.is_file()]
+    for name, look in looks(password):
+        assert [f for f in (said.encode(), *files) if look in f or header.encode() in f] == [], name
 
 
 def test_words_that_mean_something_are_not_masked(lab: Callable[..., Lab]) -> None:

@@ -147,7 +147,10 @@ switches: [{name: inner, type: Internal}, {name: gone, type: Internal}, {name: l
 @pytest.mark.parametrize("verbose", [False, True])
 def test_no_line_is_wider_than_the_console(width: int, allow: tuple[str, ...], verbose: bool) -> None:
     plan = lab(allow=allow).plan
+    calls = [str(step.task.call) for step in plan.steps]
     for line in plan_lines(plan, width=width, verbose=verbose):
+        if line.plain.strip() in calls:
+            continue  # a terminal wraps it; whoever copies it gets one line
         assert cell_len(line.plain) <= width, line.plain
         assert line.plain == line.plain.rstrip()
 
@@ -196,6 +199,17 @@ def test_verbose_shows_the_stop_and_the_start_too() -> None:
     shown = text_of(plan_lines(lab(allow=["restart"]).plan, verbose=True))
     assert "Stop-VM" in shown
     assert "Start-VM" in shown
+
+
+def test_a_call_is_one_line_however_narrow_the_console() -> None:
+    made = lab(allow=["restart"])
+    report = made.apply()
+    for lines, steps in (
+        (plan_lines(made.plan, width=40, verbose=True), made.plan.steps),
+        (report_lines(report, width=40, verbose=True), [r.step for r in report.results]),
+    ):
+        shown = {line.plain.strip() for line in lines}
+        assert {str(step.task.call) for step in steps} <= shown
 
 
 def test_what_is_blocked_stands_at_its_field_with_what_allows_it() -> None:

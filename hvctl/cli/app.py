@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import sys
+import io
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -14,11 +13,12 @@ import typer
 
 from hvctl import __version__
 from hvctl.cli.options import EXIT_CONFIG, EXIT_FAULT, EXIT_INTERRUPTED, EXIT_PIPE, Connect, Grace, Settings, clock
+from hvctl.cli.outputs import Outputs
 from hvctl.connect import real_connect
 from hvctl.reconcile import Pause
-from hvctl.redact import traced
 from hvctl.show.text import problem_lines
 from hvctl.source import ConfigError
+from hvctl.streams import traced
 
 USAGE: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 """What typer raises for a wrong command line; newer versions carry a click of their own."""
@@ -70,8 +70,8 @@ def main(
     hvctl 70."""
     settings = Settings(connect, now, pause=pause)
     try:
-        with settings.stop.listening(), settings.redactor.streams():
-            return _run(settings, argv)
+        with settings.stop.listening(), Outputs(settings.redactor) as outputs:
+            return outputs.status(_run(settings, argv))
     except KeyboardInterrupt:
         return settings.stop.status or EXIT_INTERRUPTED
 
@@ -89,14 +89,15 @@ def _run(settings: Settings, argv: Sequence[str] | None) -> int:
         settings.err.print("Interrupted.")
         return settings.stop.status or EXIT_INTERRUPTED
     except USAGE as error:
-        error.show()
+        said = io.StringIO()
+        error.show(said)
+        settings.err.print(said.getvalue().rstrip("\n"), soft_wrap=True)
         return EXIT_CONFIG
     except ConfigError as error:
         for line in problem_lines(error.problems):
             settings.err.print(line, soft_wrap=True)
         return EXIT_CONFIG
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_PIPE
     except Exception as error:
         traced(error)

@@ -14,6 +14,9 @@ def approved(settings: Settings) -> bool:
     if not sys.stdin.isatty():
         settings.err.print("There is nobody to ask; say --auto-approve to go on without asking.")
         return False
+    if settings.out.fault is not None:
+        settings.err.print("The question cannot be shown; say --auto-approve to go on without asking.")
+        return False
     try:
         settings.stop.release()
         return settings.out.input("Apply this? Only 'yes' goes on: ").strip() == "yes"

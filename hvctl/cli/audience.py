@@ -16,6 +16,7 @@ from hvctl.news import NOTHING, news, remembered
 from hvctl.notify import Target, targets
 from hvctl.show import metrics
 from hvctl.show.digest import digest
+from hvctl.show.plain import plain
 from hvctl.source import ConfigError, Problem
 from hvctl.watch import Clock, Rhythm
 
@@ -62,6 +63,7 @@ class Audience:
 
     def hear(self, check: Check) -> None:
         """What goes wrong is a warning."""
+        check = plain(check)
         self._successes = metrics.successes(check, self._successes)
         if self._file is not None:
             try:

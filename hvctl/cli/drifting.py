@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from hvctl.check import Check
 from hvctl.cli.audience import Audience
@@ -17,6 +16,7 @@ from hvctl.cli.prepared import Asked, prepared
 from hvctl.cli.span import span
 from hvctl.schedule.job import SKIPPED, name_fault
 from hvctl.schedule.lock import LockedError, locked
+from hvctl.show.screen import Screen
 from hvctl.show.text import problem_lines
 from hvctl.source import ConfigError, Problem
 from hvctl.state import state_folder
@@ -81,7 +81,7 @@ def drifting(
                 audience.hear(done)
             return done.exit_status
         # What is wrong from the start is told at once, not after the first pause.
-        prepared(replace(settings, err=Console(quiet=True)), asked)
+        prepared(replace(settings, err=Screen(quiet=True)), asked)
         return _again_and_again(settings, rhythm, check, audience, clock)
 
 
@@ -99,6 +99,8 @@ def _again_and_again(
         else:
             if not done.interrupted:
                 audience.hear(done)
+        if settings.out.unread:
+            raise BrokenPipeError
         settings.stop.release()
 
     def say(text: str) -> None:

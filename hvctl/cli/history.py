@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -17,7 +16,10 @@ from hvctl.inventory import Inventory
 from hvctl.patterns import PatternError, matching
 from hvctl.prepare import find_inventory
 from hvctl.show.history import history_data, history_lines
+from hvctl.show.plain import plain
+from hvctl.show.screen import print_json
 from hvctl.source import ConfigError, Problem
+from hvctl.visible import json_text
 
 
 @app.command("history")
@@ -42,9 +44,9 @@ def show_history(
     except HistoryError as error:
         raise ConfigError([Problem(None, error.message, error.hint)]) from error
     if as_json:
-        settings.out.print_json(json.dumps(history_data(found, start, now), ensure_ascii=False))
+        print_json(settings.out, json_text(history_data(found, start, now)))
         return
-    for line in history_lines(found, hosts, start, now, settings.history.name, width=settings.out.width):
+    for line in history_lines(plain(found), hosts, start, now, settings.history.name, width=settings.out.width):
         settings.out.print(line, soft_wrap=True)
 
 

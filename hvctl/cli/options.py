@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from hvctl.call import Transport
 from hvctl.cli.span import span
@@ -18,6 +17,7 @@ from hvctl.inventory import Connection
 from hvctl.reconcile import Pause
 from hvctl.redact import Redactor
 from hvctl.resource import IMPACTS
+from hvctl.show.screen import Screen
 from hvctl.stop import Stop
 
 Connect = Callable[[Connection, Wire], Transport]
@@ -49,24 +49,14 @@ class Settings:
     pause: Pause | None = None
     stop: Stop = field(default_factory=Stop)
     redactor: Redactor = field(default_factory=Redactor)
-    out: Console = None  # type: ignore[assignment]
-    err: Console = None  # type: ignore[assignment]
-
-    def __post_init__(self) -> None:
-        self.out = self.out or _Screen(highlight=False, soft_wrap=False)
-        self.err = self.err or _Screen(stderr=True, highlight=False)
+    out: Screen = field(default_factory=Screen)
+    err: Screen = field(default_factory=lambda: Screen(stderr=True))
 
     def follow(self, grace: str | None) -> None:
         """How long a change is followed after SIGTERM, if it was said. Raises ConfigError."""
         seconds = span("--grace", grace)
         if seconds is not None:
             self.stop.grace = seconds
-
-
-class _Screen(Console):
-    def on_broken_pipe(self) -> None:
-        """Rich would exit with 1, which says that the configuration is wrong."""
-        raise BrokenPipeError
 
 
 Playbooks = Annotated[list[str], typer.Argument(metavar="PLAYBOOK...", help="Playbooks, in order.")]

@@ -6,14 +6,17 @@ from dataclasses import replace
 
 from hvctl.check import Check
 from hvctl.cli.options import Settings
-from hvctl.history import HistoryError, place
+from hvctl.history import HistoryError, place, secrets_in
 from hvctl.show.text import problem_lines
 from hvctl.source import Problem
 
 
 def remembering(settings: Settings, history: str | None, no_history: bool = False) -> Settings:
     """The same settings, with the place of the history as it was asked for."""
-    return replace(settings, history=None if no_history else place(history))
+    found = None if no_history else place(history)
+    for secret in secrets_in(found.url) if found is not None else ():
+        settings.redactor.learn(secret)
+    return replace(settings, history=found)
 
 
 def remembered(settings: Settings, check: Check) -> Check:

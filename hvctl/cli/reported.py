@@ -14,6 +14,7 @@ from hvctl.check import Check
 from hvctl.cli.options import Settings
 from hvctl.files import why_not, write_whole
 from hvctl.outcome import TROUBLE
+from hvctl.show.screen import print_json
 from hvctl.source import ConfigError, Problem, suggest
 
 RENDERERS = {
@@ -24,6 +25,7 @@ RENDERERS = {
 }
 """Each has `rendered(check) -> str`. Imported only where one is asked for."""
 STDOUT = "-"
+_MARKUP = ("html", "junit")
 _NEXT = re.compile(rf",(?=\s*(?:{'|'.join(RENDERERS)})=)")
 
 
@@ -67,7 +69,7 @@ class Reports:
         for name, file in self.wanted:
             text = _renderer(name)(check)
             if file == STDOUT:
-                settings.out.print_json(text) if name == "json" else typer.echo(text)
+                _printed(settings, name, text)
                 continue
             try:
                 write_whole(file, text)
@@ -84,6 +86,16 @@ class Reports:
 def _renderer(name: str) -> Callable[[Check], str]:
     rendered: Callable[[Check], str] = import_module(RENDERERS[name]).rendered
     return rendered
+
+
+def _printed(settings: Settings, name: str, text: str) -> None:
+    if name == "json":
+        print_json(settings.out, text)
+    elif name in _MARKUP and not settings.out.encoding.startswith("utf"):
+        # It says of itself that it is UTF-8.
+        typer.echo(text.encode("ascii", "xmlcharrefreplace").decode())
+    else:
+        typer.echo(text)
 
 
 def _problem(message: str, hint: str) -> Problem:

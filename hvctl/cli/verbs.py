@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import Annotated
 
@@ -35,7 +34,9 @@ from hvctl.inventory import Inventory
 from hvctl.outcome import exit_status
 from hvctl.prepare import Prepared, find_inventory
 from hvctl.show.data import schema_text
+from hvctl.show.screen import print_json
 from hvctl.show.text import problem_lines
+from hvctl.visible import json_text
 
 
 @app.command()
@@ -224,4 +225,7 @@ def show_inventory(
     inventory = Inventory.load(find_inventory(settings.inventory, ()))
     for line in problem_lines(inventory.warnings):
         settings.err.print(line, soft_wrap=True)
-    typer.echo(json.dumps(inventory.as_list(), indent=2, ensure_ascii=False) if as_list else inventory.as_graph())
+    if as_list:
+        print_json(settings.out, json_text(inventory.as_list()))
+    else:
+        settings.out.print(inventory.as_graph(), soft_wrap=True)

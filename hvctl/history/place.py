@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import unquote
 
+from hvctl.call import Secret
 from hvctl.state import state_folder
 
 FILE = "history.db"
@@ -38,6 +41,16 @@ def place(given: str | None) -> Place:
         return Place(given, masked(given), Path(found[1]) if found else None)
     file = Path(given).expanduser() if given else state_folder() / FILE
     return Place(f"sqlite:///{file}", str(file), file)
+
+
+def secrets_in(url: str) -> Iterator[Secret]:
+    """The password of a database's URL, as it is written there and as it is; and what drivers take after "?"."""
+    user, at, host = url.partition("://")[2].rpartition("@")
+    words = [user.partition(":")[2]] if at else []
+    words += re.findall(r"(?i)(?:pass|pwd|secret|token|key)\w*=([^&]*)", host.partition("?")[2])
+    for word in filter(None, words):
+        yield Secret(word)
+        yield Secret(unquote(word))
 
 
 def masked(url: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -80,7 +80,7 @@ def seen(check: Check, one: Outcome) -> Seen:
     plan = one.now
     if plan is None:
         return Seen(one.host)
-    look = _Look(one.host, plan.facts, {a.address: a for a in plan.actions})
+    look = _Look(one.host, plan.facts, {a.address: a for a in plan.actions}, check.mask)
     for wish in check.wishes.get(one.host, ()):
         look.at(wish)
     differing = {key_of(d.spot): look.difference(d) for d in drifts(one)}
@@ -99,15 +99,15 @@ def seen(check: Check, one: Outcome) -> Seen:
 class _Look:
     """Gathers what the facts of a host say of each wish."""
 
-    def __init__(self, host: str, facts: Facts, actions: Mapping[Address, Action]) -> None:
-        self._host, self._facts, self._actions = host, facts, actions
+    def __init__(self, host: str, facts: Facts, actions: Mapping[Address, Action], mask: Callable[[str], str]) -> None:
+        self._host, self._facts, self._actions, self._mask = host, facts, actions, mask
         self.wished: dict[Key, Wished] = {}
         self.agreed: set[Key] = set()
         self.searched: set[Family] = set()
         self.unsearched: set[Family] = set()
 
     def at(self, wish: Resource) -> None:
-        action = self._actions.get(wish.address())
+        action = self._actions.get(self._address(wish))
         # Unreadable, or held back before its fields were compared.
         silent = action is None or action.verb == "unknown" or (action.verb == "held" and not action.lines)
         actual = None if silent else wish.actual(self._facts)
@@ -120,15 +120,19 @@ class _Look:
             self._wish(wish, name, wanted, agrees)
         self._surplus(wish)
 
+    def _address(self, wish: Resource) -> Address:
+        """As the actions of a check have it."""
+        return tuple(map(self._mask, wish.address()))
+
     def _wanted(self, wish: Resource) -> dict[str, str]:
         """Every field that can differ, with what is wanted of it."""
         try:
-            return {c.field: wish.show(c.field, c.wanted) for c in wish.as_changes(self._facts)}
+            return {c.field: self._mask(wish.show(c.field, c.wanted)) for c in wish.as_changes(self._facts)}
         except UnreadableError:
             return dict.fromkeys(wish.model_fields_set, _MASK)
 
     def _wish(self, wish: Resource, name: str, value: str, agrees: bool) -> None:
-        spot = Spot(self._host, wish.address(), name)
+        spot = Spot(self._host, self._address(wish), name)
         key = key_of(spot)
         self.wished[key] = Wished(spot, comparable(value), absolute(wish.place.document.file))
         if agrees:
@@ -143,7 +147,7 @@ class _Look:
             if not exclusive and age is None:
                 continue
             look = kind.surplus if exclusive else kind.expired
-            family = family_of((kind.kind, *owner.address()[1:]))
+            family = family_of((kind.kind, *self._address(owner)[1:]))
             listed = tuple(p for p in owner.parts if isinstance(p, kind))
             more: bool | None = None
             try:

@@ -154,6 +154,8 @@ class _NotCodec(Plain):
 class _TextCodec(Plain):
     """Text; line ends compare normalised (domain 23, trap 26)."""
 
+    free = True
+
     def read(self, value: Any) -> Any:
         return value or ""
 
@@ -169,6 +171,8 @@ class _TextCodec(Plain):
 
 
 class _PathCodec(Plain):
+    free = True
+
     def same(self, now: Any, wanted: Any) -> bool:
         return same_path(now, wanted)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ from hvctl.redact import Redactor
 from hvctl.replan import steps_data
 from hvctl.resource import Resource
 from hvctl.source import ConfigError, Problem
+from hvctl.visible import json_text
 
 
 def save(
@@ -34,7 +34,7 @@ def save(
         "created": f"{now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
         "hosts": [_host_data(plan, wishes, redactor) for plan, wishes in plans],
     }
-    text = json.dumps(data, indent=1, ensure_ascii=False) + "\n"
+    text = json_text(data, indent=1) + "\n"
     if redactor.holds(text):
         told = "not saved: a step or the desired state in this plan holds the password of a host"
         raise ConfigError([Problem(None, f"{file}: {told}", "apply the playbooks without a saved plan")])

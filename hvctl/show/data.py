@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from importlib.resources import files
@@ -18,6 +17,7 @@ from hvctl.outcome import Outcome
 from hvctl.plan import Action, Line, Plan, PlannedStep
 from hvctl.show.state import STATES, all_hosts, state_of
 from hvctl.show.times import stamp
+from hvctl.visible import json_text
 
 FORMAT = 1
 """Of facts; raised when keys change their meaning."""
@@ -31,7 +31,7 @@ def schema_text() -> str:
 
 
 def rendered(check: Check) -> str:
-    return json.dumps(check_data(check), indent=2, ensure_ascii=False) + "\n"
+    return json_text(check_data(check)) + "\n"
 
 
 def check_data(check: Check) -> dict[str, Any]:

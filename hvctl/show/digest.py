@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from hvctl.check import Check, Drift, News, Spot
+from hvctl.show.plain import plain
 from hvctl.show.summary import summary_lines
 
 LONGEST = 1_800
@@ -24,6 +25,7 @@ class Digest:
 
 def digest(check: Check, news: News) -> Digest:
     """Plain text; values are those that a plan shows, in which secrets are masked."""
+    check, news = plain(check), plain(news)
     counts = [
         (len(news.appeared), "field", "drifted"),
         (len(news.went), "field", "as wished again"),

@@ -17,6 +17,7 @@ from hvctl.duration import lasted
 from hvctl.outcome import Outcome
 from hvctl.plan import Action, Line, Plan
 from hvctl.resource import Address
+from hvctl.show.plain import plain
 from hvctl.show.report import unknown_text, why_text
 from hvctl.show.state import all_hosts, state_of
 from hvctl.show.times import clock
@@ -42,6 +43,7 @@ class Case:
 
 def rendered(check: Check) -> str:
     """Attributes and order of elements as Jenkins' and Surefire's schemas have them."""
+    check = plain(check)
     suites = Element("testsuites", name=f"hvctl {check.verb}", time=f"{_seconds(check):.3f}")
     totals = dict.fromkeys(("tests", "failures", "errors"), 0)
     for number, one in enumerate(all_hosts(check)):

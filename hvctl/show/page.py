@@ -13,6 +13,7 @@ from hvctl.duration import lasted
 from hvctl.outcome import Outcome
 from hvctl.plan import Action, Plan, PlannedStep
 from hvctl.show.columns import Entry, entries
+from hvctl.show.plain import plain
 from hvctl.show.remembered import NOW
 from hvctl.show.report import LEFT_DOWN, done_text, why_text
 from hvctl.show.state import STATES, State, all_hosts, state_of, word_of
@@ -134,6 +135,7 @@ class Page:
 
 
 def page_of(check: Check) -> Page:
+    check = plain(check)
     outcomes = all_hosts(check)
     drift = check.verb == "drift"
     words = {state_of(o): word_of(o, drift=drift) for o in outcomes}

@@ -12,6 +12,7 @@ from typing import Self
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from hvctl.call import Event
 from hvctl.duration import lasted
@@ -78,7 +79,7 @@ class Progress:
             elif event.kind == "note":
                 self._now[host] = event.text
         if event.kind == "notice":
-            self._console.print(f"{host}: {event.text}", highlight=False, soft_wrap=True, markup=False)
+            self._say(f"{host}: {event.text}")
         elif not self._console.is_terminal:
             self._line(host, event, text, left)
 
@@ -95,21 +96,24 @@ class Progress:
 
     def _line(self, host: str, event: Event, text: str, left: str) -> None:
         if event.kind == "progress" and text and event.percent is not None and event.percent % 25 == 0:
-            self._console.print(f"{host}: {text}: {event.percent} %{left}", highlight=False, soft_wrap=True)
+            self._say(f"{host}: {text}: {event.percent} %{left}")
         elif event.kind == "start" and text:
-            self._console.print(f"{host}: {text}", highlight=False, soft_wrap=True)
+            self._say(f"{host}: {text}")
         elif event.kind == "upload" and (tenth := _tenth(event)) > self._told.get(host, -1):
             self._told[host] = tenth
-            self._console.print(f"{host}: {_upload(event, bar=False)}", highlight=False, soft_wrap=True)
+            self._say(f"{host}: {_upload(event, bar=False)}")
         elif event.kind == "note":
-            self._console.print(f"{host}: {event.text}", highlight=False, soft_wrap=True)
+            self._say(f"{host}: {event.text}")
+
+    def _say(self, line: str) -> None:
+        self._console.print(line, highlight=False, soft_wrap=True, markup=False)
 
     def _table(self) -> Table:
         table = Table.grid(padding=(0, 2))
         with self._lock:
             for host, doing in self._now.items():
                 elapsed = self._clock() - self._since.get(host, self._clock())
-                table.add_row(f"[cyan]{host}[/]", doing, f"[dim]{elapsed:.0f} s[/]")
+                table.add_row(Text(host, "cyan"), Text(doing), Text(f"{elapsed:.0f} s", "dim"))
         return table
 
 

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from hvctl.apply import NOT_BEGUN, STILL_RUNS, Report, StepResult
 from hvctl.show.cells import hint, hung
-from hvctl.show.text import WIDEST, action_lines
+from hvctl.show.text import WIDEST, action_lines, call_line
 
 LEFT_DOWN = "{} was taken down and not brought up again: the next apply starts it, once what kept it down is corrected"
 _SIGN = {"ok": ("✓", "green"), "failed": ("✗", "red"), "skipped": ("·", "yellow"), "unknown": ("?", "magenta")}
@@ -61,7 +61,7 @@ def _result(result: StepResult, width: int, verbose: bool) -> Iterator[Text]:
     for warning in result.warnings:
         yield from hung("", [(f"warning from the host: {warning}", "dim")], width, indent=7)
     if verbose:
-        yield from hung("", [(str(result.step.task.call), "dim cyan")], width, indent=7)
+        yield call_line(result.step.task.call, indent=8)
 
 
 def unknown_text(why: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from rich.text import Text
 
 from hvctl.apply import batch_of
+from hvctl.call import Call
 from hvctl.check import Spot
 from hvctl.contents import files_of
 from hvctl.contract import title
@@ -14,6 +15,7 @@ from hvctl.facts import Facts
 from hvctl.plan import Action, Plan
 from hvctl.show.cells import hint, hung, with_right
 from hvctl.show.columns import Columns, Entry, entries
+from hvctl.show.plain import plain
 from hvctl.show.remembered import Told, nothing
 from hvctl.show.summary import counted
 from hvctl.show.wording import made_of, restart_of, restart_text, shown_actions
@@ -28,7 +30,7 @@ _LEVEL = {"warning": "yellow", "impossible": "red", "later": "yellow", "unknown"
 
 
 def problem_lines(problems: Iterable[Problem]) -> Iterator[Text]:
-    for problem in problems:
+    for problem in map(plain, problems):
         line = Text()
         if problem.mark:
             line.append(f"{problem.mark}: ", "bold")
@@ -98,7 +100,12 @@ def _action(plan: Plan, action: Action, columns: Columns, width: int, verbose: b
     if verbose:
         for step in plan.steps:
             if step.action == action.address:
-                yield from hung("", [(str(step.task.call), "dim cyan")], width, indent=8)
+                yield call_line(step.task.call)
+
+
+def call_line(call: Call, indent: int = 9) -> Text:
+    """In one piece, however long: pasted in several, it would run before its end."""
+    return Text(" " * indent).append(str(call), "dim cyan")
 
 
 def _action_head(plan: Plan, action: Action, width: int) -> Iterator[Text]:

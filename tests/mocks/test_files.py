@@ -65,7 +65,7 @@ def test_hvctls_own_folder_is_named_without_knowing_where_it_is() -> None:
     host = SimulatedHost.from_yaml({})
     folder = Home("receipts")
     assert str(Call("Get-Content", {"Path": Home(r"receipts\*.txt")})) == (
-        r"Get-Content -Path '%ProgramData%\hvctl\receipts\*.txt'"
+        r'Get-Content -Path "$env:ProgramData\hvctl\receipts\*.txt"'
     )
     assert ask(host, "New-Item", (), Path=folder, ItemType="Directory", Force=True) == ([], "")
     assert ask(host, "Set-Content", LiteralPath=Home(r"receipts\a.txt"), Value="x") == ([], "")

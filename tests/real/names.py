@@ -45,8 +45,8 @@ class Names:
         text = re.sub(re.escape(FOLDER) + r"\\([A-Za-z])\\", r"\1:\\", text).replace(PREFIX, "")
         for own, given in self.ids.items():
             text = text.replace(own, given)
-        return plainly(re.sub(r"'(\w+)'", r"\1", text))
+        return plainly(re.sub(r"'([A-Za-z][A-Za-z0-9]*)'", r"\1", text))
 
 
 def plainly(call: str) -> str:
-    return call.replace(" -TurnOff $true -Force $true", "")  # without a guest nobody hears a plain Stop-VM
+    return call.replace(" -TurnOff:$true -Force:$true", "")  # without a guest nobody hears a plain Stop-VM

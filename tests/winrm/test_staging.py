@@ -290,5 +290,5 @@ def test_memory_does_not_grow_with_the_file(make: Make, tmp_path: Path) -> None:
 def test_homes_and_files_print_readably() -> None:
     call = Call("Copy-VMFile", {"SourcePath": staged(b"x", "app.conf"), "Log": Home("a")})
     assert str(call) == (
-        "Copy-VMFile -SourcePath <app.conf (1 bytes, sha256 2d711642b726)> -Log '%ProgramData%\\hvctl\\a'"
+        r'Copy-VMFile -SourcePath <app.conf (1 bytes, sha256 2d711642b726)> -Log "$env:ProgramData\hvctl\a"'
     )

@@ -1,0 +1,88 @@
+"""Every text of a record, changed; what is not changed comes back as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import cache
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from hvctl.call import FOREIGN, TransportError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Role:
+    """What a text is in its record. `field`: of which dataclass field it is. `foreign`: it came from outside as it is;
+    no word of it is hvctl's."""
+
+    field: str = ""
+    foreign: bool = False
+
+
+Change = Callable[[str, Role], str]
+
+
+def mapped(value: T, change: Change, untouched: tuple[type, ...] = ()) -> T:
+    """Words of a fixed list are left alone, and so are fields that are kept out of the repr and what is of a type in
+    `untouched`."""
+    return _Mapping(change, untouched).value(value, Role())  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class _Mapping:
+    change: Change
+    untouched: tuple[type, ...]
+
+    def value(self, value: Any, role: Role) -> Any:
+        if isinstance(value, str):
+            return self.change(value, role)
+        if isinstance(value, self.untouched):
+            return value
+        if isinstance(value, TransportError):
+            return self._error(value)
+        if is_dataclass(value) and not isinstance(value, type):
+            own_words = getattr(value, "own_words", False)
+            roles = ((r, replace(r, foreign=False) if own_words else r) for r in _open_fields(type(value)))
+            found = {r.field: self.value(getattr(value, r.field), role) for r, role in roles}
+            other = {name: new for name, new in found.items() if new is not getattr(value, name)}
+            return replace(value, **other) if other else value
+        if isinstance(value, Mapping):
+            pairs = {self.value(k, replace(role, foreign=False)): self.value(v, role) for k, v in value.items()}
+            same = all(k in value and v is value[k] for k, v in pairs.items())
+            return value if same and len(pairs) == len(value) else pairs
+        if isinstance(value, tuple | list):
+            items = [self.value(v, role) for v in value]
+            return value if all(a is b for a, b in zip(items, value, strict=True)) else type(value)(items)
+        return value
+
+    def _error(self, error: TransportError) -> TransportError:
+        message, hint = (self.change(getattr(error, name), Role(name)) for name in ("message", "hint"))
+        replies = self.value(error.replies, Role("replies"))
+        if (message, hint) == (error.message, error.hint) and replies is error.replies:
+            return error
+        return TransportError(message, executed=error.executed, hint=hint, replies=replies, running=error.running)
+
+
+@cache
+def _open_fields(model: type) -> tuple[Role, ...]:
+    plain, whole = get_type_hints(model), get_type_hints(model, include_extras=True)
+    return tuple(
+        Role(f.name, _foreign(whole[f.name]))
+        for f in fields(model)
+        if f.init and f.repr and not _words_only(plain[f.name])
+    )
+
+
+def _foreign(hint: Any) -> bool:
+    if get_origin(hint) is Annotated and FOREIGN in hint.__metadata__:
+        return True
+    return any(_foreign(a) for a in get_args(hint))
+
+
+def _words_only(hint: Any) -> bool:
+    if get_origin(hint) is Literal:
+        return True
+    args = [a for a in get_args(hint) if a is not type(None) and a is not Ellipsis]
+    return bool(args) and all(_words_only(a) for a in args)
