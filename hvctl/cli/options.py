@@ -17,6 +17,7 @@ from hvctl.inventory import Connection
 from hvctl.reconcile import Pause
 from hvctl.redact import Redactor
 from hvctl.resource import IMPACTS
+from hvctl.vault import Vault
 
 Connect = Callable[[Connection, Wire], Transport]
 
@@ -43,6 +44,8 @@ class Settings:
     verbose: int = 0
     forks: int = 16
     ask_pass: bool = False
+    vault: Vault = field(default_factory=Vault)
+    inventory_scripts: bool = False
     pause: Pause | None = None
     redactor: Redactor = field(default_factory=Redactor)
     out: Console = None  # type: ignore[assignment]

@@ -27,12 +27,11 @@ from hvctl.cli.options import (
     Settings,
     Tags,
 )
-from hvctl.cli.prepared import Asked, allowed, one_host, prepared, run_of, saved_run
+from hvctl.cli.prepared import Asked, allowed, inventory_of, one_host, prepared, run_of, saved_run
 from hvctl.cli.remembered import remembered, remembering
 from hvctl.cli.reported import Reports
-from hvctl.inventory import Inventory
 from hvctl.outcome import exit_status
-from hvctl.prepare import Prepared, find_inventory
+from hvctl.prepare import Prepared
 from hvctl.show.data import schema_text
 from hvctl.show.text import problem_lines
 
@@ -212,7 +211,7 @@ def show_inventory(
     settings: Settings = context.obj
     if as_list == graph:
         raise typer.BadParameter("say --list or --graph")
-    inventory = Inventory.load(find_inventory(settings.inventory, ()))
+    inventory = inventory_of(settings)
     for line in problem_lines(inventory.warnings):
         settings.err.print(line, soft_wrap=True)
     typer.echo(json.dumps(inventory.as_list(), indent=2, ensure_ascii=False) if as_list else inventory.as_graph())
