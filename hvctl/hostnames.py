@@ -40,9 +40,10 @@ def address(text: str) -> Address | None:
 
 def is_ip(text: str) -> bool:
     try:
-        return bool(ipaddress.ip_address(text)) or True
+        ipaddress.ip_address(text)
     except ValueError:
         return False
+    return True
 
 
 def _is_name(text: str) -> bool:
@@ -50,11 +51,15 @@ def _is_name(text: str) -> bool:
 
 
 def _is_ipv6(text: str) -> bool:
+    """A range stands for a whole part of it."""
+    parts = _RANGE_IN_IPV6.sub("[", text).split(":")
+    if "%" in text or any("[" in part and part != "[" for part in parts):
+        return False
     try:
-        ipaddress.IPv6Address(_RANGE_IN_IPV6.sub("0", text))
+        ipaddress.IPv6Address(":".join(parts).replace("[", "0"))
     except ValueError:
         return False
-    return "%" not in text
+    return True
 
 
 def named(text: str) -> tuple[list[str], int | None]:

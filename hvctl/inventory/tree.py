@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,6 +48,7 @@ class Tree:
         self.groups: dict[str, Group] = {ALL: Group({}, {UNGROUPED: None}), UNGROUPED: Group()}
         self.hosts: dict[str, Variables] = {}
         self.sources: dict[str, str] = {}
+        self._left: set[str] = set()
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
 
@@ -96,12 +97,13 @@ class Tree:
         for name in self.groups:
             if name != ALL and name not in inner:
                 self.groups[ALL].children[name] = None
-        above = self._above()
-        for host, names in self._memberships(above).items():
-            if names - {ALL, UNGROUPED}:
-                self.groups[UNGROUPED].hosts.pop(host, None)
-            else:
-                self.groups[UNGROUPED].hosts[host] = None
+        ungrouped = self.groups[UNGROUPED].hosts
+        for host, names in self._memberships().items():
+            if not names - {ALL, UNGROUPED}:
+                ungrouped[host] = None
+            elif host in ungrouped:
+                ungrouped.pop(host)
+                self._left.add(host)  # it is not in ungrouped even if that has the host's group within it
         for name in self.groups.keys() & self.hosts.keys():
             hint = "the host is meant where a pattern names it, the group by its variables; rename one"
             self.warnings.append(Problem(None, f"{name} is a group and a host", hint, "warning"))
@@ -122,16 +124,19 @@ class Tree:
     def groups_of(self) -> dict[str, list[str]]:
         """Of each host the groups that it is in, the one that wins last. All is the first."""
         depths = self._depths()
-        memberships = self._memberships(self._above())
+        memberships = self._memberships()
         return {
             h: sorted(names, key=lambda g: (depths[g], self.groups[g].priority, g)) for h, names in memberships.items()
         }
 
-    def _memberships(self, above: Mapping[str, set[str]]) -> dict[str, set[str]]:
+    def _memberships(self) -> dict[str, set[str]]:
+        above = self._above()
         found: dict[str, set[str]] = {host: {ALL} for host in self.hosts}
         for name, group in self.groups.items():
             for host in group.hosts:
                 found[host] |= {name, *above[name]}
+        for host in self._left:
+            found[host].discard(UNGROUPED)
         return found
 
     def _above(self) -> dict[str, set[str]]:
