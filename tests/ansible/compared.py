@@ -43,13 +43,17 @@ class Case:
         for name, text in {**self.files, **self.scripts}.items():
             file = folder / name
             file.parent.mkdir(parents=True, exist_ok=True)
-            for key, envelope in envelopes.items():
-                text = envelope if text == f"@{key}@" else text.replace(f'"@{key}@"', json.dumps(envelope))
-            file.write_text(text, encoding="utf-8")
+            file.write_text(_with(text, envelopes), encoding="utf-8")
             file.chmod(0o755 if name in self.scripts else 0o644)
         (folder / NOWHERE).mkdir()
         if self.vault:
             (folder / "password").write_text(self.vault + "\n", encoding="utf-8")
+
+
+def _with(text: str, envelopes: Mapping[str, str]) -> str:
+    for key, envelope in envelopes.items():
+        text = envelope if text == f"@{key}@" else text.replace(f'"@{key}@"', json.dumps(envelope))
+    return text
 
 
 @dataclass(frozen=True)
@@ -136,16 +140,24 @@ def _told(case: Case, found: Inventory, answer: Mapping[str, Any]) -> Iterator[t
     yield "list", "hosts with variables", list(theirs), sorted(own)
     for host in theirs.keys() & own.keys():
         yield "list", host, _closed(theirs[host]), json.loads(json.dumps(own[host]))
-    yield "list", "groups", {k: v for k, v in listed.items() if k != "_meta"}, {k: v for k, v in ours.items() if k != "_meta"}
+    yield (
+        "list",
+        "groups",
+        {k: v for k, v in listed.items() if k != "_meta"},
+        {k: v for k, v in ours.items() if k != "_meta"},
+    )
     yield "graph", "", answer["graph"], found.as_graph()
     for pattern, names in zip(case.patterns, answer["patterns"], strict=True):
-        yield "patterns", str(pattern[0]) + (f" --limit {pattern[1]}" if pattern[1] else ""), *_hosts(found, pattern, names)
+        yield (
+            "patterns",
+            str(pattern[0]) + (f" --limit {pattern[1]}" if pattern[1] else ""),
+            *_hosts(found, pattern, names),
+        )
     for host, variables in answer["variables"].items():
         known = found.variables(found.hosts[host])
         for name, value in variables.items():
-            if isinstance(value, dict) and "error" in value and len(value) == 1:
-                value = {"error"}
-            yield "variables", f"{host}.{name}", value, _templated(known, name)
+            failed = isinstance(value, dict) and value.keys() == {"error"}
+            yield "variables", f"{host}.{name}", {"error"} if failed else value, _templated(known, name)
     for host, connection in answer["connections"].items():
         theirs = {"error"} if "error" in connection else {**connection, "user": connection["user"] or NOBODY}
         yield "connections", host, theirs, _connection(found, host)

@@ -12,8 +12,8 @@ GROUPS = ("lab", "tokyo", "kyoto", "db", "web", "all", "ungrouped", "edge")
 HOSTS = ("hv01", "hv02", "hv03", "hv[04:06]", "db1", "web1.lab", "192.0.2.5", "n[a:c]", "hv07:5985", "fd00::5")
 NAMES = ("x", "y", "ansible_user", "ansible_host", "nested", "ansible_port")
 WORDS = (
-    "all", "*", "hv*", "lab", "tokyo", "kyoto", "db", "web", "edge", "hv01", "hv0?", "hv0[1-3]*", "*.lab", "~hv0[12]", "~(lab|db)",
-    "ungrouped", "192.0.2.5", "fd00::5", "n*", "[lw]*", "nobody",
+    "all", "*", "hv*", "lab", "tokyo", "kyoto", "db", "web", "edge", "hv01", "hv0?", "hv0[1-3]*", "*.lab", "~hv0[12]",
+    "~(lab|db)", "ungrouped", "192.0.2.5", "fd00::5", "n*", "[lw]*", "nobody",
 )  # fmt: skip
 SUBSCRIPTS = ("[0]", "[-1]", "[1]", "[0:1]", "[1:]", "[0:0]", "[2:0]", "[1-2]", "[9]", "[7:9]", "[:1]", "[-1:]")
 
@@ -60,7 +60,7 @@ def _value(chance: random.Random, name: str) -> Any:
         return chance.choice(("192.0.2.1", "{{ inventory_hostname }}.lab"))
     if name == "ansible_user":
         return chance.choice(("u", "CORP\\svc", "u_{{ x | default('y') }}"))
-    return chance.choice((f"v{chance.randint(0, 99)}", chance.randint(0, 99), True, "two words", "it's \"so\""))
+    return chance.choice((f"v{chance.randint(0, 99)}", chance.randint(0, 99), True, "two words", 'it\'s "so"'))
 
 
 def _yaml(chance: random.Random) -> str:
@@ -96,33 +96,25 @@ def _some(chance: random.Random) -> dict[str, Any] | None:
 
 
 def _ini(chance: random.Random) -> str:
-    lines = [chance.choice(("lonely", "hv01", "# nothing"))]
+    """Sections in any order: children may be named before they are defined."""
     names = chance.sample([g for g in GROUPS if g != "all"], chance.randint(1, 5))
+    sections = []
     for name in names:
-        lines.append(f"[{name}]")
-        lines += [h + _beside(chance) for h in chance.sample(HOSTS, chance.randint(0, 4))]
-    for name in names:
+        sections.append([f"[{name}]", *(h + _beside(chance) for h in chance.sample(HOSTS, chance.randint(0, 4)))])
         if chance.random() < 0.4:
-            lines += [f"[{name}:vars]", *(f"{k}={_literal(v)}" for k, v in _variables(chance).items())]
+            sections.append([f"[{name}:vars]", *(f"{k}={v!r}" for k, v in _variables(chance).items())])
         below = [n for n in names if GROUPS.index(n) > GROUPS.index(name) and n != "ungrouped"]
         if below and chance.random() < 0.6:
-            lines.insert(chance.choice((1, len(lines))), f"[{name}:children]")
-            at = lines.index(f"[{name}:children]") + 1
-            lines[at:at] = chance.sample(below, chance.randint(1, len(below)))
-            if at < len(lines) and not lines[at + 1 :]:
-                continue
-    text = "\n".join(lines)
-    return text + "\n"
+            sections.append([f"[{name}:children]", *chance.sample(below, chance.randint(1, len(below)))])
+    chance.shuffle(sections)
+    lines = [chance.choice(("lonely", "hv01", "# nothing")), *(line for section in sections for line in section)]
+    return "\n".join(lines) + "\n"
 
 
 def _beside(chance: random.Random) -> str:
     if chance.random() < 0.6:
         return ""
     return "".join(f" {k}={json.dumps(str(v))}" for k, v in _variables(chance).items() if k != "nested")
-
-
-def _literal(value: Any) -> str:
-    return repr(value)
 
 
 def _pattern(chance: random.Random) -> Pattern:
