@@ -8,8 +8,8 @@ import string
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_BRACKETED = re.compile(r"\[(.+)\]:([0-9]+)")
-_WITH_PORT = re.compile(r"((?:\[[^\]]*\]|[^:\[\]])*):([0-9]+)")
+_BRACKETED = re.compile(r"\[(.+)\]:([0-9]{1,9})")
+_WITH_PORT = re.compile(r"((?:\[[^\]]*\]|[^:\[\]])*):([0-9]{1,9})")
 _LABEL = re.compile(r"\w(?:[\w-]*[^\W_])?")
 _RANGE_IN_NAME = re.compile(r"\[(?:[A-Za-z]:[A-Za-z]|[0-9]+:[0-9]+)(?::[0-9]+)?\]")
 _RANGE_IN_IPV6 = re.compile(r"\[[0-9A-Fa-f]+:[0-9A-Fa-f]+(?::[0-9]+)?\]")
@@ -70,16 +70,17 @@ def named(text: str) -> tuple[list[str], int | None]:
 
 def expand(name: str) -> list[str]:
     """`hv[01:12].lab` → its names, leading zeros kept. Raises PatternError."""
-    found = _RANGE.search(name)
-    if not found:
-        if "[" in name:
-            raise PatternError(f"{name}: a bracket is not closed; write a range as [01:12]")
-        return [name]
-    head, tails = name[: found.start()], expand(name[found.end() :])
-    names = [head + middle + tail for middle in _range(found[1]) for tail in tails]
-    if len(names) > _MOST:
-        raise PatternError(f"{name} stands for more than {_MOST:,} hosts")
-    return names
+    names, at = [""], 0
+    for found in _RANGE.finditer(name):
+        middles = list(_range(found[1]))
+        if len(names) * len(middles) > _MOST:
+            raise PatternError(f"{name[:60]} stands for more than {_MOST:,} hosts")
+        between = name[at : found.start()]
+        names = [head + between + middle for head in names for middle in middles]
+        at = found.end()
+    if "[" in name[at:]:
+        raise PatternError(f"{name}: a bracket is not closed; write a range as [01:12]")
+    return [head + name[at:] for head in names]
 
 
 def _range(text: str) -> Iterator[str]:

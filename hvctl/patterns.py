@@ -81,7 +81,7 @@ def _named(word: str, hosts: Mapping[str, None], groups: Mapping[str, Sequence[s
     found = [h for g in of_groups for h in groups[g]]
     if not of_groups or expression.startswith("~") or any(c in expression for c in _MORE_THAN_A_GROUP):
         found += [h for h in hosts if fits(h)]
-    if not found and not of_groups and _BRACKETS_AT_END.fullmatch(word) and not subscript:
+    if not found and not of_groups and not subscript and word[0] != "~" and _BRACKETS_AT_END.fullmatch(word):
         raise PatternError(f"{word}: these brackets are not a subscript; write [0], [-1], [0:2] or [1:]")
     return _subscripted(word, subscript, found) if subscript and found else found, bool(found or of_groups)
 

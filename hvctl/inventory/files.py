@@ -57,11 +57,11 @@ def variable_files(folder: File, name: str) -> list[File]:
     if name in (".", "..") or any(c in name for c in "/\\\0"):
         return []
     for ending in ENDINGS:
-        path = folder / (name + ending)
-        if path.is_dir():
-            return list(_variables_below(path, ()))
-        if path.exists():
-            return [path]
+        path = os.path.join(folder, name + ending)  # noqa: PTH118 - a name that cannot be a file's is not there
+        if os.path.isdir(path):  # noqa: PTH112
+            return list(_variables_below(File(path), ()))
+        if os.path.exists(path):  # noqa: PTH110
+            return [File(path)]
     return []
 
 

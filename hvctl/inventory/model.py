@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path as File
 from typing import Any
 
@@ -28,11 +28,13 @@ IMPLICIT = ("localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True)
 class Host:
-    """A host, the places of its variables, and which of them came encrypted."""
+    """A host, the places of its variables, and where it is named first. `groups`: as they rank; `vaulted`: variables
+    that came encrypted."""
 
     name: str
     variables: Mapping[str, Any] = field(default_factory=dict, repr=False)
     marks: Mapping[str, Mark] = field(default_factory=dict, repr=False)
+    mark: Mark | None = None
     groups: tuple[str, ...] = ()
     source: str = ""
     vaulted: frozenset[str] = frozenset()
@@ -184,6 +186,10 @@ class _HostVars(Mapping[str, Any]):
         return len(self._inventory.hosts)
 
 
+def _same(one: File, other: File) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other)
+
+
 @dataclass
 class _Loaded:
     """What was read, from which an inventory is made for each folder of playbooks."""
@@ -196,12 +202,16 @@ class _Loaded:
     def inventory(self, playbooks: File | None) -> Inventory:
         """Raises ConfigError with everything that is wrong in the files of variables."""
         if playbooks not in self.made:
-            self.made[playbooks] = self._inventory(playbooks)
+            folders = folders_of(self.sources)
+            if playbooks and len(folders) == 1 and _same(playbooks, folders[0]):
+                self.made[playbooks] = replace(self.inventory(None), playbooks=str(playbooks))
+            else:
+                self.made[playbooks] = self._inventory(folders, playbooks)
         return self.made[playbooks]
 
-    def _inventory(self, playbooks: File | None) -> Inventory:
+    def _inventory(self, folders: Sequence[File], playbooks: File | None) -> Inventory:
         tree, groups_of = self.tree, self.tree.groups_of()
-        folders, beside = folders_of(self.sources), (playbooks,) if playbooks else ()
+        beside = (playbooks,) if playbooks else ()
         found = {h: variables_of(h, groups_of[h], tree, self.files, folders, beside) for h in tree.hosts}
         if self.files.problems:
             raise ConfigError(self.files.problems)
@@ -210,7 +220,7 @@ class _Loaded:
             {name: tree.members(name) for name in tree.groups},
             {name: tuple(group.children) for name, group in tree.groups.items()},
             {name: tuple(group.hosts) for name, group in tree.groups.items()},
-            tuple(tree.warnings),
+            tuple(dict.fromkeys(tree.warnings)),
             ", ".join(self.sources),
             str(playbooks) if playbooks else "",
             self,
@@ -218,4 +228,5 @@ class _Loaded:
 
     def _host(self, name: str, groups: Sequence[str], found: Variables) -> Host:
         vaulted = frozenset(found.vaulted)
-        return Host(name, found.values, found.marks, tuple(groups), self.tree.sources[name], vaulted)
+        tree = self.tree
+        return Host(name, found.values, found.marks, tree.places[name], tuple(groups), tree.sources[name], vaulted)

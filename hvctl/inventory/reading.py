@@ -141,7 +141,7 @@ def _is_script(file: File) -> bool:
     try:
         with file.open("rb") as opened:
             return is_program(file, opened.read(4))
-    except OSError:
+    except (OSError, ValueError):
         return False  # told when it is read
 
 

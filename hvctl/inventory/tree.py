@@ -48,6 +48,7 @@ class Tree:
         self.groups: dict[str, Group] = {ALL: Group({}, {UNGROUPED: None}), UNGROUPED: Group()}
         self.hosts: dict[str, Variables] = {}
         self.sources: dict[str, str] = {}
+        self.places: dict[str, Mark] = {}
         self._left: set[str] = set()
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
@@ -70,7 +71,7 @@ class Tree:
         """The port counts where the host is named first, as in Ansible."""
         if name not in self.hosts:
             self.hosts[name] = Variables()
-            self.sources[name] = source
+            self.sources[name], self.places[name] = source, mark
             if port:
                 self.hosts[name].put("ansible_port", port, mark)
         self.groups[group].hosts[name] = None
