@@ -18,7 +18,7 @@ from hvctl.patterns import words
 from hvctl.resource import IMPACTS, Address, Fields, Impact, Place, Resource, models_in, settings
 from hvctl.source import ConfigError, Document, Path, Problem, load, suggest
 from hvctl.template import rendered
-from hvctl.vault import Vault
+from hvctl.vault import Vault, is_vault
 
 _NOTHING: Mapping[str, Any] = {}
 _PLAY_KEYS = ("name", "hosts", "vars", "vars_files", "tags", "allow")
@@ -60,6 +60,9 @@ def read_playbook(file: str | File, vault: Vault | None = None) -> tuple[list[Pl
     vault = vault or Vault()
     document = vault.opened(load(file))
     problems: list[Problem] = []
+    if isinstance(document.data, str) and is_vault(document.data):
+        hint = "decrypt it, and keep what is secret in vars_files or group_vars"
+        raise ConfigError([Problem(document.mark(()), "an encrypted playbook is not read", hint)])
     if not isinstance(document.data, list):
         raise ConfigError(
             [

@@ -174,6 +174,13 @@ class Vault:
         except SecretError as error:
             raise ConfigError([Problem(data.mark, str(error), "")]) from error
 
+    def password(self) -> bytes:
+        """The first; "" if there is none. Raises ConfigError."""
+        try:
+            return next(iter(self._known()), b"")
+        except SecretError as error:
+            raise ConfigError([Problem(None, str(error), "")]) from error
+
     def _decrypted(self, envelope: str) -> str:
         if envelope not in self._opened:
             self._opened[envelope] = self._tried(envelope)
