@@ -92,7 +92,11 @@ def prepare(
     work = []
     for host, own in chosen:
         connection = _connection(inventory, host, own, problems, warnings)
-        plays = [replace(p, variables=shielded(_variables(inventory, host, p, variables or {}))) for p in own]
+        try:
+            plays = [replace(p, variables=shielded(_variables(inventory, host, p, variables or {}))) for p in own]
+        except ConfigError as error:  # in group_vars or host_vars beside a playbook
+            problems += error.problems
+            continue
         found, wrong = wishes(plays, {}, learn)
         problems += wrong
         if connection is None:
@@ -163,8 +167,11 @@ def _connection(
 ) -> Connection | None:
     """A host is reached in one way, whichever playbook it is for."""
     found: dict[Connection, Play] = {}
+    folders: dict[Path, Play] = {}
+    for play in plays:
+        folders.setdefault(play.folder, play)
     try:
-        for play in {p.folder: p for p in reversed(plays)}.values():
+        for play in folders.values():
             here = inventory.beside(play.folder)
             connection = here.connection(here.hosts[host.name])
             warnings += connection.warnings
