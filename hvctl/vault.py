@@ -214,7 +214,7 @@ class Vault:
             return [self.secret(v) for v in data]
         if isinstance(data, str):
             self.learn(Secret(str(data)))
-            return data if isinstance(data, Vaulted) else Vaulted(data)
+            return Vaulted(data) if type(data) is str else data
         if isinstance(data, int | float) and len(str(data)) >= _LETTERS:
             self.learn(Secret(str(data)))
         return data

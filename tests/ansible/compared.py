@@ -191,8 +191,9 @@ def _templated(variables: Mapping[str, Any], name: str) -> Any:
 def _connection(found: Inventory, host: str) -> Any:
     """hvctl wants a user: it has a default here."""
     known = found.hosts[host]
+    user = {} if known.variables.keys() & {"ansible_user", "ansible_winrm_user"} else {"ansible_user": NOBODY}
     try:
-        made = found.connection(replace(known, variables={"ansible_winrm_user": NOBODY, **known.variables}))
+        made = found.connection(replace(known, variables={**known.variables, **user}))
     except ConfigError:
         return {"error"}
     return {"host": made.host, "user": made.user, "port": made.port, "scheme": made.scheme, "path": made.path}
