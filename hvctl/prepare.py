@@ -166,7 +166,7 @@ def _connection(
     inventory: Inventory, host: Host, plays: Sequence[Play], problems: list[Problem], warnings: list[Problem]
 ) -> Connection | None:
     """A host is reached in one way, whichever playbook it is for."""
-    found: dict[Connection, Play] = {}
+    found: list[tuple[Connection, Play]] = []
     folders: dict[Path, Play] = {}
     for play in plays:
         folders.setdefault(play.folder, play)
@@ -175,15 +175,16 @@ def _connection(
             here = inventory.beside(play.folder)
             connection = here.connection(here.hosts[host.name])
             warnings += connection.warnings
-            found.setdefault(replace(connection, warnings=()), play)
+            if all(replace(connection, warnings=()) != replace(other, warnings=()) for other, _ in found):
+                found.append((connection, play))
     except ConfigError as error:
         problems += error.problems
         return None
     if len(found) > 1:
-        files = " and ".join(p.document.file for p in found.values())
+        files = " and ".join(play.document.file for _, play in found)
         hint = "put what differs in their group_vars or host_vars into the inventory, or run them one by one"
         problems.append(Problem(None, f"{host.name} would be reached in different ways for {files}", hint))
-    return next(iter(found))
+    return found[0][0]
 
 
 def _offline(found: Sequence[Resource], os: OS | None) -> list[Problem]:
