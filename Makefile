@@ -1,13 +1,15 @@
 # Everything stays inside the clone: a .venv, and build/ for what the lab and the benchmark write.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+ANSIBLE := build/ansible
 
-.PHONY: help setup lab test lint types imports pytest soak bench docs clean
+.PHONY: help setup ansible lab test lint types imports pytest soak bench docs clean
 
 help:
 	@echo "make lab    set up, then bring two simulated Hyper-V hosts to the wanted state"
 	@echo "make test   set up, then pass every check"
 	@echo "make soak   every fault, 200 kills, random faults, reboots: half an hour or so"
+	@echo "make ansible  an environment with ansible-core: with HVCTL_ANSIBLE=$(ANSIBLE)/bin tests compare the inventory with it"
 	@echo "make bench  what a plan costs, beside the same job done naively"
 	@echo "make docs   write the generated documentation anew"
 
@@ -17,6 +19,14 @@ setup: .venv/.ready
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+# Of its own: what Ansible needs is nothing to hvctl.
+ansible: $(ANSIBLE)/.ready
+
+$(ANSIBLE)/.ready: tests/ansible/requirements.txt
+	$(PYTHON) -m venv $(ANSIBLE)
+	$(ANSIBLE)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/ansible/requirements.txt
 	@touch $@
 
 lab: setup
@@ -38,7 +48,7 @@ pytest: setup
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered --cov-fail-under=95
 
 soak: setup
-	HVCTL_SOAK=1 $(BIN)/python -m pytest -n 2 tests/faults tests/soak
+	HVCTL_SOAK=1 $(BIN)/python -m pytest -n 2 --dist loadgroup tests/faults tests/soak tests/ansible
 
 bench: setup
 	@$(BIN)/python -m mocks bench

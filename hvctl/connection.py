@@ -9,7 +9,7 @@ from typing import Any, Literal
 from hvctl.call import Secret
 from hvctl.contract import OS, VERSIONS
 from hvctl.secrets import Source
-from hvctl.source import ConfigError, Mark, Problem, SecretSource, suggest
+from hvctl.source import ConfigError, Mark, Problem, SecretSource, Vaulted, suggest
 from hvctl.wiring import KNOWN, REFUSED, TICKETS, Wiring, missing_extra, wiring
 
 WinRMTransport = Literal["ntlm", "kerberos", "credssp", "certificate", "basic"]
@@ -169,6 +169,8 @@ class _Reader:
             value = self.variables.get(name)
             if isinstance(value, SecretSource):
                 return value
+            if isinstance(value, Vaulted):
+                return Secret(str(value))
             if value is not None:
                 self._warn(name, "a password stands in plain here", "use !env, !keyring or !command, or --ask-pass")
                 return Secret(str(value))

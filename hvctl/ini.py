@@ -1,103 +1,142 @@
-"""Ansible's INI inventory → the same plain data as its YAML one, with marks."""
+"""Ansible's INI inventory → its statements, line by line, with marks."""
 
 from __future__ import annotations
 
 import ast
 import re
 import shlex
-from dataclasses import dataclass, field
-from typing import Any
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
 
-from hvctl.source import ConfigError, Document, Mark, Path, Problem
+from hvctl.hostnames import PatternError, named
+from hvctl.source import ConfigError, Mark, Problem
 
-_SECTION = re.compile(r"^\[([^\]:]+)(?::(vars|children|hosts))?\]\s*(?:[#;].*)?$")
-_ASSIGNMENT = re.compile(r"^([A-Za-z_][\w.]*)\s*=\s*(.*)$")
+_SECTION = re.compile(r"\[([^:\]\s]+)(?::(\w+))?\]\s*(?:#.*)?")
+_GROUP = re.compile(r"([^:\]\s]+)\s*(?:#.*)?")
 
 
-def load_ini(text: str, file: str) -> Document:
+@dataclass(frozen=True)
+class Section:
+    """A heading: what follows is the group's hosts, variables or children."""
+
+    group: str
+    part: Literal["hosts", "vars", "children"]
+    mark: Mark
+
+
+@dataclass(frozen=True)
+class HostLine:
+    """Hosts of the section's group, with the variables that stand beside them."""
+
+    names: tuple[str, ...]
+    port: int | None
+    variables: Mapping[str, Any]
+    mark: Mark
+
+
+@dataclass(frozen=True)
+class VariableLine:
+    name: str
+    value: Any
+    mark: Mark
+
+
+@dataclass(frozen=True)
+class ChildLine:
+    name: str
+    mark: Mark
+
+
+Statement = Section | HostLine | VariableLine | ChildLine
+
+
+def load_ini(text: str, file: str) -> list[Statement]:
     """Raises ConfigError with every line that cannot be read."""
-    reader = _Reader(file)
-    for number, line in enumerate(text.splitlines(), 1):
-        reader.line(number, line)
-    if reader.problems:
-        raise ConfigError(reader.problems)
-    return Document(reader.data, reader.marks, reader.marks, file)
-
-
-@dataclass
-class _Reader:
-    file: str
-    data: dict[str, Any] = field(default_factory=dict)
-    marks: dict[Path, Mark] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
-    group: str = "ungrouped"
+    problems: list[Problem] = []
+    found: list[Statement] = []
     part: str = "hosts"
-
-    def line(self, number: int, line: str) -> None:
-        text = line.strip()
-        if not text or text[0] in "#;":
-            return
-        column = line.index(text) + 1
-        mark = Mark(self.file, number, column)
-        if text.startswith("["):
-            self._section(text, mark)
-        elif self.part == "hosts":
-            self._host(text, mark)
-        elif self.part == "vars":
-            self._variable(text, mark)
-        else:
-            name = text.split("#")[0].strip()
-            self._put((self.group, "children", name), None, mark)
-
-    def _section(self, text: str, mark: Mark) -> None:
-        found = _SECTION.match(text)
-        if not found:
-            self._wrong(mark, f"{text} is no heading of a group", "write [group], [group:vars] or [group:children]")
-            return
-        self.group, self.part = found[1].strip(), found[2] or "hosts"
-        if self.part == "hosts":
-            self.data.setdefault(self.group, {})
-            self.marks.setdefault((self.group,), mark)
-
-    def _host(self, text: str, mark: Mark) -> None:
+    for number, line in enumerate(text.splitlines(), 1):
+        words = line.strip()
+        if not words or words[0] in "#;":
+            continue
+        mark = Mark(file, number, line.index(words) + 1)
         try:
-            words = shlex.split(text, comments=True)
-        except ValueError:
-            self._wrong(mark, "a quote is not closed", "close it on the same line")
-            return
-        name, *assignments = words
-        self._put((self.group, "hosts", name), {}, mark)
-        for word in assignments:
-            found = _ASSIGNMENT.match(word)
-            if not found:
-                self._wrong(mark, "a word of this line is no variable", "write name=value, with quotes around spaces")
-                continue
-            self._put((self.group, "hosts", name, found[1]), _literal(found[2]), mark)
-
-    def _variable(self, text: str, mark: Mark) -> None:
-        found = _ASSIGNMENT.match(text)
-        if not found:
-            self._wrong(mark, "this is no variable", "write name=value")
-            return
-        self._put((self.group, "vars", found[1]), _literal(found[2].strip()), mark)
-
-    def _put(self, path: Path, value: Any, mark: Mark) -> None:
-        at: dict[Any, Any] = self.data
-        for part in path[:-1]:
-            at = at.setdefault(part, {})
-        if value == {} and path[-1] in at:
-            return
-        at[path[-1]] = value
-        self.marks[path] = mark
-
-    def _wrong(self, mark: Mark, message: str, hint: str) -> None:
-        self.problems.append(Problem(mark, message, hint))
+            statement = _section(words, mark) or _statement(part, words, mark)
+        except ValueError as error:
+            message, _, hint = str(error).partition("; ")
+            problems.append(Problem(mark, message, hint))
+            continue
+        part = statement.part if isinstance(statement, Section) else part
+        found.append(statement)
+    if problems:
+        raise ConfigError(problems)
+    return found
 
 
-def _literal(text: str) -> Any:
+def _section(text: str, mark: Mark) -> Section | None:
+    found = _SECTION.fullmatch(text)
+    if found and (found[2] or "hosts") in ("hosts", "vars", "children"):
+        return Section(found[1], found[2] or "hosts", mark)  # type: ignore[arg-type]
+    if found or (text.startswith("[") and text.endswith("]")):
+        raise ValueError(f"{text} is not a valid heading of a group; write [group], [group:vars] or [group:children]")
+    return None
+
+
+def _statement(part: str, text: str, mark: Mark) -> Statement:
+    if part == "hosts":
+        return _host(text, mark)
+    if part == "vars":
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip():
+            raise ValueError("this line is not a variable; write name=value")
+        return VariableLine(name.strip(), literal(value.strip()), mark)
+    found = _GROUP.fullmatch(text)
+    if not found:
+        raise ValueError(f"{text} is not the name of a group; write one name on each line")
+    return ChildLine(found[1], mark)
+
+
+def _host(text: str, mark: Mark) -> HostLine:
+    try:
+        name, *assignments = shlex.split(text, comments=True)
+    except ValueError as error:
+        raise ValueError("a quote is not closed; close it on the same line") from error
+    variables: dict[str, Any] = {}
+    for word in assignments:
+        key, equals, value = word.partition("=")
+        if not equals or not key:
+            raise ValueError("a word of this line is not a variable; write name=value, with quotes around spaces")
+        variables[key] = literal(value)
+    try:
+        names, port = named(name)
+    except PatternError as error:
+        hint = "; correct the range" if ";" not in str(error) else ""
+        raise ValueError(f"{error}{hint}") from error
+    if not name or name.strip().endswith(":") or "---" in names:
+        raise ValueError(f"{name!r} is not the name of a host; this looks like YAML, which needs the ending .yml")
+    return HostLine(tuple(names), port, variables, mark)
+
+
+def literal(text: str) -> Any:
     """A Python literal if it is one, as Ansible reads it; else the text."""
     try:
-        value = ast.literal_eval(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)
+            return _plain(ast.literal_eval(text))
     except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
         return text
-    return value if isinstance(value, str | int | float | bool | list | dict | None) else text
+
+
+def _plain(value: Any) -> Any:
+    """What JSON has no word for becomes what Ansible makes of it: tuples and sets are lists."""
+    if isinstance(value, list | tuple | set):
+        return [_plain(v) for v in value]
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, bytes):
+        return value.decode("utf-8")
+    if value is ...:
+        return "..."
+    return str(value) if isinstance(value, complex) else value

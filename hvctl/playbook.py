@@ -14,9 +14,11 @@ from hvctl.call import Secret
 from hvctl.controlnode import ControlNode
 from hvctl.duration import seconds, spoken
 from hvctl.kinds import sections
+from hvctl.patterns import words
 from hvctl.resource import IMPACTS, Address, Fields, Impact, Place, Resource, models_in, nulls_refused, settings
 from hvctl.source import ConfigError, Document, Path, Problem, load, suggest
 from hvctl.template import rendered
+from hvctl.vault import Vault, is_vault
 
 _NOTHING: Mapping[str, Any] = {}
 _PLAY_KEYS = ("name", "hosts", "vars", "vars_files", "tags", "allow")
@@ -35,6 +37,10 @@ class Play:
     allow: frozenset[Impact] = frozenset()
 
     @property
+    def folder(self) -> File:
+        return File(self.document.file).parent
+
+    @property
     def body(self) -> dict[str, Any]:
         data = _at(self.document.data, self.path)
         return {key: value for key, value in data.items() if key not in _PLAY_KEYS}
@@ -48,11 +54,15 @@ def load_playbook(file: str | File) -> list[Play]:
     return plays
 
 
-def read_playbook(file: str | File) -> tuple[list[Play], list[Problem]]:
+def read_playbook(file: str | File, vault: Vault | None = None) -> tuple[list[Play], list[Problem]]:
     """The plays whose wishes can be looked at, and what is wrong with the plays themselves. Raises ConfigError for a
     file that is no playbook."""
-    document = load(file)
+    vault = vault or Vault()
+    document = vault.opened(load(file))
     problems: list[Problem] = []
+    if isinstance(document.data, str) and is_vault(document.data):
+        hint = "decrypt it, and keep what is secret in vars_files or group_vars"
+        raise ConfigError([Problem(document.mark(()), "an encrypted playbook is not read", hint)])
     if not isinstance(document.data, list):
         raise ConfigError(
             [
@@ -63,11 +73,11 @@ def read_playbook(file: str | File) -> tuple[list[Play], list[Problem]]:
                 )
             ]
         )
-    plays = [p for n, data in enumerate(document.data) if (p := _play(document, n, data, problems))]
+    plays = [p for n, data in enumerate(document.data) if (p := _play(document, n, data, vault, problems))]
     return plays, problems
 
 
-def _play(document: Document, number: int, data: Any, problems: list[Problem]) -> Play | None:
+def _play(document: Document, number: int, data: Any, vault: Vault, problems: list[Problem]) -> Play | None:
     path: Path = (number,)
     if not isinstance(data, dict):
         problems.append(Problem(document.mark(path), "a play is a mapping", "write its keys as `key: value`"))
@@ -104,7 +114,7 @@ def _play(document: Document, number: int, data: Any, problems: list[Problem]) -
     if not isinstance(variables, dict):
         problems.append(Problem(document.mark((*path, "vars")), "vars is a mapping", "write `name: value` below it"))
         variables = {}
-    files = _vars_files(document, path, data, problems)
+    files = _vars_files(document, path, data, vault, problems)
     tags = _words(data.get("tags", []), document, (*path, "tags"), problems)
     allowed: frozenset[Impact] = frozenset(i for i in IMPACTS if i in allow)
     if not hosts:
@@ -112,11 +122,11 @@ def _play(document: Document, number: int, data: Any, problems: list[Problem]) -
     return Play(document, path, str(data.get("name") or hosts), hosts, {**files, **variables}, tuple(tags), allowed)
 
 
-def _vars_files(document: Document, path: Path, data: Any, problems: list[Problem]) -> dict[str, Any]:
+def _vars_files(document: Document, path: Path, data: Any, vault: Vault, problems: list[Problem]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for n, name in enumerate(_words(data.get("vars_files", []), document, (*path, "vars_files"), problems)):
         try:
-            loaded = load(File(document.file).parent / name).data
+            loaded = vault.load(File(document.file).parent / name)[0].data
         except ConfigError as error:
             problems += error.problems
             continue
@@ -359,7 +369,7 @@ def _text(value: Any, document: Document, path: Path, what: str, problems: list[
     if isinstance(value, str) and value.strip():
         return value
     if isinstance(value, list) and all(isinstance(v, str) for v in value) and value:
-        return ",".join(value)
+        return ",".join(word for item in value for word in words(item))
     problems.append(Problem(document.mark(path), what, "write `hosts: all` or the name of a group"))
     return ""
 

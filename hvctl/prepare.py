@@ -15,6 +15,7 @@ from hvctl.playbook import Play, read_playbook, wishes, written_twice
 from hvctl.resource import Resource
 from hvctl.shield import shielded
 from hvctl.source import ConfigError, Problem, suggest
+from hvctl.vault import Vault
 
 INVENTORY_NAMES = ("inventory.yml", "inventory.yaml", "inventory.ini", "hosts.yml", "hosts.ini", "hosts", "inventory")
 
@@ -39,21 +40,18 @@ class Prepared:
     inventory: Inventory | None = field(default=None, repr=False)
 
 
-def find_inventory(given: Sequence[str], near: Iterable[str]) -> str:
-    """The inventory named, else one beside the playbooks, else one in the current folder. Raises ConfigError."""
+def find_inventory(given: Sequence[str], near: Iterable[str]) -> tuple[str, ...]:
+    """The sources named, else one beside the playbooks, else one in the current folder. Raises ConfigError."""
     near = tuple(near)
-    if len(given) > 1:
-        hint = "put the files into one folder and name that"
-        raise ConfigError([Problem(None, f"one inventory at a time, not {len(given)}", hint)])
     if given:
-        return given[0]
+        return tuple(given)
     if missing := [p for p in near if not Path(p).exists()]:
         raise ConfigError(Problem(None, f"{p} is not there", "name a playbook that is") for p in missing)
     folders = [*(Path(p).parent for p in near), Path()]
     for folder in folders:
         for name in INVENTORY_NAMES:
             if (folder / name).exists():
-                return str(folder / name)
+                return (str(folder / name),)
     looked = ", ".join(sorted({str(f) for f in folders}))
     raise ConfigError(
         [
@@ -74,6 +72,7 @@ def prepare(
     tags: Sequence[str] = (),
     variables: Mapping[str, Any] | None = None,
     learn: Callable[[Secret], None],
+    vault: Vault | None = None,
 ) -> Prepared:
     """Raises ConfigError with all problems of all files and hosts together. `learn` hears of secrets that are used."""
     problems: list[Problem] = []
@@ -81,7 +80,7 @@ def prepare(
     plays: list[Play] = []
     for file in playbooks:
         try:
-            found_plays, wrong = read_playbook(file)
+            found_plays, wrong = read_playbook(file, vault)
             plays += found_plays
             problems += wrong
         except ConfigError as error:
@@ -92,9 +91,13 @@ def prepare(
     chosen = _hosts(inventory, plays, limit, problems, warnings)
     work = []
     for host, own in chosen:
-        connection = _connection(inventory, host, problems, warnings)
-        plays = [replace(p, variables=shielded({**p.variables, **(variables or {})})) for p in own]
-        found, wrong = wishes(plays, inventory.variables(host), learn)
+        connection = _connection(inventory, host, own, problems, warnings)
+        try:
+            plays = [replace(p, variables=shielded(_variables(inventory, host, p, variables or {}))) for p in own]
+        except ConfigError as error:  # in group_vars or host_vars beside a playbook
+            problems += error.problems
+            continue
+        found, wrong = wishes(plays, {}, learn)
         problems += wrong
         if connection is None:
             continue
@@ -147,22 +150,41 @@ def _limited(inventory: Inventory, limit: str | None, problems: list[Problem]) -
         problems.append(Problem(None, "--limit is empty", "leave it out, or name hosts or groups"))
         return set()
     try:
-        return {host.name for host in inventory.select(limit)}
+        return {host.name for host in inventory.limited(limit)}
     except ConfigError as error:
         problems += [replace(p, message=f"--limit: {p.message}") for p in error.problems]
         return set()
 
 
+def _variables(inventory: Inventory, host: Host, play: Play, extra: Mapping[str, Any]) -> dict[str, Any]:
+    """As a play sees them: group_vars and host_vars beside its playbook count too."""
+    here = inventory.beside(play.folder)
+    return {**here.variables(here.hosts[host.name]), **play.variables, **extra}
+
+
 def _connection(
-    inventory: Inventory, host: Host, problems: list[Problem], warnings: list[Problem]
+    inventory: Inventory, host: Host, plays: Sequence[Play], problems: list[Problem], warnings: list[Problem]
 ) -> Connection | None:
+    """A host is reached in one way, whichever playbook it is for."""
+    found: list[tuple[Connection, Play]] = []
+    folders: dict[Path, Play] = {}
+    for play in plays:
+        folders.setdefault(play.folder, play)
     try:
-        connection = inventory.connection(host)
+        for play in folders.values():
+            here = inventory.beside(play.folder)
+            connection = here.connection(here.hosts[host.name])
+            warnings += connection.warnings
+            if all(replace(connection, warnings=()) != replace(other, warnings=()) for other, _ in found):
+                found.append((connection, play))
     except ConfigError as error:
         problems += error.problems
         return None
-    warnings += connection.warnings
-    return connection
+    if len(found) > 1:
+        files = " and ".join(play.document.file for _, play in found)
+        hint = "put what differs in their group_vars or host_vars into the inventory, or run them one by one"
+        problems.append(Problem(None, f"{host.name} would be reached in different ways for {files}", hint))
+    return found[0][0]
 
 
 def _offline(found: Sequence[Resource], os: OS | None) -> list[Problem]:

@@ -125,14 +125,15 @@ class Run:
         again = [(w.name, partial(self._planned, w, first[w.name])) for w in self._work.values()]
         return self._looked(again, warm=True)
 
-    def save(self, outcomes: Sequence[Outcome], file: str, command: str) -> None:
-        """Without those that could not be looked at; nothing if none could. `command`: applies it."""
+    def save(self, outcomes: Sequence[Outcome], file: str, command: str, sealed: Callable[[str], str] = str) -> None:
+        """Without those that could not be looked at; nothing if none could. `command`: applies it. `sealed`: hides
+        what came encrypted."""
         saved = [(o.plan, self._work[o.host].wishes) for o in outcomes if o.plan is not None]
         away = ", ".join(o.host for o in outcomes if o.plan is None)
         if not saved:
             self._err.print("No plan saved: no host could be looked at.")
             return
-        planfile.save(file, saved, self._started, self._redactor)
+        planfile.save(file, saved, self._started, self._redactor, sealed)
         without = f", without {away}" if away else ""
         self._err.print(f"Plan saved{without}: {command}", markup=False, soft_wrap=True)
 

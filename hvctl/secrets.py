@@ -25,6 +25,11 @@ class PromptSource:
 
 Source = SecretSource | PromptSource | Secret
 
+VAULT_CLOSED = (
+    "this is encrypted with ansible-vault, and no vault password that was given opens it; "
+    "give it with --ask-vault-pass or --vault-password-file"
+)
+
 _SECONDS = 60
 
 
@@ -39,6 +44,8 @@ def resolve(source: Source) -> Secret:
             return _from_environment(source)
         case SecretSource(kind="keyring"):
             return _from_keyring(source)
+        case SecretSource(kind="vault"):
+            raise SecretError(f"{source.mark}: {VAULT_CLOSED}")
     return _from_command(source)
 
 

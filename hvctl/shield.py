@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hvctl.call import Secret
-from hvctl.source import SecretSource
+from hvctl.source import SecretSource, Vaulted
 from hvctl.template import is_template, names_in
 
 PASSWORDS = frozenset(
@@ -20,6 +20,9 @@ _ONE_EXPRESSION = re.compile(r"\s*\{\{[^{}]*\}\}\s*")
 
 HIDDEN = Secret("***")
 """Stands for a secret where it may not be used; there is nothing behind it that an expression could reach."""
+
+VAULT = "!vault"
+"""Stands for what came encrypted, where variables are shown."""
 
 
 def shielded(variables: Mapping[str, Any]) -> dict[str, Any]:
@@ -35,6 +38,8 @@ def shown(variables: Any) -> Any:
         return {k: shown(_hidden(v) if _SECRET_WORD.search(k) else v) for k, v in found.items()}
     if isinstance(variables, list):
         return [shown(v) for v in variables]
+    if isinstance(variables, Vaulted):
+        return VAULT
     return repr(variables) if isinstance(variables, SecretSource | Secret) else variables
 
 

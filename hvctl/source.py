@@ -51,16 +51,31 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True)
 class SecretSource:
-    """Where a secret is to be had; never the secret itself. `kind`: env, keyring, command."""
+    """Where a secret is to be had; never the secret itself. `kind`: env, keyring, command; vault, whose one word is
+    the text that ansible-vault wrote."""
 
-    kind: Literal["env", "keyring", "command"]
+    kind: Literal["env", "keyring", "command", "vault"]
     words: tuple[str, ...]
     mark: Mark
 
     def __repr__(self) -> str:
         if self.kind == "command":  # its arguments may be secrets themselves
             return f"!command {self.words[0]}" + " …" * (len(self.words) > 1)
+        if self.kind == "vault":
+            return "!vault"
         return f"!{self.kind} {' '.join(self.words)}"
+
+
+class Vaulted(str):
+    """A text that came encrypted: used as any other, never shown."""
+
+    __slots__ = ()
+
+
+class Verbatim(Vaulted):
+    """Braces in it mean nothing: Ansible evaluates no expression in a `!vault` value."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True)
@@ -94,12 +109,12 @@ def suggest(word: str, candidates: Iterable[str]) -> str:
 
 def load(file: str | File) -> Document:
     """Raises ConfigError with every problem of the file."""
-    return load_text(read_text(file), _name(file))
+    return load_text(read_text(file), name_of(file))
 
 
 def read_text(file: str | File) -> str:
     """A file as UTF-8 text, with or without a byte order mark. Raises ConfigError."""
-    name = _name(file)
+    name = name_of(file)
     try:
         return File(file).read_bytes().decode("utf-8-sig")
     except OSError as error:
@@ -131,7 +146,8 @@ def load_text(text: str, file: str) -> Document:
     return Document(data, builder.marks, builder.key_marks, file)
 
 
-def _name(file: str | File) -> str:
+def name_of(file: str | File) -> str:
+    """As messages write it: from the current folder, if it is below that."""
     path = File(file)
     try:
         return str(path.relative_to(File.cwd())) if path.is_absolute() else str(file)
@@ -185,15 +201,10 @@ class _Builder:
             self.made = _MAX_VALUES + 1
             return None
         self.marks[path] = _mark(self.file, node)
-        if node.tag in ("!env", "!keyring", "!command"):
+        if node.tag in ("!env", "!keyring", "!command", "!vault", "!vault-encrypted"):
             return self._secret(node)
         if node.tag.startswith("!") and node.tag != "!":
-            hint = (
-                "use !env, !keyring or !command for secrets"
-                if node.tag == "!vault"
-                else "known are !env, !keyring, !command"
-            )
-            self._wrong(node, f"unknown tag {node.tag}", hint)
+            self._wrong(node, f"unknown tag {node.tag}", "known are !env, !keyring, !command, !vault")
             return None
         self.open.append(id(node))
         try:
@@ -269,6 +280,13 @@ class _Builder:
                 return None
             return SecretSource("command", words, place)
         text = str(node.value).strip() if isinstance(node, yaml.ScalarNode) else ""
+        if node.tag.startswith("!vault"):
+            if not text.startswith("$ANSIBLE_VAULT;"):
+                self._wrong(
+                    node, "!vault takes what ansible-vault wrote", "make it with `ansible-vault encrypt_string`"
+                )
+                return None
+            return SecretSource("vault", (text,), place)
         if node.tag == "!env":
             if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text):
                 self._wrong(node, "!env takes the name of a variable", "write `!env NAME`")

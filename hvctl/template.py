@@ -13,7 +13,8 @@ from jinja2.runtime import Context
 from jinja2.sandbox import SandboxedEnvironment
 
 from hvctl.call import Secret
-from hvctl.source import ConfigError, Document, Mark, Path, Problem, SecretSource, suggest
+from hvctl.secrets import VAULT_CLOSED
+from hvctl.source import ConfigError, Document, Mark, Path, Problem, SecretSource, Verbatim, suggest
 
 _DEPTH = 20
 _LOOKUPS = ("lookup", "query", "q")
@@ -44,7 +45,7 @@ _ENVIRONMENT = _Environment(undefined=StrictUndefined, keep_trailing_newline=Tru
 
 
 def is_template(value: Any) -> bool:
-    return isinstance(value, str) and ("{{" in value or "{%" in value)
+    return isinstance(value, str) and not isinstance(value, Verbatim) and ("{{" in value or "{%" in value)
 
 
 def names_in(text: str) -> set[str]:
@@ -134,6 +135,8 @@ def evaluate(text: str, variables: Mapping[str, Any], depth: int = 0) -> Any:
     found = parts[0] if len(parts) == 1 else _joined(parts, variables)
     if isinstance(found, StrictUndefined):
         evaluate_undefined(found, variables)
+    if any(isinstance(p, SecretSource) and p.kind == "vault" for p in parts):
+        raise _ValueError(*VAULT_CLOSED.split("; "))
     if isinstance(found, SecretSource | Secret) or (
         len(parts) > 1 and any(isinstance(p, SecretSource | Secret) for p in parts)
     ):

@@ -308,7 +308,7 @@ def test_tags_and_limit(hvctl: Run) -> None:
     assert (status, err.startswith("--limit: 'hv99' names no host or group")) == (1, True)
     assert "--limit is empty" in hvctl("plan", "lab.yml", "--limit", "")[2]
     assert "--limit gone leaves none of the hosts" in hvctl("plan", "lab.yml", "--limit", "gone")[2]
-    assert "one inventory at a time" in hvctl("-i", "a", "-i", "b", "plan", "lab.yml")[2]
+    assert "b cannot be read" in hvctl("-i", "inv.yml", "-i", "b", "plan", "lab.yml")[2]
 
 
 def test_facts_and_inventory(hvctl: Run) -> None:

@@ -24,7 +24,7 @@ from hvctl.source import ConfigError, Mark, Problem, SecretSource, load, load_te
         ("a: *x", "f:1:4: found undefined alias 'x'; define the anchor"),
         ("- &a [*a]", "an alias refers to what it stands in"),
         ('p: "D:\\VMs"', "f:1:8: YAML cannot read this"),
-        ("a: !vault x", "f:1:4: unknown tag !vault; use !env, !keyring or !command"),
+        ("a: !vault x", "f:1:4: !vault takes what ansible-vault wrote"),
         ("a: !foo x", "f:1:4: unknown tag !foo; known are"),
         ("? [a]\n: b", "a key is a word"),
         ("a: 1\n---\nb: 2", "a second document begins here"),

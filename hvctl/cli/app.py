@@ -16,9 +16,11 @@ from hvctl.cli.options import EXIT_CONFIG, EXIT_FAULT, EXIT_INTERRUPTED, EXIT_PI
 from hvctl.cli.outputs import Outputs
 from hvctl.connect import real_connect
 from hvctl.reconcile import Pause
+from hvctl.secrets import PromptSource
 from hvctl.show.text import problem_lines
 from hvctl.source import ConfigError
 from hvctl.streams import traced
+from hvctl.vault import PasswordFile, Vault
 
 USAGE: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 """What typer raises for a wrong command line; newer versions carry a click of their own."""
@@ -37,7 +39,29 @@ def _main(
     context: typer.Context,
     inventory: Annotated[
         list[Path] | None,  # paths: words of HVCTL_INVENTORY would be split at their spaces
-        typer.Option("--inventory", "-i", metavar="FILE", envvar="HVCTL_INVENTORY", help="The inventory."),
+        typer.Option(
+            "--inventory",
+            "-i",
+            metavar="FILE",
+            envvar="HVCTL_INVENTORY",
+            help="An inventory; later ones win.",
+        ),
+    ] = None,
+    inventory_scripts: Annotated[
+        bool, typer.Option("--inventory-scripts", help="Run inventories that are programs, on this computer.")
+    ] = False,
+    ask_vault_pass: Annotated[
+        bool,
+        typer.Option("--ask-vault-pass", "--ask-vault-password", "-J", help="Ask for the password of ansible-vault."),
+    ] = False,
+    vault_password_file: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--vault-password-file",
+            metavar="FILE",
+            envvar="HVCTL_VAULT_PASSWORD_FILE",
+            help="A file that holds the password of ansible-vault.",
+        ),
     ] = None,
     verbose: Annotated[int, typer.Option("--verbose", "-v", count=True, help="-v the calls, -vv the wire.")] = 0,
     forks: Annotated[int, typer.Option("--forks", "-f", min=1, max=256, help="Hosts at a time.")] = 16,
@@ -56,6 +80,14 @@ def _main(
         verbose=verbose,
         forks=forks,
         ask_pass=ask_pass,
+        inventory_scripts=inventory_scripts,
+        vault=Vault(
+            (
+                *(PasswordFile(str(file), inventory_scripts) for file in vault_password_file or ()),
+                *((PromptSource("password of the vault"),) if ask_vault_pass else ()),
+            ),
+            context.obj.redactor.learn,
+        ),
     )
     context.obj.follow(grace)
 

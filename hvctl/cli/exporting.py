@@ -24,11 +24,10 @@ from hvctl.cli.options import (
     Settings,
     Tags,
 )
-from hvctl.cli.prepared import Asked, prepared, run_of, with_password
+from hvctl.cli.prepared import Asked, inventory_of, prepared, run_of, with_password
 from hvctl.cli.remembered import remembered, remembering
 from hvctl.cli.reported import Reports
 from hvctl.facts import UnreadableError
-from hvctl.inventory import Inventory
 from hvctl.kinds._export_steps import CAPTURES
 from hvctl.kinds._host import now
 from hvctl.kinds._vm import VMS
@@ -37,7 +36,7 @@ from hvctl.kinds.vm import VM
 from hvctl.outcome import Outcome, exit_status
 from hvctl.plan import validate
 from hvctl.playbook import Play, wishes
-from hvctl.prepare import HostWork, Prepared, find_inventory
+from hvctl.prepare import HostWork, Prepared
 from hvctl.resource import Resource
 from hvctl.run import Run
 from hvctl.source import ConfigError, Problem, load_text
@@ -171,7 +170,7 @@ def _anywhere(settings: Settings, asked: Asked, name: str, to: str | None, captu
     if not to:
         hint = r"say --to 'E:\exports', or name a playbook that has exports of it"
         raise ConfigError([Problem(None, f"where {name} is to be exported is not said", hint)])
-    inventory = Inventory.load(find_inventory(settings.inventory, ()))
+    inventory = inventory_of(settings)
     given = {k: v for k, v in (("path", to), ("capture", capture)) if v}
     work = [
         HostWork(h, inventory.connection(h), _wished(name, [given], ())) for h in inventory.select("all", asked.limit)

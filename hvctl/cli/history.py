@@ -9,12 +9,12 @@ import typer
 
 from hvctl.cli.app import app
 from hvctl.cli.options import History, Json, Settings
+from hvctl.cli.prepared import inventory_of
 from hvctl.cli.remembered import remembering
 from hvctl.cli.since import since as moment
 from hvctl.history import HistoryError
-from hvctl.inventory import Inventory
-from hvctl.patterns import PatternError, matching
-from hvctl.prepare import find_inventory
+from hvctl.hostnames import PatternError
+from hvctl.patterns import matching, words
 from hvctl.show.history import history_data, history_lines
 from hvctl.show.plain import plain
 from hvctl.show.screen import print_json
@@ -52,16 +52,16 @@ def show_history(
 
 def _chosen(settings: Settings, pattern: str, names: Sequence[str]) -> list[str]:
     """Of the hosts on record; groups are those of the inventory, if there is one. Raises ConfigError."""
-    groups: dict[str, list[str]] = {}
+    groups = {"all": list(names)}
     if pattern != "all" and pattern not in names:
         try:
-            inventory = Inventory.load(find_inventory(settings.inventory, ()))
+            inventory = inventory_of(settings)
         except ConfigError:
             if settings.inventory:
                 raise
         else:
             groups = {name: [m for m in members if m in names] for name, members in inventory.groups.items()}
     try:
-        return matching(pattern, names, groups)[0]
+        return matching(words(pattern), names, groups)[0]
     except PatternError as error:
         raise ConfigError([Problem(None, f"{pattern!r}: {error}", "name hosts or groups as in a playbook")]) from error

@@ -19,6 +19,7 @@ from hvctl.redact import Redactor
 from hvctl.resource import IMPACTS
 from hvctl.show.screen import Screen
 from hvctl.stop import Stop
+from hvctl.vault import Vault
 
 Connect = Callable[[Connection, Wire], Transport]
 
@@ -46,6 +47,8 @@ class Settings:
     verbose: int = 0
     forks: int = 16
     ask_pass: bool = False
+    vault: Vault = field(default_factory=Vault)
+    inventory_scripts: bool = False
     pause: Pause | None = None
     stop: Stop = field(default_factory=Stop)
     redactor: Redactor = field(default_factory=Redactor)

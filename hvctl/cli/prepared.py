@@ -16,7 +16,8 @@ from hvctl.resource import IMPACTS, Impact, Resource
 from hvctl.run import Run
 from hvctl.secrets import PromptSource, SecretError, resolve
 from hvctl.show.text import problem_lines
-from hvctl.source import ConfigError, Problem, load, load_text
+from hvctl.source import ConfigError, Problem, load_text
+from hvctl.vault import Vault
 
 PROMPT = "password for the hosts"
 
@@ -49,14 +50,15 @@ class Asked:
 def prepared(settings: Settings, asked: Asked) -> Prepared:
     """The hosts and what is wished of them. Raises ConfigError; warnings are printed."""
     _check_playbooks(asked.playbooks)
-    inventory = Inventory.load(find_inventory(settings.inventory, asked.playbooks))
+    inventory = inventory_of(settings, asked.playbooks)
     found = prepare(
         inventory,
         asked.playbooks,
         limit=asked.limit,
         tags=asked.tags,
-        variables=_extra(asked.extra),
+        variables=_extra(asked.extra, settings.vault),
         learn=settings.redactor.learn,
+        vault=settings.vault,
     )
     for line in problem_lines(found.warnings):
         settings.err.print(line, soft_wrap=True)
@@ -64,6 +66,12 @@ def prepared(settings: Settings, asked: Asked) -> Prepared:
     for one in found.work:
         _learned(settings, one)
     return found
+
+
+def inventory_of(settings: Settings, playbooks: Sequence[str] = ()) -> Inventory:
+    """The sources that were named, or one that lies near. Raises ConfigError."""
+    sources = find_inventory(settings.inventory, playbooks)
+    return Inventory.load(sources, settings.vault, scripts=settings.inventory_scripts)
 
 
 def with_password(settings: Settings, found: Prepared) -> Prepared:
@@ -81,14 +89,14 @@ def _learned(settings: Settings, work: HostWork) -> HostWork:
     return work
 
 
-def _extra(given: Sequence[str]) -> dict[str, Any]:
+def _extra(given: Sequence[str], vault: Vault) -> dict[str, Any]:
     """Faults name the place and never the text: a variable may be a secret."""
     found: dict[str, Any] = {}
     for number, item in enumerate(given, 1):
         place = f"--extra-vars, {number}."
         if item.startswith("@"):
             place = item[1:]
-            loaded = load(place).data
+            loaded = vault.load(place)[0].data
         elif item.lstrip().startswith("{"):
             loaded = load_text(item, place).data
         elif "=" in item:
@@ -112,11 +120,14 @@ def allowed(words: Sequence[str] | None) -> frozenset[Impact]:
 
 def one_host(settings: Settings, name: str, playbooks: Sequence[str] = ()) -> HostWork:
     _check_playbooks(playbooks)
-    inventory = Inventory.load(find_inventory(settings.inventory, playbooks))
+    inventory = inventory_of(settings, playbooks)
     found = _one(inventory, name)
-    learn = settings.redactor.learn
-    wishes = prepare(inventory, playbooks, limit=found.name, learn=learn).work[0].wishes if playbooks else ()
-    return work_of(settings, inventory, found, wishes)
+    if not playbooks:
+        return work_of(settings, inventory, found, ())
+    work = prepare(inventory, playbooks, limit=found.name, learn=settings.redactor.learn, vault=settings.vault).work
+    if not work:
+        return work_of(settings, inventory, found, ())
+    return _learned(settings, with_password(settings, Prepared(work)).work[0])
 
 
 def _one(inventory: Inventory, name: str) -> Host:

@@ -5,29 +5,39 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from hvctl.cli.options import Settings
-from hvctl.cli.prepared import run_of, work_of
+from hvctl.cli.prepared import inventory_of, run_of, work_of
 from hvctl.files import why_not
-from hvctl.inventory import Inventory
 from hvctl.outcome import Outcome
 from hvctl.plan import validate
 from hvctl.planfile import Saved, has_plays, is_plan, load
 from hvctl.prepare import Prepared, find_inventory
 from hvctl.run import Run
+from hvctl.sealing import Sealing
 from hvctl.show.text import problem_lines, sent_lines
 from hvctl.source import ConfigError, Problem
+from hvctl.vault import PasswordFile
 
 
-def saved_plan(files: Sequence[str]) -> Saved | None:
+def saved_plan(settings: Settings, files: Sequence[str]) -> Saved | None:
     """The plan file, if it is one that is given, or something that is called so and is no playbook. Raises ConfigError."""
+
+    def opened(text: str) -> str:
+        return Sealing(inventory_of(settings), settings.vault).opened(text)
+
     if len(files) != 1:
         return None
     (file,) = files
     called_so = file.casefold().endswith(".json") and Path(file).is_file() and not has_plays(file)
-    return load(file) if called_so or is_plan(file) else None
+    return load(file, opened) if called_so or is_plan(file) else None
+
+
+def sealing(settings: Settings, found: Prepared) -> Callable[[str], str]:
+    """What hides values that came encrypted."""
+    return Sealing(found.inventory, settings.vault).sealed if found.inventory else str
 
 
 def check_out(file: str, playbooks: Sequence[str]) -> None:
@@ -40,7 +50,7 @@ def check_out(file: str, playbooks: Sequence[str]) -> None:
 def saved_run(settings: Settings, saved: Saved) -> Run:
     """For the hosts of a plan file, by an inventory that is named or in the current folder: never by one that the plan
     file names or that lies beside it. Raises ConfigError."""
-    inventory = Inventory.load(find_inventory(settings.inventory, ()))
+    inventory = inventory_of(settings)
     missing = [one.name for one in saved.hosts if one.name not in inventory.hosts]
     if missing:
         text = f"the inventory {inventory.file} does not have {', '.join(missing)} of the plan {saved.file}"
@@ -70,12 +80,17 @@ def apply_command(settings: Settings, found: Prepared, file: str) -> str:
     """What applies a plan file, typed in the current folder."""
     used = settings.inventory or ((found.inventory.file,) if found.inventory else ())
     given = [word for name in used for word in ("-i", name)] if used != _inventory_here() else []
+    given += ["--inventory-scripts"] if settings.inventory_scripts else []
+    for password in settings.vault.sources:
+        given += (
+            ["--vault-password-file", password.path] if isinstance(password, PasswordFile) else ["--ask-vault-pass"]
+        )
     words = ["hvctl", *given, "apply", file]
     return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
 
 
 def _inventory_here() -> tuple[str, ...]:
     try:
-        return (find_inventory((), ()),)
+        return find_inventory((), ())
     except ConfigError:
         return ()

@@ -15,12 +15,15 @@ from hvctl.cli.reported import Reports
 from hvctl.cli.span import span
 from hvctl.duration import UNITS, spoken
 from hvctl.history import place
+from hvctl.inventory.files import is_host_list
 from hvctl.notify import written_out
 from hvctl.prepare import Prepared, find_inventory
 from hvctl.schedule.cron import Cron
 from hvctl.schedule.job import Job, account_fault, name_fault, name_of, shown
+from hvctl.secrets import PromptSource
 from hvctl.source import ConfigError, Problem, SecretSource
 from hvctl.stop import GRACE_S
+from hvctl.vault import PasswordFile
 
 _SPLAY = 300
 _SETTINGS = ("HVCTL_NOTIFY", "HVCTL_HISTORY")
@@ -78,6 +81,8 @@ def job_of(
         problems.append(Problem(None, f"--run-as {shown(wanted.run_as)}: {fault}"))
     if settings.ask_pass:
         problems.append(Problem(None, "there is nobody to ask by --ask-pass", "use !env, !command or !keyring"))
+    if any(isinstance(source, PromptSource) for source in settings.vault.sources):
+        problems.append(Problem(None, "there is nobody to ask by --ask-vault-pass", "use --vault-password-file"))
     if problems:
         raise ConfigError(problems)
     work = prepared(settings, wanted.asked)
@@ -142,7 +147,12 @@ def _command(
     settings: Settings, wanted: Wanted, name: str, playbooks: Sequence[str], reports: Reports
 ) -> tuple[str, ...]:
     asked = wanted.asked
-    words = [*program(), "-i", _absolute(find_inventory(settings.inventory, asked.playbooks))]
+    words = [*program()]
+    for source in find_inventory(settings.inventory, asked.playbooks):
+        words += ["-i", source if is_host_list(source) else _absolute(source)]
+    words += ["--inventory-scripts"] if settings.inventory_scripts else []
+    for password in settings.vault.sources:
+        words += ["--vault-password-file", _absolute(password.path)] if isinstance(password, PasswordFile) else []
     words += ["--forks", str(settings.forks)] if settings.forks != 16 else []
     words += ["-" + "v" * settings.verbose] if settings.verbose else []
     words += ["--grace", spoken(settings.stop.grace)] if settings.stop.grace != GRACE_S else []

@@ -26,13 +26,12 @@ from hvctl.cli.options import (
     Settings,
     Tags,
 )
-from hvctl.cli.prepared import Asked, allowed, one_host, prepared, run_of
+from hvctl.cli.prepared import Asked, allowed, inventory_of, one_host, prepared, run_of
 from hvctl.cli.remembered import remembered, remembering
 from hvctl.cli.reported import Reports
-from hvctl.cli.saved import apply_command, check_out, saved_plan, saved_run, show_saved
-from hvctl.inventory import Inventory
+from hvctl.cli.saved import apply_command, check_out, saved_plan, saved_run, sealing, show_saved
 from hvctl.outcome import exit_status
-from hvctl.prepare import Prepared, find_inventory
+from hvctl.prepare import Prepared
 from hvctl.show.data import schema_text
 from hvctl.show.screen import print_json
 from hvctl.show.text import problem_lines
@@ -87,7 +86,7 @@ def plan(
         check = run.check("plan", playbooks, outcomes, status)
         status = reports.write(settings, check)
         if out and not settings.stop.asked:
-            run.save(outcomes, out, apply_command(settings, work, out))
+            run.save(outcomes, out, apply_command(settings, work, out), sealing(settings, work))
     raise typer.Exit(status)
 
 
@@ -113,7 +112,7 @@ def apply(
     reports = Reports.asked(report, as_json=as_json)
     if reports.on_stdout and not (auto_approve or only_plan):
         raise typer.BadParameter(NOTHING_TO_APPROVE)
-    saved = saved_plan(playbooks)
+    saved = saved_plan(settings, playbooks)
     if saved is not None:
         if limit or tags or extra or allow:
             raise typer.BadParameter("a saved plan is applied as it is: no --limit, --tags, --extra-vars or --allow")
@@ -222,7 +221,7 @@ def show_inventory(
     settings: Settings = context.obj
     if as_list == graph:
         raise typer.BadParameter("say --list or --graph")
-    inventory = Inventory.load(find_inventory(settings.inventory, ()))
+    inventory = inventory_of(settings)
     for line in problem_lines(inventory.warnings):
         settings.err.print(line, soft_wrap=True)
     if as_list:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import binascii
 from base64 import b64decode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
@@ -17,7 +17,7 @@ from pydantic_core import ErrorDetails
 from hvctl.call import Secret, Staged
 from hvctl.controlnode import ControlNode
 from hvctl.kinds import kinds
-from hvctl.planfile.format import AGAIN, DesiredData, FileData, HostData, SourceData, check_version, moment
+from hvctl.planfile.format import AGAIN, DesiredData, FileData, HostData, SourceData, check_version, is_sealed, moment
 from hvctl.playbook import written_twice
 from hvctl.replan import First
 from hvctl.resource import IMPACTS, Impact, Place, Resource, path_of
@@ -49,15 +49,16 @@ class Saved:
         return tuple(i for i in IMPACTS if i in words)
 
 
-def load(file: str) -> Saved:
-    """Raises ConfigError for a file that is no plan file of this version, at the place of what is wrong."""
+def load(file: str, opened: Callable[[str], str] = str) -> Saved:
+    """`opened`: gets back what was sealed. Raises ConfigError for a file that is no plan file of this version, at the
+    place of what is wrong."""
     try:
         text = Path(file).read_bytes()
     except OSError as error:
         raise ConfigError([Problem(None, f"{file} cannot be read: {error.strerror}", "")]) from error
     check_version(file, text)
     try:
-        data = FileData.model_validate_json(text)
+        data = FileData.model_validate_json(opened(text.decode("utf-8", "replace")) if is_sealed(text) else text)
     except ValidationError as error:
         raise ConfigError(_damaged(file, _where(e["loc"]), _said(e)) for e in error.errors()[:10]) from error
     names = [h.name.casefold() for h in data.hosts]

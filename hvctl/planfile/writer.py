@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,11 @@ from hvctl.visible import json_text
 
 
 def save(
-    file: str, plans: Sequence[tuple[Plan, Sequence[Resource]]], now: datetime, redactor: Redactor | None = None
+    file: str,
+    plans: Sequence[tuple[Plan, Sequence[Resource]]],
+    now: datetime,
+    redactor: Redactor | None = None,
+    sealed: Callable[[str], str] = str,
 ) -> None:
     """Raises ConfigError if the file cannot be written, or if what is to be done, which must stay as it is, holds a
     secret."""
@@ -34,7 +38,7 @@ def save(
         "created": f"{now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
         "hosts": [_host_data(plan, wishes, redactor) for plan, wishes in plans],
     }
-    text = json_text(data, indent=1) + "\n"
+    text = sealed(json_text(data, indent=1) + "\n")
     if redactor.holds(text):
         told = "not saved: a step or the desired state in this plan holds the password of a host"
         raise ConfigError([Problem(None, f"{file}: {told}", "apply the playbooks without a saved plan")])

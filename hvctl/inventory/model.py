@@ -1,0 +1,232 @@
+"""Hosts, groups and variables of an inventory; what patterns name and what variables hold."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path as File
+from typing import Any
+
+from hvctl.connection import Connection, connection_of
+from hvctl.hostnames import PatternError, is_ip
+from hvctl.inventory.reading import Reader
+from hvctl.inventory.tree import ALL, Tree, Variables
+from hvctl.inventory.variables import VariableFiles, folders_of, variables_of
+from hvctl.patterns import limit_words, matching, words
+from hvctl.secrets import Source
+from hvctl.shield import VAULT, shielded, shown
+from hvctl.source import ConfigError, Document, Mark, Problem, SecretSource, suggest
+from hvctl.template import render
+from hvctl.vault import Vault
+
+__all__ = ["Connection", "Host", "Inventory", "Source"]
+
+IMPLICIT = ("localhost", "127.0.0.1", "::1")
+"""Ansible adds one of these where a pattern names it; hvctl changes no host that is not written down."""
+
+
+@dataclass(frozen=True)
+class Host:
+    """A host, the places of its variables, and where it is named first. `groups`: as they rank; `vaulted`: variables
+    that came encrypted."""
+
+    name: str
+    variables: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    marks: Mapping[str, Mark] = field(default_factory=dict, repr=False)
+    mark: Mark | None = None
+    groups: tuple[str, ...] = ()
+    source: str = ""
+    vaulted: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """What one or several inventory sources say together. `groups`: all members in their order; `own`: those that are
+    in the group itself. `playbooks`: the folder whose group_vars and host_vars count too."""
+
+    hosts: Mapping[str, Host]
+    groups: Mapping[str, tuple[str, ...]]
+    children: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    own: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    warnings: tuple[Problem, ...] = ()
+    file: str = ""
+    playbooks: str = ""
+    _loaded: _Loaded | None = field(default=None, repr=False, compare=False)
+
+    @classmethod
+    def load(cls, given: str | File | Sequence[str], vault: Vault | None = None, *, scripts: bool = False) -> Inventory:
+        """Of one source or several; later ones win. Raises ConfigError with everything that is wrong in all files."""
+        sources = (str(given),) if isinstance(given, str | File) else tuple(given)
+        vault = vault or Vault()
+        tree = Tree()
+        for source in sources:
+            Reader(tree, vault, programs=scripts).source(source)
+        if tree.problems:
+            raise ConfigError(tree.problems)
+        tree.complete()
+        return _Loaded(sources, tree, VariableFiles(vault)).inventory(None)
+
+    def beside(self, folder: str | File) -> Inventory:
+        """The same inventory with the group_vars and host_vars of a playbook's folder. Raises ConfigError."""
+        return self._loaded.inventory(File(folder)) if self._loaded else self
+
+    def select(self, pattern: str | Sequence[str], limit: str | None = None) -> list[Host]:
+        """The hosts that a pattern, or a list of them, names, in that order. A word that names nothing is an error."""
+        patterns = [pattern] if isinstance(pattern, str) else pattern
+        names = self._matching([w for p in patterns for w in words(p)])
+        if limit:
+            wanted = set(self._limited(limit))
+            names = [n for n in names if n in wanted]
+        return [self.hosts[n] for n in names]
+
+    def limited(self, limit: str) -> list[Host]:
+        """The hosts that a limit names: a pattern, or `@file` with a pattern in each line."""
+        return [self.hosts[n] for n in self._limited(limit)]
+
+    def _limited(self, limit: str) -> list[str]:
+        try:
+            found = limit_words(limit)
+        except PatternError as error:
+            raise _wrong_pattern(error) from error
+        return self._matching(found)
+
+    def _matching(self, wanted: Sequence[str]) -> list[str]:
+        try:
+            names, unknown = matching(wanted, self.hosts, self.groups)
+        except PatternError as error:
+            raise _wrong_pattern(error) from error
+        if unknown:
+            known = [*self.groups, *self.hosts]
+            raise ConfigError(
+                Problem(
+                    None,
+                    f"{word!r} names no host or group of {self.file or 'the inventory'}",
+                    "hvctl adds no implicit localhost; write the host down"
+                    if word in IMPLICIT
+                    else suggest(word, known) or "see hvctl inventory --graph",
+                )
+                for word in unknown
+            )
+        return names
+
+    def variables(self, host: Host) -> dict[str, Any]:
+        """A host's variables with the ones that Ansible gives to every host; secrets are there in name only."""
+        return shielded(self._variables(host))
+
+    def _variables(self, host: Host) -> dict[str, Any]:
+        given = {"playbook_dir": os.path.abspath(self.playbooks)} if self.playbooks else {}  # noqa: PTH100
+        return {
+            **host.variables,
+            **given,
+            "inventory_hostname": host.name,
+            "inventory_hostname_short": host.name if is_ip(host.name) else host.name.split(".")[0],
+            "inventory_file": host.source,
+            "inventory_dir": os.path.dirname(host.source) if os.path.isabs(host.source) else None,  # noqa: PTH117, PTH120
+            "group_names": sorted(g for g in host.groups if g != ALL),
+            "groups": {g: list(members) for g, members in self.groups.items()},
+            "hostvars": _HostVars(self),
+        }
+
+    def connection(self, host: Host) -> Connection:
+        """How to reach a host. Raises ConfigError for values that cannot be."""
+        document = Document(None, {(n,): m for n, m in host.marks.items()}, {}, self.file)
+        own = {n: v for n, v in host.variables.items() if n.startswith(("ansible_", "hvctl_"))}
+        secret = {n: v for n, v in own.items() if isinstance(v, SecretSource)}
+        rendered = render({n: v for n, v in own.items() if n not in secret}, self._variables(host), document)
+        return connection_of(host.name, {**rendered, **secret}, host.marks)
+
+    def as_list(self) -> dict[str, Any]:
+        """As `ansible-inventory --list` prints it; where a secret is to be had stands in its place."""
+        data: dict[str, Any] = {"_meta": {"hostvars": {h: v for h in self.groups[ALL] if (v := self._shown(h))}}}
+        waiting = [ALL]
+        while waiting:
+            group = waiting.pop()
+            own = () if group == ALL else self.own[group]
+            children = self.children[group]
+            if found := {k: list(v) for k, v in (("children", children), ("hosts", own)) if v}:
+                data[group] = found
+            waiting += [c for c in reversed(children) if c not in data]
+        return data
+
+    def _shown(self, host: str) -> dict[str, Any]:
+        found = shown(self.hosts[host].variables)
+        return {n: VAULT if n in self.hosts[host].vaulted else v for n, v in found.items()}
+
+    def as_graph(self) -> str:
+        """As `ansible-inventory --graph` prints it."""
+        return "\n".join(self._graph(ALL, 0))
+
+    def _graph(self, group: str, depth: int) -> Iterator[str]:
+        bar = "  |" * depth + "--" * bool(depth)
+        yield f"{bar}@{group}:"
+        for child in self.children[group]:
+            yield from self._graph(child, depth + 1)
+        for host in () if group == ALL else self.own[group]:
+            yield f"{'  |' * (depth + 1)}--{host}"
+
+
+def _wrong_pattern(error: PatternError) -> ConfigError:
+    message, _, hint = str(error).partition("; ")
+    return ConfigError([Problem(None, message, hint or "correct the pattern")])
+
+
+class _HostVars(Mapping[str, Any]):
+    def __init__(self, inventory: Inventory) -> None:
+        self._inventory = inventory
+
+    def __getitem__(self, name: str) -> Any:
+        variables = shielded(self._inventory.hosts[name].variables)
+        return {n: v for n, v in variables.items() if not isinstance(v, SecretSource)}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._inventory.hosts)
+
+    def __len__(self) -> int:
+        return len(self._inventory.hosts)
+
+
+def _same(one: File, other: File) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other)
+
+
+@dataclass
+class _Loaded:
+    """What was read, from which an inventory is made for each folder of playbooks."""
+
+    sources: tuple[str, ...]
+    tree: Tree
+    files: VariableFiles
+    made: dict[File | None, Inventory] = field(default_factory=dict)
+
+    def inventory(self, playbooks: File | None) -> Inventory:
+        """Raises ConfigError with everything that is wrong in the files of variables."""
+        if playbooks not in self.made:
+            folders = folders_of(self.sources)
+            if playbooks and len(folders) == 1 and _same(playbooks, folders[0]):
+                self.made[playbooks] = replace(self.inventory(None), playbooks=str(playbooks))
+            else:
+                self.made[playbooks] = self._inventory(folders, playbooks)
+        return self.made[playbooks]
+
+    def _inventory(self, folders: Sequence[File], playbooks: File | None) -> Inventory:
+        tree, groups_of = self.tree, self.tree.groups_of()
+        beside = (playbooks,) if playbooks else ()
+        found = {h: variables_of(h, groups_of[h], tree, self.files, folders, beside) for h in tree.hosts}
+        if self.files.problems:
+            raise ConfigError(self.files.problems)
+        return Inventory(
+            {name: self._host(name, groups_of[name], variables) for name, variables in found.items()},
+            {name: tree.members(name) for name in tree.groups},
+            {name: tuple(group.children) for name, group in tree.groups.items()},
+            {name: tuple(group.hosts) for name, group in tree.groups.items()},
+            tuple(dict.fromkeys(tree.warnings)),
+            ", ".join(self.sources),
+            str(playbooks) if playbooks else "",
+            self,
+        )
+
+    def _host(self, name: str, groups: Sequence[str], found: Variables) -> Host:
+        vaulted = frozenset(found.vaulted)
+        tree = self.tree
+        return Host(name, found.values, found.marks, tree.places[name], tuple(groups), tree.sources[name], vaulted)
