@@ -12,7 +12,7 @@ from hashlib import pbkdf2_hmac
 from typing import Any
 
 from hvctl.inventory import Inventory
-from hvctl.redact import SHORTEST
+from hvctl.masks import SHORTEST
 from hvctl.source import ConfigError, Problem, Vaulted
 from hvctl.vault import Vault
 
