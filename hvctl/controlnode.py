@@ -13,6 +13,7 @@ from typing import Any
 
 from hvctl.call import Secret, Staged
 from hvctl.contents import sha256_of
+from hvctl.scalars import words
 from hvctl.secrets import SecretError, resolve
 from hvctl.source import ConfigError, Mark, Problem, SecretSource, read_text
 from hvctl.template import render_text
@@ -71,7 +72,7 @@ class ControlNode:
             secrets.append(secret.reveal())
             return secrets[-1]
 
-        text = render_text(read_text(path), str(path), {**self.variables, **more}, reveal)
+        text = render_text(read_text(path), str(path), {**self.variables, **words(more)}, reveal)
         data = text.encode("utf-8")
         return Staged(hashlib.sha256(data).hexdigest(), len(data), name, content=data, secret=bool(secrets))
 

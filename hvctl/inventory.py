@@ -13,7 +13,7 @@ from hvctl.patterns import PatternError, expand, matching
 from hvctl.secrets import Source
 from hvctl.shield import shielded, shown
 from hvctl.source import ConfigError, Document, Mark, Path, Problem, SecretSource, load, load_text, read_text, suggest
-from hvctl.template import render
+from hvctl.template import Evaluated, render
 
 __all__ = ["Connection", "Host", "Inventory", "Source"]
 
@@ -131,8 +131,8 @@ class _HostVars(Mapping[str, Any]):
         self._inventory = inventory
 
     def __getitem__(self, name: str) -> Any:
-        variables = shielded(self._inventory.hosts[name].variables)
-        return {n: v for n, v in variables.items() if not isinstance(v, SecretSource)}
+        variables = self._inventory.variables(self._inventory.hosts[name])
+        return Evaluated({n: v for n, v in variables.items() if not isinstance(v, SecretSource)})
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._inventory.hosts)

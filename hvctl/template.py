@@ -2,21 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from jinja2 import Environment, StrictUndefined, TemplateError, TemplateSyntaxError, UndefinedError, meta, pass_context
+from jinja2 import (
+    StrictUndefined,
+    TemplateError,
+    TemplateSyntaxError,
+    Undefined,
+    UndefinedError,
+    meta,
+    nodes,
+    pass_context,
+)
 from jinja2.exceptions import SecurityError
 from jinja2.nativetypes import NativeEnvironment, NativeTemplate
 from jinja2.runtime import Context
 from jinja2.sandbox import SandboxedEnvironment
+from yaml import YAMLError
 
+from hvctl.aswritten import Chosen, ComputedError, MissingError
 from hvctl.call import Secret
+from hvctl.filters import FILTERS, TESTS, FilterError
+from hvctl.scalars import Written, for_field, meant
 from hvctl.source import ConfigError, Document, Mark, Path, Problem, SecretSource, suggest
 
 _DEPTH = 20
 _LOOKUPS = ("lookup", "query", "q")
+_NO_NAME = re.compile(r"No (filter|test) named '([^']*)'")
+
+
+class _Undefined(StrictUndefined):
+    """An error as soon as it is used; a part of it is as undefined, so that `{{ a.b.c | default(5) }}` has a value."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self
+
+    def __getitem__(self, name: Any) -> Any:
+        return self
 
 
 class _Environment(SandboxedEnvironment, NativeEnvironment):
@@ -26,10 +53,10 @@ class _Environment(SandboxedEnvironment, NativeEnvironment):
 def _shown(value: Any) -> Any:
     if isinstance(value, SecretSource | Secret):
         raise TypeError("a secret of elsewhere cannot be written")
-    return value
+    return "" if value is None else value
 
 
-_TEXTS = SandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True, trim_blocks=True, finalize=_shown)
+_TEXTS = SandboxedEnvironment(undefined=_Undefined, keep_trailing_newline=True, trim_blocks=True, finalize=_shown)
 """For whole files; as Ansible's template has it, a block leaves no empty line."""
 
 
@@ -40,7 +67,18 @@ def _native(context: Context, value: Any) -> Any:
 
 
 _Environment.template_class = NativeTemplate
-_ENVIRONMENT = _Environment(undefined=StrictUndefined, keep_trailing_newline=True, finalize=_native)
+_ENVIRONMENT = _Environment(undefined=_Undefined, keep_trailing_newline=True, finalize=_native)
+
+
+def _with_prefix(table: Mapping[str, Any]) -> dict[str, Any]:
+    return {**table, **{f"ansible.{'utils' if n == 'ipaddr' else 'builtin'}.{n}": v for n, v in table.items()}}
+
+
+# Each filter of values does what Ansible's does; files for guests may use the rest of Jinja2's too.
+_ENVIRONMENT.filters = _with_prefix(FILTERS)
+_ENVIRONMENT.tests = _with_prefix(TESTS)
+_TEXTS.filters.update(_ENVIRONMENT.filters)
+_TEXTS.tests.update(_ENVIRONMENT.tests)
 
 
 def is_template(value: Any) -> bool:
@@ -87,7 +125,7 @@ class _Rendering:
 
     def _evaluated(self, text: str, path: Path) -> Any:
         try:
-            return evaluate(text, self.variables)
+            return for_field(evaluate(text, self.variables))
         except _ValueError as error:
             self.problems.append(Problem(self.document.mark(path), error.message, error.hint))
             return None
@@ -100,13 +138,11 @@ class _ValueError(Exception):
 
 
 def evaluate(text: str, variables: Mapping[str, Any], depth: int = 0) -> Any:
-    """One text; what variables hold may be expressions too."""
+    """One text; what variables hold may be expressions too. What only chooses among variables stays as written."""
     if depth > _DEPTH:
         raise _ValueError(f"{text!r} refers to itself", "break the circle of variables")
-    scope = _Scope(variables, depth)
     try:
-        template = _ENVIRONMENT.from_string(text)
-        parts = list(template.root_render_func(template.new_context(scope.used_by(text))))
+        found = _found(text, _Scope(variables, depth))
     except UndefinedError as error:
         name = str(error).split("'")[1] if "'" in str(error) else ""
         raise _ValueError(f"{_plain(error)}", _defined(name, variables)) from error
@@ -118,6 +154,8 @@ def evaluate(text: str, variables: Mapping[str, Any], depth: int = 0) -> Any:
         raise _ValueError(
             f"this expression does what it may not: {_plain(error)}", "keep to values and filters"
         ) from error
+    except FilterError as error:
+        raise _ValueError(_plain(error), error.hint or "correct it") from error
     except (
         TemplateError,
         ArithmeticError,
@@ -129,28 +167,110 @@ def evaluate(text: str, variables: Mapping[str, Any], depth: int = 0) -> Any:
         OverflowError,
         RecursionError,
         MemoryError,
+        RuntimeError,
+        LookupError,
+        YAMLError,
+        re.error,
     ) as error:
+        if unknown := _NO_NAME.search(str(error)):
+            raise _unknown(unknown[1], unknown[2]) from error
         raise _ValueError(f"this expression fails: {_plain(error)}", "correct it") from error
-    found = parts[0] if len(parts) == 1 else _joined(parts, variables)
-    if isinstance(found, StrictUndefined):
-        evaluate_undefined(found, variables)
-    if isinstance(found, SecretSource | Secret) or (
-        len(parts) > 1 and any(isinstance(p, SecretSource | Secret) for p in parts)
-    ):
-        raise _ValueError("a secret cannot stand in an ordinary value", "use it for ansible_password only")
+    if isinstance(found, SecretSource | Secret):
+        raise _no_secret()
     return found
+
+
+def _found(text: str, scope: _Scope) -> Any:
+    source = _with_backslashes(text)
+    tree = _ENVIRONMENT.parse(source)
+    _check_names(tree)
+    alone, newline = _alone(tree)
+    if alone is not None:
+        try:
+            found = Chosen(scope.written, scope.computed).value(alone)
+        except (ComputedError, MissingError):
+            pass
+        else:
+            return found + newline if isinstance(found, str) and not isinstance(found, Written) else found
+    parts = _evaluated(tree, scope)
+    if alone is not None and (not newline or not isinstance(parts[0], str)):
+        parts = parts[:1]
+    if len(parts) == 1:
+        return _settled(parts[0], scope.variables)
+    if any(isinstance(p, SecretSource | Secret) for p in parts):
+        raise _no_secret()
+    return _joined(parts, scope.variables)
+
+
+def _evaluated(tree: nodes.Template, scope: _Scope) -> list[Any]:
+    code = _ENVIRONMENT.compile(tree)
+    template = _ENVIRONMENT.template_class.from_code(_ENVIRONMENT, code, _ENVIRONMENT.make_globals(None))
+    return list(template.root_render_func(template.new_context(scope.used_by(tree))))
+
+
+def _alone(tree: nodes.Template) -> tuple[nodes.Expr | None, str]:
+    """The expression that is the whole text; a folded or literal block of YAML ends it with a line break."""
+    match tree.body:
+        case [nodes.Output(nodes=[nodes.Expr() as one])] if not isinstance(one, nodes.TemplateData):
+            return one, ""
+        case [nodes.Output(nodes=[nodes.Expr() as one, nodes.TemplateData(data="\n")])]:
+            return one, "\n"
+    return None, ""
+
+
+def _with_backslashes(text: str) -> str:
+    """A backslash in a quoted text of `{{ }}` stands for itself, as in Ansible: '\\1' is a group of a match."""
+    if "\\" not in text:
+        return text
+    parts: list[str] = []
+    within = False
+    for _, kind, part in _ENVIRONMENT.lex(text):
+        within = kind == "variable_begin" or (within and kind != "variable_end")
+        parts.append(part.replace("\\", "\\\\") if within and kind == "string" else part)
+    return "".join(parts)
+
+
+def _check_names(tree: nodes.Template) -> None:
+    """Filters and tests are known by name, in branches that are not taken too."""
+    for node in tree.find_all((nodes.Filter, nodes.Test)):
+        kind, known = (
+            ("filter", _ENVIRONMENT.filters) if isinstance(node, nodes.Filter) else ("test", _ENVIRONMENT.tests)
+        )
+        if node.name not in known:
+            raise _unknown(kind, node.name)
+
+
+def _unknown(kind: str, name: str) -> _ValueError:
+    known = FILTERS if kind == "filter" else TESTS
+    hint = suggest(name.removeprefix("ansible.builtin."), known) or f"known are {', '.join(sorted(known))}"
+    return _ValueError(f"{name!r} is not a {kind} that hvctl has", hint)
+
+
+def _no_secret() -> _ValueError:
+    return _ValueError("a secret cannot stand in an ordinary value", "use it for ansible_password only")
+
+
+def _settled(value: Any, variables: Mapping[str, Any]) -> Any:
+    """Plain data: what is made on the way (views, generators) as lists, and nothing undefined within."""
+    if isinstance(value, Undefined):
+        evaluate_undefined(value, variables)
+    if isinstance(value, Mapping):
+        return {k: _settled(v, variables) for k, v in value.items()}
+    if isinstance(value, Iterable) and not isinstance(value, str | bytes):
+        return [_settled(v, variables) for v in value]
+    return value
 
 
 def _joined(parts: Sequence[Any], variables: Mapping[str, Any]) -> str:
     for part in parts:
         if isinstance(part, StrictUndefined):
             evaluate_undefined(part, variables)
-    return "".join(str(p) for p in parts)
+    return "".join("" if p is None else str(p) for p in parts)
 
 
-def evaluate_undefined(found: StrictUndefined, variables: Mapping[str, Any]) -> NoReturn:
-    name = str(found._undefined_name)
-    raise _ValueError(f"{name!r} is undefined", _defined(name, variables))
+def evaluate_undefined(found: Undefined, variables: Mapping[str, Any]) -> NoReturn:
+    name = str(found._undefined_name or "")
+    raise _ValueError(str(found._undefined_message), _defined(name, variables))
 
 
 def _defined(name: str, variables: Mapping[str, Any]) -> str:
@@ -163,7 +283,7 @@ def render_text(text: str, file: str, variables: Mapping[str, Any], reveal: Call
     """A whole file, whose text may hold secrets: `reveal` is asked for those that the variables it names hold.
     Raises ConfigError, at the line of the file."""
     try:
-        scope = _Scope(variables, 0).used_by(text, _TEXTS)
+        scope = _Scope(variables, 0).used_by(_TEXTS.parse(text))
         code = _TEXTS.compile(text, filename=file)
         template = _TEXTS.template_class.from_code(_TEXTS, code, _TEXTS.make_globals(None))
         return template.render({name: _revealed(value, reveal) for name, value in scope.items()})
@@ -207,10 +327,23 @@ class _Scope:
     variables: Mapping[str, Any]
     depth: int
 
-    def used_by(self, text: str, environment: Environment = _ENVIRONMENT) -> dict[str, Any]:
-        """The variables that a text names, evaluated themselves."""
-        names = meta.find_undeclared_variables(environment.parse(text))
-        return {n: self._full(self.variables[n]) for n in names if n in self.variables}
+    def used_by(self, tree: nodes.Template) -> dict[str, Any]:
+        """The variables that a text names, evaluated themselves, as expressions see them."""
+        names = meta.find_undeclared_variables(tree)
+        return {n: meant(self._full(self.variables[n])) for n in names if n in self.variables}
+
+    def written(self, name: str) -> Any:
+        """A variable as it was written. Raises MissingError."""
+        if name in self.variables:
+            return self._full(self.variables[name])
+        if name in _ENVIRONMENT.globals:
+            raise ComputedError
+        raise MissingError
+
+    def computed(self, node: nodes.Expr) -> Any:
+        tree = nodes.Template([nodes.Output([node], lineno=1)], lineno=1)
+        tree.set_environment(_ENVIRONMENT)
+        return _settled(_evaluated(tree, self)[0], self.variables)
 
     def _full(self, value: Any) -> Any:
         if isinstance(value, dict):
@@ -218,6 +351,23 @@ class _Scope:
         if isinstance(value, list):
             return [self._full(v) for v in value]
         return evaluate(value, self.variables, self.depth + 1) if is_template(value) else value
+
+
+class Evaluated(Mapping[str, Any]):
+    """Variables of another host, each evaluated when it is asked for."""
+
+    def __init__(self, variables: Mapping[str, Any]) -> None:
+        self._variables = variables
+
+    def __getitem__(self, name: str) -> Any:
+        value = self._variables[name]
+        return meant(_Scope(self._variables, 0)._full(value))
+
+    def __iter__(self) -> Iterator[str]:
+        return (n for n in self._variables if n != "hostvars")
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
 
 
 def _plain(error: Exception) -> str:

@@ -36,7 +36,8 @@ A playbook is a list of plays. A play has these keys beside the sections below:
 What is not written is not managed. Sizes are binary (`60GB` is 60·2³⁰ bytes, as in PowerShell), rates decimal
 (`1Gbps` is 10⁹ bit/s), times take `s`, `m`, `h`, `d`. `yes`, `no`, `on`, `off`, `true` and `false` are booleans where
 a boolean is wanted and words where a word is wanted. Windows paths belong in single quotes. Values may hold Jinja2
-expressions; an expression alone keeps its type.
+expressions; an expression alone keeps its type, and what `no` or `0644` are in it is in
+[the inventory](inventory.md#variables-in-expressions).
 
 **Impact** says what a change costs; without consent it is planned as blocked. "VM off": the VM must be off for it, so
 on a running VM it counts as `restart`; on one that is off it is `online`. Where a column says "see kind", the impact

@@ -13,9 +13,10 @@ from hvctl.inventory import Host, Inventory
 from hvctl.prepare import HostWork, Prepared, find_inventory, prepare
 from hvctl.resource import IMPACTS, Impact, Resource
 from hvctl.run import Run
+from hvctl.scalars import Given
 from hvctl.secrets import PromptSource
 from hvctl.show.text import problem_lines
-from hvctl.source import ConfigError, Problem, load, load_text
+from hvctl.source import ConfigError, Problem, SecretSource, load, load_text
 
 PROMPT = "password for the hosts"
 
@@ -91,13 +92,18 @@ def _extra(given: Sequence[str]) -> dict[str, Any]:
             loaded = load_text(item, place).data
         elif "=" in item:
             name, _, value = item.partition("=")
-            loaded = {name.strip(): load_text(value, place).data}
+            loaded = {name.strip(): _given(value, load_text(value, place).data)}
         else:
             raise ConfigError([Problem(None, f"{place} is no variable", "write name=value or @file")])
         if not isinstance(loaded, dict):
             raise ConfigError([Problem(None, f"{place} is no mapping of variables", "write `name: value` lines")])
         found |= loaded
     return found
+
+
+def _given(text: str, field: Any) -> Any:
+    """name=value is text in expressions, as in Ansible, and a number or a boolean for a field that wants one."""
+    return field if isinstance(field, dict | list | SecretSource) else Given.of(text, field)
 
 
 def allowed(words: Sequence[str] | None) -> frozenset[Impact]:
