@@ -39,8 +39,8 @@ class Chosen:
                 return _part(self.value(node.node), self._meaning(node.arg), attribute_first=False)
             case nodes.CondExpr(expr2=nodes.Expr() as otherwise):
                 return self.value(node.expr1 if self._meaning(node.test) else otherwise)
-            case nodes.Filter(kwargs=[], dyn_args=None, dyn_kwargs=None, node=nodes.Expr() as subject):
-                return self._filtered(node.name.removeprefix("ansible.builtin."), subject, node.args)
+            case nodes.Filter(dyn_args=None, dyn_kwargs=None, node=nodes.Expr() as subject):
+                return self._filtered(node.name.removeprefix("ansible.builtin."), subject, _arguments(node))
         raise ComputedError
 
     def _filtered(self, name: str, subject: nodes.Expr, args: list[nodes.Expr]) -> Any:
@@ -67,6 +67,18 @@ class Chosen:
             return meant(self.value(node))
         except (ComputedError, MissingError):
             return self._compute(node)
+
+
+_NAMES = ("default_value", "boolean")
+
+
+def _arguments(node: nodes.Filter) -> list[nodes.Expr]:
+    """Those of default may be named. Raises ComputedError for other names."""
+    given = {k.key: k.value for k in node.kwargs}
+    names = _NAMES[len(node.args) :]
+    if not given.keys() <= set(names) or ("boolean" in given and "default_value" in names and len(given) == 1):
+        raise ComputedError
+    return [*node.args, *(given[n] for n in names if n in given)]
 
 
 def _part(whole: Any, name: Any, *, attribute_first: bool) -> Any:

@@ -9,9 +9,11 @@ from typing import Any
 
 from hvctl.connection import Connection, connection_of
 from hvctl.ini import load_ini
+from hvctl.misspelt import concerns
+from hvctl.overlay import NOTHING, Overlay
 from hvctl.patterns import PatternError, expand, matching
 from hvctl.secrets import Source
-from hvctl.shield import shielded, shown
+from hvctl.shield import PASSWORDS, shielded, shown
 from hvctl.source import ConfigError, Document, Mark, Path, Problem, SecretSource, load, load_text, read_text, suggest
 from hvctl.template import Evaluated, render
 
@@ -80,9 +82,10 @@ class Inventory:
             )
         return names
 
-    def variables(self, host: Host) -> dict[str, Any]:
-        """A host's variables with the ones that Ansible gives to every host; secrets are there in name only."""
-        return shielded(self._variables(host))
+    def variables(self, host: Host, over: Mapping[str, Any] = NOTHING.values) -> dict[str, Any]:
+        """A host's variables with the ones that Ansible gives to every host, and others over them; secrets are there
+        in name only."""
+        return shielded({**self._variables(host), **over})
 
     def _variables(self, host: Host) -> dict[str, Any]:
         return {
@@ -94,13 +97,15 @@ class Inventory:
             "hostvars": _HostVars(self),
         }
 
-    def connection(self, host: Host) -> Connection:
-        """How to reach a host. Raises ConfigError for values that cannot be."""
-        document = Document(None, {(n,): m for n, m in host.marks.items()}, {}, self.file)
-        own = {n: v for n, v in host.variables.items() if n.startswith(("ansible_", "hvctl_"))}
-        secret = {n: v for n, v in own.items() if isinstance(v, SecretSource)}
-        rendered = render({n: v for n, v in own.items() if n not in secret}, self._variables(host), document)
-        return connection_of(host.name, {**rendered, **secret}, host.marks)
+    def connection(self, host: Host, over: Overlay = NOTHING) -> Connection:
+        """How to reach a host, with variables over its own. Raises ConfigError for values that cannot be."""
+        given = Overlay(host.variables, host.marks).under(over)
+        document = Document(None, {(n,): m for n, m in given.marks.items()}, {}, self.file)
+        own = {n: v for n, v in given.values.items() if concerns(n)}
+        scope = {**self._variables(host), **over.values}
+        others = [n for n in given.values if n not in own]
+        rendered = render(own, scope, document, secrets=PASSWORDS, typed=False)
+        return connection_of(host.name, rendered, given.marks, others)
 
     def as_list(self) -> dict[str, Any]:
         """As `ansible-inventory --list` prints it; where a secret is to be had stands in its place."""
@@ -160,12 +165,12 @@ class _Loading:
                 self.problems += error.problems
         self._circles()
         if self.problems:
-            raise ConfigError(self.problems)
+            raise ConfigError([*self.problems, *self.warnings])
         self._complete()
         members = {name: tuple(self._members(name)) for name in self.groups}
         hosts = {name: self._host(name, members) for name in self.host_variables}
         if self.problems:
-            raise ConfigError(self.problems)
+            raise ConfigError([*self.problems, *self.warnings])
         children = {name: tuple(group.children) for name, group in self.groups.items()}
         kept = {g: m for g, m in members.items() if g != "ungrouped" or m}
         children["all"] = tuple(c for c in children["all"] if c in kept)

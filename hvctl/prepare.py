@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from hvctl.call import Secret
 from hvctl.contract import OS
 from hvctl.inventory import Connection, Host, Inventory
+from hvctl.overlay import NOTHING, Overlay
 from hvctl.plan import validate
 from hvctl.playbook import Play, read_playbook, wishes, written_twice
+from hvctl.reach import connection_for
 from hvctl.resource import Resource
-from hvctl.shield import shielded
-from hvctl.source import ConfigError, Problem, suggest
+from hvctl.secrets import Ask, Secrets, resolve
+from hvctl.source import ConfigError, HostProblem, Problem, suggest
 
 INVENTORY_NAMES = ("inventory.yml", "inventory.yaml", "inventory.ini", "hosts.yml", "hosts.ini", "hosts", "inventory")
 
@@ -26,6 +27,8 @@ class HostWork:
     host: Host
     connection: Connection
     wishes: tuple[Resource, ...]
+    wrong: tuple[Problem, ...] = ()
+    """Why nothing can be done there, though it can elsewhere."""
 
     @property
     def name(self) -> str:
@@ -37,6 +40,7 @@ class Prepared:
     work: tuple[HostWork, ...]
     warnings: tuple[Problem, ...] = ()
     inventory: Inventory | None = field(default=None, repr=False)
+    secrets: Secrets | None = field(default=None, repr=False)
 
 
 def find_inventory(given: Sequence[str], near: Iterable[str]) -> str:
@@ -72,10 +76,12 @@ def prepare(
     *,
     limit: str | None = None,
     tags: Sequence[str] = (),
-    variables: Mapping[str, Any] | None = None,
+    variables: Overlay = NOTHING,
     learn: Callable[[Secret], None],
+    ask: Ask = resolve,
 ) -> Prepared:
-    """Raises ConfigError with all problems of all files and hosts together. `learn` hears of secrets that are used."""
+    """Raises ConfigError with all problems and warnings of all files and hosts together. `variables`: over all others.
+    `learn` hears of secrets that are used, `ask` gets them."""
     problems: list[Problem] = []
     warnings: list[Problem] = [*inventory.warnings]
     plays: list[Play] = []
@@ -92,9 +98,11 @@ def prepare(
     chosen = _hosts(inventory, plays, limit, problems, warnings)
     work = []
     for host, own in chosen:
-        connection = _connection(inventory, host, problems, warnings)
-        plays = [replace(p, variables=shielded({**p.variables, **(variables or {})})) for p in own]
-        found, wrong = wishes(plays, inventory.variables(host), learn)
+        connection = _connection(inventory, host, own, variables, problems, warnings)
+        # All at once: a password of the inventory may be taken from a variable of a play, and that is hidden then.
+        plays = [replace(p, variables=inventory.variables(host, {**p.variables, **variables.values})) for p in own]
+        found, faults = wishes(plays, inventory.variables(host), learn, ask)
+        wrong = [p for p in faults if not isinstance(p, HostProblem)]
         problems += wrong
         if connection is None:
             continue
@@ -102,9 +110,10 @@ def prepare(
         if set(wrong) <= set(written_twice(found)):
             for problem in _offline(found, connection.os):
                 (problems if problem.level == "error" else warnings).append(problem)
-        work.append(HostWork(host, connection, tuple(found)))
+        alone = tuple(p for p in faults if isinstance(p, HostProblem))
+        work.append(HostWork(host, connection, tuple(found), alone))
     if problems:
-        raise ConfigError(_once(problems))
+        raise ConfigError(_once([*problems, *warnings]))
     return Prepared(tuple(work), tuple(_once(warnings)), inventory)
 
 
@@ -154,14 +163,19 @@ def _limited(inventory: Inventory, limit: str | None, problems: list[Problem]) -
 
 
 def _connection(
-    inventory: Inventory, host: Host, problems: list[Problem], warnings: list[Problem]
+    inventory: Inventory,
+    host: Host,
+    plays: Sequence[Play],
+    over: Overlay,
+    problems: list[Problem],
+    warnings: list[Problem],
 ) -> Connection | None:
     try:
-        connection = inventory.connection(host)
+        connection, found = connection_for(inventory, host, plays, over)
     except ConfigError as error:
         problems += error.problems
         return None
-    warnings += connection.warnings
+    warnings += found
     return connection
 
 

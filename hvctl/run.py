@@ -32,13 +32,12 @@ from hvctl.reconcile import Pause, apply_plan, look, plan_host, side_by_side
 from hvctl.recording import write_recording
 from hvctl.redact import Redactor
 from hvctl.resource import Impact
-from hvctl.secrets import SecretError
 from hvctl.show.data import facts_data
 from hvctl.show.progress import Progress
 from hvctl.show.remembered import Remembered
 from hvctl.show.report import report_lines
 from hvctl.show.summary import summary_lines
-from hvctl.show.text import diff_lines, facts_lines, plan_lines
+from hvctl.show.text import diff_lines, facts_lines, plan_lines, problem_lines
 
 Connect = Callable[[Connection, Wire], Transport]
 
@@ -90,7 +89,7 @@ class Run:
 
     def plan(self) -> list[Outcome]:
         """Look at every host and plan it."""
-        return self._each("reading", [(w.name, partial(self._planned, w)) for w in self._work.values()])
+        return self._asked(self._planned)
 
     def apply(self, outcomes: Sequence[Outcome], *, recheck: bool) -> list[Outcome]:
         """Run the plans; hosts without one stay as they are."""
@@ -106,7 +105,7 @@ class Run:
 
     def look_at_saved(self) -> list[Outcome]:
         """The saved plans of hosts that still read as they did; a host that does not is refused."""
-        return self._each("reading", [(w.name, partial(self._still, w)) for w in self._work.values()])
+        return self._asked(self._still)
 
     def save(self, outcomes: Sequence[Outcome], file: str, inventory: str) -> None:
         """Without those that could not be looked at; nothing if none could."""
@@ -140,6 +139,11 @@ class Run:
             addresses={name: work.connection.host.casefold() for name, work in self._work.items()},
             covers=tuple(covers),
         )
+
+    def only(self) -> HostWork:
+        """The host of a run that has one."""
+        (work,) = self._work.values()
+        return work
 
     def facts(self, work: HostWork, *, as_json: bool) -> int:
         facts = self._surveyed(work)
@@ -193,7 +197,7 @@ class Run:
         for one in outcomes:
             if one.report is not None:
                 self._print(report_lines(one.report, width=self._out.width, verbose=self._verbose > 0))
-            elif one.changed or one.error is not None:
+            elif one.changed or one.error is not None or one.wrong:
                 self._say_trouble(one)
         self._print(summary_lines(outcomes))
 
@@ -204,6 +208,10 @@ class Run:
     def _say_trouble(self, one: Outcome, since: str = "") -> None:
         if one.error is not None:
             self._say_error(one.host, one.error, since)
+        if one.wrong:
+            self._out.print(f"[bold]{one.host}[/]  [red]not contacted[/]: its configuration is wrong", soft_wrap=True)
+            for problem in problem_lines(one.wrong):
+                self._out.print("    ", problem, sep="", soft_wrap=True)
         if one.changed:
             self._out.print(
                 f"[bold]{one.host}[/]  refused: something has changed since the plan was made", soft_wrap=True
@@ -226,10 +234,7 @@ class Run:
     # --- one host, in a thread of its own --------------------------------------------------------------------------
 
     def _planned(self, work: HostWork, on_event: Callable[[Event], None]) -> Outcome:
-        try:
-            found = plan_host(work.name, work.wishes, self._transport(work), self._allow, on_event)
-        except SecretError as error:
-            return Outcome(work.name, error=TransportError(str(error)))
+        found = plan_host(work.name, work.wishes, self._transport(work), self._allow, on_event)
         return Outcome(work.name, plan=found.plan, error=found.error)
 
     def _applied(self, one: Outcome, recheck: bool, on_event: Callable[[Event], None]) -> Outcome:
@@ -245,9 +250,8 @@ class Run:
         plan = self._saved[work.name].plan
         try:
             now = look(self._transport(work), work.wishes, on_event)
-        except (TransportError, SecretError) as error:
-            fault = error if isinstance(error, TransportError) else TransportError(str(error))
-            return Outcome(work.name, error=fault)
+        except TransportError as error:
+            return Outcome(work.name, error=error)
         # A saved plan holds its facts masked.
         changed = [*changed_sources(batch_of(plan)), *differences(plan.facts, self._redactor.value(now))]
         if changed:
@@ -264,14 +268,19 @@ class Run:
             info = transport.info()
         except TransportError as error:
             return error
-        except SecretError as error:
-            return TransportError(str(error))
         return Facts.of(nearest(info.build) or "2012", info, batch, replies)
 
     def _transport(self, work: HostWork) -> Transport:
         if work.name not in self._transports:
             self._transports[work.name] = self._connect(work.connection, self._wire)
         return self._transports[work.name]
+
+    def _asked(self, task: Callable[[HostWork, Callable[[Event], None]], Outcome]) -> list[Outcome]:
+        """Each host whose configuration lets it be contacted, and the others with why not; in their order."""
+        askable = [w for w in self._work.values() if not w.wrong]
+        done = {one.host: one for one in self._each("reading", [(w.name, partial(task, w)) for w in askable])}
+        kept = {w.name: Outcome(w.name, wrong=w.wrong) for w in self._work.values() if w.wrong}
+        return [one for name in self._work if (one := done.get(name) or kept.get(name))]
 
     def _each(
         self, doing: str, work: Sequence[tuple[str, Callable[[Callable[[Event], None]], Outcome]]]

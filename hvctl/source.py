@@ -43,6 +43,11 @@ class Problem:
         return place + self.message + (f"; {self.hint}" if self.hint else "")
 
 
+@dataclass(frozen=True)
+class HostProblem(Problem):
+    """What is wrong for one host only: the others go on without it."""
+
+
 class ConfigError(Exception):
     """Something the user wrote is wrong; all of it together."""
 

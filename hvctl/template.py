@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -27,6 +27,7 @@ from hvctl.aswritten import Chosen, ComputedError, MissingError
 from hvctl.call import Secret
 from hvctl.filters import FILTERS, TESTS, FilterError
 from hvctl.scalars import Written, for_field, meant
+from hvctl.secrets import NotAskedError
 from hvctl.source import ConfigError, Document, Mark, Path, Problem, SecretSource, suggest
 
 _DEPTH = 20
@@ -93,10 +94,20 @@ def names_in(text: str) -> set[str]:
         return set()
 
 
-def render(data: Any, variables: Mapping[str, Any], document: Document, path: Path = ()) -> Any:
+def render(
+    data: Any,
+    variables: Mapping[str, Any],
+    document: Document,
+    path: Path = (),
+    *,
+    secrets: Collection[str] = (),
+    typed: bool = True,
+) -> Any:
     """The data with every expression evaluated. An expression that is the whole text yields its own type; one
-    within a text yields text. Raises ConfigError with all problems, at their places."""
-    found, problems = rendered(data, variables, document, path)
+    within a text yields text. `secrets`: keys whose values may be one, by an expression alone. `typed`: what the command
+    line gives may be a number. Raises ConfigError with all problems, at their places."""
+    work = _Rendering(variables, document, secrets, typed)
+    found, problems = work.value(data, path), work.problems
     if problems:
         raise ConfigError(problems)
     return found
@@ -112,6 +123,8 @@ def rendered(data: Any, variables: Mapping[str, Any], document: Document, path: 
 class _Rendering:
     variables: Mapping[str, Any]
     document: Document
+    secrets: Collection[str] = ()
+    typed: bool = True
     problems: list[Problem] = field(default_factory=list)
 
     def value(self, data: Any, path: Path) -> Any:
@@ -125,7 +138,9 @@ class _Rendering:
 
     def _evaluated(self, text: str, path: Path) -> Any:
         try:
-            return for_field(evaluate(text, self.variables))
+            secret = bool(path) and path[-1] in self.secrets
+            found = evaluate(text, self.variables, secret=secret)
+            return for_field(found) if self.typed else found
         except _ValueError as error:
             self.problems.append(Problem(self.document.mark(path), error.message, error.hint))
             return None
@@ -137,12 +152,13 @@ class _ValueError(Exception):
         self.message, self.hint = message, hint
 
 
-def evaluate(text: str, variables: Mapping[str, Any], depth: int = 0) -> Any:
-    """One text; what variables hold may be expressions too. What only chooses among variables stays as written."""
+def evaluate(text: str, variables: Mapping[str, Any], depth: int = 0, *, secret: bool = False) -> Any:
+    """One text; what variables hold may be expressions too. What only chooses among variables stays as written.
+    `secret`: it may be the source of one."""
     if depth > _DEPTH:
         raise _ValueError(f"{text!r} refers to itself", "break the circle of variables")
     try:
-        found = _found(text, _Scope(variables, depth))
+        found = _found(text, _Scope(variables, depth, secret))
     except UndefinedError as error:
         name = str(error).split("'")[1] if "'" in str(error) else ""
         raise _ValueError(f"{_plain(error)}", _defined(name, variables)) from error
@@ -175,7 +191,7 @@ def evaluate(text: str, variables: Mapping[str, Any], depth: int = 0) -> Any:
         if unknown := _NO_NAME.search(str(error)):
             raise _unknown(unknown[1], unknown[2]) from error
         raise _ValueError(f"this expression fails: {_plain(error)}", "correct it") from error
-    if isinstance(found, SecretSource | Secret):
+    if isinstance(found, SecretSource | Secret) and not secret:
         raise _no_secret()
     return found
 
@@ -283,7 +299,7 @@ def render_text(text: str, file: str, variables: Mapping[str, Any], reveal: Call
     """A whole file, whose text may hold secrets: `reveal` is asked for those that the variables it names hold.
     Raises ConfigError, at the line of the file."""
     try:
-        scope = _Scope(variables, 0).used_by(_TEXTS.parse(text))
+        scope = _Scope(variables, 0, secret=True).used_by(_TEXTS.parse(text))
         code = _TEXTS.compile(text, filename=file)
         template = _TEXTS.template_class.from_code(_TEXTS, code, _TEXTS.make_globals(None))
         return template.render({name: _revealed(value, reveal) for name, value in scope.items()})
@@ -292,7 +308,7 @@ def render_text(text: str, file: str, variables: Mapping[str, Any], reveal: Call
         raise ConfigError([Problem(mark, f"this template cannot be read: {_plain(error)}", "correct it")]) from error
     except _ValueError as error:
         raise ConfigError([Problem(Mark(file, 1, 1), error.message, error.hint)]) from error
-    except ConfigError:
+    except (ConfigError, NotAskedError):
         raise
     except Exception as error:  # whatever a filter may raise
         name = str(error).split("'")[1] if isinstance(error, UndefinedError) and "'" in str(error) else ""
@@ -326,6 +342,7 @@ def _revealed(value: Any, reveal: Callable[[SecretSource], str]) -> Any:
 class _Scope:
     variables: Mapping[str, Any]
     depth: int
+    secret: bool = False
 
     def used_by(self, tree: nodes.Template) -> dict[str, Any]:
         """The variables that a text names, evaluated themselves, as expressions see them."""
@@ -350,7 +367,9 @@ class _Scope:
             return {k: self._full(v) for k, v in value.items()}
         if isinstance(value, list):
             return [self._full(v) for v in value]
-        return evaluate(value, self.variables, self.depth + 1) if is_template(value) else value
+        if not is_template(value):
+            return value
+        return evaluate(value, self.variables, self.depth + 1, secret=self.secret)
 
 
 class Evaluated(Mapping[str, Any]):

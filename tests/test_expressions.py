@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from hvctl.controlnode import ControlNode
+from hvctl.inventory import Inventory
 from hvctl.playbook import load_playbook, wishes
 from hvctl.scalars import Given, Written, meant
 from hvctl.source import ConfigError, Mark, load_text
@@ -288,7 +289,10 @@ quoted: "a"
         ("{{ states[-2] }}", "on"), ("{{ shorter }}", "off"), ("{{ nope | default(wanted) }}", "off"),
         ("{{ wanted | default('on') }}", "off"), ("{{ nope.a | default('off') }}", "off"),
         ("{{ vm.nope | default(word) }}", "no"),
-        ("{{ wanted | default('on', true) }}", "on"), ("{{ 'on' if flag else wanted }}", "off"),
+        ("{{ wanted | default('on', true) }}", "on"), ("{{ wanted | default('on', boolean=true) }}", "on"),
+        ("{{ nope | default(default_value=wanted) }}", "off"), ("{{ flag | default(wanted, boolean=false) }}", "no"),
+        ("{{ (wanted) }}", "off"), ("{{ wanted | ansible.builtin.default('on') }}", "off"),
+        ("{{ 'on' if flag else wanted }}", "off"),
         ("{{ wanted if flag == false else 'on' }}", "off"), ("{{ flag | ternary('on', wanted) }}", "off"),
         ("{{ wanted | mandatory }}", "off"), ("{{ vms }}", [{"name": "no", "state": "off"}]), ("{{ vm }}",
          {"state": "off", "mac": "00:15:5d:01:02:03", "80": "no"}), ("{{ quoted }}\n", "a\n"),
@@ -353,7 +357,8 @@ def test_a_variable_of_the_command_line_is_text_in_expressions_and_typed_in_fiel
     given = {n: Given.of(t, load_text(t, "e").data) for n, t in (("flag", "no"), ("count", "4"), ("name", "web"))}
     document = load_text("a: x", "f")
     for text, seen in (("{{ flag }}", "no"), ("{{ count }}", 4), ("{{ 'on' if flag else 'off' }}", "on"),
-                       ("{{ count + '0' }}", "40"), ("{{ count | int + 1 }}", 5), ("{{ name }}{{ count }}", "web4")):  # fmt: skip
+                       ("{{ count + '0' }}", "40"), ("{{ count | int + 1 }}", 5),
+                       ("{{ name }}{{ count }}", "web4")):  # fmt: skip
         assert render(text, given, document) == seen
 
 
@@ -365,6 +370,55 @@ def test_words_survive_copying() -> None:
 
 
 # --- beside Ansible --------------------------------------------------------------------------------------------------
+
+
+LISTED = """
+all:
+  hosts:
+    h:
+      word: no
+      octal: 0644
+      span: 1:30
+      day: 2024-01-02
+      time: 2024-01-02 03:04:05
+      text: 1e3
+      within: [off, {a: on}]
+      quoted: "no"
+"""
+
+
+def test_the_inventory_lists_what_variables_mean(tmp_path: Path) -> None:
+    (tmp_path / "inv.yml").write_text(LISTED, encoding="utf-8")
+    found = Inventory.load(tmp_path / "inv.yml").as_list()["_meta"]["hostvars"]["h"]
+    assert json.loads(json.dumps(found)) == {
+        "word": False, "octal": 420, "span": 90, "day": "2024-01-02", "time": "2024-01-02T03:04:05", "text": "1e3",
+        "within": [False, {"a": True}], "quoted": "no",
+    }  # fmt: skip
+    folder = os.environ.get("HVCTL_ANSIBLE")
+    if folder:
+        command = [Path(folder, "ansible-inventory"), "-i", "inv.yml", "--list"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+        assert json.loads(done.stdout)["_meta"]["hostvars"]["h"] == json.loads(json.dumps(found))
+
+
+HOSTS = """
+all:
+  hosts:
+    a: {flag: no, name_of: "{{ inventory_hostname }}", both: "{{ flag }}"}
+    b: {x: "{{ hostvars['a'].name_of }}"}
+"""
+
+
+def test_variables_of_other_hosts_are_evaluated_for_those(tmp_path: Path) -> None:
+    (tmp_path / "inv.yml").write_text(HOSTS, encoding="utf-8")
+    inventory = Inventory.load(tmp_path / "inv.yml")
+    variables = inventory.variables(inventory.hosts["b"])
+    document = load_text("a: x", "f")
+    for text, seen in (
+        ("{{ x }}", "a"), ("{{ hostvars['a'].both }}", False), ("{{ 'on' if hostvars.a.flag else 'off' }}", "off"),
+        ("{{ hostvars['a']['nope'] | default(5) }}", 5), ("{{ hostvars[inventory_hostname].group_names | length }}", 1),
+    ):  # fmt: skip
+        assert render(text, variables, document) == seen
 
 
 def ansible_says(texts: list[str]) -> list[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,11 +10,13 @@ from hvctl import planfile
 from hvctl.call import Secret
 from hvctl.cli.options import Settings
 from hvctl.inventory import Host, Inventory
+from hvctl.logon import with_passwords
+from hvctl.overlay import NOTHING, Overlay
 from hvctl.prepare import HostWork, Prepared, find_inventory, prepare
 from hvctl.resource import IMPACTS, Impact, Resource
 from hvctl.run import Run
 from hvctl.scalars import Given
-from hvctl.secrets import PromptSource
+from hvctl.secrets import Ask, PromptSource, Secrets
 from hvctl.show.text import problem_lines
 from hvctl.source import ConfigError, Problem, SecretSource, load, load_text
 
@@ -46,23 +48,30 @@ class Asked:
         return cls(tuple(playbooks), limit, tuple(tags or ()), tuple(extra or ()))
 
 
-def prepared(settings: Settings, asked: Asked) -> Prepared:
-    """The hosts and what is wished of them. Raises ConfigError; warnings are printed."""
+def prepared(settings: Settings, asked: Asked, *, ask: Ask | None = None) -> Prepared:
+    """The hosts and what is wished of them. Raises ConfigError; warnings are printed. `ask`: how secrets of templates
+    are had; else each is asked for once."""
+    secrets = Secrets(settings.redactor.learn)
     inventory = Inventory.load(find_inventory(settings.inventory, asked.playbooks))
     found = prepare(
         inventory,
         asked.playbooks,
         limit=asked.limit,
         tags=asked.tags,
-        variables=_extra(asked.extra),
+        variables=extra_variables(asked.extra),
         learn=settings.redactor.learn,
+        ask=ask or secrets.of,
     )
-    for line in problem_lines(found.warnings):
-        settings.err.print(line, soft_wrap=True)
-    found = with_password(settings, found)
+    warn(settings, found.warnings)
+    found = with_password(settings, replace(found, secrets=secrets))
     for one in found.work:
         _learned(settings, one)
     return found
+
+
+def warn(settings: Settings, warnings: Iterable[Problem]) -> None:
+    for line in problem_lines(warnings):
+        settings.err.print(line, soft_wrap=True)
 
 
 def with_password(settings: Settings, found: Prepared) -> Prepared:
@@ -80,24 +89,25 @@ def _learned(settings: Settings, work: HostWork) -> HostWork:
     return work
 
 
-def _extra(given: Sequence[str]) -> dict[str, Any]:
+def extra_variables(given: Sequence[str]) -> Overlay:
     """Faults name the place and never the text: a variable may be a secret."""
-    found: dict[str, Any] = {}
+    found = NOTHING
     for number, item in enumerate(given, 1):
         place = f"--extra-vars, {number}."
         if item.startswith("@"):
-            place = item[1:]
-            loaded = load(place).data
+            document = load(item[1:])
         elif item.lstrip().startswith("{"):
-            loaded = load_text(item, place).data
+            document = load_text(item, place)
         elif "=" in item:
             name, _, value = item.partition("=")
-            loaded = {name.strip(): _given(value, load_text(value, place).data)}
+            document = load_text(value, place)
+            document = replace(document, data={name.strip(): _given(value, document.data)})
         else:
             raise ConfigError([Problem(None, f"{place} is no variable", "write name=value or @file")])
-        if not isinstance(loaded, dict):
+        if not isinstance(document.data, dict):
+            place = document.file
             raise ConfigError([Problem(None, f"{place} is no mapping of variables", "write `name: value` lines")])
-        found |= loaded
+        found = found.under(Overlay(document.data, {str(n): document.mark((n,)) for n in document.data}))
     return found
 
 
@@ -114,12 +124,15 @@ def allowed(words: Sequence[str] | None) -> frozenset[Impact]:
     return frozenset(i for i in IMPACTS if i in found)
 
 
-def one_host(settings: Settings, name: str, playbooks: Sequence[str] = ()) -> HostWork:
+def one_host(settings: Settings, name: str, playbooks: Sequence[str] = (), extra: Sequence[str] = ()) -> Prepared:
+    """One host, with what playbooks wish of it; its warnings are printed. Raises ConfigError."""
     inventory = Inventory.load(find_inventory(settings.inventory, playbooks))
-    found = _one(inventory, name)
-    learn = settings.redactor.learn
-    wishes = prepare(inventory, playbooks, limit=found.name, learn=learn).work[0].wishes if playbooks else ()
-    return _work(settings, inventory, found, wishes)
+    host = _one(inventory, name)
+    if playbooks:
+        found = prepared(settings, Asked.of(playbooks, host.name, (), extra))
+        if found.work:
+            return found
+    return Prepared((_work(settings, inventory, host, (), extra_variables(extra)),))
 
 
 def _one(inventory: Inventory, name: str) -> Host:
@@ -129,16 +142,19 @@ def _one(inventory: Inventory, name: str) -> Host:
     return found[0]
 
 
-def _work(settings: Settings, inventory: Inventory, host: Host, wishes: tuple[Resource, ...]) -> HostWork:
-    work = HostWork(host, inventory.connection(host), wishes)
-    if settings.ask_pass:
-        work = replace(work, connection=replace(work.connection, password=PromptSource(PROMPT)))
-    return _learned(settings, work)
+def _work(
+    settings: Settings, inventory: Inventory, host: Host, wishes: tuple[Resource, ...], over: Overlay = NOTHING
+) -> HostWork:
+    work = HostWork(host, inventory.connection(host, over), wishes)
+    warn(settings, work.connection.warnings)
+    return _learned(settings, with_password(settings, Prepared((work,))).work[0])
 
 
 def run_of(settings: Settings, prepared: Prepared, allow: frozenset[Impact]) -> Run:
+    """With every password that is needed. Raises ConfigError if no host is left that can be contacted."""
+    secrets = prepared.secrets or Secrets(settings.redactor.learn)
     return Run(
-        prepared.work,
+        with_passwords(prepared.work, secrets),
         settings.connect,
         allow,
         settings.out,
