@@ -74,7 +74,8 @@ _NAMES = ("default_value", "boolean")
 
 def _arguments(node: nodes.Filter) -> list[nodes.Expr]:
     """Those of default may be named. Raises ComputedError for other names."""
-    given = {k.key: k.value for k in node.kwargs}
+    pairs: list[nodes.Keyword] = list(node.kwargs)  # type: ignore[arg-type]  # Jinja2's own annotation is of pairs
+    given = {k.key: k.value for k in pairs}
     names = _NAMES[len(node.args) :]
     if not given.keys() <= set(names) or ("boolean" in given and "default_value" in names and len(given) == 1):
         raise ComputedError

@@ -6,6 +6,8 @@ import copy
 import json
 import os
 import pickle
+import random
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -396,7 +398,7 @@ def test_the_inventory_lists_what_variables_mean(tmp_path: Path) -> None:
     }  # fmt: skip
     folder = os.environ.get("HVCTL_ANSIBLE")
     if folder:
-        command = [Path(folder, "ansible-inventory"), "-i", "inv.yml", "--list"]
+        command = [str(Path(folder, "ansible-inventory")), "-i", "inv.yml", "--list"]
         done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
         assert json.loads(done.stdout)["_meta"]["hostvars"]["h"] == json.loads(json.dumps(found))
 
@@ -432,6 +434,57 @@ def ansible_says(texts: list[str]) -> list[Any]:
     )  # fmt: skip
     found: list[Any] = json.loads(done.stdout)
     return found
+
+
+def scalars(count: int) -> list[str]:
+    """Words that look like numbers, times and dates, and some that are."""
+    chance = random.Random(20)
+    found = ["".join(chance.choices("0123456789:_.-+eExobnyf~TZ", k=chance.randint(1, 9))) for _ in range(count)]
+    for _ in range(count // 10):
+        day = f"{chance.randint(1990, 2030)}-{chance.randint(0, 14)}-{chance.randint(0, 33)}"
+        found.append(day + chance.choice(["", " 23:59:60", "T01:02:03Z", "t1:2:3.5 +09:00"]))
+    words = "yes no on off true false null y n ~ .inf .nan nan none".split()
+    return found + [form for word in words for form in (word, word.upper(), word.title())]
+
+
+def test_ansible_reads_plain_scalars_alike() -> None:
+    """But for dates that are none: they are an error there, and the text here."""
+    texts = scalars(2000)
+    found = ansible_reads(texts)
+    differing = []
+    for text, (kind, shown) in zip(texts, found, strict=True):
+        try:
+            value = meant(load_text(f"a: {text}", "f").data["a"])
+            own = (type(value).__name__, repr(value))
+        except ConfigError:
+            own = (ERROR, "")
+        if own != (kind, shown) and not (kind == ERROR and re.match(r"[0-9]{4}-[0-9]", text) and own[0] == "str"):
+            differing.append((text, own, (kind, shown)))
+    assert differing == []
+
+
+READER = """
+import json, sys
+from ansible.parsing.dataloader import DataLoader
+found = []
+for text in json.load(sys.stdin):
+    try:
+        value = DataLoader().load(f"a: {text}")["a"]
+        kind = next(k for k in type(value).__mro__ if k.__module__ in ("builtins", "datetime"))
+        found.append((kind.__name__, repr(value)))
+    except Exception:
+        found.append(("!", ""))
+print(json.dumps(found))
+"""
+
+
+def ansible_reads(texts: list[str]) -> list[tuple[str, str]]:
+    folder = os.environ.get("HVCTL_ANSIBLE")
+    if not folder:
+        pytest.skip("HVCTL_ANSIBLE names no folder with Ansible's programs")
+    command = [str(Path(folder, "python")), "-c", READER]
+    done = subprocess.run(command, input=json.dumps(texts), capture_output=True, text=True, check=True)
+    return [(kind, shown) for kind, shown in json.loads(done.stdout)]
 
 
 def test_ansible_says_the_same() -> None:
