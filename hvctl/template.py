@@ -7,79 +7,22 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from jinja2 import (
-    StrictUndefined,
-    TemplateError,
-    TemplateSyntaxError,
-    Undefined,
-    UndefinedError,
-    meta,
-    nodes,
-    pass_context,
-)
+from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, Undefined, UndefinedError, meta, nodes
 from jinja2.exceptions import SecurityError
-from jinja2.nativetypes import NativeEnvironment, NativeTemplate
-from jinja2.runtime import Context
-from jinja2.sandbox import SandboxedEnvironment
 from yaml import YAMLError
 
 from hvctl.aswritten import Chosen, ComputedError, MissingError
 from hvctl.call import Secret
-from hvctl.filters import FILTERS, TESTS, FilterError
+from hvctl.environment import Values, alone, texts, unknown_in
+from hvctl.filters import FilterError
 from hvctl.scalars import Written, for_field, meant
 from hvctl.secrets import NotAskedError
 from hvctl.source import ConfigError, Document, Mark, Path, Problem, SecretSource, suggest
 
 _DEPTH = 20
 _LOOKUPS = ("lookup", "query", "q")
-_NO_NAME = re.compile(r"No (filter|test) named '([^']*)'")
-
-
-class _Undefined(StrictUndefined):
-    """An error as soon as it is used; a part of it is as undefined, so that `{{ a.b.c | default(5) }}` has a value."""
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return self
-
-    def __getitem__(self, name: Any) -> Any:
-        return self
-
-
-class _Environment(SandboxedEnvironment, NativeEnvironment):
-    """Native values out of a sandbox."""
-
-
-def _shown(value: Any) -> Any:
-    if isinstance(value, SecretSource | Secret):
-        raise TypeError("a secret of elsewhere cannot be written")
-    return "" if value is None else value
-
-
-_TEXTS = SandboxedEnvironment(undefined=_Undefined, keep_trailing_newline=True, trim_blocks=True, finalize=_shown)
-"""For whole files; as Ansible's template has it, a block leaves no empty line."""
-
-
-@pass_context
-def _native(context: Context, value: Any) -> Any:
-    """Jinja2 writes constants (`{{ 2 + 2 }}`) into the compiled template as text, unless a context is asked for."""
-    return value
-
-
-_Environment.template_class = NativeTemplate
-_ENVIRONMENT = _Environment(undefined=_Undefined, keep_trailing_newline=True, finalize=_native)
-
-
-def _with_prefix(table: Mapping[str, Any]) -> dict[str, Any]:
-    return {**table, **{f"ansible.{'utils' if n == 'ipaddr' else 'builtin'}.{n}": v for n, v in table.items()}}
-
-
-# Each filter of values does what Ansible's does; files for guests may use the rest of Jinja2's too.
-_ENVIRONMENT.filters = _with_prefix(FILTERS)
-_ENVIRONMENT.tests = _with_prefix(TESTS)
-_TEXTS.filters.update(_ENVIRONMENT.filters)
-_TEXTS.tests.update(_ENVIRONMENT.tests)
+_TEXTS = texts()
+_ENVIRONMENT = Values()
 
 
 def is_template(value: Any) -> bool:
@@ -188,8 +131,8 @@ def evaluate(text: str, variables: Mapping[str, Any], depth: int = 0, *, secret:
         YAMLError,
         re.error,
     ) as error:
-        if unknown := _NO_NAME.search(str(error)):
-            raise _unknown(unknown[1], unknown[2]) from error
+        if unknown := unknown_in(error):
+            raise _ValueError(_plain(unknown), unknown.hint) from error
         raise _ValueError(f"this expression fails: {_plain(error)}", "correct it") from error
     if isinstance(found, SecretSource | Secret) and not secret:
         raise _no_secret()
@@ -197,69 +140,23 @@ def evaluate(text: str, variables: Mapping[str, Any], depth: int = 0, *, secret:
 
 
 def _found(text: str, scope: _Scope) -> Any:
-    source = _with_backslashes(text)
-    tree = _ENVIRONMENT.parse(source)
-    _check_names(tree)
-    alone, newline = _alone(tree)
-    if alone is not None:
+    tree = _ENVIRONMENT.read(text)
+    one, newline = alone(tree)
+    if one is not None:
         try:
-            found = Chosen(scope.written, scope.computed).value(alone)
+            found = Chosen(scope.written, scope.computed).value(one)
         except (ComputedError, MissingError):
             pass
         else:
             return found + newline if isinstance(found, str) and not isinstance(found, Written) else found
-    parts = _evaluated(tree, scope)
-    if alone is not None and (not newline or not isinstance(parts[0], str)):
+    parts = _ENVIRONMENT.parts(tree, scope.used_by(tree))
+    if one is not None and (not newline or not isinstance(parts[0], str)):
         parts = parts[:1]
     if len(parts) == 1:
         return _settled(parts[0], scope.variables)
     if any(isinstance(p, SecretSource | Secret) for p in parts):
         raise _no_secret()
     return _joined(parts, scope.variables)
-
-
-def _evaluated(tree: nodes.Template, scope: _Scope) -> list[Any]:
-    code = _ENVIRONMENT.compile(tree)
-    template = _ENVIRONMENT.template_class.from_code(_ENVIRONMENT, code, _ENVIRONMENT.make_globals(None))
-    return list(template.root_render_func(template.new_context(scope.used_by(tree))))
-
-
-def _alone(tree: nodes.Template) -> tuple[nodes.Expr | None, str]:
-    """The expression that is the whole text; a folded or literal block of YAML ends it with a line break."""
-    match tree.body:
-        case [nodes.Output(nodes=[nodes.Expr() as one])] if not isinstance(one, nodes.TemplateData):
-            return one, ""
-        case [nodes.Output(nodes=[nodes.Expr() as one, nodes.TemplateData(data="\n")])]:
-            return one, "\n"
-    return None, ""
-
-
-def _with_backslashes(text: str) -> str:
-    """A backslash in a quoted text of `{{ }}` stands for itself, as in Ansible: '\\1' is a group of a match."""
-    if "\\" not in text:
-        return text
-    parts: list[str] = []
-    within = False
-    for _, kind, part in _ENVIRONMENT.lex(text):
-        within = kind == "variable_begin" or (within and kind != "variable_end")
-        parts.append(part.replace("\\", "\\\\") if within and kind == "string" else part)
-    return "".join(parts)
-
-
-def _check_names(tree: nodes.Template) -> None:
-    """Filters and tests are known by name, in branches that are not taken too."""
-    for node in tree.find_all((nodes.Filter, nodes.Test)):
-        kind, known = (
-            ("filter", _ENVIRONMENT.filters) if isinstance(node, nodes.Filter) else ("test", _ENVIRONMENT.tests)
-        )
-        if node.name not in known:
-            raise _unknown(kind, node.name)
-
-
-def _unknown(kind: str, name: str) -> _ValueError:
-    known = FILTERS if kind == "filter" else TESTS
-    hint = suggest(name.removeprefix("ansible.builtin."), known) or f"known are {', '.join(sorted(known))}"
-    return _ValueError(f"{name!r} is not a {kind} that hvctl has", hint)
 
 
 def _no_secret() -> _ValueError:
@@ -360,7 +257,7 @@ class _Scope:
     def computed(self, node: nodes.Expr) -> Any:
         tree = nodes.Template([nodes.Output([node], lineno=1)], lineno=1)
         tree.set_environment(_ENVIRONMENT)
-        return _settled(_evaluated(tree, self)[0], self.variables)
+        return _settled(_ENVIRONMENT.parts(tree, self.used_by(tree))[0], self.variables)
 
     def _full(self, value: Any) -> Any:
         if isinstance(value, dict):
