@@ -109,4 +109,4 @@ def unknown_in(error: Exception) -> FilterError | None:
 def _unknown(kind: str, name: str) -> FilterError:
     known = FILTERS if kind == "filter" else TESTS
     hint = suggest(name.removeprefix("ansible.builtin."), known) or f"known are {', '.join(sorted(known))}"
-    return FilterError(f"{name!r} is not a {kind} that hvctl has", hint)
+    return FilterError(f"{name!r} is not a {kind} that hvctl has", hint, name)

@@ -25,11 +25,11 @@ _MERGES = ("replace", "keep", "append", "prepend", "append_rp", "prepend_rp")
 
 
 class FilterError(Exception):
-    """A filter does not take what it was given; says what to do, if that can be said."""
+    """A filter does not take what it was given, or there is none of that name; says what to do, if that can be said."""
 
-    def __init__(self, message: str, hint: str = "") -> None:
+    def __init__(self, message: str, hint: str = "", name: str = "") -> None:
         super().__init__(message)
-        self.hint = hint
+        self.hint, self.name = hint, name
 
 
 def _bool(value: Any) -> bool:

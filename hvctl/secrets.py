@@ -101,12 +101,11 @@ def _from_environment(source: SecretSource) -> Secret:
 
 def _from_keyring(source: SecretSource) -> Secret:
     import keyring  # noqa: PLC0415 - a tenth of a second, for those who have one
-    from keyring.errors import KeyringError  # noqa: PLC0415
 
     service, user = source.words
     try:
         value = keyring.get_password(service, user)
-    except KeyringError as error:
+    except Exception as error:  # backends raise what they like: of D-Bus, of a vault of their own
         raise SecretError(f"the keyring cannot be asked ({type(error).__name__})", "unlock it", source.mark) from error
     if value is None:
         raise SecretError(

@@ -201,6 +201,9 @@ def render_text(text: str, file: str, variables: Mapping[str, Any], reveal: Call
         template = _TEXTS.template_class.from_code(_TEXTS, code, _TEXTS.make_globals(None))
         return template.render({name: _revealed(value, reveal) for name, value in scope.items()})
     except TemplateSyntaxError as error:
+        if unknown := unknown_in(error):
+            mark = Mark(file, error.lineno, _column(text, error.lineno, unknown.name))
+            raise ConfigError([Problem(mark, _plain(unknown), unknown.hint)]) from error
         mark = Mark(file, error.lineno, 1)
         raise ConfigError([Problem(mark, f"this template cannot be read: {_plain(error)}", "correct it")]) from error
     except _ValueError as error:
@@ -212,7 +215,8 @@ def render_text(text: str, file: str, variables: Mapping[str, Any], reveal: Call
         mark = _place_of(error, file, text, name.rpartition(" ")[2])
         if isinstance(error, UndefinedError):
             raise ConfigError([Problem(mark, _plain(error), _defined(name, variables))]) from error
-        raise ConfigError([Problem(mark, f"this template fails: {_plain(error)}", "correct it")]) from error
+        hint = error.hint if isinstance(error, FilterError) else ""
+        raise ConfigError([Problem(mark, f"this template fails: {_plain(error)}", hint or "correct it")]) from error
 
 
 def _place_of(error: Exception, file: str, text: str, word: str) -> Mark:
@@ -222,9 +226,12 @@ def _place_of(error: Exception, file: str, text: str, word: str) -> Mark:
         if trace.tb_frame.f_code.co_filename == file:
             line = trace.tb_lineno
         trace = trace.tb_next
+    return Mark(file, line, _column(text, line, word))
+
+
+def _column(text: str, line: int, word: str) -> int:
     lines = text.splitlines()
-    column = lines[line - 1].find(word) + 1 if word and line <= len(lines) else 0
-    return Mark(file, line, max(1, column))
+    return max(1, lines[line - 1].find(word) + 1) if word and line <= len(lines) else 1
 
 
 def _revealed(value: Any, reveal: Callable[[SecretSource], str]) -> Any:

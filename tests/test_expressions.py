@@ -257,6 +257,18 @@ def test_what_is_refused_is_named_with_its_place(text: str, said: str) -> None:
     assert said in str(error.value)
 
 
+def test_a_template_of_a_guest_names_an_unknown_filter_at_its_place(tmp_path: Path) -> None:
+    (tmp_path / "t.j2").write_text("one\ntwo {{ 5 | trim }} {{ 5 | to_jason }}\n", encoding="utf-8")
+    shelf = ControlNode(tmp_path, {}, lambda secret: None)
+    with pytest.raises(
+        ConfigError, match=r"t.j2:2:27: 'to_jason' is not a filter that hvctl has; did you mean 'to_json'"
+    ):
+        shelf.rendered("t.j2", {}, Mark("f", 1, 1))
+    (tmp_path / "t.j2").write_text("{{ nope | mandatory('say which') }}", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"t.j2:1:1: this template fails: say which; define it"):
+        shelf.rendered("t.j2", {}, Mark("f", 1, 1))
+
+
 def test_ipaddr_without_netaddr_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "netaddr", None)
     with pytest.raises(ConfigError, match="pip install netaddr"):

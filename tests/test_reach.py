@@ -245,6 +245,8 @@ class Ring(KeyringBackend):
 
     def get_password(self, service: str, username: str) -> str | None:
         self.asked.append((service, username))
+        if service == "locked":
+            raise RuntimeError("of the backend's own")
         return "s3cret-of-ring" if service == "s" else None
 
     def set_password(self, service: str, username: str, password: str) -> None: ...
@@ -257,6 +259,7 @@ class Ring(KeyringBackend):
     [
         ("!env MISSING", "the environment variable MISSING is not set; set it, or use --ask-pass"),
         ("!keyring none/u", "the keyring has nothing for none/u; `keyring set none u`"),
+        ("!keyring locked/u", "the keyring cannot be asked (RuntimeError); unlock it"),
         ("!command [hvctl-no-such-program]", "there is no program 'hvctl-no-such-program'"),
         (f"!command [{sys.executable}, -c, \"raise SystemExit('locked')\"]", "ended with status 1: locked"),
         (f"!command [{sys.executable}, -c, pass]", "printed nothing"),
