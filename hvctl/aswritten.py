@@ -65,8 +65,13 @@ class Chosen:
     def _meaning(self, node: nodes.Expr) -> Any:
         try:
             return meant(self.value(node))
-        except (ComputedError, MissingError):
-            return self._compute(node)
+        except ComputedError:
+            try:
+                return self._compute(node)
+            except Exception as error:  # told by the evaluation of the whole
+                raise ComputedError from error
+        except MissingError as error:
+            raise ComputedError from error
 
 
 _NAMES = ("default_value", "boolean")

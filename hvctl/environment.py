@@ -90,14 +90,13 @@ def texts() -> SandboxedEnvironment:
     return made
 
 
-def alone(tree: nodes.Template) -> tuple[nodes.Expr | None, str]:
+def alone(tree: nodes.Template) -> nodes.Expr | None:
     """The expression that is the whole text; a folded or literal block of YAML ends it with a line break."""
     match tree.body:
-        case [nodes.Output(nodes=[nodes.Expr() as one])] if not isinstance(one, nodes.TemplateData):
-            return one, ""
-        case [nodes.Output(nodes=[nodes.Expr() as one, nodes.TemplateData(data="\n")])]:
-            return one, "\n"
-    return None, ""
+        case [nodes.Output(nodes=[nodes.Expr() as one, *rest])] if not isinstance(one, nodes.TemplateData):
+            only = not rest or (len(rest) == 1 and isinstance(rest[0], nodes.TemplateData) and rest[0].data == "\n")
+            return one if only else None
+    return None
 
 
 def unknown_in(error: Exception) -> FilterError | None:

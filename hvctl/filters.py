@@ -8,10 +8,11 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
+from functools import wraps
 from typing import Any
 
 import yaml
-from jinja2 import Environment, Undefined, pass_context, pass_environment
+from jinja2 import Environment, Undefined, UndefinedError, pass_context, pass_environment
 from jinja2.filters import FILTERS as JINJA
 from jinja2.runtime import Context
 from jinja2.tests import TESTS as JINJA_TESTS
@@ -46,6 +47,8 @@ def _mandatory(value: Any, msg: str | None = None) -> Any:
 
 
 def _ternary(value: Any, true_val: Any, false_val: Any, none_val: Any = None) -> Any:
+    if isinstance(value, Undefined):
+        return value
     if value is None and none_val is not None:
         return none_val
     return true_val if value else false_val
@@ -105,8 +108,11 @@ def _listed(name: str) -> Callable[..., Any]:
     """Jinja2's, but the whole list at once: it can be counted and asked twice."""
 
     @pass_context
-    def made(context: Context, *args: Any, **kwargs: Any) -> list[Any]:
-        return list(JINJA[name](context, *args, **kwargs))
+    def made(context: Context, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return list(JINJA[name](context, *args, **kwargs))
+        except UndefinedError as error:  # of an item: a `default` behind it has its say
+            return context.environment.undefined(hint=str(error))
 
     return made
 
@@ -178,6 +184,13 @@ def _plain(value: Any) -> Any:
     raise FilterError(f"to_json cannot write {value!r}")
 
 
+def _with_text_keys(value: Any) -> Any:
+    """Sorted as they are written."""
+    if isinstance(value, Mapping):
+        return {k if isinstance(k, str) else json.dumps(k): _with_text_keys(v) for k, v in value.items()}
+    return [_with_text_keys(v) for v in value] if isinstance(value, list | tuple) else value
+
+
 def _to_json(
     value: Any,
     indent: int | str | None = None,
@@ -188,7 +201,7 @@ def _to_json(
     allow_nan: bool = True,
 ) -> str:
     return json.dumps(
-        value,
+        _with_text_keys(value) if sort_keys else value,
         default=_plain,
         indent=indent,
         sort_keys=sort_keys,
@@ -264,10 +277,40 @@ def _hash(value: Any, hashtype: str = "sha1") -> str:
         raise FilterError(f"hash: {hashtype!r} is not a known algorithm", f"one of {known}") from error
 
 
-_AS_JINJA = "default d first float int join last length list lower replace sort upper".split()
-FILTERS: Mapping[str, Callable[..., Any]] = {
-    **{name: JINJA[name] for name in _AS_JINJA},
+def _undefined_in(value: Any) -> Undefined | None:
+    if isinstance(value, Undefined):
+        return value
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    return next((found for part in parts if (found := _undefined_in(part)) is not None), None)
+
+
+def _passing(function: Callable[..., Any], *, deep: bool) -> Callable[..., Any]:
+    """What is undefined comes out as undefined, so that a `default` behind it has its say; so does what holds such a
+    thing, for filters that look at all of it."""
+
+    @wraps(function)
+    def made(*args: Any, **kwargs: Any) -> Any:
+        given = (*args, *kwargs.values())
+        missing = next((v for v in given if isinstance(v, Undefined)), None)
+        if missing is None and deep:
+            missing = next((found for v in given if (found := _undefined_in(v)) is not None), None)
+        return missing if missing is not None else function(*args, **kwargs)
+
+    return made
+
+
+_FOR_UNDEFINED: dict[str, Callable[..., Any]] = {
+    "default": JINJA["default"],
+    "d": JINJA["default"],
+    "mandatory": _mandatory,
+    "ternary": _ternary,
+}
+_OF_ITEMS: dict[str, Callable[..., Any]] = {
     **{name: _listed(name) for name in ("map", "select", "selectattr")},
+    **{name: JINJA[name] for name in ("first", "last", "length")},
+}
+_OF_VALUES: dict[str, Callable[..., Any]] = {
+    **{name: JINJA[name] for name in ("float", "int", "join", "list", "lower", "replace", "sort", "upper")},
     "b64decode": _b64decode,
     "b64encode": _b64encode,
     "bool": _bool,
@@ -278,15 +321,31 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "hash": _hash,
     "ipaddr": ipaddr,
     "items2dict": _items2dict,
-    "mandatory": _mandatory,
     "regex_replace": _regex_replace,
     "regex_search": _regex_search,
     "split": _split,
-    "ternary": _ternary,
     "to_json": _to_json,
     "to_yaml": _to_yaml,
     "unique": _unique,
 }
+FILTERS: Mapping[str, Callable[..., Any]] = {
+    **_FOR_UNDEFINED,
+    **{name: _passing(function, deep=False) for name, function in _OF_ITEMS.items()},
+    **{name: _passing(function, deep=True) for name, function in _OF_VALUES.items()},
+}
+
+
+def _needing(test: Callable[..., Any]) -> Callable[..., Any]:
+    """Only `is defined` and `is undefined` may be asked of what is not."""
+
+    @wraps(test)
+    def made(*args: Any, **kwargs: Any) -> Any:
+        for value in (*args, *kwargs.values()):
+            if isinstance(value, Undefined):
+                raise UndefinedError(value._undefined_message)
+        return test(*args, **kwargs)
+
+    return made
 
 
 def _regex(
@@ -305,8 +364,9 @@ def _truthy(value: Any, convert_bool: bool = False) -> bool:
     return _bool(value) if convert_bool and isinstance(value, str | int | bool) else bool(value)
 
 
-TESTS: Mapping[str, Any] = {
-    **{name: JINJA_TESTS[name] for name in JINJA_TESTS if name not in ("callable", "escaped", "filter", "test")},
+_JINJA_TESTS = {n: t for n, t in JINJA_TESTS.items() if n not in ("callable", "escaped", "filter", "test")}
+_TESTS: dict[str, Any] = {
+    **_JINJA_TESTS,
     "all": all,
     "any": any,
     "contains": lambda whole, part: part in whole,
@@ -318,3 +378,4 @@ TESTS: Mapping[str, Any] = {
     "superset": lambda one, other: set(one) >= set(other),
     "truthy": _truthy,
 }
+TESTS: Mapping[str, Any] = {n: t if n in ("defined", "undefined") else _needing(t) for n, t in _TESTS.items()}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, Undefined, UndefinedError, meta, nodes
+from jinja2 import TemplateError, TemplateSyntaxError, Undefined, UndefinedError, meta, nodes
 from jinja2.exceptions import SecurityError
 from yaml import YAMLError
 
@@ -141,22 +141,30 @@ def evaluate(text: str, variables: Mapping[str, Any], depth: int = 0, *, secret:
 
 def _found(text: str, scope: _Scope) -> Any:
     tree = _ENVIRONMENT.read(text)
-    one, newline = alone(tree)
+    one = alone(tree)
     if one is not None:
         try:
             found = Chosen(scope.written, scope.computed).value(one)
         except (ComputedError, MissingError):
             pass
         else:
-            return found + newline if isinstance(found, str) and not isinstance(found, Written) else found
+            return _ended(found, text) if isinstance(found, str) and not isinstance(found, Written) else found
     parts = _ENVIRONMENT.parts(tree, scope.used_by(tree))
-    if one is not None and (not newline or not isinstance(parts[0], str)):
-        parts = parts[:1]
+    if one is not None:  # without the line break that may follow it
+        found = _settled(parts[0], scope.variables)
+        return _ended(found, text) if isinstance(found, str) else found
     if len(parts) == 1:
         return _settled(parts[0], scope.variables)
     if any(isinstance(p, SecretSource | Secret) for p in parts):
         raise _no_secret()
-    return _joined(parts, scope.variables)
+    joined = _joined(parts, scope.variables)
+    return _ended(joined[:-1], text) if text.endswith("\n") else joined
+
+
+def _ended(found: str, text: str) -> str:
+    """With as many line breaks at the end as the text has, as in Ansible, whoever wrote them."""
+    missing = (len(text) - len(text.rstrip("\n"))) - (len(found) - len(found.rstrip("\n")))
+    return found + "\n" * max(0, missing)
 
 
 def _no_secret() -> _ValueError:
@@ -175,10 +183,9 @@ def _settled(value: Any, variables: Mapping[str, Any]) -> Any:
 
 
 def _joined(parts: Sequence[Any], variables: Mapping[str, Any]) -> str:
-    for part in parts:
-        if isinstance(part, StrictUndefined):
-            evaluate_undefined(part, variables)
-    return "".join("" if p is None else str(p) for p in parts)
+    # An `if` without `else` is empty in a text.
+    plain = [None if type(p) is Undefined else _settled(p, variables) for p in parts]
+    return "".join("" if p is None else str(p) for p in plain)
 
 
 def evaluate_undefined(found: Undefined, variables: Mapping[str, Any]) -> NoReturn:
