@@ -12,6 +12,7 @@ from keyring.backend import KeyringBackend
 
 from hvctl.call import Secret, Transport
 from hvctl.cli import main
+from hvctl.cli.prepared import extra_variables
 from hvctl.connect import Wire
 from hvctl.connection import Connection
 from mocks.host import SimulatedHost
@@ -80,6 +81,20 @@ def test_the_command_line_reaches_connection_variables(lab: Lab) -> None:
     assert lab.opened["hv1"].host == "y"
     assert lab("export web01 --to E:\\x --check -e target=z --limit hv1")[0] in (0, 2)
     assert lab.opened["hv1"].host == "z"
+
+
+@pytest.mark.parametrize(
+    ("item", "found"),
+    [
+        ("a=1 b=x", {"a": "1", "b": "x"}), ("a='two words' b=\"c d\"", {"a": "two words", "b": "c d"}),
+        ("a=two words", {"a": "two words"}), ("a=b=c", {"a": "b=c"}), ("a=", {"a": ""}), ("a= b=1", {"a": "", "b": "1"}),
+        ("a='x'", {"a": "x"}), ("a=[1, 2]", {"a": [1, 2]}), ("a={b: 1}", {"a": {"b": 1}}),
+        ("a=C:\\new b=1", {"a": "C:\\new", "b": "1"}),
+        ('{"a": 1, "b": "x"}', {"a": 1, "b": "x"}),
+    ],
+)  # fmt: skip
+def test_what_extra_variables_are(item: str, found: dict[str, object]) -> None:
+    assert extra_variables([item]).values == found
 
 
 def test_what_the_command_line_has_wrong_is_said(lab: Lab) -> None:

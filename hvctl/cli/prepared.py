@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,6 +22,7 @@ from hvctl.show.text import problem_lines
 from hvctl.source import ConfigError, Problem, SecretSource, load, load_text
 
 PROMPT = "password for the hosts"
+_PAIR = re.compile(r"""\s*([A-Za-z_]\w*)=("[^"]*"|'[^']*'|[^\s"'\[{]\S*|)(?:\s+|$)""")
 
 
 @dataclass(frozen=True)
@@ -99,9 +101,8 @@ def extra_variables(given: Sequence[str]) -> Overlay:
         elif item.lstrip().startswith("{"):
             document = load_text(item, place)
         elif "=" in item:
-            name, _, value = item.partition("=")
-            document = load_text(value, place)
-            document = replace(document, data={name.strip(): _given(value, document.data)})
+            document = load_text("{}", place)
+            document = replace(document, data={n: _given(v, load_text(v, place).data) for n, v in _pairs(item)})
         else:
             raise ConfigError([Problem(None, f"{place} is no variable", "write name=value or @file")])
         if not isinstance(document.data, dict):
@@ -111,9 +112,21 @@ def extra_variables(given: Sequence[str]) -> Overlay:
     return found
 
 
+def _pairs(item: str) -> Iterator[tuple[str, str]]:
+    """One variable, or several with spaces between (`a=1 b='two words'`), as Ansible takes them."""
+    found = list(_PAIR.finditer(item))
+    if "".join(m[0] for m in found) == item and len(found) > 1:
+        yield from ((m[1], m[2]) for m in found)
+    else:
+        name, _, value = item.partition("=")
+        yield name.strip(), value
+
+
 def _given(text: str, field: Any) -> Any:
     """name=value is text in expressions, as in Ansible, and a number or a boolean for a field that wants one."""
-    return field if isinstance(field, dict | list | SecretSource) else Given.of(text, field)
+    if isinstance(field, dict | list | SecretSource):
+        return field
+    return Given.of(field if isinstance(field, str) and text[:1] in "\"'" else text, field)
 
 
 def allowed(words: Sequence[str] | None) -> frozenset[Impact]:
