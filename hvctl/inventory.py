@@ -51,6 +51,8 @@ class Inventory:
     children: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     warnings: tuple[Problem, ...] = ()
     file: str = ""
+    evaluated: dict[str, Evaluated] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What hosts asked of each other's variables."""
 
     @classmethod
     def load(cls, path: str | File) -> Inventory:
@@ -136,8 +138,11 @@ class _HostVars(Mapping[str, Any]):
         self._inventory = inventory
 
     def __getitem__(self, name: str) -> Any:
-        variables = self._inventory.variables(self._inventory.hosts[name])
-        return Evaluated({n: v for n, v in variables.items() if not isinstance(v, SecretSource)})
+        known = self._inventory.evaluated
+        if name not in known:
+            variables = self._inventory.variables(self._inventory.hosts[name])
+            known[name] = Evaluated({n: v for n, v in variables.items() if not isinstance(v, SecretSource)})
+        return known[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._inventory.hosts)

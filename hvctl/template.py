@@ -284,14 +284,16 @@ class _Scope:
 
 
 class Evaluated(Mapping[str, Any]):
-    """Variables of another host, each evaluated when it is asked for."""
+    """Variables of another host, each evaluated when it is asked for, and once."""
 
     def __init__(self, variables: Mapping[str, Any]) -> None:
         self._variables = variables
+        self._found: dict[str, Any] = {}
 
     def __getitem__(self, name: str) -> Any:
-        value = self._variables[name]
-        return meant(_Scope(self._variables, 0)._full(value))
+        if name not in self._found:
+            self._found[name] = meant(_Scope(self._variables, 0)._full(self._variables[name]))
+        return self._found[name]
 
     def __iter__(self) -> Iterator[str]:
         return (n for n in self._variables if n != "hostvars")
