@@ -45,6 +45,8 @@ def scalar(tag: str, text: str) -> Any:
     kind = tag.removeprefix(_CORE)
     if kind in ("bool", "int", "float", "null", "timestamp"):
         implicit = _implicit(text) == tag
+        if not implicit and not _fits(kind, text):
+            raise ValueError(f"{text!r} is not a valid {kind}")
         try:
             value = _construct(kind, text)
         except (ValueError, KeyError, AttributeError) as error:
@@ -108,6 +110,12 @@ def _implicit(text: str) -> str:
         if pattern.match(text):
             return str(tag)
     return f"{_CORE}str"
+
+
+def _fits(kind: str, text: str) -> bool:
+    """A tag that is written makes a number of a text in quotes, not of any word."""
+    kinds = {f"{_CORE}{kind}", f"{_CORE}int"} if kind == "float" else {f"{_CORE}{kind}"}
+    return any(tag in kinds and pattern.match(text) for tag, pattern in _RESOLVERS.get(text[:1], ()))
 
 
 def _construct(kind: str, text: str) -> Any:

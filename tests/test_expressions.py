@@ -388,6 +388,28 @@ def test_a_variable_of_the_command_line_is_text_in_expressions_and_typed_in_fiel
         assert render(text, given, document) == seen
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("!!int '5'", 5),
+        ("!!float 5", 5.0),
+        ("!!float '1.5'", 1.5),
+        ("!!bool 'yes'", True),
+        ("!!str 5", "5"),
+        ("!!null ''", None),
+    ],
+)
+def test_a_tag_that_is_written_says_what_a_scalar_is(text: str, value: Any) -> None:
+    found = meant(load_text(f"a: {text}", "f").data["a"])
+    assert (found, type(found)) == (value, type(value))
+
+
+@pytest.mark.parametrize("text", ["!!int abc", "!!float nan", "!!bool maybe", "!!null x", "!!timestamp x"])
+def test_a_tag_that_does_not_go_with_its_scalar_is_said(text: str) -> None:
+    with pytest.raises(ConfigError, match="f:1:4: this is not a valid value"):
+        load_text(f"a: {text}", "f")
+
+
 def test_words_survive_copying() -> None:
     word = load_text("a: no", "f").data["a"]
     for copied in (copy.deepcopy(word), pickle.loads(pickle.dumps(word))):
