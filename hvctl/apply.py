@@ -12,6 +12,11 @@ from hvctl.resource import Address
 
 Status = Literal["ok", "failed", "skipped", "unknown"]
 
+NOT_BEGUN = "not begun"
+"""Why steps were not done on a host that a stop came before."""
+STILL_RUNS = "it may still run"
+"""Why nothing is known of steps that were left to their host."""
+
 
 @dataclass(frozen=True)
 class StepResult:
@@ -44,6 +49,16 @@ class Report:
     stopped: bool = False
 
     @property
+    def begun(self) -> bool:
+        """Whether it was this host's turn at all."""
+        return not self.results or any(r.why != NOT_BEGUN for r in self.results)
+
+    @property
+    def running(self) -> str:
+        """The id of the batch that goes on on the host, if one does."""
+        return self.error.running if self.error is not None else ""
+
+    @property
     def failed(self) -> bool:
         return self.error is not None or any(r.status in ("failed", "unknown") for r in self.results)
 
@@ -59,9 +74,9 @@ class Report:
 
     @property
     def left_down(self) -> tuple[str, ...]:
-        """What was taken down and not brought up again; the next plan takes it for what was off anyway."""
+        """What was taken down and not brought up again; a record on the host keeps it a difference."""
         found = []
-        for restart in (r for r in self.plan.restarts if r.back):
+        for restart in (r for r in self.plan.restarts if r.back and not r.blocked):
             framed = [r for r in self.results if r.step.frame and r.step.action[-1] == restart.name]
             stops, start = framed[:-1], framed[-1:]
             if any(r.status in ("ok", "unknown") for r in stops) and any(r.status != "ok" for r in start):
@@ -85,8 +100,7 @@ class Report:
 
 def _surprising(action: Action) -> tuple[Line, ...]:
     """Not what waits for consent, or is held back and says why."""
-    barred = {r.mark for r in action.remarks if r.level in ("impossible", "later")}
-    return tuple(line for line in action.lines if not line.consent and line.mark not in barred)
+    return tuple(line for line in action.lines if not line.consent and not line.held)
 
 
 def batch_of(plan: Plan) -> Batch:
@@ -109,6 +123,16 @@ def apply(plan: Plan, transport: Transport, on_event: Callable[[Event], None]) -
     return Report(plan, results, stopped=any(r.skipped == "stopped" for r in replies))
 
 
+def not_begun(plan: Plan) -> Report:
+    """A stop came before the first change. The host is as the plan was made from."""
+    return Report(plan, tuple(StepResult(s, "skipped", why=NOT_BEGUN) for s in plan.steps), after=plan, stopped=True)
+
+
+def broken_off(plan: Plan, error: TransportError) -> Report:
+    """What is known of changes that are followed no longer."""
+    return Report(plan, tuple(_after_fault(s, error) for s in plan.steps), error, stopped=True)
+
+
 def _result(step: PlannedStep, reply: Reply) -> StepResult:
     if reply.skipped is not None:
         return StepResult(step, "skipped", why=reply.skipped)
@@ -122,4 +146,4 @@ def _after_fault(step: PlannedStep, error: TransportError) -> StepResult:
         return _result(step, error.replies[step.task.id])
     if error.executed == "no":
         return StepResult(step, "skipped", why="not sent")
-    return StepResult(step, "unknown", why="the connection was lost")
+    return StepResult(step, "unknown", why=STILL_RUNS if error.running else "the connection was lost")

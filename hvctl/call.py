@@ -145,8 +145,8 @@ class Call:
     to its value only. Refs with `many` inside the list are spread; values equal but for case are asked once.
     `follow`: a property; the call is made again for each of its values in the rows that is text, not empty and
     not asked for yet, until none is new (a chain of parent disks). Needs `each`.
-    `passing`: selected properties that change by themselves (the time, free space): a plan does not become another
-    because they do.
+    `passing`: selected properties that tell the time, which passes by itself: a plan that is made again is made for the
+    time of the first.
     """
 
     cmdlet: str
@@ -304,8 +304,10 @@ class Transport(Protocol):
         """Of the host that answered; contacts it if nothing was run yet. Raises TransportError."""
         ...
 
-    def stop(self) -> None:
-        """Ask that the running batch ends after its current step; from any thread. Twice: end it now."""
+    def stop(self) -> TransportError | None:
+        """From any thread, as often as one likes: nothing is begun any more. A read is broken off, changes end after
+        the step that runs. What is to be said of the changes if they are followed no longer from now on; None: there
+        are none under way."""
         ...
 
     def close(self) -> None: ...
@@ -315,7 +317,7 @@ class TransportError(Exception):
     """The host could not be asked, or what became of a batch is not known.
 
     `executed`: "no" nothing of the batch ran; "unknown" some of it may have. `replies` are those that arrived
-    before the fault, by task id.
+    before the fault, by task id. `running`: the id of a batch that goes on on the host.
     """
 
     def __init__(
@@ -325,12 +327,14 @@ class TransportError(Exception):
         executed: Literal["no", "unknown"] = "no",
         hint: str = "",
         replies: Mapping[str, Reply] | None = None,
+        running: str = "",
     ) -> None:
         super().__init__(message)
         self.message = message
         self.executed = executed
         self.hint = hint
         self.replies = dict(replies or {})
+        self.running = running
 
 
 def _frozen(value: Any) -> Any:

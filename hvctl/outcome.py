@@ -16,9 +16,9 @@ TROUBLE = 4
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run knows of one host: a plan, a report of an apply, or why there is neither. `changed`: what reads
-    otherwise since the plan was made, so that it was refused. `wrong`: what in its configuration kept it from being
-    contacted."""
+    """What a run knows of one host: a plan, a report of an apply, or why there is neither. `changed`: what
+    a plan made again does otherwise, so that it was refused; `plan` is that one then. `wrong`: what in its configuration
+    kept it from being contacted."""
 
     host: str
     plan: Plan | None = None
@@ -28,9 +28,14 @@ class Outcome:
     wrong: tuple[Problem, ...] = ()
 
     @property
+    def looked(self) -> bool:
+        """Whether anything is known of it; not where a stop came before."""
+        return bool(self.plan or self.report or self.error or self.changed or self.wrong)
+
+    @property
     def now(self) -> Plan | None:
-        """The newest plan that was made of the host: the one after an apply, if there was one."""
-        return self.report.after if self.report is not None else self.plan
+        """The newest plan that was made of the host: the one after an apply, if there was one; none if it was refused."""
+        return self.report.after if self.report is not None else None if self.changed else self.plan
 
 
 def exit_status(outcomes: Iterable[Outcome], *, changes_count: bool) -> int:

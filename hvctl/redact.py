@@ -87,7 +87,7 @@ class Redactor:
         message, hint, replies = self.text(error.message), self.text(error.hint), self._value(error.replies)
         if (message, hint) == (error.message, error.hint) and replies is error.replies:
             return error
-        return TransportError(message, executed=error.executed, hint=hint, replies=replies)
+        return TransportError(message, executed=error.executed, hint=hint, replies=replies, running=error.running)
 
     @contextmanager
     def streams(self) -> Iterator[None]:

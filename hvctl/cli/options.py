@@ -11,12 +11,14 @@ import typer
 from rich.console import Console
 
 from hvctl.call import Transport
+from hvctl.cli.span import span
 from hvctl.connect import Wire
 from hvctl.history import Place
 from hvctl.inventory import Connection
 from hvctl.reconcile import Pause
 from hvctl.redact import Redactor
 from hvctl.resource import IMPACTS
+from hvctl.stop import Stop
 
 Connect = Callable[[Connection, Wire], Transport]
 
@@ -24,6 +26,7 @@ EXIT_CONFIG = 1
 EXIT_FAULT = 70
 """A fault of hvctl itself (EX_SOFTWARE)."""
 EXIT_INTERRUPTED = 130
+"""By Ctrl-C; a stop that a signal asked for has its own (`Stop.status`)."""
 EXIT_PIPE = 141
 """Nobody reads the output any more; as a shell says of SIGPIPE."""
 
@@ -44,6 +47,7 @@ class Settings:
     forks: int = 16
     ask_pass: bool = False
     pause: Pause | None = None
+    stop: Stop = field(default_factory=Stop)
     redactor: Redactor = field(default_factory=Redactor)
     out: Console = None  # type: ignore[assignment]
     err: Console = None  # type: ignore[assignment]
@@ -51,6 +55,12 @@ class Settings:
     def __post_init__(self) -> None:
         self.out = self.out or _Screen(highlight=False, soft_wrap=False)
         self.err = self.err or _Screen(stderr=True, highlight=False)
+
+    def follow(self, grace: str | None) -> None:
+        """How long a change is followed after SIGTERM, if it was said. Raises ConfigError."""
+        seconds = span("--grace", grace)
+        if seconds is not None:
+            self.stop.grace = seconds
 
 
 class _Screen(Console):
@@ -85,4 +95,8 @@ AlsoAsked = Annotated[
 Allow = Annotated[
     list[str] | None,
     typer.Option("--allow", metavar="WORD", help=f"Allow changes that cost more: {', '.join(IMPACTS[1:])}."),
+]
+Grace = Annotated[
+    str | None,
+    typer.Option("--grace", metavar="SPAN", help="After SIGTERM, how long the step that runs is followed (1m)."),
 ]

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hvctl import planfile
 from hvctl.call import Secret
 from hvctl.cli.options import Settings
 from hvctl.inventory import Host, Inventory
 from hvctl.logon import with_passwords
 from hvctl.overlay import NOTHING, Overlay
+from hvctl.planfile import is_plan
 from hvctl.prepare import HostWork, Prepared, find_inventory, prepare
 from hvctl.resource import IMPACTS, Impact, Resource
 from hvctl.run import Run
@@ -53,6 +53,7 @@ class Asked:
 def prepared(settings: Settings, asked: Asked, *, ask: Ask | None = None) -> Prepared:
     """The hosts and what is wished of them. Raises ConfigError; warnings are printed. `ask`: how secrets of templates
     are had; else each is asked for once."""
+    _check_playbooks(asked.playbooks)
     secrets = Secrets(settings.redactor.learn)
     inventory = Inventory.load(find_inventory(settings.inventory, asked.playbooks))
     found = prepare(
@@ -139,13 +140,14 @@ def allowed(words: Sequence[str] | None) -> frozenset[Impact]:
 
 def one_host(settings: Settings, name: str, playbooks: Sequence[str] = (), extra: Sequence[str] = ()) -> Prepared:
     """One host, with what playbooks wish of it; its warnings are printed. Raises ConfigError."""
+    _check_playbooks(playbooks)
     inventory = Inventory.load(find_inventory(settings.inventory, playbooks))
     host = _one(inventory, name)
     if playbooks:
         found = prepared(settings, Asked.of(playbooks, host.name, (), extra))
         if found.work:
             return found
-    return Prepared((_work(settings, inventory, host, (), extra_variables(extra)),))
+    return Prepared((work_of(settings, inventory, host, (), extra_variables(extra)),))
 
 
 def _one(inventory: Inventory, name: str) -> Host:
@@ -155,7 +157,7 @@ def _one(inventory: Inventory, name: str) -> Host:
     return found[0]
 
 
-def _work(
+def work_of(
     settings: Settings, inventory: Inventory, host: Host, wishes: tuple[Resource, ...], over: Overlay = NOTHING
 ) -> HostWork:
     work = HostWork(host, inventory.connection(host, over), wishes)
@@ -164,7 +166,8 @@ def _work(
 
 
 def run_of(settings: Settings, prepared: Prepared, allow: frozenset[Impact]) -> Run:
-    """With every password that is needed. Raises ConfigError if no host is left that can be contacted."""
+    """With every password that is needed, asked for here, where Ctrl-C ends it and the terminal is put right again.
+    Raises ConfigError if no host is left that can be contacted."""
     secrets = prepared.secrets or Secrets(settings.redactor.learn)
     return Run(
         with_passwords(prepared.work, secrets),
@@ -177,13 +180,13 @@ def run_of(settings: Settings, prepared: Prepared, allow: frozenset[Impact]) -> 
         pause=settings.pause,
         redactor=settings.redactor,
         now=settings.now,
+        stop=settings.stop,
     )
 
 
-def saved_run(settings: Settings, file: str) -> Run:
-    """For the hosts of a saved plan, by the inventory that it was made with if no other is named."""
-    given = settings.inventory or tuple(name for name in (planfile.inventory_of(file),) if name)
-    inventory = Inventory.load(find_inventory(given, ()))
-    saved = planfile.load(file)
-    work = [_work(settings, inventory, _one(inventory, one.plan.host), one.wishes) for one in saved]
-    return run_of(settings, Prepared(tuple(work)), frozenset()).loaded(saved)
+def _check_playbooks(files: Sequence[str]) -> None:
+    """Raises ConfigError where a plan file is given for a playbook."""
+    plans = [file for file in files if is_plan(file)]
+    if plans:
+        hint = "hvctl apply applies it, alone"
+        raise ConfigError(Problem(None, f"{file} is a plan file, not a playbook", hint) for file in plans)

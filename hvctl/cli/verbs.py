@@ -14,10 +14,10 @@ from hvctl.cli.approval import INTERRUPTED, NOTHING_TO_APPROVE, approved
 from hvctl.cli.checked import checked
 from hvctl.cli.drifting import Every, Exclusive, Listen, Metrics, Notify, Splay, Ways, drifting
 from hvctl.cli.options import (
-    EXIT_INTERRUPTED,
     Allow,
     AlsoAsked,
     Extra,
+    Grace,
     History,
     Json,
     Limit,
@@ -27,9 +27,10 @@ from hvctl.cli.options import (
     Settings,
     Tags,
 )
-from hvctl.cli.prepared import Asked, allowed, one_host, prepared, run_of, saved_run
+from hvctl.cli.prepared import Asked, allowed, one_host, prepared, run_of
 from hvctl.cli.remembered import remembered, remembering
 from hvctl.cli.reported import Reports
+from hvctl.cli.saved import apply_command, check_out, saved_plan, saved_run, show_saved
 from hvctl.inventory import Inventory
 from hvctl.outcome import exit_status
 from hvctl.prepare import find_inventory
@@ -69,29 +70,31 @@ def plan(
     report: Report = None,
     diff: Annotated[bool, typer.Option("--diff", help="Show the difference as unified text.")] = False,
     detailed: Annotated[bool, typer.Option("--detailed-exitcode", help="Exit with 2 if something differs.")] = False,
+    grace: Grace = None,
 ) -> None:
     """Show what would change."""
     settings: Settings = context.obj
+    settings.follow(grace)
     reports = Reports.asked(report, as_json=as_json)
+    if out:
+        check_out(out, playbooks)
     work = prepared(settings, Asked.of(playbooks, limit, tags, extra))
     with run_of(settings, work, allowed(allow)) as run:
         outcomes = run.plan()
         if not reports.on_stdout:
             run.show_plans(outcomes, diff=diff)
-        status = EXIT_INTERRUPTED if run.interrupted else exit_status(outcomes, changes_count=detailed)
+        status = settings.stop.status or exit_status(outcomes, changes_count=detailed)
         check = run.check("plan", playbooks, outcomes, status)
         status = reports.write(settings, check)
-        if out and not run.interrupted:
-            run.save(outcomes, out, work.inventory.file if work.inventory else "")
+        if out and not settings.stop.asked:
+            run.save(outcomes, out, apply_command(settings, work, out))
     raise typer.Exit(status)
 
 
 @app.command()
 def apply(
     context: typer.Context,
-    playbooks: Annotated[
-        list[str], typer.Argument(metavar="PLAYBOOK...|PLAN.json", help="Playbooks, or a saved plan.")
-    ],
+    playbooks: Annotated[list[str], typer.Argument(metavar="PLAYBOOK...|PLANFILE", help="Playbooks, or a saved plan.")],
     limit: Limit = None,
     tags: Tags = None,
     extra: Extra = None,
@@ -102,37 +105,39 @@ def apply(
     report: Report = None,
     history: History = None,
     no_history: NoHistory = False,
+    grace: Grace = None,
 ) -> None:
     """Make the hosts as the playbooks say, then look again."""
     settings = remembering(context.obj, history, no_history)
+    settings.follow(grace)
     reports = Reports.asked(report, as_json=as_json)
     if reports.on_stdout and not (auto_approve or only_plan):
         raise typer.BadParameter(NOTHING_TO_APPROVE)
-    saved = len(playbooks) == 1 and playbooks[0].casefold().endswith(".json")
-    if saved:
+    saved = saved_plan(playbooks)
+    if saved is not None:
         if limit or tags or extra or allow:
             raise typer.BadParameter("a saved plan is applied as it is: no --limit, --tags, --extra-vars or --allow")
-        run = saved_run(settings, playbooks[0])
+        run = saved_run(settings, saved)
     else:
         run = run_of(settings, prepared(settings, Asked.of(playbooks, limit, tags, extra)), allowed(allow))
     with run:
-        outcomes = run.look_at_saved() if saved else run.plan()
+        outcomes = run.plan_again(saved.hosts) if saved is not None else run.plan(warm=not only_plan)
         if not reports.on_stdout:
-            run.show_plans(outcomes)
-        changes = any(o.plan is not None and o.plan.steps for o in outcomes)
-        if changes and not only_plan and not run.interrupted:
+            show_saved(settings, saved, run, outcomes) if saved is not None else run.show_plans(outcomes)
+        changes = any(o.plan is not None and o.plan.steps and not o.changed for o in outcomes)
+        if changes and not only_plan and not settings.stop.asked:
             if auto_approve or approved(settings):
                 outcomes = run.apply(outcomes, recheck=not auto_approve)
                 if not reports.on_stdout:
                     run.show_reports(outcomes)
-                if run.interrupted:
+                if settings.stop.asked:
                     settings.err.print(INTERRUPTED)
             else:
                 settings.err.print("Nothing was changed.")
-        status = EXIT_INTERRUPTED if run.interrupted else exit_status(outcomes, changes_count=not only_plan)
-        covers = () if saved or tags else playbooks
-        check = run.check("apply", playbooks, outcomes, status, covers)
-    if not only_plan and not run.interrupted:
+        status = settings.stop.status or exit_status(outcomes, changes_count=not only_plan)
+        covers = () if saved is not None or tags else playbooks
+        check = replace(run.check("apply", playbooks, outcomes, status, covers), saved=saved is not None)
+    if not only_plan:
         check = remembered(settings, check)
     raise typer.Exit(reports.write(settings, check))
 
@@ -154,9 +159,11 @@ def drift(
     metrics: Metrics = None,
     listen: Listen = None,
     notify: Notify = None,
+    grace: Grace = None,
 ) -> None:
     """Say whether the hosts are as the playbooks say; changes nothing. Exit 2: they are not."""
     settings = remembering(context.obj, history, no_history)
+    settings.follow(grace)
     reports = Reports.asked(report, as_json=as_json)
     asked = Asked.of(playbooks, limit, tags, extra)
 
@@ -179,7 +186,8 @@ def facts(
     """Print what hvctl reads of a host."""
     settings: Settings = context.obj
     with run_of(settings, one_host(settings, host, playbooks or (), extra or ()), frozenset()) as run:
-        raise typer.Exit(run.facts(run.only(), as_json=as_json))
+        status = run.facts(run.only(), as_json=as_json)
+    raise typer.Exit(settings.stop.status or status)
 
 
 @app.command()
@@ -194,7 +202,8 @@ def record(
     """Write down what a host answers, so that tests can replay it. Changes nothing on the host."""
     settings: Settings = context.obj
     with run_of(settings, one_host(settings, host, playbooks or (), extra or ()), frozenset()) as run:
-        raise typer.Exit(run.record(run.only(), out, scrub=scrub))
+        status = run.record(run.only(), out, scrub=scrub)
+    raise typer.Exit(settings.stop.status or status)
 
 
 @app.command("report-schema")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,8 +11,10 @@ from sqlalchemy import ColumnClause, Connection, Engine, NullPool, column, creat
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
+from hvctl.files import make_private, make_private_folder
 from hvctl.history.place import HistoryError, Place
 from hvctl.history.schema import VERSION_TABLE
+from hvctl.retries import DATABASE_TRIES, DATABASE_WAIT, trying
 
 VERSIONS = ("0001", "0002")
 """The schema's versions that this hvctl knows, oldest first."""
@@ -24,7 +25,6 @@ BUSY_S = 30
 CONNECT_S = 10
 """How long to wait for a database to answer at all."""
 
-_TRIES = 20
 _ELSEWHERE = "name another place with --history, or leave it out with --no-history"
 _TIMED = ("psycopg", "psycopg2", "pymysql", "mysqldb")
 """Drivers that take connect_timeout."""
@@ -33,20 +33,20 @@ _TIMED = ("psycopg", "psycopg2", "pymysql", "mysqldb")
 def opened(place: Place) -> Engine:
     """Connected, with tables of this version. Raises HistoryError."""
     engine = _engine(place)
+
+    def once() -> None:
+        if not _current(engine, place):
+            with writing(engine) as connection:
+                if _version(connection) != VERSIONS[-1]:
+                    _upgrade(connection)
+
+    def worth(error: BaseException) -> bool:
+        # Where a database has no transactions around its DDL, or no lock that we could take first,
+        # another hvctl that is just making the tables gets in our way, and is done soon.
+        return isinstance(error, SQLAlchemyError) and engine.dialect.name != "sqlite"
+
     with translated(place):
-        for attempt in range(_TRIES):
-            try:
-                if _current(engine, place):
-                    break
-                with writing(engine) as connection:
-                    if _version(connection) != VERSIONS[-1]:
-                        _upgrade(connection)
-            except SQLAlchemyError:
-                # Where a database has no transactions around its DDL, or no lock that we could take first,
-                # another hvctl that is just making the tables gets in our way, and is done soon.
-                if engine.dialect.name == "sqlite" or attempt + 1 == _TRIES:
-                    raise
-                time.sleep(CONNECT_S / _TRIES)
+        trying(worth, DATABASE_TRIES, DATABASE_WAIT)(once)
     return engine
 
 
@@ -118,7 +118,10 @@ def _engine(place: Place) -> Engine:
         if url.get_backend_name() == "sqlite":
             if not url.database or url.database == ":memory:":
                 raise HistoryError(f"the history {place.name} names no file", "write sqlite:///FILE, or the file alone")
-            Path(url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not url.database.startswith("file:"):
+                # Its journals (-wal, -shm) get the mode of the file (sqlite.org/src, os_unix.c: findCreateFileMode).
+                make_private_folder(Path(url.database).parent)
+                make_private(Path(url.database))
             options["timeout"] = BUSY_S
         elif url.get_driver_name() in _TIMED and "connect_timeout" not in url.query:
             options["connect_timeout"] = CONNECT_S

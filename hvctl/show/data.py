@@ -83,7 +83,13 @@ def plan_data(plan: Plan, memory: Memory | None = None) -> dict[str, Any]:
         "readable": not plan.unreadable,
         "actions": _actions(plan, memory or Memory()),
         "restarts": [
-            {"name": r.name, "because": list(r.because), "changes": r.during, "starts_again": r.back}
+            {
+                "name": r.name,
+                "because": list(r.because),
+                "changes": r.during,
+                "starts_again": r.back,
+                "blocked": r.blocked,
+            }
             for r in plan.restarts
         ],
         "steps": [_step(s) for s in plan.steps],
@@ -142,6 +148,7 @@ def report_data(report: Report, memory: Memory | None = None) -> dict[str, Any]:
         "complete": report.complete,
         "failed": report.failed,
         "stopped": report.stopped,
+        "running": report.running or None,
         "left_down": list(report.left_down),
         "steps": [_result(r) for r in report.results],
         "error": _error(report.error),

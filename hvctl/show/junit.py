@@ -17,7 +17,7 @@ from hvctl.duration import lasted
 from hvctl.outcome import Outcome
 from hvctl.plan import Action, Line, Plan
 from hvctl.resource import Address
-from hvctl.show.report import why_text
+from hvctl.show.report import unknown_text, why_text
 from hvctl.show.state import all_hosts, state_of
 from hvctl.show.times import clock
 from hvctl.show.wording import named
@@ -91,7 +91,7 @@ def _properties(check: Check, one: Outcome) -> Iterator[tuple[str, str]]:
     if one.plan is not None:
         yield "hvctl.os", one.plan.os
         yield "hvctl.build", str(one.plan.info.build)
-        yield "hvctl.restarts", str(len(one.plan.restarts))
+        yield "hvctl.restarts", str(sum(not r.blocked for r in one.plan.restarts))
     if lost := check.memory.unreachable.get(one.host):
         yield "hvctl.unreachable_since", clock(lost)
 
@@ -129,7 +129,7 @@ def _cases(check: Check, one: Outcome) -> Iterator[Case]:
         yield Case("connection", "connection", "error", "misconfigured", lines[0], lines)
         return
     if one.changed:
-        text = "the host has changed since the plan was made"
+        text = "something has changed since the plan was made"
         yield Case("plan", "saved plan", "failure", "refused", text, one.changed)
         return
     if one.plan is None:
@@ -141,7 +141,8 @@ def _cases(check: Check, one: Outcome) -> Iterator[Case]:
         return
     if one.report.error is not None:
         error = one.report.error
-        yield Case("connection", "apply", "error", "lost", error.message, (error.message, error.hint))
+        kind = "running" if error.running else "lost"
+        yield Case("connection", "apply", "error", kind, error.message, (error.message, error.hint))
     after = {a.address: a for a in one.report.after.actions} if one.report.after is not None else {}
     results: dict[Address, list[StepResult]] = {}
     for result in one.report.results:
@@ -217,7 +218,7 @@ def _result(result: StepResult) -> str:
         return " ".join(result.failure.message.split()) or result.failure.id
     if result.status == "skipped":
         return f"not done: {why_text(result.why)}"
-    return "done" if result.status == "ok" else f"not known whether it ran: {result.why}"
+    return "done" if result.status == "ok" else unknown_text(result.why)
 
 
 def _told(

@@ -126,6 +126,7 @@ class Page:
     when: str
     took: str
     playbooks: tuple[str, ...]
+    saved: bool
     exit_status: int
     tally: tuple[tuple[State, str, int], ...]
     news: tuple[tuple[str, tuple[str, ...]], ...]
@@ -146,6 +147,7 @@ def page_of(check: Check) -> Page:
         when=clock(check.started),
         took=lasted(check.finished - check.started),
         playbooks=check.playbooks,
+        saved=check.saved,
         exit_status=check.exit_status,
         tally=tally,
         news=tuple(
@@ -163,7 +165,7 @@ def page_of(check: Check) -> Page:
 
 
 def _verdict(check: Check, outcomes: tuple[Outcome, ...]) -> str:
-    if check.exit_status == 130:
+    if check.interrupted:
         return "It was interrupted."
     if not outcomes:
         return "No host was asked."
@@ -181,7 +183,7 @@ def _verdict(check: Check, outcomes: tuple[Outcome, ...]) -> str:
         ({"differs"}, differ),
         ({"unreachable", "unreadable"}, "a host could not be reached or read"),
         ({"misconfigured"}, "a host's configuration is wrong"),
-        ({"refused"}, "a host has changed since the plan was made"),
+        ({"refused"}, "a plan is not the same any more"),
         ({"left_undone"}, "something was left undone"),
         ({"not_looked_at"}, "a host was not looked at"),
     ]
@@ -243,7 +245,7 @@ def _troubles(one: Outcome, check: Check) -> Iterator[Told]:
     for problem in one.wrong:
         yield Told("impossible", problem.message, problem.hint, place=str(problem.mark or ""))
     if one.changed:
-        yield Told("impossible", "Refused: the host has changed since the plan was made.", "Make a new plan.")
+        yield Told("impossible", "Refused: something has changed since the plan was made.", "Make a new plan.")
         for line in one.changed:
             yield Told("unknown", line)
     if one.plan is None and one.error is None and not one.changed and not one.wrong:
@@ -260,10 +262,10 @@ def _troubles(one: Outcome, check: Check) -> Iterator[Told]:
     for left in report.leftovers:
         said = f"{named(left.address)}: {left.line.field or 'it'} still reads {left.line.now}, not {left.line.wanted}"
         yield Told("impossible", said + ", although its step succeeded.", place=str(left.line.mark))
-    if report.after is None and report.results:
-        yield Told("hint", "The host was not seen afterwards; run plan to see what is left.")
-    elif report.stopped:
+    if report.stopped:
         yield Told("hint", "It was stopped; apply again does what is left.")
+    elif report.after is None and report.results:
+        yield Told("hint", "The host was not seen afterwards; run plan to see what is left.")
     elif report.failed:
         yield Told("hint", "When the cause is removed, apply again: it looks first and does what is left.")
 

@@ -8,7 +8,19 @@ from typing import Any
 from hvctl.call import Failure, Reply
 
 Entries = Sequence[Mapping[str, Any]]
-"""One before and one after each step: at, step, cmdlet (before), ok and error (after)."""
+"""One before and one after each step: at, step, cmdlet (before), ok and error (after). "begin" and "end" frame all."""
+
+
+def over(entries: Entries) -> bool:
+    """Whether the batch came to its end, whatever became of its steps."""
+    return any(e.get("at") == "end" for e in entries)
+
+
+def running(entries: Entries) -> str | None:
+    """The step that was begun and has not ended."""
+    ended = {e.get("step") for e in entries if e.get("at") == "after"}
+    begun = [str(e["step"]) for e in entries if e.get("at") == "before" and e.get("step") not in ended]
+    return begun[-1] if begun else None
 
 
 def journalled(entries: Entries, known: Iterable[str]) -> dict[str, Reply]:

@@ -10,16 +10,20 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from hvctl.files import PRIVATE, make_private_folder, write_whole
+
 _MAY_ASK = 0x1000
 """PROCESS_QUERY_LIMITED_INFORMATION"""
 
 
 @dataclass(frozen=True)
 class OpenShell:
-    """`batch`: of the changes that were sent to it and whose end was not seen; the host's journal knows more."""
+    """`batch`: of the changes that were sent to it and whose end was not seen; the host's journal knows more.
+    `command`: the process that has them."""
 
     shell: str
     batch: str = ""
+    command: str = ""
 
 
 class OpenShells:
@@ -31,10 +35,10 @@ class OpenShells:
         self._open: dict[str, dict[str, OpenShell]] = {}
         self._lock = threading.Lock()
 
-    def opened(self, endpoint: str, shell: str, batch: str = "") -> None:
+    def opened(self, endpoint: str, shell: str, batch: str = "", command: str = "") -> None:
         """Also to say which changes were sent to it."""
         with self._lock:
-            self._open.setdefault(endpoint, {})[shell] = OpenShell(shell, batch)
+            self._open.setdefault(endpoint, {})[shell] = OpenShell(shell, batch, command)
             self._write()
 
     def closed(self, endpoint: str, shell: str) -> None:
@@ -66,7 +70,7 @@ class OpenShells:
         file = self._folder / f"shells-{os.getpid()}.json"
         with suppress(OSError):
             if any(self._open.values()):
-                self._folder.mkdir(parents=True, exist_ok=True)
+                make_private_folder(self._folder)
                 _put(
                     file, {at: [asdict(one) for one in shells.values()] for at, shells in self._open.items() if shells}
                 )
@@ -76,9 +80,7 @@ class OpenShells:
 
 def _put(file: Path, data: dict[str, list[dict[str, str]]]) -> None:
     """Whole or not at all: it is there for runs that are killed."""
-    part = file.with_suffix(".part")
-    part.write_text(json.dumps(data), encoding="utf-8")
-    part.replace(file)
+    write_whole(file, json.dumps(data), PRIVATE)
 
 
 def _gone(file: Path) -> bool:
