@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from hvctl.call import Secret
 from hvctl.contract import OS, VERSIONS
+from hvctl.misspelt import OLD, meant_by
 from hvctl.secrets import Source
 from hvctl.source import ConfigError, Mark, Problem, SecretSource, Vaulted, suggest
 from hvctl.wiring import KNOWN, REFUSED, TICKETS, Wiring, missing_extra, wiring
@@ -29,6 +31,10 @@ _HARMLESS = (
 ).split()
 _ANOTHERS = (*KNOWN, *REFUSED, *TICKETS)
 """Those that wiring.py reads."""
+
+_PASSWORDS = (
+    "ansible_winrm_password ansible_winrm_pass ansible_password ansible_ssh_password ansible_ssh_pass"
+).split()
 
 
 @dataclass(frozen=True)
@@ -52,12 +58,16 @@ class Connection:
     warnings: tuple[Problem, ...] = ()
 
 
-def connection_of(name: str, variables: Mapping[str, Any], marks: Mapping[str, Mark]) -> Connection:
-    """Raises ConfigError with everything that is wrong with these variables."""
+def connection_of(
+    name: str, variables: Mapping[str, Any], marks: Mapping[str, Mark], others: Iterable[str] = ()
+) -> Connection:
+    """Raises ConfigError with everything that is wrong with these variables, warnings too. `others`: the names of the
+    host's other variables, of which one may be meant."""
     reader = _Reader(name, variables, marks)
+    reader.look_at(others)
     made = reader.connection()
     if reader.problems:
-        raise ConfigError(reader.problems)
+        raise ConfigError([*reader.problems, *reader.warnings])
     return made
 
 
@@ -87,12 +97,12 @@ class _Reader:
             self._wrong("ansible_winrm_transport", "certificates need https", "set ansible_winrm_scheme: https")
         made = Connection(
             name=self.name,
-            host=self._text("ansible_host", "ansible_winrm_host") or self.name,
+            host=self._text("ansible_winrm_host", "ansible_host", "ansible_ssh_host") or self.name,
             port=port or (5985 if scheme == "http" else 5986),
             scheme="http" if scheme == "http" else "https",
             transport=transport,
             path=self._text("ansible_winrm_path") or "/wsman",
-            user=self._text("ansible_user", "ansible_winrm_user"),
+            user=self._text("ansible_winrm_user", "ansible_user", "ansible_ssh_user"),
             password=self._password(),
             verify=validation != "ignore",
             ca_path=self._text("ansible_winrm_ca_trust_path"),
@@ -104,6 +114,11 @@ class _Reader:
         )
         self._complete(made)
         return Connection(**{**made.__dict__, "warnings": tuple(self.warnings)})
+
+    def look_at(self, others: Iterable[str]) -> None:
+        for name in others:
+            if known := meant_by(name, (*_KNOWN, *_HARMLESS, *_ANOTHERS, *OLD)):
+                self._warn(name, f"{name} has no effect in hvctl", f"did you mean {known!r}?")
 
     def _complete(self, made: Connection) -> None:
         if made.transport == "certificate" and not (made.cert_pem and made.cert_key_pem):
@@ -119,6 +134,9 @@ class _Reader:
         for name in self.variables:
             if name in _KNOWN or name in _HARMLESS or name in _ANOTHERS:
                 continue
+            if name in OLD:
+                self._warn(name, f"{name} is the old name of {OLD[name]}", f"write {OLD[name]}")
+                continue
             hint = suggest(name, (*_KNOWN, *_ANOTHERS))
             self._warn(name, f"{name} has no effect in hvctl", hint)
         connection = self.variables.get("ansible_connection")
@@ -126,12 +144,8 @@ class _Reader:
             self._warn("ansible_connection", f"hvctl connects over winrm, not {connection}", "set it to winrm")
 
     def _port(self) -> int | None:
-        for name in ("ansible_port", "ansible_winrm_port"):
-            value = self.variables.get(name)
-            if value is None:
-                continue
-            if isinstance(value, str) and value.isdigit():
-                value = int(value)
+        for name, given in self._given("ansible_winrm_port", "ansible_port", "ansible_ssh_port"):
+            value = int(given) if isinstance(given, str) and re.fullmatch("[0-9]{1,5}", given) else given
             if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 65536:
                 return value
             self._wrong(name, f"{value!r} is no port", "write a number from 1 to 65535, such as 5986")
@@ -165,15 +179,12 @@ class _Reader:
         return _SYNONYMS.get(word, word)
 
     def _password(self) -> Source | None:
-        for name in ("ansible_password", "ansible_winrm_password", "ansible_winrm_pass"):
-            value = self.variables.get(name)
+        for name, value in self._given(*_PASSWORDS):
             if isinstance(value, SecretSource):
                 return value
-            if isinstance(value, Vaulted):
-                return Secret(str(value))
-            if value is not None:
+            if not isinstance(value, Vaulted):
                 self._warn(name, "a password stands in plain here", "use !env, !keyring or !command, or --ask-pass")
-                return Secret(str(value))
+            return Secret(str(value))
         return None
 
     def _os(self) -> OS | None:
@@ -188,14 +199,20 @@ class _Reader:
         return None
 
     def _text(self, *names: str) -> str | None:
-        for name in names:
-            value = self.variables.get(name)
-            if value is None:
-                continue
+        for name, value in self._given(*names):
             if isinstance(value, str | int) and not isinstance(value, bool):
                 return str(value)
             self._wrong(name, f"{name} is a text", "put it in quotes")
         return None
+
+    def _given(self, *names: str) -> Iterator[tuple[str, Any]]:
+        """Those that have a value, the one that counts first: winrm's own, as in Ansible, and old names last."""
+        found = [(name, self.variables[name]) for name in names if self.variables.get(name) is not None]
+        for name, value in found[1:]:
+            if value != found[0][1]:
+                place = f" at {self.marks[found[0][0]]}" if found[0][0] in self.marks else ""
+                self._warn(name, f"{name} has no effect, since {found[0][0]} is set too{place}", "remove one of them")
+        yield from found
 
     def _word(self, name: str, known: tuple[str, ...]) -> str | None:
         value = self.variables.get(name)
@@ -205,7 +222,8 @@ class _Reader:
         return None
 
     def _wrong(self, name: str, message: str, hint: str) -> None:
-        self.problems.append(Problem(self.marks.get(name), f"{message}", hint))
+        place = self.marks.get(name)
+        self.problems.append(Problem(place, message if place or name in message else f"{name}: {message}", hint))
 
     def _warn(self, name: str, message: str, hint: str) -> None:
         self.warnings.append(Problem(self.marks.get(name), message, hint, "warning"))

@@ -13,19 +13,21 @@ from typing import Any
 
 from hvctl.call import Secret, Staged
 from hvctl.contents import sha256_of
-from hvctl.secrets import SecretError, resolve
-from hvctl.source import ConfigError, Mark, Problem, SecretSource, read_text
+from hvctl.scalars import words
+from hvctl.secrets import Ask, NotAskedError, SecretError, resolve
+from hvctl.source import ConfigError, HostProblem, Mark, Problem, SecretSource, read_text
 from hvctl.template import render_text
 
 
 @dataclass(frozen=True)
 class ControlNode:
     """As seen from one play: relative names begin in the playbook's folder; templates know the host's variables.
-    `learn` hears of a secret before a template has it, since the template may fail and say it."""
+    `learn` hears of a secret before a template has it, since the template may fail and say it; `ask` gets it."""
 
     folder: Path
     variables: Mapping[str, Any]
     learn: Callable[[Secret], None]
+    ask: Ask = resolve
 
     def is_folder(self, name: str) -> bool:
         return self._path(name).is_dir()
@@ -64,14 +66,20 @@ class ControlNode:
 
         def reveal(source: SecretSource) -> str:
             try:
-                secret = resolve(source)
+                secret = self.ask(source)
             except SecretError as error:
-                raise ConfigError([Problem(mark, f"{name}: {error}", "")]) from error
+                missing = error.problem
+                raise ConfigError(
+                    [HostProblem(missing.mark, f"{missing.message}, for {name} at {mark}", missing.hint)]
+                ) from error
             self.learn(secret)
             secrets.append(secret.reveal())
             return secrets[-1]
 
-        text = render_text(read_text(path), str(path), {**self.variables, **more}, reveal)
+        try:
+            text = render_text(read_text(path), str(path), {**self.variables, **words(more)}, reveal)
+        except NotAskedError:
+            return Staged("", 0, name, content=b"", secret=True)
         data = text.encode("utf-8")
         return Staged(hashlib.sha256(data).hexdigest(), len(data), name, content=data, secret=bool(secrets))
 

@@ -57,4 +57,4 @@ def remembered(check: Check) -> bool:
 
 
 def _lost(outcomes: Iterable[Outcome]) -> frozenset[str]:
-    return frozenset(one.host for one in outcomes if one.error is not None)
+    return frozenset(one.host for one in outcomes if one.error is not None or one.wrong)

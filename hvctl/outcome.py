@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hvctl.apply import Report
 from hvctl.call import TransportError
 from hvctl.plan import Plan
+from hvctl.source import Problem
 
 DIFFERS = 2
 TROUBLE = 4
@@ -16,18 +17,20 @@ TROUBLE = 4
 @dataclass(frozen=True)
 class Outcome:
     """What a run knows of one host: a plan, a report of an apply, or why there is neither. `changed`: what
-    a plan made again does otherwise, so that it was refused; `plan` is that one then."""
+    a plan made again does otherwise, so that it was refused; `plan` is that one then. `wrong`: what in its configuration
+    kept it from being contacted."""
 
     host: str
     plan: Plan | None = None
     report: Report | None = None
     error: TransportError | None = None
     changed: tuple[str, ...] = ()
+    wrong: tuple[Problem, ...] = ()
 
     @property
     def looked(self) -> bool:
         """Whether anything is known of it; not where a stop came before."""
-        return bool(self.plan or self.report or self.error or self.changed)
+        return bool(self.plan or self.report or self.error or self.changed or self.wrong)
 
     @property
     def now(self) -> Plan | None:
@@ -36,11 +39,11 @@ class Outcome:
 
 
 def exit_status(outcomes: Iterable[Outcome], *, changes_count: bool) -> int:
-    """0, or the sum of 2 (something differs or was left undone) and 4 (a host was unreachable or unreadable, or a
-    step failed)."""
+    """0, or the sum of 2 (something differs or was left undone) and 4 (a host was unreachable or unreadable, its
+    configuration is wrong, or a step failed)."""
     differs = trouble = False
     for one in outcomes:
-        trouble |= one.error is not None
+        trouble |= one.error is not None or bool(one.wrong)
         differs |= bool(one.changed)
         if one.report is not None:
             differs |= one.report.undone

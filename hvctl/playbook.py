@@ -14,9 +14,11 @@ from hvctl.call import Secret
 from hvctl.controlnode import ControlNode
 from hvctl.duration import seconds, spoken
 from hvctl.kinds import sections
+from hvctl.overlay import NOTHING, Overlay
 from hvctl.patterns import words
 from hvctl.resource import IMPACTS, Address, Fields, Impact, Place, Resource, models_in, nulls_refused, settings
-from hvctl.source import ConfigError, Document, Path, Problem, load, suggest
+from hvctl.secrets import Ask, resolve
+from hvctl.source import ConfigError, Document, Mark, Path, Problem, load, suggest
 from hvctl.template import rendered
 from hvctl.vault import Vault, is_vault
 
@@ -35,6 +37,7 @@ class Play:
     variables: Mapping[str, Any] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
     allow: frozenset[Impact] = frozenset()
+    marks: Mapping[str, Mark] = field(default_factory=dict)
 
     @property
     def folder(self) -> File:
@@ -114,25 +117,28 @@ def _play(document: Document, number: int, data: Any, vault: Vault, problems: li
     if not isinstance(variables, dict):
         problems.append(Problem(document.mark((*path, "vars")), "vars is a mapping", "write `name: value` below it"))
         variables = {}
+    marks = {str(k): document.mark((*path, "vars", k)) for k in variables}
     files = _vars_files(document, path, data, vault, problems)
+    given = Overlay(variables, marks).under(files)  # Ansible's order
     tags = _words(data.get("tags", []), document, (*path, "tags"), problems)
     allowed: frozenset[Impact] = frozenset(i for i in IMPACTS if i in allow)
     if not hosts:
         return None
-    return Play(document, path, str(data.get("name") or hosts), hosts, {**files, **variables}, tuple(tags), allowed)
+    name = str(data.get("name") or hosts)
+    return Play(document, path, name, hosts, given.values, tuple(tags), allowed, given.marks)
 
 
-def _vars_files(document: Document, path: Path, data: Any, vault: Vault, problems: list[Problem]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _vars_files(document: Document, path: Path, data: Any, vault: Vault, problems: list[Problem]) -> Overlay:
+    found = NOTHING
     for n, name in enumerate(_words(data.get("vars_files", []), document, (*path, "vars_files"), problems)):
         try:
-            loaded = vault.load(File(document.file).parent / name)[0].data
+            loaded = vault.load(File(document.file).parent / name)[0]
         except ConfigError as error:
             problems += error.problems
             continue
-        if isinstance(loaded, dict):
-            found |= loaded
-        elif loaded is not None:
+        if isinstance(loaded.data, dict):
+            found = found.under(Overlay(loaded.data, {str(k): loaded.mark((k,)) for k in loaded.data}))
+        elif loaded.data is not None:
             problems.append(
                 Problem(
                     document.mark((*path, "vars_files", n)),
@@ -144,16 +150,19 @@ def _vars_files(document: Document, path: Path, data: Any, vault: Vault, problem
 
 
 def wishes(
-    plays: Iterable[Play], variables: Mapping[str, Any], learn: Callable[[Secret], None] = lambda secret: None
+    plays: Iterable[Play],
+    variables: Mapping[str, Any],
+    learn: Callable[[Secret], None] = lambda secret: None,
+    ask: Ask = resolve,
 ) -> tuple[list[Resource], list[Problem]]:
     """The resources that these plays want of one host, and everything wrong with them. `learn` hears of secrets that
-    are used."""
+    are used, `ask` gets them."""
     found: list[Resource] = []
     problems: list[Problem] = []
     for play in plays:
         data, unclear = rendered(play.body, {**variables, **play.variables}, play.document, play.path)
         wrong: list[Problem] = []
-        shelf = ControlNode(File(play.document.file).parent, {**variables, **play.variables}, learn)
+        shelf = ControlNode(File(play.document.file).parent, {**variables, **play.variables}, learn, ask)
         maker = _Maker(play, data, wrong, shelf)
         for section, kind in sections(None).items():
             if section in data:

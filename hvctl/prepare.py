@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,13 @@ from typing import Any
 from hvctl.call import Secret
 from hvctl.contract import OS
 from hvctl.inventory import Connection, Host, Inventory
+from hvctl.overlay import NOTHING, Overlay
 from hvctl.plan import validate
 from hvctl.playbook import Play, read_playbook, wishes, written_twice
+from hvctl.reach import connection_for
 from hvctl.resource import Resource
-from hvctl.shield import shielded
-from hvctl.source import ConfigError, Problem, suggest
+from hvctl.secrets import Ask, Secrets, resolve
+from hvctl.source import ConfigError, HostProblem, Problem, suggest
 from hvctl.vault import Vault
 
 INVENTORY_NAMES = ("inventory.yml", "inventory.yaml", "inventory.ini", "hosts.yml", "hosts.ini", "hosts", "inventory")
@@ -27,6 +29,8 @@ class HostWork:
     host: Host
     connection: Connection
     wishes: tuple[Resource, ...]
+    wrong: tuple[Problem, ...] = ()
+    """Why nothing can be done there, though it can elsewhere."""
 
     @property
     def name(self) -> str:
@@ -38,6 +42,7 @@ class Prepared:
     work: tuple[HostWork, ...]
     warnings: tuple[Problem, ...] = ()
     inventory: Inventory | None = field(default=None, repr=False)
+    secrets: Secrets | None = field(default=None, repr=False)
 
 
 def find_inventory(given: Sequence[str], near: Iterable[str]) -> tuple[str, ...]:
@@ -70,11 +75,13 @@ def prepare(
     *,
     limit: str | None = None,
     tags: Sequence[str] = (),
-    variables: Mapping[str, Any] | None = None,
+    variables: Overlay = NOTHING,
     learn: Callable[[Secret], None],
     vault: Vault | None = None,
+    ask: Ask = resolve,
 ) -> Prepared:
-    """Raises ConfigError with all problems of all files and hosts together. `learn` hears of secrets that are used."""
+    """Raises ConfigError with all problems and warnings of all files and hosts together. `variables`: over all others.
+    `learn` hears of secrets that are used, `ask` gets them."""
     problems: list[Problem] = []
     warnings: list[Problem] = [*inventory.warnings]
     plays: list[Play] = []
@@ -91,13 +98,15 @@ def prepare(
     chosen = _hosts(inventory, plays, limit, problems, warnings)
     work = []
     for host, own in chosen:
-        connection = _connection(inventory, host, own, problems, warnings)
+        connection = _connection(inventory, host, own, variables, problems, warnings)
         try:
-            plays = [replace(p, variables=shielded(_variables(inventory, host, p, variables or {}))) for p in own]
+            # All at once: a password of the inventory may be taken from a variable of a play, and that is hidden then.
+            plays = [replace(p, variables=_variables(inventory, host, p, variables)) for p in own]
         except ConfigError as error:  # in group_vars or host_vars beside a playbook
             problems += error.problems
             continue
-        found, wrong = wishes(plays, {}, learn)
+        found, faults = wishes(plays, {}, learn, ask)
+        wrong = [p for p in faults if not isinstance(p, HostProblem)]
         problems += wrong
         if connection is None:
             continue
@@ -105,9 +114,10 @@ def prepare(
         if set(wrong) <= set(written_twice(found)):
             for problem in _offline(found, connection.os):
                 (problems if problem.level == "error" else warnings).append(problem)
-        work.append(HostWork(host, connection, tuple(found)))
+        alone = tuple(p for p in faults if isinstance(p, HostProblem))
+        work.append(HostWork(host, connection, tuple(found), alone))
     if problems:
-        raise ConfigError(_once(problems))
+        raise ConfigError(_once([*problems, *warnings]))
     return Prepared(tuple(work), tuple(_once(warnings)), inventory)
 
 
@@ -156,35 +166,27 @@ def _limited(inventory: Inventory, limit: str | None, problems: list[Problem]) -
         return set()
 
 
-def _variables(inventory: Inventory, host: Host, play: Play, extra: Mapping[str, Any]) -> dict[str, Any]:
+def _variables(inventory: Inventory, host: Host, play: Play, over: Overlay) -> dict[str, Any]:
     """As a play sees them: group_vars and host_vars beside its playbook count too."""
     here = inventory.beside(play.folder)
-    return {**here.variables(here.hosts[host.name]), **play.variables, **extra}
+    return here.variables(here.hosts[host.name], {**play.variables, **over.values})
 
 
 def _connection(
-    inventory: Inventory, host: Host, plays: Sequence[Play], problems: list[Problem], warnings: list[Problem]
+    inventory: Inventory,
+    host: Host,
+    plays: Sequence[Play],
+    over: Overlay,
+    problems: list[Problem],
+    warnings: list[Problem],
 ) -> Connection | None:
-    """A host is reached in one way, whichever playbook it is for."""
-    found: list[tuple[Connection, Play]] = []
-    folders: dict[Path, Play] = {}
-    for play in plays:
-        folders.setdefault(play.folder, play)
     try:
-        for play in folders.values():
-            here = inventory.beside(play.folder)
-            connection = here.connection(here.hosts[host.name])
-            warnings += connection.warnings
-            if all(replace(connection, warnings=()) != replace(other, warnings=()) for other, _ in found):
-                found.append((connection, play))
+        connection, found = connection_for(inventory, host, plays, over)
     except ConfigError as error:
         problems += error.problems
         return None
-    if len(found) > 1:
-        files = " and ".join(play.document.file for _, play in found)
-        hint = "put what differs in their group_vars or host_vars into the inventory, or run them one by one"
-        problems.append(Problem(None, f"{host.name} would be reached in different ways for {files}", hint))
-    return found[0][0]
+    warnings += found
+    return connection
 
 
 def _offline(found: Sequence[Resource], os: OS | None) -> list[Problem]:

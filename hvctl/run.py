@@ -32,7 +32,6 @@ from hvctl.recording import write_recording
 from hvctl.redact import Redactor
 from hvctl.replan import First
 from hvctl.resource import Impact
-from hvctl.secrets import SecretError
 from hvctl.show.data import facts_data
 from hvctl.show.plain import plain
 from hvctl.show.progress import Progress
@@ -40,7 +39,7 @@ from hvctl.show.remembered import Remembered
 from hvctl.show.report import report_lines
 from hvctl.show.screen import print_json
 from hvctl.show.summary import summary_lines
-from hvctl.show.text import diff_lines, facts_lines, plan_lines
+from hvctl.show.text import diff_lines, facts_lines, plan_lines, problem_lines
 from hvctl.stop import Stop
 from hvctl.visible import json_text, visible
 
@@ -160,6 +159,11 @@ class Run:
             mask=self._redactor.text,
         )
 
+    def only(self) -> HostWork:
+        """The host of a run that has one."""
+        (work,) = self._work.values()
+        return work
+
     def facts(self, work: HostWork, *, as_json: bool) -> int:
         facts = self._survey(work)
         if facts is None:
@@ -240,6 +244,10 @@ class Run:
     def _say_trouble(self, one: Outcome, since: str = "") -> None:
         if one.error is not None:
             self._say_error(one.host, one.error, since)
+        if one.wrong:
+            self._out.print(f"[bold]{one.host}[/]  [red]not contacted[/]: its configuration is wrong", soft_wrap=True)
+            for problem in problem_lines(one.wrong):
+                self._out.print("    ", problem, sep="", soft_wrap=True)
         if one.changed:
             said = "  refused: something has changed since the plan was made"
             self._out.print(Text(one.host, "bold").append(said, "not bold"), soft_wrap=True)
@@ -264,10 +272,7 @@ class Run:
     # --- one host, in a thread of its own --------------------------------------------------------------------------
 
     def _planned(self, work: HostWork, first: First | None, on_event: Callable[[Event], None]) -> Outcome:
-        try:
-            found = plan_host(work.name, work.wishes, self._transport(work), self._allow, on_event, first)
-        except SecretError as error:
-            return Outcome(work.name, error=TransportError(str(error)))
+        found = plan_host(work.name, work.wishes, self._transport(work), self._allow, on_event, first)
         return Outcome(work.name, plan=found.plan, error=found.error, changed=found.changed)
 
     def _applied(self, one: Outcome, recheck: bool, on_event: Callable[[Event], None]) -> Outcome:
@@ -292,8 +297,6 @@ class Run:
             info = transport.info()
         except TransportError as error:
             return error
-        except SecretError as error:
-            return TransportError(str(error))
         return Facts.of(nearest(info.build) or "2012", info, batch, replies)
 
     def _transport(self, work: HostWork) -> Transport:
@@ -314,8 +317,9 @@ class Run:
         and no shell stays open on a host while others are read. Kept warm, each of a few hosts saves the start of a
         PowerShell."""
         keep = warm and len(work) <= self._forks
-        found = self._each("reading", work, keep=keep)
-        return [found.get(name, Outcome(name)) for name, _ in work]
+        askable = [(name, task) for name, task in work if not self._work[name].wrong]
+        found = self._each("reading", askable, keep=keep)
+        return [found.get(name, Outcome(name, wrong=self._work[name].wrong)) for name, _ in work]
 
     def _each(self, doing: str, work: Sequence[tuple[str, Task]], *, keep: bool = False) -> dict[str, Outcome]:
         """What is known of each host; of those that a stop left out there is none. `keep`: a host with something to do

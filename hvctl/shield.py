@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from hvctl.call import Secret
+from hvctl.scalars import Written
 from hvctl.source import SecretSource, Vaulted
 from hvctl.template import is_template, names_in
 
 PASSWORDS = frozenset(
-    "ansible_password ansible_winrm_password ansible_winrm_pass ansible_ssh_pass ansible_become_password "
+    "ansible_password ansible_winrm_password ansible_winrm_pass ansible_ssh_pass ansible_ssh_password ansible_become_password "
     "ansible_become_pass".split()
 )
 _GIVEN = frozenset("inventory_hostname inventory_hostname_short group_names groups hostvars".split())
@@ -40,6 +42,10 @@ def shown(variables: Any) -> Any:
         return [shown(v) for v in variables]
     if isinstance(variables, Vaulted):
         return VAULT
+    if isinstance(variables, Written):
+        return shown(variables.value)
+    if isinstance(variables, date):
+        return variables.isoformat()
     return repr(variables) if isinstance(variables, SecretSource | Secret) else variables
 
 

@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 import yaml
 
+from hvctl.scalars import key, scalar
+
 Path = tuple[str | int, ...]
 """Keys and positions from the top of a document."""
 
@@ -39,6 +41,11 @@ class Problem:
     def __str__(self) -> str:
         place = f"{self.mark}: " if self.mark else ""
         return place + self.message + (f"; {self.hint}" if self.hint else "")
+
+
+@dataclass(frozen=True)
+class HostProblem(Problem):
+    """What is wrong for one host only: the others go on without it."""
 
 
 class ConfigError(Exception):
@@ -132,7 +139,7 @@ def load_text(text: str, file: str) -> Document:
     """Raises ConfigError with every problem of the text."""
     builder = _Builder(file)
     try:
-        nodes = list(yaml.compose_all(text, Loader=_Loader))
+        nodes = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
     except yaml.MarkedYAMLError as error:
         raise ConfigError([_syntax(error, file, text)]) from error
     except (yaml.YAMLError, RecursionError, ValueError) as error:
@@ -154,26 +161,6 @@ def name_of(file: str | File) -> str:
     except ValueError:
         return str(file)
 
-
-class _Loader(yaml.SafeLoader):
-    """Only what YAML 1.2's core schema calls so is a boolean, a number or null: yes, no, on, off, times and
-    dates stay text."""
-
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own shape
-
-
-for _tag, _pattern, _first in (
-    ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
-    ("int", r"^(?:[-+]?(?:0|[1-9][0-9_]*)|0x[0-9a-fA-F]+|0o[0-7]+)$", "-+0123456789"),
-    (
-        "float",
-        r"^[-+]?(?:[0-9][0-9_]*)?\.[0-9]+(?:[eE][-+]?[0-9]+)?$|^[-+]?[0-9]+(?:\.[0-9]*)?[eE][-+]?[0-9]+$",
-        "-+0123456789.",
-    ),
-    ("null", r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
-    ("merge", r"^(?:<<)$", "<"),
-):
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), list(_first))
 
 _CORE = "tag:yaml.org,2002:"
 _MAX_VALUES = 1_000_000
@@ -223,18 +210,18 @@ class _Builder:
             if key_node.tag == f"{_CORE}merge":
                 self._merge(value_node, path, found, own)
                 continue
-            key = self._key(key_node)
-            if key is None:
+            name = self._key(key_node)
+            if name is None:
                 continue
             place = _mark(self.file, key_node)
-            if key in own:
+            if name in own:
                 self.problems.append(
-                    Problem(place, f"the key {key!r} stands here again", f"it stands at {own[key]} already; keep one")
+                    Problem(place, f"the key {name!r} stands here again", f"it stands at {own[name]} already; keep one")
                 )
                 continue
-            own[key] = place
-            self.key_marks[(*path, key)] = place
-            found[key] = self.value(value_node, (*path, key))
+            own[name] = place
+            self.key_marks[(*path, name)] = place
+            found[name] = self.value(value_node, (*path, name))
         return found
 
     def _merge(self, node: yaml.Node, path: Path, found: dict[str, Any], own: Mapping[str, Mark]) -> None:
@@ -247,28 +234,22 @@ class _Builder:
             marks, keys = dict(self.marks), dict(self.key_marks)
             merged = self.value(source, path)
             self.marks, self.key_marks = {**self.marks, **marks}, {**self.key_marks, **keys}
-            for key, value in (merged or {}).items():
-                if key not in own:
-                    found.setdefault(key, value)
+            for name, value in (merged or {}).items():
+                if name not in own:
+                    found.setdefault(name, value)
 
     def _key(self, node: yaml.Node) -> str | None:
         if isinstance(node, yaml.ScalarNode):
-            return str(node.value)
+            return key(node.tag, str(node.value))
         self._wrong(node, "a key is a word, not a list or a mapping", "put a text in quotes if it begins with [ or {")
         return None
 
     def _scalar(self, node: yaml.Node) -> Any:
-        text = str(node.value)
-        match node.tag.removeprefix(_CORE):
-            case "bool":
-                return text.casefold() == "true"
-            case "int":
-                return int(text.replace("_", ""), 0)
-            case "float":
-                return float(text.replace("_", ""))
-            case "null":
-                return None
-        return text
+        try:
+            return scalar(node.tag, str(node.value))
+        except (ValueError, OverflowError) as error:
+            self._wrong(node, f"this is not a valid value: {_line_of(error)}", "correct it, or put it in quotes")
+            return None
 
     def _secret(self, node: yaml.Node) -> SecretSource | None:
         place = _mark(self.file, node)

@@ -2,46 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from jinja2 import Environment, StrictUndefined, TemplateError, TemplateSyntaxError, UndefinedError, meta, pass_context
+from jinja2 import TemplateError, TemplateSyntaxError, Undefined, UndefinedError, meta, nodes
 from jinja2.exceptions import SecurityError
-from jinja2.nativetypes import NativeEnvironment, NativeTemplate
-from jinja2.runtime import Context
-from jinja2.sandbox import SandboxedEnvironment
+from yaml import YAMLError
 
+from hvctl.aswritten import Chosen, ComputedError, MissingError
 from hvctl.call import Secret
-from hvctl.secrets import VAULT_CLOSED
+from hvctl.environment import Values, alone, texts, unknown_in
+from hvctl.filters import FilterError
+from hvctl.scalars import Written, for_field, meant
+from hvctl.secrets import VAULT_CLOSED, NotAskedError
 from hvctl.source import ConfigError, Document, Mark, Path, Problem, SecretSource, Verbatim, suggest
 
 _DEPTH = 20
 _LOOKUPS = ("lookup", "query", "q")
-
-
-class _Environment(SandboxedEnvironment, NativeEnvironment):
-    """Native values out of a sandbox."""
-
-
-def _shown(value: Any) -> Any:
-    if isinstance(value, SecretSource | Secret):
-        raise TypeError("a secret of elsewhere cannot be written")
-    return value
-
-
-_TEXTS = SandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True, trim_blocks=True, finalize=_shown)
-"""For whole files; as Ansible's template has it, a block leaves no empty line."""
-
-
-@pass_context
-def _native(context: Context, value: Any) -> Any:
-    """Jinja2 writes constants (`{{ 2 + 2 }}`) into the compiled template as text, unless a context is asked for."""
-    return value
-
-
-_Environment.template_class = NativeTemplate
-_ENVIRONMENT = _Environment(undefined=StrictUndefined, keep_trailing_newline=True, finalize=_native)
+_TEXTS = texts()
+_ENVIRONMENT = Values()
 
 
 def is_template(value: Any) -> bool:
@@ -56,10 +37,20 @@ def names_in(text: str) -> set[str]:
         return set()
 
 
-def render(data: Any, variables: Mapping[str, Any], document: Document, path: Path = ()) -> Any:
+def render(
+    data: Any,
+    variables: Mapping[str, Any],
+    document: Document,
+    path: Path = (),
+    *,
+    secrets: Collection[str] = (),
+    typed: bool = True,
+) -> Any:
     """The data with every expression evaluated. An expression that is the whole text yields its own type; one
-    within a text yields text. Raises ConfigError with all problems, at their places."""
-    found, problems = rendered(data, variables, document, path)
+    within a text yields text. `secrets`: keys whose values may be one, by an expression alone. `typed`: what the command
+    line gives may be a number. Raises ConfigError with all problems, at their places."""
+    work = _Rendering(variables, document, secrets, typed)
+    found, problems = work.value(data, path), work.problems
     if problems:
         raise ConfigError(problems)
     return found
@@ -75,6 +66,8 @@ def rendered(data: Any, variables: Mapping[str, Any], document: Document, path: 
 class _Rendering:
     variables: Mapping[str, Any]
     document: Document
+    secrets: Collection[str] = ()
+    typed: bool = True
     problems: list[Problem] = field(default_factory=list)
 
     def value(self, data: Any, path: Path) -> Any:
@@ -88,7 +81,9 @@ class _Rendering:
 
     def _evaluated(self, text: str, path: Path) -> Any:
         try:
-            return evaluate(text, self.variables)
+            secret = bool(path) and path[-1] in self.secrets
+            found = evaluate(text, self.variables, secret=secret)
+            return for_field(found) if self.typed else found
         except _ValueError as error:
             self.problems.append(Problem(self.document.mark(path), error.message, error.hint))
             return None
@@ -100,14 +95,13 @@ class _ValueError(Exception):
         self.message, self.hint = message, hint
 
 
-def evaluate(text: str, variables: Mapping[str, Any], depth: int = 0) -> Any:
-    """One text; what variables hold may be expressions too."""
+def evaluate(text: str, variables: Mapping[str, Any], depth: int = 0, *, secret: bool = False) -> Any:
+    """One text; what variables hold may be expressions too. What only chooses among variables stays as written.
+    `secret`: it may be the source of one."""
     if depth > _DEPTH:
         raise _ValueError(f"{text!r} refers to itself", "break the circle of variables")
-    scope = _Scope(variables, depth)
     try:
-        template = _ENVIRONMENT.from_string(text)
-        parts = list(template.root_render_func(template.new_context(scope.used_by(text))))
+        found = _found(text, _Scope(variables, depth, secret))
     except UndefinedError as error:
         name = str(error).split("'")[1] if "'" in str(error) else ""
         raise _ValueError(f"{_plain(error)}", _defined(name, variables)) from error
@@ -119,6 +113,8 @@ def evaluate(text: str, variables: Mapping[str, Any], depth: int = 0) -> Any:
         raise _ValueError(
             f"this expression does what it may not: {_plain(error)}", "keep to values and filters"
         ) from error
+    except FilterError as error:
+        raise _ValueError(_plain(error), error.hint or "correct it") from error
     except (
         TemplateError,
         ArithmeticError,
@@ -130,30 +126,73 @@ def evaluate(text: str, variables: Mapping[str, Any], depth: int = 0) -> Any:
         OverflowError,
         RecursionError,
         MemoryError,
+        RuntimeError,
+        LookupError,
+        YAMLError,
+        re.error,
     ) as error:
+        if unknown := unknown_in(error):
+            raise _ValueError(_plain(unknown), unknown.hint) from error
         raise _ValueError(f"this expression fails: {_plain(error)}", "correct it") from error
-    found = parts[0] if len(parts) == 1 else _joined(parts, variables)
-    if isinstance(found, StrictUndefined):
-        evaluate_undefined(found, variables)
-    if any(isinstance(p, SecretSource) and p.kind == "vault" for p in parts):
-        raise _ValueError(*VAULT_CLOSED.split("; "))
-    if isinstance(found, SecretSource | Secret) or (
-        len(parts) > 1 and any(isinstance(p, SecretSource | Secret) for p in parts)
-    ):
-        raise _ValueError("a secret cannot stand in an ordinary value", "use it for ansible_password only")
+    if isinstance(found, SecretSource | Secret) and not secret:
+        raise _no_secret(found)
     return found
 
 
+def _found(text: str, scope: _Scope) -> Any:
+    tree = _ENVIRONMENT.read(text)
+    one = alone(tree)
+    if one is not None:
+        try:
+            found = Chosen(scope.written, scope.computed).value(one)
+        except (ComputedError, MissingError):
+            pass
+        else:
+            return _ended(found, text) if isinstance(found, str) and not isinstance(found, Written) else found
+    parts = _ENVIRONMENT.parts(tree, scope.used_by(tree))
+    if one is not None:  # without the line break that may follow it
+        found = _settled(parts[0], scope.variables)
+        return _ended(found, text) if isinstance(found, str) else found
+    if len(parts) == 1:
+        return _settled(parts[0], scope.variables)
+    if secrets := [p for p in parts if isinstance(p, SecretSource | Secret)]:
+        raise _no_secret(secrets[0])
+    joined = _joined(parts, scope.variables)
+    return _ended(joined[:-1], text) if text.endswith("\n") else joined
+
+
+def _ended(found: str, text: str) -> str:
+    """With as many line breaks at the end as the text has, as in Ansible, whoever wrote them."""
+    missing = (len(text) - len(text.rstrip("\n"))) - (len(found) - len(found.rstrip("\n")))
+    return found + "\n" * max(0, missing)
+
+
+def _no_secret(found: SecretSource | Secret) -> _ValueError:
+    if isinstance(found, SecretSource) and found.kind == "vault":
+        return _ValueError(*VAULT_CLOSED.split("; "))
+    return _ValueError("a secret cannot stand in an ordinary value", "use it for ansible_password only")
+
+
+def _settled(value: Any, variables: Mapping[str, Any]) -> Any:
+    """Plain data: what is made on the way (views, generators) as lists, and nothing undefined within."""
+    if isinstance(value, Undefined):
+        evaluate_undefined(value, variables)
+    if isinstance(value, Mapping):
+        return {k: _settled(v, variables) for k, v in value.items()}
+    if isinstance(value, Iterable) and not isinstance(value, str | bytes):
+        return [_settled(v, variables) for v in value]
+    return value
+
+
 def _joined(parts: Sequence[Any], variables: Mapping[str, Any]) -> str:
-    for part in parts:
-        if isinstance(part, StrictUndefined):
-            evaluate_undefined(part, variables)
-    return "".join(str(p) for p in parts)
+    # An `if` without `else` is empty in a text.
+    plain = [None if type(p) is Undefined else _settled(p, variables) for p in parts]
+    return "".join("" if p is None else str(p) for p in plain)
 
 
-def evaluate_undefined(found: StrictUndefined, variables: Mapping[str, Any]) -> NoReturn:
-    name = str(found._undefined_name)
-    raise _ValueError(f"{name!r} is undefined", _defined(name, variables))
+def evaluate_undefined(found: Undefined, variables: Mapping[str, Any]) -> NoReturn:
+    name = str(found._undefined_name or "")
+    raise _ValueError(str(found._undefined_message), _defined(name, variables))
 
 
 def _defined(name: str, variables: Mapping[str, Any]) -> str:
@@ -166,23 +205,27 @@ def render_text(text: str, file: str, variables: Mapping[str, Any], reveal: Call
     """A whole file, whose text may hold secrets: `reveal` is asked for those that the variables it names hold.
     Raises ConfigError, at the line of the file."""
     try:
-        scope = _Scope(variables, 0).used_by(text, _TEXTS)
+        scope = _Scope(variables, 0, secret=True).used_by(_TEXTS.parse(text))
         code = _TEXTS.compile(text, filename=file)
         template = _TEXTS.template_class.from_code(_TEXTS, code, _TEXTS.make_globals(None))
         return template.render({name: _revealed(value, reveal) for name, value in scope.items()})
     except TemplateSyntaxError as error:
+        if unknown := unknown_in(error):
+            mark = Mark(file, error.lineno, _column(text, error.lineno, unknown.name))
+            raise ConfigError([Problem(mark, _plain(unknown), unknown.hint)]) from error
         mark = Mark(file, error.lineno, 1)
         raise ConfigError([Problem(mark, f"this template cannot be read: {_plain(error)}", "correct it")]) from error
     except _ValueError as error:
         raise ConfigError([Problem(Mark(file, 1, 1), error.message, error.hint)]) from error
-    except ConfigError:
+    except (ConfigError, NotAskedError):
         raise
     except Exception as error:  # whatever a filter may raise
         name = str(error).split("'")[1] if isinstance(error, UndefinedError) and "'" in str(error) else ""
         mark = _place_of(error, file, text, name.rpartition(" ")[2])
         if isinstance(error, UndefinedError):
             raise ConfigError([Problem(mark, _plain(error), _defined(name, variables))]) from error
-        raise ConfigError([Problem(mark, f"this template fails: {_plain(error)}", "correct it")]) from error
+        hint = error.hint if isinstance(error, FilterError) else ""
+        raise ConfigError([Problem(mark, f"this template fails: {_plain(error)}", hint or "correct it")]) from error
 
 
 def _place_of(error: Exception, file: str, text: str, word: str) -> Mark:
@@ -192,9 +235,12 @@ def _place_of(error: Exception, file: str, text: str, word: str) -> Mark:
         if trace.tb_frame.f_code.co_filename == file:
             line = trace.tb_lineno
         trace = trace.tb_next
+    return Mark(file, line, _column(text, line, word))
+
+
+def _column(text: str, line: int, word: str) -> int:
     lines = text.splitlines()
-    column = lines[line - 1].find(word) + 1 if word and line <= len(lines) else 0
-    return Mark(file, line, max(1, column))
+    return max(1, lines[line - 1].find(word) + 1) if word and line <= len(lines) else 1
 
 
 def _revealed(value: Any, reveal: Callable[[SecretSource], str]) -> Any:
@@ -209,18 +255,53 @@ def _revealed(value: Any, reveal: Callable[[SecretSource], str]) -> Any:
 class _Scope:
     variables: Mapping[str, Any]
     depth: int
+    secret: bool = False
 
-    def used_by(self, text: str, environment: Environment = _ENVIRONMENT) -> dict[str, Any]:
-        """The variables that a text names, evaluated themselves."""
-        names = meta.find_undeclared_variables(environment.parse(text))
-        return {n: self._full(self.variables[n]) for n in names if n in self.variables}
+    def used_by(self, tree: nodes.Template) -> dict[str, Any]:
+        """The variables that a text names, evaluated themselves, as expressions see them."""
+        names = meta.find_undeclared_variables(tree)
+        return {n: meant(self._full(self.variables[n])) for n in names if n in self.variables}
+
+    def written(self, name: str) -> Any:
+        """A variable as it was written. Raises MissingError."""
+        if name in self.variables:
+            return self._full(self.variables[name])
+        if name in _ENVIRONMENT.globals:
+            raise ComputedError
+        raise MissingError
+
+    def computed(self, node: nodes.Expr) -> Any:
+        tree = nodes.Template([nodes.Output([node], lineno=1)], lineno=1)
+        tree.set_environment(_ENVIRONMENT)
+        return _settled(_ENVIRONMENT.parts(tree, self.used_by(tree))[0], self.variables)
 
     def _full(self, value: Any) -> Any:
         if isinstance(value, dict):
             return {k: self._full(v) for k, v in value.items()}
         if isinstance(value, list):
             return [self._full(v) for v in value]
-        return evaluate(value, self.variables, self.depth + 1) if is_template(value) else value
+        if not is_template(value):
+            return value
+        return evaluate(value, self.variables, self.depth + 1, secret=self.secret)
+
+
+class Evaluated(Mapping[str, Any]):
+    """Variables of another host, each evaluated when it is asked for, and once."""
+
+    def __init__(self, variables: Mapping[str, Any]) -> None:
+        self._variables = variables
+        self._found: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._found:
+            self._found[name] = meant(_Scope(self._variables, 0)._full(self._variables[name]))
+        return self._found[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return (n for n in self._variables if n != "hostvars")
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
 
 
 def _plain(error: Exception) -> str:

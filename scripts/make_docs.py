@@ -29,7 +29,7 @@ A playbook is a list of plays. A play has these keys beside the sections below:
 | --- | --- |
 | `name` | what the play is called in messages |
 | `hosts` | a pattern over the inventory: `all`, a group, `lab:&tokyo:!hv03`, globs, `~regex`, `group[0:2]` |
-| `vars`, `vars_files` | variables for `{{ }}`, over those of the inventory |
+| `vars`, `vars_files` | variables for `{{ }}` and for connections, over those of the inventory; `vars_files` win |
 | `tags` | words for `--tags` |
 | `allow` | consents for this play: `disconnect`, `restart`, `recreate`, `destroy`, `management` |
 
@@ -37,7 +37,8 @@ What is not written is not managed. `null` clears a field where its row says wha
 Sizes are binary (`60GB` is 60·2³⁰ bytes, as in PowerShell), rates decimal
 (`1Gbps` is 10⁹ bit/s), times take `s`, `m`, `h`, `d`. `yes`, `no`, `on`, `off`, `true` and `false` are booleans where
 a boolean is wanted and words where a word is wanted. Windows paths belong in single quotes. Values may hold Jinja2
-expressions; an expression alone keeps its type.
+expressions; an expression alone keeps its type, and what `no` or `0644` are in it is in
+[the inventory](inventory.md#variables-in-expressions).
 
 **Impact** says what a change costs; without consent it is planned as blocked. "VM off": the VM must be off for it, so
 on a running VM it counts as `restart`; on one that is off it is `online`. Where a column says "see kind", the impact

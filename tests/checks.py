@@ -11,6 +11,7 @@ from hvctl.call import Reply, TransportError
 from hvctl.check import Check, Memory, News, Since, Spot, Verb
 from hvctl.outcome import Outcome, exit_status
 from hvctl.resource import IMPACTS
+from hvctl.source import Mark, Problem
 from tests.test_show import HOST, PLAYBOOK, Lab, lab
 
 STARTED = datetime(2026, 11, 24, 9, 30, 5, tzinfo=UTC)
@@ -107,6 +108,15 @@ def refused() -> Check:
     return check("apply", Outcome("a", changed=changed), Outcome("b", plan, changed=changed))
 
 
+def misconfigured() -> Check:
+    """A password that cannot be had: the host was not contacted."""
+    missing = Problem(
+        Mark("inventory.yml", 3, 40), "the environment variable P is not set", "set it, or use --ask-pass"
+    )
+    other = Problem(Mark("inventory.yml", 9, 4), "'pass' ended with status 1", "run it by hand")
+    return check("plan", planned(lab(KEEP)), Outcome("hv02", wrong=(missing,)), Outcome("hv03", wrong=(missing, other)))
+
+
 def unread() -> Check:
     return check("plan", planned(lab(NOTED, HOST + "administrator: false\n")))
 
@@ -123,6 +133,7 @@ CHECKS: dict[str, Callable[[], Check]] = {
     "removed": lambda: check("plan", planned(lab(allow=IMPACTS))),
     "drifted": lambda: check("drift", planned(lab(allow=IMPACTS)), planned(lab(KEEP), "hv02.osaka")),
     "unreachable": lambda: check("plan", Outcome("hv03.tokyo", error=LOST)),
+    "misconfigured": misconfigured,
     "not readable": unread,
     "refused": refused,
     "applied": lambda: check("apply", applied(lab(NOTED))),

@@ -17,11 +17,10 @@ from typing import Any
 
 import pytest
 
-from hvctl.call import Batch, Event, HostInfo, Reply, Transport, TransportError
+from hvctl.call import Batch, Event, HostInfo, Reply, Secret, Transport, TransportError
 from hvctl.cli import main
 from hvctl.connect import Wire
 from hvctl.inventory import Connection
-from hvctl.secrets import PromptSource
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
 
@@ -186,8 +185,11 @@ def test_a_playbook_that_is_not_there_is_told_as_that(hvctl: Run) -> None:
     assert hvctl("plan", "elsewhere/lab.yml")[2] == "elsewhere/lab.yml is not there; name a playbook that is\n"
 
 
-def test_a_saved_plan_asks_for_the_password_as_any_other(hvctl: Run, hosts: dict[str, SimulatedHost]) -> None:
+def test_a_saved_plan_asks_for_the_password_as_any_other(
+    hvctl: Run, hosts: dict[str, SimulatedHost], monkeypatch: pytest.MonkeyPatch
+) -> None:
     hvctl("plan", "lab.yml", "--out", "plan.json")
+    monkeypatch.setattr("getpass.getpass", lambda prompt: "hunter22x")
     found = []
 
     def connect(connection: Connection, wire: Wire) -> Transport:
@@ -195,7 +197,7 @@ def test_a_saved_plan_asks_for_the_password_as_any_other(hvctl: Run, hosts: dict
         return TwinTransport(hosts[connection.name])
 
     main(["-k", "apply", "plan.json", "--check"], connect)
-    assert found == [PromptSource("password for the hosts")] * 2
+    assert found == [Secret("hunter22x")] * 2
 
 
 def test_plan_exits_0_unless_the_status_is_asked_for(hvctl: Run) -> None:
@@ -332,9 +334,12 @@ def test_a_recording_answers_as_the_host_did(hvctl: Run, tmp_path: Path) -> None
 
 def test_a_password_that_cannot_be_had(hvctl: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HVCTL_TEST_PASSWORD")
-    # The in-process transport asks for none; the real one does.
-    assert hvctl("plan", "lab.yml")[0] == 0
-    assert main(["plan", "lab.yml", "--limit", "hv01"]) == 4
+    status, _, err = hvctl("plan", "lab.yml")
+    assert status == 1
+    assert err == (
+        "inventory.yml:3:49: the environment variable HVCTL_TEST_PASSWORD is not set; set it, or use --ask-pass\n"
+    )
+    assert hvctl("validate", "lab.yml")[0] == 0
 
 
 def test_the_guest_that_does_not_shut_down_fails_that_step_only(hvctl: Run, hosts: dict[str, SimulatedHost]) -> None:

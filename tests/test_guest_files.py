@@ -183,7 +183,9 @@ def test_a_template_is_blamed_at_its_own_line(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"div.j2:3:1: this template fails: division by zero"):
         shelf.rendered("div.j2", {}, Mark("lab.yml", 1, 1))
     (tmp_path / "s.j2").write_text("{{ key }}")
-    with pytest.raises(ConfigError, match=r"lab.yml:1:1: s.j2: i.yml:3:4: the environment variable NO_SUCH is not set"):
+    with pytest.raises(
+        ConfigError, match=r"i.yml:3:4: the environment variable NO_SUCH is not set, for s.j2 at lab.yml:1:1"
+    ):
         shelf.rendered("s.j2", {}, Mark("lab.yml", 1, 1))
 
 

@@ -153,8 +153,8 @@ ROUNDABOUT = """
 - hosts: hv01
   vms:
     - name: web01
-      notes: "{{ hostvars['hv01'].values() | list | string }}"
-      automatic_start_delay: "{{ (ansible_password | default('x') | string | length) }}"
+      notes: "{{ hostvars['hv01'].values() | list | join(' ') }}"
+      automatic_start_delay: "{{ (ansible_password | default('x') | lower | length) }}"
 """
 STATE = {
     "os": "2022",

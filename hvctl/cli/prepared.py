@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from hvctl.call import Secret
 from hvctl.cli.options import Settings
 from hvctl.inventory import Host, Inventory
+from hvctl.logon import with_passwords
+from hvctl.overlay import NOTHING, Overlay
 from hvctl.planfile import is_plan
 from hvctl.prepare import HostWork, Prepared, find_inventory, prepare
 from hvctl.resource import IMPACTS, Impact, Resource
 from hvctl.run import Run
-from hvctl.secrets import PromptSource, SecretError, resolve
+from hvctl.scalars import Given
+from hvctl.secrets import Ask, PromptSource, Secrets
 from hvctl.show.text import problem_lines
-from hvctl.source import ConfigError, Problem, load_text
+from hvctl.source import ConfigError, Problem, SecretSource, load_text
 from hvctl.vault import Vault
 
 PROMPT = "password for the hosts"
+_PAIR = re.compile(r"""\s*([A-Za-z_]\w*)=("[^"]*"|'[^']*'|[^\s"'\[{]\S*|)(?:\s+|$)""")
 
 
 @dataclass(frozen=True)
@@ -47,22 +51,24 @@ class Asked:
         return cls(tuple(playbooks), limit, tuple(tags or ()), tuple(extra or ()))
 
 
-def prepared(settings: Settings, asked: Asked) -> Prepared:
-    """The hosts and what is wished of them. Raises ConfigError; warnings are printed."""
+def prepared(settings: Settings, asked: Asked, *, ask: Ask | None = None) -> Prepared:
+    """The hosts and what is wished of them. Raises ConfigError; warnings are printed. `ask`: how secrets of templates
+    are had; else each is asked for once."""
     _check_playbooks(asked.playbooks)
+    secrets = Secrets(settings.redactor.learn)
     inventory = inventory_of(settings, asked.playbooks)
     found = prepare(
         inventory,
         asked.playbooks,
         limit=asked.limit,
         tags=asked.tags,
-        variables=_extra(asked.extra, settings.vault),
+        variables=extra_variables(asked.extra, settings.vault),
         learn=settings.redactor.learn,
         vault=settings.vault,
+        ask=ask or secrets.of,
     )
-    for line in problem_lines(found.warnings):
-        settings.err.print(line, soft_wrap=True)
-    found = with_password(settings, found)
+    warn(settings, found.warnings)
+    found = with_password(settings, replace(found, secrets=secrets))
     for one in found.work:
         _learned(settings, one)
     return found
@@ -72,6 +78,11 @@ def inventory_of(settings: Settings, playbooks: Sequence[str] = ()) -> Inventory
     """The sources that were named, or one that lies near. Raises ConfigError."""
     sources = find_inventory(settings.inventory, playbooks)
     return Inventory.load(sources, settings.vault, scripts=settings.inventory_scripts)
+
+
+def warn(settings: Settings, warnings: Iterable[Problem]) -> None:
+    for line in problem_lines(warnings):
+        settings.err.print(line, soft_wrap=True)
 
 
 def with_password(settings: Settings, found: Prepared) -> Prepared:
@@ -89,25 +100,42 @@ def _learned(settings: Settings, work: HostWork) -> HostWork:
     return work
 
 
-def _extra(given: Sequence[str], vault: Vault) -> dict[str, Any]:
+def extra_variables(given: Sequence[str], vault: Vault | None = None) -> Overlay:
     """Faults name the place and never the text: a variable may be a secret."""
-    found: dict[str, Any] = {}
+    found = NOTHING
     for number, item in enumerate(given, 1):
         place = f"--extra-vars, {number}."
         if item.startswith("@"):
-            place = item[1:]
-            loaded = vault.load(place)[0].data
+            document = (vault or Vault()).load(item[1:])[0]
         elif item.lstrip().startswith("{"):
-            loaded = load_text(item, place).data
+            document = load_text(item, place)
         elif "=" in item:
-            name, _, value = item.partition("=")
-            loaded = {name.strip(): load_text(value, place).data}
+            document = load_text("{}", place)
+            document = replace(document, data={n: _given(v, load_text(v, place).data) for n, v in _pairs(item)})
         else:
             raise ConfigError([Problem(None, f"{place} is no variable", "write name=value or @file")])
-        if not isinstance(loaded, dict):
+        if not isinstance(document.data, dict):
+            place = document.file
             raise ConfigError([Problem(None, f"{place} is no mapping of variables", "write `name: value` lines")])
-        found |= loaded
+        found = found.under(Overlay(document.data, {str(n): document.mark((n,)) for n in document.data}))
     return found
+
+
+def _pairs(item: str) -> Iterator[tuple[str, str]]:
+    """One variable, or several with spaces between (`a=1 b='two words'`), as Ansible takes them."""
+    found = list(_PAIR.finditer(item))
+    if "".join(m[0] for m in found) == item and len(found) > 1:
+        yield from ((m[1], m[2]) for m in found)
+    else:
+        name, _, value = item.partition("=")
+        yield name.strip(), value
+
+
+def _given(text: str, field: Any) -> Any:
+    """name=value is text in expressions, as in Ansible, and a number or a boolean for a field that wants one."""
+    if isinstance(field, dict | list | SecretSource):
+        return field
+    return Given.of(field if isinstance(field, str) and text[:1] in "\"'" else text, field)
 
 
 def allowed(words: Sequence[str] | None) -> frozenset[Impact]:
@@ -118,16 +146,16 @@ def allowed(words: Sequence[str] | None) -> frozenset[Impact]:
     return frozenset(i for i in IMPACTS if i in found)
 
 
-def one_host(settings: Settings, name: str, playbooks: Sequence[str] = ()) -> HostWork:
+def one_host(settings: Settings, name: str, playbooks: Sequence[str] = (), extra: Sequence[str] = ()) -> Prepared:
+    """One host, with what playbooks wish of it; its warnings are printed. Raises ConfigError."""
     _check_playbooks(playbooks)
     inventory = inventory_of(settings, playbooks)
-    found = _one(inventory, name)
-    if not playbooks:
-        return work_of(settings, inventory, found, ())
-    work = prepare(inventory, playbooks, limit=found.name, learn=settings.redactor.learn, vault=settings.vault).work
-    if not work:
-        return work_of(settings, inventory, found, ())
-    return _learned(settings, with_password(settings, Prepared(work)).work[0])
+    host = _one(inventory, name)
+    if playbooks:
+        found = prepared(settings, Asked.of(playbooks, host.name, (), extra))
+        if found.work:
+            return found
+    return Prepared((work_of(settings, inventory, host, (), extra_variables(extra, settings.vault)),))
 
 
 def _one(inventory: Inventory, name: str) -> Host:
@@ -137,19 +165,20 @@ def _one(inventory: Inventory, name: str) -> Host:
     return found[0]
 
 
-def work_of(settings: Settings, inventory: Inventory, host: Host, wishes: tuple[Resource, ...]) -> HostWork:
-    work = HostWork(host, inventory.connection(host), wishes)
-    if settings.ask_pass:
-        work = replace(work, connection=replace(work.connection, password=PromptSource(PROMPT)))
-    return _learned(settings, work)
+def work_of(
+    settings: Settings, inventory: Inventory, host: Host, wishes: tuple[Resource, ...], over: Overlay = NOTHING
+) -> HostWork:
+    work = HostWork(host, inventory.connection(host, over), wishes)
+    warn(settings, work.connection.warnings)
+    return _learned(settings, with_password(settings, Prepared((work,))).work[0])
 
 
 def run_of(settings: Settings, prepared: Prepared, allow: frozenset[Impact]) -> Run:
-    if settings.ask_pass:
-        with suppress(SecretError):  # said of each host
-            resolve(PromptSource(PROMPT))  # here, where Ctrl-C ends it and the terminal is put right again
+    """With every password that is needed, asked for here, where Ctrl-C ends it and the terminal is put right again.
+    Raises ConfigError if no host is left that can be contacted."""
+    secrets = prepared.secrets or Secrets(settings.redactor.learn)
     return Run(
-        prepared.work,
+        with_passwords(prepared.work, secrets),
         settings.connect,
         allow,
         settings.out,

@@ -31,7 +31,7 @@ from hvctl.cli.remembered import remembered, remembering
 from hvctl.cli.reported import Reports
 from hvctl.cli.saved import apply_command, check_out, saved_plan, saved_run, sealing, show_saved
 from hvctl.outcome import exit_status
-from hvctl.prepare import Prepared
+from hvctl.secrets import never
 from hvctl.show.data import schema_text
 from hvctl.show.screen import print_json
 from hvctl.show.text import problem_lines
@@ -44,7 +44,7 @@ def validate(
 ) -> None:
     """Check inventory and playbooks without asking any host."""
     settings: Settings = context.obj
-    work = prepared(settings, Asked.of(playbooks, limit, tags, extra))
+    work = prepared(settings, Asked.of(playbooks, limit, tags, extra), ask=never)
     hosts, wishes = len(work.work), sum(len(w.wishes) for w in work.work)
     unnamed = [w.name for w in work.work if w.connection.os is None]
     settings.out.print(f"{hosts} host{'s' * (hosts != 1)}, {wishes} resources: no problem found offline.")
@@ -180,12 +180,12 @@ def facts(
     host: Annotated[str, typer.Argument(metavar="HOST", help="A host of the inventory.")],
     as_json: Json = False,
     playbooks: AlsoAsked = None,
+    extra: Extra = None,
 ) -> None:
     """Print what hvctl reads of a host."""
     settings: Settings = context.obj
-    work = one_host(settings, host, playbooks or ())
-    with run_of(settings, Prepared((work,)), frozenset()) as run:
-        status = run.facts(work, as_json=as_json)
+    with run_of(settings, one_host(settings, host, playbooks or (), extra or ()), frozenset()) as run:
+        status = run.facts(run.only(), as_json=as_json)
     raise typer.Exit(settings.stop.status or status)
 
 
@@ -196,12 +196,12 @@ def record(
     out: Annotated[str, typer.Option("--out", "-o", metavar="FILE", help="Where to write it.")] = "recording.json",
     scrub: Annotated[bool, typer.Option("--scrub", help="Replace host names and addresses too.")] = False,
     playbooks: AlsoAsked = None,
+    extra: Extra = None,
 ) -> None:
     """Write down what a host answers, so that tests can replay it. Changes nothing on the host."""
     settings: Settings = context.obj
-    work = one_host(settings, host, playbooks or ())
-    with run_of(settings, Prepared((work,)), frozenset()) as run:
-        status = run.record(work, out, scrub=scrub)
+    with run_of(settings, one_host(settings, host, playbooks or (), extra or ()), frozenset()) as run:
+        status = run.record(run.only(), out, scrub=scrub)
     raise typer.Exit(settings.stop.status or status)
 
 

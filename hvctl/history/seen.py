@@ -75,6 +75,8 @@ def family_of(address: Address) -> Family:
 
 def seen(check: Check, one: Outcome) -> Seen:
     """Pure: it reads nothing but the check."""
+    if one.wrong:  # it was not reached either, and the history says why
+        return Seen(one.host, unreachable=shown(str(one.wrong[0])))
     if one.error is not None:
         return Seen(one.host, unreachable=shown(one.error.message))
     plan = one.now

@@ -13,11 +13,13 @@ from hvctl.hostnames import PatternError, is_ip
 from hvctl.inventory.reading import Reader
 from hvctl.inventory.tree import ALL, Tree, Variables
 from hvctl.inventory.variables import VariableFiles, folders_of, variables_of
+from hvctl.misspelt import concerns
+from hvctl.overlay import NOTHING, Overlay
 from hvctl.patterns import limit_words, matching, words
 from hvctl.secrets import Source
-from hvctl.shield import VAULT, shielded, shown
+from hvctl.shield import PASSWORDS, VAULT, shielded, shown
 from hvctl.source import ConfigError, Document, Mark, Problem, SecretSource, suggest
-from hvctl.template import render
+from hvctl.template import Evaluated, render
 from hvctl.vault import Vault
 
 __all__ = ["Connection", "Host", "Inventory", "Source"]
@@ -52,6 +54,8 @@ class Inventory:
     warnings: tuple[Problem, ...] = ()
     file: str = ""
     playbooks: str = ""
+    evaluated: dict[str, Evaluated] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What hosts asked of each other's variables."""
     _loaded: _Loaded | None = field(default=None, repr=False, compare=False)
 
     @classmethod
@@ -63,7 +67,7 @@ class Inventory:
         for source in sources:
             Reader(tree, vault, programs=scripts).source(source)
         if tree.problems:
-            raise ConfigError(tree.problems)
+            raise ConfigError([*tree.problems, *tree.warnings])
         tree.complete()
         return _Loaded(sources, tree, VariableFiles(vault)).inventory(None)
 
@@ -110,9 +114,10 @@ class Inventory:
             )
         return names
 
-    def variables(self, host: Host) -> dict[str, Any]:
-        """A host's variables with the ones that Ansible gives to every host; secrets are there in name only."""
-        return shielded(self._variables(host))
+    def variables(self, host: Host, over: Mapping[str, Any] = NOTHING.values) -> dict[str, Any]:
+        """A host's variables with the ones that Ansible gives to every host, and others over them; secrets are there
+        in name only."""
+        return shielded({**self._variables(host), **over})
 
     def _variables(self, host: Host) -> dict[str, Any]:
         given = {"playbook_dir": os.path.abspath(self.playbooks)} if self.playbooks else {}  # noqa: PTH100
@@ -128,13 +133,15 @@ class Inventory:
             "hostvars": _HostVars(self),
         }
 
-    def connection(self, host: Host) -> Connection:
-        """How to reach a host. Raises ConfigError for values that cannot be."""
-        document = Document(None, {(n,): m for n, m in host.marks.items()}, {}, self.file)
-        own = {n: v for n, v in host.variables.items() if n.startswith(("ansible_", "hvctl_"))}
-        secret = {n: v for n, v in own.items() if isinstance(v, SecretSource)}
-        rendered = render({n: v for n, v in own.items() if n not in secret}, self._variables(host), document)
-        return connection_of(host.name, {**rendered, **secret}, host.marks)
+    def connection(self, host: Host, over: Overlay = NOTHING) -> Connection:
+        """How to reach a host, with variables over its own. Raises ConfigError for values that cannot be."""
+        given = Overlay(host.variables, host.marks).under(over)
+        document = Document(None, {(n,): m for n, m in given.marks.items()}, {}, self.file)
+        own = {n: v for n, v in given.values.items() if concerns(n)}
+        scope = {**self._variables(host), **over.values}
+        others = [n for n in given.values if n not in own]
+        rendered = render(own, scope, document, secrets=PASSWORDS, typed=False)
+        return connection_of(host.name, rendered, given.marks, others)
 
     def as_list(self) -> dict[str, Any]:
         """As `ansible-inventory --list` prints it; where a secret is to be had stands in its place."""
@@ -176,8 +183,11 @@ class _HostVars(Mapping[str, Any]):
         self._inventory = inventory
 
     def __getitem__(self, name: str) -> Any:
-        variables = shielded(self._inventory.hosts[name].variables)
-        return {n: v for n, v in variables.items() if not isinstance(v, SecretSource)}
+        known = self._inventory.evaluated
+        if name not in known:
+            variables = self._inventory.variables(self._inventory.hosts[name])
+            known[name] = Evaluated({n: v for n, v in variables.items() if not isinstance(v, SecretSource)})
+        return known[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._inventory.hosts)

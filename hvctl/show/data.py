@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from importlib.resources import files
 from typing import Any
@@ -65,7 +66,7 @@ def _host(one: Outcome, check: Check) -> dict[str, Any]:
         "state": state_of(one),
         "requests": check.requests.get(one.host, 0),
         "unreachable_since": _moment(check.memory.unreachable.get(one.host)),
-        "error": _error(one.error),
+        "error": _wrong(one) if one.wrong else _error(one.error),
         "changed_since": list(one.changed),
         "plan": plan_data(one.plan, check.memory) if one.plan is not None else None,
         "report": report_data(one.report, check.memory) if one.report is not None else None,
@@ -165,6 +166,12 @@ def _result(result: StepResult) -> dict[str, Any]:
         "error": {"id": failure.id, "message": failure.message, "hresult": failure.hresult} if failure else None,
         "warnings": list(result.warnings),
     }
+
+
+def _wrong(one: Outcome) -> Mapping[str, Any]:
+    hint = one.wrong[0].hint if len(one.wrong) == 1 else ""
+    said = [str(replace(p, hint="") if hint else p) for p in one.wrong]
+    return {"message": "; ".join(said), "hint": hint, "executed": "no"}
 
 
 def _error(error: TransportError | None) -> Mapping[str, Any] | None:

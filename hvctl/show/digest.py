@@ -40,12 +40,12 @@ def digest(check: Check, news: News) -> Digest:
 
 def _lines(check: Check, news: News) -> Iterator[str]:
     drifts = {d.spot: d for d in check.drifts}
-    errors = {one.host: one.error for one in check.outcomes}
+    errors = {one.host: one.error.message for one in check.outcomes if one.error is not None}
+    errors |= {one.host: str(one.wrong[0]) for one in check.outcomes if one.wrong}
     if news.lost:
         yield "Lost:"
         for host in news.lost:
-            error = errors.get(host)
-            yield f"  {host}" + (f": {error.message}" if error is not None else "")
+            yield f"  {host}" + (f": {errors[host]}" if host in errors else "")
     if news.back:
         yield "Back:"
         yield from (f"  {host}" for host in news.back)

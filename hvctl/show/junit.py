@@ -126,6 +126,10 @@ def _cases(check: Check, one: Outcome) -> Iterator[Case]:
         details = tuple(t for t in (one.error.message, one.error.hint, *more) if t)
         yield Case("connection", "connection", "error", "unreachable", one.error.message, details)
         return
+    if one.wrong:
+        lines = tuple(str(problem) for problem in one.wrong)
+        yield Case("connection", "connection", "error", "misconfigured", lines[0], lines)
+        return
     if one.changed:
         text = "something has changed since the plan was made"
         yield Case("plan", "saved plan", "failure", "refused", text, one.changed)

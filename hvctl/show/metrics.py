@@ -44,8 +44,9 @@ def registry(check: Check | None, successes: Mapping[str, float]) -> CollectorRe
     )
     fields = Counter((d.spot.host, d.spot.address[0]) for d in check.drifts)
     for one in check.outcomes:
-        up.labels(one.host).set(one.error is None)
-        if one.error is None:
+        asked = one.error is None and not one.wrong
+        up.labels(one.host).set(asked)
+        if asked:
             wished = {wish.kind for wish in check.wishes.get(one.host, ())}
             for kind in sorted(wished | {k for host, k in fields if host == one.host}):
                 drifted.labels(one.host, kind).set(fields[one.host, kind])

@@ -184,6 +184,7 @@ def _verdict(check: Check, outcomes: tuple[Outcome, ...]) -> str:
         ({"failed"}, "a step failed"),
         ({"differs"}, differ),
         ({"unreachable", "unreadable"}, "a host could not be reached or read"),
+        ({"misconfigured"}, "a host's configuration is wrong"),
         ({"refused"}, "a plan is not the same any more"),
         ({"left_undone"}, "something was left undone"),
         ({"not_looked_at"}, "a host was not looked at"),
@@ -243,11 +244,13 @@ def _drifted(plan: Plan) -> str:
 def _troubles(one: Outcome, check: Check) -> Iterator[Told]:
     if one.error is not None:
         yield Told("impossible", one.error.message, one.error.hint)
+    for problem in one.wrong:
+        yield Told("impossible", problem.message, problem.hint, place=str(problem.mark or ""))
     if one.changed:
         yield Told("impossible", "Refused: something has changed since the plan was made.", "Make a new plan.")
         for line in one.changed:
             yield Told("unknown", line)
-    if one.plan is None and one.error is None and not one.changed:
+    if one.plan is None and one.error is None and not one.changed and not one.wrong:
         yield Told("unknown", "The run was interrupted before this host was looked at.")
     report = one.report
     if report is None:

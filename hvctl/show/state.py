@@ -8,7 +8,16 @@ from hvctl.check import Check
 from hvctl.outcome import Outcome
 
 State = Literal[
-    "in_sync", "differs", "unreadable", "unreachable", "refused", "applied", "left_undone", "failed", "not_looked_at"
+    "in_sync",
+    "differs",
+    "unreadable",
+    "unreachable",
+    "misconfigured",
+    "refused",
+    "applied",
+    "left_undone",
+    "failed",
+    "not_looked_at",
 ]
 STATES: tuple[State, ...] = get_args(State)
 WORDS: dict[State, str] = {
@@ -16,6 +25,7 @@ WORDS: dict[State, str] = {
     "differs": "differs",
     "unreadable": "not readable in full",
     "unreachable": "unreachable",
+    "misconfigured": "not contacted, configuration wrong",
     "refused": "refused",
     "applied": "done, in sync",
     "left_undone": "done, something left",
@@ -25,6 +35,8 @@ WORDS: dict[State, str] = {
 
 
 def state_of(one: Outcome) -> State:
+    if one.wrong:
+        return "misconfigured"
     if one.error is not None:
         return "unreachable"
     if one.changed:
