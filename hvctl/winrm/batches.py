@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
 
 from hvctl.call import Batch, Event, Reply, TransportError
 from hvctl.winrm import protocol
 from hvctl.winrm.conversation import Conversation
 from hvctl.winrm.faults import WireFault, said
-from hvctl.winrm.journal import brief, journalled, not_begun
+from hvctl.winrm.journal import Journal
 from hvctl.winrm.powershell import PowerShell
 
 TRIES = 3
@@ -61,13 +60,13 @@ class Batches:
         """What became of changes whose answer was lost: the journal tells. Raises the error, unless all is known."""
         tasks = [t.id for t in decoder.batch.tasks]
         journal = self._journal(decoder.batch_id)
-        replies = {**journalled(journal or (), tasks), **decoder.replies()}
+        replies = {**(journal or Journal()).ended(tasks), **decoder.replies()}
         if journal is not None and set(replies) == set(tasks):
             on_event(Event("notice", text=f"{error.message}; the host's journal tells how every step ended"))
             return [replies[t] for t in tasks]
         if journal is not None and self._powershell.ended:
             # Nothing runs over there any more, and it writes down a step before it begins it.
-            replies |= not_begun(journal, tasks)
+            replies |= journal.not_begun(tasks)
         # The shell is gone, so what did not arrive by now never will: no journal means that nothing began.
         began = journal is None or bool(journal) or decoder.accepted or not self._powershell.ended
         raise TransportError(
@@ -82,7 +81,7 @@ class Batches:
         while self._powershell.broken_off:
             journal = self._journal(self._powershell.broken_off.pop())
             if journal:
-                on_event(Event("notice", text=f"an earlier apply was broken off here: {brief(journal)}"))
+                on_event(Event("notice", text=f"an earlier apply was broken off here: {journal.brief()}"))
 
     def _asked(self, batch: Batch, on_event: Callable[[Event], None]) -> protocol.Decoder:
         batch_id = str(uuid.uuid4())
@@ -90,7 +89,7 @@ class Batches:
         self._conversation.talk(decoder, _line(batch, batch_id), on_event, batch.deadline_s)
         return decoder
 
-    def _journal(self, batch_id: str) -> Sequence[Mapping[str, Any]] | None:
+    def _journal(self, batch_id: str) -> Journal | None:
         """What the host wrote down about a batch; None if that cannot be had."""
         for _ in range(TRIES):
             action_id = str(uuid.uuid4())
@@ -99,7 +98,7 @@ class Batches:
             with suppress(WireFault):
                 self._conversation.talk(decoder, line, lambda event: None, 60)
             if decoder.ended and not decoder.gap:
-                return decoder.journal
+                return Journal.read(decoder.journal)
             self._powershell.drop()
         return None
 

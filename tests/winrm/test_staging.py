@@ -110,21 +110,21 @@ def test_the_runner_goes_on_where_a_file_ended_and_says_what_it_cannot_take(engi
         return decoder
 
     decoder = asked("open", "o1", name="f")
-    assert decoder.staged["at"] == 0
+    assert decoder.staged.at == 0
     transport.send(protocol.put_line("o1", 0, b"abc", packed=False, answer=True))
-    transport.receive(decoder, lambda: decoder.staged["at"] == 3)
+    transport.receive(decoder, lambda: decoder.staged.at == 3)
     decoder = asked("open", "o2", name="f")
-    assert decoder.staged["at"] == 3
+    assert decoder.staged.at == 3
     transport.send(protocol.put_line("o1", 3, b"of another id", packed=False, answer=True))
     transport.send(protocol.put_line("o2", 1, b"BCd", packed=False, answer=True))
-    transport.receive(decoder, lambda: decoder.staged["at"] == 4)
-    assert asked("close", "c1", name="f").staged["shas"] == [hashlib.sha256(b"aBCd").hexdigest()]
+    transport.receive(decoder, lambda: decoder.staged.at == 4)
+    assert asked("close", "c1", name="f").staged.shas == (hashlib.sha256(b"aBCd").hexdigest(),)
     decoder = asked("open", "o3", name="f", fresh=True)
-    assert decoder.staged["at"] == 0
+    assert decoder.staged.at == 0
     transport.send(protocol.put_line("o3", 0, b"no deflate", packed=True, answer=True))
-    transport.receive(decoder, lambda: "error" in decoder.staged)
+    transport.receive(decoder, lambda: decoder.staged.error is not None)
     asked("remove", "r1")
-    assert "error" in asked("close", "c2", name="f").staged
+    assert asked("close", "c2", name="f").staged.error is not None
 
 
 @pytest.mark.parametrize("serve", ["twin", pytest.param("engine", marks=pytest.mark.engine)])
