@@ -8,10 +8,12 @@ from typing import Literal
 
 from hvctl.call import Call, HostInfo, Task
 from hvctl.contract import OS, Verdict, check, contract, title
-from hvctl.facts import Facts, UnreadableError
+from hvctl.facts import Facts
+from hvctl.misreading import Misreading
 from hvctl.order import Group, arrange, kinds_within, rank
 from hvctl.resource import (
     Address,
+    Bracket,
     Change,
     Finding,
     HeldBackError,
@@ -41,12 +43,15 @@ class Line:
 
 @dataclass(frozen=True)
 class Remark:
-    """A finding with its place. "impossible" and "later" hold the resource back, "warning" does not."""
+    """A finding with its place. "impossible" and "later" hold the resource back, "warning" does not. `trace`: where in
+    hvctl it came up, if that may help; `defect`: it is hvctl's own."""
 
     message: str
     hint: str
     mark: Mark
     level: Literal["impossible", "later", "warning", "unknown"]
+    trace: str = ""
+    defect: bool = False
 
 
 @dataclass(frozen=True)
@@ -120,6 +125,11 @@ class Plan:
     def unreadable(self) -> bool:
         return any(a.verb == "unknown" for a in self.actions)
 
+    @property
+    def defects(self) -> tuple[str, ...]:
+        """Tracebacks of what is hvctl's own fault."""
+        return tuple(r.trace for a in self.actions for r in a.remarks if r.defect)
+
 
 def validate(wishes: Iterable[Resource], os: OS) -> list[Problem]:
     """Everything that can be known to be wrong for this version without asking a host."""
@@ -148,11 +158,14 @@ def make_plan(host: str, wishes: Sequence[Resource], facts: Facts, allow: frozen
     broken: dict[Address, list[Finding]] = {}
     for wish, found in _rules(tuple(wishes), facts.os):
         broken.setdefault(wish.address(), []).append(found)
-    for wish in sorted((*wishes, *_surplus(wishes, facts)), key=rank):
+    surplus, unlisted = _surplus(wishes, facts)
+    for wish in sorted((*wishes, *surplus), key=rank):
         draft = _draft(wish, facts, allow | wish.place.allow, broken.get(wish.address(), []))
+        if wish.address() in unlisted and draft.action.verb != "unknown":
+            draft = _unread(wish, draft.action, *unlisted[wish.address()], here=draft.here)
         drafts[wish.address()] = _waiting(draft, drafts)
-    drafts = _not_started(drafts)
-    groups = _groups(drafts.values(), facts)
+    drafts, brackets = _bracketed(_not_started(drafts), facts)
+    groups = _groups(drafts.values(), brackets)
     order = arrange(groups)
     ids = {id(step): f"s{n}" for n, (step, _, _) in enumerate(order, 1)}
     steps = tuple(_planned(step, wish, needs, ids) for step, wish, needs in order)
@@ -188,11 +201,18 @@ def _draft(wish: Resource, facts: Facts, allow: frozenset[Impact], known: list[F
         if actual is None:
             return _creation(wish, action, facts, allow)
         return _update(wish, action, actual, facts, allow)
-    except UnreadableError as error:
-        remark = Remark(str(error), "look at the host; nothing is done about this", action.mark, "unknown")
-        return _Draft(wish, replace(action, verb="unknown", remarks=(remark,)), here=False)
     except HeldBackError as error:
         return _held(wish, action, [error.finding], here)
+    except Exception as error:
+        return _unread(wish, action, error)
+
+
+def _unread(wish: Resource, action: Action, error: Exception, field: str = "", *, here: bool = False) -> _Draft:
+    """Whatever a kind raises on facts is its resource's own trouble: neither in sync nor different."""
+    found = Misreading.of(error)
+    mark = wish.place.mark(field) if field else action.mark
+    remark = Remark(found.message, found.hint, mark, "unknown", found.trace, found.defect)
+    return _Draft(wish, replace(action, verb="unknown", lines=(), remarks=(remark,), made=()), here=here)
 
 
 def _update(
@@ -317,23 +337,29 @@ def _exclusive(owner: Resource) -> Iterator[type[Resource]]:
     return (kind for kind in kinds_within(owner.kind) if kind.section in sections)
 
 
-def _surplus(wishes: Sequence[Resource], facts: Facts) -> Iterator[Resource]:
+def _surplus(wishes: Sequence[Resource], facts: Facts) -> tuple[list[Resource], dict[Address, tuple[Exception, str]]]:
     """Absent wishes for what an owner has beyond its lists, where the user wrote `exclusive`, and for what it has
-    had too long."""
+    had too long; and the owners whose lists could not be held against the host, with the field that asks for it."""
+    unwanted: list[Resource] = []
+    unlisted: dict[Address, tuple[Exception, str]] = {}
     for owner in wishes:
         for kind in kinds_within(owner.kind):
-            unwanted = {"exclusive": kind.surplus} if kind in _exclusive(owner) else {}
+            ways = {"exclusive": kind.surplus} if kind in _exclusive(owner) else {}
             if kind.expires and getattr(owner, kind.expires, None) is not None:
-                unwanted[kind.expires] = kind.expired
+                ways[kind.expires] = kind.expired
             listed = tuple(p for p in owner.parts if isinstance(p, kind))
-            for why, found in unwanted.items():
+            for why, found in ways.items():
                 try:
                     gone = tuple(found(owner, listed, facts))
-                except (UnreadableError, HeldBackError):
+                except HeldBackError:
                     continue  # the owner's own draft says so
+                except Exception as error:
+                    unlisted.setdefault(owner.address(), (error, why))
+                    continue
                 for wish in gone:
                     wish._place, wish._owner = replace(owner.place, path=(*owner.place.path, why)), owner
-                    yield wish
+                    unwanted.append(wish)
+    return unwanted, unlisted
 
 
 def _supported(wish: Resource, os: OS) -> Iterator[Finding]:
@@ -392,13 +418,36 @@ def _remarks(wish: Resource, found: Iterable[Finding]) -> tuple[Remark, ...]:
     return tuple(Remark(f.message, f.hint, wish.place.mark(f.field), f.level) for f in found)
 
 
-def _groups(drafts: Iterable[_Draft], facts: Facts) -> list[Group]:
+def _bracketed(
+    drafts: Mapping[Address, _Draft], facts: Facts
+) -> tuple[dict[Address, _Draft], dict[Address, Bracket | None]]:
+    """How each root that must be off is framed. Where that cannot be read, nothing is done within it."""
+    brackets: dict[Address, Bracket | None] = {}
+    failed: dict[Address, Exception] = {}
+    for draft in drafts.values():
+        root = _root(draft.wish)
+        if not _needs_off(draft) or root.address() in {**brackets, **failed}:
+            continue
+        try:
+            brackets[root.address()] = root.bracket(facts)
+        except Exception as error:
+            failed[root.address()] = error
+    return {a: _unframed(d, failed.get(_root(d.wish).address())) for a, d in drafts.items()}, brackets
+
+
+def _unframed(draft: _Draft, error: Exception | None) -> _Draft:
+    if error is None or not draft.steps:
+        return draft
+    if isinstance(error, HeldBackError):
+        return _held(draft.wish, draft.action, [error.finding], draft.here)
+    return _unread(draft.wish, draft.action, error, here=draft.here and draft.action.verb != "create")
+
+
+def _groups(drafts: Iterable[_Draft], brackets: Mapping[Address, Bracket | None]) -> list[Group]:
     groups: dict[Address, Group] = {}
     for draft in drafts:
         root = _root(draft.wish)
-        group = groups.setdefault(root.address(), Group(root, root.bracket(facts) if _needs_off(draft) else None))
-        if group.bracket is None and _needs_off(draft):
-            group = replace(group, bracket=root.bracket(facts))
+        group = groups.setdefault(root.address(), Group(root, brackets.get(root.address())))
         members = (*group.members, (draft.wish, draft.action.verb, draft.steps))
         groups[root.address()] = replace(group, members=members)
     return list(groups.values())
