@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, 
 DEEPEST = 16
 """Levels of lists and objects within one row. What is selected has three at most."""
 
-_SURROGATE = re.compile(rb"\\\\u[dD][89a-fA-F]")
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 Json = Any
 """Plain data out of JSON, not too deep, with no number that JSON cannot write."""
