@@ -106,7 +106,7 @@ class _Groups:
         unread = None
         for row in rows:
             try:
-                value = row.get(column)
+                value = row[column]
             except UnreadableError as error:
                 unread = error
             else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from hvctl.call import Call
+from hvctl.call import Call, Row
 from hvctl.facts import Facts, UnreadableError
 from hvctl.kinds._services import GUIDS, SERVICES, guid_of
 from hvctl.kinds._vm import power, vm_ref, vm_row
@@ -94,18 +94,22 @@ class Power:
         if row is None or self.cut or self.now not in ("Running", "Paused"):
             return
         try:
-            services = self.facts.of_key(SERVICES, "VMId", row["Id"])
+            why = "" if self._hears(row) else f"the shutdown service of {self.name} is off or has no contact"
         except UnreadableError:
-            services = ()  # a doubt as well
-        found = [s for s in services if guid_of(s["Id"]) == GUIDS["shutdown"]]
-        paused = self.now == "Paused"  # it has no contact then, and is resumed before it is asked
-        if not any(s["Enabled"] and (paused or s["PrimaryOperationalStatus"] == "Ok") for s in found):
+            why = f"whether the shutdown service of {self.name} answers cannot be read"
+        if why:
             yield Finding(
                 "",
-                f"the shutdown service of {self.name} is off or has no contact, so the guest may not shut down",
+                f"{why}, so the guest may not shut down",
                 "shut it down from within first, or write stop_method: turn_off",
                 "warning",
             )
+
+    def _hears(self, row: Row) -> bool:
+        services = self.facts.of_key(SERVICES, "VMId", row["Id"])
+        found = [s for s in services if guid_of(s["Id"]) == GUIDS["shutdown"]]
+        paused = self.now == "Paused"  # it has no contact then, and is resumed before it is asked
+        return any(s["Enabled"] and (paused or s["PrimaryOperationalStatus"] == "Ok") for s in found)
 
     def _step(self, cmdlet: str, text: str, because: Because, needs: tuple[Step, ...] = ()) -> Step:
         return Step(Call(cmdlet, {"VM": vm_ref(self.vm, self.facts)}), text, because, needs=needs, when="last")
