@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import traceback
 from dataclasses import dataclass
 
+from hvctl.call import defect
 from hvctl.facts import UnreadableError
 
 _ODD_DATA = (LookupError, ValueError, ArithmeticError, TypeError, AttributeError)
@@ -24,13 +24,9 @@ class Misreading:
     def of(cls, error: Exception) -> Misreading:
         if isinstance(error, UnreadableError):
             return cls(str(error), "look at the host; nothing is done about this")
-        what = f"{type(error).__name__}: {error}"
+        what, trace = f"{type(error).__name__}: {error}", defect(error).defect
         if isinstance(error, _ODD_DATA):
             hint = "look at the host; nothing is done about this; -v shows where hvctl met it"
-            return cls(f"the host answered what cannot be read ({what})", hint, traced(error))
+            return cls(f"the host answered what cannot be read ({what})", hint, trace)
         hint = "nothing is done about this; report the traceback"
-        return cls(f"hvctl failed on what the host answered ({what})", hint, traced(error), defect=True)
-
-
-def traced(error: BaseException) -> str:
-    return "".join(traceback.format_exception(error))
+        return cls(f"hvctl failed on what the host answered ({what})", hint, trace, defect=True)

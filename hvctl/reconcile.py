@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from hvctl.apply import Report, apply, batch_of
-from hvctl.call import Event, Transport, TransportError
+from hvctl.call import Event, Transport, TransportError, defect
 from hvctl.contents import changed_sources
 from hvctl.contract import nearest
 from hvctl.facts import Facts, differences, read_batch
@@ -86,8 +86,22 @@ def apply_plan(
     report = apply(plan, transport, on_event)
     if report.error is not None and report.error.executed == "no":
         return report
-    seen = replace(report, after=_seen_after(report, wishes, transport, on_event, pause))
-    return _taken_up(seen, wishes, transport, on_event, pause)
+    try:
+        report = replace(report, after=_seen_after(report, wishes, transport, on_event, pause))
+        return _taken_up(report, wishes, transport, on_event, pause)
+    except Exception as error:
+        # What ran is known and must be told, whatever becomes of the look afterwards.
+        return replace(report, error=_with_defect(report.error, error))
+
+
+def _with_defect(known: TransportError | None, error: Exception) -> TransportError:
+    fault = defect(error, executed="unknown", doing="after the changes")
+    if known is None:
+        return fault
+    message = f"{known.message}; {fault.message}"
+    return TransportError(
+        message, executed=known.executed, hint=fault.hint, replies=known.replies, defect=known.defect or fault.defect
+    )
 
 
 def _taken_up(

@@ -85,9 +85,10 @@ class Redactor:
 
     def _error(self, error: TransportError) -> TransportError:
         message, hint, replies = self.text(error.message), self.text(error.hint), self._value(error.replies)
-        if (message, hint) == (error.message, error.hint) and replies is error.replies:
+        defect = self.text(error.defect)
+        if (message, hint, defect) == (error.message, error.hint, error.defect) and replies is error.replies:
             return error
-        return TransportError(message, executed=error.executed, hint=hint, replies=replies)
+        return TransportError(message, executed=error.executed, hint=hint, replies=replies, defect=defect)
 
     @contextmanager
     def streams(self) -> Iterator[None]:

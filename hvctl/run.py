@@ -10,13 +10,13 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from rich.console import Console
 
 from hvctl import planfile
 from hvctl.apply import Report, batch_of
-from hvctl.call import Event, Transport, TransportError
+from hvctl.call import Event, Transport, TransportError, defect
 from hvctl.check import Check, Verb
 from hvctl.connect import Wire
 from hvctl.contents import changed_sources
@@ -30,7 +30,7 @@ from hvctl.planfile import Saved
 from hvctl.prepare import HostWork
 from hvctl.reconcile import Pause, apply_plan, look, plan_host, side_by_side
 from hvctl.recording import write_recording
-from hvctl.redact import Redactor
+from hvctl.redact import Redactor, traced
 from hvctl.resource import Impact
 from hvctl.secrets import SecretError
 from hvctl.show.data import facts_data
@@ -38,8 +38,9 @@ from hvctl.show.progress import Progress
 from hvctl.show.remembered import Remembered
 from hvctl.show.report import report_lines
 from hvctl.show.summary import summary_lines
-from hvctl.show.text import diff_lines, facts_lines, plan_lines
+from hvctl.show.text import diff_lines, facts_lines, plan_lines, trace_lines
 
+W = TypeVar("W")
 Connect = Callable[[Connection, Wire], Transport]
 
 
@@ -90,13 +91,14 @@ class Run:
 
     def plan(self) -> list[Outcome]:
         """Look at every host and plan it."""
-        return self._each("reading", [(w.name, partial(self._planned, w)) for w in self._work.values()])
+        return self._each("reading", [(n, partial(_own, Outcome(n), self._planned, w)) for n, w in self._work.items()])
 
     def apply(self, outcomes: Sequence[Outcome], *, recheck: bool) -> list[Outcome]:
         """Run the plans; hosts without one stay as they are."""
         todo = [o for o in outcomes if o.plan is not None and o.plan.steps]
         self._texts = {o.host: {s.task.id: s.text for s in o.plan.steps} for o in todo if o.plan is not None}
-        done = {o.host: o for o in self._each("applying", [(o.host, partial(self._applied, o, recheck)) for o in todo])}
+        work = [(o.host, partial(_own, o, partial(self._applied, recheck=recheck), o)) for o in todo]
+        done = {o.host: o for o in self._each("applying", work)}
         return [done.get(o.host, o) for o in outcomes]
 
     def loaded(self, saved: Iterable[Saved]) -> Run:
@@ -106,7 +108,7 @@ class Run:
 
     def look_at_saved(self) -> list[Outcome]:
         """The saved plans of hosts that still read as they did; a host that does not is refused."""
-        return self._each("reading", [(w.name, partial(self._still, w)) for w in self._work.values()])
+        return self._each("reading", [(n, partial(_own, Outcome(n), self._still, w)) for n, w in self._work.items()])
 
     def save(self, outcomes: Sequence[Outcome], file: str, inventory: str) -> None:
         """Without those that could not be looked at; nothing if none could."""
@@ -214,11 +216,12 @@ class Run:
 
     def _say_error(self, host: str, error: TransportError, since: str = "") -> None:
         error = self._redactor.value(error)
-        word = ("unreachable" if error.executed == "no" else "lost") + since
+        word = ("failed" if error.defect else "unreachable" if error.executed == "no" else "lost") + since
         self._out.print(f"[bold]{host}[/]  [red]{word}[/]: ", end="", soft_wrap=True)
         self._out.print(error.message, markup=False, soft_wrap=True)
         if error.hint:
             self._out.print(f"    → {error.hint}", markup=False, soft_wrap=True)
+        self._print(trace_lines(error.defect))
 
     def _heard(self, line: str) -> None:
         self._err.print(line, style="dim", markup=False, soft_wrap=True)
@@ -232,7 +235,7 @@ class Run:
             return Outcome(work.name, error=TransportError(str(error)))
         return Outcome(work.name, plan=found.plan, error=found.error)
 
-    def _applied(self, one: Outcome, recheck: bool, on_event: Callable[[Event], None]) -> Outcome:
+    def _applied(self, one: Outcome, on_event: Callable[[Event], None], *, recheck: bool) -> Outcome:
         work = self._work[one.host]
         if one.plan is None:
             return one
@@ -301,7 +304,20 @@ class Run:
             transport.stop()
 
 
+def _own(
+    known: Outcome, task: Callable[[W, Callable[[Event], None]], Outcome], work: W, on_event: Callable[[Event], None]
+) -> Outcome:
+    """Whatever hvctl itself does wrong for a host is told as that host's trouble. `known`: what is known of it so far."""
+    try:
+        return task(work, on_event)
+    except Exception as error:
+        return replace(known, error=defect(error))
+
+
 def _closed(transport: Transport) -> bool:
     started = time.monotonic()
-    transport.close()
+    try:
+        transport.close()
+    except Exception as error:
+        traced(error)
     return time.monotonic() >= started

@@ -75,6 +75,8 @@ def family_of(address: Address) -> Family:
 
 def seen(check: Check, one: Outcome) -> Seen:
     """Pure: it reads nothing but the check."""
+    if one.error is not None and one.error.defect:
+        return Seen(one.host)  # nothing was found out about it
     if one.error is not None:
         return Seen(one.host, unreachable=shown(one.error.message))
     plan = one.now

@@ -43,7 +43,7 @@ def registry(check: Check | None, successes: Mapping[str, float]) -> CollectorRe
     )
     fields = Counter((d.spot.host, d.spot.address[0]) for d in check.drifts)
     for one in check.outcomes:
-        up.labels(one.host).set(one.error is None)
+        up.labels(one.host).set(one.error is None or bool(one.error.defect))
         if one.error is None:
             wished = {wish.kind for wish in check.wishes.get(one.host, ())}
             for kind in sorted(wished | {k for host, k in fields if host == one.host}):
@@ -64,7 +64,7 @@ def registry(check: Check | None, successes: Mapping[str, float]) -> CollectorRe
 def state(one: Outcome) -> str:
     """One of STATES."""
     if one.error is not None:
-        return "unreachable"
+        return "unreadable" if one.error.defect else "unreachable"
     if one.now is None or one.now.unreadable:
         return "unreadable"
     return "in_sync" if one.now.in_sync else "drifted"

@@ -30,12 +30,14 @@ _RAN = {"ok": ("✓", "done"), "failed": ("✗", "failed"), "skipped": ("·", "n
 
 @dataclass(frozen=True)
 class Told:
-    """A remark, with what to do about it. `level`: impossible, later, warning, unknown or hint."""
+    """A remark, with what to do about it. `level`: impossible, later, warning, unknown or hint. `trace`: where in hvctl
+    it came up."""
 
     level: str
     message: str
     hint: str = ""
     place: str = ""
+    trace: str = ""
 
 
 @dataclass(frozen=True)
@@ -238,7 +240,7 @@ def _drifted(plan: Plan) -> str:
 
 def _troubles(one: Outcome, check: Check) -> Iterator[Told]:
     if one.error is not None:
-        yield Told("impossible", one.error.message, one.error.hint)
+        yield Told("impossible", one.error.message, one.error.hint, trace=one.error.defect)
     if one.changed:
         yield Told("impossible", "Refused: the host has changed since the plan was made.", "Make a new plan.")
         for line in one.changed:
@@ -251,7 +253,7 @@ def _troubles(one: Outcome, check: Check) -> Iterator[Told]:
             yield Told("hint", "Nothing was done here; below is the plan.")
         return
     if report.error is not None:
-        yield Told("impossible", report.error.message, report.error.hint)
+        yield Told("impossible", report.error.message, report.error.hint, trace=report.error.defect)
     for name in report.left_down:
         yield Told("impossible", LEFT_DOWN.format(name))
     for left in report.leftovers:
@@ -284,7 +286,7 @@ def _item(plan: Plan, action: Action, check: Check, *, remarks: bool) -> Item:
     shown = entries(action)
     consents = dict.fromkeys(e.line.consent for e in shown if e.line.consent and not e.held)
     told = [Told("hint", f"allow it with --allow {','.join(c)}") for c in consents]
-    told += [Told(r.level, r.message, r.hint, str(r.mark)) for r in action.remarks if remarks]
+    told += [Told(r.level, r.message, r.hint, str(r.mark), r.trace) for r in action.remarks if remarks]
     return Item(
         verb=verb,
         sign=_SIGN[verb],

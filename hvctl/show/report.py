@@ -8,7 +8,7 @@ from rich.text import Text
 
 from hvctl.apply import Report, StepResult
 from hvctl.show.cells import hint, hung
-from hvctl.show.text import WIDEST, action_lines
+from hvctl.show.text import WIDEST, action_lines, trace_lines
 
 LEFT_DOWN = "{} was taken down and not brought up again: see how it is, and start it by hand"
 _SIGN = {"ok": ("✓", "green"), "failed": ("✗", "red"), "skipped": ("·", "yellow"), "unknown": ("?", "magenta")}
@@ -27,6 +27,7 @@ def report_lines(report: Report, *, width: int = 120, verbose: bool = False) -> 
         yield from hung("!", [(report.error.message, "red")], width)
         if report.error.hint:
             yield from hint(report.error.hint, width)
+        yield from trace_lines(report.error.defect)
     yield from _seen(report, width, verbose)
     yield from _next(report, width)
     yield Text()

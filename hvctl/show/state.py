@@ -26,7 +26,7 @@ WORDS: dict[State, str] = {
 
 def state_of(one: Outcome) -> State:
     if one.error is not None:
-        return "unreachable"
+        return "failed" if one.error.defect else "unreachable"
     if one.changed:
         return "refused"
     if one.report is not None:

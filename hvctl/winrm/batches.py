@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable
 from contextlib import suppress
 
-from hvctl.call import Batch, Event, Reply, TransportError
+from hvctl.call import Batch, Event, Reply, TransportError, defect
 from hvctl.winrm import protocol
 from hvctl.winrm.conversation import Conversation
 from hvctl.winrm.faults import WireFault, said
@@ -51,6 +51,11 @@ class Batches:
                 raise
             self._powershell.drop()
             return self._retold(error, decoder, on_event)
+        except Exception as error:
+            # A fault of hvctl: what runs over there is judged as after any other answer that was lost.
+            self._powershell.drop()
+            fault = defect(error, executed="unknown", doing="while the changes ran")
+            return self._retold(fault, decoder, on_event)
         finally:
             self._powershell.note_batch("")
 
@@ -61,7 +66,7 @@ class Batches:
         tasks = [t.id for t in decoder.batch.tasks]
         journal = self._journal(decoder.batch_id)
         replies = {**(journal or Journal()).ended(tasks), **decoder.replies()}
-        if journal is not None and set(replies) == set(tasks):
+        if journal is not None and set(replies) == set(tasks) and not error.defect:
             on_event(Event("notice", text=f"{error.message}; the host's journal tells how every step ended"))
             return [replies[t] for t in tasks]
         if journal is not None and self._powershell.ended:
@@ -74,6 +79,7 @@ class Batches:
             executed="unknown" if began else "no",
             hint=error.hint or "run plan to see what is left",
             replies=replies,
+            defect=error.defect,
         ) from error
 
     def _tell_broken_off(self, on_event: Callable[[Event], None]) -> None:
