@@ -45,7 +45,7 @@ class TypedRow(Mapping[str, Any]):
     """A row that knows the call it answers and what its properties look like. A property is checked when it is read,
     so that one that nobody needs spoils nothing; `items` are as they came.
 
-    A property is there if any row of the answer has it: a version of Windows lacks it in all of them or in none."""
+    A property is there if this version of Windows has it for sure, or another row of the answer has it."""
 
     __slots__ = ("_call", "_properties", "_row", "_there")
 
@@ -63,7 +63,7 @@ class TypedRow(Mapping[str, Any]):
         if not _fits(value, known):
             raise self.unreadable(name, f"{said(value)} is not {_EXPECTED[known.form]}")
         if known.form == "rows" and value is not None:
-            return [TypedRow(inner, self._call, known.rows, frozenset(known.rows)) for inner in value]
+            return [TypedRow(inner, self._call, known.rows, _sure(known.rows)) for inner in value]
         return value
 
     def get(self, name: str, default: Any = None) -> Any:
@@ -102,9 +102,13 @@ def typed(os: OS, call: Call, reply: Reply) -> Reply:
     """The reply with its rows so."""
     of = call.params.get("ClassName")
     properties = properties_of(os, call.cmdlet, of if isinstance(of, str) else "", call.select)
-    there = frozenset(name for row in reply.rows for name in row)
+    there = _sure(properties) | {name for row in reply.rows for name in row}
     rows: tuple[Row, ...] = tuple(TypedRow(row, call, properties, there) for row in reply.rows)
     return Reply(rows, reply.failures, reply.skipped, reply.warnings, reply.ms)
+
+
+def _sure(properties: Mapping[str, Property]) -> frozenset[str]:
+    return frozenset(name for name, known in properties.items() if known.sure)
 
 
 def shown(name: str) -> str:

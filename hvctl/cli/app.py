@@ -18,7 +18,6 @@ from hvctl import __version__
 from hvctl.cli.options import EXIT_CONFIG, EXIT_FAULT, EXIT_INTERRUPTED, EXIT_PIPE, Connect, Settings, clock
 from hvctl.connect import real_connect
 from hvctl.reconcile import Pause
-from hvctl.redact import traced
 from hvctl.show.text import problem_lines
 from hvctl.source import ConfigError
 
@@ -96,10 +95,10 @@ def _run(settings: Settings, argv: Sequence[str] | None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_PIPE
     except Exception as error:
-        traced(error)
-        settings.err.print("This is a fault of hvctl. Run plan to see how the hosts are, and report the text above.")
+        settings.fault(error)
         return EXIT_FAULT
-    return result if isinstance(result, int) else 0
+    status = result if isinstance(result, int) else 0
+    return EXIT_FAULT if settings.faults and status != EXIT_INTERRUPTED else status
 
 
 def _terminated(number: int, frame: object) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from hvctl.check import Check
 from hvctl.cli.options import EXIT_INTERRUPTED, Settings
 from hvctl.cli.prepared import Asked, prepared, run_of
@@ -20,7 +22,7 @@ def checked(settings: Settings, asked: Asked, *, quiet: bool = False) -> Check:
         status = EXIT_INTERRUPTED if run.interrupted else exit_status(outcomes, changes_count=True)
         check = run.check("drift", asked.playbooks, outcomes, status, asked.covers)
         if not run.interrupted:
-            check = remembered(settings, check)
+            check = settings.tried(partial(remembered, settings, check), check)
         if not quiet:
-            run.show_check(check)
+            settings.tried(partial(run.show_check, check), None)
     return check

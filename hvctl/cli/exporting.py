@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -81,14 +82,14 @@ def export(
         if not run.interrupted:
             outcomes = _where_it_is(settings, name, outcomes, everywhere=bool(playbooks))
             if not reports.on_stdout:
-                run.show_plans(outcomes)
+                settings.tried(partial(run.show_plans, outcomes), None)
         if any(o.plan is not None and o.plan.steps for o in outcomes) and not only_plan and not run.interrupted:
             _wanted_since(work, outcomes)
             outcomes = _done(settings, run, outcomes, auto_approve, quiet=reports.on_stdout)
         status = EXIT_INTERRUPTED if run.interrupted else exit_status(outcomes, changes_count=not only_plan)
         check = run.check("plan" if only_plan else "apply", asked.playbooks, outcomes, status)
     if not only_plan and not run.interrupted:
-        check = remembered(settings, replace(check, wishes=_exports(check)))
+        check = settings.tried(partial(remembered, settings, replace(check, wishes=_exports(check))), check)
     raise typer.Exit(reports.write(settings, check))
 
 
@@ -103,7 +104,7 @@ def _done(settings: Settings, run: Run, outcomes: list[Outcome], auto_approve: b
         return outcomes
     done = run.apply(outcomes, recheck=not auto_approve)
     if not quiet:
-        run.show_reports(done)
+        settings.tried(partial(run.show_reports, done), None)
     if run.interrupted:
         settings.err.print(INTERRUPTED)
     return done

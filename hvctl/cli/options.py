@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 from rich.console import Console
@@ -14,15 +14,17 @@ from hvctl.call import Transport
 from hvctl.connect import Wire
 from hvctl.history import Place
 from hvctl.inventory import Connection
+from hvctl.outcome import FAULT
 from hvctl.reconcile import Pause
-from hvctl.redact import Redactor
+from hvctl.redact import Redactor, traced
 from hvctl.resource import IMPACTS
+from hvctl.source import ConfigError
 
 Connect = Callable[[Connection, Wire], Transport]
+T = TypeVar("T")
 
 EXIT_CONFIG = 1
-EXIT_FAULT = 70
-"""A fault of hvctl itself (EX_SOFTWARE)."""
+EXIT_FAULT = FAULT
 EXIT_INTERRUPTED = 130
 EXIT_PIPE = 141
 """Nobody reads the output any more; as a shell says of SIGPIPE."""
@@ -34,7 +36,8 @@ def clock() -> datetime:
 
 @dataclass
 class Settings:
-    """What stands before the verb, and what is swapped in tests. `history`: where checks are remembered, if at all."""
+    """What stands before the verb, and what is swapped in tests. `history`: where checks are remembered, if at all.
+    `faults`: of hvctl itself, which did not keep it from doing the rest."""
 
     connect: Connect
     now: Callable[[], datetime] = clock
@@ -45,12 +48,29 @@ class Settings:
     ask_pass: bool = False
     pause: Pause | None = None
     redactor: Redactor = field(default_factory=Redactor)
+    faults: list[Exception] = field(default_factory=list)
     out: Console = None  # type: ignore[assignment]
     err: Console = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
         self.out = self.out or _Screen(highlight=False, soft_wrap=False)
         self.err = self.err or _Screen(stderr=True, highlight=False)
+
+    def tried(self, act: Callable[[], T], instead: T) -> T:
+        """A part of a command that must not keep the rest of it from being done: a report, the history, what is shown.
+        A fault of hvctl in it shows its traceback, and the exit status is 70 in the end."""
+        try:
+            return act()
+        except (ConfigError, OSError, typer.Exit, typer.Abort):
+            raise  # of the configuration, the machine or the user
+        except Exception as error:
+            self.fault(error)
+            return instead
+
+    def fault(self, error: Exception) -> None:
+        self.faults.append(error)
+        traced(error)
+        self.err.print("This is a fault of hvctl. Run plan to see how the hosts are, and report the text above.")
 
 
 class _Screen(Console):

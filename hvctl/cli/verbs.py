@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -76,7 +77,7 @@ def plan(
     with run_of(settings, work, allowed(allow)) as run:
         outcomes = run.plan()
         if not reports.on_stdout:
-            run.show_plans(outcomes, diff=diff)
+            settings.tried(lambda: run.show_plans(outcomes, diff=diff), None)
         status = EXIT_INTERRUPTED if run.interrupted else exit_status(outcomes, changes_count=detailed)
         check = run.check("plan", playbooks, outcomes, status)
         status = reports.write(settings, check)
@@ -117,13 +118,13 @@ def apply(
     with run:
         outcomes = run.look_at_saved() if saved else run.plan()
         if not reports.on_stdout:
-            run.show_plans(outcomes)
+            settings.tried(lambda: run.show_plans(outcomes), None)
         changes = any(o.plan is not None and o.plan.steps for o in outcomes)
         if changes and not only_plan and not run.interrupted:
             if auto_approve or approved(settings):
                 outcomes = run.apply(outcomes, recheck=not auto_approve)
                 if not reports.on_stdout:
-                    run.show_reports(outcomes)
+                    settings.tried(partial(run.show_reports, outcomes), None)
                 if run.interrupted:
                     settings.err.print(INTERRUPTED)
             else:
@@ -132,7 +133,7 @@ def apply(
         covers = () if saved or tags else playbooks
         check = run.check("apply", playbooks, outcomes, status, covers)
     if not only_plan and not run.interrupted:
-        check = remembered(settings, check)
+        check = settings.tried(partial(remembered, settings, check), check)
     raise typer.Exit(reports.write(settings, check))
 
 

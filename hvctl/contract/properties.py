@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Final, Literal
 
 from hvctl.contract.facts import Class
 from hvctl.contract.reading import Contract, contract
+from hvctl.contract.since import lacking
 from hvctl.contract.versions import OS
 
 Form = Literal["flag", "number", "count", "text", "word", "time", "list", "rows"]
@@ -17,10 +18,12 @@ Form = Literal["flag", "number", "count", "text", "word", "time", "list", "rows"
 
 @dataclass(frozen=True)
 class Property:
-    """`null`: it may be null. `each`: of the items of a list, `rows`: of the rows of a list, by their keys."""
+    """`null`: it may be null. `sure`: every object has it on this version of Windows. `each`: of the items of a list,
+    `rows`: of the rows of a list, by their keys."""
 
     form: Form
     null: bool = False
+    sure: bool = False
     each: Property | None = None
     rows: Mapping[str, Property] = field(default_factory=dict)
 
@@ -65,57 +68,59 @@ def properties_of(os: OS, cmdlet: str, of: str, select: tuple[str, ...]) -> Mapp
     found = known.cmdlet(cmdlet)
     names = (name.rpartition(".")[2] for name in (found.outputs if found else ()))
     classes = tuple(known.classes[name] for name in names if name in known.classes)
-    more = _OTHERS.get(of or cmdlet, {})
-    return _selected(known, select, classes, more)
+    return _Reading(known).selected(select, classes, _OTHERS.get(of or cmdlet, {}))
 
 
-def _selected(
-    known: Contract, select: Iterable[str], classes: tuple[Class, ...], more: Mapping[str, str]
-) -> dict[str, Property]:
-    found = {}
-    for path in select:
-        key = "" if path == "*" else path
-        if (one := _property(known, key, classes, more)) is not None:
-            found[key] = one
-    return found
+@dataclass(frozen=True)
+class _Reading:
+    """Of the contract of one version."""
 
+    known: Contract
 
-def _property(known: Contract, path: str, classes: tuple[Class, ...], more: Mapping[str, str]) -> Property | None:
-    head, bracket, inner = path.partition("[")
-    *way, last = head.split(".")
-    null = False
-    for name in way:
-        declared = _declared(name, classes, {})
-        if declared not in known.classes:
+    def selected(self, select: Iterable[str], classes: Sequence[Class], more: Mapping[str, str]) -> dict[str, Property]:
+        keys = ["" if path == "*" else path for path in select]
+        found = {key: self._property(key, classes, more) for key in keys}
+        return {key: one for key, one in found.items() if one is not None}
+
+    def _property(self, path: str, classes: Sequence[Class], more: Mapping[str, str]) -> Property | None:
+        head, bracket, inner = path.partition("[")
+        *way, last = head.split(".")
+        null, sure = False, True
+        for name in way:
+            declared = _declared(name, classes, {})
+            if declared not in self.known.classes:
+                return None
+            null, sure = null or name in _MAY_LACK, sure and self._sure(name, classes)
+            classes, more = (self.known.classes[declared],), {}
+        declared = _declared(last, classes, more)
+        null, sure = null or (bool(bracket) and last in _MAY_LACK), sure and self._sure(last, classes)
+        found = self._listed(declared, inner.removesuffix("]")) if bracket else self._scalar(last, declared)
+        return None if found is None else replace(found, null=null or found.null, sure=sure)
+
+    def _sure(self, name: str, classes: Sequence[Class]) -> bool:
+        had = (name in c.properties and name not in lacking(self.known.os, c.name) for c in classes)
+        return bool(classes) and all(had)
+
+    def _listed(self, declared: str, inner: str) -> Property | None:
+        match = _MANY.fullmatch(declared.removesuffix("?"))
+        if match is None:
             return None
-        null, classes, more = null or name in _MAY_LACK, (known.classes[declared],), {}
-    declared = _declared(last, classes, more)
-    if bracket:
-        return _listed(known, declared, inner.removesuffix("]"), null or last in _MAY_LACK)
-    return _scalar(known, last, declared, null)
+        of, null = match[1] or match[2], declared.endswith("?")
+        if not inner:
+            return Property("list", null, each=self._scalar(of, of))
+        if of not in self.known.classes:
+            return Property("rows", null)
+        return Property(
+            "rows", null, rows=self.selected(map(str.strip, inner.split(",")), [self.known.classes[of]], {})
+        )
+
+    def _scalar(self, name: str, declared: str) -> Property | None:
+        plain = declared.removesuffix("?")
+        form = _FORMS.get(plain) or ("word" if plain in self.known.enums else None)
+        if form is None:
+            return None
+        return Property(form, declared != plain or (form == "text" and name not in _NEVER_NULL))
 
 
-def _declared(name: str, classes: tuple[Class, ...], more: Mapping[str, str]) -> str:
+def _declared(name: str, classes: Sequence[Class], more: Mapping[str, str]) -> str:
     return next((c.properties[name] for c in classes if name in c.properties), more.get(name, ""))
-
-
-def _listed(known: Contract, declared: str, inner: str, null: bool) -> Property | None:
-    match = _MANY.fullmatch(declared.removesuffix("?"))
-    if match is None:
-        return None
-    of = match[1] or match[2]
-    null = null or declared.endswith("?")
-    if not inner:
-        return Property("list", null, each=_scalar(known, of, of, False))
-    rows = (
-        _selected(known, (p.strip() for p in inner.split(",")), (known.classes[of],), {}) if of in known.classes else {}
-    )
-    return Property("rows", null, rows=rows)
-
-
-def _scalar(known: Contract, name: str, declared: str, null: bool) -> Property | None:
-    plain = declared.removesuffix("?")
-    form = _FORMS.get(plain) or ("word" if plain in known.enums else None)
-    if form is None:
-        return None
-    return Property(form, null or declared != plain or (form == "text" and name not in _NEVER_NULL))
