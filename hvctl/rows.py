@@ -15,6 +15,9 @@ T = TypeVar("T")
 _LEAST, _MOST = -(2**63), 2**64 - 1
 """No property of a host is wider."""
 
+_PLAINLY: Mapping[Form, type] = {"flag": bool, "text": str, "word": str}
+"""What is seen to be right at first sight, as most values are."""
+
 _EXPECTED: Mapping[Form, str] = {
     "flag": "true or false",
     "number": "a whole number",
@@ -36,9 +39,17 @@ class UnreadableError(Exception):
         else:
             text = f"{call.cmdlet} was not answered" + (f": {failure}" if failure else "")
         super().__init__(text)
+        self.text = text
         self.call = call
         self.failure = failure
         self.property = property
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class AbsentError(UnreadableError, KeyError):
+    """A property that no row of the answer has."""
 
 
 class TypedRow(Mapping[str, Any]):
@@ -55,10 +66,11 @@ class TypedRow(Mapping[str, Any]):
     def __getitem__(self, name: str) -> Any:
         """Raises UnreadableError."""
         if name not in self._row:
-            raise self.unreadable(name, "it is missing")
+            kind = UnreadableError if name in self._there else AbsentError
+            raise kind(self._call, property=shown(name), why="it is missing")
         value = self._row[name]
         known = self._properties.get(name)
-        if known is None:
+        if known is None or (value and value.__class__ is _PLAINLY.get(known.form)):
             return value
         if not _fits(value, known):
             raise self.unreadable(name, f"{said(value)} is not {_EXPECTED[known.form]}")
