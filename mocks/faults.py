@@ -19,7 +19,7 @@ Effect = Literal[
     "twice", "undelivered", "truncated", "end_lost",
     # what is received of it
     "split", "streams", "stderr", "done_apart", "no_exit_code", "no_ends", "replay", "gap", "nothing", "flood",
-    "noise", "bom", "clixml", "clixml_twice", "warning", "cp932", "plain_line", "line_twice", "lines_swapped",
+    "noise", "bom", "clixml", "clixml_twice", "warning", "cp932", "plain_line", "line_twice", "lines_swapped", "garbled",
     # the machine
     "die", "lose_shells", "service_restart", "reboot", "vmms_restart", "outsider",
 ]  # fmt: skip
@@ -28,7 +28,7 @@ Encoding = Literal["wsman", "wmi", "both"]
 
 SHAPES: frozenset[Effect] = frozenset(
     {"split", "streams", "stderr", "done_apart", "no_exit_code", "no_ends", "replay", "gap", "nothing", "flood",
-     "noise", "bom", "clixml", "clixml_twice", "warning", "cp932", "plain_line", "line_twice", "lines_swapped"}
+     "noise", "bom", "clixml", "clixml_twice", "warning", "cp932", "plain_line", "line_twice", "lines_swapped", "garbled"}
 )  # fmt: skip
 """How what a process wrote reaches the client."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any
@@ -112,11 +113,14 @@ def _done(settings: Settings, run: Run, outcomes: list[Outcome], auto_approve: b
 
 def _wanted_since(work: Prepared, outcomes: list[Outcome]) -> None:
     """From the plan on, so that the look afterwards finds what was wanted."""
-    looked = {o.host: now(o.plan.facts) for o in outcomes if o.plan is not None and o.plan.steps}
+    plans = {o.host: o.plan for o in outcomes if o.plan is not None and o.plan.steps}
     for one in work.work:
-        for wish in one.wishes:
-            if isinstance(wish, Export) and one.name in looked:
-                wish.at_once(looked[one.name])
+        exports = [wish for wish in one.wishes if isinstance(wish, Export)]
+        if exports and one.name in plans:
+            with suppress(UnreadableError):  # without its clock there is no step of an export
+                looked = now(plans[one.name].facts)
+                for wish in exports:
+                    wish.at_once(looked)
 
 
 def _where_it_is(settings: Settings, name: str, outcomes: list[Outcome], *, everywhere: bool) -> list[Outcome]:

@@ -20,8 +20,8 @@ from hvctl.prepare import prepare
 from hvctl.reconcile import look
 from hvctl.resource import Address, Resource
 from hvctl.rows import typed
+from mocks.garbling import misread, otherwise
 from mocks.host import SimulatedHost
-from mocks.hostile import misread, otherwise
 from mocks.twin import TwinTransport
 from tests.harness import Case, all_cases, wished
 

@@ -16,7 +16,7 @@ from hvctl.facts import read_batch
 from hvctl.winrm import protocol
 from hvctl.winrm.journal import Journal
 from hvctl.winrm.steps import steps_of
-from mocks.hostile import garbled
+from mocks.garbling import garbled
 from mocks.run import Disk
 from mocks.twin import Twin
 from tests.winrm.host import SmallHost
