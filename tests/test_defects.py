@@ -19,10 +19,11 @@ from hvctl.connect import Wire
 from hvctl.facts import Facts
 from hvctl.inventory import Connection
 from hvctl.news import Known, news
-from hvctl.outcome import FAULT, Outcome, exit_status
+from hvctl.outcome import FAULT, TROUBLE, Outcome, exit_status
 from hvctl.plan import make_plan
 from hvctl.reconcile import apply_plan, look
 from hvctl.show.metrics import state
+from hvctl.show.text import plan_lines
 from mocks.host import SimulatedHost
 from mocks.hostile import HostileTransport
 from mocks.twin import TwinTransport
@@ -228,6 +229,28 @@ def test_a_fault_of_a_kind_makes_its_resource_unknown_and_is_told_as_a_defect() 
     assert len(plan.defects) == 1
     assert "NotImplementedError: reading that" in plan.defects[0]
     assert exit_status([Outcome("hv01", plan)], changes_count=False) == FAULT
+
+
+def test_what_cannot_be_read_and_has_no_name_has_its_traceback_at_hand() -> None:
+    wishes, _ = wished("- vms:\n    - {name: web01, processor: {count: 4}, memory: {startup: 1GB}}\n", ["restart"])
+    facts = look(TwinTransport(SimulatedHost.from_yaml(STATE)), wishes)
+
+    class Puzzling(Facts):
+        """Facts whose reading fails as data may make it."""
+
+        def rows(self, query: Any) -> Any:
+            if query.cmdlet == "Get-VMProcessor":
+                return (["no row"],)
+            return super().rows(query)
+
+    plan = make_plan("hv01", wishes, Puzzling(facts.os, facts.info, facts.replies), frozenset())
+    (action,) = [a for a in plan.actions if a.verb == "unknown"]
+    assert action.remarks[0].message.startswith("the host answered what cannot be read (TypeError: ")
+    assert not plan.defects
+    assert exit_status([Outcome("hv01", plan)], changes_count=False) == TROUBLE
+    short, long = ("\n".join(str(line) for line in plan_lines(plan, verbose=v)) for v in (False, True))
+    assert "Traceback" not in short
+    assert "Traceback (most recent call last):" in long
 
 
 def test_a_host_for_which_hvctl_failed_is_neither_lost_nor_back() -> None:
