@@ -72,7 +72,7 @@ class TypedRow(Mapping[str, Any]):
         known = self._properties.get(name)
         if known is None or (value and value.__class__ is _PLAINLY.get(known.form)):
             return value
-        if not _fits(value, known):
+        if not _fits(value, known) and not (value is None and self._within_nothing(name)):
             raise self.unreadable(name, f"{said(value)} is not {_EXPECTED[known.form]}")
         if known.form == "rows" and value is not None:
             return [TypedRow(inner, self._call, known.rows, _sure(known.rows)) for inner in value]
@@ -96,6 +96,11 @@ class TypedRow(Mapping[str, Any]):
 
     def __repr__(self) -> str:
         return repr(self._row)
+
+    def _within_nothing(self, name: str) -> bool:
+        """Whether the object that the property belongs to is null itself: then all of its properties read as null."""
+        owner, dot, _ = name.rpartition(".")
+        return bool(dot) and not any(value is not None for n, value in self._row.items() if n.startswith(f"{owner}."))
 
     def unreadable(self, name: str, why: str) -> UnreadableError:
         return UnreadableError(self._call, property=shown(name), why=why)
@@ -163,7 +168,8 @@ def _fits(value: Any, known: Property) -> bool:
         case "time":
             return isinstance(value, str) and _is_time(value)
         case "list":
-            return isinstance(value, list | tuple) and all(known.each is None or _fits(v, known.each) for v in value)
+            each = known.each
+            return isinstance(value, list | tuple) and all(v is None or each is None or _fits(v, each) for v in value)
         case "rows":
             return isinstance(value, list | tuple) and all(isinstance(v, Mapping) for v in value)
     raise AssertionError(known.form)

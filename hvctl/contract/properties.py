@@ -47,9 +47,6 @@ _OTHERS: Final[Mapping[str, Mapping[str, str]]] = {
 _NEVER_NULL = frozenset({"", "Name", "Id", "FullName", "Hash", "InterfaceDescription"})
 """Text that names something; any other may be null."""
 
-_MAY_LACK = frozenset({"Device", "Extensions"})
-"""Objects within an object that may not be there: a boot source that is a file has no device."""
-
 _FORMS: Final[Mapping[str, Form]] = {
     "Boolean": "flag",
     **dict.fromkeys(("SByte", "Int16", "Int32", "Int64", "TimeSpan"), "number"),
@@ -85,34 +82,31 @@ class _Reading:
     def _property(self, path: str, classes: Sequence[Class], more: Mapping[str, str]) -> Property | None:
         head, bracket, inner = path.partition("[")
         *way, last = head.split(".")
-        null, sure = False, True
+        sure = True
         for name in way:
             declared = _declared(name, classes, {})
             if declared not in self.known.classes:
                 return None
-            null, sure = null or name in _MAY_LACK, sure and self._sure(name, classes)
+            sure = sure and self._sure(name, classes)
             classes, more = (self.known.classes[declared],), {}
         declared = _declared(last, classes, more)
-        null, sure = null or (bool(bracket) and last in _MAY_LACK), sure and self._sure(last, classes)
         found = self._listed(declared, inner.removesuffix("]")) if bracket else self._scalar(last, declared)
-        return None if found is None else replace(found, null=null or found.null, sure=sure)
+        return None if found is None else replace(found, sure=sure and self._sure(last, classes))
 
     def _sure(self, name: str, classes: Sequence[Class]) -> bool:
         had = (name in c.properties and name not in lacking(self.known.os, c.name) for c in classes)
         return bool(classes) and all(had)
 
     def _listed(self, declared: str, inner: str) -> Property | None:
+        """A list of nothing may be null."""
         match = _MANY.fullmatch(declared.removesuffix("?"))
         if match is None:
             return None
-        of, null = match[1] or match[2], declared.endswith("?")
+        of = match[1] or match[2]
         if not inner:
-            return Property("list", null, each=self._scalar(of, of))
-        if of not in self.known.classes:
-            return Property("rows", null)
-        return Property(
-            "rows", null, rows=self.selected(map(str.strip, inner.split(",")), [self.known.classes[of]], {})
-        )
+            return Property("list", null=True, each=self._scalar(of, of))
+        classes = [self.known.classes[of]] if of in self.known.classes else []
+        return Property("rows", null=True, rows=self.selected(map(str.strip, inner.split(",")), classes, {}))
 
     def _scalar(self, name: str, declared: str) -> Property | None:
         plain = declared.removesuffix("?")

@@ -86,7 +86,7 @@ def test_a_hostile_host_is_its_own_trouble(
     (tmp_path / "inventory.yml").write_text(INVENTORY, encoding="utf-8")
     (tmp_path / "lab.yml").write_text(PLAYBOOK, encoding="utf-8")
     (tmp_path / "state.yml").write_text(STATE, encoding="utf-8")
-    seeds = range(150 if SOAK else 4)
+    seeds = range(100 if SOAK else 3)
     for seed in seeds:
         hosts = {name: SimulatedHost.from_yaml(tmp_path / "state.yml") for name in ("hv01", "hv02")}
 
