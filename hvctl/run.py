@@ -39,6 +39,7 @@ from hvctl.show.remembered import Remembered
 from hvctl.show.report import report_lines
 from hvctl.show.summary import summary_lines
 from hvctl.show.text import diff_lines, facts_lines, plan_lines, trace_lines
+from hvctl.source import ConfigError
 
 W = TypeVar("W")
 Connect = Callable[[Connection, Wire], Transport]
@@ -310,6 +311,8 @@ def _own(
     """Whatever hvctl itself does wrong for a host is told as that host's trouble. `known`: what is known of it so far."""
     try:
         return task(work, on_event)
+    except ConfigError as error:
+        return replace(known, error=TransportError(str(error)))
     except Exception as error:
         return replace(known, error=defect(error))
 
