@@ -130,6 +130,18 @@ def test_a_fault_while_a_host_is_read_is_told_and_the_others_are_planned(lab: An
     assert found["hv01"]["error"] is None
 
 
+def test_every_report_has_the_traceback_at_its_host(lab: Any, tmp_path: Path) -> None:
+    at = lab(lambda host: Faulty(host, "read"))
+    files = {name: tmp_path / f"report.{name}" for name in ("html", "junit", "markdown")}
+    at.hvctl("plan", "lab.yml", *(w for name, file in files.items() for w in ("--report", f"{name}={file}")))
+    texts = {name: file.read_text(encoding="utf-8") for name, file in files.items()}
+    for text in texts.values():
+        assert text.count("Traceback (most recent call last):") == 1
+        assert "ZeroDivisionError: nobody thought of that" in text
+    assert "A fault of hvctl itself; there is something to do." in texts["html"] + texts["markdown"]
+    assert 'type="defect"' in texts["junit"]
+
+
 def test_a_fault_after_the_changes_ran_says_what_ran_as_far_as_it_is_known(lab: Any) -> None:
     at = lab(lambda host: Faulty(host, "change"))
     status, out, _ = at.hvctl("apply", "-y", "lab.yml")

@@ -174,8 +174,9 @@ def _verdict(check: Check, outcomes: tuple[Outcome, ...]) -> str:
         "drift": "All hosts are as written.",
         "apply": "All hosts are as written.",
     }
-    states = {state_of(o) for o in outcomes}
-    if states <= {"in_sync", "applied"}:
+    states = {state_of(o) for o in outcomes if o.error is None or not o.error.defect}
+    defects = any(o.defects for o in outcomes)
+    if states <= {"in_sync", "applied"} and not defects:
         return well[check.verb]
     differ = {"plan": "there is something to do", "drift": "hosts have drifted"}.get(check.verb, "hosts differ")
     said: list[tuple[set[State], str]] = [
@@ -186,7 +187,7 @@ def _verdict(check: Check, outcomes: tuple[Outcome, ...]) -> str:
         ({"left_undone"}, "something was left undone"),
         ({"not_looked_at"}, "a host was not looked at"),
     ]
-    text = "; ".join(words for found, words in said if found & states)
+    text = "; ".join(["a fault of hvctl itself"] * defects + [words for found, words in said if found & states])
     return text[:1].upper() + text[1:] + "."
 
 
