@@ -1,5 +1,35 @@
-"""`python -m hvctl`."""
+"""How hvctl is started, as the console script and as `python -m hvctl`: signals end it quietly from the first moment on."""
 
-from hvctl.cli import entry
+from __future__ import annotations
 
-entry()
+import os
+import signal
+import sys
+import threading
+from contextlib import suppress
+from typing import NoReturn
+
+
+def entry() -> NoReturn:
+    """Nothing of hvctl is imported before somebody hears Ctrl-C and SIGTERM: that takes up to a second."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _ended)
+    from hvctl.cli import main  # noqa: PLC0415
+
+    status = main()
+    if threading.active_count() > 1:
+        # A thread that is inside a request of a host that does not answer may not hold up the end.
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError):
+                stream.flush()
+        os._exit(status)
+    sys.exit(status)
+
+
+def _ended(number: int, frame: object) -> NoReturn:
+    """Before there is anything to finish, and after all is."""
+    os._exit(128 + number)
+
+
+if __name__ == "__main__":
+    entry()

@@ -12,6 +12,11 @@ from hvctl.resource import Address
 
 Status = Literal["ok", "failed", "skipped", "unknown"]
 
+NOT_BEGUN = "not begun"
+"""Why steps were not done on a host that a stop came before."""
+STILL_RUNS = "it may still run"
+"""Why nothing is known of steps that were left to their host."""
+
 
 @dataclass(frozen=True)
 class StepResult:
@@ -42,6 +47,16 @@ class Report:
     error: TransportError | None = None
     after: Plan | None = None
     stopped: bool = False
+
+    @property
+    def begun(self) -> bool:
+        """Whether it was this host's turn at all."""
+        return not self.results or any(r.why != NOT_BEGUN for r in self.results)
+
+    @property
+    def running(self) -> str:
+        """The id of the batch that goes on on the host, if one does."""
+        return self.error.running if self.error is not None else ""
 
     @property
     def failed(self) -> bool:
@@ -112,6 +127,16 @@ def apply(plan: Plan, transport: Transport, on_event: Callable[[Event], None]) -
     return Report(plan, results, stopped=any(r.skipped == "stopped" for r in replies))
 
 
+def not_begun(plan: Plan) -> Report:
+    """A stop came before the first change. The host is as the plan was made from."""
+    return Report(plan, tuple(StepResult(s, "skipped", why=NOT_BEGUN) for s in plan.steps), after=plan, stopped=True)
+
+
+def broken_off(plan: Plan, error: TransportError) -> Report:
+    """What is known of changes that are followed no longer."""
+    return Report(plan, tuple(_after_fault(s, error) for s in plan.steps), error, stopped=True)
+
+
 def _result(step: PlannedStep, reply: Reply) -> StepResult:
     if reply.skipped is not None:
         return StepResult(step, "skipped", why=reply.skipped)
@@ -125,4 +150,6 @@ def _after_fault(step: PlannedStep, error: TransportError) -> StepResult:
         return _result(step, error.replies[step.task.id])
     if error.executed == "no":
         return StepResult(step, "skipped", why="not sent")
-    return StepResult(step, "unknown", why="hvctl itself failed" if error.defect else "the connection was lost")
+    if error.defect:
+        return StepResult(step, "unknown", why="hvctl itself failed")
+    return StepResult(step, "unknown", why=STILL_RUNS if error.running else "the connection was lost")

@@ -305,8 +305,10 @@ class Transport(Protocol):
         """Of the host that answered; contacts it if nothing was run yet. Raises TransportError."""
         ...
 
-    def stop(self) -> None:
-        """Ask that the running batch ends after its current step; from any thread. Twice: end it now."""
+    def stop(self) -> TransportError | None:
+        """From any thread, as often as one likes: nothing is begun any more. A read is broken off, changes end after
+        the step that runs. What is to be said of the changes if they are followed no longer from now on; None: there
+        are none under way."""
         ...
 
     def close(self) -> None: ...
@@ -316,7 +318,8 @@ class TransportError(Exception):
     """The host could not be asked, or what became of a batch is not known.
 
     `executed`: "no" nothing of the batch ran; "unknown" some of it may have. `replies` are those that arrived
-    before the fault, by task id. `defect`: the traceback, if that is hvctl's own fault.
+    before the fault, by task id. `running`: the id of a batch that goes on on the host. `defect`: the traceback, if that
+    is hvctl's own fault.
     """
 
     def __init__(
@@ -326,6 +329,7 @@ class TransportError(Exception):
         executed: Literal["no", "unknown"] = "no",
         hint: str = "",
         replies: Mapping[str, Reply] | None = None,
+        running: str = "",
         defect: str = "",
     ) -> None:
         super().__init__(message)
@@ -333,6 +337,7 @@ class TransportError(Exception):
         self.executed = executed
         self.hint = hint
         self.replies = dict(replies or {})
+        self.running = running
         self.defect = defect
 
 

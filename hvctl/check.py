@@ -87,6 +87,11 @@ class Check:
     covers: tuple[str, ...] = ()
 
     @property
+    def interrupted(self) -> bool:
+        """A signal ended it, and hosts may be missing; as a shell says it."""
+        return self.exit_status > 128
+
+    @property
     def drifts(self) -> tuple[Drift, ...]:
         return tuple(d for one in self.outcomes for d in drifts(one))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 from hvctl.call import Secret, Transport
@@ -19,7 +19,8 @@ from hvctl.winrm.leftovers import OpenShells
 @dataclass(frozen=True)
 class Wire:
     """What a run hands to every connection: who hears of each request, the guard against locking out an account,
-    the open shells that a next run would clean up, how long is waited for what, and who must know a secret to keep it."""
+    the open shells that a next run would clean up, how long is waited for what, who must know a secret to keep it, and
+    whether changes that run are left to their hosts."""
 
     guard: CredentialGuard = field(default_factory=CredentialGuard)
     on_wire: Callable[[str], None] | None = None
@@ -27,6 +28,7 @@ class Wire:
     patience: Patience = field(default_factory=Patience)
     sleep: Callable[[float], None] = time.sleep
     learn: Callable[[Secret], None] = lambda secret: None
+    left: Callable[[], bool] = lambda: False
 
 
 def real_connect(connection: Connection, wire: Wire) -> Transport:
@@ -47,15 +49,22 @@ def real_connect(connection: Connection, wire: Wire) -> Transport:
         cert_key_pem=connection.cert_key_pem,
         verify=connection.verify,
         ca_path=connection.ca_path,
+        options=connection.wiring.options,
+        limits=connection.wiring.limits,
     )
+    patience, timeouts = wire.patience, connection.wiring.timeouts
+    if timeouts is not None:
+        operation = timeouts.operation
+        patience = replace(patience, call=operation, receive=operation, slack=timeouts.slack)
     return WinRM(
         address,
         allow=allowed(),
         guard=wire.guard,
         on_wire=wire.on_wire,
         sleep=wire.sleep,
-        patience=wire.patience,
+        patience=patience,
         shells=wire.shells,
+        left=wire.left,
     )
 
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from hvctl.call import Secret
 from hvctl.contract import OS, VERSIONS
 from hvctl.secrets import Source
 from hvctl.source import ConfigError, Mark, Problem, SecretSource, suggest
+from hvctl.wiring import KNOWN, REFUSED, TICKETS, Wiring, missing_extra, wiring
 
 WinRMTransport = Literal["ntlm", "kerberos", "credssp", "certificate", "basic"]
 TRANSPORTS: tuple[WinRMTransport, ...] = ("ntlm", "kerberos", "credssp", "certificate", "basic")
-_SYNONYMS = {"plaintext": "basic", "ssl": "certificate"}
+_SYNONYMS = {"plaintext": "basic"}
 
 _KNOWN = (
     "ansible_host ansible_port ansible_user ansible_password ansible_connection ansible_winrm_host ansible_winrm_port "
@@ -23,16 +24,11 @@ _KNOWN = (
 ).split()
 _HARMLESS = (
     "ansible_become ansible_become_user ansible_become_method ansible_become_password ansible_shell_type "
-    "ansible_group_priority ansible_python_interpreter ansible_ssh_common_args ansible_winrm_kinit_cmd "
-    "ansible_winrm_kinit_mode ansible_facts ansible_check_mode ansible_diff_mode"
+    "ansible_group_priority ansible_python_interpreter ansible_ssh_common_args "
+    "ansible_facts ansible_check_mode ansible_diff_mode"
 ).split()
-_ANOTHERS = (
-    "ansible_winrm_connection_timeout ansible_winrm_operation_timeout_sec ansible_winrm_read_timeout_sec "
-    "ansible_winrm_message_encryption ansible_winrm_service ansible_winrm_send_cbt ansible_winrm_proxy "
-    "ansible_winrm_kerberos_delegation ansible_winrm_kerberos_hostname_override "
-    "ansible_winrm_credssp_disable_tlsv1_2 ansible_winrm_credssp_auth_mechanism ansible_winrm_credssp_minimum_version"
-).split()
-"""Rightly spelled: no other name is meant."""
+_ANOTHERS = (*KNOWN, *REFUSED, *TICKETS)
+"""Those that wiring.py reads."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +48,7 @@ class Connection:
     cert_pem: str | None = None
     cert_key_pem: str | None = None
     os: OS | None = None
+    wiring: Wiring = field(default_factory=Wiring)
     warnings: tuple[Problem, ...] = ()
 
 
@@ -76,7 +73,7 @@ class _Reader:
         port = self._port()
         # Ansible's rule: http only if the scheme says so or the port is WinRM's plain one.
         scheme = scheme or ("http" if port == 5985 else "https")
-        transport = self._transport()
+        transport = self._transport(scheme)
         validation = self._word("ansible_winrm_server_cert_validation", ("validate", "ignore"))
         if validation == "ignore":
             self._warn(
@@ -102,6 +99,7 @@ class _Reader:
             cert_pem=self._text("ansible_winrm_cert_pem"),
             cert_key_pem=self._text("ansible_winrm_cert_key_pem"),
             os=self._os(),
+            wiring=wiring(self.variables, transport, scheme, self._wrong, self._warn),
             warnings=(),
         )
         self._complete(made)
@@ -119,9 +117,9 @@ class _Reader:
 
     def _unknown(self) -> None:
         for name in self.variables:
-            if name in _KNOWN or name in _HARMLESS:
+            if name in _KNOWN or name in _HARMLESS or name in _ANOTHERS:
                 continue
-            hint = "" if name in _ANOTHERS else suggest(name, _KNOWN)
+            hint = suggest(name, (*_KNOWN, *_ANOTHERS))
             self._warn(name, f"{name} has no effect in hvctl", hint)
         connection = self.variables.get("ansible_connection")
         if connection not in (None, "winrm"):
@@ -139,20 +137,32 @@ class _Reader:
             self._wrong(name, f"{value!r} is no port", "write a number from 1 to 65535, such as 5986")
         return None
 
-    def _transport(self) -> WinRMTransport:
-        value = self.variables.get("ansible_winrm_transport", "ntlm")
-        words = value if isinstance(value, list) else str(value).split(",")
-        for word in words:
-            plain = _SYNONYMS.get(str(word).strip(), str(word).strip())
-            for known in TRANSPORTS:
-                if plain == known:
-                    return known
-        self._wrong(
-            "ansible_winrm_transport",
-            f"{value!r} is no transport",
-            suggest(str(words[0]) if words else "", TRANSPORTS) or f"one of {', '.join(TRANSPORTS)}",
-        )
+    def _transport(self, scheme: str) -> WinRMTransport:
+        """The first of those named that can be had, as Ansible tries them."""
+        name = "ansible_winrm_transport"
+        value = self.variables.get(name, "ntlm")
+        words = [str(w).strip() for w in (value if isinstance(value, list) else str(value).split(","))]
+        known = {w: t for w in words for t in TRANSPORTS if t == self._plain(w)}
+        for word, transport in known.items():
+            if not missing_extra(transport):
+                if word == "ssl" and scheme == "http":
+                    self._wrong(name, "ssl needs https", "set ansible_winrm_scheme: https")
+                return transport
+        if known:
+            extra = next(iter(known.values()))
+            what = f"{extra} needs packages that are not installed here"
+            self._wrong(name, what, f"python -m pip install 'hvctl[{extra}]'")
+        else:
+            hint = suggest(words[0] if words else "", TRANSPORTS) or f"one of {', '.join(TRANSPORTS)}"
+            self._wrong(name, f"{value!r} is not a valid transport", hint)
         return "ntlm"
+
+    def _plain(self, word: str) -> str:
+        """As pywinrm takes it: ssl is with a certificate where one is named, and basic over https where none is."""
+        if word == "ssl":
+            certificate = self._text("ansible_winrm_cert_pem") or self._text("ansible_winrm_cert_key_pem")
+            return "certificate" if certificate else "basic"
+        return _SYNONYMS.get(word, word)
 
     def _password(self) -> Source | None:
         for name in ("ansible_password", "ansible_winrm_password", "ansible_winrm_pass"):

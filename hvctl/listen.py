@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Self
+from typing import Any, Self
 
 from hvctl.check import Check
 from hvctl.duration import spoken
 from hvctl.show.metrics import registry
 
+CONNECTIONS = 16
+"""At once; one more is closed unheard."""
+LONGEST_S = 10
+"""How long one may take, from its first byte to its last."""
 _PLAIN = "text/plain; charset=utf-8"
+_OPEN_METRICS = "application/openmetrics-text"
 
 
 @dataclass(frozen=True)
@@ -36,11 +43,7 @@ class Listener:
         class Handler(_Handler):
             listener = self
 
-        class Server(ThreadingHTTPServer):
-            address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-            daemon_threads = True
-
-        self._server = Server(address, Handler)
+        self._server = _Server(address, Handler, monotonic)
 
     @property
     def port(self) -> int:
@@ -64,7 +67,9 @@ class Listener:
         status = self.status
         match path.partition("?")[0]:
             case "/metrics":
-                encode, kind = choose_encoder(accept)
+                # Of the header only whether it asks for OpenMetrics: the library would take the version as it is written.
+                asked = {one.partition(";")[0].strip().casefold() for one in accept.split(",")}
+                encode, kind = choose_encoder(f"{_OPEN_METRICS};version=1.0.0" if _OPEN_METRICS in asked else "")
                 return 200, kind, encode(registry(status.check, status.successes))
             case "/healthz":
                 age = self._monotonic() - status.beat
@@ -77,9 +82,47 @@ class Listener:
         return 404, _PLAIN, b"hvctl: there are /metrics and /healthz\n"
 
 
+class _Server(ThreadingHTTPServer):
+    """With no more connections at once, and no longer ones, than are needed."""
+
+    daemon_threads = True
+
+    def __init__(
+        self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler], monotonic: Callable[[], float]
+    ) -> None:
+        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        self._monotonic = monotonic
+        self._since: dict[Any, float] = {}
+        super().__init__(address, handler)
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        return len(self._since) < CONNECTIONS
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._since[request] = self._monotonic()
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self._since.pop(request, None)
+        super().shutdown_request(request)
+
+    def service_actions(self) -> None:
+        """Several times a second: whoever takes too long is cut off, and their thread ends."""
+        now = self._monotonic()
+        for request, since in list(self._since.items()):
+            if now - since > LONGEST_S:
+                with suppress(OSError):
+                    request.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """One who went away is nothing to print."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
+
 class _Handler(BaseHTTPRequestHandler):
     listener: Listener
-    timeout = 10
+    timeout = LONGEST_S
     server_version, sys_version = "hvctl", ""
 
     def do_GET(self) -> None:
@@ -98,10 +141,13 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def parse_address(text: str) -> tuple[str, int]:
-    """HOST:PORT, :PORT or [IPV6]:PORT. Raises ValueError."""
+    """HOST:PORT, [IPV6]:PORT, or :PORT for this machine alone. Raises ValueError."""
     host, colon, port = text.rpartition(":")
-    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65_535:
-        raise ValueError(f"{text!r} is no address; write HOST:PORT, :PORT for all interfaces, or [::1]:PORT")
+    if not colon or not port.isascii() or not port.isdigit() or len(port) > 5 or int(port) > 65_535:
+        raise ValueError(
+            f"{text!r} is not a valid address; write HOST:PORT, :PORT for this machine alone, or 0.0.0.0:PORT or "
+            "[::]:PORT for all interfaces"
+        )
     if ":" in host and not (host.startswith("[") and host.endswith("]")):
         raise ValueError(f"{text!r}: put an IPv6 address in brackets, like [::1]:{port}")
-    return host.strip("[]"), int(port)
+    return host.strip("[]") or "127.0.0.1", int(port)

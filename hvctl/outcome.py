@@ -27,6 +27,11 @@ class Outcome:
     changed: tuple[str, ...] = ()
 
     @property
+    def looked(self) -> bool:
+        """Whether anything is known of it; not where a stop came before."""
+        return bool(self.plan or self.report or self.error or self.changed)
+
+    @property
     def now(self) -> Plan | None:
         """The newest plan that was made of the host: the one after an apply, if there was one."""
         return self.report.after if self.report is not None else self.plan

@@ -1,30 +1,26 @@
-"""The story of one host: look, plan, apply, look again; and of many hosts side by side."""
+"""The story of one host: look, plan, apply, look again."""
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
-from hvctl.apply import Report, apply, batch_of
+from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_attempt
+
+from hvctl.apply import Report, apply, batch_of, not_begun
 from hvctl.call import Event, Transport, TransportError, defect
 from hvctl.contents import changed_sources
 from hvctl.contract import nearest
 from hvctl.facts import Facts, differences, read_batch
 from hvctl.plan import Plan, PlannedStep, make_plan, questions
 from hvctl.resource import Impact, Resource
+from hvctl.retries import SETTLING_S, SETTLING_WAIT
 
 OnEvent = Callable[[Event], None]
 Pause = Callable[[float], object]
 """Waits so many seconds; true if the user wants no more of it."""
-SETTLING_S = (5, 10, 20, 40, 60)
-"""After a failure: how long WinRM and Hyper-V's service may take to answer again, as after a reboot."""
-T = TypeVar("T")
 
 
 def silent(event: Event) -> None:
@@ -73,22 +69,28 @@ def apply_plan(
     *,
     recheck: bool = False,
     pause: Pause = time.sleep,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> Report | list[str]:
     """Run a plan and look again. With `recheck` (time has passed since it was made) the host is read first;
-    if anything the plan rests on reads otherwise, nothing is done and what changed is returned."""
+    if anything the plan rests on reads otherwise, nothing is done and what changed is returned. Once `stopped`,
+    nothing is read and no step is begun any more."""
     if recheck:
         try:
             changed = changed_sources(batch_of(plan)) or differences(plan.facts, look(transport, wishes, on_event))
         except TransportError as error:
-            return Report(plan, error=error)
+            return not_begun(plan) if stopped() else Report(plan, error=error)
         if changed:
             return changed
+    if stopped():
+        return not_begun(plan)
     report = apply(plan, transport, on_event)
     if report.error is not None and report.error.executed == "no":
-        return report
+        return not_begun(plan) if stopped() else report
+    if stopped():
+        return replace(report, stopped=True)
     try:
-        report = replace(report, after=_seen_after(report, wishes, transport, on_event, pause))
-        return _taken_up(report, wishes, transport, on_event, pause)
+        report = replace(report, after=_seen_after(report, wishes, transport, on_event, pause, stopped))
+        return report if stopped() else _taken_up(report, wishes, transport, on_event, pause, stopped)
     except Exception as error:
         # What ran is known and must be told, whatever becomes of the look afterwards.
         return replace(report, error=_with_defect(report.error, error))
@@ -98,14 +100,23 @@ def _with_defect(known: TransportError | None, error: Exception) -> TransportErr
     fault = defect(error, executed="unknown", doing="after the changes")
     if known is None:
         return fault
-    message = f"{known.message}; {fault.message}"
     return TransportError(
-        message, executed=known.executed, hint=fault.hint, replies=known.replies, defect=known.defect or fault.defect
+        f"{known.message}; {fault.message}",
+        executed=known.executed,
+        hint=fault.hint,
+        replies=known.replies,
+        running=known.running,
+        defect=known.defect or fault.defect,
     )
 
 
 def _taken_up(
-    report: Report, wishes: Sequence[Resource], transport: Transport, on_event: OnEvent, pause: Pause
+    report: Report,
+    wishes: Sequence[Resource],
+    transport: Transport,
+    on_event: OnEvent,
+    pause: Pause,
+    stopped: Callable[[], bool],
 ) -> Report:
     """After a lost connection: what went on on the host by itself is waited for and brought to its end."""
     if report.error is None or report.after is None:
@@ -116,7 +127,7 @@ def _taken_up(
     on_event(Event("note", text="the connection was lost; what goes on on the host is waited for"))
     again = apply(replace(report.after, steps=_renamed(steps)), transport, on_event)
     seen = replace(report, results=(*report.results, *again.results))
-    return replace(seen, after=_seen_after(seen, wishes, transport, on_event, pause))
+    return replace(seen, after=_seen_after(seen, wishes, transport, on_event, pause, stopped))
 
 
 def _renamed(steps: Sequence[PlannedStep]) -> tuple[PlannedStep, ...]:
@@ -127,61 +138,46 @@ def _renamed(steps: Sequence[PlannedStep]) -> tuple[PlannedStep, ...]:
 
 
 def _seen_after(
-    report: Report, wishes: Sequence[Resource], transport: Transport, on_event: OnEvent, pause: Pause
+    report: Report,
+    wishes: Sequence[Resource],
+    transport: Transport,
+    on_event: OnEvent,
+    pause: Pause,
+    stopped: Callable[[], bool],
 ) -> Plan | None:
     """The plan after the changes. Where those failed, a host that was readable before is given time to be so again."""
     if not report.plan.steps:
         return report.plan
-    for seconds in (*SETTLING_S, 0):
-        after = None
-        with suppress(TransportError):
-            after = make_plan(report.plan.host, wishes, look(transport, wishes, on_event), report.plan.allow)
+    after: Plan | None = None
+    enough = False
+
+    def once() -> None:
+        nonlocal after
+        if not enough:
+            after = None
+            with suppress(TransportError):
+                after = make_plan(report.plan.host, wishes, look(transport, wishes, on_event), report.plan.allow)
+
+    def unsettled(_: object) -> bool:
         seen = after is not None and (report.plan.unreadable or not after.unreadable)
-        if seen or not seconds or not (report.failed or after is None):
-            break
-        state = "is not reached" if after is None else "cannot be read in full"
+        return not (enough or seen or stopped()) and bool(report.failed or after is None)
+
+    def told(state: RetryCallState) -> None:
+        what = "is not reached" if after is None else "cannot be read in full"
         when = "failure" if report.failed else "changes"
-        on_event(Event("notice", text=f"the host {state} after the {when}; looking again in {seconds} s"))
-        if pause(seconds):
-            break
+        text = f"the host {what} after the {when}; looking again in {state.upcoming_sleep:g} s"
+        on_event(Event("notice", text=text))
+
+    def waited(seconds: float) -> None:
+        nonlocal enough
+        enough = bool(pause(seconds))
+
+    Retrying(
+        stop=stop_after_attempt(len(SETTLING_S) + 1),
+        wait=SETTLING_WAIT,
+        retry=retry_if_result(unsettled),
+        before_sleep=told,
+        sleep=waited,
+        retry_error_callback=lambda _: None,
+    )(once)
     return after
-
-
-def side_by_side(
-    work: Sequence[tuple[str, Callable[[], T]]], forks: int, interrupted: Callable[[], None] = lambda: None
-) -> Iterator[tuple[str, T]]:
-    """Run one piece of work per host, at most `forks` at a time; results as they come. Ctrl-C starts nothing
-    more and calls `interrupted` (again at every further Ctrl-C); what runs is waited for."""
-    stop = threading.Event()
-
-    def unless_stopped(task: Callable[[], T]) -> T | None:
-        return None if stop.is_set() else task()
-
-    def pressed(number: int, frame: object) -> None:
-        stop.set()
-        interrupted()
-
-    with _on_ctrl_c(pressed), ThreadPoolExecutor(max(1, min(forks, len(work) or 1)), "host") as pool:
-        pending: dict[Future[T | None], str] = {pool.submit(unless_stopped, task): name for name, task in work}
-        while pending:
-            # With a timeout, since only then does Python let the main thread hear of a signal.
-            done, _ = wait(pending, timeout=0.2, return_when=FIRST_COMPLETED)
-            for future in done:
-                name, result = pending.pop(future), future.result()
-                if result is not None:
-                    yield name, result
-    if stop.is_set():
-        raise KeyboardInterrupt
-
-
-@contextmanager
-def _on_ctrl_c(handler: Callable[[int, object], None]) -> Iterator[None]:
-    """A handler instead of an exception, which would strike anywhere. Only the main thread may set one."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -88,7 +88,9 @@ class Redactor:
         defect = self.text(error.defect)
         if (message, hint, defect) == (error.message, error.hint, error.defect) and replies is error.replies:
             return error
-        return TransportError(message, executed=error.executed, hint=hint, replies=replies, defect=defect)
+        return TransportError(
+            message, executed=error.executed, hint=hint, replies=replies, running=error.running, defect=defect
+        )
 
     @contextmanager
     def streams(self) -> Iterator[None]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -15,20 +13,22 @@ from typing import Any, Self, TypeVar
 from rich.console import Console
 
 from hvctl import planfile
-from hvctl.apply import Report, batch_of
+from hvctl.apply import Report, batch_of, broken_off, not_begun
 from hvctl.call import Event, Transport, TransportError, defect
 from hvctl.check import Check, Verb
 from hvctl.connect import Wire
 from hvctl.contents import changed_sources
 from hvctl.contract import nearest
+from hvctl.duration import spoken
 from hvctl.facts import Facts, differences, read_batch
+from hvctl.forks import LINGER_S, SideBySide
 from hvctl.inventory import Connection
 from hvctl.kinds import kinds
 from hvctl.outcome import TROUBLE, Outcome
 from hvctl.plan import questions
 from hvctl.planfile import Saved
 from hvctl.prepare import HostWork
-from hvctl.reconcile import Pause, apply_plan, look, plan_host, side_by_side
+from hvctl.reconcile import Pause, apply_plan, look, plan_host
 from hvctl.recording import write_recording
 from hvctl.redact import Redactor, traced
 from hvctl.resource import Impact
@@ -40,9 +40,12 @@ from hvctl.show.report import report_lines
 from hvctl.show.summary import summary_lines
 from hvctl.show.text import diff_lines, facts_lines, plan_lines, trace_lines
 from hvctl.source import ConfigError
+from hvctl.stop import Stop
 
 W = TypeVar("W")
 Connect = Callable[[Connection, Wire], Transport]
+Hear = Callable[[Event], None]
+Task = Callable[[Hear], Outcome]
 
 
 class Run:
@@ -61,6 +64,7 @@ class Run:
         pause: Pause | None = None,
         now: Callable[[], datetime],
         redactor: Redactor | None = None,
+        stop: Stop | None = None,
     ) -> None:
         self._work = {w.name: w for w in work}
         self._connect = connect
@@ -69,38 +73,52 @@ class Run:
         self._forks, self._verbose = forks, verbose
         self._saved: dict[str, Saved] = {}
         self._texts: dict[str, dict[str, str]] = {}
-        self.interrupted = False
-        self._halt = threading.Event()
-        self._pause = pause or self._halt.wait
+        self._stop = stop or Stop()
+        self._pause = pause or self._stop.wait
         self._now = now
         self._started = now()
         self._transports: dict[str, Transport] = {}
+        self._open: set[str] = set()
+        """Hosts that something may be open to."""
+        self._followed: set[str] = set()
+        """Hosts that were being changed when a stop was asked for."""
         self._redactor = redactor or Redactor()
-        self._wire = Wire(on_wire=self._heard if verbose >= 2 else None, learn=self._redactor.learn)
+        self._wire = Wire(
+            on_wire=self._heard if verbose >= 2 else None,
+            learn=self._redactor.learn,
+            left=lambda: self._stop.over,
+        )
 
     def __enter__(self) -> Self:
+        """From now on a stop is no exception: what is known is told, remembered and written."""
+        self._stop.hold()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        closing = [(name, partial(_closed, transport)) for name, transport in self._transports.items()]
-        for _ in side_by_side(closing, self._forks):
+        closing = [(name, partial(self._close, name)) for name in sorted(self._open)]
+        stop, within = (Stop(), LINGER_S) if self._stop.asked else (self._stop, None)
+        for _ in SideBySide(closing, self._forks, stop, within=within):
             pass
 
     # --- the verbs -----------------------------------------------------------------------------------------------
 
-    def plan(self) -> list[Outcome]:
-        """Look at every host and plan it."""
-        return self._each("reading", [(n, partial(_own, Outcome(n), self._planned, w)) for n, w in self._work.items()])
+    def plan(self, *, warm: bool = False) -> list[Outcome]:
+        """Look at every host and plan it. `warm`: what was opened to a host stays open for an apply that follows, if
+        there is something to do there and there are no more hosts than are worked on at a time."""
+        return self._looked(
+            [(n, partial(_own, Outcome(n), self._planned, w)) for n, w in self._work.items()], warm=warm
+        )
 
     def apply(self, outcomes: Sequence[Outcome], *, recheck: bool) -> list[Outcome]:
         """Run the plans; hosts without one stay as they are."""
-        todo = [o for o in outcomes if o.plan is not None and o.plan.steps]
-        self._texts = {o.host: {s.task.id: s.text for s in o.plan.steps} for o in todo if o.plan is not None}
-        work = [(o.host, partial(_own, o, partial(self._applied, recheck=recheck), o)) for o in todo]
-        done = {o.host: o for o in self._each("applying", work)}
-        return [done.get(o.host, o) for o in outcomes]
+        todo = {o.host: o for o in outcomes if o.plan is not None and o.plan.steps}
+        self._texts = {o.host: {s.task.id: s.text for s in o.plan.steps} for o in todo.values() if o.plan is not None}
+        applied = partial(self._applied, recheck=recheck)
+        done = self._each("applying", [(o.host, partial(_own, o, applied, o)) for o in todo.values()])
+        left = {name: self._left(one) for name, one in todo.items() if name not in done}
+        return [(done | left).get(o.host, o) for o in outcomes]
 
     def loaded(self, saved: Iterable[Saved]) -> Run:
         """This run, with the saved plans of its hosts."""
@@ -109,7 +127,7 @@ class Run:
 
     def look_at_saved(self) -> list[Outcome]:
         """The saved plans of hosts that still read as they did; a host that does not is refused."""
-        return self._each("reading", [(n, partial(_own, Outcome(n), self._still, w)) for n, w in self._work.items()])
+        return self._looked([(n, partial(_own, Outcome(n), self._still, w)) for n, w in self._work.items()], warm=True)
 
     def save(self, outcomes: Sequence[Outcome], file: str, inventory: str) -> None:
         """Without those that could not be looked at; nothing if none could."""
@@ -145,9 +163,8 @@ class Run:
         )
 
     def facts(self, work: HostWork, *, as_json: bool) -> int:
-        facts = self._surveyed(work)
-        if isinstance(facts, TransportError):
-            self._say_error(work.name, facts)
+        facts = self._survey(work)
+        if facts is None:
             return TROUBLE
         facts = self._redactor.value(facts)
         if as_json:
@@ -157,9 +174,8 @@ class Run:
         return 0
 
     def record(self, work: HostWork, file: str, *, scrub: bool) -> int:
-        facts = self._surveyed(work)
-        if isinstance(facts, TransportError):
-            self._say_error(work.name, facts)
+        facts = self._survey(work)
+        if facts is None:
             return TROUBLE
         secrets = [s for s in (work.connection.user,) if s] if scrub else []
         write_recording(
@@ -167,6 +183,22 @@ class Run:
         )
         self._err.print(f"{len(facts.replies)} answers of {work.name} written to {file}")
         return 0
+
+    def _survey(self, work: HostWork) -> Facts | None:
+        """None: what is wrong was said, or a stop came before."""
+        for _, facts in SideBySide(
+            [(work.name, partial(self._surveyed, work))],
+            1,
+            self._stop,
+            changing=self._changing,
+            heard=self._say_stop,
+            finish=self._close,
+        ):
+            if isinstance(facts, Facts):
+                return facts
+            if not self._stop.asked:
+                self._say_error(work.name, facts)
+        return None
 
     # --- showing ---------------------------------------------------------------------------------------------------
 
@@ -196,7 +228,7 @@ class Run:
         for one in outcomes:
             if one.report is not None:
                 self._print(report_lines(one.report, width=self._out.width, verbose=self._verbose > 0))
-            elif one.changed or one.error is not None:
+            elif one.plan is None or one.changed or one.error is not None:
                 self._say_trouble(one)
         self._print(summary_lines(outcomes))
 
@@ -214,6 +246,8 @@ class Run:
             for line in one.changed:
                 self._out.print(f"    {line}", markup=False, soft_wrap=True)
             self._out.print("    → make a new plan", soft_wrap=True)
+        if not one.looked:
+            self._out.print(f"[bold]{one.host}[/]  [yellow]not looked at[/]: hvctl was stopped", soft_wrap=True)
 
     def _say_error(self, host: str, error: TransportError, since: str = "") -> None:
         error = self._redactor.value(error)
@@ -240,7 +274,10 @@ class Run:
         work = self._work[one.host]
         if one.plan is None:
             return one
-        done = apply_plan(one.plan, work.wishes, self._transport(work), on_event, recheck=recheck, pause=self._pause)
+        done = apply_plan(
+            one.plan, work.wishes, self._transport(work), on_event, recheck=recheck, pause=self._pause,
+            stopped=lambda: self._stop.asked,
+        )  # fmt: skip
         if isinstance(done, Report):
             return replace(one, report=done, error=None)
         return replace(one, changed=tuple(done))
@@ -275,39 +312,100 @@ class Run:
     def _transport(self, work: HostWork) -> Transport:
         if work.name not in self._transports:
             self._transports[work.name] = self._connect(work.connection, self._wire)
+        self._open.add(work.name)
         return self._transports[work.name]
 
-    def _each(
-        self, doing: str, work: Sequence[tuple[str, Callable[[Callable[[Event], None]], Outcome]]]
-    ) -> list[Outcome]:
+    def _close(self, name: str) -> None:
+        if name in self._open:
+            self._open.discard(name)
+            try:
+                self._transports[name].close()
+            except Exception as error:
+                traced(error)  # nothing rests on it any more
+
+    # --- all of them -----------------------------------------------------------------------------------------------
+
+    def _looked(self, work: Sequence[tuple[str, Task]], *, warm: bool) -> list[Outcome]:
+        """Each host is left when it has been looked at, so that as many connections are open as hosts are looked at,
+        and no shell stays open on a host while others are read. Kept warm, each of a few hosts saves the start of a
+        PowerShell."""
+        keep = warm and len(work) <= self._forks
+        found = self._each("reading", work, keep=keep)
+        return [found.get(name, Outcome(name)) for name, _ in work]
+
+    def _each(self, doing: str, work: Sequence[tuple[str, Task]], *, keep: bool = False) -> dict[str, Outcome]:
+        """What is known of each host; of those that a stop left out there is none. `keep`: a host with something to do
+        stays open."""
+        found: dict[str, Outcome] = {}
+        left = False
         with Progress(self._err, self._texts, self._verbose > 0) as progress:
 
-            def followed(name: str, task: Callable[[Callable[[Event], None]], Outcome]) -> Outcome:
+            def hear(name: str, event: Event) -> None:
+                if not left:
+                    progress.event(name, self._redactor.value(event))
+
+            def followed(name: str, task: Task) -> Outcome:
                 progress.begin(name, doing)
                 try:
-                    return task(lambda event: progress.event(name, self._redactor.value(event)))
+                    outcome = task(partial(hear, name))
                 finally:
                     progress.end(name)
+                if keep and outcome.plan is not None and outcome.plan.steps and not self._stop.asked:
+                    kept.add(name)
+                return outcome
 
+            def finish(name: str) -> None:
+                if name not in kept:
+                    self._close(name)
+
+            kept: set[str] = set()
             jobs = [(name, partial(followed, name, task)) for name, task in work]
-            found: dict[str, Outcome] = {}
-            try:
-                for name, outcome in side_by_side(jobs, self._forks, self._interrupted):
+            hosts = SideBySide(
+                jobs, self._forks, self._stop, changing=self._changing, heard=self._say_stop, finish=finish
+            )
+            for name, outcome in hosts:
+                # What a read that was broken off says of its host is not worth telling.
+                if not (self._stop.asked and outcome.report is None and outcome.error is not None):
                     found[name] = outcome
-            except KeyboardInterrupt:
-                self.interrupted = True
-        return [found[name] for name, _ in work if name in found]
+            left = True
+        if hosts.fewer:
+            self._err.print(
+                f"warning: {hosts.fewer} hosts at a time, not {self._forks}: this machine starts no more threads; "
+                "see ulimit -u and -v, or use a lower --forks",
+                soft_wrap=True,
+            )
+        return found
 
-    def _interrupted(self) -> None:
-        self._err.print("Interrupted: finishing the step that runs; once more stops it.")
-        self._halt.set()
-        for transport in list(self._transports.values()):
-            transport.stop()
+    # --- stopping --------------------------------------------------------------------------------------------------
+
+    def _changing(self, name: str) -> bool:
+        """Whether there is something to follow. Asking tells the host that nothing more is to begin."""
+        transport = self._transports.get(name)
+        changing = transport is not None and transport.stop() is not None
+        self._followed |= {name} if changing else set()
+        return changing
+
+    def _left(self, one: Outcome) -> Outcome:
+        """What is known of a host to which a stop came before its changes, or in the midst of them."""
+        assert one.plan is not None
+        transport = self._transports.get(one.host)
+        going = transport.stop() if transport is not None else None
+        return replace(one, report=not_begun(one.plan) if going is None else broken_off(one.plan, going), error=None)
+
+    def _say_stop(self) -> None:
+        word = "Stopping (SIGTERM)" if self._stop.terminated else "Interrupted"
+        if self._stop.over and self._followed:
+            self._err.print("What still runs is left to its host.", soft_wrap=True)
+        elif not self._followed:
+            self._err.print(f"{word}: nothing more is begun.", soft_wrap=True)
+        else:
+            limit = f" for up to {spoken(self._stop.grace)}" if self._stop.terminated else ""
+            self._err.print(
+                f"{word}: finishing the step that runs{limit}; once more leaves it to its host.", soft_wrap=True
+            )
 
 
-def _own(
-    known: Outcome, task: Callable[[W, Callable[[Event], None]], Outcome], work: W, on_event: Callable[[Event], None]
-) -> Outcome:
+def _own(known: Outcome, task: Callable[[W, Hear], Outcome], work: W, on_event: Hear) -> Outcome:
     """Whatever hvctl itself does wrong for a host is told as that host's trouble. `known`: what is known of it so far."""
     try:
         return task(work, on_event)
@@ -315,12 +413,3 @@ def _own(
         return replace(known, error=TransportError(str(error)))
     except Exception as error:
         return replace(known, error=defect(error))
-
-
-def _closed(transport: Transport) -> bool:
-    started = time.monotonic()
-    try:
-        transport.close()
-    except Exception as error:
-        traced(error)
-    return time.monotonic() >= started

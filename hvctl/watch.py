@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import random
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -90,34 +87,3 @@ def wait(seconds: float, clock: Clock) -> None:
 def at(when: datetime) -> str:
     """A time as people here read it."""
     return when.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
-
-
-@dataclass
-class Stopping:
-    """Whether SIGTERM asked to stop."""
-
-    asked: bool = field(default=False)
-
-
-@contextmanager
-def sigterm_as_ctrl_c() -> Iterator[Stopping]:
-    """SIGTERM does what Ctrl-C does: a step that runs is finished, a pause ends at once. Only the main thread can."""
-    stopping = Stopping()
-
-    def terminated(number: int, frame: object) -> None:
-        stopping.asked = True
-        signal.raise_signal(signal.SIGINT)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield stopping
-        return
-    # A shell that starts a command in the background makes it ignore SIGINT, which would be ignored here too.
-    ctrl_c = signal.getsignal(signal.SIGINT)
-    if ctrl_c is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    before = signal.signal(signal.SIGTERM, terminated)
-    try:
-        yield stopping
-    finally:
-        signal.signal(signal.SIGTERM, before)
-        signal.signal(signal.SIGINT, ctrl_c)

@@ -17,8 +17,9 @@ from rich.table import Table
 
 from hvctl.call import Batch, Call, Ref, Secret, Task
 from hvctl.connect import allowed
+from hvctl.forks import SideBySide
 from hvctl.playbook import Play, wishes
-from hvctl.reconcile import plan_host, side_by_side
+from hvctl.reconcile import plan_host
 from hvctl.resource import IMPACTS, Resource
 from hvctl.source import load_text
 from hvctl.winrm.client import Address, CredentialGuard, WinRM
@@ -111,7 +112,7 @@ def _ours(ports: Sequence[int], wanted: list[Resource], verb: str) -> None:
         assert found.plan is not None, found.error
         return True
 
-    for _ in side_by_side([(str(p), partial(one, p)) for p in ports], FORKS):
+    for _ in SideBySide([(str(p), partial(one, p)) for p in ports], FORKS):
         pass
 
 
@@ -128,7 +129,7 @@ def _naive(ports: Sequence[int], wanted: list[Resource]) -> None:
                 transport.close()
         return True
 
-    for _ in side_by_side([(str(p), partial(one, p)) for p in ports], FORKS):
+    for _ in SideBySide([(str(p), partial(one, p)) for p in ports], FORKS):
         pass
 
 

@@ -1,4 +1,5 @@
-"""Every fault of winrm 6 by name, in its sixteen groups: what strikes, and what is otherwise about the host."""
+"""Every fault of winrm 6 by name, in its sixteen groups, and a seventeenth of hostile answers: what strikes, and what is
+otherwise about the host."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ GROUPS = {
     1: "connecting", 2: "connections that break", 3: "connections that are not kept", 4: "delays", 5: "HTTP",
     6: "WS-Man faults", 7: "timeouts with and without the effect", 8: "shells that vanish", 9: "shape of the output",
     10: "noise in the output, ends of the process", 11: "input", 12: "headers", 13: "authentication", 14: "TLS",
-    15: "quotas", 16: "the host",
+    15: "quotas", 16: "the host", 17: "answers that no WinRM gives",
 }  # fmt: skip
 
 OFTEN = 10**9
@@ -190,8 +191,37 @@ def _host() -> Iterator[Fault]:
     yield one("outsider", 16, "somebody makes the VM that is about to be made", "Send", "outsider", nth=2, text=call)
 
 
+def _hostile() -> Iterator[Fault]:
+    """Whoever took over a host, or stands between, answers like that."""
+    yield one("redirect", 17, "redirects to another port, over http", "Receive", "redirect", code=307)
+    yield one("redirect-self", 17, "redirects to itself", "Receive", "redirect", code=302, text="/wsman")
+    yield one("redirect-nowhere", 17, "300 and no place", "Receive", "redirect", code=300, text=" ")
+    yield one("endless-length", 17, "says 1 TB, and sends it", "Receive", "endless_body", code=1)
+    for name, effect, says in (
+        ("endless-body", "endless_body", "a body without an end"),
+        ("endless-chunks", "endless_chunks", "chunks without an end"),
+        ("endless-mark", "endless_mark", "the mark of a chunk without an end"),
+        ("endless-header", "endless_header", "a header without an end"),
+        ("endless-headers", "endless_headers", "headers without an end"),
+        ("endless-continue", "endless_continue", "100 Continue without an end"),
+        ("gzip-bomb", "gzip_bomb", "64 MB that come as 64 KB"),
+        ("xml-entities", "xml_entities", "entities within entities"),
+        ("xml-external", "xml_external", "an entity that is a file of the control node"),
+        ("xml-deep", "xml_deep", "100,000 elements within each other"),
+        ("xml-wide", "xml_wide", "an element with 100,000 attributes"),
+        ("xml-many", "xml_many", "250,000 elements"),
+    ):  # fmt: skip
+        yield one(name, 17, says, "Receive", effect)  # type: ignore[arg-type]
+    yield one("endless-line", 17, "a line of output without an end", "Receive", "endless_line", times=OFTEN)
+    yield one("drip-head", 17, "the header in crumbs, without an end", "Receive", "drip_head", seconds=0.05)
+    yield one("drip-body", 17, "the body a byte at a time", "Receive", "drip", phase="after", seconds=0.05,
+              amount=OFTEN)  # fmt: skip
+    yield one("drip-handshake", 17, "TLS's handshake a byte at a time", "handshake", "drip", seconds=0.05)
+
+
 CATALOGUE: dict[str, Fault] = {
-    fault.name: fault for fault in (*_connections(), *_http(), *_faults(), *_output(), *_identity(), *_host())
+    fault.name: fault
+    for fault in (*_connections(), *_http(), *_faults(), *_output(), *_identity(), *_host(), *_hostile())
 }
 
 

@@ -6,18 +6,22 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from mocks import soap
+from mocks import burdens, soap
 from mocks.endpoint import Endpoint, Entry
 from mocks.faults import SHAPES, Trouble
 from mocks.login import SEALED_TYPE, Login
 from mocks.wire import PLAIN_TYPE, Fin, HttpRequest, Reset, Wire
 
-_REPLACES = frozenset({"http", "undecryptable", "fault", "fault_200", "garbage", "empty", "cut", "content_type"})
+_REPLACES = (
+    frozenset({"http", "undecryptable", "fault", "fault_200", "garbage", "empty", "cut", "content_type", "redirect"})
+    | burdens.WRITTEN
+)
 _BODIES = {
     "html": b"<!DOCTYPE HTML><html><head><title>Error</title></head><body><h2>Error</h2></body></html>",
     "text": b"Service Unavailable",
     "cp932": "<html>サーバー エラー</html>".encode("cp932"),
 }
+ELSEWHERE = "http://127.0.0.1:9/"
 _ON_THE_WAY_BACK = ("mid_reset", "mid_fin", "drip", "close")
 
 
@@ -145,6 +149,14 @@ class Exchange:
                 time.sleep(trouble.seconds * self._endpoint.faults.count(request.action))
             case "http":
                 self._told(trouble.code, trouble.text, entry)
+            case "redirect":
+                entry.status = trouble.code or 307
+                self._reply(entry.status, extra=f"Location: {trouble.text or ELSEWHERE}\r\n")
+            case effect if effect in burdens.POURED:
+                entry.sent = self._wire.pour(burdens.poured(trouble), trouble.seconds)
+                raise Fin
+            case effect if effect in burdens.WRITTEN:
+                self._reply(200, burdens.written(trouble, answer or soap.answer(request, "")), sealed)
             case "undecryptable":
                 self._told(400, "", entry)
                 raise Reset
@@ -169,7 +181,7 @@ class Exchange:
             self._login.forget()
             self._reply(401, extra=self._login.offers())
             return
-        extra = "Location: http://127.0.0.1:9/\r\n" if status == 301 else ""
+        extra = f"Location: {ELSEWHERE}\r\n" if status == 301 else ""
         self._reply(status, _BODIES.get(body, body.encode()), extra=extra, kind="text/html; charset=us-ascii")
 
     def _reply(

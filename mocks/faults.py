@@ -20,6 +20,10 @@ Effect = Literal[
     # what is received of it
     "split", "streams", "stderr", "done_apart", "no_exit_code", "no_ends", "replay", "gap", "nothing", "flood",
     "noise", "bom", "clixml", "clixml_twice", "warning", "cp932", "plain_line", "line_twice", "lines_swapped", "garbled",
+    # answers that no WinRM gives
+    "redirect", "endless_body", "endless_chunks", "endless_mark", "endless_header", "endless_headers",
+    "endless_continue", "drip_head", "gzip_bomb", "xml_entities", "xml_external", "xml_deep", "xml_wide", "xml_many",
+    "endless_line",
     # the machine
     "die", "lose_shells", "service_restart", "reboot", "vmms_restart", "outsider",
 ]  # fmt: skip
@@ -28,7 +32,8 @@ Encoding = Literal["wsman", "wmi", "both"]
 
 SHAPES: frozenset[Effect] = frozenset(
     {"split", "streams", "stderr", "done_apart", "no_exit_code", "no_ends", "replay", "gap", "nothing", "flood",
-     "noise", "bom", "clixml", "clixml_twice", "warning", "cp932", "plain_line", "line_twice", "lines_swapped", "garbled"}
+     "noise", "bom", "clixml", "clixml_twice", "warning", "cp932", "plain_line", "line_twice", "lines_swapped", "garbled",
+     "endless_line"}
 )  # fmt: skip
 """How what a process wrote reaches the client."""
 

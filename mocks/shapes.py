@@ -61,6 +61,8 @@ def shaped(trouble: Trouble, out: bytes, err: bytes, code: int | None) -> Piece:
             return Piece((), None)
         case "flood":
             return Piece((), back=(b"x" * 99 + b"\n") * (trouble.amount // 100) + out)
+        case "endless_line":
+            return Piece((("stdout", b"x" * (trouble.amount or 1_000_000)),), back=out or b"x")
         case "nothing":
             return Piece((), back=out)
         case "garbled":

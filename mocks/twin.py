@@ -122,6 +122,8 @@ class Twin:
             begun = frames.put("accepted")
             yield from _held(begun, run.steps(body["steps"], body.get("deadline_s")), change)
             yield frames.put("end", ok=len(run.done) == len(body["steps"]))
+            if change:
+                self.disk.journals[batch_id].append({"at": "end"})
         finally:
             if change:
                 self.let_go()
@@ -313,9 +315,12 @@ class TwinTransport:
     def requests(self) -> int:
         return 0
 
-    def stop(self) -> None:
-        if self._running is not None:
-            self.twin.disk.stops.add(self._running)
+    def stop(self) -> TransportError | None:
+        running = self._running
+        if running is None:
+            return None
+        self.twin.disk.stops.add(running)
+        return TransportError(f"still running, batch {running}", executed="unknown", running=running)
 
     def close(self) -> None:
         return None

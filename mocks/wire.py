@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import NamedTuple, NoReturn
 
@@ -75,6 +76,16 @@ class Wire:
         )
         self._put(head.encode("latin-1") + body, trouble)
 
+    def pour(self, pieces: Iterable[bytes], seconds: float) -> int:
+        """One piece after another, so many seconds apart, until there are none or nobody takes them: how many bytes."""
+        sent = 0
+        with suppress(OSError):
+            for piece in pieces:
+                self._socket.sendall(piece)
+                sent += len(piece)
+                time.sleep(seconds)
+        return sent
+
     def hang(self) -> NoReturn:
         """Never answer."""
         _hang(self._socket)
@@ -132,6 +143,18 @@ def at_connect(trouble: Trouble, raw: socket.socket, listener: socket.socket) ->
             for one in full:
                 one.close()
             raise Reset
+
+
+def in_handshake(trouble: Trouble, raw: socket.socket) -> NoReturn:
+    """What goes wrong when a client has said that it wants TLS."""
+    raw.recv(64)
+    if trouble.effect == "drip":
+        # The head of a ServerHello of 16 KB, and then its bytes one by one.
+        raw.sendall(b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc")
+        for _ in range(trouble.amount or 2_000):
+            raw.sendall(b"\x03")
+            time.sleep(trouble.seconds)
+    raise Reset
 
 
 def _hang(one: socket.socket) -> NoReturn:

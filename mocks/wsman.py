@@ -20,7 +20,7 @@ from mocks.endpoint import Endpoint, Entry, Lockout
 from mocks.exchange import Exchange
 from mocks.faults import Trouble
 from mocks.tls import Authority
-from mocks.wire import Fin, Reset, Wire, at_connect, cut_off, torn
+from mocks.wire import Fin, Reset, Wire, at_connect, cut_off, in_handshake, torn
 
 __all__ = ["Endpoint", "Entry", "Lockout", "Server", "Trouble"]
 
@@ -111,9 +111,8 @@ class Server:
                 at_connect(trouble, raw, listener)
             if endpoint.scheme == "https" and self._authority is not None:
                 context = self._authority.context(endpoint.flaw)
-                for _ in endpoint.faults.strike("handshake"):
-                    raw.recv(64)
-                    raise Reset
+                for trouble in endpoint.faults.strike("handshake"):
+                    in_handshake(trouble, raw)
                 connection = context.wrap_socket(raw, server_side=True)
                 del self._open[raw]
                 self._open[connection] = endpoint

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from hvctl.apply import Report
-from hvctl.call import TransportError
+from hvctl.apply import Report, broken_off, not_begun
+from hvctl.call import Reply, TransportError
 from hvctl.check import Check, Memory, News, Since, Spot, Verb
 from hvctl.outcome import Outcome, exit_status
 from hvctl.resource import IMPACTS
@@ -82,6 +82,25 @@ def interrupted() -> Check:
     return replace(found, wishes={"hv01.tokyo": (), "hv02.osaka": ()})
 
 
+def terminated() -> Check:
+    """SIGTERM: on one host a step still runs, to one it never came, one was not looked at."""
+    made, other = lab(allow=["restart"]), lab(NOTED)
+    first = {made.plan.steps[0].task.id: Reply()}
+    last = {s.task.id: Reply(skipped="stopped") for s in made.plan.steps[2:]}
+    error = TransportError(
+        "still running on hv01.tokyo, batch 1b4e", executed="unknown", hint="it was not ended", replies=first | last,
+        running="1b4e",
+    )  # fmt: skip
+    plan = replace(other.plan, host="hv02.osaka")
+    return check(
+        "apply",
+        Outcome("hv01.tokyo", made.plan, broken_off(made.plan, error)),
+        Outcome("hv02.osaka", plan, not_begun(plan)),
+        Outcome("hv03.tokyo"),
+        status=143,
+    )
+
+
 def refused() -> Check:
     plan = lab().plan
     changed = ("Get-VMProcessor web01: RelativeWeight 100 → 50",)
@@ -111,6 +130,7 @@ CHECKS: dict[str, Callable[[], Check]] = {
     "a failed step": lambda: check("apply", applied(lab(PLAYBOOK, HANGING, ["restart"])), applied(lab(NOTED), "hv02")),
     "lost on the way": lost_on_the_way,
     "interrupted": interrupted,
+    "terminated": terminated,
     "not approved": lambda: check("apply", planned(lab())),
     "no hosts": lambda: check("plan"),
     "remembered": remembered,

@@ -351,9 +351,10 @@ class Interrupting(TwinTransport):
     def requests(self) -> int:
         return 0
 
-    def stop(self) -> None:
-        super().stop()
+    def stop(self) -> TransportError | None:
+        going = super().stop()
         pressed.set()
+        return going
 
 
 pressed = threading.Event()

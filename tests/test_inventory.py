@@ -179,7 +179,7 @@ def test_connections_have_ansibles_defaults(tmp_path: Path) -> None:
     assert connection(tmp_path, ansible_port=5985).scheme == "http"
     assert connection(tmp_path, ansible_winrm_scheme="http").port == 5985
     assert connection(tmp_path, hvctl_os="'2012 R2'").os == "2012r2"
-    assert connection(tmp_path, ansible_winrm_transport="[credssp, ntlm]").transport == "credssp"
+    assert connection(tmp_path, ansible_winrm_transport="[basic, ntlm]").transport == "basic"
     assert connection(tmp_path, ansible_host="'{{ inventory_hostname }}.lab'").host == "h.lab"
 
 
@@ -214,7 +214,7 @@ def test_connection_without_a_user_and_certificate_over_http(tmp_path: Path) -> 
     [
         ({"ansible_password": "plain"}, "a password stands in plain here"),
         ({"ansible_prot": 1}, "ansible_prot has no effect in hvctl; did you mean 'ansible_port'?"),
-        ({"ansible_winrm_connection_timeout": 30}, "ansible_winrm_connection_timeout has no effect in hvctl"),
+        ({"ansible_winrm_kinit_cmd": "kinit5"}, "ansible_winrm_kinit_cmd has no effect in hvctl, which takes the"),
         ({"ansible_connection": "ssh"}, "hvctl connects over winrm, not ssh"),
         ({"ansible_winrm_server_cert_validation": "ignore"}, "the host's certificate is not checked"),
         ({"ansible_winrm_transport": "basic", "ansible_winrm_scheme": "http"}, "the password travels in the clear"),

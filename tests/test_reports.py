@@ -284,6 +284,7 @@ def test_html_shows_hostile_names_as_text() -> None:
                            "InvalidOperation,Microsoft.HyperV.PowerShell.Commands.StopVM", "What is left", "apply again"]),
         ("refused", ["Refused", "RelativeWeight 100 → 50", "Make a new plan"]),
         ("interrupted", ["It was interrupted", "not looked at", "it was stopped"]),
+        ("terminated", ["It was interrupted", "still running on hv01.tokyo, batch 1b4e", "not begun", "not looked at"]),
         ("lost on the way", ["not known: the connection was lost", "run plan to see what is left"]),
         ("not approved", ["Nothing was done here"]),
         ("not readable", ["not readable", "Get-VMHost was not answered"]),

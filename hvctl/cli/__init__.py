@@ -6,7 +6,7 @@ import hvctl.cli.exporting
 import hvctl.cli.history
 import hvctl.cli.schedule
 import hvctl.cli.verbs  # noqa: F401  puts the verbs into the app
-from hvctl.cli.app import entry, main
+from hvctl.cli.app import main
 from hvctl.cli.options import Connect
 
-__all__ = ["Connect", "entry", "main"]
+__all__ = ["Connect", "main"]

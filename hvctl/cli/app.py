@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -15,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from hvctl import __version__
-from hvctl.cli.options import EXIT_CONFIG, EXIT_FAULT, EXIT_INTERRUPTED, EXIT_PIPE, Connect, Settings, clock
+from hvctl.cli.options import EXIT_CONFIG, EXIT_FAULT, EXIT_INTERRUPTED, EXIT_PIPE, Connect, Grace, Settings, clock
 from hvctl.connect import real_connect
 from hvctl.reconcile import Pause
 from hvctl.show.text import problem_lines
@@ -43,6 +41,7 @@ def _main(
     verbose: Annotated[int, typer.Option("--verbose", "-v", count=True, help="-v the calls, -vv the wire.")] = 0,
     forks: Annotated[int, typer.Option("--forks", "-f", min=1, max=256, help="Hosts at a time.")] = 16,
     ask_pass: Annotated[bool, typer.Option("--ask-pass", "-k", help="Ask for the password.")] = False,
+    grace: Grace = None,
     version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
 ) -> None:
     if version:
@@ -57,6 +56,7 @@ def _main(
         forks=forks,
         ask_pass=ask_pass,
     )
+    context.obj.follow(grace)
 
 
 def main(
@@ -65,25 +65,28 @@ def main(
     now: Callable[[], datetime] = clock,
     pause: Pause | None = None,
 ) -> int:
-    """Run hvctl; the exit status is returned. Usage and configuration faults give 1, Ctrl-C 130, faults of hvctl 70."""
+    """Run hvctl; the exit status is returned. Usage and configuration faults give 1, Ctrl-C 130, SIGTERM 143, faults of
+    hvctl 70."""
     settings = Settings(connect, now, pause=pause)
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _terminated)  # so that connections are closed on the way out
-    with settings.redactor.streams():
-        return _run(settings, argv)
+    try:
+        with settings.stop.listening(), settings.redactor.streams():
+            return _run(settings, argv)
+    except KeyboardInterrupt:
+        return settings.stop.status or EXIT_INTERRUPTED
 
 
 def _run(settings: Settings, argv: Sequence[str] | None) -> int:
-    command = typer.main.get_command(app)
     try:
+        command = typer.main.get_command(app)
         result = command.main(
             list(argv) if argv is not None else None, prog_name="hvctl", standalone_mode=False, obj=settings
         )
-    except typer.Abort:
-        return EXIT_INTERRUPTED
-    except KeyboardInterrupt:
+        if result == EXIT_INTERRUPTED and settings.stop.at_once:
+            raise KeyboardInterrupt  # what typer has made of one
+    except (typer.Abort, KeyboardInterrupt):
+        settings.stop.hold()
         settings.err.print("Interrupted.")
-        return EXIT_INTERRUPTED
+        return settings.stop.status or EXIT_INTERRUPTED
     except USAGE as error:
         error.show()
         return EXIT_CONFIG
@@ -98,13 +101,4 @@ def _run(settings: Settings, argv: Sequence[str] | None) -> int:
         settings.fault(error)
         return EXIT_FAULT
     status = result if isinstance(result, int) else 0
-    return EXIT_FAULT if settings.faults and status != EXIT_INTERRUPTED else status
-
-
-def _terminated(number: int, frame: object) -> None:
-    raise SystemExit(128 + number)
-
-
-def entry() -> None:
-    """The console script."""
-    sys.exit(main())
+    return EXIT_FAULT if settings.faults and not settings.stop.asked else status

@@ -14,4 +14,11 @@ def approved(settings: Settings) -> bool:
     if not sys.stdin.isatty():
         settings.err.print("There is nobody to ask; say --auto-approve to go on without asking.")
         return False
-    return settings.out.input("Apply this? Only 'yes' goes on: ").strip() == "yes"
+    try:
+        settings.stop.release()
+        return settings.out.input("Apply this? Only 'yes' goes on: ").strip() == "yes"
+    except (KeyboardInterrupt, EOFError):
+        settings.out.print()
+        return False
+    finally:
+        settings.stop.hold()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from hvctl.check import Check
-from hvctl.cli.options import EXIT_INTERRUPTED, Settings
+from hvctl.cli.options import Settings
 from hvctl.cli.prepared import Asked, prepared, run_of
 from hvctl.cli.remembered import remembered
 from hvctl.outcome import exit_status
@@ -13,16 +13,15 @@ from hvctl.resource import IMPACTS
 
 
 def checked(settings: Settings, asked: Asked, *, quiet: bool = False) -> Check:
-    """Raises ConfigError before any host is asked. `quiet`: nothing is printed to the output. An interrupted check
-    has the exit status 130 and lacks hosts."""
+    """Raises ConfigError before any host is asked. `quiet`: nothing is printed to the output. Of an interrupted check
+    what is known is remembered too; of a host that was not looked at nothing is."""
     work = prepared(settings, asked)
     # Nothing is done, so nothing needs consent.
     with run_of(settings, work, frozenset(IMPACTS)) as run:
         outcomes = run.plan()
-        status = EXIT_INTERRUPTED if run.interrupted else exit_status(outcomes, changes_count=True)
+        status = settings.stop.status or exit_status(outcomes, changes_count=True)
         check = run.check("drift", asked.playbooks, outcomes, status, asked.covers)
-        if not run.interrupted:
-            check = settings.tried(partial(remembered, settings, check), check)
+        check = settings.tried(partial(remembered, settings, check), check)
         if not quiet:
             settings.tried(partial(run.show_check, check), None)
     return check

@@ -15,13 +15,13 @@ from hvctl.check import Check
 from hvctl.cli.audience import Audience
 from hvctl.cli.options import EXIT_INTERRUPTED, Settings
 from hvctl.cli.prepared import Asked, prepared
-from hvctl.duration import seconds
+from hvctl.cli.span import span
 from hvctl.schedule.job import SKIPPED, name_fault
 from hvctl.schedule.lock import LockedError, locked
 from hvctl.show.text import problem_lines
 from hvctl.source import ConfigError, Problem
 from hvctl.state import state_folder
-from hvctl.watch import Clock, RealClock, Rhythm, sigterm_as_ctrl_c, wait, watch
+from hvctl.watch import Clock, RealClock, Rhythm, wait, watch
 
 _SHORTEST = 10
 
@@ -78,7 +78,7 @@ def drifting(
         if not rhythm.every:
             wait(rhythm.splay * clock.chance(), clock)
             done = check()
-            if done.exit_status != EXIT_INTERRUPTED:
+            if not done.interrupted:
                 settings.tried(partial(audience.hear, done), None)
             return done.exit_status
         # What is wrong from the start is told at once, not after the first pause.
@@ -102,24 +102,23 @@ def _again_and_again(
         except Exception as error:
             settings.fault(error)
         else:
-            if done.exit_status == EXIT_INTERRUPTED:
-                raise KeyboardInterrupt
-            settings.tried(partial(audience.hear, done), None)
+            if not done.interrupted:
+                settings.tried(partial(audience.hear, done), None)
+        settings.stop.release()
         settings.faults.clear()  # each check tells its own; a loop that is stopped has not failed
 
     def say(text: str) -> None:
         settings.err.print(text, markup=False, soft_wrap=True)
 
-    with sigterm_as_ctrl_c() as stopping:
-        try:
-            watch(once, rhythm, clock, say)
-        except KeyboardInterrupt:
-            pass
-        except typer.Exit as end:
-            if end.exit_code != EXIT_INTERRUPTED:
-                raise
-        say("Stopped.")
-        return 0 if stopping.asked else EXIT_INTERRUPTED
+    try:
+        watch(once, rhythm, clock, say)
+    except KeyboardInterrupt:
+        settings.stop.hold()
+    except typer.Exit as end:
+        if end.exit_code != EXIT_INTERRUPTED:
+            raise
+    say("Stopped.")
+    return 0 if settings.stop.terminated else EXIT_INTERRUPTED
 
 
 def _rhythm(ways: Ways) -> Rhythm:
@@ -137,14 +136,6 @@ def _rhythm(ways: Ways) -> Rhythm:
     if problems:
         raise ConfigError(problems)
     return Rhythm(every, splay)
-
-
-def span(option: str, text: str | None) -> int | None:
-    """Seconds. Raises ConfigError that names the option."""
-    try:
-        return None if text is None else seconds(text)
-    except ValueError as error:
-        raise ConfigError([Problem(None, f"{option}: {error}")]) from error
 
 
 @contextmanager

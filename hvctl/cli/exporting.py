@@ -16,8 +16,8 @@ from hvctl.cli.app import app
 from hvctl.cli.approval import INTERRUPTED, NOTHING_TO_APPROVE, approved
 from hvctl.cli.options import (
     EXIT_CONFIG,
-    EXIT_INTERRUPTED,
     Extra,
+    Grace,
     History,
     Json,
     Limit,
@@ -65,10 +65,12 @@ def export(
     report: Report = None,
     history: History = None,
     no_history: NoHistory = False,
+    grace: Grace = None,
 ) -> None:
     """Export a VM now, whatever its playbook says of when."""
     # What no playbook wishes cannot drift: there is nothing to remember of it.
     settings = remembering(context.obj, history, no_history or not playbooks or bool(to))
+    settings.follow(grace)
     reports = Reports.asked(report, as_json=as_json)
     if reports.on_stdout and not (auto_approve or only_plan):
         raise typer.BadParameter(NOTHING_TO_APPROVE)
@@ -79,17 +81,18 @@ def export(
         else _anywhere(settings, asked, name, to, capture)
     )
     with run_of(settings, work, frozenset()) as run:
-        outcomes = run.plan()
-        if not run.interrupted:
+        outcomes = run.plan(warm=not only_plan)
+        if not settings.stop.asked:
             outcomes = _where_it_is(settings, name, outcomes, everywhere=bool(playbooks))
             if not reports.on_stdout:
                 settings.tried(partial(run.show_plans, outcomes), None)
-        if any(o.plan is not None and o.plan.steps for o in outcomes) and not only_plan and not run.interrupted:
+        changes = any(o.plan is not None and o.plan.steps for o in outcomes)
+        if changes and not only_plan and not settings.stop.asked:
             _wanted_since(work, outcomes)
             outcomes = _done(settings, run, outcomes, auto_approve, quiet=reports.on_stdout)
-        status = EXIT_INTERRUPTED if run.interrupted else exit_status(outcomes, changes_count=not only_plan)
+        status = settings.stop.status or exit_status(outcomes, changes_count=not only_plan)
         check = run.check("plan" if only_plan else "apply", asked.playbooks, outcomes, status)
-    if not only_plan and not run.interrupted:
+    if not only_plan:
         check = settings.tried(partial(remembered, settings, replace(check, wishes=_exports(check))), check)
     raise typer.Exit(reports.write(settings, check))
 
@@ -106,7 +109,7 @@ def _done(settings: Settings, run: Run, outcomes: list[Outcome], auto_approve: b
     done = run.apply(outcomes, recheck=not auto_approve)
     if not quiet:
         settings.tried(partial(run.show_reports, done), None)
-    if run.interrupted:
+    if settings.stop.asked:
         settings.err.print(INTERRUPTED)
     return done
 

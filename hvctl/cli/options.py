@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from hvctl.call import Transport
+from hvctl.cli.span import span
 from hvctl.connect import Wire
 from hvctl.history import Place
 from hvctl.inventory import Connection
@@ -19,6 +20,7 @@ from hvctl.reconcile import Pause
 from hvctl.redact import Redactor, traced
 from hvctl.resource import IMPACTS
 from hvctl.source import ConfigError
+from hvctl.stop import Stop
 
 Connect = Callable[[Connection, Wire], Transport]
 T = TypeVar("T")
@@ -26,6 +28,7 @@ T = TypeVar("T")
 EXIT_CONFIG = 1
 EXIT_FAULT = FAULT
 EXIT_INTERRUPTED = 130
+"""By Ctrl-C; a stop that a signal asked for has its own (`Stop.status`)."""
 EXIT_PIPE = 141
 """Nobody reads the output any more; as a shell says of SIGPIPE."""
 
@@ -47,6 +50,7 @@ class Settings:
     forks: int = 16
     ask_pass: bool = False
     pause: Pause | None = None
+    stop: Stop = field(default_factory=Stop)
     redactor: Redactor = field(default_factory=Redactor)
     faults: list[Exception] = field(default_factory=list)
     out: Console = None  # type: ignore[assignment]
@@ -71,6 +75,12 @@ class Settings:
         self.faults.append(error)
         traced(error)
         self.err.print("This is a fault of hvctl. Run plan to see how the hosts are, and report the text above.")
+
+    def follow(self, grace: str | None) -> None:
+        """How long a change is followed after SIGTERM, if it was said. Raises ConfigError."""
+        seconds = span("--grace", grace)
+        if seconds is not None:
+            self.stop.grace = seconds
 
 
 class _Screen(Console):
@@ -105,4 +115,8 @@ AlsoAsked = Annotated[
 Allow = Annotated[
     list[str] | None,
     typer.Option("--allow", metavar="WORD", help=f"Allow changes that cost more: {', '.join(IMPACTS[1:])}."),
+]
+Grace = Annotated[
+    str | None,
+    typer.Option("--grace", metavar="SPAN", help="After SIGTERM, how long the step that runs is followed (1m)."),
 ]

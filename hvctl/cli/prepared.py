@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +14,7 @@ from hvctl.inventory import Host, Inventory
 from hvctl.prepare import HostWork, Prepared, find_inventory, prepare
 from hvctl.resource import IMPACTS, Impact, Resource
 from hvctl.run import Run
-from hvctl.secrets import PromptSource
+from hvctl.secrets import PromptSource, SecretError, resolve
 from hvctl.show.text import problem_lines
 from hvctl.source import ConfigError, Problem, load, load_text
 
@@ -131,6 +132,9 @@ def _work(settings: Settings, inventory: Inventory, host: Host, wishes: tuple[Re
 
 
 def run_of(settings: Settings, prepared: Prepared, allow: frozenset[Impact]) -> Run:
+    if settings.ask_pass:
+        with suppress(SecretError):  # said of each host
+            resolve(PromptSource(PROMPT))  # here, where Ctrl-C ends it and the terminal is put right again
     return Run(
         prepared.work,
         settings.connect,
@@ -142,6 +146,7 @@ def run_of(settings: Settings, prepared: Prepared, allow: frozenset[Impact]) -> 
         pause=settings.pause,
         redactor=settings.redactor,
         now=settings.now,
+        stop=settings.stop,
     )
 
 

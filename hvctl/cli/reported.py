@@ -12,7 +12,7 @@ from pathlib import Path
 import typer
 
 from hvctl.check import Check
-from hvctl.cli.options import EXIT_INTERRUPTED, Settings
+from hvctl.cli.options import Settings
 from hvctl.files import why_not, write_whole
 from hvctl.outcome import TROUBLE
 from hvctl.source import ConfigError, Problem, suggest
@@ -81,7 +81,7 @@ class Reports:
                 failed = True
                 said = f"The {name} report was not written: {file}: {error.strerror or error}"
                 settings.err.print(said, markup=False, soft_wrap=True)
-        if failed and check.exit_status != EXIT_INTERRUPTED:
+        if failed and not check.interrupted:
             return check.exit_status | TROUBLE
         return check.exit_status
 

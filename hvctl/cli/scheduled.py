@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from hvctl.cli.drifting import span
 from hvctl.cli.options import Settings
 from hvctl.cli.prepared import Asked, prepared
 from hvctl.cli.reported import Reports
-from hvctl.duration import UNITS
+from hvctl.cli.span import span
+from hvctl.duration import UNITS, spoken
 from hvctl.history import place
 from hvctl.notify import written_out
 from hvctl.prepare import Prepared, find_inventory
 from hvctl.schedule.cron import Cron
-from hvctl.schedule.job import Job, name_fault, name_of
+from hvctl.schedule.job import Job, account_fault, name_fault, name_of, shown
 from hvctl.source import ConfigError, Problem, SecretSource
+from hvctl.stop import GRACE_S
 
 _SPLAY = 300
 _SETTINGS = ("HVCTL_NOTIFY", "HVCTL_HISTORY")
@@ -58,7 +58,7 @@ def job_of(
     playbooks = tuple(_absolute(p) for p in wanted.asked.playbooks)
     name = wanted.name if wanted.name is not None else name_of(playbooks)
     if fault := name_fault(name):
-        problems.append(Problem(None, f"--name {name}: {fault}"))
+        problems.append(Problem(None, f"--name {shown(name)}: {fault}"))
     problems += [
         Problem(
             None,
@@ -74,16 +74,35 @@ def job_of(
     if history.name != (wanted.history or history.name) and "://" in history.url:
         hint = "set HVCTL_HISTORY in the file of the schedule's secrets instead"
         problems.append(Problem(None, f"--history {history.name} would put a secret where everyone can read it", hint))
-    if wanted.run_as and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]*", wanted.run_as):
-        problems.append(Problem(None, f"--run-as {wanted.run_as}: no name of an account", "name one of this machine"))
+    if wanted.run_as and (fault := account_fault(wanted.run_as)):
+        problems.append(Problem(None, f"--run-as {shown(wanted.run_as)}: {fault}"))
     if settings.ask_pass:
         problems.append(Problem(None, "there is nobody to ask by --ask-pass", "use !env, !command or !keyring"))
     if problems:
         raise ConfigError(problems)
     work = prepared(settings, wanted.asked)
-    secrets = _variables(work, wanted.notify)
+    try:
+        job = _job(settings, wanted, name, playbooks, when, splay, config, form, work, reports)
+    except ValueError as error:
+        raise ConfigError([Problem(None, str(error))]) from error
+    return job, list(_warnings(job, work, form))
+
+
+def _job(
+    settings: Settings,
+    wanted: Wanted,
+    name: str,
+    playbooks: tuple[str, ...],
+    when: int | Cron,
+    splay: int,
+    config: Path,
+    form: str,
+    work: Prepared,
+    reports: Reports,
+) -> Job:
+    """Raises ValueError for a text that no schedule can hold."""
     environment = [(n, os.environ[n]) for n in ("XDG_STATE_HOME",) if os.environ.get(n) and form != "taskxml"]
-    job = Job(
+    return Job(
         name,
         playbooks,
         _command(settings, wanted, name, playbooks, reports),
@@ -91,12 +110,12 @@ def job_of(
         when,
         splay,
         tuple(environment),
-        secrets,
+        _variables(work, wanted.notify),
         str(config / f"{name}.env"),
         wanted.run_as,
         any(source.kind == "command" for source in _passwords(work)),
+        round(settings.stop.grace),
     )
-    return job, list(_warnings(job, work, form))
 
 
 def _when(wanted: Wanted, problems: list[Problem]) -> int | Cron:
@@ -126,6 +145,7 @@ def _command(
     words = [*program(), "-i", _absolute(find_inventory(settings.inventory, asked.playbooks))]
     words += ["--forks", str(settings.forks)] if settings.forks != 16 else []
     words += ["-" + "v" * settings.verbose] if settings.verbose else []
+    words += ["--grace", spoken(settings.stop.grace)] if settings.stop.grace != GRACE_S else []
     words += ["drift", "--exclusive", name]
     words += ["--limit", asked.limit] if asked.limit is not None else []
     for tag in asked.tags:

@@ -15,10 +15,10 @@ from hvctl.cli.approval import INTERRUPTED, NOTHING_TO_APPROVE, approved
 from hvctl.cli.checked import checked
 from hvctl.cli.drifting import Every, Exclusive, Listen, Metrics, Notify, Splay, Ways, drifting
 from hvctl.cli.options import (
-    EXIT_INTERRUPTED,
     Allow,
     AlsoAsked,
     Extra,
+    Grace,
     History,
     Json,
     Limit,
@@ -69,19 +69,21 @@ def plan(
     report: Report = None,
     diff: Annotated[bool, typer.Option("--diff", help="Show the difference as unified text.")] = False,
     detailed: Annotated[bool, typer.Option("--detailed-exitcode", help="Exit with 2 if something differs.")] = False,
+    grace: Grace = None,
 ) -> None:
     """Show what would change."""
     settings: Settings = context.obj
+    settings.follow(grace)
     reports = Reports.asked(report, as_json=as_json)
     work = prepared(settings, Asked.of(playbooks, limit, tags, extra))
     with run_of(settings, work, allowed(allow)) as run:
         outcomes = run.plan()
         if not reports.on_stdout:
             settings.tried(lambda: run.show_plans(outcomes, diff=diff), None)
-        status = EXIT_INTERRUPTED if run.interrupted else exit_status(outcomes, changes_count=detailed)
+        status = settings.stop.status or exit_status(outcomes, changes_count=detailed)
         check = run.check("plan", playbooks, outcomes, status)
         status = reports.write(settings, check)
-        if out and not run.interrupted:
+        if out and not settings.stop.asked:
             run.save(outcomes, out, work.inventory.file if work.inventory else "")
     raise typer.Exit(status)
 
@@ -102,9 +104,11 @@ def apply(
     report: Report = None,
     history: History = None,
     no_history: NoHistory = False,
+    grace: Grace = None,
 ) -> None:
     """Make the hosts as the playbooks say, then look again."""
     settings = remembering(context.obj, history, no_history)
+    settings.follow(grace)
     reports = Reports.asked(report, as_json=as_json)
     if reports.on_stdout and not (auto_approve or only_plan):
         raise typer.BadParameter(NOTHING_TO_APPROVE)
@@ -116,23 +120,23 @@ def apply(
     else:
         run = run_of(settings, prepared(settings, Asked.of(playbooks, limit, tags, extra)), allowed(allow))
     with run:
-        outcomes = run.look_at_saved() if saved else run.plan()
+        outcomes = run.look_at_saved() if saved else run.plan(warm=not only_plan)
         if not reports.on_stdout:
             settings.tried(lambda: run.show_plans(outcomes), None)
         changes = any(o.plan is not None and o.plan.steps for o in outcomes)
-        if changes and not only_plan and not run.interrupted:
+        if changes and not only_plan and not settings.stop.asked:
             if auto_approve or approved(settings):
                 outcomes = run.apply(outcomes, recheck=not auto_approve)
                 if not reports.on_stdout:
                     settings.tried(partial(run.show_reports, outcomes), None)
-                if run.interrupted:
+                if settings.stop.asked:
                     settings.err.print(INTERRUPTED)
             else:
                 settings.err.print("Nothing was changed.")
-        status = EXIT_INTERRUPTED if run.interrupted else exit_status(outcomes, changes_count=not only_plan)
+        status = settings.stop.status or exit_status(outcomes, changes_count=not only_plan)
         covers = () if saved or tags else playbooks
         check = run.check("apply", playbooks, outcomes, status, covers)
-    if not only_plan and not run.interrupted:
+    if not only_plan:
         check = settings.tried(partial(remembered, settings, check), check)
     raise typer.Exit(reports.write(settings, check))
 
@@ -154,9 +158,11 @@ def drift(
     metrics: Metrics = None,
     listen: Listen = None,
     notify: Notify = None,
+    grace: Grace = None,
 ) -> None:
     """Say whether the hosts are as the playbooks say; changes nothing. Exit 2: they are not."""
     settings = remembering(context.obj, history, no_history)
+    settings.follow(grace)
     reports = Reports.asked(report, as_json=as_json)
     asked = Asked.of(playbooks, limit, tags, extra)
 
@@ -179,7 +185,8 @@ def facts(
     settings: Settings = context.obj
     work = one_host(settings, host, playbooks or ())
     with run_of(settings, Prepared((work,)), frozenset()) as run:
-        raise typer.Exit(run.facts(work, as_json=as_json))
+        status = run.facts(work, as_json=as_json)
+    raise typer.Exit(settings.stop.status or status)
 
 
 @app.command()
@@ -194,7 +201,8 @@ def record(
     settings: Settings = context.obj
     work = one_host(settings, host, playbooks or ())
     with run_of(settings, Prepared((work,)), frozenset()) as run:
-        raise typer.Exit(run.record(work, out, scrub=scrub))
+        status = run.record(work, out, scrub=scrub)
+    raise typer.Exit(settings.stop.status or status)
 
 
 @app.command("report-schema")

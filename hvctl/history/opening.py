@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from hvctl.history.place import HistoryError, Place
 from hvctl.history.schema import VERSION_TABLE
+from hvctl.retries import DATABASE_TRIES, DATABASE_WAIT, trying
 
 VERSIONS = ("0001", "0002")
 """The schema's versions that this hvctl knows, oldest first."""
@@ -24,7 +24,6 @@ BUSY_S = 30
 CONNECT_S = 10
 """How long to wait for a database to answer at all."""
 
-_TRIES = 20
 _ELSEWHERE = "name another place with --history, or leave it out with --no-history"
 _TIMED = ("psycopg", "psycopg2", "pymysql", "mysqldb")
 """Drivers that take connect_timeout."""
@@ -33,20 +32,20 @@ _TIMED = ("psycopg", "psycopg2", "pymysql", "mysqldb")
 def opened(place: Place) -> Engine:
     """Connected, with tables of this version. Raises HistoryError."""
     engine = _engine(place)
+
+    def once() -> None:
+        if not _current(engine, place):
+            with writing(engine) as connection:
+                if _version(connection) != VERSIONS[-1]:
+                    _upgrade(connection)
+
+    def worth(error: BaseException) -> bool:
+        # Where a database has no transactions around its DDL, or no lock that we could take first,
+        # another hvctl that is just making the tables gets in our way, and is done soon.
+        return isinstance(error, SQLAlchemyError) and engine.dialect.name != "sqlite"
+
     with translated(place):
-        for attempt in range(_TRIES):
-            try:
-                if _current(engine, place):
-                    break
-                with writing(engine) as connection:
-                    if _version(connection) != VERSIONS[-1]:
-                        _upgrade(connection)
-            except SQLAlchemyError:
-                # Where a database has no transactions around its DDL, or no lock that we could take first,
-                # another hvctl that is just making the tables gets in our way, and is done soon.
-                if engine.dialect.name == "sqlite" or attempt + 1 == _TRIES:
-                    raise
-                time.sleep(CONNECT_S / _TRIES)
+        trying(worth, DATABASE_TRIES, DATABASE_WAIT)(once)
     return engine
 
 

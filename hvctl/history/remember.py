@@ -12,8 +12,9 @@ from hvctl.history.store import Store
 
 
 def remember(check: Check, store: Store) -> Check:
-    """Raises HistoryError; the check is then as good as it was, and nothing of it is stored."""
-    found = [seen(check, one) for one in check.outcomes]
+    """Raises HistoryError; the check is then as good as it was, and nothing of it is stored. Of hosts that it was stopped
+    before nothing is."""
+    found = [seen(check, one) for one in check.outcomes if one.looked]
     # Not every database keeps fractions of a second.
     at = check.finished.replace(microsecond=0)
     return replace(check, memory=_memory(found, store.write(check, found, at)))

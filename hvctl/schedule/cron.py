@@ -104,7 +104,7 @@ def _field(text: str, name: str, low: int, high: int, names: tuple[str, ...]) ->
     found: set[int] = set()
     for part in text.split(","):
         span, slash, step = part.partition("/")
-        if slash and not (step.isdigit() and int(step) > 0):
+        if slash and not (step.isascii() and step.isdigit() and int(step) > 0):
             raise ValueError(f"{name}: the step of {part!r} is no number above 0")
         if span == "*":
             first, last = low, 6 if high == 7 else high

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from hvctl.duration import spoken
 from hvctl.schedule.cron import Cron
+from hvctl.stop import GRACE_S
 
 SKIPPED = 75
 """Exit status of a check that was left out since the one before still runs (EX_TEMPFAIL of sysexits.h): neither "in
@@ -20,7 +22,9 @@ sync" nor a fault."""
 @dataclass(frozen=True)
 class Job:
     """`command` is the whole command line, all paths absolute. `when`: seconds between two checks, or cron's fields.
-    `environment`: variables that are no secrets. `secrets`: names of variables that the command wants to find."""
+    `environment`: variables that are no secrets. `secrets`: names of variables that the command wants to find. `grace`:
+    seconds that the command may take to end once it is told to. Whatever format it becomes, no text of it can begin a
+    line of its own there: ValueError."""
 
     name: str
     playbooks: tuple[str, ...]
@@ -34,6 +38,24 @@ class Job:
     run_as: str = ""
     own_programs: bool = False
     """A secret comes from a program, which may be setuid (sudo) or keep to rules of its own."""
+    grace: int = GRACE_S
+
+    def __post_init__(self) -> None:
+        if fault := name_fault(self.name):
+            raise ValueError(f"{shown(self.name)}: {fault}")
+        if self.run_as and (fault := account_fault(self.run_as)):
+            raise ValueError(f"{shown(self.run_as)}: {fault}")
+        for text in self._texts():
+            if fault := text_fault(text):
+                raise ValueError(f"{shown(text)} {fault}")
+        for name in (*self.secrets, *(n for n, _ in self.environment)):
+            if fault := variable_fault(name):
+                raise ValueError(f"{shown(name)}: {fault}")
+
+    def _texts(self) -> Iterator[str]:
+        yield from (*self.playbooks, *self.command, self.folder, self.secrets_file)
+        for name, value in self.environment:
+            yield f"{name}={value}"
 
     @property
     def rhythm(self) -> str:
@@ -68,6 +90,40 @@ def name_of(playbooks: Sequence[str]) -> str:
     if re.search(r"[A-Za-z0-9]", slug) and slug.isascii() and words.isascii():
         return slug
     return "-".join(w for w in (slug, hashlib.sha256("\0".join(playbooks).encode()).hexdigest()[:8]) if w)
+
+
+def shown(text: str) -> str:
+    """For a message: what cannot be seen is written out."""
+    return "".join(c.encode("unicode_escape").decode() if _unseen(c) else c for c in text)
+
+
+def _unseen(char: str) -> bool:
+    """Control characters, separators of lines and paragraphs, halves of characters (of a file name that is not UTF-8),
+    and those that turn the direction of writing."""
+    return (
+        unicodedata.category(char) in ("Cc", "Zl", "Zp", "Cs")
+        or char in "\u061c\u200e\u200f"
+        or ("\u202a" <= char <= "\u202e" or "\u2066" <= char <= "\u2069")
+    )
+
+
+def text_fault(text: str) -> str:
+    """Why a text cannot stand in a schedule; "" if it can."""
+    found = sorted({c for c in text if _unseen(c)})
+    return f"holds a control character ({shown(''.join(found))}); rename it" if found else ""
+
+
+def account_fault(name: str) -> str:
+    """As useradd takes them, and as a directory has them (user@domain)."""
+    if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]*(@[A-Za-z0-9_.-]+)?", name):
+        return ""
+    return "no name of an account; name one of this machine"
+
+
+def variable_fault(name: str) -> str:
+    if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        return ""
+    return "no name of an environment variable that systemd and a shell take: letters, digits and '_'"
 
 
 def name_fault(name: str) -> str:

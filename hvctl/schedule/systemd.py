@@ -169,7 +169,7 @@ def _result(service: Mapping[str, str]) -> str:
     if service.get("ActiveState") == "activating":
         return "running now"
     status = service.get("ExecMainStatus", "")
-    words = {"0": "in sync", "2": "drifted", "75": "left out, one was running"}
+    words = {"0": "in sync", "2": "drifted", "75": "left out, one was running", "130": "stopped", "143": "stopped"}
     return words.get(status, f"failed ({service.get('Result', '')}, status {status})" if status else "")
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from hvctl.duration import spoken
 from hvctl.schedule.cron import Cron
 from hvctl.schedule.job import SKIPPED, Job
 
 PREFIX = "hvctl-drift-"
 SECTION = "X-hvctl"  # systemd ignores sections that begin with X- (systemd.unit(5))
+_AFTER_GRACE = 60  # for the history, which waits up to 30 s for others, and the reports
 _HARDENED = ("LockPersonality=yes", "RestrictRealtime=yes", "RestrictSUIDSGID=yes")
 # Only for the system's manager, since a user's cannot do it without more rights. No PrivateTmp: a Kerberos ticket cache
 # is in /tmp. No ProtectHome and not "strict": playbooks, history and reports are where the user wants them.
@@ -36,12 +39,17 @@ def _service(job: Job, system: bool) -> str:
         Unit=[f"Description={_plain('hvctl drift check: ' + ', '.join(job.playbooks))}", *network],
         Service=[
             "Type=oneshot",
-            *([f"User={job.run_as}"] if job.run_as else []),
+            *([f"User={_plain(job.run_as)}"] if job.run_as else []),
             f"WorkingDirectory={_plain(job.folder)}",
-            *(f"Environment={_word(f'{name}={value}')}" for name, value in job.environment),
-            *([f"EnvironmentFile=-{_plain(job.secrets_file)}"] if job.secrets_file else []),
+            *(f"Environment={_quoted(f'{name}={value}')}" for name, value in job.environment),
+            *([f"EnvironmentFile=-{_plain(_one_file(job.secrets_file))}"] if job.secrets_file else []),
             f"ExecStart={' '.join([_word(job.command[0], program=True), *map(_word, job.command[1:])])}",
-            f"SuccessExitStatus=2 {SKIPPED}",
+            # What differs is a finding, and a check that was told to stop is no failure: 130 by Ctrl-C, 143 by SIGTERM.
+            f"SuccessExitStatus=2 {SKIPPED} 130 143",
+            # hvctl alone is told; a program that it asks for a secret, or what is left of it, ends with it.
+            "KillMode=mixed",
+            "KillSignal=SIGTERM",
+            f"TimeoutStopSec={job.grace + _AFTER_GRACE}s",
             *hardened,
         ],
     )
@@ -72,7 +80,6 @@ def _unit(**sections: list[str]) -> str:
 
 def _plain(text: str) -> str:
     """A value that is the rest of its line; only specifiers are looked for in it."""
-    _one_line(text)
     if text != text.strip() or text.endswith("\\"):
         raise ValueError(f"{text!r} cannot stand in a unit: it begins or ends with a blank or ends with a backslash")
     return text.replace("%", "%%")
@@ -81,20 +88,22 @@ def _plain(text: str) -> str:
 def _word(text: str, *, program: bool = False) -> str:
     """One word of a command line (systemd.service(5), "Command lines"). Variables are not looked for in the path of
     the program itself, so its $ stays single; and systemd takes no quotes and backslashes there, however written."""
-    _one_line(text)
     if program and set(text) & set("\"'\\"):
         raise ValueError(
             f"systemd starts no program with quotes or a backslash in its path: {text}; install it elsewhere"
         )
+    return _quoted(text if program else text.replace("$", "$$"))
+
+
+def _quoted(text: str) -> str:
+    """One word of a setting: quotes and C escapes, then specifiers. A $ means nothing (systemd.exec(5), Environment=)."""
     text = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
-    if not program:
-        text = text.replace("$", "$$")
     return f'"{text}"' if not text or set(text) & set(" \t\"'\\;#$") else text
 
 
-def _one_line(text: str) -> None:
-    if any(ord(c) < 32 or ord(c) == 127 for c in text):
-        raise ValueError(f"{text!r} holds a control character; rename it")
+def _one_file(path: str) -> str:
+    """EnvironmentFile= takes a pattern as of glob(7) (systemd.exec(5)); this one matches the path alone."""
+    return re.sub(r"([\\*?\[])", r"\\\1", path)
 
 
 def described(rhythm: str, splay: int) -> str:

@@ -142,6 +142,7 @@ def report_data(report: Report, memory: Memory | None = None) -> dict[str, Any]:
         "complete": report.complete,
         "failed": report.failed,
         "stopped": report.stopped,
+        "running": report.running or None,
         "left_down": list(report.left_down),
         "steps": [_result(r) for r in report.results],
         "error": _error(report.error),

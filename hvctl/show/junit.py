@@ -17,7 +17,7 @@ from hvctl.duration import lasted
 from hvctl.outcome import Outcome
 from hvctl.plan import Action, Line, Plan
 from hvctl.resource import Address
-from hvctl.show.report import why_text
+from hvctl.show.report import unknown_text, why_text
 from hvctl.show.state import all_hosts, state_of
 from hvctl.show.times import clock
 from hvctl.show.wording import named
@@ -139,7 +139,8 @@ def _cases(check: Check, one: Outcome) -> Iterator[Case]:
     if one.report.error is not None:
         error = one.report.error
         details = tuple(t for t in (error.message, error.hint, error.defect) if t)
-        yield Case("connection", "apply", "error", "defect" if error.defect else "lost", error.message, details)
+        kind = "defect" if error.defect else "running" if error.running else "lost"
+        yield Case("connection", "apply", "error", kind, error.message, details)
     after = {a.address: a for a in one.report.after.actions} if one.report.after is not None else {}
     results: dict[Address, list[StepResult]] = {}
     for result in one.report.results:
@@ -215,7 +216,7 @@ def _result(result: StepResult) -> str:
         return " ".join(result.failure.message.split()) or result.failure.id
     if result.status == "skipped":
         return f"not done: {why_text(result.why)}"
-    return "done" if result.status == "ok" else f"not known whether it ran: {result.why}"
+    return "done" if result.status == "ok" else unknown_text(result.why)
 
 
 def _told(

@@ -165,7 +165,7 @@ def page_of(check: Check) -> Page:
 
 
 def _verdict(check: Check, outcomes: tuple[Outcome, ...]) -> str:
-    if check.exit_status == 130:
+    if check.interrupted:
         return "It was interrupted."
     if not outcomes:
         return "No host was asked."
@@ -260,10 +260,10 @@ def _troubles(one: Outcome, check: Check) -> Iterator[Told]:
     for left in report.leftovers:
         said = f"{named(left.address)}: {left.line.field or 'it'} still reads {left.line.now}, not {left.line.wanted}"
         yield Told("impossible", said + ", although its step succeeded.", place=str(left.line.mark))
-    if report.after is None and report.results:
-        yield Told("hint", "The host was not seen afterwards; run plan to see what is left.")
-    elif report.stopped:
+    if report.stopped:
         yield Told("hint", "It was stopped; apply again does what is left.")
+    elif report.after is None and report.results:
+        yield Told("hint", "The host was not seen afterwards; run plan to see what is left.")
     elif report.failed:
         yield Told("hint", "When the cause is removed, apply again: it looks first and does what is left.")
 

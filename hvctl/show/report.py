@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from rich.text import Text
 
-from hvctl.apply import Report, StepResult
+from hvctl.apply import NOT_BEGUN, STILL_RUNS, Report, StepResult
 from hvctl.show.cells import hint, hung
 from hvctl.show.text import WIDEST, action_lines, trace_lines
 
@@ -18,6 +18,9 @@ _COUNTED = (("ok", "done"), ("failed", "failed"), ("skipped", "not done"), ("unk
 def report_lines(report: Report, *, width: int = 120, verbose: bool = False) -> Iterator[Text]:
     """One host. If all went well, only what is left; otherwise every step."""
     width = min(width, WIDEST)
+    if not report.begun:
+        yield Text(report.plan.host, "bold").append(f"  {done_text(report)}", "yellow")
+        return
     went_well = all(r.status == "ok" for r in report.results)
     yield Text(report.plan.host, "bold").append(f"  {done_text(report)}", "green" if went_well else "yellow")
     for result in report.results:
@@ -37,6 +40,8 @@ def done_text(report: Report) -> str:
     total = len(report.results)
     if not total:
         return "nothing to do"
+    if not report.begun:
+        return f"not begun: hvctl was stopped before ({total} step{'s' * (total > 1)})"
     counts = {word: sum(r.status == status for r in report.results) for status, word in _COUNTED}
     first = f"{counts['done']} of {total} step{'s' * (total > 1)} done"
     return ", ".join([first, *(f"{n} {word}" for word, n in counts.items() if n and word != "done")])
@@ -48,7 +53,7 @@ def _result(result: StepResult, width: int, verbose: bool) -> Iterator[Text]:
     if result.status == "skipped":
         said.append((f"  not done: {why_text(result.why)}", "dim"))
     elif result.status == "unknown":
-        said.append((f"  not known whether it ran: {result.why}", ""))
+        said.append((f"  {unknown_text(result.why)}", ""))
     yield from hung(sign, said, width, indent=4)
     if result.failure is not None:
         yield from hung("", [(" ".join(result.failure.message.split()) or "failed", "red")], width, indent=7)
@@ -60,8 +65,13 @@ def _result(result: StepResult, width: int, verbose: bool) -> Iterator[Text]:
         yield from hung("", [(str(result.step.task.call), "dim cyan")], width, indent=7)
 
 
+def unknown_text(why: str) -> str:
+    """Of a step of which nothing more is heard."""
+    return why if why == STILL_RUNS else f"not known whether it ran: {why}"
+
+
 def why_text(why: str) -> str:
-    words = {"stopped": "it was stopped", "deadline": "the time was over"}
+    words = {"stopped": "it was stopped", "deadline": "the time was over", NOT_BEGUN: "hvctl was stopped before"}
     return words.get(why, "what it needs did not succeed" if why.startswith("needs") else why)
 
 
@@ -83,9 +93,9 @@ def _seen(report: Report, width: int, verbose: bool) -> Iterator[Text]:
 
 
 def _next(report: Report, width: int) -> Iterator[Text]:
-    if report.after is None and report.results:
-        yield from hint("the host was not seen afterwards; run plan to see what is left", width)
-    elif report.stopped:
+    if report.stopped:
         yield from hint("it was stopped; apply again does what is left", width)
+    elif report.after is None and report.results:
+        yield from hint("the host was not seen afterwards; run plan to see what is left", width)
     elif report.failed:
         yield from hint("when the cause is removed, apply again: it looks first and does what is left", width)

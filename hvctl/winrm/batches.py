@@ -7,47 +7,53 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from hvctl.call import Batch, Event, Reply, TransportError, defect
+from hvctl.retries import BATCH_TRIES, futile, trying
 from hvctl.winrm import protocol
 from hvctl.winrm.conversation import Conversation
+from hvctl.winrm.earlier import Earlier
 from hvctl.winrm.faults import WireFault, said
 from hvctl.winrm.journal import Journal
 from hvctl.winrm.powershell import PowerShell
 
-TRIES = 3
-
 
 class Batches:
-    """Of one host. What it raises is a TransportError."""
+    """Of one host. What it raises is a TransportError. `earlier`: how many seconds changes of an earlier run that still
+    go on are waited for."""
 
-    def __init__(self, conversation: Conversation, powershell: PowerShell) -> None:
+    def __init__(self, conversation: Conversation, powershell: PowerShell, earlier: float) -> None:
+        self.changing: protocol.Decoder | None = None
+        """Of the changes that are under way; whoever runs them says when all is done."""
         self._conversation = conversation
         self._powershell = powershell
+        self._earlier = Earlier(powershell, self.journal, conversation.wait, lambda: conversation.stopped, earlier)
 
     def read(self, batch: Batch, on_event: Callable[[Event], None]) -> list[Reply]:
-        for left in reversed(range(TRIES)):
-            try:
-                with said():
-                    replies = self._asked(batch, on_event).finish()
-                    self._tell_broken_off(on_event)
-                    return replies
-            except TransportError as error:
-                # A read may be sent again whatever became of it, but a refusal or a wrong password stays what it is.
-                if error.executed == "no" or not left or self._conversation.stopped:
-                    raise
-                self._powershell.drop()
-        raise AssertionError("unreachable")
+        def once() -> list[Reply]:
+            with said():
+                self._powershell.ensure()
+                self._earlier.settle(on_event)
+                return self._asked(batch, on_event).finish()
+
+        def worth(error: BaseException) -> bool:
+            # A read may be sent again whatever became of it, but a refusal or a wrong password stays what it is.
+            asked = isinstance(error, TransportError) and error.executed != "no"
+            return asked and not self._conversation.stopped and not futile(error.__cause__)
+
+        return trying(worth, BATCH_TRIES, before=self._powershell.drop)(once)
 
     def change(self, batch: Batch, on_event: Callable[[Event], None]) -> list[Reply]:
         batch_id = str(uuid.uuid4())
         line = _line(batch, batch_id)
         info = self._conversation.info
-        decoder = protocol.Decoder(batch, batch_id, info.computer if info else "")
+        decoder = self.changing = protocol.Decoder(batch, batch_id, info.computer if info else "")
         try:
+            if self._conversation.stopped:  # asked before whoever stops could see that there is something to stop
+                raise TransportError("stopped before the changes were sent")
             with said():
                 self._conversation.talk(decoder, line, on_event, batch.deadline_s)
                 return decoder.finish()
         except TransportError as error:
-            if error.executed == "no" and not decoder.accepted and not decoder.duplicate:
+            if self._powershell.kept or (error.executed == "no" and not decoder.accepted and not decoder.duplicate):
                 raise
             self._powershell.drop()
             return self._retold(error, decoder, on_event)
@@ -64,7 +70,7 @@ class Batches:
     ) -> list[Reply]:
         """What became of changes whose answer was lost: the journal tells. Raises the error, unless all is known."""
         tasks = [t.id for t in decoder.batch.tasks]
-        journal = self._journal(decoder.batch_id)
+        journal = self.journal(decoder.batch_id)
         replies = {**(journal or Journal()).ended(tasks), **decoder.replies()}
         if journal is not None and set(replies) == set(tasks) and not error.defect:
             on_event(Event("notice", text=f"{error.message}; the host's journal tells how every step ended"))
@@ -82,30 +88,31 @@ class Batches:
             defect=error.defect,
         ) from error
 
-    def _tell_broken_off(self, on_event: Callable[[Event], None]) -> None:
-        """What a run that was killed had changed on this host."""
-        while self._powershell.broken_off:
-            journal = self._journal(self._powershell.broken_off.pop())
-            if journal:
-                on_event(Event("notice", text=f"an earlier apply was broken off here: {journal.brief()}"))
-
     def _asked(self, batch: Batch, on_event: Callable[[Event], None]) -> protocol.Decoder:
         batch_id = str(uuid.uuid4())
         decoder = protocol.Decoder(batch, batch_id)
         self._conversation.talk(decoder, _line(batch, batch_id), on_event, batch.deadline_s)
         return decoder
 
-    def _journal(self, batch_id: str) -> Journal | None:
+    def journal(self, batch_id: str) -> Journal | None:
         """What the host wrote down about a batch; None if that cannot be had."""
-        for _ in range(TRIES):
+
+        def once() -> Journal:
             action_id = str(uuid.uuid4())
             decoder = protocol.Decoder(Batch(()), action_id)
             line = protocol.encode_action("journal", batch_id, action_id)
-            with suppress(WireFault):
+            fault: WireFault | None = None
+            try:
                 self._conversation.talk(decoder, line, lambda event: None, 60)
+            except WireFault as error:
+                fault = error
             if decoder.ended and not decoder.gap:
                 return Journal.read(decoder.journal)
             self._powershell.drop()
+            raise fault or WireFault("lost", "the host did not say what it wrote down")
+
+        with suppress(WireFault):
+            return trying(lambda error: isinstance(error, WireFault) and not futile(error), BATCH_TRIES)(once)
         return None
 
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
 import xmltodict
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, stop_after_delay
-from tenacity.wait import wait_base
+from tenacity import stop_after_attempt, stop_after_delay
 from winrm.protocol import Protocol
 
 from hvctl.call import Secret
+from hvctl.retries import REFUSALS, REQUEST_TRIES, RESENT, UNFIT, UNSURE, RequestWait, trying
+from hvctl.winrm.envelope import BoundedTransport
 from hvctl.winrm.faults import Kind, WireFault, translated
+from hvctl.winrm.limits import Limits, Meter
 
 T = TypeVar("T")
 
@@ -25,7 +26,8 @@ class Patience:
     """Seconds. `call`: operation timeout of everything but Receive: a busy host needs more than pywinrm's 20 s for a
     shell (winrm 1.3); `slack`: how much longer an answer is waited for. `back`: how long a host that went away in the
     middle of a change may take to come back: a reboot of a large one. `idle`: HTTP.sys drops idle connections after
-    about two minutes; before that everything is built anew (winrm 1.7)."""
+    about two minutes; before that everything is built anew (winrm 1.7). `earlier`: how long changes of an earlier run that
+    still go on are waited for before the host is read."""
 
     connect: float = 5
     call: int = 60
@@ -33,11 +35,13 @@ class Patience:
     slack: float = 15
     back: float = 900
     idle: float = 60
+    earlier: float = 30
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where a host is and how to prove who asks."""
+    """Where a host is, how to prove who asks, and what it may take of the control node. `options`: what pywinrm's
+    Transport takes beside, in its words."""
 
     name: str
     host: str
@@ -51,6 +55,8 @@ class Address:
     cert_key_pem: str | None = None
     verify: bool = True
     ca_path: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    limits: Limits = field(default_factory=Limits)
 
     @property
     def target(self) -> str:
@@ -97,27 +103,6 @@ class CredentialGuard:
             self._lock.notify_all()
 
 
-class _Wait(wait_base):
-    """0.5, 1, 2, 4 s for a connection, 5 s for a service that starts, 2 to 60 s for quotas; with jitter (winrm 5.1)."""
-
-    def __call__(self, retry_state: RetryCallState) -> float:
-        fault = retry_state.outcome.exception() if retry_state.outcome else None
-        kind: Kind = fault.kind if isinstance(fault, WireFault) else "lost"
-        n = retry_state.attempt_number
-        if kind == "undecryptable":
-            return 0.0
-        base = 5.0 if kind == "busy" else min(60.0, 2.0**n) if kind == "quota" else min(30.0, 0.5 * 2 ** (n - 1))
-        return base * random.uniform(0.9, 1.2)
-
-
-_AGAIN: frozenset[Kind] = frozenset({"refused", "name", "connect", "busy", "quota", "undecryptable"})
-_UNSURE: frozenset[Kind] = frozenset({"lost", "timed_out", "protocol"})
-
-
-REFUSALS = 2
-"""So many in a row are taken for an accident where the same user and password were good before."""
-
-
 class Connection:
     """Requests of one thread to one host. `rebuild` throws the TCP connection and its keys away: a message sealed
     with the keys of a lost connection is answered by 400 for ever (winrm 0)."""
@@ -128,7 +113,7 @@ class Connection:
         guard: CredentialGuard,
         on_wire: Callable[[str], None] | None = None,
         sleep: Callable[[float], None] = time.sleep,
-        tries: int = 5,
+        tries: int = REQUEST_TRIES,
         patience: Patience = Patience(),
     ) -> None:
         self.address = address
@@ -141,6 +126,8 @@ class Connection:
         self._tries = tries
         self._patience = patience
         self._protocol: Protocol | None = None
+        self._meter = Meter(address.target, address.limits)
+        self._unfit: WireFault | None = None
         self._admitted = False
         self._refused = 0
 
@@ -161,18 +148,19 @@ class Connection:
         self.bytes_sent += len(data)
         self._request("Send", lambda p: p.send_command_input(shell, command, data, end), note=f"{len(data):,} bytes")
 
-    def receive(self, shell: str, command: str) -> tuple[bytes, bytes, int, bool]:
-        """stdout, stderr, exit code, done. Raises WireFault "timed_out" when there was nothing."""
+    def receive(self, shell: str, command: str, seconds: int | None = None) -> tuple[bytes, bytes, int, bool]:
+        """stdout, stderr, exit code, done. Raises WireFault "timed_out" when there was nothing in so many seconds."""
         found = self._request(
             "Receive",
             lambda p: p.get_command_output_raw(shell, command),
-            seconds=self._patience.receive,
+            seconds=seconds or self._patience.receive,
             retry=False,
         )
         self.bytes_received += len(found[0]) + len(found[1])
         return found
 
     def signal(self, shell: str, command: str) -> None:
+        self._unless_unfit()
         self._request("Signal", lambda p: p.cleanup_command(shell, command))
 
     def interrupt(self, shell: str, command: str) -> None:
@@ -191,6 +179,7 @@ class Connection:
         self._request("Signal", ask, note="ctrl_c")
 
     def delete(self, shell: str) -> None:
+        self._unless_unfit()
         self._request("Delete", lambda p: p.close_shell(shell, close_session=False), retry=False)
 
     def rebuild(self) -> None:
@@ -201,6 +190,12 @@ class Connection:
                 self._protocol = None
 
     close = rebuild
+
+    def _unless_unfit(self) -> None:
+        """Where the last answer was one that no other would be better than, nothing is tidied up, which would cost the same
+        time again: a shell goes when it has been idle, or with the next run."""
+        if self._unfit is not None:
+            raise WireFault(self._unfit.kind, self._unfit.text, self._unfit.code)
 
     # --- one request ---------------------------------------------------------------------------------------------
 
@@ -215,18 +210,17 @@ class Connection:
         note: str = "",
     ) -> T:
         """Sent again only where it surely was not executed. Raises WireFault."""
-        again: frozenset[Kind] = _AGAIN if retry else frozenset({"undecryptable"})
+        again: frozenset[Kind] = RESENT if retry else frozenset({"undecryptable"})
         if harmless:
-            again |= _UNSURE
+            again |= UNSURE
         began = time.monotonic()
-        retrying = Retrying(
+        retrying = trying(
+            lambda error: isinstance(error, WireFault) and self._worth(error, again),
             # A host that takes connections and says nothing costs a whole timeout at every try.
-            stop=stop_after_attempt(self._tries) | stop_after_delay(2 * self._patience.call),
-            wait=_Wait(),
-            retry=retry_if_exception(lambda e: isinstance(e, WireFault) and self._worth(e, again)),
+            stop_after_attempt(self._tries) | stop_after_delay(2 * self._patience.call),
+            RequestWait(),
             sleep=self._sleep,
-            before_sleep=lambda _: self.rebuild(),
-            reraise=True,
+            before=self.rebuild,
         )
         tries = 0
 
@@ -248,7 +242,7 @@ class Connection:
             # every try counts towards a lockout (winrm 5.1).
             self._refused += 1
             return self._admitted and self._refused <= REFUSALS
-        return fault.kind in again
+        return fault.kind in again and not fault.delivered
 
     def _once(self, action: str, ask: Callable[[Protocol], T], seconds: int, note: str) -> T:
         began = time.monotonic()
@@ -257,17 +251,14 @@ class Connection:
         good: bool | None = None
         try:
             with translated(self.address.target):
-                protocol = self._built()
+                pause = seconds + self._patience.slack
+                self._meter.begin(pause)
+                protocol = self._built(pause)
                 protocol.operation_timeout_sec = seconds
-                # Handed through to requests untouched, which takes a pair: connect and read (winrm 1.3).
-                protocol.transport.read_timeout_sec = (  # type: ignore[assignment]
-                    self._patience.connect,
-                    seconds + self._patience.slack,
-                )
                 self.requests += 1
                 found = ask(protocol)
             good = True
-            self._refused = 0
+            self._refused, self._unfit = 0, None
             self._trace(action, began, note or "ok")
             return found
         except WireFault as fault:
@@ -278,6 +269,7 @@ class Connection:
                 if fault.kind in ("timed_out", "gone", "denied")
                 else None
             )
+            self._unfit = fault if fault.kind in UNFIT else None
             self._trace(action, began, f"{fault.kind}: {fault.text}" if fault.kind != "timed_out" else "nothing yet")
             if fault.kind not in ("timed_out", "gone", "quota", "denied"):
                 self.rebuild()
@@ -287,29 +279,38 @@ class Connection:
                 self._guard.leave(self.address.credential, good)
                 self._admitted = good is True
 
-    def _built(self) -> Protocol:
+    def _built(self, pause: float) -> Protocol:
         if self._protocol is None:
             at = self.address
-            options: dict[str, Any] = {}
-            if at.transport == "certificate":
-                options = {"cert_pem": at.cert_pem, "cert_key_pem": at.cert_key_pem}
+            transport = bounded_transport(at, self._meter)
             self._protocol = Protocol(
-                at.endpoint,
-                transport=at.transport,
-                username=at.user,
-                password=at.password.reveal() if at.password else None,
-                server_cert_validation="validate" if at.verify else "ignore",
-                ca_trust_path=at.ca_path or "legacy_requests",
-                # Both are set anew for every request.
-                read_timeout_sec=self._patience.call + 1,
-                operation_timeout_sec=self._patience.call,
-                proxy=None,
-                **options,
-            )
-            # Without this requests looks for proxies and ~/.netrc, and sends the latter's password (winrm 1.4).
-            self._protocol.transport.build_session().trust_env = False
+                at.endpoint, at.transport, transport.username, transport.password, cert_pem=at.cert_pem,
+                cert_key_pem=at.cert_key_pem, proxy=None,
+            )  # fmt: skip
+            self._protocol.transport = transport
+        # Handed through to requests untouched, which takes a pair: connect and read (winrm 1.3).
+        timeouts: Any = (self._patience.connect, pause)
+        self._protocol.transport.read_timeout_sec = timeouts
+        self._protocol.transport.build_session()
         return self._protocol
 
     def _trace(self, action: str, began: float, note: str) -> None:
         if self._on_wire is not None:
             self._on_wire(f"{self.address.name}: {action:8} {(time.monotonic() - began) * 1000:6.0f} ms  {note}")
+
+
+def bounded_transport(at: Address, meter: Meter) -> BoundedTransport:
+    """What sends to an address; it has sent nothing yet."""
+    return BoundedTransport(
+        meter,
+        endpoint=at.endpoint,
+        auth_method=at.transport,
+        username=at.user,
+        password=at.password.reveal() if at.password else None,
+        server_cert_validation="validate" if at.verify else "ignore",
+        ca_trust_path=at.ca_path or "legacy_requests",
+        cert_pem=at.cert_pem,
+        cert_key_pem=at.cert_key_pem,
+        proxy=None,
+        **{"service": "HTTP", **at.options},
+    )

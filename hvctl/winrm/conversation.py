@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from hvctl.call import Event, HostInfo
+from hvctl.retries import BATCH_TRIES, UNFIT, UNSURE, trying
 from hvctl.winrm import protocol
 from hvctl.winrm.connection import Connection
 from hvctl.winrm.faults import WireFault
@@ -15,9 +16,12 @@ from hvctl.winrm.receiver import Receiver
 
 CHUNK = 370_000
 """Bytes per Send: with base64 and the envelope this fits MaxEnvelopeSizekb 500 (winrm 3.2)."""
-TRIES = 3
 ANSWER_S = 60
 """How long the host may take to write some megabytes and say so."""
+
+
+class _MangledError(Exception):
+    """The host got something else than was sent, and ran nothing of it."""
 
 
 class Conversation:
@@ -48,22 +52,25 @@ class Conversation:
         """Send a line and receive until its end. `files`: the runner needs its half that takes them.
         Raises WireFault."""
         self.running = None if files else decoder.batch_id
+
+        def once() -> None:
+            decoder.refusal = None
+            try:
+                process, unsure = self._delivered(line, decoder, files)
+                self._receive(process, decoder, on_event, deadline_s + 60, unsure)
+            except WireFault:
+                self._powershell.lost()
+                raise
+            if decoder.mangled:
+                raise _MangledError
+
+        def worth(error: BaseException) -> bool:
+            undelivered = isinstance(error, WireFault) and error.kind == "undelivered"
+            return isinstance(error, _MangledError) or (undelivered and self._powershell.ended and not self.stopped)
+
         try:
-            for left in reversed(range(TRIES)):
-                try:
-                    process, unsure = self._delivered(line, decoder, files)
-                    self._receive(process, decoder, on_event, deadline_s + 60, unsure)
-                except WireFault as fault:
-                    self._powershell.lost()
-                    if not left or self.stopped or fault.kind != "undelivered" or not self._powershell.ended:
-                        raise
-                    continue
-                if decoder.mangled and left:
-                    # The host got something else than was sent, and ran nothing of it.
-                    self._powershell.lost()
-                    decoder.refusal = None
-                    continue
-                return
+            with suppress(_MangledError):  # told by the decoder's refusal
+                trying(worth, BATCH_TRIES, before=self._powershell.lost)(once)
         finally:
             self.running = None
             if self._powershell.process is not None:
@@ -130,7 +137,7 @@ class Conversation:
         except WireFault as fault:
             if fault.executed == "no":
                 raise
-            raise WireFault("undelivered", fault.text, fault.code) from fault
+            raise WireFault("undelivered", fault.text, fault.code, hint=fault.hint) from fault
         process.loaded = True
         process.takes_files = process.takes_files or files
         return process, unsure
@@ -146,7 +153,7 @@ class Conversation:
                 if fault.kind == "too_large" and self._most > 10_000:
                     self._most //= 2  # nothing of it was delivered (winrm 3.2)
                     continue
-                if change and fault.kind in ("timed_out", "lost", "protocol") and at + self._most >= len(data):
+                if change and fault.kind in UNSURE | UNFIT and at + self._most >= len(data):
                     return True  # it may have arrived: the answer tells, sending it again could run it twice
                 raise
         return False

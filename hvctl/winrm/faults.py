@@ -17,10 +17,12 @@ from winrm.exceptions import (
 )
 
 from hvctl.call import TransportError
+from hvctl.winrm.exhaustion import exhaustion
 
 Kind = Literal[
     "refused", "name", "connect", "certificate", "tls", "proxy", "credentials", "undecryptable", "too_large", "busy",
-    "quota", "denied", "disabled", "unopened", "undelivered", "timed_out", "gone", "lost", "protocol",
+    "quota", "denied", "disabled", "unopened", "undelivered", "timed_out", "gone", "lost", "protocol", "redirect",
+    "oversized", "slow", "exhausted", "stopped",
 ]  # fmt: skip
 
 TIMED_OUT = 2150858793
@@ -31,7 +33,7 @@ _TOO_LARGE = {2150858790, 2150858825}
 
 NOT_EXECUTED: frozenset[Kind] = frozenset(
     {"refused", "name", "connect", "certificate", "tls", "proxy", "credentials", "undecryptable", "too_large", "busy",
-     "quota", "denied", "disabled", "unopened", "undelivered"}
+     "quota", "denied", "disabled", "unopened", "undelivered", "exhausted"}
 )  # fmt: skip
 """After these the request was not carried out: it may be sent again (winrm 5.1)."""
 
@@ -39,12 +41,13 @@ NOT_EXECUTED: frozenset[Kind] = frozenset(
 @dataclass
 class WireFault(Exception):
     """A request that did not come back as it should. `code`: WS-Man's or HTTP's number. `delivered`: what it was about
-    had reached the host before, whatever became of this request."""
+    had reached the host before, whatever became of this request. `hint`: what to do, if not as usual for its kind."""
 
     kind: Kind
     text: str
     code: int = 0
     delivered: bool = False
+    hint: str = ""
 
     def __post_init__(self) -> None:
         super().__init__(self.text)
@@ -52,11 +55,19 @@ class WireFault(Exception):
     @property
     def away(self) -> bool:
         """Whether nobody is there, who may come back: not an answer, however odd."""
-        return self.kind in ("refused", "connect", "name", "tls", "busy") or (self.kind == "lost" and not self.code)
+        return self.kind in ("refused", "connect", "name", "tls", "busy", "exhausted") or (
+            self.kind == "lost" and not self.code
+        )
 
     @property
     def executed(self) -> Literal["no", "unknown"]:
         return "no" if self.kind in NOT_EXECUTED and not self.delivered else "unknown"
+
+    @property
+    def advice(self) -> str:
+        """What to do: by its kind, or by what it was at first where it is told as another."""
+        first = self.__cause__
+        return self.hint or HINTS.get(self.kind, "") or (first.advice if isinstance(first, WireFault) else "")
 
 
 HINTS: dict[Kind, str] = {
@@ -71,6 +82,9 @@ HINTS: dict[Kind, str] = {
     "disabled": "remote shells are switched off by policy on that host",
     "quota": "another client may hold shells open there; wait or raise WinRM's quotas",
     "busy": "is the WinRM service starting?",
+    "redirect": "what answers there is not WinRM, or an address of the host in ansible_host is an old one",
+    "oversized": "no WinRM answers like that; if this host does, raise the variable in the inventory",
+    "slow": "no WinRM answers like that; over a slow line, raise the variable in the inventory",
 }
 
 
@@ -93,10 +107,14 @@ def said() -> Iterator[None]:
     try:
         yield
     except WireFault as fault:
-        raise TransportError(fault.text, executed=fault.executed, hint=HINTS.get(fault.kind, "")) from fault
+        raise TransportError(fault.text, executed=fault.executed, hint=fault.advice) from fault
 
 
 def fault_of(error: Exception, target: str) -> WireFault:
+    if (short := exhaustion(error)) is not None:
+        return WireFault(
+            "exhausted", f"no connection to {target}: {short.what}", delivered=not short.opening, hint=short.hint
+        )
     match error:
         case WinRMOperationTimeoutError():
             return WireFault("timed_out", f"{target} had nothing to say in time", TIMED_OUT)

@@ -115,6 +115,11 @@ class Decoder:
         return {name: answer.reply() for name, answer in self._answers.items() if answer.complete}
 
     @property
+    def rows(self) -> int:
+        """How many have arrived."""
+        return sum(len(answer.rows) for answer in self._answers.values())
+
+    @property
     def begun(self) -> tuple[str, ...]:
         """Tasks that were started and whose end was not seen."""
         return tuple(name for name, a in self._answers.items() if a.started and not a.complete)

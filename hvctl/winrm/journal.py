@@ -19,12 +19,24 @@ class Journal:
     @classmethod
     def read(cls, lines: Sequence[str]) -> Journal:
         found = [parsed(ENTRY, line) for line in lines if line.strip()]
-        entries = tuple(e for e in found if e is not None and (e.at == "begin" or e.step is not None))
+        entries = tuple(e for e in found if e is not None and (e.at in ("begin", "end") or e.step is not None))
         return cls(entries, len(entries) < len(found))
 
     def __bool__(self) -> bool:
         """Whether anything was written down at all."""
         return bool(self.entries) or self.damaged
+
+    @property
+    def over(self) -> bool:
+        """Whether the batch came to its end, whatever became of its steps."""
+        return any(e.at == "end" for e in self.entries)
+
+    @property
+    def running(self) -> str | None:
+        """The step that was begun and has not ended."""
+        ended = {e.step for e in self.entries if e.at == "after"}
+        begun = [e.step for e in self.entries if e.at == "before" and e.step not in ended]
+        return begun[-1] if begun else None
 
     def ended(self, known: Iterable[str]) -> dict[str, Reply]:
         """The steps whose end was written down."""

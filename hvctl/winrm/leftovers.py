@@ -16,10 +16,12 @@ _MAY_ASK = 0x1000
 
 @dataclass(frozen=True)
 class OpenShell:
-    """`batch`: of the changes that were sent to it and whose end was not seen; the host's journal knows more."""
+    """`batch`: of the changes that were sent to it and whose end was not seen; the host's journal knows more.
+    `command`: the process that has them."""
 
     shell: str
     batch: str = ""
+    command: str = ""
 
 
 class OpenShells:
@@ -31,10 +33,10 @@ class OpenShells:
         self._open: dict[str, dict[str, OpenShell]] = {}
         self._lock = threading.Lock()
 
-    def opened(self, endpoint: str, shell: str, batch: str = "") -> None:
+    def opened(self, endpoint: str, shell: str, batch: str = "", command: str = "") -> None:
         """Also to say which changes were sent to it."""
         with self._lock:
-            self._open.setdefault(endpoint, {})[shell] = OpenShell(shell, batch)
+            self._open.setdefault(endpoint, {})[shell] = OpenShell(shell, batch, command)
             self._write()
 
     def closed(self, endpoint: str, shell: str) -> None:

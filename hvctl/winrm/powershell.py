@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
 from hvctl.winrm import protocol
 from hvctl.winrm.connection import Connection
 from hvctl.winrm.faults import WireFault
-from hvctl.winrm.leftovers import OpenShells
+from hvctl.winrm.leftovers import OpenShell, OpenShells
 
 
 @dataclass
@@ -27,15 +28,20 @@ class Process:
 
 
 class PowerShell:
-    """At most one process at a time. `idle`: after so many seconds of silence all is built anew."""
+    """At most one process at a time. `idle`: after so many seconds of silence all is built anew. `left`: whether
+    changes that run are left to the host; their process then stays."""
 
-    def __init__(self, connection: Connection, idle: float, shells: OpenShells | None) -> None:
+    def __init__(
+        self, connection: Connection, idle: float, shells: OpenShells | None, left: Callable[[], bool] = lambda: False
+    ) -> None:
         self.started = 0
         self.process: Process | None = None
         self.ended = True
         """Whether what ran in the last process surely runs no more."""
-        self.broken_off: list[str] = []
-        """Batches of runs that were killed, which had not ended in the shells that those left here."""
+        self.earlier: list[OpenShell] = []
+        """Of runs that are gone, with changes in them whose end nobody has seen."""
+        self._left = left
+        self._changes = ""
         self._connection = connection
         self._idle = idle
         self._shells = shells
@@ -53,30 +59,54 @@ class PowerShell:
                 # Whatever became of a shell that nothing was sent to: nothing ran.
                 if fault.executed == "no":
                     raise
-                raise WireFault("unopened", fault.text, fault.code) from fault
+                raise WireFault("unopened", fault.text, fault.code, hint=fault.hint) from fault
         return self.process
 
     def note_batch(self, batch_id: str) -> None:
-        """For the next run, should this one be killed."""
+        """The changes that the process has now, or "": for the next run, should this one not see their end."""
+        if self.kept:
+            return
+        self._changes = batch_id
         if self._shells is not None and self.process is not None:
-            self._shells.opened(self._connection.address.endpoint, self.process.shell, batch_id)
+            process = self.process
+            self._shells.opened(self._connection.address.endpoint, process.shell, batch_id, process.command)
 
     def lost(self) -> None:
         """The process is of no more use: its shell goes."""
         process, self.process = self.process, None
         if process is not None:
-            self.ended = self._deleted(process.shell)
+            self.ended = not self.kept and self._deleted(process.shell)
 
     def drop(self) -> None:
         """End the process and the shell; what goes wrong with that is the host's idle timeout's."""
         process = self.process
-        if process is None:
+        if process is None or self.kept:
             return
         if self._stale(process):
             self._connection.rebuild()
         with suppress(WireFault):
             self._connection.signal(process.shell, process.command)
         self.lost()
+
+    @property
+    def kept(self) -> bool:
+        """Whether the process has changes that are left to the host."""
+        return bool(self._changes) and self._left()
+
+    def runs(self, one: OpenShell) -> bool:
+        """Whether the process of an earlier run is still there, as far as one can tell."""
+        if not one.command:
+            return False
+        try:
+            # What it says is in the journal too; with nothing to say, it is silent for the second.
+            *_, done = self._connection.receive(one.shell, one.command, 1)
+        except WireFault as fault:
+            return fault.kind != "gone"
+        return not done
+
+    def forget(self, one: OpenShell) -> None:
+        """A shell of an earlier run in which nothing runs any more."""
+        self._deleted(one.shell)
 
     def sweep(self) -> None:
         """Once more, what could not be closed before."""
@@ -102,14 +132,15 @@ class PowerShell:
         return shell, started
 
     def _opened(self) -> str:
-        """A new shell; what an earlier run left open on this host goes, and what this one could not close."""
+        """A new shell. What this run could not close goes, and what an earlier one left open, unless changes may still
+        run in it."""
         shell = self._connection.open_shell()
         endpoint = self._connection.address.endpoint
         if self._shells is not None:
             left = self._shells.leftovers(endpoint)
             self._shells.opened(endpoint, shell)
-            self._unclosed += [one.shell for one in left]
-            self.broken_off += [one.batch for one in left if one.batch]
+            self._unclosed += [one.shell for one in left if not one.batch]
+            self.earlier += [one for one in left if one.batch]
         self.sweep()
         return shell
 

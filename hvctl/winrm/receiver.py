@@ -12,6 +12,7 @@ from hvctl.winrm import protocol
 from hvctl.winrm.absence import Absence
 from hvctl.winrm.connection import Connection
 from hvctl.winrm.faults import WireFault
+from hvctl.winrm.limits import Gauge
 from hvctl.winrm.powershell import Process
 
 SILENCE = 4
@@ -20,14 +21,15 @@ SILENCE = 4
 
 @dataclass(frozen=True)
 class Receiver:
-    """`back`: how many seconds a host may be away in the middle of changes. `stopped`: whether the person wants no
-    more of it. `trace`: hears what PowerShell writes to stderr."""
+    """`back`: how many seconds a host may be away in the middle of changes. `stopped`: whether nothing is begun any
+    more; `left`: whether changes that run are followed no longer. `trace`: hears what PowerShell writes to stderr."""
 
     connection: Connection
     back: float
     sleep: Callable[[float], None]
     stopped: Callable[[], bool]
     trace: Callable[[str], None]
+    left: Callable[[], bool] = lambda: False
 
     def receive(
         self,
@@ -40,11 +42,14 @@ class Receiver:
     ) -> bool:
         """Whether the process ended with it. `unsure`: of whether the line arrived. Raises WireFault."""
         target = self.connection.address.target
-        absence = Absence(target, self.back, self.sleep, on_event)
+        gauge = Gauge(target, self.connection.address.limits)
+        changes = decoder.batch.mode == "change"
+        absence = Absence(target, self.back, self.sleep, on_event, lambda: changes)
         silent, doubt = 0, unsure
         probes: list[protocol.Decoder] = []
         until = until or (lambda: decoder.ended)
         while not (until() or decoder.refusal):
+            self._unless_stopped(decoder.batch)
             answered = [probe for probe in probes if probe.ended]
             if answered:
                 # The process is through with what was sent before: it ended, or never got the batch.
@@ -54,34 +59,45 @@ class Receiver:
             if time.monotonic() > deadline:
                 raise WireFault("lost", f"{target} did not end the batch in time")
             try:
-                out, err, _, done = self.connection.receive(process.shell, process.command)
+                out, err, _, done = absence.borne(lambda: self._asked(process, decoder.batch))
             except WireFault as fault:
                 if fault.kind != "timed_out":
-                    doubt, fault.delivered = True, True
-                    if decoder.batch.mode == "change" and not self.stopped() and absence.bearable(fault):
-                        continue
-                    if fault.kind == "gone":
-                        absence.over()
                     raise
                 # Normal: the step that runs has nothing to say yet. Or the last answer was lost with a connection.
-                absence.over()
+                doubt = doubt or absence.struck
                 silent += 1
                 if silent >= (SILENCE // 2 if doubt else SILENCE) * 2 ** len(probes):
                     # Again, but ever more seldom: a question may be lost too, and waits while a step runs.
                     probes += self._probed(process, decoder.batch_id)
                 continue
-            absence.over()
             silent, doubt = 0, False
             if err:
                 self.trace(f"stderr: {err[:500].decode('utf-8', 'replace')}")
+            gauge.take(out)
             for event in decoder.feed(out):
                 on_event(event)
+            gauge.count(decoder.rows)
             for probe in probes:
                 probe.feed(out)
             if done:
                 decoder.close()
                 return True
         return False
+
+    def _asked(self, process: Process, batch: Batch) -> tuple[bytes, bytes, int, bool]:
+        self._unless_stopped(batch)
+        try:
+            return self.connection.receive(process.shell, process.command)
+        except WireFault as fault:
+            self._unless_stopped(batch)
+            if fault.kind != "timed_out":
+                fault.delivered = True
+            raise
+
+    def _unless_stopped(self, batch: Batch) -> None:
+        """A read ends whatever the host sends; changes are followed until they are left."""
+        if batch.tasks and (self.left() or (self.stopped() and batch.mode == "read")):
+            raise WireFault("stopped", "stopped", delivered=True)
 
     def _probed(self, process: Process, batch_id: str) -> list[protocol.Decoder]:
         """Ask for the journal of a batch behind the batch itself: lines are dealt with in their order, so that the

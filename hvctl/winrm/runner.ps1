@@ -229,7 +229,7 @@ function hvBatch($b) {
         elseif ($hv.why) { hvFrame 'refused' ",""code"":""locked"",""why"":""another apply is running"",""holder"":$(hvText $hv.holder)" }
         else { hvFrame 'refused' ",""code"":""journal"",""why"":$(hvText "the journal cannot be written: $_")" }
     } finally {
-        $hv.hold = $false; if ($hv.lock -and $hv.full) { $hv.lock.Dispose() } elseif ($hv.lock) { Remove-Item -LiteralPath $hv.lock }
+        $hv.hold = $false; if ($hv.lock) { try { hvJournal '"at":"end"' } catch { } }; if ($hv.lock -and $hv.full) { $hv.lock.Dispose() } elseif ($hv.lock) { Remove-Item -LiteralPath $hv.lock }
         if (Test-Path -LiteralPath $hv.stop) { Remove-Item -LiteralPath $hv.stop }
     }
 }

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
-from hvctl.call import TransportError
-from hvctl.winrm import protocol
-from hvctl.winrm.faults import HINTS, WireFault
-from hvctl.winrm.staging import Staging
+from tenacity import Retrying, retry_if_exception
 
-TRIES = 4
-"""How often an upload may break without a byte more having arrived."""
+from hvctl.call import TransportError
+from hvctl.retries import UPLOAD_TRIES, upload_wait
+from hvctl.winrm import protocol
+from hvctl.winrm.faults import WireFault
+from hvctl.winrm.staging import Staging
 
 
 class Line(Protocol):
@@ -43,17 +43,31 @@ class Upload:
     def bring(self, staging: Staging) -> None:
         """Raises TransportError, with nothing of the batch run."""
         futile = 0
-        while True:
+
+        def once() -> None:
+            nonlocal futile
             before = staging.moved
             try:
-                return staging.push(self)
-            except WireFault as fault:
+                staging.push(self)
+            except WireFault:
                 self._waiting.clear()
                 futile = 0 if staging.moved > before else futile + 1
-                if self._line.give_up() or fault.executed == "no" or futile == TRIES:
-                    text = f"{fault.text}, while files were brought to the host"
-                    raise TransportError(text, hint=HINTS.get(fault.kind, "run apply again")) from fault
-                self._line.wait(min(15.0, 0.5 * 2**futile))
+                raise
+
+        def worth(error: BaseException) -> bool:
+            return isinstance(error, WireFault) and not self._line.give_up() and error.executed != "no"
+
+        try:
+            Retrying(
+                retry=retry_if_exception(worth),
+                stop=lambda _: futile == UPLOAD_TRIES,
+                wait=lambda _: upload_wait(futile),
+                sleep=self._line.wait,
+                reraise=True,
+            )(once)
+        except WireFault as fault:
+            text = f"{fault.text}, while files were brought to the host"
+            raise TransportError(text, hint=fault.advice or "run apply again") from fault
 
     def take_away(self, staging: Staging) -> None:
         """What cannot be removed now is removed by a later upload, when it is a day old."""

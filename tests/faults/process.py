@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from multiprocessing.connection import wait
 from pathlib import Path
 
@@ -28,6 +29,12 @@ class Process:
         assert self._process.pid is not None
         os.kill(self._process.pid, signal.SIGKILL)
         wait([self._process.sentinel], 60)
+
+    def signal(self, number: signal.Signals) -> None:
+        """From any thread; nothing if it has ended."""
+        assert self._process.pid is not None
+        with suppress(ProcessLookupError):
+            os.kill(self._process.pid, number)
 
     def wait(self) -> int:
         """Its exit status."""

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from hvctl.inventory import Connection
 from hvctl.state import state_folder
 from hvctl.winrm.client import Patience
 from hvctl.winrm.leftovers import OpenShells
+from hvctl.winrm.limits import Limits
 from mocks.catalogue import Fault, arm, put
 from mocks.host import SimulatedHost
 from mocks.run import Disk
@@ -102,6 +103,7 @@ class Rig:
     clean: dict[str, Any]
     capsys: pytest.CaptureFixture[str] | None
     patience: Patience
+    limits: Limits = field(default_factory=Limits)
     password: str = PASSWORD
     started: int = 0
 
@@ -114,6 +116,7 @@ class Rig:
         shells = OpenShells(state_folder())
 
         def connect(connection: Connection, wire: Wire) -> Transport:
+            connection = replace(connection, wiring=replace(connection.wiring, limits=self.limits))
             return real_connect(connection, replace(wire, patience=self.patience, sleep=self._nap, shells=shells))
 
         status = main(list(words), connect, pause=self._nap)
@@ -165,6 +168,7 @@ def rig(
     transport: str = "basic",
     slack: float = 10,
     seed: int = 0,
+    limits: Limits = Limits(),  # noqa: B008  frozen
     state: str = STATE,
     playbook: str = PLAYBOOK,
 ) -> Iterator[Rig]:
@@ -178,7 +182,7 @@ def rig(
         (folder / "inventory.yml").write_text(text, encoding="utf-8")
         (folder / "lab.yml").write_text(playbook, encoding="utf-8")
         patience = Patience(connect=1, call=1, receive=1, slack=slack, back=20)
-        yield Rig(folder, endpoint, server, clean, capsys, patience)
+        yield Rig(folder, endpoint, server, clean, capsys, patience, limits)
 
 
 def honest(at: Rig, said: Said, faults: Iterable[str] = ()) -> None:

@@ -15,13 +15,15 @@ from sqlalchemy import insert, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.schema import CreateTable
 
-from hvctl.check import Spot
+from hvctl.check import Check, Spot
 from hvctl.history import HistoryError, Place, place
 from hvctl.history.opening import VERSIONS, _engine, migrate, opened, writing
 from hvctl.history.record import CHECKS_KEPT, KEPT
+from hvctl.history.remember import remember
 from hvctl.history.schema import VERSION_TABLE, checks, drifts, hosts, metadata
 from hvctl.history.seen import Seen, key_of
 from hvctl.history.store import Store
+from hvctl.outcome import Outcome
 from tests.history.looks import AT, COUNT, HOUR, LAB, sees, told, write, write_some
 
 ROOT = Path(__file__).parents[2]
@@ -55,6 +57,16 @@ def test_a_host_away_and_back(store: Store) -> None:
     assert write(store, sees("2"), AT + 3 * HOUR).back
     (host,) = told(store)
     assert (host.absences[0].back, host.missed, host.checks) == (AT + 3 * HOUR, 2, 4)
+
+
+def test_a_host_that_a_check_was_stopped_before_is_not_back(store: Store) -> None:
+    """Nothing is known of it, so nothing of it is remembered, and none of its differences ends."""
+    write(store, sees("2"), AT)
+    write(store, Seen("hv01", unreachable="refused"), AT + HOUR)
+    stopped = Check("drift", ("lab.yml",), AT, AT + 2 * HOUR, (Outcome("hv01"),), 143, covers=("/lab.yml",))
+    assert not remember(stopped, store).memory.news
+    (host,) = told(store)
+    assert (host.absences[0].back, host.spans[0].gone, host.checks) == (None, None, 2)
 
 
 def test_hosts_of_one_name_at_two_addresses_are_two_hosts(store: Store) -> None:

@@ -37,7 +37,8 @@ from tests.schedule.conftest import FakeClock, Lab
 def again(lab: Lab, clock: FakeClock, **ways: Any) -> tuple[int, str, str]:
     """`hvctl drift --every 15m lab.yml`, with the clock of the test."""
     settings, asked = Settings(lab.connect), Asked(("lab.yml",))
-    status = drifting(settings, asked, Ways(**{"every": "15m", **ways}), lambda: checked(settings, asked), clock)
+    with settings.stop.listening():
+        status = drifting(settings, asked, Ways(**{"every": "15m", **ways}), lambda: checked(settings, asked), clock)
     out, err = lab.capsys.readouterr()
     assert "s3cret" not in out + err
     return status, out, err
@@ -120,7 +121,7 @@ def test_what_is_wrong_from_the_start_is_told_at_once(lab: Lab) -> None:
         ("--every", "5s"): "--every 5s is too often; take 10s or more",
         ("--every", "1m", "--splay", "2m"): "--splay 2m is no less than --every 1m",
         ("--listen", ":0"): "--listen serves between checks",
-        ("--every", "1m", "--listen", "9090"): "--listen: '9090' is no address; write HOST:PORT",
+        ("--every", "1m", "--listen", "9090"): "--listen: '9090' is not a valid address; write HOST:PORT",
         ("--every", "1m", "--listen", "192.0.2.1:9090"): "--listen 192.0.2.1:9090: ",
         ("--metrics", "no/such/hvctl.prom"): "--metrics no/such/hvctl.prom: there is no folder",
         ("--metrics", "."): "--metrics . cannot be written",
@@ -149,10 +150,11 @@ def test_a_signal_in_a_pause_ends_it_at_once(lab: Lab, handlers: None, number: s
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
-def test_a_signal_in_a_check_finishes_the_step(lab: Lab, handlers: None, number: signal.Signals, status: int) -> None:
+def test_a_signal_in_a_check_ends_it(lab: Lab, handlers: None, number: signal.Signals, status: int) -> None:
     lab.asked_once = lambda: os.kill(os.getpid(), number)
     found, _, err = again(lab, FakeClock(), metrics="hvctl.prom")
-    assert (found, "Interrupted: finishing the step" in err, "Stopped." in err) == (status, True, True)
+    word = {signal.SIGTERM: "Stopping (SIGTERM)", signal.SIGINT: "Interrupted"}[number]
+    assert (found, f"{word}: nothing more is begun." in err, "Stopped." in err) == (status, True, True)
     # Half of a check is nothing to tell.
     assert not (lab.folder / "hvctl.prom").exists()
 
@@ -266,10 +268,12 @@ def test_the_listener_serves_the_last_check_and_its_age(lab: Lab) -> None:
 
 
 def test_addresses() -> None:
-    assert parse_address(":9377") == ("", 9377)
+    assert parse_address(":9377") == ("127.0.0.1", 9377)
+    assert parse_address("0.0.0.0:9377") == ("0.0.0.0", 9377)
+    assert parse_address("[::]:9377") == ("::", 9377)
     assert parse_address("[::1]:9377") == ("::1", 9377)
-    for wrong in ("localhost", "::1:9377", "host:port", "host:70000"):
-        with pytest.raises(ValueError, match=r"IPv6|no address"):
+    for wrong in ("localhost", "::1:9377", "host:port", "host:70000", "host:" + "9" * 5000, "h:²"):
+        with pytest.raises(ValueError, match=r"IPv6|not a valid address"):
             parse_address(wrong)
     clock = FakeClock()
     with Listener(("127.0.0.1", 0), 10, clock.monotonic) as listener:

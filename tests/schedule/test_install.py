@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -286,7 +288,7 @@ def test_a_unit_is_hardened_but_a_program_for_the_password_keeps_its_rights() ->
     for system in (True, False):
         text = units(one, system=system)["hvctl-drift-lab.service"]
         assert ("ProtectSystem=full" in text, "NoNewPrivileges=yes" in text) == (system, True)
-        assert "SuccessExitStatus=2 75\n" in text
+        assert "SuccessExitStatus=2 75 130 143\nKillMode=mixed\nKillSignal=SIGTERM\nTimeoutStopSec=120s\n" in text
     asking = Job("lab", ("/lab.yml",), ("/hvctl", "drift"), "/", 900, run_as="hvctl", own_programs=True)
     text = units(asking, system=True)["hvctl-drift-lab.service"]
     assert ("NoNewPrivileges" in text, "User=hvctl\n" in text) == (False, True)
@@ -295,6 +297,108 @@ def test_a_unit_is_hardened_but_a_program_for_the_password_keeps_its_rights() ->
             units(Job("lab", ("/lab.yml",), ("/hvctl",), folder, 900), system=True)
     with pytest.raises(ValueError, match="no program with quotes or a backslash in its path"):
         units(Job("lab", ("/lab.yml",), ("/o'f/hvctl",), "/", 900), system=True)
+
+
+HOSTILE = {
+    "line": "x\nExecStartPre=/bin/evil", "return": "x\r* * * * * evil", "nul": "x\0y", "escape": "x\x1b[2J", "c1": "x\x9b2J",
+    "next line": "x\x85y", "separator": "x\u2028y", "paragraph": "x\u2029y", "bidi": "x\u202ey", "not UTF-8": "x\udcff",
+}  # fmt: skip
+FIELDS: dict[str, Callable[[str], dict[str, Any]]] = {
+    "name": lambda text: {"name": text},
+    "playbook": lambda text: {"playbooks": (f"/{text}",)},
+    "command": lambda text: {"command": ("/hvctl", "drift", text)},
+    "program": lambda text: {"command": (f"/{text}", "drift")},
+    "folder": lambda text: {"folder": f"/{text}"},
+    "value": lambda text: {"environment": (("XDG_STATE_HOME", text),)},
+    "variable": lambda text: {"environment": ((text, "1"),)},
+    "secret": lambda text: {"secrets": (text,), "secrets_file": "/x.env"},
+    "secrets file": lambda text: {"secrets": ("PW",), "secrets_file": f"/{text}"},
+    "account": lambda text: {"run_as": text},
+}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+@pytest.mark.parametrize("field", FIELDS.values(), ids=FIELDS)
+def test_no_text_begins_a_line_of_its_own(field: Callable[[str], dict[str, Any]], text: str) -> None:
+    """Whatever the format: a job with it is none, and the message can be printed."""
+    plain: dict[str, Any] = {
+        "name": "lab",
+        "playbooks": ("/lab.yml",),
+        "command": ("/hvctl", "drift"),
+        "folder": "/",
+        "when": 900,
+    }
+    assert Job(**plain)
+    with pytest.raises(ValueError) as fault:
+        Job(**{**plain, **field(text)})
+    assert str(fault.value).isprintable()
+
+
+@pytest.mark.parametrize("text", ["a b", "-x", "a/b", "a=b", "", "1x"])
+def test_names_of_variables_and_accounts(text: str) -> None:
+    for field in ("variable", "secret", *(["account"] if text else [])):
+        with pytest.raises(ValueError, match="no name of a"):
+            Job("lab", ("/lab.yml",), ("/hvctl", "drift"), "/", 900, **FIELDS[field](text))
+    assert Job("lab", ("/lab.yml",), ("/hvctl", "drift"), "/", 900, run_as="svc-hv@lab.example")
+
+
+def test_hostile_words_of_the_command_line_are_refused_before_anything_is_written(lab: Lab, systemctl: Fake) -> None:
+    for words, why in {
+        ("--name", "a\nb"): r"--name a\nb: a name is made of",
+        ("--run-as", "root\nExecStartPre=/bin/evil", "--system"): r"--run-as root\nExecStartPre=/bin/evil: no name of",
+        ("--metrics", "\x9b2J"): r"\x9b2J holds a control character (\x9b)",
+        ("--report", "html=a\nb.html"): r"b.html holds a control character (\n)",
+        ("--metrics", "a\rb.prom"): r"b.prom holds a control character (\r)",
+        ("--format", "cron", "--metrics", "a\u2028b"): "holds a control character",
+        ("--format", "taskxml", "--metrics", "a\u202eb"): "holds a control character",
+    }.items():
+        status, out, err = lab.hvctl("schedule", "install", "--every", "15m", *words, "lab.yml")
+        assert status == 1, words
+        assert why in " ".join(err.split()), (words, err)
+        assert out == ""
+    assert (written(lab), systemctl.asked) == ({}, [])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the glob(3) that systemd calls is that of Linux")
+@pytest.mark.parametrize("name", ["a*b", "a?b", "[a-z]", "a\\*b", "50%", "a b"])
+def test_the_file_of_secrets_is_no_pattern(name: str, tmp_path: Path) -> None:
+    for other in (name, "axb", "a", "b", "aab"):
+        (tmp_path / f"{other}.env").write_text("", encoding="utf-8")
+    job = Job(
+        "lab", ("/lab.yml",), ("/hvctl", "drift"), "/", 900, secrets=("PW",), secrets_file=f"{tmp_path}/{name}.env"
+    )
+    text = units(job, system=True)["hvctl-drift-lab.service"]
+    (line,) = [x for x in text.splitlines() if x.startswith("EnvironmentFile=")]
+    pattern = line.removeprefix("EnvironmentFile=-").replace("%%", "%")
+    assert matches(pattern) == [f"{tmp_path}/{name}.env"]
+
+
+class _Glob(ctypes.Structure):
+    _fields_ = (
+        ("count", ctypes.c_size_t), ("paths", ctypes.POINTER(ctypes.c_char_p)), ("offset", ctypes.c_size_t),
+        ("more", ctypes.c_char * 256),
+    )  # fmt: skip
+
+
+def matches(pattern: str) -> list[str]:
+    """By glob(3) without flags, as systemd calls it."""
+    found = _Glob()
+    ctypes.CDLL(None).glob(pattern.encode(), 0, None, ctypes.byref(found))
+    return [found.paths[n].decode() for n in range(found.count)]
+
+
+def test_a_value_of_the_environment_arrives_as_it_is() -> None:
+    """In Environment= a $ means nothing, so it stays single."""
+    job = Job("lab", ("/lab.yml",), ("/hvctl",), "/", 900, environment=(("XDG_STATE_HOME", '/s$x "50%" \\y'),))
+    text = units(job, system=False)["hvctl-drift-lab.service"]
+    assert 'Environment="XDG_STATE_HOME=/s$x \\"50%%\\" \\\\y"\n' in text
+
+
+def test_a_unit_waits_longer_than_the_grace(lab: Lab, systemctl: Fake) -> None:
+    assert lab.hvctl("--grace", "5m", "schedule", "install", "--every", "15m", "lab.yml")[0] == 0
+    text = written(lab)["hvctl-drift-lab.service"]
+    assert "TimeoutStopSec=360s\n" in text
+    assert " --grace 5m drift " in text
 
 
 def cron_runs(line: str) -> str:
@@ -343,7 +447,10 @@ def test_any_word_survives_cron(words: Sequence[str]) -> None:
 
 
 def test_what_cron_cannot_hold() -> None:
-    for word, why in {"a\nb": "cannot hold a line break", "x" * 1000: "cron takes 998; use shorter paths"}.items():
+    for word, why in {
+        "a\nb": r"a\\nb holds a control character",
+        "x" * 1000: "cron takes 998; use shorter paths",
+    }.items():
         with pytest.raises(ValueError, match=why):
             crontab(Job("lab", ("lab.yml",), ("/hvctl", "drift", word), "/", 900))
 

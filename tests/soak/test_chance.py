@@ -18,6 +18,7 @@ SOAK = bool(os.environ.get("HVCTL_SOAK"))
 ANYWHERE = (
     "reset-before", "reset-after", "fin-before", "fin-after", "http-503", "http-500-html", "http-401-once",
     "http-200-page", "fault-timed-out", "fault-busy", "fault-no-shell", "timed-out-done", "close-each", "shells-lost",
+    "redirect", "endless-chunks", "gzip-bomb", "xml-entities",
 )  # fmt: skip
 AT = {
     "gap": "Receive", "replay": "Receive", "nothing": "Receive", "split": "Receive", "send-lost": "Send",

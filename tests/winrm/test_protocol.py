@@ -290,10 +290,14 @@ def test_without_a_journal_nothing_is_changed() -> None:
     assert not host.calls
 
 
+def stopped(transport: TwinTransport) -> None:
+    transport.stop()
+
+
 def test_stop_skips_the_rest() -> None:
     transport = TwinTransport(SmallHost(), ALLOW)
     batch = Batch((Task("a", Call("New-VM", {"Name": "x"})), Task("b", Call("New-VM", {"Name": "y"}))), "change")
-    replies = transport.run(batch, lambda event: transport.stop() if event.kind == "start" else None)
+    replies = transport.run(batch, lambda event: stopped(transport) if event.kind == "start" else None)
     assert replies[0].ok
     assert replies[1].skipped == "stopped"
 
@@ -361,7 +365,7 @@ WAITING = Task("t", Call("Set-Odd"), guard=Guard(Call("Get-VM"), {"Name": "nobod
 def test_a_stop_and_the_deadline_end_a_wait() -> None:
     host = SmallHost()
     transport = TwinTransport(host, ALLOW)
-    (reply,) = transport.run(Batch((WAITING,), "change"), lambda event: transport.stop())
+    (reply,) = transport.run(Batch((WAITING,), "change"), lambda event: stopped(transport))
     assert (reply.skipped, host.clock.time) == ("stopped", 1002.0)
     (reply,) = TwinTransport(host, ALLOW).run(Batch((WAITING,), "change", deadline_s=30))
     assert reply.skipped == "deadline"

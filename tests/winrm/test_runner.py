@@ -245,6 +245,7 @@ def test_the_journal_knows_what_ran_and_no_secrets(engine: Engine) -> None:
         ("after", "a", True, ""),
         ("before", "b", None, ""),
         ("after", "b", False, "InvalidParameter"),
+        ("end", None, None, ""),
     ]
     assert b"hunter2" not in data
     assert not decoder.journal

@@ -1,0 +1,103 @@
+"""The request to stop: which signal made it, how often, since when. The one place that hears signals."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+GRACE_S = 60
+TOGETHER_S = 0.1
+"""Signals closer together than this are one request: timeout(1) sends SIGTERM to its child and to the child's group,
+and a terminal's Ctrl-C reaches both a wrapper and what it starts."""
+HEARD = (signal.SIGINT, signal.SIGTERM)
+
+
+@dataclass
+class Stop:
+    """Nobody has asked yet, or somebody has. The handler only counts; who works looks at it.
+
+    `grace`: how many seconds after SIGTERM a change that runs is followed. `number`: of the first signal.
+    """
+
+    grace: float = GRACE_S
+    number: int = 0
+    times: int = 0
+
+    def __post_init__(self) -> None:
+        self.at_once = True
+        """Whether a signal raises KeyboardInterrupt."""
+        self._first = self._last = 0.0
+        self._told = threading.Event()
+
+    @property
+    def asked(self) -> bool:
+        return self.times > 0
+
+    @property
+    def terminated(self) -> bool:
+        """By SIGTERM, and not by Ctrl-C."""
+        return self.number == signal.SIGTERM
+
+    @property
+    def settled(self) -> bool:
+        """Whether no twin of the last signal can be on its way."""
+        return time.monotonic() - self._last >= TOGETHER_S
+
+    @property
+    def over(self) -> bool:
+        """Whether what runs is followed no longer: it was asked twice, or the grace of SIGTERM is over."""
+        return self.times > 1 or (self.terminated and time.monotonic() >= self._first + self.grace)
+
+    @property
+    def status(self) -> int:
+        """The exit status that says so, as a shell does; 0 if nobody has asked."""
+        return 128 + self.number if self.asked else 0
+
+    def hold(self) -> None:
+        """From now on a signal is only noted; the third one still ends hvctl at once."""
+        self.at_once = False
+
+    def release(self) -> None:
+        """From now on a signal raises KeyboardInterrupt, and one that was noted does so now."""
+        self.at_once = True
+        if self.asked:
+            raise KeyboardInterrupt
+
+    def tell(self) -> None:
+        """Wake whoever waits in `wait`. Not for the handler: it may strike while the lock of the event is held."""
+        if self.asked:
+            self._told.set()
+
+    def wait(self, seconds: float) -> bool:
+        """Whether a stop was asked for meanwhile; for threads."""
+        return self._told.wait(seconds)
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Hears Ctrl-C and SIGTERM. Only the main thread can; in another one nothing is heard."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = [(number, signal.getsignal(number)) for number in HEARD]
+        try:
+            for number in HEARD:
+                signal.signal(number, self._heard)
+            yield
+        finally:
+            self.at_once = False
+            for number, handler in before:
+                signal.signal(number, handler)
+
+    def _heard(self, number: int, frame: object) -> None:
+        now = time.monotonic()
+        if self.asked and now - self._last < TOGETHER_S:
+            return
+        if not self.asked:
+            self.number, self._first = number, now
+        self.times, self._last = self.times + 1, now
+        if self.at_once or self.times > 2:
+            raise KeyboardInterrupt
