@@ -59,8 +59,10 @@ class Batches:
             return self._retold(error, decoder, on_event)
         except Exception as error:
             # A fault of hvctl: what runs over there is judged as after any other answer that was lost.
-            self._powershell.drop()
             fault = defect(error, executed="unknown", doing="while the changes ran")
+            if self._powershell.kept:
+                raise fault from error
+            self._powershell.drop()
             return self._retold(fault, decoder, on_event)
         finally:
             self._powershell.note_batch("")
