@@ -74,9 +74,9 @@ class Report:
 
     @property
     def left_down(self) -> tuple[str, ...]:
-        """What was taken down and not brought up again; the next plan takes it for what was off anyway."""
+        """What was taken down and not brought up again; a record on the host keeps it a difference."""
         found = []
-        for restart in (r for r in self.plan.restarts if r.back):
+        for restart in (r for r in self.plan.restarts if r.back and not r.blocked):
             framed = [r for r in self.results if r.step.frame and r.step.action[-1] == restart.name]
             stops, start = framed[:-1], framed[-1:]
             if any(r.status in ("ok", "unknown") for r in stops) and any(r.status != "ok" for r in start):
@@ -100,8 +100,7 @@ class Report:
 
 def _surprising(action: Action) -> tuple[Line, ...]:
     """Not what waits for consent, or is held back and says why."""
-    barred = {r.mark for r in action.remarks if r.level in ("impossible", "later")}
-    return tuple(line for line in action.lines if not line.consent and line.mark not in barred)
+    return tuple(line for line in action.lines if not line.consent and not line.held)
 
 
 def batch_of(plan: Plan) -> Batch:

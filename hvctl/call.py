@@ -146,8 +146,8 @@ class Call:
     to its value only. Refs with `many` inside the list are spread; values equal but for case are asked once.
     `follow`: a property; the call is made again for each of its values in the rows that is text, not empty and
     not asked for yet, until none is new (a chain of parent disks). Needs `each`.
-    `passing`: selected properties that change by themselves (the time, free space): a plan does not become another
-    because they do.
+    `passing`: selected properties that tell the time, which passes by itself: a plan that is made again is made for the
+    time of the first.
     """
 
     cmdlet: str

@@ -72,7 +72,8 @@ class Memory:
 @dataclass(frozen=True)
 class Check:
     """`requests`: HTTP requests by host. `wishes`: what the playbooks want, by host, in sync or not. `addresses`:
-    where each host was looked for. `covers`: the playbooks of which everything was looked at, not only some tags."""
+    where each host was looked for. `covers`: the playbooks of which everything was looked at, not only some tags.
+    `saved`: what stands under `playbooks` is a plan file."""
 
     verb: Verb
     playbooks: tuple[str, ...]
@@ -85,6 +86,7 @@ class Check:
     memory: Memory = Memory()
     addresses: Mapping[str, str] = field(default_factory=dict)
     covers: tuple[str, ...] = ()
+    saved: bool = False
 
     @property
     def interrupted(self) -> bool:

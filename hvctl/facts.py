@@ -10,7 +10,7 @@ from hvctl.call import EACH, Batch, Call, HostInfo, Map, Ref, Reply, Row, Task
 from hvctl.contract import OS
 from hvctl.rows import UnreadableError, typed
 
-__all__ = ["ABSENT_CMDLET", "Facts", "UnreadableError", "differences", "merged", "read_batch"]
+__all__ = ["ABSENT_CMDLET", "Facts", "UnreadableError", "merged", "read_batch"]
 
 _UNIQUE = ("Name", "Id", "FullName", EACH)
 """Columns of which one row has the value: where it was found, one that cannot be read is another thing's."""
@@ -92,6 +92,18 @@ class Facts:
             self._grouped[key] = _Groups.of(self.rows(query), column)
         return self._grouped[key]
 
+    @property
+    def time(self) -> str | None:
+        """By the host's clock, where anything asked for it."""
+        told = (row.get(name) for call, r in self.replies.items() for name in call.passing for row in r.rows)
+        return next((str(time) for time in told if time), None)
+
+    def at(self, time: str | None) -> Facts:
+        """The same, at another time of the host's clock."""
+        if time is None or time == self.time:
+            return self
+        return replace(self, replies={call: _at(reply, call.passing, time) for call, reply in self.replies.items()})
+
 
 @dataclass(frozen=True)
 class _Groups:
@@ -114,75 +126,12 @@ class _Groups:
         return cls({k: tuple(v) for k, v in groups.items()}, unread)
 
 
-def differences(before: Facts, now: Facts) -> list[str]:
-    """What reads otherwise now, one line each; empty if nothing a plan rests on has changed."""
-    owners = {**_names(before), **_names(now)}
-    lines: list[str] = []
-    for call, reply in before.replies.items():
-        try:
-            other = now.reply(call)
-        except KeyError:
-            lines.append(f"{call.cmdlet}: is no longer asked")
-            continue
-        lines += _row_differences(call, reply, other, owners)
-    return lines
-
-
-def _row_differences(call: Call, before: Reply, now: Reply, owners: Mapping[str, str]) -> list[str]:
-    rows, others = (
-        [{k: v for k, v in r.items() if k not in call.passing} for r in reply.rows] for reply in (before, now)
+def _at(reply: Reply, passing: tuple[str, ...], time: str) -> Reply:
+    if not passing:
+        return reply
+    return replace(
+        reply, rows=tuple({**row, **{name: time for name in passing if row.get(name)}} for row in reply.rows)
     )
-    if rows == others:
-        return [] if before.ok == now.ok else [f"{call.cmdlet}: {now.failure or 'answers again'}"]
-    old, new = (_by_name(side, owners) for side in (rows, others))
-    lines = []
-    for name in dict.fromkeys((*old, *new)):
-        was, are = old.get(name, []), new.get(name, [])
-        if was == are:
-            continue
-        label = f"{call.cmdlet} {name}".rstrip()
-        if len(was) == len(are) == 1:
-            keys = [k for k in {**was[0], **are[0]} if was[0].get(k) != are[0].get(k)]
-            lines += [f"{label}: {_told(k, was[0].get(k), are[0].get(k))}" for k in keys]
-        else:
-            lines.append(f"{label}: " + ("is new" if not was else "is gone" if not are else "differs"))
-    return lines
-
-
-def _names(facts: Facts) -> dict[str, str]:
-    """Names by the ids that other rows refer to."""
-    rows = (row for reply in facts.replies.values() for row in reply.rows)
-    return {str(row["Id"]): str(row["Name"]) for row in rows if row.get("Id") and row.get("Name")}
-
-
-def _by_name(rows: Iterable[Row], owners: Mapping[str, str]) -> dict[str, list[Row]]:
-    groups: dict[str, list[Row]] = {}
-    for row in rows:
-        groups.setdefault(_row_name(row, owners), []).append(row)
-    return groups
-
-
-def _row_name(row: Row, owners: Mapping[str, str]) -> str:
-    owner = row.get("VMName") or owners.get(str(row.get("VMId")), row.get("VMId"))
-    slot = [str(row[c]) for c in ("ControllerNumber", "ControllerLocation") if c in row]
-    place = f"{row.get('ControllerType', '')} {':'.join(slot)}".strip()
-    parts = [
-        owner,
-        place or row.get("Name") or row.get("Path") or row.get(EACH) or str(row.get("Id") or "").rpartition("\\")[2],
-    ]
-    return " ".join(str(p) for p in parts if p)
-
-
-def _told(column: str, was: Any, now: Any) -> str:
-    if any(isinstance(part, Mapping) for value in (was, now) for part in _listed(value)):
-        return f"{column.partition('[')[0]} differs"
-    return f"{column} {_word(was)} → {_word(now)}"
-
-
-def _word(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        return ", ".join(str(v) for v in value) or "none"
-    return "none" if value in (None, "") else str(value)
 
 
 def _with_sources(queries: Iterable[Call]) -> Iterable[Call]:

@@ -17,8 +17,8 @@ FAULT = 70
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run knows of one host: a plan, a report of an apply, or why there is neither. `changed`: what reads
-    otherwise since the plan was made, so that it was refused."""
+    """What a run knows of one host: a plan, a report of an apply, or why there is neither. `changed`: what
+    a plan made again does otherwise, so that it was refused; `plan` is that one then."""
 
     host: str
     plan: Plan | None = None
@@ -33,8 +33,8 @@ class Outcome:
 
     @property
     def now(self) -> Plan | None:
-        """The newest plan that was made of the host: the one after an apply, if there was one."""
-        return self.report.after if self.report is not None else self.plan
+        """The newest plan that was made of the host: the one after an apply, if there was one; none if it was refused."""
+        return self.report.after if self.report is not None else None if self.changed else self.plan
 
     @property
     def defects(self) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from hvctl.call import Secret
 from hvctl.controlnode import ControlNode
 from hvctl.duration import seconds, spoken
 from hvctl.kinds import sections
-from hvctl.resource import IMPACTS, Address, Fields, Impact, Place, Resource, models_in, settings
+from hvctl.resource import IMPACTS, Address, Fields, Impact, Place, Resource, models_in, nulls_refused, settings
 from hvctl.source import ConfigError, Document, Path, Problem, load, suggest
 from hvctl.template import rendered
 
@@ -187,6 +187,9 @@ class _Maker:
             return []
         inner = sections(kind.kind)
         own = {key: value for key, value in data.items() if key not in inner}
+        for at, hint in tuple(nulls_refused(kind, own)):
+            self.wrong((*path, *at), f"{at[-1]}: null has no meaning here", hint)
+            own = _less(own, at)
         try:
             made = kind.model_validate(own)
             found = self.spread(made, Place(self.play.document, path, self.play.allow), owner, around)
@@ -227,6 +230,16 @@ def written_twice(found: Sequence[Resource]) -> Iterator[Problem]:
             )
         else:
             seen[address] = wish
+
+
+def _less(data: Any, path: Path) -> Any:
+    """A copy without what stands at a path."""
+    first, *rest = path
+    if isinstance(data, list):
+        return [_less(item, tuple(rest)) if n == first else item for n, item in enumerate(data)]
+    if rest:
+        return {key: _less(value, tuple(rest)) if key == first else value for key, value in data.items()}
+    return {key: value for key, value in data.items() if key != first}
 
 
 # --- pydantic's errors in our words --------------------------------------------------------------------------------

@@ -13,8 +13,9 @@ from hvctl.apply import Report, apply, batch_of, not_begun
 from hvctl.call import Event, Transport, TransportError, defect
 from hvctl.contents import changed_sources
 from hvctl.contract import nearest
-from hvctl.facts import Facts, differences, read_batch
+from hvctl.facts import Facts, read_batch
 from hvctl.plan import Plan, PlannedStep, make_plan, questions
+from hvctl.replan import First, replanned
 from hvctl.resource import Impact, Resource
 from hvctl.retries import SETTLING_S, SETTLING_WAIT
 
@@ -43,22 +44,31 @@ def look(transport: Transport, wishes: Iterable[Resource], on_event: OnEvent = s
 
 @dataclass(frozen=True)
 class Look:
-    """What planning one host gave: a plan, or why there is none."""
+    """What planning one host gave: a plan, or why there is none. `changed`: what it does otherwise than the first."""
 
     host: str
     plan: Plan | None = None
     error: TransportError | None = None
+    changed: tuple[str, ...] = ()
 
 
 def plan_host(
-    host: str, wishes: Sequence[Resource], transport: Transport, allow: frozenset[Impact], on_event: OnEvent = silent
+    host: str,
+    wishes: Sequence[Resource],
+    transport: Transport,
+    allow: frozenset[Impact],
+    on_event: OnEvent = silent,
+    first: First | None = None,
 ) -> Look:
-    """Look at a host and plan it."""
+    """Look at a host and plan it; again, where there is a `first` plan, which says what is allowed."""
     try:
         facts = look(transport, wishes, on_event)
     except TransportError as error:
         return Look(host, error=error)
-    return Look(host, make_plan(host, wishes, facts, allow))
+    if first is None:
+        return Look(host, make_plan(host, wishes, facts, allow))
+    plan, changed = replanned(host, wishes, facts, first)
+    return Look(host, plan, changed=(*changed_sources(batch_of(plan)), *changed))
 
 
 def apply_plan(
@@ -71,12 +81,13 @@ def apply_plan(
     pause: Pause = time.sleep,
     stopped: Callable[[], bool] = lambda: False,
 ) -> Report | list[str]:
-    """Run a plan and look again. With `recheck` (time has passed since it was made) the host is read first;
-    if anything the plan rests on reads otherwise, nothing is done and what changed is returned. Once `stopped`,
-    nothing is read and no step is begun any more."""
+    """Run a plan and look again. With `recheck` (time has passed since it was made) the host is read and planned first;
+    if that would not do the same, nothing is done and what changed is returned. Once `stopped`, nothing is read and no
+    step is begun any more."""
     if recheck:
         try:
-            changed = changed_sources(batch_of(plan)) or differences(plan.facts, look(transport, wishes, on_event))
+            changed = changed_sources(batch_of(plan))
+            changed = changed or replanned(plan.host, wishes, look(transport, wishes, on_event), First.of(plan))[1]
         except TransportError as error:
             return not_begun(plan) if stopped() else Report(plan, error=error)
         if changed:

@@ -12,7 +12,7 @@ from typing import Any
 from hvctl.call import Batch, Event, Failure, HostInfo, Reply, TransportError, from_json, to_json
 from hvctl.contract import nearest
 from hvctl.facts import Facts
-from hvctl.files import write_whole
+from hvctl.files import PRIVATE, write_whole
 from hvctl.source import ConfigError, Problem
 
 FORMAT = 1
@@ -31,7 +31,7 @@ def write_recording(file: str, facts: Facts, *, scrub: bool, also: Sequence[str]
     if scrub:
         data = _scrubbed(data, _scrubber(names))
     try:
-        write_whole(file, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+        write_whole(file, json.dumps(data, indent=1, ensure_ascii=False) + "\n", PRIVATE)
     except OSError as error:
         raise ConfigError(
             [Problem(None, f"{file} cannot be written: {error.strerror}", "name another file")]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, ClassVar, Literal, Protocol, get_args
+from typing import Any, ClassVar, Literal, Protocol, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
@@ -39,6 +39,16 @@ class Unknown:
 
 
 UNKNOWN = Unknown()
+
+
+class NotCompared:
+    """Something else than the playbook rules it, as a cluster does for its roles."""
+
+    def __repr__(self) -> str:
+        return "not compared"
+
+
+NOT_COMPARED = NotCompared()
 
 
 class Codec(Protocol):
@@ -105,6 +115,20 @@ class Setting:
 
 
 @dataclass(frozen=True)
+class Null:
+    """In a field's annotation: `null` may be written for it, and what it means. Without one it is refused."""
+
+    means: str = "none"
+
+
+@dataclass(frozen=True)
+class Instead:
+    """In a field's annotation: what is written where somebody would write `null`."""
+
+    word: str
+
+
+@dataclass(frozen=True)
 class Change:
     """One field that differs. `note`: what it means, for people."""
 
@@ -118,24 +142,26 @@ class Change:
 @dataclass(frozen=True)
 class Finding:
     """A rule that a wish breaks, at one of its fields ("" for the whole). "impossible" holds it back, and so
-    does "later": it will be possible by itself."""
+    does "later": it will be possible by itself. "unknown": why a field could not be read."""
 
     field: str
     message: str
     hint: str = ""
-    level: Literal["impossible", "later", "warning"] = "impossible"
+    level: Literal["impossible", "later", "warning", "unknown"] = "impossible"
 
     @property
     def holds(self) -> bool:
-        return self.level != "warning"
+        return self.level in ("impossible", "later")
 
 
 class HeldBackError(Exception):
-    """The facts show that nothing can be done about a resource now; the planner turns it into a Finding."""
+    """The facts show that nothing can be done about a resource now; the planner turns it into a Finding. `parts`: nor
+    about what sits within it."""
 
-    def __init__(self, message: str, hint: str = "", field: str = "") -> None:
+    def __init__(self, message: str, hint: str = "", field: str = "", *, parts: bool = False) -> None:
         super().__init__(message)
         self.finding = Finding(field, message, hint)
+        self.parts = parts
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,10 +205,10 @@ class Place:
 
     def mark(self, dotted: str = "") -> Mark:
         """Of a field's value; of the nearest enclosing thing if the field is not written."""
-        return self.document.mark((*self.path, *_path_of(dotted)))
+        return self.document.mark((*self.path, *path_of(dotted)))
 
     def key_mark(self, dotted: str) -> Mark:
-        path = (*self.path, *_path_of(dotted))
+        path = (*self.path, *path_of(dotted))
         return self.document.key_marks.get(path) or self.document.mark(path)
 
 
@@ -208,6 +234,28 @@ class Fields(BaseModel):
                 found[name] = value
         return found
 
+    def without(self, fields: Iterable[str]) -> Self:
+        """The same as if these fields, dotted where nested, had not been written. Fields that a resource is known by
+        stay."""
+        copy = self.model_copy()
+        for name in fields:
+            copy._unwrite(name)
+        return copy
+
+    def _unwrite(self, dotted: str) -> None:
+        name, _, inner = dotted.partition(".")
+        info = type(self).model_fields.get(name)
+        if info is None or info.is_required():
+            return
+        value = getattr(self, name)
+        if inner and isinstance(value, Fields):
+            self.__dict__[name] = value.without([inner])
+        elif inner and isinstance(value, Mapping):
+            self.__dict__[name] = {key: given for key, given in value.items() if key != inner}
+        else:
+            self.__dict__[name] = info.get_default(call_default_factory=True, validated_data={})
+            self.__pydantic_fields_set__.discard(name)
+
 
 @cache
 def settings(model: type[BaseModel]) -> Mapping[str, Setting]:
@@ -227,6 +275,24 @@ def models_in(annotation: Any) -> Iterator[type[Fields]]:
         yield annotation
     for arg in get_args(annotation):
         yield from models_in(arg)
+
+
+def nulls_refused(model: type[BaseModel], data: Mapping[str, Any], path: Path = ()) -> Iterator[tuple[Path, str]]:
+    """Where data of the user's has null although the field has no meaning for it, and what to write instead."""
+    for name, info in model.model_fields.items():
+        if name not in data:
+            continue
+        value, at = data[name], (*path, name)
+        if value is None and not any(isinstance(m, Null) for m in info.metadata):
+            word = next((f", or write {m.word}" for m in info.metadata if isinstance(m, Instead)), "")
+            yield at, f"leave it out, which leaves it as it is{word}"
+        for inner in models_in(info.annotation):
+            if isinstance(value, Mapping):
+                yield from nulls_refused(inner, value, at)
+            elif isinstance(value, list):
+                for n, item in enumerate(value):
+                    if isinstance(item, Mapping):
+                        yield from nulls_refused(inner, item, (*at, n))
 
 
 class Shelf(Protocol):
@@ -252,7 +318,7 @@ class Resource(Fields):
     `within`: the kind whose section it stands in. `many`: the section is a list. `after`: kinds of the same
     owner whose steps come first. `setter`: the cmdlet that sets the plain settings;
     `odd`: fields that it does not set. `expires`: the owner's field that says how old things of this kind may grow.
-    `vital`: its owner is not started while it is missing.
+    `vital`: without it its owner is neither created nor started.
     """
 
     kind: ClassVar[str] = ""
@@ -324,6 +390,10 @@ class Resource(Fields):
         `written`: the owner as the playbook has it. Raises ConfigError."""
         return (self,)
 
+    def relinked(self, owner: Resource | None, parts: tuple[Resource, ...], peers: tuple[Resource, ...]) -> None:
+        """Told once, to a copy."""
+        self._owner, self._parts, self._peers = owner, parts, peers
+
     def acquainted(self, peers: tuple[Resource, ...]) -> None:
         """Told once, when all wishes for the host are known."""
         self._peers = peers
@@ -362,6 +432,11 @@ class Resource(Fields):
         Raises UnreadableError if the host did not say."""
         raise NotImplementedError
 
+    def owned_elsewhere(self, facts: Facts) -> str:
+        """Of something that does not exist here: where it is, in words; "" if it is nowhere. What is elsewhere is
+        neither missing nor created."""
+        return ""
+
     def wanted(self) -> State:
         return self.written()
 
@@ -376,6 +451,10 @@ class Resource(Fields):
         setting = settings(type(self)).get(field)
         return frozenset(setting.costs if setting and setting.costs else ("online",))
 
+    def rests_on(self, field: str, facts: Facts) -> str:
+        """Another field whose change this one goes with, so that both are done or neither; "" if there is none."""
+        return ""
+
     def note(self, field: str, now: Any, wanted: Any, facts: Facts) -> str:
         """What else the reader of the plan should know about this change."""
         return ""
@@ -389,6 +468,11 @@ class Resource(Fields):
     def summary(self) -> str:
         """What is made, in a few words, for the plan's headline when it does not exist yet."""
         return ""
+
+    def taken_over(self, facts: Facts) -> State | None:
+        """Of something that does not exist yet, what is there already and becomes a part of it: compared as `actual`
+        is, so that nothing is changed unseen within a creation. "" has words for the headline."""
+        return None
 
     def create(self, facts: Facts) -> Iterator[Step]:
         raise NotImplementedError
@@ -435,7 +519,7 @@ class Resource(Fields):
         found = []
         for name, wanted in self.wanted().items():
             now = actual.get(name, MISSING)
-            if now is UNKNOWN or (now is not MISSING and self.same(name, now, wanted)):
+            if now is UNKNOWN or now is NOT_COMPARED or (now is not MISSING and self.same(name, now, wanted)):
                 continue
             found.append(
                 Change(
@@ -468,5 +552,5 @@ def properties(model: type[BaseModel], *more: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*more, *(s.name for s in settings(model).values()))))
 
 
-def _path_of(dotted: str) -> Path:
+def path_of(dotted: str) -> Path:
     return tuple(int(p) if p.isdigit() else p for p in dotted.split(".")) if dotted else ()

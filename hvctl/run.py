@@ -13,24 +13,24 @@ from typing import Any, Self, TypeVar
 from rich.console import Console
 
 from hvctl import planfile
-from hvctl.apply import Report, batch_of, broken_off, not_begun
+from hvctl.apply import Report, broken_off, not_begun
 from hvctl.call import Event, Transport, TransportError, defect
 from hvctl.check import Check, Verb
 from hvctl.connect import Wire
-from hvctl.contents import changed_sources
 from hvctl.contract import nearest
 from hvctl.duration import spoken
-from hvctl.facts import Facts, differences, read_batch
+from hvctl.facts import Facts, read_batch
 from hvctl.forks import LINGER_S, SideBySide
 from hvctl.inventory import Connection
 from hvctl.kinds import kinds
 from hvctl.outcome import TROUBLE, Outcome
 from hvctl.plan import questions
-from hvctl.planfile import Saved
+from hvctl.planfile import SavedHost
 from hvctl.prepare import HostWork
-from hvctl.reconcile import Pause, apply_plan, look, plan_host
+from hvctl.reconcile import Pause, apply_plan, plan_host
 from hvctl.recording import write_recording
 from hvctl.redact import Redactor, traced
+from hvctl.replan import First
 from hvctl.resource import Impact
 from hvctl.secrets import SecretError
 from hvctl.show.data import facts_data
@@ -71,7 +71,6 @@ class Run:
         self._allow = allow
         self._out, self._err = out, err
         self._forks, self._verbose = forks, verbose
-        self._saved: dict[str, Saved] = {}
         self._texts: dict[str, dict[str, str]] = {}
         self._stop = stop or Stop()
         self._pause = pause or self._stop.wait
@@ -113,32 +112,30 @@ class Run:
 
     def apply(self, outcomes: Sequence[Outcome], *, recheck: bool) -> list[Outcome]:
         """Run the plans; hosts without one stay as they are."""
-        todo = {o.host: o for o in outcomes if o.plan is not None and o.plan.steps}
+        todo = {o.host: o for o in outcomes if o.plan is not None and o.plan.steps and not o.changed}
         self._texts = {o.host: {s.task.id: s.text for s in o.plan.steps} for o in todo.values() if o.plan is not None}
         applied = partial(self._applied, recheck=recheck)
         done = self._each("applying", [(o.host, partial(_own, o, applied, o)) for o in todo.values()])
         left = {name: self._left(one) for name, one in todo.items() if name not in done}
         return [(done | left).get(o.host, o) for o in outcomes]
 
-    def loaded(self, saved: Iterable[Saved]) -> Run:
-        """This run, with the saved plans of its hosts."""
-        self._saved = {one.plan.host: one for one in saved}
-        return self
+    def plan_again(self, hosts: Iterable[SavedHost]) -> list[Outcome]:
+        """Look at every host and plan it from what a plan file desires; refused where that gives other steps."""
+        first = {one.name: one.first for one in hosts}
+        planned = {n: partial(self._planned, first=first[n]) for n in self._work}
+        again = [(n, partial(_own, Outcome(n), planned[n], w)) for n, w in self._work.items()]
+        return self._looked(again, warm=True)
 
-    def look_at_saved(self) -> list[Outcome]:
-        """The saved plans of hosts that still read as they did; a host that does not is refused."""
-        return self._looked([(n, partial(_own, Outcome(n), self._still, w)) for n, w in self._work.items()], warm=True)
-
-    def save(self, outcomes: Sequence[Outcome], file: str, inventory: str) -> None:
-        """Without those that could not be looked at; nothing if none could."""
-        saved = [Saved(o.plan, self._work[o.host].wishes) for o in outcomes if o.plan is not None]
+    def save(self, outcomes: Sequence[Outcome], file: str, command: str) -> None:
+        """Without those that could not be looked at; nothing if none could. `command`: applies it."""
+        saved = [(o.plan, self._work[o.host].wishes) for o in outcomes if o.plan is not None]
         away = ", ".join(o.host for o in outcomes if o.plan is None)
         if not saved:
             self._err.print("No plan saved: no host could be looked at.")
             return
-        planfile.save(file, saved, inventory, self._redactor)
+        planfile.save(file, saved, self._started, self._redactor)
         without = f", without {away}" if away else ""
-        self._err.print(f"Plan saved{without}: hvctl apply {file}", soft_wrap=True)
+        self._err.print(f"Plan saved{without}: {command}", markup=False, soft_wrap=True)
 
     def check(
         self,
@@ -205,11 +202,10 @@ class Run:
     def show_plans(self, outcomes: Sequence[Outcome], *, diff: bool = False) -> None:
         outcomes = self._redactor.value(tuple(outcomes))
         for one in outcomes:
-            if one.plan is not None and not one.changed:
+            if one.plan is not None:
                 lines = diff_lines if diff else plan_lines
                 self._print(lines(one.plan, width=self._out.width, verbose=self._verbose > 0))
-            else:
-                self._say_trouble(one)
+            self._say_trouble(one)
         self._print(summary_lines(outcomes))
 
     def show_check(self, check: Check) -> None:
@@ -263,12 +259,12 @@ class Run:
 
     # --- one host, in a thread of its own --------------------------------------------------------------------------
 
-    def _planned(self, work: HostWork, on_event: Callable[[Event], None]) -> Outcome:
+    def _planned(self, work: HostWork, on_event: Callable[[Event], None], *, first: First | None = None) -> Outcome:
         try:
-            found = plan_host(work.name, work.wishes, self._transport(work), self._allow, on_event)
+            found = plan_host(work.name, work.wishes, self._transport(work), self._allow, on_event, first)
         except SecretError as error:
             return Outcome(work.name, error=TransportError(str(error)))
-        return Outcome(work.name, plan=found.plan, error=found.error)
+        return Outcome(work.name, plan=found.plan, error=found.error, changed=found.changed)
 
     def _applied(self, one: Outcome, on_event: Callable[[Event], None], *, recheck: bool) -> Outcome:
         work = self._work[one.host]
@@ -281,19 +277,6 @@ class Run:
         if isinstance(done, Report):
             return replace(one, report=done, error=None)
         return replace(one, changed=tuple(done))
-
-    def _still(self, work: HostWork, on_event: Callable[[Event], None]) -> Outcome:
-        plan = self._saved[work.name].plan
-        try:
-            now = look(self._transport(work), work.wishes, on_event)
-        except (TransportError, SecretError) as error:
-            fault = error if isinstance(error, TransportError) else TransportError(str(error))
-            return Outcome(work.name, error=fault)
-        # A saved plan holds its facts masked.
-        changed = [*changed_sources(batch_of(plan)), *differences(plan.facts, self._redactor.value(now))]
-        if changed:
-            return Outcome(work.name, changed=tuple(changed))
-        return Outcome(work.name, plan=replace(plan, facts=now))
 
     def _surveyed(self, work: HostWork) -> Facts | TransportError:
         queries = [q for kind in kinds() for q in kind.survey()]

@@ -391,6 +391,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "The item at {0} has children and the Recurse parameter was not specified.",
         "{0} の項目には子があり、Recurse パラメーターが指定されていません。",
     ),
+    "cim_namespace_missing": ("Invalid namespace ", "無効な名前空間です "),
     "cim_class_missing": ("Invalid class", "無効なクラスです"),
     "cim_missing": (
         "No {0} objects found with property '{1}' equal to '{2}'. Verify the value of the property and retry.",

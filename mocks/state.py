@@ -124,6 +124,14 @@ class Vhd:
 
 
 @dataclass(eq=False)
+class Role:
+    """A clustered VM, as the cluster has it."""
+
+    name: str
+    owner: str
+
+
+@dataclass(eq=False)
 class HostState:
     os: str = "2022"
     language: str = "en"
@@ -157,6 +165,7 @@ class HostState:
     enable_enhanced_session_mode: bool = False
     iov_support: bool = False
     management: str = ""  # net adapter or switch that carries WinRM; omitted: the first net adapter
+    roles: list[Role] | None = None  # of the cluster that it is a node of
     volumes: dict[str, Volume] = field(default_factory=dict)
     dvd_drives: list[str] = field(default_factory=list)  # letters of the host's own: "E:"
     net_adapters: list[NetAdapter] | None = None

@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from hvctl.contract import VERSIONS, contract
 from hvctl.kinds import kinds, sections
 from hvctl.kinds._types import Words
-from hvctl.resource import Fields, Resource, Setting, models_in
+from hvctl.resource import Fields, Null, Resource, Setting, models_in
 from scripts.plan_in_readme import README, readme
 
 TARGET = Path(__file__).parent.parent / "docs" / "playbook.md"
@@ -33,7 +33,8 @@ A playbook is a list of plays. A play has these keys beside the sections below:
 | `tags` | words for `--tags` |
 | `allow` | consents for this play: `disconnect`, `restart`, `recreate`, `destroy`, `management` |
 
-What is not written is not managed. Sizes are binary (`60GB` is 60·2³⁰ bytes, as in PowerShell), rates decimal
+What is not written is not managed. `null` clears a field where its row says what null means, and is refused elsewhere.
+Sizes are binary (`60GB` is 60·2³⁰ bytes, as in PowerShell), rates decimal
 (`1Gbps` is 10⁹ bit/s), times take `s`, `m`, `h`, `d`. `yes`, `no`, `on`, `off`, `true` and `false` are booleans where
 a boolean is wanted and words where a word is wanted. Windows paths belong in single quotes. Values may hold Jinja2
 expressions; an expression alone keeps its type.
@@ -83,6 +84,11 @@ def _rows(kind: type[Resource], model: type[Fields], prefix: str) -> Iterator[st
 
 
 def _value(info: FieldInfo) -> str:
+    null = next((f"; null: {m.means}" for m in info.metadata if isinstance(m, Null)), "")
+    return _said(info) + null
+
+
+def _said(info: FieldInfo) -> str:
     words = next((m for m in info.metadata if isinstance(m, Words)), None)
     if words:
         return ", ".join(f"`{w}`" for w in words.names)

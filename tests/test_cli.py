@@ -159,16 +159,6 @@ def test_a_playbook_that_is_not_there_is_told_as_that(hvctl: Run) -> None:
     assert hvctl("plan", "elsewhere/lab.yml")[2] == "elsewhere/lab.yml is not there; name a playbook that is\n"
 
 
-def test_a_saved_plan_knows_its_inventory(
-    hvctl: Run, hosts: dict[str, SimulatedHost], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    hvctl("plan", str(tmp_path / "lab.yml"), "--out", str(tmp_path / "plan.json"))
-    (tmp_path / "elsewhere").mkdir()
-    monkeypatch.chdir(tmp_path / "elsewhere")
-    assert hvctl("apply", "../plan.json", "--auto-approve")[0] == 2
-    assert any(call.cmdlet.startswith("Set-") for call in hosts["hv01"].log)
-
-
 def test_a_saved_plan_asks_for_the_password_as_any_other(hvctl: Run, hosts: dict[str, SimulatedHost]) -> None:
     hvctl("plan", "lab.yml", "--out", "plan.json")
     found = []
@@ -246,14 +236,12 @@ def test_a_saved_plan_is_applied_as_it_is(hvctl: Run) -> None:
 def test_a_saved_plan_whose_host_has_changed_is_refused(hvctl: Run, hosts: dict[str, SimulatedHost]) -> None:
     hosts["hv01"].invoke("New-VM", {"Name": "web02"})
     hvctl("plan", "lab.yml", "--allow", "restart", "--out", "plan.json")
-    hosts["hv01"].invoke("Set-VMProcessor", {"VMName": "web01", "RelativeWeight": 50})
+    hosts["hv01"].invoke("Set-VMProcessor", {"VMName": "web01", "RelativeWeight": 200})
     hosts["hv01"].invoke("Rename-VM", {"Name": "web02", "NewName": "web03"})
     status, out, _ = hvctl("apply", "plan.json", "-y")
     assert status == 2
     assert "hv01  refused: something has changed since the plan was made" in out
-    assert "Get-VMProcessor web01: RelativeWeight 100 → 50" in out
-    assert "Get-VM web02: is gone" in out
-    assert "Get-VM web03: is new" in out
+    assert "step 2 of the plan, now set the processor of web01: RelativeWeight 200 → none" in out
     assert out.count("seen in sync") == 1
 
 
@@ -333,7 +321,7 @@ def test_the_guest_that_does_not_shut_down_fails_that_step_only(hvctl: Run, host
 
 
 class Interrupting(TwinTransport):
-    """A transport during whose first change the user presses Ctrl-C."""
+    """A transport during whose first shutdown the user presses Ctrl-C."""
 
     def run(self, batch: Batch, on_event: Callable[[Event], None] = lambda e: None) -> list[Reply]:
         if batch.mode == "read":
@@ -341,7 +329,8 @@ class Interrupting(TwinTransport):
 
         def hear(event: Event) -> None:
             on_event(event)
-            if event.kind == "start" and event.task == batch.tasks[0].id:
+            stops = next((t.id for t in batch.tasks if t.call.cmdlet == "Stop-VM"), batch.tasks[0].id)
+            if event.kind == "start" and event.task == stops:
                 os.kill(os.getpid(), signal.SIGINT)
                 pressed.wait(5)
 
@@ -369,7 +358,7 @@ def test_ctrl_c_finishes_the_step_and_says_what_ran(hosts: dict[str, SimulatedHo
     status = main(["apply", "lab.yml", "-y", "--allow", "restart", "--limit", "hv01"], connect)
     assert status == 130
     ran = [c.cmdlet for c in hosts["hv01"].log if not c.cmdlet.startswith("Get-")]
-    assert ran == ["Stop-VM"]
+    assert ran == ["New-Item", "Stop-VM"]
 
 
 def test_ctrl_c_report(hosts: dict[str, SimulatedHost], hvctl: Run, capsys: pytest.CaptureFixture[str]) -> None:

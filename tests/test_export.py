@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,9 @@ from rich.console import Console
 from hvctl.call import Batch, Call, Event, HostInfo, Reply, Transport, TransportError
 from hvctl.cli import main
 from hvctl.connect import Wire
-from hvctl.facts import Facts, differences, read_batch
+from hvctl.facts import Facts, read_batch
 from hvctl.inventory import Connection
+from hvctl.kinds._host import CLOCK
 from hvctl.kinds._window import Due, Window, due
 from hvctl.reconcile import apply_plan, plan_host
 from hvctl.show.progress import Progress
@@ -343,19 +343,20 @@ def test_reading_exports_asks_no_more_of_many_vms_than_of_one() -> None:
         found, _ = wished(json.dumps([{"vms": vms}]))
         return len(read_batch(q for w in found for q in w.queries()).tasks)
 
-    assert tasks(20) == tasks(1) == 13
+    assert tasks(20) == tasks(1) == 14
 
 
-def test_a_plan_does_not_become_another_because_time_passes() -> None:
-    query = Call("Get-Volume", select=("DriveLetter", "SizeRemaining"), passing=("SizeRemaining",))
+def test_facts_are_put_back_to_the_time_of_the_first_plan_and_in_nothing_else() -> None:
     info = HostInfo("h", 20348, "", "5.1", "FullLanguage")
-
-    def facts(letter: str, free: int) -> Facts:
-        return Facts("2022", info, {query: Reply(({"DriveLetter": letter, "SizeRemaining": free},))})
-
-    assert differences(facts("E", 1), facts("E", 2)) == []
-    assert differences(facts("E", 1), facts("F", 1)) == ["Get-Volume: DriveLetter E → F"]
-    assert replace(query, passing=()) != query
+    free = Call("Get-Volume", select=("DriveLetter", "SizeRemaining"))
+    replies = {CLOCK: Reply(({"LocalDateTime": "2026-04-02T00:00:00Z", "CurrentTimeZone": 540},)),
+               free: Reply(({"DriveLetter": "E", "SizeRemaining": 2},))}  # fmt: skip
+    facts = Facts("2022", info, replies)
+    then = facts.at("2026-04-01T00:00:00Z")
+    assert (facts.time, then.time) == ("2026-04-02T00:00:00Z", "2026-04-01T00:00:00Z")
+    assert then.rows(CLOCK)[0]["CurrentTimeZone"] == 540
+    assert then.rows(free) == facts.rows(free)
+    assert facts.at(None) is facts
 
 
 def test_a_job_shows_a_bar_and_the_time_left() -> None:

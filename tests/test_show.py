@@ -82,8 +82,8 @@ hv01.tokyo  Windows Server 2022 (20348)     1 to create, 5 to change, 1 blocked,
       → allow it with --allow destroy
   ✗ vm keep
       generation    1 → 2             impossible                 lab.yml:16:32
-      ! it is 1 and cannot be changed; make a new VM of the other generation and attach the data disks;
-        a boot disk needs conversion inside  lab.yml:16:32
+      ! keep is of generation 1, which cannot be changed: nothing of it is touched; make a new VM of the
+        other generation and attach the data disks; a boot disk needs conversion inside  lab.yml:16:32
 
 1 host: 1 differs.  Plan: 1 to create, 5 to change, 1 blocked, 1 impossible, 1 restart.
 """
@@ -317,7 +317,13 @@ def test_a_plan_as_data_is_json_with_stable_keys() -> None:
     data = json.loads(json.dumps(plan_data(lab(allow=["restart"]).plan), ensure_ascii=False))
     assert set(data) == {"os", "os_name", "build", "computer", "in_sync", "readable", "actions", "restarts", "steps"}
     assert data["restarts"] == [
-        {"name": "web01", "because": ["processor.count", "firmware.secure_boot"], "changes": 3, "starts_again": True}
+        {
+            "name": "web01",
+            "because": ["processor.count", "firmware.secure_boot"],
+            "changes": 3,
+            "starts_again": True,
+            "blocked": False,
+        }
     ]
     processor = next(a for a in data["actions"] if a["address"] == ["processor", "web01"])
     assert processor["action"] == "update"
@@ -362,3 +368,41 @@ def test_what_hangs_stays_right_of_its_sign(text: str, width: int) -> None:
     assert all(cell_len(line) <= width for line in lines)
     assert lines[0].startswith("      !")
     assert all(line.startswith(" " * 8) or not line.strip() for line in lines[1:])
+
+
+def test_a_new_vm_says_what_it_takes_away_and_what_is_there_already() -> None:
+    host = HOST + "vhds: {'D:\\VMs\\app01\\data.vhdx': {size: 100GB}}\n"
+    made = lab(
+        """- hosts: all
+  vms:
+    - name: app01
+      generation: 1
+      disks:
+        - {at: ide 0:0, path: 'D:\\VMs\\app01\\os.vhdx', size: 60GB}
+        - {at: ide 1:0, path: 'D:\\VMs\\app01\\data.vhdx', size: 120GB}
+""",
+        host,
+    )
+    shown = text_of(plan_lines(made.plan, width=120))
+    assert "+ vm app01   generation 1, 2 disks (1 of existing files)" in shown
+    assert "the DVD drive that New-VM makes at ide 1:0 gives way to the disk" in shown
+    assert "+ disk app01, ide 1:0" in shown
+    assert "existing file of 100 GB" in shown
+    assert "100 GB → 120 GB" in shown
+
+
+def test_a_boot_order_is_shown_as_it_will_be() -> None:
+    host = """
+os: '2022'
+switches: [{name: lan, type: Internal}]
+vms:
+  - name: g
+    generation: 2
+    drives: [{at: 'scsi 0:0', path: 'D:\\g.vhdx'}]
+    adapters: [{name: eth0, switch: lan}]
+    firmware: {boot_order: ['network eth0', 'scsi 0:0', 'file \\EFI\\debian\\shimx64.efi']}
+vhds: {'D:\\g.vhdx': {size: 20GB}}
+"""
+    made = lab("- hosts: all\n  vms:\n    - name: g\n      firmware: {boot_order: ['scsi 0:0']}\n", host)
+    shown = text_of(plan_lines(made.plan, width=140))
+    assert "network eth0, scsi 0:0, file → scsi 0:0, network eth0, file" in shown

@@ -7,10 +7,10 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hvctl import planfile
 from hvctl.call import Secret
 from hvctl.cli.options import Settings
 from hvctl.inventory import Host, Inventory
+from hvctl.planfile import is_plan
 from hvctl.prepare import HostWork, Prepared, find_inventory, prepare
 from hvctl.resource import IMPACTS, Impact, Resource
 from hvctl.run import Run
@@ -48,6 +48,7 @@ class Asked:
 
 def prepared(settings: Settings, asked: Asked) -> Prepared:
     """The hosts and what is wished of them. Raises ConfigError; warnings are printed."""
+    _check_playbooks(asked.playbooks)
     inventory = Inventory.load(find_inventory(settings.inventory, asked.playbooks))
     found = prepare(
         inventory,
@@ -110,11 +111,12 @@ def allowed(words: Sequence[str] | None) -> frozenset[Impact]:
 
 
 def one_host(settings: Settings, name: str, playbooks: Sequence[str] = ()) -> HostWork:
+    _check_playbooks(playbooks)
     inventory = Inventory.load(find_inventory(settings.inventory, playbooks))
     found = _one(inventory, name)
     learn = settings.redactor.learn
     wishes = prepare(inventory, playbooks, limit=found.name, learn=learn).work[0].wishes if playbooks else ()
-    return _work(settings, inventory, found, wishes)
+    return work_of(settings, inventory, found, wishes)
 
 
 def _one(inventory: Inventory, name: str) -> Host:
@@ -124,7 +126,7 @@ def _one(inventory: Inventory, name: str) -> Host:
     return found[0]
 
 
-def _work(settings: Settings, inventory: Inventory, host: Host, wishes: tuple[Resource, ...]) -> HostWork:
+def work_of(settings: Settings, inventory: Inventory, host: Host, wishes: tuple[Resource, ...]) -> HostWork:
     work = HostWork(host, inventory.connection(host), wishes)
     if settings.ask_pass:
         work = replace(work, connection=replace(work.connection, password=PromptSource(PROMPT)))
@@ -150,10 +152,9 @@ def run_of(settings: Settings, prepared: Prepared, allow: frozenset[Impact]) -> 
     )
 
 
-def saved_run(settings: Settings, file: str) -> Run:
-    """For the hosts of a saved plan, by the inventory that it was made with if no other is named."""
-    given = settings.inventory or tuple(name for name in (planfile.inventory_of(file),) if name)
-    inventory = Inventory.load(find_inventory(given, ()))
-    saved = planfile.load(file)
-    work = [_work(settings, inventory, _one(inventory, one.plan.host), one.wishes) for one in saved]
-    return run_of(settings, Prepared(tuple(work)), frozenset()).loaded(saved)
+def _check_playbooks(files: Sequence[str]) -> None:
+    """Raises ConfigError where a plan file is given for a playbook."""
+    plans = [file for file in files if is_plan(file)]
+    if plans:
+        hint = "hvctl apply applies it, alone"
+        raise ConfigError(Problem(None, f"{file} is a plan file, not a playbook", hint) for file in plans)

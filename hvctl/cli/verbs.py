@@ -28,9 +28,10 @@ from hvctl.cli.options import (
     Settings,
     Tags,
 )
-from hvctl.cli.prepared import Asked, allowed, one_host, prepared, run_of, saved_run
+from hvctl.cli.prepared import Asked, allowed, one_host, prepared, run_of
 from hvctl.cli.remembered import remembered, remembering
 from hvctl.cli.reported import Reports
+from hvctl.cli.saved import apply_command, check_out, saved_plan, saved_run, show_saved
 from hvctl.inventory import Inventory
 from hvctl.outcome import exit_status
 from hvctl.prepare import Prepared, find_inventory
@@ -75,6 +76,8 @@ def plan(
     settings: Settings = context.obj
     settings.follow(grace)
     reports = Reports.asked(report, as_json=as_json)
+    if out:
+        check_out(out, playbooks)
     work = prepared(settings, Asked.of(playbooks, limit, tags, extra))
     with run_of(settings, work, allowed(allow)) as run:
         outcomes = run.plan()
@@ -84,16 +87,14 @@ def plan(
         check = run.check("plan", playbooks, outcomes, status)
         status = reports.write(settings, check)
         if out and not settings.stop.asked:
-            run.save(outcomes, out, work.inventory.file if work.inventory else "")
+            run.save(outcomes, out, apply_command(settings, work, out))
     raise typer.Exit(status)
 
 
 @app.command()
 def apply(
     context: typer.Context,
-    playbooks: Annotated[
-        list[str], typer.Argument(metavar="PLAYBOOK...|PLAN.json", help="Playbooks, or a saved plan.")
-    ],
+    playbooks: Annotated[list[str], typer.Argument(metavar="PLAYBOOK...|PLANFILE", help="Playbooks, or a saved plan.")],
     limit: Limit = None,
     tags: Tags = None,
     extra: Extra = None,
@@ -112,18 +113,19 @@ def apply(
     reports = Reports.asked(report, as_json=as_json)
     if reports.on_stdout and not (auto_approve or only_plan):
         raise typer.BadParameter(NOTHING_TO_APPROVE)
-    saved = len(playbooks) == 1 and playbooks[0].casefold().endswith(".json")
-    if saved:
+    saved = saved_plan(playbooks)
+    if saved is not None:
         if limit or tags or extra or allow:
             raise typer.BadParameter("a saved plan is applied as it is: no --limit, --tags, --extra-vars or --allow")
-        run = saved_run(settings, playbooks[0])
+        run = saved_run(settings, saved)
     else:
         run = run_of(settings, prepared(settings, Asked.of(playbooks, limit, tags, extra)), allowed(allow))
     with run:
-        outcomes = run.look_at_saved() if saved else run.plan(warm=not only_plan)
+        outcomes = run.plan_again(saved.hosts) if saved is not None else run.plan(warm=not only_plan)
         if not reports.on_stdout:
-            settings.tried(lambda: run.show_plans(outcomes), None)
-        changes = any(o.plan is not None and o.plan.steps for o in outcomes)
+            shown = partial(show_saved, settings, saved, run) if saved is not None else run.show_plans
+            settings.tried(partial(shown, outcomes), None)
+        changes = any(o.plan is not None and o.plan.steps and not o.changed for o in outcomes)
         if changes and not only_plan and not settings.stop.asked:
             if auto_approve or approved(settings):
                 outcomes = run.apply(outcomes, recheck=not auto_approve)
@@ -134,8 +136,8 @@ def apply(
             else:
                 settings.err.print("Nothing was changed.")
         status = settings.stop.status or exit_status(outcomes, changes_count=not only_plan)
-        covers = () if saved or tags else playbooks
-        check = run.check("apply", playbooks, outcomes, status, covers)
+        covers = () if saved is not None or tags else playbooks
+        check = replace(run.check("apply", playbooks, outcomes, status, covers), saved=saved is not None)
     if not only_plan:
         check = settings.tried(partial(remembered, settings, check), check)
     raise typer.Exit(reports.write(settings, check))

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnClause, Connection, Engine, NullPool, column, creat
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
+from hvctl.files import make_private, make_private_folder
 from hvctl.history.place import HistoryError, Place
 from hvctl.history.schema import VERSION_TABLE
 from hvctl.retries import DATABASE_TRIES, DATABASE_WAIT, trying
@@ -117,7 +118,10 @@ def _engine(place: Place) -> Engine:
         if url.get_backend_name() == "sqlite":
             if not url.database or url.database == ":memory:":
                 raise HistoryError(f"the history {place.name} names no file", "write sqlite:///FILE, or the file alone")
-            Path(url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not url.database.startswith("file:"):
+                # Its journals (-wal, -shm) get the mode of the file (sqlite.org/src, os_unix.c: findCreateFileMode).
+                make_private_folder(Path(url.database).parent)
+                make_private(Path(url.database))
             options["timeout"] = BUSY_S
         elif url.get_driver_name() in _TIMED and "connect_timeout" not in url.query:
             options["connect_timeout"] = CONNECT_S

@@ -10,7 +10,7 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from hvctl.call import Call, Ref, Row
-from hvctl.kinds._types import Flag, Seconds, Words, bare_mac
+from hvctl.kinds._types import LONGEST, Flag, Seconds, Words, bare_mac
 from hvctl.resource import Fields, Finding, Step
 
 ACTIONS = Words(allow="Allow", deny="Deny")
@@ -236,7 +236,7 @@ class ExtendedAcl(Fields):
     remote_port: Port = None
     protocol: Annotated[str | None, BeforeValidator(_protocol)] = None
     stateful: Flag | None = None
-    idle_timeout: Seconds | None = None
+    idle_timeout: Annotated[Seconds | None, Field(le=LONGEST)] = None
     isolation_id: Annotated[int | None, Field(ge=0, le=16_777_215)] = None
 
     @model_validator(mode="after")

@@ -28,7 +28,7 @@ from hvctl.kinds._acl import (
 )  # fmt: skip
 from hvctl.kinds._network import NICS, SWITCHES, BitsPerSecond, full_names, named, switch_rows
 from hvctl.kinds._types import COUNT, FOLD, ON_OFF, RATE, Flag, Words
-from hvctl.kinds._vlan import UNTAGGED, Isolation, Vlan, vlan_of, vlan_text
+from hvctl.kinds._vlan import UNTAGGED, Isolation, VlanWish, same_vlan, vlan_of, vlan_text
 from hvctl.resource import (
     MISSING,
     Change,
@@ -36,6 +36,7 @@ from hvctl.resource import (
     Finding,
     HeldBackError,
     Impact,
+    Null,
     Resource,
     Setting,
     State,
@@ -67,13 +68,16 @@ class Bandwidth(Fields):
         int | None,
         Field(ge=0, le=100),
         Setting("BandwidthSetting.MinimumBandwidthWeight", "MinimumBandwidthWeight", COUNT),
+        Null(),
     ] = None
     minimum: Annotated[
-        BitsPerSecond | None, Setting("BandwidthSetting.MinimumBandwidthAbsolute", "MinimumBandwidthAbsolute", RATE)
+        BitsPerSecond | None,
+        Setting("BandwidthSetting.MinimumBandwidthAbsolute", "MinimumBandwidthAbsolute", RATE),
+        Null(),
     ] = None
-    maximum: Annotated[BitsPerSecond | None, Setting("BandwidthSetting.MaximumBandwidth", "MaximumBandwidth", RATE)] = (
-        None
-    )
+    maximum: Annotated[
+        BitsPerSecond | None, Setting("BandwidthSetting.MaximumBandwidth", "MaximumBandwidth", RATE), Null()
+    ] = None
 
 
 def _stuck(wish: Resource, facts: Facts) -> bool:
@@ -92,7 +96,7 @@ class Adapter(Resource):
 
     name: Annotated[str, Field(min_length=1)]
     switch: str | None = None
-    vlan: Vlan | None = None
+    vlan: Annotated[VlanWish, Null("untagged")] = None
     isolation: Isolation = Field(default_factory=Isolation)
     bandwidth: Bandwidth = Field(default_factory=Bandwidth)
     mac_address_spoofing: Annotated[Flag | None, Setting("MacAddressSpoofing", codec=ON_OFF)] = None
@@ -108,12 +112,16 @@ class Adapter(Resource):
     ipsec_offload_maximum: Annotated[
         int | None, Field(ge=0), Setting("IPsecOffloadMaxSA", "IPsecOffloadMaximumSecurityAssociation")
     ] = None
-    dynamic_ip_address_limit: Annotated[int | None, Field(ge=0), Setting("DynamicIPAddressLimit")] = None
-    storm_limit: Annotated[int | None, Field(ge=0), Setting("StormLimit")] = None
-    virtual_subnet: Annotated[int | None, Field(ge=0, le=16_777_215), Setting("VirtualSubnetId")] = None
-    acls: list[Acl] | None = None
-    extended_acls: list[ExtendedAcl] | None = None
-    team_mapping: str | None = None
+    dynamic_ip_address_limit: Annotated[
+        int | None, Field(ge=0), Setting("DynamicIPAddressLimit", codec=COUNT), Null()
+    ] = None
+    storm_limit: Annotated[int | None, Field(ge=0), Setting("StormLimit", codec=COUNT), Null()] = None
+    virtual_subnet: Annotated[
+        int | None, Field(ge=0, le=16_777_215), Setting("VirtualSubnetId", codec=COUNT), Null()
+    ] = None
+    acls: Annotated[list[Acl] | None, Null()] = None
+    extended_acls: Annotated[list[ExtendedAcl] | None, Null()] = None
+    team_mapping: Annotated[str | None, Null()] = None
 
     def key(self) -> str:
         return self.name
@@ -160,6 +168,8 @@ class Adapter(Resource):
     def same(self, field: str, now: Any, wanted: Any) -> bool:
         if field == "extended_acls":
             return same_extended(now, wanted)
+        if field == "vlan":
+            return same_vlan(now, wanted)
         return FOLD.same(now, wanted) if field in ("switch", "team_mapping") else super().same(field, now, wanted)
 
     def show(self, field: str, value: Any) -> str:
@@ -279,7 +289,8 @@ class Adapter(Resource):
             call = Call(self.setter, {"VMNetworkAdapter": adapter, **named_so})
             yield Step(call, f"set {what}", tuple(c.field for c in plain))
         if "vlan" in fields:
-            how = self.vlan.arguments() if self.vlan else {"Untagged": True}
+            now = vlan_of(row) if row is not None else UNTAGGED
+            how = self.vlan.arguments(now) if self.vlan else {"Untagged": True}
             call = Call("Set-VMNetworkAdapterVlan", {"VMNetworkAdapter": adapter, **how})
             yield Step(call, f"set the VLAN of {what}", ("vlan",))
         apart = tuple(c for c in changes if c.field in self.odd)
@@ -297,7 +308,7 @@ class Adapter(Resource):
 
     def with_switch(self, field: str, found: frozenset[Impact], facts: Facts) -> frozenset[Impact]:
         """What a field costs that the switch must change for first: both are done or neither."""
-        first, wished = self.rests_on(field, facts), self.wished_switch
+        first, wished = self.of_switch_first(field, facts), self.wished_switch
         if first is None or wished is None:
             return found
         return (found | wished.impacts(first, None, None, facts)) - {"online"}
@@ -306,7 +317,7 @@ class Adapter(Resource):
     def wished_switch(self) -> Resource | None:
         return self.peer("switch", self.switch) if self.switch else None
 
-    def rests_on(self, field: str, facts: Facts) -> str | None:
+    def of_switch_first(self, field: str, facts: Facts) -> str | None:
         """The field of its switch that must change before this one can."""
         wished, there = self.wished_switch, switch_rows(self.switch or "", facts)
         if wished is None or wished.absent or len(there) != 1:
@@ -325,7 +336,7 @@ class Adapter(Resource):
     def waits(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
         """Held back with its switch."""
         wished = self.wished_switch
-        fields = [c.field for c in changes if self.rests_on(c.field, facts)]
+        fields = [c.field for c in changes if self.of_switch_first(c.field, facts)]
         if wished is not None and fields and _stuck(wished, facts):
             for field in fields:
                 yield Finding(field, f"it waits for the switch {self.switch}, which cannot be changed now", "see there")

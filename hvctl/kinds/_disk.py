@@ -15,7 +15,7 @@ from hvctl.kinds._drives import DISKS, DVDS, Drive, Slot, at_slot, file_query, f
 from hvctl.kinds._types import COUNT, MB, PATH, SIZE, TB, Flag, Size, WindowsPath, Words, multiple_of
 from hvctl.kinds._vhd import Link, Resize, Use, chain, children, matching, resize, users, vhd, vhd_query
 from hvctl.kinds._vm import state_at_work
-from hvctl.resource import MISSING, UNKNOWN, Fields, Plain, Setting, State, Unknown
+from hvctl.resource import MISSING, UNKNOWN, Fields, Null, Plain, Setting, State, Unknown
 
 TYPES = Words(fixed="Fixed", dynamic="Dynamic", differencing="Differencing")
 COPY = "Convert-VHD makes a copy that has it, while the VM is off; then write the copy's path here"
@@ -34,7 +34,10 @@ class _PolicyCodec(Plain):
         return text if text.strip("0-") else None
 
     def write(self, value: Any) -> Value:
-        return NULL if value is None else str(value)
+        return NULL if self.read(value) is None else str(value)
+
+    def same(self, now: Any, wanted: Any) -> bool:
+        return bool(self.read(now) == self.read(wanted))
 
 
 def _guid(value: Any) -> Any:
@@ -44,6 +47,11 @@ def _guid(value: Any) -> Any:
         raise ValueError(
             f"{value!r} is no id of a policy; write the PolicyId that Get-StorageQosPolicy shows"
         ) from None
+
+
+def _no_iops(value: Any) -> Any:
+    """Null clears both."""
+    return {"minimum": None, "maximum": None} if value is None else value
 
 
 SectorSize = Literal[512, 4096]
@@ -56,8 +64,8 @@ class Iops(Fields):
     """Normalised I/O operations of 8 KB a second; 0 is none. The minimum is reported on, not enforced
     (domain 8.4)."""
 
-    minimum: Annotated[int | None, Field(ge=0), Setting("MinimumIOPS", codec=COUNT)] = None
-    maximum: Annotated[int | None, Field(ge=0), Setting("MaximumIOPS", codec=COUNT)] = None
+    minimum: Annotated[int | None, Field(ge=0), Setting("MinimumIOPS", codec=COUNT), Null()] = None
+    maximum: Annotated[int | None, Field(ge=0), Setting("MaximumIOPS", codec=COUNT), Null()] = None
 
 
 @dataclass(frozen=True)
@@ -102,15 +110,12 @@ class DiskPart(Drive):
     physical_sector_size: Annotated[
         SectorSize | None, Setting("PhysicalSectorSize", "PhysicalSectorSizeBytes", off=True)
     ] = None
-    iops: Iops | None = None
-    qos_policy_id: Annotated[PolicyId | None, Setting("QoSPolicyID", codec=_PolicyCodec())] = None
+    iops: Annotated[Iops | None, BeforeValidator(_no_iops), Null("no minimum, no maximum")] = None
+    qos_policy_id: Annotated[PolicyId | None, Setting("QoSPolicyID", codec=_PolicyCodec()), Null()] = None
     shared: Annotated[Flag | None, Setting("SupportPersistentReservations", off=True)] = None
     disk_number: Annotated[int | None, Field(ge=0), Setting("DiskNumber", off=True)] = None
 
     noun: ClassVar[str] = "VMHardDiskDrive"
-
-    def wanted(self) -> State:
-        return {k: v for k, v in super().wanted().items() if v is not None or k == "qos_policy_id"}
 
     # --- looking --------------------------------------------------------------------------------------------------
 

@@ -54,10 +54,25 @@ def _making(disk: DiskPart, path: str, seen: Seen, facts: Facts) -> Iterator[Fin
         raise HeldBackError(f"the host has no volume {volume}", "write a path on one that it has", "path")
     if disk.parent and not on_share(disk.parent) and not there(disk.parent, facts):
         raise HeldBackError(f"{disk.parent} is not there", "write the path of an existing disk", "parent")
+    if disk.parent:
+        _check_parent(disk, disk.parent, facts)
     if on_share(path):
         yield Finding(
             "path", f"{path} was not seen, but WinRM may hide what is on a share", "make sure that it is new", "warning"
         )
+
+
+def _check_parent(disk: DiskPart, parent: str, facts: Facts) -> None:
+    """Raise HeldBackError if a VM writes to the file: that breaks the disks made from it, and New-VHD fails with
+    0x80070020 while that VM runs (domain 8.1)."""
+    for user in users(parent, facts):
+        if not user.child:
+            raise HeldBackError(
+                f"{parent} is attached to {_vm_name(user.row, facts)} at {Slot.of(user.row)}, which writes to it; a parent "
+                "must not change",
+                "detach it there first, or make the disk from a copy of it",
+                "parent",
+            )
 
 
 def _check_users(disk: DiskPart, path: str, facts: Facts) -> None:
@@ -99,15 +114,16 @@ def _vm_name(drive: Row, facts: Facts) -> str:
 
 def file(disk: DiskPart, seen: Seen, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
     """Of the file itself."""
-    told = (*(["path"] if seen.link is UNKNOWN else []), *(n for n in FILE_FIELDS if n in disk.wanted()))
+    unknown = (*(["path"] if seen.link is UNKNOWN else []), *(n for n in FILE_FIELDS if n in disk.wanted()))
     if seen.file is UNKNOWN:
         gone = seen.attached and disk.path and not on_share(disk.path) and not there(disk.path, facts)
         if gone:
             yield Finding("path", f"{disk.path} is attached, but there is no such file", "bring it back", "warning")
-        elif told:
-            yield Finding(
-                told[0], "the disk's file could not be read: something holds it", "look again later", "warning"
-            )
+        else:
+            name = disk.path or seen.leaf or "the file of the disk"
+            for field in unknown:
+                why = f"{name} could not be read, something holds it: its {field.replace('_', ' ')} is not known"
+                yield Finding(field, why, "see what has it open, then run hvctl again", "unknown")
     if seen.drive is None and seen.row is not None:
         now = disk.read_settings(seen.row)
         for name in FILE_FIELDS:

@@ -15,12 +15,12 @@ from hvctl.kinds._vhd import FILE_PROPERTIES, chain, vhd_query
 from hvctl.kinds._vm import in_vm, power, runs
 from hvctl.resource import Finding, Resource, Unknown
 
-VOLUMES = Call("Get-Volume", select=("DriveLetter", "SizeRemaining"), passing=("SizeRemaining",))
+VOLUMES = Call("Get-Volume", select=("DriveLetter", "SizeRemaining"))
 
 
 def sizes_query() -> Call:
     """The disks' files with what they take up, which grows while a VM runs."""
-    return replace(vhd_query(), select=(*FILE_PROPERTIES, "FileSize"), passing=("FileSize",))
+    return replace(vhd_query(), select=(*FILE_PROPERTIES, "FileSize"))
 
 
 def obstacles(

@@ -51,7 +51,6 @@ def files_query(*paths: str) -> Call:
         {"LiteralPath": (folder,), "Recurse": True, "File": True},
         select=("FullName", "Length"),
         each="LiteralPath",
-        passing=("Length",),
     )
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-from hvctl.contract import OS
+from hvctl.contract import OS, title
 
 _GB, _TB = 1024**3, 1024**4
 
@@ -64,12 +65,24 @@ def limit(what: str, os: OS) -> int:
     return LIMITS[what][os]
 
 
-def vm_limit(what: str, os: OS, generation: int | None, version: str | None = None) -> int:
-    """The most of something that a VM can have; as much as any VM, while generation or version are not known."""
-    if generation is None:
-        return max(LIMITS[f"{what}, generation {n}"][os] for n in (1, 2))
-    small = version is not None and not version_at_least(version, LARGE)
-    return limit(f"{what}, generation {1 if small else generation}", os)
+@dataclass(frozen=True)
+class Limit:
+    """The most of something, and what it is that cannot have more."""
+
+    most: int
+    of: str
+
+
+def vm_limit(what: str, os: OS, generation: int | None, version: str | None = None) -> Limit | None:
+    """The most of something that a VM can have; as much as any VM, while generation or version are not known. None for a
+    generation that this Windows does not have."""
+    first, second = (limit(f"{what}, generation {n}", os) for n in (1, 2))
+    most = max(first, second) if generation is None else first if generation == 1 else second
+    if not most:
+        return None
+    if version is not None and not version_at_least(version, LARGE) and first < most:
+        return Limit(first, f"a VM of configuration version {version} (more from {LARGE} on)")
+    return Limit(most, "a generation 1 VM" if generation == 1 and first < second else f"a VM on {title(os)}")
 
 
 def adapter_limit(os: OS, generation: int | None, version: str | None) -> int:

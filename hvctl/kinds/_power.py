@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from hvctl.call import Call, Row
+from hvctl.call import Call
 from hvctl.facts import Facts, UnreadableError
+from hvctl.kinds import _owed
 from hvctl.kinds._services import GUIDS, SERVICES, guid_of
 from hvctl.kinds._vm import power, vm_ref, vm_row
 from hvctl.resource import Bracket, Finding, Resource, Step
@@ -40,7 +41,12 @@ class Power:
         if then:
             start = (*start, self._step(then[0], f"{then[1]} {self.name}", because, start))
         told = wanted == "off" and bool(because)  # its own finding says so
-        return Bracket(tuple(self.stopped(because)), start, () if told else tuple(self.doubts()))
+        down = tuple(self.stopped(because))
+        if start:
+            noted = _owed.noted(self.vm, wanted, self.facts)
+            down = (*noted, *(replace(step, needs=(*step.needs, *noted)) for step in down))
+            start = (*start, *_owed.settled(self.vm, wanted, self.facts, start[-1:]))
+        return Bracket(down, start, () if told else tuple(self.doubts()))
 
     def steps(self, now: str, wanted: str) -> Iterator[Step]:
         because = ("state",)
@@ -89,27 +95,40 @@ class Power:
             )
 
     def doubts(self) -> Iterator[Finding]:
-        """Without the guest's shutdown service nobody hears the request."""
+        """Without the guest's shutdown service nobody hears the request: Stop-VM fails at once then, since without a
+        console it cannot ask whether to force it (domain 4.4)."""
         row = vm_row(self.vm, self.facts)
         if row is None or self.cut or self.now not in ("Running", "Paused"):
             return
         try:
-            why = "" if self._hears(row) else f"the shutdown service of {self.name} is off or has no contact"
-        except UnreadableError:
-            why = f"whether the shutdown service of {self.name} answers cannot be read"
-        if why:
-            yield Finding(
-                "",
-                f"{why}, so the guest may not shut down",
-                "shut it down from within first, or write stop_method: turn_off",
-                "warning",
-            )
-
-    def _hears(self, row: Row) -> bool:
-        services = self.facts.of_key(SERVICES, "VMId", row["Id"])
-        found = [s for s in services if guid_of(s["Id"]) == GUIDS["shutdown"]]
+            services = self.facts.of_key(SERVICES, "VMId", row["Id"])
+            own = [s for s in services if guid_of(s["Id"]) == GUIDS["shutdown"]]
+            found = [(s["Enabled"], s["PrimaryOperationalStatus"]) for s in own]
+        except UnreadableError as error:
+            if error.property:
+                raise  # what is there and cannot be read may well say no
+            found = []
+        if not found:
+            text = f"it is not known whether the guest of {self.name} can be asked to shut down"
+            yield Finding("", text, "see its integration services", "warning")
+            return
         paused = self.now == "Paused"  # it has no contact then, and is resumed before it is asked
-        return any(s["Enabled"] and (paused or s["PrimaryOperationalStatus"] == "Ok") for s in found)
+        enabled = all(on for on, _ in found)
+        if enabled and (paused or all(status == "Ok" for _, status in found)):
+            return
+        wanted = next((getattr(p, "shutdown", None) for p in self.vm.parts if p.kind == "integration_services"), None)
+        if not enabled and wanted:
+            text = f"the shutdown service of {self.name} is enabled first; the guest may take a while to answer"
+            yield Finding("", text, "apply again if the shutdown fails", "warning")
+            return
+        state = "has no contact with its guest" if enabled else "is disabled"
+        yield Finding(
+            "",
+            f"{self.name} cannot be shut down: its shutdown service {state}",
+            "shut it down from within"
+            + ("" if enabled else ", enable the service")
+            + ", or write stop_method: turn_off, which cuts the power and needs --allow destroy",
+        )
 
     def _step(self, cmdlet: str, text: str, because: Because, needs: tuple[Step, ...] = ()) -> Step:
         return Step(Call(cmdlet, {"VM": vm_ref(self.vm, self.facts)}), text, because, needs=needs, when="last")

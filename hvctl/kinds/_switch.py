@@ -23,7 +23,7 @@ from hvctl.kinds._network import (
 )
 from hvctl.kinds._types import RATE, TEXT, Flag, Words
 from hvctl.kinds._vm import ALL_VMS
-from hvctl.resource import Fields, HeldBackError, Impact, Resource, Setting, State, properties
+from hvctl.resource import Fields, HeldBackError, Impact, Null, Resource, Setting, State, properties
 
 TYPES = Words(external="External", internal="Internal", private="Private")
 MODES = Words(weight="Weight", absolute="Absolute", none="None")
@@ -96,12 +96,12 @@ class SwitchPart(Resource):
     type: Annotated[str | None, TYPES, Setting("SwitchType", codec=TYPES, costs=("disconnect",))] = None
     net_adapters: list[str] | None = None
     allow_management_os: Annotated[Flag | None, Setting("AllowManagementOS", costs=("disconnect", "management"))] = None
-    notes: Annotated[str | None, Setting("Notes", codec=TEXT)] = None
+    notes: Annotated[str | None, Setting("Notes", codec=TEXT), Null()] = None
     minimum_bandwidth_mode: Annotated[
         str | None, MODES, Setting("BandwidthReservationMode", codec=MODES, costs=REMADE)
     ] = None
     default_flow_minimum_bandwidth_absolute: Annotated[
-        BitsPerSecond | None, Setting("DefaultFlowMinimumBandwidthAbsolute", codec=RATE)
+        BitsPerSecond | None, Setting("DefaultFlowMinimumBandwidthAbsolute", codec=RATE), Null()
     ] = None
     default_flow_minimum_bandwidth_weight: Annotated[
         int | None, Field(ge=0, le=100), Setting("DefaultFlowMinimumBandwidthWeight")
@@ -166,6 +166,8 @@ class SwitchPart(Resource):
 
     def wanted(self) -> State:
         found = dict(self.written())
+        if self.type in ("internal", "private"):
+            found.pop("allow_management_os", None)  # the type says the same
         if self.net_adapters:
             found["net_adapters"] = tuple(self.net_adapters)
         found |= {f"extensions.{name}": on for name, on in (self.extensions or {}).items()}

@@ -40,9 +40,8 @@ def rules(switch: SwitchPart, os: OS) -> Iterator[Finding]:
     if wanted == "external" and switch.type and switch.net_adapters == []:
         yield Finding("net_adapters", "an external switch needs an adapter of the host", "write its name")
     if wanted in ("internal", "private"):
-        if switch.allow_management_os is not None:
-            # False on an internal switch silently makes it private (domain 3).
-            yield Finding("allow_management_os", f"it belongs to external switches, not to {wanted} ones", "remove it")
+        if switch.allow_management_os is (wanted == "private"):
+            yield _other_type(wanted)
         for field in (f for f in _OUTSIDE if getattr(switch, f)):
             yield Finding(field, f"it belongs to external switches, not to {wanted} ones", "remove it")
         if switch.default_queue.model_fields_set:
@@ -54,6 +53,14 @@ def rules(switch: SwitchPart, os: OS) -> Iterator[Finding]:
             yield Finding(field, f"it does not go with the mode {mode}", "remove it")
     if switch.iov and mode not in (None, "none"):
         yield Finding("minimum_bandwidth_mode", "with SR-IOV a switch shares no bandwidth", "write none")
+
+
+def _other_type(now: str) -> Finding:
+    """False on an internal switch silently makes it private (domain 3)."""
+    other = {"internal": "private", "private": "internal"}[now]
+    shared = "always" if now == "internal" else "never"
+    text = f"the management OS {shared} has an adapter on {'an' if now == 'internal' else 'a'} {now} switch"
+    return Finding("allow_management_os", text, f"write type: {other}, or remove allow_management_os")
 
 
 def _teaming(switch: SwitchPart, os: OS) -> Iterator[Finding]:
@@ -160,8 +167,8 @@ def _whole(switch: SwitchPart, changes: tuple[Change, ...], row: Row | None, fac
                       "write `packet_direct: false` too")  # fmt: skip
     if row is not None and switch.allow_management_os is not None and switch.type is None and not switch.net_adapters:
         now = TYPES.read(row["SwitchType"])
-        if now != "external":
-            yield Finding("allow_management_os", f"the switch is {now}; it belongs to external ones", "write its type")
+        if now != "external" and switch.allow_management_os is (now == "private"):
+            yield _other_type(now)
 
 
 def _remade(switch: SwitchPart, field: str, facts: Facts) -> Iterator[Finding]:

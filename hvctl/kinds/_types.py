@@ -7,7 +7,7 @@ from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import AfterValidator, BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
@@ -83,6 +83,22 @@ class _CountCodec(_RateCodec):
 
     def show(self, value: Any) -> str:
         return f"{value:,}" if value else "none"
+
+
+class Cleared(Plain):
+    """A number that null sets back to what means no limit."""
+
+    def __init__(self, to: int) -> None:
+        self.to = to
+
+    def write(self, value: Any) -> Value:
+        return self.to if value is None else value
+
+    def same(self, now: Any, wanted: Any) -> bool:
+        return bool((self.to if now is None else now) == (self.to if wanted is None else wanted))
+
+    def show(self, value: Any) -> str:
+        return super().show(self.to if value is None else value)
 
 
 class _SecondsCodec(Plain):
@@ -169,14 +185,25 @@ class _FoldCodec(Plain):
         return str(now or "").casefold() == str(wanted or "").casefold()
 
 
+class _NameCodec(_FoldCodec):
+    """A name of another thing; none is empty text there."""
+
+    def write(self, value: Any) -> Value:
+        return value or ""
+
+    def show(self, value: Any) -> str:
+        return str(value or "none")
+
+
 SIZE, RATE, COUNT, SECONDS = _SizeCodec(), _RateCodec(), _CountCodec(), _SecondsCodec()
-ON_OFF, NOT, TEXT, PATH, MAC, FOLD = (
+ON_OFF, NOT, TEXT, PATH, MAC, FOLD, NAME = (
     _OnOffCodec(),
     _NotCodec(),
     _TextCodec(),
     _PathCodec(),
     _MacCodec(),
     _FoldCodec(),
+    _NameCodec(),
 )
 
 
@@ -249,6 +276,10 @@ Flag = Annotated[bool, BeforeValidator(as_flag)]
 Size = Annotated[int, BeforeValidator(lambda v: _amount(v, _SIZES, "size", "60GB"))]
 Rate = Annotated[int, BeforeValidator(lambda v: _amount(v, _RATES, "rate", "1Gbps"))]
 Seconds = Annotated[int, BeforeValidator(lambda v: _amount(v, _TIMES, "time", "90s or 5m"))]
+LONGEST = 36_500 * 86_400
+"""Seconds, for fields without another limit: beyond some such, neither Python's spans nor Windows' can hold them."""
+Pool = Annotated[str, Field(min_length=1)]
+"""A resource pool; the one that everything is in at first is called Primordial."""
 WindowsPath = Annotated[str, AfterValidator(_absolute)]
 MacAddress = Annotated[str, BeforeValidator(_mac)]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from hvctl.call import Row
 from hvctl.kinds._types import ON_OFF, Flag, Words
@@ -39,23 +39,41 @@ def vlan_ids(text: str) -> frozenset[int]:
     return frozenset(found)
 
 
+def _joined(value: Any) -> Any:
+    """A number, a range, or a list of these, as one text."""
+    if isinstance(value, list) and all(isinstance(v, int | str) and not isinstance(v, bool) for v in value):
+        return ",".join(str(v) for v in value)
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 def _id_list(value: str | None) -> str | None:
     try:
         fits = value is None or (_IDS.match(value) and all(1 <= v <= 4094 for v in vlan_ids(value)))
     except ValueError:
         fits = False
     if not fits:
-        raise ValueError(f"{value!r} is no list of VLANs; write such as '1-100,200', numbers from 1 to 4094")
+        raise ValueError(f"{value} is not a list of VLANs; write such as '1-100,200' or [1-100, 200], from 1 to 4094")
+    return value
+
+
+def _mode_of(value: Any) -> Any:
+    """What people write for no VLAN, and for the VLAN alone."""
+    if isinstance(value, str) and value.casefold() == "untagged":
+        return None
+    if isinstance(value, int) and not isinstance(value, bool) and value:
+        raise ValueError(f"{value} alone does not say the mode; write `{{access: {value}}}`")
+    if value in ({}, 0) or (isinstance(value, dict) and set(value) == {"access"} and value["access"] in (0, None)):
+        raise ValueError("that is not a VLAN; for none write `vlan: untagged`")
     return value
 
 
 Id = Annotated[int, Field(ge=1, le=4094)]
-Ids = Annotated[str, AfterValidator(_id_list)]
+Ids = Annotated[str, BeforeValidator(_joined), AfterValidator(_id_list)]
 
 
 class Vlan(Fields):
-    """One of: `access`; `trunk` with `native`; `isolated`, `community` or `promiscuous` with `primary`. `vlan: null`
-    is untagged."""
+    """One of: `access`; `trunk`, with `native` if that is to change; `isolated`, `community` or `promiscuous` with
+    `primary`. `vlan: untagged`, or null, is none of them."""
 
     access: Id | None = None
     trunk: Ids | None = None
@@ -69,7 +87,9 @@ class Vlan(Fields):
     def _one_mode(self) -> Vlan:
         modes = [m for m in ("access", "trunk", "isolated", "community", "promiscuous") if getattr(self, m) is not None]
         if len(modes) != 1:
-            raise ValueError("a VLAN is one of access, trunk, isolated, community, promiscuous; write `{access: 20}`")
+            raise ValueError(
+                "a VLAN is one of access, trunk, isolated, community, promiscuous; write `{access: 20}`, or `untagged`"
+            )
         if self.native is not None and modes != ["trunk"]:
             raise ValueError("native belongs to trunk; remove it")
         if (self.primary is not None) != (modes[0] in ("isolated", "community", "promiscuous")):
@@ -82,18 +102,20 @@ class Vlan(Fields):
         if self.access is not None:
             return ("access", self.access)
         if self.trunk is not None:
-            return ("trunk", vlan_ids(self.trunk), self.native or 0)
+            return ("trunk", vlan_ids(self.trunk), self.native)
         if self.promiscuous is not None:
             return ("promiscuous", self.primary, vlan_ids(self.promiscuous))
         return (
             ("isolated", self.primary, self.isolated) if self.isolated else ("community", self.primary, self.community)
         )
 
-    def arguments(self) -> dict[str, Any]:
+    def arguments(self, now: tuple[Any, ...]) -> dict[str, Any]:
+        """`now`: as the adapter is, whose native VLAN stays unless one is written."""
         if self.access is not None:
             return {"Access": True, "VlanId": self.access}
         if self.trunk is not None:
-            return {"Trunk": True, "AllowedVlanIdList": self.trunk, "NativeVlanId": self.native or 0}
+            native = self.native if self.native is not None else now[2] if now[0] == "trunk" else 0
+            return {"Trunk": True, "AllowedVlanIdList": self.trunk, "NativeVlanId": native}
         if self.promiscuous is not None:
             return {"Promiscuous": True, "PrimaryVlanId": self.primary, "SecondaryVlanIdList": self.promiscuous}
         mode = {"Isolated": True} if self.isolated else {"Community": True}
@@ -101,6 +123,13 @@ class Vlan(Fields):
 
 
 UNTAGGED = ("untagged",)
+
+
+def same_vlan(now: Any, wanted: Any) -> bool:
+    """A native VLAN that is not written is not compared."""
+    if isinstance(now, tuple) and now[0] == wanted[0] == "trunk" and wanted[2] is None:
+        return bool(now[1] == wanted[1])
+    return bool(now == wanted)
 
 
 def vlan_of(row: Row) -> tuple[Any, ...]:
@@ -125,7 +154,8 @@ def vlan_text(state: Any) -> str:
     mode, *rest = state
     shown = [_ids_text(r) if isinstance(r, frozenset) else str(r) for r in rest]
     if mode == "trunk":
-        return f"trunk {shown[0] or 'none'}, native {shown[1]}"
+        native = "native unchanged" if rest[1] is None else f"native {shown[1]}"
+        return f"trunk {shown[0] or 'none'}, {native}"
     return " ".join([mode, *(["/".join(shown)] if shown else [])])
 
 
@@ -165,3 +195,6 @@ class Isolation(Fields):
     multi_tenant_stack: Annotated[
         Flag | None, Setting("IsolationSetting.MultiTenantStack", "MultiTenantStack", ON_OFF, costs=COSTS)
     ] = None
+
+
+VlanWish = Annotated[Vlan | None, BeforeValidator(_mode_of)]

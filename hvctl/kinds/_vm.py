@@ -27,6 +27,11 @@ VMS = Call(
 
 ALL_VMS = Ref(VMS, many=True)
 
+MEMORY = Call("Get-VMMemory", {"VM": ALL_VMS}, select=("VMId", "DynamicMemoryEnabled"))
+PROCESSORS = Call("Get-VMProcessor", {"VM": ALL_VMS}, select=("VMId", "ExposeVirtualizationExtensions"))
+NESTED = "while a hypervisor runs in the guest, its memory is neither dynamic nor changed live"
+"""domain 6"""
+
 STEADY = ("Running", "Off", "Saved", "Paused")
 BUSY = {
     "CreatingSnapshot": "a checkpoint is being made",

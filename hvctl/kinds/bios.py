@@ -38,6 +38,7 @@ class Bios(VmPart):
 
     kind: ClassVar[str] = "bios"
     section: ClassVar[str] = "bios"
+    vital: ClassVar[bool] = True
     setter: ClassVar[str] = "Set-VMBios"
     after: ClassVar[tuple[str, ...]] = ("disk", "dvd", "network_adapter")
     odd: ClassVar[frozenset[str]] = frozenset({"num_lock"})

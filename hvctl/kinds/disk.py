@@ -14,7 +14,7 @@ from hvctl.kinds._disk import FILE_FIELDS, DiskPart, Seen, claimed
 from hvctl.kinds._drives import Slot, folder_of, there
 from hvctl.kinds._types import shown_size
 from hvctl.kinds._vm import off_impacts, vm_ref
-from hvctl.resource import Change, Finding, Impact, Resource, Step, settings
+from hvctl.resource import Change, Finding, Impact, Resource, State, Step, settings
 
 
 class Disk(DiskPart):
@@ -74,6 +74,10 @@ class Disk(DiskPart):
                 found.add("recreate")
         return frozenset(found - {"online"}) or frozenset({"online"})
 
+    def rests_on(self, field: str, facts: Facts) -> str:
+        """What is wanted of the file is wanted of no other that sits at the place now."""
+        return "path" if field in FILE_FIELDS and self.replaces(self.see(facts)) else ""
+
     def create_impacts(self, facts: Facts) -> frozenset[Impact]:
         off = self.off_to_plug(facts) or self.elsewhere(facts) is not None
         found: set[Impact] = {*(off_impacts(self.vm, facts) if off else ()), *self._shrinking(self.see(facts), facts)}
@@ -102,6 +106,14 @@ class Disk(DiskPart):
         if self.disk_number is not None:
             return f"physical disk {self.disk_number}"
         return ", ".join(p for p in (self.path, self.type, self.size and shown_size(self.size)) if p)
+
+    def taken_over(self, facts: Facts) -> State | None:
+        """A file that is there is attached, not made."""
+        row = self.see(facts).row
+        if row is None or self.disk_number is not None:
+            return None
+        now = self.read_settings(row)
+        return {"": f"existing file of {shown_size(int(row['Size']))}", **{n: now[n] for n in FILE_FIELDS if n in now}}
 
     # --- changing -------------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from hvctl.facts import Facts
 from hvctl.kinds._drives import DISKS, DVDS, MEDIUM, Drive, file_query, on_share, one_spelling, there
 from hvctl.kinds._types import WindowsPath
 from hvctl.kinds._vm import vm_ref
-from hvctl.resource import Change, Finding, Impact, Setting, State, Step
+from hvctl.resource import Change, Finding, Impact, Null, Setting, State, Step
 
 
 def _letter(value: Any) -> Any:
@@ -37,8 +37,8 @@ class Dvd(Drive):
     setter: ClassVar[str] = "Set-VMDvdDrive"
     noun: ClassVar[str] = "VMDvdDrive"
 
-    path: Annotated[IsoPath | None, Setting("Path", codec=MEDIUM)] = None
-    host_drive: Annotated[HostDrive | None, Setting("Path", codec=MEDIUM)] = None
+    path: Annotated[IsoPath | None, Setting("Path", codec=MEDIUM), Null("empty")] = None
+    host_drive: Annotated[HostDrive | None, Setting("Path", codec=MEDIUM), Null("empty")] = None
 
     def queries(self) -> tuple[Call, ...]:
         return (*super().queries(), *((file_query(self.path),) if self.path else ()))

@@ -19,10 +19,10 @@ from hvctl.kinds._export_steps import CAPTURES, ExportSteps
 from hvctl.kinds._exports import Copy, Ledger, ledger
 from hvctl.kinds._host import CLOCK, now, time_zone
 from hvctl.kinds._services import SERVICES
-from hvctl.kinds._types import Seconds, WindowsPath, about_size, shown_age, shown_seconds
+from hvctl.kinds._types import LONGEST, Seconds, WindowsPath, about_size, shown_age, shown_seconds
 from hvctl.kinds._vm import VMS, VmPart, check_steady, runs
 from hvctl.kinds._window import Due, Window, due
-from hvctl.resource import Change, Finding, HeldBackError, State, Step
+from hvctl.resource import Change, Finding, HeldBackError, Null, State, Step
 
 
 def _window(text: str) -> str:
@@ -54,10 +54,10 @@ class Export(VmPart):
     many: ClassVar[bool] = True
 
     path: Annotated[WindowsPath, AfterValidator(one_spelling)]
-    every: Annotated[Seconds | None, Field(ge=600)] = None
-    keep: Annotated[int | None, Field(ge=1)] = None
+    every: Annotated[Seconds | None, Field(ge=600, le=LONGEST), Null("one is enough")] = None
+    keep: Annotated[int | None, Field(ge=1), Null("all")] = None
     capture: Annotated[str | None, CAPTURES] = None
-    window: Annotated[str | None, AfterValidator(lambda v: v if v is None else _window(v))] = None
+    window: Annotated[str | None, AfterValidator(lambda v: v if v is None else _window(v)), Null("any time")] = None
 
     _at_once: bool = PrivateAttr(default=False)
     _since: datetime | None = PrivateAttr(default=None)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator
 
 from hvctl.call import Call, Ref, Row, Value
 from hvctl.contract import OS
-from hvctl.facts import Facts
+from hvctl.facts import Facts, UnreadableError
 from hvctl.kinds._drives import DISKS, DVDS, Slot
 from hvctl.kinds._types import ON_OFF, Flag, Words
 from hvctl.kinds._vm import VMS, VmPart, generation, vm_ref
@@ -34,6 +35,12 @@ TEMPLATES = Words(
 )
 PROTOCOLS = Words(ipv4="IPv4", ipv6="IPv6")
 CONSOLES = Words(default="Default", com1="COM1", com2="COM2", none="None")
+
+
+def _security(name: str) -> Call:
+    """Of the VM of a name: what it answers does not say which VM it is of."""
+    return Call("Get-VMSecurity", {"VM": Ref(VMS, {"Name": name}, many=True)}, select=("TpmEnabled",))
+
 
 _BOOT_ORDER = "BootOrder[BootType,Device.ControllerNumber,Device.ControllerLocation,Device.Name]"
 _FILE = "file"
@@ -72,6 +79,7 @@ class Firmware(VmPart):
 
     kind: ClassVar[str] = "firmware"
     section: ClassVar[str] = "firmware"
+    vital: ClassVar[bool] = True
     setter: ClassVar[str] = "Set-VMFirmware"
     after: ClassVar[tuple[str, ...]] = ("disk", "dvd", "network_adapter")
 
@@ -91,7 +99,10 @@ class Firmware(VmPart):
     ] = None
 
     def queries(self) -> tuple[Call, ...]:
-        return (*super().queries(), DISKS, DVDS)
+        names = (
+            (self.vm.key(), *getattr(self.vm, "previous_names", ())) if self.secure_boot_template is not None else ()
+        )
+        return (*super().queries(), DISKS, DVDS, *(_security(name) for name in names))
 
     def rules(self, os: OS) -> Iterator[Finding]:
         if (getattr(self.vm, "generation", None) or 2) == 1:
@@ -122,15 +133,41 @@ class Firmware(VmPart):
     def _order(self, row: Row) -> list[str]:
         return [_named(source) for source in row[_BOOT_ORDER] or ()]
 
+    def changes(self, actual: State, facts: Facts) -> tuple[Change, ...]:
+        """The boot order as it will be, with what follows the wanted devices."""
+        return tuple(
+            replace(c, wanted=[*c.wanted, *(n for n in c.now if n.casefold() not in {w.casefold() for w in c.wanted})])
+            if c.field == "boot_order" and isinstance(c.now, list)
+            else c
+            for c in super().changes(actual, facts)
+        )
+
     def note(self, field: str, now: Any, wanted: Any, facts: Facts) -> str:
-        if field == "secure_boot_template":
+        if field == "secure_boot_template" and self._tpm(facts) is None:
             return "Hyper-V refuses this once the VM's virtual TPM has been initialised"  # domain 5.4
         return ""
+
+    def _tpm(self, facts: Facts) -> bool | None:
+        """Whether the VM has a virtual TPM; None if that is not known."""
+        row = self.vm_row(facts)
+        if row is None:
+            return False
+        names = (self.vm.key(), *getattr(self.vm, "previous_names", ()))
+        name = next(n for n in names if n.casefold() == str(row["Name"]).casefold())
+        try:
+            rows = facts.rows(_security(name))
+        except UnreadableError:
+            return None
+        return bool(rows[0]["TpmEnabled"]) if rows else None
 
     def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
         yield from super().findings(changes, facts)
         if self.vm_row(facts) is None and getattr(self.vm, "generation", None) != 2:
             yield Finding("", f"{self.vm.key()} is made as generation 1, which has no UEFI", "write generation: 2")
+        if any(c.field == "secure_boot_template" for c in changes) and self._tpm(facts):
+            # The same value fails too (domain 5.4).
+            text = f"{self.vm.key()} has a virtual TPM, which fixes the template from its first start on"
+            yield Finding("secure_boot_template", text, "leave the template as it is")
         if not any(c.field == "boot_order" for c in changes):
             return
         there = [name.casefold() for name in self._there(facts)]

@@ -11,7 +11,7 @@ from hvctl.facts import Facts
 from hvctl.kinds._drives import MEDIUM, file_query, there
 from hvctl.kinds._types import WindowsPath
 from hvctl.kinds._vm import ALL_VMS, VmPart, generation, vm_ref
-from hvctl.resource import Change, Finding, HeldBackError, Setting, State, Step, properties
+from hvctl.resource import Change, Finding, HeldBackError, Null, Setting, State, Step, properties
 
 
 class Floppy(VmPart):
@@ -22,7 +22,7 @@ class Floppy(VmPart):
     setter: ClassVar[str] = "Set-VMFloppyDiskDrive"
     after: ClassVar[tuple[str, ...]] = ("disk",)
 
-    path: Annotated[WindowsPath | None, Setting("Path", codec=MEDIUM)] = None
+    path: Annotated[WindowsPath | None, Setting("Path", codec=MEDIUM), Null("empty")] = None
 
     def queries(self) -> tuple[Call, ...]:
         return (*super().queries(), *((file_query(self.path),) if self.path else ()))

@@ -215,8 +215,9 @@ class GuestFile(VmPart):
         return tuple(p.address() for p in parts if getattr(p, INTERFACE, None) is not None)
 
     def _label(self) -> str:
-        size = f", {self.file.size:,} bytes" if self.file else ""
-        return f"{getattr(self, self.origin)}{size}"
+        if self.file is None:
+            return str(self.host_source)
+        return f"{self.file.name}, {self.file.size:,} bytes"
 
     def create(self, facts: Facts) -> Iterator[Step]:
         yield from self.update(self.as_changes(facts), facts)

@@ -100,10 +100,10 @@ class HostNetworkAdapter(Adapter):
             found = self.with_switch(field, found, facts)
         return found
 
-    def rests_on(self, field: str, facts: Facts) -> str | None:
+    def of_switch_first(self, field: str, facts: Facts) -> str | None:
         if field == "switch" and self.wished_switch and self._private_now(facts):
             return "type"
-        return super().rests_on(field, facts)
+        return super().of_switch_first(field, facts)
 
     def _private_now(self, facts: Facts) -> bool:
         return any(row["SwitchType"] == "Private" for row in switch_rows(self.switch or "", facts))
@@ -114,12 +114,35 @@ class HostNetworkAdapter(Adapter):
     def ref(self) -> Ref:
         return Ref(Call("Get-VMNetworkAdapter", {"ManagementOS": True}), {"Name": self.name})
 
+    def _brought(self, facts: Facts) -> bool:
+        """Whether the plan's own steps for its switch make it: one that becomes shared has an adapter of its name
+        (domain 3)."""
+        switch, rows = self.wished_switch, switch_rows(self.switch or "", facts)
+        if switch is None or switch.absent or switch.key().casefold() != self.name.casefold() or len(rows) > 1:
+            return False
+        now = rows[0] if rows else None
+        kind = getattr(switch, "type", None) or ("external" if getattr(switch, "net_adapters", None) else None)
+        kind = kind or (str(now["SwitchType"]).casefold() if now else "external")
+        shared = getattr(switch, "allow_management_os", None)
+        if shared is None:
+            shared = now is None or bool(now["AllowManagementOS"])  # New-VMSwitch shares unless told otherwise
+        after = kind == "internal" or (kind == "external" and shared)
+        return after and not (now is not None and now["AllowManagementOS"])
+
+    def note(self, field: str, now: Any, wanted: Any, facts: Facts) -> str:
+        if (field, wanted) == ("", "present") and self._brought(facts):
+            return f"it comes with the switch {self.switch}"
+        return super().note(field, now, wanted, facts)
+
     def create(self, facts: Facts) -> Iterator[Step]:
-        params: dict[str, Any] = {"ManagementOS": True, "Name": self.name, "SwitchName": self.switch}
         what = f"adapter {self.name} of the host"
+        rest = tuple(c for c in self.as_changes(facts) if c.field != "switch")
+        if self._brought(facts):
+            yield from self.adapter_steps(rest, self.ref(), what, None, facts.os)
+            return
+        params: dict[str, Any] = {"ManagementOS": True, "Name": self.name, "SwitchName": self.switch}
         added = Step(Call("Add-VMNetworkAdapter", params), f"add {what}", ("switch",))
         yield added
-        rest = tuple(c for c in self.as_changes(facts) if c.field != "switch")
         for step in self.adapter_steps(rest, self.ref(), what, None, facts.os):
             yield replace(step, needs=(*step.needs, added))
 

@@ -12,10 +12,10 @@ from hvctl.call import Call, Row, Value
 from hvctl.contract import OS, at_least
 from hvctl.facts import Facts
 from hvctl.kinds._host import HOST, host_row
-from hvctl.kinds._limits import version_at_least, vm_limit
-from hvctl.kinds._types import FOLD, MB, SIZE, Size, as_flag, multiple_of, shown_size
-from hvctl.kinds._vm import ALL_VMS, VmPart, made_as, state_at_work
-from hvctl.resource import Change, Fields, Finding, Plain, Setting, State, properties
+from hvctl.kinds._limits import Limit, version_at_least, vm_limit
+from hvctl.kinds._types import FOLD, MB, SIZE, Pool, Size, as_flag, multiple_of, shown_size
+from hvctl.kinds._vm import ALL_VMS, NESTED, PROCESSORS, VmPart, in_vm, made_as, state_at_work
+from hvctl.resource import Change, Fields, Finding, Instead, Plain, Setting, State, properties
 
 # As New-VM leaves it: the minimum and maximum are stored although dynamic memory is off (domain 4.2).
 _NEW: Row = {"Minimum": 512 * MB, "Startup": 512 * MB, "Maximum": 1024**4, "DynamicMemoryEnabled": False}
@@ -55,20 +55,23 @@ class Memory(VmPart):
 
     kind: ClassVar[str] = "memory"
     section: ClassVar[str] = "memory"
+    vital: ClassVar[bool] = True
     setter: ClassVar[str] = "Set-VMMemory"
 
     startup: Annotated[Memory2MB | None, Field(ge=32 * MB), Setting("Startup", "StartupBytes", SIZE)] = None
-    dynamic: Annotated[Dynamic | Literal[False] | None, BeforeValidator(_section)] = None
+    dynamic: Annotated[Dynamic | Literal[False] | None, BeforeValidator(_section), Instead("false")] = None
     priority: Annotated[int | None, Field(ge=0, le=100), Setting("Priority")] = None
     maximum_per_numa_node: Annotated[
         Memory2MB | None,
         Field(ge=2 * MB),
         Setting("MaximumPerNumaNode", "MaximumAmountPerNumaNodeBytes", _MEGABYTES, off=True),
     ] = None
-    resource_pool: Annotated[str | None, Setting("ResourcePoolName", codec=FOLD, off=True)] = None
+    resource_pool: Annotated[Pool | None, Instead("Primordial"), Setting("ResourcePoolName", codec=FOLD, off=True)] = (
+        None
+    )
 
     def queries(self) -> tuple[Call, ...]:
-        return (*super().queries(), HOST)
+        return (*super().queries(), HOST, *((PROCESSORS,) if self.dynamic else ()))
 
     def wanted(self) -> State:
         found = dict(super().wanted())
@@ -90,12 +93,15 @@ class Memory(VmPart):
             if self.startup is None:
                 yield from self._order(dynamic.minimum, dynamic.maximum, None, "maximum")
 
-    def _too_much(self, most: int) -> Iterator[Finding]:
+    def _too_much(self, limit: Limit | None) -> Iterator[Finding]:
+        if limit is None:
+            return
+        most = limit.most
         for field, value in (("startup", self.startup), ("dynamic.maximum", self.dynamic and self.dynamic.maximum)):
             if value and value > most:
                 yield Finding(
                     field,
-                    f"{shown_size(value)} is more than the {shown_size(most)} that such a VM can have on this version",
+                    f"{shown_size(value)} is more than the {shown_size(most)} that {limit.of} can have",
                     f"use at most {shown_size(most)}",
                 )
 
@@ -119,6 +125,8 @@ class Memory(VmPart):
         yield from super().findings(changes, facts)
         if not changes:
             return
+        if any(c.field == "dynamic" and c.wanted for c in changes):
+            yield from self._nested(facts)
         rows = self.rows(facts)
         stored = rows[0] if rows else _NEW
         generation, version = made_as(self.vm, self.vm_row(facts))
@@ -141,6 +149,15 @@ class Memory(VmPart):
                 # The toggle and the amounts go in one call, or not at all: a part of them may break the order too.
                 hint = found.hint if found.field in self.wanted() else "write the bound in the dynamic section too"
                 yield replace(found, field="", hint=hint)
+
+    def _nested(self, facts: Facts) -> Iterator[Finding]:
+        """What the playbook says of nesting is told there."""
+        part, row = next((p for p in self.vm.parts if p.kind == "processor"), None), self.vm_row(facts)
+        if row is None or getattr(part, "expose_virtualization_extensions", None) is not None:
+            return
+        if any(r.get("ExposeVirtualizationExtensions") for r in in_vm(PROCESSORS, row, facts)):
+            hint = "turn expose_virtualization_extensions off, or write dynamic: false"
+            yield Finding("dynamic", NESTED, hint, "warning")
 
     def _dynamic(self, stored: Any) -> bool:
         return bool(stored["DynamicMemoryEnabled"]) if self.dynamic is None else self.dynamic is not False

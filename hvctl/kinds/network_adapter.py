@@ -14,7 +14,7 @@ from hvctl.facts import Facts
 from hvctl.kinds._adapter import Adapter
 from hvctl.kinds._limits import adapter_limit, limit
 from hvctl.kinds._network import SWITCHES, TEAM_MAPPINGS, VM_ADAPTERS, switch_ref, switch_rows
-from hvctl.kinds._types import FOLD, MAC, NOT, ON_OFF, Flag, Words, bare_mac
+from hvctl.kinds._types import FOLD, MAC, NAME, NOT, ON_OFF, Flag, Pool, Words, bare_mac
 from hvctl.kinds._vm import VMS, check_steady, generation, in_vm, made_as, off_impacts, state_at_work, vm_ref, vm_row
 from hvctl.resource import (
     Address,
@@ -22,6 +22,8 @@ from hvctl.resource import (
     Finding,
     HeldBackError,
     Impact,
+    Instead,
+    Null,
     Resource,
     Setting,
     State,
@@ -60,8 +62,9 @@ class NetworkAdapter(Adapter):
     after: ClassVar[tuple[str, ...]] = ("memory", "processor")
 
     ensure: Literal["present", "absent"] = "present"
+    switch: Annotated[str | None, Null("connected to none")] = None
     legacy: Flag | None = None
-    mac_address: Annotated[str | None, BeforeValidator(_mac)] = None
+    mac_address: Annotated[str | None, BeforeValidator(_mac), Instead("dynamic")] = None
     device_naming: Annotated[Flag | None, Setting("DeviceNaming", codec=ON_OFF)] = None
     iov_weight: Annotated[int | None, Field(ge=0, le=100), Setting("IovWeight")] = None
     iov_queue_pairs: Annotated[int | None, Field(ge=1), Setting("IovQueuePairsRequested")] = None
@@ -69,8 +72,8 @@ class NetworkAdapter(Adapter):
         None
     )
     protected_network: Annotated[Flag | None, Setting("ClusterMonitored", "NotMonitoredInCluster", NOT)] = None
-    resource_pool: Annotated[str | None, Setting("PoolName", "ResourcePoolName", FOLD)] = None
-    test_replica_switch: Annotated[str | None, Setting("TestReplicaSwitchName", codec=FOLD)] = None
+    resource_pool: Annotated[Pool | None, Instead("Primordial"), Setting("PoolName", "ResourcePoolName", FOLD)] = None
+    test_replica_switch: Annotated[str | None, Setting("TestReplicaSwitchName", codec=NAME), Null()] = None
 
     @property
     def vm(self) -> Resource:

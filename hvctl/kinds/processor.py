@@ -11,10 +11,10 @@ from hvctl.call import Call
 from hvctl.contract import OS, title
 from hvctl.facts import Facts
 from hvctl.kinds._host import HOST, host_row
-from hvctl.kinds._limits import LARGE, version_at_least, vm_limit
-from hvctl.kinds._types import FOLD, Flag
-from hvctl.kinds._vm import ALL_VMS, VmPart, made_as
-from hvctl.resource import MISSING, Change, Finding, Setting, State, properties
+from hvctl.kinds._limits import LARGE, Limit, version_at_least, vm_limit
+from hvctl.kinds._types import FOLD, Cleared, Flag, Pool
+from hvctl.kinds._vm import ALL_VMS, MEMORY, NESTED, VmPart, in_vm, made_as
+from hvctl.resource import MISSING, Change, Finding, Instead, Null, Setting, State, properties
 
 Monitor = Literal["pmu", "lbr", "pebs", "ipt"]
 _MONITORS: dict[str, str] = {
@@ -31,11 +31,14 @@ class Processor(VmPart):
 
     kind: ClassVar[str] = "processor"
     section: ClassVar[str] = "processor"
+    vital: ClassVar[bool] = True
     setter: ClassVar[str] = "Set-VMProcessor"
 
     count: Annotated[int | None, Field(ge=1), Setting("Count", off=True)] = None
-    maximum: Annotated[int | None, Field(ge=0, le=100), Setting("Maximum")] = None
-    reserve: Annotated[int | None, Field(ge=0, le=100), Setting("Reserve")] = None
+    maximum: Annotated[
+        int | None, Field(ge=0, le=100), Setting("Maximum", codec=Cleared(100)), Null("100, no limit")
+    ] = None
+    reserve: Annotated[int | None, Field(ge=0, le=100), Setting("Reserve", codec=Cleared(0)), Null("0")] = None
     weight: Annotated[int | None, Field(ge=1, le=10_000), Setting("RelativeWeight")] = None
     compatibility_for_migration: Annotated[Flag | None, Setting("CompatibilityForMigrationEnabled", off=True)] = None
     compatibility_for_older_operating_systems: Annotated[
@@ -45,37 +48,31 @@ class Processor(VmPart):
     maximum_count_per_numa_socket: Annotated[
         int | None, Field(ge=1), Setting("MaximumCountPerNumaSocket", off=True)
     ] = None
-    resource_pool: Annotated[str | None, Setting("ResourcePoolName", codec=FOLD, off=True)] = None
+    resource_pool: Annotated[Pool | None, Instead("Primordial"), Setting("ResourcePoolName", codec=FOLD, off=True)] = (
+        None
+    )
     expose_virtualization_extensions: Annotated[Flag | None, Setting("ExposeVirtualizationExtensions", off=True)] = None
     threads_per_core: Annotated[int | None, Field(ge=0, le=2), Setting("HwThreadCountPerCore", off=True)] = None
     host_resource_protection: Annotated[Flag | None, Setting("EnableHostResourceProtection")] = None
-    perfmon: Annotated[list[Monitor] | None, Setting("Perfmon", off=True)] = None
+    perfmon: Annotated[list[Monitor] | None, Setting("Perfmon", off=True), Null("none of them")] = None
 
     def queries(self) -> tuple[Call, ...]:
-        return (*super().queries(), HOST)
+        return (*super().queries(), HOST, *((MEMORY,) if self.expose_virtualization_extensions else ()))
 
     def rules(self, os: OS) -> Iterator[Finding]:
         yield from self._too_many(vm_limit("processors", os, getattr(self.vm, "generation", None)))
         if self.maximum is not None:
             yield from self._reserve_fits(self.reserve, self.maximum)
-        memory = next((p for p in self.vm.parts if p.kind == "memory"), None)
-        if self.expose_virtualization_extensions and getattr(memory, "dynamic", None):
-            yield Finding(
-                "expose_virtualization_extensions",
-                "while a hypervisor runs in the guest, its memory is neither dynamic nor changed live",  # domain 6
-                "give it static memory",
-                "warning",
-            )
         if os == "2019" and self.threads_per_core:
             hint = "use 0, which inherits"
             yield Finding("threads_per_core", f"{title(os)} inherits the threads per core", hint, "warning")
 
-    def _too_many(self, most: int) -> Iterator[Finding]:
-        if self.count is not None and self.count > most:
+    def _too_many(self, limit: Limit | None) -> Iterator[Finding]:
+        if limit is not None and self.count is not None and self.count > limit.most:
             yield Finding(
                 "count",
-                f"{self.count} processors are more than the {most} that such a VM can have on this version",
-                f"use at most {most}",
+                f"{self.count:,} processors are more than the {limit.most:,} that {limit.of} can have",
+                f"use at most {limit.most:,}",
             )
 
     def _reserve_fits(self, reserve: int | None, maximum: int) -> Iterator[Finding]:
@@ -103,6 +100,8 @@ class Processor(VmPart):
         if not changes:
             return
         yield from self._as_made(changes, facts)
+        if any(c.field == "expose_virtualization_extensions" and c.wanted for c in changes):
+            yield from self._nested(facts)
         rows = self.rows(facts)
         if {"reserve", "maximum"} & {c.field for c in changes} and (self.reserve is None or self.maximum is None):
             stored = rows[0] if rows else {"Reserve": 0, "Maximum": 100}
@@ -116,6 +115,14 @@ class Processor(VmPart):
                 f"{self.count} processors are more than the host's {cores} logical processors; the VM would not start",
                 f"use at most {cores}",
             )
+
+    def _nested(self, facts: Facts) -> Iterator[Finding]:
+        memory = next((p for p in self.vm.parts if p.kind == "memory"), None)
+        wanted, row = getattr(memory, "dynamic", None), self.vm_row(facts)
+        rows = in_vm(MEMORY, row, facts) if row is not None else ()
+        if wanted or (wanted is None and any(r["DynamicMemoryEnabled"] for r in rows)):
+            hint = "write memory: {dynamic: false}"
+            yield Finding("expose_virtualization_extensions", NESTED, hint, "warning")
 
     def _as_made(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
         """Against the generation and version that the VM has (domain 6, 21)."""

@@ -63,8 +63,8 @@ class Switch(SwitchPart):
 
     def impacts(self, field: str, now: Any, wanted: Any, facts: Facts) -> frozenset[Impact]:
         own = self._impacts(field, wanted, facts)
-        first = self._rests_on(field, facts)
-        return own if first is None else (own | self._impacts(first, None, facts)) - _ONLINE
+        first = self.rests_on(field, facts)
+        return (own | self._impacts(first, None, facts)) - _ONLINE if first else own
 
     def _impacts(self, field: str, wanted: Any, facts: Facts) -> frozenset[Impact]:
         if self._remakes(field, facts):
@@ -78,19 +78,18 @@ class Switch(SwitchPart):
             return _BLINKS | self._management(facts)  # its stack of drivers is bound anew [I]
         return _ONLINE
 
-    def _rests_on(self, field: str, facts: Facts) -> str | None:
-        """The other field that must change first, so that both are done or neither."""
+    def rests_on(self, field: str, facts: Facts) -> str:
         row = self.row(facts)
         if row is None:
-            return None
+            return ""
         if field.startswith("default_flow"):
             now = MODES.read(row["BandwidthReservationMode"])
-            return "minimum_bandwidth_mode" if self.minimum_bandwidth_mode not in (None, now) else None
+            return "minimum_bandwidth_mode" if self.minimum_bandwidth_mode not in (None, now) else ""
         if field in TEAM and not row.get("EmbeddedTeamingEnabled"):
             return "embedded_teaming"
         if field == "allow_management_os" or field.startswith("default_queue."):
-            return "type" if TYPES.read(row["SwitchType"]) != "external" else None
-        return None
+            return "type" if TYPES.read(row["SwitchType"]) != "external" else ""
+        return ""
 
     def note(self, field: str, now: Any, wanted: Any, facts: Facts) -> str:
         if (field, wanted) == ("", "present"):

@@ -10,22 +10,39 @@ from pydantic import Field, PrivateAttr
 from hvctl.call import Call, Guard, Ref, Row
 from hvctl.contract import OS, at_least, title
 from hvctl.facts import Facts
+from hvctl.kinds import _owed
 from hvctl.kinds._checkpoints import AGES, check_ages, coming
+from hvctl.kinds._cluster import ROLES, owner_of
 from hvctl.kinds._host import HOST, host_row
 from hvctl.kinds._limits import DEFAULT_VM_VERSION, OLDEST_VM_VERSION, limit, version_at_least
 from hvctl.kinds._places import PLACES, migration, moves, place_findings, place_queries
 from hvctl.kinds._power import Power
 from hvctl.kinds._services import SERVICES
-from hvctl.kinds._types import FOLD, MB, ON_OFF, PATH, SIZE, TEXT, Flag, Seconds, Size, WindowsPath, Words, same_path
+from hvctl.kinds._types import (
+    FOLD,
+    LONGEST,
+    MB,
+    ON_OFF,
+    PATH,
+    SIZE,
+    TEXT,
+    Flag,
+    Seconds,
+    Size,
+    WindowsPath,
+    Words,
+    same_path,
+)
 from hvctl.kinds._vm import VMS, check_steady, generation, off_impacts, power, vm_ref, vm_row
 from hvctl.resource import (
-    UNKNOWN,
+    NOT_COMPARED,
     Bracket,
     Change,
     Finding,
     HeldBackError,
     Impact,
     Missing,
+    Null,
     Resource,
     Setting,
     State,
@@ -102,9 +119,9 @@ class VM(Resource):
     state: Annotated[str | None, STATES, Setting("State", codec=STATES)] = None
     stop_method: Literal["shutdown", "turn_off"] = "shutdown"
     stop_timeout: Annotated[Seconds, Field(ge=10, le=86_400)] = 300
-    notes: Annotated[str | None, Setting("Notes", codec=TEXT)] = None
+    notes: Annotated[str | None, Setting("Notes", codec=TEXT), Null()] = None
     automatic_start_action: Annotated[str | None, START, Setting("AutomaticStartAction", codec=START)] = None
-    automatic_start_delay: Annotated[Seconds | None, Setting("AutomaticStartDelay")] = None
+    automatic_start_delay: Annotated[Seconds | None, Field(le=LONGEST), Setting("AutomaticStartDelay")] = None
     automatic_stop_action: Annotated[str | None, STOP, Setting("AutomaticStopAction", codec=STOP, off=True)] = None
     automatic_critical_error_action: Annotated[
         str | None, CRITICAL, Setting("AutomaticCriticalErrorAction", codec=CRITICAL)
@@ -115,7 +132,7 @@ class VM(Resource):
     checkpoint_type: Annotated[str | None, CHECKPOINT_TYPES, Setting("CheckpointType", codec=CHECKPOINT_TYPES)] = None
     automatic_checkpoints: Annotated[Flag | None, Setting("AutomaticCheckpointsEnabled")] = None
     checkpoint_path: Annotated[WindowsPath | None, Setting("SnapshotFileLocation", codec=PATH)] = None
-    checkpoint_maximum_age: Annotated[Seconds | None, Field(ge=3600)] = None
+    checkpoint_maximum_age: Annotated[Seconds | None, Field(ge=3600, le=LONGEST), Null("no limit")] = None
     smart_paging_path: Annotated[WindowsPath | None, Setting("SmartPagingFilePath", codec=PATH)] = None
     lock_on_disconnect: Annotated[Flag | None, Setting("LockOnDisconnect", codec=ON_OFF)] = None
     low_memory_mapped_io_space: Annotated[
@@ -186,7 +203,8 @@ class VM(Resource):
 
     def queries(self) -> tuple[Call, ...]:
         places = place_queries(self.path, self.checkpoint_path, self.smart_paging_path)
-        return (*self.survey(), *places, *(AGES if self.checkpoint_maximum_age is not None else ()))
+        more = () if self.absent else (ROLES, _owed.FILES)
+        return (*self.survey(), *more, *places, *(AGES if self.checkpoint_maximum_age is not None else ()))
 
     def row(self, facts: Facts) -> Row | None:
         host_row(facts)  # without rights Get-VM answers nothing: that would read as "not there" (domain 1.3)
@@ -205,8 +223,18 @@ class VM(Resource):
             # Windows Server 2012 has no generations and no property for them: every VM is of the first.
             found["generation"] = generation(row)
         if row.get("IsClustered"):
-            found |= dict.fromkeys(_BY_CLUSTER & found.keys(), UNKNOWN)
+            found |= dict.fromkeys(_BY_CLUSTER & found.keys(), NOT_COMPARED)
         return found
+
+    def owned_elsewhere(self, facts: Facts) -> str:
+        """A role that another node of the cluster owns."""
+        owner = next((o for n in (self.name, *self.previous_names) if (o := owner_of(n, facts)) is not None), None)
+        if owner is None:
+            return ""
+        if owner.casefold() == facts.info.computer.casefold():
+            text = f"the cluster has the role {self.name} on this node, where Hyper-V has no such VM"
+            raise HeldBackError(text, "look at the role in the cluster", "name")
+        return f"{self.name} is a role of the cluster, owned by {owner or 'no node'}"
 
     def wanted(self) -> State:
         return {**super().wanted(), **({"name": self.name} if self.previous_names else {})}
@@ -219,6 +247,20 @@ class VM(Resource):
             return FOLD.same(now, wanted)
         return super().same(field, now, wanted)
 
+    def changes(self, actual: State, facts: Facts) -> tuple[Change, ...]:
+        """And what hvctl itself took down and owes a start, the one exception to what is not written."""
+        found = super().changes(actual, facts)
+        if "state" in self.model_fields_set or power(self.row(facts)) != "Off":
+            return found
+        if (debt := _owed.owed(self, facts)) is None or debt[0] not in STATES.names:
+            return found
+        impacts = self._state_impacts("off", debt[0])
+        return (*found, Change("state", "off", debt[0], impacts, self._owed_since(debt[1])))
+
+    def _owed_since(self, time: str) -> str:
+        since = f" at {time[:16].replace('T', ' ')} UTC" if time else ""
+        return f"hvctl took it down{since} and could not bring it up again"
+
     def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
         row = self.row(facts)
         if row is None and self._only_if_there:
@@ -228,6 +270,10 @@ class VM(Resource):
             return
         if changes or self.absent:
             check_steady(self.name, row)
+        if self.generation not in (None, generation(row)) and not self.absent:
+            # Whatever else is wanted is wanted of a VM of the other generation.
+            found = f"{self.name} is of generation {generation(row)}, which cannot be changed: nothing of it is touched"
+            raise HeldBackError(found, settings(VM)["generation"].fixed, "generation", parts=True)
         for change in changes:
             yield from self._change_findings(change, row, facts)
             if change.field == "checkpoint_path" and (before := coming(self, facts)):
@@ -295,6 +341,8 @@ class VM(Resource):
     def note(self, field: str, now: Any, wanted: Any, facts: Facts) -> str:
         if field == "name":
             return "its folders keep the old name"
+        if (field, wanted) == ("", "present"):
+            return self._gives_way()
         if field == "path":
             return f"its configuration moves to {wanted}\\{self.name}; its disks stay"
         if field == "version":
@@ -304,6 +352,13 @@ class VM(Resource):
         if field == METERING and not wanted:
             return "what was measured so far is discarded"
         return ""
+
+    def _gives_way(self) -> str:
+        """What New-VM adds where the playbook wants something else (domain 4.2)."""
+        taken = next((p for p in self.parts if p.kind == "disk" and p.key() == "ide 1:0" and not p.absent), None)
+        if taken is None or (self.generation or 1) != 1:
+            return ""
+        return "the DVD drive that New-VM makes at ide 1:0 gives way to the disk"
 
     def summary(self) -> str:
         return f"generation {self.generation or 1}"
@@ -346,7 +401,11 @@ class VM(Resource):
         version = by_field.pop("version", None)
         moved = tuple(by_field.pop(f) for f in PLACES if f in by_field)
         if state:
-            yield from self._power(facts).steps(str(state.now), str(state.wanted))
+            steps = tuple(self._power(facts).steps(str(state.now), str(state.wanted)))
+            yield from steps
+            debt = _owed.owed(self, facts)
+            if debt is not None:
+                yield from _owed.settled(self, debt[0], facts, steps[-1:])
         if "name" in by_field:
             row = self.row(facts) or {}
             unique = Guard(Call("Get-VM"), {"Name": self.name}, most=0)

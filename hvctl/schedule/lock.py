@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
+from hvctl.files import PRIVATE, make_private_folder
+
 _BYTE = 1 << 30  # beyond what is written, since Windows lets nobody read a locked byte
 
 
@@ -49,8 +51,8 @@ class LockedError(Exception):
 def locked(file: Path, now: datetime) -> Iterator[None]:
     """Hold the lock. It is the system's, so it ends with the process, whatever ends that; the file stays, since to
     remove it would let two hold it. Raises LockedError or OSError."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    number = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+    make_private_folder(file.parent)
+    number = os.open(file, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), PRIVATE)
     try:
         if not _taken(number):
             raise LockedError(_holder(number))

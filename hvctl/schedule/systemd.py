@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from hvctl.files import write_whole
 from hvctl.schedule.job import Job, Note
 from hvctl.schedule.systemctl import ManagerError, Systemctl
 from hvctl.schedule.units import PREFIX, SECTION, units
@@ -155,10 +156,7 @@ def _text(file: Path) -> str | None:
 
 
 def _replace(file: Path, text: str) -> None:
-    fresh = file.with_name(f".{file.name}.new")
-    fresh.write_text(text, encoding="utf-8")
-    fresh.chmod(0o644)
-    fresh.replace(file)
+    write_whole(file, text, 0o644)
 
 
 def _time(text: str) -> str:

@@ -12,7 +12,6 @@ from rich.text import Text
 
 from hvctl.plan import Action, Line
 from hvctl.show.cells import fold, padded
-from hvctl.source import Mark
 
 INDENT = 6
 _GAP = "  "
@@ -25,7 +24,10 @@ class Entry:
     """A line of an action as it is shown."""
 
     line: Line
-    held: Literal["", "impossible", "later"] = ""
+
+    @property
+    def held(self) -> Literal["", "impossible", "later"]:
+        return self.line.held
 
     @property
     def field(self) -> str:
@@ -50,14 +52,8 @@ class Entry:
 
 def entries(action: Action) -> list[Entry]:
     """The lines of an action that say more than its headline does."""
-    held: dict[Mark, Literal["impossible", "later"]] = {}
-    for remark in action.remarks:
-        if remark.level == "impossible" or (remark.level == "later" and remark.mark not in held):
-            held[remark.mark] = remark.level
     return [
-        Entry(line, held.get(line.mark) or held.get(action.mark) or "")
-        for line in action.lines
-        if line.field or line.consent or line.impacts != ("online",)
+        Entry(line) for line in action.lines if line.field or line.consent or line.note or line.impacts != ("online",)
     ]
 
 

@@ -82,7 +82,13 @@ def plan_data(plan: Plan, memory: Memory | None = None) -> dict[str, Any]:
         "readable": not plan.unreadable,
         "actions": _actions(plan, memory or Memory()),
         "restarts": [
-            {"name": r.name, "because": list(r.because), "changes": r.during, "starts_again": r.back}
+            {
+                "name": r.name,
+                "because": list(r.because),
+                "changes": r.during,
+                "starts_again": r.back,
+                "blocked": r.blocked,
+            }
             for r in plan.restarts
         ],
         "steps": [_step(s) for s in plan.steps],

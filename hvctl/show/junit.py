@@ -91,7 +91,7 @@ def _properties(check: Check, one: Outcome) -> Iterator[tuple[str, str]]:
     if one.plan is not None:
         yield "hvctl.os", one.plan.os
         yield "hvctl.build", str(one.plan.info.build)
-        yield "hvctl.restarts", str(len(one.plan.restarts))
+        yield "hvctl.restarts", str(sum(not r.blocked for r in one.plan.restarts))
     if lost := check.memory.unreachable.get(one.host):
         yield "hvctl.unreachable_since", clock(lost)
 
@@ -126,7 +126,7 @@ def _cases(check: Check, one: Outcome) -> Iterator[Case]:
         yield Case("connection", "connection", "error", kind, one.error.message, details)
         return
     if one.changed:
-        text = "the host has changed since the plan was made"
+        text = "something has changed since the plan was made"
         yield Case("plan", "saved plan", "failure", "refused", text, one.changed)
         return
     if one.plan is None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from hvctl import __version__
 from hvctl.check import Check
+from hvctl.files import write_whole
 from hvctl.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def successes_in(file: str) -> dict[str, float]:
 
 
 def write(check: Check, file: str, successes: Mapping[str, float]) -> None:
-    """At once or not at all, readable for all, as node_exporter's textfile collector wants it. Raises OSError."""
-    from prometheus_client import write_to_textfile  # noqa: PLC0415 - plans do without it
+    """At once or not at all, as node_exporter's textfile collector wants it. Raises OSError."""
+    from prometheus_client import generate_latest  # noqa: PLC0415 - plans do without it
 
-    write_to_textfile(file, registry(check, successes))
+    write_whole(file, generate_latest(registry(check, successes)).decode("utf-8"))

@@ -128,6 +128,7 @@ class Page:
     when: str
     took: str
     playbooks: tuple[str, ...]
+    saved: bool
     exit_status: int
     tally: tuple[tuple[State, str, int], ...]
     news: tuple[tuple[str, tuple[str, ...]], ...]
@@ -148,6 +149,7 @@ def page_of(check: Check) -> Page:
         when=clock(check.started),
         took=lasted(check.finished - check.started),
         playbooks=check.playbooks,
+        saved=check.saved,
         exit_status=check.exit_status,
         tally=tally,
         news=tuple(
@@ -183,7 +185,7 @@ def _verdict(check: Check, outcomes: tuple[Outcome, ...]) -> str:
         ({"failed"}, "a step failed"),
         ({"differs"}, differ),
         ({"unreachable", "unreadable"}, "a host could not be reached or read"),
-        ({"refused"}, "a host has changed since the plan was made"),
+        ({"refused"}, "a plan is not the same any more"),
         ({"left_undone"}, "something was left undone"),
         ({"not_looked_at"}, "a host was not looked at"),
     ]
@@ -243,7 +245,7 @@ def _troubles(one: Outcome, check: Check) -> Iterator[Told]:
     if one.error is not None:
         yield Told("impossible", one.error.message, one.error.hint, trace=one.error.defect)
     if one.changed:
-        yield Told("impossible", "Refused: the host has changed since the plan was made.", "Make a new plan.")
+        yield Told("impossible", "Refused: something has changed since the plan was made.", "Make a new plan.")
         for line in one.changed:
             yield Told("unknown", line)
     if one.plan is None and one.error is None and not one.changed:

@@ -10,7 +10,7 @@ from hvctl.apply import NOT_BEGUN, STILL_RUNS, Report, StepResult
 from hvctl.show.cells import hint, hung
 from hvctl.show.text import WIDEST, action_lines, trace_lines
 
-LEFT_DOWN = "{} was taken down and not brought up again: see how it is, and start it by hand"
+LEFT_DOWN = "{} was taken down and not brought up again: the next apply starts it, once what kept it down is corrected"
 _SIGN = {"ok": ("✓", "green"), "failed": ("✗", "red"), "skipped": ("·", "yellow"), "unknown": ("?", "magenta")}
 _COUNTED = (("ok", "done"), ("failed", "failed"), ("skipped", "not done"), ("unknown", "not known"))
 

@@ -55,7 +55,7 @@ def counted(plans: Iterable[Plan]) -> list[str]:
     """Things to create and remove, fields to change, fields that are left undone, restarts."""
     create = change = remove = blocked = held = later = restarts = 0
     for plan in plans:
-        restarts += len(plan.restarts)
+        restarts += sum(not r.blocked for r in plan.restarts)
         for action in plan.actions:
             create += action.verb == "create" and not made_within(plan, action)
             remove += action.verb == "remove"

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from rich.text import Text
 
+from hvctl.apply import batch_of
 from hvctl.check import Spot
+from hvctl.contents import files_of
 from hvctl.contract import title
 from hvctl.facts import Facts
 from hvctl.plan import Action, Plan
@@ -45,6 +47,15 @@ def plan_lines(plan: Plan, *, width: int = 120, verbose: bool = False, told: Tol
     yield from lines
     if lines:
         yield Text()
+
+
+def sent_lines(plans: Iterable[Plan]) -> Iterator[Text]:
+    """The files of this machine that plans send, each once, by their whole paths; nothing where none is sent."""
+    files = {file.path: file for plan in plans for file in files_of(batch_of(plan)) if file.path}
+    if files:
+        yield Text("Files of this machine that are sent:")
+    for path, file in sorted(files.items()):
+        yield Text(f"    {path}  {file.size:,} bytes, sha256 {file.sha256[:12]}")
 
 
 def action_lines(

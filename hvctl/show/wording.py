@@ -28,7 +28,9 @@ def _matters(plan: Plan, action: Action, remarks: bool) -> bool:
 
 
 def _told(plan: Plan, action: Action) -> bool:
-    return made_within(plan, action) and not action.remarks and not action.blocked
+    """Nothing that is there already is changed within it."""
+    known = made_within(plan, action) and not action.remarks and not action.blocked
+    return known and not any(line.field for line in action.lines)
 
 
 def restart_of(plan: Plan, action: Action) -> Restart | None:
@@ -41,7 +43,9 @@ def restart_text(restart: Restart) -> str:
     because = list(restart.because)
     shown = listed(because) if len(because) <= 3 else f"{listed(because[:2], ', ')} and {len(because) - 2} more"
     word = "restarts once" if restart.back else "is turned off"
-    many = f"; {restart.during} changes while it is off" if restart.during > 1 else ""
+    if restart.blocked:
+        word = "would restart once" if restart.back else "would be turned off"
+    many = f"; {restart.during} changes while it is off" if restart.during > 1 and not restart.blocked else ""
     return f"{word}: {shown}{many}" if because else f"{word}{many}"
 
 
@@ -52,7 +56,9 @@ def made_of(plan: Plan, action: Action) -> str:
     said = [action.summary, *(p.summary for p in single)]
     for kind, word in _COUNTABLE.items():
         if count := sum(p.address[0] == kind for p in parts):
-            said.append(f"{count} {word}{'s' * (count > 1)}")
+            there = sum("existing file" in p.summary for p in parts if p.address[0] == kind)
+            of = f" ({'existing file' if count == 1 else f'{there} of existing files'})" if there else ""
+            said.append(f"{count} {word}{'s' * (count > 1)}{of}")
     return ", ".join(s for s in said if s)
 
 

@@ -10,6 +10,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from hvctl.files import PRIVATE, make_private_folder, write_whole
+
 _MAY_ASK = 0x1000
 """PROCESS_QUERY_LIMITED_INFORMATION"""
 
@@ -68,7 +70,7 @@ class OpenShells:
         file = self._folder / f"shells-{os.getpid()}.json"
         with suppress(OSError):
             if any(self._open.values()):
-                self._folder.mkdir(parents=True, exist_ok=True)
+                make_private_folder(self._folder)
                 _put(
                     file, {at: [asdict(one) for one in shells.values()] for at, shells in self._open.items() if shells}
                 )
@@ -78,9 +80,7 @@ class OpenShells:
 
 def _put(file: Path, data: dict[str, list[dict[str, str]]]) -> None:
     """Whole or not at all: it is there for runs that are killed."""
-    part = file.with_suffix(".part")
-    part.write_text(json.dumps(data), encoding="utf-8")
-    part.replace(file)
+    write_whole(file, json.dumps(data), PRIVATE)
 
 
 def _gone(file: Path) -> bool:

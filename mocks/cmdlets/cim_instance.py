@@ -1,4 +1,4 @@
-"""Get-CimInstance: Win32_OperatingSystem and Win32_ComputerSystem; Get-WindowsFeature: Hyper-V."""
+"""Get-CimInstance: Win32_OperatingSystem, Win32_ComputerSystem and MSCluster_ResourceGroup; Get-WindowsFeature: Hyper-V."""
 
 from __future__ import annotations
 
@@ -52,9 +52,34 @@ def _computer_system(cmd: Command) -> dict[str, Any]:
     }
 
 
+def _groups(cmd: Command) -> None:
+    """root/MSCluster exists where the failover clustering feature is (cluster 1.2)."""
+    if cmd.state.roles is None:
+        raise cmd.fail(
+            "HRESULT 0x8004100e",
+            "MetadataError",
+            cmd.say("cim_namespace_missing"),
+            "Microsoft.Management.Infrastructure.CimException",
+            hresult=-2147217394,
+        )
+    name = "Microsoft.Management.Infrastructure.CimInstance#root/MSCluster/MSCluster_ResourceGroup"
+    core = [{"Name": "Cluster Group", "GroupType": 1, "OwnerNode": cmd.state.name.upper(), "IsCore": True, "State": 0}]
+    roles = [
+        {"Name": r.name, "GroupType": 111, "OwnerNode": r.owner, "IsCore": False, "State": 0} for r in cmd.state.roles
+    ]
+    for one in (*core, *roles):
+        cmd.emit(PsObject(name, {**one, "PSComputerName": None}))
+
+
 @cmdlet("Get-CimInstance", module="host", takes=0.2)
 def get(cmd: Command) -> None:
     name = cmd.args.text("ClassName")
+    if (
+        cmd.args.text("Namespace").replace("\\", "/").lower() == "root/mscluster"
+        and name.lower() == "mscluster_resourcegroup"
+    ):
+        _groups(cmd)
+        return
     if not name and cmd.args.text("Query"):
         name = cmd.args.text("Query").split()[-1]
     classes = {"win32_operatingsystem": _operating_system, "win32_computersystem": _computer_system}

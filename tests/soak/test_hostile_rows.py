@@ -104,7 +104,12 @@ def judged(base: Base, call: Call, number: int, name: str, odd: Mapping[str, Any
             wrong += [f"{address} is not told"] * (owner is None or owner.verb != "unknown")
         elif compared and now.verb == "none" and not now.lines and not _more(now, action):
             wrong.append(f"{address} is said to be in sync")
-        elif _done(now) != _done(action) and not compared and now.verb != "unknown" and not _more(now, action):
+        elif (
+            _done(now) != _done(action)
+            and not compared
+            and now.verb not in ("unknown", "held")
+            and not _more(now, action)
+        ):
             wrong.append(f"{address} is otherwise: {now.verb} {[r.message for r in now.remarks]}")
     # A name that cannot be read is another thing's, where one of that name was found.
     known = _calls(before) | (_calls(probe) if name in ("Name", "FullName") else set())
