@@ -48,10 +48,11 @@ class SideBySide(Generic[T]):
         self._changing, self._heard, self._finish = changing, heard, finish
         self._until = {} if within is None else dict.fromkeys((n for n, _ in work), time.monotonic() + within)
         self._ended: set[str] = set()
+        self._fault: BaseException | None = None
         self._results: SimpleQueue[tuple[str, T] | tuple[str, BaseException | None, None]] = SimpleQueue()
 
     def __iter__(self) -> Iterator[tuple[str, T]]:
-        """What a job raises is raised here."""
+        """What a job raises is raised here, when the others are done."""
         total, times = len(self._todo), 0
         self._start()
         while self._awaited(total):
@@ -64,6 +65,8 @@ class SideBySide(Generic[T]):
         yield from self._taken(0)
         if self._stop.times > times:
             self._heard()
+        if self._fault is not None:
+            raise self._fault
 
     def _taken(self, seconds: float) -> Iterator[tuple[str, T]]:
         """What has come, or comes within that time."""
@@ -75,8 +78,9 @@ class SideBySide(Generic[T]):
             match one:
                 case (name, None, None):
                     self._ended.add(name)
-                case (_, BaseException() as error, None):
-                    raise error
+                case (name, BaseException() as error, None):
+                    self._ended.add(name)
+                    self._fault = self._fault or error
                 case (name, result):
                     yield name, result
             seconds = 0
@@ -108,7 +112,6 @@ class SideBySide(Generic[T]):
                 self._results.put((name, None, None))
             except BaseException as error:
                 self._results.put((name, error, None))
-                return
 
     def _awaited(self, total: int) -> bool:
         """Whether something is still to be waited for."""

@@ -268,7 +268,7 @@ class TwinTransport:
         self._allow = allow
         self._info: HostInfo | None = None
         self._count = 0
-        self._running: str | None = None
+        self._running: tuple[str, Batch] | None = None
         self._pipe = LinePipe(self.twin.feed)
 
     def run(self, batch: Batch, on_event: Callable[[Event], None] = lambda event: None) -> list[Reply]:
@@ -292,7 +292,7 @@ class TwinTransport:
             line = protocol.encode_batch(batch, batch_id)
         except protocol.LineTooLongError as error:
             raise TransportError(str(error), executed="no") from error
-        self._running = batch_id
+        self._running = (batch_id, batch)
         for chunk in self.twin.feed(line):
             for event in decoder.feed(chunk):
                 on_event(event)
@@ -316,10 +316,13 @@ class TwinTransport:
         return 0
 
     def stop(self) -> TransportError | None:
-        running = self._running
-        if running is None:
+        now = self._running
+        if now is None:
             return None
+        running, batch = now
         self.twin.disk.stops.add(running)
+        if batch.mode == "read":
+            return None
         return TransportError(f"still running, batch {running}", executed="unknown", running=running)
 
     def close(self) -> None:

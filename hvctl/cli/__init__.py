@@ -6,7 +6,8 @@ import hvctl.cli.exporting
 import hvctl.cli.history
 import hvctl.cli.schedule
 import hvctl.cli.verbs  # noqa: F401  puts the verbs into the app
+from hvctl.__main__ import entry  # where console scripts of earlier installations look for it
 from hvctl.cli.app import main
 from hvctl.cli.options import Connect
 
-__all__ = ["Connect", "main"]
+__all__ = ["Connect", "entry", "main"]

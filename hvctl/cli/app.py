@@ -100,5 +100,8 @@ def _run(settings: Settings, argv: Sequence[str] | None) -> int:
     except Exception as error:
         settings.fault(error)
         return EXIT_FAULT
-    status = result if isinstance(result, int) else 0
-    return EXIT_FAULT if settings.faults and not settings.stop.asked else status
+    if result == EXIT_INTERRUPTED:
+        return settings.stop.status or EXIT_INTERRUPTED
+    if settings.faults and not settings.stop.asked:
+        return EXIT_FAULT
+    return result if isinstance(result, int) else 0
