@@ -137,6 +137,28 @@ def test_two_plays_that_reach_a_host_differently_are_refused_with_both_places(la
     )  # the same for both
 
 
+def test_files_beside_the_playbook_reach_connection_variables(lab: Lab) -> None:
+    files = {
+        "inventories/hosts.yml": INVENTORY,
+        "group_vars/all.yml": "{target: beside, ansible_user: of-group_vars}",
+        "host_vars/hv1.yml": "ansible_port: 4444",
+    }
+    for name, text in files.items():
+        (lab.folder / name).parent.mkdir(exist_ok=True)
+        (lab.folder / name).write_text(text, encoding="utf-8")
+    assert lab("-i inventories/hosts.yml plan lab.yml")[0] == 0
+    reached = {n: (c.host, c.port, c.user) for n, c in lab.opened.items()}
+    assert reached == {"hv1": ("beside", 4444, "of-group_vars"), "hv2": ("hv2", 1, "of-group_vars")}
+
+
+def test_plays_of_one_folder_share_what_lies_beside_it(lab: Lab) -> None:
+    """Two passwords look the same where they are printed, and are not."""
+    plays = "".join(PLAY.format("hv2", f"  vars: {{target: x, ansible_password: s3cret-{n}}}\n") for n in "ab")
+    status, _, err = lab("plan lab.yml", inventory_yml=INVENTORY, lab_yml=plays)
+    assert status == 1
+    assert "hv2: ansible_password is another one as for the play at" in err
+
+
 def test_a_password_may_be_an_expression_that_is_one_variable_alone(lab: Lab) -> None:
     inventory = """
 all:
