@@ -159,6 +159,48 @@ def test_plays_of_one_folder_share_what_lies_beside_it(lab: Lab) -> None:
     assert "hv2: ansible_password is another one as for the play at" in err
 
 
+def test_a_plan_file_is_applied_to_the_hosts_that_were_planned(lab: Lab) -> None:
+    """It does not say how they are reached: the command that is printed does, where the inventory does not."""
+    status, _, err = lab("plan lab.yml -e note=x -e target=10.0.0.1 --out p", inventory_yml=INVENTORY)
+    assert status == 0
+    assert "Plan saved: hvctl apply p -e target=10.0.0.1\n" in err  # and of no variable that may be a secret
+    planned = {n: c.host for n, c in lab.opened.items()}
+    assert lab("apply p -y -e target=10.0.0.1")[0] == 0
+    assert {n: c.host for n, c in lab.opened.items()} == planned == {"hv1": "10.0.0.1", "hv2": "hv2"}
+    assert lab("apply p -y --limit hv1")[0] == 1
+
+
+def test_a_plan_whose_hosts_apply_would_not_reach_is_not_saved(lab: Lab) -> None:
+    play = PLAY.format("all", "  vars: {target: x, ansible_port: 3}\n")
+    status, _, err = lab("plan lab.yml --out p", inventory_yml=INVENTORY, lab_yml=play)
+    assert status == 1
+    assert "'target' is undefined, by what apply of a plan file knows" in err
+    assert "inventory.yml:3:67: hv2: ansible_port is 3 here, and 1 by what apply of a plan file knows" in err
+    assert not lab.opened
+    assert not (lab.folder / "p").exists()
+    hidden = PLAY.format("hv2", "  vars: {ansible_password: s3cret-one}\n")
+    err = lab("plan lab.yml --out p", lab_yml=hidden)[2]
+    assert "hv2: ansible_password is another one here" in err
+    assert "s3cret" not in err
+
+
+def test_variables_of_the_current_folder_reach_the_hosts_of_a_plan_file(lab: Lab) -> None:
+    """As those beside a playbook that lies there do; those beside a playbook elsewhere are not looked for."""
+    for name, text in {"inventories/hosts.yml": INVENTORY, "group_vars/all.yml": "target: beside"}.items():
+        (lab.folder / name).parent.mkdir(exist_ok=True)
+        (lab.folder / name).write_text(text, encoding="utf-8")
+    assert lab("-i inventories/hosts.yml plan lab.yml --out p")[0] == 0
+    assert lab("-i inventories/hosts.yml apply p -y")[0] == 0
+    assert lab.opened["hv1"].host == "beside"
+
+
+def test_a_warning_about_a_host_of_a_plan_file_is_said_once(lab: Lab) -> None:
+    lab("plan lab.yml --out p -e target=x", inventory_yml=INVENTORY)
+    warned = INVENTORY.replace("g: group", "g: group, ansible_winrm_scheme: https, ansible_sheme: http")
+    err = lab("apply p --check -e target=x", inventory_yml=warned)[2]
+    assert err.count("ansible_sheme has no effect") == 1
+
+
 def test_a_password_may_be_an_expression_that_is_one_variable_alone(lab: Lab) -> None:
     inventory = """
 all:

@@ -155,7 +155,9 @@ def one_host(settings: Settings, name: str, playbooks: Sequence[str] = (), extra
         found = prepared(settings, Asked.of(playbooks, host.name, (), extra))
         if found.work:
             return found
-    return Prepared((work_of(settings, inventory, host, (), extra_variables(extra, settings.vault)),))
+    work = work_of(settings, inventory, host, (), extra_variables(extra, settings.vault))
+    warn(settings, dict.fromkeys((*inventory.warnings, *work.connection.warnings)))
+    return Prepared((work,))
 
 
 def _one(inventory: Inventory, name: str) -> Host:
@@ -168,8 +170,8 @@ def _one(inventory: Inventory, name: str) -> Host:
 def work_of(
     settings: Settings, inventory: Inventory, host: Host, wishes: tuple[Resource, ...], over: Overlay = NOTHING
 ) -> HostWork:
+    """Raises ConfigError."""
     work = HostWork(host, inventory.connection(host, over), wishes)
-    warn(settings, work.connection.warnings)
     return _learned(settings, with_password(settings, Prepared((work,))).work[0])
 
 

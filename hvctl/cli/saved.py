@@ -5,21 +5,25 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from hvctl.cli.options import Settings
-from hvctl.cli.prepared import inventory_of, run_of, work_of
+from hvctl.cli.prepared import extra_variables, inventory_of, run_of, warn, work_of
 from hvctl.files import why_not
 from hvctl.outcome import Outcome
+from hvctl.overlay import Overlay
 from hvctl.plan import validate
 from hvctl.planfile import Saved, has_plays, is_plan, load
-from hvctl.prepare import Prepared, find_inventory
+from hvctl.prepare import HostWork, Prepared, find_inventory
+from hvctl.reach import different
 from hvctl.run import Run
 from hvctl.sealing import Sealing
-from hvctl.show.text import problem_lines, sent_lines
-from hvctl.source import ConfigError, Problem
+from hvctl.show.text import sent_lines
+from hvctl.source import ConfigError, Mark, Problem
 from hvctl.vault import PasswordFile
+
+_KNOWN = "what apply of a plan file knows: the inventory, group_vars and host_vars of the current folder, and -e"
 
 
 def saved_plan(settings: Settings, files: Sequence[str]) -> Saved | None:
@@ -47,22 +51,61 @@ def check_out(file: str, playbooks: Sequence[str]) -> None:
         raise ConfigError([Problem(None, f"--out {file} cannot be written: {why}", "name another file")])
 
 
-def saved_run(settings: Settings, saved: Saved) -> Run:
+def check_reached(settings: Settings, found: Prepared, extra: Sequence[str]) -> None:
+    """A plan file does not say how its hosts are reached: whether apply will reach them as this plan does. Raises
+    ConfigError."""
+    problems = [
+        Problem(mark, f"{host}: {what}", "write it there, or give it with -e")
+        for host, mark, what in _reached_otherwise(settings, found, extra)
+    ]
+    if problems:
+        raise ConfigError(problems)
+
+
+def _reached_otherwise(
+    settings: Settings, found: Prepared, extra: Sequence[str]
+) -> Iterator[tuple[str, Mark | None, str]]:
+    """Of each host, what apply of a plan file would do otherwise, given these variables."""
+    if found.inventory is None:
+        return
+    inventory = found.inventory.beside(Path())
+    over = extra_variables(extra, settings.vault)
+    for one in found.work:
+        host = inventory.hosts[one.name]
+        try:
+            then = inventory.connection(host, over)
+        except ConfigError as error:
+            yield from ((host.name, p.mark, f"{p.message}, by {_KNOWN}") for p in error.problems if p.level == "error")
+            continue
+        for name, was, now in different(then, one.connection):
+            if name == "ansible_password":
+                if not settings.ask_pass:
+                    yield host.name, host.marks.get(name), f"{name} is another one here than by {_KNOWN}"
+            else:
+                yield host.name, host.marks.get(name), f"{name} is {now} here, and {was} by {_KNOWN}"
+
+
+def saved_run(settings: Settings, saved: Saved, over: Overlay) -> Run:
     """For the hosts of a plan file, by an inventory that is named or in the current folder: never by one that the plan
-    file names or that lies beside it. Raises ConfigError."""
-    inventory = inventory_of(settings)
+    file names or that lies beside it. `over`: variables of the command line, which only say how hosts are reached. Raises
+    ConfigError."""
+    inventory = inventory_of(settings).beside(Path())
     missing = [one.name for one in saved.hosts if one.name not in inventory.hosts]
     if missing:
         text = f"the inventory {inventory.file} does not have {', '.join(missing)} of the plan {saved.file}"
         raise ConfigError([Problem(None, text, "name the inventory that the plan was made with, by -i")])
-    work = [work_of(settings, inventory, inventory.hosts[one.name], one.wishes) for one in saved.hosts]
-    found = [p for w in work if w.connection.os for p in validate(w.wishes, w.connection.os)]
-    if any(p.level == "error" for p in found):
-        raise ConfigError(dict.fromkeys(p for p in found if p.level == "error"))
-    for line in problem_lines(
-        dict.fromkeys((*inventory.warnings, *(p for w in work for p in w.connection.warnings), *found))
-    ):
-        settings.err.print(line, soft_wrap=True)
+    work: list[HostWork] = []
+    told: list[Problem] = [*inventory.warnings]
+    for one in saved.hosts:
+        try:
+            work.append(work_of(settings, inventory, inventory.hosts[one.name], one.wishes, over))
+        except ConfigError as error:
+            told += error.problems
+    told += [p for w in work for p in w.connection.warnings]
+    told += [p for w in work if w.connection.os for p in validate(w.wishes, w.connection.os)]
+    if any(p.level == "error" for p in told):
+        raise ConfigError(dict.fromkeys(told))
+    warn(settings, dict.fromkeys(told))
     return run_of(settings, Prepared(tuple(work)), frozenset())
 
 
@@ -76,8 +119,9 @@ def show_saved(settings: Settings, saved: Saved, run: Run, outcomes: Sequence[Ou
         settings.out.print(line, soft_wrap=True)
 
 
-def apply_command(settings: Settings, found: Prepared, file: str) -> str:
-    """What applies a plan file, typed in the current folder."""
+def apply_command(settings: Settings, found: Prepared, file: str, extra: Sequence[str] = ()) -> str:
+    """What applies a plan file, typed in the current folder. `extra`: variables as they were given, of which those are
+    told that it takes to reach the hosts."""
     used = settings.inventory or ((found.inventory.file,) if found.inventory else ())
     given = [word for name in used for word in ("-i", name)] if used != _inventory_here() else []
     given += ["--inventory-scripts"] if settings.inventory_scripts else []
@@ -85,7 +129,9 @@ def apply_command(settings: Settings, found: Prepared, file: str) -> str:
         given += (
             ["--vault-password-file", password.path] if isinstance(password, PasswordFile) else ["--ask-vault-pass"]
         )
-    words = ["hvctl", *given, "apply", file]
+    given += ["--ask-pass"] if settings.ask_pass else []
+    needed = [v for n, v in enumerate(extra) if any(_reached_otherwise(settings, found, (*extra[:n], *extra[n + 1 :])))]
+    words = ["hvctl", *given, "apply", file, *(word for variable in needed for word in ("-e", variable))]
     return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
 
 

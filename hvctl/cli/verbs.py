@@ -27,10 +27,10 @@ from hvctl.cli.options import (
     Settings,
     Tags,
 )
-from hvctl.cli.prepared import Asked, allowed, inventory_of, one_host, prepared, run_of
+from hvctl.cli.prepared import Asked, allowed, extra_variables, inventory_of, one_host, prepared, run_of
 from hvctl.cli.remembered import remembered, remembering
 from hvctl.cli.reported import Reports
-from hvctl.cli.saved import apply_command, check_out, saved_plan, saved_run, sealing, show_saved
+from hvctl.cli.saved import apply_command, check_out, check_reached, saved_plan, saved_run, sealing, show_saved
 from hvctl.outcome import exit_status
 from hvctl.secrets import never
 from hvctl.show.data import schema_text
@@ -79,6 +79,8 @@ def plan(
     if out:
         check_out(out, playbooks)
     work = prepared(settings, Asked.of(playbooks, limit, tags, extra))
+    if out:
+        check_reached(settings, work, extra or ())
     with run_of(settings, work, allowed(allow)) as run:
         outcomes = run.plan()
         if not reports.on_stdout:
@@ -87,7 +89,7 @@ def plan(
         check = run.check("plan", playbooks, outcomes, status)
         status = reports.write(settings, check)
         if out and not settings.stop.asked:
-            run.save(outcomes, out, apply_command(settings, work, out), sealing(settings, work))
+            run.save(outcomes, out, apply_command(settings, work, out, extra or ()), sealing(settings, work))
     raise typer.Exit(status)
 
 
@@ -115,9 +117,9 @@ def apply(
         raise typer.BadParameter(NOTHING_TO_APPROVE)
     saved = saved_plan(settings, playbooks)
     if saved is not None:
-        if limit or tags or extra or allow:
-            raise typer.BadParameter("a saved plan is applied as it is: no --limit, --tags, --extra-vars or --allow")
-        run = saved_run(settings, saved)
+        if limit or tags or allow:
+            raise typer.BadParameter("a saved plan is applied as it is: no --limit, --tags or --allow")
+        run = saved_run(settings, saved, extra_variables(extra or (), settings.vault))
     else:
         run = run_of(settings, prepared(settings, Asked.of(playbooks, limit, tags, extra)), allowed(allow))
     with run:
