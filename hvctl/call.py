@@ -273,7 +273,7 @@ class Reply:
 class Event:
     """Something that happened while a batch ran, as it happens. "note": what the host said beside its answers;
     "notice": what whoever waits must hear; "upload": `done` of `total` bytes of the files that the batch needs have
-    arrived, `rate` of them a second; `text` names the one under way."""
+    arrived, `rate` of them a second; `text` names the one under way. `outside`: what of the text is not hvctl's wording."""
 
     kind: Literal["start", "progress", "done", "skipped", "note", "notice", "upload"]
     task: str = ""
@@ -282,6 +282,7 @@ class Event:
     done: int = 0
     total: int = 0
     rate: float = 0.0
+    outside: tuple[Foreign, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -327,7 +328,7 @@ class TransportError(Exception):
 
     `executed`: "no" nothing of the batch ran; "unknown" some of it may have. `replies` are those that arrived
     before the fault, by task id. `running`: the id of a batch that goes on on the host. `defect`: the traceback, if that
-    is hvctl's own fault.
+    is hvctl's own fault. `outside`: what of the message is not hvctl's wording, in its order.
     """
 
     def __init__(
@@ -339,6 +340,7 @@ class TransportError(Exception):
         replies: Mapping[str, Reply] | None = None,
         running: str = "",
         defect: str = "",
+        outside: Sequence[str] = (),
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -347,6 +349,7 @@ class TransportError(Exception):
         self.replies = dict(replies or {})
         self.running = running
         self.defect = defect
+        self.outside = tuple(outside)
 
 
 def defect(error: BaseException, *, executed: Literal["no", "unknown"] = "no", doing: str = "") -> TransportError:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cache
 
-from hvctl.call import Secret, Transport
+from hvctl.call import Event, Secret, Transport
 from hvctl.contract import VERSIONS, contract
 from hvctl.inventory import Connection
 from hvctl.looks import login
@@ -24,7 +24,7 @@ class Wire:
     whether changes that run are left to their hosts."""
 
     guard: CredentialGuard = field(default_factory=CredentialGuard)
-    on_wire: Callable[[str], None] | None = None
+    on_wire: Callable[[Event], None] | None = None
     shells: OpenShells = field(default_factory=lambda: OpenShells(state_folder()))
     patience: Patience = field(default_factory=Patience)
     sleep: Callable[[float], None] = time.sleep

@@ -13,17 +13,19 @@ _ODD_DATA = (LookupError, ValueError, ArithmeticError, TypeError, AttributeError
 
 @dataclass(frozen=True)
 class Misreading:
-    """`trace`: where it was raised, unless the property is named. `defect`: it is hvctl's own, whatever the host said."""
+    """`trace`: where it was raised, unless the property is named. `defect`: it is hvctl's own, whatever the host said.
+    `outside`: what of the message is the host's."""
 
     message: str
     hint: str
     trace: str = ""
     defect: bool = False
+    outside: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, error: Exception) -> Misreading:
         if isinstance(error, UnreadableError):
-            return cls(str(error), "look at the host; nothing is done about this")
+            return cls(str(error), "look at the host; nothing is done about this", outside=(error.outside,))
         what, trace = f"{type(error).__name__}: {error}", defect(error).defect
         if isinstance(error, _ODD_DATA):
             hint = "look at the host; nothing is done about this; -v shows where hvctl met it"

@@ -52,7 +52,8 @@ class Line:
 @dataclass(frozen=True)
 class Remark:
     """A finding with its place. "impossible" and "later" hold the resource back, "warning" does not. `trace`: where in
-    hvctl it came up, if that may help; `defect`: it is hvctl's own."""
+    hvctl it came up, if that may help; `defect`: it is hvctl's own. `outside`: what of the message is not hvctl's
+    wording."""
 
     message: str
     hint: str
@@ -60,6 +61,7 @@ class Remark:
     level: Literal["impossible", "later", "warning", "unknown"]
     trace: str = ""
     defect: bool = False
+    outside: tuple[Foreign, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -270,7 +272,7 @@ def _misread(target: Resource, action: Action, error: Exception, field: str = ""
     """Whatever a kind raises on facts is its resource's own trouble: neither in sync nor different."""
     found = Misreading.of(error)
     mark = target.place.mark(field) if field else action.mark
-    remark = Remark(found.message, found.hint, mark, "unknown", found.trace, found.defect)
+    remark = Remark(found.message, found.hint, mark, "unknown", found.trace, found.defect, found.outside)
     action = replace(action, verb="unknown", lines=(), remarks=(remark,), made=())
     return _Draft(target, action, here=here, held=frozenset({WHOLE}))
 
@@ -664,7 +666,7 @@ def _sorted(impacts: frozenset[Impact]) -> tuple[Impact, ...]:
 
 
 def _remarks(wish: Resource, found: Iterable[Finding]) -> tuple[Remark, ...]:
-    return tuple(Remark(f.message, f.hint, wish.place.mark(f.field), f.level) for f in found)
+    return tuple(Remark(f.message, f.hint, wish.place.mark(f.field), f.level, outside=f.outside) for f in found)
 
 
 def _listed(

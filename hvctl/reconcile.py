@@ -118,6 +118,7 @@ def _with_defect(known: TransportError | None, error: Exception) -> TransportErr
         replies=known.replies,
         running=known.running,
         defect=known.defect or fault.defect,
+        outside=known.outside,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cache
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -22,6 +22,9 @@ class Role:
 
 
 Change = Callable[[str, Role], str]
+_OUTSIDE = Role("message", foreign=True)
+_SENTENCES = ("message", "text")
+"""Of which `outside` is a part."""
 _TEXTS = ("message", "hint", "defect")
 """Of a TransportError."""
 
@@ -45,11 +48,7 @@ class _Mapping:
         if isinstance(value, TransportError):
             return self._error(value)
         if is_dataclass(value) and not isinstance(value, type):
-            own_words = getattr(value, "own_words", False)
-            roles = ((r, replace(r, foreign=False) if own_words else r) for r in _open_fields(type(value)))
-            found = {r.field: self.value(getattr(value, r.field), role) for r, role in roles}
-            other = {name: new for name, new in found.items() if new is not getattr(value, name)}
-            return replace(value, **other) if other else value
+            return self._record(self._apart(value))
         if isinstance(value, Mapping):
             pairs = {self.value(k, replace(role, foreign=False)): self.value(v, role) for k, v in value.items()}
             same = all(k in value and v is value[k] for k, v in pairs.items())
@@ -61,13 +60,35 @@ class _Mapping:
 
     def _error(self, error: TransportError) -> TransportError:
         now = tuple(getattr(error, name) for name in _TEXTS)
-        texts = tuple(self.change(text, Role(name)) for name, text in zip(_TEXTS, now, strict=True))
+        said = (self._sentence(error.message, error.outside), *now[1:])
+        texts = tuple(self.change(text, Role(name)) for name, text in zip(_TEXTS, said, strict=True))
         replies = self.value(error.replies, Role("replies"))
         if texts == now and replies is error.replies:
             return error
         message, hint, defect = texts
-        more = {"executed": error.executed, "replies": replies, "running": error.running}
+        outside = self.value(error.outside, _OUTSIDE)
+        more = {"executed": error.executed, "replies": replies, "running": error.running, "outside": outside}
         return TransportError(message, hint=hint, defect=defect, **more)
+
+    def _record(self, record: Any) -> Any:
+        own_words = getattr(record, "own_words", False)
+        roles = ((r, replace(r, foreign=False) if own_words else r) for r in _open_fields(record.__class__))
+        found = {r.field: self.value(getattr(record, r.field), role) for r, role in roles}
+        other = {name: new for name, new in found.items() if new is not getattr(record, name)}
+        return replace(record, **other) if other else record
+
+    def _apart(self, record: Any) -> Any:
+        outside = getattr(record, "outside", ())
+        name = next((n for n in _SENTENCES if outside and hasattr(record, n)), "")
+        return replace(record, **{name: self._sentence(getattr(record, name), outside)}) if name else record
+
+    def _sentence(self, text: str, outside: Iterable[str]) -> str:
+        """With what is not hvctl's own in it changed."""
+        parts: list[str] = []
+        for one in outside:
+            before, found, text = text.partition(one) if one else ("", "", text)
+            parts += before, self.change(found, _OUTSIDE)
+        return "".join([*parts, text])
 
 
 @cache

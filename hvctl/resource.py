@@ -146,12 +146,14 @@ class Change:
 @dataclass(frozen=True)
 class Finding:
     """A rule that a wish breaks, at one of its fields ("" for the whole). "impossible" holds it back, and so
-    does "later": it will be possible by itself. "unknown": why a field could not be read."""
+    does "later": it will be possible by itself. "unknown": why a field could not be read. `outside`: what of the message
+    is the host's."""
 
     field: str
     message: str
     hint: str = ""
     level: Literal["impossible", "later", "warning", "unknown"] = "impossible"
+    outside: tuple[str, ...] = ()
 
     @property
     def holds(self) -> bool:

@@ -31,15 +31,19 @@ _EXPECTED: Mapping[Form, str] = {
 
 
 class UnreadableError(Exception):
-    """A query that the question rests on was not answered; or a property in its answer cannot be read."""
+    """A query that the question rests on was not answered; or a property in its answer cannot be read. `outside`: what of
+    the text is the host's."""
 
-    def __init__(self, call: Call, failure: Failure | None = None, property: str = "", why: str = "") -> None:
+    def __init__(
+        self, call: Call, failure: Failure | None = None, property: str = "", why: str = "", outside: str = ""
+    ) -> None:
         if property:
             text = f"the host answered what cannot be read (property {property} of {call.cmdlet}: {why})"
         else:
             text = f"{call.cmdlet} was not answered" + (f": {failure}" if failure else "")
         super().__init__(text)
         self.text = text
+        self.outside = outside or (str(failure) if failure else "")
         self.call = call
         self.failure = failure
         self.property = property
@@ -73,7 +77,7 @@ class TypedRow(Mapping[str, Any]):
         if known is None or (value and value.__class__ is _PLAINLY.get(known.form)):
             return value
         if not _fits(value, known) and not (value is None and self._within_nothing(name)):
-            raise self.unreadable(name, f"{said(value)} is not {_EXPECTED[known.form]}")
+            raise self.unreadable(name, f"{said(value)} is not {_EXPECTED[known.form]}", said(value))
         if known.form == "rows" and value is not None:
             return [TypedRow(inner, self._call, known.rows, _sure(known.rows)) for inner in value]
         return value
@@ -102,8 +106,8 @@ class TypedRow(Mapping[str, Any]):
         owner, dot, _ = name.rpartition(".")
         return bool(dot) and not any(value is not None for n, value in self._row.items() if n.startswith(f"{owner}."))
 
-    def unreadable(self, name: str, why: str) -> UnreadableError:
-        return UnreadableError(self._call, property=shown(name), why=why)
+    def unreadable(self, name: str, why: str, outside: str = "") -> UnreadableError:
+        return UnreadableError(self._call, property=shown(name), why=why, outside=outside)
 
 
 def parsed(row: Row, name: str, parse: Callable[[str], T]) -> T:
@@ -112,7 +116,7 @@ def parsed(row: Row, name: str, parse: Callable[[str], T]) -> T:
     try:
         return parse(text)
     except ValueError as error:
-        raise row.unreadable(name, said(text)) if isinstance(row, TypedRow) else error from None
+        raise row.unreadable(name, said(text), said(text)) if isinstance(row, TypedRow) else error from None
 
 
 def typed(os: OS, call: Call, reply: Reply) -> Reply:

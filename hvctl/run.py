@@ -43,7 +43,7 @@ from hvctl.show.text import diff_lines, facts_lines, plan_lines, problem_lines, 
 from hvctl.source import ConfigError
 from hvctl.stop import Stop
 from hvctl.streams import traced
-from hvctl.visible import json_text, visible
+from hvctl.visible import json_text
 
 W = TypeVar("W")
 Connect = Callable[[Connection, Wire], Transport]
@@ -275,8 +275,8 @@ class Run:
             self._out.print(f"    → {error.hint}", markup=False, soft_wrap=True)
         self._print(trace_lines(error.defect))
 
-    def _heard(self, line: str) -> None:
-        self._err.print(visible(line), style="dim", markup=False, soft_wrap=True)
+    def _heard(self, event: Event) -> None:
+        self._err.print(self._told(event).text, style="dim", soft_wrap=True)
 
     # --- one host, in a thread of its own --------------------------------------------------------------------------
 

@@ -137,7 +137,7 @@ class Spoilt:
 
     def run(self, batch: Batch, on_event: Callable[[Event], None] = lambda event: None) -> list[Reply]:
         if self.wire.on_wire is not None:
-            self.wire.on_wire(f"hv01: stderr: {HOSTILE}")
+            self.wire.on_wire(Event("note", text=f"hv01: stderr: {HOSTILE}", outside=(HOSTILE,)))
         for kind in ("note", "notice"):
             on_event(Event(kind, text=HOSTILE))
         on_event(Event("upload", text=HOSTILE, done=1, total=2))

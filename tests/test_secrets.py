@@ -25,14 +25,16 @@ import keyring
 import pytest
 from keyring.backend import KeyringBackend
 
-from hvctl.call import Failure, HostInfo, Secret, Transport, TransportError
+from hvctl.call import Call, Failure, HostInfo, Reply, Secret, Transport, TransportError
 from hvctl.cli import main
 from hvctl.cli.options import EXIT_FAULT
 from hvctl.connect import Wire, real_connect
 from hvctl.inventory import Connection
 from hvctl.masks import MASK, PIECE, SHORTEST
-from hvctl.plan import Line
+from hvctl.misreading import Misreading
+from hvctl.plan import Line, Remark
 from hvctl.redact import Redactor
+from hvctl.rows import UnreadableError, typed
 from hvctl.source import Mark
 from hvctl.streams import Output as Stream
 from mocks.faults import Trouble
@@ -46,6 +48,7 @@ from tests.faults.process import Process as Run
 from tests.schedule.test_drifting import Inbox
 
 USER = "hvadmin"
+PROCESSORS = Call("Get-VMProcessor", {}, ("VMId", "RelativeWeight"))
 SECRET = "q7Zr4kXw9f\"<&>'\\ %ラボ+T5mB2vNc8d"
 WRONG = "w3Wr0ngKx1\"<&>'\\ %ラボ+P6hL9sQe4j"
 """A password that the host does not take."""
@@ -622,6 +625,42 @@ def test_a_word_is_masked_in_what_the_host_says() -> None:
     assert redactor.value(replace(line, own_words=True)).now == "the old change"
     info = HostInfo("HV01", 20348, "Windows", "5.1", "FullLanguage", user="HV01\\administrator")
     assert redactor.value(info) is info
+
+
+def test_a_word_is_masked_in_what_others_say_within_a_sentence() -> None:
+    redactor = taught("running", "change")
+    error = TransportError("the change is running: no change, running", outside=("no change, running",))
+    masked = redactor.value(error)
+    assert masked.message == f"the change is running: no {MASK}, {MASK}"
+    assert (redactor.value(masked).message, masked.outside) == (masked.message, (f"no {MASK}, {MASK}",))
+    remark = Remark("the change: a running b", "change it", Mark("a", 1, 1), "unknown", outside=("a running b",))
+    assert redactor.value(remark).message == f"the change: a {MASK} b"
+    unread = Misreading.of(UnreadableError(Call("Get-VM"), Failure("x", message="is running")))
+    assert redactor.value(unread).message == f"Get-VM was not answered: is {MASK} [x]"
+
+
+@pytest.mark.parametrize("code", [5, 170, 2150859174, 1])
+def test_a_word_is_masked_in_a_fault_of_the_wire(code: int, lab: Callable[..., Lab]) -> None:
+    here = lab(f"{PLANTS['environment']}\n    ansible_winrm_transport: basic")
+    here.endpoint.users = {USER: "running"}
+    text = "is not liked: running"
+    here.endpoint.faults.troubles = [Trouble("Create", "fault", times=99, code=code, text=text)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HVCTL_PLANTED", "running")
+        status, said = here.run("drift lab.yml --report json=r.json --no-history")
+    told = said.replace("finishing", "") + (here.folder / "r.json").read_text("utf-8")
+    assert (status, "liked: running" in told) == (4, False), said
+    assert code == 170 or "liked: ***" in " ".join(said.split()), said
+
+
+def test_a_word_is_masked_in_what_cannot_be_read() -> None:
+    """A property of another type than the cmdlet returns, as a hostile host sends it."""
+    row = typed("2022", PROCESSORS, Reply(({"VMId": "x", "RelativeWeight": "running"},))).rows[0]
+    with pytest.raises(UnreadableError) as caught:
+        row["RelativeWeight"]
+    told = taught("running").value(Misreading.of(caught.value)).message
+    assert "(property RelativeWeight of Get-VMProcessor: " in told
+    assert ("running" in told, MASK in told) == (False, True)
 
 
 def test_a_password_that_begins_with_a_word_is_not_told_by_it() -> None:

@@ -187,7 +187,8 @@ def _checkpoints(switch: SwitchPart, row: Row | None, field: str, facts: Facts) 
     try:
         points = facts.rows(CHECKPOINTS)
     except UnreadableError as error:
-        yield Finding(field, f"whether checkpoints refer to it is not known: {error}", "look at them first", "warning")
+        said = f"whether checkpoints refer to it is not known: {error}"
+        yield Finding(field, said, "look at them first", "warning", (error.outside,))
         return
     mine = str(row["Id"]).casefold()
     for point in points:

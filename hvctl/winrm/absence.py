@@ -77,11 +77,12 @@ class Absence:
         fault = state.outcome.exception() if state.outcome else None
         if isinstance(fault, WireFault) and fault.away and self._tries == QUIETLY:
             minutes = max(1, round(self._longest_s / 60))
-            self._say(f"{fault.text} in the middle of the changes; waiting up to {minutes} min for it to come back")
+            text = f"{fault.text} in the middle of the changes; waiting up to {minutes} min for it to come back"
+            self._say(text, fault.outside)
 
     def _over(self) -> None:
         if self._since is not None and self._tries >= QUIETLY:
             self._say(f"{self._target} is back after {time.monotonic() - self._since:.0f} s")
 
-    def _say(self, text: str) -> None:
-        self._on_event(Event("notice", text=text))
+    def _say(self, text: str, outside: str = "") -> None:
+        self._on_event(Event("notice", text=text, outside=(outside,)))

@@ -75,7 +75,8 @@ class Batches:
         journal = self.journal(decoder.batch_id)
         replies = {**(journal or Journal()).ended(tasks), **decoder.replies()}
         if journal is not None and set(replies) == set(tasks) and not error.defect:
-            on_event(Event("notice", text=f"{error.message}; the host's journal tells how every step ended"))
+            text = f"{error.message}; the host's journal tells how every step ended"
+            on_event(Event("notice", text=text, outside=error.outside))
             return [replies[t] for t in tasks]
         if journal is not None and self._powershell.ended:
             # Nothing runs over there any more, and it writes down a step before it begins it.
@@ -88,6 +89,7 @@ class Batches:
             hint=error.hint or "run plan to see what is left",
             replies=replies,
             defect=error.defect,
+            outside=error.outside,
         ) from error
 
     def _asked(self, batch: Batch, on_event: Callable[[Event], None]) -> protocol.Decoder:

@@ -34,7 +34,7 @@ class WinRM:
         *,
         allow: Mapping[str, str],
         guard: CredentialGuard | None = None,
-        on_wire: Callable[[str], None] | None = None,
+        on_wire: Callable[[Event], None] | None = None,
         sleep: Callable[[float], None] = time.sleep,
         patience: Patience = Patience(),  # noqa: B008  frozen
         shells: OpenShells | None = None,
@@ -162,4 +162,4 @@ class WinRM:
 
     def _trace(self, text: str) -> None:
         if self._on_wire is not None:
-            self._on_wire(f"{self.address.name}: {text}")
+            self._on_wire(Event("note", text=f"{self.address.name}: stderr: {text}", outside=(text,)))

@@ -12,7 +12,7 @@ import xmltodict
 from tenacity import stop_after_attempt, stop_after_delay
 from winrm.protocol import Protocol
 
-from hvctl.call import Secret
+from hvctl.call import Event, Secret
 from hvctl.retries import REFUSALS, REQUEST_TRIES, RESENT, UNFIT, UNSURE, RequestWait, trying
 from hvctl.winrm.envelope import BoundedTransport
 from hvctl.winrm.faults import Kind, WireFault, translated
@@ -111,7 +111,7 @@ class Connection:
         self,
         address: Address,
         guard: CredentialGuard,
-        on_wire: Callable[[str], None] | None = None,
+        on_wire: Callable[[Event], None] | None = None,
         sleep: Callable[[float], None] = time.sleep,
         tries: int = REQUEST_TRIES,
         patience: Patience = Patience(),
@@ -195,7 +195,8 @@ class Connection:
         """Where the last answer was one that no other would be better than, nothing is tidied up, which would cost the same
         time again: a shell goes when it has been idle, or with the next run."""
         if self._unfit is not None:
-            raise WireFault(self._unfit.kind, self._unfit.text, self._unfit.code)
+            found = self._unfit
+            raise WireFault(found.kind, found.text, found.code, outside=found.outside)
 
     # --- one request ---------------------------------------------------------------------------------------------
 
@@ -270,7 +271,10 @@ class Connection:
                 else None
             )
             self._unfit = fault if fault.kind in UNFIT else None
-            self._trace(action, began, f"{fault.kind}: {fault.text}" if fault.kind != "timed_out" else "nothing yet")
+            if fault.kind == "timed_out":
+                self._trace(action, began, "nothing yet")
+            else:
+                self._trace(action, began, f"{fault.kind}: {fault.text}", fault.outside)
             if fault.kind not in ("timed_out", "gone", "quota", "denied"):
                 self.rebuild()
             raise
@@ -294,9 +298,11 @@ class Connection:
         self._protocol.transport.build_session()
         return self._protocol
 
-    def _trace(self, action: str, began: float, note: str) -> None:
+    def _trace(self, action: str, began: float, note: str, outside: str = "") -> None:
         if self._on_wire is not None:
-            self._on_wire(f"{self.address.name}: {action:8} {(time.monotonic() - began) * 1000:6.0f} ms  {note}")
+            took = f"{(time.monotonic() - began) * 1000:6.0f} ms"
+            text = f"{self.address.name}: {action:8} {took}  {note}"
+            self._on_wire(Event("note", text=text, outside=(outside,)))
 
 
 def bounded_transport(at: Address, meter: Meter) -> BoundedTransport:

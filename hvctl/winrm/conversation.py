@@ -137,7 +137,7 @@ class Conversation:
         except WireFault as fault:
             if fault.executed == "no":
                 raise
-            raise WireFault("undelivered", fault.text, fault.code, hint=fault.hint) from fault
+            raise WireFault("undelivered", fault.text, fault.code, hint=fault.hint, outside=fault.outside) from fault
         process.loaded = True
         process.takes_files = process.takes_files or files
         return process, unsure

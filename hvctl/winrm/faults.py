@@ -41,13 +41,15 @@ NOT_EXECUTED: frozenset[Kind] = frozenset(
 @dataclass
 class WireFault(Exception):
     """A request that did not come back as it should. `code`: WS-Man's or HTTP's number. `delivered`: what it was about
-    had reached the host before, whatever became of this request. `hint`: what to do, if not as usual for its kind."""
+    had reached the host before, whatever became of this request. `hint`: what to do, if not as usual for its kind.
+    `outside`: what of the text is not hvctl's wording."""
 
     kind: Kind
     text: str
     code: int = 0
     delivered: bool = False
     hint: str = ""
+    outside: str = ""
 
     def __post_init__(self) -> None:
         super().__init__(self.text)
@@ -107,7 +109,8 @@ def said() -> Iterator[None]:
     try:
         yield
     except WireFault as fault:
-        raise TransportError(fault.text, executed=fault.executed, hint=fault.advice) from fault
+        outside = (fault.outside,)
+        raise TransportError(fault.text, executed=fault.executed, hint=fault.advice, outside=outside) from fault
 
 
 def fault_of(error: Exception, target: str) -> WireFault:
@@ -138,9 +141,9 @@ def fault_of(error: Exception, target: str) -> WireFault:
             # requests looks for the files of TLS before it connects.
             return WireFault("certificate", f"{missing[1]} is not there, which the connection to {target} needs")
     # pywinrm asserts, requests_ntlm and spnego have their own: what became of the request is not known.
-    return WireFault(
-        "protocol", f"{target} answered in a way that cannot be read ({type(error).__name__}: {error})"[:300]
-    )
+    told = str(error)[:200]
+    text = f"{target} answered in a way that cannot be read ({type(error).__name__}: {told})"
+    return WireFault("protocol", text, outside=told)
 
 
 def _of_fault(error: WSManFaultError, target: str) -> WireFault:
@@ -148,18 +151,19 @@ def _of_fault(error: WSManFaultError, target: str) -> WireFault:
     code = min(codes, default=0)
     reason = " ".join(str(error.reason or "").split())[:200]
     if codes & _QUOTA:
-        return WireFault("quota", f"{target} is at one of WinRM's quotas: {reason}", min(codes & _QUOTA))
+        text = f"{target} is at one of WinRM's quotas: {reason}"
+        return WireFault("quota", text, min(codes & _QUOTA), outside=reason)
     if codes & _GONE:
         return WireFault("gone", f"{target} knows the shell no more; was it or its WinRM restarted?", code)
     if codes & _TOO_LARGE:
         return WireFault("too_large", f"{target} takes no message of that size", code)
     if 5 in codes:
-        return WireFault("denied", f"{target} denies access: {reason}", 5)
+        return WireFault("denied", f"{target} denies access: {reason}", 5, outside=reason)
     if 2150859180 in codes:
         return WireFault("disabled", f"{target} allows no remote shells", code)
     if codes & _SEND_UNSURE:
         return WireFault("lost", f"{target} did not take the input in time", code)
-    return WireFault("protocol", f"{target} refused: {reason} (fault {code})", code)
+    return WireFault("protocol", f"{target} refused: {reason} (fault {code})", code, outside=reason)
 
 
 def _of_status(status: int, target: str) -> WireFault:

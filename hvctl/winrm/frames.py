@@ -133,16 +133,23 @@ class Decoder:
                 _refusal_text(self.refusal, computer), executed="no", hint=_HINTS.get(self.refusal.code, "")
             )
         if not self.accepted and not self.gap:
-            raise TransportError(f"PowerShell on the host did not take the batch{self._said()}", executed="no")
+            text = f"PowerShell on the host did not take the batch{self._said()}"
+            raise TransportError(text, executed="no", outside=self._last)
         missing = [name for name, answer in self._answers.items() if not answer.complete]
         if not self.ended or self.gap or missing:
             what = "part of the answer was lost" if self.gap else "PowerShell on the host ended before the batch did"
             at = f", at {self._commands[self.begun[0]]}" if self.begun else ""
-            raise TransportError(f"{what}{at}{self._said()}", executed="unknown", replies=self.replies())
+            text = f"{what}{at}{self._said()}"
+            raise TransportError(text, executed="unknown", replies=self.replies(), outside=self._last)
         return [self._answers[task.id].reply() for task in self.batch.tasks]
 
     def _said(self) -> str:
-        return f" (it said: {self.noise[-1][:200]})" if self.noise else ""
+        return "".join(f" (it said: {line})" for line in self._last)
+
+    @property
+    def _last(self) -> tuple[str, ...]:
+        """What PowerShell said last that was no answer."""
+        return tuple(line[:200] for line in self.noise[-1:])
 
     def _line(self, line: bytes) -> list[Event]:
         found = _SENTINEL.match(line)
@@ -167,7 +174,7 @@ class Decoder:
         if not text:
             return []
         self.noise = [*self.noise[1 - _NOISE_KEPT :], text]
-        return [Event("note", text=text)]
+        return [Event("note", text=text, outside=(text,))]
 
     def _hostwide(self, frame: answers.Frame) -> list[Event]:
         match frame:

@@ -59,7 +59,7 @@ class PowerShell:
                 # Whatever became of a shell that nothing was sent to: nothing ran.
                 if fault.executed == "no":
                     raise
-                raise WireFault("unopened", fault.text, fault.code, hint=fault.hint) from fault
+                raise WireFault("unopened", fault.text, fault.code, hint=fault.hint, outside=fault.outside) from fault
         return self.process
 
     def note_batch(self, batch_id: str) -> None:

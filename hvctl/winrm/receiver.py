@@ -72,7 +72,7 @@ class Receiver:
                 continue
             silent, doubt = 0, False
             if err:
-                self.trace(f"stderr: {err[:500].decode('utf-8', 'replace')}")
+                self.trace(err[:500].decode("utf-8", "replace"))
             gauge.take(out)
             for event in decoder.feed(out):
                 on_event(event)

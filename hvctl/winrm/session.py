@@ -69,7 +69,8 @@ class MeteredAdapter(HTTPAdapter):
             where = quote(response.headers.get("Location", "")[:200], safe=string.punctuation) or "nowhere"
             response.close()
             target, code = self._meter.target, response.status_code
-            raise WireFault("redirect", f"{target} redirects to {where} (HTTP {code}), which is not followed", code)
+            text = f"{target} redirects to {where} (HTTP {code}), which is not followed"
+            raise WireFault("redirect", text, code, outside=where)
         return response
 
     def build_response(self, req: requests.PreparedRequest, resp: BaseHTTPResponse) -> requests.Response:

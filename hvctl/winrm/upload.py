@@ -67,7 +67,8 @@ class Upload:
             )(once)
         except WireFault as fault:
             text = f"{fault.text}, while files were brought to the host"
-            raise TransportError(text, hint=fault.advice or "run apply again") from fault
+            hint = fault.advice or "run apply again"
+            raise TransportError(text, hint=hint, outside=(fault.outside,)) from fault
 
     def take_away(self, staging: Staging) -> None:
         """What cannot be removed now is removed by a later upload, when it is a day old."""
