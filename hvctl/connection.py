@@ -148,7 +148,7 @@ class _Reader:
             value = int(given) if isinstance(given, str) and re.fullmatch("[0-9]{1,5}", given) else given
             if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 65536:
                 return value
-            self._wrong(name, f"{value!r} is no port", "write a number from 1 to 65535, such as 5986")
+            self._wrong(name, f"{value!r} is not a valid port", "write a number from 1 to 65535, such as 5986")
         return None
 
     def _transport(self, scheme: str) -> WinRMTransport:
@@ -195,7 +195,7 @@ class _Reader:
         for known in VERSIONS:
             if plain == known:
                 return known
-        self._wrong("hvctl_os", f"{value!r} is no version that hvctl knows", f"one of {', '.join(VERSIONS)}")
+        self._wrong("hvctl_os", f"{value!r} is not a version that hvctl knows", f"one of {', '.join(VERSIONS)}")
         return None
 
     def _text(self, *names: str) -> str | None:

@@ -54,12 +54,12 @@ def is_vault(text: str) -> bool:
 
 def decrypt(envelope: str, password: bytes) -> bytes:
     """AES-256 in counter mode, its keys by PBKDF2; nothing is decrypted whose HMAC is not right. Raises VaultError."""
-    lines = envelope.split()
-    words = lines[0].split(";")
+    heading, _, body = envelope.strip().partition("\n")
+    words = heading.strip().split(";")
     if len(words) < 3 or words[0] != HEADER or words[1] not in ("1.1", "1.2") or words[2] != "AES256":
-        raise VaultError(f"its heading is {lines[0][:60]}, not {HEADER};1.1;AES256 or {HEADER};1.2;AES256;LABEL")
+        raise VaultError(f"its heading is {heading[:60]}, not {HEADER};1.1;AES256 or {HEADER};1.2;AES256;LABEL")
     try:
-        salt, signature, data = (unhexlify(part) for part in unhexlify("".join(lines[1:])).split(b"\n", 2))
+        salt, signature, data = (unhexlify(part) for part in unhexlify("".join(body.split())).split(b"\n", 2))
     except ValueError as error:
         raise VaultError("it is damaged: it is not the hexadecimal text that ansible-vault writes") from error
     derived = PBKDF2HMAC(SHA256(), 2 * _KEY + _BLOCK, salt, _ROUNDS).derive(password)

@@ -187,10 +187,10 @@ def test_connections_have_ansibles_defaults(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("ansible_port", "x", "is no port"),
+        ("ansible_port", "x", "is not a valid port"),
         ("ansible_winrm_transport", "ntml", "did you mean 'ntlm'?"),
         ("ansible_winrm_scheme", "htps", "did you mean"),
-        ("hvctl_os", "2003", "is no version that hvctl knows"),
+        ("hvctl_os", "2003", "is not a version that hvctl knows"),
         ("ansible_winrm_transport", "certificate", "a certificate needs its files"),
         ("ansible_host", "[a]", "ansible_host is a text"),
         ("ansible_host", "'{{ nope }}'", "'nope' is undefined"),

@@ -100,7 +100,7 @@ def test_what_extra_variables_are(item: str, found: dict[str, object]) -> None:
 def test_what_the_command_line_has_wrong_is_said(lab: Lab) -> None:
     status, _, err = lab("plan lab.yml -e target=x -e ansible_port=none", inventory_yml=INVENTORY)
     assert status == 1
-    assert "'none' is no port" in err
+    assert "'none' is not a valid port" in err
     assert "--extra-vars" in err
     status, _, err = lab("plan lab.yml")
     assert status == 1
@@ -300,7 +300,7 @@ def test_warnings_are_said_with_the_errors(lab: Lab) -> None:
     inventory = f"all: {{hosts: {{hv1: {hv1}, hv2: {hv2}}}}}"
     status, _, err = lab("plan lab.yml", inventory_yml=inventory)
     assert status == 1
-    assert "'x' is no port" in err
+    assert "'x' is not a valid port" in err
     assert "warning: ansible_prot has no effect in hvctl" in err
     assert "warning: ansible_usr has no effect in hvctl" in err
 

@@ -45,6 +45,7 @@ from mocks.shells import Output, Process, TwinProcess
 from mocks.twin import Twin, TwinTransport
 from mocks.wsman import Endpoint, Server
 from tests.faults.process import Process as Run
+from tests.inventory.sealing import sealed
 from tests.schedule.test_drifting import Inbox
 
 USER = "hvadmin"
@@ -115,6 +116,13 @@ MASKED = ("plan", "apply", "drift", "facts as JSON", "recording", "apply of a fi
 
 QUOTED = json.dumps(SECRET, ensure_ascii=False)  # YAML's double quotes are JSON's
 SCRIPT = f"import sys; sys.stderr.write('noise'); print({SECRET!r})"
+
+
+def vaulted(text: str) -> str:
+    """As a value of the inventory; the vault password is WRONG."""
+    return "!vault |\n" + textwrap.indent(sealed(text, WRONG), " " * 6)
+
+
 PLANTS: dict[str, str] = {
     # name of the place: variables of the inventory
     "environment": "ansible_password: !env HVCTL_PLANTED",
@@ -123,6 +131,8 @@ PLANTS: dict[str, str] = {
     "keyring": "ansible_password: !keyring hyper-v/hvadmin",
     "variable": f"vault_password: {QUOTED}\n    ansible_password: '{{{{ vault_password }}}}'",
     "nested variable": f"vault: {{hv: {QUOTED}}}\n    ansible_winrm_pass: '{{{{ vault.hv }}}}'",
+    "vaulted value": f"ansible_password: {vaulted(SECRET)}",
+    "vaulted file": "x: y",
 }
 PLAYBOOK = """
 - name: lab
@@ -310,7 +320,7 @@ class Lab:
     def leaks(self, said: str) -> list[str]:
         found = [f"printed as {how}" for how in found_in(said.encode())]
         found += [f"sent as {how}" for how in found_in(repr(self.inbox.got).encode())]
-        planted = {"inventory.yml", "refused.yml", "literal.yml"}
+        planted = {"inventory.yml", "refused.yml", "literal.yml", "vault-password"}
         for file in self.folder.rglob("*"):
             if file.is_file() and file.name not in planted and (state := _state(file)) not in self.clean:
                 self.clean.add(state)
@@ -382,11 +392,21 @@ def lab(
     inbox.server.server_close()
 
 
+def with_vault(here: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    (here.folder / "vault-password").write_text(WRONG, "utf-8")
+    monkeypatch.setenv("HVCTL_VAULT_PASSWORD_FILE", str(here.folder / "vault-password"))
+
+
 @pytest.mark.parametrize("place", PLANTS)
 def test_no_secret_is_printed_or_written(place: str, lab: Callable[..., Lab], monkeypatch: pytest.MonkeyPatch) -> None:
     if place == "command":
         monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
     here = lab(PLANTS[place], VARIABLE.get(place, "ansible_password"))
+    if place.startswith("vaulted"):
+        with_vault(here, monkeypatch)
+    if place == "vaulted file":
+        (here.folder / "group_vars").mkdir()
+        (here.folder / "group_vars/all.yml").write_text(sealed(f"ansible_password: {QUOTED}\n", WRONG), "utf-8")
     for name, command in COMMANDS.items():
         if place != "environment" and name not in FEW:
             continue
@@ -402,6 +422,18 @@ def test_no_secret_is_printed_or_written(place: str, lab: Callable[..., Lab], mo
             assert here.inbox.got, said
         if name in MASKED:
             assert MASK in said + "".join(f.read_text("utf-8") for f in here.folder.glob("r*.*")), name
+
+
+def test_a_vaulted_value_is_used_and_told_nowhere(lab: Callable[..., Lab], monkeypatch: pytest.MonkeyPatch) -> None:
+    here = lab(f"{PLANTS['environment']}\n    site_note: {vaulted(TOKEN)}", "site_note")
+    with_vault(here, monkeypatch)
+    for command in ("validate leaking.yml", f"plan leaking.yml --out p.json {REPORTS}", f"apply p.json -y {REPORTS}",
+                    f"drift leaking.yml {REPORTS}", "history", "facts hv01 --json", "inventory --list"):  # fmt: skip
+        status, said = here.run(command)
+        assert status in (0, 2, 4), said
+        assert here.leaks(said) == [], command
+    assert "$vault" in (here.folder / "p.json").read_text("utf-8")
+    assert f"it is {TOKEN}" in [call.params.get("Notes") for call in here.endpoint.host.log]
 
 
 def test_every_report_is_written_and_masked(lab: Callable[..., Lab]) -> None:

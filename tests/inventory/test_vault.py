@@ -51,6 +51,14 @@ def test_whole_files(name: str) -> None:
     assert learned == [PASSWORD, Secret("日本語 secret")]
 
 
+def test_a_label_may_have_spaces() -> None:
+    text = (HERE / "format_1.2.yml").read_text("utf-8")
+    heading, _, body = text.partition("\n")
+    assert heading.startswith("$ANSIBLE_VAULT;1.2;AES256;")
+    labelled = f"$ANSIBLE_VAULT;1.2;AES256;of the lab \r\n{body}"
+    assert decrypt(labelled, PASSWORD.reveal().encode()) == decrypt(text, PASSWORD.reveal().encode())
+
+
 def test_values() -> None:
     document, encrypted = Vault((Secret("wrong"), PASSWORD)).load(HERE / "values.yml")
     assert not encrypted
