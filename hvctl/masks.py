@@ -55,7 +55,7 @@ class Masks:
         self._bare.add(replace(form, text=GAP.sub("", form.text)))
 
     def holds(self, text: str) -> bool:
-        return any(form in text for form in self._whole.forms)
+        return any(self._whole.holds(text, form) for form in self._whole.forms)
 
     def masked(self, text: str) -> str:
         if not self._whole.forms:
@@ -106,6 +106,13 @@ class Search:
             if at >= done and (found := self._extent(text, at)):
                 start, done = max(done, found[0]), found[1]
                 yield start, done
+
+    def holds(self, text: str, word: str) -> bool:
+        """Whole, and where it counts."""
+        form = self._short.get(word)
+        if form is None or not form.alone:
+            return word in text
+        return any(not _amid(text, at, at + len(word)) for at in _occurrences(text, word, 0, len(text)))
 
     def _places(self, text: str) -> Iterator[int]:
         for block in range(0, len(text) - PIECE + 1, _BLOCK):

@@ -433,6 +433,7 @@ def test_a_vaulted_value_is_used_and_told_nowhere(lab: Callable[..., Lab], monke
         assert status in (0, 2, 4), said
         assert here.leaks(said) == [], command
     assert "$vault" in (here.folder / "p.json").read_text("utf-8")
+    assert isinstance(here.endpoint.host, SimulatedHost)
     assert f"it is {TOKEN}" in [call.params.get("Notes") for call in here.endpoint.host.log]
 
 
@@ -605,6 +606,8 @@ def test_a_short_password_would_be_found_everywhere() -> None:
     assert taught("a" * (SHORTEST - 1)).text("aaaaaaaa") == "aaaaaaaa"
     assert taught("kiw1").text("kiw1, kiw1s; (kiw1)") == f"{MASK}, kiw1s; ({MASK})"
     assert taught("ab1").text("ab1") == "ab1"
+    held = [taught("kiw1").holds(text) for text in ("sha256 77kiw1ab", "it is kiw1", "akiw1, kiw1.")]
+    assert held == [False, True, True]
 
 
 WORDS = (
