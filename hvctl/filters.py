@@ -19,7 +19,7 @@ from jinja2.tests import TESTS as JINJA_TESTS
 
 from hvctl.ipaddr import ipaddr
 from hvctl.scalars import meant
-from hvctl.source import ConfigError, load_text
+from hvctl.source import ConfigError, SecretSource, load_text
 
 _TRUE = ("yes", "on", "true", "1")
 _MERGES = ("replace", "keep", "append", "prepend", "append_rp", "prepend_rp")
@@ -252,9 +252,21 @@ def _from_yaml(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     try:
-        return meant(load_text(value, "from_yaml").data)
+        found = meant(load_text(value, "from_yaml").data)
     except ConfigError as error:
         raise FilterError(str(error.problems[0])) from error
+    if source := _secret_in(found):
+        raise FilterError(
+            f"from_yaml: a text cannot say where a secret is ({source!r})", "write the tag in a file of variables"
+        )
+    return found
+
+
+def _secret_in(value: Any) -> SecretSource | None:
+    if isinstance(value, SecretSource):
+        return value
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return next((found for part in parts if (found := _secret_in(part)) is not None), None)
 
 
 def _b64encode(value: Any, encoding: str = "utf-8", urlsafe: bool = False) -> str:

@@ -236,6 +236,15 @@ def host(lab: Lab, variables: str) -> tuple[Connection, str]:
     return lab.opened["hv1"], err
 
 
+@pytest.mark.parametrize("text", ["!command [touch, ran]", "{a: [!command [touch, ran]]}", "!env P"])
+def test_a_text_says_nowhere_where_a_secret_is(lab: Lab, text: str) -> None:
+    """What comes from somewhere else as a text is no YAML of the inventory's."""
+    (lab.folder / "more.yml").write_text('ansible_password: "{{ text | from_yaml }}"\ntext: \'' + text + "'\n", "utf-8")
+    status, _, err = lab("plan lab.yml -e target=x -e @more.yml", inventory_yml=INVENTORY)
+    assert (status, "from_yaml: a text cannot say where a secret is (!" in err) == (1, True), err
+    assert not (lab.folder / "ran").exists()
+
+
 def test_old_names_work_with_a_warning(lab: Lab) -> None:
     old = "ansible_ssh_user=o ansible_ssh_pass=s3cret-old ansible_ssh_port=5 ansible_ssh_host=192.0.2.9"
     made, err = host(lab, old)
