@@ -184,9 +184,6 @@ class Call:
         for value in self.params.values():
             yield from _refs_in(value)
 
-    def with_params(self, **params: Value) -> Call:
-        return replace(self, params={**self.params, **params})
-
 
 @dataclass(frozen=True)
 class Guard:

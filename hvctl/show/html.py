@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 from importlib.resources import files
 
 from jinja2 import DictLoader, Environment, StrictUndefined
@@ -13,8 +12,6 @@ from markupsafe import Markup
 from hvctl import __version__
 from hvctl.check import Check
 from hvctl.show.page import page_of
-
-_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff\ud800-\udfff]")
 
 
 def rendered(check: Check) -> str:
@@ -27,15 +24,9 @@ def rendered(check: Check) -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=_printable,
     )
     # The page may load nothing and run nothing; its one style sheet is named by its hash.
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return environment.get_template("check").render(
         page=page_of(check), style=Markup(style), digest=digest, version=__version__
     )
-
-
-def _printable(value: object) -> object:
-    """A name may hold anything; what no page can show is shown as missing."""
-    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", value) if type(value) is str else value
