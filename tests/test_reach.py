@@ -117,6 +117,14 @@ def test_plays_stand_between_the_inventory_and_the_command_line(lab: Lab) -> Non
     assert {c.port for c in lab.opened.values()} == {4}
 
 
+def test_a_limit_that_leaves_no_host_is_summed_up(lab: Lab) -> None:
+    status, out, err = lab(
+        "drift lab.yml --limit hv2 --no-history", inventory_yml=INVENTORY, lab_yml=PLAY.format("hv1", "")
+    )
+    assert (status, out) == (0, "0 hosts.\n")
+    assert "--limit hv2 leaves none of the hosts" in err
+
+
 def test_two_plays_that_reach_a_host_differently_are_refused_with_both_places(lab: Lab) -> None:
     plays = PLAY.format("all", "  vars: {target: x, ansible_port: 3}\n") + SECOND.format("hv1", "  vars: {target: x}\n")
     status, _, err = lab("plan lab.yml", inventory_yml=INVENTORY, lab_yml=plays)
