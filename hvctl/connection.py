@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from hvctl.call import Secret
 from hvctl.contract import OS, VERSIONS
+from hvctl.number import is_whole, whole
 from hvctl.secrets import Source
 from hvctl.source import ConfigError, Mark, Problem, SecretSource, suggest
 from hvctl.wiring import KNOWN, REFUSED, TICKETS, Wiring, missing_extra, wiring
@@ -52,9 +53,12 @@ class Connection:
     warnings: tuple[Problem, ...] = ()
 
 
-def connection_of(name: str, variables: Mapping[str, Any], marks: Mapping[str, Mark]) -> Connection:
-    """Raises ConfigError with everything that is wrong with these variables."""
-    reader = _Reader(name, variables, marks)
+def connection_of(
+    name: str, variables: Mapping[str, Any], marks: Mapping[str, Mark], place: Mark | None = None
+) -> Connection:
+    """`place`: the host's own, for what is not written. Raises ConfigError with everything that is wrong with these
+    variables."""
+    reader = _Reader(name, variables, marks, place)
     made = reader.connection()
     if reader.problems:
         raise ConfigError(reader.problems)
@@ -62,8 +66,10 @@ def connection_of(name: str, variables: Mapping[str, Any], marks: Mapping[str, M
 
 
 class _Reader:
-    def __init__(self, name: str, variables: Mapping[str, Any], marks: Mapping[str, Mark]) -> None:
-        self.name, self.variables, self.marks = name, variables, marks
+    def __init__(
+        self, name: str, variables: Mapping[str, Any], marks: Mapping[str, Mark], place: Mark | None = None
+    ) -> None:
+        self.name, self.variables, self.marks, self.place = name, variables, marks, place
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
 
@@ -130,8 +136,8 @@ class _Reader:
             value = self.variables.get(name)
             if value is None:
                 continue
-            if isinstance(value, str) and value.isdigit():
-                value = int(value)
+            if isinstance(value, str) and is_whole(value):
+                value = whole(value)
             if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 65536:
                 return value
             self._wrong(name, f"{value!r} is no port", "write a number from 1 to 65535, such as 5986")
@@ -203,7 +209,7 @@ class _Reader:
         return None
 
     def _wrong(self, name: str, message: str, hint: str) -> None:
-        self.problems.append(Problem(self.marks.get(name), f"{message}", hint))
+        self.problems.append(Problem(self.marks.get(name) or self.place, message, hint))
 
     def _warn(self, name: str, message: str, hint: str) -> None:
         self.warnings.append(Problem(self.marks.get(name), message, hint, "warning"))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import math
 import re
 import shlex
 from dataclasses import dataclass, field
 from typing import Any
 
+from hvctl.limits import DIGITS
 from hvctl.source import ConfigError, Document, Mark, Path, Problem
 
 _SECTION = re.compile(r"^\[([^\]:]+)(?::(vars|children|hosts))?\]\s*(?:[#;].*)?$")
@@ -100,4 +102,20 @@ def _literal(text: str) -> Any:
         value = ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
         return text
-    return value if isinstance(value, str | int | float | bool | list | dict | None) else text
+    return value if _is_plain(value) else text
+
+
+def _is_plain(value: Any) -> bool:
+    """What YAML could have said too; a long number is a text."""
+    match value:
+        case bool() | str() | None:
+            return True
+        case int():
+            return value.bit_length() <= 3 * DIGITS.most
+        case float():
+            return math.isfinite(value)
+        case list():
+            return all(_is_plain(v) for v in value)
+        case dict():
+            return all(isinstance(k, str | int) and _is_plain(k) and _is_plain(v) for k, v in value.items())
+    return False

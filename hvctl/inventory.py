@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path as File
@@ -9,10 +10,24 @@ from typing import Any
 
 from hvctl.connection import Connection, connection_of
 from hvctl.ini import load_ini
+from hvctl.limits import HOSTS
+from hvctl.number import is_whole, whole
 from hvctl.patterns import PatternError, expand, matching
 from hvctl.secrets import Source
 from hvctl.shield import shielded, shown
-from hvctl.source import ConfigError, Document, Mark, Path, Problem, SecretSource, load, load_text, read_text, suggest
+from hvctl.source import (
+    ConfigError,
+    Document,
+    Mark,
+    Path,
+    Problem,
+    RefusedError,
+    SecretSource,
+    load,
+    load_text,
+    read_text,
+    suggest,
+)
 from hvctl.template import render
 
 __all__ = ["Connection", "Host", "Inventory", "Source"]
@@ -24,18 +39,19 @@ _IGNORED = (".bak", ".orig", ".retry", ".pyc", ".md", ".rst", ".txt", "~")
 
 @dataclass(frozen=True)
 class Host:
-    """A host and the marks of its variables."""
+    """A host, the places of its variables, and where it is named first."""
 
     name: str
     variables: Mapping[str, Any] = field(default_factory=dict, repr=False)
     marks: Mapping[str, Mark] = field(default_factory=dict, repr=False)
+    mark: Mark | None = None
 
 
 @dataclass
 class _Group:
     name: str
     hosts: dict[str, None] = field(default_factory=dict)
-    children: dict[str, None] = field(default_factory=dict)
+    children: dict[str, Mark] = field(default_factory=dict)
     variables: dict[str, Any] = field(default_factory=dict)
     marks: dict[str, Mark] = field(default_factory=dict)
 
@@ -54,6 +70,12 @@ class Inventory:
     def load(cls, path: str | File) -> Inventory:
         """Raises ConfigError with everything that is wrong in all its files."""
         return _Loading(File(path)).inventory()
+
+    @property
+    def folders(self) -> tuple[File, ...]:
+        """Where its files stand."""
+        path = File(self.file)
+        return (path if path.is_dir() else path.parent,)
 
     def select(self, pattern: str, limit: str | None = None) -> list[Host]:
         """The hosts that a pattern names, in inventory order. A word that names nothing is an error."""
@@ -100,7 +122,7 @@ class Inventory:
         own = {n: v for n, v in host.variables.items() if n.startswith(("ansible_", "hvctl_"))}
         secret = {n: v for n, v in own.items() if isinstance(v, SecretSource)}
         rendered = render({n: v for n, v in own.items() if n not in secret}, self._variables(host), document)
-        return connection_of(host.name, {**rendered, **secret}, host.marks)
+        return connection_of(host.name, {**rendered, **secret}, host.marks, host.mark)
 
     def as_list(self) -> dict[str, Any]:
         """As `ansible-inventory --list` prints it; where a secret is to be had stands in its place."""
@@ -151,11 +173,14 @@ class _Loading:
         self.groups: dict[str, _Group] = {"all": _Group("all"), "ungrouped": _Group("ungrouped")}
         self.host_variables: dict[str, dict[str, Any]] = {}
         self.host_marks: dict[str, dict[str, Mark]] = {}
+        self.host_places: dict[str, Mark] = {}
 
     def inventory(self) -> Inventory:
         for file in self._files():
             try:
                 self._file(file)
+            except RefusedError:
+                raise
             except ConfigError as error:
                 self.problems += error.problems
         self._circles()
@@ -209,7 +234,7 @@ class _Loading:
             group.variables[str(key)] = value
             group.marks[str(key)] = document.mark((*path, "vars", key))
         for child, inner in self._mapping(data, "children", document, path):
-            group.children[str(child)] = None
+            group.children[str(child)] = document.key_marks.get((*path, "children", child)) or document.mark(path)
             self._group(str(child), inner, document, (*path, "children", child))
 
     def _hosts(self, group: _Group, pattern: str, variables: Any, document: Document, path: Path) -> None:
@@ -222,8 +247,12 @@ class _Loading:
         if variables is not None and not isinstance(variables, dict):
             self._wrong(document, path, f"the variables of {pattern} are a mapping", "write `name: value`")
             return
+        if len(self.host_variables) + len(names) > HOSTS.most:
+            problem = f"the inventory has more hosts than hvctl takes ({HOSTS})"
+            raise RefusedError([Problem(document.mark(path), problem, "divide it")])
         for host in names:
             group.hosts[host] = None
+            self.host_places.setdefault(host, document.key_marks.get(path) or document.mark(path))
             own = self.host_variables.setdefault(host, {})
             marks = self.host_marks.setdefault(host, {})
             if port is not None:
@@ -245,11 +274,11 @@ class _Loading:
         return tuple(value.items())
 
     def _circles(self) -> None:
-        for name in self.groups:
-            if name in self._below(name):
-                self.problems.append(
-                    Problem(None, f"the group {name} is within itself", "take one of its children out")
-                )
+        for name, group in self.groups.items():
+            for child, place in group.children.items():
+                if child == name or name in self._below(child):
+                    message = f"the group {name} is within itself: {child} stands above it"
+                    self.problems.append(Problem(place, message, "take it out here or there"))
 
     def _below(self, name: str, seen: frozenset[str] = frozenset()) -> set[str]:
         found: set[str] = set()
@@ -263,7 +292,7 @@ class _Loading:
         inner = {c for g in self.groups.values() for c in g.children}
         for name in self.groups:
             if name != "all" and name not in inner:
-                self.groups["all"].children[name] = None
+                self.groups["all"].children[name] = Mark("", 1, 1)
         grouped = {h for n, g in self.groups.items() if n not in ("all", "ungrouped") for h in g.hosts}
         for host in self.host_variables:
             if host not in grouped:
@@ -290,7 +319,7 @@ class _Loading:
             add(*self._beside("group_vars", group))
         add(self.host_variables[name], self.host_marks[name])
         add(*self._beside("host_vars", name))
-        return Host(name, variables, marks)
+        return Host(name, variables, marks, self.host_places[name])
 
     def _rank(self, group: str) -> tuple[int, int, str]:
         priority = self.groups[group].variables.get("ansible_group_priority", 1)
@@ -334,6 +363,8 @@ class _Loading:
 
 
 def _variable_files(base: File, name: str) -> list[File]:
+    if not name or "/" in name or "\0" in name or len(os.fsencode(name)) > 200:
+        return []  # no name of a file
     found = [base / (name + suffix) for suffix in ("", ".yml", ".yaml", ".json")]
     files = [f for f in found if f.is_file()]
     folder = base / name
@@ -355,4 +386,4 @@ def _port_of(pattern: str) -> tuple[str, int | None]:
     """`host:5986` → name and port; a range's colon and an IPv6 address are no port."""
     head, colon, tail = pattern.rpartition(":")
     outside = head.count("[") == head.count("]") and (":" not in head or "[" in head)
-    return (head, int(tail)) if colon and tail.isdigit() and outside else (pattern, None)
+    return (head, whole(tail)) if colon and is_whole(tail) and outside else (pattern, None)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import fnmatch
 import re
 import string
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+
+from hvctl.limits import HOSTS, LimitError
+from hvctl.number import is_whole, whole
+from hvctl.source import ConfigError, read_text
 
 _RANGE = re.compile(r"\[([0-9]+|[a-zA-Z]):([0-9]+|[a-zA-Z])(?::([0-9]+))?\]")
-_SUBSCRIPT = re.compile(r"^(.+)\[(-?\d+)(?:([:-])(-?\d*))?\]$")
-_MOST = 100_000
+_SUBSCRIPT = re.compile(r"^(.+)\[(-?[0-9]+)(?:([:-])(-?[0-9]*))?\]$")
 
 
 class PatternError(ValueError):
@@ -19,30 +21,47 @@ class PatternError(ValueError):
 
 def expand(name: str) -> list[str]:
     """`hv[01:12].lab` → its names, leading zeros kept. Raises PatternError."""
-    found = _RANGE.search(name)
-    if not found:
-        return [name]
-    head, tail = name[: found.start()], name[found.end() :]
-    names = [head + middle + rest for middle in _range(found) for rest in expand(tail)]
-    if len(names) > _MOST:
-        raise PatternError(f"{name} stands for more than {_MOST:,} hosts")
+    texts, ranges, at, count = [""], [], 0, 1
+    for found in _RANGE.finditer(name):
+        ranges.append(_range(found))
+        texts[-1] = name[at : found.start()]
+        texts.append("")
+        at = found.end()
+        count *= len(ranges[-1])
+        if count > HOSTS.most:
+            raise PatternError(f"{name} stands for more hosts than hvctl takes ({HOSTS})")
+    texts[-1] = name[at:]
+    names = [texts[0]]
+    for middles, text in zip(ranges, texts[1:], strict=True):
+        names = [head + middle + text for head in names for middle in middles]
     return names
 
 
-def _range(found: re.Match[str]) -> Iterator[str]:
-    first, last, step = found[1], found[2], int(found[3] or 1)
-    if step < 1 or first.isdigit() != last.isdigit():
+def _range(found: re.Match[str]) -> Sequence[str]:
+    first, last = found[1], found[2]
+    step = _number(found[3] or "1")
+    if step < 1 or is_whole(first) != is_whole(last):
         raise PatternError(f"{found[0]} is no range; write [01:12] or [a:f]")
-    if first.isdigit():
-        if int(last) < int(first) or int(last) - int(first) > _MOST:
-            raise PatternError(f"{found[0]} ends before it begins, or never")
+    if is_whole(first):
+        span = range(_number(first), _number(last) + 1, step)
+        if not span:
+            raise PatternError(f"{found[0]} ends before it begins")
+        if span.stop - span.start > HOSTS.most * span.step:
+            raise PatternError(f"{found[0]} stands for more hosts than hvctl takes ({HOSTS})")
         width = len(first) if first.startswith("0") else 0
-        yield from (str(n).zfill(width) for n in range(int(first), int(last) + 1, step))
-        return
+        return [str(n).zfill(width) for n in span]
     letters = string.ascii_letters
     if letters.index(last) < letters.index(first):
         raise PatternError(f"{found[0]} ends before it begins")
-    yield from letters[letters.index(first) : letters.index(last) + 1 : step]
+    return letters[letters.index(first) : letters.index(last) + 1 : step]
+
+
+def _number(text: str) -> int:
+    """A position or an end of a range; one too long for any list is none."""
+    try:
+        return whole(text)
+    except LimitError as error:
+        raise PatternError(f"{error} is not a position ({error.limit})") from error
 
 
 def matching(pattern: str, hosts: Sequence[str], groups: Mapping[str, Sequence[str]]) -> tuple[list[str], list[str]]:
@@ -71,9 +90,9 @@ def matching(pattern: str, hosts: Sequence[str], groups: Mapping[str, Sequence[s
 def _words(pattern: str) -> list[str]:
     if pattern.startswith("@"):
         try:
-            lines = Path(pattern[1:]).read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise PatternError(f"{pattern[1:]} cannot be read") from error
+            lines = read_text(pattern[1:]).splitlines()
+        except ConfigError as error:
+            raise PatternError(str(error)) from error
         return [w for line in lines if line.strip() and not line.startswith("#") for w in _words(line.strip())]
     if "," in pattern:
         return [w for part in pattern.split(",") for w in _words(part.strip()) if w]
@@ -93,10 +112,10 @@ def _named(word: str, hosts: Sequence[str], groups: Mapping[str, Sequence[str]])
         return names + [h for g, members in groups.items() if wanted.match(g) for h in members]
     if (found := _SUBSCRIPT.match(word)) and (found[1] in groups or found[1] == "all"):
         members = list(_named(found[1], hosts, groups))
-        first = int(found[2])
+        first = _number(found[2])
         if found[3] is None:
             return members[first : first + 1] if first >= 0 else members[first:][:1]
-        last = int(found[4]) + 1 if found[4] else None
+        last = _number(found[4]) + 1 if found[4] not in (None, "", "-") else None
         return members[first : last or None]
     if word in ("all", "*"):
         return list(hosts)

@@ -85,10 +85,10 @@ def _extra(given: Sequence[str]) -> dict[str, Any]:
     """Faults name the place and never the text: a variable may be a secret."""
     found: dict[str, Any] = {}
     for number, item in enumerate(given, 1):
-        place = f"--extra-vars, {number}."
+        place, at = f"--extra-vars, {number}.", None
         if item.startswith("@"):
             place = item[1:]
-            loaded = load(place).data
+            loaded, at = (document := load(place)).data, document.mark(())
         elif item.lstrip().startswith("{"):
             loaded = load_text(item, place).data
         elif "=" in item:
@@ -97,7 +97,7 @@ def _extra(given: Sequence[str]) -> dict[str, Any]:
         else:
             raise ConfigError([Problem(None, f"{place} is no variable", "write name=value or @file")])
         if not isinstance(loaded, dict):
-            raise ConfigError([Problem(None, f"{place} is no mapping of variables", "write `name: value` lines")])
+            raise ConfigError([Problem(at, f"{place} is no mapping of variables", "write `name: value` lines")])
         found |= loaded
     return found
 
