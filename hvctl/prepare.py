@@ -14,7 +14,7 @@ from hvctl.plan import validate
 from hvctl.playbook import Play, read_playbook, wishes, written_twice
 from hvctl.resource import Resource
 from hvctl.shield import shielded
-from hvctl.source import ConfigError, Problem, suggest
+from hvctl.source import ConfigError, Problem, RefusedError, suggest
 
 INVENTORY_NAMES = ("inventory.yml", "inventory.yaml", "inventory.ini", "hosts.yml", "hosts.ini", "hosts", "inventory")
 
@@ -94,7 +94,7 @@ def prepare(
     for host, own in chosen:
         connection = _connection(inventory, host, problems, warnings)
         plays = [replace(p, variables=shielded({**p.variables, **(variables or {})})) for p in own]
-        found, wrong = wishes(plays, inventory.variables(host), learn)
+        found, wrong = wishes(plays, inventory.variables(host), learn, inventory.folders)
         problems += wrong
         if connection is None:
             continue
@@ -158,6 +158,8 @@ def _connection(
 ) -> Connection | None:
     try:
         connection = inventory.connection(host)
+    except RefusedError:
+        raise
     except ConfigError as error:
         problems += error.problems
         return None

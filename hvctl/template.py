@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
-from jinja2 import Environment, StrictUndefined, TemplateError, TemplateSyntaxError, UndefinedError, meta, pass_context
+from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, Undefined, UndefinedError, meta, pass_context
 from jinja2.exceptions import SecurityError
 from jinja2.nativetypes import NativeEnvironment, NativeTemplate
 from jinja2.runtime import Context
-from jinja2.sandbox import SandboxedEnvironment
 
 from hvctl.call import Secret
-from hvctl.source import ConfigError, Document, Mark, Path, Problem, SecretSource, suggest
+from hvctl.limits import NESTING, TEMPLATE_VALUES, LimitError
+from hvctl.sandbox import Bounded, exceeded
+from hvctl.source import ConfigError, Document, Mark, Path, Problem, RefusedError, SecretSource, suggest
 
 _DEPTH = 20
 _LOOKUPS = ("lookup", "query", "q")
 
 
-class _Environment(SandboxedEnvironment, NativeEnvironment):
+class _Environment(Bounded, NativeEnvironment):
     """Native values out of a sandbox."""
 
 
@@ -29,7 +30,7 @@ def _shown(value: Any) -> Any:
     return value
 
 
-_TEXTS = SandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True, trim_blocks=True, finalize=_shown)
+_TEXTS = Bounded(undefined=StrictUndefined, keep_trailing_newline=True, trim_blocks=True, finalize=_shown)
 """For whole files; as Ansible's template has it, a block leaves no empty line."""
 
 
@@ -51,7 +52,7 @@ def names_in(text: str) -> set[str]:
     """The variables that an expression names; none if it cannot be read."""
     try:
         return meta.find_undeclared_variables(_ENVIRONMENT.parse(text))
-    except TemplateSyntaxError:
+    except (TemplateError, ValueError, RecursionError, MemoryError):
         return set()
 
 
@@ -75,6 +76,8 @@ class _Rendering:
     variables: Mapping[str, Any]
     document: Document
     problems: list[Problem] = field(default_factory=list)
+    environment: _Environment = field(default_factory=_ENVIRONMENT.bounded)
+    known: dict[str, Any] = field(default_factory=dict)
 
     def value(self, data: Any, path: Path) -> Any:
         if isinstance(data, dict):
@@ -87,7 +90,10 @@ class _Rendering:
 
     def _evaluated(self, text: str, path: Path) -> Any:
         try:
-            return evaluate(text, self.variables)
+            return evaluate(text, _Scope(self.variables, self.environment, self.known))
+        except LimitError as error:
+            problem = Problem(self.document.mark(path), str(error), "make it smaller, or write it out")
+            raise RefusedError([problem]) from error
         except _ValueError as error:
             self.problems.append(Problem(self.document.mark(path), error.message, error.hint))
             return None
@@ -99,14 +105,21 @@ class _ValueError(Exception):
         self.message, self.hint = message, hint
 
 
-def evaluate(text: str, variables: Mapping[str, Any], depth: int = 0) -> Any:
-    """One text; what variables hold may be expressions too."""
-    if depth > _DEPTH:
+def evaluate(text: str, scope: _Scope) -> Any:
+    """One text; what variables hold may be expressions too. Raises LimitError."""
+    if scope.depth > _DEPTH:
         raise _ValueError(f"{text!r} refers to itself", "break the circle of variables")
-    scope = _Scope(variables, depth)
+    environment, variables = scope.environment, scope.variables
     try:
-        template = _ENVIRONMENT.from_string(text)
-        parts = list(template.root_render_func(template.new_context(scope.used_by(text))))
+        environment.work.did()
+        template = environment.from_string(text)
+        parts = environment.within(template.root_render_func(template.new_context(scope.used_by(text))))
+        if len(parts) > 1:  # an `if` without `else` leaves nothing in a text
+            parts = ["" if type(part) is Undefined else part for part in parts]
+        plain = [_plain_value(part, variables) for part in parts]
+        found = plain[0] if len(plain) == 1 else "".join(str(p) for p in plain)
+    except (LimitError, _ValueError):
+        raise
     except UndefinedError as error:
         name = str(error).split("'")[1] if "'" in str(error) else ""
         raise _ValueError(f"{_plain(error)}", _defined(name, variables)) from error
@@ -118,39 +131,46 @@ def evaluate(text: str, variables: Mapping[str, Any], depth: int = 0) -> Any:
         raise _ValueError(
             f"this expression does what it may not: {_plain(error)}", "keep to values and filters"
         ) from error
-    except (
-        TemplateError,
-        ArithmeticError,
-        TypeError,
-        ValueError,
-        KeyError,
-        IndexError,
-        AttributeError,
-        OverflowError,
-        RecursionError,
-        MemoryError,
-    ) as error:
+    except Exception as error:  # whatever a filter may raise
         raise _ValueError(f"this expression fails: {_plain(error)}", "correct it") from error
-    found = parts[0] if len(parts) == 1 else _joined(parts, variables)
-    if isinstance(found, StrictUndefined):
-        evaluate_undefined(found, variables)
     if isinstance(found, SecretSource | Secret) or (
-        len(parts) > 1 and any(isinstance(p, SecretSource | Secret) for p in parts)
+        len(parts) > 1 and any(isinstance(p, SecretSource | Secret) for p in plain)
     ):
         raise _ValueError("a secret cannot stand in an ordinary value", "use it for ansible_password only")
     return found
 
 
-def _joined(parts: Sequence[Any], variables: Mapping[str, Any]) -> str:
-    for part in parts:
-        if isinstance(part, StrictUndefined):
-            evaluate_undefined(part, variables)
-    return "".join(str(p) for p in parts)
+def _plain_value(value: Any, variables: Mapping[str, Any], depth: int = 0, made: list[int] | None = None) -> Any:
+    """What an expression yields, as YAML could have said it. `made`: how many values so far."""
+    made = made if made is not None else [0]
+    made[0] += 1
+    if made[0] > TEMPLATE_VALUES.most:
+        raise exceeded(TEMPLATE_VALUES)
+    if depth > NESTING.most:
+        raise exceeded(NESTING)
+    if isinstance(value, Undefined):
+        evaluate_undefined(value, variables)
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, str):
+        return str(value)  # Markup is a str
+    if isinstance(value, SecretSource | Secret):
+        if depth:
+            raise _ValueError("a secret cannot stand in an ordinary value", "use it for ansible_password only")
+        return value
+    if isinstance(value, Mapping):
+        return {
+            _plain_value(k, variables, depth + 1, made): _plain_value(v, variables, depth + 1, made)
+            for k, v in value.items()
+        }
+    if isinstance(value, Iterable) and not isinstance(value, bytes | type):
+        return [_plain_value(v, variables, depth + 1, made) for v in value]
+    raise _ValueError(f"this expression yields no value but a {type(value).__name__}", "correct it")
 
 
-def evaluate_undefined(found: StrictUndefined, variables: Mapping[str, Any]) -> NoReturn:
-    name = str(found._undefined_name)
-    raise _ValueError(f"{name!r} is undefined", _defined(name, variables))
+def evaluate_undefined(found: Undefined, variables: Mapping[str, Any]) -> NoReturn:
+    name = str(found._undefined_name or "")
+    raise _ValueError(str(found._undefined_message), _defined(name, variables) if name else "write an else")
 
 
 def _defined(name: str, variables: Mapping[str, Any]) -> str:
@@ -162,10 +182,11 @@ def _defined(name: str, variables: Mapping[str, Any]) -> str:
 def render_text(text: str, file: str, variables: Mapping[str, Any], reveal: Callable[[SecretSource], str]) -> str:
     """A whole file, whose text may hold secrets: `reveal` is asked for those that the variables it names hold.
     Raises ConfigError, at the line of the file."""
+    texts = _TEXTS.bounded()
     try:
-        scope = _Scope(variables, 0).used_by(text, _TEXTS)
-        code = _TEXTS.compile(text, filename=file)
-        template = _TEXTS.template_class.from_code(_TEXTS, code, _TEXTS.make_globals(None))
+        scope = _Scope(variables, _ENVIRONMENT.bounded()).used_by(text)
+        code = texts.compile(text, filename=file)
+        template = texts.template_class.from_code(texts, code, texts.make_globals(None))
         return template.render({name: _revealed(value, reveal) for name, value in scope.items()})
     except TemplateSyntaxError as error:
         mark = Mark(file, error.lineno, 1)
@@ -174,6 +195,8 @@ def render_text(text: str, file: str, variables: Mapping[str, Any], reveal: Call
         raise ConfigError([Problem(Mark(file, 1, 1), error.message, error.hint)]) from error
     except ConfigError:
         raise
+    except LimitError as error:
+        raise RefusedError([Problem(_place_of(error, file, text, ""), str(error), "make it smaller")]) from error
     except Exception as error:  # whatever a filter may raise
         name = str(error).split("'")[1] if isinstance(error, UndefinedError) and "'" in str(error) else ""
         mark = _place_of(error, file, text, name.rpartition(" ")[2])
@@ -204,20 +227,29 @@ def _revealed(value: Any, reveal: Callable[[SecretSource], str]) -> Any:
 
 @dataclass
 class _Scope:
-    variables: Mapping[str, Any]
-    depth: int
+    """What an expression may name. `known`: variables that were evaluated before, each once."""
 
-    def used_by(self, text: str, environment: Environment = _ENVIRONMENT) -> dict[str, Any]:
+    variables: Mapping[str, Any]
+    environment: _Environment
+    known: dict[str, Any] = field(default_factory=dict)
+    depth: int = 0
+
+    def used_by(self, text: str) -> dict[str, Any]:
         """The variables that a text names, evaluated themselves."""
-        names = meta.find_undeclared_variables(environment.parse(text))
-        return {n: self._full(self.variables[n]) for n in names if n in self.variables}
+        names = meta.find_undeclared_variables(self.environment.parse(text))
+        return {n: self._known(n) for n in names if n in self.variables}
+
+    def _known(self, name: str) -> Any:
+        if name not in self.known:
+            self.known[name] = self._full(self.variables[name])
+        return self.known[name]
 
     def _full(self, value: Any) -> Any:
         if isinstance(value, dict):
             return {k: self._full(v) for k, v in value.items()}
         if isinstance(value, list):
             return [self._full(v) for v in value]
-        return evaluate(value, self.variables, self.depth + 1) if is_template(value) else value
+        return evaluate(value, replace(self, depth=self.depth + 1)) if is_template(value) else value
 
 
 def _plain(error: Exception) -> str:
