@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path as File
 from typing import Any
 
@@ -15,7 +15,7 @@ from hvctl.controlnode import ControlNode
 from hvctl.duration import seconds, spoken
 from hvctl.kinds import sections
 from hvctl.resource import IMPACTS, Address, Fields, Impact, Place, Resource, models_in, nulls_refused, settings
-from hvctl.source import ConfigError, Document, Path, Problem, load, suggest
+from hvctl.source import ConfigError, Document, Path, Problem, RefusedError, load, suggest
 from hvctl.template import rendered
 
 _NOTHING: Mapping[str, Any] = {}
@@ -118,7 +118,8 @@ def _vars_files(document: Document, path: Path, data: Any, problems: list[Proble
         try:
             loaded = load(File(document.file).parent / name).data
         except ConfigError as error:
-            problems += error.problems
+            place = document.mark((*path, "vars_files", n))
+            problems += [p if p.mark else replace(p, mark=place) for p in error.problems]
             continue
         if isinstance(loaded, dict):
             found |= loaded
@@ -134,16 +135,19 @@ def _vars_files(document: Document, path: Path, data: Any, problems: list[Proble
 
 
 def wishes(
-    plays: Iterable[Play], variables: Mapping[str, Any], learn: Callable[[Secret], None] = lambda secret: None
+    plays: Iterable[Play],
+    variables: Mapping[str, Any],
+    learn: Callable[[Secret], None] = lambda secret: None,
+    trees: tuple[File, ...] = (),
 ) -> tuple[list[Resource], list[Problem]]:
     """The resources that these plays want of one host, and everything wrong with them. `learn` hears of secrets that
-    are used."""
+    are used. `trees`: folders whose files need not be named in full, beside the playbook's own."""
     found: list[Resource] = []
     problems: list[Problem] = []
     for play in plays:
         data, unclear = rendered(play.body, {**variables, **play.variables}, play.document, play.path)
         wrong: list[Problem] = []
-        shelf = ControlNode(File(play.document.file).parent, {**variables, **play.variables}, learn)
+        shelf = ControlNode(File(play.document.file).parent, {**variables, **play.variables}, learn, trees)
         maker = _Maker(play, data, wrong, shelf)
         for section, kind in sections(None).items():
             if section in data:
@@ -205,6 +209,8 @@ class _Maker:
         made.placed(place, None)
         try:
             found = made.spread(self.shelf, around)
+        except RefusedError:
+            raise
         except ConfigError as error:
             self.problems += error.problems
             return []
