@@ -7,7 +7,7 @@ BIN := .venv/bin
 help:
 	@echo "make lab    set up, then bring two simulated Hyper-V hosts to the wanted state"
 	@echo "make test   set up, then pass every check"
-	@echo "make soak   every fault, 200 kills, random faults, reboots: half an hour or so"
+	@echo "make soak   every fault, 200 kills, random faults, reboots, 20,000 configurations: an hour or so"
 	@echo "make bench  what a plan costs, beside the same job done naively"
 	@echo "make docs   write the generated documentation anew"
 
