@@ -45,6 +45,12 @@ def test_a_circle_of_groups_is_named_at_the_child(tmp_path: Path) -> None:
     assert found.startswith("hosts:6:1: ")
 
 
+def test_a_host_with_the_name_of_a_group_is_named_where_it_stands(tmp_path: Path) -> None:
+    (tmp_path / "hosts").write_text("[lab]\nh1\n[tokyo]\nlab\n")
+    (warning,) = Inventory.load(tmp_path / "hosts").warnings
+    assert f"{tmp_path / 'hosts'}:4:1: lab is a group and a host" in str(warning)
+
+
 def test_a_file_of_variables_that_is_not_there_is_named_where_it_is_wanted(tmp_path: Path) -> None:
     text = "all: {hosts: {h: {ansible_user: u}}}\n"
     for name in ("none.yml", '"a\\0b"', "a" * 300, "."):

@@ -115,7 +115,7 @@ class Tree:
                 self._left.add(host)  # it is not in ungrouped even if that has the host's group within it
         for name in self.groups.keys() & self.hosts.keys():
             hint = "the host is meant where a pattern names it, the group by its variables; rename one"
-            self.warnings.append(Problem(None, f"{name} is a group and a host", hint, "warning"))
+            self.warnings.append(Problem(self.places[name], f"{name} is a group and a host", hint, "warning"))
 
     def below(self, name: str, mark: Mark | None = None) -> dict[str, None]:
         """The groups within a group, level by level, in the order of their parents. Raises RefusedError."""
