@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from hvctl.call import Batch, Event, Failure, Foreign, Reply, Transport, TransportError
+from hvctl.call import Batch, Event, Failure, Foreign, Reply, Transport, TransportError, defect
 from hvctl.plan import Action, Line, Plan, PlannedStep
 from hvctl.resource import Address
 
@@ -112,13 +112,16 @@ def batch_of(plan: Plan) -> Batch:
 
 
 def apply(plan: Plan, transport: Transport, on_event: Callable[[Event], None]) -> Report:
-    """Run the steps of a plan, once. Never raises for what happens on the host or on the way to it."""
+    """Run the steps of a plan, once. Never raises, whatever happens on the host, on the way to it or in hvctl."""
     if not plan.steps:
         return Report(plan)
     try:
         replies = transport.run(batch_of(plan), on_event)
     except TransportError as error:
         return Report(plan, tuple(_after_fault(s, error) for s in plan.steps), error)
+    except Exception as error:
+        fault = defect(error, executed="unknown", doing="while the changes ran")
+        return Report(plan, tuple(_after_fault(s, fault) for s in plan.steps), fault)
     results = tuple(_result(s, r) for s, r in zip(plan.steps, replies, strict=True))
     return Report(plan, results, stopped=any(r.skipped == "stopped" for r in replies))
 
@@ -146,4 +149,6 @@ def _after_fault(step: PlannedStep, error: TransportError) -> StepResult:
         return _result(step, error.replies[step.task.id])
     if error.executed == "no":
         return StepResult(step, "skipped", why="not sent")
+    if error.defect:
+        return StepResult(step, "unknown", why="hvctl itself failed")
     return StepResult(step, "unknown", why=STILL_RUNS if error.running else "the connection was lost")

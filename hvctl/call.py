@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cached_property
@@ -328,7 +329,8 @@ class TransportError(Exception):
     """The host could not be asked, or what became of a batch is not known.
 
     `executed`: "no" nothing of the batch ran; "unknown" some of it may have. `replies` are those that arrived
-    before the fault, by task id. `running`: the id of a batch that goes on on the host.
+    before the fault, by task id. `running`: the id of a batch that goes on on the host. `defect`: the traceback, if that
+    is hvctl's own fault.
     """
 
     def __init__(
@@ -339,6 +341,7 @@ class TransportError(Exception):
         hint: str = "",
         replies: Mapping[str, Reply] | None = None,
         running: str = "",
+        defect: str = "",
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -346,6 +349,15 @@ class TransportError(Exception):
         self.hint = hint
         self.replies = dict(replies or {})
         self.running = running
+        self.defect = defect
+
+
+def defect(error: BaseException, *, executed: Literal["no", "unknown"] = "no", doing: str = "") -> TransportError:
+    """A fault of hvctl, as one host's trouble: the others go on. `doing`: what for."""
+    what = f"hvctl itself failed{doing and f' {doing}'}: {type(error).__name__}: {error}"
+    trace = "".join(traceback.format_exception(error))
+    hint = "run plan to see how the host is, and report the traceback"
+    return TransportError(what, executed=executed, hint=hint, defect=trace)
 
 
 def _frozen(value: Any) -> Any:

@@ -6,20 +6,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from hvctl.call import EACH, Batch, Call, Failure, HostInfo, Map, Ref, Reply, Row, Task
+from hvctl.call import EACH, Batch, Call, HostInfo, Map, Ref, Reply, Row, Task
 from hvctl.contract import OS
+from hvctl.rows import UnreadableError, typed
+
+__all__ = ["ABSENT_CMDLET", "Facts", "UnreadableError", "merged", "read_batch"]
+
+_UNIQUE = ("Name", "Id", "FullName", EACH)
+"""Columns of which one row has the value: where it was found, one that cannot be read is another thing's."""
 
 ABSENT_CMDLET = ("CommandNotFoundException", "CouldNotAutoLoadModule")
 """Error ids of a cmdlet that this version of Windows does not have."""
-
-
-class UnreadableError(Exception):
-    """A query that the question rests on was not answered."""
-
-    def __init__(self, call: Call, failure: Failure | None) -> None:
-        super().__init__(f"{call.cmdlet} was not answered" + (f": {failure}" if failure else ""))
-        self.call = call
-        self.failure = failure
 
 
 def merged(queries: Iterable[Call]) -> tuple[Call, ...]:
@@ -46,12 +43,10 @@ class Facts:
     info: HostInfo
     replies: Mapping[Call, Reply]
     _keyed: dict[Any, Reply] = field(default_factory=dict, init=False, repr=False, compare=False)
-    _grouped: dict[Any, Mapping[str, tuple[Row, ...]]] = field(
-        default_factory=dict, init=False, repr=False, compare=False
-    )
+    _grouped: dict[Any, _Groups] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        self._keyed.update({_key(call): reply for call, reply in self.replies.items()})
+        self._keyed.update({_key(call): typed(self.os, call, reply) for call, reply in self.replies.items()})
 
     @classmethod
     def of(cls, os: OS, info: HostInfo, batch: Batch, replies: Iterable[Reply]) -> Facts:
@@ -82,18 +77,20 @@ class Facts:
             raise UnreadableError(query, reply.failure)
         return reply.rows
 
-    def by(self, query: Call, column: str) -> Mapping[str, tuple[Row, ...]]:
-        """The rows of a query by one of their columns, case-folded."""
+    def of_key(self, query: Call, column: str, value: object) -> tuple[Row, ...]:
+        """The rows with that value in a column, without case. Raises UnreadableError where a row might be one of them
+        and its column cannot be read."""
+        groups = self._groups(query, column)
+        found = groups.rows.get(str(value).casefold(), ())
+        if groups.unread is not None and not (found and column in _UNIQUE):
+            raise groups.unread
+        return found
+
+    def _groups(self, query: Call, column: str) -> _Groups:
         key = (_key(query), column)
         if key not in self._grouped:
-            groups: dict[str, list[Row]] = {}
-            for row in self.rows(query):
-                groups.setdefault(str(row.get(column)).casefold(), []).append(row)
-            self._grouped[key] = {k: tuple(v) for k, v in groups.items()}
+            self._grouped[key] = _Groups.of(self.rows(query), column)
         return self._grouped[key]
-
-    def of_key(self, query: Call, column: str, value: object) -> tuple[Row, ...]:
-        return self.by(query, column).get(str(value).casefold(), ())
 
     @property
     def time(self) -> str | None:
@@ -106,6 +103,27 @@ class Facts:
         if time is None or time == self.time:
             return self
         return replace(self, replies={call: _at(reply, call.passing, time) for call, reply in self.replies.items()})
+
+
+@dataclass(frozen=True)
+class _Groups:
+    """Rows by one of their columns, case-folded. `unread`: why some are in none."""
+
+    rows: Mapping[str, tuple[Row, ...]]
+    unread: UnreadableError | None
+
+    @classmethod
+    def of(cls, rows: Iterable[Row], column: str) -> _Groups:
+        groups: dict[str, list[Row]] = {}
+        unread = None
+        for row in rows:
+            try:
+                value = row[column]
+            except UnreadableError as error:
+                unread = error
+            else:
+                groups.setdefault(str(value).casefold(), []).append(row)
+        return cls({k: tuple(v) for k, v in groups.items()}, unread)
 
 
 def _at(reply: Reply, passing: tuple[str, ...], time: str) -> Reply:

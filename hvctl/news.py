@@ -38,7 +38,7 @@ def news(before: Known, check: Check) -> tuple[News, Known]:
         went += sorted(known - seen - kept)
         drifted[one.host] = seen | kept
     lost = _lost(check.outcomes)
-    here = {one.host for one in check.outcomes}
+    here = {one.host for one in check.outcomes if one.error is None or not one.error.defect}
     return (
         News(
             tuple(appeared),
@@ -57,4 +57,5 @@ def remembered(check: Check) -> bool:
 
 
 def _lost(outcomes: Iterable[Outcome]) -> frozenset[str]:
-    return frozenset(one.host for one in outcomes if one.error is not None or one.wrong)
+    lost = (o for o in outcomes if o.wrong or (o.error is not None and not o.error.defect))
+    return frozenset(one.host for one in lost)

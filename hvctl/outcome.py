@@ -12,6 +12,8 @@ from hvctl.source import Problem
 
 DIFFERS = 2
 TROUBLE = 4
+FAULT = 70
+"""A fault of hvctl itself (EX_SOFTWARE)."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +39,23 @@ class Outcome:
         """The newest plan that was made of the host: the one after an apply, if there was one; none if it was refused."""
         return self.report.after if self.report is not None else None if self.changed else self.plan
 
+    @property
+    def defects(self) -> tuple[str, ...]:
+        """Tracebacks of what hvctl itself did wrong for this host."""
+        report = self.report
+        errors = (self.error, report.error if report is not None else None)
+        plans = (self.plan, report.after if report is not None else None)
+        found = [e.defect for e in errors if e is not None and e.defect] + [d for p in plans if p for d in p.defects]
+        return tuple(dict.fromkeys(found))
+
 
 def exit_status(outcomes: Iterable[Outcome], *, changes_count: bool) -> int:
     """0, or the sum of 2 (something differs or was left undone) and 4 (a host was unreachable or unreadable, its
-    configuration is wrong, or a step failed)."""
+    configuration is wrong, or a step failed); 70 if hvctl itself failed for a host."""
     differs = trouble = False
+    outcomes = tuple(outcomes)
+    if any(one.defects for one in outcomes):
+        return FAULT
     for one in outcomes:
         trouble |= one.error is not None or bool(one.wrong)
         differs |= bool(one.changed)

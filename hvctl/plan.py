@@ -10,10 +10,12 @@ from typing import Literal
 from hvctl.call import Call, Foreign, HostInfo, Task
 from hvctl.contract import OS, Verdict, check, contract, title
 from hvctl.facts import Facts, UnreadableError
+from hvctl.misreading import Misreading
 from hvctl.order import Group, arrange, kinds_within, rank
 from hvctl.resource import (
     UNKNOWN,
     Address,
+    Bracket,
     Change,
     Finding,
     HeldBackError,
@@ -49,12 +51,15 @@ class Line:
 
 @dataclass(frozen=True)
 class Remark:
-    """A finding with its place. "impossible" and "later" hold the resource back, "warning" does not."""
+    """A finding with its place. "impossible" and "later" hold the resource back, "warning" does not. `trace`: where in
+    hvctl it came up, if that may help; `defect`: it is hvctl's own."""
 
     message: str
     hint: str
     mark: Mark
     level: Literal["impossible", "later", "warning", "unknown"]
+    trace: str = ""
+    defect: bool = False
 
 
 @dataclass(frozen=True)
@@ -134,6 +139,11 @@ class Plan:
     def unreadable(self) -> bool:
         return any(a.unread for a in self.actions)
 
+    @property
+    def defects(self) -> tuple[str, ...]:
+        """Tracebacks of what is hvctl's own fault."""
+        return tuple(r.trace for a in self.actions for r in a.remarks if r.defect)
+
 
 def validate(wishes: Iterable[Resource], os: OS) -> list[Problem]:
     """Everything that can be known to be wrong for this version without asking a host."""
@@ -159,14 +169,15 @@ def _rules(wishes: tuple[Resource, ...], os: OS) -> Iterator[tuple[Resource, Fin
 def make_plan(host: str, wishes: Sequence[Resource], facts: Facts, allow: frozenset[Impact]) -> Plan:
     """The plan of one host; pure: equal facts and wishes give an equal plan. Steps are made from the target: what is
     held back is taken out of the desired state and the rest is judged again, until nothing more must be held back."""
-    desired = tuple(sorted((*wishes, *_surplus(wishes, facts)), key=rank))
+    surplus, unlisted = _surplus(wishes, facts)
+    desired = tuple(sorted((*wishes, *surplus), key=rank))
     drafts: dict[Address, _Draft] = {}
     while True:
         held = _held_back(drafts)
         drafts = _judged(desired, targets(desired, held), drafts, facts, allow)
         if _held_back(drafts) == held:
             break
-    drafts = _not_started(drafts)
+    drafts = _framed(_listed(_not_started(drafts), unlisted), facts)
     groups = _groups(drafts.values(), facts)
     order = arrange(groups)
     ids = {id(step): f"s{n}" for n, (step, _, _) in enumerate(order, 1)}
@@ -247,14 +258,21 @@ def _draft(
         if actual is None:
             return _creation(target, action, known, facts, allow)
         return _update(wish, target, before, action, actual, known, facts, allow)
-    except UnreadableError as error:
-        if any(f.holds for f in known):
-            return _whole_held(target, action, known, here=False)
-        remark = Remark(str(error), "look at the host; nothing is done about this", action.mark, "unknown")
-        action = replace(action, verb="unknown", remarks=(remark,))
-        return _Draft(target, action, here=False, held=frozenset({WHOLE}))
     except HeldBackError as error:
         return _whole_held(target, action, [*known, error.finding], here and not error.parts)
+    except Exception as error:
+        if isinstance(error, UnreadableError) and any(f.holds for f in known):
+            return _whole_held(target, action, known, here=False)
+        return _misread(target, action, error)
+
+
+def _misread(target: Resource, action: Action, error: Exception, field: str = "", *, here: bool = False) -> _Draft:
+    """Whatever a kind raises on facts is its resource's own trouble: neither in sync nor different."""
+    found = Misreading.of(error)
+    mark = target.place.mark(field) if field else action.mark
+    remark = Remark(found.message, found.hint, mark, "unknown", found.trace, found.defect)
+    action = replace(action, verb="unknown", lines=(), remarks=(remark,), made=())
+    return _Draft(target, action, here=here, held=frozenset({WHOLE}))
 
 
 def _update(
@@ -567,23 +585,29 @@ def _exclusive(owner: Resource) -> Iterator[type[Resource]]:
     return (kind for kind in kinds_within(owner.kind) if kind.section in sections)
 
 
-def _surplus(wishes: Sequence[Resource], facts: Facts) -> Iterator[Resource]:
+def _surplus(wishes: Sequence[Resource], facts: Facts) -> tuple[list[Resource], dict[Address, tuple[Exception, str]]]:
     """Absent wishes for what an owner has beyond its lists, where the user wrote `exclusive`, and for what it has
-    had too long."""
+    had too long; and the owners whose lists could not be held against the host, with the field that asks for it."""
+    unwanted: list[Resource] = []
+    unlisted: dict[Address, tuple[Exception, str]] = {}
     for owner in wishes:
         for kind in kinds_within(owner.kind):
-            unwanted = {"exclusive": kind.surplus} if kind in _exclusive(owner) else {}
+            ways = {"exclusive": kind.surplus} if kind in _exclusive(owner) else {}
             if kind.expires and getattr(owner, kind.expires, None) is not None:
-                unwanted[kind.expires] = kind.expired
+                ways[kind.expires] = kind.expired
             listed = tuple(p for p in owner.parts if isinstance(p, kind))
-            for why, found in unwanted.items():
+            for why, found in ways.items():
                 try:
                     gone = tuple(found(owner, listed, facts))
-                except (UnreadableError, HeldBackError):
+                except HeldBackError:
                     continue  # the owner's own draft says so
+                except Exception as error:
+                    unlisted.setdefault(owner.address(), (error, why))
+                    continue
                 for wish in gone:
                     wish._place, wish._owner = replace(owner.place, path=(*owner.place.path, why)), owner
-                    yield wish
+                    unwanted.append(wish)
+    return unwanted, unlisted
 
 
 def _supported(wish: Resource, os: OS) -> Iterator[Finding]:
@@ -643,13 +667,48 @@ def _remarks(wish: Resource, found: Iterable[Finding]) -> tuple[Remark, ...]:
     return tuple(Remark(f.message, f.hint, wish.place.mark(f.field), f.level) for f in found)
 
 
+def _listed(
+    drafts: Mapping[Address, _Draft], unlisted: Mapping[Address, tuple[Exception, str]]
+) -> dict[Address, _Draft]:
+    """Owners whose lists could not be held against the host are not in sync, whatever else is known of them."""
+    return {
+        a: _misread(d.wish, d.action, *unlisted[a], here=d.here) if a in unlisted and d.action.verb != "unknown" else d
+        for a, d in drafts.items()
+    }
+
+
+def _framed(drafts: Mapping[Address, _Draft], facts: Facts) -> dict[Address, _Draft]:
+    """Where it cannot be read how something is taken down, nothing that needs it is done within it."""
+    failed: dict[Address, Exception] = {}
+    for root in {r.address(): r for r in map(_root, (d.wish for d in drafts.values()))}.values():
+        try:
+            root.bracket(facts) if any(_root(d.wish) is root and _needs_off(d) for d in drafts.values()) else None
+        except Exception as error:
+            failed[root.address()] = error
+    return {a: _unframed(d, failed.get(_root(d.wish).address())) for a, d in drafts.items()} if failed else {**drafts}
+
+
+def _unframed(draft: _Draft, error: Exception | None) -> _Draft:
+    if error is None or not draft.steps:
+        return draft
+    return _misread(draft.wish, draft.action, error, here=draft.here and draft.action.verb != "create")
+
+
+def _bracket(root: Resource, facts: Facts) -> Bracket | None:
+    """None also where it cannot be read: `_framed` tells that."""
+    try:
+        return root.bracket(facts)
+    except Exception:
+        return None
+
+
 def _groups(drafts: Iterable[_Draft], facts: Facts) -> list[Group]:
     groups: dict[Address, Group] = {}
     for draft in drafts:
         root = _root(draft.wish)
-        group = groups.setdefault(root.address(), Group(root, root.bracket(facts) if _needs_off(draft) else None))
+        group = groups.setdefault(root.address(), Group(root, _bracket(root, facts) if _needs_off(draft) else None))
         if group.bracket is None and _needs_off(draft):
-            group = replace(group, bracket=root.bracket(facts))
+            group = replace(group, bracket=_bracket(root, facts))
         members = (*group.members, (draft.wish, draft.action.verb, draft.steps))
         groups[root.address()] = replace(group, members=members)
     return list(groups.values())
@@ -661,7 +720,7 @@ def _needs_off(draft: _Draft) -> bool:
 
 def _doubts(group: Group, facts: Facts) -> tuple[Finding, ...]:
     """Why taking it down may fail; also told before it is allowed."""
-    bracket = group.bracket or group.root.bracket(facts)
+    bracket = group.bracket or _bracket(group.root, facts)
     return bracket.doubts if bracket is not None else ()
 
 
@@ -684,7 +743,7 @@ def _restart(group: Group, drafts: Mapping[Address, _Draft], facts: Facts) -> Re
                     because.append(name)
     if group.bracket is not None and during:
         return Restart(group.root.key(), tuple(dict.fromkeys(because)), during, bool(group.bracket.start))
-    bracket = group.root.bracket(facts) if waiting and not group.root.absent else None
+    bracket = _bracket(group.root, facts) if waiting and not group.root.absent else None
     if bracket is None:
         return None
     return Restart(group.root.key(), tuple(dict.fromkeys(waiting)), len(waiting), bool(bracket.start), blocked=True)

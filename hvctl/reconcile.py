@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_attempt
 
 from hvctl.apply import Report, apply, batch_of, not_begun
-from hvctl.call import Event, Transport, TransportError
+from hvctl.call import Event, Transport, TransportError, defect
 from hvctl.contents import changed_sources
 from hvctl.contract import nearest
 from hvctl.facts import Facts, read_batch
@@ -99,8 +99,26 @@ def apply_plan(
         return not_begun(plan) if stopped() else report
     if stopped():
         return replace(report, stopped=True)
-    seen = replace(report, after=_seen_after(report, wishes, transport, on_event, pause, stopped))
-    return seen if stopped() else _taken_up(seen, wishes, transport, on_event, pause, stopped)
+    try:
+        report = replace(report, after=_seen_after(report, wishes, transport, on_event, pause, stopped))
+        return report if stopped() else _taken_up(report, wishes, transport, on_event, pause, stopped)
+    except Exception as error:
+        # What ran is known and must be told, whatever becomes of the look afterwards.
+        return replace(report, error=_with_defect(report.error, error))
+
+
+def _with_defect(known: TransportError | None, error: Exception) -> TransportError:
+    fault = defect(error, executed="unknown", doing="after the changes")
+    if known is None:
+        return fault
+    return TransportError(
+        f"{known.message}; {fault.message}",
+        executed=known.executed,
+        hint=fault.hint,
+        replies=known.replies,
+        running=known.running,
+        defect=known.defect or fault.defect,
+    )
 
 
 def _taken_up(

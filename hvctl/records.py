@@ -22,6 +22,8 @@ class Role:
 
 
 Change = Callable[[str, Role], str]
+_TEXTS = ("message", "hint", "defect")
+"""Of a TransportError."""
 
 
 def mapped(value: T, change: Change, untouched: tuple[type, ...] = ()) -> T:
@@ -58,11 +60,14 @@ class _Mapping:
         return value
 
     def _error(self, error: TransportError) -> TransportError:
-        message, hint = (self.change(getattr(error, name), Role(name)) for name in ("message", "hint"))
+        now = tuple(getattr(error, name) for name in _TEXTS)
+        texts = tuple(self.change(text, Role(name)) for name, text in zip(_TEXTS, now, strict=True))
         replies = self.value(error.replies, Role("replies"))
-        if (message, hint) == (error.message, error.hint) and replies is error.replies:
+        if texts == now and replies is error.replies:
             return error
-        return TransportError(message, executed=error.executed, hint=hint, replies=replies, running=error.running)
+        message, hint, defect = texts
+        more = {"executed": error.executed, "replies": replies, "running": error.running}
+        return TransportError(message, hint=hint, defect=defect, **more)
 
 
 @cache

@@ -360,7 +360,9 @@ class Resource(Fields):
 
     @property
     def owner(self) -> Resource | None:
-        return self._owner
+        # Asked tens of times per resource; by its name, pydantic looks in vain for it first, which takes ten times as long.
+        private = self.__pydantic_private__
+        return private["_owner"] if private else None
 
     @property
     def parts(self) -> tuple[Resource, ...]:

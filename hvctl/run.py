@@ -14,7 +14,7 @@ from rich.text import Text
 
 from hvctl import planfile
 from hvctl.apply import Report, broken_off, not_begun
-from hvctl.call import Event, Transport, TransportError
+from hvctl.call import Event, Transport, TransportError, defect
 from hvctl.check import Check, Verb
 from hvctl.connect import Wire
 from hvctl.contract import nearest
@@ -39,10 +39,13 @@ from hvctl.show.remembered import Remembered
 from hvctl.show.report import report_lines
 from hvctl.show.screen import print_json
 from hvctl.show.summary import summary_lines
-from hvctl.show.text import diff_lines, facts_lines, plan_lines, problem_lines
+from hvctl.show.text import diff_lines, facts_lines, plan_lines, problem_lines, trace_lines
+from hvctl.source import ConfigError
 from hvctl.stop import Stop
+from hvctl.streams import traced
 from hvctl.visible import json_text, visible
 
+W = TypeVar("W")
 Connect = Callable[[Connection, Wire], Transport]
 Hear = Callable[[Event], None]
 Task = Callable[[Hear], Outcome]
@@ -107,21 +110,25 @@ class Run:
     def plan(self, *, warm: bool = False) -> list[Outcome]:
         """Look at every host and plan it. `warm`: what was opened to a host stays open for an apply that follows, if
         there is something to do there and there are no more hosts than are worked on at a time."""
-        return self._looked([(w.name, partial(self._planned, w, None)) for w in self._work.values()], warm=warm)
+        return self._looked(
+            [(n, partial(_own, Outcome(n), self._planned, w)) for n, w in self._work.items()], warm=warm
+        )
 
     def apply(self, outcomes: Sequence[Outcome], *, recheck: bool) -> list[Outcome]:
         """Run the plans; hosts without one stay as they are."""
         todo = {o.host: o for o in outcomes if o.plan is not None and o.plan.steps and not o.changed}
         plans = {o.host: self._told(o.plan) for o in todo.values() if o.plan is not None}
         self._texts = {host: {s.task.id: s.text for s in plan.steps} for host, plan in plans.items()}
-        done = self._each("applying", [(o.host, partial(self._applied, o, recheck)) for o in todo.values()])
+        applied = partial(self._applied, recheck=recheck)
+        done = self._each("applying", [(o.host, partial(_own, o, applied, o)) for o in todo.values()])
         left = {name: self._left(one) for name, one in todo.items() if name not in done}
         return [(done | left).get(o.host, o) for o in outcomes]
 
     def plan_again(self, hosts: Iterable[SavedHost]) -> list[Outcome]:
         """Look at every host and plan it from what a plan file desires; refused where that gives other steps."""
         first = {one.name: one.first for one in hosts}
-        again = [(w.name, partial(self._planned, w, first[w.name])) for w in self._work.values()]
+        planned = {n: partial(self._planned, first=first[n]) for n in self._work}
+        again = [(n, partial(_own, Outcome(n), planned[n], w)) for n, w in self._work.items()]
         return self._looked(again, warm=True)
 
     def save(self, outcomes: Sequence[Outcome], file: str, command: str, sealed: Callable[[str], str] = str) -> None:
@@ -261,22 +268,23 @@ class Run:
 
     def _say_error(self, host: str, error: TransportError, since: str = "") -> None:
         error = self._told(error)
-        word = ("unreachable" if error.executed == "no" else "lost") + since
+        word = ("failed" if error.defect else "unreachable" if error.executed == "no" else "lost") + since
         said = Text(host, "bold").append("  ", "not bold").append(word, "not bold red").append(": ", "not bold")
         self._out.print(said.append(error.message, "not bold"), soft_wrap=True)
         if error.hint:
             self._out.print(f"    → {error.hint}", markup=False, soft_wrap=True)
+        self._print(trace_lines(error.defect))
 
     def _heard(self, line: str) -> None:
         self._err.print(visible(line), style="dim", markup=False, soft_wrap=True)
 
     # --- one host, in a thread of its own --------------------------------------------------------------------------
 
-    def _planned(self, work: HostWork, first: First | None, on_event: Callable[[Event], None]) -> Outcome:
+    def _planned(self, work: HostWork, on_event: Callable[[Event], None], *, first: First | None = None) -> Outcome:
         found = plan_host(work.name, work.wishes, self._transport(work), self._allow, on_event, first)
         return Outcome(work.name, plan=found.plan, error=found.error, changed=found.changed)
 
-    def _applied(self, one: Outcome, recheck: bool, on_event: Callable[[Event], None]) -> Outcome:
+    def _applied(self, one: Outcome, on_event: Callable[[Event], None], *, recheck: bool) -> Outcome:
         work = self._work[one.host]
         if one.plan is None:
             return one
@@ -308,8 +316,11 @@ class Run:
 
     def _close(self, name: str) -> None:
         if name in self._open:
-            self._transports[name].close()
             self._open.discard(name)
+            try:
+                self._transports[name].close()
+            except Exception as error:
+                traced(error)  # nothing rests on it any more
 
     # --- all of them -----------------------------------------------------------------------------------------------
 
@@ -392,3 +403,13 @@ class Run:
             self._err.print(
                 f"{word}: finishing the step that runs{limit}; once more leaves it to its host.", soft_wrap=True
             )
+
+
+def _own(known: Outcome, task: Callable[[W, Hear], Outcome], work: W, on_event: Hear) -> Outcome:
+    """Whatever hvctl itself does wrong for a host is told as that host's trouble. `known`: what is known of it so far."""
+    try:
+        return task(work, on_event)
+    except ConfigError as error:
+        return replace(known, error=TransportError(str(error)))
+    except Exception as error:
+        return replace(known, error=defect(error))

@@ -19,7 +19,7 @@ Effect = Literal[
     "twice", "undelivered", "truncated", "end_lost",
     # what is received of it
     "split", "streams", "stderr", "done_apart", "no_exit_code", "no_ends", "replay", "gap", "nothing", "flood",
-    "noise", "bom", "clixml", "clixml_twice", "warning", "cp932", "plain_line", "line_twice", "lines_swapped",
+    "noise", "bom", "clixml", "clixml_twice", "warning", "cp932", "plain_line", "line_twice", "lines_swapped", "garbled",
     # answers that no WinRM gives
     "redirect", "endless_body", "endless_chunks", "endless_mark", "endless_header", "endless_headers",
     "endless_continue", "drip_head", "gzip_bomb", "xml_entities", "xml_external", "xml_deep", "xml_wide", "xml_many",
@@ -32,7 +32,7 @@ Encoding = Literal["wsman", "wmi", "both"]
 
 SHAPES: frozenset[Effect] = frozenset(
     {"split", "streams", "stderr", "done_apart", "no_exit_code", "no_ends", "replay", "gap", "nothing", "flood",
-     "noise", "bom", "clixml", "clixml_twice", "warning", "cp932", "plain_line", "line_twice", "lines_swapped",
+     "noise", "bom", "clixml", "clixml_twice", "warning", "cp932", "plain_line", "line_twice", "lines_swapped", "garbled",
      "endless_line"}
 )  # fmt: skip
 """How what a process wrote reaches the client."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from random import Random
 
 from mocks.faults import Trouble
+from mocks.garbling import garbled
 
 _NOISE = b"WARNING: \xe8\xad\xa6\xe5\x91\x8a\r\n#< CLIXML\r\n"
 _PROGRESS = (
@@ -63,6 +65,8 @@ def shaped(trouble: Trouble, out: bytes, err: bytes, code: int | None) -> Piece:
             return Piece((("stdout", b"x" * (trouble.amount or 1_000_000)),), back=out or b"x")
         case "nothing":
             return Piece((), back=out)
+        case "garbled":
+            return plain(garbled(out, Random(f"{trouble.amount} {len(out)}")), err, code)
         case _:
             return replace(piece, streams=plain(*_noisy(trouble, out, err), None).streams)
 

@@ -1,10 +1,12 @@
-"""What many tests share: a PowerShell engine per version of Windows, kept for the whole run."""
+"""What many tests share: a PowerShell engine per version of Windows, kept for the whole run; and figures of what was tried."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,3 +47,24 @@ def engines() -> Iterator[Engines]:
     yield engine
     for one in made.values():
         one.close()
+
+
+@pytest.fixture
+def figure(request: pytest.FixtureRequest) -> Callable[[str, int], None]:
+    """Adds to a figure that is printed at the end."""
+
+    def add(name: str, number: int) -> None:
+        request.node.user_properties.append(("figure", (name, number)))
+
+    return add
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    figures: Counter[str] = Counter()
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            for key, value in getattr(report, "user_properties", ()):
+                if key == "figure" and report.when == "call":
+                    figures[value[0]] += value[1]
+    for name, number in figures.items():
+        terminalreporter.write_line(f"{name}: {number:,}")

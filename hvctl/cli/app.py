@@ -19,7 +19,6 @@ from hvctl.reconcile import Pause
 from hvctl.secrets import PromptSource
 from hvctl.show.text import problem_lines
 from hvctl.source import ConfigError
-from hvctl.streams import traced
 from hvctl.vault import PasswordFile, Vault
 
 USAGE: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
@@ -132,9 +131,10 @@ def _run(settings: Settings, argv: Sequence[str] | None) -> int:
     except BrokenPipeError:
         return EXIT_PIPE
     except Exception as error:
-        traced(error)
-        settings.err.print("This is a fault of hvctl. Run plan to see how the hosts are, and report the text above.")
+        settings.fault(error)
         return EXIT_FAULT
     if result == EXIT_INTERRUPTED:
         return settings.stop.status or EXIT_INTERRUPTED
+    if settings.faults and not settings.stop.asked:
+        return EXIT_FAULT
     return result if isinstance(result, int) else 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from hvctl.check import Check
 from hvctl.cli.options import Settings
 from hvctl.cli.prepared import Asked, prepared, run_of
@@ -18,7 +20,8 @@ def checked(settings: Settings, asked: Asked, *, quiet: bool = False) -> Check:
     with run_of(settings, work, frozenset(IMPACTS)) as run:
         outcomes = run.plan()
         status = settings.stop.status or exit_status(outcomes, changes_count=True)
-        check = remembered(settings, run.check("drift", asked.playbooks, outcomes, status, asked.covers))
+        check = run.check("drift", asked.playbooks, outcomes, status, asked.covers)
+        check = settings.tried(partial(remembered, settings, check), check)
         if not quiet:
-            run.show_check(check)
+            settings.tried(partial(run.show_check, check), None)
     return check

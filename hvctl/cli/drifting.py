@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -78,7 +79,7 @@ def drifting(
             wait(rhythm.splay * clock.chance(), clock)
             done = check()
             if not done.interrupted:
-                audience.hear(done)
+                settings.tried(partial(audience.hear, done), None)
             return done.exit_status
         # What is wrong from the start is told at once, not after the first pause.
         prepared(replace(settings, err=Screen(quiet=True)), asked)
@@ -96,12 +97,17 @@ def _again_and_again(
             for line in problem_lines(problems):
                 settings.err.print(line)
             settings.err.print("No host was asked. The next check reads the playbooks and the inventory again.")
+        except (typer.Exit, typer.Abort):
+            raise
+        except Exception as error:
+            settings.fault(error)
         else:
             if not done.interrupted:
-                audience.hear(done)
+                settings.tried(partial(audience.hear, done), None)
         if settings.out.unread:
             raise BrokenPipeError
         settings.stop.release()
+        settings.faults.clear()  # each check tells its own; a loop that is stopped has not failed
 
     def say(text: str) -> None:
         settings.err.print(text, markup=False, soft_wrap=True)

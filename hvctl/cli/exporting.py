@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -82,7 +84,7 @@ def export(
         if not settings.stop.asked:
             outcomes = _where_it_is(settings, name, outcomes, everywhere=bool(playbooks))
             if not reports.on_stdout:
-                run.show_plans(outcomes)
+                settings.tried(partial(run.show_plans, outcomes), None)
         changes = any(o.plan is not None and o.plan.steps for o in outcomes)
         if changes and not only_plan and not settings.stop.asked:
             _wanted_since(work, outcomes)
@@ -90,7 +92,7 @@ def export(
         status = settings.stop.status or exit_status(outcomes, changes_count=not only_plan)
         check = run.check("plan" if only_plan else "apply", asked.playbooks, outcomes, status)
     if not only_plan:
-        check = remembered(settings, replace(check, wishes=_exports(check)))
+        check = settings.tried(partial(remembered, settings, replace(check, wishes=_exports(check))), check)
     raise typer.Exit(reports.write(settings, check))
 
 
@@ -105,7 +107,7 @@ def _done(settings: Settings, run: Run, outcomes: list[Outcome], auto_approve: b
         return outcomes
     done = run.apply(outcomes, recheck=not auto_approve)
     if not quiet:
-        run.show_reports(done)
+        settings.tried(partial(run.show_reports, done), None)
     if settings.stop.asked:
         settings.err.print(INTERRUPTED)
     return done
@@ -113,11 +115,14 @@ def _done(settings: Settings, run: Run, outcomes: list[Outcome], auto_approve: b
 
 def _wanted_since(work: Prepared, outcomes: list[Outcome]) -> None:
     """From the plan on, so that the look afterwards finds what was wanted."""
-    looked = {o.host: now(o.plan.facts) for o in outcomes if o.plan is not None and o.plan.steps}
+    plans = {o.host: o.plan for o in outcomes if o.plan is not None and o.plan.steps}
     for one in work.work:
-        for wish in one.wishes:
-            if isinstance(wish, Export) and one.name in looked:
-                wish.at_once(looked[one.name])
+        exports = [wish for wish in one.wishes if isinstance(wish, Export)]
+        if exports and one.name in plans:
+            with suppress(UnreadableError):  # without its clock there is no step of an export
+                looked = now(plans[one.name].facts)
+                for wish in exports:
+                    wish.at_once(looked)
 
 
 def _where_it_is(settings: Settings, name: str, outcomes: list[Outcome], *, everywhere: bool) -> list[Outcome]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -14,18 +14,21 @@ from hvctl.cli.span import span
 from hvctl.connect import Wire
 from hvctl.history import Place
 from hvctl.inventory import Connection
+from hvctl.outcome import FAULT
 from hvctl.reconcile import Pause
 from hvctl.redact import Redactor
 from hvctl.resource import IMPACTS
 from hvctl.show.screen import Screen
+from hvctl.source import ConfigError
 from hvctl.stop import Stop
+from hvctl.streams import traced
 from hvctl.vault import Vault
 
 Connect = Callable[[Connection, Wire], Transport]
+T = TypeVar("T")
 
 EXIT_CONFIG = 1
-EXIT_FAULT = 70
-"""A fault of hvctl itself (EX_SOFTWARE)."""
+EXIT_FAULT = FAULT
 EXIT_INTERRUPTED = 130
 """By Ctrl-C; a stop that a signal asked for has its own (`Stop.status`)."""
 EXIT_PIPE = 141
@@ -38,7 +41,8 @@ def clock() -> datetime:
 
 @dataclass
 class Settings:
-    """What stands before the verb, and what is swapped in tests. `history`: where checks are remembered, if at all."""
+    """What stands before the verb, and what is swapped in tests. `history`: where checks are remembered, if at all.
+    `faults`: of hvctl itself, which did not keep it from doing the rest."""
 
     connect: Connect
     now: Callable[[], datetime] = clock
@@ -52,8 +56,25 @@ class Settings:
     pause: Pause | None = None
     stop: Stop = field(default_factory=Stop)
     redactor: Redactor = field(default_factory=Redactor)
+    faults: list[Exception] = field(default_factory=list)
     out: Screen = field(default_factory=Screen)
     err: Screen = field(default_factory=lambda: Screen(stderr=True))
+
+    def tried(self, act: Callable[[], T], instead: T) -> T:
+        """A part of a command that must not keep the rest of it from being done: a report, the history, what is shown.
+        A fault of hvctl in it shows its traceback, and the exit status is 70 in the end."""
+        try:
+            return act()
+        except (ConfigError, OSError, typer.Exit, typer.Abort):
+            raise  # of the configuration, the machine or the user
+        except Exception as error:
+            self.fault(error)
+            return instead
+
+    def fault(self, error: Exception) -> None:
+        self.faults.append(error)
+        traced(error)
+        self.err.print("This is a fault of hvctl. Run plan to see how the hosts are, and report the text above.")
 
     def follow(self, grace: str | None) -> None:
         """How long a change is followed after SIGTERM, if it was said. Raises ConfigError."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -67,7 +68,11 @@ class Reports:
         """The exit status: the check's, with 4 in it if a report could not be written."""
         failed = False
         for name, file in self.wanted:
-            text = _renderer(name)(check)
+            text = settings.tried(partial(_renderer(name), check), None)
+            if text is None:
+                failed = True
+                settings.err.print(f"The {name} report was not written: {file}", markup=False, soft_wrap=True)
+                continue
             if file == STDOUT:
                 _printed(settings, name, text)
                 continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -81,7 +82,7 @@ def plan(
     with run_of(settings, work, allowed(allow)) as run:
         outcomes = run.plan()
         if not reports.on_stdout:
-            run.show_plans(outcomes, diff=diff)
+            settings.tried(lambda: run.show_plans(outcomes, diff=diff), None)
         status = settings.stop.status or exit_status(outcomes, changes_count=detailed)
         check = run.check("plan", playbooks, outcomes, status)
         status = reports.write(settings, check)
@@ -122,13 +123,14 @@ def apply(
     with run:
         outcomes = run.plan_again(saved.hosts) if saved is not None else run.plan(warm=not only_plan)
         if not reports.on_stdout:
-            show_saved(settings, saved, run, outcomes) if saved is not None else run.show_plans(outcomes)
+            shown = partial(show_saved, settings, saved, run) if saved is not None else run.show_plans
+            settings.tried(partial(shown, outcomes), None)
         changes = any(o.plan is not None and o.plan.steps and not o.changed for o in outcomes)
         if changes and not only_plan and not settings.stop.asked:
             if auto_approve or approved(settings):
                 outcomes = run.apply(outcomes, recheck=not auto_approve)
                 if not reports.on_stdout:
-                    run.show_reports(outcomes)
+                    settings.tried(partial(run.show_reports, outcomes), None)
                 if settings.stop.asked:
                     settings.err.print(INTERRUPTED)
             else:
@@ -137,7 +139,7 @@ def apply(
         covers = () if saved is not None or tags else playbooks
         check = replace(run.check("apply", playbooks, outcomes, status, covers), saved=saved is not None)
     if not only_plan:
-        check = remembered(settings, check)
+        check = settings.tried(partial(remembered, settings, check), check)
     raise typer.Exit(reports.write(settings, check))
 
 

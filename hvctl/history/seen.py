@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hvctl.check import Check, Drift, Spot, drifts
-from hvctl.facts import Facts, UnreadableError
+from hvctl.facts import Facts
 from hvctl.kinds import kind_named
 from hvctl.order import kinds_within
 from hvctl.outcome import Outcome
 from hvctl.plan import Action
-from hvctl.resource import UNKNOWN, Address, HeldBackError, Resource, settings
+from hvctl.resource import UNKNOWN, Address, Resource, settings
 
 Key = str
 """A spot without its host, the same for every spelling: Hyper-V's names know no case."""
@@ -77,6 +77,8 @@ def seen(check: Check, one: Outcome) -> Seen:
     """Pure: it reads nothing but the check."""
     if one.wrong:  # it was not reached either, and the history says why
         return Seen(one.host, unreachable=shown(str(one.wrong[0])))
+    if one.error is not None and one.error.defect:
+        return Seen(one.host)  # nothing was found out about it
     if one.error is not None:
         return Seen(one.host, unreachable=shown(one.error.message))
     plan = one.now
@@ -130,7 +132,7 @@ class _Look:
         """Every field that can differ, with what is wanted of it."""
         try:
             return {c.field: self._mask(wish.show(c.field, c.wanted)) for c in wish.as_changes(self._facts)}
-        except UnreadableError:
+        except Exception:  # the plan says of the resource why it cannot be read
             return dict.fromkeys(wish.model_fields_set, _MASK)
 
     def _wish(self, wish: Resource, name: str, value: str, agrees: bool) -> None:
@@ -155,7 +157,7 @@ class _Look:
             try:
                 more = any(True for _ in look(owner, listed, self._facts))
                 self.searched.add(family)
-            except (UnreadableError, HeldBackError, KeyError):
+            except Exception:  # the plan says of the owner why
                 self.unsearched.add(family)
             self._wish(owner, f"exclusive.{kind.kind}", "exclusive" if exclusive else str(age), more is False)
 

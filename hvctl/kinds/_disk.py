@@ -15,7 +15,7 @@ from hvctl.kinds._drives import DISKS, DVDS, Drive, Slot, at_slot, file_query, f
 from hvctl.kinds._types import COUNT, MB, PATH, SIZE, TB, Flag, Size, WindowsPath, Words, multiple_of
 from hvctl.kinds._vhd import Link, Resize, Use, chain, children, matching, resize, users, vhd, vhd_query
 from hvctl.kinds._vm import state_at_work
-from hvctl.resource import UNKNOWN, Fields, Null, Plain, Setting, State, Unknown
+from hvctl.resource import MISSING, UNKNOWN, Fields, Null, Plain, Setting, State, Unknown
 
 TYPES = Words(fixed="Fixed", dynamic="Dynamic", differencing="Differencing")
 COPY = "Convert-VHD makes a copy that has it, while the VM is off; then write the copy's path here"
@@ -147,7 +147,8 @@ class DiskPart(Drive):
         seen = self.see(facts)
         if seen.drive is None or (self.absent and (self.replaces(seen) or self._moves_away(seen, facts))):
             return None
-        found = self.read_settings({**(seen.row or {}), **seen.drive})
+        of_file = self.read_settings(seen.row or {})
+        found = {n: of_file[n] if v is MISSING else v for n, v in self.read_settings(seen.drive).items()}
         if "path" in found:
             found["path"] = self.path_now(seen, facts)
         for name in FILE_FIELDS:

@@ -102,16 +102,19 @@ class Power:
             return
         try:
             services = self.facts.of_key(SERVICES, "VMId", row["Id"])
-        except UnreadableError:
-            services = ()
-        found = [s for s in services if guid_of(s["Id"]) == GUIDS["shutdown"]]
+            own = [s for s in services if guid_of(s["Id"]) == GUIDS["shutdown"]]
+            found = [(s["Enabled"], s["PrimaryOperationalStatus"]) for s in own]
+        except UnreadableError as error:
+            if error.property:
+                raise  # what is there and cannot be read may well say no
+            found = []
         if not found:
             text = f"it is not known whether the guest of {self.name} can be asked to shut down"
             yield Finding("", text, "see its integration services", "warning")
             return
         paused = self.now == "Paused"  # it has no contact then, and is resumed before it is asked
-        enabled = all(s["Enabled"] for s in found)
-        if enabled and (paused or all(s["PrimaryOperationalStatus"] == "Ok" for s in found)):
+        enabled = all(on for on, _ in found)
+        if enabled and (paused or all(status == "Ok" for _, status in found)):
             return
         wanted = next((getattr(p, "shutdown", None) for p in self.vm.parts if p.kind == "integration_services"), None)
         if not enabled and wanted:

@@ -48,7 +48,9 @@ def is_checkpoint(path: str) -> bool:
 def _rows(column: str, value: str, facts: Facts) -> tuple[Row, ...]:
     try:
         return facts.of_key(vhd_query(), column, value)
-    except UnreadableError:
+    except UnreadableError as error:
+        if error.property:
+            raise  # which file is whose parent cannot be told
         return ()  # every file failed: each of them is unknown
 
 

@@ -10,9 +10,11 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from hvctl.call import Row
 from hvctl.kinds._types import ON_OFF, Flag, Words
 from hvctl.resource import Fields, Impact, Plain, Setting
+from hvctl.rows import parsed
 
 _VLAN = ("OperationMode", "AccessVlanId", "NativeVlanId", "AllowedVlanIdListString", "PrivateVlanMode", "PrimaryVlanId",
          "SecondaryVlanId", "SecondaryVlanIdListString")  # fmt: skip
+_ALLOWED, _SECONDARY = "VlanSetting.AllowedVlanIdListString", "VlanSetting.SecondaryVlanIdListString"
 VLAN_PROPERTIES = tuple(f"VlanSetting.{name}" for name in _VLAN)
 
 _IDS = re.compile(r"^\s*[0-9]{1,4}(?:\s*-\s*[0-9]{1,4})?(?:\s*,\s*[0-9]{1,4}(?:\s*-\s*[0-9]{1,4})?)*\s*$")
@@ -30,7 +32,10 @@ def vlan_ids(text: str) -> frozenset[int]:
     found: set[int] = set()
     for part in filter(None, (p.strip() for p in text.split(","))):
         first, _, last = part.partition("-")
-        found |= set(range(int(first), int(last or first) + 1))
+        least, most = int(first), int(last or first)
+        if not 0 <= least <= most <= 4095:
+            raise ValueError(f"{part!r} is not a range of VLANs")
+        found |= set(range(least, most + 1))
     return frozenset(found)
 
 
@@ -42,7 +47,11 @@ def _joined(value: Any) -> Any:
 
 
 def _id_list(value: str | None) -> str | None:
-    if value is not None and (not _IDS.match(value) or not all(1 <= v <= 4094 for v in vlan_ids(value))):
+    try:
+        fits = value is None or (_IDS.match(value) and all(1 <= v <= 4094 for v in vlan_ids(value)))
+    except ValueError:
+        fits = False
+    if not fits:
         raise ValueError(f"{value} is not a list of VLANs; write such as '1-100,200' or [1-100, 200], from 1 to 4094")
     return value
 
@@ -130,11 +139,11 @@ def vlan_of(row: Row) -> tuple[Any, ...]:
     if mode == "access":
         return ("access", setting["AccessVlanId"])
     if mode == "trunk":
-        return ("trunk", vlan_ids(str(setting["AllowedVlanIdListString"] or "")), setting["NativeVlanId"] or 0)
+        return ("trunk", parsed(row, _ALLOWED, vlan_ids), setting["NativeVlanId"] or 0)
     if mode == "private":
         kind = str(setting["PrivateVlanMode"]).casefold()
         if kind == "promiscuous":
-            return (kind, setting["PrimaryVlanId"], vlan_ids(str(setting["SecondaryVlanIdListString"] or "")))
+            return (kind, setting["PrimaryVlanId"], parsed(row, _SECONDARY, vlan_ids))
         return (kind, setting["PrimaryVlanId"], setting["SecondaryVlanId"])
     return UNTAGGED
 

@@ -112,7 +112,8 @@ def _action(host: str, action: Action, memory: Memory) -> dict[str, Any]:
         **_remembered(Spot(host, action.address), memory),
         "changes": [_change(Spot(host, action.address, x.field), x, memory) for x in action.lines],
         "remarks": [
-            {"level": r.level, "message": r.message, "hint": r.hint, "mark": str(r.mark)} for r in action.remarks
+            {"level": r.level, "message": r.message, "hint": r.hint, "mark": str(r.mark), "trace": r.trace}
+            for r in action.remarks
         ],
     }
 
@@ -175,7 +176,9 @@ def _wrong(one: Outcome) -> Mapping[str, Any]:
 
 
 def _error(error: TransportError | None) -> Mapping[str, Any] | None:
-    return None if error is None else {"message": error.message, "hint": error.hint, "executed": error.executed}
+    if error is None:
+        return None
+    return {"message": error.message, "hint": error.hint, "executed": error.executed, "trace": error.defect}
 
 
 def _spot(spot: Spot) -> dict[str, Any]:

@@ -123,8 +123,9 @@ def _cases(check: Check, one: Outcome) -> Iterator[Case]:
     if one.error is not None:
         since = check.memory.unreachable.get(one.host)
         more = (f"not reached for {lasted(check.finished - since)}, since {clock(since)}",) if since else ()
-        details = tuple(t for t in (one.error.message, one.error.hint, *more) if t)
-        yield Case("connection", "connection", "error", "unreachable", one.error.message, details)
+        details = tuple(t for t in (one.error.message, one.error.hint, *more, one.error.defect) if t)
+        kind = "defect" if one.error.defect else "unreachable"
+        yield Case("connection", "connection", "error", kind, one.error.message, details)
         return
     if one.wrong:
         lines = tuple(str(problem) for problem in one.wrong)
@@ -143,8 +144,9 @@ def _cases(check: Check, one: Outcome) -> Iterator[Case]:
         return
     if one.report.error is not None:
         error = one.report.error
-        kind = "running" if error.running else "lost"
-        yield Case("connection", "apply", "error", kind, error.message, (error.message, error.hint))
+        details = tuple(t for t in (error.message, error.hint, error.defect) if t)
+        kind = "defect" if error.defect else "running" if error.running else "lost"
+        yield Case("connection", "apply", "error", kind, error.message, details)
     after = {a.address: a for a in one.report.after.actions} if one.report.after is not None else {}
     results: dict[Address, list[StepResult]] = {}
     for result in one.report.results:
@@ -239,7 +241,8 @@ def _told(
 
 
 def _remarks(action: Action) -> list[str]:
-    return [f"{r.mark}: {r.message}" + (f"; {r.hint}" if r.hint else "") for r in action.remarks]
+    said = ((f"{r.mark}: {r.message}" + (f"; {r.hint}" if r.hint else ""), r.trace) for r in action.remarks)
+    return [text for pair in said for text in pair if text]
 
 
 def _first(action: Action) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from hvctl.check import Check
-from hvctl.show.page import Cmd, HostPage, Item, Page, Ran, Row, Told, page_of
+from hvctl.show.page import HostPage, Item, Page, Ran, Row, Told, page_of
 
 LIMIT = 60_000
 """Characters. GitHub takes 65,536 in a comment, GitLab a million."""
@@ -99,6 +99,8 @@ def _items(items: Sequence[Item], page: Page) -> Iterator[str]:
         if item.restart:
             yield f"- {_text(item.name)}: {_text(item.restart)}"
     yield ""
+    for told in (t for item in items for t in item.told):
+        yield from _traced(told)
 
 
 def _rows(item: Item) -> Iterator[tuple[str, ...]]:
@@ -122,10 +124,17 @@ def _for(since: tuple[str, ...]) -> str:
 
 
 def _told(told: Iterable[Told]) -> Iterator[str]:
-    lines = [f"- {_one(t)}" for t in told]
-    yield from lines
-    if lines:
+    told = tuple(told)
+    yield from (f"- {_one(t)}" for t in told)
+    if told:
         yield ""
+    for one in told:
+        yield from _traced(one)
+
+
+def _traced(told: Told) -> Iterator[str]:
+    if told.trace:
+        yield from _folded("Traceback", list(_fenced(told.trace.splitlines())))
 
 
 def _one(told: Told) -> str:
@@ -145,14 +154,14 @@ def _ran(ran: Iterable[Ran]) -> Iterator[str]:
 
 
 def _calls(host: HostPage) -> Iterator[str]:
-    yield from _folded(f"Calls ({len(host.calls)})", list(_fenced(host.calls)))
+    yield from _folded(f"Calls ({len(host.calls)})", list(_fenced([c.call for c in host.calls], "powershell")))
 
 
-def _fenced(calls: Sequence[Cmd]) -> Iterator[str]:
-    lines = [_CONTROLS.sub(" ", c.call) for c in calls]
+def _fenced(texts: Iterable[str], language: str = "") -> Iterator[str]:
+    lines = [_CONTROLS.sub(" ", text) for text in texts]
     longest = max((len(run) for line in lines for run in re.findall("`+", line)), default=0)
     fence = "`" * max(3, longest + 1)
-    yield f"{fence}powershell"
+    yield f"{fence}{language}"
     yield from lines
     yield fence
     yield ""

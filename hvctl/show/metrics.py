@@ -44,9 +44,9 @@ def registry(check: Check | None, successes: Mapping[str, float]) -> CollectorRe
     )
     fields = Counter((d.spot.host, d.spot.address[0]) for d in check.drifts)
     for one in check.outcomes:
-        asked = one.error is None and not one.wrong
+        asked = (one.error is None or bool(one.error.defect)) and not one.wrong
         up.labels(one.host).set(asked)
-        if asked:
+        if one.error is None and not one.wrong:
             wished = {wish.kind for wish in check.wishes.get(one.host, ())}
             for kind in sorted(wished | {k for host, k in fields if host == one.host}):
                 drifted.labels(one.host, kind).set(fields[one.host, kind])
@@ -66,7 +66,7 @@ def registry(check: Check | None, successes: Mapping[str, float]) -> CollectorRe
 def state(one: Outcome) -> str:
     """One of STATES."""
     if one.error is not None:
-        return "unreachable"
+        return "unreadable" if one.error.defect else "unreachable"
     if one.now is None or one.now.unreadable:
         return "unreadable"
     return "in_sync" if one.now.in_sync else "drifted"

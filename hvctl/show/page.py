@@ -31,12 +31,14 @@ _RAN = {"ok": ("✓", "done"), "failed": ("✗", "failed"), "skipped": ("·", "n
 
 @dataclass(frozen=True)
 class Told:
-    """A remark, with what to do about it. `level`: impossible, later, warning, unknown or hint."""
+    """A remark, with what to do about it. `level`: impossible, later, warning, unknown or hint. `trace`: where in hvctl
+    it came up."""
 
     level: str
     message: str
     hint: str = ""
     place: str = ""
+    trace: str = ""
 
 
 @dataclass(frozen=True)
@@ -176,8 +178,9 @@ def _verdict(check: Check, outcomes: tuple[Outcome, ...]) -> str:
         "drift": "All hosts are as written.",
         "apply": "All hosts are as written.",
     }
-    states = {state_of(o) for o in outcomes}
-    if states <= {"in_sync", "applied"}:
+    states = {state_of(o) for o in outcomes if o.error is None or not o.error.defect}
+    defects = any(o.defects for o in outcomes)
+    if states <= {"in_sync", "applied"} and not defects:
         return well[check.verb]
     differ = {"plan": "there is something to do", "drift": "hosts have drifted"}.get(check.verb, "hosts differ")
     said: list[tuple[set[State], str]] = [
@@ -189,7 +192,7 @@ def _verdict(check: Check, outcomes: tuple[Outcome, ...]) -> str:
         ({"left_undone"}, "something was left undone"),
         ({"not_looked_at"}, "a host was not looked at"),
     ]
-    text = "; ".join(words for found, words in said if found & states)
+    text = "; ".join(["a fault of hvctl itself"] * defects + [words for found, words in said if found & states])
     return text[:1].upper() + text[1:] + "."
 
 
@@ -243,7 +246,7 @@ def _drifted(plan: Plan) -> str:
 
 def _troubles(one: Outcome, check: Check) -> Iterator[Told]:
     if one.error is not None:
-        yield Told("impossible", one.error.message, one.error.hint)
+        yield Told("impossible", one.error.message, one.error.hint, trace=one.error.defect)
     for problem in one.wrong:
         yield Told("impossible", problem.message, problem.hint, place=str(problem.mark or ""))
     if one.changed:
@@ -258,7 +261,7 @@ def _troubles(one: Outcome, check: Check) -> Iterator[Told]:
             yield Told("hint", "Nothing was done here; below is the plan.")
         return
     if report.error is not None:
-        yield Told("impossible", report.error.message, report.error.hint)
+        yield Told("impossible", report.error.message, report.error.hint, trace=report.error.defect)
     for name in report.left_down:
         yield Told("impossible", LEFT_DOWN.format(name))
     for left in report.leftovers:
@@ -291,7 +294,7 @@ def _item(plan: Plan, action: Action, check: Check, *, remarks: bool) -> Item:
     shown = entries(action)
     consents = dict.fromkeys(e.line.consent for e in shown if e.line.consent and not e.held)
     told = [Told("hint", f"allow it with --allow {','.join(c)}") for c in consents]
-    told += [Told(r.level, r.message, r.hint, str(r.mark)) for r in action.remarks if remarks]
+    told += [Told(r.level, r.message, r.hint, str(r.mark), r.trace) for r in action.remarks if remarks]
     return Item(
         verb=verb,
         sign=_SIGN[verb],

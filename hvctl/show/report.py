@@ -8,7 +8,7 @@ from rich.text import Text
 
 from hvctl.apply import NOT_BEGUN, STILL_RUNS, Report, StepResult
 from hvctl.show.cells import hint, hung
-from hvctl.show.text import WIDEST, action_lines, call_line
+from hvctl.show.text import WIDEST, action_lines, call_line, trace_lines
 
 LEFT_DOWN = "{} was taken down and not brought up again: the next apply starts it, once what kept it down is corrected"
 _SIGN = {"ok": ("✓", "green"), "failed": ("✗", "red"), "skipped": ("·", "yellow"), "unknown": ("?", "magenta")}
@@ -30,6 +30,7 @@ def report_lines(report: Report, *, width: int = 120, verbose: bool = False) -> 
         yield from hung("!", [(report.error.message, "red")], width)
         if report.error.hint:
             yield from hint(report.error.hint, width)
+        yield from trace_lines(report.error.defect)
     yield from _seen(report, width, verbose)
     yield from _next(report, width)
     yield Text()

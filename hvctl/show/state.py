@@ -38,7 +38,7 @@ def state_of(one: Outcome) -> State:
     if one.wrong:
         return "misconfigured"
     if one.error is not None:
-        return "unreachable"
+        return "failed" if one.error.defect else "unreachable"
     if one.changed:
         return "refused"
     if one.report is not None:

@@ -97,6 +97,8 @@ def _action(plan: Plan, action: Action, columns: Columns, width: int, verbose: b
     for remark in action.remarks:
         said = [(remark.message, _LEVEL[remark.level]), (f"; {remark.hint}" if remark.hint else "", "dim")]
         yield from hung("!", [*said, (f"  {remark.mark}", "dim")], width)
+        if remark.defect or verbose:
+            yield from trace_lines(remark.trace)
     if verbose:
         for step in plan.steps:
             if step.action == action.address:
@@ -130,6 +132,12 @@ def _action_head(plan: Plan, action: Action, width: int) -> Iterator[Text]:
         yield from with_right(line, str(action.mark) if whole else "", "dim", width)
     if more and not fits:
         yield from hung("", [(more, "")], width, indent=5)
+
+
+def trace_lines(trace: str) -> Iterator[Text]:
+    """A traceback, as Python wrote it."""
+    for line in trace.splitlines():
+        yield Text(f"        {line}", "dim")
 
 
 def diff_lines(plan: Plan, *, width: int = 120, verbose: bool = False) -> Iterator[Text]:

@@ -6,13 +6,13 @@ import uuid
 from collections.abc import Callable
 from contextlib import suppress
 
-from hvctl.call import Batch, Event, Reply, TransportError
+from hvctl.call import Batch, Event, Reply, TransportError, defect
 from hvctl.retries import BATCH_TRIES, futile, trying
 from hvctl.winrm import protocol
 from hvctl.winrm.conversation import Conversation
 from hvctl.winrm.earlier import Earlier
 from hvctl.winrm.faults import WireFault, said
-from hvctl.winrm.journal import Entries, journalled, not_begun
+from hvctl.winrm.journal import Journal
 from hvctl.winrm.powershell import PowerShell
 
 
@@ -57,6 +57,13 @@ class Batches:
                 raise
             self._powershell.drop()
             return self._retold(error, decoder, on_event)
+        except Exception as error:
+            # A fault of hvctl: what runs over there is judged as after any other answer that was lost.
+            fault = defect(error, executed="unknown", doing="while the changes ran")
+            if self._powershell.kept:
+                raise fault from error
+            self._powershell.drop()
+            return self._retold(fault, decoder, on_event)
         finally:
             self._powershell.note_batch("")
 
@@ -66,13 +73,13 @@ class Batches:
         """What became of changes whose answer was lost: the journal tells. Raises the error, unless all is known."""
         tasks = [t.id for t in decoder.batch.tasks]
         journal = self.journal(decoder.batch_id)
-        replies = {**journalled(journal or (), tasks), **decoder.replies()}
-        if journal is not None and set(replies) == set(tasks):
+        replies = {**(journal or Journal()).ended(tasks), **decoder.replies()}
+        if journal is not None and set(replies) == set(tasks) and not error.defect:
             on_event(Event("notice", text=f"{error.message}; the host's journal tells how every step ended"))
             return [replies[t] for t in tasks]
         if journal is not None and self._powershell.ended:
             # Nothing runs over there any more, and it writes down a step before it begins it.
-            replies |= not_begun(journal, tasks)
+            replies |= journal.not_begun(tasks)
         # The shell is gone, so what did not arrive by now never will: no journal means that nothing began.
         began = journal is None or bool(journal) or decoder.accepted or not self._powershell.ended
         raise TransportError(
@@ -80,6 +87,7 @@ class Batches:
             executed="unknown" if began else "no",
             hint=error.hint or "run plan to see what is left",
             replies=replies,
+            defect=error.defect,
         ) from error
 
     def _asked(self, batch: Batch, on_event: Callable[[Event], None]) -> protocol.Decoder:
@@ -88,10 +96,10 @@ class Batches:
         self._conversation.talk(decoder, _line(batch, batch_id), on_event, batch.deadline_s)
         return decoder
 
-    def journal(self, batch_id: str) -> Entries | None:
+    def journal(self, batch_id: str) -> Journal | None:
         """What the host wrote down about a batch; None if that cannot be had."""
 
-        def once() -> Entries:
+        def once() -> Journal:
             action_id = str(uuid.uuid4())
             decoder = protocol.Decoder(Batch(()), action_id)
             line = protocol.encode_action("journal", batch_id, action_id)
@@ -101,7 +109,7 @@ class Batches:
             except WireFault as error:
                 fault = error
             if decoder.ended and not decoder.gap:
-                return decoder.journal
+                return Journal.read(decoder.journal)
             self._powershell.drop()
             raise fault or WireFault("lost", "the host did not say what it wrote down")
 

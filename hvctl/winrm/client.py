@@ -13,8 +13,7 @@ from hvctl.winrm.batches import Batches
 from hvctl.winrm.connection import Address, Connection, CredentialGuard, Patience
 from hvctl.winrm.conversation import Conversation
 from hvctl.winrm.faults import said
-from hvctl.winrm.journal import Entries, journalled
-from hvctl.winrm.journal import running as running_of
+from hvctl.winrm.journal import Journal
 from hvctl.winrm.leftovers import OpenShells
 from hvctl.winrm.powershell import PowerShell, Process
 from hvctl.winrm.receiver import Receiver
@@ -108,9 +107,9 @@ class WinRM:
             return TransportError(text, executed="unknown", replies=decoder.replies())
         self._stopping.changes(decoder.batch_id)
         tasks = [t.id for t in decoder.batch.tasks]
-        entries = self._stopping.heard(decoder.batch_id)
-        replies = {**journalled(entries or (), tasks), **decoder.replies()}
-        if entries is not None and (running := running_of(entries)) is not None and running not in replies:
+        journal = self._stopping.heard(decoder.batch_id) or Journal()
+        replies = {**journal.ended(tasks), **decoder.replies()}
+        if not journal.damaged and (running := journal.running) is not None and running not in replies:
             # Steps run one after the other, and the host begins none after this one.
             replies |= {t: Reply(skipped="stopped") for t in tasks if t not in replies and t != running}
         return TransportError(
@@ -128,7 +127,7 @@ class WinRM:
 
     # --- stopping --------------------------------------------------------------------------------------------------
 
-    def _told_to_stop(self, end: Process | str) -> Entries | None:
+    def _told_to_stop(self, end: Process | str) -> Journal | None:
         """With a connection of its own, since the worker's is inside a Receive: the process of a read is ended, a batch
         of changes is asked to begin no further step. The journal after that; None if the host has not heard it."""
         if isinstance(end, Process):
@@ -137,7 +136,7 @@ class WinRM:
                 connection.delete(end.shell)
             finally:
                 connection.close()
-            return ()
+            return Journal()
         other = self._another()
         action_id = str(uuid.uuid4())
         decoder = protocol.Decoder(Batch(()), action_id)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hvctl.call import Event
-from hvctl.winrm.journal import Entries, brief, over
+from hvctl.winrm.journal import Journal
 from hvctl.winrm.leftovers import OpenShell
 from hvctl.winrm.powershell import PowerShell
 
@@ -19,7 +19,7 @@ class Earlier:
     """`longest`: how many seconds they are waited for; the host is read then, in whatever state it is."""
 
     powershell: PowerShell
-    journal: Callable[[str], Entries | None]
+    journal: Callable[[str], Journal | None]
     sleep: Callable[[float], None]
     stopped: Callable[[], bool]
     longest: float
@@ -32,19 +32,19 @@ class Earlier:
     def _judge(self, one: OpenShell, on_event: Callable[[Event], None]) -> None:
         until, told = time.monotonic() + self.longest, False
         while True:
-            entries = self.journal(one.batch)
-            going = entries is None or (bool(entries) and not over(entries) and self.powershell.runs(one))
+            found = self.journal(one.batch)
+            going = found is None or (bool(found) and not found.over and self.powershell.runs(one))
             if not going or self.stopped() or time.monotonic() >= until:
                 break
-            if not told and entries:
-                text = f"an earlier apply still runs here, batch {one.batch}: {brief(entries)}; waiting for it"
+            if not told and found:
+                text = f"an earlier apply still runs here, batch {one.batch}: {found.brief()}; waiting for it"
                 on_event(Event("notice", text=text))
                 told = True
             self.sleep(ASK_S)
         if going:
-            what = brief(entries) if entries else "its journal cannot be had"
+            what = found.brief() if found else "its journal cannot be had"
             on_event(Event("notice", text=f"an earlier apply still runs here, batch {one.batch}: {what}"))
             return
         self.powershell.forget(one)
-        if entries:
-            on_event(Event("notice", text=f"an earlier apply was broken off here: {brief(entries)}"))
+        if found:
+            on_event(Event("notice", text=f"an earlier apply was broken off here: {found.brief()}"))

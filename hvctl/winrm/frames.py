@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from hvctl.call import Batch, Event, Failure, HostInfo, Map, Reply, Row, Secret, TransportError
+from hvctl.winrm import answers
+from hvctl.winrm.answers import Holder
 
 NO_BATCH = "-"
 """Stands for the batch id in frames that belong to none: hello, and what is refused before the id is known."""
 
 _SENTINEL = re.compile(rb"@hv1 (\S+) (\{.*)")
 _NOISE_KEPT = 50
+_NOISE_LONGEST = 500
 _MISUSE = "the runner does not understand this hvctl"
 
 
@@ -24,7 +26,26 @@ class Refusal:
 
     code: str
     why: str
-    holder: Mapping[str, Any] = field(default_factory=dict)
+    holder: Holder = field(default_factory=Holder)
+
+
+@dataclass(frozen=True)
+class Staged:
+    """What the host last said of the files that are brought to it: bytes written, hashes of whole files, or why not."""
+
+    at: int | None = None
+    shas: tuple[str, ...] | None = None
+    error: str | None = None
+
+    def __bool__(self) -> bool:
+        return self != Staged()
+
+    def after(self, frame: answers.Stage) -> Staged:
+        return Staged(
+            self.at if frame.at is None else frame.at,
+            self.shas if frame.shas is None else tuple(frame.shas),
+            self.error if frame.error is None else frame.error,
+        )
 
 
 @dataclass
@@ -51,14 +72,14 @@ class Decoder:
         self.batch = batch
         self._computer = computer
         self.batch_id = batch_id
-        self.hello: Mapping[str, Any] | None = None
+        self.hello: answers.Hello | None = None
         self.refusal: Refusal | None = None
         self.accepted = False
         self.ended = False
         self.gap = False
         self.noise: list[str] = []
-        self.journal: list[Mapping[str, Any]] = []
-        self.staged: Mapping[str, Any] = {}
+        self.journal: list[str] = []
+        self.staged = Staged()
         self._rest = b""
         self._next = 1
         self._answers = {task.id: _Answer() for task in batch.tasks}
@@ -125,86 +146,96 @@ class Decoder:
 
     def _line(self, line: bytes) -> list[Event]:
         found = _SENTINEL.match(line)
-        frame = _parsed(found[2]) if found else None
-        if found is None or frame is None:
+        if found is None:
             return self._note(line)
         owner = found[1].decode("ascii", "replace")
+        if owner not in (NO_BATCH, self.batch_id):
+            return []  # the answer to another line, sent before or after
+        frame = answers.frame(found[2])
+        if frame is None:
+            return self._note(line)  # the number of the next one shows that it is missing
         if owner == NO_BATCH:
             return self._hostwide(frame)
-        if owner != self.batch_id:
-            return []  # the answer to another line, sent before or after
-        number = frame.get("n")
-        if not isinstance(number, int) or number < self._next:
+        if frame.n < self._next:
             return []  # a response that was sent again
-        self.gap = self.gap or number != self._next
-        self._next = number + 1
+        self.gap = self.gap or frame.n != self._next
+        self._next = frame.n + 1
         return self._frame(frame)
 
     def _note(self, line: bytes) -> list[Event]:
-        text = line.decode("utf-8", "replace").strip()
+        text = line[:_NOISE_LONGEST].decode("utf-8", "replace").strip()
         if not text:
             return []
         self.noise = [*self.noise[1 - _NOISE_KEPT :], text]
         return [Event("note", text=text)]
 
-    def _hostwide(self, frame: Mapping[str, Any]) -> list[Event]:
-        if frame.get("t") == "hello" and self.hello is None:
-            self.hello = frame
-        elif frame.get("t") in ("refused", "fatal") and not self.accepted:
-            self.refusal = _refused(frame)
-        return []
-
-    def _frame(self, frame: Mapping[str, Any]) -> list[Event]:
-        match frame.get("t"):
-            case "accepted":
-                self.accepted = True
-            case "refused":
+    def _hostwide(self, frame: answers.Frame) -> list[Event]:
+        match frame:
+            case answers.Hello() if self.hello is None:
+                self.hello = frame
+            case answers.Refused() | answers.Fatal() if not self.accepted:
                 self.refusal = _refused(frame)
-            case "end":
-                self.ended = True
-            case "journal":
-                self.journal += [r for line in frame["lines"] if (r := _parsed(str(line).encode())) is not None]
-            case "stage":
-                self.staged = {**self.staged, **frame}
-            case _:
-                answer = self._answers.get(str(frame.get("step")))
-                if answer is not None:
-                    return self._task_frame(str(frame["step"]), answer, frame)
         return []
 
-    def _task_frame(self, name: str, answer: _Answer, frame: Mapping[str, Any]) -> list[Event]:
-        match frame["t"]:
-            case "start":
+    def _frame(self, frame: answers.Frame) -> list[Event]:
+        match frame:
+            case answers.Accepted():
+                self.accepted = True
+            case answers.Refused():
+                self.refusal = _refused(frame)
+            case answers.Fatal():
+                self.ended = True  # without all of its results, which says that it did not run to its end
+                return self._note((frame.why or "").encode("utf-8", "replace"))
+            case answers.End():
+                self.ended = True
+            case answers.JournalLines():
+                self.journal += [line or "" for line in frame.lines]
+            case answers.Stage():
+                self.staged = self.staged.after(frame)
+            case answers.Start() | answers.Progress() | answers.RowsOf() | answers.Skipped() | answers.Result():
+                answer = self._answers.get(frame.step)
+                if answer is not None:
+                    return self._task_frame(frame.step, answer, frame)
+        return []
+
+    def _task_frame(self, name: str, answer: _Answer, frame: answers.TaskFrame) -> list[Event]:
+        if answer.complete:
+            self.gap = True  # what comes after an end is of no answer that can be made sense of
+            return []
+        match frame:
+            case answers.Start():
                 answer.started = True
                 return [Event("start", name, text=self._commands[name])]
-            case "progress":
-                return [Event("progress", name, frame.get("pct"), str(frame.get("msg") or ""))]
-            case "rows":
-                answer.rows += frame["rows"]
-            case "skipped":
-                answer.skipped, answer.complete = str(frame["why"]), True
+            case answers.Progress():
+                percent = frame.pct if frame.pct is not None and 0 <= frame.pct <= 100 else None
+                return [Event("progress", name, percent, frame.msg or "")]
+            case answers.RowsOf():
+                answer.rows += frame.rows
+            case answers.Skipped():
+                answer.skipped, answer.complete = frame.why, True
                 return [Event("skipped", name, text=answer.skipped)]
-            case "result":
-                answer.failures = [self._failure(e) for e in frame["errors"]]
-                answer.warnings = [self._masked(str(w)) for w in frame["warnings"]]
-                answer.ms = int(frame["ms"])
+            case answers.Result():
+                answer.failures = [self._failure(e) for e in frame.errors]
+                if not frame.ok and not answer.failures:
+                    answer.failures = [Failure("Failed", message="the host does not say why")]
+                answer.warnings = [self._masked(w) for w in frame.warnings]
+                answer.ms = frame.ms
                 # Too few rows would read as fewer things on the host than there are.
-                answer.complete = frame["count"] == len(answer.rows)
-                return [Event("done", name, text="" if frame["ok"] else str(answer.reply().failure or "failed"))]
+                answer.complete = frame.count == len(answer.rows)
+                return [Event("done", name, text="" if frame.ok else str(answer.reply().failure))]
         return []
 
-    def _failure(self, error: Mapping[str, Any]) -> Failure:
-        chain = [(str(t), int(h), str(m)) for t, h, m in error["exceptions"]]
-        message = self._masked(str(error["message"]))
-        if error.get("of"):
-            message = f"looking up {error['of']}: {message}"
+    def _failure(self, error: answers.ErrorRecord) -> Failure:
+        message = self._masked(error.message)
+        if error.of:
+            message = f"looking up {error.of}: {message}"
         return Failure(
-            id=str(error["id"]),
-            category=str(error.get("category", "")),
+            id=error.id,
+            category=error.category,
             message=message,
-            type=chain[0][0] if chain else "",
-            hresult=hresult(chain, message),
-            value=error.get("value"),
+            type=error.exceptions[0][0] if error.exceptions else "",
+            hresult=hresult(error.exceptions, message),
+            value=error.value,
         )
 
     def _masked(self, text: str) -> str:
@@ -225,30 +256,28 @@ def _refusal_text(refusal: Refusal, computer: str) -> str:
     if refusal.code != "locked":
         return f"the host refused the batch: {refusal.why}"
     words = {"user": "user", "client": "from", "pid": "pid", "since": "since"}
-    holder = {key: str(value) for key, value in refusal.holder.items()}
-    holder["since"] = holder.get("since", "")[:19].replace("T", " ")
-    who = [f"{word} {holder[key]}" + " UTC" * (key == "since") for key, word in words.items() if holder.get(key)]
+    holder = {key: str(getattr(refusal.holder, key) or "") for key in words}
+    holder["since"] = holder["since"][:19].replace("T", " ")
+    who = [f"{word} {holder[key]}" + " UTC" * (key == "since") for key, word in words.items() if holder[key]]
     told = ", ".join(who) or "its holder cannot be read"
     return f"another apply holds the lock of {computer or 'this host'} ({told})"
 
 
-def _refused(frame: Mapping[str, Any]) -> Refusal:
-    holder = frame.get("holder")
-    known = _parsed(str(holder).encode()) if holder else None
-    return Refusal(str(frame.get("code", "")), str(frame.get("why", _MISUSE)), known or {})
+def _refused(frame: answers.Refused | answers.Fatal) -> Refusal:
+    held = frame.holder if isinstance(frame, answers.Refused) else None
+    holder = answers.parsed(answers.HOLDER, held) if held else None
+    return Refusal(frame.code, _MISUSE if frame.why is None else frame.why, holder or Holder())
 
 
-def host_info(hello: Mapping[str, Any]) -> HostInfo:
-    build = int(hello.get("build") or 0)
-    words: dict[str, str] = {k: str(hello.get(k) or "") for k in ("computer", "caption", "ps", "lang", "culture")}
+def host_info(hello: answers.Hello) -> HostInfo:
     return HostInfo(
-        computer=words["computer"],
-        build=build,
-        caption=words["caption"],
-        powershell=words["ps"],
-        language_mode=words["lang"],
-        culture=words["culture"],
-        user=str(hello.get("user") or ""),
+        computer=hello.computer,
+        build=hello.build,
+        caption=hello.caption,
+        powershell=hello.ps,
+        language_mode=hello.lang,
+        culture=hello.culture,
+        user=hello.user,
     )
 
 
@@ -262,14 +291,6 @@ def hresult(chain: Iterable[tuple[str, int, str]], message: str) -> str | None:
 
 _DOTNET = frozenset({0x80004001, 0x80004002, 0x80004003, 0x80004005, 0x8000FFFF, 0x80070057})
 """What .NET's exceptions carry by default, beside 0x8013…."""
-
-
-def _parsed(text: bytes) -> Mapping[str, Any] | None:
-    try:
-        data = json.loads(text)
-    except ValueError:
-        return None
-    return data if isinstance(data, dict) else None
 
 
 def _secrets(value: Any) -> Iterable[str]:

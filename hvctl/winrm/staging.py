@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO, Protocol
 
@@ -13,6 +13,7 @@ from hvctl.call import Batch, Event, Failure, Home, Reply, Staged, Task
 from hvctl.contents import files_in, files_of, hash_of, opened
 from hvctl.winrm import protocol
 from hvctl.winrm.faults import WireFault
+from hvctl.winrm.frames import Staged as Said
 
 PIECE = 270_000
 """Bytes per line: in base64 they fill one Send."""
@@ -123,9 +124,11 @@ class Staging:
             return
         said = self._asked(pipe, "files", files=items).staged
         for n, file in enumerate(sent):
-            if "error" in said:
-                self._give_up(file, str(said["error"]))
-            elif said["shas"][n] == file.sha256:
+            if said.error is not None:
+                self._give_up(file, said.error)
+            elif said.shas is None or len(said.shas) != len(sent):
+                raise _lost()
+            elif said.shas[n] == file.sha256:
                 self._arrived(file)
             else:
                 self._give_up(file, self._why_different(file))
@@ -141,7 +144,7 @@ class Staging:
             if fresh:
                 raise
             shas = None
-        if shas == [file.sha256]:
+        if shas == (file.sha256,):
             self._arrived(file)
             return
         self._at[file.sha256] = 0
@@ -149,11 +152,11 @@ class Staging:
             raise _NotTakenError(self._why_different(file))
         self._damaged.add(file.sha256)
 
-    def _sent(self, pipe: Pipe, file: Staged, fresh: bool) -> object:
+    def _sent(self, pipe: Pipe, file: Staged, fresh: bool) -> tuple[str, ...]:
         """The hash of what the host has when all was sent."""
         decoder = self._asked(pipe, "open", name=file.sha256, fresh=fresh)
         # What is there was written from its beginning on, without gaps: lines come in order.
-        asked = at = self._at[file.sha256] = int(self._checked(decoder)["at"])
+        asked = at = self._at[file.sha256] = self._written(decoder)
         with opened(file) as source:
             source.seek(at)
             for piece in _pieces(source):
@@ -164,22 +167,31 @@ class Staging:
                     self._await(pipe, decoder, file, asked)
                     asked = at
         self._await(pipe, decoder, file, asked)
-        return self._checked(self._asked(pipe, "close", name=file.sha256))["shas"]
+        shas = self._checked(self._asked(pipe, "close", name=file.sha256)).shas
+        if shas is None:
+            raise _lost()
+        return shas
 
     def _await(self, pipe: Pipe, decoder: protocol.Decoder, file: Staged, upto: int) -> None:
         """Until the host has written so much; what it has written is not sent again, whatever happens."""
 
         def written() -> bool:
-            return "error" in decoder.staged or decoder.staged["at"] >= upto
+            return decoder.staged.error is not None or (decoder.staged.at or 0) >= upto
 
         if not written():
             pipe.receive(decoder, written)
-        self._at[file.sha256] = self._checked(decoder)["at"]
+        self._at[file.sha256] = self._written(decoder)
         self._tell(file)
 
-    def _checked(self, decoder: protocol.Decoder) -> Mapping[str, Any]:
-        if "error" in decoder.staged:
-            raise _NotTakenError(str(decoder.staged["error"]))
+    def _written(self, decoder: protocol.Decoder) -> int:
+        at = self._checked(decoder).at
+        if at is None:
+            raise _lost()
+        return at
+
+    def _checked(self, decoder: protocol.Decoder) -> Said:
+        if decoder.staged.error is not None:
+            raise _NotTakenError(decoder.staged.error)
         return decoder.staged
 
     # --- both --------------------------------------------------------------------------------------------------------
@@ -188,7 +200,7 @@ class Staging:
         decoder = protocol.Decoder(Batch(()), str(uuid.uuid4()))
         pipe.talk(decoder, protocol.encode_stage(do, self.run, decoder.batch_id, **body))
         if decoder.gap or not (decoder.staged or (decoder.refusal is None and do == "remove")):
-            raise WireFault("lost", "part of the host's answer was lost")
+            raise _lost()
         return decoder
 
     def _why_different(self, file: Staged) -> str:
@@ -235,6 +247,10 @@ def with_files(
         return [known[task.id] for task in batch.tasks]
     finally:
         remove(staging)
+
+
+def _lost() -> WireFault:
+    return WireFault("lost", "part of the host's answer was lost")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from hvctl.winrm.faults import WireFault
-from hvctl.winrm.journal import Entries
+from hvctl.winrm.journal import Journal
 from hvctl.winrm.powershell import Process
 
 AGAIN_S = 2.0
@@ -18,10 +18,10 @@ class Stopping:
     """Of one host. `tell` does it; it answers with the journal of the changes as it is then, or None if nobody heard,
     and may raise WireFault."""
 
-    def __init__(self, tell: Callable[[Process | str], Entries | None]) -> None:
+    def __init__(self, tell: Callable[[Process | str], Journal | None]) -> None:
         self._tell = tell
         self._asked = False
-        self._heard: dict[str, Entries] = {}
+        self._heard: dict[str, Journal] = {}
         self._begun: dict[str, float] = {}
         self._thread: threading.Thread | None = None
 
@@ -31,7 +31,7 @@ class Stopping:
     def asked(self) -> bool:
         return self._asked
 
-    def heard(self, batch_id: str) -> Entries | None:
+    def heard(self, batch_id: str) -> Journal | None:
         """The journal from after the host was told; None if that is not known."""
         return self._heard.get(batch_id)
 

@@ -96,6 +96,24 @@ def test_a_host_away_and_a_broken_playbook_do_not_stop_it(lab: Lab) -> None:
     assert err.count("Next check at") == 4
 
 
+def test_a_fault_of_hvctl_in_one_check_is_told_and_the_next_is_made(lab: Lab) -> None:
+    settings, asked = Settings(lab.connect), Asked(("lab.yml",))
+    faults = [ZeroDivisionError("nobody thought of that")]
+
+    def check() -> Check:
+        if faults:
+            raise faults.pop()
+        return checked(settings, asked)
+
+    status = drifting(settings, asked, Ways(every="15m"), check, FakeClock([lambda: None] * 2))
+    out, err = lab.capsys.readouterr()
+    assert status == 130
+    assert err.count("ZeroDivisionError: nobody thought of that") == 1
+    assert "This is a fault of hvctl." in err
+    assert out.count("2 hosts: 2 in sync.") == 2
+    assert err.count("Next check at") == 3
+
+
 def test_what_is_wrong_from_the_start_is_told_at_once(lab: Lab) -> None:
     (lab.folder / "lab.yml").write_text("- hosts: hv01\n  vmms: []\n", encoding="utf-8")
     assert lab.hvctl("drift", "--every", "15m", "lab.yml")[0] == 1

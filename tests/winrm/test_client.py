@@ -329,3 +329,21 @@ def test_shells_of_a_run_that_was_killed_are_closed_by_the_next(make: Make, tmp_
     second.close()
     assert list(tmp_path.glob("*.json")) == []
     assert endpoint.actions().count("Create") == endpoint.actions().count("Delete") == 2
+
+
+def test_a_fault_of_hvctl_in_the_middle_of_changes_is_judged_by_the_journal(make: Make) -> None:
+    client, endpoint = make()
+
+    def listener(event: Event) -> None:
+        if event.kind == "done":
+            raise ZeroDivisionError("whoever listens")
+
+    with pytest.raises(TransportError, match="hvctl itself failed while the changes ran: ZeroDivisionError") as caught:
+        client.run(CHANGE, listener)
+    client.close()
+    error = caught.value
+    assert error.executed == "unknown"
+    assert "whoever listens" in error.defect
+    assert error.replies["p"].ok, "the journal says that it was done"
+    assert [c.cmdlet for c in endpoint.simulated.log if not c.cmdlet.startswith("Get-")].count("Set-VMProcessor") == 1
+    assert endpoint.shells.open == 0

@@ -32,7 +32,8 @@ from hvctl.connect import allowed
 from hvctl.contents import changed_sources
 from hvctl.winrm import protocol
 from hvctl.winrm.client import Address, Patience, WinRM
-from hvctl.winrm.staging import WINDOW
+from hvctl.winrm.faults import WireFault
+from hvctl.winrm.staging import SMALL, WINDOW, Staging
 from mocks.engine import EngineTransport, LanguageMode
 from mocks.host import SimulatedHost
 from mocks.run import Disk
@@ -110,21 +111,21 @@ def test_the_runner_goes_on_where_a_file_ended_and_says_what_it_cannot_take(engi
         return decoder
 
     decoder = asked("open", "o1", name="f")
-    assert decoder.staged["at"] == 0
+    assert decoder.staged.at == 0
     transport.send(protocol.put_line("o1", 0, b"abc", packed=False, answer=True))
-    transport.receive(decoder, lambda: decoder.staged["at"] == 3)
+    transport.receive(decoder, lambda: decoder.staged.at == 3)
     decoder = asked("open", "o2", name="f")
-    assert decoder.staged["at"] == 3
+    assert decoder.staged.at == 3
     transport.send(protocol.put_line("o1", 3, b"of another id", packed=False, answer=True))
     transport.send(protocol.put_line("o2", 1, b"BCd", packed=False, answer=True))
-    transport.receive(decoder, lambda: decoder.staged["at"] == 4)
-    assert asked("close", "c1", name="f").staged["shas"] == [hashlib.sha256(b"aBCd").hexdigest()]
+    transport.receive(decoder, lambda: decoder.staged.at == 4)
+    assert asked("close", "c1", name="f").staged.shas == (hashlib.sha256(b"aBCd").hexdigest(),)
     decoder = asked("open", "o3", name="f", fresh=True)
-    assert decoder.staged["at"] == 0
+    assert decoder.staged.at == 0
     transport.send(protocol.put_line("o3", 0, b"no deflate", packed=True, answer=True))
-    transport.receive(decoder, lambda: "error" in decoder.staged)
+    transport.receive(decoder, lambda: decoder.staged.error is not None)
     asked("remove", "r1")
-    assert "error" in asked("close", "c2", name="f").staged
+    assert asked("close", "c2", name="f").staged.error is not None
 
 
 @pytest.mark.parametrize("serve", ["twin", pytest.param("engine", marks=pytest.mark.engine)])
@@ -292,3 +293,42 @@ def test_homes_and_files_print_readably() -> None:
     assert str(call) == (
         r'Copy-VMFile -SourcePath <app.conf (1 bytes, sha256 2d711642b726)> -Log "$env:ProgramData\hvctl\a"'
     )
+
+
+class Forged:
+    """A pipe to a host that answers whatever is asked with one frame."""
+
+    def __init__(self, said: str) -> None:
+        self._said = said
+
+    def talk(self, decoder: protocol.Decoder, line: bytes) -> None:
+        frames = (f'{{"n":1,"t":"stage",{self._said}}}', '{"n":2,"t":"end"}')
+        decoder.feed("".join(f"@hv1 {decoder.batch_id} {frame}\n" for frame in frames).encode())
+
+    def send(self, line: bytes) -> None: ...
+
+    def receive(self, decoder: protocol.Decoder, until: Callable[[], bool]) -> None: ...
+
+
+@pytest.mark.parametrize("size", [10, SMALL + 1])
+@pytest.mark.parametrize(
+    "said",
+    ['"shas":[]', '"shas":null', '"shas":{}', '"shas":["a","b"]', '"at":-1', '"at":"0"', '"at":true', '"at":null',
+     '"at":1e30', '"error":5', '"sha":"x"'],
+)  # fmt: skip
+def test_what_a_host_says_of_files_and_makes_no_sense_is_an_answer_that_was_lost(said: str, size: int) -> None:
+    staging = Staging([staged(random_bytes(size))], lambda event: None)
+    with pytest.raises(WireFault, match="part of the host's answer was lost"):
+        staging.push(Forged(said))
+
+
+@pytest.mark.parametrize("said", ['"at":0', '"at":4611686018427387904', '"at":70000,"shas":["another"]'])
+def test_a_host_that_says_it_has_more_or_other_bytes_than_were_sent_does_not_have_the_file(said: str) -> None:
+    file = staged(random_bytes(SMALL + 1))
+    staging = Staging([file], lambda event: None)
+    try:
+        staging.push(Forged(said))
+    except WireFault as fault:
+        assert fault.kind == "lost"
+    else:
+        assert staging.failed[file.sha256] == "what arrived there is not what was sent"
