@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 from hvctl.inventory import Connection, Host, Inventory
@@ -20,30 +20,47 @@ _VARIABLES = {
 _NO_VARIABLES = ("name", "warnings", "wiring")
 
 
+@dataclass(frozen=True)
+class _Way:
+    """A connection and the play that it is for. `marks`: of the host's variables with those of the play's folder,
+    `everywhere` without."""
+
+    connection: Connection
+    play: Play
+    marks: Mapping[str, Mark]
+    everywhere: Mapping[str, Mark]
+
+    def place(self, name: str) -> Mark:
+        """Where the play or its folder gives a variable; else where the play is."""
+        if name in self.play.marks:
+            return self.play.marks[name]
+        if name in self.marks and self.marks[name] != self.everywhere.get(name):
+            return self.marks[name]
+        return self.play.document.mark(self.play.path)
+
+
 def connection_for(
     inventory: Inventory, host: Host, plays: Sequence[Play], over: Overlay = NOTHING
 ) -> tuple[Connection, list[Problem]]:
-    """As Ansible ranks them: the command line over a play's variables over the inventory's, to which the files beside the
-    playbook belong; and its warnings. Raises ConfigError, also if two plays would reach the host in different ways: it is
-    reached in one way per run."""
-    ways: list[_Way] = []
-    for play in plays:
-        way = _Way.of(inventory, host, play)
-        if not any(way == earlier for earlier in ways):
-            ways.append(way)
-    first: Connection | None = None
+    """As Ansible ranks them: the command line over a play's variables over the inventory's; and its warnings. Raises
+    ConfigError, also if two plays would reach the host in different ways: it is reached in one way per run."""
+    first: _Way | None = None
     warnings: list[Problem] = []
-    for way in ways:
-        made = way.inventory.connection(way.host, Overlay(way.play.variables, way.play.marks).under(over))
+    for n, play in enumerate(plays):
+        if any(play.variables == e.variables and play.folder == e.folder for e in plays[:n]):
+            continue
+        here = inventory.beside(play.folder)
+        made = here.connection(here.hosts[host.name], Overlay(play.variables, play.marks).under(over))
         warnings += made.warnings
+        way = _Way(made, play, here.hosts[host.name].marks, inventory.hosts[host.name].marks)
         if first is None:
-            first = made
-        elif problems := list(_differing(first, ways[0], made, way)):
+            first = way
+        elif problems := list(_differing(host, first, way)):
             raise ConfigError([*problems, *warnings])
     if first is None:
-        first = inventory.connection(host, over)
-        warnings += first.warnings
-    return first, list(dict.fromkeys(warnings))
+        made = inventory.connection(host, over)
+        return made, list(made.warnings)
+    return first.connection, list(dict.fromkeys(warnings))
 
 
 def different(one: Connection, other: Connection) -> Iterator[tuple[str, Any, Any]]:
@@ -64,43 +81,19 @@ def _variables(connection: Connection) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True)
-class _Way:
-    """What reaches a host for a play. Plays whose variables and folders are the same have one."""
-
-    variables: Mapping[str, Any] = field(repr=False)
-    playbooks: str
-    inventory: Inventory = field(compare=False, repr=False)
-    host: Host = field(compare=False)
-    play: Play = field(compare=False)
-    beside: Mapping[str, Mark] = field(compare=False)
-    """Variables of files beside the playbook."""
-
-    @classmethod
-    def of(cls, inventory: Inventory, host: Host, play: Play) -> _Way:
-        here = inventory.beside(play.folder)
-        found = here.hosts[host.name]
-        beside = {name: mark for name, mark in found.marks.items() if mark != host.marks.get(name)}
-        return cls(play.variables, here.playbooks, here, found, play, beside)
-
-    def place(self, name: str) -> Mark:
-        written = self.play.marks.get(name) or self.beside.get(name)
-        return written or self.play.document.mark(self.play.path)
-
-
-def _differing(one: Connection, first: _Way, other: Connection, second: _Way) -> Iterator[Problem]:
-    for name, was, now in different(one, other):
-        told = "another one" if name == _VARIABLES["password"] else f"{_said(now)}, not {_said(was)}"
+def _differing(host: Host, first: _Way, second: _Way) -> Iterator[Problem]:
+    for name, was, now in different(first.connection, second.connection):
+        told = "another one" if name == _VARIABLES["password"] else f"{said(now)}, not {said(was)}"
         yield Problem(
             second.place(name),
-            f"{one.name}: {name} is {told} as for the play at {first.place(name)}",
+            f"{host.name}: {name} is {told} as for the play at {first.place(name)}",
             "a host is reached in one way per run: set it in the inventory, or run the plays one by one",
         )
 
 
-def _said(value: Any) -> str:
-    return "not set" if value is None else str(value)
-
-
 def _plain(value: Any) -> Any:
     return (value.kind, value.words) if isinstance(value, SecretSource) else value
+
+
+def said(value: Any) -> Any:
+    return "its default" if value is None else value

@@ -16,7 +16,7 @@ from hvctl.overlay import Overlay
 from hvctl.plan import validate
 from hvctl.planfile import Saved, has_plays, is_plan, load
 from hvctl.prepare import HostWork, Prepared, find_inventory
-from hvctl.reach import different
+from hvctl.reach import different, said
 from hvctl.run import Run
 from hvctl.sealing import Sealing
 from hvctl.show.text import sent_lines
@@ -82,7 +82,7 @@ def _reached_otherwise(
                 if not settings.ask_pass:
                     yield host.name, host.marks.get(name), f"{name} is another one here than by {_KNOWN}"
             else:
-                yield host.name, host.marks.get(name), f"{name} is {now} here, and {was} by {_KNOWN}"
+                yield host.name, host.marks.get(name), f"{name} is {said(now)} here, and {said(was)} by {_KNOWN}"
 
 
 def saved_run(settings: Settings, saved: Saved, over: Overlay) -> Run:
