@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from hvctl.call import Row
 from hvctl.contract import OS, at_least, title
 from hvctl.facts import Facts, UnreadableError
-from hvctl.kinds._network import NICS, SWITCHES, carries_addresses, named
+from hvctl.kinds._network import NICS, SWITCHES, named
 from hvctl.kinds._switch import (
     CHECKPOINTS,
     EXTENSIONS,
@@ -274,16 +274,3 @@ def _users(switch: SwitchPart, facts: Facts) -> list[str]:
         if not surplus and not {(vm, name), (vm, "")} & leaving:
             found.append(f"{row['Name']} of {row['VMName']}")
     return found
-
-
-# --- hvctl's own way in ----------------------------------------------------------------------------------------------
-
-
-def carries_hvctl(switch: SwitchPart, facts: Facts) -> bool:
-    """What the switch's adapters or the host's adapters on it carry may be hvctl's own way in (observations 4:
-    making or removing an external switch takes the host's network away for 5 to 15 s)."""
-    row = switch.row(facts)
-    names = [*(switch.net_adapters or ()), *(named(row, facts) if row else ())]
-    names += [f"vEthernet ({r['Name']})" for r in switch.of_host(facts)]
-    shared = row is not None and TYPES.read(row["SwitchType"]) == "external" and bool(row["AllowManagementOS"])
-    return shared or any(carries_addresses(n, facts) for n in names)
