@@ -1,5 +1,5 @@
 """What becomes of the host's own addresses, over one of which hvctl is connected, when switches and the adapters on
-them change: whether they come back by themselves, or are gone for good (domain 3, 24.10)."""
+them change: whether they come back by themselves, or are gone for good (domain 3, 24)."""
 
 from __future__ import annotations
 
