@@ -150,10 +150,10 @@ def test_validate_contacts_no_host(hvctl: Run, hosts: dict[str, SimulatedHost]) 
 def test_a_switch_that_nobody_declares_is_a_warning_of_validate(
     hvctl: Run, hosts: dict[str, SimulatedHost], tmp_path: Path
 ) -> None:
-    adapters = "[{name: a, switch: lan}, {name: b, switch: LNA}, {name: c, switch: lna}, {name: d, switch: null}]"
+    adapters = "[{name: a, switch: LAN}, {name: b, switch: LNA}, {name: c, switch: lna}, {name: d, switch: null}]"
     gone = "[{name: e, switch: old, ensure: absent}]"
     text = f"""- hosts: hv01
-  switches: [{{name: Lan, type: internal}}, {{name: san, type: internal}}]
+  switches: [{{name: lan, type: internal}}, {{name: san, type: internal}}]
   host_network_adapters: [{{name: iscsi, switch: storage}}]
   vms:
     - {{name: x, network_adapters: {adapters}}}
@@ -167,9 +167,9 @@ def test_a_switch_that_nobody_declares_is_a_warning_of_validate(
     assert status == 0 and "no problem found offline" in out
     assert flat.count("warning: switch ") == 3, err
     assert "warning: switch LNA is declared nowhere for this host" in flat
-    assert "did you mean 'Lan'?" in flat
+    assert "did you mean 'lan'?" in flat
     assert (
-        "switch storage is declared nowhere for this host, so the host must have it already; declared are Lan, san"
+        "switch storage is declared nowhere for this host, so the host must have it already; declared are lan, san"
         in flat
     )
     assert "nets.yml:8:" in flat
