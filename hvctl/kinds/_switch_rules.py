@@ -142,7 +142,7 @@ def _whole(switch: SwitchPart, changes: tuple[Change, ...], row: Row | None, fac
         )
     for change in changes:
         of = _FLOWS.get(change.field)
-        if of and shape.mode != of and switch.minimum_bandwidth_mode is None:
+        if of and change.wanted is not None and shape.mode != of and switch.minimum_bandwidth_mode is None:
             yield Finding(
                 change.field, f"it does not go with the switch's mode, {shape.mode}", "remove it, or write the mode"
             )
