@@ -251,8 +251,8 @@ class Adapter(Resource):
             yield from self._mode(getattr(wished, "minimum_bandwidth_mode", None) or now)
         elif found is None and self.switch:
             known = [str(r["Name"]) for r in facts.rows(SWITCHES)]
-            has = f"the host has {', '.join(known)}; " if known else "the host has none; "
-            hint = suggest(str(name), known) or f"{has}make it, or choose another"
+            has = f"the host has {', '.join(known) or 'none'}; make it, or choose another"
+            hint = " ".join(filter(None, (suggest(str(name), known), has)))
             yield Finding("switch", f"there is no switch {name}", hint)
         elif found is not None:
             yield from self._mode(str(found["BandwidthReservationMode"]).casefold())

@@ -66,6 +66,11 @@ def named(row: Row, facts: Facts) -> tuple[str, ...]:
     return tuple(names.get(d.casefold(), d) for d in described(row))
 
 
+def is_virtual(nic: Row) -> bool:
+    """An adapter of the management OS on a switch, as Windows describes it."""
+    return str(nic["InterfaceDescription"]).casefold().startswith("hyper-v virtual ethernet adapter")
+
+
 def addresses_on(alias: str, facts: Facts) -> tuple[str, ...]:
     """The addresses of a host interface that hvctl's own connection may use; link-local ones do not count."""
     local = ("127.", "169.254.", "::1", "fe80")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from hvctl.call import Row
 from hvctl.contract import OS, at_least, title
 from hvctl.facts import Facts, UnreadableError
-from hvctl.kinds._network import NICS, SWITCHES, named
+from hvctl.kinds._network import NICS, SWITCHES, is_virtual, named
 from hvctl.kinds._switch import (
     CHECKPOINTS,
     EXTENSIONS,
@@ -213,8 +213,8 @@ def _nics(switch: SwitchPart, row: Row | None, facts: Facts) -> Iterator[Finding
     for n, name in enumerate(wished):
         nic = known.get(name.casefold())
         if nic is None:
-            names = [str(k["Name"]) for k in known.values()]
-            hint = suggest(name, names) or f"the host has {', '.join(names)}"
+            names = [str(k["Name"]) for k in known.values() if not is_virtual(k)]
+            hint = " ".join(filter(None, (suggest(name, names), f"the host has {', '.join(names) or 'none'}")))
             yield Finding(f"net_adapters.{n}", f"the host has no adapter {name}", hint)
         elif name.casefold() in taken and name.casefold() not in own:
             yield Finding(f"net_adapters.{n}", f"{name} is bound to the switch {taken[name.casefold()]}",

@@ -7,11 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hvctl.facts import Facts
-from hvctl.kinds._network import ADDRESSES, HOST_ADAPTERS, NICS, addresses_on, named
+from hvctl.kinds._network import ADDRESSES, HOST_ADAPTERS, NICS, addresses_on, is_virtual, named
 from hvctl.kinds._switch import TYPES, Shape, SwitchPart
 from hvctl.resource import Impact
 
-_VIRTUAL = "hyper-v virtual ethernet adapter"
 _HARMLESS = ("ndis_capture", "filtering_platform")
 """Extensions of Microsoft's that let through what they are not told to stop."""
 
@@ -42,10 +41,7 @@ def addresses_of(adapters: Iterable[str], facts: Facts) -> tuple[str, ...]:
     aliases = [_alias(name) for name in adapters]
     if aliases:
         aliases += [
-            str(nic["Name"])
-            for nic in facts.rows(NICS)
-            if str(nic["InterfaceDescription"]).casefold().startswith(_VIRTUAL)
-            and str(nic["Name"]).casefold() not in usual
+            str(nic["Name"]) for nic in facts.rows(NICS) if is_virtual(nic) and str(nic["Name"]).casefold() not in usual
         ]
     return tuple(dict.fromkeys(a for alias in aliases for a in addresses_on(alias, facts)))
 
@@ -121,7 +117,8 @@ def _taken(switch: SwitchPart, nics: tuple[str, ...], shared: bool, fresh: bool,
     if len(carrying) > 1:
         return _gone(carrying, "those of one adapter at most move to the switch", facts)
     if not fresh:
-        return _gone(carrying, "the host has an adapter on the switch already, to which they may not move", facts)
+        why = "they are not known to move to the adapter that the host has on the switch already"
+        return _gone(carrying, why, facts, "may lose")
     # observations 4: the host's network is away for 5 to 15 s when a switch is made over it.
     return Fate(
         f"the host has addresses on {carrying[0]}, which are away for some 15 s: they move to its adapter "
@@ -133,29 +130,26 @@ def _carrying(nics: Iterable[str], facts: Facts) -> list[str]:
     return [name for name in nics if addresses_on(name, facts)]
 
 
-def _gone(nics: list[str], why: str, facts: Facts) -> Fate:
+def _gone(nics: list[str], why: str, facts: Facts, loses: str = "loses") -> Fate:
     lost = ", ".join(a for name in nics for a in addresses_on(name, facts))
-    return Fate(f"the host loses its addresses on {', '.join(nics)} ({lost}) for good: {why}; {OURS}", True)
+    return Fate(f"the host {loses} its addresses on {', '.join(nics)} ({lost}) for good: {why}; {OURS}", True)
 
 
 def _lost(switch: SwitchPart, facts: Facts, why: str) -> Fate:
-    own = _on_it(switch, facts)
-    return Fate(f"{own} lost for good: {why}; {OURS}", True) if own else NONE
+    """Where the host tells no address at all, any adapter may be the one."""
+    own = _own(switch, facts)
+    found = ", ".join(addresses_of(own, facts))
+    if not found and not (own and _silent(facts)):
+        return NONE
+    what = (
+        f"the host's addresses on the switch ({found}) are" if found else "addresses that the host does not tell may be"
+    )
+    return Fate(f"{what} lost for good: {why}; {OURS}", True)
 
 
 def _away(switch: SwitchPart, facts: Facts, why: str) -> Fate:
-    own = _on_it(switch, facts)
-    return Fate(f"{own} away for some 15 s: {why}") if own else NONE
-
-
-def _on_it(switch: SwitchPart, facts: Facts) -> str:
-    """What the host may be reached by there. Where it tells no address at all, any adapter may be the one."""
-    own = _own(switch, facts)
-    if found := addresses_of(own, facts):
-        return f"the host's addresses on the switch ({', '.join(found)}) are"
-    return (
-        "the host's addresses, which it does not tell, may be on the switch and are" if own and _silent(facts) else ""
-    )
+    found = ", ".join(addresses_of(_own(switch, facts), facts))
+    return Fate(f"the host's addresses on the switch ({found}) are away for some 15 s: {why}") if found else NONE
 
 
 def _silent(facts: Facts) -> bool:
