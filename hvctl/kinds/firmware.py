@@ -56,7 +56,7 @@ def _security(name: str) -> Call:
 
 class Firmware(VmPart):
     """Generation 2 only. `boot_order` lists what comes first: `scsi 0:0` for a drive, `network NAME` for an adapter,
-    `file PATH` for a boot file that the guest has written there, by the end of its path (`file \\EFI\\debian\\shimx64.efi`);
+    `file PATH` for a boot file that the guest has written there, by the end of its path (`file \\EFI\\ubuntu\\shimx64.efi`);
     other devices and files keep their order behind it. `boot_order_only: true`: and nothing else is in it; what a guest
     writes there again by itself differs again."""
 
