@@ -674,18 +674,17 @@ def test_a_word_is_masked_in_what_others_say_within_a_sentence() -> None:
     assert redactor.value(unread).message == f"Get-VM was not answered: is {MASK} [x]"
 
 
-@pytest.mark.parametrize("code", [5, 170, 2150859174, 1])
-def test_a_word_is_masked_in_a_fault_of_the_wire(code: int, lab: Callable[..., Lab]) -> None:
+def test_a_word_is_masked_in_a_fault_of_the_wire(lab: Callable[..., Lab]) -> None:
     here = lab(f"{PLANTS['environment']}\n    ansible_winrm_transport: basic")
     here.endpoint.users = {USER: "running"}
     text = "is not liked: running"
-    here.endpoint.faults.troubles = [Trouble("Create", "fault", times=99, code=code, text=text)]
+    here.endpoint.faults.troubles = [Trouble("Create", "fault", times=99, code=5, text=text)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HVCTL_PLANTED", "running")
         status, said = here.run("drift lab.yml --report json=r.json --no-history")
     told = said.replace("finishing", "") + (here.folder / "r.json").read_text("utf-8")
     assert (status, "liked: running" in told) == (4, False), said
-    assert code == 170 or "liked: ***" in " ".join(said.split()), said
+    assert "liked: ***" in " ".join(said.split()), said
 
 
 def test_a_word_is_masked_in_what_cannot_be_read() -> None:
