@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from hvctl.call import Call, Foreign, HostInfo, Task
-from hvctl.contract import OS, Verdict, check, contract, title
+from hvctl.contract import OS, Verdict, check, contract, elsewhere, title
 from hvctl.facts import Facts, UnreadableError
 from hvctl.misreading import Misreading
 from hvctl.order import Group, arrange, kinds_within, rank
@@ -154,11 +154,12 @@ def validate(wishes: Iterable[Resource], os: OS) -> list[Problem]:
             found.hint,
             "error" if found.holds else "warning",
         )
-        for wish, found in _rules(tuple(wishes), os)
+        for wish, found in broken_rules(tuple(wishes), os)
     ]
 
 
-def _rules(wishes: tuple[Resource, ...], os: OS) -> Iterator[tuple[Resource, Finding]]:
+def broken_rules(wishes: tuple[Resource, ...], os: OS) -> Iterator[tuple[Resource, Finding]]:
+    """Rules that these resources break on this version, whatever the host looks like."""
     for wish in wishes:
         for found in (*wish.rules(os), *_supported(wish, os)):
             yield wish, found
@@ -220,7 +221,7 @@ def _judged(
 ) -> dict[Address, _Draft]:
     """`before`: the drafts of the pass that took out less."""
     broken: dict[Address, list[Finding]] = {}
-    for target, found in _rules(tuple(goals), facts.os):
+    for target, found in broken_rules(tuple(goals), facts.os):
         broken.setdefault(target.address(), []).append(found)
     drafts: dict[Address, _Draft] = {}
     for wish, target in zip(desired, goals, strict=True):
@@ -614,7 +615,7 @@ def _supported(wish: Resource, os: OS) -> Iterator[Finding]:
     """Fields whose parameter this version's cmdlet does not have."""
     cmdlet = contract(os).cmdlet(type(wish).setter) if type(wish).setter else None
     if type(wish).setter and cmdlet is None:
-        yield Finding("", f"{title(os)} has no {wish.section}", "remove the section for this host")
+        yield Finding("", f"{title(os)} has no {wish.section}", elsewhere(os, type(wish).setter))
         return
     if cmdlet is None:
         return
@@ -623,7 +624,8 @@ def _supported(wish: Resource, os: OS) -> Iterator[Finding]:
         if setting.fixed or name in type(wish).odd:
             continue
         if cmdlet.answer(setting.set_with) == "absent":
-            yield Finding(name, f"{title(os)} does not have {name}", "remove it for this host")
+            hint = elsewhere(os, type(wish).setter, setting.set_with)
+            yield Finding(name, f"{title(os)} does not have {name}", hint)
         elif cmdlet.answer(setting.set_with) == "unknown":
             yield Finding(name, f"it is not documented whether {title(os)} has {name}", "", "warning")
 

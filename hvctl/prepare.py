@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from hvctl.call import Secret
-from hvctl.contract import OS
 from hvctl.inventory import Connection, Host, Inventory
+from hvctl.offline import Desired, offline_problems
 from hvctl.overlay import NOTHING, Overlay
-from hvctl.plan import validate
-from hvctl.playbook import Play, read_playbook, wishes, written_twice
+from hvctl.playbook import Play, read_playbook, wishes
 from hvctl.reach import connection_for
 from hvctl.resource import Resource
 from hvctl.secrets import Ask, Secrets, resolve
@@ -96,7 +95,8 @@ def prepare(
         _known_tags(plays, tags, warnings)
         plays = [p for p in plays if set(p.tags) & set(tags)]
     chosen = _hosts(inventory, plays, limit, problems, warnings)
-    work = []
+    work: list[HostWork] = []
+    desired: list[Desired] = []
     for host, own in chosen:
         connection = _connection(inventory, host, own, variables, problems, warnings)
         try:
@@ -106,16 +106,14 @@ def prepare(
             problems += error.problems
             continue
         found, faults = wishes(plays, {}, learn, ask)
-        wrong = [p for p in faults if not isinstance(p, HostProblem)]
-        problems += wrong
+        problems += [p for p in faults if not isinstance(p, HostProblem)]
+        desired.append(Desired(host.name, connection.os if connection else None, found))
         if connection is None:
             continue
-        # What is written twice does not keep the rules from being asked; a value that is no value does.
-        if set(wrong) <= set(written_twice(found)):
-            for problem in _offline(found, connection.os):
-                (problems if problem.level == "error" else warnings).append(problem)
         alone = tuple(p for p in faults if isinstance(p, HostProblem))
         work.append(HostWork(host, connection, tuple(found), alone))
+    for problem in offline_problems(desired):
+        (problems if problem.level == "error" else warnings).append(problem)
     if problems:
         raise ConfigError(_once([*problems, *warnings]))
     return Prepared(tuple(work), tuple(_once(warnings)), inventory)
@@ -187,11 +185,6 @@ def _connection(
         return None
     warnings += found
     return connection
-
-
-def _offline(found: Sequence[Resource], os: OS | None) -> list[Problem]:
-    """Rules of the version the inventory names; without one, they wait until the host has said what it is."""
-    return validate(found, os) if os else []
 
 
 def _once(problems: Iterable[Problem]) -> tuple[Problem, ...]:

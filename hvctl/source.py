@@ -107,11 +107,24 @@ _BEGINNING = 3
 
 def suggest(word: str, candidates: Iterable[str]) -> str:
     """ "did you mean 'x'?", or nothing."""
+    return did_you_mean(nearest(word, candidates))
+
+
+def nearest(word: str, candidates: Iterable[str]) -> str:
+    """The candidate that a misspelt or shortened word was to be; "" if none is near."""
     known = [str(c) for c in candidates]
     found = difflib.get_close_matches(word.casefold(), known, 1, 0.6)
     if not found and len(word) >= _BEGINNING:
         found = sorted((c for c in known if c.startswith(word.casefold())), key=len)
-    return f"did you mean {found[0]!r}?" if found else ""
+    return found[0] if found else ""
+
+
+def did_you_mean(key: str) -> str:
+    """A nested key as it is written; a sentence as it is."""
+    if not key or " " in key:
+        return key
+    outer, _, inner = key.partition(".")
+    return f"did you mean `{outer}: {{{inner}: …}}`?" if inner else f"did you mean {key!r}?"
 
 
 def load(file: str | File) -> Document:

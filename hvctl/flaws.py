@@ -1,0 +1,50 @@
+"""Rules of desired states of which something is left out because it is faulty: what they say of the rest."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from hvctl.contract import OS
+from hvctl.plan import broken_rules
+from hvctl.resource import Finding, Resource
+
+
+def sound_rules(wishes: Sequence[Resource], os: OS) -> Iterator[tuple[Resource, Finding]]:
+    """The rules that are broken, without those that may be only because of what is left out."""
+    flawed = [w for w in wishes if w.left_out]
+    found = list(broken_rules(tuple(w for w in wishes if not w.unnamed), os))
+    if any(w.unnamed for w in flawed):
+        # By what stands in for its name it is none of the others.
+        told = {(id(wish), finding) for wish, finding in found}
+        more = ((w, f) for w, f in broken_rules(tuple(wishes), os) if f.field not in type(w).stand_in)
+        found += [(w, f) for w, f in more if (id(w), f) not in told]
+    for wish, finding in found:
+        if not any(_rests_on(finding, wish, one) for one in flawed):
+            yield wish, finding
+
+
+def _rests_on(finding: Finding, wish: Resource, flawed: Resource) -> bool:
+    """A rule names what it rests on: in its field, or in what it says."""
+    if flawed is wish:
+        return any(_within(finding.field, name) or _says(finding, name) for name in flawed.left_out)
+    if type(flawed) is type(wish):
+        return False  # its like has a field of that name too
+    if flawed.unnamed and (_says(finding, flawed.kind) or _says(finding, flawed.section)):
+        return True
+    return _root(flawed) is _root(wish) and any(_says(finding, name) for name in flawed.left_out)
+
+
+def _within(field: str, name: str) -> bool:
+    return field == name or field.startswith(f"{name}.") or name.startswith(f"{field}.")
+
+
+def _says(finding: Finding, name: str) -> bool:
+    word = re.escape(name.rpartition(".")[2]).replace("_", "[_ ]")
+    return re.search(rf"\b{word}\b", f"{finding.message} {finding.hint}", re.IGNORECASE) is not None
+
+
+def _root(wish: Resource) -> Resource:
+    while wish.owner is not None:
+        wish = wish.owner
+    return wish
