@@ -288,26 +288,31 @@ def _update(
 ) -> _Draft:
     changes = target.changes(actual, facts)
     now = {c.field: _line(wish, c, allow) for c in changes}
+    ruled = {f.field for f in known if f.holds}  # why the host lacks it, or does not say, is told by the rule
     parts, whole = True, False
     try:
-        found = [*known, *_fixed(target, changes), *target.findings(changes, facts)]
+        seen = [f for f in (*_fixed(target, changes), *target.findings(changes, facts)) if f.field not in ruled]
+        found = [*known, *seen]
     except HeldBackError as error:
         parts, whole = not error.parts, True
         found = [*known, error.finding]
     found = [_without_held(f, before, wish) for f in found]
     now = {field: _as_held(line, found, whole) for field, line in now.items()}
     told_of = {f.field for f in found if f.level == "unknown"}
-    unread = [f for f in target.wanted() if actual.get(f) is UNKNOWN and f not in told_of]
+    unread = [f for f in target.wanted() if actual.get(f) is UNKNOWN and f not in told_of | ruled]
     newly = frozenset({WHOLE, *now}) if whole else _newly_held(target, now, [f for f in found if f.holds], facts)
     earlier = {line.field: line for line in before.action.lines} if before else {}
     held = (before.held if before else frozenset()) | newly
+    resting = [f for f in now if target.rests_on(f, facts) in newly and not (now[f].consent or now[f].held)]
+    with_them, why = _along([now[f] for f in resting], [now[f] for f in now if f in newly and f not in resting])
+    now |= {line.field: line for line in with_them}
     lines = {**now, **{f: line for f, line in earlier.items() if f in held or f not in now}}
     along = frozenset(f for f in lines if f not in held and f not in now)
     waiting, told = _along([lines[f] for f in lines if f in along], [lines[f] for f in lines if f in held])
     lines |= {line.field: line for line in waiting}
     remarks = _merged(
         (before.action.remarks if before else ()),
-        (*_remarks(wish, found), *told, *(_unread(wish, field) for field in unread)),
+        (*_remarks(wish, found), *why, *told, *(_unread(wish, field) for field in unread)),
     )
     doable = () if WHOLE in held else tuple(c for c in changes if c.field not in held)
     steps = tuple(target.update(doable, facts)) if doable else ()

@@ -107,7 +107,8 @@ _BEGINNING = 3
 
 def suggest(word: str, candidates: Iterable[str]) -> str:
     """ "did you mean 'x'?", or nothing."""
-    return did_you_mean(nearest(word, candidates))
+    found = nearest(word, candidates)
+    return f"did you mean {found!r}?" if found else ""
 
 
 def nearest(word: str, candidates: Iterable[str]) -> str:
@@ -117,14 +118,6 @@ def nearest(word: str, candidates: Iterable[str]) -> str:
     if not found and len(word) >= _BEGINNING:
         found = sorted((c for c in known if c.startswith(word.casefold())), key=len)
     return found[0] if found else ""
-
-
-def did_you_mean(key: str) -> str:
-    """A nested key as it is written; a sentence as it is."""
-    if not key or " " in key:
-        return key
-    outer, _, inner = key.partition(".")
-    return f"did you mean `{outer}: {{{inner}: …}}`?" if inner else f"did you mean {key!r}?"
 
 
 def load(file: str | File) -> Document:

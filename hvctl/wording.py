@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 from hvctl.duration import seconds, spoken
 from hvctl.kinds import sections
 from hvctl.resource import Fields, Resource, models_in, settings
-from hvctl.source import Document, Path, Problem, did_you_mean, nearest, suggest
+from hvctl.source import Document, Path, Problem, nearest, suggest
 
 
 def explained(
@@ -49,6 +49,13 @@ def meant(kind: type[Resource], loc: Sequence[int | str]) -> str:
     return other or nearest(name, keys_at(kind, loc))
 
 
+def _did_you_mean(key: str) -> str:
+    if not key or " " in key:
+        return key
+    outer, _, inner = key.partition(".")
+    return f"did you mean `{outer}: {{{inner}: …}}`?" if inner else f"did you mean {key!r}?"
+
+
 _PLAIN_WORDS = {
     "int_type": ("a whole number", "write it without quotes"),
     "int_from_float": ("a whole number", "write it without a fraction"),
@@ -64,7 +71,7 @@ def _problem(detail: ErrorDetails, kind: type[Resource], document: Document, whe
     name = next((p for p in reversed(detail["loc"]) if isinstance(p, str)), kind.kind)
     code, context = detail["type"], detail.get("ctx", {})
     if code == "extra_forbidden":
-        hint = did_you_mean(meant(kind, detail["loc"]))
+        hint = _did_you_mean(meant(kind, detail["loc"]))
         return Problem(
             document.key_marks.get(where) or document.mark(where),
             f"unknown key {name!r} in {kind.kind}",
