@@ -264,7 +264,7 @@ def test_a_saved_plan_of_an_old_host_alone_is_applied(lab: Lab) -> None:
 
 
 def test_an_export_goes_on_where_it_can(lab: Lab) -> None:
-    state = {"volumes": {"C": {}, "E": {}}}
+    state: dict[str, Any] = {"volumes": {"C": {}, "E": {}}}
     lab.given(Fleet("", {"old": "2012r2", "new": "2022"}, state, {}, {}), play="- hosts: all\n")
     lab.hosts["new"] = SimulatedHost.from_yaml({**state, **CHECKPOINTS.state, "name": "new", "os": "2022"})
     words = ("export", "web01", "--to", r"E:\exports", "--capture", "data_consistent", "-y")
