@@ -9,10 +9,10 @@ from typing import Any
 from jinja2 import StrictUndefined, nodes, pass_context
 from jinja2.nativetypes import NativeEnvironment, NativeTemplate
 from jinja2.runtime import Context
-from jinja2.sandbox import SandboxedEnvironment
 
 from hvctl.call import Secret
 from hvctl.filters import FILTERS, TESTS, FilterError
+from hvctl.sandbox import Bounded
 from hvctl.source import SecretSource, suggest
 
 _NO_NAME = re.compile(r"No (filter|test) named '([^']*)'")
@@ -46,12 +46,13 @@ def _with_prefix(table: Mapping[str, Any]) -> dict[str, Any]:
     return {**table, **{f"ansible.{'utils' if n == 'ipaddr' else 'builtin'}.{n}": v for n, v in table.items()}}
 
 
-class Values(SandboxedEnvironment, NativeEnvironment):
+class Values(Bounded, NativeEnvironment):
     """For values: native results; each filter does what Ansible's does, and there are no others."""
 
     def __init__(self) -> None:
         super().__init__(undefined=Missing, keep_trailing_newline=True, finalize=_native)
-        self.filters, self.tests = _with_prefix(FILTERS), _with_prefix(TESTS)
+        self.only(_with_prefix(FILTERS))
+        self.tests = _with_prefix(TESTS)
 
     def read(self, text: str) -> nodes.Template:
         """Raises TemplateSyntaxError, or FilterError for a name that is unknown, in branches that are not taken too."""
@@ -65,7 +66,7 @@ class Values(SandboxedEnvironment, NativeEnvironment):
 
     def parts(self, tree: nodes.Template, variables: Mapping[str, Any]) -> list[Any]:
         template = self.template_class.from_code(self, self.compile(tree), self.make_globals(None))
-        return list(template.root_render_func(template.new_context(dict(variables))))
+        return self.within(template.root_render_func(template.new_context(dict(variables))))
 
     def _with_backslashes(self, text: str) -> str:
         """A backslash in a quoted text of `{{ }}` stands for itself, as in Ansible: '\\1' is a group of a match."""
@@ -82,9 +83,9 @@ class Values(SandboxedEnvironment, NativeEnvironment):
 Values.template_class = NativeTemplate
 
 
-def texts() -> SandboxedEnvironment:
+def texts() -> Bounded:
     """For whole files: as Ansible's template has it, a block leaves no empty line; with Jinja2's other filters too."""
-    made = SandboxedEnvironment(undefined=Missing, keep_trailing_newline=True, trim_blocks=True, finalize=_shown)
+    made = Bounded(undefined=Missing, keep_trailing_newline=True, trim_blocks=True, finalize=_shown)
     made.filters.update(_with_prefix(FILTERS))
     made.tests.update(_with_prefix(TESTS))
     return made
