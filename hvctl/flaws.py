@@ -26,13 +26,14 @@ def sound_rules(wishes: Sequence[Resource], os: OS) -> Iterator[tuple[Resource, 
 
 def _rests_on(finding: Finding, wish: Resource, flawed: Resource) -> bool:
     """A rule names what it rests on: in its field, or in what it says."""
+    names = flawed.left_out - flawed.stand_in.keys()
     if flawed is wish:
-        return any(_within(finding.field, name) or _says(finding, name) for name in flawed.left_out)
-    if type(flawed) is type(wish):
-        return False  # its like has a field of that name too
+        return any(_within(finding.field, n) for n in flawed.left_out) or any(_says(finding, n) for n in names)
+    if type(flawed) in (type(wish), type(_root(wish))):
+        return False  # the words are those of the finding's own resource
     if flawed.unnamed and (_says(finding, flawed.kind) or _says(finding, flawed.section)):
         return True
-    return _root(flawed) is _root(wish) and any(_says(finding, name) for name in flawed.left_out)
+    return _root(flawed) is _root(wish) and any(_says(finding, name) for name in names)
 
 
 def _within(field: str, name: str) -> bool:

@@ -15,17 +15,38 @@ from hvctl.patterns import words
 from hvctl.resource import IMPACTS, Impact, Place, Resource
 from hvctl.salvage import salvaged
 from hvctl.secrets import Ask, resolve
-from hvctl.source import ConfigError, Document, Mark, Path, Problem, RefusedError, load, suggest
+from hvctl.source import (
+    ConfigError,
+    Document,
+    Mark,
+    PartlyReadError,
+    Path,
+    Problem,
+    RefusedError,
+    UndefinedProblem,
+    load,
+    suggest,
+)
 from hvctl.template import rendered
 from hvctl.vault import Vault, is_vault
 
 _NOTHING: Mapping[str, Any] = {}
+_OTHER_WORDS = {
+    **dict.fromkeys(("virtual_machines", "machines", "guests"), "vms"),
+    **dict.fromkeys(("virtual_switches", "vswitches", "networks"), "switches"),
+    **dict.fromkeys(("variables", "variable"), "vars"),
+    **dict.fromkeys(("vnics", "management_adapters"), "host_network_adapters"),
+    **dict.fromkeys(("consent", "allowed"), "allow"),
+    **dict.fromkeys(("hyperv", "vmhost", "settings"), "host"),
+}
+"""What others call the keys of a play."""
 _PLAY_KEYS = ("name", "hosts", "vars", "vars_files", "tags", "allow")
 
 
 @dataclass(frozen=True)
 class Play:
-    """One play as written; its wishes are made per host, since values may hold variables."""
+    """One play as written; its wishes are made per host, since values may hold variables. `unsure`: there may be more
+    variables than could be read."""
 
     document: Document
     path: Path
@@ -35,6 +56,7 @@ class Play:
     tags: tuple[str, ...] = ()
     allow: frozenset[Impact] = frozenset()
     marks: Mapping[str, Mark] = field(default_factory=dict)
+    unsure: bool = False
 
     @property
     def folder(self) -> File:
@@ -58,21 +80,17 @@ def read_playbook(file: str | File, vault: Vault | None = None) -> tuple[list[Pl
     """The plays whose wishes can be looked at, and what is wrong with the plays themselves. Raises ConfigError for a
     file that is no playbook."""
     vault = vault or Vault()
-    document = vault.opened(load(file))
     problems: list[Problem] = []
+    try:
+        document = vault.opened(load(file))
+    except PartlyReadError as error:
+        document, problems = vault.opened(error.document), [*error.problems]
     if isinstance(document.data, str) and is_vault(document.data):
         hint = "decrypt it, and keep what is secret in vars_files or group_vars"
         raise ConfigError([Problem(document.mark(()), "an encrypted playbook is not read", hint)])
     if not isinstance(document.data, list):
-        raise ConfigError(
-            [
-                Problem(
-                    document.mark(()),
-                    "a playbook is a list of plays",
-                    "begin with `- name: …` and `  hosts: …`",
-                )
-            ]
-        )
+        hint = "begin with `- name: …` and `  hosts: …`"
+        raise ConfigError([*problems, Problem(document.mark(()), "a playbook is a list of plays", hint)])
     plays = [p for n, data in enumerate(document.data) if (p := _play(document, n, data, vault, problems))]
     return plays, problems
 
@@ -90,7 +108,7 @@ def _play(document: Document, number: int, data: Any, vault: Vault, problems: li
                 Problem(
                     place,
                     f"unknown key {key!r} in a play",
-                    suggest(str(key), known) or f"known are {', '.join(known)}",
+                    suggest(_OTHER_WORDS.get(str(key).casefold(), str(key)), known) or f"known are {', '.join(known)}",
                 )
             )
     hosts = _text(
@@ -115,27 +133,35 @@ def _play(document: Document, number: int, data: Any, vault: Vault, problems: li
         problems.append(Problem(document.mark((*path, "vars")), "vars is a mapping", "write `name: value` below it"))
         variables = {}
     marks = {str(k): document.mark((*path, "vars", k)) for k in variables}
-    files = _vars_files(document, path, data, vault, problems)
+    files, unsure = _vars_files(document, path, data, vault, problems)
     given = Overlay(variables, marks).under(files)  # Ansible's order
     tags = _words(data.get("tags", []), document, (*path, "tags"), problems)
     allowed: frozenset[Impact] = frozenset(i for i in IMPACTS if i in allow)
-    if not hosts:
-        return None
     name = str(data.get("name") or hosts)
-    return Play(document, path, name, hosts, given.values, tuple(tags), allowed, given.marks)
+    return Play(document, path, name, hosts, given.values, tuple(tags), allowed, given.marks, unsure)
 
 
-def _vars_files(document: Document, path: Path, data: Any, vault: Vault, problems: list[Problem]) -> Overlay:
-    found = NOTHING
+def _vars_files(
+    document: Document, path: Path, data: Any, vault: Vault, problems: list[Problem]
+) -> tuple[Overlay, bool]:
+    """And whether there may be more in them than could be read."""
+    found, unsure = NOTHING, False
     for n, name in enumerate(_words(data.get("vars_files", []), document, (*path, "vars_files"), problems)):
         try:
             loaded = vault.load(File(document.file).parent / name)[0]
+        except PartlyReadError as error:
+            problems += error.problems
+            loaded, unsure = error.document, unsure or bool(error.document.unread)
         except ConfigError as error:
             place = document.mark((*path, "vars_files", n))
             problems += [p if p.mark else replace(p, mark=place) for p in error.problems]
+            unsure = True
             continue
         if isinstance(loaded.data, dict):
-            found = found.under(Overlay(loaded.data, {str(k): loaded.mark((k,)) for k in loaded.data}))
+            data_read = {
+                k: v for k, v in loaded.data.items() if v is not None or loaded.mark((k,)) not in loaded.unread
+            }
+            found = found.under(Overlay(data_read, {str(k): loaded.mark((k,)) for k in data_read}))
         elif loaded.data is not None:
             problems.append(
                 Problem(
@@ -144,7 +170,8 @@ def _vars_files(document: Document, path: Path, data: Any, vault: Vault, problem
                     "write `name: value` lines",
                 )
             )
-    return found
+            unsure = True
+    return found, unsure
 
 
 def wishes(
@@ -163,7 +190,9 @@ def wishes(
         wrong: list[Problem] = []
         shelf = ControlNode(File(play.document.file).parent, {**variables, **play.variables}, learn, trees, ask)
         # What has no value cannot be right: that it is missing is said once, by its expression.
-        places = frozenset(p.mark for p in unclear if p.mark)
+        places = frozenset(p.mark for p in unclear if p.mark) | play.document.unread
+        if play.unsure:
+            unclear = [p for p in unclear if not isinstance(p, UndefinedProblem)]
         maker = _Maker(play, data, wrong, shelf, places)
         for section, kind in sections(None).items():
             if section in data:

@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 from hvctl.duration import seconds, spoken
 from hvctl.kinds import sections
 from hvctl.resource import Fields, Resource, models_in, settings
+from hvctl.scalars import Written
 from hvctl.source import Document, Path, Problem, nearest, suggest
 
 
@@ -83,6 +84,8 @@ def _problem(detail: ErrorDetails, kind: type[Resource], document: Document, whe
     shown = _shown(detail["input"])
     if code in _PLAIN_WORDS:
         what, hint = _PLAIN_WORDS[code]
+        if code == "int_type":
+            hint = _octal(detail["input"]) or hint
         return Problem(mark, f"{name} is {what}, not {shown}", hint)
     if code in ("greater_than_equal", "greater_than"):
         return Problem(mark, f"{name}: {shown} is too small", f"at least {_bound(detail, kind)}")
@@ -94,6 +97,13 @@ def _problem(detail: ErrorDetails, kind: type[Resource], document: Document, whe
         return Problem(mark, f"{name}: {shown} is not {expected}", hint or f"write {expected}")
     message, _, hint = detail["msg"].removeprefix("Value error, ").partition("; ")
     return Problem(mark, f"{name}: {message[:1].lower() + message[1:]}", hint)
+
+
+def _octal(given: Any) -> str:
+    """What to write for a number with a leading zero, which YAML 1.1 reads as an octal one."""
+    if not isinstance(given, Written) or not isinstance(given.value, int) or not given.lstrip("+-").isdecimal():
+        return ""
+    return f"write {int(given)} (or {given.value}, which is what YAML makes of it)"
 
 
 def _bound(detail: ErrorDetails, kind: type[Resource]) -> str:
