@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from types import CodeType
 from typing import Any
 
-from jinja2 import StrictUndefined, nodes, pass_context
+from jinja2 import StrictUndefined, meta, nodes, pass_context
 from jinja2.nativetypes import NativeEnvironment, NativeTemplate
 from jinja2.runtime import Context
 
@@ -54,7 +57,7 @@ class Values(Bounded, NativeEnvironment):
         self.only(_with_prefix(FILTERS))
         self.tests = _with_prefix(TESTS)
 
-    def read(self, text: str) -> nodes.Template:
+    def read(self, text: str) -> Expression:
         """Raises TemplateSyntaxError, or FilterError for a name that is unknown, in branches that are not taken too."""
         tree = self.parse(self._with_backslashes(text))
         for node in tree.find_all((nodes.Filter, nodes.Test)):
@@ -62,10 +65,10 @@ class Values(Bounded, NativeEnvironment):
                 raise _unknown("filter", node.name)
             if isinstance(node, nodes.Test) and node.name not in self.tests:
                 raise _unknown("test", node.name)
-        return tree
+        return Expression(self, tree)
 
-    def parts(self, tree: nodes.Template, variables: Mapping[str, Any]) -> list[Any]:
-        template = self.template_class.from_code(self, self.compile(tree), self.make_globals(None))
+    def parts(self, expression: Expression, variables: Mapping[str, Any]) -> list[Any]:
+        template = self.template_class.from_code(self, expression.code, self.make_globals(None))
         return self.within(template.root_render_func(template.new_context(dict(variables))))
 
     def _with_backslashes(self, text: str) -> str:
@@ -81,6 +84,23 @@ class Values(Bounded, NativeEnvironment):
 
 
 Values.template_class = NativeTemplate
+
+
+@dataclass
+class Expression:
+    """A text as Jinja2 reads it. It is compiled once, whichever host it is evaluated for."""
+
+    environment: Values
+    tree: nodes.Template
+
+    @cached_property
+    def names(self) -> Collection[str]:
+        """The variables that it names."""
+        return meta.find_undeclared_variables(self.tree)
+
+    @cached_property
+    def code(self) -> CodeType:
+        return self.environment.compile(self.tree)
 
 
 def texts() -> Bounded:

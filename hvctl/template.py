@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, NoReturn
 
 from jinja2 import TemplateError, TemplateSyntaxError, Undefined, UndefinedError, meta, nodes
@@ -13,7 +13,7 @@ from jinja2.exceptions import SecurityError
 
 from hvctl.aswritten import Chosen, ComputedError, MissingError
 from hvctl.call import Secret
-from hvctl.environment import Values, alone, texts, unknown_in
+from hvctl.environment import Expression, Values, alone, texts, unknown_in
 from hvctl.filters import FilterError
 from hvctl.limits import NESTING, TEMPLATE_VALUES, LimitError
 from hvctl.sandbox import exceeded
@@ -158,8 +158,8 @@ def evaluate(text: str, scope: _Scope) -> Any:
 
 
 def _found(text: str, scope: _Scope) -> Any:
-    tree = scope.environment.read(text)
-    one = alone(tree)
+    expression = _read(text)
+    one = alone(expression.tree)
     if one is not None:
         try:
             found = Chosen(scope.written, scope.computed).value(one)
@@ -167,7 +167,7 @@ def _found(text: str, scope: _Scope) -> Any:
             pass
         else:
             return _ended(found, text) if isinstance(found, str) and not isinstance(found, Written) else found
-    parts = scope.environment.parts(tree, scope.used_by(tree))
+    parts = scope.environment.parts(expression, scope.used_by(expression.names))
     if one is not None:  # without the line break that may follow it
         found = _settled(parts[0], scope.variables)
         return _ended(found, text) if isinstance(found, str) else found
@@ -177,6 +177,12 @@ def _found(text: str, scope: _Scope) -> Any:
         raise _no_secret(secrets[0])
     joined = _joined(parts, scope.variables)
     return _ended(joined[:-1], text) if text.endswith("\n") else joined
+
+
+@lru_cache(maxsize=1024)
+def _read(text: str) -> Expression:
+    """Once for all hosts: it takes longer than all the rest."""
+    return _ENVIRONMENT.bounded().read(text)
 
 
 def _ended(found: str, text: str) -> str:
@@ -242,7 +248,9 @@ def render_text(text: str, file: str, variables: Mapping[str, Any], reveal: Call
     Raises ConfigError, at the line of the file."""
     texts = _TEXTS.bounded()
     try:
-        scope = _Scope(variables, _ENVIRONMENT.bounded(), secret=True).used_by(texts.parse(text))
+        scope = _Scope(variables, _ENVIRONMENT.bounded(), secret=True).used_by(
+            meta.find_undeclared_variables(texts.parse(text))
+        )
         code = texts.compile(text, filename=file)
         template = texts.template_class.from_code(texts, code, texts.make_globals(None))
         return template.render({name: _revealed(value, reveal) for name, value in scope.items()})
@@ -300,9 +308,8 @@ class _Scope:
     depth: int = 0
     secret: bool = False
 
-    def used_by(self, tree: nodes.Template) -> dict[str, Any]:
-        """The variables that a text names, evaluated themselves, as expressions see them."""
-        names = meta.find_undeclared_variables(tree)
+    def used_by(self, names: Iterable[str]) -> dict[str, Any]:
+        """Variables that a text names, evaluated themselves, as expressions see them."""
         return {n: meant(self._known(n)) for n in names if n in self.variables}
 
     def written(self, name: str) -> Any:
@@ -316,7 +323,8 @@ class _Scope:
     def computed(self, node: nodes.Expr) -> Any:
         tree = nodes.Template([nodes.Output([node], lineno=1)], lineno=1)
         tree.set_environment(self.environment)
-        return _settled(self.environment.parts(tree, self.used_by(tree))[0], self.variables)
+        expression = Expression(self.environment, tree)
+        return _settled(self.environment.parts(expression, self.used_by(expression.names))[0], self.variables)
 
     def _known(self, name: str) -> Any:
         if name not in self.known:

@@ -273,6 +273,13 @@ def test_ordinary_expressions_are_far_from_the_limits() -> None:
     assert render("{{ '%-20s|' % 'a' }}{{ '{:>5}'.format(1) }}", {}, load_text("a: 1", "f")) == f"{'a':20}|    1"
 
 
+def test_an_expression_is_read_once_for_all_hosts() -> None:
+    text, document = "{{ a * 2 }}-{{ b | upper }}", load_text("a: 1", "f")
+    first = work(lambda: render(text, {"a": 1, "b": "x"}, document))
+    assert render(text, {"a": 2, "b": "y"}, document) == "4-Y"
+    assert work(lambda: render(text, {"a": 3, "b": "z"}, document)) < first / 2
+
+
 def test_templates_cannot_change_the_variables_of_the_next_host() -> None:
     shared = {"l": [1], "d": {"a": 1}}
     for text in ("{{ l.append(2) }}", "{{ d.update(b=2) }}", "{{ d.pop('a') }}"):
