@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 
 from hvctl.contract import OS
 from hvctl.plan import broken_rules
-from hvctl.resource import Finding, Resource
+from hvctl.resource import Fields, Finding, Resource, models_in
 
 
 def sound_rules(wishes: Sequence[Resource], os: OS) -> Iterator[tuple[Resource, Finding]]:
@@ -33,7 +34,8 @@ def _rests_on(finding: Finding, wish: Resource, flawed: Resource) -> bool:
         return False  # the words are those of the finding's own resource
     if flawed.unnamed and (_says(finding, flawed.kind) or _says(finding, flawed.section)):
         return True
-    return _root(flawed) is _root(wish) and any(_says(finding, name) for name in names)
+    own = _fields(type(wish))
+    return _root(flawed) is _root(wish) and any(_says(finding, n) for n in names if n.rpartition(".")[2] not in own)
 
 
 def _within(field: str, name: str) -> bool:
@@ -42,7 +44,14 @@ def _within(field: str, name: str) -> bool:
 
 def _says(finding: Finding, name: str) -> bool:
     word = re.escape(name.rpartition(".")[2]).replace("_", "[_ ]")
-    return re.search(rf"\b{word}\b", f"{finding.message} {finding.hint}", re.IGNORECASE) is not None
+    return re.search(rf"\b{word}\b", finding.message, re.IGNORECASE) is not None
+
+
+@cache
+def _fields(model: type[Fields]) -> frozenset[str]:
+    """Of a model and of those within it."""
+    inner = (i for info in model.model_fields.values() for i in models_in(info.annotation))
+    return frozenset(model.model_fields).union(*(_fields(i) for i in inner))
 
 
 def _root(wish: Resource) -> Resource:

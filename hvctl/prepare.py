@@ -49,8 +49,8 @@ def find_inventory(given: Sequence[str], near: Iterable[str]) -> tuple[str, ...]
     near = tuple(near)
     if given:
         return tuple(given)
-    if missing := [p for p in near if not Path(p).exists()]:
-        raise ConfigError(Problem(None, f"{p} is not there", "name a playbook that is") for p in missing)
+    if gone := missing(near):
+        raise ConfigError(not_there(p) for p in gone)
     folders = [*(Path(p).parent for p in near), Path()]
     for folder in folders:
         for name in INVENTORY_NAMES:
@@ -66,6 +66,14 @@ def find_inventory(given: Sequence[str], near: Iterable[str]) -> tuple[str, ...]
             )
         ]
     )
+
+
+def missing(playbooks: Iterable[str]) -> list[str]:
+    return [p for p in playbooks if not Path(p).exists()]
+
+
+def not_there(playbook: str) -> Problem:
+    return Problem(None, f"{playbook} is not there", "name a playbook that is")
 
 
 def prepare(

@@ -35,16 +35,16 @@ def salvaged(
             errors = [d for d in error.errors() if not _rests_on(d, data, left_out)]
             problems += explained(errors, kind, data, document, path)
             words |= {meant(kind, d["loc"]) for d in errors if d["type"] == "extra_forbidden"}
-            for detail, at in [(d, _key_of(inside(d["loc"], data))) for d in error.errors()]:
-                name = str(detail["loc"][0]) if detail["loc"] else ""
-                if at:
-                    left_out.add(at)
-                    data = _without(data, at)
-                elif name in kind.stand_in and name not in stand_in:
-                    left_out.add((name,))
-                    stand_in[name] = kind.stand_in[name]
-                else:
-                    return None, problems
+            lacking = {str(d["loc"][0]) for d in error.errors() if d["loc"] and not inside(d["loc"], data)}
+            faulty = _innermost({_key_of(inside(d["loc"], data)) for d in error.errors()} - {()})
+            if not faulty and not lacking & kind.stand_in.keys() - stand_in.keys():
+                return None, problems
+            for at in faulty:
+                left_out.add(at)
+                data = _without(data, at)
+            for name in lacking & kind.stand_in.keys():
+                left_out.add((name,))
+                stand_in[name] = kind.stand_in[name]
         else:
             made.lacking(frozenset({_dotted(at) for at in left_out} | {w for w in words if w and " " not in w}))
             return made, problems
@@ -55,6 +55,11 @@ def _rests_on(detail: ErrorDetails, data: Any, left_out: set[Path]) -> bool:
     at = inside(detail["loc"], data)
     lacks = tuple(detail["loc"]) if detail["type"] == "missing" else at
     return any(known[: len(lacks)] == lacks for known in left_out)
+
+
+def _innermost(paths: set[Path]) -> set[Path]:
+    """A union is wrong as a whole too where something within it is."""
+    return {at for at in paths if not any(other[: len(at)] == at for other in paths - {at})}
 
 
 def _unclear(data: Any, document: Document, path: Path, unclear: frozenset[Mark], at: Path = ()) -> Iterator[Path]:

@@ -278,3 +278,71 @@ def test_all_faults_of_all_files_in_one_round(told: Told) -> None:
     assert not more, "\n".join(more)
     located = [(f, int(n), int(c)) for f, n, c in (p.rsplit(":", 2) for p in places(lines))]
     assert located == sorted(located)
+
+
+PLAY = "- hosts: lab\n  vms: [{name: '{{ prefix }}01', processor: {count: 0, weight: '{{ weight }}'}, notes: '{{ nobody }}'}]\n"
+
+
+def test_of_an_inventory_that_is_no_yaml_nothing_is_said_to_be_missing(told: Told) -> None:
+    """Neither its hosts nor its variables; what is wrong whatever they are is told."""
+    lines = told({"inventory.yml": "lab:\n\thosts: {hv01: }\n", "play.yml": PLAY}, "--limit", "hv01")
+    assert places(lines) == ["inventory.yml:2:1", "play.yml:2:53"], lines
+
+
+def test_of_variables_that_cannot_be_read_none_is_said_to_be_missing(told: Told) -> None:
+    files = {"host_vars/hv01.yml": "weight: [1\n", "play.yml": PLAY}
+    assert places(told(files)) == ["host_vars/hv01.yml:2:1", "play.yml:2:53"]
+
+
+def test_of_variables_that_stand_twice_the_others_are_known(told: Told) -> None:
+    files = {"host_vars/hv01.yml": "prefix: a\nprefix: b\nweight: 0\n", "play.yml": PLAY}
+    lines = told(files)
+    assert places(lines) == [
+        f"{p}" for p in ("host_vars/hv01.yml:2:1", "play.yml:2:53", "play.yml:2:64", "play.yml:2:88")
+    ]
+    assert "weight: 0 is too small" in lines[2]
+    assert "'nobody' is undefined" in lines[3]
+
+
+def test_an_undefined_name_hides_only_what_rests_on_it(told: Told) -> None:
+    text = dedent(r"""
+        - hosts: lab
+          vms:
+            - name: '{{ nobody }}'
+              generation: 2
+              bios: {}
+              disks: [{at: '{{ nobody }}', path: 'D:\a.vhdx', iops: {minimum: 2, maximum: 1}}]
+            - {name: b, generation: '{{ nobody }}', bios: {}, disks: [{at: scsi 0:0, path: 'D:\A.vhdx'}]}
+        """).lstrip()
+    lines = told({"play.yml": text})
+    assert [line.partition(";")[0] for line in lines] == [
+        "play.yml:3:13: 'nobody' is undefined",
+        "play.yml:5:13: a generation 2 VM has no BIOS",
+        "play.yml:6:20: 'nobody' is undefined",
+        "play.yml:6:71: a minimum of 2 is above the maximum of 1",
+        "play.yml:7:29: 'nobody' is undefined",
+        "play.yml:7:84: D:\\A.vhdx is wanted at play.yml:6:42 too",
+    ]
+
+
+def test_an_inventory_as_ini_goes_on_behind_a_line_that_cannot_be_read(told: Told) -> None:
+    ini = "[lab]\nhv01 hvctl_os=2022 ansible_user=a ansible_port=99999\nhv02 'x\n[lab:vars]\nnonsense\n"
+    lines = told({"inventory.yml": ini, "play.yml": PLAY})
+    assert places(lines) == ["inventory.yml:2:1", "inventory.yml:3:1", "inventory.yml:5:1", "play.yml:2:53"], lines
+    assert "99999" in lines[0]
+
+
+def test_the_command_line_and_files_that_are_not_there(told: Told) -> None:
+    inventory = INVENTORY.replace("vars:", "varrs: {}\n  vars:")
+    lines = told({"inventory.yml": inventory, "play.yml": PLAY}, "none.yml", "-e", "nonsense", "-e", "weight=1")
+    assert any("none.yml is not there" in line for line in lines), lines
+    assert any("--extra-vars, 1. is no variable" in line for line in lines), lines
+    assert places(lines) == ["inventory.yml:3:3", "play.yml:2:53"], lines
+
+
+def test_what_one_host_lacks_is_told_with_the_faults_of_all(told: Told) -> None:
+    inventory = INVENTORY.replace("}}", "}, hv02: {hvctl_os: 2012}}", 1)
+    text = "- hosts: lab\n  vms: [{name: a, lock_on_disconnect: on, processor: {count: 0}}]\n"
+    lines = told({"inventory.yml": inventory, "play.yml": text})
+    assert "play.yml:2:39: warning: Windows Server 2012 (hv02) does not have lock_on_disconnect" in lines[0]
+    assert places(lines) == ["play.yml:2:39", "play.yml:2:62"]

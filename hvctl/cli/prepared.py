@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from hvctl.call import Secret
@@ -14,7 +13,7 @@ from hvctl.inventory import Host, Inventory, PartlyLoadedError, Unread
 from hvctl.logon import with_passwords
 from hvctl.overlay import NOTHING, Overlay
 from hvctl.planfile import is_plan
-from hvctl.prepare import HostWork, Prepared, find_inventory, prepare
+from hvctl.prepare import HostWork, Prepared, find_inventory, missing, not_there, prepare
 from hvctl.resource import IMPACTS, Impact, Resource
 from hvctl.run import Run
 from hvctl.scalars import Given
@@ -88,15 +87,18 @@ def _with_faults(
     settings: Settings, playbooks: Sequence[str]
 ) -> tuple[Inventory, Sequence[str], list[Problem], Unread]:
     """What there is of the inventory, the playbooks that are there, what is wrong, and what could not be read."""
+    gone = missing(playbooks)
+    there = [p for p in playbooks if p not in gone] if len(gone) < len(playbooks) else playbooks
+    wrong = [not_there(p) for p in gone] if there != playbooks else []
     try:
-        return inventory_of(settings, playbooks), playbooks, [], Unread()
+        return inventory_of(settings, there), there, wrong, Unread()
     except PartlyLoadedError as error:
-        return error.inventory, playbooks, [*error.problems], error.unread
+        return error.inventory, there, [*wrong, *error.problems], error.unread
     except RefusedError:
         raise
     except ConfigError as error:
-        there = [p for p in playbooks if Path(p).exists()]
-        return Inventory({}, {}), there, [*error.problems], Unread(True, True)
+        there = [p for p in there if p not in gone]
+        return Inventory({}, {}), there, [*wrong, *error.problems], Unread(hosts=True, variables=True)
 
 
 def inventory_of(settings: Settings, playbooks: Sequence[str] = ()) -> Inventory:
