@@ -215,6 +215,8 @@ class YamlGroups:
                 case "vars":
                     for variable, value in self._entries(data, "vars", path):
                         mark = self.document.mark((*path, "vars", variable))
+                        if value is None and mark in self.document.unread:
+                            continue
                         self.tree.set_group_variable(name, str(variable), value, mark, vaulted=self.encrypted)
                 case "children":
                     for child, inner in self._entries(data, "children", path):
@@ -243,6 +245,8 @@ class YamlGroups:
             self.tree.add_host(host, group, self.where, port, self._key_mark(path))
             for key, value in (variables or {}).items():
                 place = self.document.mark((*path, key))
+                if value is None and place in self.document.unread:
+                    continue
                 self.tree.set_host_variable(host, str(key), value, place, vaulted=self.encrypted)
 
     def _entries(self, data: Mapping[str, Any], key: str, path: Path) -> Iterator[tuple[Any, Any]]:
