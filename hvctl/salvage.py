@@ -18,7 +18,7 @@ def salvaged(
 ) -> tuple[Resource | None, list[Problem]]:
     """The resource, as if what is faulty were not written, so that the rest of it can be judged in the same round; None
     where nothing can be left out. `unclear`: places whose values could not be had, which is told already."""
-    left_out = {_key_of(at) for at in _unclear(data, document, path, unclear)}
+    left_out = {_key_of(at) for at in _unclear(data, document, path, unclear)} if unclear else set()
     for at in left_out:
         data = _without(data, at)
     problems: list[Problem] = []
