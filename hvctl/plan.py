@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from hvctl.call import Call, Foreign, HostInfo, Task
-from hvctl.contract import OS, Verdict, check, contract, title
+from hvctl.contract import OS, Verdict, check, contract, elsewhere, title
 from hvctl.facts import Facts, UnreadableError
 from hvctl.misreading import Misreading
 from hvctl.order import Group, arrange, kinds_within, rank
@@ -154,11 +154,12 @@ def validate(wishes: Iterable[Resource], os: OS) -> list[Problem]:
             found.hint,
             "error" if found.holds else "warning",
         )
-        for wish, found in _rules(tuple(wishes), os)
+        for wish, found in broken_rules(tuple(wishes), os)
     ]
 
 
-def _rules(wishes: tuple[Resource, ...], os: OS) -> Iterator[tuple[Resource, Finding]]:
+def broken_rules(wishes: tuple[Resource, ...], os: OS) -> Iterator[tuple[Resource, Finding]]:
+    """Rules that these resources break on this version, whatever the host looks like."""
     for wish in wishes:
         for found in (*wish.rules(os), *_supported(wish, os)):
             yield wish, found
@@ -220,7 +221,7 @@ def _judged(
 ) -> dict[Address, _Draft]:
     """`before`: the drafts of the pass that took out less."""
     broken: dict[Address, list[Finding]] = {}
-    for target, found in _rules(tuple(goals), facts.os):
+    for target, found in broken_rules(tuple(goals), facts.os):
         broken.setdefault(target.address(), []).append(found)
     drafts: dict[Address, _Draft] = {}
     for wish, target in zip(desired, goals, strict=True):
@@ -291,26 +292,31 @@ def _update(
 ) -> _Draft:
     changes = target.changes(actual, facts)
     now = {c.field: _line(wish, c, allow) for c in changes}
+    ruled = {f.field for f in known if f.holds}  # why the host lacks it, or does not say, is told by the rule
     parts, whole = True, False
     try:
-        found = [*known, *_fixed(target, changes), *target.findings(changes, facts)]
+        seen = [f for f in (*_fixed(target, changes), *target.findings(changes, facts)) if f.field not in ruled]
+        found = [*known, *seen]
     except HeldBackError as error:
         parts, whole = not error.parts, True
         found = [*known, error.finding]
     found = [_without_held(f, before, wish) for f in found]
     now = {field: _as_held(line, found, whole) for field, line in now.items()}
     told_of = {f.field for f in found if f.level == "unknown"}
-    unread = [f for f in target.wanted() if actual.get(f) is UNKNOWN and f not in told_of]
+    unread = [f for f in target.wanted() if actual.get(f) is UNKNOWN and f not in told_of | ruled]
     newly = frozenset({WHOLE, *now}) if whole else _newly_held(target, now, [f for f in found if f.holds], facts)
     earlier = {line.field: line for line in before.action.lines} if before else {}
     held = (before.held if before else frozenset()) | newly
+    resting = [f for f in now if target.rests_on(f, facts) in newly and not (now[f].consent or now[f].held)]
+    with_them, why = _along([now[f] for f in resting], [now[f] for f in now if f in newly and f not in resting])
+    now |= {line.field: line for line in with_them}
     lines = {**now, **{f: line for f, line in earlier.items() if f in held or f not in now}}
     along = frozenset(f for f in lines if f not in held and f not in now)
     waiting, told = _along([lines[f] for f in lines if f in along], [lines[f] for f in lines if f in held])
     lines |= {line.field: line for line in waiting}
     remarks = _merged(
         (before.action.remarks if before else ()),
-        (*_remarks(wish, found), *told, *(_unread(wish, field) for field in unread)),
+        (*_remarks(wish, found), *why, *told, *(_unread(wish, field) for field in unread)),
     )
     doable = () if WHOLE in held else tuple(c for c in changes if c.field not in held)
     steps = tuple(target.update(doable, facts)) if doable else ()
@@ -618,7 +624,7 @@ def _supported(wish: Resource, os: OS) -> Iterator[Finding]:
     """Fields whose parameter this version's cmdlet does not have."""
     cmdlet = contract(os).cmdlet(type(wish).setter) if type(wish).setter else None
     if type(wish).setter and cmdlet is None:
-        yield Finding("", f"{title(os)} has no {wish.section}", "remove the section for this host")
+        yield Finding("", f"{title(os)} has no {wish.section}", elsewhere(os, type(wish).setter))
         return
     if cmdlet is None:
         return
@@ -627,7 +633,8 @@ def _supported(wish: Resource, os: OS) -> Iterator[Finding]:
         if setting.fixed or name in type(wish).odd:
             continue
         if cmdlet.answer(setting.set_with) == "absent":
-            yield Finding(name, f"{title(os)} does not have {name}", "remove it for this host")
+            hint = elsewhere(os, type(wish).setter, setting.set_with)
+            yield Finding(name, f"{title(os)} does not have {name}", hint)
         elif cmdlet.answer(setting.set_with) == "unknown":
             yield Finding(name, f"it is not documented whether {title(os)} has {name}", "", "warning")
 

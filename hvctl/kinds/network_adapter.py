@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -56,6 +56,15 @@ class NetworkAdapter(Adapter):
 
     kind: ClassVar[str] = "network_adapter"
     section: ClassVar[str] = "network_adapters"
+    other_words: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("mac", "macaddress", "hwaddr"), "mac_address"),
+        **dict.fromkeys(("bridge", "network", "portgroup", "virtual_switch"), "switch"),
+        **dict.fromkeys(("vlan_id", "vlanid", "tag"), "vlan"),
+        **dict.fromkeys(("spoofing", "mac_spoofing"), "mac_address_spoofing"),
+        **dict.fromkeys(("qos", "rate", "rate_limit"), "bandwidth"),
+        "sriov": "iov_weight",
+        "mirroring": "port_mirroring",
+    }
     vital: ClassVar[bool] = True
     within: ClassVar[str | None] = "vm"
     many: ClassVar[bool] = True

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, PrivateAttr
 
 from hvctl.call import Call, Guard, Ref, Row
-from hvctl.contract import OS, at_least, title
+from hvctl.contract import OS, at_least, exists_from, title
 from hvctl.facts import Facts
 from hvctl.kinds import _owed
 from hvctl.kinds._checkpoints import AGES, check_ages, coming
@@ -97,6 +97,30 @@ class VM(Resource):
     many: ClassVar[bool] = True
     after: ClassVar[tuple[str, ...]] = ("host", "switch", "host_network_adapter")
     setter: ClassVar[str] = "Set-VM"
+    stand_in: ClassVar[Mapping[str, Any]] = {"name": "unnamed"}
+    other_words: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("cpu", "cpus", "vcpu", "vcpus", "cores", "processors", "processor_count"), "processor.count"),
+        **dict.fromkeys(("ram", "memory_startup", "startup_memory"), "memory.startup"),
+        **dict.fromkeys(("dynamic_memory", "balloon"), "memory.dynamic"),
+        **dict.fromkeys(("nic", "nics", "network", "networks", "interfaces", "adapters"), "network_adapters"),
+        **dict.fromkeys(("hdd", "hdds", "drives", "hard_drives", "hard_disks", "vhd", "vhds", "vhdx"), "disks"),
+        **dict.fromkeys(("iso", "isos", "cdrom", "cd", "cds", "optical"), "dvds"),
+        **dict.fromkeys(("snapshot", "snapshots"), "checkpoints"),
+        "snapshot_type": "checkpoint_type",
+        **dict.fromkeys(("snapshot_path", "snapshot_file_location"), "checkpoint_path"),
+        **dict.fromkeys(("backup", "backups"), "exports"),
+        **dict.fromkeys(("note", "description", "comment", "annotation"), "notes"),
+        **dict.fromkeys(("power", "power_state", "powerstate", "status"), "state"),
+        **dict.fromkeys(("gen", "vm_generation"), "generation"),
+        **dict.fromkeys(("autostart", "onboot", "start_action"), "automatic_start_action"),
+        **dict.fromkeys(("secure_boot", "secureboot"), "firmware.secure_boot"),
+        **dict.fromkeys(("tools", "guest_services"), "integration_services"),
+        **dict.fromkeys(("nested", "nested_virtualization"), "processor.expose_virtualization_extensions"),
+        **dict.fromkeys(("files", "copy"), "guest_files"),
+        **dict.fromkeys(("switch", "vlan", "mac", "mac_address"),
+                        "it belongs to an adapter: `network_adapters: [{name: …, switch: …}]`"),
+        **dict.fromkeys(("old_name", "previous_name", "renamed_from"), "previous_names"),
+    }  # fmt: skip
     odd: ClassVar[frozenset[str]] = frozenset({*PLACES, "state", "generation", "version", "resource_metering"})
 
     name: Annotated[str, Field(min_length=1, max_length=100)]
@@ -167,7 +191,9 @@ class VM(Resource):
         if self.name != self.name.rstrip(". "):
             yield Finding("name", f"{self.name!r} ends as no folder name can", "choose another name")
         if self.generation == 2 and not at_least(os, "2012r2"):
-            yield Finding("generation", f"{title(os)} has no generation 2", "use generation 1")
+            yield Finding(
+                "generation", f"{title(os)} has no generation 2", f"{exists_from('2012r2')}; use generation 1"
+            )
         if self.version is not None:
             yield from self._version_rules(self.version, os)
         if self.absent and self.parts:
