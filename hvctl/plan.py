@@ -245,6 +245,7 @@ def _draft(
     action = Action(wish.address(), wish.title(), "none", wish.place.mark())
     here = True
     try:
+        target.check_rights(facts)
         actual = target.actual(facts)
         here = actual is not None
         whole = [f for f in known if f.holds and (not f.field or wish.absent)]
@@ -575,6 +576,7 @@ def _root(wish: Resource) -> Resource:
 def questions(wishes: Iterable[Resource]) -> Iterator[Call]:
     """All that planning these wishes rests on: what they ask, and what lists that leave nothing else are held against."""
     for wish in wishes:
+        yield from wish.proof
         yield from wish.queries()
         for kind in _exclusive(wish):
             yield from kind.survey()

@@ -231,7 +231,19 @@ def test_what_could_not_be_read_says_so() -> None:
     shown = text_of(plan_lines(plan, width=100))
     assert "not all of it could be read" in shown
     assert "? vm keep" in shown
-    assert "Get-VMHost was not answered" in shown
+    assert "may not manage Hyper-V on HV01" in shown
+
+
+def test_one_cause_that_keeps_many_things_from_being_read_is_told_once() -> None:
+    names = "".join(f"    - {{name: {n}, notes: x}}\n" for n in ("keep", "old01", "web01", "gone", "more"))
+    plan = lab(f"- hosts: all\n  switches: [{{name: lan}}]\n  vms:\n{names}", HOST + "administrator: false\n").plan
+    shown = text_of(plan_lines(plan, width=140))
+    assert {a.verb for a in plan.actions} == {"unknown"}
+    assert not plan.steps
+    assert shown.count("may not manage Hyper-V") == 1
+    assert "'Hyper-V Administrators' or 'Administrators'" in " ".join(shown.split())
+    assert "the same is true of vm keep, vm old01 and 3 more" in shown
+    assert text_of(plan_lines(plan, width=140, verbose=True)).count("may not manage Hyper-V") == 6
 
 
 def test_a_removal_with_consent_says_what_goes() -> None:

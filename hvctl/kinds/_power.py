@@ -13,6 +13,7 @@ from hvctl.kinds._vm import power, vm_ref, vm_row
 from hvctl.resource import Bracket, Finding, Resource, Step
 
 Because = tuple[str, ...]
+CUT = "has its power cut: what its guest has not written to its disks is lost"
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,16 @@ class Power:
             noted = _owed.noted(self.vm, wanted, self.facts)
             down = (*noted, *(replace(step, needs=(*step.needs, *noted)) for step in down))
             start = (*start, *_owed.settled(self.vm, wanted, self.facts, start[-1:]))
-        return Bracket(down, start, () if told else tuple(self.doubts()))
+        return Bracket(down, start, () if told else (*self._lost(wanted), *self.doubts()))
+
+    def _lost(self, wanted: str) -> Iterator[Finding]:
+        """What taking it down loses, said before consent."""
+        if self.now == "Saved":
+            after = ", and it stays off afterwards" if wanted == "off" else ""
+            text = f"{self.name} is saved, and this needs it off: its saved memory is lost{after}"
+            yield Finding("", text, "start it first to keep what its guest has open", "warning")
+        elif self.cut:
+            yield Finding("", f"{self.name} {CUT}", "", "warning")
 
     def steps(self, now: str, wanted: str) -> Iterator[Step]:
         because = ("state",)
