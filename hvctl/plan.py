@@ -395,13 +395,14 @@ def _creation(
     except HeldBackError as error:
         found = [*known, error.finding]
     action = replace(action, remarks=_remarks(wish, found))
+    adopted = [_line(wish, c, allow) for c in wish.changes(there, facts) if c.field in there] if there else []
     if any(f.holds for f in found):
-        return _Draft(wish, replace(action, verb="held"), here=False, held=held)
+        lines = tuple(_as_held(line, found, whole=True) for line in adopted)
+        return _Draft(wish, replace(action, verb="held", lines=lines), here=False, held=held)
     line = replace(
         _whole(wish, "absent", "present", wish.create_impacts(facts), allow),
         note=wish.note("", "absent", "present", facts),
     )
-    adopted = (_line(wish, c, allow) for c in wish.changes(there, facts) if c.field in there) if there else ()
     lines = (line, *adopted)
     if any(x.consent for x in lines):
         return _Draft(wish, replace(action, verb="held", lines=lines), here=False, held=held)
@@ -411,12 +412,16 @@ def _creation(
 def _removal(wish: Resource, action: Action, exists: bool, facts: Facts, allow: frozenset[Impact]) -> _Draft:
     if not exists:
         return _Draft(wish, action, here=False)
-    found = list(wish.findings((), facts))
+    try:
+        found = list(wish.findings((), facts))
+    except HeldBackError as error:
+        found = [error.finding]
     action = replace(action, remarks=_remarks(wish, found))
     line = replace(
         _whole(wish, "present", "absent", wish.remove_impacts(facts), allow),
         note=wish.note("", "present", "absent", facts),
     )
+    line = _as_held(line, found, whole=True)
     if any(f.holds for f in found) or line.consent:
         return _Draft(wish, replace(action, verb="held", lines=(line,)), held=frozenset({WHOLE, "ensure"}))
     return _Draft(wish, replace(action, verb="remove", lines=(line,)), tuple(wish.remove(facts)))

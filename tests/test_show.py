@@ -246,6 +246,39 @@ def test_one_cause_that_keeps_many_things_from_being_read_is_told_once() -> None
     assert text_of(plan_lines(plan, width=140, verbose=True)).count("may not manage Hyper-V") == 6
 
 
+def test_what_is_held_back_whole_keeps_what_it_would_change() -> None:
+    host = """
+os: '2022'
+vms:
+  - {name: web01, generation: 2, state: Running}
+  - {name: gone, generation: 2, is_clustered: true}
+  - {name: held, generation: 2, drives: [{at: 'scsi 0:0', path: 'D:\\child.vhdx'}]}
+vhds:
+  'D:\\data.vhdx': {size: 40GB, type: Fixed}
+  'D:\\base.vhdx': {size: 40GB}
+  'D:\\child.vhdx': {size: 40GB, type: Differencing, parent: 'D:\\base.vhdx'}
+"""
+    playbook = """- hosts: all
+  vms:
+    - name: web01
+      disks: [{at: scsi 0:1, path: 'D:\\data.vhdx', type: dynamic, size: 60GB}]
+    - {name: gone, ensure: absent}
+    - name: held
+      disks: [{at: scsi 0:0, path: 'D:\\base.vhdx'}]
+"""
+    plan = lab(playbook, host, allow=IMPACTS).plan
+    assert not plan.steps
+    lines = {(a.address, x.field): x for a in plan.actions for x in a.lines}
+    assert all(x.held == "impossible" and not x.consent for x in lines.values())
+    said = {key: (x.now, x.wanted) for key, x in lines.items()}
+    assert said == {
+        (("disk", "web01", "scsi 0:1"), "type"): ("fixed", "dynamic"),
+        (("disk", "web01", "scsi 0:1"), "size"): ("40 GB", "60 GB"),
+        (("vm", "gone"), ""): ("present", "absent"),
+        (("disk", "held", "scsi 0:0"), "path"): ("D:\\child.vhdx", "D:\\base.vhdx"),
+    }
+
+
 def test_a_removal_with_consent_says_what_goes() -> None:
     shown = text_of(plan_lines(lab(allow=["restart", "destroy"]).plan, width=100))
     assert "- vm old01   is removed" in shown

@@ -12,6 +12,7 @@ from hvctl.call import NULL, Call, Row, Value
 from hvctl.facts import Facts
 from hvctl.kinds._checkpoints import coming
 from hvctl.kinds._drives import DISKS, DVDS, Drive, Slot, at_slot, file_query, folder_of, one_spelling, there, volume_of
+from hvctl.kinds._physical import HOST_DISKS
 from hvctl.kinds._types import COUNT, KB, MB, PATH, SIZE, Flag, Size, WindowsPath, Words, multiple_of
 from hvctl.kinds._vhd import Link, Resize, Use, chain, children, matching, resize, users, vhd, vhd_query
 from hvctl.kinds._vm import state_at_work
@@ -126,7 +127,8 @@ class DiskPart(Drive):
     def queries(self) -> tuple[Call, ...]:
         files = tuple(p for p in (self.path, self.parent) if p)
         looked = tuple(dict.fromkeys(p for f in files for p in (f, folder_of(f), volume_of(f)) if p))
-        found = (*super().queries(), vhd_query(*files))
+        host = (HOST_DISKS,) if self.disk_number is not None else ()
+        found = (*super().queries(), vhd_query(*files), *host)
         return (*found, file_query(*looked)) if looked else found
 
     def see(self, facts: Facts) -> Seen:
