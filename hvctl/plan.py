@@ -184,6 +184,8 @@ def make_plan(host: str, wishes: Sequence[Resource], facts: Facts, allow: frozen
     steps = tuple(_planned(step, wish, needs, ids) for step, wish, needs in order)
     restarts = {g.root.address(): found for g in groups if (found := _restart(g, drafts, facts))}
     doubts = {g.root.address(): _doubts(g, facts) for g in groups if g.root.address() in restarts}
+    stuck = {address for address, found in doubts.items() if any(f.holds for f in found)}
+    drafts = {a: _kept_up(d) if _root(d.wish).address() in stuck else d for a, d in drafts.items()}
     actions = tuple(
         _doubted(drafts[wish.address()], facts.os, doubts.get(wish.address(), ()))
         for g in groups
@@ -305,8 +307,9 @@ def _update(
     along = frozenset(f for f in lines if f not in held and f not in now)
     waiting, told = _along([lines[f] for f in lines if f in along], [lines[f] for f in lines if f in held])
     lines |= {line.field: line for line in waiting}
+    kept = {line.mark for f, line in lines.items() if f in held}
     remarks = _merged(
-        (before.action.remarks if before else ()),
+        tuple(r for r in (before.action.remarks if before else ()) if r.level != "warning" or r.mark in kept),
         (*_remarks(wish, found), *told, *(_unread(wish, field) for field in unread)),
     )
     doable = () if WHOLE in held else tuple(c for c in changes if c.field not in held)
@@ -362,8 +365,8 @@ def _in_order(wish: Resource, lines: Iterable[Line]) -> tuple[Line, ...]:
 
 
 def _merged(before: Sequence[Remark], now: Sequence[Remark]) -> tuple[Remark, ...]:
-    """What held something back stays said; of the rest, what is true of the target."""
-    return tuple(dict.fromkeys((*(r for r in before if r.level != "warning"), *now)))
+    """What is said of what is held back stays said; of the rest, what is true of the target."""
+    return tuple(dict.fromkeys((*before, *now)))
 
 
 def _unread(wish: Resource, field: str) -> Remark:
@@ -516,6 +519,15 @@ def _not_taken_down(drafts: Mapping[Address, _Draft], facts: Facts) -> dict[Addr
         action = replace(root.action, remarks=_merged(root.action.remarks, _remarks(root.wish, refused)))
         found[group.root.address()] = replace(root, action=action)
     return found
+
+
+def _kept_up(draft: _Draft) -> _Draft:
+    """Where the owner cannot be taken down, no consent helps what needs it."""
+    lines = tuple(
+        replace(line, held="impossible", consent=()) if "restart" in line.consent else line
+        for line in draft.action.lines
+    )
+    return replace(draft, action=replace(draft.action, lines=lines))
 
 
 def _lacking(drafts: Mapping[Address, _Draft]) -> dict[Address, _Draft]:

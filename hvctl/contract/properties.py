@@ -43,7 +43,9 @@ _OTHERS: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "Test-Path": {"": "Boolean"},
     "Win32_ComputerSystem": {"PartOfDomain": "Boolean"},
-    "Win32_OperatingSystem": {"LocalDateTime": "DateTime", "CurrentTimeZone": "Int16"},
+    "Win32_OperatingSystem": {
+        **{"LocalDateTime": "DateTime", "CurrentTimeZone": "Int16", "FreePhysicalMemory": "UInt64"}
+    },
     "Get-VMNetworkAdapter": {"VmmqQueuePairsRequested": "UInt32"},
     "Get-VMSwitch": {"DefaultQueueVmmqQueuePairsRequested": "UInt32"},
 }

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from hvctl.call import Call
 from hvctl.facts import Facts, UnreadableError
-from hvctl.kinds import _owed
+from hvctl.kinds import _owed, _room
 from hvctl.kinds._services import GUIDS, SERVICES, guid_of
 from hvctl.kinds._vm import power, vm_ref, vm_row
 from hvctl.resource import Bracket, Finding, Resource, Step
@@ -57,6 +57,8 @@ class Power:
             yield Finding("", text, "start it first to keep what its guest has open", "warning")
         elif self.cut:
             yield Finding("", f"{self.name} {CUT}", "", "warning")
+        if wanted != "off" and not _room.changes_startup(self.vm, self.facts):
+            yield from _room.short(self.vm, "", self.facts)
 
     def steps(self, now: str, wanted: str) -> Iterator[Step]:
         because = ("state",)

@@ -10,7 +10,7 @@ from pydantic import Field, PrivateAttr
 from hvctl.call import Call, Guard, Ref, Row
 from hvctl.contract import OS, at_least, title
 from hvctl.facts import Facts
-from hvctl.kinds import _owed
+from hvctl.kinds import _owed, _room
 from hvctl.kinds._checkpoints import AGES, check_ages, coming
 from hvctl.kinds._cluster import ROLES, owner_of
 from hvctl.kinds._host import HOST, OfHyperV, host_row
@@ -203,7 +203,7 @@ class VM(OfHyperV):
 
     def queries(self) -> tuple[Call, ...]:
         places = place_queries(self.path, self.checkpoint_path, self.smart_paging_path)
-        more = () if self.absent else (ROLES, _owed.FILES)
+        more = () if self.absent else (ROLES, _owed.FILES, *(_room.QUERIES if _room.asked(self) else ()))
         return (*self.survey(), *more, *places, *(AGES if self.checkpoint_maximum_age is not None else ()))
 
     def row(self, facts: Facts) -> Row | None:
@@ -265,6 +265,9 @@ class VM(OfHyperV):
         row = self.row(facts)
         if row is None and self._only_if_there:
             raise HeldBackError(f"there is no VM {self.name} on this host", "see its name with hvctl facts")
+        if any(c.field == "state" for c in changes) and _room.starts(self, facts):
+            if not _room.changes_startup(self, facts):  # its memory says so
+                yield from _room.short(self, "state", facts)
         if row is None:
             yield from self._new_findings(facts.os)
             return

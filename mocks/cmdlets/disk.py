@@ -15,9 +15,7 @@ FILE_BACKED_VIRTUAL = 15
 def disks(state: HostState) -> list[PhysicalDisk]:
     """The disks, and the virtual ones that are mounted."""
     mounted = [
-        PhysicalDisk(v.mounted_as, size=v.size, bus=FILE_BACKED_VIRTUAL)
-        for v in state.vhds
-        if v.mounted_as is not None
+        PhysicalDisk(v.mounted_as, size=v.size, bus=FILE_BACKED_VIRTUAL) for v in state.vhds if v.mounted_as is not None
     ]
     return [*(state.disks or ()), *mounted]
 
