@@ -548,6 +548,20 @@ def _not_half_made(drafts: Mapping[Address, _Draft]) -> dict[Address, _Draft]:
         if draft.action.verb != "create":
             continue
         name = _part_name(part.wish)
+        consent = _sorted(frozenset(word for line in part.action.lines for word in line.consent))
+        if consent:
+            lines = tuple(
+                replace(
+                    line,
+                    impacts=_sorted(frozenset({*line.impacts, *consent}) - {"online"}),
+                    consent=consent,
+                    note=_joined(line, name),
+                )
+                for line in draft.action.lines
+            )
+            action = replace(draft.action, verb="held", lines=lines)
+            found[owner] = replace(draft, action=action, steps=(), here=False, held=frozenset({WHOLE}))
+            continue
         remark = Remark(
             f"it is not created: its {name} is held back",
             f"correct what is said of its {name}, or remove it",
@@ -557,6 +571,11 @@ def _not_half_made(drafts: Mapping[Address, _Draft]) -> dict[Address, _Draft]:
         action = replace(draft.action, verb="held", lines=(), remarks=(*draft.action.remarks, remark))
         found[owner] = replace(draft, action=action, steps=(), here=False, held=frozenset({WHOLE}))
     return found
+
+
+def _joined(line: Line, name: str) -> str:
+    why = f"its {name} needs that, and it is not created without"
+    return f"{line.note}; {why}" if line.note else why
 
 
 def _part_name(wish: Resource) -> str:

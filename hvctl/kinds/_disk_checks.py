@@ -11,7 +11,7 @@ from hvctl.kinds._disk_rules import CONVERT
 from hvctl.kinds._drives import Slot, on_cluster, on_share, one_spelling, there, volume_of
 from hvctl.kinds._physical import check_disk
 from hvctl.kinds._vhd import User, extension, users
-from hvctl.kinds._vm import VMS
+from hvctl.kinds._vm import VMS, power
 from hvctl.resource import UNKNOWN, Change, Finding, HeldBackError, settings
 
 
@@ -128,6 +128,9 @@ def file(disk: DiskPart, seen: Seen, changes: tuple[Change, ...], facts: Facts) 
             yield Finding("path", f"{disk.path} is attached, but there is no such file", "bring it back", "warning")
         else:
             name = disk.path or seen.leaf or "the file of the disk"
+            if power(disk.vm_row(facts)) == "Off" and getattr(disk.vm, "state", None) in ("running", "paused"):
+                why = f"{name} could not be read, something holds it: the start of {disk.vm.key()} may fail"
+                yield Finding("at", why, "see what has it open, then run hvctl again", "warning")
             for field in unknown:
                 why = f"{name} could not be read, something holds it: its {field.replace('_', ' ')} is not known"
                 yield Finding(field, why, "see what has it open, then run hvctl again", "unknown")

@@ -33,7 +33,7 @@ def short(vm: Resource, field: str, facts: Facts) -> Iterator[Finding]:
         needs = [_takes(other, facts) for other in _up_to(vm, facts)]
     except (UnreadableError, IndexError):
         return  # no verdict rests on it
-    if (need := sum(needs)) > free:
+    if sum(needs) > free:
         more = f" beside the {len(needs) - 1} that are started before it" if len(needs) > 1 else ""
         text = (
             f"{vm.key()} takes {shown_size(startup(vm, facts))}{more}, and the host has about {about_size(free)} free"

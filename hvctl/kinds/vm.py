@@ -265,9 +265,9 @@ class VM(OfHyperV):
         row = self.row(facts)
         if row is None and self._only_if_there:
             raise HeldBackError(f"there is no VM {self.name} on this host", "see its name with hvctl facts")
-        if any(c.field == "state" for c in changes) and _room.starts(self, facts):
-            if not _room.changes_startup(self, facts):  # its memory says so
-                yield from _room.short(self, "state", facts)
+        started = any(c.field == "state" for c in changes) and _room.starts(self, facts)
+        if started and not _room.changes_startup(self, facts):  # otherwise its memory says so
+            yield from _room.short(self, "state", facts)
         if row is None:
             yield from self._new_findings(facts.os)
             return

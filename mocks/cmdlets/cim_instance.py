@@ -1,4 +1,4 @@
-"""Get-CimInstance: Win32_OperatingSystem, Win32_ComputerSystem, MSFT_Disk and MSCluster_ResourceGroup; Get-WindowsFeature: Hyper-V."""
+"""Get-CimInstance: of the system, the computer, its disks and its cluster's roles; Get-WindowsFeature: Hyper-V."""
 
 from __future__ import annotations
 
