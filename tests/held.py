@@ -55,5 +55,11 @@ def _without(wish: Resource, fields: set[str]) -> Resource:
     return wish.without(sorted(fields))
 
 
-def sent(plan: Plan) -> list[str]:
-    return sorted(str(s.task.call) for s in plan.steps)
+def sent(plan: Plan, but: frozenset[Address] = frozenset()) -> list[str]:
+    """`but`: of these nothing, save what frames the steps of others."""
+    return sorted(str(s.task.call) for s in plan.steps if s.frame or s.action not in but)
+
+
+def held_whole(plan: Plan) -> frozenset[Address]:
+    """What it is known by stays in `never_written`: a name that it is to have, and had another."""
+    return frozenset(address for address, fields in held_back(plan).items() if "" in fields)
