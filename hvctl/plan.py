@@ -136,6 +136,11 @@ class Plan:
         return not any(a.differs or a.unread for a in self.actions)
 
     @property
+    def differs(self) -> bool:
+        """Whether anything that could be read does."""
+        return any(a.differs for a in self.actions)
+
+    @property
     def unreadable(self) -> bool:
         return any(a.unread for a in self.actions)
 
