@@ -136,6 +136,11 @@ class Plan:
         return not any(a.differs or a.unread for a in self.actions)
 
     @property
+    def differs(self) -> bool:
+        """Whether anything that could be read does."""
+        return any(a.differs for a in self.actions)
+
+    @property
     def unreadable(self) -> bool:
         return any(a.unread for a in self.actions)
 
@@ -185,6 +190,8 @@ def make_plan(host: str, wishes: Sequence[Resource], facts: Facts, allow: frozen
     steps = tuple(_planned(step, wish, needs, ids) for step, wish, needs in order)
     restarts = {g.root.address(): found for g in groups if (found := _restart(g, drafts, facts))}
     doubts = {g.root.address(): _doubts(g, facts) for g in groups if g.root.address() in restarts}
+    stuck = {address for address, found in doubts.items() if any(f.holds for f in found)}
+    drafts = {a: _kept_up(d) if _root(d.wish).address() in stuck else d for a, d in drafts.items()}
     actions = tuple(
         _doubted(drafts[wish.address()], facts.os, doubts.get(wish.address(), ()))
         for g in groups
@@ -246,6 +253,7 @@ def _draft(
     action = Action(wish.address(), wish.title(), "none", wish.place.mark())
     here = True
     try:
+        target.check_rights(facts)
         actual = target.actual(facts)
         here = actual is not None
         whole = [f for f in known if f.holds and (not f.field or wish.absent)]
@@ -314,8 +322,9 @@ def _update(
     along = frozenset(f for f in lines if f not in held and f not in now)
     waiting, told = _along([lines[f] for f in lines if f in along], [lines[f] for f in lines if f in held])
     lines |= {line.field: line for line in waiting}
+    kept = {line.mark for f, line in lines.items() if f in held}
     remarks = _merged(
-        (before.action.remarks if before else ()),
+        tuple(r for r in (before.action.remarks if before else ()) if r.level != "warning" or r.mark in kept),
         (*_remarks(wish, found), *why, *told, *(_unread(wish, field) for field in unread)),
     )
     doable = () if WHOLE in held else tuple(c for c in changes if c.field not in held)
@@ -371,8 +380,8 @@ def _in_order(wish: Resource, lines: Iterable[Line]) -> tuple[Line, ...]:
 
 
 def _merged(before: Sequence[Remark], now: Sequence[Remark]) -> tuple[Remark, ...]:
-    """What held something back stays said; of the rest, what is true of the target."""
-    return tuple(dict.fromkeys((*(r for r in before if r.level != "warning"), *now)))
+    """What is said of what is held back stays said; of the rest, what is true of the target."""
+    return tuple(dict.fromkeys((*before, *now)))
 
 
 def _unread(wish: Resource, field: str) -> Remark:
@@ -404,13 +413,14 @@ def _creation(
     except HeldBackError as error:
         found = [*known, error.finding]
     action = replace(action, remarks=_remarks(wish, found))
+    adopted = [_line(wish, c, allow) for c in wish.changes(there, facts) if c.field in there] if there else []
     if any(f.holds for f in found):
-        return _Draft(wish, replace(action, verb="held"), here=False, held=held)
+        lines = tuple(_as_held(line, found, whole=True) for line in adopted)
+        return _Draft(wish, replace(action, verb="held", lines=lines), here=False, held=held)
     line = replace(
         _whole(wish, "absent", "present", wish.create_impacts(facts), allow),
         note=wish.note("", "absent", "present", facts),
     )
-    adopted = (_line(wish, c, allow) for c in wish.changes(there, facts) if c.field in there) if there else ()
     lines = (line, *adopted)
     if any(x.consent for x in lines):
         return _Draft(wish, replace(action, verb="held", lines=lines), here=False, held=held)
@@ -420,12 +430,16 @@ def _creation(
 def _removal(wish: Resource, action: Action, exists: bool, facts: Facts, allow: frozenset[Impact]) -> _Draft:
     if not exists:
         return _Draft(wish, action, here=False)
-    found = list(wish.findings((), facts))
+    try:
+        found = list(wish.findings((), facts))
+    except HeldBackError as error:
+        found = [error.finding]
     action = replace(action, remarks=_remarks(wish, found))
     line = replace(
         _whole(wish, "present", "absent", wish.remove_impacts(facts), allow),
         note=wish.note("", "present", "absent", facts),
     )
+    line = _as_held(line, found, whole=True)
     if any(f.holds for f in found) or line.consent:
         return _Draft(wish, replace(action, verb="held", lines=(line,)), held=frozenset({WHOLE, "ensure"}))
     return _Draft(wish, replace(action, verb="remove", lines=(line,)), tuple(wish.remove(facts)))
@@ -522,6 +536,15 @@ def _not_taken_down(drafts: Mapping[Address, _Draft], facts: Facts) -> dict[Addr
     return found
 
 
+def _kept_up(draft: _Draft) -> _Draft:
+    """Where the owner cannot be taken down, no consent helps what needs it."""
+    lines = tuple(
+        replace(line, held="impossible", consent=()) if "restart" in line.consent else line
+        for line in draft.action.lines
+    )
+    return replace(draft, action=replace(draft.action, lines=lines))
+
+
 def _lacking(drafts: Mapping[Address, _Draft]) -> dict[Address, _Draft]:
     """By owner, the first vital part that it will not have."""
     found: dict[Address, _Draft] = {}
@@ -540,6 +563,20 @@ def _not_half_made(drafts: Mapping[Address, _Draft]) -> dict[Address, _Draft]:
         if draft.action.verb != "create":
             continue
         name = _part_name(part.wish)
+        consent = _sorted(frozenset(word for line in part.action.lines for word in line.consent))
+        if consent:
+            lines = tuple(
+                replace(
+                    line,
+                    impacts=_sorted(frozenset({*line.impacts, *consent}) - {"online"}),
+                    consent=consent,
+                    note=_joined(line, name),
+                )
+                for line in draft.action.lines
+            )
+            action = replace(draft.action, verb="held", lines=lines)
+            found[owner] = replace(draft, action=action, steps=(), here=False, held=frozenset({WHOLE}))
+            continue
         remark = Remark(
             f"it is not created: its {name} is held back",
             f"correct what is said of its {name}, or remove it",
@@ -549,6 +586,11 @@ def _not_half_made(drafts: Mapping[Address, _Draft]) -> dict[Address, _Draft]:
         action = replace(draft.action, verb="held", lines=(), remarks=(*draft.action.remarks, remark))
         found[owner] = replace(draft, action=action, steps=(), here=False, held=frozenset({WHOLE}))
     return found
+
+
+def _joined(line: Line, name: str) -> str:
+    why = f"its {name} needs that, and it is not created without"
+    return f"{line.note}; {why}" if line.note else why
 
 
 def _part_name(wish: Resource) -> str:
@@ -585,6 +627,7 @@ def _root(wish: Resource) -> Resource:
 def questions(wishes: Iterable[Resource]) -> Iterator[Call]:
     """All that planning these wishes rests on: what they ask, and what lists that leave nothing else are held against."""
     for wish in wishes:
+        yield from wish.proof
         yield from wish.queries()
         for kind in _exclusive(wish):
             yield from kind.survey()

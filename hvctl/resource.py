@@ -329,9 +329,10 @@ class Resource(Fields):
     `within`: the kind whose section it stands in. `many`: the section is a list. `after`: kinds of the same
     owner whose steps come first. `setter`: the cmdlet that sets the plain settings;
     `odd`: fields that it does not set. `expires`: the owner's field that says how old things of this kind may grow.
-    `vital`: without it its owner is neither created nor started. `stand_in`: values of the fields that it is known by,
-    for one whose own are faulty, so that the rest of it can be checked all the same. `other_words`: what others call its
-    fields and sections, and the key that is meant, or a sentence.
+    `vital`: without it its owner is neither created nor started. `proof`: what is asked to see whether the account is
+    told of this kind at all. `stand_in`: values of the fields that it is known by, for one whose own are faulty, so that
+    the rest of it can be checked all the same. `other_words`: what others call its fields and sections, and the key that
+    is meant, or a sentence.
     """
 
     kind: ClassVar[str] = ""
@@ -345,6 +346,7 @@ class Resource(Fields):
     vital: ClassVar[bool] = False
     stand_in: ClassVar[Mapping[str, Any]] = {}
     other_words: ClassVar[Mapping[str, str]] = {}
+    proof: ClassVar[tuple[Call, ...]] = ()
 
     _owner: Resource | None = PrivateAttr(default=None)
     _parts: tuple[Resource, ...] = PrivateAttr(default=())
@@ -465,6 +467,9 @@ class Resource(Fields):
         """The same fields as `wanted`, as the host has them; None: it does not exist.
         Raises UnreadableError if the host did not say."""
         raise NotImplementedError
+
+    def check_rights(self, facts: Facts) -> None:
+        """Raise UnreadableError if the account is not told of this kind: an empty answer would read as "not there"."""
 
     def owned_elsewhere(self, facts: Facts) -> str:
         """Of something that does not exist here: where it is, in words; "" if it is nowhere. What is elsewhere is

@@ -26,6 +26,7 @@ from hvctl.kinds._acl import (
     extended_twice,
     same_extended,
 )  # fmt: skip
+from hvctl.kinds._host import OfHyperV
 from hvctl.kinds._network import NICS, SWITCHES, BitsPerSecond, full_names, named, switch_rows
 from hvctl.kinds._types import COUNT, FOLD, ON_OFF, RATE, Flag, Words
 from hvctl.kinds._vlan import UNTAGGED, Isolation, VlanWish, same_vlan, vlan_of, vlan_text
@@ -88,7 +89,7 @@ def _stuck(wish: Resource, facts: Facts) -> bool:
         return True
 
 
-class Adapter(Resource):
+class Adapter(OfHyperV):
     """Fields of adapters of VMs and of the management OS."""
 
     setter: ClassVar[str] = "Set-VMNetworkAdapter"

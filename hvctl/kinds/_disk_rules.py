@@ -20,6 +20,7 @@ def rules(disk: DiskPart, os: OS) -> Iterator[Finding]:
     yield from _medium(disk, os)
     if disk.path:
         yield from _path(disk, disk.path, os)
+    yield from _size(disk, os)
     yield from _file(disk)
     yield from _quality(disk)
     if disk.shared:
@@ -81,12 +82,22 @@ def _path(disk: DiskPart, path: str, os: OS) -> Iterator[Finding]:
         yield Finding("path", "Get-VHD and Resize-VHD take [ and ] for wildcards", "choose a path without them")
     if kind == "vhd" and getattr(disk.vm, "generation", None) == 2:
         yield Finding("path", "generation 2 has no .vhd disks", CONVERT)
-    most = limit("VHD" if kind == "vhd" else "VHDX", os)
-    if disk.size is not None and disk.size > most:
-        yield Finding(
-            "size", f"{shown_size(disk.size)} is more than the {shown_size(most)} of a .{kind}", "use a .vhdx or less"
-        )
-    if disk.size is not None and disk.size > 2 * TB and disk.at == "ide 0:0":
+    if kind == "vhd":
+        for field in ("logical_sector_size", "physical_sector_size"):
+            if getattr(disk, field) == 4096:
+                yield Finding(field, "a .vhd has sectors of 512 bytes", "use a .vhdx")
+
+
+def _size(disk: DiskPart, os: OS) -> Iterator[Finding]:
+    if disk.size is None:
+        return
+    vhd = extension(disk.path or "") == "vhd"
+    most = limit("VHD" if vhd else "VHDX", os)
+    if disk.size > most:
+        hint = f"use at most {shown_size(most)}" + (", or a .vhdx" if vhd else "")
+        name = "vhd" if vhd else "vhdx"
+        yield Finding("size", f"{shown_size(disk.size)} is more than the {shown_size(most)} of a .{name}", hint)
+    if disk.size > 2 * TB and disk.at == "ide 0:0":
         # BIOS and MBR (domain 5.1)
         yield Finding(
             "size",
@@ -94,10 +105,6 @@ def _path(disk: DiskPart, path: str, os: OS) -> Iterator[Finding]:
             "make the boot disk smaller, and another one for data",
             "warning",
         )
-    if kind == "vhd":
-        for field in ("logical_sector_size", "physical_sector_size"):
-            if getattr(disk, field) == 4096:
-                yield Finding(field, "a .vhd has sectors of 512 bytes", "use a .vhdx")
 
 
 def _file(disk: DiskPart) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from pydantic import Field
 from hvctl.call import Call, Ref, Row
 from hvctl.contract import OS, contract
 from hvctl.facts import Facts, UnreadableError
+from hvctl.kinds._host import OfHyperV
 from hvctl.kinds._network import (
     ADDRESSES,
     HOST_ADAPTERS,
@@ -24,7 +25,7 @@ from hvctl.kinds._network import (
 )
 from hvctl.kinds._types import RATE, TEXT, Flag, Words
 from hvctl.kinds._vm import ALL_VMS
-from hvctl.resource import Fields, HeldBackError, Impact, Null, Resource, Setting, State, properties
+from hvctl.resource import Fields, HeldBackError, Impact, Null, Setting, State, properties
 
 TYPES = Words(external="External", internal="Internal", private="Private")
 MODES = Words(weight="Weight", absolute="Absolute", none="None")
@@ -86,7 +87,7 @@ class Shape:
     team: bool
 
 
-class SwitchPart(Resource):
+class SwitchPart(OfHyperV):
     """The fields of a switch and how they are read."""
 
     setter: ClassVar[str] = "Set-VMSwitch"
