@@ -15,7 +15,7 @@ from hvctl.kinds._drives import DISKS, DVDS, Drive, Slot, at_slot, file_query, f
 from hvctl.kinds._types import COUNT, MB, PATH, SIZE, TB, Flag, Size, WindowsPath, Words, multiple_of
 from hvctl.kinds._vhd import Link, Resize, Use, chain, children, matching, resize, users, vhd, vhd_query
 from hvctl.kinds._vm import state_at_work
-from hvctl.resource import MISSING, UNKNOWN, Fields, Null, Plain, Setting, State, Unknown
+from hvctl.resource import MISSING, UNKNOWN, Fields, Json, Null, Plain, Setting, State, Unknown, as_json
 
 TYPES = Words(fixed="Fixed", dynamic="Dynamic", differencing="Differencing")
 COPY = "Convert-VHD makes a copy that has it, while the VM is off; then write the copy's path here"
@@ -38,6 +38,9 @@ class _PolicyCodec(Plain):
 
     def same(self, now: Any, wanted: Any) -> bool:
         return bool(self.read(now) == self.read(wanted))
+
+    def value(self, value: Any) -> Json:
+        return as_json(self.read(value))
 
 
 def _guid(value: Any) -> Any:

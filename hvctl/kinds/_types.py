@@ -13,7 +13,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from hvctl.call import Value
 from hvctl.duration import lasted
-from hvctl.resource import Plain
+from hvctl.resource import Json, Plain, as_json
 from hvctl.source import suggest
 
 KB, MB, GB, TB = 1024, 1024**2, 1024**3, 1024**4
@@ -69,6 +69,9 @@ class _RateCodec(Plain):
     def same(self, now: Any, wanted: Any) -> bool:
         return (now or 0) == (wanted or 0)
 
+    def value(self, value: Any) -> Json:
+        return as_json(value or 0)
+
     def show(self, value: Any) -> str:
         if not value:
             return "none"
@@ -96,6 +99,9 @@ class Cleared(Plain):
 
     def same(self, now: Any, wanted: Any) -> bool:
         return bool((self.to if now is None else now) == (self.to if wanted is None else wanted))
+
+    def value(self, value: Any) -> Json:
+        return as_json(self.to if value is None else value)
 
     def show(self, value: Any) -> str:
         return super().show(self.to if value is None else value)
@@ -164,6 +170,9 @@ class _TextCodec(Plain):
 
     def same(self, now: Any, wanted: Any) -> bool:
         return _lines(now) == _lines(wanted)
+
+    def value(self, value: Any) -> Json:
+        return _lines(value)
 
     def show(self, value: Any) -> str:
         text = str(value or "").splitlines()

@@ -17,7 +17,7 @@ from hvctl.kinds._receipts import FILES, LINES, Receipt, folder_is_there, orphan
 from hvctl.kinds._services import GUIDS, SERVICES, guid_of
 from hvctl.kinds._types import Flag, Seconds, WindowsPath
 from hvctl.kinds._vm import VMS, VmPart, check_steady, in_vm, power, vm_ref
-from hvctl.resource import Change, Finding, Resource, Shelf, State, Step
+from hvctl.resource import Change, Finding, Json, Resource, Shelf, State, Step
 
 INTERFACE = "guest_service_interface"
 _WINDOWS = re.compile(r"([A-Za-z]:|%[^%\\/]+%)[\\/][^<>:\"|?*]*$")
@@ -158,6 +158,9 @@ class GuestFile(VmPart):
             when = f" at {value.time[:16].replace('T', ' ')}Z" if value.time else ""
             return f"copied {value.sha256[:12]}{when}"
         return str(value)[:12] if value else "unknown"
+
+    def value(self, field: str, value: Any) -> Json:
+        return value.sha256 if isinstance(value, Receipt) else super().value(field, value)
 
     def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
         """Everything that is missing for a copy, at once."""

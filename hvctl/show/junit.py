@@ -165,12 +165,12 @@ def _seen(check: Check, plan: Plan, action: Action) -> Case:
     if action.verb == "unknown":
         return _told(case, "error", "unreadable", _first(action), _remarks(action))
     if not action.differs:
-        return case
+        return _later(case, action) if action.waiting else case
     lines = [_line(check, plan.host, action, line) for line in action.lines]
     if check.verb == "drift":
         if not lines and (since := _since(check, Spot(plan.host, action.address))):
             lines.append(since)
-        short = "; ".join(_short(line) for line in action.lines) or _first(action)
+        short = "; ".join(_short(line) for line in action.drifted) or _first(action)
         return _told(case, "failure", "drift", short, [*lines, *_remarks(action)])
     if action.verb == "held" and barred:
         return _told(case, "failure", "impossible", barred[0].message, [*lines, *_remarks(action)])
@@ -182,19 +182,27 @@ def _seen(check: Check, plan: Plan, action: Action) -> Case:
     return _told(case, "passed", "", "", (), out=[*lines, *_remarks(action)])
 
 
+def _later(case: Case, action: Action) -> Case:
+    """What waits for its time is neither as written nor otherwise."""
+    short = "; ".join(_short(line) for line in action.waiting)
+    return _told(case, "skipped", "", f"later: {short}", (), out=_remarks(action))
+
+
 def _applied(plan: Plan, action: Action, after: Action | None, ran: list[StepResult], seen: bool) -> Case:
     case = Case(action.address[0], named(action.address), out=tuple(_remarks(action)))
     if any(r.status != "ok" for r in ran):
         return _ran(case, ran)
     ms = sum(r.ms for r in ran)
     did = [f"{r.step.text}: done" for r in ran] + [f"warning of the host: {w}" for r in ran for w in r.warnings]
+    if not ran and action.waiting and not action.differs:
+        return _later(case, action)
     if not seen and (ran or action.differs):
         return _told(case, "error", "unseen", "the host was not seen afterwards", did, ms=ms)
     if after is None or not (after.differs or after.verb == "unknown"):
         return _told(case, "passed", "", "", (), out=[*did, *_remarks(action)], ms=ms)
     if after.verb == "unknown":
         return _told(case, "error", "unreadable", _first(after), _remarks(after), ms=ms)
-    short = "; ".join(_short(line) for line in after.lines) or _first(after)
+    short = "; ".join(_short(line) for line in after.drifted) or _first(after)
     if after.blocked and len(after.blocked) == len(after.lines):
         words = dict.fromkeys(word for line in after.blocked for word in line.consent)
         return _told(
