@@ -12,14 +12,13 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from hvctl.call import Value
-from hvctl.duration import lasted
+from hvctl.duration import lasted, seconds, spoken
 from hvctl.resource import Json, Plain, as_json
 from hvctl.source import suggest
 
 KB, MB, GB, TB = 1024, 1024**2, 1024**3, 1024**4
 _SIZES = {"": 1, "B": 1, "KB": KB, "MB": MB, "GB": GB, "TB": TB, "PB": 1024**5}
 _RATES = {"": 1, "bps": 1, "kbps": 10**3, "mbps": 10**6, "gbps": 10**9, "tbps": 10**12}
-_TIMES = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 _NUMBER = re.compile(r"^\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*$")
 
 
@@ -118,7 +117,7 @@ class _SecondsCodec(Plain):
         return f"{days}.{rest // 3600:02}:{rest % 3600 // 60:02}:{rest % 60:02}"
 
     def show(self, value: Any) -> str:
-        return shown_seconds(value) if isinstance(value, int) else super().show(value)
+        return spoken(value) if isinstance(value, int) else super().show(value)
 
 
 def shown_age(seconds: float) -> str:
@@ -131,13 +130,6 @@ def about_size(value: int) -> str:
     """An amount that was measured, to a tenth: for reading, not for setting."""
     name = next((n for n in ("TB", "GB", "MB", "KB") if value >= _SIZES[n]), "")
     return f"{value / _SIZES[name]:,.1f}".removesuffix(".0") + f" {name or 'bytes'}"
-
-
-def shown_seconds(value: int) -> str:
-    for name, factor in (("d", 86400), ("h", 3600), ("min", 60)):
-        if value and value % factor == 0:
-            return f"{value // factor} {name}"
-    return f"{value} s"
 
 
 class _OnOffCodec(Plain):
@@ -285,10 +277,17 @@ def _mac(value: Any) -> Any:
     return bare
 
 
+def _seconds(value: Any) -> int:
+    if isinstance(value, str) and not value.strip().isdigit():
+        return seconds(value)
+    return _amount(value, {"": 1}, "time", "90s, 1.5h or 1h30m")
+
+
 Flag = Annotated[bool, BeforeValidator(as_flag)]
 Size = Annotated[int, BeforeValidator(lambda v: _amount(v, _SIZES, "size", "60GB"))]
 Rate = Annotated[int, BeforeValidator(lambda v: _amount(v, _RATES, "rate", "1Gbps"))]
-Seconds = Annotated[int, BeforeValidator(lambda v: _amount(v, _TIMES, "time", "90s or 5m"))]
+Seconds = Annotated[int, BeforeValidator(_seconds)]
+"""A plain number counts seconds."""
 LONGEST = 36_500 * 86_400
 """Seconds, for fields without another limit: beyond some such, neither Python's spans nor Windows' can hold them."""
 Pool = Annotated[str, Field(min_length=1)]

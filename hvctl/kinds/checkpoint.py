@@ -9,12 +9,13 @@ from pydantic import Field, PrivateAttr
 
 from hvctl.call import Call, Ending, Guard, Ref, Row
 from hvctl.contract import OS
+from hvctl.duration import spoken
 from hvctl.facts import Facts
 from hvctl.kinds._checkpoints import CHECKPOINTS, TYPES, checkpoints, made, obstacles
 from hvctl.kinds._drives import DISKS
 from hvctl.kinds._host import CLOCK, now
 from hvctl.kinds._services import SERVICES
-from hvctl.kinds._types import shown_age, shown_seconds
+from hvctl.kinds._types import shown_age
 from hvctl.kinds._vhd import extension, is_checkpoint
 from hvctl.kinds._vm import VmPart, check_steady, in_vm, vm_ref, vm_row
 from hvctl.resource import Change, Finding, Impact, Resource, State, Step
@@ -90,7 +91,7 @@ class Checkpoint(VmPart):
             return ""
         if self._old is None:
             return "it is merged into the disks: the VM keeps what it is now, the way back is lost"
-        most = shown_seconds(getattr(self.vm, type(self).expires))
+        most = spoken(getattr(self.vm, type(self).expires))
         return f"it is {shown_age(age(self._old, facts))} old, and {most} are wanted at most"
 
     # --- changing ---------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, PrivateAttr
 
 from hvctl.call import Call
 from hvctl.contract import OS, at_least, title
+from hvctl.duration import spoken
 from hvctl.facts import Facts
 from hvctl.kinds import _exports as lying
 from hvctl.kinds._drives import DISKS, one_spelling
@@ -19,7 +20,7 @@ from hvctl.kinds._export_steps import CAPTURES, EXPORT_S, ExportSteps
 from hvctl.kinds._exports import Copy, Ledger, ledger
 from hvctl.kinds._host import CLOCK, now, time_zone
 from hvctl.kinds._services import SERVICES
-from hvctl.kinds._types import LONGEST, Seconds, WindowsPath, about_size, shown_age, shown_seconds
+from hvctl.kinds._types import LONGEST, Seconds, WindowsPath, about_size, shown_age
 from hvctl.kinds._vm import VMS, VmPart, check_steady, runs
 from hvctl.kinds._window import Due, Window, due
 from hvctl.resource import Change, Finding, HeldBackError, Null, Said, State, Step
@@ -150,7 +151,7 @@ class Export(VmPart):
             return f"a new one from {seen.due.opens:%H:%M} on"
         if self._at_once:
             return "an export now"
-        return f"at most {shown_seconds(self.every)} old" if self.every else "an export"
+        return f"at most {spoken(self.every)} old" if self.every else "an export"
 
     def _broken(self, seen: Seen) -> tuple[Copy, ...]:
         """Half exports are cleaned up when none goes on."""
