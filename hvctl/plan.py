@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 
-from hvctl.call import FOREIGN, Call, Foreign, HostInfo, Task
+from hvctl.call import FOREIGN, Call, Foreign, HostInfo, Staged, Task
 from hvctl.contract import OS, Verdict, check, contract, title
 from hvctl.facts import Facts, UnreadableError
 from hvctl.misreading import Misreading
@@ -74,7 +74,8 @@ class Remark:
 
 @dataclass(frozen=True)
 class Action:
-    """What happens to one resource. `made`: what a new one is given, field by field."""
+    """What happens to one resource. `made`: what a new one is given, field by field. `file`: of the control node, that it
+    is about."""
 
     address: Address
     title: str
@@ -84,6 +85,7 @@ class Action:
     lines: tuple[Line, ...] = ()
     remarks: tuple[Remark, ...] = ()
     made: tuple[str, ...] = ()
+    file: Staged | None = None
 
     @property
     def blocked(self) -> tuple[Line, ...]:
@@ -262,7 +264,7 @@ def _draft(
     """`known`: rules that the target breaks whatever the host looks like."""
     if before is not None and WHOLE in before.held:
         return replace(before, wish=target)
-    action = Action(wish.address(), wish.title(), "none", wish.place.mark())
+    action = Action(wish.address(), wish.title(), "none", wish.place.mark(), file=wish.file)
     here = True
     try:
         actual = target.actual(facts)

@@ -437,13 +437,15 @@ def test_facts_are_put_back_to_the_time_of_the_first_plan_and_in_nothing_else() 
 def test_a_job_shows_a_bar_and_the_time_left() -> None:
     times = iter((0.0, 0.0, 60.0, 120.0, 3600.0))
     out = io.StringIO()
-    progress = Progress(Console(file=out, width=200), {"hv01": {"s1": "export web01"}}, clock=lambda: next(times))
+    progress = Progress(
+        Console(file=out, width=200), {"hv01": {"s1": "export web01", "s2": "mark it"}}, clock=lambda: next(times)
+    )
     progress.begin("hv01", "applying")
     for percent in (0, 25, 50, 75):
         progress.event("hv01", Event("progress", "s1", percent))
     assert out.getvalue().splitlines() == [
-        "hv01: export web01: 0 %",
-        "hv01: export web01: 25 %, 3 min left",
-        "hv01: export web01: 50 %, 2 min left",
-        "hv01: export web01: 75 %, 20 min left",
+        "hv01: step 1 of 2: export web01: 0 %",
+        "hv01: step 1 of 2: export web01: 25 %, 3 min left",
+        "hv01: step 1 of 2: export web01: 50 %, 2 min left",
+        "hv01: step 1 of 2: export web01: 75 %, 20 min left",
     ]

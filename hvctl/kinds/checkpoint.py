@@ -22,6 +22,7 @@ from hvctl.resource import Change, Finding, Impact, Resource, State, Step
 
 MERGE_S = 6 * 3600
 """How long a merge may take: it copies what was written since the checkpoint."""
+_UNMERGED = f"Hyper-V had not merged the disks after {spoken(MERGE_S)}; it goes on with that"
 
 
 class Checkpoint(VmPart):
@@ -120,13 +121,13 @@ class Checkpoint(VmPart):
                 when="early",
             )
             call = Call("Get-VM", {"Id": vm["Id"]})
-            merging = Guard(call, {"SecondaryOperationalStatus": "MergingDisks"}, wait_s=MERGE_S)
+            merging = Guard(call, {"SecondaryOperationalStatus": "MergingDisks"}, wait_s=MERGE_S, unmet=_UNMERGED)
             yield Step(call, f"wait until the disks of {name} are merged", ("ensure",), when="early", guard=merging)
         # The drives' paths stay those of the checkpoint until the merge is done (domain 8.3).
         leaves = {str(d.get("Path") or "") for d in in_vm(DISKS, vm, facts)}
         for suffix in sorted({extension(leaf) for leaf in leaves if is_checkpoint(leaf)}) if last else ():
             drives = Call("Get-VMHardDiskDrive", {"VM": vm_ref(self.vm, facts)})
-            gone = Guard(drives, {"Path": Ending(f".{suffix}")}, wait_s=MERGE_S)
+            gone = Guard(drives, {"Path": Ending(f".{suffix}")}, wait_s=MERGE_S, unmet=_UNMERGED)
             text = f"wait until {name} has its disks back"
             yield Step(drives, text, ("ensure",), when="early", guard=gone)
 

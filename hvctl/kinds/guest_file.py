@@ -11,6 +11,7 @@ from pydantic import Field
 
 from hvctl.call import Call, Ending, Guard, Value, Wanted
 from hvctl.contract import OS
+from hvctl.duration import spoken
 from hvctl.facts import Facts, UnreadableError
 from hvctl.kinds import _receipts
 from hvctl.kinds._receipts import FILES, LINES, Receipt, folder_is_there, orphans
@@ -273,7 +274,8 @@ class GuestFile(VmPart):
             "Enabled": True,
             "PrimaryOperationalStatus": "Ok",
         }
-        return Guard(services, where, 1, 1, wait_s=self.contact_timeout)
+        unmet = f"the guest service of {self.vm.key()} did not answer within {spoken(self.contact_timeout)}"
+        return Guard(services, where, 1, 1, wait_s=self.contact_timeout, unmet=unmet)
 
     def _orphans(self, facts: Facts) -> tuple[Receipt, ...]:
         """Receipts of VMs that are gone, but for those that the receipt of a new VM of that name takes the place of."""

@@ -363,6 +363,10 @@ class VM(Resource):
     def summary(self) -> str:
         return f"generation {self.generation or 1}"
 
+    def _nobody(self) -> Guard:
+        unmet = f"there is a VM {self.name} now, which was not there when the plan was made"
+        return Guard(Call("Get-VM"), {"Name": self.name}, most=0, unmet=unmet)
+
     def create(self, facts: Facts) -> Iterator[Step]:
         """New-VM and the undoing of what it adds by itself: an adapter, and on generation 1 a DVD drive
         (domain 4.2)."""
@@ -375,7 +379,7 @@ class VM(Resource):
             params["Path"] = self.path
         if self.version and at_least(facts.os, "2016"):
             params["Version"] = self.version
-        unique = Guard(Call("Get-VM"), {"Name": self.name}, most=0)  # a second VM of the name would be accepted
+        unique = self._nobody()  # a second VM of the name would be accepted
         made = Step(Call("New-VM", params), f"make VM {self.name}", ("name", *self.written()), guard=unique)
         yield made
         vm = vm_ref(self, facts)
@@ -408,7 +412,7 @@ class VM(Resource):
                 yield from _owed.settled(self, debt[0], facts, steps[-1:])
         if "name" in by_field:
             row = self.row(facts) or {}
-            unique = Guard(Call("Get-VM"), {"Name": self.name}, most=0)
+            unique = self._nobody()
             call = Call("Rename-VM", {"VM": vm_ref(self, facts), "NewName": self.name})
             yield Step(call, f"rename VM {row['Name']} to {self.name}", ("name",), guard=unique)
             del by_field["name"]

@@ -218,7 +218,7 @@ def _ran(case: Case, ran: list[StepResult]) -> Case:
     for verdict, status in (("failure", "failed"), ("error", "unknown"), ("skipped", "skipped")):
         worst = next((r for r in ran if r.status == status), None)
         if worst is not None:
-            kind = worst.failure.id if worst.failure is not None else status
+            kind = (worst.failure.code or "unmet") if worst.failure is not None else status
             message = f"{worst.step.text}: {_result(worst)}"
             calls = [str(worst.step.task.call)]
             return _told(case, verdict, kind, message, [*lines, *calls], out=lines, ms=ms)  # type: ignore[arg-type]
@@ -227,7 +227,7 @@ def _ran(case: Case, ran: list[StepResult]) -> Case:
 
 def _result(result: StepResult) -> str:
     if result.failure is not None:
-        return " ".join(result.failure.message.split()) or result.failure.id
+        return " ".join(result.failure.message.split()) or result.failure.code or "failed"
     if result.status == "skipped":
         return f"not done: {why_text(result.why)}"
     return "done" if result.status == "ok" else unknown_text(result.why)

@@ -360,6 +360,6 @@ def _ran(result: StepResult) -> Ran:
         took=f"{result.ms / 1000:.1f} s" if result.ms >= 100 else "",
         why=why_text(result.why) if result.status == "skipped" else result.why,
         failure=(" ".join(failure.message.split()) or "failed") if failure is not None else "",
-        code=" ".join(t for t in (failure.id, failure.hresult) if t) if failure is not None else "",
+        code=" ".join(t for t in (failure.code, failure.hresult) if t) if failure is not None else "",
         warnings=result.warnings,
     )

@@ -14,7 +14,7 @@ from hvctl.contract import title
 from hvctl.facts import Facts
 from hvctl.plan import Action, Plan
 from hvctl.show.cells import hint, hung, with_right
-from hvctl.show.columns import Columns, Entry, entries
+from hvctl.show.columns import Columns, entries
 from hvctl.show.plain import plain
 from hvctl.show.remembered import Told, nothing
 from hvctl.show.summary import in_few_words
@@ -146,23 +146,6 @@ def trace_lines(trace: str) -> Iterator[Text]:
     """A traceback, as Python wrote it."""
     for line in trace.splitlines():
         yield Text(f"        {line}", "dim")
-
-
-def diff_lines(plan: Plan, *, width: int = 120, verbose: bool = False) -> Iterator[Text]:
-    """As a unified diff: what the host has and what is wanted; nothing else."""
-    for action in plan.actions:
-        if not action.lines:
-            continue
-        name = " ".join((action.address[0], ", ".join(action.address[1:]))).strip()
-        yield Text(f"--- {plan.host}: {name}", "bold")
-        yield Text(f"+++ {action.mark}", "bold")
-        for line in action.lines:
-            cost = Entry(line).impact
-            yield Text(f"-{line.field or 'ensure'}: {line.now}", "red")
-            said = Text(f"+{line.field or 'ensure'}: {line.wanted}", "green")
-            yield said.append(f"   # {cost}", "dim") if cost != "online" else said
-        for field in action.made:
-            yield Text(f"+{field}", "green")
 
 
 def facts_lines(host: str, facts: Facts) -> Iterator[Text]:
