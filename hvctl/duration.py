@@ -7,10 +7,13 @@ from datetime import timedelta
 from decimal import Decimal
 from itertools import pairwise
 
+from hvctl.number import is_whole
+
 UNITS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
 """Seconds. `min` is another word for `m`."""
+_LONGEST = 36_500 * UNITS["d"]
 _READ = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
-_PART = re.compile(r"\s*([0-9]{1,18}(?:\.[0-9]{1,18})?)\s*(w|d|h|min|m|s)(?![a-z])", re.IGNORECASE)
+_PART = re.compile(r"\s*([0-9]{1,40}(?:\.[0-9]{1,40})?)\s*(w|d|h|min|m|s)(?![a-z])", re.IGNORECASE)
 _EXAMPLES = "write a number and w, d, h, m (or min) or s, such as 90s, 1.5h or 1h30m"
 
 
@@ -23,11 +26,13 @@ def seconds(text: str) -> int:
         parts.append((Decimal(found[1]), UNITS[found[2].casefold().removesuffix("in")]))
         at = found.end()
     if not parts or at < end:
-        hint = f"; did you mean {text.strip()}m?" if text.strip().isdigit() else ""
+        hint = f"; did you mean {text.strip()}m?" if is_whole(text.strip()) else ""
         raise ValueError(f"{text!r} is not a span of time{hint}; {_EXAMPLES}")
     if any(a <= b for (_, a), (_, b) in pairwise(parts)):
         raise ValueError(f"{text!r} names a unit twice, or a greater one after a smaller; {_EXAMPLES}")
     total = sum((number * unit for number, unit in parts), Decimal(0))
+    if total > _LONGEST:
+        raise ValueError(f"{text!r} is too long a span of time; at most {spoken(_LONGEST)}")
     if total != int(total):
         raise ValueError(f"{text!r} is not a whole number of seconds; {_EXAMPLES}")
     return int(total)
