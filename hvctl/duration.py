@@ -8,6 +8,7 @@ from decimal import Decimal
 from itertools import pairwise
 
 from hvctl.number import is_whole
+from hvctl.visible import quoted
 
 UNITS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
 """Seconds. `min` is another word for `m`."""
@@ -27,14 +28,14 @@ def seconds(text: str) -> int:
         at = found.end()
     if not parts or at < end:
         hint = f"; did you mean {text.strip()}m?" if is_whole(text.strip()) else ""
-        raise ValueError(f"{text!r} is not a span of time{hint}; {_EXAMPLES}")
+        raise ValueError(f"{quoted(text)} is not a span of time{hint}; {_EXAMPLES}")
     if any(a <= b for (_, a), (_, b) in pairwise(parts)):
-        raise ValueError(f"{text!r} names a unit twice, or a greater one after a smaller; {_EXAMPLES}")
+        raise ValueError(f"{quoted(text)} names a unit twice, or a greater one after a smaller; {_EXAMPLES}")
     total = sum((number * unit for number, unit in parts), Decimal(0))
     if total > _LONGEST:
-        raise ValueError(f"{text!r} is too long a span of time; at most {spoken(_LONGEST)}")
+        raise ValueError(f"{quoted(text)} is too long a span of time; at most {spoken(_LONGEST)}")
     if total != int(total):
-        raise ValueError(f"{text!r} is not a whole number of seconds; {_EXAMPLES}")
+        raise ValueError(f"{quoted(text)} is not a whole number of seconds; {_EXAMPLES}")
     return int(total)
 
 

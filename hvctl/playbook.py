@@ -21,6 +21,7 @@ from hvctl.secrets import Ask, resolve
 from hvctl.source import ConfigError, Document, Mark, Path, Problem, RefusedError, load, suggest
 from hvctl.template import rendered
 from hvctl.vault import Vault, is_vault
+from hvctl.visible import quoted
 
 _NOTHING: Mapping[str, Any] = {}
 _PLAY_KEYS = ("name", "hosts", "vars", "vars_files", "tags", "allow")
@@ -92,7 +93,7 @@ def _play(document: Document, number: int, data: Any, vault: Vault, problems: li
             problems.append(
                 Problem(
                     place,
-                    f"unknown key {key!r} in a play",
+                    f"unknown key {quoted(key)} in a play",
                     suggest(str(key), known) or f"known are {', '.join(known)}",
                 )
             )
@@ -109,7 +110,7 @@ def _play(document: Document, number: int, data: Any, vault: Vault, problems: li
             problems.append(
                 Problem(
                     document.mark((*path, "allow")),
-                    f"{word!r} is nothing that can be allowed",
+                    f"{quoted(word)} is nothing that can be allowed",
                     suggest(word, IMPACTS[1:]) or f"one of {', '.join(IMPACTS[1:])}",
                 )
             )
@@ -316,12 +317,12 @@ def _problem(
         known = (*_fields_at(kind, detail["loc"]), *(inner if len(detail["loc"]) == 1 else ()))
         return Problem(
             document.key_marks.get(where) or document.mark(where),
-            f"unknown key {name!r} in {kind.kind}",
+            f"unknown key {quoted(name)} in {kind.kind}",
             suggest(str(name), known) or f"known are {', '.join(known)}",
         )
     mark = document.mark(where)
     if code == "missing":
-        return Problem(mark, f"{kind.kind} needs {name!r}", f"write `{name}: …`")
+        return Problem(mark, f"{kind.kind} needs {quoted(name)}", f"write `{name}: …`")
     shown = _shown(detail["input"])
     if code in _PLAIN_WORDS:
         what, hint = _PLAIN_WORDS[code]
@@ -369,7 +370,7 @@ def _fields_at(kind: type[Fields], loc: Sequence[int | str]) -> tuple[str, ...]:
 def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    return "a mapping" if isinstance(value, dict) else "a list" if isinstance(value, list) else repr(value)
+    return "a mapping" if isinstance(value, dict) else "a list" if isinstance(value, list) else quoted(value)
 
 
 def _at(data: Any, path: Path) -> Any:

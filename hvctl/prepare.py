@@ -18,6 +18,7 @@ from hvctl.resource import Resource
 from hvctl.secrets import Ask, Secrets, resolve
 from hvctl.source import ConfigError, HostProblem, Problem, RefusedError, suggest
 from hvctl.vault import Vault
+from hvctl.visible import quoted
 
 INVENTORY_NAMES = ("inventory.yml", "inventory.yaml", "inventory.ini", "hosts.yml", "hosts.ini", "hosts", "inventory")
 
@@ -148,7 +149,7 @@ def _hosts(
             if host.name in within:
                 per_host.setdefault(host.name, (host, []))[1].append(play)
         if not matched:
-            warnings.append(Problem(place, f"{play.hosts!r} matches no host", "", "warning"))
+            warnings.append(Problem(place, f"{quoted(play.hosts)} matches no host", "", "warning"))
     if limit and plays and within and not per_host:
         message = f"--limit {limit} leaves none of the hosts that the plays are for"
         warnings.append(Problem(None, message, "see hvctl inventory --graph", "warning"))

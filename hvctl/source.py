@@ -15,6 +15,7 @@ import yaml
 
 from hvctl.limits import ALIASED, DIGITS, FILE_SIZE, NESTING
 from hvctl.scalars import key, scalar, tag_of
+from hvctl.visible import quoted
 
 Path = tuple[str | int, ...]
 """Keys and positions from the top of a document."""
@@ -118,7 +119,7 @@ def suggest(word: str, candidates: Iterable[str]) -> str:
     found = difflib.get_close_matches(word.casefold(), known, 1, 0.6)
     if not found and len(word) >= _BEGINNING:
         found = sorted((c for c in known if c.startswith(word.casefold())), key=len)
-    return f"did you mean {found[0]!r}?" if found else ""
+    return f"did you mean {quoted(found[0])}?" if found else ""
 
 
 def load(file: str | File) -> Document:
@@ -137,7 +138,7 @@ def read_text(file: str | File) -> str:
             [Problem(None, f"{name} cannot be read: {error.strerror}", "name a file that is there")]
         ) from error
     except ValueError as error:  # a NUL in the name
-        raise ConfigError([Problem(None, f"{name!r} is not a valid file name", "correct it")]) from error
+        raise ConfigError([Problem(None, f"{quoted(name)} is not a valid file name", "correct it")]) from error
 
 
 def decoded(data: bytes, name: str) -> str:
@@ -311,7 +312,9 @@ class _Builder:
             name = self._key(key_node)
             if name in own:
                 there = _mark(self.file, own[name][0])
-                self._wrong(key_node, f"the key {name!r} stands here again", f"it stands at {there} already; keep one")
+                self._wrong(
+                    key_node, f"the key {quoted(name)} stands here again", f"it stands at {there} already; keep one"
+                )
             elif name is not None:
                 own[name] = (key_node, value_node)
         self.entries[id(node)] = {**merged, **own}
@@ -350,7 +353,7 @@ class _Builder:
         except (ValueError, OverflowError):
             pass
         hint = "put it in quotes if it is a text" if tag_of(text) == node.tag else f"remove {_tag_of(node)}"
-        self._wrong(node, f"{text!r} is not {what}", f"correct it, or {hint}")
+        self._wrong(node, f"{quoted(text)} is not {what}", f"correct it, or {hint}")
         return None
 
     def _text(self, node: yaml.ScalarNode) -> str:

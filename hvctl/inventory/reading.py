@@ -15,6 +15,7 @@ from hvctl.inventory.script import Script
 from hvctl.inventory.tree import UNGROUPED, Tree
 from hvctl.source import ConfigError, Document, Mark, Path, Problem, RefusedError, name_of, read_text, suggest
 from hvctl.vault import Vault, is_program, is_vault
+from hvctl.visible import quoted
 
 _GROUP_KEYS = ("hosts", "vars", "children")
 _ANSIBLE_ONLY = "hvctl does not run it; write its hosts down: `ansible-inventory --list -i FILE > hosts.json`"
@@ -199,7 +200,7 @@ class YamlGroups:
                 case _:
                     hint = suggest(str(key), _GROUP_KEYS) or "known are hosts, vars and children"
                     mark = self._key_mark((*path, key))
-                    self.tree.problems.append(Problem(mark, f"unknown key {key!r} in the group {name}", hint))
+                    self.tree.problems.append(Problem(mark, f"unknown key {quoted(key)} in the group {name}", hint))
 
     def _hosts(self, group: str, pattern: str, variables: Any, path: Path) -> None:
         try:

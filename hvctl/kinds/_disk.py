@@ -16,6 +16,7 @@ from hvctl.kinds._types import COUNT, MB, PATH, SIZE, TB, Flag, Size, WindowsPat
 from hvctl.kinds._vhd import Link, Resize, Use, chain, children, matching, resize, users, vhd, vhd_query
 from hvctl.kinds._vm import state_at_work
 from hvctl.resource import MISSING, UNKNOWN, Fields, Json, Null, Plain, Setting, State, Unknown, as_json
+from hvctl.visible import quoted
 
 TYPES = Words(fixed="Fixed", dynamic="Dynamic", differencing="Differencing")
 COPY = "Convert-VHD makes a copy that has it, while the VM is off; then write the copy's path here"
@@ -48,7 +49,7 @@ def _guid(value: Any) -> Any:
         return str(UUID(value)) if isinstance(value, str) else value
     except ValueError:
         raise ValueError(
-            f"{value!r} is no id of a policy; write the PolicyId that Get-StorageQosPolicy shows"
+            f"{quoted(value)} is no id of a policy; write the PolicyId that Get-StorageQosPolicy shows"
         ) from None
 
 

@@ -16,6 +16,7 @@ from hvctl.duration import lasted, seconds, spoken
 from hvctl.number import is_whole
 from hvctl.resource import Json, Plain, as_json
 from hvctl.source import suggest
+from hvctl.visible import quoted
 
 KB, MB, GB, TB = 1024, 1024**2, 1024**3, 1024**4
 _SIZES = {"": 1, "B": 1, "KB": KB, "MB": MB, "GB": GB, "TB": TB, "PB": 1024**5}
@@ -36,11 +37,11 @@ def _amount(value: Any, units: dict[str, int], what: str, example: str) -> int:
     factor = next((f for name, f in units.items() if name.casefold() == unit), None)
     if match is None or factor is None:
         known = ", ".join(u for u in units if u)
-        raise ValueError(f"{value!r} is no {what}; write a number and one of {known}, such as {example}")
+        raise ValueError(f"{quoted(value)} is no {what}; write a number and one of {known}, such as {example}")
     amount = Decimal(match[1]) * factor
     _check_amount(amount, value, what)
     if amount != int(amount):
-        raise ValueError(f"{value!r} is no whole number of {'bytes' if units is _SIZES else 'units'}")
+        raise ValueError(f"{quoted(value)} is no whole number of {'bytes' if units is _SIZES else 'units'}")
     return int(amount)
 
 
@@ -174,7 +175,7 @@ class _TextCodec(Plain):
 
     def show(self, value: Any) -> str:
         text = str(value or "").splitlines()
-        return "none" if not text else repr(text[0]) + (" …" if len(text) > 1 else "")
+        return "none" if not text else quoted(text[0]) + (" …" if len(text) > 1 else "")
 
 
 class _PathCodec(Plain):
@@ -243,7 +244,7 @@ class Words(Plain):
             return value
         if isinstance(value, str) and value.casefold().replace("-", "_") in self.names:
             return value.casefold().replace("-", "_")
-        raise ValueError(f"{value!r} is none of {', '.join(self.names)}" + _hint(str(value), self.names))
+        raise ValueError(f"{quoted(value)} is none of {', '.join(self.names)}" + _hint(str(value), self.names))
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_before_validator_function(self.check, handler(source))
@@ -268,18 +269,18 @@ def as_flag(value: Any) -> Any:
 
 def _absolute(value: str) -> str:
     if not re.match(r"^(?:[A-Za-z]:\\|\\\\[^\\]+\\[^\\]+)", value):
-        raise ValueError(f"{value!r} is not an absolute Windows path; write it from the drive, such as 'D:\\VMs'")
+        raise ValueError(f"{quoted(value)} is not an absolute Windows path; write it from the drive, such as 'D:\\VMs'")
     if "/" in value:
-        raise ValueError(f"{value!r} has a slash; Windows paths are written with backslashes, in single quotes")
+        raise ValueError(f"{quoted(value)} has a slash; Windows paths are written with backslashes, in single quotes")
     if re.search(r'[<>|"?*]', value[3:]):
-        raise ValueError(f"{value!r} has a character that no Windows path can have")
+        raise ValueError(f"{quoted(value)} has a character that no Windows path can have")
     return value
 
 
 def _mac(value: Any) -> Any:
     bare = bare_mac(str(value))
     if not re.fullmatch(r"[0-9A-F]{12}", bare):
-        raise ValueError(f"{value!r} is no MAC address; write twelve hex digits, such as '00-15-5D-01-02-03'")
+        raise ValueError(f"{quoted(value)} is no MAC address; write twelve hex digits, such as '00-15-5D-01-02-03'")
     return bare
 
 

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from hvctl.visible import quoted
+
 _WRITTEN = re.compile(r"^\s*([0-9]{1,2}):([0-9]{2})\s*-\s*([0-9]{1,2}):([0-9]{2})\s*$")
 DAY = timedelta(days=1)
 
@@ -21,14 +23,14 @@ class Window:
     def parse(cls, text: str) -> Window:
         match = _WRITTEN.match(text)
         if match is None:
-            raise ValueError(f"{text!r} is no window; write two times of the host's day, such as '01:00-05:00'")
+            raise ValueError(f"{quoted(text)} is no window; write two times of the host's day, such as '01:00-05:00'")
         hours = [int(h) for h in (match[1], match[3])]
         minutes = [int(m) for m in (match[2], match[4])]
         if max(hours) > 24 or max(minutes) > 59 or any(h == 24 and m for h, m in zip(hours, minutes, strict=True)):
-            raise ValueError(f"{text!r} has a time that no day has; write two of 00:00 to 24:00")
+            raise ValueError(f"{quoted(text)} has a time that no day has; write two of 00:00 to 24:00")
         opens, closes = (timedelta(hours=h, minutes=m) for h, m in zip(hours, minutes, strict=True))
         if opens % DAY == closes % DAY:
-            raise ValueError(f"{text!r} opens when it closes; leave the window out to export at any time")
+            raise ValueError(f"{quoted(text)} opens when it closes; leave the window out to export at any time")
         return cls(opens % DAY, closes % DAY)
 
     def opened(self, now: datetime) -> datetime:

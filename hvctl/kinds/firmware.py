@@ -27,6 +27,7 @@ from hvctl.resource import (
     Step,
     properties,
 )
+from hvctl.visible import quoted
 
 TEMPLATES = Words(
     microsoft_windows="MicrosoftWindows",
@@ -52,7 +53,7 @@ def _entry(text: str) -> str:
         return f"network {match[1].strip()}"
     if not text.strip().casefold().startswith("scsi"):
         raise ValueError(
-            f"{text!r} is nothing to boot from; write scsi 0:0 for a drive or `network NAME` for an adapter"
+            f"{quoted(text)} is nothing to boot from; write scsi 0:0 for a drive or `network NAME` for an adapter"
         )
     return str(Slot.at(text))
 

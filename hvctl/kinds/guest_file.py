@@ -19,6 +19,7 @@ from hvctl.kinds._services import GUIDS, SERVICES, guid_of
 from hvctl.kinds._types import Flag, Seconds, WindowsPath
 from hvctl.kinds._vm import VMS, VmPart, check_steady, in_vm, power, vm_ref
 from hvctl.resource import Change, Finding, Json, Resource, Shelf, State, Step
+from hvctl.visible import quoted
 
 INTERFACE = "guest_service_interface"
 _WINDOWS = re.compile(r"([A-Za-z]:|%[^%\\/]+%)[\\/][^<>:\"|?*]*$")
@@ -96,16 +97,20 @@ class GuestFile(VmPart):
         if self.checksum is not None and self.host_source is None:
             yield Finding("checksum", "the checksum is that of a host_source", "remove it; hvctl hashes its own files")
         elif self.checksum is not None and not _HASH.match(self.checksum):
-            yield Finding("checksum", f"{self.checksum!r} is no checksum", "write sha256: and 64 hexadecimal digits")
+            yield Finding(
+                "checksum", f"{quoted(self.checksum)} is no checksum", "write sha256: and 64 hexadecimal digits"
+            )
         if not self.destination.startswith("/") and not _WINDOWS.match(self.destination):
             yield Finding(
                 "destination",
-                f"{self.destination!r} is no absolute path in a guest",
+                f"{quoted(self.destination)} is no absolute path in a guest",
                 r"write C:\folder\file, %ProgramData%\file, or /folder/file for Linux",
             )
         elif {".", ".."} & set(re.split(r"[\\/]", self.destination)):
             # Its receipt would not be found under another spelling.
-            yield Finding("destination", f"{self.destination!r} goes a roundabout way", "write it without . and ..")
+            yield Finding(
+                "destination", f"{quoted(self.destination)} goes a roundabout way", "write it without . and .."
+            )
 
     # --- looking ----------------------------------------------------------------------------------------------------
 

@@ -50,6 +50,7 @@ from hvctl.resource import (
     properties,
     settings,
 )
+from hvctl.visible import quoted
 
 START = Words(nothing="Nothing", start_if_running="StartIfRunning", start="Start")
 STOP = Words(turn_off="TurnOff", save="Save", shut_down="ShutDown")
@@ -158,14 +159,16 @@ class VM(Resource):
             if section not in ("disks", "dvds", "network_adapters"):
                 yield Finding(
                     f"exclusive.{n}",
-                    f"{section!r} is no list that can be exclusive",
+                    f"{quoted(section)} is no list that can be exclusive",
                     "one of disks, dvds, network_adapters",
                 )
         if any(c in self.name for c in '\\/:*?"<>|'):
             # New-VM and Export-VM make a folder of that name (domain 4.1).
-            yield Finding("name", f"{self.name!r} has a character that no folder name can have", "choose another name")
+            yield Finding(
+                "name", f"{quoted(self.name)} has a character that no folder name can have", "choose another name"
+            )
         if self.name != self.name.rstrip(". "):
-            yield Finding("name", f"{self.name!r} ends as no folder name can", "choose another name")
+            yield Finding("name", f"{quoted(self.name)} ends as no folder name can", "choose another name")
         if self.generation == 2 and not at_least(os, "2012r2"):
             yield Finding("generation", f"{title(os)} has no generation 2", "use generation 1")
         if self.version is not None:
