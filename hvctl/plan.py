@@ -445,7 +445,9 @@ def _removal(wish: Resource, action: Action, exists: bool, facts: Facts, allow: 
 
 
 def _whole_held(wish: Resource, action: Action, found: Iterable[Finding], here: bool = True) -> _Draft:
-    action = replace(action, verb="held", remarks=_remarks(wish, found))
+    found = tuple(found)
+    verb: Verb = "later" if {f.level for f in found if f.holds} == {"later"} else "held"
+    action = replace(action, verb=verb, remarks=_remarks(wish, found))
     return _Draft(wish, action, here=here, held=frozenset({WHOLE}))
 
 

@@ -208,11 +208,13 @@ class Finding:
 
 class HeldBackError(Exception):
     """The facts show that nothing can be done about a resource now; the planner turns it into a Finding. `parts`: nor
-    about what sits within it."""
+    about what sits within it. `later`: nor need there be, before something else is done."""
 
-    def __init__(self, message: str, hint: str = "", field: str = "", *, parts: bool = False) -> None:
+    def __init__(
+        self, message: str, hint: str = "", field: str = "", *, parts: bool = False, later: bool = False
+    ) -> None:
         super().__init__(message)
-        self.finding = Finding(field, message, hint)
+        self.finding = Finding(field, message, hint, "later" if later else "impossible")
         self.parts = parts
 
 

@@ -285,6 +285,20 @@ def test_what_waits_for_its_time_is_no_drift_and_has_a_mark_of_its_own(hvctl: Ru
     assert '"field": "every"' not in hvctl("history", "--json")[1]
 
 
+def test_the_export_of_a_vm_that_is_yet_to_be_made_is_not_called_impossible(hvctl: Run, tmp_path: Path) -> None:
+    text = (tmp_path / "lab.yml").read_text("utf-8").replace("name: web01", "name: web09")
+    (tmp_path / "new.yml").write_text(text.replace("exports:", "generation: 2\n      exports:"), "utf-8")
+    status, out, _ = hvctl("drift", "new.yml", "--report", "junit=x.xml,json=x.json")
+    assert (status, "1 difference." in out) == (2, True)
+    assert "web09 is not there yet" in out
+    assert "impossible" not in out
+    assert "<skipped" in (tmp_path / "x.xml").read_text("utf-8")
+    assert "1 to create, 1 later" in hvctl("plan", "new.yml")[1]
+    status, out, _ = hvctl("apply", "new.yml", "-y")
+    assert (status, "none yet → at most 1 d old" in out) == (2, True)  # it is due now
+    assert hvctl("apply", "new.yml", "-y")[0] == 0
+
+
 NIGHTS = r"""
 - name: nightly exports
   hosts: hv01

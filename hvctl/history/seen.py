@@ -118,7 +118,7 @@ class _Look:
     def at(self, wish: Resource) -> None:
         action = self._actions.get(self._address(wish))
         # Unreadable, or held back before its fields were compared.
-        silent = action is None or action.verb == "unknown" or (action.verb == "held" and not action.lines)
+        silent = action is None or action.verb == "unknown" or (action.verb in ("held", "later") and not action.lines)
         actual = None if silent else wish.actual(self._facts)
         agrees = not silent and (actual is None) == wish.absent
         ensure = "absent" if wish.absent else "present"

@@ -91,7 +91,8 @@ class Export(VmPart):
 
     def actual(self, facts: Facts) -> State | None:
         if self.vm_row(facts) is None:
-            raise HeldBackError(f"{self.vm.key()} is not there yet", "its first export is due once it has been made")
+            why = f"{self.vm.key()} is not there yet"
+            raise HeldBackError(why, "its first export is due once it has been made", later=True)
         return {}
 
     def seen(self, facts: Facts) -> Seen:

@@ -165,7 +165,7 @@ def _seen(check: Check, plan: Plan, action: Action) -> Case:
     if action.verb == "unknown":
         return _told(case, "error", "unreadable", _first(action), _remarks(action))
     if not action.differs:
-        return _later(case, action) if action.waiting else case
+        return _later(case, action) if action.waiting or action.verb == "later" else case
     lines = [_line(check, plan.host, action, line) for line in action.lines]
     if check.verb == "drift":
         if not lines and (since := _since(check, Spot(plan.host, action.address))):
@@ -184,7 +184,7 @@ def _seen(check: Check, plan: Plan, action: Action) -> Case:
 
 def _later(case: Case, action: Action) -> Case:
     """What waits for its time is neither as written nor otherwise."""
-    short = "; ".join(_short(line) for line in action.waiting)
+    short = "; ".join(_short(line) for line in action.waiting) or _first(action)
     return _told(case, "skipped", "", f"later: {short}", (), out=_remarks(action))
 
 
@@ -194,8 +194,9 @@ def _applied(plan: Plan, action: Action, after: Action | None, ran: list[StepRes
         return _ran(case, ran)
     ms = sum(r.ms for r in ran)
     did = [f"{r.step.text}: done" for r in ran] + [f"warning of the host: {w}" for r in ran for w in r.warnings]
-    if not ran and action.waiting and not action.differs:
-        return _later(case, action)
+    last = after or action
+    if not ran and not last.differs and (last.waiting or last.verb == "later"):
+        return _later(case, last)
     if not seen and (ran or action.differs):
         return _told(case, "error", "unseen", "the host was not seen afterwards", did, ms=ms)
     if after is None or not (after.differs or after.verb == "unknown"):

@@ -72,7 +72,8 @@ def registry(check: Check | None, successes: Mapping[str, float]) -> CollectorRe
 
 
 def _waiting(one: Outcome) -> Mapping[str, int]:
-    return Counter(a.address[0] for a in (one.now.actions if one.now else ()) for _ in a.waiting)
+    actions = one.now.actions if one.now else ()
+    return Counter(a.address[0] for a in actions for _ in range(len(a.waiting) or a.verb == "later"))
 
 
 def state(one: Outcome) -> str:

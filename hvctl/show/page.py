@@ -239,7 +239,7 @@ def _says(one: Outcome, drift: bool) -> str:
 def _drifted(plan: Plan) -> str:
     """In fields and things, since nothing is going to be done."""
     lines = [line for a in plan.actions if a.verb in ("update", "held") for line in a.drifted]
-    waiting = sum(len(a.waiting) for a in plan.actions)
+    waiting = sum(len(a.waiting) or a.verb == "later" for a in plan.actions)
     missing = sum(a.verb == "create" for a in shown_actions(plan))
     surplus = sum(a.verb == "remove" for a in plan.actions)
     unread = sum(a.verb == "unknown" for a in plan.actions)

@@ -66,7 +66,7 @@ def counted(plans: Iterable[Plan]) -> list[str]:
             waiting = sum(e.held == "later" for e in shown)
             blocked += sum(bool(e.line.consent) and not e.held for e in shown)
             held += impossible or (action.verb == "held" and not action.blocked and not waiting)
-            later += waiting
+            later += waiting or action.verb == "later"
             if action.verb == "update":
                 todo = [e.line for e in shown if not e.line.consent and not e.held]
                 due += sum(line.in_time for line in todo)
