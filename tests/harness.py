@@ -3,6 +3,7 @@ remember: plans twice, binds every call, applies, plans again and expects nothin
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Sequence
 from copy import deepcopy
@@ -21,6 +22,8 @@ from hvctl.plan import Plan, make_plan, validate
 from hvctl.playbook import Play, wishes
 from hvctl.reconcile import apply_plan, look
 from hvctl.resource import IMPACTS, Impact, Resource
+from hvctl.show.columns import entries
+from hvctl.show.diff import diff_lines
 from hvctl.source import ConfigError, Problem, load_text
 from mocks.engine import LanguageMode
 from mocks.host import SimulatedHost
@@ -135,6 +138,7 @@ def _run(case: Case, data: dict[str, Any], found: list[Resource], transport: Tra
     same = all(plan.actions == again.actions and _calls(plan) == _calls(again) for again in more)
     wrong = [] if same else ["two plans of one host differ"]
     wrong += _unbound(plan, case.os)
+    wrong += _told_otherwise(plan)
     if "calls" in data and _calls(plan) != data["calls"]:
         wrong += ["calls are:", *(f'  - "{c}"' for c in _calls(plan))]
     blocked = {line.field: list(line.consent) for a in plan.actions for line in a.blocked}
@@ -145,6 +149,20 @@ def _run(case: Case, data: dict[str, Any], found: list[Resource], transport: Tra
     ]
     wrong += _texts_differ(data.get("problems", []), said)
     return wrong + _applied(data, plan, found, transport)
+
+
+def _told_otherwise(plan: Plan) -> list[str]:
+    """What of the plan is not in its difference, with the same marks; and values that are no plain ones."""
+    diff = {line.plain for line in diff_lines(plan)}
+    wrong = []
+    for entry in (e for a in plan.actions for e in entries(a)):
+        mark = f"   # {entry.impact}" if entry.impact != "online" else ""
+        if not {f"+{entry.field}: {entry.line.wanted}{mark}", f"@@ {entry.field} @@{mark}"} & diff:
+            wrong.append(f"not in the difference: {entry.field}: {entry.change} {mark}")
+        if "hvctl." in json.dumps([entry.line.before, entry.line.after]):
+            wrong.append(f"no plain values: {entry.field}: {entry.line.before!r}, {entry.line.after!r}")
+    said = {r.message for a in plan.actions for r in a.remarks}
+    return wrong + [f"not in the difference: {m}" for m in said if not any(m in line for line in diff)]
 
 
 def _applied(data: dict[str, Any], plan: Plan, found: list[Resource], transport: Transport) -> list[str]:
