@@ -265,7 +265,8 @@ def _change_type(cmd: Command, switch: Switch) -> None:
             raise cmd.refuse("InvalidParameter", "switch_modify_failed")  # needs an adapter; id [I]
         if wanted != "External":
             if _management.carries(cmd, switch):
-                _management.blink(cmd)
+                # the host's addresses stay with a switch that has no cable, or go with its adapter (domain 3 [I])
+                _management.cut(cmd)
             switch.net_adapters = []
             switch.type = wanted
             switch.allow_management_os = wanted == "Internal"

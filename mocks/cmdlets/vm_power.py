@@ -64,14 +64,11 @@ def _check_files(cmd: Command, vm: Vm) -> None:
                 raise _start_failed(cmd, vm, "file_missing")  # domain 4.4: 0x80070002 [O]
         if cmd.state.files.get(drive.path) == 0:
             raise _start_failed(cmd, vm, "corrupted")  # observations 4: 0-byte ISO attached [O, 25H2]
-        disk = files.vhd(cmd.state, drive.path)
-        if disk is not None and disk.in_use_elsewhere:
+        if files.held(cmd.state, drive.path):
             raise _start_failed(cmd, vm, "sharing")  # observations 4: 0x80070020 [O]
         if drive.dvd or drive.support_persistent_reservations:
             continue
-        others = [v for v in files.owners(cmd.state, drive.path) if v is not vm and v.state in ("Running", "Paused")]
-        twice = sum(files.same(d.path, drive.path) for d in vm.drives or ()) > 1
-        if others or twice:
+        if files.clashes(cmd.state, vm, drive):
             raise _start_failed(cmd, vm, "sharing")  # domain 8.3: a file attached twice fails at start 0x80070020
 
 

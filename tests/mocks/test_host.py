@@ -14,7 +14,7 @@ from mocks.host import SimulatedHost
 from mocks.machine import MB
 from mocks.objects import PsObject
 from mocks.schema import StateError
-from tests.mocks.hosts import done, host, one, one_vm, read, refused, run
+from tests.mocks.hosts import DISK, done, host, one, one_vm, read, refused, run
 
 LAB = Path(__file__).parents[2] / "mocks" / "hosts"
 
@@ -60,16 +60,31 @@ def test_a_wrong_starting_state_says_where(state: dict[str, Any], says: str) -> 
 
 
 def test_the_log_holds_every_call_as_plain_data() -> None:
-    on = one_vm()
+    on = one_vm(id="11111111-1111-1111-1111-111111111111", path=r"D:\web01")
     done(on, "Set-VM", VM=one(on, "Get-VM", Name="web01"), Notes="n")
     refused(on, "Remove-VM", Name="web01")
     refused(on, "Set-VM", Name="web01", Nonsense=1)  # never executed
+    web01 = {"Name": "web01", "Id": "11111111-1111-1111-1111-111111111111", "Path": r"D:\web01"}
     assert [(i.cmdlet, i.params) for i in on.log] == [
         ("Get-VM", {"Name": ["web01"]}),
-        ("Set-VM", {"VM": [{"VirtualMachine": "web01"}], "Notes": "n"}),
+        ("Set-VM", {"VM": [{"VirtualMachine": web01}], "Notes": "n"}),
         ("Remove-VM", {"Name": ["web01"]}),
     ]
     assert on.log[-1].errors == ("InvalidOperation,Microsoft.HyperV.PowerShell.Commands.RemoveVM",)
+
+
+def test_the_log_tells_objects_of_one_name_apart() -> None:
+    nic = {"name": "lan", "switch": "lan"}
+    disk = {"at": "scsi 0:0", "path": DISK}
+    on = one_vm(id="11111111-1111-1111-1111-111111111111", adapters=[nic, nic], drives=[disk])
+    first, second = done(on, "Get-VMNetworkAdapter", VMName="web01")
+    done(on, "Set-VMNetworkAdapter", VMNetworkAdapter=second, DhcpGuard="On")
+    done(on, "Set-VMHardDiskDrive", VMHardDiskDrive=one(on, "Get-VMHardDiskDrive", VMName="web01"), MaximumIOPS=500)
+    adapter = on.log[1].params["VMNetworkAdapter"]["VMNetworkAdapter"]
+    (drive,) = (d["HardDiskDrive"] for d in on.log[3].params["VMHardDiskDrive"])
+    assert (adapter["Name"], adapter["VMName"]) == ("lan", "web01")
+    assert adapter["Id"] == second.properties["Id"] != first.properties["Id"]
+    assert (drive["Path"], drive["VMName"]) == (DISK, "web01") and drive["Id"].endswith("\\0\\0\\D")
 
 
 def test_whatif_changes_nothing() -> None:

@@ -145,6 +145,18 @@ def test_a_switch_over_the_management_adapter_takes_the_host_off_the_network_for
     assert not on.reachable, "for good"
 
 
+@pytest.mark.parametrize("to", ["Internal", "Private"])
+def test_a_switch_that_carries_winrm_cuts_the_host_off_when_it_loses_its_cable(to: str) -> None:
+    on = host(
+        switches=[{"name": "lan", "net_adapters": ["Ethernet"]}, {"name": "other", "net_adapters": ["Ethernet 2"]}]
+    )
+    done(on, "Set-VMSwitch", Name="other", SwitchType=to)
+    assert on.reachable, "nothing came over it"
+    done(on, "Set-VMSwitch", Name="lan", SwitchType=to)
+    on.clock.sleep(10**6)
+    assert not on.reachable
+
+
 def test_other_switches_leave_the_connection_alone() -> None:
     on = host()
     done(on, "New-VMSwitch", Name="lan", NetAdapterName="Ethernet 2", AllowManagementOS=False)
