@@ -54,6 +54,14 @@ def class_of(cmdlet: str, module2: bool) -> str:
     return f"Microsoft.HyperV.PowerShell.Commands.{verb}{noun}" + ("" if module2 else "Command")
 
 
+CHOOSING = {
+    "vm", "vmname", "name", "vmswitch", "vmnetworkadapter", "vmnetworkadaptername", "managementos",
+    "vmprocessor", "vmmemory", "vmfirmware", "vmbios", "vmcomport", "number", "vmharddiskdrive", "vmdvddrive",
+    "vmfloppydiskdrive", "controllertype", "controllernumber", "controllerlocation", "passthru", "force",
+    "allowunverifiedpaths", "confirm", "whatif", "asjob",
+}  # fmt: skip
+"""Parameters of Set- cmdlets that say what is changed, or how, and change nothing."""
+
 BUSY = {
     "ExportingVirtualMachine",
     "MigratingVirtualMachine",

@@ -9,6 +9,7 @@ import pytest
 
 from hvctl.contract import contract
 from mocks.clock import Clock
+from mocks.command import TABLE
 from mocks.enums import _TABLES
 from mocks.host import SimulatedHost
 from mocks.machine import MB
@@ -112,6 +113,22 @@ def test_time_passes_only_when_it_is_taken() -> None:
     assert seen == [] and clock.now() == 4
     clock.sleep(100)
     assert seen == [5, 10] and clock.now() == 104
+
+
+SETTERS = sorted(e.name for e in TABLE.values() if e.name.startswith("Set-") and e.module == "hyper-v")
+
+
+@pytest.mark.parametrize("cmdlet", SETTERS)
+def test_a_set_cmdlet_without_anything_to_set_is_refused(cmdlet: str) -> None:
+    on = one_vm(drives=[{"at": "scsi 0:0", "path": DISK}, {"at": "scsi 0:1", "dvd": True}])
+    known = contract("2022").cmdlet(cmdlet)
+    assert known is not None
+    chosen = {"VMName": "web01", "Name": "lan" if "Switch" in cmdlet else "web01", "Number": 1}
+    needed = chosen | ({"Path": DISK} if cmdlet == "Set-VHD" else {})
+    params = {k: v for k, v in needed.items() if k in known.params and not (k == "Name" and "VMName" in known.params)}
+    (error,) = run(on, cmdlet, **params).errors
+    assert error.id.split(",")[0] in ("InvalidParameter", "AmbiguousParameterSet", "MissingMandatoryParameter")
+    assert params or cmdlet == "Set-VMHost", "the subject was named"
 
 
 # --- versions -------------------------------------------------------------------------------------------------------
