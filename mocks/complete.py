@@ -193,7 +193,7 @@ def fill_services(state: HostState, vm: Vm) -> None:
     """On by default but for the guest service interface, which 2012 does not have (domain 11.1)."""
     on = ("time_synchronization", "heartbeat", "key_value_pair_exchange", "shutdown", "vss")
     defaults = dict.fromkeys(on, True) | ({"guest_service_interface": False} if state.at_least("2012r2") else {})
-    if unknown := set(vm.integration_services) - set(defaults):
+    if unknown := {*vm.integration_services, *vm.guest.contact, *vm.silent} - set(defaults):
         raise ValueError(f"vm {vm.name}: no integration service {', '.join(sorted(unknown))} on {state.os}")
     vm.integration_services = defaults | vm.integration_services
 

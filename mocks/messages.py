@@ -403,6 +403,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "exporting": ("Exporting virtual machine", "仮想マシンをエクスポートしています"),
     "working": ("Working", "処理中"),
     "no_contact": ("No contact", "接続なし"),
+    "lost_communication": ("Lost Communication", "通信が失われました"),
     "component_ok": ("OK", "OK"),
     "network_adapter": ("Network Adapter", "ネットワーク アダプター"),
     "legacy_network_adapter": ("Legacy Network Adapter", "レガシ ネットワーク アダプター"),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from mocks import files
 from mocks.cmdlets._find import vms
-from mocks.cmdlets.integration_service import fall_silent
+from mocks.cmdlets.integration_service import fall_silent, in_contact
 from mocks.cmdlets.vm import vm_object
 from mocks.command import Command, cmdlet
 from mocks.complete import give_mac
@@ -35,7 +35,8 @@ def boot(cmd: Command, vm: Vm) -> None:
         _check_resources(cmd, vm)
         _check_files(cmd, vm)
         vm.started = cmd.clock.now()
-        fall_silent(cmd, vm)
+        if vm.state == "Off":  # what was saved goes on where it was
+            fall_silent(cmd, vm, *vm.integration_services)
         disks = [files.vhd(cmd.state, member) for d in vm.disks for member in files.chain_paths(cmd.state, d.path)]
         vm.guest.integration = vm.guest.integration or any(disk is not None and disk.installed for disk in disks)
         for adapter in vm.nics:
@@ -97,7 +98,7 @@ def shut_down(cmd: Command, vm: Vm) -> Iterator[float]:
     if vm.state not in ("Running", "Paused"):
         raise cmd.refuse("InvalidState", "bad_state")  # Saved: only -TurnOff or Remove-VMSavedState (domain 4.4)
     guest, force = vm.guest, cmd.args.flag("Force")
-    answers = guest.integration and vm.integration_services.get("shutdown", False) and vm.state == "Running"
+    answers = in_contact(vm, "shutdown")
     if answers and guest.shutdown == "ok":
         yield guest.shutdown_seconds  # no limit of its own (observations 4)
         return
@@ -166,4 +167,5 @@ def restart(cmd: Command) -> Iterator[float]:
             if cmd.args.flag("Wait"):
                 yield 20.0
             vm.started = cmd.clock.now()
+            fall_silent(cmd, vm, *vm.integration_services)
             cmd.passthru(vm_object, cmd, vm)

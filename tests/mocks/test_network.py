@@ -71,6 +71,7 @@ def test_mac_addresses() -> None:
     on = one_vm()
     assert read(on, "Get-VMNetworkAdapter", "MacAddress", VMName="web01") == "000000000000"
     done(on, "Start-VM", Name="web01")
+    on.clock.sleep(60)  # the guest boots
     assert read(on, "Get-VMNetworkAdapter", "MacAddress", VMName="web01").startswith("00155D")
     assert refused(on, "Set-VMNetworkAdapter", VMName="web01", StaticMacAddress="00155D000001") == "InvalidState"
     done(on, "Stop-VM", Name="web01")
