@@ -14,6 +14,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import yaml
@@ -22,6 +23,7 @@ from mocks.bench import bench
 from mocks.catalogue import CATALOGUE, GROUPS, Fault, arm, fault_named
 from mocks.clock import Clock
 from mocks.host import SimulatedHost
+from mocks.failures import NAMED
 from mocks.tls import make_authority
 from mocks.wsman import Endpoint, Server
 
@@ -102,7 +104,7 @@ def _run(inventory: str, command: list[str], speed: float, faults: Sequence[Faul
         finally:
             signal.signal(signal.SIGINT, before)
             for endpoint, name in zip(endpoints, hosts, strict=True):
-                for event in endpoint.faults.events:
+                for event in (*endpoint.faults.events, *endpoint.simulated.failures.events):
                     print(f"{name}: {event}", file=sys.stderr)
 
 
@@ -116,7 +118,21 @@ def _list_faults() -> int:
     print(
         "\nKeys of those that strike requests: action, nth, times, phase, chance, code, encoding, seconds, amount, text."
     )
+    print(_CMDLETS)
+    print(fill(", ".join(sorted(NAMED)), 118, initial_indent="      ", subsequent_indent="      "))
     return 0
+
+
+_CMDLETS = """
+18  cmdlets that fail: any by its name, reads too, such as
+      Set-VMProcessor
+      Add-VMHardDiskDrive:of=data.vhdx,error=sharing
+      Get-VHD:of=data.vhdx,error=in_use,times=always
+      Stop-VM:seconds=300,error=Failed to stop.,id=OperationFailed,hresult=0x80070020
+    Keys: nth (which call, counted from 1 on each host), times (in a row; `always`), chance, of (a text in a parameter: only
+    calls that have it count), phase (before or after its effect), seconds (that pass until it fails), error (a name of the
+    list below, or the text itself), id (how the FullyQualifiedErrorId begins, or the whole of it), category, hresult.
+    Errors that have a name:"""
 
 
 def _ports(inventory: str) -> dict[str, int]:

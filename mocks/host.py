@@ -40,6 +40,7 @@ from mocks.clock import Clock
 from mocks.cmdlets.export import go_on
 from mocks.command import CHOOSING, TABLE, Command, Ended, Entry, class_of
 from mocks.complete import complete
+from mocks.failures import Failures
 from mocks.identity import build, caption, powershell
 from mocks.messages import say
 from mocks.objects import ErrorAction, ErrorRecord, Job, Outcome, Refusal
@@ -65,6 +66,7 @@ class SimulatedHost:
         self.state = complete(state)
         self.clock = clock or Clock()
         self.log: list[Invocation] = []
+        self.failures = Failures()
         self.says: dict[str, Any] = {}  # what its runners say of themselves otherwise than it would be expected
         for vm in self.state.vms:
             go_on(self.state, self.clock, vm)
@@ -188,9 +190,16 @@ class SimulatedHost:
                 raise cmd.fail("NotSimulated", "NotImplemented", text, "System.NotImplementedException")
             self._check_access(cmd, entry)
             _check_changes(cmd, entry)
+            failing = self.failures.due(cmd.name, noted.params)
+            if failing is not None and failing.phase == "before":
+                yield failing.seconds
+                raise failing.refusal(cmd)
             result = entry.body(cmd)
             if inspect.isgenerator(result):
                 yield from result
+            if failing is not None:
+                yield failing.seconds
+                raise failing.refusal(cmd)
         except Ended:
             pass
         except Refusal as refusal:
