@@ -161,6 +161,8 @@ def fresh_file_size(disk: Vhd) -> int:
 
 def _vm(state: HostState, vm: Vm) -> None:
     vm.id = vm.id or new_id(state)
+    if vm.generation not in (1, 2):
+        raise ValueError(f"vm {vm.name}: generation {vm.generation} is not 1 or 2")
     vm.version = vm.version or DEFAULT_VM_VERSION[state.os]
     vm.path = vm.path or state.virtual_machine_path
     vm.snapshot_file_location = vm.snapshot_file_location or vm.path
@@ -247,7 +249,10 @@ def boot_entry(vm: Vm, text: str) -> BootEntry:
         if found:
             return BootEntry(adapter=found[0])
     else:
-        slot = Slot.parse(text)
+        try:
+            slot = Slot.parse(text)
+        except ValueError as error:
+            raise ValueError(f"vm {vm.name}: boot_order: {error}") from error
         for drive in vm.drives or ():
             if drive.at == slot:
                 return BootEntry(drive=drive)

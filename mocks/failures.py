@@ -21,7 +21,8 @@ NAMED = tuple(name for name, (english, _) in TEXTS.items() if "." in english and
 
 KINDS = {
     "sharing": "OperationFailed", "in_use": "ObjectInUse", "file_missing": "ObjectNotFound", "path_missing": "ObjectNotFound",
-    "object_gone": "ObjectNotFound", "vm_missing": "ObjectNotFound", "no_permission": "AccessDenied", "prompt": "InvalidOperation",
+    "object_gone": "ObjectNotFound", "vm_missing": "ObjectNotFound", "no_permission": "AccessDenied",
+    "prompt": "InvalidOperation",
     "bad_state": "InvalidState", "vm_bad_state": "InvalidState", "object_bad_state": "InvalidState", "no_memory": "OutOfMemory",
     "bad_parameter": "InvalidParameter", "resize_unsupported": "NotSupported",
 }  # fmt: skip

@@ -151,7 +151,11 @@ class SimulatedHost:
     def execute(
         self, cmdlet: str, set_name: str, bound: Mapping[str, Any], error_action: ErrorAction = "Stop"
     ) -> Outcome:
-        """Run a cmdlet whose arguments are bound already."""
+        """Run a cmdlet whose arguments are bound already; one at a time."""
+        with self.clock.happening:
+            return self._executed(cmdlet, set_name, bound, error_action)
+
+    def _executed(self, cmdlet: str, set_name: str, bound: Mapping[str, Any], error_action: ErrorAction) -> Outcome:
         entry = TABLE.get(cmdlet.lower())
         name = entry.name if entry else cmdlet
         noted = Invocation(name, {k: plain(v) for k, v in bound.items()})
@@ -169,11 +173,12 @@ class SimulatedHost:
         done: list[Outcome] = []
 
         def finish() -> Outcome:
-            if not done:
-                for _ in steps:
-                    pass
-                done.append(_outcome(cmd, 0.0))
-            return done[0]
+            with self.clock.happening:
+                if not done:
+                    for _ in steps:
+                        pass
+                    done.append(_outcome(cmd, 0.0))
+                return done[0]
 
         # The work is vmms' own: it is done whether or not the process that began it still waits (winrm 3.5) [E].
         def due() -> None:

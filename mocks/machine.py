@@ -19,6 +19,11 @@ def word(enum: str) -> dict[str, str]:
     return {"enum": enum}
 
 
+def one_of(*words: str) -> dict[str, tuple[str, ...]]:
+    """Metadata: the field holds one of these."""
+    return {"words": words}
+
+
 SIZE = {"size": True}
 
 
@@ -236,7 +241,7 @@ class Guest:
 
     integration: bool = True  # false: no service answers, all read NoContact
     contact: dict[str, str] = field(default_factory=dict, metadata=word("VMIntegrationComponentOperationalStatus"))
-    shutdown: str = "ok"
+    shutdown: str = field(default="ok", metadata=one_of("ok", "hangs", "locked", "refuses"))
     shutdown_seconds: float = 8.0
     os: str = ""
     nested_hypervisor: bool = False

@@ -125,7 +125,9 @@ def test_a_set_cmdlet_without_anything_to_set_is_refused(cmdlet: str) -> None:
     assert known is not None
     chosen = {"VMName": "web01", "Name": "lan" if "Switch" in cmdlet else "web01", "Number": 1}
     needed = chosen | ({"Path": DISK} if cmdlet == "Set-VHD" else {})
-    params = {k: v for k, v in needed.items() if k in known.params and not (k == "Name" and "VMName" in known.params)}
+    params: dict[str, Any] = {
+        k: v for k, v in needed.items() if k in known.params and not (k == "Name" and "VMName" in known.params)
+    }
     (error,) = run(on, cmdlet, **params).errors
     assert error.id.split(",")[0] in ("InvalidParameter", "AmbiguousParameterSet", "MissingMandatoryParameter")
     assert params or cmdlet == "Set-VMHost", "the subject was named"
