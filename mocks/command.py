@@ -158,6 +158,14 @@ class Command:
             if self.action == "Stop":
                 raise Ended from refusal
 
+    def pool(self, parameter: str = "ResourcePoolName") -> str:
+        """The resource pool that a parameter names: it must be there, Primordial always is (domain 6; text and id [I])."""
+        name = self.args.text(parameter)
+        known = next((p for p in ("Primordial", *self.state.resource_pools) if p.lower() == name.lower()), None)
+        if known is None and name:
+            raise self.refuse("ObjectNotFound", "pool_missing", name)
+        return known or ""
+
     # --- subjects -----------------------------------------------------------------------------------------------
 
     def alive(self, vm: Vm) -> Vm:

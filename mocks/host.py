@@ -4,13 +4,13 @@ It does not model:
 - what is inside guests, beyond how they shut down, whether integration services answer and what was copied into them;
 - moving the disks of a VM (Move-VMStorage knows its configuration, checkpoints and paging file only);
 - live migration, import, Replica relationships (only what Get-VM and Get-VMReplication show), clusters,
-  Fibre Channel, RemoteFX, GPU partitions, device assignment, shielding, key protectors, resource pools (names are
-  kept), what ACLs and extensions do to traffic, other extensions than Microsoft's three, routing domains, RDMA,
+  Fibre Channel, RemoteFX, GPU partitions, device assignment, shielding, key protectors, resource pools beyond their
+  names, what ACLs and extensions do to traffic, other extensions than Microsoft's three, routing domains, RDMA,
   storage QoS policies, AVMA;
 - what a VLAN says as isolation and the other way round: each view keeps what it was told;
 - Restore-VMSnapshot, Rename-VMSnapshot, branches of checkpoints (a checkpoint keeps its disks, not its settings);
 - what is in an export (its files have sizes only), Export-VMSnapshot, an export that is cancelled;
-- mounting disks on the host, Optimize-VHD, Merge-VHD, VHD Sets beyond their format, sector-level content of disks
+- mounting disks on the host (`mounted_as` of a starting state says that one is), Optimize-VHD, Merge-VHD, VHD Sets beyond their format, sector-level content of disks
   (`minimum_size` is what the state says), file system rights, shares (a UNC path is never there);
 - -ComputerName, -CimSession and -Credential (it is always this host), -ThrottleLimit, pools, verbose output;
 - the boot time of guests, wear of time on counters; a restart of the host is only what `reboot` does;

@@ -168,6 +168,7 @@ class HostState:
     iov_support: bool = False
     management: str = ""  # net adapter or switch that carries WinRM; omitted: the first net adapter
     roles: list[Role] | None = None  # of the cluster that it is a node of
+    resource_pools: list[str] = field(default_factory=list)  # beside Primordial; of every kind
     volumes: dict[str, Volume] = field(default_factory=dict)
     dvd_drives: list[str] = field(default_factory=list)  # letters of the host's own: "E:"
     net_adapters: list[NetAdapter] | None = None

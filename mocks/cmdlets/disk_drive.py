@@ -133,7 +133,7 @@ def _tune(cmd: Command, drive: Drive) -> None:
     if "QoSPolicyID" in args:
         drive.qos_policy_id = args.text("QoSPolicyID").strip("{}").lower() or None
     if "ResourcePoolName" in args:
-        drive.pool_name = args.text("ResourcePoolName")
+        drive.pool_name = cmd.pool()
     if "OverrideCacheAttributes" in args:
         drive.override_cache_attributes = args.word("OverrideCacheAttributes", "CacheAttributes")
 

@@ -54,6 +54,10 @@ def _check_resources(cmd: Command, vm: Vm) -> None:
     if vm.processor.count > state.logical_processors:
         # domain 6: stored, but it does not start [I]
         raise cmd.refuse("OperationFailed", "start_failed", vm.name, cmd.say("too_many_processors"))
+    running = [v for v in state.vms if v.state in ("Running", "Paused")]
+    if sum(v.processor.count * v.processor.reserve for v in (*running, vm)) > 100 * state.logical_processors:
+        # domain 6: the sum must fit the host at start; text and id ours
+        raise cmd.refuse("OperationFailed", "start_failed", vm.name, cmd.say("no_reserve"))
 
 
 def _check_files(cmd: Command, vm: Vm) -> None:

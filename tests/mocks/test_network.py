@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mocks.host import SimulatedHost
-from tests.mocks.hosts import done, host, one, one_vm, read, refused
+from tests.mocks.hosts import done, host, one, one_vm, read, refused, run
 
 G = 10**9
 
@@ -162,3 +162,11 @@ def test_other_switches_leave_the_connection_alone() -> None:
     on = host()
     done(on, "New-VMSwitch", Name="lan", NetAdapterName="Ethernet 2", AllowManagementOS=False)
     assert on.reachable
+
+
+@pytest.mark.parametrize("parameter", ["IovWeight", "IovQueuePairsRequested", "NotMonitoredInCluster"])
+def test_an_adapter_of_the_host_takes_no_settings_of_vms(parameter: str) -> None:
+    on = host(switches=[{"name": "in", "type": "Internal"}])
+    value = {"NotMonitoredInCluster": True}.get(parameter, 1)
+    outcome = run(on, "Set-VMNetworkAdapter", ManagementOS=True, Name="in", **{parameter: value})
+    assert outcome.errors

@@ -215,3 +215,19 @@ def test_only_services_of_the_version_have_contact(key: str) -> None:
     known: dict[str, Any] = {"guest": {"contact": {"spooler": "Ok"}}} if key == "contact" else {"silent": ["spooler"]}
     with pytest.raises(ValueError, match="no integration service spooler"):
         one_vm(**known)
+
+
+# --- boot order -----------------------------------------------------------------------------------------------------
+
+
+def test_a_boot_order_has_own_devices_once_each() -> None:
+    disk = {"at": "scsi 0:0", "path": r"D:\a.vhdx"}
+    vms = [{"name": n, "generation": 2, "drives": [{**disk, "path": rf"D:\{n}.vhdx"}]} for n in ("web01", "other")]
+    on = host(vms=vms)
+    own, foreign = (one(on, "Get-VMHardDiskDrive", VMName=n) for n in ("web01", "other"))
+    (nic,) = done(on, "Get-VMNetworkAdapter", VMName="web01")
+    assert refused(on, "Set-VMFirmware", VMName="web01", BootOrder=[own, foreign]) == "InvalidParameter"
+    assert refused(on, "Set-VMFirmware", VMName="web01", FirstBootDevice=foreign) == "InvalidParameter"
+    assert refused(on, "Set-VMFirmware", VMName="web01", BootOrder=[own, nic, own]) == "InvalidParameter"
+    assert len(read(on, "Get-VMFirmware", "BootOrder", VMName="web01")) == 2, "nothing has changed"
+    done(on, "Set-VMFirmware", VMName="web01", BootOrder=[own, nic])
