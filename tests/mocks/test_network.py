@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from mocks.host import SimulatedHost
-from tests.mocks.hosts import done, host, one, one_vm, read, refused, run
+from tests.mocks.hosts import done, host, one, one_vm, read, refused
 
 G = 10**9
 
@@ -167,6 +169,6 @@ def test_other_switches_leave_the_connection_alone() -> None:
 @pytest.mark.parametrize("parameter", ["IovWeight", "IovQueuePairsRequested", "NotMonitoredInCluster"])
 def test_an_adapter_of_the_host_takes_no_settings_of_vms(parameter: str) -> None:
     on = host(switches=[{"name": "in", "type": "Internal"}])
-    value = {"NotMonitoredInCluster": True}.get(parameter, 1)
-    outcome = run(on, "Set-VMNetworkAdapter", ManagementOS=True, Name="in", **{parameter: value})
-    assert outcome.errors
+    value: Any = True if parameter == "NotMonitoredInCluster" else 1
+    given: dict[str, Any] = {"ManagementOS": True, "Name": "in", parameter: value}
+    assert on.invoke("Set-VMNetworkAdapter", given).errors
