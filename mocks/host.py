@@ -11,7 +11,8 @@ It does not model:
 - Restore-VMSnapshot, Rename-VMSnapshot, branches of checkpoints (a checkpoint keeps its disks, not its settings);
 - what is in an export (its files have sizes only), Export-VMSnapshot, an export that is cancelled;
 - mounting disks on the host (`mounted_as` of a starting state says that one is), Optimize-VHD, Merge-VHD, VHD Sets
-  beyond their format, sector-level content of disks (`minimum_size` is what the state says), file system rights, shares (a UNC path is never there);
+  beyond their format, sector-level content of disks (`minimum_size` is what the state says), file system rights,
+  shares (a UNC path is never there);
 - -ComputerName, -CimSession and -Credential (it is always this host), -ThrottleLimit, pools, verbose output;
 - the boot time of guests, wear of time on counters; a restart of the host is only what `reboot` does;
 - quirks of one PowerShell process: the failed cast when a disk follows a DVD drive in its place, a slot to be found
