@@ -96,7 +96,7 @@ def _run(args: argparse.Namespace, faults: Sequence[Fault]) -> int:
     except NotServedError as error:
         print(error, file=sys.stderr)
         return 1
-    for line in lab.refused if args.hosts else ():
+    for line in (*lab.refused, *(lab.absent if args.hosts else ())):  # the lab's own inventory has one on purpose
         print(line, file=sys.stderr)
     if args.hosts and not lab.served:
         print(f"No host of {folder} can be served.", file=sys.stderr)

@@ -22,10 +22,12 @@ class NotServedError(ValueError):
 
 @dataclass(frozen=True)
 class Lab:
-    """`served`: name -> host and port. `refused`: a line each of what is not served."""
+    """`served`: name -> host and port. `refused`: a line each of what cannot be served; `absent`: of hosts of the inventory
+    that have no file."""
 
     served: dict[str, tuple[SimulatedHost, int]]
     refused: tuple[str, ...]
+    absent: tuple[str, ...]
 
 
 def inventory_of(folder: Path) -> Path | None:
@@ -49,8 +51,8 @@ def read_lab(folder: Path, inventory: Path, clock: Callable[[], Clock]) -> Lab:
         except NotServedError as error:
             refused.append(f"{file.stem} is not served: {error}")
     missing = (name for name in places if not any((folder / f"{name}{s}").exists() for s in (".yaml", ".yml")))
-    refused += [f"{name} is not served: there is no {folder / name}.yaml" for name in missing]
-    return Lab(served, tuple(refused))
+    absent = tuple(f"{name} is not served: there is no {folder / name}.yaml" for name in missing)
+    return Lab(served, tuple(refused), absent)
 
 
 def _host(file: Path, clock: Clock) -> SimulatedHost:
