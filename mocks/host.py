@@ -39,6 +39,7 @@ from mocks import files
 from mocks.arguments import Arguments, plain
 from mocks.clock import Clock
 from mocks.cmdlets.export import go_on
+from mocks.cmdlets.integration_service import fall_silent
 from mocks.command import CHOOSING, TABLE, Command, Ended, Entry, class_of
 from mocks.complete import complete
 from mocks.failures import Failures
@@ -111,8 +112,12 @@ class SimulatedHost:
         some time after WinRM does, `seconds` from now [I]."""
         self.clock.forget()
         for vm in self.state.vms:
+            saved = vm.automatic_stop_action == "Save"
             if vm.state == "Running" and vm.automatic_start_action == "Nothing":
-                vm.state = "Saved" if vm.automatic_stop_action == "Save" else "Off"
+                vm.state = "Saved" if saved else "Off"
+            vm.silent = []
+            if vm.state == "Running" and not saved:
+                fall_silent(self.clock, vm, *vm.integration_services)  # its guest boots
         self.restart_vmms(seconds)
 
     def restart_vmms(self, seconds: float) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mocks.arguments import is_pattern, like
+from mocks.clock import Clock
 from mocks.cmdlets._find import owners, vms
 from mocks.command import Command, cmdlet
 from mocks.enums import enum
@@ -74,14 +75,14 @@ def in_contact(vm: Vm, key: str) -> bool:
     return vm.state == "Running" and bool(vm.integration_services.get(key)) and status(vm, key) == "Ok"
 
 
-def fall_silent(cmd: Command, vm: Vm, *keys: str) -> None:
+def fall_silent(clock: Clock, vm: Vm, *keys: str) -> None:
     """domain 11.1: enabling takes some seconds until the guest has answered; so does its start."""
     vm.silent = sorted({*vm.silent, *keys})
 
     def answer() -> None:
         vm.silent = [key for key in vm.silent if key not in keys]
 
-    cmd.clock.after(vm.guest.contact_seconds, answer)
+    clock.after(vm.guest.contact_seconds, answer)
 
 
 def service_object(state: HostState, vm: Vm, key: str, point: Checkpoint | None = None) -> PsObject:
@@ -156,6 +157,6 @@ def _switch(cmd: Command, on: bool) -> None:
         with cmd.trying():
             vm = cmd.alive(service.vm)
             if on and not vm.integration_services[service.key] and vm.state == "Running":
-                fall_silent(cmd, vm, service.key)
+                fall_silent(cmd.clock, vm, service.key)
             vm.integration_services[service.key] = on  # the host's side changes live (domain 11.1)
             cmd.passthru(service_object, cmd.state, vm, service.key)

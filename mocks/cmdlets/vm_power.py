@@ -36,7 +36,7 @@ def boot(cmd: Command, vm: Vm) -> None:
         _check_files(cmd, vm)
         vm.started = cmd.clock.now()
         if vm.state == "Off":  # what was saved goes on where it was
-            fall_silent(cmd, vm, *vm.integration_services)
+            fall_silent(cmd.clock, vm, *vm.integration_services)
         disks = [files.vhd(cmd.state, member) for d in vm.disks for member in files.chain_paths(cmd.state, d.path)]
         vm.guest.integration = vm.guest.integration or any(disk is not None and disk.installed for disk in disks)
         for adapter in vm.nics:
@@ -171,5 +171,5 @@ def restart(cmd: Command) -> Iterator[float]:
             if cmd.args.flag("Wait"):
                 yield 20.0
             vm.started = cmd.clock.now()
-            fall_silent(cmd, vm, *vm.integration_services)
+            fall_silent(cmd.clock, vm, *vm.integration_services)
             cmd.passthru(vm_object, cmd, vm)

@@ -210,6 +210,17 @@ def test_a_service_answers_some_seconds_after_it_was_enabled() -> None:
     done(on, "Stop-VM", Name="web01")
 
 
+def test_guests_answer_after_the_host_has_restarted() -> None:
+    for action, at_once in (("Save", "Ok"), ("ShutDown", "NoContact")):
+        on = one_vm(automatic_stop_action=action)
+        done(on, "Start-VM", Name="web01")
+        on.reboot(5)
+        on.clock.sleep(6)
+        assert statuses(on)["Shutdown"] == at_once, "what was saved goes on, what was shut down boots"
+        on.clock.sleep(60)
+        assert statuses(on)["Shutdown"] == "Ok"
+
+
 @pytest.mark.parametrize("key", ["contact", "silent"])
 def test_only_services_of_the_version_have_contact(key: str) -> None:
     known: dict[str, Any] = {"guest": {"contact": {"spooler": "Ok"}}} if key == "contact" else {"silent": ["spooler"]}
