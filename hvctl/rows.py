@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from hvctl.call import Call, Failure, Reply, Row
 from hvctl.contract.properties import Form, Property, properties_of
 from hvctl.contract.versions import OS
+from hvctl.visible import quoted
 
 T = TypeVar("T")
 
@@ -33,6 +34,8 @@ _EXPECTED: Mapping[Form, str] = {
 class UnreadableError(Exception):
     """A query that the question rests on was not answered; or a property in its answer cannot be read. `outside`: what of
     the text is the host's."""
+
+    hint = "look at the host; nothing is done about this"
 
     def __init__(
         self, call: Call, failure: Failure | None = None, property: str = "", why: str = "", outside: str = ""
@@ -149,7 +152,7 @@ def said(value: Any) -> str:
         case Mapping():
             return "an object"
         case str():
-            return repr(value if len(value) <= 40 else value[:40] + "…")
+            return quoted(value if len(value) <= 40 else value[:40] + "…")
         case int() if not _LEAST <= value <= _MOST:
             return "a number out of range"
     return str(value)

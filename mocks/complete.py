@@ -7,7 +7,7 @@ import uuid
 from mocks import files
 from mocks.machine import GB, KB, MB, Adapter, BootEntry, Drive, Slot, Vm
 from mocks.messages import say
-from mocks.state import DEFAULT_VM_VERSION, HostState, NetAdapter, Switch, Vhd, Volume
+from mocks.state import DEFAULT_VM_VERSION, HostState, NetAdapter, PhysicalDisk, Switch, Vhd, Volume
 
 _NAMESPACE = uuid.UUID("6f7e4c51-3c4f-4bb5-9e0a-1d2f0f6a7c55")
 
@@ -34,6 +34,8 @@ def complete(state: HostState) -> HostState:
         state.files.setdefault(path, len((content.text or "").encode()))
     for disk in state.vhds:
         vhd(state, disk)
+    if state.disks is None:
+        state.disks = [PhysicalDisk(0, boot=True, system=True)]
     for switch in state.switches:
         _switch(state, switch)
     for adapter in state.management_adapters:
@@ -44,6 +46,9 @@ def complete(state: HostState) -> HostState:
         ensure_management_adapter(state, switch)
     for vm in state.vms:
         _vm(state, vm)
+        known = {disk.number for disk in state.disks}
+        numbers = {d.disk_number for d in vm.disks if d.disk_number is not None}
+        state.disks += [PhysicalDisk(number, offline=True) for number in sorted(numbers - known)]
     return state
 
 
@@ -161,6 +166,8 @@ def fresh_file_size(disk: Vhd) -> int:
 
 def _vm(state: HostState, vm: Vm) -> None:
     vm.id = vm.id or new_id(state)
+    if vm.generation not in (1, 2):
+        raise ValueError(f"vm {vm.name}: generation {vm.generation} is not 1 or 2")
     vm.version = vm.version or DEFAULT_VM_VERSION[state.os]
     vm.path = vm.path or state.virtual_machine_path
     vm.snapshot_file_location = vm.snapshot_file_location or vm.path
@@ -193,7 +200,7 @@ def fill_services(state: HostState, vm: Vm) -> None:
     """On by default but for the guest service interface, which 2012 does not have (domain 11.1)."""
     on = ("time_synchronization", "heartbeat", "key_value_pair_exchange", "shutdown", "vss")
     defaults = dict.fromkeys(on, True) | ({"guest_service_interface": False} if state.at_least("2012r2") else {})
-    if unknown := set(vm.integration_services) - set(defaults):
+    if unknown := {*vm.integration_services, *vm.guest.contact, *vm.silent} - set(defaults):
         raise ValueError(f"vm {vm.name}: no integration service {', '.join(sorted(unknown))} on {state.os}")
     vm.integration_services = defaults | vm.integration_services
 
@@ -247,7 +254,10 @@ def boot_entry(vm: Vm, text: str) -> BootEntry:
         if found:
             return BootEntry(adapter=found[0])
     else:
-        slot = Slot.parse(text)
+        try:
+            slot = Slot.parse(text)
+        except ValueError as error:
+            raise ValueError(f"vm {vm.name}: boot_order: {error}") from error
         for drive in vm.drives or ():
             if drive.at == slot:
                 return BootEntry(drive=drive)

@@ -11,9 +11,9 @@ from pathlib import Path
 from hvctl.cli.options import Settings
 from hvctl.cli.prepared import extra_variables, inventory_of, run_of, warn, work_of
 from hvctl.files import why_not
+from hvctl.offline import Desired, offline_problems
 from hvctl.outcome import Outcome
 from hvctl.overlay import Overlay
-from hvctl.plan import validate
 from hvctl.planfile import Saved, has_plays, is_plan, load
 from hvctl.prepare import HostWork, Prepared, find_inventory
 from hvctl.reach import different, said
@@ -102,7 +102,7 @@ def saved_run(settings: Settings, saved: Saved, over: Overlay) -> Run:
         except ConfigError as error:
             told += error.problems
     told += [p for w in work for p in w.connection.warnings]
-    told += [p for w in work if w.connection.os for p in validate(w.wishes, w.connection.os)]
+    told += offline_problems([Desired(w.name, w.connection.os, w.wishes) for w in work], seen=True)
     if any(p.level == "error" for p in told):
         raise ConfigError(dict.fromkeys(told))
     warn(settings, dict.fromkeys(told))

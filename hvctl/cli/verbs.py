@@ -50,9 +50,9 @@ def validate(
     warn(settings, dict.fromkeys(p for w in work.work for p in undeclared(w.wishes)))
     hosts, wishes = len(work.work), sum(len(w.wishes) for w in work.work)
     unnamed = [w.name for w in work.work if w.connection.os is None]
-    settings.out.print(
-        f"{hosts} host{'s' * (hosts != 1)}, {wishes} resource{'s' * (wishes != 1)}: no problem found offline."
-    )
+    warned = len(work.warnings)
+    found = f"no error found offline, {warned} warning{'s' * (warned != 1)}" if warned else "no problem found offline"
+    settings.out.print(f"{hosts} host{'s' * (hosts != 1)}, {wishes} resource{'s' * (wishes != 1)}: {found}.")
     if unnamed:
         settings.out.print(
             f"Not checked against a version of Windows: {', '.join(unnamed)} (set hvctl_os in the inventory)."
@@ -89,7 +89,7 @@ def plan(
         outcomes = run.plan()
         if not reports.on_stdout:
             settings.tried(lambda: run.show_plans(outcomes, diff=diff), None)
-        status = settings.stop.status or exit_status(outcomes, changes_count=detailed)
+        status = settings.stop.status or exit_status(outcomes, changes_count=detailed, steps_count=detailed)
         check = run.check("plan", playbooks, outcomes, status)
         status = reports.write(settings, check)
         if out and not settings.stop.asked:

@@ -12,10 +12,12 @@ from hvctl.call import NULL, Call, Row, Value
 from hvctl.facts import Facts
 from hvctl.kinds._checkpoints import coming
 from hvctl.kinds._drives import DISKS, DVDS, Drive, Slot, at_slot, file_query, folder_of, one_spelling, there, volume_of
-from hvctl.kinds._types import COUNT, MB, PATH, SIZE, TB, Flag, Size, WindowsPath, Words, multiple_of
+from hvctl.kinds._physical import HOST_DISKS
+from hvctl.kinds._types import COUNT, KB, MB, PATH, SIZE, Flag, Size, WindowsPath, Words, multiple_of
 from hvctl.kinds._vhd import Link, Resize, Use, chain, children, matching, resize, users, vhd, vhd_query
 from hvctl.kinds._vm import state_at_work
-from hvctl.resource import MISSING, UNKNOWN, Fields, Null, Plain, Setting, State, Unknown
+from hvctl.resource import MISSING, UNKNOWN, Fields, Json, Null, Plain, Setting, State, Unknown, as_json
+from hvctl.visible import quoted
 
 TYPES = Words(fixed="Fixed", dynamic="Dynamic", differencing="Differencing")
 COPY = "Convert-VHD makes a copy that has it, while the VM is off; then write the copy's path here"
@@ -39,13 +41,16 @@ class _PolicyCodec(Plain):
     def same(self, now: Any, wanted: Any) -> bool:
         return bool(self.read(now) == self.read(wanted))
 
+    def value(self, value: Any) -> Json:
+        return as_json(self.read(value))
+
 
 def _guid(value: Any) -> Any:
     try:
         return str(UUID(value)) if isinstance(value, str) else value
     except ValueError:
         raise ValueError(
-            f"{value!r} is no id of a policy; write the PolicyId that Get-StorageQosPolicy shows"
+            f"{quoted(value)} is no id of a policy; write the PolicyId that Get-StorageQosPolicy shows"
         ) from None
 
 
@@ -56,7 +61,7 @@ def _no_iops(value: Any) -> Any:
 
 SectorSize = Literal[512, 4096]
 VhdPath = Annotated[WindowsPath, AfterValidator(one_spelling)]
-DiskSize = Annotated[Size, multiple_of(MB, "1 MB (Hyper-V rounds sizes up to whole sectors)")]
+DiskSize = Annotated[Size, multiple_of(4 * KB, "4 KB (a disk is made of whole sectors)")]
 PolicyId = Annotated[str, BeforeValidator(_guid)]
 
 
@@ -98,7 +103,7 @@ class DiskPart(Drive):
     """The fields of a disk, and the looking."""
 
     path: Annotated[VhdPath | None, Setting("Path", codec=PATH, off=True)] = None
-    size: Annotated[DiskSize | None, Field(ge=3 * MB, le=64 * TB), Setting("Size", "SizeBytes", SIZE)] = None
+    size: Annotated[DiskSize | None, Field(ge=3 * MB), Setting("Size", "SizeBytes", SIZE)] = None
     type: Annotated[str | None, TYPES, Setting("VhdType", codec=TYPES, fixed=COPY)] = None
     parent: Annotated[VhdPath | None, Setting("ParentPath", codec=PATH, fixed=RECONNECT)] = None
     block_size: Annotated[
@@ -126,7 +131,8 @@ class DiskPart(Drive):
     def queries(self) -> tuple[Call, ...]:
         files = tuple(p for p in (self.path, self.parent) if p)
         looked = tuple(dict.fromkeys(p for f in files for p in (f, folder_of(f), volume_of(f)) if p))
-        found = (*super().queries(), vhd_query(*files))
+        host = (HOST_DISKS,) if self.disk_number is not None else ()
+        found = (*super().queries(), vhd_query(*files), *host)
         return (*found, file_query(*looked)) if looked else found
 
     def see(self, facts: Facts) -> Seen:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from mocks import files
 from mocks.cmdlets._find import owners, vms
 from mocks.cmdlets._slots import Controller, check_plug, choose, drive_id, fits, given, owner_of
+from mocks.cmdlets.disk import check_disk
 from mocks.command import Command, cmdlet
 from mocks.enums import enum
 from mocks.machine import Checkpoint, Drive, Slot, Vm
@@ -82,6 +83,8 @@ def _add(cmd: Command, vm: Vm, slot: Slot) -> None:
 
 def check_file(cmd: Command, vm: Vm, drive: Drive) -> None:
     state, path = cmd.state, drive.path
+    if drive.disk_number is not None:
+        check_disk(cmd, vm, drive.disk_number)
     if path is None:
         return
     if path.startswith("\\\\"):
@@ -100,11 +103,14 @@ def check_file(cmd: Command, vm: Vm, drive: Drive) -> None:
     if any(files.same(d.path, path) for d in vm.drives or () if d is not drive):
         # observations 4: crc-org/crc#1401 [O]
         raise cmd.refuse("InvalidParameter", "already_connected", path, vm.name)
-    if vm.state != "Off":
-        others = [v for v in files.owners(state, path) if v is not vm and v.state in ("Running", "Paused")]
-        if disk.in_use_elsewhere or (others and not drive.support_persistent_reservations):
-            # observations 4: file in use, 0x80070020; while off it is accepted (domain 8.3 [I])
-            raise cmd.refuse("OperationFailed", "device_add", DEVICE, cmd.say("sharing"))
+    mounted = any(v.mounted_as is not None for p in files.chain_paths(state, path) if (v := files.vhd(state, p)))
+    live = vm.state != "Off" and (
+        files.held(state, path) or (not drive.support_persistent_reservations and files.clashes(state, vm, drive))
+    )
+    if mounted or live:
+        # domain 8.2, 22: in use, 0x80070020. What another VM has is accepted while this one is off (domain 8.3 [I]);
+        # what the host itself has mounted is not [I]
+        raise cmd.refuse("OperationFailed", "device_add", DEVICE, cmd.say("sharing"))
 
 
 def _check_shared(cmd: Command, drive: Drive) -> None:
@@ -130,7 +136,7 @@ def _tune(cmd: Command, drive: Drive) -> None:
     if "QoSPolicyID" in args:
         drive.qos_policy_id = args.text("QoSPolicyID").strip("{}").lower() or None
     if "ResourcePoolName" in args:
-        drive.pool_name = args.text("ResourcePoolName")
+        drive.pool_name = cmd.pool()
     if "OverrideCacheAttributes" in args:
         drive.override_cache_attributes = args.word("OverrideCacheAttributes", "CacheAttributes")
 
@@ -190,7 +196,7 @@ def _swap(cmd: Command, vm: Vm, drive: Drive) -> None:
         changed.path, changed.disk_number = cmd.args.text("Path") or None, None
     else:
         changed.path, changed.disk_number = None, cmd.args.number("DiskNumber")
-    if not files.same(changed.path, drive.path):
+    if not files.same(changed.path, drive.path) or changed.disk_number != drive.disk_number:
         vm.drives = [d for d in vm.drives or () if d is not drive]
         try:
             check_file(cmd, vm, changed)

@@ -19,6 +19,7 @@ SMALL = 2 * 1024**3
 
 # What a case's host has -> why it cannot be had on a real one.
 _HOST = {
+    "resource_pools": "a resource pool",
     "net_adapters": "physical network adapters of its own",
     "management": "physical network adapters of its own",
     "management_adapters": "adapters of the management OS",
@@ -28,6 +29,7 @@ _HOST = {
     "volumes": "other volumes",
     "administrator": "an account without rights",
     "dvd_drives": "a DVD drive of the host",
+    "disks": "a disk of the host",
     "roles": "a cluster",
     "virtual_machine_path": "settings of the host itself",
     "mac_address_minimum": "settings of the host itself",
@@ -72,6 +74,7 @@ _OTHERWISE = {
     "vm/is_shut_down_with_consent": _GUEST,
     "vm/resumes_before_what_changes_live": _GUEST,
     "vm/that_refuses_to_shut_down_keeps_running": _GUEST,
+    "vm/that_runs_needs_both_consents_to_go": _GUEST,
     "vm/that_takes_too_long_to_shut_down_is_left_to_itself": _GUEST,
     "vm/says_before_consent_that_it_cannot_be_shut_down": _GUEST,
     "vm/says_when_the_guest_may_not_hear_that_it_is_to_be_off": _GUEST,
@@ -91,6 +94,8 @@ def unrealisable(case: Case) -> str:
 
 def _reasons(data: Data, playbook: Data) -> Iterator[str]:
     host = data["host"] or {}
+    if "faults" in data:
+        yield "a cmdlet that fails"
     yield from (why for key, why in _HOST.items() if key in host)
     yield from (why for key, why in _PLAYBOOK.items() if key in playbook)
     yield from (why for key, why in _WISHES.items() if f'"{key}"' in json.dumps(playbook))
@@ -143,7 +148,7 @@ def _vm_reasons(vm: Data) -> Iterator[str]:
 
 def _disk_reasons(host: Data, playbook: Data) -> Iterator[str]:
     disks = {disk.path.casefold(): disk for disk in load({"vhds": host.get("vhds") or {}}).vhds}
-    if any(disk.in_use_elsewhere for disk in disks.values()):
+    if any(disk.in_use_elsewhere or disk.mounted_as is not None for disk in disks.values()):
         yield "a file that another process holds"
     if any(path.endswith((".avhdx", ".avhd")) for path in disks):
         yield "a checkpoint's file of a given name"
