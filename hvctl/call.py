@@ -88,6 +88,7 @@ class Ref:
     `where` compares property paths as text, without case. Exactly one object must match, unless `many`;
     with `many`, no match means that the call that needs them is not made and answers no rows.
     `path` names a property of the object to pass instead of the object itself (nulls are dropped with `many`).
+    `within` names a property of the objects whose items are meant instead of them, and which `where` is about.
     A property in `where` that no row has is refused, unless `lenient`: then a row without it matches.
     """
 
@@ -96,9 +97,10 @@ class Ref:
     path: str = ""
     many: bool = False
     lenient: bool = False
+    within: str = ""
 
     def __hash__(self) -> int:
-        return hash((self.call, _frozen(self.where), self.path, self.many, self.lenient))
+        return hash((self.call, _frozen(self.where), self.path, self.many, self.lenient, self.within))
 
 
 @dataclass(frozen=True)
@@ -196,13 +198,15 @@ class Guard:
     """What must still be true on the host just before a step: `call` returns between `least` and `most` rows
     that match `where`. A guard that fails fails the step (error id "GuardFailed"); the step's call is not made.
     `wait_s`: it is asked again every 2 s for so long (not counting what the asking takes) before it fails. What the
-    step refers to is then looked up after the wait. In a "change" batch only."""
+    step refers to is then looked up after the wait. In a "change" batch only. `unmet`: what it means that it fails, for
+    people."""
 
     call: Call
     where: Mapping[str, Wanted] = field(default_factory=dict)
     least: int = 0
     most: int = 0
     wait_s: int | None = None
+    unmet: str = field(default="", compare=False, metadata={"told": True})
 
     def __hash__(self) -> int:
         return hash((self.call, _frozen(self.where), self.least, self.most, self.wait_s))
@@ -232,6 +236,9 @@ class Batch:
     deadline_s: int = 600
 
 
+_UNMET = ("GuardFailed", "RefNoMatch", "RefAmbiguous")
+
+
 @dataclass(frozen=True)
 class Failure:
     """One error record. `id` is FullyQualifiedErrorId, whole; `hresult` the first failing code found in the
@@ -249,8 +256,18 @@ class Failure:
         """The id's first part: InvalidParameter, ObjectNotFound, … (domain 1.5)."""
         return self.id.split(",", 1)[0]
 
+    @property
+    def unmet(self) -> bool:
+        """The runner did not make the call, since the host is not as the step rests on."""
+        return self.kind in _UNMET
+
+    @property
+    def code(self) -> str:
+        """What can be looked up; nothing for ids of the runner's own, which say nothing to anybody."""
+        return "" if self.unmet else self.id
+
     def __str__(self) -> str:
-        return f"{self.message} [{self.id}]" if self.message else f"[{self.id}]"
+        return " ".join(t for t in (self.message, f"[{self.code}]" if self.code else "") if t)
 
 
 @dataclass(frozen=True)
@@ -390,7 +407,7 @@ def _shown(value: Any) -> str:
     if isinstance(value, Ref):
         where = ", ".join(f"{k}={_condition(v)}" for k, v in value.where.items())
         # Not runnable with a condition, as there is no such index.
-        inner = f"({value.call})" + (f"[{where}]" if where else "")
+        inner = f"({value.call})" + (f".{value.within}" if value.within else "") + (f"[{where}]" if where else "")
         return inner + (f".{value.path}" if value.path else "")
     if isinstance(value, list | tuple):
         if not value:
@@ -438,7 +455,8 @@ _CLASSES: dict[str, type] = {
 
 
 def to_json(value: Any) -> Any:
-    """A JSON value that `from_json` turns back into an equal one. A secret cannot be saved: TypeError."""
+    """A JSON value that `from_json` turns back into an equal one, without words for people. A secret cannot be
+    saved: TypeError."""
     if isinstance(value, Secret) or (isinstance(value, Staged) and value.secret):
         raise TypeError("a secret cannot be written to a file")
     if isinstance(value, bytes):
@@ -447,7 +465,7 @@ def to_json(value: Any) -> Any:
         return {"$null": True}
     if is_dataclass(value) and not isinstance(value, type):
         name = next(k for k, v in _CLASSES.items() if v is type(value))
-        body = {f.name: to_json(getattr(value, f.name)) for f in fields(value)}
+        body = {f.name: to_json(getattr(value, f.name)) for f in fields(value) if not f.metadata.get("told")}
         return {f"${name}": {k: v for k, v in body.items() if v not in (None, {}, [], False, "")}}
     if isinstance(value, Mapping):
         return {str(k): to_json(v) for k, v in value.items()}

@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Annotated, Literal
 
-from hvctl.call import Call, Foreign, HostInfo, Task
-from hvctl.contract import OS, Verdict, check, contract, title
+from hvctl.call import FOREIGN, Call, Foreign, HostInfo, Staged, Task
+from hvctl.contract import OS, Verdict, check, contract, elsewhere, title
 from hvctl.facts import Facts, UnreadableError
 from hvctl.misreading import Misreading
 from hvctl.order import Group, arrange, kinds_within, rank
@@ -20,6 +20,7 @@ from hvctl.resource import (
     Finding,
     HeldBackError,
     Impact,
+    Json,
     Missing,
     Resource,
     Step,
@@ -29,13 +30,14 @@ from hvctl.resource import (
 from hvctl.source import Mark, Problem
 from hvctl.target import WHOLE, Held, targets
 
-Verb = Literal["none", "create", "update", "remove", "held", "unknown"]
+Verb = Literal["none", "create", "update", "remove", "held", "later", "unknown"]
 
 
 @dataclass(frozen=True)
 class Line:
     """One field of an action, as text for people. `consent`: words that would allow it. `held`: whatever is allowed, it
-    is not done now, and a remark says why. Neither: it is done. `own_words`: what it is and shall be is said in words of
+    is not done now, and a remark says why. Neither: it is done. `in_time`: its time is to come, or has come and not
+    passed. `before`, `after`: the values that the texts tell. `own_words`: what it is and shall be is said in words of
     hvctl's, and not in texts of the user's or the host's."""
 
     field: str
@@ -46,7 +48,15 @@ class Line:
     note: str = ""
     consent: tuple[Impact, ...] = ()
     held: Literal["", "impossible", "later"] = ""
+    in_time: bool = False
+    before: Annotated[Json, FOREIGN] = None
+    after: Annotated[Json, FOREIGN] = None
     own_words: bool = dataclasses.field(default=True, compare=False, kw_only=True)
+
+    @property
+    def waits(self) -> bool:
+        """It is done at its time, and until then no difference."""
+        return self.in_time and self.held != "impossible"
 
 
 @dataclass(frozen=True)
@@ -64,7 +74,8 @@ class Remark:
 
 @dataclass(frozen=True)
 class Action:
-    """What happens to one resource. `made`: what a new one is given, field by field."""
+    """What happens to one resource. `made`: what a new one is given, field by field. `file`: of the control node, that it
+    is about."""
 
     address: Address
     title: str
@@ -74,6 +85,7 @@ class Action:
     lines: tuple[Line, ...] = ()
     remarks: tuple[Remark, ...] = ()
     made: tuple[str, ...] = ()
+    file: Staged | None = None
 
     @property
     def blocked(self) -> tuple[Line, ...]:
@@ -82,7 +94,7 @@ class Action:
     @property
     def undone(self) -> bool:
         """Whether something of it is left undone, whatever the apply does."""
-        return self.verb == "held" or any(line.consent or line.held for line in self.lines)
+        return self.verb == "held" or any((line.consent or line.held) and not line.waits for line in self.lines)
 
     @property
     def unread(self) -> bool:
@@ -91,7 +103,17 @@ class Action:
 
     @property
     def differs(self) -> bool:
-        return self.verb not in ("none", "unknown") or bool(self.lines)
+        """Whether it is not as desired; what waits for its time is."""
+        return bool(self.drifted) if self.lines else self.verb not in ("none", "later", "unknown")
+
+    @property
+    def drifted(self) -> tuple[Line, ...]:
+        return tuple(line for line in self.lines if not line.waits)
+
+    @property
+    def waiting(self) -> tuple[Line, ...]:
+        """What is done at its time."""
+        return tuple(line for line in self.lines if line.waits)
 
 
 @dataclass(frozen=True)
@@ -159,11 +181,12 @@ def validate(wishes: Iterable[Resource], os: OS) -> list[Problem]:
             found.hint,
             "error" if found.holds else "warning",
         )
-        for wish, found in _rules(tuple(wishes), os)
+        for wish, found in broken_rules(tuple(wishes), os)
     ]
 
 
-def _rules(wishes: tuple[Resource, ...], os: OS) -> Iterator[tuple[Resource, Finding]]:
+def broken_rules(wishes: tuple[Resource, ...], os: OS) -> Iterator[tuple[Resource, Finding]]:
+    """Rules that these resources break on this version, whatever the host looks like."""
     for wish in wishes:
         for found in (*wish.rules(os), *_supported(wish, os)):
             yield wish, found
@@ -225,7 +248,7 @@ def _judged(
 ) -> dict[Address, _Draft]:
     """`before`: the drafts of the pass that took out less."""
     broken: dict[Address, list[Finding]] = {}
-    for target, found in _rules(tuple(goals), facts.os):
+    for target, found in broken_rules(tuple(goals), facts.os):
         broken.setdefault(target.address(), []).append(found)
     drafts: dict[Address, _Draft] = {}
     for wish, target in zip(desired, goals, strict=True):
@@ -247,7 +270,7 @@ def _draft(
     """`known`: rules that the target breaks whatever the host looks like."""
     if before is not None and WHOLE in before.held:
         return replace(before, wish=target)
-    action = Action(wish.address(), wish.title(), "none", wish.place.mark())
+    action = Action(wish.address(), wish.title(), "none", wish.place.mark(), file=wish.file)
     here = True
     try:
         target.check_rights(facts)
@@ -256,9 +279,13 @@ def _draft(
         whole = [f for f in known if f.holds and (not f.field or wish.absent)]
         if whole:
             return _whole_held(target, action, known, here)
+        told = "" if here else target.owned_elsewhere(facts)
+        if told and wish.absent:
+            found = Finding("ensure", f"{told}: it is not gone", "remove the role and its VM in the cluster")
+            return _whole_held(target, action, [*known, found], here)
         if wish.absent:
             return _removal(target, action, here, facts, allow)
-        if actual is None and (told := target.owned_elsewhere(facts)):
+        if told:
             remark = Remark(told, "", action.mark, "warning")
             return _Draft(target, replace(action, remarks=(remark,)), here=False, held=frozenset({WHOLE}))
         if actual is None:
@@ -293,19 +320,24 @@ def _update(
 ) -> _Draft:
     changes = target.changes(actual, facts)
     now = {c.field: _line(wish, c, allow) for c in changes}
+    ruled = {f.field for f in known if f.holds}  # why the host lacks it, or does not say, is told by the rule
     parts, whole = True, False
     try:
-        found = [*known, *_fixed(target, changes), *target.findings(changes, facts)]
+        seen = [f for f in (*_fixed(target, changes), *target.findings(changes, facts)) if f.field not in ruled]
+        found = [*known, *seen]
     except HeldBackError as error:
         parts, whole = not error.parts, True
         found = [*known, error.finding]
     found = [_without_held(f, before, wish) for f in found]
     now = {field: _as_held(line, found, whole) for field, line in now.items()}
     told_of = {f.field for f in found if f.level == "unknown"}
-    unread = [f for f in target.wanted() if actual.get(f) is UNKNOWN and f not in told_of]
+    unread = [f for f in target.wanted() if actual.get(f) is UNKNOWN and f not in told_of | ruled]
     newly = frozenset({WHOLE, *now}) if whole else _newly_held(target, now, [f for f in found if f.holds], facts)
     earlier = {line.field: line for line in before.action.lines} if before else {}
     held = (before.held if before else frozenset()) | newly
+    resting = [f for f in now if target.rests_on(f, facts) in newly and not (now[f].consent or now[f].held)]
+    with_them, why = _along([now[f] for f in resting], [now[f] for f in now if f in newly and f not in resting])
+    now |= {line.field: line for line in with_them}
     lines = {**now, **{f: line for f, line in earlier.items() if f in held or f not in now}}
     along = frozenset(f for f in lines if f not in held and f not in now)
     waiting, told = _along([lines[f] for f in lines if f in along], [lines[f] for f in lines if f in held])
@@ -313,11 +345,12 @@ def _update(
     kept = {line.mark for f, line in lines.items() if f in held}
     remarks = _merged(
         tuple(r for r in (before.action.remarks if before else ()) if r.level != "warning" or r.mark in kept),
-        (*_remarks(wish, found), *told, *(_unread(wish, field) for field in unread)),
+        (*_remarks(wish, found), *why, *told, *(_unread(wish, field) for field in unread)),
     )
     doable = () if WHOLE in held else tuple(c for c in changes if c.field not in held)
     steps = tuple(target.update(doable, facts)) if doable else ()
-    verb: Verb = "update" if doable else "held" if held or lines else "unknown" if unread or told_of else "none"
+    back: Verb = "later" if lines and all(line.waits for line in lines.values()) else "held"
+    verb: Verb = "update" if doable else back if held or lines else "unknown" if unread or told_of else "none"
     action = replace(action, verb=verb, lines=_in_order(wish, lines.values()), remarks=remarks)
     held |= {*along, *(() if doable or not (held or lines) else (WHOLE, *lines))}
     return _Draft(target, action, steps, parts, held)
@@ -434,7 +467,9 @@ def _removal(wish: Resource, action: Action, exists: bool, facts: Facts, allow: 
 
 
 def _whole_held(wish: Resource, action: Action, found: Iterable[Finding], here: bool = True) -> _Draft:
-    action = replace(action, verb="held", remarks=_remarks(wish, found))
+    found = tuple(found)
+    verb: Verb = "later" if {f.level for f in found if f.holds} == {"later"} else "held"
+    action = replace(action, verb=verb, remarks=_remarks(wish, found))
     return _Draft(wish, action, here=here, held=frozenset({WHOLE}))
 
 
@@ -646,7 +681,7 @@ def _supported(wish: Resource, os: OS) -> Iterator[Finding]:
     """Fields whose parameter this version's cmdlet does not have."""
     cmdlet = contract(os).cmdlet(type(wish).setter) if type(wish).setter else None
     if type(wish).setter and cmdlet is None:
-        yield Finding("", f"{title(os)} has no {wish.section}", "remove the section for this host")
+        yield Finding("", f"{title(os)} has no {wish.section}", elsewhere(os, type(wish).setter))
         return
     if cmdlet is None:
         return
@@ -655,7 +690,8 @@ def _supported(wish: Resource, os: OS) -> Iterator[Finding]:
         if setting.fixed or name in type(wish).odd:
             continue
         if cmdlet.answer(setting.set_with) == "absent":
-            yield Finding(name, f"{title(os)} does not have {name}", "remove it for this host")
+            hint = elsewhere(os, type(wish).setter, setting.set_with)
+            yield Finding(name, f"{title(os)} does not have {name}", hint)
         elif cmdlet.answer(setting.set_with) == "unknown":
             yield Finding(name, f"it is not documented whether {title(os)} has {name}", "", "warning")
 
@@ -682,12 +718,16 @@ def _line(wish: Resource, change: Change, allow: frozenset[Impact]) -> Line:
         wish.place.mark(change.field),
         change.note,
         _sorted(change.impacts - allow - {"online"}),
+        in_time=change.in_time,
+        before=wish.value(change.field, change.now),
+        after=wish.value(change.field, change.wanted),
         own_words=not free_text(type(wish), change.field),
     )
 
 
 def _whole(wish: Resource, now: str, wanted: str, impacts: frozenset[Impact], allow: frozenset[Impact]) -> Line:
-    return Line("", now, wanted, _sorted(impacts), wish.place.mark(), "", _sorted(impacts - allow - {"online"}))
+    consent = _sorted(impacts - allow - {"online"})
+    return Line("", now, wanted, _sorted(impacts), wish.place.mark(), "", consent, before=now, after=wanted)
 
 
 def _sorted(impacts: frozenset[Impact]) -> tuple[Impact, ...]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import datetime
 from functools import cache
 from typing import Any, ClassVar, Literal, Protocol, Self, get_args
 
@@ -52,6 +54,43 @@ class NotCompared:
 NOT_COMPARED = NotCompared()
 
 
+Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
+
+
+@dataclass(frozen=True)
+class Said:
+    """A value that is told in words of its own, which may change where it does not."""
+
+    value: Any
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def as_json(value: Any) -> Json:
+    """For programs, and for comparing with what was kept; None for what is not there or not known. Sets in an order."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Missing | Unknown | NotCompared):
+        return None
+    if isinstance(value, Said):
+        return as_json(value.value)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, BaseModel):
+        return as_json(value.model_dump(exclude_unset=True))
+    if is_dataclass(value):
+        return {f.name: as_json(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): as_json(inner) for key, inner in value.items()}
+    if isinstance(value, set | frozenset):
+        return tuple(sorted(map(as_json, value), key=lambda v: json.dumps(v, sort_keys=True)))
+    if isinstance(value, list | tuple):
+        return tuple(map(as_json, value))
+    return str(value)
+
+
 class Codec(Protocol):
     """Between what the host says and what the user writes."""
 
@@ -64,6 +103,8 @@ class Codec(Protocol):
     def same(self, now: Any, wanted: Any) -> bool: ...
 
     def show(self, value: Any) -> str: ...
+
+    def value(self, value: Any) -> Json: ...
 
 
 class Plain:
@@ -90,6 +131,10 @@ class Plain:
         if isinstance(value, list | tuple | set | frozenset):
             return ", ".join(str(v) for v in value) or "none"
         return str(value)
+
+    def value(self, value: Any) -> Json:
+        """The same for all that `same` takes for equal, as far as nothing is lost by that."""
+        return as_json(None if value == "" else value)
 
 
 PLAIN = Plain()
@@ -135,13 +180,15 @@ class Instead:
 
 @dataclass(frozen=True)
 class Change:
-    """One field that differs. `note`: what it means, for people."""
+    """One field that differs. `note`: what it means, for people. `in_time`: it is to be done by a time that has not
+    passed, so that it is no drift that it is not done yet."""
 
     field: str
     now: Any
     wanted: Any
     impacts: frozenset[Impact] = frozenset({"online"})
     note: str = ""
+    in_time: bool = False
 
 
 @dataclass(frozen=True)
@@ -161,11 +208,13 @@ class Finding:
 
 class HeldBackError(Exception):
     """The facts show that nothing can be done about a resource now; the planner turns it into a Finding. `parts`: nor
-    about what sits within it."""
+    about what sits within it. `later`: nor need there be, before something else is done."""
 
-    def __init__(self, message: str, hint: str = "", field: str = "", *, parts: bool = False) -> None:
+    def __init__(
+        self, message: str, hint: str = "", field: str = "", *, parts: bool = False, later: bool = False
+    ) -> None:
         super().__init__(message)
-        self.finding = Finding(field, message, hint)
+        self.finding = Finding(field, message, hint, "later" if later else "impossible")
         self.parts = parts
 
 
@@ -330,7 +379,9 @@ class Resource(Fields):
     owner whose steps come first. `setter`: the cmdlet that sets the plain settings;
     `odd`: fields that it does not set. `expires`: the owner's field that says how old things of this kind may grow.
     `vital`: without it its owner is neither created nor started. `proof`: what is asked to see whether the account is
-    told of this kind at all.
+    told of this kind at all. `stand_in`: values of the fields that it is known by, for one whose own are faulty, so that
+    the rest of it can be checked all the same. `other_words`: what others call its fields and sections, and the key that
+    is meant, or a sentence.
     """
 
     kind: ClassVar[str] = ""
@@ -342,6 +393,8 @@ class Resource(Fields):
     odd: ClassVar[frozenset[str]] = frozenset()
     expires: ClassVar[str] = ""
     vital: ClassVar[bool] = False
+    stand_in: ClassVar[Mapping[str, Any]] = {}
+    other_words: ClassVar[Mapping[str, str]] = {}
     proof: ClassVar[tuple[Call, ...]] = ()
 
     _owner: Resource | None = PrivateAttr(default=None)
@@ -349,6 +402,7 @@ class Resource(Fields):
     _place: Place | None = PrivateAttr(default=None)
     _peers: tuple[Resource, ...] = PrivateAttr(default=())
     _file: Staged | None = PrivateAttr(default=None)
+    _left_out: frozenset[str] = PrivateAttr(default=frozenset())
 
     # --- identity ---------------------------------------------------------------------------------------
 
@@ -390,8 +444,22 @@ class Resource(Fields):
     def placed(self, place: Place, owner: Resource | None) -> None:
         """Told once, by the playbook, where it stands."""
         self._place, self._owner = place, owner
-        if owner is not None:
+        if owner is not None and not self.unnamed:
             owner._parts = (*owner._parts, self)
+
+    @property
+    def left_out(self) -> frozenset[str]:
+        """What is written of it and faulty, so that it is as if it were not written: fields, dotted where nested."""
+        return self._left_out
+
+    @property
+    def unnamed(self) -> bool:
+        """Whether what it is known by is among that. Then nothing refers to it."""
+        return not self._left_out.isdisjoint(self.stand_in)
+
+    def lacking(self, left_out: frozenset[str]) -> None:
+        """Told once, by the playbook, before it is placed."""
+        self._left_out = left_out
 
     @property
     def file(self) -> Staged | None:
@@ -423,6 +491,10 @@ class Resource(Fields):
     def requires(self) -> tuple[Address, ...]:
         """Other resources that must be there first, if they are planned too."""
         return ()
+
+    def borrowed(self) -> Iterator[tuple[str, tuple[str, str]]]:
+        """By field, the kind and name of what it uses of the host, whether the playbook declares it or not."""
+        yield from ()
 
     # --- rules known without a host ------------------------------------------------------------------------
 
@@ -529,6 +601,13 @@ class Resource(Fields):
             return repr(value)
         setting = settings(type(self)).get(field)
         return (setting.codec if setting else PLAIN).show(value)
+
+    def value(self, field: str, value: Any) -> Json:
+        """What `show` tells, as a value: it does not change with the words."""
+        if value is MISSING or value is UNKNOWN:
+            return None
+        setting = settings(type(self)).get(field)
+        return (setting.codec if setting else PLAIN).value(value)
 
     def changes(self, actual: State, facts: Facts) -> tuple[Change, ...]:
         """The written fields that differ. A field that could not be read is no change."""

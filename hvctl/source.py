@@ -15,6 +15,7 @@ import yaml
 
 from hvctl.limits import ALIASED, DIGITS, FILE_SIZE, NESTING
 from hvctl.scalars import key, scalar, tag_of
+from hvctl.visible import quoted
 
 Path = tuple[str | int, ...]
 """Keys and positions from the top of a document."""
@@ -59,6 +60,11 @@ class ConfigError(Exception):
         super().__init__("\n".join(str(p) for p in self.problems))
 
 
+@dataclass(frozen=True)
+class UndefinedProblem(Problem):
+    """Nobody defines what is needed, as far as the variables could be read."""
+
+
 class RefusedError(ConfigError):
     """A limit was passed. Nothing more is looked at: the next host might take as long."""
 
@@ -100,6 +106,8 @@ class Document:
     marks: Mapping[Path, Mark]
     key_marks: Mapping[Path, Mark]
     file: str
+    unread: frozenset[Mark] = frozenset()
+    """Where a value stands that could not be read: it is null here."""
 
     def mark(self, path: Path) -> Mark:
         """Of a value, or of the nearest thing around it."""
@@ -108,17 +116,31 @@ class Document:
         return self.marks.get(path) or Mark(self.file, 1, 1)
 
 
+class PartlyReadError(ConfigError):
+    """Some of a text is wrong; `document` is the rest, so that the rest can be checked in the same round."""
+
+    def __init__(self, problems: Iterable[Problem], document: Document) -> None:
+        super().__init__(problems)
+        self.document = document
+
+
 _BEGINNING = 3
 """Letters that may stand for a longer word: mac for mac_address."""
 
 
 def suggest(word: str, candidates: Iterable[str]) -> str:
     """ "did you mean 'x'?", or nothing."""
+    found = nearest(word, candidates)
+    return f"did you mean {quoted(found)}?" if found else ""
+
+
+def nearest(word: str, candidates: Iterable[str]) -> str:
+    """The candidate that a misspelt or shortened word was to be; "" if none is near."""
     known = [str(c) for c in candidates]
     found = difflib.get_close_matches(word.casefold(), known, 1, 0.6)
     if not found and len(word) >= _BEGINNING:
         found = sorted((c for c in known if c.startswith(word.casefold())), key=len)
-    return f"did you mean {found[0]!r}?" if found else ""
+    return found[0] if found else ""
 
 
 def load(file: str | File) -> Document:
@@ -137,7 +159,7 @@ def read_text(file: str | File) -> str:
             [Problem(None, f"{name} cannot be read: {error.strerror}", "name a file that is there")]
         ) from error
     except ValueError as error:  # a NUL in the name
-        raise ConfigError([Problem(None, f"{name!r} is not a valid file name", "correct it")]) from error
+        raise ConfigError([Problem(None, f"{quoted(name)} is not a valid file name", "correct it")]) from error
 
 
 def decoded(data: bytes, name: str) -> str:
@@ -155,7 +177,7 @@ def decoded(data: bytes, name: str) -> str:
 
 
 def load_text(text: str, file: str) -> Document:
-    """Raises ConfigError with every problem of the text."""
+    """Raises ConfigError with every problem of the text; PartlyReadError where it has the shape of YAML."""
     nodes, mappings = _composed(text, file)
     if len(nodes) > 1:
         place = _mark(file, nodes[1])
@@ -167,9 +189,10 @@ def load_text(text: str, file: str) -> Document:
         data = builder.value(nodes[0], ()) if nodes else None
     except _TooManyError:
         raise ConfigError(dict.fromkeys(builder.problems)) from None
+    document = Document(data, builder.marks, builder.key_marks, file, frozenset(builder.unread))
     if builder.problems:
-        raise ConfigError(dict.fromkeys(builder.problems))  # what is used twice is wrong once
-    return Document(data, builder.marks, builder.key_marks, file)
+        raise PartlyReadError(dict.fromkeys(builder.problems), document)  # what is used twice is wrong once
+    return document
 
 
 def _composed(text: str, file: str) -> tuple[list[yaml.Node], list[yaml.MappingNode]]:
@@ -257,6 +280,7 @@ class _Builder:
     marks: dict[Path, Mark] = field(default_factory=dict)
     key_marks: dict[Path, Mark] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    unread: set[Mark] = field(default_factory=set)
     aliased: int = 0
     seen: set[int] = field(default_factory=set)
     open: set[int] = field(default_factory=set)
@@ -311,7 +335,8 @@ class _Builder:
             name = self._key(key_node)
             if name in own:
                 there = _mark(self.file, own[name][0])
-                self._wrong(key_node, f"the key {name!r} stands here again", f"it stands at {there} already; keep one")
+                text, hint = f"the key {quoted(name)} stands here again", f"it stands at {there} already; keep one"
+                self.problems.append(Problem(_mark(self.file, key_node), text, hint))
             elif name is not None:
                 own[name] = (key_node, value_node)
         self.entries[id(node)] = {**merged, **own}
@@ -350,7 +375,7 @@ class _Builder:
         except (ValueError, OverflowError):
             pass
         hint = "put it in quotes if it is a text" if tag_of(text) == node.tag else f"remove {_tag_of(node)}"
-        self._wrong(node, f"{text!r} is not {what}", f"correct it, or {hint}")
+        self._wrong(node, f"{quoted(text)} is not {what}", f"correct it, or {hint}")
         return None
 
     def _text(self, node: yaml.ScalarNode) -> str:
@@ -404,7 +429,9 @@ class _Builder:
         return SecretSource("keyring", (service, user), place)
 
     def _wrong(self, node: yaml.Node, message: str, hint: str) -> None:
-        self.problems.append(Problem(_mark(self.file, node), message, hint))
+        place = _mark(self.file, node)
+        self.unread.add(place)
+        self.problems.append(Problem(place, message, hint))
 
 
 def _tag_of(node: yaml.Node) -> str:

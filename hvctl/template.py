@@ -27,10 +27,12 @@ from hvctl.source import (
     Problem,
     RefusedError,
     SecretSource,
+    UndefinedProblem,
     Vaulted,
     Verbatim,
     suggest,
 )
+from hvctl.visible import quoted
 
 _DEPTH = 20
 _LOOKUPS = ("lookup", "query", "q")
@@ -108,7 +110,8 @@ class _Rendering:
             problem = Problem(self.document.mark(path), str(error), "make it smaller, or write it out")
             raise RefusedError([problem]) from error
         except _ValueError as error:
-            self.problems.append(Problem(self.document.mark(path), error.message, error.hint))
+            kind = UndefinedProblem if isinstance(error, _UndefinedError) else Problem
+            self.problems.append(kind(self.document.mark(path), error.message, error.hint))
             return None
 
 
@@ -118,11 +121,15 @@ class _ValueError(Exception):
         self.message, self.hint = message, hint
 
 
+class _UndefinedError(_ValueError):
+    """A name has no value."""
+
+
 def evaluate(text: str, scope: _Scope) -> Any:
     """One text; what variables hold may be expressions too. What only chooses among variables stays as written. Raises
     LimitError."""
     if scope.depth > _DEPTH:
-        raise _ValueError(f"{text!r} refers to itself", "break the circle of variables")
+        raise _ValueError(f"{quoted(text)} refers to itself", "break the circle of variables")
     variables = scope.variables
     try:
         scope.environment.work.did()
@@ -131,7 +138,7 @@ def evaluate(text: str, scope: _Scope) -> Any:
         raise
     except UndefinedError as error:
         name = str(error).split("'")[1] if "'" in str(error) else ""
-        raise _ValueError(f"{_plain(error)}", _defined(name, variables)) from error
+        raise _UndefinedError(f"{_plain(error)}", _defined(name, variables)) from error
     except TemplateSyntaxError as error:
         raise _ValueError(
             f"this expression cannot be read: {_plain(error)}", "correct it, or quote {{ as {{ '{{' }}"
@@ -228,7 +235,7 @@ def _joined(parts: Sequence[Any], variables: Mapping[str, Any]) -> str:
 
 def evaluate_undefined(found: Undefined, variables: Mapping[str, Any]) -> NoReturn:
     name = str(found._undefined_name or "")
-    raise _ValueError(str(found._undefined_message), _defined(name, variables) if name else "write an else")
+    raise _UndefinedError(str(found._undefined_message), _defined(name, variables) if name else "write an else")
 
 
 def _defined(name: str, variables: Mapping[str, Any]) -> str:

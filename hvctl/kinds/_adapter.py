@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
 from hvctl.call import Call, Ref, Row
-from hvctl.contract import OS, contract, title
+from hvctl.contract import OS, contract, elsewhere, title
 from hvctl.facts import Facts
 from hvctl.kinds._acl import (
     ACLS,
@@ -93,6 +93,7 @@ class Adapter(OfHyperV):
     """Fields of adapters of VMs and of the management OS."""
 
     setter: ClassVar[str] = "Set-VMNetworkAdapter"
+    stand_in: ClassVar[Mapping[str, Any]] = {"name": "unnamed"}
     odd: ClassVar[frozenset[str]] = frozenset(f"isolation.{name}" for name in Isolation.model_fields)
 
     name: Annotated[str, Field(min_length=1)]
@@ -129,6 +130,10 @@ class Adapter(OfHyperV):
 
     def wrote(self, field: str) -> bool:
         return field in self.model_fields_set
+
+    def borrowed(self) -> Iterator[tuple[str, tuple[str, str]]]:
+        if self.switch:
+            yield "switch", ("switch", self.switch)
 
     # --- looking ---------------------------------------------------------------------------------------------------
 
@@ -186,7 +191,7 @@ class Adapter(OfHyperV):
         band = self.bandwidth
         for field, cmdlet in _CMDLETS.items():
             if self.wrote(field) and contract(os).cmdlet(cmdlet) is None:
-                yield Finding(field, f"{title(os)} does not have {field}", "remove it for this host")
+                yield Finding(field, f"{title(os)} does not have {field}", elsewhere(os, cmdlet))
         if band.weight and band.minimum:
             yield Finding(
                 "bandwidth.weight", "weight and minimum exclude each other", "keep the one of the switch's mode"
@@ -248,9 +253,9 @@ class Adapter(OfHyperV):
             yield from self._mode(getattr(wished, "minimum_bandwidth_mode", None) or now)
         elif found is None and self.switch:
             known = [str(r["Name"]) for r in facts.rows(SWITCHES)]
-            yield Finding(
-                "switch", f"there is no switch {name}", suggest(str(name), known) or "make it, or choose another"
-            )
+            has = f"the host has {', '.join(known) or 'none'}; make it, or choose another"
+            hint = " ".join(filter(None, (suggest(str(name), known), has)))
+            yield Finding("switch", f"there is no switch {name}", hint)
         elif found is not None:
             yield from self._mode(str(found["BandwidthReservationMode"]).casefold())
         yield from self._teamed(wished, found, str(name), facts)

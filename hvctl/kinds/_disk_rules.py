@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from hvctl.contract import OS, at_least, title
+from hvctl.contract import OS, at_least, exists_from, title
 from hvctl.kinds._disk import FILE_FIELDS, DiskPart
 from hvctl.kinds._drives import on_cluster, twice
 from hvctl.kinds._limits import limit
@@ -77,7 +77,7 @@ def _path(disk: DiskPart, path: str, os: OS) -> Iterator[Finding]:
     elif kind not in ("vhd", "vhdx", "vhds"):
         yield Finding("path", f"{path} is no virtual disk by its extension", "write .vhdx (or .vhd, .vhds)")
     if kind == "vhds" and not at_least(os, "2016"):
-        yield Finding("path", f"{title(os)} has no VHD sets (.vhds)", "use a .vhdx")
+        yield Finding("path", f"{title(os)} has no VHD sets (.vhds)", f"{exists_from('2016')}; use a .vhdx")
     if re.search(r"[\[\]]", path):
         yield Finding("path", "Get-VHD and Resize-VHD take [ and ] for wildcards", "choose a path without them")
     if kind == "vhd" and getattr(disk.vm, "generation", None) == 2:
@@ -155,4 +155,4 @@ def _shared(disk: DiskPart, os: OS) -> Iterator[Finding]:
             r"write a path below C:\ClusterStorage, or of a share",
         )
     if os == "2012r2" and disk.iops and (disk.iops.minimum or disk.iops.maximum):
-        yield Finding("iops", f"{title(os)} has no IOPS limits on shared disks", "leave iops out")
+        yield Finding("iops", f"{title(os)} has no IOPS limits on shared disks", exists_from("2016"))

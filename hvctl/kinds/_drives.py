@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -27,6 +27,7 @@ from hvctl.kinds._vm import (
     vm_row,
 )
 from hvctl.resource import Address, Change, Finding, HeldBackError, Impact, Plain, Resource, State, Step
+from hvctl.visible import quoted
 
 _COORDINATES = ("VMId", "ControllerType", "ControllerNumber", "ControllerLocation")
 
@@ -84,7 +85,7 @@ class Slot:
     def at(cls, text: str) -> Slot:
         match = _WRITTEN.match(text)
         if match is None:
-            raise ValueError(f"{text!r} is no place of a drive; write controller and location, such as scsi 0:0")
+            raise ValueError(f"{quoted(text)} is no place of a drive; write controller and location, such as scsi 0:0")
         return cls(match[1].upper(), int(match[2]), int(match[3]))
 
     @classmethod
@@ -183,6 +184,7 @@ class Drive(VmPart):
     many: ClassVar[bool] = True
     after: ClassVar[tuple[str, ...]] = ("scsi_controllers",)
     noun: ClassVar[str] = ""
+    stand_in: ClassVar[Mapping[str, Any]] = {"at": "scsi 0:0"}
     other: ClassVar[Call]
 
     at: At

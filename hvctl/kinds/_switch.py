@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -90,6 +91,15 @@ class SwitchPart(OfHyperV):
     """The fields of a switch and how they are read."""
 
     setter: ClassVar[str] = "Set-VMSwitch"
+    stand_in: ClassVar[Mapping[str, Any]] = {"name": "unnamed"}
+    other_words: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("net_adapter", "adapter", "adapters", "nic", "nics", "uplink", "uplinks"), "net_adapters"),
+        **dict.fromkeys(("management", "management_os", "host_access"), "allow_management_os"),
+        **dict.fromkeys(("note", "description", "comment"), "notes"),
+        **dict.fromkeys(("team", "teaming", "set"), "embedded_teaming"),
+        **dict.fromkeys(("bandwidth_mode", "qos"), "minimum_bandwidth_mode"),
+        "sriov": "iov",
+    }
     odd: ClassVar[frozenset[str]] = frozenset({"type", *TEAM, *FIXED})
 
     name: Annotated[str, Field(min_length=1)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator
@@ -15,12 +15,13 @@ from hvctl.kinds._drives import DISKS, DVDS, MEDIUM, Drive, file_query, on_share
 from hvctl.kinds._types import WindowsPath
 from hvctl.kinds._vm import vm_ref
 from hvctl.resource import Change, Finding, Impact, Null, Setting, State, Step
+from hvctl.visible import quoted
 
 
 def _letter(value: Any) -> Any:
     match = re.fullmatch(r"([A-Za-z])(:\\?)?", value) if isinstance(value, str) else None
     if match is None:
-        raise ValueError(f"{value!r} is no drive of the host; write its letter, such as 'E:'")
+        raise ValueError(f"{quoted(value)} is no drive of the host; write its letter, such as 'E:'")
     return f"{match[1].upper()}:"
 
 
@@ -35,6 +36,11 @@ class Dvd(Drive):
     kind: ClassVar[str] = "dvd"
     section: ClassVar[str] = "dvds"
     setter: ClassVar[str] = "Set-VMDvdDrive"
+    other_words: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("iso", "file", "image", "media", "medium", "source"), "path"),
+        **dict.fromkeys(("controller", "slot"), "at"),
+        "drive": "host_drive",
+    }
     noun: ClassVar[str] = "VMDvdDrive"
 
     path: Annotated[IsoPath | None, Setting("Path", codec=MEDIUM), Null("empty")] = None

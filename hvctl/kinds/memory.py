@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -58,6 +58,13 @@ class Memory(VmPart):
     section: ClassVar[str] = "memory"
     vital: ClassVar[bool] = True
     setter: ClassVar[str] = "Set-VMMemory"
+    other_words: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("size", "amount", "ram", "static", "assigned"), "startup"),
+        **dict.fromkeys(("min", "minimum", "minimum_bytes"), "dynamic.minimum"),
+        **dict.fromkeys(("max", "maximum", "maximum_bytes"), "dynamic.maximum"),
+        "buffer": "dynamic.buffer",
+        "weight": "priority",
+    }
 
     startup: Annotated[Memory2MB | None, Field(ge=32 * MB), Setting("Startup", "StartupBytes", SIZE)] = None
     dynamic: Annotated[Dynamic | Literal[False] | None, BeforeValidator(_section), Instead("false")] = None

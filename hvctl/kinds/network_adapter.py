@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -30,6 +30,7 @@ from hvctl.resource import (
     Step,
     properties,
 )  # fmt: skip
+from hvctl.visible import quoted
 
 MODERATION = Words(default="Default", adaptive="Adaptive", off="Off", low="Low", medium="Medium", high="High")
 _ADDED = ("switch", "mac_address", "legacy")
@@ -41,11 +42,11 @@ def _mac(value: Any) -> Any:
     bare = bare_mac(str(value))
     if len(bare) != 12 or any(c not in "0123456789ABCDEF" for c in bare):
         raise ValueError(
-            f"{value!r} is no MAC address; write dynamic, or twelve hex digits such as '00-15-5D-01-02-03'"
+            f"{quoted(value)} is no MAC address; write dynamic, or twelve hex digits such as '00-15-5D-01-02-03'"
         )
     if int(bare[:2], 16) & 1 or not int(bare, 16):
         # Refused as "Failed to modify device" (vagrant#11681).
-        raise ValueError(f"{value!r} is a multicast or empty address; its first byte must be even")
+        raise ValueError(f"{quoted(value)} is a multicast or empty address; its first byte must be even")
     return bare
 
 
@@ -56,6 +57,15 @@ class NetworkAdapter(Adapter):
 
     kind: ClassVar[str] = "network_adapter"
     section: ClassVar[str] = "network_adapters"
+    other_words: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("mac", "macaddress", "hwaddr"), "mac_address"),
+        **dict.fromkeys(("bridge", "network", "portgroup", "virtual_switch"), "switch"),
+        **dict.fromkeys(("vlan_id", "vlanid", "tag"), "vlan"),
+        **dict.fromkeys(("spoofing", "mac_spoofing"), "mac_address_spoofing"),
+        **dict.fromkeys(("qos", "rate", "rate_limit"), "bandwidth"),
+        "sriov": "iov_weight",
+        "mirroring": "port_mirroring",
+    }
     vital: ClassVar[bool] = True
     within: ClassVar[str | None] = "vm"
     many: ClassVar[bool] = True
@@ -137,7 +147,9 @@ class NetworkAdapter(Adapter):
         named = [r for r in own if str(r["Name"]).casefold() == self.name.casefold()]
         if len(named) > 1:
             # Every cmdlet by name would change all of them (domain 9.1).
-            raise HeldBackError(f"{self.vm.key()} has {len(named)} adapters named {self.name}", "rename or remove one")
+            on = ", ".join(str(r["SwitchName"] or "no switch") for r in named)
+            text = f"{self.vm.key()} has {len(named)} adapters named {self.name}"
+            raise HeldBackError(text, f"rename or remove one; they are on {on}")
         return named[0] if named else None
 
     def wanted(self) -> State:

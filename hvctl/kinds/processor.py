@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -46,6 +46,12 @@ class Processor(VmPart):
     section: ClassVar[str] = "processor"
     vital: ClassVar[bool] = True
     setter: ClassVar[str] = "Set-VMProcessor"
+    other_words: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("cores", "cpus", "vcpus", "number", "sockets"), "count"),
+        **dict.fromkeys(("limit", "cap"), "maximum"),
+        **dict.fromkeys(("nested", "nested_virtualization"), "expose_virtualization_extensions"),
+        **dict.fromkeys(("migration_compatibility", "compatibility"), "compatibility_for_migration"),
+    }
 
     count: Annotated[int | None, Field(ge=1), Setting("Count", off=True)] = None
     maximum: Annotated[

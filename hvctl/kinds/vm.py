@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, PrivateAttr
 
 from hvctl.call import Call, Guard, Ref, Row
-from hvctl.contract import OS, at_least, title
+from hvctl.contract import OS, at_least, exists_from, title
 from hvctl.facts import Facts
 from hvctl.kinds import _owed, _room
 from hvctl.kinds._checkpoints import AGES, check_ages, coming
-from hvctl.kinds._cluster import ROLES, owner_of
+from hvctl.kinds._cluster import ROLES, elsewhere, owner_of, roles_elsewhere
 from hvctl.kinds._host import HOST, OfHyperV, host_row
 from hvctl.kinds._limits import DEFAULT_VM_VERSION, OLDEST_VM_VERSION, limit, version_at_least
 from hvctl.kinds._places import PLACES, migration, moves, place_findings, place_queries
@@ -50,6 +50,7 @@ from hvctl.resource import (
     properties,
     settings,
 )
+from hvctl.visible import quoted
 
 START = Words(nothing="Nothing", start_if_running="StartIfRunning", start="Start")
 STOP = Words(turn_off="TurnOff", save="Save", shut_down="ShutDown")
@@ -97,6 +98,30 @@ class VM(OfHyperV):
     many: ClassVar[bool] = True
     after: ClassVar[tuple[str, ...]] = ("host", "switch", "host_network_adapter")
     setter: ClassVar[str] = "Set-VM"
+    stand_in: ClassVar[Mapping[str, Any]] = {"name": "unnamed"}
+    other_words: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("cpu", "cpus", "vcpu", "vcpus", "cores", "processors", "processor_count"), "processor.count"),
+        **dict.fromkeys(("ram", "memory_startup", "startup_memory"), "memory.startup"),
+        **dict.fromkeys(("dynamic_memory", "balloon"), "memory.dynamic"),
+        **dict.fromkeys(("nic", "nics", "network", "networks", "interfaces", "adapters"), "network_adapters"),
+        **dict.fromkeys(("hdd", "hdds", "drives", "hard_drives", "hard_disks", "vhd", "vhds", "vhdx"), "disks"),
+        **dict.fromkeys(("iso", "isos", "cdrom", "cd", "cds", "optical"), "dvds"),
+        **dict.fromkeys(("snapshot", "snapshots"), "checkpoints"),
+        "snapshot_type": "checkpoint_type",
+        **dict.fromkeys(("snapshot_path", "snapshot_file_location"), "checkpoint_path"),
+        **dict.fromkeys(("backup", "backups"), "exports"),
+        **dict.fromkeys(("note", "description", "comment", "annotation"), "notes"),
+        **dict.fromkeys(("power", "power_state", "powerstate", "status"), "state"),
+        **dict.fromkeys(("gen", "vm_generation"), "generation"),
+        **dict.fromkeys(("autostart", "onboot", "start_action"), "automatic_start_action"),
+        **dict.fromkeys(("secure_boot", "secureboot"), "firmware.secure_boot"),
+        **dict.fromkeys(("tools", "guest_services"), "integration_services"),
+        **dict.fromkeys(("nested", "nested_virtualization"), "processor.expose_virtualization_extensions"),
+        **dict.fromkeys(("files", "copy"), "guest_files"),
+        **dict.fromkeys(("switch", "vlan", "mac", "mac_address"),
+                        "it belongs to an adapter: `network_adapters: [{name: …, switch: …}]`"),
+        **dict.fromkeys(("old_name", "previous_name", "renamed_from"), "previous_names"),
+    }  # fmt: skip
     odd: ClassVar[frozenset[str]] = frozenset({*PLACES, "state", "generation", "version", "resource_metering"})
 
     name: Annotated[str, Field(min_length=1, max_length=100)]
@@ -158,16 +183,20 @@ class VM(OfHyperV):
             if section not in ("disks", "dvds", "network_adapters"):
                 yield Finding(
                     f"exclusive.{n}",
-                    f"{section!r} is no list that can be exclusive",
+                    f"{quoted(section)} is no list that can be exclusive",
                     "one of disks, dvds, network_adapters",
                 )
         if any(c in self.name for c in '\\/:*?"<>|'):
             # New-VM and Export-VM make a folder of that name (domain 4.1).
-            yield Finding("name", f"{self.name!r} has a character that no folder name can have", "choose another name")
+            yield Finding(
+                "name", f"{quoted(self.name)} has a character that no folder name can have", "choose another name"
+            )
         if self.name != self.name.rstrip(". "):
-            yield Finding("name", f"{self.name!r} ends as no folder name can", "choose another name")
+            yield Finding("name", f"{quoted(self.name)} ends as no folder name can", "choose another name")
         if self.generation == 2 and not at_least(os, "2012r2"):
-            yield Finding("generation", f"{title(os)} has no generation 2", "use generation 1")
+            yield Finding(
+                "generation", f"{title(os)} has no generation 2", f"{exists_from('2012r2')}; use generation 1"
+            )
         if self.version is not None:
             yield from self._version_rules(self.version, os)
         if self.absent and self.parts:
@@ -203,8 +232,8 @@ class VM(OfHyperV):
 
     def queries(self) -> tuple[Call, ...]:
         places = place_queries(self.path, self.checkpoint_path, self.smart_paging_path)
-        more = () if self.absent else (ROLES, _owed.FILES, *(_room.QUERIES if _room.asked(self) else ()))
-        return (*self.survey(), *more, *places, *(AGES if self.checkpoint_maximum_age is not None else ()))
+        more = () if self.absent else (_owed.FILES, *(_room.QUERIES if _room.asked(self) else ()))
+        return (*self.survey(), ROLES, *more, *places, *(AGES if self.checkpoint_maximum_age is not None else ()))
 
     def row(self, facts: Facts) -> Row | None:
         host_row(facts)  # without rights Get-VM answers nothing: that would read as "not there" (domain 1.3)
@@ -228,13 +257,16 @@ class VM(OfHyperV):
 
     def owned_elsewhere(self, facts: Facts) -> str:
         """A role that another node of the cluster owns."""
-        owner = next((o for n in (self.name, *self.previous_names) if (o := owner_of(n, facts)) is not None), None)
-        if owner is None:
+        name = next((n for n in (self.name, *self.previous_names) if owner_of(n, facts) is not None), None)
+        if name is None:
             return ""
-        if owner.casefold() == facts.info.computer.casefold():
-            text = f"the cluster has the role {self.name} on this node, where Hyper-V has no such VM"
+        if (owner := elsewhere(name, facts)) is None:
+            text = f"the cluster has the role {name} on this node, where Hyper-V has no such VM"
             raise HeldBackError(text, "look at the role in the cluster", "name")
-        return f"{self.name} is a role of the cluster, owned by {owner or 'no node'}"
+        told = f"{name} is a role of the cluster, owned by {owner or 'no node'}"
+        if self._only_if_there:
+            raise HeldBackError(told, "run it for that node")
+        return told
 
     def wanted(self) -> State:
         return {**super().wanted(), **({"name": self.name} if self.previous_names else {})}
@@ -269,7 +301,7 @@ class VM(OfHyperV):
         if started and not _room.changes_startup(self, facts):  # otherwise its memory says so
             yield from _room.short(self, "state", facts)
         if row is None:
-            yield from self._new_findings(facts.os)
+            yield from self._new_findings(facts)
             return
         if changes or self.absent:
             check_steady(self.name, row)
@@ -290,7 +322,13 @@ class VM(OfHyperV):
             for field in sorted(_BY_CLUSTER & self.written().keys()):
                 yield Finding(field, "the cluster rules this, so it is not compared", "leave it out", "warning")
 
-    def _new_findings(self, os: OS) -> Iterator[Finding]:
+    def _new_findings(self, facts: Facts) -> Iterator[Finding]:
+        os = facts.os
+        if roles_elsewhere(facts):
+            text = (
+                "roles of other nodes are known by their names alone: a VM of this name in a renamed role is not seen"
+            )
+            yield Finding("", text, "look for it in the cluster first", "warning")
         if self.state == "saved":
             yield Finding("state", "a new VM is off, and only a running one can be saved", "wish for running or off")
         if self.version not in (None, DEFAULT_VM_VERSION[os]) and not at_least(os, "2016"):
@@ -301,6 +339,9 @@ class VM(OfHyperV):
         now, wanted, newest = str(change.now), str(change.wanted), DEFAULT_VM_VERSION[os]
         if change.field == "name" and row.get("IsClustered"):  # domain 4.3 [I]
             yield Finding("name", "its role in the cluster keeps the old name", "rename the role too", "warning")
+        if change.field == "name" and (owner := elsewhere(self.name, facts)) is not None:
+            text = f"the cluster has a role {self.name} already, owned by {owner or 'no node'}"
+            yield Finding("name", text, "choose another name, or rename that role's VM first")
         if change.field == "state" and (now, wanted) == ("off", "saved"):
             yield Finding("state", f"{self.name} is off; only a running VM can be saved", "wish for running or off")
         if change.field == "version" and not isinstance(change.now, Missing):
@@ -368,6 +409,10 @@ class VM(OfHyperV):
     def summary(self) -> str:
         return f"generation {self.generation or 1}"
 
+    def _nobody(self) -> Guard:
+        unmet = f"there is a VM {self.name} now, which was not there when the plan was made"
+        return Guard(Call("Get-VM"), {"Name": self.name}, most=0, unmet=unmet)
+
     def create(self, facts: Facts) -> Iterator[Step]:
         """New-VM and the undoing of what it adds by itself: an adapter, and on generation 1 a DVD drive
         (domain 4.2)."""
@@ -380,7 +425,7 @@ class VM(OfHyperV):
             params["Path"] = self.path
         if self.version and at_least(facts.os, "2016"):
             params["Version"] = self.version
-        unique = Guard(Call("Get-VM"), {"Name": self.name}, most=0)  # a second VM of the name would be accepted
+        unique = self._nobody()  # a second VM of the name would be accepted
         made = Step(Call("New-VM", params), f"make VM {self.name}", ("name", *self.written()), guard=unique)
         yield made
         vm = vm_ref(self, facts)
@@ -413,7 +458,7 @@ class VM(OfHyperV):
                 yield from _owed.settled(self, debt[0], facts, steps[-1:])
         if "name" in by_field:
             row = self.row(facts) or {}
-            unique = Guard(Call("Get-VM"), {"Name": self.name}, most=0)
+            unique = self._nobody()
             call = Call("Rename-VM", {"VM": vm_ref(self, facts), "NewName": self.name})
             yield Step(call, f"rename VM {row['Name']} to {self.name}", ("name",), guard=unique)
             del by_field["name"]
