@@ -214,8 +214,6 @@ def make_plan(host: str, wishes: Sequence[Resource], facts: Facts, allow: frozen
     steps = tuple(_planned(step, wish, needs, ids) for step, wish, needs in order)
     restarts = {g.root.address(): found for g in groups if (found := _restart(g, drafts, facts))}
     doubts = {g.root.address(): _doubts(g, facts) for g in groups if g.root.address() in restarts}
-    stuck = {address for address, found in doubts.items() if any(f.holds for f in found)}
-    drafts = {a: _kept_up(d) if _root(d.wish).address() in stuck else d for a, d in drafts.items()}
     actions = tuple(
         _doubted(drafts[wish.address()], facts.os, doubts.get(wish.address(), ()))
         for g in groups
@@ -561,15 +559,6 @@ def _not_taken_down(drafts: Mapping[Address, _Draft], facts: Facts) -> dict[Addr
         action = replace(root.action, remarks=_merged(root.action.remarks, _remarks(root.wish, refused)))
         found[group.root.address()] = replace(root, action=action)
     return found
-
-
-def _kept_up(draft: _Draft) -> _Draft:
-    """Where the owner cannot be taken down, no consent helps what needs it."""
-    lines = tuple(
-        replace(line, held="impossible", consent=()) if "restart" in line.consent else line
-        for line in draft.action.lines
-    )
-    return replace(draft, action=replace(draft.action, lines=lines))
 
 
 def _lacking(drafts: Mapping[Address, _Draft]) -> dict[Address, _Draft]:
