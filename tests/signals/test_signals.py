@@ -107,6 +107,28 @@ def test_the_second_ctrl_c_leaves_the_step(lab: Labs) -> None:
     moment.over.set()
 
 
+def test_changes_that_are_done_are_told_though_the_host_never_answers_again(lab: Labs) -> None:
+    """A stop while the host is looked at after its changes: what became of the steps is known by then."""
+    at = lab(1, [fault_named("hang:action=Send,nth=3,times=99")])
+    away = threading.Event()
+
+    def watch(action: str, phase: str, nth: int) -> None:
+        if (action, nth) == ("Send", 3):
+            away.set()
+
+    at.endpoints[0].faults.watch = watch
+    running = at.start("apply", "-y", "lab.yml", "--report", "json=r.json")
+    assert away.wait(60)
+    running.signal(signal.SIGTERM)
+    assert running.ends(within=20) == 143
+    assert at.changes(0) == STEPS
+    report = at.report()["hosts"][0]["report"]
+    assert [s["status"] for s in report["steps"]] == ["ok", "ok", "ok"]
+    assert report["stopped"] and not report["complete"] and report["running"] is None
+    assert "hv0  3 of 3 steps done" in running.said
+    assert "the host was not seen afterwards; run plan to see what is left" in running.said
+
+
 @pytest.mark.parametrize(("number", "status", "word"), SIGNALS)
 @pytest.mark.parametrize("fault", ["hang", "drip:times=1,seconds=3,amount=1000", "connect-hang"])
 def test_a_read_ends_at_once_whatever_the_host_sends(

@@ -50,6 +50,7 @@ def make(authority: Authority) -> Iterator[Make]:
         password: str = PASSWORD,
         ca: str | None = str(authority.ca),
         guard: CredentialGuard | None = None,
+        left: Callable[[], bool] = lambda: False,
         **options: Any,
     ) -> tuple[WinRM, Endpoint]:
         host = SimulatedHost.from_yaml({"os": "2022", "language": "ja", "vms": VMS})
@@ -59,7 +60,9 @@ def make(authority: Authority) -> Iterator[Make]:
         address = Address(
             "h", "127.0.0.1", endpoint.port, scheme, transport, user=USER, password=Secret(password), ca_path=ca
         )
-        client = WinRM(address, allow=allowed(), guard=guard, sleep=host.clock.sleep, patience=Patience(receive=1))
+        client = WinRM(
+            address, allow=allowed(), guard=guard, sleep=host.clock.sleep, patience=Patience(receive=1), left=left
+        )
         open_ones.extend([server])
         return client, endpoint
 
@@ -264,6 +267,29 @@ def test_stopping_ends_after_the_current_step(make: Make) -> None:
     assert stopped.is_set()
     assert replies[0].ok
     assert all(r.ok or r.skipped == "stopped" for r in replies)
+
+
+def test_changes_that_are_left_to_the_host_are_said_to_be_running_by_whoever_followed_them(make: Make) -> None:
+    left, over = threading.Event(), threading.Event()
+    client, endpoint = make(pace=0.1, left=left.is_set)
+
+    def watch(action: str, phase: str, nth: int) -> None:
+        if (action, phase, nth) == ("invoke", "before", 2):
+            assert over.wait(60)
+
+    def hear(event: Event) -> None:
+        if (event.kind, event.task) == ("done", "p"):
+            left.set()
+
+    endpoint.faults.watch = watch
+    with pytest.raises(TransportError) as error:
+        client.run(CHANGE, hear)
+    (batch,) = endpoint.disk.journals
+    assert (error.value.message, error.value.running) == (f"still running on h, batch {batch}", batch)
+    assert set(error.value.replies) == {"p"}
+    client.close()
+    assert endpoint.shells.open == 1  # nobody ended it
+    over.set()
 
 
 def test_a_second_apply_is_told_who_holds_the_lock(make: Make) -> None:
