@@ -54,6 +54,7 @@ def test_no_host_and_no_step_is_begun_any_more(lab: Labs, number: signal.Signals
         assert {s["why"] for s in other["report"]["steps"]} == {"not begun"}
         assert other["report"]["left"]
     assert "hv1  not begun" in running.said
+    assert "3 hosts: 1 done, something left, 2 not begun." in running.said
     assert "not begun" in (at.folder / "r.html").read_text(encoding="utf-8")
     assert all(e.shells.open == 0 for e in at.endpoints)
     # What the look before had seen is remembered.
@@ -126,6 +127,7 @@ def test_changes_that_are_done_are_told_though_the_host_never_answers_again(lab:
     assert [s["status"] for s in report["steps"]] == ["ok", "ok", "ok"]
     assert report["stopped"] and not report["complete"] and report["running"] is None
     assert "hv0  3 of 3 steps done" in running.said
+    assert "1 host: 1 done, not seen afterwards." in running.said
     assert "the host was not seen afterwards; run plan to see what is left" in running.said
 
 
