@@ -72,26 +72,34 @@ class Address:
 
     @property
     def credential(self) -> tuple[str, ...]:
-        """What the guard tells accounts by."""
-        return (self.transport, self.user or self.cert_pem or "")
+        """What the guard tells them apart by: accounts of one name may have a password of their own on each host."""
+        return (self.transport, self.user or self.cert_pem or "", self.password.reveal() if self.password else "")
 
 
 class CredentialGuard:
     """Shared by all hosts of a run, so that a wrong password is tried once and not once per host: enough wrong
-    tries lock the account (winrm 1.7). The first host of a credential goes alone; the others wait for its answer."""
+    tries lock the account (winrm 1.7). The first host of a credential goes alone; the others wait for its answer, or
+    until it has had `alone` seconds: then the next one goes, so that a host that never comes to an answer is no trouble
+    of the others."""
 
-    def __init__(self) -> None:
+    def __init__(self, alone: float = 15) -> None:
+        self._alone = alone
         self._lock = threading.Condition()
         self._state: dict[tuple[str, ...], Literal["trying", "good", "bad"]] = {}
+        self._since: dict[tuple[str, ...], float] = {}
 
     def enter(self, credential: tuple[str, ...]) -> None:
         """Raises WireFault if the credential was refused before."""
         with self._lock:
             while self._state.get(credential) == "trying":
-                self._lock.wait()
+                left = self._since[credential] + self._alone - time.monotonic()
+                if left <= 0:
+                    break
+                self._lock.wait(left)
             if self._state.get(credential) == "bad":
                 raise WireFault("credentials", "not tried: another host refused this user and password")
             self._state.setdefault(credential, "trying")
+            self._since[credential] = time.monotonic()
 
     def leave(self, credential: tuple[str, ...], good: bool | None) -> None:
         """What came of it; None: the question was not reached, the next host may try."""

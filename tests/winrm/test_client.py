@@ -14,6 +14,7 @@ import pytest
 from hvctl.call import Batch, Call, Event, Ref, Reply, Secret, Task, TransportError
 from hvctl.connect import allowed
 from hvctl.winrm.client import Address, CredentialGuard, Patience, WinRM
+from hvctl.winrm.faults import WireFault
 from hvctl.winrm.leftovers import OpenShells
 from mocks.host import SimulatedHost
 from mocks.tls import Authority, make_authority
@@ -122,6 +123,28 @@ def test_a_wrong_password_is_tried_once_for_all_hosts(make: Make) -> None:
         second.run(READ)
     assert (one.auth_requests, other.auth_requests) == (3 + 1, 0) or other.auth_requests == 0
     assert one.actions() == other.actions() == []
+
+
+def test_the_same_name_with_another_password_is_another_credential(make: Make) -> None:
+    guard = CredentialGuard()
+    first, _ = make(password="wrong", guard=guard)
+    second, _ = make(guard=guard)
+    with pytest.raises(TransportError, match="did not accept user and password"):
+        first.run(READ)
+    assert rows(second.run(READ)) == [{"Name": "ウェブ01", "State": "Off"}]
+    second.close()
+
+
+def test_a_host_that_comes_to_no_answer_keeps_the_others_waiting_for_a_while_only() -> None:
+    guard, credential = CredentialGuard(alone=0), ("ntlm", "hvadmin", PASSWORD)
+    guard.enter(credential)
+    guard.enter(credential)  # the first is still at it
+    guard.leave(credential, False)
+    with pytest.raises(WireFault, match="another host refused"):
+        guard.enter(credential)
+    guard.leave(credential, None)
+    with pytest.raises(WireFault, match="another host refused"):
+        guard.enter(credential)
 
 
 def test_a_closed_port_is_named_with_the_tries(make: Make) -> None:
