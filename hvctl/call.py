@@ -7,7 +7,7 @@ import binascii
 import json
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cached_property
 from typing import Annotated, Any, Literal, Protocol
 
@@ -184,9 +184,6 @@ class Call:
         """Every Ref in the parameters, outermost first."""
         for value in self.params.values():
             yield from _refs_in(value)
-
-    def with_params(self, **params: Value) -> Call:
-        return replace(self, params={**self.params, **params})
 
 
 @dataclass(frozen=True)
