@@ -11,7 +11,7 @@ import pytest
 
 from mocks.catalogue import fault_named
 from mocks.faults import Injector
-from tests.signals.conftest import STEPS, Lab, Labs
+from tests.signals.conftest import STEPS, Lab, Labs, each_with_each
 
 SIGNALS = [(signal.SIGTERM, 143, "Stopping (SIGTERM)"), (signal.SIGINT, 130, "Interrupted")]
 
@@ -131,11 +131,13 @@ def test_changes_that_are_done_are_told_though_the_host_never_answers_again(lab:
     assert "the host was not seen afterwards; run plan to see what is left" in running.said
 
 
-@pytest.mark.parametrize(("number", "status", "word"), SIGNALS)
-@pytest.mark.parametrize("fault", ["hang", "drip:times=1,seconds=3,amount=1000", "connect-hang"])
+@pytest.mark.parametrize(
+    ("fault", "heard"), each_with_each(["hang", "drip:times=1,seconds=3,amount=1000", "connect-hang"], SIGNALS)
+)
 def test_a_read_ends_at_once_whatever_the_host_sends(
-    lab: Labs, fault: str, number: signal.Signals, status: int, word: str
+    lab: Labs, fault: str, heard: tuple[signal.Signals, int, str]
 ) -> None:
+    number, status, word = heard
     at = lab(2, [fault_named(fault)])
     struck = threading.Event()
 

@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.signals.conftest import each_with_each
+
 SIGNALS = [(signal.SIGTERM, 143), (signal.SIGINT, 130)]
+MODULES = ["hvctl.cli", "typer", "pydantic", "requests", "hvctl.cli.verbs", "shellingham"]
 AT = """
 import os, sys
 _, at, number, *words = sys.argv
@@ -36,9 +39,9 @@ def run(module: str, number: signal.Signals, *words: str, **environment: str) ->
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(("number", "status"), SIGNALS)
-@pytest.mark.parametrize("module", ["hvctl.cli", "typer", "pydantic", "requests", "hvctl.cli.verbs", "shellingham"])
-def test_a_signal_while_hvctl_starts(module: str, number: signal.Signals, status: int) -> None:
+@pytest.mark.parametrize(("module", "heard"), each_with_each(MODULES, SIGNALS))
+def test_a_signal_while_hvctl_starts(module: str, heard: tuple[signal.Signals, int]) -> None:
+    number, status = heard
     done = run(module, number, "--version")
     if module == "shellingham" and done.returncode == 0:
         pytest.skip("typer does not import it here")
