@@ -364,11 +364,12 @@ def test_an_apply_survives_the_switch_it_makes_over_its_own_way_in(make: Make) -
     assert [c.cmdlet for c in host.log] == ["New-VMSwitch", "Set-VMProcessor"]
 
 
-def test_shells_of_a_run_that_was_killed_are_closed_by_the_next(make: Make, tmp_path: Path) -> None:
+@pytest.mark.parametrize("pid", [2**22 - 7, os.getpid()], ids=["another process", "of the same id, as in a container"])
+def test_shells_of_a_run_that_was_killed_are_closed_by_the_next(make: Make, tmp_path: Path, pid: int) -> None:
+    """The first is beyond pid_max of a usual system: no process has it."""
     client, endpoint = make()
     orphan = client._connection.open_shell()
-    dead = 2**22 - 7  # beyond pid_max of a usual system: no process has it
-    (tmp_path / f"shells-{dead}.json").write_text(
+    (tmp_path / f"shells-{pid}.json").write_text(
         json.dumps({client.address.endpoint: [{"shell": orphan}]}), encoding="utf-8"
     )
     shells = OpenShells(tmp_path)
@@ -378,6 +379,20 @@ def test_shells_of_a_run_that_was_killed_are_closed_by_the_next(make: Make, tmp_
     second.close()
     assert list(tmp_path.glob("*.json")) == []
     assert endpoint.actions().count("Create") == endpoint.actions().count("Delete") == 2
+
+
+def test_what_an_earlier_run_left_on_other_hosts_stays_written_down(tmp_path: Path) -> None:
+    left = {"https://a/wsman": [{"shell": "A", "batch": "b", "command": "c"}], "https://b/wsman": [{"shell": "B"}]}
+    (tmp_path / f"shells-{os.getpid()}.json").write_text(json.dumps(left), encoding="utf-8")
+    shells = OpenShells(tmp_path)
+    shells.opened("https://a/wsman", "new")
+    shells.closed("https://a/wsman", "new")
+    assert [one.shell for one in OpenShells(tmp_path).leftovers("https://b/wsman")] == ["B"]
+    (one,) = shells.leftovers("https://a/wsman")
+    assert (one.shell, one.batch, one.command) == ("A", "b", "c")
+    assert shells.leftovers("https://a/wsman") == []
+    (tmp_path / f"shells-{2**22 - 7}.json").write_text("[", encoding="utf-8")
+    assert shells.leftovers("https://b/wsman") and (tmp_path / f"shells-{2**22 - 7}.json").exists()
 
 
 def test_a_fault_of_hvctl_in_the_middle_of_changes_is_judged_by_the_journal(make: Make) -> None:
