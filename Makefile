@@ -8,7 +8,7 @@ ANSIBLE := build/ansible
 help:
 	@echo "make lab    set up, then bring two simulated Hyper-V hosts to the wanted state"
 	@echo "make test   set up, then pass every check"
-	@echo "make soak   every fault, 200 kills, random faults, reboots: half an hour or so"
+	@echo "make soak   every fault, 200 kills, random faults, reboots, 20,000 configurations: an hour or so"
 	@echo "make ansible  an environment with ansible-core: with HVCTL_ANSIBLE=$(ANSIBLE)/bin tests compare the inventory with it"
 	@echo "make bench  what a plan costs, beside the same job done naively"
 	@echo "make docs   write the generated documentation anew"

@@ -127,7 +127,9 @@ class Home:
 class Staged:
     """A file that a call needs on the host: the transport brings its bytes there before the batch runs, once for all
     that want it, passes the path it got, and removes it afterwards. What it is, is its hash. The bytes are in the
-    file `path` of the control node, or in `content`; a `secret` one cannot be saved. `name`: for people."""
+    file `path` of the control node, or in `content`; a `secret` one cannot be saved. `name`: for people. `where`: the
+    file that it really is, if the name does not say so: it lies outside the folders of playbook and inventory, or is
+    reached by a link."""
 
     sha256: str
     size: int
@@ -135,6 +137,7 @@ class Staged:
     path: str = field(default="", compare=False)
     content: bytes | None = field(default=None, compare=False, repr=False)
     secret: bool = field(default=False, compare=False)
+    where: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         return f"{self.name} ({self.size:,} bytes, sha256 {self.sha256[:12]})"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -10,6 +9,7 @@ from typing import Any, Literal
 from hvctl.call import Secret
 from hvctl.contract import OS, VERSIONS
 from hvctl.misspelt import OLD, meant_by
+from hvctl.number import is_whole, whole
 from hvctl.secrets import Source
 from hvctl.source import ConfigError, Mark, Problem, SecretSource, Vaulted, suggest
 from hvctl.wiring import KNOWN, REFUSED, TICKETS, Wiring, missing_extra, wiring
@@ -59,11 +59,15 @@ class Connection:
 
 
 def connection_of(
-    name: str, variables: Mapping[str, Any], marks: Mapping[str, Mark], others: Iterable[str] = ()
+    name: str,
+    variables: Mapping[str, Any],
+    marks: Mapping[str, Mark],
+    place: Mark | None = None,
+    others: Iterable[str] = (),
 ) -> Connection:
-    """Raises ConfigError with everything that is wrong with these variables, warnings too. `others`: the names of the
-    host's other variables, of which one may be meant."""
-    reader = _Reader(name, variables, marks)
+    """`place`: the host's own, for what is not written; `others`: the names of its other variables, of which one may be
+    meant. Raises ConfigError with everything that is wrong with these variables, warnings too."""
+    reader = _Reader(name, variables, marks, place)
     reader.look_at(others)
     made = reader.connection()
     if reader.problems:
@@ -72,8 +76,10 @@ def connection_of(
 
 
 class _Reader:
-    def __init__(self, name: str, variables: Mapping[str, Any], marks: Mapping[str, Mark]) -> None:
-        self.name, self.variables, self.marks = name, variables, marks
+    def __init__(
+        self, name: str, variables: Mapping[str, Any], marks: Mapping[str, Mark], place: Mark | None = None
+    ) -> None:
+        self.name, self.variables, self.marks, self.place = name, variables, marks, place
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
 
@@ -145,7 +151,7 @@ class _Reader:
 
     def _port(self) -> int | None:
         for name, given in self._given("ansible_winrm_port", "ansible_port", "ansible_ssh_port"):
-            value = int(given) if isinstance(given, str) and re.fullmatch("[0-9]{1,5}", given) else given
+            value = whole(given) if isinstance(given, str) and is_whole(given) else given
             if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 65536:
                 return value
             self._wrong(name, f"{value!r} is no port", "write a number from 1 to 65535, such as 5986")
@@ -222,7 +228,7 @@ class _Reader:
         return None
 
     def _wrong(self, name: str, message: str, hint: str) -> None:
-        place = self.marks.get(name)
+        place = self.marks.get(name) or self.place
         self.problems.append(Problem(place, message if place or name in message else f"{name}: {message}", hint))
 
     def _warn(self, name: str, message: str, hint: str) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
-import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,45 +12,60 @@ from pathlib import Path
 from typing import Any
 
 from hvctl.call import Secret, Staged
-from hvctl.contents import sha256_of
+from hvctl.contents import OddFileError, check_place, open_ordinary, sha256_of
+from hvctl.limits import FILE_SIZE, FOLDER_FILES
 from hvctl.scalars import words
 from hvctl.secrets import Ask, NotAskedError, SecretError, resolve
-from hvctl.source import ConfigError, HostProblem, Mark, Problem, SecretSource, read_text
+from hvctl.source import ConfigError, HostProblem, Mark, Problem, RefusedError, SecretSource, decoded
 from hvctl.template import render_text
 
 
 @dataclass(frozen=True)
 class ControlNode:
     """As seen from one play: relative names begin in the playbook's folder; templates know the host's variables.
-    `learn` hears of a secret before a template has it, since the template may fail and say it; `ask` gets it."""
+    `learn` hears of a secret before a template has it, since the template may fail and say it; `ask` gets it. `trees`:
+    the folders whose files a playbook may take without saying more, beside its own."""
 
     folder: Path
     variables: Mapping[str, Any]
     learn: Callable[[Secret], None]
+    trees: tuple[Path, ...] = ()
     ask: Ask = resolve
 
     def is_folder(self, name: str) -> bool:
-        return self._path(name).is_dir()
+        return os.path.isdir(self._path(name))  # noqa: PTH112 - False for what cannot be a name, too
 
     def file(self, name: str, mark: Mark) -> Staged:
         """Raises ConfigError, at the mark."""
         path = self._path(name)
         try:
-            seen = path.stat()
-            _check_ordinary(name, seen.st_mode, mark)
-            return Staged(_hashed(str(path), seen.st_mtime_ns, seen.st_size), seen.st_size, name, path=str(path))
+            found = open_ordinary(path)
+            found.stream.close()
+            seen = found.seen
+            digest = _hashed(found.path, seen.st_dev, seen.st_ino, seen.st_mtime_ns, seen.st_size)
         except OSError as error:
             raise _unreadable(name, path, error, mark) from error
+        return Staged(digest, seen.st_size, name, path=found.path, where=self._where(name, found.path))
 
     def below(self, name: str, mark: Mark) -> Iterator[tuple[str, str]]:
-        """The files of a folder and its folders: as named from the playbook, and from the folder."""
+        """The files of a folder and its folders: as named from the playbook, and from the folder. Links to folders are
+        not followed."""
         top = self._path(name)
+        count = 0
 
         def failed(error: OSError) -> None:
             raise _unreadable(name, Path(str(error.filename or top)), error, mark)
 
+        try:
+            check_place(os.path.realpath(top))
+        except OSError as error:
+            failed(error)
         for folder, inner, files in os.walk(top, onerror=failed):
             inner.sort()
+            count += len(files)
+            if count > FOLDER_FILES.most:
+                problem = f"the folder {name} holds too many files ({FOLDER_FILES})"
+                raise RefusedError([Problem(mark, problem, "name the folders below it that are meant")])
             for file in sorted(files):
                 within = Path(folder, file).relative_to(top)
                 yield str(Path(name, within)), within.as_posix()
@@ -59,7 +74,9 @@ class ControlNode:
         """A template, with more variables. Raises ConfigError, at the place within the template where it can."""
         path = self._path(name)
         try:
-            _check_ordinary(name, path.stat().st_mode, mark)
+            found = open_ordinary(path)
+            with found.stream as stream:
+                text = decoded(stream.read(FILE_SIZE.most + 1), str(path))
         except OSError as error:
             raise _unreadable(name, path, error, mark) from error
         secrets: list[str] = []
@@ -76,32 +93,45 @@ class ControlNode:
             secrets.append(secret.reveal())
             return secrets[-1]
 
+        where = self._where(name, found.path)
         try:
-            text = render_text(read_text(path), str(path), {**self.variables, **words(more)}, reveal)
+            made = render_text(text, str(path), {**self.variables, **words(more)}, reveal)
         except NotAskedError:
-            return Staged("", 0, name, content=b"", secret=True)
-        data = text.encode("utf-8")
-        return Staged(hashlib.sha256(data).hexdigest(), len(data), name, content=data, secret=bool(secrets))
+            return Staged("", 0, name, content=b"", secret=True, where=where)
+        data = made.encode("utf-8")
+        digest = hashlib.sha256(data).hexdigest()
+        return Staged(digest, len(data), name, content=data, secret=bool(secrets), where=where)
 
     def _path(self, name: str) -> Path:
-        return (self.folder / Path(name).expanduser()).absolute()
+        return Path(os.path.abspath(self.folder / os.path.expanduser(name)))  # noqa: PTH100, PTH111 - ~nobody stays
 
-
-def _check_ordinary(name: str, mode: int, mark: Mark) -> None:
-    if stat.S_ISDIR(mode):
-        raise ConfigError([Problem(mark, f"{name} is a folder", "name a file")])
-    if not stat.S_ISREG(mode):  # a pipe or a device may never end
-        raise ConfigError([Problem(mark, f"{name} is no ordinary file", "name one that is")])
+    def _where(self, name: str, real: str) -> str:
+        """Where a file really lies; empty if it is below a tree and named so."""
+        trees = [os.path.realpath(tree) for tree in (self.folder, *self.trees)]
+        plain = os.path.normpath(os.path.join(trees[0], os.path.expanduser(name)))  # noqa: PTH111, PTH118
+        inside = any(Path(real).is_relative_to(tree) for tree in trees)
+        return "" if inside and plain == real else real
 
 
 def _unreadable(name: str, path: Path, error: OSError, mark: Mark) -> ConfigError:
     if isinstance(error, FileNotFoundError):
         return ConfigError([Problem(mark, f"there is no file {name}", f"it was looked for at {path}")])
-    return ConfigError([Problem(mark, f"{name} cannot be read: {error.strerror}", "make it readable for you")])
+    if isinstance(error, IsADirectoryError):
+        return ConfigError([Problem(mark, f"{name} is a folder", "name a file")])
+    if isinstance(error, OddFileError):
+        return ConfigError(
+            [Problem(mark, f"{name} {str(error.strerror).removeprefix('it ')}", "name an ordinary file")]
+        )
+    hint = "make it readable for you" if isinstance(error, PermissionError) else "name another file"
+    return ConfigError([Problem(mark, f"{name} cannot be read: {error.strerror}", hint)])
 
 
 @lru_cache(maxsize=4096)
-def _hashed(path: str, written: int, size: int) -> str:
-    """Once per run, however many VMs want it."""
-    with Path(path).open("rb") as source:
+def _hashed(path: str, device: int, inode: int, written: int, size: int) -> str:
+    """Once per run, however many VMs want it. Raises OSError."""
+    found = open_ordinary(path)
+    with found.stream as source:
+        seen = found.seen
+        if (seen.st_dev, seen.st_ino, seen.st_mtime_ns, seen.st_size) != (device, inode, written, size):
+            raise OSError(errno.ESTALE, "it is being changed")
         return sha256_of(source)

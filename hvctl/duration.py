@@ -5,17 +5,27 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
+from hvctl.limits import LimitError
+from hvctl.number import is_whole, whole
+
 UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+_LONGEST = 36_500 * UNITS["d"]
 _READ = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
 def seconds(text: str) -> int:
     """Raises ValueError that says what is wrong with it and how it is written."""
-    found = re.fullmatch(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", text.strip().casefold())
+    found = re.fullmatch(r"(?:([0-9]+)d)?(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s)?", text.strip().casefold())
     if not text.strip() or found is None:
-        hint = f"; did you mean {text.strip()}m?" if text.strip().isdigit() else ""
+        hint = f"; did you mean {text.strip()}m?" if is_whole(text.strip()) else ""
         raise ValueError(f"{text!r} is no span of time{hint}; write it like 90s, 15m, 1h30m or 7d")
-    return sum(int(n or 0) * unit for n, unit in zip(found.groups(), UNITS.values(), strict=True))
+    try:
+        span = sum(whole(n or "0") * unit for n, unit in zip(found.groups(), UNITS.values(), strict=True))
+    except LimitError as error:
+        raise ValueError(f"{error} ({error.limit})") from error
+    if span > _LONGEST:
+        raise ValueError(f"{text!r} is too long a span of time; at most {spoken(_LONGEST)}")
+    return span
 
 
 def spoken(span: float) -> str:

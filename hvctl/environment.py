@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from types import CodeType
 from typing import Any
 
-from jinja2 import StrictUndefined, nodes, pass_context
+from jinja2 import StrictUndefined, meta, nodes, pass_context
 from jinja2.nativetypes import NativeEnvironment, NativeTemplate
 from jinja2.runtime import Context
-from jinja2.sandbox import SandboxedEnvironment
 
 from hvctl.call import Secret
 from hvctl.filters import FILTERS, TESTS, FilterError
+from hvctl.sandbox import Bounded
 from hvctl.source import SecretSource, suggest
 
 _NO_NAME = re.compile(r"No (filter|test) named '([^']*)'")
@@ -46,14 +49,15 @@ def _with_prefix(table: Mapping[str, Any]) -> dict[str, Any]:
     return {**table, **{f"ansible.{'utils' if n == 'ipaddr' else 'builtin'}.{n}": v for n, v in table.items()}}
 
 
-class Values(SandboxedEnvironment, NativeEnvironment):
+class Values(Bounded, NativeEnvironment):
     """For values: native results; each filter does what Ansible's does, and there are no others."""
 
     def __init__(self) -> None:
         super().__init__(undefined=Missing, keep_trailing_newline=True, finalize=_native)
-        self.filters, self.tests = _with_prefix(FILTERS), _with_prefix(TESTS)
+        self.only(_with_prefix(FILTERS))
+        self.tests = _with_prefix(TESTS)
 
-    def read(self, text: str) -> nodes.Template:
+    def read(self, text: str) -> Expression:
         """Raises TemplateSyntaxError, or FilterError for a name that is unknown, in branches that are not taken too."""
         tree = self.parse(self._with_backslashes(text))
         for node in tree.find_all((nodes.Filter, nodes.Test)):
@@ -61,11 +65,11 @@ class Values(SandboxedEnvironment, NativeEnvironment):
                 raise _unknown("filter", node.name)
             if isinstance(node, nodes.Test) and node.name not in self.tests:
                 raise _unknown("test", node.name)
-        return tree
+        return Expression(self, tree)
 
-    def parts(self, tree: nodes.Template, variables: Mapping[str, Any]) -> list[Any]:
-        template = self.template_class.from_code(self, self.compile(tree), self.make_globals(None))
-        return list(template.root_render_func(template.new_context(dict(variables))))
+    def parts(self, expression: Expression, variables: Mapping[str, Any]) -> list[Any]:
+        template = self.template_class.from_code(self, expression.code, self.make_globals(None))
+        return self.within(template.root_render_func(template.new_context(dict(variables))))
 
     def _with_backslashes(self, text: str) -> str:
         """A backslash in a quoted text of `{{ }}` stands for itself, as in Ansible: '\\1' is a group of a match."""
@@ -82,9 +86,26 @@ class Values(SandboxedEnvironment, NativeEnvironment):
 Values.template_class = NativeTemplate
 
 
-def texts() -> SandboxedEnvironment:
+@dataclass
+class Expression:
+    """A text as Jinja2 reads it. It is compiled once, whichever host it is evaluated for."""
+
+    environment: Values
+    tree: nodes.Template
+
+    @cached_property
+    def names(self) -> Collection[str]:
+        """The variables that it names."""
+        return meta.find_undeclared_variables(self.tree)
+
+    @cached_property
+    def code(self) -> CodeType:
+        return self.environment.compile(self.tree)
+
+
+def texts() -> Bounded:
     """For whole files: as Ansible's template has it, a block leaves no empty line; with Jinja2's other filters too."""
-    made = SandboxedEnvironment(undefined=Missing, keep_trailing_newline=True, trim_blocks=True, finalize=_shown)
+    made = Bounded(undefined=Missing, keep_trailing_newline=True, trim_blocks=True, finalize=_shown)
     made.filters.update(_with_prefix(FILTERS))
     made.tests.update(_with_prefix(TESTS))
     return made

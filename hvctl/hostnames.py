@@ -8,13 +8,16 @@ import string
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from hvctl.limits import HOSTS, LimitError
+from hvctl.number import whole
+
 _BRACKETED = re.compile(r"\[(.+)\]:([0-9]{1,9})")
 _WITH_PORT = re.compile(r"((?:\[[^\]]*\]|[^:\[\]])*):([0-9]{1,9})")
 _LABEL = re.compile(r"\w(?:[\w-]*[^\W_])?")
 _RANGE_IN_NAME = re.compile(r"\[(?:[A-Za-z]:[A-Za-z]|[0-9]+:[0-9]+)(?::[0-9]+)?\]")
 _RANGE_IN_IPV6 = re.compile(r"\[[0-9A-Fa-f]+:[0-9A-Fa-f]+(?::[0-9]+)?\]")
 _RANGE = re.compile(r"\[([^\[\]]*)\]")
-_MOST = 100_000
+_DIGITS = re.compile("[0-9]+")
 
 
 class PatternError(ValueError):
@@ -34,7 +37,7 @@ def address(text: str) -> Address | None:
     port = None
     for form in (_BRACKETED, _WITH_PORT):
         if found := form.fullmatch(text):
-            text, port = found[1], int(found[2])
+            text, port = found[1], whole(found[2])
     return Address(text, port) if _is_name(text) or _is_ipv6(text) else None
 
 
@@ -73,8 +76,8 @@ def expand(name: str) -> list[str]:
     names, at = [""], 0
     for found in _RANGE.finditer(name):
         middles = list(_range(found[1]))
-        if len(names) * len(middles) > _MOST:
-            raise PatternError(f"{name[:60]} stands for more than {_MOST:,} hosts")
+        if len(names) * len(middles) > HOSTS.most:
+            raise _too_many(name)
         between = name[at : found.start()]
         names = [head + between + middle for head in names for middle in middles]
         at = found.end()
@@ -86,24 +89,29 @@ def expand(name: str) -> list[str]:
 def _range(text: str) -> Iterator[str]:
     bounds = text.split(":")
     first, last, step = bounds[0] or "0", bounds[1] if len(bounds) > 1 else "", bounds[2] if len(bounds) > 2 else "1"
-    digits = first.isdecimal() and last.isdecimal()
     letters = all(len(b) == 1 and b in string.ascii_letters for b in (first, last))
-    if len(bounds) > 3 or not (digits or letters) or not step.isdecimal() or not text.isascii():
+    digits = _DIGITS.fullmatch(first) and _DIGITS.fullmatch(last)
+    if len(bounds) > 3 or not (digits or letters) or not _DIGITS.fullmatch(step):
         raise PatternError(f"[{text}] is not a valid range; write [01:12], [a:f] or [0:10:2]")
-    if len(first + last + step) > 30 or int(step) < 1:
-        raise PatternError(f"[{text}] is not a valid range; its step is at least 1, its numbers are small")
-    if letters:
-        begin, end = string.ascii_letters.index(first), string.ascii_letters.index(last)
-    else:
-        begin, end = int(first), int(last)
+    try:
+        by = whole(step)
+        begin, end = (string.ascii_letters.index(b) if letters else whole(b) for b in (first, last))
+    except LimitError as error:
+        raise _too_many(f"[{text}]") from error
+    if by < 1:
+        raise PatternError(f"[{text}] is not a valid range; its step is at least 1")
     if begin > end:
         raise PatternError(f"[{text}] ends before it begins; swap the two values")
-    if (end - begin) // int(step) >= _MOST:
-        raise PatternError(f"[{text}] stands for more than {_MOST:,} hosts")
+    if (end - begin) // by >= HOSTS.most:
+        raise _too_many(f"[{text}]")
     if letters:
-        yield from string.ascii_letters[begin : end + 1 : int(step)]
+        yield from string.ascii_letters[begin : end + 1 : by]
         return
     padded = len(first) > 1 and first.startswith("0")
     if padded and len(first) != len(last):
         raise PatternError(f"[{text}]: both ends of a range with leading zeros are of one length; write [01:12]")
-    yield from (str(n).zfill(len(first) if padded else 0) for n in range(begin, end + 1, int(step)))
+    yield from (str(n).zfill(len(first) if padded else 0) for n in range(begin, end + 1, by))
+
+
+def _too_many(text: str) -> PatternError:
+    return PatternError(f"{text[:60]} stands for more hosts than hvctl takes ({HOSTS}); divide it")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 import re
 import shlex
 import warnings
@@ -11,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from hvctl.hostnames import PatternError, named
-from hvctl.source import ConfigError, Mark, Problem
+from hvctl.limits import DIGITS
+from hvctl.source import UNTEXT, ConfigError, Mark, Problem
 
 _SECTION = re.compile(r"\[([^:\]\s]+)(?::(\w+))?\]\s*(?:#.*)?")
 _GROUP = re.compile(r"([^:\]\s]+)\s*(?:#.*)?")
@@ -124,9 +126,10 @@ def literal(text: str) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SyntaxWarning)
-            return _plain(ast.literal_eval(text))
+            value = _plain(ast.literal_eval(text))
     except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
         return text
+    return value if _is_plain(value) else text
 
 
 def _plain(value: Any) -> Any:
@@ -140,3 +143,21 @@ def _plain(value: Any) -> Any:
     if value is ...:
         return "..."
     return str(value) if isinstance(value, complex) else value
+
+
+def _is_plain(value: Any) -> bool:
+    """What YAML could have said too. A long number is a text, and so is what escapes make that is none."""
+    match value:
+        case bool() | None:
+            return True
+        case str():
+            return not UNTEXT.search(value)
+        case int():
+            return value.bit_length() <= 3 * DIGITS.most
+        case float():
+            return math.isfinite(value)
+        case list():
+            return all(_is_plain(v) for v in value)
+        case dict():
+            return all(isinstance(k, str | int) and _is_plain(k) and _is_plain(v) for k, v in value.items())
+    return False

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from hvctl.number import is_whole, whole
+
 _POINT_TO_POINT = 2
 
 
@@ -16,8 +18,8 @@ def ipaddr(value: Any, query: Any = "", version: int | bool = False) -> Any:
     net = _network(value, version)
     if net is None or (version and net.version != version):
         return False
-    shown = str(value) if isinstance(value, str) and not value.isdigit() else str(net)
-    return _answer(net, shown, "/" in shown and not str(value).isdigit(), query)
+    shown = str(value) if isinstance(value, str) and not is_whole(value) else str(net)
+    return _answer(net, shown, "/" in shown and not is_whole(str(value)), query)
 
 
 def _netaddr() -> Any:
@@ -36,9 +38,9 @@ def _network(value: Any, version: int | bool) -> Any:
     text = str(value)
     head, slash, prefix = text.partition("/")
     try:
-        if not head.isdigit():
+        if not is_whole(head):
             return netaddr.IPNetwork(text)
-        number = int(head)
+        number = whole(head)
         four = version != 6 and number < 2**32
         address = netaddr.IPAddress(number, 4 if four else 6)
         return netaddr.IPNetwork(f"{address}/{prefix}" if slash else str(address))
@@ -68,8 +70,8 @@ def _answer(net: Any, shown: str, network: bool, query: Any) -> Any:
         case "wrap":
             inner = f"[{net.ip}]"
             return shown if net.version == 4 else f"{inner}/{net.prefixlen}" if network else inner
-    if word.removeprefix("-").isdigit():
-        return _nth(net, int(word), network)
+    if is_whole(word.removeprefix("-")):
+        return _nth(net, whole(word), network)
     other = _network(word, False)
     if other is None:
         raise ValueError(f"ipaddr: unknown query {word!r}; one of {', '.join(_KNOWN)}, a number or a network")

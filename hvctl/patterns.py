@@ -5,9 +5,10 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 
 from hvctl.hostnames import PatternError, address
+from hvctl.number import whole
+from hvctl.source import ConfigError, read_text
 
 _SUBSCRIPT = re.compile(r"(.+)\[(?:(-?[0-9]+)|([0-9]+)[:-]([0-9]*))\]")
 _BRACKETS_AT_END = re.compile(r".+\[[-0-9:]*\]")
@@ -34,9 +35,9 @@ def limit_words(limit: str) -> list[str]:
 
 def _lines(file: str) -> list[str]:
     try:
-        lines = Path(file).read_text(encoding="utf-8").splitlines()
-    except (OSError, ValueError) as error:
-        raise PatternError(f"{file} cannot be read") from error
+        lines = read_text(file).splitlines()
+    except ConfigError as error:
+        raise PatternError(str(error)) from error
     return [text for line in lines if (text := line.strip()) and not text.startswith("#")]
 
 
@@ -97,10 +98,10 @@ def _subscripted(word: str, subscript: re.Match[str], found: list[str]) -> list[
     """One, or a range that includes its end; [x:0] is the one at x."""
     _, index, first, last = subscript.groups()
     try:
-        if index is None and last != "" and int(last) == 0:
+        if index is None and last != "" and whole(last) == 0:
             index = first
         if index is not None:
-            return [found[int(index)]]
-        return found[int(first) : int(last) + 1 if last else None]
+            return [found[whole(index)]]
+        return found[whole(first) : whole(last) + 1 if last else None]
     except (IndexError, ValueError) as error:
         raise PatternError(f"{word}: there are only {len(found)} hosts to count from") from error

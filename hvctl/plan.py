@@ -679,12 +679,13 @@ def _listed(
 
 def _framed(drafts: Mapping[Address, _Draft], facts: Facts) -> dict[Address, _Draft]:
     """Where it cannot be read how something is taken down, nothing that needs it is done within it."""
+    roots = {root.address(): root for d in drafts.values() if _needs_off(d) for root in (_root(d.wish),)}
     failed: dict[Address, Exception] = {}
-    for root in {r.address(): r for r in map(_root, (d.wish for d in drafts.values()))}.values():
+    for address, root in roots.items():
         try:
-            root.bracket(facts) if any(_root(d.wish) is root and _needs_off(d) for d in drafts.values()) else None
+            root.bracket(facts)
         except Exception as error:
-            failed[root.address()] = error
+            failed[address] = error
     return {a: _unframed(d, failed.get(_root(d.wish).address())) for a, d in drafts.items()} if failed else {**drafts}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path as File
 from typing import Any
 
@@ -18,7 +18,7 @@ from hvctl.overlay import NOTHING, Overlay
 from hvctl.patterns import words
 from hvctl.resource import IMPACTS, Address, Fields, Impact, Place, Resource, models_in, nulls_refused, settings
 from hvctl.secrets import Ask, resolve
-from hvctl.source import ConfigError, Document, Mark, Path, Problem, load, suggest
+from hvctl.source import ConfigError, Document, Mark, Path, Problem, RefusedError, load, suggest
 from hvctl.template import rendered
 from hvctl.vault import Vault, is_vault
 
@@ -134,7 +134,8 @@ def _vars_files(document: Document, path: Path, data: Any, vault: Vault, problem
         try:
             loaded = vault.load(File(document.file).parent / name)[0]
         except ConfigError as error:
-            problems += error.problems
+            place = document.mark((*path, "vars_files", n))
+            problems += [p if p.mark else replace(p, mark=place) for p in error.problems]
             continue
         if isinstance(loaded.data, dict):
             found = found.under(Overlay(loaded.data, {str(k): loaded.mark((k,)) for k in loaded.data}))
@@ -153,16 +154,17 @@ def wishes(
     plays: Iterable[Play],
     variables: Mapping[str, Any],
     learn: Callable[[Secret], None] = lambda secret: None,
+    trees: tuple[File, ...] = (),
     ask: Ask = resolve,
 ) -> tuple[list[Resource], list[Problem]]:
     """The resources that these plays want of one host, and everything wrong with them. `learn` hears of secrets that
-    are used, `ask` gets them."""
+    are used, `ask` gets them. `trees`: folders whose files need not be named in full, beside the playbook's own."""
     found: list[Resource] = []
     problems: list[Problem] = []
     for play in plays:
         data, unclear = rendered(play.body, {**variables, **play.variables}, play.document, play.path)
         wrong: list[Problem] = []
-        shelf = ControlNode(File(play.document.file).parent, {**variables, **play.variables}, learn, ask)
+        shelf = ControlNode(File(play.document.file).parent, {**variables, **play.variables}, learn, trees, ask)
         maker = _Maker(play, data, wrong, shelf)
         for section, kind in sections(None).items():
             if section in data:
@@ -224,6 +226,8 @@ class _Maker:
         made.placed(place, None)
         try:
             found = made.spread(self.shelf, around)
+        except RefusedError:
+            raise
         except ConfigError as error:
             self.problems += error.problems
             return []

@@ -16,7 +16,7 @@ from hvctl.playbook import Play, read_playbook, wishes, written_twice
 from hvctl.reach import connection_for
 from hvctl.resource import Resource
 from hvctl.secrets import Ask, Secrets, resolve
-from hvctl.source import ConfigError, HostProblem, Problem, suggest
+from hvctl.source import ConfigError, HostProblem, Problem, RefusedError, suggest
 from hvctl.vault import Vault
 
 INVENTORY_NAMES = ("inventory.yml", "inventory.yaml", "inventory.ini", "hosts.yml", "hosts.ini", "hosts", "inventory")
@@ -96,16 +96,19 @@ def prepare(
         _known_tags(plays, tags, warnings)
         plays = [p for p in plays if set(p.tags) & set(tags)]
     chosen = _hosts(inventory, plays, limit, problems, warnings)
+    trees = inventory.folders
     work = []
     for host, own in chosen:
         connection = _connection(inventory, host, own, variables, problems, warnings)
         try:
             # All at once: a password of the inventory may be taken from a variable of a play, and that is hidden then.
             plays = [replace(p, variables=_variables(inventory, host, p, variables)) for p in own]
+        except RefusedError:
+            raise
         except ConfigError as error:  # in group_vars or host_vars beside a playbook
             problems += error.problems
             continue
-        found, faults = wishes(plays, {}, learn, ask)
+        found, faults = wishes(plays, {}, learn, trees, ask)
         wrong = [p for p in faults if not isinstance(p, HostProblem)]
         problems += wrong
         if connection is None:
@@ -182,6 +185,8 @@ def _connection(
 ) -> Connection | None:
     try:
         connection, found = connection_for(inventory, host, plays, over)
+    except RefusedError:
+        raise
     except ConfigError as error:
         problems += error.problems
         return None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 from hvctl.inventory import Connection, Host, Inventory
@@ -19,38 +19,59 @@ _VARIABLES = {
 _SECRET = ("password",)
 
 
+@dataclass(frozen=True)
+class _Way:
+    """A connection and the play that it is for. `marks`: of the host's variables with those of the play's folder,
+    `everywhere` without."""
+
+    connection: Connection
+    play: Play
+    marks: Mapping[str, Mark]
+    everywhere: Mapping[str, Mark]
+
+    def place(self, name: str) -> Mark:
+        """Where the play or its folder gives a variable; else where the play is."""
+        if name in self.play.marks:
+            return self.play.marks[name]
+        if name in self.marks and self.marks[name] != self.everywhere.get(name):
+            return self.marks[name]
+        return self.play.document.mark(self.play.path)
+
+
 def connection_for(
     inventory: Inventory, host: Host, plays: Sequence[Play], over: Overlay = NOTHING
 ) -> tuple[Connection, list[Problem]]:
     """As Ansible ranks them: the command line over a play's variables over the inventory's; and its warnings. Raises
     ConfigError, also if two plays would reach the host in different ways: it is reached in one way per run."""
-    first: tuple[Connection, Play] | None = None
+    first: _Way | None = None
     warnings: list[Problem] = []
     for n, play in enumerate(plays):
-        if any(play.variables == earlier.variables for earlier in plays[:n]):
+        if any(play.variables == e.variables and play.folder == e.folder for e in plays[:n]):
             continue
-        made = inventory.connection(host, Overlay(play.variables, play.marks).under(over))
+        here = inventory.beside(play.folder)
+        made = here.connection(here.hosts[host.name], Overlay(play.variables, play.marks).under(over))
         warnings += made.warnings
+        way = _Way(made, play, here.hosts[host.name].marks, inventory.hosts[host.name].marks)
         if first is None:
-            first = made, play
-        elif problems := list(_differing(host, *first, made, play)):
+            first = way
+        elif problems := list(_differing(host, first, way)):
             raise ConfigError([*problems, *warnings])
     if first is None:
         made = inventory.connection(host, over)
         return made, list(made.warnings)
-    return first[0], list(dict.fromkeys(warnings))
+    return first.connection, list(dict.fromkeys(warnings))
 
 
-def _differing(host: Host, one: Connection, first: Play, other: Connection, second: Play) -> Iterator[Problem]:
+def _differing(host: Host, first: _Way, second: _Way) -> Iterator[Problem]:
     for field in fields(Connection):
-        was, now = _plain(getattr(one, field.name)), _plain(getattr(other, field.name))
+        was, now = _plain(getattr(first.connection, field.name)), _plain(getattr(second.connection, field.name))
         if field.name in ("name", "warnings") or was == now:
             continue
         name = _VARIABLES.get(field.name, f"ansible_winrm_{field.name}")
-        told = "another one" if field.name in _SECRET else f"{now}, not {was}"
+        told = "another one" if field.name in _SECRET else f"{_said(now)}, not {_said(was)}"
         yield Problem(
-            _place(second, name),
-            f"{host.name}: {name} is {told} as for the play at {_place(first, name)}",
+            second.place(name),
+            f"{host.name}: {name} is {told} as for the play at {first.place(name)}",
             "a host is reached in one way per run: set it in the inventory, or run the plays one by one",
         )
 
@@ -59,5 +80,5 @@ def _plain(value: Any) -> Any:
     return (value.kind, value.words) if isinstance(value, SecretSource) else value
 
 
-def _place(play: Play, name: str) -> Mark:
-    return play.marks.get(name) or play.document.mark(play.path)
+def _said(value: Any) -> Any:
+    return "its default" if value is None else value

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, PrivateAttr
 from hvctl.call import Call, Guard, Row, Staged, Value
 from hvctl.contract import OS
 from hvctl.facts import Facts
+from hvctl.number import is_whole, whole
 from hvctl.source import Document, Mark, Path
 
 Impact = Literal["online", "disconnect", "restart", "recreate", "destroy", "management"]
@@ -559,4 +560,4 @@ def properties(model: type[BaseModel], *more: str) -> tuple[str, ...]:
 
 
 def path_of(dotted: str) -> Path:
-    return tuple(int(p) if p.isdigit() else p for p in dotted.split(".")) if dotted else ()
+    return tuple(whole(p) if is_whole(p) else p for p in dotted.split(".")) if dotted else ()

@@ -254,7 +254,8 @@ class Run:
         if one.error is not None:
             self._say_error(one.host, one.error, since)
         if one.wrong:
-            self._out.print(f"[bold]{one.host}[/]  [red]not contacted[/]: its configuration is wrong", soft_wrap=True)
+            told = Text(one.host, "bold").append("  ", "not bold").append("not contacted", "not bold red")
+            self._out.print(told.append(": its configuration is wrong", "not bold"), soft_wrap=True)
             for problem in problem_lines(one.wrong):
                 self._out.print("    ", problem, sep="", soft_wrap=True)
         if one.changed:

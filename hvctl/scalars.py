@@ -40,11 +40,15 @@ class Given(Written):
         return made
 
 
+class Settled(dict[str, Any]):
+    """Holds neither expressions nor scalars that are read in different ways: however large, it is passed on as it is."""
+
+
 def scalar(tag: str, text: str) -> Any:
     """What a scalar of this tag is. Raises ValueError or OverflowError for a text that the tag does not fit."""
     kind = tag.removeprefix(_CORE)
     if kind in ("bool", "int", "float", "null", "timestamp"):
-        implicit = _implicit(text) == tag
+        implicit = tag_of(text) == tag
         if not implicit and not _fits(kind, text):
             raise ValueError(f"{text!r} is not a valid {kind}")
         try:
@@ -70,6 +74,8 @@ def meant(data: Any) -> Any:
     """The data as expressions see it."""
     if isinstance(data, Written):
         return data.value
+    if isinstance(data, Settled):
+        return data
     if isinstance(data, dict):
         return {meant(k): meant(v) for k, v in data.items()}
     return [meant(v) for v in data] if isinstance(data, list) else data
@@ -105,7 +111,8 @@ def _as_meant(kind: str, text: str) -> bool:
     return kind == "null"
 
 
-def _implicit(text: str) -> str:
+def tag_of(text: str) -> str:
+    """The tag of a scalar that has none written."""
     for tag, pattern in (*_RESOLVERS.get(text[:1], ()), *_RESOLVERS.get("*", ())):
         if pattern.match(text):
             return str(tag)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path as File
 from typing import Any, Literal
 
 import yaml
 
-from hvctl.scalars import key, scalar
+from hvctl.limits import ALIASED, DIGITS, FILE_SIZE, NESTING
+from hvctl.scalars import key, scalar, tag_of
 
 Path = tuple[str | int, ...]
 """Keys and positions from the top of a document."""
@@ -54,6 +57,10 @@ class ConfigError(Exception):
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(sorted(problems, key=lambda p: (p.mark is not None, p.mark or Mark("", 0, 0))))
         super().__init__("\n".join(str(p) for p in self.problems))
+
+
+class RefusedError(ConfigError):
+    """A limit was passed. Nothing more is looked at: the next host might take as long."""
 
 
 @dataclass(frozen=True)
@@ -123,34 +130,70 @@ def read_text(file: str | File) -> str:
     """A file as UTF-8 text, with or without a byte order mark. Raises ConfigError."""
     name = name_of(file)
     try:
-        return File(file).read_bytes().decode("utf-8-sig")
+        with File(file).open("rb") as stream:  # may be a pipe, and may have no end
+            return decoded(stream.read(FILE_SIZE.most + 1), name)
     except OSError as error:
         raise ConfigError(
             [Problem(None, f"{name} cannot be read: {error.strerror}", "name a file that is there")]
         ) from error
+    except ValueError as error:  # a NUL in the name
+        raise ConfigError([Problem(None, f"{name!r} is not a valid file name", "correct it")]) from error
+
+
+def decoded(data: bytes, name: str) -> str:
+    """Raises ConfigError."""
+    if len(data) > FILE_SIZE.most:
+        raise ConfigError([Problem(Mark(name, 1, 1), f"the file is too large ({FILE_SIZE})", "divide it")])
+    try:
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
+        line = data[: error.start].count(b"\n") + 1
+        now = "UTF-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "cp932"
         raise ConfigError(
-            [Problem(Mark(name, line, 1), "this is not UTF-8 text", "save the file as UTF-8 (it may be cp932 now)")]
+            [Problem(Mark(name, line, 1), "this is not UTF-8 text", f"save the file as UTF-8 (it may be {now} now)")]
         ) from error
 
 
 def load_text(text: str, file: str) -> Document:
     """Raises ConfigError with every problem of the text."""
-    builder = _Builder(file)
-    try:
-        nodes = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
-    except yaml.MarkedYAMLError as error:
-        raise ConfigError([_syntax(error, file, text)]) from error
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise ConfigError([Problem(Mark(file, 1, 1), f"this is not YAML: {_line_of(error)}", "correct it")]) from error
+    nodes, mappings = _composed(text, file)
     if len(nodes) > 1:
         place = _mark(file, nodes[1])
         raise ConfigError([Problem(place, "a second document begins here", "put each document in a file of its own")])
-    data = builder.value(nodes[0], ()) if nodes and nodes[0] is not None else None
+    builder = _Builder(file)
+    try:
+        for mapping in mappings:
+            builder.flatten(mapping)
+        data = builder.value(nodes[0], ()) if nodes else None
+    except _TooManyError:
+        raise ConfigError(dict.fromkeys(builder.problems)) from None
     if builder.problems:
-        raise ConfigError(builder.problems)
+        raise ConfigError(dict.fromkeys(builder.problems))  # what is used twice is wrong once
     return Document(data, builder.marks, builder.key_marks, file)
+
+
+def _composed(text: str, file: str) -> tuple[list[yaml.Node], list[yaml.MappingNode]]:
+    """The documents, and all their mappings, inner ones first. Raises ConfigError."""
+    loader: _Loader | None = None
+    nodes: list[yaml.Node] = []
+    try:
+        loader = _Loader(text)
+        while loader.check_node():
+            if (node := loader.get_node()) is not None:
+                nodes.append(node)
+    except yaml.MarkedYAMLError as error:
+        raise ConfigError([_syntax(error, file, text)]) from error
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        column = error.position - text.rfind("\n", 0, error.position)
+        what = f"this is not YAML: the character U+{ord(text[error.position]):04X} is not allowed"
+        raise ConfigError([Problem(Mark(file, line, column), what, "remove it")]) from error
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
+        # A number of the scanner's own: a code point, a version of YAML.
+        at = loader.get_mark() if loader is not None else None
+        place = Mark(file, at.line + 1, at.column + 1) if at is not None else Mark(file, 1, 1)
+        raise ConfigError([Problem(place, f"this is not YAML: {_line_of(error)}", "correct it")]) from error
+    return nodes, loader.mappings
 
 
 def name_of(file: str | File) -> str:
@@ -158,98 +201,179 @@ def name_of(file: str | File) -> str:
     path = File(file)
     try:
         return str(path.relative_to(File.cwd())) if path.is_absolute() else str(file)
-    except ValueError:
+    except (ValueError, OSError):  # elsewhere; or the current folder is gone
         return str(file)
 
 
+class _Loader(yaml.SafeLoader):
+    """Scalars are what YAML 1.1 makes of them; nesting is bounded, and mappings are kept in the order of their ends."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.depth = 0
+        self.mappings: list[yaml.MappingNode] = []
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.depth == NESTING.most:
+            place = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.MarkedYAMLError(problem=f"it is nested too deeply ({NESTING})", problem_mark=place)
+        alias = self.check_event(yaml.AliasEvent)
+        self.depth += 1
+        try:
+            node = super().compose_node(parent, index)
+        finally:
+            self.depth -= 1
+        if isinstance(node, yaml.MappingNode) and not alias:
+            self.mappings.append(node)
+        return node
+
+
 _CORE = "tag:yaml.org,2002:"
-_MAX_VALUES = 1_000_000
+_SECRETS = ("!env", "!keyring", "!command", "!vault", "!vault-encrypted")
+_SCALARS = {
+    f"{_CORE}bool": "true or false",
+    f"{_CORE}int": "a whole number",
+    f"{_CORE}float": "a number",
+    f"{_CORE}null": "null",
+    f"{_CORE}timestamp": "a date",
+    f"{_CORE}str": "a text",
+    f"{_CORE}merge": "a text",
+    f"{_CORE}value": "a text",
+}
+"""Of the tags that a scalar may have, written or not: what it is."""
+UNTEXT = re.compile("[\x00\ud800-\udfff]")
+"""NUL ends a name for the system, and half a character is none; escapes can make both."""
+
+
+class _TooManyError(Exception):
+    """A limit is passed; nothing more is looked at."""
 
 
 @dataclass
 class _Builder:
-    """Nodes → data and marks; collects problems and goes on."""
+    """Nodes → data and marks; collects problems and goes on. What the tags of YAML mean stands here and nowhere else."""
 
     file: str
     marks: dict[Path, Mark] = field(default_factory=dict)
     key_marks: dict[Path, Mark] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
-    made: int = 0
-    open: list[int] = field(default_factory=list)
+    aliased: int = 0
+    seen: set[int] = field(default_factory=set)
+    open: set[int] = field(default_factory=set)
+    entries: dict[int, dict[str, tuple[yaml.Node, yaml.Node]]] = field(default_factory=dict)
 
     def value(self, node: yaml.Node, path: Path) -> Any:
-        self.made += 1
-        if self.made > _MAX_VALUES or id(node) in self.open:
-            # An alias inside its own anchor, or aliases that multiply: neither is a configuration.
-            if self.made != _MAX_VALUES + 2:
-                self._wrong(
-                    node, "an alias refers to what it stands in, or aliases multiply without end", "write it out"
-                )
-            self.made = _MAX_VALUES + 1
+        if id(node) in self.open:
+            self._wrong(node, "an alias refers to what it stands in", "write it out")
             return None
+        if id(node) in self.seen:
+            self._again(node)
+        self.seen.add(id(node))
         self.marks[path] = _mark(self.file, node)
-        if node.tag in ("!env", "!keyring", "!command", "!vault", "!vault-encrypted"):
+        if node.tag in _SECRETS:
             return self._secret(node)
-        if node.tag.startswith("!") and node.tag != "!":
-            self._wrong(node, f"unknown tag {node.tag}", "known are !env, !keyring, !command, !vault")
-            return None
-        self.open.append(id(node))
+        if isinstance(node, yaml.ScalarNode):
+            return self._scalar(node)
+        self.open.add(id(node))
         try:
-            if isinstance(node, yaml.MappingNode):
+            if isinstance(node, yaml.MappingNode) and node.tag == f"{_CORE}map":
                 return self._mapping(node, path)
-            if isinstance(node, yaml.SequenceNode):
+            if isinstance(node, yaml.SequenceNode) and node.tag == f"{_CORE}seq":
                 return [self.value(item, (*path, n)) for n, item in enumerate(node.value)]
         finally:
-            self.open.pop()
-        return self._scalar(node)
+            self.open.discard(id(node))
+        what = "a list" if isinstance(node, yaml.SequenceNode) else "a mapping"
+        if node.tag in (*_SCALARS, f"{_CORE}map", f"{_CORE}seq"):
+            self._wrong(node, f"{_tag_of(node)} does not go with {what}", "remove it")
+        else:
+            self._unknown_tag(node)
+        return None
 
     def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
         found: dict[str, Any] = {}
-        own: dict[str, Mark] = {}
-        for key_node, value_node in node.value:
-            if key_node.tag == f"{_CORE}merge":
-                self._merge(value_node, path, found, own)
-                continue
-            name = self._key(key_node)
-            if name is None:
-                continue
-            place = _mark(self.file, key_node)
-            if name in own:
-                self.problems.append(
-                    Problem(place, f"the key {name!r} stands here again", f"it stands at {own[name]} already; keep one")
-                )
-                continue
-            own[name] = place
-            self.key_marks[(*path, name)] = place
+        for name, (key_node, value_node) in self.entries[id(node)].items():
+            self.key_marks[(*path, name)] = _mark(self.file, key_node)
             found[name] = self.value(value_node, (*path, name))
         return found
 
-    def _merge(self, node: yaml.Node, path: Path, found: dict[str, Any], own: Mapping[str, Mark]) -> None:
-        """`<<: *anchor`: what is written beside it wins, and earlier ones over later ones."""
-        sources = node.value if isinstance(node, yaml.SequenceNode) else [node]
-        for source in sources:
-            if not isinstance(source, yaml.MappingNode):
-                self._wrong(source, "only a mapping can be merged", "point << to an anchor of a mapping")
+    def flatten(self, node: yaml.MappingNode) -> None:
+        """Its entries with those of its merges (`<<: *anchor`): what is written beside them wins, and earlier ones over
+        later. The mappings that it merges were flattened before, since an anchor stands before its aliases."""
+        own: dict[str, tuple[yaml.Node, yaml.Node]] = {}
+        merged: dict[str, tuple[yaml.Node, yaml.Node]] = {}
+        for key_node, value_node in node.value:
+            if key_node.tag == f"{_CORE}merge":
+                for source in value_node.value if isinstance(value_node, yaml.SequenceNode) else [value_node]:
+                    for word, entry in self._merged(source, key_node).items():
+                        self._again(source)
+                        merged.setdefault(word, entry)
                 continue
-            marks, keys = dict(self.marks), dict(self.key_marks)
-            merged = self.value(source, path)
-            self.marks, self.key_marks = {**self.marks, **marks}, {**self.key_marks, **keys}
-            for name, value in (merged or {}).items():
-                if name not in own:
-                    found.setdefault(name, value)
+            name = self._key(key_node)
+            if name in own:
+                there = _mark(self.file, own[name][0])
+                self._wrong(key_node, f"the key {name!r} stands here again", f"it stands at {there} already; keep one")
+            elif name is not None:
+                own[name] = (key_node, value_node)
+        self.entries[id(node)] = {**merged, **own}
+
+    def _merged(self, source: yaml.Node, key: yaml.Node) -> Mapping[str, tuple[yaml.Node, yaml.Node]]:
+        if not isinstance(source, yaml.MappingNode):
+            self._wrong(source, "only a mapping can be merged", "point << to an anchor of a mapping")
+        elif id(source) not in self.entries:
+            self._wrong(key, "an alias refers to what it stands in", "write it out")
+        return self.entries.get(id(source), {})
 
     def _key(self, node: yaml.Node) -> str | None:
-        if isinstance(node, yaml.ScalarNode):
-            return key(node.tag, str(node.value))
+        if isinstance(node, yaml.ScalarNode) and node.tag in _SCALARS:
+            return key(node.tag, self._text(node))
         self._wrong(node, "a key is a word, not a list or a mapping", "put a text in quotes if it begins with [ or {")
         return None
 
-    def _scalar(self, node: yaml.Node) -> Any:
-        try:
-            return scalar(node.tag, str(node.value))
-        except (ValueError, OverflowError) as error:
-            self._wrong(node, f"this is not a valid value: {_line_of(error)}", "correct it, or put it in quotes")
+    def _scalar(self, node: yaml.ScalarNode) -> Any:
+        text = str(node.value)
+        if node.tag not in _SCALARS:
+            if node.tag in (f"{_CORE}map", f"{_CORE}seq"):
+                self._wrong(node, f"{_tag_of(node)} does not go with a text", "remove it")
+            else:
+                self._unknown_tag(node)
             return None
+        what = _SCALARS[node.tag]
+        if what == "a text":
+            return self._text(node)
+        if len(text) > DIGITS.most:
+            self._wrong(node, f"this number is too long ({DIGITS})", "put it in quotes if it is a text")
+            return None
+        try:
+            found = scalar(node.tag, text)
+            if not isinstance(found, float) or math.isfinite(found):
+                return found
+        except (ValueError, OverflowError):
+            pass
+        hint = "put it in quotes if it is a text" if tag_of(text) == node.tag else f"remove {_tag_of(node)}"
+        self._wrong(node, f"{text!r} is not {what}", f"correct it, or {hint}")
+        return None
+
+    def _text(self, node: yaml.ScalarNode) -> str:
+        text = str(node.value)
+        if not UNTEXT.search(text):
+            return text
+        with suppress(UnicodeDecodeError):  # JSON writes what is beyond U+FFFF as two escapes; PyYAML leaves them so
+            text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
+        if bad := UNTEXT.search(text):
+            code = f"U+{ord(bad[0]):04X}"
+            self._wrong(node, f"a text cannot hold the character {code}", "remove its escape")
+            return UNTEXT.sub("\N{REPLACEMENT CHARACTER}", text)
+        return text
+
+    def _again(self, node: yaml.Node) -> None:
+        """Counts what stands once and is used again."""
+        self.aliased += 1
+        if self.aliased > ALIASED.most:
+            self._wrong(node, f"aliases and merges multiply without end ({ALIASED})", "write it out")
+            raise _TooManyError
+
+    def _unknown_tag(self, node: yaml.Node) -> None:
+        self._wrong(node, f"unknown tag {_tag_of(node)}", "known are !env, !keyring, !command, !vault")
 
     def _secret(self, node: yaml.Node) -> SecretSource | None:
         place = _mark(self.file, node)
@@ -283,6 +407,11 @@ class _Builder:
         self.problems.append(Problem(_mark(self.file, node), message, hint))
 
 
+def _tag_of(node: yaml.Node) -> str:
+    """As it is written."""
+    return "!!" + node.tag.removeprefix(_CORE) if node.tag.startswith(_CORE) else str(node.tag)
+
+
 def _mark(file: str, node: yaml.Node) -> Mark:
     return Mark(file, node.start_mark.line + 1, node.start_mark.column + 1)
 
@@ -294,6 +423,8 @@ def _syntax(error: yaml.MarkedYAMLError, file: str, text: str) -> Problem:
     if place and place.line < len(lines) and "\t" in lines[place.line][: place.column + 1]:
         return Problem(mark, "a tab stands where YAML wants spaces", "indent with spaces")
     what = (error.problem or error.context or "this is not YAML").replace("\n", " ")
+    if what.endswith(f"({NESTING})"):
+        return Problem(mark, what, "no configuration needs that")
     if "found undefined alias" in what:
         return Problem(mark, what, "define the anchor with & before it is used")
     if "escape" in what:

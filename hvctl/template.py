@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import date
+from functools import cached_property, lru_cache
 from typing import Any, NoReturn
 
 from jinja2 import TemplateError, TemplateSyntaxError, Undefined, UndefinedError, meta, nodes
 from jinja2.exceptions import SecurityError
-from yaml import YAMLError
 
 from hvctl.aswritten import Chosen, ComputedError, MissingError
 from hvctl.call import Secret
-from hvctl.environment import Values, alone, texts, unknown_in
+from hvctl.environment import Expression, Values, alone, texts, unknown_in
 from hvctl.filters import FilterError
-from hvctl.scalars import Written, for_field, meant
+from hvctl.limits import NESTING, TEMPLATE_VALUES, LimitError
+from hvctl.sandbox import exceeded
+from hvctl.scalars import Settled, Written, for_field, meant
 from hvctl.secrets import VAULT_CLOSED, NotAskedError
-from hvctl.source import ConfigError, Document, Mark, Path, Problem, SecretSource, Verbatim, suggest
+from hvctl.source import (
+    ConfigError,
+    Document,
+    Mark,
+    Path,
+    Problem,
+    RefusedError,
+    SecretSource,
+    Vaulted,
+    Verbatim,
+    suggest,
+)
 
 _DEPTH = 20
 _LOOKUPS = ("lookup", "query", "q")
@@ -33,7 +46,7 @@ def names_in(text: str) -> set[str]:
     """The variables that an expression names; none if it cannot be read."""
     try:
         return meta.find_undeclared_variables(_ENVIRONMENT.parse(text))
-    except TemplateSyntaxError:
+    except (TemplateError, ValueError, RecursionError, MemoryError):
         return set()
 
 
@@ -69,6 +82,11 @@ class _Rendering:
     secrets: Collection[str] = ()
     typed: bool = True
     problems: list[Problem] = field(default_factory=list)
+    known: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def environment(self) -> Values:
+        return _ENVIRONMENT.bounded()
 
     def value(self, data: Any, path: Path) -> Any:
         if isinstance(data, dict):
@@ -82,8 +100,13 @@ class _Rendering:
     def _evaluated(self, text: str, path: Path) -> Any:
         try:
             secret = bool(path) and path[-1] in self.secrets
-            found = evaluate(text, self.variables, secret=secret)
+            # What was evaluated for a secret may hold one.
+            known = {} if secret else self.known
+            found = evaluate(text, _Scope(self.variables, self.environment, known, secret=secret))
             return for_field(found) if self.typed else found
+        except LimitError as error:
+            problem = Problem(self.document.mark(path), str(error), "make it smaller, or write it out")
+            raise RefusedError([problem]) from error
         except _ValueError as error:
             self.problems.append(Problem(self.document.mark(path), error.message, error.hint))
             return None
@@ -95,13 +118,17 @@ class _ValueError(Exception):
         self.message, self.hint = message, hint
 
 
-def evaluate(text: str, variables: Mapping[str, Any], depth: int = 0, *, secret: bool = False) -> Any:
-    """One text; what variables hold may be expressions too. What only chooses among variables stays as written.
-    `secret`: it may be the source of one."""
-    if depth > _DEPTH:
+def evaluate(text: str, scope: _Scope) -> Any:
+    """One text; what variables hold may be expressions too. What only chooses among variables stays as written. Raises
+    LimitError."""
+    if scope.depth > _DEPTH:
         raise _ValueError(f"{text!r} refers to itself", "break the circle of variables")
+    variables = scope.variables
     try:
-        found = _found(text, _Scope(variables, depth, secret))
+        scope.environment.work.did()
+        found = _found(text, scope)
+    except (LimitError, _ValueError):
+        raise
     except UndefinedError as error:
         name = str(error).split("'")[1] if "'" in str(error) else ""
         raise _ValueError(f"{_plain(error)}", _defined(name, variables)) from error
@@ -115,33 +142,18 @@ def evaluate(text: str, variables: Mapping[str, Any], depth: int = 0, *, secret:
         ) from error
     except FilterError as error:
         raise _ValueError(_plain(error), error.hint or "correct it") from error
-    except (
-        TemplateError,
-        ArithmeticError,
-        TypeError,
-        ValueError,
-        KeyError,
-        IndexError,
-        AttributeError,
-        OverflowError,
-        RecursionError,
-        MemoryError,
-        RuntimeError,
-        LookupError,
-        YAMLError,
-        re.error,
-    ) as error:
+    except Exception as error:  # whatever a filter may raise
         if unknown := unknown_in(error):
             raise _ValueError(_plain(unknown), unknown.hint) from error
         raise _ValueError(f"this expression fails: {_plain(error)}", "correct it") from error
-    if isinstance(found, SecretSource | Secret) and not secret:
+    if isinstance(found, SecretSource | Secret) and not scope.secret:
         raise _no_secret(found)
     return found
 
 
 def _found(text: str, scope: _Scope) -> Any:
-    tree = _ENVIRONMENT.read(text)
-    one = alone(tree)
+    expression = _read(text)
+    one = alone(expression.tree)
     if one is not None:
         try:
             found = Chosen(scope.written, scope.computed).value(one)
@@ -149,7 +161,7 @@ def _found(text: str, scope: _Scope) -> Any:
             pass
         else:
             return _ended(found, text) if isinstance(found, str) and not isinstance(found, Written) else found
-    parts = _ENVIRONMENT.parts(tree, scope.used_by(tree))
+    parts = scope.environment.parts(expression, scope.used_by(expression.names))
     if one is not None:  # without the line break that may follow it
         found = _settled(parts[0], scope.variables)
         return _ended(found, text) if isinstance(found, str) else found
@@ -159,6 +171,12 @@ def _found(text: str, scope: _Scope) -> Any:
         raise _no_secret(secrets[0])
     joined = _joined(parts, scope.variables)
     return _ended(joined[:-1], text) if text.endswith("\n") else joined
+
+
+@lru_cache(maxsize=1024)
+def _read(text: str) -> Expression:
+    """Once for all hosts: it takes longer than all the rest."""
+    return _ENVIRONMENT.bounded().read(text)
 
 
 def _ended(found: str, text: str) -> str:
@@ -173,15 +191,33 @@ def _no_secret(found: SecretSource | Secret) -> _ValueError:
     return _ValueError("a secret cannot stand in an ordinary value", "use it for ansible_password only")
 
 
-def _settled(value: Any, variables: Mapping[str, Any]) -> Any:
-    """Plain data: what is made on the way (views, generators) as lists, and nothing undefined within."""
+def _settled(value: Any, variables: Mapping[str, Any], depth: int = 0, made: list[int] | None = None) -> Any:
+    """What an expression yields, as YAML could have said it. `made`: how many values so far."""
+    made = made if made is not None else [0]
+    made[0] += 1
+    if made[0] > TEMPLATE_VALUES.most:
+        raise exceeded(TEMPLATE_VALUES)
+    if depth > NESTING.most:
+        raise exceeded(NESTING)
     if isinstance(value, Undefined):
         evaluate_undefined(value, variables)
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, Written | Vaulted | date):
+        return value
+    if isinstance(value, str):
+        return str(value)  # Markup is a str
+    if isinstance(value, SecretSource | Secret):
+        if depth:
+            raise _no_secret(value)
+        return value
     if isinstance(value, Mapping):
-        return {k: _settled(v, variables) for k, v in value.items()}
-    if isinstance(value, Iterable) and not isinstance(value, str | bytes):
-        return [_settled(v, variables) for v in value]
-    return value
+        return {
+            _settled(k, variables, depth + 1, made): _settled(v, variables, depth + 1, made) for k, v in value.items()
+        }
+    if isinstance(value, Iterable) and not isinstance(value, bytes | type):
+        return [_settled(v, variables, depth + 1, made) for v in value]
+    raise _ValueError(f"this expression yields no value but a {type(value).__name__}", "correct it")
 
 
 def _joined(parts: Sequence[Any], variables: Mapping[str, Any]) -> str:
@@ -192,7 +228,7 @@ def _joined(parts: Sequence[Any], variables: Mapping[str, Any]) -> str:
 
 def evaluate_undefined(found: Undefined, variables: Mapping[str, Any]) -> NoReturn:
     name = str(found._undefined_name or "")
-    raise _ValueError(str(found._undefined_message), _defined(name, variables))
+    raise _ValueError(str(found._undefined_message), _defined(name, variables) if name else "write an else")
 
 
 def _defined(name: str, variables: Mapping[str, Any]) -> str:
@@ -204,10 +240,13 @@ def _defined(name: str, variables: Mapping[str, Any]) -> str:
 def render_text(text: str, file: str, variables: Mapping[str, Any], reveal: Callable[[SecretSource], str]) -> str:
     """A whole file, whose text may hold secrets: `reveal` is asked for those that the variables it names hold.
     Raises ConfigError, at the line of the file."""
+    texts = _TEXTS.bounded()
     try:
-        scope = _Scope(variables, 0, secret=True).used_by(_TEXTS.parse(text))
-        code = _TEXTS.compile(text, filename=file)
-        template = _TEXTS.template_class.from_code(_TEXTS, code, _TEXTS.make_globals(None))
+        scope = _Scope(variables, _ENVIRONMENT.bounded(), secret=True).used_by(
+            meta.find_undeclared_variables(texts.parse(text))
+        )
+        code = texts.compile(text, filename=file)
+        template = texts.template_class.from_code(texts, code, texts.make_globals(None))
         return template.render({name: _revealed(value, reveal) for name, value in scope.items()})
     except TemplateSyntaxError as error:
         if unknown := unknown_in(error):
@@ -219,6 +258,8 @@ def render_text(text: str, file: str, variables: Mapping[str, Any], reveal: Call
         raise ConfigError([Problem(Mark(file, 1, 1), error.message, error.hint)]) from error
     except (ConfigError, NotAskedError):
         raise
+    except LimitError as error:
+        raise RefusedError([Problem(_place_of(error, file, text, ""), str(error), "make it smaller")]) from error
     except Exception as error:  # whatever a filter may raise
         name = str(error).split("'")[1] if isinstance(error, UndefinedError) and "'" in str(error) else ""
         mark = _place_of(error, file, text, name.rpartition(" ")[2])
@@ -253,36 +294,45 @@ def _revealed(value: Any, reveal: Callable[[SecretSource], str]) -> Any:
 
 @dataclass
 class _Scope:
+    """What an expression may name. `known`: variables that were evaluated before, each once, as they were written."""
+
     variables: Mapping[str, Any]
-    depth: int
+    environment: Values
+    known: dict[str, Any] = field(default_factory=dict)
+    depth: int = 0
     secret: bool = False
 
-    def used_by(self, tree: nodes.Template) -> dict[str, Any]:
-        """The variables that a text names, evaluated themselves, as expressions see them."""
-        names = meta.find_undeclared_variables(tree)
-        return {n: meant(self._full(self.variables[n])) for n in names if n in self.variables}
+    def used_by(self, names: Iterable[str]) -> dict[str, Any]:
+        """Variables that a text names, evaluated themselves, as expressions see them."""
+        return {n: meant(self._known(n)) for n in names if n in self.variables}
 
     def written(self, name: str) -> Any:
         """A variable as it was written. Raises MissingError."""
         if name in self.variables:
-            return self._full(self.variables[name])
-        if name in _ENVIRONMENT.globals:
+            return self._known(name)
+        if name in self.environment.globals:
             raise ComputedError
         raise MissingError
 
     def computed(self, node: nodes.Expr) -> Any:
         tree = nodes.Template([nodes.Output([node], lineno=1)], lineno=1)
-        tree.set_environment(_ENVIRONMENT)
-        return _settled(_ENVIRONMENT.parts(tree, self.used_by(tree))[0], self.variables)
+        tree.set_environment(self.environment)
+        expression = Expression(self.environment, tree)
+        return _settled(self.environment.parts(expression, self.used_by(expression.names))[0], self.variables)
 
-    def _full(self, value: Any) -> Any:
-        if isinstance(value, dict):
-            return {k: self._full(v) for k, v in value.items()}
-        if isinstance(value, list):
-            return [self._full(v) for v in value]
-        if not is_template(value):
+    def _known(self, name: str) -> Any:
+        if name not in self.known:
+            self.known[name] = self.full(self.variables[name])
+        return self.known[name]
+
+    def full(self, value: Any) -> Any:
+        if isinstance(value, Settled):
             return value
-        return evaluate(value, self.variables, self.depth + 1, secret=self.secret)
+        if isinstance(value, dict):
+            return {k: self.full(v) for k, v in value.items()}
+        if isinstance(value, list):
+            return [self.full(v) for v in value]
+        return evaluate(value, replace(self, depth=self.depth + 1)) if is_template(value) else value
 
 
 class Evaluated(Mapping[str, Any]):
@@ -294,7 +344,7 @@ class Evaluated(Mapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._found:
-            self._found[name] = meant(_Scope(self._variables, 0)._full(self._variables[name]))
+            self._found[name] = meant(_Scope(self._variables, _ENVIRONMENT.bounded()).full(self._variables[name]))
         return self._found[name]
 
     def __iter__(self) -> Iterator[str]:

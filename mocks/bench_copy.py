@@ -91,7 +91,7 @@ def _ours(client: WinRM, path: Path) -> None:
     """As an apply does it, hashing the source included."""
     with path.open("rb") as source:
         digest = hashlib.file_digest(source, "sha256").hexdigest()
-    file = Staged(digest, path.stat().st_size, path.name, path=str(path))
+    file = Staged(digest, path.stat().st_size, path.name, path=str(path.resolve()))
     (reply,) = client.run(Batch((Task("t", Call("Get-FileHash", {"LiteralPath": file}, ("Hash",))),), "change"))
     client.close()
     assert reply.rows[0]["Hash"].lower() == digest, reply

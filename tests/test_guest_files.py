@@ -195,7 +195,7 @@ def test_a_file_that_may_not_be_read_is_blamed_in_the_playbook(tmp_path: Path) -
     with pytest.raises(ConfigError, match=r"lab.yml:2:3: folder is a folder"):
         shelf.file("folder", Mark("lab.yml", 2, 3))
     for look in (shelf.file, lambda name, mark: shelf.rendered(name, {}, mark)):
-        with pytest.raises(ConfigError, match=r"lab.yml:2:3: /dev/null is no ordinary file"):
+        with pytest.raises(ConfigError, match=r"lab.yml:2:3: /dev/null is not an ordinary file"):
             look("/dev/null", Mark("lab.yml", 2, 3))
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     with pytest.raises(ConfigError, match=r"lab.yml:2:3: loop cannot be read"):

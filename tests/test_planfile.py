@@ -605,6 +605,16 @@ def test_what_is_damaged_is_told_at_its_place(hvctl: Run) -> None:
     assert "the plan file is damaged; make the plan again" in " ".join(err.split())
 
 
+def test_what_no_playbook_may_say_no_plan_file_may(hvctl: Run, host: SimulatedHost) -> None:
+    hvctl("plan", "lab.yml", "--out", "lab.plan")
+    edited(lambda data: desired(data, "processor")["fields"].update(weight=None))
+    edited(lambda data: desired(data, "disk")["fields"].update(size=10**400))
+    status, _, err = hvctl("apply", "lab.plan", "-y")
+    assert (status, changes(host)) == (1, [])
+    assert re.search(r"lab\.plan: hosts\[0\]\.desired\[\d\]\.fields\.weight: null has no meaning here; the plan", err)
+    assert re.search(r"lab\.plan: hosts\[0\]\.desired\[\d\]\.fields\.size: ", err)
+
+
 NEWEST = {case.file: case for case in all_cases() if "host" in case.data}
 """Each case once."""
 

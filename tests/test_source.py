@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hvctl.ini import load_ini
@@ -32,13 +32,44 @@ from hvctl.source import ConfigError, Mark, Problem, SecretSource, load, load_te
         ("a: !keyring x", "!keyring takes service/user"),
         ("a: !command pass", "!command takes a list"),
         ("a: {<<: 1}", "only a mapping can be merged"),
-        ("a: \x00", "this is not YAML"),
+        ("a:\n b: \x00", "f:2:5: this is not YAML: the character U+0000 is not allowed; remove it"),
+        ("a: !!int abc", "f:1:4: 'abc' is not a whole number; correct it, or remove !!int"),
+        ("a: !!int ²", "f:1:4: '²' is not a whole number"),
+        ("a: !!bool maybe", "f:1:4: 'maybe' is not true or false"),
+        ("a: !!float nan", "f:1:4: 'nan' is not a number"),
+        ("a: !!null x", "f:1:4: 'x' is not null"),
+        ("a: 1.0e+999", "f:1:4: '1.0e+999' is not a number; correct it, or put it in quotes if it is a text"),
+        (f"a: {'9' * 5000}", "f:1:4: this number is too long (digits of a number: at most 100 digits)"),
+        (f"a: 0x{'f' * 5000}", "f:1:4: this number is too long (digits of a number: at most 100 digits)"),
+        ("a: !!binary x", "f:1:4: unknown tag !!binary"),
+        ("a: !!timestamp soon", "f:1:4: 'soon' is not a date"),
+        ("a: !!set {b, c}", "f:1:4: unknown tag !!set"),
+        ("a: !!python/object/apply:os.system [x]", "f:1:4: unknown tag !!python/object/apply:os.system"),
+        ("%TAG !y! tag:x,2000:\n---\na: !y!y z", "f:3:4: unknown tag tag:x,2000:y"),
+        ("a: !!str [b]", "f:1:4: !!str does not go with a list"),
+        ("a: !!map b", "f:1:4: !!map does not go with a text"),
+        ("!env A: 1", "a key is a word"),
+        ('a: "\\ud800"', "f:1:4: a text cannot hold the character U+D800; remove its escape"),
+        ('"\\0": b', "f:1:1: a text cannot hold the character U+0000"),
+        ('a: "\\UFFFFFFFF"', "f:1:"),
+        ("%YAML 99999999999.1\n---\na: 1", "f:1:"),
+        ("a: &a\n  <<: *a", "f:2:3: an alias refers to what it stands in"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_place(text: str, said: str) -> None:
     with pytest.raises(ConfigError) as error:
         load_text(text, "f")
     assert said in str(error.value)
+
+
+def test_json_may_write_a_character_as_two_escapes() -> None:
+    assert load_text(json.dumps({"a": "\N{GRINNING FACE}"}), "f").data == {"a": "\N{GRINNING FACE}"}
+
+
+def test_a_problem_in_what_is_used_twice_is_told_once() -> None:
+    with pytest.raises(ConfigError) as error:
+        load_text("a: &a {b: !x y}\nc: *a\nd: {<<: *a}", "f")
+    assert len(error.value.problems) == 1
 
 
 def test_all_problems_are_told_together() -> None:
@@ -99,6 +130,12 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     japanese.write_bytes("a: 1\nb: 仮想".encode("cp932"))
     with pytest.raises(ConfigError, match=":2:1: this is not UTF-8 text; save the file as UTF-8"):
         load(japanese)
+    wide = tmp_path / "wide.yml"
+    wide.write_bytes("a: 1".encode("utf-16"))
+    with pytest.raises(ConfigError, match=r"save the file as UTF-8 \(it may be UTF-16 now"):
+        load(wide)
+    with pytest.raises(ConfigError, match="not a valid file name"):
+        load("a\0b")
     marked = tmp_path / "bom.yml"
     marked.write_bytes(b"\xef\xbb\xbfa: \xe4\xbb\xae")
     assert load(marked).data == {"a": "仮"}
@@ -114,6 +151,7 @@ def test_suggestions() -> None:
 YAMLISH = st.text(alphabet=st.sampled_from(list("ab:- \n\t[]{}&*!#'\"|>%@`,?<=0123.~é仮\\")), max_size=80)
 
 
+@settings(deadline=None)
 @given(st.one_of(st.text(max_size=60), YAMLISH))
 def test_any_text_is_data_or_a_problem(text: str) -> None:
     for read in (load_text, load_ini):
@@ -139,6 +177,7 @@ VALUES: st.SearchStrategy[object] = st.recursive(
 )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.dictionaries(st.sampled_from(["hosts", "vms", "host", "switches", "vars", "allow"]), VALUES), max_size=2

@@ -115,8 +115,8 @@ def extra_variables(given: Sequence[str], vault: Vault | None = None) -> Overlay
         else:
             raise ConfigError([Problem(None, f"{place} is no variable", "write name=value or @file")])
         if not isinstance(document.data, dict):
-            place = document.file
-            raise ConfigError([Problem(None, f"{place} is no mapping of variables", "write `name: value` lines")])
+            at = document.mark(()) if item.startswith("@") else None
+            raise ConfigError([Problem(at, f"{document.file} is no mapping of variables", "write `name: value` lines")])
         found = found.under(Overlay(document.data, {str(n): document.mark((n,)) for n in document.data}))
     return found
 

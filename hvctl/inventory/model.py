@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path as File
 from typing import Any
 
@@ -16,6 +17,7 @@ from hvctl.inventory.variables import VariableFiles, folders_of, variables_of
 from hvctl.misspelt import concerns
 from hvctl.overlay import NOTHING, Overlay
 from hvctl.patterns import limit_words, matching, words
+from hvctl.scalars import Settled
 from hvctl.secrets import Source
 from hvctl.shield import PASSWORDS, VAULT, shielded, shown
 from hvctl.source import ConfigError, Document, Mark, Problem, SecretSource, suggest
@@ -75,6 +77,11 @@ class Inventory:
         """The same inventory with the group_vars and host_vars of a playbook's folder. Raises ConfigError."""
         return self._loaded.inventory(File(folder)) if self._loaded else self
 
+    @property
+    def folders(self) -> tuple[File, ...]:
+        """Where the files of its sources stand."""
+        return folders_of(self._loaded.sources) if self._loaded else ()
+
     def select(self, pattern: str | Sequence[str], limit: str | None = None) -> list[Host]:
         """The hosts that a pattern, or a list of them, names, in that order. A word that names nothing is an error."""
         patterns = [pattern] if isinstance(pattern, str) else pattern
@@ -129,9 +136,14 @@ class Inventory:
             "inventory_file": host.source,
             "inventory_dir": os.path.dirname(host.source) if os.path.isabs(host.source) else None,  # noqa: PTH117, PTH120
             "group_names": sorted(g for g in host.groups if g != ALL),
-            "groups": {g: list(members) for g, members in self.groups.items()},
-            "hostvars": _HostVars(self),
+            **self._shared,
         }
+
+    @cached_property
+    def _shared(self) -> Mapping[str, Any]:
+        """What all hosts are given, made once."""
+        groups = Settled((g, list(members)) for g, members in self.groups.items())
+        return {"groups": groups, "hostvars": _HostVars(self)}
 
     def connection(self, host: Host, over: Overlay = NOTHING) -> Connection:
         """How to reach a host, with variables over its own. Raises ConfigError for values that cannot be."""
@@ -141,7 +153,7 @@ class Inventory:
         scope = {**self._variables(host), **over.values}
         others = [n for n in given.values if n not in own]
         rendered = render(own, scope, document, secrets=PASSWORDS, typed=False)
-        return connection_of(host.name, rendered, given.marks, others)
+        return connection_of(host.name, rendered, given.marks, host.mark, others)
 
     def as_list(self) -> dict[str, Any]:
         """As `ansible-inventory --list` prints it; where a secret is to be had stands in its place."""
@@ -207,17 +219,23 @@ class _Loaded:
     sources: tuple[str, ...]
     tree: Tree
     files: VariableFiles
-    made: dict[File | None, Inventory] = field(default_factory=dict)
+    made: dict[File | None, Inventory | ConfigError] = field(default_factory=dict)
 
     def inventory(self, playbooks: File | None) -> Inventory:
         """Raises ConfigError with everything that is wrong in the files of variables."""
         if playbooks not in self.made:
             folders = folders_of(self.sources)
-            if playbooks and len(folders) == 1 and _same(playbooks, folders[0]):
-                self.made[playbooks] = replace(self.inventory(None), playbooks=str(playbooks))
-            else:
-                self.made[playbooks] = self._inventory(folders, playbooks)
-        return self.made[playbooks]
+            try:
+                if playbooks and len(folders) == 1 and _same(playbooks, folders[0]):
+                    self.made[playbooks] = replace(self.inventory(None), playbooks=str(playbooks))
+                else:
+                    self.made[playbooks] = self._inventory(folders, playbooks)
+            except ConfigError as error:  # every host asks again
+                self.made[playbooks] = error
+        found = self.made[playbooks]
+        if isinstance(found, ConfigError):
+            raise found
+        return found
 
     def _inventory(self, folders: Sequence[File], playbooks: File | None) -> Inventory:
         tree, groups_of = self.tree, self.tree.groups_of()

@@ -13,7 +13,7 @@ from hvctl.ini import ChildLine, HostLine, Section, VariableLine, load_ini
 from hvctl.inventory.files import ENDINGS, files_of, is_host_list
 from hvctl.inventory.script import Script
 from hvctl.inventory.tree import UNGROUPED, Tree
-from hvctl.source import ConfigError, Document, Mark, Path, Problem, name_of, read_text, suggest
+from hvctl.source import ConfigError, Document, Mark, Path, Problem, RefusedError, name_of, read_text, suggest
 from hvctl.vault import Vault, is_program, is_vault
 
 _GROUP_KEYS = ("hosts", "vars", "children")
@@ -41,6 +41,8 @@ class Reader:
         for file in files:
             try:
                 self._file(file)
+            except RefusedError:
+                raise
             except ConfigError as error:
                 self.tree.problems += error.problems
 
@@ -191,15 +193,15 @@ class YamlGroups:
                         self.tree.set_group_variable(name, str(variable), value, mark, vaulted=self.encrypted)
                 case "children":
                     for child, inner in self._entries(data, "children", path):
-                        self._group(str(child), inner, (*path, "children", child))
+                        self.tree.add_group(str(child))
                         self.tree.add_child(name, str(child), self._key_mark((*path, "children", child)))
+                        self._group(str(child), inner, (*path, "children", child))
                 case _:
                     hint = suggest(str(key), _GROUP_KEYS) or "known are hosts, vars and children"
                     mark = self._key_mark((*path, key))
                     self.tree.problems.append(Problem(mark, f"unknown key {key!r} in the group {name}", hint))
 
     def _hosts(self, group: str, pattern: str, variables: Any, path: Path) -> None:
-        mark = self.document.mark(path)
         try:
             names, port = named(pattern)
         except PatternError as error:
@@ -213,7 +215,7 @@ class YamlGroups:
             self._wrong(path, "a host has no name", "write one")
             return
         for host in names:
-            self.tree.add_host(host, group, self.where, port, mark)
+            self.tree.add_host(host, group, self.where, port, self._key_mark(path))
             for key, value in (variables or {}).items():
                 place = self.document.mark((*path, key))
                 self.tree.set_host_variable(host, str(key), value, place, vaulted=self.encrypted)

@@ -6,7 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from hvctl.source import Mark, Problem
+from hvctl.limits import HOSTS, NESTING
+from hvctl.number import whole
+from hvctl.scalars import meant
+from hvctl.source import Mark, Problem, RefusedError
 
 ALL, UNGROUPED = "all", "ungrouped"
 PRIORITY = "ansible_group_priority"
@@ -57,7 +60,8 @@ class Tree:
         return self.groups.setdefault(name, Group())
 
     def add_child(self, group: str, child: str, mark: Mark) -> None:
-        if child == group or group in self.below(child):
+        below = self.below(child, mark)
+        if child == group or group in below:
             message = (
                 f"the group {child} would be within itself: it is above {group}"
                 if child != group
@@ -68,8 +72,12 @@ class Tree:
         self.groups[group].children[child] = None
 
     def add_host(self, name: str, group: str, source: str, port: int | None, mark: Mark) -> None:
-        """The port counts where the host is named first, as in Ansible."""
+        """The port counts where the host is named first, as in Ansible. Raises RefusedError."""
         if name not in self.hosts:
+            if len(self.hosts) == HOSTS.most:
+                raise RefusedError(
+                    [Problem(mark, f"the inventory has more hosts than hvctl takes ({HOSTS})", "divide it")]
+                )
             self.hosts[name] = Variables()
             self.sources[name], self.places[name] = source, mark
             if port:
@@ -81,7 +89,7 @@ class Tree:
             self.groups[group].variables.put(name, value, mark, vaulted=vaulted)
             return
         try:
-            self.groups[group].priority = int(value)
+            self.groups[group].priority = _whole(meant(value))
         except (TypeError, ValueError, OverflowError):
             self.problems.append(Problem(mark, f"{value!r} is not a valid {PRIORITY}", "write a whole number"))
 
@@ -107,14 +115,19 @@ class Tree:
                 self._left.add(host)  # it is not in ungrouped even if that has the host's group within it
         for name in self.groups.keys() & self.hosts.keys():
             hint = "the host is meant where a pattern names it, the group by its variables; rename one"
-            self.warnings.append(Problem(None, f"{name} is a group and a host", hint, "warning"))
+            self.warnings.append(Problem(self.places[name], f"{name} is a group and a host", hint, "warning"))
 
-    def below(self, name: str) -> dict[str, None]:
-        """The groups within a group, level by level, in the order of their parents."""
+    def below(self, name: str, mark: Mark | None = None) -> dict[str, None]:
+        """The groups within a group, level by level, in the order of their parents. Raises RefusedError."""
         found: dict[str, None] = {}
+        levels = 0
         level: Iterable[str] = self.groups[name].children
         while level := [c for c in dict.fromkeys(level) if c not in found]:
             found |= dict.fromkeys(level)
+            levels += 1
+            if levels > NESTING.most:
+                message = f"the groups within {name} are nested too deeply ({NESTING})"
+                raise RefusedError([Problem(mark, message, "no inventory needs that")])
             level = [c for g in level for c in self.groups[g].children]
         return found
 
@@ -168,3 +181,8 @@ class Tree:
                 waiting[child] -= 1
                 if not waiting[child]:
                     ready.append(child)
+
+
+def _whole(value: Any) -> int:
+    """Raises ValueError, TypeError or OverflowError."""
+    return whole(value.strip()) if isinstance(value, str) else int(value)

@@ -27,15 +27,22 @@ class VariableFiles:
     problems: list[Problem] = field(default_factory=list)
     _read: dict[File, Variables] = field(default_factory=dict)
     _found: dict[tuple[File, str], list[File]] = field(default_factory=dict)
+    _there: dict[File, bool] = field(default_factory=dict)
 
     def of(self, folders: Sequence[File], kind: str, names: Sequence[str]) -> Variables:
         """Folder after folder, so that a later folder wins over an earlier one even with a group that ranks lower."""
         found = Variables()
-        for folder in folders:
+        for folder in filter(self._is_there, (f / kind for f in folders)):
             for name in names:
-                for file in self._files(folder / kind, name):
+                for file in self._files(folder, name):
                     found.add(self._variables(file))
         return found
+
+    def _is_there(self, folder: File) -> bool:
+        """Asked once: an inventory may have more hosts than there are files of them."""
+        if folder not in self._there:
+            self._there[folder] = folder.exists()
+        return self._there[folder]
 
     def _files(self, folder: File, name: str) -> list[File]:
         if (folder, name) not in self._found:

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from hvctl.call import Call, Ref, Row
 from hvctl.kinds._types import LONGEST, Flag, Seconds, Words, bare_mac
+from hvctl.number import is_whole, whole
 from hvctl.resource import Fields, Finding, Step
 
 ACTIONS = Words(allow="Allow", deny="Deny")
@@ -24,7 +25,7 @@ EXTENDED_ACLS = (
 )
 _EVERYWHERE = ("0.0.0.0/0", "::/0")
 _ANY_MAC = "any MAC"
-_PORTS = re.compile(r"^\d{1,5}(-\d{1,5})?$")
+_PORTS = re.compile(r"^[0-9]{1,5}(-[0-9]{1,5})?$")
 _PROTOCOLS = {"tcp": "6", "udp": "17"}
 
 
@@ -69,7 +70,7 @@ def _protocol(value: Any) -> Any:
     if value is None or not isinstance(value, str):
         return value
     word = value.casefold()
-    if word in ("any", *_PROTOCOLS) or (word.isdigit() and int(word) <= 255):
+    if word in ("any", *_PROTOCOLS) or (is_whole(word) and whole(word) <= 255):
         return word
     raise ValueError(f"{value!r} is no protocol; write tcp, udp, any or a number such as 1 (ICMP)")
 

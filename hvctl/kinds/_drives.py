@@ -68,7 +68,7 @@ class _MediumCodec(Plain):
 
 MEDIUM = _MediumCodec()
 
-_WRITTEN = re.compile(r"^\s*(ide|scsi)\s+(\d+):(\d+)\s*$", re.IGNORECASE)
+_WRITTEN = re.compile(r"^\s*(ide|scsi)\s+([0-9]{1,5}):([0-9]{1,5})\s*$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

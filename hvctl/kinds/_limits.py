@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hvctl.contract import OS, title
+from hvctl.number import is_whole, whole
 
 _GB, _TB = 1024**3, 1024**4
 
@@ -99,4 +100,4 @@ def version_at_least(version: str, other: str) -> bool:
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".") if part.isdigit())
+    return tuple(whole(part) for part in version.split(".") if is_whole(part))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -20,7 +20,7 @@ KB, MB, GB, TB = 1024, 1024**2, 1024**3, 1024**4
 _SIZES = {"": 1, "B": 1, "KB": KB, "MB": MB, "GB": GB, "TB": TB, "PB": 1024**5}
 _RATES = {"": 1, "bps": 1, "kbps": 10**3, "mbps": 10**6, "gbps": 10**9, "tbps": 10**12}
 _TIMES = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
-_NUMBER = re.compile(r"^\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*$")
+_NUMBER = re.compile(r"^\s*([0-9]{1,40}(?:\.[0-9]{1,40})?)\s*([A-Za-z]*)\s*$")
 
 
 def _amount(value: Any, units: dict[str, int], what: str, example: str) -> int:
@@ -29,6 +29,7 @@ def _amount(value: Any, units: dict[str, int], what: str, example: str) -> int:
     if isinstance(value, int):
         if value < 0:
             raise ValueError(f"{what} cannot be negative")
+        _check_amount(value, value, what)
         return value
     match = _NUMBER.match(value)
     unit = (match[2] if match else "").casefold()
@@ -36,13 +37,17 @@ def _amount(value: Any, units: dict[str, int], what: str, example: str) -> int:
     if match is None or factor is None:
         known = ", ".join(u for u in units if u)
         raise ValueError(f"{value!r} is no {what}; write a number and one of {known}, such as {example}")
-    try:
-        amount = Decimal(match[1]) * factor
-    except InvalidOperation as error:
-        raise ValueError(f"{value!r} is no {what}") from error
+    amount = Decimal(match[1]) * factor
+    _check_amount(amount, value, what)
     if amount != int(amount):
         raise ValueError(f"{value!r} is no whole number of {'bytes' if units is _SIZES else 'units'}")
     return int(amount)
+
+
+def _check_amount(amount: int | Decimal, written: object, what: str) -> None:
+    """No amount of Hyper-V is larger than an Int64."""
+    if amount >= 2**63:
+        raise ValueError(f"{str(written)[:40]} is too large for a {what}")
 
 
 def shown_size(value: int) -> str:
@@ -232,7 +237,7 @@ class Words(Plain):
         return self.names[value]
 
     def check(self, value: Any) -> Any:
-        if value is None or value in self.names:
+        if value is None or (isinstance(value, str) and value in self.names):
             return value
         if isinstance(value, str) and value.casefold().replace("-", "_") in self.names:
             return value.casefold().replace("-", "_")

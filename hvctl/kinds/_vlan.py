@@ -17,7 +17,7 @@ _VLAN = ("OperationMode", "AccessVlanId", "NativeVlanId", "AllowedVlanIdListStri
 _ALLOWED, _SECONDARY = "VlanSetting.AllowedVlanIdListString", "VlanSetting.SecondaryVlanIdListString"
 VLAN_PROPERTIES = tuple(f"VlanSetting.{name}" for name in _VLAN)
 
-_IDS = re.compile(r"^\s*\d+(?:\s*-\s*\d+)?(?:\s*,\s*\d+(?:\s*-\s*\d+)?)*\s*$")
+_IDS = re.compile(r"^\s*[0-9]{1,4}(?:\s*-\s*[0-9]{1,4})?(?:\s*,\s*[0-9]{1,4}(?:\s*-\s*[0-9]{1,4})?)*\s*$")
 COSTS: tuple[Impact, ...] = ("disconnect",)
 ISOLATION = Words(
     none="None",

@@ -166,6 +166,9 @@ class GuestFile(VmPart):
         row = self.vm_row(facts)
         if row is not None:
             check_steady(self.vm.key(), row)
+        if self.file is not None and self.file.where:
+            message = f"it is {self.file.where} of this machine: by a link, or not below playbook and inventory"
+            yield Finding(self.origin, message, "see that it is meant to leave this machine", "warning")
         for message, hint in (*self._source_problems(facts), *self._power_problems(facts), *self._contact(facts)):
             yield Finding(self.origin, message, hint)
 
@@ -217,7 +220,8 @@ class GuestFile(VmPart):
     def _label(self) -> str:
         if self.file is None:
             return str(self.host_source)
-        return f"{self.file.name}, {self.file.size:,} bytes"
+        where = f" ({self.file.where})" if self.file.where not in ("", self.file.name) else ""
+        return f"{self.file.name}{where}, {self.file.size:,} bytes"
 
     def create(self, facts: Facts) -> Iterator[Step]:
         yield from self.update(self.as_changes(facts), facts)

@@ -112,9 +112,9 @@ class VM(Resource):
             "needs conversion inside",  # domain 5.2
         ),
     ] = None
-    version: Annotated[str | None, Field(pattern=r"^\d+\.\d+$"), Setting("Version", off=True, costs=("destroy",))] = (
-        None
-    )
+    version: Annotated[
+        str | None, Field(pattern=r"^[0-9]{1,5}\.[0-9]{1,5}$"), Setting("Version", off=True, costs=("destroy",))
+    ] = None
     path: Annotated[WindowsPath | None, Setting("ConfigurationLocation", codec=PATH)] = None
     state: Annotated[str | None, STATES, Setting("State", codec=STATES)] = None
     stop_method: Literal["shutdown", "turn_off"] = "shutdown"

@@ -20,8 +20,9 @@ from hvctl.kinds import kinds
 from hvctl.planfile.format import AGAIN, DesiredData, FileData, HostData, SourceData, check_version, is_sealed, moment
 from hvctl.playbook import written_twice
 from hvctl.replan import First
-from hvctl.resource import IMPACTS, Impact, Place, Resource, path_of
+from hvctl.resource import IMPACTS, Impact, Place, Resource, nulls_refused, path_of
 from hvctl.source import ConfigError, Document, Mark, Problem
+from hvctl.source import Path as SourcePath
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,8 @@ def _resource(item: DesiredData, made: Sequence[Resource | None]) -> Resource:
     if (kind.within, item.owner is None) != (owner.kind if owner else None, owner is None):
         raise ValueError(f"a {kind.kind} stands {f'within a {kind.within}' if kind.within else 'by itself'}")
     marks = {path_of(field): Mark(item.file, *map(int, at.split(":"))) for field, at in item.marks.items()}
+    if nulls := [at for at, _ in nulls_refused(kind, item.fields)]:
+        raise _NullError(nulls)
     wish = kind.model_validate(item.fields)
     wish.placed(Place(Document(None, marks, {}, item.file), (), frozenset(item.allow)), None)
     (found,) = wish.spread(_Shelf(item.source), {})
@@ -132,7 +135,8 @@ class _Shelf:
         except (OSError, RuntimeError) as error:  # links that go round in a circle
             raise ValueError(f"source.path {path} cannot be resolved: {error}") from error
         seen = ControlNode(Path(), {}, _unheard).file(resolved, mark)
-        return replace(seen, sha256=self.source.sha256)  # another one now is refused, by its hashes
+        # Another file than it was is refused, by its hashes; where it lies is what its name says here.
+        return replace(seen, sha256=self.source.sha256, where="")
 
     def rendered(self, name: str, more: Mapping[str, Any], mark: Mark) -> Staged:
         if self.source is None or self.source.content is None:
@@ -148,12 +152,22 @@ def _unheard(secret: Secret) -> None:
     """No template is rendered."""
 
 
+class _NullError(ValueError):
+    """Fields that may not be null, as in a playbook."""
+
+    def __init__(self, places: Sequence[SourcePath]) -> None:
+        super().__init__("null has no meaning here")
+        self.places = places
+
+
 # --- what is wrong -------------------------------------------------------------------------------------------------
 
 
 def _wrong(file: str, where: str, error: Exception) -> list[Problem]:
     if isinstance(error, ValidationError):
         return [_damaged(file, f"{where}.fields{_where(e['loc'], '.')}", _said(e)) for e in error.errors()[:10]]
+    if isinstance(error, _NullError):
+        return [_damaged(file, f"{where}.fields{_where(at, '.')}", str(error)) for at in error.places[:10]]
     return [_damaged(file, where, str(error))]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hvctl.duration import UNITS
+from hvctl.number import is_whole, whole
 
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
@@ -104,7 +105,7 @@ def _field(text: str, name: str, low: int, high: int, names: tuple[str, ...]) ->
     found: set[int] = set()
     for part in text.split(","):
         span, slash, step = part.partition("/")
-        if slash and not (step.isascii() and step.isdigit() and int(step) > 0):
+        if slash and not (is_whole(step) and whole(step) > 0):
             raise ValueError(f"{name}: the step of {part!r} is no number above 0")
         if span == "*":
             first, last = low, 6 if high == 7 else high
@@ -114,19 +115,19 @@ def _field(text: str, name: str, low: int, high: int, names: tuple[str, ...]) ->
             last = _number(end, name, low, high, names) if dash else (high if slash else first)
             if last < first:
                 raise ValueError(f"{name}: {part!r} runs backwards; write it as two, like {first}-{high},{low}-{last}")
-        found.update(range(first, last + 1, int(step) if slash else 1))
+        found.update(range(first, last + 1, whole(step) if slash else 1))
     return tuple(sorted(found))
 
 
 def _number(text: str, name: str, low: int, high: int, names: tuple[str, ...]) -> int:
     if text.casefold() in names:
         return names.index(text.casefold()) + low
-    if not (text.isascii() and text.isdigit()):
+    if not is_whole(text):
         wanted = f"{low} to {high}" + (f" or {names[0]} to {names[-1]}" if names else "")
         raise ValueError(f"{name}: {text!r} is not within {wanted}")
-    if not low <= int(text) <= high:
+    if not low <= whole(text) <= high:
         raise ValueError(f"{name}: {text} is not within {low} to {high}")
-    return int(text)
+    return whole(text)
 
 
 def _listed(values: Iterable[int], whole: int) -> str:

@@ -107,5 +107,5 @@ def test_the_graph_and_the_list_show_ungrouped(inventory: Inventory) -> None:
 
 def test_a_circle_is_told_at_its_place(tmp_path: Path) -> None:
     written(tmp_path, {"inv.yml": "a:\n  children:\n    b:\n      children:\n        a:\n"})
-    with pytest.raises(ConfigError, match=r"inv\.yml:3:5: the group b would be within itself: it is above a"):
+    with pytest.raises(ConfigError, match=r"inv\.yml:5:9: the group a would be within itself: it is above b"):
         Inventory.load(tmp_path / "inv.yml")
