@@ -28,7 +28,8 @@ from tests.faults.conftest import authority
 __all__ = ["authority", "lab", "terminal"]
 
 Scheme = Literal["http", "https"]
-A, B = TypeVar("A"), TypeVar("B")
+A = TypeVar("A")
+B = TypeVar("B")
 USER, PASSWORD = "hvadmin", "Pa55-lab"
 STATE = """
 os: 2022
