@@ -26,7 +26,7 @@ from hvctl.watch import Clock, RealClock, Rhythm, wait, watch
 _SHORTEST = 10
 
 Every = Annotated[str | None, typer.Option("--every", metavar="SPAN", help="Again and again, like 15m, until stopped.")]
-Splay = Annotated[str | None, typer.Option("--splay", metavar="SPAN", help="Begin up to so much later, by chance.")]
+Splay = Annotated[str | None, typer.Option("--splay", metavar="SPAN", help="A random delay of up to so much.")]
 Exclusive = Annotated[
     str | None,
     typer.Option(
