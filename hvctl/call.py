@@ -89,6 +89,7 @@ class Ref:
     `where` compares property paths as text, without case. Exactly one object must match, unless `many`;
     with `many`, no match means that the call that needs them is not made and answers no rows.
     `path` names a property of the object to pass instead of the object itself (nulls are dropped with `many`).
+    `within` names a property of the objects whose items are meant instead of them, and which `where` is about.
     A property in `where` that no row has is refused, unless `lenient`: then a row without it matches.
     """
 
@@ -97,9 +98,10 @@ class Ref:
     path: str = ""
     many: bool = False
     lenient: bool = False
+    within: str = ""
 
     def __hash__(self) -> int:
-        return hash((self.call, _frozen(self.where), self.path, self.many, self.lenient))
+        return hash((self.call, _frozen(self.where), self.path, self.many, self.lenient, self.within))
 
 
 @dataclass(frozen=True)
@@ -390,7 +392,7 @@ def _shown(value: Any) -> str:
     if isinstance(value, Ref):
         where = ", ".join(f"{k}={_condition(v)}" for k, v in value.where.items())
         # Not runnable with a condition, as there is no such index.
-        inner = f"({value.call})" + (f"[{where}]" if where else "")
+        inner = f"({value.call})" + (f".{value.within}" if value.within else "") + (f"[{where}]" if where else "")
         return inner + (f".{value.path}" if value.path else "")
     if isinstance(value, list | tuple):
         if not value:

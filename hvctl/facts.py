@@ -149,7 +149,7 @@ def _key(value: Any) -> Any:
         )
         return ("call", value.cmdlet, params, value.each, value.follow)
     if isinstance(value, Ref):
-        return ("ref", _key(value.call), _key(value.where), value.path, value.many)
+        return ("ref", _key(value.call), _key(value.where), value.path, value.many, value.within)
     if isinstance(value, Map):
         return ("map", _key(value.items))
     if isinstance(value, Mapping):

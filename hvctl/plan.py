@@ -250,9 +250,13 @@ def _draft(
         whole = [f for f in known if f.holds and (not f.field or wish.absent)]
         if whole:
             return _whole_held(target, action, known, here)
+        told = "" if here else target.owned_elsewhere(facts)
+        if told and wish.absent:
+            found = Finding("ensure", f"{told}: it is not gone", "remove the role and its VM in the cluster")
+            return _whole_held(target, action, [*known, found], here)
         if wish.absent:
             return _removal(target, action, here, facts, allow)
-        if actual is None and (told := target.owned_elsewhere(facts)):
+        if told:
             remark = Remark(told, "", action.mark, "warning")
             return _Draft(target, replace(action, remarks=(remark,)), here=False, held=frozenset({WHOLE}))
         if actual is None:

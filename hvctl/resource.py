@@ -418,6 +418,10 @@ class Resource(Fields):
         """Other resources that must be there first, if they are planned too."""
         return ()
 
+    def borrowed(self) -> Iterator[tuple[str, tuple[str, str]]]:
+        """By field, the kind and name of what it uses of the host, whether the playbook declares it or not."""
+        yield from ()
+
     # --- rules known without a host ------------------------------------------------------------------------
 
     def rules(self, os: OS) -> Iterator[Finding]:

@@ -99,17 +99,22 @@ class Refs:
         """What a ref or a guard asks for: the objects of a step that match, as many as are expected."""
         source = self._source(query["step"])
         where = query.get("where", [])
-        found = matching(source.objects, where, bool(query.get("lenient")))
+        objects = self._within(source, query["within"]) if query.get("within") else source.objects
+        found = matching(objects, where, bool(query.get("lenient")))
         if isinstance(found, str):
             raise CannotRunError([_no_property(source, found)])
         if not least <= len(found) <= (len(found) if most is None else most):
             text = (
-                f"{source.cmdlet}: {len(found)} of {len(source.objects)} objects match {_shown(where)};"
+                f"{source.cmdlet}: {len(found)} of {len(objects)} objects match {_shown(where)};"
                 f" {least} to {most} expected"
             )
             word = word or ("RefAmbiguous" if found else "RefNoMatch")
             raise CannotRunError([own(word, "ObjectNotFound", text)])
         return found
+
+    def _within(self, source: Step, path: Sequence[str]) -> list[Any]:
+        values = self._at(source, source.objects, path)
+        return [v for value in values for v in (value if isinstance(value, list) else [value]) if v is not None]
 
     def _source(self, name: str) -> Step:
         source = self._done[name]

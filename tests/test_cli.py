@@ -147,6 +147,37 @@ def test_validate_contacts_no_host(hvctl: Run, hosts: dict[str, SimulatedHost]) 
     assert all(not host.log for host in hosts.values())
 
 
+def test_a_switch_that_nobody_declares_is_a_warning_of_validate(
+    hvctl: Run, hosts: dict[str, SimulatedHost], tmp_path: Path
+) -> None:
+    adapters = "[{name: a, switch: LAN}, {name: b, switch: LNA}, {name: c, switch: lna}, {name: d, switch: null}]"
+    gone = "[{name: e, switch: old, ensure: absent}]"
+    text = f"""- hosts: hv01
+  switches: [{{name: lan, type: internal}}, {{name: san, type: internal}}]
+  host_network_adapters: [{{name: iscsi, switch: storage}}]
+  vms:
+    - {{name: x, network_adapters: {adapters}}}
+    - {{name: y, network_adapters: {gone}}}
+- hosts: hv02
+  vms: [{{name: z, network_adapters: [{{name: a, switch: lan}}]}}]
+"""
+    (tmp_path / "nets.yml").write_text(text, encoding="utf-8")
+    status, out, err = hvctl("validate", "nets.yml")
+    flat = " ".join(err.split())
+    assert status == 0 and "no problem found offline" in out
+    assert flat.count("warning: switch ") == 3, err
+    assert "warning: switch LNA is declared nowhere for this host" in flat
+    assert "did you mean 'lan'?" in flat
+    assert (
+        "switch storage is declared nowhere for this host, so the host must have it already; declared are lan, san"
+        in flat
+    )
+    assert "nets.yml:8:" in flat
+    assert all(not host.log for host in hosts.values())
+    # Where hosts are asked, they know it.
+    assert "declared nowhere" not in hvctl("plan", "nets.yml")[2]
+
+
 def test_a_wrong_playbook_names_every_fault_and_contacts_no_host(
     hvctl: Run, hosts: dict[str, SimulatedHost], tmp_path: Path
 ) -> None:

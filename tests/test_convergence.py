@@ -31,6 +31,12 @@ def of(*values: Any) -> st.SearchStrategy[Any]:
     return st.sampled_from(values)
 
 
+def only(drawn: tuple[Data, bool]) -> Data:
+    """Of a boot order, whether anything else may be in it."""
+    data, alone = drawn
+    return {**data, "boot_order_only": alone} if data.get("boot_order") else data
+
+
 def amounts() -> st.SearchStrategy[str]:
     return st.sampled_from(AMOUNTS).map(lambda n: f"{n}MB")
 
@@ -127,7 +133,7 @@ def wanted(draw: st.DrawFn, name: str) -> Data:
             dynamic=st.one_of(flags, some(minimum=amounts(), maximum=amounts(), buffer=of(20, 40))),
         ),
         **(
-            {"firmware": some(secure_boot=flags, boot_order=entries)}
+            {"firmware": st.tuples(some(secure_boot=flags, boot_order=entries), flags).map(only)}
             if generation == 2
             else {"bios": some(num_lock=flags, boot_order=st.permutations(["cd", "ide", "floppy", *LEGACY]))}
         ),

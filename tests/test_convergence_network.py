@@ -18,9 +18,10 @@ from hvctl.source import load_text
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
 from tests.test_convergence import Data, _left, _named, flags, of, some
+from tests.test_held_back import never_written, sent
 
 NICS = ("Ethernet 2", "Ethernet 3", "Ethernet 4")
-CONSENTS: tuple[Impact, ...] = ("restart", "disconnect", "recreate")
+CONSENTS: tuple[Impact, ...] = ("restart", "disconnect", "recreate", "management")
 
 
 # --- a host --------------------------------------------------------------------------------------------------------
@@ -59,7 +60,14 @@ def adapter(name: str, switches: tuple[str, ...]) -> st.SearchStrategy[Data]:
     fields = some(
         switch=of(None, *switches),
         bandwidth=some(minimum_weight=of(0, 5), maximum=of(0, 10**9)),
-        vlan=of({"mode": "Access", "access": 7}),
+        vlan=of(
+            {"mode": "Access", "access": 7},
+            {"mode": "Trunk", "native": 5, "allowed": "100-102"},
+            {"mode": "Trunk", "native": 0, "allowed": "20"},
+        ),
+        storm_limit=of(0, 100),
+        dynamic_ip_address_limit=of(0, 4),
+        virtual_subnet_id=of(0, 5000),
         acls=st.lists(ACL, max_size=2, unique_by=str).map(lambda acls: [*acls, METER]),
         extended_acls=of([], [{"action": "Deny", "direction": "Inbound", "weight": 1}]),
         isolation=some(allow_untagged_traffic=flags, default_id=of(0, 9)),
@@ -69,7 +77,9 @@ def adapter(name: str, switches: tuple[str, ...]) -> st.SearchStrategy[Data]:
 
 @st.composite
 def hosts(draw: st.DrawFn, os: OS) -> Data:
-    cards = [{"name": "Ethernet", "addresses": ["192.0.2.9/24"]}, *({"name": n, "vmmq_support": True} for n in NICS)]
+    cards: list[Data] = [{"name": "Ethernet", "addresses": ["192.0.2.9/24"]}]
+    for number, name in enumerate(NICS):
+        cards.append({"name": name, "vmmq_support": True, "addresses": draw(of([], [f"198.51.100.{number + 1}/24"]))})
     names = draw(of((), ("lan",), ("lan", "san")))
     shares: tuple[tuple[str, ...], ...] = draw(of(((), ()), (NICS[:1], ()), (NICS[:2], NICS[2:])))
     switches = [draw(there(n, s, os)) for n, s in zip(names, shares, strict=False)]
@@ -85,7 +95,8 @@ def hosts(draw: st.DrawFn, os: OS) -> Data:
     ]
     shared = [s["name"] for s in switches if s.get("allow_management_os") or s.get("type") == "Internal"]
     has = draw(st.integers(0, 1)) if shared else 0
-    own = [{"name": "storage", "switch": name} for name in shared[:has]]
+    addresses = draw(of([], ["203.0.113.7/24"]))
+    own = [{"name": "storage", "switch": name, "ip_addresses": addresses} for name in shared[:has]]
     return {"os": os, "net_adapters": cards, "management": "Ethernet", "switches": switches, "vms": vms,
             "management_adapters": own}  # fmt: skip
 
@@ -104,6 +115,7 @@ def wanted(draw: st.DrawFn, name: str, os: OS) -> Data:
         "notes": of("ours", None),
         "minimum_bandwidth_mode": of("weight", "absolute", "none"),
         "default_flow_minimum_bandwidth_weight": of(7),
+        "default_flow_minimum_bandwidth_absolute": of(None, "8Mbps"),
         "extensions": some(ndis_capture=flags, filtering_platform=flags),
         "extension_order": of(["ndis_capture", "filtering_platform"], ["filtering_platform", "ndis_capture"]),
     }
@@ -125,17 +137,22 @@ WISHED_ACL = st.fixed_dictionaries(
 ).flatmap(lambda acl: of("10.0.0.0/8", "any", "0.0.0.0/0").map(lambda address: {**acl, "remote": address}))
 
 
+COUNTS = {"storm_limit": 100, "dynamic_ip_address_limit": 4, "virtual_subnet": 5000}
+"""Limits, and what null clears them to is what they are by themselves."""
+
+
 def wished_adapter(name: str, os: OS) -> st.SearchStrategy[Data]:
     fields: dict[str, st.SearchStrategy[Any]] = {
         "switch": of("lan", "san", None),
         "bandwidth": some(weight=of(10, None), minimum=of("8Mbps"), maximum=of("1Gbps", None)),
-        "vlan": of({"access": 20}, None),
-        "acls": st.lists(WISHED_ACL, max_size=2),
+        "vlan": of({"access": 20}, {"trunk": "100-103"}, {"trunk": 20, "native": 0}, "untagged", None),
+        "acls": st.one_of(st.none(), st.lists(WISHED_ACL, max_size=2)),
+        **{name: of(None, 0, high) for name, high in COUNTS.items()},
         "dhcp_guard": flags,
     }
     if os != "2012":
         fields |= {
-            "extended_acls": of([], [{"action": "allow", "direction": "inbound", "weight": 1, "stateful": True}]),
+            "extended_acls": of(None, [], [{"action": "allow", "direction": "inbound", "weight": 1, "stateful": True}]),
             "isolation": some(allow_untagged=flags, default_id=of(0, 30), mode=of("vlan", "none")),
         }
     if os not in ("2012", "2012r2"):
@@ -159,7 +176,7 @@ def situations(draw: st.DrawFn) -> tuple[OS, Data, Data, frozenset[Impact]]:
             {
                 "name": "storage",
                 "switch": draw(of("lan", "san")),
-                **draw(some(vlan=of({"access": 30}), dhcp_guard=flags)),
+                **draw(some(vlan=of({"access": 30}, None), dhcp_guard=flags, acls=of(None, []))),
             }
         ]
     return os, draw(hosts(os)), play, draw(st.frozensets(st.sampled_from(CONSENTS)))
@@ -176,7 +193,10 @@ def test_one_apply_is_enough_for_the_network_or_the_plan_names_what_is_left(
     if problems or any(p.level == "error" for p in validate(found, os)):
         return
     transport = TwinTransport(SimulatedHost.from_yaml(host))
-    plan = make_plan("hv01", found, look(transport, found), frozenset())
+    facts = look(transport, found)
+    plan = make_plan("hv01", found, facts, frozenset())
+    if "exclusive" not in play["vms"][0]:  # there, what is not written goes
+        assert sent(plan) == sent(make_plan("hv01", never_written(found, plan), facts, frozenset()))
     report = apply_plan(plan, found, transport)
     assert not isinstance(report, list)
     failed = [r for r in report.results if r.status != "ok"]

@@ -419,4 +419,11 @@ vhds: {'D:\\g.vhdx': {size: 20GB}}
 """
     made = lab("- hosts: all\n  vms:\n    - name: g\n      firmware: {boot_order: ['scsi 0:0']}\n", host)
     shown = text_of(plan_lines(made.plan, width=140))
-    assert "network eth0, scsi 0:0, file → scsi 0:0, network eth0, file" in shown
+    assert "network eth0, scsi 0:0, file \\EFI\\debian\\shimx64.efi" in shown
+    assert "→ scsi 0:0, network eth0, file \\EFI\\debian\\shimx64.efi" in shown
+    playbook = (
+        "- hosts: all\n  vms:\n    - name: g\n      firmware: {boot_order: ['scsi 0:0'], boot_order_only: true}\n"
+    )
+    shown = text_of(plan_lines(lab(playbook, host).plan, width=140))
+    assert "→ scsi 0:0  " in shown
+    assert "network eth0, file \\EFI\\debian\\shimx64.efi are taken out of the boot order" in shown

@@ -27,7 +27,7 @@ from hvctl.cli.options import (
     Settings,
     Tags,
 )
-from hvctl.cli.prepared import Asked, allowed, inventory_of, one_host, prepared, run_of
+from hvctl.cli.prepared import Asked, allowed, inventory_of, one_host, prepared, run_of, warn
 from hvctl.cli.remembered import remembered, remembering
 from hvctl.cli.reported import Reports
 from hvctl.cli.saved import apply_command, check_out, saved_plan, saved_run, sealing, show_saved
@@ -36,6 +36,7 @@ from hvctl.secrets import never
 from hvctl.show.data import schema_text
 from hvctl.show.screen import print_json
 from hvctl.show.text import problem_lines
+from hvctl.undeclared import undeclared
 from hvctl.visible import json_text
 
 
@@ -46,6 +47,7 @@ def validate(
     """Check inventory and playbooks without asking any host."""
     settings: Settings = context.obj
     work = prepared(settings, Asked.of(playbooks, limit, tags, extra), ask=never)
+    warn(settings, dict.fromkeys(p for w in work.work for p in undeclared(w.wishes)))
     hosts, wishes = len(work.work), sum(len(w.wishes) for w in work.work)
     unnamed = [w.name for w in work.work if w.connection.os is None]
     settings.out.print(f"{hosts} host{'s' * (hosts != 1)}, {wishes} resources: no problem found offline.")

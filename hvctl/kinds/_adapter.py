@@ -129,6 +129,10 @@ class Adapter(Resource):
     def wrote(self, field: str) -> bool:
         return field in self.model_fields_set
 
+    def borrowed(self) -> Iterator[tuple[str, tuple[str, str]]]:
+        if self.switch:
+            yield "switch", ("switch", self.switch)
+
     # --- looking ---------------------------------------------------------------------------------------------------
 
     def asked(self, adapters: Call, mappings: Call) -> Iterator[Call]:
@@ -247,9 +251,9 @@ class Adapter(Resource):
             yield from self._mode(getattr(wished, "minimum_bandwidth_mode", None) or now)
         elif found is None and self.switch:
             known = [str(r["Name"]) for r in facts.rows(SWITCHES)]
-            yield Finding(
-                "switch", f"there is no switch {name}", suggest(str(name), known) or "make it, or choose another"
-            )
+            has = f"the host has {', '.join(known) or 'none'}; make it, or choose another"
+            hint = " ".join(filter(None, (suggest(str(name), known), has)))
+            yield Finding("switch", f"there is no switch {name}", hint)
         elif found is not None:
             yield from self._mode(str(found["BandwidthReservationMode"]).casefold())
         yield from self._teamed(wished, found, str(name), facts)

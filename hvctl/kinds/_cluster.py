@@ -34,6 +34,18 @@ def roles(facts: Facts) -> tuple[Row, ...]:
 
 
 def owner_of(name: str, facts: Facts) -> str | None:
-    """The node that owns the role of a VM of that name; None if the cluster has none, or there is no cluster."""
-    found = (r for r in roles(facts) if str(r["Name"]).casefold() == name.casefold())
+    """The node that owns the role of a VM of that name; None if the cluster has none, or there is no cluster. A role is
+    called like its VM unless somebody renamed it; Virtual Machine Manager has a name of its own (cluster 2)."""
+    usual = {name.casefold(), f"scvmm {name} resources".casefold()}
+    found = (r for r in roles(facts) if str(r["Name"]).casefold() in usual)
     return next((str(r.get("OwnerNode") or "") for r in found), None)
+
+
+def elsewhere(name: str, facts: Facts) -> str | None:
+    """The other node, or "" for none, that owns the role of a VM of that name; None if it is here or nowhere."""
+    owner = owner_of(name, facts)
+    return None if owner is None or owner.casefold() == facts.info.computer.casefold() else owner
+
+
+def roles_elsewhere(facts: Facts) -> bool:
+    return any(str(r.get("OwnerNode") or "").casefold() != facts.info.computer.casefold() for r in roles(facts))

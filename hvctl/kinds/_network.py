@@ -66,11 +66,16 @@ def named(row: Row, facts: Facts) -> tuple[str, ...]:
     return tuple(names.get(d.casefold(), d) for d in described(row))
 
 
-def carries_addresses(alias: str, facts: Facts) -> bool:
-    """Whether a host interface has an address that hvctl's own connection may use; link-local ones do not count."""
+def is_virtual(nic: Row) -> bool:
+    """An adapter of the management OS on a switch, as Windows describes it."""
+    return str(nic["InterfaceDescription"]).casefold().startswith("hyper-v virtual ethernet adapter")
+
+
+def addresses_on(alias: str, facts: Facts) -> tuple[str, ...]:
+    """The addresses of a host interface that hvctl's own connection may use; link-local ones do not count."""
     local = ("127.", "169.254.", "::1", "fe80")
-    found = facts.of_key(ADDRESSES, "InterfaceAlias", alias)
-    return any(not str(row["IPAddress"]).casefold().startswith(local) for row in found)
+    found = (str(row["IPAddress"]) for row in facts.of_key(ADDRESSES, "InterfaceAlias", alias))
+    return tuple(a for a in found if not a.casefold().startswith(local))
 
 
 def full_names(cmdlet: str, arguments: dict[str, Any], os: OS) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from hvctl.call import Row
 from hvctl.contract import OS, at_least, title
 from hvctl.facts import Facts, UnreadableError
-from hvctl.kinds._network import NICS, SWITCHES, carries_addresses, named
+from hvctl.kinds._network import NICS, SWITCHES, is_virtual, named
 from hvctl.kinds._switch import (
     CHECKPOINTS,
     EXTENSIONS,
@@ -142,7 +142,7 @@ def _whole(switch: SwitchPart, changes: tuple[Change, ...], row: Row | None, fac
         )
     for change in changes:
         of = _FLOWS.get(change.field)
-        if of and shape.mode != of and switch.minimum_bandwidth_mode is None:
+        if of and change.wanted is not None and shape.mode != of and switch.minimum_bandwidth_mode is None:
             yield Finding(
                 change.field, f"it does not go with the switch's mode, {shape.mode}", "remove it, or write the mode"
             )
@@ -213,8 +213,8 @@ def _nics(switch: SwitchPart, row: Row | None, facts: Facts) -> Iterator[Finding
     for n, name in enumerate(wished):
         nic = known.get(name.casefold())
         if nic is None:
-            names = [str(k["Name"]) for k in known.values()]
-            hint = suggest(name, names) or f"the host has {', '.join(names)}"
+            names = [str(k["Name"]) for k in known.values() if not is_virtual(k)]
+            hint = " ".join(filter(None, (suggest(name, names), f"the host has {', '.join(names) or 'none'}")))
             yield Finding(f"net_adapters.{n}", f"the host has no adapter {name}", hint)
         elif name.casefold() in taken and name.casefold() not in own:
             yield Finding(f"net_adapters.{n}", f"{name} is bound to the switch {taken[name.casefold()]}",
@@ -274,16 +274,3 @@ def _users(switch: SwitchPart, facts: Facts) -> list[str]:
         if not surplus and not {(vm, name), (vm, "")} & leaving:
             found.append(f"{row['Name']} of {row['VMName']}")
     return found
-
-
-# --- hvctl's own way in ----------------------------------------------------------------------------------------------
-
-
-def carries_hvctl(switch: SwitchPart, facts: Facts) -> bool:
-    """What the switch's adapters or the host's adapters on it carry may be hvctl's own way in (observations 4:
-    making or removing an external switch takes the host's network away for 5 to 15 s)."""
-    row = switch.row(facts)
-    names = [*(switch.net_adapters or ()), *(named(row, facts) if row else ())]
-    names += [f"vEthernet ({r['Name']})" for r in switch.of_host(facts)]
-    shared = row is not None and TYPES.read(row["SwitchType"]) == "external" and bool(row["AllowManagementOS"])
-    return shared or any(carries_addresses(n, facts) for n in names)

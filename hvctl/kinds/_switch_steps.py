@@ -25,6 +25,8 @@ from hvctl.kinds._switch import (
 )
 from hvctl.resource import Change, Step, settings
 
+_ABSOLUTE = "default_flow_minimum_bandwidth_absolute"
+
 NEW = {"filtering_platform": True, "ndis_capture": False, "azure_vfp": False}
 """Which of Microsoft's extensions are on in a new switch."""
 
@@ -119,6 +121,9 @@ def _after(
     needs = (made,)
     rest = tuple(c for c in changes if c.field.startswith(("default_flow", "default_queue", "software_rsc")))
     kept = {k: v for k, v in _kept(switch, was, facts).items() if k not in switch.arguments(rest)}
+    # In another mode there is none, and the host takes no word of it.
+    absolute = switch.shape(facts).mode == "absolute"
+    rest = tuple(c for c in rest if absolute or (c.field, c.wanted) != (_ABSOLUTE, None))
     yield from _settings(switch, switch.made, rest, needs, kept, facts)
     fields = {c.field for c in changes}
     team = facts.of_key(TEAMS, "Id", was["Id"]) if was else ()

@@ -53,7 +53,7 @@ def _id_list(value: str | None) -> str | None:
         fits = False
     if not fits:
         raise ValueError(f"{value} is not a list of VLANs; write such as '1-100,200' or [1-100, 200], from 1 to 4094")
-    return value
+    return value and re.sub(r"\s", "", value)
 
 
 def _mode_of(value: Any) -> Any:

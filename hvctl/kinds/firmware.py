@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, model_validator
 
 from hvctl.call import Call, Ref, Row, Value
 from hvctl.contract import OS
 from hvctl.facts import Facts, UnreadableError
+from hvctl.kinds._boot_order import (
+    BOOT_ORDER,
+    ENTRIES,
+    NETWORK,
+    counted,
+    entry,
+    entry_of,
+    is_file,
+    known,
+    means,
+    name_of,
+    once,
+    same_order,
+)
 from hvctl.kinds._drives import DISKS, DVDS, Slot
 from hvctl.kinds._types import ON_OFF, Flag, Words
 from hvctl.kinds._vm import VMS, VmPart, generation, vm_ref
@@ -20,7 +33,6 @@ from hvctl.resource import (
     Change,
     Finding,
     HeldBackError,
-    Plain,
     Resource,
     Setting,
     State,
@@ -42,40 +54,11 @@ def _security(name: str) -> Call:
     return Call("Get-VMSecurity", {"VM": Ref(VMS, {"Name": name}, many=True)}, select=("TpmEnabled",))
 
 
-_BOOT_ORDER = "BootOrder[BootType,Device.ControllerNumber,Device.ControllerLocation,Device.Name]"
-_FILE = "file"
-_NETWORK = re.compile(r"^network\s+(.+)$", re.IGNORECASE)
-
-
-def _entry(text: str) -> str:
-    if match := _NETWORK.match(text.strip()):
-        return f"network {match[1].strip()}"
-    if not text.strip().casefold().startswith("scsi"):
-        raise ValueError(
-            f"{text!r} is nothing to boot from; write scsi 0:0 for a drive or `network NAME` for an adapter"
-        )
-    return str(Slot.at(text))
-
-
-def _once(value: list[str] | None) -> list[str] | None:
-    folded = [v.casefold() for v in value or ()]
-    if len(set(folded)) != len(folded):
-        raise ValueError("an entry stands twice; name each device once")
-    return value
-
-
-class _Order(Plain):
-    """The wanted devices come first, in their order. Entries of files belong to the guest, which writes them by
-    itself, and do not count; what else there is may follow (domain 5.4)."""
-
-    def same(self, now: Any, wanted: Any) -> bool:
-        devices = [str(n).casefold() for n in now if n != _FILE]
-        return devices[: len(wanted)] == [str(w).casefold() for w in wanted]
-
-
 class Firmware(VmPart):
-    """Generation 2 only. `boot_order` lists what comes first: `scsi 0:0` for a drive, `network NAME` for an adapter;
-    other devices, and the boot files that the guest has written there, keep their order behind it."""
+    """Generation 2 only. `boot_order` lists what comes first: `scsi 0:0` for a drive, `network NAME` for an adapter,
+    `file PATH` for a boot file that the guest has written there, by the end of its path (`file \\EFI\\ubuntu\\shimx64.efi`);
+    other devices and files keep their order behind it. `boot_order_only: true`: and nothing else is in it; what a guest
+    writes there again by itself differs again."""
 
     kind: ClassVar[str] = "firmware"
     section: ClassVar[str] = "firmware"
@@ -93,10 +76,17 @@ class Firmware(VmPart):
     console_mode: Annotated[str | None, CONSOLES, Setting("ConsoleMode", codec=CONSOLES, off=True)] = None
     pause_after_boot_failure: Annotated[Flag | None, Setting("PauseAfterBootFailure", codec=ON_OFF, off=True)] = None
     boot_order: Annotated[
-        list[Annotated[str, AfterValidator(_entry)]] | None,
-        AfterValidator(_once),
-        Setting(_BOOT_ORDER, "FirstBootDevice", _Order(), off=True),
+        list[Annotated[str, AfterValidator(entry)]] | None,
+        AfterValidator(once),
+        Setting(BOOT_ORDER, "FirstBootDevice", ENTRIES, off=True),
     ] = None
+    boot_order_only: Flag = False
+
+    @model_validator(mode="after")
+    def _only_of_an_order(self) -> Firmware:
+        if self.boot_order_only and not self.boot_order:
+            raise ValueError("boot_order_only leaves nothing to boot from; write boot_order too")
+        return self
 
     def queries(self) -> tuple[Call, ...]:
         names = (
@@ -107,18 +97,18 @@ class Firmware(VmPart):
     def rules(self, os: OS) -> Iterator[Finding]:
         if (getattr(self.vm, "generation", None) or 2) == 1:
             yield Finding("", "a generation 1 VM has no UEFI firmware", "write a bios section instead")
-        for n, entry in enumerate(self.boot_order or ()):
-            part = self._part(entry)
+        for n, name in enumerate(self.boot_order or ()):
+            part = self._part(name)
             if part is not None and part.absent:
-                yield Finding(f"boot_order.{n}", f"{entry} is to be absent", "take it out of the boot order")
+                yield Finding(f"boot_order.{n}", f"{name} is to be absent", "take it out of the boot order")
 
     def requires(self) -> tuple[Address, ...]:
-        parts = (self._part(entry) for entry in self.boot_order or ())
+        parts = (self._part(name) for name in self.boot_order or ())
         return tuple(part.address() for part in parts if part is not None)
 
-    def _part(self, entry: str) -> Resource | None:
+    def _part(self, name: str) -> Resource | None:
         """The section of the playbook that describes what an entry names."""
-        found = [p for p in self.vm.parts if _entry_of(p).casefold() == entry.casefold()]
+        found = [p for p in self.vm.parts if entry_of(p).casefold() == name.casefold()]
         return min(found, key=lambda p: p.absent, default=None)
 
     def actual(self, facts: Facts) -> State | None:
@@ -131,20 +121,33 @@ class Firmware(VmPart):
         return {**found, "boot_order": self._order(self.rows(facts)[0])}
 
     def _order(self, row: Row) -> list[str]:
-        return [_named(source) for source in row[_BOOT_ORDER] or ()]
+        return [name_of(source) for source in row[BOOT_ORDER] or ()]
+
+    def same(self, field: str, now: Any, wanted: Any) -> bool:
+        if field == "boot_order" and isinstance(now, list):
+            return same_order(now, wanted, self.boot_order_only)
+        return super().same(field, now, wanted)
 
     def changes(self, actual: State, facts: Facts) -> tuple[Change, ...]:
-        """The boot order as it will be, with what follows the wanted devices."""
+        """The boot order as it will be, with what follows the wanted entries."""
         return tuple(
-            replace(c, wanted=[*c.wanted, *(n for n in c.now if n.casefold() not in {w.casefold() for w in c.wanted})])
-            if c.field == "boot_order" and isinstance(c.now, list)
-            else c
+            replace(c, wanted=self._as_it_will_be(c.now)) if c.field == "boot_order" and isinstance(c.now, list) else c
             for c in super().changes(actual, facts)
         )
+
+    def _as_it_will_be(self, now: list[str]) -> list[str]:
+        first = [known(written, now) for written in self.boot_order or ()]
+        return first if self.boot_order_only else [*first, *self._beyond(now)]
+
+    def _beyond(self, now: Sequence[str]) -> list[str]:
+        return [name for name in now if not any(means(w, name) for w in self.boot_order or ())]
 
     def note(self, field: str, now: Any, wanted: Any, facts: Facts) -> str:
         if field == "secure_boot_template" and self._tpm(facts) is None:
             return "Hyper-V refuses this once the VM's virtual TPM has been initialised"  # domain 5.4
+        if field == "boot_order" and self.boot_order_only and isinstance(now, list) and (gone := self._beyond(now)):
+            again = "; what the guest writes again at a start differs again" if any(map(is_file, gone)) else ""
+            return f"{', '.join(gone)} {'are' if len(gone) > 1 else 'is'} taken out of the boot order{again}"
         return ""
 
     def _tpm(self, facts: Facts) -> bool | None:
@@ -170,24 +173,37 @@ class Firmware(VmPart):
             yield Finding("secure_boot_template", text, "leave the template as it is")
         if not any(c.field == "boot_order" for c in changes):
             return
-        there = [name.casefold() for name in self._there(facts)]
-        for entry in self.boot_order or ():
-            if entry.casefold() not in there and self._part(entry) is None:
-                yield Finding("boot_order", f"{self.vm.key()} has no {entry}", "write a device that it has")
-            elif there.count(entry.casefold()) > 1:
-                yield Finding("boot_order", f"{self.vm.key()} has more than one {entry}", "rename one of them")
+        there = self._sources(facts)
+        for written in self.boot_order or ():
+            found = [name for name in map(name_of, there) if means(written, name)]
+            if not found and self._part(written) is None:
+                yield Finding("boot_order", f"{self.vm.key()} has no {written}", self._what_else(written, there))
+            elif len(found) > 1:
+                hint = "write more of its path" if len({n.casefold() for n in found}) > 1 else "rename one of them"
+                hint = "leave it out" if is_file(written) and "rename" in hint else hint
+                yield Finding("boot_order", f"{self.vm.key()} has more than one {written}", hint)
+
+    def _what_else(self, written: str, there: Sequence[Row]) -> str:
+        if not is_file(written):
+            return "write a device that it has"
+        files = [name for name in map(name_of, there) if is_file(name)]
+        return f"the guest has written {', '.join(files)}" if files else "the guest writes its boot files by itself"
+
+    def _sources(self, facts: Facts) -> list[Row]:
+        """The boot order as it is; a VM that is made has none yet."""
+        rows = self.rows(facts) if self.vm_row(facts) else ()
+        return [source for row in rows for source in row[BOOT_ORDER] or ()]
 
     def _there(self, facts: Facts) -> list[str]:
-        """The devices of the boot order as it is; a VM that is made has none yet."""
-        rows = self.rows(facts) if self.vm_row(facts) else ()
-        return [n for row in rows for n in self._order(row) if n != _FILE]
+        """What of it counts, by the host's names."""
+        return counted([name_of(source) for source in self._sources(facts)], self.boot_order or ())
 
     def arguments(self, changes: tuple[Change, ...]) -> dict[str, Value]:
         return super().arguments(tuple(c for c in changes if c.field != "boot_order"))
 
     def update(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Step]:
-        """One call with the settings, and one for each device that must come to the front. -BootOrder would take
-        the whole list and drop what is not named: the guest's files, and what came since (domain 5.4)."""
+        """One call with the settings, and one for each entry that must come to the front. -BootOrder takes the whole
+        list and drops what is not named: the guest's files, and what came since (domain 5.4)."""
         vm = vm_ref(self.vm, facts)
         text = f"set the firmware of {self.vm.key()}"
         plain = tuple(c for c in changes if c.field != "boot_order")
@@ -195,18 +211,23 @@ class Firmware(VmPart):
         earlier: tuple[Step, ...] = ()
         if arguments := self.arguments(plain):
             yield self.step(self.setter, {"VM": vm, **arguments}, text, plain, facts)
-        for entry in self._moves(facts) if order else ():
-            params = {"VM": vm, "FirstBootDevice": self._device(entry, vm, facts)}
+        if order and self.boot_order_only:
+            whole = [self._device(name, vm, facts) for name in self.boot_order or ()]
+            only = f"boot {self.vm.key()} from {', '.join(self.boot_order or ())} only"
+            yield self.step(self.setter, {"VM": vm, "BootOrder": whole}, only, order, facts)
+            return
+        for name in self._moves(facts) if order else ():
+            params = {"VM": vm, "FirstBootDevice": self._device(name, vm, facts)}
             step = self.step(
-                self.setter, params, f"boot {self.vm.key()} from {entry} first", order, facts, needs=earlier
+                self.setter, params, f"boot {self.vm.key()} from {name} first", order, facts, needs=earlier
             )
             yield step
             earlier = (*earlier, step)
 
     def _moves(self, facts: Facts) -> list[str]:
         """What must be put first, one after the other: not the end of the wish that is in its order already."""
-        wanted = list(self.boot_order or ())
         there = self._there(facts)
+        wanted = [known(written, there) for written in self.boot_order or ()]
         for n in range(len(wanted)):
             front = [w.casefold() for w in wanted[:n]]
             rest = [t.casefold() for t in there if t.casefold() not in front]
@@ -216,8 +237,11 @@ class Firmware(VmPart):
         return wanted[::-1]
 
     def _device(self, name: str, vm: Ref, facts: Facts) -> Ref:
-        if match := _NETWORK.match(name):
+        if match := NETWORK.match(name):
             return Ref(Call("Get-VMNetworkAdapter", {"VM": vm}), {"Name": match[1]})
+        if is_file(name):
+            paths = (str(s.get("FirmwarePath")) for s in self._sources(facts) if means(name, name_of(s)))
+            return Ref(Call("Get-VMFirmware", {"VM": vm}), {"FirmwarePath": next(paths, name)}, within="BootOrder")
         slot = Slot.at(name)
         noun = "VMDvdDrive" if self._is_dvd(slot, facts) else "VMHardDiskDrive"
         return Ref(Call(f"Get-{noun}", {"VM": vm}), slot.where)
@@ -229,21 +253,6 @@ class Firmware(VmPart):
         vm = self.vm_row(facts)
         rows: Sequence[Row] = facts.of_key(DVDS, "VMId", vm["Id"]) if vm else ()
         return any((r["ControllerNumber"], r["ControllerLocation"]) == (slot.number, slot.location) for r in rows)
-
-
-def _entry_of(part: Resource) -> str:
-    """How the boot order names a part of the VM; "" for what it cannot name."""
-    if part.kind in ("disk", "dvd"):
-        return part.key()
-    return f"network {part.key()}" if part.kind == "network_adapter" else ""
-
-
-def _named(source: Row) -> str:
-    if source.get("Device.ControllerLocation") is not None:
-        return f"scsi {source['Device.ControllerNumber']}:{source['Device.ControllerLocation']}"
-    if source.get("BootType") == "Network" and source.get("Device.Name"):
-        return f"network {source['Device.Name']}"
-    return _FILE
 
 
 Firmware.query = Call(

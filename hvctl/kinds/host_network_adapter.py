@@ -14,11 +14,18 @@ from hvctl.kinds._network import (
     ADDRESSES,
     HOST_ADAPTERS,
     HOST_TEAM_MAPPINGS,
+    NICS,
     SWITCHES,
-    carries_addresses,
+    addresses_on,
+    named,
     switch_rows,
 )
+from hvctl.kinds._vlan import UNTAGGED
+from hvctl.kinds._way_in import OURS, addresses_of
 from hvctl.resource import Address, Change, Finding, HeldBackError, Impact, State, Step, properties
+
+_PARTS = ("vlan", "acls", "extended_acls", "virtual_subnet")
+"""What may keep an adapter's traffic from where it went before."""
 
 
 class HostNetworkAdapter(Adapter):
@@ -49,7 +56,7 @@ class HostNetworkAdapter(Adapter):
     @classmethod
     def survey(cls) -> tuple[Call, ...]:
         selected = properties(cls, *HOST_ADAPTERS.select)
-        return (Call("Get-VMNetworkAdapter", HOST_ADAPTERS.params, selected), SWITCHES, ADDRESSES)
+        return (Call("Get-VMNetworkAdapter", HOST_ADAPTERS.params, selected), SWITCHES, ADDRESSES, NICS)
 
     def queries(self) -> tuple[Call, ...]:
         return (*self.survey(), *self.asked(HOST_ADAPTERS, HOST_TEAM_MAPPINGS))
@@ -82,10 +89,20 @@ class HostNetworkAdapter(Adapter):
             yield Finding("switch", "an adapter of the management OS cannot change its switch",
                           "remove it and add it on the other switch")  # fmt: skip
 
+    def _addresses(self, facts: Facts) -> tuple[str, ...]:
+        """Those that it has, or that move to it when its switch is made over an adapter of the host."""
+        if self.row(facts) is not None:
+            return addresses_of((self.name,), facts)
+        if not self._brought(facts):
+            return ()
+        rows = switch_rows(self.switch or "", facts)
+        bound = {n.casefold() for row in rows for n in named(row, facts)}
+        new = [n for n in getattr(self.wished_switch, "net_adapters", None) or () if n.casefold() not in bound]
+        return tuple(a for name in new for a in addresses_on(name, facts))
+
     def _costs(self, facts: Facts) -> frozenset[Impact]:
-        """Windows names its interface vEthernet (NAME); one with addresses may be hvctl's own way in."""
         found: frozenset[Impact] = frozenset({"disconnect"})
-        return found | {"management"} if carries_addresses(f"vEthernet ({self.name})", facts) else found
+        return found | {"management"} if self._addresses(facts) else found
 
     def impacts(self, field: str, now: Any, wanted: Any, facts: Facts) -> frozenset[Impact]:
         if field in ("vlan", "switch") or field.startswith("isolation."):
@@ -96,9 +113,18 @@ class HostNetworkAdapter(Adapter):
 
     def create_impacts(self, facts: Facts) -> frozenset[Impact]:
         found: frozenset[Impact] = frozenset({"online"})
+        set_apart = any(f in _PARTS or f.startswith("isolation.") for f in self._differing(facts))
+        if set_apart and self._addresses(facts):
+            found = self._costs(facts)
         for field in self.wanted():
             found = self.with_switch(field, found, facts)
         return found
+
+    def _differing(self, facts: Facts) -> Iterator[str]:
+        """What a new adapter is not by itself."""
+        for change in self.as_changes(facts):
+            if change.wanted not in (None, (), frozenset(), UNTAGGED):
+                yield change.field
 
     def of_switch_first(self, field: str, facts: Facts) -> str | None:
         if field == "switch" and self.wished_switch and self._private_now(facts):
@@ -131,7 +157,22 @@ class HostNetworkAdapter(Adapter):
 
     def note(self, field: str, now: Any, wanted: Any, facts: Facts) -> str:
         if (field, wanted) == ("", "present") and self._brought(facts):
-            return f"it comes with the switch {self.switch}"
+            comes = f"it comes with the switch {self.switch}"
+            moved = ", ".join(self._addresses(facts))
+            apart = "management" in self.create_impacts(facts) and moved
+            return (
+                f"{comes}; addresses that move to it ({moved}) are cut off by what is set on it; {OURS}"
+                if apart
+                else comes
+            )
+        if not (own := ", ".join(self._addresses(facts))):
+            return super().note(field, now, wanted, facts)
+        if (field, wanted) == ("", "absent"):
+            return f"its addresses ({own}) are lost for good; {OURS}"
+        if field == "vlan" or field.startswith("isolation."):
+            return f"its addresses ({own}) answer elsewhere than before, for good; {OURS}"
+        if "management" in self.impacts(field, now, wanted, facts):
+            return f"it may choke its addresses ({own}); {OURS}"
         return super().note(field, now, wanted, facts)
 
     def create(self, facts: Facts) -> Iterator[Step]:

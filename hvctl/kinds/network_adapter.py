@@ -134,7 +134,9 @@ class NetworkAdapter(Adapter):
         named = [r for r in own if str(r["Name"]).casefold() == self.name.casefold()]
         if len(named) > 1:
             # Every cmdlet by name would change all of them (domain 9.1).
-            raise HeldBackError(f"{self.vm.key()} has {len(named)} adapters named {self.name}", "rename or remove one")
+            on = ", ".join(str(r["SwitchName"] or "no switch") for r in named)
+            text = f"{self.vm.key()} has {len(named)} adapters named {self.name}"
+            raise HeldBackError(text, f"rename or remove one; they are on {on}")
         return named[0] if named else None
 
     def wanted(self) -> State:

@@ -7,14 +7,11 @@ from typing import Any, ClassVar
 
 from hvctl.contract import OS
 from hvctl.facts import Facts
-from hvctl.kinds import _switch_rules, _switch_steps
-from hvctl.kinds._network import carries_addresses
+from hvctl.kinds import _switch_rules, _switch_steps, _way_in
 from hvctl.kinds._switch import FIXED, MODES, TEAM, TYPES, SwitchPart
 from hvctl.resource import Change, Finding, Impact, Resource, Step
 
-_BLINKS: frozenset[Impact] = frozenset({"disconnect"})
 _ONLINE: frozenset[Impact] = frozenset({"online"})
-_CUTS: frozenset[Impact] = frozenset({"disconnect", "management"})
 _REMADE: frozenset[Impact] = frozenset({"disconnect", "recreate"})
 
 
@@ -58,8 +55,8 @@ class Switch(SwitchPart):
 
     # --- changing --------------------------------------------------------------------------------------------------
 
-    def _management(self, facts: Facts) -> frozenset[Impact]:
-        return frozenset({"management"}) if _switch_rules.carries_hvctl(self, facts) else frozenset()
+    def _fate(self, field: str, wanted: Any, facts: Facts) -> _way_in.Fate:
+        return _way_in.when_changed(self, field, wanted, self._remakes(field, facts), facts)
 
     def impacts(self, field: str, now: Any, wanted: Any, facts: Facts) -> frozenset[Impact]:
         own = self._impacts(field, wanted, facts)
@@ -67,15 +64,14 @@ class Switch(SwitchPart):
         return (own | self._impacts(first, None, facts)) - _ONLINE if first else own
 
     def _impacts(self, field: str, wanted: Any, facts: Facts) -> frozenset[Impact]:
+        blinks = field in ("type", "net_adapters") or field.startswith(("extensions.", "extension_order"))
         if self._remakes(field, facts):
-            return _REMADE | self._management(facts)
-        if field in ("type", "net_adapters"):
-            return _BLINKS | self._management(facts)
-        if field == "allow_management_os":
-            # Off takes every adapter of the host off the switch; on gives it one more.
-            return _ONLINE if wanted else _CUTS
-        if field.startswith(("extensions.", "extension_order")):
-            return _BLINKS | self._management(facts)  # its stack of drivers is bound anew [I]
+            return _REMADE | self._fate(field, wanted, facts).impacts
+        if field == "allow_management_os" and wanted is not False:
+            return _ONLINE  # one adapter more
+        if blinks or field == "allow_management_os":
+            # An extension binds the stack of drivers anew [I].
+            return _way_in.BLINKS | self._fate(field, wanted, facts).impacts
         return _ONLINE
 
     def rests_on(self, field: str, facts: Facts) -> str:
@@ -92,14 +88,19 @@ class Switch(SwitchPart):
         return ""
 
     def note(self, field: str, now: Any, wanted: Any, facts: Facts) -> str:
-        if (field, wanted) == ("", "present"):
-            carried = [n for n in self.net_adapters or () if carries_addresses(n, facts)]
-            # observations 4: the host's network is away for 5 to 15 s when a switch is made over it.
-            return f"the host has addresses on {', '.join(carried)}, which are away for some 15 s" if carried else ""
+        return "; ".join(filter(None, (self._lost(field, wanted, facts), self._fate_of(field, wanted, facts).text)))
+
+    def _fate_of(self, field: str, wanted: Any, facts: Facts) -> _way_in.Fate:
+        if field == "":
+            return (_way_in.when_made if wanted == "present" else _way_in.when_removed)(self, facts)
+        return self._fate(field, wanted, facts)
+
+    def _lost(self, field: str, wanted: Any, facts: Facts) -> str:
+        """Whose network goes with it."""
         own = [str(r["Name"]) for r in self.of_host(facts)]
         if (field, wanted) in (("", "absent"), ("type", "private"), ("allow_management_os", False)):
             return f"the host loses its adapter{'s' if len(own) > 1 else ''} {', '.join(own)} on it" if own else ""
-        if not self._remakes(field, facts):
+        if not field or not self._remakes(field, facts):
             return ""
         count = len(self.connected(facts))
         lose = "adapters lose" if count != 1 else "adapter loses"
@@ -108,12 +109,10 @@ class Switch(SwitchPart):
         return f"fixed at creation ({blinks}{anew})"
 
     def create_impacts(self, facts: Facts) -> frozenset[Impact]:
-        if any(carries_addresses(n, facts) for n in self.net_adapters or ()):
-            return _CUTS
-        return _ONLINE
+        return _way_in.when_made(self, facts).impacts or _ONLINE
 
     def remove_impacts(self, facts: Facts) -> frozenset[Impact]:
-        return _BLINKS | self._management(facts)
+        return _way_in.BLINKS | _way_in.when_removed(self, facts).impacts
 
     def summary(self) -> str:
         return self.type or "external"

@@ -12,7 +12,7 @@ from hvctl.contract import OS, at_least, title
 from hvctl.facts import Facts
 from hvctl.kinds import _owed
 from hvctl.kinds._checkpoints import AGES, check_ages, coming
-from hvctl.kinds._cluster import ROLES, owner_of
+from hvctl.kinds._cluster import ROLES, elsewhere, owner_of, roles_elsewhere
 from hvctl.kinds._host import HOST, host_row
 from hvctl.kinds._limits import DEFAULT_VM_VERSION, OLDEST_VM_VERSION, limit, version_at_least
 from hvctl.kinds._places import PLACES, migration, moves, place_findings, place_queries
@@ -203,8 +203,8 @@ class VM(Resource):
 
     def queries(self) -> tuple[Call, ...]:
         places = place_queries(self.path, self.checkpoint_path, self.smart_paging_path)
-        more = () if self.absent else (ROLES, _owed.FILES)
-        return (*self.survey(), *more, *places, *(AGES if self.checkpoint_maximum_age is not None else ()))
+        more = () if self.absent else (_owed.FILES,)
+        return (*self.survey(), ROLES, *more, *places, *(AGES if self.checkpoint_maximum_age is not None else ()))
 
     def row(self, facts: Facts) -> Row | None:
         host_row(facts)  # without rights Get-VM answers nothing: that would read as "not there" (domain 1.3)
@@ -228,13 +228,16 @@ class VM(Resource):
 
     def owned_elsewhere(self, facts: Facts) -> str:
         """A role that another node of the cluster owns."""
-        owner = next((o for n in (self.name, *self.previous_names) if (o := owner_of(n, facts)) is not None), None)
-        if owner is None:
+        name = next((n for n in (self.name, *self.previous_names) if owner_of(n, facts) is not None), None)
+        if name is None:
             return ""
-        if owner.casefold() == facts.info.computer.casefold():
-            text = f"the cluster has the role {self.name} on this node, where Hyper-V has no such VM"
+        if (owner := elsewhere(name, facts)) is None:
+            text = f"the cluster has the role {name} on this node, where Hyper-V has no such VM"
             raise HeldBackError(text, "look at the role in the cluster", "name")
-        return f"{self.name} is a role of the cluster, owned by {owner or 'no node'}"
+        told = f"{name} is a role of the cluster, owned by {owner or 'no node'}"
+        if self._only_if_there:
+            raise HeldBackError(told, "run it for that node")
+        return told
 
     def wanted(self) -> State:
         return {**super().wanted(), **({"name": self.name} if self.previous_names else {})}
@@ -266,7 +269,7 @@ class VM(Resource):
         if row is None and self._only_if_there:
             raise HeldBackError(f"there is no VM {self.name} on this host", "see its name with hvctl facts")
         if row is None:
-            yield from self._new_findings(facts.os)
+            yield from self._new_findings(facts)
             return
         if changes or self.absent:
             check_steady(self.name, row)
@@ -287,7 +290,13 @@ class VM(Resource):
             for field in sorted(_BY_CLUSTER & self.written().keys()):
                 yield Finding(field, "the cluster rules this, so it is not compared", "leave it out", "warning")
 
-    def _new_findings(self, os: OS) -> Iterator[Finding]:
+    def _new_findings(self, facts: Facts) -> Iterator[Finding]:
+        os = facts.os
+        if roles_elsewhere(facts):
+            text = (
+                "roles of other nodes are known by their names alone: a VM of this name in a renamed role is not seen"
+            )
+            yield Finding("", text, "look for it in the cluster first", "warning")
         if self.state == "saved":
             yield Finding("state", "a new VM is off, and only a running one can be saved", "wish for running or off")
         if self.version not in (None, DEFAULT_VM_VERSION[os]) and not at_least(os, "2016"):
@@ -298,6 +307,9 @@ class VM(Resource):
         now, wanted, newest = str(change.now), str(change.wanted), DEFAULT_VM_VERSION[os]
         if change.field == "name" and row.get("IsClustered"):  # domain 4.3 [I]
             yield Finding("name", "its role in the cluster keeps the old name", "rename the role too", "warning")
+        if change.field == "name" and (owner := elsewhere(self.name, facts)) is not None:
+            text = f"the cluster has a role {self.name} already, owned by {owner or 'no node'}"
+            yield Finding("name", text, "choose another name, or rename that role's VM first")
         if change.field == "state" and (now, wanted) == ("off", "saved"):
             yield Finding("state", f"{self.name} is off; only a running VM can be saved", "wish for running or off")
         if change.field == "version" and not isinstance(change.now, Missing):

@@ -71,12 +71,13 @@ function hvNoProperty($s, $path) { hvDeny 'RefNoSuchProperty' 'InvalidArgument' 
 function hvMatch($q, $least, $most, $id) {
     $s = $hv.steps[$q.step]; $found = @{}; $has = @{}; $where = $q.where
     if ($s.skipped) { hvHalt $s.skipped } elseif ($s.errors.Count -and ($hv.change -or -not $s.objects.Count)) { hvHalt 'errors' @(hvOf $s) }
-    for ($i = 0; $i -lt $s.objects.Count; $i++) { $fits = $true
+    $all = $s.objects; if ($q.within) { $all = @{}; for ($i = 0; $i -lt $s.objects.Count; $i++) { if (hvAt $s.objects[$i] $q.within) { foreach ($x in $hv.v) { $all[$all.Count] = $x } } else { hvNoProperty $s $q.within } } }
+    for ($i = 0; $i -lt $all.Count; $i++) { $fits = $true
         foreach ($w in $where) {
-            if (-not (hvAt $s.objects[$i] $w[0])) { $fits = $fits -and $q.lenient; continue }
+            if (-not (hvAt $all[$i] $w[0])) { $fits = $fits -and $q.lenient; continue }
             $has[($w[0] -join '.')] = $true; $t = "$($hv.v)"; $wanted = -join $w[1] # a third item: it may begin otherwise
             $fits = $fits -and ($w[2] -or $t.Length -eq $wanted.Length) -and $t.EndsWith($wanted, 'OrdinalIgnoreCase')
-        }; if ($fits) { $found[$found.Count] = $s.objects[$i] }
+        }; if ($fits) { $found[$found.Count] = $all[$i] }
     }
     foreach ($w in $where) { if ($i -and -not $q.lenient -and -not $has[($w[0] -join '.')]) { hvNoProperty $s $w[0] } } # one misspelt would look like "no match"
     $shown = if ($where) { @(foreach ($w in $where) { "$($w[0] -join '.') = $(-join $w[1])" }) -join ' and ' } else { 'it' }

@@ -188,6 +188,8 @@ def _ref(ref: Ref, ids: Mapping[Call, str]) -> dict[str, Json]:
         body["many"] = True
     if ref.lenient:
         body["lenient"] = True
+    if ref.within:
+        body["within"] = ref.within.split(".")
     return body
 
 

@@ -73,6 +73,18 @@ BATCHES: dict[str, Batch] = {
         Ref(VMS, {"Name": "web01"}, path="Nmae"),
         Ref(Call("Get-VMNetworkAdapter", {"VM": Ref(VMS, many=True)}), {"VMName": "db01"}, path="VM"),
     ),
+    "refs_within": _reads(
+        *(
+            Call("Set-Odd", {"Many": ref})
+            for ref in (
+                Ref(Call("Get-Odd"), {"MaximumBandwidth": Ending("0")}, within="Inners", many=True),
+                Ref(Call("Get-Odd"), {"X": "nothing"}, within="Inners"),
+                Ref(Call("Get-Odd"), within="Inner", path="MaximumBandwidth"),
+                Ref(Call("Get-Odd"), within="Nmae"),
+                Ref(Call("Get-Odd"), within="Null", many=True),
+            )
+        )
+    ),
     "each_and_follow": _reads(
         Call(
             "Get-VHD",
