@@ -69,8 +69,8 @@ class Report:
 
     @property
     def undone(self) -> bool:
-        """Something wished is not there (or was not seen to be)."""
-        return self.after is None or not self.after.in_sync
+        """Something wished is not there, or nothing was seen."""
+        return self.after is None or self.after.differs
 
     @property
     def left_down(self) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from hvctl.contract import OS, VERSIONS
 from hvctl.misspelt import OLD, meant_by
 from hvctl.number import is_whole, whole
 from hvctl.secrets import Source
-from hvctl.source import ConfigError, Mark, Problem, SecretSource, Vaulted, suggest
+from hvctl.source import ConfigError, Mark, Problem, SecretSource, UndefinedProblem, Vaulted, suggest
 from hvctl.wiring import KNOWN, REFUSED, TICKETS, Wiring, missing_extra, wiring
 
 WinRMTransport = Literal["ntlm", "kerberos", "credssp", "certificate", "basic"]
@@ -134,7 +134,10 @@ class _Reader:
                 "set ansible_winrm_cert_pem and ansible_winrm_cert_key_pem",
             )
         if made.transport not in ("certificate", "kerberos") and not made.user:
-            self._wrong("ansible_user", f"{self.name} has no user to connect as", "set ansible_user")
+            message = f"{self.name} has no user to connect as"
+            self.problems.append(
+                UndefinedProblem(self.marks.get("ansible_user") or self.place, message, "set ansible_user")
+            )
 
     def _unknown(self) -> None:
         for name in self.variables:

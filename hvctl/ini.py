@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from hvctl.hostnames import PatternError, named
 from hvctl.limits import DIGITS
-from hvctl.source import UNTEXT, ConfigError, Mark, Problem
+from hvctl.source import UNTEXT, Mark, Problem
 
 _SECTION = re.compile(r"\[([^:\]\s]+)(?::(\w+))?\]\s*(?:#.*)?")
 _GROUP = re.compile(r"([^:\]\s]+)\s*(?:#.*)?")
@@ -54,8 +54,8 @@ class ChildLine:
 Statement = Section | HostLine | VariableLine | ChildLine
 
 
-def load_ini(text: str, file: str) -> list[Statement]:
-    """Raises ConfigError with every line that cannot be read."""
+def load_ini(text: str, file: str) -> tuple[list[Statement], list[Problem]]:
+    """And every line that cannot be read."""
     problems: list[Problem] = []
     found: list[Statement] = []
     part: str = "hosts"
@@ -72,9 +72,7 @@ def load_ini(text: str, file: str) -> list[Statement]:
             continue
         part = statement.part if isinstance(statement, Section) else part
         found.append(statement)
-    if problems:
-        raise ConfigError(problems)
-    return found
+    return found, problems
 
 
 def _section(text: str, mark: Mark) -> Section | None:

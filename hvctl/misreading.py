@@ -23,7 +23,7 @@ class Misreading:
     @classmethod
     def of(cls, error: Exception) -> Misreading:
         if isinstance(error, UnreadableError):
-            return cls(str(error), "look at the host; nothing is done about this")
+            return cls(str(error), error.hint)
         what, trace = f"{type(error).__name__}: {error}", defect(error).defect
         if isinstance(error, _ODD_DATA):
             hint = "look at the host; nothing is done about this; -v shows where hvctl met it"

@@ -61,9 +61,9 @@ def exit_status(outcomes: Iterable[Outcome], *, changes_count: bool) -> int:
         differs |= bool(one.changed)
         if one.report is not None:
             differs |= one.report.undone
-            trouble |= one.report.failed or one.report.after is None
+            trouble |= one.report.failed or one.report.after is None or one.report.after.unreadable
         elif one.plan is not None:
-            differs |= changes_count and not one.plan.in_sync
+            differs |= changes_count and one.plan.differs
         if one.plan is not None:
             trouble |= one.plan.unreadable
     return DIFFERS * differs + TROUBLE * trouble

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from hvctl.call import Call, Foreign, HostInfo, Task
-from hvctl.contract import OS, Verdict, check, contract, title
+from hvctl.contract import OS, Verdict, check, contract, elsewhere, title
 from hvctl.facts import Facts, UnreadableError
 from hvctl.misreading import Misreading
 from hvctl.order import Group, arrange, kinds_within, rank
@@ -136,6 +136,11 @@ class Plan:
         return not any(a.differs or a.unread for a in self.actions)
 
     @property
+    def differs(self) -> bool:
+        """Whether anything that could be read does."""
+        return any(a.differs for a in self.actions)
+
+    @property
     def unreadable(self) -> bool:
         return any(a.unread for a in self.actions)
 
@@ -154,11 +159,12 @@ def validate(wishes: Iterable[Resource], os: OS) -> list[Problem]:
             found.hint,
             "error" if found.holds else "warning",
         )
-        for wish, found in _rules(tuple(wishes), os)
+        for wish, found in broken_rules(tuple(wishes), os)
     ]
 
 
-def _rules(wishes: tuple[Resource, ...], os: OS) -> Iterator[tuple[Resource, Finding]]:
+def broken_rules(wishes: tuple[Resource, ...], os: OS) -> Iterator[tuple[Resource, Finding]]:
+    """Rules that these resources break on this version, whatever the host looks like."""
     for wish in wishes:
         for found in (*wish.rules(os), *_supported(wish, os)):
             yield wish, found
@@ -184,6 +190,8 @@ def make_plan(host: str, wishes: Sequence[Resource], facts: Facts, allow: frozen
     steps = tuple(_planned(step, wish, needs, ids) for step, wish, needs in order)
     restarts = {g.root.address(): found for g in groups if (found := _restart(g, drafts, facts))}
     doubts = {g.root.address(): _doubts(g, facts) for g in groups if g.root.address() in restarts}
+    stuck = {address for address, found in doubts.items() if any(f.holds for f in found)}
+    drafts = {a: _kept_up(d) if _root(d.wish).address() in stuck else d for a, d in drafts.items()}
     actions = tuple(
         _doubted(drafts[wish.address()], facts.os, doubts.get(wish.address(), ()))
         for g in groups
@@ -220,7 +228,7 @@ def _judged(
 ) -> dict[Address, _Draft]:
     """`before`: the drafts of the pass that took out less."""
     broken: dict[Address, list[Finding]] = {}
-    for target, found in _rules(tuple(goals), facts.os):
+    for target, found in broken_rules(tuple(goals), facts.os):
         broken.setdefault(target.address(), []).append(found)
     drafts: dict[Address, _Draft] = {}
     for wish, target in zip(desired, goals, strict=True):
@@ -245,6 +253,7 @@ def _draft(
     action = Action(wish.address(), wish.title(), "none", wish.place.mark())
     here = True
     try:
+        target.check_rights(facts)
         actual = target.actual(facts)
         here = actual is not None
         whole = [f for f in known if f.holds and (not f.field or wish.absent)]
@@ -291,26 +300,32 @@ def _update(
 ) -> _Draft:
     changes = target.changes(actual, facts)
     now = {c.field: _line(wish, c, allow) for c in changes}
+    ruled = {f.field for f in known if f.holds}  # why the host lacks it, or does not say, is told by the rule
     parts, whole = True, False
     try:
-        found = [*known, *_fixed(target, changes), *target.findings(changes, facts)]
+        seen = [f for f in (*_fixed(target, changes), *target.findings(changes, facts)) if f.field not in ruled]
+        found = [*known, *seen]
     except HeldBackError as error:
         parts, whole = not error.parts, True
         found = [*known, error.finding]
     found = [_without_held(f, before, wish) for f in found]
     now = {field: _as_held(line, found, whole) for field, line in now.items()}
     told_of = {f.field for f in found if f.level == "unknown"}
-    unread = [f for f in target.wanted() if actual.get(f) is UNKNOWN and f not in told_of]
+    unread = [f for f in target.wanted() if actual.get(f) is UNKNOWN and f not in told_of | ruled]
     newly = frozenset({WHOLE, *now}) if whole else _newly_held(target, now, [f for f in found if f.holds], facts)
     earlier = {line.field: line for line in before.action.lines} if before else {}
     held = (before.held if before else frozenset()) | newly
+    resting = [f for f in now if target.rests_on(f, facts) in newly and not (now[f].consent or now[f].held)]
+    with_them, why = _along([now[f] for f in resting], [now[f] for f in now if f in newly and f not in resting])
+    now |= {line.field: line for line in with_them}
     lines = {**now, **{f: line for f, line in earlier.items() if f in held or f not in now}}
     along = frozenset(f for f in lines if f not in held and f not in now)
     waiting, told = _along([lines[f] for f in lines if f in along], [lines[f] for f in lines if f in held])
     lines |= {line.field: line for line in waiting}
+    kept = {line.mark for f, line in lines.items() if f in held}
     remarks = _merged(
-        (before.action.remarks if before else ()),
-        (*_remarks(wish, found), *told, *(_unread(wish, field) for field in unread)),
+        tuple(r for r in (before.action.remarks if before else ()) if r.level != "warning" or r.mark in kept),
+        (*_remarks(wish, found), *why, *told, *(_unread(wish, field) for field in unread)),
     )
     doable = () if WHOLE in held else tuple(c for c in changes if c.field not in held)
     steps = tuple(target.update(doable, facts)) if doable else ()
@@ -365,8 +380,8 @@ def _in_order(wish: Resource, lines: Iterable[Line]) -> tuple[Line, ...]:
 
 
 def _merged(before: Sequence[Remark], now: Sequence[Remark]) -> tuple[Remark, ...]:
-    """What held something back stays said; of the rest, what is true of the target."""
-    return tuple(dict.fromkeys((*(r for r in before if r.level != "warning"), *now)))
+    """What is said of what is held back stays said; of the rest, what is true of the target."""
+    return tuple(dict.fromkeys((*before, *now)))
 
 
 def _unread(wish: Resource, field: str) -> Remark:
@@ -398,13 +413,14 @@ def _creation(
     except HeldBackError as error:
         found = [*known, error.finding]
     action = replace(action, remarks=_remarks(wish, found))
+    adopted = [_line(wish, c, allow) for c in wish.changes(there, facts) if c.field in there] if there else []
     if any(f.holds for f in found):
-        return _Draft(wish, replace(action, verb="held"), here=False, held=held)
+        lines = tuple(_as_held(line, found, whole=True) for line in adopted)
+        return _Draft(wish, replace(action, verb="held", lines=lines), here=False, held=held)
     line = replace(
         _whole(wish, "absent", "present", wish.create_impacts(facts), allow),
         note=wish.note("", "absent", "present", facts),
     )
-    adopted = (_line(wish, c, allow) for c in wish.changes(there, facts) if c.field in there) if there else ()
     lines = (line, *adopted)
     if any(x.consent for x in lines):
         return _Draft(wish, replace(action, verb="held", lines=lines), here=False, held=held)
@@ -414,12 +430,16 @@ def _creation(
 def _removal(wish: Resource, action: Action, exists: bool, facts: Facts, allow: frozenset[Impact]) -> _Draft:
     if not exists:
         return _Draft(wish, action, here=False)
-    found = list(wish.findings((), facts))
+    try:
+        found = list(wish.findings((), facts))
+    except HeldBackError as error:
+        found = [error.finding]
     action = replace(action, remarks=_remarks(wish, found))
     line = replace(
         _whole(wish, "present", "absent", wish.remove_impacts(facts), allow),
         note=wish.note("", "present", "absent", facts),
     )
+    line = _as_held(line, found, whole=True)
     if any(f.holds for f in found) or line.consent:
         return _Draft(wish, replace(action, verb="held", lines=(line,)), held=frozenset({WHOLE, "ensure"}))
     return _Draft(wish, replace(action, verb="remove", lines=(line,)), tuple(wish.remove(facts)))
@@ -516,6 +536,15 @@ def _not_taken_down(drafts: Mapping[Address, _Draft], facts: Facts) -> dict[Addr
     return found
 
 
+def _kept_up(draft: _Draft) -> _Draft:
+    """Where the owner cannot be taken down, no consent helps what needs it."""
+    lines = tuple(
+        replace(line, held="impossible", consent=()) if "restart" in line.consent else line
+        for line in draft.action.lines
+    )
+    return replace(draft, action=replace(draft.action, lines=lines))
+
+
 def _lacking(drafts: Mapping[Address, _Draft]) -> dict[Address, _Draft]:
     """By owner, the first vital part that it will not have."""
     found: dict[Address, _Draft] = {}
@@ -534,6 +563,20 @@ def _not_half_made(drafts: Mapping[Address, _Draft]) -> dict[Address, _Draft]:
         if draft.action.verb != "create":
             continue
         name = _part_name(part.wish)
+        consent = _sorted(frozenset(word for line in part.action.lines for word in line.consent))
+        if consent:
+            lines = tuple(
+                replace(
+                    line,
+                    impacts=_sorted(frozenset({*line.impacts, *consent}) - {"online"}),
+                    consent=consent,
+                    note=_joined(line, name),
+                )
+                for line in draft.action.lines
+            )
+            action = replace(draft.action, verb="held", lines=lines)
+            found[owner] = replace(draft, action=action, steps=(), here=False, held=frozenset({WHOLE}))
+            continue
         remark = Remark(
             f"it is not created: its {name} is held back",
             f"correct what is said of its {name}, or remove it",
@@ -543,6 +586,11 @@ def _not_half_made(drafts: Mapping[Address, _Draft]) -> dict[Address, _Draft]:
         action = replace(draft.action, verb="held", lines=(), remarks=(*draft.action.remarks, remark))
         found[owner] = replace(draft, action=action, steps=(), here=False, held=frozenset({WHOLE}))
     return found
+
+
+def _joined(line: Line, name: str) -> str:
+    why = f"its {name} needs that, and it is not created without"
+    return f"{line.note}; {why}" if line.note else why
 
 
 def _part_name(wish: Resource) -> str:
@@ -579,6 +627,7 @@ def _root(wish: Resource) -> Resource:
 def questions(wishes: Iterable[Resource]) -> Iterator[Call]:
     """All that planning these wishes rests on: what they ask, and what lists that leave nothing else are held against."""
     for wish in wishes:
+        yield from wish.proof
         yield from wish.queries()
         for kind in _exclusive(wish):
             yield from kind.survey()
@@ -618,7 +667,7 @@ def _supported(wish: Resource, os: OS) -> Iterator[Finding]:
     """Fields whose parameter this version's cmdlet does not have."""
     cmdlet = contract(os).cmdlet(type(wish).setter) if type(wish).setter else None
     if type(wish).setter and cmdlet is None:
-        yield Finding("", f"{title(os)} has no {wish.section}", "remove the section for this host")
+        yield Finding("", f"{title(os)} has no {wish.section}", elsewhere(os, type(wish).setter))
         return
     if cmdlet is None:
         return
@@ -627,7 +676,8 @@ def _supported(wish: Resource, os: OS) -> Iterator[Finding]:
         if setting.fixed or name in type(wish).odd:
             continue
         if cmdlet.answer(setting.set_with) == "absent":
-            yield Finding(name, f"{title(os)} does not have {name}", "remove it for this host")
+            hint = elsewhere(os, type(wish).setter, setting.set_with)
+            yield Finding(name, f"{title(os)} does not have {name}", hint)
         elif cmdlet.answer(setting.set_with) == "unknown":
             yield Finding(name, f"it is not documented whether {title(os)} has {name}", "", "warning")
 

@@ -48,7 +48,7 @@ def connection_for(
     for n, play in enumerate(plays):
         if any(play.variables == e.variables and play.folder == e.folder for e in plays[:n]):
             continue
-        here = inventory.beside(play.folder)
+        here = inventory.rest_beside(play.folder)  # what is wrong with it is told of the play
         made = here.connection(here.hosts[host.name], Overlay(play.variables, play.marks).under(over))
         warnings += made.warnings
         way = _Way(made, play, here.hosts[host.name].marks, inventory.hosts[host.name].marks)

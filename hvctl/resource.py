@@ -325,7 +325,10 @@ class Resource(Fields):
     `within`: the kind whose section it stands in. `many`: the section is a list. `after`: kinds of the same
     owner whose steps come first. `setter`: the cmdlet that sets the plain settings;
     `odd`: fields that it does not set. `expires`: the owner's field that says how old things of this kind may grow.
-    `vital`: without it its owner is neither created nor started.
+    `vital`: without it its owner is neither created nor started. `proof`: what is asked to see whether the account is
+    told of this kind at all. `stand_in`: values of the fields that it is known by, for one whose own are faulty, so that
+    the rest of it can be checked all the same. `other_words`: what others call its fields and sections, and the key that
+    is meant, or a sentence.
     """
 
     kind: ClassVar[str] = ""
@@ -337,12 +340,16 @@ class Resource(Fields):
     odd: ClassVar[frozenset[str]] = frozenset()
     expires: ClassVar[str] = ""
     vital: ClassVar[bool] = False
+    stand_in: ClassVar[Mapping[str, Any]] = {}
+    other_words: ClassVar[Mapping[str, str]] = {}
+    proof: ClassVar[tuple[Call, ...]] = ()
 
     _owner: Resource | None = PrivateAttr(default=None)
     _parts: tuple[Resource, ...] = PrivateAttr(default=())
     _place: Place | None = PrivateAttr(default=None)
     _peers: tuple[Resource, ...] = PrivateAttr(default=())
     _file: Staged | None = PrivateAttr(default=None)
+    _left_out: frozenset[str] = PrivateAttr(default=frozenset())
 
     # --- identity ---------------------------------------------------------------------------------------
 
@@ -384,8 +391,22 @@ class Resource(Fields):
     def placed(self, place: Place, owner: Resource | None) -> None:
         """Told once, by the playbook, where it stands."""
         self._place, self._owner = place, owner
-        if owner is not None:
+        if owner is not None and not self.unnamed:
             owner._parts = (*owner._parts, self)
+
+    @property
+    def left_out(self) -> frozenset[str]:
+        """What is written of it and faulty, so that it is as if it were not written: fields, dotted where nested."""
+        return self._left_out
+
+    @property
+    def unnamed(self) -> bool:
+        """Whether what it is known by is among that. Then nothing refers to it."""
+        return not self._left_out.isdisjoint(self.stand_in)
+
+    def lacking(self, left_out: frozenset[str]) -> None:
+        """Told once, by the playbook, before it is placed."""
+        self._left_out = left_out
 
     @property
     def file(self) -> Staged | None:
@@ -442,6 +463,9 @@ class Resource(Fields):
         """The same fields as `wanted`, as the host has them; None: it does not exist.
         Raises UnreadableError if the host did not say."""
         raise NotImplementedError
+
+    def check_rights(self, facts: Facts) -> None:
+        """Raise UnreadableError if the account is not told of this kind: an empty answer would read as "not there"."""
 
     def owned_elsewhere(self, facts: Facts) -> str:
         """Of something that does not exist here: where it is, in words; "" if it is nowhere. What is elsewhere is

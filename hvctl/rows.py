@@ -33,6 +33,8 @@ _EXPECTED: Mapping[Form, str] = {
 class UnreadableError(Exception):
     """A query that the question rests on was not answered; or a property in its answer cannot be read."""
 
+    hint = "look at the host; nothing is done about this"
+
     def __init__(self, call: Call, failure: Failure | None = None, property: str = "", why: str = "") -> None:
         if property:
             text = f"the host answered what cannot be read (property {property} of {call.cmdlet}: {why})"

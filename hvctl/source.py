@@ -59,6 +59,11 @@ class ConfigError(Exception):
         super().__init__("\n".join(str(p) for p in self.problems))
 
 
+@dataclass(frozen=True)
+class UndefinedProblem(Problem):
+    """Nobody defines what is needed, as far as the variables could be read."""
+
+
 class RefusedError(ConfigError):
     """A limit was passed. Nothing more is looked at: the next host might take as long."""
 
@@ -100,6 +105,8 @@ class Document:
     marks: Mapping[Path, Mark]
     key_marks: Mapping[Path, Mark]
     file: str
+    unread: frozenset[Mark] = frozenset()
+    """Where a value stands that could not be read: it is null here."""
 
     def mark(self, path: Path) -> Mark:
         """Of a value, or of the nearest thing around it."""
@@ -108,17 +115,31 @@ class Document:
         return self.marks.get(path) or Mark(self.file, 1, 1)
 
 
+class PartlyReadError(ConfigError):
+    """Some of a text is wrong; `document` is the rest, so that the rest can be checked in the same round."""
+
+    def __init__(self, problems: Iterable[Problem], document: Document) -> None:
+        super().__init__(problems)
+        self.document = document
+
+
 _BEGINNING = 3
 """Letters that may stand for a longer word: mac for mac_address."""
 
 
 def suggest(word: str, candidates: Iterable[str]) -> str:
     """ "did you mean 'x'?", or nothing."""
+    found = nearest(word, candidates)
+    return f"did you mean {found!r}?" if found else ""
+
+
+def nearest(word: str, candidates: Iterable[str]) -> str:
+    """The candidate that a misspelt or shortened word was to be; "" if none is near."""
     known = [str(c) for c in candidates]
     found = difflib.get_close_matches(word.casefold(), known, 1, 0.6)
     if not found and len(word) >= _BEGINNING:
         found = sorted((c for c in known if c.startswith(word.casefold())), key=len)
-    return f"did you mean {found[0]!r}?" if found else ""
+    return found[0] if found else ""
 
 
 def load(file: str | File) -> Document:
@@ -155,7 +176,7 @@ def decoded(data: bytes, name: str) -> str:
 
 
 def load_text(text: str, file: str) -> Document:
-    """Raises ConfigError with every problem of the text."""
+    """Raises ConfigError with every problem of the text; PartlyReadError where it has the shape of YAML."""
     nodes, mappings = _composed(text, file)
     if len(nodes) > 1:
         place = _mark(file, nodes[1])
@@ -167,9 +188,10 @@ def load_text(text: str, file: str) -> Document:
         data = builder.value(nodes[0], ()) if nodes else None
     except _TooManyError:
         raise ConfigError(dict.fromkeys(builder.problems)) from None
+    document = Document(data, builder.marks, builder.key_marks, file, frozenset(builder.unread))
     if builder.problems:
-        raise ConfigError(dict.fromkeys(builder.problems))  # what is used twice is wrong once
-    return Document(data, builder.marks, builder.key_marks, file)
+        raise PartlyReadError(dict.fromkeys(builder.problems), document)  # what is used twice is wrong once
+    return document
 
 
 def _composed(text: str, file: str) -> tuple[list[yaml.Node], list[yaml.MappingNode]]:
@@ -257,6 +279,7 @@ class _Builder:
     marks: dict[Path, Mark] = field(default_factory=dict)
     key_marks: dict[Path, Mark] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    unread: set[Mark] = field(default_factory=set)
     aliased: int = 0
     seen: set[int] = field(default_factory=set)
     open: set[int] = field(default_factory=set)
@@ -310,8 +333,8 @@ class _Builder:
                 continue
             name = self._key(key_node)
             if name in own:
-                there = _mark(self.file, own[name][0])
-                self._wrong(key_node, f"the key {name!r} stands here again", f"it stands at {there} already; keep one")
+                hint = f"it stands at {_mark(self.file, own[name][0])} already; keep one"
+                self.problems.append(Problem(_mark(self.file, key_node), f"the key {name!r} stands here again", hint))
             elif name is not None:
                 own[name] = (key_node, value_node)
         self.entries[id(node)] = {**merged, **own}
@@ -404,7 +427,9 @@ class _Builder:
         return SecretSource("keyring", (service, user), place)
 
     def _wrong(self, node: yaml.Node, message: str, hint: str) -> None:
-        self.problems.append(Problem(_mark(self.file, node), message, hint))
+        place = _mark(self.file, node)
+        self.unread.add(place)
+        self.problems.append(Problem(place, message, hint))
 
 
 def _tag_of(node: yaml.Node) -> str:

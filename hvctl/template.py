@@ -27,6 +27,7 @@ from hvctl.source import (
     Problem,
     RefusedError,
     SecretSource,
+    UndefinedProblem,
     Vaulted,
     Verbatim,
     suggest,
@@ -108,7 +109,8 @@ class _Rendering:
             problem = Problem(self.document.mark(path), str(error), "make it smaller, or write it out")
             raise RefusedError([problem]) from error
         except _ValueError as error:
-            self.problems.append(Problem(self.document.mark(path), error.message, error.hint))
+            kind = UndefinedProblem if isinstance(error, _UndefinedError) else Problem
+            self.problems.append(kind(self.document.mark(path), error.message, error.hint))
             return None
 
 
@@ -116,6 +118,10 @@ class _ValueError(Exception):
     def __init__(self, message: str, hint: str) -> None:
         super().__init__(message)
         self.message, self.hint = message, hint
+
+
+class _UndefinedError(_ValueError):
+    """A name has no value."""
 
 
 def evaluate(text: str, scope: _Scope) -> Any:
@@ -131,7 +137,7 @@ def evaluate(text: str, scope: _Scope) -> Any:
         raise
     except UndefinedError as error:
         name = str(error).split("'")[1] if "'" in str(error) else ""
-        raise _ValueError(f"{_plain(error)}", _defined(name, variables)) from error
+        raise _UndefinedError(f"{_plain(error)}", _defined(name, variables)) from error
     except TemplateSyntaxError as error:
         raise _ValueError(
             f"this expression cannot be read: {_plain(error)}", "correct it, or quote {{ as {{ '{{' }}"
@@ -228,7 +234,7 @@ def _joined(parts: Sequence[Any], variables: Mapping[str, Any]) -> str:
 
 def evaluate_undefined(found: Undefined, variables: Mapping[str, Any]) -> NoReturn:
     name = str(found._undefined_name or "")
-    raise _ValueError(str(found._undefined_message), _defined(name, variables) if name else "write an else")
+    raise _UndefinedError(str(found._undefined_message), _defined(name, variables) if name else "write an else")
 
 
 def _defined(name: str, variables: Mapping[str, Any]) -> str:

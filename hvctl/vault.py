@@ -23,6 +23,7 @@ from hvctl.source import (
     ConfigError,
     Document,
     Mark,
+    PartlyReadError,
     Problem,
     SecretSource,
     Vaulted,
@@ -136,7 +137,10 @@ class Vault:
     def read(self, text: str, file: str) -> tuple[Document, bool]:
         """Raises ConfigError."""
         if not is_vault(text):
-            return self.opened(load_text(text, file)), False
+            try:
+                return self.opened(load_text(text, file)), False
+            except PartlyReadError as error:
+                raise PartlyReadError(error.problems, self.opened(error.document)) from error
         plain = self.text(text, Mark(file, 1, 1))
         try:
             document = load_text(plain, file)

@@ -7,7 +7,7 @@ import uuid
 from mocks import files
 from mocks.machine import GB, KB, MB, Adapter, BootEntry, Drive, Slot, Vm
 from mocks.messages import say
-from mocks.state import DEFAULT_VM_VERSION, HostState, NetAdapter, Switch, Vhd, Volume
+from mocks.state import DEFAULT_VM_VERSION, HostState, NetAdapter, PhysicalDisk, Switch, Vhd, Volume
 
 _NAMESPACE = uuid.UUID("6f7e4c51-3c4f-4bb5-9e0a-1d2f0f6a7c55")
 
@@ -34,6 +34,8 @@ def complete(state: HostState) -> HostState:
         state.files.setdefault(path, len((content.text or "").encode()))
     for disk in state.vhds:
         vhd(state, disk)
+    if state.disks is None:
+        state.disks = [PhysicalDisk(0, boot=True, system=True)]
     for switch in state.switches:
         _switch(state, switch)
     for adapter in state.management_adapters:
@@ -44,6 +46,9 @@ def complete(state: HostState) -> HostState:
         ensure_management_adapter(state, switch)
     for vm in state.vms:
         _vm(state, vm)
+        known = {disk.number for disk in state.disks}
+        numbers = {d.disk_number for d in vm.disks if d.disk_number is not None}
+        state.disks += [PhysicalDisk(number, offline=True) for number in sorted(numbers - known)]
     return state
 
 

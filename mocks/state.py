@@ -124,6 +124,18 @@ class Vhd:
 
 
 @dataclass(eq=False)
+class PhysicalDisk:
+    """A disk of the host. `bus`: as MSFT_Disk numbers it; 15: a virtual disk that is mounted."""
+
+    number: int
+    size: int = field(default=480 * GB, metadata=SIZE)
+    boot: bool = False
+    system: bool = False
+    offline: bool = False
+    bus: int = 10  # SAS
+
+
+@dataclass(eq=False)
 class Role:
     """A clustered VM, as the cluster has it."""
 
@@ -167,6 +179,7 @@ class HostState:
     management: str = ""  # net adapter or switch that carries WinRM; omitted: the first net adapter
     roles: list[Role] | None = None  # of the cluster that it is a node of
     volumes: dict[str, Volume] = field(default_factory=dict)
+    disks: list[PhysicalDisk] | None = None  # omitted: the one that Windows runs from, and those that VMs have
     dvd_drives: list[str] = field(default_factory=list)  # letters of the host's own: "E:"
     net_adapters: list[NetAdapter] | None = None
     switches: list[Switch] = field(default_factory=list)

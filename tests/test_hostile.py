@@ -23,9 +23,11 @@ from mocks.objects import ErrorAction, ErrorRecord, Outcome
 from mocks.twin import TwinTransport
 from tests.schedule.test_drifting import Inbox
 
-ACTING = "<b>\x1b[2J\x1b]8;;http://evil/\x07\x00\x08\x0b\x0c\r\x7f\x85\x9b31m\u00ad\u061c\u200b\u200e\u202e\u2028\u2029\u2066\ufeff"
+ACTING = "<b>\x1b[2J\x1b]8;;http://evil/\x07\x08\x0b\x0c\r\x7f\x85\x9b31m\u00ad\u061c\u200b\u200e\u202e\u2028\u2029\u2066\ufeff"
 HOSTILE = f"{ACTING}[red]x[/red] :boom: | ` <b>\nFORGED: all hosts in sync\n"
-STORED = HOSTILE.replace("\x00", "").replace("\n", "\r\n")
+SAID = f"{HOSTILE}\x00"
+"""By a host: a file of the user's that has U+0000 is refused."""
+STORED = HOSTILE.replace("\n", "\r\n")
 """What a host keeps; a name has one line, its notes have several."""
 UNSEEN = "\x7f\x85\x9b31m\u202e\u2028\u2066\u200b\ufeff"
 """Even in names of files."""
@@ -94,10 +96,10 @@ COMMANDS = (
     "inventory --list",
     "inventory --graph",
     *(f"validate {name}" for name in WRONG),
-    f"plan {shlex.quote('no' + ACTING.replace(chr(0), '') + '.yml')}",
-    f"plan lab.yml --allow {shlex.quote(ACTING.replace(chr(0), ''))}",
-    f"plan lab.yml --limit {shlex.quote(ACTING.replace(chr(0), ''))}",
-    f"nonsense{shlex.quote(ACTING.replace(chr(0), ''))}",
+    f"plan {shlex.quote('no' + ACTING + '.yml')}",
+    f"plan lab.yml --allow {shlex.quote(ACTING)}",
+    f"plan lab.yml --limit {shlex.quote(ACTING)}",
+    f"nonsense{shlex.quote(ACTING)}",
 )
 
 
@@ -107,21 +109,21 @@ class Shouting(SimulatedHost):
     def invoke(self, cmdlet: str, params: Mapping[str, Any], error_action: ErrorAction = "Stop") -> Outcome:
         outcome = super().invoke(cmdlet, params, error_action)
         if cmdlet in ("Set-VMFirmware", "Get-VMReplication"):
-            error = (f"System.Exception{ACTING}", -2147024891, HOSTILE)
-            outcome.errors.append(ErrorRecord(f"AccessDenied,{ACTING}", ACTING, HOSTILE, (error,), HOSTILE))
+            error = (f"System.Exception{ACTING}", -2147024891, SAID)
+            outcome.errors.append(ErrorRecord(f"AccessDenied,{ACTING}", ACTING, SAID, (error,), SAID))
         if cmdlet.startswith(("Set-", "New-", "Get-VM")):
-            outcome.warnings.append(HOSTILE)
+            outcome.warnings.append(SAID)
         return outcome
 
     def hello(self) -> dict[str, Any]:
         name = f"HV{UNSEEN}".replace("\x7f", "")  # a plan file takes no control characters in it
-        return {**super().hello(), "computer": name, "user": name, "caption": f"Windows {HOSTILE}"}
+        return {**super().hello(), "computer": name, "user": name, "caption": f"Windows {SAID}"}
 
 
 def spoilt(value: Any) -> Any:
     """Every text of an answer, made hostile."""
     if isinstance(value, str):
-        return value + HOSTILE
+        return value + SAID
     if isinstance(value, Mapping):
         return {k: spoilt(v) for k, v in value.items()}
     return [spoilt(v) for v in value] if isinstance(value, list | tuple) else value
@@ -137,14 +139,14 @@ class Spoilt:
 
     def run(self, batch: Batch, on_event: Callable[[Event], None] = lambda event: None) -> list[Reply]:
         if self.wire.on_wire is not None:
-            self.wire.on_wire(f"hv01: stderr: {HOSTILE}")
+            self.wire.on_wire(f"hv01: stderr: {SAID}")
         for kind in ("note", "notice"):
-            on_event(Event(kind, text=HOSTILE))
-        on_event(Event("upload", text=HOSTILE, done=1, total=2))
+            on_event(Event(kind, text=SAID))
+        on_event(Event("upload", text=SAID, done=1, total=2))
         if self.lost:
-            raise TransportError(HOSTILE, hint=HOSTILE)
+            raise TransportError(SAID, hint=SAID)
         replies = self.inner.run(batch, on_event)
-        failures = (Failure(HOSTILE, HOSTILE, HOSTILE, HOSTILE),)
+        failures = (Failure(SAID, SAID, SAID, SAID),)
         return [
             replace(r, rows=spoilt(r.rows), warnings=spoilt(r.warnings), failures=r.failures and failures)
             for r in replies

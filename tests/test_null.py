@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from hvctl.call import NULL
 from hvctl.kinds import kinds
-from hvctl.resource import Fields, Null, Resource, models_in
+from hvctl.resource import Fields, Null, Resource, models_in, settings
 from tests.harness import wished
 
 REQUIRED: dict[str, Any] = {
@@ -74,6 +75,26 @@ def test_null_clears_or_is_refused_at_its_place(kind: type[Resource], path: tupl
     (problem,) = said
     assert problem.mark is not None
     assert text[problem.mark.column - 1 :].startswith("null"), (text, problem)
+
+
+def cleared_by_its_setter() -> Iterator[tuple[type[Resource], str]]:
+    for kind, path, means in ALL:
+        name = ".".join(path)
+        if means and name in settings(kind) and name not in kind.odd:
+            yield kind, name
+
+
+@pytest.mark.parametrize(
+    ("kind", "field"), list(cleared_by_its_setter()), ids=lambda v: getattr(v, "kind", None) or str(v)
+)
+def test_null_is_sent_as_something_and_is_equal_to_it(kind: type[Resource], field: str) -> None:
+    """A parameter that is null is left out of a call: nothing would happen, for ever."""
+    codec = settings(kind)[field].codec
+    sent = codec.write(None)
+    assert sent is not None
+    back = codec.read(None if sent is NULL else sent)
+    assert codec.same(back, None)
+    assert codec.show(None) == codec.show(back)
 
 
 def test_some_fields_are_cleared_by_null() -> None:

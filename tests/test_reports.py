@@ -288,7 +288,7 @@ def test_html_shows_hostile_names_as_text() -> None:
         ("terminated", ["It was interrupted", "still running on hv01.tokyo, batch 1b4e", "not begun", "not looked at"]),
         ("lost on the way", ["not known: the connection was lost", "run plan to see what is left"]),
         ("not approved", ["Nothing was done here"]),
-        ("not readable", ["not readable", "Get-VMHost was not answered"]),
+        ("not readable", ["not readable", "may not manage Hyper-V on"]),
         ("in sync", ["All hosts are as written."]),
     ],
 )  # fmt: skip

@@ -231,7 +231,52 @@ def test_what_could_not_be_read_says_so() -> None:
     shown = text_of(plan_lines(plan, width=100))
     assert "not all of it could be read" in shown
     assert "? vm keep" in shown
-    assert "Get-VMHost was not answered" in shown
+    assert "may not manage Hyper-V on HV01" in shown
+
+
+def test_one_cause_that_keeps_many_things_from_being_read_is_told_once() -> None:
+    names = "".join(f"    - {{name: {n}, notes: x}}\n" for n in ("keep", "old01", "web01", "gone", "more"))
+    plan = lab(f"- hosts: all\n  switches: [{{name: lan}}]\n  vms:\n{names}", HOST + "administrator: false\n").plan
+    shown = text_of(plan_lines(plan, width=140))
+    assert {a.verb for a in plan.actions} == {"unknown"}
+    assert not plan.steps
+    assert shown.count("may not manage Hyper-V") == 1
+    assert "'Hyper-V Administrators' or 'Administrators'" in " ".join(shown.split())
+    assert "the same is true of vm keep, vm old01 and 3 more" in shown
+    assert text_of(plan_lines(plan, width=140, verbose=True)).count("may not manage Hyper-V") == 6
+
+
+def test_what_is_held_back_whole_keeps_what_it_would_change() -> None:
+    host = """
+os: '2022'
+vms:
+  - {name: web01, generation: 2, state: Running}
+  - {name: gone, generation: 2, is_clustered: true}
+  - {name: held, generation: 2, drives: [{at: 'scsi 0:0', path: 'D:\\child.vhdx'}]}
+vhds:
+  'D:\\data.vhdx': {size: 40GB, type: Fixed}
+  'D:\\base.vhdx': {size: 40GB}
+  'D:\\child.vhdx': {size: 40GB, type: Differencing, parent: 'D:\\base.vhdx'}
+"""
+    playbook = """- hosts: all
+  vms:
+    - name: web01
+      disks: [{at: scsi 0:1, path: 'D:\\data.vhdx', type: dynamic, size: 60GB}]
+    - {name: gone, ensure: absent}
+    - name: held
+      disks: [{at: scsi 0:0, path: 'D:\\base.vhdx'}]
+"""
+    plan = lab(playbook, host, allow=IMPACTS).plan
+    assert not plan.steps
+    lines = {(a.address, x.field): x for a in plan.actions for x in a.lines}
+    assert all(x.held == "impossible" and not x.consent for x in lines.values())
+    said = {key: (x.now, x.wanted) for key, x in lines.items()}
+    assert said == {
+        (("disk", "web01", "scsi 0:1"), "type"): ("fixed", "dynamic"),
+        (("disk", "web01", "scsi 0:1"), "size"): ("40 GB", "60 GB"),
+        (("vm", "gone"), ""): ("present", "absent"),
+        (("disk", "held", "scsi 0:0"), "path"): ("D:\\child.vhdx", "D:\\base.vhdx"),
+    }
 
 
 def test_a_removal_with_consent_says_what_goes() -> None:

@@ -35,8 +35,8 @@ from hvctl.kinds._host import now
 from hvctl.kinds._vm import VMS
 from hvctl.kinds.export import Export
 from hvctl.kinds.vm import VM
+from hvctl.offline import Desired, offline_problems
 from hvctl.outcome import Outcome, exit_status
-from hvctl.plan import validate
 from hvctl.playbook import Play, wishes
 from hvctl.prepare import HostWork, Prepared
 from hvctl.resource import Resource
@@ -186,10 +186,11 @@ def _anywhere(settings: Settings, asked: Asked, name: str, to: str | None, captu
         HostWork(h, inventory.connection(h, over), _wished(name, [given], ()))
         for h in inventory.select("all", asked.limit)
     ]
-    problems = [p for w in work if w.connection.os for p in validate(w.wishes, w.connection.os) if p.level == "error"]
-    if problems:
-        raise ConfigError([replace(p, mark=None) for p in dict.fromkeys(problems)])
-    warn(settings, dict.fromkeys(w for one in work for w in one.connection.warnings))
+    found = offline_problems([Desired(w.name, w.connection.os, w.wishes) for w in work])
+    told = [replace(p, mark=None) for p in found]
+    if any(p.level == "error" for p in told):
+        raise ConfigError(p for p in told if p.level == "error")
+    warn(settings, dict.fromkeys((*(w for one in work for w in one.connection.warnings), *told)))
     return with_password(settings, Prepared(tuple(work), (), inventory))
 
 

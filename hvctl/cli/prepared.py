@@ -9,17 +9,17 @@ from typing import Any
 
 from hvctl.call import Secret
 from hvctl.cli.options import Settings
-from hvctl.inventory import Host, Inventory
+from hvctl.inventory import Host, Inventory, PartlyLoadedError, Unread
 from hvctl.logon import with_passwords
 from hvctl.overlay import NOTHING, Overlay
 from hvctl.planfile import is_plan
-from hvctl.prepare import HostWork, Prepared, find_inventory, prepare
+from hvctl.prepare import HostWork, Prepared, find_inventory, missing, not_there, prepare
 from hvctl.resource import IMPACTS, Impact, Resource
 from hvctl.run import Run
 from hvctl.scalars import Given
 from hvctl.secrets import Ask, PromptSource, Secrets
 from hvctl.show.text import problem_lines
-from hvctl.source import ConfigError, Problem, SecretSource, load_text
+from hvctl.source import ConfigError, Problem, RefusedError, SecretSource, load_text
 from hvctl.vault import Vault
 
 PROMPT = "password for the hosts"
@@ -56,13 +56,22 @@ def prepared(settings: Settings, asked: Asked, *, ask: Ask | None = None) -> Pre
     are had; else each is asked for once."""
     _check_playbooks(asked.playbooks)
     secrets = Secrets(settings.redactor.learn)
-    inventory = inventory_of(settings, asked.playbooks)
+    inventory, playbooks, wrong, unread = _with_faults(settings, asked.playbooks)
+    variables = NOTHING
+    try:
+        variables = extra_variables(asked.extra, settings.vault)
+    except RefusedError:
+        raise
+    except ConfigError as error:
+        wrong, unread = [*wrong, *error.problems], unread | Unread(variables=True)
     found = prepare(
         inventory,
-        asked.playbooks,
+        playbooks,
+        wrong=wrong,
+        unread=unread,
         limit=asked.limit,
         tags=asked.tags,
-        variables=extra_variables(asked.extra, settings.vault),
+        variables=variables,
         learn=settings.redactor.learn,
         vault=settings.vault,
         ask=ask or secrets.of,
@@ -72,6 +81,24 @@ def prepared(settings: Settings, asked: Asked, *, ask: Ask | None = None) -> Pre
     for one in found.work:
         _learned(settings, one)
     return found
+
+
+def _with_faults(
+    settings: Settings, playbooks: Sequence[str]
+) -> tuple[Inventory, Sequence[str], list[Problem], Unread]:
+    """What there is of the inventory, the playbooks that are there, what is wrong, and what could not be read."""
+    gone = missing(playbooks)
+    there = [p for p in playbooks if p not in gone] if len(gone) < len(playbooks) else playbooks
+    wrong = [not_there(p) for p in gone] if there != playbooks else []
+    try:
+        return inventory_of(settings, there), there, wrong, Unread()
+    except PartlyLoadedError as error:
+        return error.inventory, there, [*wrong, *error.problems], error.unread
+    except RefusedError:
+        raise
+    except ConfigError as error:
+        there = [p for p in there if p not in gone]
+        return Inventory({}, {}), there, [*wrong, *error.problems], Unread(hosts=True, variables=True)
 
 
 def inventory_of(settings: Settings, playbooks: Sequence[str] = ()) -> Inventory:

@@ -11,8 +11,8 @@ from pathlib import Path
 from hvctl.cli.options import Settings
 from hvctl.cli.prepared import inventory_of, run_of, work_of
 from hvctl.files import why_not
+from hvctl.offline import Desired, offline_problems
 from hvctl.outcome import Outcome
-from hvctl.plan import validate
 from hvctl.planfile import Saved, has_plays, is_plan, load
 from hvctl.prepare import Prepared, find_inventory
 from hvctl.run import Run
@@ -56,9 +56,9 @@ def saved_run(settings: Settings, saved: Saved) -> Run:
         text = f"the inventory {inventory.file} does not have {', '.join(missing)} of the plan {saved.file}"
         raise ConfigError([Problem(None, text, "name the inventory that the plan was made with, by -i")])
     work = [work_of(settings, inventory, inventory.hosts[one.name], one.wishes) for one in saved.hosts]
-    found = [p for w in work if w.connection.os for p in validate(w.wishes, w.connection.os)]
+    found = offline_problems([Desired(w.name, w.connection.os, w.wishes) for w in work], seen=True)
     if any(p.level == "error" for p in found):
-        raise ConfigError(dict.fromkeys(p for p in found if p.level == "error"))
+        raise ConfigError(p for p in found if p.level == "error")
     for line in problem_lines(
         dict.fromkeys((*inventory.warnings, *(p for w in work for p in w.connection.warnings), *found))
     ):

@@ -50,7 +50,9 @@ def validate(
     warn(settings, dict.fromkeys(p for w in work.work for p in undeclared(w.wishes)))
     hosts, wishes = len(work.work), sum(len(w.wishes) for w in work.work)
     unnamed = [w.name for w in work.work if w.connection.os is None]
-    settings.out.print(f"{hosts} host{'s' * (hosts != 1)}, {wishes} resources: no problem found offline.")
+    warned = len(work.warnings)
+    found = f"no error found offline, {warned} warning{'s' * (warned != 1)}" if warned else "no problem found offline"
+    settings.out.print(f"{hosts} host{'s' * (hosts != 1)}, {wishes} resources: {found}.")
     if unnamed:
         settings.out.print(
             f"Not checked against a version of Windows: {', '.join(unnamed)} (set hvctl_os in the inventory)."

@@ -1,5 +1,6 @@
 """What each Windows Server version accepts: cmdlets, parameters and values, and the judgement of a call."""
 
+from hvctl.contract.arrival import elsewhere, exists_from
 from hvctl.contract.binding import Bound, BoundValue, bind
 from hvctl.contract.facts import Answer, Class, Cmdlet, Enum, Parameter
 from hvctl.contract.objects import HostObject
@@ -26,6 +27,8 @@ __all__ = [
     "bind",
     "check",
     "contract",
+    "elsewhere",
+    "exists_from",
     "nearest",
     "os_of_build",
     "title",

@@ -37,9 +37,18 @@ _OTHERS: Final[Mapping[str, Mapping[str, str]]] = {
     "Get-NetAdapter": {"Name": "String", "InterfaceDescription": "String", "LinkSpeed": "String"},
     "Get-NetIPAddress": {"InterfaceAlias": "String", "IPAddress": "String"},
     "Get-Volume": {"DriveLetter": "String", "SizeRemaining": "UInt64"},
+    "MSFT_Disk": {
+        "Number": "UInt32",
+        "BusType": "UInt16",
+        **dict.fromkeys(("IsBoot", "IsSystem", "IsOffline"), "Boolean"),
+    },
     "Test-Path": {"": "Boolean"},
     "Win32_ComputerSystem": {"PartOfDomain": "Boolean"},
-    "Win32_OperatingSystem": {"LocalDateTime": "DateTime", "CurrentTimeZone": "Int16"},
+    "Win32_OperatingSystem": {
+        "LocalDateTime": "DateTime",
+        "CurrentTimeZone": "Int16",
+        "FreePhysicalMemory": "UInt64",
+    },
     "Get-VMNetworkAdapter": {"VmmqQueuePairsRequested": "UInt32"},
     "Get-VMSwitch": {"DefaultQueueVmmqQueuePairsRequested": "UInt32"},
 }

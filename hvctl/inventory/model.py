@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path as File
@@ -24,7 +24,7 @@ from hvctl.source import ConfigError, Document, Mark, Problem, SecretSource, sug
 from hvctl.template import Evaluated, render
 from hvctl.vault import Vault
 
-__all__ = ["Connection", "Host", "Inventory", "Source"]
+__all__ = ["Connection", "Host", "Inventory", "PartlyLoadedError", "Source", "Unread"]
 
 IMPLICIT = ("localhost", "127.0.0.1", "::1")
 """Ansible adds one of these where a pattern names it; hvctl changes no host that is not written down."""
@@ -45,6 +45,25 @@ class Host:
 
 
 @dataclass(frozen=True)
+class Unread:
+    """Whether there may be more hosts, or variables, than could be read: nothing is said to be missing then."""
+
+    hosts: bool = False
+    variables: bool = False
+
+    def __or__(self, other: Unread) -> Unread:
+        return Unread(self.hosts or other.hosts, self.variables or other.variables)
+
+
+class PartlyLoadedError(ConfigError):
+    """Something in an inventory is wrong; `inventory` is the rest."""
+
+    def __init__(self, problems: Iterable[Problem], inventory: Inventory, unread: Unread) -> None:
+        super().__init__(problems)
+        self.inventory, self.unread = inventory, unread
+
+
+@dataclass(frozen=True)
 class Inventory:
     """What one or several inventory sources say together. `groups`: all members in their order; `own`: those that are
     in the group itself. `playbooks`: the folder whose group_vars and host_vars count too."""
@@ -62,20 +81,33 @@ class Inventory:
 
     @classmethod
     def load(cls, given: str | File | Sequence[str], vault: Vault | None = None, *, scripts: bool = False) -> Inventory:
-        """Of one source or several; later ones win. Raises ConfigError with everything that is wrong in all files."""
+        """Of one source or several; later ones win. Raises PartlyLoadedError with all that is wrong in all files."""
         sources = (str(given),) if isinstance(given, str | File) else tuple(given)
         vault = vault or Vault()
         tree = Tree()
         for source in sources:
             Reader(tree, vault, programs=scripts).source(source)
-        if tree.problems:
-            raise ConfigError([*tree.problems, *tree.warnings])
         tree.complete()
-        return _Loaded(sources, tree, VariableFiles(vault)).inventory(None)
+        loaded = _Loaded(sources, tree, VariableFiles(vault))
+        if not tree.problems:
+            return loaded.inventory(None)
+        problems, unread = [*tree.problems, *tree.warnings], Unread(tree.unread, tree.unread)
+        try:
+            found = loaded.inventory(None)
+        except PartlyLoadedError as error:
+            raise PartlyLoadedError([*problems, *error.problems], error.inventory, unread | error.unread) from error
+        raise PartlyLoadedError(problems, found, unread)
 
     def beside(self, folder: str | File) -> Inventory:
-        """The same inventory with the group_vars and host_vars of a playbook's folder. Raises ConfigError."""
+        """The same inventory with the group_vars and host_vars of a playbook's folder. Raises PartlyLoadedError."""
         return self._loaded.inventory(File(folder)) if self._loaded else self
+
+    def rest_beside(self, folder: str | File) -> Inventory:
+        """As `beside`, with what could be read."""
+        try:
+            return self.beside(folder)
+        except PartlyLoadedError as error:
+            return error.inventory
 
     @property
     def folders(self) -> tuple[File, ...]:
@@ -219,10 +251,10 @@ class _Loaded:
     sources: tuple[str, ...]
     tree: Tree
     files: VariableFiles
-    made: dict[File | None, Inventory | ConfigError] = field(default_factory=dict)
+    made: dict[File | None, Inventory | PartlyLoadedError] = field(default_factory=dict)
 
     def inventory(self, playbooks: File | None) -> Inventory:
-        """Raises ConfigError with everything that is wrong in the files of variables."""
+        """Raises PartlyLoadedError with everything that is wrong in the files of variables."""
         if playbooks not in self.made:
             folders = folders_of(self.sources)
             try:
@@ -230,10 +262,10 @@ class _Loaded:
                     self.made[playbooks] = replace(self.inventory(None), playbooks=str(playbooks))
                 else:
                     self.made[playbooks] = self._inventory(folders, playbooks)
-            except ConfigError as error:  # every host asks again
+            except PartlyLoadedError as error:  # every host asks again
                 self.made[playbooks] = error
         found = self.made[playbooks]
-        if isinstance(found, ConfigError):
+        if isinstance(found, PartlyLoadedError):
             raise found
         return found
 
@@ -241,9 +273,7 @@ class _Loaded:
         tree, groups_of = self.tree, self.tree.groups_of()
         beside = (playbooks,) if playbooks else ()
         found = {h: variables_of(h, groups_of[h], tree, self.files, folders, beside) for h in tree.hosts}
-        if self.files.problems:
-            raise ConfigError(self.files.problems)
-        return Inventory(
+        inventory = Inventory(
             {name: self._host(name, groups_of[name], variables) for name, variables in found.items()},
             {name: tree.members(name) for name in tree.groups},
             {name: tuple(group.children) for name, group in tree.groups.items()},
@@ -253,6 +283,9 @@ class _Loaded:
             str(playbooks) if playbooks else "",
             self,
         )
+        if self.files.problems:
+            raise PartlyLoadedError(self.files.problems, inventory, Unread(variables=self.files.unread))
+        return inventory
 
     def _host(self, name: str, groups: Sequence[str], found: Variables) -> Host:
         vaulted = frozenset(found.vaulted)

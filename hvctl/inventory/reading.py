@@ -13,7 +13,18 @@ from hvctl.ini import ChildLine, HostLine, Section, VariableLine, load_ini
 from hvctl.inventory.files import ENDINGS, files_of, is_host_list
 from hvctl.inventory.script import Script
 from hvctl.inventory.tree import UNGROUPED, Tree
-from hvctl.source import ConfigError, Document, Mark, Path, Problem, RefusedError, name_of, read_text, suggest
+from hvctl.source import (
+    ConfigError,
+    Document,
+    Mark,
+    PartlyReadError,
+    Path,
+    Problem,
+    RefusedError,
+    name_of,
+    read_text,
+    suggest,
+)
 from hvctl.vault import Vault, is_program, is_vault
 
 _GROUP_KEYS = ("hosts", "vars", "children")
@@ -37,6 +48,7 @@ class Reader:
             files = files_of(given)
         except ConfigError as error:
             self.tree.problems += error.problems
+            self.tree.unread = True
             return
         for file in files:
             try:
@@ -45,6 +57,7 @@ class Reader:
                 raise
             except ConfigError as error:
                 self.tree.problems += error.problems
+                self.tree.unread = True
 
     def _host_list(self, given: str) -> None:
         mark = Mark("-i", 1, 1)
@@ -76,17 +89,28 @@ class Reader:
             self._ini(plain, name_of(file), where, encrypted=encrypted)
             return
         try:
-            document, _ = self.vault.read(text, name_of(file))
+            document = self._yaml(text, file, partly=not _looks_like_ini(plain))
             _check_shape(document)
         except ConfigError as error:
             if file.suffix and not _looks_like_ini(plain):
                 raise
-            try:
-                self._ini(plain, name_of(file), where, encrypted=encrypted)
-            except ConfigError as other:
-                raise (other if _looks_like_ini(plain) else error) from None
+            if not _looks_like_ini(plain) and load_ini(plain, name_of(file))[1]:
+                raise error from None
+            self._ini(plain, name_of(file), where, encrypted=encrypted)
             return
         YamlGroups(self.tree, document, where, encrypted).read()
+
+    def _yaml(self, text: str, file: File, *, partly: bool) -> Document:
+        """`partly`: with the problems collected, if there is something beside them. Raises ConfigError."""
+        try:
+            return self.vault.read(text, name_of(file))[0]
+        except PartlyReadError as error:
+            if not partly:
+                raise
+            _check_shape(error.document)
+            self.tree.problems += error.problems
+            self.tree.unread |= bool(error.document.unread)
+            return error.document
 
     def _ini(self, text: str, file: str, where: str, *, encrypted: bool) -> None:
         """A child counts from where its own section stands."""
@@ -94,7 +118,8 @@ class Reader:
         waiting: dict[str, list[ChildLine]] = {}
         parents: dict[int, str] = {}
         only_variables: dict[str, Section] = {}
-        for statement in load_ini(text, file):
+        statements, unreadable = load_ini(text, file)
+        for statement in statements:
             match statement:
                 case Section(group=group, part=part):
                     section = statement
@@ -121,7 +146,7 @@ class Reader:
                     else:
                         parents[id(statement)] = section.group
                         waiting.setdefault(child, []).append(statement)
-        problems = [_undefined(line, parents[id(line)]) for lines in waiting.values() for line in lines]
+        problems = [*unreadable, *(_undefined(line, parents[id(line)]) for lines in waiting.values() for line in lines)]
         problems += [
             Problem(s.mark, f"[{name}:vars] is for a group that is not defined", f"write [{name}], or correct the name")
             for name, s in only_variables.items()
@@ -190,6 +215,8 @@ class YamlGroups:
                 case "vars":
                     for variable, value in self._entries(data, "vars", path):
                         mark = self.document.mark((*path, "vars", variable))
+                        if value is None and mark in self.document.unread:
+                            continue
                         self.tree.set_group_variable(name, str(variable), value, mark, vaulted=self.encrypted)
                 case "children":
                     for child, inner in self._entries(data, "children", path):
@@ -218,6 +245,8 @@ class YamlGroups:
             self.tree.add_host(host, group, self.where, port, self._key_mark(path))
             for key, value in (variables or {}).items():
                 place = self.document.mark((*path, key))
+                if value is None and place in self.document.unread:
+                    continue
                 self.tree.set_host_variable(host, str(key), value, place, vaulted=self.encrypted)
 
     def _entries(self, data: Mapping[str, Any], key: str, path: Path) -> Iterator[tuple[Any, Any]]:

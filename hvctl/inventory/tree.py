@@ -54,6 +54,8 @@ class Tree:
         self.places: dict[str, Mark] = {}
         self._left: set[str] = set()
         self.problems: list[Problem] = []
+        self.unread = False
+        """Whether there may be more hosts, groups and variables than were found."""
         self.warnings: list[Problem] = []
 
     def add_group(self, name: str) -> Group:

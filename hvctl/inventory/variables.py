@@ -9,7 +9,7 @@ from pathlib import Path as File
 
 from hvctl.inventory.files import is_host_list, variable_files
 from hvctl.inventory.tree import ALL, Tree, Variables
-from hvctl.source import ConfigError, Problem
+from hvctl.source import ConfigError, PartlyReadError, Problem
 from hvctl.vault import Vault
 
 
@@ -25,6 +25,8 @@ class VariableFiles:
 
     vault: Vault
     problems: list[Problem] = field(default_factory=list)
+    unread: bool = False
+    """Whether there may be more variables than were found."""
     _read: dict[File, Variables] = field(default_factory=dict)
     _found: dict[tuple[File, str], list[File]] = field(default_factory=dict)
     _there: dict[File, bool] = field(default_factory=dict)
@@ -49,7 +51,7 @@ class VariableFiles:
             try:
                 self._found[folder, name] = variable_files(folder, name)
             except OSError as error:
-                self._found[folder, name] = []
+                self._found[folder, name], self.unread = [], True
                 message = f"{error.filename or folder} cannot be read: {error.strerror}"
                 self.problems.append(Problem(None, message, "make it readable for you"))
         return self._found[folder, name]
@@ -61,15 +63,22 @@ class VariableFiles:
                 self._read[file] = self._loaded(file)
             except ConfigError as error:
                 self.problems += error.problems
+                self.unread = True
         return self._read[file]
 
     def _loaded(self, file: File) -> Variables:
-        document, encrypted = self.vault.load(file)
+        try:
+            document, encrypted = self.vault.load(file)
+        except PartlyReadError as error:
+            document, encrypted = error.document, False
+            self.problems += error.problems
+            self.unread |= bool(document.unread)
         if document.data is not None and not isinstance(document.data, dict):
             raise ConfigError([Problem(document.mark(()), "variables are a mapping", "write `name: value` lines")])
         found = Variables()
         for name, value in (document.data or {}).items():
-            found.put(str(name), value, document.mark((name,)), vaulted=encrypted)
+            if value is not None or document.mark((name,)) not in document.unread:
+                found.put(str(name), value, document.mark((name,)), vaulted=encrypted)
         return found
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
 from hvctl.call import Call, Ref, Row
-from hvctl.contract import OS, contract, title
+from hvctl.contract import OS, contract, elsewhere, title
 from hvctl.facts import Facts
 from hvctl.kinds._acl import (
     ACLS,
@@ -26,6 +26,7 @@ from hvctl.kinds._acl import (
     extended_twice,
     same_extended,
 )  # fmt: skip
+from hvctl.kinds._host import OfHyperV
 from hvctl.kinds._network import NICS, SWITCHES, BitsPerSecond, full_names, named, switch_rows
 from hvctl.kinds._types import COUNT, FOLD, ON_OFF, RATE, Flag, Words
 from hvctl.kinds._vlan import UNTAGGED, Isolation, VlanWish, same_vlan, vlan_of, vlan_text
@@ -88,10 +89,11 @@ def _stuck(wish: Resource, facts: Facts) -> bool:
         return True
 
 
-class Adapter(Resource):
+class Adapter(OfHyperV):
     """Fields of adapters of VMs and of the management OS."""
 
     setter: ClassVar[str] = "Set-VMNetworkAdapter"
+    stand_in: ClassVar[Mapping[str, Any]] = {"name": "unnamed"}
     odd: ClassVar[frozenset[str]] = frozenset(f"isolation.{name}" for name in Isolation.model_fields)
 
     name: Annotated[str, Field(min_length=1)]
@@ -189,7 +191,7 @@ class Adapter(Resource):
         band = self.bandwidth
         for field, cmdlet in _CMDLETS.items():
             if self.wrote(field) and contract(os).cmdlet(cmdlet) is None:
-                yield Finding(field, f"{title(os)} does not have {field}", "remove it for this host")
+                yield Finding(field, f"{title(os)} does not have {field}", elsewhere(os, cmdlet))
         if band.weight and band.minimum:
             yield Finding(
                 "bandwidth.weight", "weight and minimum exclude each other", "keep the one of the switch's mode"

@@ -12,7 +12,8 @@ from hvctl.call import NULL, Call, Row, Value
 from hvctl.facts import Facts
 from hvctl.kinds._checkpoints import coming
 from hvctl.kinds._drives import DISKS, DVDS, Drive, Slot, at_slot, file_query, folder_of, one_spelling, there, volume_of
-from hvctl.kinds._types import COUNT, MB, PATH, SIZE, TB, Flag, Size, WindowsPath, Words, multiple_of
+from hvctl.kinds._physical import HOST_DISKS
+from hvctl.kinds._types import COUNT, KB, MB, PATH, SIZE, Flag, Size, WindowsPath, Words, multiple_of
 from hvctl.kinds._vhd import Link, Resize, Use, chain, children, matching, resize, users, vhd, vhd_query
 from hvctl.kinds._vm import state_at_work
 from hvctl.resource import MISSING, UNKNOWN, Fields, Null, Plain, Setting, State, Unknown
@@ -56,7 +57,7 @@ def _no_iops(value: Any) -> Any:
 
 SectorSize = Literal[512, 4096]
 VhdPath = Annotated[WindowsPath, AfterValidator(one_spelling)]
-DiskSize = Annotated[Size, multiple_of(MB, "1 MB (Hyper-V rounds sizes up to whole sectors)")]
+DiskSize = Annotated[Size, multiple_of(4 * KB, "4 KB (a disk is made of whole sectors)")]
 PolicyId = Annotated[str, BeforeValidator(_guid)]
 
 
@@ -98,7 +99,7 @@ class DiskPart(Drive):
     """The fields of a disk, and the looking."""
 
     path: Annotated[VhdPath | None, Setting("Path", codec=PATH, off=True)] = None
-    size: Annotated[DiskSize | None, Field(ge=3 * MB, le=64 * TB), Setting("Size", "SizeBytes", SIZE)] = None
+    size: Annotated[DiskSize | None, Field(ge=3 * MB), Setting("Size", "SizeBytes", SIZE)] = None
     type: Annotated[str | None, TYPES, Setting("VhdType", codec=TYPES, fixed=COPY)] = None
     parent: Annotated[VhdPath | None, Setting("ParentPath", codec=PATH, fixed=RECONNECT)] = None
     block_size: Annotated[
@@ -126,7 +127,8 @@ class DiskPart(Drive):
     def queries(self) -> tuple[Call, ...]:
         files = tuple(p for p in (self.path, self.parent) if p)
         looked = tuple(dict.fromkeys(p for f in files for p in (f, folder_of(f), volume_of(f)) if p))
-        found = (*super().queries(), vhd_query(*files))
+        host = (HOST_DISKS,) if self.disk_number is not None else ()
+        found = (*super().queries(), vhd_query(*files), *host)
         return (*found, file_query(*looked)) if looked else found
 
     def see(self, facts: Facts) -> Seen:

@@ -9,8 +9,9 @@ from hvctl.facts import Facts
 from hvctl.kinds._disk import FILE_FIELDS, DiskPart, Seen
 from hvctl.kinds._disk_rules import CONVERT
 from hvctl.kinds._drives import Slot, on_cluster, on_share, one_spelling, there, volume_of
-from hvctl.kinds._vhd import extension, users
-from hvctl.kinds._vm import VMS
+from hvctl.kinds._physical import check_disk
+from hvctl.kinds._vhd import User, extension, users
+from hvctl.kinds._vm import VMS, power
 from hvctl.resource import UNKNOWN, Change, Finding, HeldBackError, settings
 
 
@@ -18,6 +19,7 @@ def attaching(disk: DiskPart, seen: Seen, facts: Facts) -> Iterator[Finding]:
     """Of putting a disk where it is not yet. What is impossible holds the whole disk back (HeldBackError), not
     one field of it."""
     if disk.disk_number is not None:
+        check_disk(disk.disk_number, disk.vm_row(facts), facts)
         return
     if disk.path is None:
         raise HeldBackError(f"no disk sits at {disk.at}", "write its path, and a size if it is to be made", "at")
@@ -79,13 +81,18 @@ def _check_users(disk: DiskPart, path: str, facts: Facts) -> None:
     """Raise HeldBackError if attaching the file would give it two owners: accepted while off, and the VM would
     not start (domain 8.3)."""
     mine = disk.vm_row(facts)
-    for user in users(path, facts):
+
+    def at_home(user: User) -> bool:
+        return mine is not None and user.row["VMId"] == mine["Id"] and Slot.of(user.row) == disk.slot
+
+    for user in sorted(users(path, facts), key=lambda user: not at_home(user)):
         place, own = Slot.of(user.row), mine is not None and user.row["VMId"] == mine["Id"]
         owner = "this VM" if own else _vm_name(user.row, facts)
         if user.child:
+            hint = "make a differencing disk of its own for this VM"
             raise HeldBackError(
                 f"{path} is the parent of {user.child}, which {owner} has at {place}; writing to it would break that",
-                "make a differencing disk of its own for this VM",
+                f"write path: '{user.child}' to leave it there" if at_home(user) else hint,
                 "path",
             )
         if own and place != disk.slot:
@@ -121,6 +128,9 @@ def file(disk: DiskPart, seen: Seen, changes: tuple[Change, ...], facts: Facts) 
             yield Finding("path", f"{disk.path} is attached, but there is no such file", "bring it back", "warning")
         else:
             name = disk.path or seen.leaf or "the file of the disk"
+            if power(disk.vm_row(facts)) == "Off" and getattr(disk.vm, "state", None) in ("running", "paused"):
+                why = f"{name} could not be read, something holds it: the start of {disk.vm.key()} may fail"
+                yield Finding("at", why, "see what has it open, then run hvctl again", "warning")
             for field in unknown:
                 why = f"{name} could not be read, something holds it: its {field.replace('_', ' ')} is not known"
                 yield Finding(field, why, "see what has it open, then run hvctl again", "unknown")

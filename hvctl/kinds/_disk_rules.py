@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from hvctl.contract import OS, at_least, title
+from hvctl.contract import OS, at_least, exists_from, title
 from hvctl.kinds._disk import FILE_FIELDS, DiskPart
 from hvctl.kinds._drives import on_cluster, twice
 from hvctl.kinds._limits import limit
@@ -20,6 +20,7 @@ def rules(disk: DiskPart, os: OS) -> Iterator[Finding]:
     yield from _medium(disk, os)
     if disk.path:
         yield from _path(disk, disk.path, os)
+    yield from _size(disk, os)
     yield from _file(disk)
     yield from _quality(disk)
     if disk.shared:
@@ -76,17 +77,27 @@ def _path(disk: DiskPart, path: str, os: OS) -> Iterator[Finding]:
     elif kind not in ("vhd", "vhdx", "vhds"):
         yield Finding("path", f"{path} is no virtual disk by its extension", "write .vhdx (or .vhd, .vhds)")
     if kind == "vhds" and not at_least(os, "2016"):
-        yield Finding("path", f"{title(os)} has no VHD sets (.vhds)", "use a .vhdx")
+        yield Finding("path", f"{title(os)} has no VHD sets (.vhds)", f"{exists_from('2016')}; use a .vhdx")
     if re.search(r"[\[\]]", path):
         yield Finding("path", "Get-VHD and Resize-VHD take [ and ] for wildcards", "choose a path without them")
     if kind == "vhd" and getattr(disk.vm, "generation", None) == 2:
         yield Finding("path", "generation 2 has no .vhd disks", CONVERT)
-    most = limit("VHD" if kind == "vhd" else "VHDX", os)
-    if disk.size is not None and disk.size > most:
-        yield Finding(
-            "size", f"{shown_size(disk.size)} is more than the {shown_size(most)} of a .{kind}", "use a .vhdx or less"
-        )
-    if disk.size is not None and disk.size > 2 * TB and disk.at == "ide 0:0":
+    if kind == "vhd":
+        for field in ("logical_sector_size", "physical_sector_size"):
+            if getattr(disk, field) == 4096:
+                yield Finding(field, "a .vhd has sectors of 512 bytes", "use a .vhdx")
+
+
+def _size(disk: DiskPart, os: OS) -> Iterator[Finding]:
+    if disk.size is None:
+        return
+    vhd = extension(disk.path or "") == "vhd"
+    most = limit("VHD" if vhd else "VHDX", os)
+    if disk.size > most:
+        hint = f"use at most {shown_size(most)}" + (", or a .vhdx" if vhd else "")
+        name = "vhd" if vhd else "vhdx"
+        yield Finding("size", f"{shown_size(disk.size)} is more than the {shown_size(most)} of a .{name}", hint)
+    if disk.size > 2 * TB and disk.at == "ide 0:0":
         # BIOS and MBR (domain 5.1)
         yield Finding(
             "size",
@@ -94,10 +105,6 @@ def _path(disk: DiskPart, path: str, os: OS) -> Iterator[Finding]:
             "make the boot disk smaller, and another one for data",
             "warning",
         )
-    if kind == "vhd":
-        for field in ("logical_sector_size", "physical_sector_size"):
-            if getattr(disk, field) == 4096:
-                yield Finding(field, "a .vhd has sectors of 512 bytes", "use a .vhdx")
 
 
 def _file(disk: DiskPart) -> Iterator[Finding]:
@@ -148,4 +155,4 @@ def _shared(disk: DiskPart, os: OS) -> Iterator[Finding]:
             r"write a path below C:\ClusterStorage, or of a share",
         )
     if os == "2012r2" and disk.iops and (disk.iops.minimum or disk.iops.maximum):
-        yield Finding("iops", f"{title(os)} has no IOPS limits on shared disks", "leave iops out")
+        yield Finding("iops", f"{title(os)} has no IOPS limits on shared disks", exists_from("2016"))

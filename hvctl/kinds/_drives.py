@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -183,6 +183,7 @@ class Drive(VmPart):
     many: ClassVar[bool] = True
     after: ClassVar[tuple[str, ...]] = ("scsi_controllers",)
     noun: ClassVar[str] = ""
+    stand_in: ClassVar[Mapping[str, Any]] = {"at": "scsi 0:0"}
     other: ClassVar[Call]
 
     at: At

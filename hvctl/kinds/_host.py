@@ -3,12 +3,40 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from typing import ClassVar
 
 from hvctl.call import Call, Row
 from hvctl.facts import Facts, UnreadableError
+from hvctl.resource import Resource
 
 HOST = Call("Get-VMHost", select=("Name", "LogicalProcessorCount", "MemoryCapacity"))
 """Also the proof of rights: without them other cmdlets read as an empty host (domain 1.3)."""
+
+
+class NoRightsError(UnreadableError):
+    """The account may not manage Hyper-V: what it is told of a host says nothing of what is there."""
+
+    hint = (
+        "add it to the group 'Hyper-V Administrators' or 'Administrators' of that host, then run hvctl again; "
+        "nothing is done there"
+    )
+
+    def __init__(self, facts: Facts) -> None:
+        failure = facts.reply(HOST).failure
+        super().__init__(HOST, failure)
+        account = f"the account {facts.info.user}" if facts.info.user else "the account"
+        self.text = f"{account} may not manage Hyper-V on {facts.info.computer}, so nothing is known of it: {failure}"
+
+
+class OfHyperV(Resource):
+    """What only an account that may manage Hyper-V is told of."""
+
+    proof: ClassVar[tuple[Call, ...]] = (HOST,)
+
+    def check_rights(self, facts: Facts) -> None:
+        failure = facts.reply(HOST).failure
+        if failure is not None and (failure.kind == "AccessDenied" or failure.category == "PermissionDenied"):
+            raise NoRightsError(facts)
 
 
 def host_row(facts: Facts) -> Row:

@@ -74,24 +74,23 @@ class Limit:
     of: str
 
 
-def vm_limit(what: str, os: OS, generation: int | None, version: str | None = None) -> Limit | None:
+def vm_limit(what: str, os: OS, generation: int | None, version: str | None = None, since: str = LARGE) -> Limit | None:
     """The most of something that a VM can have; as much as any VM, while generation or version are not known. None for a
-    generation that this Windows does not have."""
+    generation that this Windows does not have. `since`: the version that has more than generation 1."""
     first, second = (limit(f"{what}, generation {n}", os) for n in (1, 2))
     most = max(first, second) if generation is None else first if generation == 1 else second
     if not most:
         return None
-    if version is not None and not version_at_least(version, LARGE) and first < most:
-        return Limit(first, f"a VM of configuration version {version} (more from {LARGE} on)")
+    if version is not None and not version_at_least(version, since) and first < most:
+        return Limit(first, f"a VM of configuration version {version} (more from {since} on)")
     return Limit(most, "a generation 1 VM" if generation == 1 and first < second else f"a VM on {title(os)}")
 
 
-def adapter_limit(os: OS, generation: int | None, version: str | None) -> int:
-    """The most adapters, legacy ones aside, of a VM; as many as any VM can have, while the generation is not known."""
-    known = (generation,) if generation else (1, 2)
-    if version and not version_at_least(version, MANY):
-        known = (1,)
-    return max(limit(f"network adapters, generation {n}", os) for n in known)
+def adapter_limit(os: OS, generation: int | None, version: str | None, *, legacy: bool = False) -> Limit | None:
+    """The most adapters of a VM, legacy ones aside, or the most of these."""
+    if legacy:
+        return Limit(limit("legacy network adapters", os), "a VM")
+    return vm_limit("network adapters", os, generation, version, MANY)
 
 
 def version_at_least(version: str, other: str) -> bool:

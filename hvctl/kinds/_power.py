@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 
 from hvctl.call import Call
 from hvctl.facts import Facts, UnreadableError
-from hvctl.kinds import _owed
+from hvctl.kinds import _owed, _room
 from hvctl.kinds._services import GUIDS, SERVICES, guid_of
 from hvctl.kinds._vm import power, vm_ref, vm_row
 from hvctl.resource import Bracket, Finding, Resource, Step
 
 Because = tuple[str, ...]
+CUT = "has its power cut: what its guest has not written to its disks is lost"
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,18 @@ class Power:
             noted = _owed.noted(self.vm, wanted, self.facts)
             down = (*noted, *(replace(step, needs=(*step.needs, *noted)) for step in down))
             start = (*start, *_owed.settled(self.vm, wanted, self.facts, start[-1:]))
-        return Bracket(down, start, () if told else tuple(self.doubts()))
+        return Bracket(down, start, () if told else (*self._lost(wanted), *self.doubts()))
+
+    def _lost(self, wanted: str) -> Iterator[Finding]:
+        """What taking it down loses, said before consent."""
+        if self.now == "Saved":
+            after = ", and it stays off afterwards" if wanted == "off" else ""
+            text = f"{self.name} is saved, and this needs it off: its saved memory is lost{after}"
+            yield Finding("", text, "start it first to keep what its guest has open", "warning")
+        elif self.cut:
+            yield Finding("", f"{self.name} {CUT}", "", "warning")
+        if wanted != "off" and not _room.changes_startup(self.vm, self.facts):
+            yield from _room.short(self.vm, "", self.facts)
 
     def steps(self, now: str, wanted: str) -> Iterator[Step]:
         because = ("state",)

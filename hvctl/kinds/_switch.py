@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -10,6 +11,7 @@ from pydantic import Field
 from hvctl.call import Call, Ref, Row
 from hvctl.contract import OS, contract
 from hvctl.facts import Facts, UnreadableError
+from hvctl.kinds._host import OfHyperV
 from hvctl.kinds._network import (
     ADDRESSES,
     HOST_ADAPTERS,
@@ -23,7 +25,7 @@ from hvctl.kinds._network import (
 )
 from hvctl.kinds._types import RATE, TEXT, Flag, Words
 from hvctl.kinds._vm import ALL_VMS
-from hvctl.resource import Fields, HeldBackError, Impact, Null, Resource, Setting, State, properties
+from hvctl.resource import Fields, HeldBackError, Impact, Null, Setting, State, properties
 
 TYPES = Words(external="External", internal="Internal", private="Private")
 MODES = Words(weight="Weight", absolute="Absolute", none="None")
@@ -85,10 +87,19 @@ class Shape:
     team: bool
 
 
-class SwitchPart(Resource):
+class SwitchPart(OfHyperV):
     """The fields of a switch and how they are read."""
 
     setter: ClassVar[str] = "Set-VMSwitch"
+    stand_in: ClassVar[Mapping[str, Any]] = {"name": "unnamed"}
+    other_words: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("net_adapter", "adapter", "adapters", "nic", "nics", "uplink", "uplinks"), "net_adapters"),
+        **dict.fromkeys(("management", "management_os", "host_access"), "allow_management_os"),
+        **dict.fromkeys(("note", "description", "comment"), "notes"),
+        **dict.fromkeys(("team", "teaming", "set"), "embedded_teaming"),
+        **dict.fromkeys(("bandwidth_mode", "qos"), "minimum_bandwidth_mode"),
+        "sriov": "iov",
+    }
     odd: ClassVar[frozenset[str]] = frozenset({"type", *TEAM, *FIXED})
 
     name: Annotated[str, Field(min_length=1)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from hvctl.call import Row
-from hvctl.contract import OS, at_least, title
+from hvctl.contract import OS, at_least, exists_from, title
 from hvctl.facts import Facts, UnreadableError
 from hvctl.kinds._network import NICS, SWITCHES, is_virtual, named
 from hvctl.kinds._switch import (
@@ -72,9 +72,8 @@ def _teaming(switch: SwitchPart, os: OS) -> Iterator[Finding]:
     new = {"packet_direct": switch.packet_direct, "embedded_teaming": switch.embedded_teaming, "net_adapters": several}
     if any(new.values()) and not at_least(os, "2016"):
         field = next(name for name, wished in new.items() if wished)
-        yield Finding(
-            field, f"{title(os)} has no embedded teaming and no packet direct", "use one adapter or an LBFO team"
-        )
+        hint = f"{exists_from('2016')}; use one adapter or an LBFO team"
+        yield Finding(field, f"{title(os)} has no embedded teaming and no packet direct", hint)
     if several and switch.embedded_teaming is False:
         yield Finding("embedded_teaming", "several adapters are an embedded team", "write true or remove it")
     if len(names) > MOST:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import AfterValidator, BeforeValidator, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
@@ -281,13 +281,19 @@ def _mac(value: Any) -> Any:
     return bare
 
 
+def _pool(value: str) -> str:
+    if not value.strip():
+        raise ValueError("a resource pool has a name; write it, or Primordial, which everything is in at first")
+    return value
+
+
 Flag = Annotated[bool, BeforeValidator(as_flag)]
 Size = Annotated[int, BeforeValidator(lambda v: _amount(v, _SIZES, "size", "60GB"))]
 Rate = Annotated[int, BeforeValidator(lambda v: _amount(v, _RATES, "rate", "1Gbps"))]
 Seconds = Annotated[int, BeforeValidator(lambda v: _amount(v, _TIMES, "time", "90s or 5m"))]
 LONGEST = 36_500 * 86_400
 """Seconds, for fields without another limit: beyond some such, neither Python's spans nor Windows' can hold them."""
-Pool = Annotated[str, Field(min_length=1)]
+Pool = Annotated[str, AfterValidator(_pool)]
 """A resource pool; the one that everything is in at first is called Primordial."""
 WindowsPath = Annotated[str, AfterValidator(_absolute)]
 MacAddress = Annotated[str, BeforeValidator(_mac)]

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from hvctl.call import Call, Ref, Row
 from hvctl.facts import Facts, UnreadableError
+from hvctl.kinds._host import OfHyperV
 from hvctl.resource import Change, Finding, HeldBackError, Impact, Resource, State, Step, settings
 
 VMS = Call(
@@ -126,7 +127,7 @@ def off_impacts(owner: Resource, facts: Facts) -> frozenset[Impact]:
     return lost | {"restart"}
 
 
-class VmPart(Resource):
+class VmPart(OfHyperV):
     """A section of a VM. By default: one object per VM, always there, set by one call."""
 
     within: ClassVar[str | None] = "vm"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, PrivateAttr
@@ -30,6 +30,7 @@ class Checkpoint(VmPart):
 
     kind: ClassVar[str] = "checkpoint"
     section: ClassVar[str] = "checkpoints"
+    stand_in: ClassVar[Mapping[str, Any]] = {"name": "unnamed"}
     many: ClassVar[bool] = True
     expires: ClassVar[str] = "checkpoint_maximum_age"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from hvctl.call import Call, Guard, Row
@@ -23,6 +23,16 @@ class Disk(DiskPart):
 
     kind: ClassVar[str] = "disk"
     section: ClassVar[str] = "disks"
+    other_words: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("source", "image", "template", "base", "clone_from", "backing_file"),
+                        "a disk that is created from an image is a differencing disk: `parent: …` names the image"),
+        **dict.fromkeys(("file", "vhd", "vhdx", "location"), "path"),
+        **dict.fromkeys(("controller", "slot", "bus", "lun"), "at"),
+        **dict.fromkeys(("capacity", "gb", "size_gb", "size_bytes"), "size"),
+        **dict.fromkeys(("qos", "io", "max_iops", "iops_max"), "iops"),
+        **dict.fromkeys(("passthrough", "physical_disk"), "disk_number"),
+        **dict.fromkeys(("format", "provisioning"), "type"),
+    }  # fmt: skip
     vital: ClassVar[bool] = True
     setter: ClassVar[str] = "Set-VMHardDiskDrive"
     odd: ClassVar[frozenset[str]] = frozenset({"size", "physical_sector_size"})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator
@@ -35,6 +35,11 @@ class Dvd(Drive):
     kind: ClassVar[str] = "dvd"
     section: ClassVar[str] = "dvds"
     setter: ClassVar[str] = "Set-VMDvdDrive"
+    other_words: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("iso", "file", "image", "media", "medium", "source"), "path"),
+        **dict.fromkeys(("controller", "slot"), "at"),
+        "drive": "host_drive",
+    }
     noun: ClassVar[str] = "VMDvdDrive"
 
     path: Annotated[IsoPath | None, Setting("Path", codec=MEDIUM), Null("empty")] = None

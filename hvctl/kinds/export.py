@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any, ClassVar
@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AfterValidator, Field, PrivateAttr
 
 from hvctl.call import Call
-from hvctl.contract import OS, at_least, title
+from hvctl.contract import OS, at_least, exists_from, title
 from hvctl.facts import Facts
 from hvctl.kinds import _exports as lying
 from hvctl.kinds._drives import DISKS, one_spelling
@@ -51,6 +51,12 @@ class Export(VmPart):
 
     kind: ClassVar[str] = "export"
     section: ClassVar[str] = "exports"
+    stand_in: ClassVar[Mapping[str, Any]] = {"path": "C:\\exports"}
+    other_words: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("to", "folder", "destination", "target"), "path"),
+        **dict.fromkeys(("interval", "schedule", "frequency"), "every"),
+        **dict.fromkeys(("retain", "retention", "count", "copies"), "keep"),
+    }
     many: ClassVar[bool] = True
 
     path: Annotated[WindowsPath, AfterValidator(one_spelling)]
@@ -71,7 +77,7 @@ class Export(VmPart):
 
     def rules(self, os: OS) -> Iterator[Finding]:
         if self.capture and not at_least(os, "2016"):
-            yield Finding("capture", f"{title(os)} has no choice of what is captured", "remove it for this host")
+            yield Finding("capture", f"{title(os)} has no choice of what is captured", exists_from("2016"))
         if len(self.path) < len("E:\\x"):
             yield Finding("path", f"{self.path} is a whole drive", r"write a folder on it, such as 'E:\exports'")
         if "[" in self.path or "]" in self.path:

@@ -120,6 +120,10 @@ class Firmware(VmPart):
             return found
         return {**found, "boot_order": self._order(self.rows(facts)[0])}
 
+    def rests_on(self, field: str, facts: Facts) -> str:
+        """With another template than the guest needs, secure boot would keep it from booting."""
+        return "secure_boot_template" if field == "secure_boot" and self.secure_boot else ""
+
     def _order(self, row: Row) -> list[str]:
         return [name_of(source) for source in row[BOOT_ORDER] or ()]
 

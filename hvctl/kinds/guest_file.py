@@ -31,6 +31,11 @@ class GuestFile(VmPart):
 
     kind: ClassVar[str] = "guest_file"
     section: ClassVar[str] = "guest_files"
+    stand_in: ClassVar[Mapping[str, Any]] = {"destination": "C:\\unnamed"}
+    other_words: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("src", "file"), "source"),
+        **dict.fromkeys(("dest", "dst", "to", "path", "target"), "destination"),
+    }
     many: ClassVar[bool] = True
     setter: ClassVar[str] = "Copy-VMFile"
     query: ClassVar[Call] = LINES

@@ -11,9 +11,9 @@ from hvctl.call import Call, Row, Value
 from hvctl.contract import OS, at_least
 from hvctl.facts import Facts
 from hvctl.kinds._drives import file_query, there
-from hvctl.kinds._host import HOST, host_row
+from hvctl.kinds._host import HOST, OfHyperV, host_row
 from hvctl.kinds._types import MAC, PATH, SECONDS, Flag, MacAddress, Seconds, WindowsPath, Words
-from hvctl.resource import Change, Fields, Finding, Impact, Resource, Setting, State, Step, properties
+from hvctl.resource import Change, Fields, Finding, Impact, Setting, State, Step, properties
 
 AUTHENTICATION = Words(credssp="CredSSP", kerberos="Kerberos")
 PERFORMANCE = Words(tcp_ip="TCPIP", compression="Compression", smb="SMB")
@@ -36,7 +36,7 @@ class LiveMigration(Fields):
     maximum: Annotated[int | None, Field(ge=0), Setting("MaximumVirtualMachineMigrations")] = None
 
 
-class Host(Resource):
+class Host(OfHyperV):
     """The host's own settings; always there. `numa_spanning` takes effect when the vmms service restarts."""
 
     kind: ClassVar[str] = "host"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal
 
 from hvctl.call import Call
-from hvctl.contract import OS, at_least, title
+from hvctl.contract import OS, at_least, exists_from, title
 from hvctl.facts import Facts
 from hvctl.kinds._services import GUIDS, SERVICES, guid_of, service_ref
 from hvctl.kinds._types import Flag
@@ -33,7 +33,7 @@ class IntegrationServices(VmPart):
     def rules(self, os: OS) -> Iterator[Finding]:
         if self.guest_service_interface is not None and not at_least(os, "2012r2"):
             yield Finding(
-                "guest_service_interface", f"{title(os)} has no Guest Service Interface", "remove it for this host"
+                "guest_service_interface", f"{title(os)} has no Guest Service Interface", exists_from("2012r2")
             )
 
     def actual(self, facts: Facts) -> State | None:

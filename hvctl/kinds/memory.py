@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field
 from hvctl.call import Call, Row, Value
 from hvctl.contract import OS, at_least
 from hvctl.facts import Facts
+from hvctl.kinds import _room
 from hvctl.kinds._host import HOST, host_row
 from hvctl.kinds._limits import Limit, version_at_least, vm_limit
 from hvctl.kinds._types import FOLD, MB, SIZE, Pool, Size, as_flag, multiple_of, shown_size
@@ -57,6 +58,13 @@ class Memory(VmPart):
     section: ClassVar[str] = "memory"
     vital: ClassVar[bool] = True
     setter: ClassVar[str] = "Set-VMMemory"
+    other_words: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("size", "amount", "ram", "static", "assigned"), "startup"),
+        **dict.fromkeys(("min", "minimum", "minimum_bytes"), "dynamic.minimum"),
+        **dict.fromkeys(("max", "maximum", "maximum_bytes"), "dynamic.maximum"),
+        "buffer": "dynamic.buffer",
+        "weight": "priority",
+    }
 
     startup: Annotated[Memory2MB | None, Field(ge=32 * MB), Setting("Startup", "StartupBytes", SIZE)] = None
     dynamic: Annotated[Dynamic | Literal[False] | None, BeforeValidator(_section), Instead("false")] = None
@@ -71,7 +79,8 @@ class Memory(VmPart):
     )
 
     def queries(self) -> tuple[Call, ...]:
-        return (*super().queries(), HOST, *((PROCESSORS,) if self.dynamic else ()))
+        free = _room.QUERIES if self.startup is not None else ()
+        return (*super().queries(), HOST, *((PROCESSORS,) if self.dynamic else ()), *free)
 
     def wanted(self) -> State:
         found = dict(super().wanted())
@@ -132,12 +141,14 @@ class Memory(VmPart):
         generation, version = made_as(self.vm, self.vm_row(facts))
         yield from self._too_much(vm_limit("memory", facts.os, generation, version))
         capacity = int(host_row(facts)["MemoryCapacity"])
-        if self.startup is not None and self.startup > capacity and any(c.field == "startup" for c in changes):
-            yield Finding(
-                "startup",
-                f"{shown_size(self.startup)} is more than the host's {shown_size(capacity)}; the VM would not start",
-                f"use less than {shown_size(capacity)}",
-            )
+        if self.startup is not None and any(c.field == "startup" for c in changes):
+            if self.startup > capacity:
+                text = (
+                    f"{shown_size(self.startup)} is more than the host's {shown_size(capacity)}; the VM would not start"
+                )
+                yield Finding("startup", text, f"use less than {shown_size(capacity)}")
+            elif _room.starts(self.vm, facts):
+                yield from _room.short(self.vm, "startup", facts)
         dynamic = self.dynamic or Dynamic()
         if self._dynamic(stored):
             # Against the effective values: the host keeps minimum 512 MB and maximum 1 TB by default (domain 4.2).

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -12,7 +12,7 @@ from hvctl.call import Call, Ref, Row
 from hvctl.contract import OS, at_least
 from hvctl.facts import Facts
 from hvctl.kinds._adapter import Adapter
-from hvctl.kinds._limits import adapter_limit, limit
+from hvctl.kinds._limits import adapter_limit
 from hvctl.kinds._network import SWITCHES, TEAM_MAPPINGS, VM_ADAPTERS, switch_ref, switch_rows
 from hvctl.kinds._types import FOLD, MAC, NAME, NOT, ON_OFF, Flag, Pool, Words, bare_mac
 from hvctl.kinds._vm import VMS, check_steady, generation, in_vm, made_as, off_impacts, state_at_work, vm_ref, vm_row
@@ -56,6 +56,15 @@ class NetworkAdapter(Adapter):
 
     kind: ClassVar[str] = "network_adapter"
     section: ClassVar[str] = "network_adapters"
+    other_words: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("mac", "macaddress", "hwaddr"), "mac_address"),
+        **dict.fromkeys(("bridge", "network", "portgroup", "virtual_switch"), "switch"),
+        **dict.fromkeys(("vlan_id", "vlanid", "tag"), "vlan"),
+        **dict.fromkeys(("spoofing", "mac_spoofing"), "mac_address_spoofing"),
+        **dict.fromkeys(("qos", "rate", "rate_limit"), "bandwidth"),
+        "sriov": "iov_weight",
+        "mirroring": "port_mirroring",
+    }
     vital: ClassVar[bool] = True
     within: ClassVar[str | None] = "vm"
     many: ClassVar[bool] = True
@@ -96,11 +105,14 @@ class NetworkAdapter(Adapter):
         for vm in owners.values():
             own = [w for w in wishes if w.owner is vm and not w.absent]
             legacy = [w for w in own if getattr(w, "legacy", False)]
-            most = adapter_limit(os, getattr(vm, "generation", None), getattr(vm, "version", None))
-            if len(own) - len(legacy) > most:
-                yield own[-1], Finding("", f"more than {most} adapters in one VM", f"wish for at most {most}")
-            if len(legacy) > limit("legacy network adapters", os):
-                yield legacy[-1], Finding("legacy", "more than 4 legacy adapters in one VM", "wish for at most 4")
+            others = [w for w in own if not getattr(w, "legacy", False)]
+            made = (getattr(vm, "generation", None), getattr(vm, "version", None))
+            for those, field in ((legacy, "legacy"), (others, "")):
+                most = adapter_limit(os, *made, legacy=bool(field))
+                if most is not None and len(those) > most.most:
+                    words = f"{field} network adapters".strip()
+                    text = f"{len(those)} {words} are more than the {most.most} that {most.of} can have"
+                    yield those[-1], Finding(field, text, f"use at most {most.most}")
 
     @classmethod
     def _one_address_each(cls, wishes: tuple[Resource, ...]) -> Iterator[tuple[Resource, Finding]]:
@@ -198,10 +210,12 @@ class NetworkAdapter(Adapter):
         new = [p for p in parts if not p.absent and p.key().casefold() not in there]
         kinds += [bool(p.legacy) for p in new[: new.index(self) + 1]]
         made, version = made_as(self.vm, vm)
-        most = limit("legacy network adapters", facts.os) if self.legacy else adapter_limit(facts.os, made, version)
-        if sum(kind == bool(self.legacy) for kind in kinds) > most:
-            hint = "remove one first, or write `exclusive: [network_adapters]`"
-            yield Finding("", f"{self.vm.key()} would have more than {most} such adapters, those it has included", hint)
+        most = adapter_limit(facts.os, made, version, legacy=bool(self.legacy))
+        there_then = sum(kind == bool(self.legacy) for kind in kinds)
+        if most is not None and there_then > most.most:
+            words = "legacy network adapters" if self.legacy else "network adapters"
+            text = f"{self.vm.key()} would have {there_then} {words}, those it has included; {most.of} can have {most.most}"
+            yield Finding("", text, "remove one first, or write `exclusive: [network_adapters]`")
 
     def _doubts(self, row: Row | None, facts: Facts) -> Iterator[Finding]:
         name = str((self.switch if self.wrote("switch") else (row or {}).get("SwitchName")) or "")

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from hvctl.call import Call
+from hvctl.call import Call, Value
 from hvctl.contract import OS, title
 from hvctl.facts import Facts
 from hvctl.kinds._host import HOST, host_row
 from hvctl.kinds._limits import LARGE, Limit, version_at_least, vm_limit
 from hvctl.kinds._types import FOLD, Cleared, Flag, Pool
 from hvctl.kinds._vm import ALL_VMS, MEMORY, NESTED, VmPart, in_vm, made_as
-from hvctl.resource import MISSING, Change, Finding, Instead, Null, Setting, State, properties
+from hvctl.resource import MISSING, Change, Finding, Instead, Null, Plain, Setting, State, properties
 
 Monitor = Literal["pmu", "lbr", "pebs", "ipt"]
 _MONITORS: dict[str, str] = {
@@ -26,6 +26,19 @@ _MONITORS: dict[str, str] = {
 _NEEDS_LARGE = ("expose_virtualization_extensions", "threads_per_core")
 
 
+class _Monitored(Plain):
+    """Which monitors are on, in any order; null is none of them."""
+
+    def write(self, value: Any) -> Value:
+        return list(value or ())
+
+    def same(self, now: Any, wanted: Any) -> bool:
+        return set(now or ()) == set(wanted or ())
+
+    def show(self, value: Any) -> str:
+        return super().show(list(value or ()))
+
+
 class Processor(VmPart):
     """Virtual processors. Reserve and limit are per cent of the VM's own processors, as PowerShell has them."""
 
@@ -33,6 +46,12 @@ class Processor(VmPart):
     section: ClassVar[str] = "processor"
     vital: ClassVar[bool] = True
     setter: ClassVar[str] = "Set-VMProcessor"
+    other_words: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("cores", "cpus", "vcpus", "number", "sockets"), "count"),
+        **dict.fromkeys(("limit", "cap"), "maximum"),
+        **dict.fromkeys(("nested", "nested_virtualization"), "expose_virtualization_extensions"),
+        **dict.fromkeys(("migration_compatibility", "compatibility"), "compatibility_for_migration"),
+    }
 
     count: Annotated[int | None, Field(ge=1), Setting("Count", off=True)] = None
     maximum: Annotated[
@@ -54,7 +73,9 @@ class Processor(VmPart):
     expose_virtualization_extensions: Annotated[Flag | None, Setting("ExposeVirtualizationExtensions", off=True)] = None
     threads_per_core: Annotated[int | None, Field(ge=0, le=2), Setting("HwThreadCountPerCore", off=True)] = None
     host_resource_protection: Annotated[Flag | None, Setting("EnableHostResourceProtection")] = None
-    perfmon: Annotated[list[Monitor] | None, Setting("Perfmon", off=True), Null("none of them")] = None
+    perfmon: Annotated[list[Monitor] | None, Setting("Perfmon", codec=_Monitored(), off=True), Null("none of them")] = (
+        None
+    )
 
     def queries(self) -> tuple[Call, ...]:
         return (*super().queries(), HOST, *((MEMORY,) if self.expose_virtualization_extensions else ()))
@@ -85,15 +106,12 @@ class Processor(VmPart):
 
     def actual(self, facts: Facts) -> State | None:
         found = super().actual(facts)
-        if found is None or self.perfmon is None:
+        if found is None or "perfmon" not in self.model_fields_set:
             return found
         row = self.rows(facts)[0]
         if not all(name in row for name in _MONITORS.values()):
             return {**found, "perfmon": MISSING}
         return {**found, "perfmon": [word for word, name in _MONITORS.items() if row[name]]}
-
-    def same(self, field: str, now: Any, wanted: Any) -> bool:
-        return set(now) == set(wanted) if field == "perfmon" else super().same(field, now, wanted)
 
     def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
         yield from super().findings(changes, facts)

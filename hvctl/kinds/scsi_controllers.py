@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
@@ -22,6 +22,8 @@ class ScsiControllers(VmPart):
 
     kind: ClassVar[str] = "scsi_controllers"
     section: ClassVar[str] = "scsi_controllers"
+
+    stand_in: ClassVar[Mapping[str, Any]] = {"count": 1}
 
     count: Annotated[int, Field(ge=0, le=4), Setting("Count", off=True)]
 

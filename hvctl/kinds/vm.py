@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, PrivateAttr
 
 from hvctl.call import Call, Guard, Ref, Row
-from hvctl.contract import OS, at_least, title
+from hvctl.contract import OS, at_least, exists_from, title
 from hvctl.facts import Facts
-from hvctl.kinds import _owed
+from hvctl.kinds import _owed, _room
 from hvctl.kinds._checkpoints import AGES, check_ages, coming
 from hvctl.kinds._cluster import ROLES, elsewhere, owner_of, roles_elsewhere
-from hvctl.kinds._host import HOST, host_row
+from hvctl.kinds._host import HOST, OfHyperV, host_row
 from hvctl.kinds._limits import DEFAULT_VM_VERSION, OLDEST_VM_VERSION, limit, version_at_least
 from hvctl.kinds._places import PLACES, migration, moves, place_findings, place_queries
-from hvctl.kinds._power import Power
+from hvctl.kinds._power import CUT, Power
 from hvctl.kinds._services import SERVICES
 from hvctl.kinds._types import (
     FOLD,
@@ -86,7 +86,7 @@ def _too_many(wishes: tuple[Resource, ...], os: OS) -> Iterator[tuple[Resource, 
             yield wish, Finding("state", said, _ELSEWHERE)
 
 
-class VM(Resource):
+class VM(OfHyperV):
     """A virtual machine. It is found by its name, without case; hvctl takes over one that exists. `previous_names`:
     if none has the name, one that has the first of these that is there is renamed. `path`, `checkpoint_path` and
     `smart_paging_path` move what lies there, also while the VM runs; its disks stay where they are. Checkpoints that
@@ -97,6 +97,30 @@ class VM(Resource):
     many: ClassVar[bool] = True
     after: ClassVar[tuple[str, ...]] = ("host", "switch", "host_network_adapter")
     setter: ClassVar[str] = "Set-VM"
+    stand_in: ClassVar[Mapping[str, Any]] = {"name": "unnamed"}
+    other_words: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("cpu", "cpus", "vcpu", "vcpus", "cores", "processors", "processor_count"), "processor.count"),
+        **dict.fromkeys(("ram", "memory_startup", "startup_memory"), "memory.startup"),
+        **dict.fromkeys(("dynamic_memory", "balloon"), "memory.dynamic"),
+        **dict.fromkeys(("nic", "nics", "network", "networks", "interfaces", "adapters"), "network_adapters"),
+        **dict.fromkeys(("hdd", "hdds", "drives", "hard_drives", "hard_disks", "vhd", "vhds", "vhdx"), "disks"),
+        **dict.fromkeys(("iso", "isos", "cdrom", "cd", "cds", "optical"), "dvds"),
+        **dict.fromkeys(("snapshot", "snapshots"), "checkpoints"),
+        "snapshot_type": "checkpoint_type",
+        **dict.fromkeys(("snapshot_path", "snapshot_file_location"), "checkpoint_path"),
+        **dict.fromkeys(("backup", "backups"), "exports"),
+        **dict.fromkeys(("note", "description", "comment", "annotation"), "notes"),
+        **dict.fromkeys(("power", "power_state", "powerstate", "status"), "state"),
+        **dict.fromkeys(("gen", "vm_generation"), "generation"),
+        **dict.fromkeys(("autostart", "onboot", "start_action"), "automatic_start_action"),
+        **dict.fromkeys(("secure_boot", "secureboot"), "firmware.secure_boot"),
+        **dict.fromkeys(("tools", "guest_services"), "integration_services"),
+        **dict.fromkeys(("nested", "nested_virtualization"), "processor.expose_virtualization_extensions"),
+        **dict.fromkeys(("files", "copy"), "guest_files"),
+        **dict.fromkeys(("switch", "vlan", "mac", "mac_address"),
+                        "it belongs to an adapter: `network_adapters: [{name: …, switch: …}]`"),
+        **dict.fromkeys(("old_name", "previous_name", "renamed_from"), "previous_names"),
+    }  # fmt: skip
     odd: ClassVar[frozenset[str]] = frozenset({*PLACES, "state", "generation", "version", "resource_metering"})
 
     name: Annotated[str, Field(min_length=1, max_length=100)]
@@ -167,7 +191,9 @@ class VM(Resource):
         if self.name != self.name.rstrip(". "):
             yield Finding("name", f"{self.name!r} ends as no folder name can", "choose another name")
         if self.generation == 2 and not at_least(os, "2012r2"):
-            yield Finding("generation", f"{title(os)} has no generation 2", "use generation 1")
+            yield Finding(
+                "generation", f"{title(os)} has no generation 2", f"{exists_from('2012r2')}; use generation 1"
+            )
         if self.version is not None:
             yield from self._version_rules(self.version, os)
         if self.absent and self.parts:
@@ -203,7 +229,7 @@ class VM(Resource):
 
     def queries(self) -> tuple[Call, ...]:
         places = place_queries(self.path, self.checkpoint_path, self.smart_paging_path)
-        more = () if self.absent else (_owed.FILES,)
+        more = () if self.absent else (_owed.FILES, *(_room.QUERIES if _room.asked(self) else ()))
         return (*self.survey(), ROLES, *more, *places, *(AGES if self.checkpoint_maximum_age is not None else ()))
 
     def row(self, facts: Facts) -> Row | None:
@@ -268,6 +294,9 @@ class VM(Resource):
         row = self.row(facts)
         if row is None and self._only_if_there:
             raise HeldBackError(f"there is no VM {self.name} on this host", "see its name with hvctl facts")
+        started = any(c.field == "state" for c in changes) and _room.starts(self, facts)
+        if started and not _room.changes_startup(self, facts):  # otherwise its memory says so
+            yield from _room.short(self, "state", facts)
         if row is None:
             yield from self._new_findings(facts)
             return
@@ -361,6 +390,8 @@ class VM(Resource):
             return "there is no way back to an older version"
         if field == "state" and now == "saved" and wanted == "off":
             return "the saved memory is discarded"
+        if field == "state" and wanted == "off" and self.stop_method == "turn_off":
+            return f"it {CUT}"
         if field == METERING and not wanted:
             return "what was measured so far is discarded"
         return ""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from hvctl.plan import Action, Plan, Restart
+from collections.abc import Iterable
+from dataclasses import replace
+
+from hvctl.plan import Action, Plan, Remark, Restart
 from hvctl.resource import Address
 from hvctl.show.cells import listed
 from hvctl.show.summary import made_within
@@ -12,8 +15,27 @@ _COUNTABLE = {"disk": "disk", "network_adapter": "adapter", "dvd": "DVD drive"}
 
 def shown_actions(plan: Plan, *, everything: bool = False, remarks: bool = True) -> list[Action]:
     """What differs, is held back, could not be read or goes down. Parts of what is made are told by its summary,
-    unless `everything`."""
-    return [a for a in plan.actions if _matters(plan, a, remarks) and (everything or not _told(plan, a))]
+    and one cause that keeps several things from being read is told once, unless `everything`."""
+    shown = [a for a in plan.actions if _matters(plan, a, remarks) and (everything or not _told(plan, a))]
+    return shown if everything else _told_once(shown)
+
+
+def _told_once(actions: Iterable[Action]) -> list[Action]:
+    groups: dict[object, list[Action]] = {}
+    for action in actions:
+        why = tuple((r.message, r.hint) for r in action.remarks)
+        same = action.verb == "unknown" and not action.lines and why
+        groups.setdefault(why if same else action.address, []).append(action)
+    return [_for_all(first, rest) for first, *rest in groups.values()]
+
+
+def _for_all(action: Action, rest: Iterable[Action]) -> Action:
+    names = [named(one.address) for one in rest]
+    if not names:
+        return action
+    more = names if len(names) <= 3 else [*names[:2], f"{len(names) - 2} more"]
+    told = Remark(f"the same is true of {listed(more)}", "", action.mark, "unknown")
+    return replace(action, remarks=(*action.remarks, told))
 
 
 def named(address: Address) -> str:

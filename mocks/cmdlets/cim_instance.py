@@ -1,10 +1,11 @@
-"""Get-CimInstance: Win32_OperatingSystem, Win32_ComputerSystem and MSCluster_ResourceGroup; Get-WindowsFeature: Hyper-V."""
+"""Get-CimInstance: of the system, the computer, its disks and its cluster's roles; Get-WindowsFeature: Hyper-V."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from mocks.arguments import like
+from mocks.cmdlets import disk
 from mocks.command import Command, cmdlet
 from mocks.identity import VERSIONS, build, caption
 from mocks.machine import KB
@@ -74,6 +75,9 @@ def _groups(cmd: Command) -> None:
 @cmdlet("Get-CimInstance", module="host", takes=0.2)
 def get(cmd: Command) -> None:
     name = cmd.args.text("ClassName")
+    if (cmd.args.text("Namespace").replace("\\", "/").lower(), name.lower()) == (disk.NAMESPACE, disk.CLASS):
+        disk.show(cmd)
+        return
     if (
         cmd.args.text("Namespace").replace("\\", "/").lower() == "root/mscluster"
         and name.lower() == "mscluster_resourcegroup"

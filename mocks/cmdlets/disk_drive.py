@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from mocks import files
 from mocks.cmdlets._find import owners, vms
 from mocks.cmdlets._slots import Controller, check_plug, choose, drive_id, fits, given, owner_of
+from mocks.cmdlets.disk import check_disk
 from mocks.command import Command, cmdlet
 from mocks.enums import enum
 from mocks.machine import Checkpoint, Drive, Slot, Vm
@@ -82,6 +83,8 @@ def _add(cmd: Command, vm: Vm, slot: Slot) -> None:
 
 def check_file(cmd: Command, vm: Vm, drive: Drive) -> None:
     state, path = cmd.state, drive.path
+    if drive.disk_number is not None:
+        check_disk(cmd, vm, drive.disk_number)
     if path is None:
         return
     if path.startswith("\\\\"):
@@ -190,7 +193,7 @@ def _swap(cmd: Command, vm: Vm, drive: Drive) -> None:
         changed.path, changed.disk_number = cmd.args.text("Path") or None, None
     else:
         changed.path, changed.disk_number = None, cmd.args.number("DiskNumber")
-    if not files.same(changed.path, drive.path):
+    if not files.same(changed.path, drive.path) or changed.disk_number != drive.disk_number:
         vm.drives = [d for d in vm.drives or () if d is not drive]
         try:
             check_file(cmd, vm, changed)

@@ -1,0 +1,65 @@
+"""A plan made again as if what it holds back had never been written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from hvctl.plan import Plan
+from hvctl.resource import Address, Resource
+
+
+def held_back(plan: Plan) -> dict[Address, set[str]]:
+    """Fields of what the plan shows as undone; "" for all of it."""
+    found: dict[Address, set[str]] = {}
+    for action in plan.actions:
+        if action.verb in ("held", "unknown"):
+            found[action.address] = {""}
+        else:
+            barred = {r.mark for r in action.remarks if r.level in ("impossible", "later")}
+            fields = {line.field for line in action.lines if line.consent or line.mark in barred}
+            if fields:
+                found[action.address] = fields
+    return found
+
+
+def never_written(wishes: Sequence[Resource], plan: Plan) -> tuple[Resource, ...]:
+    """The desired state without what is held back, made by hand and not by the planner."""
+    held = held_back(plan)
+    absent = {a.address for a in plan.actions if a.verb in ("held", "unknown") and not _exists(a.address, plan)}
+    stays = {w.address() for w in wishes if w.absent and w.address() in held}
+    kept = [w for w in wishes if not any(one.address() in absent | stays for one in _line_of(w))]
+    copies = {id(w): _without(w, held.get(w.address(), set())) for w in kept}
+    for wish in kept:
+        copies[id(wish)].relinked(
+            None if wish.owner is None else copies[id(wish.owner)],
+            tuple(copies[id(p)] for p in wish.parts if id(p) in copies),
+            tuple(copies[id(p)] for p in wish.peers if id(p) in copies),
+        )
+    return tuple(copies[id(w)] for w in kept)
+
+
+def _line_of(wish: Resource) -> Iterator[Resource]:
+    yield wish
+    if wish.owner is not None:
+        yield from _line_of(wish.owner)
+
+
+def _exists(address: Address, plan: Plan) -> bool:
+    action = next(a for a in plan.actions if a.address == address)
+    return not any(line.now == "absent" for line in action.lines) and bool(action.lines)
+
+
+def _without(wish: Resource, fields: set[str]) -> Resource:
+    if fields == {""}:
+        return wish.without(list(wish.wanted()))
+    return wish.without(sorted(fields))
+
+
+def sent(plan: Plan, but: frozenset[Address] = frozenset()) -> list[str]:
+    """`but`: of these nothing, save what frames the steps of others."""
+    return sorted(str(s.task.call) for s in plan.steps if s.frame or s.action not in but)
+
+
+def held_whole(plan: Plan) -> frozenset[Address]:
+    """What it is known by stays in `never_written`: a name that it is to have, and had another."""
+    return frozenset(address for address, fields in held_back(plan).items() if "" in fields)
