@@ -9,6 +9,7 @@ from typing import Literal
 from hvctl.call import Batch, Event, Failure, Foreign, Reply, Transport, TransportError, defect
 from hvctl.plan import Action, Line, Plan, PlannedStep
 from hvctl.resource import Address
+from hvctl.unmet import explained
 
 Status = Literal["ok", "failed", "skipped", "unknown"]
 
@@ -140,7 +141,8 @@ def _result(step: PlannedStep, reply: Reply) -> StepResult:
     if reply.skipped is not None:
         return StepResult(step, "skipped", why=reply.skipped)
     status: Status = "ok" if reply.ok else "failed"
-    return StepResult(step, status, reply.failure, warnings=reply.warnings, ms=reply.ms)
+    failure = explained(reply.failure, step.task) if reply.failure is not None else None
+    return StepResult(step, status, failure, warnings=reply.warnings, ms=reply.ms)
 
 
 def _after_fault(step: PlannedStep, error: TransportError) -> StepResult:

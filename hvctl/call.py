@@ -196,13 +196,15 @@ class Guard:
     """What must still be true on the host just before a step: `call` returns between `least` and `most` rows
     that match `where`. A guard that fails fails the step (error id "GuardFailed"); the step's call is not made.
     `wait_s`: it is asked again every 2 s for so long (not counting what the asking takes) before it fails. What the
-    step refers to is then looked up after the wait. In a "change" batch only."""
+    step refers to is then looked up after the wait. In a "change" batch only. `unmet`: what it means that it fails, for
+    people."""
 
     call: Call
     where: Mapping[str, Wanted] = field(default_factory=dict)
     least: int = 0
     most: int = 0
     wait_s: int | None = None
+    unmet: str = field(default="", compare=False, metadata={"told": True})
 
     def __hash__(self) -> int:
         return hash((self.call, _frozen(self.where), self.least, self.most, self.wait_s))
@@ -232,6 +234,9 @@ class Batch:
     deadline_s: int = 600
 
 
+_UNMET = ("GuardFailed", "RefNoMatch", "RefAmbiguous")
+
+
 @dataclass(frozen=True)
 class Failure:
     """One error record. `id` is FullyQualifiedErrorId, whole; `hresult` the first failing code found in the
@@ -249,8 +254,18 @@ class Failure:
         """The id's first part: InvalidParameter, ObjectNotFound, … (domain 1.5)."""
         return self.id.split(",", 1)[0]
 
+    @property
+    def unmet(self) -> bool:
+        """The runner did not make the call, since the host is not as the step rests on."""
+        return self.kind in _UNMET
+
+    @property
+    def code(self) -> str:
+        """What can be looked up; nothing for ids of the runner's own, which say nothing to anybody."""
+        return "" if self.unmet else self.id
+
     def __str__(self) -> str:
-        return f"{self.message} [{self.id}]" if self.message else f"[{self.id}]"
+        return " ".join(t for t in (self.message, f"[{self.code}]" if self.code else "") if t)
 
 
 @dataclass(frozen=True)
@@ -440,7 +455,8 @@ _CLASSES: dict[str, type] = {
 
 
 def to_json(value: Any) -> Any:
-    """A JSON value that `from_json` turns back into an equal one. A secret cannot be saved: TypeError."""
+    """A JSON value that `from_json` turns back into an equal one, without words for people. A secret cannot be
+    saved: TypeError."""
     if isinstance(value, Secret) or (isinstance(value, Staged) and value.secret):
         raise TypeError("a secret cannot be written to a file")
     if isinstance(value, bytes):
@@ -449,7 +465,7 @@ def to_json(value: Any) -> Any:
         return {"$null": True}
     if is_dataclass(value) and not isinstance(value, type):
         name = next(k for k, v in _CLASSES.items() if v is type(value))
-        body = {f.name: to_json(getattr(value, f.name)) for f in fields(value)}
+        body = {f.name: to_json(getattr(value, f.name)) for f in fields(value) if not f.metadata.get("told")}
         return {f"${name}": {k: v for k, v in body.items() if v not in (None, {}, [], False, "")}}
     if isinstance(value, Mapping):
         return {str(k): to_json(v) for k, v in value.items()}

@@ -100,12 +100,12 @@ class Check:
 
 
 def drifts(one: Outcome) -> Iterator[Drift]:
-    """Everything on a host that is not as wished, as it was seen last."""
+    """Everything on a host that is not as wished, as it was seen last; not what waits for its time."""
     plan = one.now
     for action in plan.actions if plan is not None else ():
         if not action.differs:
             continue
         if not action.lines:
             yield Drift(Spot(one.host, action.address), action)
-        for line in action.lines:
+        for line in action.drifted:
             yield Drift(Spot(one.host, action.address, line.field), action, line)

@@ -12,6 +12,7 @@ from hvctl.misspelt import OLD, meant_by
 from hvctl.number import is_whole, whole
 from hvctl.secrets import Source
 from hvctl.source import ConfigError, Mark, Problem, SecretSource, UndefinedProblem, Vaulted, suggest
+from hvctl.visible import quoted
 from hvctl.wiring import KNOWN, REFUSED, TICKETS, Wiring, missing_extra, wiring
 
 WinRMTransport = Literal["ntlm", "kerberos", "credssp", "certificate", "basic"]
@@ -124,7 +125,7 @@ class _Reader:
     def look_at(self, others: Iterable[str]) -> None:
         for name in others:
             if known := meant_by(name, (*_KNOWN, *_HARMLESS, *_ANOTHERS, *OLD)):
-                self._warn(name, f"{name} has no effect in hvctl", f"did you mean {known!r}?")
+                self._warn(name, f"{name} has no effect in hvctl", f"did you mean {quoted(known)}?")
 
     def _complete(self, made: Connection) -> None:
         if made.transport == "certificate" and not (made.cert_pem and made.cert_key_pem):
@@ -157,7 +158,7 @@ class _Reader:
             value = whole(given) if isinstance(given, str) and is_whole(given) else given
             if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 65536:
                 return value
-            self._wrong(name, f"{value!r} is no port", "write a number from 1 to 65535, such as 5986")
+            self._wrong(name, f"{quoted(value)} is no port", "write a number from 1 to 65535, such as 5986")
         return None
 
     def _transport(self, scheme: str) -> WinRMTransport:
@@ -177,7 +178,7 @@ class _Reader:
             self._wrong(name, what, f"python -m pip install 'hvctl[{extra}]'")
         else:
             hint = suggest(words[0] if words else "", TRANSPORTS) or f"one of {', '.join(TRANSPORTS)}"
-            self._wrong(name, f"{value!r} is not a valid transport", hint)
+            self._wrong(name, f"{quoted(value)} is not a valid transport", hint)
         return "ntlm"
 
     def _plain(self, word: str) -> str:
@@ -204,7 +205,7 @@ class _Reader:
         for known in VERSIONS:
             if plain == known:
                 return known
-        self._wrong("hvctl_os", f"{value!r} is no version that hvctl knows", f"one of {', '.join(VERSIONS)}")
+        self._wrong("hvctl_os", f"{quoted(value)} is no version that hvctl knows", f"one of {', '.join(VERSIONS)}")
         return None
 
     def _text(self, *names: str) -> str | None:
@@ -227,7 +228,9 @@ class _Reader:
         value = self.variables.get(name)
         if value is None or value in known:
             return value
-        self._wrong(name, f"{value!r} is none of {', '.join(known)}", suggest(str(value), known) or f"write {known[0]}")
+        self._wrong(
+            name, f"{quoted(value)} is none of {', '.join(known)}", suggest(str(value), known) or f"write {known[0]}"
+        )
         return None
 
     def _wrong(self, name: str, message: str, hint: str) -> None:

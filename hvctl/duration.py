@@ -1,48 +1,63 @@
-"""Spans of time: as people write them (90s, 15m, 1h30m, 7d), and as they read them."""
+"""Spans of time: the one grammar in which people write them (90s, 15m, 1.5h, 1h30m, 1d 12h), and how they read them."""
 
 from __future__ import annotations
 
 import re
 from datetime import timedelta
+from decimal import Decimal
+from itertools import pairwise
 
-from hvctl.limits import LimitError
-from hvctl.number import is_whole, whole
+from hvctl.number import is_whole
+from hvctl.visible import quoted
 
-UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+UNITS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
+"""Seconds. `min` is another word for `m`."""
 _LONGEST = 36_500 * UNITS["d"]
-_READ = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+_READ = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+_PART = re.compile(r"\s*([0-9]{1,40}(?:\.[0-9]{1,40})?)\s*(w|d|h|min|m|s)(?![a-z])", re.IGNORECASE)
+_EXAMPLES = "write a number and w, d, h, m (or min) or s, such as 90s, 1.5h or 1h30m"
 
 
 def seconds(text: str) -> int:
-    """Raises ValueError that says what is wrong with it and how it is written."""
-    found = re.fullmatch(r"(?:([0-9]+)d)?(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s)?", text.strip().casefold())
-    if not text.strip() or found is None:
+    """Of one number with its unit or a sum of them, the greatest unit first. Raises ValueError that says what is wrong
+    with it and how it is written."""
+    parts: list[tuple[Decimal, int]] = []
+    at, end = 0, len(text.rstrip())
+    while at < end and (found := _PART.match(text, at)):
+        parts.append((Decimal(found[1]), UNITS[found[2].casefold().removesuffix("in")]))
+        at = found.end()
+    if not parts or at < end:
         hint = f"; did you mean {text.strip()}m?" if is_whole(text.strip()) else ""
-        raise ValueError(f"{text!r} is no span of time{hint}; write it like 90s, 15m, 1h30m or 7d")
-    try:
-        span = sum(whole(n or "0") * unit for n, unit in zip(found.groups(), UNITS.values(), strict=True))
-    except LimitError as error:
-        raise ValueError(f"{error} ({error.limit})") from error
-    if span > _LONGEST:
-        raise ValueError(f"{text!r} is too long a span of time; at most {spoken(_LONGEST)}")
-    return span
+        raise ValueError(f"{quoted(text)} is not a span of time{hint}; {_EXAMPLES}")
+    if any(a <= b for (_, a), (_, b) in pairwise(parts)):
+        raise ValueError(f"{quoted(text)} names a unit twice, or a greater one after a smaller; {_EXAMPLES}")
+    total = sum((number * unit for number, unit in parts), Decimal(0))
+    if total > _LONGEST:
+        raise ValueError(f"{quoted(text)} is too long a span of time; at most {spoken(_LONGEST)}")
+    if total != int(total):
+        raise ValueError(f"{quoted(text)} is not a whole number of seconds; {_EXAMPLES}")
+    return int(total)
+
+
+def written(span: float) -> str:
+    """In as few signs as `seconds` reads, for command lines: 5400 -> 1h30m."""
+    return spoken(span).replace("min", "m").replace(" ", "")
 
 
 def spoken(span: float) -> str:
-    """As `seconds` reads it: 5400 -> 1h30m."""
-    left, words = round(span), ""
-    for letter, unit in UNITS.items():
-        count, left = divmod(left, unit)
-        words += f"{count}{letter}" if count else ""
-    return words or "0s"
+    """For people, to the second: "1 h 30 min". `seconds` reads it too."""
+    return _parts(round(span), len(_READ))
 
 
 def lasted(time: timedelta) -> str:
-    """In its two greatest units: "3 d 4 h", "15 min", "0 s"."""
-    left = max(0, int(time.total_seconds()))
-    at = next((n for n, (size, _) in enumerate(_READ) if left >= size), len(_READ) - 1)
+    """The same in its two greatest units: "3 d 4 h", "15 min", "0 s"."""
+    return _parts(max(0, int(time.total_seconds())), 2)
+
+
+def _parts(left: int, most: int) -> str:
+    at = next((n for n, (_, size) in enumerate(_READ) if left >= size), len(_READ) - 1)
     said: list[str] = []
-    for size, name in _READ[at : at + 2]:
+    for name, size in _READ[at : at + most]:
         if left // size or not said:
             said.append(f"{left // size} {name}")
         left %= size

@@ -17,6 +17,7 @@ from hvctl.call import Secret
 from hvctl.filters import FILTERS, TESTS, FilterError
 from hvctl.sandbox import Bounded
 from hvctl.source import SecretSource, suggest
+from hvctl.visible import quoted
 
 _NO_NAME = re.compile(r"No (filter|test) named '([^']*)'")
 
@@ -129,4 +130,4 @@ def unknown_in(error: Exception) -> FilterError | None:
 def _unknown(kind: str, name: str) -> FilterError:
     known = FILTERS if kind == "filter" else TESTS
     hint = suggest(name.removeprefix("ansible.builtin."), known) or f"known are {', '.join(sorted(known))}"
-    return FilterError(f"{name!r} is not a {kind} that hvctl has", hint, name)
+    return FilterError(f"{quoted(name)} is not a {kind} that hvctl has", hint, name)

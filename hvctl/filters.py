@@ -20,6 +20,7 @@ from jinja2.tests import TESTS as JINJA_TESTS
 from hvctl.ipaddr import ipaddr
 from hvctl.scalars import meant
 from hvctl.source import ConfigError, load_text
+from hvctl.visible import quoted
 
 _TRUE = ("yes", "on", "true", "1")
 _MERGES = ("replace", "keep", "append", "prepend", "append_rp", "prepend_rp")
@@ -42,7 +43,9 @@ def _bool(value: Any) -> bool:
 def _mandatory(value: Any, msg: str | None = None) -> Any:
     if isinstance(value, Undefined):
         name = value._undefined_name
-        raise FilterError(msg or f"{name!r} is mandatory and not defined", "define it in the inventory or under vars")
+        raise FilterError(
+            msg or f"{quoted(name)} is mandatory and not defined", "define it in the inventory or under vars"
+        )
     return value
 
 
@@ -69,7 +72,7 @@ def _regex_replace(
 ) -> str:
     made, times = re.subn(pattern, replacement, str(value), count=count, flags=_flags(ignorecase, multiline))
     if mandatory_count and times != mandatory_count:
-        raise FilterError(f"{pattern!r} must match {mandatory_count} times, and matches {times} times")
+        raise FilterError(f"{quoted(pattern)} must match {mandatory_count} times, and matches {times} times")
     return made
 
 
@@ -77,7 +80,9 @@ def _regex_search(value: Any, regex: str, *groups: str, ignorecase: bool = False
     r"""The match, or with `\1`, `\g<name>` a list of those groups; none if there is no match."""
     wanted = [re.fullmatch(r"\\(?:g<(\S+)>|(\d+))", g) for g in groups]
     if not all(wanted):
-        raise FilterError(f"{groups[wanted.index(None)]!r} is not a group of a match", r"write '\1' or '\g<name>'")
+        raise FilterError(
+            f"{quoted(groups[wanted.index(None)])} is not a group of a match", r"write '\1' or '\g<name>'"
+        )
     found = re.search(regex, str(value), _flags(ignorecase, multiline))
     if found is None:
         return None
@@ -86,7 +91,7 @@ def _regex_search(value: Any, regex: str, *groups: str, ignorecase: bool = False
 
 def _split(value: str, sep: str | None = None, maxsplit: int = -1) -> list[str]:
     if not isinstance(value, str):
-        raise FilterError(f"split takes a text, not {value!r}")
+        raise FilterError(f"split takes a text, not {quoted(value)}")
     return value.split(sep, maxsplit)
 
 
@@ -119,11 +124,11 @@ def _listed(name: str) -> Callable[..., Any]:
 
 def _combine(*terms: Any, recursive: bool = False, list_merge: str = "replace") -> Any:
     if list_merge not in _MERGES:
-        raise FilterError(f"list_merge={list_merge!r} is unknown", f"one of {', '.join(_MERGES)}")
+        raise FilterError(f"list_merge={quoted(list_merge)} is unknown", f"one of {', '.join(_MERGES)}")
     found: dict[Any, Any] = {}
     for term in _flat(terms):
         if not isinstance(term, Mapping):
-            raise FilterError(f"combine takes mappings, not {term!r}")
+            raise FilterError(f"combine takes mappings, not {quoted(term)}")
         found = _merged(found, term, recursive, list_merge)
     return found
 
@@ -162,15 +167,17 @@ def _lists(low: list[Any], high: list[Any], merge: str) -> list[Any]:
 
 def _dict2items(value: Any, key_name: str = "key", value_name: str = "value") -> list[dict[str, Any]]:
     if not isinstance(value, Mapping):
-        raise FilterError(f"dict2items takes a mapping, not {value!r}")
+        raise FilterError(f"dict2items takes a mapping, not {quoted(value)}")
     return [{key_name: k, value_name: v} for k, v in value.items()]
 
 
 def _items2dict(value: Any, key_name: str = "key", value_name: str = "value") -> dict[Any, Any]:
     if not isinstance(value, list | tuple):
-        raise FilterError(f"items2dict takes a list, not {value!r}")
+        raise FilterError(f"items2dict takes a list, not {quoted(value)}")
     if wrong := [i for i in value if not isinstance(i, Mapping) or key_name not in i or value_name not in i]:
-        raise FilterError(f"items2dict takes mappings with {key_name!r} and {value_name!r}, not {wrong[0]!r}")
+        raise FilterError(
+            f"items2dict takes mappings with {quoted(key_name)} and {quoted(value_name)}, not {quoted(wrong[0])}"
+        )
     return {i[key_name]: i[value_name] for i in value}
 
 
@@ -181,7 +188,7 @@ def _plain(value: Any) -> Any:
         return dict(value)
     if isinstance(value, Iterable):
         return list(value)
-    raise FilterError(f"to_json cannot write {value!r}")
+    raise FilterError(f"to_json cannot write {quoted(value)}")
 
 
 def _with_text_keys(value: Any) -> Any:
@@ -274,7 +281,7 @@ def _hash(value: Any, hashtype: str = "sha1") -> str:
         return made.hexdigest()
     except (ValueError, TypeError) as error:
         known = ", ".join(sorted(h for h in hashlib.algorithms_guaranteed if not h.startswith("shake")))
-        raise FilterError(f"hash: {hashtype!r} is not a known algorithm", f"one of {known}") from error
+        raise FilterError(f"hash: {quoted(hashtype)} is not a known algorithm", f"one of {known}") from error
 
 
 def _undefined_in(value: Any) -> Undefined | None:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from hvctl.hostnames import PatternError, named
 from hvctl.limits import DIGITS
 from hvctl.source import UNTEXT, Mark, Problem
+from hvctl.visible import quoted
 
 _SECTION = re.compile(r"\[([^:\]\s]+)(?::(\w+))?\]\s*(?:#.*)?")
 _GROUP = re.compile(r"([^:\]\s]+)\s*(?:#.*)?")
@@ -115,7 +116,7 @@ def _host(text: str, mark: Mark) -> HostLine:
         hint = "; correct the range" if ";" not in str(error) else ""
         raise ValueError(f"{error}{hint}") from error
     if not name or name.strip().endswith(":") or "---" in names:
-        raise ValueError(f"{name!r} is not the name of a host; this looks like YAML, which needs the ending .yml")
+        raise ValueError(f"{quoted(name)} is not the name of a host; this looks like YAML, which needs the ending .yml")
     return HostLine(tuple(names), port, variables, mark)
 
 

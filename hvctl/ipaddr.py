@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hvctl.number import is_whole, whole
+from hvctl.visible import quoted
 
 _POINT_TO_POINT = 2
 
@@ -56,7 +57,7 @@ def _answer(net: Any, shown: str, network: bool, query: Any) -> Any:
         return shown if _SAME[word](net) else None
     if word in _OF_NETWORKS:
         if not network:
-            raise ValueError(f"ipaddr({word!r}) takes a network such as 192.0.2.0/24, not {shown}")
+            raise ValueError(f"ipaddr({quoted(word)}) takes a network such as 192.0.2.0/24, not {shown}")
         return _OF_NETWORKS[word](net)
     match word:
         case "":
@@ -74,7 +75,7 @@ def _answer(net: Any, shown: str, network: bool, query: Any) -> Any:
         return _nth(net, whole(word), network)
     other = _network(word, False)
     if other is None:
-        raise ValueError(f"ipaddr: unknown query {word!r}; one of {', '.join(_KNOWN)}, a number or a network")
+        raise ValueError(f"ipaddr: unknown query {quoted(word)}; one of {', '.join(_KNOWN)}, a number or a network")
     return shown if net in other else None
 
 

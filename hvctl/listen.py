@@ -14,6 +14,7 @@ from typing import Any, Self
 from hvctl.check import Check
 from hvctl.duration import spoken
 from hvctl.show.metrics import registry
+from hvctl.visible import quoted
 
 CONNECTIONS = 16
 """At once; one more is closed unheard."""
@@ -145,9 +146,9 @@ def parse_address(text: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
     if not colon or not port.isascii() or not port.isdigit() or len(port) > 5 or int(port) > 65_535:
         raise ValueError(
-            f"{text!r} is not a valid address; write HOST:PORT, :PORT for this machine alone, or 0.0.0.0:PORT or "
+            f"{quoted(text)} is not a valid address; write HOST:PORT, :PORT for this machine alone, or 0.0.0.0:PORT or "
             "[::]:PORT for all interfaces"
         )
     if ":" in host and not (host.startswith("[") and host.endswith("]")):
-        raise ValueError(f"{text!r}: put an IPv6 address in brackets, like [::1]:{port}")
+        raise ValueError(f"{quoted(text)}: put an IPv6 address in brackets, like [::1]:{port}")
     return host.strip("[]") or "127.0.0.1", int(port)

@@ -49,9 +49,10 @@ class Outcome:
         return tuple(dict.fromkeys(found))
 
 
-def exit_status(outcomes: Iterable[Outcome], *, changes_count: bool) -> int:
+def exit_status(outcomes: Iterable[Outcome], *, changes_count: bool, steps_count: bool = False) -> int:
     """0, or the sum of 2 (something differs or was left undone) and 4 (a host was unreachable or unreadable, its
-    configuration is wrong, or a step failed); 70 if hvctl itself failed for a host."""
+    configuration is wrong, or a step failed); 70 if hvctl itself failed for a host. `steps_count`: also what is no
+    difference yet and would be done."""
     differs = trouble = False
     outcomes = tuple(outcomes)
     if any(one.defects for one in outcomes):
@@ -64,6 +65,7 @@ def exit_status(outcomes: Iterable[Outcome], *, changes_count: bool) -> int:
             trouble |= one.report.failed or one.report.after is None or one.report.after.unreadable
         elif one.plan is not None:
             differs |= changes_count and one.plan.differs
+            differs |= steps_count and bool(one.plan.steps)
         if one.plan is not None:
             trouble |= one.plan.unreadable
     return DIFFERS * differs + TROUBLE * trouble

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from hvctl.hostnames import PatternError, address
 from hvctl.number import whole
 from hvctl.source import ConfigError, read_text
+from hvctl.visible import quoted
 
 _SUBSCRIPT = re.compile(r"(.+)\[(?:(-?[0-9]+)|([0-9]+)[:-]([0-9]*))\]")
 _BRACKETS_AT_END = re.compile(r".+\[[-0-9:]*\]")
@@ -55,7 +56,7 @@ def matching(
             continue
         bare = word[1:] if word[0] in "!&" else word
         if not bare:
-            raise PatternError(f"{word!r} stands alone; write a host or a group after it")
+            raise PatternError(f"{quoted(word)} stands alone; write a host or a group after it")
         found, named = _named(bare, known, groups)
         if not named:
             unknown.append(bare)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Annotated, Literal
 
-from hvctl.call import Call, Foreign, HostInfo, Task
+from hvctl.call import FOREIGN, Call, Foreign, HostInfo, Staged, Task
 from hvctl.contract import OS, Verdict, check, contract, elsewhere, title
 from hvctl.facts import Facts, UnreadableError
 from hvctl.misreading import Misreading
@@ -20,6 +20,7 @@ from hvctl.resource import (
     Finding,
     HeldBackError,
     Impact,
+    Json,
     Missing,
     Resource,
     Step,
@@ -29,13 +30,14 @@ from hvctl.resource import (
 from hvctl.source import Mark, Problem
 from hvctl.target import WHOLE, Held, targets
 
-Verb = Literal["none", "create", "update", "remove", "held", "unknown"]
+Verb = Literal["none", "create", "update", "remove", "held", "later", "unknown"]
 
 
 @dataclass(frozen=True)
 class Line:
     """One field of an action, as text for people. `consent`: words that would allow it. `held`: whatever is allowed, it
-    is not done now, and a remark says why. Neither: it is done. `own_words`: what it is and shall be is said in words of
+    is not done now, and a remark says why. Neither: it is done. `in_time`: its time is to come, or has come and not
+    passed. `before`, `after`: the values that the texts tell. `own_words`: what it is and shall be is said in words of
     hvctl's, and not in texts of the user's or the host's."""
 
     field: str
@@ -46,7 +48,15 @@ class Line:
     note: str = ""
     consent: tuple[Impact, ...] = ()
     held: Literal["", "impossible", "later"] = ""
+    in_time: bool = False
+    before: Annotated[Json, FOREIGN] = None
+    after: Annotated[Json, FOREIGN] = None
     own_words: bool = dataclasses.field(default=True, compare=False, kw_only=True)
+
+    @property
+    def waits(self) -> bool:
+        """It is done at its time, and until then no difference."""
+        return self.in_time and self.held != "impossible"
 
 
 @dataclass(frozen=True)
@@ -64,7 +74,8 @@ class Remark:
 
 @dataclass(frozen=True)
 class Action:
-    """What happens to one resource. `made`: what a new one is given, field by field."""
+    """What happens to one resource. `made`: what a new one is given, field by field. `file`: of the control node, that it
+    is about."""
 
     address: Address
     title: str
@@ -74,6 +85,7 @@ class Action:
     lines: tuple[Line, ...] = ()
     remarks: tuple[Remark, ...] = ()
     made: tuple[str, ...] = ()
+    file: Staged | None = None
 
     @property
     def blocked(self) -> tuple[Line, ...]:
@@ -82,7 +94,7 @@ class Action:
     @property
     def undone(self) -> bool:
         """Whether something of it is left undone, whatever the apply does."""
-        return self.verb == "held" or any(line.consent or line.held for line in self.lines)
+        return self.verb == "held" or any((line.consent or line.held) and not line.waits for line in self.lines)
 
     @property
     def unread(self) -> bool:
@@ -91,7 +103,17 @@ class Action:
 
     @property
     def differs(self) -> bool:
-        return self.verb not in ("none", "unknown") or bool(self.lines)
+        """Whether it is not as desired; what waits for its time is."""
+        return bool(self.drifted) if self.lines else self.verb not in ("none", "later", "unknown")
+
+    @property
+    def drifted(self) -> tuple[Line, ...]:
+        return tuple(line for line in self.lines if not line.waits)
+
+    @property
+    def waiting(self) -> tuple[Line, ...]:
+        """What is done at its time."""
+        return tuple(line for line in self.lines if line.waits)
 
 
 @dataclass(frozen=True)
@@ -250,7 +272,7 @@ def _draft(
     """`known`: rules that the target breaks whatever the host looks like."""
     if before is not None and WHOLE in before.held:
         return replace(before, wish=target)
-    action = Action(wish.address(), wish.title(), "none", wish.place.mark())
+    action = Action(wish.address(), wish.title(), "none", wish.place.mark(), file=wish.file)
     here = True
     try:
         target.check_rights(facts)
@@ -329,7 +351,8 @@ def _update(
     )
     doable = () if WHOLE in held else tuple(c for c in changes if c.field not in held)
     steps = tuple(target.update(doable, facts)) if doable else ()
-    verb: Verb = "update" if doable else "held" if held or lines else "unknown" if unread or told_of else "none"
+    back: Verb = "later" if lines and all(line.waits for line in lines.values()) else "held"
+    verb: Verb = "update" if doable else back if held or lines else "unknown" if unread or told_of else "none"
     action = replace(action, verb=verb, lines=_in_order(wish, lines.values()), remarks=remarks)
     held |= {*along, *(() if doable or not (held or lines) else (WHOLE, *lines))}
     return _Draft(target, action, steps, parts, held)
@@ -446,7 +469,9 @@ def _removal(wish: Resource, action: Action, exists: bool, facts: Facts, allow: 
 
 
 def _whole_held(wish: Resource, action: Action, found: Iterable[Finding], here: bool = True) -> _Draft:
-    action = replace(action, verb="held", remarks=_remarks(wish, found))
+    found = tuple(found)
+    verb: Verb = "later" if {f.level for f in found if f.holds} == {"later"} else "held"
+    action = replace(action, verb=verb, remarks=_remarks(wish, found))
     return _Draft(wish, action, here=here, held=frozenset({WHOLE}))
 
 
@@ -704,12 +729,16 @@ def _line(wish: Resource, change: Change, allow: frozenset[Impact]) -> Line:
         wish.place.mark(change.field),
         change.note,
         _sorted(change.impacts - allow - {"online"}),
+        in_time=change.in_time,
+        before=wish.value(change.field, change.now),
+        after=wish.value(change.field, change.wanted),
         own_words=not free_text(type(wish), change.field),
     )
 
 
 def _whole(wish: Resource, now: str, wanted: str, impacts: frozenset[Impact], allow: frozenset[Impact]) -> Line:
-    return Line("", now, wanted, _sorted(impacts), wish.place.mark(), "", _sorted(impacts - allow - {"online"}))
+    consent = _sorted(impacts - allow - {"online"})
+    return Line("", now, wanted, _sorted(impacts), wish.place.mark(), "", consent, before=now, after=wanted)
 
 
 def _sorted(impacts: frozenset[Impact]) -> tuple[Impact, ...]:

@@ -29,6 +29,7 @@ from hvctl.source import (
 )
 from hvctl.template import rendered
 from hvctl.vault import Vault, is_vault
+from hvctl.visible import quoted
 
 _NOTHING: Mapping[str, Any] = {}
 _OTHER_WORDS = {
@@ -107,7 +108,7 @@ def _play(document: Document, number: int, data: Any, vault: Vault, problems: li
             problems.append(
                 Problem(
                     place,
-                    f"unknown key {key!r} in a play",
+                    f"unknown key {quoted(key)} in a play",
                     suggest(_OTHER_WORDS.get(str(key).casefold(), str(key)), known) or f"known are {', '.join(known)}",
                 )
             )
@@ -124,7 +125,7 @@ def _play(document: Document, number: int, data: Any, vault: Vault, problems: li
             problems.append(
                 Problem(
                     document.mark((*path, "allow")),
-                    f"{word!r} is nothing that can be allowed",
+                    f"{quoted(word)} is nothing that can be allowed",
                     suggest(word, IMPACTS[1:]) or f"one of {', '.join(IMPACTS[1:])}",
                 )
             )

@@ -17,6 +17,7 @@ from hvctl.resource import Resource
 from hvctl.secrets import Ask, NotAskedError, SecretError, Secrets, never, resolve
 from hvctl.source import ConfigError, HostProblem, Problem, RefusedError, SecretSource, UndefinedProblem, suggest
 from hvctl.vault import Vault
+from hvctl.visible import quoted
 
 NOTHING_UNREAD = Unread()
 INVENTORY_NAMES = ("inventory.yml", "inventory.yaml", "inventory.ini", "hosts.yml", "hosts.ini", "hosts", "inventory")
@@ -183,7 +184,7 @@ def _hosts(
             if host.name in within:
                 per_host.setdefault(host.name, (host, []))[1].append(play)
         if not matched and play.hosts and not unsure:
-            warnings.append(Problem(place, f"{play.hosts!r} matches no host", "", "warning"))
+            warnings.append(Problem(place, f"{quoted(play.hosts)} matches no host", "", "warning"))
         elif not matched:
             hostless.append(play)
     if limit and plays and within and not per_host and not unsure:

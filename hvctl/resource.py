@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import datetime
 from functools import cache
 from typing import Any, ClassVar, Literal, Protocol, Self, get_args
 
@@ -52,6 +54,43 @@ class NotCompared:
 NOT_COMPARED = NotCompared()
 
 
+Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
+
+
+@dataclass(frozen=True)
+class Said:
+    """A value that is told in words of its own, which may change where it does not."""
+
+    value: Any
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def as_json(value: Any) -> Json:
+    """For programs, and for comparing with what was kept; None for what is not there or not known. Sets in an order."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Missing | Unknown | NotCompared):
+        return None
+    if isinstance(value, Said):
+        return as_json(value.value)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, BaseModel):
+        return as_json(value.model_dump(exclude_unset=True))
+    if is_dataclass(value):
+        return {f.name: as_json(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): as_json(inner) for key, inner in value.items()}
+    if isinstance(value, set | frozenset):
+        return tuple(sorted(map(as_json, value), key=lambda v: json.dumps(v, sort_keys=True)))
+    if isinstance(value, list | tuple):
+        return tuple(map(as_json, value))
+    return str(value)
+
+
 class Codec(Protocol):
     """Between what the host says and what the user writes."""
 
@@ -64,6 +103,8 @@ class Codec(Protocol):
     def same(self, now: Any, wanted: Any) -> bool: ...
 
     def show(self, value: Any) -> str: ...
+
+    def value(self, value: Any) -> Json: ...
 
 
 class Plain:
@@ -90,6 +131,10 @@ class Plain:
         if isinstance(value, list | tuple | set | frozenset):
             return ", ".join(str(v) for v in value) or "none"
         return str(value)
+
+    def value(self, value: Any) -> Json:
+        """The same for all that `same` takes for equal, as far as nothing is lost by that."""
+        return as_json(None if value == "" else value)
 
 
 PLAIN = Plain()
@@ -135,13 +180,15 @@ class Instead:
 
 @dataclass(frozen=True)
 class Change:
-    """One field that differs. `note`: what it means, for people."""
+    """One field that differs. `note`: what it means, for people. `in_time`: it is to be done by a time that has not
+    passed, so that it is no drift that it is not done yet."""
 
     field: str
     now: Any
     wanted: Any
     impacts: frozenset[Impact] = frozenset({"online"})
     note: str = ""
+    in_time: bool = False
 
 
 @dataclass(frozen=True)
@@ -161,11 +208,13 @@ class Finding:
 
 class HeldBackError(Exception):
     """The facts show that nothing can be done about a resource now; the planner turns it into a Finding. `parts`: nor
-    about what sits within it."""
+    about what sits within it. `later`: nor need there be, before something else is done."""
 
-    def __init__(self, message: str, hint: str = "", field: str = "", *, parts: bool = False) -> None:
+    def __init__(
+        self, message: str, hint: str = "", field: str = "", *, parts: bool = False, later: bool = False
+    ) -> None:
         super().__init__(message)
-        self.finding = Finding(field, message, hint)
+        self.finding = Finding(field, message, hint, "later" if later else "impossible")
         self.parts = parts
 
 
@@ -548,6 +597,13 @@ class Resource(Fields):
             return repr(value)
         setting = settings(type(self)).get(field)
         return (setting.codec if setting else PLAIN).show(value)
+
+    def value(self, field: str, value: Any) -> Json:
+        """What `show` tells, as a value: it does not change with the words."""
+        if value is MISSING or value is UNKNOWN:
+            return None
+        setting = settings(type(self)).get(field)
+        return (setting.codec if setting else PLAIN).value(value)
 
     def changes(self, actual: State, facts: Facts) -> tuple[Change, ...]:
         """The written fields that differ. A field that could not be read is no change."""

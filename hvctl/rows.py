@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from hvctl.call import Call, Failure, Reply, Row
 from hvctl.contract.properties import Form, Property, properties_of
 from hvctl.contract.versions import OS
+from hvctl.visible import quoted
 
 T = TypeVar("T")
 
@@ -147,7 +148,7 @@ def said(value: Any) -> str:
         case Mapping():
             return "an object"
         case str():
-            return repr(value if len(value) <= 40 else value[:40] + "…")
+            return quoted(value if len(value) <= 40 else value[:40] + "…")
         case int() if not _LEAST <= value <= _MOST:
             return "a number out of range"
     return str(value)

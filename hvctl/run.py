@@ -33,13 +33,14 @@ from hvctl.redact import Redactor
 from hvctl.replan import First
 from hvctl.resource import Impact
 from hvctl.show.data import facts_data
+from hvctl.show.diff import diff_lines
 from hvctl.show.plain import plain
 from hvctl.show.progress import Progress
 from hvctl.show.remembered import Remembered
 from hvctl.show.report import report_lines
 from hvctl.show.screen import print_json
 from hvctl.show.summary import summary_lines
-from hvctl.show.text import diff_lines, facts_lines, plan_lines, problem_lines, trace_lines
+from hvctl.show.text import facts_lines, plan_lines, problem_lines, trace_lines
 from hvctl.source import ConfigError
 from hvctl.stop import Stop
 from hvctl.streams import traced
@@ -216,7 +217,7 @@ class Run:
         outcomes = self._told(tuple(outcomes))
         for one in outcomes:
             if one.plan is not None:
-                lines = diff_lines if diff else plan_lines
+                lines = partial(diff_lines, mask=self._redactor.text) if diff else plan_lines
                 self._print(lines(one.plan, width=self._out.width, verbose=self._verbose > 0))
             self._say_trouble(one)
         self._print(summary_lines(outcomes))

@@ -7,6 +7,8 @@ from typing import Any
 
 import yaml
 
+from hvctl.visible import quoted
+
 _CORE = "tag:yaml.org,2002:"
 _DECIMAL = re.compile(r"[-+]?(?:0|[1-9][0-9_]*)|0x[0-9a-fA-F]+")
 _FRACTION = re.compile(r"[-+]?(?:[0-9][0-9_]*)?\.[0-9]+(?:[eE][-+][0-9]+)?")
@@ -50,13 +52,13 @@ def scalar(tag: str, text: str) -> Any:
     if kind in ("bool", "int", "float", "null", "timestamp"):
         implicit = tag_of(text) == tag
         if not implicit and not _fits(kind, text):
-            raise ValueError(f"{text!r} is not a valid {kind}")
+            raise ValueError(f"{quoted(text)} is not a valid {kind}")
         try:
             value = _construct(kind, text)
         except (ValueError, KeyError, AttributeError) as error:
             if kind == "timestamp" and implicit:
                 return text  # looks like a date, and is none: a version, a name
-            raise ValueError(f"{text!r} is not a valid {kind}") from error
+            raise ValueError(f"{quoted(text)} is not a valid {kind}") from error
         return value if not implicit or _as_meant(kind, text) else Written(text, value)
     return text
 

@@ -12,6 +12,7 @@ from typing import NoReturn
 
 from hvctl.call import Secret
 from hvctl.source import Mark, Problem, SecretSource
+from hvctl.visible import quoted
 
 
 class SecretError(Exception):
@@ -126,22 +127,22 @@ def _from_command(source: SecretSource) -> Secret:
         done = subprocess.run(source.words, capture_output=True, timeout=_SECONDS, check=False)
     except FileNotFoundError as error:
         raise SecretError(
-            f"there is no program {source.words[0]!r}", "install it, or correct its name", source.mark
+            f"there is no program {quoted(source.words[0])}", "install it, or correct its name", source.mark
         ) from error
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
         raise SecretError(
-            f"{source.words[0]!r} did not answer ({type(error).__name__})", "run it by hand", source.mark
+            f"{quoted(source.words[0])} did not answer ({type(error).__name__})", "run it by hand", source.mark
         ) from error
     if done.returncode:
         said = _without(done.stderr.decode("utf-8", "replace"), done.stdout.decode("utf-8", "replace"))
         raise SecretError(
-            f"{source.words[0]!r} ended with status {done.returncode}" + (f": {said[-1]}" if said else ""),
+            f"{quoted(source.words[0])} ended with status {done.returncode}" + (f": {said[-1]}" if said else ""),
             "run it by hand",
             source.mark,
         )
     first = done.stdout.decode("utf-8", "replace").splitlines()
     if not first or not first[0]:
-        raise SecretError(f"{source.words[0]!r} printed nothing", "its first line is the secret", source.mark)
+        raise SecretError(f"{quoted(source.words[0])} printed nothing", "its first line is the secret", source.mark)
     return Secret(first[0])
 
 

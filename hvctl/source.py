@@ -15,6 +15,7 @@ import yaml
 
 from hvctl.limits import ALIASED, DIGITS, FILE_SIZE, NESTING
 from hvctl.scalars import key, scalar, tag_of
+from hvctl.visible import quoted
 
 Path = tuple[str | int, ...]
 """Keys and positions from the top of a document."""
@@ -130,7 +131,7 @@ _BEGINNING = 3
 def suggest(word: str, candidates: Iterable[str]) -> str:
     """ "did you mean 'x'?", or nothing."""
     found = nearest(word, candidates)
-    return f"did you mean {found!r}?" if found else ""
+    return f"did you mean {quoted(found)}?" if found else ""
 
 
 def nearest(word: str, candidates: Iterable[str]) -> str:
@@ -158,7 +159,7 @@ def read_text(file: str | File) -> str:
             [Problem(None, f"{name} cannot be read: {error.strerror}", "name a file that is there")]
         ) from error
     except ValueError as error:  # a NUL in the name
-        raise ConfigError([Problem(None, f"{name!r} is not a valid file name", "correct it")]) from error
+        raise ConfigError([Problem(None, f"{quoted(name)} is not a valid file name", "correct it")]) from error
 
 
 def decoded(data: bytes, name: str) -> str:
@@ -333,8 +334,9 @@ class _Builder:
                 continue
             name = self._key(key_node)
             if name in own:
-                hint = f"it stands at {_mark(self.file, own[name][0])} already; keep one"
-                self.problems.append(Problem(_mark(self.file, key_node), f"the key {name!r} stands here again", hint))
+                there = _mark(self.file, own[name][0])
+                text, hint = f"the key {quoted(name)} stands here again", f"it stands at {there} already; keep one"
+                self.problems.append(Problem(_mark(self.file, key_node), text, hint))
             elif name is not None:
                 own[name] = (key_node, value_node)
         self.entries[id(node)] = {**merged, **own}
@@ -373,7 +375,7 @@ class _Builder:
         except (ValueError, OverflowError):
             pass
         hint = "put it in quotes if it is a text" if tag_of(text) == node.tag else f"remove {_tag_of(node)}"
-        self._wrong(node, f"{text!r} is not {what}", f"correct it, or {hint}")
+        self._wrong(node, f"{quoted(text)} is not {what}", f"correct it, or {hint}")
         return None
 
     def _text(self, node: yaml.ScalarNode) -> str:

@@ -32,6 +32,7 @@ from hvctl.source import (
     Verbatim,
     suggest,
 )
+from hvctl.visible import quoted
 
 _DEPTH = 20
 _LOOKUPS = ("lookup", "query", "q")
@@ -128,7 +129,7 @@ def evaluate(text: str, scope: _Scope) -> Any:
     """One text; what variables hold may be expressions too. What only chooses among variables stays as written. Raises
     LimitError."""
     if scope.depth > _DEPTH:
-        raise _ValueError(f"{text!r} refers to itself", "break the circle of variables")
+        raise _ValueError(f"{quoted(text)} refers to itself", "break the circle of variables")
     variables = scope.variables
     try:
         scope.environment.work.did()

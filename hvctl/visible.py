@@ -25,6 +25,17 @@ def visible(text: str) -> str:
     return HIDDEN.sub(_escape, text)
 
 
+def quoted(value: object) -> str:
+    """A value in a sentence as it is written: a text in quotes, and no character of it doubled."""
+    if isinstance(value, str):
+        mark = '"' if "'" in value and '"' not in value else "'"
+        return f"{mark}{visible(value)}{mark}"
+    try:
+        return visible(json.dumps(value, ensure_ascii=False, default=str))
+    except (TypeError, ValueError):  # keys that JSON has not, or a mapping within itself
+        return visible(str(value))
+
+
 def visible_lines(text: str) -> str:
     """The same for a text whose line breaks are hvctl's own."""
     return _HIDDEN_BUT_BREAKS.sub(_escape, text)

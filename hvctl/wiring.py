@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from hvctl import duration
+from hvctl.kinds import _types
 from hvctl.kinds._types import Size
 from hvctl.winrm.limits import Limits
 
@@ -23,11 +23,7 @@ CALL_S, MARGIN_S, SILENCE_S = 60, 10, 15
 """Seconds: an operation's, by how much longer its answer is waited for (both Ansible's ways), a Receive's."""
 
 
-def _seconds(value: Any) -> Any:
-    return duration.seconds(value) if isinstance(value, str) and not value.strip().isdigit() else value
-
-
-Seconds = Annotated[int, BeforeValidator(_seconds), Field(ge=1, le=86_400)]
+Seconds = Annotated[_types.Seconds, Field(ge=1, le=86_400)]
 Bytes = Annotated[Size, Field(ge=1024, description="write a size, such as 4MB")]
 _TRUTH = Field(default=None, description="write true or false")
 

@@ -12,6 +12,7 @@ from hvctl.kinds import sections
 from hvctl.resource import Fields, Resource, models_in, settings
 from hvctl.scalars import Written
 from hvctl.source import Document, Path, Problem, nearest, suggest
+from hvctl.visible import quoted
 
 
 def explained(
@@ -54,7 +55,7 @@ def _did_you_mean(key: str) -> str:
     if not key or " " in key:
         return key
     outer, _, inner = key.partition(".")
-    return f"did you mean `{outer}: {{{inner}: …}}`?" if inner else f"did you mean {key!r}?"
+    return f"did you mean `{outer}: {{{inner}: …}}`?" if inner else f"did you mean {quoted(key)}?"
 
 
 _PLAIN_WORDS = {
@@ -75,12 +76,12 @@ def _problem(detail: ErrorDetails, kind: type[Resource], document: Document, whe
         hint = _did_you_mean(meant(kind, detail["loc"]))
         return Problem(
             document.key_marks.get(where) or document.mark(where),
-            f"unknown key {name!r} in {kind.kind}",
+            f"unknown key {quoted(name)} in {kind.kind}",
             hint or f"known are {', '.join(keys_at(kind, detail['loc']))}",
         )
     mark = document.mark(where)
     if code == "missing":
-        return Problem(mark, f"{kind.kind} needs {name!r}", f"write `{name}: …`")
+        return Problem(mark, f"{kind.kind} needs {quoted(name)}", f"write `{name}: …`")
     shown = _shown(detail["input"])
     if code in _PLAIN_WORDS:
         what, hint = _PLAIN_WORDS[code]

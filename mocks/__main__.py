@@ -4,47 +4,54 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import signal
-import socket
-import socketserver
-import subprocess
+import re
 import sys
-import threading
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
-
-import yaml
+from textwrap import fill
 
 from mocks.bench import bench
 from mocks.catalogue import CATALOGUE, GROUPS, Fault, arm, fault_named
-from mocks.clock import Clock
+from mocks.clock import Clock, RunningClock
+from mocks.failures import NAMED
 from mocks.host import SimulatedHost
-from mocks.tls import make_authority
-from mocks.wsman import Endpoint, Server
+from mocks.json_schema import json_schema
+from mocks.lab import NotServedError, inventory_of, read_lab
+from mocks.serve import PASSWORD, USER, invoke, served
+from mocks.wsman import Endpoint
 
 HOSTS = Path(__file__).parent / "hosts"
-CA = Path("build/lab")
-USER, PASSWORD = "hvadmin", "Pa55-ラボ"
-CONTROL = "HVCTL_SIMULATED_CONTROL"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m mocks", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
     run = verbs.add_parser("run", help="start the hosts of an inventory, run a command, forget everything")
-    run.add_argument("--inventory", default="playbooks/inventory.yml", help="whose loopback ports are served")
-    run.add_argument("--speed", type=float, default=60.0, help="simulated seconds per real one")
+    run.add_argument("--hosts", type=Path, metavar="FOLDER", help="starting states of your own: FOLDER/NAME.yaml")
+    run.add_argument(
+        "--inventory",
+        type=Path,
+        help="whose loopback ports are served; otherwise FOLDER/inventory.yml, else playbooks/inventory.yml",
+    )
+    pace = run.add_mutually_exclusive_group()
+    pace.add_argument(
+        "--speed", type=float, default=60.0, help="simulated seconds per real one, which pass only while hosts work"
+    )
+    pace.add_argument(
+        "--time", type=_rate, metavar="RATE", help="time passes by itself, so fast: 60x is a minute in each second"
+    )
     run.add_argument("--fault", action="append", default=[], metavar="NAME[:KEY=VALUE,…]", help="what goes wrong")
+    run.add_argument(
+        "--calls", type=Path, metavar="FILE", help="write the calls that reached the hosts, a line of JSON each"
+    )
     run.add_argument("--seed", type=int, default=0, help="of the faults that come by chance")
     run.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND")
-    invoke = verbs.add_parser("invoke", help="run a cmdlet on a running simulated host, as somebody else would")
-    invoke.add_argument("host")
-    invoke.add_argument("cmdlet")
-    invoke.add_argument("parameters", nargs="*", metavar="NAME=VALUE")
+    call = verbs.add_parser("invoke", help="run a cmdlet on a running simulated host, as somebody else would")
+    call.add_argument("host")
+    call.add_argument("cmdlet")
+    call.add_argument("parameters", nargs="*", metavar="NAME=VALUE")
     verbs.add_parser("faults", help="list what can go wrong")
+    verbs.add_parser("schema", help="print the format of a starting state, as a JSON Schema")
     measure = verbs.add_parser("bench", help="what plans cost, beside the same job done naively")
     measure.add_argument("--quick", action="store_true", help="few hosts, for trying it out")
     args = parser.parse_args(argv)
@@ -53,57 +60,88 @@ def main(argv: Sequence[str] | None = None) -> int:
             faults = [fault_named(text) for text in args.fault]
         except ValueError as error:
             parser.error(str(error))
-        return _run(args.inventory, [w for w in args.command if w != "--"] or ["sh"], args.speed, faults, args.seed)
+        if args.command[:1] == ["--"]:
+            args.command = args.command[1:]
+        return _run(args, faults)
     if args.verb == "faults":
         return _list_faults()
+    if args.verb == "schema":
+        print(json.dumps(json_schema(), indent=2))
+        return 0
     if args.verb == "invoke":
-        return _invoke(args.host, args.cmdlet, args.parameters)
+        return invoke(args.host, args.cmdlet, args.parameters)
     return bench(quick=args.quick)
 
 
 # --- run -----------------------------------------------------------------------------------------------------------
 
 
-def _run(inventory: str, command: list[str], speed: float, faults: Sequence[Fault] = (), seed: int = 0) -> int:
+def _rate(text: str) -> float:
+    """`60x`, `0.5x`, `60`."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)x?", text.strip())
+    if not found or float(found[1]) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a rate such as 60x")
+    return float(found[1])
+
+
+def _run(args: argparse.Namespace, faults: Sequence[Fault]) -> int:
     """The hosts that have a starting state are served at their ports of the inventory; the others refuse.
     Faults befall each of them; what struck is told at the end."""
-    authority = make_authority(CA)
-    ports = _ports(inventory)
-    hosts = {
-        name: SimulatedHost.from_yaml(HOSTS / f"{name}.yaml", Clock(1 / speed if speed else 0.0))
-        for name in ports
-        if (HOSTS / f"{name}.yaml").exists()
-    }
+    folder = args.hosts or HOSTS
+    inventory = args.inventory or (args.hosts and inventory_of(args.hosts)) or Path("playbooks/inventory.yml")
+    try:
+        if not folder.is_dir():
+            raise NotServedError(f"{folder} is not a folder")
+        lab = read_lab(folder, inventory, lambda: _clock(args))
+    except NotServedError as error:
+        print(error, file=sys.stderr)
+        return 1
+    for line in (*lab.refused, *(lab.absent if args.hosts else ())):  # the lab's own inventory has one on purpose
+        print(line, file=sys.stderr)
+    if args.hosts and not lab.served:
+        print(f"No host of {folder} can be served.", file=sys.stderr)
+        return 1
     endpoints = [
-        Endpoint(host, {USER: PASSWORD}, port=ports[name], scheme="https",
-                 profile="2012r2" if host.os.startswith("2012") else "2016+", seed=seed)
-        for name, host in hosts.items()
+        Endpoint(host, {USER: PASSWORD}, port=port, scheme="https",
+                 profile="2012r2" if host.os.startswith("2012") else "2016+", seed=args.seed)
+        for host, port in lab.served.values()
     ]  # fmt: skip
     for endpoint in endpoints:
         arm(endpoint, faults)
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(Server(endpoints, authority))
-        except OSError as error:
-            print(f"A port of {inventory} is taken ({error.strerror}): is another `mocks run` open?", file=sys.stderr)
-            return 1
-        control = stack.enter_context(_control(hosts))
-        env = {
-            **os.environ,
-            "HVCTL_LAB_PASSWORD": PASSWORD,
-            CONTROL: control,
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+    hosts = {name: host for name, (host, _) in lab.served.items()}
+    try:
+        return served(endpoints, hosts, args.command or ["sh"])
+    except FileNotFoundError as error:
+        print(f"{error.filename}: {error.strerror}", file=sys.stderr)
+        return 127
+    except OSError as error:
+        print(f"A port of {inventory} is taken ({error.strerror}): is another `mocks run` open?", file=sys.stderr)
+        return 1
+    finally:
+        for name, endpoint in zip(hosts, endpoints, strict=True):
+            for event in (*endpoint.faults.events, *endpoint.simulated.failures.events):
+                print(f"{name}: {event}", file=sys.stderr)
+        if args.calls:
+            _write_calls(args.calls, hosts)
+
+
+def _clock(args: argparse.Namespace) -> Clock:
+    return RunningClock(args.time) if args.time else Clock(1 / args.speed if args.speed else 0.0)
+
+
+def _write_calls(file: Path, hosts: Mapping[str, SimulatedHost]) -> None:
+    lines = (
+        {
+            "host": name,
+            "cmdlet": call.cmdlet,
+            "params": call.params,
+            "objects": call.objects,
+            "errors": list(call.errors),
         }
-        process = subprocess.Popen(command, env=env)
-        # Ctrl-C belongs to the command: it decides what to finish.
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        try:
-            return process.wait()
-        finally:
-            signal.signal(signal.SIGINT, before)
-            for endpoint, name in zip(endpoints, hosts, strict=True):
-                for event in endpoint.faults.events:
-                    print(f"{name}: {event}", file=sys.stderr)
+        for name, host in hosts.items()
+        for call in host.log
+    )
+    file.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
 
 
 def _list_faults() -> int:
@@ -116,66 +154,21 @@ def _list_faults() -> int:
     print(
         "\nKeys of those that strike requests: action, nth, times, phase, chance, code, encoding, seconds, amount, text."
     )
+    print(_CMDLETS)
+    print(fill(", ".join(sorted(NAMED)), 118, initial_indent="      ", subsequent_indent="      "))
     return 0
 
 
-def _ports(inventory: str) -> dict[str, int]:
-    """name -> port of every host that the inventory puts on loopback. Plain YAML is enough for the lab's."""
-
-    class Tolerant(yaml.SafeLoader):
-        pass
-
-    Tolerant.add_multi_constructor("!", lambda loader, suffix, node: None)
-    data = yaml.load(Path(inventory).read_text(encoding="utf-8"), Tolerant)
-    found: dict[str, int] = {}
-
-    def walk(group: Any) -> None:
-        for name, variables in ((group or {}).get("hosts") or {}).items():
-            if variables and variables.get("ansible_host") == "127.0.0.1":
-                found[name] = int(variables["ansible_port"])
-        for child in ((group or {}).get("children") or {}).values():
-            walk(child)
-
-    for group in (data or {}).values():
-        walk(group)
-    return found
-
-
-# --- changing a running host by hand -------------------------------------------------------------------------------
-
-
-@contextmanager
-def _control(hosts: Mapping[str, SimulatedHost]) -> Any:
-    class Handler(socketserver.StreamRequestHandler):
-        def handle(self) -> None:
-            asked = json.loads(self.rfile.readline())
-            host = hosts.get(asked["host"])
-            if host is None:
-                said: dict[str, Any] = {"errors": [f"no simulated host {asked['host']}; there are {', '.join(hosts)}"]}
-            else:
-                outcome = host.invoke(asked["cmdlet"], asked["params"], "Stop")
-                host.clock.sleep(outcome.took)
-                said = {"errors": [f"{e.message} [{e.id}]" for e in outcome.errors], "warnings": outcome.warnings}
-            self.wfile.write(json.dumps(said).encode() + b"\n")
-
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-
-
-def _invoke(host: str, cmdlet: str, parameters: Sequence[str]) -> int:
-    if CONTROL not in os.environ:
-        print("No simulated hosts run here; this works within `python -m mocks run -- …`.", file=sys.stderr)
-        return 1
-    address, _, port = os.environ[CONTROL].rpartition(":")
-    params = {name: yaml.safe_load(value) for name, _, value in (p.partition("=") for p in parameters)}
-    with socket.create_connection((address, int(port)), timeout=60) as connection:
-        connection.sendall(json.dumps({"host": host, "cmdlet": cmdlet, "params": params}).encode() + b"\n")
-        said = json.loads(connection.makefile().readline())
-    for line in [*said.get("warnings", ()), *said["errors"]]:
-        print(line, file=sys.stderr)
-    return 1 if said["errors"] else 0
+_CMDLETS = """
+18  cmdlets that fail: any by its name, reads too, such as
+      Set-VMProcessor
+      Add-VMHardDiskDrive:of=data.vhdx,error=sharing
+      Get-VHD:of=data.vhdx,error=in_use,times=always
+      Stop-VM:seconds=300,error=Failed to stop.,id=OperationFailed,hresult=0x80070020
+    Keys: nth (which call, counted from 1 on each host), times (in a row; `always`), chance, of (a text in a parameter: only
+    calls that have it count), phase (before or after its effect), seconds (that pass until it fails), error (a name of the
+    list below, or the text itself), id (how the FullyQualifiedErrorId begins, or the whole of it), category, hresult.
+    Errors that have a name:"""
 
 
 if __name__ == "__main__":

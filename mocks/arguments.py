@@ -12,6 +12,9 @@ from mocks.objects import EnumValue, Guid, PsObject, TimeSpan
 
 T = TypeVar("T")
 
+_IDENTITY = ("Name", "Id", "VMName", "VMId", "VMSnapshotName", "Path", "DiskIdentifier", "FirmwarePath")
+"""What tells an object from others of its class: a name alone does not (domain 4.1, 9.1)."""
+
 
 class Arguments:
     """What a binder has bound: names in full, values converted. Names are compared without case."""
@@ -76,11 +79,11 @@ class Arguments:
 
 
 def plain(value: Any) -> Any:
-    """An argument as JSON data; objects in a short form."""
+    """An argument as JSON data; objects by what tells them apart."""
     if isinstance(value, PsObject):
         props = value.properties
-        label = next((props[k] for k in ("Name", "Path", "VMName") if isinstance(props.get(k), str)), None)
-        return {value.type_name.rsplit(".", 1)[-1]: label}
+        known = {k: plain(props[k]) for k in _IDENTITY if props.get(k) and not (k == "VMId" and "Id" in props)}
+        return {value.type_name.rsplit(".", 1)[-1]: known}
     if isinstance(value, EnumValue):
         return value.name
     if isinstance(value, Guid):

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from mocks.endpoint import Endpoint, Lockout
+from mocks.failures import Failure, failure, is_cmdlet
 from mocks.faults import Effect, Encoding, Phase, Trouble
 from mocks.shells import Quotas
 
@@ -26,13 +27,14 @@ OFTEN = 10**9
 
 @dataclass(frozen=True)
 class Fault:
-    """`settings`: a dotted path from the endpoint → its value."""
+    """`settings`: a dotted path from the endpoint → its value. `failures`: cmdlets of the host that fail."""
 
     name: str
     group: int
     says: str
     troubles: tuple[Trouble, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
+    failures: tuple[Failure, ...] = ()
 
 
 def one(
@@ -226,10 +228,14 @@ CATALOGUE: dict[str, Fault] = {
 
 
 def fault_named(text: str) -> Fault:
-    """From NAME or NAME:key=value,…: what strikes, otherwise than usual. Raises ValueError."""
+    """From NAME or NAME:key=value,…: what strikes, otherwise than usual; or a cmdlet that fails. Raises ValueError."""
     name, _, given = text.partition(":")
+    if is_cmdlet(name):
+        return Fault(name, 18, "a cmdlet that fails", failures=(failure(text),))
     if name not in CATALOGUE:
-        raise ValueError(f"no fault {name!r}; `python -m mocks faults` lists them")
+        raise ValueError(
+            f"no fault {name!r} and no cmdlet of that name; `python -m mocks faults` lists what can go wrong"
+        )
     fault = CATALOGUE[name]
     known = {f.name for f in fields(Trouble)} - {"name"}
     for item in filter(None, given.split(",")):
@@ -250,6 +256,9 @@ def arm(endpoint: Endpoint, faults: Iterable[Fault]) -> dict[str, Any]:
     before: dict[str, Any] = {}
     for fault in faults:
         endpoint.faults.troubles += fault.troubles
+        if fault.failures:
+            endpoint.simulated.failures.random.seed(endpoint.seed)
+            endpoint.simulated.failures.add(*fault.failures)
         for path, value in fault.settings.items():
             before[path] = put(endpoint, path, deepcopy(value))
     return before

@@ -1,10 +1,11 @@
-"""Simulated time: seconds that pass only when something takes them."""
+"""Simulated time: seconds that pass only when something takes them, or by themselves at a rate."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 START = datetime(2026, 4, 1, 0, 0, 0, tzinfo=UTC)
@@ -15,6 +16,8 @@ class Clock:
 
     def __init__(self, scale: float = 0.0) -> None:
         self.scale = scale
+        self.happening = threading.RLock()
+        """Held by what changes the host: a cmdlet, or what falls due."""
         self._now = 0.0
         self._due: list[tuple[float, int, Callable[[], None]]] = []
         self._count = 0
@@ -24,15 +27,19 @@ class Clock:
         return self._now
 
     def utc(self, at: float | None = None) -> datetime:
-        return START + timedelta(seconds=self._now if at is None else at)
+        return START + timedelta(seconds=self.now() if at is None else at)
 
     def sleep(self, seconds: float) -> None:
         """Let time pass; what falls due in it happens, in its order."""
         end = self._now + seconds
         while (entry := self._next(end)) is not None:
             self._pass(max(0.0, entry[0] - self._now))
-            entry[2]()
+            self._happen(entry[2])
         self._pass(max(0.0, end - self._now))
+
+    def _happen(self, what: Callable[[], None]) -> None:
+        with self.happening:
+            what()
 
     def _next(self, end: float) -> tuple[float, int, Callable[[], None]] | None:
         with self._lock:
@@ -45,7 +52,7 @@ class Clock:
     def after(self, seconds: float, happen: Callable[[], None]) -> None:
         with self._lock:
             self._count += 1
-            self._due.append((self._now + seconds, self._count, happen))
+            self._due.append((self.now() + seconds, self._count, happen))
 
     def forget(self) -> None:
         """What was to fall due does not."""
@@ -55,3 +62,45 @@ class Clock:
         self._now += seconds
         if self.scale:
             time.sleep(seconds * self.scale)
+
+
+class RunningClock(Clock):
+    """Time passes by itself, `rate` simulated seconds in each real one, whether anybody asks or not. `real`: where real
+    time is read."""
+
+    TICK = 0.05  # real seconds between two looks at what has fallen due
+
+    def __init__(self, rate: float, real: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(1 / rate)
+        self.rate = rate
+        self._real = real
+        self._began = real()
+
+    def now(self) -> float:
+        return (self._real() - self._began) * self.rate
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds / self.rate)
+        self.tick()
+
+    def tick(self) -> None:
+        """What has fallen due happens."""
+        while (entry := self._next(self.now())) is not None:
+            self._happen(entry[2])
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """While it is open, what falls due happens though nobody looks."""
+        stopped = threading.Event()
+
+        def run() -> None:
+            while not stopped.wait(self.TICK):
+                self.tick()
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stopped.set()
+            thread.join()

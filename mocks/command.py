@@ -54,6 +54,14 @@ def class_of(cmdlet: str, module2: bool) -> str:
     return f"Microsoft.HyperV.PowerShell.Commands.{verb}{noun}" + ("" if module2 else "Command")
 
 
+CHOOSING = {
+    "vm", "vmname", "name", "vmswitch", "vmnetworkadapter", "vmnetworkadaptername", "managementos",
+    "vmprocessor", "vmmemory", "vmfirmware", "vmbios", "vmcomport", "number", "vmharddiskdrive", "vmdvddrive",
+    "vmfloppydiskdrive", "controllertype", "controllernumber", "controllerlocation", "passthru", "force",
+    "allowunverifiedpaths", "confirm", "whatif", "asjob",
+}  # fmt: skip
+"""Parameters of Set- cmdlets that say what is changed, or how, and change nothing."""
+
 BUSY = {
     "ExportingVirtualMachine",
     "MigratingVirtualMachine",
@@ -149,6 +157,14 @@ class Command:
             self.errors.append(refusal.record)
             if self.action == "Stop":
                 raise Ended from refusal
+
+    def pool(self, parameter: str = "ResourcePoolName") -> str:
+        """The resource pool that a parameter names: it must be there, Primordial always is (domain 6; text and id [I])."""
+        name = self.args.text(parameter)
+        known = next((p for p in ("Primordial", *self.state.resource_pools) if p.lower() == name.lower()), None)
+        if known is None and name:
+            raise self.refuse("ObjectNotFound", "pool_missing", name)
+        return known or ""
 
     # --- subjects -----------------------------------------------------------------------------------------------
 

@@ -166,6 +166,8 @@ def fresh_file_size(disk: Vhd) -> int:
 
 def _vm(state: HostState, vm: Vm) -> None:
     vm.id = vm.id or new_id(state)
+    if vm.generation not in (1, 2):
+        raise ValueError(f"vm {vm.name}: generation {vm.generation} is not 1 or 2")
     vm.version = vm.version or DEFAULT_VM_VERSION[state.os]
     vm.path = vm.path or state.virtual_machine_path
     vm.snapshot_file_location = vm.snapshot_file_location or vm.path
@@ -198,7 +200,7 @@ def fill_services(state: HostState, vm: Vm) -> None:
     """On by default but for the guest service interface, which 2012 does not have (domain 11.1)."""
     on = ("time_synchronization", "heartbeat", "key_value_pair_exchange", "shutdown", "vss")
     defaults = dict.fromkeys(on, True) | ({"guest_service_interface": False} if state.at_least("2012r2") else {})
-    if unknown := set(vm.integration_services) - set(defaults):
+    if unknown := {*vm.integration_services, *vm.guest.contact, *vm.silent} - set(defaults):
         raise ValueError(f"vm {vm.name}: no integration service {', '.join(sorted(unknown))} on {state.os}")
     vm.integration_services = defaults | vm.integration_services
 
@@ -252,7 +254,10 @@ def boot_entry(vm: Vm, text: str) -> BootEntry:
         if found:
             return BootEntry(adapter=found[0])
     else:
-        slot = Slot.parse(text)
+        try:
+            slot = Slot.parse(text)
+        except ValueError as error:
+            raise ValueError(f"vm {vm.name}: boot_order: {error}") from error
         for drive in vm.drives or ():
             if drive.at == slot:
                 return BootEntry(drive=drive)

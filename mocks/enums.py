@@ -271,6 +271,10 @@ def enum(name: str, member: str) -> EnumValue:
     return EnumValue(full, member, _TABLES[full][member])
 
 
+def members(name: str) -> tuple[str, ...]:
+    return tuple(_TABLES[_FULL[name]])
+
+
 def nameless(name: str, number: int) -> EnumValue:
     """A number without a member: .NET prints the number."""
     return EnumValue(_FULL[name], str(number), number)

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from functools import lru_cache
 
-from mocks.machine import Vm
+from mocks.machine import Drive, Vm
 from mocks.state import Content, HostState, Vhd
 
 
@@ -107,6 +107,31 @@ def holder(state: HostState, path: str) -> Vm | None:
             if any(same(member, path) for member in chain_paths(state, drive.path)):
                 return vm
     return None
+
+
+def writer(state: HostState, path: str) -> Vm | None:
+    """The running VM that writes to the file; one that stands on it only reads it."""
+    running = (vm for vm in state.vms if vm.state in ("Running", "Paused"))
+    return next((vm for vm in running if any(same(d.path, path) for d in vm.disks)), None)
+
+
+def held(state: HostState, path: str | None) -> bool:
+    """Whether the file or one below it is mounted, or open in another program."""
+    chain = (vhd(state, member) for member in chain_paths(state, path))
+    return any(disk is not None and (disk.mounted_as is not None or disk.in_use_elsewhere) for disk in chain)
+
+
+def clashes(state: HostState, vm: Vm, drive: Drive) -> bool:
+    """Whether a drive of the VM, running, would share its file with another one, of which one writes: the file
+    itself, or one below either. Many may stand on one file that nobody writes to."""
+    mine = [*chain_paths(state, drive.path)]
+    others = [d.path for d in vm.disks if d.at != drive.at]
+    others += [d.path for v in state.vms if v is not vm and v.state in ("Running", "Paused") for d in v.disks]
+    return any(
+        any(same(other, member) for member in mine)
+        or any(same(drive.path, member) for member in chain_paths(state, other))
+        for other in others
+    )
 
 
 def owners(state: HostState, path: str) -> list[Vm]:

@@ -4,14 +4,15 @@ It does not model:
 - what is inside guests, beyond how they shut down, whether integration services answer and what was copied into them;
 - moving the disks of a VM (Move-VMStorage knows its configuration, checkpoints and paging file only);
 - live migration, import, Replica relationships (only what Get-VM and Get-VMReplication show), clusters,
-  Fibre Channel, RemoteFX, GPU partitions, device assignment, shielding, key protectors, resource pools (names are
-  kept), what ACLs and extensions do to traffic, other extensions than Microsoft's three, routing domains, RDMA,
+  Fibre Channel, RemoteFX, GPU partitions, device assignment, shielding, key protectors, resource pools beyond their
+  names, what ACLs and extensions do to traffic, other extensions than Microsoft's three, routing domains, RDMA,
   storage QoS policies, AVMA;
 - what a VLAN says as isolation and the other way round: each view keeps what it was told;
 - Restore-VMSnapshot, Rename-VMSnapshot, branches of checkpoints (a checkpoint keeps its disks, not its settings);
 - what is in an export (its files have sizes only), Export-VMSnapshot, an export that is cancelled;
-- mounting disks on the host, Optimize-VHD, Merge-VHD, VHD Sets beyond their format, sector-level content of disks
-  (`minimum_size` is what the state says), file system rights, shares (a UNC path is never there);
+- mounting disks on the host (`mounted_as` of a starting state says that one is), Optimize-VHD, Merge-VHD, VHD Sets
+  beyond their format, sector-level content of disks (`minimum_size` is what the state says), file system rights,
+  shares (a UNC path is never there);
 - -ComputerName, -CimSession and -Credential (it is always this host), -ThrottleLimit, pools, verbose output;
 - the boot time of guests, wear of time on counters; a restart of the host is only what `reboot` does;
 - quirks of one PowerShell process: the failed cast when a disk follows a DVD drive in its place, a slot to be found
@@ -38,8 +39,10 @@ from mocks import files
 from mocks.arguments import Arguments, plain
 from mocks.clock import Clock
 from mocks.cmdlets.export import go_on
-from mocks.command import TABLE, Command, Ended, Entry, class_of
+from mocks.cmdlets.integration_service import fall_silent
+from mocks.command import CHOOSING, TABLE, Command, Ended, Entry, class_of
 from mocks.complete import complete
+from mocks.failures import Failures
 from mocks.identity import build, caption, powershell
 from mocks.messages import say
 from mocks.objects import ErrorAction, ErrorRecord, Job, Outcome, Refusal
@@ -65,6 +68,7 @@ class SimulatedHost:
         self.state = complete(state)
         self.clock = clock or Clock()
         self.log: list[Invocation] = []
+        self.failures = Failures()
         self.says: dict[str, Any] = {}  # what its runners say of themselves otherwise than it would be expected
         for vm in self.state.vms:
             go_on(self.state, self.clock, vm)
@@ -108,8 +112,12 @@ class SimulatedHost:
         some time after WinRM does, `seconds` from now [I]."""
         self.clock.forget()
         for vm in self.state.vms:
+            saved = vm.automatic_stop_action == "Save"
             if vm.state == "Running" and vm.automatic_start_action == "Nothing":
-                vm.state = "Saved" if vm.automatic_stop_action == "Save" else "Off"
+                vm.state = "Saved" if saved else "Off"
+            vm.silent = []
+            if vm.state == "Running" and not saved:
+                fall_silent(self.clock, vm, *vm.integration_services)  # its guest boots
         self.restart_vmms(seconds)
 
     def restart_vmms(self, seconds: float) -> None:
@@ -149,7 +157,11 @@ class SimulatedHost:
     def execute(
         self, cmdlet: str, set_name: str, bound: Mapping[str, Any], error_action: ErrorAction = "Stop"
     ) -> Outcome:
-        """Run a cmdlet whose arguments are bound already."""
+        """Run a cmdlet whose arguments are bound already; one at a time."""
+        with self.clock.happening:
+            return self._executed(cmdlet, set_name, bound, error_action)
+
+    def _executed(self, cmdlet: str, set_name: str, bound: Mapping[str, Any], error_action: ErrorAction) -> Outcome:
         entry = TABLE.get(cmdlet.lower())
         name = entry.name if entry else cmdlet
         noted = Invocation(name, {k: plain(v) for k, v in bound.items()})
@@ -167,11 +179,12 @@ class SimulatedHost:
         done: list[Outcome] = []
 
         def finish() -> Outcome:
-            if not done:
-                for _ in steps:
-                    pass
-                done.append(_outcome(cmd, 0.0))
-            return done[0]
+            with self.clock.happening:
+                if not done:
+                    for _ in steps:
+                        pass
+                    done.append(_outcome(cmd, 0.0))
+                return done[0]
 
         # The work is vmms' own: it is done whether or not the process that began it still waits (winrm 3.5) [E].
         def due() -> None:
@@ -187,9 +200,17 @@ class SimulatedHost:
                 text = f"the simulated host has no {cmd.name}"
                 raise cmd.fail("NotSimulated", "NotImplemented", text, "System.NotImplementedException")
             self._check_access(cmd, entry)
+            _check_changes(cmd, entry)
+            failing = self.failures.due(cmd.name, noted.params)
+            if failing is not None and failing.phase == "before":
+                yield failing.seconds
+                raise failing.refusal(cmd)
             result = entry.body(cmd)
             if inspect.isgenerator(result):
                 yield from result
+            if failing is not None:
+                yield failing.seconds
+                raise failing.refusal(cmd)
         except Ended:
             pass
         except Refusal as refusal:
@@ -222,6 +243,14 @@ class SimulatedHost:
             return _not_recognized(self.state, cmdlet)
         full = f"{error.id},{class_of(cmdlet, self.state.module2)}"
         return ErrorRecord(full, error.category, error.message, ((error.type, -2146233087, error.message),), "")
+
+
+def _check_changes(cmd: Command, entry: Entry) -> None:
+    """A Set- cmdlet without anything to set. Observed of Set-VMSwitch, by its text (domain 3) [O]; the same of the
+    others, and the id, [I]: what a real host does with such a call, it is never one that is meant."""
+    chosen = {"path"} if entry.name == "Set-VHD" else set()
+    if entry.module == "hyper-v" and entry.name.startswith("Set-") and not set(cmd.args) - CHOOSING - chosen:
+        raise cmd.refuse("InvalidParameter", "nothing_to_set")
 
 
 def _not_recognized(state: HostState, cmdlet: str) -> ErrorRecord:

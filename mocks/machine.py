@@ -19,6 +19,11 @@ def word(enum: str) -> dict[str, str]:
     return {"enum": enum}
 
 
+def one_of(*words: str) -> dict[str, tuple[str, ...]]:
+    """Metadata: the field holds one of these."""
+    return {"words": words}
+
+
 SIZE = {"size": True}
 
 
@@ -231,10 +236,12 @@ class GuestFile:
 
 @dataclass(eq=False)
 class Guest:
-    """What runs inside. `shutdown`: `ok`, `hangs` (never ends, the cmdlet wants to ask), `locked`, `refuses`."""
+    """What runs inside. `shutdown`: `ok`, `hangs` (never ends, the cmdlet wants to ask), `locked`, `refuses`.
+    `contact`: of an integration service, what it says instead of Ok while the VM runs."""
 
-    integration: bool = True
-    shutdown: str = "ok"
+    integration: bool = True  # false: no service answers, all read NoContact
+    contact: dict[str, str] = field(default_factory=dict, metadata=word("VMIntegrationComponentOperationalStatus"))
+    shutdown: str = field(default="ok", metadata=one_of("ok", "hangs", "locked", "refuses"))
     shutdown_seconds: float = 8.0
     os: str = ""
     nested_hypervisor: bool = False
@@ -242,7 +249,7 @@ class Guest:
     files: dict[str, GuestFile] = field(default_factory=dict)
     folders: list[str] = field(default_factory=list)
     file_service: bool = True  # vmicguestinterface or hv_fcopy_daemon runs
-    contact_seconds: float = 12.0  # until that service answers, after a start or the switching on
+    contact_seconds: float = 12.0  # until a service answers, after a start or its switching on
     copy_rate: float = 40e6  # bytes a second
 
 
@@ -324,7 +331,7 @@ class Vm:
     guest: Guest = field(default_factory=Guest)
     created: float = 0.0
     started: float = 0.0
-    silent: bool = False  # the guest service has not answered yet
+    silent: list[str] = field(default_factory=list)  # integration services that have not answered yet
     tasks: list[str] = field(default_factory=list, metadata=word("VMOperationalStatus"))
 
     @property

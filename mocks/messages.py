@@ -44,6 +44,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         'Unable to find an integration service with name "{0}".',
         '"{0}" という名前の統合サービスが見つかりません。',
     ),
+    "pool_missing": (
+        'Hyper-V was unable to find a resource pool with name "{0}".',
+        'Hyper-V で、"{0}" という名前のリソース プールが見つかりませんでした。',
+    ),
     "object_gone": (
         "Hyper-V encountered an error trying to access an object on computer '{0}' because the object was not found. "
         "The object might have been deleted, or you might not have permission to perform the task. Verify that the "
@@ -106,6 +110,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "too_many_processors": (
         "The virtual machine has more virtual processors than the physical computer has logical processors.",
         "仮想マシンの仮想プロセッサ数が物理コンピューターの論理プロセッサ数を超えています。",
+    ),
+    "no_reserve": (
+        "The processor reserve of the virtual machine is more than what is left on the computer.",
+        "仮想マシンのプロセッサの予約が、コンピューターの残りを超えています。",
     ),
     "file_missing": (
         "The system cannot find the file specified. (0x80070002).",
@@ -403,6 +411,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "exporting": ("Exporting virtual machine", "仮想マシンをエクスポートしています"),
     "working": ("Working", "処理中"),
     "no_contact": ("No contact", "接続なし"),
+    "lost_communication": ("Lost Communication", "通信が失われました"),
     "component_ok": ("OK", "OK"),
     "network_adapter": ("Network Adapter", "ネットワーク アダプター"),
     "legacy_network_adapter": ("Legacy Network Adapter", "レガシ ネットワーク アダプター"),

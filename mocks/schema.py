@@ -68,6 +68,8 @@ def _field(f: Field[Any], hint: Any, value: Any, where: str) -> Any:
     if f.metadata.get("count") and isinstance(value, int):
         return [""] * value
     if (key := f.metadata.get("keyed")) and isinstance(value, Mapping):
+        if wrong := [k for k, v in value.items() if not isinstance(v, Mapping | None)]:
+            raise StateError(f"{where}.{wrong[0]}: expected keys and values, not {value[wrong[0]]!r}")
         value = [{key: k, **(v or {})} for k, v in value.items()]
     try:
         return _value(hint, value, f.metadata, where)
@@ -83,6 +85,10 @@ def _value(hint: Any, value: Any, meta: Mapping[str, Any], where: str) -> Any:
         if value is None:
             return None
         return _value(next(a for a in args if a is not NoneType), value, meta, where)
+    if origin is list and not isinstance(value, list | None):
+        raise StateError(f"{where}: expected a list, not {value!r}")
+    if origin is dict and not isinstance(value, Mapping | None):
+        raise StateError(f"{where}: expected keys and values, not {value!r}")
     if origin is list:
         return [_value(args[0], v, meta, f"{where}[{i}]") for i, v in enumerate(value or ())]
     if origin is dict:
@@ -96,6 +102,8 @@ def _scalar(hint: Any, value: Any, meta: Mapping[str, Any]) -> Any:
     if name := meta.get("enum"):
         # YAML 1.1 reads the words off and on as booleans
         return member(name, ("On" if value else "Off") if isinstance(value, bool) else value)
+    if (words := meta.get("words")) and str(value) not in words:
+        raise ValueError(f"{value!r} is not one of {', '.join(words)}")
     if hint is int and meta.get("size"):
         return size(value)
     if hint is str and value is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from mocks.machine import GB, SIZE, TB, Adapter, Vm, word
+from mocks.machine import GB, SIZE, TB, Adapter, Vm, one_of, word
 
 DEFAULT_VM_VERSION = {"2012": "4.0", "2012r2": "5.0", "2016": "8.0", "2019": "9.0", "2022": "10.0", "2025": "12.0"}
 VM_VERSIONS = {  # domain 1.1
@@ -145,9 +145,11 @@ class Role:
 
 @dataclass(eq=False)
 class HostState:
-    os: str = "2022"
-    language: str = "en"
-    language_mode: str = "FullLanguage"  # of its PowerShell
+    os: str = field(default="2022", metadata=one_of(*DEFAULT_VM_VERSION))
+    language: str = field(default="en", metadata=one_of("en", "ja"))
+    language_mode: str = field(
+        default="FullLanguage", metadata=one_of("FullLanguage", "ConstrainedLanguage")
+    )  # of its PowerShell
     name: str = "HV01"
     domain: str = ""
     build: int | None = None
@@ -178,6 +180,7 @@ class HostState:
     iov_support: bool = False
     management: str = ""  # net adapter or switch that carries WinRM; omitted: the first net adapter
     roles: list[Role] | None = None  # of the cluster that it is a node of
+    resource_pools: list[str] = field(default_factory=list)  # beside Primordial; of every kind
     volumes: dict[str, Volume] = field(default_factory=dict)
     disks: list[PhysicalDisk] | None = None  # omitted: the one that Windows runs from, and those that VMs have
     dvd_drives: list[str] = field(default_factory=list)  # letters of the host's own: "E:"

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from hvctl.contract import VERSIONS, contract
+from hvctl.duration import spoken
 from hvctl.kinds import kinds, sections
 from hvctl.kinds._types import Words
 from hvctl.resource import Fields, Null, Resource, Setting, models_in
@@ -35,8 +36,11 @@ A playbook is a list of plays. A play has these keys beside the sections below:
 
 What is not written is not managed. `null` clears a field where its row says what null means, and is refused elsewhere.
 Sizes are binary (`60GB` is 60·2³⁰ bytes, as in PowerShell), rates decimal
-(`1Gbps` is 10⁹ bit/s), times take `s`, `m`, `h`, `d`. `yes`, `no`, `on`, `off`, `true` and `false` are booleans where
-a boolean is wanted and words where a word is wanted. Windows paths belong in single quotes. Values may hold Jinja2
+(`1Gbps` is 10⁹ bit/s), times take `w`, `d`, `h`, `m` (or `min`) and
+`s`, with decimals and in sums, the greatest first (`90s`, `1.5h`, `1h30m`, `1d 12h`); a plain number is one of seconds. The
+command line (`--every`, `--grace`, `--since` …) reads the same, but no plain numbers.
+`yes`, `no`, `on`, `off`, `true` and `false` are booleans where a boolean is wanted and words where a word is wanted. Windows
+paths belong in single quotes. Values may hold Jinja2
 expressions; an expression alone keeps its type, and what `no` or `0644` are in it is in
 [the inventory](inventory.md#variables-in-expressions).
 
@@ -98,7 +102,8 @@ def _said(info: FieldInfo) -> str:
     for extra in info.metadata:
         for attribute, text in (("ge", "at least"), ("le", "at most"), ("max_length", "at most, letters:")):
             if hasattr(extra, attribute) and getattr(extra, attribute) is not None:
-                found.append(f"{text} {getattr(extra, attribute):,}")
+                bound = getattr(extra, attribute)
+                found.append(f"{text} {spoken(bound) if found[0] == 'time' else f'{bound:,}'}")
     return "; ".join(found)
 
 

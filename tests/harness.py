@@ -3,6 +3,7 @@ remember: plans twice, binds every call, applies, plans again and expects nothin
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Sequence
 from copy import deepcopy
@@ -21,8 +22,11 @@ from hvctl.plan import Plan, make_plan, validate
 from hvctl.playbook import Play, wishes
 from hvctl.reconcile import apply_plan, look
 from hvctl.resource import IMPACTS, Impact, Resource
+from hvctl.show.columns import entries
+from hvctl.show.diff import diff_lines
 from hvctl.source import ConfigError, Problem, load_text
 from mocks.engine import LanguageMode
+from mocks.failures import failure
 from mocks.host import SimulatedHost
 
 CASES = Path(__file__).parent / "cases"
@@ -35,6 +39,7 @@ KEYS = {
     "problems",
     "blocked",
     "failed",
+    "faults",
     "engine",
     "note",
     "control",
@@ -103,7 +108,8 @@ def wished(text: str, allow: Sequence[str] = (), folder: str = "") -> tuple[list
 
 def run(case: Case, serve: Serve, looks: int = 2) -> list[str]:
     """What is not as the case expects; empty if all is. `looks`: how often it is planned before it is applied.
-    `control`: files beside the playbook; `guests`: the texts of files in guests, afterwards."""
+    `control`: files beside the playbook; `guests`: the texts of files in guests, afterwards. `faults`: cmdlets that fail,
+    as `mocks run --fault` takes them; once they fail no more, another apply makes good what they left."""
     if "control" not in case.data:
         return _judged(case, serve, "", looks)
     with TemporaryDirectory() as folder:
@@ -120,9 +126,15 @@ def _judged(case: Case, serve: Serve, folder: str, looks: int) -> list[str]:
     if any(p.level == "error" for p in problems) or "host" not in data:
         return _texts_differ(data.get("problems", []), [f"{p.message}; {p.hint}" for p in problems])
     host = SimulatedHost.from_yaml({**(data["host"] or {}), "os": case.os})
+    host.failures.add(*map(failure, data.get("faults", ())))
     transport = serve(host)
     try:
         wrong = _run(case, data, found, transport, looks)
+        if not wrong and "faults" in data and host.failures.over:
+            host.clock.sleep(60)  # what was started has booted
+            wrong += _recovered(found, transport)
+        if "faults" in data and not host.failures.events:
+            wrong.append(f"none of these struck: {data['faults']}")
         now = {v.name: {path: f.text for path, f in v.guest.files.items()} for v in host.state.vms}
         wrong += [f"in {vm} are {now[vm]}" for vm, files in data.get("guests", {}).items() if now[vm] != files]
         return wrong
@@ -135,6 +147,7 @@ def _run(case: Case, data: dict[str, Any], found: list[Resource], transport: Tra
     same = all(plan.actions == again.actions and _calls(plan) == _calls(again) for again in more)
     wrong = [] if same else ["two plans of one host differ"]
     wrong += _unbound(plan, case.os)
+    wrong += _told_otherwise(plan)
     if "calls" in data and _calls(plan) != data["calls"]:
         wrong += ["calls are:", *(f'  - "{c}"' for c in _calls(plan))]
     blocked = {line.field: list(line.consent) for a in plan.actions for line in a.blocked}
@@ -145,6 +158,20 @@ def _run(case: Case, data: dict[str, Any], found: list[Resource], transport: Tra
     ]
     wrong += _texts_differ(data.get("problems", []), said)
     return wrong + _applied(data, plan, found, transport)
+
+
+def _told_otherwise(plan: Plan) -> list[str]:
+    """What of the plan is not in its difference, with the same marks; and values that are no plain ones."""
+    diff = {line.plain for line in diff_lines(plan)}
+    wrong = []
+    for entry in (e for a in plan.actions for e in entries(a)):
+        mark = f"   # {entry.impact}" if entry.impact != "online" else ""
+        if not {f"+{entry.field}: {entry.line.wanted}{mark}", f"@@ {entry.field} @@{mark}"} & diff:
+            wrong.append(f"not in the difference: {entry.field}: {entry.change} {mark}")
+        if "hvctl." in json.dumps([entry.line.before, entry.line.after]):
+            wrong.append(f"no plain values: {entry.field}: {entry.line.before!r}, {entry.line.after!r}")
+    said = {r.message for a in plan.actions for r in a.remarks}
+    return wrong + [f"not in the difference: {m}" for m in said if not any(m in line for line in diff)]
 
 
 def _applied(data: dict[str, Any], plan: Plan, found: list[Resource], transport: Transport) -> list[str]:
@@ -167,6 +194,12 @@ def _applied(data: dict[str, Any], plan: Plan, found: list[Resource], transport:
     if report.after.steps:
         wrong.append(f"a second apply would do {_calls(report.after)}")
     return wrong
+
+
+def _recovered(found: list[Resource], transport: Transport) -> list[str]:
+    """What failed in the middle is made good by the next apply, once it fails no more."""
+    plan = make_plan("host", found, look(transport, found), frozenset())
+    return [f"the next apply: {w}" for w in _applied({}, plan, found, transport)]
 
 
 def _unbound(plan: Plan, os: OS) -> list[str]:

@@ -12,7 +12,7 @@ def held_back(plan: Plan) -> dict[Address, set[str]]:
     """Fields of what the plan shows as undone; "" for all of it."""
     found: dict[Address, set[str]] = {}
     for action in plan.actions:
-        if action.verb in ("held", "unknown"):
+        if action.verb in ("held", "later", "unknown"):
             found[action.address] = {""}
         else:
             barred = {r.mark for r in action.remarks if r.level in ("impossible", "later")}
@@ -25,7 +25,9 @@ def held_back(plan: Plan) -> dict[Address, set[str]]:
 def never_written(wishes: Sequence[Resource], plan: Plan) -> tuple[Resource, ...]:
     """The desired state without what is held back, made by hand and not by the planner."""
     held = held_back(plan)
-    absent = {a.address for a in plan.actions if a.verb in ("held", "unknown") and not _exists(a.address, plan)}
+    absent = {
+        a.address for a in plan.actions if a.verb in ("held", "later", "unknown") and not _exists(a.address, plan)
+    }
     stays = {w.address() for w in wishes if w.absent and w.address() in held}
     kept = [w for w in wishes if not any(one.address() in absent | stays for one in _line_of(w))]
     copies = {id(w): _without(w, held.get(w.address(), set())) for w in kept}

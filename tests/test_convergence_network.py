@@ -17,8 +17,8 @@ from hvctl.resource import Impact
 from hvctl.source import load_text
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
+from tests.held import never_written, sent
 from tests.test_convergence import Data, _left, _named, flags, of, some
-from tests.test_held_back import never_written, sent
 
 NICS = ("Ethernet 2", "Ethernet 3", "Ethernet 4")
 CONSENTS: tuple[Impact, ...] = ("restart", "disconnect", "recreate", "management")

@@ -259,11 +259,94 @@ def test_an_export_that_waits_for_its_window_is_no_fault_of_the_plan(hvctl: Run,
     status, out, _ = hvctl("plan", "night.yml", "--report", "junit=x.xml,html=x.html")
     assert (status, "impossible" in out) == (0, False)
     assert "every none yet → a new one from 01:00 on later night.yml:6:45" in out
-    assert "Plan: 1 later." in out
+    assert "1 host: 1 in sync. Plan: 1 later." in out
     assert "<skipped" in (tmp_path / "x.xml").read_text("utf-8")
-    assert hvctl("drift", "night.yml", "--report", "junit=x.xml")[0] == 2
-    assert 'type="drift"' in (tmp_path / "x.xml").read_text("utf-8")
-    assert hvctl("apply", "night.yml", "-y")[0] == 2
+    assert hvctl("plan", "night.yml", "--detailed-exitcode")[0] == 0
+    assert hvctl("apply", "night.yml", "-y")[0] == 0
+
+
+def test_what_waits_for_its_time_is_no_drift_and_has_a_mark_of_its_own(hvctl: Run, tmp_path: Path) -> None:
+    text = (tmp_path / "lab.yml").read_text("utf-8").replace("keep: 1", "window: '01:00-05:00'")
+    (tmp_path / "night.yml").write_text(text.replace("- name: web01", "- name: web01\n      notes: new"), "utf-8")
+    reports = "junit=x.xml,html=x.html,markdown=x.md,json=x.json"
+    status, out, _ = hvctl("drift", "night.yml", "--report", reports, "--metrics", "x.prom")
+    assert (status, "1 host: 1 drifted. 1 difference." in out) == (2, True)
+    assert "· export web01" in out
+    written = {name: (tmp_path / f"x.{name}").read_text("utf-8") for name in ("xml", "html", "md", "json", "prom")}
+    assert '<skipped message="later: every: none yet' in written["xml"]
+    assert 'failures="1"' in written["xml"]
+    assert 'class="badge later"' in written["html"]
+    assert "| 1 field differs, 1 later |" in written["md"]
+    (host,) = json.loads(written["json"])["hosts"]
+    found = {a["kind"]: (a["action"], [c["status"] for c in a["changes"]]) for a in host["plan"]["actions"]}
+    assert found == {"vm": ("update", ["change"]), "export": ("later", ["later"])}
+    assert 'hvctl_drifted_fields{host="hv01",kind="export"} 0.0' in written["prom"]
+    assert 'hvctl_waiting_fields{host="hv01",kind="export"} 1.0' in written["prom"]
+    assert '"field": "every"' not in hvctl("history", "--json")[1]
+
+
+def test_the_export_of_a_vm_that_is_yet_to_be_made_is_not_called_impossible(hvctl: Run, tmp_path: Path) -> None:
+    text = (tmp_path / "lab.yml").read_text("utf-8").replace("name: web01", "name: web09")
+    (tmp_path / "new.yml").write_text(text.replace("exports:", "generation: 2\n      exports:"), "utf-8")
+    status, out, _ = hvctl("drift", "new.yml", "--report", "junit=x.xml,json=x.json")
+    assert (status, "1 difference." in out) == (2, True)
+    assert "web09 is not there yet" in out
+    assert "impossible" not in out
+    assert "<skipped" in (tmp_path / "x.xml").read_text("utf-8")
+    assert "1 to create, 1 later" in hvctl("plan", "new.yml")[1]
+    status, out, _ = hvctl("apply", "new.yml", "-y")
+    assert (status, "none yet → at most 1 d old" in out) == (2, True)  # it is due now
+    assert hvctl("apply", "new.yml", "-y")[0] == 0
+
+
+NIGHTS = r"""
+- name: nightly exports
+  hosts: hv01
+  vms:
+    - name: web01
+      exports: [{path: 'E:\exports', every: 23h, keep: 2, window: '01:00-05:00'}]
+"""
+
+
+def test_a_nightly_export_alarms_nobody_unless_a_night_was_missed(
+    hvctl: Run, hosts: dict[str, SimulatedHost], tmp_path: Path
+) -> None:
+    """Checks around the window and by day over four days, an apply at 01:30 but for the third night."""
+    (tmp_path / "nights.yml").write_text(NIGHTS, "utf-8")
+    clock, begun = hosts["hv01"].clock, hosts["hv01"].clock.now()
+    alarms: list[float] = []
+    for night in range(4):
+        for hour in (0.5, 0.75, 1, 1.5, 2, 4.75, 5, 13, 23):
+            clock.sleep((24 * night + hour) * 3600 - (clock.now() - begun))
+            status, out, _ = hvctl("drift", "nights.yml")
+            if status:
+                assert status == 2
+                assert "at most 23 h old" in out or "the last window ended without the export that was due" in out
+                alarms.append(24 * night + hour)
+            if hour == 1.5 and night != 2:
+                assert hvctl("plan", "nights.yml", "--detailed-exitcode")[0] == 2
+                assert hvctl("apply", "nights.yml", "-y")[0] == 0
+    missed = [48 + hour for hour in (5, 13, 23)]
+    assert alarms == [*missed, *(72 + hour for hour in (0.5, 0.75, 1, 1.5))]  # until the next export
+    assert [c.cmdlet for c in hosts["hv01"].log].count("Export-VM") == 3
+
+
+def test_an_export_that_runs_is_not_late(hvctl: Run, hosts: dict[str, SimulatedHost], tmp_path: Path) -> None:
+    (tmp_path / "nights.yml").write_text(NIGHTS, "utf-8")
+    host = hosts["hv01"]
+    host.clock.sleep(2 * 3600)
+    folder = r"E:\exports\20260401T0200Z_web01"
+    host.invoke("New-Item", {"Path": folder, "ItemType": "Directory"})
+    marker = json.dumps({"hvctl_export": 1, "vm": "web01", "vm_id": VM["id"]})
+    host.invoke("Set-Content", {"LiteralPath": f"{folder}\\hvctl-export.json", "Value": marker})
+    host.state.vhds[0].file_size = 20 * 2**40  # 29 hours
+    host.state.volumes["E"].free = 2**50
+    host.invoke("Export-VM", {"Name": "web01", "Path": folder, "AsJob": True})
+    seen = []
+    for _ in range(7):
+        seen.append(hvctl("drift", "nights.yml")[0])
+        host.clock.sleep(4 * 3600)
+    assert seen == [0, 0, 0, 0, 0, 0, 2]
 
 
 def test_a_plan_is_saved_of_the_hosts_that_were_looked_at(hvctl: Run, tmp_path: Path) -> None:
@@ -310,16 +393,22 @@ def at(text: str) -> datetime:
 @pytest.mark.parametrize(
     ("newest", "every", "window", "now", "expected"),
     [
-        (None, None, None, "10T12:00", Due(now=True)),
+        (None, None, None, "10T12:00", Due(now=True, late=True)),
         ("01T12:00", None, None, "10T12:00", Due()),
         ("10T11:00", 2, None, "10T12:00", Due()),
-        ("10T09:00", 2, None, "10T12:00", Due(now=True)),
+        ("10T09:00", 2, None, "10T12:00", Due(now=True, late=True)),
         ("09T02:00", 24, "01:00-05:00", "10T00:59", Due()),
         ("09T02:00", 24, "01:00-05:00", "10T01:00", Due(now=True)),  # it would be 47 hours old tomorrow
         ("10T01:05", 24, "01:00-05:00", "10T04:59", Due()),
-        ("08T02:00", 24, "01:00-05:00", "10T05:00", Due(opens=at("11T01:00"))),
+        ("08T02:00", 24, "01:00-05:00", "10T05:00", Due(opens=at("11T01:00"), late=True)),
+        ("08T02:00", 24, "01:00-05:00", "11T01:00", Due(now=True, late=True)),
+        ("09T01:30", 23, "01:00-05:00", "10T00:31", Due(opens=at("10T01:00"))),  # 23 hours old, and the window to come
+        ("09T01:30", 23, "01:00-05:00", "10T04:59", Due(now=True)),
+        ("09T01:30", 23, "01:00-05:00", "10T05:00", Due(opens=at("11T01:00"), late=True)),
+        ("09T06:00", 23, "01:00-05:00", "10T05:01", Due(opens=at("11T01:00"))),  # it had got too old after the window
+        ("01T01:30", 7 * 24, "01:00-05:00", "08T04:59", Due(now=True)),
         ("08T02:00", 24, "22:00-02:00", "10T01:59", Due(now=True)),
-        ("08T02:00", 24, "22:00-02:00", "10T02:00", Due(opens=at("10T22:00"))),
+        ("08T02:00", 24, "22:00-02:00", "10T02:00", Due(opens=at("10T22:00"), late=True)),
         ("09T22:10", 1, "22:00-02:00", "09T23:00", Due()),
         ("09T22:10", 1, "22:00-02:00", "09T23:11", Due(now=True)),
         (None, 24, "18:00-24:00", "10T23:59", Due(now=True)),
@@ -362,13 +451,15 @@ def test_facts_are_put_back_to_the_time_of_the_first_plan_and_in_nothing_else() 
 def test_a_job_shows_a_bar_and_the_time_left() -> None:
     times = iter((0.0, 0.0, 60.0, 120.0, 3600.0))
     out = io.StringIO()
-    progress = Progress(Console(file=out, width=200), {"hv01": {"s1": "export web01"}}, clock=lambda: next(times))
+    progress = Progress(
+        Console(file=out, width=200), {"hv01": {"s1": "export web01", "s2": "mark it"}}, clock=lambda: next(times)
+    )
     progress.begin("hv01", "applying")
     for percent in (0, 25, 50, 75):
         progress.event("hv01", Event("progress", "s1", percent))
     assert out.getvalue().splitlines() == [
-        "hv01: export web01: 0 %",
-        "hv01: export web01: 25 %, 3 min left",
-        "hv01: export web01: 50 %, 2 min left",
-        "hv01: export web01: 75 %, 20 min left",
+        "hv01: step 1 of 2: export web01: 0 %",
+        "hv01: step 1 of 2: export web01: 25 %, 3 min left",
+        "hv01: step 1 of 2: export web01: 50 %, 2 min left",
+        "hv01: step 1 of 2: export web01: 75 %, 20 min left",
     ]

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from hvctl.contract import VERSIONS, contract
+from hvctl.visible import quoted
 
 ROOT = Path(__file__).parent.parent / "hvctl"
 ALLOWED = ("kinds", "contract")
@@ -49,3 +50,28 @@ def test_every_module_opens_with_one_line_that_says_what_it_is_for() -> None:
         if text.strip() and not ((doc and doc.splitlines()[0].endswith((".", "`."))) or doc):
             silent.append(file.name)
     assert silent == []
+
+
+def test_no_text_holds_a_repr() -> None:
+    """Of Python's own, in which a backslash stands twice: values are told as they are written (`quoted`)."""
+    found = []
+    for file in ROOT.rglob("*.py"):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        own = {
+            id(n)
+            for d in ast.walk(tree)
+            if isinstance(d, ast.FunctionDef) and d.name == "__repr__"
+            for n in ast.walk(d)
+        }
+        found += [
+            f"{file.name}:{node.value.lineno}"
+            for node in ast.walk(tree)
+            if isinstance(node, ast.FormattedValue) and node.conversion == ord("r") and id(node) not in own
+        ]
+    assert found == []
+
+
+def test_a_value_is_quoted_as_it_is_written() -> None:
+    values = ["D:\\VMs", "it's", "a\nb", True, None, 8.5, ["D:\\a"], {("a", 1): 2}]
+    said = ["'D:\\VMs'", '"it\'s"', "'a\\nb'", "true", "null", "8.5", '["D:\\\\a"]', "{('a', 1): 2}"]
+    assert [quoted(v) for v in values] == said

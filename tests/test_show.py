@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 import pytest
 import yaml
@@ -16,19 +17,23 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from hvctl.apply import Report
-from hvctl.call import Transport, TransportError
+from hvctl.apply import Report, apply
+from hvctl.call import Batch, Call, Event, Failure, Guard, Reply, Staged, Transport, TransportError
+from hvctl.check import Check
 from hvctl.contract import OS
 from hvctl.outcome import Outcome
 from hvctl.plan import Plan, make_plan
 from hvctl.playbook import Play, wishes
 from hvctl.reconcile import apply_plan, look
 from hvctl.resource import IMPACTS, Impact, Resource
+from hvctl.show import data, html, junit, markdown
 from hvctl.show.cells import fold, hung
 from hvctl.show.data import facts_data, plan_data
+from hvctl.show.diff import diff_lines
+from hvctl.show.progress import Progress
 from hvctl.show.report import report_lines
 from hvctl.show.summary import summary_lines
-from hvctl.show.text import diff_lines, facts_lines, plan_lines
+from hvctl.show.text import facts_lines, plan_lines
 from hvctl.source import load_text
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
@@ -394,6 +399,9 @@ def test_a_plan_as_data_is_json_with_stable_keys() -> None:
         "mark": "lab.yml:5:26",
         "note": "",
         "needs_consent": [],
+        "status": "change",
+        "before": 1,
+        "after": 4,
         "since": None,
         "moved": None,
         "wanted_since": None,
@@ -472,3 +480,80 @@ vhds: {'D:\\g.vhdx': {size: 20GB}}
     shown = text_of(plan_lines(lab(playbook, host).plan, width=140))
     assert "→ scsi 0:0  " in shown
     assert "network eth0, file \\EFI\\debian\\shimx64.efi are taken out of the boot order" in shown
+
+
+def test_the_diff_compares_texts_line_by_line_and_shows_what_a_file_will_be() -> None:
+    rows = lab(
+        '- hosts: all\n  vms:\n    - {name: keep, notes: "one\\ntwo\\nthree"}\n',
+        HOST.replace("name: keep,", 'name: keep, notes: "one\\r\\n2\\r\\nthree",'),
+    )
+    shown = text_of(diff_lines(rows.plan))
+    assert shown.endswith("@@ notes @@\n@@ -1,3 +1,3 @@\n one\n-2\n+two\n three")
+    plan = rows.plan
+    file = Staged("0" * 64, 30, "app.j2, for web01", content=b"port = 80\npassword = hunter2\n", secret=True)
+    plan = replace(plan, actions=tuple(replace(a, file=file) if a.lines else a for a in plan.actions))
+    shown = text_of(diff_lines(plan, mask=lambda text: text.replace("hunter2", "***")))
+    assert shown.endswith(
+        "@@ app.j2, for web01: the new text; that of the guest cannot be read back @@\n+port = 80\n+password = ***"
+    )
+    for content, size, said in (
+        (b"\xff\xfe", 2, "is not text"),
+        (b"", 65 << 10, "is too large to be shown: 66,560 bytes"),
+    ):
+        other = replace(file, content=content, size=size)
+        plan = replace(plan, actions=tuple(replace(a, file=other) if a.lines else a for a in plan.actions))
+        assert text_of(diff_lines(plan)).endswith(f"# app.j2, for web01 {said}")
+
+
+def test_progress_says_which_step_of_how_many_runs() -> None:
+    texts = {"hv01": {f"s{n}": f"do {n}" for n in range(1, 70)}}
+    for terminal in (False, True):
+        console = Console(file=io.StringIO(), width=100, force_terminal=terminal, color_system=None)
+        progress = Progress(console, texts)
+        progress.begin("hv01", "applying")
+        progress.event("hv01", Event("start", "s36"))
+        if terminal:
+            console.print(progress._table())
+        assert isinstance(console.file, io.StringIO)
+        assert "step 36 of 69: do 36" in console.file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("id", "guard", "message", "said"),
+    [
+        ("RefNoMatch", None, "Get-VM: 0 of 3 objects match Id = 7; 1 to 1 expected",
+         "what the step was to change is not there any more (Get-VM finds nothing with Id = 7)"),
+        ("RefAmbiguous", None, "Get-VM: 2 of 3 objects match it; 1 to 1 expected",
+         "what the step was to change is not the only one of its kind any more (Get-VM finds 2)"),
+        ("GuardFailed", Guard(Call("Get-VM"), {"Name": "a"}), "Get-VM: 1 of 3 objects match Name = a; 0 to 0 expected",
+         "there is something now that was not there when the plan was made (Get-VM finds 1 with Name = a)"),
+        ("GuardFailed", Guard(Call("Get-VM"), {}, 1, 1), "Get-VM: 0 of 0 objects match it; 1 to 1 expected",
+         "what the step was to change is not there any more (Get-VM finds nothing)"),
+        ("GuardFailed", Guard(Call("Get-VM"), {}, 1, 1, 90), "in other words",
+         "what the step waits for did not come within 1 min 30 s"),
+        ("GuardFailed", Guard(Call("Get-VM"), {}, unmet="web01 has another disk now"), "in other words",
+         "web01 has another disk now"),
+        ("InvalidState,Microsoft", None, "it is off", "it is off"),
+    ],
+)  # fmt: skip
+def test_what_the_runner_would_not_do_is_told_in_sentences(
+    id: str, guard: Guard | None, message: str, said: str
+) -> None:
+    made = lab(allow=["restart"])
+    steps = tuple(replace(s, task=replace(s.task, guard=guard)) for s in made.plan.steps)
+    plan = replace(made.plan, steps=steps)
+
+    class Changed(TwinTransport):
+        def run(self, batch: Batch, on_event: Callable[[Event], None] = lambda event: None) -> list[Reply]:
+            return [Reply(failures=(Failure(id, message=message),)) for _ in batch.tasks]
+
+    report = apply(plan, Changed(SimulatedHost.from_yaml(yaml.safe_load(HOST))), lambda event: None)
+    shown = " ".join(text_of(report_lines(report, width=200)).split())
+    assert said in shown
+    moment = datetime(2026, 3, 1, tzinfo=UTC)
+    check = Check("apply", ("lab.yml",), moment, moment, (Outcome("hv01", plan, report),), 6)
+    for text in (shown, html.rendered(check), markdown.rendered(check), junit.rendered(check)):
+        assert "GuardFailed" not in text
+        assert "RefNoMatch" not in text
+        assert "RefAmbiguous" not in text
+    assert data.check_data(check)["hosts"][0]["report"]["steps"][0]["error"]["id"] == id

@@ -19,7 +19,7 @@ from hvctl.show.history import history_data, history_lines
 from hvctl.show.plain import plain
 from hvctl.show.screen import print_json
 from hvctl.source import ConfigError, Problem
-from hvctl.visible import json_text
+from hvctl.visible import json_text, quoted
 
 
 @app.command("history")
@@ -64,4 +64,6 @@ def _chosen(settings: Settings, pattern: str, names: Sequence[str]) -> list[str]
     try:
         return matching(words(pattern), names, groups)[0]
     except PatternError as error:
-        raise ConfigError([Problem(None, f"{pattern!r}: {error}", "name hosts or groups as in a playbook")]) from error
+        raise ConfigError(
+            [Problem(None, f"{quoted(pattern)}: {error}", "name hosts or groups as in a playbook")]
+        ) from error

@@ -21,6 +21,7 @@ from hvctl.secrets import Ask, PromptSource, Secrets
 from hvctl.show.text import problem_lines
 from hvctl.source import ConfigError, Problem, RefusedError, SecretSource, load_text
 from hvctl.vault import Vault
+from hvctl.visible import quoted
 
 PROMPT = "password for the hosts"
 _PAIR = re.compile(r"""\s*([A-Za-z_]\w*)=("[^"]*"|'[^']*'|[^\s"'\[{]\S*|)(?:\s+|$)""")
@@ -188,7 +189,7 @@ def one_host(settings: Settings, name: str, playbooks: Sequence[str] = (), extra
 def _one(inventory: Inventory, name: str) -> Host:
     found = inventory.select(name)
     if len(found) != 1:
-        raise ConfigError([Problem(None, f"{name!r} names {len(found)} hosts", "name one host of the inventory")])
+        raise ConfigError([Problem(None, f"{quoted(name)} names {len(found)} hosts", "name one host of the inventory")])
     return found[0]
 
 

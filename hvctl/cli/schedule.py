@@ -23,6 +23,7 @@ from hvctl.schedule.systemd import Installed, Manager, named
 from hvctl.schedule.taskxml import task
 from hvctl.schedule.units import PREFIX, described, units
 from hvctl.source import ConfigError, Problem, suggest
+from hvctl.visible import quoted
 
 Format = Literal["systemd", "cron", "taskxml"]
 
@@ -135,7 +136,7 @@ def remove(
     if manager is None:
         names = [one.name for m in managers for one in m.installed(datetime.now(UTC))]
         hint = suggest(name, names) or (f"there are {', '.join(names)}" if names else "none is installed")
-        raise ConfigError([Problem(None, f"there is no schedule {name!r}", hint)])
+        raise ConfigError([Problem(None, f"there is no schedule {quoted(name)}", hint)])
     try:
         files = manager.remove(name)
     except ManagerError as error:

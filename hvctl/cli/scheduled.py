@@ -13,7 +13,7 @@ from hvctl.cli.options import Settings
 from hvctl.cli.prepared import Asked, prepared
 from hvctl.cli.reported import Reports
 from hvctl.cli.span import span
-from hvctl.duration import UNITS, spoken
+from hvctl.duration import UNITS, written
 from hvctl.history import place
 from hvctl.inventory.files import is_host_list
 from hvctl.notify import written_out
@@ -155,7 +155,7 @@ def _command(
         words += ["--vault-password-file", _absolute(password.path)] if isinstance(password, PasswordFile) else []
     words += ["--forks", str(settings.forks)] if settings.forks != 16 else []
     words += ["-" + "v" * settings.verbose] if settings.verbose else []
-    words += ["--grace", spoken(settings.stop.grace)] if settings.stop.grace != GRACE_S else []
+    words += ["--grace", written(settings.stop.grace)] if settings.stop.grace != GRACE_S else []
     words += ["drift", "--exclusive", name]
     words += ["--limit", asked.limit] if asked.limit is not None else []
     for tag in asked.tags:

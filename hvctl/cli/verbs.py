@@ -87,7 +87,7 @@ def plan(
         outcomes = run.plan()
         if not reports.on_stdout:
             settings.tried(lambda: run.show_plans(outcomes, diff=diff), None)
-        status = settings.stop.status or exit_status(outcomes, changes_count=detailed)
+        status = settings.stop.status or exit_status(outcomes, changes_count=detailed, steps_count=detailed)
         check = run.check("plan", playbooks, outcomes, status)
         status = reports.write(settings, check)
         if out and not settings.stop.asked:

@@ -9,6 +9,7 @@ from hvctl.call import Home, Map, Null, Ref, Secret, Staged
 from hvctl.contract.facts import Cmdlet, Enum, Parameter
 from hvctl.contract.members import FLAGS_EXPRESSION
 from hvctl.contract.scalars import RANGES
+from hvctl.visible import quoted
 
 ANYTHING = ("Object", "PSObject")
 TABLES = ("Hashtable", "IDictionary")
@@ -91,8 +92,8 @@ def _objection_to_text(p: Parameter, text: str, enum: Enum | None) -> str:
     if enum is not None:
         if text.lower() in enum.by_lower:
             return ""
-        return f"{text!r} is not the full name of a {enum.name} ({', '.join(p.values or enum.members)})"
+        return f"{quoted(text)} is not the full name of a {enum.name} ({', '.join(p.values or enum.members)})"
     if p.element in RANGES or p.element in ("Boolean", "SwitchParameter"):
         return f"text where {p.element} is wanted"
     words, form = TEXT_FORMS.get(p.element, ("", None))
-    return f"{text!r} is not {words}" if form and not form.fullmatch(text) else ""
+    return f"{quoted(text)} is not {words}" if form and not form.fullmatch(text) else ""

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from hvctl.check import Moved, Since, Spot
-from hvctl.history.seen import Difference, Key, Seen, family_of, item_of, key_of
+from hvctl.history.seen import TEXT, Difference, Key, Seen, Wished, family_of, item_of, key_of
 
 Ending = Literal["as wished", "not wished"]
 
@@ -29,7 +29,8 @@ class Open:
 
 @dataclass(frozen=True)
 class Wish:
-    """`value` is wished since `since`; `agreed`: the last wished value that the host was seen to have."""
+    """`value` is wished since `since`; `agreed`: the last wished value that the host was seen to have. Both as `seen`
+    prepares them for comparing; in what an earlier release stored they are texts."""
 
     value: str | None
     since: datetime
@@ -79,6 +80,8 @@ def judged(known: Known, seen: Seen, at: datetime) -> Judged:
             unreachable=known.absence.first_seen if known.absence else at,
             lost=known.absence is None,
         )
+    stored = known.wishes
+    known = replace(known, wishes={k: _adopted(wish, seen.wished.get(k)) for k, wish in stored.items()})
     wishes = {key: _wish(known, seen, key, at) for key in seen.wished}
     since = {key: _since(known, seen, key, wishes, at) for key in seen.differing}
     return Judged(
@@ -86,7 +89,7 @@ def judged(known: Known, seen: Seen, at: datetime) -> Judged:
         {key: d for key, d in seen.differing.items() if key not in known.open},
         {known.open[key].id: (key, d) for key, d in seen.differing.items() if key in known.open},
         {known.open[key].id: (known.open[key].spot, ending) for key, ending in _endings(known, seen)},
-        {key: wish for key, wish in wishes.items() if known.wishes.get(key) != wish},
+        {key: wish for key, wish in wishes.items() if stored.get(key) != wish},
         frozenset(key for key, wish in known.wishes.items() if _unwished(seen, key, wish.spot, wish.file)),
         back=known.absence is not None,
     )
@@ -97,6 +100,20 @@ def _late(known: Known, seen: Seen) -> Judged:
     since = {key: Since(row.first_seen, row.moved) for key, row in known.open.items() if key in seen.differing}
     lost = known.absence is not None and seen.unreachable is not None
     return Judged(since, unreachable=known.absence.first_seen if known.absence and lost else None, late=True)
+
+
+def _adopted(before: Wish, now: Wished | None) -> Wish:
+    """What was kept as a text, as the value that is told so now. Where it is told otherwise now, it may be the words that
+    changed or the playbook: then it is not known who left whom, and nobody is said to have."""
+    if now is None:
+        return before
+    value, agreed = before.value, before.agreed
+    if agreed is not None and agreed.startswith(TEXT):
+        told_so = value is None or value == now.text
+        agreed = now.value if agreed == now.text else agreed if told_so else None
+    if value is not None and value.startswith(TEXT):
+        value = now.value
+    return replace(before, value=value, agreed=agreed)
 
 
 def _wish(known: Known, seen: Seen, key: Key, at: datetime) -> Wish:

@@ -16,7 +16,7 @@ from hvctl.history.place import HistoryError, Place
 from hvctl.history.schema import VERSION_TABLE
 from hvctl.retries import DATABASE_TRIES, DATABASE_WAIT, trying
 
-VERSIONS = ("0001", "0002")
+VERSIONS = ("0001", "0002", "0003")
 """The schema's versions that this hvctl knows, oldest first."""
 
 BUSY_S = 30

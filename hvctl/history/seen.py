@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from hvctl.kinds import kind_named
 from hvctl.order import kinds_within
 from hvctl.outcome import Outcome
 from hvctl.plan import Action
-from hvctl.resource import UNKNOWN, Address, Resource, settings
+from hvctl.resource import UNKNOWN, Address, Json, Resource, as_json, settings
 
 Key = str
 """A spot without its host, the same for every spelling: Hyper-V's names know no case."""
@@ -26,14 +26,19 @@ _SHOWN = 400
 _PLAIN = 200
 _MASK = "***"
 
+VALUE, TEXT = "json:", "text:"
+"""How what is kept for comparing begins: a value, or how a release told it that kept no values."""
+
 
 @dataclass(frozen=True)
 class Wished:
-    """What the playbook wants of a spot. `value`: for comparing only; None: it is a secret and not kept."""
+    """What the playbook wants of a spot. `value`: for comparing only; None: it is a secret and not kept. `text`: likewise,
+    of how it is told, which is what an earlier release kept."""
 
     spot: Spot
     value: str | None
     file: str
+    text: str | None = None
 
 
 @dataclass(frozen=True)
@@ -113,32 +118,42 @@ class _Look:
     def at(self, wish: Resource) -> None:
         action = self._actions.get(self._address(wish))
         # Unreadable, or held back before its fields were compared.
-        silent = action is None or action.verb == "unknown" or (action.verb == "held" and not action.lines)
+        silent = action is None or action.verb == "unknown" or (action.verb in ("held", "later") and not action.lines)
         actual = None if silent else wish.actual(self._facts)
         agrees = not silent and (actual is None) == wish.absent
-        self._wish(wish, "", "absent" if wish.absent else "present", agrees)
+        ensure = "absent" if wish.absent else "present"
+        self._wish(wish, "", ensure, ensure, agrees)
         fields = {} if wish.absent else self._wanted(wish)
-        differing = {_within(line.field, fields) for line in action.lines} if action is not None else set()
-        for name, wanted in fields.items():
+        differing = {_within(line.field, fields) for line in action.drifted} if action is not None else set()
+        for name, (wanted, text) in fields.items():
             agrees = actual is not None and actual.get(name) is not UNKNOWN and name not in differing
-            self._wish(wish, name, wanted, agrees)
+            self._wish(wish, name, wanted, text, agrees)
         self._surplus(wish)
 
     def _address(self, wish: Resource) -> Address:
         """As the actions of a check have it."""
         return tuple(map(self._mask, wish.address()))
 
-    def _wanted(self, wish: Resource) -> dict[str, str]:
-        """Every field that can differ, with what is wanted of it."""
+    def _wanted(self, wish: Resource) -> dict[str, tuple[Json, str]]:
+        """Every field that can differ, with what is wanted of it: the value, and how it is told."""
         try:
-            return {c.field: self._mask(wish.show(c.field, c.wanted)) for c in wish.as_changes(self._facts)}
+            return {
+                c.field: (wish.value(c.field, c.wanted), wish.show(c.field, c.wanted))
+                for c in wish.as_changes(self._facts)
+            }
         except Exception:  # the plan says of the resource why it cannot be read
-            return dict.fromkeys(wish.model_fields_set, _MASK)
+            return dict.fromkeys(wish.model_fields_set, (_MASK, _MASK))
 
-    def _wish(self, wish: Resource, name: str, value: str, agrees: bool) -> None:
+    def _wish(self, wish: Resource, name: str, value: Json, text: str, agrees: bool) -> None:
         spot = Spot(self._host, self._address(wish), name)
         key = key_of(spot)
-        self.wished[key] = Wished(spot, comparable(value), absolute(wish.place.document.file))
+        compared = comparable(json.dumps(self._masked(value), sort_keys=True, ensure_ascii=False))
+        self.wished[key] = Wished(
+            spot,
+            compared and VALUE + compared,
+            absolute(wish.place.document.file),
+            (told := comparable(self._mask(text))) and TEXT + told,
+        )
         if agrees:
             self.agreed.add(key)
 
@@ -159,7 +174,15 @@ class _Look:
                 self.searched.add(family)
             except Exception:  # the plan says of the owner why
                 self.unsearched.add(family)
-            self._wish(owner, f"exclusive.{kind.kind}", "exclusive" if exclusive else str(age), more is False)
+            text = "exclusive" if exclusive else str(age)
+            self._wish(owner, f"exclusive.{kind.kind}", "exclusive" if exclusive else as_json(age), text, more is False)
+
+    def _masked(self, value: Json) -> Json:
+        if isinstance(value, str):
+            return self._mask(value)
+        if isinstance(value, Mapping):
+            return {self._mask(key): self._masked(inner) for key, inner in value.items()}
+        return [self._masked(inner) for inner in value] if isinstance(value, Sequence) else value
 
     def difference(self, drift: Drift) -> Difference:
         line, spot, action = drift.line, drift.spot, drift.action
@@ -172,7 +195,7 @@ class _Look:
         return Difference(spot, shown(now), shown(wanted), shown(why), absolute(action.mark.file), rests_on)
 
 
-def _within(name: str, fields: Mapping[str, str]) -> str:
+def _within(name: str, fields: Container[str]) -> str:
     """The field that a line of a plan is about: itself, or the one that it is an item of."""
     return name if name in fields else name.partition(".")[0]
 

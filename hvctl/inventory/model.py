@@ -23,6 +23,7 @@ from hvctl.shield import PASSWORDS, VAULT, shielded, shown
 from hvctl.source import ConfigError, Document, Mark, Problem, SecretSource, suggest
 from hvctl.template import Evaluated, render
 from hvctl.vault import Vault
+from hvctl.visible import quoted
 
 __all__ = ["Connection", "Host", "Inventory", "PartlyLoadedError", "Source", "Unread"]
 
@@ -144,7 +145,7 @@ class Inventory:
             raise ConfigError(
                 Problem(
                     None,
-                    f"{word!r} names no host or group of {self.file or 'the inventory'}",
+                    f"{quoted(word)} names no host or group of {self.file or 'the inventory'}",
                     "hvctl adds no implicit localhost; write the host down"
                     if word in IMPLICIT
                     else suggest(word, known) or "see hvctl inventory --graph",

@@ -26,6 +26,7 @@ from hvctl.source import (
     suggest,
 )
 from hvctl.vault import Vault, is_program, is_vault
+from hvctl.visible import quoted
 
 _GROUP_KEYS = ("hosts", "vars", "children")
 _ANSIBLE_ONLY = "hvctl does not run it; write its hosts down: `ansible-inventory --list -i FILE > hosts.json`"
@@ -226,7 +227,7 @@ class YamlGroups:
                 case _:
                     hint = suggest(str(key), _GROUP_KEYS) or "known are hosts, vars and children"
                     mark = self._key_mark((*path, key))
-                    self.tree.problems.append(Problem(mark, f"unknown key {key!r} in the group {name}", hint))
+                    self.tree.problems.append(Problem(mark, f"unknown key {quoted(key)} in the group {name}", hint))
 
     def _hosts(self, group: str, pattern: str, variables: Any, path: Path) -> None:
         try:

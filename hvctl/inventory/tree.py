@@ -10,6 +10,7 @@ from hvctl.limits import HOSTS, NESTING
 from hvctl.number import whole
 from hvctl.scalars import meant
 from hvctl.source import Mark, Problem, RefusedError
+from hvctl.visible import quoted
 
 ALL, UNGROUPED = "all", "ungrouped"
 PRIORITY = "ansible_group_priority"
@@ -93,7 +94,7 @@ class Tree:
         try:
             self.groups[group].priority = _whole(meant(value))
         except (TypeError, ValueError, OverflowError):
-            self.problems.append(Problem(mark, f"{value!r} is not a valid {PRIORITY}", "write a whole number"))
+            self.problems.append(Problem(mark, f"{quoted(value)} is not a valid {PRIORITY}", "write a whole number"))
 
     def set_host_variable(self, host: str, name: str, value: Any, mark: Mark, *, vaulted: bool = False) -> None:
         """Where a group has the host's name, the variable is the group's, as in Ansible."""

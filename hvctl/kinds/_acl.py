@@ -13,6 +13,7 @@ from hvctl.call import Call, Ref, Row
 from hvctl.kinds._types import LONGEST, Flag, Seconds, Words, bare_mac
 from hvctl.number import is_whole, whole
 from hvctl.resource import Fields, Finding, Step
+from hvctl.visible import quoted
 
 ACTIONS = Words(allow="Allow", deny="Deny")
 DIRECTIONS = Words(inbound="Inbound", outbound="Outbound", both="Both")
@@ -41,7 +42,7 @@ def _ip(value: str | None) -> str | None:
         return _network(value)
     except ValueError:
         raise ValueError(
-            f"{value!r} is no IP address or network; write such as 10.0.0.0/8, 192.0.2.7, '2001:db8::/32' or any"
+            f"{quoted(value)} is no IP address or network; write such as 10.0.0.0/8, 192.0.2.7, '2001:db8::/32' or any"
         ) from None
 
 
@@ -49,7 +50,9 @@ def _mac(value: str | None) -> str | None:
     if value is None or value.casefold() == "any":
         return value and "any"
     if not re.fullmatch(r"[0-9A-F]{12}", bare_mac(value)):
-        raise ValueError(f"{value!r} is no MAC address; write twelve hex digits such as '00-15-5D-01-02-03', or any")
+        raise ValueError(
+            f"{quoted(value)} is no MAC address; write twelve hex digits such as '00-15-5D-01-02-03', or any"
+        )
     return bare_mac(value)
 
 
@@ -60,7 +63,7 @@ def _port(value: Any) -> Any:
         return value and "any"
     ends = [int(p) for p in str(value).split("-")] if _PORTS.match(str(value)) else []
     if not ends or ends[-1] > 65535 or ends != sorted(ends):
-        raise ValueError(f"{value!r} is no port; write such as 443, '8000-8010' or any")
+        raise ValueError(f"{quoted(value)} is no port; write such as 443, '8000-8010' or any")
     return str(value)
 
 
@@ -72,7 +75,7 @@ def _protocol(value: Any) -> Any:
     word = value.casefold()
     if word in ("any", *_PROTOCOLS) or (is_whole(word) and whole(word) <= 255):
         return word
-    raise ValueError(f"{value!r} is no protocol; write tcp, udp, any or a number such as 1 (ICMP)")
+    raise ValueError(f"{quoted(value)} is no protocol; write tcp, udp, any or a number such as 1 (ICMP)")
 
 
 IpAddress = Annotated[str | None, AfterValidator(_ip)]

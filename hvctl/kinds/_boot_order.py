@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from hvctl.call import Row
 from hvctl.kinds._drives import Slot
 from hvctl.resource import Plain, Resource
+from hvctl.visible import quoted
 
 BOOT_ORDER = (
     "BootOrder[BootType,FirmwarePath,Description,Device.ControllerNumber,Device.ControllerLocation,Device.Name]"
@@ -33,7 +34,7 @@ def entry(text: str) -> str:
         return FILE + given[len(FILE) :].strip().replace("/", "\\")
     if not given.casefold().startswith("scsi"):
         raise ValueError(
-            f"{text!r} is nothing to boot from; write scsi 0:0 for a drive, `network NAME` for an adapter"
+            f"{quoted(text)} is nothing to boot from; write scsi 0:0 for a drive, `network NAME` for an adapter"
             " or `file PATH` for a boot file of the guest"
         )
     return str(Slot.at(text))

@@ -16,7 +16,8 @@ from hvctl.kinds._physical import HOST_DISKS
 from hvctl.kinds._types import COUNT, KB, MB, PATH, SIZE, Flag, Size, WindowsPath, Words, multiple_of
 from hvctl.kinds._vhd import Link, Resize, Use, chain, children, matching, resize, users, vhd, vhd_query
 from hvctl.kinds._vm import state_at_work
-from hvctl.resource import MISSING, UNKNOWN, Fields, Null, Plain, Setting, State, Unknown
+from hvctl.resource import MISSING, UNKNOWN, Fields, Json, Null, Plain, Setting, State, Unknown, as_json
+from hvctl.visible import quoted
 
 TYPES = Words(fixed="Fixed", dynamic="Dynamic", differencing="Differencing")
 COPY = "Convert-VHD makes a copy that has it, while the VM is off; then write the copy's path here"
@@ -40,13 +41,16 @@ class _PolicyCodec(Plain):
     def same(self, now: Any, wanted: Any) -> bool:
         return bool(self.read(now) == self.read(wanted))
 
+    def value(self, value: Any) -> Json:
+        return as_json(self.read(value))
+
 
 def _guid(value: Any) -> Any:
     try:
         return str(UUID(value)) if isinstance(value, str) else value
     except ValueError:
         raise ValueError(
-            f"{value!r} is no id of a policy; write the PolicyId that Get-StorageQosPolicy shows"
+            f"{quoted(value)} is no id of a policy; write the PolicyId that Get-StorageQosPolicy shows"
         ) from None
 
 

@@ -27,6 +27,7 @@ from hvctl.kinds._vm import (
     vm_row,
 )
 from hvctl.resource import Address, Change, Finding, HeldBackError, Impact, Plain, Resource, State, Step
+from hvctl.visible import quoted
 
 _COORDINATES = ("VMId", "ControllerType", "ControllerNumber", "ControllerLocation")
 
@@ -84,7 +85,7 @@ class Slot:
     def at(cls, text: str) -> Slot:
         match = _WRITTEN.match(text)
         if match is None:
-            raise ValueError(f"{text!r} is no place of a drive; write controller and location, such as scsi 0:0")
+            raise ValueError(f"{quoted(text)} is no place of a drive; write controller and location, such as scsi 0:0")
         return cls(match[1].upper(), int(match[2]), int(match[3]))
 
     @classmethod

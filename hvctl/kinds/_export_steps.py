@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hvctl.call import Call, Guard, Row, Wanted
+from hvctl.duration import spoken
 from hvctl.facts import Facts
 from hvctl.kinds._exports import BEGUN, DONE, EXPORTING, FORMAT, Copy, config_suffix, folders_query
 from hvctl.kinds._host import now
@@ -66,7 +67,8 @@ class ExportSteps:
 
     def wait(self, field: str) -> Step:
         call = Call("Get-VM", {"Id": self.vm["Id"]})
-        guard = Guard(call, {"SecondaryOperationalStatus": EXPORTING}, wait_s=EXPORT_S)
+        unmet = f"the export still ran after {spoken(EXPORT_S)}"
+        guard = Guard(call, {"SecondaryOperationalStatus": EXPORTING}, wait_s=EXPORT_S, unmet=unmet)
         return self._step(call, f"wait for the export of {self.owner.key()} that is running", field, (), guard=guard)
 
     def mark(self, folder: str, field: str, needs: Needs) -> Step:
@@ -74,12 +76,14 @@ class ExportSteps:
         files = Call("Get-ChildItem", {"LiteralPath": folder, "Recurse": True, "File": True})
         vm_id = str(self.vm["Id"])
         named: dict[str, Wanted] = {"Name": f"{vm_id}{config_suffix(self.vm)}"}
-        guard = Guard(files, {"BaseName": vm_id} if self.rises else named, least=1, most=99)
+        unmet = f"the export left no configuration file in {folder}, so that it is not complete"
+        guard = Guard(files, {"BaseName": vm_id} if self.rises else named, least=1, most=99, unmet=unmet)
         return self._write(f"{folder}\\{DONE}", f"mark {folder} as finished", field, needs, guard)
 
     def remove(self, copy: Copy, what: str, field: str, needs: Needs) -> Step:
         call = Call("Remove-Item", {"LiteralPath": copy.folder, "Recurse": True, "Force": True})
-        ours = Guard(Call("Get-Item", {"LiteralPath": f"{copy.folder}\\{BEGUN}"}), least=1, most=1)
+        marker = Call("Get-Item", {"LiteralPath": f"{copy.folder}\\{BEGUN}"})
+        ours = Guard(marker, least=1, most=1, unmet=f"{copy.folder} is not a folder that hvctl made any more")
         return self._step(call, f"remove {what} {copy.folder}", field, needs, guard=ours)
 
     def _write(self, path: str, text: str, field: str, needs: Needs, guard: Guard | None = None) -> Step:

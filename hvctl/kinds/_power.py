@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from hvctl.call import Call
+from hvctl.call import Call, Ending, Guard, Wanted
 from hvctl.facts import Facts, UnreadableError
 from hvctl.kinds import _owed, _room
 from hvctl.kinds._services import GUIDS, SERVICES, guid_of
@@ -13,6 +13,8 @@ from hvctl.kinds._vm import power, vm_ref, vm_row
 from hvctl.resource import Bracket, Finding, Resource, Step
 
 Because = tuple[str, ...]
+ANSWER_S = 60
+"""How long a guest may take to answer to a service that was just enabled: some seconds (domain 11.1)."""
 CUT = "has its power cut: what its guest has not written to its disks is lost"
 
 
@@ -104,7 +106,24 @@ class Power:
                 job=True,
                 limit_s=self.timeout_s,
                 needs=resumed,
+                guard=self._heard() if self._enabled_first() else None,
             )
+
+    def _heard(self) -> Guard:
+        """The guest answers to the shutdown service."""
+        call = Call("Get-VMIntegrationService", {"VM": vm_ref(self.vm, self.facts)})
+        where: dict[str, Wanted] = {"Id": Ending(f"\\{GUIDS['shutdown']}"), "PrimaryOperationalStatus": "Ok"}
+        return Guard(call, where | {"Enabled": True}, 1, 1, wait_s=ANSWER_S)
+
+    def _enabled_first(self) -> bool:
+        """Whether the shutdown service is off, and the playbook has it enabled."""
+        row = vm_row(self.vm, self.facts)
+        wanted = any(getattr(p, "shutdown", None) for p in self.vm.parts if p.kind == "integration_services")
+        try:
+            services = self.facts.of_key(SERVICES, "VMId", row["Id"]) if row and wanted else ()
+            return any(guid_of(s["Id"]) == GUIDS["shutdown"] and not s["Enabled"] for s in services)
+        except UnreadableError:
+            return False  # the doubts say it
 
     def doubts(self) -> Iterator[Finding]:
         """Without the guest's shutdown service nobody hears the request: Stop-VM fails at once then, since without a
@@ -128,10 +147,9 @@ class Power:
         enabled = all(on for on, _ in found)
         if enabled and (paused or all(status == "Ok" for _, status in found)):
             return
-        wanted = next((getattr(p, "shutdown", None) for p in self.vm.parts if p.kind == "integration_services"), None)
-        if not enabled and wanted:
+        if self._enabled_first():
             text = f"the shutdown service of {self.name} is enabled first; the guest may take a while to answer"
-            yield Finding("", text, "apply again if the shutdown fails", "warning")
+            yield Finding("", text, f"its answer is waited for, up to {ANSWER_S} s", "warning")
             return
         state = "has no contact with its guest" if enabled else "is disabled"
         yield Finding(

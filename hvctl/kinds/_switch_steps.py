@@ -51,7 +51,11 @@ def remove(switch: SwitchPart, facts: Facts) -> Iterator[Step]:
     """Hyper-V removes it with VMs on it: those that were to leave it must have left."""
     row = switch.row(facts)
     call = Call("Get-VMNetworkAdapter", {"VM": Ref(Call("Get-VM"), many=True)})
-    nobody = Guard(call, {"SwitchId": str(row["Id"])}, most=0) if row else None
+    nobody = (
+        Guard(call, {"SwitchId": str(row["Id"])}, most=0, unmet=f"there is still an adapter on {switch.name}")
+        if row
+        else None
+    )
     removal = Call("Remove-VMSwitch", {"VMSwitch": switch.ref(facts), "Force": True})
     yield Step(removal, f"remove switch {switch.name}", ("ensure",), guard=nobody)
 

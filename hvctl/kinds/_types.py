@@ -12,14 +12,15 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from hvctl.call import Value
-from hvctl.duration import lasted
-from hvctl.resource import Plain
+from hvctl.duration import lasted, seconds, spoken
+from hvctl.number import is_whole
+from hvctl.resource import Json, Plain, as_json
 from hvctl.source import suggest
+from hvctl.visible import quoted
 
 KB, MB, GB, TB = 1024, 1024**2, 1024**3, 1024**4
 _SIZES = {"": 1, "B": 1, "KB": KB, "MB": MB, "GB": GB, "TB": TB, "PB": 1024**5}
 _RATES = {"": 1, "bps": 1, "kbps": 10**3, "mbps": 10**6, "gbps": 10**9, "tbps": 10**12}
-_TIMES = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 _NUMBER = re.compile(r"^\s*([0-9]{1,40}(?:\.[0-9]{1,40})?)\s*([A-Za-z]*)\s*$")
 
 
@@ -36,11 +37,11 @@ def _amount(value: Any, units: dict[str, int], what: str, example: str) -> int:
     factor = next((f for name, f in units.items() if name.casefold() == unit), None)
     if match is None or factor is None:
         known = ", ".join(u for u in units if u)
-        raise ValueError(f"{value!r} is no {what}; write a number and one of {known}, such as {example}")
+        raise ValueError(f"{quoted(value)} is no {what}; write a number and one of {known}, such as {example}")
     amount = Decimal(match[1]) * factor
     _check_amount(amount, value, what)
     if amount != int(amount):
-        raise ValueError(f"{value!r} is no whole number of {'bytes' if units is _SIZES else 'units'}")
+        raise ValueError(f"{quoted(value)} is no whole number of {'bytes' if units is _SIZES else 'units'}")
     return int(amount)
 
 
@@ -74,6 +75,9 @@ class _RateCodec(Plain):
     def same(self, now: Any, wanted: Any) -> bool:
         return (now or 0) == (wanted or 0)
 
+    def value(self, value: Any) -> Json:
+        return as_json(value or 0)
+
     def show(self, value: Any) -> str:
         if not value:
             return "none"
@@ -102,6 +106,9 @@ class Cleared(Plain):
     def same(self, now: Any, wanted: Any) -> bool:
         return bool((self.to if now is None else now) == (self.to if wanted is None else wanted))
 
+    def value(self, value: Any) -> Json:
+        return as_json(self.to if value is None else value)
+
     def show(self, value: Any) -> str:
         return super().show(self.to if value is None else value)
 
@@ -117,7 +124,7 @@ class _SecondsCodec(Plain):
         return f"{days}.{rest // 3600:02}:{rest % 3600 // 60:02}:{rest % 60:02}"
 
     def show(self, value: Any) -> str:
-        return shown_seconds(value) if isinstance(value, int) else super().show(value)
+        return spoken(value) if isinstance(value, int) else super().show(value)
 
 
 def shown_age(seconds: float) -> str:
@@ -130,13 +137,6 @@ def about_size(value: int) -> str:
     """An amount that was measured, to a tenth: for reading, not for setting."""
     name = next((n for n in ("TB", "GB", "MB", "KB") if value >= _SIZES[n]), "")
     return f"{value / _SIZES[name]:,.1f}".removesuffix(".0") + f" {name or 'bytes'}"
-
-
-def shown_seconds(value: int) -> str:
-    for name, factor in (("d", 86400), ("h", 3600), ("min", 60)):
-        if value and value % factor == 0:
-            return f"{value // factor} {name}"
-    return f"{value} s"
 
 
 class _OnOffCodec(Plain):
@@ -170,9 +170,12 @@ class _TextCodec(Plain):
     def same(self, now: Any, wanted: Any) -> bool:
         return _lines(now) == _lines(wanted)
 
+    def value(self, value: Any) -> Json:
+        return _lines(value)
+
     def show(self, value: Any) -> str:
         text = str(value or "").splitlines()
-        return "none" if not text else repr(text[0]) + (" …" if len(text) > 1 else "")
+        return "none" if not text else quoted(text[0]) + (" …" if len(text) > 1 else "")
 
 
 class _PathCodec(Plain):
@@ -241,7 +244,7 @@ class Words(Plain):
             return value
         if isinstance(value, str) and value.casefold().replace("-", "_") in self.names:
             return value.casefold().replace("-", "_")
-        raise ValueError(f"{value!r} is none of {', '.join(self.names)}" + _hint(str(value), self.names))
+        raise ValueError(f"{quoted(value)} is none of {', '.join(self.names)}" + _hint(str(value), self.names))
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_before_validator_function(self.check, handler(source))
@@ -266,18 +269,18 @@ def as_flag(value: Any) -> Any:
 
 def _absolute(value: str) -> str:
     if not re.match(r"^(?:[A-Za-z]:\\|\\\\[^\\]+\\[^\\]+)", value):
-        raise ValueError(f"{value!r} is not an absolute Windows path; write it from the drive, such as 'D:\\VMs'")
+        raise ValueError(f"{quoted(value)} is not an absolute Windows path; write it from the drive, such as 'D:\\VMs'")
     if "/" in value:
-        raise ValueError(f"{value!r} has a slash; Windows paths are written with backslashes, in single quotes")
+        raise ValueError(f"{quoted(value)} has a slash; Windows paths are written with backslashes, in single quotes")
     if re.search(r'[<>|"?*]', value[3:]):
-        raise ValueError(f"{value!r} has a character that no Windows path can have")
+        raise ValueError(f"{quoted(value)} has a character that no Windows path can have")
     return value
 
 
 def _mac(value: Any) -> Any:
     bare = bare_mac(str(value))
     if not re.fullmatch(r"[0-9A-F]{12}", bare):
-        raise ValueError(f"{value!r} is no MAC address; write twelve hex digits, such as '00-15-5D-01-02-03'")
+        raise ValueError(f"{quoted(value)} is no MAC address; write twelve hex digits, such as '00-15-5D-01-02-03'")
     return bare
 
 
@@ -287,10 +290,17 @@ def _pool(value: str) -> str:
     return value
 
 
+def _seconds(value: Any) -> int:
+    if isinstance(value, str) and not is_whole(value.strip()):
+        return seconds(value)
+    return _amount(value, {"": 1}, "time", "90s, 1.5h or 1h30m")
+
+
 Flag = Annotated[bool, BeforeValidator(as_flag)]
 Size = Annotated[int, BeforeValidator(lambda v: _amount(v, _SIZES, "size", "60GB"))]
 Rate = Annotated[int, BeforeValidator(lambda v: _amount(v, _RATES, "rate", "1Gbps"))]
-Seconds = Annotated[int, BeforeValidator(lambda v: _amount(v, _TIMES, "time", "90s or 5m"))]
+Seconds = Annotated[int, BeforeValidator(_seconds)]
+"""A plain number counts seconds."""
 LONGEST = 36_500 * 86_400
 """Seconds, for fields without another limit: beyond some such, neither Python's spans nor Windows' can hold them."""
 Pool = Annotated[str, AfterValidator(_pool)]

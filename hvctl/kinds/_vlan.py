@@ -11,6 +11,7 @@ from hvctl.call import Row
 from hvctl.kinds._types import ON_OFF, Flag, Words
 from hvctl.resource import Fields, Impact, Plain, Setting
 from hvctl.rows import parsed
+from hvctl.visible import quoted
 
 _VLAN = ("OperationMode", "AccessVlanId", "NativeVlanId", "AllowedVlanIdListString", "PrivateVlanMode", "PrimaryVlanId",
          "SecondaryVlanId", "SecondaryVlanIdListString")  # fmt: skip
@@ -34,7 +35,7 @@ def vlan_ids(text: str) -> frozenset[int]:
         first, _, last = part.partition("-")
         least, most = int(first), int(last or first)
         if not 0 <= least <= most <= 4095:
-            raise ValueError(f"{part!r} is not a range of VLANs")
+            raise ValueError(f"{quoted(part)} is not a range of VLANs")
         found |= set(range(least, most + 1))
     return frozenset(found)
 

@@ -9,18 +9,20 @@ from pydantic import Field, PrivateAttr
 
 from hvctl.call import Call, Ending, Guard, Ref, Row
 from hvctl.contract import OS
+from hvctl.duration import spoken
 from hvctl.facts import Facts
 from hvctl.kinds._checkpoints import CHECKPOINTS, TYPES, checkpoints, made, obstacles
 from hvctl.kinds._drives import DISKS
 from hvctl.kinds._host import CLOCK, now
 from hvctl.kinds._services import SERVICES
-from hvctl.kinds._types import shown_age, shown_seconds
+from hvctl.kinds._types import shown_age
 from hvctl.kinds._vhd import extension, is_checkpoint
 from hvctl.kinds._vm import VmPart, check_steady, in_vm, vm_ref, vm_row
 from hvctl.resource import Change, Finding, Impact, Resource, State, Step
 
 MERGE_S = 6 * 3600
 """How long a merge may take: it copies what was written since the checkpoint."""
+_UNMERGED = f"Hyper-V had not merged the disks after {spoken(MERGE_S)}; it goes on with that"
 
 
 class Checkpoint(VmPart):
@@ -91,7 +93,7 @@ class Checkpoint(VmPart):
             return ""
         if self._old is None:
             return "it is merged into the disks: the VM keeps what it is now, the way back is lost"
-        most = shown_seconds(getattr(self.vm, type(self).expires))
+        most = spoken(getattr(self.vm, type(self).expires))
         return f"it is {shown_age(age(self._old, facts))} old, and {most} are wanted at most"
 
     # --- changing ---------------------------------------------------------------------------------------------
@@ -120,13 +122,13 @@ class Checkpoint(VmPart):
                 when="early",
             )
             call = Call("Get-VM", {"Id": vm["Id"]})
-            merging = Guard(call, {"SecondaryOperationalStatus": "MergingDisks"}, wait_s=MERGE_S)
+            merging = Guard(call, {"SecondaryOperationalStatus": "MergingDisks"}, wait_s=MERGE_S, unmet=_UNMERGED)
             yield Step(call, f"wait until the disks of {name} are merged", ("ensure",), when="early", guard=merging)
         # The drives' paths stay those of the checkpoint until the merge is done (domain 8.3).
         leaves = {str(d.get("Path") or "") for d in in_vm(DISKS, vm, facts)}
         for suffix in sorted({extension(leaf) for leaf in leaves if is_checkpoint(leaf)}) if last else ():
             drives = Call("Get-VMHardDiskDrive", {"VM": vm_ref(self.vm, facts)})
-            gone = Guard(drives, {"Path": Ending(f".{suffix}")}, wait_s=MERGE_S)
+            gone = Guard(drives, {"Path": Ending(f".{suffix}")}, wait_s=MERGE_S, unmet=_UNMERGED)
             text = f"wait until {name} has its disks back"
             yield Step(drives, text, ("ensure",), when="early", guard=gone)
 

@@ -228,7 +228,8 @@ class Disk(DiskPart):
         guard = None
         if seen.attached and seen.leaf.casefold() == path.casefold():
             # A checkpoint made since: the host would resize the parent, and the VM would not see it (domain 8.2).
-            guard = Guard(Call("Get-VMHardDiskDrive", {"VM": vm_ref(self.vm, facts)}), {"Path": path}, 1, 1)
+            drives = Call("Get-VMHardDiskDrive", {"VM": vm_ref(self.vm, facts)})
+            guard = Guard(drives, {"Path": path}, 1, 1, unmet=f"no drive of {self.vm.key()} has {path} any more")
         yield Step(
             Call("Resize-VHD", {"Path": path, "SizeBytes": plan.wanted}),
             f"{'shrink' if plan.shrinks else 'grow'} {path} to {shown_size(plan.wanted)}",

@@ -15,12 +15,13 @@ from hvctl.kinds._drives import DISKS, DVDS, MEDIUM, Drive, file_query, on_share
 from hvctl.kinds._types import WindowsPath
 from hvctl.kinds._vm import vm_ref
 from hvctl.resource import Change, Finding, Impact, Null, Setting, State, Step
+from hvctl.visible import quoted
 
 
 def _letter(value: Any) -> Any:
     match = re.fullmatch(r"([A-Za-z])(:\\?)?", value) if isinstance(value, str) else None
     if match is None:
-        raise ValueError(f"{value!r} is no drive of the host; write its letter, such as 'E:'")
+        raise ValueError(f"{quoted(value)} is no drive of the host; write its letter, such as 'E:'")
     return f"{match[1].upper()}:"
 
 

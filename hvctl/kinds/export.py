@@ -11,18 +11,19 @@ from pydantic import AfterValidator, Field, PrivateAttr
 
 from hvctl.call import Call
 from hvctl.contract import OS, at_least, exists_from, title
+from hvctl.duration import spoken
 from hvctl.facts import Facts
 from hvctl.kinds import _exports as lying
 from hvctl.kinds._drives import DISKS, one_spelling
 from hvctl.kinds._export_checks import VOLUMES, obstacles, sizes_query
-from hvctl.kinds._export_steps import CAPTURES, ExportSteps
+from hvctl.kinds._export_steps import CAPTURES, EXPORT_S, ExportSteps
 from hvctl.kinds._exports import Copy, Ledger, ledger
 from hvctl.kinds._host import CLOCK, now, time_zone
 from hvctl.kinds._services import SERVICES
-from hvctl.kinds._types import LONGEST, Seconds, WindowsPath, about_size, shown_age, shown_seconds
+from hvctl.kinds._types import LONGEST, Seconds, WindowsPath, about_size, shown_age
 from hvctl.kinds._vm import VMS, VmPart, check_steady, runs
 from hvctl.kinds._window import Due, Window, due
-from hvctl.resource import Change, Finding, HeldBackError, Null, State, Step
+from hvctl.resource import Change, Finding, HeldBackError, Null, Said, State, Step
 
 
 def _window(text: str) -> str:
@@ -96,7 +97,8 @@ class Export(VmPart):
 
     def actual(self, facts: Facts) -> State | None:
         if self.vm_row(facts) is None:
-            raise HeldBackError(f"{self.vm.key()} is not there yet", "its first export is due once it has been made")
+            why = f"{self.vm.key()} is not there yet"
+            raise HeldBackError(why, "its first export is due once it has been made", later=True)
         return {}
 
     def seen(self, facts: Facts) -> Seen:
@@ -107,7 +109,7 @@ class Export(VmPart):
         if not self._at_once:
             return Seen(found, due(found.newest, every, window, at), at)
         begun = self._since is not None and found.newest is not None and found.newest >= self._since
-        return Seen(found, Due(now=found.running is None and not begun), at)
+        return Seen(found, Due(now=found.running is None and not begun, late=True), at)
 
     # --- what differs -----------------------------------------------------------------------------------------
 
@@ -129,35 +131,46 @@ class Export(VmPart):
     def changes(self, actual: State, facts: Facts) -> tuple[Change, ...]:
         seen = self.seen(facts)
         found: list[Change] = []
-        if seen.due.opens is not None:
-            found.append(Change(self._due, seen.age, f"a new one from {seen.due.opens:%H:%M} on"))
-        elif seen.due.now:
-            most = f"at most {shown_seconds(self.every)} old" if self.every else "an export"
-            found.append(Change(self._due, seen.age, "an export now" if self._at_once else most))
-        if seen.ledger.running:
-            began = shown_age((seen.at - seen.ledger.running.began).total_seconds())
-            found.append(Change(f"running.{seen.ledger.running.name}", f"runs since {began}", "waited for"))
-        found += [
-            Change(f"finished.{c.name}", "exported, not marked", "marked as finished") for c in seen.ledger.unmarked
-        ]
-        found += [
-            Change(f"unfinished.{c.name}", f"half an export, {about_size(c.size)}", "removed")
-            for c in self._broken(seen)
-        ]
+        newest = Said(seen.ledger.newest, seen.age)
+        if seen.due.opens is not None or seen.due.now:
+            found.append(
+                Change(self._due, newest, Said(self.every or self.path, self._goal(seen)), in_time=not seen.due.late)
+            )
+        if running := seen.ledger.running:
+            since = Said(running.began, f"runs since {shown_age((seen.at - running.began).total_seconds())}")
+            in_time = seen.at - running.began < timedelta(seconds=EXPORT_S)
+            found.append(Change(f"running.{running.name}", since, Said("none", "waited for"), in_time=in_time))
+        for copy in seen.ledger.unmarked:
+            now = Said(copy.began, "exported, not marked")
+            found.append(Change(f"finished.{copy.name}", now, Said("none", "marked as finished")))
+        for copy in self._broken(seen):
+            now = Said(copy.began, f"half an export, {about_size(copy.size)}")
+            found.append(Change(f"unfinished.{copy.name}", now, Said("none", "removed")))
+        already = self._too_many(seen, so_far=True)
         for copy in self._too_many(seen):
             told = f"{shown_age((seen.at - copy.began).total_seconds())} old, {about_size(copy.size)}"
-            found.append(Change(f"keep.{copy.name}", told, "removed"))
+            in_time = copy not in already and not seen.due.late
+            found.append(Change(f"keep.{copy.name}", Said(copy.began, told), Said("none", "removed"), in_time=in_time))
         return tuple(found)
+
+    def _goal(self, seen: Seen) -> str:
+        if seen.due.opens is not None:
+            return f"a new one from {seen.due.opens:%H:%M} on"
+        if self._at_once:
+            return "an export now"
+        return f"at most {spoken(self.every)} old" if self.every else "an export"
 
     def _broken(self, seen: Seen) -> tuple[Copy, ...]:
         """Half exports are cleaned up when none goes on."""
         return () if seen.ledger.running else seen.ledger.half
 
-    def _too_many(self, seen: Seen) -> tuple[Copy, ...]:
-        """The oldest beyond `keep`, counted as they will be when what this plan makes or waits for is complete."""
+    def _too_many(self, seen: Seen, *, so_far: bool = False) -> tuple[Copy, ...]:
+        """The oldest beyond `keep`, counted as they will be when what this plan makes or waits for is complete; `so_far`:
+        as they are."""
         if self.keep is None:
             return ()
-        new = seen.due.now + (seen.ledger.running is not None) + len(seen.ledger.unmarked)
+        new = len(seen.ledger.unmarked)
+        new += 0 if so_far else seen.due.now + (seen.ledger.running is not None)
         return seen.ledger.finished[max(0, self.keep - new) :]
 
     def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
@@ -167,7 +180,9 @@ class Export(VmPart):
         if seen.due.opens is not None:
             opens = f"at {seen.due.opens:%H:%M} of the host's time, in {shown_age((seen.due.opens - seen.at).total_seconds())}"
             hint = f"hvctl export {self.vm.key()} makes one at once"
-            yield Finding(self._due, f"an export is due when the window {self.window} opens {opens}", hint, "later")
+            due = f"an export is due when the window {self.window} opens {opens}"
+            told = f"the last window ended without the export that was due; the next opens {opens}"
+            yield Finding(self._due, told if seen.due.late else due, hint, "later")
         if seen.due.now:
             check_steady(self.vm.key(), vm)
             given_back = sum(c.size for c in self._broken(seen))

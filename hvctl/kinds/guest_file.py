@@ -11,13 +11,15 @@ from pydantic import Field
 
 from hvctl.call import Call, Ending, Guard, Value, Wanted
 from hvctl.contract import OS
+from hvctl.duration import spoken
 from hvctl.facts import Facts, UnreadableError
 from hvctl.kinds import _receipts
 from hvctl.kinds._receipts import FILES, LINES, Receipt, folder_is_there, orphans
 from hvctl.kinds._services import GUIDS, SERVICES, guid_of
 from hvctl.kinds._types import Flag, Seconds, WindowsPath
 from hvctl.kinds._vm import VMS, VmPart, check_steady, in_vm, power, vm_ref
-from hvctl.resource import Change, Finding, Resource, Shelf, State, Step
+from hvctl.resource import Change, Finding, Json, Resource, Shelf, State, Step
+from hvctl.visible import quoted
 
 INTERFACE = "guest_service_interface"
 _WINDOWS = re.compile(r"([A-Za-z]:|%[^%\\/]+%)[\\/][^<>:\"|?*]*$")
@@ -100,16 +102,20 @@ class GuestFile(VmPart):
         if self.checksum is not None and self.host_source is None:
             yield Finding("checksum", "the checksum is that of a host_source", "remove it; hvctl hashes its own files")
         elif self.checksum is not None and not _HASH.match(self.checksum):
-            yield Finding("checksum", f"{self.checksum!r} is no checksum", "write sha256: and 64 hexadecimal digits")
+            yield Finding(
+                "checksum", f"{quoted(self.checksum)} is no checksum", "write sha256: and 64 hexadecimal digits"
+            )
         if not self.destination.startswith("/") and not _WINDOWS.match(self.destination):
             yield Finding(
                 "destination",
-                f"{self.destination!r} is no absolute path in a guest",
+                f"{quoted(self.destination)} is no absolute path in a guest",
                 r"write C:\folder\file, %ProgramData%\file, or /folder/file for Linux",
             )
         elif {".", ".."} & set(re.split(r"[\\/]", self.destination)):
             # Its receipt would not be found under another spelling.
-            yield Finding("destination", f"{self.destination!r} goes a roundabout way", "write it without . and ..")
+            yield Finding(
+                "destination", f"{quoted(self.destination)} goes a roundabout way", "write it without . and .."
+            )
 
     # --- looking ----------------------------------------------------------------------------------------------------
 
@@ -163,6 +169,9 @@ class GuestFile(VmPart):
             when = f" at {value.time[:16].replace('T', ' ')}Z" if value.time else ""
             return f"copied {value.sha256[:12]}{when}"
         return str(value)[:12] if value else "unknown"
+
+    def value(self, field: str, value: Any) -> Json:
+        return value.sha256 if isinstance(value, Receipt) else super().value(field, value)
 
     def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
         """Everything that is missing for a copy, at once."""
@@ -279,7 +288,8 @@ class GuestFile(VmPart):
             "Enabled": True,
             "PrimaryOperationalStatus": "Ok",
         }
-        return Guard(services, where, 1, 1, wait_s=self.contact_timeout)
+        unmet = f"the guest service of {self.vm.key()} did not answer within {spoken(self.contact_timeout)}"
+        return Guard(services, where, 1, 1, wait_s=self.contact_timeout, unmet=unmet)
 
     def _orphans(self, facts: Facts) -> tuple[Receipt, ...]:
         """Receipts of VMs that are gone, but for those that the receipt of a new VM of that name takes the place of."""

@@ -30,6 +30,7 @@ from hvctl.resource import (
     Step,
     properties,
 )  # fmt: skip
+from hvctl.visible import quoted
 
 MODERATION = Words(default="Default", adaptive="Adaptive", off="Off", low="Low", medium="Medium", high="High")
 _ADDED = ("switch", "mac_address", "legacy")
@@ -41,11 +42,11 @@ def _mac(value: Any) -> Any:
     bare = bare_mac(str(value))
     if len(bare) != 12 or any(c not in "0123456789ABCDEF" for c in bare):
         raise ValueError(
-            f"{value!r} is no MAC address; write dynamic, or twelve hex digits such as '00-15-5D-01-02-03'"
+            f"{quoted(value)} is no MAC address; write dynamic, or twelve hex digits such as '00-15-5D-01-02-03'"
         )
     if int(bare[:2], 16) & 1 or not int(bare, 16):
         # Refused as "Failed to modify device" (vagrant#11681).
-        raise ValueError(f"{value!r} is a multicast or empty address; its first byte must be even")
+        raise ValueError(f"{quoted(value)} is a multicast or empty address; its first byte must be even")
     return bare
 
 

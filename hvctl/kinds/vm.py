@@ -50,6 +50,7 @@ from hvctl.resource import (
     properties,
     settings,
 )
+from hvctl.visible import quoted
 
 START = Words(nothing="Nothing", start_if_running="StartIfRunning", start="Start")
 STOP = Words(turn_off="TurnOff", save="Save", shut_down="ShutDown")
@@ -182,14 +183,16 @@ class VM(OfHyperV):
             if section not in ("disks", "dvds", "network_adapters"):
                 yield Finding(
                     f"exclusive.{n}",
-                    f"{section!r} is no list that can be exclusive",
+                    f"{quoted(section)} is no list that can be exclusive",
                     "one of disks, dvds, network_adapters",
                 )
         if any(c in self.name for c in '\\/:*?"<>|'):
             # New-VM and Export-VM make a folder of that name (domain 4.1).
-            yield Finding("name", f"{self.name!r} has a character that no folder name can have", "choose another name")
+            yield Finding(
+                "name", f"{quoted(self.name)} has a character that no folder name can have", "choose another name"
+            )
         if self.name != self.name.rstrip(". "):
-            yield Finding("name", f"{self.name!r} ends as no folder name can", "choose another name")
+            yield Finding("name", f"{quoted(self.name)} ends as no folder name can", "choose another name")
         if self.generation == 2 and not at_least(os, "2012r2"):
             yield Finding(
                 "generation", f"{title(os)} has no generation 2", f"{exists_from('2012r2')}; use generation 1"
@@ -406,6 +409,10 @@ class VM(OfHyperV):
     def summary(self) -> str:
         return f"generation {self.generation or 1}"
 
+    def _nobody(self) -> Guard:
+        unmet = f"there is a VM {self.name} now, which was not there when the plan was made"
+        return Guard(Call("Get-VM"), {"Name": self.name}, most=0, unmet=unmet)
+
     def create(self, facts: Facts) -> Iterator[Step]:
         """New-VM and the undoing of what it adds by itself: an adapter, and on generation 1 a DVD drive
         (domain 4.2)."""
@@ -418,7 +425,7 @@ class VM(OfHyperV):
             params["Path"] = self.path
         if self.version and at_least(facts.os, "2016"):
             params["Version"] = self.version
-        unique = Guard(Call("Get-VM"), {"Name": self.name}, most=0)  # a second VM of the name would be accepted
+        unique = self._nobody()  # a second VM of the name would be accepted
         made = Step(Call("New-VM", params), f"make VM {self.name}", ("name", *self.written()), guard=unique)
         yield made
         vm = vm_ref(self, facts)
@@ -451,7 +458,7 @@ class VM(OfHyperV):
                 yield from _owed.settled(self, debt[0], facts, steps[-1:])
         if "name" in by_field:
             row = self.row(facts) or {}
-            unique = Guard(Call("Get-VM"), {"Name": self.name}, most=0)
+            unique = self._nobody()
             call = Call("Rename-VM", {"VM": vm_ref(self, facts), "NewName": self.name})
             yield Step(call, f"rename VM {row['Name']} to {self.name}", ("name",), guard=unique)
             del by_field["name"]

@@ -23,6 +23,7 @@ from hvctl.replan import First
 from hvctl.resource import IMPACTS, Impact, Place, Resource, nulls_refused, path_of
 from hvctl.source import ConfigError, Document, Mark, Problem
 from hvctl.source import Path as SourcePath
+from hvctl.visible import quoted
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def _resource(item: DesiredData, made: Sequence[Resource | None]) -> Resource:
     """As the playbook's loader makes it, from values that are rendered already."""
     kind = next((k for k in kinds() if k.kind == item.kind), None)
     if kind is None:
-        raise ValueError(f"{item.kind!r} is not a kind of resource")
+        raise ValueError(f"{quoted(item.kind)} is not a kind of resource")
     owner = made[item.owner] if item.owner is not None and item.owner < len(made) else None
     if (kind.within, item.owner is None) != (owner.kind if owner else None, owner is None):
         raise ValueError(f"a {kind.kind} stands {f'within a {kind.within}' if kind.within else 'by itself'}")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from hvctl.duration import UNITS
 from hvctl.number import is_whole, whole
+from hvctl.visible import quoted
 
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
@@ -51,10 +52,11 @@ class Cron:
             raise ValueError("@reboot is no time; a timer of systemd checks after every start by itself")
         words = _NICKNAMES.get(given.casefold(), given).split()
         if given.startswith("@") and given.casefold() not in _NICKNAMES:
-            raise ValueError(f"{given!r} is not known; there are {', '.join(_NICKNAMES)}")
+            raise ValueError(f"{quoted(given)} is not known; there are {', '.join(_NICKNAMES)}")
         if len(words) != len(_FIELDS):
             raise ValueError(
-                f"{given!r} has {len(words)} fields; five are wanted: minute, hour, day of the month, month, day of the week"
+                f"{quoted(given)} has {len(words)} fields; five are wanted: minute, hour, day of the month, month, day of "
+                "the week"
             )
         minutes, hours, days, months, weekdays = (
             _field(word, *shape) for word, shape in zip(words, _FIELDS, strict=True)
@@ -62,7 +64,7 @@ class Cron:
         either = not words[2].startswith("*") and not words[4].startswith("*")
         found = cls(" ".join(words), minutes, hours, days, months, tuple(sorted({d % 7 for d in weekdays})), either)
         if not either and not any(d <= _LONGEST[m - 1] for m in months for d in days):
-            raise ValueError(f"{given!r} never comes: no such month has a day {days[0]}")
+            raise ValueError(f"{quoted(given)} never comes: no such month has a day {days[0]}")
         return found
 
     @property
@@ -106,7 +108,7 @@ def _field(text: str, name: str, low: int, high: int, names: tuple[str, ...]) ->
     for part in text.split(","):
         span, slash, step = part.partition("/")
         if slash and not (is_whole(step) and whole(step) > 0):
-            raise ValueError(f"{name}: the step of {part!r} is no number above 0")
+            raise ValueError(f"{name}: the step of {quoted(part)} is no number above 0")
         if span == "*":
             first, last = low, 6 if high == 7 else high
         else:
@@ -114,7 +116,9 @@ def _field(text: str, name: str, low: int, high: int, names: tuple[str, ...]) ->
             first = _number(start, name, low, high, names)
             last = _number(end, name, low, high, names) if dash else (high if slash else first)
             if last < first:
-                raise ValueError(f"{name}: {part!r} runs backwards; write it as two, like {first}-{high},{low}-{last}")
+                raise ValueError(
+                    f"{name}: {quoted(part)} runs backwards; write it as two, like {first}-{high},{low}-{last}"
+                )
         found.update(range(first, last + 1, whole(step) if slash else 1))
     return tuple(sorted(found))
 
@@ -124,7 +128,7 @@ def _number(text: str, name: str, low: int, high: int, names: tuple[str, ...]) -
         return names.index(text.casefold()) + low
     if not is_whole(text):
         wanted = f"{low} to {high}" + (f" or {names[0]} to {names[-1]}" if names else "")
-        raise ValueError(f"{name}: {text!r} is not within {wanted}")
+        raise ValueError(f"{name}: {quoted(text)} is not within {wanted}")
     if not low <= whole(text) <= high:
         raise ValueError(f"{name}: {text} is not within {low} to {high}")
     return whole(text)

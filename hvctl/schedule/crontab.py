@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 
-from hvctl.duration import spoken
+from hvctl.duration import written
 from hvctl.schedule.cron import Cron, evenly
 from hvctl.schedule.job import Job
 
@@ -17,7 +17,7 @@ def crontab(job: Job) -> str:
     when = job.when if isinstance(job.when, Cron) else evenly(job.when)
     words = [*job.command]
     if job.splay:  # cron has none of its own
-        words[words.index("drift") + 1 : words.index("drift") + 1] = ["--splay", spoken(job.splay)]
+        words[words.index("drift") + 1 : words.index("drift") + 1] = ["--splay", written(job.splay)]
     shell = [f"cd {shlex.quote(job.folder)}"]
     if job.secrets_file and job.secrets:
         shell += ["set -a", f". {shlex.quote(job.secrets_file)}", "set +a"]

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 from hvctl.schedule.cron import Cron
 from hvctl.schedule.job import Job
+from hvctl.visible import quoted
 
 NAMESPACE = "http://schemas.microsoft.com/windows/2004/02/mit/task"
 _MOST_TRIGGERS = 48  # of a task
@@ -77,7 +78,7 @@ def _triggers(job: Job, now: datetime) -> list[tuple[str, Tree]]:
     ]  # fmt: skip
     if len(found) > _MOST_TRIGGERS:
         raise ValueError(
-            f"{job.when.text!r} is {len(found)} triggers for the Task Scheduler, which takes {_MOST_TRIGGERS}; "
+            f"{quoted(job.when.text)} is {len(found)} triggers for the Task Scheduler, which takes {_MOST_TRIGGERS}; "
             "use minutes at even distances, or --every"
         )
     return found
@@ -114,7 +115,7 @@ def _days(cron: Cron) -> list[Tree]:
     if cron.any_day:
         return [by_weekday]
     raise ValueError(
-        f"{cron.text!r} wants days that match by number and by weekday, which the Task Scheduler cannot say"
+        f"{quoted(cron.text)} wants days that match by number and by weekday, which the Task Scheduler cannot say"
     )
 
 
@@ -125,7 +126,9 @@ def _span(seconds: int) -> str:
 def _literal(text: str) -> str:
     """The Task Scheduler replaces %NAME% and $(Arg0), and knows no way to write them as they are."""
     if re.search(r"%[A-Za-z_][A-Za-z0-9_()]*%|\$\(", text):
-        raise ValueError(f"{text!r} would be changed by the Task Scheduler (%…% or $(…)); rename the file or folder")
+        raise ValueError(
+            f"{quoted(text)} would be changed by the Task Scheduler (%…% or $(…)); rename the file or folder"
+        )
     return text
 
 

@@ -7,6 +7,7 @@ import re
 from hvctl.duration import spoken
 from hvctl.schedule.cron import Cron
 from hvctl.schedule.job import SKIPPED, Job
+from hvctl.visible import quoted
 
 PREFIX = "hvctl-drift-"
 SECTION = "X-hvctl"  # systemd ignores sections that begin with X- (systemd.unit(5))
@@ -81,7 +82,9 @@ def _unit(**sections: list[str]) -> str:
 def _plain(text: str) -> str:
     """A value that is the rest of its line; only specifiers are looked for in it."""
     if text != text.strip() or text.endswith("\\"):
-        raise ValueError(f"{text!r} cannot stand in a unit: it begins or ends with a blank or ends with a backslash")
+        raise ValueError(
+            f"{quoted(text)} cannot stand in a unit: it begins or ends with a blank or ends with a backslash"
+        )
     return text.replace("%", "%%")
 
 

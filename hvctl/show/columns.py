@@ -41,12 +41,19 @@ class Entry:
     def impact(self) -> str:
         if self.held:
             return self.held
-        return ", ".join([*self.line.impacts, *(["blocked"] if self.line.consent else [])])
+        words = [
+            *self.line.impacts,
+            *(["blocked"] if self.line.consent else []),
+            *(["due"] if self.line.in_time else []),
+        ]
+        return ", ".join(words)
 
     @property
     def style(self) -> str:
         if self.held == "impossible" or self.line.consent:
             return "red"
+        if self.line.waits:
+            return "blue"
         return "green" if not self.held and self.line.impacts == ("online",) else "yellow"
 
 

@@ -97,7 +97,7 @@ def plan_data(plan: Plan, memory: Memory | None = None) -> dict[str, Any]:
 
 
 def _actions(plan: Plan, memory: Memory) -> list[dict[str, Any]]:
-    shown: Iterable[Action] = (a for a in plan.actions if a.differs or a.verb == "unknown" or a.remarks)
+    shown: Iterable[Action] = (a for a in plan.actions if a.lines or a.verb not in ("none", "later") or a.remarks)
     return [_action(plan.host, a, memory) for a in shown]
 
 
@@ -127,8 +127,15 @@ def _change(spot: Spot, line: Line, memory: Memory) -> dict[str, Any]:
         "mark": str(line.mark),
         "note": line.note,
         "needs_consent": list(line.consent),
+        "status": _status(line),
+        "before": line.before,
+        "after": line.after,
         **_remembered(spot, memory),
     }
+
+
+def _status(line: Line) -> str:
+    return line.held or ("blocked" if line.consent else "due" if line.in_time else "change")
 
 
 def _remembered(spot: Spot, memory: Memory) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from hvctl.show.cells import fold, hung, padded, with_right
 from hvctl.show.lasting import clock_time
 from hvctl.show.remembered import MOVED
 from hvctl.show.times import stamp
+from hvctl.visible import quoted
 
 FORMAT = 1
 
@@ -45,7 +46,7 @@ def history_lines(
     """`asked`: the pattern of hosts. `name`: where the history lies, for when there is nothing in it. `zone`: of the
     reader; None is the system's."""
     if not found:
-        known = "no check yet; hvctl drift stores one" if asked == "all" else f"no host {asked!r}"
+        known = "no check yet; hvctl drift stores one" if asked == "all" else f"no host {quoted(asked)}"
         yield from (Text(line) for line in fold(f"The history {name} knows {known}.", width))
         return
     table = _Table(found, now, min(width, _WIDEST), zone)

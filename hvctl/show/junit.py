@@ -165,12 +165,12 @@ def _seen(check: Check, plan: Plan, action: Action) -> Case:
     if action.verb == "unknown":
         return _told(case, "error", "unreadable", _first(action), _remarks(action))
     if not action.differs:
-        return case
+        return _later(case, action) if action.waiting or action.verb == "later" else case
     lines = [_line(check, plan.host, action, line) for line in action.lines]
     if check.verb == "drift":
         if not lines and (since := _since(check, Spot(plan.host, action.address))):
             lines.append(since)
-        short = "; ".join(_short(line) for line in action.lines) or _first(action)
+        short = "; ".join(_short(line) for line in action.drifted) or _first(action)
         return _told(case, "failure", "drift", short, [*lines, *_remarks(action)])
     if action.verb == "held" and barred:
         return _told(case, "failure", "impossible", barred[0].message, [*lines, *_remarks(action)])
@@ -182,19 +182,28 @@ def _seen(check: Check, plan: Plan, action: Action) -> Case:
     return _told(case, "passed", "", "", (), out=[*lines, *_remarks(action)])
 
 
+def _later(case: Case, action: Action) -> Case:
+    """What waits for its time is neither as written nor otherwise."""
+    short = "; ".join(_short(line) for line in action.waiting) or _first(action)
+    return _told(case, "skipped", "", f"later: {short}", (), out=_remarks(action))
+
+
 def _applied(plan: Plan, action: Action, after: Action | None, ran: list[StepResult], seen: bool) -> Case:
     case = Case(action.address[0], named(action.address), out=tuple(_remarks(action)))
     if any(r.status != "ok" for r in ran):
         return _ran(case, ran)
     ms = sum(r.ms for r in ran)
     did = [f"{r.step.text}: done" for r in ran] + [f"warning of the host: {w}" for r in ran for w in r.warnings]
+    last = after or action
+    if not ran and not last.differs and (last.waiting or last.verb == "later"):
+        return _later(case, last)
     if not seen and (ran or action.differs):
         return _told(case, "error", "unseen", "the host was not seen afterwards", did, ms=ms)
     if after is None or not (after.differs or after.verb == "unknown"):
         return _told(case, "passed", "", "", (), out=[*did, *_remarks(action)], ms=ms)
     if after.verb == "unknown":
         return _told(case, "error", "unreadable", _first(after), _remarks(after), ms=ms)
-    short = "; ".join(_short(line) for line in after.lines) or _first(after)
+    short = "; ".join(_short(line) for line in after.drifted) or _first(after)
     if after.blocked and len(after.blocked) == len(after.lines):
         words = dict.fromkeys(word for line in after.blocked for word in line.consent)
         return _told(
@@ -210,7 +219,7 @@ def _ran(case: Case, ran: list[StepResult]) -> Case:
     for verdict, status in (("failure", "failed"), ("error", "unknown"), ("skipped", "skipped")):
         worst = next((r for r in ran if r.status == status), None)
         if worst is not None:
-            kind = worst.failure.id if worst.failure is not None else status
+            kind = (worst.failure.code or "unmet") if worst.failure is not None else status
             message = f"{worst.step.text}: {_result(worst)}"
             calls = [str(worst.step.task.call)]
             return _told(case, verdict, kind, message, [*lines, *calls], out=lines, ms=ms)  # type: ignore[arg-type]
@@ -219,7 +228,7 @@ def _ran(case: Case, ran: list[StepResult]) -> Case:
 
 def _result(result: StepResult) -> str:
     if result.failure is not None:
-        return " ".join(result.failure.message.split()) or result.failure.id
+        return " ".join(result.failure.message.split()) or result.failure.code or "failed"
     if result.status == "skipped":
         return f"not done: {why_text(result.why)}"
     return "done" if result.status == "ok" else unknown_text(result.why)

@@ -42,6 +42,12 @@ def registry(check: Check | None, successes: Mapping[str, float]) -> CollectorRe
         ["host", "kind"],
         registry=found,
     )
+    waiting = Gauge(
+        "hvctl_waiting_fields",
+        "Fields whose time is to come or has not passed, such as exports before the end of their window: no drift.",
+        ["host", "kind"],
+        registry=found,
+    )
     fields = Counter((d.spot.host, d.spot.address[0]) for d in check.drifts)
     for one in check.outcomes:
         asked = (one.error is None or bool(one.error.defect)) and not one.wrong
@@ -50,6 +56,8 @@ def registry(check: Check | None, successes: Mapping[str, float]) -> CollectorRe
             wished = {wish.kind for wish in check.wishes.get(one.host, ())}
             for kind in sorted(wished | {k for host, k in fields if host == one.host}):
                 drifted.labels(one.host, kind).set(fields[one.host, kind])
+            for kind, number in sorted(_waiting(one).items()):
+                waiting.labels(one.host, kind).set(number)
     requests = Gauge("hvctl_winrm_requests", "HTTP requests of the last check.", ["host"], registry=found)
     for host, number in sorted(check.requests.items()):
         requests.labels(host).set(number)
@@ -61,6 +69,11 @@ def registry(check: Check | None, successes: Mapping[str, float]) -> CollectorRe
     for host, when in sorted(successes.items()):
         success.labels(host).set(when)
     return found
+
+
+def _waiting(one: Outcome) -> Mapping[str, int]:
+    actions = one.now.actions if one.now else ()
+    return Counter(a.address[0] for a in actions for _ in range(len(a.waiting) or a.verb == "later"))
 
 
 def state(one: Outcome) -> str:

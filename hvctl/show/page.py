@@ -17,13 +17,22 @@ from hvctl.show.plain import plain
 from hvctl.show.remembered import NOW
 from hvctl.show.report import LEFT_DOWN, done_text, why_text
 from hvctl.show.state import STATES, State, all_hosts, state_of, word_of
-from hvctl.show.summary import counted
+from hvctl.show.summary import in_few_words
 from hvctl.show.times import clock
 from hvctl.show.wording import made_of, named, restart_of, restart_text, shown_actions
 
-_SIGN = {"create": "+", "update": "~", "remove": "−", "held": "✗", "unknown": "?", "none": "!", "restart": "↻"}
+_SIGN = {
+    "create": "+",
+    "update": "~",
+    "remove": "−",
+    "held": "✗",
+    "later": "·",
+    "unknown": "?",
+    "none": "!",
+    "restart": "↻",
+}
 _PLANNED = {"create": "to create", "update": "to change", "remove": "to remove", "held": "held back",
-            "unknown": "not readable", "none": "remark", "restart": "restart"}  # fmt: skip
+            "later": "later", "unknown": "not readable", "none": "remark", "restart": "restart"}  # fmt: skip
 _DRIFTED = {**_PLANNED, "create": "missing", "update": "differs", "remove": "should not exist"}
 _MOVED: dict[Moved, str] = {"host": "the host was changed", "wish": "the playbook was changed", "unknown": ""}
 _RAN = {"ok": ("✓", "done"), "failed": ("✗", "failed"), "skipped": ("·", "not done"), "unknown": ("?", "not known")}
@@ -224,23 +233,20 @@ def _says(one: Outcome, drift: bool) -> str:
         return done_text(one.report)
     if one.plan is None or one.changed:
         return ""
-    if one.plan.in_sync:
-        return "in sync"
-    if drift:
-        return _drifted(one.plan)
-    return ", ".join(counted([one.plan])) or "nothing to do"
+    return in_few_words(one.plan) if not drift or one.plan.in_sync else _drifted(one.plan)
 
 
 def _drifted(plan: Plan) -> str:
     """In fields and things, since nothing is going to be done."""
-    lines = [line for a in plan.actions if a.verb in ("update", "held") for line in a.lines]
+    lines = [line for a in plan.actions if a.verb in ("update", "held") for line in a.drifted]
+    waiting = sum(len(a.waiting) or a.verb == "later" for a in plan.actions)
     missing = sum(a.verb == "create" for a in shown_actions(plan))
     surplus = sum(a.verb == "remove" for a in plan.actions)
     unread = sum(a.verb == "unknown" for a in plan.actions)
     held = sum(a.verb == "held" and not a.lines for a in plan.actions)
     found = [(len(lines), "field differs", "fields differ"), (missing, "thing is missing", "things are missing"),
              (surplus, "should not exist", "should not exist"), (held, "held back", "held back"),
-             (unread, "not readable", "not readable")]  # fmt: skip
+             (unread, "not readable", "not readable"), (waiting, "later", "later")]  # fmt: skip
     return ", ".join(f"{n} {one if n == 1 else many}" for n, one, many in found if n)
 
 
@@ -354,6 +360,6 @@ def _ran(result: StepResult) -> Ran:
         took=f"{result.ms / 1000:.1f} s" if result.ms >= 100 else "",
         why=why_text(result.why) if result.status == "skipped" else result.why,
         failure=(" ".join(failure.message.split()) or "failed") if failure is not None else "",
-        code=" ".join(t for t in (failure.id, failure.hresult) if t) if failure is not None else "",
+        code=" ".join(t for t in (failure.code, failure.hresult) if t) if failure is not None else "",
         warnings=result.warnings,
     )

@@ -15,6 +15,8 @@ _PROSE = {"message", "hint", "why", "warnings", "text", "note", "changed"}
 """Fields of sentences, in which a new line is a space."""
 _TRACES = {"trace", "defect"}
 """Fields of tracebacks, which have lines of their own."""
+_VALUES = {"before", "after"}
+"""Fields of values, whose lines are compared."""
 _LINE_BREAK = re.compile(r"[ \t]*\r?\n[ \t]*")
 
 
@@ -24,6 +26,6 @@ def plain(value: T) -> T:
 
 
 def _plain(text: str, role: Role) -> str:
-    if role.field in _TRACES:
+    if role.field in _TRACES | _VALUES:
         return "\n".join(visible(line) for line in text.split("\n"))
     return visible(_LINE_BREAK.sub(" ", text.strip("\r\n")) if role.field in _PROSE else text)

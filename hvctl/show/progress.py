@@ -65,7 +65,7 @@ class Progress:
             self._now.pop(host, None)
 
     def event(self, host: str, event: Event) -> None:
-        text = self._texts.get(host, {}).get(event.task, "")
+        text = self._text(host, event.task)
         with self._lock:
             left = self._left(host, event) if event.kind == "progress" else ""
             if event.kind == "start" and text:
@@ -82,6 +82,13 @@ class Progress:
             self._say(f"{host}: {event.text}")
         elif not self._console.is_terminal:
             self._line(host, event, text, left)
+
+    def _text(self, host: str, task: str) -> str:
+        """What a step does, and which of how many it is."""
+        texts = self._texts.get(host, {})
+        if task not in texts:
+            return ""
+        return f"step {list(texts).index(task) + 1} of {len(texts)}: {texts[task]}"
 
     def _left(self, host: str, event: Event) -> str:
         """How long a job still takes, if it goes on as it went since it was first heard of."""

@@ -57,8 +57,8 @@ def _result(result: StepResult, width: int, verbose: bool) -> Iterator[Text]:
     yield from hung(sign, said, width, indent=4)
     if result.failure is not None:
         yield from hung("", [(" ".join(result.failure.message.split()) or "failed", "red")], width, indent=7)
-        code = f" {result.failure.hresult}" if result.failure.hresult else ""
-        yield from hung("", [(f"{result.failure.id}{code}", "dim")], width, indent=7)
+        code = " ".join(t for t in (result.failure.code, result.failure.hresult) if t)
+        yield from hung("", [(code, "dim")], width, indent=7) if code else ()
     for warning in result.warnings:
         yield from hung("", [(f"warning from the host: {warning}", "dim")], width, indent=7)
     if verbose:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from rich.text import Text
 
-from hvctl.check import Memory, drifts
+from hvctl.check import Memory, Moved, drifts
 from hvctl.outcome import Outcome
 from hvctl.plan import Action, Plan
 from hvctl.show.columns import entries
@@ -31,17 +31,18 @@ def summary_lines(outcomes: Sequence[Outcome], *, drift: bool = False, memory: M
 
 
 def _moved(outcomes: Iterable[Outcome], memory: Memory) -> str:
-    """How many differences are whose doing; nothing where nothing is remembered."""
-    told: dict[str, int] = {}
+    """How many differences are whose doing; nothing where nothing is remembered. Of those of which it is not known
+    nothing is said but their number."""
+    told: dict[Moved, int] = {}
     for one in outcomes:
         for drift in drifts(one):
             since = memory.since.get(drift.spot)
             if since is not None and one.now is not None and not made_within(one.now, drift.action):
                 told[since.moved] = told.get(since.moved, 0) + 1
     total = sum(told.values())
-    words = (("host", "drifted"), ("wish", "by a changed playbook"), ("unknown", "not known which"))
+    words: tuple[tuple[Moved, str], ...] = (("host", "drifted"), ("wish", "by a changed playbook"))
     said = ", ".join(f"{told[moved]} {word}" for moved, word in words if moved in told)
-    return f"{total} difference{'s' * (total > 1)}: {said}" if total else ""
+    return f"{total} difference{'s' * (total > 1)}{': ' if said else ''}{said}" if total else ""
 
 
 def made_within(plan: Plan, action: Action) -> bool:
@@ -52,8 +53,9 @@ def made_within(plan: Plan, action: Action) -> bool:
 
 
 def counted(plans: Iterable[Plan]) -> list[str]:
-    """Things to create and remove, fields to change, fields that are left undone, restarts."""
-    create = change = remove = blocked = held = later = restarts = 0
+    """Things to create and remove, fields to change, fields that are left undone, restarts. "due": done by an apply, and
+    no difference before its time is over."""
+    create = change = due = remove = blocked = held = later = restarts = 0
     for plan in plans:
         restarts += sum(not r.blocked for r in plan.restarts)
         for action in plan.actions:
@@ -64,9 +66,17 @@ def counted(plans: Iterable[Plan]) -> list[str]:
             waiting = sum(e.held == "later" for e in shown)
             blocked += sum(bool(e.line.consent) and not e.held for e in shown)
             held += impossible or (action.verb == "held" and not action.blocked and not waiting)
-            later += waiting
+            later += waiting or action.verb == "later"
             if action.verb == "update":
-                change += sum(not e.line.consent and not e.held for e in shown)
-    found = [(create, "to create"), (change, "to change"), (remove, "to remove"), (blocked, "blocked"),
+                todo = [e.line for e in shown if not e.line.consent and not e.held]
+                due += sum(line.in_time for line in todo)
+                change += sum(not line.in_time for line in todo)
+    found = [(create, "to create"), (change, "to change"), (due, "due"), (remove, "to remove"), (blocked, "blocked"),
              (held, "impossible"), (later, "later"), (restarts, "restart" + "s" * (restarts > 1))]  # fmt: skip
     return [f"{n} {word}" for n, word in found if n]
+
+
+def in_few_words(plan: Plan) -> str:
+    """What a plan comes to. What waits for its time stands beside "in sync"."""
+    counts = counted([plan])
+    return ", ".join(["in sync", *counts] if plan.in_sync else counts) or "nothing to do"

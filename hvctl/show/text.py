@@ -14,19 +14,27 @@ from hvctl.contract import title
 from hvctl.facts import Facts
 from hvctl.plan import Action, Plan
 from hvctl.show.cells import hint, hung, with_right
-from hvctl.show.columns import Columns, Entry, entries
+from hvctl.show.columns import Columns, entries
 from hvctl.show.plain import plain
 from hvctl.show.remembered import Told, nothing
-from hvctl.show.summary import counted
+from hvctl.show.summary import in_few_words
 from hvctl.show.wording import made_of, restart_of, restart_text, shown_actions
 from hvctl.source import Problem
 
 WIDEST = 140
 """A line that is longer is hard to follow with the eye."""
 
-_SIGN = {"create": "+", "update": "~", "remove": "-", "held": "✗", "unknown": "?", "none": " "}
-_STYLE = {"create": "green", "update": "yellow", "remove": "red", "held": "red", "unknown": "magenta", "none": ""}
-_LEVEL = {"warning": "yellow", "impossible": "red", "later": "yellow", "unknown": "magenta"}
+_SIGN = {"create": "+", "update": "~", "remove": "-", "held": "✗", "later": "·", "unknown": "?", "none": " "}
+_STYLE = {
+    "create": "green",
+    "update": "yellow",
+    "remove": "red",
+    "held": "red",
+    "later": "blue",
+    "unknown": "magenta",
+    "none": "",
+}
+_LEVEL = {"warning": "yellow", "impossible": "red", "later": "blue", "unknown": "magenta"}
 
 
 def problem_lines(problems: Iterable[Problem]) -> Iterator[Text]:
@@ -72,7 +80,7 @@ def action_lines(
 
 
 def _headline(plan: Plan, width: int) -> Iterator[Text]:
-    says = "in sync" if plan.in_sync else ", ".join(counted([plan])) or "nothing to do"
+    says = in_few_words(plan)
     if plan.unreadable:
         says = "not all of it could be read" if says == "nothing to do" else f"{says}; not all of it could be read"
     left = Text(plan.host, "bold").append(f"  {title(plan.os)} ({plan.info.build})")
@@ -138,23 +146,6 @@ def trace_lines(trace: str) -> Iterator[Text]:
     """A traceback, as Python wrote it."""
     for line in trace.splitlines():
         yield Text(f"        {line}", "dim")
-
-
-def diff_lines(plan: Plan, *, width: int = 120, verbose: bool = False) -> Iterator[Text]:
-    """As a unified diff: what the host has and what is wanted; nothing else."""
-    for action in plan.actions:
-        if not action.lines:
-            continue
-        name = " ".join((action.address[0], ", ".join(action.address[1:]))).strip()
-        yield Text(f"--- {plan.host}: {name}", "bold")
-        yield Text(f"+++ {action.mark}", "bold")
-        for line in action.lines:
-            cost = Entry(line).impact
-            yield Text(f"-{line.field or 'ensure'}: {line.now}", "red")
-            said = Text(f"+{line.field or 'ensure'}: {line.wanted}", "green")
-            yield said.append(f"   # {cost}", "dim") if cost != "online" else said
-        for field in action.made:
-            yield Text(f"+{field}", "green")
 
 
 def facts_lines(host: str, facts: Facts) -> Iterator[Text]:

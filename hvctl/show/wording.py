@@ -45,7 +45,7 @@ def named(address: Address) -> str:
 
 
 def _matters(plan: Plan, action: Action, remarks: bool) -> bool:
-    differs = action.differs or action.verb == "unknown" or (remarks and bool(action.remarks))
+    differs = action.differs or bool(action.waiting) or action.verb == "unknown" or (remarks and bool(action.remarks))
     return differs or restart_of(plan, action) is not None
 
 

@@ -12,7 +12,7 @@ from mocks.cmdlets.com_port import com_port_object
 from mocks.cmdlets.disk_drive import disk_object
 from mocks.cmdlets.dvd_drive import dvd_object
 from mocks.cmdlets.floppy_drive import floppy_object
-from mocks.cmdlets.integration_service import service_objects
+from mocks.cmdlets.integration_service import in_contact, service_objects
 from mocks.cmdlets.network_adapter import adapter_object
 from mocks.command import Command, cmdlet
 from mocks.complete import differencing, new_id
@@ -86,7 +86,7 @@ def checkpoint(cmd: Command) -> None:
             point = Checkpoint(cmd.args.text("SnapshotName") or cmd.say("checkpoint_name", vm.name, stamp))
             point.id, point.created = new_id(cmd.state), cmd.clock.now()
             point.parent = vm.checkpoints[-1].id if vm.checkpoints else None
-            production = cmd.state.module2 and vm.checkpoint_type != "Standard" and vm.guest.integration
+            production = cmd.state.module2 and vm.checkpoint_type != "Standard" and in_contact(vm, "vss")
             point.state = "Off" if vm.state == "Off" or production else "Saved"
             for drive in vm.disks:
                 if drive.path is not None:
@@ -102,8 +102,9 @@ def _check(cmd: Command, vm: Vm) -> None:
         # vagrant#9977: text [O]; id named without output by a source (observations 9)
         raise cmd.refuse("InvalidOperation", "checkpoints_disabled", vm.name)
     production = cmd.state.module2 and vm.checkpoint_type == "ProductionOnly"
-    if production and vm.state == "Running" and not vm.guest.integration:
-        raise cmd.refuse("OperationFailed", "production_only", vm.name)  # observations 4: text [O]; id [I]
+    if production and vm.state == "Running" and not in_contact(vm, "vss"):
+        # domain 12: production needs VSS or the file freeze in the guest; observations 4: text [O]; id [I]
+        raise cmd.refuse("OperationFailed", "production_only", vm.name)
     if len(vm.checkpoints) >= MOST:
         raise cmd.refuse("OperationFailed", "checkpoint_failed", cmd.say("too_many", "VMSnapshot"))  # domain 12
     if any(_allows_none(d) for d in vm.disks):

@@ -103,11 +103,14 @@ def check_file(cmd: Command, vm: Vm, drive: Drive) -> None:
     if any(files.same(d.path, path) for d in vm.drives or () if d is not drive):
         # observations 4: crc-org/crc#1401 [O]
         raise cmd.refuse("InvalidParameter", "already_connected", path, vm.name)
-    if vm.state != "Off":
-        others = [v for v in files.owners(state, path) if v is not vm and v.state in ("Running", "Paused")]
-        if disk.in_use_elsewhere or (others and not drive.support_persistent_reservations):
-            # observations 4: file in use, 0x80070020; while off it is accepted (domain 8.3 [I])
-            raise cmd.refuse("OperationFailed", "device_add", DEVICE, cmd.say("sharing"))
+    mounted = any(v.mounted_as is not None for p in files.chain_paths(state, path) if (v := files.vhd(state, p)))
+    live = vm.state != "Off" and (
+        files.held(state, path) or (not drive.support_persistent_reservations and files.clashes(state, vm, drive))
+    )
+    if mounted or live:
+        # domain 8.2, 22: in use, 0x80070020. What another VM has is accepted while this one is off (domain 8.3 [I]);
+        # what the host itself has mounted is not [I]
+        raise cmd.refuse("OperationFailed", "device_add", DEVICE, cmd.say("sharing"))
 
 
 def _check_shared(cmd: Command, drive: Drive) -> None:
@@ -133,7 +136,7 @@ def _tune(cmd: Command, drive: Drive) -> None:
     if "QoSPolicyID" in args:
         drive.qos_policy_id = args.text("QoSPolicyID").strip("{}").lower() or None
     if "ResourcePoolName" in args:
-        drive.pool_name = args.text("ResourcePoolName")
+        drive.pool_name = cmd.pool()
     if "OverrideCacheAttributes" in args:
         drive.override_cache_attributes = args.word("OverrideCacheAttributes", "CacheAttributes")
 

@@ -27,7 +27,8 @@ def dvd_object(
     at = drive.at
     properties = {
         "DvdMediaType": enum("DvdMediaType", _media_type(drive)),
-        "Path": drive.path,  # null when empty (recorded on 2012 R2; observations 8, 5)
+        # empty: null recorded on 2012 R2, "" seen on 2022 (domain 8.3) [O]
+        "Path": drive.path or ("" if state.module2 else None),
         "ControllerType": enum("ControllerType", at.bus.upper()),
         "ControllerNumber": at.number,
         "ControllerLocation": at.location,

@@ -128,7 +128,10 @@ def _order(cmd: Command, vm: Vm) -> None:
     """-BootOrder replaces the whole list; what is left out is gone (trap 19)."""
     args = cmd.args
     if "BootOrder" in args:
-        vm.firmware.boot_order = [_entry(cmd, vm, thing) for thing in args.many("BootOrder")]
+        wanted = [_entry(cmd, vm, thing) for thing in args.many("BootOrder")]
+        if len({id(e.drive or e.adapter or e) for e in wanted}) < len(wanted):
+            raise cmd.refuse("InvalidParameter", "boot_order_bad")  # an entry twice; text and id ours [I]
+        vm.firmware.boot_order = wanted
     if "FirstBootDevice" in args:
         first = _entry(cmd, vm, args.raw("FirstBootDevice"))
         vm.firmware.boot_order = [first, *(e for e in vm.boots if e is not first)]

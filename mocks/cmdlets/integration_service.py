@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mocks.arguments import is_pattern, like
+from mocks.clock import Clock
 from mocks.cmdlets._find import owners, vms
 from mocks.command import Command, cmdlet
 from mocks.enums import enum
@@ -30,6 +31,14 @@ _CLASSES = {
     "key_value_pair_exchange": "DataExchangeComponent",
     "shutdown": "ShutdownComponent",
 }
+_TEXTS = {"Ok": "component_ok", "NoContact": "no_contact", "LostCommunication": "lost_communication"}
+_HEARTBEATS = {
+    "Ok": "OkApplicationsUnknown",
+    "NoContact": "NoContact",
+    "LostCommunication": "LostCommunication",
+    "CommunicationTimedOut": "LostCommunication",
+    "ApplicationCritical": "OkApplicationsCritical",
+}
 
 
 @dataclass(frozen=True)
@@ -49,33 +58,43 @@ def service_objects(state: HostState, vm: Vm, point: Checkpoint | None = None) -
     return [service_object(state, vm, key, point) for key in keys(state, vm)]
 
 
+def status(vm: Vm, key: str) -> str:
+    """What a component says of itself while the VM runs: of the guest that lacks its service, or that has not begun to
+    answer, NoContact (domain 11.1; while a guest boots, lis-test#1104 [O]). One that is off reads Ok (centreon#4603)
+    [O]."""
+    if not vm.integration_services.get(key):
+        return "Ok"
+    absent = key == "guest_service_interface" and not vm.guest.file_service
+    if not vm.guest.integration or absent or key in vm.silent:
+        return "NoContact"
+    return vm.guest.contact.get(key, "Ok")
+
+
 def in_contact(vm: Vm, key: str) -> bool:
-    answers = vm.guest.file_service and not vm.silent if key == "guest_service_interface" else True
-    return vm.state == "Running" and vm.guest.integration and answers
+    """Whether the guest answers to this component."""
+    return vm.state == "Running" and bool(vm.integration_services.get(key)) and status(vm, key) == "Ok"
 
 
-def fall_silent(cmd: Command, vm: Vm) -> None:
-    """domain 11.1: enabling takes some seconds until the guest has answered; so does its start [I]."""
-    vm.silent = True
+def fall_silent(clock: Clock, vm: Vm, *keys: str) -> None:
+    """domain 11.1: enabling takes some seconds until the guest has answered; so does its start."""
+    vm.silent = sorted({*vm.silent, *keys})
 
     def answer() -> None:
-        vm.silent = False
+        vm.silent = [key for key in vm.silent if key not in keys]
 
-    cmd.clock.after(vm.guest.contact_seconds, answer)
+    clock.after(vm.guest.contact_seconds, answer)
 
 
 def service_object(state: HostState, vm: Vm, key: str, point: Checkpoint | None = None) -> PsObject:
-    """Without an answering guest enabled ones have no contact, the disabled one reads OK (observations 2)."""
-    contact = in_contact(vm, key)
-    fine = contact or not vm.integration_services[key]
-    status = enum("VMIntegrationComponentOperationalStatus", "Ok" if fine else "NoContact")
-    text = say(state.language, "component_ok" if fine else "no_contact")
+    word = status(vm, key)
+    shown_status = enum("VMIntegrationComponentOperationalStatus", word)
+    text = say(state.language, _TEXTS.get(word, "no_contact"))
     off = vm.state != "Running"
     name = say(state.language, key)
     properties = {
         "Enabled": vm.integration_services[key],
-        "OperationalStatus": [] if off else [status],
-        "PrimaryOperationalStatus": None if off else status,
+        "OperationalStatus": [] if off else [shown_status],
+        "PrimaryOperationalStatus": None if off else shown_status,
         "PrimaryStatusDescription": "" if off else text,
         "SecondaryOperationalStatus": None,
         "SecondaryStatusDescription": "",
@@ -97,9 +116,9 @@ def heartbeat(state: HostState, vm: Vm) -> EnumValue | None:
         return enum("VMHeartbeatStatus", "Paused")
     if not vm.integration_services.get("heartbeat"):
         return enum("VMHeartbeatStatus", "Disabled")
-    if vm.guest.integration:
-        return enum("VMHeartbeatStatus", "OkApplicationsUnknown")
-    return enum("VMHeartbeatStatus", "NoContact" if state.module2 else "Disabled")
+    if not vm.guest.integration and not state.module2:
+        return enum("VMHeartbeatStatus", "Disabled")
+    return enum("VMHeartbeatStatus", _HEARTBEATS.get(status(vm, "heartbeat"), "Error"))
 
 
 def _named(cmd: Command, vm: Vm) -> Iterator[str]:
@@ -137,7 +156,7 @@ def _switch(cmd: Command, on: bool) -> None:
     for service in meant:
         with cmd.trying():
             vm = cmd.alive(service.vm)
-            if service.key == "guest_service_interface" and on and not vm.integration_services[service.key]:
-                fall_silent(cmd, vm)
+            if on and not vm.integration_services[service.key] and vm.state == "Running":
+                fall_silent(cmd.clock, vm, service.key)
             vm.integration_services[service.key] = on  # the host's side changes live (domain 11.1)
             cmd.passthru(service_object, cmd.state, vm, service.key)

@@ -148,7 +148,7 @@ def _remove(cmd: Command, path: str) -> None:
             files.same(d.path, path) for v in state.vms if v.state in ("Running", "Paused") for d in v.drives or ()
         )
         locked = any(files.same(f, path) and until > cmd.clock.now() for f, until in state.locked_until.items())
-        if locked or running or files.holder(state, path) or (disk is not None and disk.in_use_elsewhere):
+        if locked or running or files.holder(state, path) or (disk is not None and files.held(state, disk.path)):
             # observations 4: deleting a file in use, IOException 0x80070020 [O]
             raise cmd.fail(
                 "RemoveFileSystemItemIOError",

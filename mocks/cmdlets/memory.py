@@ -58,7 +58,7 @@ def change(cmd: Command) -> None:
     if "MaximumAmountPerNumaNodeBytes" in args:
         settings["maximum_per_numa_node"] = args.number("MaximumAmountPerNumaNodeBytes") // MB
     if "ResourcePoolName" in args:
-        settings["resource_pool_name"] = args.text("ResourcePoolName")
+        settings["resource_pool_name"] = cmd.pool()
     subjects: Iterable[Vm] = args.entities("VMMemory", Vm) if "VMMemory" in args else vms(cmd)
     for vm in subjects:
         with cmd.trying():

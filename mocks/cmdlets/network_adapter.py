@@ -7,6 +7,7 @@ from typing import Any
 
 from mocks.arguments import like
 from mocks.cmdlets._find import owners
+from mocks.cmdlets.integration_service import in_contact
 from mocks.command import Command, cmdlet
 from mocks.enums import enum, nameless
 from mocks.machine import Acl, Adapter, Checkpoint, ExtendedAcl, Vm
@@ -161,7 +162,7 @@ def _addresses(adapter: Adapter, vm: Vm | None) -> dict[str, Any]:
     exchange component and a running guest (domain 9.1)."""
     if vm is None:
         return {"AdapterId": adapter.id.upper(), "IPAddresses": None}
-    answers = vm.state == "Running" and vm.guest.integration and vm.integration_services.get("key_value_pair_exchange")
+    answers = in_contact(vm, "key_value_pair_exchange")
     return {
         "AdapterId": adapter.id.lower() if vm.state == "Running" else None,
         "IPAddresses": list(adapter.ip_addresses) if answers else [],

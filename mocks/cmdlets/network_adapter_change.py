@@ -85,7 +85,7 @@ def add(cmd: Command) -> None:
             _set_mac(cmd, adapter)
             if "DeviceNaming" in args:
                 adapter.device_naming = args.word("DeviceNaming", "OnOffState")
-            adapter.pool_name = args.text("ResourcePoolName")
+            adapter.pool_name = cmd.pool()
             fill_adapter(cmd.state, adapter)
             if vm.state != "Off":
                 give_mac(cmd.state, adapter)

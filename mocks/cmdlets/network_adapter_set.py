@@ -29,11 +29,12 @@ _NUMBERS = {  # parameter -> field, smallest, largest (domain 9)
     "VrssMaxQueuePairs": ("vrss_max_queue_pairs", 1, 2**32 - 1),
 }
 _FLAGS = {"VrssEnabled": "vrss_enabled", "VmmqEnabled": "vmmq_enabled"}
-_TEXTS = {
-    "ResourcePoolName": "pool_name",
-    "TestReplicaPoolName": "test_replica_pool_name",
-    "TestReplicaSwitchName": "test_replica_switch_name",
-}
+_POOLS = {"ResourcePoolName": "pool_name", "TestReplicaPoolName": "test_replica_pool_name"}
+_OF_VMS = (
+    *("IovWeight", "IovQueuePairsRequested", "IovInterruptModeration", "NotMonitoredInCluster", "MandatoryFeatureId"),
+    *_POOLS,
+    "TestReplicaSwitchName",
+)
 
 
 @cmdlet("Set-VMNetworkAdapter", takes=0.15)
@@ -42,6 +43,9 @@ def change(cmd: Command) -> None:
         with cmd.trying():
             if vm is not None and vm.state == "Saved":
                 raise _failed(cmd)  # trap 15
+            if vm is None and cmd.args.any(*_OF_VMS):
+                # domain 3: what an adapter of the host does not have is invalid there [O]; text and id ours
+                raise cmd.refuse("InvalidParameter", "ethernet_feature", cmd.say("bad_parameter"))
             _mac(cmd, vm, adapter)
             _features(cmd, vm, adapter)
             _bandwidth(cmd, adapter)
@@ -94,9 +98,11 @@ def _features(cmd: Command, vm: Vm | None, adapter: Adapter) -> None:
     for parameter, field in _FLAGS.items():
         if parameter in args:
             setattr(adapter, field, args.flag(parameter))
-    for parameter, field in _TEXTS.items():
+    for parameter, field in _POOLS.items():
         if parameter in args:
-            setattr(adapter, field, args.text(parameter))
+            setattr(adapter, field, cmd.pool(parameter))
+    if "TestReplicaSwitchName" in args:
+        adapter.test_replica_switch_name = args.text("TestReplicaSwitchName")
     if "NotMonitoredInCluster" in args and vm is not None:
         adapter.cluster_monitored = not args.flag("NotMonitoredInCluster")
     if "MandatoryFeatureId" in args:

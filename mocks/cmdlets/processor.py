@@ -98,7 +98,7 @@ def wanted(cmd: Command) -> dict[str, Any]:
         found[field] = value
     found |= {field: cmd.args.flag(parameter) for parameter, field, _ in _FLAGS if parameter in cmd.args}
     if "ResourcePoolName" in cmd.args:
-        found["resource_pool_name"] = cmd.args.text("ResourcePoolName")
+        found["resource_pool_name"] = cmd.pool()
     if "Perfmon" in cmd.args:
         found["perfmon"] = [t.lower() for t in cmd.args.texts("Perfmon") if t]
     return found

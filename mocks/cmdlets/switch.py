@@ -194,25 +194,10 @@ def new(cmd: Command) -> None:
     cmd.emit(switch_object(cmd.state, switch))
 
 
-_SETTABLE = (
-    "AllowManagementOS",
-    "SwitchType",
-    "NetAdapterName",
-    "NetAdapterInterfaceDescription",
-    "Notes",
-    "Extensions",
-    "DefaultFlowMinimumBandwidthAbsolute",
-    "DefaultFlowMinimumBandwidthWeight",
-    "EnableSoftwareRsc",
-)
-
-
 @cmdlet("Set-VMSwitch", takes=1.0)
 def change(cmd: Command) -> None:
     args = cmd.args
     queues = [a for a in args if a.startswith("defaultqueue")]
-    if not args.any(*_SETTABLE) and not queues:
-        raise cmd.refuse("InvalidParameter", "nothing_to_set")  # domain 3: text [O]; id [I]
     for switch in list(switches(cmd)):
         with cmd.trying():
             _change_type(cmd, switch)
@@ -265,7 +250,8 @@ def _change_type(cmd: Command, switch: Switch) -> None:
             raise cmd.refuse("InvalidParameter", "switch_modify_failed")  # needs an adapter; id [I]
         if wanted != "External":
             if _management.carries(cmd, switch):
-                _management.blink(cmd)
+                # the host's addresses stay with a switch that has no cable, or go with its adapter (domain 3 [I])
+                _management.cut(cmd)
             switch.net_adapters = []
             switch.type = wanted
             switch.allow_management_os = wanted == "Internal"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mocks.arguments import like
+from mocks.cmdlets import _management
 from mocks.cmdlets.switch import check_bind, check_team, net_adapters, switch_object, switches
 from mocks.command import Command, cmdlet
 from mocks.enums import enum
@@ -37,7 +38,10 @@ def _check_team(cmd: Command, switch: Switch) -> None:
 
 def _set_members(cmd: Command, switch: Switch, nics: list[NetAdapter]) -> None:
     check_team(cmd, nics)
+    carried = _management.carries(cmd, switch)
     switch.net_adapters = [n.name for n in nics]
+    if carried and not _management.carries(cmd, switch):
+        cmd.state.management = switch.name  # the addresses are the switch's, not its member's
 
 
 @cmdlet("Set-VMSwitchTeam", takes=1.0)

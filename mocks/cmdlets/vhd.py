@@ -111,7 +111,7 @@ def _described(cmd: Command, path: str) -> Vhd:
         if parent is None or parent.format != disk.format:
             # observations 4: parent missing or no VHD [C]; another format [I]
             raise cmd.refuse("InvalidParameter", "vhd_not_a_disk", args.text("ParentPath"))
-        if files.holder(state, parent.path) is not None:
+        if files.writer(state, parent.path) is not None or files.held(state, parent.path):
             raise cmd.refuse("OperationFailed", "vhd_create", path, cmd.say("sharing"))  # observations 4: openvmm#1600
         disk.parent, disk.size, disk.logical_sector_size = parent.path, parent.size, parent.logical_sector_size
     elif cmd.args.flag("Fixed"):

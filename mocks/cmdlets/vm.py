@@ -192,6 +192,10 @@ def remove(cmd: Command) -> None:
                 raise cmd.refuse("InvalidState", "remove_running")
             if vm.replication is not None and vm.replication.mode != "None":
                 raise cmd.refuse("InvalidState", "bad_state")  # domain 4.2: remove the replication first; domain 26
+            if vm.is_clustered:
+                raise cmd.refuse(
+                    "InvalidState", "bad_state"
+                )  # domain 4.2: remove the role first; refused, id and text [I]
             shown = vm_object(cmd, vm)
             # VHD files stay; checkpoints go, and what they kept is merged (domain 4.2)
             for point in list(vm.checkpoints):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from mocks import files
 from mocks.cmdlets._find import vms
-from mocks.cmdlets.integration_service import fall_silent
+from mocks.cmdlets.integration_service import fall_silent, in_contact
 from mocks.cmdlets.vm import vm_object
 from mocks.command import Command, cmdlet
 from mocks.complete import give_mac
@@ -35,7 +35,8 @@ def boot(cmd: Command, vm: Vm) -> None:
         _check_resources(cmd, vm)
         _check_files(cmd, vm)
         vm.started = cmd.clock.now()
-        fall_silent(cmd, vm)
+        if vm.state == "Off":  # what was saved goes on where it was
+            fall_silent(cmd.clock, vm, *vm.integration_services)
         disks = [files.vhd(cmd.state, member) for d in vm.disks for member in files.chain_paths(cmd.state, d.path)]
         vm.guest.integration = vm.guest.integration or any(disk is not None and disk.installed for disk in disks)
         for adapter in vm.nics:
@@ -53,6 +54,10 @@ def _check_resources(cmd: Command, vm: Vm) -> None:
     if vm.processor.count > state.logical_processors:
         # domain 6: stored, but it does not start [I]
         raise cmd.refuse("OperationFailed", "start_failed", vm.name, cmd.say("too_many_processors"))
+    running = [v for v in state.vms if v.state in ("Running", "Paused")]
+    if sum(v.processor.count * v.processor.reserve for v in (*running, vm)) > 100 * state.logical_processors:
+        # domain 6: the sum must fit the host at start; text and id ours
+        raise cmd.refuse("OperationFailed", "start_failed", vm.name, cmd.say("no_reserve"))
 
 
 def _check_files(cmd: Command, vm: Vm) -> None:
@@ -64,14 +69,11 @@ def _check_files(cmd: Command, vm: Vm) -> None:
                 raise _start_failed(cmd, vm, "file_missing")  # domain 4.4: 0x80070002 [O]
         if cmd.state.files.get(drive.path) == 0:
             raise _start_failed(cmd, vm, "corrupted")  # observations 4: 0-byte ISO attached [O, 25H2]
-        disk = files.vhd(cmd.state, drive.path)
-        if disk is not None and disk.in_use_elsewhere:
+        if files.held(cmd.state, drive.path):
             raise _start_failed(cmd, vm, "sharing")  # observations 4: 0x80070020 [O]
         if drive.dvd or drive.support_persistent_reservations:
             continue
-        others = [v for v in files.owners(cmd.state, drive.path) if v is not vm and v.state in ("Running", "Paused")]
-        twice = sum(files.same(d.path, drive.path) for d in vm.drives or ()) > 1
-        if others or twice:
+        if files.clashes(cmd.state, vm, drive):
             raise _start_failed(cmd, vm, "sharing")  # domain 8.3: a file attached twice fails at start 0x80070020
 
 
@@ -100,7 +102,7 @@ def shut_down(cmd: Command, vm: Vm) -> Iterator[float]:
     if vm.state not in ("Running", "Paused"):
         raise cmd.refuse("InvalidState", "bad_state")  # Saved: only -TurnOff or Remove-VMSavedState (domain 4.4)
     guest, force = vm.guest, cmd.args.flag("Force")
-    answers = guest.integration and vm.integration_services.get("shutdown", False) and vm.state == "Running"
+    answers = in_contact(vm, "shutdown")
     if answers and guest.shutdown == "ok":
         yield guest.shutdown_seconds  # no limit of its own (observations 4)
         return
@@ -169,4 +171,5 @@ def restart(cmd: Command) -> Iterator[float]:
             if cmd.args.flag("Wait"):
                 yield 20.0
             vm.started = cmd.clock.now()
+            fall_silent(cmd.clock, vm, *vm.integration_services)
             cmd.passthru(vm_object, cmd, vm)

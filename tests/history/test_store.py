@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,7 +23,7 @@ from hvctl.history.opening import VERSIONS, _engine, migrate, opened, writing
 from hvctl.history.record import CHECKS_KEPT, KEPT
 from hvctl.history.remember import remember
 from hvctl.history.schema import VERSION_TABLE, checks, drifts, hosts, metadata
-from hvctl.history.seen import Seen, key_of
+from hvctl.history.seen import Difference, Seen, Wished, key_of
 from hvctl.history.store import Store
 from hvctl.outcome import Outcome
 from tests.history.looks import AT, COUNT, HOUR, LAB, sees, told, write, write_some
@@ -140,7 +142,7 @@ def test_a_history_of_a_newer_hvctl_is_not_touched(store: Store) -> None:
     write(store, sees("2"), AT)
     with writing(opened(store.place)) as connection:
         connection.exec_driver_sql(f"UPDATE {VERSION_TABLE} SET version_num = '0099'")
-    with pytest.raises(HistoryError, match=r"made by a newer hvctl \(schema 0099; this one knows 0002\)"):
+    with pytest.raises(HistoryError, match=r"made by a newer hvctl \(schema 0099; this one knows 0003\)"):
         write(store, sees("4"), AT + HOUR)
     with _engine(store.place).connect() as connection:
         assert connection.execute(select(checks.c.finished)).scalars().all() == [AT]
@@ -217,3 +219,53 @@ def test_a_folder_that_is_a_file(tmp_path: Path) -> None:
 def test_nothing_is_made_to_tell_that_there_is_nothing(store: Store, tmp_path: Path) -> None:
     assert told(store) == ()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_an_earlier_release_kept_as_texts_is_adopted_and_moves_nobody(tmp_path: Path) -> None:
+    """Rows as the release with schema 0002 wrote them: the wanted size as "2 GB", a time as "90 min"."""
+    file = tmp_path / "history.db"
+    engine = _engine(place(str(file)))
+    spots = {
+        n: replace(COUNT, field=n) for n in ("agreed", "reworded", "drifted", "changed", "secret", "drifted-since")
+    }
+    old = {
+        "agreed": ("2 GB", "2 GB"),
+        "reworded": ("90 min", "90 min"),
+        "drifted": ("2 GB", "2 GB"),
+        "changed": ("2 GB", "1 GB"),
+        "secret": (None, None),
+        "drifted-since": ("90 min", "90 min"),
+    }
+    with writing(engine) as connection:
+        migrate(connection, "0002")
+        connection.exec_driver_sql(
+            "INSERT INTO hvctl_hosts (id, name, address, looked) VALUES (1, 'hv01', 'hv01', '2026-02-28 12:00:00.000000')"
+        )
+        for n, (value, agreed) in old.items():
+            connection.exec_driver_sql(
+                "INSERT INTO hvctl_wishes (host_id, spot, address, field, file, value, since, agreed) "
+                "VALUES (1, ?, ?, ?, ?, ?, '2026-02-01 12:00:00.000000', ?)",
+                (key_of(spots[n]), json.dumps(COUNT.address), n, LAB, value, agreed),
+            )
+        connection.exec_driver_sql("INSERT INTO hvctl_covered VALUES (1, 'x', ?)", (LAB,))
+    engine.dispose()
+
+    def look(drifted: set[str]) -> Seen:
+        told = dict.fromkeys(spots, ("json:2147483648", "text:2 GB"))
+        told |= dict.fromkeys(("reworded", "drifted-since"), ("json:5400", "text:1 h 30 min"))
+        wished = {key_of(s): Wished(s, told[n][0], LAB, told[n][1]) for n, s in spots.items()}
+        wished[key_of(spots["secret"])] = Wished(spots["secret"], None, LAB, None)
+        differing = {key_of(s): Difference(s, "x", "y", "", LAB, key_of(s)) for n, s in spots.items() if n in drifted}
+        agreed = frozenset(wished.keys() - differing.keys())
+        return Seen("hv01", None, differing, wished, agreed, covered=frozenset({LAB}))
+
+    store = Store(place(str(file)))
+    first = write(store, look({"drifted", "changed", "drifted-since"}), AT, {"hv01": "hv01"})
+    moved = {n: first.since[key_of(s)].moved for n, s in spots.items() if key_of(s) in first.since}
+    assert moved == {"drifted": "host", "changed": "wish", "drifted-since": "unknown"}
+    assert {w.since.month for w in first.wishes.values()} == {2}  # wanted since then, not since the update
+    again = write(store, look({"agreed", "reworded"}), AT + HOUR, {"hv01": "hv01"})
+    assert {again.since[key_of(spots[n])].moved for n in ("agreed", "reworded")} == {"host"}
+    with writing(opened(place(str(file)))) as connection:
+        kept = connection.exec_driver_sql("SELECT value, agreed FROM hvctl_wishes").all()
+    assert {str(v).partition(":")[0] for row in kept for v in row} == {"json", "None"}

@@ -157,7 +157,7 @@ def test_what_the_playbook_left_is_wanted_and_not_drifted(lab: Lab) -> None:
 
 
 def test_of_what_was_never_as_wished_nobody_knows_who_moved(lab: Lab) -> None:
-    assert "2 hosts: 2 drifted.  6 differences: 6 not known which." in lab.run("drift", "lab.yml")
+    assert "2 hosts: 2 drifted.  6 differences." in lab.run("drift", "lab.yml")
     assert "→ differs for 15 min" in lab.run("drift", "lab.yml", after=MINUTES)
     lab.wish(PLAYBOOK + "    - {name: new, type: private}\n")
     out = lab.run("drift", "lab.yml", after=MINUTES)
@@ -250,7 +250,7 @@ def test_files_and_exports_are_gone_when_they_are_as_wished(lab: Lab, tmp_path: 
     )
     (tmp_path / "app.conf").write_text("one", encoding="utf-8")
     lab.wish(COPIES)
-    assert "2 differences: 2 not known which." in lab.run("drift", "lab.yml", status=2)
+    assert "2 differences." in lab.run("drift", "lab.yml", status=2)
     lab.run("apply", "lab.yml", "-y", after=MINUTES, status=0)
     assert endings(lab) == {"source": "as wished", "every": "as wished"}
 

@@ -159,7 +159,13 @@ def test_a_medium_changes_live_and_null_ejects_it() -> None:
     assert read(on, "Get-VMDvdDrive", "DvdMediaType", VMName="web01") == "ISO"
     assert refused(on, "Set-VMDvdDrive", VMName="web01", Path=r"D:\w.bin") == "InvalidParameter"
     done(on, "Set-VMDvdDrive", VMName="web01", Path=None)
-    assert read(on, "Get-VMDvdDrive", "Path", VMName="web01") is None
+    assert read(on, "Get-VMDvdDrive", "Path", VMName="web01") == ""
+
+
+def test_an_empty_drive_has_no_path_on_2012_r2_and_an_empty_one_later() -> None:
+    for os, path in (("2012r2", None), ("2016", ""), ("2022", "")):
+        on = one_vm(os, drives=[{"at": "scsi 0:1", "dvd": True}])
+        assert read(on, "Get-VMDvdDrive", "Path", VMName="web01") == path
 
 
 def test_removing_a_controller_renumbers_the_others_and_takes_its_drives() -> None:
@@ -238,3 +244,43 @@ def test_removing_a_vm_merges_and_keeps_the_disk_locked_for_a_moment() -> None:
     assert refused(on, "Remove-Item", LiteralPath=DISK) == "RemoveFileSystemItemIOError"
     on.clock.sleep(5)
     done(on, "Remove-Item", LiteralPath=DISK)
+
+
+# --- files that two want --------------------------------------------------------------------------------------------
+
+BASE, ONE, TWO = r"D:\base.vhdx", r"D:\one.vhdx", r"D:\two.vhdx"
+
+
+def on_one_base(**base: Any) -> SimulatedHost:
+    """Two disks on one base, each of a VM of its own; and a VM that has the base itself."""
+    vms = [
+        {"name": name, "generation": 2, "drives": [{"at": "scsi 0:0", "path": path}]}
+        for name, path in (("one", ONE), ("two", TWO), ("base", BASE))
+    ]
+    return host(vms=vms, vhds={BASE: {"size": GB, **base}, ONE: {"parent": BASE}, TWO: {"parent": BASE}})
+
+
+def test_many_stand_on_one_base_that_nobody_writes_to() -> None:
+    on = on_one_base()
+    done(on, "Start-VM", Name="one")
+    done(on, "New-VHD", Path=r"D:\three.vhdx", ParentPath=BASE)
+    done(on, "Start-VM", Name="two")
+    assert refused(on, "Start-VM", Name="base") == "OperationFailed", "it would write below both"
+
+
+def test_nothing_stands_on_a_file_that_a_running_vm_writes_to() -> None:
+    on = on_one_base()
+    done(on, "Start-VM", Name="base")
+    assert refused(on, "Start-VM", Name="one") == "OperationFailed"
+    assert refused(on, "New-VHD", Path=r"D:\three.vhdx", ParentPath=BASE) == "OperationFailed"
+
+
+@pytest.mark.parametrize("path", [BASE, ONE])
+def test_what_the_host_has_mounted_goes_into_no_vm(path: str) -> None:
+    on = on_one_base(mounted_as=3)
+    done(on, "New-VM", Name="n", Generation=2)
+    outcome = run(on, "Add-VMHardDiskDrive", VMName="n", Path=path)
+    assert "(0x80070020)" in outcome.errors[0].message
+    assert refused(on, "New-VM", Name="m", Generation=2, VHDPath=path) == "OperationFailed"
+    assert refused(on, "Start-VM", Name="one") == "OperationFailed", "it stands on the mounted one"
+    assert refused(on, "Remove-Item", LiteralPath=path) == "RemoveFileSystemItemIOError"

@@ -9,12 +9,13 @@ import pytest
 
 from hvctl.contract import contract
 from mocks.clock import Clock
+from mocks.command import TABLE
 from mocks.enums import _TABLES
 from mocks.host import SimulatedHost
 from mocks.machine import MB
 from mocks.objects import PsObject
 from mocks.schema import StateError
-from tests.mocks.hosts import done, host, one, one_vm, read, refused, run
+from tests.mocks.hosts import DISK, done, host, one, one_vm, read, refused, run
 
 LAB = Path(__file__).parents[2] / "mocks" / "hosts"
 
@@ -60,16 +61,31 @@ def test_a_wrong_starting_state_says_where(state: dict[str, Any], says: str) -> 
 
 
 def test_the_log_holds_every_call_as_plain_data() -> None:
-    on = one_vm()
+    on = one_vm(id="11111111-1111-1111-1111-111111111111", path=r"D:\web01")
     done(on, "Set-VM", VM=one(on, "Get-VM", Name="web01"), Notes="n")
     refused(on, "Remove-VM", Name="web01")
     refused(on, "Set-VM", Name="web01", Nonsense=1)  # never executed
+    web01 = {"Name": "web01", "Id": "11111111-1111-1111-1111-111111111111", "Path": r"D:\web01"}
     assert [(i.cmdlet, i.params) for i in on.log] == [
         ("Get-VM", {"Name": ["web01"]}),
-        ("Set-VM", {"VM": [{"VirtualMachine": "web01"}], "Notes": "n"}),
+        ("Set-VM", {"VM": [{"VirtualMachine": web01}], "Notes": "n"}),
         ("Remove-VM", {"Name": ["web01"]}),
     ]
     assert on.log[-1].errors == ("InvalidOperation,Microsoft.HyperV.PowerShell.Commands.RemoveVM",)
+
+
+def test_the_log_tells_objects_of_one_name_apart() -> None:
+    nic = {"name": "lan", "switch": "lan"}
+    disk = {"at": "scsi 0:0", "path": DISK}
+    on = one_vm(id="11111111-1111-1111-1111-111111111111", adapters=[nic, nic], drives=[disk])
+    first, second = done(on, "Get-VMNetworkAdapter", VMName="web01")
+    done(on, "Set-VMNetworkAdapter", VMNetworkAdapter=second, DhcpGuard="On")
+    done(on, "Set-VMHardDiskDrive", VMHardDiskDrive=one(on, "Get-VMHardDiskDrive", VMName="web01"), MaximumIOPS=500)
+    adapter = on.log[1].params["VMNetworkAdapter"]["VMNetworkAdapter"]
+    (drive,) = (d["HardDiskDrive"] for d in on.log[3].params["VMHardDiskDrive"])
+    assert (adapter["Name"], adapter["VMName"]) == ("lan", "web01")
+    assert adapter["Id"] == second.properties["Id"] != first.properties["Id"]
+    assert (drive["Path"], drive["VMName"]) == (DISK, "web01") and drive["Id"].endswith("\\0\\0\\D")
 
 
 def test_whatif_changes_nothing() -> None:
@@ -97,6 +113,24 @@ def test_time_passes_only_when_it_is_taken() -> None:
     assert seen == [] and clock.now() == 4
     clock.sleep(100)
     assert seen == [5, 10] and clock.now() == 104
+
+
+SETTERS = sorted(e.name for e in TABLE.values() if e.name.startswith("Set-") and e.module == "hyper-v")
+
+
+@pytest.mark.parametrize("cmdlet", SETTERS)
+def test_a_set_cmdlet_without_anything_to_set_is_refused(cmdlet: str) -> None:
+    on = one_vm(drives=[{"at": "scsi 0:0", "path": DISK}, {"at": "scsi 0:1", "dvd": True}])
+    known = contract("2022").cmdlet(cmdlet)
+    assert known is not None
+    chosen = {"VMName": "web01", "Name": "lan" if "Switch" in cmdlet else "web01", "Number": 1}
+    needed = chosen | ({"Path": DISK} if cmdlet == "Set-VHD" else {})
+    params: dict[str, Any] = {
+        k: v for k, v in needed.items() if k in known.params and not (k == "Name" and "VMName" in known.params)
+    }
+    (error,) = run(on, cmdlet, **params).errors
+    assert error.id.split(",")[0] in ("InvalidParameter", "AmbiguousParameterSet", "MissingMandatoryParameter")
+    assert params or cmdlet == "Set-VMHost", "the subject was named"
 
 
 # --- versions -------------------------------------------------------------------------------------------------------

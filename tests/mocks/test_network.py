@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from mocks.host import SimulatedHost
@@ -71,6 +73,7 @@ def test_mac_addresses() -> None:
     on = one_vm()
     assert read(on, "Get-VMNetworkAdapter", "MacAddress", VMName="web01") == "000000000000"
     done(on, "Start-VM", Name="web01")
+    on.clock.sleep(60)  # the guest boots
     assert read(on, "Get-VMNetworkAdapter", "MacAddress", VMName="web01").startswith("00155D")
     assert refused(on, "Set-VMNetworkAdapter", VMName="web01", StaticMacAddress="00155D000001") == "InvalidState"
     done(on, "Stop-VM", Name="web01")
@@ -145,7 +148,27 @@ def test_a_switch_over_the_management_adapter_takes_the_host_off_the_network_for
     assert not on.reachable, "for good"
 
 
+@pytest.mark.parametrize("to", ["Internal", "Private"])
+def test_a_switch_that_carries_winrm_cuts_the_host_off_when_it_loses_its_cable(to: str) -> None:
+    on = host(
+        switches=[{"name": "lan", "net_adapters": ["Ethernet"]}, {"name": "other", "net_adapters": ["Ethernet 2"]}]
+    )
+    done(on, "Set-VMSwitch", Name="other", SwitchType=to)
+    assert on.reachable, "nothing came over it"
+    done(on, "Set-VMSwitch", Name="lan", SwitchType=to)
+    on.clock.sleep(10**6)
+    assert not on.reachable
+
+
 def test_other_switches_leave_the_connection_alone() -> None:
     on = host()
     done(on, "New-VMSwitch", Name="lan", NetAdapterName="Ethernet 2", AllowManagementOS=False)
     assert on.reachable
+
+
+@pytest.mark.parametrize("parameter", ["IovWeight", "IovQueuePairsRequested", "NotMonitoredInCluster"])
+def test_an_adapter_of_the_host_takes_no_settings_of_vms(parameter: str) -> None:
+    on = host(switches=[{"name": "in", "type": "Internal"}])
+    value: Any = True if parameter == "NotMonitoredInCluster" else 1
+    given: dict[str, Any] = {"ManagementOS": True, "Name": "in", parameter: value}
+    assert on.invoke("Set-VMNetworkAdapter", given).errors

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from mocks.host import SimulatedHost
 from tests.mocks.hosts import GB, MB, done, host, name_of, one, one_vm, read, refused, run
 
 
@@ -91,6 +94,7 @@ def test_states_follow_each_other() -> None:
     ):
         done(on, cmdlet, Name="web01")
         assert read(on, "Get-VM", "State") == state
+        on.clock.sleep(60)  # the guest boots
 
 
 def test_starting_what_runs_and_stopping_what_does_not_only_warns() -> None:
@@ -154,3 +158,87 @@ def test_uptime_has_fractions_from_2016_on() -> None:
         on = one_vm(os, state="Running")
         on.clock.sleep(12.25)
         assert one(on, "Get-VM").properties["Uptime"].ticks == ticks
+
+
+# --- contact with the guest -----------------------------------------------------------------------------------------
+
+KVP, SHUTDOWN, VSS = "key_value_pair_exchange", "shutdown", "vss"
+
+
+def statuses(on: SimulatedHost) -> dict[str, Any]:
+    found = (s.properties for s in done(on, "Get-VMIntegrationService", VMName="web01"))
+    return {p["Name"]: name_of(p["PrimaryOperationalStatus"]) for p in found}
+
+
+def test_a_component_may_be_without_contact_apart_from_the_others() -> None:
+    contact = {SHUTDOWN: "NoContact", "heartbeat": "LostCommunication", VSS: "ProtocolMismatch"}
+    on = one_vm(state="Running", guest={"contact": contact}, checkpoint_type="ProductionOnly")
+    found = statuses(on)
+    assert (found["Shutdown"], found["Heartbeat"], found["VSS"]) == (
+        "NoContact",
+        "LostCommunication",
+        "ProtocolMismatch",
+    )
+    assert found["Key-Value Pair Exchange"] == "Ok"
+    assert read(on, "Get-VM", "Heartbeat") == "LostCommunication"
+    assert refused(on, "Stop-VM", Name="web01") == "InvalidOperation", "nobody hears the request"
+    assert refused(on, "Checkpoint-VM", Name="web01") == "OperationFailed"
+
+
+def test_a_guest_that_boots_has_no_contact_for_some_seconds_and_one_that_was_saved_has() -> None:
+    on = one_vm(guest={"contact_seconds": 30})
+    assert set(statuses(on).values()) == {None}, "off"
+    done(on, "Start-VM", Name="web01")
+    found = statuses(on)
+    assert found.pop("Guest Service Interface") == "Ok", "it is off"
+    assert set(found.values()) == {"NoContact"}
+    assert read(on, "Get-VM", "Heartbeat") == "NoContact"
+    assert refused(on, "Stop-VM", Name="web01") == "InvalidOperation"
+    on.clock.sleep(30)
+    assert set(statuses(on).values()) == {"Ok"}
+    done(on, "Save-VM", Name="web01")
+    done(on, "Start-VM", Name="web01")
+    assert set(statuses(on).values()) == {"Ok"}
+
+
+def test_a_service_answers_some_seconds_after_it_was_enabled() -> None:
+    on = one_vm(state="Running", integration_services={SHUTDOWN: False})
+    assert statuses(on)["Shutdown"] == "Ok", "off, it reads so (domain 11.1)"
+    done(on, "Enable-VMIntegrationService", VMName="web01", Name="Shutdown")
+    assert (statuses(on)["Shutdown"], statuses(on)["VSS"]) == ("NoContact", "Ok")
+    on.clock.sleep(12)
+    done(on, "Stop-VM", Name="web01")
+
+
+def test_guests_answer_after_the_host_has_restarted() -> None:
+    for action, at_once in (("Save", "Ok"), ("ShutDown", "NoContact")):
+        on = one_vm(automatic_stop_action=action)
+        done(on, "Start-VM", Name="web01")
+        on.reboot(5)
+        on.clock.sleep(6)
+        assert statuses(on)["Shutdown"] == at_once, "what was saved goes on, what was shut down boots"
+        on.clock.sleep(60)
+        assert statuses(on)["Shutdown"] == "Ok"
+
+
+@pytest.mark.parametrize("key", ["contact", "silent"])
+def test_only_services_of_the_version_have_contact(key: str) -> None:
+    known: dict[str, Any] = {"guest": {"contact": {"spooler": "Ok"}}} if key == "contact" else {"silent": ["spooler"]}
+    with pytest.raises(ValueError, match="no integration service spooler"):
+        one_vm(**known)
+
+
+# --- boot order -----------------------------------------------------------------------------------------------------
+
+
+def test_a_boot_order_has_own_devices_once_each() -> None:
+    disk = {"at": "scsi 0:0", "path": r"D:\a.vhdx"}
+    vms = [{"name": n, "generation": 2, "drives": [{**disk, "path": rf"D:\{n}.vhdx"}]} for n in ("web01", "other")]
+    on = host(vms=vms)
+    own, foreign = (one(on, "Get-VMHardDiskDrive", VMName=n) for n in ("web01", "other"))
+    (nic,) = done(on, "Get-VMNetworkAdapter", VMName="web01")
+    assert refused(on, "Set-VMFirmware", VMName="web01", BootOrder=[own, foreign]) == "InvalidParameter"
+    assert refused(on, "Set-VMFirmware", VMName="web01", FirstBootDevice=foreign) == "InvalidParameter"
+    assert refused(on, "Set-VMFirmware", VMName="web01", BootOrder=[own, nic, own]) == "InvalidParameter"
+    assert len(read(on, "Get-VMFirmware", "BootOrder", VMName="web01")) == 2, "nothing has changed"
+    done(on, "Set-VMFirmware", VMName="web01", BootOrder=[own, nic])

@@ -19,6 +19,7 @@ SMALL = 2 * 1024**3
 
 # What a case's host has -> why it cannot be had on a real one.
 _HOST = {
+    "resource_pools": "a resource pool",
     "net_adapters": "physical network adapters of its own",
     "management": "physical network adapters of its own",
     "management_adapters": "adapters of the management OS",
@@ -93,6 +94,8 @@ def unrealisable(case: Case) -> str:
 
 def _reasons(data: Data, playbook: Data) -> Iterator[str]:
     host = data["host"] or {}
+    if "faults" in data:
+        yield "a cmdlet that fails"
     yield from (why for key, why in _HOST.items() if key in host)
     yield from (why for key, why in _PLAYBOOK.items() if key in playbook)
     yield from (why for key, why in _WISHES.items() if f'"{key}"' in json.dumps(playbook))
@@ -145,7 +148,7 @@ def _vm_reasons(vm: Data) -> Iterator[str]:
 
 def _disk_reasons(host: Data, playbook: Data) -> Iterator[str]:
     disks = {disk.path.casefold(): disk for disk in load({"vhds": host.get("vhds") or {}}).vhds}
-    if any(disk.in_use_elsewhere for disk in disks.values()):
+    if any(disk.in_use_elsewhere or disk.mounted_as is not None for disk in disks.values()):
         yield "a file that another process holds"
     if any(path.endswith((".avhdx", ".avhd")) for path in disks):
         yield "a checkpoint's file of a given name"

@@ -6,16 +6,21 @@ import re
 import shutil
 import subprocess
 from datetime import datetime, timedelta
+from functools import partial
 from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
-from hvctl.duration import seconds, spoken
+from hvctl.cli.span import span
+from hvctl.duration import seconds, spoken, written
+from hvctl.kinds._types import Seconds
 from hvctl.schedule.cron import Cron, evenly
 from hvctl.schedule.job import Job
 from hvctl.schedule.taskxml import NAMESPACE, task
+from hvctl.source import ConfigError
 
 GOOD = {
     "*/15 * * * *": ("*-*-* *:00,15,30,45:00",),
@@ -61,26 +66,52 @@ def test_systemd_understands_every_calendar() -> None:
 
 
 def test_intervals_that_cron_can_say_and_those_it_cannot() -> None:
-    said = {span: evenly(seconds(span)).text for span in ("1m", "15m", "60m", "6h", "24h", "7d")}
+    said = {text: evenly(seconds(text)).text for text in ("1m", "15m", "60m", "6h", "24h", "7d")}
     assert said == {"1m": "* * * * *", "15m": "*/15 * * * *", "60m": "0 * * * *", "6h": "0 */6 * * *",
                     "24h": "0 0 * * *", "7d": "0 0 * * 0"}  # fmt: skip
-    for span in ("7m", "90m", "5h", "2d", "90s"):
+    for text in ("7m", "90m", "5h", "2d", "90s"):
         with pytest.raises(ValueError, match=r"cron can say 1m, 2m, .* or use --format systemd"):
-            evenly(seconds(span))
+            evenly(seconds(text))
 
 
 def test_spans_of_time() -> None:
-    assert [seconds(t) for t in ("90s", "15m", "1h30m", "7D")] == [90, 900, 5400, 604_800]
-    assert [spoken(s) for s in (0, 90, 5400, 90_000)] == ["0s", "1m30s", "1h30m", "1d1h"]
+    texts = ("90s", "15m", "1h30m", "7D", "1.5h", "1d 12h", "1 h 30 min", "2w", "0.5m", " 1h ", "1.5h30m")
+    assert [seconds(t) for t in texts] == [90, 900, 5400, 604_800, 5400, 129_600, 5400, 1_209_600, 30, 3600, 7200]
+    spans = (0, 90, 5400, 90_000)
+    assert [spoken(s) for s in spans] == ["0 s", "1 min 30 s", "1 h 30 min", "1 d 1 h"]
+    assert [written(s) for s in spans] == ["0s", "1m30s", "1h30m", "1d1h"]
     for wrong, why in {
-        "": "no span",
+        "": "not a span",
         "15": "did you mean 15m?",
-        "m": "no span",
-        "1.5h": "no span",
-        "-1m": "no span",
+        "m": "not a span",
+        "-1m": "not a span",
+        "1h30": "not a span",
+        "1,5h": "not a span",
+        "1hour": "not a span",
+        "30m1h": "a greater one after a smaller",
+        "1h 2h": "names a unit twice",
+        "0.1s": "not a whole number of seconds",
     }.items():
         with pytest.raises(ValueError, match=re.escape(why)):
             seconds(wrong)
+
+
+@given(st.integers(0, 36_500 * 86_400))
+def test_what_is_told_of_a_span_and_what_is_written_of_it_is_read_as_it(number: int) -> None:
+    assert seconds(spoken(number)) == seconds(written(number)) == number
+
+
+@pytest.mark.parametrize(
+    "text", ["90s", "1.5h", "1h30m", "1d 12h", "1 h 30 min", "2w", "1h30", "0.1s", "30m1h", "often"]
+)
+def test_playbooks_connections_and_the_command_line_read_the_same(text: str) -> None:
+    found: list[object] = []
+    for read in (partial(span, "--every"), TypeAdapter(Seconds).validate_python):
+        try:
+            found.append(read(text))
+        except (ConfigError, ValueError) as error:
+            found.append("no" if "is not" in str(error) or "a greater one" in str(error) else error)
+    assert found[0] == found[1]
 
 
 # --- the Windows Task Scheduler ------------------------------------------------------------------------------------

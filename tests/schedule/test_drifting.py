@@ -60,7 +60,9 @@ def test_checks_are_due_at_fixed_distances_however_long_they_take() -> None:
     with pytest.raises(KeyboardInterrupt):
         watch(check, Rhythm(900), clock, said.append)
     assert begun == [0, 900, 1800, 4500, 5400]
-    assert [line for line in said if "left out" in line] == ["The check took longer than 15m: 2 checks were left out."]
+    assert [line for line in said if "left out" in line] == [
+        "The check took longer than 15 min: 2 checks were left out."
+    ]
     assert sum("Next check at 2026-03-01" in line for line in said) == 5
 
 
@@ -261,9 +263,9 @@ def test_the_listener_serves_the_last_check_and_its_age(lab: Lab) -> None:
     assert set(samples(early[2])) == {"hvctl_build_info{version=0.1.0}"}
     assert page[0] == 200 and page[1].startswith("text/plain; version=")
     assert samples(page[2])["hvctl_hosts{state=in_sync}"] == 2
-    assert (health[0], health[2]) == (200, "ok: 15m since the last check\n")
+    assert (health[0], health[2]) == (200, "ok: 15 min since the last check\n")
     assert (index[0], nope[0]) == (200, 404)
-    assert (overdue[0], overdue[2]) == (503, "overdue: 31m40s since the last check\n")
+    assert (overdue[0], overdue[2]) == (503, "overdue: 31 min 40 s since the last check\n")
     assert open_metrics[1].startswith("application/openmetrics-text") and open_metrics[2].endswith("# EOF\n")
 
 
@@ -277,7 +279,7 @@ def test_addresses() -> None:
             parse_address(wrong)
     clock = FakeClock()
     with Listener(("127.0.0.1", 0), 10, clock.monotonic) as listener:
-        assert get(listener.port, "/healthz")[2] == "ok: 0s since the start\n"
+        assert get(listener.port, "/healthz")[2] == "ok: 0 s since the start\n"
 
 
 # --- notifications --------------------------------------------------------------------------------------------------

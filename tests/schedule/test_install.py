@@ -81,7 +81,7 @@ def written(lab: Lab) -> dict[str, str]:
 def test_a_timer_is_installed_listed_changed_and_removed(lab: Lab, systemctl: Fake) -> None:
     status, out, err = lab.hvctl("schedule", "install", "--every", "15m", "lab.yml")
     assert status == 0, err
-    assert "Installed: lab, every 15m, up to 1m30s later" in out
+    assert "Installed: lab, every 15 min, up to 1 min 30 s later" in out
     assert "loginctl enable-linger" in out
     assert f"write them into {lab.folder}/config/hvctl/lab.env" in err
     assert systemctl.asked == ["daemon-reload", "enable --now hvctl-drift-lab.timer"]
@@ -90,13 +90,13 @@ def test_a_timer_is_installed_listed_changed_and_removed(lab: Lab, systemctl: Fa
     assert "s3cret" not in "".join(written(lab).values())
 
     _, out, _ = lab.hvctl("schedule", "list")
-    assert out.splitlines()[0] == "lab   every 15m, up to 1m30s later   (user)"
+    assert out.splitlines()[0] == "lab   every 15 min, up to 1 min 30 s later   (user)"
     assert f"checks {lab.folder}/lab.yml" in out
     assert "last   Tue 2026-03-03 11:45:00 JST, drifted" in out
     assert "next   " in out
 
     _, out, _ = lab.hvctl("schedule", "install", "--cron", "0 3 * * mon-fri", "--splay", "5m", "lab.yml")
-    assert "Changed: lab, 0 3 * * mon-fri, up to 5m later" in out
+    assert "Changed: lab, 0 3 * * mon-fri, up to 5 min later" in out
     assert systemctl.asked == ["daemon-reload", "enable --now hvctl-drift-lab.timer", "restart hvctl-drift-lab.timer"]
     timer = written(lab)["hvctl-drift-lab.timer"]
     assert "OnCalendar=Mon,Tue,Wed,Thu,Fri *-*-* 03:00:00\nPersistent=true\n" in timer
@@ -158,7 +158,7 @@ def test_a_timer_that_cannot_be_disabled_stays(lab: Lab, systemctl: Fake) -> Non
     assert (status, "disable --now hvctl-drift-lab.timer` failed" in err) == (1, True)
     assert len(written(lab)) == 2
     systemctl.fail("show")
-    assert "lab   every 15m, up to 1m30s later   (user, not active)" in lab.hvctl("schedule", "list")[1]
+    assert "lab   every 15 min, up to 1 min 30 s later   (user, not active)" in lab.hvctl("schedule", "list")[1]
     status, _, err = lab.hvctl("schedule", "remove", "lob")
     assert (status, "there is no schedule 'lob'; did you mean 'lab'?" in err) == (1, True)
 
@@ -194,7 +194,7 @@ def test_what_is_wrong_is_told_before_anything_is_written(lab: Lab, systemctl: F
         ("--every", "15m", "--cron", "0 3 * * *", "lab.yml"): "say either --every or --cron",
         ("--cron", "0 25 * * *", "lab.yml"): "--cron: hour: 25 is not within 0 to 23",
         ("--every", "30s", "lab.yml"): "too often for a timer",
-        ("--every", "often", "lab.yml"): "--every: 'often' is no span of time",
+        ("--every", "often", "lab.yml"): "--every: 'often' is not a span of time",
         ("--every", "15m", "--splay", "15m", "lab.yml"): "--splay 15m is no less than --every 15m",
         ("--every", "15m", "--name", "a/b", "lab.yml"): "--name a/b: a name is made of",
         ("--every", "15m", "--notify", "slack://a/b/s3cr", "lab.yml"): "--notify no. 1 would put a URL",

@@ -1,0 +1,87 @@
+"""Simulated hosts on loopback around a command, and changing them by hand meanwhile."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import socketserver
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mocks.clock import RunningClock
+from mocks.host import SimulatedHost
+from mocks.tls import make_authority
+from mocks.wsman import Endpoint, Server
+
+CA = Path("build/lab")
+USER, PASSWORD = "hvadmin", "Pa55-ラボ"
+CONTROL = "HVCTL_SIMULATED_CONTROL"
+
+
+def served(endpoints: Sequence[Endpoint], hosts: Mapping[str, SimulatedHost], command: Sequence[str]) -> int:
+    """Hosts on loopback while a command runs: its exit status. Raises OSError where a port is taken."""
+    with ExitStack() as stack:
+        stack.enter_context(Server(endpoints, make_authority(CA)))
+        for host in hosts.values():
+            if isinstance(host.clock, RunningClock):
+                stack.enter_context(host.clock.running())
+        control = stack.enter_context(_control(hosts))
+        env = {
+            **os.environ,
+            "HVCTL_LAB_PASSWORD": PASSWORD,
+            CONTROL: control,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+        }
+        process = subprocess.Popen(command, env=env)
+        # Ctrl-C belongs to the command: it decides what to finish.
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            return process.wait()
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+
+# --- changing a running host by hand -------------------------------------------------------------------------------
+
+
+@contextmanager
+def _control(hosts: Mapping[str, SimulatedHost]) -> Any:
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            asked = json.loads(self.rfile.readline())
+            host = hosts.get(asked["host"])
+            if host is None:
+                said: dict[str, Any] = {"errors": [f"no simulated host {asked['host']}; there are {', '.join(hosts)}"]}
+            else:
+                outcome = host.invoke(asked["cmdlet"], asked["params"], "Stop")
+                host.clock.sleep(outcome.took)
+                said = {"errors": [f"{e.message} [{e.id}]" for e in outcome.errors], "warnings": outcome.warnings}
+            self.wfile.write(json.dumps(said).encode() + b"\n")
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def invoke(host: str, cmdlet: str, parameters: Sequence[str]) -> int:
+    if CONTROL not in os.environ:
+        print("No simulated hosts run here; this works within `python -m mocks run -- …`.", file=sys.stderr)
+        return 1
+    address, _, port = os.environ[CONTROL].rpartition(":")
+    params = {name: yaml.safe_load(value) for name, _, value in (p.partition("=") for p in parameters)}
+    with socket.create_connection((address, int(port)), timeout=60) as connection:
+        connection.sendall(json.dumps({"host": host, "cmdlet": cmdlet, "params": params}).encode() + b"\n")
+        said = json.loads(connection.makefile().readline())
+    for line in [*said.get("warnings", ()), *said["errors"]]:
+        print(line, file=sys.stderr)
+    return 1 if said["errors"] else 0
