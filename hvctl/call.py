@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cached_property
 from typing import Annotated, Any, Literal, Protocol
 
+from hvctl.exhaustion import exhaustion
 from hvctl.quoting import argument, expandable, literal
 from hvctl.visible import visible
 
@@ -370,7 +371,9 @@ class TransportError(Exception):
 
 
 def defect(error: BaseException, *, executed: Literal["no", "unknown"] = "no", doing: str = "") -> TransportError:
-    """A fault of hvctl, as one host's trouble: the others go on. `doing`: what for."""
+    """A fault of hvctl, or of the machine that it runs on, as one host's trouble: the others go on. `doing`: what for."""
+    if (short := exhaustion(error)) is not None:
+        return TransportError(f"{short.what}{doing and f', {doing}'}", executed=executed, hint=short.hint)
     what = f"hvctl itself failed{doing and f' {doing}'}: {type(error).__name__}: {error}"
     trace = "".join(traceback.format_exception(error))
     hint = "run plan to see how the host is, and report the traceback"

@@ -80,10 +80,11 @@ def apply_plan(
     recheck: bool = False,
     pause: Pause = time.sleep,
     stopped: Callable[[], bool] = lambda: False,
+    known: Callable[[Report], None] = lambda report: None,
 ) -> Report | list[str]:
     """Run a plan and look again. With `recheck` (time has passed since it was made) the host is read and planned first;
     if that would not do the same, nothing is done and what changed is returned. Once `stopped`, nothing is read and no
-    step is begun any more."""
+    step is begun any more. `known`: hears what became of the steps before the host is looked at again."""
     if recheck:
         try:
             changed = changed_sources(batch_of(plan))
@@ -97,11 +98,12 @@ def apply_plan(
     report = apply(plan, transport, on_event)
     if report.error is not None and report.error.executed == "no":
         return not_begun(plan) if stopped() else report
+    known(report)
     if stopped():
         return replace(report, stopped=True)
     try:
         report = replace(report, after=_seen_after(report, wishes, transport, on_event, pause, stopped))
-        return report if stopped() else _taken_up(report, wishes, transport, on_event, pause, stopped)
+        return report if stopped() else _taken_up(report, wishes, transport, on_event, pause, stopped, known)
     except Exception as error:
         # What ran is known and must be told, whatever becomes of the look afterwards.
         return replace(report, error=_with_defect(report.error, error))
@@ -129,6 +131,7 @@ def _taken_up(
     on_event: OnEvent,
     pause: Pause,
     stopped: Callable[[], bool],
+    known: Callable[[Report], None],
 ) -> Report:
     """After a lost connection: what went on on the host by itself is waited for and brought to its end."""
     if report.error is None or report.after is None:
@@ -139,6 +142,7 @@ def _taken_up(
     on_event(Event("note", text="the connection was lost; what goes on on the host is waited for"))
     again = apply(replace(report.after, steps=_renamed(steps)), transport, on_event)
     seen = replace(report, results=(*report.results, *again.results))
+    known(seen)
     return replace(seen, after=_seen_after(seen, wishes, transport, on_event, pause, stopped))
 
 

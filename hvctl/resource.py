@@ -263,10 +263,6 @@ class Place:
         """Of a field's value; of the nearest enclosing thing if the field is not written."""
         return self.document.mark((*self.path, *path_of(dotted)))
 
-    def key_mark(self, dotted: str) -> Mark:
-        path = (*self.path, *path_of(dotted))
-        return self.document.key_marks.get(path) or self.document.mark(path)
-
 
 Address = tuple[str, ...]
 """("vm", "web01"), ("disk", "web01", "scsi 0:0"): kind, owner's key, own key."""

@@ -84,8 +84,10 @@ class Run:
         self._transports: dict[str, Transport] = {}
         self._open: set[str] = set()
         """Hosts that something may be open to."""
-        self._followed: set[str] = set()
-        """Hosts that were being changed when a stop was asked for."""
+        self._followed: dict[str, TransportError] = {}
+        """Hosts that were being changed after a stop was asked for, each with what was known of it last."""
+        self._changed: dict[str, Report] = {}
+        """What became of the steps on hosts that are looked at again."""
         self._redactor = redactor or Redactor()
         self._wire = Wire(
             on_wire=self._heard if verbose >= 2 else None,
@@ -291,7 +293,7 @@ class Run:
             return one
         done = apply_plan(
             one.plan, work.wishes, self._transport(work), on_event, recheck=recheck, pause=self._pause,
-            stopped=lambda: self._stop.asked,
+            stopped=lambda: self._stop.asked, known=partial(self._changed.__setitem__, one.host),
         )  # fmt: skip
         if isinstance(done, Report):
             return replace(one, report=done, error=None)
@@ -382,16 +384,21 @@ class Run:
     def _changing(self, name: str) -> bool:
         """Whether there is something to follow. Asking tells the host that nothing more is to begin."""
         transport = self._transports.get(name)
-        changing = transport is not None and transport.stop() is not None
-        self._followed |= {name} if changing else set()
-        return changing
+        going = transport.stop() if transport is not None else None
+        if going is not None:
+            self._followed[name] = going
+        return going is not None
 
     def _left(self, one: Outcome) -> Outcome:
-        """What is known of a host to which a stop came before its changes, or in the midst of them."""
+        """What is known of a host to which a stop came before its changes, in the midst of them, or after."""
         assert one.plan is not None
-        transport = self._transports.get(one.host)
-        going = transport.stop() if transport is not None else None
-        return replace(one, report=not_begun(one.plan) if going is None else broken_off(one.plan, going), error=None)
+        changing = self._changing(one.host)
+        going, known = self._followed.get(one.host), self._changed.get(one.host)
+        if known is not None:
+            report = replace(known, error=going if changing else known.error, stopped=True)
+        else:
+            report = not_begun(one.plan) if going is None else broken_off(one.plan, going)
+        return replace(one, report=report, error=None)
 
     def _say_stop(self) -> None:
         word = "Stopping (SIGTERM)" if self._stop.terminated else "Interrupted"

@@ -207,10 +207,11 @@ class Shells:
     def lose_all(self) -> None:
         """The service was restarted: every shell is gone."""
         with self._lock:
-            for shell in self._shells.values():
-                for command in shell.commands.values():
-                    command.process.kill()
+            lost = list(self._shells.values())
             self._shells.clear()
+        for shell in lost:
+            for command in shell.commands.values():
+                command.process.kill()
 
     def _create(self, request: Request, user: str) -> bytes | Fault:
         with self._lock:
@@ -241,6 +242,8 @@ class Shells:
 
     def _receive(self, request: Request, command: _Command, shape: Trouble | None) -> bytes | Fault:
         found = command.output.take(request.timeout_s * self._pace)
+        if request.shell not in self._shells:
+            return soap.NO_SHELL  # it went while this waited
         if found is None:
             return soap.TIMED_OUT
         piece = plain(*found) if shape is None else shaped(shape, *found)

@@ -26,7 +26,7 @@ from hvctl.watch import Clock, RealClock, Rhythm, wait, watch
 _SHORTEST = 10
 
 Every = Annotated[str | None, typer.Option("--every", metavar="SPAN", help="Again and again, like 15m, until stopped.")]
-Splay = Annotated[str | None, typer.Option("--splay", metavar="SPAN", help="Begin up to so much later, by chance.")]
+Splay = Annotated[str | None, typer.Option("--splay", metavar="SPAN", help="A random delay of up to so much.")]
 Exclusive = Annotated[
     str | None,
     typer.Option(
@@ -81,13 +81,11 @@ def drifting(
             if not done.interrupted:
                 settings.tried(partial(audience.hear, done), None)
             return done.exit_status
-        # What is wrong from the start is told at once, not after the first pause.
-        prepared(replace(settings, err=Screen(quiet=True)), asked)
-        return _again_and_again(settings, rhythm, check, audience, clock)
+        return _again_and_again(settings, asked, rhythm, check, audience, clock)
 
 
 def _again_and_again(
-    settings: Settings, rhythm: Rhythm, check: Callable[[], Check], audience: Audience, clock: Clock
+    settings: Settings, asked: Asked, rhythm: Rhythm, check: Callable[[], Check], audience: Audience, clock: Clock
 ) -> int:
     def once() -> None:
         try:
@@ -113,6 +111,8 @@ def _again_and_again(
         settings.err.print(text, markup=False, soft_wrap=True)
 
     try:
+        # What is wrong from the start is told at once, not after the first pause.
+        prepared(replace(settings, err=Screen(quiet=True)), asked)
         watch(once, rhythm, clock, say)
     except KeyboardInterrupt:
         settings.stop.hold()

@@ -117,13 +117,13 @@ def account_fault(name: str) -> str:
     """As useradd takes them, and as a directory has them (user@domain)."""
     if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]*(@[A-Za-z0-9_.-]+)?", name):
         return ""
-    return "no name of an account; name one of this machine"
+    return "not a valid account name; write the name of an account of this machine, or user@domain"
 
 
 def variable_fault(name: str) -> str:
     if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         return ""
-    return "no name of an environment variable that systemd and a shell take: letters, digits and '_'"
+    return "not a valid name of an environment variable; systemd and a shell take letters, digits and '_'"
 
 
 def name_fault(name: str) -> str:

@@ -93,7 +93,7 @@ def _seen(report: Report, width: int, verbose: bool) -> Iterator[Text]:
 
 
 def _next(report: Report, width: int) -> Iterator[Text]:
-    if report.stopped:
+    if report.stopped and any(r.status != "ok" for r in report.results):
         yield from hint("it was stopped; apply again does what is left", width)
     elif report.after is None and report.results:
         yield from hint("the host was not seen afterwards; run plan to see what is left", width)

@@ -51,7 +51,12 @@ def state_of(one: Outcome) -> State:
 
 
 def word_of(one: Outcome, *, drift: bool = False) -> str:
-    state = state_of(one)
+    state, report = state_of(one), one.report
+    if state == "left_undone" and report is not None:
+        if not report.begun:
+            return "not begun"
+        if report.after is None and all(r.status == "ok" for r in report.results):
+            return "done, not seen afterwards"
     return "drifted" if drift and state == "differs" else WORDS[state]
 
 

@@ -79,6 +79,10 @@ class WinRM:
         line = self._conversation
         try:
             return with_files(batch, on_event, Upload(line).bring, change, Upload(line).take_away)
+        except TransportError as error:
+            if self._powershell.kept and (going := self.stop()) is not None:
+                raise going from error
+            raise
         finally:
             self._batches.changing = None
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
-import xmltodict
 from tenacity import stop_after_attempt, stop_after_delay
 from winrm.protocol import Protocol
 
@@ -72,26 +71,34 @@ class Address:
 
     @property
     def credential(self) -> tuple[str, ...]:
-        """What the guard tells accounts by."""
-        return (self.transport, self.user or self.cert_pem or "")
+        """What the guard tells them apart by: accounts of one name may have a password of their own on each host."""
+        return (self.transport, self.user or self.cert_pem or "", self.password.reveal() if self.password else "")
 
 
 class CredentialGuard:
     """Shared by all hosts of a run, so that a wrong password is tried once and not once per host: enough wrong
-    tries lock the account (winrm 1.7). The first host of a credential goes alone; the others wait for its answer."""
+    tries lock the account (winrm 1.7). The first host of a credential goes alone; the others wait for its answer, or
+    until it has had `alone` seconds: then the next one goes, so that a host that never comes to an answer is no trouble
+    of the others."""
 
-    def __init__(self) -> None:
+    def __init__(self, alone: float = 15) -> None:
+        self._alone = alone
         self._lock = threading.Condition()
         self._state: dict[tuple[str, ...], Literal["trying", "good", "bad"]] = {}
+        self._since: dict[tuple[str, ...], float] = {}
 
     def enter(self, credential: tuple[str, ...]) -> None:
         """Raises WireFault if the credential was refused before."""
         with self._lock:
             while self._state.get(credential) == "trying":
-                self._lock.wait()
+                left = self._since[credential] + self._alone - time.monotonic()
+                if left <= 0:
+                    break
+                self._lock.wait(left)
             if self._state.get(credential) == "bad":
                 raise WireFault("credentials", "not tried: another host refused this user and password")
             self._state.setdefault(credential, "trying")
+            self._since[credential] = time.monotonic()
 
     def leave(self, credential: tuple[str, ...], good: bool | None) -> None:
         """What came of it; None: the question was not reached, the next host may try."""
@@ -118,8 +125,6 @@ class Connection:
     ) -> None:
         self.address = address
         self.requests = 0
-        self.bytes_sent = 0
-        self.bytes_received = 0
         self._guard = guard
         self._on_wire = on_wire
         self._sleep = sleep
@@ -145,38 +150,20 @@ class Connection:
         )
 
     def send(self, shell: str, command: str, data: bytes, end: bool) -> None:
-        self.bytes_sent += len(data)
         self._request("Send", lambda p: p.send_command_input(shell, command, data, end), note=f"{len(data):,} bytes")
 
     def receive(self, shell: str, command: str, seconds: int | None = None) -> tuple[bytes, bytes, int, bool]:
         """stdout, stderr, exit code, done. Raises WireFault "timed_out" when there was nothing in so many seconds."""
-        found = self._request(
+        return self._request(
             "Receive",
             lambda p: p.get_command_output_raw(shell, command),
             seconds=seconds or self._patience.receive,
             retry=False,
         )
-        self.bytes_received += len(found[0]) + len(found[1])
-        return found
 
     def signal(self, shell: str, command: str) -> None:
         self._unless_unfit()
         self._request("Signal", lambda p: p.cleanup_command(shell, command))
-
-    def interrupt(self, shell: str, command: str) -> None:
-        """ctrl_c to the command, which pywinrm has no call for."""
-        resource = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell"
-
-        def ask(protocol: Protocol) -> None:
-            header = protocol.build_wsman_header(
-                action=f"{resource}/Signal", resource_uri=f"{resource}/cmd", shell_id=shell
-            )
-            body = {
-                "rsp:Signal": {"@xmlns:rsp": resource, "@CommandId": command, "rsp:Code": f"{resource}/signal/ctrl_c"}
-            }
-            protocol.send_message(xmltodict.unparse({"env:Envelope": {**header, "env:Body": body}}))
-
-        self._request("Signal", ask, note="ctrl_c")
 
     def delete(self, shell: str) -> None:
         self._unless_unfit()

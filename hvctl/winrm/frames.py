@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,7 @@ NO_BATCH = "-"
 
 _SENTINEL = re.compile(rb"@hv1 (\S+) (\{.*)")
 _NOISE_KEPT = 50
+"""So many lines of noise are kept, the last ones; and told, the first ones."""
 _NOISE_LONGEST = 500
 _MISUSE = "the runner does not understand this hvctl"
 
@@ -77,10 +79,11 @@ class Decoder:
         self.accepted = False
         self.ended = False
         self.gap = False
-        self.noise: list[str] = []
+        self.noise: deque[str] = deque(maxlen=_NOISE_KEPT)
+        self._noted = 0
         self.journal: list[str] = []
         self.staged = Staged()
-        self._rest = b""
+        self._rest = bytearray()
         self._next = 1
         self._answers = {task.id: _Answer() for task in batch.tasks}
         self._commands = {task.id: task.call.cmdlet for task in batch.tasks}
@@ -102,12 +105,17 @@ class Decoder:
 
     def feed(self, data: bytes) -> list[Event]:
         """What happened, in the order of its frames. Nothing it is fed with makes it raise."""
-        *lines, self._rest = (self._rest + data).split(b"\n")
+        first, *more = data.split(b"\n")
+        self._rest += first  # and not searched again: a line without an end may come in very many pieces
+        if not more:
+            return []
+        lines = (bytes(self._rest), *more[:-1])
+        self._rest = bytearray(more[-1])
         return [event for line in lines for event in self._line(line)]
 
     def close(self) -> list[Event]:
         """The stream has ended: a last line may lack its newline."""
-        line, self._rest = self._rest, b""
+        line, self._rest = bytes(self._rest), bytearray()
         return self._line(line) if line else []
 
     def replies(self) -> dict[str, Reply]:
@@ -173,7 +181,10 @@ class Decoder:
         text = line[:_NOISE_LONGEST].decode("utf-8", "replace").strip()
         if not text:
             return []
-        self.noise = [*self.noise[1 - _NOISE_KEPT :], text]
+        self.noise.append(text)
+        self._noted += 1
+        if self._noted > _NOISE_KEPT:
+            return [Event("note", text="more of that is not shown")] if self._noted == _NOISE_KEPT + 1 else []
         return [Event("note", text=text, outside=(text,))]
 
     def _hostwide(self, frame: answers.Frame) -> list[Event]:

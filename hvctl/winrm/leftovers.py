@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import threading
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,12 +28,15 @@ class OpenShell:
 
 
 class OpenShells:
-    """One file per process, so that runs do not disturb each other. A file whose process is gone is a leftover.
+    """One file per process, so that runs do not disturb each other. A file whose process is gone is a leftover; one that
+    bears this process's own id is of an earlier run too: in a container every process has the same.
     What cannot be written is not written: the host's own idle timeout is the backstop (winrm 5.4)."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._open: dict[str, dict[str, OpenShell]] = {}
+        self._file = folder / f"shells-{os.getpid()}.json"
+        self._before = _read(self._file) or {}
+        self._open = {at: {one.shell: one for one in shells} for at, shells in self._before.items()}
         self._lock = threading.Lock()
 
     def opened(self, endpoint: str, shell: str, batch: str = "", command: str = "") -> None:
@@ -49,38 +53,50 @@ class OpenShells:
     def leftovers(self, endpoint: str) -> list[OpenShell]:
         """Shells on that host of runs that are gone. They are this run's from now on: named once, and kept until
         they are closed."""
-        found: list[OpenShell] = []
-        with self._lock, suppress(OSError):
-            for file in self._folder.glob("shells-*.json"):
-                if not _gone(file):
-                    continue
-                with suppress(OSError, ValueError, AttributeError, TypeError):
-                    data = json.loads(file.read_text(encoding="utf-8"))
-                    found += [OpenShell(**one) for one in data.pop(endpoint, [])]
-                    if any(data.values()):
-                        _put(file, data)
-                    else:
-                        file.unlink()
+        with self._lock:
+            found = self._before.pop(endpoint, [])
+            with suppress(OSError):
+                for file in self._folder.glob("shells-*.json"):
+                    if _gone(file):
+                        found += self._taken(file, endpoint)
             if found:
                 self._open.setdefault(endpoint, {}).update({one.shell: one for one in found})
                 self._write()
         return found
 
+    def _taken(self, file: Path, endpoint: str) -> list[OpenShell]:
+        data = _read(file)
+        if data is None:
+            return []
+        found = data.pop(endpoint, [])
+        with suppress(OSError):
+            if any(data.values()):
+                _put(file, data)
+            else:
+                file.unlink()
+        return found
+
     def _write(self) -> None:
-        file = self._folder / f"shells-{os.getpid()}.json"
         with suppress(OSError):
             if any(self._open.values()):
                 make_private_folder(self._folder)
-                _put(
-                    file, {at: [asdict(one) for one in shells.values()] for at, shells in self._open.items() if shells}
-                )
+                _put(self._file, {at: list(shells.values()) for at, shells in self._open.items() if shells})
             else:
-                file.unlink(missing_ok=True)
+                self._file.unlink(missing_ok=True)
 
 
-def _put(file: Path, data: dict[str, list[dict[str, str]]]) -> None:
+def _read(file: Path) -> dict[str, list[OpenShell]] | None:
+    """None if it cannot be read."""
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+        return {at: [OpenShell(**one) for one in shells] for at, shells in data.items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return None
+
+
+def _put(file: Path, data: Mapping[str, Sequence[OpenShell]]) -> None:
     """Whole or not at all: it is there for runs that are killed."""
-    write_whole(file, json.dumps(data), PRIVATE)
+    write_whole(file, json.dumps({at: [asdict(one) for one in shells] for at, shells in data.items()}), PRIVATE)
 
 
 def _gone(file: Path) -> bool:

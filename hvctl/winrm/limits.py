@@ -25,6 +25,8 @@ class Limits:
     seconds: float = 90.0
 
 
+OTHER_LINES = 100_000
+"""Of one batch, beside those of rows: a step that tells its progress every second does so 86,400 times a day."""
 VARIABLES = {
     "response": "hvctl_response_limit",
     "line": "hvctl_line_limit",
@@ -78,19 +80,22 @@ class Gauge:
 
     def __init__(self, target: str, limits: Limits) -> None:
         self._target, self._limits = target, limits
-        self._output = self._line = 0
+        self._output = self._line = self._lines = 0
 
     def take(self, data: bytes) -> None:
         """Before anything keeps it."""
         limits, target = self._limits, self._target
         self._output += len(data)
         first, *rest = data.split(b"\n")
+        self._lines += len(rest)
         longest = max(self._line + len(first), *map(len, rest), 0)
         self._line = len(rest[-1]) if rest else longest
         if longest > limits.line:
             raise oversized(target, "a line", f"{limits.line:,} bytes", "line")
         if self._output > limits.output:
             raise oversized(target, "an answer to one batch", f"{limits.output:,} bytes", "output")
+        if self._lines > limits.rows + OTHER_LINES:
+            raise oversized(target, "an answer to one batch", f"{limits.rows + OTHER_LINES:,} lines", "rows")
 
     def count(self, rows: int) -> None:
         if rows > self._limits.rows:

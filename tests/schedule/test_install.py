@@ -207,7 +207,7 @@ def test_what_is_wrong_is_told_before_anything_is_written(lab: Lab, systemctl: F
             "lab.yml",
         ): "--history postgresql://u:***@db/h would put",
         ("--every", "7m", "--format", "cron", "lab.yml"): "cron can say",
-        ("--every", "15m", "--system", "--run-as", "a\nb", "lab.yml"): "no name of an account",
+        ("--every", "15m", "--system", "--run-as", "a\nb", "lab.yml"): "not a valid account name",
         ("--every", "15m", "--run-as", "a", "lab.yml"): "--run-as needs --system",
         ("--every", "15m", "--out", "x", "lab.yml"): "--out is for cron and taskxml",
         ("--every", "15m", "--format", "taskxml", "--out", "no/x", "lab.yml"): "no/x cannot be written",
@@ -337,7 +337,7 @@ def test_no_text_begins_a_line_of_its_own(field: Callable[[str], dict[str, Any]]
 @pytest.mark.parametrize("text", ["a b", "-x", "a/b", "a=b", "", "1x"])
 def test_names_of_variables_and_accounts(text: str) -> None:
     for field in ("variable", "secret", *(["account"] if text else [])):
-        with pytest.raises(ValueError, match="no name of a"):
+        with pytest.raises(ValueError, match="not a valid "):
             Job("lab", ("/lab.yml",), ("/hvctl", "drift"), "/", 900, **FIELDS[field](text))
     assert Job("lab", ("/lab.yml",), ("/hvctl", "drift"), "/", 900, run_as="svc-hv@lab.example")
 
@@ -345,7 +345,11 @@ def test_names_of_variables_and_accounts(text: str) -> None:
 def test_hostile_words_of_the_command_line_are_refused_before_anything_is_written(lab: Lab, systemctl: Fake) -> None:
     for words, why in {
         ("--name", "a\nb"): r"--name a\nb: a name is made of",
-        ("--run-as", "root\nExecStartPre=/bin/evil", "--system"): r"--run-as root\nExecStartPre=/bin/evil: no name of",
+        (
+            "--run-as",
+            "root\nExecStartPre=/bin/evil",
+            "--system",
+        ): r"--run-as root\nExecStartPre=/bin/evil: not a valid account name",
         ("--metrics", "\x9b2J"): r"\x9b2J holds a control character (\x9b)",
         ("--report", "html=a\nb.html"): r"b.html holds a control character (\n)",
         ("--metrics", "a\rb.prom"): r"b.prom holds a control character (\r)",

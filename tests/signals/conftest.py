@@ -11,8 +11,9 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import pytest
 import yaml
@@ -27,6 +28,8 @@ from tests.faults.conftest import authority
 __all__ = ["authority", "lab", "terminal"]
 
 Scheme = Literal["http", "https"]
+A = TypeVar("A")
+B = TypeVar("B")
 USER, PASSWORD = "hvadmin", "Pa55-lab"
 STATE = """
 os: 2022
@@ -43,6 +46,13 @@ PLAYBOOK = """
 """
 PROGRAM = ("-m", "hvctl")
 STEPS = ["Set-VM", "Set-VMMemory", "Set-VMProcessor"]
+
+
+def each_with_each(ones: Sequence[A], others: Sequence[B]) -> list[tuple[A, B]]:
+    """All pairs in a soak; else each of `ones` with one of `others`, by turns: every pair is two starts of Python."""
+    if os.environ.get("HVCTL_SOAK"):
+        return list(product(ones, others))
+    return [(one, others[number % len(others)]) for number, one in enumerate(ones)]
 
 
 @dataclass

@@ -12,6 +12,7 @@ import requests.exceptions as http
 from urllib3.connection import HTTPSConnection
 from urllib3.exceptions import MaxRetryError, NewConnectionError, SSLError
 
+from hvctl.call import defect
 from hvctl.winrm.faults import fault_of
 from tests.signals.conftest import Labs
 
@@ -61,6 +62,16 @@ def test_more_hosts_than_files_are_no_trouble(lab: Labs, verb: tuple[str, ...]) 
     assert (status, "unreachable" in running.said) == (2 if verb == ("drift",) else 0, False), running.said
     assert all(e.shells.open == 0 for e in at.endpoints)
     assert all(e.actions().count("Create") == (2 if "apply" in verb else 1) for e in at.endpoints)
+
+
+def test_more_forks_than_files_are_no_fault_of_hvctl(lab: Labs) -> None:
+    """Whatever cannot be opened then: a socket, a file of hvctl's own, a module that is imported late."""
+    at = lab(40)
+    running = at.start("40", "--forks", "40", "plan", "lab.yml", program=("-c", FEW_FILES))
+    status = running.ends(120)
+    assert status in (0, 4) and "hvctl itself failed" not in running.said, running.said
+    told = [line for line in running.said.splitlines() if "unreachable: " in line]
+    assert all("this hvctl may open no more files" in line for line in told), told
 
 
 def test_a_few_hosts_are_kept_open_between_plan_and_apply(lab: Labs) -> None:
@@ -130,6 +141,16 @@ def test_what_is_short_is_named(error: Exception, text: str, executed: str) -> N
     assert fault.text == f"no connection to hv01:5986: {text}"
     assert fault.hint
     assert fault.executed == executed
+
+
+def test_what_is_short_is_no_fault_of_hvctl_wherever_it_strikes() -> None:
+    fault = defect(
+        OSError(errno.EMFILE, "Too many open files", "runner.ps1"), executed="unknown", doing="after the changes"
+    )
+    assert fault.message == "this hvctl may open no more files, after the changes"
+    assert (fault.defect, fault.executed) == ("", "unknown")
+    assert "use a lower --forks" in fault.hint
+    assert defect(KeyError("x")).defect
 
 
 def test_other_faults_stay_what_they_are() -> None:

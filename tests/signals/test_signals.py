@@ -11,7 +11,7 @@ import pytest
 
 from mocks.catalogue import fault_named
 from mocks.faults import Injector
-from tests.signals.conftest import STEPS, Lab, Labs
+from tests.signals.conftest import STEPS, Lab, Labs, each_with_each
 
 SIGNALS = [(signal.SIGTERM, 143, "Stopping (SIGTERM)"), (signal.SIGINT, 130, "Interrupted")]
 
@@ -54,6 +54,7 @@ def test_no_host_and_no_step_is_begun_any_more(lab: Labs, number: signal.Signals
         assert {s["why"] for s in other["report"]["steps"]} == {"not begun"}
         assert other["report"]["left"]
     assert "hv1  not begun" in running.said
+    assert "3 hosts: 1 done, something left, 2 not begun." in running.said
     assert "not begun" in (at.folder / "r.html").read_text(encoding="utf-8")
     assert all(e.shells.open == 0 for e in at.endpoints)
     # What the look before had seen is remembered.
@@ -107,11 +108,36 @@ def test_the_second_ctrl_c_leaves_the_step(lab: Labs) -> None:
     moment.over.set()
 
 
-@pytest.mark.parametrize(("number", "status", "word"), SIGNALS)
-@pytest.mark.parametrize("fault", ["hang", "drip:times=1,seconds=3,amount=1000", "connect-hang"])
+def test_changes_that_are_done_are_told_though_the_host_never_answers_again(lab: Labs) -> None:
+    """A stop while the host is looked at after its changes: what became of the steps is known by then."""
+    at = lab(1, [fault_named("hang:action=Send,nth=3,times=99")])
+    away = threading.Event()
+
+    def watch(action: str, phase: str, nth: int) -> None:
+        if (action, nth) == ("Send", 3):
+            away.set()
+
+    at.endpoints[0].faults.watch = watch
+    running = at.start("apply", "-y", "lab.yml", "--report", "json=r.json")
+    assert away.wait(60)
+    running.signal(signal.SIGTERM)
+    assert running.ends(within=20) == 143
+    assert at.changes(0) == STEPS
+    report = at.report()["hosts"][0]["report"]
+    assert [s["status"] for s in report["steps"]] == ["ok", "ok", "ok"]
+    assert report["stopped"] and not report["complete"] and report["running"] is None
+    assert "hv0  3 of 3 steps done" in running.said
+    assert "1 host: 1 done, not seen afterwards." in running.said
+    assert "the host was not seen afterwards; run plan to see what is left" in running.said
+
+
+@pytest.mark.parametrize(
+    ("fault", "heard"), each_with_each(["hang", "drip:times=1,seconds=3,amount=1000", "connect-hang"], SIGNALS)
+)
 def test_a_read_ends_at_once_whatever_the_host_sends(
-    lab: Labs, fault: str, number: signal.Signals, status: int, word: str
+    lab: Labs, fault: str, heard: tuple[signal.Signals, int, str]
 ) -> None:
+    number, status, word = heard
     at = lab(2, [fault_named(fault)])
     struck = threading.Event()
 

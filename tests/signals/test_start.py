@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.signals.conftest import each_with_each
+
 SIGNALS = [(signal.SIGTERM, 143), (signal.SIGINT, 130)]
+MODULES = ["hvctl.cli", "typer", "pydantic", "requests", "hvctl.cli.verbs", "shellingham"]
 AT = """
 import os, sys
 _, at, number, *words = sys.argv
@@ -36,9 +39,9 @@ def run(module: str, number: signal.Signals, *words: str, **environment: str) ->
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(("number", "status"), SIGNALS)
-@pytest.mark.parametrize("module", ["hvctl.cli", "typer", "pydantic", "requests", "hvctl.cli.verbs", "shellingham"])
-def test_a_signal_while_hvctl_starts(module: str, number: signal.Signals, status: int) -> None:
+@pytest.mark.parametrize(("module", "heard"), each_with_each(MODULES, SIGNALS))
+def test_a_signal_while_hvctl_starts(module: str, heard: tuple[signal.Signals, int]) -> None:
+    number, status = heard
     done = run(module, number, "--version")
     if module == "shellingham" and done.returncode == 0:
         pytest.skip("typer does not import it here")
@@ -68,14 +71,23 @@ def test_a_signal_when_all_is_done(number: signal.Signals, status: int, tmp_path
     assert (done.returncode, done.stdout.startswith("hvctl "), done.stderr) == (status, True, "")
 
 
-@pytest.mark.parametrize(("number", "status"), SIGNALS)
-def test_a_signal_while_playbooks_are_read(number: signal.Signals, status: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("words", "number", "status", "said"),
+    [
+        (("plan",), signal.SIGTERM, 143, "Interrupted."),
+        (("plan",), signal.SIGINT, 130, "Interrupted."),
+        (("drift", "--every", "15m"), signal.SIGTERM, 0, "Stopped."),
+    ],
+)
+def test_a_signal_while_playbooks_are_read(
+    words: tuple[str, ...], number: signal.Signals, status: int, said: str, tmp_path: Path
+) -> None:
     """A playbook that is a pipe: nobody writes to it until hvctl reads, and then there is a signal."""
     (tmp_path / "inventory.yml").write_text("all: {hosts: {hv1: {}}}", encoding="utf-8")
     pipe = tmp_path / "lab.yml"
     os.mkfifo(pipe)
     running = subprocess.Popen(
-        [sys.executable, "-m", "hvctl", "plan", "lab.yml"],
+        [sys.executable, "-m", "hvctl", *words, "lab.yml"],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -84,4 +96,4 @@ def test_a_signal_while_playbooks_are_read(number: signal.Signals, status: int, 
     with pipe.open("w"):  # opens when the other end does
         running.send_signal(number)
         out, _ = running.communicate(timeout=60)
-    assert (running.returncode, out) == (status, "Interrupted.\n")
+    assert (running.returncode, out) == (status, f"{said}\n")

@@ -14,6 +14,7 @@ import pytest
 from hvctl.call import Batch, Call, Event, Ref, Reply, Secret, Task, TransportError
 from hvctl.connect import allowed
 from hvctl.winrm.client import Address, CredentialGuard, Patience, WinRM
+from hvctl.winrm.faults import WireFault
 from hvctl.winrm.leftovers import OpenShells
 from mocks.host import SimulatedHost
 from mocks.tls import Authority, make_authority
@@ -50,6 +51,7 @@ def make(authority: Authority) -> Iterator[Make]:
         password: str = PASSWORD,
         ca: str | None = str(authority.ca),
         guard: CredentialGuard | None = None,
+        left: Callable[[], bool] = lambda: False,
         **options: Any,
     ) -> tuple[WinRM, Endpoint]:
         host = SimulatedHost.from_yaml({"os": "2022", "language": "ja", "vms": VMS})
@@ -59,7 +61,9 @@ def make(authority: Authority) -> Iterator[Make]:
         address = Address(
             "h", "127.0.0.1", endpoint.port, scheme, transport, user=USER, password=Secret(password), ca_path=ca
         )
-        client = WinRM(address, allow=allowed(), guard=guard, sleep=host.clock.sleep, patience=Patience(receive=1))
+        client = WinRM(
+            address, allow=allowed(), guard=guard, sleep=host.clock.sleep, patience=Patience(receive=1), left=left
+        )
         open_ones.extend([server])
         return client, endpoint
 
@@ -119,6 +123,28 @@ def test_a_wrong_password_is_tried_once_for_all_hosts(make: Make) -> None:
         second.run(READ)
     assert (one.auth_requests, other.auth_requests) == (3 + 1, 0) or other.auth_requests == 0
     assert one.actions() == other.actions() == []
+
+
+def test_the_same_name_with_another_password_is_another_credential(make: Make) -> None:
+    guard = CredentialGuard()
+    first, _ = make(password="wrong", guard=guard)
+    second, _ = make(guard=guard)
+    with pytest.raises(TransportError, match="did not accept user and password"):
+        first.run(READ)
+    assert rows(second.run(READ)) == [{"Name": "ウェブ01", "State": "Off"}]
+    second.close()
+
+
+def test_a_host_that_comes_to_no_answer_keeps_the_others_waiting_for_a_while_only() -> None:
+    guard, credential = CredentialGuard(alone=0), ("ntlm", "hvadmin", PASSWORD)
+    guard.enter(credential)
+    guard.enter(credential)  # the first is still at it
+    guard.leave(credential, False)
+    with pytest.raises(WireFault, match="another host refused"):
+        guard.enter(credential)
+    guard.leave(credential, None)
+    with pytest.raises(WireFault, match="another host refused"):
+        guard.enter(credential)
 
 
 def test_a_closed_port_is_named_with_the_tries(make: Make) -> None:
@@ -266,6 +292,29 @@ def test_stopping_ends_after_the_current_step(make: Make) -> None:
     assert all(r.ok or r.skipped == "stopped" for r in replies)
 
 
+def test_changes_that_are_left_to_the_host_are_said_to_be_running_by_whoever_followed_them(make: Make) -> None:
+    left, over = threading.Event(), threading.Event()
+    client, endpoint = make(pace=0.1, left=left.is_set)
+
+    def watch(action: str, phase: str, nth: int) -> None:
+        if (action, phase, nth) == ("invoke", "before", 2):
+            assert over.wait(60)
+
+    def hear(event: Event) -> None:
+        if (event.kind, event.task) == ("done", "p"):
+            left.set()
+
+    endpoint.faults.watch = watch
+    with pytest.raises(TransportError) as error:
+        client.run(CHANGE, hear)
+    (batch,) = endpoint.disk.journals
+    assert (error.value.message, error.value.running) == (f"still running on h, batch {batch}", batch)
+    assert set(error.value.replies) == {"p"}
+    client.close()
+    assert endpoint.shells.open == 1  # nobody ended it
+    over.set()
+
+
 def test_a_second_apply_is_told_who_holds_the_lock(make: Make) -> None:
     client, endpoint = make()
     endpoint.disk.holder = {"user": "HV01\\other", "pid": 7}
@@ -315,11 +364,12 @@ def test_an_apply_survives_the_switch_it_makes_over_its_own_way_in(make: Make) -
     assert [c.cmdlet for c in host.log] == ["New-VMSwitch", "Set-VMProcessor"]
 
 
-def test_shells_of_a_run_that_was_killed_are_closed_by_the_next(make: Make, tmp_path: Path) -> None:
+@pytest.mark.parametrize("pid", [2**22 - 7, os.getpid()], ids=["another process", "of the same id, as in a container"])
+def test_shells_of_a_run_that_was_killed_are_closed_by_the_next(make: Make, tmp_path: Path, pid: int) -> None:
+    """The first is beyond pid_max of a usual system: no process has it."""
     client, endpoint = make()
     orphan = client._connection.open_shell()
-    dead = 2**22 - 7  # beyond pid_max of a usual system: no process has it
-    (tmp_path / f"shells-{dead}.json").write_text(
+    (tmp_path / f"shells-{pid}.json").write_text(
         json.dumps({client.address.endpoint: [{"shell": orphan}]}), encoding="utf-8"
     )
     shells = OpenShells(tmp_path)
@@ -329,6 +379,20 @@ def test_shells_of_a_run_that_was_killed_are_closed_by_the_next(make: Make, tmp_
     second.close()
     assert list(tmp_path.glob("*.json")) == []
     assert endpoint.actions().count("Create") == endpoint.actions().count("Delete") == 2
+
+
+def test_what_an_earlier_run_left_on_other_hosts_stays_written_down(tmp_path: Path) -> None:
+    left = {"https://a/wsman": [{"shell": "A", "batch": "b", "command": "c"}], "https://b/wsman": [{"shell": "B"}]}
+    (tmp_path / f"shells-{os.getpid()}.json").write_text(json.dumps(left), encoding="utf-8")
+    shells = OpenShells(tmp_path)
+    shells.opened("https://a/wsman", "new")
+    shells.closed("https://a/wsman", "new")
+    assert [one.shell for one in OpenShells(tmp_path).leftovers("https://b/wsman")] == ["B"]
+    (one,) = shells.leftovers("https://a/wsman")
+    assert (one.shell, one.batch, one.command) == ("A", "b", "c")
+    assert shells.leftovers("https://a/wsman") == []
+    (tmp_path / f"shells-{2**22 - 7}.json").write_text("[", encoding="utf-8")
+    assert shells.leftovers("https://b/wsman") and (tmp_path / f"shells-{2**22 - 7}.json").exists()
 
 
 def test_a_fault_of_hvctl_in_the_middle_of_changes_is_judged_by_the_journal(make: Make) -> None:

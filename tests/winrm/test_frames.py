@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hvctl.call import Batch, Call, Task, TransportError
+from hvctl.call import Batch, Call, Event, Task, TransportError
 from hvctl.winrm import protocol
 from hvctl.winrm.journal import Journal
 
@@ -88,3 +88,20 @@ def test_a_journal_with_a_damaged_line_does_not_say_that_a_step_was_not_begun() 
         assert torn.not_begun(["s1", "s2"]) == {}
         assert torn
         assert torn.brief() == "1 step done, lines of its journal cannot be read"
+
+
+def test_a_line_without_an_end_costs_what_arrives_and_no_more() -> None:
+    """Each piece of it was joined to all before, and searched with them: some 20 GB for this one."""
+    decoder = protocol.Decoder(Batch(()), "b1")
+    for _ in range(200_000):
+        assert decoder.feed(b"x") == []
+    assert decoder.feed(b'\n@hv1 b1 {"n":1,"t":"end"}') == [Event("note", text="x" * 500)]
+    decoder.close()
+    assert decoder.ended
+
+
+def test_a_flood_of_lines_is_told_at_its_beginning_only() -> None:
+    decoder = protocol.Decoder(Batch(()), "b1")
+    told = [event.text for n in range(1000) for event in decoder.feed(b"noise %d\n" % n)]
+    assert told == [*(f"noise {n}" for n in range(50)), "more of that is not shown"]
+    assert list(decoder.noise) == [f"noise {n}" for n in range(950, 1000)]

@@ -19,7 +19,7 @@ from hvctl.connect import allowed
 from hvctl.winrm.client import Address, Patience, WinRM
 from hvctl.winrm.envelope import check
 from hvctl.winrm.faults import WireFault
-from hvctl.winrm.limits import VARIABLES, Gauge, Limits, Meter
+from hvctl.winrm.limits import OTHER_LINES, VARIABLES, Gauge, Limits, Meter
 from hvctl.winrm.session import secured
 from mocks.host import SimulatedHost
 from mocks.tls import Authority, make_authority
@@ -280,6 +280,13 @@ def test_a_line_is_measured_across_answers() -> None:
         gauge.take(data)
     with pytest.raises(WireFault, match="a line of more than 10 bytes"):
         gauge.take(b"1")
+
+
+def test_lines_are_counted_whatever_they_hold() -> None:
+    gauge = Gauge("h", Limits(rows=1))
+    gauge.take(b"\n" * (1 + OTHER_LINES))
+    with pytest.raises(WireFault, match="an answer to one batch of more than 100,001 lines, which hvctl_row_limit"):
+        gauge.take(b"\n")
 
 
 @pytest.mark.parametrize(

@@ -320,7 +320,7 @@ def test_any_cut_of_the_stream_reads_the_same() -> None:
         for start in range(0, len(data), size):
             decoder.feed(data[start : start + size])
         assert [r.rows for r in decoder.finish()] == [r.rows for r in whole.finish()]
-        assert decoder.noise == ["WARNUNG: ü"]
+        assert list(decoder.noise) == ["WARNUNG: ü"]
         assert decoder.info is not None
         assert decoder.info.build == 17763
 
