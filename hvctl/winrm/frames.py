@@ -157,7 +157,7 @@ class Decoder:
     @property
     def _last(self) -> tuple[str, ...]:
         """What PowerShell said last that was no answer."""
-        return tuple(line[:200] for line in self.noise[-1:])
+        return (self.noise[-1][:200],) if self.noise else ()
 
     def _line(self, line: bytes) -> list[Event]:
         found = _SENTINEL.match(line)
