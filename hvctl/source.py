@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import yaml
 
+from hvctl.exhaustion import exhaustion
 from hvctl.limits import ALIASED, DIGITS, FILE_SIZE, NESTING
 from hvctl.scalars import key, scalar, tag_of
 from hvctl.visible import quoted
@@ -155,9 +156,9 @@ def read_text(file: str | File) -> str:
         with File(file).open("rb") as stream:  # may be a pipe, and may have no end
             return decoded(stream.read(FILE_SIZE.most + 1), name)
     except OSError as error:
-        raise ConfigError(
-            [Problem(None, f"{name} cannot be read: {error.strerror}", "name a file that is there")]
-        ) from error
+        short = exhaustion(error)
+        hint = short.hint if short else "name a file that is there"
+        raise ConfigError([Problem(None, f"{name} cannot be read: {error.strerror}", hint)]) from error
     except ValueError as error:  # a NUL in the name
         raise ConfigError([Problem(None, f"{quoted(name)} is not a valid file name", "correct it")]) from error
 

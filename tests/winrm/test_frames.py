@@ -95,7 +95,7 @@ def test_a_line_without_an_end_costs_what_arrives_and_no_more() -> None:
     decoder = protocol.Decoder(Batch(()), "b1")
     for _ in range(200_000):
         assert decoder.feed(b"x") == []
-    assert decoder.feed(b'\n@hv1 b1 {"n":1,"t":"end"}') == [Event("note", text="x" * 500)]
+    assert decoder.feed(b'\n@hv1 b1 {"n":1,"t":"end"}') == [Event("note", text="x" * 500, outside=("x" * 500,))]
     decoder.close()
     assert decoder.ended
 
