@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cached_property
 from typing import Annotated, Any, Literal, Protocol
 
-from hvctl.exhaustion import exhaustion
-from hvctl.quoting import argument, expandable, literal
-from hvctl.visible import visible
+from hvctl.text.exhaustion import exhaustion
+from hvctl.text.quoting import argument, expandable, literal
+from hvctl.text.visible import visible
 
 FOREIGN = "foreign"
 Foreign = Annotated[str, FOREIGN]

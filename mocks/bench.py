@@ -16,12 +16,12 @@ from rich.console import Console
 from rich.table import Table
 
 from hvctl.call import Batch, Call, Ref, Secret, Task
-from hvctl.connect import allowed
-from hvctl.forks import SideBySide
-from hvctl.playbook import Play, wishes
-from hvctl.reconcile import plan_host
-from hvctl.resource import IMPACTS, Resource
-from hvctl.source import load_text
+from hvctl.config.playbook import Play, wishes
+from hvctl.core.resource import IMPACTS, Resource
+from hvctl.fleet.connect import allowed
+from hvctl.fleet.forks import SideBySide
+from hvctl.fleet.reconcile import plan_host
+from hvctl.text.source import load_text
 from hvctl.winrm.client import Address, CredentialGuard, WinRM
 from mocks import bench_copy
 from mocks.host import SimulatedHost

@@ -13,10 +13,10 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from hvctl.contract import VERSIONS, contract
-from hvctl.duration import spoken
+from hvctl.core.resource import Fields, Null, Resource, Setting, models_in
 from hvctl.kinds import kinds, sections
 from hvctl.kinds._types import Words
-from hvctl.resource import Fields, Null, Resource, Setting, models_in
+from hvctl.text.duration import spoken
 from scripts.plan_in_readme import README, readme
 
 TARGET = Path(__file__).parent.parent / "docs" / "playbook.md"

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from hvctl.call import Batch, Event, HostInfo, Reply, Transport, TransportError
 from hvctl.cli import main
-from hvctl.connect import Wire
-from hvctl.inventory import Connection
+from hvctl.config.inventory import Connection
+from hvctl.fleet.connect import Wire
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
 

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from hvctl.apply import Report, broken_off, not_begun
 from hvctl.call import Reply, TransportError
-from hvctl.check import Check, Memory, News, Since, Spot, Verb
-from hvctl.outcome import Outcome, exit_status
-from hvctl.resource import IMPACTS
-from hvctl.source import Mark, Problem
+from hvctl.core.apply import Report, broken_off, not_begun
+from hvctl.core.check import Check, Memory, News, Since, Spot, Verb
+from hvctl.core.outcome import Outcome, exit_status
+from hvctl.core.resource import IMPACTS
+from hvctl.text.source import Mark, Problem
 from tests.test_show import HOST, PLAYBOOK, Lab, lab
 
 STARTED = datetime(2026, 11, 24, 9, 30, 5, tzinfo=UTC)

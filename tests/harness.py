@@ -17,14 +17,14 @@ from typing import Any, cast
 import yaml
 
 from hvctl.call import Batch, Event, HostInfo, Reply, Transport
+from hvctl.config.playbook import Play, wishes
 from hvctl.contract import OS, VERSIONS, check
-from hvctl.plan import Plan, make_plan, validate
-from hvctl.playbook import Play, wishes
-from hvctl.reconcile import apply_plan, look
-from hvctl.resource import IMPACTS, Impact, Resource
+from hvctl.core.plan import Plan, make_plan, validate
+from hvctl.core.resource import IMPACTS, Impact, Resource
+from hvctl.fleet.reconcile import apply_plan, look
 from hvctl.show.columns import entries
 from hvctl.show.diff import diff_lines
-from hvctl.source import ConfigError, Problem, load_text
+from hvctl.text.source import ConfigError, Problem, load_text
 from mocks.engine import LanguageMode
 from mocks.failures import failure
 from mocks.host import SimulatedHost

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from hvctl.plan import Plan
-from hvctl.resource import Address, Resource
+from hvctl.core.plan import Plan
+from hvctl.core.resource import Address, Resource
 
 
 def held_back(plan: Plan) -> dict[Address, set[str]]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import yaml
 
-from hvctl.apply import Report
-from hvctl.plan import make_plan
-from hvctl.reconcile import apply_plan, look
+from hvctl.core.apply import Report
+from hvctl.core.plan import make_plan
+from hvctl.fleet.reconcile import apply_plan, look
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
 from tests.harness import wished

@@ -19,8 +19,8 @@ import pytest
 
 from hvctl.call import Batch, Event, HostInfo, Reply, Secret, Transport, TransportError
 from hvctl.cli import main
-from hvctl.connect import Wire
-from hvctl.inventory import Connection
+from hvctl.config.inventory import Connection
+from hvctl.fleet.connect import Wire
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
 

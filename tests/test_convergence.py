@@ -9,14 +9,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from hvctl.config.playbook import Play, wishes
 from hvctl.contract import OS, VERSIONS
+from hvctl.core.plan import Plan, make_plan, validate
+from hvctl.core.resource import Impact, Null, models_in
+from hvctl.fleet.reconcile import apply_plan, look
 from hvctl.kinds import kinds
 from hvctl.kinds.vm import VM
-from hvctl.plan import Plan, make_plan, validate
-from hvctl.playbook import Play, wishes
-from hvctl.reconcile import apply_plan, look
-from hvctl.resource import Impact, Null, models_in
-from hvctl.source import load_text
+from hvctl.text.source import load_text
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
 from tests.held import held_whole, never_written, sent

@@ -9,12 +9,12 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hvctl.config.playbook import Play, wishes
 from hvctl.contract import OS, VERSIONS
-from hvctl.plan import make_plan, validate
-from hvctl.playbook import Play, wishes
-from hvctl.reconcile import apply_plan, look
-from hvctl.resource import Impact
-from hvctl.source import load_text
+from hvctl.core.plan import make_plan, validate
+from hvctl.core.resource import Impact
+from hvctl.fleet.reconcile import apply_plan, look
+from hvctl.text.source import load_text
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
 from tests.held import never_written, sent

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from hvctl.call import Secret
-from hvctl.connect import allowed
-from hvctl.reconcile import plan_host
+from hvctl.fleet.connect import allowed
+from hvctl.fleet.reconcile import plan_host
 from hvctl.winrm.client import Address, WinRM
 from mocks.bench import state_of, wishes_of
 from mocks.host import SimulatedHost

@@ -13,15 +13,15 @@ from typing import Any
 import pytest
 
 from hvctl.call import Batch, Event, Reply, Transport, TransportError
-from hvctl.check import Check
 from hvctl.cli import main
-from hvctl.connect import Wire
-from hvctl.facts import Facts
-from hvctl.inventory import Connection
-from hvctl.news import Known, news
-from hvctl.outcome import FAULT, TROUBLE, Outcome, exit_status
-from hvctl.plan import make_plan
-from hvctl.reconcile import apply_plan, look
+from hvctl.config.inventory import Connection
+from hvctl.core.check import Check
+from hvctl.core.facts import Facts
+from hvctl.core.outcome import FAULT, TROUBLE, Outcome, exit_status
+from hvctl.core.plan import make_plan
+from hvctl.fleet.connect import Wire
+from hvctl.fleet.reconcile import apply_plan, look
+from hvctl.monitor.news import Known, news
 from hvctl.show.metrics import state
 from hvctl.show.text import plan_lines
 from mocks.host import SimulatedHost

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import hvctl.core.order
 import hvctl.kinds
-import hvctl.order
 from mocks.twin import TwinTransport
 from tests.harness import Case, witness
 
@@ -51,7 +51,7 @@ def forget() -> None:
     """What was found of the kinds is looked for anew."""
     gc.collect()
     hvctl.kinds.kinds.cache_clear()
-    hvctl.order._kinds.cache_clear()
+    hvctl.core.order._kinds.cache_clear()
 
 
 @pytest.mark.parametrize("file", [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"], ids=lambda p: p.name)

@@ -14,12 +14,12 @@ from rich.console import Console
 
 from hvctl.call import Batch, Call, Event, HostInfo, Reply, Transport, TransportError
 from hvctl.cli import main
-from hvctl.connect import Wire
-from hvctl.facts import Facts, read_batch
-from hvctl.inventory import Connection
+from hvctl.config.inventory import Connection
+from hvctl.core.facts import Facts, read_batch
+from hvctl.fleet.connect import Wire
+from hvctl.fleet.reconcile import apply_plan, plan_host
 from hvctl.kinds._host import CLOCK
 from hvctl.kinds._window import Due, Window, due
-from hvctl.reconcile import apply_plan, plan_host
 from hvctl.show.progress import Progress
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport

@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 
-from hvctl.controlnode import ControlNode
-from hvctl.inventory import Inventory
-from hvctl.playbook import load_playbook, wishes
-from hvctl.scalars import Given, Written, meant
-from hvctl.source import ConfigError, Mark, load_text
-from hvctl.template import render
+from hvctl.config.controlnode import ControlNode
+from hvctl.config.inventory import Inventory
+from hvctl.config.playbook import load_playbook, wishes
+from hvctl.config.template import render
+from hvctl.text.scalars import Given, Written, meant
+from hvctl.text.source import ConfigError, Mark, load_text
 
 VARIABLES = r"""
 no_word: no

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
+from hvctl.config.offline import Desired, offline_problems
+from hvctl.config.playbook import Play, wishes
+from hvctl.core.resource import Resource, models_in
 from hvctl.kinds import kinds, sections
-from hvctl.offline import Desired, offline_problems
-from hvctl.playbook import Play, wishes
-from hvctl.resource import Resource, models_in
-from hvctl.source import Path, Problem, load_text
+from hvctl.text.source import Path, Problem, load_text
 
 BASE = r"""
 vms:

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from hvctl.call import HostInfo
-from hvctl.facts import Facts
-from hvctl.files import PRIVATE, write_whole
+from hvctl.core.facts import Facts
+from hvctl.fleet.recording import write_recording
 from hvctl.history.opening import opened, writing
 from hvctl.history.place import place
-from hvctl.recording import write_recording
-from hvctl.schedule.lock import locked
+from hvctl.monitor.schedule.lock import locked
+from hvctl.text.files import PRIVATE, write_whole
 from hvctl.winrm.leftovers import OpenShells
 
 WIDE, NARROW = 0o000, 0o077

@@ -8,8 +8,8 @@ from functools import partial
 
 import pytest
 
-from hvctl.forks import SideBySide
-from hvctl.stop import TOGETHER_S, Stop
+from hvctl.fleet.forks import SideBySide
+from hvctl.fleet.stop import TOGETHER_S, Stop
 
 
 def test_results_come_as_they_are_done_and_each_host_is_finished() -> None:

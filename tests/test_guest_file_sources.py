@@ -12,12 +12,12 @@ import pytest
 
 from hvctl.call import Staged, Transport
 from hvctl.cli import main
-from hvctl.connect import Wire
-from hvctl.contents import open_ordinary, opened
-from hvctl.controlnode import ControlNode
-from hvctl.inventory import Connection
-from hvctl.limits import FOLDER_FILES
-from hvctl.source import ConfigError, Mark
+from hvctl.config.controlnode import ControlNode
+from hvctl.config.inventory import Connection
+from hvctl.core.contents import open_ordinary, opened
+from hvctl.fleet.connect import Wire
+from hvctl.text.limits import FOLDER_FILES
+from hvctl.text.source import ConfigError, Mark
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
 

@@ -12,14 +12,14 @@ from rich.console import Console
 
 from hvctl.call import Event, Secret, Staged, Transport
 from hvctl.cli import main
-from hvctl.connect import Wire, allowed
-from hvctl.controlnode import ControlNode
-from hvctl.inventory import Connection
-from hvctl.playbook import Play, wishes
-from hvctl.reconcile import apply_plan, plan_host
-from hvctl.resource import Resource
+from hvctl.config.controlnode import ControlNode
+from hvctl.config.inventory import Connection
+from hvctl.config.playbook import Play, wishes
+from hvctl.core.resource import Resource
+from hvctl.fleet.connect import Wire, allowed
+from hvctl.fleet.reconcile import apply_plan, plan_host
 from hvctl.show.progress import Progress
-from hvctl.source import ConfigError, Mark, SecretSource, load_text
+from hvctl.text.source import ConfigError, Mark, SecretSource, load_text
 from hvctl.winrm.client import Address, WinRM
 from mocks.host import SimulatedHost
 from mocks.run import Disk

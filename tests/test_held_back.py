@@ -8,9 +8,9 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from hvctl.plan import make_plan
-from hvctl.reconcile import look
-from hvctl.resource import IMPACTS, Impact
+from hvctl.core.plan import make_plan
+from hvctl.core.resource import IMPACTS, Impact
+from hvctl.fleet.reconcile import look
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
 from tests.harness import Case, all_cases, wished

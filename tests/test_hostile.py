@@ -15,9 +15,9 @@ import pytest
 
 from hvctl.call import Batch, Event, Failure, HostInfo, Reply, Transport, TransportError
 from hvctl.cli import main
-from hvctl.connect import Wire
-from hvctl.inventory import Connection
-from hvctl.visible import HIDDEN, ascii_json, json_text, visible, visible_lines
+from hvctl.config.inventory import Connection
+from hvctl.fleet.connect import Wire
+from hvctl.text.visible import HIDDEN, ascii_json, json_text, visible, visible_lines
 from mocks.host import SimulatedHost
 from mocks.objects import ErrorAction, ErrorRecord, Outcome
 from mocks.twin import TwinTransport

@@ -11,13 +11,13 @@ import pytest
 from keyring.backend import KeyringBackend
 
 from hvctl.call import Secret
-from hvctl.connection import Connection
-from hvctl.hostnames import PatternError, expand
-from hvctl.inventory import Inventory
-from hvctl.patterns import limit_words, matching, words
-from hvctl.secrets import PromptSource, SecretError, resolve
-from hvctl.source import ConfigError, Mark, SecretSource, load_text
-from hvctl.template import render
+from hvctl.config.connection import Connection
+from hvctl.config.hostnames import PatternError, expand
+from hvctl.config.inventory import Inventory
+from hvctl.config.patterns import limit_words, matching, words
+from hvctl.config.secrets import PromptSource, SecretError, resolve
+from hvctl.config.template import render
+from hvctl.text.source import ConfigError, Mark, SecretSource, load_text
 
 YAML = """
 all:

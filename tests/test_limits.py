@@ -12,17 +12,17 @@ from typing import Any
 
 import pytest
 
-from hvctl import limits
 from hvctl.call import Transport
 from hvctl.cli import main
-from hvctl.connect import Wire
-from hvctl.ini import literal
-from hvctl.inventory import Connection, Inventory
-from hvctl.limits import ALIASED, FILE_SIZE, HOSTS, NESTING, TEMPLATE_SIZE, TEMPLATE_STEPS, TEMPLATE_VALUES, Limit
-from hvctl.number import is_whole, real, whole
-from hvctl.playbook import read_playbook, wishes
-from hvctl.source import ConfigError, RefusedError, load, load_text
-from hvctl.template import render, render_text
+from hvctl.config.ini import literal
+from hvctl.config.inventory import Connection, Inventory
+from hvctl.config.playbook import read_playbook, wishes
+from hvctl.config.template import render, render_text
+from hvctl.fleet.connect import Wire
+from hvctl.text import limits
+from hvctl.text.limits import ALIASED, FILE_SIZE, HOSTS, NESTING, TEMPLATE_SIZE, TEMPLATE_STEPS, TEMPLATE_VALUES, Limit
+from hvctl.text.number import is_whole, real, whole
+from hvctl.text.source import ConfigError, RefusedError, load, load_text
 
 ROOT = Path(__file__).parent.parent
 

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from hvctl.listen import CONNECTIONS, LONGEST_S, Listener
+from hvctl.monitor.listen import CONNECTIONS, LONGEST_S, Listener
 
 
 class Clock:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from hvctl.call import NULL
+from hvctl.core.resource import Fields, Null, Resource, models_in, settings
 from hvctl.kinds import kinds
-from hvctl.resource import Fields, Null, Resource, models_in, settings
 from tests.harness import wished
 
 REQUIRED: dict[str, Any] = {

@@ -16,10 +16,10 @@ from xml.etree import ElementTree
 import pytest
 
 from hvctl.cli import main
-from hvctl.connect import Wire
-from hvctl.inventory import Connection
-from hvctl.redact import Redactor
-from hvctl.streams import Output, encodable
+from hvctl.config.inventory import Connection
+from hvctl.fleet.connect import Wire
+from hvctl.redaction.redact import Redactor
+from hvctl.redaction.streams import Output, encodable
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
 

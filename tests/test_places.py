@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from hvctl.inventory import Inventory
-from hvctl.prepare import prepare
-from hvctl.source import ConfigError
+from hvctl.config.inventory import Inventory
+from hvctl.config.prepare import prepare
+from hvctl.text.source import ConfigError
 
 PLAYBOOK = "- hosts: all\n  vms: [{name: web01}]\n"
 

@@ -15,14 +15,14 @@ import pytest
 
 from hvctl.call import Batch, Event, Reply, Transport
 from hvctl.cli import main
-from hvctl.connect import Wire
-from hvctl.inventory import Connection
-from hvctl.plan import make_plan
-from hvctl.planfile import load, save
-from hvctl.planfile.format import FORMAT
-from hvctl.reconcile import look
-from hvctl.replan import replanned
-from hvctl.source import ConfigError
+from hvctl.config.inventory import Connection
+from hvctl.core.plan import make_plan
+from hvctl.core.replan import replanned
+from hvctl.fleet.connect import Wire
+from hvctl.fleet.reconcile import look
+from hvctl.saved.planfile import load, save
+from hvctl.saved.planfile.format import FORMAT
+from hvctl.text.source import ConfigError
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
 from tests.harness import Case, all_cases, wished

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from hvctl.plan import validate
-from hvctl.playbook import load_playbook, wishes
-from hvctl.source import ConfigError
+from hvctl.config.playbook import load_playbook, wishes
+from hvctl.core.plan import validate
+from hvctl.text.source import ConfigError
 from tests.harness import wished
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from hvctl.call import NULL, Call, Ending, Home, Map, Ref, Secret, Staged
-from hvctl.visible import HIDDEN
+from hvctl.text.visible import HIDDEN
 from mocks.engine import find_engine
 
 QUOTES = "'\u2018\u2019\u201a\u201b"

@@ -13,8 +13,8 @@ from keyring.backend import KeyringBackend
 from hvctl.call import Secret, Transport
 from hvctl.cli import main
 from hvctl.cli.prepared import extra_variables
-from hvctl.connect import Wire
-from hvctl.connection import Connection
+from hvctl.config.connection import Connection
+from hvctl.fleet.connect import Wire
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
 

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 import pytest
 
 from hvctl.call import Secret, Transport
-from hvctl.connect import Wire, allowed, real_connect
+from hvctl.config.inventory import Inventory
 from hvctl.contract import OS, VERSIONS, nearest
-from hvctl.inventory import Inventory
+from hvctl.fleet.connect import Wire, allowed, real_connect
 from hvctl.winrm.client import Address, WinRM
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport

@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from hvctl.call import Batch, Call, Task, TransportError
-from hvctl.plan import Plan, make_plan
-from hvctl.reconcile import look
-from hvctl.recording import RecordedTransport, write_recording
+from hvctl.core.plan import Plan, make_plan
+from hvctl.fleet.reconcile import look
+from hvctl.fleet.recording import RecordedTransport, write_recording
 from mocks.host import SimulatedHost
 from mocks.recorded import RecordedHost
 from mocks.twin import TwinTransport

@@ -22,16 +22,16 @@ from xml.etree import ElementTree
 import jsonschema
 import pytest
 
-from hvctl.check import Check
 from hvctl.cli import main
 from hvctl.cli.reported import Reports
-from hvctl.connect import Wire
-from hvctl.files import why_not, write_whole
-from hvctl.inventory import Connection
+from hvctl.config.inventory import Connection
+from hvctl.core.check import Check
+from hvctl.fleet.connect import Wire
 from hvctl.show import data, html, junit, markdown
 from hvctl.show.state import STATES
-from hvctl.source import ConfigError
-from hvctl.visible import visible
+from hvctl.text.files import why_not, write_whole
+from hvctl.text.source import ConfigError
+from hvctl.text.visible import visible
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
 from tests.checks import CHECKS, HOSTILE, many

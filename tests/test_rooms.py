@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from hvctl.contract import VERSIONS, contract
-from hvctl.visible import quoted
+from hvctl.text.visible import quoted
 
 ROOT = Path(__file__).parent.parent / "hvctl"
 ALLOWED = ("kinds", "contract")

@@ -28,15 +28,15 @@ from keyring.backend import KeyringBackend
 from hvctl.call import Call, Failure, HostInfo, Reply, Secret, Transport, TransportError
 from hvctl.cli import main
 from hvctl.cli.options import EXIT_FAULT
-from hvctl.connect import Wire, real_connect
-from hvctl.inventory import Connection
-from hvctl.masks import MASK, PIECE, SHORTEST
-from hvctl.misreading import Misreading
-from hvctl.plan import Line, Remark
-from hvctl.redact import Redactor
-from hvctl.rows import UnreadableError, typed
-from hvctl.source import Mark
-from hvctl.streams import Output as Stream
+from hvctl.config.inventory import Connection
+from hvctl.core.misreading import Misreading
+from hvctl.core.plan import Line, Remark
+from hvctl.core.rows import UnreadableError, typed
+from hvctl.fleet.connect import Wire, real_connect
+from hvctl.redaction.redact import Redactor
+from hvctl.redaction.streams import Output as Stream
+from hvctl.text.masks import MASK, PIECE, SHORTEST
+from hvctl.text.source import Mark
 from mocks.faults import Trouble
 from mocks.host import SimulatedHost
 from mocks.objects import ErrorAction, ErrorRecord, Outcome

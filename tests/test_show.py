@@ -17,15 +17,15 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from hvctl.apply import Report, apply
 from hvctl.call import Batch, Call, Event, Failure, Guard, Reply, Staged, Transport, TransportError
-from hvctl.check import Check
+from hvctl.config.playbook import Play, wishes
 from hvctl.contract import OS
-from hvctl.outcome import Outcome
-from hvctl.plan import Plan, make_plan
-from hvctl.playbook import Play, wishes
-from hvctl.reconcile import apply_plan, look
-from hvctl.resource import IMPACTS, Impact, Resource
+from hvctl.core.apply import Report, apply
+from hvctl.core.check import Check
+from hvctl.core.outcome import Outcome
+from hvctl.core.plan import Plan, make_plan
+from hvctl.core.resource import IMPACTS, Impact, Resource
+from hvctl.fleet.reconcile import apply_plan, look
 from hvctl.show import data, html, junit, markdown
 from hvctl.show.cells import fold, hung
 from hvctl.show.data import facts_data, plan_data
@@ -34,7 +34,7 @@ from hvctl.show.progress import Progress
 from hvctl.show.report import report_lines
 from hvctl.show.summary import summary_lines
 from hvctl.show.text import facts_lines, plan_lines
-from hvctl.source import load_text
+from hvctl.text.source import load_text
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
 

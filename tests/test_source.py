@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hvctl.ini import load_ini
-from hvctl.playbook import load_playbook, wishes
-from hvctl.source import ConfigError, Mark, Problem, SecretSource, load, load_text, suggest
+from hvctl.config.ini import load_ini
+from hvctl.config.playbook import load_playbook, wishes
+from hvctl.text.source import ConfigError, Mark, Problem, SecretSource, load, load_text, suggest
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ import pytest
 
 from hvctl.call import Transport
 from hvctl.cli import main
-from hvctl.connect import Wire
-from hvctl.inventory import Connection
+from hvctl.config.inventory import Connection
+from hvctl.fleet.connect import Wire
 
 Told = Callable[..., list[str]]
 INVENTORY = dedent("""

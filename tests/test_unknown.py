@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
-from hvctl.apply import Report
-from hvctl.outcome import TROUBLE, Outcome, exit_status
-from hvctl.plan import Plan, make_plan
-from hvctl.reconcile import apply_plan, look
-from hvctl.resource import IMPACTS, Resource
+from hvctl.core.apply import Report
+from hvctl.core.outcome import TROUBLE, Outcome, exit_status
+from hvctl.core.plan import Plan, make_plan
+from hvctl.core.resource import IMPACTS, Resource
+from hvctl.fleet.reconcile import apply_plan, look
 from hvctl.show.data import plan_data
 from hvctl.show.report import report_lines
 from mocks.host import SimulatedHost

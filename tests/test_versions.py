@@ -11,9 +11,9 @@ import pytest
 
 from hvctl.call import Transport
 from hvctl.cli import main
-from hvctl.connect import Wire
+from hvctl.config.inventory import Connection
 from hvctl.contract import VERSIONS, elsewhere
-from hvctl.inventory import Connection
+from hvctl.fleet.connect import Wire
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import pytest
 import yaml
 
-from hvctl.plan import Line, make_plan
-from hvctl.reconcile import look
+from hvctl.core.plan import Line, make_plan
+from hvctl.fleet.reconcile import look
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
 from tests.harness import wished

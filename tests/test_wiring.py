@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from hvctl.call import Secret
-from hvctl.connect import Wire, real_connect
-from hvctl.connection import Connection, connection_of
-from hvctl.source import ConfigError, Mark
+from hvctl.config.connection import Connection, connection_of
+from hvctl.config.wiring import KNOWN, REFUSED, Timeouts
+from hvctl.fleet.connect import Wire, real_connect
+from hvctl.text.source import ConfigError, Mark
 from hvctl.winrm.client import WinRM
 from hvctl.winrm.connection import bounded_transport
 from hvctl.winrm.limits import VARIABLES, Limits, Meter
-from hvctl.wiring import KNOWN, REFUSED, Timeouts
 from mocks.tls import make_authority
 from tests.faults.rig import PASSWORD, rig
 

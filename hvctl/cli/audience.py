@@ -9,16 +9,16 @@ from pathlib import Path
 
 from rich.console import Console
 
-from hvctl.check import Check
 from hvctl.cli.options import Settings
-from hvctl.listen import Listener, parse_address
-from hvctl.news import NOTHING, news, remembered
-from hvctl.notify import Target, targets
+from hvctl.core.check import Check
+from hvctl.monitor.listen import Listener, parse_address
+from hvctl.monitor.news import NOTHING, news, remembered
+from hvctl.monitor.notify import Target, targets
+from hvctl.monitor.watch import Clock, Rhythm
 from hvctl.show import metrics
 from hvctl.show.digest import digest
 from hvctl.show.plain import plain
-from hvctl.source import ConfigError, Problem
-from hvctl.watch import Clock, Rhythm
+from hvctl.text.source import ConfigError, Problem
 
 
 class Audience:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 
-from hvctl.check import Check
 from hvctl.cli.options import Settings
 from hvctl.cli.prepared import Asked, prepared, run_of
 from hvctl.cli.remembered import remembered
-from hvctl.outcome import exit_status
-from hvctl.resource import IMPACTS
+from hvctl.core.check import Check
+from hvctl.core.outcome import exit_status
+from hvctl.core.resource import IMPACTS
 
 
 def checked(settings: Settings, asked: Asked, *, quiet: bool = False) -> Check:

@@ -10,18 +10,18 @@ from typing import Annotated
 
 import typer
 
-from hvctl.check import Check
 from hvctl.cli.audience import Audience
 from hvctl.cli.options import EXIT_INTERRUPTED, Settings
 from hvctl.cli.prepared import Asked, prepared
 from hvctl.cli.span import span
-from hvctl.schedule.job import SKIPPED, name_fault
-from hvctl.schedule.lock import LockedError, locked
+from hvctl.core.check import Check
+from hvctl.monitor.schedule.job import SKIPPED, name_fault
+from hvctl.monitor.schedule.lock import LockedError, locked
+from hvctl.monitor.watch import Clock, RealClock, Rhythm, wait, watch
 from hvctl.show.screen import Screen
 from hvctl.show.text import problem_lines
-from hvctl.source import ConfigError, Problem
-from hvctl.state import state_folder
-from hvctl.watch import Clock, RealClock, Rhythm, wait, watch
+from hvctl.text.source import ConfigError, Problem
+from hvctl.text.state import state_folder
 
 _SHORTEST = 10
 

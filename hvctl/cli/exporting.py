@@ -11,7 +11,6 @@ from typing import Annotated, Any
 
 import typer
 
-from hvctl.check import Check
 from hvctl.cli.app import app
 from hvctl.cli.approval import INTERRUPTED, NOTHING_TO_APPROVE, approved
 from hvctl.cli.options import (
@@ -29,19 +28,20 @@ from hvctl.cli.options import (
 from hvctl.cli.prepared import Asked, extra_variables, inventory_of, prepared, run_of, warn, with_password
 from hvctl.cli.remembered import remembered, remembering
 from hvctl.cli.reported import Reports
-from hvctl.facts import UnreadableError
+from hvctl.config.offline import Desired, offline_problems
+from hvctl.config.playbook import Play, wishes
+from hvctl.config.prepare import HostWork, Prepared
+from hvctl.core.check import Check
+from hvctl.core.facts import UnreadableError
+from hvctl.core.outcome import Outcome, exit_status
+from hvctl.core.resource import Resource
+from hvctl.fleet.run import Run
 from hvctl.kinds._export_steps import CAPTURES
 from hvctl.kinds._host import now
 from hvctl.kinds._vm import VMS
 from hvctl.kinds.export import Export
 from hvctl.kinds.vm import VM
-from hvctl.offline import Desired, offline_problems
-from hvctl.outcome import Outcome, exit_status
-from hvctl.playbook import Play, wishes
-from hvctl.prepare import HostWork, Prepared
-from hvctl.resource import Resource
-from hvctl.run import Run
-from hvctl.source import ConfigError, Problem, load_text
+from hvctl.text.source import ConfigError, Problem, load_text
 
 
 @app.command()

@@ -12,14 +12,14 @@ from hvctl.cli.options import History, Json, Settings
 from hvctl.cli.prepared import inventory_of
 from hvctl.cli.remembered import remembering
 from hvctl.cli.since import since as moment
+from hvctl.config.hostnames import PatternError
+from hvctl.config.patterns import matching, words
 from hvctl.history import HistoryError
-from hvctl.hostnames import PatternError
-from hvctl.patterns import matching, words
 from hvctl.show.history import history_data, history_lines
 from hvctl.show.plain import plain
 from hvctl.show.screen import print_json
-from hvctl.source import ConfigError, Problem
-from hvctl.visible import json_text, quoted
+from hvctl.text.source import ConfigError, Problem
+from hvctl.text.visible import json_text, quoted
 
 
 @app.command("history")

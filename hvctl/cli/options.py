@@ -11,18 +11,18 @@ import typer
 
 from hvctl.call import Transport
 from hvctl.cli.span import span
-from hvctl.connect import Wire
+from hvctl.config.inventory import Connection
+from hvctl.config.vault import Vault
+from hvctl.core.outcome import FAULT
+from hvctl.core.resource import IMPACTS
+from hvctl.fleet.connect import Wire
+from hvctl.fleet.reconcile import Pause
+from hvctl.fleet.stop import Stop
 from hvctl.history import Place
-from hvctl.inventory import Connection
-from hvctl.outcome import FAULT
-from hvctl.reconcile import Pause
-from hvctl.redact import Redactor
-from hvctl.resource import IMPACTS
+from hvctl.redaction.redact import Redactor
+from hvctl.redaction.streams import traced
 from hvctl.show.screen import Screen
-from hvctl.source import ConfigError
-from hvctl.stop import Stop
-from hvctl.streams import traced
-from hvctl.vault import Vault
+from hvctl.text.source import ConfigError
 
 Connect = Callable[[Connection, Wire], Transport]
 T = TypeVar("T")

@@ -8,9 +8,9 @@ from types import TracebackType
 from typing import Self
 
 from hvctl.cli.options import EXIT_PIPE
-from hvctl.outcome import DIFFERS, TROUBLE
-from hvctl.redact import Redactor
-from hvctl.streams import Output, traced
+from hvctl.core.outcome import DIFFERS, TROUBLE
+from hvctl.redaction.redact import Redactor
+from hvctl.redaction.streams import Output, traced
 
 
 class Outputs:

@@ -9,19 +9,19 @@ from typing import Any
 
 from hvctl.call import Secret
 from hvctl.cli.options import Settings
-from hvctl.inventory import Host, Inventory, PartlyLoadedError, Unread
-from hvctl.logon import with_passwords
-from hvctl.overlay import NOTHING, Overlay
-from hvctl.planfile import is_plan
-from hvctl.prepare import HostWork, Prepared, find_inventory, missing, not_there, prepare
-from hvctl.resource import IMPACTS, Impact, Resource
-from hvctl.run import Run
-from hvctl.scalars import Given
-from hvctl.secrets import Ask, PromptSource, Secrets
+from hvctl.config.inventory import Host, Inventory, PartlyLoadedError, Unread
+from hvctl.config.logon import with_passwords
+from hvctl.config.overlay import NOTHING, Overlay
+from hvctl.config.prepare import HostWork, Prepared, find_inventory, missing, not_there, prepare
+from hvctl.config.secrets import Ask, PromptSource, Secrets
+from hvctl.config.vault import Vault
+from hvctl.core.resource import IMPACTS, Impact, Resource
+from hvctl.fleet.run import Run
+from hvctl.saved.planfile import is_plan
 from hvctl.show.text import problem_lines
-from hvctl.source import ConfigError, Problem, RefusedError, SecretSource, load_text
-from hvctl.vault import Vault
-from hvctl.visible import quoted
+from hvctl.text.scalars import Given
+from hvctl.text.source import ConfigError, Problem, RefusedError, SecretSource, load_text
+from hvctl.text.visible import quoted
 
 PROMPT = "password for the hosts"
 _PAIR = re.compile(r"""\s*([A-Za-z_]\w*)=("[^"]*"|'[^']*'|[^\s"'\[{]\S*|)(?:\s+|$)""")

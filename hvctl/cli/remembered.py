@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hvctl.check import Check
 from hvctl.cli.options import Settings
+from hvctl.core.check import Check
 from hvctl.history import HistoryError, place, secrets_in
 from hvctl.show.text import problem_lines
-from hvctl.source import Problem
+from hvctl.text.source import Problem
 
 
 def remembering(settings: Settings, history: str | None, no_history: bool = False) -> Settings:

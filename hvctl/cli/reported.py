@@ -11,12 +11,12 @@ from pathlib import Path
 
 import typer
 
-from hvctl.check import Check
 from hvctl.cli.options import Settings
-from hvctl.files import why_not, write_whole
-from hvctl.outcome import TROUBLE
+from hvctl.core.check import Check
+from hvctl.core.outcome import TROUBLE
 from hvctl.show.screen import print_json
-from hvctl.source import ConfigError, Problem, suggest
+from hvctl.text.files import why_not, write_whole
+from hvctl.text.source import ConfigError, Problem, suggest
 
 RENDERERS = {
     "html": "hvctl.show.html",

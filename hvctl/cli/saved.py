@@ -10,18 +10,18 @@ from pathlib import Path
 
 from hvctl.cli.options import Settings
 from hvctl.cli.prepared import extra_variables, inventory_of, run_of, warn, work_of
-from hvctl.files import why_not
-from hvctl.offline import Desired, offline_problems
-from hvctl.outcome import Outcome
-from hvctl.overlay import Overlay
-from hvctl.planfile import Saved, has_plays, is_plan, load
-from hvctl.prepare import HostWork, Prepared, find_inventory
-from hvctl.reach import different, said
-from hvctl.run import Run
-from hvctl.sealing import Sealing
+from hvctl.config.offline import Desired, offline_problems
+from hvctl.config.overlay import Overlay
+from hvctl.config.prepare import HostWork, Prepared, find_inventory
+from hvctl.config.reach import different, said
+from hvctl.config.vault import PasswordFile
+from hvctl.core.outcome import Outcome
+from hvctl.fleet.run import Run
+from hvctl.saved.planfile import Saved, has_plays, is_plan, load
+from hvctl.saved.sealing import Sealing
 from hvctl.show.text import sent_lines
-from hvctl.source import ConfigError, Mark, Problem
-from hvctl.vault import PasswordFile
+from hvctl.text.files import why_not
+from hvctl.text.source import ConfigError, Mark, Problem
 
 _KNOWN = "what apply of a plan file knows: the inventory, group_vars and host_vars of the current folder, and -e"
 

@@ -16,14 +16,14 @@ from hvctl.cli.drifting import Metrics, Splay
 from hvctl.cli.options import Extra, Limit, Report, Settings, Tags
 from hvctl.cli.prepared import Asked
 from hvctl.cli.scheduled import Wanted, job_of
-from hvctl.schedule.crontab import crontab
-from hvctl.schedule.job import Job
-from hvctl.schedule.systemctl import ManagerError, stays_when_logged_out
-from hvctl.schedule.systemd import Installed, Manager, named
-from hvctl.schedule.taskxml import task
-from hvctl.schedule.units import PREFIX, described, units
-from hvctl.source import ConfigError, Problem, suggest
-from hvctl.visible import quoted
+from hvctl.monitor.schedule.crontab import crontab
+from hvctl.monitor.schedule.job import Job
+from hvctl.monitor.schedule.systemctl import ManagerError, stays_when_logged_out
+from hvctl.monitor.schedule.systemd import Installed, Manager, named
+from hvctl.monitor.schedule.taskxml import task
+from hvctl.monitor.schedule.units import PREFIX, described, units
+from hvctl.text.source import ConfigError, Problem, suggest
+from hvctl.text.visible import quoted
 
 Format = Literal["systemd", "cron", "taskxml"]
 

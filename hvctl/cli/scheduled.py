@@ -13,17 +13,17 @@ from hvctl.cli.options import Settings
 from hvctl.cli.prepared import Asked, prepared
 from hvctl.cli.reported import Reports
 from hvctl.cli.span import span
-from hvctl.duration import UNITS, written
+from hvctl.config.inventory.files import is_host_list
+from hvctl.config.prepare import Prepared, find_inventory
+from hvctl.config.secrets import PromptSource
+from hvctl.config.vault import PasswordFile
+from hvctl.fleet.stop import GRACE_S
 from hvctl.history import place
-from hvctl.inventory.files import is_host_list
-from hvctl.notify import written_out
-from hvctl.prepare import Prepared, find_inventory
-from hvctl.schedule.cron import Cron
-from hvctl.schedule.job import Job, account_fault, name_fault, name_of, shown
-from hvctl.secrets import PromptSource
-from hvctl.source import ConfigError, Problem, SecretSource
-from hvctl.stop import GRACE_S
-from hvctl.vault import PasswordFile
+from hvctl.monitor.notify import written_out
+from hvctl.monitor.schedule.cron import Cron
+from hvctl.monitor.schedule.job import Job, account_fault, name_fault, name_of, shown
+from hvctl.text.duration import UNITS, written
+from hvctl.text.source import ConfigError, Problem, SecretSource
 
 _SPLAY = 300
 _SETTINGS = ("HVCTL_NOTIFY", "HVCTL_HISTORY")

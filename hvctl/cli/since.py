@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from hvctl.duration import seconds
-from hvctl.source import ConfigError, Problem
+from hvctl.text.duration import seconds
+from hvctl.text.source import ConfigError, Problem
 
 
 def since(text: str, now: datetime) -> datetime:

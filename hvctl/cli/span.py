@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hvctl.duration import seconds
-from hvctl.source import ConfigError, Problem
+from hvctl.text.duration import seconds
+from hvctl.text.source import ConfigError, Problem
 
 
 def span(option: str, text: str | None) -> int | None:

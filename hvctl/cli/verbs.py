@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from hvctl.check import Check
 from hvctl.cli.app import app
 from hvctl.cli.approval import INTERRUPTED, NOTHING_TO_APPROVE, approved
 from hvctl.cli.checked import checked
@@ -31,13 +30,14 @@ from hvctl.cli.prepared import Asked, allowed, extra_variables, inventory_of, on
 from hvctl.cli.remembered import remembered, remembering
 from hvctl.cli.reported import Reports
 from hvctl.cli.saved import apply_command, check_out, check_reached, saved_plan, saved_run, sealing, show_saved
-from hvctl.outcome import exit_status
-from hvctl.secrets import never
+from hvctl.config.secrets import never
+from hvctl.config.undeclared import undeclared
+from hvctl.core.check import Check
+from hvctl.core.outcome import exit_status
 from hvctl.show.data import schema_text
 from hvctl.show.screen import print_json
 from hvctl.show.text import problem_lines
-from hvctl.undeclared import undeclared
-from hvctl.visible import json_text
+from hvctl.text.visible import json_text
 
 
 @app.command()

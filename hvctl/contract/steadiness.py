@@ -9,7 +9,7 @@ from hvctl.call import Home, Map, Null, Ref, Secret, Staged
 from hvctl.contract.facts import Cmdlet, Enum, Parameter
 from hvctl.contract.members import FLAGS_EXPRESSION
 from hvctl.contract.scalars import RANGES
-from hvctl.visible import quoted
+from hvctl.text.visible import quoted
 
 ANYTHING = ("Object", "PSObject")
 TABLES = ("Hashtable", "IDictionary")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from hvctl.check import Moved, Since, Spot
+from hvctl.core.check import Moved, Since, Spot
 from hvctl.history.seen import TEXT, Difference, Key, Seen, Wished, family_of, item_of, key_of
 
 Ending = Literal["as wished", "not wished"]

@@ -11,10 +11,10 @@ from sqlalchemy import ColumnClause, Connection, Engine, NullPool, column, creat
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
-from hvctl.files import make_private, make_private_folder
 from hvctl.history.place import HistoryError, Place
 from hvctl.history.schema import VERSION_TABLE
-from hvctl.retries import DATABASE_TRIES, DATABASE_WAIT, trying
+from hvctl.text.files import make_private, make_private_folder
+from hvctl.winrm.retries import DATABASE_TRIES, DATABASE_WAIT, trying
 
 VERSIONS = ("0001", "0002", "0003")
 """The schema's versions that this hvctl knows, oldest first."""

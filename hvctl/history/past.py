@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from hvctl.check import Moved, Spot
+from hvctl.core.check import Moved, Spot
 
 
 @dataclass(frozen=True)

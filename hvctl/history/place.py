@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from hvctl.call import Secret
-from hvctl.state import state_folder
+from hvctl.text.state import state_folder
 
 FILE = "history.db"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, case, func, or_, select
 
-from hvctl.check import Spot
+from hvctl.core.check import Spot
 from hvctl.history.judge import Absence, Known, Open, Wish
 from hvctl.history.past import Absence as Away
 from hvctl.history.past import HostPast, Span

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, and_, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from hvctl.check import Check, Spot
+from hvctl.core.check import Check, Spot
 from hvctl.history.judge import Judged, Known, judged
 from hvctl.history.recall import known_of
 from hvctl.history.schema import absences, checks, covered, drifts, hosts, looks, wishes

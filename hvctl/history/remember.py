@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from hvctl.check import Check, Memory, News, Since, Spot
+from hvctl.core.check import Check, Memory, News, Since, Spot
 from hvctl.history.judge import Judged
 from hvctl.history.seen import Seen, seen
 from hvctl.history.store import Store

@@ -8,13 +8,13 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from hvctl.check import Check, Drift, Spot, drifts
-from hvctl.facts import Facts
+from hvctl.core.check import Check, Drift, Spot, drifts
+from hvctl.core.facts import Facts
+from hvctl.core.order import kinds_within
+from hvctl.core.outcome import Outcome
+from hvctl.core.plan import Action
+from hvctl.core.resource import UNKNOWN, Address, Json, Resource, as_json, settings
 from hvctl.kinds import kind_named
-from hvctl.order import kinds_within
-from hvctl.outcome import Outcome
-from hvctl.plan import Action
-from hvctl.resource import UNKNOWN, Address, Json, Resource, as_json, settings
 
 Key = str
 """A spot without its host, the same for every spelling: Hyper-V's names know no case."""

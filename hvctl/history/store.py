@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import select
 
-from hvctl.check import Check
+from hvctl.core.check import Check
 from hvctl.history.judge import Judged
 from hvctl.history.opening import exists, opened, translated, writing
 from hvctl.history.past import HostPast

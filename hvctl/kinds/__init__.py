@@ -7,7 +7,7 @@ from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 
-from hvctl.resource import Resource
+from hvctl.core.resource import Resource
 
 
 @cache

@@ -10,10 +10,10 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from hvctl.call import Call, Ref, Row
+from hvctl.core.resource import Fields, Finding, Step
 from hvctl.kinds._types import LONGEST, Flag, Seconds, Words, bare_mac
-from hvctl.number import is_whole, whole
-from hvctl.resource import Fields, Finding, Step
-from hvctl.visible import quoted
+from hvctl.text.number import is_whole, whole
+from hvctl.text.visible import quoted
 
 ACTIONS = Words(allow="Allow", deny="Deny")
 DIRECTIONS = Words(inbound="Inbound", outbound="Outbound", both="Both")

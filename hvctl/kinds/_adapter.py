@@ -10,7 +10,21 @@ from pydantic import Field
 
 from hvctl.call import Call, Ref, Row
 from hvctl.contract import OS, contract, elsewhere, title
-from hvctl.facts import Facts
+from hvctl.core.facts import Facts
+from hvctl.core.resource import (
+    MISSING,
+    Change,
+    Fields,
+    Finding,
+    HeldBackError,
+    Impact,
+    Null,
+    Resource,
+    Setting,
+    State,
+    Step,
+    settings,
+)
 from hvctl.kinds._acl import (
     ACLS,
     EXTENDED_ACLS,
@@ -30,21 +44,7 @@ from hvctl.kinds._host import OfHyperV
 from hvctl.kinds._network import NICS, SWITCHES, BitsPerSecond, full_names, named, switch_rows
 from hvctl.kinds._types import COUNT, FOLD, ON_OFF, RATE, Flag, Words
 from hvctl.kinds._vlan import UNTAGGED, Isolation, VlanWish, same_vlan, vlan_of, vlan_text
-from hvctl.resource import (
-    MISSING,
-    Change,
-    Fields,
-    Finding,
-    HeldBackError,
-    Impact,
-    Null,
-    Resource,
-    Setting,
-    State,
-    Step,
-    settings,
-)
-from hvctl.source import suggest
+from hvctl.text.source import suggest
 
 MIRRORING = Words(none="None", source="Source", destination="Destination")
 

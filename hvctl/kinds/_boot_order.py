@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 
 from hvctl.call import Row
+from hvctl.core.resource import Plain, Resource
 from hvctl.kinds._drives import Slot
-from hvctl.resource import Plain, Resource
-from hvctl.visible import quoted
+from hvctl.text.visible import quoted
 
 BOOT_ORDER = (
     "BootOrder[BootType,FirmwarePath,Description,Device.ControllerNumber,Device.ControllerLocation,Device.Name]"

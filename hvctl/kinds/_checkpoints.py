@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from hvctl.call import Call, Row
-from hvctl.facts import Facts
+from hvctl.core.facts import Facts
+from hvctl.core.resource import Finding, Resource
 from hvctl.kinds._drives import DISKS, Slot
 from hvctl.kinds._host import CLOCK, instant, now
 from hvctl.kinds._limits import limit
 from hvctl.kinds._services import GUIDS, SERVICES, guid_of
 from hvctl.kinds._vhd import extension
 from hvctl.kinds._vm import ALL_VMS, VMS, in_vm, power, vm_row
-from hvctl.resource import Finding, Resource
 
 CHECKPOINTS = Call(
     "Get-VMSnapshot",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hvctl.call import Call, Row
-from hvctl.facts import Facts, UnreadableError
+from hvctl.core.facts import Facts, UnreadableError
 from hvctl.kinds._vm import VMS
 
 ROLES = Call(

@@ -9,15 +9,15 @@ from uuid import UUID
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from hvctl.call import NULL, Call, Row, Value
-from hvctl.facts import Facts
+from hvctl.core.facts import Facts
+from hvctl.core.resource import MISSING, UNKNOWN, Fields, Json, Null, Plain, Setting, State, Unknown, as_json
 from hvctl.kinds._checkpoints import coming
 from hvctl.kinds._drives import DISKS, DVDS, Drive, Slot, at_slot, file_query, folder_of, one_spelling, there, volume_of
 from hvctl.kinds._physical import HOST_DISKS
 from hvctl.kinds._types import COUNT, KB, MB, PATH, SIZE, Flag, Size, WindowsPath, Words, multiple_of
 from hvctl.kinds._vhd import Link, Resize, Use, chain, children, matching, resize, users, vhd, vhd_query
 from hvctl.kinds._vm import state_at_work
-from hvctl.resource import MISSING, UNKNOWN, Fields, Json, Null, Plain, Setting, State, Unknown, as_json
-from hvctl.visible import quoted
+from hvctl.text.visible import quoted
 
 TYPES = Words(fixed="Fixed", dynamic="Dynamic", differencing="Differencing")
 COPY = "Convert-VHD makes a copy that has it, while the VM is off; then write the copy's path here"

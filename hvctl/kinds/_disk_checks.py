@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hvctl.call import Row
-from hvctl.facts import Facts
+from hvctl.core.facts import Facts
+from hvctl.core.resource import UNKNOWN, Change, Finding, HeldBackError, settings
 from hvctl.kinds._disk import FILE_FIELDS, DiskPart, Seen
 from hvctl.kinds._disk_rules import CONVERT
 from hvctl.kinds._drives import Slot, on_cluster, on_share, one_spelling, there, volume_of
 from hvctl.kinds._physical import check_disk
 from hvctl.kinds._vhd import User, extension, users
 from hvctl.kinds._vm import VMS, power
-from hvctl.resource import UNKNOWN, Change, Finding, HeldBackError, settings
 
 
 def attaching(disk: DiskPart, seen: Seen, facts: Facts) -> Iterator[Finding]:

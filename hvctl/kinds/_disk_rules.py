@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator, Sequence
 
 from hvctl.contract import OS, at_least, exists_from, title
+from hvctl.core.resource import Finding, Resource
 from hvctl.kinds._disk import FILE_FIELDS, DiskPart
 from hvctl.kinds._drives import on_cluster, twice
 from hvctl.kinds._limits import limit
 from hvctl.kinds._types import TB, same_path, shown_size
 from hvctl.kinds._vhd import extension, is_checkpoint
-from hvctl.resource import Finding, Resource
 
 CONVERT = "Convert-VHD makes a .vhdx copy of it; a boot disk needs more than that (it has a BIOS loader)"
 

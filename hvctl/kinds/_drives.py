@@ -11,7 +11,8 @@ from pydantic import BeforeValidator
 
 from hvctl.call import NULL, Call, Ref, Row, Value
 from hvctl.contract import OS
-from hvctl.facts import Facts, UnreadableError
+from hvctl.core.facts import Facts, UnreadableError
+from hvctl.core.resource import Address, Change, Finding, HeldBackError, Impact, Plain, Resource, State, Step
 from hvctl.kinds._limits import limit
 from hvctl.kinds._types import path_key, same_path
 from hvctl.kinds._vm import (
@@ -26,8 +27,7 @@ from hvctl.kinds._vm import (
     vm_ref,
     vm_row,
 )
-from hvctl.resource import Address, Change, Finding, HeldBackError, Impact, Plain, Resource, State, Step
-from hvctl.visible import quoted
+from hvctl.text.visible import quoted
 
 _COORDINATES = ("VMId", "ControllerType", "ControllerNumber", "ControllerLocation")
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 from hvctl.call import Call, Row
 from hvctl.contract import at_least, title
-from hvctl.facts import Facts, UnreadableError
+from hvctl.core.facts import Facts, UnreadableError
+from hvctl.core.resource import Finding, Resource, Unknown
 from hvctl.kinds._checkpoints import quiesces
 from hvctl.kinds._drives import DISKS, Slot, on_cluster
 from hvctl.kinds._types import about_size, path_key
 from hvctl.kinds._vhd import FILE_PROPERTIES, chain, vhd_query
 from hvctl.kinds._vm import in_vm, power, runs
-from hvctl.resource import Finding, Resource, Unknown
 
 VOLUMES = Call("Get-Volume", select=("DriveLetter", "SizeRemaining"))
 

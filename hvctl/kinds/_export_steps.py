@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from hvctl.call import Call, Guard, Row, Wanted
-from hvctl.duration import spoken
-from hvctl.facts import Facts
+from hvctl.core.facts import Facts
+from hvctl.core.resource import Resource, Step
 from hvctl.kinds._exports import BEGUN, DONE, EXPORTING, FORMAT, Copy, config_suffix, folders_query
 from hvctl.kinds._host import now
 from hvctl.kinds._types import Words, path_key
 from hvctl.kinds._vm import vm_ref
-from hvctl.resource import Resource, Step
+from hvctl.text.duration import spoken
 
 CAPTURES = Words(
     crash_consistent="CaptureCrashConsistentState",

@@ -10,12 +10,12 @@ from functools import lru_cache
 from typing import Any
 
 from hvctl.call import EACH, Call, Ref, Row
-from hvctl.facts import Facts, UnreadableError
+from hvctl.core.facts import Facts, UnreadableError
+from hvctl.core.resource import HeldBackError
 from hvctl.kinds._drives import file_query, folder_of, on_share, there, volume_of
 from hvctl.kinds._host import instant
 from hvctl.kinds._limits import version_at_least
 from hvctl.kinds._types import path_key, same_path
-from hvctl.resource import HeldBackError
 
 FORMAT = 1
 EXPORTING = "ExportingVirtualMachine"

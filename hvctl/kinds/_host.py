@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import ClassVar
 
 from hvctl.call import Call, Row
-from hvctl.facts import Facts, UnreadableError
-from hvctl.resource import Resource
+from hvctl.core.facts import Facts, UnreadableError
+from hvctl.core.resource import Resource
 
 HOST = Call("Get-VMHost", select=("Name", "LogicalProcessorCount", "MemoryCapacity"))
 """Also the proof of rights: without them other cmdlets read as an empty host (domain 1.3)."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hvctl.contract import OS, title
-from hvctl.number import is_whole, whole
+from hvctl.text.number import is_whole, whole
 
 _GB, _TB = 1024**3, 1024**4
 

@@ -8,7 +8,7 @@ from pydantic import AfterValidator
 
 from hvctl.call import Call, Ref, Row
 from hvctl.contract import OS, contract
-from hvctl.facts import Facts
+from hvctl.core.facts import Facts
 from hvctl.kinds._types import Rate
 from hvctl.kinds._vlan import VLAN_PROPERTIES
 from hvctl.kinds._vm import ALL_VMS

@@ -5,9 +5,9 @@ run that was killed."""
 from __future__ import annotations
 
 from hvctl.call import Call, Home
-from hvctl.facts import Facts, UnreadableError
+from hvctl.core.facts import Facts, UnreadableError
+from hvctl.core.resource import Resource, Step
 from hvctl.kinds._vm import vm_row
-from hvctl.resource import Resource, Step
 
 FOLDER = "owed"
 FILES = Call("Get-ChildItem", {"LiteralPath": Home(FOLDER), "Filter": "*.txt"}, select=("Name", "LastWriteTimeUtc"))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from hvctl.call import Call, Row
-from hvctl.facts import Facts
+from hvctl.core.facts import Facts
+from hvctl.core.resource import HeldBackError
 from hvctl.kinds._drives import DISKS, Slot
 from hvctl.kinds._vm import VMS
-from hvctl.resource import HeldBackError
 
 HOST_DISKS = Call(
     "Get-CimInstance",

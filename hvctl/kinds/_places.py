@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hvctl.call import Call, Row
-from hvctl.facts import Facts
+from hvctl.core.facts import Facts
+from hvctl.core.resource import Change, Finding, Resource, Step
 from hvctl.kinds._drives import DISKS, file_query, on_cluster, there, volume_of
 from hvctl.kinds._vm import state_at_work, vm_ref
-from hvctl.resource import Change, Finding, Resource, Step
 
 PLACES = {
     "path": "VirtualMachinePath",

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from hvctl.call import Call, Ending, Guard, Wanted
-from hvctl.facts import Facts, UnreadableError
+from hvctl.core.facts import Facts, UnreadableError
+from hvctl.core.resource import Bracket, Finding, Resource, Step
 from hvctl.kinds import _owed, _room
 from hvctl.kinds._services import GUIDS, SERVICES, guid_of
 from hvctl.kinds._vm import power, vm_ref, vm_row
-from hvctl.resource import Bracket, Finding, Resource, Step
 
 Because = tuple[str, ...]
 ANSWER_S = 60

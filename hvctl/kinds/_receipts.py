@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from hvctl.call import Call, Home, Ref, Row, Value
-from hvctl.facts import Facts, UnreadableError
+from hvctl.core.facts import Facts, UnreadableError
+from hvctl.core.resource import Resource
 from hvctl.kinds._vm import VMS, vm_ref, vm_row
-from hvctl.resource import Resource
 
 FOLDER = "receipts"
 FILES = Call(

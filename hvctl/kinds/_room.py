@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hvctl.call import Call
-from hvctl.facts import Facts, UnreadableError
+from hvctl.core.facts import Facts, UnreadableError
+from hvctl.core.resource import Finding, Resource
 from hvctl.kinds._types import about_size, shown_size
 from hvctl.kinds._vm import ALL_VMS, VMS, power, vm_row
-from hvctl.resource import Finding, Resource
 
 _NEW_STARTUP = 512 * 1024**2
 """What New-VM gives where nothing is written (domain 4.2)."""

@@ -10,7 +10,8 @@ from pydantic import Field
 
 from hvctl.call import Call, Ref, Row
 from hvctl.contract import OS, contract
-from hvctl.facts import Facts, UnreadableError
+from hvctl.core.facts import Facts, UnreadableError
+from hvctl.core.resource import Fields, HeldBackError, Impact, Null, Setting, State, properties
 from hvctl.kinds._host import OfHyperV
 from hvctl.kinds._network import (
     ADDRESSES,
@@ -25,7 +26,6 @@ from hvctl.kinds._network import (
 )
 from hvctl.kinds._types import RATE, TEXT, Flag, Words
 from hvctl.kinds._vm import ALL_VMS
-from hvctl.resource import Fields, HeldBackError, Impact, Null, Setting, State, properties
 
 TYPES = Words(external="External", internal="Internal", private="Private")
 MODES = Words(weight="Weight", absolute="Absolute", none="None")

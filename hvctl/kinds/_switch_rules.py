@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from hvctl.call import Row
 from hvctl.contract import OS, at_least, exists_from, title
-from hvctl.facts import Facts, UnreadableError
+from hvctl.core.facts import Facts, UnreadableError
+from hvctl.core.resource import Change, Finding, Resource
 from hvctl.kinds._network import NICS, SWITCHES, is_virtual, named
 from hvctl.kinds._switch import (
     CHECKPOINTS,
@@ -18,8 +19,7 @@ from hvctl.kinds._switch import (
     extension,
 )
 from hvctl.kinds._vlan import UNTAGGED, vlan_of
-from hvctl.resource import Change, Finding, Resource
-from hvctl.source import suggest
+from hvctl.text.source import suggest
 
 MOST = 8
 LBFO = "Microsoft Network Adapter Multiplexor Driver"

@@ -7,7 +7,8 @@ from typing import Any
 
 from hvctl.call import Call, Guard, Ref, Row
 from hvctl.contract import at_least
-from hvctl.facts import Facts
+from hvctl.core.facts import Facts
+from hvctl.core.resource import Change, Step, settings
 from hvctl.kinds._network import full_names
 from hvctl.kinds._switch import (
     BALANCING,
@@ -23,7 +24,6 @@ from hvctl.kinds._switch import (
     can_turn_coalescing_off,
     extension,
 )
-from hvctl.resource import Change, Step, settings
 
 _ABSOLUTE = "default_flow_minimum_bandwidth_absolute"
 

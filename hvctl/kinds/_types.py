@@ -12,11 +12,11 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from hvctl.call import Value
-from hvctl.duration import lasted, seconds, spoken
-from hvctl.number import is_whole
-from hvctl.resource import Json, Plain, as_json
-from hvctl.source import suggest
-from hvctl.visible import quoted
+from hvctl.core.resource import Json, Plain, as_json
+from hvctl.text.duration import lasted, seconds, spoken
+from hvctl.text.number import is_whole
+from hvctl.text.source import suggest
+from hvctl.text.visible import quoted
 
 KB, MB, GB, TB = 1024, 1024**2, 1024**3, 1024**4
 _SIZES = {"": 1, "B": 1, "KB": KB, "MB": MB, "GB": GB, "TB": TB, "PB": 1024**5}

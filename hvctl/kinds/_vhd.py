@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from hvctl.call import EACH, Call, Ref, Row
 from hvctl.contract import OS, at_least, title
-from hvctl.facts import Facts, UnreadableError
+from hvctl.core.facts import Facts, UnreadableError
+from hvctl.core.resource import UNKNOWN, Finding, Unknown
 from hvctl.kinds._drives import DISKS, Slot
 from hvctl.kinds._types import path_key, same_path, shown_size
-from hvctl.resource import UNKNOWN, Finding, Unknown
 
 FILE_PROPERTIES = (
     "Path",

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from hvctl.call import Row
+from hvctl.core.resource import Fields, Impact, Plain, Setting
+from hvctl.core.rows import parsed
 from hvctl.kinds._types import ON_OFF, Flag, Words
-from hvctl.resource import Fields, Impact, Plain, Setting
-from hvctl.rows import parsed
-from hvctl.visible import quoted
+from hvctl.text.visible import quoted
 
 _VLAN = ("OperationMode", "AccessVlanId", "NativeVlanId", "AllowedVlanIdListString", "PrivateVlanMode", "PrimaryVlanId",
          "SecondaryVlanId", "SecondaryVlanIdListString")  # fmt: skip

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from hvctl.call import Call, Ref, Row
-from hvctl.facts import Facts, UnreadableError
+from hvctl.core.facts import Facts, UnreadableError
+from hvctl.core.resource import Change, Finding, HeldBackError, Impact, Resource, State, Step, settings
 from hvctl.kinds._host import OfHyperV
-from hvctl.resource import Change, Finding, HeldBackError, Impact, Resource, State, Step, settings
 
 VMS = Call(
     "Get-VM",

@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from hvctl.facts import Facts
+from hvctl.core.facts import Facts
+from hvctl.core.resource import Impact
 from hvctl.kinds._network import ADDRESSES, HOST_ADAPTERS, NICS, addresses_on, is_virtual, named
 from hvctl.kinds._switch import TYPES, Shape, SwitchPart
-from hvctl.resource import Impact
 
 _HARMLESS = ("ndis_capture", "filtering_platform")
 """Extensions of Microsoft's that let through what they are not told to stop."""

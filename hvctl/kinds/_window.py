@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from hvctl.visible import quoted
+from hvctl.text.visible import quoted
 
 _WRITTEN = re.compile(r"^\s*([0-9]{1,2}):([0-9]{2})\s*-\s*([0-9]{1,2}):([0-9]{2})\s*$")
 DAY = timedelta(days=1)

@@ -9,10 +9,10 @@ from pydantic import AfterValidator
 
 from hvctl.call import Call, Ref, Value
 from hvctl.contract import OS
-from hvctl.facts import Facts
+from hvctl.core.facts import Facts
+from hvctl.core.resource import Change, Finding, HeldBackError, Plain, Setting, State, properties
 from hvctl.kinds._types import Flag, Words
 from hvctl.kinds._vm import VMS, VmPart, generation
-from hvctl.resource import Change, Finding, HeldBackError, Plain, Setting, State, properties
 
 DEVICES = Words(cd="CD", ide="IDE", legacy_network_adapter="LegacyNetworkAdapter", floppy="Floppy")
 

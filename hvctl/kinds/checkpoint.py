@@ -9,8 +9,8 @@ from pydantic import Field, PrivateAttr
 
 from hvctl.call import Call, Ending, Guard, Ref, Row
 from hvctl.contract import OS
-from hvctl.duration import spoken
-from hvctl.facts import Facts
+from hvctl.core.facts import Facts
+from hvctl.core.resource import Change, Finding, Impact, Resource, State, Step
 from hvctl.kinds._checkpoints import CHECKPOINTS, TYPES, checkpoints, made, obstacles
 from hvctl.kinds._drives import DISKS
 from hvctl.kinds._host import CLOCK, now
@@ -18,7 +18,7 @@ from hvctl.kinds._services import SERVICES
 from hvctl.kinds._types import shown_age
 from hvctl.kinds._vhd import extension, is_checkpoint
 from hvctl.kinds._vm import VmPart, check_steady, in_vm, vm_ref, vm_row
-from hvctl.resource import Change, Finding, Impact, Resource, State, Step
+from hvctl.text.duration import spoken
 
 MERGE_S = 6 * 3600
 """How long a merge may take: it copies what was written since the checkpoint."""

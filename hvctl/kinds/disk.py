@@ -7,14 +7,14 @@ from typing import Any, ClassVar
 
 from hvctl.call import Call, Guard, Row
 from hvctl.contract import OS
-from hvctl.facts import Facts
+from hvctl.core.facts import Facts
+from hvctl.core.resource import Change, Finding, Impact, Resource, State, Step, settings
 from hvctl.kinds import _disk_checks as checks
 from hvctl.kinds import _disk_rules as offline
 from hvctl.kinds._disk import FILE_FIELDS, DiskPart, Seen, claimed
 from hvctl.kinds._drives import Slot, folder_of, there
 from hvctl.kinds._types import shown_size
 from hvctl.kinds._vm import off_impacts, vm_ref
-from hvctl.resource import Change, Finding, Impact, Resource, State, Step, settings
 
 
 class Disk(DiskPart):

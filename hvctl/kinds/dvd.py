@@ -10,12 +10,12 @@ from pydantic import AfterValidator, BeforeValidator
 
 from hvctl.call import Call
 from hvctl.contract import OS
-from hvctl.facts import Facts
+from hvctl.core.facts import Facts
+from hvctl.core.resource import Change, Finding, Impact, Null, Setting, State, Step
 from hvctl.kinds._drives import DISKS, DVDS, MEDIUM, Drive, file_query, on_share, one_spelling, there
 from hvctl.kinds._types import WindowsPath
 from hvctl.kinds._vm import vm_ref
-from hvctl.resource import Change, Finding, Impact, Null, Setting, State, Step
-from hvctl.visible import quoted
+from hvctl.text.visible import quoted
 
 
 def _letter(value: Any) -> Any:

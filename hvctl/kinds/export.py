@@ -11,8 +11,8 @@ from pydantic import AfterValidator, Field, PrivateAttr
 
 from hvctl.call import Call
 from hvctl.contract import OS, at_least, exists_from, title
-from hvctl.duration import spoken
-from hvctl.facts import Facts
+from hvctl.core.facts import Facts
+from hvctl.core.resource import Change, Finding, HeldBackError, Null, Said, State, Step
 from hvctl.kinds import _exports as lying
 from hvctl.kinds._drives import DISKS, one_spelling
 from hvctl.kinds._export_checks import VOLUMES, obstacles, sizes_query
@@ -23,7 +23,7 @@ from hvctl.kinds._services import SERVICES
 from hvctl.kinds._types import LONGEST, Seconds, WindowsPath, about_size, shown_age
 from hvctl.kinds._vm import VMS, VmPart, check_steady, runs
 from hvctl.kinds._window import Due, Window, due
-from hvctl.resource import Change, Finding, HeldBackError, Null, Said, State, Step
+from hvctl.text.duration import spoken
 
 
 def _window(text: str) -> str:

@@ -10,7 +10,18 @@ from pydantic import AfterValidator, model_validator
 
 from hvctl.call import Call, Ref, Row, Value
 from hvctl.contract import OS
-from hvctl.facts import Facts, UnreadableError
+from hvctl.core.facts import Facts, UnreadableError
+from hvctl.core.resource import (
+    Address,
+    Change,
+    Finding,
+    HeldBackError,
+    Resource,
+    Setting,
+    State,
+    Step,
+    properties,
+)
 from hvctl.kinds._boot_order import (
     BOOT_ORDER,
     ENTRIES,
@@ -28,17 +39,6 @@ from hvctl.kinds._boot_order import (
 from hvctl.kinds._drives import DISKS, DVDS, Slot
 from hvctl.kinds._types import ON_OFF, Flag, Words
 from hvctl.kinds._vm import VMS, VmPart, generation, vm_ref
-from hvctl.resource import (
-    Address,
-    Change,
-    Finding,
-    HeldBackError,
-    Resource,
-    Setting,
-    State,
-    Step,
-    properties,
-)
 
 TEMPLATES = Words(
     microsoft_windows="MicrosoftWindows",

@@ -7,11 +7,11 @@ from typing import Annotated, ClassVar
 
 from hvctl.call import Call
 from hvctl.contract import OS
-from hvctl.facts import Facts
+from hvctl.core.facts import Facts
+from hvctl.core.resource import Change, Finding, HeldBackError, Null, Setting, State, Step, properties
 from hvctl.kinds._drives import MEDIUM, file_query, there
 from hvctl.kinds._types import WindowsPath
 from hvctl.kinds._vm import ALL_VMS, VmPart, generation, vm_ref
-from hvctl.resource import Change, Finding, HeldBackError, Null, Setting, State, Step, properties
 
 
 class Floppy(VmPart):

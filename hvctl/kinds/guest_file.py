@@ -11,15 +11,15 @@ from pydantic import Field
 
 from hvctl.call import Call, Ending, Guard, Value, Wanted
 from hvctl.contract import OS
-from hvctl.duration import spoken
-from hvctl.facts import Facts, UnreadableError
+from hvctl.core.facts import Facts, UnreadableError
+from hvctl.core.resource import Change, Finding, Json, Resource, Shelf, State, Step
 from hvctl.kinds import _receipts
 from hvctl.kinds._receipts import FILES, LINES, Receipt, folder_is_there, orphans
 from hvctl.kinds._services import GUIDS, SERVICES, guid_of
 from hvctl.kinds._types import Flag, Seconds, WindowsPath
 from hvctl.kinds._vm import VMS, VmPart, check_steady, in_vm, power, vm_ref
-from hvctl.resource import Change, Finding, Json, Resource, Shelf, State, Step
-from hvctl.visible import quoted
+from hvctl.text.duration import spoken
+from hvctl.text.visible import quoted
 
 INTERFACE = "guest_service_interface"
 _WINDOWS = re.compile(r"([A-Za-z]:|%[^%\\/]+%)[\\/][^<>:\"|?*]*$")

@@ -9,11 +9,11 @@ from pydantic import Field
 
 from hvctl.call import Call, Row, Value
 from hvctl.contract import OS, at_least
-from hvctl.facts import Facts
+from hvctl.core.facts import Facts
+from hvctl.core.resource import Change, Fields, Finding, Impact, Setting, State, Step, properties
 from hvctl.kinds._drives import file_query, there
 from hvctl.kinds._host import HOST, OfHyperV, host_row
 from hvctl.kinds._types import MAC, PATH, SECONDS, Flag, MacAddress, Seconds, WindowsPath, Words
-from hvctl.resource import Change, Fields, Finding, Impact, Setting, State, Step, properties
 
 AUTHENTICATION = Words(credssp="CredSSP", kerberos="Kerberos")
 PERFORMANCE = Words(tcp_ip="TCPIP", compression="Compression", smb="SMB")

@@ -8,7 +8,8 @@ from typing import Any, ClassVar, Literal
 
 from hvctl.call import Call, Ref, Row
 from hvctl.contract import OS
-from hvctl.facts import Facts
+from hvctl.core.facts import Facts
+from hvctl.core.resource import Address, Change, Finding, HeldBackError, Impact, State, Step, properties
 from hvctl.kinds._adapter import Adapter
 from hvctl.kinds._network import (
     ADDRESSES,
@@ -22,7 +23,6 @@ from hvctl.kinds._network import (
 )
 from hvctl.kinds._vlan import UNTAGGED
 from hvctl.kinds._way_in import OURS, addresses_of
-from hvctl.resource import Address, Change, Finding, HeldBackError, Impact, State, Step, properties
 
 _PARTS = ("vlan", "acls", "extended_acls", "virtual_subnet")
 """What may keep an adapter's traffic from where it went before."""

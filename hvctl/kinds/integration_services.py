@@ -7,11 +7,11 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from hvctl.call import Call
 from hvctl.contract import OS, at_least, exists_from, title
-from hvctl.facts import Facts
+from hvctl.core.facts import Facts
+from hvctl.core.resource import UNKNOWN, Change, Finding, Setting, State, Step
 from hvctl.kinds._services import GUIDS, SERVICES, guid_of, service_ref
 from hvctl.kinds._types import Flag
 from hvctl.kinds._vm import VmPart, vm_ref
-from hvctl.resource import UNKNOWN, Change, Finding, Setting, State, Step
 
 
 class IntegrationServices(VmPart):

@@ -10,13 +10,13 @@ from pydantic import BeforeValidator, Field
 
 from hvctl.call import Call, Row, Value
 from hvctl.contract import OS, at_least
-from hvctl.facts import Facts
+from hvctl.core.facts import Facts
+from hvctl.core.resource import Change, Fields, Finding, Instead, Plain, Setting, State, properties
 from hvctl.kinds import _room
 from hvctl.kinds._host import HOST, host_row
 from hvctl.kinds._limits import Limit, version_at_least, vm_limit
 from hvctl.kinds._types import FOLD, MB, SIZE, Pool, Size, as_flag, multiple_of, shown_size
 from hvctl.kinds._vm import ALL_VMS, NESTED, PROCESSORS, VmPart, in_vm, made_as, state_at_work
-from hvctl.resource import Change, Fields, Finding, Instead, Plain, Setting, State, properties
 
 # As New-VM leaves it: the minimum and maximum are stored although dynamic memory is off (domain 4.2).
 _NEW: Row = {"Minimum": 512 * MB, "Startup": 512 * MB, "Maximum": 1024**4, "DynamicMemoryEnabled": False}

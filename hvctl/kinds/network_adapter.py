@@ -10,13 +10,8 @@ from pydantic import BeforeValidator, Field
 
 from hvctl.call import Call, Ref, Row
 from hvctl.contract import OS, at_least
-from hvctl.facts import Facts
-from hvctl.kinds._adapter import Adapter
-from hvctl.kinds._limits import adapter_limit
-from hvctl.kinds._network import SWITCHES, TEAM_MAPPINGS, VM_ADAPTERS, switch_ref, switch_rows
-from hvctl.kinds._types import FOLD, MAC, NAME, NOT, ON_OFF, Flag, Pool, Words, bare_mac
-from hvctl.kinds._vm import VMS, check_steady, generation, in_vm, made_as, off_impacts, state_at_work, vm_ref, vm_row
-from hvctl.resource import (
+from hvctl.core.facts import Facts
+from hvctl.core.resource import (
     Address,
     Change,
     Finding,
@@ -30,7 +25,12 @@ from hvctl.resource import (
     Step,
     properties,
 )  # fmt: skip
-from hvctl.visible import quoted
+from hvctl.kinds._adapter import Adapter
+from hvctl.kinds._limits import adapter_limit
+from hvctl.kinds._network import SWITCHES, TEAM_MAPPINGS, VM_ADAPTERS, switch_ref, switch_rows
+from hvctl.kinds._types import FOLD, MAC, NAME, NOT, ON_OFF, Flag, Pool, Words, bare_mac
+from hvctl.kinds._vm import VMS, check_steady, generation, in_vm, made_as, off_impacts, state_at_work, vm_ref, vm_row
+from hvctl.text.visible import quoted
 
 MODERATION = Words(default="Default", adaptive="Adaptive", off="Off", low="Low", medium="Medium", high="High")
 _ADDED = ("switch", "mac_address", "legacy")

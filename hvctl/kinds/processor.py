@@ -9,12 +9,12 @@ from pydantic import Field
 
 from hvctl.call import Call, Value
 from hvctl.contract import OS, title
-from hvctl.facts import Facts
+from hvctl.core.facts import Facts
+from hvctl.core.resource import MISSING, Change, Finding, Instead, Null, Plain, Setting, State, properties
 from hvctl.kinds._host import HOST, host_row
 from hvctl.kinds._limits import LARGE, Limit, version_at_least, vm_limit
 from hvctl.kinds._types import FOLD, Cleared, Flag, Pool
 from hvctl.kinds._vm import ALL_VMS, MEMORY, NESTED, VmPart, in_vm, made_as
-from hvctl.resource import MISSING, Change, Finding, Instead, Null, Plain, Setting, State, properties
 
 Monitor = Literal["pmu", "lbr", "pebs", "ipt"]
 _MONITORS: dict[str, str] = {

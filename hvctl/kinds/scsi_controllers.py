@@ -8,10 +8,10 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from hvctl.call import Call, Ref
-from hvctl.facts import Facts
+from hvctl.core.facts import Facts
+from hvctl.core.resource import Change, Finding, Setting, State, Step
 from hvctl.kinds._drives import CONTROLLERS, DISKS, DVDS, Slot
 from hvctl.kinds._vm import VMS, VmPart, in_vm, vm_ref
-from hvctl.resource import Change, Finding, Setting, State, Step
 
 SNAPSHOTS = Call("Get-VM", select=("Id", "ParentSnapshotId"))
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from hvctl.contract import OS
-from hvctl.facts import Facts
+from hvctl.core.facts import Facts
+from hvctl.core.resource import Change, Finding, Impact, Resource, Step
 from hvctl.kinds import _switch_rules, _switch_steps, _way_in
 from hvctl.kinds._switch import FIXED, MODES, TEAM, TYPES, SwitchPart
-from hvctl.resource import Change, Finding, Impact, Resource, Step
 
 _ONLINE: frozenset[Impact] = frozenset({"online"})
 _REMADE: frozenset[Impact] = frozenset({"disconnect", "recreate"})

@@ -9,7 +9,23 @@ from pydantic import Field, PrivateAttr
 
 from hvctl.call import Call, Guard, Ref, Row
 from hvctl.contract import OS, at_least, exists_from, title
-from hvctl.facts import Facts
+from hvctl.core.facts import Facts
+from hvctl.core.resource import (
+    NOT_COMPARED,
+    Bracket,
+    Change,
+    Finding,
+    HeldBackError,
+    Impact,
+    Missing,
+    Null,
+    Resource,
+    Setting,
+    State,
+    Step,
+    properties,
+    settings,
+)
 from hvctl.kinds import _owed, _room
 from hvctl.kinds._checkpoints import AGES, check_ages, coming
 from hvctl.kinds._cluster import ROLES, elsewhere, owner_of, roles_elsewhere
@@ -34,23 +50,7 @@ from hvctl.kinds._types import (
     same_path,
 )
 from hvctl.kinds._vm import VMS, check_steady, generation, off_impacts, power, vm_ref, vm_row
-from hvctl.resource import (
-    NOT_COMPARED,
-    Bracket,
-    Change,
-    Finding,
-    HeldBackError,
-    Impact,
-    Missing,
-    Null,
-    Resource,
-    Setting,
-    State,
-    Step,
-    properties,
-    settings,
-)
-from hvctl.visible import quoted
+from hvctl.text.visible import quoted
 
 START = Words(nothing="Nothing", start_if_running="StartIfRunning", start="Start")
 STOP = Words(turn_off="TurnOff", save="Save", shut_down="ShutDown")

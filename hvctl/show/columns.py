@@ -10,7 +10,7 @@ from typing import Literal
 from rich.cells import cell_len
 from rich.text import Text
 
-from hvctl.plan import Action, Line
+from hvctl.core.plan import Action, Line
 from hvctl.show.cells import fold, padded
 
 INDENT = 6

@@ -9,16 +9,16 @@ from importlib.resources import files
 from typing import Any
 
 from hvctl import __version__
-from hvctl.apply import Report, StepResult
 from hvctl.call import TransportError
-from hvctl.check import Check, Memory, Spot
 from hvctl.contract import title
-from hvctl.facts import Facts
-from hvctl.outcome import Outcome
-from hvctl.plan import Action, Line, Plan, PlannedStep
+from hvctl.core.apply import Report, StepResult
+from hvctl.core.check import Check, Memory, Spot
+from hvctl.core.facts import Facts
+from hvctl.core.outcome import Outcome
+from hvctl.core.plan import Action, Line, Plan, PlannedStep
 from hvctl.show.state import STATES, all_hosts, state_of
 from hvctl.show.times import stamp
-from hvctl.visible import json_text
+from hvctl.text.visible import json_text
 
 FORMAT = 1
 """Of facts; raised when keys change their meaning."""

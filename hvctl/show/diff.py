@@ -8,9 +8,9 @@ from difflib import unified_diff
 from rich.text import Text
 
 from hvctl.call import Staged
-from hvctl.contents import opened
-from hvctl.plan import Line, Plan
-from hvctl.resource import Json
+from hvctl.core.contents import opened
+from hvctl.core.plan import Line, Plan
+from hvctl.core.resource import Json
 from hvctl.show.columns import Entry
 from hvctl.show.wording import named, restart_of, restart_text, shown_actions
 

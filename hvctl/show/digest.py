@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from hvctl.check import Check, Drift, News, Spot
+from hvctl.core.check import Check, Drift, News, Spot
 from hvctl.show.plain import plain
 from hvctl.show.summary import summary_lines
 

@@ -11,13 +11,13 @@ from typing import Any
 from rich.cells import cell_len
 from rich.text import Text
 
-from hvctl.duration import lasted
 from hvctl.history.past import Absence, HostPast, Span
 from hvctl.show.cells import fold, hung, padded, with_right
 from hvctl.show.lasting import clock_time
 from hvctl.show.remembered import MOVED
 from hvctl.show.times import stamp
-from hvctl.visible import quoted
+from hvctl.text.duration import lasted
+from hvctl.text.visible import quoted
 
 FORMAT = 1
 

@@ -10,7 +10,7 @@ from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
 from hvctl import __version__
-from hvctl.check import Check
+from hvctl.core.check import Check
 from hvctl.show.page import page_of
 
 

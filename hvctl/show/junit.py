@@ -11,17 +11,17 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from hvctl import __version__
-from hvctl.apply import StepResult
-from hvctl.check import Check, Spot
-from hvctl.duration import lasted
-from hvctl.outcome import Outcome
-from hvctl.plan import Action, Line, Plan
-from hvctl.resource import Address
+from hvctl.core.apply import StepResult
+from hvctl.core.check import Check, Spot
+from hvctl.core.outcome import Outcome
+from hvctl.core.plan import Action, Line, Plan
+from hvctl.core.resource import Address
 from hvctl.show.plain import plain
 from hvctl.show.report import unknown_text, why_text
 from hvctl.show.state import all_hosts, state_of
 from hvctl.show.times import clock
 from hvctl.show.wording import named
+from hvctl.text.duration import lasted
 
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 Verdict = Literal["passed", "failure", "error", "skipped"]

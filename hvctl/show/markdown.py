@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from hvctl.check import Check
+from hvctl.core.check import Check
 from hvctl.show.page import HostPage, Item, Page, Ran, Row, Told, page_of
 
 LIMIT = 60_000

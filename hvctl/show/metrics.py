@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hvctl import __version__
-from hvctl.check import Check
-from hvctl.files import write_whole
-from hvctl.outcome import Outcome
+from hvctl.core.check import Check
+from hvctl.core.outcome import Outcome
+from hvctl.text.files import write_whole
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry

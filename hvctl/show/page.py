@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from hvctl.apply import Report, StepResult
-from hvctl.check import Check, Moved, Spot
 from hvctl.contract import title
-from hvctl.duration import lasted
-from hvctl.outcome import Outcome
-from hvctl.plan import Action, Plan, PlannedStep
+from hvctl.core.apply import Report, StepResult
+from hvctl.core.check import Check, Moved, Spot
+from hvctl.core.outcome import Outcome
+from hvctl.core.plan import Action, Plan, PlannedStep
 from hvctl.show.columns import Entry, entries
 from hvctl.show.plain import plain
 from hvctl.show.remembered import NOW
@@ -20,6 +19,7 @@ from hvctl.show.state import STATES, State, all_hosts, state_of, word_of
 from hvctl.show.summary import in_few_words
 from hvctl.show.times import clock
 from hvctl.show.wording import made_of, named, restart_of, restart_text, shown_actions
+from hvctl.text.duration import lasted
 
 _SIGN = {
     "create": "+",

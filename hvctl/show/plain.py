@@ -6,8 +6,8 @@ import re
 from typing import TypeVar
 
 from hvctl.call import Call
-from hvctl.records import Role, mapped
-from hvctl.visible import visible
+from hvctl.redaction.records import Role, mapped
+from hvctl.text.visible import visible
 
 T = TypeVar("T")
 

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hvctl.call import Event
-from hvctl.duration import lasted
+from hvctl.text.duration import lasted
 
 BAR = 20
 SETTLED_S = 5.0

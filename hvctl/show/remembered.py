@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from hvctl.check import Memory, Since, Spot
-from hvctl.duration import lasted
+from hvctl.core.check import Memory, Since, Spot
+from hvctl.text.duration import lasted
 
 Told = Callable[[Spot], str]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from rich.text import Text
 
-from hvctl.apply import NOT_BEGUN, STILL_RUNS, Report, StepResult
+from hvctl.core.apply import NOT_BEGUN, STILL_RUNS, Report, StepResult
 from hvctl.show.cells import hint, hung
 from hvctl.show.text import WIDEST, action_lines, call_line, trace_lines
 

@@ -10,8 +10,8 @@ from rich.highlighter import JSONHighlighter
 from rich.segment import Segment
 from rich.text import Text
 
-from hvctl.streams import Output
-from hvctl.visible import ascii_json, visible_lines
+from hvctl.redaction.streams import Output
+from hvctl.text.visible import ascii_json, visible_lines
 
 
 class Screen(Console):

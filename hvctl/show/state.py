@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-from hvctl.check import Check
-from hvctl.outcome import Outcome
+from hvctl.core.check import Check
+from hvctl.core.outcome import Outcome
 
 State = Literal[
     "in_sync",

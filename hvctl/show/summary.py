@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from rich.text import Text
 
-from hvctl.check import Memory, Moved, drifts
-from hvctl.outcome import Outcome
-from hvctl.plan import Action, Plan
+from hvctl.core.check import Memory, Moved, drifts
+from hvctl.core.outcome import Outcome
+from hvctl.core.plan import Action, Plan
 from hvctl.show.columns import entries
 from hvctl.show.state import word_of
 

@@ -6,20 +6,20 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from rich.text import Text
 
-from hvctl.apply import batch_of
 from hvctl.call import Call
-from hvctl.check import Spot
-from hvctl.contents import files_of
 from hvctl.contract import title
-from hvctl.facts import Facts
-from hvctl.plan import Action, Plan
+from hvctl.core.apply import batch_of
+from hvctl.core.check import Spot
+from hvctl.core.contents import files_of
+from hvctl.core.facts import Facts
+from hvctl.core.plan import Action, Plan
 from hvctl.show.cells import hint, hung, with_right
 from hvctl.show.columns import Columns, entries
 from hvctl.show.plain import plain
 from hvctl.show.remembered import Told, nothing
 from hvctl.show.summary import in_few_words
 from hvctl.show.wording import made_of, restart_of, restart_text, shown_actions
-from hvctl.source import Problem
+from hvctl.text.source import Problem
 
 WIDEST = 140
 """A line that is longer is hard to follow with the eye."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from hvctl.plan import Action, Plan, Remark, Restart
-from hvctl.resource import Address
+from hvctl.core.plan import Action, Plan, Remark, Restart
+from hvctl.core.resource import Address
 from hvctl.show.cells import listed
 from hvctl.show.summary import made_within
 

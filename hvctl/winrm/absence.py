@@ -13,8 +13,8 @@ from typing import TypeVar
 from tenacity import RetryCallState, Retrying, retry_if_exception
 
 from hvctl.call import Event
-from hvctl.retries import ABSENCE_WAIT, ODD_ANSWERS
 from hvctl.winrm.faults import WireFault
+from hvctl.winrm.retries import ABSENCE_WAIT, ODD_ANSWERS
 
 QUIETLY = 4
 """So many tries, some eight seconds, before whoever waits is told."""

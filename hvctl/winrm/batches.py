@@ -7,13 +7,13 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from hvctl.call import Batch, Event, Reply, TransportError, defect
-from hvctl.retries import BATCH_TRIES, futile, trying
 from hvctl.winrm import protocol
 from hvctl.winrm.conversation import Conversation
 from hvctl.winrm.earlier import Earlier
 from hvctl.winrm.faults import WireFault, said
 from hvctl.winrm.journal import Journal
 from hvctl.winrm.powershell import PowerShell
+from hvctl.winrm.retries import BATCH_TRIES, futile, trying
 
 
 class Batches:

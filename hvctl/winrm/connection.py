@@ -12,10 +12,10 @@ from tenacity import stop_after_attempt, stop_after_delay
 from winrm.protocol import Protocol
 
 from hvctl.call import Event, Secret
-from hvctl.retries import REFUSALS, REQUEST_TRIES, RESENT, UNFIT, UNSURE, RequestWait, trying
 from hvctl.winrm.envelope import BoundedTransport
 from hvctl.winrm.faults import Kind, WireFault, translated
 from hvctl.winrm.limits import Limits, Meter
+from hvctl.winrm.retries import REFUSALS, REQUEST_TRIES, RESENT, UNFIT, UNSURE, RequestWait, trying
 
 T = TypeVar("T")
 

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 from hvctl.call import Event, HostInfo
-from hvctl.retries import BATCH_TRIES, UNFIT, UNSURE, trying
 from hvctl.winrm import protocol
 from hvctl.winrm.connection import Connection
 from hvctl.winrm.faults import WireFault
 from hvctl.winrm.powershell import PowerShell, Process
 from hvctl.winrm.receiver import Receiver
+from hvctl.winrm.retries import BATCH_TRIES, UNFIT, UNSURE, trying
 
 CHUNK = 370_000
 """Bytes per Send: with base64 and the envelope this fits MaxEnvelopeSizekb 500 (winrm 3.2)."""

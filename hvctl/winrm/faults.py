@@ -17,7 +17,7 @@ from winrm.exceptions import (
 )
 
 from hvctl.call import TransportError
-from hvctl.exhaustion import exhaustion
+from hvctl.text.exhaustion import exhaustion
 
 Kind = Literal[
     "refused", "name", "connect", "certificate", "tls", "proxy", "credentials", "undecryptable", "too_large", "busy",

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from hvctl.files import PRIVATE, make_private_folder, write_whole
+from hvctl.text.files import PRIVATE, make_private_folder, write_whole
 
 _MAY_ASK = 0x1000
 """PROCESS_QUERY_LIMITED_INFORMATION"""

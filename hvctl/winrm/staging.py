@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO, Protocol
 
 from hvctl.call import Batch, Event, Failure, Home, Reply, Staged, Task
-from hvctl.contents import files_in, files_of, hash_of, opened
+from hvctl.core.contents import files_in, files_of, hash_of, opened
 from hvctl.winrm import protocol
 from hvctl.winrm.faults import WireFault
 from hvctl.winrm.frames import Staged as Said

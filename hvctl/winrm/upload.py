@@ -9,9 +9,9 @@ from typing import Protocol
 from tenacity import Retrying, retry_if_exception
 
 from hvctl.call import TransportError
-from hvctl.retries import UPLOAD_TRIES, upload_wait
 from hvctl.winrm import protocol
 from hvctl.winrm.faults import WireFault
+from hvctl.winrm.retries import UPLOAD_TRIES, upload_wait
 from hvctl.winrm.staging import Staging
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from hvctl.call import Secret
-from hvctl.inventory import Inventory
-from hvctl.source import ConfigError, Document
-from hvctl.template import render
-from hvctl.vault import Vault
+from hvctl.config.inventory import Inventory
+from hvctl.config.template import render
+from hvctl.config.vault import Vault
+from hvctl.text.source import ConfigError, Document
 
 Pattern = tuple[str | list[str], str | None]
 DRIVER = Path(__file__).parent / "driver.py"

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from hvctl.cli.app import main
-from hvctl.inventory import Inventory
+from hvctl.config.inventory import Inventory
 from tests.ansible.compared import NOWHERE, Case, Difference, compared
 from tests.ansible.random_inventories import random_case
 

@@ -17,9 +17,9 @@ import yaml
 
 from hvctl.call import Transport
 from hvctl.cli import main
-from hvctl.connect import Wire, real_connect
-from hvctl.inventory import Connection
-from hvctl.state import state_folder
+from hvctl.config.inventory import Connection
+from hvctl.fleet.connect import Wire, real_connect
+from hvctl.text.state import state_folder
 from hvctl.winrm.client import Patience
 from hvctl.winrm.leftovers import OpenShells
 from hvctl.winrm.limits import Limits

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from hvctl.check import Check, Spot
+from hvctl.core.check import Check, Spot
 from hvctl.history import place
 from hvctl.history.judge import Judged
 from hvctl.history.past import HostPast

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from hvctl.check import Moved, Since, Spot
+from hvctl.core.check import Moved, Since, Spot
 from hvctl.history.judge import Absence, Judged, Known, Open, Wish, judged
 from hvctl.history.seen import Difference, Seen, Wished, comparable, key_of, shown
 

@@ -17,7 +17,8 @@ from sqlalchemy import insert, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.schema import CreateTable
 
-from hvctl.check import Check, Spot
+from hvctl.core.check import Check, Spot
+from hvctl.core.outcome import Outcome
 from hvctl.history import HistoryError, Place, place
 from hvctl.history.opening import VERSIONS, _engine, migrate, opened, writing
 from hvctl.history.record import CHECKS_KEPT, KEPT
@@ -25,7 +26,6 @@ from hvctl.history.remember import remember
 from hvctl.history.schema import VERSION_TABLE, checks, drifts, hosts, metadata
 from hvctl.history.seen import Difference, Seen, Wished, key_of
 from hvctl.history.store import Store
-from hvctl.outcome import Outcome
 from tests.history.looks import AT, COUNT, HOUR, LAB, sees, told, write, write_some
 
 ROOT = Path(__file__).parents[2]

@@ -15,17 +15,17 @@ import pytest
 from rich.cells import cell_len
 
 from hvctl.call import Batch, Event, Failure, Reply, Transport, TransportError
-from hvctl.check import News, Spot
 from hvctl.cli import main
 from hvctl.cli.checked import checked
 from hvctl.cli.options import Settings
 from hvctl.cli.prepared import Asked
 from hvctl.cli.since import since
-from hvctl.connect import Wire
-from hvctl.duration import lasted
+from hvctl.config.inventory import Connection
+from hvctl.core.check import News, Spot
+from hvctl.fleet.connect import Wire
 from hvctl.history import place
-from hvctl.inventory import Connection
-from hvctl.source import ConfigError
+from hvctl.text.duration import lasted
+from hvctl.text.source import ConfigError
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from hvctl.inventory import Inventory
-from hvctl.source import ConfigError
+from hvctl.config.inventory import Inventory
+from hvctl.text.source import ConfigError
 from tests.inventory.folders import written
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from hvctl.hostnames import Address, PatternError, address, expand
-from hvctl.inventory import Inventory
-from hvctl.source import ConfigError
+from hvctl.config.hostnames import Address, PatternError, address, expand
+from hvctl.config.inventory import Inventory
+from hvctl.text.source import ConfigError
 from tests.inventory.folders import written
 
 TREE = """

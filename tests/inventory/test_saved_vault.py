@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from hvctl.cli import main
-from hvctl.connect import Wire
-from hvctl.connection import Connection
+from hvctl.config.connection import Connection
+from hvctl.fleet.connect import Wire
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
 from tests.inventory.folders import written

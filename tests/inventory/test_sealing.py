@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from hvctl.call import Secret
-from hvctl.inventory import Inventory
-from hvctl.sealing import Sealing
-from hvctl.source import ConfigError
-from hvctl.vault import Vault
+from hvctl.config.inventory import Inventory
+from hvctl.config.vault import Vault
+from hvctl.saved.sealing import Sealing
+from hvctl.text.source import ConfigError
 from tests.inventory.folders import written
 from tests.inventory.sealing import sealed
 

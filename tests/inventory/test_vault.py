@@ -8,12 +8,12 @@ import pytest
 
 from hvctl.call import Secret
 from hvctl.cli import main
-from hvctl.connect import Wire
-from hvctl.connection import Connection
-from hvctl.inventory import Inventory
-from hvctl.secrets import SecretError
-from hvctl.source import ConfigError, Vaulted
-from hvctl.vault import PasswordFile, Vault, VaultError, decrypt
+from hvctl.config.connection import Connection
+from hvctl.config.inventory import Inventory
+from hvctl.config.secrets import SecretError
+from hvctl.config.vault import PasswordFile, Vault, VaultError, decrypt
+from hvctl.fleet.connect import Wire
+from hvctl.text.source import ConfigError, Vaulted
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
 from tests.inventory.folders import written

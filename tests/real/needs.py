@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from hvctl.plan import validate
-from hvctl.source import load_text
+from hvctl.core.plan import validate
+from hvctl.text.source import load_text
 from mocks.schema import load
 from tests.harness import Case, wished
 

@@ -12,8 +12,8 @@ import pytest
 
 from hvctl.call import Batch, Event, HostInfo, Reply, Transport, TransportError
 from hvctl.cli import main
-from hvctl.connect import Wire
-from hvctl.inventory import Connection
+from hvctl.config.inventory import Connection
+from hvctl.fleet.connect import Wire
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
 

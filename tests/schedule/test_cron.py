@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from hvctl.cli.span import span
-from hvctl.duration import seconds, spoken, written
 from hvctl.kinds._types import Seconds
-from hvctl.schedule.cron import Cron, evenly
-from hvctl.schedule.job import Job
-from hvctl.schedule.taskxml import NAMESPACE, task
-from hvctl.source import ConfigError
+from hvctl.monitor.schedule.cron import Cron, evenly
+from hvctl.monitor.schedule.job import Job
+from hvctl.monitor.schedule.taskxml import NAMESPACE, task
+from hvctl.text.duration import seconds, spoken, written
+from hvctl.text.source import ConfigError
 
 GOOD = {
     "*/15 * * * *": ("*-*-* *:00,15,30,45:00",),

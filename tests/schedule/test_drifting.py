@@ -19,18 +19,18 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from hvctl.call import TransportError
-from hvctl.check import Check
 from hvctl.cli.checked import checked
 from hvctl.cli.drifting import Ways, drifting
 from hvctl.cli.options import Settings
 from hvctl.cli.prepared import Asked
-from hvctl.listen import Listener, parse_address
-from hvctl.news import NOTHING, news
-from hvctl.outcome import Outcome
-from hvctl.schedule.lock import locked
+from hvctl.core.check import Check
+from hvctl.core.outcome import Outcome
+from hvctl.monitor.listen import Listener, parse_address
+from hvctl.monitor.news import NOTHING, news
+from hvctl.monitor.schedule.lock import locked
+from hvctl.monitor.watch import Rhythm, watch
 from hvctl.show.digest import LONGEST, digest
 from hvctl.show.metrics import state
-from hvctl.watch import Rhythm, watch
 from tests.schedule.conftest import FakeClock, Lab
 
 

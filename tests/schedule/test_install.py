@@ -17,10 +17,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hvctl.schedule.cron import Cron
-from hvctl.schedule.crontab import crontab
-from hvctl.schedule.job import Job, name_fault, name_of
-from hvctl.schedule.units import units
+from hvctl.monitor.schedule.cron import Cron
+from hvctl.monitor.schedule.crontab import crontab
+from hvctl.monitor.schedule.job import Job, name_fault, name_of
+from hvctl.monitor.schedule.units import units
 from tests.schedule.conftest import Lab
 
 SYSTEMCTL = """#!/bin/sh

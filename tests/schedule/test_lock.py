@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from hvctl.schedule.lock import LockedError, locked
+from hvctl.monitor.schedule.lock import LockedError, locked
 
 HOLD = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from hvctl.schedule.lock import locked
+from hvctl.monitor.schedule.lock import locked
 with locked(Path(sys.argv[1]), datetime(2026, 3, 1, tzinfo=UTC)):
     print("held", flush=True)
     sys.stdin.read()

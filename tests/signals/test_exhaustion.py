@@ -28,7 +28,7 @@ ONE_FILE = """
 import os, resource, sys
 from dataclasses import replace
 from hvctl.cli import main
-from hvctl.connect import real_connect
+from hvctl.fleet.connect import real_connect
 import rich.console, winrm.protocol, requests_ntlm
 
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))

@@ -12,10 +12,10 @@ from typing import get_args
 import yaml
 from pydantic import BaseModel
 
-from hvctl.connection import TRANSPORTS
+from hvctl.config.connection import TRANSPORTS
+from hvctl.core.resource import IMPACTS
 from hvctl.kinds import kinds
-from hvctl.resource import IMPACTS
-from hvctl.source import _Loader
+from hvctl.text.source import _Loader
 from tests.harness import all_cases
 
 LAB = Path(__file__).parent.parent.parent / "playbooks"

@@ -22,10 +22,10 @@ from hvctl.call import Transport
 from hvctl.cli.app import USAGE, app
 from hvctl.cli.options import Settings
 from hvctl.cli.outputs import Outputs
-from hvctl.connect import Wire
-from hvctl.inventory import Connection
+from hvctl.config.inventory import Connection
+from hvctl.fleet.connect import Wire
 from hvctl.show.text import problem_lines
-from hvctl.source import ConfigError, Problem
+from hvctl.text.source import ConfigError, Problem
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
 from tests.soak.configurations import configuration

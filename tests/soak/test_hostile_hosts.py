@@ -12,8 +12,8 @@ import pytest
 
 from hvctl.call import Transport
 from hvctl.cli import main
-from hvctl.connect import Wire
-from hvctl.inventory import Connection
+from hvctl.config.inventory import Connection
+from hvctl.fleet.connect import Wire
 from mocks.catalogue import OFTEN, one
 from mocks.host import SimulatedHost
 from mocks.hostile import HostileTransport, MisreadingTransport

@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 
 from hvctl.call import EACH, Call
-from hvctl.facts import Facts, UnreadableError
-from hvctl.inventory import Inventory
-from hvctl.plan import Action, Plan, make_plan, validate
-from hvctl.prepare import prepare
-from hvctl.reconcile import look
-from hvctl.resource import Address, Resource
-from hvctl.rows import typed
+from hvctl.config.inventory import Inventory
+from hvctl.config.prepare import prepare
+from hvctl.core.facts import Facts, UnreadableError
+from hvctl.core.plan import Action, Plan, make_plan, validate
+from hvctl.core.resource import Address, Resource
+from hvctl.core.rows import typed
+from hvctl.fleet.reconcile import look
 from mocks.garbling import misread, otherwise
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport

@@ -12,7 +12,7 @@ from random import Random
 import pytest
 
 from hvctl.call import Batch, Call, Task, TransportError
-from hvctl.facts import read_batch
+from hvctl.core.facts import read_batch
 from hvctl.winrm import protocol
 from hvctl.winrm.journal import Journal
 from hvctl.winrm.steps import steps_of

@@ -16,8 +16,8 @@ import pytest
 
 from hvctl.call import Batch, Event, Reply, Transport
 from hvctl.cli import main
-from hvctl.connect import Wire
-from hvctl.inventory import Connection
+from hvctl.config.inventory import Connection
+from hvctl.fleet.connect import Wire
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import pytest
 
 from hvctl.call import Batch, Call, Event, Ref, Reply, Secret, Task, TransportError
-from hvctl.connect import allowed
+from hvctl.fleet.connect import allowed
 from hvctl.winrm.client import Address, CredentialGuard, Patience, WinRM
 from hvctl.winrm.faults import WireFault
 from hvctl.winrm.leftovers import OpenShells

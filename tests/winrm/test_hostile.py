@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from hvctl.call import Batch, Call, Secret, Task, TransportError
-from hvctl.connect import allowed
+from hvctl.fleet.connect import allowed
 from hvctl.winrm.client import Address, Patience, WinRM
 from hvctl.winrm.envelope import check
 from hvctl.winrm.faults import WireFault

@@ -28,8 +28,8 @@ from hvctl.call import (
     from_json,
     to_json,
 )
-from hvctl.connect import allowed
-from hvctl.contents import changed_sources
+from hvctl.core.contents import changed_sources
+from hvctl.fleet.connect import allowed
 from hvctl.winrm import protocol
 from hvctl.winrm.client import Address, Patience, WinRM
 from hvctl.winrm.faults import WireFault

@@ -1,0 +1,1 @@
+"""What the user wrote: inventory, playbooks, variables, templates, secrets and files, up to the work for each host."""

@@ -1,0 +1,301 @@
+"""Plays → resources: which hosts, which variables, which wishes; with the place of everything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path as File
+from typing import Any
+
+from hvctl.call import Secret
+from hvctl.config.controlnode import ControlNode
+from hvctl.config.overlay import NOTHING, Overlay
+from hvctl.config.patterns import words
+from hvctl.config.salvage import salvaged
+from hvctl.config.secrets import Ask, resolve
+from hvctl.config.template import rendered
+from hvctl.config.vault import Vault, is_vault
+from hvctl.core.resource import IMPACTS, Impact, Place, Resource
+from hvctl.kinds import sections
+from hvctl.text.source import (
+    ConfigError,
+    Document,
+    Mark,
+    PartlyReadError,
+    Path,
+    Problem,
+    RefusedError,
+    UndefinedProblem,
+    load,
+    suggest,
+)
+from hvctl.text.visible import quoted
+
+_NOTHING: Mapping[str, Any] = {}
+_OTHER_WORDS = {
+    **dict.fromkeys(("virtual_machines", "machines", "guests"), "vms"),
+    **dict.fromkeys(("virtual_switches", "vswitches", "networks"), "switches"),
+    **dict.fromkeys(("variables", "variable"), "vars"),
+    **dict.fromkeys(("vnics", "management_adapters"), "host_network_adapters"),
+    **dict.fromkeys(("consent", "allowed"), "allow"),
+    **dict.fromkeys(("hyperv", "vmhost", "settings"), "host"),
+}
+"""What others call the keys of a play."""
+_PLAY_KEYS = ("name", "hosts", "vars", "vars_files", "tags", "allow")
+
+
+@dataclass(frozen=True)
+class Play:
+    """One play as written; its wishes are made per host, since values may hold variables. `unsure`: there may be more
+    variables than could be read."""
+
+    document: Document
+    path: Path
+    name: str
+    hosts: str
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    allow: frozenset[Impact] = frozenset()
+    marks: Mapping[str, Mark] = field(default_factory=dict)
+    unsure: bool = False
+
+    @property
+    def folder(self) -> File:
+        return File(self.document.file).parent
+
+    @property
+    def body(self) -> dict[str, Any]:
+        data = _at(self.document.data, self.path)
+        return {key: value for key, value in data.items() if key not in _PLAY_KEYS}
+
+
+def load_playbook(file: str | File) -> list[Play]:
+    """Raises ConfigError with every problem that does not depend on a host."""
+    plays, problems = read_playbook(file)
+    if problems:
+        raise ConfigError(problems)
+    return plays
+
+
+def read_playbook(file: str | File, vault: Vault | None = None) -> tuple[list[Play], list[Problem]]:
+    """The plays whose wishes can be looked at, and what is wrong with the plays themselves. Raises ConfigError for a
+    file that is no playbook."""
+    vault = vault or Vault()
+    problems: list[Problem] = []
+    try:
+        document = vault.opened(load(file))
+    except PartlyReadError as error:
+        document, problems = vault.opened(error.document), [*error.problems]
+    if isinstance(document.data, str) and is_vault(document.data):
+        hint = "decrypt it, and keep what is secret in vars_files or group_vars"
+        raise ConfigError([Problem(document.mark(()), "an encrypted playbook is not read", hint)])
+    if not isinstance(document.data, list):
+        hint = "begin with `- name: …` and `  hosts: …`"
+        raise ConfigError([*problems, Problem(document.mark(()), "a playbook is a list of plays", hint)])
+    plays = [p for n, data in enumerate(document.data) if (p := _play(document, n, data, vault, problems))]
+    return plays, problems
+
+
+def _play(document: Document, number: int, data: Any, vault: Vault, problems: list[Problem]) -> Play | None:
+    path: Path = (number,)
+    if not isinstance(data, dict):
+        problems.append(Problem(document.mark(path), "a play is a mapping", "write its keys as `key: value`"))
+        return None
+    known = (*_PLAY_KEYS, *sections(None))
+    for key in data:
+        if key not in known:
+            place = document.key_marks.get((*path, key))
+            problems.append(
+                Problem(
+                    place,
+                    f"unknown key {quoted(key)} in a play",
+                    suggest(_OTHER_WORDS.get(str(key).casefold(), str(key)), known) or f"known are {', '.join(known)}",
+                )
+            )
+    hosts = _text(
+        data.get("hosts"),
+        document,
+        (*path, "hosts"),
+        "hosts is a pattern, such as all or lab:&tokyo",
+        problems,
+    )
+    allow = _words(data.get("allow", []), document, (*path, "allow"), problems)
+    for word in allow:
+        if word not in IMPACTS[1:]:
+            problems.append(
+                Problem(
+                    document.mark((*path, "allow")),
+                    f"{quoted(word)} is nothing that can be allowed",
+                    suggest(word, IMPACTS[1:]) or f"one of {', '.join(IMPACTS[1:])}",
+                )
+            )
+    variables = data.get("vars") or {}
+    if not isinstance(variables, dict):
+        problems.append(Problem(document.mark((*path, "vars")), "vars is a mapping", "write `name: value` below it"))
+        variables = {}
+    marks = {str(k): document.mark((*path, "vars", k)) for k in variables}
+    files, unsure = _vars_files(document, path, data, vault, problems)
+    given = Overlay(variables, marks).under(files)  # Ansible's order
+    tags = _words(data.get("tags", []), document, (*path, "tags"), problems)
+    allowed: frozenset[Impact] = frozenset(i for i in IMPACTS if i in allow)
+    name = str(data.get("name") or hosts)
+    return Play(document, path, name, hosts, given.values, tuple(tags), allowed, given.marks, unsure)
+
+
+def _vars_files(
+    document: Document, path: Path, data: Any, vault: Vault, problems: list[Problem]
+) -> tuple[Overlay, bool]:
+    """And whether there may be more in them than could be read."""
+    found, unsure = NOTHING, False
+    for n, name in enumerate(_words(data.get("vars_files", []), document, (*path, "vars_files"), problems)):
+        try:
+            loaded = vault.load(File(document.file).parent / name)[0]
+        except PartlyReadError as error:
+            problems += error.problems
+            loaded, unsure = error.document, unsure or bool(error.document.unread)
+        except ConfigError as error:
+            place = document.mark((*path, "vars_files", n))
+            problems += [p if p.mark else replace(p, mark=place) for p in error.problems]
+            unsure = True
+            continue
+        if isinstance(loaded.data, dict):
+            data_read = {
+                k: v for k, v in loaded.data.items() if v is not None or loaded.mark((k,)) not in loaded.unread
+            }
+            found = found.under(Overlay(data_read, {str(k): loaded.mark((k,)) for k in data_read}))
+        elif loaded.data is not None:
+            problems.append(
+                Problem(
+                    document.mark((*path, "vars_files", n)),
+                    f"{name} is no mapping of variables",
+                    "write `name: value` lines",
+                )
+            )
+            unsure = True
+    return found, unsure
+
+
+def wishes(
+    plays: Iterable[Play],
+    variables: Mapping[str, Any],
+    learn: Callable[[Secret], None] = lambda secret: None,
+    trees: tuple[File, ...] = (),
+    ask: Ask = resolve,
+) -> tuple[list[Resource], list[Problem]]:
+    """The resources that these plays want of one host, and everything wrong with them. `learn` hears of secrets that
+    are used, `ask` gets them. `trees`: folders whose files need not be named in full, beside the playbook's own."""
+    found: list[Resource] = []
+    problems: list[Problem] = []
+    for play in plays:
+        data, unclear = rendered(play.body, {**variables, **play.variables}, play.document, play.path)
+        wrong: list[Problem] = []
+        shelf = ControlNode(File(play.document.file).parent, {**variables, **play.variables}, learn, trees, ask)
+        # What has no value cannot be right: that it is missing is said once, by its expression.
+        places = frozenset(p.mark for p in unclear if p.mark) | play.document.unread
+        if play.unsure:
+            unclear = [p for p in unclear if not isinstance(p, UndefinedProblem)]
+        maker = _Maker(play, data, wrong, shelf, places)
+        for section, kind in sections(None).items():
+            if section in data:
+                found += maker.section(kind, data[section], (*play.path, section), None)
+        problems += [*unclear, *(p for p in wrong if p.mark not in places)]
+    peers = tuple(wish for wish in found if not wish.unnamed)
+    for wish in found:
+        wish.acquainted(peers)
+    return found, [*problems, *written_twice(found)]
+
+
+@dataclass
+class _Maker:
+    """Makes the resources of one play, and collects what is wrong."""
+
+    play: Play
+    data: Any
+    problems: list[Problem]
+    shelf: ControlNode
+    unclear: frozenset[Mark] = frozenset()
+
+    def section(
+        self, kind: type[Resource], data: Any, path: Path, owner: Resource | None, around: Mapping[str, Any] = _NOTHING
+    ) -> list[Resource]:
+        """`around`: what the section stands in, as written."""
+        if not kind.many:
+            return self.resource(kind, data, path, owner, around)
+        if data is None:
+            return []
+        if not isinstance(data, list):
+            self.wrong(path, f"{kind.section} is a list", "begin each with `- `")
+            return []
+        return [r for n, item in enumerate(data) for r in self.resource(kind, item, (*path, n), owner, around)]
+
+    def resource(
+        self, kind: type[Resource], data: Any, path: Path, owner: Resource | None, around: Mapping[str, Any]
+    ) -> list[Resource]:
+        if not isinstance(data, dict):
+            self.wrong(path, f"{kind.kind} is a mapping", "write its fields as `field: value`")
+            return []
+        inner = sections(kind.kind)
+        own = {key: value for key, value in data.items() if key not in inner}
+        made, problems = salvaged(kind, own, self.play.document, path, self.unclear)
+        self.problems += problems
+        found = self.spread(made, Place(self.play.document, path, self.play.allow), owner, around) if made else []
+        for section, part in inner.items():
+            if section in data:
+                found += self.section(part, data[section], (*path, section), made, data)
+        return found
+
+    def spread(self, made: Resource, place: Place, owner: Resource | None, around: Mapping[str, Any]) -> list[Resource]:
+        made.placed(place, None)
+        try:
+            found = made.spread(self.shelf, around)
+        except RefusedError:
+            raise
+        except ConfigError as error:
+            self.problems += error.problems
+            return []
+        for one in found:
+            one.placed(place, owner)
+        return list(found)
+
+    def wrong(self, path: Path, message: str, hint: str) -> None:
+        self.problems.append(Problem(self.play.document.mark(path), message, hint))
+
+
+def written_twice(found: Sequence[Resource]) -> Iterator[Problem]:
+    seen: dict[tuple[object, ...], Resource] = {}
+    for wish in found:
+        if wish.unnamed or (wish.owner is None and wish.within is not None):
+            continue  # it, or its owner, is wrong already
+        above = id(wish.owner) if wish.owner and wish.owner.unnamed else 0
+        address = (above, *(part.casefold() for part in wish.address()))
+        if address in seen:
+            yield Problem(
+                wish.place.mark(),
+                f"{wish.kind} {', '.join(wish.address()[1:])} is wanted twice",
+                f"the other is at {seen[address].place.mark()}; write it once",
+            )
+        else:
+            seen[address] = wish
+
+
+def _at(data: Any, path: Path) -> Any:
+    for part in path:
+        data = data[part]
+    return data
+
+
+def _text(value: Any, document: Document, path: Path, what: str, problems: list[Problem]) -> str:
+    if isinstance(value, str) and value.strip():
+        return value
+    if isinstance(value, list) and all(isinstance(v, str) for v in value) and value:
+        return ",".join(word for item in value for word in words(item))
+    problems.append(Problem(document.mark(path), what, "write `hosts: all` or the name of a group"))
+    return ""
+
+
+def _words(value: Any, document: Document, path: Path, problems: list[Problem]) -> list[str]:
+    found = [v.strip() for v in value.split(",")] if isinstance(value, str) else value
+    if isinstance(found, list) and all(isinstance(v, str) for v in found):
+        return [v for v in found if v]
+    problems.append(Problem(document.mark(path), f"{path[-1]} is a list of words", "write `[one, two]`"))
+    return []

@@ -1,0 +1,94 @@
+"""A resource of what is right of it, where some of what is written is faulty."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from hvctl.config.wording import explained, inside, meant
+from hvctl.core.resource import Resource, nulls_refused
+from hvctl.text.source import Document, Mark, Path, Problem
+
+
+def salvaged(
+    kind: type[Resource], data: Any, document: Document, path: Path, unclear: frozenset[Mark]
+) -> tuple[Resource | None, list[Problem]]:
+    """The resource, as if what is faulty were not written, so that the rest of it can be judged in the same round; None
+    where nothing can be left out. `unclear`: places whose values could not be had, which is told already."""
+    left_out = {_key_of(at) for at in _unclear(data, document, path, unclear)} if unclear else set()
+    for at in left_out:
+        data = _without(data, at)
+    problems: list[Problem] = []
+    for at, hint in tuple(nulls_refused(kind, data)):
+        problems.append(Problem(document.mark((*path, *at)), f"{at[-1]}: null has no meaning here", hint))
+        left_out.add(_key_of(at))
+        data = _without(data, _key_of(at))
+    words: set[str] = set()
+    stand_in: dict[str, Any] = {}
+    while True:
+        try:
+            made = kind.model_validate({**data, **stand_in})
+        except ValidationError as error:
+            errors = [d for d in error.errors() if not _rests_on(d, data, left_out)]
+            problems += explained(errors, kind, data, document, path)
+            words |= {meant(kind, d["loc"]) for d in errors if d["type"] == "extra_forbidden"}
+            lacking = {str(d["loc"][0]) for d in error.errors() if d["loc"] and not inside(d["loc"], data)}
+            faulty = _innermost({_key_of(inside(d["loc"], data)) for d in error.errors()} - {()})
+            if not faulty and not lacking & kind.stand_in.keys() - stand_in.keys():
+                return None, problems
+            for at in faulty:
+                left_out.add(at)
+                data = _without(data, at)
+            for name in lacking & kind.stand_in.keys():
+                left_out.add((name,))
+                stand_in[name] = kind.stand_in[name]
+        else:
+            made.lacking(frozenset({_dotted(at) for at in left_out} | {w for w in words if w and " " not in w}))
+            return made, problems
+
+
+def _rests_on(detail: ErrorDetails, data: Any, left_out: set[Path]) -> bool:
+    """Whether it is wrong only without what is left out."""
+    at = inside(detail["loc"], data)
+    lacks = tuple(detail["loc"]) if detail["type"] == "missing" else at
+    return any(known[: len(lacks)] == lacks for known in left_out)
+
+
+def _innermost(paths: set[Path]) -> set[Path]:
+    """A union is wrong as a whole too where something within it is."""
+    return {at for at in paths if not any(other[: len(at)] == at for other in paths - {at})}
+
+
+def _unclear(data: Any, document: Document, path: Path, unclear: frozenset[Mark], at: Path = ()) -> Iterator[Path]:
+    items = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    for key, value in items:
+        here = (*at, key)
+        if value is None and document.mark((*path, *here)) in unclear:
+            yield here
+        yield from _unclear(value, document, path, unclear, here)
+
+
+def _key_of(path: Path) -> Path:
+    """Of an item of a list, the key of the list: the others would be counted otherwise without it."""
+    while path and isinstance(path[-1], int):
+        path = path[:-1]
+    return path
+
+
+def _without(data: Any, path: Path) -> Any:
+    """A copy without what stands at a path, if it does."""
+    first, *rest = path
+    if isinstance(data, list):
+        return [_without(item, tuple(rest)) if n == first else item for n, item in enumerate(data)]
+    if not isinstance(data, dict):
+        return data
+    if rest:
+        return {key: _without(value, tuple(rest)) if key == first else value for key, value in data.items()}
+    return {key: value for key, value in data.items() if key != first}
+
+
+def _dotted(path: Path) -> str:
+    return ".".join(str(part) for part in path)

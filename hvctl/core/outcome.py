@@ -1,0 +1,71 @@
+"""What a run knows of each of its hosts, and the exit status of it all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from hvctl.call import TransportError
+from hvctl.core.apply import Report
+from hvctl.core.plan import Plan
+from hvctl.text.source import Problem
+
+DIFFERS = 2
+TROUBLE = 4
+FAULT = 70
+"""A fault of hvctl itself (EX_SOFTWARE)."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run knows of one host: a plan, a report of an apply, or why there is neither. `changed`: what
+    a plan made again does otherwise, so that it was refused; `plan` is that one then. `wrong`: what in its configuration
+    kept it from being contacted."""
+
+    host: str
+    plan: Plan | None = None
+    report: Report | None = None
+    error: TransportError | None = None
+    changed: tuple[str, ...] = ()
+    wrong: tuple[Problem, ...] = ()
+
+    @property
+    def looked(self) -> bool:
+        """Whether anything is known of it; not where a stop came before."""
+        return bool(self.plan or self.report or self.error or self.changed or self.wrong)
+
+    @property
+    def now(self) -> Plan | None:
+        """The newest plan that was made of the host: the one after an apply, if there was one; none if it was refused."""
+        return self.report.after if self.report is not None else None if self.changed else self.plan
+
+    @property
+    def defects(self) -> tuple[str, ...]:
+        """Tracebacks of what hvctl itself did wrong for this host."""
+        report = self.report
+        errors = (self.error, report.error if report is not None else None)
+        plans = (self.plan, report.after if report is not None else None)
+        found = [e.defect for e in errors if e is not None and e.defect] + [d for p in plans if p for d in p.defects]
+        return tuple(dict.fromkeys(found))
+
+
+def exit_status(outcomes: Iterable[Outcome], *, changes_count: bool, steps_count: bool = False) -> int:
+    """0, or the sum of 2 (something differs or was left undone) and 4 (a host was unreachable or unreadable, its
+    configuration is wrong, or a step failed); 70 if hvctl itself failed for a host. `steps_count`: also what is no
+    difference yet and would be done."""
+    differs = trouble = False
+    outcomes = tuple(outcomes)
+    if any(one.defects for one in outcomes):
+        return FAULT
+    for one in outcomes:
+        trouble |= one.error is not None or bool(one.wrong)
+        differs |= bool(one.changed)
+        if one.report is not None:
+            differs |= one.report.undone
+            trouble |= one.report.failed or one.report.after is None or one.report.after.unreadable
+        elif one.plan is not None:
+            differs |= changes_count and one.plan.differs
+            differs |= steps_count and bool(one.plan.steps)
+        if one.plan is not None:
+            trouble |= one.plan.unreadable
+    return DIFFERS * differs + TROUBLE * trouble

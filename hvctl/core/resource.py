@@ -1,0 +1,649 @@
+"""What a resource is: wanted fields, how each is read and set, what a change costs; and the generic diff."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any, ClassVar, Literal, Protocol, Self, get_args
+
+from pydantic import BaseModel, ConfigDict, PrivateAttr
+
+from hvctl.call import Call, Guard, Row, Staged, Value
+from hvctl.contract import OS
+from hvctl.core.facts import Facts
+from hvctl.text.number import is_whole, whole
+from hvctl.text.source import Document, Mark, Path
+
+Impact = Literal["online", "disconnect", "restart", "recreate", "destroy", "management"]
+IMPACTS: tuple[Impact, ...] = get_args(Impact)
+
+State = Mapping[str, Any]
+"""Field -> value; fields of nested models dotted ("dynamic.minimum")."""
+
+
+class Missing:
+    """The host's version has no such property."""
+
+    def __repr__(self) -> str:
+        return "not available"
+
+
+MISSING = Missing()
+
+
+class Unknown:
+    """Could not be read: neither absent nor different."""
+
+    def __repr__(self) -> str:
+        return "unknown"
+
+
+UNKNOWN = Unknown()
+
+
+class NotCompared:
+    """Something else than the playbook rules it, as a cluster does for its roles."""
+
+    def __repr__(self) -> str:
+        return "not compared"
+
+
+NOT_COMPARED = NotCompared()
+
+
+Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
+
+
+@dataclass(frozen=True)
+class Said:
+    """A value that is told in words of its own, which may change where it does not."""
+
+    value: Any
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def as_json(value: Any) -> Json:
+    """For programs, and for comparing with what was kept; None for what is not there or not known. Sets in an order."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Missing | Unknown | NotCompared):
+        return None
+    if isinstance(value, Said):
+        return as_json(value.value)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, BaseModel):
+        return as_json(value.model_dump(exclude_unset=True))
+    if is_dataclass(value):
+        return {f.name: as_json(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): as_json(inner) for key, inner in value.items()}
+    if isinstance(value, set | frozenset):
+        return tuple(sorted(map(as_json, value), key=lambda v: json.dumps(v, sort_keys=True)))
+    if isinstance(value, list | tuple):
+        return tuple(map(as_json, value))
+    return str(value)
+
+
+class Codec(Protocol):
+    """Between what the host says and what the user writes."""
+
+    free: ClassVar[bool]
+
+    def read(self, value: Any) -> Any: ...
+
+    def write(self, value: Any) -> Value: ...
+
+    def same(self, now: Any, wanted: Any) -> bool: ...
+
+    def show(self, value: Any) -> str: ...
+
+    def value(self, value: Any) -> Json: ...
+
+
+class Plain:
+    """The same on both sides. `free`: what it shows is a text of the user's or the host's, as it is."""
+
+    free: ClassVar[bool] = False
+
+    def read(self, value: Any) -> Any:
+        return value
+
+    def write(self, value: Any) -> Value:
+        return value  # type: ignore[no-any-return]
+
+    def same(self, now: Any, wanted: Any) -> bool:
+        return bool(now == wanted)
+
+    def show(self, value: Any) -> str:
+        if value is None or value == "":
+            return "none"
+        if isinstance(value, bool):
+            return "on" if value else "off"
+        if isinstance(value, int):
+            return f"{value:,}"
+        if isinstance(value, list | tuple | set | frozenset):
+            return ", ".join(str(v) for v in value) or "none"
+        return str(value)
+
+    def value(self, value: Any) -> Json:
+        """The same for all that `same` takes for equal, as far as nothing is lost by that."""
+        return as_json(None if value == "" else value)
+
+
+PLAIN = Plain()
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One field: the property it is read from and the parameter it is set with.
+
+    `off`: the VM must be off to change it. `costs`: what else a change of it means. `fixed`: it cannot be
+    changed once the object exists; the text says what to do instead.
+    """
+
+    name: str
+    parameter: str = ""
+    codec: Codec = PLAIN
+    off: bool = False
+    costs: tuple[Impact, ...] = ()
+    fixed: str = ""
+
+    @property
+    def set_with(self) -> str:
+        return self.parameter or self.name
+
+    def get(self, row: Row) -> Any:
+        """The field's value in a row that was read with this setting's property selected."""
+        return self.codec.read(row[self.name]) if self.name in row else MISSING
+
+
+@dataclass(frozen=True)
+class Null:
+    """In a field's annotation: `null` may be written for it, and what it means. Without one it is refused."""
+
+    means: str = "none"
+
+
+@dataclass(frozen=True)
+class Instead:
+    """In a field's annotation: what is written where somebody would write `null`."""
+
+    word: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """One field that differs. `note`: what it means, for people. `in_time`: it is to be done by a time that has not
+    passed, so that it is no drift that it is not done yet."""
+
+    field: str
+    now: Any
+    wanted: Any
+    impacts: frozenset[Impact] = frozenset({"online"})
+    note: str = ""
+    in_time: bool = False
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A rule that a wish breaks, at one of its fields ("" for the whole). "impossible" holds it back, and so
+    does "later": it will be possible by itself. "unknown": why a field could not be read. `outside`: what of the message
+    is the host's."""
+
+    field: str
+    message: str
+    hint: str = ""
+    level: Literal["impossible", "later", "warning", "unknown"] = "impossible"
+    outside: tuple[str, ...] = ()
+
+    @property
+    def holds(self) -> bool:
+        return self.level in ("impossible", "later")
+
+
+class HeldBackError(Exception):
+    """The facts show that nothing can be done about a resource now; the planner turns it into a Finding. `parts`: nor
+    about what sits within it. `later`: nor need there be, before something else is done."""
+
+    def __init__(
+        self, message: str, hint: str = "", field: str = "", *, parts: bool = False, later: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.finding = Finding(field, message, hint, "later" if later else "impossible")
+        self.parts = parts
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One call of a plan and why. `needs`: earlier steps that must have succeeded. `off`: only while the VM
+    is off. `when`: "first" and "last" frame the other steps of the same VM (stop, start); "late" comes after the
+    stop, if there is one, and after all others; "wake" comes before all, and what its parts do rests on it; "up" comes
+    after the start, if there is one; "early" comes before everything else of the VM, none of which is done if it fails;
+    "closing" comes when all VMs of the host are done. `resumes`: it takes up what goes on on the host by itself, so it
+    is done at once after a connection that was lost. `text` says in plain words what it does. Two steps are never
+    equal: identity is what `needs` refers to."""
+
+    call: Call
+    text: str
+    because: tuple[str, ...] = ()
+    needs: tuple[Step, ...] = ()
+    off: bool = False
+    when: Literal["early", "wake", "first", "normal", "late", "last", "up", "closing"] = "normal"
+    guard: Guard | None = None
+    job: bool = False
+    limit_s: int | None = None
+    resumes: bool = False
+
+
+@dataclass(frozen=True)
+class Bracket:
+    """How to take something down and up again around steps that need it off. `doubts`: why that may fail."""
+
+    stop: tuple[Step, ...]
+    start: tuple[Step, ...]
+    doubts: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in the playbook a resource stands."""
+
+    document: Document
+    path: Path
+    allow: frozenset[Impact] = frozenset()
+
+    def mark(self, dotted: str = "") -> Mark:
+        """Of a field's value; of the nearest enclosing thing if the field is not written."""
+        return self.document.mark((*self.path, *path_of(dotted)))
+
+
+Address = tuple[str, ...]
+"""("vm", "web01"), ("disk", "web01", "scsi 0:0"): kind, owner's key, own key."""
+
+
+class Fields(BaseModel):
+    """A model of what the user writes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    def written(self) -> dict[str, Any]:
+        """The fields the user wrote that have a Setting; nested models dotted. Unwritten means unmanaged."""
+        found: dict[str, Any] = {}
+        for name in type(self).model_fields:
+            if name not in self.model_fields_set:
+                continue
+            value = getattr(self, name)
+            if isinstance(value, Fields):
+                found.update({f"{name}.{inner}": given for inner, given in value.written().items()})
+            elif name in settings(type(self)):
+                found[name] = value
+        return found
+
+    def without(self, fields: Iterable[str]) -> Self:
+        """The same as if these fields, dotted where nested, had not been written. Fields that a resource is known by
+        stay."""
+        copy = self.model_copy()
+        for name in fields:
+            copy._unwrite(name)
+        return copy
+
+    def _unwrite(self, dotted: str) -> None:
+        name, _, inner = dotted.partition(".")
+        info = type(self).model_fields.get(name)
+        if info is None or info.is_required():
+            return
+        value = getattr(self, name)
+        if inner and isinstance(value, Fields):
+            self.__dict__[name] = value.without([inner])
+        elif inner and isinstance(value, Mapping):
+            self.__dict__[name] = {key: given for key, given in value.items() if key != inner}
+        else:
+            self.__dict__[name] = info.get_default(call_default_factory=True, validated_data={})
+            self.__pydantic_fields_set__.discard(name)
+
+
+@cache
+def settings(model: type[BaseModel]) -> Mapping[str, Setting]:
+    """Every field of a model (nested ones dotted) that is a plain setting."""
+    found: dict[str, Setting] = {}
+    for name, info in model.model_fields.items():
+        for extra in info.metadata:
+            if isinstance(extra, Setting):
+                found[name] = extra
+        for inner in models_in(info.annotation):
+            found.update({f"{name}.{n}": s for n, s in settings(inner).items()})
+    return found
+
+
+def free_text(model: type[BaseModel], field: str) -> bool:
+    """Whether a field is a text of the user's, and not a word or a number that hvctl knows."""
+    setting = settings(model).get(field)
+    return setting is not None and setting.codec.free
+
+
+def models_in(annotation: Any) -> Iterator[type[Fields]]:
+    if isinstance(annotation, type) and issubclass(annotation, Fields) and not issubclass(annotation, Resource):
+        yield annotation
+    for arg in get_args(annotation):
+        yield from models_in(arg)
+
+
+def nulls_refused(model: type[BaseModel], data: Mapping[str, Any], path: Path = ()) -> Iterator[tuple[Path, str]]:
+    """Where data of the user's has null although the field has no meaning for it, and what to write instead."""
+    for name, info in model.model_fields.items():
+        if name not in data:
+            continue
+        value, at = data[name], (*path, name)
+        if value is None and not any(isinstance(m, Null) for m in info.metadata):
+            word = next((f", or write {m.word}" for m in info.metadata if isinstance(m, Instead)), "")
+            yield at, f"leave it out, which leaves it as it is{word}"
+        for inner in models_in(info.annotation):
+            if isinstance(value, Mapping):
+                yield from nulls_refused(inner, value, at)
+            elif isinstance(value, list):
+                for n, item in enumerate(value):
+                    if isinstance(item, Mapping):
+                        yield from nulls_refused(inner, item, (*at, n))
+
+
+class Shelf(Protocol):
+    """The files of the control node, as a playbook names them. Each raises ConfigError, at the mark."""
+
+    def is_folder(self, name: str) -> bool: ...
+
+    def file(self, name: str, mark: Mark) -> Staged: ...
+
+    def below(self, name: str, mark: Mark) -> Iterator[tuple[str, str]]:
+        """The files in a folder and its folders: their names for `file`, and those within the folder."""
+        ...
+
+    def rendered(self, name: str, more: Mapping[str, Any], mark: Mark) -> Staged:
+        """A template, rendered with the host's variables and more."""
+        ...
+
+
+class Resource(Fields):
+    """Something on a host that the user wants in a certain state.
+
+    A kind is a subclass in its own file under kinds/. `section`: the key it stands under in the playbook.
+    `within`: the kind whose section it stands in. `many`: the section is a list. `after`: kinds of the same
+    owner whose steps come first. `setter`: the cmdlet that sets the plain settings;
+    `odd`: fields that it does not set. `expires`: the owner's field that says how old things of this kind may grow.
+    `vital`: without it its owner is neither created nor started. `proof`: what is asked to see whether the account is
+    told of this kind at all. `stand_in`: values of the fields that it is known by, for one whose own are faulty, so that
+    the rest of it can be checked all the same. `other_words`: what others call its fields and sections, and the key that
+    is meant, or a sentence.
+    """
+
+    kind: ClassVar[str] = ""
+    section: ClassVar[str] = ""
+    within: ClassVar[str | None] = None
+    many: ClassVar[bool] = False
+    after: ClassVar[tuple[str, ...]] = ()
+    setter: ClassVar[str] = ""
+    odd: ClassVar[frozenset[str]] = frozenset()
+    expires: ClassVar[str] = ""
+    vital: ClassVar[bool] = False
+    stand_in: ClassVar[Mapping[str, Any]] = {}
+    other_words: ClassVar[Mapping[str, str]] = {}
+    proof: ClassVar[tuple[Call, ...]] = ()
+
+    _owner: Resource | None = PrivateAttr(default=None)
+    _parts: tuple[Resource, ...] = PrivateAttr(default=())
+    _place: Place | None = PrivateAttr(default=None)
+    _peers: tuple[Resource, ...] = PrivateAttr(default=())
+    _file: Staged | None = PrivateAttr(default=None)
+    _left_out: frozenset[str] = PrivateAttr(default=frozenset())
+
+    # --- identity ---------------------------------------------------------------------------------------
+
+    def key(self) -> str:
+        """What tells it from others of its kind and owner; "" for a section that exists once."""
+        return ""
+
+    def title(self) -> str:
+        """As the plan's headline says it after the kind."""
+        return self.key()
+
+    @property
+    def owner(self) -> Resource | None:
+        # Asked tens of times per resource; by its name, pydantic looks in vain for it first, which takes ten times as long.
+        private = self.__pydantic_private__
+        return private["_owner"] if private else None
+
+    @property
+    def parts(self) -> tuple[Resource, ...]:
+        """The resources that sit within it, as wished."""
+        return self._parts
+
+    @property
+    def peers(self) -> tuple[Resource, ...]:
+        """Everything that is wished for the same host, itself included."""
+        return self._peers
+
+    def peer(self, kind: str, key: str) -> Resource | None:
+        """What the playbook wishes of another thing, by its name; None if it says nothing about it."""
+        found = (p for p in self._peers if p.kind == kind and p.owner is None)
+        return next((p for p in found if p.key().casefold() == key.casefold()), None)
+
+    @property
+    def place(self) -> Place:
+        if self._place is None:
+            raise ValueError(f"{self.kind} {self.key()} was not placed")
+        return self._place
+
+    def placed(self, place: Place, owner: Resource | None) -> None:
+        """Told once, by the playbook, where it stands."""
+        self._place, self._owner = place, owner
+        if owner is not None and not self.unnamed:
+            owner._parts = (*owner._parts, self)
+
+    @property
+    def left_out(self) -> frozenset[str]:
+        """What is written of it and faulty, so that it is as if it were not written: fields, dotted where nested."""
+        return self._left_out
+
+    @property
+    def unnamed(self) -> bool:
+        """Whether what it is known by is among that. Then nothing refers to it."""
+        return not self._left_out.isdisjoint(self.stand_in)
+
+    def lacking(self, left_out: frozenset[str]) -> None:
+        """Told once, by the playbook, before it is placed."""
+        self._left_out = left_out
+
+    @property
+    def file(self) -> Staged | None:
+        """What of the control node it is about."""
+        return self._file
+
+    def spread(self, shelf: Shelf, written: Mapping[str, Any]) -> tuple[Resource, ...]:
+        """What this item of the playbook stands for; a kind that reads files of the control node does so here.
+        `written`: the owner as the playbook has it. Raises ConfigError."""
+        return (self,)
+
+    def relinked(self, owner: Resource | None, parts: tuple[Resource, ...], peers: tuple[Resource, ...]) -> None:
+        """Told once, to a copy."""
+        self._owner, self._parts, self._peers = owner, parts, peers
+
+    def acquainted(self, peers: tuple[Resource, ...]) -> None:
+        """Told once, when all wishes for the host are known."""
+        self._peers = peers
+
+    def address(self) -> Address:
+        above = (self.owner.key(),) if self.owner else ()
+        return (self.kind, *above, *((self.key(),) if self.key() else ()))
+
+    @property
+    def absent(self) -> bool:
+        """Whether the wish is that it be gone (`ensure: absent`)."""
+        return getattr(self, "ensure", "present") == "absent"
+
+    def requires(self) -> tuple[Address, ...]:
+        """Other resources that must be there first, if they are planned too."""
+        return ()
+
+    def borrowed(self) -> Iterator[tuple[str, tuple[str, str]]]:
+        """By field, the kind and name of what it uses of the host, whether the playbook declares it or not."""
+        yield from ()
+
+    # --- rules known without a host ------------------------------------------------------------------------
+
+    def rules(self, os: OS) -> Iterator[Finding]:
+        """Hyper-V's own rules that the wish breaks whatever the host looks like."""
+        yield from ()
+
+    @classmethod
+    def rules_together(cls, wishes: tuple[Resource, ...], os: OS) -> Iterator[tuple[Resource, Finding]]:
+        """Rules between all wishes of this kind for one host."""
+        yield from ()
+
+    # --- looking ------------------------------------------------------------------------------------------
+
+    def queries(self) -> tuple[Call, ...]:
+        raise NotImplementedError
+
+    def actual(self, facts: Facts) -> State | None:
+        """The same fields as `wanted`, as the host has them; None: it does not exist.
+        Raises UnreadableError if the host did not say."""
+        raise NotImplementedError
+
+    def check_rights(self, facts: Facts) -> None:
+        """Raise UnreadableError if the account is not told of this kind: an empty answer would read as "not there"."""
+
+    def owned_elsewhere(self, facts: Facts) -> str:
+        """Of something that does not exist here: where it is, in words; "" if it is nowhere. What is elsewhere is
+        neither missing nor created."""
+        return ""
+
+    def wanted(self) -> State:
+        return self.written()
+
+    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
+        """What the facts show to be impossible or doubtful about these changes."""
+        yield from ()
+
+    # --- changing -----------------------------------------------------------------------------------------
+
+    def impacts(self, field: str, now: Any, wanted: Any, facts: Facts) -> frozenset[Impact]:
+        """What changing this field means on this host, now."""
+        setting = settings(type(self)).get(field)
+        return frozenset(setting.costs if setting and setting.costs else ("online",))
+
+    def rests_on(self, field: str, facts: Facts) -> str:
+        """Another field whose change this one goes with, so that both are done or neither; "" if there is none."""
+        return ""
+
+    def note(self, field: str, now: Any, wanted: Any, facts: Facts) -> str:
+        """What else the reader of the plan should know about this change."""
+        return ""
+
+    def create_impacts(self, facts: Facts) -> frozenset[Impact]:
+        return frozenset({"online"})
+
+    def remove_impacts(self, facts: Facts) -> frozenset[Impact]:
+        return frozenset({"destroy"})
+
+    def summary(self) -> str:
+        """What is made, in a few words, for the plan's headline when it does not exist yet."""
+        return ""
+
+    def taken_over(self, facts: Facts) -> State | None:
+        """Of something that does not exist yet, what is there already and becomes a part of it: compared as `actual`
+        is, so that nothing is changed unseen within a creation. "" has words for the headline."""
+        return None
+
+    def create(self, facts: Facts) -> Iterator[Step]:
+        raise NotImplementedError
+
+    def update(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Step]:
+        raise NotImplementedError
+
+    def remove(self, facts: Facts) -> Iterator[Step]:
+        raise NotImplementedError
+
+    def bracket(self, facts: Facts) -> Bracket | None:
+        """For an owner: how its parts' off-steps are framed. None: nothing to frame, it is off already."""
+        return None
+
+    @classmethod
+    def survey(cls) -> tuple[Call, ...]:
+        """What to ask to see everything of this kind on a host, wished or not."""
+        return ()
+
+    @classmethod
+    def surplus(cls, owner: Resource, listed: tuple[Resource, ...], facts: Facts) -> Iterator[Resource]:
+        """What the host has of this kind in this owner beyond what is listed, as absent wishes."""
+        yield from ()
+
+    @classmethod
+    def expired(cls, owner: Resource, listed: tuple[Resource, ...], facts: Facts) -> Iterator[Resource]:
+        """What the owner has of this kind, not listed and for longer than it says, as absent wishes."""
+        yield from ()
+
+    # --- the generic diff ---------------------------------------------------------------------------------
+
+    def same(self, field: str, now: Any, wanted: Any) -> bool:
+        setting = settings(type(self)).get(field)
+        return (setting.codec if setting else PLAIN).same(now, wanted)
+
+    def show(self, field: str, value: Any) -> str:
+        if value is MISSING or value is UNKNOWN:
+            return repr(value)
+        setting = settings(type(self)).get(field)
+        return (setting.codec if setting else PLAIN).show(value)
+
+    def value(self, field: str, value: Any) -> Json:
+        """What `show` tells, as a value: it does not change with the words."""
+        if value is MISSING or value is UNKNOWN:
+            return None
+        setting = settings(type(self)).get(field)
+        return (setting.codec if setting else PLAIN).value(value)
+
+    def changes(self, actual: State, facts: Facts) -> tuple[Change, ...]:
+        """The written fields that differ. A field that could not be read is no change."""
+        found = []
+        for name, wanted in self.wanted().items():
+            now = actual.get(name, MISSING)
+            if now is UNKNOWN or now is NOT_COMPARED or (now is not MISSING and self.same(name, now, wanted)):
+                continue
+            found.append(
+                Change(
+                    name,
+                    now,
+                    wanted,
+                    self.impacts(name, now, wanted, facts),
+                    self.note(name, now, wanted, facts),
+                )
+            )
+        return tuple(found)
+
+    def as_changes(self, facts: Facts) -> tuple[Change, ...]:
+        """Every written field, for something that is made new."""
+        return tuple(Change(name, None, wanted) for name, wanted in self.wanted().items())
+
+    def read_settings(self, row: Row) -> dict[str, Any]:
+        """The written plain settings as a row has them."""
+        table = settings(type(self))
+        return {name: table[name].get(row) for name in self.written() if name in table}
+
+    def arguments(self, changes: tuple[Change, ...]) -> dict[str, Value]:
+        """Parameters for the setter, of those changes that are plain settings."""
+        table = settings(type(self))
+        return {table[c.field].set_with: table[c.field].codec.write(c.wanted) for c in changes if c.field in table}
+
+
+def properties(model: type[BaseModel], *more: str) -> tuple[str, ...]:
+    """The `select` that a kind's plain settings need, and more."""
+    return tuple(dict.fromkeys((*more, *(s.name for s in settings(model).values()))))
+
+
+def path_of(dotted: str) -> Path:
+    return tuple(whole(p) if is_whole(p) else p for p in dotted.split(".")) if dotted else ()

@@ -1,0 +1,1 @@
+"""Many hosts: connecting, looking, planning and applying side by side, and stopping."""

@@ -1,0 +1,199 @@
+"""The story of one host: look, plan, apply, look again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_attempt
+
+from hvctl.call import Event, Transport, TransportError, defect
+from hvctl.contract import nearest
+from hvctl.core.apply import Report, apply, batch_of, not_begun
+from hvctl.core.contents import changed_sources
+from hvctl.core.facts import Facts, read_batch
+from hvctl.core.plan import Plan, PlannedStep, make_plan, questions
+from hvctl.core.replan import First, replanned
+from hvctl.core.resource import Impact, Resource
+from hvctl.winrm.retries import SETTLING_S, SETTLING_WAIT
+
+OnEvent = Callable[[Event], None]
+Pause = Callable[[float], object]
+"""Waits so many seconds; true if the user wants no more of it."""
+
+
+def silent(event: Event) -> None:
+    """For whoever does not want to know."""
+
+
+def look(transport: Transport, wishes: Iterable[Resource], on_event: OnEvent = silent) -> Facts:
+    """Everything the wishes need to know of the host, in one batch. Raises TransportError."""
+    batch = read_batch(questions(wishes))
+    replies = transport.run(batch, on_event) if batch.tasks else []
+    info = transport.info()
+    os = nearest(info.build)
+    if os is None:
+        raise TransportError(
+            f"{info.computer} runs {info.caption or 'a Windows'} of build {info.build}, older than Server 2012",
+            hint="hvctl knows Windows Server 2012 and later",
+        )
+    return Facts.of(os, info, batch, replies)
+
+
+@dataclass(frozen=True)
+class Look:
+    """What planning one host gave: a plan, or why there is none. `changed`: what it does otherwise than the first."""
+
+    host: str
+    plan: Plan | None = None
+    error: TransportError | None = None
+    changed: tuple[str, ...] = ()
+
+
+def plan_host(
+    host: str,
+    wishes: Sequence[Resource],
+    transport: Transport,
+    allow: frozenset[Impact],
+    on_event: OnEvent = silent,
+    first: First | None = None,
+) -> Look:
+    """Look at a host and plan it; again, where there is a `first` plan, which says what is allowed."""
+    try:
+        facts = look(transport, wishes, on_event)
+    except TransportError as error:
+        return Look(host, error=error)
+    if first is None:
+        return Look(host, make_plan(host, wishes, facts, allow))
+    plan, changed = replanned(host, wishes, facts, first)
+    return Look(host, plan, changed=(*changed_sources(batch_of(plan)), *changed))
+
+
+def apply_plan(
+    plan: Plan,
+    wishes: Sequence[Resource],
+    transport: Transport,
+    on_event: OnEvent = silent,
+    *,
+    recheck: bool = False,
+    pause: Pause = time.sleep,
+    stopped: Callable[[], bool] = lambda: False,
+    known: Callable[[Report], None] = lambda report: None,
+) -> Report | list[str]:
+    """Run a plan and look again. With `recheck` (time has passed since it was made) the host is read and planned first;
+    if that would not do the same, nothing is done and what changed is returned. Once `stopped`, nothing is read and no
+    step is begun any more. `known`: hears what became of the steps before the host is looked at again."""
+    if recheck:
+        try:
+            changed = changed_sources(batch_of(plan))
+            changed = changed or replanned(plan.host, wishes, look(transport, wishes, on_event), First.of(plan))[1]
+        except TransportError as error:
+            return not_begun(plan) if stopped() else Report(plan, error=error)
+        if changed:
+            return changed
+    if stopped():
+        return not_begun(plan)
+    report = apply(plan, transport, on_event)
+    if report.error is not None and report.error.executed == "no":
+        return not_begun(plan) if stopped() else report
+    known(report)
+    if stopped():
+        return replace(report, stopped=True)
+    try:
+        report = replace(report, after=_seen_after(report, wishes, transport, on_event, pause, stopped))
+        return report if stopped() else _taken_up(report, wishes, transport, on_event, pause, stopped, known)
+    except Exception as error:
+        # What ran is known and must be told, whatever becomes of the look afterwards.
+        return replace(report, error=_with_defect(report.error, error))
+
+
+def _with_defect(known: TransportError | None, error: Exception) -> TransportError:
+    fault = defect(error, executed="unknown", doing="after the changes")
+    if known is None:
+        return fault
+    return TransportError(
+        f"{known.message}; {fault.message}",
+        executed=known.executed,
+        hint=fault.hint,
+        replies=known.replies,
+        running=known.running,
+        defect=known.defect or fault.defect,
+        outside=known.outside,
+    )
+
+
+def _taken_up(
+    report: Report,
+    wishes: Sequence[Resource],
+    transport: Transport,
+    on_event: OnEvent,
+    pause: Pause,
+    stopped: Callable[[], bool],
+    known: Callable[[Report], None],
+) -> Report:
+    """After a lost connection: what went on on the host by itself is waited for and brought to its end."""
+    if report.error is None or report.after is None:
+        return report
+    steps = tuple(s for s in report.after.steps if s.resumes)
+    if not steps:
+        return report
+    on_event(Event("note", text="the connection was lost; what goes on on the host is waited for"))
+    again = apply(replace(report.after, steps=_renamed(steps)), transport, on_event)
+    seen = replace(report, results=(*report.results, *again.results))
+    known(seen)
+    return replace(seen, after=_seen_after(seen, wishes, transport, on_event, pause, stopped))
+
+
+def _renamed(steps: Sequence[PlannedStep]) -> tuple[PlannedStep, ...]:
+    """Ids that the steps before did not have; what they need of steps that are not taken up is left out."""
+    ids = {s.task.id: f"again-{s.task.id}" for s in steps}
+    tasks = (replace(s.task, id=ids[s.task.id], needs=tuple(ids[n] for n in s.task.needs if n in ids)) for s in steps)
+    return tuple(replace(s, task=task) for s, task in zip(steps, tasks, strict=True))
+
+
+def _seen_after(
+    report: Report,
+    wishes: Sequence[Resource],
+    transport: Transport,
+    on_event: OnEvent,
+    pause: Pause,
+    stopped: Callable[[], bool],
+) -> Plan | None:
+    """The plan after the changes. Where those failed, a host that was readable before is given time to be so again."""
+    if not report.plan.steps:
+        return report.plan
+    after: Plan | None = None
+    enough = False
+
+    def once() -> None:
+        nonlocal after
+        if not enough:
+            after = None
+            with suppress(TransportError):
+                after = make_plan(report.plan.host, wishes, look(transport, wishes, on_event), report.plan.allow)
+
+    def unsettled(_: object) -> bool:
+        seen = after is not None and (report.plan.unreadable or not after.unreadable)
+        return not (enough or seen or stopped()) and bool(report.failed or after is None)
+
+    def told(state: RetryCallState) -> None:
+        what = "is not reached" if after is None else "cannot be read in full"
+        when = "failure" if report.failed else "changes"
+        text = f"the host {what} after the {when}; looking again in {state.upcoming_sleep:g} s"
+        on_event(Event("notice", text=text))
+
+    def waited(seconds: float) -> None:
+        nonlocal enough
+        enough = bool(pause(seconds))
+
+    Retrying(
+        stop=stop_after_attempt(len(SETTLING_S) + 1),
+        wait=SETTLING_WAIT,
+        retry=retry_if_result(unsettled),
+        before_sleep=told,
+        sleep=waited,
+        retry_error_callback=lambda _: None,
+    )(once)
+    return after

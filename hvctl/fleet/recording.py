@@ -1,0 +1,91 @@
+"""What a host answered, written down and replayed through the same seam."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from hvctl.call import Batch, Event, Failure, HostInfo, Reply, TransportError, from_json, to_json
+from hvctl.contract import nearest
+from hvctl.core.facts import Facts
+from hvctl.text.files import PRIVATE, write_whole
+from hvctl.text.source import ConfigError, Problem
+from hvctl.text.visible import json_text
+
+FORMAT = 1
+_ADDRESS = re.compile(r"\b(?:\d{1,3}\.){3}\d{1,3}\b|\b(?:[0-9a-f]{1,4}:){3,7}[0-9a-f]{0,4}\b", re.IGNORECASE)
+
+
+def write_recording(file: str, facts: Facts, *, scrub: bool, also: Sequence[str] = ()) -> None:
+    """Secrets cannot be in it: answers are projected facts. With `scrub`, host names (and `also`) become "HOST"
+    and addresses "192.0.2.1"."""
+    names = {n for n in (facts.info.computer, facts.info.user, *also) if n}
+    data = {
+        "hvctl_recording": FORMAT,
+        "info": asdict(facts.info),
+        "answers": [{"call": to_json(c), "reply": asdict(r)} for c, r in facts.replies.items()],
+    }
+    if scrub:
+        data = _scrubbed(data, _scrubber(names))
+    try:
+        write_whole(file, json_text(data, indent=1) + "\n", PRIVATE)
+    except OSError as error:
+        raise ConfigError(
+            [Problem(None, f"{file} cannot be written: {error.strerror}", "name another file")]
+        ) from error
+
+
+class RecordedTransport:
+    """Answers reads from a recording; refuses changes, and what was never asked."""
+
+    def __init__(self, file: str | Path) -> None:
+        data = json.loads(Path(file).read_text(encoding="utf-8"))
+        info = HostInfo(**data["info"])
+        replies = {from_json(a["call"]): _reply(a["reply"]) for a in data["answers"]}
+        self._facts = Facts(nearest(info.build) or "2012", info, replies)
+
+    def run(self, batch: Batch, on_event: Callable[[Event], None] = lambda _: None) -> list[Reply]:
+        if batch.mode != "read":
+            raise TransportError("a recording cannot be changed", hint="use it for plan and drift")
+        try:
+            return [self._facts.reply(task.call) for task in batch.tasks]
+        except KeyError as error:
+            raise TransportError(
+                f"the recording has no answer: {error.args[0]}", hint="record the host anew"
+            ) from error
+
+    def info(self) -> HostInfo:
+        return self._facts.info
+
+    @property
+    def requests(self) -> int:
+        return 0
+
+    def stop(self) -> None:
+        """Nothing runs."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def _reply(data: dict[str, Any]) -> Reply:
+    failures = tuple(Failure(**f) for f in data["failures"])
+    return Reply(tuple(data["rows"]), failures, data["skipped"], tuple(data["warnings"]), data["ms"])
+
+
+def _scrubber(names: set[str]) -> Callable[[str], str]:
+    words = sorted({w for n in names for w in (n, n.split(".")[0], n.rsplit("\\", 1)[-1]) if len(w) > 2}, key=len)
+    pattern = re.compile("|".join(re.escape(w) for w in reversed(words)) or r"(?!)", re.IGNORECASE)
+    return lambda text: _ADDRESS.sub("192.0.2.1", pattern.sub("HOST", text))
+
+
+def _scrubbed(value: Any, scrub: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return scrub(value)
+    if isinstance(value, dict):
+        return {k: _scrubbed(v, scrub) for k, v in value.items()}
+    return [_scrubbed(v, scrub) for v in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,1 @@
+"""Checks again and again: schedules, the listener, what is new, and who is told."""

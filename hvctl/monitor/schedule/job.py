@@ -1,0 +1,135 @@
+"""A drift check that is to be run again and again: what, when, under which name."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hvctl.fleet.stop import GRACE_S
+from hvctl.monitor.schedule.cron import Cron
+from hvctl.text.duration import spoken
+
+SKIPPED = 75
+"""Exit status of a check that was left out since the one before still runs (EX_TEMPFAIL of sysexits.h): neither "in
+sync" nor a fault."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """`command` is the whole command line, all paths absolute. `when`: seconds between two checks, or cron's fields.
+    `environment`: variables that are no secrets. `secrets`: names of variables that the command wants to find. `grace`:
+    seconds that the command may take to end once it is told to. Whatever format it becomes, no text of it can begin a
+    line of its own there: ValueError."""
+
+    name: str
+    playbooks: tuple[str, ...]
+    command: tuple[str, ...]
+    folder: str
+    when: int | Cron
+    splay: int = 0
+    environment: tuple[tuple[str, str], ...] = ()
+    secrets: tuple[str, ...] = ()
+    secrets_file: str = ""
+    run_as: str = ""
+    own_programs: bool = False
+    """A secret comes from a program, which may be setuid (sudo) or keep to rules of its own."""
+    grace: int = GRACE_S
+
+    def __post_init__(self) -> None:
+        if fault := name_fault(self.name):
+            raise ValueError(f"{shown(self.name)}: {fault}")
+        if self.run_as and (fault := account_fault(self.run_as)):
+            raise ValueError(f"{shown(self.run_as)}: {fault}")
+        for text in self._texts():
+            if fault := text_fault(text):
+                raise ValueError(f"{shown(text)} {fault}")
+        for name in (*self.secrets, *(n for n, _ in self.environment)):
+            if fault := variable_fault(name):
+                raise ValueError(f"{shown(name)}: {fault}")
+
+    def _texts(self) -> Iterator[str]:
+        yield from (*self.playbooks, *self.command, self.folder, self.secrets_file)
+        for name, value in self.environment:
+            yield f"{name}={value}"
+
+    @property
+    def rhythm(self) -> str:
+        return self.when.text if isinstance(self.when, Cron) else f"every {spoken(self.when)}"
+
+    def note(self) -> str:
+        """One line of JSON that `list` reads back from what was installed."""
+        return json.dumps({"playbooks": self.playbooks, "when": self.rhythm, "splay": self.splay}, ensure_ascii=True)
+
+
+@dataclass(frozen=True)
+class Note:
+    """What an installed schedule says of itself."""
+
+    playbooks: tuple[str, ...]
+    when: str
+    splay: int
+
+    @classmethod
+    def read(cls, text: str) -> Note | None:
+        try:
+            data = json.loads(text)
+            return cls(tuple(map(str, data["playbooks"])), str(data["when"]), int(data["splay"]))
+        except (ValueError, TypeError, KeyError):
+            return None
+
+
+def name_of(playbooks: Sequence[str]) -> str:
+    """The same for the same playbooks: their file names, and where those say nothing in ASCII, a hash."""
+    words = "-".join(Path(p).stem for p in playbooks)
+    slug = re.sub(r"[^A-Za-z0-9_.]+", "-", words).strip("-.")[:60]
+    if re.search(r"[A-Za-z0-9]", slug) and slug.isascii() and words.isascii():
+        return slug
+    return "-".join(w for w in (slug, hashlib.sha256("\0".join(playbooks).encode()).hexdigest()[:8]) if w)
+
+
+def shown(text: str) -> str:
+    """For a message: what cannot be seen is written out."""
+    return "".join(c.encode("unicode_escape").decode() if _unseen(c) else c for c in text)
+
+
+def _unseen(char: str) -> bool:
+    """Control characters, separators of lines and paragraphs, halves of characters (of a file name that is not UTF-8),
+    and those that turn the direction of writing."""
+    return (
+        unicodedata.category(char) in ("Cc", "Zl", "Zp", "Cs")
+        or char in "\u061c\u200e\u200f"
+        or ("\u202a" <= char <= "\u202e" or "\u2066" <= char <= "\u2069")
+    )
+
+
+def text_fault(text: str) -> str:
+    """Why a text cannot stand in a schedule; "" if it can."""
+    found = sorted({c for c in text if _unseen(c)})
+    return f"holds a control character ({shown(''.join(found))}); rename it" if found else ""
+
+
+def account_fault(name: str) -> str:
+    """As useradd takes them, and as a directory has them (user@domain)."""
+    if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]*(@[A-Za-z0-9_.-]+)?", name):
+        return ""
+    return "not a valid account name; write the name of an account of this machine, or user@domain"
+
+
+def variable_fault(name: str) -> str:
+    if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        return ""
+    return "not a valid name of an environment variable; systemd and a shell take letters, digits and '_'"
+
+
+def name_fault(name: str) -> str:
+    """What is wrong with a name that becomes part of file names and of a unit's name; "" if nothing is."""
+    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", name):
+        return ""
+    return (
+        "a name is made of ASCII letters, digits, '_', '.' and '-', begins with a letter or digit, and has at most 100"
+    )

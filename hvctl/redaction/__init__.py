@@ -1,0 +1,1 @@
+"""Known secrets, masked in whatever leaves hvctl."""

@@ -1,0 +1,55 @@
+"""The last line of defence: known secrets are masked in everything that is shown or written."""
+
+from __future__ import annotations
+
+import threading
+from typing import TypeVar
+
+from hvctl.call import Secret
+from hvctl.redaction.records import Role, mapped
+from hvctl.text.masks import Masks, forms_of
+from hvctl.text.vocabulary import is_own
+
+T = TypeVar("T")
+
+
+class Redactor:
+    """What it has learned it masks: as it stands, and as JSON, HTML, URLs, base64, dumps would write it, cut and broken
+    into lines too.
+
+    A secret that is a word of hvctl's own is masked in what came from outside as it is, and nowhere else: a mask in
+    the middle of a sentence that everybody knows would tell it.
+    """
+
+    def __init__(self) -> None:
+        self._known: set[Secret] = set()
+        self._sentences, self._values = Masks(), Masks()
+        self._lock = threading.Lock()
+
+    def learn(self, secret: Secret) -> None:
+        with self._lock:
+            if secret in self._known:
+                return
+            self._known.add(secret)
+            for form in dict.fromkeys(forms_of(secret.reveal())):
+                self._values.add(form)
+                if form.least or not is_own(form.text):
+                    self._sentences.add(form)
+
+    def text(self, text: str, *, foreign: bool = False) -> str:
+        """`foreign`: no word of it is hvctl's."""
+        return (self._values if foreign else self._sentences).masked(text)
+
+    def begun(self, text: str) -> int:
+        """Where at the end of a text a secret may have begun."""
+        return self._sentences.begun(text)
+
+    def holds(self, text: str) -> bool:
+        return self._sentences.holds(text)
+
+    def value(self, value: T) -> T:
+        """An equal value with every text in it masked, field by field; what holds no secret comes back as it is."""
+        return mapped(value, self._masked) if self._known else value
+
+    def _masked(self, text: str, role: Role) -> str:
+        return self.text(text, foreign=role.foreign)
