@@ -58,7 +58,7 @@ CHOOSING = {
     "vm", "vmname", "name", "vmswitch", "vmnetworkadapter", "vmnetworkadaptername", "managementos",
     "vmprocessor", "vmmemory", "vmfirmware", "vmbios", "vmcomport", "number", "vmharddiskdrive", "vmdvddrive",
     "vmfloppydiskdrive", "controllertype", "controllernumber", "controllerlocation", "passthru", "force",
-    "allowunverifiedpaths", "confirm", "whatif", "asjob",
+    "allowunverifiedpaths", "confirm", "whatif", "asjob", "subnet",
 }  # fmt: skip
 """Parameters of Set- cmdlets that say what is changed, or how, and change nothing."""
 

@@ -144,6 +144,14 @@ class Role:
 
 
 @dataclass(eq=False)
+class MigrationNetwork:
+    """A network that incoming live migrations may use."""
+
+    subnet: str
+    priority: int | None = None  # the lower is preferred
+
+
+@dataclass(eq=False)
 class HostState:
     os: str = field(default="2022", metadata=one_of(*DEFAULT_VM_VERSION))
     language: str = field(default="en", metadata=one_of("en", "ja"))
@@ -174,6 +182,7 @@ class HostState:
         default="Compression", metadata=word("VMMigrationPerformance")
     )
     use_any_network_for_migration: bool = False
+    migration_networks: list[MigrationNetwork] = field(default_factory=list)
     resource_metering_save_interval: int = 3600  # seconds
     numa_spanning_enabled: bool = True
     enable_enhanced_session_mode: bool = False

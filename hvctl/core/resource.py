@@ -265,7 +265,7 @@ class Place:
 
 
 Address = tuple[str, ...]
-"""("vm", "web01"), ("disk", "web01", "scsi 0:0"): kind, owner's key, own key."""
+"""("vm", "web01"), ("disk", "web01", "scsi 0:0"): kind, owner's key, own key, without those that are empty."""
 
 
 class Fields(BaseModel):
@@ -478,8 +478,8 @@ class Resource(Fields):
         self._peers = peers
 
     def address(self) -> Address:
-        above = (self.owner.key(),) if self.owner else ()
-        return (self.kind, *above, *((self.key(),) if self.key() else ()))
+        names = (self.owner.key() if self.owner else "", self.key())
+        return (self.kind, *(name for name in names if name))
 
     @property
     def absent(self) -> bool:

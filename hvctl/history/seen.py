@@ -14,7 +14,7 @@ from hvctl.core.order import kinds_within
 from hvctl.core.outcome import Outcome
 from hvctl.core.plan import Action
 from hvctl.core.resource import UNKNOWN, Address, Json, Resource, as_json, settings
-from hvctl.kinds import kind_named
+from hvctl.kinds import kind_named, owner_of
 
 Key = str
 """A spot without its host, the same for every spelling: Hyper-V's names know no case."""
@@ -188,8 +188,7 @@ class _Look:
         line, spot, action = drift.line, drift.spot, drift.action
         rests_on = key_of(item_of(spot) or spot)
         if rests_on not in self.wished:  # one more than listed: the owner's exclusive list wants it gone
-            owner = (kind_named(spot.address[0]).within or "", *spot.address[1:2])
-            rests_on = key_of(Spot(spot.host, owner, f"exclusive.{spot.address[0]}"))
+            rests_on = key_of(Spot(spot.host, owner_of(spot.address), f"exclusive.{spot.address[0]}"))
         why = next((r.message for r in action.remarks if r.level == "impossible"), "") if line is None else ""
         now, wanted = (line.now, line.wanted) if line is not None else ("", "")
         return Difference(spot, shown(now), shown(wanted), shown(why), absolute(action.mark.file), rests_on)

@@ -7,7 +7,7 @@ from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 
-from hvctl.core.resource import Resource
+from hvctl.core.resource import Address, Resource
 
 
 @cache
@@ -24,6 +24,15 @@ def sections(within: str | None) -> dict[str, type[Resource]]:
 
 def kind_named(name: str) -> type[Resource]:
     return next(kind for kind in kinds() if kind.kind == name)
+
+
+def owner_of(address: Address) -> Address:
+    """The address of what a thing sits within; () for what sits within nothing."""
+    kind = next((k for k in kinds() if k.kind == address[0]), None)  # a history may tell of one that is no more
+    if kind is None or kind.within is None:
+        return ()
+    named = kind_named(kind.within).many  # a section that exists once has no name
+    return (kind.within, *address[1 : 1 + named])
 
 
 def _defined() -> Iterator[type[Resource]]:

@@ -12,6 +12,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from hvctl.history.past import Absence, HostPast, Span
+from hvctl.kinds import owner_of
 from hvctl.show.cells import fold, hung, padded, with_right
 from hvctl.show.lasting import clock_time
 from hvctl.show.remembered import MOVED
@@ -142,9 +143,9 @@ class _Table:
 
 def _told(host: HostPast, span: Span) -> bool:
     """Whether it is a part of something that came and went with it as a whole."""
-    if span.spot.field or span.spot.address[0] == "vm" or len(span.spot.address) < 2:
+    owner = owner_of(span.spot.address)
+    if span.spot.field or not owner:
         return False
-    owner = ("vm", span.spot.address[1])
     wholes = (s for s in host.spans if s.spot.address == owner and not s.spot.field)
     return any((s.first_seen, s.gone) == (span.first_seen, span.gone) for s in wholes)
 

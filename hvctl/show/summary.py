@@ -9,6 +9,7 @@ from rich.text import Text
 from hvctl.core.check import Memory, Moved, drifts
 from hvctl.core.outcome import Outcome
 from hvctl.core.plan import Action, Plan
+from hvctl.kinds import owner_of
 from hvctl.show.columns import entries
 from hvctl.show.state import word_of
 
@@ -46,9 +47,8 @@ def _moved(outcomes: Iterable[Outcome], memory: Memory) -> str:
 
 def made_within(plan: Plan, action: Action) -> bool:
     """Whether it is a part of something that is made with it."""
-    if action.verb != "create" or action.address[0] == "vm" or len(action.address) < 2:
-        return False
-    return any(a.verb == "create" and a.address == ("vm", action.address[1]) for a in plan.actions)
+    owner = owner_of(action.address)
+    return action.verb == "create" and any(a.verb == "create" and a.address == owner for a in plan.actions)
 
 
 def counted(plans: Iterable[Plan]) -> list[str]:

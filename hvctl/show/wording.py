@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from hvctl.core.plan import Action, Plan, Remark, Restart
 from hvctl.core.resource import Address
+from hvctl.kinds import owner_of
 from hvctl.show.cells import listed
 from hvctl.show.summary import made_within
 
@@ -73,7 +74,7 @@ def restart_text(restart: Restart) -> str:
 
 def made_of(plan: Plan, action: Action) -> str:
     """What is made, from the thing itself and from its parts that are made with it."""
-    parts = [a for a in plan.actions if _owner(a) == action.address and a.verb == "create"]
+    parts = [a for a in plan.actions if owner_of(a.address) == action.address and a.verb == "create"]
     single = sorted((p for p in parts if p.address[0] not in _COUNTABLE), key=lambda p: p.address[0] != "processor")
     said = [action.summary, *(p.summary for p in single)]
     for kind, word in _COUNTABLE.items():
@@ -82,8 +83,3 @@ def made_of(plan: Plan, action: Action) -> str:
             of = f" ({'existing file' if count == 1 else f'{there} of existing files'})" if there else ""
             said.append(f"{count} {word}{'s' * (count > 1)}{of}")
     return ", ".join(s for s in said if s)
-
-
-def _owner(action: Action) -> Address:
-    """The address of the VM that a part sits within; nothing for what sits within nothing."""
-    return ("vm", action.address[1]) if action.address[0] != "vm" and len(action.address) > 1 else ()

@@ -15,6 +15,7 @@ from mocks.host import SimulatedHost
 from mocks.machine import MB
 from mocks.objects import PsObject
 from mocks.schema import StateError
+from mocks.state import MigrationNetwork
 from tests.mocks.hosts import DISK, done, host, one, one_vm, read, refused, run
 
 LAB = Path(__file__).parents[2] / "mocks" / "hosts"
@@ -121,9 +122,10 @@ SETTERS = sorted(e.name for e in TABLE.values() if e.name.startswith("Set-") and
 @pytest.mark.parametrize("cmdlet", SETTERS)
 def test_a_set_cmdlet_without_anything_to_set_is_refused(cmdlet: str) -> None:
     on = one_vm(drives=[{"at": "scsi 0:0", "path": DISK}, {"at": "scsi 0:1", "dvd": True}])
+    on.state.migration_networks.append(MigrationNetwork("10.0.0.0/24"))
     known = contract("2022").cmdlet(cmdlet)
     assert known is not None
-    chosen = {"VMName": "web01", "Name": "lan" if "Switch" in cmdlet else "web01", "Number": 1}
+    chosen = {"VMName": "web01", "Name": "lan" if "Switch" in cmdlet else "web01", "Number": 1, "Subnet": "10.0.0.0/24"}
     needed = chosen | ({"Path": DISK} if cmdlet == "Set-VHD" else {})
     params: dict[str, Any] = {
         k: v for k, v in needed.items() if k in known.params and not (k == "Name" and "VMName" in known.params)
