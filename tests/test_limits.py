@@ -348,14 +348,11 @@ def test_numbers_are_read_or_refused() -> None:
 
 def test_text_becomes_a_number_in_one_place_only() -> None:
     """`str.isdigit` is true of ², and a `\\d` of every script's digits: what they let pass, int() refuses or misreads."""
-    for file in (
-        *(ROOT / "hvctl" / "kinds").glob("*.py"),
-        *(ROOT / "hvctl" / "inventory").glob("*.py"),
-        *(
-            ROOT / "hvctl" / f"{n}.py"
-            for n in ("duration", "connection", "hostnames", "patterns", "ini", "ipaddr", "resource")
-        ),
-    ):
+    files = [file for room in ("config", "core", "kinds", "text") for file in (ROOT / "hvctl" / room).rglob("*.py")]
+    assert len(files) > 100
+    for file in files:
+        if file.name in ("filters.py", "unmet.py"):  # groups of a regular expression; the runner's own words
+            continue
         text = file.read_text(encoding="utf-8")
         assert ".isdigit()" not in text, file.name
         assert not re.search(r'"[^"]*\\d', text), file.name

@@ -16,6 +16,7 @@ import sys
 import textwrap
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -322,10 +323,11 @@ class Lab:
         found += [f"sent as {how}" for how in found_in(repr(self.inbox.got).encode())]
         planted = {"inventory.yml", "refused.yml", "literal.yml", "vault-password"}
         for file in self.folder.rglob("*"):
-            if file.is_file() and file.name not in planted and (state := _state(file)) not in self.clean:
-                self.clean.add(state)
-                found += [f"{file.relative_to(self.folder)} as {how}" for how in found_in(file.read_bytes())]
-                found += [f"the name {file.name}"] * bool(found_in(file.name.encode()))
+            with suppress(FileNotFoundError):  # what is kept of an open shell goes when its host has closed it
+                if file.is_file() and file.name not in planted and (state := _state(file)) not in self.clean:
+                    found += [f"{file.relative_to(self.folder)} as {how}" for how in found_in(file.read_bytes())]
+                    found += [f"the name {file.name}"] * bool(found_in(file.name.encode()))
+                    self.clean.add(state)
         return found
 
 

@@ -263,9 +263,8 @@ def _from_yaml(value: Any) -> Any:
     except ConfigError as error:
         raise FilterError(str(error.problems[0])) from error
     if source := _secret_in(found):
-        raise FilterError(
-            f"from_yaml: a text cannot say where a secret is ({source!r})", "write the tag in a file of variables"
-        )
+        said = f"from_yaml: a text cannot say where a secret is ({source})"
+        raise FilterError(said, "write the tag in a file of variables")
     return found
 
 

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from hvctl.text.files import PRIVATE, make_private_folder, write_whole
+from hvctl.text.number import is_whole, whole
 
 _MAY_ASK = 0x1000
 """PROCESS_QUERY_LIMITED_INFORMATION"""
@@ -101,7 +102,7 @@ def _put(file: Path, data: Mapping[str, Sequence[OpenShell]]) -> None:
 
 def _gone(file: Path) -> bool:
     pid = file.stem.removeprefix("shells-")
-    return pid.isdigit() and int(pid) != os.getpid() and not _lives(int(pid))
+    return is_whole(pid) and whole(pid) != os.getpid() and not _lives(whole(pid))
 
 
 def _lives(pid: int) -> bool:
@@ -112,7 +113,7 @@ def _lives(pid: int) -> bool:
         return bool(handle) and bool(ctypes.windll.kernel32.CloseHandle(handle))
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):  # no system has a process of that number
         return False
     except OSError:
         return True
