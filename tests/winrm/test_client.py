@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -311,6 +312,10 @@ def test_changes_that_are_left_to_the_host_are_said_to_be_running_by_whoever_fol
     assert (error.value.message, error.value.running) == (f"still running on h, batch {batch}", batch)
     assert set(error.value.replies) == {"p"}
     client.close()
+    for _ in range(200):  # the one that asked it to stop closes its own shell meanwhile, in its thread
+        if endpoint.shells.open == 1:
+            break
+        time.sleep(0.05)
     assert endpoint.shells.open == 1  # nobody ended it
     over.set()
 
