@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from hvctl.call import Secret
@@ -77,9 +77,7 @@ def connection_of(
 
 
 class _Reader:
-    def __init__(
-        self, name: str, variables: Mapping[str, Any], marks: Mapping[str, Mark], place: Mark | None = None
-    ) -> None:
+    def __init__(self, name: str, variables: Mapping[str, Any], marks: Mapping[str, Mark], place: Mark | None) -> None:
         self.name, self.variables, self.marks, self.place = name, variables, marks, place
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
@@ -117,10 +115,9 @@ class _Reader:
             cert_key_pem=self._text("ansible_winrm_cert_key_pem"),
             os=self._os(),
             wiring=wiring(self.variables, transport, scheme, self._wrong, self._warn),
-            warnings=(),
         )
         self._complete(made)
-        return Connection(**{**made.__dict__, "warnings": tuple(self.warnings)})
+        return replace(made, warnings=tuple(self.warnings))
 
     def look_at(self, others: Iterable[str]) -> None:
         for name in others:

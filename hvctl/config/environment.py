@@ -10,7 +10,7 @@ from types import CodeType
 from typing import Any
 
 from jinja2 import StrictUndefined, meta, nodes, pass_context
-from jinja2.nativetypes import NativeEnvironment, NativeTemplate
+from jinja2.nativetypes import NativeEnvironment
 from jinja2.runtime import Context
 
 from hvctl.call import Secret
@@ -82,9 +82,6 @@ class Values(Bounded, NativeEnvironment):
             within = kind == "variable_begin" or (within and kind != "variable_end")
             parts.append(part.replace("\\", "\\\\") if within and kind == "string" else part)
         return "".join(parts)
-
-
-Values.template_class = NativeTemplate
 
 
 @dataclass

@@ -159,9 +159,7 @@ def _vars_files(
             unsure = True
             continue
         if isinstance(loaded.data, dict):
-            data_read = {
-                k: v for k, v in loaded.data.items() if v is not None or loaded.mark((k,)) not in loaded.unread
-            }
+            data_read = {k: v for k, v in loaded.data.items() if not loaded.lacks((k,), v)}
             found = found.under(Overlay(data_read, {str(k): loaded.mark((k,)) for k in data_read}))
         elif loaded.data is not None:
             problems.append(
@@ -187,9 +185,10 @@ def wishes(
     found: list[Resource] = []
     problems: list[Problem] = []
     for play in plays:
-        data, unclear = rendered(play.body, {**variables, **play.variables}, play.document, play.path)
+        known = {**variables, **play.variables}
+        data, unclear = rendered(play.body, known, play.document, play.path)
         wrong: list[Problem] = []
-        shelf = ControlNode(File(play.document.file).parent, {**variables, **play.variables}, learn, trees, ask)
+        shelf = ControlNode(play.folder, known, learn, trees, ask)
         # What has no value cannot be right: that it is missing is said once, by its expression.
         places = frozenset(p.mark for p in unclear if p.mark) | play.document.unread
         if play.unsure:

@@ -43,7 +43,7 @@ class Work:
 
 
 def exceeded(limit: Limit) -> LimitError:
-    return LimitError(limit, f"this expression does too much ({limit})")
+    return LimitError(f"this expression does too much ({limit})")
 
 
 class Bounded(ImmutableSandboxedEnvironment):

@@ -30,6 +30,7 @@ from hvctl.text.source import (
     UndefinedProblem,
     Vaulted,
     Verbatim,
+    line_of,
     suggest,
 )
 from hvctl.text.visible import quoted
@@ -138,21 +139,21 @@ def evaluate(text: str, scope: _Scope) -> Any:
         raise
     except UndefinedError as error:
         name = str(error).split("'")[1] if "'" in str(error) else ""
-        raise _UndefinedError(f"{_plain(error)}", _defined(name, variables)) from error
+        raise _UndefinedError(line_of(error), _defined(name, variables)) from error
     except TemplateSyntaxError as error:
         raise _ValueError(
-            f"this expression cannot be read: {_plain(error)}", "correct it, or quote {{ as {{ '{{' }}"
+            f"this expression cannot be read: {line_of(error)}", "correct it, or quote {{ as {{ '{{' }}"
         ) from error
     except SecurityError as error:
         raise _ValueError(
-            f"this expression does what it may not: {_plain(error)}", "keep to values and filters"
+            f"this expression does what it may not: {line_of(error)}", "keep to values and filters"
         ) from error
     except FilterError as error:
-        raise _ValueError(_plain(error), error.hint or "correct it") from error
+        raise _ValueError(line_of(error), error.hint or "correct it") from error
     except Exception as error:  # whatever a filter may raise
         if unknown := unknown_in(error):
-            raise _ValueError(_plain(unknown), unknown.hint) from error
-        raise _ValueError(f"this expression fails: {_plain(error)}", "correct it") from error
+            raise _ValueError(line_of(unknown), unknown.hint) from error
+        raise _ValueError(f"this expression fails: {line_of(error)}", "correct it") from error
     if isinstance(found, SecretSource | Secret) and not scope.secret:
         raise _no_secret(found)
     return found
@@ -258,9 +259,9 @@ def render_text(text: str, file: str, variables: Mapping[str, Any], reveal: Call
     except TemplateSyntaxError as error:
         if unknown := unknown_in(error):
             mark = Mark(file, error.lineno, _column(text, error.lineno, unknown.name))
-            raise ConfigError([Problem(mark, _plain(unknown), unknown.hint)]) from error
+            raise ConfigError([Problem(mark, line_of(unknown), unknown.hint)]) from error
         mark = Mark(file, error.lineno, 1)
-        raise ConfigError([Problem(mark, f"this template cannot be read: {_plain(error)}", "correct it")]) from error
+        raise ConfigError([Problem(mark, f"this template cannot be read: {line_of(error)}", "correct it")]) from error
     except _ValueError as error:
         raise ConfigError([Problem(Mark(file, 1, 1), error.message, error.hint)]) from error
     except (ConfigError, NotAskedError):
@@ -271,9 +272,9 @@ def render_text(text: str, file: str, variables: Mapping[str, Any], reveal: Call
         name = str(error).split("'")[1] if isinstance(error, UndefinedError) and "'" in str(error) else ""
         mark = _place_of(error, file, text, name.rpartition(" ")[2])
         if isinstance(error, UndefinedError):
-            raise ConfigError([Problem(mark, _plain(error), _defined(name, variables))]) from error
+            raise ConfigError([Problem(mark, line_of(error), _defined(name, variables))]) from error
         hint = error.hint if isinstance(error, FilterError) else ""
-        raise ConfigError([Problem(mark, f"this template fails: {_plain(error)}", hint or "correct it")]) from error
+        raise ConfigError([Problem(mark, f"this template fails: {line_of(error)}", hint or "correct it")]) from error
 
 
 def _place_of(error: Exception, file: str, text: str, word: str) -> Mark:
@@ -359,7 +360,3 @@ class Evaluated(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(list(iter(self)))
-
-
-def _plain(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

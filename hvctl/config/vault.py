@@ -150,7 +150,7 @@ class Vault:
             raise ConfigError(
                 [replace(problem, message="what is encrypted here is not valid YAML", hint=hint)]
             ) from None
-        return replace(self.opened(document), data=self.secret(self.opened(document).data)), True
+        return replace(document, data=self.secret(self.value(document.data))), True
 
     def text(self, envelope: str, mark: Mark) -> str:
         """Raises ConfigError."""

@@ -13,9 +13,6 @@ Answer = Literal["present", "absent", "unknown"]
 EVERY = "*"
 """Stands for every set of the cmdlet."""
 
-ALL_SETS = "__AllParameterSets"
-"""The set of a cmdlet that has no named ones."""
-
 
 @dataclass(frozen=True)
 class Membership:

@@ -21,10 +21,6 @@ class Limit:
 class LimitError(ValueError):
     """More than hvctl takes."""
 
-    def __init__(self, limit: Limit, message: str) -> None:
-        super().__init__(message)
-        self.limit = limit
-
 
 FILE_SIZE = Limit("file size", 10 * 1024**2, "bytes")
 """Of an inventory, a playbook, a file of variables, a template. A megabyte of YAML takes some ten seconds."""

@@ -19,7 +19,7 @@ def whole(text: str, base: int = 10) -> int:
     """Underscores between digits are allowed, as in YAML; `base` 0 reads 0x and 0o too. Raises ValueError, and
     LimitError for too many digits."""
     if len(text) > DIGITS.most:
-        raise LimitError(DIGITS, f"a number of {len(text):,} digits")
+        raise LimitError(f"a number of {len(text):,} digits")
     if not text.isascii():
         raise ValueError(f"{text} is not a whole number")
     return int(text, base)
@@ -28,7 +28,7 @@ def whole(text: str, base: int = 10) -> int:
 def real(text: str) -> float:
     """Raises ValueError for what is not a finite number, and LimitError for too many digits."""
     if len(text) > DIGITS.most:
-        raise LimitError(DIGITS, f"a number of {len(text):,} digits")
+        raise LimitError(f"a number of {len(text):,} digits")
     found = float(text) if text.isascii() else math.nan
     if not math.isfinite(found):
         raise ValueError(f"{text} is not a finite number")

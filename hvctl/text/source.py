@@ -116,6 +116,10 @@ class Document:
             path = path[:-1]
         return self.marks.get(path) or Mark(self.file, 1, 1)
 
+    def lacks(self, path: Path, value: Any) -> bool:
+        """The value is null here because it could not be read."""
+        return value is None and self.mark(path) in self.unread
+
 
 class PartlyReadError(ConfigError):
     """Some of a text is wrong; `document` is the rest, so that the rest can be checked in the same round."""
@@ -216,7 +220,7 @@ def _composed(text: str, file: str) -> tuple[list[yaml.Node], list[yaml.MappingN
         # A number of the scanner's own: a code point, a version of YAML.
         at = loader.get_mark() if loader is not None else None
         place = Mark(file, at.line + 1, at.column + 1) if at is not None else Mark(file, 1, 1)
-        raise ConfigError([Problem(place, f"this is not YAML: {_line_of(error)}", "correct it")]) from error
+        raise ConfigError([Problem(place, f"this is not YAML: {line_of(error)}", "correct it")]) from error
     return nodes, loader.mappings
 
 
@@ -464,5 +468,5 @@ def _syntax(error: yaml.MarkedYAMLError, file: str, text: str) -> Problem:
     return Problem(mark, f"YAML cannot read this: {what}", "look at the indentation and the quotes here and above")
 
 
-def _line_of(error: Exception) -> str:
+def line_of(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]

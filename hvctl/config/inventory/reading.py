@@ -215,9 +215,9 @@ class YamlGroups:
                         self._hosts(name, str(pattern), variables, (*path, "hosts", pattern))
                 case "vars":
                     for variable, value in self._entries(data, "vars", path):
-                        mark = self.document.mark((*path, "vars", variable))
-                        if value is None and mark in self.document.unread:
+                        if self.document.lacks((*path, "vars", variable), value):
                             continue
+                        mark = self.document.mark((*path, "vars", variable))
                         self.tree.set_group_variable(name, str(variable), value, mark, vaulted=self.encrypted)
                 case "children":
                     for child, inner in self._entries(data, "children", path):
@@ -245,9 +245,9 @@ class YamlGroups:
         for host in names:
             self.tree.add_host(host, group, self.where, port, self._key_mark(path))
             for key, value in (variables or {}).items():
-                place = self.document.mark((*path, key))
-                if value is None and place in self.document.unread:
+                if self.document.lacks((*path, key), value):
                     continue
+                place = self.document.mark((*path, key))
                 self.tree.set_host_variable(host, str(key), value, place, vaulted=self.encrypted)
 
     def _entries(self, data: Mapping[str, Any], key: str, path: Path) -> Iterator[tuple[Any, Any]]:

@@ -77,7 +77,7 @@ class VariableFiles:
             raise ConfigError([Problem(document.mark(()), "variables are a mapping", "write `name: value` lines")])
         found = Variables()
         for name, value in (document.data or {}).items():
-            if value is not None or document.mark((name,)) not in document.unread:
+            if not document.lacks((name,), value):
                 found.put(str(name), value, document.mark((name,)), vaulted=encrypted)
         return found
 
