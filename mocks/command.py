@@ -59,6 +59,7 @@ CHOOSING = {
     "vmprocessor", "vmmemory", "vmfirmware", "vmbios", "vmcomport", "number", "vmharddiskdrive", "vmdvddrive",
     "vmfloppydiskdrive", "controllertype", "controllernumber", "controllerlocation", "passthru", "force",
     "allowunverifiedpaths", "confirm", "whatif", "asjob", "subnet",
+    "computername", "cimsession", "credential",
 }  # fmt: skip
 """Parameters of Set- cmdlets that say what is changed, or how, and change nothing."""
 

@@ -121,6 +121,16 @@ def held(state: HostState, path: str | None) -> bool:
     return any(disk is not None and (disk.mounted_as is not None or disk.in_use_elsewhere) for disk in chain)
 
 
+def opened(state: HostState, path: str) -> bool:
+    """Whether a disk that is mounted, or open in another program, is the file or stands on it."""
+    return any(
+        same(member, path)
+        for disk in state.vhds
+        if disk.mounted_as is not None or disk.in_use_elsewhere
+        for member in chain_paths(state, disk.path)
+    )
+
+
 def clashes(state: HostState, vm: Vm, drive: Drive) -> bool:
     """Whether a drive of the VM, running, would share its file with another one, of which one writes: the file
     itself, or one below either. Many may stand on one file that nobody writes to."""

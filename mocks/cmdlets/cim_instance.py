@@ -75,14 +75,10 @@ def _groups(cmd: Command) -> None:
 @cmdlet("Get-CimInstance", module="host", takes=0.2)
 def get(cmd: Command) -> None:
     name = cmd.args.text("ClassName")
-    if (cmd.args.text("Namespace").replace("\\", "/").lower(), name.lower()) == (disk.NAMESPACE, disk.CLASS):
-        disk.show(cmd)
-        return
-    if (
-        cmd.args.text("Namespace").replace("\\", "/").lower() == "root/mscluster"
-        and name.lower() == "mscluster_resourcegroup"
-    ):
-        _groups(cmd)
+    elsewhere = {(disk.NAMESPACE, disk.CLASS): disk.show, ("root/mscluster", "mscluster_resourcegroup"): _groups}
+    show = elsewhere.get((cmd.args.text("Namespace").replace("\\", "/").lower(), name.lower()))
+    if show is not None:
+        show(cmd)
         return
     if not name and cmd.args.text("Query"):
         name = cmd.args.text("Query").split()[-1]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from mocks.command import Command
-from mocks.machine import Vm
 from mocks.objects import PsObject
 from mocks.state import HostState, PhysicalDisk
 
@@ -36,13 +35,13 @@ def show(cmd: Command) -> None:
         cmd.emit(PsObject(name, properties))
 
 
-def check_disk(cmd: Command, vm: Vm, number: int) -> None:
-    """A disk that is offline on the host and that no other VM has (domain 8.3)."""
+def check_disk(cmd: Command, number: int) -> None:
+    """A disk that is offline on the host and that no VM has (domain 8.3)."""
     disk = next((d for d in disks(cmd.state) if d.number == number), None)
     if disk is None:
         # as for a file that is missing; id and text [I]
         raise cmd.refuse("ObjectNotFound", "device_add", "Physical Disk Drive", cmd.say("file_missing"))
-    others = [d for v in cmd.state.vms for d in v.disks if d.disk_number == number and v is not vm]
-    if not disk.offline or others:
-        # domain 8.3: offline on the host; as for a file that is in use; id and text [I]
+    taken = any(d.disk_number == number for v in cmd.state.vms for d in v.disks)
+    if not disk.offline or taken:
+        # domain 8.3: offline on the host; as for a file that is in use, or in this VM twice; id and text [I]
         raise cmd.refuse("OperationFailed", "device_add", "Physical Disk Drive", cmd.say("sharing"))

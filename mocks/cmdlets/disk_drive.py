@@ -84,7 +84,7 @@ def _add(cmd: Command, vm: Vm, slot: Slot) -> None:
 def check_file(cmd: Command, vm: Vm, drive: Drive) -> None:
     state, path = cmd.state, drive.path
     if drive.disk_number is not None:
-        check_disk(cmd, vm, drive.disk_number)
+        check_disk(cmd, drive.disk_number)
     if path is None:
         return
     if path.startswith("\\\\"):

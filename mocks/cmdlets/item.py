@@ -143,12 +143,11 @@ def remove(cmd: Command) -> None:
 def _remove(cmd: Command, path: str) -> None:
     state = cmd.state
     if files.is_file(state, path):
-        disk = files.vhd(state, path)
         running = any(
             files.same(d.path, path) for v in state.vms if v.state in ("Running", "Paused") for d in v.drives or ()
         )
         locked = any(files.same(f, path) and until > cmd.clock.now() for f, until in state.locked_until.items())
-        if locked or running or files.holder(state, path) or (disk is not None and files.held(state, disk.path)):
+        if locked or running or files.holder(state, path) or files.held(state, path) or files.opened(state, path):
             # observations 4: deleting a file in use, IOException 0x80070020 [O]
             raise cmd.fail(
                 "RemoveFileSystemItemIOError",

@@ -161,7 +161,7 @@ def check_size(cmd: Command, disk: Vhd, size: int, key: str) -> None:
 
 def _free(cmd: Command, disk: Vhd) -> None:
     """Neither in a running VM nor below another disk in use (domain 8.1)."""
-    if files.holder(cmd.state, disk.path) is not None or disk.mounted_as is not None:
+    if files.holder(cmd.state, disk.path) is not None or files.opened(cmd.state, disk.path):
         raise cmd.refuse("ObjectInUse", "vhd_get", disk.path, cmd.say("in_use"))  # as Get-VHD (observations 4)
 
 
