@@ -25,12 +25,12 @@ from hvctl.cli.options import (
     Settings,
     Tags,
 )
-from hvctl.cli.prepared import Asked, extra_variables, inventory_of, prepared, run_of, warn, with_password
+from hvctl.cli.prepared import Asked, extra_variables, inventory_of, prepared, run_of, warn, work_of
 from hvctl.cli.remembered import remembered, remembering
 from hvctl.cli.reported import Reports
 from hvctl.config.offline import Desired, offline_problems
 from hvctl.config.playbook import Play, wishes
-from hvctl.config.prepare import HostWork, Prepared
+from hvctl.config.prepare import Prepared
 from hvctl.core.check import Check
 from hvctl.core.facts import UnreadableError
 from hvctl.core.outcome import Outcome, exit_status
@@ -181,17 +181,16 @@ def _anywhere(settings: Settings, asked: Asked, name: str, to: str | None, captu
         raise ConfigError([Problem(None, f"where {name} is to be exported is not said", hint)])
     inventory = inventory_of(settings)
     given = {k: v for k, v in (("path", to), ("capture", capture)) if v}
-    over = extra_variables(asked.extra)
-    work = [
-        HostWork(h, inventory.connection(h, over), _wished(name, [given], ()))
-        for h in inventory.select("all", asked.limit)
-    ]
+    over = extra_variables(asked.extra, settings.vault)
+    work = tuple(
+        work_of(settings, inventory, h, _wished(name, [given], ()), over) for h in inventory.select("all", asked.limit)
+    )
     found = offline_problems([Desired(w.name, w.connection.os, w.wishes) for w in work])
     told = [replace(p, mark=None) for p in found]
     if any(p.level == "error" for p in told):
         raise ConfigError(p for p in told if p.level == "error")
     warn(settings, dict.fromkeys((*(w for one in work for w in one.connection.warnings), *told)))
-    return with_password(settings, Prepared(tuple(work), (), inventory))
+    return Prepared(work, (), inventory)
 
 
 def _wished(name: str, exports: list[dict[str, Any]], places: Sequence[Any]) -> tuple[Resource, ...]:

@@ -523,7 +523,7 @@ def _waiting(draft: _Draft, earlier: Mapping[Address, _Draft]) -> _Draft:
             )
         if address in owner and verb == "held" and other.action.verb == "held":
             # Its owner says why; of each part again it would bury that.
-            action = replace(draft.action, verb=verb, lines=(), remarks=draft.action.remarks)
+            action = replace(draft.action, verb=verb, lines=())
             return _Draft(draft.wish, action, here=False, held=frozenset({WHOLE}))
         name = f"{address[0].replace('_', ' ')} {', '.join(address[1:])}".strip()
         remark = Remark(
@@ -811,7 +811,7 @@ def _restart(group: Group, drafts: Mapping[Address, _Draft], facts: Facts) -> Re
         for line in drafts[wish.address()].action.lines:
             if "restart" in line.impacts and not line.held:
                 name = f"{wish.section}.{line.field}" if wish.owner and line.field else line.field
-                name = name or f"{wish.kind} {wish.key()}".replace("_", " ").strip()
+                name = name or _part_name(wish)
                 if "restart" in line.consent:
                     waiting.append(name)
                 elif needed and not line.consent:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hvctl.call import Row
 from hvctl.core.facts import Facts
 from hvctl.core.resource import UNKNOWN, Change, Finding, HeldBackError, settings
 from hvctl.kinds._disk import FILE_FIELDS, DiskPart, Seen
 from hvctl.kinds._disk_rules import CONVERT
 from hvctl.kinds._drives import Slot, on_cluster, on_share, one_spelling, there, volume_of
-from hvctl.kinds._physical import check_disk
+from hvctl.kinds._physical import check_disk, vm_name
 from hvctl.kinds._vhd import User, extension, users
-from hvctl.kinds._vm import VMS, power
+from hvctl.kinds._vm import power
 
 
 def attaching(disk: DiskPart, seen: Seen, facts: Facts) -> Iterator[Finding]:
@@ -57,20 +56,20 @@ def _making(disk: DiskPart, path: str, seen: Seen, facts: Facts) -> Iterator[Fin
     if disk.parent and not on_share(disk.parent) and not there(disk.parent, facts):
         raise HeldBackError(f"{disk.parent} is not there", "write the path of an existing disk", "parent")
     if disk.parent:
-        _check_parent(disk, disk.parent, facts)
+        _check_parent(disk.parent, facts)
     if on_share(path):
         yield Finding(
             "path", f"{path} was not seen, but WinRM may hide what is on a share", "make sure that it is new", "warning"
         )
 
 
-def _check_parent(disk: DiskPart, parent: str, facts: Facts) -> None:
+def _check_parent(parent: str, facts: Facts) -> None:
     """Raise HeldBackError if a VM writes to the file: that breaks the disks made from it, and New-VHD fails with
     0x80070020 while that VM runs (domain 8.1)."""
     for user in users(parent, facts):
         if not user.child:
             raise HeldBackError(
-                f"{parent} is attached to {_vm_name(user.row, facts)} at {Slot.of(user.row)}, which writes to it; a parent "
+                f"{parent} is attached to {vm_name(user.row, facts)} at {Slot.of(user.row)}, which writes to it; a parent "
                 "must not change",
                 "detach it there first, or make the disk from a copy of it",
                 "parent",
@@ -87,7 +86,7 @@ def _check_users(disk: DiskPart, path: str, facts: Facts) -> None:
 
     for user in sorted(users(path, facts), key=lambda user: not at_home(user)):
         place, own = Slot.of(user.row), mine is not None and user.row["VMId"] == mine["Id"]
-        owner = "this VM" if own else _vm_name(user.row, facts)
+        owner = "this VM" if own else vm_name(user.row, facts)
         if user.child:
             hint = "make a differencing disk of its own for this VM"
             raise HeldBackError(
@@ -113,10 +112,6 @@ def _check_move(disk: DiskPart, path: str, place: Slot) -> None:
             "disks that change places need two runs: the first with `ensure: absent` at one of the places",
             "path",
         )
-
-
-def _vm_name(drive: Row, facts: Facts) -> str:
-    return next((str(r["Name"]) for r in facts.of_key(VMS, "Id", drive["VMId"])), str(drive["VMId"]))
 
 
 def file(disk: DiskPart, seen: Seen, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:

@@ -17,7 +17,7 @@ CONVERT = "Convert-VHD makes a .vhdx copy of it; a boot disk needs more than tha
 
 
 def rules(disk: DiskPart, os: OS) -> Iterator[Finding]:
-    yield from _medium(disk, os)
+    yield from _medium(disk)
     if disk.path:
         yield from _path(disk, disk.path, os)
     yield from _size(disk, os)
@@ -58,7 +58,7 @@ def rules_together(disks: Sequence[DiskPart]) -> Iterator[tuple[Resource, Findin
             )
 
 
-def _medium(disk: DiskPart, os: OS) -> Iterator[Finding]:
+def _medium(disk: DiskPart) -> Iterator[Finding]:
     if disk.disk_number is None:
         if "path" in disk.model_fields_set and disk.path is None:
             yield Finding("path", "a disk cannot be empty", "write a path; or `ensure: absent` to take it out")

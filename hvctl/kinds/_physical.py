@@ -19,6 +19,11 @@ _MOUNTED = 15
 """BusType "File Backed Virtual"."""
 
 
+def vm_name(drive: Row, facts: Facts) -> str:
+    """Of the VM that a drive belongs to."""
+    return next((str(r["Name"]) for r in facts.of_key(VMS, "Id", drive["VMId"])), str(drive["VMId"]))
+
+
 def check_disk(number: int, vm: Row | None, facts: Facts) -> None:
     """Raise HeldBackError if the VM cannot have the host's disk of this number. Raises UnreadableError if it is not known
     which disks there are."""
@@ -30,8 +35,7 @@ def check_disk(number: int, vm: Row | None, facts: Facts) -> None:
         raise HeldBackError(f"the host has no disk {number}", f"it has {numbers}; Get-Disk shows them", "disk_number")
     for drive in facts.rows(DISKS):
         if drive.get("DiskNumber") == number and (vm is None or drive["VMId"] != vm["Id"]):
-            owner = next((str(r["Name"]) for r in facts.of_key(VMS, "Id", drive["VMId"])), str(drive["VMId"]))
-            text = f"{what} is attached to {owner} at {Slot.of(drive)}"
+            text = f"{what} is attached to {vm_name(drive, facts)} at {Slot.of(drive)}"
             raise HeldBackError(text, "detach it there first (`ensure: absent`), then run hvctl again", "disk_number")
     if disk["IsBoot"] or disk["IsSystem"]:
         raise HeldBackError(f"{what} is the one that its Windows runs from", "write another one", "disk_number")

@@ -110,7 +110,7 @@ def findings(switch: SwitchPart, changes: tuple[Change, ...], remade: str, facts
         if users := _users(switch, facts):
             many = f"{len(users)} adapters are" if len(users) > 1 else "an adapter is"
             yield Finding("", f"{many} on it: {', '.join(users[:4])}", "connect what is on it elsewhere first")
-        yield from _checkpoints(switch, row, "", facts)
+        yield from _checkpoints(row, "", facts)
         return
     if row is None:
         yield from _made(switch)
@@ -122,7 +122,7 @@ def findings(switch: SwitchPart, changes: tuple[Change, ...], remade: str, facts
         if row and row.get("SoftwareRscEnabled") is False and not can_turn_coalescing_off(facts.os):
             yield Finding(remade, "the new switch coalesces segments in software, which the old one does not",
                           "turn it off again by hand: Set-VMSwitch -EnableSoftwareRsc", "warning")  # fmt: skip
-        yield from _checkpoints(switch, row, remade, facts)
+        yield from _checkpoints(row, remade, facts)
 
 
 def _made(switch: SwitchPart) -> Iterator[Finding]:
@@ -179,7 +179,7 @@ def _remade(switch: SwitchPart, field: str, facts: Facts) -> Iterator[Finding]:
                       "remove them first, and add them again afterwards")  # fmt: skip
 
 
-def _checkpoints(switch: SwitchPart, row: Row | None, field: str, facts: Facts) -> Iterator[Finding]:
+def _checkpoints(row: Row | None, field: str, facts: Facts) -> Iterator[Finding]:
     """A checkpoint names the switch by its id, which a new one of the same name does not have."""
     if row is None:
         return

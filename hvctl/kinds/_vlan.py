@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from hvctl.call import Row
-from hvctl.core.resource import Fields, Impact, Plain, Setting
+from hvctl.core.resource import Fields, Impact, Setting
 from hvctl.core.rows import parsed
 from hvctl.kinds._types import ON_OFF, Flag, Words
 from hvctl.text.visible import quoted
@@ -168,14 +168,6 @@ def _ids_text(ids: frozenset[int]) -> str:
         else:
             runs.append([number])
     return ",".join("-".join(str(n) for n in run) for run in runs)
-
-
-class _VlanCodec(Plain):
-    def show(self, value: Any) -> str:
-        return vlan_text(value)
-
-
-VLAN = _VlanCodec()
 
 
 class Isolation(Fields):

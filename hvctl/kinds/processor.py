@@ -10,7 +10,19 @@ from pydantic import Field
 from hvctl.call import Call, Value
 from hvctl.contract import OS, title
 from hvctl.core.facts import Facts
-from hvctl.core.resource import MISSING, Change, Finding, Instead, Null, Plain, Setting, State, properties
+from hvctl.core.resource import (
+    MISSING,
+    Change,
+    Finding,
+    Instead,
+    Json,
+    Null,
+    Plain,
+    Setting,
+    State,
+    as_json,
+    properties,
+)
 from hvctl.kinds._host import HOST, host_row
 from hvctl.kinds._limits import LARGE, Limit, version_at_least, vm_limit
 from hvctl.kinds._types import FOLD, Cleared, Flag, Pool
@@ -37,6 +49,9 @@ class _Monitored(Plain):
 
     def show(self, value: Any) -> str:
         return super().show(list(value or ()))
+
+    def value(self, value: Any) -> Json:
+        return as_json(frozenset(value or ()))
 
 
 class Processor(VmPart):

@@ -103,6 +103,13 @@ def test_encrypted_files_of_variables_and_extra_variables(hvctl: Run, tmp_path: 
     vault = ("-i", "hosts", "--vault-password-file", "password")
     assert hvctl(*vault, "validate", "play.yml")[0] == 0
     assert hvctl(*vault, "validate", "plain.yml", "-e", "@secret.yml")[0] == 0
+    for verb in (
+        ("plan", "plain.yml"),
+        ("drift", "plain.yml"),
+        ("export", "x", "--to", "E:\\x", "--check"),
+        ("facts",),
+    ):
+        assert "encrypted" not in hvctl(*vault, *verb, "-e", "@secret.yml")[2], verb
     assert "secret.yml:1:1: this is encrypted" in hvctl("-i", "hosts", "validate", "play.yml")[2]
     assert "book.yml:1:1: an encrypted playbook is not read" in hvctl(*vault, "validate", "book.yml")[2]
 
