@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import random
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -99,9 +100,17 @@ def powershell(script: str, folder: Path) -> list[str]:
     file = folder / "script.ps1"
     file.write_text(script, encoding="utf-8-sig")  # 5.1 takes a file without a mark for ANSI
     words = [str(program), "-NoLogo", "-NoProfile", "-NonInteractive", "-File", str(file)]
-    done = subprocess.run(words, capture_output=True, check=False, stdin=subprocess.DEVNULL)
+    done = _ended(words)
     assert (done.returncode, done.stderr) == (0, b"")
     return done.stdout.decode("ascii").splitlines()
+
+
+def _ended(words: Sequence[str], tries: int = 3) -> subprocess.CompletedProcess[bytes]:
+    """The engine may abort when it has run a script: the thread of its pipeline races with the end of its runspace. That
+    says nothing of the script, and changes nothing, so that it is run again."""
+    done = subprocess.run(words, capture_output=True, check=False, stdin=subprocess.DEVNULL)
+    aborted = done.returncode == -signal.SIGABRT and b"LocalPipeline.InvokeThreadProc" in done.stderr
+    return _ended(words, tries - 1) if aborted and tries > 1 else done
 
 
 def told(value: Any) -> str:
