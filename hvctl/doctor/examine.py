@@ -83,7 +83,7 @@ def wanted(wishes: Iterable[Resource], names: Sequence[str], forks: int) -> Want
     guest_files = False
     for wish in wishes:
         shares |= dict.fromkeys(_shares(wish))
-        guest_files = guest_files or wish.kind == "guest_file"
+        guest_files = guest_files or wish.file is not None
         if wish.kind == "host":
             written |= wish.written()
     return Wanted(

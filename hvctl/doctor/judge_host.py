@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
-from hvctl.call import Failure
 from hvctl.contract import nearest, title
 from hvctl.core.facts import ABSENT_CMDLET
 from hvctl.doctor import wmi_v1
@@ -14,9 +13,10 @@ from hvctl.doctor.evidence import Examination, Wanted
 from hvctl.doctor.judge_way import SKEW, clock_skew
 from hvctl.doctor.questions import (
     COMPUTER,
-    LEFT,
+    JOURNALS,
     NO_NAMESPACE,
     SHELL_QUOTAS,
+    STAGED,
     VOLUMES,
     Told,
     has_code,
@@ -24,6 +24,7 @@ from hvctl.doctor.questions import (
 )
 from hvctl.kinds._cluster import ROLES
 from hvctl.kinds._host import CLOCK, HOST, instant
+from hvctl.kinds._owed import FILES as OWED
 from hvctl.text.quoting import literal
 
 ROOM = 200 << 20
@@ -256,7 +257,7 @@ def _domain(e: Examination, told: Told) -> Iterator[Cause]:
 def _folder(e: Examination, told: Told) -> Iterator[Cause]:
     assert e.facts is not None
     account = e.facts.info.user or "ACCOUNT"
-    failures = _failures_of_left(e)
+    failures = [f for call in (STAGED, JOURNALS, OWED) if (f := told.failure(call)) is not None]
     if any(is_denied(f) or f.kind.startswith("DirUnauthorizedAccess") for f in failures):
         yield Cause(
             "folder_denied", "folder", "limits",
@@ -270,13 +271,8 @@ def _folder(e: Examination, told: Told) -> Iterator[Cause]:
             f"drive C: has {free >> 20} MB left: journals of changes, and files on their way to guests, may not fit",
             "cleanmgr /verylowdisk", "host",
         )  # fmt: skip
-    owed, staged = [], []
-    for row in told.rows(LEFT):
-        name, path = str(row.get("Name") or ""), str(row.get("FullName") or "").casefold()
-        if "\\owed\\" in path and name.endswith(".txt"):
-            owed.append(name)
-        if "\\staging\\" in path and _age(row, told) > OLD_LEFT:
-            staged.append(name)
+    owed = told.rows(OWED)
+    staged = [row for row in told.rows(STAGED) if _age(row, told) > OLD_LEFT]
     if owed:
         yield Cause(
             "owed_start", "folder", "warns",
@@ -292,15 +288,9 @@ def _folder(e: Examination, told: Told) -> Iterator[Cause]:
         )  # fmt: skip
 
 
-def _failures_of_left(e: Examination) -> tuple[Failure, ...]:
-    assert e.facts is not None
-    return next((reply.failures for call, reply in e.facts.replies.items() if call == LEFT), ())
-
-
-def _age(row: object, told: Told) -> timedelta:
+def _age(row: Mapping[str, object], told: Told) -> timedelta:
     """By the host's own clock."""
     try:
-        assert isinstance(row, dict)
         return instant(told.first(CLOCK).get("LocalDateTime")) - instant(row.get("LastWriteTimeUtc"))
     except ValueError:
         return timedelta(0)

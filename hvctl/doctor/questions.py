@@ -9,6 +9,7 @@ from hvctl.call import Call, Failure, Home
 from hvctl.core.facts import Facts
 from hvctl.kinds._cluster import ROLES
 from hvctl.kinds._host import CLOCK, HOST
+from hvctl.kinds._owed import FILES as OWED
 
 SERVICES = Call("Get-Service", {"Name": ("vmms", "ClusSvc")}, select=("Name", "Status"), each="Name")
 """By their names, which are not localised."""
@@ -26,12 +27,9 @@ SHELL_QUOTAS = Call(
 )
 """Of the shell that hvctl uses (winrm 3.1); the values are text, as in XML."""
 VOLUMES = Call("Get-Volume", select=("DriveLetter", "SizeRemaining"))
-LEFT = Call(
-    "Get-ChildItem",
-    {"LiteralPath": (Home("staging"), Home("owed"), Home("journal"))},
-    select=("Name", "FullName", "LastWriteTimeUtc"),
-    each="LiteralPath",
-)
+STAGED = Call("Get-ChildItem", {"LiteralPath": Home("staging")}, select=("Name", "LastWriteTimeUtc"))
+"""A folder for each run that brought files to the host and did not come to removing them."""
+JOURNALS = Call("Get-ChildItem", {"LiteralPath": Home("journal"), "Filter": "*.jsonl"}, select=("Name",))
 
 # --- WMI v1 (operations 5) ------------------------------------------------------------------------------------------
 
@@ -51,10 +49,11 @@ def _subscribed(namespace: str, name: str) -> Call:
 
 
 SUBSCRIPTIONS = {namespace: tuple(_subscribed(namespace, name) for name in _SUBSCRIBED) for namespace in NAMESPACES}
-TASKS = Call("Get-ScheduledTask", select=("TaskPath", "TaskName", "Actions[Execute,Arguments]"))
+ACTIONS = "Actions[Execute,Arguments]"
+TASKS = Call("Get-ScheduledTask", select=("TaskPath", "TaskName", ACTIONS))
 
 ALWAYS = (
-    HOST, SERVICES, COMPUTER, CLOCK, SHELL_QUOTAS, VOLUMES, LEFT, ROLES, V1, TASKS,
+    HOST, SERVICES, COMPUTER, CLOCK, SHELL_QUOTAS, VOLUMES, STAGED, JOURNALS, OWED, ROLES, V1, TASKS,
     *(call for calls in SUBSCRIPTIONS.values() for call in calls),
 )  # fmt: skip
 
@@ -121,9 +120,16 @@ class Told:
         return next((str(r.get("InstallState")) for r in found), "")
 
     def denied(self, asked: Iterable[Call]) -> tuple[str, ...]:
-        """The cmdlets among them that the account may not call, each with the class that it was asked for."""
-        failures = ((call, self.failure(call)) for call in asked)
+        """The cmdlets among them that the account may not call, each with the class that it was asked for. hvctl's own
+        folder is another matter."""
+        failures = ((call, self.failure(call)) for call in asked if not _is_own(call))
         return tuple(dict.fromkeys(_named(call) for call, f in failures if f is not None and is_denied(f)))
+
+
+def _is_own(call: Call) -> bool:
+    """Whether it is about hvctl's folder on the host, or rests on a question that is."""
+    values = (value for given in call.params.values() for value in (given if isinstance(given, tuple) else (given,)))
+    return any(isinstance(value, Home) for value in values) or any(_is_own(ref.call) for ref in call.refs())
 
 
 def _named(call: Call) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hvctl.call import Failure, Foreign
-from hvctl.doctor.questions import NO_CLASS, NO_NAMESPACE, SUBSCRIPTIONS, TASKS, V1, Told, has_code
+from hvctl.doctor.questions import ACTIONS, NO_CLASS, NO_NAMESPACE, SUBSCRIPTIONS, TASKS, V1, Told, has_code
 
 Verdict = Literal["found", "none found in what was searched", "not searched"]
 REFERS = re.compile(r"root[\\/]{1,4}virtualization\b(?![\\/]{1,4}v2)", re.IGNORECASE)
@@ -91,7 +91,7 @@ def _tasks(told: Told) -> Searched:
 
 def _run_by(rows: Iterable[Mapping[str, object]]) -> Iterator[str]:
     for row in rows:
-        actions = row.get("Actions")
+        actions = row.get(ACTIONS)
         for action in actions if isinstance(actions, list | tuple) else ():
             line = " ".join(str(v) for v in (action.get("Execute"), action.get("Arguments")) if v)
             if refers(line):

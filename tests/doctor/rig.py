@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +134,8 @@ def rig(
     endpoints = []
     for number, state in enumerate(hosts, 1):
         host = SimulatedHost.from_yaml({**HEALTHY, "name": f"HV{number:02}", **state})
+        # Certificates are judged by the real time.
+        host.clock.sleep(max(0.0, (datetime.now(UTC) - START).total_seconds()))
         users = {USER: PASSWORD, user.rpartition("\\")[2]: PASSWORD}
         endpoints.append(Endpoint(host, users, disk=Disk(), pace=0.1, scheme=scheme))  # type: ignore[arg-type]
     arm(endpoints[0], faults)
@@ -152,7 +154,9 @@ def rig(
             if impatient:
                 own |= {"ansible_winrm_operation_timeout_sec": 1, "ansible_winrm_read_timeout_sec": 2}
             inventory[f"hv{number:02}"] = {k: v for k, v in own.items() if v is not None}
-        (folder / "inventory.yml").write_text(yaml.safe_dump({"all": {"hosts": inventory}}), encoding="utf-8")
+        (folder / "inventory.yml").write_text(
+            yaml.safe_dump({"all": {"hosts": inventory}}, sort_keys=False), encoding="utf-8"
+        )
         yield Rig(folder, endpoints, capsys, slack, limits)
 
 
