@@ -20,7 +20,7 @@ from hvctl.call import Batch, Event, HostInfo, Reply, Transport
 from hvctl.config.playbook import Play, wishes
 from hvctl.contract import OS, VERSIONS, check
 from hvctl.core.plan import Plan, make_plan, validate
-from hvctl.core.resource import IMPACTS, Impact, Resource
+from hvctl.core.resource import IMPACTS, Impact, Index
 from hvctl.fleet.reconcile import apply_plan, look
 from hvctl.show.columns import entries
 from hvctl.show.diff import diff_lines
@@ -96,14 +96,14 @@ def all_cases() -> tuple[Case, ...]:
     return tuple(found)
 
 
-def wished(text: str, allow: Sequence[str] = (), folder: str = "") -> tuple[list[Resource], list[Problem]]:
+def wished(text: str, allow: Sequence[str] = (), folder: str = "") -> tuple[Index, list[Problem]]:
     """The resources of a play's body, as read from a file in a folder."""
     document = load_text(text, str(Path(folder, "case.yml")))
     allowed: frozenset[Impact] = frozenset(i for i in IMPACTS if i in allow)
     try:
         return wishes([Play(document, (0,), "case", "all", {}, (), allowed)], VARIABLES)
     except ConfigError as error:
-        return [], list(error.problems)
+        return Index(), list(error.problems)
 
 
 def run(case: Case, serve: Serve, looks: int = 2) -> list[str]:
@@ -142,7 +142,7 @@ def _judged(case: Case, serve: Serve, folder: str, looks: int) -> list[str]:
         transport.close()
 
 
-def _run(case: Case, data: dict[str, Any], found: list[Resource], transport: Transport, looks: int) -> list[str]:
+def _run(case: Case, data: dict[str, Any], found: Index, transport: Transport, looks: int) -> list[str]:
     plan, *more = [make_plan("host", found, look(transport, found), frozenset()) for _ in range(looks)]
     same = all(plan.actions == again.actions and _calls(plan) == _calls(again) for again in more)
     wrong = [] if same else ["two plans of one host differ"]
@@ -174,7 +174,7 @@ def _told_otherwise(plan: Plan) -> list[str]:
     return wrong + [f"not in the difference: {m}" for m in said if not any(m in line for line in diff)]
 
 
-def _applied(data: dict[str, Any], plan: Plan, found: list[Resource], transport: Transport) -> list[str]:
+def _applied(data: dict[str, Any], plan: Plan, found: Index, transport: Transport) -> list[str]:
     report = apply_plan(plan, found, transport)
     if isinstance(report, list):
         return [f"refused: {report}"]
@@ -196,7 +196,7 @@ def _applied(data: dict[str, Any], plan: Plan, found: list[Resource], transport:
     return wrong
 
 
-def _recovered(found: list[Resource], transport: Transport) -> list[str]:
+def _recovered(found: Index, transport: Transport) -> list[str]:
     """What failed in the middle is made good by the next apply, once it fails no more."""
     plan = make_plan("host", found, look(transport, found), frozenset())
     return [f"the next apply: {w}" for w in _applied({}, plan, found, transport)]

@@ -15,7 +15,7 @@ from hvctl.cli import main
 from hvctl.config.controlnode import ControlNode
 from hvctl.config.inventory import Connection
 from hvctl.config.playbook import Play, wishes
-from hvctl.core.resource import Resource
+from hvctl.core.resource import Index
 from hvctl.fleet.connect import Wire, allowed
 from hvctl.fleet.reconcile import apply_plan, plan_host
 from hvctl.show.progress import Progress
@@ -205,7 +205,7 @@ def test_a_file_that_may_not_be_read_is_blamed_in_the_playbook(tmp_path: Path) -
 # --- cost and pictures -------------------------------------------------------------------------------------------------
 
 
-def wished(vms: int, folder: Path) -> list[Resource]:
+def wished(vms: int, folder: Path) -> Index:
     lines = ["- hosts: all", "  vms:"]
     for n in range(vms):
         item = r"{source: a.bin, destination: 'C:\a.bin'}"

@@ -24,7 +24,7 @@ from hvctl.core.apply import Report, apply
 from hvctl.core.check import Check
 from hvctl.core.outcome import Outcome
 from hvctl.core.plan import Plan, make_plan
-from hvctl.core.resource import IMPACTS, Impact, Resource
+from hvctl.core.resource import IMPACTS, Impact, Index
 from hvctl.fleet.reconcile import apply_plan, look
 from hvctl.show import data, html, junit, markdown
 from hvctl.show.cells import fold, hung
@@ -99,7 +99,7 @@ class Lab:
     """A host, what is wished of it, and its plan."""
 
     plan: Plan
-    found: list[Resource]
+    found: Index
     transport: Transport
 
     def apply(self) -> Report:

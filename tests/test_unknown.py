@@ -11,7 +11,7 @@ import yaml
 from hvctl.core.apply import Report
 from hvctl.core.outcome import TROUBLE, Outcome, exit_status
 from hvctl.core.plan import Plan, make_plan
-from hvctl.core.resource import IMPACTS, Resource
+from hvctl.core.resource import IMPACTS, Index
 from hvctl.fleet.reconcile import apply_plan, look
 from hvctl.show.data import plan_data
 from hvctl.show.report import report_lines
@@ -48,7 +48,7 @@ FLEET = """
 
 class Lab:
     def __init__(self, host: str, playbook: str) -> None:
-        self.wishes: list[Resource]
+        self.wishes: Index
         self.wishes, problems = wished(playbook)
         assert not problems
         self.host = SimulatedHost.from_yaml(yaml.safe_load(host))

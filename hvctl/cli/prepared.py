@@ -15,7 +15,7 @@ from hvctl.config.overlay import NOTHING, Overlay
 from hvctl.config.prepare import HostWork, Prepared, find_inventory, missing, not_there, prepare
 from hvctl.config.secrets import Ask, PromptSource, Secrets
 from hvctl.config.vault import Vault
-from hvctl.core.resource import IMPACTS, Impact, Resource
+from hvctl.core.resource import IMPACTS, Impact, Index
 from hvctl.fleet.run import Run
 from hvctl.saved.planfile import is_plan
 from hvctl.show.text import problem_lines
@@ -183,7 +183,7 @@ def one_host(settings: Settings, name: str, playbooks: Sequence[str] = (), extra
         found = prepared(settings, Asked.of(playbooks, host.name, (), extra))
         if found.work:
             return found
-    work = work_of(settings, inventory, host, (), extra_variables(extra, settings.vault))
+    work = work_of(settings, inventory, host, Index(), extra_variables(extra, settings.vault))
     warn(settings, dict.fromkeys((*inventory.warnings, *work.connection.warnings)))
     return Prepared((work,))
 
@@ -195,11 +195,9 @@ def _one(inventory: Inventory, name: str) -> Host:
     return found[0]
 
 
-def work_of(
-    settings: Settings, inventory: Inventory, host: Host, wishes: tuple[Resource, ...], over: Overlay = NOTHING
-) -> HostWork:
+def work_of(settings: Settings, inventory: Inventory, host: Host, desired: Index, over: Overlay = NOTHING) -> HostWork:
     """Raises ConfigError."""
-    work = HostWork(host, inventory.connection(host, over), wishes)
+    work = HostWork(host, inventory.connection(host, over), desired)
     return _learned(settings, with_password(settings, Prepared((work,))).work[0])
 
 

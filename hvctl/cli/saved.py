@@ -98,11 +98,11 @@ def saved_run(settings: Settings, saved: Saved, over: Overlay) -> Run:
     told: list[Problem] = [*inventory.warnings]
     for one in saved.hosts:
         try:
-            work.append(work_of(settings, inventory, inventory.hosts[one.name], one.wishes, over))
+            work.append(work_of(settings, inventory, inventory.hosts[one.name], one.desired, over))
         except ConfigError as error:
             told += error.problems
     told += [p for w in work for p in w.connection.warnings]
-    told += offline_problems([Desired(w.name, w.connection.os, w.wishes) for w in work], seen=True)
+    told += offline_problems([Desired(w.name, w.connection.os, w.desired) for w in work], seen=True)
     if any(p.level == "error" for p in told):
         raise ConfigError(dict.fromkeys(told))
     warn(settings, dict.fromkeys(told))

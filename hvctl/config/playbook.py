@@ -15,7 +15,7 @@ from hvctl.config.salvage import salvaged
 from hvctl.config.secrets import Ask, resolve
 from hvctl.config.template import rendered
 from hvctl.config.vault import Vault, is_vault
-from hvctl.core.resource import IMPACTS, Impact, Place, Resource
+from hvctl.core.resource import IMPACTS, Entry, Impact, Index, Place, Resource
 from hvctl.kinds import sections
 from hvctl.text.source import (
     ConfigError,
@@ -179,10 +179,11 @@ def wishes(
     learn: Callable[[Secret], None] = lambda secret: None,
     trees: tuple[File, ...] = (),
     ask: Ask = resolve,
-) -> tuple[list[Resource], list[Problem]]:
-    """The resources that these plays want of one host, and everything wrong with them. `learn` hears of secrets that
+    host: str = "",
+) -> tuple[Index, list[Problem]]:
+    """What these plays want of one host, and everything wrong with it. `learn` hears of secrets that
     are used, `ask` gets them. `trees`: folders whose files need not be named in full, beside the playbook's own."""
-    found: list[Resource] = []
+    entries: list[Entry] = []
     problems: list[Problem] = []
     for play in plays:
         known = {**variables, **play.variables}
@@ -193,68 +194,68 @@ def wishes(
         places = frozenset(p.mark for p in unclear if p.mark) | play.document.unread
         if play.unsure:
             unclear = [p for p in unclear if not isinstance(p, UndefinedProblem)]
-        maker = _Maker(play, data, wrong, shelf, places)
+        maker = _Maker(play, data, wrong, shelf, entries, places)
         for section, kind in sections(None).items():
             if section in data:
-                found += maker.section(kind, data[section], (*play.path, section), None)
+                maker.section(kind, data[section], (*play.path, section), None)
         problems += [*unclear, *(p for p in wrong if p.mark not in places)]
-    peers = tuple(wish for wish in found if not wish.unnamed)
-    for wish in found:
-        wish.acquainted(peers)
+    found = Index(entries, host)
     return found, [*problems, *written_twice(found)]
 
 
 @dataclass
 class _Maker:
-    """Makes the resources of one play, and collects what is wrong."""
+    """Makes the resources of one play, adds them to the entries, and collects what is wrong."""
 
     play: Play
     data: Any
     problems: list[Problem]
     shelf: ControlNode
+    entries: list[Entry]
     unclear: frozenset[Mark] = frozenset()
 
     def section(
-        self, kind: type[Resource], data: Any, path: Path, owner: Resource | None, around: Mapping[str, Any] = _NOTHING
-    ) -> list[Resource]:
-        """`around`: what the section stands in, as written."""
+        self, kind: type[Resource], data: Any, path: Path, owner: int | None, around: Mapping[str, Any] = _NOTHING
+    ) -> None:
+        """`owner`: its entry's number; None also where what is known by its name cannot be made. `around`: what the
+        section stands in, as written."""
         if not kind.many:
-            return self.resource(kind, data, path, owner, around)
-        if data is None:
-            return []
-        if not isinstance(data, list):
+            self.resource(kind, data, path, owner, around)
+        elif data is not None and not isinstance(data, list):
             self.wrong(path, f"{kind.section} is a list", "begin each with `- `")
-            return []
-        return [r for n, item in enumerate(data) for r in self.resource(kind, item, (*path, n), owner, around)]
+        else:
+            for n, item in enumerate(data or ()):
+                self.resource(kind, item, (*path, n), owner, around)
 
     def resource(
-        self, kind: type[Resource], data: Any, path: Path, owner: Resource | None, around: Mapping[str, Any]
-    ) -> list[Resource]:
+        self, kind: type[Resource], data: Any, path: Path, owner: int | None, around: Mapping[str, Any]
+    ) -> None:
         if not isinstance(data, dict):
             self.wrong(path, f"{kind.kind} is a mapping", "write its fields as `field: value`")
-            return []
+            return
         inner = sections(kind.kind)
         own = {key: value for key, value in data.items() if key not in inner}
-        made, problems = salvaged(kind, own, self.play.document, path, self.unclear)
+        made, left_out, problems = salvaged(kind, own, self.play.document, path, self.unclear)
         self.problems += problems
-        found = self.spread(made, Place(self.play.document, path, self.play.allow), owner, around) if made else []
+        number = self.spread(made, left_out, path, owner, around) if made is not None else None
         for section, part in inner.items():
             if section in data:
-                found += self.section(part, data[section], (*path, section), made, data)
-        return found
+                self.section(part, data[section], (*path, section), number, data)
 
-    def spread(self, made: Resource, place: Place, owner: Resource | None, around: Mapping[str, Any]) -> list[Resource]:
-        made.placed(place, None)
+    def spread(
+        self, made: Resource, left_out: frozenset[str], path: Path, owner: int | None, around: Mapping[str, Any]
+    ) -> int | None:
+        """The number of the first entry that it gives."""
+        number = len(self.entries)
         try:
-            found = made.spread(self.shelf, around)
+            found = list(made.spread(made, self.shelf, Place(self.play.document, path, self.play.allow), around))
         except RefusedError:
             raise
         except ConfigError as error:
             self.problems += error.problems
-            return []
-        for one in found:
-            one.placed(place, owner)
-        return list(found)
+            return None
+        self.entries += [replace(entry, owner=owner, left_out=left_out) for entry in found]
+        return number if found else None
 
     def wrong(self, path: Path, message: str, hint: str) -> None:
         self.problems.append(Problem(self.play.document.mark(path), message, hint))

@@ -15,7 +15,7 @@ from hvctl.config.playbook import Play, read_playbook, wishes
 from hvctl.config.reach import connection_for
 from hvctl.config.secrets import Ask, NotAskedError, SecretError, Secrets, never, resolve
 from hvctl.config.vault import Vault
-from hvctl.core.resource import Resource
+from hvctl.core.resource import Index
 from hvctl.text.source import ConfigError, HostProblem, Problem, RefusedError, SecretSource, UndefinedProblem, suggest
 from hvctl.text.visible import quoted
 
@@ -29,7 +29,7 @@ class HostWork:
 
     host: Host
     connection: Connection
-    wishes: tuple[Resource, ...]
+    desired: Index
     wrong: tuple[Problem, ...] = ()
     """Why nothing can be done there, though it can elsewhere."""
 
@@ -118,13 +118,13 @@ def prepare(
         seen = [_seen_by(inventory, host, p, variables, problems) for p in own]
         unsure = any(p.unsure for p in seen)
         connection = _connection(inventory, host, own, variables, problems, warnings, unsure=unsure)
-        found, faults = wishes(seen, {}, learn, trees, ask)
+        found, faults = wishes(seen, {}, learn, trees, ask, host.name)
         problems += [p for p in faults if not isinstance(p, HostProblem)]
         desired.append(Desired(host.name, connection.os if connection else None, found))
         if connection is None:
             continue
         alone = tuple(p for p in faults if isinstance(p, HostProblem))
-        work.append(HostWork(host, connection, tuple(found), alone))
+        work.append(HostWork(host, connection, found, alone))
     told = offline_problems(desired)
     for play in hostless:  # what is wrong with it on any host
         own_variables = {**play.variables, **variables.values}

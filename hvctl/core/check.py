@@ -71,9 +71,10 @@ class Memory:
 
 @dataclass(frozen=True)
 class Check:
-    """`requests`: HTTP requests by host. `wishes`: what the playbooks want, by host, in sync or not. `addresses`:
+    """`requests`: HTTP requests by host. `desired`: what the playbooks want, by host, in sync or not. `addresses`:
     where each host was looked for. `covers`: the playbooks of which everything was looked at, not only some tags.
-    `saved`: what stands under `playbooks` is a plan file. `mask`: for texts of the wishes, which are as they were written."""
+    `saved`: what stands under `playbooks` is a plan file. `mask`: for texts of the desired state, which are as they were
+    written."""
 
     verb: Verb
     playbooks: tuple[str, ...]
@@ -82,7 +83,7 @@ class Check:
     outcomes: tuple[Outcome, ...]
     exit_status: int
     requests: Mapping[str, int] = field(default_factory=dict)
-    wishes: Mapping[str, Sequence[Resource]] = field(default_factory=dict)
+    desired: Mapping[str, Sequence[Resource]] = field(default_factory=dict)
     memory: Memory = Memory()
     addresses: Mapping[str, str] = field(default_factory=dict)
     covers: tuple[str, ...] = ()

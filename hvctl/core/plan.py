@@ -17,9 +17,11 @@ from hvctl.core.resource import (
     Address,
     Bracket,
     Change,
+    Entry,
     Finding,
     HeldBackError,
     Impact,
+    Index,
     Json,
     Missing,
     Resource,
@@ -196,15 +198,17 @@ def broken_rules(wishes: tuple[Resource, ...], os: OS) -> Iterator[tuple[Resourc
         yield from kind.rules_together(tuple(w for w in wishes if type(w) is kind), os)
 
 
-def make_plan(host: str, wishes: Sequence[Resource], facts: Facts, allow: frozenset[Impact]) -> Plan:
-    """The plan of one host; pure: equal facts and wishes give an equal plan. Steps are made from the target: what is
+def make_plan(host: str, desired: Index, facts: Facts, allow: frozenset[Impact]) -> Plan:
+    """The plan of one host; pure: equal facts and desired states give an equal plan. Steps are made from the target: what is
     held back is taken out of the desired state and the rest is judged again, until nothing more must be held back."""
-    surplus, unlisted = _surplus(wishes, facts)
-    desired = tuple(sorted((*wishes, *surplus), key=rank))
+    surplus, unlisted = _surplus(desired, facts)
+    everything = desired.with_more(surplus)
+    ordered = sorted(everything, key=rank)
     drafts: dict[Address, _Draft] = {}
     while True:
         held = _held_back(drafts)
-        drafts = _judged(desired, targets(desired, held), drafts, facts, allow)
+        goals = targets(everything, held)
+        drafts = _judged(ordered, [goals[wish.seat] for wish in ordered], drafts, facts, allow)
         if _held_back(drafts) == held:
             break
     drafts = _framed(_listed(_not_started(drafts), unlisted), facts)
@@ -654,17 +658,17 @@ def _exclusive(owner: Resource) -> Iterator[type[Resource]]:
     return (kind for kind in kinds_within(owner.kind) if kind.section in sections)
 
 
-def _surplus(wishes: Sequence[Resource], facts: Facts) -> tuple[list[Resource], dict[Address, tuple[Exception, str]]]:
+def _surplus(desired: Index, facts: Facts) -> tuple[list[Entry], dict[Address, tuple[Exception, str]]]:
     """Absent wishes for what an owner has beyond its lists, where the user wrote `exclusive`, and for what it has
     had too long; and the owners whose lists could not be held against the host, with the field that asks for it."""
-    unwanted: list[Resource] = []
+    unwanted: list[Entry] = []
     unlisted: dict[Address, tuple[Exception, str]] = {}
-    for owner in wishes:
+    for owner in desired:
         for kind in kinds_within(owner.kind):
             ways = {"exclusive": kind.surplus} if kind in _exclusive(owner) else {}
             if kind.expires and getattr(owner, kind.expires, None) is not None:
                 ways[kind.expires] = kind.expired
-            listed = tuple(p for p in owner.parts if isinstance(p, kind))
+            listed = owner.parts_of(kind)
             for why, found in ways.items():
                 try:
                     gone = tuple(found(owner, listed, facts))
@@ -673,9 +677,8 @@ def _surplus(wishes: Sequence[Resource], facts: Facts) -> tuple[list[Resource], 
                 except Exception as error:
                     unlisted.setdefault(owner.address(), (error, why))
                     continue
-                for wish in gone:
-                    wish._place, wish._owner = replace(owner.place, path=(*owner.place.path, why)), owner
-                    unwanted.append(wish)
+                place = replace(owner.place, path=(*owner.place.path, why))
+                unwanted += [Entry(wish, place, owner.seat, there=False) for wish in gone]
     return unwanted, unlisted
 
 

@@ -90,7 +90,7 @@ def seen(check: Check, one: Outcome) -> Seen:
     if plan is None:
         return Seen(one.host)
     look = _Look(one.host, plan.facts, {a.address: a for a in plan.actions}, check.mask)
-    for wish in check.wishes.get(one.host, ()):
+    for wish in check.desired.get(one.host, ()):
         look.at(wish)
     differing = {key_of(d.spot): look.difference(d) for d in drifts(one)}
     return Seen(
@@ -167,7 +167,7 @@ class _Look:
                 continue
             look = kind.surplus if exclusive else kind.expired
             family = family_of((kind.kind, *self._address(owner)[1:]))
-            listed = tuple(p for p in owner.parts if isinstance(p, kind))
+            listed = owner.parts_of(kind)
             more: bool | None = None
             try:
                 more = any(True for _ in look(owner, listed, self._facts))

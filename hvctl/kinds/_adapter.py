@@ -42,6 +42,7 @@ from hvctl.kinds._acl import (
 )  # fmt: skip
 from hvctl.kinds._host import OfHyperV
 from hvctl.kinds._network import NICS, SWITCHES, BitsPerSecond, full_names, named, switch_rows
+from hvctl.kinds._switch import SwitchPart
 from hvctl.kinds._types import COUNT, FOLD, ON_OFF, RATE, Flag, Words
 from hvctl.kinds._vlan import UNTAGGED, Isolation, VlanWish, same_vlan, vlan_of, vlan_text
 from hvctl.text.source import suggest
@@ -158,7 +159,7 @@ class Adapter(OfHyperV):
             found["team_mapping"] = self.team_mapping
         return found
 
-    def parts_of(self, row: Row, mappings: Call, facts: Facts) -> dict[str, Any]:
+    def compound(self, row: Row, mappings: Call, facts: Facts) -> dict[str, Any]:
         """The fields of `ODD` that adapters of VMs and of the host share, as the host has them."""
         found: dict[str, Any] = {
             "switch": row["SwitchName"] or None,
@@ -203,12 +204,12 @@ class Adapter(OfHyperV):
         yield from self._separated()
         yield from clashes(self.acls or ())
         yield from extended_twice(self.extended_acls or ())
-        wished = self.peer("switch", self.switch) if self.switch else None
+        wished = self.wished_switch
         if wished is not None and wished.absent and not self.absent:
             yield Finding("switch", f"the switch {self.switch} is to be absent", "choose another switch")
         elif wished is not None:
-            yield from self._mode(getattr(wished, "minimum_bandwidth_mode", None))
-            yield from self._member(getattr(wished, "net_adapters", None))
+            yield from self._mode(wished.minimum_bandwidth_mode)
+            yield from self._member(wished.net_adapters)
 
     def _separated(self) -> Iterator[Finding]:
         """VLAN and isolation are two views of one thing: one of them is managed (domain 9.2)."""
@@ -240,7 +241,7 @@ class Adapter(OfHyperV):
                     "mac_address_spoofing", "an adapter that is on no switch does not take it", "write the switch"
                 )
             return
-        wished = self.peer("switch", str(name))
+        wished = self.named(SwitchPart, str(name))
         there = switch_rows(str(name), facts)
         if len(there) > 1 and str((row or {}).get("SwitchName") or "").casefold() != str(name).casefold():
             yield Finding("switch", f"the host has {len(there)} switches named {name}", "rename or remove one")
@@ -248,9 +249,9 @@ class Adapter(OfHyperV):
         found = there[0] if there else None
         if wished is not None and not wished.absent:
             # As it will be: what is wished, else what it is, else what hvctl makes of it.
-            made = "none" if getattr(wished, "iov", None) else "weight"
+            made = "none" if wished.iov else "weight"
             now = str(found["BandwidthReservationMode"]).casefold() if found else made
-            yield from self._mode(getattr(wished, "minimum_bandwidth_mode", None) or now)
+            yield from self._mode(wished.minimum_bandwidth_mode or now)
         elif found is None and self.switch:
             known = [str(r["Name"]) for r in facts.rows(SWITCHES)]
             has = f"the host has {', '.join(known) or 'none'}; make it, or choose another"
@@ -260,16 +261,16 @@ class Adapter(OfHyperV):
             yield from self._mode(str(found["BandwidthReservationMode"]).casefold())
         yield from self._teamed(wished, found, str(name), facts)
 
-    def _teamed(self, wished: Resource | None, found: Row | None, name: str, facts: Facts) -> Iterator[Finding]:
+    def _teamed(self, wished: SwitchPart | None, found: Row | None, name: str, facts: Facts) -> Iterator[Finding]:
         if not self.team_mapping:
             return
-        members = getattr(wished, "net_adapters", None)
+        members: Sequence[str] | None = wished.net_adapters if wished is not None else None
         if members is None and found is not None:
             members = named(found, facts)
-        team = getattr(wished, "embedded_teaming", None) or len(members or ()) > 1
+        team = (wished is not None and wished.embedded_teaming) or len(members or ()) > 1
         if not team and not (found and found.get("EmbeddedTeamingEnabled")):
             yield Finding("team_mapping", f"the switch {name} has no embedded team", "remove it")
-        elif getattr(wished, "net_adapters", None) is None:
+        elif wished is None or wished.net_adapters is None:
             yield from self._member(members)
 
     def _mode(self, mode: str | None) -> Iterator[Finding]:
@@ -320,8 +321,8 @@ class Adapter(OfHyperV):
         return (found | wished.impacts(first, None, None, facts)) - {"online"}
 
     @property
-    def wished_switch(self) -> Resource | None:
-        return self.peer("switch", self.switch) if self.switch else None
+    def wished_switch(self) -> SwitchPart | None:
+        return self.named(SwitchPart, self.switch) if self.switch else None
 
     def of_switch_first(self, field: str, facts: Facts) -> str | None:
         """The field of its switch that must change before this one can."""
@@ -330,7 +331,7 @@ class Adapter(OfHyperV):
             return None
         row = there[0]
         if field in ("bandwidth.weight", "bandwidth.minimum"):
-            now, mode = str(row["BandwidthReservationMode"]).casefold(), getattr(wished, "minimum_bandwidth_mode", None)
+            now, mode = str(row["BandwidthReservationMode"]).casefold(), wished.minimum_bandwidth_mode
             return "minimum_bandwidth_mode" if mode not in (None, now) else None
         if field != "team_mapping" or not self.team_mapping:
             return None

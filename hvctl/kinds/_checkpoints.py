@@ -7,10 +7,11 @@ from datetime import datetime
 
 from hvctl.call import Call, Row
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Finding, Resource
+from hvctl.core.resource import Finding
 from hvctl.kinds._drives import DISKS, Slot
 from hvctl.kinds._host import CLOCK, instant, now
 from hvctl.kinds._limits import limit
+from hvctl.kinds._machine import Machine
 from hvctl.kinds._services import GUIDS, SERVICES, guid_of
 from hvctl.kinds._vhd import extension
 from hvctl.kinds._vm import ALL_VMS, VMS, in_vm, power, vm_row
@@ -40,7 +41,7 @@ def check_ages(vm: Row, facts: Facts) -> None:
     now(facts)
 
 
-def coming(owner: Resource, facts: Facts) -> str:
+def coming(owner: Machine, facts: Facts) -> str:
     """The name of a checkpoint that is to be made before anything else of the VM is changed; "" for none."""
     vm = vm_row(owner, facts)
     if vm is None or not (wished := [p for p in owner.parts if p.kind == "checkpoint" and not p.absent]):

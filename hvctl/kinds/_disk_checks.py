@@ -105,7 +105,7 @@ def _check_users(disk: DiskPart, path: str, facts: Facts) -> None:
 
 
 def _check_move(disk: DiskPart, path: str, place: Slot) -> None:
-    wished = (p for p in disk.vm.parts if isinstance(p, DiskPart) and p.at == str(place) and not p.absent)
+    wished = (p for p in disk.vm.parts_of(DiskPart) if p.at == str(place) and not p.absent)
     if next(wished, None) is not None:
         raise HeldBackError(
             f"{path} sits at {place} of this VM, where another disk is wanted",
@@ -123,7 +123,7 @@ def file(disk: DiskPart, seen: Seen, changes: tuple[Change, ...], facts: Facts) 
             yield Finding("path", f"{disk.path} is attached, but there is no such file", "bring it back", "warning")
         else:
             name = disk.path or seen.leaf or "the file of the disk"
-            if power(disk.vm_row(facts)) == "Off" and getattr(disk.vm, "state", None) in ("running", "paused"):
+            if power(disk.vm_row(facts)) == "Off" and disk.vm.state in ("running", "paused"):
                 why = f"{name} could not be read, something holds it: the start of {disk.vm.key()} may fail"
                 yield Finding("at", why, "see what has it open, then run hvctl again", "warning")
             for field in unknown:

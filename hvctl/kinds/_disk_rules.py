@@ -80,7 +80,7 @@ def _path(disk: DiskPart, path: str, os: OS) -> Iterator[Finding]:
         yield Finding("path", f"{title(os)} has no VHD sets (.vhds)", f"{exists_from('2016')}; use a .vhdx")
     if re.search(r"[\[\]]", path):
         yield Finding("path", "Get-VHD and Resize-VHD take [ and ] for wildcards", "choose a path without them")
-    if kind == "vhd" and getattr(disk.vm, "generation", None) == 2:
+    if kind == "vhd" and disk.vm.generation == 2:
         yield Finding("path", "generation 2 has no .vhd disks", CONVERT)
     if kind == "vhd":
         for field in ("logical_sector_size", "physical_sector_size"):

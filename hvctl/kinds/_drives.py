@@ -7,13 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 from hvctl.call import NULL, Call, Ref, Row, Value
 from hvctl.contract import OS
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.resource import Address, Change, Finding, HeldBackError, Impact, Plain, Resource, State, Step
+from hvctl.core.resource import Address, Change, Finding, HeldBackError, Impact, Plain, Resource, Setting, State, Step
 from hvctl.kinds._limits import limit
+from hvctl.kinds._machine import machine
 from hvctl.kinds._types import path_key, same_path
 from hvctl.kinds._vm import (
     ALL_VMS,
@@ -178,6 +179,12 @@ def twice(paths: Iterable[tuple[str, Resource]]) -> Iterator[tuple[str, Resource
             yield path, wish, other
 
 
+class ControllersPart(VmPart):
+    """How many SCSI controllers a VM is to have."""
+
+    count: Annotated[int, Field(ge=0, le=4), Setting("Count", off=True)]
+
+
 class Drive(VmPart):
     """A drive at a place of a VM: what disks and DVD drives share."""
 
@@ -219,7 +226,7 @@ class Drive(VmPart):
 
     def generation(self, facts: Facts) -> int:
         row = self.vm_row(facts)
-        return generation(row) if row else getattr(self.vm, "generation", None) or 1
+        return generation(row) if row else self.vm.generation or 1
 
     def ref(self, facts: Facts, slot: Slot | None = None) -> Ref:
         """The drive object for a step; a setter without coordinates would change every drive (domain 8.3)."""
@@ -263,8 +270,8 @@ class Drive(VmPart):
             )
 
     def _controller_wished(self) -> bool:
-        wished = (p for p in self.vm.parts if p.kind == "scsi_controllers")
-        return any(int(getattr(p, "count", 0)) > self.slot.number for p in wished)
+        wished = self.vm.part(ControllersPart)
+        return wished is not None and wished.count > self.slot.number
 
     def _held(self, message: str, hint: str) -> None:
         raise HeldBackError(message, hint, "at")
@@ -272,12 +279,12 @@ class Drive(VmPart):
     # --- rules ----------------------------------------------------------------------------------------------------
 
     def rules(self, os: OS) -> Iterator[Finding]:
-        wished = getattr(self.vm, "generation", None)
+        wished = self.vm.generation
         if wished == 2 and not self.slot.scsi:
             yield Finding("at", "generation 2 has no IDE controllers", "write a place such as scsi 0:0")
         elif self.kind == "dvd" and wished and self.slot.scsi == (wished == 1):
             yield Finding("at", *self._dvd_rule(wished))
-        counts = [int(getattr(p, "count", 0)) for p in self.vm.parts if p.kind == "scsi_controllers"]
+        counts = [p.count for p in self.vm.parts_of(ControllersPart)]
         if self.slot.scsi and not self.absent and counts and self.slot.number >= counts[0]:
             yield Finding(
                 "at",
@@ -313,7 +320,7 @@ class Drive(VmPart):
 
     @classmethod
     def surplus(cls, owner: Resource, listed: tuple[Resource, ...], facts: Facts) -> Iterator[Resource]:
-        vm = vm_row(owner, facts)
+        vm = vm_row(machine(owner), facts)
         known = {part.key() for part in listed}
         for row in in_vm(cls.query, vm, facts) if vm else ():
             slot = Slot.of(row)

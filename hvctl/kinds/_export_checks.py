@@ -8,9 +8,10 @@ from dataclasses import replace
 from hvctl.call import Call, Row
 from hvctl.contract import at_least, title
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.resource import Finding, Resource, Unknown
+from hvctl.core.resource import Finding, Unknown
 from hvctl.kinds._checkpoints import quiesces
 from hvctl.kinds._drives import DISKS, Slot, on_cluster
+from hvctl.kinds._machine import Machine
 from hvctl.kinds._types import about_size, path_key
 from hvctl.kinds._vhd import FILE_PROPERTIES, chain, vhd_query
 from hvctl.kinds._vm import in_vm, power, runs
@@ -24,7 +25,7 @@ def sizes_query() -> Call:
 
 
 def obstacles(
-    owner: Resource, vm: Row, path: str, capture: str | None, given_back: int, facts: Facts
+    owner: Machine, vm: Row, path: str, capture: str | None, given_back: int, facts: Facts
 ) -> Iterator[Finding]:
     """`given_back`: bytes of half exports that are removed before."""
     name = owner.key()

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from hvctl.call import Call, Row
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Change, Finding, Resource, Step
+from hvctl.core.resource import Change, Finding, Step
 from hvctl.kinds._drives import DISKS, file_query, on_cluster, there, volume_of
+from hvctl.kinds._machine import Machine
 from hvctl.kinds._vm import state_at_work, vm_ref
 
 PLACES = {
@@ -26,13 +27,13 @@ def place_queries(*paths: str | None) -> tuple[Call, ...]:
     return (DISKS, *(file_query(volume) for volume in volumes if volume)) if volumes else ()
 
 
-def moves(vm: Resource, facts: Facts) -> bool:
+def moves(vm: Machine, facts: Facts) -> bool:
     """Whether its storage can be moved as it is. Of one that is saved not on every version (domain 14.1); that a
     paused one can be is said nowhere."""
     return state_at_work(vm, facts) in ("Off", "Running")
 
 
-def migration(vm: Resource, changes: tuple[Change, ...], facts: Facts, *needs: Step) -> Step:
+def migration(vm: Machine, changes: tuple[Change, ...], facts: Facts, *needs: Step) -> Step:
     """A storage migration, which a running VM does not notice, and which makes the folders. The configuration goes
     where New-VM would have put it: into a folder of the VM's name."""
     to = {PLACES[c.field]: f"{c.wanted}\\{vm.key()}" if c.field == "path" else c.wanted for c in changes}
@@ -46,7 +47,7 @@ def migration(vm: Resource, changes: tuple[Change, ...], facts: Facts, *needs: S
     )
 
 
-def place_findings(vm: Resource, change: Change, row: Row, facts: Facts) -> Iterator[Finding]:
+def place_findings(vm: Machine, change: Change, row: Row, facts: Facts) -> Iterator[Finding]:
     path, volume = str(change.wanted), volume_of(str(change.wanted))
     if row.get("IsClustered") and not on_cluster(path):  # refused, as disks are (domain 8.3)
         hint = r"write a path below C:\ClusterStorage, or of a share, unless the volume is a cluster disk"

@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 
 from hvctl.call import Call, Ending, Guard, Wanted
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.resource import Bracket, Finding, Resource, Step
+from hvctl.core.resource import Bracket, Finding, Step
 from hvctl.kinds import _owed, _room
+from hvctl.kinds._machine import Machine
 from hvctl.kinds._services import GUIDS, SERVICES, guid_of
 from hvctl.kinds._vm import power, vm_ref, vm_row
+from hvctl.kinds.integration_services import IntegrationServices
 
 Because = tuple[str, ...]
 ANSWER_S = 60
@@ -23,7 +25,7 @@ class Power:
     """A VM's power. `cut`: it is turned off instead of asked to shut down; `timeout_s`: how long it may take when
     asked."""
 
-    vm: Resource
+    vm: Machine
     facts: Facts
     cut: bool
     timeout_s: int
@@ -118,7 +120,7 @@ class Power:
     def _enabled_first(self) -> bool:
         """Whether the shutdown service is off, and the playbook has it enabled."""
         row = vm_row(self.vm, self.facts)
-        wanted = any(getattr(p, "shutdown", None) for p in self.vm.parts if p.kind == "integration_services")
+        wanted = any(p.shutdown for p in self.vm.parts_of(IntegrationServices))
         try:
             services = self.facts.of_key(SERVICES, "VMId", row["Id"]) if row and wanted else ()
             return any(guid_of(s["Id"]) == GUIDS["shutdown"] and not s["Enabled"] for s in services)

@@ -8,6 +8,7 @@ from hvctl.call import Row
 from hvctl.contract import OS, at_least, exists_from, title
 from hvctl.core.facts import Facts, UnreadableError
 from hvctl.core.resource import Change, Finding, Resource
+from hvctl.kinds._machine import Machine
 from hvctl.kinds._network import NICS, SWITCHES, is_virtual, named
 from hvctl.kinds._switch import (
     CHECKPOINTS,
@@ -19,6 +20,7 @@ from hvctl.kinds._switch import (
     extension,
 )
 from hvctl.kinds._vlan import UNTAGGED, vlan_of
+from hvctl.kinds.network_adapter import NetworkAdapter
 from hvctl.text.source import suggest
 
 MOST = 8
@@ -256,17 +258,18 @@ def _users(switch: SwitchPart, facts: Facts) -> list[str]:
     leaving: set[tuple[str, str]] = set()
     listed: set[tuple[str, str]] = set()
     whole: set[str] = set()  # VMs whose list of adapters is all they keep
-    for peer in switch.peers:
-        if peer.kind == "vm" and peer.absent:
-            leaving.add((peer.key().casefold(), ""))
-        elif peer.kind == "vm" and "network_adapters" in getattr(peer, "exclusive", ()):
-            whole.add(peer.key().casefold())
-        elif peer.kind == "network_adapter" and peer.owner is not None:
-            here = (peer.owner.key().casefold(), peer.key().casefold())
-            elsewhere = str(getattr(peer, "switch", None) or "").casefold() != switch.known_by
-            listed.add(here)
-            if peer.absent or ("switch" in peer.model_fields_set and elsewhere):
-                leaving.add(here)
+    for owner in switch.beside(Machine):
+        if owner.absent:
+            leaving.add((owner.key().casefold(), ""))
+        elif "network_adapters" in owner.exclusive:
+            whole.add(owner.key().casefold())
+    for adapter in switch.beside(NetworkAdapter):
+        here = (adapter.vm.key().casefold(), adapter.key().casefold())
+        listed.add(here)
+        if adapter.absent or (
+            "switch" in adapter.model_fields_set and str(adapter.switch or "").casefold() != switch.known_by
+        ):
+            leaving.add(here)
     found = []
     for row in switch.connected(facts):
         vm, name = str(row["VMName"]).casefold(), str(row["Name"]).casefold()

@@ -51,7 +51,7 @@ class Bios(VmPart):
     num_lock: Annotated[Flag | None, Setting("NumLockEnabled", off=True)] = None
 
     def rules(self, os: OS) -> Iterator[Finding]:
-        if getattr(self.vm, "generation", None) == 2:
+        if self.vm.generation == 2:
             yield Finding("", "a generation 2 VM has no BIOS", "write a firmware section instead")
 
     def actual(self, facts: Facts) -> State | None:

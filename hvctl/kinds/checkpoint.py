@@ -14,6 +14,7 @@ from hvctl.core.resource import Change, Finding, Impact, Resource, State, Step
 from hvctl.kinds._checkpoints import CHECKPOINTS, TYPES, checkpoints, made, obstacles
 from hvctl.kinds._drives import DISKS
 from hvctl.kinds._host import CLOCK, now
+from hvctl.kinds._machine import machine
 from hvctl.kinds._services import SERVICES
 from hvctl.kinds._types import shown_age
 from hvctl.kinds._vhd import extension, is_checkpoint
@@ -46,7 +47,7 @@ class Checkpoint(VmPart):
         return self.name if self._old is None else f"{self.name} of {made(self._old):%Y-%m-%d %H:%M:%S} UTC"
 
     def rules(self, os: OS) -> Iterator[Finding]:
-        if not self.absent and getattr(self.vm, "checkpoint_type", None) == "disabled":
+        if not self.absent and self.vm.checkpoint_type == "disabled":
             yield Finding("", "the VM's checkpoint_type is disabled", "write another type, or leave the checkpoint out")
 
     # --- looking ----------------------------------------------------------------------------------------------
@@ -78,12 +79,14 @@ class Checkpoint(VmPart):
 
     @classmethod
     def expired(cls, owner: Resource, listed: tuple[Resource, ...], facts: Facts) -> Iterator[Resource]:
-        vm = vm_row(owner, facts)
+        vm = vm_row(machine(owner), facts)
         if vm is None or owner.absent:
             return
         known = {wish.key().casefold() for wish in listed}
         for row in checkpoints(vm, facts):
-            if str(row["Name"]).casefold() not in known and age(row, facts) > getattr(owner, cls.expires):
+            if str(row["Name"]).casefold() not in known and age(row, facts) > (
+                machine(owner).checkpoint_maximum_age or 0
+            ):
                 wish = cls.model_validate({"name": str(row["Name"]), "ensure": "absent"})
                 wish._old = row
                 yield wish
@@ -93,7 +96,7 @@ class Checkpoint(VmPart):
             return ""
         if self._old is None:
             return "it is merged into the disks: the VM keeps what it is now, the way back is lost"
-        most = spoken(getattr(self.vm, type(self).expires))
+        most = spoken(self.vm.checkpoint_maximum_age or 0)
         return f"it is {shown_age(age(self._old, facts))} old, and {most} are wanted at most"
 
     # --- changing ---------------------------------------------------------------------------------------------

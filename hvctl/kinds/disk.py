@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from hvctl.call import Call, Guard, Row
 from hvctl.contract import OS
@@ -43,7 +43,7 @@ class Disk(DiskPart):
             yield from offline.rules(self, os)
 
     @classmethod
-    def rules_together(cls, wishes: tuple[Resource, ...], os: OS) -> Iterator[tuple[Resource, Finding]]:
+    def rules_together(cls, wishes: tuple[Self, ...], os: OS) -> Iterator[tuple[Resource, Finding]]:
         yield from offline.rules_together([w for w in wishes if isinstance(w, DiskPart) and not w.absent])
 
     def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from hvctl.call import Call
 from hvctl.contract import OS
 from hvctl.core.facts import Facts
 from hvctl.core.resource import Change, Finding, Impact, Null, Setting, State, Step
+from hvctl.kinds._disk import DiskPart
 from hvctl.kinds._drives import DISKS, DVDS, MEDIUM, Drive, file_query, on_share, one_spelling, there
 from hvctl.kinds._types import WindowsPath
 from hvctl.kinds._vm import vm_ref
@@ -55,7 +56,7 @@ class Dvd(Drive):
             # "The specified path for the drive is not valid." (observations 5)
             yield Finding("path", f"{self.path} is no image by its extension", "write the path of an .iso file")
         yield from self._host_drive_rules()
-        disks = (p for p in self.vm.parts if p.kind == "disk" and p.key() == self.key())
+        disks = (p for p in self.vm.parts_of(DiskPart) if p.key() == self.key())
         if not self.absent and any(not disk.absent for disk in disks):
             yield Finding("at", f"a disk is wanted at {self.at} too", "write a free place, such as the next location")
 
@@ -64,9 +65,9 @@ class Dvd(Drive):
             return
         if self.path is not None:
             yield Finding("host_drive", "a drive has an image or a drive of the host, not both", "write one of both")
-        if getattr(self.vm, "generation", None) == 2:
+        if self.vm.generation == 2:
             yield Finding("host_drive", *_ONE_GENERATION)
-        others = [p for p in self.vm.parts if isinstance(p, Dvd) and p.host_drive and not p.absent]
+        others = [p for p in self.vm.parts_of(Dvd) if p.host_drive and not p.absent]
         if others[0] is not self:
             yield Finding("host_drive", "a VM can have one drive of the host", f"leave it at {others[0].at} only")
 

@@ -69,9 +69,11 @@ class Export(VmPart):
     _at_once: bool = PrivateAttr(default=False)
     _since: datetime | None = PrivateAttr(default=None)
 
-    def at_once(self, since: datetime | None = None) -> None:
-        """One is wanted now, however old the newest is and whatever the hour, unless one was begun `since`."""
-        self._at_once, self._since = True, since
+    def at_once(self, since: datetime | None = None) -> Export:
+        """The same, wanted now, however old the newest is and whatever the hour, unless one was begun `since`."""
+        copy = self.model_copy()
+        copy._at_once, copy._since = True, since
+        return copy
 
     def key(self) -> str:
         return self.path
@@ -194,7 +196,7 @@ class Export(VmPart):
         seen, vm = self.seen(facts), self.vm_row(facts) or {}
         begun = (*seen.ledger.unmarked, *((seen.ledger.running,) if seen.ledger.running else ()))
         taken_up = bool(begun) and not seen.due.now
-        rises = getattr(self.vm, "version", None) not in (None, vm.get("Version"))
+        rises = self.vm.version not in (None, vm.get("Version"))
         steps = ExportSteps(self.path, self.vm, vm, self.capture, facts, runs(self.vm, vm), taken_up, rises)
         for copy in self._broken(seen):
             yield steps.remove(copy, "the half export", f"unfinished.{copy.name}", ())

@@ -89,13 +89,11 @@ class Firmware(VmPart):
         return self
 
     def queries(self) -> tuple[Call, ...]:
-        names = (
-            (self.vm.key(), *getattr(self.vm, "previous_names", ())) if self.secure_boot_template is not None else ()
-        )
+        names = (self.vm.key(), *self.vm.previous_names) if self.secure_boot_template is not None else ()
         return (*super().queries(), DISKS, DVDS, *(_security(name) for name in names))
 
     def rules(self, os: OS) -> Iterator[Finding]:
-        if (getattr(self.vm, "generation", None) or 2) == 1:
+        if (self.vm.generation or 2) == 1:
             yield Finding("", "a generation 1 VM has no UEFI firmware", "write a bios section instead")
         for n, name in enumerate(self.boot_order or ()):
             part = self._part(name)
@@ -159,7 +157,7 @@ class Firmware(VmPart):
         row = self.vm_row(facts)
         if row is None:
             return False
-        names = (self.vm.key(), *getattr(self.vm, "previous_names", ()))
+        names = (self.vm.key(), *self.vm.previous_names)
         name = next(n for n in names if n.casefold() == str(row["Name"]).casefold())
         try:
             rows = facts.rows(_security(name))
@@ -169,7 +167,7 @@ class Firmware(VmPart):
 
     def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
         yield from super().findings(changes, facts)
-        if self.vm_row(facts) is None and getattr(self.vm, "generation", None) != 2:
+        if self.vm_row(facts) is None and self.vm.generation != 2:
             yield Finding("", f"{self.vm.key()} is made as generation 1, which has no UEFI", "write generation: 2")
         if any(c.field == "secure_boot_template" for c in changes) and self._tpm(facts):
             # The same value fails too (domain 5.4).

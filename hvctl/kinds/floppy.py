@@ -28,7 +28,7 @@ class Floppy(VmPart):
         return (*super().queries(), *((file_query(self.path),) if self.path else ()))
 
     def rules(self, os: OS) -> Iterator[Finding]:
-        if getattr(self.vm, "generation", None) == 2:
+        if self.vm.generation == 2:
             yield Finding("", "a generation 2 VM has no floppy drive", "remove the section")
         if self.path and not self.path.casefold().endswith(".vfd"):
             yield Finding("path", f"{self.path} is no floppy image by its extension", "write the path of a .vfd file")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field
 
@@ -27,7 +27,9 @@ from hvctl.core.resource import (
 )  # fmt: skip
 from hvctl.kinds._adapter import Adapter
 from hvctl.kinds._limits import adapter_limit
+from hvctl.kinds._machine import Machine, machine
 from hvctl.kinds._network import SWITCHES, TEAM_MAPPINGS, VM_ADAPTERS, switch_ref, switch_rows
+from hvctl.kinds._switch import SwitchPart
 from hvctl.kinds._types import FOLD, MAC, NAME, NOT, ON_OFF, Flag, Pool, Words, bare_mac
 from hvctl.kinds._vm import VMS, check_steady, generation, in_vm, made_as, off_impacts, state_at_work, vm_ref, vm_row
 from hvctl.text.visible import quoted
@@ -86,28 +88,25 @@ class NetworkAdapter(Adapter):
     test_replica_switch: Annotated[str | None, Setting("TestReplicaSwitchName", codec=NAME), Null()] = None
 
     @property
-    def vm(self) -> Resource:
-        if self.owner is None:
-            raise ValueError("an adapter stands outside a VM")
-        return self.owner
+    def vm(self) -> Machine:
+        return machine(self.owner)
 
     # --- rules -----------------------------------------------------------------------------------------------------
 
     def rules(self, os: OS) -> Iterator[Finding]:
         yield from self.adapter_rules(os)
-        if self.legacy and getattr(self.vm, "generation", None) == 2:
+        if self.legacy and self.vm.generation == 2:
             yield Finding("legacy", "a generation 2 VM has no legacy adapters", "remove legacy")
 
     @classmethod
-    def rules_together(cls, wishes: tuple[Resource, ...], os: OS) -> Iterator[tuple[Resource, Finding]]:
+    def rules_together(cls, wishes: tuple[Self, ...], os: OS) -> Iterator[tuple[Resource, Finding]]:
         """Maximums per VM (domain 21), and MAC addresses, which hosts do not compare across VMs (domain 9.1)."""
         yield from cls._one_address_each(wishes)
-        owners = {id(w.owner): w.owner for w in wishes if w.owner is not None}
-        for vm in owners.values():
-            own = [w for w in wishes if w.owner is vm and not w.absent]
-            legacy = [w for w in own if getattr(w, "legacy", False)]
-            others = [w for w in own if not getattr(w, "legacy", False)]
-            made = (getattr(vm, "generation", None), getattr(vm, "version", None))
+        for vm in {w.vm.seat: w.vm for w in wishes if w.owner is not None}.values():
+            own = [w for w in vm.parts_of(cls) if not w.absent]
+            legacy = [w for w in own if w.legacy]
+            others = [w for w in own if not w.legacy]
+            made = (vm.generation, vm.version)
             for those, field in ((legacy, "legacy"), (others, "")):
                 most = adapter_limit(os, *made, legacy=bool(field))
                 if most is not None and len(those) > most.most:
@@ -116,10 +115,10 @@ class NetworkAdapter(Adapter):
                     yield those[-1], Finding(field, text, f"use at most {most.most}")
 
     @classmethod
-    def _one_address_each(cls, wishes: tuple[Resource, ...]) -> Iterator[tuple[Resource, Finding]]:
+    def _one_address_each(cls, wishes: tuple[Self, ...]) -> Iterator[tuple[Resource, Finding]]:
         seen: dict[str, Resource] = {}
         for wish in wishes:
-            mac = getattr(wish, "mac_address", None)
+            mac = wish.mac_address
             if not mac or mac == "dynamic" or wish.absent:
                 continue
             if mac in seen:
@@ -169,7 +168,7 @@ class NetworkAdapter(Adapter):
         dynamic = row["DynamicMacAddressEnabled"]
         return {
             **self.read_settings(row),
-            **self.parts_of(row, TEAM_MAPPINGS, facts),
+            **self.compound(row, TEAM_MAPPINGS, facts),
             "mac_address": "dynamic" if dynamic else row["MacAddress"],
             "legacy": bool(row["IsLegacy"]),
         }
@@ -199,9 +198,9 @@ class NetworkAdapter(Adapter):
 
     def _room(self, vm: Row | None, facts: Facts) -> Iterator[Finding]:
         """The VM has what is wished before this one, and what it had before and keeps (domain 21)."""
-        parts = [p for p in self.vm.parts if isinstance(p, NetworkAdapter)]
+        parts = self.vm.parts_of(NetworkAdapter)
         wished = {p.key().casefold(): p for p in parts}
-        everything = "network_adapters" in getattr(self.vm, "exclusive", ())
+        everything = "network_adapters" in self.vm.exclusive
         kinds = [
             bool(row["IsLegacy"])
             for row in (in_vm(VM_ADAPTERS, vm, facts) if vm is not None else ())
@@ -220,8 +219,8 @@ class NetworkAdapter(Adapter):
 
     def _doubts(self, row: Row | None, facts: Facts) -> Iterator[Finding]:
         name = str((self.switch if self.wrote("switch") else (row or {}).get("SwitchName")) or "")
-        wished = self.peer("switch", name) if name else None
-        iov = getattr(wished, "iov", None)
+        wished = self.named(SwitchPart, name) if name else None
+        iov = wished.iov if wished is not None else None
         if iov is None:
             iov = any(r.get("IovEnabled") for r in switch_rows(name, facts)) if name else None
         if self.iov_weight and iov is False:
@@ -334,7 +333,7 @@ class NetworkAdapter(Adapter):
 
     @classmethod
     def surplus(cls, owner: Resource, listed: tuple[Resource, ...], facts: Facts) -> Iterator[Resource]:
-        vm = vm_row(owner, facts)
+        vm = vm_row(machine(owner), facts)
         known = {part.key().casefold() for part in listed}
         for row in in_vm(VM_ADAPTERS, vm, facts) if vm else ():
             if str(row["Name"]).casefold() not in known:

@@ -3,58 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import ClassVar
 
-from pydantic import Field
-
-from hvctl.call import Call, Value
+from hvctl.call import Call
 from hvctl.contract import OS, title
 from hvctl.core.facts import Facts
 from hvctl.core.resource import (
     MISSING,
     Change,
     Finding,
-    Instead,
-    Json,
-    Null,
-    Plain,
-    Setting,
     State,
-    as_json,
     properties,
 )
 from hvctl.kinds._host import HOST, host_row
 from hvctl.kinds._limits import LARGE, Limit, version_at_least, vm_limit
-from hvctl.kinds._types import FOLD, Cleared, Flag, Pool
-from hvctl.kinds._vm import ALL_VMS, MEMORY, NESTED, VmPart, in_vm, made_as
+from hvctl.kinds._memory import MemoryPart
+from hvctl.kinds._processor import MONITORS, ProcessorPart
+from hvctl.kinds._vm import ALL_VMS, MEMORY, NESTED, in_vm, made_as
 
-Monitor = Literal["pmu", "lbr", "pebs", "ipt"]
-_MONITORS: dict[str, str] = {
-    "pmu": "EnablePerfmonPmu",
-    "lbr": "EnablePerfmonLbr",
-    "pebs": "EnablePerfmonPebs",
-    "ipt": "EnablePerfmonIpt",
-}
 _NEEDS_LARGE = ("expose_virtualization_extensions", "threads_per_core")
 
 
-class _Monitored(Plain):
-    """Which monitors are on, in any order; null is none of them."""
-
-    def write(self, value: Any) -> Value:
-        return list(value or ())
-
-    def same(self, now: Any, wanted: Any) -> bool:
-        return set(now or ()) == set(wanted or ())
-
-    def show(self, value: Any) -> str:
-        return super().show(list(value or ()))
-
-    def value(self, value: Any) -> Json:
-        return as_json(frozenset(value or ()))
-
-
-class Processor(VmPart):
+class Processor(ProcessorPart):
     """Virtual processors. Reserve and limit are per cent of the VM's own processors, as PowerShell has them."""
 
     kind: ClassVar[str] = "processor"
@@ -68,35 +38,11 @@ class Processor(VmPart):
         **dict.fromkeys(("migration_compatibility", "compatibility"), "compatibility_for_migration"),
     }
 
-    count: Annotated[int | None, Field(ge=1), Setting("Count", off=True)] = None
-    maximum: Annotated[
-        int | None, Field(ge=0, le=100), Setting("Maximum", codec=Cleared(100)), Null("100, no limit")
-    ] = None
-    reserve: Annotated[int | None, Field(ge=0, le=100), Setting("Reserve", codec=Cleared(0)), Null("0")] = None
-    weight: Annotated[int | None, Field(ge=1, le=10_000), Setting("RelativeWeight")] = None
-    compatibility_for_migration: Annotated[Flag | None, Setting("CompatibilityForMigrationEnabled", off=True)] = None
-    compatibility_for_older_operating_systems: Annotated[
-        Flag | None, Setting("CompatibilityForOlderOperatingSystemsEnabled", off=True)
-    ] = None
-    maximum_count_per_numa_node: Annotated[int | None, Field(ge=1), Setting("MaximumCountPerNumaNode", off=True)] = None
-    maximum_count_per_numa_socket: Annotated[
-        int | None, Field(ge=1), Setting("MaximumCountPerNumaSocket", off=True)
-    ] = None
-    resource_pool: Annotated[Pool | None, Instead("Primordial"), Setting("ResourcePoolName", codec=FOLD, off=True)] = (
-        None
-    )
-    expose_virtualization_extensions: Annotated[Flag | None, Setting("ExposeVirtualizationExtensions", off=True)] = None
-    threads_per_core: Annotated[int | None, Field(ge=0, le=2), Setting("HwThreadCountPerCore", off=True)] = None
-    host_resource_protection: Annotated[Flag | None, Setting("EnableHostResourceProtection")] = None
-    perfmon: Annotated[list[Monitor] | None, Setting("Perfmon", codec=_Monitored(), off=True), Null("none of them")] = (
-        None
-    )
-
     def queries(self) -> tuple[Call, ...]:
         return (*super().queries(), HOST, *((MEMORY,) if self.expose_virtualization_extensions else ()))
 
     def rules(self, os: OS) -> Iterator[Finding]:
-        yield from self._too_many(vm_limit("processors", os, getattr(self.vm, "generation", None)))
+        yield from self._too_many(vm_limit("processors", os, self.vm.generation))
         if self.maximum is not None:
             yield from self._reserve_fits(self.reserve, self.maximum)
         if os == "2019" and self.threads_per_core:
@@ -124,9 +70,9 @@ class Processor(VmPart):
         if found is None or "perfmon" not in self.model_fields_set:
             return found
         row = self.rows(facts)[0]
-        if not all(name in row for name in _MONITORS.values()):
+        if not all(name in row for name in MONITORS.values()):
             return {**found, "perfmon": MISSING}
-        return {**found, "perfmon": [word for word, name in _MONITORS.items() if row[name]]}
+        return {**found, "perfmon": [word for word, name in MONITORS.items() if row[name]]}
 
     def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
         yield from super().findings(changes, facts)
@@ -150,8 +96,8 @@ class Processor(VmPart):
             )
 
     def _nested(self, facts: Facts) -> Iterator[Finding]:
-        memory = next((p for p in self.vm.parts if p.kind == "memory"), None)
-        wanted, row = getattr(memory, "dynamic", None), self.vm_row(facts)
+        memory, row = self.vm.part(MemoryPart), self.vm_row(facts)
+        wanted = memory.dynamic if memory is not None else None
         rows = in_vm(MEMORY, row, facts) if row is not None else ()
         if wanted or (wanted is None and any(r["DynamicMemoryEnabled"] for r in rows)):
             hint = "write memory: {dynamic: false}"
@@ -174,5 +120,5 @@ class Processor(VmPart):
 Processor.query = Call(
     "Get-VMProcessor",
     {"VM": ALL_VMS},
-    select=(*(p for p in properties(Processor, "VMId") if p != "Perfmon"), *_MONITORS.values()),
+    select=(*(p for p in properties(Processor, "VMId") if p != "Perfmon"), *MONITORS.values()),
 )

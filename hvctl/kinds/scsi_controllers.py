@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar
-
-from pydantic import Field
+from typing import Any, ClassVar
 
 from hvctl.call import Call, Ref
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Change, Finding, Setting, State, Step
-from hvctl.kinds._drives import CONTROLLERS, DISKS, DVDS, Slot
-from hvctl.kinds._vm import VMS, VmPart, in_vm, vm_ref
+from hvctl.core.resource import Change, Finding, State, Step
+from hvctl.kinds._drives import CONTROLLERS, DISKS, DVDS, ControllersPart, Slot
+from hvctl.kinds._vm import VMS, in_vm, vm_ref
 
 SNAPSHOTS = Call("Get-VM", select=("Id", "ParentSnapshotId"))
 
 
-class ScsiControllers(VmPart):
+class ScsiControllers(ControllersPart):
     """The SCSI controllers of a VM, by number only: Hyper-V numbers them anew when one goes (domain 23, trap 27),
     so the last goes first, and none that has drives."""
 
@@ -24,8 +22,6 @@ class ScsiControllers(VmPart):
     section: ClassVar[str] = "scsi_controllers"
 
     stand_in: ClassVar[Mapping[str, Any]] = {"count": 1}
-
-    count: Annotated[int, Field(ge=0, le=4), Setting("Count", off=True)]
 
     def queries(self) -> tuple[Call, ...]:
         return (VMS, SNAPSHOTS, CONTROLLERS, DISKS, DVDS)

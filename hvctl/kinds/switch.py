@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from hvctl.contract import OS
 from hvctl.core.facts import Facts
 from hvctl.core.resource import Change, Finding, Impact, Resource, Step
 from hvctl.kinds import _switch_rules, _switch_steps, _way_in
 from hvctl.kinds._switch import FIXED, MODES, TEAM, TYPES, SwitchPart
+from hvctl.kinds.host_network_adapter import HostNetworkAdapter
 
 _ONLINE: frozenset[Impact] = frozenset({"online"})
 _REMADE: frozenset[Impact] = frozenset({"disconnect", "recreate"})
@@ -31,8 +32,8 @@ class Switch(SwitchPart):
             yield from _switch_rules.rules(self, os)
 
     @classmethod
-    def rules_together(cls, wishes: tuple[Resource, ...], os: OS) -> Iterator[tuple[Resource, Finding]]:
-        yield from _switch_rules.rules_together([w for w in wishes if isinstance(w, SwitchPart)])
+    def rules_together(cls, wishes: tuple[Self, ...], os: OS) -> Iterator[tuple[Resource, Finding]]:
+        yield from _switch_rules.rules_together(wishes)
 
     def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
         anew = (c.field for c in changes if self.row(facts) is not None and self._remakes(c.field, facts))
@@ -42,6 +43,14 @@ class Switch(SwitchPart):
         if remade and any(f.level == "impossible" for f in found):
             # Removed is soon done; what cannot be made again must not be.
             yield Finding("", "it is not made anew while something is wrong with it", "correct that first")
+
+    def same(self, field: str, now: Any, wanted: Any) -> bool:
+        if field == "allow_management_os" and not wanted:
+            # It reads on as soon as the host has any adapter on it, wished ones included.
+            own = (p for p in self.beside(HostNetworkAdapter) if not p.absent)
+            if any(str(p.switch).casefold() == self.known_by for p in own):
+                return True
+        return super().same(field, now, wanted)
 
     def _remakes(self, field: str, facts: Facts) -> bool:
         """Fixed at creation; and a switch becomes a team, or stops being one, by being made anew."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Self
 
-from pydantic import Field, PrivateAttr
+from pydantic import PrivateAttr
 
 from hvctl.call import Call, Guard, Ref, Row
 from hvctl.contract import OS, at_least, exists_from, title
@@ -18,9 +18,7 @@ from hvctl.core.resource import (
     HeldBackError,
     Impact,
     Missing,
-    Null,
     Resource,
-    Setting,
     State,
     Step,
     properties,
@@ -29,36 +27,22 @@ from hvctl.core.resource import (
 from hvctl.kinds import _owed, _room
 from hvctl.kinds._checkpoints import AGES, check_ages, coming
 from hvctl.kinds._cluster import ROLES, elsewhere, owner_of, roles_elsewhere
-from hvctl.kinds._host import HOST, OfHyperV, host_row
+from hvctl.kinds._disk import DiskPart
+from hvctl.kinds._host import HOST, host_row
 from hvctl.kinds._limits import DEFAULT_VM_VERSION, OLDEST_VM_VERSION, limit, version_at_least
+from hvctl.kinds._machine import STATES, Machine
+from hvctl.kinds._memory import MemoryPart
 from hvctl.kinds._places import PLACES, migration, moves, place_findings, place_queries
 from hvctl.kinds._power import CUT, Power
+from hvctl.kinds._processor import ProcessorPart
 from hvctl.kinds._services import SERVICES
 from hvctl.kinds._types import (
     FOLD,
-    LONGEST,
     MB,
-    ON_OFF,
-    PATH,
-    SIZE,
-    TEXT,
-    Flag,
-    Seconds,
-    Size,
-    WindowsPath,
-    Words,
     same_path,
 )
 from hvctl.kinds._vm import VMS, check_steady, generation, off_impacts, power, vm_ref, vm_row
 from hvctl.text.visible import quoted
-
-START = Words(nothing="Nothing", start_if_running="StartIfRunning", start="Start")
-STOP = Words(turn_off="TurnOff", save="Save", shut_down="ShutDown")
-CHECKPOINT_TYPES = Words(
-    disabled="Disabled", production="Production", production_only="ProductionOnly", standard="Standard"
-)
-CRITICAL = Words(none="None", pause="Pause")
-STATES = Words(running="Running", off="Off", saved="Saved", paused="Paused")
 
 METERING = "resource_metering"
 _BY_CLUSTER = {"automatic_start_action", "automatic_start_delay", "automatic_stop_action"}
@@ -68,14 +52,15 @@ _BY_CLUSTER = {"automatic_start_action", "automatic_start_delay", "automatic_sto
 _ELSEWHERE = "put some of them on another host"
 
 
-def _processors(vm: Resource) -> int:
+def _processors(vm: Machine) -> int:
     """As wished; a VM that says nothing of them counts as one."""
-    return next((getattr(p, "count", None) or 1 for p in vm.parts if p.kind == "processor"), 1)
+    written = vm.part(ProcessorPart)
+    return (written.count if written is not None else None) or 1
 
 
-def _too_many(wishes: tuple[Resource, ...], os: OS) -> Iterator[tuple[Resource, Finding]]:
+def _too_many(wishes: Sequence[Machine], os: OS) -> Iterator[tuple[Resource, Finding]]:
     """What one host can run at a time (domain 21)."""
-    running = [w for w in wishes if getattr(w, "state", None) in ("running", "paused") and not w.absent]
+    running = [w for w in wishes if w.state in ("running", "paused") and not w.absent]
     most = limit("active VMs", os)
     for beyond in running[most:][:1]:
         yield beyond, Finding("state", f"{len(running):,} VMs are to run; a host runs {most:,} at most", _ELSEWHERE)
@@ -87,7 +72,7 @@ def _too_many(wishes: tuple[Resource, ...], os: OS) -> Iterator[tuple[Resource, 
             yield wish, Finding("state", said, _ELSEWHERE)
 
 
-class VM(OfHyperV):
+class VM(Machine):
     """A virtual machine. It is found by its name, without case; hvctl takes over one that exists. `previous_names`:
     if none has the name, one that has the first of these that is there is renamed. `path`, `checkpoint_path` and
     `smart_paging_path` move what lies there, also while the VM runs; its disks stay where they are. Checkpoints that
@@ -124,54 +109,13 @@ class VM(OfHyperV):
     }  # fmt: skip
     odd: ClassVar[frozenset[str]] = frozenset({*PLACES, "state", "generation", "version", "resource_metering"})
 
-    name: Annotated[str, Field(min_length=1, max_length=100)]
-    ensure: Literal["present", "absent"] = "present"
-    previous_names: list[Annotated[str, Field(min_length=1, max_length=100)]] = Field(default_factory=list)
-    exclusive: list[str] = Field(default_factory=list)
-    generation: Annotated[
-        int | None,
-        Field(ge=1, le=2),
-        Setting(
-            "Generation",
-            fixed="make a new VM of the other generation and attach the data disks; a boot disk "
-            "needs conversion inside",  # domain 5.2
-        ),
-    ] = None
-    version: Annotated[
-        str | None, Field(pattern=r"^[0-9]{1,5}\.[0-9]{1,5}$"), Setting("Version", off=True, costs=("destroy",))
-    ] = None
-    path: Annotated[WindowsPath | None, Setting("ConfigurationLocation", codec=PATH)] = None
-    state: Annotated[str | None, STATES, Setting("State", codec=STATES)] = None
-    stop_method: Literal["shutdown", "turn_off"] = "shutdown"
-    stop_timeout: Annotated[Seconds, Field(ge=10, le=86_400)] = 300
-    notes: Annotated[str | None, Setting("Notes", codec=TEXT), Null()] = None
-    automatic_start_action: Annotated[str | None, START, Setting("AutomaticStartAction", codec=START)] = None
-    automatic_start_delay: Annotated[Seconds | None, Field(le=LONGEST), Setting("AutomaticStartDelay")] = None
-    automatic_stop_action: Annotated[str | None, STOP, Setting("AutomaticStopAction", codec=STOP, off=True)] = None
-    automatic_critical_error_action: Annotated[
-        str | None, CRITICAL, Setting("AutomaticCriticalErrorAction", codec=CRITICAL)
-    ] = None
-    automatic_critical_error_action_timeout: Annotated[
-        int | None, Field(ge=0), Setting("AutomaticCriticalErrorActionTimeout")
-    ] = None
-    checkpoint_type: Annotated[str | None, CHECKPOINT_TYPES, Setting("CheckpointType", codec=CHECKPOINT_TYPES)] = None
-    automatic_checkpoints: Annotated[Flag | None, Setting("AutomaticCheckpointsEnabled")] = None
-    checkpoint_path: Annotated[WindowsPath | None, Setting("SnapshotFileLocation", codec=PATH)] = None
-    checkpoint_maximum_age: Annotated[Seconds | None, Field(ge=3600, le=LONGEST), Null("no limit")] = None
-    smart_paging_path: Annotated[WindowsPath | None, Setting("SmartPagingFilePath", codec=PATH)] = None
-    lock_on_disconnect: Annotated[Flag | None, Setting("LockOnDisconnect", codec=ON_OFF)] = None
-    low_memory_mapped_io_space: Annotated[
-        Size | None, Field(ge=128 * MB, le=3584 * MB), Setting("LowMemoryMappedIoSpace", codec=SIZE, off=True)
-    ] = None
-    high_memory_mapped_io_space: Annotated[Size | None, Setting("HighMemoryMappedIoSpace", codec=SIZE, off=True)] = None
-    guest_controlled_cache_types: Annotated[Flag | None, Setting("GuestControlledCacheTypes", off=True)] = None
-    resource_metering: Annotated[Flag | None, Setting("ResourceMeteringEnabled")] = None
-
     _only_if_there: bool = PrivateAttr(default=False)
 
-    def only_if_there(self) -> None:
-        """It is not to be made."""
-        self._only_if_there = True
+    def only_if_there(self) -> VM:
+        """The same, not to be made."""
+        copy = self.model_copy()
+        copy._only_if_there = True
+        return copy
 
     def key(self) -> str:
         return self.name
@@ -203,7 +147,7 @@ class VM(OfHyperV):
             yield Finding("ensure", "a VM that is to be absent cannot have sections", "remove them")
 
     @classmethod
-    def rules_together(cls, wishes: tuple[Resource, ...], os: OS) -> Iterator[tuple[Resource, Finding]]:
+    def rules_together(cls, wishes: tuple[Self, ...], os: OS) -> Iterator[tuple[Resource, Finding]]:
         """One VM cannot become two, nor one that is wished under its old name as well; one host runs so many."""
         yield from _too_many(wishes, os)
         taken = {w.key().casefold(): w for w in wishes}
@@ -401,7 +345,7 @@ class VM(OfHyperV):
 
     def _gives_way(self) -> str:
         """What New-VM adds where the playbook wants something else (domain 4.2)."""
-        taken = next((p for p in self.parts if p.kind == "disk" and p.key() == "ide 1:0" and not p.absent), None)
+        taken = next((p for p in self.parts_of(DiskPart) if p.key() == "ide 1:0" and not p.absent), None)
         if taken is None or (self.generation or 1) != 1:
             return ""
         return "the DVD drive that New-VM makes at ide 1:0 gives way to the disk"
@@ -419,7 +363,8 @@ class VM(OfHyperV):
         params: dict[str, Any] = {"Name": self.name}
         if at_least(facts.os, "2012r2"):
             params["Generation"] = self.generation or 1
-        startup = next((getattr(p, "startup", None) for p in self.parts if p.kind == "memory"), None)
+        memory = self.part(MemoryPart)
+        startup = memory.startup if memory is not None else None
         params |= {"MemoryStartupBytes": startup or 512 * MB, "NoVHD": True}
         if self.path:
             params["Path"] = self.path

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -17,7 +17,7 @@ from hvctl.config.inventory import Inventory
 from hvctl.config.prepare import prepare
 from hvctl.core.facts import Facts, UnreadableError
 from hvctl.core.plan import Action, Plan, make_plan, validate
-from hvctl.core.resource import Address, Resource
+from hvctl.core.resource import Address, Index
 from hvctl.core.rows import typed
 from hvctl.fleet.reconcile import look
 from mocks.garbling import misread, otherwise
@@ -36,7 +36,7 @@ GROUP = 20
 class Base:
     """A host that answers as it should, and what is planned for it."""
 
-    wishes: Sequence[Resource]
+    wishes: Index
     facts: Facts
 
     @cached_property
@@ -68,7 +68,7 @@ def of_lab(name: str) -> Base:
     found = prepare(inventory, [str(ROOT / "playbooks" / "lab.yml")], learn=lambda secret: None)
     (work,) = [w for w in found.work if w.name == name]
     host = SimulatedHost.from_yaml(ROOT / "mocks" / "hosts" / f"{name}.yaml")
-    return Base(work.wishes, look(TwinTransport(host), work.wishes))
+    return Base(work.desired, look(TwinTransport(host), work.desired))
 
 
 def tried(base: Base, chance: Random) -> list[str]:
