@@ -107,7 +107,7 @@ def _ours(ports: Sequence[int], wanted: Index, verb: str) -> None:
 
     def one(port: int) -> bool:
         transport = _transport(port, guard)
-        found = plan_host(f"host{port}", wanted, transport, allow)
+        found = plan_host(wanted, transport, allow)
         transport.close()
         assert found.plan is not None, found.error
         return True

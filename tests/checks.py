@@ -11,6 +11,7 @@ from hvctl.core.apply import Report, broken_off, not_begun
 from hvctl.core.check import Check, Memory, News, Since, Spot, Verb
 from hvctl.core.outcome import Outcome, exit_status
 from hvctl.core.resource import IMPACTS
+from hvctl.kinds import address_of
 from hvctl.text.source import Mark, Problem
 from tests.test_show import HOST, PLAYBOOK, Lab, lab
 
@@ -60,7 +61,7 @@ def remembered() -> Check:
     long_ago = STARTED - timedelta(days=3, hours=4)
     spots = [d.spot for d in found.drifts]
     since = {s: Since(long_ago, ("host", "wish", "unknown")[n % 3]) for n, s in enumerate(spots)}
-    gone = Spot("hv01.tokyo", ("vm", "web09"), "notes")
+    gone = Spot(address_of("hv01.tokyo", ("vm", "web09")), "notes")
     news = News((spots[0],), (gone,), ("hv03.tokyo",), ("hv02.osaka",))
     return replace(found, memory=Memory(since, {"hv03.tokyo": STARTED - timedelta(minutes=95)}, news))
 

@@ -101,7 +101,7 @@ def wished(text: str, allow: Sequence[str] = (), folder: str = "") -> tuple[Inde
     document = load_text(text, str(Path(folder, "case.yml")))
     allowed: frozenset[Impact] = frozenset(i for i in IMPACTS if i in allow)
     try:
-        return wishes([Play(document, (0,), "case", "all", {}, (), allowed)], VARIABLES)
+        return wishes([Play(document, (0,), "case", "all", {}, (), allowed)], VARIABLES, host="host")
     except ConfigError as error:
         return Index(), list(error.problems)
 
@@ -143,7 +143,7 @@ def _judged(case: Case, serve: Serve, folder: str, looks: int) -> list[str]:
 
 
 def _run(case: Case, data: dict[str, Any], found: Index, transport: Transport, looks: int) -> list[str]:
-    plan, *more = [make_plan("host", found, look(transport, found), frozenset()) for _ in range(looks)]
+    plan, *more = [make_plan(found, look(transport, found), frozenset()) for _ in range(looks)]
     same = all(plan.actions == again.actions and _calls(plan) == _calls(again) for again in more)
     wrong = [] if same else ["two plans of one host differ"]
     wrong += _unbound(plan, case.os)
@@ -189,7 +189,7 @@ def _applied(data: dict[str, Any], plan: Plan, found: Index, transport: Transpor
     surprising = (
         left if not data.get("blocked") and not data.get("problems") else [a for a in left if a.address not in undone]
     )
-    wrong += [f"left after apply: {' '.join(a.address)}: {a.verb} {[(x.field, x.now, x.wanted) for x in a.lines]}"
+    wrong += [f"left after apply: {a.address}: {a.verb} {[(x.field, x.now, x.wanted) for x in a.lines]}"
               f" {[r.message for r in a.remarks]}" for a in surprising]  # fmt: skip
     if report.after.steps:
         wrong.append(f"a second apply would do {_calls(report.after)}")
@@ -198,7 +198,7 @@ def _applied(data: dict[str, Any], plan: Plan, found: Index, transport: Transpor
 
 def _recovered(found: Index, transport: Transport) -> list[str]:
     """What failed in the middle is made good by the next apply, once it fails no more."""
-    plan = make_plan("host", found, look(transport, found), frozenset())
+    plan = make_plan(found, look(transport, found), frozenset())
     return [f"the next apply: {w}" for w in _applied({}, plan, found, transport)]
 
 

@@ -225,11 +225,11 @@ def test_one_file_for_many_vms_is_sent_once_and_their_receipts_are_one_question(
         with Server([endpoint]):
             address = Address("h", "127.0.0.1", endpoint.port, "http", "basic", user="u", password=Secret("p"))
             client = WinRM(address, allow=allowed())
-            plan = plan_host("h", wanted, client, frozenset()).plan
+            plan = plan_host(wanted, client, frozenset()).plan
             assert plan is not None
             apply_plan(plan, wanted, client)
             before = len(endpoint.log)
-            again = plan_host("h", wanted, client, frozenset()).plan
+            again = plan_host(wanted, client, frozenset()).plan
             assert again is not None
             assert again.in_sync
             requests[vms] = len(endpoint.log) - before

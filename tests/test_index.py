@@ -75,11 +75,11 @@ def test_what_is_desired_travels_as_plain_data(desired: Index) -> None:
 def test_a_plan_changes_nothing_of_what_is_desired(desired: Index) -> None:
     before = pickle.dumps(desired)
     transport = TwinTransport(SimulatedHost.from_yaml({"os": "2022"}))
-    plan = make_plan("hv01", desired, look(transport, desired), frozenset())
+    plan = make_plan(desired, look(transport, desired), frozenset())
     assert plan.steps
     assert pickle.dumps(desired) == before
     again = pickle.loads(before)
-    assert [str(s.task.call) for s in make_plan("hv01", again, plan.facts, frozenset()).steps] == [
+    assert [str(s.task.call) for s in make_plan(again, plan.facts, frozenset()).steps] == [
         str(s.task.call) for s in plan.steps
     ]
 

@@ -267,11 +267,11 @@ def written_twice(found: Sequence[Resource]) -> Iterator[Problem]:
         if wish.unnamed or (wish.owner is None and wish.within is not None):
             continue  # it, or its owner, is wrong already
         above = id(wish.owner) if wish.owner and wish.owner.unnamed else 0
-        address = (above, *(part.casefold() for part in wish.address()))
+        address = (above, *(part.casefold() for part in wish.address().words))
         if address in seen:
             yield Problem(
                 wish.place.mark(),
-                f"{wish.kind} {', '.join(wish.address()[1:])} is wanted twice",
+                f"{wish.address()} is wanted twice",
                 f"the other is at {seen[address].place.mark()}; write it once",
             )
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from hvctl.core.resource import Address, Resource
+from hvctl.core.resource import Resource
 from hvctl.text.source import Problem, suggest
 
 
@@ -14,7 +14,7 @@ def undeclared(desired: Sequence[Resource]) -> Iterator[Problem]:
     for one in desired:
         if one.owner is None:
             known.setdefault(one.kind, {})[one.key().casefold()] = one.key()
-    told: set[Address] = set()
+    told: set[tuple[str, str]] = set()
     for one in desired:
         for field, (kind, name) in () if one.absent else one.borrowed():
             folded = (kind, name.casefold())

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from hvctl.core.address import Address
 from hvctl.core.outcome import Outcome
 from hvctl.core.plan import Action, Line
-from hvctl.core.resource import Address, Resource
+from hvctl.core.resource import Resource
 
 Verb = Literal["plan", "apply", "drift"]
 Moved = Literal["host", "wish", "unknown"]
@@ -18,15 +19,17 @@ Moved = Literal["host", "wish", "unknown"]
 
 @dataclass(frozen=True, order=True)
 class Spot:
-    """A field of a resource on a host; "" is the resource as a whole (it is missing, or should be)."""
+    """A field of a resource; "" is the resource as a whole (it is missing, or should be)."""
 
-    host: str
     address: Address
     field: str = ""
 
+    @property
+    def host(self) -> str:
+        return self.address.host
+
     def __str__(self) -> str:
-        kind, *names = self.address
-        return " ".join(p for p in (self.host, kind.replace("_", " "), ", ".join(names), self.field) if p)
+        return " ".join(p for p in (self.host, str(self.address), self.field) if p)
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,6 @@ def drifts(one: Outcome) -> Iterator[Drift]:
         if not action.differs:
             continue
         if not action.lines:
-            yield Drift(Spot(one.host, action.address), action)
+            yield Drift(Spot(action.address), action)
         for line in action.drifted:
-            yield Drift(Spot(one.host, action.address, line.field), action, line)
+            yield Drift(Spot(action.address, line.field), action, line)

@@ -9,12 +9,12 @@ from typing import Annotated, Literal
 
 from hvctl.call import FOREIGN, Call, Foreign, HostInfo, Staged, Task
 from hvctl.contract import OS, Verdict, check, contract, elsewhere, title
+from hvctl.core.address import Address
 from hvctl.core.facts import Facts, UnreadableError
 from hvctl.core.misreading import Misreading
 from hvctl.core.order import Group, arrange, kinds_within, rank
 from hvctl.core.resource import (
     UNKNOWN,
-    Address,
     Bracket,
     Change,
     Entry,
@@ -137,11 +137,15 @@ class PlannedStep:
 class Restart:
     """Something goes down and comes back once. `blocked`: it would, but nothing that needs it is allowed."""
 
-    name: str
+    address: Address
     because: tuple[str, ...]
     during: int
     back: bool = True
     blocked: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.address.key
 
 
 @dataclass(frozen=True)
@@ -198,7 +202,7 @@ def broken_rules(wishes: tuple[Resource, ...], os: OS) -> Iterator[tuple[Resourc
         yield from kind.rules_together(tuple(w for w in wishes if type(w) is kind), os)
 
 
-def make_plan(host: str, desired: Index, facts: Facts, allow: frozenset[Impact]) -> Plan:
+def make_plan(desired: Index, facts: Facts, allow: frozenset[Impact]) -> Plan:
     """The plan of one host; pure: equal facts and desired states give an equal plan. Steps are made from the target: what is
     held back is taken out of the desired state and the rest is judged again, until nothing more must be held back."""
     surplus, unlisted = _surplus(desired, facts)
@@ -223,7 +227,7 @@ def make_plan(host: str, desired: Index, facts: Facts, allow: frozenset[Impact])
         for g in groups
         for wish, _, _ in g.members
     )
-    return Plan(host, facts.os, facts.info, actions, steps, tuple(restarts.values()), facts, allow)
+    return Plan(desired.host, facts.os, facts.info, actions, steps, tuple(restarts.values()), facts, allow)
 
 
 @dataclass(frozen=True)
@@ -529,10 +533,9 @@ def _waiting(draft: _Draft, earlier: Mapping[Address, _Draft]) -> _Draft:
             # Its owner says why; of each part again it would bury that.
             action = replace(draft.action, verb=verb, lines=())
             return _Draft(draft.wish, action, here=False, held=frozenset({WHOLE}))
-        name = f"{address[0].replace('_', ' ')} {', '.join(address[1:])}".strip()
         remark = Remark(
-            f"waits for {name}, which " + ("could not be read" if verb == "unknown" else "is held back"),
-            f"see what is said of {name}",
+            f"waits for {address}, which " + ("could not be read" if verb == "unknown" else "is held back"),
+            f"see what is said of {address}",
             draft.action.mark,
             "unknown" if verb == "unknown" else "impossible",
         )
@@ -820,11 +823,11 @@ def _restart(group: Group, drafts: Mapping[Address, _Draft], facts: Facts) -> Re
                 elif needed and not line.consent:
                     because.append(name)
     if group.bracket is not None and during:
-        return Restart(group.root.key(), tuple(dict.fromkeys(because)), during, bool(group.bracket.start))
+        return Restart(group.root.address(), tuple(dict.fromkeys(because)), during, bool(group.bracket.start))
     bracket = _bracket(group.root, facts) if waiting and not group.root.absent else None
     if bracket is None:
         return None
-    return Restart(group.root.key(), tuple(dict.fromkeys(waiting)), len(waiting), bool(bracket.start), blocked=True)
+    return Restart(group.root.address(), tuple(dict.fromkeys(waiting)), len(waiting), bool(bracket.start), blocked=True)
 
 
 def _planned(step: Step, wish: Resource, needs: tuple[Step, ...], ids: Mapping[int, str]) -> PlannedStep:

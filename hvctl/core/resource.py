@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 from hvctl.call import Call, Guard, Row, Staged, Value
 from hvctl.contract import OS
+from hvctl.core.address import Address
 from hvctl.core.facts import Facts
 from hvctl.text.number import is_whole, whole
 from hvctl.text.source import Document, Mark, Path
@@ -264,10 +265,6 @@ class Place:
         return self.document.mark((*self.path, *path_of(dotted)))
 
 
-Address = tuple[str, ...]
-"""("vm", "web01"), ("disk", "web01", "scsi 0:0"): kind, owner's key, own key, without those that are empty."""
-
-
 class Fields(BaseModel):
     """A model of what the user writes."""
 
@@ -498,8 +495,9 @@ class Resource(Fields):
         yield Entry(item, place)
 
     def address(self) -> Address:
-        names = (self.owner.key() if self.owner else "", self.key())
-        return (self.kind, *(name for name in names if name))
+        private = self.__pydantic_private__
+        index: Index | None = private["_index"] if private else None
+        return index.address(self) if index is not None else Address("", self.kind, (), self.key())
 
     @property
     def absent(self) -> bool:
@@ -721,6 +719,21 @@ class Index(Sequence[Resource]):
     def owner(self, one: Resource) -> Resource | None:
         at = self.entries[one.seat].owner
         return None if at is None else self._seats[at]
+
+    def address(self, one: Resource) -> Address:
+        return self._addresses[one.seat]
+
+    @cached_property
+    def _addresses(self) -> tuple[Address, ...]:
+        return tuple(
+            Address(
+                self.host,
+                one.kind,
+                (owner,) if (owner := up.key() if (up := self.owner(one)) else "") else (),
+                one.key(),
+            )
+            for one in self._seats
+        )
 
     def parts(self, one: Resource) -> tuple[Resource, ...]:
         return self._parts.get(one.seat, ())

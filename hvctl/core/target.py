@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from hvctl.core.resource import Address, Index, Resource
+from hvctl.core.address import Address
+from hvctl.core.resource import Index, Resource
 
 WHOLE = ""
 """Among the fields of an address: nothing of the resource is changed."""

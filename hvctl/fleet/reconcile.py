@@ -53,7 +53,6 @@ class Look:
 
 
 def plan_host(
-    host: str,
     desired: Index,
     transport: Transport,
     allow: frozenset[Impact],
@@ -64,11 +63,11 @@ def plan_host(
     try:
         facts = look(transport, desired, on_event)
     except TransportError as error:
-        return Look(host, error=error)
+        return Look(desired.host, error=error)
     if first is None:
-        return Look(host, make_plan(host, desired, facts, allow))
-    plan, changed = replanned(host, desired, facts, first)
-    return Look(host, plan, changed=(*changed_sources(batch_of(plan)), *changed))
+        return Look(desired.host, make_plan(desired, facts, allow))
+    plan, changed = replanned(desired, facts, first)
+    return Look(desired.host, plan, changed=(*changed_sources(batch_of(plan)), *changed))
 
 
 def apply_plan(
@@ -88,7 +87,7 @@ def apply_plan(
     if recheck:
         try:
             changed = changed_sources(batch_of(plan))
-            changed = changed or replanned(plan.host, desired, look(transport, desired, on_event), First.of(plan))[1]
+            changed = changed or replanned(desired, look(transport, desired, on_event), First.of(plan))[1]
         except TransportError as error:
             return not_begun(plan) if stopped() else Report(plan, error=error)
         if changed:
@@ -172,7 +171,7 @@ def _seen_after(
         if not enough:
             after = None
             with suppress(TransportError):
-                after = make_plan(report.plan.host, desired, look(transport, desired, on_event), report.plan.allow)
+                after = make_plan(desired, look(transport, desired, on_event), report.plan.allow)
 
     def unsettled(_: object) -> bool:
         seen = after is not None and (report.plan.unreadable or not after.unreadable)

@@ -288,7 +288,7 @@ class Run:
     # --- one host, in a thread of its own --------------------------------------------------------------------------
 
     def _planned(self, work: HostWork, on_event: Callable[[Event], None], *, first: First | None = None) -> Outcome:
-        found = plan_host(work.name, work.desired, self._transport(work), self._allow, on_event, first)
+        found = plan_host(work.desired, self._transport(work), self._allow, on_event, first)
         return Outcome(work.name, plan=found.plan, error=found.error, changed=found.changed)
 
     def _applied(self, one: Outcome, on_event: Callable[[Event], None], *, recheck: bool) -> Outcome:

@@ -11,8 +11,9 @@ from pydantic import BeforeValidator, Field
 
 from hvctl.call import NULL, Call, Ref, Row, Value
 from hvctl.contract import OS
+from hvctl.core.address import Address
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.resource import Address, Change, Finding, HeldBackError, Impact, Plain, Resource, Setting, State, Step
+from hvctl.core.resource import Change, Finding, HeldBackError, Impact, Plain, Resource, Setting, State, Step
 from hvctl.kinds._limits import limit
 from hvctl.kinds._machine import machine
 from hvctl.kinds._types import path_key, same_path
@@ -205,7 +206,8 @@ class Drive(VmPart):
         return Slot.at(self.at)
 
     def requires(self) -> tuple[Address, ...]:
-        return (("scsi_controllers", self.vm.key()),) if self.slot.scsi and self.slot.number else ()
+        beyond = self.slot.scsi and self.slot.number
+        return tuple(p.address() for p in self.vm.parts_of(ControllersPart)) if beyond else ()
 
     @classmethod
     def survey(cls) -> tuple[Call, ...]:

@@ -10,9 +10,9 @@ from pydantic import AfterValidator, model_validator
 
 from hvctl.call import Call, Ref, Row, Value
 from hvctl.contract import OS
+from hvctl.core.address import Address
 from hvctl.core.facts import Facts, UnreadableError
 from hvctl.core.resource import (
-    Address,
     Change,
     Finding,
     HeldBackError,

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from hvctl.call import Call, Ending, Guard, Value, Wanted
 from hvctl.contract import OS
+from hvctl.core.address import Address
 from hvctl.core.facts import Facts, UnreadableError
 from hvctl.core.resource import Change, Entry, Finding, Json, Place, Shelf, State, Step
 from hvctl.kinds import _receipts
@@ -230,7 +231,7 @@ class GuestFile(VmPart):
 
     # --- changing ---------------------------------------------------------------------------------------------------
 
-    def requires(self) -> tuple[tuple[str, ...], ...]:
+    def requires(self) -> tuple[Address, ...]:
         """The switching on of the interface, where the playbook does that."""
         parts = self.vm.parts_of(IntegrationServices) if self.owner else ()
         return tuple(p.address() for p in parts if p.guest_service_interface is not None)

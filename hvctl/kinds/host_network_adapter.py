@@ -8,8 +8,9 @@ from typing import Any, ClassVar, Literal
 
 from hvctl.call import Call, Ref, Row
 from hvctl.contract import OS
+from hvctl.core.address import Address
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Address, Change, Finding, HeldBackError, Impact, State, Step, properties
+from hvctl.core.resource import Change, Finding, HeldBackError, Impact, State, Step, properties
 from hvctl.kinds._adapter import Adapter
 from hvctl.kinds._network import (
     ADDRESSES,
@@ -51,7 +52,7 @@ class HostNetworkAdapter(Adapter):
         return Finding("switch", f"{self.switch} is private: the host has no adapter there", "make it internal")
 
     def requires(self) -> tuple[Address, ...]:
-        return (("switch", self.switch),) if self.switch else ()
+        return (self.wished_switch.address(),) if self.wished_switch is not None else ()
 
     @classmethod
     def survey(cls) -> tuple[Call, ...]:

@@ -10,9 +10,9 @@ from pydantic import BeforeValidator, Field
 
 from hvctl.call import Call, Ref, Row
 from hvctl.contract import OS, at_least
+from hvctl.core.address import Address
 from hvctl.core.facts import Facts
 from hvctl.core.resource import (
-    Address,
     Change,
     Finding,
     HeldBackError,
@@ -127,7 +127,7 @@ class NetworkAdapter(Adapter):
             seen.setdefault(mac, wish)
 
     def requires(self) -> tuple[Address, ...]:
-        return (("switch", self.switch),) if self.switch else ()
+        return (self.wished_switch.address(),) if self.wished_switch is not None else ()
 
     # --- looking ---------------------------------------------------------------------------------------------------
 

@@ -48,7 +48,7 @@ def registry(check: Check | None, successes: Mapping[str, float]) -> CollectorRe
         ["host", "kind"],
         registry=found,
     )
-    fields = Counter((d.spot.host, d.spot.address[0]) for d in check.drifts)
+    fields = Counter((d.spot.host, d.spot.address.kind) for d in check.drifts)
     for one in check.outcomes:
         asked = (one.error is None or bool(one.error.defect)) and not one.wrong
         up.labels(one.host).set(asked)
@@ -73,7 +73,7 @@ def registry(check: Check | None, successes: Mapping[str, float]) -> CollectorRe
 
 def _waiting(one: Outcome) -> Mapping[str, int]:
     actions = one.now.actions if one.now else ()
-    return Counter(a.address[0] for a in actions for _ in range(len(a.waiting) or a.verb == "later"))
+    return Counter(a.address.kind for a in actions for _ in range(len(a.waiting) or a.verb == "later"))
 
 
 def state(one: Outcome) -> str:

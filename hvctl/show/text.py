@@ -90,8 +90,8 @@ def _headline(plan: Plan, width: int) -> Iterator[Text]:
 def _action(plan: Plan, action: Action, columns: Columns, width: int, verbose: bool, told: Told) -> Iterator[Text]:
     yield from _action_head(plan, action, width)
     shown = entries(action)
-    since = [told(Spot(plan.host, action.address, entry.line.field)) for entry in shown]
-    if not shown and (whole := told(Spot(plan.host, action.address))):
+    since = [told(Spot(action.address, entry.line.field)) for entry in shown]
+    if not shown and (whole := told(Spot(action.address))):
         yield from hint(whole, width)
     for n, entry in enumerate(shown):
         yield from columns.rows(entry)
@@ -119,12 +119,12 @@ def call_line(call: Call, indent: int = 9) -> Text:
 
 
 def _action_head(plan: Plan, action: Action, width: int) -> Iterator[Text]:
-    kind, *names = action.address
+    names = action.address.names
     line = Text("  ")
     restart = restart_of(plan, action)
     verb = "update" if restart and action.verb == "none" else action.verb
     line.append(_SIGN[verb], f"bold {_STYLE[verb]}")
-    line.append(f" {kind.replace('_', ' ')} {', '.join(names)}".rstrip(), "bold")
+    line.append(f" {action.address}", "bold")
     more = action.title if action.title and action.title not in names else ""
     if action.verb == "create":
         more = made_of(plan, action) or more

@@ -15,11 +15,13 @@ import pytest
 from hvctl.call import EACH, Call
 from hvctl.config.inventory import Inventory
 from hvctl.config.prepare import prepare
+from hvctl.core.address import Address
 from hvctl.core.facts import Facts, UnreadableError
 from hvctl.core.plan import Action, Plan, make_plan, validate
-from hvctl.core.resource import Address, Index
+from hvctl.core.resource import Index
 from hvctl.core.rows import typed
 from hvctl.fleet.reconcile import look
+from hvctl.kinds import owner_of
 from mocks.garbling import misread, otherwise
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
@@ -50,7 +52,7 @@ class Base:
             reply = facts.replies[call]
             rows = (*reply.rows[:number], row, *reply.rows[number + 1 :])
             facts = Facts(facts.os, facts.info, {**facts.replies, call: replace(reply, rows=rows)})
-        return make_plan("host", self.wishes, facts, frozenset())
+        return make_plan(self.wishes, facts, frozenset())
 
 
 @cache
@@ -100,7 +102,7 @@ def judged(base: Base, call: Call, number: int, name: str, odd: Mapping[str, Any
         compared = _done(would.get(address)) != _done(action)
         if now is None:
             # What an owner has beyond its lists cannot be told where its list cannot be read.
-            owner = are.get(("vm", address[1]))
+            owner = are.get(up) if (up := owner_of(address)) else None
             wrong += [f"{address} is not told"] * (owner is None or owner.verb != "unknown")
         elif compared and now.verb == "none" and not now.lines and not _more(now, action):
             wrong.append(f"{address} is said to be in sync")
