@@ -12,7 +12,7 @@ from hvctl.core.check import Check, Memory, News, Since, Spot, Verb
 from hvctl.core.outcome import Outcome, exit_status
 from hvctl.core.resource import IMPACTS
 from hvctl.kinds import address_of
-from hvctl.text.source import Mark, Problem
+from hvctl.text.diagnostic import Diagnostic, Mark
 from tests.test_show import HOST, PLAYBOOK, Lab, lab
 
 STARTED = datetime(2026, 11, 24, 9, 30, 5, tzinfo=UTC)
@@ -111,10 +111,10 @@ def refused() -> Check:
 
 def misconfigured() -> Check:
     """A password that cannot be had: the host was not contacted."""
-    missing = Problem(
+    missing = Diagnostic(
         Mark("inventory.yml", 3, 40), "the environment variable P is not set", "set it, or use --ask-pass"
     )
-    other = Problem(Mark("inventory.yml", 9, 4), "'pass' ended with status 1", "run it by hand")
+    other = Diagnostic(Mark("inventory.yml", 9, 4), "'pass' ended with status 1", "run it by hand")
     return check("plan", planned(lab(KEEP)), Outcome("hv02", wrong=(missing,)), Outcome("hv03", wrong=(missing, other)))
 
 

@@ -24,7 +24,8 @@ from hvctl.core.resource import IMPACTS, Impact, Index
 from hvctl.fleet.reconcile import apply_plan, look
 from hvctl.show.columns import entries
 from hvctl.show.diff import diff_lines
-from hvctl.text.source import ConfigError, Problem, load_text
+from hvctl.text.diagnostic import ConfigError, Diagnostic
+from hvctl.text.source import load_text
 from mocks.engine import LanguageMode
 from mocks.failures import failure
 from mocks.host import SimulatedHost
@@ -96,7 +97,7 @@ def all_cases() -> tuple[Case, ...]:
     return tuple(found)
 
 
-def wished(text: str, allow: Sequence[str] = (), folder: str = "") -> tuple[Index, list[Problem]]:
+def wished(text: str, allow: Sequence[str] = (), folder: str = "") -> tuple[Index, list[Diagnostic]]:
     """The resources of a play's body, as read from a file in a folder."""
     document = load_text(text, str(Path(folder, "case.yml")))
     allowed: frozenset[Impact] = frozenset(i for i in IMPACTS if i in allow)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from hvctl.core.address import Address
 from hvctl.core.plan import Plan
 from hvctl.core.resource import Index, Resource
+from hvctl.text.address import Address
 
 
 def held_back(plan: Plan) -> dict[Address, set[str]]:

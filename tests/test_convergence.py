@@ -11,12 +11,12 @@ from pydantic import BaseModel
 
 from hvctl.config.playbook import Play, wishes
 from hvctl.contract import OS, VERSIONS
-from hvctl.core.address import Address
 from hvctl.core.plan import Plan, make_plan, validate
 from hvctl.core.resource import Impact, Null, models_in
 from hvctl.fleet.reconcile import apply_plan, look
 from hvctl.kinds import kinds
 from hvctl.kinds.vm import VM
+from hvctl.text.address import Address
 from hvctl.text.source import load_text
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport

@@ -19,7 +19,8 @@ from hvctl.core.resource import Index
 from hvctl.fleet.connect import Wire, allowed
 from hvctl.fleet.reconcile import apply_plan, plan_host
 from hvctl.show.progress import Progress
-from hvctl.text.source import ConfigError, Mark, SecretSource, load_text
+from hvctl.text.diagnostic import ConfigError, Mark
+from hvctl.text.source import SecretSource, load_text
 from hvctl.winrm.client import Address, WinRM
 from mocks.host import SimulatedHost
 from mocks.run import Disk

@@ -22,7 +22,7 @@ from hvctl.fleet.connect import Wire
 from hvctl.fleet.reconcile import look
 from hvctl.saved.planfile import load, save
 from hvctl.saved.planfile.format import FORMAT
-from hvctl.text.source import ConfigError
+from hvctl.text.diagnostic import ConfigError
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
 from tests.harness import Case, all_cases, wished

@@ -8,7 +8,7 @@ import pytest
 
 from hvctl.config.playbook import load_playbook, wishes
 from hvctl.core.plan import validate
-from hvctl.text.source import ConfigError
+from hvctl.text.diagnostic import ConfigError
 from tests.harness import wished
 
 

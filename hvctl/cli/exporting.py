@@ -42,7 +42,8 @@ from hvctl.kinds._host import now
 from hvctl.kinds._vm import VMS
 from hvctl.kinds.export import Export
 from hvctl.kinds.vm import VM
-from hvctl.text.source import ConfigError, Problem, load_text
+from hvctl.text.diagnostic import ConfigError, Diagnostic
+from hvctl.text.source import load_text
 
 
 @app.command()
@@ -162,7 +163,7 @@ def _of_playbooks(settings: Settings, asked: Asked, name: str, to: str | None, c
     if not work:
         files = ", ".join(asked.playbooks)
         raise ConfigError(
-            [Problem(None, f"{files} has no exports of {name}", "write them, or leave it out and say --to")]
+            [Diagnostic(None, f"{files} has no exports of {name}", "write them, or leave it out and say --to")]
         )
     return replace(found, work=tuple(work))
 
@@ -179,7 +180,7 @@ def _again(listed: Sequence[Export], to: str | None, capture: str | None) -> Ind
 def _anywhere(settings: Settings, asked: Asked, name: str, to: str | None, capture: str | None) -> Prepared:
     if not to:
         hint = r"say --to 'E:\exports', or name a playbook that has exports of it"
-        raise ConfigError([Problem(None, f"where {name} is to be exported is not said", hint)])
+        raise ConfigError([Diagnostic(None, f"where {name} is to be exported is not said", hint)])
     inventory = inventory_of(settings)
     given = {k: v for k, v in (("path", to), ("capture", capture)) if v}
     over = extra_variables(asked.extra, settings.vault)

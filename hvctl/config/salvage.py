@@ -10,20 +10,21 @@ from pydantic_core import ErrorDetails
 
 from hvctl.config.wording import explained, inside, meant
 from hvctl.core.resource import Resource, nulls_refused
-from hvctl.text.source import Document, Mark, Path, Problem
+from hvctl.text.diagnostic import Diagnostic, Mark
+from hvctl.text.source import Document, Path
 
 
 def salvaged(
     kind: type[Resource], data: Any, document: Document, path: Path, unclear: frozenset[Mark]
-) -> tuple[Resource | None, frozenset[str], list[Problem]]:
+) -> tuple[Resource | None, frozenset[str], list[Diagnostic]]:
     """The resource, as if what is faulty were not written, so that the rest of it can be judged in the same round, and
     what is left out; None where nothing can be. `unclear`: places whose values could not be had, which is told already."""
     left_out = {_key_of(at) for at in _unclear(data, document, path, unclear)} if unclear else set()
     for at in left_out:
         data = _without(data, at)
-    problems: list[Problem] = []
+    problems: list[Diagnostic] = []
     for at, hint in tuple(nulls_refused(kind, data)):
-        problems.append(Problem(document.mark((*path, *at)), f"{at[-1]}: null has no meaning here", hint))
+        problems.append(Diagnostic(document.mark((*path, *at)), f"{at[-1]}: null has no meaning here", hint))
         left_out.add(_key_of(at))
         data = _without(data, _key_of(at))
     words: set[str] = set()

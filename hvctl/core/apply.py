@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from hvctl.call import Batch, Event, Failure, Foreign, Reply, Transport, TransportError, defect
-from hvctl.core.address import Address
+from hvctl.call import Batch, Event, Failure, Reply, Transport, TransportError, defect
 from hvctl.core.plan import Action, Line, Plan, PlannedStep
 from hvctl.core.unmet import explained
+from hvctl.text.address import Address
+from hvctl.text.foreign import Foreign
 
 Status = Literal["ok", "failed", "skipped", "unknown"]
 

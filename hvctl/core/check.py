@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from hvctl.core.address import Address
 from hvctl.core.outcome import Outcome
 from hvctl.core.plan import Action, Line
 from hvctl.core.resource import Resource
+from hvctl.text.address import Address
 
 Verb = Literal["plan", "apply", "drift"]
 Moved = Literal["host", "wish", "unknown"]

@@ -13,10 +13,11 @@ from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 from hvctl.call import Call, Guard, Row, Staged, Value
 from hvctl.contract import OS
-from hvctl.core.address import Address
 from hvctl.core.facts import Facts
+from hvctl.text.address import Address
+from hvctl.text.diagnostic import Diagnostic, Level, Mark
 from hvctl.text.number import is_whole, whole
-from hvctl.text.source import Document, Mark, Path
+from hvctl.text.source import Document, Path
 
 Impact = Literal["online", "disconnect", "restart", "recreate", "destroy", "management"]
 IMPACTS: tuple[Impact, ...] = get_args(Impact)
@@ -192,32 +193,26 @@ class Change:
     in_time: bool = False
 
 
-@dataclass(frozen=True)
-class Finding:
-    """A rule that a wish breaks, at one of its fields ("" for the whole). "impossible" holds it back, and so
-    does "later": it will be possible by itself. "unknown": why a field could not be read. `outside`: what of the message
-    is the host's."""
-
-    field: str
-    message: str
-    hint: str = ""
-    level: Literal["impossible", "later", "warning", "unknown"] = "impossible"
-    outside: tuple[str, ...] = ()
-
-    @property
-    def holds(self) -> bool:
-        return self.level in ("impossible", "later")
+def finding(
+    field: str,
+    message: str,
+    hint: str = "",
+    level: Level = "impossible",
+    outside: tuple[str, ...] = (),
+) -> Diagnostic:
+    """A rule that a resource breaks, at one of its fields ("" for the whole): a kind does not know where it stands."""
+    return Diagnostic(None, message, hint, level, field, outside=outside)
 
 
 class HeldBackError(Exception):
-    """The facts show that nothing can be done about a resource now; the planner turns it into a Finding. `parts`: nor
+    """The facts show that nothing can be done about a resource now; the planner turns it into a Diagnostic. `parts`: nor
     about what sits within it. `later`: nor need there be, before something else is done."""
 
     def __init__(
         self, message: str, hint: str = "", field: str = "", *, parts: bool = False, later: bool = False
     ) -> None:
         super().__init__(message)
-        self.finding = Finding(field, message, hint, "later" if later else "impossible")
+        self.finding = finding(field, message, hint, "later" if later else "impossible")
         self.parts = parts
 
 
@@ -249,7 +244,7 @@ class Bracket:
 
     stop: tuple[Step, ...]
     start: tuple[Step, ...]
-    doubts: tuple[Finding, ...] = ()
+    doubts: tuple[Diagnostic, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -514,12 +509,12 @@ class Resource(Fields):
 
     # --- rules known without a host ------------------------------------------------------------------------
 
-    def rules(self, os: OS) -> Iterator[Finding]:
+    def rules(self, os: OS) -> Iterator[Diagnostic]:
         """Hyper-V's own rules that the wish breaks whatever the host looks like."""
         yield from ()
 
     @classmethod
-    def rules_together(cls, wishes: tuple[Self, ...], os: OS) -> Iterator[tuple[Resource, Finding]]:
+    def rules_together(cls, wishes: tuple[Self, ...], os: OS) -> Iterator[tuple[Resource, Diagnostic]]:
         """Rules between all wishes of this kind for one host."""
         yield from ()
 
@@ -544,7 +539,7 @@ class Resource(Fields):
     def wanted(self) -> State:
         return self.written()
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
+    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         """What the facts show to be impossible or doubtful about these changes."""
         yield from ()
 

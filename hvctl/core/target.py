@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from hvctl.core.address import Address
 from hvctl.core.resource import Index, Resource
+from hvctl.text.address import Address
 
 WHOLE = ""
 """Among the fields of an address: nothing of the resource is changed."""

@@ -42,8 +42,8 @@ from hvctl.show.report import report_lines
 from hvctl.show.screen import print_json
 from hvctl.show.summary import summary_lines
 from hvctl.show.text import facts_lines, plan_lines, problem_lines, trace_lines
+from hvctl.text.diagnostic import ConfigError
 from hvctl.text.duration import spoken
-from hvctl.text.source import ConfigError
 from hvctl.text.visible import json_text
 
 W = TypeVar("W")

@@ -8,7 +8,6 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from hvctl.core.address import Address
 from hvctl.core.check import Check, Drift, Spot, drifts
 from hvctl.core.facts import Facts
 from hvctl.core.order import kinds_within
@@ -16,6 +15,7 @@ from hvctl.core.outcome import Outcome
 from hvctl.core.plan import Action
 from hvctl.core.resource import UNKNOWN, Json, Resource, as_json, settings
 from hvctl.kinds import kind_named, owner_of
+from hvctl.text.address import Address
 
 Key = str
 """A spot without its host, the same for every spelling: Hyper-V's names know no case."""

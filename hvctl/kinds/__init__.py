@@ -7,8 +7,8 @@ from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 
-from hvctl.core.address import Address
 from hvctl.core.resource import Resource
+from hvctl.text.address import Address
 
 
 @cache

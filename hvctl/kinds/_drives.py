@@ -11,9 +11,8 @@ from pydantic import BeforeValidator, Field
 
 from hvctl.call import NULL, Call, Ref, Row, Value
 from hvctl.contract import OS
-from hvctl.core.address import Address
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.resource import Change, Finding, HeldBackError, Impact, Plain, Resource, Setting, State, Step
+from hvctl.core.resource import Change, HeldBackError, Impact, Plain, Resource, Setting, State, Step, finding
 from hvctl.kinds._limits import limit
 from hvctl.kinds._machine import machine
 from hvctl.kinds._types import path_key, same_path
@@ -29,6 +28,8 @@ from hvctl.kinds._vm import (
     vm_ref,
     vm_row,
 )
+from hvctl.text.address import Address
+from hvctl.text.diagnostic import Diagnostic
 from hvctl.text.visible import quoted
 
 _COORDINATES = ("VMId", "ControllerType", "ControllerNumber", "ControllerLocation")
@@ -280,15 +281,15 @@ class Drive(VmPart):
 
     # --- rules ----------------------------------------------------------------------------------------------------
 
-    def rules(self, os: OS) -> Iterator[Finding]:
+    def rules(self, os: OS) -> Iterator[Diagnostic]:
         wished = self.vm.generation
         if wished == 2 and not self.slot.scsi:
-            yield Finding("at", "generation 2 has no IDE controllers", "write a place such as scsi 0:0")
+            yield finding("at", "generation 2 has no IDE controllers", "write a place such as scsi 0:0")
         elif self.kind == "dvd" and wished and self.slot.scsi == (wished == 1):
-            yield Finding("at", *self._dvd_rule(wished))
+            yield finding("at", *self._dvd_rule(wished))
         counts = [p.count for p in self.vm.parts_of(ControllersPart)]
         if self.slot.scsi and not self.absent and counts and self.slot.number >= counts[0]:
-            yield Finding(
+            yield finding(
                 "at",
                 f"{self.at} is beyond the {counts[0]} SCSI controllers wanted",
                 f"write `scsi_controllers: {{count: {self.slot.number + 1}}}`, or another place",
@@ -299,7 +300,7 @@ class Drive(VmPart):
             return "generation 1 has DVD drives on IDE only", "write a place such as ide 1:0"
         return "generation 2 has no IDE controllers", "write a place such as scsi 0:1"
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
+    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         row = self.vm_row(facts)
         if row is not None and (changes or self.absent or self.drive(facts) is None):
             check_steady(self.vm.key(), row)

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 from hvctl.call import Call
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.resource import Finding
+from hvctl.core.resource import finding
 from hvctl.kinds._machine import Machine
 from hvctl.kinds._memory import MemoryPart
 from hvctl.kinds._types import about_size, shown_size
 from hvctl.kinds._vm import ALL_VMS, VMS, power, vm_row
+from hvctl.text.diagnostic import Diagnostic
 
 _NEW_STARTUP = 512 * 1024**2
 """What New-VM gives where nothing is written (domain 4.2)."""
@@ -26,7 +27,7 @@ def asked(vm: Machine) -> bool:
     return vm.state in ("running", "paused") or _written(vm) is not None
 
 
-def short(vm: Machine, field: str, facts: Facts) -> Iterator[Finding]:
+def short(vm: Machine, field: str, facts: Facts) -> Iterator[Diagnostic]:
     """A warning, if the VM's start and those that are wanted before it take more than is free."""
     if not asked(vm):
         return
@@ -40,7 +41,7 @@ def short(vm: Machine, field: str, facts: Facts) -> Iterator[Finding]:
         text = (
             f"{vm.key()} takes {shown_size(startup(vm, facts))}{more}, and the host has about {about_size(free)} free"
         )
-        yield Finding(field, f"{text}: its start may fail", "use less, or stop something else first", "warning")
+        yield finding(field, f"{text}: its start may fail", "use less, or stop something else first", "warning")
 
 
 def startup(vm: Machine, facts: Facts) -> int:

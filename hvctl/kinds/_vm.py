@@ -7,9 +7,10 @@ from typing import Any, ClassVar
 
 from hvctl.call import Call, Ref, Row
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.resource import Change, Finding, HeldBackError, Impact, State, Step, settings
+from hvctl.core.resource import Change, HeldBackError, Impact, State, Step, settings
 from hvctl.kinds._host import OfHyperV
 from hvctl.kinds._machine import Machine, machine
+from hvctl.text.diagnostic import Diagnostic
 
 VMS = Call(
     "Get-VM",
@@ -161,7 +162,7 @@ class VmPart(OfHyperV):
             raise UnreadableError(type(self).query, facts.reply(type(self).query).failure)
         return self.read_settings(rows[0])
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
+    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         row = self.vm_row(facts)
         if row is not None and changes:
             check_steady(self.vm.key(), row)

@@ -10,7 +10,7 @@ from pydantic import Field, PrivateAttr
 from hvctl.call import Call, Ending, Guard, Ref, Row
 from hvctl.contract import OS
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Change, Finding, Impact, Resource, State, Step
+from hvctl.core.resource import Change, Impact, Resource, State, Step, finding
 from hvctl.kinds._checkpoints import CHECKPOINTS, TYPES, checkpoints, made, obstacles
 from hvctl.kinds._drives import DISKS
 from hvctl.kinds._host import CLOCK, now
@@ -19,6 +19,7 @@ from hvctl.kinds._services import SERVICES
 from hvctl.kinds._types import shown_age
 from hvctl.kinds._vhd import extension, is_checkpoint
 from hvctl.kinds._vm import VmPart, check_steady, in_vm, vm_ref, vm_row
+from hvctl.text.diagnostic import Diagnostic
 from hvctl.text.duration import spoken
 
 MERGE_S = 6 * 3600
@@ -46,9 +47,9 @@ class Checkpoint(VmPart):
     def key(self) -> str:
         return self.name if self._old is None else f"{self.name} of {made(self._old):%Y-%m-%d %H:%M:%S} UTC"
 
-    def rules(self, os: OS) -> Iterator[Finding]:
+    def rules(self, os: OS) -> Iterator[Diagnostic]:
         if not self.absent and self.vm.checkpoint_type == "disabled":
-            yield Finding("", "the VM's checkpoint_type is disabled", "write another type, or leave the checkpoint out")
+            yield finding("", "the VM's checkpoint_type is disabled", "write another type, or leave the checkpoint out")
 
     # --- looking ----------------------------------------------------------------------------------------------
 
@@ -69,7 +70,7 @@ class Checkpoint(VmPart):
     def actual(self, facts: Facts) -> State | None:
         return {} if self.meant(facts) else None
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
+    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         vm, there = self.vm_row(facts), bool(self.meant(facts))
         if vm is None or there != self.absent:
             return

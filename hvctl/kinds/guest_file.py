@@ -11,15 +11,16 @@ from pydantic import Field
 
 from hvctl.call import Call, Ending, Guard, Value, Wanted
 from hvctl.contract import OS
-from hvctl.core.address import Address
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.resource import Change, Entry, Finding, Json, Place, Shelf, State, Step
+from hvctl.core.resource import Change, Entry, Json, Place, Shelf, State, Step, finding
 from hvctl.kinds import _receipts
 from hvctl.kinds._receipts import FILES, LINES, Receipt, folder_is_there, orphans
 from hvctl.kinds._services import GUIDS, SERVICES, guid_of
 from hvctl.kinds._types import Flag, Seconds, WindowsPath
 from hvctl.kinds._vm import VMS, VmPart, check_steady, in_vm, power, vm_ref
 from hvctl.kinds.integration_services import IntegrationServices
+from hvctl.text.address import Address
+from hvctl.text.diagnostic import Diagnostic
 from hvctl.text.duration import spoken
 from hvctl.text.visible import quoted
 
@@ -98,26 +99,26 @@ class GuestFile(VmPart):
 
     # --- rules ------------------------------------------------------------------------------------------------------
 
-    def rules(self, os: OS) -> Iterator[Finding]:
+    def rules(self, os: OS) -> Iterator[Diagnostic]:
         given = [n for n in ("source", "template", "host_source") if getattr(self, n) is not None]
         if len(given) != 1:
             what = "both " + " and ".join(given) if given else "none"
-            yield Finding("", f"a guest file has one of source, template and host_source, not {what}", "write one")
+            yield finding("", f"a guest file has one of source, template and host_source, not {what}", "write one")
         if self.checksum is not None and self.host_source is None:
-            yield Finding("checksum", "the checksum is that of a host_source", "remove it; hvctl hashes its own files")
+            yield finding("checksum", "the checksum is that of a host_source", "remove it; hvctl hashes its own files")
         elif self.checksum is not None and not _HASH.match(self.checksum):
-            yield Finding(
+            yield finding(
                 "checksum", f"{quoted(self.checksum)} is no checksum", "write sha256: and 64 hexadecimal digits"
             )
         if not self.destination.startswith("/") and not _WINDOWS.match(self.destination):
-            yield Finding(
+            yield finding(
                 "destination",
                 f"{quoted(self.destination)} is no absolute path in a guest",
                 r"write C:\folder\file, %ProgramData%\file, or /folder/file for Linux",
             )
         elif {".", ".."} & set(re.split(r"[\\/]", self.destination)):
             # Its receipt would not be found under another spelling.
-            yield Finding(
+            yield finding(
                 "destination", f"{quoted(self.destination)} goes a roundabout way", "write it without . and .."
             )
 
@@ -177,7 +178,7 @@ class GuestFile(VmPart):
     def value(self, field: str, value: Any) -> Json:
         return value.sha256 if isinstance(value, Receipt) else super().value(field, value)
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
+    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         """Everything that is missing for a copy, at once."""
         if not changes:
             return
@@ -186,9 +187,9 @@ class GuestFile(VmPart):
             check_steady(self.vm.key(), row)
         if self.file is not None and self.file.where:
             message = f"it is {self.file.where} of this machine: by a link, or not below playbook and inventory"
-            yield Finding(self.origin, message, "see that it is meant to leave this machine", "warning")
+            yield finding(self.origin, message, "see that it is meant to leave this machine", "warning")
         for message, hint in (*self._source_problems(facts), *self._power_problems(facts), *self._contact(facts)):
-            yield Finding(self.origin, message, hint)
+            yield finding(self.origin, message, hint)
 
     def _source_problems(self, facts: Facts) -> Iterator[tuple[str, str]]:
         if self.host_source is None:

@@ -8,9 +8,8 @@ from typing import Any, ClassVar, Literal
 
 from hvctl.call import Call, Ref, Row
 from hvctl.contract import OS
-from hvctl.core.address import Address
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Change, Finding, HeldBackError, Impact, State, Step, properties
+from hvctl.core.resource import Change, HeldBackError, Impact, State, Step, finding, properties
 from hvctl.kinds._adapter import Adapter
 from hvctl.kinds._network import (
     ADDRESSES,
@@ -24,6 +23,8 @@ from hvctl.kinds._network import (
 )
 from hvctl.kinds._vlan import UNTAGGED
 from hvctl.kinds._way_in import OURS, addresses_of
+from hvctl.text.address import Address
+from hvctl.text.diagnostic import Diagnostic
 
 _PARTS = ("vlan", "acls", "extended_acls", "virtual_subnet")
 """What may keep an adapter's traffic from where it went before."""
@@ -40,16 +41,16 @@ class HostNetworkAdapter(Adapter):
 
     ensure: Literal["present", "absent"] = "present"
 
-    def rules(self, os: OS) -> Iterator[Finding]:
+    def rules(self, os: OS) -> Iterator[Diagnostic]:
         yield from self.adapter_rules(os)
         if not self.switch and not self.absent:
-            yield Finding("name", f"{self.name} has no switch", "write the switch it is on")
+            yield finding("name", f"{self.name} has no switch", "write the switch it is on")
         if not self.absent and self.wished_switch is not None and self.wished_switch.type == "private":
             yield self._private
 
     @property
-    def _private(self) -> Finding:
-        return Finding("switch", f"{self.switch} is private: the host has no adapter there", "make it internal")
+    def _private(self) -> Diagnostic:
+        return finding("switch", f"{self.switch} is private: the host has no adapter there", "make it internal")
 
     def requires(self) -> tuple[Address, ...]:
         return (self.wished_switch.address(),) if self.wished_switch is not None else ()
@@ -77,7 +78,7 @@ class HostNetworkAdapter(Adapter):
             return None
         return {**self.read_settings(row), **self.compound(row, HOST_TEAM_MAPPINGS, facts)}
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
+    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         if self.absent:
             return
         yield from self.adapter_findings(self.row(facts), facts)
@@ -87,7 +88,7 @@ class HostNetworkAdapter(Adapter):
         if stays and self._private_now(facts):
             yield self._private
         if any(c.field == "switch" and c.now is not None for c in changes):
-            yield Finding("switch", "an adapter of the management OS cannot change its switch",
+            yield finding("switch", "an adapter of the management OS cannot change its switch",
                           "remove it and add it on the other switch")  # fmt: skip
 
     def _addresses(self, facts: Facts) -> tuple[str, ...]:

@@ -8,18 +8,13 @@ from typing import ClassVar
 from hvctl.call import Call
 from hvctl.contract import OS, title
 from hvctl.core.facts import Facts
-from hvctl.core.resource import (
-    MISSING,
-    Change,
-    Finding,
-    State,
-    properties,
-)
+from hvctl.core.resource import MISSING, Change, State, finding, properties
 from hvctl.kinds._host import HOST, host_row
 from hvctl.kinds._limits import LARGE, Limit, version_at_least, vm_limit
 from hvctl.kinds._memory import MemoryPart
 from hvctl.kinds._processor import MONITORS, ProcessorPart
 from hvctl.kinds._vm import ALL_VMS, MEMORY, NESTED, in_vm, made_as
+from hvctl.text.diagnostic import Diagnostic
 
 _NEEDS_LARGE = ("expose_virtualization_extensions", "threads_per_core")
 
@@ -41,25 +36,25 @@ class Processor(ProcessorPart):
     def queries(self) -> tuple[Call, ...]:
         return (*super().queries(), HOST, *((MEMORY,) if self.expose_virtualization_extensions else ()))
 
-    def rules(self, os: OS) -> Iterator[Finding]:
+    def rules(self, os: OS) -> Iterator[Diagnostic]:
         yield from self._too_many(vm_limit("processors", os, self.vm.generation))
         if self.maximum is not None:
             yield from self._reserve_fits(self.reserve, self.maximum)
         if os == "2019" and self.threads_per_core:
             hint = "use 0, which inherits"
-            yield Finding("threads_per_core", f"{title(os)} inherits the threads per core", hint, "warning")
+            yield finding("threads_per_core", f"{title(os)} inherits the threads per core", hint, "warning")
 
-    def _too_many(self, limit: Limit | None) -> Iterator[Finding]:
+    def _too_many(self, limit: Limit | None) -> Iterator[Diagnostic]:
         if limit is not None and self.count is not None and self.count > limit.most:
-            yield Finding(
+            yield finding(
                 "count",
                 f"{self.count:,} processors are more than the {limit.most:,} that {limit.of} can have",
                 f"use at most {limit.most:,}",
             )
 
-    def _reserve_fits(self, reserve: int | None, maximum: int) -> Iterator[Finding]:
+    def _reserve_fits(self, reserve: int | None, maximum: int) -> Iterator[Diagnostic]:
         if reserve is not None and reserve > maximum:
-            yield Finding(
+            yield finding(
                 "reserve" if self.reserve is not None else "maximum",
                 f"a reserve of {reserve} % is above the maximum of {maximum} %",
                 "lower the reserve or raise the maximum",
@@ -74,7 +69,7 @@ class Processor(ProcessorPart):
             return {**found, "perfmon": MISSING}
         return {**found, "perfmon": [word for word, name in MONITORS.items() if row[name]]}
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
+    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         yield from super().findings(changes, facts)
         if not changes:
             return
@@ -89,21 +84,21 @@ class Processor(ProcessorPart):
         cores = int(host_row(facts)["LogicalProcessorCount"])
         if self.count is not None and self.count > cores and any(c.field == "count" for c in changes):
             # A VM with more is stored but does not start (domain 6 [I]): refused here, before anything is sent.
-            yield Finding(
+            yield finding(
                 "count",
                 f"{self.count} processors are more than the host's {cores} logical processors; the VM would not start",
                 f"use at most {cores}",
             )
 
-    def _nested(self, facts: Facts) -> Iterator[Finding]:
+    def _nested(self, facts: Facts) -> Iterator[Diagnostic]:
         memory, row = self.vm.part(MemoryPart), self.vm_row(facts)
         wanted = memory.dynamic if memory is not None else None
         rows = in_vm(MEMORY, row, facts) if row is not None else ()
         if wanted or (wanted is None and any(r["DynamicMemoryEnabled"] for r in rows)):
             hint = "write memory: {dynamic: false}"
-            yield Finding("expose_virtualization_extensions", NESTED, hint, "warning")
+            yield finding("expose_virtualization_extensions", NESTED, hint, "warning")
 
-    def _as_made(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
+    def _as_made(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         """Against the generation and version that the VM has (domain 6, 21)."""
         generation, version = made_as(self.vm, self.vm_row(facts))
         if any(c.field == "count" for c in changes):
@@ -111,7 +106,7 @@ class Processor(ProcessorPart):
         for change in changes:
             if change.field in _NEEDS_LARGE and change.wanted and not version_at_least(version or LARGE, LARGE):
                 hint = "raise the VM's version first"
-                yield Finding(change.field, f"it needs VM version {LARGE}; this one is {version}", hint)
+                yield finding(change.field, f"it needs VM version {LARGE}; this one is {version}", hint)
 
     def summary(self) -> str:
         return f"{self.count or 1} processor{'s' if (self.count or 1) > 1 else ''}"

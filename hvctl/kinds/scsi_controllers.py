@@ -7,9 +7,10 @@ from typing import Any, ClassVar
 
 from hvctl.call import Call, Ref
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Change, Finding, State, Step
+from hvctl.core.resource import Change, State, Step, finding
 from hvctl.kinds._drives import CONTROLLERS, DISKS, DVDS, ControllersPart, Slot
 from hvctl.kinds._vm import VMS, in_vm, vm_ref
+from hvctl.text.diagnostic import Diagnostic
 
 SNAPSHOTS = Call("Get-VM", select=("Id", "ParentSnapshotId"))
 
@@ -36,7 +37,7 @@ class ScsiControllers(ControllersPart):
     def actual(self, facts: Facts) -> State | None:
         return None if self.vm_row(facts) is None else {"count": len(self.numbers(facts))}
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
+    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         yield from super().findings(changes, facts)
         row = self.vm_row(facts)
         if row is None:
@@ -46,13 +47,13 @@ class ScsiControllers(ControllersPart):
         slots = sorted(str(s) for s in map(Slot.of, drives) if s.scsi and s.number in going)
         if slots:
             # Remove-VMScsiController takes its drives along (domain 8.3).
-            yield Finding(
+            yield finding(
                 "count",
                 f"the controllers to be removed have drives: {', '.join(slots)}",
                 "take them out first (`ensure: absent`), then run hvctl again",
             )
         if going and any(r.get("ParentSnapshotId") for r in facts.of_key(SNAPSHOTS, "Id", row["Id"])):
-            yield Finding(
+            yield finding(
                 "count",
                 "controllers cannot be removed while the VM has checkpoints",
                 "remove the checkpoints first",

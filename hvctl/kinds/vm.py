@@ -14,13 +14,13 @@ from hvctl.core.resource import (
     NOT_COMPARED,
     Bracket,
     Change,
-    Finding,
     HeldBackError,
     Impact,
     Missing,
     Resource,
     State,
     Step,
+    finding,
     properties,
     settings,
 )
@@ -42,6 +42,7 @@ from hvctl.kinds._types import (
     same_path,
 )
 from hvctl.kinds._vm import VMS, check_steady, generation, off_impacts, power, vm_ref, vm_row
+from hvctl.text.diagnostic import Diagnostic
 from hvctl.text.visible import quoted
 
 METERING = "resource_metering"
@@ -58,18 +59,18 @@ def _processors(vm: Machine) -> int:
     return (written.count if written is not None else None) or 1
 
 
-def _too_many(wishes: Sequence[Machine], os: OS) -> Iterator[tuple[Resource, Finding]]:
+def _too_many(wishes: Sequence[Machine], os: OS) -> Iterator[tuple[Resource, Diagnostic]]:
     """What one host can run at a time (domain 21)."""
     running = [w for w in wishes if w.state in ("running", "paused") and not w.absent]
     most = limit("active VMs", os)
     for beyond in running[most:][:1]:
-        yield beyond, Finding("state", f"{len(running):,} VMs are to run; a host runs {most:,} at most", _ELSEWHERE)
+        yield beyond, finding("state", f"{len(running):,} VMs are to run; a host runs {most:,} at most", _ELSEWHERE)
     most, processors = limit("virtual processors of a host", os), 0
     for wish in running:
         before, processors = processors, processors + _processors(wish)
         if before <= most < processors:
             said = f"with it {processors:,} virtual processors are to run; a host runs {most:,} at most"
-            yield wish, Finding("state", said, _ELSEWHERE)
+            yield wish, finding("state", said, _ELSEWHERE)
 
 
 class VM(Machine):
@@ -122,32 +123,32 @@ class VM(Machine):
 
     # --- rules ------------------------------------------------------------------------------------------------
 
-    def rules(self, os: OS) -> Iterator[Finding]:
+    def rules(self, os: OS) -> Iterator[Diagnostic]:
         for n, section in enumerate(self.exclusive):
             if section not in ("disks", "dvds", "network_adapters"):
-                yield Finding(
+                yield finding(
                     f"exclusive.{n}",
                     f"{quoted(section)} is no list that can be exclusive",
                     "one of disks, dvds, network_adapters",
                 )
         if any(c in self.name for c in '\\/:*?"<>|'):
             # New-VM and Export-VM make a folder of that name (domain 4.1).
-            yield Finding(
+            yield finding(
                 "name", f"{quoted(self.name)} has a character that no folder name can have", "choose another name"
             )
         if self.name != self.name.rstrip(". "):
-            yield Finding("name", f"{quoted(self.name)} ends as no folder name can", "choose another name")
+            yield finding("name", f"{quoted(self.name)} ends as no folder name can", "choose another name")
         if self.generation == 2 and not at_least(os, "2012r2"):
-            yield Finding(
+            yield finding(
                 "generation", f"{title(os)} has no generation 2", f"{exists_from('2012r2')}; use generation 1"
             )
         if self.version is not None:
             yield from self._version_rules(self.version, os)
         if self.absent and self.parts:
-            yield Finding("ensure", "a VM that is to be absent cannot have sections", "remove them")
+            yield finding("ensure", "a VM that is to be absent cannot have sections", "remove them")
 
     @classmethod
-    def rules_together(cls, wishes: tuple[Self, ...], os: OS) -> Iterator[tuple[Resource, Finding]]:
+    def rules_together(cls, wishes: tuple[Self, ...], os: OS) -> Iterator[tuple[Resource, Diagnostic]]:
         """One VM cannot become two, nor one that is wished under its old name as well; one host runs so many."""
         yield from _too_many(wishes, os)
         taken = {w.key().casefold(): w for w in wishes}
@@ -158,14 +159,14 @@ class VM(Machine):
                     hint = "a VM has one wish; remove one of the two"
                     yield (
                         wish,
-                        Finding(f"previous_names.{n}", f"{name} is what VM {other.key()} is wished of too", hint),
+                        finding(f"previous_names.{n}", f"{name} is what VM {other.key()} is wished of too", hint),
                     )
 
-    def _version_rules(self, version: str, os: OS) -> Iterator[Finding]:
+    def _version_rules(self, version: str, os: OS) -> Iterator[Diagnostic]:
         oldest, newest = OLDEST_VM_VERSION[os], DEFAULT_VM_VERSION[os]
         if not (version_at_least(version, oldest) and version_at_least(newest, version)):
             runs = f"version {newest}" if oldest == newest else f"versions {oldest} to {newest}"
-            yield Finding("version", f"{title(os)} runs VMs of {runs}", f"use {newest}")
+            yield finding("version", f"{title(os)} runs VMs of {runs}", f"use {newest}")
 
     # --- looking ----------------------------------------------------------------------------------------------
 
@@ -237,7 +238,7 @@ class VM(Machine):
         since = f" at {time[:16].replace('T', ' ')} UTC" if time else ""
         return f"hvctl took it down{since} and could not bring it up again"
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
+    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         row = self.row(facts)
         if row is None and self._only_if_there:
             raise HeldBackError(f"there is no VM {self.name} on this host", "see its name with hvctl facts")
@@ -257,56 +258,56 @@ class VM(Machine):
             yield from self._change_findings(change, row, facts)
             if change.field == "checkpoint_path" and (before := coming(self, facts)):
                 why = f"the checkpoint {before} is made before, and it cannot be changed while the VM has checkpoints"
-                yield Finding("checkpoint_path", why, "leave the checkpoint out until the path is as wanted")
+                yield finding("checkpoint_path", why, "leave the checkpoint out until the path is as wanted")
         if self.absent or any((c.field, c.wanted) == ("state", "off") for c in changes):
             yield from self._power(facts).doubts()
         if self.absent:
             yield from self._removal_findings(row)
         elif row.get("IsClustered"):
             for field in sorted(_BY_CLUSTER & self.written().keys()):
-                yield Finding(field, "the cluster rules this, so it is not compared", "leave it out", "warning")
+                yield finding(field, "the cluster rules this, so it is not compared", "leave it out", "warning")
 
-    def _new_findings(self, facts: Facts) -> Iterator[Finding]:
+    def _new_findings(self, facts: Facts) -> Iterator[Diagnostic]:
         os = facts.os
         if roles_elsewhere(facts):
             text = (
                 "roles of other nodes are known by their names alone: a VM of this name in a renamed role is not seen"
             )
-            yield Finding("", text, "look for it in the cluster first", "warning")
+            yield finding("", text, "look for it in the cluster first", "warning")
         if self.state == "saved":
-            yield Finding("state", "a new VM is off, and only a running one can be saved", "wish for running or off")
+            yield finding("state", "a new VM is off, and only a running one can be saved", "wish for running or off")
         if self.version not in (None, DEFAULT_VM_VERSION[os]) and not at_least(os, "2016"):
-            yield Finding("version", f"{title(os)} makes VMs of version {DEFAULT_VM_VERSION[os]} only", "leave it out")
+            yield finding("version", f"{title(os)} makes VMs of version {DEFAULT_VM_VERSION[os]} only", "leave it out")
 
-    def _change_findings(self, change: Change, row: Row, facts: Facts) -> Iterator[Finding]:
+    def _change_findings(self, change: Change, row: Row, facts: Facts) -> Iterator[Diagnostic]:
         os = facts.os
         now, wanted, newest = str(change.now), str(change.wanted), DEFAULT_VM_VERSION[os]
         if change.field == "name" and row.get("IsClustered"):  # domain 4.3 [I]
-            yield Finding("name", "its role in the cluster keeps the old name", "rename the role too", "warning")
+            yield finding("name", "its role in the cluster keeps the old name", "rename the role too", "warning")
         if change.field == "name" and (owner := elsewhere(self.name, facts)) is not None:
             text = f"the cluster has a role {self.name} already, owned by {owner or 'no node'}"
-            yield Finding("name", text, "choose another name, or rename that role's VM first")
+            yield finding("name", text, "choose another name, or rename that role's VM first")
         if change.field == "state" and (now, wanted) == ("off", "saved"):
-            yield Finding("state", f"{self.name} is off; only a running VM can be saved", "wish for running or off")
+            yield finding("state", f"{self.name} is off; only a running VM can be saved", "wish for running or off")
         if change.field == "version" and not isinstance(change.now, Missing):
             if not version_at_least(wanted, now):
                 hint = "leave the version out or make the VM anew"
-                yield Finding("version", f"it is version {now}; there is no way back to {wanted}", hint)
+                yield finding("version", f"it is version {now}; there is no way back to {wanted}", hint)
             elif wanted != newest:
-                yield Finding("version", f"{title(os)} raises VMs to version {newest} only", f"use {newest}")
+                yield finding("version", f"{title(os)} raises VMs to version {newest} only", f"use {newest}")
             elif not at_least(os, "2016"):
-                yield Finding("version", f"{title(os)} raises a version only on import", "import the VM again")
+                yield finding("version", f"{title(os)} raises a version only on import", "import the VM again")
         if change.field in PLACES:
             yield from place_findings(self, change, row, facts)
         if change.field == "checkpoint_path" and row.get("ParentSnapshotId"):
             hint = "remove the checkpoints first"
-            yield Finding("checkpoint_path", "it cannot be changed while the VM has checkpoints", hint)
+            yield finding("checkpoint_path", "it cannot be changed while the VM has checkpoints", hint)
 
-    def _removal_findings(self, row: Row) -> Iterator[Finding]:
+    def _removal_findings(self, row: Row) -> Iterator[Diagnostic]:
         if row.get("IsClustered"):
-            yield Finding("", f"{self.name} is a clustered role", "remove the role from the cluster first")
+            yield finding("", f"{self.name} is a clustered role", "remove the role from the cluster first")
         if str(row.get("ReplicationMode") or "None") != "None":
-            yield Finding("", f"{self.name} is replicated", "remove its replication first")  # domain 4.2
+            yield finding("", f"{self.name} is replicated", "remove its replication first")  # domain 4.2
 
     # --- changing ---------------------------------------------------------------------------------------------
 

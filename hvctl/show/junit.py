@@ -11,7 +11,6 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from hvctl import __version__
-from hvctl.core.address import Address
 from hvctl.core.apply import StepResult
 from hvctl.core.check import Check, Spot
 from hvctl.core.outcome import Outcome
@@ -20,6 +19,7 @@ from hvctl.show.plain import plain
 from hvctl.show.report import unknown_text, why_text
 from hvctl.show.state import all_hosts, state_of
 from hvctl.show.times import clock
+from hvctl.text.address import Address
 from hvctl.text.duration import lasted
 
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -19,7 +19,7 @@ from hvctl.show.plain import plain
 from hvctl.show.remembered import Told, nothing
 from hvctl.show.summary import in_few_words
 from hvctl.show.wording import made_of, restart_of, restart_text, shown_actions
-from hvctl.text.source import Problem
+from hvctl.text.diagnostic import Diagnostic
 
 WIDEST = 140
 """A line that is longer is hard to follow with the eye."""
@@ -37,7 +37,7 @@ _STYLE = {
 _LEVEL = {"warning": "yellow", "impossible": "red", "later": "blue", "unknown": "magenta"}
 
 
-def problem_lines(problems: Iterable[Problem]) -> Iterator[Text]:
+def problem_lines(problems: Iterable[Diagnostic]) -> Iterator[Text]:
     for problem in map(plain, problems):
         line = Text()
         if problem.mark:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from hvctl.core.plan import Action, Plan, Remark, Restart
+from hvctl.core.plan import Action, Plan, Restart
 from hvctl.kinds import owner_of
 from hvctl.show.cells import listed
 from hvctl.show.summary import made_within
+from hvctl.text.diagnostic import Diagnostic
 
 _COUNTABLE = {"disk": "disk", "network_adapter": "adapter", "dvd": "DVD drive"}
 
@@ -34,7 +35,7 @@ def _for_all(action: Action, rest: Iterable[Action]) -> Action:
     if not names:
         return action
     more = names if len(names) <= 3 else [*names[:2], f"{len(names) - 2} more"]
-    told = Remark(f"the same is true of {listed(more)}", "", action.mark, "unknown")
+    told = Diagnostic(action.mark, f"the same is true of {listed(more)}", "", "unknown")
     return replace(action, remarks=(*action.remarks, told))
 
 

@@ -25,8 +25,8 @@ from hvctl.core.check import News, Spot
 from hvctl.fleet.connect import Wire
 from hvctl.history import place
 from hvctl.kinds import address_of
+from hvctl.text.diagnostic import ConfigError
 from hvctl.text.duration import lasted
-from hvctl.text.source import ConfigError
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
 

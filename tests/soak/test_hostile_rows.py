@@ -15,13 +15,13 @@ import pytest
 from hvctl.call import EACH, Call
 from hvctl.config.inventory import Inventory
 from hvctl.config.prepare import prepare
-from hvctl.core.address import Address
 from hvctl.core.facts import Facts, UnreadableError
 from hvctl.core.plan import Action, Plan, make_plan, validate
 from hvctl.core.resource import Index
 from hvctl.core.rows import typed
 from hvctl.fleet.reconcile import look
 from hvctl.kinds import owner_of
+from hvctl.text.address import Address
 from mocks.garbling import misread, otherwise
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport

@@ -30,7 +30,8 @@ from hvctl.saved.planfile.format import (
     is_sealed,
     moment,
 )
-from hvctl.text.source import ConfigError, Document, Mark, Problem
+from hvctl.text.diagnostic import ConfigError, Diagnostic, Mark
+from hvctl.text.source import Document
 from hvctl.text.source import Path as SourcePath
 from hvctl.text.visible import quoted
 
@@ -66,7 +67,7 @@ def load(file: str, opened: Callable[[str], str] = str) -> Saved:
     try:
         text = Path(file).read_bytes()
     except OSError as error:
-        raise ConfigError([Problem(None, f"{file} cannot be read: {error.strerror}", "")]) from error
+        raise ConfigError([Diagnostic(None, f"{file} cannot be read: {error.strerror}", "")]) from error
     check_version(file, text)
     try:
         data = FileData.model_validate_json(opened(text.decode("utf-8", "replace")) if is_sealed(text) else text)
@@ -81,7 +82,7 @@ def load(file: str, opened: Callable[[str], str] = str) -> Saved:
     return Saved(file, data.hvctl, moment(data.created), tuple(hosts))
 
 
-def _host(file: str, number: int, data: HostData, problems: list[Problem]) -> SavedHost:
+def _host(file: str, number: int, data: HostData, problems: list[Diagnostic]) -> SavedHost:
     made: list[Entry | None] = []
     for n, item in enumerate(data.desired):
         if item.owner is not None and item.owner < n and made[item.owner] is None:
@@ -171,7 +172,7 @@ class _NullError(ValueError):
 # --- what is wrong -------------------------------------------------------------------------------------------------
 
 
-def _wrong(file: str, where: str, error: Exception) -> list[Problem]:
+def _wrong(file: str, where: str, error: Exception) -> list[Diagnostic]:
     if isinstance(error, ValidationError):
         return [_damaged(file, f"{where}.fields{_where(e['loc'], '.')}", _said(e)) for e in error.errors()[:10]]
     if isinstance(error, _NullError):
@@ -179,8 +180,8 @@ def _wrong(file: str, where: str, error: Exception) -> list[Problem]:
     return [_damaged(file, where, str(error))]
 
 
-def _damaged(file: str, where: str, said: str) -> Problem:
-    return Problem(None, f"{file}: {where}: {said}", f"the plan file is damaged; {AGAIN}")
+def _damaged(file: str, where: str, said: str) -> Diagnostic:
+    return Diagnostic(None, f"{file}: {where}: {said}", f"the plan file is damaged; {AGAIN}")
 
 
 def _where(loc: Sequence[int | str], before: str = "") -> str:

@@ -16,8 +16,8 @@ from hvctl.core.resource import Index, Resource
 from hvctl.kinds import sections
 from hvctl.redaction.redact import Redactor
 from hvctl.saved.planfile.format import FORMAT
+from hvctl.text.diagnostic import ConfigError, Diagnostic
 from hvctl.text.files import PRIVATE, write_whole
-from hvctl.text.source import ConfigError, Problem
 from hvctl.text.visible import json_text
 
 
@@ -41,12 +41,12 @@ def save(
     text = sealed(json_text(data, indent=1) + "\n")
     if redactor.holds(text):
         told = "not saved: a step or the desired state in this plan holds the password of a host"
-        raise ConfigError([Problem(None, f"{file}: {told}", "apply the playbooks without a saved plan")])
+        raise ConfigError([Diagnostic(None, f"{file}: {told}", "apply the playbooks without a saved plan")])
     try:
         write_whole(file, text, PRIVATE)
     except OSError as error:
         raise ConfigError(
-            [Problem(None, f"{file} cannot be written: {error.strerror}", "name another file")]
+            [Diagnostic(None, f"{file} cannot be written: {error.strerror}", "name another file")]
         ) from error
 
 
@@ -57,7 +57,7 @@ def _check_no_secret(wishes: Iterable[Resource], redactor: Redactor) -> None:
     if secret:
         hint = "apply the playbook itself"
         texts = [(w.place.mark(), f"{name} holds a secret, so its plan cannot be saved") for name, w in secret.items()]
-        raise ConfigError([Problem(mark, text, hint) for mark, text in texts])
+        raise ConfigError([Diagnostic(mark, text, hint) for mark, text in texts])
 
 
 def _host_data(plan: Plan, desired: Index, redactor: Redactor) -> dict[str, Any]:
