@@ -16,6 +16,7 @@ from hvctl.config.logon import with_passwords
 from hvctl.config.prepare import HostWork
 from hvctl.config.secrets import Secrets
 from hvctl.core.outcome import FAULT, TROUBLE
+from hvctl.core.resource import Index
 from hvctl.doctor.evidence import Examination
 from hvctl.doctor.judge import Diagnosis, diagnosis
 from hvctl.doctor.report import as_data, lines
@@ -23,7 +24,7 @@ from hvctl.doctor.round import Round
 from hvctl.fleet.connect import Wire
 from hvctl.show.plain import plain
 from hvctl.show.screen import print_json
-from hvctl.text.source import ConfigError, Problem
+from hvctl.text.diagnostic import ConfigError, Diagnostic
 from hvctl.text.visible import json_text
 
 
@@ -75,7 +76,7 @@ def _work(
     chosen = inventory.select(patterns)
     if not chosen:
         raise ConfigError(
-            [Problem(None, "these patterns name no host", "hvctl inventory --graph shows which there are")]
+            [Diagnostic(None, "these patterns name no host", "hvctl inventory --graph shows which there are")]
         )
     variables = extra_variables(extra, settings.vault)
     secrets = Secrets(settings.redactor.learn)
@@ -88,7 +89,7 @@ def _work(
     wrong: list[Diagnosis] = []
     for host in chosen:
         try:
-            one = planned.get(host.name) or work_of(settings, inventory, host, (), variables)
+            one = planned.get(host.name) or work_of(settings, inventory, host, Index(), variables)
             warnings |= dict.fromkeys(one.connection.warnings)
             work.append(_with_password(one, secrets))
         except ConfigError as error:

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from hvctl.call import Foreign
 from hvctl.doctor.evidence import Stage
+from hvctl.text.foreign import Foreign
 
 Weight = Literal["blocks", "limits", "warns"]
 """Nothing works on the host; something does not; everything does, yet."""

@@ -9,7 +9,7 @@ from typing import Literal
 from hvctl.call import Call
 from hvctl.config.connection import Connection
 from hvctl.core.facts import Facts
-from hvctl.text.source import Problem
+from hvctl.text.diagnostic import Diagnostic
 
 Stage = Literal[
     "configuration", "name", "port", "tls", "logon", "shell", "powershell", "rights", "hyper_v", "quotas", "time",
@@ -87,4 +87,4 @@ class Examination:
     facts: Facts | None = None
     wanted: Wanted = field(default_factory=Wanted)
     asked: tuple[Call, ...] = ()
-    wrong: tuple[Problem, ...] = ()
+    wrong: tuple[Diagnostic, ...] = ()

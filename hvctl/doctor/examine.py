@@ -30,7 +30,7 @@ def examine(work: HostWork, wanted: Wanted, look: Look, opened: Open, now: Calla
     """Never raises for what the host does. The transport is left open to the caller. Where something of the configuration
     is wrong, such as a password that cannot be had, only the way is looked at."""
     way = look(work.connection)
-    asked = tuple(_asked(work.wishes))
+    asked = tuple(_asked(work.desired))
     seen = Examination(work.name, work.connection, now(), way, wanted=wanted, asked=asked, wrong=work.wrong)
     if work.wrong or (way.fault is not None and way.fault.kind in _HOPELESS):
         return seen

@@ -49,7 +49,7 @@ class Round:
             return opened[-1]
 
         try:
-            needs = wanted(work.wishes, names, self.forks)
+            needs = wanted(work.desired, names, self.forks)
             return diagnosis(examine(work, needs, self._look, connected, self.now))
         except Exception as error:
             fault = error if isinstance(error, TransportError) else defect(error)

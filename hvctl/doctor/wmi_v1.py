@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from hvctl.call import Failure, Foreign
+from hvctl.call import Failure
 from hvctl.doctor.questions import ACTIONS, NO_CLASS, NO_NAMESPACE, SUBSCRIPTIONS, TASKS, V1, Told, has_code
+from hvctl.text.foreign import Foreign
 
 Verdict = Literal["found", "none found in what was searched", "not searched"]
 REFERS = re.compile(r"root[\\/]{1,4}virtualization\b(?![\\/]{1,4}v2)", re.IGNORECASE)
