@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
-from hvctl.contract import nearest, title
+from hvctl.contract import at_least, nearest, title
 from hvctl.core.facts import ABSENT_CMDLET
 from hvctl.doctor import wmi_v1
 from hvctl.doctor.cause import Cause
+from hvctl.doctor.clock import SKEW, clock_skew
 from hvctl.doctor.evidence import Examination, Wanted
-from hvctl.doctor.judge_way import SKEW, clock_skew
 from hvctl.doctor.questions import (
     COMPUTER,
     JOURNALS,
@@ -70,7 +70,7 @@ def _powershell(e: Examination) -> Iterator[Cause]:
         yield Cause(
             "powershell_old", "powershell", "warns",
             f"its PowerShell is {info.powershell}, and hvctl is written for 4.0 and later",
-            "wusa Windows8-RT-KB3191565-x64.msu  # WMF 5.1, from Microsoft's download centre", "host",
+            "Get-HotFix -Id KB3191565  # WMF 5.1; install it where this finds nothing", "host",
         )  # fmt: skip
     if info.language_mode and info.language_mode != "FullLanguage":
         yield Cause(
@@ -135,7 +135,7 @@ def _rights(e: Examination, told: Told) -> Iterator[Cause]:
         yield Cause(
             "not_hyper_v_administrator", "rights", "blocks",
             f"{account} may not manage Hyper-V: it is in neither 'Hyper-V Administrators' nor 'Administrators'",
-            f"net localgroup 'Hyper-V Administrators' {literal(account)} /add", "host",
+            _member(e, "S-1-5-32-578", "Hyper-V Administrators", account), "host",
         )  # fmt: skip
         return
     denied = told.denied(e.asked)
@@ -145,8 +145,15 @@ def _rights(e: Examination, told: Told) -> Iterator[Cause]:
             "reads_denied", "rights", "limits",
             f"{account} manages Hyper-V, and may not read what lies beside it: {', '.join(denied[:5])}{more}; what rests on "
             "that is unknown to hvctl",
-            f"net localgroup Administrators {literal(account)} /add", "host",
+            _member(e, "S-1-5-32-544", "Administrators", account), "host",
         )  # fmt: skip
+
+
+def _member(e: Examination, sid: str, group: str, account: str) -> str:
+    """Names of groups are localised; their SIDs are not."""
+    if e.facts is not None and at_least(e.facts.os, "2016"):
+        return f"Add-LocalGroupMember -SID {sid} -Member {literal(account)}"
+    return f"net localgroup {literal(group)} {literal(account)} /add"
 
 
 # --- quotas ---------------------------------------------------------------------------------------------------------
@@ -205,11 +212,8 @@ def _cluster(told: Told) -> Iterator[Cause]:
     if status and failure is not None and not has_code(failure, NO_NAMESPACE) and not is_denied(failure):
         yield Cause(
             "cluster_unread", "cluster", "limits", f"the cluster does not say which roles it has: {failure}",
-            "Test-Cluster -ReportName cluster-report", "host", "possible",
+            "Get-ClusterNode", "host", "possible",
         )  # fmt: skip
-
-
-_DELEGATING = ("kerberos", "credssp")
 
 
 def _domain(e: Examination, told: Told) -> Iterator[Cause]:
@@ -230,25 +234,37 @@ def _domain(e: Examination, told: Told) -> Iterator[Cause]:
         )  # fmt: skip
     if not wanted.shares:
         return
-    share = wanted.shares[0]
-    server = share.strip("\\").partition("\\")[0].partition(".")[0]
-    short = e.facts.info.computer or e.host
-    delegates = e.connection.wiring.options.get("kerberos_delegation") is True
-    if e.connection.transport == "credssp" or (e.connection.transport == "kerberos" and delegates):
+    yield from _delegation(e, wanted.shares[0], joined=joined is not False)
+
+
+def _delegation(e: Examination, share: str, *, joined: bool) -> Iterator[Cause]:
+    """Whether the host may go on to another machine as the account that is logged on to it (winrm 3.4; operations 4, rank
+    13). What the domain allows cannot be seen from the host."""
+    assert e.facts is not None and e.connection is not None
+    transport, options = e.connection.transport, e.connection.wiring.options
+    if transport == "credssp" or (transport == "kerberos" and options.get("kerberos_delegation") is True):
         return
-    if joined is False:
+    if not joined:
         yield Cause(
             "share_without_domain", "domain", "limits",
             f"the playbook names {share}, and the host is in no domain: it reaches no other machine as this account",
             "Add-Computer -DomainName DOMAIN -Restart", "host",
         )  # fmt: skip
-        return
-    yield Cause(
-        "double_hop", "domain", "limits",
-        f"the playbook names {share}: from the host on, {e.connection.transport} does not go further as this account",
-        # Only the account of the host is trusted, by the server alone, and only for itself (winrm 3.4).
-        f"Set-ADComputer {server} -PrincipalsAllowedToDelegateToAccount (Get-ADComputer {short})", "domain", "likely",
-    )  # fmt: skip
+    elif transport == "kerberos":
+        server = share.strip("\\").partition("\\")[0].partition(".")[0]
+        yield Cause(
+            "delegation_unseen", "domain", "warns",
+            f"the playbook names {share}: the host reaches it as this account only where the domain lets it delegate",
+            # The server trusts this host's account alone (resource-based constrained delegation).
+            f"Set-ADComputer {server} -PrincipalsAllowedToDelegateToAccount (Get-ADComputer {e.facts.info.computer})",
+            "domain", "possible",
+        )  # fmt: skip
+    else:
+        yield Cause(
+            "double_hop", "domain", "limits",
+            f"the playbook names {share}: from the host on, {transport} does not go further as this account; Kerberos can",
+            "ansible_winrm_transport: kerberos", "inventory",
+        )  # fmt: skip
 
 
 # --- hvctl's own folder ---------------------------------------------------------------------------------------------
@@ -269,7 +285,7 @@ def _folder(e: Examination, told: Told) -> Iterator[Cause]:
         yield Cause(
             "disk_full", "folder", "limits",
             f"drive C: has {free >> 20} MB left: journals of changes, and files on their way to guests, may not fit",
-            "cleanmgr /verylowdisk", "host",
+            "Dism /Online /Cleanup-Image /StartComponentCleanup", "host",
         )  # fmt: skip
     owed = told.rows(OWED)
     staged = [row for row in told.rows(STAGED) if _age(row, told) > OLD_LEFT]

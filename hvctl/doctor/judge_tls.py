@@ -1,0 +1,107 @@
+"""Judges TLS and the certificate of a host (operations 4, rank 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from hvctl.config.connection import Connection
+from hvctl.doctor.cause import Cause, Place
+from hvctl.doctor.evidence import Certificate, Examination, Symptom
+
+SOON = timedelta(days=30)
+_RENEW = (
+    "Set-WSManInstance winrm/config/Listener -SelectorSet @{Address='*'; Transport='HTTPS'} "
+    "-ValueSet @{CertificateThumbprint='THUMBPRINT-OF-A-NEW-CERTIFICATE'}"
+)
+
+
+def untrusted(e: Examination) -> str:
+    """OpenSSL's reason, in lower case; "" where the certificate is trusted or nobody has looked."""
+    found = (e.way.fault if e.way else None) or e.log_on
+    return found.text.lower() if found is not None and found.kind == "certificate" else ""
+
+
+def certificate(at: Connection, shown: Certificate, now: datetime, untrusted: str) -> Iterator[Cause]:
+    # OpenSSL judges by this machine's clock; where nobody has asked it, the dates are judged here.
+    if "expired" in untrusted or (not at.verify and shown.ends <= now):
+        yield _of_certificate(
+            "certificate_expired", f"the host's certificate ended on {shown.ends:%Y-%m-%d} ({_mark(shown)})", _RENEW
+        )
+    elif "not yet valid" in untrusted or (not at.verify and shown.begins > now):
+        yield _of_certificate(
+            "certificate_not_yet_valid",
+            f"the host's certificate begins on {shown.begins:%Y-%m-%d %H:%M} UTC ({_mark(shown)}), and here it is earlier",
+            "timedatectl set-ntp true", at="control node",
+        )  # fmt: skip
+    elif shown.ends <= now + SOON:
+        days = max(0, (shown.ends - now).days)
+        says = (
+            f"the host's certificate ends in {days} day{'s' * (days != 1)}, on {shown.ends:%Y-%m-%d} ({_mark(shown)})"
+        )
+        yield Cause("certificate_ends_soon", "tls", "warns", says, _RENEW, "host")
+    if not untrusted:
+        return
+    if "mismatch" in untrusted or "doesn't match" in untrusted or not _is_for(shown, at.host):
+        names = ", ".join(shown.names[:5]) or "no name at all"
+        first = next((n for n in shown.names if "*" not in n), "")
+        yield _of_certificate(
+            "certificate_name", f"the host's certificate is for {names}, and not for {at.host}",
+            f"ansible_host: {first}" if first else _RENEW, at="inventory" if first else "host",
+        )  # fmt: skip
+    if any(word in untrusted for word in ("self-signed", "self signed", "issuer", "unable to get")):
+        whose = "is signed by itself" if shown.self_signed else f"is issued by {shown.issuer}"
+        yield _of_certificate(
+            "certificate_issuer", f"the host's certificate {whose}, which this machine does not trust ({_mark(shown)})",
+            "ansible_winrm_ca_trust_path: FILE-OF-ITS-CA.pem  # check the thumbprint on the host first", at="inventory",
+        )  # fmt: skip
+    if not shown.server:
+        yield _of_certificate(
+            "certificate_usage", f"the host's certificate is not one for servers ({_mark(shown)})", _RENEW
+        )
+
+
+def _of_certificate(name: str, says: str, remedy: str, *, at: Place = "host") -> Cause:
+    return Cause(name, "tls", "blocks", says, remedy, at)
+
+
+def _mark(shown: Certificate) -> str:
+    return f"thumbprint {shown.thumbprint}"
+
+
+def _is_for(shown: Certificate, host: str) -> bool:
+    """A wildcard stands for one label (RFC 6125, 6.4.3)."""
+    wanted = host.casefold().rstrip(".")
+    _, dot, rest = wanted.partition(".")
+    return any(n.casefold() == wanted or (dot and n.casefold() == f"*.{rest}") for n in shown.names)
+
+
+def certificate_fault(e: Examination, at: Connection, fault: Symptom) -> Iterator[Cause]:
+    if "is not there" in fault.text:
+        yield Cause(
+            "file_missing", "tls", "blocks", fault.text,
+            "ansible_winrm_ca_trust_path: FILE-OF-ITS-CA.pem", "inventory",
+        )  # fmt: skip
+        return
+    shown = e.way.certificate if e.way else None
+    if shown is None or not any(True for c in certificate(at, shown, e.now, untrusted(e)) if c.weight == "blocks"):
+        yield Cause(
+            "certificate_untrusted", "tls", "blocks", fault.text,
+            "ansible_winrm_ca_trust_path: FILE-OF-ITS-CA.pem", "inventory", "likely",
+        )  # fmt: skip
+
+
+def tls(e: Examination, at: Connection, fault: Symptom) -> Iterator[Cause]:
+    if e.way is not None and e.way.speaks == "http":
+        yield Cause(
+            "speaks_http", "tls", "blocks", f"port {at.port} speaks http, not https",
+            "ansible_port: 5986" if at.port != 5986 else "winrm enumerate winrm/config/listener",
+            "inventory" if at.port != 5986 else "host",
+        )  # fmt: skip
+        return
+    yield Cause(
+        "handshake", "tls", "blocks",
+        f"port {at.port} of {at.host} breaks off the TLS handshake: its listener has no certificate with a private key, "
+        "or nothing of TLS is there",
+        "winrm enumerate winrm/config/listener", "host", "likely",
+    )  # fmt: skip
