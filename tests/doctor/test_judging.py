@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -21,6 +24,7 @@ from hvctl.doctor.judge import causes
 from hvctl.doctor.wmi_v1 import refers
 from hvctl.winrm.faults import Kind
 
+ROOT = Path(__file__).parent.parent.parent
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
 WAY = Way(("192.0.2.11",), status=401, offers=("Negotiate", "Kerberos"), date=NOW, asked=NOW, own_address="192.0.2.1")
 AT = Connection("hv01", "hv01.lab.example", 5986, "https", "ntlm", user="LAB\\svc", password=Secret("Pa55-lab"))
@@ -281,3 +285,29 @@ def test_delegation_is_asked_for_in_two_steps() -> None:
     assert found("kerberos") == [(delegated, "warns")]
     assert found("kerberos", kerberos_delegation=True) == []
     assert found("credssp") == []
+
+
+def test_every_cause_stands_in_the_documentation() -> None:
+    text = (ROOT / "docs" / "first-host.md").read_text(encoding="utf-8")
+    told = set(re.findall(r"`(\w+)`", text[text.index("### What it looks at") : text.index("### Who still uses")]))
+    named = {
+        node.args[0].value
+        for file in sorted((ROOT / "hvctl" / "doctor").glob("*.py"))
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id in ("Cause", "_of_certificate")
+        and node.args
+        and isinstance(node.args[0], ast.Constant)
+    }
+    by_table = {
+        "shells_full",
+        "operations_full",
+        "users_full",
+        "quota_full",
+        "shells_quota",
+        "processes_quota",
+        "memory_quota",
+    }
+    assert named | by_table == told
+    assert len(named) > 50
