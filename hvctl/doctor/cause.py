@@ -20,15 +20,16 @@ STAGES: tuple[Stage, ...] = get_args(Stage)
 @dataclass(frozen=True)
 class Cause:
     """`name`: for programs, the same in every version of hvctl. `remedy`: one command, or a line of the inventory or
-    playbook, to be typed `at`."""
+    playbook, to be typed `at`. `outside`: what of the message is the host's and not hvctl's wording."""
 
     name: str
     stage: Stage
     weight: Weight
-    says: Foreign
-    remedy: Foreign
+    message: str
+    remedy: str
     at: Place
     sure: Certainty = "certain"
+    outside: tuple[Foreign, ...] = ()
 
     @property
     def rank(self) -> tuple[int, int, int]:

@@ -10,6 +10,7 @@ from hvctl.call import Call
 from hvctl.config.connection import Connection
 from hvctl.core.facts import Facts
 from hvctl.text.diagnostic import Diagnostic
+from hvctl.text.foreign import Foreign
 
 Stage = Literal[
     "configuration", "name", "port", "tls", "logon", "shell", "powershell", "rights", "hyper_v", "quotas", "time",
@@ -20,12 +21,14 @@ Stage = Literal[
 @dataclass(frozen=True)
 class Symptom:
     """A request that failed. `kind`: of a fault of the wire (`hvctl.winrm.faults.Kind`), "" where an answer came and was not
-    whole. `code`: WS-Man's or HTTP's number. `hint`: the transport's own advice."""
+    whole. `code`: WS-Man's or HTTP's number. `hint`: the transport's own advice. `outside`: what of the text is the
+    host's."""
 
     kind: str
     code: int = 0
     text: str = ""
     hint: str = ""
+    outside: tuple[Foreign, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -68,8 +68,8 @@ def symptom_of(error: TransportError) -> Symptom:
     while isinstance(cause, WireFault) and isinstance(cause.__cause__, WireFault):
         cause = cause.__cause__
     if isinstance(cause, WireFault):
-        return Symptom(cause.kind, cause.code, cause.text, cause.advice)
-    return Symptom("", text=error.message, hint=error.hint)
+        return Symptom(cause.kind, cause.code, cause.text, cause.advice, (cause.outside,))
+    return Symptom("", text=error.message, hint=error.hint, outside=error.outside)
 
 
 # --- what playbooks want --------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from shlex import quote
 
 from hvctl.contract import at_least, nearest, title
 from hvctl.core.facts import ABSENT_CMDLET
@@ -25,7 +26,7 @@ from hvctl.doctor.questions import (
 from hvctl.kinds._cluster import ROLES
 from hvctl.kinds._host import CLOCK, HOST, instant
 from hvctl.kinds._owed import FILES as OWED
-from hvctl.text.quoting import literal
+from hvctl.text.quoting import argument, literal
 
 ROOM = 200 << 20
 """Bytes that journals and files on their way to guests should have on the system's drive; an estimate."""
@@ -104,7 +105,7 @@ def _hyper_v(e: Examination, told: Told) -> Iterator[Cause]:
     elif failure is not None and not is_denied(failure):
         yield Cause(
             "hyper_v_fails", "hyper_v", "blocks", f"Hyper-V does not answer: {failure}", "Restart-Service vmms", "host",
-            "possible",
+            "possible", (str(failure),),
         )  # fmt: skip
 
 
@@ -212,7 +213,7 @@ def _cluster(told: Told) -> Iterator[Cause]:
     if status and failure is not None and not has_code(failure, NO_NAMESPACE) and not is_denied(failure):
         yield Cause(
             "cluster_unread", "cluster", "limits", f"the cluster does not say which roles it has: {failure}",
-            "Get-ClusterNode", "host", "possible",
+            "Get-ClusterNode", "host", "possible", (str(failure),),
         )  # fmt: skip
 
 
@@ -256,7 +257,8 @@ def _delegation(e: Examination, share: str, *, joined: bool) -> Iterator[Cause]:
             "delegation_unseen", "domain", "warns",
             f"the playbook names {share}: the host reaches it as this account only where the domain lets it delegate",
             # The server trusts this host's account alone (resource-based constrained delegation).
-            f"Set-ADComputer {server} -PrincipalsAllowedToDelegateToAccount (Get-ADComputer {e.facts.info.computer})",
+            f"Set-ADComputer {argument(server)} -PrincipalsAllowedToDelegateToAccount "
+            f"(Get-ADComputer {argument(e.facts.info.computer)})",
             "domain", "possible",
         )  # fmt: skip
     else:
@@ -278,7 +280,7 @@ def _folder(e: Examination, told: Told) -> Iterator[Cause]:
         yield Cause(
             "folder_denied", "folder", "limits",
             f"{account} may not read hvctl's folder, %ProgramData%\\hvctl: receipts of guest files and exports are unknown",
-            f"icacls \"$env:ProgramData\\hvctl\" /grant '{account}:(OI)(CI)RX'", "host",
+            f"icacls \"$env:ProgramData\\hvctl\" /grant {literal(f'{account}:(OI)(CI)RX')}", "host",
         )  # fmt: skip
     free = next((r.get("SizeRemaining") for r in told.rows(VOLUMES) if r.get("DriveLetter") == "C"), None)
     if isinstance(free, int) and free < ROOM:
@@ -294,7 +296,7 @@ def _folder(e: Examination, told: Told) -> Iterator[Cause]:
             "owed_start", "folder", "warns",
             f"hvctl took down {len(owed)} VM{'s' * (len(owed) != 1)} there and has not brought "
             f"{'them' if len(owed) > 1 else 'it'} up again",
-            f"hvctl plan PLAYBOOK --limit {e.host}", "control node",
+            f"hvctl plan PLAYBOOK --limit {quote(e.host)}", "control node",
         )  # fmt: skip
     if staged:
         yield Cause(
@@ -325,5 +327,6 @@ def _wmi_v1(e: Examination, told: Told) -> Iterator[Cause]:
     yield Cause(
         "wmi_v1_used", "wmi_v1", "warns",
         rf"something refers to WMI v1, root\virtualization, which {when}: {first}{more}",
-        rf"hvctl --verbose doctor {e.host}  # names them; they need root\virtualization\v2, and calls of v2", "control node",
+        rf"hvctl --verbose doctor {quote(e.host)}  # names them; they need root\virtualization\v2, and calls of v2",
+        "control node", "certain", (first,),
     )  # fmt: skip

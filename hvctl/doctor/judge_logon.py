@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from shlex import quote
 from typing import Literal
 
 from hvctl.config.connection import Connection
@@ -27,7 +28,7 @@ def refused_log_on(e: Examination, at: Connection, fault: Symptom) -> Iterator[C
     if fault.text.startswith("not tried"):
         yield Cause(
             "not_tried", "logon", "blocks", "another host refused this account's password, so it was not tried here too",
-            f"hvctl --ask-pass doctor {e.host}", "control node",
+            f"hvctl --ask-pass doctor {quote(e.host)}", "control node",
         )  # fmt: skip
         return
     if at.password is None and at.transport in ("basic", "ntlm", "credssp"):
@@ -64,7 +65,7 @@ def refused_log_on(e: Examination, at: Connection, fault: Symptom) -> Iterator[C
     yield Cause(
         "password", "logon", "blocks",
         f"the host does not accept {at.user or 'the account'} with this password, or the account is locked or disabled",
-        f"hvctl --ask-pass doctor {e.host}", "control node", "likely",
+        f"hvctl --ask-pass doctor {quote(e.host)}", "control node", "likely",
     )  # fmt: skip
     if local and not account.is_builtin_administrator:
         yield filtered_token("logon")
@@ -135,7 +136,7 @@ def kerberos(e: Examination, at: Connection, fault: Symptom) -> Iterator[Cause]:
     elif "credentials" in said or "ticket" in said:
         yield Cause(
             "kerberos_ticket", "logon", "blocks", "this machine has no Kerberos ticket that is valid",
-            f"kinit {at.user or 'USER@REALM'}", "control node", "likely",
+            f"kinit {quote(at.user or 'USER@REALM')}", "control node", "likely",
         )  # fmt: skip
 
 

@@ -72,7 +72,7 @@ def busy(e: Examination, at: Connection, fault: Symptom) -> Iterator[Cause]:
 def not_winrm(e: Examination, at: Connection, fault: Symptom) -> Iterator[Cause]:
     yield Cause(
         "not_winrm", "port", "blocks", f"what answers at port {at.port} of {at.host} is not WinRM: {fault.text}",
-        "ansible_host: ADDRESS-OF-THE-HOST-ITSELF", "inventory", "likely",
+        "ansible_host: ADDRESS-OF-THE-HOST-ITSELF", "inventory", "likely", fault.outside,
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
@@ -10,6 +11,8 @@ from hvctl.doctor.cause import Cause, Place
 from hvctl.doctor.evidence import Certificate, Examination, Symptom
 
 SOON = timedelta(days=30)
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
+"""A name that may stand in an inventory as it is: it is the host's."""
 _RENEW = (
     "Set-WSManInstance winrm/config/Listener -SelectorSet @{Address='*'; Transport='HTTPS'} "
     "-ValueSet @{CertificateThumbprint='THUMBPRINT-OF-A-NEW-CERTIFICATE'}"
@@ -44,16 +47,17 @@ def certificate(at: Connection, shown: Certificate, now: datetime, untrusted: st
         return
     if "mismatch" in untrusted or "doesn't match" in untrusted or not _is_for(shown, at.host):
         names = ", ".join(shown.names[:5]) or "no name at all"
-        first = next((n for n in shown.names if "*" not in n), "")
+        first = next((n for n in shown.names if _PLAIN.fullmatch(n)), "")
         yield _of_certificate(
             "certificate_name", f"the host's certificate is for {names}, and not for {at.host}",
-            f"ansible_host: {first}" if first else _RENEW, at="inventory" if first else "host",
+            f"ansible_host: {first}" if first else _RENEW, at="inventory" if first else "host", outside=(names,),
         )  # fmt: skip
     if any(word in untrusted for word in ("self-signed", "self signed", "issuer", "unable to get")):
         whose = "is signed by itself" if shown.self_signed else f"is issued by {shown.issuer}"
         yield _of_certificate(
             "certificate_issuer", f"the host's certificate {whose}, which this machine does not trust ({_mark(shown)})",
-            "ansible_winrm_ca_trust_path: FILE-OF-ITS-CA.pem  # check the thumbprint on the host first", at="inventory",
+            "ansible_winrm_ca_trust_path: FILE-OF-ITS-CA.pem  # check the thumbprint on the host first",
+            at="inventory", outside=(shown.issuer,),
         )  # fmt: skip
     if not shown.server:
         yield _of_certificate(
@@ -61,8 +65,10 @@ def certificate(at: Connection, shown: Certificate, now: datetime, untrusted: st
         )
 
 
-def _of_certificate(name: str, says: str, remedy: str, *, at: Place = "host") -> Cause:
-    return Cause(name, "tls", "blocks", says, remedy, at)
+def _of_certificate(
+    name: str, message: str, remedy: str, *, at: Place = "host", outside: tuple[str, ...] = ()
+) -> Cause:
+    return Cause(name, "tls", "blocks", message, remedy, at, outside=outside)
 
 
 def _mark(shown: Certificate) -> str:

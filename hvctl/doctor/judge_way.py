@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from shlex import quote
 
 from hvctl.config.connection import Connection
 from hvctl.doctor import judge_logon, judge_port, judge_shell, judge_tls
@@ -66,12 +67,12 @@ def _lost(e: Examination, at: Connection, fault: Symptom) -> Iterator[Cause]:
         yield Cause(
             "no_answer", "port", "blocks",
             f"port {at.port} of {at.host} takes connections, and then answers nothing: {fault.text}",
-            "Restart-Service WinRM", "host", "likely",
+            "Restart-Service WinRM", "host", "likely", fault.outside,
         )  # fmt: skip
         return
     yield Cause(
         "breaks_off", "shell", "blocks", f"the host answered, and then broke off: {fault.text}",
-        "Restart-Service WinRM", "host", "possible",
+        "Restart-Service WinRM", "host", "possible", fault.outside,
     )  # fmt: skip
 
 
@@ -86,17 +87,15 @@ def _unknown(e: Examination, at: Connection, fault: Symptom) -> Iterator[Cause]:
     if fault.kind == "":
         yield Cause(
             "powershell_ends", "powershell", "blocks", f"PowerShell on the host does not answer as it should: {fault.text}",
-            f"hvctl -vv facts {e.host}", "control node", "possible",
+            f"hvctl -vv facts {quote(e.host)}", "control node", "possible", fault.outside,
         )  # fmt: skip
         return
     if fault.kind == "exhausted":
-        yield Cause(
-            "control_node", "configuration", "blocks", fault.text, fault.hint or "ulimit -n 4096", "control node"
-        )
+        yield Cause("control_node", "configuration", "blocks", fault.text, "ulimit -n 4096", "control node")
         return
     yield Cause(
         "wsman_fault", "shell", "blocks", f"WinRM answers with a fault: {fault.text}",
-        fault.hint or "Restart-Service WinRM", "host", "possible",
+        "Restart-Service WinRM", "host", "possible", fault.outside,
     )  # fmt: skip
 
 

@@ -56,7 +56,7 @@ def _host(one: Diagnosis, width: int, everything: bool) -> Iterator[Text]:
 def _cause(cause: Cause, width: int) -> Iterator[Text]:
     sign, style = _SIGNS[cause.weight]
     unsure = "" if cause.sure == "certain" else f" ({cause.sure})"
-    yield from hung(sign, [(cause.says, style), (unsure, "dim")], width, 2)
+    yield from hung(sign, [(cause.message, style), (unsure, "dim")], width, 2)
     # In one piece, so that it can be copied.
     yield Text(f"    → {_where(cause)}: ", "dim").append(cause.remedy, "not dim cyan")
 

@@ -83,7 +83,7 @@ class _Asking:
                 sleep=self._sleep,
             )(lambda: self._once(self._address, _verified_by(self._at)))
         except WireFault as fault:
-            return Way(fault=Symptom(fault.kind, fault.code, fault.text, fault.advice))
+            return Way(fault=Symptom(fault.kind, fault.code, fault.text, fault.advice, (fault.outside,)))
 
     def speaks(self, scheme: str) -> bool:
         other = replace(self._address, scheme="http" if scheme == "http" else "https")

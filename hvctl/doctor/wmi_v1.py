@@ -94,6 +94,8 @@ def _run_by(rows: Iterable[Mapping[str, object]]) -> Iterator[str]:
     for row in rows:
         actions = row.get(ACTIONS)
         for action in actions if isinstance(actions, list | tuple) else ():
+            if not isinstance(action, Mapping):
+                continue
             line = " ".join(str(v) for v in (action.get("Execute"), action.get("Arguments")) if v)
             if refers(line):
                 yield f"{row.get('TaskPath') or ''}{row.get('TaskName')}: {_short(line)}"

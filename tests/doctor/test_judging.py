@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,15 +14,18 @@ from typing import Any, get_args
 
 import pytest
 
-from hvctl.call import HostInfo, Secret
+from hvctl.call import Failure, HostInfo, Reply, Secret
 from hvctl.config.connection import TRANSPORTS, Connection
 from hvctl.config.wiring import Wiring
 from hvctl.core.facts import Facts
 from hvctl.doctor.account import Account
 from hvctl.doctor.cause import STAGES, Cause, ranked
 from hvctl.doctor.evidence import Certificate, Examination, Symptom, Wanted, Way
-from hvctl.doctor.judge import causes
+from hvctl.doctor.judge import causes, diagnosis
+from hvctl.doctor.questions import ALWAYS, FEATURES
+from hvctl.doctor.report import as_data, lines
 from hvctl.doctor.wmi_v1 import refers
+from hvctl.show.plain import plain
 from hvctl.winrm.faults import Kind
 
 ROOT = Path(__file__).parent.parent.parent
@@ -139,6 +143,31 @@ def names(e: Examination) -> list[str]:
             ["operations_full"],
             r"Set-Item WSMan:\localhost\Service\MaxConcurrentOperationsPerUser 1500",
         ),
+        (
+            examined(
+                "certificate",
+                text="... is not trusted: certificate is not yet valid",
+                way=replace(WAY, certificate=SHOWN),
+            ),
+            ["certificate_not_yet_valid"],
+            "timedatectl set-ntp true",
+        ),
+        (
+            examined(
+                "certificate",
+                text="... is not trusted: unsuitable certificate purpose",
+                way=replace(WAY, certificate=replace(SHOWN, server=False)),
+            ),
+            ["certificate_usage"],
+            "Set-WSManInstance winrm/config/Listener -SelectorSet @{Address='*'; Transport='HTTPS'} "
+            "-ValueSet @{CertificateThumbprint='THUMBPRINT-OF-A-NEW-CERTIFICATE'}",
+        ),
+        (
+            examined("certificate", text="... is not trusted: CA md too weak", way=replace(WAY, certificate=SHOWN)),
+            ["certificate_untrusted"],
+            "ansible_winrm_ca_trust_path: FILE-OF-ITS-CA.pem",
+        ),
+        (examined("exhausted", text="no file descriptors are left"), ["control_node"], "ulimit -n 4096"),
         (examined("quota", 2150859236), ["quota_full"], "Restart-Service WinRM"),
         (
             examined("too_large", 413),
@@ -203,7 +232,7 @@ def test_every_fault_has_a_cause_with_a_remedy_and_none_that_makes_things_worse(
         assert found, e
         assert found[0].weight == "blocks"
         for one in found:
-            assert one.says
+            assert one.message
             assert one.remedy
             assert "\n" not in one.remedy
             harmful = ("allowunencrypted", "trustedhosts", "ignore", "bypass", "cert_validation:")
@@ -271,18 +300,52 @@ def test_references_to_v1(text: str, yes: bool) -> None:
     assert refers(text) is yes
 
 
+JUNK: tuple[Any, ...] = (
+    None,
+    True,
+    -1,
+    2**70,
+    1.5,
+    "",
+    "x" * 5000,
+    "\u202e\x1b[2J",
+    [],
+    {},
+    [[1]],
+    [{"Execute": 5}],
+    [None],
+)
+
+
+@pytest.mark.parametrize("junk", JUNK, ids=lambda v: repr(v)[:12])
+def test_whatever_a_host_answers_is_judged(junk: Any) -> None:
+    """It is that host's trouble, and none of hvctl's."""
+    replies = {
+        call: Reply(rows=(dict.fromkeys(call.select, junk),), failures=(Failure(str(junk), str(junk), str(junk)),))
+        for call in (*ALWAYS, FEATURES)
+    }
+    facts = Facts("2022", HostInfo("HV01", 20348, "", "5.1", "FullLanguage", user="\\"), replies)
+    e = replace(examined(wanted=Wanted(shares=("\\\\a\\b",))), facts=facts)
+    found = diagnosis(e)
+    assert found.v1 is not None
+    text = "\n".join(line.plain for line in lines([plain(found)], width=100, verbose=True))
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    assert json.loads(json.dumps(as_data([found], 0)))["hosts"][0]["host"] == "hv01"
+
+
 def test_delegation_is_asked_for_in_two_steps() -> None:
     """First Kerberos, then what the domain allows, which nobody sees from the host; then nothing."""
     facts = Facts("2022", HostInfo("HV01", 20348, "", "5.1", "FullLanguage"), {})
     wanted = Wanted(shares=("\\\\files.lab.example\\iso",))
 
-    def found(transport: Any, **options: Any) -> list[tuple[str, str]]:
+    def found(transport: Any, **options: Any) -> list[tuple[str, str, str]]:
         e = replace(examined(wanted=wanted, transport=transport, wiring=Wiring(options)), facts=facts)
-        return [(c.remedy, c.weight) for c in causes(e) if c.stage == "domain"]
+        return [(c.name, c.remedy, c.weight) for c in causes(e) if c.stage == "domain"]
 
-    assert found("ntlm") == [("ansible_winrm_transport: kerberos", "limits")]
+    assert found("ntlm") == [("double_hop", "ansible_winrm_transport: kerberos", "limits")]
     delegated = "Set-ADComputer files -PrincipalsAllowedToDelegateToAccount (Get-ADComputer HV01)"
-    assert found("kerberos") == [(delegated, "warns")]
+    assert found("kerberos") == [("delegation_unseen", delegated, "warns")]
     assert found("kerberos", kerberos_delegation=True) == []
     assert found("credssp") == []
 

@@ -68,7 +68,7 @@ def test_one_machine_under_several_names_needs_as_many_shells(
     assert many.causes == ["shells_quota"]
     assert (
         "needs 6 shells at a time: the inventory has 3 names for this machine (hv01, alias1, alias2)"
-        in many.first["says"]
+        in many.first["message"]
     )
     assert many.first["remedy"] == r"Set-Item WSMan:\localhost\Shell\MaxShellsPerUser 30"
     assert one_at_a_time.status == 0
@@ -145,7 +145,7 @@ def test_a_password_that_cannot_be_had_leaves_the_way_to_look_at(
         (folder / "inventory.yml").write_text(text, encoding="utf-8")
         said = at.doctor()
     assert said.causes == ["configuration", "file_missing"]
-    assert "NOT_THERE" in said.first["says"]
+    assert "NOT_THERE" in said.first["message"]
 
 
 def test_patterns_that_name_nothing_are_a_fault_of_the_command_line(
@@ -163,4 +163,4 @@ def test_certificates_are_told_of_before_they_end(
     with rig(folder, capsys, make_authority(tmp_path_factory.mktemp("week")), scheme="https") as at:
         said = at.doctor()
     assert (said.status, said.causes) == (0, ["certificate_ends_soon"])
-    assert "ends in 6 days" in said.first["says"]
+    assert "ends in 6 days" in said.first["message"]

@@ -57,5 +57,5 @@ def test_planted(one: Planted, folder: Path, capsys: pytest.CaptureFixture[str],
     causes = said.hosts[0]["causes"]
     assert said.status == (4 if any(c["weight"] != "warns" for c in causes) else 0)
     for cause in causes:
-        assert cause["says"]
+        assert cause["message"]
         assert cause["remedy"]
