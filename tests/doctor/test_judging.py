@@ -167,6 +167,17 @@ def names(e: Examination) -> list[str]:
             ["certificate_untrusted"],
             "ansible_winrm_ca_trust_path: FILE-OF-ITS-CA.pem",
         ),
+        (
+            examined(
+                "certificate",
+                text="the certificate of expired.example:5986 is not trusted: Hostname mismatch, certificate is not valid for "
+                "'expired.example'.",
+                way=replace(WAY, certificate=SHOWN),
+                host="expired.example",
+            ),
+            ["certificate_name"],
+            "ansible_host: hv01.lab.example",
+        ),
         (examined("exhausted", text="no file descriptors are left"), ["control_node"], "ulimit -n 4096"),
         (examined("quota", 2150859236), ["quota_full"], "Restart-Service WinRM"),
         (
@@ -205,7 +216,7 @@ def test_a_way_that_fails(e: Examination, expected: list[str], remedy: str) -> N
 
 def test_a_wildcard_stands_for_one_label() -> None:
     for name, trusted in (("*.lab.example", True), ("*.example", False), ("HV01.LAB.example", True)):
-        text = "... is not trusted: self-signed certificate"
+        text = "the certificate of hv01.lab.example:5986 is not trusted: self-signed certificate"
         e = examined("certificate", text=text, way=replace(WAY, certificate=replace(SHOWN, names=(name,))))
         assert ("certificate_name" in names(e)) is not trusted
 
