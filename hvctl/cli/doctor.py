@@ -45,6 +45,9 @@ def doctor(
         settings.err.print(
             f"warning: {fewer} hosts at a time, not {settings.forks}: this machine starts no more threads"
         )
+    looked = {one.host for one in found}
+    if left := [one.name for one in work if one.name not in looked]:
+        settings.err.print(f"Stopped before these were looked at: {', '.join(left)}", soft_wrap=True)
     told: Sequence[Diagnosis] = settings.redactor.value((*wrong, *found))
     status = FAULT if any(one.defect for one in told) else 0 if all(one.healthy for one in told) else TROUBLE
     if as_json:

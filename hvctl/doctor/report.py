@@ -105,6 +105,8 @@ def _count(one: Diagnosis) -> str:
 
 
 def _summary(found: Sequence[Diagnosis]) -> str:
+    if not found:
+        return "No host was looked at."
     healthy = sum(one.healthy for one in found)
     warned = sum(one.healthy and bool(one.causes) for one in found)
     told = [f"{healthy} can be worked on" + (f" ({warned} with warnings)" if warned else "")] if healthy else []

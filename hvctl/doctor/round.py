@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
@@ -32,21 +32,21 @@ class Round:
     now: Callable[[], datetime]
     forks: int
     stop: Stop
+    _open: dict[str, Transport] = field(default_factory=dict)
 
     def examined(self, work: Sequence[HostWork]) -> tuple[list[Diagnosis], int]:
         """In the order of the work, without those that a stop left out; and how many threads there were too few."""
         names = _names_of_machines(work)
         jobs = [(one.name, partial(self._one, one, names[_machine(one)])) for one in work]
-        hosts = SideBySide(jobs, self.forks, self.stop)
-        found = dict(hosts)
+        hosts = SideBySide(jobs, self.forks, self.stop, changing=self._broken_off)
+        # What is said of a host that was broken off is not worth telling.
+        found = {name: one for name, one in hosts if one.windows or not self.stop.asked}
         return [found[one.name] for one in work if one.name in found], hosts.fewer
 
     def _one(self, work: HostWork, names: Sequence[str]) -> Diagnosis:
-        opened: list[Transport] = []
-
         def connected(connection: Connection) -> Transport:
-            opened.append(self.connect(connection, self.wire))
-            return opened[-1]
+            self._open[work.name] = self.connect(connection, self.wire)
+            return self._open[work.name]
 
         try:
             needs = wanted(work.desired, names, self.forks)
@@ -55,11 +55,17 @@ class Round:
             fault = error if isinstance(error, TransportError) else defect(error)
             return Diagnosis(work.name, defect=fault.defect or fault.message)
         finally:
-            for transport in opened:
+            if (transport := self._open.pop(work.name, None)) is not None:
                 try:
                     transport.close()
                 except Exception as error:
                     traced(error)  # nothing rests on it any more
+
+    def _broken_off(self, name: str) -> bool:
+        """A read ends at once, so that its shell is closed. Nothing is ever changed."""
+        if (transport := self._open.get(name)) is not None:
+            transport.stop()
+        return False
 
     def _look(self, at: Connection) -> Way:
         """A host that works answers at once where nobody logs on; the inventory may want an answer sooner."""
