@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from rich.text import Text
@@ -88,7 +88,10 @@ def _by_cause(found: Sequence[Diagnosis], width: int) -> Iterator[Text]:
         more = f" and {len(hosts) - _NAMED} more" if len(hosts) > _NAMED else ""
         named = ", ".join(hosts[:_NAMED]) if more else listed(hosts)
         yield Text(f"{len(hosts)} host{'s' * (len(hosts) != 1)}: ", "bold").append(f"{named}{more}", "not bold")
-        yield from _cause(group[0][1], width)
+        host, cause = group[0]
+        if len({other.message for _, other in group}) > 1:
+            cause = replace(cause, message=f"{host}: {cause.message}")
+        yield from _cause(cause, width)
     for one in found:
         if one.defect:
             yield Text(f"{one.host}: hvctl itself failed", "red")
