@@ -102,7 +102,8 @@ class Awaited:
 @dataclass(frozen=True)
 class PlannedStep:
     """One call in its order. `action`: the address it serves; for stops and starts that frame others, the
-    address of what is stopped. `resumes`: it takes up what a run before left going on."""
+    address of what is stopped. `resumes`: it takes up what a run before left going on. `last`: it relies on all that comes
+    before it on its host, as the removal of a switch on the adapters having left it."""
 
     task: Task
     text: str
@@ -111,6 +112,7 @@ class PlannedStep:
     frame: bool = False
     resumes: bool = False
     awaits: tuple[Awaited, ...] = ()
+    last: bool = False
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from hvctl.core.together import (
     not_started,
     not_taken_down,
     part_name,
+    root_of,
     waiting,
     with_unlisted,
 )
@@ -160,7 +161,8 @@ def _planned(order: Sequence[Placed], facts: Mapping[str, Facts]) -> dict[str, t
         there = tuple(Awaited(hosts[id(n)], ids[id(n)], n.text) for n in known if hosts[id(n)] != host)
         task = Task(ids[id(step)], step.call, here, step.guard, step.job, step.limit_s)
         frame = step.when in ("first", "last")
-        found[host].append(PlannedStep(task, step.text, wish.address(), step.because, frame, step.resumes, there))
+        last = step.when == "closing" or root_of(wish).absent
+        found[host].append(PlannedStep(task, step.text, wish.address(), step.because, frame, step.resumes, there, last))
     return {host: tuple(steps) for host, steps in found.items()}
 
 
