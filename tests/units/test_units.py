@@ -266,6 +266,15 @@ def test_a_stop_between_rounds_begins_no_more(estate: Estate) -> None:
     assert there.stopped
 
 
+def test_the_plan_says_what_a_host_does_for_another(estate: Estate) -> None:
+    estate.planned()
+    said = estate.out.getvalue()
+    there = said[said.index("hv02  ") :]
+    assert "→ for hv01" in there
+    assert "make the switch web01" in there
+    assert "note it there, after hv01" in there
+
+
 def test_such_a_plan_is_not_kept_in_a_file(estate: Estate, tmp_path: Any) -> None:
     with estate.run() as run:
         outcomes = run.plan()
