@@ -223,7 +223,8 @@ class Step:
     stop, if there is one, and after all others; "wake" comes before all, and what its parts do rests on it; "up" comes
     after the start, if there is one; "early" comes before everything else of the VM, none of which is done if it fails;
     "closing" comes when all VMs of the host are done. `resumes`: it takes up what goes on on the host by itself, so it
-    is done at once after a connection that was lost. `text` says in plain words what it does. Two steps are never
+    is done at once after a connection that was lost. `host`: where it runs, if not on the
+    host of its resource. `text` says in plain words what it does. Two steps are never
     equal: identity is what `needs` refers to."""
 
     call: Call
@@ -236,6 +237,7 @@ class Step:
     job: bool = False
     limit_s: int | None = None
     resumes: bool = False
+    host: str = ""
 
 
 @dataclass(frozen=True)
@@ -503,6 +505,11 @@ class Resource(Fields):
         """Other resources that must be there first, if they are planned too."""
         return ()
 
+    def links(self) -> tuple[str, ...]:
+        """Other hosts, by their names in the inventory, that are planned together with its own because of it. A step may
+        run on one of them (`Step.host`), `requires` may name what is wanted there, and `facts.on` has what it answered."""
+        return ()
+
     def borrowed(self) -> Iterator[tuple[str, tuple[str, str]]]:
         """By field, the kind and name of what it uses of the host, whether the playbook declares it or not."""
         yield from ()
@@ -522,6 +529,10 @@ class Resource(Fields):
 
     def queries(self) -> tuple[Call, ...]:
         raise NotImplementedError
+
+    def queries_on(self, host: str) -> tuple[Call, ...]:
+        """What is asked of another host that it links with."""
+        return ()
 
     def actual(self, facts: Facts) -> State | None:
         """The same fields as `wanted`, as the host has them; None: it does not exist.
