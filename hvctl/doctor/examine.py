@@ -12,7 +12,7 @@ from hvctl.config.connection import Connection
 from hvctl.config.prepare import HostWork
 from hvctl.contract import nearest
 from hvctl.core.facts import Facts, read_batch
-from hvctl.core.plan import questions
+from hvctl.core.questions import questions
 from hvctl.core.resource import Fields, Resource
 from hvctl.doctor.evidence import Examination, Symptom, Wanted, Way
 from hvctl.doctor.questions import ALWAYS, FEATURES
