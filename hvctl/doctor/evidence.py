@@ -48,12 +48,14 @@ class Certificate:
 @dataclass(frozen=True)
 class Way:
     """The way to a host, as far as it is seen without logging on. `addresses`: its name resolves to them. `fault`: why
-    an unauthenticated request got no answer; else `status` of HTTP, the schemes it `offers`, and its `date` when it was
-    `asked`. `open_ports`: WinRM's other ports on which something listens. `speaks`: what answers at the port, where it
-    is not the scheme that the inventory says. `own_address`: of the control node, as the host sees it."""
+    an unauthenticated request got no answer, and whether the port `connects` all the same; else `status` of HTTP, the
+    schemes it `offers`, and its `date` when it was `asked`. `open_ports`: WinRM's other ports on which something listens.
+    `speaks`: what answers at the port, where it is not the scheme that the inventory says. `own_address`: of the control
+    node, as the host sees it."""
 
     addresses: tuple[str, ...] = ()
     fault: Symptom | None = None
+    connects: bool = False
     status: int = 0
     offers: tuple[str, ...] = ()
     date: datetime | None = None

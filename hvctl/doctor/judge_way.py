@@ -39,8 +39,13 @@ def of_fault(e: Examination) -> Iterator[Cause]:
     fault = e.log_on or (e.way.fault if e.way else None)
     if e.connection is None or fault is None or e.facts is not None:
         return
-    judge = _JUDGES.get(fault.kind, _unknown)
-    yield from judge(e, e.connection, fault)
+    kind = "lost" if fault.kind == "connect" and _takes_connections(e) else fault.kind
+    yield from _JUDGES.get(kind, _unknown)(e, e.connection, fault)
+
+
+def _takes_connections(e: Examination) -> bool:
+    """Whether the port did so when the way was looked at, so that it is not silent."""
+    return e.way is not None and (e.way.status > 0 or e.way.connects)
 
 
 def _lost(e: Examination, at: Connection, fault: Symptom) -> Iterator[Cause]:

@@ -49,7 +49,7 @@ def look(
     kind = way.fault.kind if way.fault else ""
     if kind in ("refused", "connect", "lost"):
         others = tuple(p for p in ports if p != at.port and _open(at.host, p, connect_s))
-        way = replace(way, open_ports=others)
+        way = replace(way, open_ports=others, connects=kind != "refused" and _open(at.host, at.port, connect_s))
     if at.scheme == "https" and kind not in ("refused", "connect"):
         certificate = certificate_at(at.host, at.port, answer_s)
         if certificate is None and kind in ("tls", "lost", "protocol") and asking.speaks("http"):

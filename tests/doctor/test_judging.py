@@ -32,6 +32,7 @@ ROOT = Path(__file__).parent.parent.parent
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
 WAY = Way(("192.0.2.11",), status=401, offers=("Negotiate", "Kerberos"), date=NOW, asked=NOW, own_address="192.0.2.1")
 AT = Connection("hv01", "hv01.lab.example", 5986, "https", "ntlm", user="LAB\\svc", password=Secret("Pa55-lab"))
+HTTP = replace(AT, scheme="http", port=5985)
 SHOWN = Certificate(
     "CN=hv01", "CN=hv01", ("hv01.lab.example",), NOW - timedelta(days=1), NOW + timedelta(days=300), "AB" * 20, True
 )
@@ -46,7 +47,7 @@ def examined(
         "hv01",
         replace(AT, **at),
         NOW,
-        replace(way, fault=fault) if on_the_way else way,
+        replace(way, fault=fault, status=0) if on_the_way else way,
         None if on_the_way else fault,
         wanted=wanted or Wanted(),
     )
@@ -178,6 +179,16 @@ def names(e: Examination) -> list[str]:
             ["certificate_name"],
             "ansible_host: hv01.lab.example",
         ),
+        (
+            replace(
+                examined(way=replace(WAY, status=0, fault=Symptom("lost"), connects=True)),
+                log_on=Symptom("connect"),
+                connection=HTTP,
+            ),
+            ["no_answer"],
+            "Restart-Service WinRM",
+        ),
+        (replace(examined(), log_on=Symptom("connect")), ["breaks_off"], "Restart-Service WinRM"),
         (examined("exhausted", text="no file descriptors are left"), ["control_node"], "ulimit -n 4096"),
         (examined("quota", 2150859236), ["quota_full"], "Restart-Service WinRM"),
         (
