@@ -233,6 +233,14 @@ def _domain(e: Examination, told: Told) -> Iterator[Cause]:
             f"the playbook wants live migration, which on {title(e.facts.os)} needs a domain, and the host is in none",
             "Add-Computer -DomainName DOMAIN -Restart", "host",
         )  # fmt: skip
+    elif wanted.kerberos_migration:
+        # On both computer accounts (domain 14).
+        yield Cause(
+            "migration_delegation_unseen", "domain", "warns",
+            "the playbook wants live migration by Kerberos, which needs constrained delegation for cifs and Microsoft Virtual "
+            "System Migration Service: the host does not tell whether it has that",
+            f"Get-ADComputer {argument(e.facts.info.computer)} -Properties msDS-AllowedToDelegateTo", "domain", "possible",
+        )  # fmt: skip
     if not wanted.shares:
         return
     yield from _delegation(e, wanted.shares[0], joined=joined is not False)
