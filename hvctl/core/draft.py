@@ -111,7 +111,11 @@ def _update(
     ruled = {f.field for f in known if f.holds}  # why the host lacks it, or does not say, is told by the rule
     parts, whole = True, False
     try:
-        seen = [f for f in (*fixed(target, changes), *target.findings(changes, facts)) if f.field not in ruled]
+        seen = [
+            f
+            for f in (*fixed(target, changes), *target.judge("update" if changes else "leave", changes, facts))
+            if f.field not in ruled
+        ]
         found = [*known, *seen]
     except HeldBackError as error:
         parts, whole = not error.parts, True
@@ -218,7 +222,7 @@ def _creation(
     action = replace(action, summary=summary, made=made)
     held = frozenset({WHOLE})
     try:
-        found = [*known, *wish.findings(changes, facts)]
+        found = [*known, *wish.judge("create", changes, facts)]
     except HeldBackError as error:
         found = [*known, error.finding]
     action = replace(action, remarks=placed(wish, found))
@@ -240,7 +244,7 @@ def _removal(wish: Resource, action: Action, exists: bool, facts: Facts, allow: 
     if not exists:
         return Draft(wish, action, here=False)
     try:
-        found = list(wish.findings((), facts))
+        found = list(wish.judge("remove", (), facts))
     except HeldBackError as error:
         found = [error.finding]
     action = replace(action, remarks=placed(wish, found))
