@@ -447,13 +447,12 @@ class Resource(Fields):
         return next((p for p in self.index.parts(self) if isinstance(p, kind)), None)
 
     def beside(self, kind: type[R]) -> tuple[R, ...]:
-        """Everything of a kind that is desired of the same host, in whatever owner, itself included."""
-        return tuple(p for p in self.index.peers if isinstance(p, kind))
+        """Everything of a kind that will be on the same host, in whatever owner."""
+        return self.index.all_of(kind)
 
     def named(self, kind: type[R], key: str) -> R | None:
         """What the playbook says of another thing that stands by itself, by its name."""
-        folded = key.casefold()
-        return next((p for p in self.beside(kind) if p.owner is None and p.key().casefold() == folded), None)
+        return self.index.named(kind, key)
 
     @property
     def place(self) -> Place:
@@ -718,6 +717,8 @@ class Index(Sequence[Resource]):
             if entry.owner is not None and entry.there and entry.left_out.isdisjoint(one.stand_in):
                 parts.setdefault(entry.owner, []).append(one)
         self._parts = {owner: tuple(found) for owner, found in parts.items()}
+        self._by_kind: dict[type[Resource], tuple[Any, ...]] = {}
+        self._by_name: dict[type[Resource], dict[str, Any]] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (Index, (self.entries, self.host))
@@ -767,6 +768,22 @@ class Index(Sequence[Resource]):
         """What can be referred to by its name, and will be there."""
         both = zip(self._seats, self.entries, strict=True)
         return tuple(one for one, e in both if e.there and e.left_out.isdisjoint(one.stand_in))
+
+    def all_of(self, kind: type[R]) -> tuple[R, ...]:
+        """Of those peers."""
+        if kind not in self._by_kind:
+            self._by_kind[kind] = tuple(p for p in self.peers if isinstance(p, kind))
+        return self._by_kind[kind]
+
+    def named(self, kind: type[R], key: str) -> R | None:
+        """Of what stands by itself, by its name."""
+        if kind not in self._by_name:
+            found: dict[str, Any] = {}
+            for one in self.all_of(kind):
+                if one.owner is None:
+                    found.setdefault(one.key().casefold(), one)
+            self._by_name[kind] = found
+        return self._by_name[kind].get(key.casefold())
 
     def of(self, host: str) -> Index:
         """The same, of that host."""

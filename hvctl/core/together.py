@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
@@ -18,11 +19,21 @@ from hvctl.text.address import Address
 from hvctl.text.diagnostic import Diagnostic
 
 
-def waiting(draft: Draft, earlier: Mapping[Address, Draft]) -> Draft:
-    """Hold back what rests on something that will not be there."""
+def all_waiting(drafts: dict[Address, Draft]) -> dict[Address, Draft]:
+    """Hold back what rests on something that will not be there, and what rests on that, on whichever host."""
+    while True:
+        found: dict[Address, Draft] = {}
+        for address, draft in drafts.items():
+            found[address] = _waiting(draft, ChainMap(found, drafts))
+        if all(found[address] is draft for address, draft in drafts.items()):
+            return found
+        drafts = found
+
+
+def _waiting(draft: Draft, others: Mapping[Address, Draft]) -> Draft:
     owner = (draft.wish.owner.address(),) if draft.wish.owner else ()
     for address in (*owner, *draft.wish.requires()):
-        other = earlier.get(address)
+        other = others.get(address)
         if other is None or other.here or draft.wish.absent or draft.action.verb == "none" or WHOLE in draft.held:
             continue
         verb: Verb = "unknown" if other.action.verb == "unknown" else "held"

@@ -72,6 +72,10 @@ class Hosts:
             except Exception as error:
                 traced(error)  # nothing rests on it any more
 
+    def note(self, name: str, text: str) -> None:
+        """Something about a host that is waited for."""
+        self._err.print(f"{name}: {text}", soft_wrap=True)
+
     def close_all(self) -> None:
         closing = [(name, partial(self.close, name)) for name in sorted(self._open)]
         stop, within = (Stop(), LINGER_S) if self.stop.asked else (self.stop, None)
@@ -81,10 +85,15 @@ class Hosts:
     # --- side by side ------------------------------------------------------------------------------------------------
 
     def each(
-        self, doing: str, work: Sequence[tuple[str, Task]], *, keep: Callable[[Outcome], bool] = lambda outcome: False
+        self,
+        doing: str,
+        work: Sequence[tuple[str, Task]],
+        *,
+        keep: Callable[[Outcome], bool] = lambda outcome: False,
+        then: Callable[[Outcome], Sequence[tuple[str, Task]]] = lambda outcome: (),
     ) -> dict[str, Outcome]:
-        """What is known of each host; of those that a stop left out there is none. `keep`: whether a host
-        stays open, for what comes next."""
+        """What is known of each host; of those that a stop left out there is none. `keep`: whether a host stays open, for
+        what comes next. `then`: what is to be done next, on whichever host, when this is known of one."""
         found: dict[str, Outcome] = {}
         left = False
         with Progress(self._err, self.texts, self._verbose > 0) as progress:
@@ -108,12 +117,19 @@ class Hosts:
                     self.close(name)
 
             kept: set[str] = set()
-            jobs = [(name, partial(followed, name, task)) for name, task in work]
-            hosts = SideBySide(jobs, self.forks, self.stop, changing=self.changing, heard=self.say_stop, finish=finish)
+
+            def jobs(work: Sequence[tuple[str, Task]]) -> list[tuple[str, Callable[[], Outcome]]]:
+                return [(name, partial(followed, name, task)) for name, task in work]
+
+            hosts = SideBySide(
+                jobs(work), self.forks, self.stop, changing=self.changing, heard=self.say_stop, finish=finish
+            )
             for name, outcome in hosts:
                 # What a read that was broken off says of its host is not worth telling.
                 if not (self.stop.asked and outcome.report is None and outcome.error is not None):
                     found[name] = outcome
+                    if more := then(outcome):
+                        hosts.add(jobs(more))
             left = True
         if hosts.fewer:
             self._err.print(

@@ -72,7 +72,7 @@ class Run:
             left=lambda: self._stop.over,
         )
         self._hosts = Hosts(work, connect, wire, err, self.showing, self._stop, forks=forks, verbose=verbose)
-        self._together = Together(self._hosts, allow)
+        self._together = Together(self._hosts, allow, self._pause)
 
     def __enter__(self) -> Self:
         """From now on a stop is no exception: what is known is told, remembered and written."""
@@ -89,7 +89,7 @@ class Run:
     def plan(self, *, warm: bool = False) -> list[Outcome]:
         """Look at every host and plan it. `warm`: what was opened to a host stays open for an apply that follows, if
         there is something to do there and there are no more hosts than are worked on at a time."""
-        linked = self._together.linked()
+        linked = self._together.linked
         tasks = {
             n: partial(self._together.read, n) if n in linked else partial(self._planned, w)
             for n, w in self._hosts.work.items()
@@ -99,7 +99,7 @@ class Run:
     def apply(self, outcomes: Sequence[Outcome], *, recheck: bool) -> list[Outcome]:
         """Run the plans; hosts without one stay as they are."""
         todo = {o.host: o for o in outcomes if o.plan is not None and o.plan.steps and not o.changed}
-        linked = self._together.linked()
+        linked = self._together.linked
         together = {host: one for host, one in todo.items() if host in linked}
         refused = self._together.refused(together) if recheck else {}
         plans = {o.host: self.showing.told(o.plan) for o in todo.values() if o.plan is not None}
@@ -113,6 +113,7 @@ class Run:
     def revise(self, name: str, revised: Callable[[Index], Index]) -> None:
         """From now on, another desired state of a host."""
         self._hosts.revise(name, revised)
+        self._together.revised()
 
     def plan_again(self, hosts: Iterable[SavedHost]) -> list[Outcome]:
         """Look at every host and plan it from what a plan file desires; refused where that gives other steps."""
@@ -123,7 +124,7 @@ class Run:
     def save(self, outcomes: Sequence[Outcome], file: str, command: str, sealed: Callable[[str], str] = str) -> None:
         """Without those that could not be looked at; nothing if none could. `command`: applies it. `sealed`: hides
         what came encrypted."""
-        if linked := self._together.linked():
+        if linked := self._together.linked:
             message = f"{', '.join(linked)} are planned together, and such a plan is not kept in a file"
             raise ConfigError([Diagnostic(None, message, "apply the playbook itself")])
         saved = [(o.plan, self._hosts.work[o.host].desired) for o in outcomes if o.plan is not None]
