@@ -139,11 +139,11 @@ def _date(header: str) -> datetime | None:
 
 
 def _open(host: str, port: int, seconds: float) -> bool:
-    """Also where the connection is reset as soon as it is made: somebody is there."""
+    """Also where it is reset at once: then something has taken the connection, and let go of it before it was looked at."""
     try:
         with socket.create_connection((host, port), timeout=seconds):
             return True
-    except (ConnectionResetError, ConnectionAbortedError):
+    except ConnectionResetError:
         return True
     except OSError:
         return False
