@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from hvctl.cli.app import app
-from hvctl.cli.approval import INTERRUPTED, NOTHING_TO_APPROVE, approved
+from hvctl.cli.approval import NOTHING_TO_APPROVE, applied
 from hvctl.cli.options import (
     EXIT_CONFIG,
     Extra,
@@ -90,7 +90,7 @@ def export(
         changes = any(o.plan is not None and o.plan.steps for o in outcomes)
         if changes and not only_plan and not settings.stop.asked:
             _wanted_since(run, outcomes)
-            outcomes = _done(settings, run, outcomes, auto_approve, quiet=reports.on_stdout)
+            outcomes = applied(settings, run, outcomes, auto_approve=auto_approve, quiet=reports.on_stdout)
         status = settings.stop.status or exit_status(outcomes, changes_count=not only_plan)
         check = run.check("plan" if only_plan else "apply", asked.playbooks, outcomes, status)
     if not only_plan:
@@ -101,18 +101,6 @@ def export(
 def _exports(check: Check) -> Mapping[str, Sequence[Resource]]:
     """Of the VM itself nothing was wished."""
     return {host: [w for w in wishes if isinstance(w, Export)] for host, wishes in check.desired.items()}
-
-
-def _done(settings: Settings, run: Run, outcomes: list[Outcome], auto_approve: bool, *, quiet: bool) -> list[Outcome]:
-    if not auto_approve and not approved(settings):
-        settings.err.print("Nothing was changed.")
-        return outcomes
-    done = run.apply(outcomes, recheck=not auto_approve)
-    if not quiet:
-        settings.tried(partial(run.showing.reports, done), None)
-    if settings.stop.asked:
-        settings.err.print(INTERRUPTED)
-    return done
 
 
 def _wanted_since(run: Run, outcomes: list[Outcome]) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from hvctl.cli.app import app
-from hvctl.cli.approval import INTERRUPTED, NOTHING_TO_APPROVE, approved
+from hvctl.cli.approval import NOTHING_TO_APPROVE, applied
 from hvctl.cli.checked import checked
 from hvctl.cli.drifting import Every, Exclusive, Listen, Metrics, Notify, Splay, Ways, drifting
 from hvctl.cli.options import (
@@ -133,14 +133,7 @@ def apply(
             settings.tried(partial(shown, outcomes), None)
         changes = any(o.plan is not None and o.plan.steps and not o.changed for o in outcomes)
         if changes and not only_plan and not settings.stop.asked:
-            if auto_approve or approved(settings):
-                outcomes = run.apply(outcomes, recheck=not auto_approve)
-                if not reports.on_stdout:
-                    settings.tried(partial(run.showing.reports, outcomes), None)
-                if settings.stop.asked:
-                    settings.err.print(INTERRUPTED)
-            else:
-                settings.err.print("Nothing was changed.")
+            outcomes = applied(settings, run, outcomes, auto_approve=auto_approve, quiet=reports.on_stdout)
         status = settings.stop.status or exit_status(outcomes, changes_count=not only_plan)
         covers = () if saved is not None or tags else playbooks
         check = replace(run.check("apply", playbooks, outcomes, status, covers), saved=saved is not None)
