@@ -71,3 +71,8 @@ class Machine(OfHyperV):
     high_memory_mapped_io_space: Annotated[Size | None, Setting("HighMemoryMappedIoSpace", codec=SIZE, off=True)] = None
     guest_controlled_cache_types: Annotated[Flag | None, Setting("GuestControlledCacheTypes", off=True)] = None
     resource_metering: Annotated[Flag | None, Setting("ResourceMeteringEnabled")] = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What it may be called on the host, the name that is wanted first."""
+        return (self.name, *self.previous_names)

@@ -212,7 +212,7 @@ class VM(Machine):
 
     def owned_elsewhere(self, facts: Facts) -> str:
         """A role that another node of the cluster owns."""
-        name = next((n for n in (self.name, *self.previous_names) if owner_of(n, facts) is not None), None)
+        name = next((n for n in self.names if owner_of(n, facts) is not None), None)
         if name is None:
             return ""
         if (owner := elsewhere(name, facts)) is None:
@@ -228,7 +228,7 @@ class VM(Machine):
 
     def same(self, field: str, now: Any, wanted: Any) -> bool:
         if field == "path":  # New-VM -Path makes a folder of the VM's name in it (domain 4.2), which a new name leaves
-            folders = (wanted, *(f"{wanted}\\{name}" for name in (self.name, *self.previous_names)))
+            folders = (wanted, *(f"{wanted}\\{name}" for name in self.names))
             return any(same_path(now, folder) for folder in folders)
         if field == "name":  # names compare without case (domain 4.1)
             return FOLD.same(now, wanted)
