@@ -17,7 +17,7 @@ import pytest
 
 from hvctl.config.controlnode import ControlNode
 from hvctl.config.inventory import Inventory
-from hvctl.config.playbook import load_playbook, wishes
+from hvctl.config.playbook import read_playbook, wishes
 from hvctl.config.template import render
 from hvctl.text.diagnostic import ConfigError, Mark
 from hvctl.text.scalars import Given, Written, meant
@@ -362,7 +362,9 @@ PLAYBOOK = """
 def test_a_playbook_sees_words_and_its_expressions_see_what_they_mean(tmp_path: Path) -> None:
     file = tmp_path / "lab.yml"
     file.write_text(PLAYBOOK, encoding="utf-8")
-    found, problems = wishes(load_playbook(file), {})
+    plays, wrong = read_playbook(file)
+    found, problems = wishes(plays, {})
+    assert wrong == []
     assert [str(p) for p in problems] == []
     vms = [w.model_dump(exclude_unset=True) for w in found if w.kind == "vm"]
     assert [(vm["name"], vm["state"], vm.get("notes")) for vm in vms] == [("no", "off", "off"), ("off", "off", None)]
