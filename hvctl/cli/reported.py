@@ -72,18 +72,18 @@ class Reports:
             text = settings.tried(partial(_renderer(name), check), None)
             if text is None:
                 failed = True
-                settings.err.print(f"The {name} report was not written: {file}", markup=False, soft_wrap=True)
+                settings.err.print(f"The {name} report was not written: {file}", soft_wrap=True)
                 continue
             if file == STDOUT:
                 _printed(settings, name, text)
                 continue
             try:
                 write_whole(file, text)
-                settings.err.print(f"Report written: {file}", markup=False, soft_wrap=True)
+                settings.err.print(f"Report written: {file}", soft_wrap=True)
             except OSError as error:
                 failed = True
                 said = f"The {name} report was not written: {file}: {error.strerror or error}"
-                settings.err.print(said, markup=False, soft_wrap=True)
+                settings.err.print(said, soft_wrap=True)
         if failed and not check.interrupted:
             return check.exit_status | TROUBLE
         return check.exit_status

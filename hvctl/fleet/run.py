@@ -133,7 +133,7 @@ class Run:
             return
         planfile.save(file, saved, self._started, self._redactor, sealed)
         without = f", without {away}" if away else ""
-        self._err.print(f"Plan saved{without}: {command}", markup=False, soft_wrap=True)
+        self._err.print(f"Plan saved{without}: {command}", soft_wrap=True)
 
     def check(
         self,
