@@ -373,6 +373,8 @@ def test_export_says_what_it_needs(hvctl: Run, hosts: dict[str, SimulatedHost]) 
     status, out, _ = hvctl("export", "web09", "--to", r"E:\x", "--limit", "hv01", "-y")
     assert status == 2
     assert "there is no VM web09 on this host" in out
+    assert "there is no VM web09 to export" in out
+    assert "later" not in out and "is due" not in out
     assert all(c.cmdlet.startswith(("Get-", "Test-")) for c in hosts["hv01"].log)
     status, _, err = hvctl("export", "web01", "--to", r"E:\x")
     assert status == 2

@@ -6,8 +6,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
-from pydantic import PrivateAttr
-
 from hvctl.call import Call, Guard, Ref, Row
 from hvctl.contract import OS, at_least, exists_from, title
 from hvctl.core.facts import Facts
@@ -112,14 +110,6 @@ class VM(Machine):
     }  # fmt: skip
     odd: ClassVar[frozenset[str]] = frozenset({*PLACES, "state", "generation", "version", "resource_metering"})
 
-    _only_if_there: bool = PrivateAttr(default=False)
-
-    def only_if_there(self) -> VM:
-        """The same, not to be made."""
-        copy = self.model_copy()
-        copy._only_if_there = True
-        return copy
-
     def key(self) -> str:
         return self.name
 
@@ -219,7 +209,7 @@ class VM(Machine):
             text = f"the cluster has the role {name} on this node, where Hyper-V has no such VM"
             raise HeldBackError(text, "look at the role in the cluster", "name")
         told = f"{name} is a role of the cluster, owned by {owner or 'no node'}"
-        if self._only_if_there:
+        if not self.may_be_made:
             raise HeldBackError(told, "run it for that node")
         return told
 
@@ -250,7 +240,7 @@ class VM(Machine):
 
     def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         row = self.row(facts)
-        if row is None and self._only_if_there:
+        if row is None and not self.may_be_made:
             raise HeldBackError(f"there is no VM {self.name} on this host", "see its name with hvctl facts")
         started = any(c.field == "state" for c in changes) and _room.starts(self, facts)
         if started and not _room.changes_startup(self, facts):  # otherwise its memory says so
