@@ -98,9 +98,13 @@ def apply_plan(
     known(report)
     if stopped():
         return replace(report, stopped=True)
+
+    def seen(done: Report) -> Report:
+        return replace(done, after=_seen_after(done, desired, transport, on_event, pause, stopped))
+
     try:
-        report = replace(report, after=_seen_after(report, desired, transport, on_event, pause, stopped))
-        return report if stopped() else _taken_up(report, desired, transport, on_event, pause, stopped, known)
+        report = seen(report)
+        return report if stopped() else _taken_up(report, transport, on_event, known, seen)
     except Exception as error:
         # What ran is known and must be told, whatever becomes of the look afterwards.
         return replace(report, error=_with_defect(report.error, error))
@@ -123,12 +127,10 @@ def _with_defect(known: TransportError | None, error: Exception) -> TransportErr
 
 def _taken_up(
     report: Report,
-    desired: Index,
     transport: Transport,
     on_event: OnEvent,
-    pause: Pause,
-    stopped: Callable[[], bool],
     known: Callable[[Report], None],
+    seen: Callable[[Report], Report],
 ) -> Report:
     """After a lost connection: what went on on the host by itself is waited for and brought to its end."""
     if report.error is None or report.after is None:
@@ -138,9 +140,9 @@ def _taken_up(
         return report
     on_event(Event("note", text="the connection was lost; what goes on on the host is waited for"))
     again = apply(replace(report.after, steps=_renamed(steps)), transport, on_event)
-    seen = replace(report, results=(*report.results, *again.results))
-    known(seen)
-    return replace(seen, after=_seen_after(seen, desired, transport, on_event, pause, stopped))
+    done = replace(report, results=(*report.results, *again.results))
+    known(done)
+    return seen(done)
 
 
 def _renamed(steps: Sequence[PlannedStep]) -> tuple[PlannedStep, ...]:
