@@ -9,7 +9,6 @@ from hvctl.cli.options import Settings
 from hvctl.core.outcome import Outcome
 from hvctl.fleet.run import Run
 
-NOTHING_TO_APPROVE = "a report instead of text leaves nothing to approve: add --auto-approve or --check"
 INTERRUPTED = "Interrupted: what is marked as not done was not begun."
 
 

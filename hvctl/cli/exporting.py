@@ -13,9 +13,10 @@ from typing import Annotated, Any
 import typer
 
 from hvctl.cli.app import app
-from hvctl.cli.approval import NOTHING_TO_APPROVE, applied
+from hvctl.cli.approval import applied
 from hvctl.cli.options import (
     EXIT_CONFIG,
+    AutoApprove,
     Extra,
     Grace,
     History,
@@ -60,7 +61,7 @@ def export(
     limit: Limit = None,
     tags: Tags = None,
     extra: Extra = None,
-    auto_approve: Annotated[bool, typer.Option("--auto-approve", "-y", help="Do not ask.")] = False,
+    auto_approve: AutoApprove = False,
     only_plan: Annotated[bool, typer.Option("--check", "-C", help="Only show what would be done.")] = False,
     as_json: Json = False,
     report: Report = None,
@@ -72,9 +73,7 @@ def export(
     # What no playbook wishes cannot drift: there is nothing to remember of it.
     settings = remembering(context.obj, history, no_history or not playbooks or bool(to))
     settings.follow(grace)
-    reports = Reports.asked(report, as_json=as_json)
-    if reports.on_stdout and not (auto_approve or only_plan):
-        raise typer.BadParameter(NOTHING_TO_APPROVE)
+    reports = Reports.to_approve(report, as_json=as_json, asks=not (auto_approve or only_plan))
     asked = Asked.of(playbooks or (), limit, tags, extra)
     work = (
         _of_playbooks(settings, asked, name, to, capture)

@@ -38,6 +38,16 @@ class Reports:
     wanted: tuple[tuple[str, str], ...] = ()
 
     @classmethod
+    def to_approve(cls, given: Sequence[str] | None, *, as_json: bool, asks: bool) -> Reports:
+        """As `asked`, of a verb that shows its plan first; `asks`: and asks whether to go on."""
+        found = cls.asked(given, as_json=as_json)
+        if asks and found.on_stdout:
+            raise typer.BadParameter(
+                "a report instead of text leaves nothing to approve: add --auto-approve or --check"
+            )
+        return found
+
+    @classmethod
     def asked(cls, given: Sequence[str] | None, *, as_json: bool = False) -> Reports:
         """Raises ConfigError for whatever can be known before a host is asked."""
         problems: list[Diagnostic] = []

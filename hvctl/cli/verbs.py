@@ -9,12 +9,13 @@ from typing import Annotated
 import typer
 
 from hvctl.cli.app import app
-from hvctl.cli.approval import NOTHING_TO_APPROVE, applied
+from hvctl.cli.approval import applied
 from hvctl.cli.checked import checked
 from hvctl.cli.drifting import Every, Exclusive, Listen, Metrics, Notify, Splay, Ways, drifting
 from hvctl.cli.options import (
     Allow,
     AlsoAsked,
+    AutoApprove,
     Extra,
     Grace,
     History,
@@ -105,7 +106,7 @@ def apply(
     tags: Tags = None,
     extra: Extra = None,
     allow: Allow = None,
-    auto_approve: Annotated[bool, typer.Option("--auto-approve", "-y", help="Do not ask.")] = False,
+    auto_approve: AutoApprove = False,
     only_plan: Annotated[bool, typer.Option("--check", "-C", help="The same as plan.")] = False,
     as_json: Json = False,
     report: Report = None,
@@ -116,9 +117,7 @@ def apply(
     """Make the hosts as the playbooks say, then look again."""
     settings = remembering(context.obj, history, no_history)
     settings.follow(grace)
-    reports = Reports.asked(report, as_json=as_json)
-    if reports.on_stdout and not (auto_approve or only_plan):
-        raise typer.BadParameter(NOTHING_TO_APPROVE)
+    reports = Reports.to_approve(report, as_json=as_json, asks=not (auto_approve or only_plan))
     saved = saved_plan(settings, playbooks)
     if saved is not None:
         if limit or tags or allow:
