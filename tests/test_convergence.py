@@ -13,7 +13,7 @@ from hvctl.config.playbook import Play, wishes
 from hvctl.contract import OS, VERSIONS
 from hvctl.core.plan import Plan
 from hvctl.core.planner import make_plan
-from hvctl.core.resource import Impact, Null, models_in
+from hvctl.core.resource import Impact, Index, Null, models_in
 from hvctl.core.rules import validate
 from hvctl.fleet.reconcile import apply_plan, look
 from hvctl.kinds import kinds
@@ -220,15 +220,20 @@ def situations(draw: st.DrawFn) -> tuple[OS, Data, Data, frozenset[Impact]]:
     return os, host, play, draw(st.frozensets(st.sampled_from(CONSENTS)))
 
 
+def sound(os: OS, play: Data, allow: frozenset[Impact]) -> Index | None:
+    """What a play desires; None if it is refused before a host is asked."""
+    document = load_text(json.dumps([play]), "play.yml")  # JSON is YAML
+    found, problems = wishes([Play(document, (0,), "play", "all", {}, (), allow)], {})
+    return None if problems or any(p.level == "error" for p in validate(found, os)) else found
+
+
 @settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(situations())
 def test_one_apply_is_enough_or_the_plan_names_what_is_left(
     situation: tuple[OS, Data, Data, frozenset[Impact]],
 ) -> None:
     os, host, play, allow = situation
-    document = load_text(json.dumps([play]), "play.yml")  # JSON is YAML
-    found, problems = wishes([Play(document, (0,), "play", "all", {}, (), allow)], {})
-    if problems or any(p.level == "error" for p in validate(found, os)):
+    if (found := sound(os, play, allow)) is None:
         return
     transport = TwinTransport(SimulatedHost.from_yaml(host))
     facts = look(transport, found)

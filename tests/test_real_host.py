@@ -18,6 +18,7 @@ from hvctl.winrm.client import Address, WinRM
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
 from mocks.wsman import Endpoint, Server
+from tests import requirements
 from tests.harness import Case, all_cases
 from tests.real.host import bring_about, cleaned, run_on, wish
 from tests.real.names import Names
@@ -103,7 +104,7 @@ def test_what_is_not_the_tests_own_stays() -> None:
 @pytest.mark.parametrize("case", CASES if REAL_HOST else CASES[:1], ids=str)
 def test_a_case_on_a_real_host(case: Case) -> None:
     if not REAL_HOST:
-        pytest.skip("no real host: HVCTL_REAL_HOST=INVENTORY:HOST names one, for all cases")
+        requirements.lacking("real_host")
     if why := unrealisable(case):
         pytest.skip(f"it needs {why}")
     file, _, name = REAL_HOST.rpartition(":")

@@ -72,7 +72,7 @@ def drifting(
         except LockedError as error:
             settings.err.print(
                 f"Left out: {ways.exclusive} is being checked already by {error}. Nothing was looked at.",
-                markup=False, soft_wrap=True,
+                soft_wrap=True,
             )  # fmt: skip
             return SKIPPED
         if not rhythm.every:
@@ -108,7 +108,7 @@ def _again_and_again(
         settings.faults.clear()  # each check tells its own; a loop that is stopped has not failed
 
     def say(text: str) -> None:
-        settings.err.print(text, markup=False, soft_wrap=True)
+        settings.err.print(text, soft_wrap=True)
 
     try:
         # What is wrong from the start is told at once, not after the first pause.

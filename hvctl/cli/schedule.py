@@ -95,7 +95,7 @@ def install(
             settings.err.print(
                 ("" if out else "Save it as UTF-16 (--out FILE does).  ")
                 + f"schtasks /Create /TN hvctl\\{job.name} /XML {file} /RU DOMAIN\\USER /RP *",
-                markup=False, soft_wrap=True,
+                soft_wrap=True,
             )  # fmt: skip
         case "systemd" if show:
             _put(
@@ -106,7 +106,7 @@ def install(
         case "systemd":
             _install(settings, manager, job)
     for text in warnings:
-        settings.err.print(f"warning: {text}", markup=False, soft_wrap=True)
+        settings.err.print(f"warning: {text}", soft_wrap=True)
 
 
 @schedule.command("list")
@@ -121,7 +121,7 @@ def show_list(context: typer.Context) -> None:
         )
     for one in found:
         for line in _listed(one):
-            settings.out.print(line, markup=False, soft_wrap=True)
+            settings.out.print(line, soft_wrap=True)
 
 
 @schedule.command()
@@ -142,10 +142,10 @@ def remove(
         files = manager.remove(name)
     except ManagerError as error:
         raise ConfigError([Diagnostic(None, str(error), error.hint)]) from error
-    settings.out.print(f"Removed: {', '.join(map(str, files))}", markup=False, soft_wrap=True)
+    settings.out.print(f"Removed: {', '.join(map(str, files))}", soft_wrap=True)
     secrets = manager.config / "hvctl" / f"{name}.env"
     if secrets.exists():
-        settings.out.print(f"{secrets} is left there; it is yours.", markup=False, soft_wrap=True)
+        settings.out.print(f"{secrets} is left there; it is yours.", soft_wrap=True)
 
 
 def _managers() -> list[Manager]:
@@ -171,7 +171,7 @@ def _install(settings: Settings, manager: Manager, job: Job) -> None:
     if not manager.system and stays_when_logged_out() is False:
         lines.append("  It runs only while you are logged in; `loginctl enable-linger` lets it run always.")
     for line in lines:
-        settings.out.print(line, markup=False, soft_wrap=True)
+        settings.out.print(line, soft_wrap=True)
 
 
 def _put(settings: Settings, render: Callable[[Job], str], job: Job, out: str | None, encoding: str) -> None:
@@ -187,7 +187,7 @@ def _put(settings: Settings, render: Callable[[Job], str], job: Job, out: str | 
     except OSError as error:
         raise ConfigError([Diagnostic(None, f"{out} cannot be written: {error.strerror}")]) from error
     if out is not None:
-        settings.err.print(f"Written: {out}", markup=False, soft_wrap=True)
+        settings.err.print(f"Written: {out}", soft_wrap=True)
 
 
 def _listed(one: Installed) -> list[str]:

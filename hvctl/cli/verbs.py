@@ -9,12 +9,13 @@ from typing import Annotated
 import typer
 
 from hvctl.cli.app import app
-from hvctl.cli.approval import INTERRUPTED, NOTHING_TO_APPROVE, approved
+from hvctl.cli.approval import applied
 from hvctl.cli.checked import checked
 from hvctl.cli.drifting import Every, Exclusive, Listen, Metrics, Notify, Splay, Ways, drifting
 from hvctl.cli.options import (
     Allow,
     AlsoAsked,
+    AutoApprove,
     Extra,
     Grace,
     History,
@@ -105,7 +106,7 @@ def apply(
     tags: Tags = None,
     extra: Extra = None,
     allow: Allow = None,
-    auto_approve: Annotated[bool, typer.Option("--auto-approve", "-y", help="Do not ask.")] = False,
+    auto_approve: AutoApprove = False,
     only_plan: Annotated[bool, typer.Option("--check", "-C", help="The same as plan.")] = False,
     as_json: Json = False,
     report: Report = None,
@@ -116,9 +117,7 @@ def apply(
     """Make the hosts as the playbooks say, then look again."""
     settings = remembering(context.obj, history, no_history)
     settings.follow(grace)
-    reports = Reports.asked(report, as_json=as_json)
-    if reports.on_stdout and not (auto_approve or only_plan):
-        raise typer.BadParameter(NOTHING_TO_APPROVE)
+    reports = Reports.to_approve(report, as_json=as_json, asks=not (auto_approve or only_plan))
     saved = saved_plan(settings, playbooks)
     if saved is not None:
         if limit or tags or allow:
@@ -133,14 +132,7 @@ def apply(
             settings.tried(partial(shown, outcomes), None)
         changes = any(o.plan is not None and o.plan.steps and not o.changed for o in outcomes)
         if changes and not only_plan and not settings.stop.asked:
-            if auto_approve or approved(settings):
-                outcomes = run.apply(outcomes, recheck=not auto_approve)
-                if not reports.on_stdout:
-                    settings.tried(partial(run.showing.reports, outcomes), None)
-                if settings.stop.asked:
-                    settings.err.print(INTERRUPTED)
-            else:
-                settings.err.print("Nothing was changed.")
+            outcomes = applied(settings, run, outcomes, auto_approve=auto_approve, quiet=reports.on_stdout)
         status = settings.stop.status or exit_status(outcomes, changes_count=not only_plan)
         covers = () if saved is not None or tags else playbooks
         check = replace(run.check("apply", playbooks, outcomes, status, covers), saved=saved is not None)

@@ -34,9 +34,8 @@ _HARMLESS = (
 _ANOTHERS = (*KNOWN, *REFUSED, *TICKETS)
 """Those that wiring.py reads."""
 
-_PASSWORDS = (
-    "ansible_winrm_password ansible_winrm_pass ansible_password ansible_ssh_password ansible_ssh_pass"
-).split()
+PASSWORDS = ("ansible_winrm_password ansible_winrm_pass ansible_password ansible_ssh_password ansible_ssh_pass").split()
+"""Those that hvctl logs on with; the first that is given counts."""
 
 
 @dataclass(frozen=True)
@@ -187,7 +186,7 @@ class _Reader:
         return _SYNONYMS.get(word, word)
 
     def _password(self) -> Source | None:
-        for name, value in self._given(*_PASSWORDS):
+        for name, value in self._given(*PASSWORDS):
             if isinstance(value, SecretSource):
                 return value
             if not isinstance(value, Vaulted):

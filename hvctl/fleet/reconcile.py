@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from tenacity import Retrying, retry_if_result, stop_after_attempt
 
@@ -14,6 +14,7 @@ from hvctl.contract import nearest
 from hvctl.core.apply import Report, apply, batch_of, not_begun
 from hvctl.core.contents import changed_sources
 from hvctl.core.facts import Facts, read_batch
+from hvctl.core.outcome import Outcome
 from hvctl.core.plan import Plan, PlannedStep
 from hvctl.core.planner import make_plan
 from hvctl.core.questions import questions
@@ -49,32 +50,22 @@ def look_at(transport: Transport, calls: Iterable[Call], on_event: OnEvent = sil
     return Facts.of(os, info, batch, replies)
 
 
-@dataclass(frozen=True)
-class Look:
-    """What planning one host gave: a plan, or why there is none. `changed`: what it does otherwise than the first."""
-
-    host: str
-    plan: Plan | None = None
-    error: TransportError | None = None
-    changed: tuple[str, ...] = ()
-
-
 def plan_host(
     desired: Index,
     transport: Transport,
     allow: frozenset[Impact],
     on_event: OnEvent = silent,
     first: First | None = None,
-) -> Look:
+) -> Outcome:
     """Look at a host and plan it; again, where there is a `first` plan, which says what is allowed."""
     try:
         facts = look(transport, desired, on_event)
     except TransportError as error:
-        return Look(desired.host, error=error)
+        return Outcome(desired.host, error=error)
     if first is None:
-        return Look(desired.host, make_plan(desired, facts, allow))
+        return Outcome(desired.host, make_plan(desired, facts, allow))
     plan, changed = replanned(desired, facts, first)
-    return Look(desired.host, plan, changed=(*changed_sources(batch_of(plan)), *changed))
+    return Outcome(desired.host, plan, changed=(*changed_sources(batch_of(plan)), *changed))
 
 
 def apply_plan(
@@ -107,9 +98,13 @@ def apply_plan(
     known(report)
     if stopped():
         return replace(report, stopped=True)
+
+    def seen(done: Report) -> Report:
+        return replace(done, after=_seen_after(done, desired, transport, on_event, pause, stopped))
+
     try:
-        report = replace(report, after=_seen_after(report, desired, transport, on_event, pause, stopped))
-        return report if stopped() else _taken_up(report, desired, transport, on_event, pause, stopped, known)
+        report = seen(report)
+        return report if stopped() else _taken_up(report, transport, on_event, known, seen)
     except Exception as error:
         # What ran is known and must be told, whatever becomes of the look afterwards.
         return replace(report, error=joined(report.error, defect(error, executed="unknown", doing="after the changes")))
@@ -132,12 +127,10 @@ def joined(known: TransportError | None, fault: TransportError) -> TransportErro
 
 def _taken_up(
     report: Report,
-    desired: Index,
     transport: Transport,
     on_event: OnEvent,
-    pause: Pause,
-    stopped: Callable[[], bool],
     known: Callable[[Report], None],
+    seen: Callable[[Report], Report],
 ) -> Report:
     """After a lost connection: what went on on the host by itself is waited for and brought to its end."""
     if report.error is None or report.after is None:
@@ -147,9 +140,9 @@ def _taken_up(
         return report
     on_event(Event("note", text="the connection was lost; what goes on on the host is waited for"))
     again = apply(replace(report.after, steps=renamed(steps)), transport, on_event)
-    seen = replace(report, results=(*report.results, *again.results))
-    known(seen)
-    return replace(seen, after=_seen_after(seen, desired, transport, on_event, pause, stopped))
+    done = replace(report, results=(*report.results, *again.results))
+    known(done)
+    return seen(done)
 
 
 def renamed(steps: Sequence[PlannedStep]) -> tuple[PlannedStep, ...]:

@@ -134,7 +134,7 @@ class Run:
             return
         planfile.save(file, saved, self._started, self._redactor, sealed)
         without = f", without {away}" if away else ""
-        self._err.print(f"Plan saved{without}: {command}", markup=False, soft_wrap=True)
+        self._err.print(f"Plan saved{without}: {command}", soft_wrap=True)
 
     def check(
         self,
@@ -203,8 +203,7 @@ class Run:
     # --- one host, in a thread of its own --------------------------------------------------------------------------
 
     def _planned(self, work: HostWork, on_event: Callable[[Event], None], *, first: First | None = None) -> Outcome:
-        found = plan_host(work.desired, self._hosts.transport(work.name), self._allow, on_event, first)
-        return Outcome(work.name, plan=found.plan, error=found.error, changed=found.changed)
+        return plan_host(work.desired, self._hosts.transport(work.name), self._allow, on_event, first)
 
     def _applied(self, one: Outcome, on_event: Callable[[Event], None], *, recheck: bool) -> Outcome:
         work = self._hosts.work[one.host]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from hvctl.core.resource import Null, Resource, Setting
 from hvctl.kinds._host import OfHyperV
@@ -71,3 +71,20 @@ class Machine(OfHyperV):
     high_memory_mapped_io_space: Annotated[Size | None, Setting("HighMemoryMappedIoSpace", codec=SIZE, off=True)] = None
     guest_controlled_cache_types: Annotated[Flag | None, Setting("GuestControlledCacheTypes", off=True)] = None
     resource_metering: Annotated[Flag | None, Setting("ResourceMeteringEnabled")] = None
+
+    _only_if_there: bool = PrivateAttr(default=False)
+
+    def only_if_there(self) -> Self:
+        """The same, not to be made."""
+        copy = self.model_copy()
+        copy._only_if_there = True
+        return copy
+
+    @property
+    def may_be_made(self) -> bool:
+        return not self._only_if_there
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What it may be called on the host, the name that is wanted first."""
+        return (self.name, *self.previous_names)

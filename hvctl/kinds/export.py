@@ -104,6 +104,8 @@ class Export(VmPart):
 
     def actual(self, facts: Facts) -> State | None:
         if self.vm_row(facts) is None:
+            if not self.vm.may_be_made:
+                raise HeldBackError(f"there is no VM {self.vm.key()} to export", "correct its name")
             why = f"{self.vm.key()} is not there yet"
             raise HeldBackError(why, "its first export is due once it has been made", later=True)
         return {}

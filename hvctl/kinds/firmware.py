@@ -81,7 +81,7 @@ class Firmware(VmPart):
         return self
 
     def queries(self) -> tuple[Call, ...]:
-        names = (self.vm.key(), *self.vm.previous_names) if self.secure_boot_template is not None else ()
+        names = self.vm.names if self.secure_boot_template is not None else ()
         return (*super().queries(), DISKS, DVDS, *(_security(name) for name in names))
 
     def rules(self, os: OS) -> Iterator[Diagnostic]:
@@ -149,8 +149,7 @@ class Firmware(VmPart):
         row = self.vm_row(facts)
         if row is None:
             return False
-        names = (self.vm.key(), *self.vm.previous_names)
-        name = next(n for n in names if n.casefold() == str(row["Name"]).casefold())
+        name = next(n for n in self.vm.names if n.casefold() == str(row["Name"]).casefold())
         try:
             rows = facts.rows(_security(name))
         except UnreadableError:
@@ -173,8 +172,9 @@ class Firmware(VmPart):
             if not found and self._part(written) is None:
                 yield finding("boot_order", f"{self.vm.key()} has no {written}", self._what_else(written, there))
             elif len(found) > 1:
-                hint = "write more of its path" if len({n.casefold() for n in found}) > 1 else "rename one of them"
-                hint = "leave it out" if is_file(written) and "rename" in hint else hint
+                alike = len({n.casefold() for n in found}) == 1
+                own = "leave it out" if is_file(written) else "rename one of them"
+                hint = own if alike else "write more of its path"
                 yield finding("boot_order", f"{self.vm.key()} has more than one {written}", hint)
 
     def _what_else(self, written: str, there: Sequence[Row]) -> str:

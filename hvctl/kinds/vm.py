@@ -6,8 +6,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
-from pydantic import PrivateAttr
-
 from hvctl.call import Call, Guard, Ref, Row
 from hvctl.contract import OS, at_least, exists_from, title
 from hvctl.core.facts import Facts
@@ -112,14 +110,6 @@ class VM(Machine):
     }  # fmt: skip
     odd: ClassVar[frozenset[str]] = frozenset({*PLACES, "state", "generation", "version", "resource_metering"})
 
-    _only_if_there: bool = PrivateAttr(default=False)
-
-    def only_if_there(self) -> VM:
-        """The same, not to be made."""
-        copy = self.model_copy()
-        copy._only_if_there = True
-        return copy
-
     def key(self) -> str:
         return self.name
 
@@ -212,14 +202,14 @@ class VM(Machine):
 
     def owned_elsewhere(self, facts: Facts) -> str:
         """A role that another node of the cluster owns."""
-        name = next((n for n in (self.name, *self.previous_names) if owner_of(n, facts) is not None), None)
+        name = next((n for n in self.names if owner_of(n, facts) is not None), None)
         if name is None:
             return ""
         if (owner := elsewhere(name, facts)) is None:
             text = f"the cluster has the role {name} on this node, where Hyper-V has no such VM"
             raise HeldBackError(text, "look at the role in the cluster", "name")
         told = f"{name} is a role of the cluster, owned by {owner or 'no node'}"
-        if self._only_if_there:
+        if not self.may_be_made:
             raise HeldBackError(told, "run it for that node")
         return told
 
@@ -228,7 +218,7 @@ class VM(Machine):
 
     def same(self, field: str, now: Any, wanted: Any) -> bool:
         if field == "path":  # New-VM -Path makes a folder of the VM's name in it (domain 4.2), which a new name leaves
-            folders = (wanted, *(f"{wanted}\\{name}" for name in (self.name, *self.previous_names)))
+            folders = (wanted, *(f"{wanted}\\{name}" for name in self.names))
             return any(same_path(now, folder) for folder in folders)
         if field == "name":  # names compare without case (domain 4.1)
             return FOLD.same(now, wanted)
@@ -250,7 +240,7 @@ class VM(Machine):
 
     def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         row = self.row(facts)
-        if row is None and self._only_if_there:
+        if row is None and not self.may_be_made:
             raise HeldBackError(f"there is no VM {self.name} on this host", "see its name with hvctl facts")
         started = any(c.field == "state" for c in changes) and _room.starts(self, facts)
         if started and not _room.changes_startup(self, facts):  # otherwise its memory says so
