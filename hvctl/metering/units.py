@@ -1,0 +1,95 @@
+"""Units of measure: as a host tells them, as they are documented, or not known; never guessed.
+
+A host tells them in the notation of DSP0004 (ProgrammaticUnits of its metric definitions): `byte * 2^20`, `hertz * 10^6`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from hvctl.metering.reading import Quantity, Reading
+
+MB = 2**20
+_WRITTEN = re.compile(r"(\w+)(?:\s*\*\s*(\d+)\s*\^\s*(-?\d+))?")
+
+
+@dataclass(frozen=True)
+class Unit:
+    """`scale`: how many of the base unit one counted thing is."""
+
+    base: str
+    scale: int
+
+
+@dataclass(frozen=True)
+class Meant:
+    """What a quantity is counted in. `documented`: where; "" if only tools of others say so. `name`: for people."""
+
+    unit: Unit
+    name: str
+    documented: str
+
+
+_MEANT: Final[Mapping[str, Meant]] = {
+    "processor": Meant(Unit("hertz", 10**6), "MHz", "Microsoft"),  # operations 1.1, D TB1
+    "memory": Meant(Unit("byte", MB), "MB", "Microsoft"),  # operations 1.1, D TB1
+    "network_in": Meant(Unit("byte", MB), "MB", "Microsoft"),  # operations 1.1, D PSD
+    "network_out": Meant(Unit("byte", MB), "MB", "Microsoft"),
+    "io": Meant(Unit("count", 1), "I/Os of 8 KB", "Microsoft"),  # operations 1.1, D (QoS pages)
+    "data_read": Meant(Unit("byte", MB), "MB", ""),  # operations 1.1, O: OpenStack's tools take it so
+    "data_written": Meant(Unit("byte", MB), "MB", ""),
+}
+
+METERED: Final = tuple(_MEANT)
+"""What is told by the meters of a host; the disks are read from its inventory, in bytes."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """How a quantity is to be understood. `scale`: from what was counted to MHz, MB or I/Os; None: nobody tells.
+    `source`: who does."""
+
+    scale: float | None
+    source: str
+
+
+def parsed(text: str) -> Unit | None:
+    """Of the notation of DSP0004. None: something else."""
+    match = _WRITTEN.fullmatch(text.strip())
+    if match is None:
+        return None
+    exponent = int(match[3] or 0)
+    if exponent < 0 or exponent > 60:
+        return None
+    return Unit(match[1].casefold(), int(match[2] or 1) ** exponent)
+
+
+def known(quantity: Quantity, told: Mapping[str, str]) -> Known:
+    """By what the host tells, else by what is documented."""
+    meant = _MEANT.get(quantity)
+    if meant is None:
+        return Known(1.0, "the inventory")
+    text = told.get(quantity, "")
+    if not text:
+        return Known(1.0, meant.documented) if meant.documented else Known(None, "")
+    unit = parsed(text)
+    if unit is None or unit.base != meant.unit.base:
+        return Known(None, f"the host ({text})")
+    return Known(unit.scale / meant.unit.scale, f"the host ({text})")
+
+
+def name_of(quantity: str) -> str:
+    meant = _MEANT.get(quantity)
+    return meant.name if meant else "bytes"
+
+
+def sources(readings: Iterable[Reading]) -> dict[str, tuple[str, ...]]:
+    """Who tells each unit of measure, over all hosts; "" where nobody does for some."""
+    found: dict[str, dict[str, None]] = {quantity: {} for quantity in _MEANT}
+    for told in {tuple(sorted(r.units.items())): r.units for r in readings if r.metered}.values():
+        for quantity in _MEANT:
+            one = known(quantity, told)  # type: ignore[arg-type]
+            found[quantity][one.source if one.scale is not None or one.source else ""] = None
+    return {quantity: tuple(names) for quantity, names in found.items()}
