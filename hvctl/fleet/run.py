@@ -164,10 +164,52 @@ class Run:
             status,
             {name: transport.requests for name, transport in self._transports.items()},
             {name: work.wishes for name, work in self._work.items()},
-            addresses={name: work.connection.host.casefold() for name, work in self._work.items()},
+            addresses=self.addresses,
             covers=tuple(covers),
             mask=self._redactor.text,
         )
+
+    def each(
+        self, doing: str, task: Callable[[str, Transport], T], names: Iterable[str] | None = None, *, keep: bool = False
+    ) -> dict[str, T | TransportError]:
+        """Something of every host whose configuration is right, or of some, or why it could not be had. `keep`: what was
+        opened to the hosts stays open for more, if there are no more hosts than are worked on at a time. Hosts that a stop
+        came before are not among them."""
+        chosen = [w for w in self._work.values() if not w.wrong and (names is None or w.name in set(names))]
+        warm = keep and len(chosen) <= self._forks
+        found: dict[str, T | TransportError] = {}
+        with Progress(self._err, verbose=self._verbose > 0) as progress:
+
+            def followed(work: HostWork) -> T | TransportError:
+                progress.begin(work.name, doing)
+                try:
+                    return task(work.name, self._transport(work))
+                except TransportError as error:
+                    return error
+                except ConfigError as error:
+                    return TransportError(str(error))
+                except Exception as error:
+                    return defect(error)
+                finally:
+                    progress.end(work.name)
+
+            jobs: list[tuple[str, Callable[[], T | TransportError]]] = [(w.name, partial(followed, w)) for w in chosen]
+            finish = (lambda name: None) if warm else self._close
+            hosts = SideBySide(
+                jobs, self._forks, self._stop, changing=self._changing, heard=self._say_stop, finish=finish
+            )
+            for name, one in hosts:
+                if not (self._stop.asked and isinstance(one, TransportError)):
+                    found[name] = one
+        return found
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """Where each host is looked for."""
+        return {name: work.connection.host.casefold() for name, work in self._work.items()}
+
+    def say_error(self, host: str, error: TransportError) -> None:
+        self._say_error(host, error)
 
     def only(self) -> HostWork:
         """The host of a run that has one."""

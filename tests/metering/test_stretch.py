@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hvctl.metering import Look, Reading
@@ -31,7 +31,7 @@ def reading(hours: float, since: float | None = 0, run: int | None = None, **mor
         "duration_s": counted,
         "average_processor_mhz": 300,
         "average_memory_mb": 512,
-        "counters": dict.fromkeys(COUNTERS, int(hours * HOUR) if counted is None else counted),
+        "counters": {q: int(hours * HOUR) if counted is None else counted for q in COUNTERS},
         "disk_size": 100,
         "disk_files": 10,
         "state": "Running",
@@ -55,13 +55,9 @@ def values(one: Stretch) -> Mapping[str, float]:
 
 def test_readings_of_one_series_are_subtracted() -> None:
     found = last(reading(1), reading(3))
-    assert values(found) == {
-        "processor": 300 * 2 * HOUR,
-        "memory": 512 * 2 * HOUR,
-        **dict.fromkeys(COUNTERS, 2 * HOUR),
-        "disk_size": 100 * 2 * HOUR,
-        "disk_files": 10 * 2 * HOUR,
-    }
+    expected: dict[str, float] = {"processor": 300 * 2 * HOUR, "memory": 512 * 2 * HOUR}
+    expected |= dict.fromkeys(COUNTERS, 2 * HOUR)
+    assert values(found) == expected | {"disk_size": 100 * 2 * HOUR, "disk_files": 10 * 2 * HOUR}
     assert (found.gaps, kinds(found)) == ((), [])
 
 
@@ -222,6 +218,7 @@ def test_a_unit_that_the_host_tells_otherwise_scales_what_it_counts() -> None:
 # --- whatever happens ------------------------------------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 2000), min_size=2, max_size=30))
 def test_a_series_sums_up_to_what_its_two_ends_say(loads: list[int]) -> None:
     """However whole the numbers of the host are, the sum is off by what the two ends are, no more."""
@@ -236,6 +233,7 @@ def test_a_series_sums_up_to_what_its_two_ends_say(loads: list[int]) -> None:
     assert not usage.gaps
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 3000), st.booleans()), min_size=1, max_size=30), st.integers(1, 24))
 def test_what_is_known_and_what_is_not_are_the_whole_time(hours: list[tuple[int, bool]], cut: int) -> None:
     """With resets at any time: what is counted and the gaps fill the time, whichever part of it is looked at."""

@@ -1,0 +1,57 @@
+"""The meters of many hosts, read and reset: one batch for each host."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hvctl.call import Batch, Guard, Reply, Task, Transport, TransportError
+from hvctl.contract import nearest
+from hvctl.core.facts import Facts, UnreadableError, read_batch
+from hvctl.fleet.run import Run
+from hvctl.kinds._metering import QUESTIONS, OwnerOf, guarded, look_of, reset_calls
+from hvctl.metering import Look
+
+
+def read_meters(run: Run, owners: Mapping[str, OwnerOf], *, keep: bool = False) -> dict[str, Look | TransportError]:
+    """Of every host that a stop did not come before."""
+
+    def read(host: str, transport: Transport) -> Look:
+        batch = read_batch(QUESTIONS)
+        replies = transport.run(batch)
+        info = transport.info()
+        os = nearest(info.build)
+        if os is None:
+            raise TransportError(
+                f"{info.computer} runs a Windows of build {info.build}, older than Server 2012",
+                hint="hvctl knows Windows Server 2012 and later",
+            )
+        try:
+            return look_of(host, Facts.of(os, info, batch, replies), owners[host])
+        except UnreadableError as error:
+            raise TransportError(str(error), hint=error.hint) from error
+
+    return run.each("reading meters", read, keep=keep)
+
+
+def reset_meters(run: Run, looks: Mapping[str, Look]) -> dict[str, tuple[str, ...] | TransportError]:
+    """Of every VM that is metered, as it was just read. What went wrong on each host."""
+
+    def reset(host: str, transport: Transport) -> tuple[str, ...]:
+        calls = reset_calls(looks[host].readings)
+        tasks = tuple(
+            Task(f"s{n}", call, guard=Guard(guarded(one), {"ResourceMeteringEnabled": True}, least=1, most=1))
+            for n, (one, call) in enumerate(calls)
+        )
+        if not tasks:
+            return ()
+        replies = transport.run(Batch(tasks, "change"))
+        pairs = zip(calls, replies, strict=True)
+        return tuple(
+            f"the meters of {one.name} were not reset: {_why(reply)}" for (one, _), reply in pairs if not reply.ok
+        )
+
+    return run.each("resetting meters", reset, looks)
+
+
+def _why(reply: Reply) -> str:
+    return str(reply.failure) if reply.failure is not None else reply.skipped or "not done"
