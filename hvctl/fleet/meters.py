@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from hvctl.call import Batch, Guard, Reply, Task, Transport, TransportError
 from hvctl.contract import nearest
@@ -12,8 +12,10 @@ from hvctl.kinds._metering import QUESTIONS, OwnerOf, guarded, look_of, reset_ca
 from hvctl.metering import Look
 
 
-def read_meters(run: Run, owners: Mapping[str, OwnerOf], *, keep: bool = False) -> dict[str, Look | TransportError]:
-    """Of every host that a stop did not come before."""
+def read_meters(
+    run: Run, owners: Mapping[str, OwnerOf], names: Sequence[str] | None = None, *, keep: bool = False
+) -> dict[str, Look | TransportError]:
+    """Of every host, or of some, that a stop did not come before."""
 
     def read(host: str, transport: Transport) -> Look:
         batch = read_batch(QUESTIONS)
@@ -30,7 +32,7 @@ def read_meters(run: Run, owners: Mapping[str, OwnerOf], *, keep: bool = False) 
         except UnreadableError as error:
             raise TransportError(str(error), hint=error.hint) from error
 
-    return run.each("reading meters", read, keep=keep)
+    return run.each("reading meters", read, names, keep=keep)
 
 
 def reset_meters(run: Run, looks: Mapping[str, Look]) -> dict[str, tuple[str, ...] | TransportError]:
@@ -50,7 +52,7 @@ def reset_meters(run: Run, looks: Mapping[str, Look]) -> dict[str, tuple[str, ..
             f"the meters of {one.name} were not reset: {_why(reply)}" for (one, _), reply in pairs if not reply.ok
         )
 
-    return run.each("resetting meters", reset, looks)
+    return run.each("resetting meters", reset, looks, keep=True)
 
 
 def _why(reply: Reply) -> str:

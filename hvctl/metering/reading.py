@@ -57,6 +57,12 @@ class Reading:
         """When these meters began to count."""
         return None if self.duration_s is None else self.at - timedelta(seconds=self.duration_s)
 
+    @property
+    def unread(self) -> bool:
+        """It is metered, and its meters could not be read: the next reading says what this one would have."""
+        averages = (self.average_processor_mhz, self.average_memory_mb)
+        return self.metered and self.duration_s is None and not self.counters and averages == (None, None)
+
     def average(self, of: Quantity) -> int | None:
         return {"processor": self.average_processor_mhz, "memory": self.average_memory_mb}.get(of)
 

@@ -8,7 +8,7 @@ count, which is the moment of a reading less its duration.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Final, Literal
@@ -87,18 +87,20 @@ class Stretch:
     amounts: Mapping[Quantity, Amount] = field(default_factory=dict)
     gaps: tuple[Gap, ...] = ()
     events: tuple[Event, ...] = ()
+    where: str = ""
+    """The host, if the same Id means another VM on another."""
 
 
 def stretches(readings: Sequence[Reading], looks: Sequence[Look] = ()) -> tuple[Stretch, ...]:
     """Of all VMs, in the order in which they were read. `looks`: every look at a host in that time, so that a VM that was
     on none of them is missed."""
     found: list[Stretch] = []
-    for group in _by_vm(readings):
-        found += _of_one(group, looks)
+    for where, group in _by_vm(readings):
+        found += (replace(one, where=where) for one in _of_one(group, looks))
     return tuple(found)
 
 
-def _by_vm(readings: Sequence[Reading]) -> Iterator[list[Reading]]:
+def _by_vm(readings: Sequence[Reading]) -> Iterator[tuple[str, list[Reading]]]:
     """Each VM wherever it runs. A replica has the Id of its primary and meters of its own; so has a copy that was
     registered beside its original: then each host's is a VM for itself."""
     together: dict[str, set[int]] = {}
@@ -111,10 +113,13 @@ def _by_vm(readings: Sequence[Reading]) -> Iterator[list[Reading]]:
         # Once may be a VM that was moved while the hosts were read.
         apart = one.replica or len(together.get(one.vm_id, ())) > 1
         groups.setdefault((one.vm_id, one.host if apart else ""), []).append(one)
-    yield from groups.values()
+    yield from ((where, group) for (_, where), group in groups.items())
 
 
 def _of_one(readings: Sequence[Reading], looks: Sequence[Look]) -> Iterator[Stretch]:
+    seen = {one.run for one in readings}
+    looks = [look for look in looks if look.run not in seen]
+    readings = [one for one in readings if not one.unread] or readings[:1]
     first, series = readings[0], 0
     yield _first(first)
     for before, after in pairwise(readings):
@@ -129,9 +134,10 @@ def _first(one: Reading) -> Stretch:
     began = one.began if one.metered else None
     where = (one.vm_id, one.name, one.host, one.owner)
     if began is None:
-        event = Event("first", one.at, "first seen; what was used before is not known")
+        text = "what was used before is not known" if one.metered else "it is not metered"
+        event = Event("first", one.at, f"first seen; {text}")
         return Stretch(*where, one.at, one.at, events=(event,))
-    event = Event("first", one.at, f"first read; metered since {began:%Y-%m-%d %H:%M}")
+    event = Event("first", one.at, f"first read; metered since {began:%Y-%m-%d %H:%M} UTC")
     quantities: tuple[Quantity, ...] = (*AVERAGES, *COUNTERS)
     amounts = {q: a for q in quantities if (a := _since_reset(q, one, began, 0)) is not None}
     return Stretch(*where, began, one.at, amounts, events=(event,))
@@ -176,9 +182,9 @@ class _Between:
         if a.name != b.name:
             yield Event("renamed", b.at, f"renamed from {a.name}")
         if self.unseen is not None:
-            yield Event("not seen", self.unseen, f"on no host that was read, from {self.unseen:%Y-%m-%d %H:%M} on")
+            yield Event("not seen", self.unseen, f"on no host that was read, from {self.unseen:%Y-%m-%d %H:%M} UTC on")
         if b.state not in ("Running", "") and a.state in ("Running", ""):
-            yield Event("off", b.at, f"{b.state.lower()} at {b.at:%Y-%m-%d %H:%M}")
+            yield Event("off", b.at, f"{b.state.lower()} at {b.at:%Y-%m-%d %H:%M} UTC")
 
     def _event(self, kind: Kind, text: str) -> None:
         self.events.append(Event(kind, self.b.at, text))
@@ -245,7 +251,7 @@ class _Between:
             self._event("reset by hvctl", "the meters were reset by hvctl")
             self._gap(a.at, began, "between reading and reset")
         else:
-            text = f"the meters were reset at {began:%Y-%m-%d %H:%M}, not by hvctl"
+            text = f"the meters were reset at {began:%Y-%m-%d %H:%M} UTC, not by hvctl"
             self._event("reset", text)
             self._gap(a.at, began, "before a reset that was not hvctl's")
         for quantity in (*AVERAGES, *COUNTERS):

@@ -64,7 +64,8 @@ def used(
 
 
 def _clipped(one: Stretch, start: datetime, end: datetime) -> Stretch | None:
-    if one.end < start or one.start >= end or (one.end == start and one.start < start):
+    moment = one.start == one.end and start <= one.start <= end
+    if not moment and (one.end <= start or one.start >= end):
         return None
     first = any(event.kind == "first" for event in one.events)
     events = tuple(e for e in one.events if start <= e.at < end or (e.at == end and one.end == end))

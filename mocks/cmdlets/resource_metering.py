@@ -78,17 +78,17 @@ def _report(cmd: Command, vm: Vm, meter: Meter) -> PsObject:
         "VMId": Guid(vm.id),
         "VMName": vm.name,
         "MeteringDuration": None if vm.duration_unknown else TimeSpan(int(seconds * TICKS)),
-        "AverageProcessorUsage": int(meter.processor / over),
+        "AverageProcessorUsage": _whole(meter.processor / over),
         # operations 1.2: right after a reset, all three are what is used now
-        "AverageMemoryUsage": int(meter.memory / over) if seconds else meter.memory_most,
+        "AverageMemoryUsage": _whole(meter.memory / over) if seconds else meter.memory_most,
         "MaximumMemoryUsage": meter.memory_most if ran else None,
         "MinimumMemoryUsage": meter.memory_least,
         "TotalDiskAllocation": meter.disk_most // MB,
-        "AggregatedAverageNormalizedIOPS": int(meter.io / over),
-        "AggregatedAverageLatency": int(meter.latency / meter.io) if meter.io else 0,
-        "AggregatedDiskDataRead": int(meter.read / MB),
-        "AggregatedDiskDataWritten": int(meter.written / MB),
-        "AggregatedNormalizedIOCount": int(meter.io),
+        "AggregatedAverageNormalizedIOPS": _whole(meter.io / over),
+        "AggregatedAverageLatency": _whole(meter.latency / meter.io) if meter.io else 0,
+        "AggregatedDiskDataRead": _whole(meter.read / MB),
+        "AggregatedDiskDataWritten": _whole(meter.written / MB),
+        "AggregatedNormalizedIOCount": _whole(meter.io),
         "HardDiskMetrics": _disks(cmd, vm, meter, over),
         "NetworkMeteredTrafficReport": _traffic(cmd, vm, meter),
         "ComputerName": computer(cmd.state, vm.state == "Running"),
@@ -104,11 +104,11 @@ def _disks(cmd: Command, vm: Vm, meter: Meter, over: float) -> list[PsObject]:
         share = float(n == 0)
         values = {
             "VirtualHardDisk": disk_object(cmd.state, vm, drive),
-            "AverageNormalizedIOPS": int(share * meter.io / over),
-            "AverageLatency": int(meter.latency / meter.io) if meter.io and n == 0 else 0,
-            "DataRead": int(share * meter.read / MB),
-            "DataWritten": int(share * meter.written / MB),
-            "NormalizedIOCount": int(share * meter.io),
+            "AverageNormalizedIOPS": _whole(share * meter.io / over),
+            "AverageLatency": _whole(meter.latency / meter.io) if meter.io and n == 0 else 0,
+            "DataRead": _whole(share * meter.read / MB),
+            "DataWritten": _whole(share * meter.written / MB),
+            "NormalizedIOCount": _whole(share * meter.io),
         }
         found.append(PsObject(f"{HYPERV}VHDMetrics", values))
     return found
@@ -128,7 +128,12 @@ def _traffic(cmd: Command, vm: Vm, meter: Meter) -> list[PsObject]:
                 "LocalAddress": acl.local or None,
                 "RemoteAddress": remote or None,
                 "Direction": enum("VMNetworkAdapterAclDirection", acl.direction),
-                "TotalTraffic": int(counted / MB),
+                "TotalTraffic": _whole(counted / MB),
             }
             found.append(PsObject(f"{HYPERV}VMNetworkAdapterPortAclMeteringReport", values))
     return found
+
+
+def _whole(value: float) -> int:
+    """As Windows tells it; what adding up many parts has taken away is no whole unit less."""
+    return int(value + 1e-6)
