@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Final, Literal
 
@@ -91,12 +91,14 @@ class Stretch:
     """The host, if the same Id means another VM on another."""
 
 
-def stretches(readings: Sequence[Reading], looks: Sequence[Look] = ()) -> tuple[Stretch, ...]:
+def stretches(
+    readings: Sequence[Reading], looks: Sequence[Look] = (), until: datetime | None = None
+) -> tuple[Stretch, ...]:
     """Of all VMs, in the order in which they were read. `looks`: every look at a host in that time, so that a VM that was
-    on none of them is missed."""
+    on none of them is missed. `until`: up to when a VM is asked about that was not read to the end."""
     found: list[Stretch] = []
     for where, group in _by_vm(readings):
-        found += (replace(one, where=where) for one in _of_one(group, looks))
+        found += (replace(one, where=where) for one in _of_one(group, looks, until))
     return tuple(found)
 
 
@@ -116,7 +118,7 @@ def _by_vm(readings: Sequence[Reading]) -> Iterator[tuple[str, list[Reading]]]:
     yield from ((where, group) for (_, where), group in groups.items())
 
 
-def _of_one(readings: Sequence[Reading], looks: Sequence[Look]) -> Iterator[Stretch]:
+def _of_one(readings: Sequence[Reading], looks: Sequence[Look], until: datetime | None) -> Iterator[Stretch]:
     seen = {one.run for one in readings}
     looks = [look for look in looks if look.run not in seen]
     readings = [one for one in readings if not one.unread] or readings[:1]
@@ -126,7 +128,7 @@ def _of_one(readings: Sequence[Reading], looks: Sequence[Look]) -> Iterator[Stre
         made = _Between(before, after, looks, series)
         yield made.stretch()
         series += made.breaks
-    yield from _gone(readings[-1], looks)
+    yield from _end(readings[-1], looks, until)
 
 
 def _first(one: Reading) -> Stretch:
@@ -137,17 +139,22 @@ def _first(one: Reading) -> Stretch:
         text = "what was used before is not known" if one.metered else "it is not metered"
         event = Event("first", one.at, f"first seen; {text}")
         return Stretch(*where, one.at, one.at, events=(event,))
-    event = Event("first", one.at, f"first read; metered since {began:%Y-%m-%d %H:%M} UTC")
+    event = Event("first", one.at, f"first read; metered since {_clock(began)}")
     quantities: tuple[Quantity, ...] = (*AVERAGES, *COUNTERS)
     amounts = {q: a for q in quantities if (a := _since_reset(q, one, began, 0)) is not None}
     return Stretch(*where, began, one.at, amounts, events=(event,))
 
 
-def _gone(last: Reading, looks: Sequence[Look]) -> Iterator[Stretch]:
+def _end(last: Reading, looks: Sequence[Look], until: datetime | None) -> Iterator[Stretch]:
+    """It is there no more; or it was read no more, so that nothing is known of it."""
+    where = (last.vm_id, last.name, last.host, last.owner)
     later = [look for look in looks if look.host == last.host and look.run > last.run]
     if later:
-        event = Event("gone", later[0].at, f"no longer on {last.host}")
-        yield Stretch(last.vm_id, last.name, last.host, last.owner, last.at, last.at, events=(event,))
+        event = Event("gone", later[0].at, f"no longer on {last.host} at {_clock(later[0].at)}")
+        yield Stretch(*where, last.at, last.at, events=(event,))
+    elif until is not None and last.at < until:
+        gap = Gap(last.at, until, "its meters were not read to the end")
+        yield Stretch(*where, last.at, until, gaps=(gap,))
 
 
 class _Between:
@@ -182,9 +189,9 @@ class _Between:
         if a.name != b.name:
             yield Event("renamed", b.at, f"renamed from {a.name}")
         if self.unseen is not None:
-            yield Event("not seen", self.unseen, f"on no host that was read, from {self.unseen:%Y-%m-%d %H:%M} UTC on")
+            yield Event("not seen", self.unseen, f"on no host that was read, from {_clock(self.unseen)} on")
         if b.state not in ("Running", "") and a.state in ("Running", ""):
-            yield Event("off", b.at, f"{b.state.lower()} at {b.at:%Y-%m-%d %H:%M} UTC")
+            yield Event("off", b.at, f"{b.state.lower()} at {_clock(b.at)}")
 
     def _event(self, kind: Kind, text: str) -> None:
         self.events.append(Event(kind, self.b.at, text))
@@ -251,7 +258,7 @@ class _Between:
             self._event("reset by hvctl", "the meters were reset by hvctl")
             self._gap(a.at, began, "between reading and reset")
         else:
-            text = f"the meters were reset at {began:%Y-%m-%d %H:%M} UTC, not by hvctl"
+            text = f"the meters were reset at {_clock(began)}, not by hvctl"
             self._event("reset", text)
             self._gap(a.at, began, "before a reset that was not hvctl's")
         for quantity in (*AVERAGES, *COUNTERS):
@@ -352,3 +359,8 @@ def _unseen(before: Reading, after: Reading, looks: Sequence[Look]) -> datetime 
     """Since when it was missed: its host was read, it was there no more, and it was found again in a later run only."""
     between = (look for look in looks if look.host == before.host and before.run < look.run < after.run)
     return min((look.at for look in between if before.at < look.at < after.at), default=None)
+
+
+def _clock(moment: datetime) -> str:
+    """To the minute, which is as exact as it is known."""
+    return f"{moment.astimezone(UTC) + timedelta(seconds=30):%Y-%m-%d %H:%M} UTC"

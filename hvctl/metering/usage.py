@@ -43,6 +43,10 @@ class Usage:
     events: tuple[Event, ...] = ()
 
     @property
+    def key(self) -> Key:
+        return (self.vm_id, self.host, self.owner)
+
+    @property
     def gap_seconds(self) -> float:
         return sum(gap.seconds for gap in self.gaps)
 

@@ -67,7 +67,7 @@ def test_the_next_tells_what_was_used_in_between(fleet: Make) -> None:
 def test_each_host_is_asked_once_in_one_batch(fleet: Make) -> None:
     on = two(fleet)
     on.run("metering")
-    assert [name for name, _ in on.batches] == ["hv01", "hv02"]
+    assert sorted(name for name, _ in on.batches) == ["hv01", "hv02"]
     assert all(batch.mode == "read" for _, batch in on.batches)
 
 
