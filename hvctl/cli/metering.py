@@ -10,14 +10,15 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from functools import partial
 from itertools import pairwise
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 import typer
 from typer.core import TyperGroup
 
 from hvctl.call import TransportError
 from hvctl.cli.app import app
-from hvctl.cli.drifting import Exclusive, Splay, alone
+from hvctl.cli.drifting import Exclusive, Metrics, Splay, alone
+from hvctl.cli.labels import Labels, labels_of
 from hvctl.cli.options import Extra, Grace, History, Limit, NoHistory, Settings
 from hvctl.cli.prepared import Asked, extra_variables, inventory_of, prepared, run_of, warn, work_of
 from hvctl.cli.remembered import remembering
@@ -44,11 +45,10 @@ from hvctl.show.plain import plain
 from hvctl.show.screen import print_json
 from hvctl.show.text import problem_lines
 from hvctl.text.files import why_not, write_whole
-from hvctl.text.source import ConfigError, Problem, suggest
-from hvctl.text.visible import json_text, quoted
+from hvctl.text.source import ConfigError, Problem
+from hvctl.text.visible import json_text
 
 Form = Literal["table", "csv", "json"]
-Label = Literal["vm", "id", "owner"]
 READ = "read"
 
 
@@ -68,16 +68,6 @@ metering = typer.Typer(
     help="Read what VMs used, and bill it. `hvctl metering [PLAYBOOK...]` reads the meters of these hosts, or of all.",
 )
 app.add_typer(metering, name="metering")
-
-Metrics = Annotated[
-    str | None, typer.Option("--metrics", metavar="FILE", help="Write metrics for Prometheus' textfile collector.")
-]
-Labels = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--labels", metavar="WORD,...", help=f"Labels of these metrics beside host: {', '.join(get_args(Label))}."
-    ),
-]
 
 
 @metering.command(READ)
@@ -107,7 +97,7 @@ def read(
     settings.follow(grace)
     now = settings.now()
     start = None if since is None else moment(since, now)
-    wanted = _labels(labels, metrics)
+    wanted = labels_of(labels, metrics)
     if reset and settings.history is None:
         hint = "leave out --no-history: what is reset is gone from the host, so it must be on record first"
         raise ConfigError([Problem(None, "--reset without a history would lose what the meters have counted", hint)])
@@ -309,17 +299,6 @@ def _show(settings: Settings, run: Run, work: Prepared, measured: Measured, aske
     for one in work.work:
         for line in problem_lines(one.wrong):
             settings.err.print(line, soft_wrap=True)
-
-
-def _labels(given: Sequence[str] | None, metrics: str | None) -> tuple[str, ...]:
-    words = [w.strip() for item in given or () for w in item.split(",") if w.strip()]
-    for word in words:
-        if word not in get_args(Label):
-            hint = suggest(word, get_args(Label)) or f"one of {', '.join(get_args(Label))}"
-            raise ConfigError([Problem(None, f"--labels {quoted(word)}: no such label", hint)])
-    if words and metrics is None:
-        raise ConfigError([Problem(None, "--labels are those of metrics", "say --metrics FILE too")])
-    return tuple(word for word in get_args(Label) if word in words)
 
 
 def _write_metrics(settings: Settings, work: Prepared, measured: Measured, asked: _Asked) -> bool:
