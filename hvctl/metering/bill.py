@@ -138,7 +138,7 @@ def _charges(one: Usage, prices: Prices, unbilled: list[Unbilled]) -> Sequence[C
             unbilled.append(Unbilled(one, key, "nothing is known of it"))
             continue
         if total.doubtful:
-            unbilled.append(Unbilled(one, key, "its unit of measure is told by nobody"))
+            unbilled.append(Unbilled(one, key, "nobody tells its unit of measure"))
             continue
         quantity, off = (rounded(value / item.divisor) for value in (total.value, total.off))
         cost = (quantity * price).quantize(Decimal(1).scaleb(-prices.decimals), ROUND_HALF_EVEN)

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from hvctl.metering.bill import ITEMS, Bill, Charge, Group
 from hvctl.metering.usage import Usage
-from hvctl.show.cells import hung, padded
+from hvctl.show.cells import fold, hung, padded
 from hvctl.show.metering import remarks, table
 from hvctl.show.times import stamp
 
@@ -57,15 +57,17 @@ def bill_lines(bill: Bill, *, width: int = 120) -> Iterator[Text]:
     yield Text()
     count = sum(len(group.vms) for group in bill.groups)
     yield Text(f"Total of {count} VM{'s' * (count != 1)}: {money(bill.cost, bill)}.", "bold")
-    yield from hung("", [(SPREAD, "dim")], width, indent=0)
+    yield from (Text(line, "dim") for line in fold(SPREAD, width))
 
 
 def notes(one: Usage, bill: Bill) -> Iterator[str]:
     """What happened and what is not known, and what is not billed though it has a price."""
     yield from remarks(one)
+    whys: dict[str, list[str]] = {}
     for unbilled in bill.unbilled:
         if unbilled.vm.key == one.key:
-            yield f"not billed: {ITEMS[unbilled.item].name}: {unbilled.why}"
+            whys.setdefault(unbilled.why, []).append(ITEMS[unbilled.item].name)
+    yield from (f"not billed: {', '.join(names)}: {why}" for why, names in whys.items())
 
 
 def _cells(charge: Charge, bill: Bill) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from hvctl.call import TransportError
 from hvctl.metering.reading import QUANTITIES, Quantity, Reading
 from hvctl.metering.units import METERED, known, name_of
 from hvctl.metering.usage import Total, Usage
-from hvctl.show.cells import hung, padded
+from hvctl.show.cells import fold, hung, padded
 from hvctl.show.lasting import clock_time
 from hvctl.show.times import stamp
 from hvctl.text.duration import lasted, spoken
@@ -73,9 +73,8 @@ def measured_lines(found: Measured, *, width: int = 120) -> Iterator[Text]:
         f"{said}; `resource_metering: true` in a playbook meters the others." if unmetered else f"{said}.", "bold"
     )
     if metered:
-        yield from hung("", [(f"¹ latency: {LATENCY}.", "dim")], width, indent=0)
-        for line in unit_lines(found.latest.values()):
-            yield from hung("", [(line, "dim")], width, indent=0)
+        for told in (f"¹ latency: {LATENCY}.", *unit_lines(found.latest.values())):
+            yield from (Text(line, "dim") for line in fold(told, width))
 
 
 def remarks(one: Usage) -> Iterator[str]:

@@ -280,7 +280,7 @@ def test_everything_that_happened_is_told(fleet: Fleet) -> None:
         "the meters were reset by hvctl",
         "off at 2026-05-05 12:05 UTC",
         "no averages, and a reset between would not be seen",
-        "not billed: processor time: nothing is known of it",
+        "not billed: processor time, memory: nothing is known of it",
         "nothing is known of 3 h 14 min: before a reset that was not hvctl's",
         "(nobody)",
         "Total of 7 VMs:",
