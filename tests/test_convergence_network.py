@@ -194,9 +194,9 @@ def test_one_apply_is_enough_for_the_network_or_the_plan_names_what_is_left(
         return
     transport = TwinTransport(SimulatedHost.from_yaml(host))
     facts = look(transport, found)
-    plan = make_plan("hv01", found, facts, frozenset())
+    plan = make_plan(found, facts, frozenset())
     if "exclusive" not in play["vms"][0]:  # there, what is not written goes
-        assert sent(plan) == sent(make_plan("hv01", never_written(found, plan), facts, frozenset()))
+        assert sent(plan) == sent(make_plan(never_written(found, plan), facts, frozenset()))
     report = apply_plan(plan, found, transport)
     assert not isinstance(report, list)
     failed = [r for r in report.results if r.status != "ok"]

@@ -19,7 +19,7 @@ from hvctl.config.vault import PasswordFile, Vault
 from hvctl.fleet.connect import real_connect
 from hvctl.fleet.reconcile import Pause
 from hvctl.show.text import problem_lines
-from hvctl.text.source import ConfigError
+from hvctl.text.diagnostic import ConfigError
 
 USAGE: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 """What typer raises for a wrong command line; newer versions carry a click of their own."""

@@ -7,7 +7,8 @@ from typing import Annotated, Final
 
 import typer
 
-from hvctl.text.source import ConfigError, Problem, suggest
+from hvctl.text.diagnostic import ConfigError, Diagnostic
+from hvctl.text.source import suggest
 from hvctl.text.visible import quoted
 
 LABELS: Final = ("vm", "id", "owner")
@@ -24,7 +25,7 @@ def labels_of(given: Sequence[str] | None, metrics: str | None) -> tuple[str, ..
     for word in words:
         if word not in LABELS:
             hint = suggest(word, LABELS) or f"one of {', '.join(LABELS)}"
-            raise ConfigError([Problem(None, f"--labels {quoted(word)}: no such label", hint)])
+            raise ConfigError([Diagnostic(None, f"--labels {quoted(word)}: no such label", hint)])
     if words and metrics is None:
-        raise ConfigError([Problem(None, "--labels are those of metrics", "say --metrics FILE too")])
+        raise ConfigError([Diagnostic(None, "--labels are those of metrics", "say --metrics FILE too")])
     return tuple(word for word in LABELS if word in words)

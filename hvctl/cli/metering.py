@@ -28,6 +28,7 @@ from hvctl.config.owners import owners_of
 from hvctl.config.prepare import Prepared
 from hvctl.config.prices import load_prices
 from hvctl.core.outcome import TROUBLE
+from hvctl.core.resource import Index
 from hvctl.fleet.meters import read_meters, reset_meters
 from hvctl.fleet.run import Run
 from hvctl.history import HistoryError
@@ -44,8 +45,8 @@ from hvctl.show.metering import Measured, measured_csv, measured_data, measured_
 from hvctl.show.plain import plain
 from hvctl.show.screen import print_json
 from hvctl.show.text import problem_lines
+from hvctl.text.diagnostic import ConfigError, Diagnostic
 from hvctl.text.files import why_not, write_whole
-from hvctl.text.source import ConfigError, Problem
 from hvctl.text.visible import json_text
 
 Form = Literal["table", "csv", "json"]
@@ -100,11 +101,11 @@ def read(
     wanted = labels_of(labels, metrics)
     if reset and settings.history is None:
         hint = "leave out --no-history: what is reset is gone from the host, so it must be on record first"
-        raise ConfigError([Problem(None, "--reset without a history would lose what the meters have counted", hint)])
+        raise ConfigError([Diagnostic(None, "--reset without a history would lose what the meters have counted", hint)])
     if start is not None and settings.history is None:
-        raise ConfigError([Problem(None, "--since needs the readings of before", "leave out --no-history")])
+        raise ConfigError([Diagnostic(None, "--since needs the readings of before", "leave out --no-history")])
     if metrics is not None and (why := why_not(metrics)):
-        raise ConfigError([Problem(None, f"--metrics {metrics} cannot be written: {why}", "name another file")])
+        raise ConfigError([Diagnostic(None, f"--metrics {metrics} cannot be written: {why}", "name another file")])
     clock = RealClock()
     try:
         with alone(exclusive, clock):
@@ -136,7 +137,7 @@ def _work(settings: Settings, asked: Asked) -> Prepared:
         return prepared(settings, asked)
     inventory = inventory_of(settings)
     over = extra_variables(asked.extra, settings.vault)
-    work = tuple(work_of(settings, inventory, host, (), over) for host in inventory.select("all", asked.limit))
+    work = tuple(work_of(settings, inventory, host, Index(), over) for host in inventory.select("all", asked.limit))
     warn(settings, dict.fromkeys(w for one in work for w in one.connection.warnings))
     return Prepared(work, (), inventory)
 
@@ -144,7 +145,7 @@ def _work(settings: Settings, asked: Asked) -> Prepared:
 def _owners(settings: Settings, work: Prepared, extra: Sequence[str]) -> Mapping[str, OwnerOf]:
     """Raises ConfigError with what is wrong of any of them."""
     found: dict[str, OwnerOf] = {}
-    problems: list[Problem] = []
+    problems: list[Diagnostic] = []
     over = extra_variables(extra, settings.vault)
     for one in work.work:
         try:
@@ -189,7 +190,7 @@ def _stored(
     try:
         Meters(settings.history).write(looks.values(), run.addresses, at, after_reset=after_reset)
     except HistoryError as error:
-        problem = Problem(None, f"{error.message}; these readings are not remembered", error.hint)
+        problem = Diagnostic(None, f"{error.message}; these readings are not remembered", error.hint)
         for line in problem_lines([problem]):
             settings.err.print(line, soft_wrap=True)
         return False
@@ -335,7 +336,7 @@ def report(
     settings = remembering(context.obj, history)
     listed = load_prices(prices)
     if out is not None and (why := why_not(out)):
-        raise ConfigError([Problem(None, f"--out {out} cannot be written: {why}", "name another file")])
+        raise ConfigError([Diagnostic(None, f"--out {out} cannot be written: {why}", "name another file")])
     name, start, end = _month(month, settings.now(), listed)
     until = min(end, settings.now())
     assert settings.history is not None
@@ -344,7 +345,7 @@ def report(
     try:
         told = Meters(settings.history).told(start, until)
     except HistoryError as error:
-        raise ConfigError([Problem(None, error.message, error.hint)]) from error
+        raise ConfigError([Diagnostic(None, error.message, error.hint)]) from error
     found = stretches(told.readings, told.looks, until)
     bill = plain(_bill(found, start, until, listed, by))
     if not bill.groups:
@@ -366,7 +367,7 @@ def _put(settings: Settings, text: str, out: str | None, bill: Bill, form: BillF
         try:
             write_whole(out, text)
         except OSError as error:
-            problem = Problem(None, f"{out} cannot be written: {error.strerror}", "name another file")
+            problem = Diagnostic(None, f"{out} cannot be written: {error.strerror}", "name another file")
             raise ConfigError([problem]) from error
         settings.err.print(f"Report written: {out}", markup=False, soft_wrap=True)
     elif form == "table":
@@ -419,10 +420,10 @@ def _month(text: str | None, now: datetime, prices: Prices) -> tuple[str, dateti
         text = f"{last:%Y-%m}"
     match = re.fullmatch(r"([0-9]{4})-([0-9]{2})", text)
     if match is None or not (1 <= int(match[2]) <= 12 and 1970 <= int(match[1]) < 9999):
-        raise ConfigError([Problem(None, f"--month {text} is not a month", "write the year and the month: 2026-11")])
+        raise ConfigError([Diagnostic(None, f"--month {text} is not a month", "write the year and the month: 2026-11")])
     year, month = int(match[1]), int(match[2])
     start = datetime(year, month, 1, tzinfo=prices.zone)
     end = datetime(year + month // 12, month % 12 + 1, 1, tzinfo=prices.zone)
     if start > now:
-        raise ConfigError([Problem(None, f"--month {text} is yet to come", "bill it when it has begun")])
+        raise ConfigError([Diagnostic(None, f"--month {text} is yet to come", "bill it when it has begun")])
     return text, start.astimezone(UTC), end.astimezone(UTC)

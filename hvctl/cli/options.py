@@ -22,7 +22,7 @@ from hvctl.history import Place
 from hvctl.redaction.redact import Redactor
 from hvctl.redaction.streams import traced
 from hvctl.show.screen import Screen
-from hvctl.text.source import ConfigError
+from hvctl.text.diagnostic import ConfigError
 
 Connect = Callable[[Connection, Wire], Transport]
 T = TypeVar("T")

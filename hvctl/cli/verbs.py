@@ -47,8 +47,8 @@ def validate(
     """Check inventory and playbooks without asking any host."""
     settings: Settings = context.obj
     work = prepared(settings, Asked.of(playbooks, limit, tags, extra), ask=never)
-    warn(settings, dict.fromkeys(p for w in work.work for p in undeclared(w.wishes)))
-    hosts, wishes = len(work.work), sum(len(w.wishes) for w in work.work)
+    warn(settings, dict.fromkeys(p for w in work.work for p in undeclared(w.desired)))
+    hosts, wishes = len(work.work), sum(len(w.desired) for w in work.work)
     unnamed = [w.name for w in work.work if w.connection.os is None]
     warned = len(work.warnings)
     found = f"no error found offline, {warned} warning{'s' * (warned != 1)}" if warned else "no problem found offline"

@@ -10,7 +10,8 @@ from typing import Any
 from hvctl.config.inventory import Host, Inventory
 from hvctl.config.overlay import NOTHING, Overlay
 from hvctl.config.template import render
-from hvctl.text.source import ConfigError, Document, Problem
+from hvctl.text.diagnostic import ConfigError, Diagnostic
+from hvctl.text.source import Document
 
 OF_HOST, OF_VMS = "hvctl_owner", "hvctl_vm_owners"
 _NOTED = re.compile(r"^\s*owner\s*[:=]\s*(\S.*?)\s*$", re.IGNORECASE | re.MULTILINE)
@@ -37,14 +38,14 @@ def owners_of(inventory: Inventory, host: Host, over: Overlay = NOTHING) -> Owne
         return Owners()
     document = Document(None, {(n,): m for n, m in given.marks.items()}, {}, inventory.file)
     found = render(own, inventory.variables(host, over.values), document)
-    problems: list[Problem] = []
+    problems: list[Diagnostic] = []
     owner = found.get(OF_HOST)
     if owner is not None and not _is_name(owner):
-        problems.append(Problem(given.marks.get(OF_HOST), f"{OF_HOST} is not a name", f"write `{OF_HOST}: sales`"))
+        problems.append(Diagnostic(given.marks.get(OF_HOST), f"{OF_HOST} is not a name", f"write `{OF_HOST}: sales`"))
     vms = found.get(OF_VMS) or {}
     if not isinstance(vms, dict) or not all(_is_name(v) for v in vms.values()):
         hint = f"write `{OF_VMS}: {{web01: sales, web02: research}}`"
-        problems.append(Problem(given.marks.get(OF_VMS), f"{OF_VMS} is not a mapping of VMs to owners", hint))
+        problems.append(Diagnostic(given.marks.get(OF_VMS), f"{OF_VMS} is not a mapping of VMs to owners", hint))
     if problems:
         raise ConfigError(problems)
     return Owners(str(owner or "").strip(), {str(vm).casefold(): str(who).strip() for vm, who in vms.items()})

@@ -11,7 +11,8 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from hvctl.metering.bill import ITEMS, Prices
-from hvctl.text.source import ConfigError, Document, PartlyReadError, Path, Problem, load, suggest
+from hvctl.text.diagnostic import ConfigError, Diagnostic
+from hvctl.text.source import Document, PartlyReadError, Path, load, suggest
 from hvctl.text.visible import quoted
 
 _KEYS = ("currency", "decimals", "provider", "account", "time_zone", "prices", "owners")
@@ -24,7 +25,7 @@ _MOST = 1_000_000_000
 
 def load_prices(file: str) -> Prices:
     """Raises ConfigError with everything that is wrong."""
-    problems: list[Problem] = []
+    problems: list[Diagnostic] = []
     try:
         document = load(file)
     except PartlyReadError as error:
@@ -38,7 +39,7 @@ def load_prices(file: str) -> Prices:
 class _Prices:
     """Collects what is wrong and goes on."""
 
-    def __init__(self, document: Document, problems: list[Problem]) -> None:
+    def __init__(self, document: Document, problems: list[Diagnostic]) -> None:
         self.document, self.problems = document, problems
 
     def read(self) -> Prices | None:
@@ -129,7 +130,7 @@ class _Prices:
             refused = next((why for word, why in _REFUSED.items() if word in str(name).casefold()), "")
             mark = self.document.key_marks.get((*path, name)) or self.document.mark(path)
             hint = "leave it out" if refused else suggest(str(name), names) or f"known are {', '.join(names)}"
-            self.problems.append(Problem(mark, refused or f"unknown key {quoted(name)} in a price list", hint))
+            self.problems.append(Diagnostic(mark, refused or f"unknown key {quoted(name)} in a price list", hint))
 
     def _wrong(self, path: Path, message: str, hint: str) -> None:
-        self.problems.append(Problem(self.document.mark(path), message, hint))
+        self.problems.append(Diagnostic(self.document.mark(path), message, hint))

@@ -7,28 +7,31 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 
-from hvctl.call import FOREIGN, Call, Foreign, HostInfo, Staged, Task
+from hvctl.call import Call, HostInfo, Staged, Task
 from hvctl.contract import OS, Verdict, check, contract, elsewhere, title
 from hvctl.core.facts import Facts, UnreadableError
 from hvctl.core.misreading import Misreading
 from hvctl.core.order import Group, arrange, kinds_within, rank
 from hvctl.core.resource import (
     UNKNOWN,
-    Address,
     Bracket,
     Change,
-    Finding,
+    Entry,
     HeldBackError,
     Impact,
+    Index,
     Json,
     Missing,
     Resource,
     Step,
+    finding,
     free_text,
     settings,
 )
 from hvctl.core.target import WHOLE, Held, targets
-from hvctl.text.source import Mark, Problem
+from hvctl.text.address import Address
+from hvctl.text.diagnostic import Diagnostic, Mark
+from hvctl.text.foreign import FOREIGN, Foreign
 
 Verb = Literal["none", "create", "update", "remove", "held", "later", "unknown"]
 
@@ -60,21 +63,6 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Remark:
-    """A finding with its place. "impossible" and "later" hold the resource back, "warning" does not. `trace`: where in
-    hvctl it came up, if that may help; `defect`: it is hvctl's own. `outside`: what of the message is not hvctl's
-    wording."""
-
-    message: str
-    hint: str
-    mark: Mark
-    level: Literal["impossible", "later", "warning", "unknown"]
-    trace: str = ""
-    defect: bool = False
-    outside: tuple[Foreign, ...] = ()
-
-
-@dataclass(frozen=True)
 class Action:
     """What happens to one resource. `made`: what a new one is given, field by field. `file`: of the control node, that it
     is about."""
@@ -85,7 +73,7 @@ class Action:
     mark: Mark
     summary: str = ""
     lines: tuple[Line, ...] = ()
-    remarks: tuple[Remark, ...] = ()
+    remarks: tuple[Diagnostic, ...] = ()
     made: tuple[str, ...] = ()
     file: Staged | None = None
 
@@ -135,11 +123,15 @@ class PlannedStep:
 class Restart:
     """Something goes down and comes back once. `blocked`: it would, but nothing that needs it is allowed."""
 
-    name: str
+    address: Address
     because: tuple[str, ...]
     during: int
     back: bool = True
     blocked: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.address.key
 
 
 @dataclass(frozen=True)
@@ -174,20 +166,15 @@ class Plan:
         return tuple(r.trace for a in self.actions for r in a.remarks if r.defect)
 
 
-def validate(wishes: Iterable[Resource], os: OS) -> list[Problem]:
+def validate(wishes: Iterable[Resource], os: OS) -> list[Diagnostic]:
     """Everything that can be known to be wrong for this version without asking a host."""
     return [
-        Problem(
-            wish.place.mark(found.field),
-            found.message,
-            found.hint,
-            "error" if found.holds else "warning",
-        )
+        replace(found, mark=wish.place.mark(found.field), level="error" if found.holds else "warning")
         for wish, found in broken_rules(tuple(wishes), os)
     ]
 
 
-def broken_rules(wishes: tuple[Resource, ...], os: OS) -> Iterator[tuple[Resource, Finding]]:
+def broken_rules(wishes: tuple[Resource, ...], os: OS) -> Iterator[tuple[Resource, Diagnostic]]:
     """Rules that these resources break on this version, whatever the host looks like."""
     for wish in wishes:
         for found in (*wish.rules(os), *_supported(wish, os)):
@@ -196,15 +183,17 @@ def broken_rules(wishes: tuple[Resource, ...], os: OS) -> Iterator[tuple[Resourc
         yield from kind.rules_together(tuple(w for w in wishes if type(w) is kind), os)
 
 
-def make_plan(host: str, wishes: Sequence[Resource], facts: Facts, allow: frozenset[Impact]) -> Plan:
-    """The plan of one host; pure: equal facts and wishes give an equal plan. Steps are made from the target: what is
+def make_plan(desired: Index, facts: Facts, allow: frozenset[Impact]) -> Plan:
+    """The plan of one host; pure: equal facts and desired states give an equal plan. Steps are made from the target: what is
     held back is taken out of the desired state and the rest is judged again, until nothing more must be held back."""
-    surplus, unlisted = _surplus(wishes, facts)
-    desired = tuple(sorted((*wishes, *surplus), key=rank))
+    surplus, unlisted = _surplus(desired, facts)
+    everything = desired.with_more(surplus)
+    ordered = sorted(everything, key=rank)
     drafts: dict[Address, _Draft] = {}
     while True:
         held = _held_back(drafts)
-        drafts = _judged(desired, targets(desired, held), drafts, facts, allow)
+        goals = targets(everything, held)
+        drafts = _judged(ordered, [goals[wish.seat] for wish in ordered], drafts, facts, allow)
         if _held_back(drafts) == held:
             break
     drafts = _framed(_listed(_not_started(drafts), unlisted), facts)
@@ -219,7 +208,7 @@ def make_plan(host: str, wishes: Sequence[Resource], facts: Facts, allow: frozen
         for g in groups
         for wish, _, _ in g.members
     )
-    return Plan(host, facts.os, facts.info, actions, steps, tuple(restarts.values()), facts, allow)
+    return Plan(desired.host, facts.os, facts.info, actions, steps, tuple(restarts.values()), facts, allow)
 
 
 @dataclass(frozen=True)
@@ -249,7 +238,7 @@ def _judged(
     allow: frozenset[Impact],
 ) -> dict[Address, _Draft]:
     """`before`: the drafts of the pass that took out less."""
-    broken: dict[Address, list[Finding]] = {}
+    broken: dict[Address, list[Diagnostic]] = {}
     for target, found in broken_rules(tuple(goals), facts.os):
         broken.setdefault(target.address(), []).append(found)
     drafts: dict[Address, _Draft] = {}
@@ -265,7 +254,7 @@ def _draft(
     wish: Resource,
     target: Resource,
     before: _Draft | None,
-    known: Sequence[Finding],
+    known: Sequence[Diagnostic],
     facts: Facts,
     allow: frozenset[Impact],
 ) -> _Draft:
@@ -283,12 +272,12 @@ def _draft(
             return _whole_held(target, action, known, here)
         told = "" if here else target.owned_elsewhere(facts)
         if told and wish.absent:
-            found = Finding("ensure", f"{told}: it is not gone", "remove the role and its VM in the cluster")
+            found = finding("ensure", f"{told}: it is not gone", "remove the role and its VM in the cluster")
             return _whole_held(target, action, [*known, found], here)
         if wish.absent:
             return _removal(target, action, here, facts, allow)
         if told:
-            remark = Remark(told, "", action.mark, "warning")
+            remark = Diagnostic(action.mark, told, "", "warning", address=action.address)
             return _Draft(target, replace(action, remarks=(remark,)), here=False, held=frozenset({WHOLE}))
         if actual is None:
             return _creation(target, action, known, facts, allow)
@@ -305,7 +294,9 @@ def _misread(target: Resource, action: Action, error: Exception, field: str = ""
     """Whatever a kind raises on facts is its resource's own trouble: neither in sync nor different."""
     found = Misreading.of(error)
     mark = target.place.mark(field) if field else action.mark
-    remark = Remark(found.message, found.hint, mark, "unknown", found.trace, found.defect, found.outside)
+    remark = Diagnostic(
+        mark, found.message, found.hint, "unknown", field, action.address, found.outside, found.trace, found.defect
+    )
     action = replace(action, verb="unknown", lines=(), remarks=(remark,), made=())
     return _Draft(target, action, here=here, held=frozenset({WHOLE}))
 
@@ -316,7 +307,7 @@ def _update(
     before: _Draft | None,
     action: Action,
     actual: Mapping[str, object],
-    known: Sequence[Finding],
+    known: Sequence[Diagnostic],
     facts: Facts,
     allow: frozenset[Impact],
 ) -> _Draft:
@@ -358,7 +349,7 @@ def _update(
     return _Draft(target, action, steps, parts, held)
 
 
-def _as_held(line: Line, found: Iterable[Finding], whole: bool) -> Line:
+def _as_held(line: Line, found: Iterable[Diagnostic], whole: bool) -> Line:
     """With the gravest of what holds it back. What is impossible no consent allows. `whole`: all of them hold it."""
     levels = {f.level for f in found if f.holds and (whole or not f.field or _barred(line.field, {f.field}))}
     if "impossible" in levels:
@@ -366,7 +357,7 @@ def _as_held(line: Line, found: Iterable[Finding], whole: bool) -> Line:
     return replace(line, held="later") if levels else line
 
 
-def _without_held(found: Finding, before: _Draft | None, wish: Resource) -> Finding:
+def _without_held(found: Diagnostic, before: _Draft | None, wish: Resource) -> Diagnostic:
     """What holds back a target that lacks something, said to the reader of the desired state, who wrote it."""
     held = [f for f in wish.wanted() if before is not None and f in before.held]
     if not held or not found.holds:
@@ -375,7 +366,9 @@ def _without_held(found: Finding, before: _Draft | None, wish: Resource) -> Find
     return replace(found, message=f"without {names}: {found.message}", hint="")
 
 
-def _newly_held(target: Resource, now: Mapping[str, Line], holding: Sequence[Finding], facts: Facts) -> frozenset[str]:
+def _newly_held(
+    target: Resource, now: Mapping[str, Line], holding: Sequence[Diagnostic], facts: Facts
+) -> frozenset[str]:
     """Fields that lack consent or that a finding bars, and those that rest on them; all, if one bars what does not
     change: it does not say which of the changes does not go with it."""
     barred = {f.field for f in holding}
@@ -385,7 +378,7 @@ def _newly_held(target: Resource, now: Mapping[str, Line], holding: Sequence[Fin
     return frozenset(held | {field for field in now if target.rests_on(field, facts) in held})
 
 
-def _along(lines: Sequence[Line], held: Sequence[Line]) -> tuple[list[Line], list[Remark]]:
+def _along(lines: Sequence[Line], held: Sequence[Line]) -> tuple[list[Line], list[Diagnostic]]:
     """Changes that the target lost with others that are held back: they wait for the same consent, or say why."""
     if not lines:
         return [], []
@@ -394,7 +387,9 @@ def _along(lines: Sequence[Line], held: Sequence[Line]) -> tuple[list[Line], lis
         return [replace(line, consent=consent) for line in lines], []
     names = ", ".join(line.field for line in held) or "what is held back"
     why = f"it goes with {names}, which is held back"
-    return [replace(line, held="impossible") for line in lines], [Remark(why, "", x.mark, "impossible") for x in lines]
+    return [replace(line, held="impossible") for line in lines], [
+        Diagnostic(x.mark, why, "", "impossible", x.field) for x in lines
+    ]
 
 
 def _in_order(wish: Resource, lines: Iterable[Line]) -> tuple[Line, ...]:
@@ -402,19 +397,15 @@ def _in_order(wish: Resource, lines: Iterable[Line]) -> tuple[Line, ...]:
     return tuple(sorted(lines, key=lambda line: order.get(line.field, len(order))))
 
 
-def _merged(before: Sequence[Remark], now: Sequence[Remark]) -> tuple[Remark, ...]:
+def _merged(before: Sequence[Diagnostic], now: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
     """What is said of what is held back stays said; of the rest, what is true of the target."""
     return tuple(dict.fromkeys((*before, *now)))
 
 
-def _unread(wish: Resource, field: str) -> Remark:
+def _unread(wish: Resource, field: str) -> Diagnostic:
     title = " ".join((wish.kind.replace("_", " "), wish.title())).strip()
-    return Remark(
-        f"{field} of {title} could not be read, so whether it differs is not known",
-        "look at the host",
-        wish.place.mark(field),
-        "unknown",
-    )
+    message = f"{field} of {title} could not be read, so whether it differs is not known"
+    return Diagnostic(wish.place.mark(field), message, "look at the host", "unknown", field, wish.address())
 
 
 def _barred(field: str, barred: set[str]) -> bool:
@@ -423,7 +414,7 @@ def _barred(field: str, barred: set[str]) -> bool:
 
 
 def _creation(
-    wish: Resource, action: Action, known: Sequence[Finding], facts: Facts, allow: frozenset[Impact]
+    wish: Resource, action: Action, known: Sequence[Diagnostic], facts: Facts, allow: frozenset[Impact]
 ) -> _Draft:
     changes = wish.as_changes(facts)
     there = wish.taken_over(facts) or {}
@@ -468,7 +459,7 @@ def _removal(wish: Resource, action: Action, exists: bool, facts: Facts, allow: 
     return _Draft(wish, replace(action, verb="remove", lines=(line,)), tuple(wish.remove(facts)))
 
 
-def _whole_held(wish: Resource, action: Action, found: Iterable[Finding], here: bool = True) -> _Draft:
+def _whole_held(wish: Resource, action: Action, found: Iterable[Diagnostic], here: bool = True) -> _Draft:
     found = tuple(found)
     verb: Verb = "later" if {f.level for f in found if f.holds} == {"later"} else "held"
     action = replace(action, verb=verb, remarks=_remarks(wish, found))
@@ -485,7 +476,9 @@ def _contracted(draft: _Draft, os: OS) -> _Draft:
     held = frozenset(served if served and draft.action.verb == "update" else {WHOLE})
     mark = draft.wish.place.mark
     told = [
-        Remark(f"{call.cmdlet}: {verdict.reason}", "", mark(next(iter(step.because), "")), "impossible")
+        Diagnostic(
+            mark(field := next(iter(step.because), "")), f"{call.cmdlet}: {verdict.reason}", "", "impossible", field
+        )
         for step, call, verdict in refused
     ]
     action = replace(draft.action, verb="held", remarks=_merged(draft.action.remarks, told))
@@ -525,12 +518,12 @@ def _waiting(draft: _Draft, earlier: Mapping[Address, _Draft]) -> _Draft:
             # Its owner says why; of each part again it would bury that.
             action = replace(draft.action, verb=verb, lines=())
             return _Draft(draft.wish, action, here=False, held=frozenset({WHOLE}))
-        name = f"{address[0].replace('_', ' ')} {', '.join(address[1:])}".strip()
-        remark = Remark(
-            f"waits for {name}, which " + ("could not be read" if verb == "unknown" else "is held back"),
-            f"see what is said of {name}",
+        remark = Diagnostic(
             draft.action.mark,
+            f"waits for {address}, which " + ("could not be read" if verb == "unknown" else "is held back"),
+            f"see what is said of {address}",
             "unknown" if verb == "unknown" else "impossible",
+            address=draft.action.address,
         )
         action = replace(draft.action, verb=verb, lines=(), remarks=(*draft.action.remarks, remark))
         return _Draft(draft.wish, action, here=False, held=frozenset({WHOLE}))
@@ -593,11 +586,12 @@ def _not_half_made(drafts: Mapping[Address, _Draft]) -> dict[Address, _Draft]:
             action = replace(draft.action, verb="held", lines=lines)
             found[owner] = replace(draft, action=action, steps=(), here=False, held=frozenset({WHOLE}))
             continue
-        remark = Remark(
+        remark = Diagnostic(
+            draft.action.mark,
             f"it is not created: its {name} is held back",
             f"correct what is said of its {name}, or remove it",
-            draft.action.mark,
             "impossible",
+            address=draft.action.address,
         )
         action = replace(draft.action, verb="held", lines=(), remarks=(*draft.action.remarks, remark))
         found[owner] = replace(draft, action=action, steps=(), here=False, held=frozenset({WHOLE}))
@@ -629,7 +623,9 @@ def _without_start(draft: _Draft, missing: str) -> _Draft:
     wish = draft.wish
     field = dropped.because[0] if wish.owner is None else ""
     text = f"{_root(wish).key()} is not started without its {missing}, which is held back"
-    remark = Remark(text, f"correct what is said of its {missing}", wish.place.mark(field), "impossible")
+    remark = Diagnostic(
+        wish.place.mark(field), text, f"correct what is said of its {missing}", "impossible", field, wish.address()
+    )
     action = replace(draft.action, remarks=(*draft.action.remarks, remark))
     return replace(draft, action=action if steps else replace(action, verb="held"), steps=steps)
 
@@ -654,17 +650,17 @@ def _exclusive(owner: Resource) -> Iterator[type[Resource]]:
     return (kind for kind in kinds_within(owner.kind) if kind.section in sections)
 
 
-def _surplus(wishes: Sequence[Resource], facts: Facts) -> tuple[list[Resource], dict[Address, tuple[Exception, str]]]:
+def _surplus(desired: Index, facts: Facts) -> tuple[list[Entry], dict[Address, tuple[Exception, str]]]:
     """Absent wishes for what an owner has beyond its lists, where the user wrote `exclusive`, and for what it has
     had too long; and the owners whose lists could not be held against the host, with the field that asks for it."""
-    unwanted: list[Resource] = []
+    unwanted: list[Entry] = []
     unlisted: dict[Address, tuple[Exception, str]] = {}
-    for owner in wishes:
+    for owner in desired:
         for kind in kinds_within(owner.kind):
             ways = {"exclusive": kind.surplus} if kind in _exclusive(owner) else {}
             if kind.expires and getattr(owner, kind.expires, None) is not None:
                 ways[kind.expires] = kind.expired
-            listed = tuple(p for p in owner.parts if isinstance(p, kind))
+            listed = owner.parts_of(kind)
             for why, found in ways.items():
                 try:
                     gone = tuple(found(owner, listed, facts))
@@ -673,17 +669,16 @@ def _surplus(wishes: Sequence[Resource], facts: Facts) -> tuple[list[Resource], 
                 except Exception as error:
                     unlisted.setdefault(owner.address(), (error, why))
                     continue
-                for wish in gone:
-                    wish._place, wish._owner = replace(owner.place, path=(*owner.place.path, why)), owner
-                    unwanted.append(wish)
+                place = replace(owner.place, path=(*owner.place.path, why))
+                unwanted += [Entry(wish, place, owner.seat, there=False) for wish in gone]
     return unwanted, unlisted
 
 
-def _supported(wish: Resource, os: OS) -> Iterator[Finding]:
+def _supported(wish: Resource, os: OS) -> Iterator[Diagnostic]:
     """Fields whose parameter this version's cmdlet does not have."""
     cmdlet = contract(os).cmdlet(type(wish).setter) if type(wish).setter else None
     if type(wish).setter and cmdlet is None:
-        yield Finding("", f"{title(os)} has no {wish.section}", elsewhere(os, type(wish).setter))
+        yield finding("", f"{title(os)} has no {wish.section}", elsewhere(os, type(wish).setter))
         return
     if cmdlet is None:
         return
@@ -693,18 +688,18 @@ def _supported(wish: Resource, os: OS) -> Iterator[Finding]:
             continue
         if cmdlet.answer(setting.set_with) == "absent":
             hint = elsewhere(os, type(wish).setter, setting.set_with)
-            yield Finding(name, f"{title(os)} does not have {name}", hint)
+            yield finding(name, f"{title(os)} does not have {name}", hint)
         elif cmdlet.answer(setting.set_with) == "unknown":
-            yield Finding(name, f"it is not documented whether {title(os)} has {name}", "", "warning")
+            yield finding(name, f"it is not documented whether {title(os)} has {name}", "", "warning")
 
 
-def _fixed(wish: Resource, changes: Iterable[Change]) -> Iterator[Finding]:
+def _fixed(wish: Resource, changes: Iterable[Change]) -> Iterator[Diagnostic]:
     for change in changes:
         setting = settings(type(wish)).get(change.field)
         if isinstance(change.now, Missing):
-            yield Finding(change.field, f"this host does not have {change.field}", "remove it for this host")
+            yield finding(change.field, f"this host does not have {change.field}", "remove it for this host")
         elif setting and setting.fixed:
-            yield Finding(
+            yield finding(
                 change.field,
                 f"it is {wish.show(change.field, change.now)} and cannot be changed",
                 setting.fixed,
@@ -737,8 +732,8 @@ def _sorted(impacts: frozenset[Impact]) -> tuple[Impact, ...]:
     return tuple(i for i in order if i in impacts)
 
 
-def _remarks(wish: Resource, found: Iterable[Finding]) -> tuple[Remark, ...]:
-    return tuple(Remark(f.message, f.hint, wish.place.mark(f.field), f.level, outside=f.outside) for f in found)
+def _remarks(wish: Resource, found: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    return tuple(replace(f, mark=wish.place.mark(f.field), address=wish.address()) for f in found)
 
 
 def _listed(
@@ -793,7 +788,7 @@ def _needs_off(draft: _Draft) -> bool:
     return any(step.off for step in draft.steps)
 
 
-def _doubts(group: Group, facts: Facts) -> tuple[Finding, ...]:
+def _doubts(group: Group, facts: Facts) -> tuple[Diagnostic, ...]:
     """Why taking it down may fail; also told before it is allowed."""
     bracket = group.bracket or _bracket(group.root, facts)
     return bracket.doubts if bracket is not None else ()
@@ -817,11 +812,11 @@ def _restart(group: Group, drafts: Mapping[Address, _Draft], facts: Facts) -> Re
                 elif needed and not line.consent:
                     because.append(name)
     if group.bracket is not None and during:
-        return Restart(group.root.key(), tuple(dict.fromkeys(because)), during, bool(group.bracket.start))
+        return Restart(group.root.address(), tuple(dict.fromkeys(because)), during, bool(group.bracket.start))
     bracket = _bracket(group.root, facts) if waiting and not group.root.absent else None
     if bracket is None:
         return None
-    return Restart(group.root.key(), tuple(dict.fromkeys(waiting)), len(waiting), bool(bracket.start), blocked=True)
+    return Restart(group.root.address(), tuple(dict.fromkeys(waiting)), len(waiting), bool(bracket.start), blocked=True)
 
 
 def _planned(step: Step, wish: Resource, needs: tuple[Step, ...], ids: Mapping[int, str]) -> PlannedStep:
@@ -837,10 +832,10 @@ def _planned(step: Step, wish: Resource, needs: tuple[Step, ...], ids: Mapping[i
     return PlannedStep(task, step.text, wish.address(), step.because, frame, step.resumes)
 
 
-def _doubted(draft: _Draft, os: OS, doubts: tuple[Finding, ...]) -> Action:
+def _doubted(draft: _Draft, os: OS, doubts: tuple[Diagnostic, ...]) -> Action:
     """With what is not known of its calls: whether this version takes them, whether its owner goes down."""
     told = [
-        Remark(f"{call.cmdlet}: {verdict.reason}", "", draft.action.mark, "warning")
+        Diagnostic(draft.action.mark, f"{call.cmdlet}: {verdict.reason}", "", "warning", address=draft.action.address)
         for step in draft.steps
         for call, verdict in _verdicts(step, os)
     ]

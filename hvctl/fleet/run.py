@@ -22,7 +22,7 @@ from hvctl.core.facts import Facts, read_batch
 from hvctl.core.outcome import TROUBLE, Outcome
 from hvctl.core.plan import questions
 from hvctl.core.replan import First
-from hvctl.core.resource import Impact
+from hvctl.core.resource import Impact, Index
 from hvctl.fleet.connect import Wire
 from hvctl.fleet.forks import LINGER_S, SideBySide
 from hvctl.fleet.reconcile import Pause, apply_plan, plan_host
@@ -42,8 +42,8 @@ from hvctl.show.report import report_lines
 from hvctl.show.screen import print_json
 from hvctl.show.summary import summary_lines
 from hvctl.show.text import facts_lines, plan_lines, problem_lines, trace_lines
+from hvctl.text.diagnostic import ConfigError
 from hvctl.text.duration import spoken
-from hvctl.text.source import ConfigError
 from hvctl.text.visible import json_text
 
 W = TypeVar("W")
@@ -127,6 +127,10 @@ class Run:
         left = {name: self._left(one) for name, one in todo.items() if name not in done}
         return [(done | left).get(o.host, o) for o in outcomes]
 
+    def revise(self, name: str, revised: Callable[[Index], Index]) -> None:
+        """From now on, another desired state of a host."""
+        self._work[name] = replace(self._work[name], desired=revised(self._work[name].desired))
+
     def plan_again(self, hosts: Iterable[SavedHost]) -> list[Outcome]:
         """Look at every host and plan it from what a plan file desires; refused where that gives other steps."""
         first = {one.name: one.first for one in hosts}
@@ -137,7 +141,7 @@ class Run:
     def save(self, outcomes: Sequence[Outcome], file: str, command: str, sealed: Callable[[str], str] = str) -> None:
         """Without those that could not be looked at; nothing if none could. `command`: applies it. `sealed`: hides
         what came encrypted."""
-        saved = [(o.plan, self._work[o.host].wishes) for o in outcomes if o.plan is not None]
+        saved = [(o.plan, self._work[o.host].desired) for o in outcomes if o.plan is not None]
         away = ", ".join(o.host for o in outcomes if o.plan is None)
         if not saved:
             self._err.print("No plan saved: no host could be looked at.")
@@ -163,7 +167,7 @@ class Run:
             self._redactor.value(tuple(outcomes)),
             status,
             {name: transport.requests for name, transport in self._transports.items()},
-            {name: work.wishes for name, work in self._work.items()},
+            {name: work.desired for name, work in self._work.items()},
             addresses=self.addresses,
             covers=tuple(covers),
             mask=self._redactor.text,
@@ -326,7 +330,7 @@ class Run:
     # --- one host, in a thread of its own --------------------------------------------------------------------------
 
     def _planned(self, work: HostWork, on_event: Callable[[Event], None], *, first: First | None = None) -> Outcome:
-        found = plan_host(work.name, work.wishes, self._transport(work), self._allow, on_event, first)
+        found = plan_host(work.desired, self._transport(work), self._allow, on_event, first)
         return Outcome(work.name, plan=found.plan, error=found.error, changed=found.changed)
 
     def _applied(self, one: Outcome, on_event: Callable[[Event], None], *, recheck: bool) -> Outcome:
@@ -334,7 +338,7 @@ class Run:
         if one.plan is None:
             return one
         done = apply_plan(
-            one.plan, work.wishes, self._transport(work), on_event, recheck=recheck, pause=self._pause,
+            one.plan, work.desired, self._transport(work), on_event, recheck=recheck, pause=self._pause,
             stopped=lambda: self._stop.asked, known=partial(self._changed.__setitem__, one.host),
         )  # fmt: skip
         if isinstance(done, Report):
@@ -343,7 +347,7 @@ class Run:
 
     def _surveyed(self, work: HostWork) -> Facts | TransportError:
         queries = [q for kind in kinds() for q in kind.survey()]
-        queries += questions(work.wishes)
+        queries += questions(work.desired)
         try:
             transport = self._transport(work)
             batch = read_batch(queries)

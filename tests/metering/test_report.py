@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from hvctl.config.prices import load_prices
-from hvctl.text.source import ConfigError
+from hvctl.text.diagnostic import ConfigError
 from tests.metering.fleet import Fleet, host, settle, vm
 
 HOUR = timedelta(hours=1)
