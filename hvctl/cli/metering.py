@@ -201,22 +201,20 @@ def _reset(settings: Settings, run: Run, owners: Mapping[str, OwnerOf], looks: M
     """Reset, and read again at once, so that the next reading has something to be compared with. Whether anything went
     wrong."""
     done = settings.redactor.value(reset_meters(run, looks))
-    trouble = False
-    for host, problems in done.items():
-        if isinstance(problems, TransportError):
-            run.say_error(host, problems)
+    trouble, count = len(done) < len(looks), 0
+    for host, one in done.items():
+        if isinstance(one, TransportError):
+            run.say_error(host, one)
             trouble = True
             continue
-        trouble |= bool(problems)
-        for problem in problems:
+        count += one.done
+        trouble |= bool(one.problems)
+        for problem in one.problems:
             settings.err.print(f"{host}: {plain(problem)}", markup=False, soft_wrap=True)
-    again = settings.redactor.value(read_meters(run, {h: owners[h] for h in owners if h in done}, names=list(done)))
+    again = settings.redactor.value(read_meters(run, owners, list(done)))
     after = {host: look for host, look in again.items() if isinstance(look, Look)}
-    number = sum(one.metered and not one.replica for look in after.values() for one in look.readings)
     stored = _stored(settings, run, after, settings.now(), after_reset=True)
-    settings.err.print(
-        f"Reset: the meters of {number} VM{'s' * (number != 1)}." if not trouble else "Not all was reset."
-    )
+    settings.err.print(f"Reset: the meters of {count} VM{'s' * (count != 1)}{', not of all' * trouble}.")
     return trouble or not stored or len(after) < len(done)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from hvctl.call import Batch, Guard, Reply, Task, Transport, TransportError
 from hvctl.contract import nearest
@@ -35,22 +36,29 @@ def read_meters(
     return run.each("reading meters", read, names, keep=keep)
 
 
-def reset_meters(run: Run, looks: Mapping[str, Look]) -> dict[str, tuple[str, ...] | TransportError]:
-    """Of every VM that is metered, as it was just read. What went wrong on each host."""
+@dataclass(frozen=True)
+class Reset:
+    """What became of a host's meters: how many VMs' were reset, and why others were not."""
 
-    def reset(host: str, transport: Transport) -> tuple[str, ...]:
+    done: int = 0
+    problems: tuple[str, ...] = ()
+
+
+def reset_meters(run: Run, looks: Mapping[str, Look]) -> dict[str, Reset | TransportError]:
+    """Of every VM that is metered, as it was just read."""
+
+    def reset(host: str, transport: Transport) -> Reset:
         calls = reset_calls(looks[host].readings)
         tasks = tuple(
             Task(f"s{n}", call, guard=Guard(guarded(one), {"ResourceMeteringEnabled": True}, least=1, most=1))
             for n, (one, call) in enumerate(calls)
         )
         if not tasks:
-            return ()
+            return Reset()
         replies = transport.run(Batch(tasks, "change"))
-        pairs = zip(calls, replies, strict=True)
-        return tuple(
-            f"the meters of {one.name} were not reset: {_why(reply)}" for (one, _), reply in pairs if not reply.ok
-        )
+        failed = [(one, reply) for (one, _), reply in zip(calls, replies, strict=True) if not reply.ok]
+        problems = tuple(f"the meters of {one.name} were not reset: {_why(reply)}" for one, reply in failed)
+        return Reset(len(calls) - len(failed), problems)
 
     return run.each("resetting meters", reset, looks, keep=True)
 

@@ -76,7 +76,8 @@ class Meters:
                 .where(which)
                 .order_by(meter_looks.c.run_id, meter_looks.c.at, meter_looks.c.id)
             )
-            told = tuple(_reading(row) for row in found)
+            units: dict[str, Mapping[str, str]] = {}
+            told = tuple(_reading(row, units) for row in found)
             looked = connection.execute(
                 select(meter_looks, hosts.c.name)
                 .select_from(meter_looks.join(hosts))
@@ -134,7 +135,8 @@ def _row(look: int, one: Reading) -> dict[str, Any]:
     }
 
 
-def _reading(row: Any) -> Reading:
+def _reading(row: Any, units: dict[str, Mapping[str, str]]) -> Reading:
+    """`units`: those that were read already; a host tells the same each time."""
     counted = {quantity: getattr(row, column) for quantity, column in _COLUMNS.items()}
     return Reading(
         row.at,
@@ -158,7 +160,7 @@ def _reading(row: Any) -> Reading:
         row.disk_files_bytes,
         bool(row.after_reset),
         row.run_id,
-        json.loads(row.units),
+        units.setdefault(row.units, json.loads(row.units)) if row.units not in units else units[row.units],
     )
 
 

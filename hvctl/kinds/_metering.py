@@ -235,11 +235,11 @@ def _unreadable(row: Row, name: str, value: Any) -> UnreadableError:
 
 
 def reset_calls(readings: Iterable[Reading]) -> tuple[tuple[Reading, Call], ...]:
-    """For every VM whose meters count. Those of a replica are its primary's business."""
+    """For every VM whose meters count and were read. Those of a replica are its primary's business."""
     return tuple(
         (one, Call("Reset-VMResourceMetering", {"VM": Ref(_by_id(one))}))
         for one in readings
-        if one.metered and not one.replica
+        if one.metered and not one.replica and not one.unread
     )
 
 

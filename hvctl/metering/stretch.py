@@ -210,7 +210,7 @@ class _Between:
             self._gap(a.at, b.at, "metering was switched off" if a.metered else "it is not metered")
         elif b.duration_s is None:
             self._without_duration()
-        elif not a.metered or b.reset or self._is_reset(b.duration_s):
+        elif not a.metered or self._is_reset(b.duration_s):
             self._after_reset(b.duration_s)
         elif a.duration_s is None:
             self._without_duration()
@@ -224,6 +224,8 @@ class _Between:
         began = self.b.at - timedelta(seconds=duration)
         if began < self.a.at - self.slack:
             return False
+        if self.b.reset and self.a.duration_s is not None and duration < self.a.duration_s:
+            return True
         continues = self.a.began is not None and abs(began - self.a.began) <= self.slack
         return not continues or self._backwards(duration, self.a.duration_s or 0.0)
 

@@ -15,7 +15,8 @@ from hvctl import __version__
 from hvctl.metering.bill import Bill, Charge, Group
 from hvctl.metering.usage import Usage
 from hvctl.show.bill import NOBODY, SPREAD, amount, categories, group_name, money, notes, span_text
-from hvctl.show.charts import Chart, columns, rows
+from hvctl.show.charts import LACKING, Chart, columns, rows
+from hvctl.show.metering import GAP_TOLD_S
 
 _MOST_BARS = 40
 """A chart of more groups shows those that cost most."""
@@ -62,6 +63,7 @@ class Page:
     left_out: int
     days: Chart | None
     sections: tuple[Section, ...]
+    gaps: bool = False
     spread: str = SPREAD
 
 
@@ -85,6 +87,7 @@ def rendered(bill: Bill, month: str, by: str, days: Sequence[tuple[str, Bill]] =
 def _page(bill: Bill, month: str, by: str, days: Sequence[tuple[str, Bill]]) -> Page:
     parts = categories(bill.groups)
     ranked = sorted(bill.groups, key=lambda g: -g.cost)[:_MOST_BARS]
+    by_day = _by_day(days, parts, bill) if len(days) > 1 else None
     return Page(
         title=f"Virtual machines, {month}",
         provider=bill.prices.provider,
@@ -95,7 +98,8 @@ def _page(bill: Bill, month: str, by: str, days: Sequence[tuple[str, Bill]]) -> 
         parts=tuple(parts),
         groups=_by_group(ranked, parts, bill),
         left_out=len(bill.groups) - len(ranked),
-        days=_by_day(days, parts, bill) if len(days) > 1 else None,
+        days=by_day,
+        gaps=by_day is not None and any(bar.part == LACKING for bar in by_day.bars),
         sections=tuple(_section(group, bill) for group in bill.groups),
     )
 
@@ -115,7 +119,18 @@ def _by_day(days: Sequence[tuple[str, Bill]], parts: Sequence[str], bill: Bill) 
         [f"{name}, {part}: {money(cost, bill)}" for part, cost in zip(parts, costs, strict=True)]
         for (name, _), costs in zip(days, sums, strict=True)
     ]
-    return columns([name for name, _ in days], [[float(c) for c in costs] for costs in sums], texts)
+    return columns(
+        [name for name, _ in days],
+        [[float(c) for c in costs] for costs in sums],
+        texts,
+        [_lacking(name, day) for name, day in days],
+    )
+
+
+def _lacking(name: str, day: Bill) -> str:
+    """Of which VMs something is not known."""
+    vms = sorted({vm.name for g in day.groups for vm in g.vms if vm.gap_seconds >= GAP_TOLD_S})
+    return f"{name}: not all is known of {', '.join(vms)}" if vms else ""
 
 
 def _section(group: Group, bill: Bill) -> Section:

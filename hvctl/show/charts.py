@@ -37,6 +37,8 @@ class Chart:
     lines: tuple[Label, ...]
 
 
+LACKING = 9
+"""The part of the marks of what is not known."""
 _LEFT, _RIGHT, _TOP, _BOTTOM = 72.0, 8.0, 8.0, 24.0
 _ROW, _THICK = 34.0, 22.0
 
@@ -61,9 +63,10 @@ def rows(
 
 
 def columns(
-    names: Sequence[str], stacks: Sequence[Sequence[float]], texts: Sequence[Sequence[str]], scale: str = "{:g}"
+    names: Sequence[str], stacks: Sequence[Sequence[float]], texts: Sequence[Sequence[str]], lacking: Sequence[str]
 ) -> Chart:
-    """A vertical stack for each name, with a scale. Of many names some are written."""
+    """A vertical stack for each name, with a scale. Of many names some are written. `lacking`: what is not known of each;
+    where it is anything, a mark stands below the stack."""
     width, height = 640.0, 220.0
     inside, tall = width - _LEFT - _RIGHT, height - _TOP - _BOTTOM
     top = _round_up(max((sum(stack) for stack in stacks), default=0.0))
@@ -77,13 +80,14 @@ def columns(
             if size:
                 x = _LEFT + n * step + step * 0.1
                 bars.append(Bar(round(x, 2), round(y, 2), round(step * 0.8, 2), round(size, 2), part, texts[n][part]))
+        if lacking[n]:
+            x = _LEFT + n * step + step * 0.1
+            bars.append(Bar(round(x, 2), _TOP + tall + 2, round(step * 0.8, 2), 4, LACKING, lacking[n]))
     every = max(1, math.ceil(len(names) / 10))
     labels = [
         Label(round(_LEFT + (n + 0.5) * step, 2), height - 6, name) for n, name in enumerate(names) if n % every == 0
     ]
-    lines = (
-        [Label(_LEFT, round(_TOP + tall * (1 - k / 4), 2), scale.format(top * k / 4)) for k in range(5)] if top else []
-    )
+    lines = [Label(_LEFT, round(_TOP + tall * (1 - k / 4), 2), f"{top * k / 4:g}") for k in range(5)] if top else []
     return Chart(width, height, tuple(bars), tuple(labels), tuple(lines))
 
 

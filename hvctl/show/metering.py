@@ -19,7 +19,7 @@ from hvctl.metering.usage import Total, Usage
 from hvctl.show.cells import fold, hung, padded
 from hvctl.show.lasting import clock_time
 from hvctl.show.times import stamp
-from hvctl.text.duration import lasted, spoken
+from hvctl.text.duration import spoken
 
 FORMAT = 1
 LATENCY = "the average since the meters began; nobody documents its unit of measure, and it is never billed"
@@ -28,7 +28,7 @@ _LEFT = 4
 """Columns of text; the others are numbers."""
 _MB = 2**20
 _UNITS = (("TB", 2**40), ("GB", 2**30), ("MB", 2**20), ("KB", 2**10))
-_GAP_TOLD_S = 60
+GAP_TOLD_S = 60
 """What is shorter is between the reading and the reset of a reset by hvctl, or less."""
 
 
@@ -84,7 +84,7 @@ def remarks(one: Usage) -> Iterator[str]:
     for gap in one.gaps:
         gaps[gap.why] = gaps.get(gap.why, 0.0) + gap.seconds
     for why, seconds in gaps.items():
-        if seconds >= _GAP_TOLD_S:
+        if seconds >= GAP_TOLD_S:
             yield f"nothing is known of {spoken(seconds // 60 * 60)}: {why}"
 
 
@@ -266,11 +266,3 @@ def measured_data(found: Measured) -> dict[str, Any]:
         "failed": {host: error.message for host, error in found.failed.items()},
         "problems": {host: list(problems) for host, problems in found.problems.items()},
     }
-
-
-def gap_text(one: Usage) -> str:
-    """How much of the time is not known, in a few words."""
-    seconds = one.gap_seconds
-    return (
-        "" if seconds < _GAP_TOLD_S else f"{lasted(one.end - one.start)}, {spoken(seconds // 60 * 60)} of it not known"
-    )

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from mocks.failures import Failure
 from tests.metering.fleet import Fleet, host, settle, vm
 
 HOUR = timedelta(hours=1)
@@ -146,6 +147,32 @@ def test_a_reset_of_another_is_seen_and_its_gap_is_told(fleet: Make) -> None:
     assert [event["kind"] for event in web["events"]] == ["reset"]
     assert web["unknown_seconds"] == pytest.approx(1800, abs=60)
     assert web["processor_mhz_hours"] == pytest.approx(500, rel=0.02)
+
+
+def test_meters_that_could_not_be_read_are_not_reset(fleet: Make) -> None:
+    on = two(fleet)
+    on.run("metering", after=HOUR)
+    on.hosts["hv02"].failures.add(Failure("Measure-VM", error="not now"))
+    out = on.run("metering", "--reset", after=HOUR, status=4)
+    assert "hv02: the meters of old01 cannot be read" in out
+    assert "Reset: the meters of 2 VMs." in on.err
+    old = one_of(on.data(after=HOUR), "old01")  # nothing of it is lost
+    assert old["processor_mhz_hours"] == pytest.approx(500, rel=0.02)
+    whole = one_of(on.data("--since", "2h", "--limit", "hv02"), "old01")
+    assert (whole["unknown"], whole["processor_mhz_hours"]) == ([], pytest.approx(1000, rel=0.02))
+
+
+def test_a_reset_that_fails_for_a_vm_is_told_and_its_meters_go_on(fleet: Make) -> None:
+    on = two(fleet)
+    on.run("metering", after=HOUR)
+    on.hosts["hv01"].failures.add(Failure("Reset-VMResourceMetering", error="not now"))
+    on.run("metering", "--reset", after=HOUR, status=4)
+    assert "were not reset: not now" in on.err
+    assert "Reset: the meters of 2 VMs, not of all." in on.err
+    found = on.data("--since", "90m", after=HOUR)
+    kinds = {one["vm"]: [event["kind"] for event in one["events"]] for one in found["vms"]}
+    assert sorted(kinds.values()) == [[], ["reset by hvctl"], ["reset by hvctl"]]
+    assert all(one["processor_mhz_hours"] == pytest.approx(750, rel=0.05) for one in found["vms"])
 
 
 def test_nothing_is_reset_that_is_not_on_record(fleet: Make, tmp_path: Path) -> None:
