@@ -354,7 +354,7 @@ def report(
         case "html":
             from hvctl.show.bill_html import rendered  # noqa: PLC0415 - tables do without it
 
-            text = rendered(bill, name, by, plain(_days(found, start, until, listed, by)))
+            text = rendered(bill, name, by, _days(found, start, until, listed, by))
         case "table":
             text = "\n".join(line.plain for line in bill_lines(bill, width=settings.out.width)) + "\n"
     _put(settings, text, out, bill, form)

@@ -21,7 +21,7 @@ AVERAGES: Final[tuple[Average, ...]] = get_args(Average)
 """What the host tells as an average since the last reset: times the duration it becomes something that adds up."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Reading:
     """Of one VM. `at`: by its host's clock. None: the host did not tell. `counters` by what they count, in MB, and `io`
     in I/Os of 8 KB. `disk_size`: what the attached virtual disks can hold, `disk_files`: what their files take on the

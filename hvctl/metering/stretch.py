@@ -33,7 +33,7 @@ Kind = Literal[
 ]  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Event:
     """Something that whoever reads a bill should know. `at`: when it was seen."""
 
@@ -42,7 +42,7 @@ class Event:
     text: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Gap:
     """A time of which nothing is known of what meters count."""
 
@@ -55,7 +55,7 @@ class Gap:
         return (self.end - self.start).total_seconds()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Amount:
     """What was used, in seconds times MHz or MB, in MB, in I/Os or, of disks, in seconds times bytes.
 
@@ -73,7 +73,7 @@ class Amount:
     doubtful: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Stretch:
     """The time between two readings of a VM, or before its first. Host and owner are those of its beginning: what was
     seen holds until something else is seen."""

@@ -5,11 +5,12 @@ A host tells them in the notation of DSP0004 (ProgrammaticUnits of its metric de
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
-from hvctl.metering.reading import Quantity, Reading
+from hvctl.metering.reading import Quantity
 
 MB = 2**20
 _WRITTEN = re.compile(r"(\w+)(?:\s*\*\s*(\d+)\s*\^\s*(-?\d+))?")
@@ -68,10 +69,14 @@ def parsed(text: str) -> Unit | None:
 
 def known(quantity: Quantity, told: Mapping[str, str]) -> Known:
     """By what the host tells, else by what is documented."""
+    return _known(quantity, told.get(quantity, ""))
+
+
+@cache
+def _known(quantity: Quantity, text: str) -> Known:
     meant = _MEANT.get(quantity)
     if meant is None:
         return Known(1.0, "the inventory")
-    text = told.get(quantity, "")
     if not text:
         return Known(1.0, meant.documented) if meant.documented else Known(None, "")
     unit = parsed(text)
@@ -83,13 +88,3 @@ def known(quantity: Quantity, told: Mapping[str, str]) -> Known:
 def name_of(quantity: str) -> str:
     meant = _MEANT.get(quantity)
     return meant.name if meant else "bytes"
-
-
-def sources(readings: Iterable[Reading]) -> dict[str, tuple[str, ...]]:
-    """Who tells each unit of measure, over all hosts; "" where nobody does for some."""
-    found: dict[str, dict[str, None]] = {quantity: {} for quantity in _MEANT}
-    for told in {tuple(sorted(r.units.items())): r.units for r in readings if r.metered}.values():
-        for quantity in _MEANT:
-            one = known(quantity, told)  # type: ignore[arg-type]
-            found[quantity][one.source if one.scale is not None or one.source else ""] = None
-    return {quantity: tuple(names) for quantity, names in found.items()}

@@ -71,6 +71,8 @@ def _clipped(one: Stretch, start: datetime, end: datetime) -> Stretch | None:
     moment = one.start == one.end and start <= one.start <= end
     if not moment and (one.end <= start or one.start >= end):
         return None
+    if start <= one.start and one.end <= end:
+        return one
     first = any(event.kind == "first" for event in one.events)
     events = tuple(e for e in one.events if start <= e.at < end or (e.at == end and one.end == end))
     if first and one.start < start:

@@ -17,6 +17,7 @@ from hvctl.metering.usage import Usage
 from hvctl.show.bill import NOBODY, SPREAD, amount, categories, group_name, money, notes, span_text
 from hvctl.show.charts import LACKING, Chart, columns, rows
 from hvctl.show.metering import GAP_TOLD_S
+from hvctl.show.plain import plain
 
 _MOST_BARS = 40
 """A chart of more groups shows those that cost most."""
@@ -80,7 +81,7 @@ def rendered(bill: Bill, month: str, by: str, days: Sequence[tuple[str, Bill]] =
     )
     # The page may load nothing and run nothing; its one style sheet is named by its hash.
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    page = _page(bill, month, by, days)
+    page = plain(_page(bill, month, by, days))
     return environment.get_template("bill").render(page=page, style=Markup(style), digest=digest, version=__version__)
 
 
