@@ -24,7 +24,7 @@ from hvctl.cli.prepared import Asked, extra_variables, inventory_of, prepared, r
 from hvctl.cli.remembered import remembering
 from hvctl.cli.since import since as moment
 from hvctl.cli.span import span
-from hvctl.config.owners import owners_of
+from hvctl.config.owners import owners_by_host
 from hvctl.config.prepare import Prepared
 from hvctl.config.prices import load_prices
 from hvctl.core.outcome import TROUBLE
@@ -142,24 +142,11 @@ def _work(settings: Settings, asked: Asked) -> Prepared:
     return Prepared(work, (), inventory)
 
 
-def _owners(settings: Settings, work: Prepared, extra: Sequence[str]) -> Mapping[str, OwnerOf]:
-    """Raises ConfigError with what is wrong of any of them."""
-    found: dict[str, OwnerOf] = {}
-    problems: list[Diagnostic] = []
-    over = extra_variables(extra, settings.vault)
-    for one in work.work:
-        try:
-            assert work.inventory is not None
-            found[one.name] = owners_of(work.inventory, one.host, over).of
-        except ConfigError as error:
-            problems += error.problems
-    if problems:
-        raise ConfigError(dict.fromkeys(problems))
-    return found
-
-
 def _read(settings: Settings, work: Prepared, extra: Sequence[str], asked: _Asked) -> int:
-    owners = _owners(settings, work, extra)
+    assert work.inventory is not None
+    over = extra_variables(extra, settings.vault)
+    named = owners_by_host(work.inventory, (one.host for one in work.work), over)
+    owners: dict[str, OwnerOf] = {host: one.of for host, one in named.items()}
     with run_of(settings, work, frozenset()) as run:
         found = settings.redactor.value(read_meters(run, owners, keep=asked.reset))
         looks = {host: look for host, look in found.items() if isinstance(look, Look)}

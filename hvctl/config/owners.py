@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +28,20 @@ class Owners:
         """What whoever runs the hosts says, then what the VM says of itself in a line `owner: …` of its notes."""
         noted = _NOTED.search(notes)
         return self.vms.get(name.casefold()) or (noted[1] if noted else "") or self.host
+
+
+def owners_by_host(inventory: Inventory, hosts: Iterable[Host], over: Overlay = NOTHING) -> dict[str, Owners]:
+    """Raises ConfigError with what is wrong of any of them."""
+    found: dict[str, Owners] = {}
+    problems: list[Diagnostic] = []
+    for host in hosts:
+        try:
+            found[host.name] = owners_of(inventory, host, over)
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(dict.fromkeys(problems))
+    return found
 
 
 def owners_of(inventory: Inventory, host: Host, over: Overlay = NOTHING) -> Owners:

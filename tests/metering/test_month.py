@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import base64
 import csv
+import hashlib
 import io
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.metering.fleet import Fleet, host, settle, vm
+from tests.test_reports import Outline
 
 PRICES = """
 currency: EUR
@@ -334,5 +339,19 @@ def test_the_html_holds_the_charts_and_loads_nothing(fleet: Fleet) -> None:
     assert "default-src 'none'; style-src 'sha256-" in page
     for word in ("<script", "http:", "https:", "url(", " style=", "@import"):
         assert word not in page, word
-    assert "Example IT" in page
-    assert "(nobody)" in page
+    outline = Outline(page)
+    assert (outline.open, outline.unbalanced) == ([], [])
+    ids = [a["id"] for _, a in outline.tags if "id" in a]
+    assert len(ids) == len(set(ids))
+    assert all(a["aria-labelledby"] in ids for a in outline.attributes("section"))
+    assert all(a.get("scope") for a in outline.attributes("th"))
+    levels = [int(tag[1]) for tag, _ in outline.tags if re.fullmatch("h[1-6]", tag)]
+    assert (levels[0], levels.count(1)) == (1, 1)
+    assert all(b - a <= 1 for a, b in pairwise(levels))
+    style = re.search(r"<style>(.*?)</style>", page, re.DOTALL)
+    assert style
+    assert base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode() in page
+    told = " ".join(outline.texts)
+    assert {"Example IT", "(nobody)"} <= set(outline.texts)
+    assert "not all is known of app01" in page
+    assert "what is not known is not billed" in told

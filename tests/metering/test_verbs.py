@@ -250,8 +250,10 @@ def test_owners_are_those_of_the_variables_then_of_the_notes(fleet: Make) -> Non
 def test_variables_that_name_no_owner_are_refused(fleet: Make, variables: dict[str, Any], says: str) -> None:
     on = two(fleet)
     on.inventory(hv01=variables)
-    on.run("metering", status=1)
-    assert says in on.err
+    (on.folder / "lab.yml").write_text("- {hosts: all, vms: [{name: web01}]}")
+    for words in (("metering",), ("validate", "lab.yml")):
+        on.run(*words, status=1)
+        assert says in on.err
     assert not on.batches
 
 
