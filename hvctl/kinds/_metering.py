@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final
@@ -20,6 +21,9 @@ REPLICAS: Final = ("Replica", "TestReplica", "ExtendedReplica")
 MOST = 2**63 - 1
 """What a database can keep in a whole number."""
 TICKS: Final = 10_000_000
+_YEARS = (2012, 2200)
+_LONGEST_S = 100 * 366 * 86_400
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 MACHINES = Call("Get-VM", select=("Id", "Name", "State", "ReplicationMode", "Notes", "ResourceMeteringEnabled"))
 METERED = Ref(VMS, {"ResourceMeteringEnabled": True}, many=True)
@@ -95,15 +99,20 @@ def look_of(host: str, facts: Facts, owner: OwnerOf) -> Look:
     none (domain 1.3)."""
     host_row(facts)
     at = now(facts)
+    if not _YEARS[0] <= at.year <= _YEARS[1]:
+        raise UnreadableError(CLOCK, property="LocalDateTime", why=f"{at:%Y-%m-%d} cannot be now")
     units = dict(_units(facts))
     problems: list[str] = []
-    found = []
+    found: dict[str, Reading] = {}
     for row in facts.rows(MACHINES):
         try:
-            found.append(_Vm(host, row, facts, owner, problems).reading(at, units))
+            one = _Vm(host, row, facts, owner, problems).reading(at, units)
         except UnreadableError as error:
             problems.append(str(error))
-    return Look(host, at, tuple(found), units, tuple(dict.fromkeys(problems)))
+            continue
+        if found.setdefault(one.vm_id, one) is not one:
+            problems.append(f"{one.name} has the Id of {found[one.vm_id].name}; only the first is counted")
+    return Look(host, at, tuple(found.values()), units, tuple(dict.fromkeys(problems)))
 
 
 def _units(facts: Facts) -> Iterable[tuple[str, str]]:
@@ -128,13 +137,16 @@ class _Vm:
         self.owner = owner(self.name, str(row.get("Notes") or ""))
 
     def reading(self, at: Any, units: Mapping[str, str]) -> Reading:
+        vm_id = str(self.row["Id"]).casefold()
+        if not _ID.fullmatch(vm_id):
+            raise _unreadable(self.row, "Id", self.row["Id"], "an Id")
         metered = bool(self.row["ResourceMeteringEnabled"])
         size, files = self._disks()
         counted = self._counted() if metered else {}
         return Reading(
             at,
             self.host,
-            str(self.row["Id"]).casefold(),
+            vm_id,
             self.name,
             self.owner,
             str(self.row["State"]),
@@ -176,6 +188,9 @@ class _Vm:
         except UnreadableError as error:
             self.problems.append(f"the disks of {self.name} cannot be read: {error}")
             return None, None
+        if max(size, files) > MOST:
+            self.problems.append(f"the disks of {self.name} have impossible sizes: they are not counted")
+            return None, None
         return size, files
 
 
@@ -191,9 +206,9 @@ def _report(row: Row) -> dict[str, Any]:
         # One entry for each adapter and address that is metered; what is not metered has none.
         mine = [one for one in traffic if str(one.get("Direction")).casefold() == way]
         if mine:
-            counters[quantity] = sum(_traffic(row, one) for one in mine)
-    if duration is not None and duration < 0:
-        raise _unreadable(row, "MeteringDuration", duration)
+            counters[quantity] = _within(row, "NetworkMeteredTrafficReport", sum(_traffic(row, one) for one in mine))
+    if duration is not None and not 0 <= duration <= _LONGEST_S * TICKS:
+        raise _unreadable(row, "MeteringDuration", duration, "a duration")
     return {
         "duration_s": None if duration is None else duration / TICKS,
         "average_processor_mhz": _optional(row, "AverageProcessorUsage"),
@@ -209,7 +224,11 @@ def _report(row: Row) -> dict[str, Any]:
 
 def _optional(row: Row, name: str) -> int | None:
     value = row.get(name)
-    if value is not None and not 0 <= value <= MOST:
+    return None if value is None else _within(row, name, value)
+
+
+def _within(row: Row, name: str, value: int) -> int:
+    if not 0 <= value <= MOST:
         raise _unreadable(row, name, value)
     return value
 
@@ -228,10 +247,13 @@ def _traffic(report: Row, entry: Row) -> int:
     return value
 
 
-def _unreadable(row: Row, name: str, value: Any) -> UnreadableError:
-    if isinstance(row, TypedRow):
-        return row.unreadable(name, f"{said(value)} is not a number that can be", said(value))
-    return UnreadableError(REPORTS, property=name, why=f"{said(value)} is not a number that can be")
+def _unreadable(row: Row, name: str, value: Any, what: str = "a number that can be") -> UnreadableError:
+    why = f"{said(value)} is not {what}"
+    return (
+        row.unreadable(name, why, said(value))
+        if isinstance(row, TypedRow)
+        else UnreadableError(REPORTS, property=name, why=why)
+    )
 
 
 def reset_calls(readings: Iterable[Reading]) -> tuple[tuple[Reading, Call], ...]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone, tzinfo
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Final
 
 from hvctl.metering.reading import Quantity
 from hvctl.metering.usage import Usage
 
 _PLACES = Decimal("0.000001")
+_EXACT = Context(prec=80, rounding=ROUND_HALF_EVEN)
+"""Whatever a host may tell, no digit of a sum is lost."""
 _HOUR, _DAY = 3600, 86_400
 _GB = 2**30
 
@@ -93,10 +95,10 @@ class Group:
 
     @property
     def cost(self) -> Decimal:
-        return sum((c.cost for c in self.charges), Decimal(0))
+        return total(c.cost for c in self.charges)
 
     def cost_of(self, category: str) -> Decimal:
-        return sum((c.cost for c in self.charges if c.what.category == category), Decimal(0))
+        return total(c.cost for c in self.charges if c.what.category == category)
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ class Bill:
 
     @property
     def cost(self) -> Decimal:
-        return sum((g.cost for g in self.groups), Decimal(0))
+        return total(g.cost for g in self.groups)
 
 
 def billed(
@@ -141,11 +143,22 @@ def _charges(one: Usage, prices: Prices, unbilled: list[Unbilled]) -> Sequence[C
             unbilled.append(Unbilled(one, key, "nobody tells its unit of measure"))
             continue
         quantity, off = (rounded(value / item.divisor) for value in (total.value, total.off))
-        cost = (quantity * price).quantize(Decimal(1).scaleb(-prices.decimals), ROUND_HALF_EVEN)
-        found.append(Charge(one, key, quantity, off, price, cost))
+        found.append(Charge(one, key, quantity, off, price, cost_of(quantity, price, prices.decimals)))
+    return found
+
+
+def cost_of(quantity: Decimal, price: Decimal, decimals: int) -> Decimal:
+    """Of a line, to the decimals of its currency."""
+    return _EXACT.quantize(_EXACT.multiply(quantity, price), Decimal(1).scaleb(-decimals))
+
+
+def total(costs: Iterable[Decimal]) -> Decimal:
+    found = Decimal(0)
+    for cost in costs:
+        found = _EXACT.add(found, cost)
     return found
 
 
 def rounded(value: float) -> Decimal:
     """As billed: six digits after the point, so that whoever reads a bill can work it out again."""
-    return Decimal(repr(value)).quantize(_PLACES, ROUND_HALF_EVEN)
+    return _EXACT.quantize(Decimal(repr(value)), _PLACES)

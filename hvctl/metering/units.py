@@ -13,7 +13,8 @@ from typing import Final
 from hvctl.metering.reading import Quantity
 
 MB = 2**20
-_WRITTEN = re.compile(r"(\w+)(?:\s*\*\s*(\d+)\s*\^\s*(-?\d+))?")
+_WRITTEN = re.compile(r"([a-z]{1,20})(?:\s*\*\s*([0-9]{1,4})\s*\^\s*([0-9]{1,2}))?", re.IGNORECASE)
+_MOST = 2**50
 
 
 @dataclass(frozen=True)
@@ -61,10 +62,8 @@ def parsed(text: str) -> Unit | None:
     match = _WRITTEN.fullmatch(text.strip())
     if match is None:
         return None
-    exponent = int(match[3] or 0)
-    if exponent < 0 or exponent > 60:
-        return None
-    return Unit(match[1].casefold(), int(match[2] or 1) ** exponent)
+    scale = int(match[2] or 1) ** int(match[3] or 0)
+    return Unit(match[1].casefold(), scale) if 0 < scale <= _MOST else None
 
 
 def known(quantity: Quantity, told: Mapping[str, str]) -> Known:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 
 from rich.cells import cell_len
 from rich.text import Text
 
-from hvctl.metering.bill import ITEMS, Bill, Charge, Group
+from hvctl.metering.bill import ITEMS, Bill, Charge, Group, cost_of
 from hvctl.metering.usage import Usage
 from hvctl.show.cells import fold, hung, padded
 from hvctl.show.metering import remarks, table
@@ -131,7 +131,7 @@ def _focus(
         "ContractedUnitPrice": charge.price,
         "EffectiveCost": charge.cost,
         "InvoiceIssuerName": prices.provider,
-        "ListCost": None if listed is None else cost_at(charge.billed, listed, prices.decimals),
+        "ListCost": None if listed is None else cost_of(charge.billed, listed, prices.decimals),
         "ListUnitPrice": listed,
         "PricingQuantity": charge.billed,
         "PricingUnit": charge.what.unit,
@@ -151,10 +151,6 @@ def _focus(
         "x_UnknownSeconds": round(one.gap_seconds),
         "x_Remarks": "; ".join(remarks(one)) or None,
     }
-
-
-def cost_at(quantity: Decimal, price: Decimal, decimals: int) -> Decimal:
-    return (quantity * price).quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_EVEN)
 
 
 def categories(groups: Sequence[Group]) -> list[str]:

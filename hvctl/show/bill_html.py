@@ -12,7 +12,7 @@ from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
 from hvctl import __version__
-from hvctl.metering.bill import Bill, Charge, Group
+from hvctl.metering.bill import Bill, Charge, Group, total
 from hvctl.metering.usage import Usage
 from hvctl.show.bill import NOBODY, SPREAD, amount, categories, group_name, money, notes, span_text
 from hvctl.show.charts import LACKING, Chart, columns, rows
@@ -115,7 +115,7 @@ def _by_group(groups: Sequence[Group], parts: Sequence[str], bill: Bill) -> Char
 
 
 def _by_day(days: Sequence[tuple[str, Bill]], parts: Sequence[str], bill: Bill) -> Chart:
-    sums = [[sum((g.cost_of(part) for g in day.groups), bill.cost * 0) for part in parts] for _, day in days]
+    sums = [[total(g.cost_of(part) for g in day.groups) for part in parts] for _, day in days]
     texts = [
         [f"{name}, {part}: {money(cost, bill)}" for part, cost in zip(parts, costs, strict=True)]
         for (name, _), costs in zip(days, sums, strict=True)
@@ -147,7 +147,7 @@ def _machine(one: Usage, charges: Sequence[Charge], bill: Bill) -> Machine:
         one.vm_id,
         tuple(_row(charge, bill) for charge in charges),
         tuple(notes(one, bill)),
-        money(sum((c.cost for c in charges), bill.cost * 0), bill),
+        money(total(c.cost for c in charges), bill),
     )
 
 
