@@ -33,7 +33,7 @@ from hvctl.fleet.meters import read_meters, reset_meters
 from hvctl.fleet.run import Run
 from hvctl.history import HistoryError
 from hvctl.kinds._metering import OwnerOf
-from hvctl.metering import Look, Reading
+from hvctl.metering import HostReading, Reading
 from hvctl.metering.bill import Bill, Prices, billed
 from hvctl.metering.stretch import Stretch, stretches
 from hvctl.metering.usage import Usage, used
@@ -41,7 +41,7 @@ from hvctl.monitor.schedule.job import SKIPPED
 from hvctl.monitor.schedule.lock import LockedError
 from hvctl.monitor.watch import RealClock, wait
 from hvctl.show.bill import bill_csv, bill_lines
-from hvctl.show.metering import Measured, measured_csv, measured_data, measured_lines
+from hvctl.show.metering import Measurement, measured_csv, measured_data, measured_lines
 from hvctl.show.plain import plain
 from hvctl.show.screen import print_json
 from hvctl.show.text import problem_lines
@@ -53,7 +53,7 @@ Form = Literal["table", "csv", "json"]
 READ = "read"
 
 
-class _Default(TyperGroup):
+class _DefaultVerb(TyperGroup):
     """`hvctl metering [PLAYBOOK…]` is `hvctl metering read [PLAYBOOK…]`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -64,7 +64,7 @@ class _Default(TyperGroup):
 
 
 metering = typer.Typer(
-    cls=_Default,
+    cls=_DefaultVerb,
     rich_markup_mode=None,
     help="Read what VMs used, and bill it. `hvctl metering [PLAYBOOK...]` reads the meters of these hosts, or of all.",
 )
@@ -110,7 +110,7 @@ def read(
     try:
         with alone(exclusive, clock):
             wait((span("--splay", splay) or 0) * clock.chance(), clock)
-            asked = _Asked(reset, start, periods, form, metrics, wanted)
+            asked = _Request(reset, start, periods, form, metrics, wanted)
             status = _read(settings, _work(settings, Asked.of(playbooks or (), limit, None, extra)), extra or (), asked)
     except LockedError as error:
         settings.err.print(
@@ -122,7 +122,7 @@ def read(
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _Request:
     reset: bool
     since: datetime | None
     periods: bool
@@ -142,14 +142,14 @@ def _work(settings: Settings, asked: Asked) -> Prepared:
     return Prepared(work, (), inventory)
 
 
-def _read(settings: Settings, work: Prepared, extra: Sequence[str], asked: _Asked) -> int:
+def _read(settings: Settings, work: Prepared, extra: Sequence[str], asked: _Request) -> int:
     assert work.inventory is not None
     over = extra_variables(extra, settings.vault)
     named = owners_by_host(work.inventory, (one.host for one in work.work), over)
     owners: dict[str, OwnerOf] = {host: one.of for host, one in named.items()}
     with run_of(settings, work, frozenset()) as run:
         found = settings.redactor.value(read_meters(run, owners, keep=asked.reset))
-        looks = {host: look for host, look in found.items() if isinstance(look, Look)}
+        looks = {host: look for host, look in found.items() if isinstance(look, HostReading)}
         failed = {host: error for host, error in found.items() if isinstance(error, TransportError)}
         at = settings.now()
         stored = _stored(settings, run, looks, at)
@@ -167,7 +167,7 @@ def _read(settings: Settings, work: Prepared, extra: Sequence[str], asked: _Aske
 
 
 def _stored(
-    settings: Settings, run: Run, looks: Mapping[str, Look], at: datetime, *, after_reset: bool = False
+    settings: Settings, run: Run, looks: Mapping[str, HostReading], at: datetime, *, after_reset: bool = False
 ) -> bool:
     """Whether all of it is on record. A history that is away is told."""
     if settings.history is None or not looks:
@@ -184,7 +184,7 @@ def _stored(
     return True
 
 
-def _reset(settings: Settings, run: Run, owners: Mapping[str, OwnerOf], looks: Mapping[str, Look]) -> bool:
+def _reset(settings: Settings, run: Run, owners: Mapping[str, OwnerOf], looks: Mapping[str, HostReading]) -> bool:
     """Reset, and read again at once, so that the next reading has something to be compared with. Whether anything went
     wrong."""
     done = settings.redactor.value(reset_meters(run, looks))
@@ -199,7 +199,7 @@ def _reset(settings: Settings, run: Run, owners: Mapping[str, OwnerOf], looks: M
         for problem in one.problems:
             settings.err.print(f"{host}: {plain(problem)}", markup=False, soft_wrap=True)
     again = settings.redactor.value(read_meters(run, owners, list(done)))
-    after = {host: look for host, look in again.items() if isinstance(look, Look)}
+    after = {host: look for host, look in again.items() if isinstance(look, HostReading)}
     stored = _stored(settings, run, after, settings.now(), after_reset=True)
     settings.err.print(f"Reset: the meters of {count} VM{'s' * (count != 1)}{', not of all' * trouble}.")
     return trouble or not stored or len(after) < len(done)
@@ -208,11 +208,11 @@ def _reset(settings: Settings, run: Run, owners: Mapping[str, OwnerOf], looks: M
 def _measured(
     settings: Settings,
     run: Run,
-    looks: Mapping[str, Look],
+    looks: Mapping[str, HostReading],
     failed: Mapping[str, TransportError],
-    asked: _Asked,
+    asked: _Request,
     now: datetime,
-) -> Measured:
+) -> Measurement:
     """What was used, by what is on record and what was read just now."""
     readings, all_looks = _on_record(settings, looks, asked.since)
     found = stretches(readings, all_looks)
@@ -223,12 +223,12 @@ def _measured(
     end = max(ends, default=now)
     start = asked.since or min((s.start for s in _last(found).values()), default=end)
     problems = {host: look.problems for host, look in looks.items() if look.problems}
-    return Measured(start, end, _usages(found, asked, end), latest, failed, problems)
+    return Measurement(start, end, _usages(found, asked, end), latest, failed, problems)
 
 
 def _on_record(
-    settings: Settings, looks: Mapping[str, Look], since: datetime | None
-) -> tuple[Sequence[Reading], Sequence[Look]]:
+    settings: Settings, looks: Mapping[str, HostReading], since: datetime | None
+) -> tuple[Sequence[Reading], Sequence[HostReading]]:
     now = tuple(looks.values())
     fresh = [one for look in now for one in look.readings]
     if settings.history is None or not now:
@@ -243,7 +243,7 @@ def _on_record(
     return told.readings, told.looks
 
 
-def _usages(found: Sequence[Stretch], asked: _Asked, end: datetime) -> tuple[Usage, ...]:
+def _usages(found: Sequence[Stretch], asked: _Request, end: datetime) -> tuple[Usage, ...]:
     if asked.periods:
         start = asked.since or min((s.start for s in _last(found).values()), default=end)
         chosen = [s for s in found if s.end > s.start and s.end > start] if asked.since else list(_last(found).values())
@@ -266,7 +266,7 @@ def _last(found: Sequence[Stretch]) -> dict[tuple[str, str], Stretch]:
     return last
 
 
-def _show(settings: Settings, run: Run, work: Prepared, measured: Measured, asked: _Asked) -> None:
+def _show(settings: Settings, run: Run, work: Prepared, measured: Measurement, asked: _Request) -> None:
     measured = plain(measured)
     match asked.form:
         case "json":
@@ -287,7 +287,7 @@ def _show(settings: Settings, run: Run, work: Prepared, measured: Measured, aske
             settings.err.print(line, soft_wrap=True)
 
 
-def _write_metrics(settings: Settings, work: Prepared, measured: Measured, asked: _Asked) -> bool:
+def _write_metrics(settings: Settings, work: Prepared, measured: Measurement, asked: _Request) -> bool:
     """Whether it could not be written."""
     from hvctl.show.usage_metrics import write  # noqa: PLC0415 - other verbs do without it
 

@@ -9,16 +9,16 @@ from hvctl.call import Batch, Guard, Reply, Task, Transport, TransportError
 from hvctl.contract import nearest
 from hvctl.core.facts import Facts, UnreadableError, read_batch
 from hvctl.fleet.run import Run
-from hvctl.kinds._metering import QUESTIONS, OwnerOf, guarded, look_of, reset_calls
-from hvctl.metering import Look
+from hvctl.kinds._metering import QUESTIONS, OwnerOf, guarded, host_reading, reset_calls
+from hvctl.metering import HostReading
 
 
 def read_meters(
     run: Run, owners: Mapping[str, OwnerOf], names: Sequence[str] | None = None, *, keep: bool = False
-) -> dict[str, Look | TransportError]:
+) -> dict[str, HostReading | TransportError]:
     """Of every host, or of some, that a stop did not come before."""
 
-    def read(host: str, transport: Transport) -> Look:
+    def read(host: str, transport: Transport) -> HostReading:
         batch = read_batch(QUESTIONS)
         replies = transport.run(batch)
         info = transport.info()
@@ -29,7 +29,7 @@ def read_meters(
                 hint="hvctl knows Windows Server 2012 and later",
             )
         try:
-            return look_of(host, Facts.of(os, info, batch, replies), owners[host])
+            return host_reading(host, Facts.of(os, info, batch, replies), owners[host])
         except UnreadableError as error:
             raise TransportError(str(error), hint=error.hint) from error
 
@@ -44,7 +44,7 @@ class Reset:
     problems: tuple[str, ...] = ()
 
 
-def reset_meters(run: Run, looks: Mapping[str, Look]) -> dict[str, Reset | TransportError]:
+def reset_meters(run: Run, looks: Mapping[str, HostReading]) -> dict[str, Reset | TransportError]:
     """Of every VM that is metered, as it was just read."""
 
     def reset(host: str, transport: Transport) -> Reset:

@@ -15,7 +15,7 @@ from hvctl.history.place import Place
 from hvctl.history.record import KEPT, inserted, locked
 from hvctl.history.schema import hosts, meter_looks, meter_runs, readings
 from hvctl.history.seen import storable
-from hvctl.metering import Look, Reading
+from hvctl.metering import HostReading, Reading
 from hvctl.metering.reading import Counter
 
 _COLUMNS: Mapping[Counter, str] = {
@@ -28,11 +28,11 @@ _COLUMNS: Mapping[Counter, str] = {
 
 
 @dataclass(frozen=True)
-class Told:
+class Record:
     """Readings and looks in the order in which they were made."""
 
     readings: tuple[Reading, ...] = ()
-    looks: tuple[Look, ...] = ()
+    looks: tuple[HostReading, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Meters:
     place: Place
 
     def write(
-        self, looks: Iterable[Look], addresses: Mapping[str, str], at: datetime, *, after_reset: bool = False
+        self, looks: Iterable[HostReading], addresses: Mapping[str, str], at: datetime, *, after_reset: bool = False
     ) -> None:
         """One reading of many hosts: all of it or, if it fails, nothing. `after_reset`: hvctl has just reset them."""
         engine = opened(self.place)
@@ -57,11 +57,11 @@ class Meters:
                     connection.execute(insert(readings), rows)
             _prune(connection, at)
 
-    def told(self, start: datetime, end: datetime, hosts_wanted: Sequence[str] | None = None) -> Told:
+    def told(self, start: datetime, end: datetime, hosts_wanted: Sequence[str] | None = None) -> Record:
         """What was read from `start` to `end`, with the reading of each VM before it and the one after it, between which
         and others something was used in that time."""
         if not exists(self.place):
-            return Told()
+            return Record()
         engine = opened(self.place)
         with translated(self.place), engine.connect() as connection:
             inside = and_(meter_looks.c.at >= start, meter_looks.c.at <= end)
@@ -84,13 +84,13 @@ class Meters:
                 .where(inside)
                 .order_by(meter_looks.c.run_id, meter_looks.c.id)
             )
-            looks = tuple(Look(r.name, r.at, units=json.loads(r.units), run=r.run_id) for r in looked)
+            looks = tuple(HostReading(r.name, r.at, units=json.loads(r.units), run=r.run_id) for r in looked)
         if hosts_wanted is None:
-            return Told(told, looks)
+            return Record(told, looks)
         wanted = set(hosts_wanted)
         ids = {one.vm_id for one in told if one.host in wanted}
         # A VM that was moved is told of with where it was before.
-        return Told(tuple(one for one in told if one.vm_id in ids), tuple(x for x in looks if x.host in wanted))
+        return Record(tuple(one for one in told if one.vm_id in ids), tuple(x for x in looks if x.host in wanted))
 
 
 _RUNS = meter_runs.c.after_reset.label("after_reset")

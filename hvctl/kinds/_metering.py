@@ -14,7 +14,7 @@ from hvctl.kinds._drives import DISKS
 from hvctl.kinds._host import CLOCK, HOST, host_row, now
 from hvctl.kinds._vhd import chain, is_checkpoint, vhd_query
 from hvctl.kinds._vm import VMS
-from hvctl.metering import Look, Reading
+from hvctl.metering import HostReading, Reading
 from hvctl.metering.reading import COUNTERS, Counter
 
 REPLICAS: Final = ("Replica", "TestReplica", "ExtendedReplica")
@@ -94,7 +94,7 @@ OwnerOf = Callable[[str, str], str]
 """The owner of a VM by its name and its notes."""
 
 
-def look_of(host: str, facts: Facts, owner: OwnerOf) -> Look:
+def host_reading(host: str, facts: Facts, owner: OwnerOf) -> HostReading:
     """Raises UnreadableError where nothing can be said of the host's VMs at all: an account without rights is told of
     none (domain 1.3)."""
     host_row(facts)
@@ -112,7 +112,7 @@ def look_of(host: str, facts: Facts, owner: OwnerOf) -> Look:
             continue
         if found.setdefault(one.vm_id, one) is not one:
             problems.append(f"{one.name} has the Id of {found[one.vm_id].name}; only the first is counted")
-    return Look(host, at, tuple(found.values()), units, tuple(dict.fromkeys(problems)))
+    return HostReading(host, at, tuple(found.values()), units, tuple(dict.fromkeys(problems)))
 
 
 def _units(facts: Facts) -> Iterable[tuple[str, str]]:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from hvctl.metering.reading import Look, Quantity, Reading
+from hvctl.metering.reading import HostReading, Quantity, Reading
 
-__all__ = ["Look", "Quantity", "Reading"]
+__all__ = ["HostReading", "Quantity", "Reading"]

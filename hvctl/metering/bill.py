@@ -77,7 +77,7 @@ class Charge:
 
 
 @dataclass(frozen=True)
-class Unbilled:
+class Omission:
     """Something that has a price and is not billed, and why."""
 
     vm: Usage
@@ -107,7 +107,7 @@ class Bill:
     end: datetime
     prices: Prices
     groups: tuple[Group, ...]
-    unbilled: tuple[Unbilled, ...] = ()
+    unbilled: tuple[Omission, ...] = ()
 
     @property
     def cost(self) -> Decimal:
@@ -121,7 +121,7 @@ def billed(
     groups: dict[str, list[Usage]] = {}
     for one in sorted(usages, key=lambda u: (u.name.casefold(), u.vm_id, u.host)):
         groups.setdefault(group(one), []).append(one)
-    unbilled: list[Unbilled] = []
+    unbilled: list[Omission] = []
     made = [
         Group(name, tuple(c for one in vms for c in _charges(one, prices, unbilled)), tuple(vms))
         for name, vms in sorted(groups.items(), key=lambda g: (g[0] == "", g[0].casefold()))
@@ -129,7 +129,7 @@ def billed(
     return Bill(start, end, prices, tuple(made), tuple(unbilled))
 
 
-def _charges(one: Usage, prices: Prices, unbilled: list[Unbilled]) -> Sequence[Charge]:
+def _charges(one: Usage, prices: Prices, unbilled: list[Omission]) -> Sequence[Charge]:
     found = []
     for key, item in ITEMS.items():
         price = prices.of(one.owner, key)
@@ -137,10 +137,10 @@ def _charges(one: Usage, prices: Prices, unbilled: list[Unbilled]) -> Sequence[C
             continue
         total = one.totals.get(item.quantity)
         if total is None:
-            unbilled.append(Unbilled(one, key, "nothing is known of it"))
+            unbilled.append(Omission(one, key, "nothing is known of it"))
             continue
         if total.doubtful:
-            unbilled.append(Unbilled(one, key, "nobody tells its unit of measure"))
+            unbilled.append(Omission(one, key, "nobody tells its unit of measure"))
             continue
         quantity, off = (rounded(value / item.divisor) for value in (total.value, total.off))
         found.append(Charge(one, key, quantity, off, price, cost_of(quantity, price, prices.decimals)))

@@ -68,7 +68,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Look:
+class HostReading:
     """One reading of all meters of a host. `units`: of measure, by quantity, as its definitions tell them. `problems`: what
     could not be read of it."""
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Final, Literal
 
-from hvctl.metering.reading import AVERAGES, COUNTERS, Counter, Look, Quantity, Reading
+from hvctl.metering.reading import AVERAGES, COUNTERS, Counter, HostReading, Quantity, Reading
 from hvctl.metering.units import known
 
 SAME_HOST = timedelta(minutes=2)
@@ -92,7 +92,7 @@ class Stretch:
 
 
 def stretches(
-    readings: Sequence[Reading], looks: Sequence[Look] = (), until: datetime | None = None
+    readings: Sequence[Reading], looks: Sequence[HostReading] = (), until: datetime | None = None
 ) -> tuple[Stretch, ...]:
     """Of all VMs, in the order in which they were read. `looks`: every look at a host in that time, so that a VM that was
     on none of them is missed. `until`: up to when a VM is asked about that was not read to the end."""
@@ -118,14 +118,14 @@ def _by_vm(readings: Sequence[Reading]) -> Iterator[tuple[str, list[Reading]]]:
     yield from ((where, group) for (_, where), group in groups.items())
 
 
-def _of_one(readings: Sequence[Reading], looks: Sequence[Look], until: datetime | None) -> Iterator[Stretch]:
+def _of_one(readings: Sequence[Reading], looks: Sequence[HostReading], until: datetime | None) -> Iterator[Stretch]:
     seen = {one.run for one in readings}
     looks = [look for look in looks if look.run not in seen]
     readings = [one for one in readings if not one.unread] or readings[:1]
     first, series = readings[0], 0
     yield _first(first)
     for before, after in pairwise(readings):
-        made = _Between(before, after, looks, series)
+        made = _Interval(before, after, looks, series)
         yield made.stretch()
         series += made.breaks
     yield from _end(readings[-1], looks, until)
@@ -145,7 +145,7 @@ def _first(one: Reading) -> Stretch:
     return Stretch(*where, began, one.at, amounts, events=(event,))
 
 
-def _end(last: Reading, looks: Sequence[Look], until: datetime | None) -> Iterator[Stretch]:
+def _end(last: Reading, looks: Sequence[HostReading], until: datetime | None) -> Iterator[Stretch]:
     """It is there no more; or it was read no more, so that nothing is known of it."""
     where = (last.vm_id, last.name, last.host, last.owner)
     later = [look for look in looks if look.host == last.host and look.run > last.run]
@@ -157,10 +157,10 @@ def _end(last: Reading, looks: Sequence[Look], until: datetime | None) -> Iterat
         yield Stretch(*where, last.at, until, gaps=(gap,))
 
 
-class _Between:
+class _Interval:
     """Two readings of a VM, one after the other."""
 
-    def __init__(self, before: Reading, after: Reading, looks: Sequence[Look], series: int) -> None:
+    def __init__(self, before: Reading, after: Reading, looks: Sequence[HostReading], series: int) -> None:
         self.a, self.b = before, after
         self.slack = SAME_HOST if before.host == after.host else TWO_HOSTS
         self.elapsed = (after.at - before.at).total_seconds()
@@ -357,7 +357,7 @@ def _amount(
     return Amount(value * factor, *when, seconds, before, after, series, scale is None)
 
 
-def _unseen(before: Reading, after: Reading, looks: Sequence[Look]) -> datetime | None:
+def _unseen(before: Reading, after: Reading, looks: Sequence[HostReading]) -> datetime | None:
     """Since when it was missed: its host was read, it was there no more, and it was found again in a later run only."""
     between = (look for look in looks if look.host == before.host and before.run < look.run < after.run)
     return min((look.at for look in between if before.at < look.at < after.at), default=None)

@@ -26,7 +26,7 @@ class Unit:
 
 
 @dataclass(frozen=True)
-class Meant:
+class Definition:
     """What a quantity is counted in. `documented`: where; "" if only tools of others say so. `name`: for people."""
 
     unit: Unit
@@ -34,14 +34,14 @@ class Meant:
     documented: str
 
 
-_MEANT: Final[Mapping[str, Meant]] = {
-    "processor": Meant(Unit("hertz", 10**6), "MHz", "Microsoft"),  # operations 1.1, D TB1
-    "memory": Meant(Unit("byte", MB), "MB", "Microsoft"),  # operations 1.1, D TB1
-    "network_in": Meant(Unit("byte", MB), "MB", "Microsoft"),  # operations 1.1, D PSD
-    "network_out": Meant(Unit("byte", MB), "MB", "Microsoft"),
-    "io": Meant(Unit("count", 1), "I/Os of 8 KB", "Microsoft"),  # operations 1.1, D (QoS pages)
-    "data_read": Meant(Unit("byte", MB), "MB", ""),  # operations 1.1, O: OpenStack's tools take it so
-    "data_written": Meant(Unit("byte", MB), "MB", ""),
+_MEANT: Final[Mapping[str, Definition]] = {
+    "processor": Definition(Unit("hertz", 10**6), "MHz", "Microsoft"),  # operations 1.1, D TB1
+    "memory": Definition(Unit("byte", MB), "MB", "Microsoft"),  # operations 1.1, D TB1
+    "network_in": Definition(Unit("byte", MB), "MB", "Microsoft"),  # operations 1.1, D PSD
+    "network_out": Definition(Unit("byte", MB), "MB", "Microsoft"),
+    "io": Definition(Unit("count", 1), "I/Os of 8 KB", "Microsoft"),  # operations 1.1, D (QoS pages)
+    "data_read": Definition(Unit("byte", MB), "MB", ""),  # operations 1.1, O: OpenStack's tools take it so
+    "data_written": Definition(Unit("byte", MB), "MB", ""),
 }
 
 METERED: Final = tuple(_MEANT)
@@ -49,7 +49,7 @@ METERED: Final = tuple(_MEANT)
 
 
 @dataclass(frozen=True)
-class Known:
+class Interpretation:
     """How a quantity is to be understood. `scale`: from what was counted to MHz, MB or I/Os; None: nobody tells.
     `source`: who does."""
 
@@ -66,22 +66,22 @@ def parsed(text: str) -> Unit | None:
     return Unit(match[1].casefold(), scale) if 0 < scale <= _MOST else None
 
 
-def known(quantity: Quantity, told: Mapping[str, str]) -> Known:
+def known(quantity: Quantity, told: Mapping[str, str]) -> Interpretation:
     """By what the host tells, else by what is documented."""
     return _known(quantity, told.get(quantity, ""))
 
 
 @cache
-def _known(quantity: Quantity, text: str) -> Known:
+def _known(quantity: Quantity, text: str) -> Interpretation:
     meant = _MEANT.get(quantity)
     if meant is None:
-        return Known(1.0, "the inventory")
+        return Interpretation(1.0, "the inventory")
     if not text:
-        return Known(1.0, meant.documented) if meant.documented else Known(None, "")
+        return Interpretation(1.0, meant.documented) if meant.documented else Interpretation(None, "")
     unit = parsed(text)
     if unit is None or unit.base != meant.unit.base:
-        return Known(None, f"the host ({text})")
-    return Known(unit.scale / meant.unit.scale, f"the host ({text})")
+        return Interpretation(None, f"the host ({text})")
+    return Interpretation(unit.scale / meant.unit.scale, f"the host ({text})")
 
 
 def name_of(quantity: str) -> str:

@@ -33,7 +33,7 @@ GAP_TOLD_S = 60
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measurement:
     """What a reading of many hosts came to. `latest`: the reading of each VM made last. `failed`: hosts that could not be
     read; `problems`: what could not be read of others."""
 
@@ -52,7 +52,7 @@ class Measured:
 # --- for people --------------------------------------------------------------------------------------------------------
 
 
-def measured_lines(found: Measured, *, width: int = 120) -> Iterator[Text]:
+def measured_lines(found: Measurement, *, width: int = 120) -> Iterator[Text]:
     if found.usages:
         rows = [_row(found, one) for one in found.usages]
         widths = [max(map(cell_len, column)) for column in zip(_HEADS, *rows, strict=True)]
@@ -118,7 +118,7 @@ def _is_metered(one: Usage) -> bool:
     return any(quantity in one.totals for quantity in METERED)
 
 
-def _row(found: Measured, one: Usage) -> tuple[str, ...]:
+def _row(found: Measurement, one: Usage) -> tuple[str, ...]:
     latency = found.latency(one)
     return (
         one.name,
@@ -190,7 +190,7 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def measured_csv(found: Measured) -> str:
+def measured_csv(found: Measurement) -> str:
     """A line for each VM and period. What is not known is empty, which is not 0."""
     rows = ({**_texts(one), **_figures(found, one)} for one in found.usages)
     return table(COLUMNS, ([row[column] for column in COLUMNS] for row in rows))
@@ -226,7 +226,7 @@ def _texts(one: Usage) -> dict[str, Any]:
     }
 
 
-def _figures(found: Measured, one: Usage) -> dict[str, float | int | None]:
+def _figures(found: Measurement, one: Usage) -> dict[str, float | int | None]:
     figures: dict[str, float | int | None] = {"latency_undocumented_unit": found.latency(one)}
     for quantity, column in _AVERAGES.items():
         figures[column] = _rounded(_average(one.totals.get(quantity)))
@@ -242,7 +242,7 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 3)
 
 
-def measured_data(found: Measured) -> dict[str, Any]:
+def measured_data(found: Measurement) -> dict[str, Any]:
     """Times are UTC. `off_by`: how much a value may be off, since meters tell whole numbers."""
     return {
         "format": FORMAT,

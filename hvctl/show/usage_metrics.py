@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from hvctl import __version__
 from hvctl.metering.reading import Quantity
 from hvctl.metering.usage import Total, Usage
-from hvctl.show.metering import Measured
+from hvctl.show.metering import Measurement
 from hvctl.text.files import write_whole
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ _GAUGES: Final[Mapping[Quantity, tuple[str, str, float]]] = {
 }
 
 
-def registry(found: Measured, hosts: Sequence[str], labels: Sequence[str]) -> CollectorRegistry:
+def registry(found: Measurement, hosts: Sequence[str], labels: Sequence[str]) -> CollectorRegistry:
     """Sums over the VMs that have the same labels. What is not known, or in a unit of measure that is not, is left out."""
     from prometheus_client import CollectorRegistry, Gauge  # noqa: PLC0415 - other verbs do without it
 
@@ -70,7 +70,7 @@ def _of(total: Total | None) -> float | None:
     return None if total is None or total.doubtful else total.average
 
 
-def write(found: Measured, hosts: Sequence[str], file: str, labels: Sequence[str]) -> None:
+def write(found: Measurement, hosts: Sequence[str], file: str, labels: Sequence[str]) -> None:
     """At once or not at all, as node_exporter's textfile collector wants it. Raises OSError."""
     from prometheus_client import generate_latest  # noqa: PLC0415 - other verbs do without it
 

@@ -11,7 +11,7 @@ import pytest
 from hvctl.history import place
 from hvctl.history.meters import Meters
 from hvctl.history.record import KEPT
-from hvctl.metering import Look, Reading
+from hvctl.metering import HostReading, Reading
 
 AT = datetime(2026, 5, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -29,7 +29,7 @@ def meters(tmp_path: Path) -> Meters:
 
 def write(meters: Meters, at: datetime, host: str = "hv01", *readings: Reading, after_reset: bool = False) -> None:
     own = tuple(replace(one, at=at, host=host) for one in readings)
-    look = Look(host, at, own, {"memory": "byte * 2^20"})
+    look = HostReading(host, at, own, {"memory": "byte * 2^20"})
     meters.write([look], {host: f"{host}.example"}, at, after_reset=after_reset)
 
 

@@ -15,14 +15,14 @@ from hvctl.call import Call, HostInfo, Reply
 from hvctl.core.facts import Facts, UnreadableError, read_batch
 from hvctl.history import place
 from hvctl.history.meters import Meters
-from hvctl.kinds._metering import QUESTIONS, look_of
-from hvctl.metering import Look
+from hvctl.kinds._metering import QUESTIONS, host_reading
+from hvctl.metering import HostReading
 from hvctl.metering.bill import ITEMS, Prices, billed
 from hvctl.metering.stretch import stretches
 from hvctl.metering.usage import used
 from hvctl.show.bill import bill_csv, bill_lines
 from hvctl.show.bill_html import rendered
-from hvctl.show.metering import Measured, measured_csv, measured_data, measured_lines
+from hvctl.show.metering import Measurement, measured_csv, measured_data, measured_lines
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
 from tests.metering.fleet import host, vm
@@ -62,9 +62,9 @@ def spoilt(answers: Answers) -> Iterator[tuple[str, Answers]]:
                 yield f"{call.cmdlet} {name} {value!r:.40}", {**answers, call: replace(reply, rows=(row, *rest))}
 
 
-def looked(answers: Answers, info: HostInfo) -> Look | None:
+def looked(answers: Answers, info: HostInfo) -> HostReading | None:
     try:
-        return look_of("hv01", Facts("2022", info, answers), lambda name, notes: notes)
+        return host_reading("hv01", Facts("2022", info, answers), lambda name, notes: notes)
     except UnreadableError:
         return None
 
@@ -92,7 +92,7 @@ def test_whatever_a_host_answers_is_read_or_told(answers: tuple[Answers, HostInf
     assert meters.told(NOW - timedelta(days=1), NOW + timedelta(days=1)).readings
 
 
-def _followed(honest: Look, odd: Look) -> None:
+def _followed(honest: HostReading, odd: HostReading) -> None:
     """As it is stored, told and billed, between two honest readings."""
     later = timedelta(hours=1)
     runs = [
@@ -104,7 +104,7 @@ def _followed(honest: Look, odd: Look) -> None:
     end = honest.at + 5 * later
     found = stretches(readings, (), end)
     usages = used(found, honest.at - 9 * later, end)
-    measured = Measured(honest.at, end, usages, {r.vm_id: r for r in readings})
+    measured = Measurement(honest.at, end, usages, {r.vm_id: r for r in readings})
     list(measured_lines(measured))
     measured_csv(measured)
     measured_data(measured)

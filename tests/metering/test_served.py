@@ -12,8 +12,8 @@ import pytest
 from hvctl.call import Batch, Reply, Task, Transport
 from hvctl.contract import OS, VERSIONS, bind
 from hvctl.core.facts import Facts, read_batch
-from hvctl.kinds._metering import QUESTIONS, look_of, reset_calls
-from hvctl.metering import Look
+from hvctl.kinds._metering import QUESTIONS, host_reading, reset_calls
+from hvctl.metering import HostReading
 from mocks.engine import EngineTransport
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
@@ -36,13 +36,13 @@ def simulated(os: OS, **more: Any) -> SimulatedHost:
     return SimulatedHost.from_yaml({**data, "os": os, "vms": vms, "vhds": {**data["vhds"], **disks}, **more})
 
 
-def looked(on: SimulatedHost, transport: Transport, os: OS) -> Look:
+def looked(on: SimulatedHost, transport: Transport, os: OS) -> HostReading:
     batch = read_batch(QUESTIONS)
     replies = transport.run(batch)
-    return look_of("hv01", Facts.of(os, transport.info(), batch, replies), lambda name, notes: notes)
+    return host_reading("hv01", Facts.of(os, transport.info(), batch, replies), lambda name, notes: notes)
 
 
-def reset(look: Look, transport: Transport) -> list[Reply]:
+def reset(look: HostReading, transport: Transport) -> list[Reply]:
     tasks = tuple(Task(f"s{n}", call) for n, (_, call) in enumerate(reset_calls(look.readings)))
     return transport.run(Batch(tasks, "change"))
 

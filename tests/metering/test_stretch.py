@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hvctl.metering import Look, Reading
+from hvctl.metering import HostReading, Reading
 from hvctl.metering.reading import COUNTERS
 from hvctl.metering.stretch import Stretch, stretches
 from hvctl.metering.usage import used
@@ -41,7 +41,7 @@ def reading(hours: float, since: float | None = 0, run: int | None = None, **mor
     )
 
 
-def last(*readings: Reading, looks: tuple[Look, ...] = ()) -> Stretch:
+def last(*readings: Reading, looks: tuple[HostReading, ...] = ()) -> Stretch:
     return [s for s in stretches(readings, looks) if not any(e.kind == "gone" for e in s.events)][-1]
 
 
@@ -166,7 +166,7 @@ def test_a_clock_that_went_back_is_told() -> None:
 
 
 def test_a_vm_that_was_on_no_host_for_a_while_has_no_disks_then() -> None:
-    looks = tuple(Look("hv01", at(n), run=n) for n in range(1, 8))
+    looks = tuple(HostReading("hv01", at(n), run=n) for n in range(1, 8))
     found = last(reading(1), reading(2), reading(6), looks=looks)
     assert kinds(found) == ["not seen"]
     assert found.amounts["disk_size"].seconds == HOUR
@@ -174,13 +174,13 @@ def test_a_vm_that_was_on_no_host_for_a_while_has_no_disks_then() -> None:
 
 
 def test_a_move_within_one_run_is_no_absence() -> None:
-    looks = (Look("hv01", at(1), run=1), Look("hv01", at(2.9), run=2), Look("hv02", at(3), run=2))
+    looks = (HostReading("hv01", at(1), run=1), HostReading("hv01", at(2.9), run=2), HostReading("hv02", at(3), run=2))
     found = last(reading(1, run=1), reading(3, host="hv02", run=2), looks=looks)
     assert kinds(found) == ["moved"]
 
 
 def test_a_vm_that_is_gone_is_told() -> None:
-    looks = (Look("hv01", at(1), run=1), Look("hv01", at(2), run=2))
+    looks = (HostReading("hv01", at(1), run=1), HostReading("hv01", at(2), run=2))
     assert kinds(stretches([reading(1)], looks)[-1]) == ["gone"]
     assert kinds(stretches([reading(1), reading(2)], looks)[-1]) == []
 
