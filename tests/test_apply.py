@@ -5,7 +5,7 @@ from __future__ import annotations
 import yaml
 
 from hvctl.core.apply import Report
-from hvctl.core.plan import make_plan
+from hvctl.core.planner import make_plan
 from hvctl.fleet.reconcile import apply_plan, look
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport

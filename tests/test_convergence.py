@@ -11,8 +11,10 @@ from pydantic import BaseModel
 
 from hvctl.config.playbook import Play, wishes
 from hvctl.contract import OS, VERSIONS
-from hvctl.core.plan import Plan, make_plan, validate
+from hvctl.core.plan import Plan
+from hvctl.core.planner import make_plan
 from hvctl.core.resource import Impact, Null, models_in
+from hvctl.core.rules import validate
 from hvctl.fleet.reconcile import apply_plan, look
 from hvctl.kinds import kinds
 from hvctl.kinds.vm import VM

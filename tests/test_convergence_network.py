@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from hvctl.config.playbook import Play, wishes
 from hvctl.contract import OS, VERSIONS
-from hvctl.core.plan import make_plan, validate
+from hvctl.core.planner import make_plan
 from hvctl.core.resource import Impact
+from hvctl.core.rules import validate
 from hvctl.fleet.reconcile import apply_plan, look
 from hvctl.text.source import load_text
 from mocks.host import SimulatedHost

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from hvctl.core.plan import make_plan
+from hvctl.core.planner import make_plan
 from hvctl.core.resource import IMPACTS, Impact
 from hvctl.fleet.reconcile import look
 from mocks.host import SimulatedHost

@@ -7,7 +7,7 @@ import pickle
 import pytest
 
 from hvctl.core.order import kinds_within
-from hvctl.core.plan import make_plan
+from hvctl.core.planner import make_plan
 from hvctl.core.resource import Entry, Index, Place, Resource
 from hvctl.core.target import Held, targets
 from hvctl.fleet.reconcile import look

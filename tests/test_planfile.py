@@ -16,7 +16,7 @@ import pytest
 from hvctl.call import Batch, Event, Reply, Transport
 from hvctl.cli import main
 from hvctl.config.inventory import Connection
-from hvctl.core.plan import make_plan
+from hvctl.core.planner import make_plan
 from hvctl.core.replan import replanned
 from hvctl.fleet.connect import Wire
 from hvctl.fleet.reconcile import look

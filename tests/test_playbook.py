@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hvctl.config.playbook import load_playbook, wishes
-from hvctl.core.plan import validate
+from hvctl.core.rules import validate
 from hvctl.text.diagnostic import ConfigError
 from tests.harness import wished
 

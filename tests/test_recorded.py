@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from hvctl.call import Batch, Call, Task, TransportError
-from hvctl.core.plan import Plan, make_plan
+from hvctl.core.plan import Plan
+from hvctl.core.planner import make_plan
 from hvctl.fleet.reconcile import look
 from hvctl.fleet.recording import RecordedTransport, write_recording
 from mocks.host import SimulatedHost

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import pytest
 import yaml
 
-from hvctl.core.plan import Line, make_plan
+from hvctl.core.plan import Line
+from hvctl.core.planner import make_plan
 from hvctl.fleet.reconcile import look
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport

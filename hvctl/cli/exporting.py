@@ -86,7 +86,7 @@ def export(
         if not settings.stop.asked:
             outcomes = _where_it_is(settings, name, outcomes, everywhere=bool(playbooks))
             if not reports.on_stdout:
-                settings.tried(partial(run.show_plans, outcomes), None)
+                settings.tried(partial(run.showing.plans, outcomes), None)
         changes = any(o.plan is not None and o.plan.steps for o in outcomes)
         if changes and not only_plan and not settings.stop.asked:
             _wanted_since(run, outcomes)
@@ -109,7 +109,7 @@ def _done(settings: Settings, run: Run, outcomes: list[Outcome], auto_approve: b
         return outcomes
     done = run.apply(outcomes, recheck=not auto_approve)
     if not quiet:
-        settings.tried(partial(run.show_reports, done), None)
+        settings.tried(partial(run.showing.reports, done), None)
     if settings.stop.asked:
         settings.err.print(INTERRUPTED)
     return done

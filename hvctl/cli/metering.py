@@ -191,7 +191,7 @@ def _reset(settings: Settings, run: Run, owners: Mapping[str, OwnerOf], looks: M
     trouble, count = len(done) < len(looks), 0
     for host, one in done.items():
         if isinstance(one, TransportError):
-            run.say_error(host, one)
+            run.showing.error(host, one)
             trouble = True
             continue
         count += one.done
@@ -279,7 +279,7 @@ def _show(settings: Settings, run: Run, work: Prepared, measured: Measurement, a
                 settings.out.print(line, soft_wrap=True)
     for host, error in measured.failed.items():
         if asked.form == "table":
-            run.say_error(host, error)
+            run.showing.error(host, error)
         else:
             settings.err.print(f"{host}: {error.message}", markup=False, soft_wrap=True)
     for one in work.work:

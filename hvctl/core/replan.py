@@ -12,7 +12,8 @@ from typing import Any
 
 from hvctl.call import Staged, to_json
 from hvctl.core.facts import Facts
-from hvctl.core.plan import Plan, make_plan
+from hvctl.core.plan import Plan
+from hvctl.core.planner import make_plan
 from hvctl.core.resource import Impact, Index
 
 OLDEST = timedelta(days=31)
@@ -56,7 +57,7 @@ def replanned(desired: Index, facts: Facts, first: First) -> tuple[Plan, list[st
     signed = plan
     if first.user not in ("", facts.info.user):
         signed = make_plan(desired, replace(then, info=replace(then.info, user=first.user)), first.allow)
-    changed = list(_differences(first.steps, signed))
+    changed = list(differences(first.steps, signed))
     if not changed and then is not facts:
         changed = list(_overtaken(plan, make_plan(desired, facts, first.allow)))
     if len(changed) > _TOLD:
@@ -92,7 +93,7 @@ def _overtaken(plan: Plan, present: Plan) -> Iterator[str]:
             yield from (f"{action.address}: {r.message}" for r in action.remarks if r.level == "later")
 
 
-def _differences(before: Sequence[Any], plan: Plan) -> Iterator[str]:
+def differences(before: Sequence[Any], plan: Plan) -> Iterator[str]:
     """Step by step. `before` may hold any JSON: it is compared and shown, never run."""
     now = steps_data(plan)
     if list(before) == now:

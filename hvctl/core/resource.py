@@ -180,6 +180,10 @@ class Instead:
     word: str
 
 
+Occasion = Literal["create", "update", "leave", "remove"]
+"""What is to be done about a resource, as far as is known before it is judged."""
+
+
 @dataclass(frozen=True)
 class Change:
     """One field that differs. `note`: what it means, for people. `in_time`: it is to be done by a time that has not
@@ -223,7 +227,8 @@ class Step:
     stop, if there is one, and after all others; "wake" comes before all, and what its parts do rests on it; "up" comes
     after the start, if there is one; "early" comes before everything else of the VM, none of which is done if it fails;
     "closing" comes when all VMs of the host are done. `resumes`: it takes up what goes on on the host by itself, so it
-    is done at once after a connection that was lost. `text` says in plain words what it does. Two steps are never
+    is done at once after a connection that was lost. `host`: where it runs, if not on the
+    host of its resource. `text` says in plain words what it does. Two steps are never
     equal: identity is what `needs` refers to."""
 
     call: Call
@@ -236,6 +241,7 @@ class Step:
     job: bool = False
     limit_s: int | None = None
     resumes: bool = False
+    host: str = ""
 
 
 @dataclass(frozen=True)
@@ -503,6 +509,11 @@ class Resource(Fields):
         """Other resources that must be there first, if they are planned too."""
         return ()
 
+    def links(self) -> tuple[str, ...]:
+        """Other hosts, by their names in the inventory, that are planned together with its own because of it. A step may
+        run on one of them (`Step.host`), `requires` may name what is wanted there, and `facts.on` has what it answered."""
+        return ()
+
     def borrowed(self) -> Iterator[tuple[str, tuple[str, str]]]:
         """By field, the kind and name of what it uses of the host, whether the playbook declares it or not."""
         yield from ()
@@ -523,6 +534,10 @@ class Resource(Fields):
     def queries(self) -> tuple[Call, ...]:
         raise NotImplementedError
 
+    def queries_on(self, host: str) -> tuple[Call, ...]:
+        """What is asked of another host that it links with."""
+        return ()
+
     def actual(self, facts: Facts) -> State | None:
         """The same fields as `wanted`, as the host has them; None: it does not exist.
         Raises UnreadableError if the host did not say."""
@@ -539,8 +554,9 @@ class Resource(Fields):
     def wanted(self) -> State:
         return self.written()
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
-        """What the facts show to be impossible or doubtful about these changes."""
+    def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
+        """What the facts show to be impossible or doubtful about these changes, none of them where it is left as it is or
+        removed."""
         yield from ()
 
     # --- changing -----------------------------------------------------------------------------------------
@@ -592,9 +608,22 @@ class Resource(Fields):
         return ()
 
     @classmethod
+    def discover(cls, owner: Resource | None, facts: Facts) -> Iterator[Self]:
+        """Everything of this kind that the host has within an owner, or by itself: each by what it is known by. What is
+        intent alone, as an export, is found on no host."""
+        yield from ()
+
+    def stays(self, owner: Resource, listed: tuple[Resource, ...], facts: Facts) -> bool:
+        """Whether one that was discovered and is not listed is no surplus all the same."""
+        return False
+
+    @classmethod
     def surplus(cls, owner: Resource, listed: tuple[Resource, ...], facts: Facts) -> Iterator[Resource]:
         """What the host has of this kind in this owner beyond what is listed, as absent wishes."""
-        yield from ()
+        known = {part.key().casefold() for part in listed}
+        for one in cls.discover(owner, facts):
+            if one.key().casefold() not in known and not one.stays(owner, listed, facts):
+                yield one.model_copy(update={"ensure": "absent"})
 
     @classmethod
     def expired(cls, owner: Resource, listed: tuple[Resource, ...], facts: Facts) -> Iterator[Resource]:

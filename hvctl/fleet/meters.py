@@ -33,7 +33,7 @@ def read_meters(
         except UnreadableError as error:
             raise TransportError(str(error), hint=error.hint) from error
 
-    return run.each("reading meters", read, names, keep=keep)
+    return run.ask("reading meters", read, names, keep=keep)
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def reset_meters(run: Run, looks: Mapping[str, HostReading]) -> dict[str, Reset 
         problems = tuple(f"the meters of {one.name} were not reset: {_why(reply)}" for one, reply in failed)
         return Reset(len(calls) - len(failed), problems)
 
-    return run.each("resetting meters", reset, looks, keep=True)
+    return run.ask("resetting meters", reset, looks, keep=True)
 
 
 def _why(reply: Reply) -> str:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_attempt
 
-from hvctl.call import Event, Transport, TransportError, defect
+from hvctl.call import Call, Event, Transport, TransportError, defect
 from hvctl.contract import nearest
 from hvctl.core.apply import Report, apply, batch_of, not_begun
 from hvctl.core.contents import changed_sources
 from hvctl.core.facts import Facts, read_batch
-from hvctl.core.plan import Plan, PlannedStep, make_plan, questions
+from hvctl.core.plan import Plan, PlannedStep
+from hvctl.core.planner import make_plan
+from hvctl.core.questions import questions
 from hvctl.core.replan import First, replanned
 from hvctl.core.resource import Impact, Index
 from hvctl.winrm.retries import SETTLING_S, SETTLING_WAIT
@@ -30,7 +32,12 @@ def silent(event: Event) -> None:
 
 def look(transport: Transport, desired: Index, on_event: OnEvent = silent) -> Facts:
     """Everything the desired state needs to know of the host, in one batch. Raises TransportError."""
-    batch = read_batch(questions(desired))
+    return look_at(transport, questions(desired), on_event)
+
+
+def look_at(transport: Transport, calls: Iterable[Call], on_event: OnEvent = silent) -> Facts:
+    """The answers to these calls. Raises TransportError."""
+    batch = read_batch(calls)
     replies = transport.run(batch, on_event) if batch.tasks else []
     info = transport.info()
     os = nearest(info.build)

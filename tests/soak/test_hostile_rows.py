@@ -16,9 +16,11 @@ from hvctl.call import EACH, Call
 from hvctl.config.inventory import Inventory
 from hvctl.config.prepare import prepare
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.plan import Action, Plan, make_plan, validate
+from hvctl.core.plan import Action, Plan
+from hvctl.core.planner import make_plan
 from hvctl.core.resource import Index
 from hvctl.core.rows import typed
+from hvctl.core.rules import validate
 from hvctl.fleet.reconcile import look
 from hvctl.kinds import owner_of
 from hvctl.text.address import Address
