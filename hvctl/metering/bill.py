@@ -32,9 +32,9 @@ class Item:
 ITEMS: Final[Mapping[str, Item]] = {
     "processor_ghz_hour": Item("processor", "processor time", 1000 * _HOUR, "GHz-Hours", "Compute"),
     "memory_gb_hour": Item("memory", "memory", 1024 * _HOUR, "GB-Hours", "Compute"),
-    "disk_gb_day": Item("disk_size", "disks, by their size", _GB * _DAY, "GB-Days", "Storage"),
-    "disk_file_gb_day": Item("disk_files", "disks, by the room they take", _GB * _DAY, "GB-Days", "Storage"),
-    "disk_io_million": Item("io", "disk I/O, in units of 8 KB", 1_000_000, "Million I/Os", "Storage"),
+    "disk_gb_day": Item("disk_size", "disk size", _GB * _DAY, "GB-Days", "Storage"),
+    "disk_file_gb_day": Item("disk_files", "disk files", _GB * _DAY, "GB-Days", "Storage"),
+    "disk_io_million": Item("io", "disk I/O (8 KB)", 1_000_000, "Million I/Os", "Storage"),
     "data_read_gb": Item("data_read", "data read from disks", 1024, "GB", "Storage"),
     "data_written_gb": Item("data_written", "data written to disks", 1024, "GB", "Storage"),
     "network_in_gb": Item("network_in", "network in", 1024, "GB", "Networking"),
