@@ -18,7 +18,7 @@ from hvctl.history.meters import Meters
 from hvctl.kinds._metering import QUESTIONS, host_reading
 from hvctl.metering import HostReading
 from hvctl.metering.bill import ITEMS, Prices, billed
-from hvctl.metering.stretch import stretches
+from hvctl.metering.subtraction import stretches
 from hvctl.metering.usage import used
 from hvctl.show.bill import bill_csv, bill_lines
 from hvctl.show.bill_html import rendered

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from hvctl.metering import HostReading, Reading
 from hvctl.metering.reading import COUNTERS
-from hvctl.metering.stretch import Stretch, stretches
+from hvctl.metering.stretch import Stretch
+from hvctl.metering.subtraction import stretches
 from hvctl.metering.usage import used
 
 T0 = datetime(2026, 11, 1, tzinfo=UTC)
