@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hvctl.cli.billing
+import hvctl.cli.doctor
 import hvctl.cli.exporting
 import hvctl.cli.history
 import hvctl.cli.metering

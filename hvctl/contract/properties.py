@@ -47,7 +47,7 @@ _OTHERS: Final[Mapping[str, Mapping[str, str]]] = {
     "Msvm_AggregationMetricDefinition": dict.fromkeys(_DEFINITION, "String"),
     "Msvm_BaseMetricDefinition": dict.fromkeys(_DEFINITION, "String"),
     "Test-Path": {"": "Boolean"},
-    "Win32_ComputerSystem": {"PartOfDomain": "Boolean"},
+    "Win32_ComputerSystem": {"PartOfDomain": "Boolean", "HypervisorPresent": "Boolean"},
     "Win32_OperatingSystem": {
         "LocalDateTime": "DateTime",
         "CurrentTimeZone": "Int16",
