@@ -1,6 +1,7 @@
 """A simulated Hyper-V host: state, the table of cmdlets, binding by the contract, a log of calls.
 
 It does not model:
+- what a VM uses of its host (`usage` of a starting state says it), what a crash loses of what was metered;
 - what is inside guests, beyond how they shut down, whether integration services answer and what was copied into them;
 - moving the disks of a VM (Move-VMStorage knows its configuration, checkpoints and paging file only);
 - live migration, import, Replica relationships (only what Get-VM and Get-VMReplication show), clusters,
@@ -35,7 +36,7 @@ import yaml
 
 import mocks.cmdlets  # noqa: F401  fills the table
 from hvctl.contract import OS, BindError, bind
-from mocks import files
+from mocks import files, metering
 from mocks.arguments import Arguments, plain
 from mocks.clock import Clock
 from mocks.cmdlets.export import go_on
@@ -111,6 +112,7 @@ class SimulatedHost:
         """What runs is saved or stopped and comes back by its automatic start action; vmms answers again
         some time after WinRM does, `seconds` from now [I]."""
         self.clock.forget()
+        metering.settle(self.state, self.clock.now())
         for vm in self.state.vms:
             saved = vm.automatic_stop_action == "Save"
             if vm.state == "Running" and vm.automatic_start_action == "Nothing":
@@ -162,6 +164,7 @@ class SimulatedHost:
             return self._executed(cmdlet, set_name, bound, error_action)
 
     def _executed(self, cmdlet: str, set_name: str, bound: Mapping[str, Any], error_action: ErrorAction) -> Outcome:
+        metering.settle(self.state, self.clock.now())
         entry = TABLE.get(cmdlet.lower())
         name = entry.name if entry else cmdlet
         noted = Invocation(name, {k: plain(v) for k, v in bound.items()})
@@ -181,6 +184,7 @@ class SimulatedHost:
         def finish() -> Outcome:
             with self.clock.happening:
                 if not done:
+                    metering.settle(self.state, self.clock.now())
                     for _ in steps:
                         pass
                     done.append(_outcome(cmd, 0.0))

@@ -70,6 +70,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "The operation cannot be performed while the virtual machine is in its current state.",
         "仮想マシンが現在の状態にある間は、この操作を実行できません。",
     ),
+    "not_metered": (
+        "Resource metering is not enabled for the virtual machine '{0}'.",
+        "仮想マシン '{0}' ではリソース計測が有効になっていません。",
+    ),
     "vm_bad_state": (
         "Modifying the properties of '{0}' failed.\nThe operation cannot be performed while the object is in its "
         "current state.",

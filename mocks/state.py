@@ -222,6 +222,7 @@ class HostState:
     use_any_network_for_migration: bool = False
     migration_networks: list[MigrationNetwork] = field(default_factory=list)
     resource_metering_save_interval: int = 3600  # seconds
+    metric_units: dict[str, str] | None = None  # by English name, as the definitions tell them; omitted: all of them
     numa_spanning_enabled: bool = True
     enable_enhanced_session_mode: bool = False
     iov_support: bool = False

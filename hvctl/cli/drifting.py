@@ -68,7 +68,7 @@ def drifting(
     with ExitStack() as stack:
         audience = stack.enter_context(Audience.of(settings, ways.metrics, ways.listen, ways.notify, rhythm, clock))
         try:
-            stack.enter_context(_alone(ways.exclusive, clock))
+            stack.enter_context(alone(ways.exclusive, clock))
         except LockedError as error:
             settings.err.print(
                 f"Left out: {ways.exclusive} is being checked already by {error}. Nothing was looked at.",
@@ -143,7 +143,7 @@ def _rhythm(ways: Ways) -> Rhythm:
 
 
 @contextmanager
-def _alone(name: str | None, clock: Clock) -> Iterator[None]:
+def alone(name: str | None, clock: Clock) -> Iterator[None]:
     if name is None:
         yield
         return

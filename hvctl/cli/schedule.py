@@ -1,4 +1,4 @@
-"""`hvctl schedule`: drift checks by systemd, cron or the Windows Task Scheduler."""
+"""`hvctl schedule`: drift checks, and readings of meters, by systemd, cron or the Windows Task Scheduler."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import typer
 
 from hvctl.cli.app import app
 from hvctl.cli.drifting import Metrics, Splay
+from hvctl.cli.labels import Labels
 from hvctl.cli.options import Extra, Limit, Report, Settings, Tags
 from hvctl.cli.prepared import Asked
 from hvctl.cli.scheduled import Wanted, job_of
@@ -28,7 +29,9 @@ from hvctl.text.visible import quoted
 
 Format = Literal["systemd", "cron", "taskxml"]
 
-schedule = typer.Typer(help="Drift checks at fixed times.", no_args_is_help=True, rich_markup_mode=None)
+schedule = typer.Typer(
+    help="Drift checks and readings of meters at fixed times.", no_args_is_help=True, rich_markup_mode=None
+)
 app.add_typer(schedule, name="schedule")
 
 
@@ -63,6 +66,10 @@ def install(
     out: Annotated[
         str | None, typer.Option("--out", metavar="FILE", help="Write what is printed to a file; a task as UTF-16.")
     ] = None,
+    metering: Annotated[
+        bool, typer.Option("--metering", help="Read the meters of the playbooks' hosts instead of checking them.")
+    ] = False,
+    labels: Labels = None,
 ) -> None:
     """Check again and again, by systemd, cron or the Windows Task Scheduler. No host is asked now."""
     settings: Settings = context.obj
@@ -83,6 +90,8 @@ def install(
         tuple(report or ()),
         history,
         run_as or "",
+        metering,
+        tuple(labels or ()),
     )
     job, warnings = job_of(settings, wanted, manager.config / "hvctl", form)
     match form:

@@ -28,6 +28,8 @@ class Property:
     rows: Mapping[str, Property] = field(default_factory=dict)
 
 
+_DEFINITION = ("Id", "ElementName", "Units", "ProgrammaticUnits")
+
 # What cmdlets return that have no class in the contract (their own documentation), and what the formatting files of
 # the Hyper-V module add to its classes.
 _OTHERS: Final[Mapping[str, Mapping[str, str]]] = {
@@ -42,6 +44,8 @@ _OTHERS: Final[Mapping[str, Mapping[str, str]]] = {
         "BusType": "UInt16",
         **dict.fromkeys(("IsBoot", "IsSystem", "IsOffline"), "Boolean"),
     },
+    "Msvm_AggregationMetricDefinition": dict.fromkeys(_DEFINITION, "String"),
+    "Msvm_BaseMetricDefinition": dict.fromkeys(_DEFINITION, "String"),
     "Test-Path": {"": "Boolean"},
     "Win32_ComputerSystem": {"PartOfDomain": "Boolean", "HypervisorPresent": "Boolean"},
     "Win32_OperatingSystem": {

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import TypeVar
 
 from rich.console import Console
 
@@ -24,6 +25,9 @@ from hvctl.text.duration import spoken
 
 Hear = Callable[[Event], None]
 Task = Callable[[Hear], Outcome]
+T = TypeVar("T")
+Question = Callable[[str, Transport], T]
+"""Something that is asked of a host, by its name, over its transport. Raises TransportError."""
 
 
 class Hosts:
@@ -137,6 +141,39 @@ class Hosts:
                 "see ulimit -u and -v, or use a lower --forks",
                 soft_wrap=True,
             )
+        return found
+
+    def ask(
+        self, doing: str, question: Question[T], names: Iterable[str] | None = None, *, keep: bool = False
+    ) -> dict[str, T | TransportError]:
+        """Something of every host whose configuration is right, or of some, or why it could not be had. `keep`: what was
+        opened to the hosts stays open for more, if there are no more hosts than are worked on at a time. Hosts that a stop
+        came before are not among them."""
+        wanted = None if names is None else set(names)
+        chosen = [name for name, w in self.work.items() if not w.wrong and (wanted is None or name in wanted)]
+        warm = keep and len(chosen) <= self.forks
+        found: dict[str, T | TransportError] = {}
+        with Progress(self._err, verbose=self._verbose > 0) as progress:
+
+            def followed(name: str) -> T | TransportError:
+                progress.begin(name, doing)
+                try:
+                    return question(name, self.transport(name))
+                except TransportError as error:
+                    return error
+                except ConfigError as error:
+                    return TransportError(str(error))
+                except Exception as error:
+                    return defect(error)
+                finally:
+                    progress.end(name)
+
+            jobs: list[tuple[str, Callable[[], T | TransportError]]] = [(n, partial(followed, n)) for n in chosen]
+            finish = (lambda name: None) if warm else self.close
+            hosts = SideBySide(jobs, self.forks, self.stop, changing=self.changing, heard=self.say_stop, finish=finish)
+            for name, one in hosts:
+                if not (self.stop.asked and isinstance(one, TransportError)):
+                    found[name] = one
         return found
 
     # --- stopping ----------------------------------------------------------------------------------------------------

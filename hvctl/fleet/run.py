@@ -23,7 +23,7 @@ from hvctl.core.replan import First
 from hvctl.core.resource import Impact, Index
 from hvctl.fleet.connect import Connect, Wire
 from hvctl.fleet.forks import SideBySide
-from hvctl.fleet.hosts import Hosts, Task, own
+from hvctl.fleet.hosts import Hosts, Question, T, Task, own
 from hvctl.fleet.reconcile import Pause, apply_plan, plan_host
 from hvctl.fleet.recording import write_recording
 from hvctl.fleet.showing import Showing
@@ -154,9 +154,20 @@ class Run:
             status,
             {name: transport.requests for name, transport in self._hosts.transports.items()},
             tuple(self._hosts.work),
-            addresses={name: work.connection.host.casefold() for name, work in self._hosts.work.items()},
+            addresses=self.addresses,
             covers=tuple(covers),
         )
+
+    def ask(
+        self, doing: str, question: Question[T], names: Iterable[str] | None = None, *, keep: bool = False
+    ) -> dict[str, T | TransportError]:
+        """As of Hosts."""
+        return self._hosts.ask(doing, question, names, keep=keep)
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """Where each host is looked for."""
+        return {name: work.connection.host.casefold() for name, work in self._hosts.work.items()}
 
     def only(self) -> HostWork:
         """The host of a run that has one."""
