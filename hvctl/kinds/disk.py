@@ -11,10 +11,11 @@ from hvctl.core.facts import Facts
 from hvctl.core.resource import Change, Finding, Impact, Resource, State, Step, settings
 from hvctl.kinds import _disk_checks as checks
 from hvctl.kinds import _disk_rules as offline
+from hvctl.kinds import _guests
 from hvctl.kinds._disk import FILE_FIELDS, DiskPart, Seen, claimed
 from hvctl.kinds._drives import Slot, folder_of, there
 from hvctl.kinds._types import shown_size
-from hvctl.kinds._vm import off_impacts, vm_ref
+from hvctl.kinds._vm import off_impacts, power, vm_ref
 
 
 class Disk(DiskPart):
@@ -61,6 +62,9 @@ class Disk(DiskPart):
         plan = self.resize(seen, facts)
         if plan and plan.refused:
             yield plan.refused
+        elif plan:
+            live = not plan.off and power(self.vm_row(facts)) == "Running"
+            yield from _guests.resizing(self.vm, live)
         yield from checks.file(self, seen, changes, facts)
         yield from checks.quality(self, seen, changes)
 

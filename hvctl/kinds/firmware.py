@@ -22,6 +22,7 @@ from hvctl.core.resource import (
     Step,
     properties,
 )
+from hvctl.kinds import _guests
 from hvctl.kinds._boot_order import (
     BOOT_ORDER,
     ENTRIES,
@@ -171,6 +172,7 @@ class Firmware(VmPart):
         yield from super().findings(changes, facts)
         if self.vm_row(facts) is None and getattr(self.vm, "generation", None) != 2:
             yield Finding("", f"{self.vm.key()} is made as generation 1, which has no UEFI", "write generation: 2")
+        yield from _guests.secure_boot(self.vm, frozenset(c.field for c in changes), facts)
         if any(c.field == "secure_boot_template" for c in changes) and self._tpm(facts):
             # The same value fails too (domain 5.4).
             text = f"{self.vm.key()} has a virtual TPM, which fixes the template from its first start on"

@@ -26,7 +26,7 @@ from hvctl.core.resource import (
     properties,
     settings,
 )
-from hvctl.kinds import _owed, _room
+from hvctl.kinds import _guests, _owed, _room
 from hvctl.kinds._checkpoints import AGES, check_ages, coming
 from hvctl.kinds._cluster import ROLES, elsewhere, owner_of, roles_elsewhere
 from hvctl.kinds._host import HOST, OfHyperV, host_row
@@ -91,7 +91,8 @@ class VM(OfHyperV):
     """A virtual machine. It is found by its name, without case; hvctl takes over one that exists. `previous_names`:
     if none has the name, one that has the first of these that is there is renamed. `path`, `checkpoint_path` and
     `smart_paging_path` move what lies there, also while the VM runs; its disks stay where they are. Checkpoints that
-    are not listed and older than `checkpoint_maximum_age` differ, and are removed with consent."""
+    are not listed and older than `checkpoint_maximum_age` differ, and are removed with consent. `guest_os` says what runs in
+    it, so that the rest is judged by what that can do (docs/guest-systems.md); nothing of it is sent."""
 
     kind: ClassVar[str] = "vm"
     section: ClassVar[str] = "vms"
@@ -110,6 +111,7 @@ class VM(OfHyperV):
         "snapshot_type": "checkpoint_type",
         **dict.fromkeys(("snapshot_path", "snapshot_file_location"), "checkpoint_path"),
         **dict.fromkeys(("backup", "backups"), "exports"),
+        **dict.fromkeys(("os", "guest", "guestos", "operating_system", "os_type", "guest_id"), "guest_os"),
         **dict.fromkeys(("note", "description", "comment", "annotation"), "notes"),
         **dict.fromkeys(("power", "power_state", "powerstate", "status"), "state"),
         **dict.fromkeys(("gen", "vm_generation"), "generation"),
@@ -144,6 +146,7 @@ class VM(OfHyperV):
     state: Annotated[str | None, STATES, Setting("State", codec=STATES)] = None
     stop_method: Literal["shutdown", "turn_off"] = "shutdown"
     stop_timeout: Annotated[Seconds, Field(ge=10, le=86_400)] = 300
+    guest_os: Annotated[str | None, _guests.SYSTEMS] = None
     notes: Annotated[str | None, Setting("Notes", codec=TEXT), Null()] = None
     automatic_start_action: Annotated[str | None, START, Setting("AutomaticStartAction", codec=START)] = None
     automatic_start_delay: Annotated[Seconds | None, Field(le=LONGEST), Setting("AutomaticStartDelay")] = None
@@ -206,6 +209,8 @@ class VM(OfHyperV):
     def rules_together(cls, wishes: tuple[Resource, ...], os: OS) -> Iterator[tuple[Resource, Finding]]:
         """One VM cannot become two, nor one that is wished under its old name as well; one host runs so many."""
         yield from _too_many(wishes, os)
+        for wish in wishes:
+            yield from _guests.rules(wish, os)
         taken = {w.key().casefold(): w for w in wishes}
         for wish in wishes:
             for n, name in enumerate(wish.previous_names if isinstance(wish, VM) else ()):
@@ -232,7 +237,9 @@ class VM(OfHyperV):
 
     def queries(self) -> tuple[Call, ...]:
         places = place_queries(self.path, self.checkpoint_path, self.smart_paging_path)
-        more = () if self.absent else (_owed.FILES, *(_room.QUERIES if _room.asked(self) else ()))
+        more = (
+            () if self.absent else (_owed.FILES, *(_room.QUERIES if _room.asked(self) else ()), *_guests.queries(self))
+        )
         return (*self.survey(), ROLES, *more, *places, *(AGES if self.checkpoint_maximum_age is not None else ()))
 
     def row(self, facts: Facts) -> Row | None:
@@ -300,6 +307,7 @@ class VM(OfHyperV):
         started = any(c.field == "state" for c in changes) and _room.starts(self, facts)
         if started and not _room.changes_startup(self, facts):  # otherwise its memory says so
             yield from _room.short(self, "state", facts)
+        yield from _guests.findings(self, frozenset(c.field for c in changes), facts)
         if row is None:
             yield from self._new_findings(facts)
             return
