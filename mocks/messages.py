@@ -111,6 +111,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "The virtual machine has more virtual processors than the physical computer has logical processors.",
         "仮想マシンの仮想プロセッサ数が物理コンピューターの論理プロセッサ数を超えています。",
     ),
+    "too_many_running": (
+        "The physical computer runs as many virtual machines or virtual processors as it can.",
+        "物理コンピューターは、実行できる上限の数の仮想マシンまたは仮想プロセッサを実行しています。",
+    ),
     "no_reserve": (
         "The processor reserve of the virtual machine is more than what is left on the computer.",
         "仮想マシンのプロセッサの予約が、コンピューターの残りを超えています。",

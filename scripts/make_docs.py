@@ -18,6 +18,7 @@ from hvctl.kinds import kinds, sections
 from hvctl.kinds._types import Words
 from hvctl.text.duration import spoken
 from scripts.guest_systems import GUESTS, guests
+from scripts.maximums import MAXIMUMS, maximums
 from scripts.plan_in_readme import README, readme
 
 TARGET = Path(__file__).parent.parent / "docs" / "playbook.md"
@@ -52,7 +53,7 @@ depends on the host's version and the VM's state, and the plan says which it is.
 
 
 def main() -> int:
-    written = {TARGET: "\n".join([HEAD, *_top()]) + "\n", GUESTS: guests(), README: readme()}
+    written = {TARGET: "\n".join([HEAD, *_top()]) + "\n", GUESTS: guests(), MAXIMUMS: maximums(), README: readme()}
     if "--check" in sys.argv:
         stale = [str(file) for file, text in written.items() if file.read_text(encoding="utf-8") != text]
         print(f"not current, run make docs: {', '.join(stale)}" if stale else "the generated documentation is current")

@@ -23,6 +23,7 @@ from hvctl.core.resource import (
     as_json,
     properties,
 )
+from hvctl.kinds import _maximums
 from hvctl.kinds._host import HOST, host_row
 from hvctl.kinds._limits import LARGE, Limit, version_at_least, vm_limit
 from hvctl.kinds._types import FOLD, Cleared, Flag, Pool
@@ -93,7 +94,12 @@ class Processor(VmPart):
     )
 
     def queries(self) -> tuple[Call, ...]:
-        return (*super().queries(), HOST, *((MEMORY,) if self.expose_virtualization_extensions else ()))
+        return (
+            *super().queries(),
+            _maximums.COUNTS,
+            HOST,
+            *((MEMORY,) if self.expose_virtualization_extensions else ()),
+        )
 
     def rules(self, os: OS) -> Iterator[Finding]:
         yield from self._too_many(vm_limit("processors", os, getattr(self.vm, "generation", None)))
@@ -140,6 +146,8 @@ class Processor(VmPart):
             stored = rows[0] if rows else {"Reserve": 0, "Maximum": 100}
             reserve = self.reserve if self.reserve is not None else stored["Reserve"]
             yield from self._reserve_fits(reserve, self.maximum if self.maximum is not None else stored["Maximum"])
+        if any(c.field == "count" for c in changes):
+            yield from _maximums.growing(self.vm, facts)
         cores = int(host_row(facts)["LogicalProcessorCount"])
         if self.count is not None and self.count > cores and any(c.field == "count" for c in changes):
             # A VM with more is stored but does not start (domain 6 [I]): refused here, before anything is sent.

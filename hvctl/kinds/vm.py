@@ -26,11 +26,11 @@ from hvctl.core.resource import (
     properties,
     settings,
 )
-from hvctl.kinds import _guests, _owed, _room
+from hvctl.kinds import _guests, _maximums, _owed, _room
 from hvctl.kinds._checkpoints import AGES, check_ages, coming
 from hvctl.kinds._cluster import ROLES, elsewhere, owner_of, roles_elsewhere
 from hvctl.kinds._host import HOST, OfHyperV, host_row
-from hvctl.kinds._limits import DEFAULT_VM_VERSION, OLDEST_VM_VERSION, limit, version_at_least
+from hvctl.kinds._limits import DEFAULT_VM_VERSION, OLDEST_VM_VERSION, version_at_least
 from hvctl.kinds._places import PLACES, migration, moves, place_findings, place_queries
 from hvctl.kinds._power import CUT, Power
 from hvctl.kinds._services import SERVICES
@@ -63,28 +63,6 @@ STATES = Words(running="Running", off="Off", saved="Saved", paused="Paused")
 METERING = "resource_metering"
 _BY_CLUSTER = {"automatic_start_action", "automatic_start_delay", "automatic_stop_action"}
 """What the cluster sets by itself for its roles (domain 4.3)."""
-
-
-_ELSEWHERE = "put some of them on another host"
-
-
-def _processors(vm: Resource) -> int:
-    """As wished; a VM that says nothing of them counts as one."""
-    return next((getattr(p, "count", None) or 1 for p in vm.parts if p.kind == "processor"), 1)
-
-
-def _too_many(wishes: tuple[Resource, ...], os: OS) -> Iterator[tuple[Resource, Finding]]:
-    """What one host can run at a time (domain 21)."""
-    running = [w for w in wishes if getattr(w, "state", None) in ("running", "paused") and not w.absent]
-    most = limit("active VMs", os)
-    for beyond in running[most:][:1]:
-        yield beyond, Finding("state", f"{len(running):,} VMs are to run; a host runs {most:,} at most", _ELSEWHERE)
-    most, processors = limit("virtual processors of a host", os), 0
-    for wish in running:
-        before, processors = processors, processors + _processors(wish)
-        if before <= most < processors:
-            said = f"with it {processors:,} virtual processors are to run; a host runs {most:,} at most"
-            yield wish, Finding("state", said, _ELSEWHERE)
 
 
 class VM(OfHyperV):
@@ -208,7 +186,7 @@ class VM(OfHyperV):
     @classmethod
     def rules_together(cls, wishes: tuple[Resource, ...], os: OS) -> Iterator[tuple[Resource, Finding]]:
         """One VM cannot become two, nor one that is wished under its old name as well; one host runs so many."""
-        yield from _too_many(wishes, os)
+        yield from _maximums.rules_together(wishes, os)
         for wish in wishes:
             yield from _guests.rules(wish, os)
         taken = {w.key().casefold(): w for w in wishes}
@@ -240,7 +218,14 @@ class VM(OfHyperV):
         more = (
             () if self.absent else (_owed.FILES, *(_room.QUERIES if _room.asked(self) else ()), *_guests.queries(self))
         )
-        return (*self.survey(), ROLES, *more, *places, *(AGES if self.checkpoint_maximum_age is not None else ()))
+        return (
+            *self.survey(),
+            _maximums.COUNTS,
+            ROLES,
+            *more,
+            *places,
+            *(AGES if self.checkpoint_maximum_age is not None else ()),
+        )
 
     def row(self, facts: Facts) -> Row | None:
         host_row(facts)  # without rights Get-VM answers nothing: that would read as "not there" (domain 1.3)
@@ -307,6 +292,8 @@ class VM(OfHyperV):
         started = any(c.field == "state" for c in changes) and _room.starts(self, facts)
         if started and not _room.changes_startup(self, facts):  # otherwise its memory says so
             yield from _room.short(self, "state", facts)
+        if any(c.field == "state" for c in changes):
+            yield from _maximums.starting(self, facts)
         yield from _guests.findings(self, frozenset(c.field for c in changes), facts)
         if row is None:
             yield from self._new_findings(facts)
