@@ -405,6 +405,15 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "cim_namespace_missing": ("Invalid namespace ", "無効な名前空間です "),
     "cim_class_missing": ("Invalid class", "無効なクラスです"),
+    "cim_query_invalid": ("Invalid query ", "無効なクエリです "),
+    "no_events": (
+        "No events were found that match the specified selection criteria.",
+        "指定した選択条件に一致するイベントが見つかりませんでした。",
+    ),
+    "events_denied": (
+        "Attempted to perform an unauthorized operation.",
+        "許可されていない操作を実行しようとしました。",
+    ),
     "cim_missing": (
         "No {0} objects found with property '{1}' equal to '{2}'. Verify the value of the property and retry.",
         "プロパティ '{1}' が '{2}' である {0} オブジェクトが見つかりません。",

@@ -26,7 +26,7 @@ from hvctl.core.resource import (
     properties,
     settings,
 )
-from hvctl.kinds import _guests, _maximums, _owed, _room
+from hvctl.kinds import _avma, _guests, _maximums, _owed, _room
 from hvctl.kinds._checkpoints import AGES, check_ages, coming
 from hvctl.kinds._cluster import ROLES, elsewhere, owner_of, roles_elsewhere
 from hvctl.kinds._host import HOST, OfHyperV, host_row
@@ -70,7 +70,8 @@ class VM(OfHyperV):
     if none has the name, one that has the first of these that is there is renamed. `path`, `checkpoint_path` and
     `smart_paging_path` move what lies there, also while the VM runs; its disks stay where they are. Checkpoints that
     are not listed and older than `checkpoint_maximum_age` differ, and are removed with consent. `guest_os` says what runs in
-    it, so that the rest is judged by what that can do (docs/guest-systems.md); nothing of it is sent."""
+    it, so that the rest is judged by what that can do (docs/guest-systems.md); nothing of it is sent. `avma: yes`: the
+    host can activate it, and data exchange is on (docs/avma.md)."""
 
     kind: ClassVar[str] = "vm"
     section: ClassVar[str] = "vms"
@@ -125,6 +126,7 @@ class VM(OfHyperV):
     stop_method: Literal["shutdown", "turn_off"] = "shutdown"
     stop_timeout: Annotated[Seconds, Field(ge=10, le=86_400)] = 300
     guest_os: Annotated[str | None, _guests.SYSTEMS] = None
+    avma: Flag | None = None
     notes: Annotated[str | None, Setting("Notes", codec=TEXT), Null()] = None
     automatic_start_action: Annotated[str | None, START, Setting("AutomaticStartAction", codec=START)] = None
     automatic_start_delay: Annotated[Seconds | None, Field(le=LONGEST), Setting("AutomaticStartDelay")] = None
@@ -180,6 +182,7 @@ class VM(OfHyperV):
             )
         if self.version is not None:
             yield from self._version_rules(self.version, os)
+        yield from _avma.rules(self, os)
         if self.absent and self.parts:
             yield Finding("ensure", "a VM that is to be absent cannot have sections", "remove them")
 
@@ -210,22 +213,19 @@ class VM(OfHyperV):
 
     @classmethod
     def survey(cls) -> tuple[Call, ...]:
+        return (*cls._own(), *_avma.SURVEY)
+
+    @classmethod
+    def _own(cls) -> tuple[Call, ...]:
         own = properties(cls, *VMS.select, "ParentSnapshotId", "ConfigurationLocation")
         return (Call("Get-VM", select=own), SERVICES, HOST)
 
     def queries(self) -> tuple[Call, ...]:
         places = place_queries(self.path, self.checkpoint_path, self.smart_paging_path)
-        more = (
-            () if self.absent else (_owed.FILES, *(_room.QUERIES if _room.asked(self) else ()), *_guests.queries(self))
-        )
-        return (
-            *self.survey(),
-            _maximums.COUNTS,
-            ROLES,
-            *more,
-            *places,
-            *(AGES if self.checkpoint_maximum_age is not None else ()),
-        )
+        room = _room.QUERIES if _room.asked(self) else ()
+        more = () if self.absent else (_owed.FILES, *room, *_guests.queries(self), *_avma.queries(self))
+        ages = AGES if self.checkpoint_maximum_age is not None else ()
+        return (*self._own(), _maximums.COUNTS, ROLES, *more, *places, *ages)
 
     def row(self, facts: Facts) -> Row | None:
         host_row(facts)  # without rights Get-VM answers nothing: that would read as "not there" (domain 1.3)
@@ -243,6 +243,8 @@ class VM(OfHyperV):
         if self.generation:
             # Windows Server 2012 has no generations and no property for them: every VM is of the first.
             found["generation"] = generation(row)
+        if _avma.wanted(self):
+            found[_avma.FIELD] = _avma.actual(self, row, facts)
         if row.get("IsClustered"):
             found |= dict.fromkeys(_BY_CLUSTER & found.keys(), NOT_COMPARED)
         return found
@@ -261,7 +263,8 @@ class VM(OfHyperV):
         return told
 
     def wanted(self) -> State:
-        return {**super().wanted(), **({"name": self.name} if self.previous_names else {})}
+        activated = {_avma.FIELD: True} if _avma.wanted(self) else {}
+        return {**super().wanted(), **activated, **({"name": self.name} if self.previous_names else {})}
 
     def same(self, field: str, now: Any, wanted: Any) -> bool:
         if field == "path":  # New-VM -Path makes a folder of the VM's name in it (domain 4.2), which a new name leaves
@@ -295,6 +298,7 @@ class VM(OfHyperV):
         if any(c.field == "state" for c in changes):
             yield from _maximums.starting(self, facts)
         yield from _guests.findings(self, frozenset(c.field for c in changes), facts)
+        yield from _avma.findings(self, facts)
         if row is None:
             yield from self._new_findings(facts)
             return
@@ -390,6 +394,8 @@ class VM(OfHyperV):
             return "the saved memory is discarded"
         if field == "state" and wanted == "off" and self.stop_method == "turn_off":
             return f"it {CUT}"
+        if field == _avma.FIELD:
+            return _avma.note(self, facts)
         if field == METERING and not wanted:
             return "what was measured so far is discarded"
         return ""
@@ -432,7 +438,15 @@ class VM(OfHyperV):
                 f"{text} that New-VM adds to {self.name}",
                 needs=(made,),
             )
-        done = ("name", *PLACES, "generation", "version", "state", *((METERING,) if not self.resource_metering else ()))
+        done = (
+            "name",
+            _avma.FIELD,
+            *PLACES,
+            "generation",
+            "version",
+            "state",
+            *((METERING,) if not self.resource_metering else ()),
+        )
         changes = self.as_changes(facts)
         yield from self._set(tuple(c for c in changes if c.field not in done), facts, (made,))
         if moved := tuple(c for c in changes if c.field in PLACES and c.field != "path"):
@@ -444,6 +458,8 @@ class VM(OfHyperV):
         by_field = {c.field: c for c in changes}
         state = by_field.pop("state", None)
         version = by_field.pop("version", None)
+        if _avma.FIELD in by_field:
+            yield from _avma.steps(self, by_field.pop(_avma.FIELD), facts)
         moved = tuple(by_field.pop(f) for f in PLACES if f in by_field)
         if state:
             steps = tuple(self._power(facts).steps(str(state.now), str(state.wanted)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mocks.arguments import like
-from mocks.cmdlets import disk
+from mocks.cmdlets import disk, licensing
 from mocks.command import Command, cmdlet
 from mocks.identity import VERSIONS, build, caption
 from mocks.machine import KB
@@ -33,6 +33,7 @@ def _operating_system(cmd: Command) -> dict[str, Any]:
         "CurrentTimeZone": state.time_zone,
         "TotalVisibleMemorySize": state.memory // KB,
         "FreePhysicalMemory": max(0, state.memory - _used(state)) // KB,
+        "OperatingSystemSKU": state.sku,
         "ProductType": 3,
         "PSComputerName": None,
     }
@@ -75,7 +76,11 @@ def _groups(cmd: Command) -> None:
 @cmdlet("Get-CimInstance", module="host", takes=0.2)
 def get(cmd: Command) -> None:
     name = cmd.args.text("ClassName")
-    elsewhere = {(disk.NAMESPACE, disk.CLASS): disk.show, ("root/mscluster", "mscluster_resourcegroup"): _groups}
+    elsewhere = {
+        (disk.NAMESPACE, disk.CLASS): disk.show,
+        (licensing.NAMESPACE, licensing.CLASS): licensing.show,
+        ("root/mscluster", "mscluster_resourcegroup"): _groups,
+    }
     show = elsewhere.get((cmd.args.text("Namespace").replace("\\", "/").lower(), name.lower()))
     if show is not None:
         show(cmd)
