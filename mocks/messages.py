@@ -196,6 +196,20 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Generation 2 virtual machines do not support the VHD format: '{0}'.",
         "第 2 世代の仮想マシンは VHD 形式をサポートしていません: '{0}'。",
     ),
+    "no_key_protector": (
+        "The operation failed.\n\nThe selected security settings of a virtual machine cannot be changed without a valid key "
+        "protector configured. Configure a valid key protector and try again.",
+        "操作に失敗しました。\n\n有効なキー プロテクターが構成されていない仮想マシンのセキュリティ設定は変更できません。"
+        "有効なキー プロテクターを構成してからやり直してください。",
+    ),
+    "no_security": (
+        "The virtual machine '{0}' does not support the selected security settings.",
+        "仮想マシン '{0}' は選択したセキュリティ設定をサポートしていません。",
+    ),
+    "shielded": (
+        "The security settings of the shielded virtual machine '{0}' cannot be changed.",
+        "シールドされた仮想マシン '{0}' のセキュリティ設定は変更できません。",
+    ),
     "template_locked": (
         "Cannot modify the secure boot template ID property after the virtual TPM is initialized.",
         "仮想 TPM の初期化後にセキュア ブート テンプレート ID プロパティを変更することはできません。",

@@ -56,6 +56,7 @@ _OTHERS: Final[Mapping[str, Mapping[str, str]]] = {
         "TimeCreated": "DateTime",
         **dict.fromkeys(("LevelDisplayName", "ProviderName", "Message"), "String"),
     },
+    "Get-VMKeyProtector": {"Length": "Int32"},
     "Get-VMNetworkAdapter": {"VmmqQueuePairsRequested": "UInt32"},
     "Get-VMSwitch": {"DefaultQueueVmmqQueuePairsRequested": "UInt32"},
 }

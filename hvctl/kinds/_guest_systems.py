@@ -20,6 +20,7 @@ DEBIAN = f"{_LISTED}supported-debian-virtual-machines-on-hyper-v"
 SUSE = f"{_LISTED}supported-suse-virtual-machines-on-hyper-v"
 ORACLE = f"{_LISTED}supported-oracle-linux-virtual-machines-on-hyper-v"
 FREEBSD = f"{_LISTED}supported-freebsd-virtual-machines-on-hyper-v"
+WINDOWS_11 = "https://learn.microsoft.com/windows/whats-new/windows-11-requirements"
 DOMAIN = "domain 5.3"
 
 _ALL: tuple[OS, ...] = ("2012", "2012r2", "2016", "2019", "2022", "2025")
@@ -35,7 +36,7 @@ class GuestSystem:
     boot loader starts under secure boot, with the template of its family. `processors`: the most it is supported with.
     `dynamic_memory`: it takes and gives memory. `memory_resize`: and while that is static. `file_copy`: it takes files
     from the host. `online_resize`: it sees a disk grow while it runs. `whole_processor`: it does not start with the
-    processor's newer instructions hidden.
+    processor's newer instructions hidden. `tpm`: its setup asks for one.
     """
 
     title: str
@@ -50,6 +51,7 @@ class GuestSystem:
     file_copy: bool | None = True
     online_resize: bool | None = None
     whole_processor: bool = False
+    tpm: bool = False
 
 
 def _windows(
@@ -61,11 +63,12 @@ def _windows(
     memory_resize: bool = True,  # hot add of memory came with Server 2016 and Windows 10 (domain 7)
     file_copy: bool | None = None,
     whole_processor: bool = False,
+    tpm: bool = False,
     source: tuple[str, ...] = (WINDOWS, GENERATIONS),
 ) -> GuestSystem:
     return GuestSystem(
         title, "windows", source, hosts, generations, 2 in generations, processors, dynamic_memory=None,
-        memory_resize=memory_resize, file_copy=file_copy, whole_processor=whole_processor,
+        memory_resize=memory_resize, file_copy=file_copy, whole_processor=whole_processor, tpm=tpm,
     )  # fmt: skip
 
 
@@ -105,7 +108,10 @@ GUEST_SYSTEMS: Mapping[str, GuestSystem] = {
     "windows_8": _windows("Windows 8", _ALL[:5], None, memory_resize=False, source=(DOMAIN,)),
     "windows_8_1": _windows("Windows 8.1", _FROM_R2, 32, memory_resize=False, source=(WINDOWS, DOMAIN)),
     "windows_10": _windows("Windows 10", _FROM_R2, 32),
-    "windows_11": _windows("Windows 11", _FROM_2019, 32, generations=(2,), whole_processor=True),
+    "windows_11": _windows(
+        "Windows 11", _FROM_2019, 32, generations=(2,), whole_processor=True, tpm=True,
+        source=(WINDOWS, GENERATIONS, WINDOWS_11),
+    ),
     "windows_server_2008": _windows(
         "Windows Server 2008 SP2", _ALL, 8, generations=(1,), memory_resize=False,
         source=(WINDOWS, DOMAIN),

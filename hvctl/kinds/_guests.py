@@ -101,6 +101,8 @@ def _of_part(part: Resource, guest: GuestSystem, os: OS) -> Iterator[Finding]:
         yield from _memory(part, guest)
     elif part.kind == "processor":
         yield from _processor(part, guest)
+    elif part.kind == "security" and guest.tpm and getattr(part, "tpm", None) is False:
+        yield Finding("tpm", f"the setup of {guest.title} asks for a TPM", "write tpm: on", "warning")
     elif part.kind == "guest_file":
         yield from _guest_file(part, guest)
 
@@ -231,6 +233,9 @@ def findings(vm: Resource, fields: frozenset[str], facts: Facts) -> Iterator[Fin
         wrong = _refusal(guest, facts.os, template) if on else None
         if wrong is not None:
             yield _weighed(Finding("guest_os", wrong.text, wrong.hint), row, fields)
+    if guest.tpm and row is None and generation == 2 and not any(p.kind == "security" for p in vm.parts):
+        hint = "write security: {key_protector: local, tpm: on}"
+        yield Finding("guest_os", f"the setup of {guest.title} asks for a TPM, and a new VM has none", hint, "warning")
     if guest.family == "linux" and row is not None and row.get("IsClustered"):
         yield from _mac_addresses(vm, row, guest, facts)
 

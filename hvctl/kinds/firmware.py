@@ -38,6 +38,7 @@ from hvctl.kinds._boot_order import (
     same_order,
 )
 from hvctl.kinds._drives import DISKS, DVDS, Slot
+from hvctl.kinds._protection import name_there, names, security
 from hvctl.kinds._types import ON_OFF, Flag, Words
 from hvctl.kinds._vm import VMS, VmPart, generation, vm_ref
 
@@ -48,11 +49,6 @@ TEMPLATES = Words(
 )
 PROTOCOLS = Words(ipv4="IPv4", ipv6="IPv6")
 CONSOLES = Words(default="Default", com1="COM1", com2="COM2", none="None")
-
-
-def _security(name: str) -> Call:
-    """Of the VM of a name: what it answers does not say which VM it is of."""
-    return Call("Get-VMSecurity", {"VM": Ref(VMS, {"Name": name}, many=True)}, select=("TpmEnabled",))
 
 
 class Firmware(VmPart):
@@ -90,10 +86,8 @@ class Firmware(VmPart):
         return self
 
     def queries(self) -> tuple[Call, ...]:
-        names = (
-            (self.vm.key(), *getattr(self.vm, "previous_names", ())) if self.secure_boot_template is not None else ()
-        )
-        return (*super().queries(), DISKS, DVDS, *(_security(name) for name in names))
+        asked = names(self.vm) if self.secure_boot_template is not None else ()
+        return (*super().queries(), DISKS, DVDS, *map(security, asked))
 
     def rules(self, os: OS) -> Iterator[Finding]:
         if (getattr(self.vm, "generation", None) or 2) == 1:
@@ -160,10 +154,8 @@ class Firmware(VmPart):
         row = self.vm_row(facts)
         if row is None:
             return False
-        names = (self.vm.key(), *getattr(self.vm, "previous_names", ()))
-        name = next(n for n in names if n.casefold() == str(row["Name"]).casefold())
         try:
-            rows = facts.rows(_security(name))
+            rows = facts.rows(security(name_there(self.vm, row)))
         except UnreadableError:
             return None
         return bool(rows[0]["TpmEnabled"]) if rows else None

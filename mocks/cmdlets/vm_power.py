@@ -36,6 +36,7 @@ def boot(cmd: Command, vm: Vm) -> None:
         _check_resources(cmd, vm)
         _check_files(cmd, vm)
         vm.started = cmd.clock.now()
+        vm.tpm_initialized = vm.tpm_initialized or vm.tpm_enabled  # domain 5.4: from its first start on
         if vm.state == "Off":  # what was saved goes on where it was
             fall_silent(cmd.clock, vm, *vm.integration_services)
         disks = [files.vhd(cmd.state, member) for d in vm.disks for member in files.chain_paths(cmd.state, d.path)]
