@@ -10,10 +10,11 @@ import pytest
 
 from hvctl.cli import main
 from hvctl.config.template import render, render_text
-from hvctl.core.plan import make_plan
+from hvctl.core.planner import make_plan
 from hvctl.fleet.reconcile import look
 from hvctl.kinds._avma_keys import AVMA_KEYS, avma_key
-from hvctl.text.source import ConfigError, load_text
+from hvctl.text.diagnostic import ConfigError
+from hvctl.text.source import load_text
 from mocks.failures import failure
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
@@ -77,7 +78,7 @@ def test_what_cannot_be_read_is_not_known_and_the_rest_is_done() -> None:
     host = SimulatedHost.from_yaml({"os": "2022", "sku": 8, "vms": [VM]})
     host.failures.add(failure("Get-CimInstance:of=SoftwareLicensingProduct,times=always"))
     found, _ = wished(PLAYBOOK)
-    plan = make_plan("h", found, look(TwinTransport(host), found), frozenset())
+    plan = make_plan(found, look(TwinTransport(host), found), frozenset())
     assert [s.task.call.cmdlet for s in plan.steps] == ["Set-VM"]
     assert plan.unreadable and not plan.in_sync
     (remark,) = [r for a in plan.actions for r in a.remarks]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from hvctl.contract import OS, VERSIONS
-from hvctl.core.plan import make_plan, validate
+from hvctl.core.planner import make_plan
+from hvctl.core.rules import validate
 from hvctl.fleet.reconcile import look
 from hvctl.kinds._guest_systems import GUEST_SYSTEMS
 from mocks.host import SimulatedHost
@@ -25,7 +26,7 @@ def held(playbook: str, os: OS) -> list[str]:
     assert not problems
     wrong = [p.message for p in validate(found, os) if p.level == "error"]
     facts = look(TwinTransport(SimulatedHost.from_yaml({"os": os})), found)
-    plan = make_plan("host", found, facts, frozenset())
+    plan = make_plan(found, facts, frozenset())
     return wrong + [r.message for a in plan.actions for r in a.remarks if r.level != "warning"]
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from hvctl.contract import OS
-from hvctl.core.plan import Plan, make_plan
+from hvctl.core.plan import Plan
+from hvctl.core.planner import make_plan
 from hvctl.core.resource import IMPACTS
 from hvctl.fleet.reconcile import apply_plan, look
 from mocks.host import SimulatedHost
@@ -29,7 +30,7 @@ def planned(host: SimulatedHost, playbook: str, *, apply: bool = True) -> tuple[
     found, problems = wished(playbook)
     assert not problems
     transport = TwinTransport(host)
-    plan = make_plan("host", found, look(transport, found), frozenset(IMPACTS))
+    plan = make_plan(found, look(transport, found), frozenset(IMPACTS))
     if apply:
         report = apply_plan(plan, found, transport)
         assert not isinstance(report, list) and not report.failed

@@ -8,7 +8,7 @@ import pytest
 
 from hvctl.call import Failure, HostInfo, Reply
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.plan import make_plan
+from hvctl.core.planner import make_plan
 from hvctl.core.resource import IMPACTS
 from hvctl.fleet.reconcile import apply_plan, look
 from hvctl.kinds._protection import is_protected, key_protector
@@ -45,7 +45,7 @@ def test_nothing_rests_on_a_key_protector_that_cannot_be_read() -> None:
     host = SimulatedHost.from_yaml({"os": "2022", "vms": [{"name": "a", "generation": 2}]})
     host.failures.add(failure("Get-VMKeyProtector:times=always"))
     found, _ = wished("- vms: [{name: a, security: {tpm: on}}]")
-    plan = make_plan("h", found, look(TwinTransport(host), found), frozenset(IMPACTS))
+    plan = make_plan(found, look(TwinTransport(host), found), frozenset(IMPACTS))
     assert not plan.steps
     said = [r.message for a in plan.actions for r in a.remarks]
     assert said == ["whether the VM has a key protector could not be read, and it needs one"]
@@ -59,7 +59,7 @@ def test_the_template_is_set_before_a_tpm_that_fixes_it() -> None:
     )
     found, _ = wished(text)
     transport = TwinTransport(host)
-    report = apply_plan(make_plan("h", found, look(transport, found), frozenset()), found, transport)
+    report = apply_plan(make_plan(found, look(transport, found), frozenset()), found, transport)
     assert not isinstance(report, list) and report.complete
     vm = host.state.vms[0]
     assert vm.tpm_initialized and vm.firmware.secure_boot_template == "MicrosoftUEFICertificateAuthority"

@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from hvctl.call import Call, Map, Row
 from hvctl.contract import OS, at_least, title
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.resource import UNKNOWN, Change, Finding, Resource, Step
+from hvctl.core.resource import UNKNOWN, Change, Step, finding
 from hvctl.kinds._guest_systems import GUEST_SYSTEMS
+from hvctl.kinds._machine import Machine
 from hvctl.kinds._services import GUIDS, SERVICES, guid_of, service_ref
 from hvctl.kinds._vm import in_vm, vm_ref, vm_row
+from hvctl.kinds.integration_services import IntegrationServices
+from hvctl.text.diagnostic import Diagnostic
 
 FIELD, DATA_EXCHANGE = "avma", "key_value_pair_exchange"
 
@@ -64,30 +67,30 @@ class _Lack:
     hint: str
 
 
-def wanted(vm: Resource) -> bool:
-    return bool(getattr(vm, FIELD, None)) and not vm.absent
+def wanted(vm: Machine) -> bool:
+    return bool(vm.avma) and not vm.absent
 
 
-def queries(vm: Resource) -> tuple[Call, ...]:
+def queries(vm: Machine) -> tuple[Call, ...]:
     return (*SURVEY, SERVICES) if wanted(vm) else ()
 
 
-def rules(vm: Resource, os: OS) -> Iterator[Finding]:
+def rules(vm: Machine, os: OS) -> Iterator[Diagnostic]:
     if not wanted(vm):
         return
-    if getattr(vm, "guest_os", None) is None:
+    if vm.guest_os is None:
         hint = f"write guest_os, one of {', '.join(_SINCE)}"
-        yield Finding(FIELD, "which guests a host activates depends on the guest", hint)
+        yield finding(FIELD, "which guests a host activates depends on the guest", hint)
         return
     if (lack := _of_guest(vm, os)) is not None:
-        yield Finding(FIELD, lack.text, lack.hint)
+        yield finding(FIELD, lack.text, lack.hint)
     if _exchange_wanted(vm) is False:
         text = "the playbook switches data exchange off, which AVMA goes by"
-        yield Finding(FIELD, text, f"write integration_services: {{{DATA_EXCHANGE}: on}}")
+        yield finding(FIELD, text, f"write integration_services: {{{DATA_EXCHANGE}: on}}")
 
 
-def _of_guest(vm: Resource, os: OS) -> _Lack | None:
-    word = str(getattr(vm, "guest_os", None))
+def _of_guest(vm: Machine, os: OS) -> _Lack | None:
+    word = vm.guest_os or ""
     guest = GUEST_SYSTEMS.get(word)
     name = guest.title if guest is not None else word
     if word not in _SINCE:
@@ -98,15 +101,15 @@ def _of_guest(vm: Resource, os: OS) -> _Lack | None:
     return None
 
 
-def _exchange_wanted(vm: Resource) -> bool | None:
-    part = next((p for p in vm.parts if p.kind == "integration_services"), None)
-    return getattr(part, DATA_EXCHANGE, None)
+def _exchange_wanted(vm: Machine) -> bool | None:
+    part = vm.part(IntegrationServices)
+    return part.key_value_pair_exchange if part is not None else None
 
 
 # --- what the host says ---------------------------------------------------------------------------------------------
 
 
-def actual(vm: Resource, row: Row, facts: Facts) -> object:
+def actual(vm: Machine, row: Row, facts: Facts) -> object:
     """Whether the host's side of it is in order."""
     try:
         return not any(_lacks(vm, facts)) and _exchange(vm, row, facts)
@@ -114,7 +117,7 @@ def actual(vm: Resource, row: Row, facts: Facts) -> object:
         return UNKNOWN
 
 
-def _exchange(vm: Resource, row: Row, facts: Facts) -> bool:
+def _exchange(vm: Machine, row: Row, facts: Facts) -> bool:
     """On, or switched on by the section for it."""
     services = in_vm(SERVICES, row, facts)
     return bool(_exchange_wanted(vm)) or any(
@@ -122,7 +125,7 @@ def _exchange(vm: Resource, row: Row, facts: Facts) -> bool:
     )
 
 
-def _lacks(vm: Resource, facts: Facts) -> Iterator[_Lack]:
+def _lacks(vm: Machine, facts: Facts) -> Iterator[_Lack]:
     """Raises UnreadableError."""
     if (lack := _of_guest(vm, facts.os)) is not None:
         yield lack
@@ -145,44 +148,44 @@ def _first(query: Call, facts: Facts) -> Row:
     return rows[0]
 
 
-def findings(vm: Resource, facts: Facts) -> Iterator[Finding]:
+def findings(vm: Machine, facts: Facts) -> Iterator[Diagnostic]:
     """A VM that is made is made without it, with a warning; of one that is there, it is a difference that stays."""
     if not wanted(vm):
         return
     made = vm_row(vm, facts) is None
     try:
         for lack in _lacks(vm, facts):
-            yield Finding(FIELD, lack.text, lack.hint, "warning" if made else "impossible")
+            yield finding(FIELD, lack.text, lack.hint, "warning" if made else "impossible")
     except UnreadableError as error:
         text = f"whether the host can activate guests is not known: {error}"
-        yield Finding(FIELD, text, "see that the account may read licences on it", "unknown", outside=(str(error),))
+        yield finding(FIELD, text, "see that the account may read licences on it", "unknown", outside=(str(error),))
     if _speaks_for_host(vm):
         yield from _events(facts)
 
 
-def _speaks_for_host(vm: Resource) -> bool:
+def _speaks_for_host(vm: Machine) -> bool:
     """Events do not say which VM they are of (operations 2), so one VM of a host tells of them."""
-    return next((p for p in vm.peers if p.kind == "vm" and wanted(p)), vm) is vm
+    return next((p for p in vm.beside(Machine) if wanted(p)), vm) is vm
 
 
-def _events(facts: Facts) -> Iterator[Finding]:
+def _events(facts: Facts) -> Iterator[Diagnostic]:
     rows = facts.reply(_EVENTS).rows
     if rows:
         time = str(rows[0]["TimeCreated"])[:16].replace("T", " ")
         message = " ".join(str(rows[0].get("Message") or "without a text").split())
         text = f"the host's last event of AVMA, of one of its guests, at {time} UTC: {message}"
-        yield Finding(FIELD, text, "look in the guest whether it is activated", "warning", outside=(message,))
+        yield finding(FIELD, text, "look in the guest whether it is activated", "warning", outside=(message,))
 
 
 # --- changing -------------------------------------------------------------------------------------------------------
 
 
-def note(vm: Resource, facts: Facts) -> str:
+def note(vm: Machine, facts: Facts) -> str:
     row = vm_row(vm, facts)
     return "data exchange is off, which it goes by" if row is not None and not _exchange(vm, row, facts) else ""
 
 
-def steps(vm: Resource, change: Change, facts: Facts) -> Iterator[Step]:
+def steps(vm: Machine, change: Change, facts: Facts) -> Iterator[Step]:
     service = service_ref(vm_ref(vm, facts), DATA_EXCHANGE)
     call = Call("Enable-VMIntegrationService", {"VMIntegrationService": service})
     yield Step(call, f"enable data exchange of {vm.key()}, for AVMA", (change.field,))

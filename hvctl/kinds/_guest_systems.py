@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from hvctl.contract import OS
+from hvctl.kinds._types import Words
+from hvctl.text.source import suggest
+from hvctl.text.visible import quoted
 
 Family = Literal["windows", "linux", "freebsd"]
 
@@ -160,3 +163,22 @@ GUEST_SYSTEMS: Mapping[str, GuestSystem] = {
     ),
 }  # fmt: skip
 """By the word of the playbook."""
+
+
+class _Systems(Words):
+    """The words of the table, too many to list in a message."""
+
+    listed = "a word of [guest systems](guest-systems.md)"
+
+    def check(self, value: Any) -> Any:
+        word = (
+            value.casefold().replace("-", "_").replace(".", "_").replace(" ", "_") if isinstance(value, str) else value
+        )
+        if word is None or (isinstance(word, str) and word in self.names):
+            return word
+        told = f"{quoted(str(value))} is no guest system that is known here"
+        like = suggest(str(word), self.names) or "docs/guest-systems.md lists them, and linux is any other Linux"
+        raise ValueError(f"{told}; {like}")
+
+
+SYSTEMS = _Systems(**{word: guest.title for word, guest in GUEST_SYSTEMS.items()})

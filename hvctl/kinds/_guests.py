@@ -7,36 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from hvctl.call import Call, Ref, Row
 from hvctl.contract import OS, at_least, title
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Finding, Resource
+from hvctl.core.resource import Resource, finding
+from hvctl.kinds._firmware import FirmwarePart
 from hvctl.kinds._guest_systems import GUEST_SYSTEMS, GuestSystem
-from hvctl.kinds._types import MB, Words, shown_size
-from hvctl.kinds._vm import ALL_VMS, VMS, in_vm, power, vm_row
-from hvctl.text.source import suggest
-from hvctl.text.visible import quoted
-
-
-class _Systems(Words):
-    """The words of the table, too many to list in a message."""
-
-    listed = "a word of [guest systems](guest-systems.md)"
-
-    def check(self, value: Any) -> Any:
-        word = (
-            value.casefold().replace("-", "_").replace(".", "_").replace(" ", "_") if isinstance(value, str) else value
-        )
-        if word is None or (isinstance(word, str) and word in self.names):
-            return word
-        told = f"{quoted(str(value))} is no guest system that is known here"
-        like = suggest(str(word), self.names) or "docs/guest-systems.md lists them, and linux is any other Linux"
-        raise ValueError(f"{told}; {like}")
-
-
-SYSTEMS = _Systems(**{word: guest.title for word, guest in GUEST_SYSTEMS.items()})
+from hvctl.kinds._machine import Machine
+from hvctl.kinds._memory import MemoryPart
+from hvctl.kinds._processor import ProcessorPart
+from hvctl.kinds._types import MB, shown_size
+from hvctl.kinds._vm import ALL_VMS, VMS, in_vm, made_as, power, vm_row
+from hvctl.kinds.guest_file import GuestFile
+from hvctl.kinds.network_adapter import NetworkAdapter
+from hvctl.kinds.security import Security
+from hvctl.text.diagnostic import Diagnostic
 
 _FIRMWARE = Call(
     "Get-VMFirmware",
@@ -51,12 +37,11 @@ _PIECES = 128 * MB
 """Of memory, that Linux adds and gives up (domain 18)."""
 
 
-def declared(vm: Resource) -> GuestSystem | None:
-    word = getattr(vm, "guest_os", None)
-    return None if word is None or vm.absent else GUEST_SYSTEMS.get(word)
+def declared(vm: Machine) -> GuestSystem | None:
+    return None if vm.guest_os is None or vm.absent else GUEST_SYSTEMS.get(vm.guest_os)
 
 
-def queries(vm: Resource) -> tuple[Call, ...]:
+def queries(vm: Machine) -> tuple[Call, ...]:
     guest = declared(vm)
     if guest is None:
         return ()
@@ -66,22 +51,20 @@ def queries(vm: Resource) -> tuple[Call, ...]:
 # --- known without a host -------------------------------------------------------------------------------------------
 
 
-def rules(vm: Resource, os: OS) -> Iterator[tuple[Resource, Finding]]:
+def rules(vm: Machine, os: OS) -> Iterator[tuple[Resource, Diagnostic]]:
     """Of the VM and its sections."""
     guest = declared(vm)
     if guest is None:
         return
-    generation = getattr(vm, "generation", None)
-    if generation is not None and generation not in guest.generations:
-        yield vm, _generation(guest, generation, "generation")
+    if vm.generation is not None and vm.generation not in guest.generations:
+        yield vm, _generation(guest, vm.generation, "generation")
     if guest.hosts is not None and os not in guest.hosts:
         text = f"Microsoft does not list {guest.title} as a guest of {title(os)}"
-        yield vm, Finding("guest_os", text, _listed_on(guest), "warning")
+        yield vm, finding("guest_os", text, _listed_on(guest), "warning")
     for part in vm.parts:
-        if part.absent:
-            continue
-        for found in _of_part(part, guest, os):
-            yield part, found
+        if not part.absent:
+            for found in _of_part(part, guest, os):
+                yield part, found
 
 
 def _listed_on(guest: GuestSystem) -> str:
@@ -89,50 +72,51 @@ def _listed_on(guest: GuestSystem) -> str:
     return f"it is listed for {title(hosts[0])} to {title(hosts[-1])}" if hosts else ""
 
 
-def _generation(guest: GuestSystem, generation: int, field: str) -> Finding:
+def _generation(guest: GuestSystem, generation: int, field: str) -> Diagnostic:
     right = guest.generations[0]
-    return Finding(field, f"{guest.title} does not start in a generation {generation} VM", f"use generation {right}")
+    return finding(field, f"{guest.title} does not start in a generation {generation} VM", f"use generation {right}")
 
 
-def _of_part(part: Resource, guest: GuestSystem, os: OS) -> Iterator[Finding]:
-    if part.kind == "firmware":
-        yield from _firmware(part, guest, os)
-    elif part.kind == "memory":
-        yield from _memory(part, guest)
-    elif part.kind == "processor":
-        yield from _processor(part, guest)
-    elif part.kind == "security" and guest.tpm and getattr(part, "tpm", None) is False:
-        yield Finding("tpm", f"the setup of {guest.title} asks for a TPM", "write tpm: on", "warning")
-    elif part.kind == "guest_file":
-        yield from _guest_file(part, guest)
+def _of_part(part: Resource, guest: GuestSystem, os: OS) -> Iterator[Diagnostic]:
+    match part:
+        case FirmwarePart():
+            yield from _firmware(part, guest, os)
+        case MemoryPart():
+            yield from _memory(part, guest)
+        case ProcessorPart():
+            yield from _processor(part, guest)
+        case GuestFile():
+            yield from _guest_file(part, guest)
+        case Security(tpm=False) if guest.tpm:
+            yield finding("tpm", f"the setup of {guest.title} asks for a TPM", "write tpm: on", "warning")
 
 
-def _firmware(part: Resource, guest: GuestSystem, os: OS) -> Iterator[Finding]:
-    on, template = _said(part)
-    if on is not True and (on is False or template is None):
+def _firmware(part: FirmwarePart, guest: GuestSystem, os: OS) -> Iterator[Diagnostic]:
+    """Only what is written: what the host has may be known later."""
+    on, template = part.secure_boot, part.secure_boot_template
+    if on is False or (on is None and template is None):
         return
-    # Whether it is on is known where that is written; with a template that is not, it matters what the host has.
     wrong = _refusal(guest, os, template)
-    if wrong is not None and (on or template is not None):
+    if wrong is not None:
         field = "secure_boot_template" if template is not None and wrong.template else "secure_boot"
-        yield Finding(field, wrong.text, wrong.hint)
+        yield finding(field, wrong.text, wrong.hint)
     elif guest.family == "windows" and template not in (None, _WINDOWS):
         text = f"the template for {guest.title} is {_WINDOWS}"
-        yield Finding("secure_boot_template", text, "with another one it may not start", "warning")
+        yield finding("secure_boot_template", text, "with another one it may not start", "warning")
 
 
-def _memory(part: Resource, guest: GuestSystem) -> Iterator[Finding]:
-    dynamic = getattr(part, "dynamic", None)
-    if not dynamic:
+def _memory(part: MemoryPart, guest: GuestSystem) -> Iterator[Diagnostic]:
+    if not part.dynamic:
         return
     if guest.dynamic_memory is False:
         text = f"{guest.title} neither takes nor gives up memory while it runs: it keeps what it starts with"
-        yield Finding("dynamic", text, "write dynamic: false", "warning")
+        yield finding("dynamic", text, "write dynamic: false", "warning")
     elif guest.family == "linux":
+        dynamic = part.dynamic
         amounts = {
-            "startup": getattr(part, "startup", None),
-            "dynamic.minimum": getattr(dynamic, "minimum", None),
-            "dynamic.maximum": getattr(dynamic, "maximum", None),
+            "startup": part.startup,
+            "dynamic.minimum": dynamic.minimum,
+            "dynamic.maximum": dynamic.maximum,
         }
         for field, amount in amounts.items():
             if amount and amount % _PIECES:
@@ -141,28 +125,26 @@ def _memory(part: Resource, guest: GuestSystem) -> Iterator[Finding]:
                 hint = (
                     f"use {shown_size(near)} or {shown_size(near + _PIECES)}" if near else f"use {shown_size(_PIECES)}"
                 )
-                yield Finding(field, text, hint, "warning")
+                yield finding(field, text, hint, "warning")
 
 
-def _processor(part: Resource, guest: GuestSystem) -> Iterator[Finding]:
-    count = getattr(part, "count", None)
-    if guest.processors is not None and count is not None and count > guest.processors:
-        text = f"{guest.title} is supported with up to {guest.processors:,} processors, not {count:,}"
-        yield Finding("count", text, f"use at most {guest.processors:,}", "warning")
-    if guest.whole_processor and getattr(part, "compatibility_for_migration", None):
+def _processor(part: ProcessorPart, guest: GuestSystem) -> Iterator[Diagnostic]:
+    most = guest.processors
+    if most is not None and part.count is not None and part.count > most:
+        text = f"{guest.title} is supported with up to {most:,} processors, not {part.count:,}"
+        yield finding("count", text, f"use at most {most:,}", "warning")
+    if guest.whole_processor and part.compatibility_for_migration:
         text = f"{guest.title} needs POPCNT and SSE4.2, which this may hide from it"
-        yield Finding("compatibility_for_migration", text, "turn it off, unless the VM is seen to start", "warning")
+        yield finding("compatibility_for_migration", text, "turn it off, unless the VM is seen to start", "warning")
 
 
-def _guest_file(part: Resource, guest: GuestSystem) -> Iterator[Finding]:
+def _guest_file(part: GuestFile, guest: GuestSystem) -> Iterator[Diagnostic]:
     if guest.file_copy is False:
         text = f"{guest.title} has no service that takes files from the host"
-        yield Finding("", text, "bring the file into it by other means")
-        return
-    destination = str(getattr(part, "destination", ""))
-    if (guest.family == "windows") == destination.startswith("/"):
+        yield finding("", text, "bring the file into it by other means")
+    elif (guest.family == "windows") == part.destination.startswith("/"):
         hint = r"write C:\folder\file" if guest.family == "windows" else "write /folder/file"
-        yield Finding("destination", f"{destination} is no path of {guest.title}", hint)
+        yield finding("destination", f"{part.destination} is no path of {guest.title}", hint)
 
 
 # --- secure boot ----------------------------------------------------------------------------------------------------
@@ -175,10 +157,6 @@ class _Refusal:
     text: str
     hint: str
     template: bool = False
-
-
-def _said(firmware: Resource | None) -> tuple[bool | None, str | None]:
-    return getattr(firmware, "secure_boot", None), getattr(firmware, "secure_boot_template", None)
 
 
 def _refusal(guest: GuestSystem, os: OS, template: str | None) -> _Refusal | None:
@@ -199,13 +177,10 @@ def _template(name: object) -> str | None:
     return known.get(str(name).casefold())
 
 
-def _firmware_of(vm: Resource) -> Resource | None:
-    return next((p for p in vm.parts if p.kind == "firmware"), None)
-
-
-def _as_it_will_be(vm: Resource, row: Row | None, facts: Facts) -> tuple[bool, str | None]:
+def _as_it_will_be(vm: Machine, row: Row | None, facts: Facts) -> tuple[bool, str | None]:
     """Secure boot and its template: as written, else as the host has it, else as New-VM leaves it (domain 4.2)."""
-    on, template = _said(_firmware_of(vm))
+    part = vm.part(FirmwarePart)
+    on, template = (None, None) if part is None else (part.secure_boot, part.secure_boot_template)
     rows = in_vm(_FIRMWARE, row, facts) if row is not None else ()
     if rows:
         on = str(rows[0]["SecureBoot"]).casefold() == "on" if on is None else on
@@ -218,50 +193,50 @@ def _as_it_will_be(vm: Resource, row: Row | None, facts: Facts) -> tuple[bool, s
 # --- known from the host --------------------------------------------------------------------------------------------
 
 
-def findings(vm: Resource, fields: frozenset[str], facts: Facts) -> Iterator[Finding]:
+def findings(vm: Machine, fields: frozenset[str], facts: Facts) -> Iterator[Diagnostic]:
     """Of a VM as its host has it, or as it is made. `fields`: of the VM, that change."""
     guest = declared(vm)
     if guest is None:
         return
     row = vm_row(vm, facts)
-    generation = int(row.get("Generation") or 1) if row is not None else getattr(vm, "generation", None) or 1
+    generation, _ = made_as(vm, row)
     if generation not in guest.generations:
-        if getattr(vm, "generation", None) is None:  # what is written is judged already
+        if vm.generation is None:  # what is written is judged already
             yield _weighed(_generation(guest, generation, "guest_os"), row, fields)
     elif generation == 2:
         on, template = _as_it_will_be(vm, row, facts)
         wrong = _refusal(guest, facts.os, template) if on else None
         if wrong is not None:
-            yield _weighed(Finding("guest_os", wrong.text, wrong.hint), row, fields)
-    if guest.tpm and row is None and generation == 2 and not any(p.kind == "security" for p in vm.parts):
+            yield _weighed(finding("guest_os", wrong.text, wrong.hint), row, fields)
+    if guest.tpm and row is None and generation == 2 and vm.part(Security) is None:
         hint = "write security: {key_protector: local, tpm: on}"
-        yield Finding("guest_os", f"the setup of {guest.title} asks for a TPM, and a new VM has none", hint, "warning")
+        yield finding("guest_os", f"the setup of {guest.title} asks for a TPM, and a new VM has none", hint, "warning")
     if guest.family == "linux" and row is not None and row.get("IsClustered"):
         yield from _mac_addresses(vm, row, guest, facts)
 
 
-def _weighed(found: Finding, row: Row | None, fields: frozenset[str]) -> Finding:
+def _weighed(found: Diagnostic, row: Row | None, fields: frozenset[str]) -> Diagnostic:
     """It holds back a VM that is made or started; one that is there is as it is, and stays."""
     if row is None:
         return found
     if "state" in fields and power(row) == "Off":
-        return Finding("state", found.message, found.hint)
-    return Finding("guest_os", found.message, found.hint, "warning")
+        return finding("state", found.message, found.hint)
+    return finding("guest_os", found.message, found.hint, "warning")
 
 
-def _mac_addresses(vm: Resource, row: Row, guest: GuestSystem, facts: Facts) -> Iterator[Finding]:
+def _mac_addresses(vm: Machine, row: Row, guest: GuestSystem, facts: Facts) -> Iterator[Diagnostic]:
     """Linux names an adapter by its address, which another node of the cluster would give anew (domain 18)."""
-    written = {p.key(): getattr(p, "mac_address", None) for p in vm.parts if p.kind == "network_adapter"}
+    written = {p.key(): p.mac_address for p in vm.parts_of(NetworkAdapter)}
     now = {str(r["Name"]): bool(r["DynamicMacAddressEnabled"]) for r in in_vm(_ADAPTERS, row, facts)}
     names = [
         name for name, dynamic in now.items() if (written.get(name) or ("dynamic" if dynamic else "")) == "dynamic"
     ]
     if names:
         text = f"{guest.title} may lose the settings of {', '.join(names)} when it moves to another node of the cluster"
-        yield Finding("guest_os", text, "write a mac_address for each", "warning")
+        yield finding("guest_os", text, "write a mac_address for each", "warning")
 
 
-def secure_boot(vm: Resource, fields: frozenset[str], facts: Facts) -> Iterator[Finding]:
+def secure_boot(vm: Machine, fields: frozenset[str], facts: Facts) -> Iterator[Diagnostic]:
     """Of changes to the firmware of a VM that is there: whether its guest still starts afterwards."""
     guest, row = declared(vm), vm_row(vm, facts)
     touched = [f for f in ("secure_boot_template", "secure_boot") if f in fields]
@@ -270,18 +245,18 @@ def secure_boot(vm: Resource, fields: frozenset[str], facts: Facts) -> Iterator[
     on, template = _as_it_will_be(vm, row, facts)
     wrong = _refusal(guest, facts.os, template) if on else None
     if wrong is not None:
-        yield Finding(touched[0], wrong.text, wrong.hint)
+        yield finding(touched[0], wrong.text, wrong.hint)
 
 
-def resizes_memory(vm: Resource) -> bool:
+def resizes_memory(vm: Machine) -> bool:
     """Whether its guest may take another amount of static memory while it runs, as far as is known."""
     guest = declared(vm)
     return guest is None or guest.memory_resize is not False
 
 
-def resizing(vm: Resource, live: bool) -> Iterator[Finding]:
+def resizing(vm: Machine, live: bool) -> Iterator[Diagnostic]:
     """Of a disk that grows, `live` or not."""
     guest = declared(vm)
     if live and guest is not None and guest.online_resize is False:
         text = f"{guest.title} sees the new size when it has restarted"
-        yield Finding("size", text, "restart it at a time that suits", "warning")
+        yield finding("size", text, "restart it at a time that suits", "warning")

@@ -7,7 +7,7 @@ from typing import Any
 
 from hvctl.call import Call, Ref, Row
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.resource import Resource
+from hvctl.kinds._machine import Machine
 from hvctl.kinds._vm import VMS
 
 _NONE = 4
@@ -30,12 +30,12 @@ def _vm(name: str) -> Ref:
     return Ref(VMS, {"Name": name}, many=True)
 
 
-def names(vm: Resource) -> tuple[str, ...]:
+def names(vm: Machine) -> tuple[str, ...]:
     """Under which it may be there."""
-    return (vm.key(), *getattr(vm, "previous_names", ()))
+    return (vm.key(), *vm.previous_names)
 
 
-def name_there(vm: Resource, row: Row) -> str:
+def name_there(vm: Machine, row: Row) -> str:
     """The one of them that it has."""
     return next(n for n in names(vm) if n.casefold() == str(row["Name"]).casefold())
 

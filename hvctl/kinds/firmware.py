@@ -4,54 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Annotated, Any, ClassVar
-
-from pydantic import AfterValidator, model_validator
+from typing import Any, ClassVar
 
 from hvctl.call import Call, Ref, Row, Value
 from hvctl.contract import OS
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.resource import (
-    Address,
-    Change,
-    Finding,
-    HeldBackError,
-    Resource,
-    Setting,
-    State,
-    Step,
-    properties,
-)
+from hvctl.core.resource import Change, HeldBackError, Resource, State, Step, finding, properties
 from hvctl.kinds import _guests
 from hvctl.kinds._boot_order import (
     BOOT_ORDER,
-    ENTRIES,
     NETWORK,
     counted,
-    entry,
     entry_of,
     is_file,
     known,
     means,
     name_of,
-    once,
     same_order,
 )
 from hvctl.kinds._drives import DISKS, DVDS, Slot
+from hvctl.kinds._firmware import FirmwarePart
 from hvctl.kinds._protection import name_there, names, security
-from hvctl.kinds._types import ON_OFF, Flag, Words
-from hvctl.kinds._vm import VMS, VmPart, generation, vm_ref
-
-TEMPLATES = Words(
-    microsoft_windows="MicrosoftWindows",
-    microsoft_uefi_certificate_authority="MicrosoftUEFICertificateAuthority",
-    open_source_shielded_vm="OpenSourceShieldedVM",
-)
-PROTOCOLS = Words(ipv4="IPv4", ipv6="IPv6")
-CONSOLES = Words(default="Default", com1="COM1", com2="COM2", none="None")
+from hvctl.kinds._vm import VMS, generation, vm_ref
+from hvctl.text.address import Address
+from hvctl.text.diagnostic import Diagnostic
 
 
-class Firmware(VmPart):
+class Firmware(FirmwarePart):
     """Generation 2 only. `boot_order` lists what comes first: `scsi 0:0` for a drive, `network NAME` for an adapter,
     `file PATH` for a boot file that the guest has written there, by the end of its path (`file \\EFI\\ubuntu\\shimx64.efi`);
     other devices and files keep their order behind it. `boot_order_only: true`: and nothing else is in it; what a guest
@@ -63,39 +42,17 @@ class Firmware(VmPart):
     setter: ClassVar[str] = "Set-VMFirmware"
     after: ClassVar[tuple[str, ...]] = ("disk", "dvd", "network_adapter")
 
-    secure_boot: Annotated[Flag | None, Setting("SecureBoot", "EnableSecureBoot", ON_OFF, off=True)] = None
-    secure_boot_template: Annotated[str | None, TEMPLATES, Setting("SecureBootTemplate", codec=TEMPLATES, off=True)] = (
-        None
-    )
-    preferred_network_boot_protocol: Annotated[
-        str | None, PROTOCOLS, Setting("PreferredNetworkBootProtocol", codec=PROTOCOLS, off=True)
-    ] = None
-    console_mode: Annotated[str | None, CONSOLES, Setting("ConsoleMode", codec=CONSOLES, off=True)] = None
-    pause_after_boot_failure: Annotated[Flag | None, Setting("PauseAfterBootFailure", codec=ON_OFF, off=True)] = None
-    boot_order: Annotated[
-        list[Annotated[str, AfterValidator(entry)]] | None,
-        AfterValidator(once),
-        Setting(BOOT_ORDER, "FirstBootDevice", ENTRIES, off=True),
-    ] = None
-    boot_order_only: Flag = False
-
-    @model_validator(mode="after")
-    def _only_of_an_order(self) -> Firmware:
-        if self.boot_order_only and not self.boot_order:
-            raise ValueError("boot_order_only leaves nothing to boot from; write boot_order too")
-        return self
-
     def queries(self) -> tuple[Call, ...]:
         asked = names(self.vm) if self.secure_boot_template is not None else ()
         return (*super().queries(), DISKS, DVDS, *map(security, asked))
 
-    def rules(self, os: OS) -> Iterator[Finding]:
-        if (getattr(self.vm, "generation", None) or 2) == 1:
-            yield Finding("", "a generation 1 VM has no UEFI firmware", "write a bios section instead")
+    def rules(self, os: OS) -> Iterator[Diagnostic]:
+        if (self.vm.generation or 2) == 1:
+            yield finding("", "a generation 1 VM has no UEFI firmware", "write a bios section instead")
         for n, name in enumerate(self.boot_order or ()):
             part = self._part(name)
             if part is not None and part.absent:
-                yield Finding(f"boot_order.{n}", f"{name} is to be absent", "take it out of the boot order")
+                yield finding(f"boot_order.{n}", f"{name} is to be absent", "take it out of the boot order")
 
     def requires(self) -> tuple[Address, ...]:
         parts = (self._part(name) for name in self.boot_order or ())
@@ -160,26 +117,26 @@ class Firmware(VmPart):
             return None
         return bool(rows[0]["TpmEnabled"]) if rows else None
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
+    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         yield from super().findings(changes, facts)
-        if self.vm_row(facts) is None and getattr(self.vm, "generation", None) != 2:
-            yield Finding("", f"{self.vm.key()} is made as generation 1, which has no UEFI", "write generation: 2")
+        if self.vm_row(facts) is None and self.vm.generation != 2:
+            yield finding("", f"{self.vm.key()} is made as generation 1, which has no UEFI", "write generation: 2")
         yield from _guests.secure_boot(self.vm, frozenset(c.field for c in changes), facts)
         if any(c.field == "secure_boot_template" for c in changes) and self._tpm(facts):
             # The same value fails too (domain 5.4).
             text = f"{self.vm.key()} has a virtual TPM, which fixes the template from its first start on"
-            yield Finding("secure_boot_template", text, "leave the template as it is")
+            yield finding("secure_boot_template", text, "leave the template as it is")
         if not any(c.field == "boot_order" for c in changes):
             return
         there = self._sources(facts)
         for written in self.boot_order or ():
             found = [name for name in map(name_of, there) if means(written, name)]
             if not found and self._part(written) is None:
-                yield Finding("boot_order", f"{self.vm.key()} has no {written}", self._what_else(written, there))
+                yield finding("boot_order", f"{self.vm.key()} has no {written}", self._what_else(written, there))
             elif len(found) > 1:
                 hint = "write more of its path" if len({n.casefold() for n in found}) > 1 else "rename one of them"
                 hint = "leave it out" if is_file(written) and "rename" in hint else hint
-                yield Finding("boot_order", f"{self.vm.key()} has more than one {written}", hint)
+                yield finding("boot_order", f"{self.vm.key()} has more than one {written}", hint)
 
     def _what_else(self, written: str, there: Sequence[Row]) -> str:
         if not is_file(written):

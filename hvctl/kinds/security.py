@@ -8,11 +8,13 @@ from typing import Annotated, Any, ClassVar, Literal
 from hvctl.call import Call, Row
 from hvctl.contract import OS
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.resource import UNKNOWN, Change, Finding, HeldBackError, Impact, Setting, State, Step
+from hvctl.core.resource import UNKNOWN, Change, HeldBackError, Impact, Setting, State, Step, finding
+from hvctl.kinds._firmware import FirmwarePart
 from hvctl.kinds._limits import LARGE, version_at_least
 from hvctl.kinds._protection import is_protected, key_protector, name_there, names, security
 from hvctl.kinds._types import Flag
 from hvctl.kinds._vm import VMS, VmPart, generation, made_as, vm_ref
+from hvctl.text.diagnostic import Diagnostic
 
 _PROTECTOR = "key_protector"
 _WRITE = "write key_protector: local"
@@ -46,25 +48,24 @@ class Security(VmPart):
 
     # --- rules ------------------------------------------------------------------------------------------------------
 
-    def rules(self, os: OS) -> Iterator[Finding]:
-        if (getattr(self.vm, "generation", None) or 2) == 1:
-            yield Finding("", "a generation 1 VM has no TPM and is not shielded", "leave it out, or make generation 2")
-        version = getattr(self.vm, "version", None)
-        if version is not None:
-            yield from self._of_version(version)
+    def rules(self, os: OS) -> Iterator[Diagnostic]:
+        if (self.vm.generation or 2) == 1:
+            yield finding("", "a generation 1 VM has no TPM and is not shielded", "leave it out, or make generation 2")
+        if self.vm.version is not None:
+            yield from self._of_version(self.vm.version)
         if self.shielded:
             for field in ("tpm", "encrypt_state"):
                 if getattr(self, field) is False:
-                    yield Finding(field, "a shielded VM has it on", "write on, or leave it out")
-            firmware = next((p for p in self.vm.parts if p.kind == "firmware"), None)
-            if getattr(firmware, "secure_boot", None) is False:
-                yield Finding("shielded", "a shielded VM has secure boot", "write firmware: {secure_boot: on}")
+                    yield finding(field, "a shielded VM has it on", "write on, or leave it out")
+            firmware = self.vm.part(FirmwarePart)
+            if firmware is not None and firmware.secure_boot is False:
+                yield finding("shielded", "a shielded VM has secure boot", "write firmware: {secure_boot: on}")
 
-    def _of_version(self, version: str) -> Iterator[Finding]:
+    def _of_version(self, version: str) -> Iterator[Diagnostic]:
         needs = {n: LARGE if n == "shielded" else _TPM_SINCE for n, wanted in self.wanted().items() if wanted}
         for field, since in needs.items():
             if not version_at_least(version, since):
-                yield Finding(
+                yield finding(
                     field, f"it needs VM version {since}; this one is {version}", "raise the VM's version first"
                 )
 
@@ -142,11 +143,11 @@ class Security(VmPart):
 
     # --- judging ----------------------------------------------------------------------------------------------------
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
+    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         yield from super().findings(changes, facts)
         row = self.vm_row(facts)
-        if row is None and getattr(self.vm, "generation", None) != 2:
-            yield Finding("", f"{self.vm.key()} is made as generation 1, which has no TPM", "write generation: 2")
+        if row is None and self.vm.generation != 2:
+            yield finding("", f"{self.vm.key()} is made as generation 1, which has no TPM", "write generation: 2")
         on = [c.field for c in changes if c.wanted]
         _, version = made_as(self.vm, row)
         if version is not None:
@@ -158,28 +159,28 @@ class Security(VmPart):
             for change in changes:
                 if not change.wanted:
                     text = f"{self.vm.key()} is shielded, and stays so without the key of its owner"
-                    yield Finding(change.field, text, "leave it as it is")
+                    yield finding(change.field, text, "leave it as it is")
         if _PROTECTOR in on:
             yield from self._elsewhere(row)
 
-    def _unprotected(self, row: Row | None, on: list[str], facts: Facts) -> Iterator[Finding]:
+    def _unprotected(self, row: Row | None, on: list[str], facts: Facts) -> Iterator[Diagnostic]:
         if not on or self.key_protector is not None:
             return
         there = self._protected(row, facts) if row is not None else False
         if there is None:
             why = "whether the VM has a key protector could not be read, and it needs one"
-            yield from (Finding(field, why, _WRITE) for field in on)
+            yield from (finding(field, why, _WRITE) for field in on)
         elif not there:
-            yield from (Finding(field, "it needs a key protector, and the VM has none", _WRITE) for field in on)
+            yield from (finding(field, "it needs a key protector, and the VM has none", _WRITE) for field in on)
 
-    def _elsewhere(self, row: Row) -> Iterator[Finding]:
+    def _elsewhere(self, row: Row) -> Iterator[Diagnostic]:
         certificates = 'bring the host\'s "Shielded VM Local Certificates" there, with their keys'
         if row.get("IsClustered"):
             text = f"{self.vm.key()} is a role of a cluster: it starts on no other node"
-            yield Finding(_PROTECTOR, text, certificates, "warning")
+            yield finding(_PROTECTOR, text, certificates, "warning")
         if str(row.get("ReplicationMode") or "None") != "None":
             text = f"{self.vm.key()} is replicated: its replica does not start after a failover"
-            yield Finding(_PROTECTOR, text, certificates, "warning")
+            yield finding(_PROTECTOR, text, certificates, "warning")
 
     def summary(self) -> str:
         return ", ".join(n.replace("_", " ") for n in ("tpm", "encrypt_state", "shielded") if getattr(self, n))
