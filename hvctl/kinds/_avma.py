@@ -41,6 +41,8 @@ _EVENTS = Call(
 )
 SURVEY = (_EDITION, _LICENCES, _EVENTS)
 
+_SHOWN = 300
+"""Characters of a message; `hvctl facts` has all of it."""
 _DATACENTER = (8, 12, 147, 407)
 """OperatingSystemSKU of Datacenter, with a desktop, without, of the semi-annual channel and Azure Edition
 (operations 2)."""
@@ -172,7 +174,7 @@ def _events(facts: Facts) -> Iterator[Diagnostic]:
     rows = facts.reply(_EVENTS).rows
     if rows:
         time = str(rows[0]["TimeCreated"])[:16].replace("T", " ")
-        message = " ".join(str(rows[0].get("Message") or "without a text").split())
+        message = " ".join(str(rows[0].get("Message") or "without a text").split())[:_SHOWN]
         text = f"the host's last event of AVMA, of one of its guests, at {time} UTC: {message}"
         yield finding(FIELD, text, "look in the guest whether it is activated", "warning", outside=(message,))
 

@@ -164,13 +164,13 @@ class Security(VmPart):
             yield from self._elsewhere(row)
 
     def _unprotected(self, row: Row | None, on: list[str], facts: Facts) -> Iterator[Diagnostic]:
-        if not on or self.key_protector is not None:
+        if not on:
             return
         there = self._protected(row, facts) if row is not None else False
         if there is None:
             why = "whether the VM has a key protector could not be read, and it needs one"
-            yield from (finding(field, why, _WRITE) for field in on)
-        elif not there:
+            yield from (finding(field, why, "look at the host") for field in on)
+        elif not there and self.key_protector is None:
             yield from (finding(field, "it needs a key protector, and the VM has none", _WRITE) for field in on)
 
     def _elsewhere(self, row: Row) -> Iterator[Diagnostic]:
@@ -183,7 +183,8 @@ class Security(VmPart):
             yield finding(_PROTECTOR, text, certificates, "warning")
 
     def summary(self) -> str:
-        return ", ".join(n.replace("_", " ") for n in ("tpm", "encrypt_state", "shielded") if getattr(self, n))
+        said = {"TPM": self.tpm, "encrypted state": self.encrypt_state, "shielded": self.shielded}
+        return ", ".join(word for word, on in said.items() if on)
 
     # --- changing ---------------------------------------------------------------------------------------------------
 
