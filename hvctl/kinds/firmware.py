@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from hvctl.call import Call, Ref, Row, Value
 from hvctl.contract import OS
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.resource import Change, HeldBackError, Resource, State, Step, finding, properties
+from hvctl.core.resource import Change, HeldBackError, Occasion, Resource, State, Step, finding, properties
 from hvctl.kinds import _guests
 from hvctl.kinds._boot_order import (
     BOOT_ORDER,
@@ -117,8 +117,8 @@ class Firmware(FirmwarePart):
             return None
         return bool(rows[0]["TpmEnabled"]) if rows else None
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
-        yield from super().findings(changes, facts)
+    def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
+        yield from super().judge(occasion, changes, facts)
         if self.vm_row(facts) is None and self.vm.generation != 2:
             yield finding("", f"{self.vm.key()} is made as generation 1, which has no UEFI", "write generation: 2")
         yield from _guests.secure_boot(self.vm, frozenset(c.field for c in changes), facts)

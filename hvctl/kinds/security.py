@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from hvctl.call import Call, Row
 from hvctl.contract import OS
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.resource import UNKNOWN, Change, HeldBackError, Impact, Setting, State, Step, finding
+from hvctl.core.resource import (
+    UNKNOWN,
+    Change,
+    HeldBackError,
+    Impact,
+    Occasion,
+    Resource,
+    Setting,
+    State,
+    Step,
+    finding,
+)
 from hvctl.kinds._firmware import FirmwarePart
 from hvctl.kinds._limits import LARGE, version_at_least
 from hvctl.kinds._protection import is_protected, key_protector, name_there, names, security
@@ -73,8 +84,13 @@ class Security(VmPart):
 
     @classmethod
     def survey(cls) -> tuple[Call, ...]:
-        """Neither answer says which VM it is of."""
-        return (VMS,)
+        """Neither answer says which VM it is of, so that each must be asked for by its name."""
+        return ()
+
+    @classmethod
+    def discover(cls, owner: Resource | None, facts: Facts) -> Iterator[Self]:
+        """None, as nothing was asked."""
+        yield from ()
 
     def queries(self) -> tuple[Call, ...]:
         asked = names(self.vm)
@@ -143,8 +159,8 @@ class Security(VmPart):
 
     # --- judging ----------------------------------------------------------------------------------------------------
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
-        yield from super().findings(changes, facts)
+    def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
+        yield from super().judge(occasion, changes, facts)
         row = self.vm_row(facts)
         if row is None and self.vm.generation != 2:
             yield finding("", f"{self.vm.key()} is made as generation 1, which has no TPM", "write generation: 2")
