@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from hvctl.contract import OS
-from hvctl.kinds._types import Words
+from hvctl.kinds._types import GB, Words
 from hvctl.text.source import suggest
 from hvctl.text.visible import quoted
 
@@ -39,7 +39,7 @@ class GuestSystem:
     boot loader starts under secure boot, with the template of its family. `processors`: the most it is supported with.
     `dynamic_memory`: it takes and gives memory. `memory_resize`: and while that is static. `file_copy`: it takes files
     from the host. `online_resize`: it sees a disk grow while it runs. `whole_processor`: it does not start with the
-    processor's newer instructions hidden. `tpm`: its setup asks for one.
+    processor's newer instructions hidden. `tpm`, `least_processors`, `least_memory` (bytes): its setup asks for them.
     """
 
     title: str
@@ -55,6 +55,8 @@ class GuestSystem:
     online_resize: bool | None = None
     whole_processor: bool = False
     tpm: bool = False
+    least_processors: int = 1
+    least_memory: int = 0
 
 
 def _windows(
@@ -65,13 +67,11 @@ def _windows(
     generations: tuple[int, ...] = (1, 2),
     memory_resize: bool = True,  # hot add of memory came with Server 2016 and Windows 10 (domain 7)
     file_copy: bool | None = None,
-    whole_processor: bool = False,
-    tpm: bool = False,
     source: tuple[str, ...] = (WINDOWS, GENERATIONS),
 ) -> GuestSystem:
     return GuestSystem(
         title, "windows", source, hosts, generations, 2 in generations, processors, dynamic_memory=None,
-        memory_resize=memory_resize, file_copy=file_copy, whole_processor=whole_processor, tpm=tpm,
+        memory_resize=memory_resize, file_copy=file_copy,
     )  # fmt: skip
 
 
@@ -111,9 +111,9 @@ GUEST_SYSTEMS: Mapping[str, GuestSystem] = {
     "windows_8": _windows("Windows 8", _ALL[:5], None, memory_resize=False, source=(DOMAIN,)),
     "windows_8_1": _windows("Windows 8.1", _FROM_R2, 32, memory_resize=False, source=(WINDOWS, DOMAIN)),
     "windows_10": _windows("Windows 10", _FROM_R2, 32),
-    "windows_11": _windows(
-        "Windows 11", _FROM_2019, 32, generations=(2,), whole_processor=True, tpm=True,
-        source=(WINDOWS, GENERATIONS, WINDOWS_11),
+    "windows_11": GuestSystem(
+        "Windows 11", "windows", (WINDOWS, GENERATIONS, WINDOWS_11), _FROM_2019, (2,), processors=32, dynamic_memory=None,
+        memory_resize=True, file_copy=None, whole_processor=True, tpm=True, least_processors=2, least_memory=4 * GB,
     ),
     "windows_server_2008": _windows(
         "Windows Server 2008 SP2", _ALL, 8, generations=(1,), memory_resize=False,

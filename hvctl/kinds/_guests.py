@@ -106,6 +106,9 @@ def _firmware(part: FirmwarePart, guest: GuestSystem, os: OS) -> Iterator[Diagno
 
 
 def _memory(part: MemoryPart, guest: GuestSystem) -> Iterator[Diagnostic]:
+    if part.startup is not None and part.startup < guest.least_memory:
+        least = shown_size(guest.least_memory)
+        yield finding("startup", f"the setup of {guest.title} asks for {least}", f"use {least} or more", "warning")
     if not part.dynamic:
         return
     if guest.dynamic_memory is False:
@@ -133,6 +136,9 @@ def _processor(part: ProcessorPart, guest: GuestSystem) -> Iterator[Diagnostic]:
     if most is not None and part.count is not None and part.count > most:
         text = f"{guest.title} is supported with up to {most:,} processors, not {part.count:,}"
         yield finding("count", text, f"use at most {most:,}", "warning")
+    if part.count is not None and part.count < guest.least_processors:
+        least = f"{guest.least_processors} processors"
+        yield finding("count", f"the setup of {guest.title} asks for {least}", f"use {least} or more", "warning")
     if guest.whole_processor and part.compatibility_for_migration:
         text = f"{guest.title} needs POPCNT and SSE4.2, which this may hide from it"
         yield finding("compatibility_for_migration", text, "turn it off, unless the VM is seen to start", "warning")

@@ -50,13 +50,17 @@ def starting(vm: Machine, facts: Facts) -> Iterator[Diagnostic]:
     """Of a VM that is started: with what runs when its turn comes. More wishes than fit are told without a host."""
     if not _up(vm) or _runs(vm, facts):
         return
-    running, others = _running(vm, facts)
-    most = limit("active VMs", facts.os)
     wished = [p for p in vm.beside(Machine) if _up(p)]
+    asked = sum(_processors(p) or 1 for p in wished)
+    rows = facts.rows(COUNTS)
+    most, processors = limit("active VMs", facts.os), limit("virtual processors of a host", facts.os)
+    if len(rows) + len(wished) <= most and sum(int(r["ProcessorCount"]) for r in rows) + asked <= processors:
+        return  # however they are counted
+    running, others = _running(vm, facts)
     if len(running) > most >= len(wished):
         told = f"{len(running):,} VMs would run, {others:,} of them not in the playbook; a host runs {most:,} at most"
         yield finding("state", told, "stop some, or put it on another host")
-    if sum(_processors(p) or 1 for p in wished) <= limit("virtual processors of a host", facts.os):
+    if asked <= processors:
         yield from _too_many(sum(running.values()), "state", facts.os)
 
 
