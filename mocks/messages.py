@@ -428,6 +428,15 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Attempted to perform an unauthorized operation.",
         "許可されていない操作を実行しようとしました。",
     ),
+    "access_denied": ("Access is denied. ", "アクセスが拒否されました。 "),
+    "no_such_resource": (
+        "The WS-Management service cannot process the request. The resource URI does not exist.",
+        "WS-Management サービスは要求を処理できません。リソース URI は存在しません。",
+    ),
+    "service_missing": (
+        "Cannot find any service with service name '{0}'.",
+        "サービス名 '{0}' のサービスが見つかりません。",
+    ),
     "cim_missing": (
         "No {0} objects found with property '{1}' equal to '{2}'. Verify the value of the property and retry.",
         "プロパティ '{1}' が '{2}' である {0} オブジェクトが見つかりません。",
