@@ -5,9 +5,10 @@ It does not model:
 - what is inside guests, beyond how they shut down, whether integration services answer and what was copied into them;
 - moving the disks of a VM (Move-VMStorage knows its configuration, checkpoints and paging file only);
 - live migration, import, Replica relationships (only what Get-VM and Get-VMReplication show), clusters,
-  Fibre Channel, RemoteFX, GPU partitions, device assignment, shielding, key protectors, resource pools beyond their
-  names, what ACLs and extensions do to traffic, other extensions than Microsoft's three, routing domains, RDMA,
-  storage QoS policies, AVMA;
+  Fibre Channel, RemoteFX, GPU partitions, device assignment, what shielding forbids, what is in a key protector,
+  resource pools beyond their names, what ACLs and extensions do to traffic, other extensions than Microsoft's three,
+  routing domains, RDMA, storage QoS policies, what AVMA does (its events are those of the starting state), event logs
+  beyond their lines;
 - what a VLAN says as isolation and the other way round: each view keeps what it was told;
 - Restore-VMSnapshot, Rename-VMSnapshot, branches of checkpoints (a checkpoint keeps its disks, not its settings);
 - what is in an export (its files have sizes only), Export-VMSnapshot, an export that is cancelled;

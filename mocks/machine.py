@@ -346,8 +346,10 @@ class Vm:
     memory: Memory = field(default_factory=Memory)
     firmware: Firmware = field(default_factory=Firmware)
     bios: Bios = field(default_factory=Bios)
+    key_protector: str = field(default="", metadata=one_of("", "local", "owned"))  # owned: of another guardian
     tpm_enabled: bool = False
     tpm_initialized: bool = False
+    encrypt_state: bool = False
     shielded: bool = False
     scsi_controllers: list[str] = field(default_factory=lambda: [""], metadata={"count": True})
     drives: list[Drive] | None = None

@@ -115,6 +115,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "The virtual machine has more virtual processors than the physical computer has logical processors.",
         "仮想マシンの仮想プロセッサ数が物理コンピューターの論理プロセッサ数を超えています。",
     ),
+    "too_many_running": (
+        "The physical computer runs as many virtual machines or virtual processors as it can.",
+        "物理コンピューターは、実行できる上限の数の仮想マシンまたは仮想プロセッサを実行しています。",
+    ),
     "no_reserve": (
         "The processor reserve of the virtual machine is more than what is left on the computer.",
         "仮想マシンのプロセッサの予約が、コンピューターの残りを超えています。",
@@ -195,6 +199,20 @@ TEXTS: dict[str, tuple[str, str]] = {
     "gen2_vhd": (
         "Generation 2 virtual machines do not support the VHD format: '{0}'.",
         "第 2 世代の仮想マシンは VHD 形式をサポートしていません: '{0}'。",
+    ),
+    "no_key_protector": (
+        "The operation failed.\n\nThe selected security settings of a virtual machine cannot be changed without a valid key "
+        "protector configured. Configure a valid key protector and try again.",
+        "操作に失敗しました。\n\n有効なキー プロテクターが構成されていない仮想マシンのセキュリティ設定は変更できません。"
+        "有効なキー プロテクターを構成してからやり直してください。",
+    ),
+    "no_security": (
+        "The virtual machine '{0}' does not support the selected security settings.",
+        "仮想マシン '{0}' は選択したセキュリティ設定をサポートしていません。",
+    ),
+    "shielded": (
+        "The security settings of the shielded virtual machine '{0}' cannot be changed.",
+        "シールドされた仮想マシン '{0}' のセキュリティ設定は変更できません。",
     ),
     "template_locked": (
         "Cannot modify the secure boot template ID property after the virtual TPM is initialized.",
@@ -405,6 +423,15 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "cim_namespace_missing": ("Invalid namespace ", "無効な名前空間です "),
     "cim_class_missing": ("Invalid class", "無効なクラスです"),
+    "cim_query_invalid": ("Invalid query ", "無効なクエリです "),
+    "no_events": (
+        "No events were found that match the specified selection criteria.",
+        "指定した選択条件に一致するイベントが見つかりませんでした。",
+    ),
+    "events_denied": (
+        "Attempted to perform an unauthorized operation.",
+        "許可されていない操作を実行しようとしました。",
+    ),
     "access_denied": ("Access is denied. ", "アクセスが拒否されました。 "),
     "no_such_resource": (
         "The WS-Management service cannot process the request. The resource URI does not exist.",

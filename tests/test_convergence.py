@@ -76,6 +76,8 @@ def vms(draw: st.DrawFn, name: str, os: OS) -> Data:
             resource_metering_enabled=flags,
         )
     )
+    secured = draw(some(key_protector=of("local", "owned"), tpm_enabled=flags, encrypt_state=flags, shielded=flags))
+    more |= secured if generation == 2 and os not in ("2012", "2012r2") else {}
     return {
         "name": draw(of(name, name, name, f"old-{name}")),
         "path": rf"D:\VMs\{name}",
@@ -122,6 +124,8 @@ def wanted(draw: st.DrawFn, name: str, now: int | None) -> Data:
         state=of("running", "off", "saved", "paused"),
         stop_method=of("shutdown", "turn_off"),
         notes=of("a", "b\nc", None),
+        guest_os=of("windows_server_2012_r2", "windows_server_2022", "ubuntu_20_04", "freebsd_12"),
+        avma=flags,
         version=of("8.0", "10.0"),
         automatic_stop_action=of("turn_off", "save", "shut_down"),
         automatic_start_action=of("nothing", "start"),
@@ -141,7 +145,10 @@ def wanted(draw: st.DrawFn, name: str, now: int | None) -> Data:
             dynamic=st.one_of(flags, some(minimum=amounts(), maximum=amounts(), buffer=of(20, 40))),
         ),
         **(
-            {"firmware": st.tuples(some(secure_boot=flags, boot_order=entries), flags).map(only)}
+            {
+                "firmware": st.tuples(some(secure_boot=flags, boot_order=entries), flags).map(only),
+                "security": some(key_protector=of("local"), tpm=flags, encrypt_state=flags, shielded=flags),
+            }
             if generation == 2
             else {"bios": some(num_lock=flags, boot_order=st.permutations(["cd", "ide", "floppy", *LEGACY]))}
         ),
@@ -210,6 +217,7 @@ def situations(draw: st.DrawFn) -> tuple[OS, Data, Data, frozenset[Impact]]:
     play = {"hosts": "all", "vms": vms_wanted}
     host = {
         "os": os,
+        "sku": draw(of(7, 8)),
         "volumes": {"C": {}, "D": {"clustered": True}},
         "folders": [r"D:\VMs"],
         "files": {r"D:\iso\a.iso": "4GB"},

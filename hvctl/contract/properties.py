@@ -52,7 +52,15 @@ _OTHERS: Final[Mapping[str, Mapping[str, str]]] = {
         "LocalDateTime": "DateTime",
         "CurrentTimeZone": "Int16",
         "FreePhysicalMemory": "UInt64",
+        "OperatingSystemSKU": "UInt32",
+        "Caption": "String",
     },
+    "SoftwareLicensingProduct": {"Name": "String", "LicenseStatus": "UInt32"},
+    "Get-WinEvent": {
+        "TimeCreated": "DateTime",
+        **dict.fromkeys(("LevelDisplayName", "ProviderName", "Message"), "String"),
+    },
+    "Get-VMKeyProtector": {"Length": "Int32"},
     "Get-VMNetworkAdapter": {"VmmqQueuePairsRequested": "UInt32"},
     "Get-VMSwitch": {"DefaultQueueVmmqQueuePairsRequested": "UInt32"},
 }

@@ -9,6 +9,7 @@ from hvctl.contract import OS, at_least, exists_from, title
 from hvctl.core.resource import Resource, finding
 from hvctl.kinds._disk import FILE_FIELDS, DiskPart
 from hvctl.kinds._drives import on_cluster, twice
+from hvctl.kinds._guests import declared
 from hvctl.kinds._limits import limit
 from hvctl.kinds._types import TB, same_path, shown_size
 from hvctl.kinds._vhd import extension, is_checkpoint
@@ -99,12 +100,12 @@ def _size(disk: DiskPart, os: OS) -> Iterator[Diagnostic]:
         name = "vhd" if vhd else "vhdx"
         yield finding("size", f"{shown_size(disk.size)} is more than the {shown_size(most)} of a .{name}", hint)
     if disk.size > 2 * TB and disk.at == "ide 0:0":
-        # BIOS and MBR (domain 5.1)
+        # BIOS and MBR (domain 5.1). Of a VM whose system is declared, this is what it starts from.
         yield finding(
             "size",
             "generation 1 boots from at most 2 TB",
             "make the boot disk smaller, and another one for data",
-            "warning",
+            "warning" if declared(disk.vm) is None else "impossible",
         )
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, PrivateAttr
 
 from hvctl.core.resource import Null, Resource, Setting
+from hvctl.kinds._guest_systems import SYSTEMS
 from hvctl.kinds._host import OfHyperV
 from hvctl.kinds._types import LONGEST, MB, ON_OFF, PATH, SIZE, TEXT, Flag, Seconds, Size, WindowsPath, Words
 
@@ -49,6 +50,8 @@ class Machine(OfHyperV):
     state: Annotated[str | None, STATES, Setting("State", codec=STATES)] = None
     stop_method: Literal["shutdown", "turn_off"] = "shutdown"
     stop_timeout: Annotated[Seconds, Field(ge=10, le=86_400)] = 300
+    guest_os: Annotated[str | None, SYSTEMS] = None
+    avma: Flag | None = None
     notes: Annotated[str | None, Setting("Notes", codec=TEXT), Null()] = None
     automatic_start_action: Annotated[str | None, START, Setting("AutomaticStartAction", codec=START)] = None
     automatic_start_delay: Annotated[Seconds | None, Field(le=LONGEST), Setting("AutomaticStartDelay")] = None

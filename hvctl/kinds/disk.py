@@ -11,11 +11,12 @@ from hvctl.core.facts import Facts
 from hvctl.core.resource import Change, Impact, Occasion, Resource, State, Step, finding, settings
 from hvctl.kinds import _disk_checks as checks
 from hvctl.kinds import _disk_rules as offline
+from hvctl.kinds import _guests
 from hvctl.kinds._disk import FILE_FIELDS, DiskPart, Seen, claimed
 from hvctl.kinds._drives import Slot, at_slot, folder_of, there
 from hvctl.kinds._machine import machine
 from hvctl.kinds._types import shown_size
-from hvctl.kinds._vm import off_impacts, vm_ref, vm_row
+from hvctl.kinds._vm import off_impacts, power, vm_ref, vm_row
 from hvctl.text.diagnostic import Diagnostic
 
 
@@ -63,6 +64,9 @@ class Disk(DiskPart):
         plan = self.resize(seen, facts)
         if plan and plan.refused:
             yield plan.refused
+        elif plan:
+            live = not plan.off and power(self.vm_row(facts)) == "Running"
+            yield from _guests.resizing(self.vm, live)
         yield from checks.file(self, seen, changes, facts)
         yield from checks.quality(self, seen, changes)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Self
 
 from hvctl.call import Call, Guard, Ref, Row
@@ -24,17 +24,16 @@ from hvctl.core.resource import (
     properties,
     settings,
 )
-from hvctl.kinds import _owed, _room
+from hvctl.kinds import _avma, _guests, _maximums, _owed, _room
 from hvctl.kinds._checkpoints import AGES, check_ages, coming
 from hvctl.kinds._cluster import ROLES, elsewhere, owner_of, roles_elsewhere
 from hvctl.kinds._disk import DiskPart
 from hvctl.kinds._host import HOST, host_row
-from hvctl.kinds._limits import DEFAULT_VM_VERSION, OLDEST_VM_VERSION, limit, version_at_least
+from hvctl.kinds._limits import DEFAULT_VM_VERSION, OLDEST_VM_VERSION, version_at_least
 from hvctl.kinds._machine import STATES, Machine
 from hvctl.kinds._memory import MemoryPart
 from hvctl.kinds._places import PLACES, migration, moves, place_findings, place_queries
 from hvctl.kinds._power import CUT, Power
-from hvctl.kinds._processor import ProcessorPart
 from hvctl.kinds._services import SERVICES
 from hvctl.kinds._types import (
     FOLD,
@@ -50,34 +49,13 @@ _BY_CLUSTER = {"automatic_start_action", "automatic_start_delay", "automatic_sto
 """What the cluster sets by itself for its roles (domain 4.3)."""
 
 
-_ELSEWHERE = "put some of them on another host"
-
-
-def _processors(vm: Machine) -> int:
-    """As wished; a VM that says nothing of them counts as one."""
-    written = vm.part(ProcessorPart)
-    return (written.count if written is not None else None) or 1
-
-
-def _too_many(wishes: Sequence[Machine], os: OS) -> Iterator[tuple[Resource, Diagnostic]]:
-    """What one host can run at a time (domain 21)."""
-    running = [w for w in wishes if w.state in ("running", "paused") and not w.absent]
-    most = limit("active VMs", os)
-    for beyond in running[most:][:1]:
-        yield beyond, finding("state", f"{len(running):,} VMs are to run; a host runs {most:,} at most", _ELSEWHERE)
-    most, processors = limit("virtual processors of a host", os), 0
-    for wish in running:
-        before, processors = processors, processors + _processors(wish)
-        if before <= most < processors:
-            said = f"with it {processors:,} virtual processors are to run; a host runs {most:,} at most"
-            yield wish, finding("state", said, _ELSEWHERE)
-
-
 class VM(Machine):
     """A virtual machine. It is found by its name, without case; hvctl takes over one that exists. `previous_names`:
     if none has the name, one that has the first of these that is there is renamed. `path`, `checkpoint_path` and
     `smart_paging_path` move what lies there, also while the VM runs; its disks stay where they are. Checkpoints that
-    are not listed and older than `checkpoint_maximum_age` differ, and are removed with consent."""
+    are not listed and older than `checkpoint_maximum_age` differ, and are removed with consent. `guest_os` says what runs in
+    it, so that the rest is judged by what that can do (docs/guest-systems.md); nothing of it is sent. `avma: yes`: the
+    host can activate it, and data exchange is on (docs/avma.md)."""
 
     kind: ClassVar[str] = "vm"
     section: ClassVar[str] = "vms"
@@ -96,6 +74,7 @@ class VM(Machine):
         "snapshot_type": "checkpoint_type",
         **dict.fromkeys(("snapshot_path", "snapshot_file_location"), "checkpoint_path"),
         **dict.fromkeys(("backup", "backups"), "exports"),
+        **dict.fromkeys(("os", "guest", "guestos", "operating_system", "os_type", "guest_id"), "guest_os"),
         **dict.fromkeys(("note", "description", "comment", "annotation"), "notes"),
         **dict.fromkeys(("power", "power_state", "powerstate", "status"), "state"),
         **dict.fromkeys(("gen", "vm_generation"), "generation"),
@@ -136,13 +115,16 @@ class VM(Machine):
             )
         if self.version is not None:
             yield from self._version_rules(self.version, os)
+        yield from _avma.rules(self, os)
         if self.absent and self.parts:
             yield finding("ensure", "a VM that is to be absent cannot have sections", "remove them")
 
     @classmethod
     def rules_together(cls, wishes: tuple[Self, ...], os: OS) -> Iterator[tuple[Resource, Diagnostic]]:
         """One VM cannot become two, nor one that is wished under its old name as well; one host runs so many."""
-        yield from _too_many(wishes, os)
+        yield from _maximums.rules_together(wishes, os)
+        for wish in wishes:
+            yield from _guests.rules(wish, os)
         taken = {w.key().casefold(): w for w in wishes}
         for wish in wishes:
             for n, name in enumerate(wish.previous_names if isinstance(wish, VM) else ()):
@@ -164,6 +146,10 @@ class VM(Machine):
 
     @classmethod
     def survey(cls) -> tuple[Call, ...]:
+        return (*cls._own(), *_avma.SURVEY)
+
+    @classmethod
+    def _own(cls) -> tuple[Call, ...]:
         own = properties(cls, *VMS.select, "ParentSnapshotId", "ConfigurationLocation")
         return (Call("Get-VM", select=own), SERVICES, HOST)
 
@@ -177,8 +163,10 @@ class VM(Machine):
 
     def queries(self) -> tuple[Call, ...]:
         places = place_queries(self.path, self.checkpoint_path, self.smart_paging_path)
-        more = () if self.absent else (_owed.FILES, *(_room.QUERIES if _room.asked(self) else ()))
-        return (*self.survey(), ROLES, *more, *places, *(AGES if self.checkpoint_maximum_age is not None else ()))
+        room = _room.QUERIES if _room.asked(self) else ()
+        more = () if self.absent else (_owed.FILES, *room, *_guests.queries(self), *_avma.queries(self))
+        ages = AGES if self.checkpoint_maximum_age is not None else ()
+        return (*self._own(), _maximums.COUNTS, ROLES, *more, *places, *ages)
 
     def row(self, facts: Facts) -> Row | None:
         host_row(facts)  # without rights Get-VM answers nothing: that would read as "not there" (domain 1.3)
@@ -196,6 +184,8 @@ class VM(Machine):
         if self.generation:
             # Windows Server 2012 has no generations and no property for them: every VM is of the first.
             found["generation"] = generation(row)
+        if _avma.wanted(self):
+            found[_avma.FIELD] = _avma.actual(self, row, facts)
         if row.get("IsClustered"):
             found |= dict.fromkeys(_BY_CLUSTER & found.keys(), NOT_COMPARED)
         return found
@@ -214,7 +204,8 @@ class VM(Machine):
         return told
 
     def wanted(self) -> State:
-        return {**super().wanted(), **({"name": self.name} if self.previous_names else {})}
+        activated = {_avma.FIELD: True} if _avma.wanted(self) else {}
+        return {**super().wanted(), **activated, **({"name": self.name} if self.previous_names else {})}
 
     def same(self, field: str, now: Any, wanted: Any) -> bool:
         if field == "path":  # New-VM -Path makes a folder of the VM's name in it (domain 4.2), which a new name leaves
@@ -245,6 +236,10 @@ class VM(Machine):
         started = any(c.field == "state" for c in changes) and _room.starts(self, facts)
         if started and not _room.changes_startup(self, facts):  # otherwise its memory says so
             yield from _room.short(self, "state", facts)
+        if any(c.field == "state" for c in changes):
+            yield from _maximums.starting(self, facts)
+        yield from _guests.findings(self, frozenset(c.field for c in changes), facts)
+        yield from _avma.findings(self, facts)
         if row is None:
             yield from self._new_findings(facts)
             return
@@ -340,6 +335,8 @@ class VM(Machine):
             return "the saved memory is discarded"
         if field == "state" and wanted == "off" and self.stop_method == "turn_off":
             return f"it {CUT}"
+        if field == _avma.FIELD:
+            return _avma.note(self, facts)
         if field == METERING and not wanted:
             return "what was measured so far is discarded"
         return ""
@@ -383,7 +380,8 @@ class VM(Machine):
                 f"{text} that New-VM adds to {self.name}",
                 needs=(made,),
             )
-        done = ("name", *PLACES, "generation", "version", "state", *((METERING,) if not self.resource_metering else ()))
+        metering = () if self.resource_metering else (METERING,)
+        done = ("name", _avma.FIELD, *PLACES, "generation", "version", "state", *metering)
         changes = self.as_changes(facts)
         yield from self._set(tuple(c for c in changes if c.field not in done), facts, (made,))
         if moved := tuple(c for c in changes if c.field in PLACES and c.field != "path"):
@@ -395,6 +393,8 @@ class VM(Machine):
         by_field = {c.field: c for c in changes}
         state = by_field.pop("state", None)
         version = by_field.pop("version", None)
+        if _avma.FIELD in by_field:
+            yield from _avma.steps(self, by_field.pop(_avma.FIELD), facts)
         moved = tuple(by_field.pop(f) for f in PLACES if f in by_field)
         if state:
             steps = tuple(self._power(facts).steps(str(state.now), str(state.wanted)))
