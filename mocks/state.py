@@ -114,6 +114,7 @@ class Vhd:
     disk_identifier: str = ""
     fragmentation_percentage: int = 0
     in_use_elsewhere: bool = False
+    read_only: bool = False  # the file's attribute
     mounted_as: int | None = None
     installed: bool = False  # a system is on it, which answers in a VM that it is attached to
 

@@ -106,6 +106,7 @@ class DiskPart(Drive):
     size: Annotated[DiskSize | None, Field(ge=3 * MB), Setting("Size", "SizeBytes", SIZE)] = None
     type: Annotated[str | None, TYPES, Setting("VhdType", codec=TYPES, fixed=COPY)] = None
     parent: Annotated[VhdPath | None, Setting("ParentPath", codec=PATH, fixed=RECONNECT)] = None
+    image: VhdPath | None = None
     block_size: Annotated[
         Size | None, Field(ge=MB, le=256 * MB), Setting("BlockSize", "BlockSizeBytes", SIZE, fixed=COPY)
     ] = None
@@ -129,7 +130,7 @@ class DiskPart(Drive):
         return (*super().survey(), vhd_query())
 
     def queries(self) -> tuple[Call, ...]:
-        files = tuple(p for p in (self.path, self.parent) if p)
+        files = tuple(p for p in (self.path, self.parent, self.image) if p)
         looked = tuple(dict.fromkeys(p for f in files for p in (f, folder_of(f), volume_of(f)) if p))
         host = (HOST_DISKS,) if self.disk_number is not None else ()
         found = (*super().queries(), vhd_query(*files), *host)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from hvctl.core.facts import Facts
 from hvctl.core.resource import UNKNOWN, Change, Finding, HeldBackError, settings
+from hvctl.kinds import _image
 from hvctl.kinds._disk import FILE_FIELDS, DiskPart, Seen
 from hvctl.kinds._disk_rules import CONVERT
 from hvctl.kinds._drives import Slot, on_cluster, on_share, one_spelling, there, volume_of
@@ -49,14 +50,17 @@ def _making(disk: DiskPart, path: str, seen: Seen, facts: Facts) -> Iterator[Fin
             "Convert-VHD makes a copy in the other format, while the VM is off; hvctl then attaches the copy",
             "path",
         )
-    if disk.size is None and not disk.parent:
-        raise HeldBackError(f"{path} is not there", "write its size to have it made, or the right path", "path")
+    if disk.size is None and not disk.parent and not disk.image:
+        hint = "write its size to have it made, an image to have it copied, or the right path"
+        raise HeldBackError(f"{path} is not there", hint, "path")
     if (volume := volume_of(path)) and not there(volume, facts):
         raise HeldBackError(f"the host has no volume {volume}", "write a path on one that it has", "path")
     if disk.parent and not on_share(disk.parent) and not there(disk.parent, facts):
         raise HeldBackError(f"{disk.parent} is not there", "write the path of an existing disk", "parent")
     if disk.parent:
         _check_parent(disk.parent, facts)
+    if disk.image:
+        yield from _image.obstacles(disk, facts)
     if on_share(path):
         yield Finding(
             "path", f"{path} was not seen, but WinRM may hide what is on a share", "make sure that it is new", "warning"
@@ -129,6 +133,8 @@ def file(disk: DiskPart, seen: Seen, changes: tuple[Change, ...], facts: Facts) 
             for field in unknown:
                 why = f"{name} could not be read, something holds it: its {field.replace('_', ' ')} is not known"
                 yield Finding(field, why, "see what has it open, then run hvctl again", "unknown")
+    if seen.file is not None:
+        yield from _image.leftover(disk, facts)
     if seen.drive is None and seen.row is not None:
         now = disk.read_settings(seen.row)
         for name in FILE_FIELDS:

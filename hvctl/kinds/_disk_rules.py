@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from hvctl.contract import OS, at_least, exists_from, title
 from hvctl.core.resource import Finding, Resource
+from hvctl.kinds import _image
 from hvctl.kinds._disk import FILE_FIELDS, DiskPart
 from hvctl.kinds._drives import on_cluster, twice
 from hvctl.kinds._limits import limit
@@ -22,6 +23,7 @@ def rules(disk: DiskPart, os: OS) -> Iterator[Finding]:
         yield from _path(disk, disk.path, os)
     yield from _size(disk, os)
     yield from _file(disk)
+    yield from _image.rules(disk)
     yield from _quality(disk)
     if disk.shared:
         yield from _shared(disk, os)
@@ -43,6 +45,7 @@ def rules_together(disks: Sequence[DiskPart]) -> Iterator[tuple[Resource, Findin
     for number, wish, first in twice((str(d.disk_number), d) for d in disks if d.disk_number is not None):
         mark = first.place.mark("disk_number")
         yield wish, Finding("disk_number", f"physical disk {number} is wanted at {mark} too", "give it to one VM")
+    yield from _image.rules_together(tuple(disks))
     owners = {(d.path or "").casefold(): d for d in disks if d.path}
     for wish in disks:
         writer = owners.get((wish.parent or "").casefold())

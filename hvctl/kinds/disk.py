@@ -11,6 +11,7 @@ from hvctl.core.facts import Facts
 from hvctl.core.resource import Change, Finding, Impact, Resource, State, Step, settings
 from hvctl.kinds import _disk_checks as checks
 from hvctl.kinds import _disk_rules as offline
+from hvctl.kinds import _image
 from hvctl.kinds._disk import FILE_FIELDS, DiskPart, Seen, claimed
 from hvctl.kinds._drives import Slot, folder_of, there
 from hvctl.kinds._types import shown_size
@@ -19,13 +20,14 @@ from hvctl.kinds._vm import off_impacts, vm_ref
 
 class Disk(DiskPart):
     """A hard disk drive and its file. It is found by its place; a file that is there already is attached as it
-    is, one that is not is made. Without `path`, whatever disk sits at the place is meant."""
+    is, one that is not is made: empty, as a copy of `image` (a disk of the host; see [images](images.md)), or
+    from a `parent`. Without `path`, whatever disk sits at the place is meant."""
 
     kind: ClassVar[str] = "disk"
     section: ClassVar[str] = "disks"
     other_words: ClassVar[Mapping[str, str]] = {
-        **dict.fromkeys(("source", "image", "template", "base", "clone_from", "backing_file"),
-                        "a disk that is created from an image is a differencing disk: `parent: …` names the image"),
+        **dict.fromkeys(("source", "template", "clone_from", "copy_from", "image_path", "from_image"), "image"),
+        **dict.fromkeys(("base", "backing_file", "parent_path"), "parent"),
         **dict.fromkeys(("file", "vhd", "vhdx", "location"), "path"),
         **dict.fromkeys(("controller", "slot", "bus", "lun"), "at"),
         **dict.fromkeys(("capacity", "gb", "size_gb", "size_bytes"), "size"),
@@ -63,6 +65,9 @@ class Disk(DiskPart):
             yield plan.refused
         yield from checks.file(self, seen, changes, facts)
         yield from checks.quality(self, seen, changes)
+
+    def queries(self) -> tuple[Call, ...]:
+        return (*super().queries(), *_image.queries(self))
 
     # --- what it costs --------------------------------------------------------------------------------------------
 
@@ -104,7 +109,8 @@ class Disk(DiskPart):
     def note(self, field: str, now: Any, wanted: Any, facts: Facts) -> str:
         seen = self.see(facts)
         if field == "path":
-            return ("a new, empty disk is made; " if seen.file is None else "") + "the old one's file stays"
+            made = "a new disk is made from its image; " if self.image else "a new, empty disk is made; "
+            return (made if seen.file is None else "") + "the old one's file stays"
         plan = self.resize(seen, facts) if field == "size" else None
         if plan is None:
             return ""
@@ -115,7 +121,8 @@ class Disk(DiskPart):
     def summary(self) -> str:
         if self.disk_number is not None:
             return f"physical disk {self.disk_number}"
-        return ", ".join(p for p in (self.path, self.type, self.size and shown_size(self.size)) if p)
+        image = f"from {self.image}" if self.image else ""
+        return ", ".join(p for p in (self.path, self.type, self.size and shown_size(self.size), image) if p)
 
     def taken_over(self, facts: Facts) -> State | None:
         """A file that is there is attached, not made."""
@@ -209,6 +216,9 @@ class Disk(DiskPart):
             params: dict[str, Any] = {"Path": folder, "ItemType": "Directory", "Force": True}
             needs = (Step(Call("New-Item", params), f"make the folder {folder}"),)
             yield from needs
+        if self.image:
+            yield from _image.steps(self, needs, facts)
+            return
         wanted = {n: v for n, v in self.wanted().items() if n in FILE_FIELDS and n != "type"}
         kind = "differencing" if self.parent else self.type or "dynamic"
         table = settings(type(self))
