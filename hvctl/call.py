@@ -211,6 +211,15 @@ class Guard:
 
 
 @dataclass(frozen=True)
+class Retry:
+    """A call that fails with this error id (its first part) is made again every 2 s, until it does not or `limit_s` has
+    passed. Only for calls that have done nothing when they fail so."""
+
+    kind: str
+    limit_s: int
+
+
+@dataclass(frozen=True)
 class Task:
     """One call within a batch. `needs`: ids of tasks that must have succeeded, otherwise it is skipped.
     `job`: run with -AsJob and report progress; `limit_s`: a job that takes longer fails (error id "TimedOut")
@@ -222,6 +231,7 @@ class Task:
     guard: Guard | None = None
     job: bool = False
     limit_s: int | None = None
+    retry: Retry | None = None
 
 
 @dataclass(frozen=True)
@@ -453,7 +463,8 @@ def _parameter(name: str, value: Any) -> str:
 # --- the same values as JSON, for saved plans and recordings -------------------------------------------------
 
 _CLASSES: dict[str, type] = {
-    "ref": Ref, "map": Map, "call": Call, "guard": Guard, "task": Task, "ending": Ending, "home": Home, "staged": Staged
+    "ref": Ref, "map": Map, "call": Call, "guard": Guard, "task": Task, "ending": Ending, "home": Home, "staged": Staged,
+    "retry": Retry,
 }  # fmt: skip
 
 

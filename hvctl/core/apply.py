@@ -109,6 +109,7 @@ def batch_of(plan: Plan) -> Batch:
     # A shutdown has its own limit; growing a fixed disk writes zeros for minutes to hours (domain 8.2).
     allowed = sum(s.task.limit_s or (6 * 3600 if s.task.job else 120) for s in plan.steps)
     allowed += sum(s.task.guard.wait_s or 0 for s in plan.steps if s.task.guard)
+    allowed += sum(s.task.retry.limit_s for s in plan.steps if s.task.retry)
     return Batch(tuple(s.task for s in plan.steps), "change", 600 + allowed)
 
 

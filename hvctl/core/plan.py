@@ -832,6 +832,7 @@ def _planned(step: Step, wish: Resource, needs: tuple[Step, ...], ids: Mapping[i
         step.guard,
         step.job,
         step.limit_s,
+        step.retry,
     )
     frame = step.when in ("first", "last")
     return PlannedStep(task, step.text, wish.address(), step.because, frame, step.resumes)

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal, Protocol, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
-from hvctl.call import Call, Guard, Row, Staged, Value
+from hvctl.call import Call, Guard, Retry, Row, Staged, Value
 from hvctl.contract import OS
 from hvctl.core.facts import Facts
 from hvctl.text.number import is_whole, whole
@@ -240,6 +240,7 @@ class Step:
     job: bool = False
     limit_s: int | None = None
     resumes: bool = False
+    retry: Retry | None = None
 
 
 @dataclass(frozen=True)

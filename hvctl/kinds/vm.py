@@ -26,7 +26,7 @@ from hvctl.core.resource import (
     properties,
     settings,
 )
-from hvctl.kinds import _owed, _room
+from hvctl.kinds import _doomed, _owed, _room
 from hvctl.kinds._checkpoints import AGES, check_ages, coming
 from hvctl.kinds._cluster import ROLES, elsewhere, owner_of, roles_elsewhere
 from hvctl.kinds._host import HOST, OfHyperV, host_row
@@ -91,7 +91,8 @@ class VM(OfHyperV):
     """A virtual machine. It is found by its name, without case; hvctl takes over one that exists. `previous_names`:
     if none has the name, one that has the first of these that is there is renamed. `path`, `checkpoint_path` and
     `smart_paging_path` move what lies there, also while the VM runs; its disks stay where they are. Checkpoints that
-    are not listed and older than `checkpoint_maximum_age` differ, and are removed with consent."""
+    are not listed and older than `checkpoint_maximum_age` differ, and are removed with consent. With `ensure: absent`,
+    `remove_disks: yes` removes the files of its disks too, but for those that something else uses."""
 
     kind: ClassVar[str] = "vm"
     section: ClassVar[str] = "vms"
@@ -126,6 +127,7 @@ class VM(OfHyperV):
 
     name: Annotated[str, Field(min_length=1, max_length=100)]
     ensure: Literal["present", "absent"] = "present"
+    remove_disks: Flag = False
     previous_names: list[Annotated[str, Field(min_length=1, max_length=100)]] = Field(default_factory=list)
     exclusive: list[str] = Field(default_factory=list)
     generation: Annotated[
@@ -168,6 +170,12 @@ class VM(OfHyperV):
     resource_metering: Annotated[Flag | None, Setting("ResourceMeteringEnabled")] = None
 
     _only_if_there: bool = PrivateAttr(default=False)
+    _claims: _doomed.Claims = PrivateAttr(default=())
+
+    def acquainted(self, peers: tuple[Resource, ...]) -> None:
+        super().acquainted(peers)
+        if self._with_disks:
+            self._claims = _doomed.claims_of(peers)
 
     def only_if_there(self) -> None:
         """It is not to be made."""
@@ -199,6 +207,9 @@ class VM(OfHyperV):
             )
         if self.version is not None:
             yield from self._version_rules(self.version, os)
+        if self.remove_disks and not self.absent:
+            hint = "write `ensure: absent`, or leave it out"
+            yield Finding("remove_disks", "disks are removed only together with their VM", hint)
         if self.absent and self.parts:
             yield Finding("ensure", "a VM that is to be absent cannot have sections", "remove them")
 
@@ -233,6 +244,7 @@ class VM(OfHyperV):
     def queries(self) -> tuple[Call, ...]:
         places = place_queries(self.path, self.checkpoint_path, self.smart_paging_path)
         more = () if self.absent else (_owed.FILES, *(_room.QUERIES if _room.asked(self) else ()))
+        more = (*more, *(_doomed.QUERIES if self._with_disks else ()))
         return (*self.survey(), ROLES, *more, *places, *(AGES if self.checkpoint_maximum_age is not None else ()))
 
     def row(self, facts: Facts) -> Row | None:
@@ -242,7 +254,7 @@ class VM(OfHyperV):
     def actual(self, facts: Facts) -> State | None:
         row = self.row(facts)
         if row is None:
-            return None
+            return {} if self._with_disks and owner_of(self.name, facts) is None and _doomed.left(self, facts) else None
         if self.checkpoint_maximum_age is not None:
             check_ages(row, facts)
         found = self.read_settings(row)
@@ -300,8 +312,11 @@ class VM(OfHyperV):
         started = any(c.field == "state" for c in changes) and _room.starts(self, facts)
         if started and not _room.changes_startup(self, facts):  # otherwise its memory says so
             yield from _room.short(self, "state", facts)
+        if self._with_disks:
+            yield from _doomed.findings(self, self._claims, facts)
         if row is None:
-            yield from self._new_findings(facts)
+            if not self.absent:
+                yield from self._new_findings(facts)
             return
         if changes or self.absent:
             check_steady(self.name, row)
@@ -387,6 +402,8 @@ class VM(OfHyperV):
             return "its folders keep the old name"
         if (field, wanted) == ("", "present"):
             return self._gives_way()
+        if (field, wanted) == ("", "absent"):
+            return self._fate(facts)
         if field == "path":
             return f"its configuration moves to {wanted}\\{self.name}; its disks stay"
         if field == "version":
@@ -398,6 +415,17 @@ class VM(OfHyperV):
         if field == METERING and not wanted:
             return "what was measured so far is discarded"
         return ""
+
+    @property
+    def _with_disks(self) -> bool:
+        return self.absent and self.remove_disks
+
+    def _fate(self, facts: Facts) -> str:
+        """Of its disks."""
+        gone = _doomed.fate(self, self._claims, facts).gone if self._with_disks else ()
+        left = self.row(facts) is None
+        told = "it is gone, but a removal before left" if left else "its disks go with it:"
+        return f"{told} {', '.join(gone)}" if gone else ""
 
     def _gives_way(self) -> str:
         """What New-VM adds where the playbook wants something else (domain 4.2)."""
@@ -496,17 +524,18 @@ class VM(OfHyperV):
                 )
 
     def remove(self, facts: Facts) -> Iterator[Step]:
-        """Disks stay: deleting a VHD is another wish."""
-        vm = vm_ref(self, facts)
+        """Disks stay, unless their removal is written."""
         row = vm_row(self, facts)
+        if row is None:
+            yield from _doomed.steps(self, None, self._claims, facts)
+            return
+        vm = vm_ref(self, facts)
         stop = tuple(self._power(facts).stopped(("ensure",))) if power(row) in ("Running", "Paused") else ()
         yield from stop
-        yield Step(
-            Call("Remove-VM", {"VM": vm, "Force": True}),
-            f"remove VM {self.name}; its disks stay",
-            ("ensure",),
-            needs=stop,
-        )
+        stays = "" if self._with_disks else "; its disks stay"
+        call = Call("Remove-VM", {"VM": vm, "Force": True})
+        removal = Step(call, f"remove VM {self.name}{stays}", ("ensure",), needs=stop)
+        yield from _doomed.steps(self, removal, self._claims, facts) if self._with_disks else (removal,)
 
     def remove_impacts(self, facts: Facts) -> frozenset[Impact]:
         found: frozenset[Impact] = frozenset({"destroy"})

@@ -173,9 +173,9 @@ function hvStep($step) {
     }
     if ($r.skipped) { if (-not $step.quiet) { hvFrame 'skipped' ($hv.step + ',"why":' + (hvText $r.skipped)) }; return }; if (-not $step.quiet) { hvFrame 'start' $hv.step }
     if (-not $r.none -and -not $r.errors.Count) {
-        hvCalls $step $r $params # and where what it refers to was read in part only, its own answer is partial too:
-        foreach ($n in $step.uses) { foreach ($e in @(hvOf $hv.steps[$n])) { hvAdd $r $e } }
-    }
+        for ($w = 0; $true; $w += 2) { hvCalls $step $r $params; if (-not $step.retry -or $w -ge $step.retry.limit -or -not "$($r.errors[0].id)".StartsWith($step.retry.id, 'Ordinal') -or (Test-Path -LiteralPath $hv.stop)) { break }
+            if ($w % 20 -eq 0) { hvFrame 'progress' ($hv.step + ',"msg":"waits until it is possible"') }; $r.errors = @{}; Start-Sleep -Seconds 2 } # where what it refers to was read in part only, so is its own answer:
+        foreach ($n in $step.uses) { foreach ($e in @(hvOf $hv.steps[$n])) { hvAdd $r $e } } }
     hvFlush; if ($step.quiet) { return }
     $ok = hvJson (-not $r.errors.Count); $errors = @(foreach ($e in @(hvArray $r.errors)) { '{' + $e.json + '}' }) -join ','
     try { hvJournal """at"":""after""$($hv.step),""ok"":$ok,""error"":$(hvJson $r.errors[0].id)" } catch { }

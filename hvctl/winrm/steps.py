@@ -115,6 +115,10 @@ def _task_step(task: Task, ids: Mapping[Call, str]) -> dict[str, Json]:
         step["job"] = True
     if task.limit_s is not None:
         step["limit_s"] = task.limit_s
+    if task.retry is not None:
+        if task.call.each is not None:
+            raise ValueError(f"{task.call.cmdlet}: each and retry do not go together")
+        step["retry"] = {"id": f"{task.retry.kind},", "limit": task.retry.limit_s}
     return step
 
 
