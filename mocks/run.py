@@ -183,7 +183,7 @@ class Run:
         while True:
             yield from self._called_once(step, made, params)
             again = retry is not None and made.errors and str(made.errors[0]["id"]).startswith(retry["id"])
-            if not again or waited >= retry["limit"] or self.frames.batch_id in self.disk.stops:
+            if retry is None or not again or waited >= retry["limit"] or self.frames.batch_id in self.disk.stops:
                 break
             if waited % HEARTBEAT_S == 0:
                 yield self.frames.put("progress", step=step["id"], msg="waits until it is possible")
