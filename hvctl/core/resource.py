@@ -369,18 +369,22 @@ class Shelf(Protocol):
         """A template, rendered with the host's variables and more."""
         ...
 
+    def kept(self) -> Staged | None:
+        """In a saved plan, what a resource's `file` was; None where it is to be made."""
+        ...
+
 
 class Resource(Fields):
     """Something on a host that the user wants in a certain state.
 
-    A kind is a subclass in its own file under kinds/. `section`: the key it stands under in the playbook.
-    `within`: the kind whose section it stands in. `many`: the section is a list. `after`: kinds of the same
-    owner whose steps come first. `setter`: the cmdlet that sets the plain settings;
-    `odd`: fields that it does not set. `expires`: the owner's field that says how old things of this kind may grow.
-    `vital`: without it its owner is neither created nor started. `proof`: what is asked to see whether the account is
-    told of this kind at all. `stand_in`: values of the fields that it is known by, for one whose own are faulty, so that
-    the rest of it can be checked all the same. `other_words`: what others call its fields and sections, and the key that
-    is meant, or a sentence.
+    A kind is a subclass in its own file under kinds/. `section`: the key it stands under in the playbook. `within`: the
+    kind whose section it stands in. `many`: the section is a list. `after`: kinds of the same owner whose steps come first.
+    `setter`: the cmdlet that sets the plain settings; `odd`: fields that it does not set. `expires`: the owner's field that
+    says how old things of this kind may grow. `shorthand`: the field that is meant where the section is a plain text.
+    `vital`: without it its owner is neither created nor started. `proof`: what is asked to see whether the account is told
+    of this kind at all. `stand_in`: values of the fields that it is known by, for one whose own are faulty, so that the
+    rest of it can be checked all the same. `other_words`: what others call its fields and sections, and the key that is
+    meant, or a sentence.
     """
 
     kind: ClassVar[str] = ""
@@ -391,6 +395,7 @@ class Resource(Fields):
     setter: ClassVar[str] = ""
     odd: ClassVar[frozenset[str]] = frozenset()
     expires: ClassVar[str] = ""
+    shorthand: ClassVar[str] = ""
     vital: ClassVar[bool] = False
     stand_in: ClassVar[Mapping[str, Any]] = {}
     other_words: ClassVar[Mapping[str, str]] = {}

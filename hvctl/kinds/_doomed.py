@@ -1,4 +1,4 @@
-"""Disks that are removed with their VM: which files, and a record of them on the host.
+"""Disks, and seed images, that are removed with their VM: which files, and a record of them on the host.
 
 The record, a file for each VM, is written before the VM goes and removed after the last of the files: once the VM is gone,
 nothing else says which files were its own.
@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 from hvctl.call import Call, Home, Ref, Retry, Row
 from hvctl.core.facts import Facts, UnreadableError
 from hvctl.core.resource import Finding, Resource, Step, Unknown
+from hvctl.kinds import _receipts
 from hvctl.kinds._checkpoints import CHECKPOINTS
-from hvctl.kinds._drives import DISKS, Slot, on_cluster
+from hvctl.kinds._drives import DISKS, DVDS, Slot, on_cluster
 from hvctl.kinds._physical import vm_name
 from hvctl.kinds._types import path_key, same_path
 from hvctl.kinds._vhd import chain, children, users, vhd_query
@@ -37,7 +38,10 @@ SNAPSHOT_DISKS = Call(
     select=("VMId", "Path", "DiskNumber"),
     each="VMSnapshot",
 )
-QUERIES = (VMS, DISKS, vhd_query(), CHECKPOINTS, SNAPSHOT_DISKS, FILES, LINES, THERE)
+QUERIES = (
+    *(VMS, DISKS, DVDS, vhd_query(), CHECKPOINTS, SNAPSHOT_DISKS, FILES, LINES, THERE),
+    *(_receipts.FILES, _receipts.LINES),
+)
 
 _FIRST, _LAST = "hvctl removal 1", "end of removal"
 
@@ -113,6 +117,8 @@ def fate(vm: Resource, claims: Claims, facts: Facts) -> Fate:
     row = vm_row(vm, facts)
     if row is not None:
         paths = [str(d["Path"]) for d in in_vm(DISKS, row, facts) if d.get("DiskNumber") is None and d.get("Path")]
+        seeds = {path_key(path) for path in _receipts.seeds(str(row["Id"]), facts)}
+        paths += [str(d["Path"]) for d in in_vm(DVDS, row, facts) if path_key(str(d["Path"] or "")) in seeds]
     else:
         paths = [path for record in left(vm, facts) for path in record.paths]
     vm_id = str(row["Id"]) if row is not None else ""
@@ -135,6 +141,9 @@ def _use(vm_id: str, path: str, going: tuple[str, ...], claims: Claims, facts: F
     for user in users(path, facts):
         if str(user.row["VMId"]).casefold() != vm_id.casefold():
             return f"{vm_name(user.row, facts)} has {user.child or 'it'} at {Slot.of(user.row)}"
+    for drive in facts.rows(DVDS):
+        if same_path(drive["Path"], path) and str(drive["VMId"]).casefold() != vm_id.casefold():
+            return f"{vm_name(drive, facts)} has it at {Slot.of(drive)}"
     if above := next((c for c in children(path, facts) if path_key(c) not in keys), None):
         return f"{above} was made from it"
     for row in facts.rows(SNAPSHOT_DISKS):

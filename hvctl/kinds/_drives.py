@@ -314,7 +314,9 @@ class Drive(VmPart):
     @classmethod
     def surplus(cls, owner: Resource, listed: tuple[Resource, ...], facts: Facts) -> Iterator[Resource]:
         vm = vm_row(owner, facts)
-        known = {part.key() for part in listed}
+        known = {part.key() for part in listed} | {
+            p.drive_place(facts) for p in owner.parts if hasattr(p, "drive_place")
+        }
         for row in in_vm(cls.query, vm, facts) if vm else ():
             slot = Slot.of(row)
             if slot.type in ("IDE", "SCSI") and str(slot) not in known and not cls.stays(row, listed, facts):

@@ -119,6 +119,8 @@ class VM(OfHyperV):
         **dict.fromkeys(("tools", "guest_services"), "integration_services"),
         **dict.fromkeys(("nested", "nested_virtualization"), "processor.expose_virtualization_extensions"),
         **dict.fromkeys(("files", "copy"), "guest_files"),
+        **dict.fromkeys(("user_data", "userdata", "cloudinit", "cloud_config"), "cloud_init.user_data"),
+        **dict.fromkeys(("answer_file", "autounattend", "sysprep"), "unattend.template"),
         **dict.fromkeys(("switch", "vlan", "mac", "mac_address"),
                         "it belongs to an adapter: `network_adapters: [{name: …, switch: …}]`"),
         **dict.fromkeys(("old_name", "previous_name", "renamed_from"), "previous_names"),
