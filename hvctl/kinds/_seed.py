@@ -266,7 +266,7 @@ class Seed(VmPart):
         return ""
 
     def summary(self) -> str:
-        return self.iso_path
+        return f"{self.word} seed"
 
     # --- changing -------------------------------------------------------------------------------------------------------
 
@@ -286,7 +286,7 @@ class Seed(VmPart):
                 chain = (*chain, Step(_receipts.removal(receipt), f"forget {path}", ("content",)))
             if lies:
                 chain = (*chain, self._insert(tray, None, drive, facts))
-            if not there(folder_of(path), facts):
+            if not there(folder_of(path), facts) and not self._made_by_a_disk(path):
                 make = Call("New-Item", {"Path": folder_of(path), "ItemType": "Directory", "Force": True})
                 chain = (*chain, Step(make, f"make the folder {folder_of(path)}", ("content",)))
             copy = Call("Copy-Item", {"LiteralPath": self._image, "Destination": path, "Force": True})
@@ -302,6 +302,11 @@ class Seed(VmPart):
                 yield Step(_receipts.making_of_the_folder(), "make the folder for receipts", ("content",))
             call = _receipts.writing(self.vm, self.receipt_of, self._file.sha256, self._file.name, facts)
             yield Step(call, f"keep a receipt of {path} of {name}", ("content",), needs=chain)
+
+    def _made_by_a_disk(self, path: str) -> bool:
+        """Whether a disk of this VM lies in the same folder, which is made for it."""
+        disks = (getattr(p, "path", None) for p in self.vm.parts if p.kind == "disk" and not p.absent)
+        return any(disk and same_path(folder_of(disk), folder_of(path)) for disk in disks)
 
     def _insert(
         self, tray: _Tray, path: str | None, drive: Row | None, facts: Facts, needs: tuple[Step, ...] = ()
