@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hvctl.core.plan import make_plan
+from hvctl.core.planner import make_plan
 from hvctl.fleet.reconcile import apply_plan, look
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
@@ -23,11 +23,11 @@ def test_a_disk_that_the_playbook_hands_on_stays_although_that_is_held_back_at_f
     transport = TwinTransport(host)
     found, problems = wished(PLAYBOOK, ["destroy"])
     assert not problems
-    first = make_plan("host", found, look(transport, found), frozenset())
-    assert {a.address[1]: a.verb for a in first.actions if a.address[0] == "vm"} == {"old": "remove", "new": "held"}
+    first = make_plan(found, look(transport, found), frozenset())
+    assert {a.address.key: a.verb for a in first.actions if a.address.kind == "vm"} == {"old": "remove", "new": "held"}
     apply_plan(first, found, transport)
     assert [v.name for v in host.state.vms] == []
-    second = make_plan("host", found, look(transport, found), frozenset())
+    second = make_plan(found, look(transport, found), frozenset())
     apply_plan(second, found, transport)
     (new,) = host.state.vms
     assert [d.path for d in new.disks] == [r"D:\os.vhdx"]

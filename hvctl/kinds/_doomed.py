@@ -12,14 +12,16 @@ from dataclasses import dataclass, replace
 
 from hvctl.call import Call, Home, Ref, Retry, Row
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.resource import Finding, Resource, Step, Unknown
+from hvctl.core.resource import Entry, Step, Unknown, finding
 from hvctl.kinds import _receipts
 from hvctl.kinds._checkpoints import CHECKPOINTS
 from hvctl.kinds._drives import DISKS, DVDS, Slot, on_cluster
+from hvctl.kinds._machine import Machine
 from hvctl.kinds._physical import vm_name
 from hvctl.kinds._types import path_key, same_path
 from hvctl.kinds._vhd import chain, children, users, vhd_query
 from hvctl.kinds._vm import VMS, in_vm, vm_row
+from hvctl.text.diagnostic import Diagnostic
 
 FOLDER = "removals"
 RELEASE_S = 120
@@ -78,7 +80,7 @@ def _rows(query: Call, facts: Facts) -> tuple[Row, ...]:
     return reply.rows
 
 
-def left(vm: Resource, facts: Facts) -> tuple[Record, ...]:
+def left(vm: Machine, facts: Facts) -> tuple[Record, ...]:
     """Of a VM that is gone: what a removal before this one did not finish, with the files that are still there."""
     here = {str(row["Id"]).casefold() for row in facts.rows(VMS)}
     there = {str(r["$each"]).casefold() for r in _rows(THERE, facts) if r[""]}
@@ -102,17 +104,17 @@ Claims = tuple[tuple[str, str], ...]
 """Files that the playbook uses, and where, also in what is held back."""
 
 
-def claims_of(peers: Iterable[Resource]) -> Claims:
+def claims_of(entries: Iterable[Entry]) -> Claims:
     return tuple(
-        (value, str(peer.place.mark(field)))
-        for peer in peers
-        if not peer.absent
+        (value, str(entry.place.mark(field)))
+        for entry in entries
+        if not entry.resource.absent
         for field in ("path", "parent", "image", "source", "host_source")
-        if isinstance(value := getattr(peer, field, None), str)
+        if isinstance(value := getattr(entry.resource, field, None), str)
     )
 
 
-def fate(vm: Resource, claims: Claims, facts: Facts) -> Fate:
+def fate(vm: Machine, claims: Claims, facts: Facts) -> Fate:
     """Raises UnreadableError where it is not known who uses them."""
     row = vm_row(vm, facts)
     if row is not None:
@@ -158,27 +160,27 @@ def _use(vm_id: str, path: str, going: tuple[str, ...], claims: Claims, facts: F
     return next((f"the playbook uses it at {place}" for used, place in claims if same_path(used, path)), "")
 
 
-def findings(vm: Resource, claims: Claims, facts: Facts) -> Iterator[Finding]:
+def findings(vm: Machine, claims: Claims, facts: Facts) -> Iterator[Diagnostic]:
     row = vm_row(vm, facts)
     if row is not None and in_vm(CHECKPOINTS, row, facts):
         hint = "remove its checkpoints first, or leave remove_disks out"
-        yield Finding("remove_disks", f"{vm.key()} has checkpoints, whose files are merged after its removal", hint)
+        yield finding("remove_disks", f"{vm.key()} has checkpoints, whose files are merged after its removal", hint)
     for drive in facts.rows(DISKS):
         path = str(drive.get("Path") or "") if drive.get("DiskNumber") is None else ""
         own = row is not None and drive["VMId"] == row["Id"]
         if path and not own and any(isinstance(link.row, Unknown) for link in chain(path, facts)):
             text = f"{path} of {vm_name(drive, facts)} could not be read: whether it was made from one of these is not known"
-            yield Finding("remove_disks", text, "see what has it open, or leave remove_disks out")
+            yield finding("remove_disks", text, "see what has it open, or leave remove_disks out")
             return
     for path, why in fate(vm, claims, facts).kept:
-        yield Finding("remove_disks", f"{path} stays: {why}", "", "warning")
+        yield finding("remove_disks", f"{path} stays: {why}", "", "warning")
 
 
 def name_of(vm_id: str) -> str:
     return hashlib.sha256(vm_id.casefold().encode()).hexdigest()[:32] + ".txt"
 
 
-def steps(vm: Resource, removal: Step | None, claims: Claims, facts: Facts) -> Iterator[Step]:
+def steps(vm: Machine, removal: Step | None, claims: Claims, facts: Facts) -> Iterator[Step]:
     """`removal`: of the VM, if it is still there; with the record before it. Then the files, and the record."""
     because = ("ensure", "remove_disks")
     row, gone = vm_row(vm, facts), fate(vm, claims, facts).gone

@@ -11,7 +11,7 @@ from typing import Any
 
 from hvctl.call import Call, Row
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.resource import Finding, HeldBackError, Resource, Step, Unknown
+from hvctl.core.resource import HeldBackError, Resource, Step, Unknown, finding
 from hvctl.kinds._disk import TYPES, DiskPart
 from hvctl.kinds._drives import Slot, file_query, on_share, there
 from hvctl.kinds._limits import limit
@@ -20,6 +20,7 @@ from hvctl.kinds._space import VOLUMES, free_at, sizes_query
 from hvctl.kinds._types import about_size, same_path, shown_size
 from hvctl.kinds._vhd import extension, is_checkpoint, users, vhd
 from hvctl.kinds._vm import VMS, power
+from hvctl.text.diagnostic import Diagnostic
 
 MARK = ".hvctl-unfinished"
 COPY_S = 24 * 3600
@@ -92,7 +93,7 @@ def _read_only(image: str, facts: Facts) -> bool:
     return bool(reply.rows[0]["IsReadOnly"])
 
 
-def obstacles(disk: DiskPart, facts: Facts) -> Iterator[Finding]:
+def obstacles(disk: DiskPart, facts: Facts) -> Iterator[Diagnostic]:
     """What is impossible holds the whole disk back (HeldBackError)."""
     source = Source.of(disk, facts)
     row = _row(source.path, facts)
@@ -110,7 +111,7 @@ def obstacles(disk: DiskPart, facts: Facts) -> Iterator[Finding]:
         raise HeldBackError(text, "leave logical_sector_size out, or use another image", "logical_sector_size")
     if extension(source.path) == "vhd" and disk.generation(facts) == 2:
         text = f"{source.path} is a .vhd, as generation 1 boots from: its system may not start in generation 2"
-        yield Finding("image", text, "use an image that was made in generation 2", "warning")  # domain 5.2
+        yield finding("image", text, "use an image that was made in generation 2", "warning")  # domain 5.2
     yield from _room(disk, facts)
 
 
@@ -130,14 +131,14 @@ def _check_use(source: Source, facts: Facts) -> None:
             raise HeldBackError(text, hint, "image")
 
 
-def _room(disk: DiskPart, facts: Facts) -> Iterator[Finding]:
+def _room(disk: DiskPart, facts: Facts) -> Iterator[Diagnostic]:
     """For this disk and those copied to the same drive before it."""
     path = str(disk.path)
     needed = sum(_takes(other, facts) for other in _up_to(disk))
     free = free_at(path, facts)
     if free is None:
         text = f"how much is free at {path} cannot be told; the copy takes {about_size(needed)}"
-        yield Finding("path", text, "make sure that it has room", "warning")
+        yield finding("path", text, "make sure that it has room", "warning")
         return
     free += _given_back(path, facts)
     if needed > free:
@@ -151,10 +152,10 @@ def _given_back(path: str, facts: Facts) -> int:
 
 
 def _up_to(disk: DiskPart) -> Iterator[DiskPart]:
-    for peer in disk.peers:
+    for peer in disk.beside(DiskPart):
         if peer is disk:
             break
-        if isinstance(peer, DiskPart) and peer.image and not peer.absent and _drive(peer) == _drive(disk):
+        if peer.image and not peer.absent and _drive(peer) == _drive(disk):
             yield peer
     yield disk
 
@@ -172,11 +173,11 @@ def _takes(disk: DiskPart, facts: Facts) -> int:
         return 0  # it is not copied
 
 
-def leftover(disk: DiskPart, facts: Facts) -> Iterator[Finding]:
+def leftover(disk: DiskPart, facts: Facts) -> Iterator[Diagnostic]:
     """Beside a disk that is there: a half copy that nothing will remove."""
     path = unfinished(disk.path) if disk.path else ""
     if disk.image and path and there(path, facts):
-        yield Finding("image", f"{path} is a copy that was not finished, beside the disk", "remove the file", "warning")
+        yield finding("image", f"{path} is a copy that was not finished, beside the disk", "remove the file", "warning")
 
 
 def steps(disk: DiskPart, needs: tuple[Step, ...], facts: Facts) -> Iterator[Step]:
@@ -220,30 +221,30 @@ def steps(disk: DiskPart, needs: tuple[Step, ...], facts: Facts) -> Iterator[Ste
 # --- what is known without a host ------------------------------------------------------------------------------------
 
 
-def rules(disk: DiskPart) -> Iterator[Finding]:
+def rules(disk: DiskPart) -> Iterator[Diagnostic]:
     if disk.path and is_unfinished(disk.path):
-        yield Finding("path", f"{MARK} is in the names of copies that are not finished", "write another path")
+        yield finding("path", f"{MARK} is in the names of copies that are not finished", "write another path")
     if disk.image is None:
         return
     if disk.path is None:
-        yield Finding("image", "a disk that is made from an image needs a path", "write the path of the new disk")
+        yield finding("image", "a disk that is made from an image needs a path", "write the path of the new disk")
     if disk.parent is not None or disk.type == "differencing":
         hint = "write `parent` for a differencing disk, `image` for a copy"
-        yield Finding("image", "a disk is a copy of an image or differs from a parent, not both", hint)
+        yield finding("image", "a disk is a copy of an image or differs from a parent, not both", hint)
     if disk.path and same_path(disk.path, disk.image):
-        yield Finding("image", "a disk cannot be a copy of itself", "write another path")
+        yield finding("image", "a disk cannot be a copy of itself", "write another path")
     if is_checkpoint(disk.image) or extension(disk.image) not in ("vhd", "vhdx"):
         hint = "write the path of a .vhdx or .vhd"
-        yield Finding("image", f"{disk.image} is no image by its extension", hint)
+        yield finding("image", f"{disk.image} is no image by its extension", hint)
     if extension(disk.path or "") == "vhds":
-        yield Finding("image", "a VHD set is not made from an image", "write a path that ends in .vhdx")
+        yield finding("image", "a VHD set is not made from an image", "write a path that ends in .vhdx")
 
 
-def rules_together(disks: tuple[DiskPart, ...]) -> Iterator[tuple[Resource, Finding]]:
+def rules_together(disks: tuple[DiskPart, ...]) -> Iterator[tuple[Resource, Diagnostic]]:
     """An image that a VM of the playbook writes to."""
     for wish in disks:
         for other in disks if wish.image else ():
             runs = getattr(other.vm, "state", None) in ("running", "paused")
             if other is not wish and runs and same_path(other.path, wish.image):
                 text = f"{wish.image} is attached at {other.place.mark('path')} to a VM that is to run, and changes with it"
-                yield wish, Finding("image", text, "use an image that no VM writes to")
+                yield wish, finding("image", text, "use an image that no VM writes to")

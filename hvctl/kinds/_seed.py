@@ -9,22 +9,33 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any, ClassVar, Literal
-
-from pydantic import PrivateAttr
+from typing import Any, ClassVar, Literal, Self
 
 from hvctl.call import NULL, Call, Retry, Row, Staged
 from hvctl.contract import OS
 from hvctl.core.bundle import joined, parted
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Change, Finding, HeldBackError, Impact, Json, Resource, Shelf, State, Step
+from hvctl.core.resource import (
+    Change,
+    Entry,
+    HeldBackError,
+    Impact,
+    Json,
+    Place,
+    Resource,
+    Shelf,
+    State,
+    Step,
+    finding,
+)
 from hvctl.kinds import _receipts
+from hvctl.kinds._disk import DiskPart
 from hvctl.kinds._drives import DISKS, DVDS, At, Drive, Slot, file_query, folder_of, there, volume_of
 from hvctl.kinds._iso import NoLibraryError, iso
 from hvctl.kinds._receipts import FILES, LINES, Receipt, folder_is_there
 from hvctl.kinds._types import WindowsPath, same_path
 from hvctl.kinds._vm import VMS, VmPart, check_steady, off_impacts, state_at_work, vm_ref
-from hvctl.text.source import ConfigError, Problem
+from hvctl.text.diagnostic import ConfigError, Diagnostic
 
 RELEASE_S = 60
 """How long the image may stay in use after it was ejected."""
@@ -34,6 +45,10 @@ class _Tray(Drive):
     """The DVD drive that a seed lies in."""
 
     noun: ClassVar[str] = "VMDvdDrive"
+
+    def of(self, seed: Seed) -> Self:
+        """In the same VM, and in its place."""
+        return self.seated(seed.index, seed.seat)
 
 
 _Tray.query, _Tray.other = DVDS, DISKS
@@ -54,8 +69,6 @@ class Seed(VmPart):
     path: WindowsPath | None = None
     ensure: Literal["present", "absent"] = "present"
 
-    _image: Staged | None = PrivateAttr(default=None)
-
     # --- from the control node ------------------------------------------------------------------------------------------
 
     def templates(self) -> Iterator[tuple[str, str, str]]:
@@ -66,44 +79,51 @@ class Seed(VmPart):
         """Files that no template was written for."""
         return {}
 
-    def check(self, parts: Mapping[str, bytes]) -> Iterator[Finding]:
+    def check(self, parts: Mapping[str, bytes]) -> Iterator[Diagnostic]:
         """Of what the templates gave."""
         yield from ()
 
     def files(self, parts: Mapping[str, bytes]) -> Mapping[str, bytes]:
         return parts
 
-    def spread(self, shelf: Shelf, written: Mapping[str, Any]) -> tuple[Resource, ...]:
-        if self.absent or not list(self.templates()):
-            return (self,)
+    @classmethod
+    def spread(cls, item: Self, shelf: Shelf, place: Place, written: Mapping[str, Any]) -> Iterator[Entry]:
+        if item.absent or not list(item.templates()):
+            yield Entry(item, place)
+            return
         kept = shelf.kept()
-        self._file = self._rendered(shelf, written) if kept is None else replace(kept, name=self._names)
-        if self._file.sha256 == "":
-            return (self,)  # its secrets are not asked for now
-        parts = parted(self._file.content or b"")
-        for found in self.check(parts):
-            if found.level != "warning":
-                raise ConfigError([Problem(self.place.mark(found.field), found.message, found.hint)])
-        try:
-            data = iso(self.label, self.files(parts))
-        except NoLibraryError as error:
-            hint = "install it: pip install 'hvctl[seed]'"
-            raise ConfigError([Problem(self.place.mark(), f"{self.section} needs pycdlib", hint)]) from error
-        digest = hashlib.sha256(data).hexdigest()
-        self._image = Staged(digest, len(data), self._file.name, content=data, secret=self._file.secret)
-        return (self,)
+        file = item._rendered(shelf, place, written) if kept is None else replace(kept, name=item._names)
+        if file.sha256:  # otherwise its secrets are not asked for now
+            parts = parted(file.content or b"")
+            wrong = [f for f in item.check(parts) if f.level != "warning"]
+            if wrong:
+                raise ConfigError(Diagnostic(place.mark(f.field), f.message, f.hint) for f in wrong)
+            try:
+                iso(item.label, item.files(parts))
+            except NoLibraryError as error:
+                hint = "install it: pip install 'hvctl[seed]'"
+                raise ConfigError([Diagnostic(place.mark(), f"{item.section} needs pycdlib", hint)]) from error
+        yield Entry(item, place, file=file)
 
-    def _rendered(self, shelf: Shelf, written: Mapping[str, Any]) -> Staged:
+    def _rendered(self, shelf: Shelf, place: Place, written: Mapping[str, Any]) -> Staged:
         """All texts as one, which is what is shown, saved and compared."""
         made: dict[str, Staged] = {}
         for name, field, template in self.templates():
-            made[name] = shelf.rendered(template, {"vm": written}, self.place.mark(field))
+            made[name] = shelf.rendered(template, {"vm": written}, place.mark(field))
         parts = {n: s.content or b"" for n, s in made.items()}
         data = joined({**self.generated(written), **parts})
         digest = hashlib.sha256(data).hexdigest() if all(s.sha256 for s in made.values()) else ""
         where = next((s.where for s in made.values() if s.where), "")
         secret = any(s.secret for s in made.values())
         return Staged(digest, len(data), self._names, content=data, secret=secret, where=where)
+
+    def _image(self) -> Staged:
+        """What is brought to the host."""
+        assert self.file is not None
+        data = iso(self.label, self.files(parted(self.file.content or b"")))
+        return Staged(
+            hashlib.sha256(data).hexdigest(), len(data), self.file.name, content=data, secret=self.file.secret
+        )
 
     @property
     def _names(self) -> str:
@@ -112,22 +132,21 @@ class Seed(VmPart):
     # --- its place ------------------------------------------------------------------------------------------------------
 
     def title(self) -> str:
-        return self._file.name if self._file else ""
+        return self.file.name if self.file else ""
 
     @property
     def iso_path(self) -> str:
         """ "" where it is not known: then a rule says so."""
         if self.path:
             return self.path
-        paths = (getattr(p, "path", None) for p in self.vm.parts if p.kind == "disk" and not p.absent)
-        disk = next((p for p in paths if p), None)
-        folder = folder_of(disk) if disk else getattr(self.vm, "path", None)
+        disk = next((p.path for p in self.vm.parts_of(DiskPart) if p.path and not p.absent), None)
+        folder = folder_of(disk) if disk else self.vm.path
         return f"{folder.rstrip(chr(92))}\\{self.vm.key()}.{self.word}.iso" if folder else ""
 
     @property
     def drive_at(self) -> str | None:
         """As far as is known without the host."""
-        generation = getattr(self.vm, "generation", None)
+        generation = self.vm.generation
         return self.at or (self.default_at[generation] if generation else None)
 
     @property
@@ -143,28 +162,26 @@ class Seed(VmPart):
         return self.at or self.default_at[_generation(self, facts)]
 
     def tray(self, facts: Facts) -> _Tray:
-        made = _Tray.model_validate({"at": self.drive_place(facts)})
-        made._owner, made._place = self.vm, self.place
-        return made
+        return _Tray.model_validate({"at": self.drive_place(facts)}).of(self)
 
     # --- rules ----------------------------------------------------------------------------------------------------------
 
-    def rules(self, os: OS) -> Iterator[Finding]:
+    def rules(self, os: OS) -> Iterator[Diagnostic]:
         if not self.iso_path:
             hint = "write `path: …` with the name of an .iso file"
-            yield Finding("", "where its image is to lie is not known: the VM has no disk with a path", hint)
+            yield finding("", "where its image is to lie is not known: the VM has no disk with a path", hint)
         elif not self.iso_path.casefold().endswith(".iso"):
-            yield Finding("path", f"{self.iso_path} is no image by its extension", "write the path of an .iso file")
+            yield finding("path", f"{self.iso_path} is no image by its extension", "write the path of an .iso file")
         at = self.drive_at
         for part in self.vm.parts:
             if at and part is not self and not part.absent and at == (getattr(part, "drive_at", None) or _at(part)):
                 what = part.kind.replace("_", " ")
-                yield Finding("at", f"a {what} is wanted at {at} too", "write `at: …` with a free place")
-        wished = getattr(self.vm, "generation", None)
+                yield finding("at", f"a {what} is wanted at {at} too", "write `at: …` with a free place")
+        wished = self.vm.generation
         if self.at and wished and Slot.at(self.at).scsi == (wished == 1):
-            yield Finding("at", *_DVD_RULES[wished])
-        if self._file is not None and self._file.sha256:
-            yield from (f for f in self.check(parted(self._file.content or b"")) if f.level == "warning")
+            yield finding("at", *_DVD_RULES[wished])
+        if self.file is not None and self.file.sha256:
+            yield from (f for f in self.check(parted(self.file.content or b"")) if f.level == "warning")
 
     # --- looking --------------------------------------------------------------------------------------------------------
 
@@ -187,7 +204,7 @@ class Seed(VmPart):
         return str(drive["Path"]) if drive is not None and drive["Path"] else None
 
     def wanted(self) -> State:
-        return {} if self.absent else {"content": self._file.sha256 if self._file else "", "medium": self.iso_path}
+        return {} if self.absent else {"content": self.file.sha256 if self.file else "", "medium": self.iso_path}
 
     def actual(self, facts: Facts) -> State | None:
         if self.vm_row(facts) is None:
@@ -214,7 +231,7 @@ class Seed(VmPart):
     def value(self, field: str, value: Any) -> Json:
         return value.sha256 if isinstance(value, Receipt) else super().value(field, value)
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
+    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         row = self.vm_row(facts)
         if row is not None and (changes or self.absent):
             check_steady(self.vm.key(), row)
@@ -225,9 +242,9 @@ class Seed(VmPart):
             raise HeldBackError(text, "make the image by other means and write it under dvds")
         if (volume := volume_of(self.iso_path)) and not there(volume, facts):
             raise HeldBackError(f"the host has no volume {volume}", "write a path on one that it has", "path")
-        if self._file is not None and self._file.where:
-            message = f"it is {self._file.where} of this machine: by a link, or not below playbook and inventory"
-            yield Finding("", message, "see that it is meant to leave this machine", "warning")
+        if self.file is not None and self.file.where:
+            message = f"it is {self.file.where} of this machine: by a link, or not below playbook and inventory"
+            yield finding("", message, "see that it is meant to leave this machine", "warning")
         self._check_place(facts)
 
     def _check_place(self, facts: Facts) -> None:
@@ -289,24 +306,24 @@ class Seed(VmPart):
             if not there(folder_of(path), facts) and not self._made_by_a_disk(path):
                 make = Call("New-Item", {"Path": folder_of(path), "ItemType": "Directory", "Force": True})
                 chain = (*chain, Step(make, f"make the folder {folder_of(path)}", ("content",)))
-            copy = Call("Copy-Item", {"LiteralPath": self._image, "Destination": path, "Force": True})
-            told = f"bring {self._file.name if self._file else ''} to the host, as {path}"
+            copy = Call("Copy-Item", {"LiteralPath": self._image(), "Destination": path, "Force": True})
+            told = f"bring {self.file.name if self.file else ''} to the host, as {path}"
             chain = (*chain, Step(copy, told, ("content",), needs=chain))
             yield from chain
         if copies or not lies:
             inserted = self._insert(tray, path, drive, facts, chain)
             yield inserted
             chain = (*chain, inserted)
-        if copies and self._file is not None:
+        if copies and self.file is not None:
             if not folder_is_there(facts):
                 yield Step(_receipts.making_of_the_folder(), "make the folder for receipts", ("content",))
-            call = _receipts.writing(self.vm, self.receipt_of, self._file.sha256, self._file.name, facts)
+            call = _receipts.writing(self.vm, self.receipt_of, self.file.sha256, self.file.name, facts)
             yield Step(call, f"keep a receipt of {path} of {name}", ("content",), needs=chain)
 
     def _made_by_a_disk(self, path: str) -> bool:
         """Whether a disk of this VM lies in the same folder, which is made for it."""
-        disks = (getattr(p, "path", None) for p in self.vm.parts if p.kind == "disk" and not p.absent)
-        return any(disk and same_path(folder_of(disk), folder_of(path)) for disk in disks)
+        disks = (p.path for p in self.vm.parts_of(DiskPart) if p.path and not p.absent)
+        return any(same_path(folder_of(disk), folder_of(path)) for disk in disks)
 
     def _insert(
         self, tray: _Tray, path: str | None, drive: Row | None, facts: Facts, needs: tuple[Step, ...] = ()
@@ -341,7 +358,7 @@ def _at(part: Resource) -> str | None:
 
 def _generation(seed: Seed, facts: Facts) -> int:
     row = seed.vm_row(facts)
-    return int(row.get("Generation") or 1) if row else getattr(seed.vm, "generation", None) or 1
+    return int(row.get("Generation") or 1) if row else seed.vm.generation or 1
 
 
 _DVD_RULES = {

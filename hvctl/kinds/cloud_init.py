@@ -9,8 +9,9 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from hvctl.contract import OS
-from hvctl.core.resource import Finding
+from hvctl.core.resource import finding
 from hvctl.kinds._seed import Seed
+from hvctl.text.diagnostic import Diagnostic
 
 _BEGINNINGS = (b"#", b"Content-Type:", b"MIME-Version:", b"From ")
 """Of the kinds of user data that cloud-init knows: #cloud-config, #!, #include, ## template: jinja, MIME."""
@@ -50,14 +51,14 @@ class CloudInit(Seed):
         name = json.dumps(str(written.get("name", "")), ensure_ascii=False)  # JSON is YAML
         return {"meta-data": f"instance-id: {name}\nlocal-hostname: {name}\n".encode()}
 
-    def check(self, parts: Mapping[str, bytes]) -> Iterator[Finding]:
+    def check(self, parts: Mapping[str, bytes]) -> Iterator[Diagnostic]:
         if (data := parts.get("user-data", b"")) and not data.startswith(_BEGINNINGS):
             text = "cloud-init knows user data by its first line, such as #cloud-config, and would pass over this"
-            yield Finding("user_data", text, "begin the template with #cloud-config", "warning")
+            yield finding("user_data", text, "begin the template with #cloud-config", "warning")
         if b"instance-id" not in parts.get("meta-data", b""):
-            yield Finding("meta_data", "meta data without an instance-id is refused by cloud-init", "write one")
+            yield finding("meta_data", "meta data without an instance-id is refused by cloud-init", "write one")
 
-    def rules(self, os: OS) -> Iterator[Finding]:
+    def rules(self, os: OS) -> Iterator[Diagnostic]:
         yield from super().rules(os)
         if not self.absent and self.user_data is None:
-            yield Finding("", "cloud_init needs user data", "write `user_data: …` with the name of a template")
+            yield finding("", "cloud_init needs user data", "write `user_data: …` with the name of a template")

@@ -9,8 +9,10 @@ from xml.etree import ElementTree
 from pydantic import Field
 
 from hvctl.contract import OS
-from hvctl.core.resource import Finding
+from hvctl.core.resource import finding
 from hvctl.kinds._seed import Seed
+from hvctl.kinds.cloud_init import CloudInit
+from hvctl.text.diagnostic import Diagnostic
 
 _NAMES = ("Autounattend.xml", "Unattend.xml")
 """Setup looks for the first when it installs, for the second after sysprep."""
@@ -40,23 +42,23 @@ class Unattend(Seed):
     def files(self, parts: Mapping[str, bytes]) -> Mapping[str, bytes]:
         return dict.fromkeys(_NAMES, parts["unattend.xml"])
 
-    def check(self, parts: Mapping[str, bytes]) -> Iterator[Finding]:
+    def check(self, parts: Mapping[str, bytes]) -> Iterator[Diagnostic]:
         data = parts["unattend.xml"]
         if b"<!DOCTYPE" in data:
-            yield Finding("template", "an answer file has no DOCTYPE", "remove it")
+            yield finding("template", "an answer file has no DOCTYPE", "remove it")
             return
         try:
             root = ElementTree.fromstring(data)
         except ElementTree.ParseError as error:
             line, column = error.position
-            yield Finding("template", f"what it gives is not XML, at line {line}, column {column + 1}", "correct it")
+            yield finding("template", f"what it gives is not XML, at line {line}, column {column + 1}", "correct it")
             return
         if root.tag.rpartition("}")[2] != "unattend":
-            yield Finding("template", f"its root is <{root.tag}>, not <unattend>", "name an answer file")
+            yield finding("template", f"its root is <{root.tag}>, not <unattend>", "name an answer file")
 
-    def rules(self, os: OS) -> Iterator[Finding]:
+    def rules(self, os: OS) -> Iterator[Diagnostic]:
         yield from super().rules(os)
         if not self.absent and self.template is None:
-            yield Finding("", "unattend needs a template", "write `template: …` with the name of a file")
-        if not self.absent and any(p.kind == "cloud_init" and not p.absent for p in self.vm.parts):
-            yield Finding("", "a guest is configured by cloud_init or by unattend, not by both", "remove one")
+            yield finding("", "unattend needs a template", "write `template: …` with the name of a file")
+        if not self.absent and any(not p.absent for p in self.vm.parts_of(CloudInit)):
+            yield finding("", "a guest is configured by cloud_init or by unattend, not by both", "remove one")
