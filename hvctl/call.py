@@ -76,7 +76,18 @@ class Ending:
         return f"…{self.text}"
 
 
-Wanted = str | int | bool | Ending
+@dataclass(frozen=True)
+class Matching:
+    """In a Guard's `where`: this regular expression is found in the text, without case; the items of a list are put together
+    with spaces. Only expressions that .NET and Python read alike."""
+
+    pattern: str
+
+    def __str__(self) -> str:
+        return f"/{self.pattern}/"
+
+
+Wanted = str | int | bool | Ending | Matching
 
 
 @dataclass(frozen=True)
@@ -449,7 +460,7 @@ def _expression(value: Any) -> str:
 
 
 def _condition(value: Wanted) -> str:
-    return visible(str(value)) if isinstance(value, Ending) else _shown(value)
+    return visible(str(value)) if isinstance(value, Ending | Matching) else _shown(value)
 
 
 def _parameter(name: str, value: Any) -> str:
@@ -461,7 +472,7 @@ def _parameter(name: str, value: Any) -> str:
 
 _CLASSES: dict[str, type] = {
     "ref": Ref, "map": Map, "call": Call, "guard": Guard, "task": Task, "ending": Ending, "home": Home, "staged": Staged,
-    "retry": Retry,
+    "retry": Retry, "matching": Matching,
 }  # fmt: skip
 
 

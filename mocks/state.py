@@ -42,6 +42,7 @@ class Switch:
         default="StaticVrss", metadata=word("VrssQueueSchedulingModeType")
     )
     software_rsc_enabled: bool = True
+    dhcp: bool = False  # somebody on it gives out addresses
 
 
 @dataclass(frozen=True)

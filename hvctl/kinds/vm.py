@@ -25,7 +25,7 @@ from hvctl.core.resource import (
     properties,
     settings,
 )
-from hvctl.kinds import _doomed, _owed, _room
+from hvctl.kinds import _doomed, _owed, _room, _wait
 from hvctl.kinds._checkpoints import AGES, check_ages, coming
 from hvctl.kinds._cluster import ROLES, elsewhere, owner_of, roles_elsewhere
 from hvctl.kinds._disk import DiskPart
@@ -79,7 +79,9 @@ class VM(Machine):
     if none has the name, one that has the first of these that is there is renamed. `path`, `checkpoint_path` and
     `smart_paging_path` move what lies there, also while the VM runs; its disks stay where they are. Checkpoints that
     are not listed and older than `checkpoint_maximum_age` differ, and are removed with consent. With `ensure: absent`,
-    `remove_disks: yes` removes the files of its disks too, but for those that something else uses."""
+    `remove_disks: yes` removes the files of its disks too, but for those that something else uses.
+    `wait_for`: after a start, the apply waits until the guest gives a sign of life or tells an address, for `wait_timeout`
+    at most."""
 
     kind: ClassVar[str] = "vm"
     section: ClassVar[str] = "vms"
@@ -105,6 +107,7 @@ class VM(Machine):
         **dict.fromkeys(("secure_boot", "secureboot"), "firmware.secure_boot"),
         **dict.fromkeys(("tools", "guest_services"), "integration_services"),
         **dict.fromkeys(("nested", "nested_virtualization"), "processor.expose_virtualization_extensions"),
+        **dict.fromkeys(("wait", "wait_for_ip", "wait_for_guest"), "wait_for"),
         **dict.fromkeys(("files", "copy"), "guest_files"),
         **dict.fromkeys(("user_data", "userdata", "cloudinit", "cloud_config"), "cloud_init.user_data"),
         **dict.fromkeys(("answer_file", "autounattend", "sysprep"), "unattend.template"),
@@ -156,6 +159,7 @@ class VM(Machine):
             )
         if self.version is not None:
             yield from self._version_rules(self.version, os)
+        yield from _wait.rules(self)
         if self.remove_disks and not self.absent:
             hint = "write `ensure: absent`, or leave it out"
             yield finding("remove_disks", "disks are removed only together with their VM", hint)

@@ -75,8 +75,8 @@ function hvMatch($q, $least, $most, $id) {
     for ($i = 0; $i -lt $all.Count; $i++) { $fits = $true
         foreach ($w in $where) {
             if (-not (hvAt $all[$i] $w[0])) { $fits = $fits -and $q.lenient; continue }
-            $has[($w[0] -join '.')] = $true; $t = "$($hv.v)"; $wanted = -join $w[1] # a third item: it may begin otherwise
-            $fits = $fits -and ($w[2] -or $t.Length -eq $wanted.Length) -and $t.EndsWith($wanted, 'OrdinalIgnoreCase')
+            $has[($w[0] -join '.')] = $true; $t = "$($hv.v)"; $wanted = -join $w[1] # a third item: it may begin otherwise, or is to match
+            $fits = $fits -and $(if ('match' -eq "$($w[2])") { $t -match $wanted } else { ($w[2] -or $t.Length -eq $wanted.Length) -and $t.EndsWith($wanted, 'OrdinalIgnoreCase') })
         }; if ($fits) { $found[$found.Count] = $all[$i] }
     }
     foreach ($w in $where) { if ($i -and -not $q.lenient -and -not $has[($w[0] -join '.')]) { hvNoProperty $s $w[0] } } # one misspelt would look like "no match"
