@@ -51,6 +51,9 @@ def _making(disk: DiskPart, path: str, seen: Seen, facts: Facts) -> Iterator[Dia
             "Convert-VHD makes a copy in the other format, while the VM is off; hvctl then attaches the copy",
             "path",
         )
+    if old := next((p for p in disk.previous_paths if not on_share(p) and there(p, facts)), None):
+        hint = "attach it at this place first, move the file, or take it out of previous_paths"
+        raise HeldBackError(f"{old} is there, and only a disk that sits at {disk.at} moves", hint, "previous_paths")
     if disk.size is None and not disk.parent and not disk.image:
         hint = "write its size to have it made, an image to have it copied, or the right path"
         raise HeldBackError(f"{path} is not there", hint, "path")

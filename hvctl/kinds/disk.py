@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 from hvctl.call import Call, Guard, Row
@@ -10,24 +11,26 @@ from hvctl.contract import OS
 from hvctl.core.facts import Facts
 from hvctl.core.resource import Change, Impact, Resource, State, Step, finding, settings
 from hvctl.kinds import _disk_checks as checks
+from hvctl.kinds import _disk_move, _image
 from hvctl.kinds import _disk_rules as offline
-from hvctl.kinds import _image
 from hvctl.kinds._disk import FILE_FIELDS, DiskPart, Seen, claimed
 from hvctl.kinds._drives import Slot, folder_of, there
 from hvctl.kinds._types import shown_size
-from hvctl.kinds._vm import off_impacts, vm_ref
+from hvctl.kinds._vm import off_impacts, state_at_work, vm_ref
 from hvctl.text.diagnostic import Diagnostic
 
 
 class Disk(DiskPart):
-    """A hard disk drive and its file. It is found by its place; a file that is there already is attached as it
-    is, one that is not is made: empty, as a copy of `image` (a disk of the host; see [images](images.md)), or
-    from a `parent`. Without `path`, whatever disk sits at the place is meant."""
+    """A hard disk drive and its file. It is found by its place; a file that is there already is attached as it is, one that is
+    not is made: empty, as a copy of `image` (a disk of the host; see [images](images.md)), or from a `parent`. One that has
+    one of `previous_paths` is moved to `path`, also while the VM runs. Without `path`, whatever disk sits at the place is
+    meant."""
 
     kind: ClassVar[str] = "disk"
     section: ClassVar[str] = "disks"
     other_words: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys(("source", "template", "clone_from", "copy_from", "image_path", "from_image"), "image"),
+        **dict.fromkeys(("previous_path", "old_path", "moved_from"), "previous_paths"),
         **dict.fromkeys(("base", "backing_file", "parent_path"), "parent"),
         **dict.fromkeys(("file", "vhd", "vhdx", "location"), "path"),
         **dict.fromkeys(("controller", "slot", "bus", "lun"), "at"),
@@ -59,7 +62,9 @@ class Disk(DiskPart):
         seen = self.see(facts)
         if seen.drive is None:
             self.check_place(facts)
-        if seen.drive is None or any(c.field in ("path", "disk_number") for c in changes):
+        if seen.moves_from and any(c.field == "path" for c in changes):
+            yield from _disk_move.findings(self, seen, facts)
+        elif seen.drive is None or any(c.field in ("path", "disk_number") for c in changes):
             yield from checks.attaching(self, seen, facts)
         plan = self.resize(seen, facts)
         if plan and plan.refused:
@@ -68,7 +73,7 @@ class Disk(DiskPart):
         yield from checks.quality(self, seen, changes)
 
     def queries(self) -> tuple[Call, ...]:
-        return (*super().queries(), *_image.queries(self))
+        return (*super().queries(), *_image.queries(self), *_disk_move.queries(self))
 
     # --- what it costs --------------------------------------------------------------------------------------------
 
@@ -76,6 +81,8 @@ class Disk(DiskPart):
         if field == "size":
             plan = self.resize(self.see(facts), facts)
             return plan is not None and plan.off
+        if field == "path" and self.see(facts).moves_from:
+            return not _disk_move.movable(self, facts)
         return super().needs_off(field, now, wanted, facts)
 
     def impacts(self, field: str, now: Any, wanted: Any, facts: Facts) -> frozenset[Impact]:
@@ -109,6 +116,8 @@ class Disk(DiskPart):
 
     def note(self, field: str, now: Any, wanted: Any, facts: Facts) -> str:
         seen = self.see(facts)
+        if field == "path" and seen.moves_from:
+            return "its file moves" + (", and the VM runs on" if state_at_work(self.vm, facts) == "Running" else "")
         if field == "path":
             made = "a new disk is made from its image; " if self.image else "a new, empty disk is made; "
             return (made if seen.file is None else "") + "the old one's file stays"
@@ -157,7 +166,13 @@ class Disk(DiskPart):
 
     def update(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Step]:
         fields = {c.field for c in changes}
-        steps = list(self._file_steps(self.see(facts), fields, facts))
+        seen = self.see(facts)
+        moved = tuple(_disk_move.steps(self, seen, facts)) if seen.moves_from and "path" in fields else ()
+        if moved:
+            changes = tuple(c for c in changes if c.field != "path")
+        yield from moved
+        steps = [replace(s, needs=(*s.needs, *moved[-1:])) for s in self._file_steps(seen, fields, facts)]
+        fields -= {"path"} if moved else set()
         if "path" in fields and (old := self.elsewhere(facts)) is not None:
             steps.append(self.take_out(facts, f"take {self.path} out of {self.vm.key()} at {old}", old, off=True))
         yield from steps
