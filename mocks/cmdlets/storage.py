@@ -38,10 +38,10 @@ def move(cmd: Command) -> Iterator[float]:
                     raise cmd.refuse("InvalidParameter", "bad_drive_path")  # as disks (domain 8.3); id, text [I]
                 if not files.is_folder(cmd.state, path.partition("\\")[0]):
                     raise cmd.refuse("ObjectNotFound", "path_missing")  # as New-VM; a missing folder is made
-            vm.tasks = ["StorageMigrationPhaseOne"]
             for disk, _, to in disks:
                 if not files.take(cmd.state, to, disk.file_size or 0):
                     raise cmd.refuse("OperationFailed", "vhd_create", to, cmd.say("disk_full"))  # 0x80070070 [I]
+            vm.tasks = ["StorageMigrationPhaseOne"]
             yield SECONDS + sum((disk.file_size or 0) for disk, _, _ in disks) / COPIED_BYTES_PER_SECOND
             vm.tasks = []
             for disk, drive, to in disks:
