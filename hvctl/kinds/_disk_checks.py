@@ -13,6 +13,7 @@ from hvctl.kinds._drives import Slot, on_cluster, on_share, one_spelling, there,
 from hvctl.kinds._physical import check_disk, vm_name
 from hvctl.kinds._vhd import User, extension, users
 from hvctl.kinds._vm import power
+from hvctl.kinds.host_file import brought
 from hvctl.text.diagnostic import Diagnostic
 
 
@@ -54,6 +55,11 @@ def _making(disk: DiskPart, path: str, seen: Seen, facts: Facts) -> Iterator[Dia
     if old := next((p for p in disk.previous_paths if not on_share(p) and there(p, facts)), None):
         hint = "attach it at this place first, move the file, or take it out of previous_paths"
         raise HeldBackError(f"{old} is there, and only a disk that sits at {disk.at} moves", hint, "previous_paths")
+    for field in ("path", "parent", "image"):
+        # What it is cannot be judged before it is there.
+        if (file := brought(disk, getattr(disk, field))) is not None and not there(file.target, facts):
+            hint = "run hvctl again when this is applied"
+            raise HeldBackError(f"{file.target} is brought by host_files, and not there yet", hint, field)
     if disk.size is None and not disk.parent and not disk.image:
         hint = "write its size to have it made, an image to have it copied, or the right path"
         raise HeldBackError(f"{path} is not there", hint, "path")

@@ -17,6 +17,8 @@ from hvctl.kinds._disk import FILE_FIELDS, DiskPart, Seen, claimed
 from hvctl.kinds._drives import Slot, folder_of, there
 from hvctl.kinds._types import shown_size
 from hvctl.kinds._vm import off_impacts, state_at_work, vm_ref
+from hvctl.kinds.host_file import brought
+from hvctl.text.address import Address
 from hvctl.text.diagnostic import Diagnostic
 
 
@@ -71,6 +73,10 @@ class Disk(DiskPart):
             yield plan.refused
         yield from checks.file(self, seen, changes, facts)
         yield from checks.quality(self, seen, changes)
+
+    def requires(self) -> tuple[Address, ...]:
+        files = [brought(self, path) for path in (self.path, self.parent, self.image)]
+        return (*super().requires(), *(f.address() for f in files if f is not None))
 
     def queries(self) -> tuple[Call, ...]:
         return (*super().queries(), *_image.queries(self), *_disk_move.queries(self))

@@ -12,7 +12,7 @@ from mocks import files
 from mocks.cmdlets.item import item_object, missing, paths
 from mocks.command import Command, cmdlet
 from mocks.objects import Refusal
-from mocks.state import HostState
+from mocks.state import Content, HostState
 
 COPIED_BYTES_PER_SECOND = 400e6
 _SHARING = -2147024864  # 0x80070020
@@ -61,14 +61,15 @@ def _copy(cmd: Command, source: str) -> Iterator[float]:
     if not files.take(state, to, size_of(state, source)):
         raise _failed(cmd, _IO, cmd.say("disk_full"), _DISK_FULL)
     yield size_of(state, source) / COPIED_BYTES_PER_SECOND
-    disk = files.vhd(state, source)
+    disk, known = files.vhd(state, source), files.content(state, source)
+    written = known.written if known else 0.0
+    alike = replace(known) if known else Content(sha256=files.sha256(state, source), written=written)
     if disk is not None:
         # Identifier and attributes are the source's, the read-only one too: it is a copy byte by byte.
         state.vhds.append(replace(disk, path=to, mounted_as=None))
     else:
         state.files[to] = state.files[source]
-        if (known := files.content(state, source)) is not None:
-            state.contents[to] = replace(known)
+    state.contents[to] = alike
     if cmd.args.flag("PassThru"):
         cmd.emit(item_object(cmd, to))
 
@@ -132,7 +133,7 @@ def _rename(state: HostState, path: str, to: str) -> None:
     disk = files.vhd(state, path)
     if disk is not None:
         disk.path = to
-        return
-    state.files[to] = state.files.pop(path)
+    else:
+        state.files[to] = state.files.pop(path)
     if path in state.contents:
         state.contents[to] = state.contents.pop(path)
