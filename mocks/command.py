@@ -36,7 +36,10 @@ _ELSEWHERE = {
     "Get-FileHash": "Get-FileHash",  # a function of Windows PowerShell's Utility module
     "Get-NetAdapter": "Get-NetAdapter",
     "Get-NetIPAddress": "Get-NetIPAddress",
+    "Get-ScheduledTask": "Get-ScheduledTask",
+    "Get-Service": "Microsoft.PowerShell.Commands.GetServiceCommand",
     "Get-Volume": "Get-Volume",
+    "Get-WSManInstance": "Microsoft.WSMan.Management.GetWSManInstanceCommand",
 }
 
 

@@ -416,13 +416,22 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Cannot remove item {0}: You do not have sufficient access rights to perform this operation.",
         "項目 {0} を削除できません: この操作を実行するための十分なアクセス権がありません。",
     ),
-    "access_denied": ("Access is denied. (0x80070005)", "アクセスが拒否されました。(0x80070005)"),
+    "file_denied": ("Access is denied. (0x80070005)", "アクセスが拒否されました。(0x80070005)"),
     "item_not_empty": (
         "The item at {0} has children and the Recurse parameter was not specified.",
         "{0} の項目には子があり、Recurse パラメーターが指定されていません。",
     ),
     "cim_namespace_missing": ("Invalid namespace ", "無効な名前空間です "),
     "cim_class_missing": ("Invalid class", "無効なクラスです"),
+    "access_denied": ("Access is denied. ", "アクセスが拒否されました。 "),
+    "no_such_resource": (
+        "The WS-Management service cannot process the request. The resource URI does not exist.",
+        "WS-Management サービスは要求を処理できません。リソース URI は存在しません。",
+    ),
+    "service_missing": (
+        "Cannot find any service with service name '{0}'.",
+        "サービス名 '{0}' のサービスが見つかりません。",
+    ),
     "cim_missing": (
         "No {0} objects found with property '{1}' equal to '{2}'. Verify the value of the property and retry.",
         "プロパティ '{1}' が '{2}' である {0} オブジェクトが見つかりません。",

@@ -93,7 +93,7 @@ def _chosen(left: Mapping[str, Sequence[PlannedStep]], done: set[Key]) -> dict[s
     whole: dict[str, Sequence[PlannedStep]] = {h: steps for h, steps in ready.items() if len(steps) == len(left[h])}
     if whole or not any(ready.values()):
         return whole
-    parts = {host: _in_order(left[host], steps) or steps for host, steps in ready.items() if steps}
+    parts = {host: steps for host, steps in ready.items() if steps}
     best = max(parts, key=lambda host: _worth(host, parts[host], left, done))
     return {best: parts[best]}
 
@@ -110,19 +110,16 @@ def _worth(
 
 
 def _ready(host: str, steps: Sequence[PlannedStep], done: set[Key]) -> list[PlannedStep]:
-    """All that could go in one batch now, in its order."""
+    """All that could go in one batch now, in its order. Nothing overtakes a step of its own resource or of what that is a
+    part of: an order that nobody had to say before holds within those."""
     found: list[PlannedStep] = []
     known = set(done)
+    waiting: set[str] = set()
     for step in steps:
-        if all(key in known for key in _needs(host, step)):
+        root = step.action.names[0] if step.action.names else step.action.kind
+        if all(key in known for key in _needs(host, step)) and root not in waiting and not (step.last and waiting):
             found.append(step)
             known.add((host, step.task.id))
+        else:
+            waiting.add(root)
     return found
-
-
-def _in_order(steps: Sequence[PlannedStep], ready: Sequence[PlannedStep]) -> list[PlannedStep]:
-    """Up to the first that is not ready: what comes after it may rely on that without saying so, as a switch that is
-    removed last relies on the adapters having left it."""
-    ids = {s.task.id for s in ready}
-    count = next((n for n, s in enumerate(steps) if s.task.id not in ids), len(steps))
-    return list(steps[:count])

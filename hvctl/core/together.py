@@ -129,7 +129,8 @@ def not_started(drafts: Mapping[Address, Draft]) -> dict[Address, Draft]:
     """What lacks a vital part is left as it is, not started: a VM without its disk boots from the network."""
     lacking = {owner: part_name(part.wish) for owner, part in _lacking(drafts).items()}
     return {
-        a: _without_start(d, lacking[o]) if (o := _root(d.wish).address()) in lacking else d for a, d in drafts.items()
+        a: _without_start(d, lacking[o]) if (o := root_of(d.wish).address()) in lacking else d
+        for a, d in drafts.items()
     }
 
 
@@ -140,7 +141,7 @@ def _without_start(draft: Draft, missing: str) -> Draft:
         return draft
     wish = draft.wish
     field = dropped.because[0] if wish.owner is None else ""
-    text = f"{_root(wish).key()} is not started without its {missing}, which is held back"
+    text = f"{root_of(wish).key()} is not started without its {missing}, which is held back"
     remark = Diagnostic(
         wish.place.mark(field), text, f"correct what is said of its {missing}", "impossible", field, wish.address()
     )
@@ -148,7 +149,7 @@ def _without_start(draft: Draft, missing: str) -> Draft:
     return replace(draft, action=action if steps else replace(action, verb="held"), steps=steps)
 
 
-def _root(wish: Resource) -> Resource:
+def root_of(wish: Resource) -> Resource:
     while wish.owner is not None:
         wish = wish.owner
     return wish
@@ -166,14 +167,14 @@ def with_unlisted(
 
 def framed(drafts: Mapping[Address, Draft], facts: Mapping[str, Facts]) -> dict[Address, Draft]:
     """Where it cannot be read how something is taken down, nothing that needs it is done within it."""
-    roots = {root.address(): root for d in drafts.values() if _needs_off(d) for root in (_root(d.wish),)}
+    roots = {root.address(): root for d in drafts.values() if _needs_off(d) for root in (root_of(d.wish),)}
     failed: dict[Address, Exception] = {}
     for address, root in roots.items():
         try:
             root.bracket(facts[address.host])
         except Exception as error:
             failed[address] = error
-    return {a: _unframed(d, failed.get(_root(d.wish).address())) for a, d in drafts.items()} if failed else {**drafts}
+    return {a: _unframed(d, failed.get(root_of(d.wish).address())) for a, d in drafts.items()} if failed else {**drafts}
 
 
 def _unframed(draft: Draft, error: Exception | None) -> Draft:
@@ -193,7 +194,7 @@ def bracket_of(root: Resource, facts: Mapping[str, Facts]) -> Bracket | None:
 def grouped(drafts: Iterable[Draft], facts: Mapping[str, Facts]) -> list[Group]:
     groups: dict[Address, Group] = {}
     for draft in drafts:
-        root = _root(draft.wish)
+        root = root_of(draft.wish)
         group = groups.setdefault(root.address(), Group(root, bracket_of(root, facts) if _needs_off(draft) else None))
         if group.bracket is None and _needs_off(draft):
             group = replace(group, bracket=bracket_of(root, facts))

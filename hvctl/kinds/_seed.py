@@ -21,6 +21,7 @@ from hvctl.core.resource import (
     HeldBackError,
     Impact,
     Json,
+    Occasion,
     Place,
     Resource,
     Shelf,
@@ -231,7 +232,7 @@ class Seed(VmPart):
     def value(self, field: str, value: Any) -> Json:
         return value.sha256 if isinstance(value, Receipt) else super().value(field, value)
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
+    def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         row = self.vm_row(facts)
         if row is not None and (changes or self.absent):
             check_steady(self.vm.key(), row)

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator
 from hvctl.call import Call
 from hvctl.contract import OS
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Change, Impact, Null, Setting, State, Step, finding
+from hvctl.core.resource import Change, Impact, Null, Occasion, Resource, Setting, State, Step, finding
 from hvctl.kinds._disk import DiskPart
 from hvctl.kinds._drives import DISKS, DVDS, MEDIUM, Drive, file_query, on_share, one_spelling, there
 from hvctl.kinds._types import WindowsPath
@@ -92,8 +92,8 @@ class Dvd(Drive):
         apart = passed and "host_drive" in self.wanted()  # otherwise it is a medium that path replaces
         return {"path": None if apart else medium, "host_drive": medium[:2] if medium and passed else None}
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
-        yield from super().findings(changes, facts)
+    def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
+        yield from super().judge(occasion, changes, facts)
         if self.absent:
             return
         if self.host_drive and changes and self.generation(facts) == 2:
@@ -107,6 +107,10 @@ class Dvd(Drive):
                 yield finding("path", what, "make sure that the host's account can read it", "warning")
             else:
                 yield finding("path", f"{self.path} is not there", "copy the image to the host, or write another path")
+
+    def stays(self, owner: Resource, listed: tuple[Resource, ...], facts: Facts) -> bool:
+        """The drive of a seed image is its own."""
+        return any(p.drive_place(facts) == self.at for p in owner.parts if hasattr(p, "drive_place"))
 
     # --- changing -------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from pydantic import Field
 from hvctl.call import Call, Retry, Row, Value
 from hvctl.contract import OS, contract, exists_from, title
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.resource import Change, Entry, HeldBackError, Place, Resource, Shelf, State, Step, finding
+from hvctl.core.resource import Change, Entry, HeldBackError, Occasion, Place, Resource, Shelf, State, Step, finding
 from hvctl.kinds._disk import DiskPart
 from hvctl.kinds._drives import DISKS, DVDS, Slot, file_query, folder_of, there, volume_of
 from hvctl.kinds._host import OfHyperV
@@ -169,7 +169,7 @@ class HostFile(OfHyperV):
         text = str(value or "unknown")
         return text[:12] if field == "content" and re.fullmatch("[0-9a-f]{64}", text) else text
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
+    def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         if changes or self.absent:
             self._check_use(facts)
         if not changes or self.absent:

@@ -54,9 +54,23 @@ def plan_lines(plan: Plan, *, width: int = 120, verbose: bool = False, told: Tol
     width = min(width, WIDEST)
     yield from _headline(plan, width)
     lines = list(action_lines(plan, width=width, verbose=verbose, told=told))
-    yield from lines
-    if lines:
+    others = list(_for_others(plan, width, verbose))
+    yield from (*lines, *others)
+    if lines or others:
         yield Text()
+
+
+def _for_others(plan: Plan, width: int, verbose: bool) -> Iterator[Text]:
+    """What is done here because of what is wanted on hosts that are planned together with this one."""
+    steps = [s for s in plan.steps if s.action.host != plan.host]
+    for host in dict.fromkeys(s.action.host for s in steps):
+        own = [s for s in steps if s.action.host == host]
+        yield Text(f"  → for {host}", "bold")
+        for step in own:
+            waits = ", ".join(dict.fromkeys(a.host for a in step.awaits))
+            yield from hint(step.text + (f", after {waits}" if waits else ""), width)
+            if verbose:
+                yield call_line(step.task.call)
 
 
 def sent_lines(plans: Iterable[Plan]) -> Iterator[Text]:
@@ -83,6 +97,9 @@ def _headline(plan: Plan, width: int) -> Iterator[Text]:
     says = in_few_words(plan)
     if plan.unreadable:
         says = "not all of it could be read" if says == "nothing to do" else f"{says}; not all of it could be read"
+    if others := sum(s.action.host != plan.host for s in plan.steps):
+        told = f"{others} step{'s' * (others > 1)} for other hosts"
+        says = told if says == "nothing to do" else f"{says}; {told}"
     left = Text(plan.host, "bold").append(f"  {title(plan.os)} ({plan.info.build})")
     yield from with_right(left, says, "green" if plan.in_sync else "yellow", width)
 

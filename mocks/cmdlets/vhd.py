@@ -162,7 +162,7 @@ def check_size(cmd: Command, disk: Vhd, size: int, key: str) -> None:
 def writable(cmd: Command, disk: Vhd, key: str, *values: object) -> None:
     """Nothing writes to a file whose read-only attribute is set: 0x80070005 [I]."""
     if disk.read_only:
-        raise cmd.refuse("OperationFailed", key, *values, cmd.say("access_denied"))
+        raise cmd.refuse("OperationFailed", key, *values, cmd.say("file_denied"))
 
 
 def _free(cmd: Command, disk: Vhd) -> None:
