@@ -30,7 +30,7 @@ def awaited(vm: Machine, facts: Facts, needs: tuple[Step, ...] = ()) -> Iterator
         where: dict[str, Wanted] = {"Id": Ending(f"\\{GUIDS['heartbeat']}"), "PrimaryOperationalStatus": "Ok"}
         unmet, text = f"{name} gave no sign of life within {spoken(limit)}", f"wait for the heartbeat of {name}"
     else:
-        call = Call("Get-VMNetworkAdapter", {"VM": vm_ref(vm, facts)})
+        call = Call("Get-VMNetworkAdapter", {"VM": vm_ref(vm, facts)}, select=("IPAddresses[]",))
         where = {"IPAddresses": Matching(_ROUTED)}
         unmet, text = f"{name} told no address within {spoken(limit)}", f"wait for an address of {name}"
     guard = Guard(call, where, 1, 99, wait_s=limit, unmet=unmet)
