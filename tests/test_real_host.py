@@ -69,7 +69,8 @@ def test_a_case_on_an_empty_simulated_host(case: Case) -> None:
 
 
 def test_most_cases_can_be_brought_about() -> None:
-    assert sum(not unrealisable(case) for case in NEWEST.values()) > len(NEWEST) / 2
+    asked = [case for case in NEWEST.values() if "host" in case.data]
+    assert sum(not unrealisable(case) for case in asked) > len(asked) / 2
 
 
 def test_a_host_is_left_empty_after_a_case_that_fails() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-_HEAD = re.compile(rb"==== ([^\n]+) \((\d+) bytes\)\n")
+_HEAD = re.compile(rb"==== ([^\n]+) \(([0-9]{1,12}) bytes\)\n")
 
 
 def joined(parts: Mapping[str, bytes]) -> bytes:

@@ -190,6 +190,11 @@ class Seed(VmPart):
     def survey(cls) -> tuple[Call, ...]:
         return (*Drive.survey(), FILES, LINES)
 
+    @classmethod
+    def discover(cls, owner: Resource | None, facts: Facts) -> Iterator[Self]:
+        """The templates of an image are on no host."""
+        yield from ()
+
     def queries(self) -> tuple[Call, ...]:
         path = self.iso_path
         looked = tuple(p for p in dict.fromkeys((path, folder_of(path), volume_of(path))) if p)
