@@ -139,9 +139,14 @@ def _date(header: str) -> datetime | None:
 
 
 def _open(host: str, port: int, seconds: float) -> bool:
-    with suppress(OSError), socket.create_connection((host, port), timeout=seconds):
+    """Also where it is reset at once: then something has taken the connection, and let go of it before it was looked at."""
+    try:
+        with socket.create_connection((host, port), timeout=seconds):
+            return True
+    except ConnectionResetError:
         return True
-    return False
+    except OSError:
+        return False
 
 
 def _own_address(host: str, port: int) -> str:
