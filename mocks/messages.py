@@ -417,6 +417,28 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Cannot remove item {0}: The process cannot access the file because it is being used by another process.",
         "項目 {0} を削除できません: 別のプロセスで使用されているため、プロセスはファイルにアクセスできません。",
     ),
+    "file_in_use": (
+        "The process cannot access the file '{0}' because it is being used by another process.",
+        "別のプロセスで使用されているため、プロセスはファイル '{0}' にアクセスできません。",
+    ),
+    "item_itself": ("Cannot overwrite the item {0} with itself.", "項目 {0} をそれ自体で上書きすることはできません。"),
+    "item_no_rename": (
+        "Cannot rename because item at '{0}' does not exist.",
+        "'{0}' の項目が存在しないため、名前を変更できません。",
+    ),
+    "item_name_has_path": (
+        "Cannot rename the specified target, because it represents a path or device name.",
+        "指定されたターゲットはパスまたはデバイス名を表しているため、名前を変更できません。",
+    ),
+    "item_taken": (
+        "Cannot create a file when that file already exists.",
+        "既に存在するファイルを作成することはできません。",
+    ),
+    "item_no_rights": (
+        "Cannot remove item {0}: You do not have sufficient access rights to perform this operation.",
+        "項目 {0} を削除できません: この操作を実行するための十分なアクセス権がありません。",
+    ),
+    "file_denied": ("Access is denied. (0x80070005)", "アクセスが拒否されました。(0x80070005)"),
     "item_not_empty": (
         "The item at {0} has children and the Recurse parameter was not specified.",
         "{0} の項目には子があり、Recurse パラメーターが指定されていません。",

@@ -42,6 +42,7 @@ class Switch:
         default="StaticVrss", metadata=word("VrssQueueSchedulingModeType")
     )
     software_rsc_enabled: bool = True
+    dhcp: bool = False  # somebody on it gives out addresses
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,7 @@ class Vhd:
     disk_identifier: str = ""
     fragmentation_percentage: int = 0
     in_use_elsewhere: bool = False
+    read_only: bool = False  # the file's attribute
     mounted_as: int | None = None
     installed: bool = False  # a system is on it, which answers in a VM that it is attached to
 

@@ -106,8 +106,19 @@ def adapters(name: str) -> st.SearchStrategy[list[Data]]:
     return fields.map(lambda data: [{"name": name, **data}])
 
 
+IMAGES: Data = {
+    r"D:\images\a.vhdx": {"size": "127GB", "file_size": "10GB"},
+    r"D:\images\b.vhdx": {"size": "150GB", "file_size": "10GB", "read_only": True},
+}
+
+
 def disks(place: str, path: str) -> st.SearchStrategy[list[Data]]:
-    fields = some(iops=some(minimum=of(0, 100), maximum=of(0, 500)), physical_sector_size=of(512, 4096))
+    fields = some(
+        iops=some(minimum=of(0, 100), maximum=of(0, 500)),
+        physical_sector_size=of(512, 4096),
+        image=of(*IMAGES),
+        type=of("fixed", "dynamic"),
+    )
     sizes = of("127GB", "200GB")
     return st.tuples(fields, sizes).map(lambda t: [{"at": place, "path": path, "size": t[1], **t[0]}])
 
@@ -222,7 +233,7 @@ def situations(draw: st.DrawFn) -> tuple[OS, Data, Data, frozenset[Impact]]:
         "folders": [r"D:\VMs"],
         "files": {r"D:\iso\a.iso": "4GB"},
         "switches": [{"name": "lan"}],
-        "vhds": {**draw(files("web01")), **draw(files("web02"))},
+        "vhds": {**draw(files("web01")), **draw(files("web02")), **IMAGES},
         "vms": there,
     }
     return os, host, play, draw(st.frozensets(st.sampled_from(CONSENTS)))

@@ -70,7 +70,9 @@ def test_a_case_on_an_empty_simulated_host(case: Case) -> None:
 
 
 def test_most_cases_can_be_brought_about() -> None:
-    assert sum(not unrealisable(case) for case in NEWEST.values()) > len(NEWEST) / 2
+    """Of those that ask a host; files beside the playbook are not brought along."""
+    reasons = [why for case in NEWEST.values() if not (why := unrealisable(case)).startswith("no host")]
+    assert sum(not why for why in reasons) > len(reasons) / 2
 
 
 def test_a_host_is_left_empty_after_a_case_that_fails() -> None:

@@ -212,6 +212,8 @@ class _Maker:
     def resource(
         self, kind: type[Resource], data: Any, path: Path, owner: int | None, around: Mapping[str, Any]
     ) -> None:
+        if kind.shorthand and isinstance(data, str):
+            data = {kind.shorthand: data}
         if not isinstance(data, dict):
             self.wrong(path, f"{kind.kind} is a mapping", "write its fields as `field: value`")
             return

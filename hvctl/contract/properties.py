@@ -36,6 +36,7 @@ _OTHERS: Final[Mapping[str, Mapping[str, str]]] = {
     "Get-ChildItem": {"Name": "String", "FullName": "String", "LastWriteTimeUtc": "DateTime", "Length": "Int64"},
     "Get-Content": {"": "String"},
     "Get-FileHash": {"Hash": "String", "Path": "String"},
+    "Get-Item": {"FullName": "String", "Length": "Int64", "IsReadOnly": "Boolean", "LastWriteTimeUtc": "DateTime"},
     "Get-NetAdapter": {"Name": "String", "InterfaceDescription": "String", "LinkSpeed": "String"},
     "Get-NetIPAddress": {"InterfaceAlias": "String", "IPAddress": "String"},
     "Get-Volume": {"DriveLetter": "String", "SizeRemaining": "UInt64"},

@@ -174,7 +174,7 @@ def _planned(order: Sequence[Placed], facts: Mapping[str, Facts]) -> dict[str, t
         known = [n for n in dict.fromkeys(needs) if id(n) in ids]
         here = tuple(dict.fromkeys(ids[id(n)] for n in known if hosts[id(n)] == host))
         there = tuple(Awaited(hosts[id(n)], ids[id(n)], n.text) for n in known if hosts[id(n)] != host)
-        task = Task(ids[id(step)], step.call, here, step.guard, step.job, step.limit_s)
+        task = Task(ids[id(step)], step.call, here, step.guard, step.job, step.limit_s, step.retry)
         frame = step.when in ("first", "last")
         last = step.when == "closing" or root_of(wish).absent
         found[host].append(PlannedStep(task, step.text, wish.address(), step.because, frame, step.resumes, there, last))

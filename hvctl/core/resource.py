@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal, Protocol, Self, TypeVar, get_args, ov
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
-from hvctl.call import Call, Guard, Row, Staged, Value
+from hvctl.call import Call, Guard, Retry, Row, Staged, Value
 from hvctl.contract import OS
 from hvctl.core.facts import Facts
 from hvctl.text.address import Address
@@ -242,6 +242,7 @@ class Step:
     limit_s: int | None = None
     resumes: bool = False
     host: str = ""
+    retry: Retry | None = None
 
 
 @dataclass(frozen=True)
@@ -366,6 +367,10 @@ class Shelf(Protocol):
         """A template, rendered with the host's variables and more."""
         ...
 
+    def kept(self) -> Staged | None:
+        """In a saved plan, what a resource's `file` was; None where it is to be made."""
+        ...
+
 
 R = TypeVar("R", bound="Resource")
 
@@ -377,6 +382,7 @@ class Resource(Fields):
     `within`: the kind whose section it stands in. `many`: the section is a list. `after`: kinds of the same
     owner whose steps come first. `setter`: the cmdlet that sets the plain settings;
     `odd`: fields that it does not set. `expires`: the owner's field that says how old things of this kind may grow.
+    `shorthand`: the field that is meant where the section is a plain text.
     `vital`: without it its owner is neither created nor started. `proof`: what is asked to see whether the account is
     told of this kind at all. `stand_in`: values of the fields that it is known by, for one whose own are faulty, so that
     the rest of it can be checked all the same. `other_words`: what others call its fields and sections, and the key that
@@ -391,6 +397,7 @@ class Resource(Fields):
     setter: ClassVar[str] = ""
     odd: ClassVar[frozenset[str]] = frozenset()
     expires: ClassVar[str] = ""
+    shorthand: ClassVar[str] = ""
     vital: ClassVar[bool] = False
     stand_in: ClassVar[Mapping[str, Any]] = {}
     other_words: ClassVar[Mapping[str, str]] = {}

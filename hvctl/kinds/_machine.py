@@ -32,6 +32,7 @@ class Machine(OfHyperV):
 
     name: Annotated[str, Field(min_length=1, max_length=100)]
     ensure: Literal["present", "absent"] = "present"
+    remove_disks: Flag = False
     previous_names: list[Annotated[str, Field(min_length=1, max_length=100)]] = Field(default_factory=list)
     exclusive: list[str] = Field(default_factory=list)
     generation: Annotated[
@@ -52,6 +53,8 @@ class Machine(OfHyperV):
     stop_timeout: Annotated[Seconds, Field(ge=10, le=86_400)] = 300
     guest_os: Annotated[str | None, SYSTEMS] = None
     avma: Flag | None = None
+    wait_for: Literal["heartbeat", "address"] | None = None
+    wait_timeout: Annotated[Seconds, Field(ge=10, le=86_400)] = 600
     notes: Annotated[str | None, Setting("Notes", codec=TEXT), Null()] = None
     automatic_start_action: Annotated[str | None, START, Setting("AutomaticStartAction", codec=START)] = None
     automatic_start_delay: Annotated[Seconds | None, Field(le=LONGEST), Setting("AutomaticStartDelay")] = None

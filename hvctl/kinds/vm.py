@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Self
 
+from pydantic import PrivateAttr
+
 from hvctl.call import Call, Guard, Ref, Row
 from hvctl.contract import OS, at_least, exists_from, title
 from hvctl.core.facts import Facts
@@ -15,6 +17,7 @@ from hvctl.core.resource import (
     Change,
     HeldBackError,
     Impact,
+    Index,
     Missing,
     Occasion,
     Resource,
@@ -24,7 +27,7 @@ from hvctl.core.resource import (
     properties,
     settings,
 )
-from hvctl.kinds import _avma, _guests, _maximums, _owed, _room
+from hvctl.kinds import _avma, _doomed, _guests, _maximums, _owed, _room, _wait
 from hvctl.kinds._checkpoints import AGES, check_ages, coming
 from hvctl.kinds._cluster import ROLES, elsewhere, owner_of, roles_elsewhere
 from hvctl.kinds._disk import DiskPart
@@ -53,14 +56,16 @@ class VM(Machine):
     """A virtual machine. It is found by its name, without case; hvctl takes over one that exists. `previous_names`:
     if none has the name, one that has the first of these that is there is renamed. `path`, `checkpoint_path` and
     `smart_paging_path` move what lies there, also while the VM runs; its disks stay where they are. Checkpoints that
-    are not listed and older than `checkpoint_maximum_age` differ, and are removed with consent. `guest_os` says what runs in
-    it, so that the rest is judged by what that can do (docs/guest-systems.md); nothing of it is sent. `avma: yes`: the
-    host can activate it, and data exchange is on (docs/avma.md)."""
+    are not listed and older than `checkpoint_maximum_age` differ, and are removed with consent. With `ensure: absent`,
+    `remove_disks: yes` removes the files of its disks too, but for those that something else uses.
+    `wait_for`: after a start, the apply waits until the guest gives a sign of life or tells an address, for `wait_timeout`
+    at most. `guest_os` says what runs in it, so that the rest is judged by what that can do (docs/guest-systems.md);
+    nothing of it is sent. `avma: yes`: the host can activate it, and data exchange is on (docs/avma.md)."""
 
     kind: ClassVar[str] = "vm"
     section: ClassVar[str] = "vms"
     many: ClassVar[bool] = True
-    after: ClassVar[tuple[str, ...]] = ("host", "switch", "host_network_adapter")
+    after: ClassVar[tuple[str, ...]] = ("host", "host_file", "switch", "host_network_adapter")
     setter: ClassVar[str] = "Set-VM"
     stand_in: ClassVar[Mapping[str, Any]] = {"name": "unnamed"}
     other_words: ClassVar[Mapping[str, str]] = {
@@ -82,12 +87,24 @@ class VM(Machine):
         **dict.fromkeys(("secure_boot", "secureboot"), "firmware.secure_boot"),
         **dict.fromkeys(("tools", "guest_services"), "integration_services"),
         **dict.fromkeys(("nested", "nested_virtualization"), "processor.expose_virtualization_extensions"),
+        **dict.fromkeys(("wait", "wait_for_ip", "wait_for_guest"), "wait_for"),
         **dict.fromkeys(("files", "copy"), "guest_files"),
+        **dict.fromkeys(("user_data", "userdata", "cloudinit", "cloud_config"), "cloud_init.user_data"),
+        **dict.fromkeys(("answer_file", "autounattend", "sysprep"), "unattend.template"),
         **dict.fromkeys(("switch", "vlan", "mac", "mac_address"),
                         "it belongs to an adapter: `network_adapters: [{name: …, switch: …}]`"),
         **dict.fromkeys(("old_name", "previous_name", "renamed_from"), "previous_names"),
     }  # fmt: skip
     odd: ClassVar[frozenset[str]] = frozenset({*PLACES, "state", "generation", "version", "resource_metering"})
+
+    _claims: _doomed.Claims = PrivateAttr(default=())
+
+    def seated(self, index: Index, number: int) -> Self:
+        """Files that the playbook uses are known from the first index: a target lacks what is held back."""
+        copy = super().seated(index, number)
+        if self._with_disks and not self._claims:
+            copy._claims = _doomed.claims_of(index.entries)
+        return copy
 
     def key(self) -> str:
         return self.name
@@ -116,6 +133,10 @@ class VM(Machine):
         if self.version is not None:
             yield from self._version_rules(self.version, os)
         yield from _avma.rules(self, os)
+        yield from _wait.rules(self)
+        if self.remove_disks and not self.absent:
+            hint = "write `ensure: absent`, or leave it out"
+            yield finding("remove_disks", "disks are removed only together with their VM", hint)
         if self.absent and self.parts:
             yield finding("ensure", "a VM that is to be absent cannot have sections", "remove them")
 
@@ -165,8 +186,9 @@ class VM(Machine):
         places = place_queries(self.path, self.checkpoint_path, self.smart_paging_path)
         room = _room.QUERIES if _room.asked(self) else ()
         more = () if self.absent else (_owed.FILES, *room, *_guests.queries(self), *_avma.queries(self))
+        doomed = _doomed.QUERIES if self._with_disks else ()
         ages = AGES if self.checkpoint_maximum_age is not None else ()
-        return (*self._own(), _maximums.COUNTS, ROLES, *more, *places, *ages)
+        return (*self._own(), _maximums.COUNTS, ROLES, *more, *doomed, *places, *ages)
 
     def row(self, facts: Facts) -> Row | None:
         host_row(facts)  # without rights Get-VM answers nothing: that would read as "not there" (domain 1.3)
@@ -175,7 +197,7 @@ class VM(Machine):
     def actual(self, facts: Facts) -> State | None:
         row = self.row(facts)
         if row is None:
-            return None
+            return {} if self._with_disks and owner_of(self.name, facts) is None and _doomed.left(self, facts) else None
         if self.checkpoint_maximum_age is not None:
             check_ages(row, facts)
         found = self.read_settings(row)
@@ -240,8 +262,11 @@ class VM(Machine):
             yield from _maximums.starting(self, facts)
         yield from _guests.findings(self, frozenset(c.field for c in changes), facts)
         yield from _avma.findings(self, facts)
+        if self._with_disks:
+            yield from _doomed.findings(self, self._claims, facts)
         if row is None:
-            yield from self._new_findings(facts)
+            if not self.absent:
+                yield from self._new_findings(facts)
             return
         if changes or self.absent:
             check_steady(self.name, row)
@@ -327,6 +352,8 @@ class VM(Machine):
             return "its folders keep the old name"
         if (field, wanted) == ("", "present"):
             return self._gives_way()
+        if (field, wanted) == ("", "absent"):
+            return self._fate(facts)
         if field == "path":
             return f"its configuration moves to {wanted}\\{self.name}; its disks stay"
         if field == "version":
@@ -340,6 +367,17 @@ class VM(Machine):
         if field == METERING and not wanted:
             return "what was measured so far is discarded"
         return ""
+
+    @property
+    def _with_disks(self) -> bool:
+        return self.absent and self.remove_disks
+
+    def _fate(self, facts: Facts) -> str:
+        """Of its disks."""
+        gone = _doomed.fate(self, self._claims, facts).gone if self._with_disks else ()
+        left = self.row(facts) is None
+        told = "it is gone, but a removal before left" if left else "its disks go with it:"
+        return f"{told} {', '.join(gone)}" if gone else ""
 
     def _gives_way(self) -> str:
         """What New-VM adds where the playbook wants something else (domain 4.2)."""
@@ -442,17 +480,18 @@ class VM(Machine):
                 )
 
     def remove(self, facts: Facts) -> Iterator[Step]:
-        """Disks stay: deleting a VHD is another wish."""
-        vm = vm_ref(self, facts)
+        """Disks stay, unless their removal is written."""
         row = vm_row(self, facts)
+        if row is None:
+            yield from _doomed.steps(self, None, self._claims, facts)
+            return
+        vm = vm_ref(self, facts)
         stop = tuple(self._power(facts).stopped(("ensure",))) if power(row) in ("Running", "Paused") else ()
         yield from stop
-        yield Step(
-            Call("Remove-VM", {"VM": vm, "Force": True}),
-            f"remove VM {self.name}; its disks stay",
-            ("ensure",),
-            needs=stop,
-        )
+        stays = "" if self._with_disks else "; its disks stay"
+        call = Call("Remove-VM", {"VM": vm, "Force": True})
+        removal = Step(call, f"remove VM {self.name}{stays}", ("ensure",), needs=stop)
+        yield from _doomed.steps(self, removal, self._claims, facts) if self._with_disks else (removal,)
 
     def remove_impacts(self, facts: Facts) -> frozenset[Impact]:
         found: frozenset[Impact] = frozenset({"destroy"})

@@ -10,12 +10,15 @@ from mocks.cmdlets.integration_service import fall_silent, in_contact
 from mocks.cmdlets.vm import vm_object
 from mocks.command import Command, cmdlet
 from mocks.complete import give_mac
-from mocks.machine import MB, Vm
+from mocks.machine import MB, Adapter, Vm
 from mocks.objects import Refusal
 
 FORCED_OFF_AFTER = 300.0  # observations 4: -Force turns off after 5 minutes (2019 and later)
 ACTIVE, PROCESSORS = 1024, 2048  # VMs and virtual processors that a host of any version runs (domain 21)
 NEVER = 86_400.0  # domain 4.4: before that it hangs without end; a day stands for it
+
+
+DHCP_S = 4.0
 
 
 @cmdlet("Start-VM", takes=0.24)
@@ -43,7 +46,22 @@ def boot(cmd: Command, vm: Vm) -> None:
         vm.guest.integration = vm.guest.integration or any(disk is not None and disk.installed for disk in disks)
         for adapter in vm.nics:
             give_mac(cmd.state, adapter)
+            _give_address(cmd, vm, adapter)
     vm.state = "Running"
+
+
+def _give_address(cmd: Command, vm: Vm, adapter: Adapter) -> None:
+    """The guest's own address of the link at once, one of the network some seconds after it has booted."""
+    switch = cmd.state.switch(adapter.switch)
+    if switch is None or not switch.dhcp or not vm.guest.integration or adapter.ip_addresses:
+        return
+    adapter.ip_addresses = ["fe80::215:5dff:fe01:a0b"]
+    address = f"198.51.100.{10 + int(adapter.mac_address[-2:], 16) % 200}"
+
+    def told() -> None:
+        adapter.ip_addresses.insert(0, address)
+
+    cmd.clock.after(vm.guest.contact_seconds + DHCP_S, told)
 
 
 def _check_resources(cmd: Command, vm: Vm) -> None:

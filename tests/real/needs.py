@@ -32,6 +32,7 @@ _HOST = {
     "volumes": "other volumes",
     "administrator": "an account without rights",
     "dvd_drives": "a DVD drive of the host",
+    "contents": "files of hvctl's own",
     "disks": "a disk of the host",
     "roles": "a cluster",
     "virtual_machine_path": "settings of the host itself",
@@ -61,14 +62,15 @@ _PLAYBOOK = {
     "host": "settings of the host itself",
     "host_network_adapters": "adapters of the management OS",
 }
+_GUEST = "a guest that answers"
 _WISHES = {
     "resource_pool": "a resource pool",
     "qos_policy_id": "a storage QoS policy",
     "disk_number": "a disk of the host",
     "shared": "clustered storage",
     "net_adapters": "physical network adapters of its own",
+    "wait_for": _GUEST,
 }
-_GUEST = "a guest that answers"
 _OTHERWISE = {
     "checkpoint/says_when_production_ones_may_fail": _GUEST,
     "firmware/boots_from_what_is_put_first": "a boot order as the case has it",
@@ -122,6 +124,8 @@ def _reasons(data: Data, playbook: Data) -> Iterator[str]:
     if '"guest_files"' in json.dumps(playbook):
         yield _GUEST
     yield from _disk_reasons(host, playbook)
+    if any(isinstance(disk, dict) and disk.get("read_only") for disk in (host.get("vhds") or {}).values()):
+        yield "a file that is read-only"
     if any("\\hvctl\\" in path for path in host.get("files", ())):
         yield "files of hvctl's own"
     if any(not path.casefold().endswith((".txt", ".log")) for path in host.get("files", ())):
