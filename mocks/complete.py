@@ -42,6 +42,8 @@ def complete(state: HostState) -> HostState:
         adapter.id = adapter.id or new_id(state)
         _connect(state, adapter)
         adapter.dynamic_mac_address = False
+        if adapter.dhcp is None:
+            adapter.dhcp = not any("." in text for text in adapter.ip_addresses)
     for switch in state.switches:
         ensure_management_adapter(state, switch)
     for vm in state.vms:
@@ -114,6 +116,7 @@ def ensure_management_adapter(state: HostState, switch: Switch) -> None:
                 switch=switch.id,
                 dynamic_mac_address=False,
                 mac_address=mac or next_mac(state),
+                dhcp=True,
             )
         )
     elif not switch.allow_management_os:

@@ -173,6 +173,10 @@ class Adapter:
     test_replica_switch_name: str = ""
     mandatory_feature_id: list[str] = field(default_factory=list)
     ip_addresses: list[str] = field(default_factory=list)
+    gateways: list[str] = field(default_factory=list)  # this and the next ones: of the management OS only
+    dns: list[str] = field(default_factory=list)
+    dhcp: bool | None = None  # omitted: on, unless it has an IPv4 address
+    appears: float = 0.0  # on the clock, when Windows has an interface of it
 
 
 @dataclass(eq=False)

@@ -188,6 +188,7 @@ def new(cmd: Command) -> None:
     switch.id = new_id(cmd.state)
     cmd.state.switches.append(switch)
     ensure_management_adapter(cmd.state, switch)
+    _management.appearing(cmd, switch)
     if _management.carries(cmd, switch):
         # observations 4: the host's network is gone for 5 to 15 s [O]; without the adapter of its own for good
         (_management.blink if switch.allow_management_os else _management.cut)(cmd)
@@ -328,6 +329,9 @@ def rename(cmd: Command) -> None:
 def remove(cmd: Command) -> None:
     cmd.needs_consent()  # domain 3: Remove-VMSwitch -Force
     for switch in list(switches(cmd)):
+        if _management.translates(cmd, switch):
+            # networking 2: reports contradict each other; here it is refused while a NAT rests on it, kind [I]
+            raise cmd.refuse("OperationFailed", "switch_modify_failed")
         carried = _management.carries(cmd, switch)
         cmd.state.switches.remove(switch)
         cmd.state.management_adapters = [a for a in cmd.state.management_adapters if a.switch != switch.id]
