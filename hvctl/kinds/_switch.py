@@ -11,8 +11,9 @@ from pydantic import Field
 from hvctl.call import Call, Ref, Row
 from hvctl.contract import OS, contract
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.resource import Fields, HeldBackError, Impact, Null, Setting, State, properties
+from hvctl.core.resource import Change, Fields, HeldBackError, Impact, Null, Setting, State, properties
 from hvctl.kinds._host import OfHyperV
+from hvctl.kinds._ip import DEVICES, HOST_ADDRESSES, INTERFACES, NATS
 from hvctl.kinds._network import (
     ADDRESSES,
     HOST_ADAPTERS,
@@ -146,7 +147,7 @@ class SwitchPart(OfHyperV):
     def queries(self) -> tuple[Call, ...]:
         found = [*self.survey(), ADDRESSES, VM_ADAPTERS, HOST_ADAPTERS]
         if self.may_go:
-            found += [CHECKPOINTS, replace(SWITCHES, select=(EXTENSIONS,))]
+            found += [CHECKPOINTS, replace(SWITCHES, select=(EXTENSIONS,)), NATS, DEVICES, INTERFACES, HOST_ADDRESSES]
         if self.may_go or any(getattr(self, name) for name in TEAM):
             found.append(TEAMS)
         if self.extensions or self.extension_order:
@@ -229,6 +230,26 @@ class SwitchPart(OfHyperV):
         return Shape(
             kind, adapters if outside else (), shared, mode, iov, either("packet_direct", "PacketDirectEnabled"), team
         )
+
+    def remakes(self, field: str, facts: Facts) -> bool:
+        """Fixed at creation; and a switch becomes a team, or stops being one, by being made anew."""
+        if field in FIXED:
+            return True
+        row = self.row(facts)
+        team = bool(row and row.get("EmbeddedTeamingEnabled"))
+        if field == "net_adapters":
+            return len(self.net_adapters or ()) > 1 and not team
+        return field == "type" and team
+
+    def remade_by(self, changes: tuple[Change, ...], facts: Facts) -> str:
+        """The field for which it is made anew, or ""."""
+        anew = (c.field for c in changes if self.row(facts) is not None and self.remakes(c.field, facts))
+        return next(anew, "")
+
+    def remade(self, facts: Facts) -> str:
+        """The same of all that differs."""
+        there = None if self.absent else self.actual(facts)
+        return "" if there is None else self.remade_by(self.changes(there, facts), facts)
 
     def connected(self, facts: Facts) -> list[Row]:
         """The adapters of VMs that are on it."""

@@ -9,7 +9,7 @@ from hvctl.contract import OS
 from hvctl.core.facts import Facts
 from hvctl.core.resource import Change, Finding, Impact, Resource, Step
 from hvctl.kinds import _switch_rules, _switch_steps, _way_in
-from hvctl.kinds._switch import FIXED, MODES, TEAM, TYPES, SwitchPart
+from hvctl.kinds._switch import MODES, TEAM, TYPES, SwitchPart
 
 _ONLINE: frozenset[Impact] = frozenset({"online"})
 _REMADE: frozenset[Impact] = frozenset({"disconnect", "recreate"})
@@ -35,28 +35,17 @@ class Switch(SwitchPart):
         yield from _switch_rules.rules_together([w for w in wishes if isinstance(w, SwitchPart)])
 
     def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
-        anew = (c.field for c in changes if self.row(facts) is not None and self._remakes(c.field, facts))
-        remade = next(anew, "")
+        remade = self.remade_by(changes, facts)
         found = list(_switch_rules.findings(self, changes, remade, facts))
         yield from found
         if remade and any(f.level == "impossible" for f in found):
             # Removed is soon done; what cannot be made again must not be.
             yield Finding("", "it is not made anew while something is wrong with it", "correct that first")
 
-    def _remakes(self, field: str, facts: Facts) -> bool:
-        """Fixed at creation; and a switch becomes a team, or stops being one, by being made anew."""
-        if field in FIXED:
-            return True
-        row = self.row(facts)
-        team = bool(row and row.get("EmbeddedTeamingEnabled"))
-        if field == "net_adapters":
-            return len(self.net_adapters or ()) > 1 and not team
-        return field == "type" and team
-
     # --- changing --------------------------------------------------------------------------------------------------
 
     def _fate(self, field: str, wanted: Any, facts: Facts) -> _way_in.Fate:
-        return _way_in.when_changed(self, field, wanted, self._remakes(field, facts), facts)
+        return _way_in.when_changed(self, field, wanted, self.remakes(field, facts), facts)
 
     def impacts(self, field: str, now: Any, wanted: Any, facts: Facts) -> frozenset[Impact]:
         own = self._impacts(field, wanted, facts)
@@ -65,7 +54,7 @@ class Switch(SwitchPart):
 
     def _impacts(self, field: str, wanted: Any, facts: Facts) -> frozenset[Impact]:
         blinks = field in ("type", "net_adapters") or field.startswith(("extensions.", "extension_order"))
-        if self._remakes(field, facts):
+        if self.remakes(field, facts):
             return _REMADE | self._fate(field, wanted, facts).impacts
         if field == "allow_management_os" and wanted is not False:
             return _ONLINE  # one adapter more
@@ -100,7 +89,7 @@ class Switch(SwitchPart):
         own = [str(r["Name"]) for r in self.of_host(facts)]
         if (field, wanted) in (("", "absent"), ("type", "private"), ("allow_management_os", False)):
             return f"the host loses its adapter{'s' if len(own) > 1 else ''} {', '.join(own)} on it" if own else ""
-        if not field or not self._remakes(field, facts):
+        if not field or not self.remakes(field, facts):
             return ""
         count = len(self.connected(facts))
         lose = "adapters lose" if count != 1 else "adapter loses"
@@ -122,7 +111,7 @@ class Switch(SwitchPart):
 
     def update(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Step]:
         row = self.row(facts)
-        if row is not None and any(self._remakes(c.field, facts) for c in changes):
+        if row is not None and any(self.remakes(c.field, facts) for c in changes):
             yield from _switch_steps.recreate(self, changes, row, facts)
         else:
             yield from _switch_steps.update(self, changes, facts)
