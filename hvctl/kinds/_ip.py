@@ -109,7 +109,7 @@ def spelt(row: Row, name: str, words: Mapping[int, str]) -> str:
         return known.get(value.casefold(), words.get(int(value), value) if value.isdecimal() else value)
     if isinstance(row, TypedRow):
         raise row.unreadable(name, f"{said(value)} is not a word", said(value))
-    raise ValueError(f"{name}: {value!r}")
+    raise ValueError(f"{name}: {said(value)}")
 
 
 @dataclass(frozen=True)

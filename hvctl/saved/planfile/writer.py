@@ -78,7 +78,7 @@ def _desired_data(wish: Resource, wishes: Sequence[Resource]) -> dict[str, Any]:
     place = wish.place
     data = {
         "kind": wish.kind,
-        "fields": wish.model_dump(mode="json", exclude_unset=True),
+        "fields": wish.model_dump(mode="json", exclude_unset=True, by_alias=True),
         "owner": next((n for n, w in enumerate(wishes) if w is wish.owner), None),
         "allow": sorted(place.allow),
         "source": _source_data(wish.file),
