@@ -46,6 +46,7 @@ def complete(state: HostState) -> HostState:
             adapter.dhcp = not any("." in text for text in adapter.ip_addresses)
     for switch in state.switches:
         ensure_management_adapter(state, switch)
+        move_settings(state, switch, only_new=True)
     for vm in state.vms:
         _vm(state, vm)
         known = {disk.number for disk in state.disks}
@@ -121,6 +122,15 @@ def ensure_management_adapter(state: HostState, switch: Switch) -> None:
         )
     elif not switch.allow_management_os:
         state.management_adapters = [a for a in state.management_adapters if a.switch != switch.id]
+
+
+def move_settings(state: HostState, switch: Switch, only_new: bool = False) -> None:
+    """What TCP/IP has on an adapter goes to the host's adapter on the switch, when that is made over it (domain 3, 24);
+    on a switch that the host has no adapter on, it is on nothing."""
+    own = next((a.id for a in state.management_adapters if a.switch == switch.id), "")
+    for nic in state.nics:
+        if nic.name in switch.net_adapters and (nic.moved_to is None or not only_new):
+            nic.moved_to = own
 
 
 def _connect(state: HostState, adapter: Adapter) -> None:

@@ -53,7 +53,7 @@ class Address:
 @dataclass(frozen=True, eq=False)
 class Card:
     """An adapter as Windows lists it: a physical one, or a management OS adapter of a switch. `holders`: whose settings of
-    TCP/IP it shows: those of the adapter below a switch move to the first adapter on it. `appears`: on the clock."""
+    TCP/IP it shows: those of the adapter below a switch move to one on it. `appears`: on the clock."""
 
     name: str
     description: str
@@ -116,14 +116,14 @@ def cards(state: HostState, now: float = inf) -> list[Card]:
     for nic in state.nics:
         switch = next((s for s in state.switches if nic.name in s.net_adapters), None)
         if switch is not None:
-            moved[switch.id] = (*moved.get(switch.id, ()), nic)
+            moved[nic.moved_to or ""] = (*moved.get(nic.moved_to or "", ()), nic)
         own = () if switch else (nic,)
         found.append(
             Card(nic.name, nic.description, nic.id, nic.index, nic.mac_address, nic.link_speed, nic.status, False, own)
         )
     for number, adapter in enumerate(state.management_adapters):
         suffix = f" #{number + 1}" if number else ""
-        brought = tuple(n for n in moved.pop(adapter.switch or "", ()) if n.addresses or n.gateways or n.dns)
+        brought = tuple(n for n in moved.get(adapter.id, ()) if n.addresses or n.gateways or n.dns)
         found.append(
             Card(
                 f"vEthernet ({adapter.name})",

@@ -79,6 +79,7 @@ class NetAdapter:
     gateways: list[str] = field(default_factory=list)  # next hops of default routes: "192.0.2.1", "192.0.2.1 dhcp"
     dns: list[str] = field(default_factory=list)  # "192.0.2.53", "192.0.2.53 dhcp"
     dhcp: bool = False  # it asks DHCP, whether or not anybody answers
+    moved_to: str | None = None  # id of the host's adapter that took all this over; omitted: the first on its switch
     can_bind: bool = True  # false: Wi-Fi and the like, no virtual switch can have it
     iov_support: bool = False
     vmmq_support: bool = False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from ipaddress import ip_address, ip_interface
 from typing import Annotated, Any
 
@@ -24,17 +23,16 @@ from hvctl.kinds._ip import (
     Found,
     HostAddress,
     Interface,
+    Now,
     PlainAddress,
     Route,
     bare,
-    default_routes,
     everywhere,
-    leased,
     may_carry,
-    on_interface,
     other_default_routes,
     servers,
     version,
+    without_route,
 )
 from hvctl.kinds._types import Flag
 from hvctl.text.quoting import argument
@@ -48,30 +46,6 @@ _WHOSE = {
     "RouterAdvertisement": "from a router",
     "WellKnown": "of its own",
 }
-
-
-@dataclass(frozen=True)
-class Now:
-    """What an interface has. `alias`: whose it is read of; None: of an interface that is new, and has nothing.
-    `lost`: what it has goes before the plan comes to it, but may come back with the adapter below its switch."""
-
-    alias: str | None
-    found: tuple[Found, ...] = ()
-    routes: tuple[Route, ...] = ()
-    lost: bool = False
-
-    @classmethod
-    def of(cls, alias: str, facts: Facts, lost: bool = False) -> Now:
-        return cls(alias, on_interface(alias, facts), default_routes(alias, facts), lost)
-
-    @property
-    def dhcp(self) -> bool | None:
-        """A new interface asks DHCP."""
-        return True if self.alias is None else leased(self.found)
-
-    def having(self, address: str) -> Found | None:
-        ip = ip_address(bare(address))
-        return next((f for f in self.found if f.at.ip == ip), None)
 
 
 class Addressed(Adapter):
@@ -153,8 +127,6 @@ class Addressed(Adapter):
 
     def _addresses_now(self, now: Now, facts: Facts) -> tuple[str, ...]:
         """What is as wished as it is wished, and whatever else was set by hand."""
-        if now.lost:
-            return ()
         wished = {bare(a): a for a in self.addresses or ()}
         found = []
         for one in now.found:
@@ -172,7 +144,7 @@ class Addressed(Adapter):
     def _gateway_now(self, now: Now) -> Any:
         """The one next hop, or several, or None."""
         hops = tuple(f"{r.via}{' (from DHCP)' if self._goes(r, now) else ''}" for r in self._routes(now))
-        return None if not hops or now.lost else hops[0] if len(hops) == 1 else hops
+        return None if not hops else hops[0] if len(hops) == 1 else hops
 
     def _routes(self, now: Now) -> tuple[Route, ...]:
         """Those that `gateway` is about: of its family; without one, all that somebody made."""
@@ -185,10 +157,10 @@ class Addressed(Adapter):
 
     def _dns_now(self, now: Now, facts: Facts) -> Any:
         wished = self.dns or []
-        if now.alias is None or now.lost:
-            return ()
         if not wished and now.dhcp and not self.turns_static(now):
             return UNKNOWN
+        if now.alias is None:
+            return ()
         found = servers(now.alias, {version(s) for s in wished} or {4, 6}, facts)
         return tuple(f"{s} (perhaps from DHCP)" for s in found) if self.turns_static(now) else found
 
@@ -211,7 +183,7 @@ class Addressed(Adapter):
             yield from self._told(now, interface, facts)
         yield from self._dhcp(now, interface)
         if self.gateway and "gateway" in fields:
-            if self.addresses is None and not now.lost:
+            if self.addresses is None:
                 yield from self._reached([f.text for f in now.found])
             family = version(self.gateway)
             for alias, route in other_default_routes(interface.alias, family, facts):
@@ -241,7 +213,7 @@ class Addressed(Adapter):
     def _told(self, now: Now, interface: Interface, facts: Facts) -> Iterator[Finding]:
         for n, address in enumerate(self.addresses or ()):
             there = now.having(address)
-            if there is not None and there.state == "Tentative" and not now.lost:
+            if there is not None and there.state == "Tentative":
                 why = "is being checked" if interface.up else "waits for the link, which is down"
                 yield Finding(f"addresses.{n}", f"{there.ip} is tentative: it {why}, and is not in use", "", "warning")
         if is_node(facts):
@@ -253,14 +225,14 @@ class Addressed(Adapter):
 
     def _dhcp(self, now: Now, interface: Interface) -> Iterator[Finding]:
         if self.dhcp is not None and now.dhcp is None:
-            text = "whether DHCP is on is not known: the adapter has no IPv4 address"
+            text = "whether DHCP is on is not known: the adapter has no IPv4 address, or no interface yet"
             yield Finding("dhcp", text, "look with Get-NetIPInterface on the host", "unknown")
         elif self.dhcp and now.dhcp is False:
             yield Finding("dhcp", "it has addresses by hand, and no DHCP", _by_hand(interface.alias, "Enabled"))
         elif self.dhcp is False and now.dhcp and not self.turns_static(now):
             hint = f"write addresses (DHCP ends with the first), or {_by_hand(interface.alias, 'Disabled')}"
             yield Finding("dhcp", "its addresses come from DHCP", hint)
-        if self.dns == [] and now.alias is not None and now.dhcp and not self.turns_static(now) and not now.lost:
+        if self.dns == [] and now.dhcp and not self.turns_static(now):
             text = "whether name servers are set by hand is not known where DHCP brings some"
             yield Finding("dns", text, "remove it, or write the servers", "unknown")
 
@@ -279,8 +251,6 @@ class Addressed(Adapter):
         if field not in IP or now.alias is None:
             return ""
         parts = []
-        if now.lost and field != "dhcp":
-            parts.append("its adapter is made anew with its switch, and set again")
         if field in ("addresses", "dhcp") and self.turns_static(now) and _has_lease(now):
             parts.append("DHCP ends, and what it brought goes")
         if may_carry(now.alias, facts):
@@ -298,17 +268,19 @@ class Addressed(Adapter):
             yield placed
             last = (placed,)
 
+    def ip_waits(self, interface: Interface, what: str) -> Step:
+        """Where nothing else does, so that the look at what was done finds it."""
+        text = f"wait for the interface of {what}"
+        return Step(Call("Get-NetAdapter", {}), text, self.ip_written, guard=interface.guard)
+
     def _steps(self, fields: set[str], now: Now, interface: Interface, what: str) -> Iterator[Step]:
         guard, index = interface.guard, interface.index
         if "addresses" in fields:
-            if now.lost:
-                for one in (f for f in now.found if f.by_hand and not f.link_local):
-                    yield _cleared(one.ip, interface, what, guard)
             for address in self.addresses or ():
                 yield from _added(address, now, index, what, guard, "dhcp" in fields)
         if "gateway" in fields:
             yield from self._routed(now, interface, what, guard)
-        if "addresses" in fields and not now.lost:
+        if "addresses" in fields:
             wished = {bare(a) for a in self.addresses or ()}
             for one in (f for f in now.found if f.by_hand and not f.link_local and f.ip not in wished):
                 params: dict[str, Any] = {"InterfaceIndex": index, "IPAddress": one.ip, "Confirm": False}
@@ -323,11 +295,11 @@ class Addressed(Adapter):
     def _routed(self, now: Now, interface: Interface, what: str, guard: Guard | None) -> Iterator[Step]:
         """A default route apart from its address: together they are refused where one is there already."""
         family = version(self.gateway) if self.gateway else 4
-        unsure = family == 4 and (now.lost or self.turns_static(now))
+        unsure = family == 4 and self.turns_static(now)
         if unsure:
-            # Whether it goes with a lease, or came back with an adapter, is seen only then.
+            # Whether it goes with the lease is seen only then.
             text = f"remove the default route that {what} may still have"
-            yield Step(_without_route(interface, 4, many=True), text, ("gateway",), guard=guard)
+            yield Step(without_route(interface, 4, many=True), text, ("gateway",), guard=guard)
         there = () if unsure else self._routes(now)
         if self.gateway and not any(r.via == self.gateway for r in there):
             params: dict[str, Any] = {"InterfaceIndex": interface.index, "DestinationPrefix": EVERYWHERE[family]}
@@ -335,7 +307,7 @@ class Addressed(Adapter):
             yield Step(call, f"route {what} by {self.gateway}", ("gateway",), guard=guard)
         for route in (r for r in there if r.via != self.gateway):
             text = f"remove the default route of {what} by {route.via}"
-            yield Step(_without_route(interface, route.version, route.via), text, ("gateway",), guard=guard)
+            yield Step(without_route(interface, route.version, route.via), text, ("gateway",), guard=guard)
 
 
 def _by_hand(alias: str, word: str) -> str:
@@ -362,7 +334,7 @@ def _has_lease(now: Now) -> bool:
 
 
 def _added(address: str, now: Now, index: Ref, what: str, guard: Guard | None, ends_dhcp: bool) -> Iterator[Step]:
-    there = None if now.lost else now.having(address)
+    there = now.having(address)
     ip, length = bare(address), ip_interface(address).network.prefixlen
     if there is not None and there.at.network.prefixlen == length:
         return
@@ -372,19 +344,3 @@ def _added(address: str, now: Now, index: Ref, what: str, guard: Guard | None, e
     params: dict[str, Any] = {"InterfaceIndex": index, "IPAddress": ip, "PrefixLength": length}
     served = ("addresses", "dhcp") if ends_dhcp and version(address) == 4 else ("addresses",)
     yield Step(Call(f"{verb}-NetIPAddress", params), text, served, guard=guard)
-
-
-def _cleared(ip: str, interface: Interface, what: str, guard: Guard | None) -> Step:
-    """Where it came back with the adapter below the switch; nothing is done where it did not."""
-    found = Ref(Call("Get-NetIPAddress"), {"InterfaceAlias": interface.alias, "IPAddress": ip}, many=True)
-    call = Call("Remove-NetIPAddress", {"InputObject": found, "Confirm": False})
-    return Step(call, f"remove {ip} from {what} if it came back", ("addresses",), guard=guard)
-
-
-def _without_route(interface: Interface, family: int, via: str = "", many: bool = False) -> Call:
-    where = {
-        "InterfaceAlias": interface.alias,
-        "DestinationPrefix": EVERYWHERE[family],
-        **({"NextHop": via} if via else {}),
-    }
-    return Call("Remove-NetRoute", {"InputObject": Ref(Call("Get-NetRoute"), where, many=many), "Confirm": False})

@@ -214,7 +214,7 @@ def servers(alias: str, families: set[int], facts: Facts) -> tuple[str, ...]:
 @dataclass(frozen=True)
 class Interface:
     """What Windows has of an adapter of the management OS. `alias`: its name; `where`: what tells it from all others.
-    `new`: the plan makes it, so that it is waited for."""
+    `new`: it is not there yet, so that it is waited for."""
 
     alias: str
     where: tuple[tuple[str, str], ...]
@@ -231,19 +231,17 @@ class Interface:
         """networking 2: right after a switch was made its interface may not be there yet."""
         if not self.new:
             return None
-        unmet = f"Windows has no interface {self.alias} that is up"
+        unmet = f"Windows has no interface {self.alias} of the adapter"
         return Guard(Call("Get-NetAdapter"), dict(self.where), 1, 1, wait_s=WAIT_S, unmet=unmet)
 
 
 def interface_of(adapter: Row, facts: Facts) -> Interface:
     """By its GUID. A name proves nothing: a device that is gone may keep it, and take every call without effect
-    (networking 3). Raises UnreadableError where Windows has no such interface."""
+    (networking 3). One that Windows does not have, or not yet, is waited for."""
     device = str(adapter.get("DeviceId") or "")
     rows = facts.of_key(INTERFACES, "InterfaceGuid", device) if device else ()
     if not rows:
-        raise UnreadableError(
-            INTERFACES, property="InterfaceGuid", why=f"none is that of the adapter {adapter['Name']}"
-        )
+        return replace(new_interface(str(adapter["Name"])), where=(("InterfaceGuid", device),))
     row = rows[0]
     return Interface(str(row["Name"]), (("InterfaceGuid", device),), str(row["Status"]) == "Up")
 
@@ -252,6 +250,44 @@ def new_interface(name: str) -> Interface:
     """Of an adapter that the plan makes: by the name that Windows gives it, if that is one that works."""
     alias = f"vEthernet ({name})"
     return Interface(alias, (("Name", alias), ("Status", "Up")), new=True)
+
+
+@dataclass(frozen=True)
+class Now:
+    """What an interface has. `alias`: whose it is read of; None: of one that is not there yet, and has nothing.
+    `made`: the plan makes it."""
+
+    alias: str | None
+    found: tuple[Found, ...] = ()
+    routes: tuple[Route, ...] = ()
+    made: bool = False
+
+    @classmethod
+    def of(cls, alias: str, facts: Facts) -> Now:
+        return cls(alias, on_interface(alias, facts), default_routes(alias, facts))
+
+    @property
+    def dhcp(self) -> bool | None:
+        """A new interface asks it."""
+        return True if self.made else leased(self.found)
+
+    @property
+    def by_hand(self) -> tuple[Found, ...]:
+        return tuple(f for f in self.found if f.by_hand and not f.link_local)
+
+    def having(self, address: str) -> Found | None:
+        ip = ip_address(bare(address))
+        return next((f for f in self.found if f.at.ip == ip), None)
+
+
+def without_route(interface: Interface, family: int, via: str = "", many: bool = False) -> Call:
+    """By what tells a default route from all others. `many`: it need not be there."""
+    where = {
+        "InterfaceAlias": interface.alias,
+        "DestinationPrefix": EVERYWHERE[family],
+        **({"NextHop": via} if via else {}),
+    }
+    return Call("Remove-NetRoute", {"InputObject": Ref(Call("Get-NetRoute"), where, many=many), "Confirm": False})
 
 
 def may_carry(alias: str, facts: Facts) -> bool:

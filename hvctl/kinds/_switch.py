@@ -13,7 +13,7 @@ from hvctl.contract import OS, contract
 from hvctl.core.facts import Facts, UnreadableError
 from hvctl.core.resource import Change, Fields, HeldBackError, Impact, Null, Setting, State, properties
 from hvctl.kinds._host import OfHyperV
-from hvctl.kinds._ip import DEVICES, HOST_ADDRESSES, INTERFACES, NATS
+from hvctl.kinds._ip import NATS
 from hvctl.kinds._network import (
     ADDRESSES,
     HOST_ADAPTERS,
@@ -25,6 +25,7 @@ from hvctl.kinds._network import (
     switch_ref,
     switch_rows,
 )
+from hvctl.kinds._readdressed import QUERIES as READDRESSED
 from hvctl.kinds._types import RATE, TEXT, Flag, Words
 from hvctl.kinds._vm import ALL_VMS
 
@@ -147,7 +148,7 @@ class SwitchPart(OfHyperV):
     def queries(self) -> tuple[Call, ...]:
         found = [*self.survey(), ADDRESSES, VM_ADAPTERS, HOST_ADAPTERS]
         if self.may_go:
-            found += [CHECKPOINTS, replace(SWITCHES, select=(EXTENSIONS,)), NATS, DEVICES, INTERFACES, HOST_ADDRESSES]
+            found += [CHECKPOINTS, replace(SWITCHES, select=(EXTENSIONS,)), NATS, *READDRESSED]
         if self.may_go or any(getattr(self, name) for name in TEAM):
             found.append(TEAMS)
         if self.extensions or self.extension_order:
@@ -261,6 +262,12 @@ class SwitchPart(OfHyperV):
     def of_host(self, facts: Facts) -> list[Row]:
         """The adapters of the management OS that are on it."""
         return [r for r in facts.rows(HOST_ADAPTERS) if str(r["SwitchName"] or "").casefold() == self.known_by]
+
+    def staying(self, facts: Facts) -> list[Row]:
+        """Those that come back when it is recreated: the one of its name, where it is shared afterwards."""
+        shape = self.shape(facts)
+        shared = shape.type == "internal" or (shape.type == "external" and bool(shape.shared))
+        return [r for r in self.of_host(facts) if shared and str(r["Name"]).casefold() == self.known_by]
 
     def same(self, field: str, now: Any, wanted: Any) -> bool:
         if field == "net_adapters":

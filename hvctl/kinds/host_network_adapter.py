@@ -9,9 +9,9 @@ from typing import Any, ClassVar, Literal
 from hvctl.call import Call, Ref, Row
 from hvctl.contract import OS
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Address, Change, Finding, HeldBackError, Impact, State, Step, properties
-from hvctl.kinds._addressed import IP, Addressed, Now
-from hvctl.kinds._ip import Interface, interface_of, new_interface
+from hvctl.core.resource import UNKNOWN, Address, Change, Finding, HeldBackError, Impact, State, Step, properties
+from hvctl.kinds._addressed import IP, Addressed
+from hvctl.kinds._ip import Interface, Now, interface_of, new_interface
 from hvctl.kinds._network import (
     ADDRESSES,
     HOST_ADAPTERS,
@@ -85,11 +85,11 @@ class HostNetworkAdapter(Addressed):
 
     # --- what TCP/IP has on it -------------------------------------------------------------------------------------
 
-    def _remade(self, facts: Facts) -> str:
-        """The field for which its switch is made anew, and it with it, or ""."""
+    def _remade(self, facts: Facts) -> bool:
+        """Whether it is recreated with its switch, which sets what it had again: its interface is a new one then."""
         switch = self.wished_switch
         same = switch is not None and switch.key().casefold() == self.name.casefold()
-        return switch.remade(facts) if same and isinstance(switch, SwitchPart) else ""
+        return same and isinstance(switch, SwitchPart) and bool(switch.remade(facts))
 
     def _interface(self, facts: Facts) -> Interface:
         """As the steps find it, once those of its switch are done."""
@@ -100,9 +100,10 @@ class HostNetworkAdapter(Addressed):
         """Of its interface; of the adapter of the host whose addresses move to it with a new switch."""
         row = self.row(facts)
         if row is not None:
-            return Now.of(interface_of(row, facts).alias, facts, lost=bool(self._remade(facts)))
+            there = interface_of(row, facts)
+            return Now(None) if there.new else Now.of(there.alias, facts)
         moving = self._moving(facts)
-        return Now.of(moving[0], facts) if len(moving) == 1 else Now(None)
+        return Now.of(moving[0], facts) if len(moving) == 1 else Now(None, made=True)
 
     def taken_over(self, facts: Facts) -> State | None:
         if not self.ip_written or (now := self._now(facts)).alias is None:
@@ -116,11 +117,8 @@ class HostNetworkAdapter(Addressed):
         yield from self.waits(changes, facts)
         if self.ip_written:
             now = self._now(facts)
-            there = self.ip_actual(now, facts) if self.row(facts) is None else {}
-            differing = tuple(
-                c for c in changes if c.field not in there or not self.same(c.field, there[c.field], c.wanted)
-            )
-            yield from self.ip_findings(differing, now, self._interface(facts), facts)
+            own = changes if self.row(facts) is not None else self._differing_ip(changes, facts)
+            yield from self.ip_findings(own, now, self._interface(facts), facts)
         wished = self.wished_switch
         stays = wished is None or not (getattr(wished, "type", None) or getattr(wished, "net_adapters", None))
         if stays and self._private_now(facts):
@@ -152,9 +150,7 @@ class HostNetworkAdapter(Addressed):
         if field in ("vlan", "switch") or field.startswith("isolation."):
             return self._costs(facts)
         if field in IP:
-            costs = self.ip_impacts(field, now, self._now(facts), facts)
-            first, switch = self._remade(facts), self.wished_switch
-            return (costs | switch.impacts(first, None, None, facts)) - {"online"} if first and switch else costs
+            return self.ip_impacts(field, now, self._now(facts), facts)
         # A limit or a guard on an adapter with addresses may choke hvctl's own way in.
         found: frozenset[Impact] = self._costs(facts) & {"management"} or frozenset({"online"})
         return self.with_switch(field, found, facts)
@@ -242,14 +238,19 @@ class HostNetworkAdapter(Addressed):
             yield replace(step, needs=(*step.needs, added))
 
     def _differing_ip(self, changes: tuple[Change, ...], facts: Facts) -> tuple[Change, ...]:
+        """Of a new one: what it does not bring along."""
         there = self.ip_actual(self._now(facts), facts) if self.ip_written else {}
-        differs = (c for c in changes if c.field in there and not self.same(c.field, there[c.field], c.wanted))
-        return tuple(differs)
+        known = {field: value for field, value in there.items() if value is not UNKNOWN}
+        return tuple(c for c in changes if c.field in known and not self.same(c.field, known[c.field], c.wanted))
 
     def _addressing(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Step]:
-        if any(c.field in IP for c in changes):
-            what = f"adapter {self.name} of the host"
-            yield from self.ip_steps(changes, self._now(facts), self._interface(facts), what)
+        if not self.ip_written:
+            return
+        what, interface = f"adapter {self.name} of the host", self._interface(facts)
+        steps = tuple(self.ip_steps(changes, self._now(facts), interface, what))
+        yield from steps
+        if not steps and interface.guard:
+            yield self.ip_waits(interface, what)
 
     def update(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Step]:
         what = f"adapter {self.name} of the host"

@@ -283,7 +283,7 @@ class Nat(OfHyperV):
 
     def _there(self, facts: Facts) -> tuple[Found, ...]:
         """What the host has of the prefix, before and after, on its adapter of the switch."""
-        interface = self._interface(facts)
+        interface = self._present(facts)
         if interface.new:
             return ()
         row = self.row(facts)
@@ -293,9 +293,13 @@ class Nat(OfHyperV):
         return tuple(f for f in found if f.at.version == 4 and any(f.at.ip in network for network in within))
 
     def _interface(self, facts: Facts) -> Interface:
+        """As the steps find it: a switch that is recreated has another adapter, with what the old one had."""
+        return new_interface(self.switch.name) if self.switch.remade(facts) else self._present(facts)
+
+    def _present(self, facts: Facts) -> Interface:
         """Of the host's adapter on the switch: the one of its name, else the only one."""
         own = self.switch.of_host(facts)
-        if not own or self.switch.remade(facts):
+        if not own:
             return new_interface(self.switch.name)
         named = [r for r in own if str(r["Name"]).casefold() == self.switch.known_by] or own
         if len(named) > 1:
@@ -381,7 +385,7 @@ class Nat(OfHyperV):
                 yield Finding("prefix", text, "machines of both are not told apart; write another", "warning")
 
     def _taken(self, facts: Facts) -> Iterator[Finding]:
-        interface, own = self._interface(facts), self._own(facts)
+        interface, own = self._present(facts), self._own(facts)
         for found in everywhere(facts):
             if own is None or found.at.ip != own.ip:
                 continue
@@ -412,7 +416,7 @@ class Nat(OfHyperV):
         return frozenset({"disconnect"} if fewer else {"online"})
 
     def _cost_of_address(self, goes: bool, facts: Facts) -> frozenset[Impact]:
-        interface = self._interface(facts)
+        interface = self._present(facts)
         if not interface.new and may_carry(interface.alias, facts):
             return frozenset({"disconnect", "management"})
         return frozenset({"disconnect"} if goes else {"online"})
@@ -440,7 +444,7 @@ class Nat(OfHyperV):
             lost = tuple(m for m in self.mapped(facts) if m not in kept and (m.protocol, m.port) not in listed)
             parts.append("it is recreated, and connections over it end" + _go(lost))
         touched = (field in ("", "address")) and (self._removed(facts) if wanted == "absent" else self._adds(facts))
-        interface = self._interface(facts) if touched else None
+        interface = self._present(facts) if touched else None
         if interface is not None and not interface.new and may_carry(interface.alias, facts):
             parts.append(f"the host's addresses on {interface.alias} carry connections; {OURS}")
         return "; ".join(parts)

@@ -94,7 +94,7 @@ class Switch(SwitchPart):
         count = len(self.connected(facts))
         lose = "adapters lose" if count != 1 else "adapter loses"
         blinks = f"{count} {lose} the network while it is recreated" if count else "no VM is on it; it is recreated"
-        anew = "".join(f"; the host's adapter {name} on it is made anew: see to its addresses" for name in own)
+        anew = "".join(f"; the host's adapter {name} on it is recreated too" for name in own)
         return f"fixed at creation ({blinks}{anew})"
 
     def create_impacts(self, facts: Facts) -> frozenset[Impact]:
