@@ -9,15 +9,12 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cached_property
-from typing import Annotated, Any, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from hvctl.text.exhaustion import exhaustion
+from hvctl.text.foreign import Foreign
 from hvctl.text.quoting import argument, expandable, literal
 from hvctl.text.visible import visible
-
-FOREIGN = "foreign"
-Foreign = Annotated[str, FOREIGN]
-"""A free text of the host's or the user's: no word of it is hvctl's. Names, words and numbers of Hyper-V are none."""
 
 Row = Mapping[str, Any]
 """A projected object: property path as selected -> JSON value. A property the host does not have is

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from hvctl.call import Batch, Call, Ref, Secret, Task
 from hvctl.config.playbook import Play, wishes
-from hvctl.core.resource import IMPACTS, Resource
+from hvctl.core.resource import IMPACTS, Index
 from hvctl.fleet.connect import allowed
 from hvctl.fleet.forks import SideBySide
 from hvctl.fleet.reconcile import plan_host
@@ -100,14 +100,14 @@ def _cells(ours: Cost, naive: Cost, hosts: int) -> list[str]:
 # --- the two ways --------------------------------------------------------------------------------------------------
 
 
-def _ours(ports: Sequence[int], wanted: list[Resource], verb: str) -> None:
+def _ours(ports: Sequence[int], wanted: Index, verb: str) -> None:
     """hvctl's own path, as `hvctl plan` and `hvctl drift` go it."""
     guard = CredentialGuard()
     allow = frozenset(IMPACTS) if verb == "drift" else frozenset()
 
     def one(port: int) -> bool:
         transport = _transport(port, guard)
-        found = plan_host(f"host{port}", wanted, transport, allow)
+        found = plan_host(wanted, transport, allow)
         transport.close()
         assert found.plan is not None, found.error
         return True
@@ -116,7 +116,7 @@ def _ours(ports: Sequence[int], wanted: list[Resource], verb: str) -> None:
         pass
 
 
-def _naive(ports: Sequence[int], wanted: list[Resource]) -> None:
+def _naive(ports: Sequence[int], wanted: Index) -> None:
     """The same questions, each asked for its own resource, in a shell and a process of its own."""
     guard = CredentialGuard()
 
@@ -163,7 +163,7 @@ def _measured(job: Callable[[], None], counted: Callable[[], tuple[int, int, int
 # --- the hosts -----------------------------------------------------------------------------------------------------
 
 
-def wishes_of(vms: int) -> list[Resource]:
+def wishes_of(vms: int) -> Index:
     lines = ["- hosts: all", "  vms:"]
     for n in range(vms):
         lines += [

@@ -11,7 +11,8 @@ from hvctl.core.apply import Report, broken_off, not_begun
 from hvctl.core.check import Check, Memory, News, Since, Spot, Verb
 from hvctl.core.outcome import Outcome, exit_status
 from hvctl.core.resource import IMPACTS
-from hvctl.text.source import Mark, Problem
+from hvctl.kinds import address_of
+from hvctl.text.diagnostic import Diagnostic, Mark
 from tests.test_show import HOST, PLAYBOOK, Lab, lab
 
 STARTED = datetime(2026, 11, 24, 9, 30, 5, tzinfo=UTC)
@@ -60,7 +61,7 @@ def remembered() -> Check:
     long_ago = STARTED - timedelta(days=3, hours=4)
     spots = [d.spot for d in found.drifts]
     since = {s: Since(long_ago, ("host", "wish", "unknown")[n % 3]) for n, s in enumerate(spots)}
-    gone = Spot("hv01.tokyo", ("vm", "web09"), "notes")
+    gone = Spot(address_of("hv01.tokyo", ("vm", "web09")), "notes")
     news = News((spots[0],), (gone,), ("hv03.tokyo",), ("hv02.osaka",))
     return replace(found, memory=Memory(since, {"hv03.tokyo": STARTED - timedelta(minutes=95)}, news))
 
@@ -80,7 +81,7 @@ def interrupted() -> Check:
     rest = tuple(replace(r, status="skipped", why="stopped", ms=0, warnings=()) for r in report.results[2:])
     stopped = replace(report, results=(*report.results[:2], *rest), stopped=True, after=made.plan)
     found = check("apply", Outcome("hv01.tokyo", made.plan, stopped), status=130)
-    return replace(found, wishes={"hv01.tokyo": (), "hv02.osaka": ()})
+    return replace(found, desired={"hv01.tokyo": (), "hv02.osaka": ()})
 
 
 def terminated() -> Check:
@@ -110,10 +111,10 @@ def refused() -> Check:
 
 def misconfigured() -> Check:
     """A password that cannot be had: the host was not contacted."""
-    missing = Problem(
+    missing = Diagnostic(
         Mark("inventory.yml", 3, 40), "the environment variable P is not set", "set it, or use --ask-pass"
     )
-    other = Problem(Mark("inventory.yml", 9, 4), "'pass' ended with status 1", "run it by hand")
+    other = Diagnostic(Mark("inventory.yml", 9, 4), "'pass' ended with status 1", "run it by hand")
     return check("plan", planned(lab(KEEP)), Outcome("hv02", wrong=(missing,)), Outcome("hv03", wrong=(missing, other)))
 
 

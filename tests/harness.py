@@ -19,12 +19,15 @@ import yaml
 from hvctl.call import Batch, Event, HostInfo, Reply, Transport
 from hvctl.config.playbook import Play, wishes
 from hvctl.contract import OS, VERSIONS, check
-from hvctl.core.plan import Plan, make_plan, validate
-from hvctl.core.resource import IMPACTS, Impact, Resource
+from hvctl.core.plan import Plan
+from hvctl.core.planner import make_plan
+from hvctl.core.resource import IMPACTS, Impact, Index
+from hvctl.core.rules import validate
 from hvctl.fleet.reconcile import apply_plan, look
 from hvctl.show.columns import entries
 from hvctl.show.diff import diff_lines
-from hvctl.text.source import ConfigError, Problem, load_text
+from hvctl.text.diagnostic import ConfigError, Diagnostic
+from hvctl.text.source import load_text
 from mocks.engine import LanguageMode
 from mocks.failures import failure
 from mocks.host import SimulatedHost
@@ -96,14 +99,14 @@ def all_cases() -> tuple[Case, ...]:
     return tuple(found)
 
 
-def wished(text: str, allow: Sequence[str] = (), folder: str = "") -> tuple[list[Resource], list[Problem]]:
+def wished(text: str, allow: Sequence[str] = (), folder: str = "") -> tuple[Index, list[Diagnostic]]:
     """The resources of a play's body, as read from a file in a folder."""
     document = load_text(text, str(Path(folder, "case.yml")))
     allowed: frozenset[Impact] = frozenset(i for i in IMPACTS if i in allow)
     try:
-        return wishes([Play(document, (0,), "case", "all", {}, (), allowed)], VARIABLES)
+        return wishes([Play(document, (0,), "case", "all", {}, (), allowed)], VARIABLES, host="host")
     except ConfigError as error:
-        return [], list(error.problems)
+        return Index(), list(error.problems)
 
 
 def run(case: Case, serve: Serve, looks: int = 2) -> list[str]:
@@ -142,8 +145,8 @@ def _judged(case: Case, serve: Serve, folder: str, looks: int) -> list[str]:
         transport.close()
 
 
-def _run(case: Case, data: dict[str, Any], found: list[Resource], transport: Transport, looks: int) -> list[str]:
-    plan, *more = [make_plan("host", found, look(transport, found), frozenset()) for _ in range(looks)]
+def _run(case: Case, data: dict[str, Any], found: Index, transport: Transport, looks: int) -> list[str]:
+    plan, *more = [make_plan(found, look(transport, found), frozenset()) for _ in range(looks)]
     same = all(plan.actions == again.actions and _calls(plan) == _calls(again) for again in more)
     wrong = [] if same else ["two plans of one host differ"]
     wrong += _unbound(plan, case.os)
@@ -174,7 +177,7 @@ def _told_otherwise(plan: Plan) -> list[str]:
     return wrong + [f"not in the difference: {m}" for m in said if not any(m in line for line in diff)]
 
 
-def _applied(data: dict[str, Any], plan: Plan, found: list[Resource], transport: Transport) -> list[str]:
+def _applied(data: dict[str, Any], plan: Plan, found: Index, transport: Transport) -> list[str]:
     report = apply_plan(plan, found, transport)
     if isinstance(report, list):
         return [f"refused: {report}"]
@@ -189,16 +192,16 @@ def _applied(data: dict[str, Any], plan: Plan, found: list[Resource], transport:
     surprising = (
         left if not data.get("blocked") and not data.get("problems") else [a for a in left if a.address not in undone]
     )
-    wrong += [f"left after apply: {' '.join(a.address)}: {a.verb} {[(x.field, x.now, x.wanted) for x in a.lines]}"
+    wrong += [f"left after apply: {a.address}: {a.verb} {[(x.field, x.now, x.wanted) for x in a.lines]}"
               f" {[r.message for r in a.remarks]}" for a in surprising]  # fmt: skip
     if report.after.steps:
         wrong.append(f"a second apply would do {_calls(report.after)}")
     return wrong
 
 
-def _recovered(found: list[Resource], transport: Transport) -> list[str]:
+def _recovered(found: Index, transport: Transport) -> list[str]:
     """What failed in the middle is made good by the next apply, once it fails no more."""
-    plan = make_plan("host", found, look(transport, found), frozenset())
+    plan = make_plan(found, look(transport, found), frozenset())
     return [f"the next apply: {w}" for w in _applied({}, plan, found, transport)]
 
 

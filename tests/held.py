@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import replace
 
 from hvctl.core.plan import Plan
-from hvctl.core.resource import Address, Resource
+from hvctl.core.resource import Index, Resource
+from hvctl.text.address import Address
 
 
 def held_back(plan: Plan) -> dict[Address, set[str]]:
@@ -22,22 +24,15 @@ def held_back(plan: Plan) -> dict[Address, set[str]]:
     return found
 
 
-def never_written(wishes: Sequence[Resource], plan: Plan) -> tuple[Resource, ...]:
+def never_written(desired: Index, plan: Plan) -> Index:
     """The desired state without what is held back, made by hand and not by the planner."""
     held = held_back(plan)
     absent = {
         a.address for a in plan.actions if a.verb in ("held", "later", "unknown") and not _exists(a.address, plan)
     }
-    stays = {w.address() for w in wishes if w.absent and w.address() in held}
-    kept = [w for w in wishes if not any(one.address() in absent | stays for one in _line_of(w))]
-    copies = {id(w): _without(w, held.get(w.address(), set())) for w in kept}
-    for wish in kept:
-        copies[id(wish)].relinked(
-            None if wish.owner is None else copies[id(wish.owner)],
-            tuple(copies[id(p)] for p in wish.parts if id(p) in copies),
-            tuple(copies[id(p)] for p in wish.peers if id(p) in copies),
-        )
-    return tuple(copies[id(w)] for w in kept)
+    stays = {w.address() for w in desired if w.absent and w.address() in held}
+    kept = desired.only(lambda w: not any(one.address() in absent | stays for one in _line_of(w)))
+    return kept.mapped(lambda w, e: replace(e, resource=_without(w, held.get(w.address(), set()))))
 
 
 def _line_of(wish: Resource) -> Iterator[Resource]:

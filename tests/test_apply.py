@@ -5,7 +5,7 @@ from __future__ import annotations
 import yaml
 
 from hvctl.core.apply import Report
-from hvctl.core.plan import make_plan
+from hvctl.core.planner import make_plan
 from hvctl.fleet.reconcile import apply_plan, look
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
@@ -28,7 +28,7 @@ def test_a_step_that_fails_does_not_keep_the_vm_down() -> None:
     assert problems == []
     host = SimulatedHost.from_yaml(yaml.safe_load(HOST))
     transport = TwinTransport(host)
-    plan = make_plan("host", wishes, look(transport, wishes), frozenset({"restart"}))
+    plan = make_plan(wishes, look(transport, wishes), frozenset({"restart"}))
     (vm,) = host.state.vms
     vm.tpm_enabled = vm.tpm_initialized = True
     report = apply_plan(plan, wishes, transport)
@@ -55,7 +55,7 @@ def test_a_vm_that_could_not_be_started_again_differs_until_it_runs() -> None:
     host = SimulatedHost.from_yaml(yaml.safe_load(FULL))
     transport = TwinTransport(host)
     big, db01 = host.state.vms
-    plan = make_plan("host", wishes, look(transport, wishes), frozenset({"restart"}))
+    plan = make_plan(wishes, look(transport, wishes), frozenset({"restart"}))
     report = apply_plan(plan, wishes, transport)
     assert isinstance(report, Report)
     assert report.failed
@@ -63,8 +63,8 @@ def test_a_vm_that_could_not_be_started_again_differs_until_it_runs() -> None:
     assert report.left_down == ("db01",)
     assert db01.state == "Off"
 
-    again = make_plan("host", wishes, look(transport, wishes), frozenset())
-    (line,) = next(a for a in again.actions if a.address == ("vm", "db01")).lines
+    again = make_plan(wishes, look(transport, wishes), frozenset())
+    (line,) = next(a for a in again.actions if a.address.words == ("vm", "db01")).lines
     assert (line.field, line.now, line.wanted) == ("state", "off", "running")
     assert "hvctl took it down" in line.note
     assert not again.in_sync
@@ -72,5 +72,5 @@ def test_a_vm_that_could_not_be_started_again_differs_until_it_runs() -> None:
     big.state = "Off"
     assert isinstance(apply_plan(again, wishes, transport), Report)
     assert db01.state == "Running"
-    assert make_plan("host", wishes, look(transport, wishes), frozenset()).in_sync
+    assert make_plan(wishes, look(transport, wishes), frozenset()).in_sync
     assert not any("owed" in path for path in host.state.files)

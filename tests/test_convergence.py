@@ -11,11 +11,14 @@ from pydantic import BaseModel
 
 from hvctl.config.playbook import Play, wishes
 from hvctl.contract import OS, VERSIONS
-from hvctl.core.plan import Plan, make_plan, validate
+from hvctl.core.plan import Plan
+from hvctl.core.planner import make_plan
 from hvctl.core.resource import Impact, Null, models_in
+from hvctl.core.rules import validate
 from hvctl.fleet.reconcile import apply_plan, look
 from hvctl.kinds import kinds
 from hvctl.kinds.vm import VM
+from hvctl.text.address import Address
 from hvctl.text.source import load_text
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
@@ -229,8 +232,8 @@ def test_one_apply_is_enough_or_the_plan_names_what_is_left(
         return
     transport = TwinTransport(SimulatedHost.from_yaml(host))
     facts = look(transport, found)
-    plan = make_plan("hv01", found, facts, frozenset())
-    again = make_plan("hv01", never_written(found, plan), facts, frozenset())
+    plan = make_plan(found, facts, frozenset())
+    again = make_plan(never_written(found, plan), facts, frozenset())
     assert sent(plan) == sent(again, held_whole(plan))
     report = apply_plan(plan, found, transport)
     assert not isinstance(report, list)
@@ -246,9 +249,9 @@ def test_one_apply_is_enough_or_the_plan_names_what_is_left(
     assert not report.after.steps or _named(plan)
 
 
-def _left(plan: Plan) -> set[tuple[str, ...]]:
+def _left(plan: Plan) -> set[Address]:
     return {a.address for a in plan.actions if a.differs or a.verb == "unknown"}
 
 
-def _named(plan: Plan) -> set[tuple[str, ...]]:
+def _named(plan: Plan) -> set[Address]:
     return {a.address for a in plan.actions if a.undone or a.remarks}

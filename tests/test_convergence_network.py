@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from hvctl.config.playbook import Play, wishes
 from hvctl.contract import OS, VERSIONS
-from hvctl.core.plan import make_plan, validate
+from hvctl.core.planner import make_plan
 from hvctl.core.resource import Impact
+from hvctl.core.rules import validate
 from hvctl.fleet.reconcile import apply_plan, look
 from hvctl.text.source import load_text
 from mocks.host import SimulatedHost
@@ -264,9 +265,9 @@ def test_one_apply_is_enough_for_the_network_or_the_plan_names_what_is_left(
         return
     transport = TwinTransport(SimulatedHost.from_yaml(host))
     facts = look(transport, found)
-    plan = make_plan("hv01", found, facts, frozenset())
+    plan = make_plan(found, facts, frozenset())
     if "exclusive" not in play["vms"][0]:  # there, what is not written goes
-        assert sent(plan) == sent(make_plan("hv01", never_written(found, plan), facts, frozenset()))
+        assert sent(plan) == sent(make_plan(never_written(found, plan), facts, frozenset()))
     report = apply_plan(plan, found, transport)
     assert not isinstance(report, list)
     failed = [r for r in report.results if r.status != "ok"]

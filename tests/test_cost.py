@@ -26,7 +26,7 @@ def test_a_host_is_read_in_one_batch_whatever_it_holds(vms: int, tmp_path: Path)
     with Server([endpoint], authority):
         address = Address("h", "127.0.0.1", endpoint.port, user="u", password=Secret("p"), ca_path=str(authority.ca))
         client = WinRM(address, allow=allowed())
-        found = plan_host("h", wishes_of(vms), client, frozenset())
+        found = plan_host(wishes_of(vms), client, frozenset())
         client.close()
     assert found.plan is not None
     assert found.plan.in_sync

@@ -18,7 +18,7 @@ from hvctl.config.inventory import Connection
 from hvctl.core.check import Check
 from hvctl.core.facts import Facts
 from hvctl.core.outcome import FAULT, TROUBLE, Outcome, exit_status
-from hvctl.core.plan import make_plan
+from hvctl.core.planner import make_plan
 from hvctl.fleet.connect import Wire
 from hvctl.fleet.reconcile import apply_plan, look
 from hvctl.monitor.news import Known, news
@@ -235,8 +235,8 @@ def test_a_fault_of_a_kind_makes_its_resource_unknown_and_is_told_as_a_defect() 
 
     wishes, _ = wished("- vms:\n    - {name: web01, processor: {count: 4}, memory: {startup: 1GB}}\n", ["restart"])
     facts = look(TwinTransport(SimulatedHost.from_yaml(STATE)), wishes)
-    plan = make_plan("hv01", wishes, Failing(facts.os, facts.info, facts.replies), frozenset())
-    verbs = {a.address[0]: a.verb for a in plan.actions}
+    plan = make_plan(wishes, Failing(facts.os, facts.info, facts.replies), frozenset())
+    verbs = {a.address.kind: a.verb for a in plan.actions}
     assert (verbs["processor"], verbs["memory"]) == ("unknown", "update")
     assert len(plan.defects) == 1
     assert "NotImplementedError: reading that" in plan.defects[0]
@@ -255,7 +255,7 @@ def test_what_cannot_be_read_and_has_no_name_has_its_traceback_at_hand() -> None
                 return (["no row"],)
             return super().rows(query)
 
-    plan = make_plan("hv01", wishes, Puzzling(facts.os, facts.info, facts.replies), frozenset())
+    plan = make_plan(wishes, Puzzling(facts.os, facts.info, facts.replies), frozenset())
     (action,) = [a for a in plan.actions if a.verb == "unknown"]
     assert action.remarks[0].message.startswith("the host answered what cannot be read (TypeError: ")
     assert not plan.defects
@@ -279,7 +279,7 @@ def test_apply_never_raises_whatever_fails() -> None:
     wishes, _ = wished("- vms:\n    - {name: web01, processor: {count: 4}}\n", ["restart"])
     host = SimulatedHost.from_yaml(STATE)
     transport = Faulty(host, "change")
-    report = apply_plan(make_plan("h", wishes, look(transport, wishes), frozenset()), wishes, transport)
+    report = apply_plan(make_plan(wishes, look(transport, wishes), frozenset()), wishes, transport)
     assert not isinstance(report, list)
     assert report.error is not None
     assert "ZeroDivisionError" in report.error.defect

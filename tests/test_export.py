@@ -90,7 +90,7 @@ def test_an_export_whose_connection_was_lost_is_waited_for_and_marked_not_made_a
     host = SimulatedHost.from_yaml(STATE)
     found, _ = wished(PLAY.partition("hosts: all\n")[2].replace("  vms", "- vms", 1))
     transport = Lossy(host, 40, back_s)
-    plan = plan_host("hv01", found, transport, frozenset()).plan
+    plan = plan_host(found, transport, frozenset()).plan
     assert plan is not None
     report = apply_plan(plan, found, transport)
     assert not isinstance(report, list)
@@ -112,7 +112,7 @@ def test_the_look_after_a_lost_connection_takes_up_nothing_else() -> None:
     host = SimulatedHost.from_yaml(STATE)
     found, _ = wished(PLAY.partition("hosts: all\n")[2].replace("  vms", "- vms", 1) + "      notes: new\n")
     transport = Lossy(host, 40, 2.0)
-    plan = plan_host("hv01", found, transport, frozenset()).plan
+    plan = plan_host(found, transport, frozenset()).plan
     assert plan is not None
     host.state.vms[0].notes = ""
     report = apply_plan(plan, found, transport)
@@ -127,7 +127,7 @@ def test_nothing_of_a_vm_is_changed_when_the_checkpoint_before_it_fails() -> Non
     text = "- vms:\n  - {name: web01, notes: new, checkpoints: [{name: before}]}\n  - {name: web02, notes: new}\n"
     found, _ = wished(text)
     transport = TwinTransport(host)
-    plan = plan_host("hv01", found, transport, frozenset()).plan
+    plan = plan_host(found, transport, frozenset()).plan
     assert plan is not None
     report = apply_plan(plan, found, transport)
     assert not isinstance(report, list)

@@ -19,8 +19,9 @@ from hvctl.config.controlnode import ControlNode
 from hvctl.config.inventory import Inventory
 from hvctl.config.playbook import load_playbook, wishes
 from hvctl.config.template import render
+from hvctl.text.diagnostic import ConfigError, Mark
 from hvctl.text.scalars import Given, Written, meant
-from hvctl.text.source import ConfigError, Mark, load_text
+from hvctl.text.source import load_text
 
 VARIABLES = r"""
 no_word: no

@@ -14,7 +14,8 @@ from hvctl.config.offline import Desired, offline_problems
 from hvctl.config.playbook import Play, wishes
 from hvctl.core.resource import Resource, models_in
 from hvctl.kinds import kinds, sections
-from hvctl.text.source import Path, Problem, load_text
+from hvctl.text.diagnostic import Diagnostic
+from hvctl.text.source import Path, load_text
 
 BASE = r"""
 vms:
@@ -98,7 +99,7 @@ def told(*faults: tuple[Path, Any]) -> set[str]:
         put(data, path, value)
     document = load_text(yaml.safe_dump([data], sort_keys=False, width=400), "play.yml")
     found, problems = wishes([Play(document, (0,), "play", "all")], {})
-    everything: list[Problem] = [*problems, *offline_problems([Desired("hv01", "2022", found)])]
+    everything: list[Diagnostic] = [*problems, *offline_problems([Desired("hv01", "2022", found)])]
     return {f"{p.mark}: {p.message}" for p in everything}
 
 

@@ -16,8 +16,8 @@ from hvctl.config.controlnode import ControlNode
 from hvctl.config.inventory import Connection
 from hvctl.core.contents import open_ordinary, opened
 from hvctl.fleet.connect import Wire
+from hvctl.text.diagnostic import ConfigError, Mark
 from hvctl.text.limits import FOLDER_FILES
-from hvctl.text.source import ConfigError, Mark
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
 

@@ -15,11 +15,12 @@ from hvctl.cli import main
 from hvctl.config.controlnode import ControlNode
 from hvctl.config.inventory import Connection
 from hvctl.config.playbook import Play, wishes
-from hvctl.core.resource import Resource
+from hvctl.core.resource import Index
 from hvctl.fleet.connect import Wire, allowed
 from hvctl.fleet.reconcile import apply_plan, plan_host
 from hvctl.show.progress import Progress
-from hvctl.text.source import ConfigError, Mark, SecretSource, load_text
+from hvctl.text.diagnostic import ConfigError, Mark
+from hvctl.text.source import SecretSource, load_text
 from hvctl.winrm.client import Address, WinRM
 from mocks.host import SimulatedHost
 from mocks.run import Disk
@@ -205,7 +206,7 @@ def test_a_file_that_may_not_be_read_is_blamed_in_the_playbook(tmp_path: Path) -
 # --- cost and pictures -------------------------------------------------------------------------------------------------
 
 
-def wished(vms: int, folder: Path) -> list[Resource]:
+def wished(vms: int, folder: Path) -> Index:
     lines = ["- hosts: all", "  vms:"]
     for n in range(vms):
         item = r"{source: a.bin, destination: 'C:\a.bin'}"
@@ -225,11 +226,11 @@ def test_one_file_for_many_vms_is_sent_once_and_their_receipts_are_one_question(
         with Server([endpoint]):
             address = Address("h", "127.0.0.1", endpoint.port, "http", "basic", user="u", password=Secret("p"))
             client = WinRM(address, allow=allowed())
-            plan = plan_host("h", wanted, client, frozenset()).plan
+            plan = plan_host(wanted, client, frozenset()).plan
             assert plan is not None
             apply_plan(plan, wanted, client)
             before = len(endpoint.log)
-            again = plan_host("h", wanted, client, frozenset()).plan
+            again = plan_host(wanted, client, frozenset()).plan
             assert again is not None
             assert again.in_sync
             requests[vms] = len(endpoint.log) - before

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from hvctl.core.plan import make_plan
+from hvctl.core.planner import make_plan
 from hvctl.core.resource import IMPACTS, Impact
 from hvctl.fleet.reconcile import look
 from mocks.host import SimulatedHost
@@ -38,6 +38,6 @@ def test_steps_come_from_nothing_that_is_held_back(case: Case) -> None:
         facts = look(transport, wishes)
         transport.close()
         for allow in CONSENTS:
-            plan = make_plan("host", wishes, facts, allow)
-            again = make_plan("host", never_written(wishes, plan), facts, allow)
+            plan = make_plan(wishes, facts, allow)
+            again = make_plan(never_written(wishes, plan), facts, allow)
             assert sent(plan) == sent(again), sorted(allow)

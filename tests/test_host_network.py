@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from hvctl.call import Batch, Event, Reply
-from hvctl.core.plan import Plan, make_plan
-from hvctl.core.resource import Impact, Resource
+from hvctl.core.plan import Plan
+from hvctl.core.planner import make_plan
+from hvctl.core.resource import Impact, Index
 from hvctl.fleet.reconcile import apply_plan, look
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
@@ -22,7 +23,7 @@ HOST: dict[str, Any] = {
 FIVE = "- host_network_adapters: [{name: lan, switch: lan, addresses: [10.0.0.5/24], gateway: 10.0.0.1}]"
 
 
-def resources(playbook: str) -> list[Resource]:
+def resources(playbook: str) -> Index:
     found, problems = wished(playbook)
     assert not problems
     return found
@@ -30,13 +31,13 @@ def resources(playbook: str) -> list[Resource]:
 
 def planned(on: SimulatedHost, playbook: str, allow: frozenset[Impact] = frozenset()) -> Plan:
     found = resources(playbook)
-    return make_plan("hv01", found, look(TwinTransport(on), found), allow)
+    return make_plan(found, look(TwinTransport(on), found), allow)
 
 
 def applied(on: SimulatedHost, playbook: str, allow: frozenset[Impact] = frozenset()) -> None:
     found = resources(playbook)
     transport = TwinTransport(on)
-    report = apply_plan(make_plan("hv01", found, look(transport, found), allow), found, transport)
+    report = apply_plan(make_plan(found, look(transport, found), allow), found, transport)
     assert not isinstance(report, list)
     assert all(r.status == "ok" for r in report.results)
 
@@ -92,7 +93,7 @@ ADDRESSED = {**HOST, "management_adapters": [{"name": "lan", "switch": "lan", "i
 def costs(connections: str) -> tuple[Impact, ...]:
     found = resources("- host_network_adapters: [{name: lan, switch: lan, addresses: [10.0.0.5/24]}]")
     transport = carried(connections)(SimulatedHost.from_yaml(ADDRESSED))
-    plan = make_plan("hv01", found, look(transport, found), frozenset())
+    plan = make_plan(found, look(transport, found), frozenset())
     (line,) = (line for a in plan.actions for line in a.lines)
     return line.impacts
 
@@ -125,7 +126,7 @@ def test_words_may_come_as_numbers() -> None:
     on = SimulatedHost.from_yaml({**HOST, "nats": nats, "management_adapters": [adapter]})
     found = resources(FIVE + "\n  switches: [{name: lan, nat: {prefix: 10.0.0.0/24, address: 10.0.0.5, "
                       "mappings: [{port: 80, to: '10.0.0.7:80'}]}}]")  # fmt: skip
-    plan = make_plan("hv01", found, look(Plain(on), found), frozenset())
+    plan = make_plan(found, look(Plain(on), found), frozenset())
     assert plan.in_sync
     assert not said(plan)
 
@@ -145,7 +146,7 @@ def test_an_adapter_is_found_by_its_guid_whatever_windows_calls_its_interface() 
         {"name": "lan", "id": "11111111-1111-1111-1111-111111111111", "switch": "lan", "ip_addresses": ["10.0.0.5/24"]}
     ]})  # fmt: skip
     found = resources("- host_network_adapters: [{name: lan, switch: lan, addresses: [10.0.0.5/24], dns: [10.0.0.53]}]")
-    plan = make_plan("hv01", found, look(Renamed(on), found), frozenset())
+    plan = make_plan(found, look(Renamed(on), found), frozenset())
     (step,) = plan.steps
     index = "(Get-NetAdapter)[InterfaceGuid='{11111111-1111-1111-1111-111111111111}'].InterfaceIndex"
     assert str(step.task.call) == f"Set-DnsClientServerAddress -InterfaceIndex {index} -ServerAddresses '10.0.0.53'"

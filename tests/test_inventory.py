@@ -17,7 +17,8 @@ from hvctl.config.inventory import Inventory
 from hvctl.config.patterns import limit_words, matching, words
 from hvctl.config.secrets import PromptSource, SecretError, resolve
 from hvctl.config.template import render
-from hvctl.text.source import ConfigError, Mark, SecretSource, load_text
+from hvctl.text.diagnostic import ConfigError, Mark
+from hvctl.text.source import SecretSource, load_text
 
 YAML = """
 all:

@@ -20,9 +20,10 @@ from hvctl.config.playbook import read_playbook, wishes
 from hvctl.config.template import render, render_text
 from hvctl.fleet.connect import Wire
 from hvctl.text import limits
+from hvctl.text.diagnostic import ConfigError, RefusedError
 from hvctl.text.limits import ALIASED, FILE_SIZE, HOSTS, NESTING, TEMPLATE_SIZE, TEMPLATE_STEPS, TEMPLATE_VALUES, Limit
 from hvctl.text.number import is_whole, real, whole
-from hvctl.text.source import ConfigError, RefusedError, load, load_text
+from hvctl.text.source import load, load_text
 
 ROOT = Path(__file__).parent.parent
 

@@ -11,7 +11,7 @@ import pytest
 
 from hvctl.config.inventory import Inventory
 from hvctl.config.prepare import prepare
-from hvctl.text.source import ConfigError
+from hvctl.text.diagnostic import ConfigError
 
 PLAYBOOK = "- hosts: all\n  vms: [{name: web01}]\n"
 

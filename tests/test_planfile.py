@@ -16,13 +16,13 @@ import pytest
 from hvctl.call import Batch, Event, Reply, Transport
 from hvctl.cli import main
 from hvctl.config.inventory import Connection
-from hvctl.core.plan import make_plan
+from hvctl.core.planner import make_plan
 from hvctl.core.replan import replanned
 from hvctl.fleet.connect import Wire
 from hvctl.fleet.reconcile import look
 from hvctl.saved.planfile import load, save
 from hvctl.saved.planfile.format import FORMAT
-from hvctl.text.source import ConfigError
+from hvctl.text.diagnostic import ConfigError
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
 from tests.harness import Case, all_cases, wished
@@ -630,11 +630,11 @@ def test_what_is_desired_survives_the_file(case: Case, tmp_path: Path) -> None:
         pytest.skip("nothing to plan")
     host = SimulatedHost.from_yaml({**(case.data["host"] or {}), "os": case.os})
     facts = look(TwinTransport(host), found)
-    plan = make_plan("host", found, facts, frozenset())
+    plan = make_plan(found, facts, frozenset())
     file = str(tmp_path / "x.plan")
     save(file, [(plan, found)], datetime(2026, 4, 1, tzinfo=UTC))
     (saved,) = load(file).hosts
-    again, changed = replanned("host", saved.wishes, facts, saved.first)
+    again, changed = replanned(saved.desired, facts, saved.first)
     assert changed == []
     assert [(a.verb, a.lines, a.remarks) for a in again.actions] == [(a.verb, a.lines, a.remarks) for a in plan.actions]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from hvctl.config.playbook import load_playbook, wishes
-from hvctl.core.plan import validate
-from hvctl.text.source import ConfigError
+from hvctl.core.rules import validate
+from hvctl.text.diagnostic import ConfigError
 from tests.harness import wished
 
 
@@ -90,7 +90,7 @@ def test_a_right_play_has_no_problem(tmp_path: Path) -> None:
     assert (play.name, play.hosts, play.tags) == ("all of it", "lab,!hv03", ("one", "two"))
     assert set(play.allow) == {"restart"}
     found, _ = wishes([play], {})
-    assert [w.address() for w in found] == [("vm", "a"), ("disk", "a", "scsi 0:0"), ("memory", "a")]
+    assert [w.address().words for w in found] == [("vm", "a"), ("disk", "a", "scsi 0:0"), ("memory", "a")]
 
 
 def test_a_host_runs_so_many_vms_and_processors() -> None:

@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from hvctl.call import Batch, Call, Task, TransportError
-from hvctl.core.plan import Plan, make_plan
+from hvctl.core.plan import Plan
+from hvctl.core.planner import make_plan
 from hvctl.fleet.reconcile import look
 from hvctl.fleet.recording import RecordedTransport, write_recording
 from mocks.host import SimulatedHost
@@ -41,7 +42,7 @@ WISHED: dict[str, Any] = {
 def planned(wanted: dict[str, Any]) -> Plan:
     found, problems = wished(yaml.safe_dump([wanted]))
     assert not problems
-    return make_plan("recorded", found, look(RecordedHost(), found), frozenset())
+    return make_plan(found, look(RecordedHost(), found), frozenset())
 
 
 def test_what_was_recorded_is_in_sync_with_itself() -> None:
@@ -49,7 +50,7 @@ def test_what_was_recorded_is_in_sync_with_itself() -> None:
     said = {a.address: [(x.field, x.now, x.wanted) for x in a.lines] + [r.message for r in a.remarks]
             for a in plan.actions if a.verb not in ("none", "unknown")}  # fmt: skip
     # The first VM is pasted from two (README of the recording): generation 1 with its DVD on SCSI.
-    assert {k: v for k, v in said.items() if k[0] != "dvd"} == {}
+    assert {k: v for k, v in said.items() if k.kind != "dvd"} == {}
 
 
 def test_differences_are_seen_with_their_impact() -> None:
@@ -65,7 +66,7 @@ def test_differences_are_seen_with_their_impact() -> None:
 
 def test_what_was_not_recorded_is_unknown_and_never_absent() -> None:
     plan = planned({"vms": [{"name": "mockvm2", "processor": {"count": 2}}]})
-    assert [a.verb for a in plan.actions if a.address[0] == "processor"] == ["unknown"]
+    assert [a.verb for a in plan.actions if a.address.kind == "processor"] == ["unknown"]
     assert plan.unreadable
 
 
@@ -84,7 +85,7 @@ def test_our_own_recordings_replay(tmp_path: Path) -> None:
     assert "secret-name" not in file.read_text("utf-8").casefold()
     replayed = RecordedTransport(file)
     again = look(replayed, found)
-    live, from_record = (make_plan("h", found, f, frozenset()) for f in (facts, again))
+    live, from_record = (make_plan(found, f, frozenset()) for f in (facts, again))
     assert live.actions == from_record.actions
     with pytest.raises(TransportError, match="cannot be changed"):
         replayed.run(Batch((), "change"))

@@ -29,8 +29,8 @@ from hvctl.core.check import Check
 from hvctl.fleet.connect import Wire
 from hvctl.show import data, html, junit, markdown
 from hvctl.show.state import STATES
+from hvctl.text.diagnostic import ConfigError
 from hvctl.text.files import why_not, write_whole
-from hvctl.text.source import ConfigError
 from hvctl.text.visible import visible
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport

@@ -31,13 +31,13 @@ from hvctl.cli import main
 from hvctl.cli.options import EXIT_FAULT
 from hvctl.config.inventory import Connection
 from hvctl.core.misreading import Misreading
-from hvctl.core.plan import Line, Remark
+from hvctl.core.plan import Line
 from hvctl.core.rows import UnreadableError, typed
 from hvctl.fleet.connect import Wire, real_connect
 from hvctl.redaction.redact import Redactor
 from hvctl.redaction.streams import Output as Stream
+from hvctl.text.diagnostic import Diagnostic, Mark
 from hvctl.text.masks import MASK, PIECE, SHORTEST
-from hvctl.text.source import Mark
 from mocks.faults import Trouble
 from mocks.host import SimulatedHost
 from mocks.objects import ErrorAction, ErrorRecord, Outcome
@@ -670,7 +670,7 @@ def test_a_word_is_masked_in_what_others_say_within_a_sentence() -> None:
     masked = redactor.value(error)
     assert masked.message == f"the change is running: no {MASK}, {MASK}"
     assert (redactor.value(masked).message, masked.outside) == (masked.message, (f"no {MASK}, {MASK}",))
-    remark = Remark("the change: a running b", "change it", Mark("a", 1, 1), "unknown", outside=("a running b",))
+    remark = Diagnostic(Mark("a", 1, 1), "the change: a running b", "change it", "unknown", outside=("a running b",))
     assert redactor.value(remark).message == f"the change: a {MASK} b"
     unread = Misreading.of(UnreadableError(Call("Get-VM"), Failure("x", message="is running")))
     assert redactor.value(unread).message == f"Get-VM was not answered: is {MASK} [x]"

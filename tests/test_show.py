@@ -23,8 +23,9 @@ from hvctl.contract import OS
 from hvctl.core.apply import Report, apply
 from hvctl.core.check import Check
 from hvctl.core.outcome import Outcome
-from hvctl.core.plan import Plan, make_plan
-from hvctl.core.resource import IMPACTS, Impact, Resource
+from hvctl.core.plan import Plan
+from hvctl.core.planner import make_plan
+from hvctl.core.resource import IMPACTS, Impact, Index
 from hvctl.fleet.reconcile import apply_plan, look
 from hvctl.show import data, html, junit, markdown
 from hvctl.show.cells import fold, hung
@@ -99,7 +100,7 @@ class Lab:
     """A host, what is wished of it, and its plan."""
 
     plan: Plan
-    found: list[Resource]
+    found: Index
     transport: Transport
 
     def apply(self) -> Report:
@@ -113,7 +114,8 @@ def lab(playbook: str = PLAYBOOK, host: str = HOST, allow: Iterable[str] = (), o
     found, problems = wishes([Play(load_text(playbook, "lab.yml"), (0,), "Lab", "all", {}, (), allowed)], {})
     assert not problems
     transport = TwinTransport(SimulatedHost.from_yaml({**yaml.safe_load(host), "os": os}))
-    return Lab(make_plan("hv01.tokyo", found, look(transport, found), frozenset()), found, transport)
+    found = found.of("hv01.tokyo")
+    return Lab(make_plan(found, look(transport, found), frozenset()), found, transport)
 
 
 def text_of(lines: Iterable[Text]) -> str:
@@ -273,14 +275,14 @@ vhds:
 """
     plan = lab(playbook, host, allow=IMPACTS).plan
     assert not plan.steps
-    lines = {(a.address, x.field): x for a in plan.actions for x in a.lines}
+    lines = {(str(a.address), x.field): x for a in plan.actions for x in a.lines}
     assert all(x.held == "impossible" and not x.consent for x in lines.values())
     said = {key: (x.now, x.wanted) for key, x in lines.items()}
     assert said == {
-        (("disk", "web01", "scsi 0:1"), "type"): ("fixed", "dynamic"),
-        (("disk", "web01", "scsi 0:1"), "size"): ("40 GB", "60 GB"),
-        (("vm", "gone"), ""): ("present", "absent"),
-        (("disk", "held", "scsi 0:0"), "path"): ("D:\\child.vhdx", "D:\\base.vhdx"),
+        ("disk web01, scsi 0:1", "type"): ("fixed", "dynamic"),
+        ("disk web01, scsi 0:1", "size"): ("40 GB", "60 GB"),
+        ("vm gone", ""): ("present", "absent"),
+        ("disk held, scsi 0:0", "path"): ("D:\\child.vhdx", "D:\\base.vhdx"),
     }
 
 

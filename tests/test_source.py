@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from hvctl.config.ini import load_ini
 from hvctl.config.playbook import load_playbook, wishes
-from hvctl.text.source import ConfigError, Mark, Problem, SecretSource, load, load_text, suggest
+from hvctl.text.diagnostic import ConfigError, Diagnostic, Mark
+from hvctl.text.source import SecretSource, load, load_text, suggest
 
 
 @pytest.mark.parametrize(
@@ -145,7 +146,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 def test_suggestions() -> None:
     assert suggest("wieght", ["weight", "count"]) == "did you mean 'weight'?"
     assert suggest("zzz", ["weight"]) == ""
-    assert str(Problem(None, "m", "h")) == "m; h"
+    assert str(Diagnostic(None, "m", "h")) == "m; h"
 
 
 YAMLISH = st.text(alphabet=st.sampled_from(list("ab:- \n\t[]{}&*!#'\"|>%@`,?<=0123.~é仮\\")), max_size=80)

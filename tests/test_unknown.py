@@ -10,8 +10,9 @@ import yaml
 
 from hvctl.core.apply import Report
 from hvctl.core.outcome import TROUBLE, Outcome, exit_status
-from hvctl.core.plan import Plan, make_plan
-from hvctl.core.resource import IMPACTS, Resource
+from hvctl.core.plan import Plan
+from hvctl.core.planner import make_plan
+from hvctl.core.resource import IMPACTS, Index
 from hvctl.fleet.reconcile import apply_plan, look
 from hvctl.show.data import plan_data
 from hvctl.show.report import report_lines
@@ -48,14 +49,14 @@ FLEET = """
 
 class Lab:
     def __init__(self, host: str, playbook: str) -> None:
-        self.wishes: list[Resource]
+        self.wishes: Index
         self.wishes, problems = wished(playbook)
         assert not problems
         self.host = SimulatedHost.from_yaml(yaml.safe_load(host))
         self.transport = TwinTransport(self.host)
 
     def plan(self) -> Plan:
-        return make_plan("hv01", self.wishes, look(self.transport, self.wishes), frozenset(IMPACTS))
+        return make_plan(self.wishes, look(self.transport, self.wishes), frozenset(IMPACTS))
 
     def apply(self) -> Report:
         report = apply_plan(self.plan(), self.wishes, self.transport, pause=lambda seconds: None)
@@ -76,8 +77,8 @@ def test_a_size_that_could_not_be_read_is_never_in_sync(locked: Lab) -> None:
     assert "in sync" not in told
     plan = locked.plan()
     assert exit_status([Outcome("hv01", plan)], changes_count=True) == TROUBLE
-    said = [(a.address, r.message) for a in plan.actions for r in a.remarks]
-    assert [address for address, _ in said] == [("disk", "sql01", "scsi 0:1")]
+    said = [(str(a.address), r.message) for a in plan.actions for r in a.remarks]
+    assert [address for address, _ in said] == ["disk sql01, scsi 0:1"]
     assert r"D:\data.vhdx could not be read" in said[0][1]
     assert "size is not known" in said[0][1]
     assert json.loads(json.dumps(plan_data(plan)))["in_sync"] is False

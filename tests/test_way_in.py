@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import pytest
 import yaml
 
-from hvctl.core.plan import Line, make_plan
+from hvctl.core.plan import Line
+from hvctl.core.planner import make_plan
 from hvctl.fleet.reconcile import look
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
@@ -45,7 +46,7 @@ class Situation:
         wishes, problems = wished(f"- hosts: all\n  {self.playbook}\n")
         assert not problems
         transport = TwinTransport(SimulatedHost.from_yaml(yaml.safe_load(yaml.safe_dump(host))))
-        plan = make_plan("hv01", wishes, look(transport, wishes), frozenset())
+        plan = make_plan(wishes, look(transport, wishes), frozenset())
         return next(x for a in plan.actions for x in a.lines if x.field == self.field)
 
 
@@ -272,7 +273,7 @@ def test_an_adapter_that_comes_with_its_switch_and_takes_the_addresses_to_anothe
   host_network_adapters: [{name: lan, switch: lan, vlan: {access: 7}}]"""
     wishes, _ = wished(f"- hosts: all\n  {play}\n")
     host = SimulatedHost.from_yaml({"os": "2022", "net_adapters": CARDS, "management": "Ethernet"})
-    plan = make_plan("hv01", wishes, look(TwinTransport(host), wishes), frozenset({"disconnect"}))
+    plan = make_plan(wishes, look(TwinTransport(host), wishes), frozenset({"disconnect"}))
     assert [s.task.call.cmdlet for s in plan.steps] == ["New-VMSwitch"]
     blocked = next(x for a in plan.actions for x in a.blocked)
     assert blocked.consent == ("management",)
@@ -288,5 +289,5 @@ def test_a_renamed_interface_is_not_taken_for_a_harmless_one() -> None:
             for column in ("InterfaceAlias", "Name"):
                 if row.get(column) == "vEthernet (lan)":
                     row[column] = "Management"  # type: ignore[index]
-    plan = make_plan("hv01", wishes, facts, frozenset({"disconnect"}))
+    plan = make_plan(wishes, facts, frozenset({"disconnect"}))
     assert [x.consent for a in plan.actions for x in a.blocked] == [("management",)]

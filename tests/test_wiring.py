@@ -12,7 +12,7 @@ from hvctl.call import Secret
 from hvctl.config.connection import Connection, connection_of
 from hvctl.config.wiring import KNOWN, REFUSED, Timeouts
 from hvctl.fleet.connect import Wire, real_connect
-from hvctl.text.source import ConfigError, Mark
+from hvctl.text.diagnostic import ConfigError, Mark
 from hvctl.winrm.client import WinRM
 from hvctl.winrm.connection import bounded_transport
 from hvctl.winrm.limits import VARIABLES, Limits, Meter

@@ -8,6 +8,6 @@ import hvctl.cli.schedule
 import hvctl.cli.verbs  # noqa: F401  puts the verbs into the app
 from hvctl.__main__ import entry  # where console scripts of earlier installations look for it
 from hvctl.cli.app import main
-from hvctl.cli.options import Connect
+from hvctl.fleet.connect import Connect
 
 __all__ = ["Connect", "entry", "main"]

@@ -12,14 +12,14 @@ from typing import Annotated, Any
 import typer
 
 from hvctl import __version__
-from hvctl.cli.options import EXIT_CONFIG, EXIT_FAULT, EXIT_INTERRUPTED, EXIT_PIPE, Connect, Grace, Settings, clock
+from hvctl.cli.options import EXIT_CONFIG, EXIT_FAULT, EXIT_INTERRUPTED, EXIT_PIPE, Grace, Settings, clock
 from hvctl.cli.outputs import Outputs
 from hvctl.config.secrets import PromptSource
 from hvctl.config.vault import PasswordFile, Vault
-from hvctl.fleet.connect import real_connect
+from hvctl.fleet.connect import Connect, real_connect
 from hvctl.fleet.reconcile import Pause
 from hvctl.show.text import problem_lines
-from hvctl.text.source import ConfigError
+from hvctl.text.diagnostic import ConfigError
 
 USAGE: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 """What typer raises for a wrong command line; newer versions carry a click of their own."""

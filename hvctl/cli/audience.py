@@ -18,7 +18,7 @@ from hvctl.monitor.watch import Clock, Rhythm
 from hvctl.show import metrics
 from hvctl.show.digest import digest
 from hvctl.show.plain import plain
-from hvctl.text.source import ConfigError, Problem
+from hvctl.text.diagnostic import ConfigError, Diagnostic
 
 
 class Audience:
@@ -53,10 +53,14 @@ class Audience:
         try:
             listener = Listener(parse_address(address), rhythm.overdue, clock.monotonic)
         except ValueError as error:
-            raise ConfigError([Problem(None, f"--listen: {error}")]) from error
+            raise ConfigError([Diagnostic(None, f"--listen: {error}")]) from error
         except OSError as error:
             raise ConfigError(
-                [Problem(None, f"--listen {address}: {error.strerror or error}", "name a free address of this machine")]
+                [
+                    Diagnostic(
+                        None, f"--listen {address}: {error.strerror or error}", "name a free address of this machine"
+                    )
+                ]
             ) from error
         with listener:
             yield cls(settings.err, file, listener, told, again=again)
@@ -92,6 +96,6 @@ class Audience:
 def _writable(file: str) -> None:
     folder = Path(file).absolute().parent
     if not folder.is_dir():
-        raise ConfigError([Problem(None, f"--metrics {file}: there is no folder {folder}", "make it first")])
+        raise ConfigError([Diagnostic(None, f"--metrics {file}: there is no folder {folder}", "make it first")])
     if Path(file).is_dir() or not os.access(folder, os.W_OK):
-        raise ConfigError([Problem(None, f"--metrics {file} cannot be written", "name a file in a folder of yours")])
+        raise ConfigError([Diagnostic(None, f"--metrics {file} cannot be written", "name a file in a folder of yours")])

@@ -23,5 +23,5 @@ def checked(settings: Settings, asked: Asked, *, quiet: bool = False) -> Check:
         check = run.check("drift", asked.playbooks, outcomes, status, asked.covers)
         check = settings.tried(partial(remembered, settings, check), check)
         if not quiet:
-            settings.tried(partial(run.show_check, check), None)
+            settings.tried(partial(run.showing.check, check), None)
     return check

@@ -20,7 +20,7 @@ from hvctl.monitor.schedule.lock import LockedError, locked
 from hvctl.monitor.watch import Clock, RealClock, Rhythm, wait, watch
 from hvctl.show.screen import Screen
 from hvctl.show.text import problem_lines
-from hvctl.text.source import ConfigError, Problem
+from hvctl.text.diagnostic import ConfigError, Diagnostic
 from hvctl.text.state import state_folder
 
 _SHORTEST = 10
@@ -91,7 +91,7 @@ def _again_and_again(
         try:
             done = check()
         except (ConfigError, OSError) as error:
-            problems = error.problems if isinstance(error, ConfigError) else (Problem(None, str(error)),)
+            problems = error.problems if isinstance(error, ConfigError) else (Diagnostic(None, str(error)),)
             for line in problem_lines(problems):
                 settings.err.print(line)
             settings.err.print("No host was asked. The next check reads the playbooks and the inventory again.")
@@ -128,12 +128,14 @@ def _rhythm(ways: Ways) -> Rhythm:
     every, splay = span("--every", ways.every) or 0, span("--splay", ways.splay) or 0
     problems = []
     if ways.every is not None and every < _SHORTEST:
-        problems.append(Problem(None, f"--every {ways.every} is too often", f"take {_SHORTEST}s or more"))
+        problems.append(Diagnostic(None, f"--every {ways.every} is too often", f"take {_SHORTEST}s or more"))
     elif every and splay >= every:
-        problems.append(Problem(None, f"--splay {ways.splay} is no less than --every {ways.every}", "take less"))
+        problems.append(Diagnostic(None, f"--splay {ways.splay} is no less than --every {ways.every}", "take less"))
     if ways.listen is not None and ways.every is None:
         problems.append(
-            Problem(None, "--listen serves between checks, and there is one only", "say --every too, or --metrics FILE")
+            Diagnostic(
+                None, "--listen serves between checks, and there is one only", "say --every too, or --metrics FILE"
+            )
         )
     if problems:
         raise ConfigError(problems)
@@ -146,13 +148,17 @@ def _alone(name: str | None, clock: Clock) -> Iterator[None]:
         yield
         return
     if fault := name_fault(name):
-        raise ConfigError([Problem(None, f"--exclusive {name}: {fault}")])
+        raise ConfigError([Diagnostic(None, f"--exclusive {name}: {fault}")])
     file = state_folder() / "locks" / f"{name}.lock"
     with ExitStack() as stack:
         try:
             stack.enter_context(locked(file, clock.now()))
         except OSError as error:
             raise ConfigError(
-                [Problem(None, f"the lock {file} cannot be made: {error.strerror}", "set XDG_STATE_HOME to a folder")]
+                [
+                    Diagnostic(
+                        None, f"the lock {file} cannot be made: {error.strerror}", "set XDG_STATE_HOME to a folder"
+                    )
+                ]
             ) from error
         yield

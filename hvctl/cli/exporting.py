@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
 
@@ -34,14 +35,15 @@ from hvctl.config.prepare import Prepared
 from hvctl.core.check import Check
 from hvctl.core.facts import UnreadableError
 from hvctl.core.outcome import Outcome, exit_status
-from hvctl.core.resource import Resource
+from hvctl.core.resource import Entry, Index, Place, Resource
 from hvctl.fleet.run import Run
 from hvctl.kinds._export_steps import CAPTURES
 from hvctl.kinds._host import now
 from hvctl.kinds._vm import VMS
 from hvctl.kinds.export import Export
 from hvctl.kinds.vm import VM
-from hvctl.text.source import ConfigError, Problem, load_text
+from hvctl.text.diagnostic import ConfigError, Diagnostic
+from hvctl.text.source import load_text
 
 
 @app.command()
@@ -84,21 +86,21 @@ def export(
         if not settings.stop.asked:
             outcomes = _where_it_is(settings, name, outcomes, everywhere=bool(playbooks))
             if not reports.on_stdout:
-                settings.tried(partial(run.show_plans, outcomes), None)
+                settings.tried(partial(run.showing.plans, outcomes), None)
         changes = any(o.plan is not None and o.plan.steps for o in outcomes)
         if changes and not only_plan and not settings.stop.asked:
-            _wanted_since(work, outcomes)
+            _wanted_since(run, outcomes)
             outcomes = _done(settings, run, outcomes, auto_approve, quiet=reports.on_stdout)
         status = settings.stop.status or exit_status(outcomes, changes_count=not only_plan)
         check = run.check("plan" if only_plan else "apply", asked.playbooks, outcomes, status)
     if not only_plan:
-        check = settings.tried(partial(remembered, settings, replace(check, wishes=_exports(check))), check)
+        check = settings.tried(partial(remembered, settings, replace(check, desired=_exports(check))), check)
     raise typer.Exit(reports.write(settings, check))
 
 
 def _exports(check: Check) -> Mapping[str, Sequence[Resource]]:
     """Of the VM itself nothing was wished."""
-    return {host: [w for w in wishes if isinstance(w, Export)] for host, wishes in check.wishes.items()}
+    return {host: [w for w in wishes if isinstance(w, Export)] for host, wishes in check.desired.items()}
 
 
 def _done(settings: Settings, run: Run, outcomes: list[Outcome], auto_approve: bool, *, quiet: bool) -> list[Outcome]:
@@ -107,22 +109,22 @@ def _done(settings: Settings, run: Run, outcomes: list[Outcome], auto_approve: b
         return outcomes
     done = run.apply(outcomes, recheck=not auto_approve)
     if not quiet:
-        settings.tried(partial(run.show_reports, done), None)
+        settings.tried(partial(run.showing.reports, done), None)
     if settings.stop.asked:
         settings.err.print(INTERRUPTED)
     return done
 
 
-def _wanted_since(work: Prepared, outcomes: list[Outcome]) -> None:
+def _wanted_since(run: Run, outcomes: list[Outcome]) -> None:
     """From the plan on, so that the look afterwards finds what was wanted."""
-    plans = {o.host: o.plan for o in outcomes if o.plan is not None and o.plan.steps}
-    for one in work.work:
-        exports = [wish for wish in one.wishes if isinstance(wish, Export)]
-        if exports and one.name in plans:
+    for one in outcomes:
+        if one.plan is not None and one.plan.steps:
             with suppress(UnreadableError):  # without its clock there is no step of an export
-                looked = now(plans[one.name].facts)
-                for wish in exports:
-                    wish.at_once(looked)
+                run.revise(one.host, partial(_exports_at_once, since=now(one.plan.facts)))
+
+
+def _exports_at_once(desired: Index, since: datetime | None = None) -> Index:
+    return desired.mapped(lambda one, e: replace(e, resource=one.at_once(since)) if isinstance(one, Export) else e)
 
 
 def _where_it_is(settings: Settings, name: str, outcomes: list[Outcome], *, everywhere: bool) -> list[Outcome]:
@@ -155,18 +157,18 @@ def _of_playbooks(settings: Settings, asked: Asked, name: str, to: str | None, c
     found = prepared(settings, asked)
     work = []
     for one in found.work:
-        listed = [w for w in one.wishes if isinstance(w, Export) and w.vm.key().casefold() == name.casefold()]
+        listed = [w for w in one.desired if isinstance(w, Export) and w.vm.key().casefold() == name.casefold()]
         if listed:
-            work.append(replace(one, wishes=_again(listed, to, capture)))
+            work.append(replace(one, desired=_again(listed, to, capture)))
     if not work:
         files = ", ".join(asked.playbooks)
         raise ConfigError(
-            [Problem(None, f"{files} has no exports of {name}", "write them, or leave it out and say --to")]
+            [Diagnostic(None, f"{files} has no exports of {name}", "write them, or leave it out and say --to")]
         )
     return replace(found, work=tuple(work))
 
 
-def _again(listed: Sequence[Export], to: str | None, capture: str | None) -> tuple[Resource, ...]:
+def _again(listed: Sequence[Export], to: str | None, capture: str | None) -> Index:
     """The same exports, now."""
     name = listed[0].vm.key()
     fields = [w.model_dump(exclude_unset=True) for w in listed[: 1 if to else None]]
@@ -178,14 +180,14 @@ def _again(listed: Sequence[Export], to: str | None, capture: str | None) -> tup
 def _anywhere(settings: Settings, asked: Asked, name: str, to: str | None, capture: str | None) -> Prepared:
     if not to:
         hint = r"say --to 'E:\exports', or name a playbook that has exports of it"
-        raise ConfigError([Problem(None, f"where {name} is to be exported is not said", hint)])
+        raise ConfigError([Diagnostic(None, f"where {name} is to be exported is not said", hint)])
     inventory = inventory_of(settings)
     given = {k: v for k, v in (("path", to), ("capture", capture)) if v}
     over = extra_variables(asked.extra, settings.vault)
     work = tuple(
         work_of(settings, inventory, h, _wished(name, [given], ()), over) for h in inventory.select("all", asked.limit)
     )
-    found = offline_problems([Desired(w.name, w.connection.os, w.wishes) for w in work])
+    found = offline_problems([Desired(w.name, w.connection.os, w.desired) for w in work])
     told = [replace(p, mark=None) for p in found]
     if any(p.level == "error" for p in told):
         raise ConfigError(p for p in told if p.level == "error")
@@ -193,17 +195,17 @@ def _anywhere(settings: Settings, asked: Asked, name: str, to: str | None, captu
     return Prepared(work, (), inventory)
 
 
-def _wished(name: str, exports: list[dict[str, Any]], places: Sequence[Any]) -> tuple[Resource, ...]:
+def _wished(name: str, exports: list[dict[str, Any]], places: Sequence[Place]) -> Index:
     """Checked as if they stood in a playbook; what comes from one keeps its place there."""
     text = json.dumps([{"hosts": "all", "vms": [{"name": name, "exports": exports}]}])
     found, problems = wishes([Play(load_text(text, "command line"), (0,), "export", "all")], {})
     if problems:
         raise ConfigError([replace(p, mark=None) for p in problems])
-    made = [w for w in found if isinstance(w, Export)]
-    for wish in made:
-        wish.at_once()
-    for wish, place in zip(made, places, strict=False):
-        wish._place = place
-    for owner in (w for w in found if isinstance(w, VM)):
-        owner.only_if_there()
-    return tuple(found)
+    given = iter(places)
+
+    def as_asked(one: Resource, entry: Entry) -> Entry:
+        if isinstance(one, Export):
+            return replace(entry, place=next(given, entry.place))
+        return replace(entry, resource=one.only_if_there()) if isinstance(one, VM) else entry
+
+    return _exports_at_once(found.mapped(as_asked))

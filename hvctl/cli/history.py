@@ -18,7 +18,7 @@ from hvctl.history import HistoryError
 from hvctl.show.history import history_data, history_lines
 from hvctl.show.plain import plain
 from hvctl.show.screen import print_json
-from hvctl.text.source import ConfigError, Problem
+from hvctl.text.diagnostic import ConfigError, Diagnostic
 from hvctl.text.visible import json_text, quoted
 
 
@@ -42,7 +42,7 @@ def show_history(
     try:
         found = Store(settings.history).told(start, lambda names: _chosen(settings, hosts, names))
     except HistoryError as error:
-        raise ConfigError([Problem(None, error.message, error.hint)]) from error
+        raise ConfigError([Diagnostic(None, error.message, error.hint)]) from error
     if as_json:
         print_json(settings.out, json_text(history_data(found, start, now)))
         return
@@ -65,5 +65,5 @@ def _chosen(settings: Settings, pattern: str, names: Sequence[str]) -> list[str]
         return matching(words(pattern), names, groups)[0]
     except PatternError as error:
         raise ConfigError(
-            [Problem(None, f"{quoted(pattern)}: {error}", "name hosts or groups as in a playbook")]
+            [Diagnostic(None, f"{quoted(pattern)}: {error}", "name hosts or groups as in a playbook")]
         ) from error

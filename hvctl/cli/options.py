@@ -9,22 +9,19 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from hvctl.call import Transport
 from hvctl.cli.span import span
-from hvctl.config.inventory import Connection
 from hvctl.config.vault import Vault
 from hvctl.core.outcome import FAULT
 from hvctl.core.resource import IMPACTS
-from hvctl.fleet.connect import Wire
+from hvctl.fleet.connect import Connect
 from hvctl.fleet.reconcile import Pause
 from hvctl.fleet.stop import Stop
 from hvctl.history import Place
 from hvctl.redaction.redact import Redactor
 from hvctl.redaction.streams import traced
 from hvctl.show.screen import Screen
-from hvctl.text.source import ConfigError
+from hvctl.text.diagnostic import ConfigError
 
-Connect = Callable[[Connection, Wire], Transport]
 T = TypeVar("T")
 
 EXIT_CONFIG = 1

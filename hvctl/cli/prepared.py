@@ -15,12 +15,13 @@ from hvctl.config.overlay import NOTHING, Overlay
 from hvctl.config.prepare import HostWork, Prepared, find_inventory, missing, not_there, prepare
 from hvctl.config.secrets import Ask, PromptSource, Secrets
 from hvctl.config.vault import Vault
-from hvctl.core.resource import IMPACTS, Impact, Resource
+from hvctl.core.resource import IMPACTS, Impact, Index
 from hvctl.fleet.run import Run
 from hvctl.saved.planfile import is_plan
 from hvctl.show.text import problem_lines
+from hvctl.text.diagnostic import ConfigError, Diagnostic, RefusedError
 from hvctl.text.scalars import Given
-from hvctl.text.source import ConfigError, Problem, RefusedError, SecretSource, load_text
+from hvctl.text.source import SecretSource, load_text
 from hvctl.text.visible import quoted
 
 PROMPT = "password for the hosts"
@@ -86,7 +87,7 @@ def prepared(settings: Settings, asked: Asked, *, ask: Ask | None = None) -> Pre
 
 def _with_faults(
     settings: Settings, playbooks: Sequence[str]
-) -> tuple[Inventory, Sequence[str], list[Problem], Unread]:
+) -> tuple[Inventory, Sequence[str], list[Diagnostic], Unread]:
     """What there is of the inventory, the playbooks that are there, what is wrong, and what could not be read."""
     gone = missing(playbooks)
     there = [p for p in playbooks if p not in gone] if len(gone) < len(playbooks) else playbooks
@@ -108,7 +109,7 @@ def inventory_of(settings: Settings, playbooks: Sequence[str] = ()) -> Inventory
     return Inventory.load(sources, settings.vault, scripts=settings.inventory_scripts)
 
 
-def warn(settings: Settings, warnings: Iterable[Problem]) -> None:
+def warn(settings: Settings, warnings: Iterable[Diagnostic]) -> None:
     for line in problem_lines(warnings):
         settings.err.print(line, soft_wrap=True)
 
@@ -141,10 +142,12 @@ def extra_variables(given: Sequence[str], vault: Vault | None = None) -> Overlay
             document = load_text("{}", place)
             document = replace(document, data={n: _given(v, load_text(v, place).data) for n, v in _pairs(item)})
         else:
-            raise ConfigError([Problem(None, f"{place} is no variable", "write name=value or @file")])
+            raise ConfigError([Diagnostic(None, f"{place} is no variable", "write name=value or @file")])
         if not isinstance(document.data, dict):
             at = document.mark(()) if item.startswith("@") else None
-            raise ConfigError([Problem(at, f"{document.file} is no mapping of variables", "write `name: value` lines")])
+            raise ConfigError(
+                [Diagnostic(at, f"{document.file} is no mapping of variables", "write `name: value` lines")]
+            )
         found = found.under(Overlay(document.data, {str(n): document.mark((n,)) for n in document.data}))
     return found
 
@@ -170,7 +173,7 @@ def allowed(words: Sequence[str] | None) -> frozenset[Impact]:
     found = [w.strip() for word in words or () for w in word.split(",") if w.strip()]
     for word in found:
         if word not in IMPACTS[1:]:
-            raise ConfigError([Problem(None, f"--allow {word}: unknown", f"one of {', '.join(IMPACTS[1:])}")])
+            raise ConfigError([Diagnostic(None, f"--allow {word}: unknown", f"one of {', '.join(IMPACTS[1:])}")])
     return frozenset(i for i in IMPACTS if i in found)
 
 
@@ -183,7 +186,7 @@ def one_host(settings: Settings, name: str, playbooks: Sequence[str] = (), extra
         found = prepared(settings, Asked.of(playbooks, host.name, (), extra))
         if found.work:
             return found
-    work = work_of(settings, inventory, host, (), extra_variables(extra, settings.vault))
+    work = work_of(settings, inventory, host, Index(), extra_variables(extra, settings.vault))
     warn(settings, dict.fromkeys((*inventory.warnings, *work.connection.warnings)))
     return Prepared((work,))
 
@@ -191,15 +194,15 @@ def one_host(settings: Settings, name: str, playbooks: Sequence[str] = (), extra
 def _one(inventory: Inventory, name: str) -> Host:
     found = inventory.select(name)
     if len(found) != 1:
-        raise ConfigError([Problem(None, f"{quoted(name)} names {len(found)} hosts", "name one host of the inventory")])
+        raise ConfigError(
+            [Diagnostic(None, f"{quoted(name)} names {len(found)} hosts", "name one host of the inventory")]
+        )
     return found[0]
 
 
-def work_of(
-    settings: Settings, inventory: Inventory, host: Host, wishes: tuple[Resource, ...], over: Overlay = NOTHING
-) -> HostWork:
+def work_of(settings: Settings, inventory: Inventory, host: Host, desired: Index, over: Overlay = NOTHING) -> HostWork:
     """Raises ConfigError."""
-    work = HostWork(host, inventory.connection(host, over), wishes)
+    work = HostWork(host, inventory.connection(host, over), desired)
     return _learned(settings, with_password(settings, Prepared((work,))).work[0])
 
 
@@ -227,4 +230,4 @@ def _check_playbooks(files: Sequence[str]) -> None:
     plans = [file for file in files if is_plan(file)]
     if plans:
         hint = "hvctl apply applies it, alone"
-        raise ConfigError(Problem(None, f"{file} is a plan file, not a playbook", hint) for file in plans)
+        raise ConfigError(Diagnostic(None, f"{file} is a plan file, not a playbook", hint) for file in plans)

@@ -8,7 +8,7 @@ from hvctl.cli.options import Settings
 from hvctl.core.check import Check
 from hvctl.history import HistoryError, place, secrets_in
 from hvctl.show.text import problem_lines
-from hvctl.text.source import Problem
+from hvctl.text.diagnostic import Diagnostic
 
 
 def remembering(settings: Settings, history: str | None, no_history: bool = False) -> Settings:
@@ -30,7 +30,7 @@ def remembered(settings: Settings, check: Check) -> Check:
     try:
         return remember(check, Store(settings.history))
     except HistoryError as error:
-        problem = Problem(None, f"{error.message}; this check is not remembered", error.hint, "warning")
+        problem = Diagnostic(None, f"{error.message}; this check is not remembered", error.hint, "warning")
         for line in problem_lines([problem]):
             settings.err.print(line)
     return check

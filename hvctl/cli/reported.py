@@ -15,8 +15,9 @@ from hvctl.cli.options import Settings
 from hvctl.core.check import Check
 from hvctl.core.outcome import TROUBLE
 from hvctl.show.screen import print_json
+from hvctl.text.diagnostic import ConfigError, Diagnostic
 from hvctl.text.files import why_not, write_whole
-from hvctl.text.source import ConfigError, Problem, suggest
+from hvctl.text.source import suggest
 
 RENDERERS = {
     "html": "hvctl.show.html",
@@ -39,7 +40,7 @@ class Reports:
     @classmethod
     def asked(cls, given: Sequence[str] | None, *, as_json: bool = False) -> Reports:
         """Raises ConfigError for whatever can be known before a host is asked."""
-        problems: list[Problem] = []
+        problems: list[Diagnostic] = []
         found: list[tuple[str, str]] = [("json", STDOUT)] if as_json else []
         for word in (w.strip() for option in given or () for w in _NEXT.split(option)):
             name, equals, file = word.partition("=")
@@ -103,5 +104,5 @@ def _printed(settings: Settings, name: str, text: str) -> None:
         typer.echo(text)
 
 
-def _problem(message: str, hint: str) -> Problem:
-    return Problem(None, f"--report {message}", hint)
+def _problem(message: str, hint: str) -> Diagnostic:
+    return Diagnostic(None, f"--report {message}", hint)

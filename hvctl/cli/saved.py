@@ -20,8 +20,8 @@ from hvctl.fleet.run import Run
 from hvctl.saved.planfile import Saved, has_plays, is_plan, load
 from hvctl.saved.sealing import Sealing
 from hvctl.show.text import sent_lines
+from hvctl.text.diagnostic import ConfigError, Diagnostic, Mark
 from hvctl.text.files import why_not
-from hvctl.text.source import ConfigError, Mark, Problem
 
 _KNOWN = "what apply of a plan file knows: the inventory, group_vars and host_vars of the current folder, and -e"
 
@@ -48,14 +48,14 @@ def check_out(file: str, playbooks: Sequence[str]) -> None:
     """Whether a plan file may be written there, before a host is asked. Raises ConfigError."""
     taken = any(Path(playbook).resolve() == Path(file).resolve() for playbook in playbooks)
     if why := "it is the playbook" if taken else why_not(file):
-        raise ConfigError([Problem(None, f"--out {file} cannot be written: {why}", "name another file")])
+        raise ConfigError([Diagnostic(None, f"--out {file} cannot be written: {why}", "name another file")])
 
 
 def check_reached(settings: Settings, found: Prepared, extra: Sequence[str]) -> None:
     """A plan file does not say how its hosts are reached: whether apply will reach them as this plan does. Raises
     ConfigError."""
     problems = [
-        Problem(mark, f"{host}: {what}", "write it there, or give it with -e")
+        Diagnostic(mark, f"{host}: {what}", "write it there, or give it with -e")
         for host, mark, what in _reached_otherwise(settings, found, extra)
     ]
     if problems:
@@ -93,16 +93,16 @@ def saved_run(settings: Settings, saved: Saved, over: Overlay) -> Run:
     missing = [one.name for one in saved.hosts if one.name not in inventory.hosts]
     if missing:
         text = f"the inventory {inventory.file} does not have {', '.join(missing)} of the plan {saved.file}"
-        raise ConfigError([Problem(None, text, "name the inventory that the plan was made with, by -i")])
+        raise ConfigError([Diagnostic(None, text, "name the inventory that the plan was made with, by -i")])
     work: list[HostWork] = []
-    told: list[Problem] = [*inventory.warnings]
+    told: list[Diagnostic] = [*inventory.warnings]
     for one in saved.hosts:
         try:
-            work.append(work_of(settings, inventory, inventory.hosts[one.name], one.wishes, over))
+            work.append(work_of(settings, inventory, inventory.hosts[one.name], one.desired, over))
         except ConfigError as error:
             told += error.problems
     told += [p for w in work for p in w.connection.warnings]
-    told += offline_problems([Desired(w.name, w.connection.os, w.wishes) for w in work], seen=True)
+    told += offline_problems([Desired(w.name, w.connection.os, w.desired) for w in work], seen=True)
     if any(p.level == "error" for p in told):
         raise ConfigError(dict.fromkeys(told))
     warn(settings, dict.fromkeys(told))
@@ -114,7 +114,7 @@ def show_saved(settings: Settings, saved: Saved, run: Run, outcomes: Sequence[Ou
     allows = f"; it allows {', '.join(saved.allow)}" if saved.allow else ""
     made = f"made {saved.created:%Y-%m-%d %H:%M} UTC by hvctl {saved.hvctl}"
     settings.out.print(f"Plan file {saved.file}, {made}{allows}. Planned again:", markup=False, soft_wrap=True)
-    run.show_plans(outcomes)
+    run.showing.plans(outcomes)
     for line in sent_lines(o.plan for o in outcomes if o.plan is not None and not o.changed):
         settings.out.print(line, soft_wrap=True)
 

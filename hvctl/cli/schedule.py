@@ -22,7 +22,8 @@ from hvctl.monitor.schedule.systemctl import ManagerError, stays_when_logged_out
 from hvctl.monitor.schedule.systemd import Installed, Manager, named
 from hvctl.monitor.schedule.taskxml import task
 from hvctl.monitor.schedule.units import PREFIX, described, units
-from hvctl.text.source import ConfigError, Problem, suggest
+from hvctl.text.diagnostic import ConfigError, Diagnostic
+from hvctl.text.source import suggest
 from hvctl.text.visible import quoted
 
 Format = Literal["systemd", "cron", "taskxml"]
@@ -136,11 +137,11 @@ def remove(
     if manager is None:
         names = [one.name for m in managers for one in m.installed(datetime.now(UTC))]
         hint = suggest(name, names) or (f"there are {', '.join(names)}" if names else "none is installed")
-        raise ConfigError([Problem(None, f"there is no schedule {quoted(name)}", hint)])
+        raise ConfigError([Diagnostic(None, f"there is no schedule {quoted(name)}", hint)])
     try:
         files = manager.remove(name)
     except ManagerError as error:
-        raise ConfigError([Problem(None, str(error), error.hint)]) from error
+        raise ConfigError([Diagnostic(None, str(error), error.hint)]) from error
     settings.out.print(f"Removed: {', '.join(map(str, files))}", markup=False, soft_wrap=True)
     secrets = manager.config / "hvctl" / f"{name}.env"
     if secrets.exists():
@@ -155,9 +156,9 @@ def _install(settings: Settings, manager: Manager, job: Job) -> None:
     try:
         replaced = manager.install(job)
     except ManagerError as error:
-        raise ConfigError([Problem(None, str(error), error.hint)]) from error
+        raise ConfigError([Diagnostic(None, str(error), error.hint)]) from error
     except ValueError as error:
-        raise ConfigError([Problem(None, str(error))]) from error
+        raise ConfigError([Diagnostic(None, str(error))]) from error
     unit = f"{PREFIX}{job.name}"
     user = "" if manager.system else " --user"
     lines = [
@@ -182,9 +183,9 @@ def _put(settings: Settings, render: Callable[[Job], str], job: Job, out: str | 
         else:
             Path(out).write_text(text, encoding=encoding, newline=os.linesep)
     except ValueError as error:
-        raise ConfigError([Problem(None, str(error))]) from error
+        raise ConfigError([Diagnostic(None, str(error))]) from error
     except OSError as error:
-        raise ConfigError([Problem(None, f"{out} cannot be written: {error.strerror}")]) from error
+        raise ConfigError([Diagnostic(None, f"{out} cannot be written: {error.strerror}")]) from error
     if out is not None:
         settings.err.print(f"Written: {out}", markup=False, soft_wrap=True)
 

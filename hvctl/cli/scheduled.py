@@ -22,8 +22,9 @@ from hvctl.history import place
 from hvctl.monitor.notify import written_out
 from hvctl.monitor.schedule.cron import Cron
 from hvctl.monitor.schedule.job import Job, account_fault, name_fault, name_of, shown
+from hvctl.text.diagnostic import ConfigError, Diagnostic
 from hvctl.text.duration import UNITS, written
-from hvctl.text.source import ConfigError, Problem, SecretSource
+from hvctl.text.source import SecretSource
 
 _SPLAY = 300
 _SETTINGS = ("HVCTL_NOTIFY", "HVCTL_HISTORY")
@@ -50,20 +51,20 @@ def job_of(
     settings: Settings, wanted: Wanted, config: Path, form: Literal["systemd", "cron", "taskxml"]
 ) -> tuple[Job, list[str]]:
     """The job, and what somebody should know. Raises ConfigError with all that is wrong; no host is asked."""
-    problems: list[Problem] = []
+    problems: list[Diagnostic] = []
     when = _when(wanted, problems)
     every = when if isinstance(when, int) else 0
     splay = span("--splay", wanted.splay)
     if splay is None:
         splay = min(every // 10, _SPLAY) if every else UNITS["m"]
     elif every and splay >= every:
-        problems.append(Problem(None, f"--splay {wanted.splay} is no less than --every {wanted.every}", "take less"))
+        problems.append(Diagnostic(None, f"--splay {wanted.splay} is no less than --every {wanted.every}", "take less"))
     playbooks = tuple(_absolute(p) for p in wanted.asked.playbooks)
     name = wanted.name if wanted.name is not None else name_of(playbooks)
     if fault := name_fault(name):
-        problems.append(Problem(None, f"--name {shown(name)}: {fault}"))
+        problems.append(Diagnostic(None, f"--name {shown(name)}: {fault}"))
     problems += [
-        Problem(
+        Diagnostic(
             None,
             f"--notify no. {number} would put a URL with its secrets where everyone can read it",
             "write it into a file and say file:PATH, or env:NAME",
@@ -72,24 +73,26 @@ def job_of(
     ]
     reports = Reports.asked(wanted.report)
     if reports.on_stdout:
-        problems.append(Problem(None, "--report …=-: a timer has no output to read it from", "name a file"))
+        problems.append(Diagnostic(None, "--report …=-: a timer has no output to read it from", "name a file"))
     history = place(wanted.history)
     if history.name != (wanted.history or history.name) and "://" in history.url:
         hint = "set HVCTL_HISTORY in the file of the schedule's secrets instead"
-        problems.append(Problem(None, f"--history {history.name} would put a secret where everyone can read it", hint))
+        problems.append(
+            Diagnostic(None, f"--history {history.name} would put a secret where everyone can read it", hint)
+        )
     if wanted.run_as and (fault := account_fault(wanted.run_as)):
-        problems.append(Problem(None, f"--run-as {shown(wanted.run_as)}: {fault}"))
+        problems.append(Diagnostic(None, f"--run-as {shown(wanted.run_as)}: {fault}"))
     if settings.ask_pass:
-        problems.append(Problem(None, "there is nobody to ask by --ask-pass", "use !env, !command or !keyring"))
+        problems.append(Diagnostic(None, "there is nobody to ask by --ask-pass", "use !env, !command or !keyring"))
     if any(isinstance(source, PromptSource) for source in settings.vault.sources):
-        problems.append(Problem(None, "there is nobody to ask by --ask-vault-pass", "use --vault-password-file"))
+        problems.append(Diagnostic(None, "there is nobody to ask by --ask-vault-pass", "use --vault-password-file"))
     if problems:
         raise ConfigError(problems)
     work = prepared(settings, wanted.asked)
     try:
         job = _job(settings, wanted, name, playbooks, when, splay, config, form, work, reports)
     except ValueError as error:
-        raise ConfigError([Problem(None, str(error))]) from error
+        raise ConfigError([Diagnostic(None, str(error))]) from error
     return job, list(_warnings(job, work, form))
 
 
@@ -123,20 +126,22 @@ def _job(
     )
 
 
-def _when(wanted: Wanted, problems: list[Problem]) -> int | Cron:
+def _when(wanted: Wanted, problems: list[Diagnostic]) -> int | Cron:
     if (wanted.every is None) == (wanted.cron is None):
-        problems.append(Problem(None, "say either --every or --cron", "like --every 15m, or --cron '0 3 * * mon-fri'"))
+        problems.append(
+            Diagnostic(None, "say either --every or --cron", "like --every 15m, or --cron '0 3 * * mon-fri'")
+        )
         return 0
     try:
         if wanted.cron is not None:
             return Cron.parse(wanted.cron)
     except ValueError as error:
-        problems.append(Problem(None, f"--cron: {error}"))
+        problems.append(Diagnostic(None, f"--cron: {error}"))
         return 0
     every = span("--every", wanted.every) or 0
     if every < UNITS["m"]:
         problems.append(
-            Problem(
+            Diagnostic(
                 None, f"--every {wanted.every} is too often for a timer", "take 1m or more, or `hvctl drift --every`"
             )
         )

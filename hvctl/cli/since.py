@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from hvctl.text.diagnostic import ConfigError, Diagnostic
 from hvctl.text.duration import seconds
-from hvctl.text.source import ConfigError, Problem
 
 
 def since(text: str, now: datetime) -> datetime:
@@ -18,4 +18,4 @@ def since(text: str, now: datetime) -> datetime:
         return datetime.fromisoformat(text.strip()).astimezone()
     except (ValueError, OverflowError):
         hint = "say how long ago (30m, 12h, 7d), or a date (2026-03-01, '2026-03-01 09:00')"
-        raise ConfigError([Problem(None, f"--since {text}: this is no time", hint)]) from None
+        raise ConfigError([Diagnostic(None, f"--since {text}: this is no time", hint)]) from None

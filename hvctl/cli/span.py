@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from hvctl.text.diagnostic import ConfigError, Diagnostic
 from hvctl.text.duration import seconds
-from hvctl.text.source import ConfigError, Problem
 
 
 def span(option: str, text: str | None) -> int | None:
@@ -11,4 +11,4 @@ def span(option: str, text: str | None) -> int | None:
     try:
         return None if text is None else seconds(text)
     except ValueError as error:
-        raise ConfigError([Problem(None, f"{option}: {error}")]) from error
+        raise ConfigError([Diagnostic(None, f"{option}: {error}")]) from error

@@ -47,8 +47,8 @@ def validate(
     """Check inventory and playbooks without asking any host."""
     settings: Settings = context.obj
     work = prepared(settings, Asked.of(playbooks, limit, tags, extra), ask=never)
-    warn(settings, dict.fromkeys(p for w in work.work for p in undeclared(w.wishes)))
-    hosts, wishes = len(work.work), sum(len(w.wishes) for w in work.work)
+    warn(settings, dict.fromkeys(p for w in work.work for p in undeclared(w.desired)))
+    hosts, wishes = len(work.work), sum(len(w.desired) for w in work.work)
     unnamed = [w.name for w in work.work if w.connection.os is None]
     warned = len(work.warnings)
     found = f"no error found offline, {warned} warning{'s' * (warned != 1)}" if warned else "no problem found offline"
@@ -88,7 +88,7 @@ def plan(
     with run_of(settings, work, allowed(allow)) as run:
         outcomes = run.plan()
         if not reports.on_stdout:
-            settings.tried(lambda: run.show_plans(outcomes, diff=diff), None)
+            settings.tried(lambda: run.showing.plans(outcomes, diff=diff), None)
         status = settings.stop.status or exit_status(outcomes, changes_count=detailed, steps_count=detailed)
         check = run.check("plan", playbooks, outcomes, status)
         status = reports.write(settings, check)
@@ -129,14 +129,14 @@ def apply(
     with run:
         outcomes = run.plan_again(saved.hosts) if saved is not None else run.plan(warm=not only_plan)
         if not reports.on_stdout:
-            shown = partial(show_saved, settings, saved, run) if saved is not None else run.show_plans
+            shown = partial(show_saved, settings, saved, run) if saved is not None else run.showing.plans
             settings.tried(partial(shown, outcomes), None)
         changes = any(o.plan is not None and o.plan.steps and not o.changed for o in outcomes)
         if changes and not only_plan and not settings.stop.asked:
             if auto_approve or approved(settings):
                 outcomes = run.apply(outcomes, recheck=not auto_approve)
                 if not reports.on_stdout:
-                    settings.tried(partial(run.show_reports, outcomes), None)
+                    settings.tried(partial(run.showing.reports, outcomes), None)
                 if settings.stop.asked:
                     settings.err.print(INTERRUPTED)
             else:

@@ -11,8 +11,9 @@ from hvctl.config.misspelt import OLD, meant_by
 from hvctl.config.secrets import Source
 from hvctl.config.wiring import KNOWN, REFUSED, TICKETS, Wiring, missing_extra, wiring
 from hvctl.contract import OS, VERSIONS
+from hvctl.text.diagnostic import ConfigError, Diagnostic, Mark, UndefinedDiagnostic
 from hvctl.text.number import is_whole, whole
-from hvctl.text.source import ConfigError, Mark, Problem, SecretSource, UndefinedProblem, Vaulted, suggest
+from hvctl.text.source import SecretSource, Vaulted, suggest
 from hvctl.text.visible import quoted
 
 WinRMTransport = Literal["ntlm", "kerberos", "credssp", "certificate", "basic"]
@@ -56,7 +57,7 @@ class Connection:
     cert_key_pem: str | None = None
     os: OS | None = None
     wiring: Wiring = field(default_factory=Wiring)
-    warnings: tuple[Problem, ...] = ()
+    warnings: tuple[Diagnostic, ...] = ()
 
 
 def connection_of(
@@ -79,8 +80,8 @@ def connection_of(
 class _Reader:
     def __init__(self, name: str, variables: Mapping[str, Any], marks: Mapping[str, Mark], place: Mark | None) -> None:
         self.name, self.variables, self.marks, self.place = name, variables, marks, place
-        self.problems: list[Problem] = []
-        self.warnings: list[Problem] = []
+        self.problems: list[Diagnostic] = []
+        self.warnings: list[Diagnostic] = []
 
     def connection(self) -> Connection:
         self._unknown()
@@ -134,7 +135,7 @@ class _Reader:
         if made.transport not in ("certificate", "kerberos") and not made.user:
             message = f"{self.name} has no user to connect as"
             self.problems.append(
-                UndefinedProblem(self.marks.get("ansible_user") or self.place, message, "set ansible_user")
+                UndefinedDiagnostic(self.marks.get("ansible_user") or self.place, message, "set ansible_user")
             )
 
     def _unknown(self) -> None:
@@ -232,7 +233,7 @@ class _Reader:
 
     def _wrong(self, name: str, message: str, hint: str) -> None:
         place = self.marks.get(name) or self.place
-        self.problems.append(Problem(place, message if place or name in message else f"{name}: {message}", hint))
+        self.problems.append(Diagnostic(place, message if place or name in message else f"{name}: {message}", hint))
 
     def _warn(self, name: str, message: str, hint: str) -> None:
-        self.warnings.append(Problem(self.marks.get(name), message, hint, "warning"))
+        self.warnings.append(Diagnostic(self.marks.get(name), message, hint, "warning"))

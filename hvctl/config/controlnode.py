@@ -15,9 +15,10 @@ from hvctl.call import Secret, Staged
 from hvctl.config.secrets import Ask, NotAskedError, SecretError, resolve
 from hvctl.config.template import render_text
 from hvctl.core.contents import OddFileError, check_place, open_ordinary, sha256_of
+from hvctl.text.diagnostic import ConfigError, Diagnostic, HostDiagnostic, Mark, RefusedError
 from hvctl.text.limits import FILE_SIZE, FOLDER_FILES
 from hvctl.text.scalars import words
-from hvctl.text.source import ConfigError, HostProblem, Mark, Problem, RefusedError, SecretSource, decoded
+from hvctl.text.source import SecretSource, decoded
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class ControlNode:
             count += len(files)
             if count > FOLDER_FILES.most:
                 problem = f"the folder {name} holds too many files ({FOLDER_FILES})"
-                raise RefusedError([Problem(mark, problem, "name the folders below it that are meant")])
+                raise RefusedError([Diagnostic(mark, problem, "name the folders below it that are meant")])
             for file in sorted(files):
                 within = Path(folder, file).relative_to(top)
                 yield str(Path(name, within)), within.as_posix()
@@ -87,7 +88,7 @@ class ControlNode:
             except SecretError as error:
                 missing = error.problem
                 raise ConfigError(
-                    [HostProblem(missing.mark, f"{missing.message}, for {name} at {mark}", missing.hint)]
+                    [HostDiagnostic(missing.mark, f"{missing.message}, for {name} at {mark}", missing.hint)]
                 ) from error
             self.learn(secret)
             secrets.append(secret.reveal())
@@ -115,15 +116,15 @@ class ControlNode:
 
 def _unreadable(name: str, path: Path, error: OSError, mark: Mark) -> ConfigError:
     if isinstance(error, FileNotFoundError):
-        return ConfigError([Problem(mark, f"there is no file {name}", f"it was looked for at {path}")])
+        return ConfigError([Diagnostic(mark, f"there is no file {name}", f"it was looked for at {path}")])
     if isinstance(error, IsADirectoryError):
-        return ConfigError([Problem(mark, f"{name} is a folder", "name a file")])
+        return ConfigError([Diagnostic(mark, f"{name} is a folder", "name a file")])
     if isinstance(error, OddFileError):
         return ConfigError(
-            [Problem(mark, f"{name} {str(error.strerror).removeprefix('it ')}", "name an ordinary file")]
+            [Diagnostic(mark, f"{name} {str(error.strerror).removeprefix('it ')}", "name an ordinary file")]
         )
     hint = "make it readable for you" if isinstance(error, PermissionError) else "name another file"
-    return ConfigError([Problem(mark, f"{name} cannot be read: {error.strerror}", hint)])
+    return ConfigError([Diagnostic(mark, f"{name} cannot be read: {error.strerror}", hint)])
 
 
 @lru_cache(maxsize=4096)

@@ -18,8 +18,9 @@ from jinja2.runtime import Context
 from jinja2.tests import TESTS as JINJA_TESTS
 
 from hvctl.config.ipaddr import ipaddr
+from hvctl.text.diagnostic import ConfigError
 from hvctl.text.scalars import meant
-from hvctl.text.source import ConfigError, SecretSource, load_text
+from hvctl.text.source import SecretSource, load_text
 from hvctl.text.visible import quoted
 
 _TRUE = ("yes", "on", "true", "1")

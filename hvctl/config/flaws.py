@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 
 from hvctl.contract import OS
-from hvctl.core.plan import broken_rules
-from hvctl.core.resource import Fields, Finding, Resource, models_in
+from hvctl.core.resource import Fields, Resource, models_in
+from hvctl.core.rules import broken_rules
+from hvctl.text.diagnostic import Diagnostic
 
 
-def sound_rules(wishes: Sequence[Resource], os: OS) -> Iterator[tuple[Resource, Finding]]:
+def sound_rules(wishes: Sequence[Resource], os: OS) -> Iterator[tuple[Resource, Diagnostic]]:
     """The rules that are broken, without those that may be only because of what is left out."""
     flawed = [w for w in wishes if w.left_out]
     found = list(broken_rules(tuple(w for w in wishes if not w.unnamed), os))
@@ -25,7 +26,7 @@ def sound_rules(wishes: Sequence[Resource], os: OS) -> Iterator[tuple[Resource, 
             yield wish, finding
 
 
-def _rests_on(finding: Finding, wish: Resource, flawed: Resource) -> bool:
+def _rests_on(finding: Diagnostic, wish: Resource, flawed: Resource) -> bool:
     """A rule names what it rests on: in its field, or in what it says."""
     names = flawed.left_out - flawed.stand_in.keys()
     if flawed is wish:
@@ -42,7 +43,7 @@ def _within(field: str, name: str) -> bool:
     return field == name or field.startswith(f"{name}.") or name.startswith(f"{field}.")
 
 
-def _says(finding: Finding, name: str) -> bool:
+def _says(finding: Diagnostic, name: str) -> bool:
     word = re.escape(name.rpartition(".")[2]).replace("_", "[_ ]")
     return re.search(rf"\b{word}\b", finding.message, re.IGNORECASE) is not None
 

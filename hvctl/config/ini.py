@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from hvctl.config.hostnames import PatternError, named
+from hvctl.text.diagnostic import Diagnostic, Mark
 from hvctl.text.limits import DIGITS
-from hvctl.text.source import UNTEXT, Mark, Problem
+from hvctl.text.source import UNTEXT
 from hvctl.text.visible import quoted
 
 _SECTION = re.compile(r"\[([^:\]\s]+)(?::(\w+))?\]\s*(?:#.*)?")
@@ -55,9 +56,9 @@ class ChildLine:
 Statement = Section | HostLine | VariableLine | ChildLine
 
 
-def load_ini(text: str, file: str) -> tuple[list[Statement], list[Problem]]:
+def load_ini(text: str, file: str) -> tuple[list[Statement], list[Diagnostic]]:
     """And every line that cannot be read."""
-    problems: list[Problem] = []
+    problems: list[Diagnostic] = []
     found: list[Statement] = []
     part: str = "hosts"
     for number, line in enumerate(text.splitlines(), 1):
@@ -69,7 +70,7 @@ def load_ini(text: str, file: str) -> tuple[list[Statement], list[Problem]]:
             statement = _section(words, mark) or _statement(part, words, mark)
         except ValueError as error:
             message, _, hint = str(error).partition("; ")
-            problems.append(Problem(mark, message, hint))
+            problems.append(Diagnostic(mark, message, hint))
             continue
         part = statement.part if isinstance(statement, Section) else part
         found.append(statement)

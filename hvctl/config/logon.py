@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from hvctl.config.prepare import HostWork
 from hvctl.config.secrets import SecretError, Secrets
-from hvctl.text.source import ConfigError
+from hvctl.text.diagnostic import ConfigError
 
 
 def with_passwords(work: Iterable[HostWork], secrets: Secrets) -> tuple[HostWork, ...]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from hvctl.config.flaws import sound_rules
 from hvctl.contract import OS, VERSIONS, title
-from hvctl.core.resource import Finding, Resource
-from hvctl.text.source import Mark, Problem
+from hvctl.core.resource import Resource
+from hvctl.text.diagnostic import Diagnostic, Mark
 
 _NAMED = 10
 """Hosts that one message names."""
@@ -32,22 +32,22 @@ class _Spot:
     field: str
 
     @classmethod
-    def of(cls, wish: Resource, found: Finding) -> _Spot:
+    def of(cls, wish: Resource, found: Diagnostic) -> _Spot:
         return cls(wish.place.mark(), wish.kind, found.field)
 
 
-def offline_problems(run: Sequence[Desired], *, seen: bool = False) -> list[Problem]:
+def offline_problems(run: Sequence[Desired], *, seen: bool = False) -> list[Diagnostic]:
     """What no version of Windows takes is an error, and so is what no host of the run takes. What only some of them do
     not take is a warning that names them: their plans hold it back. `seen`: those plans have been looked at."""
-    told: list[tuple[Problem, OS | None, str]] = []
-    refused: list[tuple[_Spot, Problem, OS, str]] = []
+    told: list[tuple[Diagnostic, OS | None, str]] = []
+    refused: list[tuple[_Spot, Diagnostic, OS, str]] = []
     for one in run:
         os = one.os or VERSIONS[-1]
         found = list(sound_rules(one.wishes, os))
         always = _always({_Spot.of(w, f) for w, f in found if f.holds}, one.wishes)
         for wish, finding in found:
             spot = _Spot.of(wish, finding)
-            problem = Problem(wish.place.mark(finding.field), finding.message, finding.hint)
+            problem = Diagnostic(wish.place.mark(finding.field), finding.message, finding.hint)
             if not finding.holds:
                 by_version = one.os and title(one.os) in finding.message
                 told += (
@@ -76,15 +76,15 @@ def _always(spots: set[_Spot], wishes: Sequence[Resource]) -> set[_Spot]:
     return spots
 
 
-def _with_hosts(told: Sequence[tuple[Problem, OS | None, str]]) -> list[Problem]:
+def _with_hosts(told: Sequence[tuple[Diagnostic, OS | None, str]]) -> list[Diagnostic]:
     """A problem of several hosts is told once, with their names where it is of their version."""
-    hosts: dict[tuple[Problem, OS | None], list[str]] = {}
+    hosts: dict[tuple[Diagnostic, OS | None], list[str]] = {}
     for problem, os, host in told:
         hosts.setdefault((problem, os), []).append(host)
     return [_naming(problem, os, list(dict.fromkeys(names))) for (problem, os), names in hosts.items()]
 
 
-def _naming(problem: Problem, os: OS | None, hosts: Sequence[str]) -> Problem:
+def _naming(problem: Diagnostic, os: OS | None, hosts: Sequence[str]) -> Diagnostic:
     if os is None:
         return problem
     names = ", ".join(hosts[:_NAMED]) + (f" and {len(hosts) - _NAMED} more" if len(hosts) > _NAMED else "")

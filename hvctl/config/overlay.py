@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hvctl.text.source import Mark
+from hvctl.text.diagnostic import Mark
 
 
 @dataclass(frozen=True)

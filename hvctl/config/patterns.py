@@ -7,8 +7,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from hvctl.config.hostnames import PatternError, address
+from hvctl.text.diagnostic import ConfigError
 from hvctl.text.number import whole
-from hvctl.text.source import ConfigError, read_text
+from hvctl.text.source import read_text
 from hvctl.text.visible import quoted
 
 _SUBSCRIPT = re.compile(r"(.+)\[(?:(-?[0-9]+)|([0-9]+)[:-]([0-9]*))\]")

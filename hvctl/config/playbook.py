@@ -15,20 +15,10 @@ from hvctl.config.salvage import salvaged
 from hvctl.config.secrets import Ask, resolve
 from hvctl.config.template import rendered
 from hvctl.config.vault import Vault, is_vault
-from hvctl.core.resource import IMPACTS, Impact, Place, Resource
+from hvctl.core.resource import IMPACTS, Entry, Impact, Index, Place, Resource
 from hvctl.kinds import sections
-from hvctl.text.source import (
-    ConfigError,
-    Document,
-    Mark,
-    PartlyReadError,
-    Path,
-    Problem,
-    RefusedError,
-    UndefinedProblem,
-    load,
-    suggest,
-)
+from hvctl.text.diagnostic import ConfigError, Diagnostic, Mark, RefusedError, UndefinedDiagnostic
+from hvctl.text.source import Document, PartlyReadError, Path, load, suggest
 from hvctl.text.visible import quoted
 
 _NOTHING: Mapping[str, Any] = {}
@@ -77,36 +67,36 @@ def load_playbook(file: str | File) -> list[Play]:
     return plays
 
 
-def read_playbook(file: str | File, vault: Vault | None = None) -> tuple[list[Play], list[Problem]]:
+def read_playbook(file: str | File, vault: Vault | None = None) -> tuple[list[Play], list[Diagnostic]]:
     """The plays whose wishes can be looked at, and what is wrong with the plays themselves. Raises ConfigError for a
     file that is no playbook."""
     vault = vault or Vault()
-    problems: list[Problem] = []
+    problems: list[Diagnostic] = []
     try:
         document = vault.opened(load(file))
     except PartlyReadError as error:
         document, problems = vault.opened(error.document), [*error.problems]
     if isinstance(document.data, str) and is_vault(document.data):
         hint = "decrypt it, and keep what is secret in vars_files or group_vars"
-        raise ConfigError([Problem(document.mark(()), "an encrypted playbook is not read", hint)])
+        raise ConfigError([Diagnostic(document.mark(()), "an encrypted playbook is not read", hint)])
     if not isinstance(document.data, list):
         hint = "begin with `- name: …` and `  hosts: …`"
-        raise ConfigError([*problems, Problem(document.mark(()), "a playbook is a list of plays", hint)])
+        raise ConfigError([*problems, Diagnostic(document.mark(()), "a playbook is a list of plays", hint)])
     plays = [p for n, data in enumerate(document.data) if (p := _play(document, n, data, vault, problems))]
     return plays, problems
 
 
-def _play(document: Document, number: int, data: Any, vault: Vault, problems: list[Problem]) -> Play | None:
+def _play(document: Document, number: int, data: Any, vault: Vault, problems: list[Diagnostic]) -> Play | None:
     path: Path = (number,)
     if not isinstance(data, dict):
-        problems.append(Problem(document.mark(path), "a play is a mapping", "write its keys as `key: value`"))
+        problems.append(Diagnostic(document.mark(path), "a play is a mapping", "write its keys as `key: value`"))
         return None
     known = (*_PLAY_KEYS, *sections(None))
     for key in data:
         if key not in known:
             place = document.key_marks.get((*path, key))
             problems.append(
-                Problem(
+                Diagnostic(
                     place,
                     f"unknown key {quoted(key)} in a play",
                     suggest(_OTHER_WORDS.get(str(key).casefold(), str(key)), known) or f"known are {', '.join(known)}",
@@ -123,7 +113,7 @@ def _play(document: Document, number: int, data: Any, vault: Vault, problems: li
     for word in allow:
         if word not in IMPACTS[1:]:
             problems.append(
-                Problem(
+                Diagnostic(
                     document.mark((*path, "allow")),
                     f"{quoted(word)} is nothing that can be allowed",
                     suggest(word, IMPACTS[1:]) or f"one of {', '.join(IMPACTS[1:])}",
@@ -131,7 +121,7 @@ def _play(document: Document, number: int, data: Any, vault: Vault, problems: li
             )
     variables = data.get("vars") or {}
     if not isinstance(variables, dict):
-        problems.append(Problem(document.mark((*path, "vars")), "vars is a mapping", "write `name: value` below it"))
+        problems.append(Diagnostic(document.mark((*path, "vars")), "vars is a mapping", "write `name: value` below it"))
         variables = {}
     marks = {str(k): document.mark((*path, "vars", k)) for k in variables}
     files, unsure = _vars_files(document, path, data, vault, problems)
@@ -143,7 +133,7 @@ def _play(document: Document, number: int, data: Any, vault: Vault, problems: li
 
 
 def _vars_files(
-    document: Document, path: Path, data: Any, vault: Vault, problems: list[Problem]
+    document: Document, path: Path, data: Any, vault: Vault, problems: list[Diagnostic]
 ) -> tuple[Overlay, bool]:
     """And whether there may be more in them than could be read."""
     found, unsure = NOTHING, False
@@ -163,7 +153,7 @@ def _vars_files(
             found = found.under(Overlay(data_read, {str(k): loaded.mark((k,)) for k in data_read}))
         elif loaded.data is not None:
             problems.append(
-                Problem(
+                Diagnostic(
                     document.mark((*path, "vars_files", n)),
                     f"{name} is no mapping of variables",
                     "write `name: value` lines",
@@ -179,98 +169,99 @@ def wishes(
     learn: Callable[[Secret], None] = lambda secret: None,
     trees: tuple[File, ...] = (),
     ask: Ask = resolve,
-) -> tuple[list[Resource], list[Problem]]:
-    """The resources that these plays want of one host, and everything wrong with them. `learn` hears of secrets that
+    host: str = "",
+) -> tuple[Index, list[Diagnostic]]:
+    """What these plays want of one host, and everything wrong with it. `learn` hears of secrets that
     are used, `ask` gets them. `trees`: folders whose files need not be named in full, beside the playbook's own."""
-    found: list[Resource] = []
-    problems: list[Problem] = []
+    entries: list[Entry] = []
+    problems: list[Diagnostic] = []
     for play in plays:
         known = {**variables, **play.variables}
         data, unclear = rendered(play.body, known, play.document, play.path)
-        wrong: list[Problem] = []
+        wrong: list[Diagnostic] = []
         shelf = ControlNode(play.folder, known, learn, trees, ask)
         # What has no value cannot be right: that it is missing is said once, by its expression.
         places = frozenset(p.mark for p in unclear if p.mark) | play.document.unread
         if play.unsure:
-            unclear = [p for p in unclear if not isinstance(p, UndefinedProblem)]
-        maker = _Maker(play, data, wrong, shelf, places)
+            unclear = [p for p in unclear if not isinstance(p, UndefinedDiagnostic)]
+        maker = _Maker(play, data, wrong, shelf, entries, places)
         for section, kind in sections(None).items():
             if section in data:
-                found += maker.section(kind, data[section], (*play.path, section), None)
+                maker.section(kind, data[section], (*play.path, section), None)
         problems += [*unclear, *(p for p in wrong if p.mark not in places)]
-    peers = tuple(wish for wish in found if not wish.unnamed)
-    for wish in found:
-        wish.acquainted(peers)
+    found = Index(entries, host)
     return found, [*problems, *written_twice(found)]
 
 
 @dataclass
 class _Maker:
-    """Makes the resources of one play, and collects what is wrong."""
+    """Makes the resources of one play, adds them to the entries, and collects what is wrong."""
 
     play: Play
     data: Any
-    problems: list[Problem]
+    problems: list[Diagnostic]
     shelf: ControlNode
+    entries: list[Entry]
     unclear: frozenset[Mark] = frozenset()
 
     def section(
-        self, kind: type[Resource], data: Any, path: Path, owner: Resource | None, around: Mapping[str, Any] = _NOTHING
-    ) -> list[Resource]:
-        """`around`: what the section stands in, as written."""
+        self, kind: type[Resource], data: Any, path: Path, owner: int | None, around: Mapping[str, Any] = _NOTHING
+    ) -> None:
+        """`owner`: its entry's number; None also where what is known by its name cannot be made. `around`: what the
+        section stands in, as written."""
         if not kind.many:
-            return self.resource(kind, data, path, owner, around)
-        if data is None:
-            return []
-        if not isinstance(data, list):
+            self.resource(kind, data, path, owner, around)
+        elif data is not None and not isinstance(data, list):
             self.wrong(path, f"{kind.section} is a list", "begin each with `- `")
-            return []
-        return [r for n, item in enumerate(data) for r in self.resource(kind, item, (*path, n), owner, around)]
+        else:
+            for n, item in enumerate(data or ()):
+                self.resource(kind, item, (*path, n), owner, around)
 
     def resource(
-        self, kind: type[Resource], data: Any, path: Path, owner: Resource | None, around: Mapping[str, Any]
-    ) -> list[Resource]:
+        self, kind: type[Resource], data: Any, path: Path, owner: int | None, around: Mapping[str, Any]
+    ) -> None:
         if not isinstance(data, dict):
             self.wrong(path, f"{kind.kind} is a mapping", "write its fields as `field: value`")
-            return []
+            return
         inner = sections(kind.kind)
         own = {key: value for key, value in data.items() if key not in inner}
-        made, problems = salvaged(kind, own, self.play.document, path, self.unclear)
+        made, left_out, problems = salvaged(kind, own, self.play.document, path, self.unclear)
         self.problems += problems
-        found = self.spread(made, Place(self.play.document, path, self.play.allow), owner, around) if made else []
+        number = self.spread(made, left_out, path, owner, around) if made is not None else None
         for section, part in inner.items():
             if section in data:
-                found += self.section(part, data[section], (*path, section), made, data)
-        return found
+                self.section(part, data[section], (*path, section), number, data)
 
-    def spread(self, made: Resource, place: Place, owner: Resource | None, around: Mapping[str, Any]) -> list[Resource]:
-        made.placed(place, None)
+    def spread(
+        self, made: Resource, left_out: frozenset[str], path: Path, owner: int | None, around: Mapping[str, Any]
+    ) -> int | None:
+        """The number of the first entry that it gives."""
+        number = len(self.entries)
         try:
-            found = made.spread(self.shelf, around)
+            found = list(made.spread(made, self.shelf, Place(self.play.document, path, self.play.allow), around))
         except RefusedError:
             raise
         except ConfigError as error:
             self.problems += error.problems
-            return []
-        for one in found:
-            one.placed(place, owner)
-        return list(found)
+            return None
+        self.entries += [replace(entry, owner=owner, left_out=left_out) for entry in found]
+        return number if found else None
 
     def wrong(self, path: Path, message: str, hint: str) -> None:
-        self.problems.append(Problem(self.play.document.mark(path), message, hint))
+        self.problems.append(Diagnostic(self.play.document.mark(path), message, hint))
 
 
-def written_twice(found: Sequence[Resource]) -> Iterator[Problem]:
+def written_twice(found: Sequence[Resource]) -> Iterator[Diagnostic]:
     seen: dict[tuple[object, ...], Resource] = {}
     for wish in found:
         if wish.unnamed or (wish.owner is None and wish.within is not None):
             continue  # it, or its owner, is wrong already
         above = id(wish.owner) if wish.owner and wish.owner.unnamed else 0
-        address = (above, *(part.casefold() for part in wish.address()))
+        address = (above, *(part.casefold() for part in wish.address().words))
         if address in seen:
-            yield Problem(
+            yield Diagnostic(
                 wish.place.mark(),
-                f"{wish.kind} {', '.join(wish.address()[1:])} is wanted twice",
+                f"{wish.address()} is wanted twice",
                 f"the other is at {seen[address].place.mark()}; write it once",
             )
         else:
@@ -283,18 +274,18 @@ def _at(data: Any, path: Path) -> Any:
     return data
 
 
-def _text(value: Any, document: Document, path: Path, what: str, problems: list[Problem]) -> str:
+def _text(value: Any, document: Document, path: Path, what: str, problems: list[Diagnostic]) -> str:
     if isinstance(value, str) and value.strip():
         return value
     if isinstance(value, list) and all(isinstance(v, str) for v in value) and value:
         return ",".join(word for item in value for word in words(item))
-    problems.append(Problem(document.mark(path), what, "write `hosts: all` or the name of a group"))
+    problems.append(Diagnostic(document.mark(path), what, "write `hosts: all` or the name of a group"))
     return ""
 
 
-def _words(value: Any, document: Document, path: Path, problems: list[Problem]) -> list[str]:
+def _words(value: Any, document: Document, path: Path, problems: list[Diagnostic]) -> list[str]:
     found = [v.strip() for v in value.split(",")] if isinstance(value, str) else value
     if isinstance(found, list) and all(isinstance(v, str) for v in found):
         return [v for v in found if v]
-    problems.append(Problem(document.mark(path), f"{path[-1]} is a list of words", "write `[one, two]`"))
+    problems.append(Diagnostic(document.mark(path), f"{path[-1]} is a list of words", "write `[one, two]`"))
     return []

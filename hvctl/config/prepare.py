@@ -15,8 +15,9 @@ from hvctl.config.playbook import Play, read_playbook, wishes
 from hvctl.config.reach import connection_for
 from hvctl.config.secrets import Ask, NotAskedError, SecretError, Secrets, never, resolve
 from hvctl.config.vault import Vault
-from hvctl.core.resource import Resource
-from hvctl.text.source import ConfigError, HostProblem, Problem, RefusedError, SecretSource, UndefinedProblem, suggest
+from hvctl.core.resource import Index
+from hvctl.text.diagnostic import ConfigError, Diagnostic, HostDiagnostic, RefusedError, UndefinedDiagnostic
+from hvctl.text.source import SecretSource, suggest
 from hvctl.text.visible import quoted
 
 NOTHING_UNREAD = Unread()
@@ -29,8 +30,8 @@ class HostWork:
 
     host: Host
     connection: Connection
-    wishes: tuple[Resource, ...]
-    wrong: tuple[Problem, ...] = ()
+    desired: Index
+    wrong: tuple[Diagnostic, ...] = ()
     """Why nothing can be done there, though it can elsewhere."""
 
     @property
@@ -41,7 +42,7 @@ class HostWork:
 @dataclass(frozen=True)
 class Prepared:
     work: tuple[HostWork, ...]
-    warnings: tuple[Problem, ...] = ()
+    warnings: tuple[Diagnostic, ...] = ()
     inventory: Inventory | None = field(default=None, repr=False)
     secrets: Secrets | None = field(default=None, repr=False)
 
@@ -61,7 +62,7 @@ def find_inventory(given: Sequence[str], near: Iterable[str]) -> tuple[str, ...]
     looked = ", ".join(sorted({str(f) for f in folders}))
     raise ConfigError(
         [
-            Problem(
+            Diagnostic(
                 None,
                 f"no inventory found in {looked}",
                 f"name one with -i or HVCTL_INVENTORY; looked for {', '.join(INVENTORY_NAMES)}",
@@ -74,8 +75,8 @@ def missing(playbooks: Iterable[str]) -> list[str]:
     return [p for p in playbooks if not os.path.exists(p)]  # noqa: PTH110 - a name that cannot be a file's is not there
 
 
-def not_there(playbook: str) -> Problem:
-    return Problem(None, f"{playbook} is not there", "name a playbook that is")
+def not_there(playbook: str) -> Diagnostic:
+    return Diagnostic(None, f"{playbook} is not there", "name a playbook that is")
 
 
 def prepare(
@@ -88,14 +89,14 @@ def prepare(
     learn: Callable[[Secret], None],
     vault: Vault | None = None,
     ask: Ask = resolve,
-    wrong: Iterable[Problem] = (),
+    wrong: Iterable[Diagnostic] = (),
     unread: Unread = NOTHING_UNREAD,
 ) -> Prepared:
     """Raises ConfigError with all problems and warnings of all files and hosts together. `variables`: over all others.
     `learn` hears of secrets that are used, `ask` gets them. `wrong`: with the inventory and these variables; `unread`:
     what of them is not here for that."""
-    problems: list[Problem] = [*wrong]
-    warnings: list[Problem] = [*inventory.warnings]
+    problems: list[Diagnostic] = [*wrong]
+    warnings: list[Diagnostic] = [*inventory.warnings]
     plays: list[Play] = []
     for file in playbooks:
         try:
@@ -118,18 +119,18 @@ def prepare(
         seen = [_seen_by(inventory, host, p, variables, problems) for p in own]
         unsure = any(p.unsure for p in seen)
         connection = _connection(inventory, host, own, variables, problems, warnings, unsure=unsure)
-        found, faults = wishes(seen, {}, learn, trees, ask)
-        problems += [p for p in faults if not isinstance(p, HostProblem)]
+        found, faults = wishes(seen, {}, learn, trees, ask, host.name)
+        problems += [p for p in faults if not isinstance(p, HostDiagnostic)]
         desired.append(Desired(host.name, connection.os if connection else None, found))
         if connection is None:
             continue
-        alone = tuple(p for p in faults if isinstance(p, HostProblem))
-        work.append(HostWork(host, connection, tuple(found), alone))
+        alone = tuple(p for p in faults if isinstance(p, HostDiagnostic))
+        work.append(HostWork(host, connection, found, alone))
     told = offline_problems(desired)
     for play in hostless:  # what is wrong with it on any host
         own_variables = {**play.variables, **variables.values}
         found, faults = wishes([replace(play, variables=own_variables, unsure=True)], {}, learn, trees, never)
-        problems += [p for p in faults if not isinstance(p, HostProblem)]
+        problems += [p for p in faults if not isinstance(p, HostDiagnostic)]
         told += offline_problems([Desired("", None, found)])
     problems += [p for p in told if p.level == "error"]
     warnings += [p for p in told if p.level != "error"]
@@ -139,7 +140,7 @@ def prepare(
     return Prepared(tuple(work), tuple(_once(warnings)), inventory)
 
 
-def _without_password(connection: Connection, ask: Ask) -> Iterator[Problem]:
+def _without_password(connection: Connection, ask: Ask) -> Iterator[Diagnostic]:
     """For who has other things to correct already. No program is run for it, and no keyring opened."""
     source = connection.password
     if isinstance(source, SecretSource) and source.kind in ("env", "vault"):
@@ -151,20 +152,20 @@ def _without_password(connection: Connection, ask: Ask) -> Iterator[Problem]:
             return
 
 
-def _known_tags(plays: Sequence[Play], tags: Sequence[str], warnings: list[Problem]) -> None:
+def _known_tags(plays: Sequence[Play], tags: Sequence[str], warnings: list[Diagnostic]) -> None:
     known = sorted({tag for play in plays for tag in play.tags})
     for tag in tags:
         if tag not in known:
             hint = suggest(tag, known) or (f"known are {', '.join(known)}" if known else "no play has tags")
-            warnings.append(Problem(None, f"--tags {tag}: no play has this tag", hint, "warning"))
+            warnings.append(Diagnostic(None, f"--tags {tag}: no play has this tag", hint, "warning"))
 
 
 def _hosts(
     inventory: Inventory,
     plays: Sequence[Play],
     limit: str | None,
-    problems: list[Problem],
-    warnings: list[Problem],
+    problems: list[Diagnostic],
+    warnings: list[Diagnostic],
     *,
     unsure: bool,
 ) -> tuple[list[tuple[Host, list[Play]]], list[Play]]:
@@ -184,21 +185,21 @@ def _hosts(
             if host.name in within:
                 per_host.setdefault(host.name, (host, []))[1].append(play)
         if not matched and play.hosts and not unsure:
-            warnings.append(Problem(place, f"{quoted(play.hosts)} matches no host", "", "warning"))
+            warnings.append(Diagnostic(place, f"{quoted(play.hosts)} matches no host", "", "warning"))
         elif not matched:
             hostless.append(play)
     if limit and plays and within and not per_host and not unsure:
         message = f"--limit {limit} leaves none of the hosts that the plays are for"
-        warnings.append(Problem(None, message, "see hvctl inventory --graph", "warning"))
+        warnings.append(Diagnostic(None, message, "see hvctl inventory --graph", "warning"))
     return list(per_host.values()), hostless
 
 
-def _limited(inventory: Inventory, limit: str | None, problems: list[Problem], *, unsure: bool) -> set[str]:
+def _limited(inventory: Inventory, limit: str | None, problems: list[Diagnostic], *, unsure: bool) -> set[str]:
     """An empty limit is a mistake (a variable of a shell that is not set), and must not stand for every host."""
     if limit is None:
         return set(inventory.hosts)
     if not limit.strip():
-        problems.append(Problem(None, "--limit is empty", "leave it out, or name hosts or groups"))
+        problems.append(Diagnostic(None, "--limit is empty", "leave it out, or name hosts or groups"))
         return set()
     try:
         return {host.name for host in inventory.limited(limit)}
@@ -207,7 +208,7 @@ def _limited(inventory: Inventory, limit: str | None, problems: list[Problem], *
         return set()
 
 
-def _seen_by(inventory: Inventory, host: Host, play: Play, over: Overlay, problems: list[Problem]) -> Play:
+def _seen_by(inventory: Inventory, host: Host, play: Play, over: Overlay, problems: list[Diagnostic]) -> Play:
     """With the variables as it sees them: group_vars and host_vars beside its playbook count too."""
     unsure = play.unsure
     try:
@@ -224,8 +225,8 @@ def _connection(
     host: Host,
     plays: Sequence[Play],
     over: Overlay,
-    problems: list[Problem],
-    warnings: list[Problem],
+    problems: list[Diagnostic],
+    warnings: list[Diagnostic],
     *,
     unsure: bool,
 ) -> Connection | None:
@@ -234,12 +235,12 @@ def _connection(
     except RefusedError:
         raise
     except ConfigError as error:
-        problems += [p for p in error.problems if not (unsure and isinstance(p, UndefinedProblem))]
+        problems += [p for p in error.problems if not (unsure and isinstance(p, UndefinedDiagnostic))]
         return None
     warnings += found
     return connection
 
 
-def _once(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+def _once(problems: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
     """A problem that several hosts share is said once."""
     return tuple(dict.fromkeys(problems))

@@ -9,7 +9,8 @@ from typing import Any
 from hvctl.config.inventory import Connection, Host, Inventory
 from hvctl.config.overlay import NOTHING, Overlay
 from hvctl.config.playbook import Play
-from hvctl.text.source import ConfigError, Mark, Problem, SecretSource
+from hvctl.text.diagnostic import ConfigError, Diagnostic, Mark
+from hvctl.text.source import SecretSource
 from hvctl.winrm.limits import VARIABLES as LIMITS
 
 _VARIABLES = {
@@ -41,11 +42,11 @@ class _Way:
 
 def connection_for(
     inventory: Inventory, host: Host, plays: Sequence[Play], over: Overlay = NOTHING
-) -> tuple[Connection, list[Problem]]:
+) -> tuple[Connection, list[Diagnostic]]:
     """As Ansible ranks them: the command line over a play's variables over the inventory's; and its warnings. Raises
     ConfigError, also if two plays would reach the host in different ways: it is reached in one way per run."""
     first: _Way | None = None
-    warnings: list[Problem] = []
+    warnings: list[Diagnostic] = []
     for n, play in enumerate(plays):
         if any(play.variables == e.variables and play.folder == e.folder for e in plays[:n]):
             continue
@@ -81,10 +82,10 @@ def _variables(connection: Connection) -> dict[str, Any]:
     }
 
 
-def _differing(host: Host, first: _Way, second: _Way) -> Iterator[Problem]:
+def _differing(host: Host, first: _Way, second: _Way) -> Iterator[Diagnostic]:
     for name, was, now in different(first.connection, second.connection):
         told = "another one" if name == _VARIABLES["password"] else f"{said(now)}, not {said(was)}"
-        yield Problem(
+        yield Diagnostic(
             second.place(name),
             f"{host.name}: {name} is {told} as for the play at {first.place(name)}",
             "a host is reached in one way per run: set it in the inventory, or run the plays one by one",

@@ -10,20 +10,21 @@ from pydantic_core import ErrorDetails
 
 from hvctl.config.wording import explained, inside, meant
 from hvctl.core.resource import Resource, nulls_refused
-from hvctl.text.source import Document, Mark, Path, Problem
+from hvctl.text.diagnostic import Diagnostic, Mark
+from hvctl.text.source import Document, Path
 
 
 def salvaged(
     kind: type[Resource], data: Any, document: Document, path: Path, unclear: frozenset[Mark]
-) -> tuple[Resource | None, list[Problem]]:
-    """The resource, as if what is faulty were not written, so that the rest of it can be judged in the same round; None
-    where nothing can be left out. `unclear`: places whose values could not be had, which is told already."""
+) -> tuple[Resource | None, frozenset[str], list[Diagnostic]]:
+    """The resource, as if what is faulty were not written, so that the rest of it can be judged in the same round, and
+    what is left out; None where nothing can be. `unclear`: places whose values could not be had, which is told already."""
     left_out = {_key_of(at) for at in _unclear(data, document, path, unclear)} if unclear else set()
     for at in left_out:
         data = _without(data, at)
-    problems: list[Problem] = []
+    problems: list[Diagnostic] = []
     for at, hint in tuple(nulls_refused(kind, data)):
-        problems.append(Problem(document.mark((*path, *at)), f"{at[-1]}: null has no meaning here", hint))
+        problems.append(Diagnostic(document.mark((*path, *at)), f"{at[-1]}: null has no meaning here", hint))
         left_out.add(_key_of(at))
         data = _without(data, _key_of(at))
     words: set[str] = set()
@@ -38,7 +39,7 @@ def salvaged(
             lacking = {str(d["loc"][0]) for d in error.errors() if d["loc"] and not inside(d["loc"], data)}
             faulty = _innermost({_key_of(inside(d["loc"], data)) for d in error.errors()} - {()})
             if not faulty and not lacking & kind.stand_in.keys() - stand_in.keys():
-                return None, problems
+                return None, frozenset(), problems
             for at in faulty:
                 left_out.add(at)
                 data = _without(data, at)
@@ -46,8 +47,11 @@ def salvaged(
                 left_out.add((name,))
                 stand_in[name] = kind.stand_in[name]
         else:
-            made.lacking(frozenset({_dotted(at) for at in left_out} | {w for w in words if w and " " not in w}))
-            return made, problems
+            return (
+                made,
+                frozenset({_dotted(at) for at in left_out} | {w for w in words if w and " " not in w}),
+                problems,
+            )
 
 
 def _rests_on(detail: ErrorDetails, data: Any, left_out: set[Path]) -> bool:

@@ -11,7 +11,8 @@ from functools import cache
 from typing import NoReturn
 
 from hvctl.call import Secret
-from hvctl.text.source import Mark, Problem, SecretSource
+from hvctl.text.diagnostic import Diagnostic, Mark
+from hvctl.text.source import SecretSource
 from hvctl.text.visible import quoted
 
 
@@ -19,7 +20,7 @@ class SecretError(Exception):
     """A secret cannot be had; says where it was to come from, never what it is."""
 
     def __init__(self, message: str, hint: str = "", mark: Mark | None = None) -> None:
-        self.problem = Problem(mark, message, hint)
+        self.problem = Diagnostic(mark, message, hint)
         super().__init__(str(self.problem))
 
 
@@ -56,7 +57,7 @@ class Secrets:
 
     def __init__(self, learn: Callable[[Secret], None]) -> None:
         self._learn = learn
-        self._had: dict[object, Secret | Problem] = {}
+        self._had: dict[object, Secret | Diagnostic] = {}
 
     def of(self, source: Source) -> Secret:
         """Raises SecretError, at the place where this source is written."""
@@ -67,7 +68,7 @@ class Secrets:
             except SecretError as error:
                 self._had[key] = error.problem
         found = self._had[key]
-        if isinstance(found, Problem):
+        if isinstance(found, Diagnostic):
             mark = source.mark if isinstance(source, SecretSource) else None
             raise SecretError(found.message, found.hint, mark)
         self._learn(found)

@@ -17,22 +17,10 @@ from hvctl.config.environment import Expression, Values, alone, texts, unknown_i
 from hvctl.config.filters import FilterError
 from hvctl.config.sandbox import exceeded
 from hvctl.config.secrets import VAULT_CLOSED, NotAskedError
+from hvctl.text.diagnostic import ConfigError, Diagnostic, Mark, RefusedError, UndefinedDiagnostic
 from hvctl.text.limits import NESTING, TEMPLATE_VALUES, LimitError
 from hvctl.text.scalars import Settled, Written, for_field, meant
-from hvctl.text.source import (
-    ConfigError,
-    Document,
-    Mark,
-    Path,
-    Problem,
-    RefusedError,
-    SecretSource,
-    UndefinedProblem,
-    Vaulted,
-    Verbatim,
-    line_of,
-    suggest,
-)
+from hvctl.text.source import Document, Path, SecretSource, Vaulted, Verbatim, line_of, suggest
 from hvctl.text.visible import quoted
 
 _DEPTH = 20
@@ -72,7 +60,9 @@ def render(
     return found
 
 
-def rendered(data: Any, variables: Mapping[str, Any], document: Document, path: Path = ()) -> tuple[Any, list[Problem]]:
+def rendered(
+    data: Any, variables: Mapping[str, Any], document: Document, path: Path = ()
+) -> tuple[Any, list[Diagnostic]]:
     """As `render`, with None for every expression that has no value, and the problems beside it."""
     work = _Rendering(variables, document)
     return work.value(data, path), work.problems
@@ -84,7 +74,7 @@ class _Rendering:
     document: Document
     secrets: Collection[str] = ()
     typed: bool = True
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[Diagnostic] = field(default_factory=list)
     known: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
@@ -108,10 +98,10 @@ class _Rendering:
             found = evaluate(text, _Scope(self.variables, self.environment, known, secret=secret))
             return for_field(found) if self.typed else found
         except LimitError as error:
-            problem = Problem(self.document.mark(path), str(error), "make it smaller, or write it out")
+            problem = Diagnostic(self.document.mark(path), str(error), "make it smaller, or write it out")
             raise RefusedError([problem]) from error
         except _ValueError as error:
-            kind = UndefinedProblem if isinstance(error, _UndefinedError) else Problem
+            kind = UndefinedDiagnostic if isinstance(error, _UndefinedError) else Diagnostic
             self.problems.append(kind(self.document.mark(path), error.message, error.hint))
             return None
 
@@ -259,22 +249,24 @@ def render_text(text: str, file: str, variables: Mapping[str, Any], reveal: Call
     except TemplateSyntaxError as error:
         if unknown := unknown_in(error):
             mark = Mark(file, error.lineno, _column(text, error.lineno, unknown.name))
-            raise ConfigError([Problem(mark, line_of(unknown), unknown.hint)]) from error
+            raise ConfigError([Diagnostic(mark, line_of(unknown), unknown.hint)]) from error
         mark = Mark(file, error.lineno, 1)
-        raise ConfigError([Problem(mark, f"this template cannot be read: {line_of(error)}", "correct it")]) from error
+        raise ConfigError(
+            [Diagnostic(mark, f"this template cannot be read: {line_of(error)}", "correct it")]
+        ) from error
     except _ValueError as error:
-        raise ConfigError([Problem(Mark(file, 1, 1), error.message, error.hint)]) from error
+        raise ConfigError([Diagnostic(Mark(file, 1, 1), error.message, error.hint)]) from error
     except (ConfigError, NotAskedError):
         raise
     except LimitError as error:
-        raise RefusedError([Problem(_place_of(error, file, text, ""), str(error), "make it smaller")]) from error
+        raise RefusedError([Diagnostic(_place_of(error, file, text, ""), str(error), "make it smaller")]) from error
     except Exception as error:  # whatever a filter may raise
         name = str(error).split("'")[1] if isinstance(error, UndefinedError) and "'" in str(error) else ""
         mark = _place_of(error, file, text, name.rpartition(" ")[2])
         if isinstance(error, UndefinedError):
-            raise ConfigError([Problem(mark, line_of(error), _defined(name, variables))]) from error
+            raise ConfigError([Diagnostic(mark, line_of(error), _defined(name, variables))]) from error
         hint = error.hint if isinstance(error, FilterError) else ""
-        raise ConfigError([Problem(mark, f"this template fails: {line_of(error)}", hint or "correct it")]) from error
+        raise ConfigError([Diagnostic(mark, f"this template fails: {line_of(error)}", hint or "correct it")]) from error
 
 
 def _place_of(error: Exception, file: str, text: str, word: str) -> Mark:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from hvctl.core.resource import Address, Resource
-from hvctl.text.source import Problem, suggest
+from hvctl.core.resource import Resource
+from hvctl.text.diagnostic import Diagnostic
+from hvctl.text.source import suggest
 
 
-def undeclared(desired: Sequence[Resource]) -> Iterator[Problem]:
+def undeclared(desired: Sequence[Resource]) -> Iterator[Diagnostic]:
     """Each name once, at its first place. `desired`: of one host."""
     known: dict[str, dict[str, str]] = {}
     for one in desired:
         if one.owner is None:
             known.setdefault(one.kind, {})[one.key().casefold()] = one.key()
-    told: set[Address] = set()
+    told: set[tuple[str, str]] = set()
     for one in desired:
         for field, (kind, name) in () if one.absent else one.borrowed():
             folded = (kind, name.casefold())
@@ -24,7 +25,7 @@ def undeclared(desired: Sequence[Resource]) -> Iterator[Problem]:
             names = list(known.get(kind, {}).values())
             hint = suggest(name, names) or (f"declared are {', '.join(names)}" if names else "")
             word = kind.replace("_", " ")
-            yield Problem(
+            yield Diagnostic(
                 one.place.mark(field),
                 f"{word} {name} is declared nowhere for this host, so the host must have it already",
                 hint,

@@ -18,20 +18,9 @@ from cryptography.hazmat.primitives.padding import PKCS7
 
 from hvctl.call import Secret
 from hvctl.config.secrets import VAULT_CLOSED, PromptSource, SecretError, resolve
+from hvctl.text.diagnostic import ConfigError, Diagnostic, Mark
 from hvctl.text.program import ProgramError, ran
-from hvctl.text.source import (
-    ConfigError,
-    Document,
-    Mark,
-    PartlyReadError,
-    Problem,
-    SecretSource,
-    Vaulted,
-    Verbatim,
-    load_text,
-    name_of,
-    read_text,
-)
+from hvctl.text.source import Document, PartlyReadError, SecretSource, Vaulted, Verbatim, load_text, name_of, read_text
 
 HEADER = "$ANSIBLE_VAULT"
 _KEY, _BLOCK, _ROUNDS = 32, 16, 10_000
@@ -158,7 +147,7 @@ class Vault:
             return self._decrypted(envelope)
         except (VaultError, SecretError) as error:
             message, _, hint = str(error).partition("; ")
-            raise ConfigError([Problem(mark, message, hint)]) from error
+            raise ConfigError([Diagnostic(mark, message, hint)]) from error
 
     def opened(self, document: Document) -> Document:
         """With its `!vault` values decrypted; those that cannot be stay closed, which matters where they are used."""
@@ -176,14 +165,14 @@ class Vault:
         except VaultError:
             return data
         except SecretError as error:
-            raise ConfigError([Problem(data.mark, str(error), "")]) from error
+            raise ConfigError([Diagnostic(data.mark, str(error), "")]) from error
 
     def password(self) -> bytes:
         """The first; "" if there is none. Raises ConfigError."""
         try:
             return next(iter(self._known()), b"")
         except SecretError as error:
-            raise ConfigError([Problem(None, str(error), "")]) from error
+            raise ConfigError([Diagnostic(None, str(error), "")]) from error
 
     def _decrypted(self, envelope: str) -> str:
         if envelope not in self._opened:

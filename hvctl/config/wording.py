@@ -9,17 +9,18 @@ from pydantic_core import ErrorDetails
 
 from hvctl.core.resource import Fields, Resource, models_in, settings
 from hvctl.kinds import sections
+from hvctl.text.diagnostic import Diagnostic
 from hvctl.text.duration import seconds, spoken
 from hvctl.text.scalars import Written
-from hvctl.text.source import Document, Path, Problem, nearest, suggest
+from hvctl.text.source import Document, Path, nearest, suggest
 from hvctl.text.visible import quoted
 
 
 def explained(
     errors: Iterable[ErrorDetails], kind: type[Resource], data: Any, document: Document, path: Path
-) -> list[Problem]:
+) -> list[Diagnostic]:
     """One problem at a place: of what is wrong within something, the innermost."""
-    found: dict[Path, Problem] = {}
+    found: dict[Path, Diagnostic] = {}
     for detail in sorted(errors, key=lambda d: -len(inside(d["loc"], data))):
         where = (*path, *inside(detail["loc"], data))
         if not any(known[: len(where)] == where for known in found):
@@ -69,35 +70,35 @@ _PLAIN_WORDS = {
 }
 
 
-def _problem(detail: ErrorDetails, kind: type[Resource], document: Document, where: Path) -> Problem:
+def _problem(detail: ErrorDetails, kind: type[Resource], document: Document, where: Path) -> Diagnostic:
     name = next((p for p in reversed(detail["loc"]) if isinstance(p, str)), kind.kind)
     code, context = detail["type"], detail.get("ctx", {})
     if code == "extra_forbidden":
         hint = _did_you_mean(meant(kind, detail["loc"]))
-        return Problem(
+        return Diagnostic(
             document.key_marks.get(where) or document.mark(where),
             f"unknown key {quoted(name)} in {kind.kind}",
             hint or f"known are {', '.join(keys_at(kind, detail['loc']))}",
         )
     mark = document.mark(where)
     if code == "missing":
-        return Problem(mark, f"{kind.kind} needs {quoted(name)}", f"write `{name}: …`")
+        return Diagnostic(mark, f"{kind.kind} needs {quoted(name)}", f"write `{name}: …`")
     shown = _shown(detail["input"])
     if code in _PLAIN_WORDS:
         what, hint = _PLAIN_WORDS[code]
         if code == "int_type":
             hint = _octal(detail["input"]) or hint
-        return Problem(mark, f"{name} is {what}, not {shown}", hint)
+        return Diagnostic(mark, f"{name} is {what}, not {shown}", hint)
     if code in ("greater_than_equal", "greater_than"):
-        return Problem(mark, f"{name}: {shown} is too small", f"at least {_bound(detail, kind)}")
+        return Diagnostic(mark, f"{name}: {shown} is too small", f"at least {_bound(detail, kind)}")
     if code in ("less_than_equal", "less_than"):
-        return Problem(mark, f"{name}: {shown} is too large", f"at most {_bound(detail, kind)}")
+        return Diagnostic(mark, f"{name}: {shown} is too large", f"at most {_bound(detail, kind)}")
     if code == "literal_error":
         expected = str(context.get("expected", ""))
         hint = suggest(str(detail["input"]), expected.replace("'", "").replace(" or ", ", ").split(", "))
-        return Problem(mark, f"{name}: {shown} is not {expected}", hint or f"write {expected}")
+        return Diagnostic(mark, f"{name}: {shown} is not {expected}", hint or f"write {expected}")
     message, _, hint = detail["msg"].removeprefix("Value error, ").partition("; ")
-    return Problem(mark, f"{name}: {message[:1].lower() + message[1:]}", hint)
+    return Diagnostic(mark, f"{name}: {message[:1].lower() + message[1:]}", hint)
 
 
 def _octal(given: Any) -> str:

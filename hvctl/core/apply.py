@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from hvctl.call import Batch, Event, Failure, Foreign, Reply, Transport, TransportError, defect
+from hvctl.call import Batch, Event, Failure, Reply, Transport, TransportError, defect
 from hvctl.core.plan import Action, Line, Plan, PlannedStep
-from hvctl.core.resource import Address
 from hvctl.core.unmet import explained
+from hvctl.text.address import Address
+from hvctl.text.foreign import Foreign
 
 Status = Literal["ok", "failed", "skipped", "unknown"]
 
@@ -78,7 +79,7 @@ class Report:
         """What was taken down and not brought up again; a record on the host keeps it a difference."""
         found = []
         for restart in (r for r in self.plan.restarts if r.back and not r.blocked):
-            framed = [r for r in self.results if r.step.frame and r.step.action[-1] == restart.name]
+            framed = [r for r in self.results if r.step.frame and r.step.action == restart.address]
             stops, start = framed[:-1], framed[-1:]
             if any(r.status in ("ok", "unknown") for r in stops) and any(r.status != "ok" for r in start):
                 found.append(restart.name)

@@ -9,7 +9,8 @@ from typing import Literal
 
 from hvctl.core.outcome import Outcome
 from hvctl.core.plan import Action, Line
-from hvctl.core.resource import Address, Resource
+from hvctl.core.resource import Resource
+from hvctl.text.address import Address
 
 Verb = Literal["plan", "apply", "drift"]
 Moved = Literal["host", "wish", "unknown"]
@@ -18,15 +19,17 @@ Moved = Literal["host", "wish", "unknown"]
 
 @dataclass(frozen=True, order=True)
 class Spot:
-    """A field of a resource on a host; "" is the resource as a whole (it is missing, or should be)."""
+    """A field of a resource; "" is the resource as a whole (it is missing, or should be)."""
 
-    host: str
     address: Address
     field: str = ""
 
+    @property
+    def host(self) -> str:
+        return self.address.host
+
     def __str__(self) -> str:
-        kind, *names = self.address
-        return " ".join(p for p in (self.host, kind.replace("_", " "), ", ".join(names), self.field) if p)
+        return " ".join(p for p in (self.host, str(self.address), self.field) if p)
 
 
 @dataclass(frozen=True)
@@ -71,9 +74,10 @@ class Memory:
 
 @dataclass(frozen=True)
 class Check:
-    """`requests`: HTTP requests by host. `wishes`: what the playbooks want, by host, in sync or not. `addresses`:
+    """`requests`: HTTP requests by host. `desired`: what the playbooks want, by host, in sync or not. `addresses`:
     where each host was looked for. `covers`: the playbooks of which everything was looked at, not only some tags.
-    `saved`: what stands under `playbooks` is a plan file. `mask`: for texts of the wishes, which are as they were written."""
+    `saved`: what stands under `playbooks` is a plan file. `mask`: for texts of the desired state, which are as they were
+    written."""
 
     verb: Verb
     playbooks: tuple[str, ...]
@@ -82,7 +86,7 @@ class Check:
     outcomes: tuple[Outcome, ...]
     exit_status: int
     requests: Mapping[str, int] = field(default_factory=dict)
-    wishes: Mapping[str, Sequence[Resource]] = field(default_factory=dict)
+    desired: Mapping[str, Sequence[Resource]] = field(default_factory=dict)
     memory: Memory = Memory()
     addresses: Mapping[str, str] = field(default_factory=dict)
     covers: tuple[str, ...] = ()
@@ -106,6 +110,6 @@ def drifts(one: Outcome) -> Iterator[Drift]:
         if not action.differs:
             continue
         if not action.lines:
-            yield Drift(Spot(one.host, action.address), action)
+            yield Drift(Spot(action.address), action)
         for line in action.drifted:
-            yield Drift(Spot(one.host, action.address, line.field), action, line)
+            yield Drift(Spot(action.address, line.field), action, line)

@@ -10,7 +10,7 @@ from hvctl.call import EACH, Batch, Call, HostInfo, Map, Ref, Reply, Row, Task
 from hvctl.contract import OS
 from hvctl.core.rows import UnreadableError, typed
 
-__all__ = ["ABSENT_CMDLET", "Facts", "UnreadableError", "merged", "read_batch"]
+__all__ = ["ABSENT_CMDLET", "Facts", "UnreadHostError", "UnreadableError", "merged", "read_batch"]
 
 _UNIQUE = ("Name", "Id", "FullName", EACH)
 """Columns of which one row has the value: where it was found, one that cannot be read is another thing's."""
@@ -35,13 +35,24 @@ def read_batch(queries: Iterable[Call], deadline_s: int = 600) -> Batch:
     return Batch(tasks, "read", deadline_s)
 
 
+class UnreadHostError(UnreadableError):
+    """Something rests on a host that could not be read."""
+
+    hint = "see what is said of that host; nothing that rests on it is done"
+
+    def __init__(self, host: str) -> None:
+        super().__init__(Call(""))  # no call of its own failed
+        self.text = f"{host} could not be read"
+
+
 @dataclass(frozen=True)
 class Facts:
-    """What one host answered. Never asks again."""
+    """What one host answered. Never asks again. `others`: what those answered that are planned together with it."""
 
     os: OS
     info: HostInfo
     replies: Mapping[Call, Reply]
+    others: Mapping[str, Facts] = field(default_factory=dict, repr=False, compare=False)
     _keyed: dict[Any, Reply] = field(default_factory=dict, init=False, repr=False, compare=False)
     _grouped: dict[Any, _Groups] = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -51,6 +62,12 @@ class Facts:
     @classmethod
     def of(cls, os: OS, info: HostInfo, batch: Batch, replies: Iterable[Reply]) -> Facts:
         return cls(os, info, {t.call: r for t, r in zip(batch.tasks, replies, strict=True)})
+
+    def on(self, host: str) -> Facts:
+        """What another host of the unit answered. Raises UnreadableError where it could not be read."""
+        if host not in self.others:
+            raise UnreadHostError(host)
+        return self.others[host]
 
     def reply(self, query: Call) -> Reply:
         """The answer to a query; of a query with `each`, only what belongs to its own values, if they are known."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hvctl.call import TransportError
 from hvctl.core.apply import Report
 from hvctl.core.plan import Plan
-from hvctl.text.source import Problem
+from hvctl.text.diagnostic import Diagnostic
 
 DIFFERS = 2
 TROUBLE = 4
@@ -27,7 +27,7 @@ class Outcome:
     report: Report | None = None
     error: TransportError | None = None
     changed: tuple[str, ...] = ()
-    wrong: tuple[Problem, ...] = ()
+    wrong: tuple[Diagnostic, ...] = ()
 
     @property
     def looked(self) -> bool:

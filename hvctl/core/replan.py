@@ -12,8 +12,9 @@ from typing import Any
 
 from hvctl.call import Staged, to_json
 from hvctl.core.facts import Facts
-from hvctl.core.plan import Plan, make_plan
-from hvctl.core.resource import Impact, Resource
+from hvctl.core.plan import Plan
+from hvctl.core.planner import make_plan
+from hvctl.core.resource import Impact, Index
 
 OLDEST = timedelta(days=31)
 """The clock that a plan was made by is put back for so long and no longer."""
@@ -43,22 +44,22 @@ class First:
 
 def steps_data(plan: Plan) -> list[Any]:
     """The steps as JSON: all that decides what runs on the host; files by their hashes."""
-    return [{"resource": list(s.action), **to_json(_hashed(s.task))["$task"]} for s in plan.steps]
+    return [{"resource": list(s.action.words), **to_json(_hashed(s.task))["$task"]} for s in plan.steps]
 
 
-def replanned(host: str, wishes: Sequence[Resource], facts: Facts, first: First) -> tuple[Plan, list[str]]:
+def replanned(desired: Index, facts: Facts, first: First) -> tuple[Plan, list[str]]:
     """The plan that these facts give, at the time of the first; and what it does otherwise, one line each. Facts
     that change neither steps nor verdicts do not matter."""
     if wrong := list(_no_longer_meant(facts, first)):
-        return make_plan(host, wishes, facts, first.allow), wrong
+        return make_plan(desired, facts, first.allow), wrong
     then = facts.at(first.time)
-    plan = make_plan(host, wishes, then, first.allow)
+    plan = make_plan(desired, then, first.allow)
     signed = plan
     if first.user not in ("", facts.info.user):
-        signed = make_plan(host, wishes, replace(then, info=replace(then.info, user=first.user)), first.allow)
-    changed = list(_differences(first.steps, signed))
+        signed = make_plan(desired, replace(then, info=replace(then.info, user=first.user)), first.allow)
+    changed = list(differences(first.steps, signed))
     if not changed and then is not facts:
-        changed = list(_overtaken(plan, make_plan(host, wishes, facts, first.allow)))
+        changed = list(_overtaken(plan, make_plan(desired, facts, first.allow)))
     if len(changed) > _TOLD:
         changed = [*changed[:_TOLD], f"and {len(changed) - _TOLD} more"]
     return plan, changed
@@ -89,10 +90,10 @@ def _overtaken(plan: Plan, present: Plan) -> Iterator[str]:
     for action in present.actions:
         then, now = ([s.task.call.cmdlet for s in p.steps if s.action == action.address] for p in (plan, present))
         if then != now:
-            yield from (f"{_named(action.address)}: {r.message}" for r in action.remarks if r.level == "later")
+            yield from (f"{action.address}: {r.message}" for r in action.remarks if r.level == "later")
 
 
-def _differences(before: Sequence[Any], plan: Plan) -> Iterator[str]:
+def differences(before: Sequence[Any], plan: Plan) -> Iterator[str]:
     """Step by step. `before` may hold any JSON: it is compared and shown, never run."""
     now = steps_data(plan)
     if list(before) == now:
@@ -175,7 +176,3 @@ def _word(step: Any) -> str:
 def _cut(value: Any) -> str:
     text = str(value)
     return text if len(text) <= _WIDE else f"{text[: _WIDE - 1]}…"
-
-
-def _named(address: Sequence[str]) -> str:
-    return f"{address[0].replace('_', ' ')} {', '.join(address[1:])}".rstrip()

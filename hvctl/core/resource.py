@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import datetime
-from functools import cache
-from typing import Any, ClassVar, Literal, Protocol, Self, get_args
+from functools import cache, cached_property
+from typing import Any, ClassVar, Literal, Protocol, Self, TypeVar, get_args, overload
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 from hvctl.call import Call, Guard, Row, Staged, Value
 from hvctl.contract import OS
 from hvctl.core.facts import Facts
+from hvctl.text.address import Address
+from hvctl.text.diagnostic import Diagnostic, Level, Mark
 from hvctl.text.number import is_whole, whole
-from hvctl.text.source import Document, Mark, Path
+from hvctl.text.source import Document, Path
 
 Impact = Literal["online", "disconnect", "restart", "recreate", "destroy", "management"]
 IMPACTS: tuple[Impact, ...] = get_args(Impact)
@@ -191,32 +193,26 @@ class Change:
     in_time: bool = False
 
 
-@dataclass(frozen=True)
-class Finding:
-    """A rule that a wish breaks, at one of its fields ("" for the whole). "impossible" holds it back, and so
-    does "later": it will be possible by itself. "unknown": why a field could not be read. `outside`: what of the message
-    is the host's."""
-
-    field: str
-    message: str
-    hint: str = ""
-    level: Literal["impossible", "later", "warning", "unknown"] = "impossible"
-    outside: tuple[str, ...] = ()
-
-    @property
-    def holds(self) -> bool:
-        return self.level in ("impossible", "later")
+def finding(
+    field: str,
+    message: str,
+    hint: str = "",
+    level: Level = "impossible",
+    outside: tuple[str, ...] = (),
+) -> Diagnostic:
+    """A rule that a resource breaks, at one of its fields ("" for the whole): a kind does not know where it stands."""
+    return Diagnostic(None, message, hint, level, field, outside=outside)
 
 
 class HeldBackError(Exception):
-    """The facts show that nothing can be done about a resource now; the planner turns it into a Finding. `parts`: nor
+    """The facts show that nothing can be done about a resource now; the planner turns it into a Diagnostic. `parts`: nor
     about what sits within it. `later`: nor need there be, before something else is done."""
 
     def __init__(
         self, message: str, hint: str = "", field: str = "", *, parts: bool = False, later: bool = False
     ) -> None:
         super().__init__(message)
-        self.finding = Finding(field, message, hint, "later" if later else "impossible")
+        self.finding = finding(field, message, hint, "later" if later else "impossible")
         self.parts = parts
 
 
@@ -227,7 +223,8 @@ class Step:
     stop, if there is one, and after all others; "wake" comes before all, and what its parts do rests on it; "up" comes
     after the start, if there is one; "early" comes before everything else of the VM, none of which is done if it fails;
     "closing" comes when all VMs of the host are done. `resumes`: it takes up what goes on on the host by itself, so it
-    is done at once after a connection that was lost. `text` says in plain words what it does. Two steps are never
+    is done at once after a connection that was lost. `host`: where it runs, if not on the
+    host of its resource. `text` says in plain words what it does. Two steps are never
     equal: identity is what `needs` refers to."""
 
     call: Call
@@ -240,6 +237,7 @@ class Step:
     job: bool = False
     limit_s: int | None = None
     resumes: bool = False
+    host: str = ""
 
 
 @dataclass(frozen=True)
@@ -248,7 +246,7 @@ class Bracket:
 
     stop: tuple[Step, ...]
     start: tuple[Step, ...]
-    doubts: tuple[Finding, ...] = ()
+    doubts: tuple[Diagnostic, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -262,10 +260,6 @@ class Place:
     def mark(self, dotted: str = "") -> Mark:
         """Of a field's value; of the nearest enclosing thing if the field is not written."""
         return self.document.mark((*self.path, *path_of(dotted)))
-
-
-Address = tuple[str, ...]
-"""("vm", "web01"), ("disk", "web01", "scsi 0:0"): kind, owner's key, own key, without those that are empty."""
 
 
 class Fields(BaseModel):
@@ -370,6 +364,9 @@ class Shelf(Protocol):
         ...
 
 
+R = TypeVar("R", bound="Resource")
+
+
 class Resource(Fields):
     """Something on a host that the user wants in a certain state.
 
@@ -396,12 +393,8 @@ class Resource(Fields):
     other_words: ClassVar[Mapping[str, str]] = {}
     proof: ClassVar[tuple[Call, ...]] = ()
 
-    _owner: Resource | None = PrivateAttr(default=None)
-    _parts: tuple[Resource, ...] = PrivateAttr(default=())
-    _place: Place | None = PrivateAttr(default=None)
-    _peers: tuple[Resource, ...] = PrivateAttr(default=())
-    _file: Staged | None = PrivateAttr(default=None)
-    _left_out: frozenset[str] = PrivateAttr(default=frozenset())
+    _index: Index | None = PrivateAttr(default=None)
+    _seat: int = PrivateAttr(default=-1)
 
     # --- identity ---------------------------------------------------------------------------------------
 
@@ -413,74 +406,96 @@ class Resource(Fields):
         """As the plan's headline says it after the kind."""
         return self.key()
 
+    # --- where it stands: what the index says of it ----------------------------------------------------------
+
+    @property
+    def index(self) -> Index:
+        """The desired state that it is a part of."""
+        # By its name, pydantic looks in vain for it first, which takes ten times as long; it is asked very often.
+        private = self.__pydantic_private__
+        found: Index | None = private["_index"] if private else None
+        if found is None:
+            raise ValueError(f"{self.kind} {self.key()} stands in no index")
+        return found
+
+    @property
+    def seat(self) -> int:
+        """Its own in the index; -1 outside of one."""
+        private = self.__pydantic_private__
+        return private["_seat"] if private else -1
+
     @property
     def owner(self) -> Resource | None:
-        # Asked tens of times per resource; by its name, pydantic looks in vain for it first, which takes ten times as long.
+        """What it sits within; None for what stands by itself, or in no index."""
         private = self.__pydantic_private__
-        return private["_owner"] if private else None
+        index: Index | None = private["_index"] if private else None
+        return index.owner(self) if index is not None else None
 
     @property
     def parts(self) -> tuple[Resource, ...]:
-        """The resources that sit within it, as wished."""
-        return self._parts
+        """The resources that sit within it, as desired."""
+        return self.index.parts(self)
 
-    @property
-    def peers(self) -> tuple[Resource, ...]:
-        """Everything that is wished for the same host, itself included."""
-        return self._peers
+    def parts_of(self, kind: type[R]) -> tuple[R, ...]:
+        return tuple(p for p in self.index.parts(self) if isinstance(p, kind))
 
-    def peer(self, kind: str, key: str) -> Resource | None:
-        """What the playbook wishes of another thing, by its name; None if it says nothing about it."""
-        found = (p for p in self._peers if p.kind == kind and p.owner is None)
-        return next((p for p in found if p.key().casefold() == key.casefold()), None)
+    def part(self, kind: type[R]) -> R | None:
+        """The part of a kind that it has once; None if the playbook says nothing about it."""
+        return next((p for p in self.index.parts(self) if isinstance(p, kind)), None)
+
+    def beside(self, kind: type[R]) -> tuple[R, ...]:
+        """Everything of a kind that is desired of the same host, in whatever owner, itself included."""
+        return tuple(p for p in self.index.peers if isinstance(p, kind))
+
+    def named(self, kind: type[R], key: str) -> R | None:
+        """What the playbook says of another thing that stands by itself, by its name."""
+        folded = key.casefold()
+        return next((p for p in self.beside(kind) if p.owner is None and p.key().casefold() == folded), None)
 
     @property
     def place(self) -> Place:
-        if self._place is None:
-            raise ValueError(f"{self.kind} {self.key()} was not placed")
-        return self._place
-
-    def placed(self, place: Place, owner: Resource | None) -> None:
-        """Told once, by the playbook, where it stands."""
-        self._place, self._owner = place, owner
-        if owner is not None and not self.unnamed:
-            owner._parts = (*owner._parts, self)
-
-    @property
-    def left_out(self) -> frozenset[str]:
-        """What is written of it and faulty, so that it is as if it were not written: fields, dotted where nested."""
-        return self._left_out
-
-    @property
-    def unnamed(self) -> bool:
-        """Whether what it is known by is among that. Then nothing refers to it."""
-        return not self._left_out.isdisjoint(self.stand_in)
-
-    def lacking(self, left_out: frozenset[str]) -> None:
-        """Told once, by the playbook, before it is placed."""
-        self._left_out = left_out
+        return self.index.entry(self).place
 
     @property
     def file(self) -> Staged | None:
         """What of the control node it is about."""
-        return self._file
+        private = self.__pydantic_private__
+        return self.index.entry(self).file if private and private["_index"] is not None else None
 
-    def spread(self, shelf: Shelf, written: Mapping[str, Any]) -> tuple[Resource, ...]:
-        """What this item of the playbook stands for; a kind that reads files of the control node does so here.
+    @property
+    def left_out(self) -> frozenset[str]:
+        """What is written of it and faulty, so that it is as if it were not written: fields, dotted where nested."""
+        return self.index.entry(self).left_out
+
+    @property
+    def unnamed(self) -> bool:
+        """Whether what it is known by is among that. Then nothing refers to it."""
+        return not self.left_out.isdisjoint(self.stand_in)
+
+    def seated(self, index: Index, number: int) -> Self:
+        """A copy that knows where it stands."""
+        copy = self.model_copy()
+        copy._index, copy._seat = index, number
+        return copy
+
+    def __getstate__(self) -> dict[Any, Any]:
+        """Plain data: the index is kept by whoever keeps it."""
+        state = dict(super().__getstate__())
+        private = state.get("__pydantic_private__")
+        if private:
+            state["__pydantic_private__"] = {**private, "_index": None, "_seat": -1}
+        return state
+
+    @classmethod
+    def spread(cls, item: Self, shelf: Shelf, place: Place, written: Mapping[str, Any]) -> Iterator[Entry]:
+        """What an item of the playbook stands for; a kind that reads files of the control node does so here.
         `written`: the owner as the playbook has it. Raises ConfigError."""
-        return (self,)
-
-    def relinked(self, owner: Resource | None, parts: tuple[Resource, ...], peers: tuple[Resource, ...]) -> None:
-        """Told once, to a copy."""
-        self._owner, self._parts, self._peers = owner, parts, peers
-
-    def acquainted(self, peers: tuple[Resource, ...]) -> None:
-        """Told once, when all wishes for the host are known."""
-        self._peers = peers
+        yield Entry(item, place)
 
     def address(self) -> Address:
-        names = (self.owner.key() if self.owner else "", self.key())
-        return (self.kind, *(name for name in names if name))
+        private = self.__pydantic_private__
+        index: Index | None = private["_index"] if private else None
+        return index.address(self) if index is not None else Address("", self.kind, (), self.key())
 
     @property
     def absent(self) -> bool:
@@ -491,18 +506,23 @@ class Resource(Fields):
         """Other resources that must be there first, if they are planned too."""
         return ()
 
+    def links(self) -> tuple[str, ...]:
+        """Other hosts, by their names in the inventory, that are planned together with its own because of it. A step may
+        run on one of them (`Step.host`), `requires` may name what is wanted there, and `facts.on` has what it answered."""
+        return ()
+
     def borrowed(self) -> Iterator[tuple[str, tuple[str, str]]]:
         """By field, the kind and name of what it uses of the host, whether the playbook declares it or not."""
         yield from ()
 
     # --- rules known without a host ------------------------------------------------------------------------
 
-    def rules(self, os: OS) -> Iterator[Finding]:
+    def rules(self, os: OS) -> Iterator[Diagnostic]:
         """Hyper-V's own rules that the wish breaks whatever the host looks like."""
         yield from ()
 
     @classmethod
-    def rules_together(cls, wishes: tuple[Resource, ...], os: OS) -> Iterator[tuple[Resource, Finding]]:
+    def rules_together(cls, wishes: tuple[Self, ...], os: OS) -> Iterator[tuple[Resource, Diagnostic]]:
         """Rules between all wishes of this kind for one host."""
         yield from ()
 
@@ -510,6 +530,10 @@ class Resource(Fields):
 
     def queries(self) -> tuple[Call, ...]:
         raise NotImplementedError
+
+    def queries_on(self, host: str) -> tuple[Call, ...]:
+        """What is asked of another host that it links with."""
+        return ()
 
     def actual(self, facts: Facts) -> State | None:
         """The same fields as `wanted`, as the host has them; None: it does not exist.
@@ -527,7 +551,7 @@ class Resource(Fields):
     def wanted(self) -> State:
         return self.written()
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
+    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         """What the facts show to be impossible or doubtful about these changes."""
         yield from ()
 
@@ -648,3 +672,102 @@ def properties(model: type[BaseModel], *more: str) -> tuple[str, ...]:
 
 def path_of(dotted: str) -> Path:
     return tuple(whole(p) if is_whole(p) else p for p in dotted.split(".")) if dotted else ()
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One desired resource, and what is known of it besides its fields. `owner`: the number of what it sits within.
+    `file`: what of the control node it is about. `left_out`: what is written of it and faulty. `there`: others see it; not
+    so what will not be there."""
+
+    resource: Resource
+    place: Place
+    owner: int | None = None
+    file: Staged | None = None
+    left_out: frozenset[str] = frozenset()
+    there: bool = True
+
+
+class Index(Sequence[Resource]):
+    """The desired state of one host: plain resources, and beside them who owns whom, what stands beside, where each was
+    written and which file it is about. Made once and never changed; another desired state is another index."""
+
+    def __init__(self, entries: Iterable[Entry] = (), host: str = "") -> None:
+        self.host = host
+        self.entries = tuple(entries)
+        self._seats = tuple(e.resource.seated(self, n) for n, e in enumerate(self.entries))
+        parts: dict[int, list[Resource]] = {}
+        for one, entry in zip(self._seats, self.entries, strict=True):
+            if entry.owner is not None and entry.there and entry.left_out.isdisjoint(one.stand_in):
+                parts.setdefault(entry.owner, []).append(one)
+        self._parts = {owner: tuple(found) for owner, found in parts.items()}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Index, (self.entries, self.host))
+
+    @overload
+    def __getitem__(self, at: int) -> Resource: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> tuple[Resource, ...]: ...
+
+    def __getitem__(self, at: int | slice) -> Resource | tuple[Resource, ...]:
+        return self._seats[at]
+
+    def __len__(self) -> int:
+        return len(self._seats)
+
+    def __iter__(self) -> Iterator[Resource]:
+        return iter(self._seats)
+
+    def entry(self, one: Resource) -> Entry:
+        return self.entries[one.seat]
+
+    def owner(self, one: Resource) -> Resource | None:
+        at = self.entries[one.seat].owner
+        return None if at is None else self._seats[at]
+
+    def address(self, one: Resource) -> Address:
+        return self._addresses[one.seat]
+
+    @cached_property
+    def _addresses(self) -> tuple[Address, ...]:
+        return tuple(
+            Address(
+                self.host,
+                one.kind,
+                (owner,) if (owner := up.key() if (up := self.owner(one)) else "") else (),
+                one.key(),
+            )
+            for one in self._seats
+        )
+
+    def parts(self, one: Resource) -> tuple[Resource, ...]:
+        return self._parts.get(one.seat, ())
+
+    @cached_property
+    def peers(self) -> tuple[Resource, ...]:
+        """What can be referred to by its name, and will be there."""
+        both = zip(self._seats, self.entries, strict=True)
+        return tuple(one for one, e in both if e.there and e.left_out.isdisjoint(one.stand_in))
+
+    def of(self, host: str) -> Index:
+        """The same, of that host."""
+        return self if host == self.host else Index(self.entries, host)
+
+    def mapped(self, made: Callable[[Resource, Entry], Entry]) -> Index:
+        """With other entries in the same places."""
+        return Index((made(one, e) for one, e in zip(self._seats, self.entries, strict=True)), self.host)
+
+    def with_more(self, more: Iterable[Entry]) -> Index:
+        return Index((*self.entries, *more), self.host)
+
+    def only(self, chosen: Callable[[Resource], bool]) -> Index:
+        """Those, with what they sit within."""
+        kept: dict[int, int] = {}
+        entries: list[Entry] = []
+        for number, (one, entry) in enumerate(zip(self._seats, self.entries, strict=True)):
+            if (entry.owner is None or entry.owner in kept) and chosen(one):
+                kept[number] = len(entries)
+                entries.append(replace(entry, owner=None if entry.owner is None else kept[entry.owner]))
+        return Index(entries, self.host)

@@ -3,10 +3,11 @@ back."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
-from hvctl.core.resource import Address, Resource
+from hvctl.core.resource import Index, Resource
+from hvctl.text.address import Address
 
 WHOLE = ""
 """Among the fields of an address: nothing of the resource is changed."""
@@ -20,20 +21,18 @@ class Held:
     missing: frozenset[Address] = frozenset()
 
 
-def targets(desired: Sequence[Resource], held: Held) -> tuple[Resource, ...]:
-    """Of each desired resource its target, in the same order, linked with each other's targets: no other resource is
-    judged by what is held back. A resource that is held back whole is what it was asked to be without a field."""
+def targets(desired: Index, held: Held) -> Index:
+    """Of each desired resource its target, in the same order: no other resource is judged by what is held back. A
+    resource that is held back whole is what it was asked to be without a field."""
     if not any(held.fields.values()) and not held.missing:
-        return tuple(desired)
-    copies = {id(one): _less(one, held.fields.get(one.address(), frozenset())) for one in desired}
-    there = {key for key, one in ((id(d), d) for d in desired) if one.address() not in held.missing}
-    for one in desired:
-        copies[id(one)].relinked(
-            one.owner if one.owner is None else copies.get(id(one.owner), one.owner),
-            tuple(copies[id(p)] for p in one.parts if id(p) in there),
-            tuple(copies[id(p)] for p in one.peers if id(p) in there),
+        return desired
+    return desired.mapped(
+        lambda one, entry: replace(
+            entry,
+            resource=_less(one, held.fields.get(one.address(), frozenset())),
+            there=entry.there and one.address() not in held.missing,
         )
-    return tuple(copies[id(one)] for one in desired)
+    )
 
 
 def _less(one: Resource, fields: frozenset[str]) -> Resource:

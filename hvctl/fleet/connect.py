@@ -32,6 +32,9 @@ class Wire:
     left: Callable[[], bool] = lambda: False
 
 
+Connect = Callable[[Connection, Wire], Transport]
+
+
 def real_connect(connection: Connection, wire: Wire) -> Transport:
     """Opens nothing yet: the first batch does. Raises SecretError if the password cannot be had."""
     password = resolve(connection.password) if connection.password is not None else None

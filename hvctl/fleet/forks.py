@@ -10,7 +10,7 @@ from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
 from hvctl.fleet.stop import Stop
-from hvctl.text.source import ConfigError, Problem
+from hvctl.text.diagnostic import ConfigError, Diagnostic
 
 T = TypeVar("T")
 Job = tuple[str, Callable[[], T]]
@@ -92,7 +92,7 @@ class SideBySide(Generic[T]):
             except RuntimeError as error:
                 if not number:
                     hint = "raise the limits of processes and memory (ulimit -u, ulimit -v), or end other programs"
-                    raise ConfigError([Problem(None, f"this machine starts no thread: {error}", hint)]) from error
+                    raise ConfigError([Diagnostic(None, f"this machine starts no thread: {error}", hint)]) from error
                 self.fewer = number
                 return
 

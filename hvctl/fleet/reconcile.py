@@ -9,14 +9,16 @@ from dataclasses import dataclass, replace
 
 from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_attempt
 
-from hvctl.call import Event, Transport, TransportError, defect
+from hvctl.call import Call, Event, Transport, TransportError, defect
 from hvctl.contract import nearest
 from hvctl.core.apply import Report, apply, batch_of, not_begun
 from hvctl.core.contents import changed_sources
 from hvctl.core.facts import Facts, read_batch
-from hvctl.core.plan import Plan, PlannedStep, make_plan, questions
+from hvctl.core.plan import Plan, PlannedStep
+from hvctl.core.planner import make_plan
+from hvctl.core.questions import questions
 from hvctl.core.replan import First, replanned
-from hvctl.core.resource import Impact, Resource
+from hvctl.core.resource import Impact, Index
 from hvctl.winrm.retries import SETTLING_S, SETTLING_WAIT
 
 OnEvent = Callable[[Event], None]
@@ -28,9 +30,14 @@ def silent(event: Event) -> None:
     """For whoever does not want to know."""
 
 
-def look(transport: Transport, wishes: Iterable[Resource], on_event: OnEvent = silent) -> Facts:
-    """Everything the wishes need to know of the host, in one batch. Raises TransportError."""
-    batch = read_batch(questions(wishes))
+def look(transport: Transport, desired: Index, on_event: OnEvent = silent) -> Facts:
+    """Everything the desired state needs to know of the host, in one batch. Raises TransportError."""
+    return look_at(transport, questions(desired), on_event)
+
+
+def look_at(transport: Transport, calls: Iterable[Call], on_event: OnEvent = silent) -> Facts:
+    """The answers to these calls. Raises TransportError."""
+    batch = read_batch(calls)
     replies = transport.run(batch, on_event) if batch.tasks else []
     info = transport.info()
     os = nearest(info.build)
@@ -53,8 +60,7 @@ class Look:
 
 
 def plan_host(
-    host: str,
-    wishes: Sequence[Resource],
+    desired: Index,
     transport: Transport,
     allow: frozenset[Impact],
     on_event: OnEvent = silent,
@@ -62,18 +68,18 @@ def plan_host(
 ) -> Look:
     """Look at a host and plan it; again, where there is a `first` plan, which says what is allowed."""
     try:
-        facts = look(transport, wishes, on_event)
+        facts = look(transport, desired, on_event)
     except TransportError as error:
-        return Look(host, error=error)
+        return Look(desired.host, error=error)
     if first is None:
-        return Look(host, make_plan(host, wishes, facts, allow))
-    plan, changed = replanned(host, wishes, facts, first)
-    return Look(host, plan, changed=(*changed_sources(batch_of(plan)), *changed))
+        return Look(desired.host, make_plan(desired, facts, allow))
+    plan, changed = replanned(desired, facts, first)
+    return Look(desired.host, plan, changed=(*changed_sources(batch_of(plan)), *changed))
 
 
 def apply_plan(
     plan: Plan,
-    wishes: Sequence[Resource],
+    desired: Index,
     transport: Transport,
     on_event: OnEvent = silent,
     *,
@@ -88,7 +94,7 @@ def apply_plan(
     if recheck:
         try:
             changed = changed_sources(batch_of(plan))
-            changed = changed or replanned(plan.host, wishes, look(transport, wishes, on_event), First.of(plan))[1]
+            changed = changed or replanned(desired, look(transport, desired, on_event), First.of(plan))[1]
         except TransportError as error:
             return not_begun(plan) if stopped() else Report(plan, error=error)
         if changed:
@@ -102,8 +108,8 @@ def apply_plan(
     if stopped():
         return replace(report, stopped=True)
     try:
-        report = replace(report, after=_seen_after(report, wishes, transport, on_event, pause, stopped))
-        return report if stopped() else _taken_up(report, wishes, transport, on_event, pause, stopped, known)
+        report = replace(report, after=_seen_after(report, desired, transport, on_event, pause, stopped))
+        return report if stopped() else _taken_up(report, desired, transport, on_event, pause, stopped, known)
     except Exception as error:
         # What ran is known and must be told, whatever becomes of the look afterwards.
         return replace(report, error=_with_defect(report.error, error))
@@ -126,7 +132,7 @@ def _with_defect(known: TransportError | None, error: Exception) -> TransportErr
 
 def _taken_up(
     report: Report,
-    wishes: Sequence[Resource],
+    desired: Index,
     transport: Transport,
     on_event: OnEvent,
     pause: Pause,
@@ -143,7 +149,7 @@ def _taken_up(
     again = apply(replace(report.after, steps=_renamed(steps)), transport, on_event)
     seen = replace(report, results=(*report.results, *again.results))
     known(seen)
-    return replace(seen, after=_seen_after(seen, wishes, transport, on_event, pause, stopped))
+    return replace(seen, after=_seen_after(seen, desired, transport, on_event, pause, stopped))
 
 
 def _renamed(steps: Sequence[PlannedStep]) -> tuple[PlannedStep, ...]:
@@ -155,7 +161,7 @@ def _renamed(steps: Sequence[PlannedStep]) -> tuple[PlannedStep, ...]:
 
 def _seen_after(
     report: Report,
-    wishes: Sequence[Resource],
+    desired: Index,
     transport: Transport,
     on_event: OnEvent,
     pause: Pause,
@@ -172,7 +178,7 @@ def _seen_after(
         if not enough:
             after = None
             with suppress(TransportError):
-                after = make_plan(report.plan.host, wishes, look(transport, wishes, on_event), report.plan.allow)
+                after = make_plan(desired, look(transport, desired, on_event), report.plan.allow)
 
     def unsettled(_: object) -> bool:
         seen = after is not None and (report.plan.unreadable or not after.unreadable)

@@ -12,8 +12,8 @@ from typing import Any
 from hvctl.call import Batch, Event, Failure, HostInfo, Reply, TransportError, from_json, to_json
 from hvctl.contract import nearest
 from hvctl.core.facts import Facts
+from hvctl.text.diagnostic import ConfigError, Diagnostic
 from hvctl.text.files import PRIVATE, write_whole
-from hvctl.text.source import ConfigError, Problem
 from hvctl.text.visible import json_text
 
 FORMAT = 1
@@ -35,7 +35,7 @@ def write_recording(file: str, facts: Facts, *, scrub: bool, also: Sequence[str]
         write_whole(file, json_text(data, indent=1) + "\n", PRIVATE)
     except OSError as error:
         raise ConfigError(
-            [Problem(None, f"{file} cannot be written: {error.strerror}", "name another file")]
+            [Diagnostic(None, f"{file} cannot be written: {error.strerror}", "name another file")]
         ) from error
 
 

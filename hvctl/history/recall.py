@@ -13,6 +13,7 @@ from hvctl.history.judge import Absence, Known, Open, Wish
 from hvctl.history.past import Absence as Away
 from hvctl.history.past import HostPast, Span
 from hvctl.history.schema import absences, checks, covered, drifts, looks, wishes
+from hvctl.kinds import address_of
 
 
 def known_of(connection: Connection, host: Any) -> Known:
@@ -64,4 +65,4 @@ def _span(host: str, row: Row[Any]) -> Span:
 
 
 def _spot(host: str, row: Any) -> Spot:
-    return Spot(host, tuple(json.loads(row.address)), row.field)
+    return Spot(address_of(host, json.loads(row.address)), row.field)

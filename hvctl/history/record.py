@@ -151,7 +151,7 @@ def prune(connection: Connection, at: datetime) -> None:
 
 
 def _named(spot: Spot) -> Mapping[str, str]:
-    return {"address": json.dumps(spot.address), "field": spot.field}
+    return {"address": json.dumps(spot.address.words), "field": spot.field}
 
 
 def _digest(text: str) -> str:

@@ -13,8 +13,9 @@ from hvctl.core.facts import Facts
 from hvctl.core.order import kinds_within
 from hvctl.core.outcome import Outcome
 from hvctl.core.plan import Action
-from hvctl.core.resource import UNKNOWN, Address, Json, Resource, as_json, settings
+from hvctl.core.resource import UNKNOWN, Json, Resource, as_json, settings
 from hvctl.kinds import kind_named, owner_of
+from hvctl.text.address import Address
 
 Key = str
 """A spot without its host, the same for every spelling: Hyper-V's names know no case."""
@@ -70,12 +71,12 @@ class Seen:
 
 
 def key_of(spot: Spot) -> Key:
-    text = json.dumps([*spot.address, spot.field], ensure_ascii=True).casefold()
+    text = json.dumps([*spot.address.words, spot.field], ensure_ascii=True).casefold()
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def family_of(address: Address) -> Family:
-    return tuple(word.casefold() for word in address[:2])
+    return tuple(word.casefold() for word in (address.kind, *address.owners))
 
 
 def seen(check: Check, one: Outcome) -> Seen:
@@ -90,7 +91,7 @@ def seen(check: Check, one: Outcome) -> Seen:
     if plan is None:
         return Seen(one.host)
     look = _Look(one.host, plan.facts, {a.address: a for a in plan.actions}, check.mask)
-    for wish in check.wishes.get(one.host, ()):
+    for wish in check.desired.get(one.host, ()):
         look.at(wish)
     differing = {key_of(d.spot): look.difference(d) for d in drifts(one)}
     return Seen(
@@ -132,7 +133,9 @@ class _Look:
 
     def _address(self, wish: Resource) -> Address:
         """As the actions of a check have it."""
-        return tuple(map(self._mask, wish.address()))
+        known = wish.address()
+        owners = tuple(map(self._mask, known.owners))
+        return Address(self._mask(known.host), known.kind, owners, self._mask(known.key))
 
     def _wanted(self, wish: Resource) -> dict[str, tuple[Json, str]]:
         """Every field that can differ, with what is wanted of it: the value, and how it is told."""
@@ -145,7 +148,7 @@ class _Look:
             return dict.fromkeys(wish.model_fields_set, (_MASK, _MASK))
 
     def _wish(self, wish: Resource, name: str, value: Json, text: str, agrees: bool) -> None:
-        spot = Spot(self._host, self._address(wish), name)
+        spot = Spot(self._address(wish), name)
         key = key_of(spot)
         compared = comparable(json.dumps(self._masked(value), sort_keys=True, ensure_ascii=False))
         self.wished[key] = Wished(
@@ -166,8 +169,8 @@ class _Look:
             if not exclusive and age is None:
                 continue
             look = kind.surplus if exclusive else kind.expired
-            family = family_of((kind.kind, *self._address(owner)[1:]))
-            listed = tuple(p for p in owner.parts if isinstance(p, kind))
+            family = family_of(Address("", kind.kind, self._address(owner).names))
+            listed = owner.parts_of(kind)
             more: bool | None = None
             try:
                 more = any(True for _ in look(owner, listed, self._facts))
@@ -188,7 +191,8 @@ class _Look:
         line, spot, action = drift.line, drift.spot, drift.action
         rests_on = key_of(item_of(spot) or spot)
         if rests_on not in self.wished:  # one more than listed: the owner's exclusive list wants it gone
-            rests_on = key_of(Spot(spot.host, owner_of(spot.address), f"exclusive.{spot.address[0]}"))
+            owner = owner_of(spot.address) or spot.address
+            rests_on = key_of(Spot(owner, f"exclusive.{spot.address.kind}"))
         why = next((r.message for r in action.remarks if r.level == "impossible"), "") if line is None else ""
         now, wanted = (line.now, line.wanted) if line is not None else ("", "")
         return Difference(spot, shown(now), shown(wanted), shown(why), absolute(action.mark.file), rests_on)
@@ -202,7 +206,7 @@ def _within(name: str, fields: Container[str]) -> str:
 def item_of(spot: Spot) -> Spot | None:
     """The field of which it is one of many: `keep` of `keep.20260401T0100Z_web01`. None: it is a field itself."""
     field, dot, _ = spot.field.partition(".")
-    declared = settings(kind_named(spot.address[0])) if dot else {}
+    declared = settings(kind_named(spot.address.kind)) if dot else {}
     return replace(spot, field=field) if dot and spot.field not in declared else None
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 
-from hvctl.core.resource import Address, Resource
+from hvctl.core.resource import Resource
+from hvctl.text.address import Address
 
 
 @cache
@@ -26,13 +27,21 @@ def kind_named(name: str) -> type[Resource]:
     return next(kind for kind in kinds() if kind.kind == name)
 
 
-def owner_of(address: Address) -> Address:
-    """The address of what a thing sits within; () for what sits within nothing."""
-    kind = next((k for k in kinds() if k.kind == address[0]), None)  # a history may tell of one that is no more
+def owner_of(address: Address) -> Address | None:
+    """The address of what a thing sits within; None for what sits within nothing."""
+    kind = next((k for k in kinds() if k.kind == address.kind), None)  # a history may tell of one that is no more
     if kind is None or kind.within is None:
-        return ()
-    named = kind_named(kind.within).many  # a section that exists once has no name
-    return (kind.within, *address[1 : 1 + named])
+        return None
+    return Address(address.host, kind.within, address.owners[:-1], "".join(address.owners[-1:]))
+
+
+def address_of(host: str, words: Sequence[str]) -> Address:
+    """From its `words`, as they are kept."""
+    kind = next((k for k in kinds() if k.kind == words[0]), None)
+    names = tuple(words[1:])
+    # What sits within a section that exists once, as the host's, has no name of an owner before its own.
+    owned = len(names) - 1 if kind is None else kind.within is not None and kind_named(kind.within).many
+    return Address(host, words[0], names[: int(owned)], "".join(names[int(owned) :]))
 
 
 def _defined() -> Iterator[type[Resource]]:

@@ -10,8 +10,9 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from hvctl.call import Call, Ref, Row
-from hvctl.core.resource import Fields, Finding, Step
+from hvctl.core.resource import Fields, Step, finding
 from hvctl.kinds._types import LONGEST, Flag, Seconds, Words, bare_mac
+from hvctl.text.diagnostic import Diagnostic
 from hvctl.text.number import is_whole, whole
 from hvctl.text.visible import quoted
 
@@ -167,12 +168,12 @@ def collapsed(found: frozenset[Entry]) -> list[Entry]:
     return sorted({short(entry) for entry in found})
 
 
-def clashes(acls: Sequence[Acl]) -> Iterator[Finding]:
+def clashes(acls: Sequence[Acl]) -> Iterator[Diagnostic]:
     seen: dict[tuple[str, str, str], str] = {}
     for n, acl in enumerate(acls):
         for entry in acl.entries():
             if seen.setdefault(entry[1:], acl.action) != acl.action:
-                yield Finding(f"acls.{n}", f"{' '.join(entry[1:])} is allowed and denied", "keep one of them")
+                yield finding(f"acls.{n}", f"{' '.join(entry[1:])} is allowed and denied", "keep one of them")
                 break
 
 
@@ -324,11 +325,11 @@ def same_extended(now: Iterable[ExtendedEntry], wanted: Sequence[ExtendedEntry])
     return left.keys() == {e[:2] for e in wanted} and all(left[e[:2]].same(e) for e in wanted)
 
 
-def extended_twice(acls: Sequence[ExtendedAcl]) -> Iterator[Finding]:
+def extended_twice(acls: Sequence[ExtendedAcl]) -> Iterator[Diagnostic]:
     seen: set[tuple[str, int]] = set()
     for n, acl in enumerate(acls):
         if (acl.direction, acl.weight) in seen:
-            yield Finding(f"extended_acls.{n}.weight", f"two {acl.direction} entries have the weight {acl.weight}",
+            yield finding(f"extended_acls.{n}.weight", f"two {acl.direction} entries have the weight {acl.weight}",
                           "give each a weight of its own; the largest that fits decides")  # fmt: skip
         seen.add((acl.direction, acl.weight))
 

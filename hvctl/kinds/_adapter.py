@@ -15,7 +15,6 @@ from hvctl.core.resource import (
     MISSING,
     Change,
     Fields,
-    Finding,
     HeldBackError,
     Impact,
     Null,
@@ -23,6 +22,7 @@ from hvctl.core.resource import (
     Setting,
     State,
     Step,
+    finding,
     settings,
 )
 from hvctl.kinds._acl import (
@@ -42,8 +42,10 @@ from hvctl.kinds._acl import (
 )  # fmt: skip
 from hvctl.kinds._host import OfHyperV
 from hvctl.kinds._network import NICS, SWITCHES, BitsPerSecond, full_names, named, switch_rows
+from hvctl.kinds._switch import SwitchPart
 from hvctl.kinds._types import COUNT, FOLD, ON_OFF, RATE, Flag, Words
 from hvctl.kinds._vlan import UNTAGGED, Isolation, VlanWish, same_vlan, vlan_of, vlan_text
+from hvctl.text.diagnostic import Diagnostic
 from hvctl.text.source import suggest
 
 MIRRORING = Words(none="None", source="Source", destination="Destination")
@@ -158,7 +160,7 @@ class Adapter(OfHyperV):
             found["team_mapping"] = self.team_mapping
         return found
 
-    def parts_of(self, row: Row, mappings: Call, facts: Facts) -> dict[str, Any]:
+    def compound(self, row: Row, mappings: Call, facts: Facts) -> dict[str, Any]:
         """The fields of `ODD` that adapters of VMs and of the host share, as the host has them."""
         found: dict[str, Any] = {
             "switch": row["SwitchName"] or None,
@@ -187,99 +189,99 @@ class Adapter(OfHyperV):
 
     # --- rules -----------------------------------------------------------------------------------------------------
 
-    def adapter_rules(self, os: OS) -> Iterator[Finding]:
+    def adapter_rules(self, os: OS) -> Iterator[Diagnostic]:
         band = self.bandwidth
         for field, cmdlet in _CMDLETS.items():
             if self.wrote(field) and contract(os).cmdlet(cmdlet) is None:
-                yield Finding(field, f"{title(os)} does not have {field}", elsewhere(os, cmdlet))
+                yield finding(field, f"{title(os)} does not have {field}", elsewhere(os, cmdlet))
         if band.weight and band.minimum:
-            yield Finding(
+            yield finding(
                 "bandwidth.weight", "weight and minimum exclude each other", "keep the one of the switch's mode"
             )
         if band.minimum and band.maximum and band.maximum < band.minimum:
-            yield Finding("bandwidth.maximum", "the maximum is below the minimum", "raise it")
+            yield finding("bandwidth.maximum", "the maximum is below the minimum", "raise it")
         if self.virtual_subnet is not None and 0 < self.virtual_subnet < 4096:
-            yield Finding("virtual_subnet", f"{self.virtual_subnet} is no virtual subnet", "0, or from 4096 on")
+            yield finding("virtual_subnet", f"{self.virtual_subnet} is no virtual subnet", "0, or from 4096 on")
         yield from self._separated()
         yield from clashes(self.acls or ())
         yield from extended_twice(self.extended_acls or ())
-        wished = self.peer("switch", self.switch) if self.switch else None
+        wished = self.wished_switch
         if wished is not None and wished.absent and not self.absent:
-            yield Finding("switch", f"the switch {self.switch} is to be absent", "choose another switch")
+            yield finding("switch", f"the switch {self.switch} is to be absent", "choose another switch")
         elif wished is not None:
-            yield from self._mode(getattr(wished, "minimum_bandwidth_mode", None))
-            yield from self._member(getattr(wished, "net_adapters", None))
+            yield from self._mode(wished.minimum_bandwidth_mode)
+            yield from self._member(wished.net_adapters)
 
-    def _separated(self) -> Iterator[Finding]:
+    def _separated(self) -> Iterator[Diagnostic]:
         """VLAN and isolation are two views of one thing: one of them is managed (domain 9.2)."""
         isolation = self.isolation
         if self.wrote("vlan") and self.wrote("isolation"):
-            yield Finding("isolation", "vlan says the same otherwise", "keep one of them")
+            yield finding("isolation", "vlan says the same otherwise", "keep one of them")
         if isolation.default_id and isolation.allow_untagged is False:
-            yield Finding("isolation.default_id", "it is the network of untagged traffic, which is not allowed",
+            yield finding("isolation.default_id", "it is the network of untagged traffic, which is not allowed",
                           "write allow_untagged: true, or remove it")  # fmt: skip
 
-    def _member(self, members: Sequence[str] | None) -> Iterator[Finding]:
+    def _member(self, members: Sequence[str] | None) -> Iterator[Diagnostic]:
         """A mapping names a member of the embedded team below its switch (domain 9)."""
         wanted = self.team_mapping
         if wanted and members is not None and wanted.casefold() not in {m.casefold() for m in members}:
-            yield Finding("team_mapping", f"{wanted} is not in the team of the switch", f"it has {', '.join(members)}")
+            yield finding("team_mapping", f"{wanted} is not in the team of the switch", f"it has {', '.join(members)}")
 
     # --- what only the host knows ----------------------------------------------------------------------------------
 
-    def adapter_findings(self, row: Row | None, facts: Facts) -> Iterator[Finding]:
+    def adapter_findings(self, row: Row | None, facts: Facts) -> Iterator[Diagnostic]:
         """The switch it is or will be on: that it is there, its bandwidth mode, its team."""
         name = self.switch if self.wrote("switch") else (row or {}).get("SwitchName")
         if not name:
             if self.team_mapping:
-                yield Finding("team_mapping", "it is on no switch", "write the switch, one with an embedded team")
+                yield finding("team_mapping", "it is on no switch", "write the switch, one with an embedded team")
             spoofs = ON_OFF.read((row or {}).get("MacAddressSpoofing", "Off"))
             if self.mac_address_spoofing not in (None, spoofs):
                 # observations 4: "Modifying features of the Ethernet connection failed"
-                yield Finding(
+                yield finding(
                     "mac_address_spoofing", "an adapter that is on no switch does not take it", "write the switch"
                 )
             return
-        wished = self.peer("switch", str(name))
+        wished = self.named(SwitchPart, str(name))
         there = switch_rows(str(name), facts)
         if len(there) > 1 and str((row or {}).get("SwitchName") or "").casefold() != str(name).casefold():
-            yield Finding("switch", f"the host has {len(there)} switches named {name}", "rename or remove one")
+            yield finding("switch", f"the host has {len(there)} switches named {name}", "rename or remove one")
             return
         found = there[0] if there else None
         if wished is not None and not wished.absent:
             # As it will be: what is wished, else what it is, else what hvctl makes of it.
-            made = "none" if getattr(wished, "iov", None) else "weight"
+            made = "none" if wished.iov else "weight"
             now = str(found["BandwidthReservationMode"]).casefold() if found else made
-            yield from self._mode(getattr(wished, "minimum_bandwidth_mode", None) or now)
+            yield from self._mode(wished.minimum_bandwidth_mode or now)
         elif found is None and self.switch:
             known = [str(r["Name"]) for r in facts.rows(SWITCHES)]
             has = f"the host has {', '.join(known) or 'none'}; make it, or choose another"
             hint = " ".join(filter(None, (suggest(str(name), known), has)))
-            yield Finding("switch", f"there is no switch {name}", hint)
+            yield finding("switch", f"there is no switch {name}", hint)
         elif found is not None:
             yield from self._mode(str(found["BandwidthReservationMode"]).casefold())
         yield from self._teamed(wished, found, str(name), facts)
 
-    def _teamed(self, wished: Resource | None, found: Row | None, name: str, facts: Facts) -> Iterator[Finding]:
+    def _teamed(self, wished: SwitchPart | None, found: Row | None, name: str, facts: Facts) -> Iterator[Diagnostic]:
         if not self.team_mapping:
             return
-        members = getattr(wished, "net_adapters", None)
+        members: Sequence[str] | None = wished.net_adapters if wished is not None else None
         if members is None and found is not None:
             members = named(found, facts)
-        team = getattr(wished, "embedded_teaming", None) or len(members or ()) > 1
+        team = (wished is not None and wished.embedded_teaming) or len(members or ()) > 1
         if not team and not (found and found.get("EmbeddedTeamingEnabled")):
-            yield Finding("team_mapping", f"the switch {name} has no embedded team", "remove it")
-        elif getattr(wished, "net_adapters", None) is None:
+            yield finding("team_mapping", f"the switch {name} has no embedded team", "remove it")
+        elif wished is None or wished.net_adapters is None:
             yield from self._member(members)
 
-    def _mode(self, mode: str | None) -> Iterator[Finding]:
+    def _mode(self, mode: str | None) -> Iterator[Diagnostic]:
         """A minimum of the other mode is refused by the host (domain 9.1; its text is not known)."""
         band = self.bandwidth
         if mode is not None and band.weight and mode != "weight":
-            yield Finding("bandwidth.weight", f"the switch shares bandwidth by {mode}, not by weight",
+            yield finding("bandwidth.weight", f"the switch shares bandwidth by {mode}, not by weight",
                           "use minimum, or a switch of mode weight")  # fmt: skip
         if mode is not None and band.minimum and mode != "absolute":
-            yield Finding("bandwidth.minimum", f"the switch shares bandwidth by {mode}, not by absolute minima",
+            yield finding("bandwidth.minimum", f"the switch shares bandwidth by {mode}, not by absolute minima",
                           "use weight, or a switch of mode absolute")  # fmt: skip
 
     # --- changing --------------------------------------------------------------------------------------------------
@@ -320,8 +322,8 @@ class Adapter(OfHyperV):
         return (found | wished.impacts(first, None, None, facts)) - {"online"}
 
     @property
-    def wished_switch(self) -> Resource | None:
-        return self.peer("switch", self.switch) if self.switch else None
+    def wished_switch(self) -> SwitchPart | None:
+        return self.named(SwitchPart, self.switch) if self.switch else None
 
     def of_switch_first(self, field: str, facts: Facts) -> str | None:
         """The field of its switch that must change before this one can."""
@@ -330,7 +332,7 @@ class Adapter(OfHyperV):
             return None
         row = there[0]
         if field in ("bandwidth.weight", "bandwidth.minimum"):
-            now, mode = str(row["BandwidthReservationMode"]).casefold(), getattr(wished, "minimum_bandwidth_mode", None)
+            now, mode = str(row["BandwidthReservationMode"]).casefold(), wished.minimum_bandwidth_mode
             return "minimum_bandwidth_mode" if mode not in (None, now) else None
         if field != "team_mapping" or not self.team_mapping:
             return None
@@ -339,13 +341,13 @@ class Adapter(OfHyperV):
         members = {m.casefold() for m in named(row, facts)}
         return "net_adapters" if self.team_mapping.casefold() not in members else None
 
-    def waits(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
+    def waits(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         """Held back with its switch."""
         wished = self.wished_switch
         fields = [c.field for c in changes if self.of_switch_first(c.field, facts)]
         if wished is not None and fields and _stuck(wished, facts):
             for field in fields:
-                yield Finding(field, f"it waits for the switch {self.switch}, which cannot be changed now", "see there")
+                yield finding(field, f"it waits for the switch {self.switch}, which cannot be changed now", "see there")
 
     def _exclusive(self, changes: tuple[Change, ...], row: Row | None) -> dict[str, Any]:
         """Weight and absolute minimum exclude each other (domain 9.1): the one that is set makes the other go."""

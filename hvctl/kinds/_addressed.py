@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from hvctl.call import Call, Guard, Ref
 from hvctl.contract import OS
 from hvctl.core.facts import Facts
-from hvctl.core.resource import UNKNOWN, Change, Finding, Impact, Instead, Null, Step
+from hvctl.core.resource import UNKNOWN, Change, Impact, Instead, Null, Step, finding
 from hvctl.kinds._adapter import Adapter
 from hvctl.kinds._cluster import ROLES, is_node
 from hvctl.kinds._ip import (
@@ -35,6 +35,7 @@ from hvctl.kinds._ip import (
     without_route,
 )
 from hvctl.kinds._types import Flag
+from hvctl.text.diagnostic import Diagnostic
 from hvctl.text.quoting import argument
 
 IP = ("addresses", "gateway", "dns", "dhcp")
@@ -80,34 +81,34 @@ class Addressed(Adapter):
             found["dhcp"] = self.dhcp
         return found
 
-    def ip_rules(self, os: OS) -> Iterator[Finding]:
+    def ip_rules(self, os: OS) -> Iterator[Diagnostic]:
         seen: dict[str, int] = {}
         for n, address in enumerate(self.addresses or ()):
             if seen.setdefault(bare(address), n) != n:
-                yield Finding(f"addresses.{n}", f"{bare(address)} is in the list twice", "write it once")
+                yield finding(f"addresses.{n}", f"{bare(address)} is in the list twice", "write it once")
         for n, server in enumerate(self.dns or ()):
             if server in (self.dns or ())[:n]:
-                yield Finding(f"dns.{n}", f"{server} is in the list twice", "write it once")
+                yield finding(f"dns.{n}", f"{server} is in the list twice", "write it once")
         by_hand = any(version(a) == 4 for a in self.addresses or ())
         if self.dhcp and by_hand:
-            yield Finding(
+            yield finding(
                 "dhcp", "an address by hand and DHCP exclude each other", "write `dhcp: false`, or no addresses"
             )
         elif self.dhcp and self.gateway and version(self.gateway) == 4:
-            yield Finding("gateway", "DHCP brings the gateway", "remove it")
+            yield finding("gateway", "DHCP brings the gateway", "remove it")
         if self.gateway and self.addresses is not None:
             yield from self._reached(self.addresses)
 
-    def _reached(self, addresses: list[HostAddress]) -> Iterator[Finding]:
+    def _reached(self, addresses: list[HostAddress]) -> Iterator[Diagnostic]:
         hop = ip_address(self.gateway or "")
         nets = [ip_interface(a) for a in addresses]
         if hop.is_link_local:
             return
         if any(hop == n.ip for n in nets):
-            yield Finding("gateway", f"{hop} is an address of the adapter itself", "write the router's")
+            yield finding("gateway", f"{hop} is an address of the adapter itself", "write the router's")
         elif not any(hop in n.network for n in nets if n.version == hop.version):
             has = ", ".join(str(n.network) for n in nets if n.version == hop.version) or "none of that family"
-            yield Finding(
+            yield finding(
                 "gateway", f"{hop} is in no network of the adapter's ({has})", "write a router in one of them"
             )
 
@@ -175,7 +176,7 @@ class Addressed(Adapter):
 
     def ip_findings(
         self, changes: tuple[Change, ...], now: Now, interface: Interface, facts: Facts
-    ) -> Iterator[Finding]:
+    ) -> Iterator[Diagnostic]:
         fields = {c.field for c in changes}
         if "addresses" in fields:
             yield from self._clashes(now, interface, facts)
@@ -188,53 +189,53 @@ class Addressed(Adapter):
             family = version(self.gateway)
             for alias, route in other_default_routes(interface.alias, family, facts):
                 text = f"the host has another default route, by {route.via} on {alias}"
-                yield Finding("gateway", text, "its traffic may leave by either; see to the metrics", "warning")
+                yield finding("gateway", text, "its traffic may leave by either; see to the metrics", "warning")
         if "gateway" in fields and not self.turns_static(now) and any(r.by_dhcp for r in self._routes(now)):
-            yield Finding(
+            yield finding(
                 "gateway", "the default route that it has comes from DHCP", _by_hand(interface.alias, "Disabled")
             )
 
-    def _clashes(self, now: Now, interface: Interface, facts: Facts) -> Iterator[Finding]:
+    def _clashes(self, now: Now, interface: Interface, facts: Facts) -> Iterator[Diagnostic]:
         """What New-NetIPAddress would refuse, or has no use."""
         for n, address in enumerate(self.addresses or ()):
             field, there = f"addresses.{n}", now.having(address)
             other = next((f for f in everywhere(facts) if f.ip == bare(address) and not _is(f, now, interface)), None)
             if there is None and other is not None:
-                yield Finding(field, f"{other.ip} is on {other.alias} of this host", "take it from there first")
+                yield finding(field, f"{other.ip} is on {other.alias} of this host", "take it from there first")
             elif there is not None and there.state == "Duplicate":
                 text = f"{there.ip} is a duplicate: another machine on the network has it, and Windows does not use it"
-                yield Finding(field, text, "free it there, or write another")
+                yield finding(field, text, "free it there, or write another")
             elif there is not None and there.origin == "Dhcp":
-                yield Finding(field, f"the adapter has {there.ip} from DHCP", _by_hand(interface.alias, "Disabled"))
+                yield finding(field, f"the adapter has {there.ip} from DHCP", _by_hand(interface.alias, "Disabled"))
             elif there is not None and not there.by_hand:
                 text = f"the adapter has {there.ip} already, but not by hand ({_WHOSE[there.origin]})"
-                yield Finding(field, text, "write another")
+                yield finding(field, text, "write another")
 
-    def _told(self, now: Now, interface: Interface, facts: Facts) -> Iterator[Finding]:
+    def _told(self, now: Now, interface: Interface, facts: Facts) -> Iterator[Diagnostic]:
         for n, address in enumerate(self.addresses or ()):
             there = now.having(address)
             if there is not None and there.state == "Tentative":
                 why = "is being checked" if interface.up else "waits for the link, which is down"
-                yield Finding(f"addresses.{n}", f"{there.ip} is tentative: it {why}, and is not in use", "", "warning")
+                yield finding(f"addresses.{n}", f"{there.ip} is tentative: it {why}, and is not in use", "", "warning")
         if is_node(facts):
             wished = {bare(a) for a in self.addresses or ()}
             left = [f.text for f in now.found if f.by_hand and not f.link_local and f.ip not in wished]
             if left:
                 text = f"{', '.join(left)} stays: on a node of a cluster it may be the cluster's"
-                yield Finding("addresses", text, "remove it by hand if it is not", "warning")
+                yield finding("addresses", text, "remove it by hand if it is not", "warning")
 
-    def _dhcp(self, now: Now, interface: Interface) -> Iterator[Finding]:
+    def _dhcp(self, now: Now, interface: Interface) -> Iterator[Diagnostic]:
         if self.dhcp is not None and now.dhcp is None:
             text = "whether DHCP is on is not known: the adapter has no IPv4 address, or no interface yet"
-            yield Finding("dhcp", text, "look with Get-NetIPInterface on the host", "unknown")
+            yield finding("dhcp", text, "look with Get-NetIPInterface on the host", "unknown")
         elif self.dhcp and now.dhcp is False:
-            yield Finding("dhcp", "it has addresses by hand, and no DHCP", _by_hand(interface.alias, "Enabled"))
+            yield finding("dhcp", "it has addresses by hand, and no DHCP", _by_hand(interface.alias, "Enabled"))
         elif self.dhcp is False and now.dhcp and not self.turns_static(now):
             hint = f"write addresses (DHCP ends with the first), or {_by_hand(interface.alias, 'Disabled')}"
-            yield Finding("dhcp", "its addresses come from DHCP", hint)
+            yield finding("dhcp", "its addresses come from DHCP", hint)
         if self.dns == [] and now.dhcp and not self.turns_static(now):
             text = "whether name servers are set by hand is not known where DHCP brings some"
-            yield Finding("dns", text, "remove it, or write the servers", "unknown")
+            yield finding("dns", text, "remove it, or write the servers", "unknown")
 
     # --- changing --------------------------------------------------------------------------------------------------
 

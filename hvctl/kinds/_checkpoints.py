@@ -7,13 +7,15 @@ from datetime import datetime
 
 from hvctl.call import Call, Row
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Finding, Resource
+from hvctl.core.resource import finding
 from hvctl.kinds._drives import DISKS, Slot
 from hvctl.kinds._host import CLOCK, instant, now
 from hvctl.kinds._limits import limit
+from hvctl.kinds._machine import Machine
 from hvctl.kinds._services import GUIDS, SERVICES, guid_of
 from hvctl.kinds._vhd import extension
 from hvctl.kinds._vm import ALL_VMS, VMS, in_vm, power, vm_row
+from hvctl.text.diagnostic import Diagnostic
 
 CHECKPOINTS = Call(
     "Get-VMSnapshot",
@@ -40,7 +42,7 @@ def check_ages(vm: Row, facts: Facts) -> None:
     now(facts)
 
 
-def coming(owner: Resource, facts: Facts) -> str:
+def coming(owner: Machine, facts: Facts) -> str:
     """The name of a checkpoint that is to be made before anything else of the VM is changed; "" for none."""
     vm = vm_row(owner, facts)
     if vm is None or not (wished := [p for p in owner.parts if p.kind == "checkpoint" and not p.absent]):
@@ -53,25 +55,25 @@ def made(row: Row) -> datetime:
     return instant(row["CreationTime"])
 
 
-def obstacles(vm: Row, name: str, facts: Facts) -> Iterator[Finding]:
+def obstacles(vm: Row, name: str, facts: Facts) -> Iterator[Diagnostic]:
     """Why Hyper-V would refuse a checkpoint now, or may (domain 12)."""
     kind = vm.get("CheckpointType")
     if kind == "Disabled":
         hint = "write checkpoint_type: production (or standard) in the VM; once that is applied, run hvctl again"
-        yield Finding("", f"checkpoints are disabled for {name}", hint)
+        yield finding("", f"checkpoints are disabled for {name}", hint)
     most, there = limit("checkpoints", facts.os), len(in_vm(CHECKPOINTS, vm, facts))
     if there >= most:
-        yield Finding("", f"{name} has {there} checkpoints, and Hyper-V makes no more than {most}", "remove some first")
+        yield finding("", f"{name} has {there} checkpoints, and Hyper-V makes no more than {most}", "remove some first")
     for drive in in_vm(DISKS, vm, facts):
         if drive.get("DiskNumber") is not None:
-            yield Finding(
+            yield finding(
                 "", f"the physical disk at {Slot.of(drive)} of {name} allows no checkpoints", "detach it first"
             )
         elif drive.get("SupportPersistentReservations") and extension(str(drive.get("Path"))) != "vhds":
             hint = "detach it first, or use a VHD set (.vhds)"
-            yield Finding("", f"the shared disk at {Slot.of(drive)} of {name} allows no checkpoints", hint)
+            yield finding("", f"the shared disk at {Slot.of(drive)} of {name} allows no checkpoints", hint)
     if kind == "ProductionOnly" and power(vm) == "Running" and not quiesces(vm, facts):
-        yield Finding(
+        yield finding(
             "",
             f"the backup service (VSS) of {name} has no contact, so a production checkpoint may fail",
             "see to its integration services, or write checkpoint_type: production, which falls back to standard",

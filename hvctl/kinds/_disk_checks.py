@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hvctl.core.facts import Facts
-from hvctl.core.resource import UNKNOWN, Change, Finding, HeldBackError, settings
+from hvctl.core.resource import UNKNOWN, Change, HeldBackError, finding, settings
 from hvctl.kinds._disk import FILE_FIELDS, DiskPart, Seen
 from hvctl.kinds._disk_rules import CONVERT
 from hvctl.kinds._drives import Slot, on_cluster, on_share, one_spelling, there, volume_of
 from hvctl.kinds._physical import check_disk, vm_name
 from hvctl.kinds._vhd import User, extension, users
 from hvctl.kinds._vm import power
+from hvctl.text.diagnostic import Diagnostic
 
 
-def attaching(disk: DiskPart, seen: Seen, facts: Facts) -> Iterator[Finding]:
+def attaching(disk: DiskPart, seen: Seen, facts: Facts) -> Iterator[Diagnostic]:
     """Of putting a disk where it is not yet. What is impossible holds the whole disk back (HeldBackError), not
     one field of it."""
     if disk.disk_number is not None:
@@ -26,7 +27,7 @@ def attaching(disk: DiskPart, seen: Seen, facts: Facts) -> Iterator[Finding]:
         raise HeldBackError("generation 2 has no .vhd disks", CONVERT, "path")
     _check_users(disk, disk.path, facts)
     if (disk.vm_row(facts) or {}).get("IsClustered") and not on_cluster(disk.path):
-        yield Finding(
+        yield finding(
             "path",
             f"{disk.vm.key()} is clustered; Hyper-V refuses disks outside clustered storage",
             r"write a path below C:\ClusterStorage, or of a share, unless the volume is a cluster disk",
@@ -41,7 +42,7 @@ def attaching(disk: DiskPart, seen: Seen, facts: Facts) -> Iterator[Finding]:
         yield from _making(disk, disk.path, seen, facts)
 
 
-def _making(disk: DiskPart, path: str, seen: Seen, facts: Facts) -> Iterator[Finding]:
+def _making(disk: DiskPart, path: str, seen: Seen, facts: Facts) -> Iterator[Diagnostic]:
     now = str(disk.path_now(seen, facts) or "")
     if seen.drive is not None and _stem(now) == _stem(path):
         raise HeldBackError(
@@ -58,7 +59,7 @@ def _making(disk: DiskPart, path: str, seen: Seen, facts: Facts) -> Iterator[Fin
     if disk.parent:
         _check_parent(disk.parent, facts)
     if on_share(path):
-        yield Finding(
+        yield finding(
             "path", f"{path} was not seen, but WinRM may hide what is on a share", "make sure that it is new", "warning"
         )
 
@@ -105,7 +106,7 @@ def _check_users(disk: DiskPart, path: str, facts: Facts) -> None:
 
 
 def _check_move(disk: DiskPart, path: str, place: Slot) -> None:
-    wished = (p for p in disk.vm.parts if isinstance(p, DiskPart) and p.at == str(place) and not p.absent)
+    wished = (p for p in disk.vm.parts_of(DiskPart) if p.at == str(place) and not p.absent)
     if next(wished, None) is not None:
         raise HeldBackError(
             f"{path} sits at {place} of this VM, where another disk is wanted",
@@ -114,33 +115,33 @@ def _check_move(disk: DiskPart, path: str, place: Slot) -> None:
         )
 
 
-def file(disk: DiskPart, seen: Seen, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
+def file(disk: DiskPart, seen: Seen, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
     """Of the file itself."""
     unknown = (*(["path"] if seen.link is UNKNOWN else []), *(n for n in FILE_FIELDS if n in disk.wanted()))
     if seen.file is UNKNOWN:
         gone = seen.attached and disk.path and not on_share(disk.path) and not there(disk.path, facts)
         if gone:
-            yield Finding("path", f"{disk.path} is attached, but there is no such file", "bring it back", "warning")
+            yield finding("path", f"{disk.path} is attached, but there is no such file", "bring it back", "warning")
         else:
             name = disk.path or seen.leaf or "the file of the disk"
-            if power(disk.vm_row(facts)) == "Off" and getattr(disk.vm, "state", None) in ("running", "paused"):
+            if power(disk.vm_row(facts)) == "Off" and disk.vm.state in ("running", "paused"):
                 why = f"{name} could not be read, something holds it: the start of {disk.vm.key()} may fail"
-                yield Finding("at", why, "see what has it open, then run hvctl again", "warning")
+                yield finding("at", why, "see what has it open, then run hvctl again", "warning")
             for field in unknown:
                 why = f"{name} could not be read, something holds it: its {field.replace('_', ' ')} is not known"
-                yield Finding(field, why, "see what has it open, then run hvctl again", "unknown")
+                yield finding(field, why, "see what has it open, then run hvctl again", "unknown")
     if seen.drive is None and seen.row is not None:
         now = disk.read_settings(seen.row)
         for name in FILE_FIELDS:
             fixed = settings(type(disk))[name].fixed
             if fixed and name in disk.wanted() and not disk.same(name, now[name], disk.wanted()[name]):
-                yield Finding(name, f"{disk.path} has {disk.show(name, now[name])}, which cannot be changed", fixed)
+                yield finding(name, f"{disk.path} has {disk.show(name, now[name])}, which cannot be changed", fixed)
     sectors = any(c.field == "physical_sector_size" for c in changes)
     if sectors and seen.checkpoint:
-        yield Finding("physical_sector_size", "it is fixed while the disk has checkpoints", "remove them first")
+        yield finding("physical_sector_size", "it is fixed while the disk has checkpoints", "remove them first")
 
 
-def quality(disk: DiskPart, seen: Seen, changes: tuple[Change, ...]) -> Iterator[Finding]:
+def quality(disk: DiskPart, seen: Seen, changes: tuple[Change, ...]) -> Iterator[Diagnostic]:
     """IOPS against what the host has of the half that is not written, and against a policy."""
     changed = [c.field for c in changes if c.field.startswith("iops.")]
     if not changed or seen.drive is None or disk.iops is None:
@@ -149,10 +150,10 @@ def quality(disk: DiskPart, seen: Seen, changes: tuple[Change, ...]) -> Iterator
     least = int(seen.drive.get("MinimumIOPS") or 0) if least is None else least
     most = int(seen.drive.get("MaximumIOPS") or 0) if most is None else most
     if most and least > most:
-        yield Finding(changed[0], f"a minimum of {least:,} is above the maximum of {most:,}", "write both")
+        yield finding(changed[0], f"a minimum of {least:,} is above the maximum of {most:,}", "write both")
     policy = settings(type(disk))["qos_policy_id"].codec.read(seen.drive.get("QoSPolicyID"))
     if policy and "qos_policy_id" not in disk.wanted():
-        yield Finding(
+        yield finding(
             changed[0],
             f"the storage QoS policy {policy} overrides the disk's own iops",
             "write `qos_policy_id: null` too, or leave iops out",

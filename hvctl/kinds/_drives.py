@@ -7,13 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 from hvctl.call import NULL, Call, Ref, Row, Value
 from hvctl.contract import OS
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.resource import Address, Change, Finding, HeldBackError, Impact, Plain, Resource, State, Step
+from hvctl.core.resource import Change, HeldBackError, Impact, Plain, Resource, Setting, State, Step, finding
 from hvctl.kinds._limits import limit
+from hvctl.kinds._machine import machine
 from hvctl.kinds._types import path_key, same_path
 from hvctl.kinds._vm import (
     ALL_VMS,
@@ -27,6 +28,8 @@ from hvctl.kinds._vm import (
     vm_ref,
     vm_row,
 )
+from hvctl.text.address import Address
+from hvctl.text.diagnostic import Diagnostic
 from hvctl.text.visible import quoted
 
 _COORDINATES = ("VMId", "ControllerType", "ControllerNumber", "ControllerLocation")
@@ -178,6 +181,12 @@ def twice(paths: Iterable[tuple[str, Resource]]) -> Iterator[tuple[str, Resource
             yield path, wish, other
 
 
+class ControllersPart(VmPart):
+    """How many SCSI controllers a VM is to have."""
+
+    count: Annotated[int, Field(ge=0, le=4), Setting("Count", off=True)]
+
+
 class Drive(VmPart):
     """A drive at a place of a VM: what disks and DVD drives share."""
 
@@ -198,7 +207,8 @@ class Drive(VmPart):
         return Slot.at(self.at)
 
     def requires(self) -> tuple[Address, ...]:
-        return (("scsi_controllers", self.vm.key()),) if self.slot.scsi and self.slot.number else ()
+        beyond = self.slot.scsi and self.slot.number
+        return tuple(p.address() for p in self.vm.parts_of(ControllersPart)) if beyond else ()
 
     @classmethod
     def survey(cls) -> tuple[Call, ...]:
@@ -219,7 +229,7 @@ class Drive(VmPart):
 
     def generation(self, facts: Facts) -> int:
         row = self.vm_row(facts)
-        return generation(row) if row else getattr(self.vm, "generation", None) or 1
+        return generation(row) if row else self.vm.generation or 1
 
     def ref(self, facts: Facts, slot: Slot | None = None) -> Ref:
         """The drive object for a step; a setter without coordinates would change every drive (domain 8.3)."""
@@ -263,23 +273,23 @@ class Drive(VmPart):
             )
 
     def _controller_wished(self) -> bool:
-        wished = (p for p in self.vm.parts if p.kind == "scsi_controllers")
-        return any(int(getattr(p, "count", 0)) > self.slot.number for p in wished)
+        wished = self.vm.part(ControllersPart)
+        return wished is not None and wished.count > self.slot.number
 
     def _held(self, message: str, hint: str) -> None:
         raise HeldBackError(message, hint, "at")
 
     # --- rules ----------------------------------------------------------------------------------------------------
 
-    def rules(self, os: OS) -> Iterator[Finding]:
-        wished = getattr(self.vm, "generation", None)
+    def rules(self, os: OS) -> Iterator[Diagnostic]:
+        wished = self.vm.generation
         if wished == 2 and not self.slot.scsi:
-            yield Finding("at", "generation 2 has no IDE controllers", "write a place such as scsi 0:0")
+            yield finding("at", "generation 2 has no IDE controllers", "write a place such as scsi 0:0")
         elif self.kind == "dvd" and wished and self.slot.scsi == (wished == 1):
-            yield Finding("at", *self._dvd_rule(wished))
-        counts = [int(getattr(p, "count", 0)) for p in self.vm.parts if p.kind == "scsi_controllers"]
+            yield finding("at", *self._dvd_rule(wished))
+        counts = [p.count for p in self.vm.parts_of(ControllersPart)]
         if self.slot.scsi and not self.absent and counts and self.slot.number >= counts[0]:
-            yield Finding(
+            yield finding(
                 "at",
                 f"{self.at} is beyond the {counts[0]} SCSI controllers wanted",
                 f"write `scsi_controllers: {{count: {self.slot.number + 1}}}`, or another place",
@@ -290,7 +300,7 @@ class Drive(VmPart):
             return "generation 1 has DVD drives on IDE only", "write a place such as ide 1:0"
         return "generation 2 has no IDE controllers", "write a place such as scsi 0:1"
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
+    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         row = self.vm_row(facts)
         if row is not None and (changes or self.absent or self.drive(facts) is None):
             check_steady(self.vm.key(), row)
@@ -313,7 +323,7 @@ class Drive(VmPart):
 
     @classmethod
     def surplus(cls, owner: Resource, listed: tuple[Resource, ...], facts: Facts) -> Iterator[Resource]:
-        vm = vm_row(owner, facts)
+        vm = vm_row(machine(owner), facts)
         known = {part.key() for part in listed}
         for row in in_vm(cls.query, vm, facts) if vm else ():
             slot = Slot.of(row)

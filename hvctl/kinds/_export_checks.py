@@ -8,12 +8,14 @@ from dataclasses import replace
 from hvctl.call import Call, Row
 from hvctl.contract import at_least, title
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.resource import Finding, Resource, Unknown
+from hvctl.core.resource import Unknown, finding
 from hvctl.kinds._checkpoints import quiesces
 from hvctl.kinds._drives import DISKS, Slot, on_cluster
+from hvctl.kinds._machine import Machine
 from hvctl.kinds._types import about_size, path_key
 from hvctl.kinds._vhd import FILE_PROPERTIES, chain, vhd_query
 from hvctl.kinds._vm import in_vm, power, runs
+from hvctl.text.diagnostic import Diagnostic
 
 VOLUMES = Call("Get-Volume", select=("DriveLetter", "SizeRemaining"))
 
@@ -24,26 +26,26 @@ def sizes_query() -> Call:
 
 
 def obstacles(
-    owner: Resource, vm: Row, path: str, capture: str | None, given_back: int, facts: Facts
-) -> Iterator[Finding]:
+    owner: Machine, vm: Row, path: str, capture: str | None, given_back: int, facts: Facts
+) -> Iterator[Diagnostic]:
     """`given_back`: bytes of half exports that are removed before."""
     name = owner.key()
     if runs(owner, vm) and not at_least(facts.os, "2012r2"):
         hint = "shut it down or save it first; from Windows Server 2012 R2 on it may run"
-        yield Finding("", f"{title(facts.os)} exports a VM only while it is off or saved; {name} is not", hint)
+        yield finding("", f"{title(facts.os)} exports a VM only while it is off or saved; {name} is not", hint)
     disks = in_vm(DISKS, vm, facts)
     for drive in disks:
         # Refused or left out, no page says which: either way it would be no copy of the VM.
         if drive.get("DiskNumber") is not None:
-            yield Finding(
+            yield finding(
                 "", f"the physical disk at {Slot.of(drive)} of {name} cannot be exported", "back it up otherwise"
             )
         elif drive.get("SupportPersistentReservations"):
-            yield Finding(
+            yield finding(
                 "", f"the shared disk at {Slot.of(drive)} of {name} cannot be exported", "back it up otherwise"
             )
     if capture == "data_consistent" and power(vm) == "Running" and not quiesces(vm, facts):
-        yield Finding(
+        yield finding(
             "capture",
             f"the backup service (VSS) of {name} has no contact, so its data may not be brought to rest",
             "see to its integration services, or write another capture",
@@ -52,19 +54,19 @@ def obstacles(
     yield from _room(disks, path, given_back, facts)
 
 
-def _room(disks: tuple[Row, ...], path: str, given_back: int, facts: Facts) -> Iterator[Finding]:
+def _room(disks: tuple[Row, ...], path: str, given_back: int, facts: Facts) -> Iterator[Diagnostic]:
     """The files of all chains against what is free where they go."""
     needed, unread = _needed(disks, facts)
     free = _free(path, facts)
     if free is None:
         why = f"how much is free at {path} cannot be told"
-        yield Finding("path", f"{why}; the export takes {about_size(needed)}", "make sure that it has room", "warning")
+        yield finding("path", f"{why}; the export takes {about_size(needed)}", "make sure that it has room", "warning")
     elif needed > free + given_back:
         room = f"{about_size(needed)} are needed, and {path[:2]} has {about_size(free + given_back)} free"
-        yield Finding("", f"there is no room for the export: {room}", "free some, keep fewer, or write another path")
+        yield finding("", f"there is no room for the export: {room}", "free some, keep fewer, or write another path")
     if unread:
         hint = "make sure that there is room"
-        yield Finding("path", f"the size of {unread[0]} could not be read", hint, "warning")
+        yield finding("path", f"the size of {unread[0]} could not be read", hint, "warning")
 
 
 def _needed(disks: tuple[Row, ...], facts: Facts) -> tuple[int, list[str]]:

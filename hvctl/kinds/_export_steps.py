@@ -9,9 +9,10 @@ from typing import Any
 
 from hvctl.call import Call, Guard, Row, Wanted
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Resource, Step
+from hvctl.core.resource import Step
 from hvctl.kinds._exports import BEGUN, DONE, EXPORTING, FORMAT, Copy, config_suffix, folders_query
 from hvctl.kinds._host import now
+from hvctl.kinds._machine import Machine
 from hvctl.kinds._types import Words, path_key
 from hvctl.kinds._vm import vm_ref
 from hvctl.text.duration import spoken
@@ -34,7 +35,7 @@ class ExportSteps:
     it the kind of its file."""
 
     path: str
-    owner: Resource
+    owner: Machine
     vm: Row
     capture: str | None
     facts: Facts

@@ -6,14 +6,15 @@ from __future__ import annotations
 
 from hvctl.call import Call, Home
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.resource import Resource, Step
+from hvctl.core.resource import Step
+from hvctl.kinds._machine import Machine
 from hvctl.kinds._vm import vm_row
 
 FOLDER = "owed"
 FILES = Call("Get-ChildItem", {"LiteralPath": Home(FOLDER), "Filter": "*.txt"}, select=("Name", "LastWriteTimeUtc"))
 
 
-def owed(vm: Resource, facts: Facts) -> tuple[str, str] | None:
+def owed(vm: Machine, facts: Facts) -> tuple[str, str] | None:
     """The state that a VM is to have again, and since when, by the host's clock; None if hvctl owes it nothing. Raises
     UnreadableError if the host did not say."""
     row, reply = vm_row(vm, facts), facts.reply(FILES)
@@ -26,12 +27,12 @@ def owed(vm: Resource, facts: Facts) -> tuple[str, str] | None:
     return None
 
 
-def _file(vm: Resource, state: str, facts: Facts) -> Home | None:
+def _file(vm: Machine, state: str, facts: Facts) -> Home | None:
     row = vm_row(vm, facts)
     return None if row is None else Home(f"{FOLDER}\\{str(row['Id']).lower()}.{state}.txt")
 
 
-def noted(vm: Resource, state: str, facts: Facts) -> tuple[Step, ...]:
+def noted(vm: Machine, state: str, facts: Facts) -> tuple[Step, ...]:
     """Before it is taken down; where that cannot be written, it is not taken down."""
     file = _file(vm, state, facts)
     if file is None:
@@ -41,7 +42,7 @@ def noted(vm: Resource, state: str, facts: Facts) -> tuple[Step, ...]:
     return (Step(call, f"note that {vm.key()} is to be {state} again"),)
 
 
-def settled(vm: Resource, state: str, facts: Facts, needs: tuple[Step, ...]) -> tuple[Step, ...]:
+def settled(vm: Machine, state: str, facts: Facts, needs: tuple[Step, ...]) -> tuple[Step, ...]:
     """Once it is up."""
     file = _file(vm, state, facts)
     if file is None:

@@ -7,10 +7,13 @@ from dataclasses import dataclass, replace
 
 from hvctl.call import Call, Ending, Guard, Wanted
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.resource import Bracket, Finding, Resource, Step
+from hvctl.core.resource import Bracket, Step, finding
 from hvctl.kinds import _owed, _room
+from hvctl.kinds._machine import Machine
 from hvctl.kinds._services import GUIDS, SERVICES, guid_of
 from hvctl.kinds._vm import power, vm_ref, vm_row
+from hvctl.kinds.integration_services import IntegrationServices
+from hvctl.text.diagnostic import Diagnostic
 
 Because = tuple[str, ...]
 ANSWER_S = 60
@@ -23,7 +26,7 @@ class Power:
     """A VM's power. `cut`: it is turned off instead of asked to shut down; `timeout_s`: how long it may take when
     asked."""
 
-    vm: Resource
+    vm: Machine
     facts: Facts
     cut: bool
     timeout_s: int
@@ -51,14 +54,14 @@ class Power:
             start = (*start, *_owed.settled(self.vm, wanted, self.facts, start[-1:]))
         return Bracket(down, start, () if told else (*self._lost(wanted), *self.doubts()))
 
-    def _lost(self, wanted: str) -> Iterator[Finding]:
+    def _lost(self, wanted: str) -> Iterator[Diagnostic]:
         """What taking it down loses, said before consent."""
         if self.now == "Saved":
             after = ", and it stays off afterwards" if wanted == "off" else ""
             text = f"{self.name} is saved, and this needs it off: its saved memory is lost{after}"
-            yield Finding("", text, "start it first to keep what its guest has open", "warning")
+            yield finding("", text, "start it first to keep what its guest has open", "warning")
         elif self.cut:
-            yield Finding("", f"{self.name} {CUT}", "", "warning")
+            yield finding("", f"{self.name} {CUT}", "", "warning")
         if wanted != "off" and not _room.changes_startup(self.vm, self.facts):
             yield from _room.short(self.vm, "", self.facts)
 
@@ -118,14 +121,14 @@ class Power:
     def _enabled_first(self) -> bool:
         """Whether the shutdown service is off, and the playbook has it enabled."""
         row = vm_row(self.vm, self.facts)
-        wanted = any(getattr(p, "shutdown", None) for p in self.vm.parts if p.kind == "integration_services")
+        wanted = any(p.shutdown for p in self.vm.parts_of(IntegrationServices))
         try:
             services = self.facts.of_key(SERVICES, "VMId", row["Id"]) if row and wanted else ()
             return any(guid_of(s["Id"]) == GUIDS["shutdown"] and not s["Enabled"] for s in services)
         except UnreadableError:
             return False  # the doubts say it
 
-    def doubts(self) -> Iterator[Finding]:
+    def doubts(self) -> Iterator[Diagnostic]:
         """Without the guest's shutdown service nobody hears the request: Stop-VM fails at once then, since without a
         console it cannot ask whether to force it (domain 4.4)."""
         row = vm_row(self.vm, self.facts)
@@ -141,7 +144,7 @@ class Power:
             found = []
         if not found:
             text = f"it is not known whether the guest of {self.name} can be asked to shut down"
-            yield Finding("", text, "see its integration services", "warning")
+            yield finding("", text, "see its integration services", "warning")
             return
         paused = self.now == "Paused"  # it has no contact then, and is resumed before it is asked
         enabled = all(on for on, _ in found)
@@ -149,10 +152,10 @@ class Power:
             return
         if self._enabled_first():
             text = f"the shutdown service of {self.name} is enabled first; the guest may take a while to answer"
-            yield Finding("", text, f"its answer is waited for, up to {ANSWER_S} s", "warning")
+            yield finding("", text, f"its answer is waited for, up to {ANSWER_S} s", "warning")
             return
         state = "has no contact with its guest" if enabled else "is disabled"
-        yield Finding(
+        yield finding(
             "",
             f"{self.name} cannot be shut down: its shutdown service {state}",
             "shut it down from within"

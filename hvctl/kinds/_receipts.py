@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from hvctl.call import Call, Home, Ref, Row, Value
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.resource import Resource
+from hvctl.kinds._machine import Machine
 from hvctl.kinds._vm import VMS, vm_ref, vm_row
 
 FOLDER = "receipts"
@@ -113,7 +113,7 @@ def making_of_the_folder() -> Call:
     return Call("New-Item", {"Path": Home(FOLDER), "ItemType": "Directory", "Force": True})
 
 
-def writing(vm: Resource, destination: str, sha256: str, source: str, facts: Facts) -> Call:
+def writing(vm: Machine, destination: str, sha256: str, source: str, facts: Facts) -> Call:
     """The receipt of a copy. The Id of a VM that the plan makes is known to the host only."""
     row = vm_row(vm, facts)
     vm_id: Value = str(row["Id"]) if row is not None else replace(vm_ref(vm, facts), path="Id")

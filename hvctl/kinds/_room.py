@@ -6,9 +6,12 @@ from collections.abc import Iterator
 
 from hvctl.call import Call
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.resource import Finding, Resource
+from hvctl.core.resource import finding
+from hvctl.kinds._machine import Machine
+from hvctl.kinds._memory import MemoryPart
 from hvctl.kinds._types import about_size, shown_size
 from hvctl.kinds._vm import ALL_VMS, VMS, power, vm_row
+from hvctl.text.diagnostic import Diagnostic
 
 _NEW_STARTUP = 512 * 1024**2
 """What New-VM gives where nothing is written (domain 4.2)."""
@@ -19,12 +22,12 @@ _STARTUP = Call("Get-VMMemory", {"VM": ALL_VMS}, select=("VMId", "Startup"))
 QUERIES = (_FREE, _ASSIGNED, _STARTUP)
 
 
-def asked(vm: Resource) -> bool:
+def asked(vm: Machine) -> bool:
     """Whether its start is known to be wanted, so that it is asked what it would take."""
-    return _state(vm) in ("running", "paused") or _written(vm) is not None
+    return vm.state in ("running", "paused") or _written(vm) is not None
 
 
-def short(vm: Resource, field: str, facts: Facts) -> Iterator[Finding]:
+def short(vm: Machine, field: str, facts: Facts) -> Iterator[Diagnostic]:
     """A warning, if the VM's start and those that are wanted before it take more than is free."""
     if not asked(vm):
         return
@@ -38,55 +41,51 @@ def short(vm: Resource, field: str, facts: Facts) -> Iterator[Finding]:
         text = (
             f"{vm.key()} takes {shown_size(startup(vm, facts))}{more}, and the host has about {about_size(free)} free"
         )
-        yield Finding(field, f"{text}: its start may fail", "use less, or stop something else first", "warning")
+        yield finding(field, f"{text}: its start may fail", "use less, or stop something else first", "warning")
 
 
-def startup(vm: Resource, facts: Facts) -> int:
+def startup(vm: Machine, facts: Facts) -> int:
     """The memory it starts with when the plan is done."""
     return _written(vm) or _stored(vm, facts)
 
 
-def changes_startup(vm: Resource, facts: Facts) -> bool:
+def changes_startup(vm: Machine, facts: Facts) -> bool:
     written = _written(vm)
     return written is not None and (vm_row(vm, facts) is None or written != _stored(vm, facts))
 
 
-def starts(vm: Resource, facts: Facts) -> bool:
+def starts(vm: Machine, facts: Facts) -> bool:
     """Whether it is started, as far as that shows before there is a plan."""
     if vm.absent:
         return False
     if power(vm_row(vm, facts)) in ("Running", "Paused"):
         return changes_startup(vm, facts)
-    return _state(vm) in ("running", "paused")
+    return vm.state in ("running", "paused")
 
 
-def _state(vm: Resource) -> str | None:
-    state: str | None = getattr(vm, "state", None)
-    return state
+def _written(vm: Machine) -> int | None:
+    memory = vm.part(MemoryPart)
+    return memory.startup if memory is not None else None
 
 
-def _written(vm: Resource) -> int | None:
-    return next((getattr(p, "startup", None) for p in vm.parts if p.kind == "memory"), None)
-
-
-def _stored(vm: Resource, facts: Facts) -> int:
+def _stored(vm: Machine, facts: Facts) -> int:
     row = vm_row(vm, facts)
     rows = facts.of_key(_STARTUP, "VMId", row["Id"]) if row is not None else ()
     return int(rows[0]["Startup"]) if rows else _NEW_STARTUP
 
 
-def _takes(vm: Resource, facts: Facts) -> int:
+def _takes(vm: Machine, facts: Facts) -> int:
     """Beyond what it has now, which it gives back when it goes down."""
     row = vm_row(vm, facts)
     now = int(row["MemoryAssigned"]) if row is not None and power(row) in ("Running", "Paused") else 0
     return max(0, startup(vm, facts) - now)
 
 
-def _up_to(vm: Resource, facts: Facts) -> Iterator[Resource]:
+def _up_to(vm: Machine, facts: Facts) -> Iterator[Machine]:
     """The VM and those that are started before it."""
-    for other in vm.peers:
+    for other in vm.beside(Machine):
         if other is vm:
             break
-        if other.kind == "vm" and starts(other, facts):
+        if starts(other, facts):
             yield other
     yield vm

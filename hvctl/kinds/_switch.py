@@ -272,11 +272,6 @@ class SwitchPart(OfHyperV):
     def same(self, field: str, now: Any, wanted: Any) -> bool:
         if field == "net_adapters":
             return {str(n).casefold() for n in now} == {str(w).casefold() for w in wanted}
-        if field == "allow_management_os" and not wanted:
-            # It reads on as soon as the host has any adapter on it, wished ones included.
-            own = (p for p in self.peers if p.kind == "host_network_adapter" and not p.absent)
-            if any(str(getattr(p, "switch", "")).casefold() == self.known_by for p in own):
-                return True
         return super().same(field, now, wanted)
 
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from hvctl.call import EACH, Call, Ref, Row
 from hvctl.contract import OS, at_least, title
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.resource import UNKNOWN, Finding, Unknown
+from hvctl.core.resource import UNKNOWN, Unknown, finding
 from hvctl.kinds._drives import DISKS, Slot
 from hvctl.kinds._types import path_key, same_path, shown_size
+from hvctl.text.diagnostic import Diagnostic
 
 FILE_PROPERTIES = (
     "Path",
@@ -143,7 +144,7 @@ class Resize:
     wanted: int
     off: bool = False
     job: bool = False
-    refused: Finding | None = None
+    refused: Diagnostic | None = None
 
     @property
     def shrinks(self) -> bool:
@@ -162,7 +163,7 @@ def resize(file: Row, wanted: int, os: OS, use: Use) -> Resize | None:
         wanted,
         off=use.slot is not None and not live,
         job=_is(file, "VhdType", "fixed") and wanted > now,
-        refused=Finding("size", *why) if why else None,
+        refused=finding("size", *why) if why else None,
     )
 
 

@@ -7,8 +7,10 @@ from typing import Any, ClassVar
 
 from hvctl.call import Call, Ref, Row
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.resource import Change, Finding, HeldBackError, Impact, Resource, State, Step, settings
+from hvctl.core.resource import Change, HeldBackError, Impact, State, Step, settings
 from hvctl.kinds._host import OfHyperV
+from hvctl.kinds._machine import Machine, machine
+from hvctl.text.diagnostic import Diagnostic
 
 VMS = Call(
     "Get-VM",
@@ -48,9 +50,9 @@ BUSY = {
 """Operational states in which nothing may be changed (domain 1.4)."""
 
 
-def vm_row(vm: Resource, facts: Facts) -> Row | None:
+def vm_row(vm: Machine, facts: Facts) -> Row | None:
     """The VM of that name, else one of its previous names, or None. Two of one name are nobody's wish: held back."""
-    for name in (vm.key(), *getattr(vm, "previous_names", ())):
+    for name in (vm.key(), *vm.previous_names):
         rows = facts.of_key(VMS, "Name", name)
         if len(rows) > 1:
             ids = ", ".join(str(r["Id"]) for r in rows)
@@ -65,15 +67,15 @@ def power(row: Row | None) -> str:
     return str(row["State"]) if row else "Off"
 
 
-def runs(owner: Resource, row: Row | None) -> bool:
+def runs(owner: Machine, row: Row | None) -> bool:
     """Whether the VM runs now, or does when its plan is done: what comes last may meet either."""
-    return power(row) in ("Running", "Paused") or getattr(owner, "state", None) in ("running", "paused")
+    return power(row) in ("Running", "Paused") or owner.state in ("running", "paused")
 
 
-def state_at_work(vm: Resource, facts: Facts) -> str:
+def state_at_work(vm: Machine, facts: Facts) -> str:
     """The state in which the changes find a VM: one that sleeps and is to run is woken before them."""
     state = power(vm_row(vm, facts))
-    return "Running" if state in ("Saved", "Paused") and getattr(vm, "state", None) == "running" else state
+    return "Running" if state in ("Saved", "Paused") and vm.state == "running" else state
 
 
 def generation(row: Row) -> int:
@@ -81,11 +83,11 @@ def generation(row: Row) -> int:
     return int(row.get("Generation") or 1)
 
 
-def made_as(vm: Resource, row: Row | None) -> tuple[int, str | None]:
+def made_as(vm: Machine, row: Row | None) -> tuple[int, str | None]:
     """Generation and version of a VM as it is, or as the plan makes it."""
     if row is not None:
         return generation(row), row.get("Version")
-    return getattr(vm, "generation", None) or 1, getattr(vm, "version", None)
+    return vm.generation or 1, vm.version
 
 
 def check_steady(name: str, row: Row) -> None:
@@ -108,7 +110,7 @@ def in_vm(query: Call, vm: Row, facts: Facts) -> tuple[Row, ...]:
     return rows
 
 
-def vm_ref(vm: Resource, facts: Facts) -> Ref:
+def vm_ref(vm: Machine, facts: Facts) -> Ref:
     """The VM object for a step: by Id; one that the plan itself makes, by its name among all."""
     row = vm_row(vm, facts)
     if row is not None:
@@ -116,12 +118,12 @@ def vm_ref(vm: Resource, facts: Facts) -> Ref:
     return Ref(Call("Get-VM"), {"Name": vm.key()})
 
 
-def off_impacts(owner: Resource, facts: Facts) -> frozenset[Impact]:
+def off_impacts(owner: Machine, facts: Facts) -> frozenset[Impact]:
     """What it means for this VM, now, that a change needs it off."""
     state = power(vm_row(owner, facts))
     if state == "Off":
         return frozenset({"online"})
-    cut = getattr(owner, "stop_method", None) == "turn_off"
+    cut = owner.stop_method == "turn_off"
     # Saved: its memory would have to be thrown away first (domain 4.4), so it counts as data lost.
     lost: frozenset[Impact] = frozenset({"destroy"}) if state == "Saved" or cut else frozenset()
     return lost | {"restart"}
@@ -138,10 +140,8 @@ class VmPart(OfHyperV):
         return (cls.query,)
 
     @property
-    def vm(self) -> Resource:
-        if self.owner is None:
-            raise ValueError(f"{self.kind} stands outside a VM")
-        return self.owner
+    def vm(self) -> Machine:
+        return machine(self.owner)
 
     def queries(self) -> tuple[Call, ...]:
         return (VMS, type(self).query)
@@ -162,7 +162,7 @@ class VmPart(OfHyperV):
             raise UnreadableError(type(self).query, facts.reply(type(self).query).failure)
         return self.read_settings(rows[0])
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
+    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         row = self.vm_row(facts)
         if row is not None and changes:
             check_steady(self.vm.key(), row)

@@ -10,9 +10,10 @@ from pydantic import AfterValidator
 from hvctl.call import Call, Ref, Value
 from hvctl.contract import OS
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Change, Finding, HeldBackError, Plain, Setting, State, properties
+from hvctl.core.resource import Change, HeldBackError, Plain, Setting, State, finding, properties
 from hvctl.kinds._types import Flag, Words
 from hvctl.kinds._vm import VMS, VmPart, generation
+from hvctl.text.diagnostic import Diagnostic
 
 DEVICES = Words(cd="CD", ide="IDE", legacy_network_adapter="LegacyNetworkAdapter", floppy="Floppy")
 
@@ -50,9 +51,9 @@ class Bios(VmPart):
     ] = None
     num_lock: Annotated[Flag | None, Setting("NumLockEnabled", off=True)] = None
 
-    def rules(self, os: OS) -> Iterator[Finding]:
-        if getattr(self.vm, "generation", None) == 2:
-            yield Finding("", "a generation 2 VM has no BIOS", "write a firmware section instead")
+    def rules(self, os: OS) -> Iterator[Diagnostic]:
+        if self.vm.generation == 2:
+            yield finding("", "a generation 2 VM has no BIOS", "write a firmware section instead")
 
     def actual(self, facts: Facts) -> State | None:
         row = self.vm_row(facts)

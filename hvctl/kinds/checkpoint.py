@@ -10,14 +10,16 @@ from pydantic import Field, PrivateAttr
 from hvctl.call import Call, Ending, Guard, Ref, Row
 from hvctl.contract import OS
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Change, Finding, Impact, Resource, State, Step
+from hvctl.core.resource import Change, Impact, Resource, State, Step, finding
 from hvctl.kinds._checkpoints import CHECKPOINTS, TYPES, checkpoints, made, obstacles
 from hvctl.kinds._drives import DISKS
 from hvctl.kinds._host import CLOCK, now
+from hvctl.kinds._machine import machine
 from hvctl.kinds._services import SERVICES
 from hvctl.kinds._types import shown_age
 from hvctl.kinds._vhd import extension, is_checkpoint
 from hvctl.kinds._vm import VmPart, check_steady, in_vm, vm_ref, vm_row
+from hvctl.text.diagnostic import Diagnostic
 from hvctl.text.duration import spoken
 
 MERGE_S = 6 * 3600
@@ -45,9 +47,9 @@ class Checkpoint(VmPart):
     def key(self) -> str:
         return self.name if self._old is None else f"{self.name} of {made(self._old):%Y-%m-%d %H:%M:%S} UTC"
 
-    def rules(self, os: OS) -> Iterator[Finding]:
-        if not self.absent and getattr(self.vm, "checkpoint_type", None) == "disabled":
-            yield Finding("", "the VM's checkpoint_type is disabled", "write another type, or leave the checkpoint out")
+    def rules(self, os: OS) -> Iterator[Diagnostic]:
+        if not self.absent and self.vm.checkpoint_type == "disabled":
+            yield finding("", "the VM's checkpoint_type is disabled", "write another type, or leave the checkpoint out")
 
     # --- looking ----------------------------------------------------------------------------------------------
 
@@ -68,7 +70,7 @@ class Checkpoint(VmPart):
     def actual(self, facts: Facts) -> State | None:
         return {} if self.meant(facts) else None
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
+    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         vm, there = self.vm_row(facts), bool(self.meant(facts))
         if vm is None or there != self.absent:
             return
@@ -78,12 +80,14 @@ class Checkpoint(VmPart):
 
     @classmethod
     def expired(cls, owner: Resource, listed: tuple[Resource, ...], facts: Facts) -> Iterator[Resource]:
-        vm = vm_row(owner, facts)
+        vm = vm_row(machine(owner), facts)
         if vm is None or owner.absent:
             return
         known = {wish.key().casefold() for wish in listed}
         for row in checkpoints(vm, facts):
-            if str(row["Name"]).casefold() not in known and age(row, facts) > getattr(owner, cls.expires):
+            if str(row["Name"]).casefold() not in known and age(row, facts) > (
+                machine(owner).checkpoint_maximum_age or 0
+            ):
                 wish = cls.model_validate({"name": str(row["Name"]), "ensure": "absent"})
                 wish._old = row
                 yield wish
@@ -93,7 +97,7 @@ class Checkpoint(VmPart):
             return ""
         if self._old is None:
             return "it is merged into the disks: the VM keeps what it is now, the way back is lost"
-        most = spoken(getattr(self.vm, type(self).expires))
+        most = spoken(self.vm.checkpoint_maximum_age or 0)
         return f"it is {shown_age(age(self._old, facts))} old, and {most} are wanted at most"
 
     # --- changing ---------------------------------------------------------------------------------------------

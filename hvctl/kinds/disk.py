@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from hvctl.call import Call, Guard, Row
 from hvctl.contract import OS
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Change, Finding, Impact, Resource, State, Step, settings
+from hvctl.core.resource import Change, Impact, Resource, State, Step, finding, settings
 from hvctl.kinds import _disk_checks as checks
 from hvctl.kinds import _disk_rules as offline
 from hvctl.kinds._disk import FILE_FIELDS, DiskPart, Seen, claimed
 from hvctl.kinds._drives import Slot, folder_of, there
 from hvctl.kinds._types import shown_size
 from hvctl.kinds._vm import off_impacts, vm_ref
+from hvctl.text.diagnostic import Diagnostic
 
 
 class Disk(DiskPart):
@@ -37,21 +38,21 @@ class Disk(DiskPart):
     setter: ClassVar[str] = "Set-VMHardDiskDrive"
     odd: ClassVar[frozenset[str]] = frozenset({"size", "physical_sector_size"})
 
-    def rules(self, os: OS) -> Iterator[Finding]:
+    def rules(self, os: OS) -> Iterator[Diagnostic]:
         yield from super().rules(os)
         if not self.absent:
             yield from offline.rules(self, os)
 
     @classmethod
-    def rules_together(cls, wishes: tuple[Resource, ...], os: OS) -> Iterator[tuple[Resource, Finding]]:
+    def rules_together(cls, wishes: tuple[Self, ...], os: OS) -> Iterator[tuple[Resource, Diagnostic]]:
         yield from offline.rules_together([w for w in wishes if isinstance(w, DiskPart) and not w.absent])
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
+    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         yield from super().findings(changes, facts)
         if self.absent:
             if not self.off_to_plug(facts):
                 hint = "take it offline in the guest first"
-                yield Finding("", "the guest loses this disk at once; its file stays", hint, "warning")
+                yield finding("", "the guest loses this disk at once; its file stays", hint, "warning")
             return
         seen = self.see(facts)
         if seen.drive is None:

@@ -11,10 +11,12 @@ from pydantic import AfterValidator, BeforeValidator
 from hvctl.call import Call
 from hvctl.contract import OS
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Change, Finding, Impact, Null, Setting, State, Step
+from hvctl.core.resource import Change, Impact, Null, Setting, State, Step, finding
+from hvctl.kinds._disk import DiskPart
 from hvctl.kinds._drives import DISKS, DVDS, MEDIUM, Drive, file_query, on_share, one_spelling, there
 from hvctl.kinds._types import WindowsPath
 from hvctl.kinds._vm import vm_ref
+from hvctl.text.diagnostic import Diagnostic
 from hvctl.text.visible import quoted
 
 
@@ -49,26 +51,26 @@ class Dvd(Drive):
     def queries(self) -> tuple[Call, ...]:
         return (*super().queries(), *((file_query(self.path),) if self.path else ()))
 
-    def rules(self, os: OS) -> Iterator[Finding]:
+    def rules(self, os: OS) -> Iterator[Diagnostic]:
         yield from super().rules(os)
         if self.path and not self.path.casefold().endswith(".iso"):
             # "The specified path for the drive is not valid." (observations 5)
-            yield Finding("path", f"{self.path} is no image by its extension", "write the path of an .iso file")
+            yield finding("path", f"{self.path} is no image by its extension", "write the path of an .iso file")
         yield from self._host_drive_rules()
-        disks = (p for p in self.vm.parts if p.kind == "disk" and p.key() == self.key())
+        disks = (p for p in self.vm.parts_of(DiskPart) if p.key() == self.key())
         if not self.absent and any(not disk.absent for disk in disks):
-            yield Finding("at", f"a disk is wanted at {self.at} too", "write a free place, such as the next location")
+            yield finding("at", f"a disk is wanted at {self.at} too", "write a free place, such as the next location")
 
-    def _host_drive_rules(self) -> Iterator[Finding]:
+    def _host_drive_rules(self) -> Iterator[Diagnostic]:
         if not self.host_drive or self.absent:
             return
         if self.path is not None:
-            yield Finding("host_drive", "a drive has an image or a drive of the host, not both", "write one of both")
-        if getattr(self.vm, "generation", None) == 2:
-            yield Finding("host_drive", *_ONE_GENERATION)
-        others = [p for p in self.vm.parts if isinstance(p, Dvd) and p.host_drive and not p.absent]
+            yield finding("host_drive", "a drive has an image or a drive of the host, not both", "write one of both")
+        if self.vm.generation == 2:
+            yield finding("host_drive", *_ONE_GENERATION)
+        others = [p for p in self.vm.parts_of(Dvd) if p.host_drive and not p.absent]
         if others[0] is not self:
-            yield Finding("host_drive", "a VM can have one drive of the host", f"leave it at {others[0].at} only")
+            yield finding("host_drive", "a VM can have one drive of the host", f"leave it at {others[0].at} only")
 
     def wanted(self) -> State:
         """What is passed through replaces an image, and the other way round."""
@@ -84,21 +86,21 @@ class Dvd(Drive):
         apart = passed and "host_drive" in self.wanted()  # otherwise it is a medium that path replaces
         return {"path": None if apart else medium, "host_drive": medium[:2] if medium and passed else None}
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
+    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         yield from super().findings(changes, facts)
         if self.absent:
             return
         if self.host_drive and changes and self.generation(facts) == 2:
-            yield Finding("host_drive", *_ONE_GENERATION)
+            yield finding("host_drive", *_ONE_GENERATION)
         new = self.drive(facts) is None
         if new:
             self.check_place(facts)
         if self.path and (new or changes) and not there(self.path, facts):
             if on_share(self.path):
                 what = f"{self.path} was not seen, but WinRM may hide what is on a share"
-                yield Finding("path", what, "make sure that the host's account can read it", "warning")
+                yield finding("path", what, "make sure that the host's account can read it", "warning")
             else:
-                yield Finding("path", f"{self.path} is not there", "copy the image to the host, or write another path")
+                yield finding("path", f"{self.path} is not there", "copy the image to the host, or write another path")
 
     # --- changing -------------------------------------------------------------------------------------------------
 

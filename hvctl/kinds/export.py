@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, PrivateAttr
 from hvctl.call import Call
 from hvctl.contract import OS, at_least, exists_from, title
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Change, Finding, HeldBackError, Null, Said, State, Step
+from hvctl.core.resource import Change, HeldBackError, Null, Said, State, Step, finding
 from hvctl.kinds import _exports as lying
 from hvctl.kinds._drives import DISKS, one_spelling
 from hvctl.kinds._export_checks import VOLUMES, obstacles, sizes_query
@@ -23,6 +23,7 @@ from hvctl.kinds._services import SERVICES
 from hvctl.kinds._types import LONGEST, Seconds, WindowsPath, about_size, shown_age
 from hvctl.kinds._vm import VMS, VmPart, check_steady, runs
 from hvctl.kinds._window import Due, Window, due
+from hvctl.text.diagnostic import Diagnostic
 from hvctl.text.duration import spoken
 
 
@@ -69,21 +70,23 @@ class Export(VmPart):
     _at_once: bool = PrivateAttr(default=False)
     _since: datetime | None = PrivateAttr(default=None)
 
-    def at_once(self, since: datetime | None = None) -> None:
-        """One is wanted now, however old the newest is and whatever the hour, unless one was begun `since`."""
-        self._at_once, self._since = True, since
+    def at_once(self, since: datetime | None = None) -> Export:
+        """The same, wanted now, however old the newest is and whatever the hour, unless one was begun `since`."""
+        copy = self.model_copy()
+        copy._at_once, copy._since = True, since
+        return copy
 
     def key(self) -> str:
         return self.path
 
-    def rules(self, os: OS) -> Iterator[Finding]:
+    def rules(self, os: OS) -> Iterator[Diagnostic]:
         if self.capture and not at_least(os, "2016"):
-            yield Finding("capture", f"{title(os)} has no choice of what is captured", exists_from("2016"))
+            yield finding("capture", f"{title(os)} has no choice of what is captured", exists_from("2016"))
         if len(self.path) < len("E:\\x"):
-            yield Finding("path", f"{self.path} is a whole drive", r"write a folder on it, such as 'E:\exports'")
+            yield finding("path", f"{self.path} is a whole drive", r"write a folder on it, such as 'E:\exports'")
         if "[" in self.path or "]" in self.path:
             # The pages say that Export-VM -Path takes wildcards (contract).
-            yield Finding("path", f"{self.path} has a bracket, which Export-VM takes for a wildcard", "write another")
+            yield finding("path", f"{self.path} has a bracket, which Export-VM takes for a wildcard", "write another")
 
     # --- looking ----------------------------------------------------------------------------------------------
 
@@ -173,7 +176,7 @@ class Export(VmPart):
         new += 0 if so_far else seen.due.now + (seen.ledger.running is not None)
         return seen.ledger.finished[max(0, self.keep - new) :]
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
+    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         seen, vm = self.seen(facts), self.vm_row(facts)
         if vm is None:
             return
@@ -182,7 +185,7 @@ class Export(VmPart):
             hint = f"hvctl export {self.vm.key()} makes one at once"
             due = f"an export is due when the window {self.window} opens {opens}"
             told = f"the last window ended without the export that was due; the next opens {opens}"
-            yield Finding(self._due, told if seen.due.late else due, hint, "later")
+            yield finding(self._due, told if seen.due.late else due, hint, "later")
         if seen.due.now:
             check_steady(self.vm.key(), vm)
             given_back = sum(c.size for c in self._broken(seen))
@@ -194,7 +197,7 @@ class Export(VmPart):
         seen, vm = self.seen(facts), self.vm_row(facts) or {}
         begun = (*seen.ledger.unmarked, *((seen.ledger.running,) if seen.ledger.running else ()))
         taken_up = bool(begun) and not seen.due.now
-        rises = getattr(self.vm, "version", None) not in (None, vm.get("Version"))
+        rises = self.vm.version not in (None, vm.get("Version"))
         steps = ExportSteps(self.path, self.vm, vm, self.capture, facts, runs(self.vm, vm), taken_up, rises)
         for copy in self._broken(seen):
             yield steps.remove(copy, "the half export", f"unfinished.{copy.name}", ())

@@ -11,17 +11,7 @@ from pydantic import AfterValidator, model_validator
 from hvctl.call import Call, Ref, Row, Value
 from hvctl.contract import OS
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.resource import (
-    Address,
-    Change,
-    Finding,
-    HeldBackError,
-    Resource,
-    Setting,
-    State,
-    Step,
-    properties,
-)
+from hvctl.core.resource import Change, HeldBackError, Resource, Setting, State, Step, finding, properties
 from hvctl.kinds._boot_order import (
     BOOT_ORDER,
     ENTRIES,
@@ -39,6 +29,8 @@ from hvctl.kinds._boot_order import (
 from hvctl.kinds._drives import DISKS, DVDS, Slot
 from hvctl.kinds._types import ON_OFF, Flag, Words
 from hvctl.kinds._vm import VMS, VmPart, generation, vm_ref
+from hvctl.text.address import Address
+from hvctl.text.diagnostic import Diagnostic
 
 TEMPLATES = Words(
     microsoft_windows="MicrosoftWindows",
@@ -89,18 +81,16 @@ class Firmware(VmPart):
         return self
 
     def queries(self) -> tuple[Call, ...]:
-        names = (
-            (self.vm.key(), *getattr(self.vm, "previous_names", ())) if self.secure_boot_template is not None else ()
-        )
+        names = (self.vm.key(), *self.vm.previous_names) if self.secure_boot_template is not None else ()
         return (*super().queries(), DISKS, DVDS, *(_security(name) for name in names))
 
-    def rules(self, os: OS) -> Iterator[Finding]:
-        if (getattr(self.vm, "generation", None) or 2) == 1:
-            yield Finding("", "a generation 1 VM has no UEFI firmware", "write a bios section instead")
+    def rules(self, os: OS) -> Iterator[Diagnostic]:
+        if (self.vm.generation or 2) == 1:
+            yield finding("", "a generation 1 VM has no UEFI firmware", "write a bios section instead")
         for n, name in enumerate(self.boot_order or ()):
             part = self._part(name)
             if part is not None and part.absent:
-                yield Finding(f"boot_order.{n}", f"{name} is to be absent", "take it out of the boot order")
+                yield finding(f"boot_order.{n}", f"{name} is to be absent", "take it out of the boot order")
 
     def requires(self) -> tuple[Address, ...]:
         parts = (self._part(name) for name in self.boot_order or ())
@@ -159,7 +149,7 @@ class Firmware(VmPart):
         row = self.vm_row(facts)
         if row is None:
             return False
-        names = (self.vm.key(), *getattr(self.vm, "previous_names", ()))
+        names = (self.vm.key(), *self.vm.previous_names)
         name = next(n for n in names if n.casefold() == str(row["Name"]).casefold())
         try:
             rows = facts.rows(_security(name))
@@ -167,25 +157,25 @@ class Firmware(VmPart):
             return None
         return bool(rows[0]["TpmEnabled"]) if rows else None
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
+    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         yield from super().findings(changes, facts)
-        if self.vm_row(facts) is None and getattr(self.vm, "generation", None) != 2:
-            yield Finding("", f"{self.vm.key()} is made as generation 1, which has no UEFI", "write generation: 2")
+        if self.vm_row(facts) is None and self.vm.generation != 2:
+            yield finding("", f"{self.vm.key()} is made as generation 1, which has no UEFI", "write generation: 2")
         if any(c.field == "secure_boot_template" for c in changes) and self._tpm(facts):
             # The same value fails too (domain 5.4).
             text = f"{self.vm.key()} has a virtual TPM, which fixes the template from its first start on"
-            yield Finding("secure_boot_template", text, "leave the template as it is")
+            yield finding("secure_boot_template", text, "leave the template as it is")
         if not any(c.field == "boot_order" for c in changes):
             return
         there = self._sources(facts)
         for written in self.boot_order or ():
             found = [name for name in map(name_of, there) if means(written, name)]
             if not found and self._part(written) is None:
-                yield Finding("boot_order", f"{self.vm.key()} has no {written}", self._what_else(written, there))
+                yield finding("boot_order", f"{self.vm.key()} has no {written}", self._what_else(written, there))
             elif len(found) > 1:
                 hint = "write more of its path" if len({n.casefold() for n in found}) > 1 else "rename one of them"
                 hint = "leave it out" if is_file(written) and "rename" in hint else hint
-                yield Finding("boot_order", f"{self.vm.key()} has more than one {written}", hint)
+                yield finding("boot_order", f"{self.vm.key()} has more than one {written}", hint)
 
     def _what_else(self, written: str, there: Sequence[Row]) -> str:
         if not is_file(written):

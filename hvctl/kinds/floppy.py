@@ -8,10 +8,11 @@ from typing import Annotated, ClassVar
 from hvctl.call import Call
 from hvctl.contract import OS
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Change, Finding, HeldBackError, Null, Setting, State, Step, properties
+from hvctl.core.resource import Change, HeldBackError, Null, Setting, State, Step, finding, properties
 from hvctl.kinds._drives import MEDIUM, file_query, there
 from hvctl.kinds._types import WindowsPath
 from hvctl.kinds._vm import ALL_VMS, VmPart, generation, vm_ref
+from hvctl.text.diagnostic import Diagnostic
 
 
 class Floppy(VmPart):
@@ -27,11 +28,11 @@ class Floppy(VmPart):
     def queries(self) -> tuple[Call, ...]:
         return (*super().queries(), *((file_query(self.path),) if self.path else ()))
 
-    def rules(self, os: OS) -> Iterator[Finding]:
-        if getattr(self.vm, "generation", None) == 2:
-            yield Finding("", "a generation 2 VM has no floppy drive", "remove the section")
+    def rules(self, os: OS) -> Iterator[Diagnostic]:
+        if self.vm.generation == 2:
+            yield finding("", "a generation 2 VM has no floppy drive", "remove the section")
         if self.path and not self.path.casefold().endswith(".vfd"):
-            yield Finding("path", f"{self.path} is no floppy image by its extension", "write the path of a .vfd file")
+            yield finding("path", f"{self.path} is no floppy image by its extension", "write the path of a .vfd file")
 
     def actual(self, facts: Facts) -> State | None:
         row = self.vm_row(facts)
@@ -39,10 +40,10 @@ class Floppy(VmPart):
             raise HeldBackError(f"{self.vm.key()} is of generation 2 and has no floppy drive", "remove the section")
         return super().actual(facts)
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
+    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         yield from super().findings(changes, facts)
         if changes and self.path and not there(self.path, facts):
-            yield Finding("path", f"there is no file {self.path} on the host", "copy it there, or correct the path")
+            yield finding("path", f"there is no file {self.path} on the host", "copy it there, or correct the path")
 
     def update(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Step]:
         params = {"VM": vm_ref(self.vm, facts), **self.arguments(changes)}

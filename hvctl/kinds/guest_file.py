@@ -12,12 +12,15 @@ from pydantic import Field
 from hvctl.call import Call, Ending, Guard, Value, Wanted
 from hvctl.contract import OS
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.resource import Change, Finding, Json, Resource, Shelf, State, Step
+from hvctl.core.resource import Change, Entry, Json, Place, Shelf, State, Step, finding
 from hvctl.kinds import _receipts
 from hvctl.kinds._receipts import FILES, LINES, Receipt, folder_is_there, orphans
 from hvctl.kinds._services import GUIDS, SERVICES, guid_of
 from hvctl.kinds._types import Flag, Seconds, WindowsPath
 from hvctl.kinds._vm import VMS, VmPart, check_steady, in_vm, power, vm_ref
+from hvctl.kinds.integration_services import IntegrationServices
+from hvctl.text.address import Address
+from hvctl.text.diagnostic import Diagnostic
 from hvctl.text.duration import spoken
 from hvctl.text.visible import quoted
 
@@ -73,47 +76,49 @@ class GuestFile(VmPart):
         name = PureWindowsPath(given).name if self.origin == "host_source" else PurePosixPath(given).name
         return self.destination + (name.removesuffix(".j2") if self.template else name)
 
-    def spread(self, shelf: Shelf, written: Mapping[str, Any]) -> tuple[Resource, ...]:
-        if self.source is not None:
-            mark = self.place.mark("source")
-            if self.source.endswith("/") or shelf.is_folder(self.source):
-                return tuple(self._within(name, inner, shelf) for name, inner in shelf.below(self.source, mark))
-            self._file = shelf.file(self.source, mark)
-        elif self.template is not None:
-            self._file = shelf.rendered(self.template, {"vm": written}, self.place.mark("template"))
-        return (self,)
+    @classmethod
+    def spread(cls, item: GuestFile, shelf: Shelf, place: Place, written: Mapping[str, Any]) -> Iterator[Entry]:
+        mark = place.mark(item.origin)
+        if item.source is not None:
+            if item.source.endswith("/") or shelf.is_folder(item.source):
+                for name, inner in shelf.below(item.source, mark):
+                    yield Entry(item._within(name, inner), place, file=shelf.file(name, mark))
+                return
+            yield Entry(item, place, file=shelf.file(item.source, mark))
+        elif item.template is not None:
+            yield Entry(item, place, file=shelf.rendered(item.template, {"vm": written}, mark))
+        else:
+            yield Entry(item, place)
 
-    def _within(self, name: str, inner: str, shelf: Shelf) -> GuestFile:
+    def _within(self, name: str, inner: str) -> GuestFile:
         """One file of a folder; the destination is the folder in the guest."""
         linux = self.destination.startswith("/")
         folder = self.destination.rstrip("/\\")
         path = f"{folder}/{inner}" if linux else f"{folder}\\{inner}".replace("/", "\\")
-        made = self.model_copy(update={"source": name, "destination": path})
-        made._file = shelf.file(name, self.place.mark("source"))
-        return made
+        return self.model_copy(update={"source": name, "destination": path})
 
     # --- rules ------------------------------------------------------------------------------------------------------
 
-    def rules(self, os: OS) -> Iterator[Finding]:
+    def rules(self, os: OS) -> Iterator[Diagnostic]:
         given = [n for n in ("source", "template", "host_source") if getattr(self, n) is not None]
         if len(given) != 1:
             what = "both " + " and ".join(given) if given else "none"
-            yield Finding("", f"a guest file has one of source, template and host_source, not {what}", "write one")
+            yield finding("", f"a guest file has one of source, template and host_source, not {what}", "write one")
         if self.checksum is not None and self.host_source is None:
-            yield Finding("checksum", "the checksum is that of a host_source", "remove it; hvctl hashes its own files")
+            yield finding("checksum", "the checksum is that of a host_source", "remove it; hvctl hashes its own files")
         elif self.checksum is not None and not _HASH.match(self.checksum):
-            yield Finding(
+            yield finding(
                 "checksum", f"{quoted(self.checksum)} is no checksum", "write sha256: and 64 hexadecimal digits"
             )
         if not self.destination.startswith("/") and not _WINDOWS.match(self.destination):
-            yield Finding(
+            yield finding(
                 "destination",
                 f"{quoted(self.destination)} is no absolute path in a guest",
                 r"write C:\folder\file, %ProgramData%\file, or /folder/file for Linux",
             )
         elif {".", ".."} & set(re.split(r"[\\/]", self.destination)):
             # Its receipt would not be found under another spelling.
-            yield Finding(
+            yield finding(
                 "destination", f"{quoted(self.destination)} goes a roundabout way", "write it without . and .."
             )
 
@@ -173,7 +178,7 @@ class GuestFile(VmPart):
     def value(self, field: str, value: Any) -> Json:
         return value.sha256 if isinstance(value, Receipt) else super().value(field, value)
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
+    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         """Everything that is missing for a copy, at once."""
         if not changes:
             return
@@ -182,9 +187,9 @@ class GuestFile(VmPart):
             check_steady(self.vm.key(), row)
         if self.file is not None and self.file.where:
             message = f"it is {self.file.where} of this machine: by a link, or not below playbook and inventory"
-            yield Finding(self.origin, message, "see that it is meant to leave this machine", "warning")
+            yield finding(self.origin, message, "see that it is meant to leave this machine", "warning")
         for message, hint in (*self._source_problems(facts), *self._power_problems(facts), *self._contact(facts)):
-            yield Finding(self.origin, message, hint)
+            yield finding(self.origin, message, hint)
 
     def _source_problems(self, facts: Facts) -> Iterator[tuple[str, str]]:
         if self.host_source is None:
@@ -199,7 +204,7 @@ class GuestFile(VmPart):
             yield f"{self.host_source} has another checksum: sha256:{found}", "replace the file, or the checksum"
 
     def _power_problems(self, facts: Facts) -> Iterator[tuple[str, str]]:
-        name, now, wished = self.vm.key(), power(self.vm_row(facts)), getattr(self.vm, "state", None)
+        name, now, wished = self.vm.key(), power(self.vm_row(facts)), self.vm.state
         if wished not in (None, "running"):
             yield f"{name} is to be {wished}, and files are copied into running guests only", "wish for state: running"
         elif now != "Running" and wished is None:
@@ -208,7 +213,8 @@ class GuestFile(VmPart):
     def _contact(self, facts: Facts) -> Iterator[tuple[str, str]]:
         """Whether the guest service is offered and answers, or will when the plan has run."""
         name, row = self.vm.key(), self.vm_row(facts)
-        wished = next((getattr(p, INTERFACE) for p in self.vm.parts if p.kind == "integration_services"), None)
+        written = self.vm.part(IntegrationServices)
+        wished = written.guest_service_interface if written is not None else None
         if wished is False:
             yield f"the playbook switches the Guest Service Interface of {name} off", "files need it; write on"
             return
@@ -226,10 +232,10 @@ class GuestFile(VmPart):
 
     # --- changing ---------------------------------------------------------------------------------------------------
 
-    def requires(self) -> tuple[tuple[str, ...], ...]:
+    def requires(self) -> tuple[Address, ...]:
         """The switching on of the interface, where the playbook does that."""
-        parts = self.vm.parts if self.owner else ()
-        return tuple(p.address() for p in parts if getattr(p, INTERFACE, None) is not None)
+        parts = self.vm.parts_of(IntegrationServices) if self.owner else ()
+        return tuple(p.address() for p in parts if p.guest_service_interface is not None)
 
     def _label(self) -> str:
         if self.file is None:
@@ -293,13 +299,13 @@ class GuestFile(VmPart):
 
     def _orphans(self, facts: Facts) -> tuple[Receipt, ...]:
         """Receipts of VMs that are gone, but for those that the receipt of a new VM of that name takes the place of."""
-        kept = {_receipts.name_of(p.vm.key(), p.target) for p in self.peers if isinstance(p, GuestFile)}
+        kept = {_receipts.name_of(p.vm.key(), p.target) for p in self.beside(GuestFile)}
         return tuple(r for r in orphans(facts) if r.file not in kept)
 
     def _first_to_change(self, facts: Facts) -> bool:
         """Whether it is this one that prepares and clears up, of all that are copied."""
-        for peer in self.peers:
-            if isinstance(peer, GuestFile):
+        for peer in self.beside(GuestFile):
+            if True:
                 actual = peer.actual(facts)
                 if actual is None or peer.changes(actual, facts):
                     return peer is self

@@ -10,10 +10,11 @@ from pydantic import Field
 from hvctl.call import Call, Row, Value
 from hvctl.contract import OS, at_least
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Change, Fields, Finding, Impact, Setting, State, Step, properties
+from hvctl.core.resource import Change, Fields, Impact, Setting, State, Step, finding, properties
 from hvctl.kinds._drives import file_query, there
 from hvctl.kinds._host import HOST, OfHyperV, host_row
 from hvctl.kinds._types import MAC, PATH, SECONDS, Flag, MacAddress, Seconds, WindowsPath, Words
+from hvctl.text.diagnostic import Diagnostic
 
 AUTHENTICATION = Words(credssp="CredSSP", kerberos="Kerberos")
 PERFORMANCE = Words(tcp_ip="TCPIP", compression="Compression", smb="SMB")
@@ -64,10 +65,10 @@ class Host(OfHyperV):
         )
         return {field: path for field, path in written if path}
 
-    def rules(self, os: OS) -> Iterator[Finding]:
+    def rules(self, os: OS) -> Iterator[Diagnostic]:
         low, high = self.mac_address_minimum, self.mac_address_maximum
         if low and high and high < low:
-            yield Finding("mac_address_maximum", "the highest address is below the lowest", "exchange them")
+            yield finding("mac_address_maximum", "the highest address is below the lowest", "exchange them")
 
     @classmethod
     def survey(cls) -> tuple[Call, ...]:
@@ -83,24 +84,24 @@ class Host(OfHyperV):
     def actual(self, facts: Facts) -> State | None:
         return self.read_settings(self.row(facts))
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
+    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         changed = {c.field for c in changes}
         for field, path in self._folders.items():
             # The error of Set-VMHost would come at apply only (domain 2).
             if field in changed and not there(path, facts):
-                yield Finding(field, f"there is no folder {path} on the host", "make it, or correct the path")
+                yield finding(field, f"there is no folder {path} on the host", "make it, or correct the path")
         row = self.row(facts)
         low = self.mac_address_minimum or str(row.get("MacAddressMinimum") or "")
         high = self.mac_address_maximum or str(row.get("MacAddressMaximum") or "")
         if changed & {"mac_address_minimum", "mac_address_maximum"} and low and high and high < low:
             field = "mac_address_maximum" if self.mac_address_maximum else "mac_address_minimum"
-            yield Finding(field, f"the host's range would be {low} to {high}", "write both ends")
+            yield finding(field, f"the host's range would be {low} to {high}", "write both ends")
 
         enabled = self.live_migration.enabled and "live_migration.enabled" in changed
         # domain 2 [I]; 2025 adds workgroup clusters
         if enabled and not at_least(facts.os, "2025") and not facts.rows(SYSTEM)[0]["PartOfDomain"]:
             hint = "join it to one, or leave this out"
-            yield Finding("live_migration.enabled", "the host is in no domain, which live migration needs", hint)
+            yield finding("live_migration.enabled", "the host is in no domain, which live migration needs", hint)
 
     def note(self, field: str, now: Any, wanted: Any, facts: Facts) -> str:
         return "takes effect when the vmms service restarts" if field == "numa_spanning" else ""

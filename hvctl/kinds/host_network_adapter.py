@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 from hvctl.call import Call, Ref, Row
 from hvctl.contract import OS
 from hvctl.core.facts import Facts
-from hvctl.core.resource import UNKNOWN, Address, Change, Finding, HeldBackError, Impact, State, Step, properties
+from hvctl.core.resource import UNKNOWN, Change, HeldBackError, Impact, State, Step, finding, properties
 from hvctl.kinds._addressed import IP, Addressed
 from hvctl.kinds._ip import Interface, Now, interface_of, new_interface
 from hvctl.kinds._network import (
@@ -25,6 +25,8 @@ from hvctl.kinds._network import (
 from hvctl.kinds._switch import SwitchPart
 from hvctl.kinds._vlan import UNTAGGED
 from hvctl.kinds._way_in import OURS, addresses_of
+from hvctl.text.address import Address
+from hvctl.text.diagnostic import Diagnostic
 
 _PARTS = ("vlan", "acls", "extended_acls", "virtual_subnet")
 """What may keep an adapter's traffic from where it went before."""
@@ -44,20 +46,20 @@ class HostNetworkAdapter(Addressed):
 
     ensure: Literal["present", "absent"] = "present"
 
-    def rules(self, os: OS) -> Iterator[Finding]:
+    def rules(self, os: OS) -> Iterator[Diagnostic]:
         yield from self.adapter_rules(os)
         yield from self.ip_rules(os)
         if not self.switch and not self.absent:
-            yield Finding("name", f"{self.name} has no switch", "write the switch it is on")
-        if not self.absent and getattr(self.wished_switch, "type", None) == "private":
+            yield finding("name", f"{self.name} has no switch", "write the switch it is on")
+        if not self.absent and self.wished_switch is not None and self.wished_switch.type == "private":
             yield self._private
 
     @property
-    def _private(self) -> Finding:
-        return Finding("switch", f"{self.switch} is private: the host has no adapter there", "make it internal")
+    def _private(self) -> Diagnostic:
+        return finding("switch", f"{self.switch} is private: the host has no adapter there", "make it internal")
 
     def requires(self) -> tuple[Address, ...]:
-        return (("switch", self.switch),) if self.switch else ()
+        return (self.wished_switch.address(),) if self.wished_switch is not None else ()
 
     @classmethod
     def survey(cls) -> tuple[Call, ...]:
@@ -81,7 +83,7 @@ class HostNetworkAdapter(Addressed):
         if row is None:
             return None
         own = self.ip_actual(self._now(facts), facts) if self.ip_written else {}
-        return {**self.read_settings(row), **self.parts_of(row, HOST_TEAM_MAPPINGS, facts), **own}
+        return {**self.read_settings(row), **self.compound(row, HOST_TEAM_MAPPINGS, facts), **own}
 
     # --- what TCP/IP has on it -------------------------------------------------------------------------------------
 
@@ -110,7 +112,7 @@ class HostNetworkAdapter(Addressed):
             return None
         return self.ip_actual(now, facts)
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
+    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         if self.absent:
             return
         yield from self.adapter_findings(self.row(facts), facts)
@@ -120,11 +122,11 @@ class HostNetworkAdapter(Addressed):
             own = changes if self.row(facts) is not None else self._differing_ip(changes, facts)
             yield from self.ip_findings(own, now, self._interface(facts), facts)
         wished = self.wished_switch
-        stays = wished is None or not (getattr(wished, "type", None) or getattr(wished, "net_adapters", None))
+        stays = wished is None or not (wished.type or wished.net_adapters)
         if stays and self._private_now(facts):
             yield self._private
         if any(c.field == "switch" and c.now is not None for c in changes):
-            yield Finding("switch", "an adapter of the management OS cannot change its switch",
+            yield finding("switch", "an adapter of the management OS cannot change its switch",
                           "remove it and add it on the other switch")  # fmt: skip
 
     def _addresses(self, facts: Facts) -> tuple[str, ...]:
@@ -137,9 +139,9 @@ class HostNetworkAdapter(Addressed):
         """Adapters of the host with addresses that its switch is made over."""
         if not self._brought(facts):
             return []
-        rows = switch_rows(self.switch or "", facts)
+        rows, switch = switch_rows(self.switch or "", facts), self.wished_switch
         bound = {n.casefold() for row in rows for n in named(row, facts)}
-        new = [n for n in getattr(self.wished_switch, "net_adapters", None) or () if n.casefold() not in bound]
+        new = [n for n in (switch.net_adapters if switch is not None else None) or () if n.casefold() not in bound]
         return [name for name in new if addresses_on(name, facts)]
 
     def _costs(self, facts: Facts) -> frozenset[Impact]:
@@ -191,9 +193,9 @@ class HostNetworkAdapter(Addressed):
         if switch is None or switch.absent or switch.key().casefold() != self.name.casefold() or len(rows) > 1:
             return False
         now = rows[0] if rows else None
-        kind = getattr(switch, "type", None) or ("external" if getattr(switch, "net_adapters", None) else None)
+        kind = switch.type or ("external" if switch.net_adapters else None)
         kind = kind or (str(now["SwitchType"]).casefold() if now else "external")
-        shared = getattr(switch, "allow_management_os", None)
+        shared = switch.allow_management_os
         if shared is None:
             shared = now is None or bool(now["AllowManagementOS"])  # New-VMSwitch shares unless told otherwise
         after = kind == "internal" or (kind == "external" and shared)

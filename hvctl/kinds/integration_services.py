@@ -8,10 +8,11 @@ from typing import Annotated, Any, ClassVar, Literal
 from hvctl.call import Call
 from hvctl.contract import OS, at_least, exists_from, title
 from hvctl.core.facts import Facts
-from hvctl.core.resource import UNKNOWN, Change, Finding, Setting, State, Step
+from hvctl.core.resource import UNKNOWN, Change, Setting, State, Step, finding
 from hvctl.kinds._services import GUIDS, SERVICES, guid_of, service_ref
 from hvctl.kinds._types import Flag
 from hvctl.kinds._vm import VmPart, vm_ref
+from hvctl.text.diagnostic import Diagnostic
 
 
 class IntegrationServices(VmPart):
@@ -30,9 +31,9 @@ class IntegrationServices(VmPart):
     time_synchronization: Annotated[Flag | None, Setting("Enabled")] = None
     vss: Annotated[Flag | None, Setting("Enabled")] = None
 
-    def rules(self, os: OS) -> Iterator[Finding]:
+    def rules(self, os: OS) -> Iterator[Diagnostic]:
         if self.guest_service_interface is not None and not at_least(os, "2012r2"):
-            yield Finding(
+            yield finding(
                 "guest_service_interface", f"{title(os)} has no Guest Service Interface", exists_from("2012r2")
             )
 
@@ -46,14 +47,14 @@ class IntegrationServices(VmPart):
     def needs_off(self, field: str, now: Any, wanted: Any, facts: Facts) -> bool:
         return False  # the host's side is a switch of its own (domain 11.1)
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
+    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         yield from super().findings(changes, facts)
         if self.vm_row(facts) is None:
             return
         listed = {guid_of(row["Id"]) for row in self.rows(facts)}
         for name in self.written():
             if GUIDS[name] not in listed:
-                yield Finding(name, "the host does not list this service for the VM", "look at the host", "warning")
+                yield finding(name, "the host does not list this service for the VM", "look at the host", "warning")
 
     def update(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Step]:
         vm = vm_ref(self.vm, facts)

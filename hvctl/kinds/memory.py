@@ -4,54 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Annotated, Any, ClassVar, Literal
-
-from pydantic import BeforeValidator, Field
+from typing import Any, ClassVar
 
 from hvctl.call import Call, Row, Value
 from hvctl.contract import OS, at_least
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Change, Fields, Finding, Instead, Plain, Setting, State, properties
+from hvctl.core.resource import Change, State, finding, properties
 from hvctl.kinds import _room
 from hvctl.kinds._host import HOST, host_row
 from hvctl.kinds._limits import Limit, version_at_least, vm_limit
-from hvctl.kinds._types import FOLD, MB, SIZE, Pool, Size, as_flag, multiple_of, shown_size
-from hvctl.kinds._vm import ALL_VMS, NESTED, PROCESSORS, VmPart, in_vm, made_as, state_at_work
+from hvctl.kinds._memory import Dynamic, MemoryPart
+from hvctl.kinds._processor import ProcessorPart
+from hvctl.kinds._types import MB, shown_size
+from hvctl.kinds._vm import ALL_VMS, NESTED, PROCESSORS, in_vm, made_as, state_at_work
+from hvctl.text.diagnostic import Diagnostic
 
 # As New-VM leaves it: the minimum and maximum are stored although dynamic memory is off (domain 4.2).
 _NEW: Row = {"Minimum": 512 * MB, "Startup": 512 * MB, "Maximum": 1024**4, "DynamicMemoryEnabled": False}
 
-Memory2MB = Annotated[Size, multiple_of(2 * MB, "2 MB (Hyper-V allots memory in pieces of 2 MB)")]
 
-
-class _MegabytesCodec(Plain):
-    """Bytes here and as sent; the property reads in MB (domain 7)."""
-
-    def read(self, value: Any) -> Any:
-        return value * MB if isinstance(value, int) else value
-
-    def show(self, value: Any) -> str:
-        return SIZE.show(value)
-
-
-_MEGABYTES = _MegabytesCodec()
-
-
-class Dynamic(Fields):
-    """Dynamic memory; writing the section turns it on."""
-
-    minimum: Annotated[Memory2MB | None, Field(ge=32 * MB), Setting("Minimum", "MinimumBytes", SIZE)] = None
-    maximum: Annotated[Memory2MB | None, Field(ge=32 * MB), Setting("Maximum", "MaximumBytes", SIZE)] = None
-    buffer: Annotated[int | None, Field(ge=5, le=2000), Setting("Buffer")] = None
-
-
-def _section(value: Any) -> Any:
-    """Yes means the section with nothing in it."""
-    said = as_flag(value)
-    return {} if said is True else said
-
-
-class Memory(VmPart):
+class Memory(MemoryPart):
     """Memory. `dynamic: false` is static memory; `dynamic: true` or a section under it is dynamic memory."""
 
     kind: ClassVar[str] = "memory"
@@ -65,18 +37,6 @@ class Memory(VmPart):
         "buffer": "dynamic.buffer",
         "weight": "priority",
     }
-
-    startup: Annotated[Memory2MB | None, Field(ge=32 * MB), Setting("Startup", "StartupBytes", SIZE)] = None
-    dynamic: Annotated[Dynamic | Literal[False] | None, BeforeValidator(_section), Instead("false")] = None
-    priority: Annotated[int | None, Field(ge=0, le=100), Setting("Priority")] = None
-    maximum_per_numa_node: Annotated[
-        Memory2MB | None,
-        Field(ge=2 * MB),
-        Setting("MaximumPerNumaNode", "MaximumAmountPerNumaNodeBytes", _MEGABYTES, off=True),
-    ] = None
-    resource_pool: Annotated[Pool | None, Instead("Primordial"), Setting("ResourcePoolName", codec=FOLD, off=True)] = (
-        None
-    )
 
     def queries(self) -> tuple[Call, ...]:
         free = _room.QUERIES if self.startup is not None else ()
@@ -94,21 +54,21 @@ class Memory(VmPart):
             return None
         return {**found, "dynamic": bool(self.rows(facts)[0]["DynamicMemoryEnabled"])}
 
-    def rules(self, os: OS) -> Iterator[Finding]:
-        yield from self._too_much(vm_limit("memory", os, getattr(self.vm, "generation", None)))
+    def rules(self, os: OS) -> Iterator[Diagnostic]:
+        yield from self._too_much(vm_limit("memory", os, self.vm.generation))
         dynamic = self.dynamic or None
         if dynamic:
             yield from self._order(dynamic.minimum, self.startup, dynamic.maximum)
             if self.startup is None:
                 yield from self._order(dynamic.minimum, dynamic.maximum, None, "maximum")
 
-    def _too_much(self, limit: Limit | None) -> Iterator[Finding]:
+    def _too_much(self, limit: Limit | None) -> Iterator[Diagnostic]:
         if limit is None:
             return
         most = limit.most
         for field, value in (("startup", self.startup), ("dynamic.maximum", self.dynamic and self.dynamic.maximum)):
             if value and value > most:
-                yield Finding(
+                yield finding(
                     field,
                     f"{shown_size(value)} is more than the {shown_size(most)} that {limit.of} can have",
                     f"use at most {shown_size(most)}",
@@ -116,21 +76,21 @@ class Memory(VmPart):
 
     def _order(
         self, minimum: int | None, startup: int | None, maximum: int | None, what: str = "startup memory"
-    ) -> Iterator[Finding]:
+    ) -> Iterator[Diagnostic]:
         if minimum is not None and startup is not None and minimum > startup:
-            yield Finding(
+            yield finding(
                 "dynamic.minimum",
                 f"the minimum of {shown_size(minimum)} is above the {what} of {shown_size(startup)}",
                 "minimum ≤ startup ≤ maximum",
             )
         if maximum is not None and startup is not None and maximum < startup:
-            yield Finding(
+            yield finding(
                 "dynamic.maximum",
                 f"the maximum of {shown_size(maximum)} is below the startup memory of {shown_size(startup)}",
                 "minimum ≤ startup ≤ maximum",
             )
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
+    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         yield from super().findings(changes, facts)
         if not changes:
             return
@@ -146,7 +106,7 @@ class Memory(VmPart):
                 text = (
                     f"{shown_size(self.startup)} is more than the host's {shown_size(capacity)}; the VM would not start"
                 )
-                yield Finding("startup", text, f"use less than {shown_size(capacity)}")
+                yield finding("startup", text, f"use less than {shown_size(capacity)}")
             elif _room.starts(self.vm, facts):
                 yield from _room.short(self.vm, "startup", facts)
         dynamic = self.dynamic or Dynamic()
@@ -161,14 +121,14 @@ class Memory(VmPart):
                 hint = found.hint if found.field in self.wanted() else "write the bound in the dynamic section too"
                 yield replace(found, field="", hint=hint)
 
-    def _nested(self, facts: Facts) -> Iterator[Finding]:
+    def _nested(self, facts: Facts) -> Iterator[Diagnostic]:
         """What the playbook says of nesting is told there."""
-        part, row = next((p for p in self.vm.parts if p.kind == "processor"), None), self.vm_row(facts)
-        if row is None or getattr(part, "expose_virtualization_extensions", None) is not None:
+        part, row = self.vm.part(ProcessorPart), self.vm_row(facts)
+        if row is None or (part is not None and part.expose_virtualization_extensions is not None):
             return
         if any(r.get("ExposeVirtualizationExtensions") for r in in_vm(PROCESSORS, row, facts)):
             hint = "turn expose_virtualization_extensions off, or write dynamic: false"
-            yield Finding("dynamic", NESTED, hint, "warning")
+            yield finding("dynamic", NESTED, hint, "warning")
 
     def _dynamic(self, stored: Any) -> bool:
         return bool(stored["DynamicMemoryEnabled"]) if self.dynamic is None else self.dynamic is not False

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, ip_address, ip_interface
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field
 
 from hvctl.call import Call, Ref, Row
 from hvctl.contract import OS, at_least, contract, elsewhere, title
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Change, Fields, Finding, HeldBackError, Impact, Resource, State, Step
+from hvctl.core.resource import Change, Fields, HeldBackError, Impact, Resource, State, Step, finding
 from hvctl.core.rows import parsed
 from hvctl.kinds._addressed import OURS
 from hvctl.kinds._host import OfHyperV
@@ -35,6 +35,8 @@ from hvctl.kinds._ip import (
 from hvctl.kinds._network import SWITCHES, switch_rows
 from hvctl.kinds._switch import TYPES, SwitchPart
 from hvctl.kinds._types import Flag, Words
+from hvctl.kinds.host_network_adapter import HostNetworkAdapter
+from hvctl.text.diagnostic import Diagnostic
 from hvctl.text.number import is_whole, whole
 from hvctl.text.visible import quoted
 
@@ -165,61 +167,60 @@ class Nat(OfHyperV):
         super()._unwrite("host_address" if dotted == "address" else dotted)
 
     @property
-    def _adapter(self) -> Resource | None:
+    def _adapter(self) -> HostNetworkAdapter | None:
         """The host's adapter on the switch, where the playbook says all addresses of it."""
-        peer = self.peer("host_network_adapter", self.switch.name)
-        said = peer is not None and not peer.absent and getattr(peer, "addresses", None) is not None
-        return peer if said else None
+        peer = self.named(HostNetworkAdapter, self.switch.name)
+        return peer if peer is not None and not peer.absent and peer.addresses is not None else None
 
     @property
     def elsewhere(self) -> bool:
         """Whether its address is another resource's."""
         return self._adapter is not None
 
-    def rules(self, os: OS) -> Iterator[Finding]:
+    def rules(self, os: OS) -> Iterator[Diagnostic]:
         made = contract(os).cmdlet("New-NetNat")
         if not self.absent and (made is None or made.answer("InternalIPInterfaceAddressPrefix") != "present"):
             hint = elsewhere(os, "New-NetNat", "InternalIPInterfaceAddressPrefix")
-            yield Finding("", f"{title(os)} has no address translation for internal switches", hint)
+            yield finding("", f"{title(os)} has no address translation for internal switches", hint)
         if self.absent:
             return
         if self.switch.type not in (None, "internal") or (self.switch.type is None and self.switch.net_adapters):
             kind = self.switch.type or "external"
-            yield Finding("", f"{self.switch.name} is {kind}; a NAT is for the VMs on an internal switch", "remove it")
+            yield finding("", f"{self.switch.name} is {kind}; a NAT is for the VMs on an internal switch", "remove it")
         if self.prefix is not None:
             yield from self._within(IPv4Network(self.prefix))
             yield from self._agreed(IPv4Network(self.prefix))
         seen: dict[tuple[str, int], int] = {}
         for n, one in enumerate(self.mappings or ()):
             if seen.setdefault(one.outside, n) != n:
-                yield Finding(f"mappings.{n}.port", f"{one.port}/{one.protocol} is mapped twice", "keep one of them")
+                yield finding(f"mappings.{n}.port", f"{one.port}/{one.protocol} is mapped twice", "keep one of them")
             if one.ensure == "present" and one.to is None:
-                yield Finding(f"mappings.{n}", f"port {one.port} leads nowhere", "write `to`")
+                yield finding(f"mappings.{n}", f"port {one.port} leads nowhere", "write `to`")
 
-    def _agreed(self, prefix: IPv4Network) -> Iterator[Finding]:
+    def _agreed(self, prefix: IPv4Network) -> Iterator[Diagnostic]:
         """With what is written of the adapter."""
         peer = self._adapter
         own = _with_length(self.host_address, prefix)
-        if peer is not None and own is not None and str(own) not in getattr(peer, "addresses", ()):
+        if peer is not None and own is not None and str(own) not in (peer.addresses or ()):
             place = peer.place.mark("addresses")
-            yield Finding(
+            yield finding(
                 "address", f"{own} is not among the addresses of the host's adapter at {place}", "add it there"
             )
 
-    def _within(self, prefix: IPv4Network) -> Iterator[Finding]:
+    def _within(self, prefix: IPv4Network) -> Iterator[Diagnostic]:
         own = _with_length(self.host_address, prefix)
         if own is not None and (own.ip not in prefix or own.ip in _ends(own.network) or own.ip in _ends(prefix)):
-            yield Finding("address", f"{own.ip} is no address within {prefix}", "write one of the prefix")
+            yield finding("address", f"{own.ip} is no address within {prefix}", "write one of the prefix")
         for n, one in enumerate(self.mappings or ()):
             inner = IPv4Address(one.to.partition(":")[0]) if one.to and one.ensure == "present" else None
             if inner is not None and inner not in prefix:
-                yield Finding(f"mappings.{n}.to", f"{inner} is not within {prefix}", "write a VM's address there")
+                yield finding(f"mappings.{n}.to", f"{inner} is not within {prefix}", "write a VM's address there")
             elif inner is not None and own is not None and inner == own.ip:
-                yield Finding(f"mappings.{n}.to", f"{inner} is the host itself", "write a VM's address")
+                yield finding(f"mappings.{n}.to", f"{inner} is the host itself", "write a VM's address")
 
     @classmethod
-    def rules_together(cls, wishes: tuple[Resource, ...], os: OS) -> Iterator[tuple[Resource, Finding]]:
-        nats = [w for w in wishes if isinstance(w, Nat) and not w.absent and w.prefix is not None]
+    def rules_together(cls, wishes: tuple[Self, ...], os: OS) -> Iterator[tuple[Resource, Diagnostic]]:
+        nats = [w for w in wishes if not w.absent and w.prefix is not None]
         for n, one in enumerate(nats):
             for first in nats[:n]:
                 yield from ((one, found) for found in _beside(one, first, os))
@@ -325,20 +326,20 @@ class Nat(OfHyperV):
 
     # --- what the facts show ---------------------------------------------------------------------------------------
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
+    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         if self.absent:
             if self.switch.absent and any(f.holds for f in self.switch.findings((), facts)):
-                yield Finding("", "it goes with its switch, which cannot be removed now", "see there")
+                yield finding("", "it goes with its switch, which cannot be removed now", "see there")
             return
         fields = {c.field for c in changes}
         rows = switch_rows(self.switch.name, facts)
         now = TYPES.read(rows[0]["SwitchType"]) if rows else None
         if self.switch.type is None and not self.switch.net_adapters and now not in (None, "internal"):
-            yield Finding(
+            yield finding(
                 "", f"{self.switch.name} is {now}; a NAT is for the VMs on an internal switch", "make it internal"
             )
         if self.row(facts) is None and self.prefix is None:
-            yield Finding("prefix", f"there is no NAT {self.called}, and its prefix is not written", "write its prefix")
+            yield finding("prefix", f"there is no NAT {self.called}, and its prefix is not written", "write its prefix")
         elif self.prefix is None and (network := self._network(facts)) is not None:
             yield from self._within(network)
         if "prefix" in fields and self.prefix is not None:
@@ -353,9 +354,9 @@ class Nat(OfHyperV):
                 other = next((m.nat for m in held if m.nat.casefold() != self.called.casefold()), None)
                 if other is not None:
                     text = f"{one.port}/{one.protocol} is mapped by the NAT {other}"
-                    yield Finding(f"mappings.{n}.port", text, "write another port")
+                    yield finding(f"mappings.{n}.port", text, "write another port")
 
-    def _held(self, network: IPv4Network, facts: Facts) -> Iterator[Finding]:
+    def _held(self, network: IPv4Network, facts: Facts) -> Iterator[Diagnostic]:
         """What else of the host is in the way of the prefix (networking 2)."""
         others = [r for r in facts.rows(NATS) if str(r["Name"]).casefold() != self.called.casefold()]
         for row in others:
@@ -363,39 +364,39 @@ class Nat(OfHyperV):
             if row.get("InternalIPInterfaceAddressPrefix") and translated(row).overlaps(network):
                 same = translated(row) == network
                 hint = f"write `name: {name}` if that is the one that is meant" if same else "write another prefix"
-                yield Finding("prefix", f"the NAT {name} of this host has {translated(row)}", hint)
+                yield finding("prefix", f"the NAT {name} of this host has {translated(row)}", hint)
                 return
         if others and not at_least(facts.os, SEVERAL):
-            yield Finding("", f"the host has the NAT {others[0]['Name']}, and {title(facts.os)} takes one",
+            yield finding("", f"the host has the NAT {others[0]['Name']}, and {title(facts.os)} takes one",
                           "remove that one, or give both switches addresses of one wide prefix")  # fmt: skip
             return
         if others:
             text = f"the host has the NAT {others[0]['Name']} too; Microsoft documents one for a host"
-            yield Finding("", text, "give both switches addresses of one wide prefix", "warning")
+            yield finding("", text, "give both switches addresses of one wide prefix", "warning")
         inside = _inside(facts)
         for found in everywhere(facts):
             if found.at.version != 4 or found.alias.casefold() in inside:
                 continue
             if found.at.ip in network:
-                yield Finding("prefix", f"the host has {found.text} on {found.alias}, which is within {network}",
+                yield finding("prefix", f"the host has {found.text} on {found.alias}, which is within {network}",
                               "write a prefix that the host has no address of")  # fmt: skip
                 return
             if found.at.network.overlaps(network):
                 text = f"the host's network {found.at.network} on {found.alias} overlaps {network}"
-                yield Finding("prefix", text, "machines of both are not told apart; write another", "warning")
+                yield finding("prefix", text, "machines of both are not told apart; write another", "warning")
 
-    def _taken(self, facts: Facts) -> Iterator[Finding]:
+    def _taken(self, facts: Facts) -> Iterator[Diagnostic]:
         interface, own = self._present(facts), self._own(facts)
         for found in everywhere(facts):
             if own is None or found.at.ip != own.ip:
                 continue
             if found.alias.casefold() != interface.alias.casefold():
-                yield Finding("address", f"{found.ip} is on {found.alias} of this host", "take it from there first")
+                yield finding("address", f"{found.ip} is on {found.alias} of this host", "take it from there first")
             elif found.state == "Duplicate":
-                yield Finding("address", f"{found.ip} is a duplicate: another machine on the switch has it",
+                yield finding("address", f"{found.ip} is a duplicate: another machine on the switch has it",
                               "free it there, or write another")  # fmt: skip
             elif not found.by_hand:
-                yield Finding("address", f"the adapter has {found.ip} from DHCP", "give it another, or end DHCP there")
+                yield finding("address", f"the adapter has {found.ip} from DHCP", "give it another, or end DHCP there")
 
     # --- changing --------------------------------------------------------------------------------------------------
 
@@ -609,12 +610,12 @@ def _inside(facts: Facts) -> frozenset[str]:
     return frozenset(interface_of(row, facts).alias.casefold() for row in own)
 
 
-def _beside(one: Nat, first: Nat, os: OS) -> Iterator[Finding]:
+def _beside(one: Nat, first: Nat, os: OS) -> Iterator[Diagnostic]:
     place = first.place.mark()
     if one.called.casefold() == first.called.casefold():
-        yield Finding("name", f"the NAT {one.called} is declared at {place} too", "write one name for each")
+        yield finding("name", f"the NAT {one.called} is declared at {place} too", "write one name for each")
     elif IPv4Network(one.prefix or "").overlaps(IPv4Network(first.prefix or "")):
-        yield Finding("prefix", f"{one.prefix} overlaps {first.prefix} at {place}", "write another prefix")
+        yield finding("prefix", f"{one.prefix} overlaps {first.prefix} at {place}", "write another prefix")
     elif not at_least(os, SEVERAL):
-        yield Finding("", f"{title(os)} takes one NAT, and {first.called} is declared at {place}",
+        yield finding("", f"{title(os)} takes one NAT, and {first.called} is declared at {place}",
                       "give both switches addresses of one wide prefix")  # fmt: skip

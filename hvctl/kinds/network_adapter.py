@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field
 
 from hvctl.call import Call, Ref, Row
 from hvctl.contract import OS, at_least
 from hvctl.core.facts import Facts
-from hvctl.core.resource import (
-    Address,
+from hvctl.core.resource import (  # fmt: skip
     Change,
-    Finding,
     HeldBackError,
     Impact,
     Instead,
@@ -23,13 +21,18 @@ from hvctl.core.resource import (
     Setting,
     State,
     Step,
+    finding,
     properties,
-)  # fmt: skip
+)
 from hvctl.kinds._adapter import Adapter
 from hvctl.kinds._limits import adapter_limit
+from hvctl.kinds._machine import Machine, machine
 from hvctl.kinds._network import SWITCHES, TEAM_MAPPINGS, VM_ADAPTERS, switch_ref, switch_rows
+from hvctl.kinds._switch import SwitchPart
 from hvctl.kinds._types import FOLD, MAC, NAME, NOT, ON_OFF, Flag, Pool, Words, bare_mac
 from hvctl.kinds._vm import VMS, check_steady, generation, in_vm, made_as, off_impacts, state_at_work, vm_ref, vm_row
+from hvctl.text.address import Address
+from hvctl.text.diagnostic import Diagnostic
 from hvctl.text.visible import quoted
 
 MODERATION = Words(default="Default", adaptive="Adaptive", off="Off", low="Low", medium="Medium", high="High")
@@ -86,49 +89,46 @@ class NetworkAdapter(Adapter):
     test_replica_switch: Annotated[str | None, Setting("TestReplicaSwitchName", codec=NAME), Null()] = None
 
     @property
-    def vm(self) -> Resource:
-        if self.owner is None:
-            raise ValueError("an adapter stands outside a VM")
-        return self.owner
+    def vm(self) -> Machine:
+        return machine(self.owner)
 
     # --- rules -----------------------------------------------------------------------------------------------------
 
-    def rules(self, os: OS) -> Iterator[Finding]:
+    def rules(self, os: OS) -> Iterator[Diagnostic]:
         yield from self.adapter_rules(os)
-        if self.legacy and getattr(self.vm, "generation", None) == 2:
-            yield Finding("legacy", "a generation 2 VM has no legacy adapters", "remove legacy")
+        if self.legacy and self.vm.generation == 2:
+            yield finding("legacy", "a generation 2 VM has no legacy adapters", "remove legacy")
 
     @classmethod
-    def rules_together(cls, wishes: tuple[Resource, ...], os: OS) -> Iterator[tuple[Resource, Finding]]:
+    def rules_together(cls, wishes: tuple[Self, ...], os: OS) -> Iterator[tuple[Resource, Diagnostic]]:
         """Maximums per VM (domain 21), and MAC addresses, which hosts do not compare across VMs (domain 9.1)."""
         yield from cls._one_address_each(wishes)
-        owners = {id(w.owner): w.owner for w in wishes if w.owner is not None}
-        for vm in owners.values():
-            own = [w for w in wishes if w.owner is vm and not w.absent]
-            legacy = [w for w in own if getattr(w, "legacy", False)]
-            others = [w for w in own if not getattr(w, "legacy", False)]
-            made = (getattr(vm, "generation", None), getattr(vm, "version", None))
+        for vm in {w.vm.seat: w.vm for w in wishes if w.owner is not None}.values():
+            own = [w for w in vm.parts_of(cls) if not w.absent]
+            legacy = [w for w in own if w.legacy]
+            others = [w for w in own if not w.legacy]
+            made = (vm.generation, vm.version)
             for those, field in ((legacy, "legacy"), (others, "")):
                 most = adapter_limit(os, *made, legacy=bool(field))
                 if most is not None and len(those) > most.most:
                     words = f"{field} network adapters".strip()
                     text = f"{len(those)} {words} are more than the {most.most} that {most.of} can have"
-                    yield those[-1], Finding(field, text, f"use at most {most.most}")
+                    yield those[-1], finding(field, text, f"use at most {most.most}")
 
     @classmethod
-    def _one_address_each(cls, wishes: tuple[Resource, ...]) -> Iterator[tuple[Resource, Finding]]:
+    def _one_address_each(cls, wishes: tuple[Self, ...]) -> Iterator[tuple[Resource, Diagnostic]]:
         seen: dict[str, Resource] = {}
         for wish in wishes:
-            mac = getattr(wish, "mac_address", None)
+            mac = wish.mac_address
             if not mac or mac == "dynamic" or wish.absent:
                 continue
             if mac in seen:
                 message = f"{mac} is wanted at {seen[mac].place.mark('mac_address')} too"
-                yield wish, Finding("mac_address", message, "give each adapter an address of its own")
+                yield wish, finding("mac_address", message, "give each adapter an address of its own")
             seen.setdefault(mac, wish)
 
     def requires(self) -> tuple[Address, ...]:
-        return (("switch", self.switch),) if self.switch else ()
+        return (self.wished_switch.address(),) if self.wished_switch is not None else ()
 
     # --- looking ---------------------------------------------------------------------------------------------------
 
@@ -169,7 +169,7 @@ class NetworkAdapter(Adapter):
         dynamic = row["DynamicMacAddressEnabled"]
         return {
             **self.read_settings(row),
-            **self.parts_of(row, TEAM_MAPPINGS, facts),
+            **self.compound(row, TEAM_MAPPINGS, facts),
             "mac_address": "dynamic" if dynamic else row["MacAddress"],
             "legacy": bool(row["IsLegacy"]),
         }
@@ -177,7 +177,7 @@ class NetworkAdapter(Adapter):
     def same(self, field: str, now: Any, wanted: Any) -> bool:
         return MAC.same(now, wanted) if field == "mac_address" else super().same(field, now, wanted)
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
+    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         vm = vm_row(self.vm, facts)
         if vm is not None and (changes or self.absent or self.row(facts) is None):
             check_steady(self.vm.key(), vm)
@@ -191,17 +191,17 @@ class NetworkAdapter(Adapter):
             yield from self._room(vm, facts)
         for change in changes:
             if change.field == "legacy" and change.now is not None:
-                yield Finding("legacy", "an adapter stays legacy or not", "remove it and add one under another name")
+                yield finding("legacy", "an adapter stays legacy or not", "remove it and add one under another name")
         if self.legacy and vm is not None and generation(vm) == 2:
-            yield Finding(
+            yield finding(
                 "legacy", f"{self.vm.key()} is of generation 2, which has no legacy adapters", "remove legacy"
             )
 
-    def _room(self, vm: Row | None, facts: Facts) -> Iterator[Finding]:
+    def _room(self, vm: Row | None, facts: Facts) -> Iterator[Diagnostic]:
         """The VM has what is wished before this one, and what it had before and keeps (domain 21)."""
-        parts = [p for p in self.vm.parts if isinstance(p, NetworkAdapter)]
+        parts = self.vm.parts_of(NetworkAdapter)
         wished = {p.key().casefold(): p for p in parts}
-        everything = "network_adapters" in getattr(self.vm, "exclusive", ())
+        everything = "network_adapters" in self.vm.exclusive
         kinds = [
             bool(row["IsLegacy"])
             for row in (in_vm(VM_ADAPTERS, vm, facts) if vm is not None else ())
@@ -216,22 +216,22 @@ class NetworkAdapter(Adapter):
         if most is not None and there_then > most.most:
             words = "legacy network adapters" if self.legacy else "network adapters"
             text = f"{self.vm.key()} would have {there_then} {words}, those it has included; {most.of} can have {most.most}"
-            yield Finding("", text, "remove one first, or write `exclusive: [network_adapters]`")
+            yield finding("", text, "remove one first, or write `exclusive: [network_adapters]`")
 
-    def _doubts(self, row: Row | None, facts: Facts) -> Iterator[Finding]:
+    def _doubts(self, row: Row | None, facts: Facts) -> Iterator[Diagnostic]:
         name = str((self.switch if self.wrote("switch") else (row or {}).get("SwitchName")) or "")
-        wished = self.peer("switch", name) if name else None
-        iov = getattr(wished, "iov", None)
+        wished = self.named(SwitchPart, name) if name else None
+        iov = wished.iov if wished is not None else None
         if iov is None:
             iov = any(r.get("IovEnabled") for r in switch_rows(name, facts)) if name else None
         if self.iov_weight and iov is False:
-            yield Finding("iov_weight", f"the switch {name} has no SR-IOV", "it has no effect there", "warning")
+            yield finding("iov_weight", f"the switch {name} has no SR-IOV", "it has no effect there", "warning")
         if self.iov_weight and (self.acls or self.extended_acls):
             # domain 9.1 [I]
-            yield Finding("iov_weight", "port ACLs keep traffic off SR-IOV", "keep one of them", "warning")
+            yield finding("iov_weight", "port ACLs keep traffic off SR-IOV", "keep one of them", "warning")
         other = self._same_address(facts)
         if other:
-            yield Finding("mac_address", f"{other} has {self.mac_address} too", "give it another address", "warning")
+            yield finding("mac_address", f"{other} has {self.mac_address} too", "give it another address", "warning")
 
     def _same_address(self, facts: Facts) -> str | None:
         """Hosts do not compare addresses across VMs (domain 9.1)."""
@@ -334,7 +334,7 @@ class NetworkAdapter(Adapter):
 
     @classmethod
     def surplus(cls, owner: Resource, listed: tuple[Resource, ...], facts: Facts) -> Iterator[Resource]:
-        vm = vm_row(owner, facts)
+        vm = vm_row(machine(owner), facts)
         known = {part.key().casefold() for part in listed}
         for row in in_vm(VM_ADAPTERS, vm, facts) if vm else ():
             if str(row["Name"]).casefold() not in known:

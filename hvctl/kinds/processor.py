@@ -3,58 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import ClassVar
 
-from pydantic import Field
-
-from hvctl.call import Call, Value
+from hvctl.call import Call
 from hvctl.contract import OS, title
 from hvctl.core.facts import Facts
-from hvctl.core.resource import (
-    MISSING,
-    Change,
-    Finding,
-    Instead,
-    Json,
-    Null,
-    Plain,
-    Setting,
-    State,
-    as_json,
-    properties,
-)
+from hvctl.core.resource import MISSING, Change, State, finding, properties
 from hvctl.kinds._host import HOST, host_row
 from hvctl.kinds._limits import LARGE, Limit, version_at_least, vm_limit
-from hvctl.kinds._types import FOLD, Cleared, Flag, Pool
-from hvctl.kinds._vm import ALL_VMS, MEMORY, NESTED, VmPart, in_vm, made_as
+from hvctl.kinds._memory import MemoryPart
+from hvctl.kinds._processor import MONITORS, ProcessorPart
+from hvctl.kinds._vm import ALL_VMS, MEMORY, NESTED, in_vm, made_as
+from hvctl.text.diagnostic import Diagnostic
 
-Monitor = Literal["pmu", "lbr", "pebs", "ipt"]
-_MONITORS: dict[str, str] = {
-    "pmu": "EnablePerfmonPmu",
-    "lbr": "EnablePerfmonLbr",
-    "pebs": "EnablePerfmonPebs",
-    "ipt": "EnablePerfmonIpt",
-}
 _NEEDS_LARGE = ("expose_virtualization_extensions", "threads_per_core")
 
 
-class _Monitored(Plain):
-    """Which monitors are on, in any order; null is none of them."""
-
-    def write(self, value: Any) -> Value:
-        return list(value or ())
-
-    def same(self, now: Any, wanted: Any) -> bool:
-        return set(now or ()) == set(wanted or ())
-
-    def show(self, value: Any) -> str:
-        return super().show(list(value or ()))
-
-    def value(self, value: Any) -> Json:
-        return as_json(frozenset(value or ()))
-
-
-class Processor(VmPart):
+class Processor(ProcessorPart):
     """Virtual processors. Reserve and limit are per cent of the VM's own processors, as PowerShell has them."""
 
     kind: ClassVar[str] = "processor"
@@ -68,52 +33,28 @@ class Processor(VmPart):
         **dict.fromkeys(("migration_compatibility", "compatibility"), "compatibility_for_migration"),
     }
 
-    count: Annotated[int | None, Field(ge=1), Setting("Count", off=True)] = None
-    maximum: Annotated[
-        int | None, Field(ge=0, le=100), Setting("Maximum", codec=Cleared(100)), Null("100, no limit")
-    ] = None
-    reserve: Annotated[int | None, Field(ge=0, le=100), Setting("Reserve", codec=Cleared(0)), Null("0")] = None
-    weight: Annotated[int | None, Field(ge=1, le=10_000), Setting("RelativeWeight")] = None
-    compatibility_for_migration: Annotated[Flag | None, Setting("CompatibilityForMigrationEnabled", off=True)] = None
-    compatibility_for_older_operating_systems: Annotated[
-        Flag | None, Setting("CompatibilityForOlderOperatingSystemsEnabled", off=True)
-    ] = None
-    maximum_count_per_numa_node: Annotated[int | None, Field(ge=1), Setting("MaximumCountPerNumaNode", off=True)] = None
-    maximum_count_per_numa_socket: Annotated[
-        int | None, Field(ge=1), Setting("MaximumCountPerNumaSocket", off=True)
-    ] = None
-    resource_pool: Annotated[Pool | None, Instead("Primordial"), Setting("ResourcePoolName", codec=FOLD, off=True)] = (
-        None
-    )
-    expose_virtualization_extensions: Annotated[Flag | None, Setting("ExposeVirtualizationExtensions", off=True)] = None
-    threads_per_core: Annotated[int | None, Field(ge=0, le=2), Setting("HwThreadCountPerCore", off=True)] = None
-    host_resource_protection: Annotated[Flag | None, Setting("EnableHostResourceProtection")] = None
-    perfmon: Annotated[list[Monitor] | None, Setting("Perfmon", codec=_Monitored(), off=True), Null("none of them")] = (
-        None
-    )
-
     def queries(self) -> tuple[Call, ...]:
         return (*super().queries(), HOST, *((MEMORY,) if self.expose_virtualization_extensions else ()))
 
-    def rules(self, os: OS) -> Iterator[Finding]:
-        yield from self._too_many(vm_limit("processors", os, getattr(self.vm, "generation", None)))
+    def rules(self, os: OS) -> Iterator[Diagnostic]:
+        yield from self._too_many(vm_limit("processors", os, self.vm.generation))
         if self.maximum is not None:
             yield from self._reserve_fits(self.reserve, self.maximum)
         if os == "2019" and self.threads_per_core:
             hint = "use 0, which inherits"
-            yield Finding("threads_per_core", f"{title(os)} inherits the threads per core", hint, "warning")
+            yield finding("threads_per_core", f"{title(os)} inherits the threads per core", hint, "warning")
 
-    def _too_many(self, limit: Limit | None) -> Iterator[Finding]:
+    def _too_many(self, limit: Limit | None) -> Iterator[Diagnostic]:
         if limit is not None and self.count is not None and self.count > limit.most:
-            yield Finding(
+            yield finding(
                 "count",
                 f"{self.count:,} processors are more than the {limit.most:,} that {limit.of} can have",
                 f"use at most {limit.most:,}",
             )
 
-    def _reserve_fits(self, reserve: int | None, maximum: int) -> Iterator[Finding]:
+    def _reserve_fits(self, reserve: int | None, maximum: int) -> Iterator[Diagnostic]:
         if reserve is not None and reserve > maximum:
-            yield Finding(
+            yield finding(
                 "reserve" if self.reserve is not None else "maximum",
                 f"a reserve of {reserve} % is above the maximum of {maximum} %",
                 "lower the reserve or raise the maximum",
@@ -124,11 +65,11 @@ class Processor(VmPart):
         if found is None or "perfmon" not in self.model_fields_set:
             return found
         row = self.rows(facts)[0]
-        if not all(name in row for name in _MONITORS.values()):
+        if not all(name in row for name in MONITORS.values()):
             return {**found, "perfmon": MISSING}
-        return {**found, "perfmon": [word for word, name in _MONITORS.items() if row[name]]}
+        return {**found, "perfmon": [word for word, name in MONITORS.items() if row[name]]}
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
+    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         yield from super().findings(changes, facts)
         if not changes:
             return
@@ -143,21 +84,21 @@ class Processor(VmPart):
         cores = int(host_row(facts)["LogicalProcessorCount"])
         if self.count is not None and self.count > cores and any(c.field == "count" for c in changes):
             # A VM with more is stored but does not start (domain 6 [I]): refused here, before anything is sent.
-            yield Finding(
+            yield finding(
                 "count",
                 f"{self.count} processors are more than the host's {cores} logical processors; the VM would not start",
                 f"use at most {cores}",
             )
 
-    def _nested(self, facts: Facts) -> Iterator[Finding]:
-        memory = next((p for p in self.vm.parts if p.kind == "memory"), None)
-        wanted, row = getattr(memory, "dynamic", None), self.vm_row(facts)
+    def _nested(self, facts: Facts) -> Iterator[Diagnostic]:
+        memory, row = self.vm.part(MemoryPart), self.vm_row(facts)
+        wanted = memory.dynamic if memory is not None else None
         rows = in_vm(MEMORY, row, facts) if row is not None else ()
         if wanted or (wanted is None and any(r["DynamicMemoryEnabled"] for r in rows)):
             hint = "write memory: {dynamic: false}"
-            yield Finding("expose_virtualization_extensions", NESTED, hint, "warning")
+            yield finding("expose_virtualization_extensions", NESTED, hint, "warning")
 
-    def _as_made(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
+    def _as_made(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         """Against the generation and version that the VM has (domain 6, 21)."""
         generation, version = made_as(self.vm, self.vm_row(facts))
         if any(c.field == "count" for c in changes):
@@ -165,7 +106,7 @@ class Processor(VmPart):
         for change in changes:
             if change.field in _NEEDS_LARGE and change.wanted and not version_at_least(version or LARGE, LARGE):
                 hint = "raise the VM's version first"
-                yield Finding(change.field, f"it needs VM version {LARGE}; this one is {version}", hint)
+                yield finding(change.field, f"it needs VM version {LARGE}; this one is {version}", hint)
 
     def summary(self) -> str:
         return f"{self.count or 1} processor{'s' if (self.count or 1) > 1 else ''}"
@@ -174,5 +115,5 @@ class Processor(VmPart):
 Processor.query = Call(
     "Get-VMProcessor",
     {"VM": ALL_VMS},
-    select=(*(p for p in properties(Processor, "VMId") if p != "Perfmon"), *_MONITORS.values()),
+    select=(*(p for p in properties(Processor, "VMId") if p != "Perfmon"), *MONITORS.values()),
 )

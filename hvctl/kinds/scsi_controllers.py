@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar
-
-from pydantic import Field
+from typing import Any, ClassVar
 
 from hvctl.call import Call, Ref
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Change, Finding, Setting, State, Step
-from hvctl.kinds._drives import CONTROLLERS, DISKS, DVDS, Slot
-from hvctl.kinds._vm import VMS, VmPart, in_vm, vm_ref
+from hvctl.core.resource import Change, State, Step, finding
+from hvctl.kinds._drives import CONTROLLERS, DISKS, DVDS, ControllersPart, Slot
+from hvctl.kinds._vm import VMS, in_vm, vm_ref
+from hvctl.text.diagnostic import Diagnostic
 
 SNAPSHOTS = Call("Get-VM", select=("Id", "ParentSnapshotId"))
 
 
-class ScsiControllers(VmPart):
+class ScsiControllers(ControllersPart):
     """The SCSI controllers of a VM, by number only: Hyper-V numbers them anew when one goes (domain 23, trap 27),
     so the last goes first, and none that has drives."""
 
@@ -24,8 +23,6 @@ class ScsiControllers(VmPart):
     section: ClassVar[str] = "scsi_controllers"
 
     stand_in: ClassVar[Mapping[str, Any]] = {"count": 1}
-
-    count: Annotated[int, Field(ge=0, le=4), Setting("Count", off=True)]
 
     def queries(self) -> tuple[Call, ...]:
         return (VMS, SNAPSHOTS, CONTROLLERS, DISKS, DVDS)
@@ -40,7 +37,7 @@ class ScsiControllers(VmPart):
     def actual(self, facts: Facts) -> State | None:
         return None if self.vm_row(facts) is None else {"count": len(self.numbers(facts))}
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
+    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         yield from super().findings(changes, facts)
         row = self.vm_row(facts)
         if row is None:
@@ -50,13 +47,13 @@ class ScsiControllers(VmPart):
         slots = sorted(str(s) for s in map(Slot.of, drives) if s.scsi and s.number in going)
         if slots:
             # Remove-VMScsiController takes its drives along (domain 8.3).
-            yield Finding(
+            yield finding(
                 "count",
                 f"the controllers to be removed have drives: {', '.join(slots)}",
                 "take them out first (`ensure: absent`), then run hvctl again",
             )
         if going and any(r.get("ParentSnapshotId") for r in facts.of_key(SNAPSHOTS, "Id", row["Id"])):
-            yield Finding(
+            yield finding(
                 "count",
                 "controllers cannot be removed while the VM has checkpoints",
                 "remove the checkpoints first",

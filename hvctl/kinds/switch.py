@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from hvctl.contract import OS
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Change, Finding, Impact, Resource, Step
+from hvctl.core.resource import Change, Impact, Resource, Step, finding
 from hvctl.kinds import _switch_rules, _switch_steps, _way_in
 from hvctl.kinds._switch import MODES, TEAM, TYPES, SwitchPart
+from hvctl.kinds.host_network_adapter import HostNetworkAdapter
+from hvctl.text.diagnostic import Diagnostic
 
 _ONLINE: frozenset[Impact] = frozenset({"online"})
 _REMADE: frozenset[Impact] = frozenset({"disconnect", "recreate"})
@@ -26,21 +28,29 @@ class Switch(SwitchPart):
     many: ClassVar[bool] = True
     after: ClassVar[tuple[str, ...]] = ("host",)
 
-    def rules(self, os: OS) -> Iterator[Finding]:
+    def rules(self, os: OS) -> Iterator[Diagnostic]:
         if not self.absent:
             yield from _switch_rules.rules(self, os)
 
     @classmethod
-    def rules_together(cls, wishes: tuple[Resource, ...], os: OS) -> Iterator[tuple[Resource, Finding]]:
-        yield from _switch_rules.rules_together([w for w in wishes if isinstance(w, SwitchPart)])
+    def rules_together(cls, wishes: tuple[Self, ...], os: OS) -> Iterator[tuple[Resource, Diagnostic]]:
+        yield from _switch_rules.rules_together(wishes)
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
+    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         remade = self.remade_by(changes, facts)
         found = list(_switch_rules.findings(self, changes, remade, facts))
         yield from found
         if remade and any(f.level == "impossible" for f in found):
             # Removed is soon done; what cannot be made again must not be.
-            yield Finding("", "it is not made anew while something is wrong with it", "correct that first")
+            yield finding("", "it is not made anew while something is wrong with it", "correct that first")
+
+    def same(self, field: str, now: Any, wanted: Any) -> bool:
+        if field == "allow_management_os" and not wanted:
+            # It reads on as soon as the host has any adapter on it, wished ones included.
+            own = (p for p in self.beside(HostNetworkAdapter) if not p.absent)
+            if any(str(p.switch).casefold() == self.known_by for p in own):
+                return True
+        return super().same(field, now, wanted)
 
     # --- changing --------------------------------------------------------------------------------------------------
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Self
 
-from pydantic import Field, PrivateAttr
+from pydantic import PrivateAttr
 
 from hvctl.call import Call, Guard, Ref, Row
 from hvctl.contract import OS, at_least, exists_from, title
@@ -14,51 +14,36 @@ from hvctl.core.resource import (
     NOT_COMPARED,
     Bracket,
     Change,
-    Finding,
     HeldBackError,
     Impact,
     Missing,
-    Null,
     Resource,
-    Setting,
     State,
     Step,
+    finding,
     properties,
     settings,
 )
 from hvctl.kinds import _owed, _room
 from hvctl.kinds._checkpoints import AGES, check_ages, coming
 from hvctl.kinds._cluster import ROLES, elsewhere, owner_of, roles_elsewhere
-from hvctl.kinds._host import HOST, OfHyperV, host_row
+from hvctl.kinds._disk import DiskPart
+from hvctl.kinds._host import HOST, host_row
 from hvctl.kinds._limits import DEFAULT_VM_VERSION, OLDEST_VM_VERSION, limit, version_at_least
+from hvctl.kinds._machine import STATES, Machine
+from hvctl.kinds._memory import MemoryPart
 from hvctl.kinds._places import PLACES, migration, moves, place_findings, place_queries
 from hvctl.kinds._power import CUT, Power
+from hvctl.kinds._processor import ProcessorPart
 from hvctl.kinds._services import SERVICES
 from hvctl.kinds._types import (
     FOLD,
-    LONGEST,
     MB,
-    ON_OFF,
-    PATH,
-    SIZE,
-    TEXT,
-    Flag,
-    Seconds,
-    Size,
-    WindowsPath,
-    Words,
     same_path,
 )
 from hvctl.kinds._vm import VMS, check_steady, generation, off_impacts, power, vm_ref, vm_row
+from hvctl.text.diagnostic import Diagnostic
 from hvctl.text.visible import quoted
-
-START = Words(nothing="Nothing", start_if_running="StartIfRunning", start="Start")
-STOP = Words(turn_off="TurnOff", save="Save", shut_down="ShutDown")
-CHECKPOINT_TYPES = Words(
-    disabled="Disabled", production="Production", production_only="ProductionOnly", standard="Standard"
-)
-CRITICAL = Words(none="None", pause="Pause")
-STATES = Words(running="Running", off="Off", saved="Saved", paused="Paused")
 
 METERING = "resource_metering"
 _BY_CLUSTER = {"automatic_start_action", "automatic_start_delay", "automatic_stop_action"}
@@ -68,26 +53,27 @@ _BY_CLUSTER = {"automatic_start_action", "automatic_start_delay", "automatic_sto
 _ELSEWHERE = "put some of them on another host"
 
 
-def _processors(vm: Resource) -> int:
+def _processors(vm: Machine) -> int:
     """As wished; a VM that says nothing of them counts as one."""
-    return next((getattr(p, "count", None) or 1 for p in vm.parts if p.kind == "processor"), 1)
+    written = vm.part(ProcessorPart)
+    return (written.count if written is not None else None) or 1
 
 
-def _too_many(wishes: tuple[Resource, ...], os: OS) -> Iterator[tuple[Resource, Finding]]:
+def _too_many(wishes: Sequence[Machine], os: OS) -> Iterator[tuple[Resource, Diagnostic]]:
     """What one host can run at a time (domain 21)."""
-    running = [w for w in wishes if getattr(w, "state", None) in ("running", "paused") and not w.absent]
+    running = [w for w in wishes if w.state in ("running", "paused") and not w.absent]
     most = limit("active VMs", os)
     for beyond in running[most:][:1]:
-        yield beyond, Finding("state", f"{len(running):,} VMs are to run; a host runs {most:,} at most", _ELSEWHERE)
+        yield beyond, finding("state", f"{len(running):,} VMs are to run; a host runs {most:,} at most", _ELSEWHERE)
     most, processors = limit("virtual processors of a host", os), 0
     for wish in running:
         before, processors = processors, processors + _processors(wish)
         if before <= most < processors:
             said = f"with it {processors:,} virtual processors are to run; a host runs {most:,} at most"
-            yield wish, Finding("state", said, _ELSEWHERE)
+            yield wish, finding("state", said, _ELSEWHERE)
 
 
-class VM(OfHyperV):
+class VM(Machine):
     """A virtual machine. It is found by its name, without case; hvctl takes over one that exists. `previous_names`:
     if none has the name, one that has the first of these that is there is renamed. `path`, `checkpoint_path` and
     `smart_paging_path` move what lies there, also while the VM runs; its disks stay where they are. Checkpoints that
@@ -124,86 +110,45 @@ class VM(OfHyperV):
     }  # fmt: skip
     odd: ClassVar[frozenset[str]] = frozenset({*PLACES, "state", "generation", "version", "resource_metering"})
 
-    name: Annotated[str, Field(min_length=1, max_length=100)]
-    ensure: Literal["present", "absent"] = "present"
-    previous_names: list[Annotated[str, Field(min_length=1, max_length=100)]] = Field(default_factory=list)
-    exclusive: list[str] = Field(default_factory=list)
-    generation: Annotated[
-        int | None,
-        Field(ge=1, le=2),
-        Setting(
-            "Generation",
-            fixed="make a new VM of the other generation and attach the data disks; a boot disk "
-            "needs conversion inside",  # domain 5.2
-        ),
-    ] = None
-    version: Annotated[
-        str | None, Field(pattern=r"^[0-9]{1,5}\.[0-9]{1,5}$"), Setting("Version", off=True, costs=("destroy",))
-    ] = None
-    path: Annotated[WindowsPath | None, Setting("ConfigurationLocation", codec=PATH)] = None
-    state: Annotated[str | None, STATES, Setting("State", codec=STATES)] = None
-    stop_method: Literal["shutdown", "turn_off"] = "shutdown"
-    stop_timeout: Annotated[Seconds, Field(ge=10, le=86_400)] = 300
-    notes: Annotated[str | None, Setting("Notes", codec=TEXT), Null()] = None
-    automatic_start_action: Annotated[str | None, START, Setting("AutomaticStartAction", codec=START)] = None
-    automatic_start_delay: Annotated[Seconds | None, Field(le=LONGEST), Setting("AutomaticStartDelay")] = None
-    automatic_stop_action: Annotated[str | None, STOP, Setting("AutomaticStopAction", codec=STOP, off=True)] = None
-    automatic_critical_error_action: Annotated[
-        str | None, CRITICAL, Setting("AutomaticCriticalErrorAction", codec=CRITICAL)
-    ] = None
-    automatic_critical_error_action_timeout: Annotated[
-        int | None, Field(ge=0), Setting("AutomaticCriticalErrorActionTimeout")
-    ] = None
-    checkpoint_type: Annotated[str | None, CHECKPOINT_TYPES, Setting("CheckpointType", codec=CHECKPOINT_TYPES)] = None
-    automatic_checkpoints: Annotated[Flag | None, Setting("AutomaticCheckpointsEnabled")] = None
-    checkpoint_path: Annotated[WindowsPath | None, Setting("SnapshotFileLocation", codec=PATH)] = None
-    checkpoint_maximum_age: Annotated[Seconds | None, Field(ge=3600, le=LONGEST), Null("no limit")] = None
-    smart_paging_path: Annotated[WindowsPath | None, Setting("SmartPagingFilePath", codec=PATH)] = None
-    lock_on_disconnect: Annotated[Flag | None, Setting("LockOnDisconnect", codec=ON_OFF)] = None
-    low_memory_mapped_io_space: Annotated[
-        Size | None, Field(ge=128 * MB, le=3584 * MB), Setting("LowMemoryMappedIoSpace", codec=SIZE, off=True)
-    ] = None
-    high_memory_mapped_io_space: Annotated[Size | None, Setting("HighMemoryMappedIoSpace", codec=SIZE, off=True)] = None
-    guest_controlled_cache_types: Annotated[Flag | None, Setting("GuestControlledCacheTypes", off=True)] = None
-    resource_metering: Annotated[Flag | None, Setting("ResourceMeteringEnabled")] = None
-
     _only_if_there: bool = PrivateAttr(default=False)
 
-    def only_if_there(self) -> None:
-        """It is not to be made."""
-        self._only_if_there = True
+    def only_if_there(self) -> VM:
+        """The same, not to be made."""
+        copy = self.model_copy()
+        copy._only_if_there = True
+        return copy
 
     def key(self) -> str:
         return self.name
 
     # --- rules ------------------------------------------------------------------------------------------------
 
-    def rules(self, os: OS) -> Iterator[Finding]:
+    def rules(self, os: OS) -> Iterator[Diagnostic]:
         for n, section in enumerate(self.exclusive):
             if section not in ("disks", "dvds", "network_adapters"):
-                yield Finding(
+                yield finding(
                     f"exclusive.{n}",
                     f"{quoted(section)} is no list that can be exclusive",
                     "one of disks, dvds, network_adapters",
                 )
         if any(c in self.name for c in '\\/:*?"<>|'):
             # New-VM and Export-VM make a folder of that name (domain 4.1).
-            yield Finding(
+            yield finding(
                 "name", f"{quoted(self.name)} has a character that no folder name can have", "choose another name"
             )
         if self.name != self.name.rstrip(". "):
-            yield Finding("name", f"{quoted(self.name)} ends as no folder name can", "choose another name")
+            yield finding("name", f"{quoted(self.name)} ends as no folder name can", "choose another name")
         if self.generation == 2 and not at_least(os, "2012r2"):
-            yield Finding(
+            yield finding(
                 "generation", f"{title(os)} has no generation 2", f"{exists_from('2012r2')}; use generation 1"
             )
         if self.version is not None:
             yield from self._version_rules(self.version, os)
         if self.absent and self.parts:
-            yield Finding("ensure", "a VM that is to be absent cannot have sections", "remove them")
+            yield finding("ensure", "a VM that is to be absent cannot have sections", "remove them")
 
     @classmethod
-    def rules_together(cls, wishes: tuple[Resource, ...], os: OS) -> Iterator[tuple[Resource, Finding]]:
+    def rules_together(cls, wishes: tuple[Self, ...], os: OS) -> Iterator[tuple[Resource, Diagnostic]]:
         """One VM cannot become two, nor one that is wished under its old name as well; one host runs so many."""
         yield from _too_many(wishes, os)
         taken = {w.key().casefold(): w for w in wishes}
@@ -214,14 +159,14 @@ class VM(OfHyperV):
                     hint = "a VM has one wish; remove one of the two"
                     yield (
                         wish,
-                        Finding(f"previous_names.{n}", f"{name} is what VM {other.key()} is wished of too", hint),
+                        finding(f"previous_names.{n}", f"{name} is what VM {other.key()} is wished of too", hint),
                     )
 
-    def _version_rules(self, version: str, os: OS) -> Iterator[Finding]:
+    def _version_rules(self, version: str, os: OS) -> Iterator[Diagnostic]:
         oldest, newest = OLDEST_VM_VERSION[os], DEFAULT_VM_VERSION[os]
         if not (version_at_least(version, oldest) and version_at_least(newest, version)):
             runs = f"version {newest}" if oldest == newest else f"versions {oldest} to {newest}"
-            yield Finding("version", f"{title(os)} runs VMs of {runs}", f"use {newest}")
+            yield finding("version", f"{title(os)} runs VMs of {runs}", f"use {newest}")
 
     # --- looking ----------------------------------------------------------------------------------------------
 
@@ -293,7 +238,7 @@ class VM(OfHyperV):
         since = f" at {time[:16].replace('T', ' ')} UTC" if time else ""
         return f"hvctl took it down{since} and could not bring it up again"
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Finding]:
+    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         row = self.row(facts)
         if row is None and self._only_if_there:
             raise HeldBackError(f"there is no VM {self.name} on this host", "see its name with hvctl facts")
@@ -313,56 +258,56 @@ class VM(OfHyperV):
             yield from self._change_findings(change, row, facts)
             if change.field == "checkpoint_path" and (before := coming(self, facts)):
                 why = f"the checkpoint {before} is made before, and it cannot be changed while the VM has checkpoints"
-                yield Finding("checkpoint_path", why, "leave the checkpoint out until the path is as wanted")
+                yield finding("checkpoint_path", why, "leave the checkpoint out until the path is as wanted")
         if self.absent or any((c.field, c.wanted) == ("state", "off") for c in changes):
             yield from self._power(facts).doubts()
         if self.absent:
             yield from self._removal_findings(row)
         elif row.get("IsClustered"):
             for field in sorted(_BY_CLUSTER & self.written().keys()):
-                yield Finding(field, "the cluster rules this, so it is not compared", "leave it out", "warning")
+                yield finding(field, "the cluster rules this, so it is not compared", "leave it out", "warning")
 
-    def _new_findings(self, facts: Facts) -> Iterator[Finding]:
+    def _new_findings(self, facts: Facts) -> Iterator[Diagnostic]:
         os = facts.os
         if roles_elsewhere(facts):
             text = (
                 "roles of other nodes are known by their names alone: a VM of this name in a renamed role is not seen"
             )
-            yield Finding("", text, "look for it in the cluster first", "warning")
+            yield finding("", text, "look for it in the cluster first", "warning")
         if self.state == "saved":
-            yield Finding("state", "a new VM is off, and only a running one can be saved", "wish for running or off")
+            yield finding("state", "a new VM is off, and only a running one can be saved", "wish for running or off")
         if self.version not in (None, DEFAULT_VM_VERSION[os]) and not at_least(os, "2016"):
-            yield Finding("version", f"{title(os)} makes VMs of version {DEFAULT_VM_VERSION[os]} only", "leave it out")
+            yield finding("version", f"{title(os)} makes VMs of version {DEFAULT_VM_VERSION[os]} only", "leave it out")
 
-    def _change_findings(self, change: Change, row: Row, facts: Facts) -> Iterator[Finding]:
+    def _change_findings(self, change: Change, row: Row, facts: Facts) -> Iterator[Diagnostic]:
         os = facts.os
         now, wanted, newest = str(change.now), str(change.wanted), DEFAULT_VM_VERSION[os]
         if change.field == "name" and row.get("IsClustered"):  # domain 4.3 [I]
-            yield Finding("name", "its role in the cluster keeps the old name", "rename the role too", "warning")
+            yield finding("name", "its role in the cluster keeps the old name", "rename the role too", "warning")
         if change.field == "name" and (owner := elsewhere(self.name, facts)) is not None:
             text = f"the cluster has a role {self.name} already, owned by {owner or 'no node'}"
-            yield Finding("name", text, "choose another name, or rename that role's VM first")
+            yield finding("name", text, "choose another name, or rename that role's VM first")
         if change.field == "state" and (now, wanted) == ("off", "saved"):
-            yield Finding("state", f"{self.name} is off; only a running VM can be saved", "wish for running or off")
+            yield finding("state", f"{self.name} is off; only a running VM can be saved", "wish for running or off")
         if change.field == "version" and not isinstance(change.now, Missing):
             if not version_at_least(wanted, now):
                 hint = "leave the version out or make the VM anew"
-                yield Finding("version", f"it is version {now}; there is no way back to {wanted}", hint)
+                yield finding("version", f"it is version {now}; there is no way back to {wanted}", hint)
             elif wanted != newest:
-                yield Finding("version", f"{title(os)} raises VMs to version {newest} only", f"use {newest}")
+                yield finding("version", f"{title(os)} raises VMs to version {newest} only", f"use {newest}")
             elif not at_least(os, "2016"):
-                yield Finding("version", f"{title(os)} raises a version only on import", "import the VM again")
+                yield finding("version", f"{title(os)} raises a version only on import", "import the VM again")
         if change.field in PLACES:
             yield from place_findings(self, change, row, facts)
         if change.field == "checkpoint_path" and row.get("ParentSnapshotId"):
             hint = "remove the checkpoints first"
-            yield Finding("checkpoint_path", "it cannot be changed while the VM has checkpoints", hint)
+            yield finding("checkpoint_path", "it cannot be changed while the VM has checkpoints", hint)
 
-    def _removal_findings(self, row: Row) -> Iterator[Finding]:
+    def _removal_findings(self, row: Row) -> Iterator[Diagnostic]:
         if row.get("IsClustered"):
-            yield Finding("", f"{self.name} is a clustered role", "remove the role from the cluster first")
+            yield finding("", f"{self.name} is a clustered role", "remove the role from the cluster first")
         if str(row.get("ReplicationMode") or "None") != "None":
-            yield Finding("", f"{self.name} is replicated", "remove its replication first")  # domain 4.2
+            yield finding("", f"{self.name} is replicated", "remove its replication first")  # domain 4.2
 
     # --- changing ---------------------------------------------------------------------------------------------
 
@@ -401,7 +346,7 @@ class VM(OfHyperV):
 
     def _gives_way(self) -> str:
         """What New-VM adds where the playbook wants something else (domain 4.2)."""
-        taken = next((p for p in self.parts if p.kind == "disk" and p.key() == "ide 1:0" and not p.absent), None)
+        taken = next((p for p in self.parts_of(DiskPart) if p.key() == "ide 1:0" and not p.absent), None)
         if taken is None or (self.generation or 1) != 1:
             return ""
         return "the DVD drive that New-VM makes at ide 1:0 gives way to the disk"
@@ -419,7 +364,8 @@ class VM(OfHyperV):
         params: dict[str, Any] = {"Name": self.name}
         if at_least(facts.os, "2012r2"):
             params["Generation"] = self.generation or 1
-        startup = next((getattr(p, "startup", None) for p in self.parts if p.kind == "memory"), None)
+        memory = self.part(MemoryPart)
+        startup = memory.startup if memory is not None else None
         params |= {"MemoryStartupBytes": startup or 512 * MB, "NoVHD": True}
         if self.path:
             params["Path"] = self.path

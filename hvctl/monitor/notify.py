@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 from hvctl.call import Secret
 from hvctl.show.digest import Digest
-from hvctl.text.source import ConfigError, Problem
+from hvctl.text.diagnostic import ConfigError, Diagnostic
 
 if TYPE_CHECKING:
     from apprise import NotifyBase
@@ -64,7 +64,7 @@ def targets(
     """From URLs, env:NAME or file:PATH (a URL a line), each of which is told to `learn` as the secret it is.
     Raises ConfigError with all that is wrong, before any is used."""
     found: list[Target] = []
-    problems: list[Problem] = []
+    problems: list[Diagnostic] = []
     for number, text in enumerate(given, 1):
         try:
             urls = _urls(text, environ)
@@ -79,7 +79,9 @@ def targets(
             service = _service(url)
             if service is None:
                 problems.append(
-                    Problem(None, f"{name} is no URL that Apprise knows", "see https://github.com/caronc/apprise/wiki")
+                    Diagnostic(
+                        None, f"{name} is no URL that Apprise knows", "see https://github.com/caronc/apprise/wiki"
+                    )
                 )
             else:
                 found.append(Target(name, service))
@@ -107,7 +109,7 @@ def _urls(text: str, environ: Mapping[str, str]) -> list[Secret]:
     if text.startswith("env:"):
         name = text.removeprefix("env:")
         if not environ.get(name, "").strip():
-            raise ConfigError([Problem(None, f"--notify {text}: the variable {name} is not set", "set it to a URL")])
+            raise ConfigError([Diagnostic(None, f"--notify {text}: the variable {name} is not set", "set it to a URL")])
         return _lines(environ[name])
     if text.startswith("file:"):
         path = Path(text.removeprefix("file:"))
@@ -116,10 +118,10 @@ def _urls(text: str, environ: Mapping[str, str]) -> list[Secret]:
         except (OSError, UnicodeDecodeError) as error:
             why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
             raise ConfigError(
-                [Problem(None, f"--notify {text} cannot be read: {why}", "name a file of URLs")]
+                [Diagnostic(None, f"--notify {text} cannot be read: {why}", "name a file of URLs")]
             ) from error
         if not urls:
-            raise ConfigError([Problem(None, f"--notify {text}: the file holds no URL", "write one a line")])
+            raise ConfigError([Diagnostic(None, f"--notify {text}: the file holds no URL", "write one a line")])
         return urls
     return [Secret(text)]
 

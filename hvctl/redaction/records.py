@@ -7,7 +7,8 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cache
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from hvctl.call import FOREIGN, TransportError
+from hvctl.call import TransportError
+from hvctl.text.foreign import FOREIGN
 
 T = TypeVar("T")
 

@@ -13,8 +13,9 @@ from typing import Any
 
 from hvctl.config.inventory import Inventory
 from hvctl.config.vault import Vault
+from hvctl.text.diagnostic import ConfigError, Diagnostic
 from hvctl.text.masks import SHORTEST
-from hvctl.text.source import ConfigError, Problem, Vaulted
+from hvctl.text.source import Vaulted
 
 _HELD, _SALT = "$vault", "vault_salt"
 _ROUNDS = 100_000
@@ -60,7 +61,7 @@ class Sealing:
             return text  # whoever reads it says what is wrong
         if salt is None:
             return text
-        problems: list[Problem] = []
+        problems: list[Diagnostic] = []
         data = self._opened(data, self._key(salt), problems)
         if problems:
             raise ConfigError(dict.fromkeys(problems))
@@ -84,7 +85,7 @@ class Sealing:
             at = match.end()
         return {_HELD: parts + [data[at:]] * (at < len(data))}
 
-    def _opened(self, data: Any, key: bytes, problems: list[Problem]) -> Any:
+    def _opened(self, data: Any, key: bytes, problems: list[Diagnostic]) -> Any:
         if isinstance(data, list):
             return [self._opened(v, key, problems) for v in data]
         if not isinstance(data, dict):
@@ -93,7 +94,7 @@ class Sealing:
             return {k: self._opened(v, key, problems) for k, v in data.items()}
         return "".join(p if isinstance(p, str) else self._value(p, key, problems) for p in data[_HELD])
 
-    def _value(self, part: Any, key: bytes, problems: list[Problem]) -> str:
+    def _value(self, part: Any, key: bytes, problems: list[Diagnostic]) -> str:
         try:
             host, *path = part["variable"]
             value: Any = self.inventory.hosts[host].variables
@@ -102,13 +103,13 @@ class Sealing:
             right = isinstance(value, Vaulted) and hmac.compare_digest(_hashed(value, key), part["hmac"])
         except (KeyError, IndexError, TypeError, ValueError):
             problems.append(
-                Problem(None, "the plan names an encrypted variable that the inventory does not have", _AGAIN)
+                Diagnostic(None, "the plan names an encrypted variable that the inventory does not have", _AGAIN)
             )
             return ""
         if not right:
             name = ".".join(str(step) for step in path)
             message = f"the encrypted variable {name} of {host} is not what it was when the plan was made"
-            problems.append(Problem(None, message, f"{_AGAIN}, or give the vault password of that time"))
+            problems.append(Diagnostic(None, message, f"{_AGAIN}, or give the vault password of that time"))
             return ""
         return str(value)
 

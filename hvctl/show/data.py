@@ -103,14 +103,14 @@ def _actions(plan: Plan, memory: Memory) -> list[dict[str, Any]]:
 
 def _action(host: str, action: Action, memory: Memory) -> dict[str, Any]:
     return {
-        "kind": action.address[0],
-        "address": list(action.address),
+        "kind": action.address.kind,
+        "address": list(action.address.words),
         "title": action.title,
         "action": action.verb,
         "summary": action.summary,
         "mark": str(action.mark),
-        **_remembered(Spot(host, action.address), memory),
-        "changes": [_change(Spot(host, action.address, x.field), x, memory) for x in action.lines],
+        **_remembered(Spot(action.address), memory),
+        "changes": [_change(Spot(action.address, x.field), x, memory) for x in action.lines],
         "remarks": [
             {"level": r.level, "message": r.message, "hint": r.hint, "mark": str(r.mark), "trace": r.trace}
             for r in action.remarks
@@ -148,7 +148,7 @@ def _remembered(spot: Spot, memory: Memory) -> dict[str, Any]:
 
 
 def _step(step: PlannedStep) -> dict[str, Any]:
-    return {"id": step.task.id, "does": step.text, "call": str(step.task.call), "for": list(step.action)}
+    return {"id": step.task.id, "does": step.text, "call": str(step.task.call), "for": list(step.action.words)}
 
 
 def report_data(report: Report, memory: Memory | None = None) -> dict[str, Any]:
@@ -189,7 +189,7 @@ def _error(error: TransportError | None) -> Mapping[str, Any] | None:
 
 
 def _spot(spot: Spot) -> dict[str, Any]:
-    return {"host": spot.host, "address": list(spot.address), "field": spot.field}
+    return {"host": spot.host, "address": list(spot.address.words), "field": spot.field}
 
 
 def _moment(moment: datetime | None) -> str | None:

@@ -12,7 +12,7 @@ from hvctl.core.contents import opened
 from hvctl.core.plan import Line, Plan
 from hvctl.core.resource import Json
 from hvctl.show.columns import Entry
-from hvctl.show.wording import named, restart_of, restart_text, shown_actions
+from hvctl.show.wording import restart_of, restart_text, shown_actions
 
 _LARGEST = 64 * 1024
 """Bytes of a file that is shown as text."""
@@ -25,7 +25,7 @@ def diff_lines(
     """The same fields as the plan, marked in the same words where they are not done or cost something. `mask`: for the
     texts of files, which are read here."""
     for action in shown_actions(plan, everything=True):
-        yield Text(f"--- {plan.host}: {named(action.address)}", "bold")
+        yield Text(f"--- {plan.host}: {action.address}", "bold")
         yield Text(f"+++ {action.mark}", "bold")
         if restart := restart_of(plan, action):
             yield _comment(restart_text(restart))

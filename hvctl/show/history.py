@@ -86,8 +86,7 @@ class _Table:
                 yield from hung("!", [(self._absence(absence), "magenta")], self.width, indent=2)
             spans = [span for span in host.spans if not _told(host, span)]
             for address in dict.fromkeys(span.spot.address for span in spans):
-                kind, *own = address
-                yield Text(f"  {kind.replace('_', ' ')} {', '.join(own)}".rstrip(), "bold")
+                yield Text(f"  {address}", "bold")
                 for span in spans:
                     if span.spot.address == address:
                         yield from self._wide(span) if self.wide else self._narrow(span)
@@ -193,8 +192,8 @@ def history_data(found: Sequence[HostPast], since: datetime, now: datetime) -> d
 
 def _span(span: Span) -> dict[str, Any]:
     return {
-        "kind": span.spot.address[0],
-        "address": list(span.spot.address),
+        "kind": span.spot.address.kind,
+        "address": list(span.spot.address.words),
         "field": span.spot.field,
         "now": span.now,
         "wanted": span.wanted,

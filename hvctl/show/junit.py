@@ -15,12 +15,11 @@ from hvctl.core.apply import StepResult
 from hvctl.core.check import Check, Spot
 from hvctl.core.outcome import Outcome
 from hvctl.core.plan import Action, Line, Plan
-from hvctl.core.resource import Address
 from hvctl.show.plain import plain
 from hvctl.show.report import unknown_text, why_text
 from hvctl.show.state import all_hosts, state_of
 from hvctl.show.times import clock
-from hvctl.show.wording import named
+from hvctl.text.address import Address
 from hvctl.text.duration import lasted
 
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -155,12 +154,12 @@ def _cases(check: Check, one: Outcome) -> Iterator[Case]:
         ran = results.pop(action.address, [])
         yield _applied(one.plan, action, after.get(action.address), ran, one.report.after is not None)
     for address, ran in results.items():
-        yield _ran(Case(address[0], named(address)), ran)
+        yield _ran(Case(address.kind, str(address)), ran)
 
 
 def _seen(check: Check, plan: Plan, action: Action) -> Case:
     """A drift is a failure. A plan's change is none: it is what a plan is for; what it cannot do is."""
-    case = Case(action.address[0], named(action.address), out=tuple(_remarks(action)))
+    case = Case(action.address.kind, str(action.address), out=tuple(_remarks(action)))
     barred = [r for r in action.remarks if r.level == "impossible"]
     if action.verb == "unknown":
         return _told(case, "error", "unreadable", _first(action), _remarks(action))
@@ -168,7 +167,7 @@ def _seen(check: Check, plan: Plan, action: Action) -> Case:
         return _later(case, action) if action.waiting or action.verb == "later" else case
     lines = [_line(check, plan.host, action, line) for line in action.lines]
     if check.verb == "drift":
-        if not lines and (since := _since(check, Spot(plan.host, action.address))):
+        if not lines and (since := _since(check, Spot(action.address))):
             lines.append(since)
         short = "; ".join(_short(line) for line in action.drifted) or _first(action)
         return _told(case, "failure", "drift", short, [*lines, *_remarks(action)])
@@ -189,7 +188,7 @@ def _later(case: Case, action: Action) -> Case:
 
 
 def _applied(plan: Plan, action: Action, after: Action | None, ran: list[StepResult], seen: bool) -> Case:
-    case = Case(action.address[0], named(action.address), out=tuple(_remarks(action)))
+    case = Case(action.address.kind, str(action.address), out=tuple(_remarks(action)))
     if any(r.status != "ok" for r in ran):
         return _ran(case, ran)
     ms = sum(r.ms for r in ran)
@@ -263,7 +262,7 @@ def _short(line: Line) -> str:
 
 
 def _line(check: Check, host: str, action: Action, line: Line) -> str:
-    since = _since(check, Spot(host, action.address, line.field))
+    since = _since(check, Spot(action.address, line.field))
     parts = [f"{line.mark}: {_short(line)} ({', '.join(line.impacts)})", since, line.note]
     return "; ".join(p for p in parts if p)
 

@@ -48,12 +48,12 @@ def registry(check: Check | None, successes: Mapping[str, float]) -> CollectorRe
         ["host", "kind"],
         registry=found,
     )
-    fields = Counter((d.spot.host, d.spot.address[0]) for d in check.drifts)
+    fields = Counter((d.spot.host, d.spot.address.kind) for d in check.drifts)
     for one in check.outcomes:
         asked = (one.error is None or bool(one.error.defect)) and not one.wrong
         up.labels(one.host).set(asked)
         if one.error is None and not one.wrong:
-            wished = {wish.kind for wish in check.wishes.get(one.host, ())}
+            wished = {wish.kind for wish in check.desired.get(one.host, ())}
             for kind in sorted(wished | {k for host, k in fields if host == one.host}):
                 drifted.labels(one.host, kind).set(fields[one.host, kind])
             for kind, number in sorted(_waiting(one).items()):
@@ -73,7 +73,7 @@ def registry(check: Check | None, successes: Mapping[str, float]) -> CollectorRe
 
 def _waiting(one: Outcome) -> Mapping[str, int]:
     actions = one.now.actions if one.now else ()
-    return Counter(a.address[0] for a in actions for _ in range(len(a.waiting) or a.verb == "later"))
+    return Counter(a.address.kind for a in actions for _ in range(len(a.waiting) or a.verb == "later"))
 
 
 def state(one: Outcome) -> str:

@@ -18,7 +18,7 @@ from hvctl.show.report import LEFT_DOWN, done_text, why_text
 from hvctl.show.state import STATES, State, all_hosts, state_of, word_of
 from hvctl.show.summary import in_few_words
 from hvctl.show.times import clock
-from hvctl.show.wording import made_of, named, restart_of, restart_text, shown_actions
+from hvctl.show.wording import made_of, restart_of, restart_text, shown_actions
 from hvctl.text.duration import lasted
 
 _SIGN = {
@@ -271,7 +271,7 @@ def _troubles(one: Outcome, check: Check) -> Iterator[Told]:
     for name in report.left_down:
         yield Told("impossible", LEFT_DOWN.format(name))
     for left in report.leftovers:
-        said = f"{named(left.address)}: {left.line.field or 'it'} still reads {left.line.now}, not {left.line.wanted}"
+        said = f"{left.address}: {left.line.field or 'it'} still reads {left.line.now}, not {left.line.wanted}"
         yield Told("impossible", said + ", although its step succeeded.", place=str(left.line.mark))
     if report.stopped:
         yield Told("hint", "It was stopped; apply again does what is left.")
@@ -296,7 +296,7 @@ def _item(plan: Plan, action: Action, check: Check, *, remarks: bool) -> Item:
     restart = restart_of(plan, action)
     verb = "restart" if restart and action.verb == "none" else action.verb
     more = made_of(plan, action) if action.verb == "create" else ""
-    names = action.address[1:]
+    names = action.address.names
     shown = entries(action)
     consents = dict.fromkeys(e.line.consent for e in shown if e.line.consent and not e.held)
     told = [Told("hint", f"allow it with --allow {','.join(c)}") for c in consents]
@@ -305,11 +305,11 @@ def _item(plan: Plan, action: Action, check: Check, *, remarks: bool) -> Item:
         verb=verb,
         sign=_SIGN[verb],
         word=(_DRIFTED if check.verb == "drift" else _PLANNED)[verb],
-        name=named(action.address),
+        name=str(action.address),
         more=more or (action.title if action.title and action.title not in names else ""),
         restart=restart_text(restart) if restart else "",
         place=str(action.mark),
-        since=_since(Spot(plan.host, action.address), check) if all(e.line.field for e in shown) else (),
+        since=_since(Spot(action.address), check) if all(e.line.field for e in shown) else (),
         rows=tuple(_row(plan, action, e, check) for e in shown),
         told=tuple(told),
         calls=_calls(tuple(s for s in plan.steps if s.action == action.address)),
@@ -326,7 +326,7 @@ def _row(plan: Plan, action: Action, entry: Entry, check: Check) -> Row:
         not entry.held and not line.consent and line.impacts == ("online",),
         str(line.mark),
         line.note,
-        _since(Spot(plan.host, action.address, line.field), check),
+        _since(Spot(action.address, line.field), check),
     )
 
 

@@ -81,7 +81,7 @@ def _seen(report: Report, width: int, verbose: bool) -> Iterator[Text]:
         yield from hung("!", [(LEFT_DOWN.format(name), "red")], width)
     for left in report.leftovers:
         said = (
-            f"{left.address[0]} {', '.join(left.address[1:])}: {left.line.field or 'it'} still reads {left.line.now}, "
+            f"{left.address}: {left.line.field or 'it'} still reads {left.line.now}, "
             f"not {left.line.wanted}, although its step succeeded"
         )
         yield from hung("!", [(said, "red"), (f"  {left.line.mark}", "dim")], width)

@@ -19,7 +19,7 @@ from hvctl.show.plain import plain
 from hvctl.show.remembered import Told, nothing
 from hvctl.show.summary import in_few_words
 from hvctl.show.wording import made_of, restart_of, restart_text, shown_actions
-from hvctl.text.source import Problem
+from hvctl.text.diagnostic import Diagnostic
 
 WIDEST = 140
 """A line that is longer is hard to follow with the eye."""
@@ -37,7 +37,7 @@ _STYLE = {
 _LEVEL = {"warning": "yellow", "impossible": "red", "later": "blue", "unknown": "magenta"}
 
 
-def problem_lines(problems: Iterable[Problem]) -> Iterator[Text]:
+def problem_lines(problems: Iterable[Diagnostic]) -> Iterator[Text]:
     for problem in map(plain, problems):
         line = Text()
         if problem.mark:
@@ -54,9 +54,23 @@ def plan_lines(plan: Plan, *, width: int = 120, verbose: bool = False, told: Tol
     width = min(width, WIDEST)
     yield from _headline(plan, width)
     lines = list(action_lines(plan, width=width, verbose=verbose, told=told))
-    yield from lines
-    if lines:
+    others = list(_for_others(plan, width, verbose))
+    yield from (*lines, *others)
+    if lines or others:
         yield Text()
+
+
+def _for_others(plan: Plan, width: int, verbose: bool) -> Iterator[Text]:
+    """What is done here because of what is wanted on hosts that are planned together with this one."""
+    steps = [s for s in plan.steps if s.action.host != plan.host]
+    for host in dict.fromkeys(s.action.host for s in steps):
+        own = [s for s in steps if s.action.host == host]
+        yield Text(f"  → for {host}", "bold")
+        for step in own:
+            waits = ", ".join(dict.fromkeys(a.host for a in step.awaits))
+            yield from hint(step.text + (f", after {waits}" if waits else ""), width)
+            if verbose:
+                yield call_line(step.task.call)
 
 
 def sent_lines(plans: Iterable[Plan]) -> Iterator[Text]:
@@ -83,6 +97,9 @@ def _headline(plan: Plan, width: int) -> Iterator[Text]:
     says = in_few_words(plan)
     if plan.unreadable:
         says = "not all of it could be read" if says == "nothing to do" else f"{says}; not all of it could be read"
+    if others := sum(s.action.host != plan.host for s in plan.steps):
+        told = f"{others} step{'s' * (others > 1)} for other hosts"
+        says = told if says == "nothing to do" else f"{says}; {told}"
     left = Text(plan.host, "bold").append(f"  {title(plan.os)} ({plan.info.build})")
     yield from with_right(left, says, "green" if plan.in_sync else "yellow", width)
 
@@ -90,8 +107,8 @@ def _headline(plan: Plan, width: int) -> Iterator[Text]:
 def _action(plan: Plan, action: Action, columns: Columns, width: int, verbose: bool, told: Told) -> Iterator[Text]:
     yield from _action_head(plan, action, width)
     shown = entries(action)
-    since = [told(Spot(plan.host, action.address, entry.line.field)) for entry in shown]
-    if not shown and (whole := told(Spot(plan.host, action.address))):
+    since = [told(Spot(action.address, entry.line.field)) for entry in shown]
+    if not shown and (whole := told(Spot(action.address))):
         yield from hint(whole, width)
     for n, entry in enumerate(shown):
         yield from columns.rows(entry)
@@ -119,12 +136,12 @@ def call_line(call: Call, indent: int = 9) -> Text:
 
 
 def _action_head(plan: Plan, action: Action, width: int) -> Iterator[Text]:
-    kind, *names = action.address
+    names = action.address.names
     line = Text("  ")
     restart = restart_of(plan, action)
     verb = "update" if restart and action.verb == "none" else action.verb
     line.append(_SIGN[verb], f"bold {_STYLE[verb]}")
-    line.append(f" {kind.replace('_', ' ')} {', '.join(names)}".rstrip(), "bold")
+    line.append(f" {action.address}", "bold")
     more = action.title if action.title and action.title not in names else ""
     if action.verb == "create":
         more = made_of(plan, action) or more

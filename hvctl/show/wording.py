@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from hvctl.core.plan import Action, Plan, Remark, Restart
-from hvctl.core.resource import Address
+from hvctl.core.plan import Action, Plan, Restart
 from hvctl.kinds import owner_of
 from hvctl.show.cells import listed
 from hvctl.show.summary import made_within
+from hvctl.text.diagnostic import Diagnostic
 
 _COUNTABLE = {"disk": "disk", "network_adapter": "adapter", "dvd": "DVD drive"}
 
@@ -31,18 +31,12 @@ def _told_once(actions: Iterable[Action]) -> list[Action]:
 
 
 def _for_all(action: Action, rest: Iterable[Action]) -> Action:
-    names = [named(one.address) for one in rest]
+    names = [str(one.address) for one in rest]
     if not names:
         return action
     more = names if len(names) <= 3 else [*names[:2], f"{len(names) - 2} more"]
-    told = Remark(f"the same is true of {listed(more)}", "", action.mark, "unknown")
+    told = Diagnostic(action.mark, f"the same is true of {listed(more)}", "", "unknown")
     return replace(action, remarks=(*action.remarks, told))
-
-
-def named(address: Address) -> str:
-    """As a person says it: "disk web01, scsi 0:0"."""
-    kind, *names = address
-    return f"{kind.replace('_', ' ')} {', '.join(names)}".rstrip()
 
 
 def _matters(plan: Plan, action: Action, remarks: bool) -> bool:
@@ -57,9 +51,7 @@ def _told(plan: Plan, action: Action) -> bool:
 
 
 def restart_of(plan: Plan, action: Action) -> Restart | None:
-    if len(action.address) > 2:
-        return None  # a part: its VM says it
-    return next((r for r in plan.restarts if action.address == ("vm", r.name)), None)
+    return next((r for r in plan.restarts if r.address == action.address), None)
 
 
 def restart_text(restart: Restart) -> str:
@@ -75,11 +67,11 @@ def restart_text(restart: Restart) -> str:
 def made_of(plan: Plan, action: Action) -> str:
     """What is made, from the thing itself and from its parts that are made with it."""
     parts = [a for a in plan.actions if owner_of(a.address) == action.address and a.verb == "create"]
-    single = sorted((p for p in parts if p.address[0] not in _COUNTABLE), key=lambda p: p.address[0] != "processor")
+    single = sorted((p for p in parts if p.address.kind not in _COUNTABLE), key=lambda p: p.address.kind != "processor")
     said = [action.summary, *(p.summary for p in single)]
     for kind, word in _COUNTABLE.items():
-        if count := sum(p.address[0] == kind for p in parts):
-            there = sum("existing file" in p.summary for p in parts if p.address[0] == kind)
+        if count := sum(p.address.kind == kind for p in parts):
+            there = sum("existing file" in p.summary for p in parts if p.address.kind == kind)
             of = f" ({'existing file' if count == 1 else f'{there} of existing files'})" if there else ""
             said.append(f"{count} {word}{'s' * (count > 1)}{of}")
     return ", ".join(s for s in said if s)

@@ -1,4 +1,4 @@
-"""YAML → plain data and a side table of marks; and the problems that are told with them."""
+"""YAML → plain data and a side table of marks."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import yaml
 
+from hvctl.text.diagnostic import ConfigError, Diagnostic, Mark
 from hvctl.text.exhaustion import exhaustion
 from hvctl.text.limits import ALIASED, DIGITS, FILE_SIZE, NESTING
 from hvctl.text.scalars import key, scalar, tag_of
@@ -20,54 +21,6 @@ from hvctl.text.visible import quoted
 
 Path = tuple[str | int, ...]
 """Keys and positions from the top of a document."""
-
-
-@dataclass(frozen=True, order=True)
-class Mark:
-    """A place in a file, counted from 1."""
-
-    file: str
-    line: int
-    column: int
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}"
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What is wrong, where, and what to do about it."""
-
-    mark: Mark | None
-    message: str
-    hint: str = ""
-    level: Literal["error", "warning"] = "error"
-
-    def __str__(self) -> str:
-        place = f"{self.mark}: " if self.mark else ""
-        return place + self.message + (f"; {self.hint}" if self.hint else "")
-
-
-@dataclass(frozen=True)
-class HostProblem(Problem):
-    """What is wrong for one host only: the others go on without it."""
-
-
-class ConfigError(Exception):
-    """Something the user wrote is wrong; all of it together."""
-
-    def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(sorted(problems, key=lambda p: (p.mark is not None, p.mark or Mark("", 0, 0))))
-        super().__init__("\n".join(str(p) for p in self.problems))
-
-
-@dataclass(frozen=True)
-class UndefinedProblem(Problem):
-    """Nobody defines what is needed, as far as the variables could be read."""
-
-
-class RefusedError(ConfigError):
-    """A limit was passed. Nothing more is looked at: the next host might take as long."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +77,7 @@ class Document:
 class PartlyReadError(ConfigError):
     """Some of a text is wrong; `document` is the rest, so that the rest can be checked in the same round."""
 
-    def __init__(self, problems: Iterable[Problem], document: Document) -> None:
+    def __init__(self, problems: Iterable[Diagnostic], document: Document) -> None:
         super().__init__(problems)
         self.document = document
 
@@ -162,22 +115,22 @@ def read_text(file: str | File) -> str:
     except OSError as error:
         short = exhaustion(error)
         hint = short.hint if short else "name a file that is there"
-        raise ConfigError([Problem(None, f"{name} cannot be read: {error.strerror}", hint)]) from error
+        raise ConfigError([Diagnostic(None, f"{name} cannot be read: {error.strerror}", hint)]) from error
     except ValueError as error:  # a NUL in the name
-        raise ConfigError([Problem(None, f"{quoted(name)} is not a valid file name", "correct it")]) from error
+        raise ConfigError([Diagnostic(None, f"{quoted(name)} is not a valid file name", "correct it")]) from error
 
 
 def decoded(data: bytes, name: str) -> str:
     """Raises ConfigError."""
     if len(data) > FILE_SIZE.most:
-        raise ConfigError([Problem(Mark(name, 1, 1), f"the file is too large ({FILE_SIZE})", "divide it")])
+        raise ConfigError([Diagnostic(Mark(name, 1, 1), f"the file is too large ({FILE_SIZE})", "divide it")])
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         now = "UTF-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "cp932"
         raise ConfigError(
-            [Problem(Mark(name, line, 1), "this is not UTF-8 text", f"save the file as UTF-8 (it may be {now} now)")]
+            [Diagnostic(Mark(name, line, 1), "this is not UTF-8 text", f"save the file as UTF-8 (it may be {now} now)")]
         ) from error
 
 
@@ -186,7 +139,9 @@ def load_text(text: str, file: str) -> Document:
     nodes, mappings = _composed(text, file)
     if len(nodes) > 1:
         place = _mark(file, nodes[1])
-        raise ConfigError([Problem(place, "a second document begins here", "put each document in a file of its own")])
+        raise ConfigError(
+            [Diagnostic(place, "a second document begins here", "put each document in a file of its own")]
+        )
     builder = _Builder(file)
     try:
         for mapping in mappings:
@@ -215,12 +170,12 @@ def _composed(text: str, file: str) -> tuple[list[yaml.Node], list[yaml.MappingN
         line = text.count("\n", 0, error.position) + 1
         column = error.position - text.rfind("\n", 0, error.position)
         what = f"this is not YAML: the character U+{ord(text[error.position]):04X} is not allowed"
-        raise ConfigError([Problem(Mark(file, line, column), what, "remove it")]) from error
+        raise ConfigError([Diagnostic(Mark(file, line, column), what, "remove it")]) from error
     except (yaml.YAMLError, ValueError, OverflowError) as error:
         # A number of the scanner's own: a code point, a version of YAML.
         at = loader.get_mark() if loader is not None else None
         place = Mark(file, at.line + 1, at.column + 1) if at is not None else Mark(file, 1, 1)
-        raise ConfigError([Problem(place, f"this is not YAML: {line_of(error)}", "correct it")]) from error
+        raise ConfigError([Diagnostic(place, f"this is not YAML: {line_of(error)}", "correct it")]) from error
     return nodes, loader.mappings
 
 
@@ -284,7 +239,7 @@ class _Builder:
     file: str
     marks: dict[Path, Mark] = field(default_factory=dict)
     key_marks: dict[Path, Mark] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[Diagnostic] = field(default_factory=list)
     unread: set[Mark] = field(default_factory=set)
     aliased: int = 0
     seen: set[int] = field(default_factory=set)
@@ -341,7 +296,7 @@ class _Builder:
             if name in own:
                 there = _mark(self.file, own[name][0])
                 text, hint = f"the key {quoted(name)} stands here again", f"it stands at {there} already; keep one"
-                self.problems.append(Problem(_mark(self.file, key_node), text, hint))
+                self.problems.append(Diagnostic(_mark(self.file, key_node), text, hint))
             elif name is not None:
                 own[name] = (key_node, value_node)
         self.entries[id(node)] = {**merged, **own}
@@ -436,7 +391,7 @@ class _Builder:
     def _wrong(self, node: yaml.Node, message: str, hint: str) -> None:
         place = _mark(self.file, node)
         self.unread.add(place)
-        self.problems.append(Problem(place, message, hint))
+        self.problems.append(Diagnostic(place, message, hint))
 
 
 def _tag_of(node: yaml.Node) -> str:
@@ -448,24 +403,26 @@ def _mark(file: str, node: yaml.Node) -> Mark:
     return Mark(file, node.start_mark.line + 1, node.start_mark.column + 1)
 
 
-def _syntax(error: yaml.MarkedYAMLError, file: str, text: str) -> Problem:
+def _syntax(error: yaml.MarkedYAMLError, file: str, text: str) -> Diagnostic:
     place = error.problem_mark or error.context_mark
     mark = Mark(file, place.line + 1, place.column + 1) if place else Mark(file, 1, 1)
     lines = text.splitlines()
     if place and place.line < len(lines) and "\t" in lines[place.line][: place.column + 1]:
-        return Problem(mark, "a tab stands where YAML wants spaces", "indent with spaces")
+        return Diagnostic(mark, "a tab stands where YAML wants spaces", "indent with spaces")
     what = (error.problem or error.context or "this is not YAML").replace("\n", " ")
     if what.endswith(f"({NESTING})"):
-        return Problem(mark, what, "no configuration needs that")
+        return Diagnostic(mark, what, "no configuration needs that")
     if "found undefined alias" in what:
-        return Problem(mark, what, "define the anchor with & before it is used")
+        return Diagnostic(mark, what, "define the anchor with & before it is used")
     if "escape" in what:
-        return Problem(
+        return Diagnostic(
             mark, f"YAML cannot read this: {what}", "write Windows paths in single quotes, not in double ones"
         )
     if "mapping values are not allowed" in what:
-        return Problem(mark, "a colon stands where no key can be", "put the text in quotes, or correct the indentation")
-    return Problem(mark, f"YAML cannot read this: {what}", "look at the indentation and the quotes here and above")
+        return Diagnostic(
+            mark, "a colon stands where no key can be", "put the text in quotes, or correct the indentation"
+        )
+    return Diagnostic(mark, f"YAML cannot read this: {what}", "look at the indentation and the quotes here and above")
 
 
 def line_of(error: Exception) -> str:

@@ -15,7 +15,8 @@ from hvctl.call import Secret
 from hvctl.config.inventory import Inventory
 from hvctl.config.template import render
 from hvctl.config.vault import Vault
-from hvctl.text.source import ConfigError, Document
+from hvctl.text.diagnostic import ConfigError
+from hvctl.text.source import Document
 
 Pattern = tuple[str | list[str], str | None]
 DRIVER = Path(__file__).parent / "driver.py"

@@ -11,11 +11,12 @@ from hvctl.history.judge import Judged
 from hvctl.history.past import HostPast
 from hvctl.history.seen import Difference, Seen, Wished, key_of
 from hvctl.history.store import Store
+from hvctl.kinds import address_of
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 LAB = "/lab.yml"
-COUNT = Spot("hv01", ("processor", "ウェブ"), "count")
+COUNT = Spot(address_of("hv01", ("processor", "ウェブ")), "count")
 
 
 def sees(now: str = "4", spot: Spot = COUNT) -> Seen:
@@ -40,6 +41,6 @@ def write_some(file: str, number: int, rounds: int) -> int:
     store = Store(place(file))
     for n in range(rounds):
         at = AT + n * timedelta(minutes=1)
-        write(store, sees("2" if n % 2 else "4", Spot(f"hv{number}", ("vm", "web01"))), at)
+        write(store, sees("2" if n % 2 else "4", Spot(address_of(f"hv{number}", ("vm", "web01")))), at)
         write(store, sees("2"), at)
     return rounds

@@ -10,11 +10,12 @@ import pytest
 from hvctl.core.check import Moved, Since, Spot
 from hvctl.history.judge import Absence, Judged, Known, Open, Wish, judged
 from hvctl.history.seen import Difference, Seen, Wished, comparable, key_of, shown
+from hvctl.kinds import address_of
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 BEFORE = AT - timedelta(days=3, hours=4)
 LAB = "/lab.yml"
-COUNT = Spot("hv01", ("processor", "web01"), "count")
+COUNT = Spot(address_of("hv01", ("processor", "web01")), "count")
 KEY = key_of(COUNT)
 FAMILY = ("processor", "web01")
 
@@ -141,8 +142,8 @@ def test_a_clock_that_was_wrong_does_not_stop_the_history() -> None:
 
 
 def test_names_are_the_same_in_every_spelling() -> None:
-    assert key_of(Spot("hv01", ("processor", "WEB01"), "count")) == KEY
-    assert key_of(Spot("hv01", ("processor", "web01"), "weight")) != KEY
+    assert key_of(Spot(address_of("hv01", ("processor", "WEB01")), "count")) == KEY
+    assert key_of(Spot(address_of("hv01", ("processor", "web01")), "weight")) != KEY
 
 
 def test_what_is_kept_can_be_kept_and_is_no_secret() -> None:

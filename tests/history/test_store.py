@@ -26,6 +26,7 @@ from hvctl.history.remember import remember
 from hvctl.history.schema import VERSION_TABLE, checks, drifts, hosts, metadata
 from hvctl.history.seen import Difference, Seen, Wished, key_of
 from hvctl.history.store import Store
+from hvctl.kinds import address_of
 from tests.history.looks import AT, COUNT, HOUR, LAB, sees, told, write, write_some
 
 ROOT = Path(__file__).parents[2]
@@ -82,7 +83,7 @@ def test_hosts_of_one_name_at_two_addresses_are_two_hosts(store: Store) -> None:
 
 def test_what_is_long_over_is_pruned(store: Store) -> None:
     write(store, sees("2"), AT)
-    write(store, sees("2", Spot("hv02", ("vm", "lost"))), AT)  # a host that nobody looks at any more
+    write(store, sees("2", Spot(address_of("hv02", ("vm", "lost")))), AT)  # a host that nobody looks at any more
     write(store, sees("4"), AT + HOUR)
     write(store, sees("4"), AT + CHECKS_KEPT + HOUR)
     assert [h.checks for h in told(store)] == [2, 0]
@@ -245,7 +246,7 @@ def test_what_an_earlier_release_kept_as_texts_is_adopted_and_moves_nobody(tmp_p
             connection.exec_driver_sql(
                 "INSERT INTO hvctl_wishes (host_id, spot, address, field, file, value, since, agreed) "
                 "VALUES (1, ?, ?, ?, ?, ?, '2026-02-01 12:00:00.000000', ?)",
-                (key_of(spots[n]), json.dumps(COUNT.address), n, LAB, value, agreed),
+                (key_of(spots[n]), json.dumps(COUNT.address.words), n, LAB, value, agreed),
             )
         connection.exec_driver_sql("INSERT INTO hvctl_covered VALUES (1, 'x', ?)", (LAB,))
     engine.dispose()

@@ -24,8 +24,9 @@ from hvctl.config.inventory import Connection
 from hvctl.core.check import News, Spot
 from hvctl.fleet.connect import Wire
 from hvctl.history import place
+from hvctl.kinds import address_of
+from hvctl.text.diagnostic import ConfigError
 from hvctl.text.duration import lasted
-from hvctl.text.source import ConfigError
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
 
@@ -288,7 +289,7 @@ def test_a_check_tells_what_is_new_to_whoever_listens(lab: Lab) -> None:
         settings = Settings(lab.connect, lambda: lab.now, place(DB))
         return checked(settings, Asked(("lab.yml",))).memory.news
 
-    weight = Spot("hv01", ("processor", "ウェブ"), "weight")
+    weight = Spot(address_of("hv01", ("processor", "ウェブ")), "weight")
     assert not news()
     lab.weigh(100)
     lab.away.add("hv02")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hvctl.config.inventory import Inventory
-from hvctl.text.source import ConfigError
+from hvctl.text.diagnostic import ConfigError
 from tests.inventory.folders import written
 
 

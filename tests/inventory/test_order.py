@@ -8,7 +8,7 @@ import pytest
 
 from hvctl.config.hostnames import Address, PatternError, address, expand
 from hvctl.config.inventory import Inventory
-from hvctl.text.source import ConfigError
+from hvctl.text.diagnostic import ConfigError
 from tests.inventory.folders import written
 
 TREE = """

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from hvctl.config.inventory import Inventory
+from hvctl.text.diagnostic import ConfigError
 from hvctl.text.program import ProgramError, ran
-from hvctl.text.source import ConfigError
 from tests.inventory.folders import written
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a script begins with #! and has an execute permission")

@@ -11,7 +11,7 @@ from hvctl.call import Secret
 from hvctl.config.inventory import Inventory
 from hvctl.config.vault import Vault
 from hvctl.saved.sealing import Sealing
-from hvctl.text.source import ConfigError
+from hvctl.text.diagnostic import ConfigError
 from tests.inventory.folders import written
 from tests.inventory.sealing import sealed
 

@@ -13,7 +13,8 @@ from hvctl.config.inventory import Inventory
 from hvctl.config.secrets import SecretError
 from hvctl.config.vault import PasswordFile, Vault, VaultError, decrypt
 from hvctl.fleet.connect import Wire
-from hvctl.text.source import ConfigError, Vaulted
+from hvctl.text.diagnostic import ConfigError
+from hvctl.text.source import Vaulted
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
 from tests.inventory.folders import written

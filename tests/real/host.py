@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from hvctl.call import Batch, Call, Ref, Reply, Task, Transport
-from hvctl.core.plan import Plan, make_plan
+from hvctl.core.plan import Plan
+from hvctl.core.planner import make_plan
 from hvctl.core.resource import IMPACTS, Impact
 from hvctl.fleet.reconcile import apply_plan, look
 from mocks.schema import load
@@ -131,7 +132,7 @@ def wish(body: Data, transport: Transport, allow: frozenset[Impact] = EVERYTHING
     """Brings it about. Raises AssertionError if it cannot be."""
     found, problems = wished(json.dumps([body]), tuple(allow))  # JSON is YAML
     assert not problems, problems
-    plan = make_plan("real", found, look(transport, found), allow)
+    plan = make_plan(found, look(transport, found), allow)
     done = apply_plan(plan, found, transport)
     assert not isinstance(done, list) and done.complete, done
     return plan
@@ -152,7 +153,7 @@ def run_on(transport: Transport, case: Case) -> list[str]:
         bring_about(host, names, transport)
         found, problems = wished(json.dumps([body]), tuple(allow))
         assert not problems, problems
-        plan = make_plan("real", found, look(transport, found), frozenset())
+        plan = make_plan(found, look(transport, found), frozenset())
         calls = [names.theirs(str(s.task.call)) for s in plan.steps]
         expected = [plainly(call) for call in data["calls"]] if "calls" in data else calls
         wrong = [] if calls == expected else ["calls are:", *calls]

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from hvctl.core.plan import validate
+from hvctl.core.rules import validate
 from hvctl.text.source import load_text
 from mocks.schema import load
 from tests.harness import Case, wished

@@ -19,8 +19,8 @@ from hvctl.kinds._types import Seconds
 from hvctl.monitor.schedule.cron import Cron, evenly
 from hvctl.monitor.schedule.job import Job
 from hvctl.monitor.schedule.taskxml import NAMESPACE, task
+from hvctl.text.diagnostic import ConfigError
 from hvctl.text.duration import seconds, spoken, written
-from hvctl.text.source import ConfigError
 
 GOOD = {
     "*/15 * * * *": ("*-*-* *:00,15,30,45:00",),

@@ -25,7 +25,7 @@ from hvctl.cli.outputs import Outputs
 from hvctl.config.inventory import Connection
 from hvctl.fleet.connect import Wire
 from hvctl.show.text import problem_lines
-from hvctl.text.source import ConfigError, Problem
+from hvctl.text.diagnostic import ConfigError, Diagnostic
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
 from tests.soak.configurations import configuration
@@ -51,7 +51,7 @@ def command() -> Any:
 @dataclass(frozen=True)
 class Ran:
     status: int
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[Diagnostic, ...] = ()
     fault: str = ""
 
 

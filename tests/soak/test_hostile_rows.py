@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -16,10 +16,14 @@ from hvctl.call import EACH, Call
 from hvctl.config.inventory import Inventory
 from hvctl.config.prepare import prepare
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.plan import Action, Plan, make_plan, validate
-from hvctl.core.resource import Address, Resource
+from hvctl.core.plan import Action, Plan
+from hvctl.core.planner import make_plan
+from hvctl.core.resource import Index
 from hvctl.core.rows import typed
+from hvctl.core.rules import validate
 from hvctl.fleet.reconcile import look
+from hvctl.kinds import owner_of
+from hvctl.text.address import Address
 from mocks.garbling import misread, otherwise
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
@@ -36,7 +40,7 @@ GROUP = 20
 class Base:
     """A host that answers as it should, and what is planned for it."""
 
-    wishes: Sequence[Resource]
+    wishes: Index
     facts: Facts
 
     @cached_property
@@ -50,7 +54,7 @@ class Base:
             reply = facts.replies[call]
             rows = (*reply.rows[:number], row, *reply.rows[number + 1 :])
             facts = Facts(facts.os, facts.info, {**facts.replies, call: replace(reply, rows=rows)})
-        return make_plan("host", self.wishes, facts, frozenset())
+        return make_plan(self.wishes, facts, frozenset())
 
 
 @cache
@@ -68,7 +72,7 @@ def of_lab(name: str) -> Base:
     found = prepare(inventory, [str(ROOT / "playbooks" / "lab.yml")], learn=lambda secret: None)
     (work,) = [w for w in found.work if w.name == name]
     host = SimulatedHost.from_yaml(ROOT / "mocks" / "hosts" / f"{name}.yaml")
-    return Base(work.wishes, look(TwinTransport(host), work.wishes))
+    return Base(work.desired, look(TwinTransport(host), work.desired))
 
 
 def tried(base: Base, chance: Random) -> list[str]:
@@ -100,7 +104,7 @@ def judged(base: Base, call: Call, number: int, name: str, odd: Mapping[str, Any
         compared = _done(would.get(address)) != _done(action)
         if now is None:
             # What an owner has beyond its lists cannot be told where its list cannot be read.
-            owner = are.get(("vm", address[1]))
+            owner = are.get(up) if (up := owner_of(address)) else None
             wrong += [f"{address} is not told"] * (owner is None or owner.verb != "unknown")
         elif compared and now.verb == "none" and not now.lines and not _more(now, action):
             wrong.append(f"{address} is said to be in sync")

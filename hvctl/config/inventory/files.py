@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path as File
 
-from hvctl.text.source import ConfigError, Problem, name_of
+from hvctl.text.diagnostic import ConfigError, Diagnostic
+from hvctl.text.source import name_of
 
 ENDINGS = ("", ".yml", ".yaml", ".json")
 """Of files of variables, in the order in which they are looked for."""
@@ -32,9 +33,9 @@ def files_of(given: str) -> list[File]:
         files = list(_below(top, ()))
     except OSError as error:
         message = f"{name_of(str(error.filename or top))} cannot be read: {error.strerror}"
-        raise ConfigError([Problem(None, message, "make it readable for you")]) from error
+        raise ConfigError([Diagnostic(None, message, "make it readable for you")]) from error
     if not files:
-        raise ConfigError([Problem(None, f"{given} holds no inventory", "put a file with hosts into it")])
+        raise ConfigError([Diagnostic(None, f"{given} holds no inventory", "put a file with hosts into it")])
     return files
 
 

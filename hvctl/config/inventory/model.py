@@ -21,8 +21,9 @@ from hvctl.config.secrets import Source
 from hvctl.config.shield import PASSWORDS, VAULT, shielded, shown
 from hvctl.config.template import Evaluated, render
 from hvctl.config.vault import Vault
+from hvctl.text.diagnostic import ConfigError, Diagnostic, Mark
 from hvctl.text.scalars import Settled
-from hvctl.text.source import ConfigError, Document, Mark, Problem, SecretSource, suggest
+from hvctl.text.source import Document, SecretSource, suggest
 from hvctl.text.visible import quoted
 
 __all__ = ["Connection", "Host", "Inventory", "PartlyLoadedError", "Source", "Unread"]
@@ -59,7 +60,7 @@ class Unread:
 class PartlyLoadedError(ConfigError):
     """Something in an inventory is wrong; `inventory` is the rest."""
 
-    def __init__(self, problems: Iterable[Problem], inventory: Inventory, unread: Unread) -> None:
+    def __init__(self, problems: Iterable[Diagnostic], inventory: Inventory, unread: Unread) -> None:
         super().__init__(problems)
         self.inventory, self.unread = inventory, unread
 
@@ -73,7 +74,7 @@ class Inventory:
     groups: Mapping[str, tuple[str, ...]]
     children: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     own: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    warnings: tuple[Problem, ...] = ()
+    warnings: tuple[Diagnostic, ...] = ()
     file: str = ""
     playbooks: str = ""
     evaluated: dict[str, Evaluated] = field(default_factory=dict, init=False, repr=False, compare=False)
@@ -143,7 +144,7 @@ class Inventory:
         if unknown:
             known = [*self.groups, *self.hosts]
             raise ConfigError(
-                Problem(
+                Diagnostic(
                     None,
                     f"{quoted(word)} names no host or group of {self.file or 'the inventory'}",
                     "hvctl adds no implicit localhost; write the host down"
@@ -220,7 +221,7 @@ class Inventory:
 
 def _wrong_pattern(error: PatternError) -> ConfigError:
     message, _, hint = str(error).partition("; ")
-    return ConfigError([Problem(None, message, hint or "correct the pattern")])
+    return ConfigError([Diagnostic(None, message, hint or "correct the pattern")])
 
 
 class _HostVars(Mapping[str, Any]):

@@ -14,18 +14,8 @@ from hvctl.config.inventory.files import ENDINGS, files_of, is_host_list
 from hvctl.config.inventory.script import Script
 from hvctl.config.inventory.tree import UNGROUPED, Tree
 from hvctl.config.vault import Vault, is_program, is_vault
-from hvctl.text.source import (
-    ConfigError,
-    Document,
-    Mark,
-    PartlyReadError,
-    Path,
-    Problem,
-    RefusedError,
-    name_of,
-    read_text,
-    suggest,
-)
+from hvctl.text.diagnostic import ConfigError, Diagnostic, Mark, RefusedError
+from hvctl.text.source import Document, PartlyReadError, Path, name_of, read_text, suggest
 from hvctl.text.visible import quoted
 
 _GROUP_KEYS = ("hosts", "vars", "children")
@@ -76,7 +66,7 @@ class Reader:
             return
         if file.suffix == ".toml":
             message = f"{name_of(file)} is a TOML inventory, which hvctl does not read"
-            raise ConfigError([Problem(Mark(name_of(file), 1, 1), message, "write it as YAML")])
+            raise ConfigError([Diagnostic(Mark(name_of(file), 1, 1), message, "write it as YAML")])
         text = read_text(file)
         if not text.strip():
             return
@@ -149,7 +139,9 @@ class Reader:
                         waiting.setdefault(child, []).append(statement)
         problems = [*unreadable, *(_undefined(line, parents[id(line)]) for lines in waiting.values() for line in lines)]
         problems += [
-            Problem(s.mark, f"[{name}:vars] is for a group that is not defined", f"write [{name}], or correct the name")
+            Diagnostic(
+                s.mark, f"[{name}:vars] is for a group that is not defined", f"write [{name}], or correct the name"
+            )
             for name, s in only_variables.items()
         ]
         if problems:
@@ -160,9 +152,9 @@ class Reader:
         return found
 
 
-def _undefined(line: ChildLine, parent: str) -> Problem:
+def _undefined(line: ChildLine, parent: str) -> Diagnostic:
     hint = f"write [{line.name}], or correct the name"
-    return Problem(line.mark, f"[{parent}:children] names the group {line.name}, which is not defined", hint)
+    return Diagnostic(line.mark, f"[{parent}:children] names the group {line.name}, which is not defined", hint)
 
 
 def _is_script(file: File) -> bool:
@@ -182,10 +174,10 @@ def _check_shape(document: Document) -> None:
     """Raises ConfigError for what is not a mapping of groups."""
     data, mark = document.data, document.mark(())
     if data is not None and not isinstance(data, dict):
-        raise ConfigError([Problem(mark, "an inventory is a mapping of groups", "begin with `all:`")])
+        raise ConfigError([Diagnostic(mark, "an inventory is a mapping of groups", "begin with `all:`")])
     if data and isinstance(data.get("plugin"), str):
         message = f"this configures Ansible's inventory plugin {data['plugin']}"
-        raise ConfigError([Problem(document.mark(("plugin",)), message, _ANSIBLE_ONLY)])
+        raise ConfigError([Diagnostic(document.mark(("plugin",)), message, _ANSIBLE_ONLY)])
 
 
 @dataclass
@@ -227,7 +219,7 @@ class YamlGroups:
                 case _:
                     hint = suggest(str(key), _GROUP_KEYS) or "known are hosts, vars and children"
                     mark = self._key_mark((*path, key))
-                    self.tree.problems.append(Problem(mark, f"unknown key {quoted(key)} in the group {name}", hint))
+                    self.tree.problems.append(Diagnostic(mark, f"unknown key {quoted(key)} in the group {name}", hint))
 
     def _hosts(self, group: str, pattern: str, variables: Any, path: Path) -> None:
         try:
@@ -263,4 +255,4 @@ class YamlGroups:
         return self.document.key_marks.get(path) or self.document.mark(path)
 
     def _wrong(self, path: Path, message: str, hint: str) -> None:
-        self.tree.problems.append(Problem(self.document.mark(path), message, hint))
+        self.tree.problems.append(Diagnostic(self.document.mark(path), message, hint))

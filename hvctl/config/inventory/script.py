@@ -10,8 +10,9 @@ from typing import Any
 
 from hvctl.config.inventory.tree import Tree
 from hvctl.config.vault import Vault
+from hvctl.text.diagnostic import ConfigError, Diagnostic, Mark
 from hvctl.text.program import ProgramError, Ran, ran
-from hvctl.text.source import ConfigError, Mark, Problem, SecretSource, name_of
+from hvctl.text.source import SecretSource, name_of
 
 _SECONDS = 120
 _MOST = 50_000_000
@@ -90,7 +91,7 @@ class Script:
         if done.status:
             raise self._wrong(f"the inventory script {name_of(self.file)} ended with status {done.status}", _said(done))
         if said := _said(done):
-            self.tree.warnings.append(Problem(self._mark, f"the inventory script {said}", "", "warning"))
+            self.tree.warnings.append(Diagnostic(self._mark, f"the inventory script {said}", "", "warning"))
         return done
 
     def _value(self, value: Any) -> Any:
@@ -112,7 +113,7 @@ class Script:
         return value
 
     def _wrong(self, message: str, hint: str = "") -> ConfigError:
-        return ConfigError([Problem(self._mark, message, hint)])
+        return ConfigError([Diagnostic(self._mark, message, hint)])
 
     @property
     def _mark(self) -> Mark:

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from hvctl.text.diagnostic import Diagnostic, Mark, RefusedError
 from hvctl.text.limits import HOSTS, NESTING
 from hvctl.text.number import whole
 from hvctl.text.scalars import meant
-from hvctl.text.source import Mark, Problem, RefusedError
 from hvctl.text.visible import quoted
 
 ALL, UNGROUPED = "all", "ungrouped"
@@ -54,10 +54,10 @@ class Tree:
         self.sources: dict[str, str] = {}
         self.places: dict[str, Mark] = {}
         self._left: set[str] = set()
-        self.problems: list[Problem] = []
+        self.problems: list[Diagnostic] = []
         self.unread = False
         """Whether there may be more hosts, groups and variables than were found."""
-        self.warnings: list[Problem] = []
+        self.warnings: list[Diagnostic] = []
 
     def add_group(self, name: str) -> Group:
         return self.groups.setdefault(name, Group())
@@ -70,7 +70,7 @@ class Tree:
                 if child != group
                 else (f"the group {child} is a child of itself")
             )
-            self.problems.append(Problem(mark, message, "take one of the two out of the other's children"))
+            self.problems.append(Diagnostic(mark, message, "take one of the two out of the other's children"))
             return
         self.groups[group].children[child] = None
 
@@ -79,7 +79,7 @@ class Tree:
         if name not in self.hosts:
             if len(self.hosts) == HOSTS.most:
                 raise RefusedError(
-                    [Problem(mark, f"the inventory has more hosts than hvctl takes ({HOSTS})", "divide it")]
+                    [Diagnostic(mark, f"the inventory has more hosts than hvctl takes ({HOSTS})", "divide it")]
                 )
             self.hosts[name] = Variables()
             self.sources[name], self.places[name] = source, mark
@@ -94,7 +94,7 @@ class Tree:
         try:
             self.groups[group].priority = _whole(meant(value))
         except (TypeError, ValueError, OverflowError):
-            self.problems.append(Problem(mark, f"{quoted(value)} is not a valid {PRIORITY}", "write a whole number"))
+            self.problems.append(Diagnostic(mark, f"{quoted(value)} is not a valid {PRIORITY}", "write a whole number"))
 
     def set_host_variable(self, host: str, name: str, value: Any, mark: Mark, *, vaulted: bool = False) -> None:
         """Where a group has the host's name, the variable is the group's, as in Ansible."""
@@ -118,7 +118,7 @@ class Tree:
                 self._left.add(host)  # it is not in ungrouped even if that has the host's group within it
         for name in self.groups.keys() & self.hosts.keys():
             hint = "the host is meant where a pattern names it, the group by its variables; rename one"
-            self.warnings.append(Problem(self.places[name], f"{name} is a group and a host", hint, "warning"))
+            self.warnings.append(Diagnostic(self.places[name], f"{name} is a group and a host", hint, "warning"))
 
     def below(self, name: str, mark: Mark | None = None) -> dict[str, None]:
         """The groups within a group, level by level, in the order of their parents. Raises RefusedError."""
@@ -130,7 +130,7 @@ class Tree:
             levels += 1
             if levels > NESTING.most:
                 message = f"the groups within {name} are nested too deeply ({NESTING})"
-                raise RefusedError([Problem(mark, message, "no inventory needs that")])
+                raise RefusedError([Diagnostic(mark, message, "no inventory needs that")])
             level = [c for g in level for c in self.groups[g].children]
         return found
 

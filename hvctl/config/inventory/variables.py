@@ -10,7 +10,8 @@ from pathlib import Path as File
 from hvctl.config.inventory.files import is_host_list, variable_files
 from hvctl.config.inventory.tree import ALL, Tree, Variables
 from hvctl.config.vault import Vault
-from hvctl.text.source import ConfigError, PartlyReadError, Problem
+from hvctl.text.diagnostic import ConfigError, Diagnostic
+from hvctl.text.source import PartlyReadError
 
 
 def folders_of(sources: Iterable[str]) -> tuple[File, ...]:
@@ -24,7 +25,7 @@ class VariableFiles:
     """group_vars and host_vars of all folders; each file is read once. Problems are collected."""
 
     vault: Vault
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[Diagnostic] = field(default_factory=list)
     unread: bool = False
     """Whether there may be more variables than were found."""
     _read: dict[File, Variables] = field(default_factory=dict)
@@ -53,7 +54,7 @@ class VariableFiles:
             except OSError as error:
                 self._found[folder, name], self.unread = [], True
                 message = f"{error.filename or folder} cannot be read: {error.strerror}"
-                self.problems.append(Problem(None, message, "make it readable for you"))
+                self.problems.append(Diagnostic(None, message, "make it readable for you"))
         return self._found[folder, name]
 
     def _variables(self, file: File) -> Variables:
@@ -74,7 +75,7 @@ class VariableFiles:
             self.problems += error.problems
             self.unread |= bool(document.unread)
         if document.data is not None and not isinstance(document.data, dict):
-            raise ConfigError([Problem(document.mark(()), "variables are a mapping", "write `name: value` lines")])
+            raise ConfigError([Diagnostic(document.mark(()), "variables are a mapping", "write `name: value` lines")])
         found = Variables()
         for name, value in (document.data or {}).items():
             if not document.lacks((name,), value):

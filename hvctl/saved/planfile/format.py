@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
 from hvctl import __version__
-from hvctl.text.source import ConfigError, Problem
+from hvctl.text.diagnostic import ConfigError, Diagnostic
 
 FORMAT = 2
 AGAIN = "make the plan again with hvctl plan --out"
@@ -111,13 +111,13 @@ def is_sealed(text: bytes) -> bool:
 def check_version(file: str, text: bytes) -> None:
     found = _VERSION.search(text)
     if found is None:
-        raise ConfigError([Problem(None, f"{file} is not a plan file", "make one with hvctl plan --out")])
+        raise ConfigError([Diagnostic(None, f"{file} is not a plan file", "make one with hvctl plan --out")])
     version = int(found[1])
     if version != FORMAT:
         whose, hint = ("an older", AGAIN) if version < FORMAT else ("a newer", f"apply it with that one, or {AGAIN}")
         raise ConfigError(
             [
-                Problem(
+                Diagnostic(
                     None,
                     f"{file} is a plan file of format {version}, written by {whose} hvctl; "
                     f"hvctl {__version__} reads format {FORMAT}",

@@ -18,7 +18,7 @@ from hvctl.call import Secret, Staged
 from hvctl.config.controlnode import ControlNode
 from hvctl.config.playbook import written_twice
 from hvctl.core.replan import First
-from hvctl.core.resource import IMPACTS, Impact, Place, Resource, nulls_refused, path_of
+from hvctl.core.resource import IMPACTS, Entry, Impact, Index, Place, nulls_refused, path_of
 from hvctl.kinds import kinds
 from hvctl.saved.planfile.format import (
     AGAIN,
@@ -30,7 +30,8 @@ from hvctl.saved.planfile.format import (
     is_sealed,
     moment,
 )
-from hvctl.text.source import ConfigError, Document, Mark, Problem
+from hvctl.text.diagnostic import ConfigError, Diagnostic, Mark
+from hvctl.text.source import Document
 from hvctl.text.source import Path as SourcePath
 from hvctl.text.visible import quoted
 
@@ -40,7 +41,7 @@ class SavedHost:
     """One host of a plan file: what is desired of it, and what a plan made of that."""
 
     name: str
-    wishes: tuple[Resource, ...]
+    desired: Index
     first: First
 
 
@@ -56,7 +57,7 @@ class Saved:
     @property
     def allow(self) -> tuple[Impact, ...]:
         """Every word that is allowed anywhere in it."""
-        words = {w for h in self.hosts for w in h.first.allow.union(*(wish.place.allow for wish in h.wishes))}
+        words = {w for h in self.hosts for w in h.first.allow.union(*(wish.place.allow for wish in h.desired))}
         return tuple(i for i in IMPACTS if i in words)
 
 
@@ -66,7 +67,7 @@ def load(file: str, opened: Callable[[str], str] = str) -> Saved:
     try:
         text = Path(file).read_bytes()
     except OSError as error:
-        raise ConfigError([Problem(None, f"{file} cannot be read: {error.strerror}", "")]) from error
+        raise ConfigError([Diagnostic(None, f"{file} cannot be read: {error.strerror}", "")]) from error
     check_version(file, text)
     try:
         data = FileData.model_validate_json(opened(text.decode("utf-8", "replace")) if is_sealed(text) else text)
@@ -81,14 +82,14 @@ def load(file: str, opened: Callable[[str], str] = str) -> Saved:
     return Saved(file, data.hvctl, moment(data.created), tuple(hosts))
 
 
-def _host(file: str, number: int, data: HostData, problems: list[Problem]) -> SavedHost:
-    made: list[Resource | None] = []
+def _host(file: str, number: int, data: HostData, problems: list[Diagnostic]) -> SavedHost:
+    made: list[Entry | None] = []
     for n, item in enumerate(data.desired):
         if item.owner is not None and item.owner < n and made[item.owner] is None:
             made.append(None)  # what is wrong with it is said already
             continue
         try:
-            made.append(_resource(item, made))
+            made.append(_entry(item, made))
         except ConfigError as error:  # of a file of the control node
             problems += error.problems
             made.append(None)
@@ -96,30 +97,28 @@ def _host(file: str, number: int, data: HostData, problems: list[Problem]) -> Sa
             where = f"hosts[{number}].desired[{n}]"
             problems += _wrong(file, where, error)
             made.append(None)
-    wishes = tuple(w for w in made if w is not None)
-    for wish in wishes:
-        wish.acquainted(wishes)
-    problems += written_twice(wishes)
+    # With a problem nothing comes of the others, so that their numbers do not matter.
+    desired = Index((e for e in made if e is not None) if None not in made else (), data.name)
+    problems += written_twice(desired)
     first = First(data.computer, data.user, data.time, frozenset(data.allow), data.steps)
-    return SavedHost(data.name, wishes, first)
+    return SavedHost(data.name, desired, first)
 
 
-def _resource(item: DesiredData, made: Sequence[Resource | None]) -> Resource:
+def _entry(item: DesiredData, made: Sequence[Entry | None]) -> Entry:
     """As the playbook's loader makes it, from values that are rendered already."""
     kind = next((k for k in kinds() if k.kind == item.kind), None)
     if kind is None:
         raise ValueError(f"{quoted(item.kind)} is not a kind of resource")
     owner = made[item.owner] if item.owner is not None and item.owner < len(made) else None
-    if (kind.within, item.owner is None) != (owner.kind if owner else None, owner is None):
+    if (kind.within, item.owner is None) != (owner.resource.kind if owner else None, owner is None):
         raise ValueError(f"a {kind.kind} stands {f'within a {kind.within}' if kind.within else 'by itself'}")
     marks = {path_of(field): Mark(item.file, *map(int, at.split(":"))) for field, at in item.marks.items()}
     if nulls := [at for at, _ in nulls_refused(kind, item.fields)]:
         raise _NullError(nulls)
     wish = kind.model_validate(item.fields)
-    wish.placed(Place(Document(None, marks, {}, item.file), (), frozenset(item.allow)), None)
-    (found,) = wish.spread(_Shelf(item.source), {})
-    found.placed(wish.place, owner)
-    return found
+    place = Place(Document(None, marks, {}, item.file), (), frozenset(item.allow))
+    (found,) = wish.spread(wish, _Shelf(item.source), place, {})
+    return replace(found, owner=item.owner)
 
 
 @dataclass(frozen=True)
@@ -173,7 +172,7 @@ class _NullError(ValueError):
 # --- what is wrong -------------------------------------------------------------------------------------------------
 
 
-def _wrong(file: str, where: str, error: Exception) -> list[Problem]:
+def _wrong(file: str, where: str, error: Exception) -> list[Diagnostic]:
     if isinstance(error, ValidationError):
         return [_damaged(file, f"{where}.fields{_where(e['loc'], '.')}", _said(e)) for e in error.errors()[:10]]
     if isinstance(error, _NullError):
@@ -181,8 +180,8 @@ def _wrong(file: str, where: str, error: Exception) -> list[Problem]:
     return [_damaged(file, where, str(error))]
 
 
-def _damaged(file: str, where: str, said: str) -> Problem:
-    return Problem(None, f"{file}: {where}: {said}", f"the plan file is damaged; {AGAIN}")
+def _damaged(file: str, where: str, said: str) -> Diagnostic:
+    return Diagnostic(None, f"{file}: {where}: {said}", f"the plan file is damaged; {AGAIN}")
 
 
 def _where(loc: Sequence[int | str], before: str = "") -> str:

@@ -12,18 +12,18 @@ from hvctl import __version__
 from hvctl.call import Staged
 from hvctl.core.plan import Plan
 from hvctl.core.replan import steps_data
-from hvctl.core.resource import Resource
+from hvctl.core.resource import Index, Resource
 from hvctl.kinds import sections
 from hvctl.redaction.redact import Redactor
 from hvctl.saved.planfile.format import FORMAT
+from hvctl.text.diagnostic import ConfigError, Diagnostic
 from hvctl.text.files import PRIVATE, write_whole
-from hvctl.text.source import ConfigError, Problem
 from hvctl.text.visible import json_text
 
 
 def save(
     file: str,
-    plans: Sequence[tuple[Plan, Sequence[Resource]]],
+    plans: Sequence[tuple[Plan, Index]],
     now: datetime,
     redactor: Redactor | None = None,
     sealed: Callable[[str], str] = str,
@@ -31,22 +31,22 @@ def save(
     """Raises ConfigError if the file cannot be written, or if what is to be done, which must stay as it is, holds a
     secret."""
     redactor = redactor or Redactor()
-    _check_no_secret([wish for _, wishes in plans for wish in wishes], redactor)
+    _check_no_secret([wish for _, desired in plans for wish in desired], redactor)
     data = {
         "hvctl_plan": FORMAT,
         "hvctl": __version__,
         "created": f"{now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
-        "hosts": [_host_data(plan, wishes, redactor) for plan, wishes in plans],
+        "hosts": [_host_data(plan, desired, redactor) for plan, desired in plans],
     }
     text = sealed(json_text(data, indent=1) + "\n")
     if redactor.holds(text):
         told = "not saved: a step or the desired state in this plan holds the password of a host"
-        raise ConfigError([Problem(None, f"{file}: {told}", "apply the playbooks without a saved plan")])
+        raise ConfigError([Diagnostic(None, f"{file}: {told}", "apply the playbooks without a saved plan")])
     try:
         write_whole(file, text, PRIVATE)
     except OSError as error:
         raise ConfigError(
-            [Problem(None, f"{file} cannot be written: {error.strerror}", "name another file")]
+            [Diagnostic(None, f"{file} cannot be written: {error.strerror}", "name another file")]
         ) from error
 
 
@@ -57,10 +57,10 @@ def _check_no_secret(wishes: Iterable[Resource], redactor: Redactor) -> None:
     if secret:
         hint = "apply the playbook itself"
         texts = [(w.place.mark(), f"{name} holds a secret, so its plan cannot be saved") for name, w in secret.items()]
-        raise ConfigError([Problem(mark, text, hint) for mark, text in texts])
+        raise ConfigError([Diagnostic(mark, text, hint) for mark, text in texts])
 
 
-def _host_data(plan: Plan, wishes: Sequence[Resource], redactor: Redactor) -> dict[str, Any]:
+def _host_data(plan: Plan, desired: Index, redactor: Redactor) -> dict[str, Any]:
     # A host may name itself as it likes, also by a password; then it is not compared.
     computer, user = ("" if redactor.holds(name) else name for name in (plan.info.computer, plan.info.user))
     return {
@@ -69,17 +69,17 @@ def _host_data(plan: Plan, wishes: Sequence[Resource], redactor: Redactor) -> di
         "user": user,
         "time": plan.facts.time,
         "allow": sorted(plan.allow),
-        "desired": [_desired_data(w, wishes) for w in wishes],
+        "desired": [_desired_data(w) for w in desired],
         "steps": steps_data(plan),
     }
 
 
-def _desired_data(wish: Resource, wishes: Sequence[Resource]) -> dict[str, Any]:
+def _desired_data(wish: Resource) -> dict[str, Any]:
     place = wish.place
     data = {
         "kind": wish.kind,
         "fields": wish.model_dump(mode="json", exclude_unset=True, by_alias=True),
-        "owner": next((n for n, w in enumerate(wishes) if w is wish.owner), None),
+        "owner": wish.owner.seat if wish.owner is not None else None,
         "allow": sorted(place.allow),
         "source": _source_data(wish.file),
         "file": place.document.file,

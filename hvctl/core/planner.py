@@ -1,0 +1,177 @@
+"""Desired states and facts → a plan."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from hvctl.call import Task
+from hvctl.core.draft import Draft, contracted, drafted, held_back, misread, placed, verdicts
+from hvctl.core.facts import Facts, UnreadHostError
+from hvctl.core.order import Group, Placed, arrange, rank
+from hvctl.core.plan import Action, Awaited, Plan, PlannedStep, Restart
+from hvctl.core.questions import beyond
+from hvctl.core.resource import (
+    Impact,
+    Index,
+    Resource,
+)
+from hvctl.core.rules import broken_rules
+from hvctl.core.target import targets
+from hvctl.core.together import (
+    bracket_of,
+    framed,
+    grouped,
+    not_half_made,
+    not_started,
+    not_taken_down,
+    part_name,
+    root_of,
+    waiting,
+    with_unlisted,
+)
+from hvctl.text.address import Address
+from hvctl.text.diagnostic import Diagnostic
+
+
+def make_plan(desired: Index, facts: Facts, allow: frozenset[Impact]) -> Plan:
+    """The plan of one host; pure: equal facts and desired states give an equal plan."""
+    return make_plans((desired,), {desired.host: facts}, allow)[desired.host]
+
+
+def make_plans(unit: Sequence[Index], facts: Mapping[str, Facts], allow: frozenset[Impact]) -> dict[str, Plan]:
+    """The plans, by host, of hosts that are planned as one. Those that are not among the facts could not be read: they
+    have no plan, and what rests on them is unknown. Steps are made from the target: what is held back is taken out of the
+    desired state and the rest is judged again, until nothing more must be held back."""
+    facts = _acquainted(facts) if len(unit) > 1 else facts
+    everything: dict[str, Index] = {}
+    unlisted: dict[Address, tuple[Exception, str]] = {}
+    for desired in unit:
+        more, lists = beyond(desired, facts[desired.host]) if desired.host in facts else ([], {})
+        everything[desired.host] = desired.with_more(more)
+        unlisted |= lists
+    ordered = sorted((wish for index in everything.values() for wish in index), key=rank)
+    drafts: dict[Address, Draft] = {}
+    while True:
+        held = held_back(drafts)
+        goals = {host: targets(index, held) for host, index in everything.items()}
+        drafts = _judged(ordered, goals, drafts, facts, allow)
+        if held_back(drafts) == held:
+            break
+    drafts = framed(with_unlisted(not_started(drafts), unlisted), facts)
+    groups = grouped(drafts.values(), facts)
+    steps = _planned(arrange(groups), facts)
+    return {host: _plan_of(host, groups, drafts, steps[host], facts, allow) for host in everything if host in facts}
+
+
+def _acquainted(facts: Mapping[str, Facts]) -> dict[str, Facts]:
+    return {host: replace(own, others=facts) for host, own in facts.items()}
+
+
+def _plan_of(
+    host: str,
+    groups: Sequence[Group],
+    drafts: Mapping[Address, Draft],
+    steps: tuple[PlannedStep, ...],
+    facts: Mapping[str, Facts],
+    allow: frozenset[Impact],
+) -> Plan:
+    own, mine = facts[host], [g for g in groups if g.root.address().host == host]
+    restarts = {g.root.address(): found for g in mine if (found := _restart(g, drafts, facts))}
+    doubts = {g.root.address(): _doubts(g, facts) for g in mine if g.root.address() in restarts}
+    actions = tuple(
+        _doubted(drafts[wish.address()], facts, doubts.get(wish.address(), ()))
+        for g in mine
+        for wish, _, _ in g.members
+    )
+    return Plan(host, own.os, own.info, actions, steps, tuple(restarts.values()), own, allow)
+
+
+def _judged(
+    desired: Sequence[Resource],
+    goals: Mapping[str, Index],
+    before: Mapping[Address, Draft],
+    facts: Mapping[str, Facts],
+    allow: frozenset[Impact],
+) -> dict[Address, Draft]:
+    """`before`: the drafts of the pass that took out less."""
+    broken: dict[Address, list[Diagnostic]] = {}
+    for host in facts:
+        own = tuple(goals[host][w.seat] for w in desired if w.address().host == host)
+        for target, found in broken_rules(own, facts[host].os):
+            broken.setdefault(target.address(), []).append(found)
+    drafts: dict[Address, Draft] = {}
+    for wish in desired:
+        address = wish.address()
+        target, known = goals[address.host][wish.seat], broken.get(address, [])
+        if address.host in facts:
+            draft = drafted(wish, target, before.get(address), known, facts[address.host], allow | wish.place.allow)
+            drafts[address] = waiting(contracted(draft, facts), drafts)
+        else:
+            action = Action(address, wish.title(), "unknown", wish.place.mark(), file=wish.file)
+            drafts[address] = misread(target, action, UnreadHostError(address.host))
+    return not_half_made(not_taken_down(drafts, facts))
+
+
+def _restart(group: Group, drafts: Mapping[Address, Draft], facts: Mapping[str, Facts]) -> Restart | None:
+    """Why it goes down: the fields that need it, and what is created or removed for which it must be off."""
+    because: list[str] = []
+    waiting: list[str] = []
+    during = 0
+    for wish, _, steps in group.members:
+        off = {name for step in steps if step.off for name in step.because}
+        needed = any(step.off for step in steps)
+        during += (len(off) or 1) if needed else 0
+        for line in drafts[wish.address()].action.lines:
+            if "restart" in line.impacts and not line.held:
+                name = f"{wish.section}.{line.field}" if wish.owner and line.field else line.field
+                name = name or part_name(wish)
+                if "restart" in line.consent:
+                    waiting.append(name)
+                elif needed and not line.consent:
+                    because.append(name)
+    if group.bracket is not None and during:
+        return Restart(group.root.address(), tuple(dict.fromkeys(because)), during, bool(group.bracket.start))
+    bracket = bracket_of(group.root, facts) if waiting and not group.root.absent else None
+    if bracket is None:
+        return None
+    return Restart(group.root.address(), tuple(dict.fromkeys(waiting)), len(waiting), bool(bracket.start), blocked=True)
+
+
+def _doubts(group: Group, facts: Mapping[str, Facts]) -> tuple[Diagnostic, ...]:
+    """Why taking it down may fail; also told before it is allowed."""
+    bracket = group.bracket or bracket_of(group.root, facts)
+    return bracket.doubts if bracket is not None else ()
+
+
+def _planned(order: Sequence[Placed], facts: Mapping[str, Facts]) -> dict[str, tuple[PlannedStep, ...]]:
+    """By the host that each runs on, numbered there."""
+    hosts = {id(step): step.host or wish.address().host for step, wish, _ in order}
+    counts: Counter[str] = Counter()
+    ids: dict[int, str] = {}
+    for step, _, _ in order:
+        counts[hosts[id(step)]] += 1
+        ids[id(step)] = f"s{counts[hosts[id(step)]]}"
+    found: dict[str, list[PlannedStep]] = {host: [] for host in facts}
+    for step, wish, needs in order:
+        host = hosts[id(step)]
+        known = [n for n in dict.fromkeys(needs) if id(n) in ids]
+        here = tuple(dict.fromkeys(ids[id(n)] for n in known if hosts[id(n)] == host))
+        there = tuple(Awaited(hosts[id(n)], ids[id(n)], n.text) for n in known if hosts[id(n)] != host)
+        task = Task(ids[id(step)], step.call, here, step.guard, step.job, step.limit_s)
+        frame = step.when in ("first", "last")
+        last = step.when == "closing" or root_of(wish).absent
+        found[host].append(PlannedStep(task, step.text, wish.address(), step.because, frame, step.resumes, there, last))
+    return {host: tuple(steps) for host, steps in found.items()}
+
+
+def _doubted(draft: Draft, facts: Mapping[str, Facts], doubts: tuple[Diagnostic, ...]) -> Action:
+    """With what is not known of its calls: whether this version takes them, whether its owner goes down."""
+    told = [
+        Diagnostic(draft.action.mark, f"{call.cmdlet}: {verdict.reason}", "", "warning", address=draft.action.address)
+        for step in draft.steps
+        for call, verdict in verdicts(step, facts[step.host or draft.action.address.host].os)
+    ]
+    remarks = tuple(dict.fromkeys((*draft.action.remarks, *placed(draft.wish, doubts), *told)))
+    return replace(draft.action, remarks=remarks) if len(remarks) > len(draft.action.remarks) else draft.action

@@ -1,0 +1,64 @@
+"""What is asked of a host to plan it; and what it has beyond what is listed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from hvctl.call import Call
+from hvctl.core.facts import Facts
+from hvctl.core.order import kinds_within
+from hvctl.core.resource import (
+    Entry,
+    HeldBackError,
+    Index,
+    Resource,
+)
+from hvctl.text.address import Address
+
+
+def questions(wishes: Iterable[Resource]) -> Iterator[Call]:
+    """All that planning these wishes rests on: what they ask, and what lists that leave nothing else are held against."""
+    for wish in wishes:
+        yield from wish.proof
+        yield from wish.queries()
+        for kind in _exclusive(wish):
+            yield from kind.survey()
+
+
+def questions_of(host: str, unit: Iterable[Index]) -> Iterator[Call]:
+    """What is asked of one host of several that are planned together."""
+    for desired in unit:
+        if desired.host == host:
+            yield from questions(desired)
+        else:
+            yield from (q for wish in desired if host in wish.links() for q in wish.queries_on(host))
+
+
+def _exclusive(owner: Resource) -> Iterator[type[Resource]]:
+    sections = getattr(owner, "exclusive", ())
+    return (kind for kind in kinds_within(owner.kind) if kind.section in sections)
+
+
+def beyond(desired: Index, facts: Facts) -> tuple[list[Entry], dict[Address, tuple[Exception, str]]]:
+    """Absent wishes for what an owner has beyond its lists, where the user wrote `exclusive`, and for what it has
+    had too long; and the owners whose lists could not be held against the host, with the field that asks for it."""
+    unwanted: list[Entry] = []
+    unlisted: dict[Address, tuple[Exception, str]] = {}
+    for owner in desired:
+        for kind in kinds_within(owner.kind):
+            ways = {"exclusive": kind.surplus} if kind in _exclusive(owner) else {}
+            if kind.expires and getattr(owner, kind.expires, None) is not None:
+                ways[kind.expires] = kind.expired
+            listed = owner.parts_of(kind)
+            for why, found in ways.items():
+                try:
+                    gone = tuple(found(owner, listed, facts))
+                except HeldBackError:
+                    continue  # the owner's own draft says so
+                except Exception as error:
+                    unlisted.setdefault(owner.address(), (error, why))
+                    continue
+                place = replace(owner.place, path=(*owner.place.path, why))
+                unwanted += [Entry(wish, place, owner.seat, there=False) for wish in gone]
+    return unwanted, unlisted

@@ -1,0 +1,207 @@
+"""What drafts mean for each other: what waits, what is not half made, what goes down together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from hvctl.core.draft import Draft, in_severity, lost, merged, misread, placed
+from hvctl.core.facts import Facts
+from hvctl.core.order import Group
+from hvctl.core.plan import Line, Verb
+from hvctl.core.resource import (
+    Bracket,
+    Resource,
+)
+from hvctl.core.target import WHOLE
+from hvctl.text.address import Address
+from hvctl.text.diagnostic import Diagnostic
+
+
+def waiting(draft: Draft, earlier: Mapping[Address, Draft]) -> Draft:
+    """Hold back what rests on something that will not be there."""
+    owner = (draft.wish.owner.address(),) if draft.wish.owner else ()
+    for address in (*owner, *draft.wish.requires()):
+        other = earlier.get(address)
+        if other is None or other.here or draft.wish.absent or draft.action.verb == "none" or WHOLE in draft.held:
+            continue
+        verb: Verb = "unknown" if other.action.verb == "unknown" else "held"
+        if address in owner and other.action.verb == "none":
+            # It is elsewhere, and so is what sits within it.
+            return Draft(
+                draft.wish, replace(draft.action, verb="none", lines=(), remarks=()), (), False, draft.held | {WHOLE}
+            )
+        if address in owner and verb == "held" and other.action.verb == "held":
+            # Its owner says why; of each part again it would bury that.
+            action = replace(draft.action, verb=verb, lines=())
+            return Draft(draft.wish, action, here=False, held=frozenset({WHOLE}))
+        name = str(address) if address.host == draft.action.address.host else f"{address} of {address.host}"
+        remark = Diagnostic(
+            draft.action.mark,
+            f"waits for {name}, which " + ("could not be read" if verb == "unknown" else "is held back"),
+            f"see what is said of {name}",
+            "unknown" if verb == "unknown" else "impossible",
+            address=draft.action.address,
+        )
+        action = replace(draft.action, verb=verb, lines=(), remarks=(*draft.action.remarks, remark))
+        return Draft(draft.wish, action, here=False, held=frozenset({WHOLE}))
+    return draft
+
+
+def not_taken_down(drafts: Mapping[Address, Draft], facts: Mapping[str, Facts]) -> dict[Address, Draft]:
+    """Where the owner cannot be taken down, what needs it off is held back."""
+    found = dict(drafts)
+    for group in grouped(drafts.values(), facts):
+        refused = [d for d in (group.bracket.doubts if group.bracket else ()) if d.holds]
+        if not refused:
+            continue
+        for wish, _, steps in group.members:
+            off = {name for step in steps if step.off for name in step.because}
+            if any(step.off for step in steps):
+                draft = found[wish.address()]
+                served = [line for line in draft.action.lines if line.field in off and line.field]
+                # What is live goes along in the same call, and need not wait.
+                fields = {line.field for line in served if "restart" in line.impacts} or {x.field for x in served}
+                whole = not fields or draft.action.verb != "update"
+                held = frozenset({WHOLE, *fields} if whole else fields)
+                action = replace(draft.action, verb="held")
+                found[wish.address()] = lost(replace(draft, action=action, here=draft.action.verb != "create"), held)
+        root = found[group.root.address()]
+        action = replace(root.action, remarks=merged(root.action.remarks, placed(root.wish, refused)))
+        found[group.root.address()] = replace(root, action=action)
+    return found
+
+
+def _lacking(drafts: Mapping[Address, Draft]) -> dict[Address, Draft]:
+    """By owner, the first vital part that it will not have."""
+    found: dict[Address, Draft] = {}
+    for draft in drafts.values():
+        wish, verb = draft.wish, draft.action.verb
+        if wish.vital and wish.owner and not wish.absent and not draft.here and verb in ("held", "unknown"):
+            found.setdefault(wish.owner.address(), draft)
+    return found
+
+
+def not_half_made(drafts: Mapping[Address, Draft]) -> dict[Address, Draft]:
+    """What would be wrong from its first start is not created: a VM without its disk, or with other memory."""
+    found = dict(drafts)
+    for owner, part in _lacking(drafts).items():
+        draft = drafts[owner]
+        if draft.action.verb != "create":
+            continue
+        name = part_name(part.wish)
+        consent = in_severity(frozenset(word for line in part.action.lines for word in line.consent))
+        if consent:
+            lines = tuple(
+                replace(
+                    line,
+                    impacts=in_severity(frozenset({*line.impacts, *consent}) - {"online"}),
+                    consent=consent,
+                    note=_joined(line, name),
+                )
+                for line in draft.action.lines
+            )
+            action = replace(draft.action, verb="held", lines=lines)
+            found[owner] = replace(draft, action=action, steps=(), here=False, held=frozenset({WHOLE}))
+            continue
+        remark = Diagnostic(
+            draft.action.mark,
+            f"it is not created: its {name} is held back",
+            f"correct what is said of its {name}, or remove it",
+            "impossible",
+            address=draft.action.address,
+        )
+        action = replace(draft.action, verb="held", lines=(), remarks=(*draft.action.remarks, remark))
+        found[owner] = replace(draft, action=action, steps=(), here=False, held=frozenset({WHOLE}))
+    return found
+
+
+def _joined(line: Line, name: str) -> str:
+    why = f"its {name} needs that, and it is not created without"
+    return f"{line.note}; {why}" if line.note else why
+
+
+def part_name(wish: Resource) -> str:
+    return f"{wish.kind} {wish.key()}".replace("_", " ").strip()
+
+
+def not_started(drafts: Mapping[Address, Draft]) -> dict[Address, Draft]:
+    """What lacks a vital part is left as it is, not started: a VM without its disk boots from the network."""
+    lacking = {owner: part_name(part.wish) for owner, part in _lacking(drafts).items()}
+    return {
+        a: _without_start(d, lacking[o]) if (o := root_of(d.wish).address()) in lacking else d
+        for a, d in drafts.items()
+    }
+
+
+def _without_start(draft: Draft, missing: str) -> Draft:
+    steps = tuple(s for s in draft.steps if s.when not in ("last", "up"))
+    dropped = next((s for s in draft.steps if s not in steps), None)
+    if dropped is None:
+        return draft
+    wish = draft.wish
+    field = dropped.because[0] if wish.owner is None else ""
+    text = f"{root_of(wish).key()} is not started without its {missing}, which is held back"
+    remark = Diagnostic(
+        wish.place.mark(field), text, f"correct what is said of its {missing}", "impossible", field, wish.address()
+    )
+    action = replace(draft.action, remarks=(*draft.action.remarks, remark))
+    return replace(draft, action=action if steps else replace(action, verb="held"), steps=steps)
+
+
+def root_of(wish: Resource) -> Resource:
+    while wish.owner is not None:
+        wish = wish.owner
+    return wish
+
+
+def with_unlisted(
+    drafts: Mapping[Address, Draft], unlisted: Mapping[Address, tuple[Exception, str]]
+) -> dict[Address, Draft]:
+    """Owners whose lists could not be held against the host are not in sync, whatever else is known of them."""
+    return {
+        a: misread(d.wish, d.action, *unlisted[a], here=d.here) if a in unlisted and d.action.verb != "unknown" else d
+        for a, d in drafts.items()
+    }
+
+
+def framed(drafts: Mapping[Address, Draft], facts: Mapping[str, Facts]) -> dict[Address, Draft]:
+    """Where it cannot be read how something is taken down, nothing that needs it is done within it."""
+    roots = {root.address(): root for d in drafts.values() if _needs_off(d) for root in (root_of(d.wish),)}
+    failed: dict[Address, Exception] = {}
+    for address, root in roots.items():
+        try:
+            root.bracket(facts[address.host])
+        except Exception as error:
+            failed[address] = error
+    return {a: _unframed(d, failed.get(root_of(d.wish).address())) for a, d in drafts.items()} if failed else {**drafts}
+
+
+def _unframed(draft: Draft, error: Exception | None) -> Draft:
+    if error is None or not draft.steps:
+        return draft
+    return misread(draft.wish, draft.action, error, here=draft.here and draft.action.verb != "create")
+
+
+def bracket_of(root: Resource, facts: Mapping[str, Facts]) -> Bracket | None:
+    """None also where it cannot be read: `framed` tells that."""
+    try:
+        return root.bracket(facts[root.address().host])
+    except Exception:
+        return None
+
+
+def grouped(drafts: Iterable[Draft], facts: Mapping[str, Facts]) -> list[Group]:
+    groups: dict[Address, Group] = {}
+    for draft in drafts:
+        root = root_of(draft.wish)
+        group = groups.setdefault(root.address(), Group(root, bracket_of(root, facts) if _needs_off(draft) else None))
+        if group.bracket is None and _needs_off(draft):
+            group = replace(group, bracket=bracket_of(root, facts))
+        members = (*group.members, (draft.wish, draft.action.verb, draft.steps))
+        groups[root.address()] = replace(group, members=members)
+    return list(groups.values())
+
+
+def _needs_off(draft: Draft) -> bool:
+    return any(step.off for step in draft.steps)

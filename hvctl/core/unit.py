@@ -1,0 +1,22 @@
+"""Which hosts are planned together: those that something that is wanted links."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from hvctl.core.resource import Index
+
+
+def units(run: Iterable[Index]) -> list[tuple[Index, ...]]:
+    """In the order of the run; most are one host. A link to a host that the run does not have joins nothing."""
+    desired = {one.host: one for one in run}
+    together = {host: {host} for host in desired}
+    for host, one in desired.items():
+        for other in {link for wish in one for link in wish.links()} & desired.keys():
+            if together[other] is not together[host]:
+                joined = together[host] | together[other]
+                together |= dict.fromkeys(joined, joined)
+    found: dict[int, list[Index]] = {}
+    for host, one in desired.items():
+        found.setdefault(id(together[host]), []).append(one)
+    return [tuple(hosts) for hosts in found.values()]

@@ -1,0 +1,171 @@
+"""The hosts of a run: their connections, and what is done to many of them side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+
+from rich.console import Console
+
+from hvctl.call import Event, Transport, TransportError, defect
+from hvctl.config.prepare import HostWork
+from hvctl.core.apply import Report, broken_off, not_begun
+from hvctl.core.outcome import Outcome
+from hvctl.core.resource import Index
+from hvctl.fleet.connect import Connect, Wire
+from hvctl.fleet.forks import LINGER_S, SideBySide
+from hvctl.fleet.showing import Showing
+from hvctl.fleet.stop import Stop
+from hvctl.redaction.streams import traced
+from hvctl.show.progress import Progress
+from hvctl.text.diagnostic import ConfigError
+from hvctl.text.duration import spoken
+
+Hear = Callable[[Event], None]
+Task = Callable[[Hear], Outcome]
+
+
+class Hosts:
+    """`err`: for progress and warnings. `texts`: of the steps that an apply runs, by host and task."""
+
+    def __init__(
+        self,
+        work: Sequence[HostWork],
+        connect: Connect,
+        wire: Wire,
+        err: Console,
+        showing: Showing,
+        stop: Stop,
+        *,
+        forks: int,
+        verbose: int,
+    ) -> None:
+        self.work = {w.name: replace(w, desired=w.desired.of(w.name)) for w in work}
+        self.showing, self.stop, self.forks = showing, stop, forks
+        self.texts: dict[str, dict[str, str]] = {}
+        self.changed: dict[str, Report] = {}
+        """What became of the steps on hosts that are looked at again."""
+        self.transports: dict[str, Transport] = {}
+        self._connect, self._wire = connect, wire
+        self._err, self._verbose = err, verbose
+        self._open: set[str] = set()
+        """Hosts that something may be open to."""
+        self._followed: dict[str, TransportError] = {}
+        """Hosts that were being changed after a stop was asked for, each with what was known of it last."""
+
+    def revise(self, name: str, revised: Callable[[Index], Index]) -> None:
+        """From now on, another desired state of a host."""
+        self.work[name] = replace(self.work[name], desired=revised(self.work[name].desired))
+
+    def transport(self, name: str) -> Transport:
+        if name not in self.transports:
+            self.transports[name] = self._connect(self.work[name].connection, self._wire)
+        self._open.add(name)
+        return self.transports[name]
+
+    def close(self, name: str) -> None:
+        if name in self._open:
+            self._open.discard(name)
+            try:
+                self.transports[name].close()
+            except Exception as error:
+                traced(error)  # nothing rests on it any more
+
+    def close_all(self) -> None:
+        closing = [(name, partial(self.close, name)) for name in sorted(self._open)]
+        stop, within = (Stop(), LINGER_S) if self.stop.asked else (self.stop, None)
+        for _ in SideBySide(closing, self.forks, stop, within=within):
+            pass
+
+    # --- side by side ------------------------------------------------------------------------------------------------
+
+    def each(
+        self, doing: str, work: Sequence[tuple[str, Task]], *, keep: Callable[[Outcome], bool] = lambda outcome: False
+    ) -> dict[str, Outcome]:
+        """What is known of each host; of those that a stop left out there is none. `keep`: whether a host
+        stays open, for what comes next."""
+        found: dict[str, Outcome] = {}
+        left = False
+        with Progress(self._err, self.texts, self._verbose > 0) as progress:
+
+            def hear(name: str, event: Event) -> None:
+                if not left:
+                    progress.event(name, self.showing.told(event))
+
+            def followed(name: str, task: Task) -> Outcome:
+                progress.begin(name, doing)
+                try:
+                    outcome = task(partial(hear, name))
+                finally:
+                    progress.end(name)
+                if keep(outcome) and not self.stop.asked:
+                    kept.add(name)
+                return outcome
+
+            def finish(name: str) -> None:
+                if name not in kept:
+                    self.close(name)
+
+            kept: set[str] = set()
+            jobs = [(name, partial(followed, name, task)) for name, task in work]
+            hosts = SideBySide(jobs, self.forks, self.stop, changing=self.changing, heard=self.say_stop, finish=finish)
+            for name, outcome in hosts:
+                # What a read that was broken off says of its host is not worth telling.
+                if not (self.stop.asked and outcome.report is None and outcome.error is not None):
+                    found[name] = outcome
+            left = True
+        if hosts.fewer:
+            self._err.print(
+                f"warning: {hosts.fewer} hosts at a time, not {self.forks}: this machine starts no more threads; "
+                "see ulimit -u and -v, or use a lower --forks",
+                soft_wrap=True,
+            )
+        return found
+
+    # --- stopping ----------------------------------------------------------------------------------------------------
+
+    def changing(self, name: str) -> bool:
+        """Whether there is something to follow. Asking tells the host that nothing more is to begin."""
+        transport = self.transports.get(name)
+        going = transport.stop() if transport is not None else None
+        if going is not None:
+            self._followed[name] = going
+        return going is not None
+
+    def left(self, one: Outcome) -> Outcome:
+        """What is known of a host to which a stop came before its changes, in the midst of them, or after."""
+        assert one.plan is not None
+        changing = self.changing(one.host)
+        going, known = self._followed.get(one.host), self.changed.get(one.host)
+        if known is not None:
+            report = replace(known, error=going if changing else known.error, stopped=True)
+        else:
+            report = not_begun(one.plan) if going is None else broken_off(one.plan, going)
+        return replace(one, report=report, error=None)
+
+    def say_stop(self) -> None:
+        word = "Stopping (SIGTERM)" if self.stop.terminated else "Interrupted"
+        if self.stop.over and self._followed:
+            self._err.print("What still runs is left to its host.", soft_wrap=True)
+        elif not self._followed:
+            self._err.print(f"{word}: nothing more is begun.", soft_wrap=True)
+        else:
+            limit = f" for up to {spoken(self.stop.grace)}" if self.stop.terminated else ""
+            self._err.print(
+                f"{word}: finishing the step that runs{limit}; once more leaves it to its host.", soft_wrap=True
+            )
+
+
+def own(known: Outcome, task: Task) -> Task:
+    """Whatever hvctl itself does wrong for a host is told as that host's trouble. `known`: what is known of it so far."""
+
+    def done(on_event: Hear) -> Outcome:
+        try:
+            return task(on_event)
+        except ConfigError as error:
+            return replace(known, error=TransportError(str(error)))
+        except Exception as error:
+            return replace(known, error=defect(error))
+
+    return done

@@ -1,0 +1,98 @@
+"""What a run says of its hosts on the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+from rich.console import Console
+from rich.text import Text
+
+from hvctl.call import Event, TransportError
+from hvctl.core.check import Check
+from hvctl.core.outcome import Outcome
+from hvctl.redaction.redact import Redactor
+from hvctl.show.diff import diff_lines
+from hvctl.show.plain import plain
+from hvctl.show.remembered import Remembered
+from hvctl.show.report import report_lines
+from hvctl.show.summary import summary_lines
+from hvctl.show.text import plan_lines, problem_lines, trace_lines
+
+T = TypeVar("T")
+
+
+class Showing:
+    """Secrets masked, and nothing of a host's text that a terminal would obey."""
+
+    def __init__(self, out: Console, err: Console, redactor: Redactor, verbose: int) -> None:
+        self._out, self._err, self._redactor, self._verbose = out, err, redactor, verbose
+
+    def plans(self, outcomes: Sequence[Outcome], *, diff: bool = False) -> None:
+        outcomes = self.told(tuple(outcomes))
+        for one in outcomes:
+            if one.plan is not None:
+                lines = partial(diff_lines, mask=self._redactor.text) if diff else plan_lines
+                self.print(lines(one.plan, width=self._out.width, verbose=self._verbose > 0))
+            self._say_trouble(one)
+        self.print(summary_lines(outcomes))
+
+    def check(self, check: Check) -> None:
+        """What differs, with what earlier checks add."""
+        check = plain(check)
+        told = Remembered(check.memory, check.finished)
+        for one in check.outcomes:
+            if one.plan is not None:
+                self.print(plan_lines(one.plan, width=self._out.width, verbose=self._verbose > 0, told=told.of_spot))
+            else:
+                self._say_trouble(one, told.of_host(one.host))
+        self.print(summary_lines(check.outcomes, drift=True, memory=check.memory))
+
+    def reports(self, outcomes: Sequence[Outcome]) -> None:
+        outcomes = self.told(tuple(outcomes))
+        self._out.print()
+        for one in outcomes:
+            if one.report is not None:
+                self.print(report_lines(one.report, width=self._out.width, verbose=self._verbose > 0))
+            elif one.plan is None or one.changed or one.error is not None:
+                self._say_trouble(one)
+        self.print(summary_lines(outcomes))
+
+    def told(self, value: T) -> T:
+        """As it may be shown."""
+        return plain(self._redactor.value(value))
+
+    def print(self, lines: Iterable[Any]) -> None:
+        for line in lines:
+            self._out.print(line, soft_wrap=True)
+
+    def _say_trouble(self, one: Outcome, since: str = "") -> None:
+        if one.error is not None:
+            self.error(one.host, one.error, since)
+        if one.wrong:
+            told = Text(one.host, "bold").append("  ", "not bold").append("not contacted", "not bold red")
+            self._out.print(told.append(": its configuration is wrong", "not bold"), soft_wrap=True)
+            for problem in problem_lines(one.wrong):
+                self._out.print("    ", problem, sep="", soft_wrap=True)
+        if one.changed:
+            said = "  refused: something has changed since the plan was made"
+            self._out.print(Text(one.host, "bold").append(said, "not bold"), soft_wrap=True)
+            for line in one.changed:
+                self._out.print(f"    {line}", markup=False, soft_wrap=True)
+            self._out.print("    → make a new plan", soft_wrap=True)
+        if not one.looked:
+            told = Text(one.host, "bold").append("  ", "not bold").append("not looked at", "not bold yellow")
+            self._out.print(told.append(": hvctl was stopped", "not bold"), soft_wrap=True)
+
+    def error(self, host: str, error: TransportError, since: str = "") -> None:
+        error = self.told(error)
+        word = ("failed" if error.defect else "unreachable" if error.executed == "no" else "lost") + since
+        said = Text(host, "bold").append("  ", "not bold").append(word, "not bold red").append(": ", "not bold")
+        self._out.print(said.append(error.message, "not bold"), soft_wrap=True)
+        if error.hint:
+            self._out.print(f"    → {error.hint}", markup=False, soft_wrap=True)
+        self.print(trace_lines(error.defect))
+
+    def heard(self, event: Event) -> None:
+        self._err.print(self.told(event).text, style="dim", soft_wrap=True)

@@ -1,0 +1,73 @@
+"""The fields of a VM, as what sits within it sees them (domain 4)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from hvctl.core.resource import Null, Resource, Setting
+from hvctl.kinds._host import OfHyperV
+from hvctl.kinds._types import LONGEST, MB, ON_OFF, PATH, SIZE, TEXT, Flag, Seconds, Size, WindowsPath, Words
+
+START = Words(nothing="Nothing", start_if_running="StartIfRunning", start="Start")
+STOP = Words(turn_off="TurnOff", save="Save", shut_down="ShutDown")
+CHECKPOINT_TYPES = Words(
+    disabled="Disabled", production="Production", production_only="ProductionOnly", standard="Standard"
+)
+CRITICAL = Words(none="None", pause="Pause")
+STATES = Words(running="Running", off="Off", saved="Saved", paused="Paused")
+
+
+def machine(one: Resource | None) -> Machine:
+    """The VM that something sits within."""
+    if not isinstance(one, Machine):
+        raise ValueError("it stands outside a VM")
+    return one
+
+
+class Machine(OfHyperV):
+    """What may be written of a VM."""
+
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+    ensure: Literal["present", "absent"] = "present"
+    previous_names: list[Annotated[str, Field(min_length=1, max_length=100)]] = Field(default_factory=list)
+    exclusive: list[str] = Field(default_factory=list)
+    generation: Annotated[
+        int | None,
+        Field(ge=1, le=2),
+        Setting(
+            "Generation",
+            fixed="make a new VM of the other generation and attach the data disks; a boot disk "
+            "needs conversion inside",  # domain 5.2
+        ),
+    ] = None
+    version: Annotated[
+        str | None, Field(pattern=r"^[0-9]{1,5}\.[0-9]{1,5}$"), Setting("Version", off=True, costs=("destroy",))
+    ] = None
+    path: Annotated[WindowsPath | None, Setting("ConfigurationLocation", codec=PATH)] = None
+    state: Annotated[str | None, STATES, Setting("State", codec=STATES)] = None
+    stop_method: Literal["shutdown", "turn_off"] = "shutdown"
+    stop_timeout: Annotated[Seconds, Field(ge=10, le=86_400)] = 300
+    notes: Annotated[str | None, Setting("Notes", codec=TEXT), Null()] = None
+    automatic_start_action: Annotated[str | None, START, Setting("AutomaticStartAction", codec=START)] = None
+    automatic_start_delay: Annotated[Seconds | None, Field(le=LONGEST), Setting("AutomaticStartDelay")] = None
+    automatic_stop_action: Annotated[str | None, STOP, Setting("AutomaticStopAction", codec=STOP, off=True)] = None
+    automatic_critical_error_action: Annotated[
+        str | None, CRITICAL, Setting("AutomaticCriticalErrorAction", codec=CRITICAL)
+    ] = None
+    automatic_critical_error_action_timeout: Annotated[
+        int | None, Field(ge=0), Setting("AutomaticCriticalErrorActionTimeout")
+    ] = None
+    checkpoint_type: Annotated[str | None, CHECKPOINT_TYPES, Setting("CheckpointType", codec=CHECKPOINT_TYPES)] = None
+    automatic_checkpoints: Annotated[Flag | None, Setting("AutomaticCheckpointsEnabled")] = None
+    checkpoint_path: Annotated[WindowsPath | None, Setting("SnapshotFileLocation", codec=PATH)] = None
+    checkpoint_maximum_age: Annotated[Seconds | None, Field(ge=3600, le=LONGEST), Null("no limit")] = None
+    smart_paging_path: Annotated[WindowsPath | None, Setting("SmartPagingFilePath", codec=PATH)] = None
+    lock_on_disconnect: Annotated[Flag | None, Setting("LockOnDisconnect", codec=ON_OFF)] = None
+    low_memory_mapped_io_space: Annotated[
+        Size | None, Field(ge=128 * MB, le=3584 * MB), Setting("LowMemoryMappedIoSpace", codec=SIZE, off=True)
+    ] = None
+    high_memory_mapped_io_space: Annotated[Size | None, Setting("HighMemoryMappedIoSpace", codec=SIZE, off=True)] = None
+    guest_controlled_cache_types: Annotated[Flag | None, Setting("GuestControlledCacheTypes", off=True)] = None
+    resource_metering: Annotated[Flag | None, Setting("ResourceMeteringEnabled")] = None
