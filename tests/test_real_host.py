@@ -69,7 +69,10 @@ def test_a_case_on_an_empty_simulated_host(case: Case) -> None:
 
 
 def test_most_cases_can_be_brought_about() -> None:
-    assert sum(not unrealisable(case) for case in NEWEST.values()) > len(NEWEST) / 2
+    """Those about the host's own network apart: it is not for a test to change."""
+    own = ("host_network_adapter", "nat")
+    others = [case for case in NEWEST.values() if case.file.parent.name not in own]
+    assert sum(not unrealisable(case) for case in others) > len(others) / 2
 
 
 def test_a_host_is_left_empty_after_a_case_that_fails() -> None:

@@ -31,6 +31,7 @@ _HOST = {
     "dvd_drives": "a DVD drive of the host",
     "disks": "a disk of the host",
     "roles": "a cluster",
+    **dict.fromkeys(("nats", "hidden_nats", "reserved_ports", "addresses_elsewhere"), "networks of the host itself"),
     "virtual_machine_path": "settings of the host itself",
     "mac_address_minimum": "settings of the host itself",
     "mac_address_maximum": "settings of the host itself",
@@ -61,6 +62,7 @@ _WISHES = {
     "disk_number": "a disk of the host",
     "shared": "clustered storage",
     "net_adapters": "physical network adapters of its own",
+    "nat": "networks of the host itself",
 }
 _GUEST = "a guest that answers"
 _OTHERWISE = {
