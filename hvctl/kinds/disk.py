@@ -20,7 +20,8 @@ from hvctl.text.diagnostic import Diagnostic
 
 class Disk(DiskPart):
     """A hard disk drive and its file. It is found by its place; a file that is there already is attached as it
-    is, one that is not is made. Without `path`, whatever disk sits at the place is meant."""
+    is, one that is not is made. Without `path`, whatever disk sits at the place is meant. `write_cache` overrides what
+    the guest is told of the disk's cache (from 2016 on)."""
 
     kind: ClassVar[str] = "disk"
     section: ClassVar[str] = "disks"
