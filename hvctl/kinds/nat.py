@@ -190,6 +190,8 @@ class Nat(OfHyperV):
         if self.prefix is not None:
             yield from self._within(IPv4Network(self.prefix))
             yield from self._agreed(IPv4Network(self.prefix))
+        if self.mappings_only and self.mappings is None:
+            yield finding("mappings_only", "no mappings are written", "write `mappings: []` to remove all of them")
         seen: dict[tuple[str, int], int] = {}
         for n, one in enumerate(self.mappings or ()):
             if seen.setdefault(one.outside, n) != n:
@@ -210,7 +212,9 @@ class Nat(OfHyperV):
     def _within(self, prefix: IPv4Network) -> Iterator[Diagnostic]:
         own = _with_length(self.host_address, prefix)
         if own is not None and (own.ip not in prefix or own.ip in _ends(own.network) or own.ip in _ends(prefix)):
-            yield finding("address", f"{own.ip} is no address within {prefix}", "write one of the prefix")
+            yield finding(
+                "address", f"{own.ip} is not an address that a host can have within {prefix}", "write another one of it"
+            )
         for n, one in enumerate(self.mappings or ()):
             inner = IPv4Address(one.to.partition(":")[0]) if one.to and one.ensure == "present" else None
             if inner is not None and inner not in prefix:
@@ -227,8 +231,12 @@ class Nat(OfHyperV):
 
     # --- as it is --------------------------------------------------------------------------------------------------
 
+    @classmethod
+    def survey(cls) -> tuple[Call, ...]:
+        return (NATS, MAPPINGS)
+
     def queries(self) -> tuple[Call, ...]:
-        return (NATS, MAPPINGS, DEVICES, INTERFACES, HOST_ADDRESSES, CONNECTIONS, SWITCHES)
+        return (*self.survey(), DEVICES, INTERFACES, HOST_ADDRESSES, CONNECTIONS, SWITCHES)
 
     def row(self, facts: Facts) -> Row | None:
         """networking 2: names are unique."""
