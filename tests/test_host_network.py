@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from hvctl.call import Batch, Event, Reply
@@ -150,3 +151,20 @@ def test_an_adapter_is_found_by_its_guid_whatever_windows_calls_its_interface() 
     (step,) = plan.steps
     index = "(Get-NetAdapter)[InterfaceGuid='{11111111-1111-1111-1111-111111111111}'].InterfaceIndex"
     assert str(step.task.call) == f"Set-DnsClientServerAddress -InterfaceIndex {index} -ServerAddresses '10.0.0.53'"
+
+
+def test_the_example_playbook_comes_true_on_the_host_that_it_names() -> None:
+    root = Path(__file__).parent.parent
+    on = SimulatedHost.from_yaml(root / "mocks/hosts/hv02.osaka.yaml")
+    text = (root / "playbooks/nat.yml").read_text(encoding="utf-8")
+    applied(on, text)
+    on.clock.sleep(10)
+    plan = planned(on, text)
+    assert plan.in_sync
+    assert not said(plan)
+    (nat,) = on.snapshot()["nats"]
+    assert (nat["name"], nat["internal"], nat["mappings"][0]["to"]) == (
+        "inside",
+        "192.168.50.0/24",
+        "192.168.50.10:443",
+    )
