@@ -11,7 +11,7 @@ from hvctl.contract import OS
 from hvctl.core.facts import Facts
 from hvctl.core.resource import UNKNOWN, Change, Impact, Instead, Null, Step, finding
 from hvctl.kinds._adapter import Adapter
-from hvctl.kinds._cluster import ROLES, is_node
+from hvctl.kinds._cluster import ROLES
 from hvctl.kinds._ip import (
     CONNECTIONS,
     DEVICES,
@@ -57,7 +57,7 @@ class Addressed(Adapter):
     dns: Annotated[list[PlainAddress] | None, Instead("[]")] = None
     dhcp: Flag | None = None
 
-    # --- as wished -------------------------------------------------------------------------------------------------
+    # --- as desired ------------------------------------------------------------------------------------------------
 
     @property
     def ip_written(self) -> tuple[str, ...]:
@@ -117,7 +117,7 @@ class Addressed(Adapter):
     def ip_actual(self, now: Now, facts: Facts) -> dict[str, Any]:
         found: dict[str, Any] = {}
         if self.addresses is not None:
-            found["addresses"] = self._addresses_now(now, facts)
+            found["addresses"] = self._addresses_now(now)
         if self.wrote("gateway"):
             found["gateway"] = self._gateway_now(now)
         if self.dns is not None:
@@ -126,15 +126,15 @@ class Addressed(Adapter):
             found["dhcp"] = UNKNOWN if now.dhcp is None else now.dhcp
         return found
 
-    def _addresses_now(self, now: Now, facts: Facts) -> tuple[str, ...]:
-        """What is as wished as it is wished, and whatever else was set by hand."""
-        wished = {bare(a): a for a in self.addresses or ()}
+    def _addresses_now(self, now: Now) -> tuple[str, ...]:
+        """What is desired, as it is, and whatever else was set by hand."""
+        desired = {bare(a): a for a in self.addresses or ()}
         found = []
         for one in now.found:
-            if one.ip in wished or (one.by_hand and not one.link_local and not is_node(facts)):
+            if one.ip in desired or (one.by_hand and not one.link_local and not now.shared):
                 found.append(f"{one.text}{_flaw(one)}")
         return tuple(
-            sorted(found, key=lambda text: list(wished).index(b) if (b := bare(text)) in wished else len(wished))
+            sorted(found, key=lambda text: list(desired).index(b) if (b := bare(text)) in desired else len(desired))
         )
 
     def turns_static(self, now: Now) -> bool:
@@ -157,12 +157,12 @@ class Addressed(Adapter):
         return route.by_dhcp and route.version == 4 and self.turns_static(now)
 
     def _dns_now(self, now: Now, facts: Facts) -> Any:
-        wished = self.dns or []
-        if not wished and now.dhcp and not self.turns_static(now):
+        desired = self.dns or []
+        if not desired and now.dhcp and not self.turns_static(now):
             return UNKNOWN
         if now.alias is None:
             return ()
-        found = servers(now.alias, {version(s) for s in wished} or {4, 6}, facts)
+        found = servers(now.alias, {version(s) for s in desired} or {4, 6}, facts)
         return tuple(f"{s} (perhaps from DHCP)" for s in found) if self.turns_static(now) else found
 
     def same(self, field: str, now: Any, wanted: Any) -> bool:
@@ -217,12 +217,10 @@ class Addressed(Adapter):
             if there is not None and there.state == "Tentative":
                 why = "is being checked" if interface.up else "waits for the link, which is down"
                 yield finding(f"addresses.{n}", f"{there.ip} is tentative: it {why}, and is not in use", "", "warning")
-        if is_node(facts):
-            wished = {bare(a) for a in self.addresses or ()}
-            left = [f.text for f in now.found if f.by_hand and not f.link_local and f.ip not in wished]
-            if left:
-                text = f"{', '.join(left)} stays: on a node of a cluster it may be the cluster's"
-                yield finding("addresses", text, "remove it by hand if it is not", "warning")
+        left = [f.text for f in now.surplus(self.addresses or ())] if now.shared else []
+        if left:
+            text = f"{', '.join(left)} stays: on a node of a cluster it may be the cluster's"
+            yield finding("addresses", text, "remove it by hand if it is not", "warning")
 
     def _dhcp(self, now: Now, interface: Interface) -> Iterator[Diagnostic]:
         if self.dhcp is not None and now.dhcp is None:
@@ -281,9 +279,8 @@ class Addressed(Adapter):
                 yield from _added(address, now, index, what, guard, "dhcp" in fields)
         if "gateway" in fields:
             yield from self._routed(now, interface, what, guard)
-        if "addresses" in fields:
-            wished = {bare(a) for a in self.addresses or ()}
-            for one in (f for f in now.found if f.by_hand and not f.link_local and f.ip not in wished):
+        if "addresses" in fields and not now.shared:
+            for one in now.surplus(self.addresses or ()):
                 params: dict[str, Any] = {"InterfaceIndex": index, "IPAddress": one.ip, "Confirm": False}
                 yield Step(
                     Call("Remove-NetIPAddress", params), f"remove {one.text} from {what}", ("addresses",), guard=guard

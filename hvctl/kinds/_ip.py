@@ -12,6 +12,7 @@ from pydantic import AfterValidator
 from hvctl.call import Call, Guard, Ref, Row
 from hvctl.core.facts import Facts, UnreadableError
 from hvctl.core.rows import TypedRow, parsed, said
+from hvctl.kinds._cluster import is_node
 from hvctl.kinds._network import ADDRESSES, HOST_ADAPTERS, NICS, addresses_on
 from hvctl.text.visible import quoted
 
@@ -255,16 +256,17 @@ def new_interface(name: str) -> Interface:
 @dataclass(frozen=True)
 class Now:
     """What an interface has. `alias`: whose it is read of; None: of one that is not there yet, and has nothing.
-    `made`: the plan makes it."""
+    `made`: the plan makes it. `shared`: what reads as set by hand may be a cluster's."""
 
     alias: str | None
     found: tuple[Found, ...] = ()
     routes: tuple[Route, ...] = ()
     made: bool = False
+    shared: bool = False
 
     @classmethod
     def of(cls, alias: str, facts: Facts) -> Now:
-        return cls(alias, on_interface(alias, facts), default_routes(alias, facts))
+        return cls(alias, on_interface(alias, facts), default_routes(alias, facts), shared=is_node(facts))
 
     @property
     def dhcp(self) -> bool | None:
@@ -274,6 +276,11 @@ class Now:
     @property
     def by_hand(self) -> tuple[Found, ...]:
         return tuple(f for f in self.found if f.by_hand and not f.link_local)
+
+    def surplus(self, desired: Iterable[str]) -> tuple[Found, ...]:
+        """What was set by hand beyond these."""
+        kept = {bare(address) for address in desired}
+        return tuple(f for f in self.by_hand if f.ip not in kept)
 
     def having(self, address: str) -> Found | None:
         ip = ip_address(bare(address))

@@ -8,7 +8,7 @@ from typing import Any
 from hvctl.call import Call, Ref, Row
 from hvctl.core.facts import Facts
 from hvctl.core.resource import Step
-from hvctl.kinds._cluster import ROLES, is_node
+from hvctl.kinds._cluster import ROLES
 from hvctl.kinds._ip import (
     DEVICES,
     EVERYWHERE,
@@ -31,9 +31,10 @@ def kept(adapter: Row, facts: Facts) -> Now:
     """What it has that can be set again. On a node of a cluster nothing: some of it may be the cluster's."""
     devices = [row for row in facts.rows(DEVICES) if row["Id"] == adapter["Id"]]
     interface = interface_of(devices[0], facts) if devices else None
-    if interface is None or interface.new or is_node(facts):
+    if interface is None or interface.new:
         return Now(None)
-    return Now.of(interface.alias, facts)
+    now = Now.of(interface.alias, facts)
+    return Now(None) if now.shared else now
 
 
 def set_again(adapter: Row, because: tuple[str, ...], needs: tuple[Step, ...], facts: Facts) -> Iterator[Step]:

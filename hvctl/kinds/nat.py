@@ -147,7 +147,7 @@ class Nat(OfHyperV):
     mappings_only: Flag = False
     ensure: Literal["present", "absent"] = "present"
 
-    # --- as wished -------------------------------------------------------------------------------------------------
+    # --- as desired ------------------------------------------------------------------------------------------------
 
     @property
     def switch(self) -> SwitchPart:
