@@ -34,7 +34,10 @@ _ELSEWHERE = {
     "Get-CimInstance": "Microsoft.Management.Infrastructure.CimCmdlets.GetCimInstanceCommand",
     "Get-WindowsFeature": "Microsoft.Windows.ServerManager.Commands.GetWindowsFeatureCommand",
     "Get-FileHash": "Get-FileHash",  # a function of Windows PowerShell's Utility module
+    "Get-ScheduledTask": "Get-ScheduledTask",
+    "Get-Service": "Microsoft.PowerShell.Commands.GetServiceCommand",
     "Get-Volume": "Get-Volume",
+    "Get-WSManInstance": "Microsoft.WSMan.Management.GetWSManInstanceCommand",
 }
 
 

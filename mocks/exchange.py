@@ -5,8 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
+from email.utils import format_datetime
 
 from mocks import burdens, soap
+from mocks.clock import START
 from mocks.endpoint import Endpoint, Entry
 from mocks.faults import SHAPES, Trouble
 from mocks.login import SEALED_TYPE, Login
@@ -194,4 +197,9 @@ class Exchange:
         trouble: Trouble | None = None,
     ) -> None:
         data = self._login.closed(body) if sealed and body else body
-        self._wire.reply(status, data, extra, SEALED_TYPE if sealed else kind, trouble)
+        self._wire.reply(status, data, extra + self._date(), SEALED_TYPE if sealed else kind, trouble)
+
+    def _date(self) -> str:
+        """HTTP.sys puts the time of the host into each answer (RFC 9110, 6.6.1)."""
+        now = START + timedelta(seconds=self._endpoint.host.clock.now())
+        return f"Date: {format_datetime(now, usegmt=True)}\r\n"

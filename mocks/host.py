@@ -224,10 +224,10 @@ class SimulatedHost:
         state = self.state
         if entry.module != "hyper-v":
             return
-        if not state.hyper_v_installed:
+        if not (state.hyper_v_installed and state.hyper_v_module):
             # observations 4: module not installed
             raise Refusal(_not_recognized(state, cmd.name))
-        if not state.vmms_running:
+        if not (state.vmms_running and state.hyper_v_role):
             # observations 4: service down; a named Get-VM says InvalidParameter after it
             with cmd.trying():
                 raise cmd.refuse("ObjectNotFound", "object_gone", state.name)

@@ -401,6 +401,15 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "cim_namespace_missing": ("Invalid namespace ", "無効な名前空間です "),
     "cim_class_missing": ("Invalid class", "無効なクラスです"),
+    "access_denied": ("Access is denied. ", "アクセスが拒否されました。 "),
+    "no_such_resource": (
+        "The WS-Management service cannot process the request. The resource URI does not exist.",
+        "WS-Management サービスは要求を処理できません。リソース URI は存在しません。",
+    ),
+    "service_missing": (
+        "Cannot find any service with service name '{0}'.",
+        "サービス名 '{0}' のサービスが見つかりません。",
+    ),
     "cim_missing": (
         "No {0} objects found with property '{1}' equal to '{2}'. Verify the value of the property and retry.",
         "プロパティ '{1}' が '{2}' である {0} オブジェクトが見つかりません。",
@@ -409,7 +418,6 @@ TEXTS: dict[str, tuple[str, str]] = {
         "No matching {0} objects found by CIM query for instances of the class. Verify query parameters and retry.",
         "CIM クエリに一致する {0} オブジェクトが見つかりません。クエリ パラメーターを確認して再試行してください。",
     ),
-    "access_denied": ("Access is denied. ", "アクセスが拒否されました。 "),
     "element_missing": ("Element not found. ", "要素が見つかりません。 "),
     "instance_exists": ("Instance {0} already exists ", "インスタンス {0} は既に存在します "),
     "stores_differ": (

@@ -177,6 +177,36 @@ class Nat:
 
 
 @dataclass(eq=False)
+class Subscription:
+    """A permanent event subscription of WMI: a filter, and a consumer with a command line or a script."""
+
+    name: str
+    namespace: str = "root/subscription"
+    query: str = "SELECT * FROM __InstanceModificationEvent WITHIN 60 WHERE TargetInstance ISA 'Win32_Service'"
+    event_namespace: str = "root\\cimv2"
+    command: str = ""
+    script: str = ""
+
+
+@dataclass(eq=False)
+class ScheduledTask:
+    name: str
+    path: str = "\\"
+    execute: str = ""
+    arguments: str | None = None
+
+
+@dataclass(eq=False)
+class ShellQuotas:
+    """winrm/config/winrs; omitted: as that version of Windows has them (winrm 3.1). Only told: nothing is held to them here."""
+
+    shells: int | None = None
+    processes: int | None = None
+    memory_mb: int | None = None
+    users: int | None = None
+
+
+@dataclass(eq=False)
 class HostState:
     os: str = field(default="2022", metadata=one_of(*DEFAULT_VM_VERSION))
     language: str = field(default="en", metadata=one_of("en", "ja"))
@@ -190,7 +220,15 @@ class HostState:
     memory: int = field(default=64 * GB, metadata=SIZE)
     administrator: bool = True
     hyper_v_installed: bool = True
+    hyper_v_role: bool = True  # false: only its management tools are installed
+    hyper_v_module: bool = True  # false: only the role is
+    hypervisor_running: bool = True
+    restart_due: bool = False  # the role comes with the next restart
     vmms_running: bool = True
+    cluster_running: bool = True  # the service, on a node
+    subscriptions: list[Subscription] = field(default_factory=list)
+    scheduled_tasks: list[ScheduledTask] = field(default_factory=list)
+    shell_quotas: ShellQuotas = field(default_factory=ShellQuotas)
     user: str = ""
     time_zone: int = 0  # minutes east of Greenwich
     virtual_machine_path: str = r"C:\ProgramData\Microsoft\Windows\Hyper-V"

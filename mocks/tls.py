@@ -33,15 +33,15 @@ class Authority:
         return context
 
 
-def make_authority(folder: Path) -> Authority:
-    """New keys and certificates for loopback, valid for a week."""
+def make_authority(folder: Path, days: int = 7) -> Authority:
+    """New keys and certificates for loopback, valid for so long."""
     folder.mkdir(parents=True, exist_ok=True)
     ca_key = ec.generate_private_key(ec.SECP256R1())
     ca_name = _name("hvctl simulated hosts")
     now = datetime.now(UTC)
-    week = (now - timedelta(hours=1), now + timedelta(days=7))
+    valid = (now - timedelta(hours=1), now + timedelta(days=days))
     ca = (
-        _begun(ca_name, ca_name, ca_key.public_key(), week)
+        _begun(ca_name, ca_name, ca_key.public_key(), valid)
         .add_extension(x509.BasicConstraints(True, 0), True)
         .add_extension(x509.KeyUsage(False, False, False, False, False, True, True, False, False), True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key()), False)
@@ -50,10 +50,10 @@ def make_authority(folder: Path) -> Authority:
     ca_file = folder / "ca.pem"
     ca_file.write_bytes(ca.public_bytes(serialization.Encoding.PEM))
     past = (now - timedelta(days=9), now - timedelta(days=2))
-    _issue(folder / "server.pem", "localhost", week, ca_name, ca_key)
+    _issue(folder / "server.pem", "localhost", valid, ca_name, ca_key)
     _issue(folder / "expired.pem", "localhost", past, ca_name, ca_key)
-    _issue(folder / "wrong_name.pem", "elsewhere.example", week, ca_name, ca_key)
-    _issue(folder / "self_signed.pem", "localhost", week)
+    _issue(folder / "wrong_name.pem", "elsewhere.example", valid, ca_name, ca_key)
+    _issue(folder / "self_signed.pem", "localhost", valid)
     return Authority(ca_file, folder / "server.pem")
 
 

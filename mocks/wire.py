@@ -49,6 +49,10 @@ class Wire:
             if not self._buffer:
                 self._broken("read")
             self._buffer += data
+            if self._buffer.startswith(b"\x16\x03"):
+                # TLS where http is spoken: no method begins so, which HTTP.sys answers at once [I].
+                self.reply(400, b"<h2>Bad Request - Invalid Verb</h2>", kind="text/html; charset=us-ascii")
+                raise Fin
         self._broken("headers")
         head, _, rest = self._buffer.partition(b"\r\n\r\n")
         first, *lines = head.decode("latin-1").split("\r\n")

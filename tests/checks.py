@@ -81,7 +81,7 @@ def interrupted() -> Check:
     rest = tuple(replace(r, status="skipped", why="stopped", ms=0, warnings=()) for r in report.results[2:])
     stopped = replace(report, results=(*report.results[:2], *rest), stopped=True, after=made.plan)
     found = check("apply", Outcome("hv01.tokyo", made.plan, stopped), status=130)
-    return replace(found, desired={"hv01.tokyo": (), "hv02.osaka": ()})
+    return replace(found, hosts=("hv01.tokyo", "hv02.osaka"))
 
 
 def terminated() -> Check:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hvctl.cli.doctor
 import hvctl.cli.exporting
 import hvctl.cli.history
 import hvctl.cli.schedule

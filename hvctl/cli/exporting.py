@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -35,6 +35,7 @@ from hvctl.config.prepare import Prepared
 from hvctl.core.check import Check
 from hvctl.core.facts import UnreadableError
 from hvctl.core.outcome import Outcome, exit_status
+from hvctl.core.plan import Plan
 from hvctl.core.resource import Entry, Index, Place, Resource
 from hvctl.fleet.run import Run
 from hvctl.kinds._export_steps import CAPTURES
@@ -94,13 +95,25 @@ def export(
         status = settings.stop.status or exit_status(outcomes, changes_count=not only_plan)
         check = run.check("plan" if only_plan else "apply", asked.playbooks, outcomes, status)
     if not only_plan:
-        check = settings.tried(partial(remembered, settings, replace(check, desired=_exports(check))), check)
+        check = settings.tried(partial(remembered, settings, _exports_alone(check)), check)
     raise typer.Exit(reports.write(settings, check))
 
 
-def _exports(check: Check) -> Mapping[str, Sequence[Resource]]:
+def _exports_alone(check: Check) -> Check:
     """Of the VM itself nothing was wished."""
-    return {host: [w for w in wishes if isinstance(w, Export)] for host, wishes in check.desired.items()}
+    return replace(check, outcomes=tuple(map(_of_exports, check.outcomes)))
+
+
+def _of_exports(one: Outcome) -> Outcome:
+    report = one.report
+    if report is not None and report.after is not None:
+        report = replace(report, after=_plan_of_exports(report.after))
+    return replace(one, plan=one.plan and _plan_of_exports(one.plan), report=report)
+
+
+def _plan_of_exports(plan: Plan) -> Plan:
+    actions = (a if a.address.kind == Export.kind else replace(a, wanted=(), searched=()) for a in plan.actions)
+    return replace(plan, actions=tuple(actions))
 
 
 def _done(settings: Settings, run: Run, outcomes: list[Outcome], auto_approve: bool, *, quiet: bool) -> list[Outcome]:

@@ -56,7 +56,7 @@ _OTHERS: Final[Mapping[str, Mapping[str, str]]] = {
         **dict.fromkeys(("IsBoot", "IsSystem", "IsOffline"), "Boolean"),
     },
     "Test-Path": {"": "Boolean"},
-    "Win32_ComputerSystem": {"PartOfDomain": "Boolean"},
+    "Win32_ComputerSystem": {"PartOfDomain": "Boolean", "HypervisorPresent": "Boolean"},
     "Win32_OperatingSystem": {
         "LocalDateTime": "DateTime",
         "CurrentTimeZone": "Int16",

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
 from hvctl.core.outcome import Outcome
 from hvctl.core.plan import Action, Line
-from hvctl.core.resource import Resource
 from hvctl.text.address import Address
 
 Verb = Literal["plan", "apply", "drift"]
@@ -74,10 +73,9 @@ class Memory:
 
 @dataclass(frozen=True)
 class Check:
-    """`requests`: HTTP requests by host. `desired`: what the playbooks want, by host, in sync or not. `addresses`:
+    """`requests`: HTTP requests by host. `hosts`: all that were to be looked at. `addresses`:
     where each host was looked for. `covers`: the playbooks of which everything was looked at, not only some tags.
-    `saved`: what stands under `playbooks` is a plan file. `mask`: for texts of the desired state, which are as they were
-    written."""
+    `saved`: what stands under `playbooks` is a plan file."""
 
     verb: Verb
     playbooks: tuple[str, ...]
@@ -86,12 +84,11 @@ class Check:
     outcomes: tuple[Outcome, ...]
     exit_status: int
     requests: Mapping[str, int] = field(default_factory=dict)
-    desired: Mapping[str, Sequence[Resource]] = field(default_factory=dict)
+    hosts: tuple[str, ...] = ()
     memory: Memory = Memory()
     addresses: Mapping[str, str] = field(default_factory=dict)
     covers: tuple[str, ...] = ()
     saved: bool = False
-    mask: Callable[[str], str] = field(default=str, repr=False, compare=False)
 
     @property
     def interrupted(self) -> bool:

@@ -16,6 +16,7 @@ from hvctl.core.resource import (
     HeldBackError,
     Impact,
     Resource,
+    State,
     Step,
     finding,
     free_text,
@@ -27,15 +28,24 @@ from hvctl.text.diagnostic import Diagnostic
 
 
 @dataclass(frozen=True)
+class Seen:
+    """What the host has of a resource as desired; None: it does not exist."""
+
+    actual: State | None
+
+
+@dataclass(frozen=True)
 class Draft:
     """What is to be done about one resource. `wish`: its target. `held`: fields that are held back, WHOLE for all.
-    `here`: it exists, or will when its steps have run, and what sits within it can be changed."""
+    `here`: it exists, or will when its steps have run, and what sits within it can be changed. `seen`: what was read, None
+    where nothing could be."""
 
     wish: Resource
     action: Action
     steps: tuple[Step, ...] = ()
     here: bool = True
     held: frozenset[str] = frozenset()
+    seen: Seen | None = None
 
 
 def held_back(drafts: Mapping[Address, Draft]) -> Held:
@@ -53,15 +63,31 @@ def drafted(
     facts: Facts,
     allow: frozenset[Impact],
 ) -> Draft:
-    """`known`: rules that the target breaks whatever the host looks like."""
+    """`known`: rules that the target breaks whatever the host looks like. `before`: of the pass that took out less; what is
+    seen is of the first, in which nothing is taken out."""
     if before is not None and WHOLE in before.held:
         return replace(before, wish=target)
+    seen: list[Seen] = []
+    draft = _drafted(wish, target, before, known, facts, allow, seen)
+    return replace(draft, seen=before.seen if before is not None else next(iter(seen), None))
+
+
+def _drafted(
+    wish: Resource,
+    target: Resource,
+    before: Draft | None,
+    known: Sequence[Diagnostic],
+    facts: Facts,
+    allow: frozenset[Impact],
+    seen: list[Seen],
+) -> Draft:
     action = Action(wish.address(), wish.title(), "none", wish.place.mark(), file=wish.file)
     here = True
     try:
         target.check_rights(facts)
         actual = target.actual(facts)
         here = actual is not None
+        seen.append(Seen(actual))
         whole = [f for f in known if f.holds and (not f.field or wish.absent)]
         if whole:
             return _whole_held(target, action, known, here)
@@ -111,7 +137,11 @@ def _update(
     ruled = {f.field for f in known if f.holds}  # why the host lacks it, or does not say, is told by the rule
     parts, whole = True, False
     try:
-        seen = [f for f in (*fixed(target, changes), *target.findings(changes, facts)) if f.field not in ruled]
+        seen = [
+            f
+            for f in (*fixed(target, changes), *target.judge("update" if changes else "leave", changes, facts))
+            if f.field not in ruled
+        ]
         found = [*known, *seen]
     except HeldBackError as error:
         parts, whole = not error.parts, True
@@ -218,7 +248,7 @@ def _creation(
     action = replace(action, summary=summary, made=made)
     held = frozenset({WHOLE})
     try:
-        found = [*known, *wish.findings(changes, facts)]
+        found = [*known, *wish.judge("create", changes, facts)]
     except HeldBackError as error:
         found = [*known, error.finding]
     action = replace(action, remarks=placed(wish, found))
@@ -240,7 +270,7 @@ def _removal(wish: Resource, action: Action, exists: bool, facts: Facts, allow: 
     if not exists:
         return Draft(wish, action, here=False)
     try:
-        found = list(wish.findings((), facts))
+        found = list(wish.judge("remove", (), facts))
     except HeldBackError as error:
         found = [error.finding]
     action = replace(action, remarks=placed(wish, found))

@@ -47,9 +47,30 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """A field of a resource that is wanted, whether it differs or not; "": that it is there, or is not. `agrees`: it was
+    seen to be as wanted."""
+
+    field: str
+    value: Annotated[Json, FOREIGN]
+    text: Foreign
+    agrees: bool
+
+
+@dataclass(frozen=True)
+class Searched:
+    """A list that leaves nothing else, or whose things may not grow old. `kind`: of its parts. `by`: "exclusive", or the
+    age in seconds. `more`: whether the host has more than it should; None: it could not be looked through."""
+
+    kind: str
+    by: Json
+    more: bool | None
+
+
+@dataclass(frozen=True)
 class Action:
     """What happens to one resource. `made`: what a new one is given, field by field. `file`: of the control node, that it
-    is about."""
+    is about. `wanted`: of what is declared, all of it; `searched`: its lists."""
 
     address: Address
     title: str
@@ -60,6 +81,8 @@ class Action:
     remarks: tuple[Diagnostic, ...] = ()
     made: tuple[str, ...] = ()
     file: Staged | None = None
+    wanted: tuple[Wanted, ...] = dataclasses.field(default=(), repr=False, compare=False)
+    searched: tuple[Searched, ...] = dataclasses.field(default=(), repr=False, compare=False)
 
     @property
     def blocked(self) -> tuple[Line, ...]:

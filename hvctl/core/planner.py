@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from hvctl.call import Task
+from hvctl.core.agreed import with_wanted
 from hvctl.core.draft import Draft, contracted, drafted, held_back, misread, placed, verdicts
 from hvctl.core.facts import Facts, UnreadHostError
 from hvctl.core.order import Group, Placed, arrange, rank
-from hvctl.core.plan import Action, Awaited, Plan, PlannedStep, Restart
-from hvctl.core.questions import beyond
+from hvctl.core.plan import Action, Awaited, Plan, PlannedStep, Restart, Searched
+from hvctl.core.questions import Beyond, beyond
 from hvctl.core.resource import (
     Impact,
     Index,
@@ -47,10 +48,12 @@ def make_plans(unit: Sequence[Index], facts: Mapping[str, Facts], allow: frozens
     facts = _acquainted(facts) if len(unit) > 1 else facts
     everything: dict[str, Index] = {}
     unlisted: dict[Address, tuple[Exception, str]] = {}
+    searched: dict[Address, list[Searched]] = {}
     for desired in unit:
-        more, lists = beyond(desired, facts[desired.host]) if desired.host in facts else ([], {})
-        everything[desired.host] = desired.with_more(more)
-        unlisted |= lists
+        more = beyond(desired, facts[desired.host]) if desired.host in facts else Beyond()
+        everything[desired.host] = desired.with_more(more.unwanted)
+        unlisted |= more.unlisted
+        searched |= more.searched
     ordered = sorted((wish for index in everything.values() for wish in index), key=rank)
     drafts: dict[Address, Draft] = {}
     while True:
@@ -62,7 +65,12 @@ def make_plans(unit: Sequence[Index], facts: Mapping[str, Facts], allow: frozens
     drafts = framed(with_unlisted(not_started(drafts), unlisted), facts)
     groups = grouped(drafts.values(), facts)
     steps = _planned(arrange(groups), facts)
-    return {host: _plan_of(host, groups, drafts, steps[host], facts, allow) for host in everything if host in facts}
+    declared = {wish.address(): (wish, tuple(searched.get(wish.address(), ()))) for one in unit for wish in one}
+    return {
+        host: _plan_of(host, groups, drafts, declared, steps[host], facts, allow)
+        for host in everything
+        if host in facts
+    }
 
 
 def _acquainted(facts: Mapping[str, Facts]) -> dict[str, Facts]:
@@ -73,6 +81,7 @@ def _plan_of(
     host: str,
     groups: Sequence[Group],
     drafts: Mapping[Address, Draft],
+    declared: Mapping[Address, tuple[Resource, tuple[Searched, ...]]],
     steps: tuple[PlannedStep, ...],
     facts: Mapping[str, Facts],
     allow: frozenset[Impact],
@@ -80,12 +89,13 @@ def _plan_of(
     own, mine = facts[host], [g for g in groups if g.root.address().host == host]
     restarts = {g.root.address(): found for g in mine if (found := _restart(g, drafts, facts))}
     doubts = {g.root.address(): _doubts(g, facts) for g in mine if g.root.address() in restarts}
-    actions = tuple(
-        _doubted(drafts[wish.address()], facts, doubts.get(wish.address(), ()))
-        for g in mine
-        for wish, _, _ in g.members
-    )
-    return Plan(host, own.os, own.info, actions, steps, tuple(restarts.values()), own, allow)
+    actions = []
+    for address in (wish.address() for g in mine for wish, _, _ in g.members):
+        action = _doubted(drafts[address], facts, doubts.get(address, ()))
+        if address in declared:
+            action = with_wanted(action, declared[address][0], drafts[address], own, declared[address][1])
+        actions.append(action)
+    return Plan(host, own.os, own.info, tuple(actions), steps, tuple(restarts.values()), own, allow)
 
 
 def _judged(

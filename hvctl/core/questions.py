@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from hvctl.call import Call
 from hvctl.core.facts import Facts
 from hvctl.core.order import kinds_within
+from hvctl.core.plan import Searched
 from hvctl.core.resource import (
     Entry,
     HeldBackError,
     Index,
     Resource,
+    as_json,
 )
 from hvctl.text.address import Address
 
@@ -40,25 +42,39 @@ def _exclusive(owner: Resource) -> Iterator[type[Resource]]:
     return (kind for kind in kinds_within(owner.kind) if kind.section in sections)
 
 
-def beyond(desired: Index, facts: Facts) -> tuple[list[Entry], dict[Address, tuple[Exception, str]]]:
+@dataclass(frozen=True)
+class Beyond:
+    """What a host has beyond what is listed. `unwanted`: as absent wishes. `unlisted`: owners whose lists could not be held
+    against the host, with the field that asks for it. `searched`: all such lists, by their owner."""
+
+    unwanted: list[Entry] = field(default_factory=list)
+    unlisted: dict[Address, tuple[Exception, str]] = field(default_factory=dict)
+    searched: dict[Address, list[Searched]] = field(default_factory=dict)
+
+
+def beyond(desired: Index, facts: Facts) -> Beyond:
     """Absent wishes for what an owner has beyond its lists, where the user wrote `exclusive`, and for what it has
     had too long; and the owners whose lists could not be held against the host, with the field that asks for it."""
-    unwanted: list[Entry] = []
-    unlisted: dict[Address, tuple[Exception, str]] = {}
+    found = Beyond()
     for owner in desired:
         for kind in kinds_within(owner.kind):
             ways = {"exclusive": kind.surplus} if kind in _exclusive(owner) else {}
             if kind.expires and getattr(owner, kind.expires, None) is not None:
                 ways[kind.expires] = kind.expired
             listed = owner.parts_of(kind)
-            for why, found in ways.items():
+            for n, (why, look) in enumerate(ways.items()):
+                more: bool | None = None
                 try:
-                    gone = tuple(found(owner, listed, facts))
+                    gone = tuple(look(owner, listed, facts))
+                    more = bool(gone)
                 except HeldBackError:
-                    continue  # the owner's own draft says so
+                    gone = ()  # the owner's own draft says so
                 except Exception as error:
-                    unlisted.setdefault(owner.address(), (error, why))
-                    continue
+                    gone = ()
+                    found.unlisted.setdefault(owner.address(), (error, why))
+                by = "exclusive" if why == "exclusive" else as_json(getattr(owner, why))
+                if n == 0:
+                    found.searched.setdefault(owner.address(), []).append(Searched(kind.kind, by, more))
                 place = replace(owner.place, path=(*owner.place.path, why))
-                unwanted += [Entry(wish, place, owner.seat, there=False) for wish in gone]
-    return unwanted, unlisted
+                found.unwanted.extend(Entry(wish, place, owner.seat, there=False) for wish in gone)
+    return found

@@ -180,6 +180,10 @@ class Instead:
     word: str
 
 
+Occasion = Literal["create", "update", "leave", "remove"]
+"""What is to be done about a resource, as far as is known before it is judged."""
+
+
 @dataclass(frozen=True)
 class Change:
     """One field that differs. `note`: what it means, for people. `in_time`: it is to be done by a time that has not
@@ -551,8 +555,9 @@ class Resource(Fields):
     def wanted(self) -> State:
         return self.written()
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
-        """What the facts show to be impossible or doubtful about these changes."""
+    def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
+        """What the facts show to be impossible or doubtful about these changes, none of them where it is left as it is or
+        removed."""
         yield from ()
 
     # --- changing -----------------------------------------------------------------------------------------
@@ -604,9 +609,22 @@ class Resource(Fields):
         return ()
 
     @classmethod
+    def discover(cls, owner: Resource | None, facts: Facts) -> Iterator[Self]:
+        """Everything of this kind that the host has within an owner, or by itself: each by what it is known by. What is
+        intent alone, as an export, is found on no host."""
+        yield from ()
+
+    def stays(self, owner: Resource, listed: tuple[Resource, ...], facts: Facts) -> bool:
+        """Whether one that was discovered and is not listed is no surplus all the same."""
+        return False
+
+    @classmethod
     def surplus(cls, owner: Resource, listed: tuple[Resource, ...], facts: Facts) -> Iterator[Resource]:
         """What the host has of this kind in this owner beyond what is listed, as absent wishes."""
-        yield from ()
+        known = {part.key().casefold() for part in listed}
+        for one in cls.discover(owner, facts):
+            if one.key().casefold() not in known and not one.stays(owner, listed, facts):
+                yield one.model_copy(update={"ensure": "absent"})
 
     @classmethod
     def expired(cls, owner: Resource, listed: tuple[Resource, ...], facts: Facts) -> Iterator[Resource]:

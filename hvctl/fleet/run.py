@@ -152,10 +152,9 @@ class Run:
             self._redactor.value(tuple(outcomes)),
             status,
             {name: transport.requests for name, transport in self._hosts.transports.items()},
-            {name: work.desired for name, work in self._hosts.work.items()},
+            tuple(self._hosts.work),
             addresses={name: work.connection.host.casefold() for name, work in self._hosts.work.items()},
             covers=tuple(covers),
-            mask=self._redactor.text,
         )
 
     def only(self) -> HostWork:

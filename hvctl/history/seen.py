@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hvctl.core.check import Check, Drift, Spot, drifts
-from hvctl.core.facts import Facts
-from hvctl.core.order import kinds_within
 from hvctl.core.outcome import Outcome
 from hvctl.core.plan import Action
-from hvctl.core.resource import UNKNOWN, Json, Resource, as_json, settings
+from hvctl.core.resource import Json, settings
 from hvctl.kinds import kind_named, owner_of
 from hvctl.text.address import Address
 
@@ -90,9 +88,9 @@ def seen(check: Check, one: Outcome) -> Seen:
     plan = one.now
     if plan is None:
         return Seen(one.host)
-    look = _Look(one.host, plan.facts, {a.address: a for a in plan.actions}, check.mask)
-    for wish in check.desired.get(one.host, ()):
-        look.at(wish)
+    look = _Look()
+    for action in plan.actions:
+        look.at(action)
     differing = {key_of(d.spot): look.difference(d) for d in drifts(one)}
     return Seen(
         one.host,
@@ -107,85 +105,34 @@ def seen(check: Check, one: Outcome) -> Seen:
 
 
 class _Look:
-    """Gathers what the facts of a host say of each wish."""
+    """Gathers what a plan says of each resource that is declared."""
 
-    def __init__(self, host: str, facts: Facts, actions: Mapping[Address, Action], mask: Callable[[str], str]) -> None:
-        self._host, self._facts, self._actions, self._mask = host, facts, actions, mask
+    def __init__(self) -> None:
         self.wished: dict[Key, Wished] = {}
         self.agreed: set[Key] = set()
         self.searched: set[Family] = set()
         self.unsearched: set[Family] = set()
 
-    def at(self, wish: Resource) -> None:
-        action = self._actions.get(self._address(wish))
-        # Unreadable, or held back before its fields were compared.
-        silent = action is None or action.verb == "unknown" or (action.verb in ("held", "later") and not action.lines)
-        actual = None if silent else wish.actual(self._facts)
-        agrees = not silent and (actual is None) == wish.absent
-        ensure = "absent" if wish.absent else "present"
-        self._wish(wish, "", ensure, ensure, agrees)
-        fields = {} if wish.absent else self._wanted(wish)
-        differing = {_within(line.field, fields) for line in action.drifted} if action is not None else set()
-        for name, (wanted, text) in fields.items():
-            agrees = actual is not None and actual.get(name) is not UNKNOWN and name not in differing
-            self._wish(wish, name, wanted, text, agrees)
-        self._surplus(wish)
+    def at(self, action: Action) -> None:
+        for one in action.wanted:
+            self._wish(action, one.field, one.value, one.text, one.agrees)
+        for found in action.searched if action.wanted else ():
+            family = family_of(replace(action.address, kind=found.kind, owners=action.address.names, key=""))
+            (self.unsearched if found.more is None else self.searched).add(family)
+            self._wish(action, f"exclusive.{found.kind}", found.by, str(found.by), found.more is False)
 
-    def _address(self, wish: Resource) -> Address:
-        """As the actions of a check have it."""
-        known = wish.address()
-        owners = tuple(map(self._mask, known.owners))
-        return Address(self._mask(known.host), known.kind, owners, self._mask(known.key))
-
-    def _wanted(self, wish: Resource) -> dict[str, tuple[Json, str]]:
-        """Every field that can differ, with what is wanted of it: the value, and how it is told."""
-        try:
-            return {
-                c.field: (wish.value(c.field, c.wanted), wish.show(c.field, c.wanted))
-                for c in wish.as_changes(self._facts)
-            }
-        except Exception:  # the plan says of the resource why it cannot be read
-            return dict.fromkeys(wish.model_fields_set, (_MASK, _MASK))
-
-    def _wish(self, wish: Resource, name: str, value: Json, text: str, agrees: bool) -> None:
-        spot = Spot(self._address(wish), name)
+    def _wish(self, action: Action, name: str, value: Json, text: str, agrees: bool) -> None:
+        spot = Spot(action.address, name)
         key = key_of(spot)
-        compared = comparable(json.dumps(self._masked(value), sort_keys=True, ensure_ascii=False))
+        compared = comparable(json.dumps(value, sort_keys=True, ensure_ascii=False))
         self.wished[key] = Wished(
             spot,
             compared and VALUE + compared,
-            absolute(wish.place.document.file),
-            (told := comparable(self._mask(text))) and TEXT + told,
+            absolute(action.mark.file),
+            (told := comparable(text)) and TEXT + told,
         )
         if agrees:
             self.agreed.add(key)
-
-    def _surplus(self, owner: Resource) -> None:
-        """Whether lists that the user calls exclusive, or whose things may not grow old, could be looked through, and
-        hold nothing more."""
-        for kind in kinds_within(owner.kind):
-            age = getattr(owner, kind.expires, None) if kind.expires else None
-            exclusive = kind.section in getattr(owner, "exclusive", ())
-            if not exclusive and age is None:
-                continue
-            look = kind.surplus if exclusive else kind.expired
-            family = family_of(Address("", kind.kind, self._address(owner).names))
-            listed = owner.parts_of(kind)
-            more: bool | None = None
-            try:
-                more = any(True for _ in look(owner, listed, self._facts))
-                self.searched.add(family)
-            except Exception:  # the plan says of the owner why
-                self.unsearched.add(family)
-            text = "exclusive" if exclusive else str(age)
-            self._wish(owner, f"exclusive.{kind.kind}", "exclusive" if exclusive else as_json(age), text, more is False)
-
-    def _masked(self, value: Json) -> Json:
-        if isinstance(value, str):
-            return self._mask(value)
-        if isinstance(value, Mapping):
-            return {self._mask(key): self._masked(inner) for key, inner in value.items()}
-        return [self._masked(inner) for inner in value] if isinstance(value, Sequence) else value
 
     def difference(self, drift: Drift) -> Difference:
         line, spot, action = drift.line, drift.spot, drift.action
@@ -196,11 +143,6 @@ class _Look:
         why = next((r.message for r in action.remarks if r.level == "impossible"), "") if line is None else ""
         now, wanted = (line.now, line.wanted) if line is not None else ("", "")
         return Difference(spot, shown(now), shown(wanted), shown(why), absolute(action.mark.file), rests_on)
-
-
-def _within(name: str, fields: Container[str]) -> str:
-    """The field that a line of a plan is about: itself, or the one that it is an item of."""
-    return name if name in fields else name.partition(".")[0]
 
 
 def item_of(spot: Spot) -> Spot | None:

@@ -86,7 +86,7 @@ class Bandwidth(Fields):
 def _stuck(wish: Resource, facts: Facts) -> bool:
     try:
         changes = wish.changes(wish.actual(facts) or {}, facts)
-        return any(found.level == "impossible" for found in wish.findings(changes, facts))
+        return any(found.level == "impossible" for found in wish.judge("update", changes, facts))
     except HeldBackError:
         return True
 

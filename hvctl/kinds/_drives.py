@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field
 
 from hvctl.call import NULL, Call, Ref, Row, Value
 from hvctl.contract import OS
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.resource import Change, HeldBackError, Impact, Plain, Resource, Setting, State, Step, finding
+from hvctl.core.resource import Change, HeldBackError, Impact, Occasion, Plain, Resource, Setting, State, Step, finding
 from hvctl.kinds._limits import limit
 from hvctl.kinds._machine import machine
 from hvctl.kinds._types import path_key, same_path
@@ -300,7 +300,7 @@ class Drive(VmPart):
             return "generation 1 has DVD drives on IDE only", "write a place such as ide 1:0"
         return "generation 2 has no IDE controllers", "write a place such as scsi 0:1"
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
+    def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         row = self.vm_row(facts)
         if row is not None and (changes or self.absent or self.drive(facts) is None):
             check_steady(self.vm.key(), row)
@@ -317,15 +317,9 @@ class Drive(VmPart):
         )
 
     @classmethod
-    def stays(cls, row: Row, listed: tuple[Resource, ...], facts: Facts) -> bool:
-        """Whether an unlisted drive is no surplus: a listed wish moves it."""
-        return False
-
-    @classmethod
-    def surplus(cls, owner: Resource, listed: tuple[Resource, ...], facts: Facts) -> Iterator[Resource]:
+    def discover(cls, owner: Resource | None, facts: Facts) -> Iterator[Self]:
         vm = vm_row(machine(owner), facts)
-        known = {part.key() for part in listed}
         for row in in_vm(cls.query, vm, facts) if vm else ():
             slot = Slot.of(row)
-            if slot.type in ("IDE", "SCSI") and str(slot) not in known and not cls.stays(row, listed, facts):
-                yield cls.model_validate({"at": str(slot), "ensure": "absent"})
+            if slot.type in ("IDE", "SCSI"):
+                yield cls.model_validate({"at": str(slot)})

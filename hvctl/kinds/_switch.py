@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
 from hvctl.call import Call, Ref, Row
 from hvctl.contract import OS, contract
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.resource import Change, Fields, HeldBackError, Impact, Null, Setting, State, properties
+from hvctl.core.resource import Change, Fields, HeldBackError, Impact, Null, Resource, Setting, State, properties
 from hvctl.kinds._host import OfHyperV
 from hvctl.kinds._ip import NATS
 from hvctl.kinds._network import (
@@ -144,6 +145,12 @@ class SwitchPart(OfHyperV):
             n for n in properties(cls, *SWITCHES.select) if n not in ("LoadBalancingAlgorithm", "TeamingMode")
         )
         return (replace(SWITCHES, select=names), NICS)
+
+    @classmethod
+    def discover(cls, owner: Resource | None, facts: Facts) -> Iterator[Self]:
+        """By name; of two that share one, neither can be declared."""
+        counts = Counter(str(row["Name"]).casefold() for row in facts.rows(SWITCHES))
+        yield from (cls(name=str(r["Name"])) for r in facts.rows(SWITCHES) if counts[str(r["Name"]).casefold()] == 1)
 
     def queries(self) -> tuple[Call, ...]:
         found = [*self.survey(), ADDRESSES, VM_ADAPTERS, HOST_ADAPTERS]

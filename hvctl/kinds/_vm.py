@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from hvctl.call import Call, Ref, Row
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.resource import Change, HeldBackError, Impact, State, Step, settings
+from hvctl.core.resource import Change, HeldBackError, Impact, Occasion, Resource, State, Step, settings
 from hvctl.kinds._host import OfHyperV
 from hvctl.kinds._machine import Machine, machine
 from hvctl.text.diagnostic import Diagnostic
@@ -139,6 +139,13 @@ class VmPart(OfHyperV):
     def survey(cls) -> tuple[Call, ...]:
         return (cls.query,)
 
+    @classmethod
+    def discover(cls, owner: Resource | None, facts: Facts) -> Iterator[Self]:
+        """A section that exists once, of a VM that has it."""
+        vm = None if cls.many else vm_row(machine(owner), facts)
+        if vm is not None and facts.of_key(cls.query, "VMId", vm["Id"]):
+            yield cls()
+
     @property
     def vm(self) -> Machine:
         return machine(self.owner)
@@ -162,7 +169,7 @@ class VmPart(OfHyperV):
             raise UnreadableError(type(self).query, facts.reply(type(self).query).failure)
         return self.read_settings(rows[0])
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
+    def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         row = self.vm_row(facts)
         if row is not None and changes:
             check_steady(self.vm.key(), row)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, PrivateAttr
 
 from hvctl.call import Call, Ending, Guard, Ref, Row
 from hvctl.contract import OS
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Change, Impact, Resource, State, Step, finding
+from hvctl.core.resource import Change, Impact, Occasion, Resource, State, Step, finding
 from hvctl.kinds._checkpoints import CHECKPOINTS, TYPES, checkpoints, made, obstacles
 from hvctl.kinds._drives import DISKS
 from hvctl.kinds._host import CLOCK, now
@@ -70,13 +70,19 @@ class Checkpoint(VmPart):
     def actual(self, facts: Facts) -> State | None:
         return {} if self.meant(facts) else None
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
+    def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         vm, there = self.vm_row(facts), bool(self.meant(facts))
         if vm is None or there != self.absent:
             return
         check_steady(self.vm.key(), vm)
         if not self.absent:
             yield from obstacles(vm, self.vm.key(), facts)
+
+    @classmethod
+    def discover(cls, owner: Resource | None, facts: Facts) -> Iterator[Self]:
+        vm = vm_row(machine(owner), facts)
+        names = dict.fromkeys(str(row["Name"]) for row in (checkpoints(vm, facts) if vm is not None else ()))
+        yield from (cls.model_validate({"name": name}) for name in names)
 
     @classmethod
     def expired(cls, owner: Resource, listed: tuple[Resource, ...], facts: Facts) -> Iterator[Resource]:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Self
 
-from hvctl.call import Call, Guard, Row
+from hvctl.call import Call, Guard
 from hvctl.contract import OS
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Change, Impact, Resource, State, Step, finding, settings
+from hvctl.core.resource import Change, Impact, Occasion, Resource, State, Step, finding, settings
 from hvctl.kinds import _disk_checks as checks
 from hvctl.kinds import _disk_rules as offline
 from hvctl.kinds._disk import FILE_FIELDS, DiskPart, Seen, claimed
-from hvctl.kinds._drives import Slot, folder_of, there
+from hvctl.kinds._drives import Slot, at_slot, folder_of, there
+from hvctl.kinds._machine import machine
 from hvctl.kinds._types import shown_size
-from hvctl.kinds._vm import off_impacts, vm_ref
+from hvctl.kinds._vm import off_impacts, vm_ref, vm_row
 from hvctl.text.diagnostic import Diagnostic
 
 
@@ -48,8 +49,8 @@ class Disk(DiskPart):
     def rules_together(cls, wishes: tuple[Self, ...], os: OS) -> Iterator[tuple[Resource, Diagnostic]]:
         yield from offline.rules_together([w for w in wishes if isinstance(w, DiskPart) and not w.absent])
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
-        yield from super().findings(changes, facts)
+    def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
+        yield from super().judge(occasion, changes, facts)
         if self.absent:
             if not self.off_to_plug(facts):
                 hint = "take it offline in the guest first"
@@ -241,6 +242,7 @@ class Disk(DiskPart):
             job=plan.job,
         )
 
-    @classmethod
-    def stays(cls, row: Row, listed: tuple[Resource, ...], facts: Facts) -> bool:
-        return claimed(str(row.get("Path") or ""), listed, facts)
+    def stays(self, owner: Resource, listed: tuple[Resource, ...], facts: Facts) -> bool:
+        """A listed wish moves it."""
+        row = at_slot(self.query, vm_row(machine(owner), facts), self.slot, facts)
+        return row is not None and claimed(str(row.get("Path") or ""), listed, facts)

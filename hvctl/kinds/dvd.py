@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator
 from hvctl.call import Call
 from hvctl.contract import OS
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Change, Impact, Instead, Null, Setting, State, Step, finding
+from hvctl.core.resource import Change, Impact, Instead, Null, Occasion, Setting, State, Step, finding
 from hvctl.kinds._disk import DiskPart
 from hvctl.kinds._drives import DISKS, DVDS, MEDIUM, Drive, file_query, on_share, one_spelling, there
 from hvctl.kinds._types import FOLD, Pool, WindowsPath
@@ -94,8 +94,8 @@ class Dvd(Drive):
         pool = {"resource_pool": drive["PoolName"]} if self.resource_pool is not None else {}
         return {"path": None if apart else medium, "host_drive": medium[:2] if medium and passed else None, **pool}
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
-        yield from super().findings(changes, facts)
+    def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
+        yield from super().judge(occasion, changes, facts)
         if self.absent:
             return
         if self.host_drive and changes and self.generation(facts) == 2:

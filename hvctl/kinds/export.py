@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, Field, PrivateAttr
 
 from hvctl.call import Call
 from hvctl.contract import OS, at_least, exists_from, title
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Change, HeldBackError, Null, Said, State, Step, finding
+from hvctl.core.resource import Change, HeldBackError, Null, Occasion, Resource, Said, State, Step, finding
 from hvctl.kinds import _exports as lying
 from hvctl.kinds._drives import DISKS, one_spelling
 from hvctl.kinds._export_checks import VOLUMES, obstacles, sizes_query
@@ -95,6 +95,10 @@ class Export(VmPart):
         """What lies in a folder of exports is asked for where a playbook names the folder."""
         return (CLOCK, VOLUMES)
 
+    @classmethod
+    def discover(cls, owner: Resource | None, facts: Facts) -> Iterator[Self]:
+        yield from ()  # how often one is wanted is written nowhere on the host
+
     def queries(self) -> tuple[Call, ...]:
         return (VMS, CLOCK, DISKS, SERVICES, VOLUMES, sizes_query(), *lying.queries(self.path))
 
@@ -176,7 +180,7 @@ class Export(VmPart):
         new += 0 if so_far else seen.due.now + (seen.ledger.running is not None)
         return seen.ledger.finished[max(0, self.keep - new) :]
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
+    def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         seen, vm = self.seen(facts), self.vm_row(facts)
         if vm is None:
             return

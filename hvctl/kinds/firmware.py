@@ -11,7 +11,7 @@ from pydantic import AfterValidator, model_validator
 from hvctl.call import Call, Ref, Row, Value
 from hvctl.contract import OS
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.resource import Change, HeldBackError, Resource, Setting, State, Step, finding, properties
+from hvctl.core.resource import Change, HeldBackError, Occasion, Resource, Setting, State, Step, finding, properties
 from hvctl.kinds._boot_order import (
     BOOT_ORDER,
     ENTRIES,
@@ -157,8 +157,8 @@ class Firmware(VmPart):
             return None
         return bool(rows[0]["TpmEnabled"]) if rows else None
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
-        yield from super().findings(changes, facts)
+    def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
+        yield from super().judge(occasion, changes, facts)
         if self.vm_row(facts) is None and self.vm.generation != 2:
             yield finding("", f"{self.vm.key()} is made as generation 1, which has no UEFI", "write generation: 2")
         if any(c.field == "secure_boot_template" for c in changes) and self._tpm(facts):

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 from hvctl.call import Call
 from hvctl.contract import OS
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Change, HeldBackError, Null, Setting, State, Step, finding, properties
+from hvctl.core.resource import Change, HeldBackError, Null, Occasion, Setting, State, Step, finding, properties
 from hvctl.kinds._drives import MEDIUM, file_query, there
 from hvctl.kinds._types import WindowsPath
 from hvctl.kinds._vm import ALL_VMS, VmPart, generation, vm_ref
@@ -40,8 +40,8 @@ class Floppy(VmPart):
             raise HeldBackError(f"{self.vm.key()} is of generation 2 and has no floppy drive", "remove the section")
         return super().actual(facts)
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
-        yield from super().findings(changes, facts)
+    def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
+        yield from super().judge(occasion, changes, facts)
         if changes and self.path and not there(self.path, facts):
             yield finding("path", f"there is no file {self.path} on the host", "copy it there, or correct the path")
 

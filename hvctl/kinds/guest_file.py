@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath, PureWindowsPath
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
 from hvctl.call import Call, Ending, Guard, Value, Wanted
 from hvctl.contract import OS
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.resource import Change, Entry, Json, Place, Shelf, State, Step, finding
+from hvctl.core.resource import Change, Entry, Json, Occasion, Place, Resource, Shelf, State, Step, finding
 from hvctl.kinds import _receipts
 from hvctl.kinds._receipts import FILES, LINES, Receipt, folder_is_there, orphans
 from hvctl.kinds._services import GUIDS, SERVICES, guid_of
@@ -128,6 +128,10 @@ class GuestFile(VmPart):
     def survey(cls) -> tuple[Call, ...]:
         return (FILES, LINES)
 
+    @classmethod
+    def discover(cls, owner: Resource | None, facts: Facts) -> Iterator[Self]:
+        yield from ()  # a receipt says what is there, and not where it came from
+
     def queries(self) -> tuple[Call, ...]:
         more = (self._hash_query(),) if self.host_source is not None else ()
         return (VMS, SERVICES, FILES, LINES, *more)
@@ -178,7 +182,7 @@ class GuestFile(VmPart):
     def value(self, field: str, value: Any) -> Json:
         return value.sha256 if isinstance(value, Receipt) else super().value(field, value)
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
+    def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         """Everything that is missing for a copy, at once."""
         if not changes:
             return

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field
 
 from hvctl.call import Call, Row, Value
 from hvctl.contract import OS, at_least
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Change, Fields, Impact, Setting, State, Step, finding, properties
+from hvctl.core.resource import Change, Fields, Impact, Occasion, Resource, Setting, State, Step, finding, properties
 from hvctl.kinds._drives import file_query, there
 from hvctl.kinds._host import HOST, OfHyperV, host_row
 from hvctl.kinds._types import MAC, PATH, SECONDS, Flag, MacAddress, Seconds, WindowsPath, Words
@@ -74,6 +74,10 @@ class Host(OfHyperV):
     def survey(cls) -> tuple[Call, ...]:
         return (Call("Get-VMHost", select=properties(cls, *HOST.select)),)
 
+    @classmethod
+    def discover(cls, owner: Resource | None, facts: Facts) -> Iterator[Self]:
+        yield cls()
+
     def queries(self) -> tuple[Call, ...]:
         domain = (SYSTEM,) if self.live_migration.enabled else ()
         return (*self.survey(), *domain, *(file_query(path) for path in self._folders.values()))
@@ -84,7 +88,7 @@ class Host(OfHyperV):
     def actual(self, facts: Facts) -> State | None:
         return self.read_settings(self.row(facts))
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
+    def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         changed = {c.field for c in changes}
         for field, path in self._folders.items():
             # The error of Set-VMHost would come at apply only (domain 2).

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from hvctl.call import Call, Ref, Row
 from hvctl.contract import OS
 from hvctl.core.facts import Facts
-from hvctl.core.resource import UNKNOWN, Change, HeldBackError, Impact, State, Step, finding, properties
+from hvctl.core.resource import (
+    UNKNOWN,
+    Change,
+    HeldBackError,
+    Impact,
+    Occasion,
+    Resource,
+    State,
+    Step,
+    finding,
+    properties,
+)
 from hvctl.kinds._addressed import IP, Addressed
 from hvctl.kinds._ip import Interface, Now, interface_of, new_interface
 from hvctl.kinds._network import (
@@ -66,6 +78,13 @@ class HostNetworkAdapter(Addressed):
         selected = properties(cls, *HOST_ADAPTERS.select)
         return (Call("Get-VMNetworkAdapter", HOST_ADAPTERS.params, selected), SWITCHES, ADDRESSES, NICS)
 
+    @classmethod
+    def discover(cls, owner: Resource | None, facts: Facts) -> Iterator[Self]:
+        counts = Counter(str(row["Name"]).casefold() for row in facts.rows(HOST_ADAPTERS))
+        for row in facts.rows(HOST_ADAPTERS):
+            if counts[str(row["Name"]).casefold()] == 1 and row["SwitchName"]:
+                yield cls(name=str(row["Name"]), switch=str(row["SwitchName"]))
+
     def queries(self) -> tuple[Call, ...]:
         return (*self.survey(), *self.asked(HOST_ADAPTERS, HOST_TEAM_MAPPINGS), *self.ip_queries())
 
@@ -112,7 +131,7 @@ class HostNetworkAdapter(Addressed):
             return None
         return self.ip_actual(now, facts)
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
+    def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         if self.absent:
             return
         yield from self.adapter_findings(self.row(facts), facts)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from hvctl.call import Call
 from hvctl.contract import OS, at_least, exists_from, title
 from hvctl.core.facts import Facts
-from hvctl.core.resource import UNKNOWN, Change, Setting, State, Step, finding
+from hvctl.core.resource import UNKNOWN, Change, Occasion, Setting, State, Step, finding
 from hvctl.kinds._services import GUIDS, SERVICES, guid_of, service_ref
 from hvctl.kinds._types import Flag
 from hvctl.kinds._vm import VmPart, vm_ref
@@ -47,8 +47,8 @@ class IntegrationServices(VmPart):
     def needs_off(self, field: str, now: Any, wanted: Any, facts: Facts) -> bool:
         return False  # the host's side is a switch of its own (domain 11.1)
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
-        yield from super().findings(changes, facts)
+    def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
+        yield from super().judge(occasion, changes, facts)
         if self.vm_row(facts) is None:
             return
         listed = {guid_of(row["Id"]) for row in self.rows(facts)}

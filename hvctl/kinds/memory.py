@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from hvctl.call import Call, Row, Value
 from hvctl.contract import OS, at_least
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Change, State, finding, properties
+from hvctl.core.resource import Change, Occasion, State, finding, properties
 from hvctl.kinds import _room
 from hvctl.kinds._host import HOST, host_row
 from hvctl.kinds._limits import Limit, version_at_least, vm_limit
@@ -90,8 +90,8 @@ class Memory(MemoryPart):
                 "minimum ≤ startup ≤ maximum",
             )
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
-        yield from super().findings(changes, facts)
+    def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
+        yield from super().judge(occasion, changes, facts)
         if not changes:
             return
         if any(c.field == "dynamic" and c.wanted for c in changes):

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field
 from hvctl.call import Call, Ref, Row
 from hvctl.contract import OS, at_least, contract, elsewhere, title
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Change, Fields, HeldBackError, Impact, Resource, State, Step, finding
+from hvctl.core.resource import Change, Fields, HeldBackError, Impact, Occasion, Resource, State, Step, finding
 from hvctl.core.rows import parsed
 from hvctl.kinds._addressed import OURS
 from hvctl.kinds._host import OfHyperV
@@ -334,9 +334,9 @@ class Nat(OfHyperV):
 
     # --- what the facts show ---------------------------------------------------------------------------------------
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
+    def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         if self.absent:
-            if self.switch.absent and any(f.holds for f in self.switch.findings((), facts)):
+            if self.switch.absent and any(f.holds for f in self.switch.judge("remove", (), facts)):
                 yield finding("", "it goes with its switch, which cannot be removed now", "see there")
             return
         fields = {c.field for c in changes}

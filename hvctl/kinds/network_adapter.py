@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field
 from hvctl.call import Call, Ref, Row, Value
 from hvctl.contract import OS, at_least
 from hvctl.core.facts import Facts
-from hvctl.core.resource import (  # fmt: skip
+from hvctl.core.resource import (
     Change,
     Fields,
     HeldBackError,
@@ -20,6 +20,7 @@ from hvctl.core.resource import (  # fmt: skip
     Instead,
     Json,
     Null,
+    Occasion,
     Plain,
     Resource,
     Setting,
@@ -224,7 +225,7 @@ class NetworkAdapter(Adapter):
     def same(self, field: str, now: Any, wanted: Any) -> bool:
         return MAC.same(now, wanted) if field == "mac_address" else super().same(field, now, wanted)
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
+    def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         vm = vm_row(self.vm, facts)
         if vm is not None and (changes or self.absent or self.row(facts) is None):
             check_steady(self.vm.key(), vm)
@@ -380,10 +381,8 @@ class NetworkAdapter(Adapter):
         yield Step(call, f"remove {self._what}", ("ensure",), off=off)
 
     @classmethod
-    def surplus(cls, owner: Resource, listed: tuple[Resource, ...], facts: Facts) -> Iterator[Resource]:
+    def discover(cls, owner: Resource | None, facts: Facts) -> Iterator[Self]:
+        """Two of a name are one here: nothing can tell them apart by it."""
         vm = vm_row(machine(owner), facts)
-        known = {part.key().casefold() for part in listed}
-        for row in in_vm(VM_ADAPTERS, vm, facts) if vm else ():
-            if str(row["Name"]).casefold() not in known:
-                known.add(str(row["Name"]).casefold())
-                yield cls(name=str(row["Name"]), ensure="absent")
+        names = {str(row["Name"]).casefold(): str(row["Name"]) for row in (in_vm(VM_ADAPTERS, vm, facts) if vm else ())}
+        yield from (cls(name=name) for name in names.values())

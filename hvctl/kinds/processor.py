@@ -8,7 +8,7 @@ from typing import ClassVar
 from hvctl.call import Call
 from hvctl.contract import OS, title
 from hvctl.core.facts import Facts
-from hvctl.core.resource import MISSING, Change, State, finding, properties
+from hvctl.core.resource import MISSING, Change, Occasion, State, finding, properties
 from hvctl.kinds._host import HOST, host_row
 from hvctl.kinds._limits import LARGE, Limit, version_at_least, vm_limit
 from hvctl.kinds._memory import MemoryPart
@@ -69,8 +69,8 @@ class Processor(ProcessorPart):
             return {**found, "perfmon": MISSING}
         return {**found, "perfmon": [word for word, name in MONITORS.items() if row[name]]}
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
-        yield from super().findings(changes, facts)
+    def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
+        yield from super().judge(occasion, changes, facts)
         if not changes:
             return
         yield from self._as_made(changes, facts)

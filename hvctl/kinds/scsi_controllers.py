@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from hvctl.call import Call, Ref
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Change, State, Step, finding
+from hvctl.core.resource import Change, Occasion, Resource, State, Step, finding
 from hvctl.kinds._drives import CONTROLLERS, DISKS, DVDS, ControllersPart, Slot
-from hvctl.kinds._vm import VMS, in_vm, vm_ref
+from hvctl.kinds._machine import machine
+from hvctl.kinds._vm import VMS, in_vm, vm_ref, vm_row
 from hvctl.text.diagnostic import Diagnostic
 
 SNAPSHOTS = Call("Get-VM", select=("Id", "ParentSnapshotId"))
@@ -27,6 +28,12 @@ class ScsiControllers(ControllersPart):
     def queries(self) -> tuple[Call, ...]:
         return (VMS, SNAPSHOTS, CONTROLLERS, DISKS, DVDS)
 
+    @classmethod
+    def discover(cls, owner: Resource | None, facts: Facts) -> Iterator[Self]:
+        vm = vm_row(machine(owner), facts)
+        if vm is not None:
+            yield cls(count=len(in_vm(CONTROLLERS, vm, facts)))
+
     def numbers(self, facts: Facts) -> tuple[int, ...]:
         """Those there are; a new VM has one (domain 4.2)."""
         row = self.vm_row(facts)
@@ -37,8 +44,8 @@ class ScsiControllers(ControllersPart):
     def actual(self, facts: Facts) -> State | None:
         return None if self.vm_row(facts) is None else {"count": len(self.numbers(facts))}
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
-        yield from super().findings(changes, facts)
+    def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
+        yield from super().judge(occasion, changes, facts)
         row = self.vm_row(facts)
         if row is None:
             return

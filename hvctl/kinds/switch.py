@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 
 from hvctl.contract import OS
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Change, Impact, Resource, Step, finding
+from hvctl.core.resource import Change, Impact, Occasion, Resource, Step, finding
 from hvctl.kinds import _switch_rules, _switch_steps, _way_in
 from hvctl.kinds._switch import MODES, TEAM, TYPES, SwitchPart
 from hvctl.kinds.host_network_adapter import HostNetworkAdapter
@@ -36,7 +36,7 @@ class Switch(SwitchPart):
     def rules_together(cls, wishes: tuple[Self, ...], os: OS) -> Iterator[tuple[Resource, Diagnostic]]:
         yield from _switch_rules.rules_together(wishes)
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
+    def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         remade = self.remade_by(changes, facts)
         found = list(_switch_rules.findings(self, changes, remade, facts))
         yield from found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
@@ -17,6 +18,7 @@ from hvctl.core.resource import (
     HeldBackError,
     Impact,
     Missing,
+    Occasion,
     Resource,
     State,
     Step,
@@ -175,6 +177,14 @@ class VM(Machine):
         own = properties(cls, *VMS.select, "ParentSnapshotId", "ConfigurationLocation")
         return (Call("Get-VM", select=own), SERVICES, HOST)
 
+    @classmethod
+    def discover(cls, owner: Resource | None, facts: Facts) -> Iterator[Self]:
+        """By name; of two that share one, neither can be declared."""
+        counts = Counter(str(row["Name"]).casefold() for row in facts.rows(VMS))
+        for row in facts.rows(VMS):
+            if counts[str(row["Name"]).casefold()] == 1:
+                yield cls(name=str(row["Name"]), generation=generation(row))
+
     def queries(self) -> tuple[Call, ...]:
         places = place_queries(self.path, self.checkpoint_path, self.smart_paging_path)
         more = () if self.absent else (_owed.FILES, *(_room.QUERIES if _room.asked(self) else ()))
@@ -238,7 +248,7 @@ class VM(Machine):
         since = f" at {time[:16].replace('T', ' ')} UTC" if time else ""
         return f"hvctl took it down{since} and could not bring it up again"
 
-    def findings(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
+    def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         row = self.row(facts)
         if row is None and self._only_if_there:
             raise HeldBackError(f"there is no VM {self.name} on this host", "see its name with hvctl facts")

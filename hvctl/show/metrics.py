@@ -53,7 +53,7 @@ def registry(check: Check | None, successes: Mapping[str, float]) -> CollectorRe
         asked = (one.error is None or bool(one.error.defect)) and not one.wrong
         up.labels(one.host).set(asked)
         if one.error is None and not one.wrong:
-            wished = {wish.kind for wish in check.desired.get(one.host, ())}
+            wished = {a.address.kind for a in one.now.actions if a.wanted} if one.now is not None else set()
             for kind in sorted(wished | {k for host, k in fields if host == one.host}):
                 drifted.labels(one.host, kind).set(fields[one.host, kind])
             for kind, number in sorted(_waiting(one).items()):

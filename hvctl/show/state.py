@@ -63,4 +63,4 @@ def word_of(one: Outcome, *, drift: bool = False) -> str:
 def all_hosts(check: Check) -> tuple[Outcome, ...]:
     """Every host of a check, those included that an interruption left out."""
     seen = {one.host for one in check.outcomes}
-    return (*check.outcomes, *(Outcome(name) for name in check.desired if name not in seen))
+    return (*check.outcomes, *(Outcome(name) for name in check.hosts if name not in seen))

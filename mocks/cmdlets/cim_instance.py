@@ -9,7 +9,7 @@ from mocks.cmdlets import disk
 from mocks.command import Command, cmdlet
 from mocks.identity import VERSIONS, build, caption
 from mocks.machine import KB
-from mocks.objects import Instant, PsObject
+from mocks.objects import Instant, PsObject, Refusal
 from mocks.state import HostState
 
 
@@ -48,21 +48,84 @@ def _computer_system(cmd: Command) -> dict[str, Any]:
         "DomainRole": 3 if state.domain else 2,
         "NumberOfLogicalProcessors": state.logical_processors,
         "TotalPhysicalMemory": state.memory,
-        "HypervisorPresent": state.hyper_v_installed,
+        "HypervisorPresent": state.hyper_v_installed and state.hyper_v_role and state.hypervisor_running,
         "PSComputerName": None,
     }
+
+
+def _no_namespace(cmd: Command) -> Refusal:
+    return cmd.fail(
+        "HRESULT 0x8004100e",
+        "MetadataError",
+        cmd.say("cim_namespace_missing"),
+        "Microsoft.Management.Infrastructure.CimException",
+        hresult=-2147217394,
+    )
+
+
+def _no_class(cmd: Command) -> Refusal:
+    return cmd.fail(
+        "HRESULT 0x80041010",
+        "ObjectNotFound",
+        cmd.say("cim_class_missing"),
+        "Microsoft.Management.Infrastructure.CimException",
+        hresult=-2147217392,
+    )
+
+
+def _computer_systems_v1(cmd: Command) -> None:
+    """WMI v1: on 2012 beside v2; later its class is gone, and the namespace stays as v2's parent (operations 5) [I]."""
+    state = cmd.state
+    if not (state.hyper_v_installed and state.hyper_v_role):
+        raise _no_namespace(cmd)
+    if state.os != "2012":
+        raise _no_class(cmd)
+    name = "Microsoft.Management.Infrastructure.CimInstance#root/virtualization/Msvm_ComputerSystem"
+    cmd.emit(PsObject(name, {"Name": state.name.upper(), "ElementName": state.name.upper(), "PSComputerName": None}))
+    for vm in state.vms:
+        cmd.emit(PsObject(name, {"Name": vm.id.upper(), "ElementName": vm.name, "PSComputerName": None}))
+
+
+_SUBSCRIBED = ("__eventfilter", "commandlineeventconsumer", "activescripteventconsumer")
+SUBSCRIBING = ("root/subscription", "root/default", "root/cimv2")
+
+
+def _subscriptions(cmd: Command, namespace: str, name: str) -> None:
+    """Filters are of every namespace; consumers of a standard class live in root/subscription, and in another one only
+    where somebody has registered that class there (operations 5)."""
+    if not cmd.state.administrator:
+        # 0x80041003, access denied; id and category [I]
+        exception = "Microsoft.Management.Infrastructure.CimException"
+        text = cmd.say("access_denied")
+        raise cmd.fail("HRESULT 0x80041003", "PermissionDenied", text, exception, hresult=-2147217405)
+    own = [s for s in cmd.state.subscriptions if s.namespace.replace("\\", "/").lower() == namespace]
+    kind = f"Microsoft.Management.Infrastructure.CimInstance#{namespace}"
+    if name == "__eventfilter":
+        for one in own:
+            properties = {
+                "Name": one.name,
+                "Query": one.query,
+                "QueryLanguage": "WQL",
+                "EventNamespace": one.event_namespace,
+            }
+            cmd.emit(PsObject(f"{kind}/__EventFilter", {**properties, "PSComputerName": None}))
+        return
+    commands = name == "commandlineeventconsumer"
+    found = [s for s in own if (s.command if commands else s.script)]
+    if namespace != "root/subscription" and not found:
+        raise _no_class(cmd)
+    for one in found:
+        if commands:
+            consumer = {"CommandLineTemplate": one.command, "ExecutablePath": None, "WorkingDirectory": None}
+        else:
+            consumer = {"ScriptText": one.script, "ScriptFileName": None, "ScriptingEngine": "VBScript"}
+        cmd.emit(PsObject(f"{kind}/{name}", {"Name": one.name, **consumer, "PSComputerName": None}))
 
 
 def _groups(cmd: Command) -> None:
     """root/MSCluster exists where the failover clustering feature is (cluster 1.2)."""
     if cmd.state.roles is None:
-        raise cmd.fail(
-            "HRESULT 0x8004100e",
-            "MetadataError",
-            cmd.say("cim_namespace_missing"),
-            "Microsoft.Management.Infrastructure.CimException",
-            hresult=-2147217394,
-        )
+        raise _no_namespace(cmd)
     name = "Microsoft.Management.Infrastructure.CimInstance#root/MSCluster/MSCluster_ResourceGroup"
     core = [{"Name": "Cluster Group", "GroupType": 1, "OwnerNode": cmd.state.name.upper(), "IsCore": True, "State": 0}]
     roles = [
@@ -75,24 +138,25 @@ def _groups(cmd: Command) -> None:
 @cmdlet("Get-CimInstance", module="host", takes=0.2)
 def get(cmd: Command) -> None:
     name = cmd.args.text("ClassName")
-    elsewhere = {(disk.NAMESPACE, disk.CLASS): disk.show, ("root/mscluster", "mscluster_resourcegroup"): _groups}
-    show = elsewhere.get((cmd.args.text("Namespace").replace("\\", "/").lower(), name.lower()))
+    elsewhere = {
+        (disk.NAMESPACE, disk.CLASS): disk.show,
+        ("root/mscluster", "mscluster_resourcegroup"): _groups,
+        ("root/virtualization", "msvm_computersystem"): _computer_systems_v1,
+    }
+    namespace = cmd.args.text("Namespace").replace("\\", "/").lower()
+    show = elsewhere.get((namespace, name.lower()))
     if show is not None:
         show(cmd)
+        return
+    if namespace in SUBSCRIBING and name.lower() in _SUBSCRIBED:
+        _subscriptions(cmd, namespace, name.lower())
         return
     if not name and cmd.args.text("Query"):
         name = cmd.args.text("Query").split()[-1]
     classes = {"win32_operatingsystem": _operating_system, "win32_computersystem": _computer_system}
     make = classes.get(name.lower())
     if make is None:
-        # 0x80041010, invalid class
-        raise cmd.fail(
-            "HRESULT 0x80041010",
-            "ObjectNotFound",
-            cmd.say("cim_class_missing"),
-            "Microsoft.Management.Infrastructure.CimException",
-            hresult=-2147217392,
-        )
+        raise _no_class(cmd)
     spelled = "Win32_OperatingSystem" if make is _operating_system else "Win32_ComputerSystem"
     cmd.emit(PsObject(f"Microsoft.Management.Infrastructure.CimInstance#root/cimv2/{spelled}", make(cmd)))
 
@@ -100,15 +164,22 @@ def get(cmd: Command) -> None:
 @cmdlet("Get-WindowsFeature", module="host", takes=2.0)
 def get_feature(cmd: Command) -> None:
     names = cmd.args.texts("Name") or ["*"]
-    on = cmd.state.hyper_v_installed
-    features = (("Hyper-V", "Hyper-V"), ("Hyper-V-PowerShell", "Hyper-V Module for Windows PowerShell"))
-    for name, shown in features:
+    state = cmd.state
+    features = (
+        ("Hyper-V", "Hyper-V", state.hyper_v_installed and state.hyper_v_role),
+        (
+            "Hyper-V-PowerShell",
+            "Hyper-V Module for Windows PowerShell",
+            state.hyper_v_installed and state.hyper_v_module,
+        ),
+    )
+    for name, shown, on in features:
         if any(like(name, n) for n in names):
             properties = {
                 "Name": name,
                 "DisplayName": shown,
                 "Installed": on,
-                "InstallState": "Installed" if on else "Available",
+                "InstallState": "Installed" if on else "InstallPending" if state.restart_due else "Available",
                 "FeatureType": "Role" if name == "Hyper-V" else "Feature",
             }
             cmd.emit(PsObject("Microsoft.Windows.ServerManager.Commands.Feature", properties, to_string=name))

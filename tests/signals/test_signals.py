@@ -156,10 +156,11 @@ def test_a_read_ends_at_once_whatever_the_host_sends(
     assert running.said.count("not looked at: hvctl was stopped") == 2
 
 
-def test_the_host_of_a_read_that_is_broken_off_keeps_no_shell(lab: Labs) -> None:
+@pytest.mark.parametrize("verb", ["facts", "doctor"])
+def test_the_host_of_a_read_that_is_broken_off_keeps_no_shell(lab: Labs, verb: str) -> None:
     at = lab(1)
     held = Held(at)
-    running = at.start("facts", "hv0")
+    running = at.start(verb, "hv0")
     held.reached()
     running.signal(signal.SIGTERM)
     until(lambda: at.endpoints[0].shells.open == 0)

@@ -1,0 +1,49 @@
+"""What is wanted of a resource, whether it differs or not: for whoever compares plans over time."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping
+from dataclasses import replace
+
+from hvctl.core.draft import Draft
+from hvctl.core.facts import Facts
+from hvctl.core.plan import Action, Searched, Wanted
+from hvctl.core.resource import UNKNOWN, Json, Resource
+
+_NOT_SAID = "***"
+"""In the place of what could not be worked out: it is kept no more than a secret is."""
+
+
+def with_wanted(action: Action, wish: Resource, draft: Draft, facts: Facts, searched: tuple[Searched, ...]) -> Action:
+    """`wish`: as desired, with what is held back. What could not be read, or was held back before its fields were compared,
+    agrees with nothing."""
+    silent = draft.seen is None or action.verb == "unknown" or (action.verb in ("held", "later") and not action.lines)
+    actual = None if silent or draft.seen is None else draft.seen.actual
+    ensure = "absent" if wish.absent else "present"
+    whole = Wanted("", ensure, ensure, agrees=not silent and (actual is None) == wish.absent)
+    fields = {} if wish.absent else _fields(wish, facts)
+    differing = {_within(line.field, fields) for line in action.drifted}
+    found = [
+        Wanted(
+            name,
+            value,
+            text,
+            agrees=actual is not None and actual.get(name) is not UNKNOWN and name not in differing,
+        )
+        for name, (value, text) in fields.items()
+    ]
+    return replace(action, wanted=(whole, *found), searched=searched)
+
+
+def _fields(wish: Resource, facts: Facts) -> Mapping[str, tuple[Json, str]]:
+    """Every field that can differ, with what is wanted of it: the value, and how it is told."""
+    try:
+        changes = wish.as_changes(facts)
+        return {c.field: (wish.value(c.field, c.wanted), wish.show(c.field, c.wanted)) for c in changes}
+    except Exception:  # its diagnostics say why it cannot be read
+        return dict.fromkeys(wish.model_fields_set, (_NOT_SAID, _NOT_SAID))
+
+
+def _within(name: str, fields: Container[str]) -> str:
+    """The field that a line of a plan is about: itself, or the one that it is an item of."""
+    return name if name in fields else name.partition(".")[0]

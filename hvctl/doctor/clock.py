@@ -1,0 +1,23 @@
+"""The difference between two clocks, and when it is a cause of trouble."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from hvctl.doctor.cause import Cause
+from hvctl.text.duration import spoken
+
+SKEW = timedelta(minutes=5)
+"""Kerberos' tolerance, and what dates of plan files and exports bear."""
+
+
+def clock_skew(ahead: timedelta, *, kerberos: bool) -> Cause:
+    way = "ahead of" if ahead > timedelta() else "behind"
+    says = f"the host's clock is {spoken(int(abs(ahead).total_seconds()))} {way} this machine's"
+    if not ahead:
+        says = "the clocks of this machine, the host and the domain controller differ"
+    more = "; Kerberos refuses more than 5 minutes" if kerberos else ""
+    return Cause(
+        "clock_skew", "time", "blocks" if kerberos else "warns", says + more, "w32tm /resync", "host",
+        "certain" if kerberos else "likely",
+    )  # fmt: skip
