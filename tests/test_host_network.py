@@ -10,7 +10,10 @@ from hvctl.call import Batch, Event, Reply
 from hvctl.core.plan import Plan
 from hvctl.core.planner import make_plan
 from hvctl.core.resource import Impact, Index
-from hvctl.fleet.reconcile import apply_plan, look
+from hvctl.fleet.reconcile import apply_plan, look, look_at
+from hvctl.kinds.host_network_adapter import HostNetworkAdapter
+from hvctl.kinds.nat import Nat
+from hvctl.kinds.switch import Switch
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
 from tests.harness import wished
@@ -168,3 +171,11 @@ def test_the_example_playbook_comes_true_on_the_host_that_it_names() -> None:
         "192.168.50.0/24",
         "192.168.50.10:443",
     )
+
+
+def test_a_nat_is_discovered_with_the_switch_that_its_address_is_on() -> None:
+    nats = [{"name": "by-hand", "internal": "10.0.0.0/24"}, {"name": "docker", "internal": "172.30.0.0/20"}]
+    on = SimulatedHost.from_yaml({**ADDRESSED, "nats": nats})
+    facts = look_at(TwinTransport(on), [q for kind in (Switch, HostNetworkAdapter, Nat) for q in kind.survey()])
+    (switch,) = Switch.discover(None, facts)
+    assert [nat.name for nat in Nat.discover(switch, facts)] == ["by-hand"]

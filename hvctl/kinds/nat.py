@@ -27,6 +27,7 @@ from hvctl.kinds._ip import (
     everywhere,
     interface_of,
     may_carry,
+    nats_on,
     new_interface,
     on_interface,
     spelt,
@@ -233,10 +234,17 @@ class Nat(OfHyperV):
 
     @classmethod
     def survey(cls) -> tuple[Call, ...]:
-        return (NATS, MAPPINGS)
+        return (NATS, MAPPINGS, DEVICES, INTERFACES, HOST_ADDRESSES)
+
+    @classmethod
+    def discover(cls, owner: Resource | None, facts: Facts) -> Iterator[Self]:
+        """By the host's address, which is all that links it with a switch; one that several share is of none."""
+        if isinstance(owner, SwitchPart) and (own := owner.of_host(facts)):
+            for name in nats_on(own, facts)[:1]:
+                yield cls.model_validate({"name": name})
 
     def queries(self) -> tuple[Call, ...]:
-        return (*self.survey(), DEVICES, INTERFACES, HOST_ADDRESSES, CONNECTIONS, SWITCHES)
+        return (*self.survey(), CONNECTIONS, SWITCHES)
 
     def row(self, facts: Facts) -> Row | None:
         """networking 2: names are unique."""
