@@ -34,8 +34,6 @@ _ELSEWHERE = {
     "Get-CimInstance": "Microsoft.Management.Infrastructure.CimCmdlets.GetCimInstanceCommand",
     "Get-WindowsFeature": "Microsoft.Windows.ServerManager.Commands.GetWindowsFeatureCommand",
     "Get-FileHash": "Get-FileHash",  # a function of Windows PowerShell's Utility module
-    "Get-NetAdapter": "Get-NetAdapter",
-    "Get-NetIPAddress": "Get-NetIPAddress",
     "Get-ScheduledTask": "Get-ScheduledTask",
     "Get-Service": "Microsoft.PowerShell.Commands.GetServiceCommand",
     "Get-Volume": "Get-Volume",
@@ -48,6 +46,8 @@ def class_of(cmdlet: str, module2: bool) -> str:
     verb, _, noun = cmdlet.partition("-")
     if cmdlet in _ELSEWHERE:
         return _ELSEWHERE[cmdlet]
+    if noun.startswith(("Net", "DnsClient")):  # functions (CDXML)
+        return cmdlet
     if noun == "VHD":
         if module2:
             return "Microsoft.Vhd.PowerShell.Cmdlets." + ("GetVHD" if verb == "Get" else f"{verb}Vhd")

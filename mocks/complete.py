@@ -42,8 +42,11 @@ def complete(state: HostState) -> HostState:
         adapter.id = adapter.id or new_id(state)
         _connect(state, adapter)
         adapter.dynamic_mac_address = False
+        if adapter.dhcp is None:
+            adapter.dhcp = not any("." in text for text in adapter.ip_addresses)
     for switch in state.switches:
         ensure_management_adapter(state, switch)
+        move_settings(state, switch, only_new=True)
     for vm in state.vms:
         _vm(state, vm)
         known = {disk.number for disk in state.disks}
@@ -114,10 +117,20 @@ def ensure_management_adapter(state: HostState, switch: Switch) -> None:
                 switch=switch.id,
                 dynamic_mac_address=False,
                 mac_address=mac or next_mac(state),
+                dhcp=True,
             )
         )
     elif not switch.allow_management_os:
         state.management_adapters = [a for a in state.management_adapters if a.switch != switch.id]
+
+
+def move_settings(state: HostState, switch: Switch, only_new: bool = False) -> None:
+    """What TCP/IP has on an adapter goes to the host's adapter on the switch, when that is made over it (domain 3, 24);
+    on a switch that the host has no adapter on, it is on nothing."""
+    own = next((a.id for a in state.management_adapters if a.switch == switch.id), "")
+    for nic in state.nics:
+        if nic.name in switch.net_adapters and (nic.moved_to is None or not only_new):
+            nic.moved_to = own
 
 
 def _connect(state: HostState, adapter: Adapter) -> None:

@@ -11,7 +11,7 @@ from mocks.command import class_of
 
 _NET = {
     "CimSession": "Microsoft.Management.Infrastructure.CimSession",
-    "CimInstance": "Microsoft.Management.Infrastructure.CimInstance",
+    "CimInstance": "Hvctl.Thing",  # what stands for one; the engine's own cannot be made from it
     "PSCredential": "System.Management.Automation.PSCredential",
     "StringCollection": "System.Collections.Specialized.StringCollection",
     "SwitchParameter": "System.Management.Automation.SwitchParameter",

@@ -3,6 +3,8 @@
 It does not model:
 - what a VM uses of its host (`usage` of a starting state says it), what a crash loses of what was metered;
 - what is inside guests, beyond how they shut down, whether integration services answer and what was copied into them;
+- traffic: what a NAT, a route or a second default gateway does to it; routes but default ones and those of addresses, metrics,
+  profiles and rules of the firewall, leases as time passes, an address that another machine takes later;
 - moving the disks of a VM (Move-VMStorage knows its configuration, checkpoints and paging file only);
 - live migration, import, Replica relationships (only what Get-VM and Get-VMReplication show), clusters,
   Fibre Channel, RemoteFX, GPU partitions, device assignment, what shielding forbids, what is in a key protector,

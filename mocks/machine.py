@@ -172,7 +172,14 @@ class Adapter:
     test_replica_pool_name: str = ""
     test_replica_switch_name: str = ""
     mandatory_feature_id: list[str] = field(default_factory=list)
+    packet_direct_num_procs: int = 0
+    packet_direct_moderation_count: int = 0
+    packet_direct_moderation_interval: int = 0
     ip_addresses: list[str] = field(default_factory=list)
+    gateways: list[str] = field(default_factory=list)  # this and the next ones: of the management OS only
+    dns: list[str] = field(default_factory=list)
+    dhcp: bool | None = None  # omitted: on, unless it has an IPv4 address
+    appears: float = 0.0  # on the clock, when Windows has an interface of it
 
 
 @dataclass(eq=False)

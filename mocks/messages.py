@@ -467,6 +467,27 @@ TEXTS: dict[str, tuple[str, str]] = {
         "No {0} objects found with property '{1}' equal to '{2}'. Verify the value of the property and retry.",
         "プロパティ '{1}' が '{2}' である {0} オブジェクトが見つかりません。",
     ),
+    "cim_none": (
+        "No matching {0} objects found by CIM query for instances of the class. Verify query parameters and retry.",
+        "CIM クエリに一致する {0} オブジェクトが見つかりません。クエリ パラメーターを確認して再試行してください。",
+    ),
+    "element_missing": ("Element not found. ", "要素が見つかりません。 "),
+    "instance_exists": ("Instance {0} already exists ", "インスタンス {0} は既に存在します "),
+    "stores_differ": (
+        "Inconsistent parameters PolicyStore PersistentStore and Dhcp Enabled ",
+        "パラメーター PolicyStore PersistentStore と Dhcp Enabled が矛盾しています ",
+    ),
+    "object_exists": ("The object already exists. ", "オブジェクトは既に存在します。 "),
+    "parameter_wrong": ("The parameter is incorrect. ", "パラメーターが間違っています。 "),
+    "duplicate_name": (
+        "You were not connected because a duplicate name exists on the network. If joining a domain, go to System in "
+        "Control Panel to change the computer name and try again. If joining a workgroup, choose another workgroup name. ",
+        "ネットワーク上に同じ名前があるため、接続されませんでした。 ",
+    ),
+    "port_in_use": (
+        "The process cannot access the file because it is being used by another process. ",
+        "プロセスはファイルにアクセスできません。別のプロセスが使用中です。 ",
+    ),
     # --- texts within objects -----------------------------------------------------------------------------------
     "ok": ("Operating normally", "正常に動作しています"),
     "merging": ("Merging disks", "ディスクを結合しています"),

@@ -6,9 +6,11 @@ import json
 import math
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Protocol
 
 from hvctl.call import EACH
+from hvctl.contract import OS, VERSIONS, contract
 from hvctl.winrm.protocol import NO_BATCH
 from mocks.objects import ErrorAction, ErrorRecord, Job, Outcome, Refusal
 from mocks.refs import CannotRunError, NothingToDoError, Refs, SourceSkippedError, Step, inherited, own
@@ -21,6 +23,19 @@ POLL_S = 2
 HEARTBEAT_S = 20
 WARNINGS_KEPT = 100
 GUARD_FAILED = "GuardFailed"
+
+
+@cache
+def module_of(cmdlet: str) -> str | None:
+    """By the first version of Windows that has it."""
+    having = (contract(os) for os in VERSIONS if contract(os).knows(cmdlet) == "present")
+    return next((facts.module_of(cmdlet) for facts in having), None)
+
+
+@cache
+def has_module(os: OS, module: str) -> bool:
+    facts = contract(os)
+    return any(facts.module_of(name) == module for name in facts.cmdlets)
 
 
 class Clock(Protocol):
@@ -235,6 +250,8 @@ class Run:
         self.host.clock.sleep(outcome.took)
         tag = {} if step.get("each") is None else {"value": json_of(value)}
         made.errors += [error_of(e) | tag for e in map(self._known, outcome.errors)]
+        if any(e.id.startswith("CommandNotFoundException") for e in outcome.errors):
+            made.errors += [error_of(e) | tag for e in self._not_loaded(step["cmdlet"])]
         made.warnings += outcome.warnings
         for thing in outcome.objects:
             if thing is None:
@@ -257,6 +274,16 @@ class Run:
         text = "this host does not have the command"
         exception = ("System.Management.Automation.CommandNotFoundException", -2146233087, text)
         return ErrorRecord("CommandNotFoundException", "ObjectNotFound", text, (exception,), record.target)
+
+    def _not_loaded(self, cmdlet: str) -> Iterator[ErrorRecord]:
+        """What the runner's own Import-Module says of a module that this Windows does not have at all."""
+        os, module = getattr(self.host, "os", None), module_of(cmdlet)
+        if os is not None and module is not None and not has_module(os, module):
+            text = f"The specified module '{module}' was not loaded because no valid module file was found."
+            id = "Modules_ModuleNotFound,Microsoft.PowerShell.Commands.ImportModuleCommand"
+            yield ErrorRecord(
+                id, "ResourceUnavailable", text, (("System.IO.FileNotFoundException", -2147024894, text),)
+            )
 
     def _wait(self, step: Mapping[str, Any], job: Job) -> Generator[bytes, None, Outcome | None]:
         clock, waited, shown, said = self.host.clock, 0, -1, 0

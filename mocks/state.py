@@ -76,7 +76,11 @@ class NetAdapter:
     mac_address: str = ""
     link_speed: int = 1_000_000_000
     status: str = "Up"
-    addresses: list[str] = field(default_factory=list)  # "192.0.2.11/24"
+    addresses: list[str] = field(default_factory=list)  # "192.0.2.11/24", "… dhcp", "… duplicate": mocks/interfaces.py
+    gateways: list[str] = field(default_factory=list)  # next hops of default routes: "192.0.2.1", "192.0.2.1 dhcp"
+    dns: list[str] = field(default_factory=list)  # "192.0.2.53", "192.0.2.53 dhcp"
+    dhcp: bool = False  # it asks DHCP, whether or not anybody answers
+    moved_to: str | None = None  # id of the host's adapter that took all this over; omitted: the first on its switch
     can_bind: bool = True  # false: Wi-Fi and the like, no virtual switch can have it
     iov_support: bool = False
     vmmq_support: bool = False
@@ -178,6 +182,27 @@ class LoggedEvent:
 
 
 @dataclass(eq=False)
+class NatMapping:
+    """A port of all addresses of the host that a NAT hands on. `protocol`: TCP or UDP."""
+
+    port: int
+    to: str  # "192.168.50.10:443"
+    protocol: str = field(default="TCP", metadata=one_of("TCP", "UDP"))
+    external: str = "0.0.0.0"
+    id: int = 0
+
+
+@dataclass(eq=False)
+class Nat:
+    """An address translation as Get-NetNat shows it: `internal` or, of a gateway of virtual networks, `external`."""
+
+    name: str
+    internal: str = ""  # "192.168.50.0/24"
+    external: str = ""
+    mappings: list[NatMapping] = field(default_factory=list)
+
+
+@dataclass(eq=False)
 class Subscription:
     """A permanent event subscription of WMI: a filter, and a consumer with a command line or a script."""
 
@@ -266,6 +291,10 @@ class HostState:
     net_adapters: list[NetAdapter] | None = None
     switches: list[Switch] = field(default_factory=list)
     management_adapters: list[Adapter] = field(default_factory=list)
+    addresses_elsewhere: list[str] = field(default_factory=list)  # of other machines on the networks: "10.0.0.7"
+    nats: list[Nat] = field(default_factory=list)
+    hidden_nats: list[str] = field(default_factory=list)  # prefixes that HNS holds, which no cmdlet of NetNat shows
+    reserved_ports: list[int] = field(default_factory=list)  # taken, or in a range that the host excludes
     files: dict[str, int] = field(default_factory=dict, metadata=SIZE)
     contents: dict[str, Content] = field(default_factory=dict)  # of some of the files
     folders: list[str] = field(default_factory=list)

@@ -85,7 +85,7 @@ def _rows(kind: type[Resource], model: type[Fields], prefix: str) -> Iterator[st
         inner = next(models_in(info.annotation), None)
         setting = next((m for m in info.metadata if isinstance(m, Setting)), None)
         need = " (required)" if info.is_required() else ""
-        yield f"| `{prefix}{name}`{need} | {_value(info)} | {_impact(setting)} | {_since(kind, setting)} |"
+        yield f"| `{prefix}{info.alias or name}`{need} | {_value(info)} | {_impact(setting)} | {_since(kind, setting)} |"
         if inner is not None:
             yield from _rows(kind, inner, f"{prefix}{name}.")
 

@@ -42,7 +42,25 @@ def trimmed(folder: Path, keep: Keep = everything) -> dict[str, Any]:
     versions = {os: _version(os, whole[os], common[os], keep) for os in VERSIONS}
     modules = {cmdlet["group"] for version in versions.values() for cmdlet in version["cmdlets"].values()}
     types = _json(folder / "types.json")
-    return {**versions, "types": {name: _types(types.get(name, {})) for name in MODULES if name in modules}}
+    kept = {name: _types(types.get(name, {})) for name in MODULES if name in modules}
+    _tell_apart(versions, kept)
+    return {**versions, "types": kept}
+
+
+def _tell_apart(versions: Mapping[str, Any], types: Mapping[str, Any]) -> None:
+    """Enums of one short name (README of the contract: Protocol of the mappings of a NAT, and of routes): one whose
+    members the type's do not include is called after the noun of its cmdlet."""
+    for os, version in versions.items():
+        for name, cmdlet in version["cmdlets"].items():
+            known = types[cmdlet["group"]]
+            accepted = known.get("accepted_by_os", {})
+            for fact in cmdlet["params"].values():
+                kind = fact["type"].removesuffix("[]")
+                members = {*accepted.get(kind, {}).get(os, ()), *known.get("enums", {}).get(kind, {}).get("values", ())}
+                if kind in accepted and not members.issuperset(fact.get("values", ())):
+                    own = f"{name.partition('-')[2]}.{kind}"
+                    accepted.setdefault(own, {})[os] = fact["values"]
+                    fact["type"] = fact["type"].replace(kind, own)
 
 
 def _version(os: str, modules: Mapping[str, Any], common: Mapping[str, str], keep: Keep) -> dict[str, Any]:

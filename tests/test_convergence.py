@@ -102,6 +102,10 @@ def adapters(name: str) -> st.SearchStrategy[list[Data]]:
         bandwidth=some(maximum=of("1Gbps", None)),
         dhcp_guard=flags,
         mac_address=of("00-15-5D-01-02-03"),
+        test_replica_pool=of("gold", None),
+        mandatory_features=of([], ["8c1e6f44-9e3b-4b7a-a1c8-2f9d5b7e6a22"]),
+        fixed_speed_10g=flags,
+        packet_direct=some(processors=of(0, 2)),
     )
     return fields.map(lambda data: [{"name": name, **data}])
 
@@ -118,6 +122,8 @@ def disks(place: str, path: str) -> st.SearchStrategy[list[Data]]:
         physical_sector_size=of(512, 4096),
         image=of(*IMAGES),
         type=of("fixed", "dynamic"),
+        resource_pool=of("gold", "Primordial"),
+        write_cache=of("default", "off"),
     )
     sizes = of("127GB", "200GB")
     return st.tuples(fields, sizes).map(lambda t: [{"at": place, "path": path, "size": t[1], **t[0]}])
@@ -165,7 +171,7 @@ def wanted(draw: st.DrawFn, name: str, now: int | None) -> Data:
         ),
         integration_services=some(heartbeat=flags, shutdown=flags),
         disks=disks(place, rf"D:\VMs\{name}\os.vhdx"),
-        dvds=some(path=of(None, r"D:\iso\a.iso")).map(lambda data: [{"at": dvd, **data}]),
+        dvds=some(path=of(None, r"D:\iso\a.iso"), resource_pool=of("gold")).map(lambda data: [{"at": dvd, **data}]),
         network_adapters=of("lan", "san").flatmap(adapters),
     )
     return {"name": name, **({"generation": generation} if draw(flags) or now != generation else {}), **draw(parts)}
@@ -216,19 +222,31 @@ def files(draw: st.DrawFn, name: str) -> Data:
     return {rf"D:\VMs\{name}\os.vhdx": file} if draw(flags) else {}
 
 
+def known(os: OS, vm: Data) -> Data:
+    """Without what this version lacks, which would refuse the whole."""
+    lacks = ("write_cache", "fixed_speed_10g", "packet_direct") if os in ("2012", "2012r2") else ()
+    lists: Data = {key: [without(one, lacks) for one in vm[key]] for key in ("disks", "network_adapters") if key in vm}
+    return {**vm, **lists}
+
+
+def without(data: Data, keys: tuple[str, ...]) -> Data:
+    return {key: value for key, value in data.items() if key not in keys}
+
+
 @st.composite
 def situations(draw: st.DrawFn) -> tuple[OS, Data, Data, frozenset[Impact]]:
     os = draw(st.sampled_from(VERSIONS))
     there = [draw(vms(name, os)) for name in draw(of((), ("web01",), ("web01", "web02")))]
     names = draw(of(("web01",), ("web01", "web02")))
     generations = {vm["name"]: vm["generation"] for vm in there}
-    vms_wanted = [draw(wanted(name, generations.get(name))) for name in names]
+    vms_wanted = [known(os, draw(wanted(name, generations.get(name)))) for name in names]
     if draw(flags):
         vms_wanted = [draw(cleared(vm, VM, "vm")) for vm in vms_wanted]
     play = {"hosts": "all", "vms": vms_wanted}
     host = {
         "os": os,
         "sku": draw(of(7, 8)),
+        "resource_pools": ["gold"],
         "volumes": {"C": {}, "D": {"clustered": True}},
         "folders": [r"D:\VMs"],
         "files": {r"D:\iso\a.iso": "4GB"},

@@ -72,6 +72,44 @@ def adapter(name: str, switches: tuple[str, ...]) -> st.SearchStrategy[Data]:
     return fields.map(lambda data: {"name": name, **data})
 
 
+ADDRESSES: tuple[list[str], ...] = (
+    [],
+    ["203.0.113.7/24"],
+    ["10.9.0.5/24", "fd00::5/64"],
+    ["10.9.0.5/16", "10.9.0.6/24"],
+    ["10.9.0.5/24 duplicate"],
+    ["10.9.0.6/24 tentative"],
+    ["10.9.0.5/24 dhcp"],
+    ["10.9.0.77/24 dhcp"],
+    ["10.9.0.6/24 other"],
+    ["192.168.50.1/24"],
+)
+
+
+@st.composite
+def addressed(draw: st.DrawFn) -> Data:
+    """What TCP/IP has on an adapter of the host, as somebody or DHCP left it."""
+    addresses = draw(of(*ADDRESSES))
+    leased = any("dhcp" in text for text in addresses)
+    kind = " dhcp" if leased else ""
+    by_hand = any("." in text for text in addresses)
+    return {
+        "ip_addresses": addresses,
+        "gateways": draw(of([], [f"10.9.0.1{kind}"], [f"10.9.0.2{kind}", "fd00::1"])),
+        "dns": draw(of([], [f"10.9.0.53{kind}"], ["10.9.0.54", "fd00::53"])),
+        "dhcp": leased or (not by_hand and draw(flags)),
+    }
+
+
+MAPPED = [{"port": 80, "to": "192.168.50.9:80", "id": 1}, {"port": 22, "to": "192.168.50.8:22", "id": 2}]
+NATS: tuple[list[Data], ...] = (
+    [],
+    [{"name": "lan", "internal": "192.168.50.0/24", "mappings": MAPPED}],
+    [{"name": "by-hand", "internal": "192.168.50.1/24"}],
+    [{"name": "docker", "internal": "172.30.0.0/20", "mappings": [{"port": 81, "to": "172.30.0.2:81", "id": 3}]}],
+)
+
+
 @st.composite
 def hosts(draw: st.DrawFn, os: OS) -> Data:
     cards: list[Data] = [{"name": "Ethernet", "addresses": ["192.0.2.9/24"]}]
@@ -92,10 +130,11 @@ def hosts(draw: st.DrawFn, os: OS) -> Data:
     ]
     shared = [s["name"] for s in switches if s.get("allow_management_os") or s.get("type") == "Internal"]
     has = draw(st.integers(0, 1)) if shared else 0
-    addresses = draw(of([], ["203.0.113.7/24"]))
-    own = [{"name": "storage", "switch": name, "ip_addresses": addresses} for name in shared[:has]]
+    own = [{"name": "storage", "switch": name, **draw(addressed())} for name in shared[:has]]
+    own += [{"name": name, "switch": name, **draw(addressed())} for name in shared if draw(flags)]
+    nats = draw(of(*NATS)) if os not in ("2012", "2012r2") else []
     return {"os": os, "net_adapters": cards, "management": "Ethernet", "switches": switches, "vms": vms,
-            "management_adapters": own}  # fmt: skip
+            "management_adapters": own, "nats": nats}  # fmt: skip
 
 
 # --- what is wished of it --------------------------------------------------------------------------------------------
@@ -125,8 +164,36 @@ def wanted(draw: st.DrawFn, name: str, os: OS) -> Data:
             "packet_direct": flags,
             "default_queue": some(vmmq=flags, queue_pairs=of(4, 16)),
         }
+    if not outside and modern:
+        fields["nat"] = translation()
     kind = of("external") if outside else of("private", "internal")
     return {"name": name, **draw(some(type=kind, **fields))}
+
+
+def translation() -> st.SearchStrategy[Data]:
+    mappings = of(
+        [],
+        [{"port": 80, "to": "192.168.50.9:80"}],
+        [{"port": 80, "to": "192.168.50.7:8080"}, {"port": 22, "ensure": "absent"}],
+        [{"port": 81, "to": "192.168.50.9:80"}, {"port": 80, "protocol": "udp", "to": "192.168.50.9:80"}],
+    )
+    present = some(
+        name=of("by-hand", "docker"),
+        prefix=of("192.168.50.0/24", "192.168.0.0/16", "10.9.0.0/16"),
+        address=of("192.168.50.1", "192.168.50.254/24", "10.9.0.5"),
+        mappings=mappings,
+        mappings_only=flags,
+    )
+    return st.one_of(present, present, st.just({"ensure": "absent"}))
+
+
+def wished_addresses() -> st.SearchStrategy[Data]:
+    return some(
+        addresses=of([], ["10.9.0.5/24"], ["10.9.0.5/24", "10.9.0.6/24"], ["fd00::5/64"], ["192.168.50.1/24"]),
+        gateway=of("10.9.0.1", "10.9.0.2", None),
+        dns=of([], ["10.9.0.53"], ["fd00::53", "10.9.0.54"]),
+        dhcp=flags,
+    )
 
 
 WISHED_ACL = st.fixed_dictionaries(
@@ -168,14 +235,17 @@ def situations(draw: st.DrawFn) -> tuple[OS, Data, Data, frozenset[Impact]]:
     }
     play: Data = {"hosts": "all", "vms": [vm]}
     play["switches"] = [draw(wanted(n, os)) for n in draw(of((), ("lan",), ("lan", "san")))]
-    if draw(flags):
-        play["host_network_adapters"] = [
-            {
-                "name": "storage",
-                "switch": draw(of("lan", "san")),
-                **draw(some(vlan=of({"access": 30}, None), dhcp_guard=flags, acls=of(None, []))),
-            }
-        ]
+    own = {"storage": draw(of("lan", "san")), "lan": "lan"}
+    play["host_network_adapters"] = [
+        {
+            "name": name,
+            "switch": switch,
+            **draw(some(vlan=of({"access": 30}, None), dhcp_guard=flags, acls=of(None, []))),
+            **draw(wished_addresses()),
+        }
+        for name, switch in own.items()
+        if draw(flags)
+    ]
     return os, draw(hosts(os)), play, draw(st.frozensets(st.sampled_from(CONSENTS)))
 
 

@@ -28,7 +28,7 @@ def fields_of(kind: type[Resource]) -> Iterator[tuple[tuple[str, ...], bool]]:
     for name, info in kind.model_fields.items():
         means = any(isinstance(m, Null) for m in info.metadata)
         if not info.is_required():
-            yield (name,), means
+            yield (info.alias or name,), means
         for inner in models_in(info.annotation):
             if "list" not in str(info.annotation):
                 for deeper, one in inner.model_fields.items():
@@ -49,8 +49,8 @@ def playbook(kind: type[Resource], path: tuple[str, ...]) -> str:
     if kind.many:
         text = f"[{text}]"
     if kind.within:
-        text = f"[{{name: vm, {kind.section}: {text}}}]"
-        return f"- vms: {text}"
+        owner = next(k for k in kinds() if k.kind == kind.within)
+        return f"- {owner.section}: [{{name: x, {kind.section}: {text}}}]"
     return f"- {kind.section}: {text}"
 
 

@@ -144,7 +144,7 @@ switches: [{name: inner, type: Internal}, {name: gone, type: Internal}, {name: l
     - {name: out, type: external, net_adapters: [Ethernet]}
 """
     shown = text_of(plan_lines(lab(playbook, host).plan, width=140))
-    assert "no VM is on it; it is recreated; the host's adapter lan on it is made anew: see to its addresses" in shown
+    assert "no VM is on it; it is recreated; the host's adapter lan on it is recreated too" in shown
     assert "the host has addresses on Ethernet, which are away for some 15 s" in shown
     assert [shown.count(f"the host loses its adapter {name} on it") for name in ("inner", "gone")] == [1, 1]
 

@@ -208,7 +208,7 @@ SITUATIONS = [
         "recreated",
         switch("minimum_bandwidth_mode: absolute"),
         "disconnect recreate management",
-        ("192.0.2.9", "made anew", OURS),
+        ("192.0.2.9", "set again", OURS),
         "minimum_bandwidth_mode",
         [INTEL],
     ),

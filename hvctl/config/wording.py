@@ -133,7 +133,7 @@ def _fields_at(kind: type[Fields], loc: Sequence[int | str]) -> tuple[str, ...]:
     for part in loc[:-1]:
         info = model.model_fields.get(str(part))
         model = next(models_in(info.annotation), model) if info else model
-    return tuple(model.model_fields)
+    return tuple(info.alias or name for name, info in model.model_fields.items())
 
 
 def _shown(value: Any) -> str:

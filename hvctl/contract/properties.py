@@ -37,8 +37,21 @@ _OTHERS: Final[Mapping[str, Mapping[str, str]]] = {
     "Get-Content": {"": "String"},
     "Get-FileHash": {"Hash": "String", "Path": "String"},
     "Get-Item": {"FullName": "String", "Length": "Int64", "IsReadOnly": "Boolean", "LastWriteTimeUtc": "DateTime"},
-    "Get-NetAdapter": {"Name": "String", "InterfaceDescription": "String", "LinkSpeed": "String"},
-    "Get-NetIPAddress": {"InterfaceAlias": "String", "IPAddress": "String"},
+    "Get-DnsClientServerAddress": {"InterfaceAlias": "String", "ServerAddresses": "String[]"},
+    "Get-NetAdapter": {
+        **dict.fromkeys(("Name", "InterfaceDescription", "InterfaceGuid", "LinkSpeed", "Status"), "String"),
+    },
+    "Get-NetIPAddress": {"InterfaceAlias": "String", "IPAddress": "String", "PrefixLength": "Byte"},
+    "Get-NetNat": {
+        **dict.fromkeys(("Name", "InternalIPInterfaceAddressPrefix", "ExternalIPInterfaceAddressPrefix"), "String"),
+    },
+    "Get-NetNatStaticMapping": {
+        **dict.fromkeys(("NatName", "ExternalIPAddress", "InternalIPAddress"), "String"),
+        **dict.fromkeys(("ExternalPort", "InternalPort"), "UInt16"),
+        "StaticMappingID": "UInt32",
+    },
+    "Get-NetRoute": {"DestinationPrefix": "String", "InterfaceAlias": "String", "NextHop": "String"},
+    "Get-NetTCPConnection": {"LocalAddress": "String", "OwningProcess": "UInt32"},
     "Get-Volume": {"DriveLetter": "String", "SizeRemaining": "UInt64"},
     "MSFT_Disk": {
         "Number": "UInt32",

@@ -336,7 +336,8 @@ def models_in(annotation: Any) -> Iterator[type[Fields]]:
 
 def nulls_refused(model: type[BaseModel], data: Mapping[str, Any], path: Path = ()) -> Iterator[tuple[Path, str]]:
     """Where data of the user's has null although the field has no meaning for it, and what to write instead."""
-    for name, info in model.model_fields.items():
+    for field, info in model.model_fields.items():
+        name = info.alias or field
         if name not in data:
             continue
         value, at = data[name], (*path, name)

@@ -33,6 +33,12 @@ def roles(facts: Facts) -> tuple[Row, ...]:
     return tuple(row for row in facts.rows(ROLES) if row.get("GroupType") == VIRTUAL_MACHINE)
 
 
+def is_node(facts: Facts) -> bool:
+    """Whether cluster software answers on the host, or may; `roles` says what it holds."""
+    failure = facts.reply(ROLES).failure
+    return failure is None or _NO_NAMESPACE not in f"{failure.id} {failure.hresult or ''}".upper()
+
+
 def owner_of(name: str, facts: Facts) -> str | None:
     """The node that owns the role of a VM of that name; None if the cluster has none, or there is no cluster. A role is
     called like its VM unless somebody renamed it; Virtual Machine Manager has a name of its own (cluster 2)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
@@ -10,11 +10,25 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from hvctl.call import NULL, Call, Row, Value
 from hvctl.core.facts import Facts
-from hvctl.core.resource import MISSING, UNKNOWN, Fields, Json, Null, Plain, Setting, State, Unknown, as_json
+from hvctl.core.resource import MISSING, UNKNOWN, Fields, Instead, Json, Null, Plain, Setting, State, Unknown, as_json
 from hvctl.kinds._checkpoints import coming
 from hvctl.kinds._drives import DISKS, DVDS, Drive, Slot, at_slot, file_query, folder_of, one_spelling, there, volume_of
 from hvctl.kinds._physical import HOST_DISKS
-from hvctl.kinds._types import COUNT, KB, MB, PATH, SIZE, Flag, Size, WindowsPath, Words, multiple_of, same_path
+from hvctl.kinds._types import (
+    COUNT,
+    FOLD,
+    KB,
+    MB,
+    PATH,
+    SIZE,
+    Flag,
+    Pool,
+    Size,
+    WindowsPath,
+    Words,
+    multiple_of,
+    same_path,
+)
 from hvctl.kinds._vhd import Link, Resize, Use, chain, children, matching, resize, users, vhd, vhd_query
 from hvctl.kinds._vm import state_at_work
 from hvctl.text.visible import quoted
@@ -58,6 +72,17 @@ def _no_iops(value: Any) -> Any:
     """Null clears both."""
     return {"minimum": None, "maximum": None} if value is None else value
 
+
+class _CacheWords(Words):
+    """What nobody has overridden may read null: the class says that it can."""
+
+    def read(self, value: Any) -> Any:
+        return super().read(value or "Default")
+
+
+CACHE = _CacheWords(
+    default="Default", on="WriteCacheEnabled", on_with_fua="WriteCacheAndFUAEnabled", off="WriteCacheDisabled"
+)
 
 SectorSize = Literal[512, 4096]
 VhdPath = Annotated[WindowsPath, AfterValidator(one_spelling)]
@@ -122,6 +147,12 @@ class DiskPart(Drive):
     qos_policy_id: Annotated[PolicyId | None, Setting("QoSPolicyID", codec=_PolicyCodec()), Null()] = None
     shared: Annotated[Flag | None, Setting("SupportPersistentReservations", off=True)] = None
     disk_number: Annotated[int | None, Field(ge=0), Setting("DiskNumber", off=True)] = None
+    resource_pool: Annotated[
+        Pool | None, Instead("Primordial"), Setting("PoolName", "ResourcePoolName", FOLD, off=True)
+    ] = None
+    write_cache: Annotated[
+        str | None, CACHE, Setting("WriteHardeningMethod", "OverrideCacheAttributes", CACHE, off=True)
+    ] = None
 
     noun: ClassVar[str] = "VMHardDiskDrive"
 
@@ -135,6 +166,9 @@ class DiskPart(Drive):
         files = tuple(p for p in (self.path, self.parent, self.image, *self.previous_paths) if p)
         looked = tuple(dict.fromkeys(p for f in files for p in (f, folder_of(f), volume_of(f)) if p))
         host = (HOST_DISKS,) if self.disk_number is not None else ()
+        asked = {"PoolName": self.resource_pool, "WriteHardeningMethod": self.write_cache}
+        if more := tuple(name for name, value in asked.items() if value is not None):
+            host = (*host, replace(DISKS, select=more))
         found = (*super().queries(), vhd_query(*files), *host)
         return (*found, file_query(*looked)) if looked else found
 

@@ -12,8 +12,9 @@ from pydantic import Field
 from hvctl.call import Call, Ref, Row
 from hvctl.contract import OS, contract
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.resource import Fields, HeldBackError, Impact, Null, Resource, Setting, State, properties
+from hvctl.core.resource import Change, Fields, HeldBackError, Impact, Null, Resource, Setting, State, properties
 from hvctl.kinds._host import OfHyperV
+from hvctl.kinds._ip import NATS
 from hvctl.kinds._network import (
     ADDRESSES,
     HOST_ADAPTERS,
@@ -25,6 +26,7 @@ from hvctl.kinds._network import (
     switch_ref,
     switch_rows,
 )
+from hvctl.kinds._readdressed import QUERIES as READDRESSED
 from hvctl.kinds._types import RATE, TEXT, Flag, Words
 from hvctl.kinds._vm import ALL_VMS
 
@@ -153,7 +155,7 @@ class SwitchPart(OfHyperV):
     def queries(self) -> tuple[Call, ...]:
         found = [*self.survey(), ADDRESSES, VM_ADAPTERS, HOST_ADAPTERS]
         if self.may_go:
-            found += [CHECKPOINTS, replace(SWITCHES, select=(EXTENSIONS,))]
+            found += [CHECKPOINTS, replace(SWITCHES, select=(EXTENSIONS,)), NATS, *READDRESSED]
         if self.may_go or any(getattr(self, name) for name in TEAM):
             found.append(TEAMS)
         if self.extensions or self.extension_order:
@@ -237,6 +239,26 @@ class SwitchPart(OfHyperV):
             kind, adapters if outside else (), shared, mode, iov, either("packet_direct", "PacketDirectEnabled"), team
         )
 
+    def remakes(self, field: str, facts: Facts) -> bool:
+        """Fixed at creation; and a switch becomes a team, or stops being one, by being made anew."""
+        if field in FIXED:
+            return True
+        row = self.row(facts)
+        team = bool(row and row.get("EmbeddedTeamingEnabled"))
+        if field == "net_adapters":
+            return len(self.net_adapters or ()) > 1 and not team
+        return field == "type" and team
+
+    def remade_by(self, changes: tuple[Change, ...], facts: Facts) -> str:
+        """The field for which it is made anew, or ""."""
+        anew = (c.field for c in changes if self.row(facts) is not None and self.remakes(c.field, facts))
+        return next(anew, "")
+
+    def remade(self, facts: Facts) -> str:
+        """The same of all that differs."""
+        there = None if self.absent else self.actual(facts)
+        return "" if there is None else self.remade_by(self.changes(there, facts), facts)
+
     def connected(self, facts: Facts) -> list[Row]:
         """The adapters of VMs that are on it."""
         if failure := facts.reply(VM_ADAPTERS).failure:
@@ -247,6 +269,12 @@ class SwitchPart(OfHyperV):
     def of_host(self, facts: Facts) -> list[Row]:
         """The adapters of the management OS that are on it."""
         return [r for r in facts.rows(HOST_ADAPTERS) if str(r["SwitchName"] or "").casefold() == self.known_by]
+
+    def staying(self, facts: Facts) -> list[Row]:
+        """Those that come back when it is recreated: the one of its name, where it is shared afterwards."""
+        shape = self.shape(facts)
+        shared = shape.type == "internal" or (shape.type == "external" and bool(shape.shared))
+        return [r for r in self.of_host(facts) if shared and str(r["Name"]).casefold() == self.known_by]
 
     def same(self, field: str, now: Any, wanted: Any) -> bool:
         if field == "net_adapters":

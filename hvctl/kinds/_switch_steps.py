@@ -10,6 +10,7 @@ from hvctl.contract import at_least
 from hvctl.core.facts import Facts
 from hvctl.core.resource import Change, Step, settings
 from hvctl.kinds._network import full_names
+from hvctl.kinds._readdressed import set_again
 from hvctl.kinds._switch import (
     BALANCING,
     EXTENSIONS,
@@ -73,6 +74,8 @@ def recreate(switch: SwitchPart, changes: tuple[Change, ...], row: Row, facts: F
         found = Ref(Call("Get-VMNetworkAdapter", {"VM": vm}), {"Id": adapter["Id"]})
         call = Call("Connect-VMNetworkAdapter", {"VMNetworkAdapter": found, "VMSwitch": switch.made})
         yield Step(call, f"connect adapter {adapter['Name']} of {adapter['VMName']} again", needs=(made,))
+    for own in switch.staying(facts):
+        yield from set_again(own, gone.because, (made,), facts)
 
 
 def update(switch: SwitchPart, changes: tuple[Change, ...], facts: Facts) -> Iterator[Step]:

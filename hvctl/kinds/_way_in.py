@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from hvctl.core.facts import Facts
 from hvctl.core.resource import Impact
 from hvctl.kinds._network import ADDRESSES, HOST_ADAPTERS, NICS, addresses_on, is_virtual, named
+from hvctl.kinds._readdressed import kept
 from hvctl.kinds._switch import TYPES, Shape, SwitchPart
 
 _HARMLESS = ("ndis_capture", "filtering_platform")
@@ -96,7 +97,7 @@ def _kept(switch: SwitchPart, shape: Shape, before: tuple[str, ...], remade: boo
     if shape.type == "private":
         return _lost(switch, facts, "the switch becomes private")
     if remade:
-        return _lost(switch, facts, "its adapter on it is made anew without them: set them again")
+        return _set_again(switch, facts) or _lost(switch, facts, "its adapter on it is recreated without them")
     if TYPES.read(row["SwitchType"]) != "external":
         return _away(switch, facts, "the switch gets an adapter")
     if shape.type == "internal":
@@ -145,6 +146,16 @@ def _lost(switch: SwitchPart, facts: Facts, why: str) -> Fate:
         f"the host's addresses on the switch ({found}) are" if found else "addresses that the host does not tell may be"
     )
     return Fate(f"{what} lost for good: {why}; {OURS}", True)
+
+
+def _set_again(switch: SwitchPart, facts: Facts) -> Fate | None:
+    """What was set by hand on the adapter that comes back; whether the connection survives that is another matter."""
+    staying, found = switch.staying(facts), addresses_of(_own(switch, facts), facts)
+    by_hand = {f.ip for own in staying for f in kept(own, facts).by_hand}
+    if not found or not by_hand.issuperset(found):
+        return None
+    told = ", ".join(found)
+    return Fate(f"the host's addresses on the switch ({told}) go with its adapter and are set again; {OURS}", True)
 
 
 def _away(switch: SwitchPart, facts: Facts, why: str) -> Fate:

@@ -27,7 +27,7 @@ class Disk(DiskPart):
     """A hard disk drive and its file. It is found by its place; a file that is there already is attached as it is, one that is
     not is made: empty, as a copy of `image` (a disk of the host; see [images](images.md)), or from a `parent`. One that has
     one of `previous_paths` is moved to `path`, also while the VM runs. Without `path`, whatever disk sits at the place is
-    meant."""
+    meant. `write_cache` overrides what the guest is told of the disk's cache (from 2016 on)."""
 
     kind: ClassVar[str] = "disk"
     section: ClassVar[str] = "disks"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator
@@ -11,10 +12,10 @@ from pydantic import AfterValidator, BeforeValidator
 from hvctl.call import Call
 from hvctl.contract import OS
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Change, Impact, Null, Occasion, Resource, Setting, State, Step, finding
+from hvctl.core.resource import Change, Impact, Instead, Null, Occasion, Resource, Setting, State, Step, finding
 from hvctl.kinds._disk import DiskPart
 from hvctl.kinds._drives import DISKS, DVDS, MEDIUM, Drive, file_query, on_share, one_spelling, there
-from hvctl.kinds._types import WindowsPath
+from hvctl.kinds._types import FOLD, Pool, WindowsPath
 from hvctl.kinds._vm import vm_ref
 from hvctl.kinds.host_file import brought
 from hvctl.text.address import Address
@@ -35,7 +36,8 @@ IsoPath = Annotated[WindowsPath, AfterValidator(one_spelling)]
 
 class Dvd(Drive):
     """A DVD drive, found by its place. `path: null` empties it; without `path` the medium is left alone.
-    `host_drive` passes a drive of the host through, by its letter; generation 1 only, and one in a VM."""
+    `host_drive` passes a drive of the host through, by its letter; generation 1 only, and one in a VM. `resource_pool` is
+    that of the medium: an empty drive has none."""
 
     kind: ClassVar[str] = "dvd"
     section: ClassVar[str] = "dvds"
@@ -49,9 +51,13 @@ class Dvd(Drive):
 
     path: Annotated[IsoPath | None, Setting("Path", codec=MEDIUM), Null("empty")] = None
     host_drive: Annotated[HostDrive | None, Setting("Path", codec=MEDIUM), Null("empty")] = None
+    resource_pool: Annotated[
+        Pool | None, Instead("Primordial"), Setting("PoolName", "ResourcePoolName", FOLD, off=True)
+    ] = None
 
     def queries(self) -> tuple[Call, ...]:
-        return (*super().queries(), *((file_query(self.path),) if self.path else ()))
+        pool = (replace(DVDS, select=("PoolName",)),) if self.resource_pool is not None else ()
+        return (*super().queries(), *pool, *((file_query(self.path),) if self.path else ()))
 
     def requires(self) -> tuple[Address, ...]:
         file = brought(self, self.path)
@@ -81,7 +87,8 @@ class Dvd(Drive):
     def wanted(self) -> State:
         """What is passed through replaces an image, and the other way round."""
         found = dict(super().wanted())
-        return {k: v for k, v in found.items() if v or not any(found.values())}
+        media = [v for k, v in found.items() if k != "resource_pool"]
+        return {k: v for k, v in found.items() if v or not any(media)}
 
     def actual(self, facts: Facts) -> State | None:
         drive = self.drive(facts)
@@ -90,7 +97,8 @@ class Dvd(Drive):
         medium = drive["Path"] or None
         passed = str(drive["DvdMediaType"]) == "PassThrough"
         apart = passed and "host_drive" in self.wanted()  # otherwise it is a medium that path replaces
-        return {"path": None if apart else medium, "host_drive": medium[:2] if medium and passed else None}
+        pool = {"resource_pool": drive["PoolName"]} if self.resource_pool is not None else {}
+        return {"path": None if apart else medium, "host_drive": medium[:2] if medium and passed else None, **pool}
 
     def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         yield from super().judge(occasion, changes, facts)
@@ -98,7 +106,11 @@ class Dvd(Drive):
             return
         if self.host_drive and changes and self.generation(facts) == 2:
             yield finding("host_drive", *_ONE_GENERATION)
-        new = self.drive(facts) is None
+        drive = self.drive(facts)
+        new = drive is None
+        written = any(k in self.wanted() for k in ("path", "host_drive"))
+        if self.resource_pool and not (self.medium if written or drive is None else drive["Path"]):
+            yield finding("resource_pool", "an empty drive has no resource pool", "write its path, or remove it")
         if new:
             self.check_place(facts)
         if self.path and (new or changes) and not there(self.path, facts) and brought(self, self.path) is None:
@@ -132,8 +144,9 @@ class Dvd(Drive):
         # There is no -ControllerType: it is IDE on generation 1 and SCSI on generation 2 (observations 5).
         place = {k: v for k, v in self.slot.where.items() if k != "ControllerType"}
         medium = {"Path": self.medium} if self.medium else {}
+        pool = {"ResourcePoolName": self.resource_pool} if self.resource_pool else {}
         yield Step(
-            Call("Add-VMDvdDrive", {"VM": vm_ref(self.vm, facts), **place, **medium}),
+            Call("Add-VMDvdDrive", {"VM": vm_ref(self.vm, facts), **place, **medium, **pool}),
             f"add a DVD drive to {self.vm.key()} at {self.at}",
             tuple(self.wanted()) if self.medium else (),
             off=self.off_to_plug(facts),
@@ -141,7 +154,8 @@ class Dvd(Drive):
 
     def update(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Step]:
         if arguments := self.arguments(changes):
-            text = f"insert {self.medium} in" if self.medium else "eject the medium of"
+            media = any(c.field != "resource_pool" for c in changes)
+            text = f"insert {self.medium} in" if self.medium and media else "eject the medium of" if media else "set"
             params = {self.noun: self.ref(facts), **arguments}
             yield self.step(self.setter, params, f"{text} {self.vm.key()} at {self.at}", changes, facts)
 

@@ -10,8 +10,20 @@ from typing import Any, ClassVar, Literal, Self
 from hvctl.call import Call, Ref, Row
 from hvctl.contract import OS
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Change, HeldBackError, Impact, Occasion, Resource, State, Step, finding, properties
-from hvctl.kinds._adapter import Adapter
+from hvctl.core.resource import (
+    UNKNOWN,
+    Change,
+    HeldBackError,
+    Impact,
+    Occasion,
+    Resource,
+    State,
+    Step,
+    finding,
+    properties,
+)
+from hvctl.kinds._addressed import IP, Addressed
+from hvctl.kinds._ip import Interface, Now, interface_of, new_interface
 from hvctl.kinds._network import (
     ADDRESSES,
     HOST_ADAPTERS,
@@ -22,6 +34,7 @@ from hvctl.kinds._network import (
     named,
     switch_rows,
 )
+from hvctl.kinds._switch import SwitchPart
 from hvctl.kinds._vlan import UNTAGGED
 from hvctl.kinds._way_in import OURS, addresses_of
 from hvctl.text.address import Address
@@ -31,9 +44,12 @@ _PARTS = ("vlan", "acls", "extended_acls", "virtual_subnet")
 """What may keep an adapter's traffic from where it went before."""
 
 
-class HostNetworkAdapter(Adapter):
+class HostNetworkAdapter(Addressed):
     """A virtual adapter of the host itself. The one that `allow_management_os` makes belongs to its switch. `acls`,
-    `isolation`, `extended_acls` (from 2012 R2 on) and `team_mapping` (from 2016 on) as of adapters of VMs."""
+    `isolation`, `extended_acls` (from 2012 R2 on) and `team_mapping` (from 2016 on) as of adapters of VMs. `addresses` are
+    all that are set by hand, each with the length of its prefix, IPv4 or IPv6; `gateway` is its default route of that
+    family, `dns` its name servers in their order, `[]` for none of its own. `dhcp` is compared, and turned off by the first
+    address; nothing turns it on: see [addresses of the host](host-network.md)."""
 
     kind: ClassVar[str] = "host_network_adapter"
     section: ClassVar[str] = "host_network_adapters"
@@ -44,6 +60,7 @@ class HostNetworkAdapter(Adapter):
 
     def rules(self, os: OS) -> Iterator[Diagnostic]:
         yield from self.adapter_rules(os)
+        yield from self.ip_rules(os)
         if not self.switch and not self.absent:
             yield finding("name", f"{self.name} has no switch", "write the switch it is on")
         if not self.absent and self.wished_switch is not None and self.wished_switch.type == "private":
@@ -69,7 +86,7 @@ class HostNetworkAdapter(Adapter):
                 yield cls(name=str(row["Name"]), switch=str(row["SwitchName"]))
 
     def queries(self) -> tuple[Call, ...]:
-        return (*self.survey(), *self.asked(HOST_ADAPTERS, HOST_TEAM_MAPPINGS))
+        return (*self.survey(), *self.asked(HOST_ADAPTERS, HOST_TEAM_MAPPINGS), *self.ip_queries())
 
     def row(self, facts: Facts) -> Row | None:
         rows = facts.of_key(HOST_ADAPTERS, "Name", self.name)
@@ -78,19 +95,51 @@ class HostNetworkAdapter(Adapter):
         return rows[0] if rows else None
 
     def wanted(self) -> State:
-        return {**super().wanted(), **({"switch": self.switch} if self.switch else {})}
+        return {**super().wanted(), **({"switch": self.switch} if self.switch else {}), **self.ip_wanted()}
 
     def actual(self, facts: Facts) -> State | None:
         row = self.row(facts)
         if row is None:
             return None
-        return {**self.read_settings(row), **self.compound(row, HOST_TEAM_MAPPINGS, facts)}
+        own = self.ip_actual(self._now(facts), facts) if self.ip_written else {}
+        return {**self.read_settings(row), **self.compound(row, HOST_TEAM_MAPPINGS, facts), **own}
+
+    # --- what TCP/IP has on it -------------------------------------------------------------------------------------
+
+    def _remade(self, facts: Facts) -> bool:
+        """Whether it is recreated with its switch, which sets what it had again: its interface is a new one then."""
+        switch = self.wished_switch
+        same = switch is not None and switch.key().casefold() == self.name.casefold()
+        return same and isinstance(switch, SwitchPart) and bool(switch.remade(facts))
+
+    def _interface(self, facts: Facts) -> Interface:
+        """As the steps find it, once those of its switch are done."""
+        row = self.row(facts)
+        return new_interface(self.name) if row is None or self._remade(facts) else interface_of(row, facts)
+
+    def _now(self, facts: Facts) -> Now:
+        """Of its interface; of the adapter of the host whose addresses move to it with a new switch."""
+        row = self.row(facts)
+        if row is not None:
+            there = interface_of(row, facts)
+            return Now(None) if there.new else Now.of(there.alias, facts)
+        moving = self._moving(facts)
+        return Now.of(moving[0], facts) if len(moving) == 1 else Now(None, made=True)
+
+    def taken_over(self, facts: Facts) -> State | None:
+        if not self.ip_written or (now := self._now(facts)).alias is None:
+            return None
+        return self.ip_actual(now, facts)
 
     def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         if self.absent:
             return
         yield from self.adapter_findings(self.row(facts), facts)
         yield from self.waits(changes, facts)
+        if self.ip_written:
+            now = self._now(facts)
+            own = changes if self.row(facts) is not None else self._differing_ip(changes, facts)
+            yield from self.ip_findings(own, now, self._interface(facts), facts)
         wished = self.wished_switch
         stays = wished is None or not (wished.type or wished.net_adapters)
         if stays and self._private_now(facts):
@@ -103,12 +152,16 @@ class HostNetworkAdapter(Adapter):
         """Those that it has, or that move to it when its switch is made over an adapter of the host."""
         if self.row(facts) is not None:
             return addresses_of((self.name,), facts)
+        return tuple(a for name in self._moving(facts) for a in addresses_on(name, facts))
+
+    def _moving(self, facts: Facts) -> list[str]:
+        """Adapters of the host with addresses that its switch is made over."""
         if not self._brought(facts):
-            return ()
+            return []
         rows, switch = switch_rows(self.switch or "", facts), self.wished_switch
         bound = {n.casefold() for row in rows for n in named(row, facts)}
         new = [n for n in (switch.net_adapters if switch is not None else None) or () if n.casefold() not in bound]
-        return tuple(a for name in new for a in addresses_on(name, facts))
+        return [name for name in new if addresses_on(name, facts)]
 
     def _costs(self, facts: Facts) -> frozenset[Impact]:
         found: frozenset[Impact] = frozenset({"disconnect"})
@@ -117,6 +170,8 @@ class HostNetworkAdapter(Adapter):
     def impacts(self, field: str, now: Any, wanted: Any, facts: Facts) -> frozenset[Impact]:
         if field in ("vlan", "switch") or field.startswith("isolation."):
             return self._costs(facts)
+        if field in IP:
+            return self.ip_impacts(field, now, self._now(facts), facts)
         # A limit or a guard on an adapter with addresses may choke hvctl's own way in.
         found: frozenset[Impact] = self._costs(facts) & {"management"} or frozenset({"online"})
         return self.with_switch(field, found, facts)
@@ -171,6 +226,8 @@ class HostNetworkAdapter(Adapter):
                 if apart
                 else comes
             )
+        if field in IP:
+            return self.ip_note(field, self._now(facts), facts)
         if not (own := ", ".join(self._addresses(facts))):
             return super().note(field, now, wanted, facts)
         if (field, wanted) == ("", "absent"):
@@ -183,19 +240,40 @@ class HostNetworkAdapter(Adapter):
 
     def create(self, facts: Facts) -> Iterator[Step]:
         what = f"adapter {self.name} of the host"
-        rest = tuple(c for c in self.as_changes(facts) if c.field != "switch")
+        whole = tuple(c for c in self.as_changes(facts) if c.field != "switch")
+        rest = tuple(c for c in whole if c.field not in IP)
         if self._brought(facts):
             yield from self.adapter_steps(rest, self.ref(), what, None, facts.os)
+            yield from self._addressing(self._differing_ip(whole, facts), facts)
             return
         params: dict[str, Any] = {"ManagementOS": True, "Name": self.name, "SwitchName": self.switch}
         added = Step(Call("Add-VMNetworkAdapter", params), f"add {what}", ("switch",))
         yield added
         for step in self.adapter_steps(rest, self.ref(), what, None, facts.os):
             yield replace(step, needs=(*step.needs, added))
+        for step in self._addressing(self._differing_ip(whole, facts), facts):
+            yield replace(step, needs=(*step.needs, added))
+
+    def _differing_ip(self, changes: tuple[Change, ...], facts: Facts) -> tuple[Change, ...]:
+        """Of a new one: what it does not bring along."""
+        there = self.ip_actual(self._now(facts), facts) if self.ip_written else {}
+        known = {field: value for field, value in there.items() if value is not UNKNOWN}
+        return tuple(c for c in changes if c.field in known and not self.same(c.field, known[c.field], c.wanted))
+
+    def _addressing(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Step]:
+        if not self.ip_written:
+            return
+        what, interface = f"adapter {self.name} of the host", self._interface(facts)
+        steps = tuple(self.ip_steps(changes, self._now(facts), interface, what))
+        yield from steps
+        if not steps and interface.guard:
+            yield self.ip_waits(interface, what)
 
     def update(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Step]:
         what = f"adapter {self.name} of the host"
-        yield from self.adapter_steps(changes, self.ref(), what, self.row(facts), facts.os)
+        own = tuple(c for c in changes if c.field not in IP)
+        yield from self.adapter_steps(own, self.ref(), what, self.row(facts), facts.os)
+        yield from self._addressing(changes, facts)
 
     def remove(self, facts: Facts) -> Iterator[Step]:
         call = Call("Remove-VMNetworkAdapter", {"VMNetworkAdapter": self.ref()})

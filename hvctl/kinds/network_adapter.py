@@ -5,23 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal, Self
+from uuid import UUID
 
 from pydantic import BeforeValidator, Field
 
-from hvctl.call import Call, Ref, Row
+from hvctl.call import Call, Ref, Row, Value
 from hvctl.contract import OS, at_least
 from hvctl.core.facts import Facts
 from hvctl.core.resource import (
     Change,
+    Fields,
     HeldBackError,
     Impact,
     Instead,
+    Json,
     Null,
-    Occasion,  # fmt: skip
+    Occasion,
+    Plain,
     Resource,
     Setting,
     State,
     Step,
+    as_json,
     finding,
     properties,
 )
@@ -54,10 +59,46 @@ def _mac(value: Any) -> Any:
     return bare
 
 
+def _feature(value: Any) -> Any:
+    try:
+        return str(UUID(value)) if isinstance(value, str) else value
+    except ValueError:
+        raise ValueError(f"{quoted(value)} is no id of a feature; write a GUID") from None
+
+
+class _FeaturesCodec(Plain):
+    """Ids without an order, in any case, with or without braces."""
+
+    def same(self, now: Any, wanted: Any) -> bool:
+        return {_bare(one) for one in now or ()} == {_bare(one) for one in wanted or ()}
+
+    def write(self, value: Any) -> Value:
+        return tuple(value or ())
+
+    def value(self, value: Any) -> Json:
+        return as_json({_bare(one) for one in value or ()})
+
+
+def _bare(feature: str) -> str:
+    return feature.strip("{}").casefold()
+
+
+FeatureId = Annotated[str, BeforeValidator(_feature)]
+
+
+class PacketDirect(Fields):
+    """How packets are moderated and polled on a switch with packet direct, in the units of Set-VMNetworkAdapter."""
+
+    processors: Annotated[int | None, Field(ge=0), Setting("PacketDirectNumProcs")] = None
+    moderation_count: Annotated[int | None, Field(ge=0), Setting("PacketDirectModerationCount")] = None
+    moderation_interval: Annotated[int | None, Field(ge=0), Setting("PacketDirectModerationInterval")] = None
+
+
 class NetworkAdapter(Adapter):
     """A network adapter, found by its name within the VM. `switch: null` disconnects it. `acls` and `extended_acls` are
     the whole list: what is not in it goes, but for the entries of resource metering; the latter and `isolation` are of
-    2012 R2 and later. `team_mapping`, of 2016 and later, names the member of an embedded team that carries it."""
+    2012 R2 and later. `team_mapping`, of 2016 and later, names the member of an embedded team that carries it.
+    `mandatory_features` are the ids of features without which it gets no connection, `[]` for none."""
 
     kind: ClassVar[str] = "network_adapter"
     section: ClassVar[str] = "network_adapters"
@@ -88,6 +129,12 @@ class NetworkAdapter(Adapter):
     protected_network: Annotated[Flag | None, Setting("ClusterMonitored", "NotMonitoredInCluster", NOT)] = None
     resource_pool: Annotated[Pool | None, Instead("Primordial"), Setting("PoolName", "ResourcePoolName", FOLD)] = None
     test_replica_switch: Annotated[str | None, Setting("TestReplicaSwitchName", codec=NAME), Null()] = None
+    test_replica_pool: Annotated[str | None, Setting("TestReplicaPoolName", codec=NAME), Null()] = None
+    fixed_speed_10g: Annotated[Flag | None, Setting("FixSpeed10G", codec=ON_OFF)] = None
+    mandatory_features: Annotated[
+        list[FeatureId] | None, Setting("MandatoryFeatureId[]", "MandatoryFeatureId", _FeaturesCodec()), Instead("[]")
+    ] = None
+    packet_direct: PacketDirect = Field(default_factory=PacketDirect)
 
     @property
     def vm(self) -> Machine:

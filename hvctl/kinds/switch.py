@@ -9,7 +9,7 @@ from hvctl.contract import OS
 from hvctl.core.facts import Facts
 from hvctl.core.resource import Change, Impact, Occasion, Resource, Step, finding
 from hvctl.kinds import _switch_rules, _switch_steps, _way_in
-from hvctl.kinds._switch import FIXED, MODES, TEAM, TYPES, SwitchPart
+from hvctl.kinds._switch import MODES, TEAM, TYPES, SwitchPart
 from hvctl.kinds.host_network_adapter import HostNetworkAdapter
 from hvctl.text.diagnostic import Diagnostic
 
@@ -37,8 +37,7 @@ class Switch(SwitchPart):
         yield from _switch_rules.rules_together(wishes)
 
     def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
-        anew = (c.field for c in changes if self.row(facts) is not None and self._remakes(c.field, facts))
-        remade = next(anew, "")
+        remade = self.remade_by(changes, facts)
         found = list(_switch_rules.findings(self, changes, remade, facts))
         yield from found
         if remade and any(f.level == "impossible" for f in found):
@@ -53,20 +52,10 @@ class Switch(SwitchPart):
                 return True
         return super().same(field, now, wanted)
 
-    def _remakes(self, field: str, facts: Facts) -> bool:
-        """Fixed at creation; and a switch becomes a team, or stops being one, by being made anew."""
-        if field in FIXED:
-            return True
-        row = self.row(facts)
-        team = bool(row and row.get("EmbeddedTeamingEnabled"))
-        if field == "net_adapters":
-            return len(self.net_adapters or ()) > 1 and not team
-        return field == "type" and team
-
     # --- changing --------------------------------------------------------------------------------------------------
 
     def _fate(self, field: str, wanted: Any, facts: Facts) -> _way_in.Fate:
-        return _way_in.when_changed(self, field, wanted, self._remakes(field, facts), facts)
+        return _way_in.when_changed(self, field, wanted, self.remakes(field, facts), facts)
 
     def impacts(self, field: str, now: Any, wanted: Any, facts: Facts) -> frozenset[Impact]:
         own = self._impacts(field, wanted, facts)
@@ -75,7 +64,7 @@ class Switch(SwitchPart):
 
     def _impacts(self, field: str, wanted: Any, facts: Facts) -> frozenset[Impact]:
         blinks = field in ("type", "net_adapters") or field.startswith(("extensions.", "extension_order"))
-        if self._remakes(field, facts):
+        if self.remakes(field, facts):
             return _REMADE | self._fate(field, wanted, facts).impacts
         if field == "allow_management_os" and wanted is not False:
             return _ONLINE  # one adapter more
@@ -110,12 +99,12 @@ class Switch(SwitchPart):
         own = [str(r["Name"]) for r in self.of_host(facts)]
         if (field, wanted) in (("", "absent"), ("type", "private"), ("allow_management_os", False)):
             return f"the host loses its adapter{'s' if len(own) > 1 else ''} {', '.join(own)} on it" if own else ""
-        if not field or not self._remakes(field, facts):
+        if not field or not self.remakes(field, facts):
             return ""
         count = len(self.connected(facts))
         lose = "adapters lose" if count != 1 else "adapter loses"
         blinks = f"{count} {lose} the network while it is recreated" if count else "no VM is on it; it is recreated"
-        anew = "".join(f"; the host's adapter {name} on it is made anew: see to its addresses" for name in own)
+        anew = "".join(f"; the host's adapter {name} on it is recreated too" for name in own)
         return f"fixed at creation ({blinks}{anew})"
 
     def create_impacts(self, facts: Facts) -> frozenset[Impact]:
@@ -132,7 +121,7 @@ class Switch(SwitchPart):
 
     def update(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Step]:
         row = self.row(facts)
-        if row is not None and any(self._remakes(c.field, facts) for c in changes):
+        if row is not None and any(self.remakes(c.field, facts) for c in changes):
             yield from _switch_steps.recreate(self, changes, row, facts)
         else:
             yield from _switch_steps.update(self, changes, facts)

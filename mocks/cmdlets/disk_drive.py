@@ -174,6 +174,10 @@ def change(cmd: Command) -> None:
                 _swap(cmd, vm, drive)
             if "SupportPersistentReservations" in args:
                 _share(cmd, vm, drive)
+            if args.any("ResourcePoolName", "OverrideCacheAttributes") and vm.state != "Off":
+                raise cmd.refuse(
+                    "InvalidState", "device", DEVICE, cmd.say("bad_state")
+                )  # whether live, nobody says [I]
             _tune(cmd, drive)
             cmd.passthru(disk_object, cmd.state, vm, drive)
 

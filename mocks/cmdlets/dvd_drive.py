@@ -80,6 +80,8 @@ def _add(cmd: Command, vm: Vm, slot: Slot) -> None:
     check_plug(cmd, vm, slot, DEVICE)
     drive = Drive(slot, cmd.args.text("Path") or None, dvd=True)
     _check_medium(cmd, vm, drive)
+    if "ResourcePoolName" in cmd.args:
+        drive.pool_name = cmd.pool()
     vm.attach(drive)
     cmd.passthru(dvd_object, cmd.state, vm, drive)
 
@@ -145,6 +147,12 @@ def change(cmd: Command) -> None:
                 except Refusal:
                     drive.path = before
                     raise
+            if "ResourcePoolName" in cmd.args:
+                if vm.state != "Off":
+                    raise cmd.refuse(
+                        "InvalidState", "device", DEVICE, cmd.say("bad_state")
+                    )  # whether live, nobody says [I]
+                drive.pool_name = cmd.pool()
             cmd.passthru(dvd_object, cmd.state, vm, drive)
 
 

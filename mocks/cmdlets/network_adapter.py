@@ -186,9 +186,9 @@ def _queues(adapter: Adapter) -> dict[str, Any]:
         "InterruptModeration": True,
         "MediaType": 0,
         "NumaAwarePlacement": True,
-        "PacketDirectModerationCount": 0,
-        "PacketDirectModerationInterval": 0,
-        "PacketDirectNumProcs": 0,
+        "PacketDirectModerationCount": adapter.packet_direct_moderation_count,
+        "PacketDirectModerationInterval": adapter.packet_direct_moderation_interval,
+        "PacketDirectNumProcs": adapter.packet_direct_num_procs,
     }
     return now | {f"{name}Requested": now[name] for name in _REQUESTED} | fixed
 

@@ -116,6 +116,8 @@ def _add_to_host(cmd: Command, switch: Switch | None) -> None:
     if switch.type == "Private":
         raise cmd.refuse("InvalidParameter", "ethernet_feature", cmd.say("object_bad_state"))  # [I]
     adapter = Adapter(cmd.args.text("Name") or switch.name, switch=switch.id, mac_address=next_mac(cmd.state))
+    adapter.dhcp = True
+    adapter.appears = cmd.clock.now() + _management.APPEARS
     _set_mac(cmd, adapter)
     adapter.dynamic_mac_address = False
     fill_adapter(cmd.state, adapter)

@@ -27,11 +27,15 @@ _NUMBERS = {  # parameter -> field, smallest, largest (domain 9)
     "StormLimit": ("storm_limit", 0, 2**32 - 1),
     "VmmqQueuePairs": ("vrss_max_queue_pairs", 1, 2**32 - 1),  # its name on 2016
     "VrssMaxQueuePairs": ("vrss_max_queue_pairs", 1, 2**32 - 1),
+    "PacketDirectNumProcs": ("packet_direct_num_procs", 0, 2**32 - 1),
+    "PacketDirectModerationCount": ("packet_direct_moderation_count", 0, 2**32 - 1),
+    "PacketDirectModerationInterval": ("packet_direct_moderation_interval", 0, 2**32 - 1),
 }
 _FLAGS = {"VrssEnabled": "vrss_enabled", "VmmqEnabled": "vmmq_enabled"}
 _POOLS = {"ResourcePoolName": "pool_name", "TestReplicaPoolName": "test_replica_pool_name"}
 _OF_VMS = (
     *("IovWeight", "IovQueuePairsRequested", "IovInterruptModeration", "NotMonitoredInCluster", "MandatoryFeatureId"),
+    *("PacketDirectNumProcs", "PacketDirectModerationCount", "PacketDirectModerationInterval"),
     *_POOLS,
     "TestReplicaSwitchName",
 )

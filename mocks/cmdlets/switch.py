@@ -9,7 +9,7 @@ from mocks.arguments import is_pattern, like
 from mocks.cmdlets import _management
 from mocks.cmdlets._extension import ExtensionOf, extension_object
 from mocks.command import Command, cmdlet
-from mocks.complete import ensure_management_adapter, link_speed, new_id, settle_switch
+from mocks.complete import ensure_management_adapter, link_speed, move_settings, new_id, settle_switch
 from mocks.enums import enum
 from mocks.objects import Guid, PsObject, Refusal
 from mocks.shape import SESSION, computer, shaped
@@ -188,6 +188,8 @@ def new(cmd: Command) -> None:
     switch.id = new_id(cmd.state)
     cmd.state.switches.append(switch)
     ensure_management_adapter(cmd.state, switch)
+    move_settings(cmd.state, switch)
+    _management.appearing(cmd, switch)
     if _management.carries(cmd, switch):
         # observations 4: the host's network is gone for 5 to 15 s [O]; without the adapter of its own for good
         (_management.blink if switch.allow_management_os else _management.cut)(cmd)
@@ -244,6 +246,8 @@ def _change_type(cmd: Command, switch: Switch) -> None:
         if stays or carried:
             # the addresses stay with the switch: away from its cable they reach nobody [I]
             (_management.blink if stays and switch.allow_management_os else _management.cut)(cmd)
+        ensure_management_adapter(cmd.state, switch)
+        move_settings(cmd.state, switch)
     elif "SwitchType" in args:
         wanted = args.word("SwitchType", "VMSwitchType")
         if wanted == "External" and switch.type != "External":
@@ -328,6 +332,9 @@ def rename(cmd: Command) -> None:
 def remove(cmd: Command) -> None:
     cmd.needs_consent()  # domain 3: Remove-VMSwitch -Force
     for switch in list(switches(cmd)):
+        if _management.translates(cmd, switch):
+            # networking 2: reports contradict each other; here it is refused while a NAT rests on it, kind [I]
+            raise cmd.refuse("OperationFailed", "switch_modify_failed")
         carried = _management.carries(cmd, switch)
         cmd.state.switches.remove(switch)
         cmd.state.management_adapters = [a for a in cmd.state.management_adapters if a.switch != switch.id]

@@ -139,7 +139,10 @@ function FunctionText($spec) {
         $t = TypeOf $p.type $p.nullable
         "[$($t.ToString() -replace '`1\[', '[' -replace '\+', '.')]`${$($p.name)},"
     }
-    $head = "[CmdletBinding($(if ($spec.default) { "DefaultParameterSetName = '$($spec.default)'" }))]"
+    $more = @()
+    if ($spec.default) { $more += "DefaultParameterSetName = '$($spec.default)'" }
+    if ($spec.impact) { $more += "SupportsShouldProcess = `$true, ConfirmImpact = '$($spec.impact)'" }
+    $head = "[CmdletBinding($($more -join ', '))]"
     $body = ($lines -join "`n") -replace ',$'
     "function $($spec.verb)-$($spec.noun) {`n$head`nparam(`n$body`n)`nprocess { & `$HvctlRun `$PSCmdlet } }"
 }

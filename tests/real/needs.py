@@ -35,6 +35,7 @@ _HOST = {
     "contents": "files of hvctl's own",
     "disks": "a disk of the host",
     "roles": "a cluster",
+    **dict.fromkeys(("nats", "hidden_nats", "reserved_ports", "addresses_elsewhere"), "networks of the host itself"),
     "virtual_machine_path": "settings of the host itself",
     "mac_address_minimum": "settings of the host itself",
     "mac_address_maximum": "settings of the host itself",
@@ -70,6 +71,7 @@ _WISHES = {
     "shared": "clustered storage",
     "net_adapters": "physical network adapters of its own",
     "wait_for": _GUEST,
+    "nat": "networks of the host itself",
 }
 _OTHERWISE = {
     "checkpoint/says_when_production_ones_may_fail": _GUEST,

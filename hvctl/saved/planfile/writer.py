@@ -78,7 +78,7 @@ def _desired_data(wish: Resource) -> dict[str, Any]:
     place = wish.place
     data = {
         "kind": wish.kind,
-        "fields": wish.model_dump(mode="json", exclude_unset=True),
+        "fields": wish.model_dump(mode="json", exclude_unset=True, by_alias=True),
         "owner": wish.owner.seat if wish.owner is not None else None,
         "allow": sorted(place.allow),
         "source": _source_data(wish.file),
