@@ -9,9 +9,7 @@ from hvctl.core.draft import Draft
 from hvctl.core.facts import Facts
 from hvctl.core.plan import Action, Searched, Wanted
 from hvctl.core.resource import UNKNOWN, Json, Resource
-
-_NOT_SAID = "***"
-"""In the place of what could not be worked out: it is kept no more than a secret is."""
+from hvctl.text.masks import MASK
 
 
 def with_wanted(action: Action, wish: Resource, draft: Draft, facts: Facts, searched: tuple[Searched, ...]) -> Action:
@@ -40,8 +38,8 @@ def _fields(wish: Resource, facts: Facts) -> Mapping[str, tuple[Json, str]]:
     try:
         changes = wish.as_changes(facts)
         return {c.field: (wish.value(c.field, c.wanted), wish.show(c.field, c.wanted)) for c in changes}
-    except Exception:  # its diagnostics say why it cannot be read
-        return dict.fromkeys(wish.model_fields_set, (_NOT_SAID, _NOT_SAID))
+    except Exception:  # its diagnostics say why; it is kept no more than a secret is
+        return dict.fromkeys(wish.model_fields_set, (MASK, MASK))
 
 
 def _within(name: str, fields: Container[str]) -> str:

@@ -11,6 +11,7 @@ from hvctl.core.facts import Facts, UnreadableError, UnreadHostError
 from hvctl.core.misreading import Misreading
 from hvctl.core.plan import Action, Line, Verb
 from hvctl.core.resource import (
+    IMPACTS,
     UNKNOWN,
     Change,
     HeldBackError,
@@ -353,8 +354,7 @@ def _whole(wish: Resource, now: str, wanted: str, impacts: frozenset[Impact], al
 
 
 def in_severity(impacts: frozenset[Impact]) -> tuple[Impact, ...]:
-    order: tuple[Impact, ...] = ("online", "disconnect", "restart", "recreate", "destroy", "management")
-    return tuple(i for i in order if i in impacts)
+    return tuple(i for i in IMPACTS if i in impacts)
 
 
 def placed(wish: Resource, found: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:

@@ -14,6 +14,7 @@ from hvctl.core.plan import Action
 from hvctl.core.resource import Json, settings
 from hvctl.kinds import kind_named, owner_of
 from hvctl.text.address import Address
+from hvctl.text.masks import MASK
 
 Key = str
 """A spot without its host, the same for every spelling: Hyper-V's names know no case."""
@@ -23,7 +24,6 @@ Family = tuple[str, ...]
 
 _SHOWN = 400
 _PLAIN = 200
-_MASK = "***"
 
 VALUE, TEXT = "json:", "text:"
 """How what is kept for comparing begins: a value, or how a release told it that kept no values."""
@@ -160,7 +160,7 @@ def shown(text: str) -> str:
 
 def comparable(text: str) -> str | None:
     """As it is kept for comparing: long ones as their hash, secrets not at all (a hash of one can be guessed)."""
-    if _MASK in text:
+    if MASK in text:
         return None
     clean = storable(text)
     return clean if len(clean) <= _PLAIN else f"sha256:{hashlib.sha256(clean.encode()).hexdigest()}"

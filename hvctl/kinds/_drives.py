@@ -302,7 +302,7 @@ class Drive(VmPart):
 
     def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         row = self.vm_row(facts)
-        if row is not None and (changes or self.absent or self.drive(facts) is None):
+        if row is not None and occasion != "leave":
             check_steady(self.vm.key(), row)
         yield from ()
 

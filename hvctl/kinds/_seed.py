@@ -239,7 +239,7 @@ class Seed(VmPart):
 
     def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         row = self.vm_row(facts)
-        if row is not None and (changes or self.absent):
+        if row is not None and occasion != "leave":
             check_steady(self.vm.key(), row)
         if not changes or self.absent:
             return

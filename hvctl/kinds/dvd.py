@@ -102,7 +102,7 @@ class Dvd(Drive):
 
     def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         yield from super().judge(occasion, changes, facts)
-        if self.absent:
+        if occasion == "remove":
             return
         if self.host_drive and changes and self.generation(facts) == 2:
             yield finding("host_drive", *_ONE_GENERATION)

@@ -313,8 +313,7 @@ class GuestFile(VmPart):
     def _first_to_change(self, facts: Facts) -> bool:
         """Whether it is this one that prepares and clears up, of all that are copied."""
         for peer in self.beside(GuestFile):
-            if True:
-                actual = peer.actual(facts)
-                if actual is None or peer.changes(actual, facts):
-                    return peer is self
+            actual = peer.actual(facts)
+            if actual is None or peer.changes(actual, facts):
+                return peer is self
         return False

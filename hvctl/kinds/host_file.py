@@ -170,7 +170,7 @@ class HostFile(OfHyperV):
         return text[:12] if field == "content" and re.fullmatch("[0-9a-f]{64}", text) else text
 
     def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
-        if changes or self.absent:
+        if occasion != "leave":
             self._check_use(facts)
         if not changes or self.absent:
             return

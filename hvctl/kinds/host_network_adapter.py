@@ -132,7 +132,7 @@ class HostNetworkAdapter(Addressed):
         return self.ip_actual(now, facts)
 
     def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
-        if self.absent:
+        if occasion == "remove":
             return
         yield from self.adapter_findings(self.row(facts), facts)
         yield from self.waits(changes, facts)

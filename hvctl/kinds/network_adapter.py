@@ -232,9 +232,9 @@ class NetworkAdapter(Adapter):
 
     def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         vm = vm_row(self.vm, facts)
-        if vm is not None and (changes or self.absent or self.row(facts) is None):
+        if vm is not None and occasion != "leave":
             check_steady(self.vm.key(), vm)
-        if self.absent:
+        if occasion == "remove":
             return
         row = self.row(facts)
         yield from self.adapter_findings(row, facts)

@@ -268,7 +268,7 @@ class VM(Machine):
             if not self.absent:
                 yield from self._new_findings(facts)
             return
-        if changes or self.absent:
+        if occasion != "leave":
             check_steady(self.name, row)
         if self.generation not in (None, generation(row)) and not self.absent:
             # Whatever else is wanted is wanted of a VM of the other generation.
