@@ -26,7 +26,7 @@ ansible: $(ANSIBLE)/.ready
 
 $(ANSIBLE)/.ready: tests/ansible/requirements.txt
 	$(PYTHON) -m venv $(ANSIBLE)
-	$(ANSIBLE)/bin/python -m pip install --quiet --disable-pip-version-check -r tests/ansible/requirements.txt
+	$(ANSIBLE)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile -r tests/ansible/requirements.txt
 	@touch $@
 
 lab: setup

@@ -76,7 +76,18 @@ class Ending:
         return f"…{self.text}"
 
 
-Wanted = str | int | bool | Ending
+@dataclass(frozen=True)
+class Matching:
+    """In a Guard's `where`: this regular expression is found in the text, without case; the items of a list are put together
+    with spaces. Only expressions that .NET and Python read alike."""
+
+    pattern: str
+
+    def __str__(self) -> str:
+        return f"/{self.pattern}/"
+
+
+Wanted = str | int | bool | Ending | Matching
 
 
 @dataclass(frozen=True)
@@ -208,6 +219,15 @@ class Guard:
 
 
 @dataclass(frozen=True)
+class Retry:
+    """A call that fails with this error id (its first part) is made again every 2 s, until it does not or `limit_s` has
+    passed. Only for calls that have done nothing when they fail so."""
+
+    kind: str
+    limit_s: int
+
+
+@dataclass(frozen=True)
 class Task:
     """One call within a batch. `needs`: ids of tasks that must have succeeded, otherwise it is skipped.
     `job`: run with -AsJob and report progress; `limit_s`: a job that takes longer fails (error id "TimedOut")
@@ -219,6 +239,7 @@ class Task:
     guard: Guard | None = None
     job: bool = False
     limit_s: int | None = None
+    retry: Retry | None = None
 
 
 @dataclass(frozen=True)
@@ -439,7 +460,7 @@ def _expression(value: Any) -> str:
 
 
 def _condition(value: Wanted) -> str:
-    return visible(str(value)) if isinstance(value, Ending) else _shown(value)
+    return visible(str(value)) if isinstance(value, Ending | Matching) else _shown(value)
 
 
 def _parameter(name: str, value: Any) -> str:
@@ -450,7 +471,8 @@ def _parameter(name: str, value: Any) -> str:
 # --- the same values as JSON, for saved plans and recordings -------------------------------------------------
 
 _CLASSES: dict[str, type] = {
-    "ref": Ref, "map": Map, "call": Call, "guard": Guard, "task": Task, "ending": Ending, "home": Home, "staged": Staged
+    "ref": Ref, "map": Map, "call": Call, "guard": Guard, "task": Task, "ending": Ending, "home": Home, "staged": Staged,
+    "retry": Retry, "matching": Matching,
 }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from textwrap import fill
 
+from hvctl.text.duration import seconds
 from mocks.bench import bench
 from mocks.catalogue import CATALOGUE, GROUPS, Fault, arm, fault_named
 from mocks.clock import Clock, RunningClock
@@ -17,7 +18,7 @@ from mocks.failures import NAMED
 from mocks.host import SimulatedHost
 from mocks.json_schema import json_schema
 from mocks.lab import NotServedError, inventory_of, read_lab
-from mocks.serve import PASSWORD, USER, invoke, served
+from mocks.serve import PASSWORD, USER, invoke, let_pass, served
 from mocks.wsman import Endpoint
 
 HOSTS = Path(__file__).parent / "hosts"
@@ -50,6 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     call.add_argument("host")
     call.add_argument("cmdlet")
     call.add_argument("parameters", nargs="*", metavar="NAME=VALUE")
+    skip = verbs.add_parser("pass", help="let time pass on all running simulated hosts, at once")
+    skip.add_argument("span", type=_span, metavar="SPAN", help="like 90s, 12h or 10d")
     verbs.add_parser("faults", help="list what can go wrong")
     verbs.add_parser("schema", help="print the format of a starting state, as a JSON Schema")
     measure = verbs.add_parser("bench", help="what plans cost, beside the same job done naively")
@@ -70,6 +73,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     if args.verb == "invoke":
         return invoke(args.host, args.cmdlet, args.parameters)
+    if args.verb == "pass":
+        return let_pass(args.span)
     return bench(quick=args.quick)
 
 
@@ -82,6 +87,13 @@ def _rate(text: str) -> float:
     if not found or float(found[1]) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a rate such as 60x")
     return float(found[1])
+
+
+def _span(text: str) -> int:
+    try:
+        return seconds(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _run(args: argparse.Namespace, faults: Sequence[Fault]) -> int:

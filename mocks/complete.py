@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 
-from mocks import files
+from mocks import files, metering
 from mocks.machine import GB, KB, MB, Adapter, BootEntry, Drive, Slot, Vm
 from mocks.messages import say
 from mocks.state import DEFAULT_VM_VERSION, HostState, NetAdapter, PhysicalDisk, Switch, Vhd, Volume
@@ -200,6 +200,8 @@ def _vm(state: HostState, vm: Vm) -> None:
         if vm.state != "Off":
             give_mac(state, adapter)
     _boot_order(vm)
+    if vm.resource_metering_enabled and vm.meter is None:
+        vm.meter = metering.started(state, vm, 0.0)
     for point in vm.checkpoints:
         for adapter in point.adapters or ():
             fill_adapter(state, adapter)

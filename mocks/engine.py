@@ -160,7 +160,9 @@ class Engine:
 
     def _call(self, host: Host, request: Mapping[str, Any]) -> dict[str, Any]:
         bound = {name: self._on_host(self.handles.from_wire(value)) for name, value in request["bound"]}
-        self._mirror(host, [v for value in bound.values() for v in (value if isinstance(value, list) else [value])])
+        mirrored = self._mirror(
+            host, [v for value in bound.values() for v in (value if isinstance(value, list) else [value])]
+        )
         action: Literal["Stop", "Continue"] = "Stop" if request["action"] == "Stop" else "Continue"
         try:
             execute = getattr(host, "execute", None)
@@ -172,6 +174,8 @@ class Engine:
         except Refusal as refusal:
             outcome = Outcome(errors=[refusal.record])
         if outcome.job is None:
+            for path in mirrored:
+                host.forget(path)  # type: ignore[attr-defined]
             host.clock.sleep(outcome.took)
             return self.handles.outcome(outcome)
         number = next(self._numbers)
@@ -186,9 +190,9 @@ class Engine:
             return HOME + value.removeprefix(home).replace("/", "\\")
         return value
 
-    def _mirror(self, host: Host, values: Iterable[Any]) -> None:
-        """What the runner staged itself lies on the engine's disk; the host's cmdlets see it there."""
-        keep = getattr(host, "keep", None)
+    def _mirror(self, host: Host, values: Iterable[Any]) -> list[str]:
+        """What the runner staged itself lies on the engine's disk; the host's cmdlets see it there. Its paths."""
+        keep, found = getattr(host, "keep", None), []
         for value in values:
             if keep is None or not isinstance(value, str) or not value.startswith(f"{HOME}\\staging\\"):
                 continue
@@ -197,6 +201,8 @@ class Engine:
                 data = file.read_bytes()
                 text = text_of(data) if len(data) <= TEXT else None
                 keep(value, len(data), hashlib.sha256(data).hexdigest(), text)
+                found.append(value)
+        return found
 
     def _job_states(self) -> list[dict[str, Any]]:
         assert self.host is not None

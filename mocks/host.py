@@ -1,14 +1,16 @@
 """A simulated Hyper-V host: state, the table of cmdlets, binding by the contract, a log of calls.
 
 It does not model:
+- what a VM uses of its host (`usage` of a starting state says it), what a crash loses of what was metered;
 - what is inside guests, beyond how they shut down, whether integration services answer and what was copied into them;
 - traffic: what a NAT, a route or a second default gateway does to it; routes but default ones and those of addresses, metrics,
   profiles and rules of the firewall, leases as time passes, an address that another machine takes later;
 - moving the disks of a VM (Move-VMStorage knows its configuration, checkpoints and paging file only);
 - live migration, import, Replica relationships (only what Get-VM and Get-VMReplication show), clusters,
-  Fibre Channel, RemoteFX, GPU partitions, device assignment, shielding, key protectors, resource pools beyond their
-  names, what ACLs and extensions do to traffic, other extensions than Microsoft's three, routing domains, RDMA,
-  storage QoS policies, AVMA;
+  Fibre Channel, RemoteFX, GPU partitions, device assignment, what shielding forbids, what is in a key protector,
+  resource pools beyond their names, what ACLs and extensions do to traffic, other extensions than Microsoft's three,
+  routing domains, RDMA, storage QoS policies, what AVMA does (its events are those of the starting state), event logs
+  beyond their lines;
 - what a VLAN says as isolation and the other way round: each view keeps what it was told;
 - Restore-VMSnapshot, Rename-VMSnapshot, branches of checkpoints (a checkpoint keeps its disks, not its settings);
 - what is in an export (its files have sizes only), Export-VMSnapshot, an export that is cancelled;
@@ -37,7 +39,7 @@ import yaml
 
 import mocks.cmdlets  # noqa: F401  fills the table
 from hvctl.contract import OS, BindError, bind
-from mocks import files
+from mocks import files, metering
 from mocks.arguments import Arguments, plain
 from mocks.clock import Clock
 from mocks.cmdlets.export import go_on
@@ -113,6 +115,7 @@ class SimulatedHost:
         """What runs is saved or stopped and comes back by its automatic start action; vmms answers again
         some time after WinRM does, `seconds` from now [I]."""
         self.clock.forget()
+        metering.settle(self.state, self.clock.now())
         for vm in self.state.vms:
             saved = vm.automatic_stop_action == "Save"
             if vm.state == "Running" and vm.automatic_start_action == "Nothing":
@@ -164,6 +167,7 @@ class SimulatedHost:
             return self._executed(cmdlet, set_name, bound, error_action)
 
     def _executed(self, cmdlet: str, set_name: str, bound: Mapping[str, Any], error_action: ErrorAction) -> Outcome:
+        metering.settle(self.state, self.clock.now())
         entry = TABLE.get(cmdlet.lower())
         name = entry.name if entry else cmdlet
         noted = Invocation(name, {k: plain(v) for k, v in bound.items()})
@@ -183,6 +187,7 @@ class SimulatedHost:
         def finish() -> Outcome:
             with self.clock.happening:
                 if not done:
+                    metering.settle(self.state, self.clock.now())
                     for _ in steps:
                         pass
                     done.append(_outcome(cmd, 0.0))

@@ -23,7 +23,19 @@ def powershell(state: HostState) -> str:
     return POWERSHELL.get(state.os, "5.1")
 
 
+EDITIONS = {
+    7: "Standard",
+    8: "Datacenter",
+    12: "Datacenter",
+    13: "Standard",
+    79: "Standard Evaluation",
+    80: "Datacenter Evaluation",
+}
+"""By OperatingSystemSKU (operations 2); how each is written in a caption is [I]."""
+
+
 def caption(state: HostState) -> str:
     """The Japanese one is our own: it is there to travel through every encoding."""
-    edition = {"2012r2": "2012 R2"}.get(state.os, state.os)
-    return f"Microsoft Windows Server {edition} Standard" + (" 評価版" if state.language == "ja" else "")
+    version = {"2012r2": "2012 R2"}.get(state.os, state.os)
+    edition = EDITIONS.get(state.sku, "Standard")
+    return f"Microsoft Windows Server {version} {edition}" + (" 評価版" if state.language == "ja" else "")

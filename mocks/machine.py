@@ -296,6 +296,38 @@ class Exporting:
 
 
 @dataclass(eq=False)
+class Usage:
+    """What a VM uses while it runs, always the same. `memory`: omitted, what it starts with. `latency`: as it is counted."""
+
+    processor_mhz: int = 0
+    memory: int | None = field(default=None, metadata=SIZE)
+    read: int = field(default=0, metadata=SIZE)  # each second
+    written: int = field(default=0, metadata=SIZE)
+    incoming: int = field(default=0, metadata=SIZE)
+    outgoing: int = field(default=0, metadata=SIZE)
+    iops: int = 0  # in units of 8 KB
+    latency: int = 0
+
+
+@dataclass(eq=False)
+class Meter:
+    """What was counted since `since`, up to `until`, both on the clock. MHz and MB times seconds; bytes; I/Os of 8 KB."""
+
+    since: float = 0.0
+    until: float = 0.0
+    processor: float = 0.0
+    memory: float = 0.0
+    memory_most: int = 0  # MB, as long as it ran
+    memory_least: int | None = None
+    read: float = 0.0
+    written: float = 0.0
+    io: float = 0.0
+    latency: float = 0.0  # times I/Os
+    disk_most: int = field(default=0, metadata=SIZE)
+    traffic: dict[str, float] = field(default_factory=dict)  # adapter's id, direction, remote address
+
+
+@dataclass(eq=False)
 class Vm:
     name: str
     id: str = ""
@@ -321,8 +353,10 @@ class Vm:
     memory: Memory = field(default_factory=Memory)
     firmware: Firmware = field(default_factory=Firmware)
     bios: Bios = field(default_factory=Bios)
+    key_protector: str = field(default="", metadata=one_of("", "local", "owned"))  # owned: of another guardian
     tpm_enabled: bool = False
     tpm_initialized: bool = False
+    encrypt_state: bool = False
     shielded: bool = False
     scsi_controllers: list[str] = field(default_factory=lambda: [""], metadata={"count": True})
     drives: list[Drive] | None = None
@@ -334,6 +368,9 @@ class Vm:
     replication: Replication | None = None
     exporting: Exporting | None = None
     resource_metering_enabled: bool = False
+    usage: Usage = field(default_factory=Usage)
+    meter: Meter | None = None
+    duration_unknown: bool = False  # its MeteringDuration reads null
     is_clustered: bool = False
     guest: Guest = field(default_factory=Guest)
     created: float = 0.0

@@ -70,6 +70,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "The operation cannot be performed while the virtual machine is in its current state.",
         "仮想マシンが現在の状態にある間は、この操作を実行できません。",
     ),
+    "not_metered": (
+        "Resource metering is not enabled for the virtual machine '{0}'.",
+        "仮想マシン '{0}' ではリソース計測が有効になっていません。",
+    ),
     "vm_bad_state": (
         "Modifying the properties of '{0}' failed.\nThe operation cannot be performed while the object is in its "
         "current state.",
@@ -110,6 +114,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "too_many_processors": (
         "The virtual machine has more virtual processors than the physical computer has logical processors.",
         "仮想マシンの仮想プロセッサ数が物理コンピューターの論理プロセッサ数を超えています。",
+    ),
+    "too_many_running": (
+        "The physical computer runs as many virtual machines or virtual processors as it can.",
+        "物理コンピューターは、実行できる上限の数の仮想マシンまたは仮想プロセッサを実行しています。",
     ),
     "no_reserve": (
         "The processor reserve of the virtual machine is more than what is left on the computer.",
@@ -191,6 +199,20 @@ TEXTS: dict[str, tuple[str, str]] = {
     "gen2_vhd": (
         "Generation 2 virtual machines do not support the VHD format: '{0}'.",
         "第 2 世代の仮想マシンは VHD 形式をサポートしていません: '{0}'。",
+    ),
+    "no_key_protector": (
+        "The operation failed.\n\nThe selected security settings of a virtual machine cannot be changed without a valid key "
+        "protector configured. Configure a valid key protector and try again.",
+        "操作に失敗しました。\n\n有効なキー プロテクターが構成されていない仮想マシンのセキュリティ設定は変更できません。"
+        "有効なキー プロテクターを構成してからやり直してください。",
+    ),
+    "no_security": (
+        "The virtual machine '{0}' does not support the selected security settings.",
+        "仮想マシン '{0}' は選択したセキュリティ設定をサポートしていません。",
+    ),
+    "shielded": (
+        "The security settings of the shielded virtual machine '{0}' cannot be changed.",
+        "シールドされた仮想マシン '{0}' のセキュリティ設定は変更できません。",
     ),
     "template_locked": (
         "Cannot modify the secure boot template ID property after the virtual TPM is initialized.",
@@ -395,12 +417,43 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Cannot remove item {0}: The process cannot access the file because it is being used by another process.",
         "項目 {0} を削除できません: 別のプロセスで使用されているため、プロセスはファイルにアクセスできません。",
     ),
+    "file_in_use": (
+        "The process cannot access the file '{0}' because it is being used by another process.",
+        "別のプロセスで使用されているため、プロセスはファイル '{0}' にアクセスできません。",
+    ),
+    "item_itself": ("Cannot overwrite the item {0} with itself.", "項目 {0} をそれ自体で上書きすることはできません。"),
+    "item_no_rename": (
+        "Cannot rename because item at '{0}' does not exist.",
+        "'{0}' の項目が存在しないため、名前を変更できません。",
+    ),
+    "item_name_has_path": (
+        "Cannot rename the specified target, because it represents a path or device name.",
+        "指定されたターゲットはパスまたはデバイス名を表しているため、名前を変更できません。",
+    ),
+    "item_taken": (
+        "Cannot create a file when that file already exists.",
+        "既に存在するファイルを作成することはできません。",
+    ),
+    "item_no_rights": (
+        "Cannot remove item {0}: You do not have sufficient access rights to perform this operation.",
+        "項目 {0} を削除できません: この操作を実行するための十分なアクセス権がありません。",
+    ),
+    "file_denied": ("Access is denied. (0x80070005)", "アクセスが拒否されました。(0x80070005)"),
     "item_not_empty": (
         "The item at {0} has children and the Recurse parameter was not specified.",
         "{0} の項目には子があり、Recurse パラメーターが指定されていません。",
     ),
     "cim_namespace_missing": ("Invalid namespace ", "無効な名前空間です "),
     "cim_class_missing": ("Invalid class", "無効なクラスです"),
+    "cim_query_invalid": ("Invalid query ", "無効なクエリです "),
+    "no_events": (
+        "No events were found that match the specified selection criteria.",
+        "指定した選択条件に一致するイベントが見つかりませんでした。",
+    ),
+    "events_denied": (
+        "Attempted to perform an unauthorized operation.",
+        "許可されていない操作を実行しようとしました。",
+    ),
     "access_denied": ("Access is denied. ", "アクセスが拒否されました。 "),
     "no_such_resource": (
         "The WS-Management service cannot process the request. The resource URI does not exist.",
@@ -431,7 +484,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Control Panel to change the computer name and try again. If joining a workgroup, choose another workgroup name. ",
         "ネットワーク上に同じ名前があるため、接続されませんでした。 ",
     ),
-    "file_in_use": (
+    "port_in_use": (
         "The process cannot access the file because it is being used by another process. ",
         "プロセスはファイルにアクセスできません。別のプロセスが使用中です。 ",
     ),

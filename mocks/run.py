@@ -194,6 +194,21 @@ class Run:
     # --- calls ------------------------------------------------------------------------------------------------
 
     def _called(self, step: Mapping[str, Any], made: Step, params: dict[str, Any]) -> Iterator[bytes]:
+        retry, waited = step.get("retry"), 0
+        while True:
+            yield from self._called_once(step, made, params)
+            again = retry is not None and made.errors and str(made.errors[0]["id"]).startswith(retry["id"])
+            if retry is None or not again or waited >= retry["limit"] or self.frames.batch_id in self.disk.stops:
+                break
+            if waited % HEARTBEAT_S == 0:
+                yield self.frames.put("progress", step=step["id"], msg="waits until it is possible")
+            made.errors = []
+            self.host.clock.sleep(POLL_S)
+            waited += POLL_S
+        # What a step refers to was read in part only: then its own answer is partial too.
+        made.errors += [e for name in step.get("uses", []) for e in inherited(self.done[name])]
+
+    def _called_once(self, step: Mapping[str, Any], made: Step, params: dict[str, Any]) -> Iterator[bytes]:
         each, follow = step.get("each"), step.get("follow")
         if each is None:
             yield from self._call(step, made, params, None)
@@ -214,8 +229,6 @@ class Run:
                     text = f"{'.'.join(step['follow'])} was followed {FOLLOW_ROUNDS} times without an end"
                     made.errors.append(own("FollowedTooFar", "LimitsExceeded", text))
                     break
-        # What a step refers to was read in part only: then its own answer is partial too.
-        made.errors += [e for name in step.get("uses", []) for e in inherited(self.done[name])]
 
     def _followed(self, objects: Sequence[Any], follow: Sequence[str], asked: set[str]) -> list[str]:
         found = [property_of(o, follow) for o in objects]

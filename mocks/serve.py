@@ -58,9 +58,13 @@ def _control(hosts: Mapping[str, SimulatedHost]) -> Any:
     class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
             asked = json.loads(self.rfile.readline())
-            host = hosts.get(asked["host"])
-            if host is None:
-                said: dict[str, Any] = {"errors": [f"no simulated host {asked['host']}; there are {', '.join(hosts)}"]}
+            host = hosts.get(asked.get("host"))
+            if "seconds" in asked:
+                for one in hosts.values():
+                    one.clock.skip(asked["seconds"])
+                said: dict[str, Any] = {"errors": []}
+            elif host is None:
+                said = {"errors": [f"no simulated host {asked['host']}; there are {', '.join(hosts)}"]}
             else:
                 outcome = host.invoke(asked["cmdlet"], asked["params"], "Stop")
                 host.clock.sleep(outcome.took)
@@ -74,13 +78,21 @@ def _control(hosts: Mapping[str, SimulatedHost]) -> Any:
 
 
 def invoke(host: str, cmdlet: str, parameters: Sequence[str]) -> int:
+    params = {name: yaml.safe_load(value) for name, _, value in (p.partition("=") for p in parameters)}
+    return _asked({"host": host, "cmdlet": cmdlet, "params": params})
+
+
+def let_pass(seconds: float) -> int:
+    return _asked({"seconds": seconds})
+
+
+def _asked(question: Mapping[str, Any]) -> int:
     if CONTROL not in os.environ:
         print("No simulated hosts run here; this works within `python -m mocks run -- …`.", file=sys.stderr)
         return 1
     address, _, port = os.environ[CONTROL].rpartition(":")
-    params = {name: yaml.safe_load(value) for name, _, value in (p.partition("=") for p in parameters)}
     with socket.create_connection((address, int(port)), timeout=60) as connection:
-        connection.sendall(json.dumps({"host": host, "cmdlet": cmdlet, "params": params}).encode() + b"\n")
+        connection.sendall(json.dumps(question).encode() + b"\n")
         said = json.loads(connection.makefile().readline())
     for line in [*said.get("warnings", ()), *said["errors"]]:
         print(line, file=sys.stderr)

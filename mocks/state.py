@@ -42,6 +42,7 @@ class Switch:
         default="StaticVrss", metadata=word("VrssQueueSchedulingModeType")
     )
     software_rsc_enabled: bool = True
+    dhcp: bool = False  # somebody on it gives out addresses
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,7 @@ class Vhd:
     disk_identifier: str = ""
     fragmentation_percentage: int = 0
     in_use_elsewhere: bool = False
+    read_only: bool = False  # the file's attribute
     mounted_as: int | None = None
     installed: bool = False  # a system is on it, which answers in a VM that it is attached to
 
@@ -153,6 +155,30 @@ class MigrationNetwork:
 
     subnet: str
     priority: int | None = None  # the lower is preferred
+
+
+@dataclass(eq=False)
+class Licence:
+    """An edition of Windows that its licensing knows. `status`: as SoftwareLicensingProduct numbers it, 1 licensed;
+    `key`: the end of a product key, of one that has any."""
+
+    name: str = "Windows(R), ServerStandard edition"
+    status: int = 1
+    key: str | None = "3V66T"
+    application: str = "55c92734-d682-4d71-983e-d6ec3f16059f"  # Windows (operations 2)
+    depends_on: str | None = None  # of an add-on
+
+
+@dataclass(eq=False)
+class LoggedEvent:
+    """A line of an event log. `time`: on the clock, below zero before the host's story begins."""
+
+    id: int
+    message: str = ""
+    log: str = "Application"
+    provider: str = "Microsoft-Windows-Security-SPP"  # which one writes 12310 is not known (operations 2) [I]
+    level: str = "Information"
+    time: float = -3600.0
 
 
 @dataclass(eq=False)
@@ -230,6 +256,11 @@ class HostState:
     scheduled_tasks: list[ScheduledTask] = field(default_factory=list)
     shell_quotas: ShellQuotas = field(default_factory=ShellQuotas)
     user: str = ""
+    sku: int = 7  # OperatingSystemSKU: 7 Standard, 8 Datacenter, both with a desktop (operations 2)
+    licences: list[Licence] = field(
+        default_factory=lambda: [Licence(), Licence("Windows(R), ServerDatacenter edition", 0, None)]
+    )
+    events: list[LoggedEvent] = field(default_factory=list)
     time_zone: int = 0  # minutes east of Greenwich
     virtual_machine_path: str = r"C:\ProgramData\Microsoft\Windows\Hyper-V"
     virtual_hard_disk_path: str = r"C:\ProgramData\Microsoft\Windows\Virtual Hard Disks"
@@ -247,6 +278,7 @@ class HostState:
     use_any_network_for_migration: bool = False
     migration_networks: list[MigrationNetwork] = field(default_factory=list)
     resource_metering_save_interval: int = 3600  # seconds
+    metric_units: dict[str, str] | None = None  # by English name, as the definitions tell them; omitted: all of them
     numa_spanning_enabled: bool = True
     enable_enhanced_session_mode: bool = False
     iov_support: bool = False

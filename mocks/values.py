@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -108,13 +109,15 @@ def matching(things: Sequence[Any], where: Sequence[Any], lenient: bool) -> list
     for path, *_ in where:
         if things and not lenient and all(isinstance(property_of(t, path), Missing) for t in things):
             return ".".join(path)
-    return [t for t in things if all(_matches(property_of(t, w[0]), w[1], lenient, len(w) > 2) for w in where)]
+    return [t for t in things if all(_matches(property_of(t, w[0]), w[1], lenient, *w[2:]) for w in where)]
 
 
-def _matches(value: Any, wanted: Any, lenient: bool, end: bool = False) -> bool:
+def _matches(value: Any, wanted: Any, lenient: bool, how: Any = None) -> bool:
     if isinstance(value, Missing):
         return lenient
-    if end:
+    if how == "match":
+        return re.search(plain(wanted), text_of(value), re.IGNORECASE) is not None
+    if how:
         return text_of(value).upper().endswith(plain(wanted).upper())
     return text_of(value).upper() == plain(wanted).upper()
 

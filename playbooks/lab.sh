@@ -32,6 +32,18 @@ run hvctl drift playbooks/lab.yml --limit 'lab:!hv03.tokyo'
 note 'And again. The check after that knows what is new, and writes a report.'
 run python -m mocks invoke hv02.osaka Set-VMNetworkAdapterVlan VMName=web01 Access=true VlanId=30
 run hvctl drift playbooks/lab.yml --limit 'lab:!hv03.tokyo' --report html=build/lab/drift.html
+drifted=$status
 printf '\nThe report: %s\n' "$PWD/build/lab/drift.html"
+note 'What do the VMs use? Their meters are read, ten days are made to pass, and they are read again.'
+run hvctl metering playbooks/lab.yml --limit 'lab:!hv03.tokyo'
+run python -m mocks pass 10d
+note 'Meanwhile somebody resets the meters of a VM.'
+run python -m mocks invoke hv02.osaka Reset-VMResourceMetering VMName=web01
+run python -m mocks pass 20d
+run hvctl metering playbooks/lab.yml --limit 'lab:!hv03.tokyo'
+note 'The bill of that month (the simulated hosts began it on April 1), and the same as a page with charts.'
+run hvctl metering report --month 2026-04 --group-by owner --prices playbooks/prices.yml
+run hvctl metering report --month 2026-04 --group-by owner --prices playbooks/prices.yml --format html --out build/lab/bill.html
+printf '\nThe bill: %s\n' "$PWD/build/lab/bill.html"
 printf '\nTo go on alone:\n    . .venv/bin/activate\n    python -m mocks run -- hvctl plan playbooks/lab.yml\n'
-[ "$status" -eq 2 ]
+[ "$status" -eq 0 ] && [ "$drifted" -eq 2 ]

@@ -17,6 +17,8 @@ from hvctl.core.resource import Fields, Null, Resource, Setting, models_in
 from hvctl.kinds import kinds, sections
 from hvctl.kinds._types import Words
 from hvctl.text.duration import spoken
+from scripts.guest_systems import GUESTS, guests
+from scripts.maximums import MAXIMUMS, maximums
 from scripts.plan_in_readme import README, readme
 
 TARGET = Path(__file__).parent.parent / "docs" / "playbook.md"
@@ -51,7 +53,7 @@ depends on the host's version and the VM's state, and the plan says which it is.
 
 
 def main() -> int:
-    written = {TARGET: "\n".join([HEAD, *_top()]) + "\n", README: readme()}
+    written = {TARGET: "\n".join([HEAD, *_top()]) + "\n", GUESTS: guests(), MAXIMUMS: maximums(), README: readme()}
     if "--check" in sys.argv:
         stale = [str(file) for file, text in written.items() if file.read_text(encoding="utf-8") != text]
         print(f"not current, run make docs: {', '.join(stale)}" if stale else "the generated documentation is current")
@@ -96,7 +98,7 @@ def _value(info: FieldInfo) -> str:
 def _said(info: FieldInfo) -> str:
     words = next((m for m in info.metadata if isinstance(m, Words)), None)
     if words:
-        return ", ".join(f"`{w}`" for w in words.names)
+        return words.listed or ", ".join(f"`{w}`" for w in words.names)
     known = _alias(Annotated[(object, *info.metadata)]) if info.metadata else ""  # type: ignore[misc]
     found = [known or _type(info.annotation)]
     for extra in info.metadata:

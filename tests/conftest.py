@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from hvctl.contract import OS
-from mocks.engine import Engine, LanguageMode, find_engine
+from mocks.engine import Engine, LanguageMode
 from mocks.engine_spec import allowlist, description
+from tests import requirements
 
 Engines = Callable[[OS, LanguageMode], Engine]
 
@@ -35,8 +36,7 @@ def _own_state(states: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None:
 def engines() -> Iterator[Engines]:
     """One process per version and language mode. Skips where there is no PowerShell; a named one that does not
     work fails."""
-    if find_engine() is None:
-        pytest.skip("no PowerShell engine: set HVCTL_PWSH, or put pwsh on PATH")
+    requirements.engine()
     made: dict[tuple[OS, LanguageMode], Engine] = {}
 
     def engine(os: OS, mode: LanguageMode = "FullLanguage") -> Engine:
@@ -57,6 +57,13 @@ def figure(request: pytest.FixtureRequest) -> Callable[[str, int], None]:
         request.node.user_properties.append(("figure", (name, number)))
 
     return add
+
+
+def pytest_configure() -> None:
+    try:
+        requirements.required()
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from error
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

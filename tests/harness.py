@@ -16,7 +16,7 @@ from typing import Any, cast
 
 import yaml
 
-from hvctl.call import Batch, Event, HostInfo, Reply, Transport
+from hvctl.call import Batch, Event, Reply, Transport
 from hvctl.config.playbook import Play, wishes
 from hvctl.contract import OS, VERSIONS, check
 from hvctl.core.plan import Plan
@@ -31,6 +31,7 @@ from hvctl.text.source import load_text
 from mocks.engine import LanguageMode
 from mocks.failures import failure
 from mocks.host import SimulatedHost
+from tests.transports import Around
 
 CASES = Path(__file__).parent / "cases"
 KEYS = {
@@ -221,12 +222,12 @@ def _texts_differ(wanted: Sequence[str], said: Sequence[str]) -> list[str]:
     return missing + [f"said: {text}" for text in said if not any(w in text for w in wanted)]
 
 
-@dataclass
-class Witness:
+class Witness(Around):
     """A transport that keeps what was answered, to compare two ways of serving a host."""
 
-    inner: Transport
-    answers: list[tuple[Any, ...]]
+    def __init__(self, inner: Transport, answers: list[tuple[Any, ...]]) -> None:
+        super().__init__(inner)
+        self.answers = answers
 
     def run(self, batch: Batch, on_event: Callable[[Event], None] = lambda event: None) -> list[Reply]:
         replies = self.inner.run(batch, on_event)
@@ -234,19 +235,6 @@ class Witness:
             failures = tuple((f.id, f.category, f.hresult, f.value) for f in reply.failures)
             self.answers.append((str(task.call), reply.rows, failures, reply.skipped))
         return replies
-
-    def info(self) -> HostInfo:
-        return self.inner.info()
-
-    @property
-    def requests(self) -> int:
-        return self.inner.requests
-
-    def stop(self) -> None:
-        self.inner.stop()
-
-    def close(self) -> None:
-        self.inner.close()
 
 
 @dataclass

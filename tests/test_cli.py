@@ -17,12 +17,13 @@ from typing import Any
 
 import pytest
 
-from hvctl.call import Batch, Event, HostInfo, Reply, Secret, Transport, TransportError
+from hvctl.call import Batch, Event, Reply, Secret, Transport, TransportError
 from hvctl.cli import main
 from hvctl.config.inventory import Connection
 from hvctl.fleet.connect import Wire
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
+from tests.transports import Gone
 
 INVENTORY = """
 all:
@@ -67,24 +68,6 @@ def speaking(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], tuple[str
         patch.setattr(sys, "stdout", streams[0])
         patch.setattr(sys, "stderr", streams[1])
         yield lambda: (text(streams[0]), text(streams[1]))
-
-
-class Gone:
-    """A host that nobody reaches."""
-
-    def run(self, batch: Batch, on_event: Callable[[Event], None] = lambda e: None) -> list[Reply]:
-        raise TransportError("connection refused by 192.0.2.1:5986 (5 tries in 8 s)", hint="is WinRM running there?")
-
-    def info(self) -> HostInfo:
-        raise TransportError("connection refused")
-
-    @property
-    def requests(self) -> int:
-        return 0
-
-    def stop(self) -> None: ...
-
-    def close(self) -> None: ...
 
 
 @pytest.fixture

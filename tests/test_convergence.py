@@ -13,7 +13,7 @@ from hvctl.config.playbook import Play, wishes
 from hvctl.contract import OS, VERSIONS
 from hvctl.core.plan import Plan
 from hvctl.core.planner import make_plan
-from hvctl.core.resource import Impact, Null, models_in
+from hvctl.core.resource import Impact, Index, Null, models_in
 from hvctl.core.rules import validate
 from hvctl.fleet.reconcile import apply_plan, look
 from hvctl.kinds import kinds
@@ -76,6 +76,8 @@ def vms(draw: st.DrawFn, name: str, os: OS) -> Data:
             resource_metering_enabled=flags,
         )
     )
+    secured = draw(some(key_protector=of("local", "owned"), tpm_enabled=flags, encrypt_state=flags, shielded=flags))
+    more |= secured if generation == 2 and os not in ("2012", "2012r2") else {}
     return {
         "name": draw(of(name, name, name, f"old-{name}")),
         "path": rf"D:\VMs\{name}",
@@ -108,10 +110,18 @@ def adapters(name: str) -> st.SearchStrategy[list[Data]]:
     return fields.map(lambda data: [{"name": name, **data}])
 
 
+IMAGES: Data = {
+    r"D:\images\a.vhdx": {"size": "127GB", "file_size": "10GB"},
+    r"D:\images\b.vhdx": {"size": "150GB", "file_size": "10GB", "read_only": True},
+}
+
+
 def disks(place: str, path: str) -> st.SearchStrategy[list[Data]]:
     fields = some(
         iops=some(minimum=of(0, 100), maximum=of(0, 500)),
         physical_sector_size=of(512, 4096),
+        image=of(*IMAGES),
+        type=of("fixed", "dynamic"),
         resource_pool=of("gold", "Primordial"),
         write_cache=of("default", "off"),
     )
@@ -131,6 +141,8 @@ def wanted(draw: st.DrawFn, name: str, now: int | None) -> Data:
         state=of("running", "off", "saved", "paused"),
         stop_method=of("shutdown", "turn_off"),
         notes=of("a", "b\nc", None),
+        guest_os=of("windows_server_2012_r2", "windows_server_2022", "ubuntu_20_04", "freebsd_12"),
+        avma=flags,
         version=of("8.0", "10.0"),
         automatic_stop_action=of("turn_off", "save", "shut_down"),
         automatic_start_action=of("nothing", "start"),
@@ -150,7 +162,10 @@ def wanted(draw: st.DrawFn, name: str, now: int | None) -> Data:
             dynamic=st.one_of(flags, some(minimum=amounts(), maximum=amounts(), buffer=of(20, 40))),
         ),
         **(
-            {"firmware": st.tuples(some(secure_boot=flags, boot_order=entries), flags).map(only)}
+            {
+                "firmware": st.tuples(some(secure_boot=flags, boot_order=entries), flags).map(only),
+                "security": some(key_protector=of("local"), tpm=flags, encrypt_state=flags, shielded=flags),
+            }
             if generation == 2
             else {"bios": some(num_lock=flags, boot_order=st.permutations(["cd", "ide", "floppy", *LEGACY]))}
         ),
@@ -230,15 +245,23 @@ def situations(draw: st.DrawFn) -> tuple[OS, Data, Data, frozenset[Impact]]:
     play = {"hosts": "all", "vms": vms_wanted}
     host = {
         "os": os,
+        "sku": draw(of(7, 8)),
         "resource_pools": ["gold"],
         "volumes": {"C": {}, "D": {"clustered": True}},
         "folders": [r"D:\VMs"],
         "files": {r"D:\iso\a.iso": "4GB"},
         "switches": [{"name": "lan"}],
-        "vhds": {**draw(files("web01")), **draw(files("web02"))},
+        "vhds": {**draw(files("web01")), **draw(files("web02")), **IMAGES},
         "vms": there,
     }
     return os, host, play, draw(st.frozensets(st.sampled_from(CONSENTS)))
+
+
+def sound(os: OS, play: Data, allow: frozenset[Impact]) -> Index | None:
+    """What a play desires; None if it is refused before a host is asked."""
+    document = load_text(json.dumps([play]), "play.yml")  # JSON is YAML
+    found, problems = wishes([Play(document, (0,), "play", "all", {}, (), allow)], {})
+    return None if problems or any(p.level == "error" for p in validate(found, os)) else found
 
 
 @settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
@@ -247,9 +270,7 @@ def test_one_apply_is_enough_or_the_plan_names_what_is_left(
     situation: tuple[OS, Data, Data, frozenset[Impact]],
 ) -> None:
     os, host, play, allow = situation
-    document = load_text(json.dumps([play]), "play.yml")  # JSON is YAML
-    found, problems = wishes([Play(document, (0,), "play", "all", {}, (), allow)], {})
-    if problems or any(p.level == "error" for p in validate(found, os)):
+    if (found := sound(os, play, allow)) is None:
         return
     transport = TwinTransport(SimulatedHost.from_yaml(host))
     facts = look(transport, found)

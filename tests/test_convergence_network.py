@@ -3,23 +3,19 @@ named what is left."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hvctl.config.playbook import Play, wishes
 from hvctl.contract import OS, VERSIONS
 from hvctl.core.planner import make_plan
 from hvctl.core.resource import Impact
-from hvctl.core.rules import validate
 from hvctl.fleet.reconcile import apply_plan, look
-from hvctl.text.source import load_text
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
 from tests.held import never_written, sent
-from tests.test_convergence import Data, _left, _named, flags, of, some
+from tests.test_convergence import Data, _left, _named, flags, of, some, sound
 
 NICS = ("Ethernet 2", "Ethernet 3", "Ethernet 4")
 CONSENTS: tuple[Impact, ...] = ("restart", "disconnect", "recreate", "management")
@@ -259,9 +255,7 @@ def test_one_apply_is_enough_for_the_network_or_the_plan_names_what_is_left(
     situation: tuple[OS, Data, Data, frozenset[Impact]],
 ) -> None:
     os, host, play, allow = situation
-    document = load_text(json.dumps([play]), "play.yml")  # JSON is YAML
-    found, problems = wishes([Play(document, (0,), "play", "all", {}, (), allow)], {})
-    if problems or any(p.level == "error" for p in validate(found, os)):
+    if (found := sound(os, play, allow)) is None:
         return
     transport = TwinTransport(SimulatedHost.from_yaml(host))
     facts = look(transport, found)

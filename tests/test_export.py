@@ -24,6 +24,7 @@ from hvctl.show.progress import Progress
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
 from tests.harness import wished
+from tests.transports import Around, Gone
 
 VM = {
     "name": "web01",
@@ -48,13 +49,14 @@ PLAY = r"""
 """
 
 
-class Lossy:
+class Lossy(Around):
     """Loses its connection when an export is at so many percent; the runner there ends, the host goes on. Answers
     again `back_s` seconds later."""
 
     def __init__(self, host: SimulatedHost, percent: int, back_s: float) -> None:
+        self.twin = TwinTransport(host)
+        super().__init__(self.twin)
         self.host, self.percent, self.back_s = host, percent, back_s
-        self.inner = TwinTransport(host)
 
     def run(self, batch: Batch, on_event: Callable[[Event], None] = lambda e: None) -> list[Reply]:
         def heard(event: Event) -> None:
@@ -66,21 +68,9 @@ class Lossy:
             return self.inner.run(batch, heard)
         except TransportError:
             self.percent = 101
-            disk = self.inner.twin.disk
-            self.inner = TwinTransport(self.host, disk=disk)
+            self.inner = self.twin = TwinTransport(self.host, disk=self.twin.twin.disk)
             self.host.clock.sleep(self.back_s)
             raise
-
-    def info(self) -> HostInfo:
-        return self.inner.info()
-
-    @property
-    def requests(self) -> int:
-        return 0
-
-    def stop(self) -> None: ...
-
-    def close(self) -> None: ...
 
 
 @pytest.mark.parametrize(("back_s", "waits"), [(2.0, True), (600.0, False)])
@@ -173,24 +163,6 @@ def hvctl(
         return status, " ".join(out.split()), " ".join(err.split())
 
     return run
-
-
-class Gone:
-    """A host that nobody reaches."""
-
-    def run(self, batch: Batch, on_event: Callable[[Event], None] = lambda e: None) -> list[Reply]:
-        raise TransportError("connection refused")
-
-    def info(self) -> HostInfo:
-        raise TransportError("connection refused")
-
-    @property
-    def requests(self) -> int:
-        return 0
-
-    def stop(self) -> None: ...
-
-    def close(self) -> None: ...
 
 
 def test_export_makes_one_now_where_the_vm_is(hvctl: Run, hosts: dict[str, SimulatedHost]) -> None:
@@ -373,6 +345,8 @@ def test_export_says_what_it_needs(hvctl: Run, hosts: dict[str, SimulatedHost]) 
     status, out, _ = hvctl("export", "web09", "--to", r"E:\x", "--limit", "hv01", "-y")
     assert status == 2
     assert "there is no VM web09 on this host" in out
+    assert "there is no VM web09 to export" in out
+    assert "later" not in out and "is due" not in out
     assert all(c.cmdlet.startswith(("Get-", "Test-")) for c in hosts["hv01"].log)
     status, _, err = hvctl("export", "web01", "--to", r"E:\x")
     assert status == 2

@@ -17,11 +17,12 @@ import pytest
 
 from hvctl.config.controlnode import ControlNode
 from hvctl.config.inventory import Inventory
-from hvctl.config.playbook import load_playbook, wishes
+from hvctl.config.playbook import read_playbook, wishes
 from hvctl.config.template import render
 from hvctl.text.diagnostic import ConfigError, Mark
 from hvctl.text.scalars import Given, Written, meant
 from hvctl.text.source import load_text
+from tests import requirements
 
 VARIABLES = r"""
 no_word: no
@@ -242,7 +243,6 @@ def test_what_an_expression_is(text: str, value: Any) -> None:
 
 @pytest.mark.parametrize(("text", "value"), ADDRESSES)
 def test_what_ipaddr_says_of_an_address(text: str, value: Any) -> None:
-    pytest.importorskip("netaddr")
     test_what_an_expression_is(text, value)
 
 
@@ -362,7 +362,9 @@ PLAYBOOK = """
 def test_a_playbook_sees_words_and_its_expressions_see_what_they_mean(tmp_path: Path) -> None:
     file = tmp_path / "lab.yml"
     file.write_text(PLAYBOOK, encoding="utf-8")
-    found, problems = wishes(load_playbook(file), {})
+    plays, wrong = read_playbook(file)
+    found, problems = wishes(plays, {})
+    assert wrong == []
     assert [str(p) for p in problems] == []
     vms = [w.model_dump(exclude_unset=True) for w in found if w.kind == "vm"]
     assert [(vm["name"], vm["state"], vm.get("notes")) for vm in vms] == [("no", "off", "off"), ("off", "off", None)]
@@ -443,11 +445,14 @@ def test_the_inventory_lists_what_variables_mean(tmp_path: Path) -> None:
         "word": False, "octal": 420, "span": 90, "day": "2024-01-02", "time": "2024-01-02T03:04:05", "text": "1e3",
         "within": [False, {"a": True}], "quoted": "no",
     }  # fmt: skip
-    folder = os.environ.get("HVCTL_ANSIBLE")
-    if folder:
-        command = [str(Path(folder, "ansible-inventory")), "-i", "inv.yml", "--list"]
-        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
-        assert json.loads(done.stdout)["_meta"]["hostvars"]["h"] == json.loads(json.dumps(found))
+
+
+def test_ansible_lists_the_same(tmp_path: Path) -> None:
+    (tmp_path / "inv.yml").write_text(LISTED, encoding="utf-8")
+    found = Inventory.load(tmp_path / "inv.yml").as_list()["_meta"]["hostvars"]["h"]
+    command = [str(requirements.ansible() / "ansible-inventory"), "-i", "inv.yml", "--list"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert json.loads(done.stdout)["_meta"]["hostvars"]["h"] == json.loads(json.dumps(found))
 
 
 HOSTS = """
@@ -471,11 +476,8 @@ def test_variables_of_other_hosts_are_evaluated_for_those(tmp_path: Path) -> Non
 
 
 def ansible_says(texts: list[str]) -> list[Any]:
-    folder = os.environ.get("HVCTL_ANSIBLE")
-    if not folder:
-        pytest.skip("HVCTL_ANSIBLE names no folder with Ansible's programs")
     done = subprocess.run(
-        [Path(folder, "python"), "-c", TEMPLAR],
+        [requirements.ansible() / "python", "-c", TEMPLAR],
         input=json.dumps({"variables": VARIABLES, "texts": texts}),
         capture_output=True, text=True, check=True, env={**os.environ, "ANSIBLE_DEPRECATION_WARNINGS": "0"},
     )  # fmt: skip
@@ -526,10 +528,7 @@ print(json.dumps(found))
 
 
 def ansible_reads(texts: list[str]) -> list[tuple[str, str]]:
-    folder = os.environ.get("HVCTL_ANSIBLE")
-    if not folder:
-        pytest.skip("HVCTL_ANSIBLE names no folder with Ansible's programs")
-    command = [str(Path(folder, "python")), "-c", READER]
+    command = [str(requirements.ansible() / "python"), "-c", READER]
     done = subprocess.run(command, input=json.dumps(texts), capture_output=True, text=True, check=True)
     return [(kind, shown) for kind, shown in json.loads(done.stdout)]
 
@@ -543,6 +542,6 @@ def test_ansible_says_the_same() -> None:
 def test_ansible_says_the_same_of_addresses() -> None:
     found = ansible_says(["{{ '192.0.2.1' | ansible.utils.ipaddr }}", *(text for text, _ in ADDRESSES)])
     if found[0] == ERROR:
-        pytest.skip("Ansible here has no collection ansible.utils, or no netaddr")
+        requirements.lacking("ansible.utils")
     pairs = zip(ADDRESSES, found[1:], strict=True)
     assert [(text, value, said) for (text, value), said in pairs if (value, type(value)) != (said, type(said))] == []

@@ -156,7 +156,12 @@ def test_a_secret_reaches_the_guest_and_nothing_else(hvctl: Run, host: Simulated
     assert "secret.yml:8:11: files/key.j2 holds a secret, so its plan cannot be saved" in err
     assert not Path("plan.json").exists()
     said = [out, err]
-    for words in (("plan", "secret.yml", "-v"), ("apply", "secret.yml", "-y"), ("drift", "secret.yml", "--json")):
+    for words in (
+        ("-v", "plan", "secret.yml"),
+        ("plan", "secret.yml", "--diff"),
+        ("apply", "secret.yml", "-y"),
+        ("drift", "secret.yml", "--json"),
+    ):
         said += hvctl(*words)[1:]
     assert in_guest(host).get(r"C:\app\key") == "key = KEY-OF-TESTS\n"
     kept = [c.text or "" for path, c in host.state.contents.items()]

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from hvctl.call import Batch, Event, Failure, HostInfo, Reply, Transport, TransportError
+from hvctl.call import Batch, Event, Failure, Reply, Transport, TransportError
 from hvctl.cli import main
 from hvctl.config.inventory import Connection
 from hvctl.fleet.connect import Wire
@@ -22,6 +22,7 @@ from mocks.host import SimulatedHost
 from mocks.objects import ErrorAction, ErrorRecord, Outcome
 from mocks.twin import TwinTransport
 from tests.schedule.test_drifting import Inbox
+from tests.transports import Around
 
 ACTING = "<b>\x1b[2J\x1b]8;;http://evil/\x07\x08\x0b\x0c\r\x7f\x85\x9b31m\u00ad\u061c\u200b\u200e\u202e\u2028\u2029\u2066\ufeff"
 HOSTILE = f"{ACTING}[red]x[/red] :boom: | ` <b>\nFORGED: all hosts in sync\n"
@@ -129,13 +130,12 @@ def spoilt(value: Any) -> Any:
     return [spoilt(v) for v in value] if isinstance(value, list | tuple) else value
 
 
-@dataclass
-class Spoilt:
+class Spoilt(Around):
     """A transport over which every text of every answer becomes hostile. `lost`: the host goes away with a hostile word."""
 
-    inner: TwinTransport
-    wire: Wire
-    lost: bool = False
+    def __init__(self, inner: Transport, wire: Wire, lost: bool = False) -> None:
+        super().__init__(inner)
+        self.wire, self.lost = wire, lost
 
     def run(self, batch: Batch, on_event: Callable[[Event], None] = lambda event: None) -> list[Reply]:
         if self.wire.on_wire is not None:
@@ -151,17 +151,6 @@ class Spoilt:
             replace(r, rows=spoilt(r.rows), warnings=spoilt(r.warnings), failures=r.failures and failures)
             for r in replies
         ]
-
-    def info(self) -> HostInfo:
-        return self.inner.info()
-
-    @property
-    def requests(self) -> int:
-        return 0
-
-    def stop(self) -> None: ...
-
-    def close(self) -> None: ...
 
 
 @dataclass

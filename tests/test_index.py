@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -16,6 +18,7 @@ from hvctl.kinds._disk import DiskPart
 from hvctl.kinds._memory import MemoryPart
 from hvctl.kinds._switch import SwitchPart
 from hvctl.kinds.guest_file import GuestFile
+from hvctl.kinds.network_adapter import NetworkAdapter
 from hvctl.kinds.vm import VM
 from hvctl.text.source import Document
 from mocks.host import SimulatedHost
@@ -126,3 +129,28 @@ def test_every_kind_of_part_finds_its_owner(desired: Index) -> None:
         index = Index([Entry(VM(name="a"), place), Entry(part, place, 0)])
         assert index[1].owner is index[0]
         assert index[0].part(kind) is index[1]
+
+
+def test_the_work_of_planning_grows_with_the_vms_and_not_with_their_square(monkeypatch: pytest.MonkeyPatch) -> None:
+    def calls(vms: int) -> int:
+        lines = [f"- {{name: v{n:03}, network_adapters: [{{name: nic, switch: lan}}]}}" for n in range(vms)]
+        found, problems = wished("- switches: [{name: lan, type: internal}]\n  vms:\n    " + "\n    ".join(lines))
+        assert not problems
+        host = SimulatedHost.from_yaml({"os": "2022", "switches": [{"name": "lan", "type": "Internal"}]})
+        facts = look(TwinTransport(host), found)
+        counted = 0
+        for kind in (VM, SwitchPart, NetworkAdapter):
+            real = kind.key
+
+            def key(self: Resource, real: Callable[[Any], str] = real) -> str:
+                nonlocal counted
+                counted += 1
+                return real(self)
+
+            monkeypatch.setattr(kind, "key", key)
+        assert make_plan(found, facts, frozenset()).steps
+        monkeypatch.undo()
+        return counted
+
+    few, many = calls(20), calls(40)
+    assert many < 2.3 * few

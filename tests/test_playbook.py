@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hvctl.config.playbook import load_playbook, wishes
+from hvctl.config.playbook import read_playbook, wishes
 from hvctl.core.rules import validate
 from hvctl.text.diagnostic import ConfigError
 from tests.harness import wished
@@ -16,7 +16,8 @@ def problems_of(tmp_path: Path, text: str) -> str:
     file = tmp_path / "p.yml"
     file.write_text(text, encoding="utf-8")
     try:
-        _, problems = wishes(load_playbook(file), {"x": 1})
+        plays, problems = read_playbook(file)
+        problems += wishes(plays, {"x": 1})[1] if not problems else []
     except ConfigError as error:
         problems = list(error.problems)
     return "\n".join(str(p) for p in problems)
@@ -86,7 +87,7 @@ def test_a_right_play_has_no_problem(tmp_path: Path) -> None:
        disks: [{at: scsi 0:0, path: 'D:\\a.vhdx', size: '{{ size }}'}]}
 """
     assert problems_of(tmp_path, text) == ""
-    (play,) = load_playbook(tmp_path / "p.yml")
+    ((play,), _) = read_playbook(tmp_path / "p.yml")
     assert (play.name, play.hosts, play.tags) == ("all of it", "lab,!hv03", ("one", "two"))
     assert set(play.allow) == {"restart"}
     found, _ = wishes([play], {})

@@ -14,7 +14,7 @@ import pytest
 
 from hvctl.call import NULL, Call, Ending, Home, Map, Ref, Secret, Staged
 from hvctl.text.visible import HIDDEN
-from mocks.engine import find_engine
+from tests import requirements
 
 QUOTES = "'\u2018\u2019\u201a\u201b"
 NASTY = [
@@ -94,12 +94,9 @@ function Show-It([string]$Text, [string[]]$Texts, [bool]$Flag, [switch]$On, [lon
 
 def powershell(script: str, folder: Path) -> list[str]:
     """The lines that a script prints."""
-    program = find_engine()
-    if program is None:
-        pytest.skip("no PowerShell engine: set HVCTL_PWSH, or put pwsh on PATH")
     file = folder / "script.ps1"
     file.write_text(script, encoding="utf-8-sig")  # 5.1 takes a file without a mark for ANSI
-    words = [str(program), "-NoLogo", "-NoProfile", "-NonInteractive", "-File", str(file)]
+    words = [str(requirements.engine()), "-NoLogo", "-NoProfile", "-NonInteractive", "-File", str(file)]
     done = _ended(words)
     assert (done.returncode, done.stderr) == (0, b"")
     return done.stdout.decode("ascii").splitlines()

@@ -12,11 +12,12 @@ from hvctl.call import Batch, Call, Task, TransportError
 from hvctl.core.plan import Plan
 from hvctl.core.planner import make_plan
 from hvctl.fleet.reconcile import look
-from hvctl.fleet.recording import RecordedTransport, write_recording
+from hvctl.fleet.recording import write_recording
 from mocks.host import SimulatedHost
 from mocks.recorded import RecordedHost
 from mocks.twin import TwinTransport
 from tests.harness import wished
+from tests.replay import RecordedTransport
 
 WISHED: dict[str, Any] = {
     "host": {"virtual_machine_path": "c:\\hyper-v", "enhanced_session_mode": True,

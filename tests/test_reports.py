@@ -34,6 +34,7 @@ from hvctl.text.files import why_not, write_whole
 from hvctl.text.visible import visible
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
+from tests import requirements
 from tests.checks import CHECKS, HOSTILE, many
 from tests.test_cli import Interrupting, pressed
 
@@ -327,7 +328,6 @@ def test_colours_have_enough_contrast_by_day_and_by_night() -> None:
                     assert contrast(scheme[ink], scheme[paper]) >= 4.5, (ink, paper)
 
 
-BROWSER = next((b for n in ("chromium", "chromium-browser", "google-chrome") if (b := shutil.which(n))), None)
 BAD = "<style>p { width: 900px }</style><p>wide</p><img src='http://127.0.0.1:9/x.png'>"
 MEASURE = """<!DOCTYPE html><meta charset="utf-8">%s<script>
 const found = {};
@@ -343,11 +343,10 @@ addEventListener("load", () => setTimeout(() => {
 </script>"""
 
 
-@pytest.mark.skipif(BROWSER is None, reason="no Chromium on PATH")
 def test_html_in_a_real_browser(tmp_path: Path) -> None:
     """Every page in a frame as wide as a phone and as a desk: styled, no wider than its frame, asking for nothing. A bad
     page beside them shows that this would be seen."""
-    assert BROWSER is not None
+    browser = requirements.browser()
     pages = {name: html.rendered(made(name)) for name in ("drifted", "a failed step", "remembered", "hostile")}
     frames = [(f"{name} {width}", width, text) for name, text in {**pages, "bad": BAD}.items() for width in (360, 1280)]
     quoted = "".join(
@@ -358,7 +357,7 @@ def test_html_in_a_real_browser(tmp_path: Path) -> None:
     flags = ("--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
              "--disable-component-update --disable-sync --hide-scrollbars --virtual-time-budget=5000 "
              "--dump-dom").split()  # fmt: skip
-    command = [BROWSER, *flags, f"--user-data-dir={tmp_path / 'profile'}", (tmp_path / "frames.html").as_uri()]
+    command = [browser, *flags, f"--user-data-dir={tmp_path / 'profile'}", (tmp_path / "frames.html").as_uri()]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     told = re.search(r"FOUND(\{.*\})END", done.stdout)
     assert told, done.stderr[-2000:]

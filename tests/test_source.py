@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hvctl.config.ini import load_ini
-from hvctl.config.playbook import load_playbook, wishes
+from hvctl.config.playbook import read_playbook, wishes
 from hvctl.text.diagnostic import ConfigError, Diagnostic, Mark
 from hvctl.text.source import SecretSource, load, load_text, suggest
 
@@ -188,7 +188,8 @@ def test_any_playbook_is_wishes_or_problems(tmp_path_factory: pytest.TempPathFac
     file = tmp_path_factory.mktemp("fuzz") / "p.yml"
     file.write_text(json.dumps(plays), encoding="utf-8")
     try:
-        _, problems = wishes(load_playbook(file), {})
+        found, problems = read_playbook(file)
+        problems += wishes(found, {})[1]
     except ConfigError as error:
         problems = list(error.problems)
     assert all(p.message for p in problems)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 
 from hvctl.cli.options import Settings
+from hvctl.core.outcome import Outcome
+from hvctl.fleet.run import Run
 
-NOTHING_TO_APPROVE = "a report instead of text leaves nothing to approve: add --auto-approve or --check"
 INTERRUPTED = "Interrupted: what is marked as not done was not begun."
 
 
@@ -25,3 +27,16 @@ def approved(settings: Settings) -> bool:
         return False
     finally:
         settings.stop.hold()
+
+
+def applied(settings: Settings, run: Run, outcomes: list[Outcome], *, auto_approve: bool, quiet: bool) -> list[Outcome]:
+    """What came of the plans, if they are approved; the same as before if not. `quiet`: it is not shown."""
+    if not auto_approve and not approved(settings):
+        settings.err.print("Nothing was changed.")
+        return outcomes
+    done = run.apply(outcomes, recheck=not auto_approve)
+    if not quiet:
+        settings.tried(partial(run.showing.reports, done), None)
+    if settings.stop.asked:
+        settings.err.print(INTERRUPTED)
+    return done

@@ -90,7 +90,7 @@ class Audience:
                 self._warn(fault + ("; it is tried again after the next check" if self._again else ""))
 
     def _warn(self, text: str) -> None:
-        self._err.print(f"warning: {text}", markup=False, soft_wrap=True)
+        self._err.print(f"warning: {text}", soft_wrap=True)
 
 
 def _writable(file: str) -> None:

@@ -68,11 +68,11 @@ def drifting(
     with ExitStack() as stack:
         audience = stack.enter_context(Audience.of(settings, ways.metrics, ways.listen, ways.notify, rhythm, clock))
         try:
-            stack.enter_context(_alone(ways.exclusive, clock))
+            stack.enter_context(alone(ways.exclusive, clock))
         except LockedError as error:
             settings.err.print(
                 f"Left out: {ways.exclusive} is being checked already by {error}. Nothing was looked at.",
-                markup=False, soft_wrap=True,
+                soft_wrap=True,
             )  # fmt: skip
             return SKIPPED
         if not rhythm.every:
@@ -108,7 +108,7 @@ def _again_and_again(
         settings.faults.clear()  # each check tells its own; a loop that is stopped has not failed
 
     def say(text: str) -> None:
-        settings.err.print(text, markup=False, soft_wrap=True)
+        settings.err.print(text, soft_wrap=True)
 
     try:
         # What is wrong from the start is told at once, not after the first pause.
@@ -143,7 +143,7 @@ def _rhythm(ways: Ways) -> Rhythm:
 
 
 @contextmanager
-def _alone(name: str | None, clock: Clock) -> Iterator[None]:
+def alone(name: str | None, clock: Clock) -> Iterator[None]:
     if name is None:
         yield
         return

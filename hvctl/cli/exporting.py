@@ -13,9 +13,10 @@ from typing import Annotated, Any
 import typer
 
 from hvctl.cli.app import app
-from hvctl.cli.approval import INTERRUPTED, NOTHING_TO_APPROVE, approved
+from hvctl.cli.approval import applied
 from hvctl.cli.options import (
     EXIT_CONFIG,
+    AutoApprove,
     Extra,
     Grace,
     History,
@@ -61,7 +62,7 @@ def export(
     limit: Limit = None,
     tags: Tags = None,
     extra: Extra = None,
-    auto_approve: Annotated[bool, typer.Option("--auto-approve", "-y", help="Do not ask.")] = False,
+    auto_approve: AutoApprove = False,
     only_plan: Annotated[bool, typer.Option("--check", "-C", help="Only show what would be done.")] = False,
     as_json: Json = False,
     report: Report = None,
@@ -73,9 +74,7 @@ def export(
     # What no playbook wishes cannot drift: there is nothing to remember of it.
     settings = remembering(context.obj, history, no_history or not playbooks or bool(to))
     settings.follow(grace)
-    reports = Reports.asked(report, as_json=as_json)
-    if reports.on_stdout and not (auto_approve or only_plan):
-        raise typer.BadParameter(NOTHING_TO_APPROVE)
+    reports = Reports.to_approve(report, as_json=as_json, asks=not (auto_approve or only_plan))
     asked = Asked.of(playbooks or (), limit, tags, extra)
     work = (
         _of_playbooks(settings, asked, name, to, capture)
@@ -91,7 +90,7 @@ def export(
         changes = any(o.plan is not None and o.plan.steps for o in outcomes)
         if changes and not only_plan and not settings.stop.asked:
             _wanted_since(run, outcomes)
-            outcomes = _done(settings, run, outcomes, auto_approve, quiet=reports.on_stdout)
+            outcomes = applied(settings, run, outcomes, auto_approve=auto_approve, quiet=reports.on_stdout)
         status = settings.stop.status or exit_status(outcomes, changes_count=not only_plan)
         check = run.check("plan" if only_plan else "apply", asked.playbooks, outcomes, status)
     if not only_plan:
@@ -114,18 +113,6 @@ def _of_exports(one: Outcome) -> Outcome:
 def _plan_of_exports(plan: Plan) -> Plan:
     actions = (a if a.address.kind == Export.kind else replace(a, wanted=(), searched=()) for a in plan.actions)
     return replace(plan, actions=tuple(actions))
-
-
-def _done(settings: Settings, run: Run, outcomes: list[Outcome], auto_approve: bool, *, quiet: bool) -> list[Outcome]:
-    if not auto_approve and not approved(settings):
-        settings.err.print("Nothing was changed.")
-        return outcomes
-    done = run.apply(outcomes, recheck=not auto_approve)
-    if not quiet:
-        settings.tried(partial(run.showing.reports, done), None)
-    if settings.stop.asked:
-        settings.err.print(INTERRUPTED)
-    return done
 
 
 def _wanted_since(run: Run, outcomes: list[Outcome]) -> None:

@@ -88,6 +88,7 @@ Tags = Annotated[
 Extra = Annotated[
     list[str] | None, typer.Option("--extra-vars", "-e", metavar="NAME=VALUE|@FILE", help="Variables over all others.")
 ]
+AutoApprove = Annotated[bool, typer.Option("--auto-approve", "-y", help="Do not ask.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of text.")]
 Report = Annotated[
     list[str] | None,

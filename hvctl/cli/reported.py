@@ -38,6 +38,16 @@ class Reports:
     wanted: tuple[tuple[str, str], ...] = ()
 
     @classmethod
+    def to_approve(cls, given: Sequence[str] | None, *, as_json: bool, asks: bool) -> Reports:
+        """As `asked`, of a verb that shows its plan first; `asks`: and asks whether to go on."""
+        found = cls.asked(given, as_json=as_json)
+        if asks and found.on_stdout:
+            raise typer.BadParameter(
+                "a report instead of text leaves nothing to approve: add --auto-approve or --check"
+            )
+        return found
+
+    @classmethod
     def asked(cls, given: Sequence[str] | None, *, as_json: bool = False) -> Reports:
         """Raises ConfigError for whatever can be known before a host is asked."""
         problems: list[Diagnostic] = []
@@ -72,18 +82,18 @@ class Reports:
             text = settings.tried(partial(_renderer(name), check), None)
             if text is None:
                 failed = True
-                settings.err.print(f"The {name} report was not written: {file}", markup=False, soft_wrap=True)
+                settings.err.print(f"The {name} report was not written: {file}", soft_wrap=True)
                 continue
             if file == STDOUT:
                 _printed(settings, name, text)
                 continue
             try:
                 write_whole(file, text)
-                settings.err.print(f"Report written: {file}", markup=False, soft_wrap=True)
+                settings.err.print(f"Report written: {file}", soft_wrap=True)
             except OSError as error:
                 failed = True
                 said = f"The {name} report was not written: {file}: {error.strerror or error}"
-                settings.err.print(said, markup=False, soft_wrap=True)
+                settings.err.print(said, soft_wrap=True)
         if failed and not check.interrupted:
             return check.exit_status | TROUBLE
         return check.exit_status

@@ -1,4 +1,4 @@
-"""`hvctl schedule`: drift checks by systemd, cron or the Windows Task Scheduler."""
+"""`hvctl schedule`: drift checks, and readings of meters, by systemd, cron or the Windows Task Scheduler."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import typer
 
 from hvctl.cli.app import app
 from hvctl.cli.drifting import Metrics, Splay
+from hvctl.cli.labels import Labels
 from hvctl.cli.options import Extra, Limit, Report, Settings, Tags
 from hvctl.cli.prepared import Asked
 from hvctl.cli.scheduled import Wanted, job_of
@@ -28,7 +29,9 @@ from hvctl.text.visible import quoted
 
 Format = Literal["systemd", "cron", "taskxml"]
 
-schedule = typer.Typer(help="Drift checks at fixed times.", no_args_is_help=True, rich_markup_mode=None)
+schedule = typer.Typer(
+    help="Drift checks and readings of meters at fixed times.", no_args_is_help=True, rich_markup_mode=None
+)
 app.add_typer(schedule, name="schedule")
 
 
@@ -63,6 +66,10 @@ def install(
     out: Annotated[
         str | None, typer.Option("--out", metavar="FILE", help="Write what is printed to a file; a task as UTF-16.")
     ] = None,
+    metering: Annotated[
+        bool, typer.Option("--metering", help="Read the meters of the playbooks' hosts instead of checking them.")
+    ] = False,
+    labels: Labels = None,
 ) -> None:
     """Check again and again, by systemd, cron or the Windows Task Scheduler. No host is asked now."""
     settings: Settings = context.obj
@@ -83,6 +90,8 @@ def install(
         tuple(report or ()),
         history,
         run_as or "",
+        metering,
+        tuple(labels or ()),
     )
     job, warnings = job_of(settings, wanted, manager.config / "hvctl", form)
     match form:
@@ -95,7 +104,7 @@ def install(
             settings.err.print(
                 ("" if out else "Save it as UTF-16 (--out FILE does).  ")
                 + f"schtasks /Create /TN hvctl\\{job.name} /XML {file} /RU DOMAIN\\USER /RP *",
-                markup=False, soft_wrap=True,
+                soft_wrap=True,
             )  # fmt: skip
         case "systemd" if show:
             _put(
@@ -106,7 +115,7 @@ def install(
         case "systemd":
             _install(settings, manager, job)
     for text in warnings:
-        settings.err.print(f"warning: {text}", markup=False, soft_wrap=True)
+        settings.err.print(f"warning: {text}", soft_wrap=True)
 
 
 @schedule.command("list")
@@ -121,7 +130,7 @@ def show_list(context: typer.Context) -> None:
         )
     for one in found:
         for line in _listed(one):
-            settings.out.print(line, markup=False, soft_wrap=True)
+            settings.out.print(line, soft_wrap=True)
 
 
 @schedule.command()
@@ -142,10 +151,10 @@ def remove(
         files = manager.remove(name)
     except ManagerError as error:
         raise ConfigError([Diagnostic(None, str(error), error.hint)]) from error
-    settings.out.print(f"Removed: {', '.join(map(str, files))}", markup=False, soft_wrap=True)
+    settings.out.print(f"Removed: {', '.join(map(str, files))}", soft_wrap=True)
     secrets = manager.config / "hvctl" / f"{name}.env"
     if secrets.exists():
-        settings.out.print(f"{secrets} is left there; it is yours.", markup=False, soft_wrap=True)
+        settings.out.print(f"{secrets} is left there; it is yours.", soft_wrap=True)
 
 
 def _managers() -> list[Manager]:
@@ -171,7 +180,7 @@ def _install(settings: Settings, manager: Manager, job: Job) -> None:
     if not manager.system and stays_when_logged_out() is False:
         lines.append("  It runs only while you are logged in; `loginctl enable-linger` lets it run always.")
     for line in lines:
-        settings.out.print(line, markup=False, soft_wrap=True)
+        settings.out.print(line, soft_wrap=True)
 
 
 def _put(settings: Settings, render: Callable[[Job], str], job: Job, out: str | None, encoding: str) -> None:
@@ -187,7 +196,7 @@ def _put(settings: Settings, render: Callable[[Job], str], job: Job, out: str | 
     except OSError as error:
         raise ConfigError([Diagnostic(None, f"{out} cannot be written: {error.strerror}")]) from error
     if out is not None:
-        settings.err.print(f"Written: {out}", markup=False, soft_wrap=True)
+        settings.err.print(f"Written: {out}", soft_wrap=True)
 
 
 def _listed(one: Installed) -> list[str]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from hvctl.cli.labels import labels_of
 from hvctl.cli.options import Settings
 from hvctl.cli.prepared import Asked, prepared
 from hvctl.cli.reported import Reports
@@ -45,6 +46,12 @@ class Wanted:
     report: Sequence[str]
     history: str | None
     run_as: str
+    metering: bool = False
+    labels: Sequence[str] = ()
+
+    @property
+    def verb(self) -> Literal["drift", "metering"]:
+        return "metering" if self.metering else "drift"
 
 
 def job_of(
@@ -60,7 +67,9 @@ def job_of(
     elif every and splay >= every:
         problems.append(Diagnostic(None, f"--splay {wanted.splay} is no less than --every {wanted.every}", "take less"))
     playbooks = tuple(_absolute(p) for p in wanted.asked.playbooks)
-    name = wanted.name if wanted.name is not None else name_of(playbooks)
+    name = wanted.name
+    if name is None:  # the same playbooks may be checked too
+        name = f"{name_of(playbooks)}-metering" if wanted.metering else name_of(playbooks)
     if fault := name_fault(name):
         problems.append(Diagnostic(None, f"--name {shown(name)}: {fault}"))
     problems += [
@@ -80,6 +89,7 @@ def job_of(
         problems.append(
             Diagnostic(None, f"--history {history.name} would put a secret where everyone can read it", hint)
         )
+    problems += _unfitting(wanted)
     if wanted.run_as and (fault := account_fault(wanted.run_as)):
         problems.append(Diagnostic(None, f"--run-as {shown(wanted.run_as)}: {fault}"))
     if settings.ask_pass:
@@ -94,6 +104,21 @@ def job_of(
     except ValueError as error:
         raise ConfigError([Diagnostic(None, str(error))]) from error
     return job, list(_warnings(job, work, form))
+
+
+def _unfitting(wanted: Wanted) -> Iterator[Diagnostic]:
+    """Options of the one that the other does not have."""
+    if wanted.metering:
+        given = (("--tags", wanted.asked.tags), ("--notify", wanted.notify), ("--report", wanted.report))
+        for name, value in given:
+            if value:
+                yield Diagnostic(None, f"{name} is for drift checks, and --metering reads meters", f"leave {name} out")
+    try:
+        labels_of(wanted.labels, wanted.metrics)
+    except ConfigError as error:
+        yield from error.problems
+    if wanted.labels and not wanted.metering:
+        yield Diagnostic(None, "--labels are those of metering", "say --metering too")
 
 
 def _job(
@@ -118,11 +143,12 @@ def _job(
         when,
         splay,
         tuple(environment),
-        _variables(work, wanted.notify),
+        _variables(work, wanted),
         str(config / f"{name}.env"),
         wanted.run_as,
         any(source.kind == "command" for source in _passwords(work)),
         round(settings.stop.grace),
+        wanted.verb,
     )
 
 
@@ -161,13 +187,15 @@ def _command(
     words += ["--forks", str(settings.forks)] if settings.forks != 16 else []
     words += ["-" + "v" * settings.verbose] if settings.verbose else []
     words += ["--grace", written(settings.stop.grace)] if settings.stop.grace != GRACE_S else []
-    words += ["drift", "--exclusive", name]
+    words += [wanted.verb, "--exclusive", name]
     words += ["--limit", asked.limit] if asked.limit is not None else []
     for tag in asked.tags:
         words += ["--tags", tag]
     for item in asked.extra:
         words += ["--extra-vars", f"@{_absolute(item[1:])}" if item.startswith("@") else item]
     words += ["--metrics", _absolute(wanted.metrics)] if wanted.metrics else []
+    for label in labels_of(wanted.labels, wanted.metrics):
+        words += ["--labels", label]
     for item in wanted.notify:
         target = f"file:{_absolute(item.removeprefix('file:'))}" if item.startswith("file:") else item
         words += ["--notify", target]
@@ -194,11 +222,11 @@ def _passwords(work: Prepared) -> list[SecretSource]:
     return [w.connection.password for w in work.work if isinstance(w.connection.password, SecretSource)]
 
 
-def _variables(work: Prepared, notify: Sequence[str]) -> tuple[str, ...]:
+def _variables(work: Prepared, wanted: Wanted) -> tuple[str, ...]:
     """Names of the variables that a check will look for."""
     named = [source.words[0] for source in _passwords(work) if source.kind == "env"]
-    named += [item.removeprefix("env:") for item in notify if item.startswith("env:")]
-    named += [name for name in _SETTINGS if os.environ.get(name)]
+    named += [item.removeprefix("env:") for item in wanted.notify if item.startswith("env:")]
+    named += [name for name in _SETTINGS if os.environ.get(name) and not (wanted.metering and name == "HVCTL_NOTIFY")]
     return tuple(dict.fromkeys(named))
 
 

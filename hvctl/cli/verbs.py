@@ -9,12 +9,13 @@ from typing import Annotated
 import typer
 
 from hvctl.cli.app import app
-from hvctl.cli.approval import INTERRUPTED, NOTHING_TO_APPROVE, approved
+from hvctl.cli.approval import applied
 from hvctl.cli.checked import checked
 from hvctl.cli.drifting import Every, Exclusive, Listen, Metrics, Notify, Splay, Ways, drifting
 from hvctl.cli.options import (
     Allow,
     AlsoAsked,
+    AutoApprove,
     Extra,
     Grace,
     History,
@@ -30,6 +31,7 @@ from hvctl.cli.prepared import Asked, allowed, extra_variables, inventory_of, on
 from hvctl.cli.remembered import remembered, remembering
 from hvctl.cli.reported import Reports
 from hvctl.cli.saved import apply_command, check_out, check_reached, saved_plan, saved_run, sealing, show_saved
+from hvctl.config.owners import owners_by_host
 from hvctl.config.secrets import never
 from hvctl.config.undeclared import undeclared
 from hvctl.core.check import Check
@@ -47,6 +49,8 @@ def validate(
     """Check inventory and playbooks without asking any host."""
     settings: Settings = context.obj
     work = prepared(settings, Asked.of(playbooks, limit, tags, extra), ask=never)
+    if work.inventory is not None:
+        owners_by_host(work.inventory, (one.host for one in work.work), extra_variables(extra or (), settings.vault))
     warn(settings, dict.fromkeys(p for w in work.work for p in undeclared(w.desired)))
     hosts, wishes = len(work.work), sum(len(w.desired) for w in work.work)
     unnamed = [w.name for w in work.work if w.connection.os is None]
@@ -105,7 +109,7 @@ def apply(
     tags: Tags = None,
     extra: Extra = None,
     allow: Allow = None,
-    auto_approve: Annotated[bool, typer.Option("--auto-approve", "-y", help="Do not ask.")] = False,
+    auto_approve: AutoApprove = False,
     only_plan: Annotated[bool, typer.Option("--check", "-C", help="The same as plan.")] = False,
     as_json: Json = False,
     report: Report = None,
@@ -116,9 +120,7 @@ def apply(
     """Make the hosts as the playbooks say, then look again."""
     settings = remembering(context.obj, history, no_history)
     settings.follow(grace)
-    reports = Reports.asked(report, as_json=as_json)
-    if reports.on_stdout and not (auto_approve or only_plan):
-        raise typer.BadParameter(NOTHING_TO_APPROVE)
+    reports = Reports.to_approve(report, as_json=as_json, asks=not (auto_approve or only_plan))
     saved = saved_plan(settings, playbooks)
     if saved is not None:
         if limit or tags or allow:
@@ -133,14 +135,7 @@ def apply(
             settings.tried(partial(shown, outcomes), None)
         changes = any(o.plan is not None and o.plan.steps and not o.changed for o in outcomes)
         if changes and not only_plan and not settings.stop.asked:
-            if auto_approve or approved(settings):
-                outcomes = run.apply(outcomes, recheck=not auto_approve)
-                if not reports.on_stdout:
-                    settings.tried(partial(run.showing.reports, outcomes), None)
-                if settings.stop.asked:
-                    settings.err.print(INTERRUPTED)
-            else:
-                settings.err.print("Nothing was changed.")
+            outcomes = applied(settings, run, outcomes, auto_approve=auto_approve, quiet=reports.on_stdout)
         status = settings.stop.status or exit_status(outcomes, changes_count=not only_plan)
         covers = () if saved is not None or tags else playbooks
         check = replace(run.check("apply", playbooks, outcomes, status, covers), saved=saved is not None)

@@ -29,14 +29,13 @@ _KNOWN = (
 _HARMLESS = (
     "ansible_become ansible_become_user ansible_become_method ansible_become_password ansible_shell_type "
     "ansible_group_priority ansible_python_interpreter ansible_ssh_common_args "
-    "ansible_facts ansible_check_mode ansible_diff_mode"
+    "ansible_facts ansible_check_mode ansible_diff_mode hvctl_owner hvctl_vm_owners"
 ).split()
 _ANOTHERS = (*KNOWN, *REFUSED, *TICKETS)
 """Those that wiring.py reads."""
 
-_PASSWORDS = (
-    "ansible_winrm_password ansible_winrm_pass ansible_password ansible_ssh_password ansible_ssh_pass"
-).split()
+PASSWORDS = ("ansible_winrm_password ansible_winrm_pass ansible_password ansible_ssh_password ansible_ssh_pass").split()
+"""Those that hvctl logs on with; the first that is given counts."""
 
 
 @dataclass(frozen=True)
@@ -187,7 +186,7 @@ class _Reader:
         return _SYNONYMS.get(word, word)
 
     def _password(self) -> Source | None:
-        for name, value in self._given(*_PASSWORDS):
+        for name, value in self._given(*PASSWORDS):
             if isinstance(value, SecretSource):
                 return value
             if not isinstance(value, Vaulted):

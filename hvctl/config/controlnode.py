@@ -103,6 +103,9 @@ class ControlNode:
         digest = hashlib.sha256(data).hexdigest()
         return Staged(digest, len(data), name, content=data, secret=bool(secrets), where=where)
 
+    def kept(self) -> None:
+        """It is made from the files of now."""
+
     def _path(self, name: str) -> Path:
         return Path(os.path.abspath(self.folder / os.path.expanduser(name)))  # noqa: PTH100, PTH111 - ~nobody stays
 

@@ -16,6 +16,7 @@ from jinja2.runtime import Context
 from hvctl.call import Secret
 from hvctl.config.filters import FILTERS, TESTS, FilterError
 from hvctl.config.sandbox import Bounded
+from hvctl.kinds._avma_keys import NoSuchKeyError, avma_key
 from hvctl.text.source import SecretSource, suggest
 from hvctl.text.visible import quoted
 
@@ -50,6 +51,18 @@ def _with_prefix(table: Mapping[str, Any]) -> dict[str, Any]:
     return {**table, **{f"ansible.{'utils' if n == 'ipaddr' else 'builtin'}.{n}": v for n, v in table.items()}}
 
 
+def _avma_key(version: Any, edition: Any = "datacenter") -> str:
+    """For answer files and files in guests: no secret (docs/avma.md)."""
+    try:
+        return avma_key(version, edition)
+    except NoSuchKeyError as error:
+        raise FilterError(str(error), error.hint) from error
+
+
+FUNCTIONS = {"avma_key": _avma_key}
+"""Beside Jinja2's own."""
+
+
 class Values(Bounded, NativeEnvironment):
     """For values: native results; each filter does what Ansible's does, and there are no others."""
 
@@ -57,6 +70,7 @@ class Values(Bounded, NativeEnvironment):
         super().__init__(undefined=Missing, keep_trailing_newline=True, finalize=_native)
         self.only(_with_prefix(FILTERS))
         self.tests = _with_prefix(TESTS)
+        self.globals.update(FUNCTIONS)
 
     def read(self, text: str) -> Expression:
         """Raises TemplateSyntaxError, or FilterError for a name that is unknown, in branches that are not taken too."""
@@ -106,6 +120,7 @@ def texts() -> Bounded:
     made = Bounded(undefined=Missing, keep_trailing_newline=True, trim_blocks=True, finalize=_shown)
     made.filters.update(_with_prefix(FILTERS))
     made.tests.update(_with_prefix(TESTS))
+    made.globals.update(FUNCTIONS)
     return made
 
 

@@ -59,14 +59,6 @@ class Play:
         return {key: value for key, value in data.items() if key not in _PLAY_KEYS}
 
 
-def load_playbook(file: str | File) -> list[Play]:
-    """Raises ConfigError with every problem that does not depend on a host."""
-    plays, problems = read_playbook(file)
-    if problems:
-        raise ConfigError(problems)
-    return plays
-
-
 def read_playbook(file: str | File, vault: Vault | None = None) -> tuple[list[Play], list[Diagnostic]]:
     """The plays whose wishes can be looked at, and what is wrong with the plays themselves. Raises ConfigError for a
     file that is no playbook."""
@@ -220,6 +212,8 @@ class _Maker:
     def resource(
         self, kind: type[Resource], data: Any, path: Path, owner: int | None, around: Mapping[str, Any]
     ) -> None:
+        if kind.shorthand and isinstance(data, str):
+            data = {kind.shorthand: data}
         if not isinstance(data, dict):
             self.wrong(path, f"{kind.kind} is a mapping", "write its fields as `field: value`")
             return

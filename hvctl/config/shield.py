@@ -8,14 +8,12 @@ from datetime import date
 from typing import Any
 
 from hvctl.call import Secret
+from hvctl.config.connection import PASSWORDS
 from hvctl.config.template import is_template, names_in
 from hvctl.text.scalars import Written
 from hvctl.text.source import SecretSource, Vaulted
 
-PASSWORDS = frozenset(
-    "ansible_password ansible_winrm_password ansible_winrm_pass ansible_ssh_pass ansible_ssh_password ansible_become_password "
-    "ansible_become_pass".split()
-)
+SHIELDED = frozenset((*PASSWORDS, "ansible_become_password", "ansible_become_pass"))
 _GIVEN = frozenset("inventory_hostname inventory_hostname_short group_names groups hostvars".split())
 _SECRET_WORD = re.compile(r"(^|_)(pass|passwd|password|passphrase|secret|token|api_?key)s?$", re.IGNORECASE)
 _ONE_EXPRESSION = re.compile(r"\s*\{\{[^{}]*\}\}\s*")
@@ -51,7 +49,7 @@ def shown(variables: Any) -> Any:
 
 def _secret(variables: Mapping[str, Any]) -> set[str]:
     found: set[str] = set()
-    waiting = [name for name in PASSWORDS if name in variables]
+    waiting = [name for name in SHIELDED if name in variables]
     while waiting:
         name = waiting.pop()
         if name in found or name not in variables:

@@ -28,12 +28,15 @@ class Property:
     rows: Mapping[str, Property] = field(default_factory=dict)
 
 
+_DEFINITION = ("Id", "ElementName", "Units", "ProgrammaticUnits")
+
 # What cmdlets return that have no class in the contract (their own documentation), and what the formatting files of
 # the Hyper-V module add to its classes.
 _OTHERS: Final[Mapping[str, Mapping[str, str]]] = {
     "Get-ChildItem": {"Name": "String", "FullName": "String", "LastWriteTimeUtc": "DateTime", "Length": "Int64"},
     "Get-Content": {"": "String"},
     "Get-FileHash": {"Hash": "String", "Path": "String"},
+    "Get-Item": {"FullName": "String", "Length": "Int64", "IsReadOnly": "Boolean", "LastWriteTimeUtc": "DateTime"},
     "Get-DnsClientServerAddress": {"InterfaceAlias": "String", "ServerAddresses": "String[]"},
     "Get-NetAdapter": {
         **dict.fromkeys(("Name", "InterfaceDescription", "InterfaceGuid", "LinkSpeed", "Status"), "String"),
@@ -55,13 +58,23 @@ _OTHERS: Final[Mapping[str, Mapping[str, str]]] = {
         "BusType": "UInt16",
         **dict.fromkeys(("IsBoot", "IsSystem", "IsOffline"), "Boolean"),
     },
+    "Msvm_AggregationMetricDefinition": dict.fromkeys(_DEFINITION, "String"),
+    "Msvm_BaseMetricDefinition": dict.fromkeys(_DEFINITION, "String"),
     "Test-Path": {"": "Boolean"},
     "Win32_ComputerSystem": {"PartOfDomain": "Boolean", "HypervisorPresent": "Boolean"},
     "Win32_OperatingSystem": {
         "LocalDateTime": "DateTime",
         "CurrentTimeZone": "Int16",
         "FreePhysicalMemory": "UInt64",
+        "OperatingSystemSKU": "UInt32",
+        "Caption": "String",
     },
+    "SoftwareLicensingProduct": {"Name": "String", "LicenseStatus": "UInt32"},
+    "Get-WinEvent": {
+        "TimeCreated": "DateTime",
+        **dict.fromkeys(("LevelDisplayName", "ProviderName", "Message"), "String"),
+    },
+    "Get-VMKeyProtector": {"Length": "Int32"},
     "Get-VMNetworkAdapter": {"VmmqQueuePairsRequested": "UInt32"},
     "Get-VMSwitch": {"DefaultQueueVmmqQueuePairsRequested": "UInt32"},
 }

@@ -60,6 +60,11 @@ _SINCE: dict[str, dict[OS, str]] = {
     "VMComPort": {"2016": "DebuggerMode"},
     "VMFirmware": {"2016": "ConsoleMode PauseAfterBootFailure SecureBootTemplate SecureBootTemplateId"},
     "VirtualHardDisk": {"2019": "AddressAbstractionType IsPMEMCompatible"},
+    "VMMeteringReportForVirtualMachine": {
+        # operations 1.1
+        "2012r2": "AggregatedAverageNormalizedIOPS AggregatedAverageLatency AggregatedDiskDataRead "
+        "AggregatedDiskDataWritten AggregatedNormalizedIOCount HardDiskMetrics",
+    },
     "VMReplication": {
         "2012r2": "ReplicationFrequencySec VSSSnapshotFrequencyHour",
         "2016": "ReplicatedDisks ExcludedDisks",

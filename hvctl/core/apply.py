@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from hvctl.call import Batch, Event, Failure, Reply, Transport, TransportError, defect
+from hvctl.call import Batch, Event, Failure, Reply, Row, Transport, TransportError, defect
 from hvctl.core.plan import Action, Line, Plan, PlannedStep
 from hvctl.core.unmet import explained
 from hvctl.text.address import Address
@@ -22,7 +22,8 @@ STILL_RUNS = "it may still run"
 
 @dataclass(frozen=True)
 class StepResult:
-    """What became of one step. "unknown": it may or may not have run; the host must be looked at."""
+    """What became of one step. "unknown": it may or may not have run; the host must be looked at. `told`: what it asked
+    for on the way, as the addresses of a guest that it waited for."""
 
     step: PlannedStep
     status: Status
@@ -30,6 +31,7 @@ class StepResult:
     why: str = ""
     warnings: tuple[Foreign, ...] = ()
     ms: int = 0
+    told: tuple[Foreign, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,7 @@ def batch_of(plan: Plan) -> Batch:
     # A shutdown has its own limit; growing a fixed disk writes zeros for minutes to hours (domain 8.2).
     allowed = sum(s.task.limit_s or (6 * 3600 if s.task.job else 120) for s in plan.steps)
     allowed += sum(s.task.guard.wait_s or 0 for s in plan.steps if s.task.guard)
+    allowed += sum(s.task.retry.limit_s for s in plan.steps if s.task.retry)
     return Batch(tuple(s.task for s in plan.steps), "change", 600 + allowed)
 
 
@@ -143,7 +146,13 @@ def _result(step: PlannedStep, reply: Reply) -> StepResult:
         return StepResult(step, "skipped", why=reply.skipped)
     status: Status = "ok" if reply.ok else "failed"
     failure = explained(reply.failure, step.task) if reply.failure is not None else None
-    return StepResult(step, status, failure, warnings=reply.warnings, ms=reply.ms)
+    told = tuple(dict.fromkeys(text for row in reply.rows if (text := _told(row))))
+    return StepResult(step, status, failure, warnings=reply.warnings, ms=reply.ms, told=told)
+
+
+def _told(row: Row) -> str:
+    values = (v if isinstance(v, list | tuple) else (v,) for v in row.values())
+    return ", ".join(str(one) for each in values for one in each if one is not None)
 
 
 def _after_fault(step: PlannedStep, error: TransportError) -> StepResult:

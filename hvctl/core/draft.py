@@ -137,11 +137,8 @@ def _update(
     ruled = {f.field for f in known if f.holds}  # why the host lacks it, or does not say, is told by the rule
     parts, whole = True, False
     try:
-        seen = [
-            f
-            for f in (*fixed(target, changes), *target.judge("update" if changes else "leave", changes, facts))
-            if f.field not in ruled
-        ]
+        judged = target.judge("update" if changes else "leave", changes, facts)
+        seen = [f for f in (*fixed(target, changes), *judged) if f.field not in ruled]
         found = [*known, *seen]
     except HeldBackError as error:
         parts, whole = not error.parts, True
@@ -224,7 +221,10 @@ def _in_order(wish: Resource, lines: Iterable[Line]) -> tuple[Line, ...]:
 
 def merged(before: Sequence[Diagnostic], now: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
     """What is said of what is held back stays said; of the rest, what is true of the target."""
-    return tuple(dict.fromkeys((*before, *now)))
+    found: dict[object, Diagnostic] = {}
+    for one in (*before, *now):
+        found.setdefault((one.mark, one.level, one.message, one.hint), one)
+    return tuple(found.values())
 
 
 def _unread(wish: Resource, field: str) -> Diagnostic:

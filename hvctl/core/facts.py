@@ -36,23 +36,26 @@ def read_batch(queries: Iterable[Call], deadline_s: int = 600) -> Batch:
 
 
 class UnreadHostError(UnreadableError):
-    """Something rests on a host that could not be read."""
+    """Something rests on a host that could not be read, or that the run does not have."""
 
     hint = "see what is said of that host; nothing that rests on it is done"
 
-    def __init__(self, host: str) -> None:
+    def __init__(self, host: str, *, in_run: bool = True) -> None:
         super().__init__(Call(""))  # no call of its own failed
-        self.text = f"{host} could not be read"
+        self.text = f"{host} could not be read" if in_run else f"{host} is not among the hosts of this run"
+        if not in_run:
+            self.hint = "nothing that rests on it is done; run it for that host too"
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What one host answered. Never asks again. `others`: what those answered that are planned together with it."""
+    """What one host answered. Never asks again. `others`: what those answered that
+    are planned together with it, itself included; None where they could not be read."""
 
     os: OS
     info: HostInfo
     replies: Mapping[Call, Reply]
-    others: Mapping[str, Facts] = field(default_factory=dict, repr=False, compare=False)
+    others: Mapping[str, Facts | None] = field(default_factory=dict, repr=False, compare=False)
     _keyed: dict[Any, Reply] = field(default_factory=dict, init=False, repr=False, compare=False)
     _grouped: dict[Any, _Groups] = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -65,9 +68,10 @@ class Facts:
 
     def on(self, host: str) -> Facts:
         """What another host of the unit answered. Raises UnreadableError where it could not be read."""
-        if host not in self.others:
-            raise UnreadHostError(host)
-        return self.others[host]
+        found = self.others.get(host)
+        if found is None:
+            raise UnreadHostError(host, in_run=host in self.others)
+        return found
 
     def reply(self, query: Call) -> Reply:
         """The answer to a query; of a query with `each`, only what belongs to its own values, if they are known."""

@@ -81,8 +81,8 @@ class Action:
     remarks: tuple[Diagnostic, ...] = ()
     made: tuple[str, ...] = ()
     file: Staged | None = None
-    wanted: tuple[Wanted, ...] = dataclasses.field(default=(), repr=False, compare=False)
-    searched: tuple[Searched, ...] = dataclasses.field(default=(), repr=False, compare=False)
+    wanted: tuple[Wanted, ...] = dataclasses.field(default=(), compare=False)
+    searched: tuple[Searched, ...] = dataclasses.field(default=(), compare=False)
 
     @property
     def blocked(self) -> tuple[Line, ...]:

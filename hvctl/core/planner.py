@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from hvctl.call import Task
 from hvctl.core.agreed import with_wanted
-from hvctl.core.draft import Draft, contracted, drafted, held_back, misread, placed, verdicts
+from hvctl.core.draft import Draft, contracted, drafted, held_back, merged, misread, placed, verdicts
 from hvctl.core.facts import Facts, UnreadHostError
 from hvctl.core.order import Group, Placed, arrange, rank
 from hvctl.core.plan import Action, Awaited, Plan, PlannedStep, Restart, Searched
@@ -21,6 +21,7 @@ from hvctl.core.resource import (
 from hvctl.core.rules import broken_rules
 from hvctl.core.target import targets
 from hvctl.core.together import (
+    all_waiting,
     bracket_of,
     framed,
     grouped,
@@ -29,7 +30,6 @@ from hvctl.core.together import (
     not_taken_down,
     part_name,
     root_of,
-    waiting,
     with_unlisted,
 )
 from hvctl.text.address import Address
@@ -45,7 +45,9 @@ def make_plans(unit: Sequence[Index], facts: Mapping[str, Facts], allow: frozens
     """The plans, by host, of hosts that are planned as one. Those that are not among the facts could not be read: they
     have no plan, and what rests on them is unknown. Steps are made from the target: what is held back is taken out of the
     desired state and the rest is judged again, until nothing more must be held back."""
-    facts = _acquainted(facts) if len(unit) > 1 else facts
+    if len(unit) > 1 or any(wish.links() for wish in unit[0]):
+        others = {one.host: facts.get(one.host) for one in unit}
+        facts = {host: replace(own, others=others) for host, own in facts.items()}
     everything: dict[str, Index] = {}
     unlisted: dict[Address, tuple[Exception, str]] = {}
     searched: dict[Address, list[Searched]] = {}
@@ -66,15 +68,14 @@ def make_plans(unit: Sequence[Index], facts: Mapping[str, Facts], allow: frozens
     groups = grouped(drafts.values(), facts)
     steps = _planned(arrange(groups), facts)
     declared = {wish.address(): (wish, tuple(searched.get(wish.address(), ()))) for one in unit for wish in one}
+    of_host: dict[str, list[Group]] = {host: [] for host in everything}
+    for group in groups:
+        of_host[group.root.address().host].append(group)
     return {
-        host: _plan_of(host, groups, drafts, declared, steps[host], facts, allow)
-        for host in everything
+        host: _plan_of(host, own, drafts, declared, steps[host], facts, allow)
+        for host, own in of_host.items()
         if host in facts
     }
-
-
-def _acquainted(facts: Mapping[str, Facts]) -> dict[str, Facts]:
-    return {host: replace(own, others=facts) for host, own in facts.items()}
 
 
 def _plan_of(
@@ -86,7 +87,7 @@ def _plan_of(
     facts: Mapping[str, Facts],
     allow: frozenset[Impact],
 ) -> Plan:
-    own, mine = facts[host], [g for g in groups if g.root.address().host == host]
+    own, mine = facts[host], groups
     restarts = {g.root.address(): found for g in mine if (found := _restart(g, drafts, facts))}
     doubts = {g.root.address(): _doubts(g, facts) for g in mine if g.root.address() in restarts}
     actions = []
@@ -107,21 +108,25 @@ def _judged(
 ) -> dict[Address, Draft]:
     """`before`: the drafts of the pass that took out less."""
     broken: dict[Address, list[Diagnostic]] = {}
-    for host in facts:
-        own = tuple(goals[host][w.seat] for w in desired if w.address().host == host)
-        for target, found in broken_rules(own, facts[host].os):
-            broken.setdefault(target.address(), []).append(found)
+    by_host: dict[str, list[Resource]] = {}
+    for wish in desired:
+        host = wish.address().host
+        by_host.setdefault(host, []).append(goals[host][wish.seat])
+    for host, own in by_host.items():
+        if host in facts:
+            for target, found in broken_rules(tuple(own), facts[host].os):
+                broken.setdefault(target.address(), []).append(found)
     drafts: dict[Address, Draft] = {}
     for wish in desired:
         address = wish.address()
         target, known = goals[address.host][wish.seat], broken.get(address, [])
         if address.host in facts:
             draft = drafted(wish, target, before.get(address), known, facts[address.host], allow | wish.place.allow)
-            drafts[address] = waiting(contracted(draft, facts), drafts)
+            drafts[address] = contracted(draft, facts)
         else:
             action = Action(address, wish.title(), "unknown", wish.place.mark(), file=wish.file)
             drafts[address] = misread(target, action, UnreadHostError(address.host))
-    return not_half_made(not_taken_down(drafts, facts))
+    return not_half_made(not_taken_down(all_waiting(drafts), facts))
 
 
 def _restart(group: Group, drafts: Mapping[Address, Draft], facts: Mapping[str, Facts]) -> Restart | None:
@@ -169,7 +174,7 @@ def _planned(order: Sequence[Placed], facts: Mapping[str, Facts]) -> dict[str, t
         known = [n for n in dict.fromkeys(needs) if id(n) in ids]
         here = tuple(dict.fromkeys(ids[id(n)] for n in known if hosts[id(n)] == host))
         there = tuple(Awaited(hosts[id(n)], ids[id(n)], n.text) for n in known if hosts[id(n)] != host)
-        task = Task(ids[id(step)], step.call, here, step.guard, step.job, step.limit_s)
+        task = Task(ids[id(step)], step.call, here, step.guard, step.job, step.limit_s, step.retry)
         frame = step.when in ("first", "last")
         last = step.when == "closing" or root_of(wish).absent
         found[host].append(PlannedStep(task, step.text, wish.address(), step.because, frame, step.resumes, there, last))
@@ -183,5 +188,5 @@ def _doubted(draft: Draft, facts: Mapping[str, Facts], doubts: tuple[Diagnostic,
         for step in draft.steps
         for call, verdict in verdicts(step, facts[step.host or draft.action.address.host].os)
     ]
-    remarks = tuple(dict.fromkeys((*draft.action.remarks, *placed(draft.wish, doubts), *told)))
-    return replace(draft.action, remarks=remarks) if len(remarks) > len(draft.action.remarks) else draft.action
+    remarks = merged(draft.action.remarks, (*placed(draft.wish, doubts), *told))
+    return replace(draft.action, remarks=tuple(replace(r, address=draft.action.address) for r in remarks))

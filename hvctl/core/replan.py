@@ -12,8 +12,8 @@ from typing import Any
 
 from hvctl.call import Staged, to_json
 from hvctl.core.facts import Facts
-from hvctl.core.plan import Plan
-from hvctl.core.planner import make_plan
+from hvctl.core.plan import Plan, PlannedStep
+from hvctl.core.planner import make_plans
 from hvctl.core.resource import Impact, Index
 
 OLDEST = timedelta(days=31)
@@ -44,25 +44,46 @@ class First:
 
 def steps_data(plan: Plan) -> list[Any]:
     """The steps as JSON: all that decides what runs on the host; files by their hashes."""
-    return [{"resource": list(s.action.words), **to_json(_hashed(s.task))["$task"]} for s in plan.steps]
+    return [{"resource": list(s.action.words), **to_json(_hashed(s.task))["$task"], **_awaited(s)} for s in plan.steps]
+
+
+def _awaited(step: PlannedStep) -> dict[str, Any]:
+    return {"awaits": [[a.host, a.task] for a in step.awaits]} if step.awaits else {}
 
 
 def replanned(desired: Index, facts: Facts, first: First) -> tuple[Plan, list[str]]:
     """The plan that these facts give, at the time of the first; and what it does otherwise, one line each. Facts
     that change neither steps nor verdicts do not matter."""
-    if wrong := list(_no_longer_meant(facts, first)):
-        return make_plan(desired, facts, first.allow), wrong
-    then = facts.at(first.time)
-    plan = make_plan(desired, then, first.allow)
-    signed = plan
-    if first.user not in ("", facts.info.user):
-        signed = make_plan(desired, replace(then, info=replace(then.info, user=first.user)), first.allow)
-    changed = list(differences(first.steps, signed))
-    if not changed and then is not facts:
-        changed = list(_overtaken(plan, make_plan(desired, facts, first.allow)))
-    if len(changed) > _TOLD:
-        changed = [*changed[:_TOLD], f"and {len(changed) - _TOLD} more"]
-    return plan, changed
+    host = desired.host
+    return replanned_together((desired,), {host: facts}, {host: first})[host]
+
+
+def replanned_together(
+    unit: Sequence[Index], facts: Mapping[str, Facts], firsts: Mapping[str, First]
+) -> dict[str, tuple[Plan, list[str]]]:
+    """Of hosts that are planned as one, each at the time of its first plan. `facts`: of those that could be read."""
+    allow = next(iter(firsts.values())).allow
+    then = {h: own.at(firsts[h].time) if h in firsts else own for h, own in facts.items()}
+    users = {h: firsts[h].user if h in firsts else own.info.user for h, own in facts.items()}
+    as_signed = {
+        h: replace(own, info=replace(own.info, user=users[h])) if users[h] not in ("", own.info.user) else own
+        for h, own in then.items()
+    }
+    plans = make_plans(unit, then, allow)
+    signed = plans if all(as_signed[h] is then[h] for h in then) else make_plans(unit, as_signed, allow)
+    present = plans if all(then[h] is facts[h] for h in facts) else make_plans(unit, facts, allow)
+    found: dict[str, tuple[Plan, list[str]]] = {}
+    for host, first in firsts.items():
+        if host not in facts:
+            continue
+        if wrong := list(_no_longer_meant(facts[host], first)):
+            found[host] = present[host], wrong
+            continue
+        changed = list(differences(first.steps, signed[host])) or list(_overtaken(plans[host], present[host]))
+        if len(changed) > _TOLD:
+            changed = [*changed[:_TOLD], f"and {len(changed) - _TOLD} more"]
+        found[host] = plans[host], changed
+    return found
 
 
 def _no_longer_meant(facts: Facts, first: First) -> Iterator[str]:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal, Protocol, Self, TypeVar, get_args, ov
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
-from hvctl.call import Call, Guard, Row, Staged, Value
+from hvctl.call import Call, Guard, Retry, Row, Staged, Value
 from hvctl.contract import OS
 from hvctl.core.facts import Facts
 from hvctl.text.address import Address
@@ -242,6 +242,7 @@ class Step:
     limit_s: int | None = None
     resumes: bool = False
     host: str = ""
+    retry: Retry | None = None
 
 
 @dataclass(frozen=True)
@@ -367,6 +368,10 @@ class Shelf(Protocol):
         """A template, rendered with the host's variables and more."""
         ...
 
+    def kept(self) -> Staged | None:
+        """In a saved plan, what a resource's `file` was; None where it is to be made."""
+        ...
+
 
 R = TypeVar("R", bound="Resource")
 
@@ -378,6 +383,7 @@ class Resource(Fields):
     `within`: the kind whose section it stands in. `many`: the section is a list. `after`: kinds of the same
     owner whose steps come first. `setter`: the cmdlet that sets the plain settings;
     `odd`: fields that it does not set. `expires`: the owner's field that says how old things of this kind may grow.
+    `shorthand`: the field that is meant where the section is a plain text.
     `vital`: without it its owner is neither created nor started. `proof`: what is asked to see whether the account is
     told of this kind at all. `stand_in`: values of the fields that it is known by, for one whose own are faulty, so that
     the rest of it can be checked all the same. `other_words`: what others call its fields and sections, and the key that
@@ -392,6 +398,7 @@ class Resource(Fields):
     setter: ClassVar[str] = ""
     odd: ClassVar[frozenset[str]] = frozenset()
     expires: ClassVar[str] = ""
+    shorthand: ClassVar[str] = ""
     vital: ClassVar[bool] = False
     stand_in: ClassVar[Mapping[str, Any]] = {}
     other_words: ClassVar[Mapping[str, str]] = {}
@@ -448,13 +455,12 @@ class Resource(Fields):
         return next((p for p in self.index.parts(self) if isinstance(p, kind)), None)
 
     def beside(self, kind: type[R]) -> tuple[R, ...]:
-        """Everything of a kind that is desired of the same host, in whatever owner, itself included."""
-        return tuple(p for p in self.index.peers if isinstance(p, kind))
+        """Everything of a kind that will be on the same host, in whatever owner."""
+        return self.index.all_of(kind)
 
     def named(self, kind: type[R], key: str) -> R | None:
         """What the playbook says of another thing that stands by itself, by its name."""
-        folded = key.casefold()
-        return next((p for p in self.beside(kind) if p.owner is None and p.key().casefold() == folded), None)
+        return self.index.named(kind, key)
 
     @property
     def place(self) -> Place:
@@ -719,6 +725,8 @@ class Index(Sequence[Resource]):
             if entry.owner is not None and entry.there and entry.left_out.isdisjoint(one.stand_in):
                 parts.setdefault(entry.owner, []).append(one)
         self._parts = {owner: tuple(found) for owner, found in parts.items()}
+        self._by_kind: dict[type[Resource], tuple[Any, ...]] = {}
+        self._by_name: dict[type[Resource], dict[str, Any]] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (Index, (self.entries, self.host))
@@ -768,6 +776,22 @@ class Index(Sequence[Resource]):
         """What can be referred to by its name, and will be there."""
         both = zip(self._seats, self.entries, strict=True)
         return tuple(one for one, e in both if e.there and e.left_out.isdisjoint(one.stand_in))
+
+    def all_of(self, kind: type[R]) -> tuple[R, ...]:
+        """Of those peers."""
+        if kind not in self._by_kind:
+            self._by_kind[kind] = tuple(p for p in self.peers if isinstance(p, kind))
+        return self._by_kind[kind]
+
+    def named(self, kind: type[R], key: str) -> R | None:
+        """Of what stands by itself, by its name."""
+        if kind not in self._by_name:
+            found: dict[str, Any] = {}
+            for one in self.all_of(kind):
+                if one.owner is None:
+                    found.setdefault(one.key().casefold(), one)
+            self._by_name[kind] = found
+        return self._by_name[kind].get(key.casefold())
 
     def of(self, host: str) -> Index:
         """The same, of that host."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from hvctl.core.apply import NOT_BEGUN, Report, StepResult
+from hvctl.core.apply import NOT_BEGUN, Report, Status, StepResult
 from hvctl.core.plan import Plan, PlannedStep
 
 Key = tuple[str, str]
@@ -21,11 +21,17 @@ class Rounds:
         self._left = {host: list(plan.steps) for host, plan in plans.items()}
         self._results: dict[Key, StepResult] = {}
         self._reports: dict[str, list[Report]] = {host: [] for host in plans}
+        self._stopped = False
 
     def next(self) -> dict[str, Plan]:
         """By host, its plan with the steps of its next batch; empty when all is done."""
+        if self._stopped:
+            return {}
         self._give_up()
         chosen = _chosen(self._left, {key for key, one in self._results.items() if one.status == "ok"})
+        if not chosen and any(self._left.values()):
+            waiting = ", ".join(f"{s.text} on {host}" for host, steps in self._left.items() for s in steps)
+            raise RuntimeError(f"steps wait for each other: {waiting}")
         for host, steps in chosen.items():
             taken = {s.task.id for s in steps}
             self._left[host] = [s for s in self._left[host] if s.task.id not in taken]
@@ -33,9 +39,27 @@ class Rounds:
             host: replace(self._plans[host], steps=self._without_done(host, steps)) for host, steps in chosen.items()
         }
 
-    def heard(self, host: str, report: Report) -> None:
+    def heard(self, host: str, sent: Plan, report: Report) -> None:
+        """`sent`: the part that it was to do. After a connection that was lost nothing more is sent to a host: what it was
+        sent may still run there."""
         self._reports[host].append(report)
         self._results |= {(host, r.step.task.id): r for r in report.results}
+        for step in sent.steps:  # of a host that hvctl itself failed for
+            status: Status = "skipped" if report.error is not None and report.error.executed == "no" else "unknown"
+            why = "not sent" if status == "skipped" else "hvctl itself failed"
+            self._results.setdefault((host, step.task.id), StepResult(step, status, why=why))
+        if report.error is not None and report.error.executed != "no":
+            for step in self._left[host]:
+                self._results[host, step.task.id] = StepResult(step, "skipped", why="the connection was lost before")
+            self._left[host] = []
+
+    def stop(self) -> None:
+        """What is left is not begun."""
+        self._stopped = True
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        return frozenset(self._plans)
 
     def reports(self) -> dict[str, Report]:
         """What became of all of it, in the order of the plans. What was not come to was not begun."""
@@ -50,7 +74,7 @@ class Rounds:
         return Report(
             plan,
             results,
-            next((r.error for r in reversed(parts) if r.error is not None), None),
+            next((r.error for r in parts if r.error is not None), None),
             stopped=any(r.stopped for r in parts) or any(r.why == NOT_BEGUN for r in results),
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
@@ -18,15 +19,28 @@ from hvctl.text.address import Address
 from hvctl.text.diagnostic import Diagnostic
 
 
-def waiting(draft: Draft, earlier: Mapping[Address, Draft]) -> Draft:
-    """Hold back what rests on something that will not be there."""
+def all_waiting(drafts: dict[Address, Draft]) -> dict[Address, Draft]:
+    """Hold back what rests on something that will not be there, and what rests on that, on whichever host."""
+    while True:
+        found: dict[Address, Draft] = {}
+        for address, draft in drafts.items():
+            found[address] = _waiting(draft, ChainMap(found, drafts))
+        if all(found[address] is draft for address, draft in drafts.items()):
+            return found
+        drafts = found
+
+
+def _waiting(draft: Draft, others: Mapping[Address, Draft]) -> Draft:
     owner = (draft.wish.owner.address(),) if draft.wish.owner else ()
     for address in (*owner, *draft.wish.requires()):
-        other = earlier.get(address)
-        if other is None or other.here or draft.wish.absent or draft.action.verb == "none" or WHOLE in draft.held:
+        other = others.get(address)
+        if other is None or other.here or draft.wish.absent or draft.action.verb == "none":
+            continue
+        elsewhere = address in owner and other.action.verb == "none"
+        if WHOLE in draft.held and not (elsewhere and draft.action.verb == "later"):
             continue
         verb: Verb = "unknown" if other.action.verb == "unknown" else "held"
-        if address in owner and other.action.verb == "none":
+        if elsewhere:
             # It is elsewhere, and so is what sits within it.
             return Draft(
                 draft.wish, replace(draft.action, verb="none", lines=(), remarks=()), (), False, draft.held | {WHOLE}
@@ -49,12 +63,15 @@ def waiting(draft: Draft, earlier: Mapping[Address, Draft]) -> Draft:
 
 
 def not_taken_down(drafts: Mapping[Address, Draft], facts: Mapping[str, Facts]) -> dict[Address, Draft]:
-    """Where the owner cannot be taken down, what needs it off is held back."""
+    """Where the owner cannot be taken down, what needs it off is held back, and no consent to it is asked for."""
     found = dict(drafts)
     for group in grouped(drafts.values(), facts):
-        refused = [d for d in (group.bracket.doubts if group.bracket else ()) if d.holds]
+        asked = [found[w.address()] for w, _, _ in group.members if _asks_for_restart(found[w.address()])]
+        bracket = group.bracket or (bracket_of(group.root, facts) if asked and not group.root.absent else None)
+        refused = [d for d in (bracket.doubts if bracket else ()) if d.holds]
         if not refused:
             continue
+        found |= {draft.action.address: _not_offered(draft) for draft in asked}
         for wish, _, steps in group.members:
             off = {name for step in steps if step.off for name in step.because}
             if any(step.off for step in steps):
@@ -70,6 +87,19 @@ def not_taken_down(drafts: Mapping[Address, Draft], facts: Mapping[str, Facts]) 
         action = replace(root.action, remarks=merged(root.action.remarks, placed(root.wish, refused)))
         found[group.root.address()] = replace(root, action=action)
     return found
+
+
+def _asks_for_restart(draft: Draft) -> bool:
+    return any("restart" in line.consent for line in draft.action.lines)
+
+
+def _not_offered(draft: Draft) -> Draft:
+    """What waits for consent to a restart that cannot be: it is held back already, and stays so whatever is allowed."""
+    lines = tuple(
+        replace(line, held="impossible", consent=()) if "restart" in line.consent else line
+        for line in draft.action.lines
+    )
+    return replace(draft, action=replace(draft.action, lines=lines))
 
 
 def _lacking(drafts: Mapping[Address, Draft]) -> dict[Address, Draft]:

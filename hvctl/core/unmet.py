@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from hvctl.call import Failure, Guard, Task
+from hvctl.call import Failure, Guard, Matching, Task
 from hvctl.text.duration import spoken
 
 _FOUND = re.compile(r"^(\S+): (\d+) of \d+ objects match (.*); \d+ to \d+ expected$", re.DOTALL)
@@ -22,6 +22,8 @@ def explained(failure: Failure, task: Task) -> Failure:
         number = int(found[2])
         what = "" if found[3] == "it" else f" with {found[3]}"
         seen = f" ({found[1]} finds {number or 'nothing'}{what})"
+    if failure.kind == "GuardFailed" and task.guard and any(isinstance(w, Matching) for w in task.guard.where.values()):
+        seen = ""  # an expression tells nobody anything
     why = _guarded(task.guard, number) if failure.kind == "GuardFailed" and task.guard else _referred(number)
     return replace(failure, message=why + seen)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from shlex import quote
 
-from hvctl.contract import nearest
+from hvctl.contract import nearest, title
 from hvctl.doctor import judge_around, judge_folder, judge_hyper_v, wmi_v1
 from hvctl.doctor.cause import Cause
 from hvctl.doctor.clock import SKEW, clock_skew
@@ -48,6 +48,13 @@ def _powershell(e: Examination) -> Iterator[Cause]:
             f"{info.computer} runs {info.caption or 'a Windows'} of build {info.build}; hvctl knows Windows Server 2012 and "
             "later",
             f"hosts: all:!{e.host}", "playbook",
+        )  # fmt: skip
+    elif e.connection is not None and e.connection.os not in (None, e.facts.os):
+        yield Cause(
+            "version_differs", "powershell", "limits",
+            f"the host is {title(e.facts.os)} (build {info.build}), and the inventory says hvctl_os: {e.connection.os}: "
+            "playbooks are checked for the wrong version",
+            f"hvctl_os: {e.facts.os}", "inventory",
         )  # fmt: skip
     if info.powershell.partition(".")[0] in ("1", "2", "3"):
         yield Cause(

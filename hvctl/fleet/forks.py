@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
@@ -39,23 +39,24 @@ class SideBySide(Generic[T]):
         finish: Callable[[str], None] = lambda name: None,
         within: float | None = None,
     ) -> None:
-        self.begun: set[str] = set()
+        self._begun: Counter[str] = Counter()
         self.fewer = 0
         """How many threads there are, if they are fewer than they should be."""
         self._todo = deque(work)
-        self._count = min(forks, len(work))
+        self._total, self._forks, self._running = len(work), forks, 0
+        self._lock = threading.Lock()
         self._stop = stop or Stop()
         self._changing, self._heard, self._finish = changing, heard, finish
         self._until = {} if within is None else dict.fromkeys((n for n, _ in work), time.monotonic() + within)
-        self._ended: set[str] = set()
+        self._ended: Counter[str] = Counter()
         self._fault: BaseException | None = None
         self._results: SimpleQueue[tuple[str, T] | tuple[str, BaseException | None, None]] = SimpleQueue()
 
     def __iter__(self) -> Iterator[tuple[str, T]]:
         """What a job raises is raised here, when the others are done."""
-        total, times = len(self._todo), 0
-        self._start()
-        while self._awaited(total):
+        times = 0
+        self._start(len(self._todo))
+        while self._awaited():
             # With a timeout, since only then does Python let the main thread hear of a signal everywhere.
             yield from self._taken(TICK_S)
             if self._stop.times > times and self._stop.settled:
@@ -68,6 +69,17 @@ class SideBySide(Generic[T]):
         if self._fault is not None:
             raise self._fault
 
+    @property
+    def begun(self) -> set[str]:
+        return {name for name, count in self._begun.items() if count}
+
+    def add(self, work: Sequence[Job[T]]) -> None:
+        """More of it, while results are taken; also for a host that was there before."""
+        with self._lock:
+            self._todo.extend(work)
+            self._total += len(work)
+        self._start(len(work))
+
     def _taken(self, seconds: float) -> Iterator[tuple[str, T]]:
         """What has come, or comes within that time."""
         while True:
@@ -77,34 +89,48 @@ class SideBySide(Generic[T]):
                 return
             match one:
                 case (name, None, None):
-                    self._ended.add(name)
+                    self._ended[name] += 1
                 case (name, BaseException() as error, None):
-                    self._ended.add(name)
+                    self._ended[name] += 1
                     self._fault = self._fault or error
                 case (name, result):
                     yield name, result
             seconds = 0
 
-    def _start(self) -> None:
-        for number in range(self._count):
+    def _start(self, jobs: int) -> None:
+        with self._lock:
+            count = min(jobs, self._forks - self._running)
+            self._running += max(0, count)
+        for number in range(count):
             try:
                 threading.Thread(target=self._work, daemon=True, name=f"host-{number}").start()
             except RuntimeError as error:
-                if not number:
+                with self._lock:
+                    self._running -= count - number
+                    left = self._running
+                if not left:
                     hint = "raise the limits of processes and memory (ulimit -u, ulimit -v), or end other programs"
                     raise ConfigError([Diagnostic(None, f"this machine starts no thread: {error}", hint)]) from error
-                self.fewer = number
+                self.fewer = left
                 return
 
-    def _work(self) -> None:
-        while not self._stop.asked:
-            try:
+    def _next(self) -> Job[T] | None:
+        """None: the thread ends. Under the lock, so that no job is added to threads that have seen that there is none."""
+        with self._lock:
+            if self._todo and not self._stop.asked:
                 name, task = self._todo.popleft()
-            except IndexError:
-                return
-            self.begun.add(name)
+                self._begun[name] += 1
+                return name, task
+            self._running -= 1
+            return None
+
+    def _work(self) -> None:
+        while (job := self._next()) is not None:
+            name, task = job
             if self._stop.asked:  # between the question and the answer
-                self.begun.discard(name)
+                with self._lock:
+                    self._begun[name] -= 1
+                    self._running -= 1
                 return
             try:
                 self._results.put((name, task()))
@@ -113,18 +139,18 @@ class SideBySide(Generic[T]):
             except BaseException as error:
                 self._results.put((name, error, None))
 
-    def _awaited(self, total: int) -> bool:
+    def _awaited(self) -> bool:
         """Whether something is still to be waited for."""
         now = time.monotonic()
         if self._stop.asked:
             over = self._stop.over
-            waiting = self.begun - self._ended
+            waiting = {name for name, count in self._begun.items() if count > self._ended[name]}
             for name in list(waiting):
                 if self._changing(name):
                     self._until[name] = now if over else now + LINGER_S
                 elif now >= self._until.setdefault(name, now + LINGER_S):
                     waiting.discard(name)
             return any(now < self._until[name] for name in waiting)
-        if len(self._ended) == total:
+        if self._ended.total() == self._total:
             return False
         return not self._until or any(now < until for until in self._until.values())

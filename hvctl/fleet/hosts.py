@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import TypeVar
 
 from rich.console import Console
 
@@ -24,6 +25,9 @@ from hvctl.text.duration import spoken
 
 Hear = Callable[[Event], None]
 Task = Callable[[Hear], Outcome]
+T = TypeVar("T")
+Question = Callable[[str, Transport], T]
+"""Something that is asked of a host, by its name, over its transport. Raises TransportError."""
 
 
 class Hosts:
@@ -72,6 +76,10 @@ class Hosts:
             except Exception as error:
                 traced(error)  # nothing rests on it any more
 
+    def note(self, name: str, text: str) -> None:
+        """Something about a host that is waited for."""
+        self._err.print(f"{name}: {text}", soft_wrap=True)
+
     def close_all(self) -> None:
         closing = [(name, partial(self.close, name)) for name in sorted(self._open)]
         stop, within = (Stop(), LINGER_S) if self.stop.asked else (self.stop, None)
@@ -81,10 +89,15 @@ class Hosts:
     # --- side by side ------------------------------------------------------------------------------------------------
 
     def each(
-        self, doing: str, work: Sequence[tuple[str, Task]], *, keep: Callable[[Outcome], bool] = lambda outcome: False
+        self,
+        doing: str,
+        work: Sequence[tuple[str, Task]],
+        *,
+        keep: Callable[[Outcome], bool] = lambda outcome: False,
+        then: Callable[[Outcome], Sequence[tuple[str, Task]]] = lambda outcome: (),
     ) -> dict[str, Outcome]:
-        """What is known of each host; of those that a stop left out there is none. `keep`: whether a host
-        stays open, for what comes next."""
+        """What is known of each host; of those that a stop left out there is none. `keep`: whether a host stays open, for
+        what comes next. `then`: what is to be done next, on whichever host, when this is known of one."""
         found: dict[str, Outcome] = {}
         left = False
         with Progress(self._err, self.texts, self._verbose > 0) as progress:
@@ -108,12 +121,19 @@ class Hosts:
                     self.close(name)
 
             kept: set[str] = set()
-            jobs = [(name, partial(followed, name, task)) for name, task in work]
-            hosts = SideBySide(jobs, self.forks, self.stop, changing=self.changing, heard=self.say_stop, finish=finish)
+
+            def jobs(work: Sequence[tuple[str, Task]]) -> list[tuple[str, Callable[[], Outcome]]]:
+                return [(name, partial(followed, name, task)) for name, task in work]
+
+            hosts = SideBySide(
+                jobs(work), self.forks, self.stop, changing=self.changing, heard=self.say_stop, finish=finish
+            )
             for name, outcome in hosts:
                 # What a read that was broken off says of its host is not worth telling.
                 if not (self.stop.asked and outcome.report is None and outcome.error is not None):
                     found[name] = outcome
+                    if more := then(outcome):
+                        hosts.add(jobs(more))
             left = True
         if hosts.fewer:
             self._err.print(
@@ -121,6 +141,39 @@ class Hosts:
                 "see ulimit -u and -v, or use a lower --forks",
                 soft_wrap=True,
             )
+        return found
+
+    def ask(
+        self, doing: str, question: Question[T], names: Iterable[str] | None = None, *, keep: bool = False
+    ) -> dict[str, T | TransportError]:
+        """Something of every host whose configuration is right, or of some, or why it could not be had. `keep`: what was
+        opened to the hosts stays open for more, if there are no more hosts than are worked on at a time. Hosts that a stop
+        came before are not among them."""
+        wanted = None if names is None else set(names)
+        chosen = [name for name, w in self.work.items() if not w.wrong and (wanted is None or name in wanted)]
+        warm = keep and len(chosen) <= self.forks
+        found: dict[str, T | TransportError] = {}
+        with Progress(self._err, verbose=self._verbose > 0) as progress:
+
+            def followed(name: str) -> T | TransportError:
+                progress.begin(name, doing)
+                try:
+                    return question(name, self.transport(name))
+                except TransportError as error:
+                    return error
+                except ConfigError as error:
+                    return TransportError(str(error))
+                except Exception as error:
+                    return defect(error)
+                finally:
+                    progress.end(name)
+
+            jobs: list[tuple[str, Callable[[], T | TransportError]]] = [(n, partial(followed, n)) for n in chosen]
+            finish = (lambda name: None) if warm else self.close
+            hosts = SideBySide(jobs, self.forks, self.stop, changing=self.changing, heard=self.say_stop, finish=finish)
+            for name, one in hosts:
+                if not (self.stop.asked and isinstance(one, TransportError)):
+                    found[name] = one
         return found
 
     # --- stopping ----------------------------------------------------------------------------------------------------

@@ -5,15 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_attempt
+from tenacity import Retrying, retry_if_result, stop_after_attempt
 
 from hvctl.call import Call, Event, Transport, TransportError, defect
 from hvctl.contract import nearest
 from hvctl.core.apply import Report, apply, batch_of, not_begun
 from hvctl.core.contents import changed_sources
 from hvctl.core.facts import Facts, read_batch
+from hvctl.core.outcome import Outcome
 from hvctl.core.plan import Plan, PlannedStep
 from hvctl.core.planner import make_plan
 from hvctl.core.questions import questions
@@ -49,32 +50,22 @@ def look_at(transport: Transport, calls: Iterable[Call], on_event: OnEvent = sil
     return Facts.of(os, info, batch, replies)
 
 
-@dataclass(frozen=True)
-class Look:
-    """What planning one host gave: a plan, or why there is none. `changed`: what it does otherwise than the first."""
-
-    host: str
-    plan: Plan | None = None
-    error: TransportError | None = None
-    changed: tuple[str, ...] = ()
-
-
 def plan_host(
     desired: Index,
     transport: Transport,
     allow: frozenset[Impact],
     on_event: OnEvent = silent,
     first: First | None = None,
-) -> Look:
+) -> Outcome:
     """Look at a host and plan it; again, where there is a `first` plan, which says what is allowed."""
     try:
         facts = look(transport, desired, on_event)
     except TransportError as error:
-        return Look(desired.host, error=error)
+        return Outcome(desired.host, error=error)
     if first is None:
-        return Look(desired.host, make_plan(desired, facts, allow))
+        return Outcome(desired.host, make_plan(desired, facts, allow))
     plan, changed = replanned(desired, facts, first)
-    return Look(desired.host, plan, changed=(*changed_sources(batch_of(plan)), *changed))
+    return Outcome(desired.host, plan, changed=(*changed_sources(batch_of(plan)), *changed))
 
 
 def apply_plan(
@@ -107,16 +98,20 @@ def apply_plan(
     known(report)
     if stopped():
         return replace(report, stopped=True)
+
+    def seen(done: Report) -> Report:
+        return replace(done, after=_seen_after(done, desired, transport, on_event, pause, stopped))
+
     try:
-        report = replace(report, after=_seen_after(report, desired, transport, on_event, pause, stopped))
-        return report if stopped() else _taken_up(report, desired, transport, on_event, pause, stopped, known)
+        report = seen(report)
+        return report if stopped() else _taken_up(report, transport, on_event, known, seen)
     except Exception as error:
         # What ran is known and must be told, whatever becomes of the look afterwards.
-        return replace(report, error=_with_defect(report.error, error))
+        return replace(report, error=joined(report.error, defect(error, executed="unknown", doing="after the changes")))
 
 
-def _with_defect(known: TransportError | None, error: Exception) -> TransportError:
-    fault = defect(error, executed="unknown", doing="after the changes")
+def joined(known: TransportError | None, fault: TransportError) -> TransportError:
+    """What was known of the changes, and what went wrong after them."""
     if known is None:
         return fault
     return TransportError(
@@ -132,12 +127,10 @@ def _with_defect(known: TransportError | None, error: Exception) -> TransportErr
 
 def _taken_up(
     report: Report,
-    desired: Index,
     transport: Transport,
     on_event: OnEvent,
-    pause: Pause,
-    stopped: Callable[[], bool],
     known: Callable[[Report], None],
+    seen: Callable[[Report], Report],
 ) -> Report:
     """After a lost connection: what went on on the host by itself is waited for and brought to its end."""
     if report.error is None or report.after is None:
@@ -146,13 +139,13 @@ def _taken_up(
     if not steps:
         return report
     on_event(Event("note", text="the connection was lost; what goes on on the host is waited for"))
-    again = apply(replace(report.after, steps=_renamed(steps)), transport, on_event)
-    seen = replace(report, results=(*report.results, *again.results))
-    known(seen)
-    return replace(seen, after=_seen_after(seen, desired, transport, on_event, pause, stopped))
+    again = apply(replace(report.after, steps=renamed(steps)), transport, on_event)
+    done = replace(report, results=(*report.results, *again.results))
+    known(done)
+    return seen(done)
 
 
-def _renamed(steps: Sequence[PlannedStep]) -> tuple[PlannedStep, ...]:
+def renamed(steps: Sequence[PlannedStep]) -> tuple[PlannedStep, ...]:
     """Ids that the steps before did not have; what they need of steps that are not taken up is left out."""
     ids = {s.task.id: f"again-{s.task.id}" for s in steps}
     tasks = (replace(s.task, id=ids[s.task.id], needs=tuple(ids[n] for n in s.task.needs if n in ids)) for s in steps)
@@ -171,24 +164,35 @@ def _seen_after(
     if not report.plan.steps:
         return report.plan
     after: Plan | None = None
-    enough = False
 
     def once() -> None:
         nonlocal after
-        if not enough:
-            after = None
-            with suppress(TransportError):
-                after = make_plan(desired, look(transport, desired, on_event), report.plan.allow)
+        after = None
+        with suppress(TransportError):
+            after = make_plan(desired, look(transport, desired, on_event), report.plan.allow)
 
-    def unsettled(_: object) -> bool:
+    def unsettled() -> bool:
         seen = after is not None and (report.plan.unreadable or not after.unreadable)
-        return not (enough or seen or stopped()) and bool(report.failed or after is None)
+        return not (seen or stopped()) and bool(report.failed or after is None)
 
-    def told(state: RetryCallState) -> None:
+    def told(seconds: float) -> None:
         what = "is not reached" if after is None else "cannot be read in full"
         when = "failure" if report.failed else "changes"
-        text = f"the host {what} after the {when}; looking again in {state.upcoming_sleep:g} s"
-        on_event(Event("notice", text=text))
+        on_event(Event("notice", text=f"the host {what} after the {when}; looking again in {seconds:g} s"))
+
+    settled(once, unsettled, told, pause)
+    return after
+
+
+def settled(
+    once: Callable[[], None], unsettled: Callable[[], bool], told: Callable[[float], None], pause: Pause
+) -> None:
+    """Look `once`, and again while hosts are not what they will be soon. `told`: how many seconds are waited."""
+    enough = False
+
+    def looked() -> None:
+        if not enough:
+            once()
 
     def waited(seconds: float) -> None:
         nonlocal enough
@@ -197,9 +201,8 @@ def _seen_after(
     Retrying(
         stop=stop_after_attempt(len(SETTLING_S) + 1),
         wait=SETTLING_WAIT,
-        retry=retry_if_result(unsettled),
-        before_sleep=told,
+        retry=retry_if_result(lambda _: not enough and unsettled()),
+        before_sleep=lambda state: told(state.upcoming_sleep),
         sleep=waited,
         retry_error_callback=lambda _: None,
-    )(once)
-    return after
+    )(looked)

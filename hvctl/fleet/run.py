@@ -23,7 +23,7 @@ from hvctl.core.replan import First
 from hvctl.core.resource import Impact, Index
 from hvctl.fleet.connect import Connect, Wire
 from hvctl.fleet.forks import SideBySide
-from hvctl.fleet.hosts import Hosts, Task, own
+from hvctl.fleet.hosts import Hosts, Question, T, Task, own
 from hvctl.fleet.reconcile import Pause, apply_plan, plan_host
 from hvctl.fleet.recording import write_recording
 from hvctl.fleet.showing import Showing
@@ -72,7 +72,7 @@ class Run:
             left=lambda: self._stop.over,
         )
         self._hosts = Hosts(work, connect, wire, err, self.showing, self._stop, forks=forks, verbose=verbose)
-        self._together = Together(self._hosts, allow)
+        self._together = Together(self._hosts, allow, self._pause)
 
     def __enter__(self) -> Self:
         """From now on a stop is no exception: what is known is told, remembered and written."""
@@ -89,7 +89,7 @@ class Run:
     def plan(self, *, warm: bool = False) -> list[Outcome]:
         """Look at every host and plan it. `warm`: what was opened to a host stays open for an apply that follows, if
         there is something to do there and there are no more hosts than are worked on at a time."""
-        linked = self._together.linked()
+        linked = self._together.linked
         tasks = {
             n: partial(self._together.read, n) if n in linked else partial(self._planned, w)
             for n, w in self._hosts.work.items()
@@ -99,7 +99,7 @@ class Run:
     def apply(self, outcomes: Sequence[Outcome], *, recheck: bool) -> list[Outcome]:
         """Run the plans; hosts without one stay as they are."""
         todo = {o.host: o for o in outcomes if o.plan is not None and o.plan.steps and not o.changed}
-        linked = self._together.linked()
+        linked = self._together.linked
         together = {host: one for host, one in todo.items() if host in linked}
         refused = self._together.refused(together) if recheck else {}
         plans = {o.host: self.showing.told(o.plan) for o in todo.values() if o.plan is not None}
@@ -113,6 +113,7 @@ class Run:
     def revise(self, name: str, revised: Callable[[Index], Index]) -> None:
         """From now on, another desired state of a host."""
         self._hosts.revise(name, revised)
+        self._together.revised()
 
     def plan_again(self, hosts: Iterable[SavedHost]) -> list[Outcome]:
         """Look at every host and plan it from what a plan file desires; refused where that gives other steps."""
@@ -123,7 +124,7 @@ class Run:
     def save(self, outcomes: Sequence[Outcome], file: str, command: str, sealed: Callable[[str], str] = str) -> None:
         """Without those that could not be looked at; nothing if none could. `command`: applies it. `sealed`: hides
         what came encrypted."""
-        if linked := self._together.linked():
+        if linked := self._together.linked:
             message = f"{', '.join(linked)} are planned together, and such a plan is not kept in a file"
             raise ConfigError([Diagnostic(None, message, "apply the playbook itself")])
         saved = [(o.plan, self._hosts.work[o.host].desired) for o in outcomes if o.plan is not None]
@@ -133,7 +134,7 @@ class Run:
             return
         planfile.save(file, saved, self._started, self._redactor, sealed)
         without = f", without {away}" if away else ""
-        self._err.print(f"Plan saved{without}: {command}", markup=False, soft_wrap=True)
+        self._err.print(f"Plan saved{without}: {command}", soft_wrap=True)
 
     def check(
         self,
@@ -153,9 +154,20 @@ class Run:
             status,
             {name: transport.requests for name, transport in self._hosts.transports.items()},
             tuple(self._hosts.work),
-            addresses={name: work.connection.host.casefold() for name, work in self._hosts.work.items()},
+            addresses=self.addresses,
             covers=tuple(covers),
         )
+
+    def ask(
+        self, doing: str, question: Question[T], names: Iterable[str] | None = None, *, keep: bool = False
+    ) -> dict[str, T | TransportError]:
+        """As of Hosts."""
+        return self._hosts.ask(doing, question, names, keep=keep)
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """Where each host is looked for."""
+        return {name: work.connection.host.casefold() for name, work in self._hosts.work.items()}
 
     def only(self) -> HostWork:
         """The host of a run that has one."""
@@ -202,8 +214,7 @@ class Run:
     # --- one host, in a thread of its own --------------------------------------------------------------------------
 
     def _planned(self, work: HostWork, on_event: Callable[[Event], None], *, first: First | None = None) -> Outcome:
-        found = plan_host(work.desired, self._hosts.transport(work.name), self._allow, on_event, first)
-        return Outcome(work.name, plan=found.plan, error=found.error, changed=found.changed)
+        return plan_host(work.desired, self._hosts.transport(work.name), self._allow, on_event, first)
 
     def _applied(self, one: Outcome, on_event: Callable[[Event], None], *, recheck: bool) -> Outcome:
         work = self._hosts.work[one.host]

@@ -79,7 +79,7 @@ class Showing:
             said = "  refused: something has changed since the plan was made"
             self._out.print(Text(one.host, "bold").append(said, "not bold"), soft_wrap=True)
             for line in one.changed:
-                self._out.print(f"    {line}", markup=False, soft_wrap=True)
+                self._out.print(f"    {line}", soft_wrap=True)
             self._out.print("    → make a new plan", soft_wrap=True)
         if not one.looked:
             told = Text(one.host, "bold").append("  ", "not bold").append("not looked at", "not bold yellow")
@@ -91,7 +91,7 @@ class Showing:
         said = Text(host, "bold").append("  ", "not bold").append(word, "not bold red").append(": ", "not bold")
         self._out.print(said.append(error.message, "not bold"), soft_wrap=True)
         if error.hint:
-            self._out.print(f"    → {error.hint}", markup=False, soft_wrap=True)
+            self._out.print(f"    → {error.hint}", soft_wrap=True)
         self.print(trace_lines(error.defect))
 
     def heard(self, event: Event) -> None:

@@ -32,7 +32,7 @@ def add_check(connection: Connection, check: Check, at: datetime) -> int:
         "exit_status": check.exit_status,
         "playbooks": json.dumps(check.playbooks),
     }
-    return _inserted(connection, checks, values)
+    return inserted(connection, checks, values)
 
 
 def locked(connection: Connection, name: str, address: str) -> Any:
@@ -158,7 +158,7 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _inserted(connection: Connection, table: Table, values: Mapping[str, Any]) -> int:
+def inserted(connection: Connection, table: Table, values: Mapping[str, Any]) -> int:
     key = connection.execute(insert(table).values(values)).inserted_primary_key
     assert key is not None
     return int(key[0])

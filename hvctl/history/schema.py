@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     DateTime,
@@ -124,3 +125,59 @@ looks = Table(
     Column("differing", Integer, nullable=False),
     Index("ix_hvctl_looks_host", "host_id"),
 )
+
+meter_runs = Table(
+    "hvctl_meter_runs",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("noted", UtcTime, nullable=False),
+    Column("after_reset", Boolean, nullable=False),
+    Index("ix_hvctl_meter_runs_noted", "noted"),
+)
+"""Readings of many hosts at once. `noted`: by the clock of the control node; everything else is by those of the hosts."""
+
+meter_looks = Table(
+    "hvctl_meter_looks",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("run_id", Integer, ForeignKey("hvctl_meter_runs.id"), nullable=False),
+    Column("host_id", Integer, ForeignKey("hvctl_hosts.id"), nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("units", Text, nullable=False),
+    Index("ix_hvctl_meter_looks_run", "run_id"),
+    Index("ix_hvctl_meter_looks_host", "host_id", "at"),
+)
+
+readings = Table(
+    "hvctl_meter_readings",
+    metadata,
+    Column("look_id", Integer, ForeignKey("hvctl_meter_looks.id"), primary_key=True),
+    Column("vm_id", String(36), primary_key=True),
+    Column("vm_name", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("state", String(64), nullable=False),
+    Column("replica", Boolean, nullable=False),
+    Column("metered", Boolean, nullable=False),
+    *(
+        Column(name, BigInteger)
+        for name in (
+            "duration_ms",
+            "average_processor_mhz",
+            "average_memory_mb",
+            "minimum_memory_mb",
+            "maximum_memory_mb",
+            "average_io_8kb_per_s",
+            "latency_undocumented_unit",
+            "disk_allocation_mb",
+            "io_8kb",
+            "data_read_mb",
+            "data_written_mb",
+            "network_in_mb",
+            "network_out_mb",
+            "disk_size_bytes",
+            "disk_files_bytes",
+        )
+    ),
+    Index("ix_hvctl_meter_readings_vm", "vm_id"),
+)
+"""As the host told them: what it told no unit of measure of is in what is documented."""

@@ -14,7 +14,21 @@ from hvctl.core.resource import MISSING, UNKNOWN, Fields, Instead, Json, Null, P
 from hvctl.kinds._checkpoints import coming
 from hvctl.kinds._drives import DISKS, DVDS, Drive, Slot, at_slot, file_query, folder_of, one_spelling, there, volume_of
 from hvctl.kinds._physical import HOST_DISKS
-from hvctl.kinds._types import COUNT, FOLD, KB, MB, PATH, SIZE, Flag, Pool, Size, WindowsPath, Words, multiple_of
+from hvctl.kinds._types import (
+    COUNT,
+    FOLD,
+    KB,
+    MB,
+    PATH,
+    SIZE,
+    Flag,
+    Pool,
+    Size,
+    WindowsPath,
+    Words,
+    multiple_of,
+    same_path,
+)
 from hvctl.kinds._vhd import Link, Resize, Use, chain, children, matching, resize, users, vhd, vhd_query
 from hvctl.kinds._vm import state_at_work
 from hvctl.text.visible import quoted
@@ -88,12 +102,13 @@ class Iops(Fields):
 class Seen:
     """What the host has to do with a wished disk. `drive`: what sits at its place. `link`: the wished file in
     the chain of that drive; None: another disk, or nothing, sits there. `file`: the wished file; None: there is
-    none."""
+    none. `moves_from`: where that file is now, and is to be moved from."""
 
     drive: Row | None
     leaf: str
     link: Link | Unknown | None
     file: Row | Unknown | None
+    moves_from: str = ""
 
     @property
     def attached(self) -> bool:
@@ -117,6 +132,8 @@ class DiskPart(Drive):
     size: Annotated[DiskSize | None, Field(ge=3 * MB), Setting("Size", "SizeBytes", SIZE)] = None
     type: Annotated[str | None, TYPES, Setting("VhdType", codec=TYPES, fixed=COPY)] = None
     parent: Annotated[VhdPath | None, Setting("ParentPath", codec=PATH, fixed=RECONNECT)] = None
+    image: VhdPath | None = None
+    previous_paths: list[VhdPath] = Field(default_factory=list)
     block_size: Annotated[
         Size | None, Field(ge=MB, le=256 * MB), Setting("BlockSize", "BlockSizeBytes", SIZE, fixed=COPY)
     ] = None
@@ -146,7 +163,7 @@ class DiskPart(Drive):
         return (*super().survey(), vhd_query())
 
     def queries(self) -> tuple[Call, ...]:
-        files = tuple(p for p in (self.path, self.parent) if p)
+        files = tuple(p for p in (self.path, self.parent, self.image, *self.previous_paths) if p)
         looked = tuple(dict.fromkeys(p for f in files for p in (f, folder_of(f), volume_of(f)) if p))
         host = (HOST_DISKS,) if self.disk_number is not None else ()
         asked = {"PoolName": self.resource_pool, "WriteHardeningMethod": self.write_cache}
@@ -165,7 +182,15 @@ class DiskPart(Drive):
         elif self.path:
             found = vhd(self.path, facts)
             file = found if not isinstance(found, Unknown) or there(self.path, facts) else None
+            if file is None and (old := self._moving(leaf, facts)) is not None:
+                return Seen(drive, leaf, old, old.row, old.path)
         return Seen(drive, leaf, link, file)
+
+    def _moving(self, leaf: str, facts: Facts) -> Link | None:
+        """The disk that sits at the place, if it is the wished one at a path that it had before."""
+        base = matching(chain(leaf, facts), None)
+        moves = isinstance(base, Link) and any(same_path(base.path, old) for old in self.previous_paths)
+        return base if moves and isinstance(base, Link) else None
 
     def actual(self, facts: Facts) -> State | None:
         if self.vm_row(facts) is None:
@@ -185,6 +210,8 @@ class DiskPart(Drive):
 
     def path_now(self, seen: Seen, facts: Facts) -> Any:
         """The disk at the place, whatever checkpoints lie above it."""
+        if seen.moves_from:
+            return seen.moves_from
         if isinstance(seen.link, Link):
             return self.path
         if seen.link is UNKNOWN:
@@ -212,7 +239,7 @@ class DiskPart(Drive):
         """Of the file as it is to the wished size; None: nothing to do, or not to be known."""
         if self.size is None or seen.row is None:
             return None
-        path = self.path or str(seen.row.get("Path"))
+        path = seen.moves_from or self.path or str(seen.row.get("Path"))
         slot = self.slot if seen.attached else self.elsewhere(facts)
         shared = any(u.row.get("SupportPersistentReservations") for u in users(path, facts))
         checkpoint = seen.checkpoint or self._checkpoint_at(slot, facts)

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 
 from hvctl.core.facts import Facts
 from hvctl.core.resource import UNKNOWN, Change, HeldBackError, finding, settings
+from hvctl.kinds import _image
 from hvctl.kinds._disk import FILE_FIELDS, DiskPart, Seen
 from hvctl.kinds._disk_rules import CONVERT
 from hvctl.kinds._drives import Slot, on_cluster, on_share, one_spelling, there, volume_of
 from hvctl.kinds._physical import check_disk, vm_name
 from hvctl.kinds._vhd import User, extension, users
 from hvctl.kinds._vm import power
+from hvctl.kinds.host_file import brought
 from hvctl.text.diagnostic import Diagnostic
 
 
@@ -50,14 +52,25 @@ def _making(disk: DiskPart, path: str, seen: Seen, facts: Facts) -> Iterator[Dia
             "Convert-VHD makes a copy in the other format, while the VM is off; hvctl then attaches the copy",
             "path",
         )
-    if disk.size is None and not disk.parent:
-        raise HeldBackError(f"{path} is not there", "write its size to have it made, or the right path", "path")
+    if old := next((p for p in disk.previous_paths if not on_share(p) and there(p, facts)), None):
+        hint = "attach it at this place first, move the file, or take it out of previous_paths"
+        raise HeldBackError(f"{old} is there, and only a disk that sits at {disk.at} moves", hint, "previous_paths")
+    for field in ("path", "parent", "image"):
+        # What it is cannot be judged before it is there.
+        if (file := brought(disk, getattr(disk, field))) is not None and not there(file.target, facts):
+            hint = "run hvctl again when this is applied"
+            raise HeldBackError(f"{file.target} is brought by host_files, and not there yet", hint, field)
+    if disk.size is None and not disk.parent and not disk.image:
+        hint = "write its size to have it made, an image to have it copied, or the right path"
+        raise HeldBackError(f"{path} is not there", hint, "path")
     if (volume := volume_of(path)) and not there(volume, facts):
         raise HeldBackError(f"the host has no volume {volume}", "write a path on one that it has", "path")
     if disk.parent and not on_share(disk.parent) and not there(disk.parent, facts):
         raise HeldBackError(f"{disk.parent} is not there", "write the path of an existing disk", "parent")
     if disk.parent:
         _check_parent(disk.parent, facts)
+    if disk.image:
+        yield from _image.obstacles(disk, facts)
     if on_share(path):
         yield finding(
             "path", f"{path} was not seen, but WinRM may hide what is on a share", "make sure that it is new", "warning"
@@ -130,6 +143,8 @@ def file(disk: DiskPart, seen: Seen, changes: tuple[Change, ...], facts: Facts) 
             for field in unknown:
                 why = f"{name} could not be read, something holds it: its {field.replace('_', ' ')} is not known"
                 yield finding(field, why, "see what has it open, then run hvctl again", "unknown")
+    if seen.file is not None:
+        yield from _image.leftover(disk, facts)
     if seen.drive is None and seen.row is not None:
         now = disk.read_settings(seen.row)
         for name in FILE_FIELDS:

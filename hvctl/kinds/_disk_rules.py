@@ -7,10 +7,12 @@ from collections.abc import Iterator, Sequence
 
 from hvctl.contract import OS, at_least, exists_from, title
 from hvctl.core.resource import Resource, finding
+from hvctl.kinds import _disk_move, _image
 from hvctl.kinds._disk import FILE_FIELDS, DiskPart
 from hvctl.kinds._drives import on_cluster, twice
+from hvctl.kinds._guests import declared
 from hvctl.kinds._limits import limit
-from hvctl.kinds._types import TB, same_path, shown_size
+from hvctl.kinds._types import TB, path_key, same_path, shown_size
 from hvctl.kinds._vhd import extension, is_checkpoint
 from hvctl.text.diagnostic import Diagnostic
 
@@ -23,6 +25,8 @@ def rules(disk: DiskPart, os: OS) -> Iterator[Diagnostic]:
         yield from _path(disk, disk.path, os)
     yield from _size(disk, os)
     yield from _file(disk)
+    yield from _image.rules(disk)
+    yield from _disk_move.rules(disk)
     yield from _quality(disk)
     if disk.shared:
         yield from _shared(disk, os)
@@ -44,6 +48,14 @@ def rules_together(disks: Sequence[DiskPart]) -> Iterator[tuple[Resource, Diagno
     for number, wish, first in twice((str(d.disk_number), d) for d in disks if d.disk_number is not None):
         mark = first.place.mark("disk_number")
         yield wish, finding("disk_number", f"physical disk {number} is wanted at {mark} too", "give it to one VM")
+    yield from _image.rules_together(tuple(disks))
+    homes = {path_key(d.path): d for d in disks if d.path}
+    for wish in disks:
+        for n, old in enumerate(wish.previous_paths):
+            other = homes.get(path_key(old))
+            if other is not None and other is not wish:
+                text = f"{old} is wanted at {other.place.mark('path')} too, and cannot move away from there"
+                yield wish, finding(f"previous_paths.{n}", text, "remove one of the two")
     owners = {(d.path or "").casefold(): d for d in disks if d.path}
     for wish in disks:
         writer = owners.get((wish.parent or "").casefold())
@@ -99,12 +111,12 @@ def _size(disk: DiskPart, os: OS) -> Iterator[Diagnostic]:
         name = "vhd" if vhd else "vhdx"
         yield finding("size", f"{shown_size(disk.size)} is more than the {shown_size(most)} of a .{name}", hint)
     if disk.size > 2 * TB and disk.at == "ide 0:0":
-        # BIOS and MBR (domain 5.1)
+        # BIOS and MBR (domain 5.1). Of a VM whose system is declared, this is what it starts from.
         yield finding(
             "size",
             "generation 1 boots from at most 2 TB",
             "make the boot disk smaller, and another one for data",
-            "warning",
+            "warning" if declared(disk.vm) is None else "impossible",
         )
 
 

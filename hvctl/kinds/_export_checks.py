@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
-from hvctl.call import Call, Row
+from hvctl.call import Row
 from hvctl.contract import at_least, title
-from hvctl.core.facts import Facts, UnreadableError
+from hvctl.core.facts import Facts
 from hvctl.core.resource import Unknown, finding
 from hvctl.kinds._checkpoints import quiesces
-from hvctl.kinds._drives import DISKS, Slot, on_cluster
+from hvctl.kinds._drives import DISKS, Slot
 from hvctl.kinds._machine import Machine
+from hvctl.kinds._space import free_at
 from hvctl.kinds._types import about_size, path_key
-from hvctl.kinds._vhd import FILE_PROPERTIES, chain, vhd_query
+from hvctl.kinds._vhd import chain
 from hvctl.kinds._vm import in_vm, power, runs
 from hvctl.text.diagnostic import Diagnostic
-
-VOLUMES = Call("Get-Volume", select=("DriveLetter", "SizeRemaining"))
-
-
-def sizes_query() -> Call:
-    """The disks' files with what they take up, which grows while a VM runs."""
-    return replace(vhd_query(), select=(*FILE_PROPERTIES, "FileSize"))
 
 
 def obstacles(
@@ -57,7 +50,7 @@ def obstacles(
 def _room(disks: tuple[Row, ...], path: str, given_back: int, facts: Facts) -> Iterator[Diagnostic]:
     """The files of all chains against what is free where they go."""
     needed, unread = _needed(disks, facts)
-    free = _free(path, facts)
+    free = free_at(path, facts)
     if free is None:
         why = f"how much is free at {path} cannot be told"
         yield finding("path", f"{why}; the export takes {about_size(needed)}", "make sure that it has room", "warning")
@@ -80,16 +73,3 @@ def _needed(disks: tuple[Row, ...], facts: Facts) -> tuple[int, list[str]]:
             else:
                 sizes[path_key(link.path)] = int(link.row.get("FileSize") or 0)
     return sum(sizes.values()), unread
-
-
-def _free(path: str, facts: Facts) -> int | None:
-    """None: it is no drive of the host with a letter."""
-    if on_cluster(path):
-        return None
-    try:
-        rows = facts.rows(VOLUMES)
-    except UnreadableError:
-        return None
-    letters = {str(r.get("DriveLetter")).upper(): r.get("SizeRemaining") for r in rows}
-    found = letters.get(path[:1].upper())
-    return None if found is None else int(found)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from hvctl.core.resource import Null, Resource, Setting
+from hvctl.kinds._guest_systems import SYSTEMS
 from hvctl.kinds._host import OfHyperV
 from hvctl.kinds._types import LONGEST, MB, ON_OFF, PATH, SIZE, TEXT, Flag, Seconds, Size, WindowsPath, Words
 
@@ -31,6 +32,7 @@ class Machine(OfHyperV):
 
     name: Annotated[str, Field(min_length=1, max_length=100)]
     ensure: Literal["present", "absent"] = "present"
+    remove_disks: Flag = False
     previous_names: list[Annotated[str, Field(min_length=1, max_length=100)]] = Field(default_factory=list)
     exclusive: list[str] = Field(default_factory=list)
     generation: Annotated[
@@ -49,6 +51,10 @@ class Machine(OfHyperV):
     state: Annotated[str | None, STATES, Setting("State", codec=STATES)] = None
     stop_method: Literal["shutdown", "turn_off"] = "shutdown"
     stop_timeout: Annotated[Seconds, Field(ge=10, le=86_400)] = 300
+    guest_os: Annotated[str | None, SYSTEMS] = None
+    avma: Flag | None = None
+    wait_for: Literal["heartbeat", "address"] | None = None
+    wait_timeout: Annotated[Seconds, Field(ge=10, le=86_400)] = 600
     notes: Annotated[str | None, Setting("Notes", codec=TEXT), Null()] = None
     automatic_start_action: Annotated[str | None, START, Setting("AutomaticStartAction", codec=START)] = None
     automatic_start_delay: Annotated[Seconds | None, Field(le=LONGEST), Setting("AutomaticStartDelay")] = None
@@ -71,3 +77,20 @@ class Machine(OfHyperV):
     high_memory_mapped_io_space: Annotated[Size | None, Setting("HighMemoryMappedIoSpace", codec=SIZE, off=True)] = None
     guest_controlled_cache_types: Annotated[Flag | None, Setting("GuestControlledCacheTypes", off=True)] = None
     resource_metering: Annotated[Flag | None, Setting("ResourceMeteringEnabled")] = None
+
+    _only_if_there: bool = PrivateAttr(default=False)
+
+    def only_if_there(self) -> Self:
+        """The same, not to be made."""
+        copy = self.model_copy()
+        copy._only_if_there = True
+        return copy
+
+    @property
+    def may_be_made(self) -> bool:
+        return not self._only_if_there
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What it may be called on the host, the name that is wanted first."""
+        return (self.name, *self.previous_names)

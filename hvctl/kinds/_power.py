@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from hvctl.call import Call, Ending, Guard, Wanted
 from hvctl.core.facts import Facts, UnreadableError
 from hvctl.core.resource import Bracket, Step, finding
-from hvctl.kinds import _owed, _room
+from hvctl.kinds import _owed, _room, _wait
 from hvctl.kinds._machine import Machine
 from hvctl.kinds._services import GUIDS, SERVICES, guid_of
 from hvctl.kinds._vm import power, vm_ref, vm_row
@@ -52,6 +52,8 @@ class Power:
             noted = _owed.noted(self.vm, wanted, self.facts)
             down = (*noted, *(replace(step, needs=(*step.needs, *noted)) for step in down))
             start = (*start, *_owed.settled(self.vm, wanted, self.facts, start[-1:]))
+            if wanted == "running":
+                start = (*start, *_wait.awaited(self.vm, self.facts, start[:1]))
         return Bracket(down, start, () if told else (*self._lost(wanted), *self.doubts()))
 
     def _lost(self, wanted: str) -> Iterator[Diagnostic]:
@@ -72,8 +74,10 @@ class Power:
             verb = "Resume" if now == "paused" else "Start"
             vm = vm_ref(self.vm, self.facts)
             yield Step(Call(f"{verb}-VM", {"VM": vm}), f"{verb.lower()} {self.name}", because, when="wake")
+            yield from _wait.awaited(self.vm, self.facts)
         elif wanted == "running":
             yield from self.started(because)
+            yield from _wait.awaited(self.vm, self.facts)
         elif wanted == "off":
             yield from self.stopped(because)
         elif wanted == "saved":

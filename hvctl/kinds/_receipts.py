@@ -87,6 +87,16 @@ def of(vm_id: str, destination: str, facts: Facts) -> tuple[Receipt, ...]:
     return tuple(sorted(found, key=lambda r: r.time, reverse=True))
 
 
+SEEDS = ("cloud-init", "unattend")
+"""How the receipts of seed images call them, before their path."""
+
+
+def seeds(vm_id: str, facts: Facts) -> tuple[str, ...]:
+    """Paths of the images that were made for a VM."""
+    own = (r.destination.partition(" ") for r in receipts(facts) if r.vm_id.casefold() == vm_id.casefold())
+    return tuple(path for word, _, path in own if word in SEEDS)
+
+
 def orphans(facts: Facts) -> Iterator[Receipt]:
     """Those of VMs that are gone; none where the host did not name all its VMs."""
     if facts.reply(VMS).ok:

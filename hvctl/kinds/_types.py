@@ -227,7 +227,10 @@ def _lines(value: Any) -> str:
 
 
 class Words(Plain):
-    """Words users write and Hyper-V's names for them; a codec, and the annotation that checks the word."""
+    """Words users write and Hyper-V's names for them; a codec, and the annotation that checks the word. `listed`: where
+    the documentation has them, if they are too many."""
+
+    listed: str = ""
 
     def __init__(self, **names: str) -> None:
         self.names = {word.rstrip("_"): name for word, name in names.items()}

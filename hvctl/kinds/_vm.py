@@ -52,7 +52,7 @@ BUSY = {
 
 def vm_row(vm: Machine, facts: Facts) -> Row | None:
     """The VM of that name, else one of its previous names, or None. Two of one name are nobody's wish: held back."""
-    for name in (vm.key(), *vm.previous_names):
+    for name in vm.names:
         rows = facts.of_key(VMS, "Name", name)
         if len(rows) > 1:
             ids = ", ".join(str(r["Id"]) for r in rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 from hvctl.call import Call, Guard
@@ -10,25 +11,30 @@ from hvctl.contract import OS
 from hvctl.core.facts import Facts
 from hvctl.core.resource import Change, Impact, Occasion, Resource, State, Step, finding, settings
 from hvctl.kinds import _disk_checks as checks
+from hvctl.kinds import _disk_move, _guests, _image
 from hvctl.kinds import _disk_rules as offline
 from hvctl.kinds._disk import FILE_FIELDS, DiskPart, Seen, claimed
 from hvctl.kinds._drives import Slot, at_slot, folder_of, there
 from hvctl.kinds._machine import machine
 from hvctl.kinds._types import shown_size
-from hvctl.kinds._vm import off_impacts, vm_ref, vm_row
+from hvctl.kinds._vm import off_impacts, power, state_at_work, vm_ref, vm_row
+from hvctl.kinds.host_file import brought
+from hvctl.text.address import Address
 from hvctl.text.diagnostic import Diagnostic
 
 
 class Disk(DiskPart):
-    """A hard disk drive and its file. It is found by its place; a file that is there already is attached as it
-    is, one that is not is made. Without `path`, whatever disk sits at the place is meant. `write_cache` overrides what
-    the guest is told of the disk's cache (from 2016 on)."""
+    """A hard disk drive and its file. It is found by its place; a file that is there already is attached as it is, one that is
+    not is made: empty, as a copy of `image` (a disk of the host; see [images](images.md)), or from a `parent`. One that has
+    one of `previous_paths` is moved to `path`, also while the VM runs. Without `path`, whatever disk sits at the place is
+    meant. `write_cache` overrides what the guest is told of the disk's cache (from 2016 on)."""
 
     kind: ClassVar[str] = "disk"
     section: ClassVar[str] = "disks"
     other_words: ClassVar[Mapping[str, str]] = {
-        **dict.fromkeys(("source", "image", "template", "base", "clone_from", "backing_file"),
-                        "a disk that is created from an image is a differencing disk: `parent: …` names the image"),
+        **dict.fromkeys(("source", "template", "clone_from", "copy_from", "image_path", "from_image"), "image"),
+        **dict.fromkeys(("previous_path", "old_path", "moved_from"), "previous_paths"),
+        **dict.fromkeys(("base", "backing_file", "parent_path"), "parent"),
         **dict.fromkeys(("file", "vhd", "vhdx", "location"), "path"),
         **dict.fromkeys(("controller", "slot", "bus", "lun"), "at"),
         **dict.fromkeys(("capacity", "gb", "size_gb", "size_bytes"), "size"),
@@ -59,13 +65,25 @@ class Disk(DiskPart):
         seen = self.see(facts)
         if seen.drive is None:
             self.check_place(facts)
-        if seen.drive is None or any(c.field in ("path", "disk_number") for c in changes):
+        if seen.moves_from and any(c.field == "path" for c in changes):
+            yield from _disk_move.findings(self, seen, facts)
+        elif seen.drive is None or any(c.field in ("path", "disk_number") for c in changes):
             yield from checks.attaching(self, seen, facts)
         plan = self.resize(seen, facts)
         if plan and plan.refused:
             yield plan.refused
+        elif plan:
+            live = not plan.off and power(self.vm_row(facts)) == "Running"
+            yield from _guests.resizing(self.vm, live)
         yield from checks.file(self, seen, changes, facts)
         yield from checks.quality(self, seen, changes)
+
+    def requires(self) -> tuple[Address, ...]:
+        files = [brought(self, path) for path in (self.path, self.parent, self.image)]
+        return (*super().requires(), *(f.address() for f in files if f is not None))
+
+    def queries(self) -> tuple[Call, ...]:
+        return (*super().queries(), *_image.queries(self), *_disk_move.queries(self))
 
     # --- what it costs --------------------------------------------------------------------------------------------
 
@@ -73,6 +91,8 @@ class Disk(DiskPart):
         if field == "size":
             plan = self.resize(self.see(facts), facts)
             return plan is not None and plan.off
+        if field == "path" and self.see(facts).moves_from:
+            return not _disk_move.movable(self, facts)
         return super().needs_off(field, now, wanted, facts)
 
     def impacts(self, field: str, now: Any, wanted: Any, facts: Facts) -> frozenset[Impact]:
@@ -106,8 +126,11 @@ class Disk(DiskPart):
 
     def note(self, field: str, now: Any, wanted: Any, facts: Facts) -> str:
         seen = self.see(facts)
+        if field == "path" and seen.moves_from:
+            return "its file moves" + (", and the VM runs on" if state_at_work(self.vm, facts) == "Running" else "")
         if field == "path":
-            return ("a new, empty disk is made; " if seen.file is None else "") + "the old one's file stays"
+            made = "a new disk is made from its image; " if self.image else "a new, empty disk is made; "
+            return (made if seen.file is None else "") + "the old one's file stays"
         plan = self.resize(seen, facts) if field == "size" else None
         if plan is None:
             return ""
@@ -118,7 +141,8 @@ class Disk(DiskPart):
     def summary(self) -> str:
         if self.disk_number is not None:
             return f"physical disk {self.disk_number}"
-        return ", ".join(p for p in (self.path, self.type, self.size and shown_size(self.size)) if p)
+        image = f"from {self.image}" if self.image else ""
+        return ", ".join(p for p in (self.path, self.type, self.size and shown_size(self.size), image) if p)
 
     def taken_over(self, facts: Facts) -> State | None:
         """A file that is there is attached, not made."""
@@ -152,7 +176,13 @@ class Disk(DiskPart):
 
     def update(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Step]:
         fields = {c.field for c in changes}
-        steps = list(self._file_steps(self.see(facts), fields, facts))
+        seen = self.see(facts)
+        moved = tuple(_disk_move.steps(self, seen, facts)) if seen.moves_from and "path" in fields else ()
+        if moved:
+            changes = tuple(c for c in changes if c.field != "path")
+        yield from moved
+        steps = [replace(s, needs=(*s.needs, *moved[-1:])) for s in self._file_steps(seen, fields, facts)]
+        fields -= {"path"} if moved else set()
         if "path" in fields and (old := self.elsewhere(facts)) is not None:
             steps.append(self.take_out(facts, f"take {self.path} out of {self.vm.key()} at {old}", old, off=True))
         yield from steps
@@ -212,6 +242,9 @@ class Disk(DiskPart):
             params: dict[str, Any] = {"Path": folder, "ItemType": "Directory", "Force": True}
             needs = (Step(Call("New-Item", params), f"make the folder {folder}"),)
             yield from needs
+        if self.image:
+            yield from _image.steps(self, needs, facts)
+            return
         wanted = {n: v for n, v in self.wanted().items() if n in FILE_FIELDS and n != "type"}
         kind = "differencing" if self.parent else self.type or "dynamic"
         table = settings(type(self))

@@ -12,11 +12,13 @@ from pydantic import AfterValidator, BeforeValidator
 from hvctl.call import Call
 from hvctl.contract import OS
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Change, Impact, Instead, Null, Occasion, Setting, State, Step, finding
+from hvctl.core.resource import Change, Impact, Instead, Null, Occasion, Resource, Setting, State, Step, finding
 from hvctl.kinds._disk import DiskPart
 from hvctl.kinds._drives import DISKS, DVDS, MEDIUM, Drive, file_query, on_share, one_spelling, there
 from hvctl.kinds._types import FOLD, Pool, WindowsPath
 from hvctl.kinds._vm import vm_ref
+from hvctl.kinds.host_file import brought
+from hvctl.text.address import Address
 from hvctl.text.diagnostic import Diagnostic
 from hvctl.text.visible import quoted
 
@@ -56,6 +58,10 @@ class Dvd(Drive):
     def queries(self) -> tuple[Call, ...]:
         pool = (replace(DVDS, select=("PoolName",)),) if self.resource_pool is not None else ()
         return (*super().queries(), *pool, *((file_query(self.path),) if self.path else ()))
+
+    def requires(self) -> tuple[Address, ...]:
+        file = brought(self, self.path)
+        return (*super().requires(), *((file.address(),) if file is not None else ()))
 
     def rules(self, os: OS) -> Iterator[Diagnostic]:
         yield from super().rules(os)
@@ -107,12 +113,16 @@ class Dvd(Drive):
             yield finding("resource_pool", "an empty drive has no resource pool", "write its path, or remove it")
         if new:
             self.check_place(facts)
-        if self.path and (new or changes) and not there(self.path, facts):
+        if self.path and (new or changes) and not there(self.path, facts) and brought(self, self.path) is None:
             if on_share(self.path):
                 what = f"{self.path} was not seen, but WinRM may hide what is on a share"
                 yield finding("path", what, "make sure that the host's account can read it", "warning")
             else:
                 yield finding("path", f"{self.path} is not there", "copy the image to the host, or write another path")
+
+    def stays(self, owner: Resource, listed: tuple[Resource, ...], facts: Facts) -> bool:
+        """The drive of a seed image is its own."""
+        return any(p.drive_place(facts) == self.at for p in owner.parts if hasattr(p, "drive_place"))
 
     # --- changing -------------------------------------------------------------------------------------------------
 

@@ -15,11 +15,12 @@ from hvctl.core.facts import Facts
 from hvctl.core.resource import Change, HeldBackError, Null, Occasion, Resource, Said, State, Step, finding
 from hvctl.kinds import _exports as lying
 from hvctl.kinds._drives import DISKS, one_spelling
-from hvctl.kinds._export_checks import VOLUMES, obstacles, sizes_query
+from hvctl.kinds._export_checks import obstacles
 from hvctl.kinds._export_steps import CAPTURES, EXPORT_S, ExportSteps
 from hvctl.kinds._exports import Copy, Ledger, ledger
 from hvctl.kinds._host import CLOCK, now, time_zone
 from hvctl.kinds._services import SERVICES
+from hvctl.kinds._space import VOLUMES, sizes_query
 from hvctl.kinds._types import LONGEST, Seconds, WindowsPath, about_size, shown_age
 from hvctl.kinds._vm import VMS, VmPart, check_steady, runs
 from hvctl.kinds._window import Due, Window, due
@@ -104,6 +105,8 @@ class Export(VmPart):
 
     def actual(self, facts: Facts) -> State | None:
         if self.vm_row(facts) is None:
+            if not self.vm.may_be_made:
+                raise HeldBackError(f"there is no VM {self.vm.key()} to export", "correct its name")
             why = f"{self.vm.key()} is not there yet"
             raise HeldBackError(why, "its first export is due once it has been made", later=True)
         return {}

@@ -4,49 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Annotated, Any, ClassVar
-
-from pydantic import AfterValidator, model_validator
+from typing import Any, ClassVar
 
 from hvctl.call import Call, Ref, Row, Value
 from hvctl.contract import OS
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.resource import Change, HeldBackError, Occasion, Resource, Setting, State, Step, finding, properties
+from hvctl.core.resource import Change, HeldBackError, Occasion, Resource, State, Step, finding, properties
+from hvctl.kinds import _guests
 from hvctl.kinds._boot_order import (
     BOOT_ORDER,
-    ENTRIES,
     NETWORK,
     counted,
-    entry,
     entry_of,
     is_file,
     known,
     means,
     name_of,
-    once,
     same_order,
 )
 from hvctl.kinds._drives import DISKS, DVDS, Slot
-from hvctl.kinds._types import ON_OFF, Flag, Words
-from hvctl.kinds._vm import VMS, VmPart, generation, vm_ref
+from hvctl.kinds._firmware import FirmwarePart
+from hvctl.kinds._protection import name_there, security
+from hvctl.kinds._vm import VMS, generation, vm_ref
 from hvctl.text.address import Address
 from hvctl.text.diagnostic import Diagnostic
 
-TEMPLATES = Words(
-    microsoft_windows="MicrosoftWindows",
-    microsoft_uefi_certificate_authority="MicrosoftUEFICertificateAuthority",
-    open_source_shielded_vm="OpenSourceShieldedVM",
-)
-PROTOCOLS = Words(ipv4="IPv4", ipv6="IPv6")
-CONSOLES = Words(default="Default", com1="COM1", com2="COM2", none="None")
 
-
-def _security(name: str) -> Call:
-    """Of the VM of a name: what it answers does not say which VM it is of."""
-    return Call("Get-VMSecurity", {"VM": Ref(VMS, {"Name": name}, many=True)}, select=("TpmEnabled",))
-
-
-class Firmware(VmPart):
+class Firmware(FirmwarePart):
     """Generation 2 only. `boot_order` lists what comes first: `scsi 0:0` for a drive, `network NAME` for an adapter,
     `file PATH` for a boot file that the guest has written there, by the end of its path (`file \\EFI\\ubuntu\\shimx64.efi`);
     other devices and files keep their order behind it. `boot_order_only: true`: and nothing else is in it; what a guest
@@ -58,31 +42,9 @@ class Firmware(VmPart):
     setter: ClassVar[str] = "Set-VMFirmware"
     after: ClassVar[tuple[str, ...]] = ("disk", "dvd", "network_adapter")
 
-    secure_boot: Annotated[Flag | None, Setting("SecureBoot", "EnableSecureBoot", ON_OFF, off=True)] = None
-    secure_boot_template: Annotated[str | None, TEMPLATES, Setting("SecureBootTemplate", codec=TEMPLATES, off=True)] = (
-        None
-    )
-    preferred_network_boot_protocol: Annotated[
-        str | None, PROTOCOLS, Setting("PreferredNetworkBootProtocol", codec=PROTOCOLS, off=True)
-    ] = None
-    console_mode: Annotated[str | None, CONSOLES, Setting("ConsoleMode", codec=CONSOLES, off=True)] = None
-    pause_after_boot_failure: Annotated[Flag | None, Setting("PauseAfterBootFailure", codec=ON_OFF, off=True)] = None
-    boot_order: Annotated[
-        list[Annotated[str, AfterValidator(entry)]] | None,
-        AfterValidator(once),
-        Setting(BOOT_ORDER, "FirstBootDevice", ENTRIES, off=True),
-    ] = None
-    boot_order_only: Flag = False
-
-    @model_validator(mode="after")
-    def _only_of_an_order(self) -> Firmware:
-        if self.boot_order_only and not self.boot_order:
-            raise ValueError("boot_order_only leaves nothing to boot from; write boot_order too")
-        return self
-
     def queries(self) -> tuple[Call, ...]:
-        names = (self.vm.key(), *self.vm.previous_names) if self.secure_boot_template is not None else ()
-        return (*super().queries(), DISKS, DVDS, *(_security(name) for name in names))
+        asked = self.vm.names if self.secure_boot_template is not None else ()
+        return (*super().queries(), DISKS, DVDS, *map(security, asked))
 
     def rules(self, os: OS) -> Iterator[Diagnostic]:
         if (self.vm.generation or 2) == 1:
@@ -149,10 +111,8 @@ class Firmware(VmPart):
         row = self.vm_row(facts)
         if row is None:
             return False
-        names = (self.vm.key(), *self.vm.previous_names)
-        name = next(n for n in names if n.casefold() == str(row["Name"]).casefold())
         try:
-            rows = facts.rows(_security(name))
+            rows = facts.rows(security(name_there(self.vm, row)))
         except UnreadableError:
             return None
         return bool(rows[0]["TpmEnabled"]) if rows else None
@@ -161,6 +121,7 @@ class Firmware(VmPart):
         yield from super().judge(occasion, changes, facts)
         if self.vm_row(facts) is None and self.vm.generation != 2:
             yield finding("", f"{self.vm.key()} is made as generation 1, which has no UEFI", "write generation: 2")
+        yield from _guests.secure_boot(self.vm, frozenset(c.field for c in changes), facts)
         if any(c.field == "secure_boot_template" for c in changes) and self._tpm(facts):
             # The same value fails too (domain 5.4).
             text = f"{self.vm.key()} has a virtual TPM, which fixes the template from its first start on"
@@ -173,8 +134,9 @@ class Firmware(VmPart):
             if not found and self._part(written) is None:
                 yield finding("boot_order", f"{self.vm.key()} has no {written}", self._what_else(written, there))
             elif len(found) > 1:
-                hint = "write more of its path" if len({n.casefold() for n in found}) > 1 else "rename one of them"
-                hint = "leave it out" if is_file(written) and "rename" in hint else hint
+                alike = len({n.casefold() for n in found}) == 1
+                own = "leave it out" if is_file(written) else "rename one of them"
+                hint = own if alike else "write more of its path"
                 yield finding("boot_order", f"{self.vm.key()} has more than one {written}", hint)
 
     def _what_else(self, written: str, there: Sequence[Row]) -> str:

@@ -303,8 +303,12 @@ class GuestFile(VmPart):
 
     def _orphans(self, facts: Facts) -> tuple[Receipt, ...]:
         """Receipts of VMs that are gone, but for those that the receipt of a new VM of that name takes the place of."""
-        kept = {_receipts.name_of(p.vm.key(), p.target) for p in self.beside(GuestFile)}
+        kept = {getattr(p, "receipt_file", "") for p in self.index.peers}
         return tuple(r for r in orphans(facts) if r.file not in kept)
+
+    @property
+    def receipt_file(self) -> str:
+        return _receipts.name_of(self.vm.key(), self.target)
 
     def _first_to_change(self, facts: Facts) -> bool:
         """Whether it is this one that prepares and clears up, of all that are copied."""

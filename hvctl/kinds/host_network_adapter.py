@@ -211,14 +211,10 @@ class HostNetworkAdapter(Addressed):
         switch, rows = self.wished_switch, switch_rows(self.switch or "", facts)
         if switch is None or switch.absent or switch.key().casefold() != self.name.casefold() or len(rows) > 1:
             return False
-        now = rows[0] if rows else None
-        kind = switch.type or ("external" if switch.net_adapters else None)
-        kind = kind or (str(now["SwitchType"]).casefold() if now else "external")
-        shared = switch.allow_management_os
-        if shared is None:
-            shared = now is None or bool(now["AllowManagementOS"])  # New-VMSwitch shares unless told otherwise
-        after = kind == "internal" or (kind == "external" and shared)
-        return after and not (now is not None and now["AllowManagementOS"])
+        shape = switch.shape(facts)
+        # New-VMSwitch shares unless told otherwise.
+        after = shape.type == "internal" or (shape.type == "external" and shape.shared is not False)
+        return after and not (rows and rows[0]["AllowManagementOS"])
 
     def note(self, field: str, now: Any, wanted: Any, facts: Facts) -> str:
         if (field, wanted) == ("", "present") and self._brought(facts):

@@ -10,7 +10,7 @@ from hvctl.call import Call, Row, Value
 from hvctl.contract import OS, at_least
 from hvctl.core.facts import Facts
 from hvctl.core.resource import Change, Occasion, State, finding, properties
-from hvctl.kinds import _room
+from hvctl.kinds import _guests, _room
 from hvctl.kinds._host import HOST, host_row
 from hvctl.kinds._limits import Limit, version_at_least, vm_limit
 from hvctl.kinds._memory import Dynamic, MemoryPart
@@ -151,7 +151,7 @@ class Memory(MemoryPart):
             live = at_least(facts.os, "2016") and version_at_least(str(row.get("Version") or "5.0"), "6.2")
             stored = self.rows(facts)[0]
             static = not stored["DynamicMemoryEnabled"] and not self._dynamic(stored)
-            return not (live and static and state == "Running")
+            return not (live and static and state == "Running" and _guests.resizes_memory(self.vm))
         return field == "dynamic" or super().needs_off(field, now, wanted, facts)
 
     def arguments(self, changes: tuple[Change, ...]) -> dict[str, Value]:

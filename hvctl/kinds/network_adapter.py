@@ -182,10 +182,15 @@ class NetworkAdapter(Adapter):
 
     @classmethod
     def survey(cls) -> tuple[Call, ...]:
+        """With the addresses that the guests told."""
+        return (*cls._asked(), Call("Get-VMNetworkAdapter", VM_ADAPTERS.params, ("VMId", "Name", "IPAddresses[]")))
+
+    @classmethod
+    def _asked(cls) -> tuple[Call, ...]:
         return (Call("Get-VMNetworkAdapter", VM_ADAPTERS.params, properties(cls, *VM_ADAPTERS.select)), SWITCHES)
 
     def queries(self) -> tuple[Call, ...]:
-        return (VMS, *self.survey(), *self.asked(VM_ADAPTERS, TEAM_MAPPINGS))
+        return (VMS, *self._asked(), *self.asked(VM_ADAPTERS, TEAM_MAPPINGS))
 
     def row(self, facts: Facts) -> Row | None:
         vm = vm_row(self.vm, facts)

@@ -9,6 +9,7 @@ from hvctl.call import Call
 from hvctl.contract import OS, title
 from hvctl.core.facts import Facts
 from hvctl.core.resource import MISSING, Change, Occasion, State, finding, properties
+from hvctl.kinds import _maximums
 from hvctl.kinds._host import HOST, host_row
 from hvctl.kinds._limits import LARGE, Limit, version_at_least, vm_limit
 from hvctl.kinds._memory import MemoryPart
@@ -34,7 +35,8 @@ class Processor(ProcessorPart):
     }
 
     def queries(self) -> tuple[Call, ...]:
-        return (*super().queries(), HOST, *((MEMORY,) if self.expose_virtualization_extensions else ()))
+        memory = (MEMORY,) if self.expose_virtualization_extensions else ()
+        return (*super().queries(), _maximums.COUNTS, HOST, *memory)
 
     def rules(self, os: OS) -> Iterator[Diagnostic]:
         yield from self._too_many(vm_limit("processors", os, self.vm.generation))
@@ -81,6 +83,8 @@ class Processor(ProcessorPart):
             stored = rows[0] if rows else {"Reserve": 0, "Maximum": 100}
             reserve = self.reserve if self.reserve is not None else stored["Reserve"]
             yield from self._reserve_fits(reserve, self.maximum if self.maximum is not None else stored["Maximum"])
+        if any(c.field == "count" for c in changes):
+            yield from _maximums.growing(self.vm, facts)
         cores = int(host_row(facts)["LogicalProcessorCount"])
         if self.count is not None and self.count > cores and any(c.field == "count" for c in changes):
             # A VM with more is stored but does not start (domain 6 [I]): refused here, before anything is sent.

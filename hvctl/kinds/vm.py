@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Self
 
 from pydantic import PrivateAttr
@@ -17,6 +17,7 @@ from hvctl.core.resource import (
     Change,
     HeldBackError,
     Impact,
+    Index,
     Missing,
     Occasion,
     Resource,
@@ -26,17 +27,16 @@ from hvctl.core.resource import (
     properties,
     settings,
 )
-from hvctl.kinds import _owed, _room
+from hvctl.kinds import _avma, _doomed, _guests, _maximums, _owed, _room, _wait
 from hvctl.kinds._checkpoints import AGES, check_ages, coming
 from hvctl.kinds._cluster import ROLES, elsewhere, owner_of, roles_elsewhere
 from hvctl.kinds._disk import DiskPart
 from hvctl.kinds._host import HOST, host_row
-from hvctl.kinds._limits import DEFAULT_VM_VERSION, OLDEST_VM_VERSION, limit, version_at_least
+from hvctl.kinds._limits import DEFAULT_VM_VERSION, OLDEST_VM_VERSION, version_at_least
 from hvctl.kinds._machine import STATES, Machine
 from hvctl.kinds._memory import MemoryPart
 from hvctl.kinds._places import PLACES, migration, moves, place_findings, place_queries
 from hvctl.kinds._power import CUT, Power
-from hvctl.kinds._processor import ProcessorPart
 from hvctl.kinds._services import SERVICES
 from hvctl.kinds._types import (
     FOLD,
@@ -52,39 +52,20 @@ _BY_CLUSTER = {"automatic_start_action", "automatic_start_delay", "automatic_sto
 """What the cluster sets by itself for its roles (domain 4.3)."""
 
 
-_ELSEWHERE = "put some of them on another host"
-
-
-def _processors(vm: Machine) -> int:
-    """As wished; a VM that says nothing of them counts as one."""
-    written = vm.part(ProcessorPart)
-    return (written.count if written is not None else None) or 1
-
-
-def _too_many(wishes: Sequence[Machine], os: OS) -> Iterator[tuple[Resource, Diagnostic]]:
-    """What one host can run at a time (domain 21)."""
-    running = [w for w in wishes if w.state in ("running", "paused") and not w.absent]
-    most = limit("active VMs", os)
-    for beyond in running[most:][:1]:
-        yield beyond, finding("state", f"{len(running):,} VMs are to run; a host runs {most:,} at most", _ELSEWHERE)
-    most, processors = limit("virtual processors of a host", os), 0
-    for wish in running:
-        before, processors = processors, processors + _processors(wish)
-        if before <= most < processors:
-            said = f"with it {processors:,} virtual processors are to run; a host runs {most:,} at most"
-            yield wish, finding("state", said, _ELSEWHERE)
-
-
 class VM(Machine):
     """A virtual machine. It is found by its name, without case; hvctl takes over one that exists. `previous_names`:
     if none has the name, one that has the first of these that is there is renamed. `path`, `checkpoint_path` and
     `smart_paging_path` move what lies there, also while the VM runs; its disks stay where they are. Checkpoints that
-    are not listed and older than `checkpoint_maximum_age` differ, and are removed with consent."""
+    are not listed and older than `checkpoint_maximum_age` differ, and are removed with consent. With `ensure: absent`,
+    `remove_disks: yes` removes the files of its disks too, but for those that something else uses.
+    `wait_for`: after a start, the apply waits until the guest gives a sign of life or tells an address, for `wait_timeout`
+    at most. `guest_os` says what runs in it, so that the rest is judged by what that can do (docs/guest-systems.md);
+    nothing of it is sent. `avma: yes`: the host can activate it, and data exchange is on (docs/avma.md)."""
 
     kind: ClassVar[str] = "vm"
     section: ClassVar[str] = "vms"
     many: ClassVar[bool] = True
-    after: ClassVar[tuple[str, ...]] = ("host", "switch", "host_network_adapter")
+    after: ClassVar[tuple[str, ...]] = ("host", "host_file", "switch", "host_network_adapter")
     setter: ClassVar[str] = "Set-VM"
     stand_in: ClassVar[Mapping[str, Any]] = {"name": "unnamed"}
     other_words: ClassVar[Mapping[str, str]] = {
@@ -98,6 +79,7 @@ class VM(Machine):
         "snapshot_type": "checkpoint_type",
         **dict.fromkeys(("snapshot_path", "snapshot_file_location"), "checkpoint_path"),
         **dict.fromkeys(("backup", "backups"), "exports"),
+        **dict.fromkeys(("os", "guest", "guestos", "operating_system", "os_type", "guest_id"), "guest_os"),
         **dict.fromkeys(("note", "description", "comment", "annotation"), "notes"),
         **dict.fromkeys(("power", "power_state", "powerstate", "status"), "state"),
         **dict.fromkeys(("gen", "vm_generation"), "generation"),
@@ -105,19 +87,23 @@ class VM(Machine):
         **dict.fromkeys(("secure_boot", "secureboot"), "firmware.secure_boot"),
         **dict.fromkeys(("tools", "guest_services"), "integration_services"),
         **dict.fromkeys(("nested", "nested_virtualization"), "processor.expose_virtualization_extensions"),
+        **dict.fromkeys(("wait", "wait_for_ip", "wait_for_guest"), "wait_for"),
         **dict.fromkeys(("files", "copy"), "guest_files"),
+        **dict.fromkeys(("user_data", "userdata", "cloudinit", "cloud_config"), "cloud_init.user_data"),
+        **dict.fromkeys(("answer_file", "autounattend", "sysprep"), "unattend.template"),
         **dict.fromkeys(("switch", "vlan", "mac", "mac_address"),
                         "it belongs to an adapter: `network_adapters: [{name: …, switch: …}]`"),
         **dict.fromkeys(("old_name", "previous_name", "renamed_from"), "previous_names"),
     }  # fmt: skip
     odd: ClassVar[frozenset[str]] = frozenset({*PLACES, "state", "generation", "version", "resource_metering"})
 
-    _only_if_there: bool = PrivateAttr(default=False)
+    _claims: _doomed.Claims = PrivateAttr(default=())
 
-    def only_if_there(self) -> VM:
-        """The same, not to be made."""
-        copy = self.model_copy()
-        copy._only_if_there = True
+    def seated(self, index: Index, number: int) -> Self:
+        """Files that the playbook uses are known from the first index: a target lacks what is held back."""
+        copy = super().seated(index, number)
+        if self._with_disks and not self._claims:
+            copy._claims = _doomed.claims_of(index.entries)
         return copy
 
     def key(self) -> str:
@@ -146,13 +132,20 @@ class VM(Machine):
             )
         if self.version is not None:
             yield from self._version_rules(self.version, os)
+        yield from _avma.rules(self, os)
+        yield from _wait.rules(self)
+        if self.remove_disks and not self.absent:
+            hint = "write `ensure: absent`, or leave it out"
+            yield finding("remove_disks", "disks are removed only together with their VM", hint)
         if self.absent and self.parts:
             yield finding("ensure", "a VM that is to be absent cannot have sections", "remove them")
 
     @classmethod
     def rules_together(cls, wishes: tuple[Self, ...], os: OS) -> Iterator[tuple[Resource, Diagnostic]]:
         """One VM cannot become two, nor one that is wished under its old name as well; one host runs so many."""
-        yield from _too_many(wishes, os)
+        yield from _maximums.rules_together(wishes, os)
+        for wish in wishes:
+            yield from _guests.rules(wish, os)
         taken = {w.key().casefold(): w for w in wishes}
         for wish in wishes:
             for n, name in enumerate(wish.previous_names if isinstance(wish, VM) else ()):
@@ -174,6 +167,10 @@ class VM(Machine):
 
     @classmethod
     def survey(cls) -> tuple[Call, ...]:
+        return (*cls._own(), *_avma.SURVEY)
+
+    @classmethod
+    def _own(cls) -> tuple[Call, ...]:
         own = properties(cls, *VMS.select, "ParentSnapshotId", "ConfigurationLocation")
         return (Call("Get-VM", select=own), SERVICES, HOST)
 
@@ -187,8 +184,11 @@ class VM(Machine):
 
     def queries(self) -> tuple[Call, ...]:
         places = place_queries(self.path, self.checkpoint_path, self.smart_paging_path)
-        more = () if self.absent else (_owed.FILES, *(_room.QUERIES if _room.asked(self) else ()))
-        return (*self.survey(), ROLES, *more, *places, *(AGES if self.checkpoint_maximum_age is not None else ()))
+        room = _room.QUERIES if _room.asked(self) else ()
+        more = () if self.absent else (_owed.FILES, *room, *_guests.queries(self), *_avma.queries(self))
+        doomed = _doomed.QUERIES if self._with_disks else ()
+        ages = AGES if self.checkpoint_maximum_age is not None else ()
+        return (*self._own(), _maximums.COUNTS, ROLES, *more, *doomed, *places, *ages)
 
     def row(self, facts: Facts) -> Row | None:
         host_row(facts)  # without rights Get-VM answers nothing: that would read as "not there" (domain 1.3)
@@ -197,7 +197,7 @@ class VM(Machine):
     def actual(self, facts: Facts) -> State | None:
         row = self.row(facts)
         if row is None:
-            return None
+            return {} if self._with_disks and owner_of(self.name, facts) is None and _doomed.left(self, facts) else None
         if self.checkpoint_maximum_age is not None:
             check_ages(row, facts)
         found = self.read_settings(row)
@@ -206,29 +206,32 @@ class VM(Machine):
         if self.generation:
             # Windows Server 2012 has no generations and no property for them: every VM is of the first.
             found["generation"] = generation(row)
+        if _avma.wanted(self):
+            found[_avma.FIELD] = _avma.actual(self, row, facts)
         if row.get("IsClustered"):
             found |= dict.fromkeys(_BY_CLUSTER & found.keys(), NOT_COMPARED)
         return found
 
     def owned_elsewhere(self, facts: Facts) -> str:
         """A role that another node of the cluster owns."""
-        name = next((n for n in (self.name, *self.previous_names) if owner_of(n, facts) is not None), None)
+        name = next((n for n in self.names if owner_of(n, facts) is not None), None)
         if name is None:
             return ""
         if (owner := elsewhere(name, facts)) is None:
             text = f"the cluster has the role {name} on this node, where Hyper-V has no such VM"
             raise HeldBackError(text, "look at the role in the cluster", "name")
         told = f"{name} is a role of the cluster, owned by {owner or 'no node'}"
-        if self._only_if_there:
+        if not self.may_be_made:
             raise HeldBackError(told, "run it for that node")
         return told
 
     def wanted(self) -> State:
-        return {**super().wanted(), **({"name": self.name} if self.previous_names else {})}
+        activated = {_avma.FIELD: True} if _avma.wanted(self) else {}
+        return {**super().wanted(), **activated, **({"name": self.name} if self.previous_names else {})}
 
     def same(self, field: str, now: Any, wanted: Any) -> bool:
         if field == "path":  # New-VM -Path makes a folder of the VM's name in it (domain 4.2), which a new name leaves
-            folders = (wanted, *(f"{wanted}\\{name}" for name in (self.name, *self.previous_names)))
+            folders = (wanted, *(f"{wanted}\\{name}" for name in self.names))
             return any(same_path(now, folder) for folder in folders)
         if field == "name":  # names compare without case (domain 4.1)
             return FOLD.same(now, wanted)
@@ -250,13 +253,20 @@ class VM(Machine):
 
     def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         row = self.row(facts)
-        if row is None and self._only_if_there:
+        if row is None and not self.may_be_made:
             raise HeldBackError(f"there is no VM {self.name} on this host", "see its name with hvctl facts")
         started = any(c.field == "state" for c in changes) and _room.starts(self, facts)
         if started and not _room.changes_startup(self, facts):  # otherwise its memory says so
             yield from _room.short(self, "state", facts)
+        if any(c.field == "state" for c in changes):
+            yield from _maximums.starting(self, facts)
+        yield from _guests.findings(self, frozenset(c.field for c in changes), facts)
+        yield from _avma.findings(self, facts)
+        if self._with_disks:
+            yield from _doomed.findings(self, self._claims, facts)
         if row is None:
-            yield from self._new_findings(facts)
+            if not self.absent:
+                yield from self._new_findings(facts)
             return
         if changes or self.absent:
             check_steady(self.name, row)
@@ -342,6 +352,8 @@ class VM(Machine):
             return "its folders keep the old name"
         if (field, wanted) == ("", "present"):
             return self._gives_way()
+        if (field, wanted) == ("", "absent"):
+            return self._fate(facts)
         if field == "path":
             return f"its configuration moves to {wanted}\\{self.name}; its disks stay"
         if field == "version":
@@ -350,9 +362,22 @@ class VM(Machine):
             return "the saved memory is discarded"
         if field == "state" and wanted == "off" and self.stop_method == "turn_off":
             return f"it {CUT}"
+        if field == _avma.FIELD:
+            return _avma.note(self, facts)
         if field == METERING and not wanted:
             return "what was measured so far is discarded"
         return ""
+
+    @property
+    def _with_disks(self) -> bool:
+        return self.absent and self.remove_disks
+
+    def _fate(self, facts: Facts) -> str:
+        """Of its disks."""
+        gone = _doomed.fate(self, self._claims, facts).gone if self._with_disks else ()
+        left = self.row(facts) is None
+        told = "it is gone, but a removal before left" if left else "its disks go with it:"
+        return f"{told} {', '.join(gone)}" if gone else ""
 
     def _gives_way(self) -> str:
         """What New-VM adds where the playbook wants something else (domain 4.2)."""
@@ -393,7 +418,8 @@ class VM(Machine):
                 f"{text} that New-VM adds to {self.name}",
                 needs=(made,),
             )
-        done = ("name", *PLACES, "generation", "version", "state", *((METERING,) if not self.resource_metering else ()))
+        metering = () if self.resource_metering else (METERING,)
+        done = ("name", _avma.FIELD, *PLACES, "generation", "version", "state", *metering)
         changes = self.as_changes(facts)
         yield from self._set(tuple(c for c in changes if c.field not in done), facts, (made,))
         if moved := tuple(c for c in changes if c.field in PLACES and c.field != "path"):
@@ -405,6 +431,8 @@ class VM(Machine):
         by_field = {c.field: c for c in changes}
         state = by_field.pop("state", None)
         version = by_field.pop("version", None)
+        if _avma.FIELD in by_field:
+            yield from _avma.steps(self, by_field.pop(_avma.FIELD), facts)
         moved = tuple(by_field.pop(f) for f in PLACES if f in by_field)
         if state:
             steps = tuple(self._power(facts).steps(str(state.now), str(state.wanted)))
@@ -452,17 +480,18 @@ class VM(Machine):
                 )
 
     def remove(self, facts: Facts) -> Iterator[Step]:
-        """Disks stay: deleting a VHD is another wish."""
-        vm = vm_ref(self, facts)
+        """Disks stay, unless their removal is written."""
         row = vm_row(self, facts)
+        if row is None:
+            yield from _doomed.steps(self, None, self._claims, facts)
+            return
+        vm = vm_ref(self, facts)
         stop = tuple(self._power(facts).stopped(("ensure",))) if power(row) in ("Running", "Paused") else ()
         yield from stop
-        yield Step(
-            Call("Remove-VM", {"VM": vm, "Force": True}),
-            f"remove VM {self.name}; its disks stay",
-            ("ensure",),
-            needs=stop,
-        )
+        stays = "" if self._with_disks else "; its disks stay"
+        call = Call("Remove-VM", {"VM": vm, "Force": True})
+        removal = Step(call, f"remove VM {self.name}{stays}", ("ensure",), needs=stop)
+        yield from _doomed.steps(self, removal, self._claims, facts) if self._with_disks else (removal,)
 
     def remove_impacts(self, facts: Facts) -> frozenset[Impact]:
         found: frozenset[Impact] = frozenset({"destroy"})

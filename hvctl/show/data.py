@@ -173,6 +173,7 @@ def _result(result: StepResult) -> dict[str, Any]:
         "ms": result.ms,
         "error": {"id": failure.id, "message": failure.message, "hresult": failure.hresult} if failure else None,
         "warnings": list(result.warnings),
+        "told": list(result.told),
     }
 
 

@@ -60,6 +60,10 @@ def _is_text(*sides: Json) -> bool:
 
 def _content(file: Staged, mask: Callable[[str], str]) -> Iterator[Text]:
     """What a guest has cannot be read back, so that there is no old text to compare."""
+    if file.secret:
+        # A filter may have changed the secret beyond what a mask would find.
+        yield _comment(f"{file.name} holds a secret, and is not shown")
+        return
     if file.size > _LARGEST:
         yield _comment(f"{file.name} is too large to be shown: {file.size:,} bytes")
         return

@@ -24,7 +24,7 @@ def report_lines(report: Report, *, width: int = 120, verbose: bool = False) -> 
     went_well = all(r.status == "ok" for r in report.results)
     yield Text(report.plan.host, "bold").append(f"  {done_text(report)}", "green" if went_well else "yellow")
     for result in report.results:
-        if verbose or not went_well or result.warnings:
+        if verbose or not went_well or result.warnings or result.told:
             yield from _result(result, width, verbose)
     if report.error is not None:
         yield from hung("!", [(report.error.message, "red")], width)
@@ -61,6 +61,8 @@ def _result(result: StepResult, width: int, verbose: bool) -> Iterator[Text]:
         yield from hung("", [(code, "dim")], width, indent=7) if code else ()
     for warning in result.warnings:
         yield from hung("", [(f"warning from the host: {warning}", "dim")], width, indent=7)
+    for told in result.told:
+        yield from hung("", [(told, "green")], width, indent=7)
     if verbose:
         yield call_line(result.step.task.call, indent=8)
 

@@ -10,10 +10,10 @@ from typing import Literal
 from hvctl.text.address import Address
 from hvctl.text.foreign import Foreign
 
-Level = Literal["error", "impossible", "blocked", "unknown", "later", "warning"]
+Level = Literal["error", "impossible", "unknown", "later", "warning"]
 """error: nothing is done before it is corrected. impossible: this is not done on this host, whatever is allowed.
-blocked: it is done with consent. unknown: it could not be read. later: it will be possible by itself. warning: it is
-done."""
+unknown: it could not be read. later: it will be possible by itself. warning: it is done. What is done with consent says
+so in its line."""
 
 
 @dataclass(frozen=True, order=True)

@@ -30,7 +30,7 @@ class Absence:
         longest_s: float,
         sleep: Callable[[float], None],
         on_event: Callable[[Event], None],
-        wanted: Callable[[], bool],
+        wanted: bool,
     ) -> None:
         self._target, self._longest_s, self._sleep, self._on_event = target, longest_s, sleep, on_event
         self._wanted = wanted
@@ -63,7 +63,7 @@ class Absence:
         return found
 
     def _bearable(self, fault: WireFault) -> bool:
-        if fault.kind == "timed_out" or not self._wanted():
+        if fault.kind == "timed_out" or not self._wanted:
             return False
         now = time.monotonic()
         self._tries += 1

@@ -61,11 +61,6 @@ class WinRM:
     def requests(self) -> int:
         return self._connection.requests
 
-    @property
-    def processes(self) -> int:
-        """How many were started."""
-        return self._powershell.started
-
     # --- the seam --------------------------------------------------------------------------------------------------
 
     def run(self, batch: Batch, on_event: Callable[[Event], None] = lambda event: None) -> list[Reply]:

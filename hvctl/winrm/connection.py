@@ -120,7 +120,6 @@ class Connection:
         guard: CredentialGuard,
         on_wire: Callable[[Event], None] | None = None,
         sleep: Callable[[float], None] = time.sleep,
-        tries: int = REQUEST_TRIES,
         patience: Patience = Patience(),
     ) -> None:
         self.address = address
@@ -128,7 +127,6 @@ class Connection:
         self._guard = guard
         self._on_wire = on_wire
         self._sleep = sleep
-        self._tries = tries
         self._patience = patience
         self._protocol: Protocol | None = None
         self._meter = Meter(address.target, address.limits)
@@ -205,7 +203,7 @@ class Connection:
         retrying = trying(
             lambda error: isinstance(error, WireFault) and self._worth(error, again),
             # A host that takes connections and says nothing costs a whole timeout at every try.
-            stop_after_attempt(self._tries) | stop_after_delay(2 * self._patience.call),
+            stop_after_attempt(REQUEST_TRIES) | stop_after_delay(2 * self._patience.call),
             RequestWait(),
             sleep=self._sleep,
             before=self.rebuild,

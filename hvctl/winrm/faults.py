@@ -97,8 +97,6 @@ def translated(target: str) -> Iterator[None]:
         yield
     except WireFault:
         raise
-    except KeyboardInterrupt:
-        raise
     except Exception as error:
         raise fault_of(error, target) from error
 

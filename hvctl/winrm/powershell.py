@@ -34,7 +34,6 @@ class PowerShell:
     def __init__(
         self, connection: Connection, idle: float, shells: OpenShells | None, left: Callable[[], bool] = lambda: False
     ) -> None:
-        self.started = 0
         self.process: Process | None = None
         self.ended = True
         """Whether what ran in the last process surely runs no more."""
@@ -128,7 +127,6 @@ class PowerShell:
                 raise
             shell = self._opened()
             started = self._connection.start(shell, command, words)
-        self.started += 1
         return shell, started
 
     def _opened(self) -> str:

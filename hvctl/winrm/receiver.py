@@ -44,7 +44,7 @@ class Receiver:
         target = self.connection.address.target
         gauge = Gauge(target, self.connection.address.limits)
         changes = decoder.batch.mode == "change"
-        absence = Absence(target, self.back, self.sleep, on_event, lambda: changes)
+        absence = Absence(target, self.back, self.sleep, on_event, changes)
         silent, doubt = 0, unsure
         probes: list[protocol.Decoder] = []
         until = until or (lambda: decoder.ended)

@@ -75,8 +75,8 @@ function hvMatch($q, $least, $most, $id) {
     for ($i = 0; $i -lt $all.Count; $i++) { $fits = $true
         foreach ($w in $where) {
             if (-not (hvAt $all[$i] $w[0])) { $fits = $fits -and $q.lenient; continue }
-            $has[($w[0] -join '.')] = $true; $t = "$($hv.v)"; $wanted = -join $w[1] # a third item: it may begin otherwise
-            $fits = $fits -and ($w[2] -or $t.Length -eq $wanted.Length) -and $t.EndsWith($wanted, 'OrdinalIgnoreCase')
+            $has[($w[0] -join '.')] = $true; $t = "$($hv.v)"; $wanted = -join $w[1] # a third item: it may begin otherwise, or is to match
+            $fits = $fits -and $(if ('match' -eq "$($w[2])") { $t -match $wanted } else { ($w[2] -or $t.Length -eq $wanted.Length) -and $t.EndsWith($wanted, 'OrdinalIgnoreCase') })
         }; if ($fits) { $found[$found.Count] = $all[$i] }
     }
     foreach ($w in $where) { if ($i -and -not $q.lenient -and -not $has[($w[0] -join '.')]) { hvNoProperty $s $w[0] } } # one misspelt would look like "no match"
@@ -173,9 +173,9 @@ function hvStep($step) {
     }
     if ($r.skipped) { if (-not $step.quiet) { hvFrame 'skipped' ($hv.step + ',"why":' + (hvText $r.skipped)) }; return }; if (-not $step.quiet) { hvFrame 'start' $hv.step }
     if (-not $r.none -and -not $r.errors.Count) {
-        hvCalls $step $r $params # and where what it refers to was read in part only, its own answer is partial too:
-        foreach ($n in $step.uses) { foreach ($e in @(hvOf $hv.steps[$n])) { hvAdd $r $e } }
-    }
+        for ($w = 0; $true; $w += 2) { hvCalls $step $r $params; if (-not $step.retry -or $w -ge $step.retry.limit -or -not "$($r.errors[0].id)".StartsWith($step.retry.id, 'Ordinal') -or (Test-Path -LiteralPath $hv.stop)) { break }
+            if ($w % 20 -eq 0) { hvFrame 'progress' ($hv.step + ',"msg":"waits until it is possible"') }; $r.errors = @{}; Start-Sleep -Seconds 2 } # where what it refers to was read in part only, so is its own answer:
+        foreach ($n in $step.uses) { foreach ($e in @(hvOf $hv.steps[$n])) { hvAdd $r $e } } }
     hvFlush; if ($step.quiet) { return }
     $ok = hvJson (-not $r.errors.Count); $errors = @(foreach ($e in @(hvArray $r.errors)) { '{' + $e.json + '}' }) -join ','
     try { hvJournal """at"":""after""$($hv.step),""ok"":$ok,""error"":$(hvJson $r.errors[0].id)" } catch { }

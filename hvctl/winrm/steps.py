@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from hvctl.call import Batch, Call, Ending, Guard, Home, Map, Null, Ref, Secret, Task, Value, Wanted
+from hvctl.call import Batch, Call, Ending, Guard, Home, Map, Matching, Null, Ref, Secret, Task, Value, Wanted
 
 Json = Any
 """What json.dumps takes."""
@@ -115,6 +115,10 @@ def _task_step(task: Task, ids: Mapping[Call, str]) -> dict[str, Json]:
         step["job"] = True
     if task.limit_s is not None:
         step["limit_s"] = task.limit_s
+    if task.retry is not None:
+        if task.call.each is not None:
+            raise ValueError(f"{task.call.cmdlet}: each and retry do not go together")
+        step["retry"] = {"id": f"{task.retry.kind},", "limit": task.retry.limit_s}
     return step
 
 
@@ -147,13 +151,15 @@ def _guard(guard: Guard, ids: Mapping[Call, str]) -> dict[str, Json]:
 
 
 def _where(where: Mapping[str, Wanted]) -> list[list[Json]]:
-    """Pairs of a path and a text, as PowerShell would print the value; a third item: the value ends so."""
-    return [
-        [path.split("."), _parts(wanted.text), True]
-        if isinstance(wanted, Ending)
-        else [path.split("."), _parts(str(wanted))]
-        for path, wanted in where.items()
-    ]
+    """Pairs of a path and a text, as PowerShell would print the value; a third item: the value ends so, or ("match") it
+    matches."""
+    return [[path.split("."), *_wanted(wanted)] for path, wanted in where.items()]
+
+
+def _wanted(wanted: Wanted) -> list[Json]:
+    if isinstance(wanted, Ending):
+        return [_parts(wanted.text), True]
+    return [_parts(wanted.pattern), "match"] if isinstance(wanted, Matching) else [_parts(str(wanted))]
 
 
 def _value(value: Value, ids: Mapping[Call, str]) -> Json:

@@ -1,11 +1,11 @@
-"""Get-CimInstance: of the system, the computer, its disks and its cluster's roles; Get-WindowsFeature: Hyper-V."""
+"""Get-CimInstance: of the system, the computer, its disks, its cluster, its metrics; Get-WindowsFeature: Hyper-V."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from mocks.arguments import like
-from mocks.cmdlets import disk
+from mocks.cmdlets import disk, licensing, metric_definition
 from mocks.command import Command, cmdlet
 from mocks.identity import VERSIONS, build, caption
 from mocks.machine import KB
@@ -33,6 +33,7 @@ def _operating_system(cmd: Command) -> dict[str, Any]:
         "CurrentTimeZone": state.time_zone,
         "TotalVisibleMemorySize": state.memory // KB,
         "FreePhysicalMemory": max(0, state.memory - _used(state)) // KB,
+        "OperatingSystemSKU": state.sku,
         "ProductType": 3,
         "PSComputerName": None,
     }
@@ -140,8 +141,10 @@ def get(cmd: Command) -> None:
     name = cmd.args.text("ClassName")
     elsewhere = {
         (disk.NAMESPACE, disk.CLASS): disk.show,
+        (licensing.NAMESPACE, licensing.CLASS): licensing.show,
         ("root/mscluster", "mscluster_resourcegroup"): _groups,
         ("root/virtualization", "msvm_computersystem"): _computer_systems_v1,
+        **dict.fromkeys(((metric_definition.NAMESPACE, c) for c in metric_definition.CLASSES), metric_definition.show),
     }
     namespace = cmd.args.text("Namespace").replace("\\", "/").lower()
     show = elsewhere.get((namespace, name.lower()))

@@ -96,6 +96,9 @@ def check_file(cmd: Command, vm: Vm, drive: Drive) -> None:
         raise cmd.refuse("ObjectNotFound", "device_add", DEVICE, cmd.say("file_missing"))  # domain 8.3: 0x80070002 [O]
     if disk is None:
         raise cmd.refuse("InvalidParameter", "bad_drive_path")  # observations 4, text; a file that is no disk; id [I]
+    if disk.read_only:
+        # 0x80070005: the VM would write to it [I] (operations 3.1)
+        raise cmd.refuse("OperationFailed", "device_add", DEVICE, cmd.say("file_denied"))
     if vm.is_clustered and not cmd.args.flag("AllowUnverifiedPaths") and not files.on_cluster(state, path):
         raise cmd.refuse("InvalidParameter", "bad_drive_path")  # domain 8.3: outside clustered storage; id, text [I]
     if vm.generation == 2 and disk.format == "VHD":

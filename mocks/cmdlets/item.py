@@ -34,6 +34,7 @@ def item_object(cmd: Command, path: str) -> PsObject:
     }
     if not folder:
         properties["Length"] = disk.file_size if disk else cmd.state.files[path]
+        properties["IsReadOnly"] = disk is not None and disk.read_only
         properties["BaseName"] = name.rpartition(".")[0] or name  # of PowerShell's own types
         properties["DirectoryName"] = files.parent(path)
     kind = "DirectoryInfo" if folder else "FileInfo"
@@ -156,6 +157,10 @@ def _remove(cmd: Command, path: str) -> None:
                 "System.IO.IOException",
                 hresult=_SHARING,
             )
+        disk = files.vhd(state, path)
+        if disk is not None and disk.read_only and not cmd.args.flag("Force"):
+            text, kind = cmd.say("item_no_rights", path), "System.IO.IOException"  # PowerShell's own id
+            raise cmd.fail("RemoveFileSystemItemUnAuthorizedAccess", "PermissionDenied", text, kind)
         folder = files.parent(path)
         files.forget(state, path)
         if "\\" in folder:

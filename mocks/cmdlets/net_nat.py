@@ -156,7 +156,7 @@ def add_mapping(cmd: Command) -> None:
     taken = ((m.protocol, m.port) for n in state.nats for m in n.mappings)
     in_use = (protocol, port) in taken or port in state.reserved_ports
     if in_use or args.text("ExternalIPAddress") not in ANY:
-        raise system_error(cmd, 32, cmd.say("file_in_use"))  # networking 2: taken, reserved, or a specific address
+        raise system_error(cmd, 32, cmd.say("port_in_use"))  # networking 2: taken, reserved, or a specific address
     inner = args.text("InternalIPAddress")
     if port == 0 or ip_address(inner) not in ip_network(nat.internal, strict=False):
         raise _wrong(cmd)  # [I]

@@ -159,6 +159,12 @@ def check_size(cmd: Command, disk: Vhd, size: int, key: str) -> None:
         raise cmd.refuse("InvalidParameter", key, *values)
 
 
+def writable(cmd: Command, disk: Vhd, key: str, *values: object) -> None:
+    """Nothing writes to a file whose read-only attribute is set: 0x80070005 [I]."""
+    if disk.read_only:
+        raise cmd.refuse("OperationFailed", key, *values, cmd.say("file_denied"))
+
+
 def _free(cmd: Command, disk: Vhd) -> None:
     """Neither in a running VM nor below another disk in use (domain 8.1)."""
     if files.holder(cmd.state, disk.path) is not None or files.opened(cmd.state, disk.path):
@@ -170,6 +176,7 @@ def change(cmd: Command) -> None:
     args = cmd.args
     disk = existing(cmd, args.text("Path"))
     _free(cmd, disk)
+    writable(cmd, disk, "vhd_create", disk.path)
     if "ParentPath" in args:
         parent = files.vhd(cmd.state, absolute(args.text("ParentPath")))
         if parent is None or disk.type != "Differencing":
@@ -196,7 +203,8 @@ def convert(cmd: Command) -> Iterator[float]:
     _free(cmd, source)  # domain 5.2: detached, or the VM off
     target = absolute(args.text("DestinationPath"))
     _check_name(cmd, target)
-    made = Vhd(target, size=source.size, minimum_size=source.minimum_size)
+    made = Vhd(target, size=source.size, minimum_size=source.minimum_size, installed=source.installed)
+    made.logical_sector_size = source.logical_sector_size
     made.type = args.word("VHDType", "VhdType") if "VHDType" in args else source.type
     if made.type == "Differencing":
         parent = files.vhd(state, args.text("ParentPath") or source.parent)

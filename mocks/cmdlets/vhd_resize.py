@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mocks import files
-from mocks.cmdlets.vhd import FIXED_BYTES_PER_SECOND, check_size, existing, rounded, vhd_object
+from mocks.cmdlets.vhd import FIXED_BYTES_PER_SECOND, check_size, existing, rounded, vhd_object, writable
 from mocks.command import Command, cmdlet
 from mocks.machine import Drive, Vm
 from mocks.objects import Refusal
@@ -18,6 +18,7 @@ def resize(cmd: Command) -> Iterator[float]:
         with cmd.trying():
             disk = existing(cmd, path)
             _check_kind(cmd, disk)
+            writable(cmd, disk, "resize")
             for vm in files.owners(cmd.state, disk.path):
                 _check_owner(cmd, disk, vm)
             new = _wanted(cmd, disk)

@@ -10,11 +10,15 @@ from mocks.cmdlets.integration_service import fall_silent, in_contact
 from mocks.cmdlets.vm import vm_object
 from mocks.command import Command, cmdlet
 from mocks.complete import give_mac
-from mocks.machine import MB, Vm
+from mocks.machine import MB, Adapter, Vm
 from mocks.objects import Refusal
 
 FORCED_OFF_AFTER = 300.0  # observations 4: -Force turns off after 5 minutes (2019 and later)
+ACTIVE, PROCESSORS = 1024, 2048  # VMs and virtual processors that a host of any version runs (domain 21)
 NEVER = 86_400.0  # domain 4.4: before that it hangs without end; a day stands for it
+
+
+DHCP_S = 4.0
 
 
 @cmdlet("Start-VM", takes=0.24)
@@ -35,13 +39,29 @@ def boot(cmd: Command, vm: Vm) -> None:
         _check_resources(cmd, vm)
         _check_files(cmd, vm)
         vm.started = cmd.clock.now()
+        vm.tpm_initialized = vm.tpm_initialized or vm.tpm_enabled  # domain 5.4: from its first start on
         if vm.state == "Off":  # what was saved goes on where it was
             fall_silent(cmd.clock, vm, *vm.integration_services)
         disks = [files.vhd(cmd.state, member) for d in vm.disks for member in files.chain_paths(cmd.state, d.path)]
         vm.guest.integration = vm.guest.integration or any(disk is not None and disk.installed for disk in disks)
         for adapter in vm.nics:
             give_mac(cmd.state, adapter)
+            _give_address(cmd, vm, adapter)
     vm.state = "Running"
+
+
+def _give_address(cmd: Command, vm: Vm, adapter: Adapter) -> None:
+    """The guest's own address of the link at once, one of the network some seconds after it has booted."""
+    switch = cmd.state.switch(adapter.switch)
+    if switch is None or not switch.dhcp or not vm.guest.integration or adapter.ip_addresses:
+        return
+    adapter.ip_addresses = ["fe80::215:5dff:fe01:a0b"]
+    address = f"198.51.100.{10 + int(adapter.mac_address[-2:], 16) % 200}"
+
+    def told() -> None:
+        adapter.ip_addresses.insert(0, address)
+
+    cmd.clock.after(vm.guest.contact_seconds + DHCP_S, told)
 
 
 def _check_resources(cmd: Command, vm: Vm) -> None:
@@ -55,6 +75,9 @@ def _check_resources(cmd: Command, vm: Vm) -> None:
         # domain 6: stored, but it does not start [I]
         raise cmd.refuse("OperationFailed", "start_failed", vm.name, cmd.say("too_many_processors"))
     running = [v for v in state.vms if v.state in ("Running", "Paused")]
+    if len(running) >= ACTIVE or sum(v.processor.count for v in (*running, vm)) > PROCESSORS:
+        # domain 21; that it is the start which is refused, text and id ours [I]
+        raise cmd.refuse("OperationFailed", "start_failed", vm.name, cmd.say("too_many_running"))
     if sum(v.processor.count * v.processor.reserve for v in (*running, vm)) > 100 * state.logical_processors:
         # domain 6: the sum must fit the host at start; text and id ours
         raise cmd.refuse("OperationFailed", "start_failed", vm.name, cmd.say("no_reserve"))

@@ -14,6 +14,7 @@ import yaml
 
 from hvctl.cli.app import main
 from hvctl.config.inventory import Inventory
+from tests import requirements
 from tests.ansible.compared import NOWHERE, Case, Difference, compared
 from tests.ansible.random_inventories import random_case
 
@@ -26,16 +27,7 @@ pytestmark = pytest.mark.xdist_group("ansible")
 
 @pytest.fixture(scope="module")
 def ansible() -> str:
-    """The bin folder of an environment with requirements.txt; without one the tests are skipped, unless they must run."""
-    folder = os.environ.get("HVCTL_ANSIBLE", "")
-    if not folder:
-        message = (
-            "no ansible-core: set HVCTL_ANSIBLE to the bin folder of an environment with tests/ansible/requirements.txt"
-        )
-        if "ansible" in os.environ.get("HVCTL_REQUIRE", "").split(","):
-            pytest.fail(message)
-        pytest.skip(message)
-    return str(Path(folder).absolute())
+    return str(requirements.ansible())
 
 
 def cases() -> list[Case]:

@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-import os as system
 import runpy
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from hvctl.contract import VERSIONS, Contract, at_least, contract, nearest, os_of_build, title
+from tests import requirements
 from tests.contract.test_bindings import disagreement, parsed
 
 SCRIPT = Path(__file__).parent.parent.parent / "scripts/trim_contract.py"
 
 
-def whole() -> Path:
-    """The folder with the whole contract."""
-    if not (folder := system.environ.get("HVCTL_CONTRACT")):
-        pytest.skip("HVCTL_CONTRACT names no folder with the whole contract")
-    return Path(folder)
-
-
 def test_the_trimmed_contract_is_current() -> None:
-    done = subprocess.run([sys.executable, SCRIPT, whole(), "--check"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, SCRIPT, requirements.contract(), "--check"], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_agrees_with_the_engine_about_every_cmdlet() -> None:
-    folder = whole()
+    folder = requirements.contract()
     full = runpy.run_path(str(SCRIPT))["trimmed"](folder)
     disagreements = []
     for os in VERSIONS:

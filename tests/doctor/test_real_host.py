@@ -8,6 +8,7 @@ import os
 import pytest
 
 from hvctl.cli import main
+from tests import requirements
 
 REAL_HOST = os.environ.get("HVCTL_REAL_HOST", "")
 
@@ -15,7 +16,7 @@ REAL_HOST = os.environ.get("HVCTL_REAL_HOST", "")
 @pytest.mark.real_host
 def test_a_host_that_the_cases_run_on_has_nothing_that_blocks(capsys: pytest.CaptureFixture[str]) -> None:
     if not REAL_HOST:
-        pytest.skip("no real host: HVCTL_REAL_HOST=INVENTORY:HOST names one")
+        requirements.lacking("real_host")
     file, _, name = REAL_HOST.rpartition(":")
     status = main(["-i", file, "doctor", name, "--json"])
     (host,) = json.loads(capsys.readouterr().out)["hosts"]

@@ -28,13 +28,26 @@ from hvctl.history.seen import Difference, Seen, Wished, key_of
 from hvctl.history.store import Store
 from hvctl.kinds import address_of
 from tests.history.looks import AT, COUNT, HOUR, LAB, sees, told, write, write_some
+from tests.history.postgresql import Server
 
 ROOT = Path(__file__).parents[2]
 
 
+DATABASES = ("sqlite", pytest.param("postgresql", marks=pytest.mark.xdist_group("postgresql")))
+
+
+@pytest.fixture(params=DATABASES)
+def where(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty history, as --history names it."""
+    if request.param == "sqlite":
+        return str(tmp_path / "new" / "history.db")
+    server: Server = request.getfixturevalue("postgresql")
+    return server.new()
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(place(str(tmp_path / "new" / "history.db")))
+def store(where: str) -> Store:
+    return Store(place(where))
 
 
 def test_a_difference_from_its_beginning_to_its_end(store: Store) -> None:
@@ -95,15 +108,19 @@ def test_what_is_long_over_is_pruned(store: Store) -> None:
 # --- several at once -----------------------------------------------------------------------------------------------
 
 
-def test_processes_that_open_a_new_history_at_once_and_write_lose_nothing(tmp_path: Path) -> None:
-    file = str(tmp_path / "history.db")
+def test_processes_that_open_a_new_history_at_once_and_write_lose_nothing(where: str) -> None:
     with multiprocessing.get_context("spawn").Pool(3) as pool:
-        assert pool.starmap(write_some, [(file, n, 6) for n in (11, 12, 13)]) == [6, 6, 6]
-    found = {host.name: host for host in told(Store(place(file)))}
+        assert pool.starmap(write_some, [(where, n, 6) for n in (11, 12, 13)]) == [6, 6, 6]
+    found = {host.name: host for host in told(Store(place(where)))}
     assert {name: host.checks for name, host in found.items()} == {"hv01": 18, "hv11": 6, "hv12": 6, "hv13": 6}
     assert len(found["hv01"].spans) == 1  # it began once, whoever saw it first
     for name in ("hv11", "hv12", "hv13"):
         assert [s.gone is None for s in found[name].spans] == [False, False, True]
+
+
+def test_a_file_has_readers_beside_its_writer_and_is_whole(tmp_path: Path) -> None:
+    file = str(tmp_path / "history.db")
+    assert write_some(file, 11, 3) == 3
     with sqlite3.connect(file) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
@@ -143,7 +160,7 @@ def test_a_history_of_a_newer_hvctl_is_not_touched(store: Store) -> None:
     write(store, sees("2"), AT)
     with writing(opened(store.place)) as connection:
         connection.exec_driver_sql(f"UPDATE {VERSION_TABLE} SET version_num = '0099'")
-    with pytest.raises(HistoryError, match=r"made by a newer hvctl \(schema 0099; this one knows 0003\)"):
+    with pytest.raises(HistoryError, match=r"made by a newer hvctl \(schema 0099; this one knows 0004\)"):
         write(store, sees("4"), AT + HOUR)
     with _engine(store.place).connect() as connection:
         assert connection.execute(select(checks.c.finished)).scalars().all() == [AT]
@@ -217,8 +234,8 @@ def test_a_folder_that_is_a_file(tmp_path: Path) -> None:
         write(Store(place(str(tmp_path / "file" / "h.db"))), sees(), AT)
 
 
-def test_nothing_is_made_to_tell_that_there_is_nothing(store: Store, tmp_path: Path) -> None:
-    assert told(store) == ()
+def test_nothing_is_made_to_tell_that_there_is_nothing(tmp_path: Path) -> None:
+    assert told(Store(place(str(tmp_path / "new" / "history.db")))) == ()
     assert list(tmp_path.iterdir()) == []
 
 

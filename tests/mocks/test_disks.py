@@ -284,3 +284,32 @@ def test_what_the_host_has_mounted_goes_into_no_vm(path: str) -> None:
     assert refused(on, "New-VM", Name="m", Generation=2, VHDPath=path) == "OperationFailed"
     assert refused(on, "Start-VM", Name="one") == "OperationFailed", "it stands on the mounted one"
     assert refused(on, "Remove-Item", LiteralPath=path) == "RemoveFileSystemItemIOError"
+
+
+def test_a_disk_moves_with_its_vm_and_only_where_it_can() -> None:
+    on = host(
+        volumes={"C": {}, "D": {"free": "50GB"}, "E": {"free": "20GB"}},
+        folders=[r"E:\fast"],
+        vhds={r"D:\a.vhdx": {"file_size": "12GB"}, r"E:\fast\taken.vhdx": {}, r"D:\big.vhdx": {"file_size": "30GB"}},
+        vms=[
+            {
+                "name": "web01",
+                "state": "Running",
+                "drives": [{"at": "scsi 0:0", "path": r"D:\a.vhdx"}, {"at": "scsi 0:1", "path": r"D:\big.vhdx"}],
+            }
+        ],
+    )
+
+    def moved(source: str, to: str) -> str:
+        vhds = [{"SourceFilePath": source, "DestinationFilePath": to}]
+        outcome = on.invoke("Move-VMStorage", {"VMName": "web01", "Vhds": vhds})
+        return outcome.errors[0].id.partition(",")[0] if outcome.errors else ""
+
+    assert moved(r"D:\none.vhdx", r"E:\fast\a.vhdx") == "InvalidParameter"
+    assert moved(r"D:\a.vhdx", r"E:\fast\taken.vhdx") == "OperationFailed"
+    assert moved(r"D:\a.vhdx", r"E:\no\a.vhdx") == "OperationFailed"
+    assert moved(r"D:\big.vhdx", r"E:\fast\big.vhdx") == "OperationFailed"
+    assert moved(r"D:\a.vhdx", r"E:\fast\a.vhdx") == ""
+    (vm,) = on.state.vms
+    assert [d.path for d in vm.disks] == [r"E:\fast\a.vhdx", r"D:\big.vhdx"]
+    assert (on.state.volumes["D"].free, on.state.volumes["E"].free) == (62 * GB, 8 * GB)

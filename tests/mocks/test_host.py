@@ -103,7 +103,7 @@ def test_only_passthru_makes_a_change_answer() -> None:
 
 
 def test_a_cmdlet_that_is_not_simulated_is_loud() -> None:
-    assert refused(one_vm(), "Measure-VM", Name="web01") == "NotSimulated"
+    assert refused(one_vm(), "Merge-VHD", Path="x.vhdx") == "NotSimulated"
 
 
 def test_time_passes_only_when_it_is_taken() -> None:

@@ -220,6 +220,29 @@ def test_ones_own_hosts_are_served_around_a_command(
     assert "own: Set-VM: call 1 fails before its effect" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("pace", [["--speed", "1"], ["--time", "1x"]])
+def test_time_is_let_pass_at_once_around_a_command(
+    pace: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    vm = "{name: web01, state: Running, resource_metering_enabled: true, usage: {processor_mhz: 500}}"
+    folder = lab(tmp_path, inventory=inventory(own=free_port()), own=f"vms: [{vm}]")
+    mocks = f"{sys.executable} -m mocks"
+    script = f"{mocks} pass 10d && {mocks} invoke own Checkpoint-VM Name=web01"
+    assert main(["run", "--hosts", str(folder), *pace, "--calls", "calls.jsonl", "--", "sh", "-c", script]) == 0
+    assert "Checkpoint-VM" in (tmp_path / "calls.jsonl").read_text(encoding="utf-8")
+
+
+def test_no_time_passes_where_nothing_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.delenv("HVCTL_SIMULATED_CONTROL", raising=False)
+    assert main(["pass", "10d"]) == 1
+    assert "No simulated hosts run here" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["pass", "soon"])
+    assert "'soon' is not a span of time" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "status", "says"),
     [
@@ -249,6 +272,15 @@ def test_the_schema_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 # --- time ---------------------------------------------------------------------------------------------------------
+
+
+def test_time_that_is_skipped_is_waited_for_by_nobody_and_what_falls_due_happens() -> None:
+    seen: list[str] = []
+    for clock in (Clock(1000.0), RunningClock(0.001)):
+        clock.after(3600, lambda: seen.append("due"))
+        clock.skip(7200)
+        assert clock.now() == pytest.approx(7200, abs=1)
+    assert seen == ["due", "due"]
 
 
 def test_time_passes_by_itself_at_its_rate() -> None:

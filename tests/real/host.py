@@ -158,7 +158,7 @@ def run_on(transport: Transport, case: Case) -> list[str]:
         expected = [plainly(call) for call in data["calls"]] if "calls" in data else calls
         wrong = [] if calls == expected else ["calls are:", *calls]
         blocked = {line.field: list(line.consent) for a in plan.actions for line in a.blocked}
-        wrong += [] if blocked == data.get("blocked", {}) else [f"blocked are {blocked}"]
+        wrong += [] if blocked == _to_be_allowed(data.get("blocked", {}), plan) else [f"blocked are {blocked}"]
         wrong += _said_otherwise(data.get("problems", []), plan, names)
         done = apply_plan(plan, found, transport)
         failed = [] if isinstance(done, list) else [str(r.failure) for r in done.results if r.status == "failed"]
@@ -167,12 +167,22 @@ def run_on(transport: Transport, case: Case) -> list[str]:
         return wrong
 
 
+UNHEARD = "cannot be shut down: its shutdown service"
+"""No guest runs in these VMs."""
+
+
+def _to_be_allowed(expected: dict[str, list[str]], plan: Plan) -> dict[str, list[str]]:
+    """As the case says, but for what would take a VM down that cannot be: no consent to that is asked for."""
+    unheard = any(UNHEARD in r.message for a in plan.actions for r in a.remarks)
+    barred = {line.field for a in plan.actions for line in a.lines if line.held == "impossible"} if unheard else set()
+    return {field: words for field, words in expected.items() if "restart" not in words or field not in barred}
+
+
 def _said_otherwise(wanted: list[str], plan: Plan, names: Names) -> list[str]:
     """More may be doubted than the case says: that nobody hears a shutdown, above all."""
     remarks = [(r.level, names.theirs(f"{r.message}; {r.hint}")) for a in plan.actions for r in a.remarks]
     missing = [f"not said: {w}" for w in wanted if not any(w in text for _, text in remarks)]
-    unheard = "cannot be shut down: its shutdown service"
-    more = [t for level, t in remarks if level != "warning" and unheard not in t and not any(w in t for w in wanted)]
+    more = [t for level, t in remarks if level != "warning" and UNHEARD not in t and not any(w in t for w in wanted)]
     return missing + [f"said: {text}" for text in more]
 
 

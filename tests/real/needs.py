@@ -23,12 +23,16 @@ _HOST = {
     "net_adapters": "physical network adapters of its own",
     "management": "physical network adapters of its own",
     "management_adapters": "adapters of the management OS",
+    "sku": "an edition of Windows as the case has it",
+    "licences": "an edition of Windows as the case has it",
+    "events": "event logs as the case has them",
     "language": "a host in another language",
     "memory": "a host of that size",
     "logical_processors": "a host of that size",
     "volumes": "other volumes",
     "administrator": "an account without rights",
     "dvd_drives": "a DVD drive of the host",
+    "contents": "files of hvctl's own",
     "disks": "a disk of the host",
     "roles": "a cluster",
     **dict.fromkeys(("nats", "hidden_nats", "reserved_ports", "addresses_elsewhere"), "networks of the host itself"),
@@ -41,6 +45,9 @@ _VM = {
     "replication": "replication",
     "tasks": "something that Hyper-V is just doing",
     "exporting": "an export that somebody else makes",
+    "key_protector": "a key protector as the case has it",
+    "encrypt_state": "a key protector as the case has it",
+    "shielded": "a guarded host",
     "tpm_enabled": "a virtual TPM that was used",
     "tpm_initialized": "a virtual TPM that was used",
     "bios": "a BIOS as the case has it",
@@ -56,19 +63,21 @@ _PLAYBOOK = {
     "host": "settings of the host itself",
     "host_network_adapters": "adapters of the management OS",
 }
+_GUEST = "a guest that answers"
 _WISHES = {
     "resource_pool": "a resource pool",
     "qos_policy_id": "a storage QoS policy",
     "disk_number": "a disk of the host",
     "shared": "clustered storage",
     "net_adapters": "physical network adapters of its own",
+    "wait_for": _GUEST,
     "nat": "networks of the host itself",
 }
-_GUEST = "a guest that answers"
 _OTHERWISE = {
     "checkpoint/says_when_production_ones_may_fail": _GUEST,
     "firmware/boots_from_what_is_put_first": "a boot order as the case has it",
     "network_adapter/needs_its_switch": "names as the case has them",
+    "guest_os/that_takes_no_memory_while_it_runs_is_restarted": _GUEST,
     "memory/grows_live_from_2016_on": _GUEST,
     "vm/comes_back_paused_if_it_was": _GUEST,
     "vm/is_not_shut_down_without_consent": _GUEST,
@@ -117,6 +126,8 @@ def _reasons(data: Data, playbook: Data) -> Iterator[str]:
     if '"guest_files"' in json.dumps(playbook):
         yield _GUEST
     yield from _disk_reasons(host, playbook)
+    if any(isinstance(disk, dict) and disk.get("read_only") for disk in (host.get("vhds") or {}).values()):
+        yield "a file that is read-only"
     if any("\\hvctl\\" in path for path in host.get("files", ())):
         yield "files of hvctl's own"
     if any(not path.casefold().endswith((".txt", ".log")) for path in host.get("files", ())):

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from hvctl.call import Batch, Event, HostInfo, Reply, Transport, TransportError
+from hvctl.call import Transport
 from hvctl.cli import main
 from hvctl.config.inventory import Connection
 from hvctl.fleet.connect import Wire
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
+from tests.transports import Gone
 
 INVENTORY = """
 all:
@@ -36,22 +37,6 @@ STATE = {
 }  # fmt: skip
 
 
-class Gone:
-    """A host that nobody reaches."""
-
-    requests = 5
-
-    def run(self, batch: Batch, on_event: Callable[[Event], None] = lambda e: None) -> list[Reply]:
-        raise TransportError("connection refused by 192.0.2.1:5986 (5 tries in 8 s)")
-
-    def info(self) -> HostInfo:
-        raise TransportError("connection refused")
-
-    def stop(self) -> None: ...
-
-    def close(self) -> None: ...
-
-
 @dataclass
 class Lab:
     """`away`: hosts that cannot be reached now. `asked_once`: what happens when the first host is connected to."""
@@ -68,7 +53,7 @@ class Lab:
             once, self.asked_once = self.asked_once, None
             if once is not None:
                 once()
-        return Gone() if connection.name in self.away else TwinTransport(self.hosts[connection.name])
+        return Gone(requests=5) if connection.name in self.away else TwinTransport(self.hosts[connection.name])
 
     def hvctl(self, *words: str) -> tuple[int, str, str]:
         status = main(list(words), self.connect)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from datetime import datetime, timedelta
 from functools import partial
@@ -21,6 +20,7 @@ from hvctl.monitor.schedule.job import Job
 from hvctl.monitor.schedule.taskxml import NAMESPACE, task
 from hvctl.text.diagnostic import ConfigError
 from hvctl.text.duration import seconds, spoken, written
+from tests import requirements
 
 GOOD = {
     "*/15 * * * *": ("*-*-* *:00,15,30,45:00",),
@@ -58,10 +58,11 @@ def test_wrong_cron_names_the_field(text: str) -> None:
         Cron.parse(text)
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze here")
 def test_systemd_understands_every_calendar() -> None:
     calendars = [c for text in GOOD for c in Cron.parse(text).calendars()]
-    done = subprocess.run(["systemd-analyze", "calendar", *calendars], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [requirements.systemd_analyze(), "calendar", *calendars], capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stderr) == (0, "")
 
 

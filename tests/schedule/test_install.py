@@ -21,6 +21,7 @@ from hvctl.monitor.schedule.cron import Cron
 from hvctl.monitor.schedule.crontab import crontab
 from hvctl.monitor.schedule.job import Job, name_fault, name_of
 from hvctl.monitor.schedule.units import units
+from tests import requirements
 from tests.schedule.conftest import Lab
 
 SYSTEMCTL = """#!/bin/sh
@@ -238,7 +239,6 @@ def ugly_job(folder: Path, when: int | Cron, program: str) -> Job:
                ("PW",), f"{folder}/lab.env")  # fmt: skip
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze here")
 @pytest.mark.parametrize("when", [900, Cron.parse("0 3 1,15 * 5")])
 def test_systemd_accepts_units_with_ugly_paths(tmp_path: Path, when: int | Cron) -> None:
     folder = tmp_path / UGLY
@@ -249,7 +249,9 @@ def test_systemd_accepts_units_with_ugly_paths(tmp_path: Path, when: int | Cron)
     for name, text in units(ugly_job(folder, when, str(program)), system=True).items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     files = [str(tmp_path / f"hvctl-drift-lab.{kind}") for kind in ("timer", "service")]
-    done = subprocess.run(["systemd-analyze", "verify", *files], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [requirements.systemd_analyze(), "verify", *files], capture_output=True, text=True, check=False
+    )
     assert done.stderr == ""
     assert done.returncode == 0
 

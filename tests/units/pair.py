@@ -9,8 +9,10 @@ from typing import Any, ClassVar
 
 from hvctl.call import Call, Ref
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Change, Entry, Impact, Index, Place, State, Step
+from hvctl.core.resource import Change, Entry, Impact, Index, Occasion, Place, State, Step, finding
 from hvctl.kinds._host import OfHyperV
+from hvctl.text.address import Address
+from hvctl.text.diagnostic import Diagnostic
 from hvctl.text.source import Document
 
 VMS = Call("Get-VM", select=("Id", "Name", "Notes"))
@@ -63,6 +65,39 @@ class Pair(OfHyperV):
             switch = Ref(Call("Get-VMSwitch"), {"Name": self.name})
             call = Call("Set-VMSwitch", {"VMSwitch": switch, "Notes": self.text})
             yield Step(call, "note it there", ("there",), needs, host=self.partner)
+
+
+class Needing(OfHyperV):
+    """A switch that is made when that of another host is there, or will be."""
+
+    kind: ClassVar[str] = "test_needing"
+    many: ClassVar[bool] = True
+
+    name: str
+    partner: str = ""
+    impossible: bool = False
+
+    def key(self) -> str:
+        return self.name
+
+    def links(self) -> tuple[str, ...]:
+        return (self.partner,) if self.partner else ()
+
+    def requires(self) -> tuple[Address, ...]:
+        return (Address(self.partner, self.kind, (), "b"),) if self.partner else ()
+
+    def queries(self) -> tuple[Call, ...]:
+        return (SWITCHES,)
+
+    def actual(self, facts: Facts) -> State | None:
+        return {} if facts.of_key(SWITCHES, "Name", self.name) else None
+
+    def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
+        if self.impossible:
+            yield finding("", "not here")
+
+    def create(self, facts: Facts) -> Iterator[Step]:
+        yield Step(Call("New-VMSwitch", {"Name": self.name, "SwitchType": "Private"}), "make it")
 
 
 def index(host: str, *resources: Any) -> Index:

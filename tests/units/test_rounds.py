@@ -47,7 +47,7 @@ def followed(
             for step in one.steps:
                 lost = any(ended[n] != "ok" for n in step.task.needs)
                 ended[step.task.id] = "skipped" if lost else outcome((host, step.task.id))
-            rounds.heard(host, Report(one, tuple(StepResult(s, ended[s.task.id]) for s in one.steps)))
+            rounds.heard(host, one, Report(one, tuple(StepResult(s, ended[s.task.id]) for s in one.steps)))
     return sent, rounds.reports()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hvctl.call import NULL, Batch, Call, Ending, Guard, Home, Map, Ref, Secret, Task
+from hvctl.call import NULL, Batch, Call, Ending, Guard, Home, Map, Matching, Ref, Retry, Secret, Task
 
 VMS = Call("Get-VM", select=("Name", "State"))
 SOME = Call("Get-VM", {"Name": ["web01", "nobody"]})
@@ -129,6 +129,28 @@ BATCHES: dict[str, Batch] = {
                 guard=Guard(Call("Get-VM"), {"Nmae": "x"}, 1, 1, wait_s=60),
             ),
             Task("e", Call("Set-Odd", {"Path": Home("receipts\\*.txt"), "List": [Home("x")]})),
+        ),
+        "change",
+    ),
+    "retries": Batch(
+        (
+            Task("a", Call("Set-VM", {"Name": "web01", "Notes": "held"}), retry=Retry("ResourceBusy", 60)),
+            Task("b", Call("Set-VM", {"Name": "web01", "Notes": "held for ever"}), retry=Retry("ResourceBusy", 25)),
+            Task("c", Call("Set-VM", {"Name": "web01", "Notes": "held for ever"}), retry=Retry("Resource", 25)),
+            Task("d", Call("Set-VM", {"Name": "web01"}), needs=("b",)),
+        ),
+        "change",
+    ),
+    "matching": Batch(
+        (
+            Task(
+                "a", Call("Set-VM", {"Name": "web01"}), guard=Guard(Call("Get-Odd"), {"List": Matching("^A 1")}, 1, 1)
+            ),
+            Task(
+                "b", Call("Set-VM", {"Name": "web01"}), guard=Guard(Call("Get-Odd"), {"List": Matching("(?!a)A")}, 1, 1)
+            ),
+            Task("c", Call("Set-VM", {"Name": "web01"}), guard=Guard(Call("Get-Odd"), {"None": Matching(".")}, 0, 0)),
+            Task("d", Call("Set-VM", {"Name": "web01"}), guard=Guard(Call("Get-Odd"), {"Null": Matching("^$")}, 1, 1)),
         ),
         "change",
     ),

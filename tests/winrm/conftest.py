@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from mocks.engine import Engine, LanguageMode, find_engine
+from mocks.engine import Engine, LanguageMode
 from mocks.engine_spec import description
+from tests import requirements
 from tests.winrm.host import ALLOW, SmallHost
 
 UGLY = Path(__file__).parent / "Ugly.psm1"
@@ -18,7 +19,7 @@ Start = Callable[[LanguageMode], Engine]
 @pytest.fixture(scope="session", params=["FullLanguage", "ConstrainedLanguage"])
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     """Serves many tests; it has the cmdlets of Windows Server 2019 and the ugly ones."""
-    _need()
+    requirements.engine()
     made = Engine(description("2019"), ALLOW, language_mode=request.param, extra=[UGLY])
     yield made
     made.close()
@@ -27,7 +28,7 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
 @pytest.fixture
 def start() -> Iterator[Start]:
     """A process of one's own, to be ruined; it has the ugly commands only."""
-    _need()
+    requirements.engine()
     made: list[Engine] = []
 
     def begin(mode: LanguageMode = "FullLanguage") -> Engine:
@@ -38,8 +39,3 @@ def start() -> Iterator[Start]:
     yield begin
     for one in made:
         one.close()
-
-
-def _need() -> None:
-    if find_engine() is None:
-        pytest.skip("no PowerShell: set HVCTL_PWSH, or put pwsh on PATH")

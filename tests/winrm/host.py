@@ -92,6 +92,12 @@ class SmallHost:
         return Outcome(objects=[self.vms[-1]], warnings=["the new VM has no disk"], took=2.0)
 
     def set_vm(self, params: Mapping[str, Any]) -> Outcome:
+        """`Notes`: "held" for five seconds from the first call on, or "held for ever"."""
+        if not str(params.get("Notes", "")).startswith("held"):
+            return Outcome()
+        self.asked = self.asked or self.clock.now()
+        if params["Notes"] != "held" or self.clock.now() - self.asked < 5:
+            return Outcome(errors=[refusal("ResourceBusy", "Set-VM", "it is held")])
         return Outcome()
 
     def stop_vm(self, params: Mapping[str, Any]) -> Outcome:

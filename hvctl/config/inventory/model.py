@@ -18,7 +18,7 @@ from hvctl.config.misspelt import concerns
 from hvctl.config.overlay import NOTHING, Overlay
 from hvctl.config.patterns import limit_words, matching, words
 from hvctl.config.secrets import Source
-from hvctl.config.shield import PASSWORDS, VAULT, shielded, shown
+from hvctl.config.shield import SHIELDED, VAULT, shielded, shown
 from hvctl.config.template import Evaluated, render
 from hvctl.config.vault import Vault
 from hvctl.text.diagnostic import ConfigError, Diagnostic, Mark
@@ -186,7 +186,7 @@ class Inventory:
         own = {n: v for n, v in given.values.items() if concerns(n)}
         scope = {**self._variables(host), **over.values}
         others = [n for n in given.values if n not in own]
-        rendered = render(own, scope, document, secrets=PASSWORDS, typed=False)
+        rendered = render(own, scope, document, secrets=SHIELDED, typed=False)
         return connection_of(host.name, rendered, given.marks, host.mark, others)
 
     def as_list(self) -> dict[str, Any]:

@@ -17,7 +17,8 @@ def crontab(job: Job) -> str:
     when = job.when if isinstance(job.when, Cron) else evenly(job.when)
     words = [*job.command]
     if job.splay:  # cron has none of its own
-        words[words.index("drift") + 1 : words.index("drift") + 1] = ["--splay", written(job.splay)]
+        at = words.index(job.verb) + 1
+        words[at:at] = ["--splay", written(job.splay)]
     shell = [f"cd {shlex.quote(job.folder)}"]
     if job.secrets_file and job.secrets:
         shell += ["set -a", f". {shlex.quote(job.secrets_file)}", "set +a"]
@@ -26,7 +27,7 @@ def crontab(job: Job) -> str:
     line = _escaped(" && ".join(shell))
     if len(line) > _LONGEST:
         raise ValueError(f"the command has {len(line)} characters, cron takes {_LONGEST}; use shorter paths")
-    return f"# hvctl drift check {job.name}, {job.rhythm}\n{when.text} {line}\n"
+    return f"# hvctl {job.about} {job.name}, {job.rhythm}\n{when.text} {line}\n"
 
 
 def _escaped(command: str) -> str:

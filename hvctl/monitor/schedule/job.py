@@ -1,4 +1,4 @@
-"""A drift check that is to be run again and again: what, when, under which name."""
+"""A drift check, or a reading of meters, that is to be run again and again: what, when, under which name."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from hvctl.fleet.stop import GRACE_S
 from hvctl.monitor.schedule.cron import Cron
 from hvctl.text.duration import spoken
+
+ABOUT = {"drift": "drift check", "metering": "reading of meters"}
+"""What a job does, by its verb."""
 
 SKIPPED = 75
 """Exit status of a check that was left out since the one before still runs (EX_TEMPFAIL of sysexits.h): neither "in
@@ -21,10 +25,10 @@ sync" nor a fault."""
 
 @dataclass(frozen=True)
 class Job:
-    """`command` is the whole command line, all paths absolute. `when`: seconds between two checks, or cron's fields.
-    `environment`: variables that are no secrets. `secrets`: names of variables that the command wants to find. `grace`:
-    seconds that the command may take to end once it is told to. Whatever format it becomes, no text of it can begin a
-    line of its own there: ValueError."""
+    """`command` is the whole command line, all paths absolute; `verb` is a word of it. `when`: seconds between two checks,
+    or cron's fields. `environment`: variables that are no secrets. `secrets`: names of variables that the command wants to
+    find. `grace`: seconds that the command may take to end once it is told to. Whatever format it becomes, no text of it
+    can begin a line of its own there: ValueError."""
 
     name: str
     playbooks: tuple[str, ...]
@@ -39,6 +43,7 @@ class Job:
     own_programs: bool = False
     """A secret comes from a program, which may be setuid (sudo) or keep to rules of its own."""
     grace: int = GRACE_S
+    verb: Literal["drift", "metering"] = "drift"
 
     def __post_init__(self) -> None:
         if fault := name_fault(self.name):
@@ -56,6 +61,10 @@ class Job:
         yield from (*self.playbooks, *self.command, self.folder, self.secrets_file)
         for name, value in self.environment:
             yield f"{name}={value}"
+
+    @property
+    def about(self) -> str:
+        return ABOUT[self.verb]
 
     @property
     def rhythm(self) -> str:

@@ -141,11 +141,10 @@ class Manager:
         if not new:
             self._systemctl.attempt("restart", timer)
 
-    def _fault(self, error: Exception) -> ManagerError:
+    def _fault(self, error: ManagerError | OSError) -> ManagerError:
         if isinstance(error, ManagerError):
             return error
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        return ManagerError(f"{self.folder} cannot be written: {reason}", self._systemctl.hint(""))
+        return ManagerError(f"{self.folder} cannot be written: {error.strerror}", self._systemctl.hint(""))
 
 
 def _text(file: Path) -> str | None:

@@ -26,7 +26,7 @@ Tree = dict[str, Any]
 def task(job: Job, now: datetime) -> str:
     """The XML, to be saved as UTF-16. Raises ValueError for what the Task Scheduler cannot do."""
     root = ElementTree.Element("Task", {"version": "1.2", "xmlns": NAMESPACE})
-    about = f"hvctl drift check, {job.rhythm}: {', '.join(job.playbooks)}"
+    about = f"hvctl {job.about}, {job.rhythm}: {', '.join(job.playbooks)}"
     _fill(root, {"RegistrationInfo": {"Description": about, "URI": f"\\hvctl\\{job.name}"}})
     triggers = ElementTree.SubElement(root, "Triggers")
     for kind, tree in _triggers(job, now):

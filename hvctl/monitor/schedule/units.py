@@ -37,7 +37,7 @@ def _service(job: Job, system: bool) -> str:
     # A check needs no rights of its own, but a program that is asked for a secret may.
     hardened = [*([] if job.own_programs else ["NoNewPrivileges=yes", *_HARDENED]), *(_HARDENED_SYSTEM * system)]
     return _unit(
-        Unit=[f"Description={_plain('hvctl drift check: ' + ', '.join(job.playbooks))}", *network],
+        Unit=[f"Description={_plain(f'hvctl {job.about}: ' + ', '.join(job.playbooks))}", *network],
         Service=[
             "Type=oneshot",
             *([f"User={_plain(job.run_as)}"] if job.run_as else []),
@@ -64,7 +64,7 @@ def _timer(job: Job) -> str:
         case int():
             when = ["OnBootSec=1min", f"OnUnitActiveSec={job.when}s"]
     return _unit(
-        Unit=[f"Description={_plain('hvctl drift check, ' + job.rhythm + ': ' + ', '.join(job.playbooks))}"],
+        Unit=[f"Description={_plain(f'hvctl {job.about}, {job.rhythm}: ' + ', '.join(job.playbooks))}"],
         Timer=[
             *when,
             "AccuracySec=1s",

@@ -156,6 +156,10 @@ class _Shelf:
             raise ValueError(f"source.content is not base64: {error}") from error
         return Staged(sha256(content).hexdigest(), len(content), name, content=content)
 
+    def kept(self) -> Staged | None:
+        """Without it, it has no templates."""
+        return self.rendered("templates", {}, Mark("", 1, 1)) if self.source is not None else None
+
 
 def _unheard(secret: Secret) -> None:
     """No template is rendered."""
