@@ -150,7 +150,8 @@ def test_other_words_lead_to_what_exists(kind: type[Resource]) -> None:
 def exists(kind: type[Resource], dotted: str) -> bool:
     first, _, inner = dotted.partition(".")
     if not inner:
-        return first in kind.model_fields or first in sections(kind.kind)
+        written = {info.alias or name for name, info in kind.model_fields.items()}
+        return first in written or first in sections(kind.kind)
     if first in sections(kind.kind):
         return inner in sections(kind.kind)[first].model_fields
     return any(inner in model.model_fields for model in models_in(kind.model_fields[first].annotation))

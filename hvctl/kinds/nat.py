@@ -135,7 +135,7 @@ class Nat(OfHyperV):
     within: ClassVar[str | None] = "switch"
     other_words: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys(("subnet", "network", "internal_prefix"), "prefix"),
-        **dict.fromkeys(("gateway", "host_address", "ip"), "address"),
+        **dict.fromkeys(("gateway", "ip"), "address"),
         **dict.fromkeys(("ports", "forwards", "port_forwards", "static_mappings"), "mappings"),
     }
 
