@@ -9,18 +9,7 @@ from dataclasses import replace
 from hvctl.call import Task
 from hvctl.core.agreed import with_wanted
 from hvctl.core.draft import Draft, contracted, drafted, held_back, merged, misread, placed, verdicts
-from hvctl.core.facts import Facts, UnreadHostError
-from hvctl.core.order import Group, Placed, arrange, rank
-from hvctl.core.plan import Action, Awaited, Plan, PlannedStep, Restart, Searched
-from hvctl.core.questions import Beyond, beyond
-from hvctl.core.resource import (
-    Impact,
-    Index,
-    Resource,
-)
-from hvctl.core.rules import broken_rules
-from hvctl.core.target import targets
-from hvctl.core.together import (
+from hvctl.core.drafts import (
     all_waiting,
     bracket_of,
     framed,
@@ -32,6 +21,17 @@ from hvctl.core.together import (
     root_of,
     with_unlisted,
 )
+from hvctl.core.facts import Facts, UnreadHostError
+from hvctl.core.order import Group, Placed, arrange, rank
+from hvctl.core.plan import Action, Awaited, Plan, PlannedStep, Restart, Searched
+from hvctl.core.questions import Beyond, beyond
+from hvctl.core.resource import (
+    Impact,
+    Index,
+    Resource,
+)
+from hvctl.core.rules import broken_rules
+from hvctl.core.target import targets
 from hvctl.text.address import Address
 from hvctl.text.diagnostic import Diagnostic
 

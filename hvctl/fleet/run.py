@@ -28,7 +28,7 @@ from hvctl.fleet.reconcile import Pause, apply_plan, plan_host
 from hvctl.fleet.recording import write_recording
 from hvctl.fleet.showing import Showing
 from hvctl.fleet.stop import Stop
-from hvctl.fleet.together import Together
+from hvctl.fleet.units import Units
 from hvctl.kinds import kinds
 from hvctl.redaction.redact import Redactor
 from hvctl.saved import planfile
@@ -72,7 +72,7 @@ class Run:
             left=lambda: self._stop.over,
         )
         self._hosts = Hosts(work, connect, wire, err, self.showing, self._stop, forks=forks, verbose=verbose)
-        self._together = Together(self._hosts, allow, self._pause)
+        self._units = Units(self._hosts, allow, self._pause)
 
     def __enter__(self) -> Self:
         """From now on a stop is no exception: what is known is told, remembered and written."""
@@ -89,31 +89,31 @@ class Run:
     def plan(self, *, warm: bool = False) -> list[Outcome]:
         """Look at every host and plan it. `warm`: what was opened to a host stays open for an apply that follows, if
         there is something to do there and there are no more hosts than are worked on at a time."""
-        linked = self._together.linked
+        linked = self._units.linked
         tasks = {
-            n: partial(self._together.read, n) if n in linked else partial(self._planned, w)
+            n: partial(self._units.read, n) if n in linked else partial(self._planned, w)
             for n, w in self._hosts.work.items()
         }
-        return self._together.planned(self._looked(tasks, warm=warm))
+        return self._units.planned(self._looked(tasks, warm=warm))
 
     def apply(self, outcomes: Sequence[Outcome], *, recheck: bool) -> list[Outcome]:
         """Run the plans; hosts without one stay as they are."""
         todo = {o.host: o for o in outcomes if o.plan is not None and o.plan.steps and not o.changed}
-        linked = self._together.linked
+        linked = self._units.linked
         together = {host: one for host, one in todo.items() if host in linked}
-        refused = self._together.refused(together) if recheck else {}
+        refused = self._units.refused(together) if recheck else {}
         plans = {o.host: self.showing.told(o.plan) for o in todo.values() if o.plan is not None}
         self._hosts.texts = {host: {s.task.id: s.text for s in plan.steps} for host, plan in plans.items()}
         applied = partial(self._applied, recheck=recheck)
         alone = [(o.host, own(o, partial(applied, o))) for o in todo.values() if o.host not in linked]
-        done = self._together.applied(alone, {host: one for host, one in together.items() if host not in refused})
+        done = self._units.applied(alone, {host: one for host, one in together.items() if host not in refused})
         left = {name: self._hosts.left(one) for name, one in todo.items() if name not in done | refused}
         return [(done | refused | left).get(o.host, o) for o in outcomes]
 
     def revise(self, name: str, revised: Callable[[Index], Index]) -> None:
         """From now on, another desired state of a host."""
         self._hosts.revise(name, revised)
-        self._together.revised()
+        self._units.revised()
 
     def plan_again(self, hosts: Iterable[SavedHost]) -> list[Outcome]:
         """Look at every host and plan it from what a plan file desires; refused where that gives other steps."""
@@ -124,7 +124,7 @@ class Run:
     def save(self, outcomes: Sequence[Outcome], file: str, command: str, sealed: Callable[[str], str] = str) -> None:
         """Without those that could not be looked at; nothing if none could. `command`: applies it. `sealed`: hides
         what came encrypted."""
-        if linked := self._together.linked:
+        if linked := self._units.linked:
             message = f"{', '.join(linked)} are planned together, and such a plan is not kept in a file"
             raise ConfigError([Diagnostic(None, message, "apply the playbook itself")])
         saved = [(o.plan, self._hosts.work[o.host].desired) for o in outcomes if o.plan is not None]

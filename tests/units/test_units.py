@@ -24,7 +24,7 @@ from hvctl.core.questions import questions_of
 from hvctl.core.resource import Index
 from hvctl.core.rounds import Rounds
 from hvctl.core.unit import units
-from hvctl.fleet import together
+from hvctl.fleet import units as fleet_units
 from hvctl.fleet.connect import Wire
 from hvctl.fleet.reconcile import look_at
 from hvctl.fleet.run import Run
@@ -274,7 +274,7 @@ def test_what_hvctl_itself_fails_at_after_the_changes_is_told(estate: Estate, mo
         def broken(*args: object) -> Any:
             raise ZeroDivisionError("no")
 
-        monkeypatch.setattr(together, "make_plans", broken)
+        monkeypatch.setattr(fleet_units, "make_plans", broken)
         done = {one.host: one for one in run.apply(outcomes, recheck=False)}
     report = done["hv01"].report
     assert report is not None

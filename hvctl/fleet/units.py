@@ -22,7 +22,7 @@ from hvctl.fleet.hosts import Hear, Hosts, Task, own
 from hvctl.fleet.reconcile import Pause, joined, look_at, renamed, settled
 
 
-class Together:
+class Units:
     """The units of several hosts among those of a run."""
 
     def __init__(self, hosts: Hosts, allow: frozenset[Impact], pause: Pause) -> None:
