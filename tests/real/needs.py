@@ -126,7 +126,10 @@ def _reasons(data: Data, playbook: Data) -> Iterator[str]:
     if '"guest_files"' in json.dumps(playbook):
         yield _GUEST
     yield from _disk_reasons(host, playbook)
-    if any(isinstance(disk, dict) and disk.get("read_only") for disk in (host.get("vhds") or {}).values()):
+    vhds = host.get("vhds") or {}
+    if any(
+        isinstance(one, dict) and one.get("read_only") for one in (vhds.values() if isinstance(vhds, dict) else vhds)
+    ):
         yield "a file that is read-only"
     if any("\\hvctl\\" in path for path in host.get("files", ())):
         yield "files of hvctl's own"
