@@ -122,7 +122,7 @@ def test_names_of_fields_are_none_of_the_index() -> None:
 
 def test_every_kind_of_part_finds_its_owner(desired: Index) -> None:
     place = Place(Document(None, {}, {}, "x"), ())
-    for kind in kinds_within("vm"):
+    for kind in (k for k in kinds_within("vm") if k in kinds()):
         if issubclass(kind, GuestFile):
             continue
         part = kind.model_construct()
