@@ -17,7 +17,8 @@ from rich.table import Table
 
 from hvctl.call import Batch, Call, Ref, Secret, Task
 from hvctl.config.playbook import Play, wishes
-from hvctl.core.resource import IMPACTS, Index
+from hvctl.core.impact import IMPACTS
+from hvctl.core.resource import Index
 from hvctl.fleet.connect import allowed
 from hvctl.fleet.forks import SideBySide
 from hvctl.fleet.reconcile import plan_host

@@ -13,7 +13,8 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from hvctl.contract import VERSIONS, contract
-from hvctl.core.resource import Fields, Null, Resource, Setting, models_in
+from hvctl.core.fields import Fields, Null, Setting, models_in
+from hvctl.core.resource import Resource
 from hvctl.kinds import kinds, sections
 from hvctl.kinds._types import Words
 from hvctl.text.duration import spoken

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from hvctl.call import Reply, TransportError
 from hvctl.core.apply import Report, broken_off, not_begun
 from hvctl.core.check import Check, Memory, News, Since, Spot, Verb
+from hvctl.core.impact import IMPACTS
 from hvctl.core.outcome import Outcome, exit_status
-from hvctl.core.resource import IMPACTS
 from hvctl.kinds import address_of
 from hvctl.text.diagnostic import Diagnostic, Mark
 from tests.test_show import HOST, PLAYBOOK, Lab, lab

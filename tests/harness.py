@@ -19,9 +19,10 @@ import yaml
 from hvctl.call import Batch, Event, Reply, Transport
 from hvctl.config.playbook import Play, wishes
 from hvctl.contract import OS, VERSIONS, check
+from hvctl.core.impact import IMPACTS, Impact
 from hvctl.core.plan import Plan
 from hvctl.core.planner import make_plan
-from hvctl.core.resource import IMPACTS, Impact, Index
+from hvctl.core.resource import Index
 from hvctl.core.rules import validate
 from hvctl.fleet.reconcile import apply_plan, look
 from hvctl.show.columns import entries

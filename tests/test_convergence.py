@@ -11,9 +11,11 @@ from pydantic import BaseModel
 
 from hvctl.config.playbook import Play, wishes
 from hvctl.contract import OS, VERSIONS
+from hvctl.core.fields import Null, models_in
+from hvctl.core.impact import Impact
 from hvctl.core.plan import Plan
 from hvctl.core.planner import make_plan
-from hvctl.core.resource import Impact, Index, Null, models_in
+from hvctl.core.resource import Index
 from hvctl.core.rules import validate
 from hvctl.fleet.reconcile import apply_plan, look
 from hvctl.kinds import kinds

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hvctl.contract import OS, VERSIONS
+from hvctl.core.impact import Impact
 from hvctl.core.planner import make_plan
-from hvctl.core.resource import Impact
 from hvctl.fleet.reconcile import apply_plan, look
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport

@@ -12,7 +12,8 @@ import yaml
 
 from hvctl.config.offline import Desired, offline_problems
 from hvctl.config.playbook import Play, wishes
-from hvctl.core.resource import Resource, models_in
+from hvctl.core.fields import models_in
+from hvctl.core.resource import Resource
 from hvctl.kinds import kinds, sections
 from hvctl.text.diagnostic import Diagnostic
 from hvctl.text.source import Path, load_text

@@ -8,8 +8,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from hvctl.core.impact import IMPACTS, Impact
 from hvctl.core.planner import make_plan
-from hvctl.core.resource import IMPACTS, Impact
 from hvctl.fleet.reconcile import look
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from hvctl.call import Batch, Event, Reply
+from hvctl.core.impact import Impact
 from hvctl.core.plan import Plan
 from hvctl.core.planner import make_plan
-from hvctl.core.resource import Impact, Index
+from hvctl.core.resource import Index
 from hvctl.fleet.reconcile import apply_plan, look, look_at
 from hvctl.kinds.host_network_adapter import HostNetworkAdapter
 from hvctl.kinds.nat import Nat

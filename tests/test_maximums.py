@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from hvctl.contract import OS
+from hvctl.core.impact import IMPACTS
 from hvctl.core.plan import Plan
 from hvctl.core.planner import make_plan
-from hvctl.core.resource import IMPACTS
 from hvctl.fleet.reconcile import apply_plan, look
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from hvctl.call import NULL
-from hvctl.core.resource import Fields, Null, Resource, models_in, settings
+from hvctl.core.fields import Fields, Null, models_in, settings
+from hvctl.core.resource import Resource
 from hvctl.kinds import kinds
 from tests.harness import wished
 

@@ -8,8 +8,8 @@ import pytest
 
 from hvctl.call import Failure, HostInfo, Reply
 from hvctl.core.facts import Facts, UnreadableError
+from hvctl.core.impact import IMPACTS
 from hvctl.core.planner import make_plan
-from hvctl.core.resource import IMPACTS
 from hvctl.fleet.reconcile import apply_plan, look
 from hvctl.kinds._protection import is_protected, key_protector
 from mocks.failures import failure

@@ -22,10 +22,11 @@ from hvctl.config.playbook import Play, wishes
 from hvctl.contract import OS
 from hvctl.core.apply import Report, apply
 from hvctl.core.check import Check
+from hvctl.core.impact import IMPACTS, Impact
 from hvctl.core.outcome import Outcome
 from hvctl.core.plan import Plan
 from hvctl.core.planner import make_plan
-from hvctl.core.resource import IMPACTS, Impact, Index
+from hvctl.core.resource import Index
 from hvctl.fleet.reconcile import apply_plan, look
 from hvctl.show import data, html, junit, markdown
 from hvctl.show.cells import fold, hung

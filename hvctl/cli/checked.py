@@ -8,8 +8,8 @@ from hvctl.cli.options import Settings
 from hvctl.cli.prepared import Asked, prepared, run_of
 from hvctl.cli.remembered import remembered
 from hvctl.core.check import Check
+from hvctl.core.impact import IMPACTS
 from hvctl.core.outcome import exit_status
-from hvctl.core.resource import IMPACTS
 
 
 def checked(settings: Settings, asked: Asked, *, quiet: bool = False) -> Check:

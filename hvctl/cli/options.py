@@ -11,8 +11,8 @@ import typer
 
 from hvctl.cli.span import span
 from hvctl.config.vault import Vault
+from hvctl.core.impact import IMPACTS
 from hvctl.core.outcome import FAULT
-from hvctl.core.resource import IMPACTS
 from hvctl.fleet.connect import Connect
 from hvctl.fleet.reconcile import Pause
 from hvctl.fleet.stop import Stop

@@ -15,7 +15,8 @@ from hvctl.config.overlay import NOTHING, Overlay
 from hvctl.config.prepare import HostWork, Prepared, find_inventory, missing, not_there, prepare
 from hvctl.config.secrets import Ask, PromptSource, Secrets
 from hvctl.config.vault import Vault
-from hvctl.core.resource import IMPACTS, Impact, Index
+from hvctl.core.impact import IMPACTS, Impact
+from hvctl.core.resource import Index
 from hvctl.fleet.run import Run
 from hvctl.saved.planfile import is_plan
 from hvctl.show.text import problem_lines

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 
 from hvctl.contract import OS
-from hvctl.core.resource import Fields, Resource, models_in
+from hvctl.core.fields import Fields, models_in
+from hvctl.core.resource import Resource
 from hvctl.core.rules import broken_rules
 from hvctl.text.diagnostic import Diagnostic
 

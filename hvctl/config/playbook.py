@@ -15,7 +15,8 @@ from hvctl.config.salvage import salvaged
 from hvctl.config.secrets import Ask, resolve
 from hvctl.config.template import rendered
 from hvctl.config.vault import Vault, is_vault
-from hvctl.core.resource import IMPACTS, Entry, Impact, Index, Place, Resource
+from hvctl.core.impact import IMPACTS, Impact
+from hvctl.core.resource import Entry, Index, Place, Resource
 from hvctl.kinds import sections
 from hvctl.text.diagnostic import ConfigError, Diagnostic, Mark, RefusedError, UndefinedDiagnostic
 from hvctl.text.source import Document, PartlyReadError, Path, load, suggest

@@ -9,7 +9,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from hvctl.config.wording import explained, inside, meant
-from hvctl.core.resource import Resource, nulls_refused
+from hvctl.core.fields import nulls_refused
+from hvctl.core.resource import Resource
 from hvctl.text.diagnostic import Diagnostic, Mark
 from hvctl.text.source import Document, Path
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic_core import ErrorDetails
 
-from hvctl.core.resource import Fields, Resource, models_in, settings
+from hvctl.core.fields import Fields, models_in, settings
+from hvctl.core.resource import Resource
 from hvctl.kinds import sections
 from hvctl.text.diagnostic import Diagnostic
 from hvctl.text.duration import seconds, spoken

@@ -8,7 +8,8 @@ from dataclasses import replace
 from hvctl.core.draft import Draft
 from hvctl.core.facts import Facts
 from hvctl.core.plan import Action, Searched, Wanted
-from hvctl.core.resource import UNKNOWN, Json, Resource
+from hvctl.core.resource import Resource
+from hvctl.core.values import UNKNOWN, Json
 from hvctl.text.masks import MASK
 
 

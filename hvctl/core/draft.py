@@ -7,23 +7,16 @@ from dataclasses import dataclass, replace
 
 from hvctl.call import Call
 from hvctl.contract import OS, Verdict, check
+from hvctl.core.changes import Change, HeldBackError, Step, finding
 from hvctl.core.facts import Facts, UnreadableError, UnreadHostError
+from hvctl.core.fields import free_text
+from hvctl.core.impact import IMPACTS, Impact
 from hvctl.core.misreading import Misreading
 from hvctl.core.plan import Action, Line, Verb
-from hvctl.core.resource import (
-    IMPACTS,
-    UNKNOWN,
-    Change,
-    HeldBackError,
-    Impact,
-    Resource,
-    State,
-    Step,
-    finding,
-    free_text,
-)
+from hvctl.core.resource import Resource
 from hvctl.core.rules import fixed
 from hvctl.core.target import WHOLE, Held
+from hvctl.core.values import UNKNOWN, State
 from hvctl.text.address import Address
 from hvctl.text.diagnostic import Diagnostic
 

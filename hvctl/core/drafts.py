@@ -6,14 +6,12 @@ from collections import ChainMap
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from hvctl.core.changes import Bracket
 from hvctl.core.draft import Draft, in_severity, lost, merged, misread, placed
 from hvctl.core.facts import Facts
 from hvctl.core.order import Group
 from hvctl.core.plan import Line, Verb
-from hvctl.core.resource import (
-    Bracket,
-    Resource,
-)
+from hvctl.core.resource import Resource
 from hvctl.core.target import WHOLE
 from hvctl.text.address import Address
 from hvctl.text.diagnostic import Diagnostic

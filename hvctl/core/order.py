@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from hvctl.core.resource import Bracket, Resource, Step
+from hvctl.core.changes import Bracket, Step
+from hvctl.core.resource import Resource
 from hvctl.text.address import Address
 
 Member = tuple[Resource, str, tuple[Step, ...]]

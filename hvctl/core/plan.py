@@ -9,10 +9,8 @@ from typing import Annotated, Literal
 from hvctl.call import HostInfo, Staged, Task
 from hvctl.contract import OS
 from hvctl.core.facts import Facts
-from hvctl.core.resource import (
-    Impact,
-    Json,
-)
+from hvctl.core.impact import Impact
+from hvctl.core.values import Json
 from hvctl.text.address import Address
 from hvctl.text.diagnostic import Diagnostic, Mark
 from hvctl.text.foreign import FOREIGN, Foreign

@@ -22,14 +22,11 @@ from hvctl.core.drafts import (
     with_unlisted,
 )
 from hvctl.core.facts import Facts, UnreadHostError
+from hvctl.core.impact import Impact
 from hvctl.core.order import Group, Placed, arrange, rank
 from hvctl.core.plan import Action, Awaited, Plan, PlannedStep, Restart, Searched
 from hvctl.core.questions import Beyond, beyond
-from hvctl.core.resource import (
-    Impact,
-    Index,
-    Resource,
-)
+from hvctl.core.resource import Index, Resource
 from hvctl.core.rules import broken_rules
 from hvctl.core.target import targets
 from hvctl.text.address import Address

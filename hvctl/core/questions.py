@@ -6,16 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from hvctl.call import Call
+from hvctl.core.changes import HeldBackError
 from hvctl.core.facts import Facts
 from hvctl.core.order import kinds_within
 from hvctl.core.plan import Searched
-from hvctl.core.resource import (
-    Entry,
-    HeldBackError,
-    Index,
-    Resource,
-    as_json,
-)
+from hvctl.core.resource import Entry, Index, Resource
+from hvctl.core.values import as_json
 from hvctl.text.address import Address
 
 

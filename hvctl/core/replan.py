@@ -12,9 +12,10 @@ from typing import Any
 
 from hvctl.call import Staged, to_json
 from hvctl.core.facts import Facts
+from hvctl.core.impact import Impact
 from hvctl.core.plan import Plan, PlannedStep
 from hvctl.core.planner import make_plans
-from hvctl.core.resource import Impact, Index
+from hvctl.core.resource import Index
 
 OLDEST = timedelta(days=31)
 """The clock that a plan was made by is put back for so long and no longer."""

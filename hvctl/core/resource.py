@@ -1,257 +1,24 @@
-"""What a resource is: wanted fields, how each is read and set, what a change costs; and the generic diff."""
+"""What a resource is: how it is found, read, compared, judged and done; and the index of what is desired of a host."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
-from datetime import datetime
-from functools import cache, cached_property
-from typing import Any, ClassVar, Literal, Protocol, Self, TypeVar, get_args, overload
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, ClassVar, Protocol, Self, TypeVar, overload
 
-from pydantic import BaseModel, ConfigDict, PrivateAttr
+from pydantic import PrivateAttr
 
-from hvctl.call import Call, Guard, Retry, Row, Staged, Value
+from hvctl.call import Call, Row, Staged, Value
 from hvctl.contract import OS
+from hvctl.core.changes import Bracket, Change, Occasion, Step
 from hvctl.core.facts import Facts
+from hvctl.core.fields import Fields, path_of, settings
+from hvctl.core.impact import Impact
+from hvctl.core.values import MISSING, NOT_COMPARED, PLAIN, UNKNOWN, Json, State
 from hvctl.text.address import Address
-from hvctl.text.diagnostic import Diagnostic, Level, Mark
-from hvctl.text.number import is_whole, whole
+from hvctl.text.diagnostic import Diagnostic, Mark
 from hvctl.text.source import Document, Path
-
-Impact = Literal["online", "disconnect", "restart", "recreate", "destroy", "management"]
-IMPACTS: tuple[Impact, ...] = get_args(Impact)
-
-State = Mapping[str, Any]
-"""Field -> value; fields of nested models dotted ("dynamic.minimum")."""
-
-
-class Missing:
-    """The host's version has no such property."""
-
-    def __repr__(self) -> str:
-        return "not available"
-
-
-MISSING = Missing()
-
-
-class Unknown:
-    """Could not be read: neither absent nor different."""
-
-    def __repr__(self) -> str:
-        return "unknown"
-
-
-UNKNOWN = Unknown()
-
-
-class NotCompared:
-    """Something else than the playbook rules it, as a cluster does for its roles."""
-
-    def __repr__(self) -> str:
-        return "not compared"
-
-
-NOT_COMPARED = NotCompared()
-
-
-Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
-
-
-@dataclass(frozen=True)
-class Said:
-    """A value that is told in words of its own, which may change where it does not."""
-
-    value: Any
-    text: str
-
-    def __str__(self) -> str:
-        return self.text
-
-
-def as_json(value: Any) -> Json:
-    """For programs, and for comparing with what was kept; None for what is not there or not known. Sets in an order."""
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if isinstance(value, Missing | Unknown | NotCompared):
-        return None
-    if isinstance(value, Said):
-        return as_json(value.value)
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, BaseModel):
-        return as_json(value.model_dump(exclude_unset=True))
-    if is_dataclass(value):
-        return {f.name: as_json(getattr(value, f.name)) for f in fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): as_json(inner) for key, inner in value.items()}
-    if isinstance(value, set | frozenset):
-        return tuple(sorted(map(as_json, value), key=lambda v: json.dumps(v, sort_keys=True)))
-    if isinstance(value, list | tuple):
-        return tuple(map(as_json, value))
-    return str(value)
-
-
-class Codec(Protocol):
-    """Between what the host says and what the user writes."""
-
-    free: ClassVar[bool]
-
-    def read(self, value: Any) -> Any: ...
-
-    def write(self, value: Any) -> Value: ...
-
-    def same(self, now: Any, wanted: Any) -> bool: ...
-
-    def show(self, value: Any) -> str: ...
-
-    def value(self, value: Any) -> Json: ...
-
-
-class Plain:
-    """The same on both sides. `free`: what it shows is a text of the user's or the host's, as it is."""
-
-    free: ClassVar[bool] = False
-
-    def read(self, value: Any) -> Any:
-        return value
-
-    def write(self, value: Any) -> Value:
-        return value  # type: ignore[no-any-return]
-
-    def same(self, now: Any, wanted: Any) -> bool:
-        return bool(now == wanted)
-
-    def show(self, value: Any) -> str:
-        if value is None or value == "":
-            return "none"
-        if isinstance(value, bool):
-            return "on" if value else "off"
-        if isinstance(value, int):
-            return f"{value:,}"
-        if isinstance(value, list | tuple | set | frozenset):
-            return ", ".join(str(v) for v in value) or "none"
-        return str(value)
-
-    def value(self, value: Any) -> Json:
-        """The same for all that `same` takes for equal, as far as nothing is lost by that."""
-        return as_json(None if value == "" else value)
-
-
-PLAIN = Plain()
-
-
-@dataclass(frozen=True)
-class Setting:
-    """One field: the property it is read from and the parameter it is set with.
-
-    `off`: the VM must be off to change it. `costs`: what else a change of it means. `fixed`: it cannot be
-    changed once the object exists; the text says what to do instead.
-    """
-
-    name: str
-    parameter: str = ""
-    codec: Codec = PLAIN
-    off: bool = False
-    costs: tuple[Impact, ...] = ()
-    fixed: str = ""
-
-    @property
-    def set_with(self) -> str:
-        return self.parameter or self.name
-
-    def get(self, row: Row) -> Any:
-        """The field's value in a row that was read with this setting's property selected."""
-        return self.codec.read(row[self.name]) if self.name in row else MISSING
-
-
-@dataclass(frozen=True)
-class Null:
-    """In a field's annotation: `null` may be written for it, and what it means. Without one it is refused."""
-
-    means: str = "none"
-
-
-@dataclass(frozen=True)
-class Instead:
-    """In a field's annotation: what is written where somebody would write `null`."""
-
-    word: str
-
-
-Occasion = Literal["create", "update", "leave", "remove"]
-"""What is to be done about a resource, as far as is known before it is judged."""
-
-
-@dataclass(frozen=True)
-class Change:
-    """One field that differs. `note`: what it means, for people. `in_time`: it is to be done by a time that has not
-    passed, so that it is no drift that it is not done yet."""
-
-    field: str
-    now: Any
-    wanted: Any
-    impacts: frozenset[Impact] = frozenset({"online"})
-    note: str = ""
-    in_time: bool = False
-
-
-def finding(
-    field: str,
-    message: str,
-    hint: str = "",
-    level: Level = "impossible",
-    outside: tuple[str, ...] = (),
-) -> Diagnostic:
-    """A rule that a resource breaks, at one of its fields ("" for the whole): a kind does not know where it stands."""
-    return Diagnostic(None, message, hint, level, field, outside=outside)
-
-
-class HeldBackError(Exception):
-    """The facts show that nothing can be done about a resource now; the planner turns it into a Diagnostic. `parts`: nor
-    about what sits within it. `later`: nor need there be, before something else is done."""
-
-    def __init__(
-        self, message: str, hint: str = "", field: str = "", *, parts: bool = False, later: bool = False
-    ) -> None:
-        super().__init__(message)
-        self.finding = finding(field, message, hint, "later" if later else "impossible")
-        self.parts = parts
-
-
-@dataclass(frozen=True, eq=False)
-class Step:
-    """One call of a plan and why. `needs`: earlier steps that must have succeeded. `off`: only while the VM
-    is off. `when`: "first" and "last" frame the other steps of the same VM (stop, start); "late" comes after the
-    stop, if there is one, and after all others; "wake" comes before all, and what its parts do rests on it; "up" comes
-    after the start, if there is one; "early" comes before everything else of the VM, none of which is done if it fails;
-    "closing" comes when all VMs of the host are done. `resumes`: it takes up what goes on on the host by itself, so it
-    is done at once after a connection that was lost. `host`: where it runs, if not on the
-    host of its resource. `text` says in plain words what it does. Two steps are never
-    equal: identity is what `needs` refers to."""
-
-    call: Call
-    text: str
-    because: tuple[str, ...] = ()
-    needs: tuple[Step, ...] = ()
-    off: bool = False
-    when: Literal["early", "wake", "first", "normal", "late", "last", "up", "closing"] = "normal"
-    guard: Guard | None = None
-    job: bool = False
-    limit_s: int | None = None
-    resumes: bool = False
-    host: str = ""
-    retry: Retry | None = None
-
-
-@dataclass(frozen=True)
-class Bracket:
-    """How to take something down and up again around steps that need it off. `doubts`: why that may fail."""
-
-    stop: tuple[Step, ...]
-    start: tuple[Step, ...]
-    doubts: tuple[Diagnostic, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -265,92 +32,6 @@ class Place:
     def mark(self, dotted: str = "") -> Mark:
         """Of a field's value; of the nearest enclosing thing if the field is not written."""
         return self.document.mark((*self.path, *path_of(dotted)))
-
-
-class Fields(BaseModel):
-    """A model of what the user writes."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-    def written(self) -> dict[str, Any]:
-        """The fields the user wrote that have a Setting; nested models dotted. Unwritten means unmanaged."""
-        found: dict[str, Any] = {}
-        for name in type(self).model_fields:
-            if name not in self.model_fields_set:
-                continue
-            value = getattr(self, name)
-            if isinstance(value, Fields):
-                found.update({f"{name}.{inner}": given for inner, given in value.written().items()})
-            elif name in settings(type(self)):
-                found[name] = value
-        return found
-
-    def without(self, fields: Iterable[str]) -> Self:
-        """The same as if these fields, dotted where nested, had not been written. Fields that a resource is known by
-        stay."""
-        copy = self.model_copy()
-        for name in fields:
-            copy._unwrite(name)
-        return copy
-
-    def _unwrite(self, dotted: str) -> None:
-        name, _, inner = dotted.partition(".")
-        info = type(self).model_fields.get(name)
-        if info is None or info.is_required():
-            return
-        value = getattr(self, name)
-        if inner and isinstance(value, Fields):
-            self.__dict__[name] = value.without([inner])
-        elif inner and isinstance(value, Mapping):
-            self.__dict__[name] = {key: given for key, given in value.items() if key != inner}
-        else:
-            self.__dict__[name] = info.get_default(call_default_factory=True, validated_data={})
-            self.__pydantic_fields_set__.discard(name)
-
-
-@cache
-def settings(model: type[BaseModel]) -> Mapping[str, Setting]:
-    """Every field of a model (nested ones dotted) that is a plain setting."""
-    found: dict[str, Setting] = {}
-    for name, info in model.model_fields.items():
-        for extra in info.metadata:
-            if isinstance(extra, Setting):
-                found[name] = extra
-        for inner in models_in(info.annotation):
-            found.update({f"{name}.{n}": s for n, s in settings(inner).items()})
-    return found
-
-
-def free_text(model: type[BaseModel], field: str) -> bool:
-    """Whether a field is a text of the user's, and not a word or a number that hvctl knows."""
-    setting = settings(model).get(field)
-    return setting is not None and setting.codec.free
-
-
-def models_in(annotation: Any) -> Iterator[type[Fields]]:
-    if isinstance(annotation, type) and issubclass(annotation, Fields) and not issubclass(annotation, Resource):
-        yield annotation
-    for arg in get_args(annotation):
-        yield from models_in(arg)
-
-
-def nulls_refused(model: type[BaseModel], data: Mapping[str, Any], path: Path = ()) -> Iterator[tuple[Path, str]]:
-    """Where data of the user's has null although the field has no meaning for it, and what to write instead."""
-    for field, info in model.model_fields.items():
-        name = info.alias or field
-        if name not in data:
-            continue
-        value, at = data[name], (*path, name)
-        if value is None and not any(isinstance(m, Null) for m in info.metadata):
-            word = next((f", or write {m.word}" for m in info.metadata if isinstance(m, Instead)), "")
-            yield at, f"leave it out, which leaves it as it is{word}"
-        for inner in models_in(info.annotation):
-            if isinstance(value, Mapping):
-                yield from nulls_refused(inner, value, at)
-            elif isinstance(value, list):
-                for n, item in enumerate(value):
-                    if isinstance(item, Mapping):
-                        yield from nulls_refused(inner, item, (*at, n))
 
 
 class Shelf(Protocol):
@@ -390,6 +71,7 @@ class Resource(Fields):
     is meant, or a sentence.
     """
 
+    alone: ClassVar[bool] = True
     kind: ClassVar[str] = ""
     section: ClassVar[str] = ""
     within: ClassVar[str | None] = None
@@ -687,15 +369,6 @@ class Resource(Fields):
         """Parameters for the setter, of those changes that are plain settings."""
         table = settings(type(self))
         return {table[c.field].set_with: table[c.field].codec.write(c.wanted) for c in changes if c.field in table}
-
-
-def properties(model: type[BaseModel], *more: str) -> tuple[str, ...]:
-    """The `select` that a kind's plain settings need, and more."""
-    return tuple(dict.fromkeys((*more, *(s.name for s in settings(model).values()))))
-
-
-def path_of(dotted: str) -> Path:
-    return tuple(whole(p) if is_whole(p) else p for p in dotted.split(".")) if dotted else ()
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from hvctl.contract import OS, contract, elsewhere, title
-from hvctl.core.resource import (
-    Change,
-    Missing,
-    Resource,
-    finding,
-    settings,
-)
+from hvctl.core.changes import Change, finding
+from hvctl.core.fields import settings
+from hvctl.core.resource import Resource
+from hvctl.core.values import Missing
 from hvctl.text.diagnostic import Diagnostic
 
 

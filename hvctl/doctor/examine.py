@@ -12,8 +12,9 @@ from hvctl.config.connection import Connection
 from hvctl.config.prepare import HostWork
 from hvctl.contract import nearest
 from hvctl.core.facts import Facts, read_batch
+from hvctl.core.fields import Fields
 from hvctl.core.questions import questions
-from hvctl.core.resource import Fields, Resource
+from hvctl.core.resource import Resource
 from hvctl.doctor.evidence import Examination, Symptom, Wanted, Way
 from hvctl.doctor.questions import ALWAYS, FEATURES
 from hvctl.kinds import kinds

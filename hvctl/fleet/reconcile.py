@@ -14,12 +14,13 @@ from hvctl.contract import nearest
 from hvctl.core.apply import Report, apply, batch_of, not_begun
 from hvctl.core.contents import changed_sources
 from hvctl.core.facts import Facts, read_batch
+from hvctl.core.impact import Impact
 from hvctl.core.outcome import Outcome
 from hvctl.core.plan import Plan, PlannedStep
 from hvctl.core.planner import make_plan
 from hvctl.core.questions import questions
 from hvctl.core.replan import First, replanned
-from hvctl.core.resource import Impact, Index
+from hvctl.core.resource import Index
 from hvctl.winrm.retries import SETTLING_S, SETTLING_WAIT
 
 OnEvent = Callable[[Event], None]

@@ -10,12 +10,13 @@ from hvctl.call import TransportError, defect
 from hvctl.core.apply import Report, apply, batch_of
 from hvctl.core.contents import changed_sources
 from hvctl.core.facts import Facts
+from hvctl.core.impact import Impact
 from hvctl.core.outcome import Outcome
 from hvctl.core.plan import Plan
 from hvctl.core.planner import make_plans
 from hvctl.core.questions import questions_of
 from hvctl.core.replan import First, replanned_together
-from hvctl.core.resource import Impact, Index
+from hvctl.core.resource import Index
 from hvctl.core.rounds import Rounds
 from hvctl.core.unit import units
 from hvctl.fleet.hosts import Hear, Hosts, Task, own

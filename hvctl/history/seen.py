@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hvctl.core.check import Check, Drift, Spot, drifts
+from hvctl.core.fields import settings
 from hvctl.core.outcome import Outcome
 from hvctl.core.plan import Action
-from hvctl.core.resource import Json, settings
+from hvctl.core.values import Json
 from hvctl.kinds import kind_named, owner_of
 from hvctl.text.address import Address
 from hvctl.text.masks import MASK

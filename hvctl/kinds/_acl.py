@@ -10,7 +10,8 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from hvctl.call import Call, Ref, Row
-from hvctl.core.resource import Fields, Step, finding
+from hvctl.core.changes import Step, finding
+from hvctl.core.fields import Fields
 from hvctl.kinds._types import LONGEST, Flag, Seconds, Words, bare_mac
 from hvctl.text.diagnostic import Diagnostic
 from hvctl.text.number import is_whole, whole

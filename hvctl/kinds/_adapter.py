@@ -10,21 +10,12 @@ from pydantic import Field
 
 from hvctl.call import Call, Ref, Row
 from hvctl.contract import OS, contract, elsewhere, title
+from hvctl.core.changes import Change, HeldBackError, Step, finding
 from hvctl.core.facts import Facts
-from hvctl.core.resource import (
-    MISSING,
-    Change,
-    Fields,
-    HeldBackError,
-    Impact,
-    Null,
-    Resource,
-    Setting,
-    State,
-    Step,
-    finding,
-    settings,
-)
+from hvctl.core.fields import Fields, Null, Setting, settings
+from hvctl.core.impact import Impact
+from hvctl.core.resource import Resource
+from hvctl.core.values import MISSING, State
 from hvctl.kinds._acl import (
     ACLS,
     EXTENDED_ACLS,

@@ -8,8 +8,11 @@ from typing import Annotated, Any
 
 from hvctl.call import Call, Guard, Ref
 from hvctl.contract import OS
+from hvctl.core.changes import Change, Step, finding
 from hvctl.core.facts import Facts
-from hvctl.core.resource import UNKNOWN, Change, Impact, Instead, Null, Step, finding
+from hvctl.core.fields import Instead, Null
+from hvctl.core.impact import Impact
+from hvctl.core.values import UNKNOWN
 from hvctl.kinds._adapter import Adapter
 from hvctl.kinds._cluster import ROLES
 from hvctl.kinds._ip import (

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from hvctl.call import Call, Map, Row
 from hvctl.contract import OS, at_least, title
+from hvctl.core.changes import Change, Step, finding
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.resource import UNKNOWN, Change, Step, finding
+from hvctl.core.values import UNKNOWN
 from hvctl.kinds._guest_systems import GUEST_SYSTEMS
 from hvctl.kinds._machine import Machine
 from hvctl.kinds._services import GUIDS, SERVICES, guid_of, service_ref

@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 
 from hvctl.call import Row
-from hvctl.core.resource import Plain, Resource
+from hvctl.core.resource import Resource
+from hvctl.core.values import Plain
 from hvctl.kinds._drives import Slot
 from hvctl.text.visible import quoted
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from hvctl.call import Call, Row
+from hvctl.core.changes import finding
 from hvctl.core.facts import Facts
-from hvctl.core.resource import finding
 from hvctl.kinds._drives import DISKS, Slot
 from hvctl.kinds._host import CLOCK, instant, now
 from hvctl.kinds._limits import limit

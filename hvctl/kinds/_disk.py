@@ -10,7 +10,8 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from hvctl.call import NULL, Call, Row, Value
 from hvctl.core.facts import Facts
-from hvctl.core.resource import MISSING, UNKNOWN, Fields, Instead, Json, Null, Plain, Setting, State, Unknown, as_json
+from hvctl.core.fields import Fields, Instead, Null, Setting
+from hvctl.core.values import MISSING, UNKNOWN, Json, Plain, State, Unknown, as_json
 from hvctl.kinds._checkpoints import coming
 from hvctl.kinds._drives import DISKS, DVDS, Drive, Slot, at_slot, file_query, folder_of, one_spelling, there, volume_of
 from hvctl.kinds._physical import HOST_DISKS

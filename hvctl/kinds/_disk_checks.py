@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from hvctl.core.changes import Change, HeldBackError, finding
 from hvctl.core.facts import Facts
-from hvctl.core.resource import UNKNOWN, Change, HeldBackError, finding, settings
+from hvctl.core.fields import settings
+from hvctl.core.values import UNKNOWN
 from hvctl.kinds import _image
 from hvctl.kinds._disk import FILE_FIELDS, DiskPart, Seen
 from hvctl.kinds._disk_rules import CONVERT

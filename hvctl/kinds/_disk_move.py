@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from hvctl.call import Call, Map
+from hvctl.core.changes import Step, finding
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Step, finding
 from hvctl.kinds._disk import DiskPart, Seen
 from hvctl.kinds._drives import folder_of, on_cluster, there, volume_of
 from hvctl.kinds._space import VOLUMES, free_at, sizes_query

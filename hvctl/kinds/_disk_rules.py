@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from hvctl.contract import OS, at_least, exists_from, title
-from hvctl.core.resource import Resource, finding
+from hvctl.core.changes import finding
+from hvctl.core.resource import Resource
 from hvctl.kinds import _disk_move, _image
 from hvctl.kinds._disk import FILE_FIELDS, DiskPart
 from hvctl.kinds._drives import on_cluster, twice

@@ -11,8 +11,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from hvctl.call import Call, Home, Ref, Retry, Row
+from hvctl.core.changes import Step, finding
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.resource import Entry, Step, Unknown, finding
+from hvctl.core.resource import Entry
+from hvctl.core.values import Unknown
 from hvctl.kinds import _receipts
 from hvctl.kinds._checkpoints import CHECKPOINTS
 from hvctl.kinds._drives import DISKS, DVDS, Slot, on_cluster

@@ -11,8 +11,12 @@ from pydantic import BeforeValidator, Field
 
 from hvctl.call import NULL, Call, Ref, Row, Value
 from hvctl.contract import OS
+from hvctl.core.changes import Change, HeldBackError, Occasion, Step, finding
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.resource import Change, HeldBackError, Impact, Occasion, Plain, Resource, Setting, State, Step, finding
+from hvctl.core.fields import Setting
+from hvctl.core.impact import Impact
+from hvctl.core.resource import Resource
+from hvctl.core.values import Plain, State
 from hvctl.kinds._limits import limit
 from hvctl.kinds._machine import machine
 from hvctl.kinds._types import path_key, same_path

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from hvctl.call import Row
 from hvctl.contract import at_least, title
+from hvctl.core.changes import finding
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Unknown, finding
+from hvctl.core.values import Unknown
 from hvctl.kinds._checkpoints import quiesces
 from hvctl.kinds._drives import DISKS, Slot
 from hvctl.kinds._machine import Machine

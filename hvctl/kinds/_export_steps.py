@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from hvctl.call import Call, Guard, Row, Wanted
+from hvctl.core.changes import Step
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Step
 from hvctl.kinds._exports import BEGUN, DONE, EXPORTING, FORMAT, Copy, config_suffix, folders_query
 from hvctl.kinds._host import now
 from hvctl.kinds._machine import Machine

@@ -10,8 +10,8 @@ from functools import lru_cache
 from typing import Any
 
 from hvctl.call import EACH, Call, Ref, Row
+from hvctl.core.changes import HeldBackError
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.resource import HeldBackError
 from hvctl.kinds._drives import file_query, folder_of, on_share, there, volume_of
 from hvctl.kinds._host import instant
 from hvctl.kinds._limits import version_at_least

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, model_validator
 
-from hvctl.core.resource import Setting
+from hvctl.core.fields import Setting
 from hvctl.kinds._boot_order import BOOT_ORDER, ENTRIES, entry, once
 from hvctl.kinds._types import ON_OFF, Flag, Words
 from hvctl.kinds._vm import VmPart

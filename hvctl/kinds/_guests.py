@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from hvctl.call import Call, Ref, Row
 from hvctl.contract import OS, at_least, title
+from hvctl.core.changes import finding
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Resource, finding
+from hvctl.core.resource import Resource
 from hvctl.kinds._firmware import FirmwarePart
 from hvctl.kinds._guest_systems import GUEST_SYSTEMS, GuestSystem
 from hvctl.kinds._machine import Machine

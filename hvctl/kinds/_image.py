@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from hvctl.call import Call, Row
+from hvctl.core.changes import HeldBackError, Step, finding
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.resource import HeldBackError, Resource, Step, Unknown, finding
+from hvctl.core.resource import Resource
+from hvctl.core.values import Unknown
 from hvctl.kinds._disk import TYPES, DiskPart
 from hvctl.kinds._drives import Slot, file_query, on_share, there
 from hvctl.kinds._limits import limit

@@ -6,7 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, PrivateAttr
 
-from hvctl.core.resource import Null, Resource, Setting
+from hvctl.core.fields import Null, Setting
+from hvctl.core.resource import Resource
 from hvctl.kinds._guest_systems import SYSTEMS
 from hvctl.kinds._host import OfHyperV
 from hvctl.kinds._types import LONGEST, MB, ON_OFF, PATH, SIZE, TEXT, Flag, Seconds, Size, WindowsPath, Words

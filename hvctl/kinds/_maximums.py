@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from hvctl.call import Call
 from hvctl.contract import OS
+from hvctl.core.changes import HeldBackError, finding
 from hvctl.core.facts import Facts
-from hvctl.core.resource import HeldBackError, Resource, finding
+from hvctl.core.resource import Resource
 from hvctl.kinds._limits import limit
 from hvctl.kinds._machine import Machine
 from hvctl.kinds._processor import ProcessorPart

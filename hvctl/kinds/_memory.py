@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from hvctl.core.resource import Fields, Instead, Plain, Setting
+from hvctl.core.fields import Fields, Instead, Setting
+from hvctl.core.values import Plain
 from hvctl.kinds._types import FOLD, MB, SIZE, Pool, Size, as_flag, multiple_of
 from hvctl.kinds._vm import VmPart
 

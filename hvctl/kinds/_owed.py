@@ -5,8 +5,8 @@ run that was killed."""
 from __future__ import annotations
 
 from hvctl.call import Call, Home
+from hvctl.core.changes import Step
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.resource import Step
 from hvctl.kinds._machine import Machine
 from hvctl.kinds._vm import vm_row
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from hvctl.call import Call, Row
+from hvctl.core.changes import HeldBackError
 from hvctl.core.facts import Facts
-from hvctl.core.resource import HeldBackError
 from hvctl.kinds._drives import DISKS, Slot
 from hvctl.kinds._vm import VMS
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hvctl.call import Call, Row
+from hvctl.core.changes import Change, Step, finding
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Change, Step, finding
 from hvctl.kinds._drives import DISKS, file_query, on_cluster, there, volume_of
 from hvctl.kinds._machine import Machine
 from hvctl.kinds._vm import state_at_work, vm_ref

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from hvctl.call import Call, Ending, Guard, Wanted
+from hvctl.core.changes import Bracket, Step, finding
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.resource import Bracket, Step, finding
 from hvctl.kinds import _owed, _room, _wait
 from hvctl.kinds._machine import Machine
 from hvctl.kinds._services import GUIDS, SERVICES, guid_of

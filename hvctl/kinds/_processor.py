@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from hvctl.call import Value
-from hvctl.core.resource import Instead, Json, Null, Plain, Setting, as_json
+from hvctl.core.fields import Instead, Null, Setting
+from hvctl.core.values import Json, Plain, as_json
 from hvctl.kinds._types import FOLD, Cleared, Flag, Pool
 from hvctl.kinds._vm import VmPart
 

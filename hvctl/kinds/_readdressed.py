@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from hvctl.call import Call, Ref, Row
+from hvctl.core.changes import Step
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Step
 from hvctl.kinds._cluster import ROLES
 from hvctl.kinds._ip import (
     DEVICES,

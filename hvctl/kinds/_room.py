@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hvctl.call import Call
+from hvctl.core.changes import finding
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.resource import finding
 from hvctl.kinds._machine import Machine
 from hvctl.kinds._memory import MemoryPart
 from hvctl.kinds._types import about_size, shown_size

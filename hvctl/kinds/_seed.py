@@ -14,21 +14,11 @@ from typing import Any, ClassVar, Literal, Self
 from hvctl.call import NULL, Call, Retry, Row, Staged
 from hvctl.contract import OS
 from hvctl.core.bundle import joined, parted
+from hvctl.core.changes import Change, HeldBackError, Occasion, Step, finding
 from hvctl.core.facts import Facts
-from hvctl.core.resource import (
-    Change,
-    Entry,
-    HeldBackError,
-    Impact,
-    Json,
-    Occasion,
-    Place,
-    Resource,
-    Shelf,
-    State,
-    Step,
-    finding,
-)
+from hvctl.core.impact import Impact
+from hvctl.core.resource import Entry, Place, Resource, Shelf
+from hvctl.core.values import Json, State
 from hvctl.kinds import _receipts
 from hvctl.kinds._disk import DiskPart
 from hvctl.kinds._drives import DISKS, DVDS, At, Drive, Slot, file_query, folder_of, there, volume_of

@@ -11,8 +11,12 @@ from pydantic import Field
 
 from hvctl.call import Call, Ref, Row
 from hvctl.contract import OS, contract
+from hvctl.core.changes import Change, HeldBackError
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.resource import Change, Fields, HeldBackError, Impact, Null, Resource, Setting, State, properties
+from hvctl.core.fields import Fields, Null, Setting, properties
+from hvctl.core.impact import Impact
+from hvctl.core.resource import Resource
+from hvctl.core.values import State
 from hvctl.kinds._host import OfHyperV
 from hvctl.kinds._ip import NATS
 from hvctl.kinds._network import (

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from hvctl.call import Row
 from hvctl.contract import OS, at_least, exists_from, title
+from hvctl.core.changes import Change, finding
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.resource import Change, Resource, finding
+from hvctl.core.resource import Resource
 from hvctl.kinds._ip import nats_on
 from hvctl.kinds._machine import Machine
 from hvctl.kinds._network import NICS, SWITCHES, is_virtual, named

@@ -7,8 +7,9 @@ from typing import Any
 
 from hvctl.call import Call, Guard, Ref, Row
 from hvctl.contract import at_least
+from hvctl.core.changes import Change, Step
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Change, Step, settings
+from hvctl.core.fields import settings
 from hvctl.kinds._network import full_names
 from hvctl.kinds._readdressed import set_again
 from hvctl.kinds._switch import (

@@ -12,7 +12,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from hvctl.call import Value
-from hvctl.core.resource import Json, Plain, as_json
+from hvctl.core.values import Json, Plain, as_json
 from hvctl.text.duration import lasted, seconds, spoken
 from hvctl.text.number import is_whole
 from hvctl.text.source import suggest

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from hvctl.call import EACH, Call, Ref, Row
 from hvctl.contract import OS, at_least, title
+from hvctl.core.changes import finding
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.resource import UNKNOWN, Unknown, finding
+from hvctl.core.values import UNKNOWN, Unknown
 from hvctl.kinds._drives import DISKS, Slot
 from hvctl.kinds._types import path_key, same_path, shown_size
 from hvctl.text.diagnostic import Diagnostic

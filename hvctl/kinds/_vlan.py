@@ -8,7 +8,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from hvctl.call import Row
-from hvctl.core.resource import Fields, Impact, Setting
+from hvctl.core.fields import Fields, Setting
+from hvctl.core.impact import Impact
 from hvctl.core.rows import parsed
 from hvctl.kinds._types import ON_OFF, Flag, Words
 from hvctl.text.visible import quoted

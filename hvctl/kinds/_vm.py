@@ -6,8 +6,12 @@ from collections.abc import Iterator
 from typing import Any, ClassVar, Self
 
 from hvctl.call import Call, Ref, Row
+from hvctl.core.changes import Change, HeldBackError, Occasion, Step
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.resource import Change, HeldBackError, Impact, Occasion, Resource, State, Step, settings
+from hvctl.core.fields import settings
+from hvctl.core.impact import Impact
+from hvctl.core.resource import Resource
+from hvctl.core.values import State
 from hvctl.kinds._host import OfHyperV
 from hvctl.kinds._machine import Machine, machine
 from hvctl.text.diagnostic import Diagnostic

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hvctl.call import Call, Ending, Guard, Matching, Wanted
+from hvctl.core.changes import Step, finding
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Step, finding
 from hvctl.kinds._machine import Machine
 from hvctl.kinds._services import GUIDS
 from hvctl.kinds._vm import vm_ref

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Impact
+from hvctl.core.impact import Impact
 from hvctl.kinds._network import ADDRESSES, HOST_ADAPTERS, NICS, addresses_on, is_virtual, named
 from hvctl.kinds._readdressed import kept
 from hvctl.kinds._switch import TYPES, Shape, SwitchPart

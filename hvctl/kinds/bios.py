@@ -9,8 +9,10 @@ from pydantic import AfterValidator
 
 from hvctl.call import Call, Ref, Value
 from hvctl.contract import OS
+from hvctl.core.changes import Change, HeldBackError, finding
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Change, HeldBackError, Plain, Setting, State, finding, properties
+from hvctl.core.fields import Setting, properties
+from hvctl.core.values import Plain, State
 from hvctl.kinds._types import Flag, Words
 from hvctl.kinds._vm import VMS, VmPart, generation
 from hvctl.text.diagnostic import Diagnostic

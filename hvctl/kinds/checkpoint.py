@@ -9,8 +9,11 @@ from pydantic import Field, PrivateAttr
 
 from hvctl.call import Call, Ending, Guard, Ref, Row
 from hvctl.contract import OS
+from hvctl.core.changes import Change, Occasion, Step, finding
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Change, Impact, Occasion, Resource, State, Step, finding
+from hvctl.core.impact import Impact
+from hvctl.core.resource import Resource
+from hvctl.core.values import State
 from hvctl.kinds._checkpoints import CHECKPOINTS, TYPES, checkpoints, made, obstacles
 from hvctl.kinds._drives import DISKS
 from hvctl.kinds._host import CLOCK, now

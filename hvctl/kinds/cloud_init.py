@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from hvctl.contract import OS
-from hvctl.core.resource import finding
+from hvctl.core.changes import finding
 from hvctl.kinds._seed import Seed
 from hvctl.text.diagnostic import Diagnostic
 

@@ -8,8 +8,12 @@ from typing import Any, ClassVar, Self
 
 from hvctl.call import Call, Guard
 from hvctl.contract import OS
+from hvctl.core.changes import Change, Occasion, Step, finding
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Change, Impact, Occasion, Resource, State, Step, finding, settings
+from hvctl.core.fields import settings
+from hvctl.core.impact import Impact
+from hvctl.core.resource import Resource
+from hvctl.core.values import State
 from hvctl.kinds import _disk_checks as checks
 from hvctl.kinds import _disk_move, _guests, _image
 from hvctl.kinds import _disk_rules as offline

@@ -11,8 +11,12 @@ from pydantic import AfterValidator, BeforeValidator
 
 from hvctl.call import Call
 from hvctl.contract import OS
+from hvctl.core.changes import Change, Occasion, Step, finding
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Change, Impact, Instead, Null, Occasion, Resource, Setting, State, Step, finding
+from hvctl.core.fields import Instead, Null, Setting
+from hvctl.core.impact import Impact
+from hvctl.core.resource import Resource
+from hvctl.core.values import State
 from hvctl.kinds._disk import DiskPart
 from hvctl.kinds._drives import DISKS, DVDS, MEDIUM, Drive, file_query, on_share, one_spelling, there
 from hvctl.kinds._types import FOLD, Pool, WindowsPath

@@ -11,8 +11,11 @@ from pydantic import AfterValidator, Field, PrivateAttr
 
 from hvctl.call import Call
 from hvctl.contract import OS, at_least, exists_from, title
+from hvctl.core.changes import Change, HeldBackError, Occasion, Step, finding
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Change, HeldBackError, Null, Occasion, Resource, Said, State, Step, finding
+from hvctl.core.fields import Null
+from hvctl.core.resource import Resource
+from hvctl.core.values import Said, State
 from hvctl.kinds import _exports as lying
 from hvctl.kinds._drives import DISKS, one_spelling
 from hvctl.kinds._export_checks import obstacles

@@ -8,8 +8,11 @@ from typing import Any, ClassVar
 
 from hvctl.call import Call, Ref, Row, Value
 from hvctl.contract import OS
+from hvctl.core.changes import Change, HeldBackError, Occasion, Step, finding
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.resource import Change, HeldBackError, Occasion, Resource, State, Step, finding, properties
+from hvctl.core.fields import properties
+from hvctl.core.resource import Resource
+from hvctl.core.values import State
 from hvctl.kinds import _guests
 from hvctl.kinds._boot_order import (
     BOOT_ORDER,

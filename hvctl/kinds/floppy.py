@@ -7,8 +7,10 @@ from typing import Annotated, ClassVar
 
 from hvctl.call import Call
 from hvctl.contract import OS
+from hvctl.core.changes import Change, HeldBackError, Occasion, Step, finding
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Change, HeldBackError, Null, Occasion, Setting, State, Step, finding, properties
+from hvctl.core.fields import Null, Setting, properties
+from hvctl.core.values import State
 from hvctl.kinds._drives import MEDIUM, file_query, there
 from hvctl.kinds._types import WindowsPath
 from hvctl.kinds._vm import ALL_VMS, VmPart, generation, vm_ref

@@ -11,8 +11,10 @@ from pydantic import Field
 
 from hvctl.call import Call, Ending, Guard, Value, Wanted
 from hvctl.contract import OS
+from hvctl.core.changes import Change, Occasion, Step, finding
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.resource import Change, Entry, Json, Occasion, Place, Resource, Shelf, State, Step, finding
+from hvctl.core.resource import Entry, Place, Resource, Shelf
+from hvctl.core.values import Json, State
 from hvctl.kinds import _receipts
 from hvctl.kinds._receipts import FILES, LINES, Receipt, folder_is_there, orphans
 from hvctl.kinds._services import GUIDS, SERVICES, guid_of

@@ -9,8 +9,12 @@ from pydantic import Field
 
 from hvctl.call import Call, Row, Value
 from hvctl.contract import OS, at_least
+from hvctl.core.changes import Change, Occasion, Step, finding
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Change, Fields, Impact, Occasion, Resource, Setting, State, Step, finding, properties
+from hvctl.core.fields import Fields, Setting, properties
+from hvctl.core.impact import Impact
+from hvctl.core.resource import Resource
+from hvctl.core.values import State
 from hvctl.kinds._drives import file_query, there
 from hvctl.kinds._host import HOST, OfHyperV, host_row
 from hvctl.kinds._types import MAC, PATH, SECONDS, Flag, MacAddress, Seconds, WindowsPath, Words

@@ -11,8 +11,10 @@ from pydantic import Field
 
 from hvctl.call import Call, Retry, Row, Value
 from hvctl.contract import OS, contract, exists_from, title
+from hvctl.core.changes import Change, HeldBackError, Occasion, Step, finding
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.resource import Change, Entry, HeldBackError, Occasion, Place, Resource, Shelf, State, Step, finding
+from hvctl.core.resource import Entry, Place, Resource, Shelf
+from hvctl.core.values import State
 from hvctl.kinds._disk import DiskPart
 from hvctl.kinds._drives import DISKS, DVDS, Slot, file_query, folder_of, there, volume_of
 from hvctl.kinds._host import OfHyperV

@@ -9,19 +9,12 @@ from typing import Any, ClassVar, Literal, Self
 
 from hvctl.call import Call, Ref, Row
 from hvctl.contract import OS
+from hvctl.core.changes import Change, HeldBackError, Occasion, Step, finding
 from hvctl.core.facts import Facts
-from hvctl.core.resource import (
-    UNKNOWN,
-    Change,
-    HeldBackError,
-    Impact,
-    Occasion,
-    Resource,
-    State,
-    Step,
-    finding,
-    properties,
-)
+from hvctl.core.fields import properties
+from hvctl.core.impact import Impact
+from hvctl.core.resource import Resource
+from hvctl.core.values import UNKNOWN, State
 from hvctl.kinds._addressed import IP, Addressed
 from hvctl.kinds._ip import Interface, Now, interface_of, new_interface
 from hvctl.kinds._network import (

@@ -7,8 +7,10 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from hvctl.call import Call
 from hvctl.contract import OS, at_least, exists_from, title
+from hvctl.core.changes import Change, Occasion, Step, finding
 from hvctl.core.facts import Facts
-from hvctl.core.resource import UNKNOWN, Change, Occasion, Setting, State, Step, finding
+from hvctl.core.fields import Setting
+from hvctl.core.values import UNKNOWN, State
 from hvctl.kinds._services import GUIDS, SERVICES, guid_of, service_ref
 from hvctl.kinds._types import Flag
 from hvctl.kinds._vm import VmPart, vm_ref

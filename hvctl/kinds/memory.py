@@ -8,8 +8,10 @@ from typing import Any, ClassVar
 
 from hvctl.call import Call, Row, Value
 from hvctl.contract import OS, at_least
+from hvctl.core.changes import Change, Occasion, finding
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Change, Occasion, State, finding, properties
+from hvctl.core.fields import properties
+from hvctl.core.values import State
 from hvctl.kinds import _guests, _room
 from hvctl.kinds._host import HOST, host_row
 from hvctl.kinds._limits import Limit, version_at_least, vm_limit

@@ -11,9 +11,13 @@ from pydantic import AfterValidator, Field
 
 from hvctl.call import Call, Ref, Row
 from hvctl.contract import OS, at_least, contract, elsewhere, title
+from hvctl.core.changes import Change, HeldBackError, Occasion, Step, finding
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Change, Fields, HeldBackError, Impact, Occasion, Resource, State, Step, finding
+from hvctl.core.fields import Fields
+from hvctl.core.impact import Impact
+from hvctl.core.resource import Resource
 from hvctl.core.rows import parsed
+from hvctl.core.values import State
 from hvctl.kinds._addressed import OURS
 from hvctl.kinds._host import OfHyperV
 from hvctl.kinds._ip import (

@@ -11,25 +11,12 @@ from pydantic import BeforeValidator, Field
 
 from hvctl.call import Call, Ref, Row, Value
 from hvctl.contract import OS, at_least
+from hvctl.core.changes import Change, HeldBackError, Occasion, Step, finding
 from hvctl.core.facts import Facts
-from hvctl.core.resource import (
-    Change,
-    Fields,
-    HeldBackError,
-    Impact,
-    Instead,
-    Json,
-    Null,
-    Occasion,
-    Plain,
-    Resource,
-    Setting,
-    State,
-    Step,
-    as_json,
-    finding,
-    properties,
-)
+from hvctl.core.fields import Fields, Instead, Null, Setting, properties
+from hvctl.core.impact import Impact
+from hvctl.core.resource import Resource
+from hvctl.core.values import Json, Plain, State, as_json
 from hvctl.kinds._adapter import Adapter
 from hvctl.kinds._limits import adapter_limit
 from hvctl.kinds._machine import Machine, machine

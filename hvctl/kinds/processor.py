@@ -7,8 +7,10 @@ from typing import ClassVar
 
 from hvctl.call import Call
 from hvctl.contract import OS, title
+from hvctl.core.changes import Change, Occasion, finding
 from hvctl.core.facts import Facts
-from hvctl.core.resource import MISSING, Change, Occasion, State, finding, properties
+from hvctl.core.fields import properties
+from hvctl.core.values import MISSING, State
 from hvctl.kinds import _maximums
 from hvctl.kinds._host import HOST, host_row
 from hvctl.kinds._limits import LARGE, Limit, version_at_least, vm_limit

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Self
 
 from hvctl.call import Call, Ref
+from hvctl.core.changes import Change, Occasion, Step, finding
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Change, Occasion, Resource, State, Step, finding
+from hvctl.core.resource import Resource
+from hvctl.core.values import State
 from hvctl.kinds._drives import CONTROLLERS, DISKS, DVDS, ControllersPart, Slot
 from hvctl.kinds._machine import machine
 from hvctl.kinds._vm import VMS, in_vm, vm_ref, vm_row

@@ -7,19 +7,12 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from hvctl.call import Call, Row
 from hvctl.contract import OS
+from hvctl.core.changes import Change, HeldBackError, Occasion, Step, finding
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.resource import (
-    UNKNOWN,
-    Change,
-    HeldBackError,
-    Impact,
-    Occasion,
-    Resource,
-    Setting,
-    State,
-    Step,
-    finding,
-)
+from hvctl.core.fields import Setting
+from hvctl.core.impact import Impact
+from hvctl.core.resource import Resource
+from hvctl.core.values import UNKNOWN, State
 from hvctl.kinds._firmware import FirmwarePart
 from hvctl.kinds._limits import LARGE, version_at_least
 from hvctl.kinds._protection import is_protected, key_protector, name_there, security

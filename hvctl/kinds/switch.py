@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from typing import Any, ClassVar, Self
 
 from hvctl.contract import OS
+from hvctl.core.changes import Change, Occasion, Step, finding
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Change, Impact, Occasion, Resource, Step, finding
+from hvctl.core.impact import Impact
+from hvctl.core.resource import Resource
 from hvctl.kinds import _switch_rules, _switch_steps, _way_in
 from hvctl.kinds._switch import MODES, TEAM, TYPES, SwitchPart
 from hvctl.kinds.host_network_adapter import HostNetworkAdapter

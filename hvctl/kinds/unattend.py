@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 from pydantic import Field
 
 from hvctl.contract import OS
-from hvctl.core.resource import finding
+from hvctl.core.changes import finding
 from hvctl.kinds._seed import Seed
 from hvctl.kinds.cloud_init import CloudInit
 from hvctl.text.diagnostic import Diagnostic

@@ -10,23 +10,12 @@ from pydantic import PrivateAttr
 
 from hvctl.call import Call, Guard, Ref, Row
 from hvctl.contract import OS, at_least, exists_from, title
+from hvctl.core.changes import Bracket, Change, HeldBackError, Occasion, Step, finding
 from hvctl.core.facts import Facts
-from hvctl.core.resource import (
-    NOT_COMPARED,
-    Bracket,
-    Change,
-    HeldBackError,
-    Impact,
-    Index,
-    Missing,
-    Occasion,
-    Resource,
-    State,
-    Step,
-    finding,
-    properties,
-    settings,
-)
+from hvctl.core.fields import properties, settings
+from hvctl.core.impact import Impact
+from hvctl.core.resource import Index, Resource
+from hvctl.core.values import NOT_COMPARED, Missing, State
 from hvctl.kinds import _avma, _doomed, _guests, _maximums, _owed, _room, _wait
 from hvctl.kinds._checkpoints import AGES, check_ages, coming
 from hvctl.kinds._cluster import ROLES, elsewhere, owner_of, roles_elsewhere

@@ -10,7 +10,7 @@ from rich.text import Text
 from hvctl.call import Staged
 from hvctl.core.contents import opened
 from hvctl.core.plan import Line, Plan
-from hvctl.core.resource import Json
+from hvctl.core.values import Json
 from hvctl.show.columns import Entry
 from hvctl.show.wording import restart_of, restart_text, shown_actions
 

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from hvctl.call import Batch, Call, Ref, Reply, Task, Transport
+from hvctl.core.impact import IMPACTS, Impact
 from hvctl.core.plan import Plan
 from hvctl.core.planner import make_plan
-from hvctl.core.resource import IMPACTS, Impact
 from hvctl.fleet.reconcile import apply_plan, look
 from mocks.schema import load
 from tests.harness import Case, wished

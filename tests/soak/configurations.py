@@ -13,7 +13,7 @@ import yaml
 from pydantic import BaseModel
 
 from hvctl.config.connection import TRANSPORTS
-from hvctl.core.resource import IMPACTS
+from hvctl.core.impact import IMPACTS
 from hvctl.kinds import kinds
 from hvctl.text.source import _Loader
 from tests.harness import all_cases

@@ -8,8 +8,11 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from hvctl.call import Call, Ref
+from hvctl.core.changes import Change, Occasion, Step, finding
 from hvctl.core.facts import Facts
-from hvctl.core.resource import Change, Entry, Impact, Index, Occasion, Place, State, Step, finding
+from hvctl.core.impact import Impact
+from hvctl.core.resource import Entry, Index, Place
+from hvctl.core.values import State
 from hvctl.kinds._host import OfHyperV
 from hvctl.text.address import Address
 from hvctl.text.diagnostic import Diagnostic

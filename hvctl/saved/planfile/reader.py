@@ -17,8 +17,10 @@ from pydantic_core import ErrorDetails
 from hvctl.call import Secret, Staged
 from hvctl.config.controlnode import ControlNode
 from hvctl.config.playbook import written_twice
+from hvctl.core.fields import nulls_refused, path_of
+from hvctl.core.impact import IMPACTS, Impact
 from hvctl.core.replan import First
-from hvctl.core.resource import IMPACTS, Entry, Impact, Index, Place, nulls_refused, path_of
+from hvctl.core.resource import Entry, Index, Place
 from hvctl.kinds import kinds
 from hvctl.saved.planfile.format import (
     AGAIN,
