@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from hvctl.core.plan import Plan
-from hvctl.core.resource import Index, Resource
+from hvctl.core.resource import Entry, Index, Resource
 from hvctl.text.address import Address
 
 
@@ -31,8 +31,19 @@ def never_written(desired: Index, plan: Plan) -> Index:
         a.address for a in plan.actions if a.verb in ("held", "later", "unknown") and not _exists(a.address, plan)
     }
     stays = {w.address() for w in desired if w.absent and w.address() in held}
-    kept = desired.only(lambda w: not any(one.address() in absent | stays for one in _line_of(w)))
+    kept = only(desired, lambda w: not any(one.address() in absent | stays for one in _line_of(w)))
     return kept.mapped(lambda w, e: replace(e, resource=_without(w, held.get(w.address(), set()))))
+
+
+def only(desired: Index, chosen: Callable[[Resource], bool]) -> Index:
+    """Those, with what they sit within."""
+    kept: dict[int, int] = {}
+    entries: list[Entry] = []
+    for one, entry in zip(desired, desired.entries, strict=True):
+        if (entry.owner is None or entry.owner in kept) and chosen(one):
+            kept[one.seat] = len(entries)
+            entries.append(replace(entry, owner=None if entry.owner is None else kept[entry.owner]))
+    return Index(entries, desired.host)
 
 
 def _line_of(wish: Resource) -> Iterator[Resource]:

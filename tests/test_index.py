@@ -24,6 +24,7 @@ from hvctl.text.source import Document
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
 from tests.harness import wished
+from tests.held import only
 
 PLAYBOOK = """
 - hosts: all
@@ -103,7 +104,7 @@ def test_a_target_leaves_the_desired_state_as_it_is(desired: Index) -> None:
 
 
 def test_only_takes_parts_with_their_owner(desired: Index) -> None:
-    kept = desired.only(lambda one: not (isinstance(one, VM) and one.name == "web01"))
+    kept = only(desired, lambda one: not (isinstance(one, VM) and one.name == "web01"))
     assert [one.kind for one in kept] == ["switch", "vm", "memory"]
     assert kept[2].owner is kept[1]
 

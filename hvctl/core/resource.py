@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Protocol, Self, TypeVar, overload
 
@@ -476,13 +476,3 @@ class Index(Sequence[Resource]):
 
     def with_more(self, more: Iterable[Entry]) -> Index:
         return Index((*self.entries, *more), self.host)
-
-    def only(self, chosen: Callable[[Resource], bool]) -> Index:
-        """Those, with what they sit within."""
-        kept: dict[int, int] = {}
-        entries: list[Entry] = []
-        for number, (one, entry) in enumerate(zip(self._seats, self.entries, strict=True)):
-            if (entry.owner is None or entry.owner in kept) and chosen(one):
-                kept[number] = len(entries)
-                entries.append(replace(entry, owner=None if entry.owner is None else kept[entry.owner]))
-        return Index(entries, self.host)

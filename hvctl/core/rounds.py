@@ -21,12 +21,9 @@ class Rounds:
         self._left = {host: list(plan.steps) for host, plan in plans.items()}
         self._results: dict[Key, StepResult] = {}
         self._reports: dict[str, list[Report]] = {host: [] for host in plans}
-        self._stopped = False
 
     def next(self) -> dict[str, Plan]:
         """By host, its plan with the steps of its next batch; empty when all is done."""
-        if self._stopped:
-            return {}
         self._give_up()
         chosen = _chosen(self._left, {key for key, one in self._results.items() if one.status == "ok"})
         if not chosen and any(self._left.values()):
@@ -52,10 +49,6 @@ class Rounds:
             for step in self._left[host]:
                 self._results[host, step.task.id] = StepResult(step, "skipped", why="the connection was lost before")
             self._left[host] = []
-
-    def stop(self) -> None:
-        """What is left is not begun."""
-        self._stopped = True
 
     @property
     def hosts(self) -> frozenset[str]:

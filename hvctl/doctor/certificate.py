@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 import ssl
 import time
@@ -12,6 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from hvctl.config.hostnames import is_ip
 from hvctl.doctor.evidence import Certificate
 
 MOST_BYTES = 1 << 18
@@ -35,7 +35,7 @@ def _shown(context: ssl.SSLContext, host: str, port: int, within_s: float) -> by
     """DER. The whole handshake has so long, however slowly its bytes come."""
     deadline = time.monotonic() + within_s
     coming, going = ssl.MemoryBIO(), ssl.MemoryBIO()
-    name = None if _is_address(host) else host
+    name = None if is_ip(host) else host
     tls = context.wrap_bio(coming, going, server_hostname=name)
     taken = 0
     with socket.create_connection((host, port), timeout=within_s) as connection:
@@ -80,11 +80,3 @@ def read(der: bytes) -> Certificate:
         self_signed=found.subject == found.issuer,
         server=usages is None or ExtendedKeyUsageOID.SERVER_AUTH in usages,
     )
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from shlex import quote
 from typing import Literal
 
 from hvctl.config.connection import Connection
+from hvctl.config.hostnames import is_ip
 from hvctl.doctor.account import Account
 from hvctl.doctor.cause import Cause
 from hvctl.doctor.clock import clock_skew
@@ -106,9 +106,9 @@ def undecryptable(e: Examination, at: Connection, fault: Symptom) -> Iterator[Ca
 
 def kerberos_name(at: Connection, *, failed: bool) -> Iterator[Cause]:
     """Tickets are for names of computer objects (operations 4, rank 2)."""
-    if not failed or ("." in at.host and not _is_address(at.host)):
+    if not failed or ("." in at.host and not is_ip(at.host)):
         return
-    what = "an address" if _is_address(at.host) else "a short name"
+    what = "an address" if is_ip(at.host) else "a short name"
     yield Cause(
         "kerberos_name", "logon", "blocks",
         f"Kerberos knows a host by its full name, and ansible_host is {what} ({at.host})",
@@ -138,11 +138,3 @@ def kerberos(e: Examination, at: Connection, fault: Symptom) -> Iterator[Cause]:
             "kerberos_ticket", "logon", "blocks", "this machine has no Kerberos ticket that is valid",
             f"kinit {quote(at.user or 'USER@REALM')}", "control node", "likely",
         )  # fmt: skip
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
