@@ -76,7 +76,8 @@ def disable_tpm(cmd: Command) -> None:
         with cmd.trying():
             _check_changeable(cmd, vm)
             _check_unshielded(cmd, vm)
-            vm.key_protector = vm.key_protector or "local"  # it was there, and stays
+            if vm.tpm_enabled:
+                vm.key_protector = vm.key_protector or "local"  # it was there, and stays
             vm.tpm_enabled = False
             cmd.passthru(vm_object, cmd, vm)
 

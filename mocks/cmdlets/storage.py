@@ -38,8 +38,15 @@ def move(cmd: Command) -> Iterator[float]:
                     raise cmd.refuse("InvalidParameter", "bad_drive_path")  # as disks (domain 8.3); id, text [I]
                 if not files.is_folder(cmd.state, path.partition("\\")[0]):
                     raise cmd.refuse("ObjectNotFound", "path_missing")  # as New-VM; a missing folder is made
-            for disk, _, to in disks:
+            for n, (_, _, to) in enumerate(disks):
+                if any(files.same(to, other) for _, _, other in disks[:n]):
+                    raise cmd.refuse(
+                        "OperationFailed", "vhd_exists", to
+                    )  # as a file that is there (replica-migration 5) [I]
+            for n, (disk, _, to) in enumerate(disks):
                 if not files.take(cmd.state, to, disk.file_size or 0):
+                    for before, _, taken in disks[:n]:
+                        files.take(cmd.state, taken, -(before.file_size or 0))
                     raise cmd.refuse("OperationFailed", "vhd_create", to, cmd.say("disk_full"))  # 0x80070070 [I]
             vm.tasks = ["StorageMigrationPhaseOne"]
             yield SECONDS + sum((disk.file_size or 0) for disk, _, _ in disks) / COPIED_BYTES_PER_SECOND

@@ -125,9 +125,7 @@ def _described(cmd: Command, path: str) -> Vhd:
                 raise cmd.refuse("InvalidParameter", "vhd_create", path, cmd.say("bad_parameter"))  # domain 8.1
             setattr(disk, field, args.number(parameter))
     if "BlockSizeBytes" in args:
-        disk.block_size = args.number("BlockSizeBytes")
-        if disk.block_size & (disk.block_size - 1) or not 512 * 1024 <= disk.block_size <= 256 * MB:
-            raise cmd.refuse("InvalidParameter", "vhd_create", path, cmd.say("bad_parameter"))  # domain 8.1
+        disk.block_size = _block_size(cmd, path)
     if "SizeBytes" in args:
         disk.size = rounded(disk, args.number("SizeBytes"))
         check_size(cmd, disk, disk.size, "vhd_create")
@@ -196,6 +194,13 @@ def _wrong_type(cmd: Command, disk: Vhd) -> Refusal:
     return cmd.refuse("OperationFailed", "vhd_create", disk.path, cmd.say("vhd_type"))
 
 
+def _block_size(cmd: Command, path: str) -> int:
+    size = cmd.args.number("BlockSizeBytes")
+    if size & (size - 1) or not 512 * 1024 <= size <= 256 * MB:
+        raise cmd.refuse("InvalidParameter", "vhd_create", path, cmd.say("bad_parameter"))  # domain 8.1
+    return size
+
+
 @cmdlet("Convert-VHD", takes=0.3)
 def convert(cmd: Command) -> Iterator[float]:
     args, state = cmd.args, cmd.state
@@ -212,7 +217,7 @@ def convert(cmd: Command) -> Iterator[float]:
             raise cmd.refuse("InvalidParameter", "vhd_not_a_disk", args.text("ParentPath"))  # as New-VHD
         made.parent = parent.path
     if "BlockSizeBytes" in args:
-        made.block_size = args.number("BlockSizeBytes")
+        made.block_size = _block_size(cmd, target)
     check_size(cmd, made, made.size, "vhd_create")
     complete.vhd(state, made)
     if made.type != "Fixed":
