@@ -223,7 +223,7 @@ def grouped(drafts: Iterable[Draft], facts: Mapping[str, Facts]) -> list[Group]:
     groups: dict[Address, Group] = {}
     for draft in drafts:
         root = root_of(draft.wish)
-        group = groups.setdefault(root.address(), Group(root, bracket_of(root, facts) if _needs_off(draft) else None))
+        group = groups.setdefault(root.address(), Group(root))
         if group.bracket is None and _needs_off(draft):
             group = replace(group, bracket=bracket_of(root, facts))
         members = (*group.members, (draft.wish, draft.action.verb, draft.steps))

@@ -124,7 +124,7 @@ class Awaited:
 class PlannedStep:
     """One call in its order. `action`: the address it serves; for stops and starts that frame others, the
     address of what is stopped. `resumes`: it takes up what a run before left going on. `last`: it relies on all that comes
-    before it on its host, as the removal of a switch on the adapters having left it."""
+    before it on its host, as the removal of a switch on the adapters having left it. `root`: what its resource sits within."""
 
     task: Task
     text: str
@@ -134,6 +134,7 @@ class PlannedStep:
     resumes: bool = False
     awaits: tuple[Awaited, ...] = ()
     last: bool = False
+    root: Address | None = None
 
 
 @dataclass(frozen=True)

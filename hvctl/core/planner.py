@@ -84,11 +84,11 @@ def _plan_of(
     facts: Mapping[str, Facts],
     allow: frozenset[Impact],
 ) -> Plan:
-    own, mine = facts[host], groups
-    restarts = {g.root.address(): found for g in mine if (found := _restart(g, drafts, facts))}
-    doubts = {g.root.address(): _doubts(g, facts) for g in mine if g.root.address() in restarts}
+    own = facts[host]
+    restarts = {g.root.address(): found for g in groups if (found := _restart(g, drafts, facts))}
+    doubts = {g.root.address(): _doubts(g, facts) for g in groups if g.root.address() in restarts}
     actions = []
-    for address in (wish.address() for g in mine for wish, _, _ in g.members):
+    for address in (wish.address() for g in groups for wish, _, _ in g.members):
         action = _doubted(drafts[address], facts, doubts.get(address, ()))
         if address in declared:
             action = with_wanted(action, declared[address][0], drafts[address], own, declared[address][1])
@@ -174,7 +174,11 @@ def _planned(order: Sequence[Placed], facts: Mapping[str, Facts]) -> dict[str, t
         task = Task(ids[id(step)], step.call, here, step.guard, step.job, step.limit_s, step.retry)
         frame = step.when in ("first", "last")
         last = step.when == "closing" or root_of(wish).absent
-        found[host].append(PlannedStep(task, step.text, wish.address(), step.because, frame, step.resumes, there, last))
+        found[host].append(
+            PlannedStep(
+                task, step.text, wish.address(), step.because, frame, step.resumes, there, last, root_of(wish).address()
+            )
+        )
     return {host: tuple(steps) for host, steps in found.items()}
 
 

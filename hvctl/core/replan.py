@@ -151,7 +151,7 @@ def _changes(old: Any, new: Any) -> str:
 
 def _turned(old: str, new: str) -> str:
     """Of long texts, what differs and a little before."""
-    differs = next((n for n, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), 0)
+    differs = next((n for n, (a, b) in enumerate(zip_longest(old, new)) if a != b), 0)
     cut = max(0, differs - 20) if max(len(old), len(new)) > _WIDE else 0
     return " → ".join(_cut("…" * bool(cut) + text[cut:]) for text in (old, new))
 

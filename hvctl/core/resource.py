@@ -395,7 +395,7 @@ class Index(Sequence[Resource]):
         self._seats = tuple(e.resource.seated(self, n) for n, e in enumerate(self.entries))
         parts: dict[int, list[Resource]] = {}
         for one, entry in zip(self._seats, self.entries, strict=True):
-            if entry.owner is not None and entry.there and entry.left_out.isdisjoint(one.stand_in):
+            if entry.owner is not None and entry.there and not one.unnamed:
                 parts.setdefault(entry.owner, []).append(one)
         self._parts = {owner: tuple(found) for owner, found in parts.items()}
         self._by_kind: dict[type[Resource], tuple[Any, ...]] = {}
@@ -448,7 +448,7 @@ class Index(Sequence[Resource]):
     def peers(self) -> tuple[Resource, ...]:
         """What can be referred to by its name, and will be there."""
         both = zip(self._seats, self.entries, strict=True)
-        return tuple(one for one, e in both if e.there and e.left_out.isdisjoint(one.stand_in))
+        return tuple(one for one, e in both if e.there and not one.unnamed)
 
     def all_of(self, kind: type[R]) -> tuple[R, ...]:
         """Of those peers."""

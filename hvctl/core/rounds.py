@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from hvctl.core.apply import NOT_BEGUN, Report, Status, StepResult
 from hvctl.core.plan import Plan, PlannedStep
+from hvctl.text.address import Address
 
 Key = tuple[str, str]
 """A host, and the id of a task there."""
@@ -131,9 +132,9 @@ def _ready(host: str, steps: Sequence[PlannedStep], done: set[Key]) -> list[Plan
     part of: an order that nobody had to say before holds within those."""
     found: list[PlannedStep] = []
     known = set(done)
-    waiting: set[str] = set()
+    waiting: set[Address] = set()
     for step in steps:
-        root = step.action.names[0] if step.action.names else step.action.kind
+        root = step.root or step.action
         if all(key in known for key in _needs(host, step)) and root not in waiting and not (step.last and waiting):
             found.append(step)
             known.add((host, step.task.id))

@@ -107,11 +107,11 @@ class SideBySide(Generic[T]):
             except RuntimeError as error:
                 with self._lock:
                     self._running -= count - number
-                    left = self._running
-                if not left:
+                    left, todo = self._running, bool(self._todo)
+                if not left and todo:
                     hint = "raise the limits of processes and memory (ulimit -u, ulimit -v), or end other programs"
                     raise ConfigError([Diagnostic(None, f"this machine starts no thread: {error}", hint)]) from error
-                self.fewer = left
+                self.fewer = max(1, left)
                 return
 
     def _next(self) -> Job[T] | None:

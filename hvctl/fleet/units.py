@@ -149,7 +149,6 @@ class Units:
             unit_of[host].heard(host, part, left.report or Report(part, error=left.error))
         reports = {host: report for rounds in distinct for host, report in rounds.reports().items()}
         reports |= {host: replace(reports[host], error=joined(reports[host].error, e)) for host, e in faults.items()}
-        self._hosts.changed |= reports
         seen = self._seen_after(self._taken_up(self._seen_after(reports)))
         return {h: one for h, one in done.items() if h not in reports} | {
             host: replace(together[host], report=report, error=None) for host, report in seen.items()
@@ -197,10 +196,14 @@ class Units:
             if steps and report.after is not None and not self._hosts.stop.asked:
                 parts[host] = replace(report.after, steps=renamed(steps))
         jobs = [(h, own(Outcome(h, p), partial(self._sent, p))) for h, p in parts.items()]
-        for host, one in (self._hosts.each("applying", jobs, keep=_all) if jobs else {}).items():
+        ended = self._hosts.each("applying", jobs, keep=_all) if jobs else {}
+        for host in parts:  # also one that a stop left out: what is known of it was seen before this
+            report, one = replace(found[host], after=None), ended.get(host, Outcome(host))
             if one.report is not None:
-                report = found[host]
-                found[host] = replace(report, results=(*report.results, *one.report.results), after=None)
+                report = replace(report, results=(*report.results, *one.report.results))
+            if one.error is not None:
+                report = replace(report, error=joined(report.error, one.error))
+            found[host] = report
         return found
 
 
