@@ -31,6 +31,7 @@ from hvctl.cli.prepared import Asked, allowed, extra_variables, inventory_of, on
 from hvctl.cli.remembered import remembered, remembering
 from hvctl.cli.reported import Reports
 from hvctl.cli.saved import apply_command, check_out, check_reached, saved_plan, saved_run, sealing, show_saved
+from hvctl.config.accepting import ended
 from hvctl.config.owners import owners_by_host
 from hvctl.config.secrets import never
 from hvctl.config.undeclared import undeclared
@@ -51,7 +52,7 @@ def validate(
     work = prepared(settings, Asked.of(playbooks, limit, tags, extra), ask=never)
     if work.inventory is not None:
         owners_by_host(work.inventory, (one.host for one in work.work), extra_variables(extra or (), settings.vault))
-    warn(settings, dict.fromkeys(p for w in work.work for p in undeclared(w.desired)))
+    warn(settings, dict.fromkeys(p for w in work.work for p in (*undeclared(w.desired), *ended(w.desired))))
     hosts, wishes = len(work.work), sum(len(w.desired) for w in work.work)
     unnamed = [w.name for w in work.work if w.connection.os is None]
     warned = len(work.warnings)

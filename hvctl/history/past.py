@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from hvctl.core.check import Moved, Spot
+from hvctl.text.foreign import Foreign
 
 
 @dataclass(frozen=True)
 class Span:
     """A difference from when it was first seen. `gone`: when it was first seen to be no more; None: it is open.
-    `now` and `wanted` as seen last; `ending`: "as wished" or "not wished"."""
+    `now` and `wanted` as seen last; `ending`: "as wished" or "not wished". `accepted`: to which day it was known drift when
+    it was seen last (2027-01-31), and `accepted_why`; "" if it was not."""
 
     spot: Spot
     now: str
@@ -22,6 +24,8 @@ class Span:
     last_seen: datetime
     gone: datetime | None = None
     ending: str = ""
+    accepted: str = ""
+    accepted_why: Foreign = ""
 
 
 @dataclass(frozen=True)

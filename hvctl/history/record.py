@@ -15,7 +15,7 @@ from hvctl.core.check import Check, Spot
 from hvctl.history.judge import Judged, Known, judged
 from hvctl.history.recall import known_of
 from hvctl.history.schema import absences, checks, covered, drifts, hosts, looks, wishes
-from hvctl.history.seen import Seen
+from hvctl.history.seen import Difference, Seen, shown
 
 KEPT = timedelta(days=400)
 """How long what is over is kept."""
@@ -93,6 +93,7 @@ def _write_drifts(connection: Connection, host: int, result: Judged, at: datetim
             "first_seen": at,
             "last_seen": at,
             "ending": "",
+            **_accepted(one),
         }
         for key, one in result.begun.items()
     ]
@@ -109,6 +110,7 @@ def _write_drifts(connection: Connection, host: int, result: Judged, at: datetim
                 wanted=one.wanted,
                 why=one.why,
                 moved=result.since[key].moved,
+                **_accepted(one),
             )
         )
     for number, (_, ending) in result.ended.items():
@@ -152,6 +154,14 @@ def prune(connection: Connection, at: datetime) -> None:
 
 def _named(spot: Spot) -> Mapping[str, str]:
     return {"address": json.dumps(spot.address.words), "field": spot.field}
+
+
+def _accepted(one: Difference) -> Mapping[str, str | None]:
+    found = one.accepted
+    return {
+        "accepted_until": found.until.isoformat() if found else None,
+        "accepted_why": shown(found.reason) if found else None,
+    }
 
 
 def _digest(text: str) -> str:

@@ -67,6 +67,8 @@ drifts = Table(
     Column("last_seen", UtcTime, nullable=False),
     Column("gone", UtcTime),
     Column("ending", String(16), nullable=False),
+    Column("accepted_until", String(10)),
+    Column("accepted_why", Text),
     Index("ix_hvctl_drifts_open", "host_id", "gone"),
     Index("ix_hvctl_drifts_gone", "gone"),
 )

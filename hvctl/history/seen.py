@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from hvctl.core.check import Check, Drift, Spot, drifts
+from hvctl.core.acceptance import Acceptance
+from hvctl.core.check import Check, Drift, Spot, accepted, drifts
 from hvctl.core.fields import settings
 from hvctl.core.outcome import Outcome
 from hvctl.core.plan import Action
@@ -43,7 +44,8 @@ class Wished:
 
 @dataclass(frozen=True)
 class Difference:
-    """What is not as wished, as text for people. `rests_on`: the wish that decides whose doing it is."""
+    """What is not as wished, as text for people. `rests_on`: the wish that decides whose doing it is. `accepted`: it is known
+    drift."""
 
     spot: Spot
     now: str
@@ -51,6 +53,7 @@ class Difference:
     why: str
     file: str
     rests_on: Key
+    accepted: Acceptance | None = None
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ def seen(check: Check, one: Outcome) -> Seen:
     look = _Look()
     for action in plan.actions:
         look.at(action)
-    differing = {key_of(d.spot): look.difference(d) for d in drifts(one)}
+    differing = {key_of(d.spot): look.difference(d) for d in (*drifts(one), *accepted(one))}
     return Seen(
         one.host,
         None,
@@ -143,7 +146,9 @@ class _Look:
             rests_on = key_of(Spot(owner, f"exclusive.{spot.address.kind}"))
         why = next((r.message for r in action.remarks if r.level == "impossible"), "") if line is None else ""
         now, wanted = (line.now, line.wanted) if line is not None else ("", "")
-        return Difference(spot, shown(now), shown(wanted), shown(why), absolute(action.mark.file), rests_on)
+        return Difference(
+            spot, shown(now), shown(wanted), shown(why), absolute(action.mark.file), rests_on, drift.accepted
+        )
 
 
 def item_of(spot: Spot) -> Spot | None:

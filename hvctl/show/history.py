@@ -119,6 +119,7 @@ class _Table:
         for n, (field, change) in enumerate(zip_longest(fields, changes, fillvalue="")):
             cells = self._cells((field, change, *(more if n == 0 else ("", "", "", ""))))
             yield Text(" " * _INDENT + _GAP.join(cells).rstrip(), _style(span))
+        yield from self._accepted(span)
 
     def _narrow(self, span: Span) -> Iterator[Text]:
         fields, changes = fold(_field(span), self.field), fold(_change(span), self.change)
@@ -131,8 +132,17 @@ class _Table:
         said = f"{moved}seen {first}" + (f" to {last}" if last != first else "")
         margin = _INDENT + self.field + len(_GAP)
         yield from (Text(" " * margin + line, "dim") for line in fold(said, max(20, self.width - margin)))
+        yield from self._accepted(span)
+
+    def _accepted(self, span: Span) -> Iterator[Text]:
+        margin = _INDENT + self.field + len(_GAP)
+        said = f"accepted until {span.accepted}: {span.accepted_why}" if span.accepted else ""
+        for line in fold(said, max(20, self.width - margin)) if said else ():
+            yield Text(" " * margin + line, "dim")
 
     def _state(self, span: Span) -> str:
+        if span.gone is None and span.accepted:
+            return f"accepted, {lasted(self.now - span.first_seen)}"
         if span.gone is None:
             return f"open, {lasted(self.now - span.first_seen)}"
         if span.ending == "not wished":
@@ -203,6 +213,8 @@ def _span(span: Span) -> dict[str, Any]:
         "last_seen": stamp(span.last_seen),
         "gone": _stamp(span.gone),
         "ending": span.ending or None,
+        "accepted_until": span.accepted or None,
+        "accepted_why": span.accepted_why or None,
     }
 
 

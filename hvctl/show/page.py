@@ -27,12 +27,14 @@ _SIGN = {
     "remove": "−",
     "held": "✗",
     "later": "·",
+    "accepted": "≈",
     "unknown": "?",
     "none": "!",
     "restart": "↻",
 }
 _PLANNED = {"create": "to create", "update": "to change", "remove": "to remove", "held": "held back",
-            "later": "later", "unknown": "not readable", "none": "remark", "restart": "restart"}  # fmt: skip
+            "later": "later", "accepted": "accepted", "unknown": "not readable", "none": "remark",
+            "restart": "restart"}  # fmt: skip
 _DRIFTED = {**_PLANNED, "create": "missing", "update": "differs", "remove": "should not exist"}
 _MOVED: dict[Moved, str] = {"host": "the host was changed", "wish": "the playbook was changed", "unknown": ""}
 _RAN = {"ok": ("✓", "done"), "failed": ("✗", "failed"), "skipped": ("·", "not done"), "unknown": ("?", "not known")}
@@ -156,7 +158,7 @@ def page_of(check: Check) -> Page:
         title={"plan": "Plan", "apply": "Apply", "drift": "Drift check"}[check.verb],
         verb=check.verb,
         verdict=_verdict(check, outcomes),
-        good=all(state_of(o) in ("in_sync", "applied") for o in outcomes),
+        good=all(state_of(o) in ("in_sync", "accepted", "applied") for o in outcomes),
         when=clock(check.started),
         took=lasted(check.finished - check.started),
         playbooks=check.playbooks,
@@ -189,7 +191,9 @@ def _verdict(check: Check, outcomes: tuple[Outcome, ...]) -> str:
     }
     states = {state_of(o) for o in outcomes if o.error is None or not o.error.defect}
     defects = any(o.defects for o in outcomes)
-    if states <= {"in_sync", "applied"} and not defects:
+    if states <= {"in_sync", "accepted", "applied"} and not defects:
+        if "accepted" in states:
+            return "Nothing differs but what is accepted."
         return well[check.verb]
     differ = {"plan": "there is something to do", "drift": "hosts have drifted"}.get(check.verb, "hosts differ")
     said: list[tuple[set[State], str]] = [
@@ -240,13 +244,15 @@ def _drifted(plan: Plan) -> str:
     """In fields and things, since nothing is going to be done."""
     lines = [line for a in plan.actions if a.verb in ("update", "held") for line in a.drifted]
     waiting = sum(len(a.waiting) or a.verb == "later" for a in plan.actions)
+    known = sum(len(a.known) + (a.accepted is not None) for a in plan.actions)
     missing = sum(a.verb == "create" for a in shown_actions(plan))
     surplus = sum(a.verb == "remove" for a in plan.actions)
     unread = sum(a.verb == "unknown" for a in plan.actions)
     held = sum(a.verb == "held" and not a.lines for a in plan.actions)
     found = [(len(lines), "field differs", "fields differ"), (missing, "thing is missing", "things are missing"),
              (surplus, "should not exist", "should not exist"), (held, "held back", "held back"),
-             (unread, "not readable", "not readable"), (waiting, "later", "later")]  # fmt: skip
+             (unread, "not readable", "not readable"), (waiting, "later", "later"),
+             (known, "accepted", "accepted")]  # fmt: skip
     return ", ".join(f"{n} {one if n == 1 else many}" for n, one, many in found if n)
 
 
@@ -300,6 +306,8 @@ def _item(plan: Plan, action: Action, check: Check, *, remarks: bool) -> Item:
     shown = entries(action)
     consents = dict.fromkeys(e.line.consent for e in shown if e.line.consent and not e.held)
     told = [Told("hint", f"allow it with --allow {','.join(c)}") for c in consents]
+    known = dict.fromkeys(str(a) for a in (*(e.line.accepted for e in shown), action.accepted) if a)
+    told += [Told("accepted", text) for text in known]
     told += [Told(r.level, r.message, r.hint, str(r.mark), r.trace) for r in action.remarks if remarks]
     return Item(
         verb=verb,

@@ -54,7 +54,7 @@ def made_within(plan: Plan, action: Action) -> bool:
 def counted(plans: Iterable[Plan]) -> list[str]:
     """Things to create and remove, fields to change, fields that are left undone, restarts. "due": done by an apply, and
     no difference before its time is over."""
-    create = change = due = remove = blocked = held = later = restarts = 0
+    create = change = due = remove = blocked = held = later = known = restarts = 0
     for plan in plans:
         restarts += sum(not r.blocked for r in plan.restarts)
         for action in plan.actions:
@@ -66,12 +66,14 @@ def counted(plans: Iterable[Plan]) -> list[str]:
             blocked += sum(bool(e.line.consent) and not e.held for e in shown)
             held += impossible or (action.verb == "held" and not action.blocked and not waiting)
             later += waiting or action.verb == "later"
+            known += sum(e.held == "accepted" for e in shown) + (action.accepted is not None)
             if action.verb == "update":
                 todo = [e.line for e in shown if not e.line.consent and not e.held]
                 due += sum(line.in_time for line in todo)
                 change += sum(not line.in_time for line in todo)
     found = [(create, "to create"), (change, "to change"), (due, "due"), (remove, "to remove"), (blocked, "blocked"),
-             (held, "impossible"), (later, "later"), (restarts, "restart" + "s" * (restarts > 1))]  # fmt: skip
+             (held, "impossible"), (later, "later"), (known, "accepted"),
+             (restarts, "restart" + "s" * (restarts > 1))]  # fmt: skip
     return [f"{n} {word}" for n, word in found if n]
 
 

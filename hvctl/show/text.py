@@ -24,13 +24,15 @@ from hvctl.text.diagnostic import Diagnostic
 WIDEST = 140
 """A line that is longer is hard to follow with the eye."""
 
-_SIGN = {"create": "+", "update": "~", "remove": "-", "held": "✗", "later": "·", "unknown": "?", "none": " "}
+_SIGN = {"create": "+", "update": "~", "remove": "-", "held": "✗", "later": "·", "accepted": "≈",
+         "unknown": "?", "none": " "}  # fmt: skip
 _STYLE = {
     "create": "green",
     "update": "yellow",
     "remove": "red",
     "held": "red",
     "later": "blue",
+    "accepted": "dim",
     "unknown": "magenta",
     "none": "",
 }
@@ -116,9 +118,13 @@ def _action(plan: Plan, action: Action, columns: Columns, width: int, verbose: b
             yield from hint(entry.line.note, width)
         if since[n] and since[n] != (since[n + 1] if n + 1 < len(shown) else ""):
             yield from hint(since[n], width)
+        if (known := entry.line.accepted) and (n + 1 == len(shown) or shown[n + 1].line.accepted != known):
+            yield from hint(str(known), width)
         consent = entry.line.consent
         if consent and not entry.held and (n + 1 == len(shown) or shown[n + 1].line.consent != consent):
             yield from hint(f"allow it with --allow {','.join(consent)}", width)
+    if action.accepted:
+        yield from hint(str(action.accepted), width)
     for remark in action.remarks:
         said = [(remark.message, _LEVEL[remark.level]), (f"; {remark.hint}" if remark.hint else "", "dim")]
         yield from hung("!", [*said, (f"  {remark.mark}", "dim")], width)
