@@ -16,7 +16,9 @@ from hvctl.text.diagnostic import Diagnostic, Mark
 from tests.test_show import HOST, PLAYBOOK, Lab, lab
 
 STARTED = datetime(2026, 11, 24, 9, 30, 5, tzinfo=UTC)
-ACCEPTED = "- hosts: all\n  vms:\n    - {name: keep, notes: x, accept: {until: 2027-01-31, reason: the owner is away}}\n"
+ACCEPTED = (
+    "- hosts: all\n  vms:\n    - {name: keep, notes: x, accept: {until: 2027-01-31, reason: the owner is away}}\n"
+)
 KEEP = "- hosts: all\n  vms:\n    - {name: keep}\n"
 NOTED = "- hosts: all\n  vms:\n    - {name: keep, notes: x}\n"
 HOSTILE = "<script>alert('1')</script> \u202e\"&@all|`x`$a$ 仮想マシン"
