@@ -163,6 +163,7 @@ def drift(
     listen: Listen = None,
     notify: Notify = None,
     grace: Grace = None,
+    everything: Annotated[bool, typer.Option("--all", help="List the hosts that are in sync too.")] = False,
 ) -> None:
     """Say whether the hosts are as the playbooks say; changes nothing. Exit 2: they are not."""
     settings = remembering(context.obj, history, no_history)
@@ -171,7 +172,7 @@ def drift(
     asked = Asked.of(playbooks, limit, tags, extra)
 
     def check() -> Check:
-        done = checked(settings, asked, quiet=reports.on_stdout)
+        done = checked(settings, asked, quiet=reports.on_stdout, everything=everything)
         return replace(done, exit_status=reports.write(settings, done))
 
     ways = Ways(every, splay, exclusive, metrics, listen, tuple(notify or ()))

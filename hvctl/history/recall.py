@@ -61,6 +61,7 @@ def past_of(connection: Connection, host: Any, since: datetime) -> HostPast:
         host.looked,
         tuple(_span(host.name, row) for row in spans),
         tuple(Away(row.first_seen, row.last_seen, row.why, row.back) for row in away),
+        host.utc_offset_minutes,
     )
 
 

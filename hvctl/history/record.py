@@ -59,6 +59,9 @@ def add_look(connection: Connection, host: Any, number: int, seen: Seen, at: dat
     if result.late:
         return result
     connection.execute(update(hosts).where(hosts.c.id == host.id).values(looked=at))
+    if seen.utc_offset_minutes is not None:
+        zone = {"utc_offset_minutes": seen.utc_offset_minutes}
+        connection.execute(update(hosts).where(hosts.c.id == host.id).values(zone))
     _write_absence(connection, host.id, known, seen, at)
     _write_drifts(connection, host.id, result, at)
     _write_wishes(connection, host.id, known, result)

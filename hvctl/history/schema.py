@@ -47,6 +47,7 @@ hosts = Table(
     Column("name", String(255), nullable=False),
     Column("address", String(255), nullable=False),
     Column("looked", UtcTime),
+    Column("utc_offset_minutes", Integer),
     UniqueConstraint("name", "address", name="uq_hvctl_hosts"),
 )
 

@@ -12,9 +12,10 @@ from hvctl.core.acceptance import Acceptance
 from hvctl.core.check import Check, Drift, Spot, accepted, drifts
 from hvctl.core.fields import settings
 from hvctl.core.outcome import Outcome
-from hvctl.core.plan import Action
+from hvctl.core.plan import Action, Plan
 from hvctl.core.values import Json
 from hvctl.kinds import kind_named, owner_of
+from hvctl.kinds._host import known_zone
 from hvctl.text.address import Address
 from hvctl.text.masks import MASK
 
@@ -60,7 +61,7 @@ class Difference:
 class Seen:
     """`unreachable`: why; None if it was reached. `agreed`: spots that were seen to be as wished. `searched`,
     `unsearched`: families looked through for more than is listed, and those that could not be. `covered`: playbooks
-    of which everything was looked at."""
+    of which everything was looked at. `utc_offset_minutes`: of the host's zone, where it told it."""
 
     host: str
     unreachable: str | None = None
@@ -70,6 +71,7 @@ class Seen:
     searched: frozenset[Family] = frozenset()
     unsearched: frozenset[Family] = frozenset()
     covered: frozenset[str] = frozenset()
+    utc_offset_minutes: int | None = None
 
 
 def key_of(spot: Spot) -> Key:
@@ -105,7 +107,13 @@ def seen(check: Check, one: Outcome) -> Seen:
         frozenset(look.searched),
         frozenset(look.unsearched),
         frozenset(absolute(p) for p in check.covers),
+        _offset(plan),
     )
+
+
+def _offset(plan: Plan) -> int | None:
+    zone = known_zone(plan.facts)
+    return round(zone.utcoffset(None).total_seconds() / 60) if zone is not None else None
 
 
 class _Look:

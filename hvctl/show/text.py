@@ -50,11 +50,13 @@ def problem_lines(problems: Iterable[Diagnostic]) -> Iterator[Text]:
         yield line
 
 
-def plan_lines(plan: Plan, *, width: int = 120, verbose: bool = False, told: Told = nothing) -> Iterator[Text]:
+def plan_lines(
+    plan: Plan, *, width: int = 120, verbose: bool = False, told: Told = nothing, says: str = ""
+) -> Iterator[Text]:
     """One host: a headline, then what differs, is held back or could not be read. In sync: the headline alone.
-    `told`: what is remembered of a field that differs."""
+    `told`: what is remembered of a field that differs. `says`: what it comes to, where that is not what would be done."""
     width = min(width, WIDEST)
-    yield from _headline(plan, width)
+    yield from _headline(plan, width, says)
     lines = list(action_lines(plan, width=width, verbose=verbose, told=told))
     others = list(_for_others(plan, width, verbose))
     yield from (*lines, *others)
@@ -95,9 +97,9 @@ def action_lines(
         yield from _action(plan, action, columns, width, verbose, told)
 
 
-def _headline(plan: Plan, width: int) -> Iterator[Text]:
-    says = in_few_words(plan)
-    if plan.unreadable:
+def _headline(plan: Plan, width: int, says: str = "") -> Iterator[Text]:
+    told, says = says, says or in_few_words(plan)
+    if plan.unreadable and not told:
         says = "not all of it could be read" if says == "nothing to do" else f"{says}; not all of it could be read"
     if others := sum(s.action.host != plan.host for s in plan.steps):
         told = f"{others} step{'s' * (others > 1)} for other hosts"

@@ -116,7 +116,7 @@ def test_an_accepted_vm_covers_what_sits_within_it(lab: Lab) -> None:
     data = json.loads(lab.run("drift", "lab.yml", "--json", playbook=playbook, status=0))
     assert data["hosts"][0]["state"] == "accepted" and not data["hosts"][0]["plan"]["steps"]
     assert {c["status"] for c in changes(data).values()} == {"accepted"}
-    out = lab.run("drift", "lab.yml", status=0)
+    out = lab.run("drift", "lab.yml", "--all", status=0)
     assert "≈ vm other" in out and "memory other" not in out  # its owner says it
 
 
