@@ -140,6 +140,6 @@ def _run(settings: Settings, argv: Sequence[str] | None) -> int:
         return EXIT_FAULT
     if result == EXIT_INTERRUPTED:
         return settings.stop.status or EXIT_INTERRUPTED
-    if settings.faults and not settings.stop.asked:
+    if settings.faults and not settings.stop.times:
         return EXIT_FAULT
     return result if isinstance(result, int) else 0

@@ -12,6 +12,7 @@ from hvctl.cli.app import app
 from hvctl.cli.approval import applied
 from hvctl.cli.checked import checked
 from hvctl.cli.drifting import Every, Exclusive, Listen, Metrics, Notify, Splay, Ways, drifting
+from hvctl.cli.nightly import AtMost, Hours, at_night, too_many
 from hvctl.cli.options import (
     Allow,
     AlsoAsked,
@@ -36,7 +37,7 @@ from hvctl.config.owners import owners_by_host
 from hvctl.config.secrets import never
 from hvctl.config.undeclared import undeclared
 from hvctl.core.check import Check
-from hvctl.core.outcome import exit_status
+from hvctl.core.outcome import DIFFERS, exit_status
 from hvctl.show.data import schema_text
 from hvctl.show.screen import print_json
 from hvctl.show.text import problem_lines
@@ -117,10 +118,15 @@ def apply(
     history: History = None,
     no_history: NoHistory = False,
     grace: Grace = None,
+    at_most: AtMost = None,
+    hours: Hours = None,
+    exclusive: Exclusive = None,
+    splay: Splay = None,
 ) -> None:
     """Make the hosts as the playbooks say, then look again."""
     settings = remembering(context.obj, history, no_history)
     settings.follow(grace)
+    context.with_resource(at_night(settings, hours, exclusive, splay))
     reports = Reports.to_approve(report, as_json=as_json, asks=not (auto_approve or only_plan))
     saved = saved_plan(settings, playbooks)
     if saved is not None:
@@ -135,9 +141,10 @@ def apply(
             shown = partial(show_saved, settings, saved, run) if saved is not None else run.showing.plans
             settings.tried(partial(shown, outcomes), None)
         changes = any(o.plan is not None and o.plan.steps and not o.changed for o in outcomes)
-        if changes and not only_plan and not settings.stop.asked:
+        refused = not only_plan and too_many(settings, outcomes, at_most)
+        if changes and not only_plan and not refused and not settings.stop.asked:
             outcomes = applied(settings, run, outcomes, auto_approve=auto_approve, quiet=reports.on_stdout)
-        status = settings.stop.status or exit_status(outcomes, changes_count=not only_plan)
+        status = settings.stop.status or exit_status(outcomes, changes_count=not only_plan) | DIFFERS * refused
         covers = () if saved is not None or tags else playbooks
         check = replace(run.check("apply", playbooks, outcomes, status, covers), saved=saved is not None)
     if not only_plan:

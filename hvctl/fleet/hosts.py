@@ -199,6 +199,7 @@ class Hosts:
 
     def say_stop(self) -> None:
         word = "Stopping (SIGTERM)" if self.stop.terminated else "Interrupted"
+        word = word if self.stop.times else "The time is over"
         if self.stop.over and self._followed:
             self._err.print("What still runs is left to its host.", soft_wrap=True)
         elif not self._followed:

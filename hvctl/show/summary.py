@@ -77,6 +77,20 @@ def counted(plans: Iterable[Plan]) -> list[str]:
     return [f"{n} {word}" for n, word in found if n]
 
 
+def changes_in(plan: Plan) -> int:
+    """What an apply would do: things that it creates and removes, fields that it changes, and what is due."""
+    count = 0
+    for action in plan.actions:
+        match action.verb:
+            case "create":
+                count += not made_within(plan, action)
+            case "remove":
+                count += 1
+            case "update":
+                count += sum(not (line.consent or line.held) for line in action.lines)
+    return count
+
+
 def in_few_words(plan: Plan) -> str:
     """What a plan comes to. What waits for its time stands beside "in sync"."""
     counts = counted([plan])
