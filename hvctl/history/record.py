@@ -53,7 +53,7 @@ def locked(connection: Connection, name: str, address: str) -> Any:
 def add_look(connection: Connection, host: Any, number: int, seen: Seen, at: datetime) -> Judged:
     known = known_of(connection, host)
     result = judged(known, seen, at)
-    differing = len(seen.differing)
+    differing = sum(one.accepted is None for one in seen.differing.values())
     reached = seen.unreachable is None
     connection.execute(insert(looks).values(check_id=number, host_id=host.id, reached=reached, differing=differing))
     if result.late:

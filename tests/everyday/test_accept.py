@@ -16,6 +16,8 @@ from hvctl.call import Transport
 from hvctl.cli import main
 from hvctl.config.inventory import Connection
 from hvctl.fleet.connect import Wire
+from hvctl.history.opening import opened
+from hvctl.history.place import place
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
 
@@ -296,3 +298,15 @@ def test_validate_warns_of_what_is_over(lab: Lab) -> None:
 def test_a_misspelt_accept_is_named(lab: Lab) -> None:
     lab.run("validate", "lab.yml", playbook=PLAYBOOK.replace("accept:", "acept:"), status=1)
     assert "did you mean 'accept'?" in lab.err
+
+
+def test_it_counts_nowhere_as_a_difference(lab: Lab) -> None:
+    """In what the dashboard asks."""
+    queries = pytest.importorskip("hvctl.dashboard.queries")
+    lab.run("apply", "lab.yml", "-y", playbook=PLAYBOOK, status=0)
+    lab.run("drift", "lab.yml", status=0)
+    with opened(place("history.db")).connect() as connection:
+        counts = queries.counts(connection, lab.now - timedelta(days=1))
+        assert (counts.states, counts.drifts) == ({"in_sync": 1}, 0)
+        assert queries.drift_rows(connection, queries.Asked()).total == 0
+        assert [row.differing for row in queries.check_rows(connection).rows] == [0, 0]
