@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,16 @@ import pytest
 
 from hvctl.call import Transport
 from hvctl.cli import main
+from hvctl.cli.checked import checked
+from hvctl.cli.options import Settings
+from hvctl.cli.prepared import Asked
+from hvctl.cli.remembered import remembering
 from hvctl.config.inventory import Connection
+from hvctl.core.check import Check, News
 from hvctl.fleet.connect import Wire
 from hvctl.history.opening import opened
 from hvctl.history.place import place
+from hvctl.show.digest import digest
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
 
@@ -310,3 +317,17 @@ def test_it_counts_nowhere_as_a_difference(lab: Lab) -> None:
         assert (counts.states, counts.drifts) == ({"in_sync": 1}, 0)
         assert queries.drift_rows(connection, queries.Asked()).total == 0
         assert [row.differing for row in queries.check_rows(connection).rows] == [0, 0]
+
+
+def test_a_diff_says_it_and_a_notification_counts_what_is_open_from_before(lab: Lab) -> None:
+    out = lab.run("plan", "lab.yml", "--diff", playbook=PLAYBOOK)
+    assert "+weight: 200   # accepted\n# accepted until 2026-03-05: waits for the new cluster\n" in out
+    checks: list[Check] = []
+    for number in range(2):
+        settings = replace(
+            remembering(Settings(lab.connect, lambda: lab.now), "history.db"), inventory=("inventory.yml",)
+        )
+        lab.now += timedelta(days=3 * number)
+        checks.append(checked(settings, Asked.of(["lab.yml"], None, (), ()), quiet=True))
+    assert "Open from before" not in digest(checks[0], checks[0].memory.news).body
+    assert "Open from before: 2 fields on 1 host, the oldest for 3 d.\n" in digest(checks[1], News()).body
