@@ -12,7 +12,7 @@ from hvctl.cli.app import app
 from hvctl.cli.approval import applied
 from hvctl.cli.checked import checked
 from hvctl.cli.drifting import Every, Exclusive, Listen, Metrics, Notify, Splay, Ways, drifting
-from hvctl.cli.nightly import AtMost, Hours, at_night, too_many
+from hvctl.cli.nightly import AtMost, Hours, at_night, closed, too_many
 from hvctl.cli.options import (
     Allow,
     AlsoAsked,
@@ -142,7 +142,7 @@ def apply(
             settings.tried(partial(shown, outcomes), None)
         changes = any(o.plan is not None and o.plan.steps and not o.changed for o in outcomes)
         refused = not only_plan and too_many(settings, outcomes, at_most)
-        if changes and not only_plan and not refused and not settings.stop.asked:
+        if changes and not only_plan and not refused and not closed(settings) and not settings.stop.asked:
             outcomes = applied(settings, run, outcomes, auto_approve=auto_approve, quiet=reports.on_stdout)
         status = settings.stop.status or exit_status(outcomes, changes_count=not only_plan) | DIFFERS * refused
         covers = () if saved is not None or tags else playbooks
