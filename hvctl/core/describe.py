@@ -110,6 +110,8 @@ def _wrong(error: ValidationError, fields: Mapping[str, Any]) -> Iterator[tuple[
         dotted = [f"{names[0]}.{part}" for part in names[1:]] if names else []
         field = next((name for name in (*dotted, *names[:1]) if name in fields), None)
         why = one["msg"].removeprefix("Value error, ")
+        if field is not None and isinstance(value := fields[field], list) and not one["type"].startswith("list"):
+            why = f"it has several ({', '.join(map(str, value))})" if one["type"] == "string_type" else why
         if field is not None:
             yield field, why
         else:

@@ -70,13 +70,16 @@ class Resource(Fields):
     `vital`: without it its owner is neither created nor started. `proof`: what is asked to see whether the account is
     told of this kind at all. `stand_in`: values of the fields that it is known by, for one whose own are faulty, so that
     the rest of it can be checked all the same. `other_words`: what others call its fields and sections, and the key that
-    is meant, or a sentence.
+    is meant, or a sentence. `usual`: what fields are that nobody sets, dotted where nested, so that nobody need write
+    them; `ANYTHING` of one that the hardware decides. `passing`: what is there for a while, and which no playbook keeps.
     """
 
     alone: ClassVar[bool] = True
     kind: ClassVar[str] = ""
     section: ClassVar[str] = ""
     within: ClassVar[str | None] = None
+    usual: ClassVar[Mapping[str, Any]] = {}
+    passing: ClassVar[bool] = False
     many: ClassVar[bool] = False
     after: ClassVar[tuple[str, ...]] = ()
     setter: ClassVar[str] = ""
@@ -351,6 +354,24 @@ class Resource(Fields):
                     continue
             return field
         raise error
+
+    def by_default(self, facts: Facts) -> State:
+        """`usual`, and what rests on the host or on its other fields."""
+        return self.usual
+
+    @property
+    def implied(self) -> bool:
+        """Whether it is there by itself, so that it need not be written where nothing else of it is."""
+        return not self.many
+
+    def asides(self, facts: Facts) -> Iterator[str]:
+        """Of what was described: what a reader should know of it that no field says."""
+        yield from ()
+
+    @classmethod
+    def unnameable(cls, owner: Resource | None, facts: Facts) -> Iterator[tuple[str, str]]:
+        """What there is of this kind that no playbook can name, and why."""
+        yield from ()
 
     def stays(self, owner: Resource, listed: tuple[Resource, ...], facts: Facts) -> bool:
         """Whether one that was discovered and is not listed is no surplus all the same."""

@@ -89,6 +89,34 @@ class Adapter(OfHyperV):
 
     setter: ClassVar[str] = "Set-VMNetworkAdapter"
     stand_in: ClassVar[Mapping[str, Any]] = {"name": "unnamed"}
+    usual: ClassVar[Mapping[str, Any]] = {
+        "switch": None,
+        "vlan": None,
+        "bandwidth.weight": 0,
+        "bandwidth.minimum": 0,
+        "bandwidth.maximum": 0,
+        **dict.fromkeys(("mac_address_spoofing", "dhcp_guard", "router_guard", "ieee_priority_tag"), False),
+        **dict.fromkeys(("allow_teaming", "device_naming", "fixed_speed_10g", "legacy", "vmmq"), False),
+        "port_mirroring": "none",
+        "vmq_weight": 100,
+        "vrss": True,
+        "vmmq_queue_pairs": 16,
+        "ipsec_offload_maximum": 512,
+        **dict.fromkeys(("dynamic_ip_address_limit", "storm_limit", "virtual_subnet"), 0),
+        "acls": [],
+        "extended_acls": [],
+        "team_mapping": None,
+        "mac_address": "dynamic",
+        "iov_weight": 0,
+        "iov_queue_pairs": 1,
+        "iov_interrupt_moderation": "default",
+        "protected_network": True,
+        "resource_pool": "Primordial",
+        "test_replica_switch": None,
+        "test_replica_pool": None,
+        "mandatory_features": [],
+        **{f"packet_direct.{n}": 0 for n in ("processors", "moderation_count", "moderation_interval")},
+    }  # domain 9
     odd: ClassVar[frozenset[str]] = frozenset(f"isolation.{name}" for name in Isolation.model_fields)
 
     name: Annotated[str, Field(min_length=1)]
