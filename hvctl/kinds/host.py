@@ -14,7 +14,7 @@ from hvctl.core.facts import Facts
 from hvctl.core.fields import Fields, Setting, properties
 from hvctl.core.impact import Impact
 from hvctl.core.resource import Resource
-from hvctl.core.values import ANYTHING, State
+from hvctl.core.values import ANYTHING, MISSING, State
 from hvctl.kinds._drives import file_query, there
 from hvctl.kinds._host import HOST, OfHyperV, host_row
 from hvctl.kinds._types import MAC, PATH, SECONDS, Flag, MacAddress, Seconds, WindowsPath, Words
@@ -25,6 +25,12 @@ PERFORMANCE = Words(tcp_ip="TCPIP", compression="Compression", smb="SMB")
 
 
 SYSTEM = Call("Get-CimInstance", {"ClassName": "Win32_ComputerSystem"}, select=("PartOfDomain",))
+
+
+_DISK_FOLDERS = (
+    "C:\\Users\\Public\\Documents\\Hyper-V\\Virtual Hard Disks",
+    "C:\\ProgramData\\Microsoft\\Windows\\Virtual Hard Disks",
+)
 
 
 class LiveMigration(Fields):
@@ -49,7 +55,6 @@ class Host(OfHyperV):
     setter: ClassVar[str] = "Set-VMHost"
     usual: ClassVar[Mapping[str, Any]] = {
         "virtual_machine_path": "C:\\ProgramData\\Microsoft\\Windows\\Hyper-V",
-        "virtual_hard_disk_path": "C:\\Users\\Public\\Documents\\Hyper-V\\Virtual Hard Disks",
         "numa_spanning": True,
         "enhanced_session_mode": False,
         "resource_metering_save_interval": 3600,
@@ -96,13 +101,13 @@ class Host(OfHyperV):
         yield cls()
 
     def by_default(self, facts: Facts) -> State:
-        """A range of 256 addresses is the one that the host gave itself (domain 9.1)."""
+        """A range of 256 addresses is the one that the host gave itself (domain 9.1). Which version has which folder for
+        disks is in no source."""
+        disks = next((p for p in _DISK_FOLDERS if PATH.same(self.virtual_hard_disk_path, p)), MISSING)
         low, high = self.mac_address_minimum or "", self.mac_address_maximum or ""
         own = low[:6] == "00155D" and low[:10] == high[:10] and (low[10:], high[10:]) == ("00", "FF")
-        return {
-            **self.usual,
-            **(dict.fromkeys(("mac_address_minimum", "mac_address_maximum"), ANYTHING) if own else {}),
-        }
+        ends = dict.fromkeys(("mac_address_minimum", "mac_address_maximum"), ANYTHING) if own else {}
+        return {**self.usual, "virtual_hard_disk_path": disks, **ends}
 
     def queries(self) -> tuple[Call, ...]:
         domain = (SYSTEM,) if self.live_migration.enabled else ()

@@ -94,8 +94,7 @@ class HostNetworkAdapter(Addressed):
 
     def by_default(self, facts: Facts) -> State:
         own: State = {"addresses": [], "gateway": None, "dns": [], "dhcp": True}
-        switch = {"switch": self.switch} if self.implied else {"switch": MISSING}
-        return {**self.usual, **own, **switch}
+        return {**self.usual, **own, "switch": MISSING}
 
     @property
     def implied(self) -> bool:
