@@ -31,7 +31,8 @@ KNOWN = (
     "it has several (",  # default routes
     "is in no network of the adapter's",
     "is an address of the adapter itself",
-    "something else than the playbook rules it",  # a cluster
+    "(duplicate)",
+    "something else rules it",  # a cluster
     "a shielded VM has",
     "it needs VM version",
     "no folder name can",

@@ -50,7 +50,7 @@ def modelled(known: M, found: State) -> tuple[M, tuple[Omission, ...]]:
     fields: dict[str, Any] = {}
     for name, value in found.items():
         if value is UNKNOWN or value is NOT_COMPARED:
-            why = "it could not be read" if value is UNKNOWN else "something else than the playbook rules it"
+            why = "it could not be read" if value is UNKNOWN else "something else rules it"
             left.append(Omission(name, why))
         elif value is not MISSING and (value not in (None, "") or _nullable(model, name)):
             fields[name] = None if value == "" else listed(value)

@@ -12,6 +12,13 @@ from hvctl.config.template import is_template
 from hvctl.text.scalars import tag_of
 from hvctl.text.source import Path
 
+
+class Expression(str):
+    """A text whose braces mean something."""
+
+    __slots__ = ()
+
+
 Comments = Mapping[Path, Sequence[str]]
 _WIDTH = 112
 _PLAIN = re.compile(r"[^\W_](?:[\w.()/+@-]|[ :](?=[\w(])|:(?=\d))*")
@@ -103,7 +110,8 @@ def scalar(value: Any) -> str:
 
 def verbatim(text: str) -> str:
     """Braces mean themselves."""
-    return f"{{% raw %}}{text}{{% endraw %}}" if is_template(text) else text
+    braces = is_template(text) and not isinstance(text, Expression)
+    return f"{{% raw %}}{text}{{% endraw %}}" if braces else text
 
 
 def _is_block(text: str) -> bool:

@@ -47,14 +47,21 @@ def body_of(index: Index, omitted: Sequence[tuple[Address, Omission]], facts: Fa
     work = _Writing(index, facts, everything, body)
     roots = [one for one in index if one.owner is None]
     body.data = work.sections(roots, None, ())
-    for address, omission in omitted:
-        body.say(work.place(address), _told(address, omission, exact=address in work.places))
+    for (address, why), fields in grouped(omitted).items():
+        names = [", ".join(fields)] if fields else []
+        what = ": ".join(names if address in work.places else [str(address), *names])
+        body.say(work.place(address), f"not written{f': {what}' if what else ''} ({why})")
     return body
 
 
-def _told(address: Address, omission: Omission, *, exact: bool) -> str:
-    what = omission.field if exact else f"{address}{f': {omission.field}' if omission.field else ''}"
-    return f"not written{f': {what}' if what else ''} ({omission.why})"
+def grouped(omitted: Sequence[tuple[Address, Omission]]) -> dict[tuple[Address, str], list[str]]:
+    """The fields that are left out for the same reason."""
+    found: dict[tuple[Address, str], list[str]] = {}
+    for address, omission in omitted:
+        fields = found.setdefault((address, omission.why), [])
+        if omission.field and omission.field not in fields:
+            fields.append(omission.field)
+    return found
 
 
 def rank(section: str) -> tuple[int, str]:

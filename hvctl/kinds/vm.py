@@ -233,7 +233,7 @@ class VM(Machine):
     def unnameable(cls, owner: Resource | None, facts: Facts) -> Iterator[tuple[str, str]]:
         names = [str(row["Name"]) for row in facts.rows(VMS)]
         counts = Counter(name.casefold() for name in names)
-        for name, count in {n.casefold(): (n, counts[n.casefold()]) for n in names}.values():
+        for name, count in {n.casefold(): (n, counts[n.casefold()]) for n in reversed(names)}.values():
             if count > 1:
                 yield name, f"there are {count} VMs of this name, which nothing in a playbook can tell apart"
 
