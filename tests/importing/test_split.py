@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +71,7 @@ def test_the_files_plan_nothing_and_say_things_once(hvctl: Run, tmp_path: Path) 
     (own,) = yaml.safe_load((folder / "hv5.yml").read_text("utf-8"))
     assert [s["name"] for s in own["switches"]] == ["only here"]
     assert [vm["name"] for vm in own["vms"]] == ["vm5"]
-    files = sorted(glob.glob("fleet/*.yml"))
+    files = sorted(str(file) for file in Path("fleet").glob("*.yml"))
     assert len(files) == COUNT + 1
     status, out, err = hvctl("plan", *files, "--detailed-exitcode")
     assert status == 0, out + err
