@@ -373,6 +373,18 @@ class Resource(Fields):
         """What there is of this kind that no playbook can name, and why."""
         yield from ()
 
+    def whole_lists(self) -> tuple[type[Resource], ...]:
+        """Kinds of what stands by itself of which it wants nothing else than what is listed."""
+        return ()
+
+    def listed(self, kind: type[Resource]) -> tuple[Resource, ...]:
+        """What is wanted of a kind in it."""
+        return self.parts_of(kind)
+
+    def kept(self, one: Resource) -> bool:
+        """Whether something that is not listed may be there all the same."""
+        return False
+
     def stays(self, owner: Resource, listed: tuple[Resource, ...], facts: Facts) -> bool:
         """Whether one that was discovered and is not listed is no surplus all the same."""
         return False
@@ -382,7 +394,7 @@ class Resource(Fields):
         """What the host has of this kind in this owner beyond what is listed, as absent wishes."""
         known = {part.key().casefold() for part in listed}
         for one in cls.discover(owner, facts):
-            if one.key().casefold() not in known and not one.stays(owner, listed, facts):
+            if one.key().casefold() not in known and not owner.kept(one) and not one.stays(owner, listed, facts):
                 yield one.model_copy(update={"ensure": "absent"})
 
     @classmethod

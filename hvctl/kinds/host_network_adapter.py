@@ -101,6 +101,10 @@ class HostNetworkAdapter(Addressed):
         """The one of its switch's name comes with it."""
         return str(self.switch).casefold() == self.name.casefold()
 
+    def stays(self, owner: Resource, listed: tuple[Resource, ...], facts: Facts) -> bool:
+        """The switch rules the one of its name."""
+        return self.implied
+
     def queries(self) -> tuple[Call, ...]:
         return (*self.survey(), *self.asked(HOST_ADAPTERS, HOST_TEAM_MAPPINGS), *self.ip_queries())
 

@@ -174,7 +174,7 @@ class VM(Machine):
 
     @classmethod
     def survey(cls) -> tuple[Call, ...]:
-        return (*cls._own(), *_avma.SURVEY)
+        return (*cls._own(), *_avma.SURVEY, Call("Get-VM", select=("IsTemplate",)))
 
     @classmethod
     def _own(cls) -> tuple[Call, ...]:
@@ -236,6 +236,13 @@ class VM(Machine):
         for name, count in {n.casefold(): (n, counts[n.casefold()]) for n in reversed(names)}.values():
             if count > 1:
                 yield name, f"there are {count} VMs of this name, which nothing in a playbook can tell apart"
+
+    def stays(self, owner: Resource, listed: tuple[Resource, ...], facts: Facts) -> bool:
+        """What is not this host's alone to remove, a template, and one that is to be renamed."""
+        row = vm_row(self, facts) or {}
+        renamed = {n.casefold() for one in listed if isinstance(one, VM) for n in one.names}
+        guarded = row.get("IsClustered") or row.get("IsTemplate") or row.get("ReplicationMode") in REPLICAS
+        return bool(guarded) or self.name.casefold() in renamed
 
     def queries(self) -> tuple[Call, ...]:
         places = place_queries(self.path, self.checkpoint_path, self.smart_paging_path)
