@@ -7,6 +7,7 @@ import hvctl.cli.doctor
 import hvctl.cli.exporting
 import hvctl.cli.history
 import hvctl.cli.importing
+import hvctl.cli.init
 import hvctl.cli.metering
 import hvctl.cli.schedule
 import hvctl.cli.serve
