@@ -35,6 +35,7 @@ def surveyed(kinds: Kinds) -> Iterator[Call]:
     for kind in kinds:
         if kind.within is None:
             yield from (*kind.proof, *kind.survey())
+        yield from kind.describing_first()
 
 
 def roots(kinds: Kinds, facts: Facts, host: str = "") -> Description:
@@ -45,13 +46,14 @@ def roots(kinds: Kinds, facts: Facts, host: str = "") -> Description:
     return Description(Index((Entry(one, NOWHERE) for one in found), host), tuple(omitted))
 
 
-def describing(kinds: Kinds, owners: Iterable[Resource]) -> Iterator[Call]:
-    """What `described` rests on."""
+def describing(kinds: Kinds, owners: Iterable[Resource], seen: Facts | None = None) -> Iterator[Call]:
+    """What `described` rests on. `seen`: what was surveyed, where more is to be looked for."""
     there = tuple(owners)
     own = {owner.kind for owner in there}
     for kind in kinds:
         if kind.kind in own or kind.within in own:
             yield from (*kind.proof, *kind.survey(), *kind.describing())
+            yield from kind.describing_then(seen) if seen is not None else ()
             yield from (q for owner in there if owner.kind == kind.within for q in kind.describing_in(owner))
 
 

@@ -319,6 +319,16 @@ class Resource(Fields):
         """And what must be asked of each owner."""
         return ()
 
+    @classmethod
+    def describing_first(cls) -> tuple[Call, ...]:
+        """What is asked with the survey, where what must be asked rests on its answers."""
+        return ()
+
+    @classmethod
+    def describing_then(cls, facts: Facts) -> tuple[Call, ...]:
+        """What must be asked by those answers."""
+        return ()
+
     def reader(self) -> Self:
         """The same as if every field were written, so that `actual` reads all of it."""
         return all_written(self)

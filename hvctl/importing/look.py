@@ -73,7 +73,7 @@ def imported(host: str, transport: Transport, wanted: Wanted) -> Imported:
         if not wanted.vms or (kind.kind == "vm" and matches(name, wanted.vms))
     ]
     chosen = Index((e for one, e in zip(found.index, found.index.entries, strict=True) if wanted.chosen(one)), host)
-    facts = look_at(transport, describing(kinds(), chosen))
+    facts = look_at(transport, describing(kinds(), chosen, facts))
     told = sayable(described(kinds(), chosen, facts), wanted.secret)
     omitted = [*unnameable, *found.omitted, *told.omitted]
     index = in_sync(told.index, transport, facts, wanted, omitted)

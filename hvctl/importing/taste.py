@@ -22,7 +22,7 @@ Data = dict[str, Any]
 _FIRST = (
     *("host", "switches", "host_network_adapters", "vms"),
     *("processor", "memory", "security", "firmware", "bios", "scsi_controllers", "disks", "dvds", "floppy"),
-    *("network_adapters", "integration_services"),
+    *("network_adapters", "integration_services", "exports"),
 )
 """Sections in the order in which a person thinks of them; others follow."""
 

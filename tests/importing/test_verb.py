@@ -134,3 +134,32 @@ def test_a_host_that_is_away_stays_its_own_trouble(hvctl: Run) -> None:
     assert "gone" in err
     status, _, err = hvctl("import", "nowhere")
     assert status == 1
+
+
+def test_folders_of_exports_are_found_by_their_markers(hvctl: Run, hosts: dict[str, Any]) -> None:
+    marker = '{"hvctl_export": 1, "vm": "web01", "vm_id": "11111111-1111-1111-1111-111111111111"}'
+    folder = r"E:\exports\20260331T0100Z_web01"
+    hosts["hv01"] = {
+        "os": "2022",
+        "volumes": {"C": {}, "E": {}},
+        "vms": [
+            {
+                "name": "web01",
+                "id": "11111111-1111-1111-1111-111111111111",
+                "state": "Off",
+                "drives": [],
+                "adapters": [],
+            },
+            {"name": "web02", "state": "Off", "drives": [], "adapters": []},
+        ],
+        "files": {rf"{folder}\web01\Virtual Machines\11111111-1111-1111-1111-111111111111.vmcx": "1MB"},
+        "contents": {
+            rf"{folder}\hvctl-export.json": {"text": marker, "written": -82_800},
+            rf"{folder}\hvctl-export-done.json": {"text": "{}", "written": -82_000},
+            r"E:\other\somebody\hvctl-export.json": {"text": "{}"},
+        },
+    }
+    _, out, err = hvctl("import", "hv01")
+    (play,) = yaml.safe_load(out)
+    assert [vm.get("exports") for vm in play["vms"]] == [[{"path": r"E:\exports"}], None], err
+    assert "how often and how many (every, keep) is not written on the host" in out
