@@ -41,9 +41,7 @@ def import_hosts(
     split: Annotated[
         bool, typer.Option("--split", help="A playbook for each host, and one of what several have in common.")
     ] = False,
-    everything: Annotated[
-        bool, typer.Option("--all", help="Also write what is as it is by itself: every field of every thing.")
-    ] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Also write defaults: every field of every thing.")] = False,
     extra: Extra = None,
 ) -> None:
     """Write the playbook that says how hosts are. Applied to them, it changes nothing. Exit 4: a host could not be read."""
@@ -77,9 +75,8 @@ def import_hosts(
 
 def _check_new(target: Path | None, *, split: bool) -> None:
     """Before a host is asked. Raises ConfigError."""
-    if target is None or split or not target.exists() or not target.is_file():
-        return
-    raise ConfigError([_there(target)])
+    if target is not None and target.exists() and not (split and target.is_dir()):
+        raise ConfigError([_there(target)])
 
 
 def _there(file: Path) -> Diagnostic:

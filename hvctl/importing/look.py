@@ -30,7 +30,7 @@ _ROUNDS = 20
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which VMs, by patterns; none: all of them and what else the host has. `everything`: also what is as it is by itself.
+    """Which VMs, by patterns; none: all of them and what else the host has. `everything`: also defaults.
     `secret`: whether a text may not be written."""
 
     vms: tuple[str, ...] = ()
@@ -78,6 +78,8 @@ def imported(host: str, transport: Transport, wanted: Wanted) -> Imported:
     omitted = [*unnameable, *found.omitted, *told.omitted]
     index = in_sync(told.index, transport, facts, wanted, omitted)
     body = body_of(index, omitted, facts, everything=wanted.everything)
+    for texts in body.comments.values():
+        texts[:] = [text if not wanted.secret(text) else "a comment is left out: it holds a secret" for text in texts]
     names = tuple(dict.fromkeys((*seen, *(address.key for address, _ in unnameable if address.kind == "vm"))))
     return Imported(host, facts.os, body, tuple(omitted), names)
 
@@ -121,6 +123,9 @@ def in_sync(
         wrong = dict(_wrong(make_plan(desired, seen, frozenset()), desired, seen.os))
         if not wrong:
             return index
+        whole = {address for address, (field, _) in wrong.items() if not field}
+        within = {one.address() for one in desired if one.owner is not None and one.owner.address() in whole}
+        wrong = {address: said for address, said in wrong.items() if address not in within}
         omitted += [(address, Omission(field, why)) for address, (field, why) in wrong.items()]
         index = _less(index, {address: field for address, (field, _) in wrong.items()})
     raise ValueError(f"what is written of {index.host} does not come to rest")

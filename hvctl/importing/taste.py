@@ -42,7 +42,7 @@ class Body:
 
 
 def body_of(index: Index, omitted: Sequence[tuple[Address, Omission]], facts: Facts, *, everything: bool) -> Body:
-    """`omitted`: told beside what it belongs to. `everything`: also what is as it is by itself."""
+    """`omitted`: told beside what it belongs to. `everything`: also defaults."""
     body = Body()
     work = _Writing(index, facts, everything, body)
     roots = [one for one in index if one.owner is None]

@@ -15,7 +15,7 @@ _MANY = 20
 
 def playbook_text(found: Sequence[Imported]) -> str:
     """A play for each host."""
-    lead = ["As hvctl found it. What is as it is by itself is left out; what is not written is not touched."]
+    lead = ["As hvctl found it. Defaults are left out; what is not written is not touched."]
     return "\n".join(["\n".join(said(lead, 0)), *(play_text(one.host, one.body) for one in found)])
 
 
@@ -23,7 +23,7 @@ def told_lines(found: Sequence[Imported]) -> Iterator[str]:
     """What was written of each host, and what was not, and why."""
     for one in found:
         told = ", ".join(_counted(one)) or "nothing"
-        usual = f"; {one.body.usual:,} settings that are as they are by themselves are left out (--all writes them)"
+        usual = f"; {one.body.usual:,} defaults are left out (--all writes them)"
         yield f"{one.host} ({title(one.os)}): {told}{usual if one.body.usual else ''}"
         left = grouped(one.omitted)
         for (address, why), fields in [*left.items()][:_MANY]:

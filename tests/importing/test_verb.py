@@ -52,7 +52,7 @@ def test_what_is_written_plans_nothing(hvctl: Run, tmp_path: Path) -> None:
     assert (status, "nothing to do" in out or "in sync" in out) == (0, True), out
 
 
-EXPECTED = r"""# As hvctl found it. What is as it is by itself is left out; what is not written is not touched.
+EXPECTED = r"""# As hvctl found it. Defaults are left out; what is not written is not touched.
 - name: hv01
   hosts: hv01
   # not written: vm Twice (there are 2 VMs of this name, which nothing in a playbook can tell apart)
@@ -163,3 +163,21 @@ def test_folders_of_exports_are_found_by_their_markers(hvctl: Run, hosts: dict[s
     (play,) = yaml.safe_load(out)
     assert [vm.get("exports") for vm in play["vms"]] == [[{"path": r"E:\exports"}], None], err
     assert "how often and how many (every, keep) is not written on the host" in out
+
+
+def test_a_secret_is_in_no_comment_and_no_file(hvctl: Run, hosts: dict[str, Any], tmp_path: Path) -> None:
+    vm = {"name": "web01", "state": "Off", "drives": [], "adapters": [], "checkpoints": [{"name": f"with {PASSWORD}"}]}
+    hosts["hv01"] = {"os": "2022", "vms": [vm], "switches": [{"name": f"lan-{PASSWORD}", "type": "Internal"}]}
+    status, _, err = hvctl("import", "hv01", "--out", "x.yml")
+    text = (tmp_path / "x.yml").read_text("utf-8")
+    assert (status, PASSWORD in text) == (0, False), text
+    assert "a comment is left out: it holds a secret" in text
+    assert "it holds a secret" in err
+
+
+def test_a_folder_or_file_in_the_way_is_told_before_a_host_is_asked(hvctl: Run, tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "file").write_text("mine", "utf-8")
+    for words in (("--out", "there"), ("--split", "--out", "file")):
+        status, _, err = hvctl("import", "gone", *words)
+        assert (status, "is there already, and is not overwritten" in err) == (1, True)
