@@ -111,7 +111,7 @@ def sound(index: Index, os: OS, omitted: list[tuple[Address, Omission]]) -> Inde
         wrong: dict[int, tuple[str, str]] = {}
         for one, found in broken_rules(tuple(index), os):
             if found.holds:
-                wrong.setdefault(one.seat, (found.field, found.message))
+                wrong.setdefault(one.seat, (found.field, found.message.replace(f" at {NOWHERE.mark()}", "")))
         if not wrong:
             return index
         omitted += [(index.address(index[seat]), Omission(*said)) for seat, said in wrong.items()]

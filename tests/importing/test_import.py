@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 
-from hvctl.call import Transport
+from hvctl.call import Transport, TransportError
 from hvctl.core.planner import make_plan
 from hvctl.core.questions import questions
 from hvctl.core.rules import validate
@@ -49,6 +50,25 @@ def test_the_recorded_host() -> None:
     unread = {str(address) for address, left in told.omitted if "was not recorded" in left.why}
     assert "vm mockvm1" in unread  # whether hvctl owes it a start was not recorded
     assert {str(address) for address, _ in told.omitted} - unread == {"dvd mockvm1, scsi 0:1"}
+
+
+def case_hosts() -> list[Path]:
+    """Some of the hosts that other tests begin with."""
+    return sorted((ROOT / "tests" / "cases").rglob("*.yaml"))[::5]
+
+
+def test_hosts_of_other_tests() -> None:
+    for file in case_hosts():
+        case = yaml.safe_load(file.read_text("utf-8"))
+        if not isinstance(case.get("host"), dict):
+            continue
+        transport = TwinTransport(SimulatedHost.from_yaml({"os": str(case["os"][-1]), **case["host"]}))
+        try:
+            told = imported("hv", transport, Wanted())
+        except TransportError as error:
+            assert "may not manage Hyper-V" in error.message, file
+            continue
+        assert planned(told, transport) == {}, file
 
 
 @settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
