@@ -41,6 +41,7 @@ KNOWN = (
     "is a replica",
     "adapters named",
     "the maximum is below the minimum",
+    "it is the network of untagged traffic",
 )
 """Why something is left out, of random hosts."""
 

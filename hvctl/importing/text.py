@@ -20,8 +20,15 @@ def playbook_text(found: Sequence[Imported]) -> str:
 
 
 def told_lines(found: Sequence[Imported]) -> Iterator[str]:
-    """What was written of each host, and what was not, and why."""
+    """What was written of each host, and what was not, and why; of many hosts, only of those with something to tell."""
+    many = len(found) > _MANY
+    if many:
+        vms = sum(len(one.body.data.get("vms", ())) for one in found)
+        usual = sum(one.body.usual for one in found)
+        yield f"{len(found)} hosts, {vms:,} VMs; {usual:,} defaults are left out (--all writes them)"
     for one in found:
+        if many and not one.omitted:
+            continue
         told = ", ".join(_counted(one)) or "nothing"
         usual = f"; {one.body.usual:,} defaults are left out (--all writes them)"
         yield f"{one.host} ({title(one.os)}): {told}{usual if one.body.usual else ''}"

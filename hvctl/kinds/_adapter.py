@@ -53,6 +53,8 @@ _CMDLETS = {
 """What Set-VMNetworkAdapter does not set, and what does."""
 
 
+_SET_APART = ("allow_untagged", "default_id", "multi_tenant_stack")
+
 ODD = ("vlan", "switch", "mac_address", "legacy", "acls", "extended_acls", "team_mapping")
 """Fields that are no setting of one property and one parameter."""
 
@@ -92,6 +94,10 @@ class Adapter(OfHyperV):
     usual: ClassVar[Mapping[str, Any]] = {
         "switch": None,
         "vlan": None,
+        "isolation.mode": "vlan",
+        "isolation.allow_untagged": False,
+        "isolation.default_id": 0,
+        "isolation.multi_tenant_stack": False,
         "bandwidth.weight": 0,
         "bandwidth.minimum": 0,
         "bandwidth.maximum": 0,
@@ -173,8 +179,9 @@ class Adapter(OfHyperV):
         """VLAN and isolation are two views of one thing (domain 9.2): of both, the one that says it all."""
         words = {"vlan": vlan_written, "acls": acls_written, "extended_acls": extended_written}
         told = {n: words[n](v) if n in words else v for n, v in found.items()}
-        apart = found.get("isolation.mode") in (None, MISSING, "none", "vlan")
-        odd = ("isolation.",) if apart else ("vlan",)
+        own = any(found.get(f"isolation.{n}") is not MISSING and found.get(f"isolation.{n}") for n in _SET_APART)
+        vlan = found.get("isolation.mode") in (None, MISSING, "none", "vlan")
+        odd = ("isolation.",) if vlan and not (own and found["vlan"] == UNTAGGED) else ("vlan",)
         lacks = {field for field, cmdlet in _CMDLETS.items() if contract(facts.os).cmdlet(cmdlet) is None}
         return {n: v for n, v in told.items() if n not in lacks and not n.startswith(odd)}
 

@@ -9,14 +9,17 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 
 from hvctl.call import Transport, TransportError
+from hvctl.contract import OS
 from hvctl.core.planner import make_plan
 from hvctl.core.questions import questions
 from hvctl.core.rules import validate
 from hvctl.fleet.reconcile import look_at
 from hvctl.importing.look import Imported, Wanted, imported, play_text, read_back
+from mocks.engine import EngineTransport
 from mocks.host import SimulatedHost
 from mocks.recorded import RecordedHost
 from mocks.twin import TwinTransport
+from tests.conftest import Engines
 from tests.random_hosts import any_host
 from tests.test_convergence import Data
 from tests.test_described import KNOWN
@@ -69,6 +72,15 @@ def test_hosts_of_other_tests() -> None:
             assert "may not manage Hyper-V" in error.message, file
             continue
         assert planned(told, transport) == {}, file
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("file", HOSTS, ids=lambda file: str(file.stem))
+def test_the_same_in_powershell(file: Path, engines: Engines) -> None:
+    os: OS = "2012r2" if "2012r2" in file.read_text("utf-8") else "2022"
+    host = SimulatedHost.from_yaml(file)
+    real = imported("hv", EngineTransport(engines(os, "FullLanguage"), host), Wanted())
+    assert play_text("hv", real.body) == play_text("hv", imported("hv", TwinTransport(host), Wanted()).body)
 
 
 @settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
