@@ -11,6 +11,7 @@ from pydantic import PrivateAttr
 
 from hvctl.call import Call, Row, Staged, Value
 from hvctl.contract import OS
+from hvctl.core.acceptance import WHOLE, Acceptance, chosen
 from hvctl.core.changes import Bracket, Change, Occasion, Step
 from hvctl.core.describe import Omission, all_written, modelled
 from hvctl.core.facts import Facts
@@ -164,6 +165,12 @@ class Resource(Fields):
     def left_out(self) -> frozenset[str]:
         """What is written of it and faulty, so that it is as if it were not written: fields, dotted where nested."""
         return self.index.entry(self).left_out
+
+    def acceptance(self, field: str = "") -> Acceptance | None:
+        """What is said of drift in this field ("" is the resource as a whole), in force or over."""
+        private = self.__pydantic_private__
+        index: Index | None = private["_index"] if private else None
+        return index.acceptance(self, field) if index is not None else None
 
     @property
     def unnamed(self) -> bool:
@@ -481,7 +488,7 @@ class Resource(Fields):
 class Entry:
     """One desired resource, and what is known of it besides its fields. `owner`: the number of what it sits within.
     `file`: what of the control node it is about. `left_out`: what is written of it and faulty. `there`: others see it; not
-    so what will not be there."""
+    so what will not be there. `accept`: known drift of it."""
 
     resource: Resource
     place: Place
@@ -489,6 +496,7 @@ class Entry:
     file: Staged | None = None
     left_out: frozenset[str] = frozenset()
     there: bool = True
+    accept: tuple[Acceptance, ...] = ()
 
 
 class Index(Sequence[Resource]):
@@ -549,6 +557,19 @@ class Index(Sequence[Resource]):
 
     def parts(self, one: Resource) -> tuple[Resource, ...]:
         return self._parts.get(one.seat, ())
+
+    def acceptance(self, one: Resource, field: str) -> Acceptance | None:
+        """Its own, or that of what it sits within, which covers all that sits there. Of something that is not listed: also
+        that of the list."""
+        entry = self.entries[one.seat]
+        if own := chosen(a for a in entry.accept if a.covers(field or WHOLE)):
+            return own
+        listed = str(entry.place.path[-1]) if not entry.there and entry.place.path else ""
+        while entry.owner is not None:
+            entry = self.entries[entry.owner]
+            if found := chosen(a for a in entry.accept if not a.fields or listed in a.fields):
+                return found
+        return None
 
     @cached_property
     def peers(self) -> tuple[Resource, ...]:
