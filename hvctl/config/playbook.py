@@ -41,7 +41,7 @@ _PLAY_KEYS = ("name", "hosts", "vars", "vars_files", "tags", "allow")
 @dataclass(frozen=True)
 class Play:
     """One play as written; its wishes are made per host, since values may hold variables. `unsure`: there may be more
-    variables than could be read."""
+    variables than could be read. `partial`: plays beside it were left out, so that nothing can be said of what none lists."""
 
     document: Document
     path: Path
@@ -52,6 +52,7 @@ class Play:
     allow: frozenset[Impact] = frozenset()
     marks: Mapping[str, Mark] = field(default_factory=dict)
     unsure: bool = False
+    partial: bool = False
 
     @property
     def folder(self) -> File:
@@ -60,7 +61,8 @@ class Play:
     @property
     def body(self) -> dict[str, Any]:
         data = _at(self.document.data, self.path)
-        return {key: value for key, value in data.items() if key not in _PLAY_KEYS}
+        hidden = (*_PLAY_KEYS, "exclusive") if self.partial else _PLAY_KEYS
+        return {key: value for key, value in data.items() if key not in hidden}
 
 
 def read_playbook(file: str | File, vault: Vault | None = None) -> tuple[list[Play], list[Diagnostic]]:

@@ -33,7 +33,7 @@ class Seen:
 class Draft:
     """What is to be done about one resource. `wish`: its target. `held`: fields that are held back, WHOLE for all.
     `here`: it exists, or will when its steps have run, and what sits within it can be changed. `seen`: what was read, None
-    where nothing could be."""
+    where nothing could be. `waits`: it is held back by another resource only."""
 
     wish: Resource
     action: Action
@@ -41,6 +41,7 @@ class Draft:
     here: bool = True
     held: frozenset[str] = frozenset()
     seen: Seen | None = None
+    waits: bool = False
 
 
 def held_back(drafts: Mapping[Address, Draft]) -> Held:
@@ -305,7 +306,7 @@ def _removal(wish: Resource, action: Action, exists: bool, facts: Facts, allow: 
         found = [error.finding]
     action = replace(action, remarks=placed(wish, found))
     line = replace(
-        _whole(wish, "present", "absent", wish.remove_impacts(facts), allow),
+        _whole(wish, "present", "absent", wish.removal_impacts(facts), allow),
         note=wish.note("", "present", "absent", facts),
     )
     line = _accepted(wish, _as_held(line, found, whole=True))

@@ -129,7 +129,8 @@ class _Look:
         for one in action.wanted:
             self._wish(action, one.field, one.value, one.text, one.agrees)
         for found in action.searched if action.wanted else ():
-            family = family_of(replace(action.address, kind=found.kind, owners=action.address.names, key=""))
+            owners = () if kind_named(found.kind).within is None else action.address.names
+            family = family_of(replace(action.address, kind=found.kind, owners=owners, key=""))
             (self.unsearched if found.more is None else self.searched).add(family)
             self._wish(action, f"exclusive.{found.kind}", found.by, str(found.by), found.more is False)
 
@@ -150,7 +151,8 @@ class _Look:
         line, spot, action = drift.line, drift.spot, drift.action
         rests_on = key_of(item_of(spot) or spot)
         if rests_on not in self.wished:  # one more than listed: the owner's exclusive list wants it gone
-            owner = owner_of(spot.address) or spot.address
+            section = kind_named(spot.address.kind).section
+            owner = owner_of(spot.address) or replace(spot.address, kind="exclusive", owners=(), key=section)
             rests_on = key_of(Spot(owner, f"exclusive.{spot.address.kind}"))
         why = next((r.message for r in action.remarks if r.level == "impossible"), "") if line is None else ""
         now, wanted = (line.now, line.wanted) if line is not None else ("", "")
