@@ -355,3 +355,16 @@ def test_every_resource_takes_it(lab: Lab, section: str) -> None:
     assert "change" not in {c["status"] for a in actions for c in a["changes"]}
     assert not data["hosts"][0]["plan"]["steps"]
     assert data["hosts"][0]["state"] in ("accepted", "unreadable")
+
+
+def test_what_was_made_by_hand_is_accepted_by_its_name(lab: Lab) -> None:
+    playbook = """
+- hosts: all
+  exclusive: [vms]
+  vms:
+    - {name: web01, ensure: absent, accept: {until: 2026-03-05, reason: the tests of Mori}}
+"""
+    lab.run("drift", "lab.yml", playbook=playbook, status=0)
+    lab.run("apply", "lab.yml", "-y", "--allow", "destroy", status=0)
+    assert lab.host.invoke("Get-VM", {"Name": "web01"}).objects
+    lab.run("drift", "lab.yml", days=9, status=2)
