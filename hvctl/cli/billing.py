@@ -48,7 +48,7 @@ def report(
     name, start, end = _month(month, settings.now(), listed)
     until = min(end, settings.now())
     assert settings.history is not None
-    from hvctl.history.meters import Meters  # noqa: PLC0415  the database's library is slow to import
+    from hvctl.history.meters import Meters  # the database's library is slow to import
 
     try:
         told = Meters(settings.history).told(start, until)
@@ -62,7 +62,7 @@ def report(
         case "csv":
             text = bill_csv(bill, (start, end)).replace("\r\n", "\n")
         case "html":
-            from hvctl.show.bill_html import rendered  # noqa: PLC0415 - tables do without it
+            from hvctl.show.bill_html import rendered
 
             text = rendered(bill, name, by, _days(found, start, until, listed, by))
         case "table":

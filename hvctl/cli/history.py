@@ -37,7 +37,7 @@ def show_history(
     now = settings.now()
     start = moment(since, now)
     assert settings.history is not None
-    from hvctl.history.store import Store  # noqa: PLC0415  the database's library is slow to import
+    from hvctl.history.store import Store  # the database's library is slow to import
 
     try:
         found = Store(settings.history).told(start, lambda names: _chosen(settings, hosts, names))

@@ -7,7 +7,7 @@ from dataclasses import replace
 from hvctl.cli.options import Settings
 from hvctl.core.check import Check
 from hvctl.history import HistoryError, place, secrets_in
-from hvctl.show.text import problem_lines
+from hvctl.show.problems import problem_lines
 from hvctl.text.diagnostic import Diagnostic
 
 
@@ -24,8 +24,8 @@ def remembered(settings: Settings, check: Check) -> Check:
     if settings.history is None:
         return check
     # The database's library takes a fifth of a second to import; plan does without.
-    from hvctl.history.remember import remember  # noqa: PLC0415
-    from hvctl.history.store import Store  # noqa: PLC0415
+    from hvctl.history.remember import remember
+    from hvctl.history.store import Store
 
     try:
         return remember(check, Store(settings.history))

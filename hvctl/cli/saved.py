@@ -17,7 +17,8 @@ from hvctl.config.reach import different, said
 from hvctl.config.vault import PasswordFile
 from hvctl.core.outcome import Outcome
 from hvctl.fleet.run import Run
-from hvctl.saved.planfile import Saved, has_plays, is_plan, load
+from hvctl.saved.planfile import Saved, load
+from hvctl.saved.recognition import has_plays, is_plan
 from hvctl.saved.sealing import Sealing
 from hvctl.show.text import sent_lines
 from hvctl.text.diagnostic import ConfigError, Diagnostic, Mark

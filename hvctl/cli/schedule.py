@@ -12,9 +12,8 @@ from typing import Annotated, Literal
 import typer
 
 from hvctl.cli.app import app
-from hvctl.cli.drifting import Metrics, Splay
 from hvctl.cli.labels import Labels
-from hvctl.cli.options import Extra, Limit, Report, Settings, Tags
+from hvctl.cli.options import Extra, Limit, Metrics, Report, Settings, Splay, Tags
 from hvctl.cli.prepared import Asked
 from hvctl.cli.scheduled import Wanted, job_of
 from hvctl.monitor.schedule.crontab import crontab

@@ -8,12 +8,8 @@ from dataclasses import dataclass
 from hvctl.call import TransportError
 from hvctl.core.apply import Report
 from hvctl.core.plan import Plan
+from hvctl.core.status import DIFFERS, FAULT, TROUBLE
 from hvctl.text.diagnostic import Diagnostic
-
-DIFFERS = 2
-TROUBLE = 4
-FAULT = 70
-"""A fault of hvctl itself (EX_SOFTWARE)."""
 
 
 @dataclass(frozen=True)

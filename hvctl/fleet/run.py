@@ -18,10 +18,11 @@ from hvctl.core.apply import Report
 from hvctl.core.check import Check, Verb
 from hvctl.core.facts import Facts, read_batch
 from hvctl.core.impact import Impact
-from hvctl.core.outcome import TROUBLE, Outcome
+from hvctl.core.outcome import Outcome
 from hvctl.core.questions import questions
 from hvctl.core.replan import First
 from hvctl.core.resource import Index
+from hvctl.core.status import TROUBLE
 from hvctl.fleet.connect import Connect, Wire
 from hvctl.fleet.forks import SideBySide
 from hvctl.fleet.hosts import Hosts, Question, T, Task, own

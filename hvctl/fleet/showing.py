@@ -15,10 +15,11 @@ from hvctl.core.outcome import Outcome
 from hvctl.redaction.redact import Redactor
 from hvctl.show.diff import diff_lines
 from hvctl.show.plain import plain
+from hvctl.show.problems import problem_lines
 from hvctl.show.remembered import Remembered
 from hvctl.show.report import report_lines
 from hvctl.show.summary import summary_lines
-from hvctl.show.text import plan_lines, problem_lines, trace_lines
+from hvctl.show.text import plan_lines, trace_lines
 
 T = TypeVar("T")
 

@@ -18,10 +18,6 @@ from hvctl.text.duration import spoken
 ABOUT = {"drift": "drift check", "metering": "reading of meters"}
 """What a job does, by its verb."""
 
-SKIPPED = 75
-"""Exit status of a check that was left out since the one before still runs (EX_TEMPFAIL of sysexits.h): neither "in
-sync" nor a fault."""
-
 
 @dataclass(frozen=True)
 class Job:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
+from hvctl.core.status import SKIPPED
 from hvctl.monitor.schedule.cron import Cron
-from hvctl.monitor.schedule.job import SKIPPED, Job
+from hvctl.monitor.schedule.job import Job
 from hvctl.text.duration import spoken
 from hvctl.text.visible import quoted
 
