@@ -41,7 +41,7 @@ def report(
     history: History = None,
 ) -> None:
     """Bill what VMs used in a month, by what is on record. No host is asked."""
-    settings = remembering(context.obj, history)
+    settings = remembering(context.obj, history, needed="a bill")
     listed = load_prices(prices)
     if out is not None and (why := why_not(out)):
         raise ConfigError([Diagnostic(None, f"--out {out} cannot be written: {why}", "name another file")])

@@ -33,7 +33,7 @@ def show_history(
     history: History = None,
 ) -> None:
     """Show what differed on the hosts, since when and until when, and when they could not be reached."""
-    settings: Settings = remembering(context.obj, history)
+    settings: Settings = remembering(context.obj, history, needed="the history")
     now = settings.now()
     start = moment(since, now)
     assert settings.history is not None

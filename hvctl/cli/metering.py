@@ -40,6 +40,7 @@ from hvctl.show.plain import plain
 from hvctl.show.problems import problem_lines
 from hvctl.show.screen import print_json
 from hvctl.text.diagnostic import ConfigError, Diagnostic
+from hvctl.text.extras import need
 from hvctl.text.files import why_not
 from hvctl.text.visible import json_text
 
@@ -88,7 +89,8 @@ def read(
     grace: Grace = None,
 ) -> None:
     """Read the meters of all VMs, remember them, and show what was used since they were read last (or since TIME)."""
-    settings = remembering(context.obj, history, no_history)
+    needed = "--reset" if reset else "--since" if since is not None else None
+    settings = remembering(context.obj, history, no_history, needed=needed)
     settings.follow(grace)
     now = settings.now()
     start = None if since is None else moment(since, now)
@@ -100,6 +102,8 @@ def read(
         raise ConfigError([Diagnostic(None, "--since needs the readings of before", "leave out --no-history")])
     if metrics is not None and (why := why_not(metrics)):
         raise ConfigError([Diagnostic(None, f"--metrics {metrics} cannot be written: {why}", "name another file")])
+    if metrics is not None:
+        need("metrics", "--metrics")
     clock = RealClock()
     try:
         with alone(exclusive, clock):
