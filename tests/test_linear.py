@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -89,11 +89,11 @@ def test_a_host_is_planned_in_time_that_grows_with_its_vms() -> None:
 
 def test_what_is_new_is_found_in_one_pass() -> None:
     assert len(check_of(20).drifts) >= 20
-    assert_linear(lambda hosts: lambda: news(NOTHING, check_of(hosts)), 40)
+    assert_linear(lambda hosts: partial(news, NOTHING, check_of(hosts)), 40)
 
 
 def test_metrics_are_counted_in_one_pass() -> None:
-    assert_linear(lambda hosts: lambda: registry(check_of(hosts), {}), 40)
+    assert_linear(lambda hosts: partial(registry, check_of(hosts), {}), 40)
 
 
 def test_open_shells_are_written_in_bytes_that_grow_with_them(tmp_path: Path) -> None:
