@@ -134,6 +134,20 @@ NoHistory = Annotated[bool, typer.Option("--no-history", help="Neither read nor 
 AlsoAsked = Annotated[
     list[str] | None, typer.Option("--playbook", metavar="FILE", help="Also ask what this playbook asks.")
 ]
+SerialOf = Annotated[
+    str | None,
+    typer.Option(
+        "--serial",
+        metavar="N|N%,...",
+        help="So many hosts at a time, batch after batch: 1,10%,100%; over the plays' own.",
+    ),
+]
+MaxFailures = Annotated[
+    int | None,
+    typer.Option(
+        "--max-failures", metavar="N", min=0, help="With batches: begin no more when more hosts than that failed (0)."
+    ),
+]
 Allow = Annotated[
     list[str] | None,
     typer.Option("--allow", metavar="WORD", help=f"Allow changes that cost more: {', '.join(IMPACTS[1:])}."),

@@ -22,11 +22,13 @@ from hvctl.cli.options import (
     Json,
     Limit,
     Listen,
+    MaxFailures,
     Metrics,
     NoHistory,
     Notify,
     Playbooks,
     Report,
+    SerialOf,
     Settings,
     Splay,
     Tags,
@@ -114,6 +116,8 @@ def apply(
     extra: Extra = None,
     allow: Allow = None,
     auto_approve: AutoApprove = False,
+    serial: SerialOf = None,
+    max_failures: MaxFailures = None,
     only_plan: Annotated[bool, typer.Option("--check", "-C", help="The same as plan.")] = False,
     as_json: Json = False,
     report: Report = None,
@@ -122,7 +126,7 @@ def apply(
     grace: Grace = None,
 ) -> None:
     """Make the hosts as the playbooks say, then look again."""
-    from hvctl.cli.approval import applied
+    from hvctl.cli.approval import applied, rolling_of
     from hvctl.cli.prepared import Asked, allowed, extra_variables, prepared, run_of
     from hvctl.cli.remembered import remembered, remembering
     from hvctl.cli.reported import Reports
@@ -131,6 +135,7 @@ def apply(
 
     settings = remembering(context.obj, history, no_history)
     settings.follow(grace)
+    rolling = rolling_of(serial, max_failures)
     reports = Reports.to_approve(report, as_json=as_json, asks=not (auto_approve or only_plan))
     saved = saved_plan(settings, playbooks)
     if saved is not None:
@@ -140,13 +145,16 @@ def apply(
     else:
         run = run_of(settings, prepared(settings, Asked.of(playbooks, limit, tags, extra)), allowed(allow))
     with run:
-        outcomes = run.plan_again(saved.hosts) if saved is not None else run.plan(warm=not only_plan)
+        outcomes = (
+            run.plan_again(saved.hosts) if saved is not None else run.plan(warm=not (only_plan or run.rolls(rolling)))
+        )
         if not reports.on_stdout:
             shown = partial(show_saved, settings, saved, run) if saved is not None else run.showing.plans
             settings.tried(partial(shown, outcomes), None)
         changes = any(o.plan is not None and o.plan.steps and not o.changed for o in outcomes)
         if changes and not only_plan and not settings.stop.asked:
-            outcomes = applied(settings, run, outcomes, auto_approve=auto_approve, quiet=reports.on_stdout)
+            quiet = reports.on_stdout
+            outcomes = applied(settings, run, outcomes, auto_approve=auto_approve, quiet=quiet, rolling=rolling)
         status = settings.stop.status or exit_status(outcomes, changes_count=not only_plan)
         covers = () if saved is not None or tags else playbooks
         check = replace(run.check("apply", playbooks, outcomes, status, covers), saved=saved is not None)

@@ -28,6 +28,7 @@ from hvctl.fleet.forks import SideBySide
 from hvctl.fleet.hosts import Hosts, Question, T, Task, own
 from hvctl.fleet.reconcile import Pause, apply_plan, plan_host
 from hvctl.fleet.recording import write_recording
+from hvctl.fleet.rolling import Batch, Rolling, batches, rolled
 from hvctl.fleet.showing import Showing
 from hvctl.fleet.stop import Stop
 from hvctl.fleet.units import Units
@@ -97,6 +98,32 @@ class Run:
             for n, w in self._hosts.work.items()
         }
         return self._units.planned(self._looked(tasks, warm=warm))
+
+    def rolls(self, rolling: Rolling) -> bool:
+        """Whether changes are made in batches."""
+        return rolling.serial is not None or any(w.serial is not None for w in self._hosts.work.values())
+
+    def batches(self, outcomes: Sequence[Outcome], rolling: Rolling) -> list[Batch]:
+        """Of the hosts that have something to do; none where neither their plays nor the command line ask for batches."""
+        todo = [o.host for o in outcomes if o.plan is not None and o.plan.steps and not o.changed]
+        work = self._hosts.work
+        serials = {host: s for host in todo if (s := rolling.serial or work[host].serial) is not None}
+        units = {host: [one.host for one in unit] for host, unit in self._units.linked.items()}
+        return batches(todo, serials, units) if serials else []
+
+    def roll(self, outcomes: Sequence[Outcome], rolling: Rolling, *, recheck: bool) -> list[Outcome]:
+        """Run the plans in batches, as long as no more hosts fail than may; all at once where no batches are asked for."""
+        order = self.batches(outcomes, rolling)
+        if not order:
+            return self.apply(outcomes, recheck=recheck)
+
+        def applied(some: Sequence[Outcome], again: bool) -> list[Outcome]:
+            return self.apply(some, recheck=recheck or again)
+
+        def say(text: str) -> None:
+            self._err.print(text, soft_wrap=True)
+
+        return rolled(outcomes, order, rolling.most, applied, lambda: self._stop.asked, say)
 
     def apply(self, outcomes: Sequence[Outcome], *, recheck: bool) -> list[Outcome]:
         """Run the plans; hosts without one stay as they are."""
