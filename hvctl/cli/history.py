@@ -10,7 +10,7 @@ import typer
 from hvctl.cli.app import app
 from hvctl.cli.options import History, Json, Settings
 from hvctl.cli.prepared import inventory_of
-from hvctl.cli.remembered import remembering
+from hvctl.cli.remembered import recovered, remembering
 from hvctl.cli.since import since as moment
 from hvctl.config.hostnames import PatternError
 from hvctl.config.patterns import matching, words
@@ -40,6 +40,7 @@ def show_history(
     from hvctl.history.store import Store  # the database's library is slow to import
 
     try:
+        recovered(settings)
         found = Store(settings.history).told(start, lambda names: _chosen(settings, hosts, names))
     except HistoryError as error:
         raise ConfigError([Diagnostic(None, error.message, error.hint)]) from error

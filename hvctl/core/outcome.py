@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hvctl.call import TransportError
 from hvctl.core.apply import Report
@@ -24,6 +24,13 @@ class Outcome:
     error: TransportError | None = None
     changed: tuple[str, ...] = ()
     wrong: tuple[Diagnostic, ...] = ()
+
+    @property
+    def told(self) -> Outcome:
+        """Without what its host answered, which is most of it; all that is told of a plan stands in its actions."""
+        if self.plan is None:
+            return self
+        return replace(self, plan=replace(self.plan, facts=replace(self.plan.facts, replies={}, others={})))
 
     @property
     def looked(self) -> bool:

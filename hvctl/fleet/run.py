@@ -89,15 +89,25 @@ class Run:
 
     # --- the verbs -----------------------------------------------------------------------------------------------
 
-    def plan(self, *, warm: bool = False) -> list[Outcome]:
+    def plan(
+        self, *, warm: bool = False, only_told: bool = False, heard: Callable[[Outcome], None] = lambda one: None
+    ) -> list[Outcome]:
         """Look at every host and plan it. `warm`: what was opened to a host stays open for an apply that follows, if
-        there is something to do there and there are no more hosts than are worked on at a time."""
+        there is something to do there and there are no more hosts than are worked on at a time. `only_told`: nothing
+        is done about it, so that what the hosts answered need not be kept. `heard`: is told of each host as it ends."""
         linked = self._units.linked
+
+        def known(one: Outcome) -> Outcome:
+            told = one.told if only_told else one
+            heard(told)
+            return told
+
         tasks = {
             n: partial(self._units.read, n) if n in linked else partial(self._planned, w)
             for n, w in self._hosts.work.items()
         }
-        return self._units.planned(self._looked(tasks, warm=warm))
+        found = self._looked(tasks, warm=warm, known=lambda one: one if one.host in linked else known(one))
+        return [known(one) if one.host in linked else one for one in self._units.planned(found)]
 
     def rolls(self, rolling: Rolling) -> bool:
         """Whether changes are made in batches."""
@@ -271,15 +281,17 @@ class Run:
 
     # --- all of them -----------------------------------------------------------------------------------------------
 
-    def _looked(self, tasks: Mapping[str, Task], *, warm: bool) -> list[Outcome]:
+    def _looked(
+        self, tasks: Mapping[str, Task], *, warm: bool, known: Callable[[Outcome], Outcome] = lambda one: one
+    ) -> list[Outcome]:
         """Each host is left when it has been looked at, so that as many connections are open as hosts are looked at,
         and no shell stays open on a host while others are read. Kept warm, each of a few hosts saves the start of a
-        PowerShell."""
+        PowerShell. `known`: what is kept of a host, asked as it ends."""
         keep = warm and len(tasks) <= self._hosts.forks
         work = self._hosts.work
         askable = [(name, own(Outcome(name), task)) for name, task in tasks.items() if not work[name].wrong]
-        found = self._hosts.each("reading", askable, keep=lambda outcome: keep and _goes_on(outcome))
-        return [found.get(name, Outcome(name, wrong=work[name].wrong)) for name in tasks]
+        found = self._hosts.each("reading", askable, keep=lambda outcome: keep and _goes_on(outcome), known=known)
+        return [found.get(name) or known(Outcome(name, wrong=work[name].wrong)) for name in tasks]
 
 
 def _goes_on(outcome: Outcome) -> bool:

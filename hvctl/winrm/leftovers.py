@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -14,9 +13,7 @@ from typing import Any
 
 from hvctl.text.files import PRIVATE, append_line, make_private_folder, write_whole
 from hvctl.text.number import is_whole, whole
-
-_MAY_ASK = 0x1000
-"""PROCESS_QUERY_LIMITED_INFORMATION"""
+from hvctl.text.processes import lives
 
 
 @dataclass(frozen=True)
@@ -131,19 +128,4 @@ def _put(file: Path, data: Mapping[str, Sequence[OpenShell]]) -> None:
 
 def _gone(file: Path) -> bool:
     pid = file.stem.removeprefix("shells-")
-    return is_whole(pid) and whole(pid) != os.getpid() and not _lives(whole(pid))
-
-
-def _lives(pid: int) -> bool:
-    if sys.platform == "win32":  # signal 0 would be Ctrl-C there
-        import ctypes  # noqa: PLC0415
-
-        handle = ctypes.windll.kernel32.OpenProcess(_MAY_ASK, False, pid)
-        return bool(handle) and bool(ctypes.windll.kernel32.CloseHandle(handle))
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):  # no system has a process of that number
-        return False
-    except OSError:
-        return True
-    return True
+    return is_whole(pid) and whole(pid) != os.getpid() and not lives(whole(pid))
