@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar, cast
 
 import pytest
 
@@ -26,6 +26,7 @@ HOW = {
     "contract": "HVCTL_CONTRACT names no folder with the whole contract",
     "engine": "no PowerShell engine: set HVCTL_PWSH, or put pwsh on PATH",
     "index": "no package index: pip finds nothing to install",
+    "playwright": "no playwright: pip install playwright into this environment",
     "postgresql": "no PostgreSQL: neither initdb and pg_ctl on PATH nor below /usr/lib/postgresql",
     "real_host": "no real host: HVCTL_REAL_HOST=INVENTORY:HOST names one, for all cases",
     "systemd": "no systemd-analyze on PATH",
@@ -74,6 +75,11 @@ def index() -> None:
     needed("index", _index())
 
 
+def playwright() -> Callable[[], Any]:
+    """What drives a browser."""
+    return needed("playwright", _playwright())
+
+
 def postgresql() -> Path:
     """The folder with its programs."""
     return needed("postgresql", _postgresql())
@@ -110,6 +116,14 @@ def _index() -> bool:
         return subprocess.run(asked, check=False, capture_output=True, timeout=120).returncode == 0
 
 
+def _playwright() -> Callable[[], Any] | None:
+    try:
+        from playwright.sync_api import sync_playwright  # noqa: PLC0415
+    except ImportError:
+        return None
+    return cast("Callable[[], Any]", sync_playwright)
+
+
 def _postgresql() -> Path | None:
     """Debian puts them beside PATH, by version."""
     if on_path := shutil.which("initdb"):
@@ -126,6 +140,7 @@ FINDERS: Mapping[str, Callable[[], object]] = {
     "contract": lambda: _named("HVCTL_CONTRACT"),
     "engine": find_engine,
     "index": _index,
+    "playwright": _playwright,
     "postgresql": _postgresql,
     "real_host": lambda: os.environ.get("HVCTL_REAL_HOST"),
     "systemd": lambda: shutil.which("systemd-analyze"),

@@ -20,7 +20,7 @@ LAB = str(ROOT / "playbooks" / "lab.yml")
 
 HEAVY = (
     "alembic", "apprise", "cryptography", "jinja2", "keyring", "prometheus_client", "pycdlib", "pydantic", "requests",
-    "rich", "sqlalchemy", "tenacity", "winrm", "yaml",
+    "rich", "sqlalchemy", "starlette", "tenacity", "uvicorn", "winrm", "yaml",
 )  # fmt: skip
 CONFIGURATION = {"jinja2", "pydantic", "rich", "yaml"}
 WIRE = {"cryptography", "requests", "tenacity", "winrm"}
@@ -39,6 +39,9 @@ MAY: dict[str, tuple[list[str], set[str]]] = {
     "apply": (["apply", LAB, "--limit", "nobody"], CONFIGURATION | SEEDS | WIRE),
     "drift": (["drift", LAB, "--limit", "nobody"], CONFIGURATION | SEEDS | WIRE),
     "drift without a history": (["drift", LAB, "--limit", "nobody", "--no-history"], CONFIGURATION | SEEDS | WIRE),
+    "import": (["import", "nobody"], CONFIGURATION | WIRE),
+    "init": (["init", "/proc/nowhere"], CONFIGURATION | WIRE),
+    "serve": (["serve", "--listen", "nowhere"], CONFIGURATION | HISTORY | {"starlette", "uvicorn"}),
     "facts": (["facts", "nobody"], CONFIGURATION),
     "record": (["record", "nobody"], CONFIGURATION),
     "history": (["history"], CONFIGURATION | HISTORY),

@@ -14,6 +14,7 @@ from hvctl.text.diagnostic import ConfigError, Diagnostic
 
 ALL_AT_ONCE = Rolling()
 INTERRUPTED = "Interrupted: what is marked as not done was not begun."
+OVER = "The window is over: what is marked as not done was not begun."
 
 
 def approved(settings: Settings) -> bool:
@@ -56,7 +57,7 @@ def applied(
     if not quiet:
         settings.tried(partial(run.showing.reports, done), None)
     if settings.stop.asked:
-        settings.err.print(INTERRUPTED)
+        settings.err.print(INTERRUPTED if settings.stop.times else OVER)
     return done
 
 

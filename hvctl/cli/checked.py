@@ -13,8 +13,9 @@ from hvctl.core.outcome import Outcome, exit_status
 from hvctl.history.seen import seen
 
 
-def checked(settings: Settings, asked: Asked, *, quiet: bool = False) -> Check:
-    """Raises ConfigError before any host is asked. `quiet`: nothing is printed to the output. Of an interrupted check
+def checked(settings: Settings, asked: Asked, *, quiet: bool = False, everything: bool = False) -> Check:
+    """Raises ConfigError before any host is asked. `quiet`: nothing is printed to the output; `everything`:
+    also hosts on which nothing differs. Of an interrupted check
     what is known is remembered too; of a host that was not looked at nothing is."""
     work = prepared(settings, asked)
     # Nothing is done, so nothing needs consent.
@@ -34,5 +35,5 @@ def checked(settings: Settings, asked: Asked, *, quiet: bool = False) -> Check:
         if spool is not None:
             spool.end()
         if not quiet:
-            settings.tried(partial(run.showing.check, check), None)
+            settings.tried(partial(run.showing.check, check, everything=everything), None)
     return check

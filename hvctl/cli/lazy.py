@@ -25,7 +25,13 @@ VERBS: Mapping[str, Verb] = {
     "doctor": Verb(
         "hvctl.cli.doctor", "Say what keeps hvctl from working on hosts, and what to do about it; changes nothing."
     ),
-    "export": Verb("hvctl.cli.exporting", "Export a VM now, whatever its playbook says of when."),
+    "export": Verb(
+        "hvctl.cli.exporting",
+        "Export a VM now, whatever its playbook says of when; or with --due what playbooks say is due.",
+    ),
+    "import": Verb("hvctl.cli.importing", "Write the playbook that says how hosts are."),
+    "init": Verb("hvctl.cli.init", "Write an inventory, a first playbook and what they need; overwrites nothing."),
+    "serve": Verb("hvctl.cli.serve", "Show the history in a browser: read only, no host is asked."),
     "history": Verb(
         "hvctl.cli.history",
         "Show what differed on the hosts, since when and until when, and when they could not be reached.",
@@ -39,7 +45,7 @@ VERBS: Mapping[str, Verb] = {
     "report-schema": Verb("hvctl.cli.verbs", "Print the JSON Schema of what --json and --report json=FILE write."),
     "inventory": Verb("hvctl.cli.verbs", "Print the inventory as hvctl understands it."),
     "metering": Verb("hvctl.cli.billing", "Read what VMs used, and bill it."),
-    "schedule": Verb("hvctl.cli.schedule", "Drift checks and readings of meters at fixed times."),
+    "schedule": Verb("hvctl.cli.schedule", "Drift checks, applies, exports and readings of meters at fixed times."),
 }
 """In the order in which help lists them."""
 
@@ -91,7 +97,9 @@ class LazyVerbs(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if self._listing and cmd_name in VERBS:
             return TyperCommand(cmd_name, callback=None, help=VERBS[cmd_name].help)
-        return self.commands.get(cmd_name)
+        if cmd_name not in self.commands:
+            return None
+        return self.commands[cmd_name]  # not `get`, which would hide a KeyError of the module
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         with self._listed():

@@ -16,7 +16,8 @@ from hvctl.call import TransportError
 from hvctl.cli.app import app
 from hvctl.cli.drifting import alone
 from hvctl.cli.labels import Labels, labels_of
-from hvctl.cli.options import Exclusive, Extra, Grace, History, Limit, Metrics, NoHistory, Settings, Splay
+from hvctl.cli.nightly import at_night
+from hvctl.cli.options import Exclusive, Extra, Grace, History, Hours, Limit, Metrics, NoHistory, Settings, Splay
 from hvctl.cli.prepared import Asked, extra_variables, inventory_of, prepared, run_of, warn, work_of
 from hvctl.cli.remembered import remembering
 from hvctl.cli.since import since as moment
@@ -87,11 +88,13 @@ def read(
     exclusive: Exclusive = None,
     splay: Splay = None,
     grace: Grace = None,
+    hours: Hours = None,
 ) -> None:
     """Read the meters of all VMs, remember them, and show what was used since they were read last (or since TIME)."""
     needed = "--reset" if reset else "--since" if since is not None else None
     settings = remembering(context.obj, history, no_history, needed=needed)
     settings.follow(grace)
+    context.with_resource(at_night(settings, hours, None))
     now = settings.now()
     start = None if since is None else moment(since, now)
     wanted = labels_of(labels, metrics)

@@ -154,7 +154,9 @@ Allow = Annotated[
 ]
 Grace = Annotated[
     str | None,
-    typer.Option("--grace", metavar="SPAN", help="After SIGTERM, how long the step that runs is followed (1m)."),
+    typer.Option(
+        "--grace", metavar="SPAN", help="After SIGTERM or SIGHUP, how long the step that runs is followed (1m)."
+    ),
 ]
 Every = Annotated[str | None, typer.Option("--every", metavar="SPAN", help="Again and again, like 15m, until stopped.")]
 Splay = Annotated[str | None, typer.Option("--splay", metavar="SPAN", help="A random delay of up to so much.")]
@@ -175,4 +177,16 @@ Notify = Annotated[
     typer.Option(
         "--notify", metavar="URL|env:NAME|file:PATH", envvar="HVCTL_NOTIFY", help="Tell changes to this Apprise URL."
     ),
+]
+Hours = Annotated[
+    str | None,
+    typer.Option(
+        "--window",
+        metavar="HH:MM-HH:MM",
+        help=f"Begin only between these times of here, else exit {SKIPPED}; what is not begun by its end is left.",
+    ),
+]
+AtMost = Annotated[
+    int | None,
+    typer.Option("--at-most", metavar="N", min=1, help="Change nothing at all if there are more than N changes."),
 ]

@@ -13,12 +13,14 @@ from hvctl.cli.app import app
 from hvctl.cli.options import (
     Allow,
     AlsoAsked,
+    AtMost,
     AutoApprove,
     Every,
     Exclusive,
     Extra,
     Grace,
     History,
+    Hours,
     Json,
     Limit,
     Listen,
@@ -44,6 +46,7 @@ def validate(
 ) -> None:
     """Check inventory and playbooks without asking any host."""
     from hvctl.cli.prepared import Asked, extra_variables, prepared, warn
+    from hvctl.config.accepting import ended
     from hvctl.config.owners import owners_by_host
     from hvctl.config.secrets import never
     from hvctl.config.undeclared import undeclared
@@ -52,7 +55,7 @@ def validate(
     work = prepared(settings, Asked.of(playbooks, limit, tags, extra), ask=never)
     if work.inventory is not None:
         owners_by_host(work.inventory, (one.host for one in work.work), extra_variables(extra or (), settings.vault))
-    warn(settings, dict.fromkeys(p for w in work.work for p in undeclared(w.desired)))
+    warn(settings, dict.fromkeys(p for w in work.work for p in (*undeclared(w.desired), *ended(w.desired))))
     hosts, wishes = len(work.work), sum(len(w.desired) for w in work.work)
     unnamed = [w.name for w in work.work if w.connection.os is None]
     warned = len(work.warnings)
@@ -124,18 +127,25 @@ def apply(
     history: History = None,
     no_history: NoHistory = False,
     grace: Grace = None,
+    at_most: AtMost = None,
+    hours: Hours = None,
+    exclusive: Exclusive = None,
+    splay: Splay = None,
 ) -> None:
     """Make the hosts as the playbooks say, then look again."""
     from hvctl.cli.approval import applied, rolling_of
+    from hvctl.cli.nightly import at_night, too_many
     from hvctl.cli.prepared import Asked, allowed, extra_variables, prepared, run_of
     from hvctl.cli.remembered import remembered, remembering
     from hvctl.cli.reported import Reports
     from hvctl.cli.saved import saved_plan, saved_run, show_saved
     from hvctl.core.outcome import exit_status
+    from hvctl.core.status import DIFFERS
 
     settings = remembering(context.obj, history, no_history)
     settings.follow(grace)
     rolling = rolling_of(serial, max_failures)
+    context.with_resource(at_night(settings, hours, exclusive, splay))
     reports = Reports.to_approve(report, as_json=as_json, asks=not (auto_approve or only_plan))
     saved = saved_plan(settings, playbooks)
     if saved is not None:
@@ -152,10 +162,11 @@ def apply(
             shown = partial(show_saved, settings, saved, run) if saved is not None else run.showing.plans
             settings.tried(partial(shown, outcomes), None)
         changes = any(o.plan is not None and o.plan.steps and not o.changed for o in outcomes)
-        if changes and not only_plan and not settings.stop.asked:
+        refused = not only_plan and too_many(settings, outcomes, at_most)
+        if changes and not only_plan and not refused and not settings.stop.asked:
             quiet = reports.on_stdout
             outcomes = applied(settings, run, outcomes, auto_approve=auto_approve, quiet=quiet, rolling=rolling)
-        status = settings.stop.status or exit_status(outcomes, changes_count=not only_plan)
+        status = settings.stop.status or exit_status(outcomes, changes_count=not only_plan) | DIFFERS * refused
         covers = () if saved is not None or tags else playbooks
         check = replace(run.check("apply", playbooks, outcomes, status, covers), saved=saved is not None)
     if not only_plan:
@@ -181,6 +192,7 @@ def drift(
     listen: Listen = None,
     notify: Notify = None,
     grace: Grace = None,
+    everything: Annotated[bool, typer.Option("--all", help="List the hosts that are in sync too.")] = False,
 ) -> None:
     """Say whether the hosts are as the playbooks say; changes nothing. Exit 2: they are not."""
     from hvctl.cli.checked import checked
@@ -195,7 +207,7 @@ def drift(
     asked = Asked.of(playbooks, limit, tags, extra)
 
     def check() -> Check:
-        done = checked(settings, asked, quiet=reports.on_stdout)
+        done = checked(settings, asked, quiet=reports.on_stdout, everything=everything)
         return replace(done, exit_status=reports.write(settings, done))
 
     ways = Ways(every, splay, exclusive, metrics, listen, tuple(notify or ()))

@@ -91,6 +91,9 @@ class Facts:
             self._by_each[key] = _ByEach.of(reply)
         return self._by_each[key].only({str(v).casefold() for v in values})
 
+    def asked(self, query: Call) -> bool:
+        return query.family in self._keyed
+
     def rows(self, query: Call) -> tuple[Row, ...]:
         """The rows of a query. A cmdlet that this Windows does not have has none.
         Raises UnreadableError if it was not answered at all."""
@@ -115,6 +118,11 @@ class Facts:
         if key not in self._grouped:
             self._grouped[key] = _Groups.of(self.rows(query), column)
         return self._grouped[key]
+
+    @property
+    def of_host(self) -> Facts:
+        """Only answers of one row at most: about the host as a whole, its time zone say, and not about all its VMs."""
+        return replace(self, replies={call: r for call, r in self.replies.items() if len(r.rows) <= 1}, others={})
 
     @property
     def time(self) -> str | None:

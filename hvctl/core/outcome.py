@@ -27,10 +27,9 @@ class Outcome:
 
     @property
     def told(self) -> Outcome:
-        """Without what its host answered, which is most of it; all that is told of a plan stands in its actions."""
-        if self.plan is None:
-            return self
-        return replace(self, plan=replace(self.plan, facts=replace(self.plan.facts, replies={}, others={})))
+        """Without most of what its host answered, which is most of it: all that is told of a plan stands in its actions, but
+        for what the host is as a whole."""
+        return self if self.plan is None else replace(self, plan=replace(self.plan, facts=self.plan.facts.of_host))
 
     @property
     def looked(self) -> bool:
