@@ -209,6 +209,7 @@ def convert(cmd: Command) -> Iterator[float]:
     target = absolute(args.text("DestinationPath"))
     _check_name(cmd, target)
     made = Vhd(target, size=source.size, minimum_size=source.minimum_size, installed=source.installed)
+    made.partitions = list(source.partitions)
     made.logical_sector_size = source.logical_sector_size
     made.type = args.word("VHDType", "VhdType") if "VHDType" in args else source.type
     if made.type == "Differencing":
