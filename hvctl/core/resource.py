@@ -12,9 +12,11 @@ from pydantic import PrivateAttr
 from hvctl.call import Call, Row, Staged, Value
 from hvctl.contract import OS
 from hvctl.core.changes import Bracket, Change, Occasion, Step
+from hvctl.core.describe import Omission, all_written, modelled
 from hvctl.core.facts import Facts
 from hvctl.core.fields import Fields, path_of, settings
 from hvctl.core.impact import Impact
+from hvctl.core.rows import UnreadableError
 from hvctl.core.values import MISSING, NOT_COMPARED, PLAIN, UNKNOWN, Json, State
 from hvctl.text.address import Address
 from hvctl.text.diagnostic import Diagnostic, Mark
@@ -321,6 +323,54 @@ class Resource(Fields):
         """Everything of this kind that the host has within an owner, or by itself: each by what it is known by. What is
         intent alone, as an export, is found on no host."""
         yield from ()
+
+    # --- describing: what was discovered, with all that can be written of it ------------------------------------
+
+    @classmethod
+    def describing(cls) -> tuple[Call, ...]:
+        """What `described` rests on, of all of this kind on a host."""
+        return cls.survey()
+
+    @classmethod
+    def describing_in(cls, owner: Resource) -> tuple[Call, ...]:
+        """And what must be asked of each owner."""
+        return ()
+
+    def reader(self) -> Self:
+        """The same as if every field were written, so that `actual` reads all of it."""
+        return all_written(self)
+
+    def as_written(self, found: State, facts: Facts) -> State:
+        """What `actual` found of it in the words of a playbook; what says nothing of its own is left out."""
+        return found
+
+    def described(self, facts: Facts) -> tuple[Self, tuple[Omission, ...]] | None:
+        """As it is now, in no index; and what of it cannot be written. Declared so, it is in sync. None: it is not there.
+        Raises UnreadableError or HeldBackError."""
+        reader, unread = self.reader(), []
+        while True:
+            try:
+                found = reader.actual(facts)
+                break
+            except UnreadableError as error:
+                field = reader.unread_field(error, facts)
+                unread.append(Omission(field, str(error)))
+                reader = reader.without([field])
+        if found is None:
+            return None
+        model, omitted = modelled(self, reader.as_written(found, facts))
+        return model, (*unread, *omitted)
+
+    def unread_field(self, error: UnreadableError, facts: Facts) -> str:
+        """The field that could not be read. Raises the error where it is not one field alone."""
+        for field in (*self.written(), *sorted(self.model_fields_set)):
+            try:
+                self.without([field]).actual(facts)
+            except UnreadableError as other:
+                if str(other) == str(error):
+                    continue
+            return field
+        raise error
 
     def stays(self, owner: Resource, listed: tuple[Resource, ...], facts: Facts) -> bool:
         """Whether one that was discovered and is not listed is no surplus all the same."""

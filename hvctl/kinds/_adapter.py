@@ -22,6 +22,7 @@ from hvctl.kinds._acl import (
     Acl,
     ExtendedAcl,
     acl_steps,
+    acls_written,
     clashes,
     entries,
     entries_of,
@@ -29,13 +30,14 @@ from hvctl.kinds._acl import (
     extended_of,
     extended_steps,
     extended_twice,
+    extended_written,
     same_extended,
 )  # fmt: skip
 from hvctl.kinds._host import OfHyperV
 from hvctl.kinds._network import NICS, SWITCHES, BitsPerSecond, full_names, named, switch_rows
 from hvctl.kinds._switch import SwitchPart
 from hvctl.kinds._types import COUNT, FOLD, ON_OFF, RATE, Flag, Words
-from hvctl.kinds._vlan import UNTAGGED, Isolation, VlanWish, same_vlan, vlan_of, vlan_text
+from hvctl.kinds._vlan import UNTAGGED, Isolation, VlanWish, same_vlan, vlan_of, vlan_text, vlan_written
 from hvctl.text.diagnostic import Diagnostic
 from hvctl.text.source import suggest
 
@@ -138,6 +140,15 @@ class Adapter(OfHyperV):
         if self.wrote("team_mapping"):
             yield mappings
             yield NICS
+
+    def as_written(self, found: State, facts: Facts) -> State:
+        """VLAN and isolation are two views of one thing (domain 9.2): of both, the one that says it all."""
+        words = {"vlan": vlan_written, "acls": acls_written, "extended_acls": extended_written}
+        told = {n: words[n](v) if n in words else v for n, v in found.items()}
+        apart = found.get("isolation.mode") in (None, MISSING, "none", "vlan")
+        odd = ("isolation.",) if apart else ("vlan",)
+        lacks = {field for field, cmdlet in _CMDLETS.items() if contract(facts.os).cmdlet(cmdlet) is None}
+        return {n: v for n, v in told.items() if n not in lacks and not n.startswith(odd)}
 
     def wanted(self) -> State:
         found = dict(self.written())

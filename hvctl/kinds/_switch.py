@@ -156,6 +156,22 @@ class SwitchPart(OfHyperV):
         counts = Counter(str(row["Name"]).casefold() for row in facts.rows(SWITCHES))
         yield from (cls(name=str(r["Name"])) for r in facts.rows(SWITCHES) if counts[str(r["Name"]).casefold()] == 1)
 
+    @classmethod
+    def describing(cls) -> tuple[Call, ...]:
+        return (*cls.survey(), TEAMS, replace(SWITCHES, select=(EXTENSIONS,)))
+
+    def as_written(self, found: State, facts: Facts) -> State:
+        """Of the type and the mode that it has. Extensions by a word, else by their ids: names are localised."""
+        outside, mode = found["type"] == "external", found["minimum_bandwidth_mode"]
+        odd = {f"default_flow_minimum_bandwidth_{m}" for m in ("absolute", "weight") if m != mode}
+        odd |= set() if outside else {"net_adapters", "allow_management_os", "iov", "packet_direct", "embedded_teaming"}
+        odd |= set() if found.get("embedded_teaming") is True else {*TEAM}
+        present = (self.row(facts) or {}).get(EXTENSIONS) or ()
+        words = {id.casefold(): word for word, id in KNOWN.items()}
+        known = {words.get(key, key): e["Enabled"] for e in present for key in (str(e["Id"]).casefold(),)}
+        told = {n: v for n, v in found.items() if n not in odd and (outside or not n.startswith("default_queue."))}
+        return {**told, "extensions": known, "extension_order": list(known)} if known else told
+
     def queries(self) -> tuple[Call, ...]:
         found = [*self.survey(), ADDRESSES, VM_ADAPTERS, HOST_ADAPTERS]
         if self.may_go:
@@ -204,7 +220,7 @@ class SwitchPart(OfHyperV):
         if row is None:
             return None
         found = self.read_settings(row)
-        if any(getattr(self, name) for name in TEAM):
+        if self.model_fields_set & {*TEAM}:
             teams = facts.of_key(TEAMS, "Id", row["Id"])
             found["load_balancing"] = BALANCING.read(teams[0]["LoadBalancingAlgorithm"]) if teams else None
             found["teaming_mode"] = TEAMING.read(teams[0]["TeamingMode"]) if teams else None

@@ -56,6 +56,10 @@ class Memory(MemoryPart):
             return None
         return {**found, "dynamic": bool(self.rows(facts)[0]["DynamicMemoryEnabled"])}
 
+    def as_written(self, found: State, facts: Facts) -> State:
+        """What is stored of dynamic memory while it is off cannot be written."""
+        return found if found["dynamic"] else {n: v for n, v in found.items() if not n.startswith("dynamic.")}
+
     def rules(self, os: OS) -> Iterator[Diagnostic]:
         yield from self._too_much(vm_limit("memory", os, self.vm.generation))
         dynamic = self.dynamic or None

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field
 from hvctl.call import Call, Ref, Row
 from hvctl.contract import OS, at_least, contract, elsewhere, title
 from hvctl.core.changes import Change, HeldBackError, Occasion, Step, finding
+from hvctl.core.describe import all_written
 from hvctl.core.facts import Facts
 from hvctl.core.fields import Fields
 from hvctl.core.impact import Impact
@@ -249,6 +250,16 @@ class Nat(OfHyperV):
 
     def queries(self) -> tuple[Call, ...]:
         return (*self.survey(), CONNECTIONS, SWITCHES)
+
+    def reader(self) -> Self:
+        return all_written(self, {"mappings": [], "mappings_only": True})
+
+    def as_written(self, found: State, facts: Facts) -> State:
+        mappings = [
+            {"port": m.port, "to": m.to, **({"protocol": m.protocol} if m.protocol != "tcp" else {})}
+            for m in self.mapped(facts)
+        ]
+        return {**found, "mappings": mappings}
 
     def row(self, facts: Facts) -> Row | None:
         """networking 2: names are unique."""

@@ -171,6 +171,12 @@ class VM(Machine):
             if counts[str(row["Name"]).casefold()] == 1:
                 yield cls(name=str(row["Name"]), generation=generation(row))
 
+    def as_written(self, found: State, facts: Facts) -> State:
+        """`path` as New-VM takes it, which makes a folder of the VM's name in it (domain 4.2)."""
+        folder, _, name = str(found.get("path") or "").rpartition("\\")
+        own = name.casefold() == self.name.casefold() and folder
+        return {**found, "path": folder + "\\" * folder.endswith(":")} if own else found
+
     def queries(self) -> tuple[Call, ...]:
         places = place_queries(self.path, self.checkpoint_path, self.smart_paging_path)
         room = _room.QUERIES if _room.asked(self) else ()
