@@ -35,6 +35,11 @@ def _waiting(draft: Draft, others: Mapping[Address, Draft]) -> Draft:
         if other is None or other.here or draft.wish.absent or draft.action.verb == "none":
             continue
         elsewhere = address in owner and other.action.verb == "none"
+        if address in owner and any(other.wish.renews(line.field) for line in other.action.lines):
+            # What it is to be cannot be told by what it sits within now.
+            action = replace(draft.action, verb="held", lines=(), remarks=())
+            told = Draft(draft.wish, action, here=False, held=frozenset({WHOLE}))
+            return draft if draft == told else told
         if WHOLE in draft.held and not (elsewhere and draft.action.verb == "later"):
             continue
         verb: Verb = "unknown" if other.action.verb == "unknown" else "held"

@@ -26,7 +26,7 @@ from hvctl.core.impact import Impact
 from hvctl.core.order import Group, Placed, arrange, rank
 from hvctl.core.plan import Action, Awaited, Plan, PlannedStep, Restart, Searched
 from hvctl.core.questions import Beyond, beyond
-from hvctl.core.renewal import as_one_index, as_renewed, renewals, with_renewed
+from hvctl.core.renewal import as_one_index, as_renewed, completed, renewals, with_renewed
 from hvctl.core.resource import Index, Renewal, Resource
 from hvctl.core.rules import broken_rules
 from hvctl.core.target import targets
@@ -57,7 +57,9 @@ def make_plans(unit: Sequence[Index], facts: Mapping[str, Facts], allow: frozens
     before, drafts = facts, _settled(everything, facts, allow)
     renewed = renewals(drafts, facts)
     if renewed:
-        first, drafts, facts = drafts, *_renewed(everything, renewed, facts, allow)
+        first = drafts
+        drafts, facts = _renewed(everything, renewed, facts, allow)
+        drafts = completed(first, drafts, renewed)
     drafts = framed(with_unlisted(not_started(drafts), unlisted), facts)
     told = {a: as_renewed(first[a], drafts[a]) for a, r in renewed.items() if r.field}
     groups = grouped(drafts.values(), facts)
@@ -67,9 +69,7 @@ def make_plans(unit: Sequence[Index], facts: Mapping[str, Facts], allow: frozens
     for group in groups:
         of_host[group.root.address().host].append(group)
     return {
-        host: with_renewed(
-            _plan_of(host, own, {**drafts, **told}, declared, steps[host], before, allow), told, drafts
-        )
+        host: with_renewed(_plan_of(host, own, {**drafts, **told}, declared, steps[host], before, allow), told, drafts)
         for host, own in of_host.items()
         if host in facts
     }

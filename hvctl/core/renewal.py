@@ -11,6 +11,7 @@ from hvctl.core.plan import Plan, Restart
 from hvctl.core.resource import Entry, Index, Renewal
 from hvctl.core.target import WHOLE
 from hvctl.text.address import Address
+from hvctl.text.diagnostic import Diagnostic
 
 
 def renewals(drafts: Mapping[Address, Draft], facts: Mapping[str, Facts]) -> dict[Address, Renewal]:
@@ -46,6 +47,43 @@ def as_one_index(index: Index, renewed: Mapping[Address, Renewal]) -> Index:
             else:
                 entries[seat] = replace(entries[seat], resource=part)
     return Index(entries, index.host)
+
+
+def completed(
+    first: Mapping[Address, Draft], drafts: Mapping[Address, Draft], renewed: Mapping[Address, Renewal]
+) -> dict[Address, Draft]:
+    """Nothing goes before all that is to be in its place can be made; and what is under way is not taken for done."""
+    found = dict(drafts)
+    for address, renewal in renewed.items():
+        parts = {a: d for a, d in drafts.items() if d.wish.owner is not None and d.wish.owner.address() == address}
+        stuck = next((d for d in parts.values() if _lacks(d)), None)
+        if stuck is None:
+            continue
+        root = drafts[address]
+        if not renewal.field:
+            found[address] = replace(root, steps=tuple(s for s in root.steps if s.when not in _AT_THE_END))
+            continue
+        name = f"{stuck.wish.kind} {stuck.wish.key()}".replace("_", " ").strip()
+        text, hint = f"its {name} is held back, so that it is left as it is", f"correct what is said of its {name}"
+        mark = root.wish.place.mark(renewal.field)
+        told = Diagnostic(mark, text, hint, "impossible", renewal.field, address)
+        remarks = merged(first[address].action.remarks, (*root.action.remarks, told))
+        found[address] = _held(replace(root, action=replace(root.action, remarks=remarks)), keep=True)
+        found |= {a: _held(d, keep=_lacks(d)) for a, d in parts.items()}
+    return found
+
+
+_AT_THE_END = ("finish", "again", "last", "up")
+
+
+def _lacks(draft: Draft) -> bool:
+    return draft.action.verb in ("held", "unknown") and not draft.wish.absent
+
+
+def _held(draft: Draft, keep: bool) -> Draft:
+    verb = draft.action.verb if draft.action.verb == "unknown" else "held"
+    action = replace(draft.action, verb=verb, lines=(), remarks=draft.action.remarks if keep else ())
+    return replace(draft, action=action, steps=(), here=False, held=draft.held | {WHOLE})
 
 
 def as_renewed(first: Draft, then: Draft) -> Draft:

@@ -6,31 +6,33 @@ made anew of what was recorded and what the playbook says; its disks stay. Withi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from hvctl.call import EACH, Call, Home, Ref, Row
 from hvctl.contract import OS
+from hvctl.core.changes import Step
+from hvctl.core.description import NOWHERE
 from hvctl.core.facts import Facts, UnreadableError
 from hvctl.core.fields import Fields
-from hvctl.core.resource import Entry, Index, Place, Renewal, Resource
+from hvctl.core.resource import Entry, Index, Renewal, Resource
 from hvctl.core.rules import broken_rules
 from hvctl.core.values import Unknown
-from hvctl.kinds import _described
+from hvctl.kinds import _described, _maximums, _receipts, _room
 from hvctl.kinds._disk import DiskPart
-from hvctl.kinds._drives import DISKS, DVDS, Drive, Slot, on_share
-from hvctl.kinds._host import HOST, host_row
+from hvctl.kinds._drives import DISKS, Drive, Slot, on_share
+from hvctl.kinds._host import HOST
 from hvctl.kinds._image import unfinished
 from hvctl.kinds._machine import Machine
 from hvctl.kinds._network import VM_ADAPTERS
-from hvctl.kinds._receipts import seeds
 from hvctl.kinds._space import VOLUMES, sizes_query
 from hvctl.kinds._types import path_key, same_path
-from hvctl.kinds._vhd import extension, vhd
-from hvctl.kinds._vm import ALL_VMS, VMS, generation, in_vm, power, vm_row
+from hvctl.kinds._vhd import FILE_PROPERTIES, extension, vhd
+from hvctl.kinds._vm import ALL_VMS, MEMORY, PROCESSORS, VMS, generation, in_vm, power, vm_row
 from hvctl.text.diagnostic import ConfigError
-from hvctl.text.source import Document, load_text
+from hvctl.text.source import load_text
 
 FOLDER = "conversions"
 FILES = Call(
@@ -44,9 +46,9 @@ DEVICES = Call("Get-VMAssignableDevice", {"VM": ALL_VMS}, select=("VMId", "Locat
 SNAPSHOTS = Call("Get-VM", select=(*VMS.select, "ParentSnapshotId", "ConfigurationLocation"))
 WHERE = Call("Get-VMHost", select=("VirtualMachinePath",))
 
+_FILE = "# file: "
 _FIRST, _LAST = "hvctl conversion 1", "end of conversion"
-_REMOVED = ".removed.txt"
-_NOWHERE = Place(Document(None, {}, {}, "host"), ())
+REMOVED = ".removed.txt"
 NO_MAC = "000000000000"
 
 
@@ -54,7 +56,8 @@ def queries(vm: Machine) -> tuple[Call, ...]:
     if not asked(vm):
         return ()
     own = (FILES, LINES, PORTS, FLOPPIES, DEVICES, SNAPSHOTS, HOST, WHERE, VOLUMES, sizes_query())
-    return (*own, *_described.queries())
+    of_parts = (_maximums.COUNTS, *_room.QUERIES, PROCESSORS, MEMORY, _receipts.FILES, _receipts.LINES)
+    return (*own, *of_parts, *_described.firmware().survey(), *_described.queries(vm))
 
 
 def asked(vm: Machine) -> bool:
@@ -85,7 +88,7 @@ def new_path(path: str) -> str:
 
 
 def drives(row: Row, facts: Facts) -> tuple[Row, ...]:
-    return tuple(sorted(in_vm(DISKS, row, facts), key=lambda r: (str(Slot.of(r)))))
+    return tuple(sorted(in_vm(DISKS, row, facts), key=lambda r: str(Slot.of(r))))
 
 
 def boot_drive(row: Row, facts: Facts) -> Row | None:
@@ -112,11 +115,13 @@ def copies(row: Row, facts: Facts) -> tuple[Copy, ...]:
 
 @dataclass(frozen=True)
 class Record:
-    """What was written down of a VM that was removed to be made anew. `data`: as `vms:` takes it."""
+    """What was written down of a VM that was removed to be made anew. `data`: as `vms:` takes it; `files`: of its disks,
+    as Get-VHD told them."""
 
     vm_id: str
     name: str
     data: Mapping[str, Any]
+    files: tuple[Row, ...] = ()
 
 
 def _rows(query: Call, facts: Facts) -> tuple[Row, ...]:
@@ -131,7 +136,7 @@ def under_way(vm: Machine, facts: Facts) -> Record | None:
     """Of a VM of that name that hvctl removed, and whose making anew did not come to its end. Raises UnreadableError if the
     host did not say, or the record cannot be read."""
     names = {str(row["Name"]).casefold() for row in _rows(FILES, facts)}
-    removed = {name.removesuffix(_REMOVED) for name in names if name.endswith(_REMOVED)}
+    removed = {name.removesuffix(REMOVED) for name in names if name.endswith(REMOVED)}
     if not removed:
         return None
     wanted = {name.casefold() for name in vm.names}
@@ -141,10 +146,12 @@ def under_way(vm: Machine, facts: Facts) -> Record | None:
             continue
         vm_id = lines[n + 1].casefold()
         if vm_id in removed and _LAST in lines[n:]:
-            text = "\n".join(lines[n + 4 : lines.index(_LAST, n)])
+            own = lines[n + 4 : lines.index(_LAST, n)]
             try:
-                return Record(vm_id, lines[n + 2], load_text(text, str(record_file(vm_id))).data[0]["vms"][0])
-            except (ConfigError, LookupError, TypeError) as error:
+                data = load_text("\n".join(own), str(record_file(vm_id))).data[0]["vms"][0]
+                files = tuple(json.loads(line.removeprefix(_FILE)) for line in own if line.startswith(_FILE))
+                return Record(vm_id, lines[n + 2], data, files)
+            except (ConfigError, LookupError, TypeError, ValueError) as error:
                 raise UnreadableError(LINES, property="", why=f"the record of {vm.name} is damaged") from error
     return None
 
@@ -154,12 +161,21 @@ def record_file(vm_id: str) -> Home:
 
 
 def removed_file(vm_id: str) -> Home:
-    return Home(f"{FOLDER}\\{vm_id.lower()}{_REMOVED}")
+    return Home(f"{FOLDER}\\{vm_id.lower()}{REMOVED}")
+
+
+def _format(path: str) -> str:
+    return {"vhd": "VHD", "vhds": "VHDSet"}.get(extension(path), "VHDX")
 
 
 def record_lines(vm_id: str, data: Mapping[str, Any], made: tuple[Copy, ...], facts: Facts) -> tuple[str, ...]:
     """A playbook, with what becomes of its disks beside it."""
     where = [f"# {copy.old} stays; its copy is {copy.new}" for copy in made]
+    for path in (new_path(str(disk["path"])) for disk in data.get("disks", ()) if disk.get("path")):
+        old = next((copy.old for copy in made if same_path(copy.new, path)), path)
+        if not isinstance(row := vhd(old, facts), Unknown):
+            told = {**{name: row.get(name) for name in FILE_PROPERTIES}, "Path": path, "VhdFormat": _format(path)}
+            where.append(_FILE + json.dumps(told, ensure_ascii=False))
     text = _described.as_playbook(facts.info.computer or "host", data).splitlines()
     return (_FIRST, vm_id.lower(), str(data["name"]), facts.info.user or "unknown", *where, *text, _LAST)
 
@@ -170,7 +186,7 @@ def record_lines(vm_id: str, data: Mapping[str, Any], made: tuple[Copy, ...], fa
 @dataclass(frozen=True)
 class Conversion:
     """What goes before and after the making anew. `boot`: the file of the disk that the old VM started from; `running`:
-    whether the old one ran; `removed`: it is gone already."""
+    whether the old one ran, and `stop` how it is taken down; `removed`: it is gone already."""
 
     vm_id: str
     how: str
@@ -179,18 +195,17 @@ class Conversion:
     record: tuple[str, ...] = ()
     running: bool = False
     removed: bool = False
+    stop: tuple[Step, ...] = ()
 
 
 def of_host(vm: Machine, row: Row, facts: Facts) -> Mapping[str, Any]:
     """The VM as it is, as far as it can travel: what generation 2 does not have is left out."""
-    data = _described.described(vm, facts)
+    data, _ = _described.described(vm, facts)
     location, default = str(row["ConfigurationLocation"] or ""), str(facts.rows(WHERE)[0]["VirtualMachinePath"] or "")
     for field in ("checkpoint_path", "smart_paging_path"):
         if same_path(data.get(field), location):
             data.pop(field)  # where New-VM puts it anyway
-    folder, _, last = location.rpartition("\\")
-    data["path"] = folder if last.casefold() == str(row["Name"]).casefold() else location
-    if same_path(data["path"], default):
+    if same_path(data.get("path"), default):
         data.pop("path")
     data["state"] = "running" if power(row) == "Running" else "off"
     own = {str(r["Name"]).casefold(): r for r in in_vm(VM_ADAPTERS, row, facts)}
@@ -202,6 +217,34 @@ def of_host(vm: Machine, row: Row, facts: Facts) -> Mapping[str, Any]:
             for field in [n for n in adapter if n not in ("name", "mac_address")]:
                 adapter.pop(field)  # what is on no switch takes none of it (observations 4)
     return data
+
+
+_AS_NEW: Mapping[str, Any] = {
+    "resource_pool": "Primordial",
+    "write_cache": "default",
+    "vlan": "untagged",
+    "port_mirroring": "none",
+    "iov_interrupt_moderation": "default",
+    "heartbeat": True,
+    "key_value_pair_exchange": True,
+    "shutdown": True,
+    "time_synchronization": True,
+    "vss": True,
+}
+"""What a new VM has by itself (domain 4.2, 9, 11.1), beside numbers that are 0 and flags that are off."""
+_ON = ("automatic_checkpoints", "dynamic", "vrss", "heartbeat", "key_value_pair_exchange", "shutdown")
+_SAID = (*_ON, "time_synchronization", "vss", "priority", "maximum", "protected_network")
+"""What is said although it is off, or 0."""
+
+
+def as_new(data: Any) -> Any:
+    """Without what a new VM has by itself: it need not be set."""
+    if isinstance(data, list | tuple):
+        return [as_new(one) for one in data]
+    if not isinstance(data, Mapping):
+        return data
+    kept = {name: as_new(value) for name, value in data.items() if name not in _AS_NEW or value != _AS_NEW[name]}
+    return {name: value for name, value in kept.items() if value or (name in _SAID and value is not None)}
 
 
 def joined(first: Any, second: Any) -> Any:
@@ -251,7 +294,7 @@ def placed(vm: Machine, data: Mapping[str, Any], vm_id: str, facts: Facts) -> Pl
         if disk["at"] != at:
             moves.append((disk["at"], at))
         boot = at if disk["at"] == first_ide else boot
-    made = {path_key(path) for path in seeds(vm_id, facts)}
+    made = {path_key(path) for path in _receipts.seeds(vm_id, facts)}
     listed = [p for p in vm.parts if p.kind == "dvd"]
     for dvd in data.get("dvds", ()):
         if dvd.get("host_drive"):
@@ -272,7 +315,7 @@ def placed(vm: Machine, data: Mapping[str, Any], vm_id: str, facts: Facts) -> Pl
 
 def _means(wanted: DiskPart, disk: Mapping[str, Any], path: str) -> bool:
     if disk.get("disk_number") is not None:
-        return wanted.disk_number == disk["disk_number"]
+        return bool(wanted.disk_number == disk["disk_number"])
     return same_path(wanted.path, path) or any(same_path(old, path) for old in wanted.previous_paths)
 
 
@@ -287,7 +330,7 @@ def becomes(
     vm: Machine, data: Mapping[str, Any], vm_id: str, facts: Facts
 ) -> tuple[Machine, tuple[Resource, ...], Placed]:
     """The VM and its parts: what the playbook says, joined with what was."""
-    kinds = _described.classes()
+    kinds, data = _described.classes(), as_new(data)
     own = {name: value for name, value in data.items() if name not in kinds}
     whole = joined(vm, type(vm).model_validate({**own, "generation": 2}))
     places = placed(vm, data, vm_id, facts)
@@ -309,7 +352,7 @@ def becomes(
         for item in items:
             parts.append(_part(vm, kinds[section].model_validate(item)))
     if places.boot and vm.boot_disk == "converted":
-        parts.append(_part(vm, _described.firmware()(boot_order=[places.boot])))
+        parts.append(_part(vm, _described.firmware().model_validate({"boot_order": [places.boot]})))
     carried = [whole.model_fields_set - vm.model_fields_set, *(fields for _, fields in parts)]
     whole, *rest = _possible([whole, *(part for part, _ in parts)], carried, facts.os)
     return whole, tuple(rest), places
@@ -324,13 +367,14 @@ def _part(vm: Machine, was: Resource) -> tuple[Resource, frozenset[str]]:
     mine = next((p for p in vm.parts if (p.kind, p.key().casefold()) == (was.kind, was.key().casefold())), None)
     if mine is None:
         return was, frozenset(was.model_fields_set)
-    return (mine, frozenset()) if mine.absent else (joined(mine, was), was.model_fields_set - mine.model_fields_set)
+    more = frozenset() if mine.absent else frozenset(was.model_fields_set - mine.model_fields_set)
+    return mine if mine.absent else joined(mine, was), more
 
 
 def _possible(ones: list[Any], carried: list[Any], os: OS) -> list[Any]:
     """Without what was and what this version, generation 2 or the playbook's own values do not allow."""
     for _ in range(20):
-        index = Index([Entry(ones[0], _NOWHERE), *(Entry(one, _NOWHERE, 0) for one in ones[1:])])
+        index = Index([Entry(ones[0], NOWHERE), *(Entry(one, NOWHERE, 0) for one in ones[1:])])
         wrong = {
             (one.seat, found.field.partition(".")[0])
             for one, found in broken_rules(tuple(index), os)
@@ -361,35 +405,48 @@ def renewal(vm: Machine, facts: Facts) -> tuple[Renewal, Conversion] | None:
     if record is None:
         return None
     whole, parts, _ = becomes(vm, record.data, record.vm_id, facts)
-    return Renewal(whole, parts, facts), Conversion(record.vm_id, str(vm.boot_disk), removed=True)
+    known = with_files(tuple(f for f in record.files if isinstance(vhd(str(f["Path"]), facts), Unknown)), facts)
+    return Renewal(whole, parts, known), Conversion(record.vm_id, str(vm.boot_disk), removed=True)
 
 
 def without(vm_id: str, made: tuple[Copy, ...], facts: Facts) -> Facts:
     """The host as it will be when the VM is gone and its disks are copied."""
     gone = vm_id.casefold()
+    news = tuple(_copied(facts, made))
+    facts = with_files(news, facts)
 
     def stays(call: Call, row: Row) -> bool:
         ids = ("Id", "VMId") if call.cmdlet == "Get-VM" else ("VMId",)
         return all(str(row.get(name) or "").casefold() != gone for name in ids)
 
-    replies = {}
-    for call, reply in facts.replies.items():
-        rows = tuple(row for row in reply.rows if stays(call, row))
+    return _with(facts, lambda call, rows: tuple(row for row in rows if stays(call, row)))
+
+
+def with_files(files: tuple[Row, ...], facts: Facts) -> Facts:
+    """With virtual disks that are there, or will be."""
+    paths = [str(file["Path"]) for file in files]
+
+    def more(call: Call, rows: tuple[Row, ...]) -> tuple[Row, ...]:
         if call.cmdlet == "Get-VHD":
-            rows = (*rows, *_copied(rows, made))
+            return (*rows, *({**file, EACH: file["Path"]} for file in files))
         if call.cmdlet == "Test-Path" and call.each:
-            news = [copy.new for copy in made]
-            rows = (*(r for r in rows if not any(same_path(str(r.get(EACH)), new) for new in news)),
-                    *({EACH: new, "": True} for new in news))  # fmt: skip
-        replies[call] = replace(reply, rows=rows)
+            others = (r for r in rows if not any(same_path(str(r.get(EACH)), path) for path in paths))
+            return (*others, *({EACH: path, "": True} for path in paths))
+        return rows
+
+    return _with(facts, more) if files else facts
+
+
+def _with(facts: Facts, rows: Callable[[Call, tuple[Row, ...]], tuple[Row, ...]]) -> Facts:
+    replies = {call: replace(reply, rows=rows(call, reply.rows)) for call, reply in facts.replies.items()}
     return replace(facts, replies=replies)
 
 
-def _copied(rows: tuple[Row, ...], made: tuple[Copy, ...]) -> Iterator[Row]:
+def _copied(facts: Facts, made: tuple[Copy, ...]) -> Iterator[Row]:
     for copy in made:
-        old = next((r for r in rows if same_path(str(r.get("Path")), copy.old)), None)
-        if old is not None:
-            yield {**old, EACH: copy.new, "Path": copy.new, "VhdFormat": "VHDX", "VhdType": copy.type, "ParentPath": None}
+        if not isinstance(old := vhd(copy.old, facts), Unknown):
+            told = {name: old.get(name) for name in (*FILE_PROPERTIES, "FileSize")}
+            yield {**told, "Path": copy.new, "VhdFormat": "VHDX", "VhdType": copy.type, "ParentPath": None}
 
 
 def part_of(copy: Copy) -> str:
@@ -419,5 +476,14 @@ def passed_through(row: Row, facts: Facts) -> Iterator[str]:
     yield from (str(r.get("LocationPath")) for r in facts.of_key(DEVICES, "VMId", row["Id"]))
 
 
-def dvd_rows(row: Row, facts: Facts) -> tuple[Row, ...]:
-    return in_vm(DVDS, row, facts)
+def adapters(row: Row, facts: Facts) -> tuple[Row, ...]:
+    return in_vm(VM_ADAPTERS, row, facts)
+
+
+def legacy(row: Row, facts: Facts) -> tuple[str, ...]:
+    return tuple(str(r["Name"]) for r in adapters(row, facts) if r["IsLegacy"])
+
+
+def snapshots(row: Row, facts: Facts) -> bool:
+    found = facts.of_key(SNAPSHOTS, "Id", row["Id"])
+    return any(r.get("ParentSnapshotId") for r in found)

@@ -41,10 +41,11 @@ class Machine(OfHyperV):
         Field(ge=1, le=2),
         Setting(
             "Generation",
-            fixed="make a new VM of the other generation and attach the data disks; a boot disk "
-            "needs conversion inside",  # domain 5.2
+            fixed="write `boot_disk: converted` or `boot_disk: reinstall` and allow restart, recreate and destroy "
+            "(docs/generation-2.md)",  # domain 5.2
         ),
     ] = None
+    boot_disk: Literal["converted", "reinstall"] | None = None
     version: Annotated[
         str | None, Field(pattern=r"^[0-9]{1,5}\.[0-9]{1,5}$"), Setting("Version", off=True, costs=("destroy",))
     ] = None

@@ -1,4 +1,4 @@
-"""Get-VMAssignableDevice: devices of the host that a VM was given (discrete device assignment, 2019 and later by the contract)."""
+"""Get-VMAssignableDevice: devices of the host that a VM was given (discrete device assignment)."""
 
 from __future__ import annotations
 
@@ -12,5 +12,10 @@ from mocks.shape import HYPERV, parts_of
 def get(cmd: Command) -> None:
     for vm, point in owners(cmd):
         for path in vm.assigned_devices:
-            properties = {"InstanceID": path, "LocationPath": path, "Name": path, **parts_of(cmd.state, vm, point=point)}
+            properties = {
+                "InstanceID": path,
+                "LocationPath": path,
+                "Name": path,
+                **parts_of(cmd.state, vm, point=point),
+            }
             cmd.emit(PsObject(HYPERV + "VMAssignedDevice", properties))
