@@ -36,10 +36,9 @@ def _waiting(draft: Draft, others: Mapping[Address, Draft]) -> Draft:
             continue
         elsewhere = address in owner and other.action.verb == "none"
         if address in owner and any(other.wish.renews(line.field) for line in other.action.lines):
-            # What it is to be cannot be told by what it sits within now.
-            action = replace(draft.action, verb="held", lines=(), remarks=())
-            told = Draft(draft.wish, action, here=False, held=frozenset({WHOLE}))
-            return draft if draft == told else told
+            # What it is to be cannot be told by what it sits within now; its owner is what waits.
+            action = replace(draft.action, verb="none", lines=(), remarks=())
+            return Draft(draft.wish, action, here=False, held=frozenset({WHOLE}))
         if WHOLE in draft.held and not (elsewhere and draft.action.verb == "later"):
             continue
         verb: Verb = "unknown" if other.action.verb == "unknown" else "held"

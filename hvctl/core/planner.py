@@ -61,7 +61,7 @@ def make_plans(unit: Sequence[Index], facts: Mapping[str, Facts], allow: frozens
         drafts, facts = _renewed(everything, renewed, facts, allow)
         drafts = completed(first, drafts, renewed)
     drafts = framed(with_unlisted(not_started(drafts), unlisted), facts)
-    told = {a: as_renewed(first[a], drafts[a]) for a, r in renewed.items() if r.field}
+    told = {a: as_renewed(first[a], drafts[a], r) for a, r in renewed.items() if r.field}
     groups = grouped(drafts.values(), facts)
     steps = _planned(arrange(groups), facts)
     declared = {wish.address(): (wish, tuple(searched.get(wish.address(), ()))) for one in unit for wish in one}

@@ -86,11 +86,11 @@ def _held(draft: Draft, keep: bool) -> Draft:
     return replace(draft, action=action, steps=(), here=False, held=draft.held | {WHOLE})
 
 
-def as_renewed(first: Draft, then: Draft) -> Draft:
+def as_renewed(first: Draft, then: Draft, renewal: Renewal) -> Draft:
     """Told as the change that it is. What holds the making back holds the change back."""
     remarks = merged(first.action.remarks, then.action.remarks)
     if then.action.verb == "create":
-        return replace(first, action=replace(first.action, remarks=remarks))
+        return replace(first, action=replace(first.action, remarks=remarks, file=renewal.record))
     lines = tuple(replace(line, held="impossible", consent=()) for line in first.action.lines)
     action = replace(then.action, lines=lines, remarks=remarks)
     return replace(first, action=action, steps=())
@@ -99,7 +99,7 @@ def as_renewed(first: Draft, then: Draft) -> Draft:
 def with_renewed(plan: Plan, told: Mapping[Address, Draft], drafts: Mapping[Address, Draft]) -> Plan:
     """With the restart that it is for what ran."""
     more = [
-        Restart(address, tuple(line.field for line in draft.action.lines), len(drafts[address].steps))
+        Restart(address, tuple(line.field for line in draft.action.lines), len(draft.action.lines))
         for address, draft in told.items()
         if address.host == plan.host
         and drafts[address].action.verb == "create"

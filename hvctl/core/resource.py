@@ -40,12 +40,13 @@ class Place:
 class Renewal:
     """A resource that goes and is made anew, with all that sits within it. `whole`, `parts`: as they will be, what the playbook
     says joined with what was there; `facts`: those of its host, as they will be when the old one is gone. `field`: the
-    change that does it, with its consent; "": it is under way, and goes on."""
+    change that does it, with its consent; "": it is under way, and goes on. `record`: what is written down of it before."""
 
     whole: Resource
     parts: tuple[Resource, ...]
     facts: Facts
     field: str = ""
+    record: Staged | None = None
 
 
 class Shelf(Protocol):

@@ -6,12 +6,13 @@ made anew of what was recorded and what the playbook says; its disks stay. Withi
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hvctl.call import EACH, Call, Home, Ref, Row
+from hvctl.call import EACH, Call, Home, Ref, Row, Staged
 from hvctl.contract import OS
 from hvctl.core.changes import Step
 from hvctl.core.description import NOWHERE
@@ -400,7 +401,10 @@ def renewal(vm: Machine, facts: Facts) -> tuple[Renewal, Conversion] | None:
         lines = record_lines(vm_id, data, made, facts)
         running = power(row) == "Running"
         conversion = Conversion(vm_id, str(vm.boot_disk), str(boot.get("Path") or ""), made, lines, running)
-        return Renewal(whole, parts, without(vm_id, made, facts), "generation"), conversion
+        text = "\n".join(lines[4:-1]).encode()
+        name = f"record of {vm.name}, as a playbook"
+        told = Staged(hashlib.sha256(text).hexdigest(), len(text), name, content=text)
+        return Renewal(whole, parts, without(vm_id, made, facts), "generation", told), conversion
     record = under_way(vm, facts) if asked(vm) else None
     if record is None:
         return None
