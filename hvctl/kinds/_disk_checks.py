@@ -51,7 +51,9 @@ def _making(disk: DiskPart, path: str, seen: Seen, facts: Facts) -> Iterator[Dia
     if seen.drive is not None and _stem(now) == _stem(path):
         raise HeldBackError(
             f"{now} sits there; its format cannot be changed in place",
-            "Convert-VHD makes a copy in the other format, while the VM is off; hvctl then attaches the copy",
+            "write `format: vhdx` too, and a copy in that format is made and attached"
+            if extension(path) == "vhdx"
+            else "Convert-VHD makes a copy in the other format, while the VM is off; hvctl then attaches the copy",
             "path",
         )
     if old := next((p for p in disk.previous_paths if not on_share(p) and there(p, facts)), None):
