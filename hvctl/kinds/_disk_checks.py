@@ -16,6 +16,7 @@ from hvctl.kinds._physical import check_disk, vm_name
 from hvctl.kinds._vhd import User, extension, users
 from hvctl.kinds._vm import power
 from hvctl.kinds.host_file import brought
+from hvctl.kinds.vhd import made
 from hvctl.text.diagnostic import Diagnostic
 
 
@@ -69,7 +70,7 @@ def _making(disk: DiskPart, path: str, seen: Seen, facts: Facts) -> Iterator[Dia
         raise HeldBackError(f"{path} is not there", hint, "path")
     if (volume := volume_of(path)) and not there(volume, facts):
         raise HeldBackError(f"the host has no volume {volume}", "write a path on one that it has", "path")
-    if disk.parent and not on_share(disk.parent) and not there(disk.parent, facts):
+    if disk.parent and made(disk, disk.parent) is None and not on_share(disk.parent) and not there(disk.parent, facts):
         raise HeldBackError(f"{disk.parent} is not there", "write the path of an existing disk", "parent")
     if disk.parent:
         _check_parent(disk.parent, facts)

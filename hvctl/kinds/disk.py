@@ -23,6 +23,7 @@ from hvctl.kinds._machine import machine
 from hvctl.kinds._types import shown_size
 from hvctl.kinds._vm import off_impacts, power, state_at_work, vm_ref, vm_row
 from hvctl.kinds.host_file import brought
+from hvctl.kinds.vhd import made
 from hvctl.text.address import Address
 from hvctl.text.diagnostic import Diagnostic
 
@@ -87,7 +88,9 @@ class Disk(DiskPart):
 
     def requires(self) -> tuple[Address, ...]:
         files = [brought(self, path) for path in (self.path, self.parent, self.image)]
-        return (*super().requires(), *(f.address() for f in files if f is not None))
+        parent = made(self, self.parent)
+        own = () if parent is None else (parent.address(),)
+        return (*super().requires(), *(f.address() for f in files if f is not None), *own)
 
     def queries(self) -> tuple[Call, ...]:
         more = (*_image.queries(self), *_disk_move.queries(self), *_disk_convert.queries(self))

@@ -59,7 +59,7 @@ class VM(Machine):
     kind: ClassVar[str] = "vm"
     section: ClassVar[str] = "vms"
     many: ClassVar[bool] = True
-    after: ClassVar[tuple[str, ...]] = ("host", "host_file", "switch", "host_network_adapter")
+    after: ClassVar[tuple[str, ...]] = ("host", "host_file", "vhd", "switch", "host_network_adapter")
     setter: ClassVar[str] = "Set-VM"
     stand_in: ClassVar[Mapping[str, Any]] = {"name": "unnamed"}
     other_words: ClassVar[Mapping[str, str]] = {
