@@ -46,12 +46,13 @@ from mocks.cmdlets.export import go_on
 from mocks.cmdlets.integration_service import fall_silent
 from mocks.command import CHOOSING, TABLE, Command, Ended, Entry, class_of
 from mocks.complete import complete
+from mocks.complete import vhd as complete_disk
 from mocks.failures import Failures
 from mocks.identity import build, caption, powershell
 from mocks.messages import say
 from mocks.objects import ErrorAction, ErrorRecord, Job, Outcome, Refusal
 from mocks.schema import dump, load
-from mocks.state import Content, HostState
+from mocks.state import Content, HostState, Vhd
 
 
 @dataclass
@@ -134,9 +135,17 @@ class SimulatedHost:
 
         self.clock.after(seconds, back)
 
-    def keep(self, path: str, size: int, sha256: str, text: str | None = None) -> None:
-        """A file that something else than a cmdlet wrote."""
-        files.write(self.state, path, Content(text, sha256, self.clock.now()), size)
+    def keep(self, path: str, size: int, sha256: str, text: str | None = None, disk: Vhd | None = None) -> None:
+        """A file that something else than a cmdlet wrote; `disk`: what it is as a virtual disk."""
+        content = Content(text, sha256, self.clock.now())
+        if disk is None:
+            files.write(self.state, path, content, size)
+            return
+        files.forget(self.state, path)
+        complete_disk(self.state, disk)
+        self.state.vhds.append(disk)
+        self.state.contents[path] = content
+        files.take(self.state, path, size)
 
     def forget(self, path: str) -> None:
         files.forget(self.state, path)

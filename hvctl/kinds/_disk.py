@@ -212,10 +212,14 @@ class DiskPart(Drive):
             file = link.row if isinstance(link, Link) else UNKNOWN
         elif self.path:
             found = vhd(self.path, facts)
-            file = found if not isinstance(found, Unknown) or there(self.path, facts) else None
+            file = found if not isinstance(found, Unknown) or there(self.path, facts) else self.coming(facts)
             if file is None and (old := self._moving(leaf, facts)) is not None:
                 return Seen(drive, leaf, old, old.row, old.path)
         return self._converting(Seen(drive, leaf, link, file), facts)
+
+    def coming(self, facts: Facts) -> Row | None:
+        """The file that something else of the plan brings to its path."""
+        return None
 
     def _converting(self, seen: Seen, facts: Facts) -> Seen:
         """The .vhd of the wished name that sits at the place, or that nothing has yet."""

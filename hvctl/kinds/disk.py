@@ -6,16 +6,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar, Self
 
-from hvctl.call import Call, Guard
+from hvctl.call import Call, Guard, Row
 from hvctl.contract import OS
 from hvctl.core.changes import Change, Occasion, Step, finding
 from hvctl.core.facts import Facts
 from hvctl.core.fields import settings
 from hvctl.core.impact import Impact
 from hvctl.core.resource import Resource
-from hvctl.core.values import State
+from hvctl.core.values import State, Unknown
+from hvctl.kinds import _coming, _disk_convert, _disk_move, _guests, _image
 from hvctl.kinds import _disk_checks as checks
-from hvctl.kinds import _disk_convert, _disk_move, _guests, _image
 from hvctl.kinds import _disk_rules as offline
 from hvctl.kinds._disk import FILE_FIELDS, DiskPart, Seen, claimed
 from hvctl.kinds._drives import Slot, at_slot, folder_of, there
@@ -86,6 +86,11 @@ class Disk(DiskPart):
         yield from checks.file(self, seen, changes, facts)
         yield from checks.quality(self, seen, changes)
 
+    def coming(self, facts: Facts) -> Row | None:
+        file = _coming.on_its_way(self, self.path, facts)
+        known = None if file is None else _coming.row(file, facts)
+        return None if isinstance(known, Unknown) else known
+
     def requires(self) -> tuple[Address, ...]:
         files = [brought(self, path) for path in (self.path, self.parent, self.image)]
         parent = made(self, self.parent)
@@ -93,7 +98,12 @@ class Disk(DiskPart):
         return (*super().requires(), *(f.address() for f in files if f is not None), *own)
 
     def queries(self) -> tuple[Call, ...]:
-        more = (*_image.queries(self), *_disk_move.queries(self), *_disk_convert.queries(self))
+        more = (
+            *_coming.queries(self, self.path, self.parent),
+            *_image.queries(self),
+            *_disk_move.queries(self),
+            *_disk_convert.queries(self),
+        )
         return (*super().queries(), *more)
 
     # --- what it costs --------------------------------------------------------------------------------------------

@@ -18,10 +18,10 @@ from hvctl.core.values import MISSING, UNKNOWN, State, Unknown
 from hvctl.kinds._disk import COPY, FILE_FIELDS, RECONNECT, TYPES, DiskPart, DiskSize, SectorSize, VhdPath
 from hvctl.kinds._drives import DISKS, Slot, file_query, folder_of, on_share, there, volume_of
 from hvctl.kinds._host import OfHyperV
-from hvctl.kinds._image import is_unfinished, item_query
+from hvctl.kinds._image import is_unfinished
 from hvctl.kinds._limits import limit
 from hvctl.kinds._physical import vm_name
-from hvctl.kinds._space import VOLUMES, free_at, sizes_query
+from hvctl.kinds._space import VOLUMES, free_at, item_query, sizes_query
 from hvctl.kinds._types import MB, PATH, SIZE, Flag, Size, about_size, same_path, shown_size
 from hvctl.kinds._vhd import Resize, Use, children, extension, is_checkpoint, resize, users, vhd
 from hvctl.kinds._vm import VMS
