@@ -95,7 +95,7 @@ def _disk_obstacles(vm: Machine, row: Row, facts: Facts) -> Iterator[tuple[str, 
         yield f"{name} has no disk on IDE whose file can be looked into", hint
     for drive in _conversion.drives(row, facts):
         path = str(drive.get("Path") or "")
-        if drive.get("DiskNumber") is None and is_checkpoint(path):
+        if drive.get("DiskNumber") is None and is_checkpoint(path) and not _conversion.snapshots(row, facts):
             yield f"the disk at {Slot.of(drive)} writes to {path}", "wait for the merge, then run hvctl again"
     for path in _conversion.unseen(row, facts):
         yield f"{path} could not be read: something holds it, or it is gone", "see what has it open"
