@@ -213,7 +213,7 @@ def steps(disk: DiskPart, needs: tuple[Step, ...], facts: Facts) -> Iterator[Ste
     else:
         # It has no progress, and is no job: it goes with the process that runs it (winrm 3.5).
         call = Call("Copy-Item", {"LiteralPath": source.path, "Destination": part})
-        yield step(call, f"copy the image {what}", limit_s=COPY_S)
+        yield step(call, f"copy the image {what}; Copy-Item tells no progress", limit_s=COPY_S)
     if disk.physical_sector_size is not None:
         params = {"Path": part, "PhysicalSectorSizeBytes": disk.physical_sector_size}
         text = f"set the physical sector size of the copy to {disk.physical_sector_size}"
