@@ -56,7 +56,7 @@ def make_plans(unit: Sequence[Index], facts: Mapping[str, Facts], allow: frozens
         unlisted |= more.unlisted
         searched |= more.searched
     before, drafts = facts, _settled(everything, facts, allow)
-    renewed = renewals(drafts, facts)
+    renewed = renewals(everything, drafts, facts)
     if renewed:
         first = drafts
         drafts, facts = _renewed(everything, renewed, facts, allow)

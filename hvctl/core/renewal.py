@@ -14,8 +14,11 @@ from hvctl.text.address import Address
 from hvctl.text.diagnostic import Diagnostic
 
 
-def renewals(drafts: Mapping[Address, Draft], facts: Mapping[str, Facts]) -> dict[Address, Renewal]:
-    """Of what is allowed and possible, and of what goes on. Several on one host see each other gone."""
+def renewals(
+    desired: Mapping[str, Index], drafts: Mapping[Address, Draft], facts: Mapping[str, Facts]
+) -> dict[Address, Renewal]:
+    """Of what is allowed and possible, and of what goes on, as desired: what a part may not change now, it is made with.
+    Several on one host see each other gone."""
     found: dict[Address, Renewal] = {}
     seen = dict(facts)
     for address, draft in drafts.items():
@@ -24,7 +27,7 @@ def renewals(drafts: Mapping[Address, Draft], facts: Mapping[str, Facts]) -> dic
         fields = [line.field for line in draft.action.lines if draft.wish.renews(line.field)]
         if draft.action.verb == "unknown" or any({WHOLE, field} & draft.held for field in fields):
             continue
-        one = draft.wish.renewal(seen[address.host])
+        one = desired[address.host][draft.wish.seat].renewal(seen[address.host])
         if one is not None and (not one.field or one.field in fields):
             found[address], seen[address.host] = one, one.facts
     return {address: replace(one, facts=seen[address.host]) for address, one in found.items()}
@@ -32,7 +35,9 @@ def renewals(drafts: Mapping[Address, Draft], facts: Mapping[str, Facts]) -> dic
 
 def as_one_index(index: Index, renewed: Mapping[Address, Renewal]) -> Index:
     """With each resource that is made anew, and its parts, in the place of what the playbook says of them."""
-    entries = list(index.entries)
+    gone = {one.seat for one in index if one.owner is None and one.address() in renewed}
+    # What the old one had beyond its lists goes with it; such entries are the last, and own nothing.
+    entries = [e for e in index.entries if e.there or e.owner not in gone]
     for one in index:
         renewal = renewed.get(one.address()) if one.owner is None else None
         if renewal is None:

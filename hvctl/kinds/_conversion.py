@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,7 +23,7 @@ from hvctl.core.rules import broken_rules
 from hvctl.core.values import Unknown
 from hvctl.kinds import _described, _maximums, _receipts, _room
 from hvctl.kinds._disk import DiskPart
-from hvctl.kinds._drives import DISKS, Drive, Slot, on_share
+from hvctl.kinds._drives import DISKS, DVDS, Drive, Slot, on_share, there
 from hvctl.kinds._host import HOST
 from hvctl.kinds._image import unfinished
 from hvctl.kinds._machine import Machine
@@ -45,6 +45,8 @@ PORTS = Call("Get-VMComPort", {"VM": ALL_VMS}, select=("VMId", "Name", "Path"))
 FLOPPIES = Call("Get-VMFloppyDiskDrive", {"VM": ALL_VMS}, select=("VMId", "Path"))
 DEVICES = Call("Get-VMAssignableDevice", {"VM": ALL_VMS}, select=("VMId", "LocationPath"))
 SNAPSHOTS = Call("Get-VM", select=(*VMS.select, "ParentSnapshotId", "ConfigurationLocation"))
+MEDIA = Call("Test-Path", {"LiteralPath": (Ref(DVDS, path="Path", many=True),)}, select=("*",), each="LiteralPath")
+"""Whether the images in DVD drives are there."""
 WHERE = Call("Get-VMHost", select=("VirtualMachinePath",))
 
 _FILE = "# file: "
@@ -56,7 +58,7 @@ NO_MAC = "000000000000"
 def queries(vm: Machine) -> tuple[Call, ...]:
     if not asked(vm):
         return ()
-    own = (FILES, LINES, PORTS, FLOPPIES, DEVICES, SNAPSHOTS, HOST, WHERE, VOLUMES, sizes_query())
+    own = (FILES, LINES, PORTS, FLOPPIES, DEVICES, SNAPSHOTS, HOST, WHERE, MEDIA, VOLUMES, sizes_query())
     of_parts = (_maximums.COUNTS, *_room.QUERIES, PROCESSORS, MEMORY, _receipts.FILES, _receipts.LINES)
     return (*own, *of_parts, *_described.firmware().survey(), *_described.queries(vm))
 
@@ -309,7 +311,11 @@ def placed(vm: Machine, data: Mapping[str, Any], vm_id: str, facts: Facts) -> Pl
             continue
         at = mine_too.key() if mine_too is not None else _free(dvd["at"], taken, data)
         taken.add(at)
-        dvds.append((dvd["at"], {**dvd, "at": at}))
+        if path and mine_too is None and not on_share(path) and not there(path, facts):
+            lost.append(f"{path} is not there: the DVD drive at {at} is empty")
+            dvds.append((dvd["at"], {"at": at}))
+        else:
+            dvds.append((dvd["at"], {**dvd, "at": at}))
         moves.append((dvd["at"], at))
     return Placed(tuple(disks), tuple(dvds), tuple(moves), tuple(lost), boot)
 
@@ -331,7 +337,7 @@ def becomes(
     vm: Machine, data: Mapping[str, Any], vm_id: str, facts: Facts
 ) -> tuple[Machine, tuple[Resource, ...], Placed]:
     """The VM and its parts: what the playbook says, joined with what was."""
-    kinds, data = _described.classes(), as_new(data)
+    kinds, data, vm = _described.classes(), as_new(data), vm.as_desired
     own = {name: value for name, value in data.items() if name not in kinds}
     whole = joined(vm, type(vm).model_validate({**own, "generation": 2}))
     places = placed(vm, data, vm_id, facts)
@@ -408,8 +414,9 @@ def renewal(vm: Machine, facts: Facts) -> tuple[Renewal, Conversion] | None:
     record = under_way(vm, facts) if asked(vm) else None
     if record is None:
         return None
-    whole, parts, _ = becomes(vm, record.data, record.vm_id, facts)
     known = with_files(tuple(f for f in record.files if isinstance(vhd(str(f["Path"]), facts), Unknown)), facts)
+    known = with_paths([str(dvd["path"]) for dvd in record.data.get("dvds", ()) if dvd.get("path")], known)
+    whole, parts, _ = becomes(vm, record.data, record.vm_id, known)
     return Renewal(whole, parts, known), Conversion(record.vm_id, str(vm.boot_disk), removed=True)
 
 
@@ -431,14 +438,22 @@ def with_files(files: tuple[Row, ...], facts: Facts) -> Facts:
     paths = [str(file["Path"]) for file in files]
 
     def more(call: Call, rows: tuple[Row, ...]) -> tuple[Row, ...]:
-        if call.cmdlet == "Get-VHD":
-            return (*rows, *({**file, EACH: file["Path"]} for file in files))
-        if call.cmdlet == "Test-Path" and call.each:
-            others = (r for r in rows if not any(same_path(str(r.get(EACH)), path) for path in paths))
-            return (*others, *({EACH: path, "": True} for path in paths))
-        return rows
+        own = files if call.cmdlet == "Get-VHD" else ()
+        return (*rows, *({**file, EACH: file["Path"]} for file in own))
 
-    return _with(facts, more) if files else facts
+    return with_paths(paths, _with(facts, more)) if files else facts
+
+
+def with_paths(paths: Sequence[str], facts: Facts) -> Facts:
+    """With files that are there, or will be."""
+
+    def more(call: Call, rows: tuple[Row, ...]) -> tuple[Row, ...]:
+        if call.cmdlet != "Test-Path" or not call.each:
+            return rows
+        others = (r for r in rows if not any(same_path(str(r.get(EACH)), path) for path in paths))
+        return (*others, *({EACH: path, "": True} for path in paths))
+
+    return _with(facts, more) if paths else facts
 
 
 def _with(facts: Facts, rows: Callable[[Call, tuple[Row, ...]], tuple[Row, ...]]) -> Facts:
