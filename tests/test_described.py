@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
 
 from hvctl.call import Transport
 from hvctl.core.description import NOWHERE, Description, described, describing, roots, surveyed
@@ -18,9 +19,31 @@ from hvctl.kinds.vm import VM
 from mocks.host import SimulatedHost
 from mocks.recorded import RecordedHost
 from mocks.twin import TwinTransport
+from tests.random_hosts import any_host
+from tests.test_convergence import Data
 
 ROOT = Path(__file__).parents[1]
 HOSTS = sorted(file.stem for file in (ROOT / "mocks" / "hosts").glob("*.yaml"))
+
+
+KNOWN = (
+    "it could not be read",  # a file that something holds
+    "it has several (",  # default routes
+    "is in no network of the adapter's",
+    "is an address of the adapter itself",
+    "(duplicate)",
+    "something else rules it",  # a cluster
+    "a shielded VM has",
+    "it needs VM version",
+    "no folder name can",
+    "is allowed and denied",
+    "the switch shares bandwidth by",
+    "is a replica",
+    "adapters named",
+    "the maximum is below the minimum",
+    "it is the network of untagged traffic",
+)
+"""Why something is left out, of random hosts."""
 
 
 def describe(transport: Transport) -> Description:
@@ -79,3 +102,13 @@ def test_one_vm_is_described_alone() -> None:
     whole = {one.kind for one in describe(transport).index if one.owner is not None and one.owner.key() == "linux01"}
     assert {one.kind for one in parts} == whole
     assert told.omitted == ()
+
+
+@settings(max_examples=120, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(any_host())
+def test_whatever_a_host_has_it_is_in_sync_with_its_description(host: Data) -> None:
+    transport = TwinTransport(SimulatedHost.from_yaml(host))
+    told = describe(transport)
+    left = [(str(address), one.field, one.why) for address, one in told.omitted]
+    assert [one for one in left if not any(word in one[2] for word in KNOWN)] == []
+    assert differing(told, transport) == {}

@@ -50,7 +50,7 @@ def modelled(known: M, found: State) -> tuple[M, tuple[Omission, ...]]:
     fields: dict[str, Any] = {}
     for name, value in found.items():
         if value is UNKNOWN or value is NOT_COMPARED:
-            why = "it could not be read" if value is UNKNOWN else "something else than the playbook rules it"
+            why = "it could not be read" if value is UNKNOWN else "something else rules it"
             left.append(Omission(name, why))
         elif value is not MISSING and (value not in (None, "") or _nullable(model, name)):
             fields[name] = None if value == "" else listed(value)
@@ -110,6 +110,8 @@ def _wrong(error: ValidationError, fields: Mapping[str, Any]) -> Iterator[tuple[
         dotted = [f"{names[0]}.{part}" for part in names[1:]] if names else []
         field = next((name for name in (*dotted, *names[:1]) if name in fields), None)
         why = one["msg"].removeprefix("Value error, ")
+        if field is not None and isinstance(value := fields[field], list) and not one["type"].startswith("list"):
+            why = f"it has several ({', '.join(map(str, value))})" if one["type"] == "string_type" else why
         if field is not None:
             yield field, why
         else:

@@ -196,11 +196,9 @@ class DiskPart(Drive):
         if found.get("disk_number") is not None:
             odd = ("path", "qos_policy_id", "shared", *FILE_FIELDS)
             return {n: v for n, v in found.items() if n not in odd and not n.startswith("iops.")}
-        none = {
-            "format": True,
-            "type": bool(found.get("parent")),
-            "block_size": not found.get("block_size"),
-        }  # a fixed disk has none
+        made = bool(found.get("parent"))  # what its parent has
+        none = {"format": True, **dict.fromkeys(("type", "block_size", "logical_sector_size"), made)}
+        none["block_size"] = made or found.get("type") == "fixed" or not found.get("block_size")
         return {n: v for n, v in found.items() if not none.get(n)}
 
     def see(self, facts: Facts) -> Seen:

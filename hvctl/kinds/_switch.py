@@ -10,13 +10,13 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field
 
 from hvctl.call import Call, Ref, Row
-from hvctl.contract import OS, contract
+from hvctl.contract import OS, at_least, contract
 from hvctl.core.changes import Change, HeldBackError
 from hvctl.core.facts import Facts, UnreadableError
 from hvctl.core.fields import Fields, Null, Setting, properties
 from hvctl.core.impact import Impact
 from hvctl.core.resource import Resource
-from hvctl.core.values import State
+from hvctl.core.values import ANYTHING, State
 from hvctl.kinds._host import OfHyperV
 from hvctl.kinds._ip import NATS
 from hvctl.kinds._network import (
@@ -107,6 +107,21 @@ class SwitchPart(OfHyperV):
         **dict.fromkeys(("bandwidth_mode", "qos"), "minimum_bandwidth_mode"),
         "sriov": "iov",
     }
+    usual: ClassVar[Mapping[str, Any]] = {
+        "allow_management_os": True,
+        "notes": "",
+        "default_flow_minimum_bandwidth_absolute": ANYTHING,  # a tenth of the link
+        "teaming_mode": "switch_independent",
+        "iov": False,
+        "packet_direct": False,
+        "software_rsc": True,
+        "default_queue.vrss": True,
+        "default_queue.vmmq": False,
+        "default_queue.queue_pairs": 16,
+        "default_queue.minimum_queue_pairs": 1,
+        "default_queue.scheduling": "static_vrss",
+        "default_queue.exclude_primary_processor": False,
+    }  # domain 3
     odd: ClassVar[frozenset[str]] = frozenset({"type", *TEAM, *FIXED})
 
     name: Annotated[str, Field(min_length=1)]
@@ -171,6 +186,29 @@ class SwitchPart(OfHyperV):
         known = {words.get(key, key): e["Enabled"] for e in present for key in (str(e["Id"]).casefold(),)}
         told = {n: v for n, v in found.items() if n not in odd and (outside or not n.startswith("default_queue."))}
         return {**told, "extensions": known, "extension_order": list(known)} if known else told
+
+    def by_default(self, facts: Facts) -> State:
+        """As New-VMSwitch makes it for hvctl (domain 3)."""
+        weight = self.default_flow_minimum_bandwidth_weight
+        known = {"filtering_platform": True, "ndis_capture": False, "azure_vfp": False}
+        own = all(known.get(name) is on for name, on in (self.extensions or {}).items())
+        return {
+            **self.usual,
+            "minimum_bandwidth_mode": "none" if self.iov else "weight",
+            "default_flow_minimum_bandwidth_weight": ANYTHING if weight in (0, 1, 10) else None,  # pages differ
+            "embedded_teaming": len(self.net_adapters or ()) > 1,
+            "load_balancing": "hyper_v_port" if at_least(facts.os, "2019") else "dynamic",
+            "extensions": ANYTHING if own else None,
+            "extension_order": ANYTHING if set(self.extension_order or ()) <= set(known) else None,
+        }
+
+    @classmethod
+    def unnameable(cls, owner: Resource | None, facts: Facts) -> Iterator[tuple[str, str]]:
+        names = [str(row["Name"]) for row in facts.rows(SWITCHES)]
+        counts = Counter(name.casefold() for name in names)
+        for name, count in {n.casefold(): (n, counts[n.casefold()]) for n in reversed(names)}.values():
+            if count > 1:
+                yield name, f"there are {count} switches of this name, which nothing in a playbook can tell apart"
 
     def queries(self) -> tuple[Call, ...]:
         found = [*self.survey(), ADDRESSES, VM_ADAPTERS, HOST_ADAPTERS]

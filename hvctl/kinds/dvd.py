@@ -52,6 +52,7 @@ class Dvd(Drive):
         "drive": "host_drive",
     }
     noun: ClassVar[str] = "VMDvdDrive"
+    usual: ClassVar[Mapping[str, Any]] = {"path": None, "resource_pool": "Primordial"}
 
     path: Annotated[IsoPath | None, Setting("Path", codec=MEDIUM), Null("empty")] = None
     host_drive: Annotated[HostDrive | None, Setting("Path", codec=MEDIUM), Null("empty")] = None

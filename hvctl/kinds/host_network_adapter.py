@@ -15,7 +15,7 @@ from hvctl.core.facts import Facts
 from hvctl.core.fields import properties
 from hvctl.core.impact import Impact
 from hvctl.core.resource import Resource
-from hvctl.core.values import UNKNOWN, State
+from hvctl.core.values import MISSING, UNKNOWN, State
 from hvctl.kinds._addressed import ALL_IP, IP, Addressed
 from hvctl.kinds._ip import Interface, Now, interface_of, new_interface
 from hvctl.kinds._network import (
@@ -91,6 +91,19 @@ class HostNetworkAdapter(Addressed):
         told = super().as_written(found, facts)
         odd = ("gateway", "dns") if found["dhcp"] is True else ("dhcp",) if found["dhcp"] is UNKNOWN else ()
         return {n: v for n, v in told.items() if n not in odd}
+
+    def by_default(self, facts: Facts) -> State:
+        own: State = {"addresses": [], "gateway": None, "dns": [], "dhcp": True}
+        return {**self.usual, **own, "switch": MISSING}
+
+    @property
+    def implied(self) -> bool:
+        """The one of its switch's name comes with it."""
+        return str(self.switch).casefold() == self.name.casefold()
+
+    def stays(self, owner: Resource, listed: tuple[Resource, ...], facts: Facts) -> bool:
+        """The switch rules the one of its name."""
+        return self.implied
 
     def queries(self) -> tuple[Call, ...]:
         return (*self.survey(), *self.asked(HOST_ADAPTERS, HOST_TEAM_MAPPINGS), *self.ip_queries())

@@ -18,7 +18,7 @@ from hvctl.core.fields import Fields
 from hvctl.core.impact import Impact
 from hvctl.core.resource import Resource
 from hvctl.core.rows import parsed
-from hvctl.core.values import State
+from hvctl.core.values import ANYTHING, State
 from hvctl.kinds._addressed import OURS
 from hvctl.kinds._host import OfHyperV
 from hvctl.kinds._ip import (
@@ -260,6 +260,9 @@ class Nat(OfHyperV):
             for m in self.mapped(facts)
         ]
         return {**found, "mappings": mappings}
+
+    def by_default(self, facts: Facts) -> State:
+        return {"name": self.switch.name, "mappings": [], "mappings_only": ANYTHING}
 
     def row(self, facts: Facts) -> Row | None:
         """networking 2: names are unique."""

@@ -39,6 +39,7 @@ class Security(VmPart):
     setter: ClassVar[str] = "Set-VMSecurity"
     odd: ClassVar[frozenset[str]] = frozenset({"tpm", "shielded"})
     after: ClassVar[tuple[str, ...]] = ("firmware",)
+    usual: ClassVar[Mapping[str, Any]] = {"tpm": False, "encrypt_state": False, "shielded": False}
     other_words: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys(("vtpm", "tpm_enabled", "enable_tpm"), "tpm"),
         **dict.fromkeys(("shielding", "shield"), "shielded"),

@@ -37,6 +37,8 @@ def diff_lines(
             within = bool(action.address.owners)
             told = "the new text; that of the guest cannot be read back" if within else "the new text"
             yield from _content(action.file, told, mask)
+        if action.accepted:
+            yield _comment(str(action.accepted))
         for remark in action.remarks:
             yield _comment(f"{remark.message}; {remark.hint}" if remark.hint else remark.message)
 
@@ -52,6 +54,8 @@ def _line(line: Line) -> Iterator[Text]:
     else:
         yield Text(f"-{name}: {line.now}", "red")
         yield Text(f"+{name}: {line.wanted}", "green").append(said)
+    if line.accepted:
+        yield _comment(str(line.accepted))
     if line.note:
         yield _comment(line.note)
 
