@@ -17,10 +17,10 @@ from hvctl.contract import OS
 from hvctl.core.changes import Step
 from hvctl.core.description import NOWHERE
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.fields import Fields
+from hvctl.core.fields import Fields, settings
 from hvctl.core.resource import Entry, Index, Renewal, Resource
 from hvctl.core.rules import broken_rules
-from hvctl.core.values import Unknown
+from hvctl.core.values import ANYTHING, PLAIN, Codec, Unknown
 from hvctl.kinds import _described, _maximums, _receipts, _room
 from hvctl.kinds._disk import DiskPart
 from hvctl.kinds._drives import DISKS, DVDS, Drive, Slot, on_share, there
@@ -222,32 +222,25 @@ def of_host(vm: Machine, row: Row, facts: Facts) -> Mapping[str, Any]:
     return data
 
 
-_AS_NEW: Mapping[str, Any] = {
-    "resource_pool": "Primordial",
-    "write_cache": "default",
-    "vlan": "untagged",
-    "port_mirroring": "none",
-    "iov_interrupt_moderation": "default",
-    "heartbeat": True,
-    "key_value_pair_exchange": True,
-    "shutdown": True,
-    "time_synchronization": True,
-    "vss": True,
-}
-"""What a new VM has by itself (domain 4.2, 9, 11.1), beside numbers that are 0 and flags that are off."""
-_ON = ("automatic_checkpoints", "dynamic", "vrss", "heartbeat", "key_value_pair_exchange", "shutdown")
-_SAID = (*_ON, "time_synchronization", "vss", "priority", "maximum", "protected_network")
-"""What is said although it is off, or 0."""
-
-
-def as_new(data: Any) -> Any:
+def beyond_new(kind: type[Resource], data: Mapping[str, Any], within: str = "") -> dict[str, Any]:
     """Without what a new VM has by itself: it need not be set."""
-    if isinstance(data, list | tuple):
-        return [as_new(one) for one in data]
-    if not isinstance(data, Mapping):
-        return data
-    kept = {name: as_new(value) for name, value in data.items() if name not in _AS_NEW or value != _AS_NEW[name]}
-    return {name: value for name, value in kept.items() if value or (name in _SAID and value is not None)}
+    found: dict[str, Any] = {}
+    for name, value in data.items():
+        dotted = f"{within}{name}"
+        known = not within and kind.model_fields[name].is_required()
+        usual = ANYTHING if known else kind.usual.get(dotted, ANYTHING)
+        if isinstance(value, Mapping) and any(n.startswith(f"{dotted}.") for n in kind.usual):
+            inner = beyond_new(kind, value, f"{dotted}.")
+            if inner or usual is False:  # a section that is on by being there
+                found[name] = inner
+        elif usual is ANYTHING or not _codec(kind, dotted).same(value, usual):
+            found[name] = value
+    return found
+
+
+def _codec(kind: type[Resource], dotted: str) -> Codec:
+    setting = settings(kind).get(dotted)
+    return setting.codec if setting is not None else PLAIN
 
 
 def joined(first: Any, second: Any) -> Any:
@@ -337,8 +330,9 @@ def becomes(
     vm: Machine, data: Mapping[str, Any], vm_id: str, facts: Facts
 ) -> tuple[Machine, tuple[Resource, ...], Placed]:
     """The VM and its parts: what the playbook says, joined with what was."""
-    kinds, data, vm = _described.classes(), as_new(data), vm.as_desired
+    kinds, vm = _described.classes(), vm.as_desired
     own = {name: value for name, value in data.items() if name not in kinds}
+    own = {**beyond_new(type(vm), own), "state": data["state"]}
     whole = joined(vm, type(vm).model_validate({**own, "generation": 2}))
     places = placed(vm, data, vm_id, facts)
     was: dict[str, list[Mapping[str, Any]]] = {
@@ -357,7 +351,8 @@ def becomes(
     parts: list[tuple[Resource, frozenset[str]]] = []
     for section, items in was.items():
         for item in items:
-            parts.append(_part(vm, kinds[section].model_validate(item)))
+            if more := beyond_new(kinds[section], item):
+                parts.append(_part(vm, kinds[section].model_validate(more)))
     if places.boot and vm.boot_disk == "converted":
         parts.append(_part(vm, _described.firmware().model_validate({"boot_order": [places.boot]})))
     carried = [whole.model_fields_set - vm.model_fields_set, *(fields for _, fields in parts)]
