@@ -56,11 +56,12 @@ def make_plans(unit: Sequence[Index], facts: Mapping[str, Facts], allow: frozens
         unlisted |= more.unlisted
         searched |= more.searched
     before, drafts = facts, _settled(everything, facts, allow)
-    renewed = renewals(everything, drafts, facts)
+    renewed, unknown = renewals(everything, drafts, facts)
     if renewed:
         first = drafts
         drafts, facts = _renewed(everything, renewed, facts, allow)
         drafts = completed(first, drafts, renewed)
+    drafts |= unknown
     drafts = framed(with_unlisted(not_started(drafts), unlisted), facts)
     told = {a: as_renewed(first[a], drafts[a], r) for a, r in renewed.items() if r.field}
     groups = grouped(drafts.values(), facts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from hvctl.core.draft import Draft, merged
+from hvctl.core.draft import Draft, merged, misread
 from hvctl.core.facts import Facts
 from hvctl.core.plan import Plan, Restart
 from hvctl.core.resource import Entry, Index, Renewal
@@ -16,10 +16,11 @@ from hvctl.text.diagnostic import Diagnostic
 
 def renewals(
     desired: Mapping[str, Index], drafts: Mapping[Address, Draft], facts: Mapping[str, Facts]
-) -> dict[Address, Renewal]:
+) -> tuple[dict[Address, Renewal], dict[Address, Draft]]:
     """Of what is allowed and possible, and of what goes on, as desired: what a part may not change now, it is made with.
-    Several on one host see each other gone."""
+    Several on one host see each other gone. And the drafts of what could not be told, and of its parts."""
     found: dict[Address, Renewal] = {}
+    failed: dict[Address, Draft] = {}
     seen = dict(facts)
     for address, draft in drafts.items():
         if draft.wish.owner is not None or draft.wish.absent or address.host not in seen or draft.seen is None:
@@ -27,10 +28,19 @@ def renewals(
         fields = [line.field for line in draft.action.lines if draft.wish.renews(line.field)]
         if draft.action.verb == "unknown" or any({WHOLE, field} & draft.held for field in fields):
             continue
-        one = desired[address.host][draft.wish.seat].renewal(seen[address.host])
+        try:
+            one = desired[address.host][draft.wish.seat].renewal(seen[address.host])
+        except Exception as error:
+            failed[address] = misread(draft.wish, draft.action, error)
+            failed |= {a: _held(d, keep=False) for a, d in drafts.items() if _owner(d) == address}
+            continue
         if one is not None and (not one.field or one.field in fields):
             found[address], seen[address.host] = one, one.facts
-    return {address: replace(one, facts=seen[address.host]) for address, one in found.items()}
+    return {address: replace(one, facts=seen[address.host]) for address, one in found.items()}, failed
+
+
+def _owner(draft: Draft) -> Address | None:
+    return draft.wish.owner.address() if draft.wish.owner is not None else None
 
 
 def as_one_index(index: Index, renewed: Mapping[Address, Renewal]) -> Index:
@@ -60,7 +70,7 @@ def completed(
     """Nothing goes before all that is to be in its place can be made; and what is under way is not taken for done."""
     found = dict(drafts)
     for address, renewal in renewed.items():
-        parts = {a: d for a, d in drafts.items() if d.wish.owner is not None and d.wish.owner.address() == address}
+        parts = {a: d for a, d in drafts.items() if _owner(d) == address}
         stuck = next((d for d in parts.values() if _lacks(d)), None)
         if stuck is None:
             continue

@@ -155,7 +155,8 @@ def under_way(vm: Machine, facts: Facts) -> Record | None:
                 files = tuple(json.loads(line.removeprefix(_FILE)) for line in own if line.startswith(_FILE))
                 return Record(vm_id, lines[n + 2], data, files)
             except (ConfigError, LookupError, TypeError, ValueError) as error:
-                raise UnreadableError(LINES, property="", why=f"the record of {vm.name} is damaged") from error
+                why = f"the record {record_file(vm_id)} of {vm.name} is damaged"
+                raise UnreadableError(LINES, property="Value", why=why, outside=vm.name) from error
     return None
 
 

@@ -326,6 +326,8 @@ class VM(Machine):
 
     def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         row = self.row(facts)
+        if _conversion.asked(self) and not _conversion.due(self, row):
+            _conversion.under_way(self, facts)  # what cannot be read of it is not taken for nothing
         if row is None and not self.may_be_made:
             raise HeldBackError(f"there is no VM {self.name} on this host", "see its name with hvctl facts")
         started = any(c.field == "state" for c in changes) and _room.starts(self, facts)
@@ -347,8 +349,6 @@ class VM(Machine):
             yield from _conversion_steps.findings(self, row, facts)
             yield from self._power(facts).doubts()
             return
-        if _conversion.asked(self):
-            _conversion.under_way(self, facts)  # what cannot be read of it is not taken for nothing
         if self.generation not in (None, generation(row)) and not self.absent:
             # Whatever else is wanted is wanted of a VM of the other generation.
             found = f"{self.name} is of generation {generation(row)}, which cannot be changed: nothing of it is touched"
