@@ -43,7 +43,9 @@ def _waiting(draft: Draft, others: Mapping[Address, Draft]) -> Draft:
         elsewhere = address in owner and other.action.verb == "none"
         if address in owner and any(other.wish.renews(line.field) for line in other.action.lines):
             # What it is to be cannot be told by what it sits within now; its owner is what waits.
-            action = replace(draft.action, verb="none", lines=(), remarks=())
+            if draft.action.verb == "held" and not (draft.action.lines or draft.action.remarks or draft.here):
+                continue
+            action = replace(draft.action, verb="held", lines=(), remarks=())
             return Draft(draft.wish, action, here=False, held=frozenset({WHOLE}))
         if WHOLE in draft.held and not (elsewhere and draft.action.verb == "later"):
             continue
