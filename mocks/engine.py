@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import itertools
 import json
 import os
@@ -23,6 +24,7 @@ from mocks.objects import Job, Outcome, Refusal
 from mocks.refs import HOME
 from mocks.run import Host
 from mocks.staging import TEXT, text_of
+from mocks.vhdx import parsed
 
 PROXY = Path(__file__).parent / "proxy"
 LanguageMode = Literal["FullLanguage", "ConstrainedLanguage"]
@@ -200,7 +202,8 @@ class Engine:
             if file.is_file():
                 data = file.read_bytes()
                 text = text_of(data) if len(data) <= TEXT else None
-                keep(value, len(data), hashlib.sha256(data).hexdigest(), text)
+                disk = parsed(value, io.BytesIO(data), len(data))
+                keep(value, len(data), hashlib.sha256(data).hexdigest(), text, disk)
                 found.append(value)
         return found
 

@@ -280,7 +280,7 @@ def test_html_shows_hostile_names_as_text() -> None:
         ("drifted", ["1 host has drifted", "missing", "should not exist", "6 fields differ", "Calls that would put it right",
                      "Set-VMProcessor", "lab.yml:5:26", "restarts once", "Windows Server 2022 (20348)"]),
         ("differs, blocked, created, impossible", ["allow it with --allow restart,destroy", "blocked",
-                                                    "make a new VM of the other", "2 processors, 2 GB, 1 disk",
+                                                    "write `boot_disk: converted`", "2 processors, 2 GB, 1 disk",
                                                     "extending the partition"]),
         ("a failed step", ["What was done", "11 of 16 steps done, 1 failed, 4 not done", "not done: what it needs did not",
                            "InvalidOperation,Microsoft.HyperV.PowerShell.Commands.StopVM", "What is left", "apply again"]),

@@ -175,6 +175,7 @@ def _update(
     )
     doable = () if WHOLE in held else tuple(c for c in changes if c.field not in held)
     steps = tuple(target.update(doable, facts)) if doable else ()
+    parts = parts and not any(target.renews(field) for field in held & now.keys())
     back = _back(lines.values())
     verb: Verb = "update" if doable else back if held or lines else "unknown" if unread or told_of else "none"
     action = replace(action, verb=verb, lines=_in_order(wish, lines.values()), remarks=remarks)

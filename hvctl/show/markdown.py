@@ -168,6 +168,8 @@ def _ran(ran: Iterable[Ran]) -> Iterator[str]:
         yield f"- {one.sign} {_text(one.step.text)} ({more})"
         if one.failure:
             yield f"  **{_text(one.failure)}** {_text(one.code)}"
+        for said in one.said:
+            yield f"  {_text(said)}"
         for warning in one.warnings:
             yield f"  warning of the host: {_text(warning)}"
     yield ""

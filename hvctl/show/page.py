@@ -116,7 +116,7 @@ class Open:
 
 @dataclass(frozen=True)
 class Ran:
-    """What became of a step."""
+    """What became of a step. `said`: what it was asked to tell, such as the addresses of a guest."""
 
     status: str
     sign: str
@@ -127,6 +127,7 @@ class Ran:
     failure: str
     code: str
     warnings: tuple[str, ...]
+    said: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -463,4 +464,5 @@ def _ran(result: StepResult) -> Ran:
         failure=(" ".join(failure.message.split()) or "failed") if failure is not None else "",
         code=" ".join(t for t in (failure.code, failure.hresult) if t) if failure is not None else "",
         warnings=result.warnings,
+        said=tuple(str(text) for text in result.told),
     )
