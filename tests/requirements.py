@@ -23,6 +23,7 @@ HOW = {
     "browser": "no Chromium on PATH",
     "contract": "HVCTL_CONTRACT names no folder with the whole contract",
     "engine": "no PowerShell engine: set HVCTL_PWSH, or put pwsh on PATH",
+    "language_server": "no yaml-language-server on PATH (npm install -g yaml-language-server)",
     "postgresql": "no PostgreSQL: neither initdb and pg_ctl on PATH nor below /usr/lib/postgresql",
     "real_host": "no real host: HVCTL_REAL_HOST=INVENTORY:HOST names one, for all cases",
     "systemd": "no systemd-analyze on PATH",
@@ -64,6 +65,10 @@ def contract() -> Path:
 
 def engine() -> Path:
     return needed("engine", find_engine())
+
+
+def language_server() -> str:
+    return needed("language_server", shutil.which("yaml-language-server"))
 
 
 def postgresql() -> Path:
@@ -111,6 +116,7 @@ FINDERS: Mapping[str, Callable[[], object]] = {
     "browser": _browser,
     "contract": lambda: _named("HVCTL_CONTRACT"),
     "engine": find_engine,
+    "language_server": lambda: shutil.which("yaml-language-server"),
     "postgresql": _postgresql,
     "real_host": lambda: os.environ.get("HVCTL_REAL_HOST"),
     "systemd": lambda: shutil.which("systemd-analyze"),

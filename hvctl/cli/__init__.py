@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hvctl.cli.authoring
 import hvctl.cli.billing
 import hvctl.cli.doctor
 import hvctl.cli.exporting
