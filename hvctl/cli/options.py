@@ -93,7 +93,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs inst
 Report = Annotated[
     list[str] | None,
     typer.Option(
-        "--report", metavar="FORMAT=FILE,...", help="Also write it as html, junit, json or markdown; - is the output."
+        "--report",
+        metavar="FORMAT=FILE,...",
+        help="Also write it as html, junit, json, markdown or powershell; - is the output.",
     ),
 ]
 History = Annotated[

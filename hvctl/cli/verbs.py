@@ -76,6 +76,10 @@ def plan(
     ] = None,
     as_json: Json = False,
     report: Report = None,
+    powershell: Annotated[
+        str | None,
+        typer.Option("--powershell", metavar="FILE", help="Also write it as a script, to read and to run by hand."),
+    ] = None,
     diff: Annotated[bool, typer.Option("--diff", help="Show the difference as unified text.")] = False,
     detailed: Annotated[bool, typer.Option("--detailed-exitcode", help="Exit with 2 if something differs.")] = False,
     grace: Grace = None,
@@ -83,7 +87,7 @@ def plan(
     """Show what would change."""
     settings: Settings = context.obj
     settings.follow(grace)
-    reports = Reports.asked(report, as_json=as_json)
+    reports = Reports.asked(report, as_json=as_json, powershell=powershell)
     if out:
         check_out(out, playbooks)
     work = prepared(settings, Asked.of(playbooks, limit, tags, extra))
