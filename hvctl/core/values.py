@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel
+from typing_extensions import TypeAliasType
 
 from hvctl.call import Value
 
@@ -46,7 +47,7 @@ class NotCompared:
 NOT_COMPARED = NotCompared()
 
 
-Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
+Json = TypeAliasType("Json", "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None")
 
 
 @dataclass(frozen=True)

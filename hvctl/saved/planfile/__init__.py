@@ -5,7 +5,7 @@ with those that are planned anew.
 """
 
 from hvctl.saved.planfile.format import has_plays, is_plan
-from hvctl.saved.planfile.reader import Saved, SavedHost, load
+from hvctl.saved.planfile.reader import Saved, SavedHost, SavedPlans, load, load_plans
 from hvctl.saved.planfile.writer import save
 
-__all__ = ["Saved", "SavedHost", "has_plays", "is_plan", "load", "save"]
+__all__ = ["Saved", "SavedHost", "SavedPlans", "has_plays", "is_plan", "load", "load_plans", "save"]

@@ -16,6 +16,7 @@ from hvctl.core.resource import Index, Resource
 from hvctl.kinds import sections
 from hvctl.redaction.redact import Redactor
 from hvctl.saved.planfile.format import FORMAT
+from hvctl.saved.planfile.shown import shown_data
 from hvctl.text.diagnostic import ConfigError, Diagnostic
 from hvctl.text.files import PRIVATE, write_whole
 from hvctl.text.visible import json_text
@@ -71,6 +72,7 @@ def _host_data(plan: Plan, desired: Index, redactor: Redactor) -> dict[str, Any]
         "allow": sorted(plan.allow),
         "desired": [_desired_data(w) for w in desired],
         "steps": steps_data(plan),
+        "shown": shown_data(redactor.value(plan)),
     }
 
 
