@@ -83,7 +83,10 @@ class Settings:
 Playbooks = Annotated[list[str], typer.Argument(metavar="PLAYBOOK...", help="Playbooks, in order.")]
 Limit = Annotated[str | None, typer.Option("--limit", "-l", metavar="PATTERN", help="Only these hosts.")]
 Tags = Annotated[
-    list[str] | None, typer.Option("--tags", "-t", metavar="TAG", help="Only plays with one of these tags.")
+    list[str] | None, typer.Option("--tags", "-t", metavar="TAG", help="Only plays, or VMs, with one of these tags.")
+]
+Vms = Annotated[
+    list[str] | None, typer.Option("--vm", metavar="NAME", help="Only these VMs, and nothing else; * and ? match.")
 ]
 Extra = Annotated[
     list[str] | None, typer.Option("--extra-vars", "-e", metavar="NAME=VALUE|@FILE", help="Variables over all others.")

@@ -14,7 +14,7 @@ import typer
 from hvctl.cli.app import app
 from hvctl.cli.drifting import Metrics, Splay
 from hvctl.cli.labels import Labels
-from hvctl.cli.options import Extra, Limit, Report, Settings, Tags
+from hvctl.cli.options import Extra, Limit, Report, Settings, Tags, Vms
 from hvctl.cli.prepared import Asked
 from hvctl.cli.scheduled import Wanted, job_of
 from hvctl.monitor.schedule.crontab import crontab
@@ -52,6 +52,7 @@ def install(
     ] = None,
     limit: Limit = None,
     tags: Tags = None,
+    vms: Vms = None,
     extra: Extra = None,
     metrics: Metrics = None,
     notify: Annotated[
@@ -80,7 +81,7 @@ def install(
         raise typer.BadParameter("--out is for cron and taskxml; a timer is installed, or printed by --print")
     manager = Manager(system=system)
     wanted = Wanted(
-        Asked.of(playbooks, limit, tags, extra),
+        Asked.of(playbooks, limit, tags, extra, vms),
         name,
         every,
         cron,

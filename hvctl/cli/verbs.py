@@ -26,6 +26,7 @@ from hvctl.cli.options import (
     Report,
     Settings,
     Tags,
+    Vms,
 )
 from hvctl.cli.prepared import Asked, allowed, extra_variables, inventory_of, one_host, prepared, run_of, warn
 from hvctl.cli.remembered import remembered, remembering
@@ -44,14 +45,20 @@ from hvctl.text.visible import json_text
 
 @app.command()
 def validate(
-    context: typer.Context, playbooks: Playbooks, limit: Limit = None, tags: Tags = None, extra: Extra = None
+    context: typer.Context,
+    playbooks: Playbooks,
+    limit: Limit = None,
+    tags: Tags = None,
+    vms: Vms = None,
+    extra: Extra = None,
 ) -> None:
     """Check inventory and playbooks without asking any host."""
     settings: Settings = context.obj
-    work = prepared(settings, Asked.of(playbooks, limit, tags, extra), ask=never)
+    work = prepared(settings, Asked.of(playbooks, limit, tags, extra, vms), ask=never)
     if work.inventory is not None:
         owners_by_host(work.inventory, (one.host for one in work.work), extra_variables(extra or (), settings.vault))
-    warn(settings, dict.fromkeys(p for w in work.work for p in undeclared(w.desired)))
+    if vms is None:  # what the chosen VMs use is declared beside them
+        warn(settings, dict.fromkeys(p for w in work.work for p in undeclared(w.desired)))
     hosts, wishes = len(work.work), sum(len(w.desired) for w in work.work)
     unnamed = [w.name for w in work.work if w.connection.os is None]
     warned = len(work.warnings)
@@ -69,6 +76,7 @@ def plan(
     playbooks: Playbooks,
     limit: Limit = None,
     tags: Tags = None,
+    vms: Vms = None,
     extra: Extra = None,
     allow: Allow = None,
     out: Annotated[
@@ -90,7 +98,7 @@ def plan(
     reports = Reports.asked(report, as_json=as_json, powershell=powershell)
     if out:
         check_out(out, playbooks)
-    work = prepared(settings, Asked.of(playbooks, limit, tags, extra))
+    work = prepared(settings, Asked.of(playbooks, limit, tags, extra, vms))
     if out:
         check_reached(settings, work, extra or ())
     with run_of(settings, work, allowed(allow)) as run:
@@ -111,6 +119,7 @@ def apply(
     playbooks: Annotated[list[str], typer.Argument(metavar="PLAYBOOK...|PLANFILE", help="Playbooks, or a saved plan.")],
     limit: Limit = None,
     tags: Tags = None,
+    vms: Vms = None,
     extra: Extra = None,
     allow: Allow = None,
     auto_approve: AutoApprove = False,
@@ -125,13 +134,14 @@ def apply(
     settings = remembering(context.obj, history, no_history)
     settings.follow(grace)
     reports = Reports.to_approve(report, as_json=as_json, asks=not (auto_approve or only_plan))
+    asked = Asked.of(playbooks, limit, tags, extra, vms)
     saved = saved_plan(settings, playbooks)
     if saved is not None:
-        if limit or tags or allow:
-            raise typer.BadParameter("a saved plan is applied as it is: no --limit, --tags or --allow")
+        if limit or tags or vms or allow:
+            raise typer.BadParameter("a saved plan is applied as it is: no --limit, --tags, --vm or --allow")
         run = saved_run(settings, saved, extra_variables(extra or (), settings.vault))
     else:
-        run = run_of(settings, prepared(settings, Asked.of(playbooks, limit, tags, extra)), allowed(allow))
+        run = run_of(settings, prepared(settings, asked), allowed(allow))
     with run:
         outcomes = run.plan_again(saved.hosts) if saved is not None else run.plan(warm=not only_plan)
         if not reports.on_stdout:
@@ -141,7 +151,7 @@ def apply(
         if changes and not only_plan and not settings.stop.asked:
             outcomes = applied(settings, run, outcomes, auto_approve=auto_approve, quiet=reports.on_stdout)
         status = settings.stop.status or exit_status(outcomes, changes_count=not only_plan)
-        covers = () if saved is not None or tags else playbooks
+        covers = () if saved is not None else asked.covers
         check = replace(run.check("apply", playbooks, outcomes, status, covers), saved=saved is not None)
     if not only_plan:
         check = settings.tried(partial(remembered, settings, check), check)
@@ -154,6 +164,7 @@ def drift(
     playbooks: Playbooks,
     limit: Limit = None,
     tags: Tags = None,
+    vms: Vms = None,
     extra: Extra = None,
     as_json: Json = False,
     report: Report = None,
@@ -171,7 +182,7 @@ def drift(
     settings = remembering(context.obj, history, no_history)
     settings.follow(grace)
     reports = Reports.asked(report, as_json=as_json)
-    asked = Asked.of(playbooks, limit, tags, extra)
+    asked = Asked.of(playbooks, limit, tags, extra, vms)
 
     def check() -> Check:
         done = checked(settings, asked, quiet=reports.on_stdout)

@@ -13,6 +13,7 @@ from hvctl.config.overlay import NOTHING, Overlay
 from hvctl.config.patterns import words
 from hvctl.config.salvage import salvaged
 from hvctl.config.secrets import Ask, resolve
+from hvctl.config.selection import narrowed
 from hvctl.config.template import rendered
 from hvctl.config.vault import Vault, is_vault
 from hvctl.core.impact import IMPACTS, Impact
@@ -38,7 +39,7 @@ _PLAY_KEYS = ("name", "hosts", "vars", "vars_files", "tags", "allow")
 @dataclass(frozen=True)
 class Play:
     """One play as written; its wishes are made per host, since values may hold variables. `unsure`: there may be more
-    variables than could be read."""
+    variables than could be read. `picked`: the numbers of its VMs that alone are meant; None: all of it is."""
 
     document: Document
     path: Path
@@ -49,6 +50,7 @@ class Play:
     allow: frozenset[Impact] = frozenset()
     marks: Mapping[str, Mark] = field(default_factory=dict)
     unsure: bool = False
+    picked: frozenset[int] | None = None
 
     @property
     def folder(self) -> File:
@@ -57,7 +59,8 @@ class Play:
     @property
     def body(self) -> dict[str, Any]:
         data = _at(self.document.data, self.path)
-        return {key: value for key, value in data.items() if key not in _PLAY_KEYS}
+        body = {key: value for key, value in data.items() if key not in _PLAY_KEYS}
+        return body if self.picked is None else narrowed(body, self.picked)
 
 
 def read_playbook(file: str | File, vault: Vault | None = None) -> tuple[list[Play], list[Diagnostic]]:
@@ -207,7 +210,10 @@ class _Maker:
         elif data is not None and not isinstance(data, list):
             self.wrong(path, f"{kind.section} is a list", "begin each with `- `")
         else:
+            left = self.play.picked if len(path) == len(self.play.path) + 1 else None
             for n, item in enumerate(data or ()):
+                if left is not None and n not in left:
+                    continue
                 self.resource(kind, item, (*path, n), owner, around)
 
     def resource(
