@@ -43,6 +43,14 @@ paths belong in single quotes. Values may hold Jinja2
 expressions; an expression alone keeps its type, and what `no` or `0644` are in it is in
 [the inventory](inventory.md#variables-in-expressions).
 
+**Several plays** may write one thing, also in several playbooks of one command: a base for all hosts, and what a site
+adds. It is put together key by key, on each host from the plays that are for it, after expressions are evaluated. A
+field that two of them write must be the same in both, `null` included, else it is an error with both places; none
+wins. A VM that is `absent` in one of them must be so in all. A list that is `exclusive` must be called so by every
+play that adds to it. What one of the plays does not `allow` is not allowed for what they share. `--tags` selects
+plays before anything is put together. Within one play a second entry of the same thing is an error, and a template of
+`cloud_init` or `unattend` sees the VM as its own play has it.
+
 **Impact** says what a change costs; without consent it is planned as blocked. "VM off": the VM must be off for it, so
 on a running VM it counts as `restart`; on one that is off it is `online`. Where a column says "see kind", the impact
 depends on the host's version and the VM's state, and the plan says which it is.

@@ -9,6 +9,7 @@ from typing import Any
 
 from hvctl.call import Secret
 from hvctl.config.controlnode import ControlNode
+from hvctl.config.layers import layered
 from hvctl.config.overlay import NOTHING, Overlay
 from hvctl.config.patterns import words
 from hvctl.config.salvage import salvaged
@@ -185,8 +186,9 @@ def wishes(
             if section in data:
                 maker.section(kind, data[section], (*play.path, section), None)
         problems += [*unclear, *(p for p in wrong if p.mark not in places)]
-    found = Index(entries, host)
-    return found, [*problems, *written_twice(found)]
+    together, contradictions = layered(entries)
+    found = Index(together, host)
+    return found, [*problems, *contradictions, *written_twice(found)]
 
 
 @dataclass

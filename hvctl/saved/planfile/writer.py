@@ -91,9 +91,11 @@ def _desired_data(wish: Resource) -> dict[str, Any]:
 
 
 def _marks(wish: Resource) -> Iterator[tuple[str, str]]:
-    """Its own and those of its fields, without what stands within it."""
+    """Its own and those of its fields, without what stands within it; of one that several plays write, those in its file."""
     within, inner = len(wish.place.path), sections(wish.kind)
     for path, mark in wish.place.document.marks.items():
+        if mark.file != wish.place.document.file:
+            continue
         if path[:within] == wish.place.path and (len(path) == within or path[within] not in inner):
             yield ".".join(str(part) for part in path[within:]), f"{mark.line}:{mark.column}"
 
