@@ -43,6 +43,11 @@ paths belong in single quotes. Values may hold Jinja2
 expressions; an expression alone keeps its type, and what `no` or `0644` are in it is in
 [the inventory](inventory.md#variables-in-expressions).
 
+**Loops**: an item of a list (`vms`, `switches`, `disks` …) with `loop` is made once for each value, which its
+expressions call `item`, as in Ansible: `- {name: 'web{{ item }}', loop: '{{ range(1, 5) }}', …}`; `loop: [a, b]` and
+`loop: '{{ sizes | dict2items }}'` are lists too. Loops stand within loops; the inner `item` is the nearest. What each
+turn makes must have a name of its own.
+
 **Several plays** may write one thing, also in several playbooks of one command: a base for all hosts, and what a site
 adds. It is put together key by key, on each host from the plays that are for it, after expressions are evaluated. A
 field that two of them write must be the same in both, `null` included, else it is an error with both places; none

@@ -10,12 +10,12 @@ from typing import Any
 from hvctl.call import Secret
 from hvctl.config.controlnode import ControlNode
 from hvctl.config.layers import layered
+from hvctl.config.loops import places_of, unrolled
 from hvctl.config.overlay import NOTHING, Overlay
 from hvctl.config.patterns import words
 from hvctl.config.salvage import salvaged
 from hvctl.config.secrets import Ask, resolve
 from hvctl.config.selection import narrowed
-from hvctl.config.template import rendered
 from hvctl.config.vault import Vault, is_vault
 from hvctl.core.impact import IMPACTS, Impact
 from hvctl.core.resource import Entry, Index, Place, Resource
@@ -174,7 +174,7 @@ def wishes(
     problems: list[Diagnostic] = []
     for play in plays:
         known = {**variables, **play.variables}
-        data, unclear = rendered(play.body, known, play.document, play.path)
+        data, unclear = unrolled(play.body, known, play.document, play.path)
         wrong: list[Diagnostic] = []
         shelf = ControlNode(play.folder, known, learn, trees, ask)
         # What has no value cannot be right: that it is missing is said once, by its expression.
@@ -213,7 +213,7 @@ class _Maker:
             self.wrong(path, f"{kind.section} is a list", "begin each with `- `")
         else:
             left = self.play.picked if len(path) == len(self.play.path) + 1 else None
-            for n, item in enumerate(data or ()):
+            for n, item in zip(places_of(data or []), data or (), strict=True):
                 if left is not None and n not in left:
                     continue
                 self.resource(kind, item, (*path, n), owner, around)
@@ -262,11 +262,13 @@ def written_twice(found: Sequence[Resource]) -> Iterator[Diagnostic]:
         above = id(wish.owner) if wish.owner and wish.owner.unnamed else 0
         address = (above, *(part.casefold() for part in wish.address().words))
         if address in seen:
-            yield Diagnostic(
-                wish.place.mark(),
-                f"{wish.address()} is wanted twice",
-                f"the other is at {seen[address].place.mark()}; write it once",
-            )
+            here, there = wish.place.mark(), seen[address].place.mark()
+            if here == there:
+                hint = "use `item` in what it is known by, so that each turn of the loop makes another one"
+                yield Diagnostic(here, f"the loop makes {wish.address()} twice", hint)
+            else:
+                hint = f"the other is at {there}; write it once"
+                yield Diagnostic(here, f"{wish.address()} is wanted twice", hint)
         else:
             seen[address] = wish
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 
 from hvctl.config.connection import TRANSPORTS
+from hvctl.config.loops import LOOP
 from hvctl.contract import VERSIONS
 from hvctl.core.fields import Fields
 from hvctl.core.impact import IMPACTS
@@ -37,6 +38,11 @@ def _word_list(words: tuple[str, ...]) -> Schema:
     )
 
 
+_LOOP: Schema = {
+    "description": "A list, or an expression that gives one: the item is made once for each value, its `item`.",
+    "anyOf": [{"type": "array"}, TEMPLATE],
+    "examples": ["{{ range(1, 5) }}"],
+}
 _TEXTS: Schema = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
 _PLAY: Mapping[str, Schema] = {
     "name": {"type": ["string", "integer", "null"]},
@@ -83,6 +89,7 @@ def _define(kind: type[Resource], path: tuple[str, ...], definitions: dict[str, 
     own = _properties(kind, path, definitions)
     required = [i.alias or n for n, i in kind.model_fields.items() if i.is_required()]
     text = _item(".".join(path)).means
+    own |= {LOOP: _LOOP} if kind.many else {}
     definitions[kind.__name__] = mapping({**own, **_sections(kind.kind, path, definitions)}, required, text)
 
 
