@@ -14,6 +14,13 @@ def entry() -> NoReturn:
     """Nothing of hvctl is imported before somebody hears Ctrl-C and SIGTERM: that takes up to a second."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _ended)
+    from hvctl import completion  # noqa: PLC0415
+
+    if completion.asked(os.environ):
+        text, status = completion.answer()
+        with suppress(OSError):
+            print(text, flush=True)
+        os._exit(status)
     from hvctl.cli import main  # noqa: PLC0415
 
     status = main()

@@ -13,6 +13,7 @@ from hvctl.kinds import kinds, sections
 from hvctl.reference.meanings import meaning
 from hvctl.reference.schema import SCHEMAS, schema_text
 from hvctl.reference.wording import impact, since, value
+from scripts.completion import COMPLETION, completion
 from scripts.guest_systems import GUESTS, guests
 from scripts.maximums import MAXIMUMS, maximums
 from scripts.plan_in_readme import README, readme
@@ -64,6 +65,7 @@ depends on the host's version and the VM's state, and the plan says which it is.
 
 def main() -> int:
     written = {TARGET: "\n".join([HEAD, *_top()]) + "\n", GUESTS: guests(), MAXIMUMS: maximums(), README: readme()}
+    written[COMPLETION] = completion()
     written |= {FOLDER / f"{name}.json": schema_text(name) for name in SCHEMAS}
     if "--check" in sys.argv:
         stale = [str(f) for f, text in written.items() if not f.exists() or f.read_text(encoding="utf-8") != text]
