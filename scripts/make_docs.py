@@ -57,6 +57,9 @@ play that adds to it. What one of the plays does not `allow` is not allowed for 
 plays before anything is put together. Within one play a second entry of the same thing is an error, and a template of
 `cloud_init` or `unattend` sees the VM as its own play has it.
 
+Every resource takes `accept: {until: 2027-01-31, reason: …, fields: […]}`: [known drift](everyday.md#known-drift), which is
+told apart and left as it is until that day.
+
 **Impact** says what a change costs; without consent it is planned as blocked. "VM off": the VM must be off for it, so
 on a running VM it counts as `restart`; on one that is off it is `online`. Where a column says "see kind", the impact
 depends on the host's version and the VM's state, and the plan says which it is.

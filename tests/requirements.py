@@ -8,7 +8,7 @@ import shutil
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar, cast
 
 import pytest
 
@@ -24,6 +24,7 @@ HOW = {
     "contract": "HVCTL_CONTRACT names no folder with the whole contract",
     "engine": "no PowerShell engine: set HVCTL_PWSH, or put pwsh on PATH",
     "language_server": "no yaml-language-server on PATH (npm install -g yaml-language-server)",
+    "playwright": "no playwright: pip install playwright into this environment",
     "postgresql": "no PostgreSQL: neither initdb and pg_ctl on PATH nor below /usr/lib/postgresql",
     "real_host": "no real host: HVCTL_REAL_HOST=INVENTORY:HOST names one, for all cases",
     "systemd": "no systemd-analyze on PATH",
@@ -71,6 +72,11 @@ def language_server() -> str:
     return needed("language_server", shutil.which("yaml-language-server"))
 
 
+def playwright() -> Callable[[], Any]:
+    """What drives a browser."""
+    return needed("playwright", _playwright())
+
+
 def postgresql() -> Path:
     """The folder with its programs."""
     return needed("postgresql", _postgresql())
@@ -101,6 +107,14 @@ def _browser() -> str | None:
     return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
+def _playwright() -> Callable[[], Any] | None:
+    try:
+        from playwright.sync_api import sync_playwright  # noqa: PLC0415
+    except ImportError:
+        return None
+    return cast("Callable[[], Any]", sync_playwright)
+
+
 def _postgresql() -> Path | None:
     """Debian puts them beside PATH, by version."""
     if on_path := shutil.which("initdb"):
@@ -117,6 +131,7 @@ FINDERS: Mapping[str, Callable[[], object]] = {
     "contract": lambda: _named("HVCTL_CONTRACT"),
     "engine": find_engine,
     "language_server": lambda: shutil.which("yaml-language-server"),
+    "playwright": _playwright,
     "postgresql": _postgresql,
     "real_host": lambda: os.environ.get("HVCTL_REAL_HOST"),
     "systemd": lambda: shutil.which("systemd-analyze"),

@@ -7,8 +7,11 @@ import hvctl.cli.billing
 import hvctl.cli.doctor
 import hvctl.cli.exporting
 import hvctl.cli.history
+import hvctl.cli.importing
+import hvctl.cli.init
 import hvctl.cli.metering
 import hvctl.cli.schedule
+import hvctl.cli.serve
 import hvctl.cli.showing
 import hvctl.cli.verbs  # noqa: F401  puts the verbs into the app
 from hvctl.__main__ import entry  # where console scripts of earlier installations look for it

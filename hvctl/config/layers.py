@@ -68,7 +68,8 @@ class _Layers:
                 self._told(at, more, "", f"cannot be put together with what another play says: {told}")
             )
             return below
-        return replace(below, resource=made, place=_both(below, more), left_out=below.left_out | more.left_out)
+        return replace(below, resource=made, place=_both(below, more), left_out=below.left_out | more.left_out,
+                       accept=(*below.accept, *more.accept))  # fmt: skip
 
     def _contradictions(self, at: int, more: Entry) -> Iterator[Diagnostic]:
         below = self.slots[at]

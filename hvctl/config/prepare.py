@@ -112,7 +112,7 @@ def prepare(
             problems += error.problems
     if tags:
         _known_tags(plays, tags, warnings)
-        plays = [p for play in plays if (p := _tagged(play, tags)) is not None]
+        plays = [replace(p, partial=True) for play in plays if (p := _tagged(play, tags)) is not None]
     chosen, hostless = _hosts(inventory, plays, limit, problems, warnings, unsure=unread.hosts)
     trees = inventory.folders
     work: list[HostWork] = []

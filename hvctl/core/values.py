@@ -47,6 +47,16 @@ class NotCompared:
 NOT_COMPARED = NotCompared()
 
 
+class Anything:
+    """Whatever it is, nobody has set it."""
+
+    def __repr__(self) -> str:
+        return "anything"
+
+
+ANYTHING = Anything()
+
+
 Json = TypeAliasType("Json", "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None")
 
 

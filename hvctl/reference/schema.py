@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from hvctl.config.connection import TRANSPORTS
 from hvctl.config.loops import LOOP
 from hvctl.contract import VERSIONS
+from hvctl.core.acceptance import KEY as ACCEPT
 from hvctl.core.fields import Fields
 from hvctl.core.impact import IMPACTS
 from hvctl.core.resource import Resource
@@ -38,12 +39,26 @@ def _word_list(words: tuple[str, ...]) -> Schema:
     )
 
 
+_TEXTS: Schema = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+_ACCEPTANCE = mapping(
+    {
+        "until": either(
+            [{"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$", "description": "The last day."}, TEMPLATE]
+        ),
+        "reason": {"type": "string", "minLength": 1, "description": "Why, for who reads the report."},
+        "fields": {**_TEXTS, "description": "Only these fields, dotted where nested."},
+    },
+    ["until", "reason"],
+)
+_ACCEPT: Schema = {
+    "description": "Known drift: told apart and left as it is until that day.",
+    "anyOf": [_ACCEPTANCE, {"type": "array", "items": _ACCEPTANCE}, TEMPLATE],
+}
 _LOOP: Schema = {
     "description": "A list, or an expression that gives one: the item is made once for each value, its `item`.",
     "anyOf": [{"type": "array"}, TEMPLATE],
     "examples": ["{{ range(1, 5) }}"],
 }
-_TEXTS: Schema = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
 _PLAY: Mapping[str, Schema] = {
     "name": {"type": ["string", "integer", "null"]},
     "hosts": {
@@ -77,9 +92,9 @@ def _sections(within: str | None, above: tuple[str, ...], definitions: dict[str,
     for section, kind in sorted(sections(within).items()):
         _define(kind, (*above, section), definitions)
         one: Schema = {"$ref": f"#/definitions/{kind.__name__}"}
+        if kind.shorthand:
+            one = either([one, {"type": "string", "minLength": 1}])
         allowed = [{"type": ["array", "null"], "items": either([one, TEMPLATE])} if kind.many else one, TEMPLATE]
-        if kind.shorthand and not kind.many:
-            allowed.append({"type": "string", "minLength": 1})
         found[section] = _described(_item(".".join((*above, section))), either(allowed))
     return found
 
@@ -89,7 +104,7 @@ def _define(kind: type[Resource], path: tuple[str, ...], definitions: dict[str, 
     own = _properties(kind, path, definitions)
     required = [i.alias or n for n, i in kind.model_fields.items() if i.is_required()]
     text = _item(".".join(path)).means
-    own |= {LOOP: _LOOP} if kind.many else {}
+    own |= {ACCEPT: _ACCEPT, **({LOOP: _LOOP} if kind.many else {})}
     definitions[kind.__name__] = mapping({**own, **_sections(kind.kind, path, definitions)}, required, text)
 
 
