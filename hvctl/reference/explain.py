@@ -5,10 +5,14 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 
+import yaml
+
+from hvctl.config.loops import LOOP
 from hvctl.core.fields import Instead
 from hvctl.core.impact import IMPACTS
 from hvctl.reference.example import example_text
 from hvctl.reference.item import Item, item_named, items
+from hvctl.reference.meanings import meanings
 from hvctl.reference.variables import VARIABLES
 from hvctl.text.diagnostic import ConfigError, Diagnostic
 from hvctl.text.visible import quoted
@@ -31,6 +35,8 @@ def explained(name: str) -> list[str]:
     found = item_named(asked) or item_named(asked.casefold()) or _by_other_words(asked)
     if found is not None:
         return list(_told(found))
+    if (line := _of_any_item(asked)) is not None:
+        return line
     ends = [item for item in items() if item.name.endswith(f".{asked.casefold()}")]
     if len(ends) == 1:
         return list(_told(ends[0]))
@@ -63,6 +69,20 @@ def _by_other_words(asked: str) -> Item | None:
         return None
     meant = above.kind.other_words.get(last, "")
     return item_named(f"{head}.{meant}")
+
+
+def _of_any_item(asked: str) -> list[str] | None:
+    """Of the keys that every resource may have beside its own."""
+    head, _, last = asked.casefold().rpartition(".")
+    above = item_named(head) if head else None
+    common = meanings()["Item"].get(last)
+    if common is None or (head and (above is None or above.kind is None or not above.is_section)):
+        return None
+    if last == LOOP and above is not None and above.kind is not None and not above.kind.many:
+        return None
+    where = "every item of a list" if last == LOOP else "every resource"
+    example = yaml.safe_dump({last: common.example}, sort_keys=False, default_flow_style=None, width=110).rstrip()
+    return [asked, f"  {common.text}", f"  on {where}", "", "  example", *(f"    {x}" for x in example.splitlines())]
 
 
 def _told(item: Item) -> Iterator[str]:

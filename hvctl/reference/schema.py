@@ -15,6 +15,7 @@ from hvctl.core.resource import Resource
 from hvctl.kinds import sections
 from hvctl.metering.bill import ITEMS
 from hvctl.reference.item import Item, items
+from hvctl.reference.meanings import meanings
 from hvctl.reference.shape import TEMPLATE, Schema, either, field_shape, mapping
 from hvctl.reference.variables import OTHERS, VARIABLES, Variable, model_of
 
@@ -51,11 +52,11 @@ _ACCEPTANCE = mapping(
     ["until", "reason"],
 )
 _ACCEPT: Schema = {
-    "description": "Known drift: told apart and left as it is until that day.",
+    "description": meanings()["Item"]["accept"].text,
     "anyOf": [_ACCEPTANCE, {"type": "array", "items": _ACCEPTANCE}, TEMPLATE],
 }
 _LOOP: Schema = {
-    "description": "A list, or an expression that gives one: the item is made once for each value, its `item`.",
+    "description": meanings()["Item"]["loop"].text,
     "anyOf": [{"type": "array"}, TEMPLATE],
     "examples": ["{{ range(1, 5) }}"],
 }

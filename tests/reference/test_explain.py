@@ -14,6 +14,7 @@ from hvctl.kinds import kinds
 from hvctl.reference.explain import explained, names
 from hvctl.reference.item import Item, items
 from hvctl.reference.meanings import declared_in, meanings
+from hvctl.text.diagnostic import ConfigError
 
 REFERENCE = (Path(__file__).parent.parent.parent / "docs" / "playbook.md").read_text(encoding="utf-8")
 FIELDS = [i for i in items() if i.info is not None]
@@ -76,6 +77,21 @@ def test_another_word_for_it(asked: str, found: str) -> None:
     assert explained(asked)[0] == found
 
 
+@pytest.mark.parametrize(
+    "asked", ["loop", "vms.loop", "vms.disks.loop", "accept", "vms.accept", "vms.memory.accept", "host.accept"]
+)
+def test_keys_that_every_resource_may_have(asked: str) -> None:
+    said = explained(asked)
+    assert said[0] == asked
+    assert yaml.safe_load("\n".join(said).partition("\n  example\n")[2]).keys() == {asked.rpartition(".")[2]}
+
+
+@pytest.mark.parametrize("asked", ["vms.memory.loop", "vms.notes.accept", "nothing.loop"])
+def test_and_others_may_not(asked: str) -> None:
+    with pytest.raises(ConfigError):
+        explained(asked)
+
+
 def test_a_word_that_several_keys_have() -> None:
     assert "  vms.processor.weight " in "\n".join(explained("weight"))
 
@@ -98,7 +114,7 @@ def test_nonsense_suggests_nothing(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_every_field_has_a_meaning_and_no_meaning_is_left_over() -> None:
     assert [i.name for i in FIELDS if not i.meaning.text] == []
-    used: set[tuple[str, str]] = {("Play", name) for name in meanings()["Play"]}
+    used: set[tuple[str, str]] = {(of, name) for of in ("Play", "Item") for name in meanings()[of]}
     waiting: list[type[Fields]] = list(kinds())
     while waiting:
         model = waiting.pop()
