@@ -213,3 +213,23 @@ def test_a_saved_plan_holds_the_layers_together(run: Run) -> None:
     assert run("plan", "base.yml", "site.yml", "--out", "x.plan")[0] == 0
     assert run("apply", "x.plan", "-y", "--no-history")[0] == 0
     assert run("plan", "base.yml", "site.yml", "--detailed-exitcode")[0] == 0
+
+
+def test_known_drift_of_several_plays_is_all_of_it(tmp_path: Path) -> None:
+    accept = {"until": "2099-01-31", "reason": "moved by hand"}
+    one = vm(notes="a", accept={**accept, "fields": ["notes"]})
+    found, problems = desired(tmp_path, one, vm(state="off", accept={**accept, "fields": ["state"]}))
+    assert problems == []
+    assert [field for field in ("notes", "state", "generation") if found[0].acceptance(field)] == ["notes", "state"]
+
+
+def test_an_exclusive_list_of_a_play_covers_what_all_plays_list(tmp_path: Path) -> None:
+    found, problems = desired(
+        tmp_path, {"exclusive": ["vms"], **vm(notes="a")}, {"exclusive": ["vms"], **vm(state="off")}
+    )
+    assert problems == []
+    assert [str(one.address()) for one in found if one.owner is None] == ["exclusive vms", "vm web01"]
+    _, problems = desired(
+        tmp_path, {"exclusive": [{"list": "vms", "keep": ["a*"]}]}, {"exclusive": [{"list": "vms", "keep": ["b*"]}]}
+    )
+    assert len(problems) == 1 and problems[0].message.startswith("exclusive vms: keep is ")

@@ -174,3 +174,12 @@ def test_a_part_keeps_its_owner(tmp_path: Path) -> None:
     body = yaml.safe_load(PLAYBOOK)[0]
     assert tagged(body, ["green"]) == {1}
     assert narrowed(body, frozenset({1}))["vms"][0] is None
+
+
+@pytest.mark.parametrize("words", [("--vm", "web02"), ("--tags", "green"), ("--vm", "*")])
+def test_what_others_have_is_no_surplus_of_a_part(words: tuple[str, ...], run: Run) -> None:
+    """With the whole playbook the VM app01 of hv01 is one too many; a part says nothing of that."""
+    Path("p.yml").write_text(PLAYBOOK.replace("  tags: [play]\n", "  tags: [play]\n  exclusive: [vms]\n"))
+    assert "app01" in run("plan", "p.yml", "--limit", "hv01")[1]
+    out = run("plan", "p.yml", "--limit", "hv01", *words)[1]
+    assert "vm web02" in out and "app01" not in out
