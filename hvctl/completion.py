@@ -110,8 +110,7 @@ class _Line:
     @property
     def options(self) -> Mapping[str, str]:
         """By name, the kind of value; "" for flags."""
-        own: Mapping[str, str] = self._own["options"]
-        return own
+        return {**self._own["options"], **self.table["commands"][""]["options"]}  # hvctl's own stand after the verb too
 
     @property
     def commands(self) -> dict[str, str]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar, cast
@@ -24,6 +26,7 @@ HOW = {
     "contract": "HVCTL_CONTRACT names no folder with the whole contract",
     "engine": "no PowerShell engine: set HVCTL_PWSH, or put pwsh on PATH",
     "language_server": "no yaml-language-server on PATH (npm install -g yaml-language-server)",
+    "index": "no package index: pip finds nothing to install",
     "playwright": "no playwright: pip install playwright into this environment",
     "postgresql": "no PostgreSQL: neither initdb and pg_ctl on PATH nor below /usr/lib/postgresql",
     "real_host": "no real host: HVCTL_REAL_HOST=INVENTORY:HOST names one, for all cases",
@@ -72,6 +75,11 @@ def language_server() -> str:
     return needed("language_server", shutil.which("yaml-language-server"))
 
 
+def index() -> None:
+    """Packages can be installed."""
+    needed("index", _index())
+
+
 def playwright() -> Callable[[], Any]:
     """What drives a browser."""
     return needed("playwright", _playwright())
@@ -107,6 +115,12 @@ def _browser() -> str | None:
     return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
+def _index() -> bool:
+    with tempfile.TemporaryDirectory() as folder:
+        asked = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder, "setuptools>=68"]
+        return subprocess.run(asked, check=False, capture_output=True, timeout=120).returncode == 0
+
+
 def _playwright() -> Callable[[], Any] | None:
     try:
         from playwright.sync_api import sync_playwright  # noqa: PLC0415
@@ -131,6 +145,7 @@ FINDERS: Mapping[str, Callable[[], object]] = {
     "contract": lambda: _named("HVCTL_CONTRACT"),
     "engine": find_engine,
     "language_server": lambda: shutil.which("yaml-language-server"),
+    "index": _index,
     "playwright": _playwright,
     "postgresql": _postgresql,
     "real_host": lambda: os.environ.get("HVCTL_REAL_HOST"),

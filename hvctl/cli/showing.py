@@ -13,7 +13,8 @@ from hvctl.cli.saved import opened_by
 from hvctl.core.check import Check
 from hvctl.core.outcome import Outcome
 from hvctl.fleet.showing import Showing
-from hvctl.saved.planfile import SavedPlans, is_plan, load_plans
+from hvctl.saved.planfile import SavedPlans, load_plans
+from hvctl.saved.recognition import is_plan
 from hvctl.text.diagnostic import ConfigError, Diagnostic
 from hvctl.text.source import suggest
 

@@ -17,6 +17,7 @@ from hvctl.config.secrets import Ask, NotAskedError, SecretError, Secrets, never
 from hvctl.config.selection import named, tagged, tags_in, unmatched
 from hvctl.config.vault import Vault
 from hvctl.core.resource import Index
+from hvctl.core.serial import Serial
 from hvctl.text.diagnostic import ConfigError, Diagnostic, HostDiagnostic, RefusedError, UndefinedDiagnostic
 from hvctl.text.source import SecretSource, suggest
 from hvctl.text.visible import quoted
@@ -34,6 +35,8 @@ class HostWork:
     desired: Index
     wrong: tuple[Diagnostic, ...] = ()
     """Why nothing can be done there, though it can elsewhere."""
+    serial: Serial | None = None
+    """Of the first of its plays that has one."""
 
     @property
     def name(self) -> str:
@@ -132,7 +135,7 @@ def prepare(
             if not found:
                 continue
         alone = tuple(p for p in faults if isinstance(p, HostDiagnostic))
-        work.append(HostWork(host, connection, found, alone))
+        work.append(HostWork(host, connection, found, alone, next((p.serial for p in own if p.serial), None)))
     told = offline_problems(desired)
     for play in hostless:  # what is wrong with it on any host
         own_variables = {**play.variables, **variables.values}

@@ -60,6 +60,7 @@ _LOOP: Schema = {
     "anyOf": [{"type": "array"}, TEMPLATE],
     "examples": ["{{ range(1, 5) }}"],
 }
+_BATCH: Schema = {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": "^[0-9]+%?$"}]}
 _PLAY: Mapping[str, Schema] = {
     "name": {"type": ["string", "integer", "null"]},
     "hosts": {
@@ -69,6 +70,7 @@ _PLAY: Mapping[str, Schema] = {
     "vars_files": _TEXTS,
     "tags": _TEXTS,
     "allow": _word_list(IMPACTS[1:]),
+    "serial": {"anyOf": [*_BATCH["anyOf"], {"type": "array", "items": _BATCH, "minItems": 1}]},
 }
 """The keys of a play itself. They are read before there are variables: no expressions."""
 

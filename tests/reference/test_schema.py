@@ -14,9 +14,9 @@ import yaml
 from jsonschema import Draft7Validator
 
 from hvctl.cli import main
-from hvctl.config.playbook import read_playbook, wishes
+from hvctl.config.playbook import _PLAY_KEYS, read_playbook, wishes
 from hvctl.core.fields import models_in
-from hvctl.kinds import kinds
+from hvctl.kinds import kinds, sections
 from hvctl.reference.example import example
 from hvctl.reference.item import Item, items
 from hvctl.reference.schema import SCHEMAS
@@ -170,6 +170,11 @@ def test_null_is_taken_where_it_means_something_and_an_expression_everywhere(ite
     checker = Draft7Validator(schema("playbook"))
     assert checker.is_valid(_placed(item, item.path[-1], TEMPLATE))
     assert checker.is_valid(_placed(item, item.path[-1], None)) is bool(item.null)
+
+
+def test_a_play_has_the_keys_that_hvctl_reads() -> None:
+    play = schema("playbook")["items"]["properties"]
+    assert set(play) == {*_PLAY_KEYS, *sections(None)}
 
 
 def test_sections_may_be_expressions_and_the_keys_of_a_play_may_not() -> None:

@@ -4,8 +4,7 @@ A plan file is trusted as a playbook is and no further (docs/security.md). Nothi
 with those that are planned anew.
 """
 
-from hvctl.saved.planfile.format import has_plays, is_plan
 from hvctl.saved.planfile.reader import Saved, SavedHost, SavedPlans, load, load_plans
 from hvctl.saved.planfile.writer import save
 
-__all__ = ["Saved", "SavedHost", "SavedPlans", "has_plays", "is_plan", "load", "load_plans", "save"]
+__all__ = ["Saved", "SavedHost", "SavedPlans", "load", "load_plans", "save"]
