@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PrivateAttr
+from pydantic import BeforeValidator, Field, PrivateAttr
 
-from hvctl.core.fields import Null, Setting
+from hvctl.core.fields import Input, Null, Setting
 from hvctl.core.resource import Index, Resource
 from hvctl.kinds._guest_systems import SYSTEMS
 from hvctl.kinds._host import OfHyperV
@@ -19,6 +19,11 @@ CHECKPOINT_TYPES = Words(
 )
 CRITICAL = Words(none="None", pause="Pause")
 STATES = Words(running="Running", off="Off", saved="Saved", paused="Paused")
+
+
+def _tags(value: Any) -> Any:
+    """Words in one text are a list, as in a play."""
+    return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
 
 
 def machine(one: Resource | None) -> Machine:
@@ -36,6 +41,7 @@ class Machine(OfHyperV):
     remove_disks: Flag = False
     previous_names: list[Annotated[str, Field(min_length=1, max_length=100)]] = Field(default_factory=list)
     exclusive: list[str] = Field(default_factory=list)
+    tags: Annotated[list[str], BeforeValidator(_tags), Input(({"type": "string"},))] = Field(default_factory=list)
     generation: Annotated[
         int | None,
         Field(ge=1, le=2),
