@@ -11,6 +11,8 @@ from typing import Any
 
 from mocks import files
 from mocks.clock import Clock
+from mocks.cluster import Cluster
+from mocks.failover import lose_node, restore_node
 from mocks.host import SimulatedHost
 from mocks.schema import load, load_as
 from mocks.state import HostState, Storage, Vhd
@@ -43,7 +45,8 @@ class Estate:
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any], clock: Clock | None = None) -> Estate:
-        """`hosts`: name → starting state; `shared`: path → `hosts`, `storage`, `files`, `folders`, `vhds`."""
+        """`hosts`: name → starting state; `shared`: path → `hosts`, `storage`, `files`, `folders`, `vhds`; `clusters`:
+        name → `hosts`, and what one has (mocks/cluster.py)."""
         clock = clock or Clock()
         data = deepcopy(dict(data))
         states = {
@@ -51,7 +54,19 @@ class Estate:
         }
         for path, one in (data.get("shared") or {}).items():
             _share(states, path, load_as(Shared, one or {}, f"shared {path}"))
-        return cls({name: SimulatedHost(state, clock.own()) for name, state in states.items()}, clock)
+        estate = cls({name: SimulatedHost(state, clock.own()) for name, state in states.items()}, clock)
+        for name, one in (data.get("clusters") or {}).items():
+            estate.form(name, one or {})
+        return estate
+
+    def form(self, name: str, data: Mapping[str, Any]) -> Cluster:
+        """A cluster of hosts of it: `hosts` by their names here, and what a cluster has besides (mocks/cluster.py)."""
+        cluster = load_as(Cluster, {"name": name, **{k: v for k, v in data.items() if k != "hosts"}}, f"cluster {name}")
+        states = [self.hosts[host].state for host in data.get("hosts") or self.hosts]
+        for state in states:
+            state.cluster = cluster
+        cluster.complete(states)
+        return cluster
 
     def name_of(self, host: SimulatedHost | HostState) -> str:
         return next(name for name, one in self.hosts.items() if host in (one, one.state))
@@ -70,10 +85,16 @@ class Estate:
         return None if {here, there} & self.lost or {here, there} in self.cut else other
 
     def lose(self, *names: str) -> None:
-        """The power goes."""
+        """The power goes. Clusters have others do what it did."""
+        gone = [name for name in names if name not in self.lost]
         self.lost |= {*names}
+        for name in gone:
+            lose_node(self.hosts[name].state, self.clock)
 
     def bring_back(self, *names: str) -> None:
+        for name in names:
+            if name in self.lost:
+                restore_node(self.hosts[name].state)
         self.lost -= {*names}
 
     def settle(self, actor: SimulatedHost) -> None:
