@@ -163,6 +163,7 @@ def wishes(
     trees: tuple[File, ...] = (),
     ask: Ask = resolve,
     host: str = "",
+    together: str = "",
 ) -> tuple[Index, list[Diagnostic]]:
     """What these plays want of one host, and everything wrong with it. `learn` hears of secrets that
     are used, `ask` gets them. `trees`: folders whose files need not be named in full, beside the playbook's own."""
@@ -182,7 +183,7 @@ def wishes(
             if section in data:
                 maker.section(kind, data[section], (*play.path, section), None)
         problems += [*unclear, *(p for p in wrong if p.mark not in places)]
-    found = Index(entries, host)
+    found = Index(entries, host, together)
     return found, [*problems, *written_twice(found)]
 
 
@@ -219,13 +220,17 @@ class _Maker:
             self.wrong(path, f"{kind.kind} is a mapping", "write its fields as `field: value`")
             return
         inner = sections(kind.kind)
-        own = {key: value for key, value in data.items() if key not in inner}
+        beneath = {name: part for name, part in sections(None).items() if name in kind.beneath}
+        own = {key: value for key, value in data.items() if key not in inner and key not in beneath}
         made, left_out, problems = salvaged(kind, own, self.play.document, path, self.unclear)
         self.problems += problems
         number = self.spread(made, left_out, path, owner, around) if made is not None else None
         for section, part in inner.items():
             if section in data:
                 self.section(part, data[section], (*path, section), number, data)
+        for section, part in beneath.items():
+            if section in data:
+                self.section(part, _completed(data[section], kind.beneath[section]), (*path, section), None)
 
     def spread(
         self, made: Resource, left_out: frozenset[str], path: Path, owner: int | None, around: Mapping[str, Any]
@@ -244,6 +249,13 @@ class _Maker:
 
     def wrong(self, path: Path, message: str, hint: str) -> None:
         self.problems.append(Diagnostic(self.play.document.mark(path), message, hint))
+
+
+def _completed(items: Any, with_what: Mapping[str, Any]) -> Any:
+    """A list, its items with what they do not say themselves."""
+    if not isinstance(items, list):
+        return items
+    return [{**with_what, **item} if isinstance(item, dict) else item for item in items]
 
 
 def written_twice(found: Sequence[Resource]) -> Iterator[Diagnostic]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -71,6 +72,11 @@ def find_inventory(given: Sequence[str], near: Iterable[str]) -> tuple[str, ...]
     )
 
 
+CLUSTER = "hvctl_cluster"
+_CLUSTER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,14}")
+"""A NetBIOS name."""
+
+
 def missing(playbooks: Iterable[str]) -> list[str]:
     return [p for p in playbooks if not os.path.exists(p)]  # noqa: PTH110 - a name that cannot be a file's is not there
 
@@ -119,7 +125,7 @@ def prepare(
         seen = [_seen_by(inventory, host, p, variables, problems) for p in own]
         unsure = any(p.unsure for p in seen)
         connection = _connection(inventory, host, own, variables, problems, warnings, unsure=unsure)
-        found, faults = wishes(seen, {}, learn, trees, ask, host.name)
+        found, faults = wishes(seen, {}, learn, trees, ask, host.name, _cluster(inventory, host, seen, problems))
         problems += [p for p in faults if not isinstance(p, HostDiagnostic)]
         desired.append(Desired(host.name, connection.os if connection else None, found))
         if connection is None:
@@ -206,6 +212,18 @@ def _limited(inventory: Inventory, limit: str | None, problems: list[Diagnostic]
     except ConfigError as error:
         problems += [] if unsure else [replace(p, message=f"--limit: {p.message}") for p in error.problems]
         return set()
+
+
+def _cluster(inventory: Inventory, host: Host, seen: Sequence[Play], problems: list[Diagnostic]) -> str:
+    """That it is a node of, as its inventory says."""
+    value = next((v for p in seen if (v := p.variables.get(CLUSTER)) is not None), None)
+    if value is None:
+        return ""
+    if isinstance(value, str) and _CLUSTER_NAME.fullmatch(value):
+        return value
+    hint = f"write the cluster's name as `Get-Cluster` has it, as in `{CLUSTER}: hvcl01`"
+    problems.append(Diagnostic(host.marks.get(CLUSTER), f"{CLUSTER} of {host.name} is not the name of a cluster", hint))
+    return ""
 
 
 def _seen_by(inventory: Inventory, host: Host, play: Play, over: Overlay, problems: list[Diagnostic]) -> Play:

@@ -58,6 +58,28 @@ _OTHERS: Final[Mapping[str, Mapping[str, str]]] = {
         "BusType": "UInt16",
         **dict.fromkeys(("IsBoot", "IsSystem", "IsOffline"), "Boolean"),
     },
+    "MSCluster_Cluster": {
+        "Name": "String",
+        **dict.fromkeys(
+            ("DrainOnShutdown", "ResiliencyLevel", "ResiliencyDefaultPeriod", "QuarantineThreshold", "QuarantineDuration",
+             "ClusterEnforcedAntiAffinity", "MaximumParallelMigrations", "ClusterFunctionalLevel"),
+            "Int64",
+        ),
+    },
+    "MSCluster_Network": {"Name": "String", "ID": "String", "Role": "Int64"},
+    "MSCluster_Node": {"Name": "String", **dict.fromkeys(("State", "NodeDrainStatus", "StatusInformation"), "Int64")},
+    "MSCluster_Resource": {**dict.fromkeys(("Name", "Type", "OwnerGroup"), "String"), "State": "Int64"},
+    "MSCluster_ResourceGroup": {  # over COM an unsigned number may read as -1 (cluster 1.2)
+        **dict.fromkeys(("Name", "OwnerNode"), "String"),
+        **dict.fromkeys(
+            ("GroupType", "State", "StatusInformation", "Priority", "AutoFailbackType", "FailbackWindowStart",
+             "FailbackWindowEnd", "FailoverThreshold", "FailoverPeriod"),
+            "Int64",
+        ),
+        "AntiAffinityClassNames": "String[]",
+        "PersistentState": "Boolean",
+    },
+    "MSCluster_ResourceType": {"Name": "String"},
     "Msvm_AggregationMetricDefinition": dict.fromkeys(_DEFINITION, "String"),
     "Msvm_BaseMetricDefinition": dict.fromkeys(_DEFINITION, "String"),
     "Test-Path": {"": "Boolean"},

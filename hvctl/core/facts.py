@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from hvctl.call import EACH, Batch, Call, HostInfo, Map, Ref, Reply, Row, Task
 from hvctl.contract import OS
 from hvctl.core.rows import UnreadableError, typed
 
 __all__ = ["ABSENT_CMDLET", "Facts", "UnreadHostError", "UnreadableError", "merged", "read_batch"]
+
+T = TypeVar("T")
 
 _UNIQUE = ("Name", "Id", "FullName", EACH)
 """Columns of which one row has the value: where it was found, one that cannot be read is another thing's."""
@@ -47,6 +49,14 @@ class UnreadHostError(UnreadableError):
             self.hint = "nothing that rests on it is done; run it for that host too"
 
 
+class UnclearError(UnreadableError):
+    """What hosts say does not agree, so that nothing is known of a resource."""
+
+    def __init__(self, text: str, hint: str) -> None:
+        super().__init__(Call(""))  # no call failed
+        self.text, self.hint = text, hint
+
+
 @dataclass(frozen=True)
 class Facts:
     """What one host answered. Never asks again. `others`: what those answered that
@@ -58,6 +68,7 @@ class Facts:
     others: Mapping[str, Facts | None] = field(default_factory=dict, repr=False, compare=False)
     _keyed: dict[Any, Reply] = field(default_factory=dict, init=False, repr=False, compare=False)
     _grouped: dict[Any, _Groups] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _derived: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         self._keyed.update({_key(call): typed(self.os, call, reply) for call, reply in self.replies.items()})
@@ -105,6 +116,13 @@ class Facts:
         found = groups.rows.get(str(value).casefold(), ())
         if groups.unread is not None and not (found and column in _UNIQUE):
             raise groups.unread
+        return found
+
+    def derived(self, make: Callable[[Facts], T]) -> T:
+        """What is worked out of the answers, once."""
+        if make not in self._derived:
+            self._derived[make] = make(self)
+        found: T = self._derived[make]
         return found
 
     def _groups(self, query: Call, column: str) -> _Groups:

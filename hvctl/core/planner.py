@@ -45,6 +45,7 @@ def make_plans(unit: Sequence[Index], facts: Mapping[str, Facts], allow: frozens
     if len(unit) > 1 or any(wish.links() for wish in unit[0]):
         others = {one.host: facts.get(one.host) for one in unit}
         facts = {host: replace(own, others=others) for host, own in facts.items()}
+    unit = [_seated(desired, facts) for desired in unit]
     everything: dict[str, Index] = {}
     unlisted: dict[Address, tuple[Exception, str]] = {}
     searched: dict[Address, list[Searched]] = {}
@@ -73,6 +74,16 @@ def make_plans(unit: Sequence[Index], facts: Mapping[str, Facts], allow: frozens
         for host, own in of_host.items()
         if host in facts
     }
+
+
+def _seated(desired: Index, facts: Mapping[str, Facts]) -> Index:
+    """Without what is written for several hosts and planned on another one."""
+    if desired.host not in facts:
+        return desired
+    own = facts[desired.host]
+    return desired.less(
+        one for one in desired if one.owner is None and (seat := one.seat_of(own)) and seat != desired.host
+    )
 
 
 def _plan_of(

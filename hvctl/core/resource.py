@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar, Protocol, Self, TypeVar, overload
 
@@ -68,7 +68,8 @@ class Resource(Fields):
     `vital`: without it its owner is neither created nor started. `proof`: what is asked to see whether the account is
     told of this kind at all. `stand_in`: values of the fields that it is known by, for one whose own are faulty, so that
     the rest of it can be checked all the same. `other_words`: what others call its fields and sections, and the key that
-    is meant, or a sentence.
+    is meant, or a sentence. `beneath`: sections of what stands by itself that may be written within it, each with what is
+    written of every item that does not say otherwise.
     """
 
     alone: ClassVar[bool] = True
@@ -85,6 +86,7 @@ class Resource(Fields):
     stand_in: ClassVar[Mapping[str, Any]] = {}
     other_words: ClassVar[Mapping[str, str]] = {}
     proof: ClassVar[tuple[Call, ...]] = ()
+    beneath: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
     _index: Index | None = PrivateAttr(default=None)
     _seat: int = PrivateAttr(default=-1)
@@ -226,6 +228,11 @@ class Resource(Fields):
     def queries_on(self, host: str) -> tuple[Call, ...]:
         """What is asked of another host that it links with."""
         return ()
+
+    def seat_of(self, facts: Facts) -> str:
+        """Of what is written for every host of its unit and is there once: the host that it is planned on, the same whichever
+        host's facts are asked. "" for what every host has of its own."""
+        return ""
 
     def actual(self, facts: Facts) -> State | None:
         """The same fields as `wanted`, as the host has them; None: it does not exist.
@@ -389,8 +396,9 @@ class Index(Sequence[Resource]):
     """The desired state of one host: plain resources, and beside them who owns whom, what stands beside, where each was
     written and which file it is about. Made once and never changed; another desired state is another index."""
 
-    def __init__(self, entries: Iterable[Entry] = (), host: str = "") -> None:
-        self.host = host
+    def __init__(self, entries: Iterable[Entry] = (), host: str = "", together: str = "") -> None:
+        """`together`: hosts for which the same is said here are planned together."""
+        self.host, self.together = host, together
         self.entries = tuple(entries)
         self._seats = tuple(e.resource.seated(self, n) for n, e in enumerate(self.entries))
         parts: dict[int, list[Resource]] = {}
@@ -402,7 +410,7 @@ class Index(Sequence[Resource]):
         self._by_name: dict[type[Resource], dict[str, Any]] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (Index, (self.entries, self.host))
+        return (Index, (self.entries, self.host, self.together))
 
     @overload
     def __getitem__(self, at: int) -> Resource: ...
@@ -468,11 +476,26 @@ class Index(Sequence[Resource]):
 
     def of(self, host: str) -> Index:
         """The same, of that host."""
-        return self if host == self.host else Index(self.entries, host)
+        return self if host == self.host else Index(self.entries, host, self.together)
 
     def mapped(self, made: Callable[[Resource, Entry], Entry]) -> Index:
         """With other entries in the same places."""
-        return Index((made(one, e) for one, e in zip(self._seats, self.entries, strict=True)), self.host)
+        entries = (made(one, e) for one, e in zip(self._seats, self.entries, strict=True))
+        return Index(entries, self.host, self.together)
 
     def with_more(self, more: Iterable[Entry]) -> Index:
-        return Index((*self.entries, *more), self.host)
+        return Index((*self.entries, *more), self.host, self.together)
+
+    def less(self, roots: Iterable[Resource]) -> Index:
+        """Without these, which stand by themselves, and what sits within them."""
+        gone = {one.seat for one in roots}
+        if not gone:
+            return self
+        kept: dict[int, int] = {}
+        entries: list[Entry] = []
+        for number, entry in enumerate(self.entries):
+            if number in gone or (entry.owner is not None and entry.owner not in kept):
+                continue
+            kept[number] = len(entries)
+            entries.append(entry if entry.owner is None else replace(entry, owner=kept[entry.owner]))
+        return Index(entries, self.host, self.together)

@@ -102,13 +102,14 @@ class Units:
             error = seen[host].error
             if error is not None and one.plan is not None:
                 found[host] = replace(one, report=Report(one.plan, error=error))
-            elif lines := self._lines(host, seen, why):
+            elif lines := self._lines(host, {h: seen[h] for h in together if together[h].plan is not None}, why):
                 found[host] = replace(one, changed=tuple(lines))
         return found
 
     def _lines(self, host: str, seen: Mapping[str, Outcome], why: Mapping[str, Sequence[str]]) -> list[str]:
-        """Why a host is refused: first that another of its unit is not reached, which changes what would be done here."""
-        others = [one.host for one in self.linked[host] if one.host != host]
+        """Why a host is refused: first that another of its unit is not reached any more, which changes what would be done
+        here."""
+        others = [one.host for one in self.linked[host] if one.host != host and one.host in seen]
         if away := [f"it is planned together with {o}, which is not reached" for o in others if seen[o].error]:
             return away
         elsewhere = [f"it is planned together with {o}, where something has changed" for o in others if why.get(o)]

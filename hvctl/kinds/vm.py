@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 from pydantic import PrivateAttr
@@ -11,14 +12,25 @@ from pydantic import PrivateAttr
 from hvctl.call import Call, Guard, Ref, Row
 from hvctl.contract import OS, at_least, exists_from, title
 from hvctl.core.changes import Bracket, Change, HeldBackError, Occasion, Step, finding
-from hvctl.core.facts import Facts
+from hvctl.core.facts import Facts, UnclearError
 from hvctl.core.fields import properties, settings
 from hvctl.core.impact import Impact
 from hvctl.core.resource import Index, Resource
 from hvctl.core.values import NOT_COMPARED, Missing, State
 from hvctl.kinds import _avma, _doomed, _guests, _maximums, _owed, _room, _wait
 from hvctl.kinds._checkpoints import AGES, check_ages, coming
-from hvctl.kinds._cluster import ROLES, elsewhere, owner_of, roles_elsewhere
+from hvctl.kinds._cluster import (
+    KNOWN,
+    WHOLE,
+    elsewhere,
+    is_node,
+    owner_of,
+    removal,
+    role_of,
+    roles_elsewhere,
+    view,
+    whereabouts,
+)
 from hvctl.kinds._disk import DiskPart
 from hvctl.kinds._host import HOST, host_row
 from hvctl.kinds._limits import DEFAULT_VM_VERSION, OLDEST_VM_VERSION, version_at_least
@@ -26,6 +38,7 @@ from hvctl.kinds._machine import STATES, Machine
 from hvctl.kinds._memory import MemoryPart
 from hvctl.kinds._places import PLACES, migration, moves, place_findings, place_queries
 from hvctl.kinds._power import CUT, Power
+from hvctl.kinds._role import RolePart
 from hvctl.kinds._services import SERVICES
 from hvctl.kinds._types import (
     FOLD,
@@ -84,7 +97,7 @@ class VM(Machine):
                         "it belongs to an adapter: `network_adapters: [{name: …, switch: …}]`"),
         **dict.fromkeys(("old_name", "previous_name", "renamed_from"), "previous_names"),
     }  # fmt: skip
-    odd: ClassVar[frozenset[str]] = frozenset({*PLACES, "state", "generation", "version", "resource_metering"})
+    odd: ClassVar[frozenset[str]] = frozenset({*PLACES, "state", "generation", "version", "resource_metering", "clustered"})
 
     _claims: _doomed.Claims = PrivateAttr(default=())
 
@@ -126,7 +139,12 @@ class VM(Machine):
         if self.remove_disks and not self.absent:
             hint = "write `ensure: absent`, or leave it out"
             yield finding("remove_disks", "disks are removed only together with their VM", hint)
-        if self.absent and self.parts:
+        if self.clustered is False and self.part(RolePart) is None:
+            hint = "write the VM under `cluster: vms:` with it"
+            yield finding("clustered", "`vms:` is of every host, not of a cluster", hint)
+        if self.clustered and self.part(RolePart) is None:
+            yield finding("clustered", "`vms:` is of every host, not of a cluster", "write the VM under `cluster: vms:`")
+        if self.absent and any(not isinstance(p, RolePart) for p in self.parts):
             yield finding("ensure", "a VM that is to be absent cannot have sections", "remove them")
 
     @classmethod
@@ -177,7 +195,15 @@ class VM(Machine):
         more = () if self.absent else (_owed.FILES, *room, *_guests.queries(self), *_avma.queries(self))
         doomed = _doomed.QUERIES if self._with_disks else ()
         ages = AGES if self.checkpoint_maximum_age is not None else ()
-        return (*self._own(), _maximums.COUNTS, ROLES, *more, *doomed, *places, *ages)
+        cluster = KNOWN if self.part(RolePart) is None else WHOLE
+        return (*self._own(), _maximums.COUNTS, *cluster, *more, *doomed, *places, *ages)
+
+    def seat_of(self, facts: Facts) -> str:
+        """A role is where the cluster has it."""
+        role = self.part(RolePart)
+        if role is None or not facts.others:
+            return ""
+        return whereabouts(self, role.preferred_owners or (), role.possible_owners or (), facts).host
 
     def row(self, facts: Facts) -> Row | None:
         host_row(facts)  # without rights Get-VM answers nothing: that would read as "not there" (domain 1.3)
@@ -185,6 +211,14 @@ class VM(Machine):
 
     def actual(self, facts: Facts) -> State | None:
         row = self.row(facts)
+        role = self.part(RolePart)
+        if role is not None:
+            where = whereabouts(self, role.preferred_owners or (), role.possible_owners or (), facts)
+            if where.fault is not None:
+                raise where.fault
+        elif row is not None and (own := view(facts).of_vm(row["Id"])) is not None and not self._here(own.owner, facts):
+            text = f"{self.name} is a role of the cluster, owned by {own.owner or 'no node'}, and Hyper-V has it here too"
+            raise UnclearError(text, "see which of them is the right one; nothing is done about either")
         if row is None:
             return {} if self._with_disks and owner_of(self.name, facts) is None and _doomed.left(self, facts) else None
         if self.checkpoint_maximum_age is not None:
@@ -201,6 +235,9 @@ class VM(Machine):
             found |= dict.fromkeys(_BY_CLUSTER & found.keys(), NOT_COMPARED)
         return found
 
+    def _here(self, node: str, facts: Facts) -> bool:
+        return node.casefold() == facts.info.computer.casefold()
+
     def owned_elsewhere(self, facts: Facts) -> str:
         """A role that another node of the cluster owns."""
         name = next((n for n in self.names if owner_of(n, facts) is not None), None)
@@ -208,7 +245,7 @@ class VM(Machine):
             return ""
         if (owner := elsewhere(name, facts)) is None:
             text = f"the cluster has the role {name} on this node, where Hyper-V has no such VM"
-            raise HeldBackError(text, "look at the role in the cluster", "name")
+            raise UnclearError(text, "look at the role in the cluster")
         told = f"{name} is a role of the cluster, owned by {owner or 'no node'}"
         if not self.may_be_made:
             raise HeldBackError(told, "run it for that node")
@@ -272,9 +309,20 @@ class VM(Machine):
             yield from self._power(facts).doubts()
         if self.absent:
             yield from self._removal_findings(row)
-        elif row.get("IsClustered"):
+            return
+        if row.get("IsClustered") and self.part(RolePart) is None:
+            yield from self._belongs(row, facts)
+        if row.get("IsClustered"):
             for field in sorted(_BY_CLUSTER & self.written().keys()):
                 yield finding(field, "the cluster rules this, so it is not compared", "leave it out", "warning")
+
+    def _belongs(self, row: Row, facts: Facts) -> Iterator[Diagnostic]:
+        role = role_of(self, row, facts)
+        if role is None:
+            return
+        called = f" called {role.name}" if role.name.casefold() != self.name.casefold() else ""
+        text = f"{self.name} is a role of the cluster{called}: on other nodes it is no VM of theirs"
+        yield finding("", text, "write it under `cluster: vms:`", "warning")
 
     def _new_findings(self, facts: Facts) -> Iterator[Diagnostic]:
         os = facts.os
@@ -313,7 +361,7 @@ class VM(Machine):
             yield finding("checkpoint_path", "it cannot be changed while the VM has checkpoints", hint)
 
     def _removal_findings(self, row: Row) -> Iterator[Diagnostic]:
-        if row.get("IsClustered"):
+        if row.get("IsClustered") and self.part(RolePart) is None:
             yield finding("", f"{self.name} is a clustered role", "remove the role from the cluster first")
         if str(row.get("ReplicationMode") or "None") != "None":
             yield finding("", f"{self.name} is replicated", "remove its replication first")  # domain 4.2
@@ -396,7 +444,9 @@ class VM(Machine):
         if self.version and at_least(facts.os, "2016"):
             params["Version"] = self.version
         unique = self._nobody()  # a second VM of the name would be accepted
-        made = Step(Call("New-VM", params), f"make VM {self.name}", ("name", *self.written()), guard=unique)
+        free = tuple(self._no_role(facts))
+        yield from free
+        made = Step(Call("New-VM", params), f"make VM {self.name}", ("name", *self.written()), free, guard=unique)
         yield made
         vm = vm_ref(self, facts)
         for noun in ("VMNetworkAdapter", "VMDvdDrive"):
@@ -415,6 +465,14 @@ class VM(Machine):
             yield migration(self, moved, facts, made)
         if self.state in ("running", "paused"):
             yield from self._power(facts).steps("off", self.state)
+
+    def _no_role(self, facts: Facts) -> Iterator[Step]:
+        """On a node the name may have become a role of another one since it was read."""
+        if not is_node(facts):
+            return
+        call = Call("Get-ClusterGroup")
+        guard = Guard(call, {"Name": self.name}, most=0, unmet=f"the cluster has a role {self.name} now")
+        yield Step(call, f"see that the cluster has no role {self.name}", ("name",), guard=guard)
 
     def update(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Step]:
         by_field = {c.field: c for c in changes}
@@ -477,10 +535,15 @@ class VM(Machine):
         vm = vm_ref(self, facts)
         stop = tuple(self._power(facts).stopped(("ensure",))) if power(row) in ("Running", "Paused") else ()
         yield from stop
+        role = role_of(self, row, facts) if self.part(RolePart) is not None else None
+        if role is not None:
+            taken = replace(removal(role, f"take the role {role.name} away"), needs=stop)
+            yield taken
+            stop = (*stop, taken)
         stays = "" if self._with_disks else "; its disks stay"
         call = Call("Remove-VM", {"VM": vm, "Force": True})
-        removal = Step(call, f"remove VM {self.name}{stays}", ("ensure",), needs=stop)
-        yield from _doomed.steps(self, removal, self._claims, facts) if self._with_disks else (removal,)
+        gone = Step(call, f"remove VM {self.name}{stays}", ("ensure",), needs=stop)
+        yield from _doomed.steps(self, gone, self._claims, facts) if self._with_disks else (gone,)
 
     def remove_impacts(self, facts: Facts) -> frozenset[Impact]:
         found: frozenset[Impact] = frozenset({"destroy"})

@@ -159,7 +159,7 @@ def set_instance(cmd: Command) -> None:
     if query is None or known is None:
         raise _invalid(cmd)
     try:
-        found = [(p, e) for p, e in known[1](cmd, cluster) if matches(_unescaped(query[2] or ""), p)]
+        found = [(p, e) for p, e in known[1](cmd, cluster) if matches(query[2] or "", p)]
     except WqlError as error:
         raise _invalid(cmd) from error
     given = cmd.args.raw("Property")
@@ -188,7 +188,3 @@ def _invalid(cmd: Command) -> Refusal:
     text = "Invalid query"
     return cmd.fail("HRESULT 0x80041017", "InvalidArgument", text, _EXCEPTION, hresult=-2147217385)
 
-
-def _unescaped(condition: str) -> str:
-    """WQL escapes a quote and a backslash by a backslash; here only names without quotes are modelled."""
-    return condition.replace("\\\\", "\\")

@@ -1,4 +1,4 @@
-"""Get-ClusterResourceType, Set-ClusterParameter, Get- and Set-ClusterOwnerNode: private properties and owners (cluster 1.5, 2)."""
+"""Get-ClusterResourceType, Set-ClusterParameter, Get- and Set-ClusterOwnerNode: private properties, owners (cluster 1.5, 2)."""
 
 from __future__ import annotations
 
