@@ -28,6 +28,7 @@ from hvctl.kinds._cluster import (
     removal,
     role_of,
     view,
+    whereabouts,
 )
 from hvctl.kinds._disk import DiskPart
 from hvctl.kinds._drives import DISKS, DVDS, on_cluster
@@ -221,7 +222,8 @@ class Role(RolePart):
 
     def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         yield from super().judge(occasion, changes, facts)
-        if occasion == "remove":
+        where = whereabouts(self.vm, self.preferred_owners or (), self.possible_owners or (), facts)
+        if occasion == "remove" or where.fault is not None:  # its VM says why nothing is known
             return
         told, role = view(facts), self.role(facts)
         for field in ("preferred_owners", "possible_owners"):

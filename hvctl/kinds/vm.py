@@ -12,7 +12,7 @@ from pydantic import PrivateAttr
 from hvctl.call import Call, Guard, Ref, Row
 from hvctl.contract import OS, at_least, exists_from, title
 from hvctl.core.changes import Bracket, Change, HeldBackError, Occasion, Step, finding
-from hvctl.core.facts import Facts, UnclearError
+from hvctl.core.facts import Facts, UnclearError, UnreadableError
 from hvctl.core.fields import properties, settings
 from hvctl.core.impact import Impact
 from hvctl.core.resource import Index, Resource
@@ -22,6 +22,7 @@ from hvctl.kinds._checkpoints import AGES, check_ages, coming
 from hvctl.kinds._cluster import (
     KNOWN,
     WHOLE,
+    ClusteredVm,
     elsewhere,
     is_node,
     owner_of,
@@ -216,7 +217,7 @@ class VM(Machine):
             where = whereabouts(self, role.preferred_owners or (), role.possible_owners or (), facts)
             if where.fault is not None:
                 raise where.fault
-        elif row is not None and (own := view(facts).of_vm(row["Id"])) is not None and not self._here(own.owner, facts):
+        elif (own := self._plain_role(row, facts)) is not None and not self._here(own.owner, facts):
             text = f"{self.name} is a role of the cluster, owned by {own.owner or 'no node'}, and Hyper-V has it here too"
             raise UnclearError(text, "see which of them is the right one; nothing is done about either")
         if row is None:
@@ -234,6 +235,13 @@ class VM(Machine):
         if row.get("IsClustered"):
             found |= dict.fromkeys(_BY_CLUSTER & found.keys(), NOT_COMPARED)
         return found
+
+    def _plain_role(self, row: Row | None, facts: Facts) -> ClusteredVm | None:
+        """Of a VM that is here; None also where the cluster does not say."""
+        try:
+            return view(facts).of_vm(row["Id"]) if row is not None else None
+        except UnreadableError:
+            return None
 
     def _here(self, node: str, facts: Facts) -> bool:
         return node.casefold() == facts.info.computer.casefold()
@@ -317,7 +325,7 @@ class VM(Machine):
                 yield finding(field, "the cluster rules this, so it is not compared", "leave it out", "warning")
 
     def _belongs(self, row: Row, facts: Facts) -> Iterator[Diagnostic]:
-        role = role_of(self, row, facts)
+        role = self._plain_role(row, facts)
         if role is None:
             return
         called = f" called {role.name}" if role.name.casefold() != self.name.casefold() else ""
