@@ -6,6 +6,7 @@ import hvctl.cli.billing
 import hvctl.cli.doctor
 import hvctl.cli.exporting
 import hvctl.cli.history
+import hvctl.cli.maintaining
 import hvctl.cli.metering
 import hvctl.cli.schedule
 import hvctl.cli.verbs  # noqa: F401  puts the verbs into the app

@@ -61,8 +61,16 @@ _OTHERS: Final[Mapping[str, Mapping[str, str]]] = {
     "MSCluster_Cluster": {
         "Name": "String",
         **dict.fromkeys(
-            ("DrainOnShutdown", "ResiliencyLevel", "ResiliencyDefaultPeriod", "QuarantineThreshold", "QuarantineDuration",
-             "ClusterEnforcedAntiAffinity", "MaximumParallelMigrations", "ClusterFunctionalLevel"),
+            (
+                "DrainOnShutdown",
+                "ResiliencyLevel",
+                "ResiliencyDefaultPeriod",
+                "QuarantineThreshold",
+                "QuarantineDuration",
+                "ClusterEnforcedAntiAffinity",
+                "MaximumParallelMigrations",
+                "ClusterFunctionalLevel",
+            ),
             "Int64",
         ),
     },
@@ -72,8 +80,17 @@ _OTHERS: Final[Mapping[str, Mapping[str, str]]] = {
     "MSCluster_ResourceGroup": {  # over COM an unsigned number may read as -1 (cluster 1.2)
         **dict.fromkeys(("Name", "OwnerNode"), "String"),
         **dict.fromkeys(
-            ("GroupType", "State", "StatusInformation", "Priority", "AutoFailbackType", "FailbackWindowStart",
-             "FailbackWindowEnd", "FailoverThreshold", "FailoverPeriod"),
+            (
+                "GroupType",
+                "State",
+                "StatusInformation",
+                "Priority",
+                "AutoFailbackType",
+                "FailbackWindowStart",
+                "FailbackWindowEnd",
+                "FailoverThreshold",
+                "FailoverPeriod",
+            ),
             "Int64",
         ),
         "AntiAffinityClassNames": "String[]",

@@ -283,7 +283,11 @@ _LOOK = "look at the role in the cluster"
 
 
 def _without_role(
-    vm: Machine, holders: Mapping[str, Row], nodes: Mapping[str, tuple[str, Facts | None]], told: View, makers: Sequence[str]
+    vm: Machine,
+    holders: Mapping[str, Row],
+    nodes: Mapping[str, tuple[str, Facts | None]],
+    told: View,
+    makers: Sequence[str],
 ) -> Whereabouts:
     if len(holders) > 1:
         names = " and ".join(told.nodes[n][0] for n in holders)

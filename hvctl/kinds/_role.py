@@ -107,7 +107,10 @@ class Failback(Fields):
 
     allowed: Annotated[Flag | None, Setting("AutoFailbackType", codec=BIT)] = None
     window: Annotated[
-        str | None, AfterValidator(lambda v: v if v is None else _window(v)), Setting("FailbackWindow"), Null("at any time")
+        str | None,
+        AfterValidator(lambda v: v if v is None else _window(v)),
+        Setting("FailbackWindow"),
+        Null("at any time"),
     ] = None
 
 
@@ -130,9 +133,9 @@ class RolePart(VmPart):
     """The role that a cluster has for a VM."""
 
     priority: Annotated[str | None, PRIORITIES, Setting("Priority", codec=PRIORITIES)] = None
-    preferred_owners: Annotated[
-        list[Node] | None, Field(min_length=1), Setting("PreferredOwners", codec=NODE_LIST)
-    ] = None
+    preferred_owners: Annotated[list[Node] | None, Field(min_length=1), Setting("PreferredOwners", codec=NODE_LIST)] = (
+        None
+    )
     possible_owners: Annotated[list[Node] | None, Field(min_length=1), Setting("PossibleOwners", codec=NODE_SET)] = None
     failback: Failback = Field(default_factory=Failback)
     failover: Failover = Field(default_factory=Failover)

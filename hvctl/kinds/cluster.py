@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Self
 
@@ -26,7 +26,6 @@ from hvctl.kinds._cluster import (
     QUARANTINED,
     VM_RESOURCE,
     WHOLE,
-    bare,
     hosts_by_node,
     speaker,
     view,
@@ -77,9 +76,9 @@ class Quarantine(Fields):
 
 
 class Cluster(OfHyperV):
-    """The cluster that the hosts of the play are nodes of (`hvctl_cluster` of the inventory): its settings, once, and under `vms:`
-    the VMs that are its roles. `live_migration_networks`: cluster networks in the order in which live migrations use them; all
-    others are excluded. `maximum_parallel_migrations` takes the place of the hosts' own limit."""
+    """The cluster that the hosts of the play are nodes of (`hvctl_cluster` of the inventory): its settings, once, and under
+    `vms:` the VMs that are its roles. `live_migration_networks`: cluster networks in the order in which live
+    migrations use them; all others are excluded. `maximum_parallel_migrations` takes the place of the hosts' own limit."""
 
     kind: ClassVar[str] = "cluster"
     section: ClassVar[str] = "cluster"
@@ -212,8 +211,9 @@ class Cluster(OfHyperV):
         plain = tuple(c for c in changes if c.field != _NETWORKS)
         if plain:
             query = f"SELECT * FROM MSCluster_Cluster WHERE Name={wql(name)}"
-            params = {"Namespace": "root/MSCluster", "Query": query, "Property": Map(self.arguments(plain))}
-            yield Step(Call("Set-CimInstance", params), f"set the cluster {name}", tuple(c.field for c in plain))
+            given = Map(self.arguments(plain))
+            call = Call("Set-CimInstance", {"Namespace": "root/MSCluster", "Query": query, "Property": given})
+            yield Step(call, f"set the cluster {name}", tuple(c.field for c in plain))
         if len(plain) < len(changes):
             ids = {str(r["Name"]).casefold(): _id(r["ID"]) for r in facts.rows(NETWORKS)}
             order = [ids[n.casefold()] for n in self.live_migration_networks or ()]
@@ -244,7 +244,10 @@ def _condition(state: int, status: int) -> tuple[str, str] | None:
     if state == DOWN:
         return "is down", "start it, or evict it from the cluster"
     if status & DRAIN_FAILED:
-        return "is paused, and could not be drained", "see the events of FailoverClustering; hvctl cluster resume takes it back"
+        return (
+            "is paused, and could not be drained",
+            "see the events of FailoverClustering; hvctl cluster resume takes it back",
+        )
     if state == PAUSED or status & DRAINING:
         return "is paused: nothing moves or fails over to it", "hvctl cluster resume takes it back"
     return None

@@ -40,7 +40,14 @@ from hvctl.text.diagnostic import Diagnostic
 _GROUPS = replace(
     ROLES,
     select=(
-        *("Name", "Priority", "AntiAffinityClassNames[]", "AutoFailbackType", "FailbackWindowStart", "FailbackWindowEnd"),
+        *(
+            "Name",
+            "Priority",
+            "AntiAffinityClassNames[]",
+            "AutoFailbackType",
+            "FailbackWindowStart",
+            "FailbackWindowEnd",
+        ),
         *("FailoverThreshold", "FailoverPeriod", "PersistentState"),
     ),
 )
@@ -70,13 +77,22 @@ _SERVICES = "monitored_services"
 
 class Role(RolePart):
     """The role that the cluster has for a VM, made with it. `preferred_owners` in their order; with `failback: {allowed: yes}`
-    one that runs on a node that is not among them differs, and is moved with consent. `priority: none` does not start by itself.
-    `offline_action` is what happens to the VM when the cluster takes it offline or shuts its node down. Services of
-    `monitored_services` are watched in the guest, which must answer for it. A cluster may write `persistent_state` itself."""
+    one that runs on a node that is not among them differs, and is moved with consent. With `priority: none` it does not
+    start by itself. `offline_action` is what happens to the VM when the cluster takes it offline or shuts its node down.
+    Services of `monitored_services` are watched in the guest, which must answer for it. A cluster may write
+    `persistent_state` itself."""
 
     kind: ClassVar[str] = "role"
     section: ClassVar[str] = "role"
-    after: ClassVar[tuple[str, ...]] = ("scsi_controllers", "disk", "dvd", "network_adapter", "firmware", "memory", "processor")
+    after: ClassVar[tuple[str, ...]] = (
+        "scsi_controllers",
+        "disk",
+        "dvd",
+        "network_adapter",
+        "firmware",
+        "memory",
+        "processor",
+    )
     query: ClassVar[Call] = ROLES
     other_words: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys(("owners", "preferred_nodes", "preferred"), "preferred_owners"),
@@ -105,7 +121,20 @@ class Role(RolePart):
         preferred = (PREFERRED,) if "preferred_owners" in fields else ()
         possible = (POSSIBLE,) if "possible_owners" in fields else ()
         services = tuple(self._monitored()) if _SERVICES in fields else ()
-        return (VMS, _PATHS, SWITCHES, DISKS, DVDS, VM_ADAPTERS, *WHOLE, _GROUPS, _PARAMETERS, *preferred, *possible, *services)
+        return (
+            VMS,
+            _PATHS,
+            SWITCHES,
+            DISKS,
+            DVDS,
+            VM_ADAPTERS,
+            *WHOLE,
+            _GROUPS,
+            _PARAMETERS,
+            *preferred,
+            *possible,
+            *services,
+        )
 
     def _monitored(self) -> Iterator[Call]:
         """Of this VM, on whichever node it runs."""
@@ -125,7 +154,9 @@ class Role(RolePart):
         rows = facts.of_key(_GROUPS, "Name", role.name)
         if not rows:
             raise UnreadableError(_GROUPS)
-        resource = next((r for r in facts.of_key(_PARAMETERS, "OwnerGroup", role.name) if r.get("Type") == VM_RESOURCE), {})
+        resource = next(
+            (r for r in facts.of_key(_PARAMETERS, "OwnerGroup", role.name) if r.get("Type") == VM_RESOURCE), {}
+        )
         found = {
             **self._read(rows[0], _OF_GROUP),
             **self._read(resource, _OF_RESOURCE, "PrivateProperties."),
@@ -194,7 +225,9 @@ class Role(RolePart):
 
     def rules(self, os: OS) -> Iterator[Diagnostic]:
         if not self.index.together and self.index.host:
-            hint = "write hvctl_cluster: NAME in the variables of the group of its nodes, and the VM under `cluster: vms:`"
+            hint = (
+                "write hvctl_cluster: NAME in the variables of the group of its nodes, and the VM under `cluster: vms:`"
+            )
             yield finding("", "a role belongs to a cluster, and none is named for this host", hint)
         if "role" in self.place.path and "cluster" not in self.place.path:
             hint = "write the VM under `cluster: vms:`"
@@ -231,13 +264,19 @@ class Role(RolePart):
                 if told.nodes and bare(name) not in told.nodes:
                     nodes = ", ".join(node for node, _, _ in told.nodes.values())
                     yield finding(f"{field}.{n}", f"the cluster has no node {name}", f"its nodes are {nodes}")
-        if self.possible_owners and role is not None and bare(role.owner) not in {bare(n) for n in self.possible_owners}:
+        if (
+            self.possible_owners
+            and role is not None
+            and bare(role.owner) not in {bare(n) for n in self.possible_owners}
+        ):
             text = f"{self.vm.key()} is on {role.owner}, which is not to be a possible owner"
             yield finding("possible_owners", text, "move it to one of them first")
         if role is not None:
             yield from self._state(role)
             if role.name.casefold() != self.vm.key().casefold():
-                yield finding("", f"the role of {self.vm.key()} is called {role.name}", "it is known by its VM", "warning")
+                yield finding(
+                    "", f"the role of {self.vm.key()} is called {role.name}", "it is known by its VM", "warning"
+                )
             preferred = [bare(n) for n in self.preferred_owners or ()] if self.failback.allowed else []
             if preferred and bare(role.owner) not in preferred and self._home(facts) is None:
                 text = f"{role.name} is on {role.owner}, and none of its preferred owners is up"
@@ -266,7 +305,9 @@ class Role(RolePart):
             yield finding(_SERVICES, text, "it is compared when it runs", "warning")
         elif power(row) != "Running":
             text = f"{self.vm.key()} does not run yet, and its guest must answer for it"
-            yield finding(_SERVICES, text, "run hvctl again when its guest is up", "later" if row is None else "warning")
+            yield finding(
+                _SERVICES, text, "run hvctl again when its guest is up", "later" if row is None else "warning"
+            )
 
     def _storage(self, occasion: Occasion, facts: Facts) -> Iterator[Diagnostic]:
         """Only what every possible owner can reach lets it go there (domain 16; cluster 4: a warning with a report, when it
@@ -312,7 +353,11 @@ class Role(RolePart):
         if row is not None:
             listed = {p.key().casefold() for p in self.vm.parts_of(Adapter)}
             adapters = in_vm(VM_ADAPTERS, row, facts)
-            names |= {str(a["SwitchName"]) for a in adapters if a.get("SwitchName") and str(a["Name"]).casefold() not in listed}
+            names |= {
+                str(a["SwitchName"])
+                for a in adapters
+                if a.get("SwitchName") and str(a["Name"]).casefold() not in listed
+            }
         declared = {p.key().casefold() for p in self.index.peers if p.kind == "switch"}
         possible = {bare(n) for n in self.possible_owners or ()}
         for node, (_, own) in hosts_by_node(facts).items():
@@ -429,4 +474,3 @@ class Role(RolePart):
 
 def _resource(name: str, kind: str) -> Ref:
     return Ref(Call("Get-ClusterResource"), {"OwnerGroup.Name": name, "ResourceType.Name": kind})
-

@@ -98,7 +98,9 @@ class VM(Machine):
                         "it belongs to an adapter: `network_adapters: [{name: …, switch: …}]`"),
         **dict.fromkeys(("old_name", "previous_name", "renamed_from"), "previous_names"),
     }  # fmt: skip
-    odd: ClassVar[frozenset[str]] = frozenset({*PLACES, "state", "generation", "version", "resource_metering", "clustered"})
+    odd: ClassVar[frozenset[str]] = frozenset(
+        {*PLACES, "state", "generation", "version", "resource_metering", "clustered"}
+    )
 
     _claims: _doomed.Claims = PrivateAttr(default=())
 
@@ -144,7 +146,9 @@ class VM(Machine):
             hint = "write the VM under `cluster: vms:` with it"
             yield finding("clustered", "`vms:` is of every host, not of a cluster", hint)
         if self.clustered and self.part(RolePart) is None:
-            yield finding("clustered", "`vms:` is of every host, not of a cluster", "write the VM under `cluster: vms:`")
+            yield finding(
+                "clustered", "`vms:` is of every host, not of a cluster", "write the VM under `cluster: vms:`"
+            )
         if self.absent and any(not isinstance(p, RolePart) for p in self.parts):
             yield finding("ensure", "a VM that is to be absent cannot have sections", "remove them")
 
@@ -218,7 +222,9 @@ class VM(Machine):
             if where.fault is not None:
                 raise where.fault
         elif (own := self._plain_role(row, facts)) is not None and not self._here(own.owner, facts):
-            text = f"{self.name} is a role of the cluster, owned by {own.owner or 'no node'}, and Hyper-V has it here too"
+            text = (
+                f"{self.name} is a role of the cluster, owned by {own.owner or 'no node'}, and Hyper-V has it here too"
+            )
             raise UnclearError(text, "see which of them is the right one; nothing is done about either")
         if row is None:
             return {} if self._with_disks and owner_of(self.name, facts) is None and _doomed.left(self, facts) else None

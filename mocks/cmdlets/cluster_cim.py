@@ -74,16 +74,19 @@ def _groups(cmd: Command, cluster: Cluster) -> Iterator[tuple[dict[str, Any], An
         "StatusInformation": 0, "PrivateProperties": _private({}),
     }, None  # fmt: skip
     for role in cluster.roles:
-        yield {
-            **{name: getattr(role, field) for name, field in GROUP.items()},
-            "Name": role.name,
-            "GroupType": VIRTUAL_MACHINE,
-            "OwnerNode": role.owner,
-            "IsCore": False,
-            "State": cluster.group_state(role, seen_vm(cmd, role)),
-            "StatusInformation": role.status,
-            "PrivateProperties": _private({}),
-        }, role
+        yield (
+            {
+                **{name: getattr(role, field) for name, field in GROUP.items()},
+                "Name": role.name,
+                "GroupType": VIRTUAL_MACHINE,
+                "OwnerNode": role.owner,
+                "IsCore": False,
+                "State": cluster.group_state(role, seen_vm(cmd, role)),
+                "StatusInformation": role.status,
+                "PrivateProperties": _private({}),
+            },
+            role,
+        )
 
 
 def _resources(cmd: Command, cluster: Cluster) -> Iterator[tuple[dict[str, Any], Any]]:
@@ -116,7 +119,10 @@ def _types(cmd: Command, cluster: Cluster) -> Iterator[tuple[dict[str, Any], Any
 
 def _networks(cmd: Command, cluster: Cluster) -> Iterator[tuple[dict[str, Any], Any]]:
     for network in cluster.networks:
-        yield {"Name": network.name, "ID": network.id, "Role": network.role, "State": 3, "Address": network.address}, None
+        yield (
+            {"Name": network.name, "ID": network.id, "Role": network.role, "State": 3, "Address": network.address},
+            None,
+        )
 
 
 _Rows = Callable[[Command, Cluster], Iterator[tuple[dict[str, Any], Any]]]
@@ -187,4 +193,3 @@ def _stored(now: Any, value: Any) -> Any:
 def _invalid(cmd: Command) -> Refusal:
     text = "Invalid query"
     return cmd.fail("HRESULT 0x80041017", "InvalidArgument", text, _EXCEPTION, hresult=-2147217385)
-

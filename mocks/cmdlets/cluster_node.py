@@ -10,10 +10,14 @@ from mocks.command import Command, cmdlet
 from mocks.failover import carry, drain, lacking, nodes_of, state_of, vm_of
 from mocks.objects import PsObject
 
+DRAIN_S = 10.0
+
 
 def _meant(cmd: Command, cluster: Cluster) -> list[Node]:
     if "InputObject" in cmd.args:
-        return [o.entity for o in cmd.args.many("InputObject") if isinstance(o, PsObject) and isinstance(o.entity, Node)]
+        return [
+            o.entity for o in cmd.args.many("InputObject") if isinstance(o, PsObject) and isinstance(o.entity, Node)
+        ]
     found = []
     for name in cmd.args.texts("Name"):
         node = cluster.node(name)
@@ -39,11 +43,20 @@ def suspend(cmd: Command) -> Iterator[float]:
         node.state = "Paused"
         if cmd.args.flag("Drain"):
             node.drain = 1
-            if cmd.args.flag("Wait"):
-                yield 10.0
-            node.drain = 3 if drain(cmd.state, node, cmd.args.text("TargetNode")) else 2
+
+            def gone(node: Node = node) -> None:
+                if node.drain == 1:
+                    node.drain = 3 if drain(cmd.state, node, cmd.args.text("TargetNode")) else 2
+
+            if not cmd.args.flag("Wait"):  # it returns at once (cluster 6)
+                cmd.clock.after(DRAIN_S, gone)
+                cmd.emit(node_object(node))
+                continue
+            yield DRAIN_S
+            gone()
             if node.drain == 3:  # event 1137; text of the cmdlet [I]
-                raise failed(cmd, f"An error occurred draining node '{node.name}'.", "Not every clustered role could be moved")
+                sentence = f"An error occurred draining node '{node.name}'."
+                raise failed(cmd, sentence, "Not every clustered role could be moved")
         cmd.emit(node_object(node))
 
 

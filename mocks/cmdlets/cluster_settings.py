@@ -62,9 +62,13 @@ def _meant(cmd: Command, cluster: Cluster) -> tuple[Role, bool]:
         if isinstance(thing, Role):
             return thing, False
     if name := cmd.args.text("Resource"):
-        role = next((r for r in cluster.roles if name.casefold() in (r.resource.casefold(), r.configuration.casefold())), None)
+        role = next(
+            (r for r in cluster.roles if name.casefold() in (r.resource.casefold(), r.configuration.casefold())), None
+        )
         if role is None:
-            raise failed(cmd, f"An error occurred opening resource '{name}'.", "The cluster resource could not be found")
+            raise failed(
+                cmd, f"An error occurred opening resource '{name}'.", "The cluster resource could not be found"
+            )
         return role, True
     role = cluster.named(cmd.args.text("Group"))
     if role is None:
