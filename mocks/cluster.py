@@ -82,6 +82,7 @@ class ClusterNetwork:
 @dataclass(eq=False)
 class Cluster:
     name: str = "hvcl01"
+    hosts: list[str] = field(default_factory=list)  # of an estate, its nodes; omitted: all
     level: int | None = None  # functional; omitted: of the oldest node
     nodes: list[Node] = field(default_factory=list)
     roles: list[Role] = field(default_factory=list)

@@ -12,9 +12,10 @@ from typing import Any
 from mocks import files
 from mocks.clock import Clock
 from mocks.cluster import Cluster
+from mocks.complete import vhd as complete_vhd
 from mocks.failover import lose_node, restore_node
 from mocks.host import SimulatedHost
-from mocks.schema import load, load_as
+from mocks.schema import StateError, load, load_as
 from mocks.state import HostState, Storage, Vhd
 
 
@@ -29,44 +30,49 @@ class Shared:
     vhds: list[Vhd] = field(default_factory=list, metadata={"keyed": "path"})
 
 
+@dataclass
+class _Given:
+    shared: dict[str, Shared] = field(default_factory=dict)
+    clusters: dict[str, Cluster] = field(default_factory=dict)
+
+
 class Estate:
     """By the names that an inventory has for them. A host that is lost answers nobody and reaches nobody, and what it runs
     stands still for those who look from outside."""
 
-    def __init__(self, hosts: Mapping[str, SimulatedHost], clock: Clock) -> None:
+    def __init__(self, hosts: Mapping[str, SimulatedHost], clock: Clock, data: Mapping[str, Any] | None = None) -> None:
+        """`data`: what is of the estate and of no host: `shared`: path → `hosts`, `storage`, `files`, `folders`, `vhds`;
+        `clusters`: name → what one has. Raises StateError."""
         self.hosts = dict(hosts)
         self.clock = clock
         self.lost: set[str] = set()
         self.cut: set[frozenset[str]] = set()
         """Pairs of hosts without a way between them; whoever manages them reaches both."""
+        given = load_as(_Given, data or {}, "the estate")
+        for path, shared in given.shared.items():
+            self._share(path, shared)
         for host in self.hosts.values():
             host.estate = self
             host.state.beside = [other.state for other in self.hosts.values() if other is not host]
+        for name, cluster in given.clusters.items():
+            self._form(name, cluster)
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any], clock: Clock | None = None) -> Estate:
-        """`hosts`: name → starting state; `shared`: path → `hosts`, `storage`, `files`, `folders`, `vhds`; `clusters`:
-        name → `hosts`, and what one has (mocks/cluster.py)."""
+        """With `hosts`: name → starting state."""
         clock = clock or Clock()
-        data = deepcopy(dict(data))
-        states = {
-            name: load({"name": name.partition(".")[0].upper(), **(one or {})}) for name, one in data["hosts"].items()
-        }
-        for path, one in (data.get("shared") or {}).items():
-            _share(states, path, load_as(Shared, one or {}, f"shared {path}"))
-        estate = cls({name: SimulatedHost(state, clock.own()) for name, state in states.items()}, clock)
-        for name, one in (data.get("clusters") or {}).items():
-            estate.form(name, one or {})
-        return estate
+        rest = deepcopy(dict(data))
+        own = {name: {"name": name.partition(".")[0].upper(), **(one or {})} for name, one in rest.pop("hosts").items()}
+        return cls({name: SimulatedHost(load(one), clock.own()) for name, one in own.items()}, clock, rest)
 
-    def form(self, name: str, data: Mapping[str, Any]) -> Cluster:
-        """A cluster of hosts of it: `hosts` by their names here, and what a cluster has besides (mocks/cluster.py)."""
-        cluster = load_as(Cluster, {"name": name, **{k: v for k, v in data.items() if k != "hosts"}}, f"cluster {name}")
-        states = [self.hosts[host].state for host in data.get("hosts") or self.hosts]
+    def _form(self, name: str, cluster: Cluster) -> None:
+        if unknown := [host for host in cluster.hosts if host not in self.hosts]:
+            raise StateError(f"cluster {name}: there is no host {', '.join(unknown)}")
+        cluster.name = name
+        states = [self.hosts[host].state for host in cluster.hosts or self.hosts]
         for state in states:
             state.cluster = cluster
         cluster.complete(states)
-        return cluster
 
     def name_of(self, host: SimulatedHost | HostState) -> str:
         return next(name for name, one in self.hosts.items() if host in (one, one.state))
@@ -83,6 +89,19 @@ class Estate:
             return other
         here, there = self.name_of(by), self.name_of(other)
         return None if {here, there} & self.lost or {here, there} in self.cut else other
+
+    def _share(self, path: str, shared: Shared) -> None:
+        shared.storage.path = path
+        for disk in shared.vhds:
+            complete_vhd(next(iter(self.hosts.values())).state, disk)
+        for name in shared.hosts or self.hosts:
+            if name not in self.hosts:
+                raise StateError(f"shared {path}: no host {name}; there are {', '.join(self.hosts)}")
+            state = self.hosts[name].state
+            state.storage.append(shared.storage)
+            state.folders += [path, *shared.folders]
+            state.files |= shared.files
+            state.vhds += shared.vhds  # the very objects: what becomes of one is seen by all
 
     def lose(self, *names: str) -> None:
         """The power goes. Clusters have others do what it did."""
@@ -109,16 +128,6 @@ def _names(state: HostState) -> set[str]:
     own = {state.name.casefold(), f"{state.name}.{state.domain}".casefold()}
     addresses = {a.split("/")[0] for nic in state.nics for a in nic.addresses}
     return own | addresses | {a for adapter in state.management_adapters for a in adapter.ip_addresses}
-
-
-def _share(states: Mapping[str, HostState], path: str, shared: Shared) -> None:
-    shared.storage.path = path
-    for name in shared.hosts or states:
-        state = states[name]
-        state.storage.append(shared.storage)
-        state.folders += [path, *shared.folders]
-        state.files |= shared.files
-        state.vhds += shared.vhds  # the very objects: what becomes of one is seen by all
 
 
 def _copy(storage: Storage, one: HostState, other: HostState) -> None:

@@ -90,8 +90,23 @@ class _NodeList(_NodeSet):
         return [bare(n) for n in value or ()]
 
 
+class _WindowCodec(Plain):
+    """Two properties, of which -1 means none (cluster 1.2); written together by the kind."""
+
+    def read(self, value: Any) -> Any:
+        return None if value == NO_WINDOW else value
+
+    def write(self, value: Any) -> Value:
+        return NO_WINDOW if value is None else value
+
+    def show(self, value: Any) -> str:
+        return "at any time" if value in (None, NO_WINDOW) else str(value)
+
+
+NO_WINDOW = "-1--1"
 PRIORITIES = Numbers(none=0, low=1000, medium=2000, high=3000)
 OFFLINE = Numbers(turn_off=0, save=1, shut_down=2, force_shut_down=3)
+WINDOW = _WindowCodec()
 BIT, UNSIGNED, NAMES, NODE_SET, NODE_LIST = _BitCodec(), _UnsignedCodec(), _FoldedSet(), _NodeSet(), _NodeList()
 
 
@@ -109,7 +124,7 @@ class Failback(Fields):
     window: Annotated[
         str | None,
         AfterValidator(lambda v: v if v is None else _window(v)),
-        Setting("FailbackWindow"),
+        Setting("FailbackWindow", codec=WINDOW),
         Null("at any time"),
     ] = None
 
