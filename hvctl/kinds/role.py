@@ -34,6 +34,7 @@ from hvctl.kinds._disk import DiskPart
 from hvctl.kinds._drives import DISKS, DVDS, on_cluster
 from hvctl.kinds._network import SWITCHES, VM_ADAPTERS
 from hvctl.kinds._role import RolePart
+from hvctl.kinds._switch import SwitchPart
 from hvctl.kinds._vm import VMS, in_vm, power, vm_ref
 from hvctl.text.diagnostic import Diagnostic
 
@@ -67,6 +68,7 @@ POSSIBLE = Call(
     select=_OWNERS,
     each="Resource",
 )
+_ADAPTERS = replace(VM_ADAPTERS, select=("VMId", "Name", "SwitchName", "ClusterMonitored"))
 _PATHS = Call("Get-VM", select=("Id", "Path"))
 
 _OF_GROUP = ("priority", "anti_affinity", "failback.allowed", "failback.window", "failover.threshold", "failover.period",
@@ -123,6 +125,7 @@ class Role(RolePart):
         services = tuple(self._monitored()) if _SERVICES in fields else ()
         return (
             VMS,
+            _ADAPTERS,
             _PATHS,
             SWITCHES,
             DISKS,
@@ -358,6 +361,7 @@ class Role(RolePart):
                 for a in adapters
                 if a.get("SwitchName") and str(a["Name"]).casefold() not in listed
             }
+        yield from self._monitored_inside(row, facts)
         declared = {p.key().casefold() for p in self.index.peers if p.kind == "switch"}
         possible = {bare(n) for n in self.possible_owners or ()}
         for node, (_, own) in hosts_by_node(facts).items():
@@ -368,6 +372,22 @@ class Role(RolePart):
                 if name.casefold() not in declared and not own.of_key(SWITCHES, "Name", name):
                     text = f"{known[0]} has no switch {name}, so {self.vm.key()} cannot move there"
                     yield finding("", text, "declare the switch for every node, or write possible_owners", "warning")
+
+    def _monitored_inside(self, row: Row | None, facts: Facts) -> Iterator[Diagnostic]:
+        """A switch without an uplink fails the watch over the network, and the VM does not migrate (domain 9.1, cluster 8)."""
+        types = {str(s["Name"]).casefold(): str(s["SwitchType"]) for s in facts.rows(SWITCHES)}
+        types |= {p.key().casefold(): p.type for p in self.index.peers if isinstance(p, SwitchPart) and p.type}
+        there = {str(a["Name"]).casefold(): a for a in (in_vm(_ADAPTERS, row, facts) if row is not None else ())}
+        for part in self.vm.parts_of(Adapter):
+            now = there.get(part.key().casefold(), {})
+            watched = getattr(part, "protected_network", None)
+            watched = now.get("ClusterMonitored", True) if watched is None else watched
+            switch = part.switch or str(now.get("SwitchName") or "")
+            kind = types.get(switch.casefold(), "").casefold()
+            if watched and kind in ("internal", "private") and not part.absent:
+                name = self.vm.key()
+                text = f"the adapter {part.key()} is watched on the {kind} switch {switch}, so {name} may not move live"
+                yield finding("", text, "write protected_network: no at it", "warning")
 
     # --- changing -----------------------------------------------------------------------------------------------------
 

@@ -50,6 +50,7 @@ from hvctl.kinds._vm import VMS, check_steady, generation, off_impacts, power, v
 from hvctl.text.diagnostic import Diagnostic
 from hvctl.text.visible import quoted
 
+CRITICAL_PAUSE = "PausedCritical"
 METERING = "resource_metering"
 _BY_CLUSTER = {"automatic_start_action", "automatic_start_delay", "automatic_stop_action"}
 """What the cluster sets by itself for its roles (domain 4.3)."""
@@ -308,6 +309,12 @@ class VM(Machine):
             if not self.absent:
                 yield from self._new_findings(facts)
             return
+        if power(row) == CRITICAL_PAUSE:
+            # domain 16, from 2016 on: AutomaticCriticalErrorAction
+            text = f"{self.name} is paused since its storage does not answer"
+            yield finding(
+                "", text, "bring the storage back: it goes on by itself; it is turned off after its timeout", "warning"
+            )
         if occasion != "leave":
             check_steady(self.name, row)
         if self.generation not in (None, generation(row)) and not self.absent:
