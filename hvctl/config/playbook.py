@@ -222,7 +222,9 @@ class _Maker:
         inner = sections(kind.kind)
         beneath = {name: part for name, part in sections(None).items() if name in kind.beneath}
         own = {key: value for key, value in data.items() if key not in inner and key not in beneath}
-        made, left_out, problems = salvaged(kind, own, self.play.document, path, self.unclear)
+        # Of what only holds what stands by itself, as `cluster: {vms: …}` of a second play, there is nothing twice.
+        again = beneath and not own and any(type(e.resource) is kind for e in self.entries)
+        made, left_out, problems = (None, frozenset(), []) if again else self.salvaged(kind, own, path)
         self.problems += problems
         number = self.spread(made, left_out, path, owner, around) if made is not None else None
         for section, part in inner.items():
@@ -231,6 +233,11 @@ class _Maker:
         for section, part in beneath.items():
             if section in data:
                 self.section(part, _completed(data[section], kind.beneath[section]), (*path, section), None)
+
+    def salvaged(
+        self, kind: type[Resource], own: Mapping[str, Any], path: Path
+    ) -> tuple[Resource | None, frozenset[str], list[Diagnostic]]:
+        return salvaged(kind, own, self.play.document, path, self.unclear)
 
     def spread(
         self, made: Resource, left_out: frozenset[str], path: Path, owner: int | None, around: Mapping[str, Any]

@@ -81,9 +81,8 @@ def _seated(desired: Index, facts: Mapping[str, Facts]) -> Index:
     if desired.host not in facts:
         return desired
     own = facts[desired.host]
-    return desired.less(
-        one for one in desired if one.owner is None and (seat := one.seat_of(own)) and seat != desired.host
-    )
+    roots = [(seat, one) for one in desired if one.owner is None and (seat := one.seat_of(own))]
+    return desired.less(r for r in roots if r[0] != desired.host) if roots else desired
 
 
 def _plan_of(

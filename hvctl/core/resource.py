@@ -142,6 +142,16 @@ class Resource(Fields):
         """Everything of a kind that will be on the same host, in whatever owner."""
         return self.index.all_of(kind)
 
+    def across(self, kind: type[R]) -> Iterator[tuple[int, str, R]]:
+        """Everything of a kind that will be on its own host, and what is written here and planned on other hosts of the unit:
+        which of all it is as they are written, its host, and it. What is planned elsewhere is as it is desired."""
+        index = self.index
+        for one in index.all_of(kind):
+            written = index.entry(one).written
+            yield one.seat if written is None else written, index.host, one
+        for host, root in index.away:
+            yield from ((one.seat, host, one) for one in (root, *root.parts) if isinstance(one, kind))
+
     def named(self, kind: type[R], key: str) -> R | None:
         """What the playbook says of another thing that stands by itself, by its name."""
         return self.index.named(kind, key)
@@ -382,7 +392,7 @@ class Resource(Fields):
 class Entry:
     """One desired resource, and what is known of it besides its fields. `owner`: the number of what it sits within.
     `file`: what of the control node it is about. `left_out`: what is written of it and faulty. `there`: others see it; not
-    so what will not be there."""
+    so what will not be there. `written`: which of all it was as they are written, where some of them are planned elsewhere."""
 
     resource: Resource
     place: Place
@@ -390,6 +400,7 @@ class Entry:
     file: Staged | None = None
     left_out: frozenset[str] = frozenset()
     there: bool = True
+    written: int | None = None
 
 
 class Index(Sequence[Resource]):
@@ -399,6 +410,8 @@ class Index(Sequence[Resource]):
     def __init__(self, entries: Iterable[Entry] = (), host: str = "", together: str = "") -> None:
         """`together`: hosts for which the same is said here are planned together."""
         self.host, self.together = host, together
+        self.away: tuple[tuple[str, Resource], ...] = ()
+        """What is written here and stands by itself, and is planned on another host of the unit, which is named."""
         self.entries = tuple(entries)
         self._seats = tuple(e.resource.seated(self, n) for n, e in enumerate(self.entries))
         parts: dict[int, list[Resource]] = {}
@@ -410,7 +423,7 @@ class Index(Sequence[Resource]):
         self._by_name: dict[type[Resource], dict[str, Any]] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (Index, (self.entries, self.host, self.together))
+        return (_index, (self.entries, self.host, self.together, self.away))
 
     @overload
     def __getitem__(self, at: int) -> Resource: ...
@@ -476,26 +489,39 @@ class Index(Sequence[Resource]):
 
     def of(self, host: str) -> Index:
         """The same, of that host."""
-        return self if host == self.host else Index(self.entries, host, self.together)
+        return self if host == self.host else self._with(self.entries, host)
 
     def mapped(self, made: Callable[[Resource, Entry], Entry]) -> Index:
         """With other entries in the same places."""
-        entries = (made(one, e) for one, e in zip(self._seats, self.entries, strict=True))
-        return Index(entries, self.host, self.together)
+        return self._with(made(one, e) for one, e in zip(self._seats, self.entries, strict=True))
 
     def with_more(self, more: Iterable[Entry]) -> Index:
-        return Index((*self.entries, *more), self.host, self.together)
+        return self._with((*self.entries, *more))
 
-    def less(self, roots: Iterable[Resource]) -> Index:
-        """Without these, which stand by themselves, and what sits within them."""
-        gone = {one.seat for one in roots}
-        if not gone:
-            return self
+    def _with(self, entries: Iterable[Entry], host: str | None = None) -> Index:
+        return _index(entries, self.host if host is None else host, self.together, self.away)
+
+    def less(self, away: Iterable[tuple[str, Resource]]) -> Index:
+        """Without these, which stand by themselves and are planned on another host, and what sits within them."""
+        away = tuple(away)
+        gone = {one.seat for _, one in away}
         kept: dict[int, int] = {}
         entries: list[Entry] = []
         for number, entry in enumerate(self.entries):
             if number in gone or (entry.owner is not None and entry.owner not in kept):
                 continue
             kept[number] = len(entries)
-            entries.append(entry if entry.owner is None else replace(entry, owner=kept[entry.owner]))
-        return Index(entries, self.host, self.together)
+            owner = None if entry.owner is None else kept[entry.owner]
+            entries.append(replace(entry, owner=owner, written=number))
+        return _index(entries, self.host, self.together, away)
+
+
+def _index(
+    entries: Iterable[Entry],
+    host: str,
+    together: str,
+    away: tuple[tuple[str, Resource], ...],
+) -> Index:
+    made = Index(entries, host, together)
+    made.away = away
+    return made

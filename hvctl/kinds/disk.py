@@ -84,7 +84,8 @@ class Disk(DiskPart):
 
     def requires(self) -> tuple[Address, ...]:
         files = [brought(self, path) for path in (self.path, self.parent, self.image)]
-        return (*super().requires(), *(f.address() for f in files if f is not None))
+        shared = (maker,) if (maker := self.maker()) is not None else ()
+        return (*super().requires(), *(f.address() for f in files if f is not None), *shared)
 
     def queries(self) -> tuple[Call, ...]:
         return (*super().queries(), *_image.queries(self), *_disk_move.queries(self))
@@ -225,7 +226,7 @@ class Disk(DiskPart):
 
     def _file_steps(self, seen: Seen, fields: set[str], facts: Facts) -> Iterator[Step]:
         """Make the file, or bring these fields of it to what is wished."""
-        if seen.file is None and self.path and "path" in fields:
+        if seen.file is None and self.path and "path" in fields and self.maker() is None:
             yield from self._make(self.path, facts)
         path = self.path or str((seen.row or {}).get("Path"))
         if "size" in fields:

@@ -31,7 +31,7 @@ from hvctl.kinds._cluster import (
     whereabouts,
 )
 from hvctl.kinds._disk import DiskPart
-from hvctl.kinds._drives import DISKS, DVDS, on_cluster
+from hvctl.kinds._drives import DISKS, DVDS, file_query, on_cluster, on_share, there
 from hvctl.kinds._network import SWITCHES, VM_ADAPTERS
 from hvctl.kinds._role import RolePart
 from hvctl.kinds._switch import SwitchPart
@@ -137,6 +137,7 @@ class Role(RolePart):
             *preferred,
             *possible,
             *services,
+            *(file_query(folder) for folder in self._shared_folders()),
         )
 
     def _monitored(self) -> Iterator[Call]:
@@ -325,10 +326,33 @@ class Role(RolePart):
                 yield finding("", text, hint, "impossible" if new else "warning")
             else:
                 yield finding("", text, f"{hint}, unless the volume is a cluster disk", "warning")
+        yield from self._volumes(facts)
         for disk in self.vm.parts_of(DiskPart):
             if disk.disk_number is not None and not disk.absent:
                 text = f"{disk.at} of {self.vm.key()} is a disk of its host, which other nodes do not have"
                 yield finding("", text, "use a virtual disk, or make it a cluster disk", "warning")
+
+    def _shared_folders(self) -> tuple[str, ...]:
+        r"""Of the cluster shared volumes that its disks lie on: C:\ClusterStorage\Volume1."""
+        paths = [d.path for d in self.vm.parts_of(DiskPart) if d.path and not d.absent]
+        roots = ("\\".join(p.split("\\")[:3]) for p in paths if on_cluster(p) and not on_share(p))
+        return tuple(dict.fromkeys(roots))
+
+    def _volumes(self, facts: Facts) -> Iterator[Diagnostic]:
+        """A volume that is offline or redirected may not be seen though it is there (cluster 9)."""
+        for node, own in self._possible(facts):
+            for folder in self._shared_folders():
+                if not there(folder, own):
+                    text = f"{node} does not see {folder}, where disks of {self.vm.key()} lie"
+                    yield finding("", text, "see the state of the volume with Get-ClusterSharedVolume", "warning")
+
+    def _possible(self, facts: Facts) -> Iterator[tuple[str, Facts]]:
+        """Nodes that it may move to and that are up, by their names, with what they answered."""
+        possible = {bare(n) for n in self.possible_owners or ()}
+        for node, (_, own) in hosts_by_node(facts).items():
+            known = view(facts).nodes.get(node)
+            if own is not None and known is not None and known[1] == UP and (not possible or node in possible):
+                yield known[0], own
 
     def _files(self, facts: Facts) -> Iterator[tuple[str, str]]:
         row = self.vm_row(facts)
@@ -363,14 +387,10 @@ class Role(RolePart):
             }
         yield from self._monitored_inside(row, facts)
         declared = {p.key().casefold() for p in self.index.peers if p.kind == "switch"}
-        possible = {bare(n) for n in self.possible_owners or ()}
-        for node, (_, own) in hosts_by_node(facts).items():
-            known = view(facts).nodes.get(node)
-            if own is None or known is None or known[1] != UP or (possible and node not in possible):
-                continue
+        for node, own in self._possible(facts):
             for name in sorted(names):
                 if name.casefold() not in declared and not own.of_key(SWITCHES, "Name", name):
-                    text = f"{known[0]} has no switch {name}, so {self.vm.key()} cannot move there"
+                    text = f"{node} has no switch {name}, so {self.vm.key()} cannot move there"
                     yield finding("", text, "declare the switch for every node, or write possible_owners", "warning")
 
     def _monitored_inside(self, row: Row | None, facts: Facts) -> Iterator[Diagnostic]:

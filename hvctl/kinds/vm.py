@@ -312,9 +312,7 @@ class VM(Machine):
         if power(row) == CRITICAL_PAUSE:
             # domain 16, from 2016 on: AutomaticCriticalErrorAction
             text = f"{self.name} is paused since its storage does not answer"
-            yield finding(
-                "", text, "bring the storage back: it goes on by itself; it is turned off after its timeout", "warning"
-            )
+            yield finding("", text, "bring it back before its timeout: the VM goes on by itself", "warning")
         if occasion != "leave":
             check_steady(self.name, row)
         if self.generation not in (None, generation(row)) and not self.absent:
