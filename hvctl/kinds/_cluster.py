@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hvctl.call import Call, Failure, Row
+from hvctl.contract import OS
 from hvctl.core.changes import Step
 from hvctl.core.facts import Facts, UnclearError, UnreadableError, UnreadHostError
 from hvctl.kinds._machine import Machine
@@ -29,7 +30,7 @@ NODES = Call(
     {**_IN, "ClassName": "MSCluster_Node"},
     select=("Name", "State", "NodeDrainStatus", "StatusInformation"),
 )
-CLUSTERS = Call("Get-CimInstance", {**_IN, "ClassName": "MSCluster_Cluster"}, select=("Name",))
+CLUSTERS = Call("Get-CimInstance", {**_IN, "ClassName": "MSCluster_Cluster"}, select=("Name", "ClusterFunctionalLevel"))
 KNOWN = (ROLES, RESOURCES)
 """What a VM of any host is held against."""
 WHOLE = (*KNOWN, NODES, CLUSTERS)
@@ -47,6 +48,9 @@ LOCKED, QUEUED, UNMONITORED = 1, 4, 256
 """Bits of a group's StatusInformation (ClusterApplicationStatusInformation)."""
 FAILED = 2
 """State of a group."""
+
+LEVELS: Mapping[int, OS] = {8: "2012r2", 9: "2016", 10: "2019", 11: "2022", 12: "2025"}
+"""Functional levels (cluster 2)."""
 
 _NO_NAMESPACE = "8004100E"
 """WBEM_E_INVALID_NAMESPACE: no cluster software here, so no cluster."""
@@ -85,6 +89,8 @@ class View:
     nodes: Mapping[str, tuple[str, int, int]] = field(default_factory=dict)
     by_vm: Mapping[str, ClusteredVm] = field(default_factory=dict)
     by_name: Mapping[str, ClusteredVm] = field(default_factory=dict)
+    level: OS | None = None
+    """The version whose functions it has, whatever its nodes run; from 2016 on."""
 
     def of_vm(self, vm_id: object) -> ClusteredVm | None:
         return self.by_vm.get(str(vm_id).casefold())
@@ -137,14 +143,15 @@ def _own_view(facts: Facts) -> View:
         status = int(row.get("StatusInformation") or 0)
         owner = str(row.get("OwnerNode") or "")
         found.append(ClusteredVm(name, owner, vm_id, int(row.get("State") or 0), status, resource))
-    nodes, name = {}, ""
+    nodes, name, level = {}, "", None
     if _asked(NODES, facts) and facts.reply(NODES).failure is None:
         for row in facts.rows(NODES):
             own = str(row["Name"])
             nodes[own.casefold()] = (own, int(row["State"]), int(row.get("StatusInformation") or 0))
-        name = next((str(row["Name"]) for row in facts.rows(CLUSTERS)), "")
+        for row in facts.rows(CLUSTERS):
+            name, level = str(row["Name"]), LEVELS.get(int(row.get("ClusterFunctionalLevel") or 0))
     by_vm = {r.vm_id: r for r in found if r.vm_id}
-    return View(name, tuple(found), nodes, by_vm, {r.name.casefold(): r for r in found})
+    return View(name, tuple(found), nodes, by_vm, {r.name.casefold(): r for r in found}, level)
 
 
 def _asked(query: Call, facts: Facts) -> bool:

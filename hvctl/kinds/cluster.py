@@ -115,7 +115,8 @@ class Cluster(OfHyperV):
 
     @classmethod
     def discover(cls, owner: Resource | None, facts: Facts) -> Iterator[Self]:
-        yield cls()
+        if facts.reply(cls._own()).failure is None and facts.rows(cls._own()):
+            yield cls()
 
     def queries(self) -> tuple[Call, ...]:
         networks = (_TYPES,) if self.live_migration_networks else ()
@@ -177,6 +178,7 @@ class Cluster(OfHyperV):
             text = f"{facts.info.computer} is a node of the cluster {told.name}, and the inventory says {self.index.together}"
             yield finding("", text, "correct hvctl_cluster")
         yield from self._nodes(facts)
+        yield from self._level(facts)
         known = {str(r["Name"]).casefold(): str(r["Name"]) for r in facts.rows(NETWORKS)}
         for n, name in enumerate(self.live_migration_networks or ()):
             if name.casefold() not in known:
@@ -186,6 +188,23 @@ class Cluster(OfHyperV):
         if len(internal) == 1:
             text = f"the cluster has one network only, {internal[0]['Name']}: when it fails, nodes lose each other"
             yield finding("", text, "give its nodes a second network", "warning")
+
+    def _level(self, facts: Facts) -> Iterator[Diagnostic]:
+        """While nodes are upgraded one after the other (cluster 9)."""
+        level = view(facts).level
+        newest = [f.os for f in (*facts.others.values(), facts) if f is not None and level and f.os != level]
+        if level is None or not newest:
+            return
+        text = f"{self.index.together} has the functions of {title(level)} until its functional level is raised"
+        yield finding(
+            "", text, "Update-ClusterFunctionalLevel, once all nodes are new; there is no way back", "warning"
+        )
+        if not at_least(level, "2016"):
+            for field in ("resiliency", "quarantine"):
+                if getattr(self, field).written():
+                    yield finding(
+                        field, f"a cluster with the functions of {title(level)} has no {field}", exists_from("2016")
+                    )
 
     def _nodes(self, facts: Facts) -> Iterator[Diagnostic]:
         hosts = hosts_by_node(facts)

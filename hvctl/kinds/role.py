@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from hvctl.call import EACH, Call, Guard, Map, Ref, Row
-from hvctl.contract import OS
+from hvctl.contract import OS, title
 from hvctl.core.changes import Change, Occasion, Step, finding
 from hvctl.core.facts import Facts, UnreadableError
 from hvctl.core.fields import settings
@@ -32,6 +32,7 @@ from hvctl.kinds._cluster import (
 )
 from hvctl.kinds._disk import DiskPart
 from hvctl.kinds._drives import DISKS, DVDS, file_query, on_cluster, on_share, there
+from hvctl.kinds._limits import DEFAULT_VM_VERSION, version_at_least
 from hvctl.kinds._network import SWITCHES, VM_ADAPTERS
 from hvctl.kinds._role import RolePart
 from hvctl.kinds._switch import SwitchPart
@@ -287,6 +288,12 @@ class Role(RolePart):
                 yield finding("preferred_owners", text, "it goes back when one of them is", "warning")
         if _SERVICES in self.written():
             yield from self._unasked(facts)
+        if self.vm_row(facts) is None and told.level and told.level != facts.os and not self.vm.absent:
+            version = DEFAULT_VM_VERSION[told.level]
+            if self.vm.version is None or not version_at_least(version, self.vm.version):
+                name, old = self.vm.key(), title(told.level)
+                text = f"made with the version of {title(facts.os)}, {name} does not move to nodes of {old}"
+                yield finding("", text, f"write version: '{version}' until all nodes are new", "warning")
         yield from self._storage(occasion, facts)
         yield from self._switches(facts)
 
