@@ -37,6 +37,15 @@ def read_batch(queries: Iterable[Call], deadline_s: int = 600) -> Batch:
     return Batch(tasks, "read", deadline_s)
 
 
+def key_of(call: Call) -> Any:
+    """The same of calls that one answer serves."""
+    return _key(call)
+
+
+def keys_of(calls: Iterable[Call]) -> frozenset[Any]:
+    return frozenset(map(_key, calls))
+
+
 class UnreadHostError(UnreadableError):
     """Something rests on a host that could not be read, or that the run does not have."""
 
@@ -130,6 +139,11 @@ class Facts:
         if key not in self._grouped:
             self._grouped[key] = _Groups.of(self.rows(query), column)
         return self._grouped[key]
+
+    def answering(self, calls: Iterable[Call]) -> dict[Call, Reply]:
+        """Its answers to these alone."""
+        keys = keys_of(calls)
+        return {call: reply for call, reply in self.replies.items() if _key(call) in keys}
 
     @property
     def time(self) -> str | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from hvctl.call import Call
 from hvctl.core.changes import HeldBackError
-from hvctl.core.facts import Facts
+from hvctl.core.facts import Facts, key_of, keys_of
 from hvctl.core.order import kinds_within
 from hvctl.core.plan import Searched
 from hvctl.core.resource import Entry, Index, Resource
@@ -24,11 +24,18 @@ def questions(wishes: Iterable[Resource]) -> Iterator[Call]:
             yield from kind.survey()
 
 
-def questions_of(host: str, unit: Iterable[Index]) -> Iterator[Call]:
-    """What is asked of one host of several that are planned together."""
+def questions_once(unit: Iterable[Index], together: str) -> tuple[Call, ...]:
+    """What one of the hosts that are planned together by this answers for all of them."""
+    wishes = (wish for desired in unit if desired.together == together for wish in desired)
+    return tuple(dict.fromkeys(q for wish in wishes for q in wish.queries_once())) if together else ()
+
+
+def questions_of(host: str, unit: Iterable[Index], *, without: Iterable[Call] = ()) -> Iterator[Call]:
+    """What is asked of one host of several that are planned together. `without`: what another one is asked."""
+    elsewhere = keys_of(without)
     for desired in unit:
         if desired.host == host:
-            yield from questions(desired)
+            yield from (q for q in questions(desired) if not elsewhere or key_of(q) not in elsewhere)
         else:
             yield from (q for wish in desired if host in wish.links() for q in wish.queries_on(host))
 

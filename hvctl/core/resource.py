@@ -235,6 +235,10 @@ class Resource(Fields):
     def queries(self) -> tuple[Call, ...]:
         raise NotImplementedError
 
+    def queries_once(self) -> tuple[Call, ...]:
+        """Those of its queries that every host that is planned together with its own, by `Index.together`, answers alike."""
+        return ()
+
     def queries_on(self, host: str) -> tuple[Call, ...]:
         """What is asked of another host that it links with."""
         return ()

@@ -122,6 +122,9 @@ class Cluster(OfHyperV):
         networks = (_TYPES,) if self.live_migration_networks else ()
         return (VMS, *WHOLE, self._own(), NETWORKS, *networks)
 
+    def queries_once(self) -> tuple[Call, ...]:
+        return tuple(q for q in self.queries() if q is not VMS)
+
     def seat_of(self, facts: Facts) -> str:
         """It is one, whichever node tells of it."""
         return speaker(facts)

@@ -41,6 +41,9 @@ class Maintenance(OfHyperV):
     def queries(self) -> tuple[Call, ...]:
         return (VMS, SWITCHES, VM_ADAPTERS, *WHOLE, _PRIORITIES)
 
+    def queries_once(self) -> tuple[Call, ...]:
+        return (*WHOLE, _PRIORITIES)
+
     def seat_of(self, facts: Facts) -> str:
         """Another node that is up asks for it, if one answers: it stays when this one goes."""
         try:

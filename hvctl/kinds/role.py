@@ -141,6 +141,10 @@ class Role(RolePart):
             *(file_query(folder) for folder in self._shared_folders()),
         )
 
+    def queries_once(self) -> tuple[Call, ...]:
+        everywhere = ROLES.params["Namespace"]
+        return tuple(q for q in self.queries() if q in (PREFERRED, POSSIBLE) or q.params.get("Namespace") == everywhere)
+
     def _monitored(self) -> Iterator[Call]:
         """Of this VM, on whichever node it runs."""
         for name in self.vm.names:

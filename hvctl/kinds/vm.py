@@ -204,6 +204,9 @@ class VM(Machine):
         cluster = KNOWN if self.part(RolePart) is None else WHOLE
         return (*self._own(), _maximums.COUNTS, *cluster, *more, *doomed, *places, *ages)
 
+    def queries_once(self) -> tuple[Call, ...]:
+        return KNOWN if self.part(RolePart) is None else WHOLE
+
     def seat_of(self, facts: Facts) -> str:
         """A role is where the cluster has it."""
         role = self.part(RolePart)

@@ -16,6 +16,7 @@ from hvctl.fleet.connect import Wire
 from mocks.engine import EngineTransport
 from mocks.estate import Estate
 from mocks.failover import carry
+from mocks.failures import failure
 from mocks.host import SimulatedHost
 from mocks.state import HostState
 from mocks.twin import TwinTransport
@@ -148,6 +149,40 @@ def test_what_is_asked_grows_with_nodes_and_not_with_vms(tmp_path: Path) -> None
         one = session(folder, own, f"- hosts: nodes\n  cluster:\n    vms:\n{vms}")
         one.planned()
         assert {name: wire.reads for name, wire in one.wires.items()} == {"hv01": 1, "hv02": 1}
+
+
+def cluster_calls(own: Estate, host: str) -> int:
+    log = own.hosts[host].log
+    return sum("MSCluster" in str(c.params.get("ClassName")) or c.cmdlet == "Get-ClusterOwnerNode" for c in log)
+
+
+PREFERRING = """
+- hosts: nodes
+  cluster:
+    vms: [{name: web01, role: {preferred_owners: [hv01]}}, {name: web02}]
+"""
+
+
+def test_no_node_is_asked_what_another_has_answered(tmp_path: Path) -> None:
+    own = estate()
+    session(tmp_path, own, PREFERRING).planned()
+    assert cluster_calls(own, "hv01") > 4
+    assert cluster_calls(own, "hv02") == 0
+
+
+@pytest.mark.parametrize("how", ["lost", "stopped"])
+def test_the_next_node_is_asked_where_the_first_does_not_answer(tmp_path: Path, how: str) -> None:
+    own = estate("2012r2")
+    one = session(tmp_path, own, PREFERRING, away=["hv01"] if how == "lost" else [])
+    if how == "stopped":
+        state(own, "hv01").cluster_running = False
+        own.hosts["hv01"].failures.add(failure("Get-CimInstance:times=100,error=no"))
+    plans = one.planned()
+    assert cluster_calls(own, "hv02") > 4
+    assert one.wires["hv02"].reads == 2
+    plan = plans["hv02"].plan
+    assert plan is not None
+    assert {str(a.address): a.verb for a in plan.actions}["vm web02"] == "none"
 
 
 # --- maintenance ----------------------------------------------------------------------------------------------------------
