@@ -302,11 +302,12 @@ def _without_role(
         return Whereabouts(nodes[next(iter(holders))][0], UnclearError(f"a VM {vm.name} is on {names}", hint))
     if holders:
         return Whereabouts(nodes[next(iter(holders))][0])
-    for node, (name, state, _) in told.nodes.items():
+    for node, (name, _, _) in told.nodes.items():
         host, own = nodes.get(node, (name, None))
-        if own is None and state != DOWN:  # one that is down runs nothing, and its roles are on others
+        if own is None:  # one that is down too: its own VM of the name would be there again when it comes back
             fault = UnreadHostError(host, in_run=node in nodes)
             fault.text = f"no other node has {vm.name}, and {fault.text}"
+            fault.hint = "it may be there: bring that node up, or evict it from the cluster"
             return Whereabouts(makers[-1], fault)
     return Whereabouts(makers[0])
 

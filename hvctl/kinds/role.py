@@ -155,7 +155,12 @@ class Role(RolePart):
         return role_of(self.vm, self.vm_row(facts), facts)
 
     def actual(self, facts: Facts) -> State | None:
-        role = None if self.vm.absent else self.role(facts)
+        if self.vm.absent:
+            return None
+        where = whereabouts(self.vm, self.preferred_owners or (), self.possible_owners or (), facts)
+        if where.fault is not None:  # of one that is to be taken away too: whose it is is not known
+            raise where.fault
+        role = self.role(facts)
         if role is None:
             return None
         if self.absent:
@@ -264,8 +269,7 @@ class Role(RolePart):
 
     def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         yield from super().judge(occasion, changes, facts)
-        where = whereabouts(self.vm, self.preferred_owners or (), self.possible_owners or (), facts)
-        if occasion == "remove" or where.fault is not None:  # its VM says why nothing is known
+        if occasion == "remove":
             return
         told, role = view(facts), self.role(facts)
         for field in ("preferred_owners", "possible_owners"):
@@ -281,7 +285,7 @@ class Role(RolePart):
             text = f"{self.vm.key()} is on {role.owner}, which is not to be a possible owner"
             yield finding("possible_owners", text, "move it to one of them first")
         if role is not None:
-            yield from self._state(role)
+            yield from self._state(role, facts)
             if role.name.casefold() != self.vm.key().casefold():
                 yield finding(
                     "", f"the role of {self.vm.key()} is called {role.name}", "it is known by its VM", "warning"
@@ -290,6 +294,10 @@ class Role(RolePart):
             if preferred and bare(role.owner) not in preferred and self._home(facts) is None:
                 text = f"{role.name} is on {role.owner}, and none of its preferred owners is up"
                 yield finding("preferred_owners", text, "it goes back when one of them is", "warning")
+        home = [bare(n) for n in self.preferred_owners or ()] if self.failback.allowed else []
+        if role is None and home and self.vm_row(facts) is not None and bare(facts.info.computer) not in home:
+            text = f"{self.vm.key()} is on {facts.info.computer}, which is none of its preferred owners"
+            yield finding("preferred_owners", text, "the next run moves it, with --allow move", "warning")
         if _SERVICES in self.written():
             yield from self._unasked(facts)
         if self.vm_row(facts) is None and told.level and told.level != facts.os and not self.vm.absent:
@@ -301,14 +309,16 @@ class Role(RolePart):
         yield from self._storage(occasion, facts)
         yield from self._switches(facts)
 
-    def _state(self, role: ClusteredVm) -> Iterator[Diagnostic]:
+    def _state(self, role: ClusteredVm, facts: Facts) -> Iterator[Diagnostic]:
         if role.failed:
             text = f"the role {role.name} has failed on {role.owner}"
             hint = "see the events of FailoverClustering on its node, mend the cause, then Start-ClusterGroup"
             yield finding("", text, hint, "warning")
         if role.locked:
             hint = "something works on it; see what has it locked before it is moved"
-            yield finding("", f"the role {role.name} is locked from moving", hint, "warning")
+            bars = self._home(facts) is not None
+            text = f"the role {role.name} is locked from moving"
+            yield finding("node" if bars else "", text, hint, "impossible" if bars else "warning")
         if role.unmonitored:
             text = f"the role {role.name} is not monitored: its node {role.owner} is isolated"
             yield finding("", text, "the cluster fails it over when the node does not come back", "warning")
@@ -398,11 +408,14 @@ class Role(RolePart):
             }
         yield from self._monitored_inside(row, facts)
         declared = {p.key().casefold() for p in self.index.peers if p.kind == "switch"}
+        home = self._home(facts)
         for node, own in self._possible(facts):
             for name in sorted(names):
                 if name.casefold() not in declared and not own.of_key(SWITCHES, "Name", name):
                     text = f"{node} has no switch {name}, so {self.vm.key()} cannot move there"
-                    yield finding("", text, "declare the switch for every node, or write possible_owners", "warning")
+                    hint = "declare the switch for every node, or write possible_owners"
+                    bars = home is not None and bare(home) == bare(node)
+                    yield finding("node" if bars else "", text, hint, "impossible" if bars else "warning")
 
     def _monitored_inside(self, row: Row | None, facts: Facts) -> Iterator[Diagnostic]:
         """A switch without an uplink fails the watch over the network, and the VM does not migrate (domain 9.1, cluster 8)."""
