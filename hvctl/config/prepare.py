@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -132,6 +132,9 @@ def prepare(
             continue
         alone = tuple(p for p in faults if isinstance(p, HostDiagnostic))
         work.append(HostWork(host, connection, found, alone))
+    problems += _partly_written(
+        inventory, plays, {one.name: one.desired.together for one in work if one.desired.together}
+    )
     told = offline_problems(desired)
     for play in hostless:  # what is wrong with it on any host
         own_variables = {**play.variables, **variables.values}
@@ -224,6 +227,24 @@ def _cluster(inventory: Inventory, host: Host, seen: Sequence[Play], problems: l
     hint = f"write the cluster's name as `Get-Cluster` has it, as in `{CLUSTER}: hvcl01`"
     problems.append(Diagnostic(host.marks.get(CLUSTER), f"{CLUSTER} of {host.name} is not the name of a cluster", hint))
     return ""
+
+
+def _partly_written(inventory: Inventory, plays: Sequence[Play], clusters: Mapping[str, str]) -> Iterator[Diagnostic]:
+    """A cluster is written for all of its nodes: what of it is on a node that the play leaves out would be nobody's."""
+    for play in plays:
+        if "cluster" not in play.body or not clusters:
+            continue
+        try:
+            hosts = {host.name for host in inventory.select(play.hosts)}
+        except ConfigError:
+            continue  # told already
+        for name in sorted({clusters[host] for host in hosts if host in clusters}):
+            nodes = [h.name for h in inventory.hosts.values() if inventory.variables(h).get(CLUSTER) == name]
+            if left := [node for node in nodes if node not in hosts]:
+                place = play.document.mark((*play.path, "hosts"))
+                is_node = "are nodes" if len(left) > 1 else "is a node"
+                text = f"the play leaves out {', '.join(left)}, which {is_node} of {name} too"
+                yield Diagnostic(place, text, "write the group of its nodes; --limit is for a part of them")
 
 
 def _seen_by(inventory: Inventory, host: Host, play: Play, over: Overlay, problems: list[Diagnostic]) -> Play:

@@ -225,6 +225,8 @@ class VM(Machine):
             where = whereabouts(self, role.preferred_owners or (), role.possible_owners or (), facts)
             if where.fault is not None:
                 raise where.fault
+            if facts.others and where.host != self.address().host:
+                raise UnclearError(f"it is on {where.host}, for which it is not written", "write it for all nodes")
         elif (own := self._plain_role(row, facts)) is not None and not self._here(own.owner, facts):
             text = (
                 f"{self.name} is a role of the cluster, owned by {own.owner or 'no node'}, and Hyper-V has it here too"

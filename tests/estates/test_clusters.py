@@ -151,6 +151,17 @@ def test_what_is_asked_grows_with_nodes_and_not_with_vms(tmp_path: Path) -> None
         assert {name: wire.reads for name, wire in one.wires.items()} == {"hv01": 1, "hv02": 1}
 
 
+def test_a_part_of_the_nodes_is_planned_and_says_what_it_leaves_out(tmp_path: Path) -> None:
+    own = estate()
+    one = session(tmp_path, own)
+    with one.run(one.prepared("hv01")) as run:
+        (outcome,) = run.plan()
+    assert outcome.plan is not None
+    said = {str(a.address): [r.message for r in a.remarks] for a in outcome.plan.actions}
+    assert said["vm web02"] == ["web02 is a role on HV02: HV02 is not among the hosts of this run"]
+    assert {str(a.address): a.verb for a in outcome.plan.actions}["vm web01"] == "update"
+
+
 def cluster_calls(own: Estate, host: str) -> int:
     log = own.hosts[host].log
     return sum("MSCluster" in str(c.params.get("ClassName")) or c.cmdlet == "Get-ClusterOwnerNode" for c in log)
