@@ -8,6 +8,7 @@ from pathlib import Path as File
 from typing import Any
 
 from hvctl.call import Secret
+from hvctl.config.accepting import accepted
 from hvctl.config.controlnode import ControlNode
 from hvctl.config.overlay import NOTHING, Overlay
 from hvctl.config.patterns import words
@@ -15,6 +16,8 @@ from hvctl.config.salvage import salvaged
 from hvctl.config.secrets import Ask, resolve
 from hvctl.config.template import rendered
 from hvctl.config.vault import Vault, is_vault
+from hvctl.core.acceptance import KEY as ACCEPT
+from hvctl.core.acceptance import Acceptance
 from hvctl.core.impact import IMPACTS, Impact
 from hvctl.core.resource import Entry, Index, Place, Resource
 from hvctl.kinds import sections
@@ -38,7 +41,7 @@ _PLAY_KEYS = ("name", "hosts", "vars", "vars_files", "tags", "allow")
 @dataclass(frozen=True)
 class Play:
     """One play as written; its wishes are made per host, since values may hold variables. `unsure`: there may be more
-    variables than could be read."""
+    variables than could be read. `partial`: plays beside it were left out, so that nothing can be said of what none lists."""
 
     document: Document
     path: Path
@@ -49,6 +52,7 @@ class Play:
     allow: frozenset[Impact] = frozenset()
     marks: Mapping[str, Mark] = field(default_factory=dict)
     unsure: bool = False
+    partial: bool = False
 
     @property
     def folder(self) -> File:
@@ -57,7 +61,8 @@ class Play:
     @property
     def body(self) -> dict[str, Any]:
         data = _at(self.document.data, self.path)
-        return {key: value for key, value in data.items() if key not in _PLAY_KEYS}
+        hidden = (*_PLAY_KEYS, "exclusive") if self.partial else _PLAY_KEYS
+        return {key: value for key, value in data.items() if key not in hidden}
 
 
 def read_playbook(file: str | File, vault: Vault | None = None) -> tuple[list[Play], list[Diagnostic]]:
@@ -221,12 +226,14 @@ class _Maker:
             return
         inner = sections(kind.kind)
         beneath = {name: part for name, part in sections(None).items() if name in kind.beneath}
-        own = {key: value for key, value in data.items() if key not in inner and key not in beneath}
+        own = {key: value for key, value in data.items() if key not in inner and key not in beneath and key != ACCEPT}
         # Of what only holds what stands by itself, as `cluster: {vms: …}` of a second play, there is nothing twice.
         again = beneath and not own and any(type(e.resource) is kind for e in self.entries)
         made, left_out, problems = (None, frozenset(), []) if again else self.salvaged(kind, own, path)
         self.problems += problems
-        number = self.spread(made, left_out, path, owner, around) if made is not None else None
+        accept, problems = accepted(kind, data, self.play.document, path, self.unclear) if ACCEPT in data else ((), [])
+        self.problems += problems
+        number = self.spread(made, left_out, path, owner, around, accept) if made is not None else None
         for section, part in inner.items():
             if section in data:
                 self.section(part, data[section], (*path, section), number, data)
@@ -240,7 +247,13 @@ class _Maker:
         return salvaged(kind, own, self.play.document, path, self.unclear)
 
     def spread(
-        self, made: Resource, left_out: frozenset[str], path: Path, owner: int | None, around: Mapping[str, Any]
+        self,
+        made: Resource,
+        left_out: frozenset[str],
+        path: Path,
+        owner: int | None,
+        around: Mapping[str, Any],
+        accept: tuple[Acceptance, ...] = (),
     ) -> int | None:
         """The number of the first entry that it gives."""
         number = len(self.entries)
@@ -251,7 +264,7 @@ class _Maker:
         except ConfigError as error:
             self.problems += error.problems
             return None
-        self.entries += [replace(entry, owner=owner, left_out=left_out) for entry in found]
+        self.entries += [replace(entry, owner=owner, left_out=left_out, accept=accept) for entry in found]
         return number if found else None
 
     def wrong(self, path: Path, message: str, hint: str) -> None:

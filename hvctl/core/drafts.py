@@ -34,6 +34,12 @@ def _waiting(draft: Draft, others: Mapping[Address, Draft]) -> Draft:
         other = others.get(address)
         if other is None or other.here or draft.wish.absent or draft.action.verb == "none":
             continue
+        if address in owner and other.action.verb == "accepted":
+            # Its owner is missing, which is accepted: of each part again that would bury the rest.
+            if draft.action.verb == "accepted" and not draft.action.lines:
+                continue
+            action = replace(draft.action, verb="accepted", lines=(), remarks=(), accepted=None, made=())
+            return Draft(draft.wish, action, here=False, held=frozenset({WHOLE}), seen=draft.seen)
         elsewhere = address in owner and other.action.verb == "none"
         if WHOLE in draft.held and not (elsewhere and draft.action.verb == "later"):
             continue
@@ -56,8 +62,27 @@ def _waiting(draft: Draft, others: Mapping[Address, Draft]) -> Draft:
             address=draft.action.address,
         )
         action = replace(draft.action, verb=verb, lines=(), remarks=(*draft.action.remarks, remark))
-        return Draft(draft.wish, action, here=False, held=frozenset({WHOLE}))
+        return Draft(draft.wish, action, here=False, held=frozenset({WHOLE}), waits=True)
     return draft
+
+
+def part_of_unmade(wish: Resource, target: Resource, before: Mapping[Address, Draft]) -> Draft | None:
+    """A part of what the pass before found not to be made. Judged by a target that lacks its owner's other parts, it would
+    be said to be wrong where it is not."""
+    if wish.owner is None or wish.absent:
+        return None
+    own, owner = before.get(wish.address()), before.get(wish.owner.address())
+    if (
+        own is None
+        or owner is None
+        or owner.here
+        or owner.action.verb != "held"
+        or (WHOLE in own.held and not own.waits)
+    ):
+        return None
+    remarks = () if own.waits else own.action.remarks
+    action = replace(own.action, verb="held", lines=(), remarks=remarks)
+    return Draft(target, action, here=False, held=frozenset({WHOLE}), seen=own.seen)
 
 
 def not_taken_down(drafts: Mapping[Address, Draft], facts: Mapping[str, Facts]) -> dict[Address, Draft]:
@@ -105,7 +130,7 @@ def _lacking(drafts: Mapping[Address, Draft]) -> dict[Address, Draft]:
     found: dict[Address, Draft] = {}
     for draft in drafts.values():
         wish, verb = draft.wish, draft.action.verb
-        if wish.vital and wish.owner and not wish.absent and not draft.here and verb in ("held", "unknown"):
+        if wish.vital and wish.owner and not wish.absent and not draft.here and verb in ("held", "accepted", "unknown"):
             found.setdefault(wish.owner.address(), draft)
     return found
 

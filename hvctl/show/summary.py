@@ -46,15 +46,18 @@ def _moved(outcomes: Iterable[Outcome], memory: Memory) -> str:
 
 
 def made_within(plan: Plan, action: Action) -> bool:
-    """Whether it is a part of something that is made with it."""
+    """Whether it is a part of something that is made with it, or that is not made, which says why."""
     owner = owner_of(action.address)
-    return action.verb == "create" and any(a.verb == "create" and a.address == owner for a in plan.actions)
+    silent = action.verb == "held" and not action.lines and not action.remarks
+    verbs = ("create", "held") if silent else ("create",)
+    mine = action.verb == "create" or silent
+    return mine and any(a.verb in verbs and a.address == owner for a in plan.actions)
 
 
 def counted(plans: Iterable[Plan]) -> list[str]:
     """Things to create and remove, fields to change, fields that are left undone, restarts. "due": done by an apply, and
     no difference before its time is over."""
-    create = change = due = remove = blocked = held = later = restarts = 0
+    create = change = due = remove = blocked = held = later = known = restarts = 0
     for plan in plans:
         restarts += sum(not r.blocked for r in plan.restarts)
         for action in plan.actions:
@@ -64,15 +67,32 @@ def counted(plans: Iterable[Plan]) -> list[str]:
             impossible = sum(e.held == "impossible" for e in shown)
             waiting = sum(e.held == "later" for e in shown)
             blocked += sum(bool(e.line.consent) and not e.held for e in shown)
-            held += impossible or (action.verb == "held" and not action.blocked and not waiting)
+            alone = action.verb == "held" and not action.blocked and not waiting and not made_within(plan, action)
+            held += impossible or alone
             later += waiting or action.verb == "later"
+            known += sum(e.held == "accepted" for e in shown) + (action.accepted is not None)
             if action.verb == "update":
                 todo = [e.line for e in shown if not e.line.consent and not e.held]
                 due += sum(line.in_time for line in todo)
                 change += sum(not line.in_time for line in todo)
     found = [(create, "to create"), (change, "to change"), (due, "due"), (remove, "to remove"), (blocked, "blocked"),
-             (held, "impossible"), (later, "later"), (restarts, "restart" + "s" * (restarts > 1))]  # fmt: skip
+             (held, "impossible"), (later, "later"), (known, "accepted"),
+             (restarts, "restart" + "s" * (restarts > 1))]  # fmt: skip
     return [f"{n} {word}" for n, word in found if n]
+
+
+def changes_in(plan: Plan) -> int:
+    """What an apply would do: things that it creates and removes, fields that it changes, and what is due."""
+    count = 0
+    for action in plan.actions:
+        match action.verb:
+            case "create":
+                count += not made_within(plan, action)
+            case "remove":
+                count += 1
+            case "update":
+                count += sum(not (line.consent or line.held) for line in action.lines)
+    return count
 
 
 def in_few_words(plan: Plan) -> str:
