@@ -94,6 +94,7 @@ class Cluster:
     quarantine_duration: int = 7200
     enforced_anti_affinity: int = 0
     maximum_parallel_migrations: int | None = None  # 2022 with an update, and later (cluster 1.6); null: not there
+    move_type_threshold: int = 2000  # of later versions than 2012 [I]
     migration_network_order: str = ""
     migration_exclude_networks: str = ""
 

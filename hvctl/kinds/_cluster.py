@@ -165,11 +165,15 @@ def _asked(query: Call, facts: Facts) -> bool:
 def view(facts: Facts) -> View:
     """As the first of the cluster's nodes tells it that answers, so that all hosts of a unit go by the same. Raises
     UnreadableError where none does."""
-    computer = facts.info.computer.casefold()
-    for other in facts.others.values():
-        if other is not None and _asked(NODES, other) and (told := _readable(other)) and computer in told.nodes:
-            return told
-    return facts.derived(_own_view)
+    told = [view for other in facts.others.values() if other is not None and (view := _of_node(other))]
+    own = facts.info.computer.casefold()
+    return next((v for v in told if own in v.nodes), None) or next(iter(told), None) or facts.derived(_own_view)
+
+
+def _of_node(facts: Facts) -> View | None:
+    """Of a host that is one."""
+    told = _readable(facts) if _asked(NODES, facts) else None
+    return told if told is not None and facts.info.computer.casefold() in told.nodes else None
 
 
 def _readable(facts: Facts) -> View | None:
@@ -232,7 +236,7 @@ def hosts_by_node(facts: Facts) -> dict[str, tuple[str, Facts | None]]:
 
 def speaker(facts: Facts) -> str:
     """The host that the cluster itself is planned on: the first node that tells what it holds, else the first that answers."""
-    told = [h for h, f in facts.others.items() if f is not None and _asked(NODES, f) and _readable(f) is not None]
+    told = [h for h, f in facts.others.items() if f is not None and _of_node(f) is not None]
     return next(iter((*told, *(h for h, f in facts.others.items() if f is not None))), "")
 
 
@@ -251,6 +255,11 @@ def whereabouts(vm: Machine, home: Sequence[str], possible: Sequence[str], facts
         told = view(facts)
     except UnreadableError as error:
         return Whereabouts(speaker(facts), error)
+    first = speaker(facts) or vm.address().host
+    if not told.nodes or told.name.casefold() != vm.index.together.casefold():
+        of = f"a node of {told.name}" if told.nodes else "no node of a cluster"
+        text = f"{facts.info.computer} is {of}, and the inventory says {vm.index.together}"
+        return Whereabouts(first, UnclearError(text, "correct hvctl_cluster"))
     nodes = hosts_by_node(facts) or {facts.info.computer.casefold(): (vm.address().host, facts)}
     holders: dict[str, Row] = {}
     for node, (_, own) in nodes.items():
@@ -264,7 +273,6 @@ def whereabouts(vm: Machine, home: Sequence[str], possible: Sequence[str], facts
             holders[node] = rows[0]
     known = [r for row in holders.values() if (r := told.of_vm(row["Id"])) is not None]
     role = next(iter(known), None) or next((r for n in vm.names if (r := told.named(n)) is not None), None)
-    first = speaker(facts) or vm.address().host
     if role is None:
         makers = _makers(home, possible, nodes, told)
         return _without_role(vm, holders, nodes, told, (*makers, first))

@@ -11,7 +11,7 @@ from pydantic import Field
 from hvctl.call import Call, Map, Ref, Row
 from hvctl.contract import OS, at_least, exists_from, title
 from hvctl.core.changes import Change, Occasion, Step, finding
-from hvctl.core.facts import Facts, UnreadableError
+from hvctl.core.facts import Facts, UnclearError, UnreadableError
 from hvctl.core.fields import Fields, Setting, properties, settings
 from hvctl.core.impact import Impact
 from hvctl.core.resource import Resource
@@ -136,6 +136,9 @@ class Cluster(OfHyperV):
         return rows[0]
 
     def actual(self, facts: Facts) -> State | None:
+        if not view(facts).nodes:
+            text = f"{facts.info.computer} is no node of a cluster, and the inventory says {self.index.together}"
+            raise UnclearError(text, "correct hvctl_cluster")
         row = self.row(facts)
         view(facts)  # a cluster that does not say what it holds is not judged
         table = settings(type(self))
@@ -180,6 +183,7 @@ class Cluster(OfHyperV):
         if told.name and told.name.casefold() != self.index.together.casefold():
             text = f"{facts.info.computer} is a node of the cluster {told.name}, and the inventory says {self.index.together}"
             yield finding("", text, "correct hvctl_cluster")
+            return
         yield from self._nodes(facts)
         yield from self._level(facts)
         known = {str(r["Name"]).casefold(): str(r["Name"]) for r in facts.rows(NETWORKS)}
@@ -211,6 +215,10 @@ class Cluster(OfHyperV):
 
     def _nodes(self, facts: Facts) -> Iterator[Diagnostic]:
         hosts = hosts_by_node(facts)
+        for node, (host, own) in hosts.items():
+            if own is not None and view(facts).nodes and node not in view(facts).nodes:
+                text = f"{host} is no node of {view(facts).name}"
+                yield finding("", text, "take hvctl_cluster from it, or add it to the cluster", "warning")
         for node, (name, state, status) in view(facts).nodes.items():
             if facts.others and node not in hosts:
                 text = f"{name} is a node of the cluster, and is not among the hosts of this run"

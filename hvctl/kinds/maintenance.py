@@ -10,7 +10,7 @@ from hvctl.core.changes import Change, Occasion, Step, finding
 from hvctl.core.facts import Facts, UnreadableError
 from hvctl.core.impact import Impact
 from hvctl.core.values import State
-from hvctl.kinds._cluster import PAUSED, ROLES, UP, WHOLE, ClusteredVm, bare, hosts_by_node, view
+from hvctl.kinds._cluster import PAUSED, ROLES, UP, VM_RESOURCE, WHOLE, ClusteredVm, bare, hosts_by_node, view
 from hvctl.kinds._host import OfHyperV
 from hvctl.kinds._network import SWITCHES, VM_ADAPTERS
 from hvctl.kinds._vm import VMS, in_vm, power
@@ -19,8 +19,13 @@ from hvctl.text.diagnostic import Diagnostic
 DRAIN_S = 3600
 """How long the roles of a node may take to go: large VMs take minutes each, and so many at a time go as the hosts allow."""
 _PRIORITIES = Call(ROLES.cmdlet, ROLES.params, select=("Name", "Priority"))
-_LOW = 1000
-"""Below medium a role is moved by way of a saved state (MoveTypeThreshold, cluster 1.5; of later versions than 2012 [I])."""
+_THRESHOLD = Call(
+    ROLES.cmdlet,
+    {"Namespace": "root/MSCluster", "ClassName": "MSCluster_ResourceType"},
+    select=("Name", "PrivateProperties.MoveTypeThreshold"),
+)
+_MEDIUM = 2000
+"""Below it a role is moved by way of a saved state, where the cluster says nothing else (cluster 1.5; later than 2012 [I])."""
 FAILBACK = {"immediate": "Immediate", "policy": "Policy", "no": "NoFailback"}
 
 
@@ -39,10 +44,10 @@ class Maintenance(OfHyperV):
     # --- looking ----------------------------------------------------------------------------------------------------
 
     def queries(self) -> tuple[Call, ...]:
-        return (VMS, SWITCHES, VM_ADAPTERS, *WHOLE, _PRIORITIES)
+        return (VMS, SWITCHES, VM_ADAPTERS, *WHOLE, _PRIORITIES, _THRESHOLD)
 
     def queries_once(self) -> tuple[Call, ...]:
-        return (*WHOLE, _PRIORITIES)
+        return (*WHOLE, _PRIORITIES, _THRESHOLD)
 
     def seat_of(self, facts: Facts) -> str:
         """Another node that is up asks for it, if one answers: it stays when this one goes."""
@@ -100,7 +105,14 @@ class Maintenance(OfHyperV):
         row = next(iter(own.of_key(VMS, "Id", role.vm_id)), None) if own is not None else None
         if row is not None and power(row) not in ("Running", "Paused"):
             return f"{role.name} as it is, {power(row).casefold()}"
-        return f"{role.name} live" if priority > _LOW else f"{role.name} by way of a saved state, its priority is low"
+        if priority < self._threshold(facts):
+            return f"{role.name} by way of a saved state, its priority is low"
+        return f"{role.name} live"
+
+    def _threshold(self, facts: Facts) -> int:
+        rows = (r for r in facts.rows(_THRESHOLD) if r.get("Name") == VM_RESOURCE)
+        found = next((r.get("PrivateProperties.MoveTypeThreshold") for r in rows), None)
+        return found if isinstance(found, int) else _MEDIUM
 
     def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         name, state, _ = self._now(facts)

@@ -110,6 +110,7 @@ def _resources(cmd: Command, cluster: Cluster) -> Iterator[tuple[dict[str, Any],
 
 def _types(cmd: Command, cluster: Cluster) -> Iterator[tuple[dict[str, Any], Any]]:
     private = {
+        "MoveTypeThreshold": cluster.move_type_threshold,
         "MigrationNetworkOrder": cluster.migration_network_order,
         "MigrationExcludeNetworks": cluster.migration_exclude_networks,
     }

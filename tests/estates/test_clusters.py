@@ -231,6 +231,17 @@ def test_a_node_is_drained_and_taken_back(tmp_path: Path, capsys: pytest.Capture
     assert node.state == "Up"
 
 
+def test_how_each_goes_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = estate()
+    cluster = state(own, "hv01").cluster
+    assert cluster is not None
+    cluster.roles[0].priority = 1000
+    assert verb(tmp_path, own, "drain", "hv01", "--check") == 0
+    assert "web01 by way of a saved state, its priority is low" in " ".join(capsys.readouterr().out.split())
+    assert verb(tmp_path, own, "drain", "hv02", "--check") == 0
+    assert "web02 as it is, off" in " ".join(capsys.readouterr().out.split())
+
+
 def test_a_node_is_drained_by_the_engine(tmp_path: Path, engines: Engines) -> None:
     own = estate("2022")
 
