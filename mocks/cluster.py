@@ -122,7 +122,7 @@ class Cluster:
         for name in [s.name.upper() for s in states] + [r.owner for r in self.roles if r.owner]:
             if self.node(name) is None:
                 self.nodes.append(Node(name))
-        if self.level is None:
+        if self.level is None and states:
             self.level = min(LEVELS[s.os] for s in states)
         for network in self.networks:
             network.id = network.id or str(uuid.uuid5(_NAMESPACE, f"{self.name}/{network.name}"))

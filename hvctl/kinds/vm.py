@@ -22,6 +22,7 @@ from hvctl.kinds import _avma, _doomed, _guests, _maximums, _owed, _room, _wait
 from hvctl.kinds._checkpoints import AGES, CHECKPOINTS, check_ages, checkpoints, coming
 from hvctl.kinds._cluster import (
     KNOWN,
+    PAUSED,
     WHOLE,
     ClusteredVm,
     elsewhere,
@@ -443,6 +444,11 @@ class VM(Machine):
             yield finding("name", text, "choose another name, or rename that role's VM first")
         if change.field == "state" and (now, wanted) == ("off", "saved"):
             yield finding("state", f"{self.name} is off; only a running VM can be saved", "wish for running or off")
+        if change.field == "state" and wanted == "running" and now != "running" and self.part(RolePart) is not None:
+            node = view(facts).nodes.get(facts.info.computer.casefold())
+            if node is not None and node[1] == PAUSED:  # cluster 6
+                text = f"{node[0]} is paused: no role comes online there"
+                yield finding("state", text, "resume the node, or move the role to another one")
         if change.field == "version" and not isinstance(change.now, Missing):
             if not version_at_least(wanted, now):
                 hint = "leave the version out or make the VM anew"

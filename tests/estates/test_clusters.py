@@ -196,6 +196,31 @@ def test_the_next_node_is_asked_where_the_first_does_not_answer(tmp_path: Path, 
     assert {str(a.address): a.verb for a in plan.actions}["vm web02"] == "none"
 
 
+@pytest.mark.parametrize("os", ["2012r2", "2022"])
+def test_the_example_is_right(tmp_path: Path, os: str) -> None:
+    host = {"os": os, "domain": "example.com"}
+    own = Estate.from_data(
+        {
+            "hosts": {"hv01": dict(host), "hv02": dict(host)},
+            "shared": {r"C:\ClusterStorage\Volume1": {}},
+            "clusters": {"hvcl01": {"networks": [{"name": "Cluster"}, {"name": "Live Migration"}, {"name": "Backup"}]}},
+        }
+    )
+    example = Path(__file__).parents[2] / "playbooks" / "cluster.yml"
+    one = session(tmp_path, own, example.read_text("utf-8"))
+    done = one.applied()
+    results = [r for o in done.values() if o.report is not None for r in o.report.results]
+    assert [str(r.failure or r.why) for r in results if r.status != "ok"] == []
+    assert all(o.plan is not None and o.plan.in_sync for o in one.planned().values())
+    cluster = state(own, "hv01").cluster
+    assert cluster is not None
+    assert {r.name: (r.owner, r.priority) for r in cluster.roles} == {
+        "web01": ("HV01", 3000),
+        "batch01": ("HV01", 1000),
+    }
+    assert len(cluster.migration_exclude_networks.split(";")) == 1
+
+
 # --- maintenance ----------------------------------------------------------------------------------------------------------
 
 
