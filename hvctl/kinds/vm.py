@@ -67,7 +67,8 @@ class VM(Machine):
     `remove_disks: yes` removes the files of its disks too, but for those that something else uses.
     `wait_for`: after a start, the apply waits until the guest gives a sign of life or tells an address, for `wait_timeout`
     at most. `guest_os` says what runs in it, so that the rest is judged by what that can do (docs/guest-systems.md);
-    nothing of it is sent. `avma: yes`: the host can activate it, and data exchange is on (docs/avma.md)."""
+    nothing of it is sent. `avma: yes`: the host can activate it, and data exchange is on (docs/avma.md).
+    `clustered: no`, under `cluster: vms:`, takes its role away and leaves the VM (docs/clusters.md)."""
 
     kind: ClassVar[str] = "vm"
     section: ClassVar[str] = "vms"
