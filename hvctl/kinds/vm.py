@@ -266,7 +266,8 @@ class VM(Machine):
     def stays(self, owner: Resource, listed: tuple[Resource, ...], facts: Facts) -> bool:
         """What is not this host's alone to remove, a template, and one that is to be renamed."""
         row = vm_row(self, facts) or {}
-        renamed = {n.casefold() for one in listed if isinstance(one, VM) for n in one.names}
+        away = (root for _, root in owner.index.away)  # written for the cluster, and planned on another node
+        renamed = {n.casefold() for one in (*listed, *away) if isinstance(one, VM) for n in one.names}
         guarded = row.get("IsClustered") or row.get("IsTemplate") or row.get("ReplicationMode") in REPLICAS
         return bool(guarded) or self.name.casefold() in renamed
 
