@@ -17,6 +17,7 @@ from hvctl.config.reach import connection_for
 from hvctl.config.secrets import Ask, NotAskedError, SecretError, Secrets, never, resolve
 from hvctl.config.vault import Vault
 from hvctl.core.resource import Index
+from hvctl.core.serial import Serial
 from hvctl.text.diagnostic import ConfigError, Diagnostic, HostDiagnostic, RefusedError, UndefinedDiagnostic
 from hvctl.text.source import SecretSource, suggest
 from hvctl.text.visible import quoted
@@ -34,6 +35,8 @@ class HostWork:
     desired: Index
     wrong: tuple[Diagnostic, ...] = ()
     """Why nothing can be done there, though it can elsewhere."""
+    serial: Serial | None = None
+    """Of the first of its plays that has one."""
 
     @property
     def name(self) -> str:
@@ -131,7 +134,7 @@ def prepare(
         if connection is None:
             continue
         alone = tuple(p for p in faults if isinstance(p, HostDiagnostic))
-        work.append(HostWork(host, connection, found, alone))
+        work.append(HostWork(host, connection, found, alone, next((p.serial for p in own if p.serial), None)))
     problems += _partly_written(
         inventory, plays, {one.name: one.desired.together for one in work if one.desired.together}
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from hvctl.call import Call
 from hvctl.core.changes import HeldBackError
-from hvctl.core.facts import Facts, key_of, keys_of
+from hvctl.core.facts import Facts
 from hvctl.core.order import kinds_within
 from hvctl.core.plan import Searched
 from hvctl.core.resource import Entry, Index, Resource
@@ -32,10 +32,10 @@ def questions_once(unit: Iterable[Index], together: str) -> tuple[Call, ...]:
 
 def questions_of(host: str, unit: Iterable[Index], *, without: Iterable[Call] = ()) -> Iterator[Call]:
     """What is asked of one host of several that are planned together. `without`: what another one is asked."""
-    elsewhere = keys_of(without)
+    elsewhere = {call.family for call in without}
     for desired in unit:
         if desired.host == host:
-            yield from (q for q in questions(desired) if not elsewhere or key_of(q) not in elsewhere)
+            yield from (q for q in questions(desired) if q.family not in elsewhere)
         else:
             yield from (q for wish in desired if host in wish.links() for q in wish.queries_on(host))
 
@@ -81,8 +81,9 @@ def beyond(desired: Index, facts: Facts) -> Beyond:
                 if n == 0:
                     found.searched.setdefault(owner.address(), []).append(Searched(kind.kind, by, more))
                 place = replace(owner.place, path=(*owner.place.path, why))
-                if kind in whole:
-                    found.unwanted.extend(Entry(wish.undescribed(), place, there=False) for wish in gone)
+                if kind in whole:  # what is accepted of the list is accepted of all that is beyond it
+                    accept = desired.entries[owner.seat].accept
+                    found.unwanted.extend(Entry(w.undescribed(), place, there=False, accept=accept) for w in gone)
                 else:
                     found.unwanted.extend(Entry(wish, place, owner.seat, there=False) for wish in gone)
     return found
