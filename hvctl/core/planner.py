@@ -77,12 +77,20 @@ def make_plans(unit: Sequence[Index], facts: Mapping[str, Facts], allow: frozens
     }
 
 
+def _seat_of(one: Resource, facts: Facts) -> str:
+    """ "" also where that cannot be read: then every host says so of it."""
+    try:
+        return one.seat_of(facts)
+    except Exception:
+        return ""
+
+
 def _seated(desired: Index, unit: Sequence[Index], facts: Mapping[str, Facts]) -> Index:
     """Without what is written for several hosts and planned on another one, where it is written too."""
     if desired.host not in facts:
         return desired
     own = facts[desired.host]
-    roots = [(seat, one) for one in desired if one.owner is None and (seat := one.seat_of(own))]
+    roots = [(seat, one) for one in desired if one.owner is None and (seat := _seat_of(one, own))]
     if not roots:
         return desired
     written = {(one.host, type(root), root.key().casefold()) for one in unit for root in one if root.owner is None}

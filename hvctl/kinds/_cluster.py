@@ -308,8 +308,9 @@ def _without_role(
         names = " and ".join(told.nodes[n][0] for n in holders)
         hint = "see which of them is the right one; nothing is done about either"
         return Whereabouts(nodes[next(iter(holders))][0], UnclearError(f"a VM {vm.name} is on {names}", hint))
-    if holders:
-        return Whereabouts(nodes[next(iter(holders))][0])
+    for node, row in holders.items():
+        text = f"Hyper-V on {told.nodes[node][0]} says that {vm.name} is clustered, and the cluster has no role for it"
+        return Whereabouts(nodes[node][0], UnclearError(text, _LOOK) if row.get("IsClustered") else None)
     for node, (name, _, _) in told.nodes.items():
         host, own = nodes.get(node, (name, None))
         if own is None:  # one that is down too: its own VM of the name would be there again when it comes back
