@@ -50,7 +50,7 @@ def properties() -> Iterator[tuple[str, str]]:
     yield from ((CLASSES[4], n) for n in ("Name", "ID", "Role"))
 
 
-@pytest.mark.parametrize(("of", "name"), properties())
+@pytest.mark.parametrize(("of", "name"), list(properties()))
 def test_nothing_is_made_or_removed_for_a_lie(tmp_path: Path, of: str, name: str) -> None:
     for value in (*BAD, ...):
         own = estate()
