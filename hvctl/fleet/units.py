@@ -6,15 +6,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from hvctl.call import TransportError, defect
+from hvctl.call import Call, Failure, Reply, TransportError, defect
 from hvctl.core.apply import Report, apply, batch_of
 from hvctl.core.contents import changed_sources
-from hvctl.core.facts import Facts
+from hvctl.core.facts import Facts, merged
 from hvctl.core.impact import Impact
 from hvctl.core.outcome import Outcome
 from hvctl.core.plan import Plan
 from hvctl.core.planner import make_plans
-from hvctl.core.questions import questions_of
+from hvctl.core.questions import questions_of, questions_once
 from hvctl.core.replan import First, replanned_together
 from hvctl.core.resource import Index
 from hvctl.core.rounds import Rounds
@@ -48,8 +48,13 @@ class Units:
 
     def read(self, name: str, on_event: Hear) -> Outcome:
         """What it answered is kept until all of its unit have."""
+        unit = self.linked[name]
+        together = next(one.together for one in unit if one.host == name)
+        once = questions_once(unit, together)
+        first = next(one.host for one in unit if one.together == together)
+        calls = questions_of(name, unit, without=() if name == first else once)
         try:
-            self._facts[name] = look_at(self._hosts.transport(name), questions_of(name, self.linked[name]), on_event)
+            self._facts[name] = look_at(self._hosts.transport(name), calls, on_event)
         except TransportError as error:
             return Outcome(name, error=error)
         return Outcome(name)
@@ -69,8 +74,40 @@ class Units:
     def _read_units(self, hosts: Iterable[str]) -> Iterator[tuple[tuple[Index, ...], dict[str, Facts]]]:
         for unit in {id(u): u for host in hosts if (u := self.linked.get(host))}.values():
             facts = {one.host: self._facts.pop(one.host) for one in unit if one.host in self._facts}
+            for together in dict.fromkeys(one.together for one in unit if one.together):
+                facts |= self._answered_once(unit, together, facts)
             if facts:
                 yield unit, facts
+
+    def _answered_once(self, unit: Sequence[Index], together: str, facts: Mapping[str, Facts]) -> dict[str, Facts]:
+        """Those that were read, each with what one of them answers for all: the first of them, or the next that does."""
+        once = questions_once(unit, together)
+        hosts = [one.host for one in unit if one.together == together]
+        there = [host for host in hosts if host in facts]
+        if not once or not there:
+            return {}
+        found = facts[there[0]].answering(once) if there[0] == hosts[0] else {}
+        for host in there:
+            if found and any(reply.ok for reply in found.values()):
+                break
+            if host != hosts[0]:
+                found = self._asked_once(host, once) or found
+        gone = Reply(failures=(Failure("NotAnswered", "ConnectionError", "no node of it answered"),))
+        found = found or dict.fromkeys(merged(once), gone)
+        return {host: replace(facts[host], replies={**facts[host].replies, **found}) for host in there}
+
+    def _asked_once(self, host: str, once: Sequence[Call]) -> dict[Call, Reply]:
+        heard: dict[str, Facts] = {}
+
+        def read(on_event: Hear) -> Outcome:
+            try:
+                heard[host] = look_at(self._hosts.transport(host), once, on_event)
+            except TransportError as error:
+                return Outcome(host, error=error)
+            return Outcome(host)
+
+        self._hosts.each("reading", [(host, own(Outcome(host), read))], keep=_all)
+        return dict(heard[host].replies) if host in heard else {}
 
     def _read_again(self, hosts: Iterable[str]) -> dict[str, Outcome]:
         """All of the units that these are in."""
@@ -102,13 +139,14 @@ class Units:
             error = seen[host].error
             if error is not None and one.plan is not None:
                 found[host] = replace(one, report=Report(one.plan, error=error))
-            elif lines := self._lines(host, seen, why):
+            elif lines := self._lines(host, {h: seen[h] for h in together if together[h].plan is not None}, why):
                 found[host] = replace(one, changed=tuple(lines))
         return found
 
     def _lines(self, host: str, seen: Mapping[str, Outcome], why: Mapping[str, Sequence[str]]) -> list[str]:
-        """Why a host is refused: first that another of its unit is not reached, which changes what would be done here."""
-        others = [one.host for one in self.linked[host] if one.host != host]
+        """Why a host is refused: first that another of its unit is not reached any more, which changes what would be done
+        here."""
+        others = [one.host for one in self.linked[host] if one.host != host and one.host in seen]
         if away := [f"it is planned together with {o}, which is not reached" for o in others if seen[o].error]:
             return away
         elsewhere = [f"it is planned together with {o}, where something has changed" for o in others if why.get(o)]
