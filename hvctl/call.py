@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cached_property
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from hvctl.text.exhaustion import exhaustion
 from hvctl.text.foreign import Foreign
@@ -269,10 +269,19 @@ class Retry:
 
 
 @dataclass(frozen=True)
+class Watch:
+    """A file that a step writes and says nothing of meanwhile: whoever waits may ask how long it is. `size`: of the whole
+    one, in bytes."""
+
+    path: str
+    size: int
+
+
+@dataclass(frozen=True)
 class Task:
     """One call within a batch. `needs`: ids of tasks that must have succeeded, otherwise it is skipped.
     `job`: run with -AsJob and report progress; `limit_s`: a job that takes longer fails (error id "TimedOut")
-    and is left to itself."""
+    and is left to itself. `watch`: for whoever waits; the host is not told."""
 
     id: str
     call: Call
@@ -281,6 +290,7 @@ class Task:
     job: bool = False
     limit_s: int | None = None
     retry: Retry | None = None
+    watch: Watch | None = field(default=None, compare=False, metadata={"told": True})
 
 
 @dataclass(frozen=True)
@@ -350,7 +360,8 @@ class Reply:
 class Event:
     """Something that happened while a batch ran, as it happens. "note": what the host said beside its answers;
     "notice": what whoever waits must hear; "upload": `done` of `total` bytes of the files that the batch needs have
-    arrived, `rate` of them a second; `text` names the one under way. `outside`: what of the text is not hvctl's wording."""
+    arrived, `rate` of them a second; `text` names the one under way. A "progress" has `done`, `total` and `rate` (0: not
+    known) where a file is copied on the host. `outside`: what of the text is not hvctl's wording."""
 
     kind: Literal["start", "progress", "done", "skipped", "note", "notice", "upload"]
     task: str = ""
@@ -398,6 +409,15 @@ class Transport(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class Doubled(Protocol):
+    """A transport that can be had once more while it is busy."""
+
+    def another(self) -> Transport:
+        """To the same host, with a connection of its own, for another thread. Opens nothing yet."""
+        ...
 
 
 class TransportError(Exception):

@@ -101,6 +101,21 @@ def sha256(state: HostState, path: str) -> str:
     return hashlib.sha256(f"{key(path)}:{size}".encode()).hexdigest()
 
 
+def length(state: HostState, path: str, now: float) -> int:
+    """Of a file, as it lies on the disk. While it is copied to, it grows."""
+    disk = vhd(state, path)
+    whole = (disk.file_size or 0) if disk else state.files.get(spelled(state, path), 0)
+    copying = state.copying.get(key(path))
+    if copying is None or now >= copying.ends or state.long_at_once:
+        return whole
+    return int(whole * (now - copying.began) / (copying.ends - copying.began))
+
+
+def copied_to(state: HostState, path: str, now: float) -> bool:
+    copying = state.copying.get(key(path))
+    return copying is not None and now < copying.ends
+
+
 def holder(state: HostState, path: str) -> Vm | None:
     """The running VM that has the file open, itself or through a chain."""
     standing = _standing(state, path)
@@ -218,6 +233,7 @@ def take(state: HostState, path: str, size: int) -> bool:
 
 
 def forget(state: HostState, path: str) -> None:
+    state.copying.pop(key(path), None)
     gone = vhd(state, path)
     if gone is not None:
         state.vhds.remove(gone)

@@ -236,7 +236,16 @@ class ShellQuotas:
 
 
 ESTATE = {"estate": True}
-"""Metadata of what a host has from the estate that it is in (mocks/estate.py): no part of its own starting state."""
+"""Metadata of what a host has from the estate that it is in (mocks/estate.py), or from what its processes do: no part of
+its own starting state."""
+
+
+@dataclass(eq=False)
+class Copying:
+    """A file that is being copied to: since when and until when, on the clock."""
+
+    began: float
+    ends: float
 
 
 @dataclass(eq=False)
@@ -310,6 +319,8 @@ class HostState:
     made: int = 0  # how many ids were given out
     unreachable_until: float = 0.0  # on the clock
     locked_until: dict[str, float] = field(default_factory=dict)  # files of VMs just removed
+    long_at_once: bool = False  # a file that is copied to is as long as the whole from the beginning
+    copying: dict[str, Copying] = field(default_factory=dict, repr=False, metadata=ESTATE)  # by path
     storage: list[Storage] = field(default_factory=list, repr=False, metadata=ESTATE)
     beside: list[HostState] = field(default_factory=list, repr=False, metadata=ESTATE)
 

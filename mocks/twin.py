@@ -328,3 +328,6 @@ class TwinTransport:
 
     def close(self) -> None:
         return None
+
+    def another(self) -> TwinTransport:
+        return TwinTransport(self.twin.host, self._allow, self.twin.disk)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from hvctl.call import Call, Guard, Retry
+from hvctl.call import Call, Guard, Retry, Watch
 from hvctl.core.impact import Impact
 from hvctl.text.diagnostic import Diagnostic, Level
 
@@ -58,8 +58,8 @@ class Step:
     "closing" comes when all VMs of the host are done; "finish" comes after all others of the VM and rests on every one of
     them; "again" after that, whatever became of them. `resumes`: it takes up what goes on on the host by itself, so it
     is done at once after a connection that was lost. `host`: where it runs, if not on the
-    host of its resource. `text` says in plain words what it does. Two steps are never
-    equal: identity is what `needs` refers to."""
+    host of its resource. `watch`: what it writes, where it tells no progress. `text` says in plain words what it does. Two
+    steps are never equal: identity is what `needs` refers to."""
 
     call: Call
     text: str
@@ -73,6 +73,7 @@ class Step:
     resumes: bool = False
     host: str = ""
     retry: Retry | None = None
+    watch: Watch | None = None
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from hvctl.fleet.connect import Connect, Wire
 from hvctl.fleet.forks import LINGER_S, SideBySide
 from hvctl.fleet.showing import Showing
 from hvctl.fleet.stop import Stop
+from hvctl.fleet.watching import Watched
 from hvctl.redaction.streams import traced
 from hvctl.show.progress import Progress
 from hvctl.text.diagnostic import ConfigError
@@ -56,6 +57,7 @@ class Hosts:
         """Whether each host is asked once: then nothing of its connection is kept when it is closed."""
         self._requests: dict[str, int] = {}
         """Of connections that are not kept."""
+        self.watched = Watched(forks)
         self._connect, self._wire = connect, wire
         self._err, self._verbose = err, verbose
         self._open: set[str] = set()
@@ -195,6 +197,7 @@ class Hosts:
 
     def changing(self, name: str) -> bool:
         """Whether there is something to follow. Asking tells the host that nothing more is to begin."""
+        self.watched.stop(name)
         transport = self.transports.get(name)
         going = transport.stop() if transport is not None else None
         if going is not None:

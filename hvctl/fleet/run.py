@@ -260,10 +260,12 @@ class Run:
         work = self._hosts.work[one.host]
         if one.plan is None:
             return one
-        done = apply_plan(
-            one.plan, work.desired, self._hosts.transport(work.name), on_event, recheck=recheck, pause=self._pause,
-            stopped=lambda: self._stop.asked, known=partial(self._hosts.changed.__setitem__, one.host),
-        )  # fmt: skip
+        transport = self._hosts.transport(work.name)
+        with self._hosts.watched.of(one.plan, transport, on_event) as hear:
+            done = apply_plan(
+                one.plan, work.desired, transport, hear, recheck=recheck, pause=self._pause,
+                stopped=lambda: self._stop.asked, known=partial(self._hosts.changed.__setitem__, one.host),
+            )  # fmt: skip
         if isinstance(done, Report):
             return replace(one, report=done, error=None)
         return replace(one, changed=tuple(done))

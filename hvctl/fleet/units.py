@@ -193,7 +193,9 @@ class Units:
         }
 
     def _sent(self, plan: Plan, on_event: Hear) -> Outcome:
-        return Outcome(plan.host, plan, apply(plan, self._hosts.transport(plan.host), on_event))
+        transport = self._hosts.transport(plan.host)
+        with self._hosts.watched.of(plan, transport, on_event) as hear:
+            return Outcome(plan.host, plan, apply(plan, transport, hear))
 
     def _seen_after(self, reports: Mapping[str, Report]) -> dict[str, Report]:
         """With the plans that are made of their hosts as they are now, where there is none yet. Hosts that were readable

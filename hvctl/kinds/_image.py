@@ -19,7 +19,7 @@ from hvctl.kinds._disk import TYPES, DiskPart
 from hvctl.kinds._drives import Slot, file_query, on_share, there
 from hvctl.kinds._limits import limit
 from hvctl.kinds._physical import vm_name
-from hvctl.kinds._space import VOLUMES, free_at, item_query, sizes_query
+from hvctl.kinds._space import VOLUMES, free_at, item_query, sizes_query, watched
 from hvctl.kinds._types import about_size, same_path, shown_size
 from hvctl.kinds._vhd import extension, is_checkpoint, users, vhd
 from hvctl.kinds._vm import VMS, power
@@ -213,7 +213,9 @@ def steps(disk: DiskPart, needs: tuple[Step, ...], facts: Facts) -> Iterator[Ste
     else:
         # It has no progress, and is no job: it goes with the process that runs it (winrm 3.5).
         call = Call("Copy-Item", {"LiteralPath": source.path, "Destination": part})
-        yield step(call, f"copy the image {what}; Copy-Item tells no progress", limit_s=COPY_S)
+        yield step(
+            call, f"copy the image {what}", limit_s=COPY_S, watch=watched(part, _row(disk, facts).get("FileSize"))
+        )
     if disk.physical_sector_size is not None:
         params = {"Path": part, "PhysicalSectorSizeBytes": disk.physical_sector_size}
         text = f"set the physical sector size of the copy to {disk.physical_sector_size}"

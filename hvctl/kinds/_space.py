@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hvctl.call import Call
+from hvctl.call import Call, Watch
 from hvctl.core.facts import Facts, UnreadableError
 from hvctl.kinds._drives import on_cluster
+from hvctl.kinds._types import GB
 from hvctl.kinds._vhd import FILE_PROPERTIES, vhd_query
 
+WATCHED = 1 * GB
+"""Bytes that any disk takes some seconds to copy."""
 VOLUMES = Call("Get-Volume", select=("DriveLetter", "SizeRemaining"))
 
 
@@ -32,3 +35,8 @@ def free_at(path: str, facts: Facts) -> int | None:
     letters = {str(r.get("DriveLetter")).upper(): r.get("SizeRemaining") for r in rows}
     found = letters.get(path[:1].upper())
     return None if found is None else int(found)
+
+
+def watched(path: str, size: int | None) -> Watch | None:
+    """A copy of a file that has so many bytes. Of a small one there is nothing to be told."""
+    return Watch(path, int(size)) if size and size >= WATCHED else None

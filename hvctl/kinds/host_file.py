@@ -19,7 +19,7 @@ from hvctl.kinds._disk import DiskPart
 from hvctl.kinds._drives import DISKS, DVDS, Slot, file_query, folder_of, there, volume_of
 from hvctl.kinds._host import OfHyperV
 from hvctl.kinds._physical import vm_name
-from hvctl.kinds._space import VOLUMES, free_at
+from hvctl.kinds._space import VOLUMES, free_at, watched
 from hvctl.kinds._types import Flag, WindowsPath, about_size, same_path
 from hvctl.kinds._vm import VMS
 from hvctl.text.diagnostic import Diagnostic
@@ -253,7 +253,8 @@ class HostFile(OfHyperV):
             yield step(make, f"make the folder {folder}")
         origin: Value = self.file if self.file is not None else self.host_source
         copy = Call("Copy-Item", {"LiteralPath": origin, "Destination": self._part, "Force": True})
-        yield step(copy, f"copy {self.summary().removeprefix('from ')} to {self.target}", limit_s=_COPY_S)
+        watch = watched(self._part, self.bytes(facts))
+        yield step(copy, f"copy {self.summary().removeprefix('from ')} to {self.target}", limit_s=_COPY_S, watch=watch)
         if there(self.target, facts):
             yield step(self._removal(self.target), f"remove the old {self.target}", retry=_AGAIN)
         name = self.target.rpartition("\\")[2]

@@ -40,6 +40,7 @@ class Progress:
         self._clock = clock
         self._jobs: dict[tuple[str, str], tuple[float, int]] = {}
         self._told: dict[str, int] = {}
+        self._quarters: dict[tuple[str, str], int] = {}
         self._lock = threading.Lock()
         self._live = Live(console=console, transient=True, refresh_per_second=4, get_renderable=self._table)
 
@@ -91,10 +92,13 @@ class Progress:
         return f"step {list(texts).index(task) + 1} of {len(texts)}: {texts[task]}"
 
     def _left(self, host: str, event: Event) -> str:
-        """How long a job still takes, if it goes on as it went since it was first heard of."""
+        """How long a job still takes, if it goes on as it went since it was first heard of; a copy, by its rate."""
         now, percent = self._clock(), event.percent
         if percent is None:
             return ""
+        if event.total:
+            left = timedelta(seconds=(event.total - event.done) / event.rate) if event.rate > 0 else None
+            return f" of {_bytes(event.total)}" + (f", {lasted(left)} left" if left is not None else "")
         began, first = self._jobs.setdefault((host, event.task), (now, percent))
         if percent <= first or percent >= 100 or now - began < SETTLED_S:
             return ""
@@ -102,7 +106,7 @@ class Progress:
         return f", {lasted(timedelta(seconds=seconds))} left"
 
     def _line(self, host: str, event: Event, text: str, left: str) -> None:
-        if event.kind == "progress" and text and event.percent is not None and event.percent % 25 == 0:
+        if event.kind == "progress" and text and event.percent is not None and self._tells(host, event):
             self._say(f"{host}: {text}: {event.percent} %{left}")
         elif event.kind == "start" and text:
             self._say(f"{host}: {text}")
@@ -111,6 +115,15 @@ class Progress:
             self._say(f"{host}: {_upload(event, bar=False)}")
         elif event.kind == "note":
             self._say(f"{host}: {event.text}")
+
+    def _tells(self, host: str, event: Event) -> bool:
+        """A job is heard of at each percent; a copy now and then."""
+        percent = event.percent or 0
+        if not event.total:
+            return percent % 25 == 0
+        quarter, before = percent // 25, self._quarters.get((host, event.task), 0)
+        self._quarters[host, event.task] = quarter
+        return quarter > before
 
     def _say(self, line: str) -> None:
         self._console.print(line, highlight=False, soft_wrap=True)

@@ -124,6 +124,18 @@ class WinRM:
         self._powershell.sweep()
         self._connection.close()
 
+    def another(self) -> WinRM:
+        """With what this one knows of the address, the account and the open shells."""
+        return WinRM(
+            self.address,
+            allow=self._allow,
+            guard=self._guard,
+            on_wire=self._on_wire,
+            sleep=self._sleep,
+            patience=self._patience,
+            shells=self._shells,
+        )
+
     # --- stopping --------------------------------------------------------------------------------------------------
 
     def _told_to_stop(self, end: Process | str) -> Journal | None:
@@ -136,7 +148,7 @@ class WinRM:
             finally:
                 connection.close()
             return Journal()
-        other = self._another()
+        other = self.another()
         action_id = str(uuid.uuid4())
         decoder = protocol.Decoder(Batch(()), action_id)
         try:
@@ -144,17 +156,6 @@ class WinRM:
             return other._batches.journal(end) if decoder.ended else None
         finally:
             other.close()
-
-    def _another(self) -> WinRM:
-        return WinRM(
-            self.address,
-            allow=self._allow,
-            guard=self._guard,
-            on_wire=self._on_wire,
-            sleep=self._sleep,
-            patience=self._patience,
-            shells=self._shells,
-        )
 
     def _connected(self) -> Connection:
         return Connection(self.address, self._guard, self._on_wire, self._sleep, patience=self._patience)

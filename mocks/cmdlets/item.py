@@ -33,7 +33,7 @@ def item_object(cmd: Command, path: str) -> PsObject:
         "LastWriteTime": written,
     }
     if not folder:
-        properties["Length"] = disk.file_size if disk else cmd.state.files[path]
+        properties["Length"] = files.length(cmd.state, path, cmd.clock.now())
         properties["IsReadOnly"] = disk is not None and disk.read_only
         properties["BaseName"] = name.rpartition(".")[0] or name  # of PowerShell's own types
         properties["DirectoryName"] = files.parent(path)

@@ -1,6 +1,7 @@
 """Copy-Item, Rename-Item: files of the host.
 
-Folders are not modelled: copying or renaming one is refused as not simulated.
+Folders are not modelled: copying or renaming one is refused as not simulated. Others see the file grow while it is copied;
+whether it does so on a real host, or has its whole length at once (`long_at_once`), is not verified on one.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from mocks import files
 from mocks.cmdlets.item import item_object, missing, paths
 from mocks.command import Command, cmdlet
 from mocks.objects import Refusal
-from mocks.state import Content, HostState
+from mocks.state import Content, Copying, HostState
 
 COPIED_BYTES_PER_SECOND = 400e6
 _SHARING = -2147024864  # 0x80070020
@@ -60,7 +61,8 @@ def _copy(cmd: Command, source: str) -> Iterator[float]:
         files.forget(state, to)  # it is overwritten without a question
     if not files.take(state, to, size_of(state, source)):
         raise _failed(cmd, _IO, cmd.say("disk_full"), _DISK_FULL)
-    yield size_of(state, source) / COPIED_BYTES_PER_SECOND
+    took = size_of(state, source) / COPIED_BYTES_PER_SECOND
+    yield took
     disk, known = files.vhd(state, source), files.content(state, source)
     written = known.written if known else 0.0
     alike = replace(known) if known else Content(sha256=files.sha256(state, source), written=written)
@@ -70,6 +72,7 @@ def _copy(cmd: Command, source: str) -> Iterator[float]:
     else:
         state.files[to] = state.files[source]
     state.contents[to] = alike
+    state.copying[files.key(to)] = Copying(cmd.clock.now(), cmd.clock.now() + took)
     if cmd.args.flag("PassThru"):
         cmd.emit(item_object(cmd, to))
 

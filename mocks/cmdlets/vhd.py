@@ -65,7 +65,7 @@ def existing(cmd: Command, path: str) -> Vhd:
             raise cmd.refuse("OperationFailed", "vhd_not_a_disk", path)
         # domain 8.1: 0x80070002; the kind [I]
         raise cmd.refuse("ObjectNotFound", "vhd_get", path, cmd.say("file_missing"))
-    if disk.in_use_elsewhere:
+    if disk.in_use_elsewhere or files.copied_to(cmd.state, path, cmd.clock.now()):
         # observations 4: file held elsewhere (taliesins#121) [O]
         raise cmd.refuse("ObjectInUse", "vhd_get", path, cmd.say("in_use"))
     return disk
