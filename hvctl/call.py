@@ -270,10 +270,10 @@ class Retry:
 
 @dataclass(frozen=True)
 class Watch:
-    """A file that a step writes and says nothing of meanwhile: whoever waits may ask how long it is. `size`: of the whole
-    one, in bytes."""
+    """A file that a step writes and says nothing of meanwhile: whoever waits may ask how long it is. `length` answers with
+    one row that has one property; `size`: of the whole file, in bytes."""
 
-    path: str
+    length: Call
     size: int
 
 

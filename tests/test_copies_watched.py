@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from hvctl.call import Batch, Event, HostInfo, Reply, Task, Transport, TransportError, Watch, to_json
+from hvctl.call import Batch, Call, Event, HostInfo, Reply, Task, Transport, TransportError, Watch, to_json
 from hvctl.core.plan import Plan
 from hvctl.core.planner import make_plan
 from hvctl.fleet import watching
@@ -44,6 +44,7 @@ PLAYBOOK = r"""
       disks: [{at: scsi 0:0, path: 'D:\web01\os.vhdx', image: 'D:\images\ws.vhdx'}]
 """
 PART = r"D:\web01\os.hvctl-unfinished.vhdx"
+LENGTH = Call("Get-Item", {"LiteralPath": PART}, select=("Length",))
 
 
 def planned(host: SimulatedHost) -> tuple[Plan, TwinTransport]:
@@ -56,12 +57,16 @@ def watched_of(plan: Plan) -> dict[str, Watch]:
     return {s.task.id: s.task.watch for s in plan.steps if s.task.watch is not None}
 
 
+def path(watch: Watch) -> str:
+    return str(watch.length.params["LiteralPath"])
+
+
 # --- what is to be watched ------------------------------------------------------------------------------------------------
 
 
 def test_copies_say_what_they_write() -> None:
     plan, _ = planned(SimulatedHost.from_yaml(STATE))
-    assert [(w.path, w.size) for w in watched_of(plan).values()] == [
+    assert [(path(w), w.size) for w in watched_of(plan).values()] == [
         (r"D:\iso\copies\big.iso.hvctl-unfinished", 8 * GB),
         (PART, 40 * GB),
     ]
@@ -87,7 +92,7 @@ def test_a_copy_grows_while_another_process_looks() -> None:
     heard: list[Event] = []
 
     def seen() -> None:
-        reply = transport.another().run(question(PART))[0]
+        reply = transport.another().run(question(Watch(LENGTH, 40 * GB)))[0]
         copied = begun[PART]
         event = copied.seen(int(reply.rows[0]["Length"]), host.clock.now())
         if event is not None:
@@ -96,8 +101,8 @@ def test_a_copy_grows_while_another_process_looks() -> None:
     def on_event(event: Event) -> None:
         watch = watched_of(plan).get(event.task)
         if event.kind == "start" and watch is not None:
-            begun[watch.path] = Copied(event.task, watch, host.clock.now())
-            if watch.path == PART:
+            begun[path(watch)] = Copied(event.task, watch, host.clock.now())
+            if path(watch) == PART:
                 host.clock.after(15, seen)
                 host.clock.after(60, seen)
 
@@ -116,16 +121,16 @@ def test_a_destination_that_has_its_whole_length_at_once_is_not_told_as_done() -
     host = SimulatedHost.from_yaml({**STATE, "long_at_once": True})
     host.invoke("Copy-Item", {"LiteralPath": r"D:\images\ws.vhdx", "Destination": PART})
     host.clock.sleep(10)
-    (reply,) = TwinTransport(host).run(question(PART))
+    (reply,) = TwinTransport(host).run(question(Watch(LENGTH, 40 * GB)))
     assert reply.rows[0]["Length"] == 40 * GB
-    copied = Copied("s1", Watch(PART, 40 * GB), 0)
+    copied = Copied("s1", Watch(LENGTH, 40 * GB), 0)
     assert copied.seen(40 * GB, 10) is None
     assert copied.over
 
 
 def test_the_time_left_goes_by_the_last_minute() -> None:
     """Ten times as fast at first, as into a cache."""
-    copied = Copied("s1", Watch(PART, 100 * GB), 0)
+    copied = Copied("s1", Watch(LENGTH, 100 * GB), 0)
     events = [
         copied.seen(int(gb * GB), at) for at, gb in [(15, 15), (30, 30), (45, 31.5), (60, 33), (75, 34.5), (90, 36)]
     ]
@@ -136,7 +141,7 @@ def test_the_time_left_goes_by_the_last_minute() -> None:
 
 
 def test_a_copy_that_stands_still_has_no_time_left() -> None:
-    copied = Copied("s1", Watch(PART, 100 * GB), 0)
+    copied = Copied("s1", Watch(LENGTH, 100 * GB), 0)
     events = [copied.seen(10 * GB, at) for at in range(15, 120, 15)]
     assert events[-1] is not None
     assert events[-1].rate == 0

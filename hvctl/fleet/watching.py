@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 
-from hvctl.call import Batch, Call, Doubled, Event, Task, Transport, Watch
+from hvctl.call import Batch, Doubled, Event, Task, Transport, Watch
 from hvctl.core.plan import Plan
 
 EVERY_S = 15.0
@@ -48,9 +48,8 @@ class Copied:
         return Event("progress", self._task, percent=percent, done=length, total=self._size, rate=rate)
 
 
-def question(path: str) -> Batch:
-    call = Call("Get-Item", {"LiteralPath": (path,)}, select=("Length",), each="LiteralPath")
-    return Batch((Task("length", call),), deadline_s=LOOK_S)
+def question(watch: Watch) -> Batch:
+    return Batch((Task("length", watch.length),), deadline_s=LOOK_S)
 
 
 class Watching:
@@ -119,8 +118,8 @@ class Watching:
             try:
                 if over.is_set() or self._stopped:
                     return False
-                reply = other.run(question(watch.path))[0]
-                length = next((row.get("Length") for row in reply.rows), None)
+                reply = other.run(question(watch))[0]
+                length = next((value for row in reply.rows for value in row.values()), None)
                 with self._lock:
                     if length is not None and not over.is_set():
                         event = copied.seen(int(length), self._clock())

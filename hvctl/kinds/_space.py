@@ -39,4 +39,5 @@ def free_at(path: str, facts: Facts) -> int | None:
 
 def watched(path: str, size: int | None) -> Watch | None:
     """A copy of a file that has so many bytes. Of a small one there is nothing to be told."""
-    return Watch(path, int(size)) if size and size >= WATCHED else None
+    length = Call("Get-Item", {"LiteralPath": path}, select=("Length",))
+    return Watch(length, int(size)) if size and size >= WATCHED else None
