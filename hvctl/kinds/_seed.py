@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, Self
 
 from hvctl.call import NULL, Call, Retry, Row, Staged
@@ -23,6 +23,7 @@ from hvctl.kinds import _receipts
 from hvctl.kinds._disk import DiskPart
 from hvctl.kinds._drives import DISKS, DVDS, At, Drive, Slot, file_query, folder_of, there, volume_of
 from hvctl.kinds._iso import NoLibraryError, iso
+from hvctl.kinds._machine import Machine
 from hvctl.kinds._receipts import FILES, LINES, Receipt, folder_is_there
 from hvctl.kinds._types import WindowsPath, same_path
 from hvctl.kinds._vm import VMS, VmPart, check_steady, off_impacts, state_at_work, vm_ref
@@ -44,6 +45,15 @@ class _Tray(Drive):
 
 
 _Tray.query, _Tray.other = DVDS, DISKS
+
+
+@dataclass(frozen=True)
+class Former:
+    """An image that the VM had under another name. `lies`: its file is there, and nobody else has or wants it."""
+
+    path: str
+    receipts: tuple[Receipt, ...]
+    lies: bool
 
 
 class Seed(VmPart):
@@ -129,11 +139,38 @@ class Seed(VmPart):
     @property
     def iso_path(self) -> str:
         """ "" where it is not known: then a rule says so."""
+        return self._path_of(self.vm.key())
+
+    def _path_of(self, name: str) -> str:
+        """Of its image, if the VM is called so."""
         if self.path:
             return self.path
         disk = next((p.path for p in self.vm.parts_of(DiskPart) if p.path and not p.absent), None)
         folder = folder_of(disk) if disk else self.vm.path
-        return f"{folder.rstrip(chr(92))}\\{self.vm.key()}.{self.word}.iso" if folder else ""
+        return f"{folder.rstrip(chr(92))}\\{name}.{self.word}.iso" if folder else ""
+
+    def _former_paths(self) -> tuple[str, ...]:
+        """Of its image, under names that the VM had before."""
+        names = self.vm.names[1:]
+        return tuple(p for p in map(self._path_of, names) if p and not same_path(p, self.iso_path))
+
+    def former(self, facts: Facts) -> tuple[Former, ...]:
+        """Images that were made for this VM under a name that it had before, by their receipts."""
+        row = self.vm_row(facts)
+        found = []
+        for path in self._former_paths() if row else ():
+            receipts = _receipts.of(str(row["Id"]), f"{self.word} {path}", facts) if row else ()
+            if receipts:
+                found.append(Former(path, receipts, there(path, facts) and not self._wanted_elsewhere(path, facts)))
+        return tuple(found)
+
+    def _wanted_elsewhere(self, path: str, facts: Facts) -> bool:
+        """Whether another VM has it, or is to have it: one that is to get the name that this one had."""
+        row = self.vm_row(facts)
+        drives = (r for r in facts.rows(DVDS) if row is None or r["VMId"] != row["Id"])
+        seeds = (s.iso_path for s in self.beside(Seed) if s is not self and not s.absent)
+        others = (getattr(p, "path", None) for vm in self.beside(Machine) if vm is not self.vm for p in vm.parts)
+        return any(same_path(other, path) for other in (*(r["Path"] for r in drives), *seeds, *others))
 
     @property
     def drive_at(self) -> str | None:
@@ -188,7 +225,7 @@ class Seed(VmPart):
 
     def queries(self) -> tuple[Call, ...]:
         path = self.iso_path
-        looked = tuple(p for p in dict.fromkeys((path, folder_of(path), volume_of(path))) if p)
+        looked = tuple(p for p in dict.fromkeys((path, *self._former_paths(), folder_of(path), volume_of(path))) if p)
         return (VMS, *self.survey(), file_query(*looked))
 
     def receipts(self, facts: Facts) -> tuple[Receipt, ...]:
@@ -208,7 +245,7 @@ class Seed(VmPart):
             return None
         if self.absent:
             lies = there(self.iso_path, facts) or same_path(self.medium(facts), self.iso_path)
-            return {} if lies else None
+            return {} if lies or any(f.lies for f in self.former(facts)) else None
         found = self.receipts(facts)
         return {"content": found[0] if found and there(self.iso_path, facts) else None, "medium": self.medium(facts)}
 
@@ -251,7 +288,8 @@ class Seed(VmPart):
         if tray.drive(facts) is None:
             tray.check_place(facts)
         medium = self.medium(facts)
-        if self.at is None and medium and not same_path(medium, self.iso_path):
+        own = (self.iso_path, *(f.path for f in self.former(facts)))
+        if self.at is None and medium and not any(same_path(medium, path) for path in own):
             text = f"the DVD drive at {tray.at} has {medium}"
             raise HeldBackError(text, f"write `at: {tray.at}` to have it replaced, or another place", "at")
 
@@ -316,6 +354,8 @@ class Seed(VmPart):
                 yield Step(_receipts.making_of_the_folder(), "make the folder for receipts", ("content",))
             call = _receipts.writing(self.vm, self.receipt_of, self.file.sha256, self.file.name, facts)
             yield Step(call, f"keep a receipt of {path} of {name}", ("content",), needs=chain)
+        for former in self.former(facts):
+            yield from self._removal(former.path, former.receipts, former.lies, ("medium",), chain)
 
     def _made_by_a_disk(self, path: str) -> bool:
         """Whether a disk of this VM lies in the same folder, which is made for it."""
@@ -337,16 +377,25 @@ class Seed(VmPart):
 
     def remove(self, facts: Facts) -> Iterator[Step]:
         """The drive stays, empty: from IDE it could only be taken while the VM is off."""
-        path, tray = self.iso_path, self.tray(facts)
+        tray, medium = self.tray(facts), self.medium(facts)
+        own = [(self.iso_path, self.receipts(facts), there(self.iso_path, facts))]
+        own += [(f.path, f.receipts, f.lies) for f in self.former(facts)]
         needs: tuple[Step, ...] = ()
-        if same_path(self.medium(facts), path):
+        if any(same_path(medium, path) for path, _, _ in own):
             needs = (self._insert(tray, None, tray.drive(facts), facts),)
             yield from needs
-        if there(path, facts):
+        for path, receipts, lies in own:
+            yield from self._removal(path, receipts, lies, ("ensure",), needs)
+
+    def _removal(
+        self, path: str, receipts: tuple[Receipt, ...], lies: bool, because: tuple[str, ...], needs: tuple[Step, ...]
+    ) -> Iterator[Step]:
+        """Of an image that no drive has any more."""
+        if lies:
             call, again = Call("Remove-Item", {"LiteralPath": path}), Retry("RemoveFileSystemItemIOError", RELEASE_S)
-            yield Step(call, f"remove {path}", ("ensure",), needs=needs, off=any(s.off for s in needs), retry=again)
-        for receipt in self.receipts(facts):
-            yield Step(_receipts.removal(receipt), f"forget {path}", ("ensure",), needs=needs)
+            yield Step(call, f"remove {path}", because, needs=needs, off=any(s.off for s in needs), retry=again)
+        for receipt in receipts:
+            yield Step(_receipts.removal(receipt), f"forget {path}", because, needs=needs)
 
 
 def _at(part: Resource) -> str | None:
