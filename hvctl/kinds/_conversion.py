@@ -14,7 +14,7 @@ from typing import Any
 
 from hvctl.call import EACH, Call, Home, Ref, Row, Staged
 from hvctl.contract import OS
-from hvctl.core.changes import Step
+from hvctl.core.changes import HeldBackError, Step
 from hvctl.core.description import NOWHERE
 from hvctl.core.facts import Facts, UnreadableError
 from hvctl.core.fields import Fields, settings
@@ -57,7 +57,7 @@ NO_MAC = "000000000000"
 
 def queries(vm: Machine) -> tuple[Call, ...]:
     if not asked(vm):
-        return ()
+        return (FILES, LINES) if vm.generation == 2 and not vm.absent else ()
     own = (FILES, LINES, PORTS, FLOPPIES, DEVICES, SNAPSHOTS, HOST, WHERE, MEDIA, VOLUMES, sizes_query())
     of_parts = (_maximums.COUNTS, *_room.QUERIES, PROCESSORS, MEMORY, _receipts.FILES, _receipts.LINES)
     return (*own, *of_parts, *_described.firmware().survey(), *_described.queries(vm))
@@ -65,6 +65,19 @@ def queries(vm: Machine) -> tuple[Call, ...]:
 
 def asked(vm: Machine) -> bool:
     return vm.boot_disk is not None and vm.generation == 2 and not vm.absent
+
+
+def forsaken(vm: Machine, facts: Facts) -> None:
+    """Raise HeldBackError if a VM that is to be made was removed to become generation 2, and nothing says how to go on."""
+    if asked(vm) or not facts.asked(FILES) or (record := under_way(vm, facts)) is None:
+        return
+    kept = record_file(record.vm_id)
+    text = f"{record.name} was removed to become generation 2, and is not made anew yet: {kept} has what it was"
+    hint = (
+        "write the boot_disk that the playbook had, and it is gone on with; "
+        f"for a VM without what it had, remove {removed_file(record.vm_id)}"
+    )
+    raise HeldBackError(text, hint, "generation")
 
 
 def due(vm: Machine, row: Row | None) -> bool:

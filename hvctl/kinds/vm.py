@@ -400,6 +400,7 @@ class VM(Machine):
             yield from _doomed.findings(self, self._claims, facts)
         if row is None:
             if not self.absent:
+                _conversion.forsaken(self, facts)
                 yield from self._new_findings(facts)
             return
         if power(row) == CRITICAL_PAUSE:
