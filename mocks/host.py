@@ -38,7 +38,7 @@ from typing import TYPE_CHECKING, Any, cast
 import yaml
 
 import mocks.cmdlets  # noqa: F401  fills the table
-from hvctl.contract import OS, BindError, bind
+from hvctl.contract import OS, BindError, bind, contract
 from mocks import files, metering
 from mocks.arguments import Arguments, plain
 from mocks.clock import Clock
@@ -166,6 +166,10 @@ class SimulatedHost:
         for adapter in adapters:
             adapter["switch"] = names.get(adapter["switch"])
         return data
+
+    def has(self, cmdlet: str) -> bool:
+        """Whether this Windows has it, whatever is installed."""
+        return contract(self.os).cmdlet(cmdlet) is not None
 
     def invoke(self, cmdlet: str, params: Mapping[str, Any], error_action: ErrorAction = "Stop") -> Outcome:
         """Bind by the contract of this host's version, then execute."""

@@ -127,6 +127,7 @@ class Run:
         self._sent = 0
         try:
             self._check_allowed(step)
+            self._check_there(step["cmdlet"])
             yield from self._awaited(step)
             params = self._prepared(step)
         except SourceSkippedError as source:
@@ -166,6 +167,14 @@ class Run:
         if step["cmdlet"].casefold() not in self.allow:
             text = f"{step['cmdlet']} is not a command the runner may call"
             raise CannotRunError([own("CommandNotAllowed", "PermissionDenied", text)])
+
+    def _check_there(self, cmdlet: str) -> None:
+        """Before what it refers to is looked at: of an older Windows that lacks a property too."""
+        has = getattr(self.host, "has", None)
+        if has is not None and not has(cmdlet):
+            outcome = self._invoke(cmdlet, {})
+            records = [*map(self._known, outcome.errors), *self._not_loaded(cmdlet)]
+            raise CannotRunError([error_of(record) for record in records])
 
     def _awaited(self, step: Mapping[str, Any]) -> Iterator[bytes]:
         """Asks a guard that is not fulfilled again, with all that its step refers to."""

@@ -57,7 +57,7 @@ def answers(transport: Transport) -> list[Any]:
 @pytest.mark.parametrize("os", ["2012", "2012r2", "2022"])
 @pytest.mark.parametrize("mode", ["FullLanguage", "ConstrainedLanguage"])
 def test_powershell_answers_as_the_twin_does(os: OS, mode: Any, engines: Engines) -> None:
-    state = {**STATE, "os": os, "vms": [] if os == "2012" else STATE["vms"]}
+    state = {**STATE, "os": os}
     twin = answers(TwinTransport(SimulatedHost.from_yaml(state), allowed()))
     real = answers(EngineTransport(engines(os, mode), SimulatedHost.from_yaml(state)))
     assert real == twin
