@@ -4,5 +4,5 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-Impact = Literal["online", "disconnect", "restart", "recreate", "destroy", "management"]
+Impact = Literal["online", "disconnect", "move", "restart", "recreate", "destroy", "management"]
 IMPACTS: tuple[Impact, ...] = get_args(Impact)

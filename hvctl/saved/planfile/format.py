@@ -30,7 +30,7 @@ def moment(text: str) -> datetime:
     return datetime.fromisoformat(text[:19]).replace(tzinfo=UTC)
 
 
-Word = Literal["disconnect", "restart", "recreate", "destroy", "management"]
+Word = Literal["disconnect", "move", "restart", "recreate", "destroy", "management"]
 Plain = Annotated[str, Field(max_length=4096, pattern=r"^[^\x00-\x1f\x7f]*$")]
 """One line of text."""
 Time = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z?$"), AfterValidator(_time)]
