@@ -5,7 +5,7 @@ It does not model:
 - what is inside guests, beyond how they shut down, whether integration services answer and what was copied into them;
 - traffic: what a NAT, a route or a second default gateway does to it; routes but default ones and those of addresses, metrics,
   profiles and rules of the firewall, leases as time passes, an address that another machine takes later;
-- moving the disks of a VM (Move-VMStorage knows its configuration, checkpoints and paging file only);
+- moving the storage of a VM as a whole on its host (Move-VMStorage -DestinationStoragePath), or disks with checkpoints;
 - live migration, import, Replica relationships (only what Get-VM and Get-VMReplication show), clusters,
   Fibre Channel, RemoteFX, GPU partitions, device assignment, what shielding forbids, what is in a key protector,
   resource pools beyond their names, what ACLs and extensions do to traffic, other extensions than Microsoft's three,
