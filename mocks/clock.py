@@ -66,10 +66,47 @@ class Clock:
         """What was to fall due does not."""
         self._due.clear()
 
+    def own(self) -> Clock:
+        """Of one host of several: the same time, and what falls due of its own."""
+        return _Own(self)
+
     def _pass(self, seconds: float) -> None:
-        self._now += seconds
+        with self._lock:
+            self._now += seconds
         if self.scale:
             time.sleep(seconds * self.scale)
+
+
+class _Own(Clock):
+    def __init__(self, whole: Clock) -> None:
+        self.whole = whole
+        self.happening = whole.happening
+        self._alive = object()
+        """Another one after each `forget`."""
+
+    def now(self) -> float:
+        return self.whole.now()
+
+    def sleep(self, seconds: float) -> None:
+        self.whole.sleep(seconds)
+
+    def skip(self, seconds: float) -> None:
+        self.whole.skip(seconds)
+
+    def after(self, seconds: float, happen: Callable[[], None]) -> None:
+        alive = self._alive
+
+        def still() -> None:
+            if alive is self._alive:
+                happen()
+
+        self.whole.after(seconds, still)
+
+    def forget(self) -> None:
+        self._alive = object()
+
+    def own(self) -> Clock:
+        return self.whole.own()
 
 
 class RunningClock(Clock):
