@@ -39,6 +39,11 @@ _TABLES: dict[str, dict[str, int]] = {
     },
     "Microsoft.HyperV.PowerShell.IPProtocolPreference": {"IPv4": 0, "IPv6": 1},
     "Microsoft.HyperV.PowerShell.MigrationAuthenticationType": {"CredSSP": 0, "Kerberos": 1},
+    "Microsoft.HyperV.PowerShell.OperationType": {
+        "MoveVirtualMachine": 0,
+        "ImportVirtualMachine": 1,
+        "MoveVirtualMachineAndStorage": 2,
+    },
     "Microsoft.HyperV.PowerShell.OnOffState": {"On": 0, "Off": 1},
     "Microsoft.HyperV.PowerShell.ReplicationAuthenticationType": {"Kerberos": 1, "Certificate": 2},
     "Microsoft.HyperV.PowerShell.SnapshotType": {

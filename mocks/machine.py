@@ -358,6 +358,7 @@ class Vm:
     tpm_initialized: bool = False
     encrypt_state: bool = False
     shielded: bool = False
+    guardian: str = ""  # the host whose local key protector it has; omitted: this one
     scsi_controllers: list[str] = field(default_factory=lambda: [""], metadata={"count": True})
     drives: list[Drive] | None = None
     floppy: str | None = None
@@ -372,6 +373,7 @@ class Vm:
     meter: Meter | None = None
     duration_unknown: bool = False  # its MeteringDuration reads null
     is_clustered: bool = False
+    planned: bool = False  # what a move that was cut off left at its destination
     guest: Guest = field(default_factory=Guest)
     created: float = 0.0
     started: float = 0.0

@@ -290,6 +290,17 @@ class HostState:
     )
     use_any_network_for_migration: bool = False
     migration_networks: list[MigrationNetwork] = field(default_factory=list)
+    session: str = field(
+        default="ntlm", metadata=one_of("ntlm", "kerberos", "kerberos delegated", "credssp", "console")
+    )  # how whoever manages it is logged on there, which decides what it can reach as that account
+    delegates_to: list[str] = field(
+        default_factory=list
+    )  # other hosts, for cifs and the migration service, in the domain
+    delegation: str = field(default="kerberos_only", metadata=one_of("kerberos_only", "any_protocol"))
+    credential_guard: bool = False
+    processor_vendor: str = "GenuineIntel"
+    processor_level: int = 1  # the higher has instructions that the lower has not
+    guardians: list[str] = field(default_factory=list)  # hosts whose certificates for shielded VMs it has too
     resource_metering_save_interval: int = 3600  # seconds
     metric_units: dict[str, str] | None = None  # by English name, as the definitions tell them; omitted: all of them
     numa_spanning_enabled: bool = True

@@ -61,7 +61,11 @@ _OTHERS: Final[Mapping[str, Mapping[str, str]]] = {
     "Msvm_AggregationMetricDefinition": dict.fromkeys(_DEFINITION, "String"),
     "Msvm_BaseMetricDefinition": dict.fromkeys(_DEFINITION, "String"),
     "Test-Path": {"": "Boolean"},
-    "Win32_ComputerSystem": {"PartOfDomain": "Boolean", "HypervisorPresent": "Boolean"},
+    "Win32_ComputerSystem": {
+        **dict.fromkeys(("PartOfDomain", "HypervisorPresent"), "Boolean"),
+        **dict.fromkeys(("DNSHostName", "Domain"), "String"),
+    },
+    "Win32_Processor": {"Manufacturer": "String"},
     "Win32_OperatingSystem": {
         "LocalDateTime": "DateTime",
         "CurrentTimeZone": "Int16",
