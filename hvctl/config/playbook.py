@@ -38,7 +38,7 @@ _PLAY_KEYS = ("name", "hosts", "vars", "vars_files", "tags", "allow")
 @dataclass(frozen=True)
 class Play:
     """One play as written; its wishes are made per host, since values may hold variables. `unsure`: there may be more
-    variables than could be read."""
+    variables than could be read. `members`: the hosts that it is for; `left_out`: those of them that the run leaves out."""
 
     document: Document
     path: Path
@@ -49,6 +49,8 @@ class Play:
     allow: frozenset[Impact] = frozenset()
     marks: Mapping[str, Mark] = field(default_factory=dict)
     unsure: bool = False
+    members: tuple[str, ...] = ()
+    left_out: frozenset[str] = frozenset()
 
     @property
     def folder(self) -> File:
@@ -177,7 +179,7 @@ def wishes(
         places = frozenset(p.mark for p in unclear if p.mark) | play.document.unread
         if play.unsure:
             unclear = [p for p in unclear if not isinstance(p, UndefinedDiagnostic)]
-        maker = _Maker(play, data, wrong, shelf, entries, places)
+        maker = _Maker(play, data, wrong, shelf, entries, places, host)
         for section, kind in sections(None).items():
             if section in data:
                 maker.section(kind, data[section], (*play.path, section), None)
@@ -196,6 +198,7 @@ class _Maker:
     shelf: ControlNode
     entries: list[Entry]
     unclear: frozenset[Mark] = frozenset()
+    host: str = ""
 
     def section(
         self, kind: type[Resource], data: Any, path: Path, owner: int | None, around: Mapping[str, Any] = _NOTHING
@@ -221,6 +224,8 @@ class _Maker:
         inner = sections(kind.kind)
         own = {key: value for key, value in data.items() if key not in inner}
         made, left_out, problems = salvaged(kind, own, self.play.document, path, self.unclear)
+        if made is not None and not made.stands_on(self.host, self.play.members):
+            return  # it is wanted on another host of the play, where its faults are told
         self.problems += problems
         number = self.spread(made, left_out, path, owner, around) if made is not None else None
         for section, part in inner.items():
@@ -233,7 +238,7 @@ class _Maker:
         """The number of the first entry that it gives."""
         number = len(self.entries)
         try:
-            found = list(made.spread(made, self.shelf, Place(self.play.document, path, self.play.allow), around))
+            found = list(made.spread(made, self.shelf, self.place(path), around))
         except RefusedError:
             raise
         except ConfigError as error:
@@ -241,6 +246,9 @@ class _Maker:
             return None
         self.entries += [replace(entry, owner=owner, left_out=left_out) for entry in found]
         return number if found else None
+
+    def place(self, path: Path) -> Place:
+        return Place(self.play.document, path, self.play.allow, self.play.members, self.play.left_out)
 
     def wrong(self, path: Path, message: str, hint: str) -> None:
         self.problems.append(Diagnostic(self.play.document.mark(path), message, hint))

@@ -181,9 +181,11 @@ def _hosts(
             problems += [] if unsure else [p if p.mark else replace(p, mark=place) for p in error.problems]
             hostless.append(play)
             continue
+        names = tuple(host.name for host in matched)
+        own = replace(play, members=names, left_out=frozenset(names) - within)
         for host in matched:
             if host.name in within:
-                per_host.setdefault(host.name, (host, []))[1].append(play)
+                per_host.setdefault(host.name, (host, []))[1].append(own)
         if not matched and play.hosts and not unsure:
             warnings.append(Diagnostic(place, f"{quoted(play.hosts)} matches no host", "", "warning"))
         elif not matched:

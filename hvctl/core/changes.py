@@ -56,9 +56,9 @@ class Step:
     stop, if there is one, and after all others; "wake" comes before all, and what its parts do rests on it; "up" comes
     after the start, if there is one; "early" comes before everything else of the VM, none of which is done if it fails;
     "closing" comes when all VMs of the host are done. `resumes`: it takes up what goes on on the host by itself, so it
-    is done at once after a connection that was lost. `host`: where it runs, if not on the
-    host of its resource. `text` says in plain words what it does. Two steps are never
-    equal: identity is what `needs` refers to."""
+    is done at once after a connection that was lost. `moves`: what it serves is on another host afterwards, where the rest
+    of it is planned and done then. `host`: where it runs, if not on the host of its resource. `text` says in plain words
+    what it does. Two steps are never equal: identity is what `needs` refers to."""
 
     call: Call
     text: str
@@ -69,6 +69,7 @@ class Step:
     guard: Guard | None = None
     job: bool = False
     limit_s: int | None = None
+    moves: bool = False
     resumes: bool = False
     host: str = ""
     retry: Retry | None = None

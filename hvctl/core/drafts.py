@@ -30,6 +30,9 @@ def all_waiting(drafts: dict[Address, Draft]) -> dict[Address, Draft]:
 
 def _waiting(draft: Draft, others: Mapping[Address, Draft]) -> Draft:
     owner = (draft.wish.owner.address(),) if draft.wish.owner else ()
+    if not draft.away and any(above.away for address in owner if (above := others.get(address)) is not None):
+        action = replace(draft.action, verb="none", lines=(), remarks=(), made=(), summary="")
+        return Draft(draft.wish, action, (), False, seen=draft.seen, away=True)
     for address in (*owner, *draft.wish.requires()):
         other = others.get(address)
         if other is None or other.here or draft.wish.absent or draft.action.verb == "none":

@@ -40,9 +40,11 @@ class UnreadHostError(UnreadableError):
 
     hint = "see what is said of that host; nothing that rests on it is done"
 
-    def __init__(self, host: str, *, in_run: bool = True) -> None:
+    def __init__(self, host: str, *, in_run: bool = True, said: Exception | None = None) -> None:
         super().__init__(Call(""))  # no call of its own failed
         self.text = f"{host} could not be read" if in_run else f"{host} is not among the hosts of this run"
+        if said is not None:
+            self.text = f"{self.text}: {said}"
         if not in_run:
             self.hint = "nothing that rests on it is done; run it for that host too"
 
@@ -50,12 +52,14 @@ class UnreadHostError(UnreadableError):
 @dataclass(frozen=True)
 class Facts:
     """What one host answered. Never asks again. `others`: what those answered that
-    are planned together with it, itself included; None where they could not be read."""
+    are planned together with it, itself included; None where they could not be read. `login`: how hvctl is logged on
+    there; "" where that is not known."""
 
     os: OS
     info: HostInfo
     replies: Mapping[Call, Reply]
     others: Mapping[str, Facts | None] = field(default_factory=dict, repr=False, compare=False)
+    login: str = field(default="", compare=False)
     _keyed: dict[Any, Reply] = field(default_factory=dict, init=False, repr=False, compare=False)
     _grouped: dict[Any, _Groups] = field(default_factory=dict, init=False, repr=False, compare=False)
 

@@ -23,11 +23,14 @@ from hvctl.text.source import Document, Path
 
 @dataclass(frozen=True)
 class Place:
-    """Where in the playbook a resource stands."""
+    """Where in the playbook a resource stands. `hosts`: those of its play, by their names in the inventory; `left_out`:
+    those of them that the run leaves out."""
 
     document: Document
     path: Path
     allow: frozenset[Impact] = frozenset()
+    hosts: tuple[str, ...] = ()
+    left_out: frozenset[str] = frozenset()
 
     def mark(self, dotted: str = "") -> Mark:
         """Of a field's value; of the nearest enclosing thing if the field is not written."""
@@ -202,6 +205,18 @@ class Resource(Fields):
         """Other hosts, by their names in the inventory, that are planned together with its own because of it. A step may
         run on one of them (`Step.host`), `requires` may name what is wanted there, and `facts.on` has what it answered."""
         return ()
+
+    def stands_on(self, host: str, hosts: Sequence[str]) -> bool:
+        """Whether it is wanted on this host of a play with these hosts."""
+        return True
+
+    def away(self, facts: Facts) -> bool:
+        """Whether it is on another host and comes here: what sits within it cannot be judged before it has."""
+        return False
+
+    def further(self, facts: Facts) -> Iterator[tuple[str, Call]]:
+        """What is asked besides, by host, once it is known what all hosts that it links with have answered."""
+        yield from ()
 
     def borrowed(self) -> Iterator[tuple[str, tuple[str, str]]]:
         """By field, the kind and name of what it uses of the host, whether the playbook declares it or not."""

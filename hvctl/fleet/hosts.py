@@ -76,6 +76,9 @@ class Hosts:
             except Exception as error:
                 traced(error)  # nothing rests on it any more
 
+    def is_open(self, name: str) -> bool:
+        return name in self._open
+
     def note(self, name: str, text: str) -> None:
         """Something about a host that is waited for."""
         self._err.print(f"{name}: {text}", soft_wrap=True)

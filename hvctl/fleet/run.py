@@ -99,8 +99,11 @@ class Run:
 
     def apply(self, outcomes: Sequence[Outcome], *, recheck: bool) -> list[Outcome]:
         """Run the plans; hosts without one stay as they are."""
-        todo = {o.host: o for o in outcomes if o.plan is not None and o.plan.steps and not o.changed}
         linked = self._units.linked
+        reached = self._units.reached(outcomes)
+        todo = {
+            o.host: o for o in outcomes if o.plan is not None and (o.plan.steps or o.host in reached) and not o.changed
+        }
         together = {host: one for host, one in todo.items() if host in linked}
         refused = self._units.refused(together) if recheck else {}
         plans = {o.host: self.showing.told(o.plan) for o in todo.values() if o.plan is not None}

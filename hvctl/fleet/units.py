@@ -6,21 +6,23 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from hvctl.call import TransportError, defect
-from hvctl.core.apply import Report, apply, batch_of
+from hvctl.call import Call, TransportError, defect
+from hvctl.config.connection import login_of
+from hvctl.core.apply import Report, StepResult, apply, batch_of
 from hvctl.core.contents import changed_sources
 from hvctl.core.facts import Facts
 from hvctl.core.impact import Impact
 from hvctl.core.outcome import Outcome
-from hvctl.core.plan import Plan
+from hvctl.core.plan import Plan, PlannedStep
 from hvctl.core.planner import make_plans
-from hvctl.core.questions import questions_of
+from hvctl.core.questions import further_of, questions_of
 from hvctl.core.replan import First, replanned_together
 from hvctl.core.resource import Index
 from hvctl.core.rounds import Rounds
 from hvctl.core.unit import units
 from hvctl.fleet.hosts import Hear, Hosts, Task, own
 from hvctl.fleet.reconcile import Pause, joined, look_at, renamed, settled
+from hvctl.text.address import Address
 
 
 class Units:
@@ -31,6 +33,8 @@ class Units:
         self._facts: dict[str, Facts] = {}
         """What hosts answered, until all of their unit have."""
         self._linked: dict[str, tuple[Index, ...]] | None = None
+        self._moved: frozenset[str] = frozenset()
+        """Hosts that something was moved between."""
 
     @property
     def linked(self) -> Mapping[str, tuple[Index, ...]]:
@@ -49,7 +53,8 @@ class Units:
     def read(self, name: str, on_event: Hear) -> Outcome:
         """What it answered is kept until all of its unit have."""
         try:
-            self._facts[name] = look_at(self._hosts.transport(name), questions_of(name, self.linked[name]), on_event)
+            facts = look_at(self._hosts.transport(name), questions_of(name, self.linked[name]), on_event)
+            self._facts[name] = replace(facts, login=login_of(self._hosts.work[name].connection))
         except TransportError as error:
             return Outcome(name, error=error)
         return Outcome(name)
@@ -70,7 +75,25 @@ class Units:
         for unit in {id(u): u for host in hosts if (u := self.linked.get(host))}.values():
             facts = {one.host: self._facts.pop(one.host) for one in unit if one.host in self._facts}
             if facts:
-                yield unit, facts
+                yield unit, self._completed(unit, facts)
+
+    def _completed(self, unit: Sequence[Index], facts: dict[str, Facts]) -> dict[str, Facts]:
+        """With what is asked besides, once it is known what all of them have answered. What is not answered then is not known
+        when the plan is made."""
+        calls: dict[str, list[Call]] = {}
+        for host, call in further_of(unit, facts):
+            calls.setdefault(host, []).append(call)
+        more: dict[str, Facts] = {}
+
+        def ask(host: str, on_event: Hear) -> Outcome:
+            more[host] = look_at(self._hosts.transport(host), calls[host], on_event)
+            return Outcome(host)
+
+        jobs = [(h, own(Outcome(h), partial(ask, h))) for h in calls if h in facts]
+        if jobs and not self._hosts.stop.asked:
+            warm = {h for h, _ in jobs if self._hosts.is_open(h)}
+            self._hosts.each("reading", jobs, keep=lambda outcome: outcome.host in warm)
+        return {h: replace(f, replies={**f.replies, **more[h].replies}) if h in more else f for h, f in facts.items()}
 
     def _read_again(self, hosts: Iterable[str]) -> dict[str, Outcome]:
         """All of the units that these are in."""
@@ -78,6 +101,11 @@ class Units:
         tasks = [(n, own(Outcome(n), partial(self.read, n))) for n in names]
         seen = self._hosts.each("reading", tasks, keep=_all)
         return {n: seen.get(n, Outcome(n)) for n in names}
+
+    def reached(self, outcomes: Iterable[Outcome]) -> frozenset[str]:
+        """The hosts that something moves between, or may: what is on them changes without a step there."""
+        moving = {o.host for o in outcomes if o.plan is not None and any(s.moves for s in o.plan.steps)}
+        return frozenset(one.host for host in moving for one in self.linked.get(host, ()))
 
     # --- changing ----------------------------------------------------------------------------------------------------
 
@@ -149,10 +177,16 @@ class Units:
             unit_of[host].heard(host, part, left.report or Report(part, error=left.error))
         reports = {host: report for rounds in distinct for host, report in rounds.reports().items()}
         reports |= {host: replace(reports[host], error=joined(reports[host].error, e)) for host, e in faults.items()}
+        self._moved = self.reached(together.values())
         seen = self._seen_after(self._taken_up(self._seen_after(reports)))
+        seen = self._seen_after(self._followed(told_where(seen)))
         return {h: one for h, one in done.items() if h not in reports} | {
             host: replace(together[host], report=report, error=None) for host, report in seen.items()
         }
+
+    def _untouched(self, host: str, report: Report) -> bool:
+        """Nothing was begun there, so that the host is as the plan was made from."""
+        return host not in self._moved and all(r.status == "skipped" for r in report.results)
 
     def _sent(self, plan: Plan, on_event: Hear) -> Outcome:
         return Outcome(plan.host, plan, apply(plan, self._hosts.transport(plan.host), on_event))
@@ -163,7 +197,9 @@ class Units:
         found = dict(reports)
 
         def missing() -> list[str]:
-            return [host for host, report in found.items() if report.after is None and not _untouched(report)]
+            return [
+                host for host, report in found.items() if report.after is None and not self._untouched(host, report)
+            ]
 
         def once() -> None:
             for one in self.planned(list(self._read_again(missing()).values())) if missing() else ():
@@ -183,18 +219,45 @@ class Units:
         if unsettled():
             settled(once, unsettled, told, self._pause)
         stopped = self._hosts.stop.asked
-        found = {h: replace(r, after=r.plan) if _untouched(r) and r.error is None else r for h, r in found.items()}
+        found = {
+            h: replace(r, after=r.plan) if r.after is None and self._untouched(h, r) and r.error is None else r
+            for h, r in found.items()
+        }
         return {h: replace(r, stopped=r.stopped or (stopped and r.after is None)) for h, r in found.items()}
 
     def _taken_up(self, reports: dict[str, Report]) -> dict[str, Report]:
         """After a lost connection: what went on on a host by itself is waited for and brought to its end. Those hosts are to
         be looked at again."""
+        chosen = {
+            host: tuple(s for s in report.after.steps if s.resumes) if report.error and report.after else ()
+            for host, report in reports.items()
+        }
+        return self._gone_on(reports, chosen)
+
+    def _followed(self, reports: dict[str, Report]) -> dict[str, Report]:
+        """Of what has moved, the rest: it is planned from where it is now, and done there. What moved it is never sent
+        again."""
+        roots = {
+            r.step.root
+            for report in reports.values()
+            for r in report.results
+            if r.step.moves and r.status in ("ok", "unknown")
+        }
+        after = {h: r.after.steps for h, r in reports.items() if r.after is not None and r.error is None}
+        roots -= {s.root for r in reports.values() if r.after is not None for s in r.after.steps if s.moves}
+        return self._gone_on(reports, {host: _of_roots(steps, roots) for host, steps in after.items()})
+
+    def _gone_on(
+        self, reports: Mapping[str, Report], chosen: Mapping[str, tuple[PlannedStep, ...]]
+    ) -> dict[str, Report]:
+        """With more steps, of the plans that were made after the first ones."""
         found = dict(reports)
         parts: dict[str, Plan] = {}
-        for host, report in reports.items():
-            steps = tuple(s for s in report.after.steps if s.resumes) if report.error and report.after else ()
+        for host, steps in chosen.items():
+            report = reports[host]
             if steps and report.after is not None and not self._hosts.stop.asked:
                 parts[host] = replace(report.after, steps=renamed(steps))
+                self._hosts.texts.setdefault(host, {}).update({s.task.id: s.text for s in parts[host].steps})
         jobs = [(h, own(Outcome(h, p), partial(self._sent, p))) for h, p in parts.items()]
         ended = self._hosts.each("applying", jobs, keep=_all) if jobs else {}
         for host in parts:  # also one that a stop left out: what is known of it was seen before this
@@ -207,9 +270,35 @@ class Units:
         return found
 
 
-def _untouched(report: Report) -> bool:
-    """Nothing was begun there, so that the host is as the plan was made from."""
-    return all(r.status == "skipped" for r in report.results)
+def _of_roots(steps: Sequence[PlannedStep], roots: set[Address | None]) -> tuple[PlannedStep, ...]:
+    """Those of these resources, unless they rest on steps of others."""
+    chosen: list[PlannedStep] = []
+    for step in steps:
+        ids = {s.task.id for s in chosen}
+        if step.root in roots and not step.awaits and ids.issuperset(step.task.needs):
+            chosen.append(step)
+    return tuple(chosen)
+
+
+def told_where(reports: Mapping[str, Report]) -> dict[str, Report]:
+    """Where something is of which it is not known whether it has moved: both hosts were read since."""
+
+    def told(result: StepResult) -> StepResult:
+        step = result.step
+        after = reports[step.action.host].after if step.action.host in reports else None
+        if not step.moves or result.status != "unknown" or after is None:
+            return result
+        action = next((a for a in after.actions if a.address == step.action), None)
+        if action is None:
+            return result
+        away = [line.now for line in action.lines if line.field in step.because]
+        if action.verb == "unknown" or (action.verb == "held" and not away):
+            where = "; ".join(str(r.message) for r in action.remarks) or "where it is, is not known"
+        else:
+            where = f"it is on {away[0] if away else step.action.host}"
+        return replace(result, why=f"{result.why}; {where}")
+
+    return {h: replace(r, results=tuple(told(one) for one in r.results)) for h, r in reports.items()}
 
 
 def _all(outcome: Outcome) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 from pydantic import PrivateAttr
@@ -16,7 +16,7 @@ from hvctl.core.fields import properties, settings
 from hvctl.core.impact import Impact
 from hvctl.core.resource import Index, Resource
 from hvctl.core.values import NOT_COMPARED, Missing, State
-from hvctl.kinds import _avma, _doomed, _guests, _maximums, _owed, _room, _wait
+from hvctl.kinds import _avma, _doomed, _guests, _maximums, _owed, _placement, _room, _wait
 from hvctl.kinds._checkpoints import AGES, check_ages, coming
 from hvctl.kinds._cluster import ROLES, elsewhere, owner_of, roles_elsewhere
 from hvctl.kinds._disk import DiskPart
@@ -26,6 +26,7 @@ from hvctl.kinds._machine import STATES, Machine
 from hvctl.kinds._memory import MemoryPart
 from hvctl.kinds._places import PLACES, migration, moves, place_findings, place_queries
 from hvctl.kinds._power import CUT, Power
+from hvctl.kinds._protection import security
 from hvctl.kinds._services import SERVICES
 from hvctl.kinds._types import (
     FOLD,
@@ -34,6 +35,7 @@ from hvctl.kinds._types import (
 )
 from hvctl.kinds._vm import VMS, check_steady, generation, off_impacts, power, vm_ref, vm_row
 from hvctl.text.diagnostic import Diagnostic
+from hvctl.text.source import suggest
 from hvctl.text.visible import quoted
 
 METERING = "resource_metering"
@@ -47,9 +49,11 @@ class VM(Machine):
     `smart_paging_path` move what lies there, also while the VM runs; its disks stay where they are. Checkpoints that
     are not listed and older than `checkpoint_maximum_age` differ, and are removed with consent. With `ensure: absent`,
     `remove_disks: yes` removes the files of its disks too, but for those that something else uses.
-    `wait_for`: after a start, the apply waits until the guest gives a sign of life or tells an address, for `wait_timeout`
-    at most. `guest_os` says what runs in it, so that the rest is judged by what that can do (docs/guest-systems.md);
-    nothing of it is sent. `avma: yes`: the host can activate it, and data exchange is on (docs/avma.md)."""
+    `on_host`: it is wanted once, on this host of the play; found on another one it is moved there, with consent, and
+    `storage` is the folder there for what has no path of its own (docs/migration.md). `wait_for`: after a start, the apply
+    waits until the guest gives a sign of life or tells an address, for `wait_timeout` at most. `guest_os` says what runs in
+    it, so that the rest is judged by what that can do (docs/guest-systems.md); nothing of it is sent. `avma: yes`: the host
+    can activate it, and data exchange is on (docs/avma.md)."""
 
     kind: ClassVar[str] = "vm"
     section: ClassVar[str] = "vms"
@@ -83,14 +87,19 @@ class VM(Machine):
         **dict.fromkeys(("switch", "vlan", "mac", "mac_address"),
                         "it belongs to an adapter: `network_adapters: [{name: …, switch: …}]`"),
         **dict.fromkeys(("old_name", "previous_name", "renamed_from"), "previous_names"),
+        **dict.fromkeys(("on", "host", "node", "placement", "target_host", "vm_host"), "on_host"),
+        **dict.fromkeys(("destination_storage", "storage_path", "move_to"), "storage"),
     }  # fmt: skip
-    odd: ClassVar[frozenset[str]] = frozenset({*PLACES, "state", "generation", "version", "resource_metering"})
+    odd: ClassVar[frozenset[str]] = frozenset(
+        {*PLACES, "on_host", "storage", "state", "generation", "version", "resource_metering"}
+    )
 
     _claims: _doomed.Claims = PrivateAttr(default=())
 
     def seated(self, index: Index, number: int) -> Self:
         """Files that the playbook uses are known from the first index: a target lacks what is held back."""
         copy = super().seated(index, number)
+        copy._home = self._home or self.on_host or ""
         if self._with_disks and not self._claims:
             copy._claims = _doomed.claims_of(index.entries)
         return copy
@@ -123,11 +132,47 @@ class VM(Machine):
             yield from self._version_rules(self.version, os)
         yield from _avma.rules(self, os)
         yield from _wait.rules(self)
+        yield from self._placement_rules()
         if self.remove_disks and not self.absent:
             hint = "write `ensure: absent`, or leave it out"
             yield finding("remove_disks", "disks are removed only together with their VM", hint)
         if self.absent and self.parts:
             yield finding("ensure", "a VM that is to be absent cannot have sections", "remove them")
+
+    def _placement_rules(self) -> Iterator[Diagnostic]:
+        hosts = self.place.hosts
+        if self.on_host and hosts and self.on_host not in hosts:
+            hint = suggest(self.on_host, hosts) or f"one of {', '.join(hosts)}"
+            yield finding("on_host", f"{quoted(self.on_host)} is no host of this play", hint)
+        elif self.on_host and self.absent:
+            hint = "leave out on_host: it is removed wherever it is"
+            yield finding("on_host", "a VM that is to be absent is wanted on no host", hint)
+        elif self.on_host and (away := sorted(self.place.left_out)):
+            text = f"{', '.join(away)} is left out of this run, so a VM {self.name} there is not seen"
+            yield finding("on_host", text, "run hvctl for all hosts of the play to move it", "warning")
+        if self.storage and not self.on_host:
+            yield finding(
+                "storage", "it says where files go with a move, and nothing says where to", "write `on_host: …`"
+            )
+
+    def stands_on(self, host: str, hosts: Sequence[str]) -> bool:
+        return self.on_host is None or self.on_host not in hosts or self.on_host == host
+
+    def links(self) -> tuple[str, ...]:
+        return _placement.others(self) if self.home else ()
+
+    def queries_on(self, host: str) -> tuple[Call, ...]:
+        return (*_placement.queries_on(), *(security(name) for name in self.names))
+
+    def further(self, facts: Facts) -> Iterator[tuple[str, Call]]:
+        if self.home and not self.absent:
+            yield from _placement.further(self, facts)
+
+    def away(self, facts: Facts) -> bool:
+        return bool(self.home) and self._source(facts) is not None
+
+    def _source(self, facts: Facts) -> _placement.Found | None:
+        return _placement.source(self, facts) if self.home and not self.absent else None
 
     @classmethod
     def rules_together(cls, wishes: tuple[Self, ...], os: OS) -> Iterator[tuple[Resource, Diagnostic]]:
@@ -177,7 +222,8 @@ class VM(Machine):
         more = () if self.absent else (_owed.FILES, *room, *_guests.queries(self), *_avma.queries(self))
         doomed = _doomed.QUERIES if self._with_disks else ()
         ages = AGES if self.checkpoint_maximum_age is not None else ()
-        return (*self._own(), _maximums.COUNTS, ROLES, *more, *doomed, *places, *ages)
+        placed = _placement.queries() if self.home else ()
+        return (*self._own(), _maximums.COUNTS, ROLES, *more, *doomed, *places, *ages, *placed)
 
     def row(self, facts: Facts) -> Row | None:
         host_row(facts)  # without rights Get-VM answers nothing: that would read as "not there" (domain 1.3)
@@ -185,6 +231,8 @@ class VM(Machine):
 
     def actual(self, facts: Facts) -> State | None:
         row = self.row(facts)
+        if (found_at := self._source(facts)) is not None:
+            return {**dict.fromkeys(self.wanted(), NOT_COMPARED), "on_host": found_at.host}
         if row is None:
             return {} if self._with_disks and owner_of(self.name, facts) is None and _doomed.left(self, facts) else None
         if self.checkpoint_maximum_age is not None:
@@ -192,6 +240,8 @@ class VM(Machine):
         found = self.read_settings(row)
         if self.previous_names:
             found["name"] = row["Name"]
+        if self.on_host:
+            found["on_host"] = self.on_host
         if self.generation:
             # Windows Server 2012 has no generations and no property for them: every VM is of the first.
             found["generation"] = generation(row)
@@ -216,7 +266,9 @@ class VM(Machine):
 
     def wanted(self) -> State:
         activated = {_avma.FIELD: True} if _avma.wanted(self) else {}
-        return {**super().wanted(), **activated, **({"name": self.name} if self.previous_names else {})}
+        named = {"name": self.name} if self.previous_names else {}
+        placed = {"on_host": self.on_host} if self.on_host else {}
+        return {**super().wanted(), **activated, **named, **placed}
 
     def same(self, field: str, now: Any, wanted: Any) -> bool:
         if field == "path":  # New-VM -Path makes a folder of the VM's name in it (domain 4.2), which a new name leaves
@@ -241,7 +293,13 @@ class VM(Machine):
         return f"hvctl took it down{since} and could not bring it up again"
 
     def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
+        if (found_at := self._source(facts)) is not None:
+            yield from _placement.findings(self, found_at, facts)
+            return
         row = self.row(facts)
+        if self.home and not self.absent:
+            for error in _placement.unread(self, facts):
+                yield finding("", f"{error}: whether it has a VM {self.name} too is not known", "", "warning")
         if row is None and not self.may_be_made:
             raise HeldBackError(f"there is no VM {self.name} on this host", "see its name with hvctl facts")
         started = any(c.field == "state" for c in changes) and _room.starts(self, facts)
@@ -323,6 +381,9 @@ class VM(Machine):
     def impacts(self, field: str, now: Any, wanted: Any, facts: Facts) -> frozenset[Impact]:
         if field == "state":
             return self._state_impacts(str(now), str(wanted))
+        if field == "on_host":
+            found_at = self._source(facts)
+            return _placement.impacts(self, found_at, facts) if found_at else frozenset({"online"})
         found: frozenset[Impact] = super().impacts(field, now, wanted, facts)
         if (field in settings(VM) and settings(VM)[field].off) or (field in PLACES and not moves(self, facts)):
             found |= off_impacts(self, facts)
@@ -337,6 +398,8 @@ class VM(Machine):
         return lost
 
     def note(self, field: str, now: Any, wanted: Any, facts: Facts) -> str:
+        if field == "on_host" and (found_at := self._source(facts)) is not None:
+            return _placement.note(self, found_at, facts)
         if field == "name":
             return "its folders keep the old name"
         if (field, wanted) == ("", "present"):
@@ -408,7 +471,7 @@ class VM(Machine):
                 needs=(made,),
             )
         metering = () if self.resource_metering else (METERING,)
-        done = ("name", _avma.FIELD, *PLACES, "generation", "version", "state", *metering)
+        done = ("name", "on_host", _avma.FIELD, *PLACES, "generation", "version", "state", *metering)
         changes = self.as_changes(facts)
         yield from self._set(tuple(c for c in changes if c.field not in done), facts, (made,))
         if moved := tuple(c for c in changes if c.field in PLACES and c.field != "path"):
@@ -418,6 +481,9 @@ class VM(Machine):
 
     def update(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Step]:
         by_field = {c.field: c for c in changes}
+        if "on_host" in by_field and (found_at := self._source(facts)) is not None:
+            yield from _placement.steps(self, found_at, facts)
+            return
         state = by_field.pop("state", None)
         version = by_field.pop("version", None)
         if _avma.FIELD in by_field:
