@@ -105,7 +105,8 @@ class Run:
             o.host: o for o in outcomes if o.plan is not None and (o.plan.steps or o.host in reached) and not o.changed
         }
         together = {host: one for host, one in todo.items() if host in linked}
-        refused = self._units.refused(together) if recheck else {}
+        away = {o.host for o in outcomes if o.plan is None}
+        refused = self._units.refused(together, away) if recheck else {}
         plans = {o.host: self.showing.told(o.plan) for o in todo.values() if o.plan is not None}
         self._hosts.texts = {host: {s.task.id: s.text for s in plan.steps} for host, plan in plans.items()}
         applied = partial(self._applied, recheck=recheck)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -109,9 +109,10 @@ class Units:
 
     # --- changing ----------------------------------------------------------------------------------------------------
 
-    def refused(self, together: Mapping[str, Outcome]) -> dict[str, Outcome]:
+    def refused(self, together: Mapping[str, Outcome], away: Collection[str] = ()) -> dict[str, Outcome]:
         """Time has passed since the plans were made: units that would do otherwise are refused as a whole, and so are those
-        of which a host is not reached."""
+        of which a host is not reached. `away`: hosts that were not reached then either, so that the plans rest on nothing of
+        them."""
         if not together:
             return {}
         seen = self._read_again(together)
@@ -130,15 +131,18 @@ class Units:
             error = seen[host].error
             if error is not None and one.plan is not None:
                 found[host] = replace(one, report=Report(one.plan, error=error))
-            elif lines := self._lines(host, seen, why):
+            elif lines := self._lines(host, seen, why, away):
                 found[host] = replace(one, changed=tuple(lines))
         return found
 
-    def _lines(self, host: str, seen: Mapping[str, Outcome], why: Mapping[str, Sequence[str]]) -> list[str]:
+    def _lines(
+        self, host: str, seen: Mapping[str, Outcome], why: Mapping[str, Sequence[str]], away: Collection[str]
+    ) -> list[str]:
         """Why a host is refused: first that another of its unit is not reached, which changes what would be done here."""
         others = [one.host for one in self.linked[host] if one.host != host]
-        if away := [f"it is planned together with {o}, which is not reached" for o in others if seen[o].error]:
-            return away
+        gone = [o for o in others if seen[o].error and o not in away]
+        if gone:
+            return [f"it is planned together with {o}, which is not reached" for o in gone]
         elsewhere = [f"it is planned together with {o}, where something has changed" for o in others if why.get(o)]
         return list(why[host]) or elsewhere
 

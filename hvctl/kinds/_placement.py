@@ -108,7 +108,7 @@ def source(vm: Machine, facts: Facts) -> Found | None:
     if len(whole) > 1:
         raise HeldBackError(
             f"{vm.key()} is on {' and on '.join(str(one) for one in whole)}",
-            "remove or rename the one that is not meant; nothing of either is touched",
+            _which(whole),
             "on_host",
             parts=True,
         )
@@ -117,6 +117,18 @@ def source(vm: Machine, facts: Facts) -> Found | None:
     if not whole and (errors := unread(vm, facts)):
         raise errors[0]
     return whole[0] if whole else None
+
+
+def _which(found: list[Found]) -> str:
+    """Module 1.x does not say which VM is a planned one."""
+    same = len({str(one.row["Id"]).casefold() for one in found}) == 1
+    untold = any("VirtualMachineType" not in one.row for one in found)
+    more = (
+        "; they have one Id: a move that was cut off leaves such a one, off and without disks"
+        if same and untold
+        else ""
+    )
+    return f"remove or rename the one that is not meant, nothing of either is touched{more}"
 
 
 # --- the way there ----------------------------------------------------------------------------------------------------
