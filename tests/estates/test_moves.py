@@ -372,8 +372,8 @@ def test_a_host_that_is_lost_afterwards(lost: str) -> None:
         wire = run.wires["hv03"]
         inner = wire.run
 
-        def then_lost(batch: Any, *more: Any) -> Any:
-            replies = inner(batch, *more)
+        def then_lost(batch: Batch, on_event: Callable[[Event], None] = lambda event: None) -> list[Reply]:
+            replies = inner(batch, on_event)
             if batch.mode == "change":
                 on.lose(lost)
             return replies
