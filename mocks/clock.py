@@ -66,6 +66,11 @@ class Clock:
         """What was to fall due does not."""
         self._due.clear()
 
+    @property
+    def whole(self) -> Clock:
+        """The time itself, where this is one host's."""
+        return self
+
     def own(self) -> Clock:
         """Of one host of several: the same time, and what falls due of its own."""
         return _Own(self)
@@ -79,19 +84,20 @@ class Clock:
 
 class _Own(Clock):
     def __init__(self, whole: Clock) -> None:
-        self.whole = whole
+        self._whole = whole
+        self.scale = whole.scale
         self.happening = whole.happening
         self._alive = object()
         """Another one after each `forget`."""
 
     def now(self) -> float:
-        return self.whole.now()
+        return self._whole.now()
 
     def sleep(self, seconds: float) -> None:
-        self.whole.sleep(seconds)
+        self._whole.sleep(seconds)
 
     def skip(self, seconds: float) -> None:
-        self.whole.skip(seconds)
+        self._whole.skip(seconds)
 
     def after(self, seconds: float, happen: Callable[[], None]) -> None:
         alive = self._alive
@@ -100,13 +106,17 @@ class _Own(Clock):
             if alive is self._alive:
                 happen()
 
-        self.whole.after(seconds, still)
+        self._whole.after(seconds, still)
 
     def forget(self) -> None:
         self._alive = object()
 
+    @property
+    def whole(self) -> Clock:
+        return self._whole
+
     def own(self) -> Clock:
-        return self.whole.own()
+        return self._whole.own()
 
 
 class RunningClock(Clock):

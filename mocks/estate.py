@@ -11,8 +11,9 @@ from typing import Any
 
 from mocks import files
 from mocks.clock import Clock
+from mocks.complete import vhd as complete_vhd
 from mocks.host import SimulatedHost
-from mocks.schema import load, load_as
+from mocks.schema import StateError, load, load_as
 from mocks.state import HostState, Storage, Vhd
 
 
@@ -27,31 +28,37 @@ class Shared:
     vhds: list[Vhd] = field(default_factory=list, metadata={"keyed": "path"})
 
 
+@dataclass
+class _Given:
+    shared: dict[str, Shared] = field(default_factory=dict)
+
+
 class Estate:
     """By the names that an inventory has for them. A host that is lost answers nobody and reaches nobody, and what it runs
     stands still for those who look from outside."""
 
-    def __init__(self, hosts: Mapping[str, SimulatedHost], clock: Clock) -> None:
+    def __init__(self, hosts: Mapping[str, SimulatedHost], clock: Clock, data: Mapping[str, Any] | None = None) -> None:
+        """`data`: what is of the estate and of no host: `shared`: path → `hosts`, `storage`, `files`, `folders`, `vhds`.
+        Raises StateError."""
         self.hosts = dict(hosts)
         self.clock = clock
         self.lost: set[str] = set()
         self.cut: set[frozenset[str]] = set()
         """Pairs of hosts without a way between them; whoever manages them reaches both."""
+        given = load_as(_Given, data or {}, "the estate")
+        for path, shared in given.shared.items():
+            self._share(path, shared)
         for host in self.hosts.values():
             host.estate = self
             host.state.beside = [other.state for other in self.hosts.values() if other is not host]
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any], clock: Clock | None = None) -> Estate:
-        """`hosts`: name → starting state; `shared`: path → `hosts`, `storage`, `files`, `folders`, `vhds`."""
+        """With `hosts`: name → starting state."""
         clock = clock or Clock()
-        data = deepcopy(dict(data))
-        states = {
-            name: load({"name": name.partition(".")[0].upper(), **(one or {})}) for name, one in data["hosts"].items()
-        }
-        for path, one in (data.get("shared") or {}).items():
-            _share(states, path, load_as(Shared, one or {}, f"shared {path}"))
-        return cls({name: SimulatedHost(state, clock.own()) for name, state in states.items()}, clock)
+        rest = deepcopy(dict(data))
+        own = {name: {"name": name.partition(".")[0].upper(), **(one or {})} for name, one in rest.pop("hosts").items()}
+        return cls({name: SimulatedHost(load(one), clock.own()) for name, one in own.items()}, clock, rest)
 
     def name_of(self, host: SimulatedHost | HostState) -> str:
         return next(name for name, one in self.hosts.items() if host in (one, one.state))
@@ -68,6 +75,19 @@ class Estate:
             return other
         here, there = self.name_of(by), self.name_of(other)
         return None if {here, there} & self.lost or {here, there} in self.cut else other
+
+    def _share(self, path: str, shared: Shared) -> None:
+        shared.storage.path = path
+        for disk in shared.vhds:
+            complete_vhd(next(iter(self.hosts.values())).state, disk)
+        for name in shared.hosts or self.hosts:
+            if name not in self.hosts:
+                raise StateError(f"shared {path}: no host {name}; there are {', '.join(self.hosts)}")
+            state = self.hosts[name].state
+            state.storage.append(shared.storage)
+            state.folders += [path, *shared.folders]
+            state.files |= shared.files
+            state.vhds += shared.vhds  # the very objects: what becomes of one is seen by all
 
     def lose(self, *names: str) -> None:
         """The power goes."""
@@ -88,16 +108,6 @@ def _names(state: HostState) -> set[str]:
     own = {state.name.casefold(), f"{state.name}.{state.domain}".casefold()}
     addresses = {a.split("/")[0] for nic in state.nics for a in nic.addresses}
     return own | addresses | {a for adapter in state.management_adapters for a in adapter.ip_addresses}
-
-
-def _share(states: Mapping[str, HostState], path: str, shared: Shared) -> None:
-    shared.storage.path = path
-    for name in shared.hosts or states:
-        state = states[name]
-        state.storage.append(shared.storage)
-        state.folders += [path, *shared.folders]
-        state.files |= shared.files
-        state.vhds += shared.vhds  # the very objects: what becomes of one is seen by all
 
 
 def _copy(storage: Storage, one: HostState, other: HostState) -> None:

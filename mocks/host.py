@@ -100,8 +100,9 @@ class SimulatedHost:
     @property
     def reachable(self) -> bool:
         """False while the network path that WinRM uses is cut (observations 4: 5 to 15 s when an external switch
-        is made over it) or for good, when the management OS lost its adapter."""
-        return self.clock.now() >= self.state.unreachable_until
+        is made over it) or for good, when the management OS lost its adapter; or it has no power."""
+        lost = self.estate is not None and self.estate.name_of(self) in self.estate.lost
+        return not lost and self.clock.now() >= self.state.unreachable_until
 
     def hello(self) -> dict[str, Any]:
         """Who answers, as the runner says it."""
