@@ -270,6 +270,23 @@ def test_a_part_of_the_play_plans_that_part_and_says_what_it_leaves_out() -> Non
         assert any("hv03 is not among the hosts of this run" in text for text in remarks(done))
 
 
+def test_the_example_playbook_comes_true() -> None:
+    """In two applies: live migration has to be on before anything moves."""
+    on = estate(both={"virtual_machine_migration_enabled": False, **KERBEROS, "delegation": "any_protocol"})
+    hosts = {"hv01.tokyo": on.hosts["hv03"], "hv02.osaka": on.hosts["hv04"]}
+    for host, other in zip(hosts.values(), ("HV04", "HV03"), strict=True):
+        host.state.delegates_to.append(other)
+    text = (Path(__file__).parents[2] / "playbooks/moves.yml").read_text(encoding="utf-8")
+    app01 = on.hosts["hv03"].state.vms[0]
+    app01.name = "app02"
+    on.hosts["hv03"].invoke("New-VM", {"Name": "app01", "Generation": 1, "MemoryStartupBytes": 2**29, "NoVHD": True})
+    with session(Estate(hosts, on.clock), text, ()) as run:
+        run.applied()
+        done = run.applied()
+        assert all(one.report is not None and one.report.complete for one in done.values()), remarks(done)
+        assert where(run.estate) == {"hv01.tokyo": ["app01"], "hv02.osaka": ["app02"]}
+
+
 # --- hosts that are lost ----------------------------------------------------------------------------------------------
 
 
