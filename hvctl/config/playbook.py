@@ -224,8 +224,11 @@ class _Maker:
         inner = sections(kind.kind)
         own = {key: value for key, value in data.items() if key not in inner}
         made, left_out, problems = salvaged(kind, own, self.play.document, path, self.unclear)
-        if made is not None and not made.stands_on(self.host, self.play.members):
-            return  # it is wanted on another host of the play, where its faults are told
+        where = made.only_on(self.play.members) if made is not None else ""
+        if made is not None and where:
+            self.tell_left_out(made, where, path)
+            if where != self.host:
+                return  # its faults are told where it is wanted
         self.problems += problems
         number = self.spread(made, left_out, path, owner, around) if made is not None else None
         for section, part in inner.items():
@@ -246,6 +249,18 @@ class _Maker:
             return None
         self.entries += [replace(entry, owner=owner, left_out=left_out) for entry in found]
         return number if found else None
+
+    def tell_left_out(self, made: Resource, where: str, path: Path) -> None:
+        """What is wanted on one host of the play, in a run that leaves hosts of it out."""
+        left_out = [host for host in self.play.members if host in self.play.left_out]
+        if where in left_out:
+            told = f"is wanted on {where}, which this run leaves out: nothing of it is planned"
+        elif left_out:
+            told = f"may be on {', '.join(left_out)}, which this run leaves out: it is not moved from there, nor made"
+        else:
+            return
+        place, hint = self.play.document.mark(path), "run hvctl for all hosts of the play"
+        self.problems.append(Diagnostic(place, f"{made.kind} {made.key()} {told}", hint, "warning"))
 
     def place(self, path: Path) -> Place:
         return Place(self.play.document, path, self.play.allow, self.play.members, self.play.left_out)

@@ -120,7 +120,8 @@ def prepare(
         unsure = any(p.unsure for p in seen)
         connection = _connection(inventory, host, own, variables, problems, warnings, unsure=unsure)
         found, faults = wishes(seen, {}, learn, trees, ask, host.name)
-        problems += [p for p in faults if not isinstance(p, HostDiagnostic)]
+        problems += [p for p in faults if not isinstance(p, HostDiagnostic) and p.level == "error"]
+        warnings += [p for p in faults if not isinstance(p, HostDiagnostic) and p.level != "error"]
         desired.append(Desired(host.name, connection.os if connection else None, found))
         if connection is None:
             continue

@@ -206,9 +206,9 @@ class Resource(Fields):
         run on one of them (`Step.host`), `requires` may name what is wanted there, and `facts.on` has what it answered."""
         return ()
 
-    def stands_on(self, host: str, hosts: Sequence[str]) -> bool:
-        """Whether it is wanted on this host of a play with these hosts."""
-        return True
+    def only_on(self, hosts: Sequence[str]) -> str:
+        """The one host of a play with these hosts on which it is wanted; "" if that is each of them."""
+        return ""
 
     def away(self, facts: Facts) -> bool:
         """Whether it is on another host and comes here: what sits within it cannot be judged before it has."""

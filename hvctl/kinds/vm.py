@@ -147,16 +147,14 @@ class VM(Machine):
         elif self.on_host and self.absent:
             hint = "leave out on_host: it is removed wherever it is"
             yield finding("on_host", "a VM that is to be absent is wanted on no host", hint)
-        elif self.on_host and (away := sorted(self.place.left_out)):
-            text = f"{', '.join(away)} is left out of this run, so a VM {self.name} there is not seen"
-            yield finding("on_host", text, "run hvctl for all hosts of the play to move it", "warning")
         if self.storage and not self.on_host:
             yield finding(
                 "storage", "it says where files go with a move, and nothing says where to", "write `on_host: …`"
             )
 
-    def stands_on(self, host: str, hosts: Sequence[str]) -> bool:
-        return self.on_host is None or self.on_host not in hosts or self.on_host == host
+    def only_on(self, hosts: Sequence[str]) -> str:
+        """One that is wanted on a host that the play does not have is told of on each."""
+        return self.on_host if self.on_host is not None and self.on_host in hosts else ""
 
     def links(self) -> tuple[str, ...]:
         return _placement.others(self) if self.home else ()

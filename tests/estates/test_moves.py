@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from hvctl.call import Batch, Event, Reply
+from hvctl.config.inventory import Inventory
+from hvctl.config.prepare import prepare
 from hvctl.core.impact import Impact
 from hvctl.core.outcome import DIFFERS, TROUBLE, Outcome, exit_status
 from mocks.estate import Estate
@@ -268,6 +270,31 @@ def test_a_part_of_the_play_plans_that_part_and_says_what_it_leaves_out() -> Non
             done = {one.host: one for one in part.plan()}
         assert list(done) == ["hv04"]
         assert any("hv03 is not among the hosts of this run" in text for text in remarks(done))
+        inventory = Inventory.load(run.folder / "inventory.yml")
+        told = {}
+        for limit in ("hv03", "hv04", None):
+            found = prepare(inventory, [str(run.folder / "site.yml")], limit=limit, learn=lambda secret: None)
+            told[limit] = [w.message for w in found.warnings if "left out" in w.message or "leaves out" in w.message]
+        assert told == {
+            "hv03": ["vm app01 is wanted on hv04, which this run leaves out: nothing of it is planned"],
+            "hv04": ["vm app01 may be on hv03, which this run leaves out: it is not moved from there, nor made"],
+            None: [],
+        }
+
+
+def test_a_vm_that_is_on_its_host_is_planned_without_the_others() -> None:
+    on = estate(here={"vms": []}, there={"vms": [VM]})
+    with session(on) as run:
+        with run.run(run.prepared("hv04")) as part:
+            done = {one.host: one for one in part.apply(part.plan(warm=True), recheck=True)}
+        report = done["hv04"].report
+        assert report is not None
+        assert report.complete
+        assert on.hosts["hv04"].state.vms[0].notes == "there"
+        told = remarks(done, warnings=True)
+        assert any("hv03 is not among the hosts of this run: whether it has a VM app01 too" in text for text in told), (
+            told
+        )
 
 
 def test_the_example_playbook_comes_true() -> None:
