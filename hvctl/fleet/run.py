@@ -105,13 +105,17 @@ class Run:
             o.host: o for o in outcomes if o.plan is not None and (o.plan.steps or o.host in reached) and not o.changed
         }
         together = {host: one for host, one in todo.items() if host in linked}
+        locked = self._units.taken(outcomes, todo)
+        together = {host: one for host, one in together.items() if host not in locked}
         away = {o.host for o in outcomes if o.plan is None}
-        refused = self._units.refused(together, away) if recheck else {}
+        refused = {**locked, **(self._units.refused(together, away) if recheck else {})}
         plans = {o.host: self.showing.told(o.plan) for o in todo.values() if o.plan is not None}
         self._hosts.texts = {host: {s.task.id: s.text for s in plan.steps} for host, plan in plans.items()}
         applied = partial(self._applied, recheck=recheck)
         alone = [(o.host, own(o, partial(applied, o))) for o in todo.values() if o.host not in linked]
-        done = self._units.applied(alone, {host: one for host, one in together.items() if host not in refused})
+        with self._units.kept():
+            done = self._units.applied(alone, {host: one for host, one in together.items() if host not in refused})
+        self._units.given_back(done.values())
         left = {name: self._hosts.left(one) for name, one in todo.items() if name not in done | refused}
         return [(done | refused | left).get(o.host, o) for o in outcomes]
 
@@ -225,10 +229,14 @@ class Run:
         work = self._hosts.work[one.host]
         if one.plan is None:
             return one
-        done = apply_plan(
-            one.plan, work.desired, self._hosts.transport(work.name), on_event, recheck=recheck, pause=self._pause,
-            stopped=lambda: self._stop.asked, known=partial(self._hosts.changed.__setitem__, one.host),
+        applied = partial(
+            apply_plan, one.plan, work.desired, self._hosts.transport(work.name), on_event, recheck=recheck,
+            pause=self._pause, stopped=lambda: self._stop.asked,
+            known=partial(self._hosts.changed.__setitem__, one.host),
         )  # fmt: skip
+        done = applied()
+        if isinstance(done, Report) and self._units.cleared(work.name, done):
+            done = applied()
         if isinstance(done, Report):
             return replace(one, report=done, error=None)
         return replace(one, changed=tuple(done))

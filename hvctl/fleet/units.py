@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 
 from hvctl.call import Call, TransportError, defect
 from hvctl.config.connection import login_of
-from hvctl.core.apply import Report, StepResult, apply, batch_of
+from hvctl.core.apply import Report, StepResult, apply, batch_of, not_sent
 from hvctl.core.contents import changed_sources
 from hvctl.core.facts import Facts
 from hvctl.core.impact import Impact
@@ -21,6 +22,7 @@ from hvctl.core.resource import Index
 from hvctl.core.rounds import Rounds
 from hvctl.core.unit import units
 from hvctl.fleet.hosts import Hear, Hosts, Task, own
+from hvctl.fleet.leases import Leases
 from hvctl.fleet.reconcile import Pause, joined, look_at, renamed, settled
 from hvctl.text.address import Address
 
@@ -33,6 +35,7 @@ class Units:
         self._facts: dict[str, Facts] = {}
         """What hosts answered, until all of their unit have."""
         self._linked: dict[str, tuple[Index, ...]] | None = None
+        self._leases = Leases(hosts)
         self._moved: frozenset[str] = frozenset()
         """Hosts that something was moved between."""
 
@@ -107,6 +110,36 @@ class Units:
         moving = {o.host for o in outcomes if o.plan is not None and any(s.moves for s in o.plan.steps)}
         return frozenset(one.host for host in moving for one in self.linked.get(host, ()))
 
+    # --- leases ------------------------------------------------------------------------------------------------------
+
+    def taken(self, outcomes: Sequence[Outcome], todo: Mapping[str, Outcome]) -> dict[str, Outcome]:
+        """For an apply that sends more than one batch to a unit, or moves something within it: its hosts are taken. What
+        became of those of the units of which one is refused."""
+        plans = {o.host: o.plan for o in outcomes if o.plan is not None}
+        found: dict[str, Outcome] = {}
+        for unit in {id(self.linked[host]): self.linked[host] for host in todo if host in self.linked}.values():
+            own = {one.host: plans[one.host] for one in unit if one.host in plans}
+            if sum(bool(plan.steps) for plan in own.values()) > 1 or any(
+                s.moves for p in own.values() for s in p.steps
+            ):
+                for refusing, error in self._leases.take(own).items():
+                    found |= _locked(refusing, error, {h: todo[h] for h in own if h in todo})
+        return found
+
+    def given_back(self, done: Iterable[Outcome]) -> None:
+        """On hosts that are reached no more they run out."""
+        lost = {o.host for o in done if o.report is not None and o.report.error is not None}
+        self._leases.release(self._leases.held - lost)
+
+    def cleared(self, host: str, report: Report) -> bool:
+        """Whether it is worth sending again: nothing was, for what a run that is gone had left."""
+        return self._leases.cleared(host, report.error)
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        with self._leases.kept():
+            yield
+
     # --- changing ----------------------------------------------------------------------------------------------------
 
     def refused(self, together: Mapping[str, Outcome], away: Collection[str] = ()) -> dict[str, Outcome]:
@@ -163,10 +196,12 @@ class Units:
             except RuntimeError as error:
                 faults.update(dict.fromkeys(rounds.hosts, defect(error, doing="between the batches of a unit")))
                 return []
+            self._leases.begins([*parts])
             sent.update(parts)
             return [(h, own(replace(together[h], plan=p), partial(self._sent, p))) for h, p in parts.items()]
 
         def then(one: Outcome) -> list[tuple[str, Task]]:
+            self._leases.ends(one.host)
             rounds, part = unit_of.get(one.host), sent.pop(one.host, None)
             if rounds is None or part is None:
                 return []
@@ -193,7 +228,11 @@ class Units:
         return host not in self._moved and all(r.status == "skipped" for r in report.results)
 
     def _sent(self, plan: Plan, on_event: Hear) -> Outcome:
-        return Outcome(plan.host, plan, apply(plan, self._hosts.transport(plan.host), on_event))
+        lease, transport = self._leases.of(plan.host), self._hosts.transport(plan.host)
+        report = apply(plan, transport, on_event, lease)
+        if self.cleared(plan.host, report):
+            report = apply(plan, transport, on_event, lease)
+        return Outcome(plan.host, plan, report)
 
     def _seen_after(self, reports: Mapping[str, Report]) -> dict[str, Report]:
         """With the plans that are made of their hosts as they are now, where there is none yet. Hosts that were readable
@@ -263,7 +302,10 @@ class Units:
                 parts[host] = replace(report.after, steps=renamed(steps))
                 self._hosts.texts.setdefault(host, {}).update({s.task.id: s.text for s in parts[host].steps})
         jobs = [(h, own(Outcome(h, p), partial(self._sent, p))) for h, p in parts.items()]
+        self._leases.begins([*parts])
         ended = self._hosts.each("applying", jobs, keep=_all) if jobs else {}
+        for host in parts:
+            self._leases.ends(host)
         for host in parts:  # also one that a stop left out: what is known of it was seen before this
             report, one = replace(found[host], after=None), ended.get(host, Outcome(host))
             if one.report is not None:
@@ -272,6 +314,21 @@ class Units:
                 report = replace(report, error=joined(report.error, one.error))
             found[host] = report
         return found
+
+
+def _locked(refusing: str, error: TransportError, todo: Mapping[str, Outcome]) -> dict[str, Outcome]:
+    """Nothing is sent to any host of a unit of which one is not to be had."""
+    found = {}
+    for host, one in todo.items():
+        why = error
+        if host != refusing and not error.holder[0]:
+            found[host] = replace(one, changed=(f"it is planned together with {refusing}, which is not reached",))
+            continue
+        if host != refusing:
+            why = TransportError(f"nothing is sent, since it is planned together with {refusing}: {error.message}")
+        if one.plan is not None:
+            found[host] = replace(one, report=not_sent(one.plan, why), error=None)
+    return found
 
 
 def _of_roots(steps: Sequence[PlannedStep], roots: set[Address | None]) -> tuple[PlannedStep, ...]:

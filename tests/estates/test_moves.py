@@ -331,7 +331,7 @@ def lost_after(run: Session, seconds: float, lost: str) -> dict[str, Outcome]:
     inner = wire.run
 
     def watched(batch: Batch, on_event: Callable[[Event], None] = lambda event: None) -> list[Reply]:
-        if batch.mode == "change":
+        if batch.tasks and batch.mode == "change":
             run.estate.clock.after(seconds, lambda: run.estate.lose(lost))
             run.estate.clock.after(seconds + 100, lambda: run.estate.bring_back(lost))
         return inner(batch, on_event)
@@ -418,7 +418,7 @@ def test_a_host_that_is_lost_afterwards(lost: str) -> None:
 
         def then_lost(batch: Batch, on_event: Callable[[Event], None] = lambda event: None) -> list[Reply]:
             replies = inner(batch, on_event)
-            if batch.mode == "change":
+            if batch.tasks and batch.mode == "change":
                 on.lose(lost)
             return replies
 
