@@ -37,7 +37,6 @@ from hvctl.saved.planfile import SavedHost
 from hvctl.show.data import facts_data
 from hvctl.show.screen import print_json
 from hvctl.show.text import facts_lines
-from hvctl.text.diagnostic import ConfigError, Diagnostic
 from hvctl.text.visible import json_text
 
 
@@ -127,15 +126,16 @@ class Run:
     def plan_again(self, hosts: Iterable[SavedHost]) -> list[Outcome]:
         """Look at every host and plan it from what a plan file desires; refused where that gives other steps."""
         first = {one.name: one.first for one in hosts}
-        tasks = {n: partial(self._planned, w, first=first[n]) for n, w in self._hosts.work.items()}
-        return self._looked(tasks, warm=True)
+        linked = self._units.linked
+        tasks = {
+            n: partial(self._units.read, n) if n in linked else partial(self._planned, w, first=first[n])
+            for n, w in self._hosts.work.items()
+        }
+        return self._units.planned(self._looked(tasks, warm=True), first)
 
     def save(self, outcomes: Sequence[Outcome], file: str, command: str, sealed: Callable[[str], str] = str) -> None:
         """Without those that could not be looked at; nothing if none could. `command`: applies it. `sealed`: hides
         what came encrypted."""
-        if linked := self._units.linked:
-            message = f"{', '.join(linked)} are planned together, and such a plan is not kept in a file"
-            raise ConfigError([Diagnostic(None, message, "apply the playbook itself")])
         saved = [(o.plan, self._hosts.work[o.host].desired) for o in outcomes if o.plan is not None]
         away = ", ".join(o.host for o in outcomes if o.plan is None)
         if not saved:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 
 from hvctl.call import Call, TransportError, defect
 from hvctl.config.connection import login_of
@@ -26,6 +27,8 @@ from hvctl.fleet.leases import Leases
 from hvctl.fleet.reconcile import Pause, joined, look_at, renamed, settled
 from hvctl.text.address import Address
 
+_NONE: Mapping[str, First] = MappingProxyType({})
+
 
 class Units:
     """The units of several hosts among those of a run."""
@@ -36,6 +39,8 @@ class Units:
         """What hosts answered, until all of their unit have."""
         self._linked: dict[str, tuple[Index, ...]] | None = None
         self._leases = Leases(hosts)
+        self._allows: dict[str, frozenset[Impact]] = {}
+        """By host, what the plan allows that was made before."""
         self._moved: frozenset[str] = frozenset()
         """Hosts that something was moved between."""
 
@@ -62,17 +67,35 @@ class Units:
             return Outcome(name, error=error)
         return Outcome(name)
 
-    def planned(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
-        """With the plans of those that were read, each unit as one."""
+    def planned(self, outcomes: Sequence[Outcome], firsts: Mapping[str, First] = _NONE) -> list[Outcome]:
+        """With the plans of those that were read, each unit as one. `firsts`: of plans that were made before, which are
+        refused where they would do otherwise now."""
         found = {one.host: one for one in outcomes}
         for unit, facts in self._read_units(found):
+            before = {host: firsts[host] for host in facts if host in firsts}
+            self._allows |= {one.host: first.allow for one in unit for first in before.values()}
+            allow = self._allows.get(unit[0].host, self._allow)
             try:
-                plans = make_plans(unit, facts, self._allow)
+                plans = {} if before else make_plans(unit, facts, allow)
+                again = replanned_together(unit, facts, before) if before else {}
             except Exception as error:
                 found |= {host: replace(found[host], error=defect(error)) for host in facts}
                 continue
             found |= {host: replace(found[host], plan=plan) for host, plan in plans.items()}
+            found |= self._refused_as_units(again, found)
         return list(found.values())
+
+    def _refused_as_units(
+        self, again: Mapping[str, tuple[Plan, list[str]]], found: Mapping[str, Outcome]
+    ) -> dict[str, Outcome]:
+        """Of one host that would do otherwise, the others of its unit do nothing either."""
+        told: dict[str, Outcome] = {}
+        for host, (plan, changed) in again.items():
+            others = [o for o in again if o != host and again[o][1]]
+            elsewhere = [f"it is planned together with {o}, where something has changed" for o in others]
+            lines = (*changed_sources(batch_of(plan)), *changed) or tuple(elsewhere)
+            told[host] = replace(found[host], plan=plan, changed=lines)
+        return told
 
     def _read_units(self, hosts: Iterable[str]) -> Iterator[tuple[tuple[Index, ...], dict[str, Facts]]]:
         for unit in {id(u): u for host in hosts if (u := self.linked.get(host))}.values():

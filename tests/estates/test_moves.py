@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,6 +18,7 @@ from hvctl.config.inventory import Inventory
 from hvctl.config.prepare import prepare
 from hvctl.core.impact import Impact
 from hvctl.core.outcome import DIFFERS, TROUBLE, Outcome, exit_status
+from hvctl.saved.planfile import load
 from mocks.estate import Estate
 from mocks.failures import failure
 from mocks.migration import ROWS
@@ -312,6 +314,51 @@ def test_the_example_playbook_comes_true() -> None:
         done = run.applied()
         assert all(one.report is not None and one.report.complete for one in done.values()), remarks(done)
         assert where(run.estate) == {"hv01.tokyo": ["app01"], "hv02.osaka": ["app02"]}
+
+
+# --- a plan that is kept ----------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def kept(run: Session) -> Iterator[Callable[[], dict[str, Outcome]]]:
+    """A plan file, and its apply."""
+    file = run.folder / "plan.json"
+    work = run.prepared()
+    with run.run(work) as first:
+        first.save(first.plan(), str(file), "hvctl apply plan.json")
+
+    def applied() -> dict[str, Outcome]:
+        saved = load(str(file))
+        by_name = {one.name: one for one in work}
+        again = [replace(by_name[one.name], desired=one.desired) for one in saved.hosts]
+        before, run.allow = run.allow, frozenset()
+        try:
+            with run.run(again) as second:
+                return {one.host: one for one in second.apply(second.plan_again(saved.hosts), recheck=False)}
+        finally:
+            run.allow = before
+
+    yield applied
+
+
+def test_a_plan_of_several_hosts_is_kept_in_a_file_and_applied() -> None:
+    on = estate()
+    with session(on) as run, kept(run) as applied:
+        assert where(on)["hv03"] == ["app01"]
+        done = applied()
+        assert all(one.report is not None and one.report.complete for one in done.values()), remarks(done)
+        assert where(on) == {"hv03": [], "hv04": ["app01"]}
+        assert on.hosts["hv04"].state.vms[0].notes == "there", "the rest too, with what the file allows"
+
+
+def test_it_is_refused_on_all_its_hosts_where_one_has_changed() -> None:
+    on = estate()
+    with session(on) as run, kept(run) as applied:
+        on.hosts["hv04"].invoke("Remove-VMSwitch", {"Name": "lan", "Force": True})
+        done = applied()
+        assert not moves(run)
+        assert any("Move-VM" in line or "move app01" in line for line in done["hv03"].changed), done["hv03"].changed
+        assert done["hv04"].changed == ("it is planned together with hv03, where something has changed",)
 
 
 # --- hosts that are lost ----------------------------------------------------------------------------------------------

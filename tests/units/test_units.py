@@ -29,7 +29,6 @@ from hvctl.fleet.connect import Wire
 from hvctl.fleet.reconcile import look_at
 from hvctl.fleet.run import Run
 from hvctl.kinds.vm import VM
-from hvctl.text.diagnostic import ConfigError
 from mocks.failures import failure
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
@@ -335,14 +334,6 @@ def test_the_plan_says_what_a_host_does_for_another(estate: Estate) -> None:
     assert "→ for hv01" in there
     assert "make the switch web01" in there
     assert "note it there, after hv01" in there
-
-
-def test_such_a_plan_is_not_kept_in_a_file(estate: Estate, tmp_path: Any) -> None:
-    with estate.run() as run:
-        outcomes = run.plan()
-        with pytest.raises(ConfigError, match="hv01, hv02 are planned together"):
-            run.save(outcomes, str(tmp_path / "x.json"), "hvctl apply x.json")
-    assert not (tmp_path / "x.json").exists()
 
 
 def plans_of(estate: Estate) -> dict[str, Plan]:

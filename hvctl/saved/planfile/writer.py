@@ -81,6 +81,7 @@ def _desired_data(wish: Resource) -> dict[str, Any]:
         "fields": wish.model_dump(mode="json", exclude_unset=True, by_alias=True),
         "owner": wish.owner.seat if wish.owner is not None else None,
         "allow": sorted(place.allow),
+        "hosts": list(place.hosts) if wish.links() else [],
         "source": _source_data(wish.file),
         "file": place.document.file,
         "marks": dict(_marks(wish)),
