@@ -32,7 +32,7 @@ class Seen:
 class Draft:
     """What is to be done about one resource. `wish`: its target. `held`: fields that are held back, WHOLE for all.
     `here`: it exists, or will when its steps have run, and what sits within it can be changed. `seen`: what was read, None
-    where nothing could be. `away`: it is on another host and comes here."""
+    where nothing could be. `away`: it is on another host and comes here. `waits`: it is held back by another resource only."""
 
     wish: Resource
     action: Action
@@ -41,6 +41,7 @@ class Draft:
     held: frozenset[str] = frozenset()
     seen: Seen | None = None
     away: bool = False
+    waits: bool = False
 
 
 def held_back(drafts: Mapping[Address, Draft]) -> Held:
