@@ -84,8 +84,9 @@ def elsewhere(vm: Machine, facts: Facts) -> list[Found]:
 
 
 def _rows(vm: Machine, facts: Facts, ids: Collection[str] = ()) -> list[Row]:
-    names = {name.casefold() for name in vm.names}
-    return [r for r in facts.rows(KINDS) if str(r["Name"]).casefold() in names or str(r["Id"]).casefold() in ids]
+    found = [row for name in vm.names for row in facts.of_key(KINDS, "Name", name)]
+    found += [row for one in ids for row in facts.of_key(KINDS, "Id", one)]
+    return list({str(row["Id"]).casefold(): row for row in found}.values())
 
 
 def source(vm: Machine, facts: Facts) -> Found | None:

@@ -480,6 +480,29 @@ def test_a_host_that_is_lost_afterwards(lost: str) -> None:
         assert moves(run) == 1
 
 
+def test_a_run_that_was_killed_in_the_middle_of_a_move() -> None:
+    """The move goes on by itself; the next run says so, touches nothing, and does the rest when it has ended."""
+    on = estate()
+    with session(on) as run:
+        call = run.planned()["hv03"].plan
+        assert call is not None
+        params = {"Name": "app01", "DestinationHost": "hv04", "VirtualMachinePath": r"D:\VMs", "Vhds": [
+            {"SourceFilePath": r"D:\VMs\os.vhdx", "DestinationFilePath": r"D:\VMs\Virtual Hard Disks\os.vhdx"}
+        ]}  # fmt: skip
+        assert on.hosts["hv03"].invoke("Move-VM", {**params, "AsJob": True}).job is not None
+        done = run.applied()
+        assert any("app01 cannot be changed while it is being migrated" in text for text in remarks(done)), remarks(
+            done
+        )
+        assert not moves(run)
+        on.clock.sleep(600)
+        again = run.applied()
+        assert all(one.report.complete for one in again.values() if one.report is not None)
+        assert where(on) == {"hv03": [], "hv04": ["app01"]}
+        assert on.hosts["hv04"].state.vms[0].notes == "there"
+        assert not moves(run)
+
+
 def test_what_was_started_of_a_quick_way_is_brought_to_its_end() -> None:
     """Shut down and then not moved: it is moved by the next apply, and started there."""
     on = estate(there={"processor_vendor": "AuthenticAMD"})

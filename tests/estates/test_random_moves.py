@@ -1,17 +1,19 @@
-"""Random standalone hosts and VMs that belong on one of them: after one apply each is there, or the plan names what holds it."""
+"""Random standalone hosts and VMs that belong on one of them: after one apply each is there, or the plan says what holds it."""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 
+from hvctl.core.outcome import Outcome
 from mocks.estate import Estate
 from tests.estates.harness import Session, written
-from tests.estates.test_moves import HOST, remarks, where
+from tests.estates.test_moves import HOST, where
 
 SEEDS = range(60)
 
@@ -55,6 +57,11 @@ def a_vm(chance: random.Random, name: str, host: dict[str, Any]) -> dict[str, An
     }
 
 
+def of_vm(outcomes: Mapping[str, Outcome], vm: str) -> list[str]:
+    plans = [one.plan for one in outcomes.values() if one.plan is not None]
+    return [str(r.message) for p in plans for a in p.actions if a.address.key == vm for r in a.remarks if r.holds]
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_converges_in_one_apply_or_says_what_holds_it(seed: int) -> None:
     chance = random.Random(seed)
@@ -81,7 +88,7 @@ def test_converges_in_one_apply_or_says_what_holds_it(seed: int) -> None:
         assert sorted(found) == sorted(vms), "none is lost, none is doubled"
         assert sum(len(host.state.vhds) for host in estate.hosts.values()) == disks
         for vm, (_, to) in vms.items():
-            said = [text for text in (*remarks(done), *remarks(now))]
+            said = of_vm(done, vm) + of_vm(now, vm)
             failed = [str(r.failure) for o in done.values() if o.report for r in o.report.results if r.failure]
             assert found[vm] == to or said or failed, f"{vm} is on {found[vm]}, and nothing says why"
             if found[vm] == to and not failed:
