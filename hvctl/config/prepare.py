@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hvctl.call import Secret
 from hvctl.config.inventory import Connection, Host, Inventory, PartlyLoadedError, Unread
-from hvctl.config.offline import Desired, offline_problems
+from hvctl.config.offline import Desired, offline_problems, wanted_on_two
 from hvctl.config.overlay import NOTHING, Overlay
 from hvctl.config.playbook import Play, read_playbook, wishes
 from hvctl.config.reach import connection_for
@@ -127,7 +127,7 @@ def prepare(
             continue
         alone = tuple(p for p in faults if isinstance(p, HostDiagnostic))
         work.append(HostWork(host, connection, found, alone))
-    told = offline_problems(desired)
+    told = [*offline_problems(desired), *wanted_on_two(desired)]
     for play in hostless:  # what is wrong with it on any host
         own_variables = {**play.variables, **variables.values}
         found, faults = wishes([replace(play, variables=own_variables, unsure=True)], {}, learn, trees, never)

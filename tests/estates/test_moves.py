@@ -316,6 +316,20 @@ def test_the_example_playbook_comes_true() -> None:
         assert where(run.estate) == {"hv01.tokyo": ["app01"], "hv02.osaka": ["app02"]}
 
 
+def test_one_that_somebody_moves_meanwhile_refuses_the_plan_and_is_found_by_the_next() -> None:
+    on = estate()
+    with session(on) as run, run.run() as first:
+        outcomes = first.plan(warm=True)
+        moved = {"Name": "app01", "DestinationHost": "hv04", "IncludeStorage": True, "DestinationStoragePath": r"D:\X"}
+        assert not on.hosts["hv03"].invoke("Move-VM", moved).errors
+        done = {one.host: one for one in first.apply(outcomes, recheck=True)}
+        assert done["hv03"].changed
+        assert not moves(run)
+        again = run.applied()
+        assert all(one.report.complete for one in again.values() if one.report is not None)
+        assert on.hosts["hv04"].state.vms[0].notes == "there"
+
+
 # --- a plan that is kept ----------------------------------------------------------------------------------------------
 
 
