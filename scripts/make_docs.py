@@ -47,6 +47,9 @@ paths belong in single quotes. Values may hold Jinja2
 expressions; an expression alone keeps its type, and what `no` or `0644` are in it is in
 [the inventory](inventory.md#variables-in-expressions).
 
+Every resource takes `accept: {until: 2027-01-31, reason: …, fields: […]}`: [known drift](everyday.md#known-drift), which is
+told apart and left as it is until that day.
+
 **Impact** says what a change costs; without consent it is planned as blocked. "VM off": the VM must be off for it, so
 on a running VM it counts as `restart`; on one that is off it is `online`. Where a column says "see kind", the impact
 depends on the host's version and the VM's state, and the plan says which it is.

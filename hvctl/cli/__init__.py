@@ -6,6 +6,8 @@ import hvctl.cli.billing
 import hvctl.cli.doctor
 import hvctl.cli.exporting
 import hvctl.cli.history
+import hvctl.cli.importing
+import hvctl.cli.init
 import hvctl.cli.metering
 import hvctl.cli.schedule
 import hvctl.cli.serve

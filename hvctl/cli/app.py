@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -12,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from hvctl import __version__
+from hvctl.cli.anywhere import hoisted
 from hvctl.cli.options import EXIT_CONFIG, EXIT_FAULT, EXIT_INTERRUPTED, EXIT_PIPE, Grace, Settings, clock
 from hvctl.cli.outputs import Outputs
 from hvctl.config.secrets import PromptSource
@@ -111,7 +113,10 @@ def _run(settings: Settings, argv: Sequence[str] | None) -> int:
     try:
         command = typer.main.get_command(app)
         result = command.main(
-            list(argv) if argv is not None else None, prog_name="hvctl", standalone_mode=False, obj=settings
+            hoisted(command, sys.argv[1:] if argv is None else argv),
+            prog_name="hvctl",
+            standalone_mode=False,
+            obj=settings,
         )
         if result == EXIT_INTERRUPTED and settings.stop.at_once:
             raise KeyboardInterrupt  # what typer has made of one
@@ -135,6 +140,6 @@ def _run(settings: Settings, argv: Sequence[str] | None) -> int:
         return EXIT_FAULT
     if result == EXIT_INTERRUPTED:
         return settings.stop.status or EXIT_INTERRUPTED
-    if settings.faults and not settings.stop.asked:
+    if settings.faults and not settings.stop.times:
         return EXIT_FAULT
     return result if isinstance(result, int) else 0

@@ -10,6 +10,7 @@ from hvctl.core.outcome import Outcome
 from hvctl.fleet.run import Run
 
 INTERRUPTED = "Interrupted: what is marked as not done was not begun."
+OVER = "The window is over: what is marked as not done was not begun."
 
 
 def approved(settings: Settings) -> bool:
@@ -38,5 +39,5 @@ def applied(settings: Settings, run: Run, outcomes: list[Outcome], *, auto_appro
     if not quiet:
         settings.tried(partial(run.showing.reports, done), None)
     if settings.stop.asked:
-        settings.err.print(INTERRUPTED)
+        settings.err.print(INTERRUPTED if settings.stop.times else OVER)
     return done

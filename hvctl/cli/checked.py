@@ -12,8 +12,9 @@ from hvctl.core.impact import IMPACTS
 from hvctl.core.outcome import exit_status
 
 
-def checked(settings: Settings, asked: Asked, *, quiet: bool = False) -> Check:
-    """Raises ConfigError before any host is asked. `quiet`: nothing is printed to the output. Of an interrupted check
+def checked(settings: Settings, asked: Asked, *, quiet: bool = False, everything: bool = False) -> Check:
+    """Raises ConfigError before any host is asked. `quiet`: nothing is printed to the output; `everything`:
+    also hosts on which nothing differs. Of an interrupted check
     what is known is remembered too; of a host that was not looked at nothing is."""
     work = prepared(settings, asked)
     # Nothing is done, so nothing needs consent.
@@ -23,5 +24,5 @@ def checked(settings: Settings, asked: Asked, *, quiet: bool = False) -> Check:
         check = run.check("drift", asked.playbooks, outcomes, status, asked.covers)
         check = settings.tried(partial(remembered, settings, check), check)
         if not quiet:
-            settings.tried(partial(run.showing.check, check), None)
+            settings.tried(partial(run.showing.check, check, everything=everything), None)
     return check

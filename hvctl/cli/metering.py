@@ -16,6 +16,7 @@ from hvctl.call import TransportError
 from hvctl.cli.app import app
 from hvctl.cli.drifting import Exclusive, Metrics, Splay, alone
 from hvctl.cli.labels import Labels, labels_of
+from hvctl.cli.nightly import Hours, at_night
 from hvctl.cli.options import Extra, Grace, History, Limit, NoHistory, Settings
 from hvctl.cli.prepared import Asked, extra_variables, inventory_of, prepared, run_of, warn, work_of
 from hvctl.cli.remembered import remembering
@@ -87,10 +88,12 @@ def read(
     exclusive: Exclusive = None,
     splay: Splay = None,
     grace: Grace = None,
+    hours: Hours = None,
 ) -> None:
     """Read the meters of all VMs, remember them, and show what was used since they were read last (or since TIME)."""
     settings = remembering(context.obj, history, no_history)
     settings.follow(grace)
+    context.with_resource(at_night(settings, hours, None))
     now = settings.now()
     start = None if since is None else moment(since, now)
     wanted = labels_of(labels, metrics)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 
 from hvctl.call import Secret
 from hvctl.cli.options import Settings
+from hvctl.config.accepting import dated
 from hvctl.config.inventory import Host, Inventory, PartlyLoadedError, Unread
 from hvctl.config.logon import with_passwords
 from hvctl.config.overlay import NOTHING, Overlay
@@ -80,10 +82,16 @@ def prepared(settings: Settings, asked: Asked, *, ask: Ask | None = None) -> Pre
         ask=ask or secrets.of,
     )
     warn(settings, found.warnings)
+    found = replace(found, work=tuple(replace(w, desired=dated(w.desired, today(settings))) for w in found.work))
     found = with_password(settings, replace(found, secrets=secrets))
     for one in found.work:
         _learned(settings, one)
     return found
+
+
+def today(settings: Settings) -> date:
+    """In the zone of the control node."""
+    return settings.now().astimezone().date()
 
 
 def _with_faults(

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from hvctl.cli.options import Settings
-from hvctl.cli.prepared import extra_variables, inventory_of, run_of, warn, work_of
+from hvctl.cli.prepared import extra_variables, inventory_of, run_of, today, warn, work_of
+from hvctl.config.accepting import dated
 from hvctl.config.offline import Desired, offline_problems
 from hvctl.config.overlay import Overlay
 from hvctl.config.prepare import HostWork, Prepared, find_inventory
@@ -98,7 +99,9 @@ def saved_run(settings: Settings, saved: Saved, over: Overlay) -> Run:
     told: list[Diagnostic] = [*inventory.warnings]
     for one in saved.hosts:
         try:
-            work.append(work_of(settings, inventory, inventory.hosts[one.name], one.desired, over))
+            work.append(
+                work_of(settings, inventory, inventory.hosts[one.name], dated(one.desired, today(settings)), over)
+            )
         except ConfigError as error:
             told += error.problems
     told += [p for w in work for p in w.connection.warnings]

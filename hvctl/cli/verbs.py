@@ -12,6 +12,7 @@ from hvctl.cli.app import app
 from hvctl.cli.approval import applied
 from hvctl.cli.checked import checked
 from hvctl.cli.drifting import Every, Exclusive, Listen, Metrics, Notify, Splay, Ways, drifting
+from hvctl.cli.nightly import AtMost, Hours, at_night, too_many
 from hvctl.cli.options import (
     Allow,
     AlsoAsked,
@@ -31,11 +32,12 @@ from hvctl.cli.prepared import Asked, allowed, extra_variables, inventory_of, on
 from hvctl.cli.remembered import remembered, remembering
 from hvctl.cli.reported import Reports
 from hvctl.cli.saved import apply_command, check_out, check_reached, saved_plan, saved_run, sealing, show_saved
+from hvctl.config.accepting import ended
 from hvctl.config.owners import owners_by_host
 from hvctl.config.secrets import never
 from hvctl.config.undeclared import undeclared
 from hvctl.core.check import Check
-from hvctl.core.outcome import exit_status
+from hvctl.core.outcome import DIFFERS, exit_status
 from hvctl.show.data import schema_text
 from hvctl.show.screen import print_json
 from hvctl.show.text import problem_lines
@@ -51,7 +53,7 @@ def validate(
     work = prepared(settings, Asked.of(playbooks, limit, tags, extra), ask=never)
     if work.inventory is not None:
         owners_by_host(work.inventory, (one.host for one in work.work), extra_variables(extra or (), settings.vault))
-    warn(settings, dict.fromkeys(p for w in work.work for p in undeclared(w.desired)))
+    warn(settings, dict.fromkeys(p for w in work.work for p in (*undeclared(w.desired), *ended(w.desired))))
     hosts, wishes = len(work.work), sum(len(w.desired) for w in work.work)
     unnamed = [w.name for w in work.work if w.connection.os is None]
     warned = len(work.warnings)
@@ -116,10 +118,15 @@ def apply(
     history: History = None,
     no_history: NoHistory = False,
     grace: Grace = None,
+    at_most: AtMost = None,
+    hours: Hours = None,
+    exclusive: Exclusive = None,
+    splay: Splay = None,
 ) -> None:
     """Make the hosts as the playbooks say, then look again."""
     settings = remembering(context.obj, history, no_history)
     settings.follow(grace)
+    context.with_resource(at_night(settings, hours, exclusive, splay))
     reports = Reports.to_approve(report, as_json=as_json, asks=not (auto_approve or only_plan))
     saved = saved_plan(settings, playbooks)
     if saved is not None:
@@ -134,9 +141,10 @@ def apply(
             shown = partial(show_saved, settings, saved, run) if saved is not None else run.showing.plans
             settings.tried(partial(shown, outcomes), None)
         changes = any(o.plan is not None and o.plan.steps and not o.changed for o in outcomes)
-        if changes and not only_plan and not settings.stop.asked:
+        refused = not only_plan and too_many(settings, outcomes, at_most)
+        if changes and not only_plan and not refused and not settings.stop.asked:
             outcomes = applied(settings, run, outcomes, auto_approve=auto_approve, quiet=reports.on_stdout)
-        status = settings.stop.status or exit_status(outcomes, changes_count=not only_plan)
+        status = settings.stop.status or exit_status(outcomes, changes_count=not only_plan) | DIFFERS * refused
         covers = () if saved is not None or tags else playbooks
         check = replace(run.check("apply", playbooks, outcomes, status, covers), saved=saved is not None)
     if not only_plan:
@@ -162,6 +170,7 @@ def drift(
     listen: Listen = None,
     notify: Notify = None,
     grace: Grace = None,
+    everything: Annotated[bool, typer.Option("--all", help="List the hosts that are in sync too.")] = False,
 ) -> None:
     """Say whether the hosts are as the playbooks say; changes nothing. Exit 2: they are not."""
     settings = remembering(context.obj, history, no_history)
@@ -170,7 +179,7 @@ def drift(
     asked = Asked.of(playbooks, limit, tags, extra)
 
     def check() -> Check:
-        done = checked(settings, asked, quiet=reports.on_stdout)
+        done = checked(settings, asked, quiet=reports.on_stdout, everything=everything)
         return replace(done, exit_status=reports.write(settings, done))
 
     ways = Ways(every, splay, exclusive, metrics, listen, tuple(notify or ()))

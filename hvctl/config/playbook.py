@@ -8,6 +8,7 @@ from pathlib import Path as File
 from typing import Any
 
 from hvctl.call import Secret
+from hvctl.config.accepting import accepted
 from hvctl.config.controlnode import ControlNode
 from hvctl.config.overlay import NOTHING, Overlay
 from hvctl.config.patterns import words
@@ -15,6 +16,8 @@ from hvctl.config.salvage import salvaged
 from hvctl.config.secrets import Ask, resolve
 from hvctl.config.template import rendered
 from hvctl.config.vault import Vault, is_vault
+from hvctl.core.acceptance import KEY as ACCEPT
+from hvctl.core.acceptance import Acceptance
 from hvctl.core.impact import IMPACTS, Impact
 from hvctl.core.resource import Entry, Index, Place, Resource
 from hvctl.kinds import sections
@@ -38,7 +41,8 @@ _PLAY_KEYS = ("name", "hosts", "vars", "vars_files", "tags", "allow")
 @dataclass(frozen=True)
 class Play:
     """One play as written; its wishes are made per host, since values may hold variables. `unsure`: there may be more
-    variables than could be read. `members`: the hosts that it is for; `left_out`: those of them that the run leaves out."""
+    variables than could be read. `partial`: plays beside it were left out, so that nothing can be said of what none lists.
+    `members`: the hosts that it is for; `left_out`: those of them that the run leaves out."""
 
     document: Document
     path: Path
@@ -49,6 +53,7 @@ class Play:
     allow: frozenset[Impact] = frozenset()
     marks: Mapping[str, Mark] = field(default_factory=dict)
     unsure: bool = False
+    partial: bool = False
     members: tuple[str, ...] = ()
     left_out: frozenset[str] = frozenset()
 
@@ -59,7 +64,8 @@ class Play:
     @property
     def body(self) -> dict[str, Any]:
         data = _at(self.document.data, self.path)
-        return {key: value for key, value in data.items() if key not in _PLAY_KEYS}
+        hidden = (*_PLAY_KEYS, "exclusive") if self.partial else _PLAY_KEYS
+        return {key: value for key, value in data.items() if key not in hidden}
 
 
 def read_playbook(file: str | File, vault: Vault | None = None) -> tuple[list[Play], list[Diagnostic]]:
@@ -222,7 +228,7 @@ class _Maker:
             self.wrong(path, f"{kind.kind} is a mapping", "write its fields as `field: value`")
             return
         inner = sections(kind.kind)
-        own = {key: value for key, value in data.items() if key not in inner}
+        own = {key: value for key, value in data.items() if key not in inner and key != ACCEPT}
         made, left_out, problems = salvaged(kind, own, self.play.document, path, self.unclear)
         where = made.only_on(self.play.members) if made is not None else ""
         if made is not None and where:
@@ -230,13 +236,21 @@ class _Maker:
             if where != self.host:
                 return  # its faults are told where it is wanted
         self.problems += problems
-        number = self.spread(made, left_out, path, owner, around) if made is not None else None
+        accept, problems = accepted(kind, data, self.play.document, path, self.unclear) if ACCEPT in data else ((), [])
+        self.problems += problems
+        number = self.spread(made, left_out, path, owner, around, accept) if made is not None else None
         for section, part in inner.items():
             if section in data:
                 self.section(part, data[section], (*path, section), number, data)
 
     def spread(
-        self, made: Resource, left_out: frozenset[str], path: Path, owner: int | None, around: Mapping[str, Any]
+        self,
+        made: Resource,
+        left_out: frozenset[str],
+        path: Path,
+        owner: int | None,
+        around: Mapping[str, Any],
+        accept: tuple[Acceptance, ...] = (),
     ) -> int | None:
         """The number of the first entry that it gives."""
         number = len(self.entries)
@@ -247,7 +261,7 @@ class _Maker:
         except ConfigError as error:
             self.problems += error.problems
             return None
-        self.entries += [replace(entry, owner=owner, left_out=left_out) for entry in found]
+        self.entries += [replace(entry, owner=owner, left_out=left_out, accept=accept) for entry in found]
         return number if found else None
 
     def tell_left_out(self, made: Resource, where: str, path: Path) -> None:

@@ -109,7 +109,7 @@ def prepare(
             problems += error.problems
     if tags:
         _known_tags(plays, tags, warnings)
-        plays = [p for p in plays if set(p.tags) & set(tags)]
+        plays = [replace(p, partial=True) for p in plays if set(p.tags) & set(tags)]
     chosen, hostless = _hosts(inventory, plays, limit, problems, warnings, unsure=unread.hosts)
     trees = inventory.folders
     work: list[HostWork] = []

@@ -73,7 +73,7 @@ _SINCE: dict[str, dict[OS, str]] = {
 # VmmqQueuePairs and its like are additions of the formatting files from 2019 on, where the class says
 # VrssMaxQueuePairs: shown by real hosts of both kinds (intel/mfd-hyperv, MicrosoftDocs SDN threads) [O].
 _SINCE["VMNetworkAdapterTeamMappingSetting"] = {"2019": "DisableOnFailover"}
-_SINCE["VMInternalNetworkAdapter"] = _SINCE["VMNetworkAdapter"]
+_SINCE["VMInternalNetworkAdapter"] = _SINCE["VMNetworkAdapterBase"] = _SINCE["VMNetworkAdapter"]
 
 
 @cache

@@ -37,6 +37,12 @@ def _waiting(draft: Draft, others: Mapping[Address, Draft]) -> Draft:
         other = others.get(address)
         if other is None or other.here or draft.wish.absent or draft.action.verb == "none":
             continue
+        if address in owner and other.action.verb == "accepted":
+            # Its owner is missing, which is accepted: of each part again that would bury the rest.
+            if draft.action.verb == "accepted" and not draft.action.lines:
+                continue
+            action = replace(draft.action, verb="accepted", lines=(), remarks=(), accepted=None, made=())
+            return Draft(draft.wish, action, here=False, held=frozenset({WHOLE}), seen=draft.seen)
         elsewhere = address in owner and other.action.verb == "none"
         if WHOLE in draft.held and not (elsewhere and draft.action.verb == "later"):
             continue
@@ -128,7 +134,7 @@ def _lacking(drafts: Mapping[Address, Draft]) -> dict[Address, Draft]:
     found: dict[Address, Draft] = {}
     for draft in drafts.values():
         wish, verb = draft.wish, draft.action.verb
-        if wish.vital and wish.owner and not wish.absent and not draft.here and verb in ("held", "unknown"):
+        if wish.vital and wish.owner and not wish.absent and not draft.here and verb in ("held", "accepted", "unknown"):
             found.setdefault(wish.owner.address(), draft)
     return found
 

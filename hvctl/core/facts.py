@@ -92,6 +92,9 @@ class Facts:
             failures=tuple(f for f in reply.failures if f.value is None or str(f.value).casefold() in asked),
         )
 
+    def asked(self, query: Call) -> bool:
+        return _key(query) in self._keyed
+
     def rows(self, query: Call) -> tuple[Row, ...]:
         """The rows of a query. A cmdlet that this Windows does not have has none.
         Raises UnreadableError if it was not answered at all."""

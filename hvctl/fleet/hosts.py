@@ -203,6 +203,7 @@ class Hosts:
 
     def say_stop(self) -> None:
         word = f"Stopping ({signal.Signals(self.stop.number).name})" if self.stop.terminated else "Interrupted"
+        word = word if self.stop.times else "The time is over"
         if self.stop.over and self._followed:
             self._err.print("What still runs is left to its host.", soft_wrap=True)
         elif not self._followed:

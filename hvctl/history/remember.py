@@ -26,7 +26,8 @@ def _memory(found: Sequence[Seen], results: Sequence[Judged]) -> Memory:
     went: list[Spot] = []
     for one, result in zip(found, results, strict=True):
         since |= {one.differing[key].spot: told for key, told in result.since.items()}
-        appeared += [d.spot for d in result.begun.values()]
+        appeared += [d.spot for d in result.begun.values() if d.accepted is None]
+        appeared += [one.differing[key].spot for key in sorted(result.returned)]
         went += [spot for spot, _ in result.ended.values()]
     pairs = list(zip(found, results, strict=True))
     return Memory(

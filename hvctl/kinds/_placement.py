@@ -15,11 +15,10 @@ from hvctl.kinds._disk import DiskPart
 from hvctl.kinds._drives import DISKS, Slot, folder_of, on_share
 from hvctl.kinds._machine import Machine
 from hvctl.kinds._preflight import HOSTS, KINDS, PLACED, Journey, Moved, asked
-from hvctl.kinds._vm import in_vm, power, vm_row
+from hvctl.kinds._vm import REPLICAS, in_vm, power, vm_row
 from hvctl.text.diagnostic import Diagnostic
 
 MOVE_S = 24 * 3600
-_REPLICAS = ("Replica", "TestReplica", "ExtendedReplica")
 PLANNED = "PlannedVirtualMachine"
 
 
@@ -37,7 +36,7 @@ class Found:
     @property
     def replica(self) -> bool:
         """It has the Id and the name of its primary (replica-migration 9)."""
-        return self.row.get("ReplicationMode") in _REPLICAS
+        return self.row.get("ReplicationMode") in REPLICAS
 
     def __str__(self) -> str:
         return f"{self.host} ({power(self.row).lower()})"

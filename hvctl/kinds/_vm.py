@@ -39,6 +39,7 @@ PROCESSORS = Call("Get-VMProcessor", {"VM": ALL_VMS}, select=("VMId", "ExposeVir
 NESTED = "while a hypervisor runs in the guest, its memory is neither dynamic nor changed live"
 """domain 6"""
 
+REPLICAS = ("Replica", "TestReplica", "ExtendedReplica")
 STEADY = ("Running", "Off", "Saved", "Paused")
 BUSY = {
     "CreatingSnapshot": "a checkpoint is being made",
@@ -102,7 +103,7 @@ def check_steady(name: str, row: Row) -> None:
     for status in row.get("OperationalStatus[]") or ():
         if status in BUSY:
             raise HeldBackError(f"{name} cannot be changed while {BUSY[status]}", "run hvctl again when that is done")
-    if row.get("ReplicationMode") in ("Replica", "TestReplica", "ExtendedReplica"):
+    if row.get("ReplicationMode") in REPLICAS:
         raise HeldBackError(f"{name} is a replica; its settings belong to its primary", "change the primary instead")
 
 

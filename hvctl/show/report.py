@@ -88,7 +88,8 @@ def _seen(report: Report, width: int, verbose: bool) -> Iterator[Text]:
         )
         yield from hung("!", [(said, "red"), (f"  {left.line.mark}", "dim")], width)
     if report.complete:
-        yield Text("      seen in sync", "green")
+        but = ", but for what is accepted" if report.after is not None and report.after.accepted else ""
+        yield Text(f"      seen in sync{but}", "green")
     elif report.after is not None and not report.after.in_sync:
         yield Text("      left undone:", "yellow")
         yield from action_lines(report.after, width=width, verbose=verbose, remarks=False)

@@ -51,6 +51,15 @@ class SourceData(_Data):
     content: str | None = None
 
 
+class AcceptData(_Data):
+    """Known drift. `at`: line:column."""
+
+    until: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")]
+    reason: Annotated[str, Field(min_length=1, max_length=4096)]
+    fields: list[Plain] = []
+    at: Spot
+
+
 class DesiredData(_Data):
     """A resource. `owner`: which of those before it stands around it. `file`, `marks`: where in a playbook it ("") and its
     fields ("dynamic.minimum") were written. `allow`: as its play has it; `hosts`: of its play, where it links some of them."""
@@ -60,6 +69,7 @@ class DesiredData(_Data):
     owner: Annotated[int, Field(ge=0)] | None = None
     allow: list[Word] = []
     hosts: Annotated[list[Annotated[Plain, Field(min_length=1)]], Field(max_length=10_000)] = []
+    accept: list[AcceptData] = []
     source: SourceData | None = None
     file: Plain
     marks: dict[str, Spot]
