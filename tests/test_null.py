@@ -15,7 +15,7 @@ from tests.harness import wished
 
 REQUIRED: dict[str, Any] = {
     "name": "x", "at": "scsi 0:0", "path": "D:\\x", "destination": "C:\\x", "count": 1, "action": "allow",
-    "direction": "inbound", "weight": 1,
+    "direction": "inbound", "weight": 1, "subnet": "10.0.0.0/24",
 }  # fmt: skip
 WITH: dict[str, dict[str, Any]] = {
     "guest_file": {"host_source": "D:\\x.txt"},
@@ -51,7 +51,8 @@ def playbook(kind: type[Resource], path: tuple[str, ...]) -> str:
         text = f"[{text}]"
     if kind.within:
         owner = next(k for k in kinds() if k.kind == kind.within)
-        return f"- {owner.section}: [{{name: x, {kind.section}: {text}}}]"
+        around = f"[{{name: x, {kind.section}: {text}}}]" if owner.many else f"{{{kind.section}: {text}}}"
+        return f"- {owner.section}: {around}"
     return f"- {kind.section}: {text}"
 
 
