@@ -168,7 +168,8 @@ def _versions(way: Journey) -> Iterator[Diagnostic]:
     listed = _first(HOST, way.there).get("SupportedVmVersions[]")
     takes = have in [str(v) for v in listed] if listed else _between(have, os)
     if not takes:
-        runs = f"versions {OLDEST_VM_VERSION[os]} to {DEFAULT_VM_VERSION[os]}"
+        oldest, newest = OLDEST_VM_VERSION[os], DEFAULT_VM_VERSION[os]
+        runs = f"version {newest}" if oldest == newest else f"versions {oldest} to {newest}"
         hint = "there is no way back to an older Windows; from 2012 the way leads over 2012 R2"
         yield _no(f"it is of configuration version {have}, and {title(os)} on {way.goal} runs {runs}", hint)
 
