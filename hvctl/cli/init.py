@@ -16,7 +16,7 @@ from hvctl.importing.start import EXAMPLE, start_files
 @app.command()
 def init(
     context: typer.Context,
-    folder: Annotated[Path, typer.Argument(metavar="[FOLDER]", help="Where to write them.")] = Path(),
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where to write them.")] = Path(),
     hosts: Annotated[list[str] | None, typer.Option("--host", metavar="NAME", help="A host to begin with.")] = None,
     user: Annotated[str, typer.Option("--user", metavar="NAME", help="The account on the hosts.")] = "hvadmin",
 ) -> None:

@@ -115,22 +115,21 @@ def sound(index: Index, os: OS, omitted: list[tuple[Address, Omission]]) -> Inde
         if not wrong:
             return index
         omitted += [(index.address(index[seat]), Omission(*said)) for seat, said in wrong.items()]
-        index = _without(index, {seat: field for seat, (field, _) in wrong.items()})
+        index = without(index, {seat: [field] for seat, (field, _) in wrong.items()})
 
 
-def _without(index: Index, fields: Mapping[int, str]) -> Index:
-    """A resource goes whole, with all within it, where it is known by the field."""
+def without(index: Index, fields: Mapping[int, Sequence[str]]) -> Index:
+    """Less these fields, by seat. A resource goes whole, with all within it, where "" is among them, or one that it is
+    known by."""
     entries: list[Entry] = []
     seats: dict[int, int] = {}
     for one, entry in zip(index, index.entries, strict=True):
-        model = entry.resource
-        if (field := fields.get(one.seat)) is not None:
-            less = model.without([field])
-            if less.model_fields_set == model.model_fields_set and less == model:
-                continue
-            model = less
-        if entry.owner is None or entry.owner in seats:
-            seats[one.seat] = len(entries)
-            owner = None if entry.owner is None else seats[entry.owner]
-            entries.append(replace(entry, resource=model, owner=owner))
+        if entry.owner is not None and entry.owner not in seats:
+            continue
+        gone = fields.get(one.seat, ())
+        if not all(field and entry.resource.without([field]) != entry.resource for field in gone):
+            continue
+        seats[one.seat] = len(entries)
+        owner = None if entry.owner is None else seats[entry.owner]
+        entries.append(replace(entry, resource=entry.resource.without(gone), owner=owner))
     return Index(entries, index.host)

@@ -308,7 +308,7 @@ def _removal(wish: Resource, action: Action, exists: bool, facts: Facts, allow: 
         found = [error.finding]
     action = replace(action, remarks=placed(wish, found))
     line = replace(
-        _whole(wish, "present", "absent", wish.remove_impacts(facts), allow),
+        _whole(wish, "present", "absent", wish.removal_impacts(facts), allow),
         note=wish.note("", "present", "absent", facts),
     )
     line = _accepted(wish, _as_held(line, found, whole=True))

@@ -86,6 +86,8 @@ def beyond(desired: Index, facts: Facts) -> Beyond:
                 if n == 0:
                     found.searched.setdefault(owner.address(), []).append(Searched(kind.kind, by, more))
                 place = replace(owner.place, path=(*owner.place.path, why))
-                seat = None if kind in whole else owner.seat
-                found.unwanted.extend(Entry(wish, place, seat, there=False) for wish in gone)
+                if kind in whole:
+                    found.unwanted.extend(Entry(wish.undescribed(), place, there=False) for wish in gone)
+                else:
+                    found.unwanted.extend(Entry(wish, place, owner.seat, there=False) for wish in gone)
     return found

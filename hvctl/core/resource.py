@@ -97,6 +97,7 @@ class Resource(Fields):
 
     _index: Index | None = PrivateAttr(default=None)
     _seat: int = PrivateAttr(default=-1)
+    _undescribed: bool = PrivateAttr(default=False)
 
     # --- identity ---------------------------------------------------------------------------------------
 
@@ -296,6 +297,12 @@ class Resource(Fields):
     def remove_impacts(self, facts: Facts) -> frozenset[Impact]:
         return frozenset({"destroy"})
 
+    def removal_impacts(self, facts: Facts) -> frozenset[Impact]:
+        """No playbook could make again what none ever described."""
+        lost: frozenset[Impact] = frozenset({"destroy"})
+        found = self.remove_impacts(facts)
+        return (found | lost) - {"online"} if self._undescribed else found
+
     def summary(self) -> str:
         """What is made, in a few words, for the plan's headline when it does not exist yet."""
         return ""
@@ -328,6 +335,12 @@ class Resource(Fields):
         """Everything of this kind that the host has within an owner, or by itself: each by what it is known by. What is
         intent alone, as an export, is found on no host."""
         yield from ()
+
+    def undescribed(self) -> Self:
+        """The same, as one that nothing but a host has."""
+        copy = self.model_copy()
+        copy._undescribed = True
+        return copy
 
     # --- describing: what was discovered, with all that can be written of it ------------------------------------
 

@@ -11,19 +11,18 @@ from hvctl.config.playbook import Play, wishes
 from hvctl.config.template import rendered
 from hvctl.contract import OS
 from hvctl.core.describe import Omission
-from hvctl.core.description import Description, described, describing, roots, surveyed
+from hvctl.core.description import Description, described, describing, roots, surveyed, without
 from hvctl.core.facts import Facts, UnreadableError
 from hvctl.core.plan import Plan
 from hvctl.core.planner import make_plan
 from hvctl.core.questions import questions
-from hvctl.core.resource import Entry, Index, Resource
-from hvctl.core.rules import validate
+from hvctl.core.resource import Index, Resource
 from hvctl.fleet.reconcile import look_at
-from hvctl.importing.emit import emitted, flow, said, scalar, verbatim
+from hvctl.importing.emit import emitted, said, scalar
 from hvctl.importing.taste import Body, body_of, strings
 from hvctl.kinds import kinds
 from hvctl.text.address import Address
-from hvctl.text.source import Document, load_text
+from hvctl.text.source import load_text
 
 _ROUNDS = 20
 
@@ -87,19 +86,13 @@ def imported(host: str, transport: Transport, wanted: Wanted) -> Imported:
 def sayable(told: Description, secret: Callable[[str], bool]) -> Description:
     """Without texts that are secret, and without such as YAML and templates do not give back."""
     omitted = [*told.omitted]
-    entries: list[Entry] = []
-    seats: dict[int, int] = {}
-    for one, entry in zip(told.index, told.index.entries, strict=True):
-        if entry.owner is not None and entry.owner not in seats:
-            continue
-        wrong = {name: why for name, text in strings(entry.resource) if (why := _unsayable(text, secret))}
-        model = entry.resource.without(wrong)
-        omitted += [(one.address(), Omission(name, why)) for name, why in wrong.items()]
-        if any(name in model.model_fields_set for name in wrong):
-            continue  # it is known by that
-        seats[one.seat] = len(entries)
-        entries.append(Entry(model, entry.place, None if entry.owner is None else seats[entry.owner]))
-    return Description(Index(entries, told.index.host), tuple(omitted))
+    wrong: dict[int, list[str]] = {}
+    for one in told.index:
+        for name, text in strings(one):
+            if why := _unsayable(text, secret):
+                wrong.setdefault(one.seat, []).append(name)
+                omitted.append((one.address(), Omission(name, why)))
+    return Description(without(told.index, wrong), tuple(omitted))
 
 
 def _unsayable(text: str, secret: Callable[[str], bool]) -> str:
@@ -120,14 +113,11 @@ def in_sync(
         desired = read_back(play_text(index.host, body), index.host)
         if seen is None:
             seen = look_at(transport, questions(desired))
-        wrong = dict(_wrong(make_plan(desired, seen, frozenset()), desired, seen.os))
+        wrong = dict(_wrong(make_plan(desired, seen, frozenset()), index))
         if not wrong:
             return index
-        whole = {address for address, (field, _) in wrong.items() if not field}
-        within = {one.address() for one in desired if one.owner is not None and one.owner.address() in whole}
-        wrong = {address: said for address, said in wrong.items() if address not in within}
-        omitted += [(address, Omission(field, why)) for address, (field, why) in wrong.items()]
-        index = _less(index, {address: field for address, (field, _) in wrong.items()})
+        omitted += [(index.address(index[seat]), Omission(field, why)) for seat, (field, why) in wrong.items()]
+        index = without(index, {seat: [field] for seat, (field, _) in wrong.items()})
     raise ValueError(f"what is written of {index.host} does not come to rest")
 
 
@@ -141,35 +131,21 @@ def read_back(text: str, host: str, name: str = "import.yml") -> Index:
     return desired
 
 
-def _wrong(plan: Plan, desired: Index, os: OS) -> Iterator[tuple[Address, tuple[str, str]]]:
-    for problem in validate(desired, os):
-        if problem.level == "error" and problem.address is not None:
-            yield problem.address, (problem.field, problem.message)
-    for action in plan.actions:
-        if action.verb == "none":
+def _wrong(plan: Plan, index: Index) -> Iterator[tuple[int, tuple[str, str]]]:
+    """By seat, a field that is not in sync, or "" for the whole, and why; not of what sits within such a whole."""
+    seats = {one.address(): one.seat for one in index}
+    whole: set[int] = set()
+    for action in plan.actions:  # owners before their parts
+        seat = seats[action.address]
+        owner = index.entries[seat].owner
+        if action.verb == "none" or owner in whole:
             continue
-        lines = [line.field for line in action.lines]
-        why = next((r.message for r in action.remarks), "")
-        if lines and action.verb == "update":
-            line = action.lines[0]
-            yield action.address, (line.field, f"it reads {line.now}, which hvctl would change to {line.wanted}")
-        else:
-            yield action.address, ("", why or f"hvctl would {action.verb} it")
-
-
-def _less(index: Index, fields: dict[Address, str]) -> Index:
-    entries: list[Entry] = []
-    seats: dict[int, int] = {}
-    for one, entry in zip(index, index.entries, strict=True):
-        if entry.owner is not None and entry.owner not in seats:
+        line = next(iter(action.lines), None)
+        if line is not None and action.verb == "update":
+            yield seat, (line.field, f"it reads {line.now}, which hvctl would change to {line.wanted}")
             continue
-        field = fields.get(one.address())
-        model = entry.resource if not field else entry.resource.without([field])
-        if field is not None and model == entry.resource and model.model_fields_set == entry.resource.model_fields_set:
-            continue
-        seats[one.seat] = len(entries)
-        entries.append(Entry(model, entry.place, None if entry.owner is None else seats[entry.owner]))
-    return Index(entries, index.host)
+        whole.add(seat)
+        yield seat, ("", next((r.message for r in action.remarks), "") or f"hvctl would {action.verb} it")
 
 
 def play_text(host: str, body: Body, name: str = "", lead: Sequence[str] = ()) -> str:
@@ -178,6 +154,3 @@ def play_text(host: str, body: Body, name: str = "", lead: Sequence[str] = ()) -
     lines += said(body.comments.get((), ()), 2)
     lines += emitted(body.data, body.comments, (), 2)
     return "\n".join([*said(lead, 0), *lines]) + "\n"
-
-
-__all__ = ["Document", "Imported", "Wanted", "flow", "imported", "play_text", "read_back", "verbatim"]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel
 
+from hvctl.core.changes import HeldBackError
 from hvctl.core.describe import Omission
 from hvctl.core.facts import Facts, UnreadableError
 from hvctl.core.fields import Fields, settings
@@ -29,7 +30,7 @@ _FIRST = (
 
 @dataclass
 class Body:
-    """The sections of a play, the comments in them by path, and how many fields were left out as they are by themselves."""
+    """The sections of a play, the comments in them by path, and how many defaults were left out."""
 
     data: Data = field(default_factory=dict)
     comments: dict[Path, list[str]] = field(default_factory=dict)
@@ -151,7 +152,7 @@ def _is_known_by(one: Resource, name: str) -> bool:
 def _asides(one: Resource, facts: Facts) -> Iterator[str]:
     try:
         yield from one.asides(facts)
-    except UnreadableError as error:
+    except (HeldBackError, UnreadableError) as error:
         yield f"not all of it could be read ({error})"
 
 
@@ -171,7 +172,3 @@ def _texts(value: Any) -> Iterator[str]:
         yield from (t for item in value.items() for part in item for t in _texts(part))
     elif isinstance(value, list | tuple):
         yield from (t for part in value for t in _texts(part))
-
-
-Says = Callable[[str], str]
-"""Why a text may not be written; "" where it may."""

@@ -24,8 +24,8 @@ def told_lines(found: Sequence[Imported]) -> Iterator[str]:
     many = len(found) > _MANY
     if many:
         vms = sum(len(one.body.data.get("vms", ())) for one in found)
-        usual = sum(one.body.usual for one in found)
-        yield f"{len(found)} hosts, {vms:,} VMs; {usual:,} defaults are left out (--all writes them)"
+        total = sum(one.body.usual for one in found)
+        yield f"{len(found)} hosts, {vms:,} VMs; {total:,} defaults are left out (--all writes them)"
     for one in found:
         if many and not one.omitted:
             continue

@@ -96,10 +96,12 @@ class Firmware(FirmwarePart):
         return {**{n: v for n, v in found.items() if n != "boot_order"}, **({"boot_order": order} if order else {})}
 
     def by_default(self, facts: Facts) -> State:
-        """The adapters, then the drives, as they were added."""
+        """Adapters and drives as they were added: New-VM begins with its adapter, hvctl with the disks."""
         networks = [name for name in self.boot_order or () if NETWORK.match(name)]
         drives = [name for name in self.boot_order or () if not NETWORK.match(name)]
-        return {**self.usual, "boot_order": [*networks, *sorted(drives, key=lambda d: str(Slot.at(d)))]}
+        drives.sort(key=lambda drive: (Slot.at(drive).number, Slot.at(drive).location))
+        first = [*drives, *networks] if self.boot_order and self.boot_order[0] in drives else [*networks, *drives]
+        return {**self.usual, "boot_order": first}
 
     def rests_on(self, field: str, facts: Facts) -> str:
         """With another template than the guest needs, secure boot would keep it from booting."""

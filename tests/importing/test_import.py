@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,11 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 
 from hvctl.call import Transport, TransportError
-from hvctl.contract import OS
+from hvctl.contract import OS, VERSIONS
 from hvctl.core.planner import make_plan
 from hvctl.core.questions import questions
 from hvctl.core.rules import validate
-from hvctl.fleet.reconcile import look_at
+from hvctl.fleet.reconcile import apply_plan, look, look_at
 from hvctl.importing.look import Imported, Wanted, imported, play_text, read_back
 from mocks.engine import EngineTransport
 from mocks.host import SimulatedHost
@@ -72,6 +73,28 @@ def test_hosts_of_other_tests() -> None:
             assert "may not manage Hyper-V" in error.message, file
             continue
         assert planned(told, transport) == {}, file
+
+
+@pytest.mark.parametrize("os", VERSIONS)
+def test_of_what_is_just_made_nothing_is_written_but_what_was_said(os: OS) -> None:
+    """What the kinds say is usual, and what the simulated host makes, are the same."""
+    transport = TwinTransport(SimulatedHost.from_yaml({"os": os, "net_adapters": [{"name": "Uplink"}]}))
+    generations = (1,) if os == "2012" else (1, 2)
+    vms = [
+        {"name": f"vm{n}", "generation": n, "memory": {"startup": "1GB"},
+         "network_adapters": [{"name": "lan", "switch": "lan"}],
+         "disks": [{"at": "ide 0:0" if n == 1 else "scsi 0:0", "path": rf"D:\vm{n}.vhdx", "size": "40GB"}]}
+        for n in generations
+    ]  # fmt: skip
+    switches = [{"name": "lan", "type": "external", "net_adapters": ["Uplink"]}]
+    play = {"name": "hv", "hosts": "hv", "switches": switches, "vms": vms}
+    desired = read_back(json.dumps([play]), "hv")
+    report = apply_plan(make_plan(desired, look(transport, desired), frozenset()), desired, transport)
+    assert not isinstance(report, list)
+    assert not report.failed
+    body = imported("hv", transport, Wanted()).body
+    assert body.data == {"switches": switches, "vms": vms}
+    assert body.comments == {}
 
 
 @pytest.mark.engine
