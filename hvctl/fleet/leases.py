@@ -9,7 +9,7 @@ import os
 import threading
 import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -56,7 +56,6 @@ class Leases:
     held: set[str] = field(default_factory=set)
     busy: set[str] = field(default_factory=set)
     _one: threading.Lock = field(default_factory=threading.Lock)
-    _over: threading.Event = field(default_factory=threading.Event)
 
     def of(self, host: str) -> Lease | None:
         """What goes along with a batch."""
@@ -100,16 +99,20 @@ class Leases:
     @contextmanager
     def kept(self) -> Iterator[None]:
         """While it is open, what is idle is renewed."""
-        thread = threading.Thread(target=self._keep, daemon=True)
-        thread.start()
+        over = threading.Event()
+        thread = threading.Thread(target=self._keep, args=(over,), daemon=True) if self.held else None
+        with suppress(RuntimeError):  # no more threads: then they last as long as they last
+            if thread is not None:
+                thread.start()
         try:
             yield
         finally:
-            self._over.set()
-            thread.join()
+            over.set()
+            if thread is not None and thread.ident is not None:
+                thread.join()
 
-    def _keep(self) -> None:
-        while not self._over.wait(RENEWED_S):
+    def _keep(self, over: threading.Event) -> None:
+        while not over.wait(RENEWED_S):
             self.renew()
 
     def renew(self) -> None:

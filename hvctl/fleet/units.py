@@ -146,6 +146,8 @@ class Units:
                 s.moves for p in own.values() for s in p.steps
             ):
                 for refusing, error in self._leases.take(own).items():
+                    if self._hosts.stop.asked:
+                        return {}  # nothing is begun any more
                     found |= _locked(refusing, error, {h: todo[h] for h in own if h in todo})
         return found
 
