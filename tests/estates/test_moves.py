@@ -223,6 +223,18 @@ def test_nothing_is_asked_twice_and_a_settled_one_costs_no_second_look() -> None
         assert {h: w.reads - before[h] for h, w in run.wires.items()} == {"hv03": 1, "hv04": 1}
 
 
+def test_nothing_that_was_not_compared_is_told_to_agree() -> None:
+    with session(estate()) as run:
+        plan = run.planned()["hv04"].plan
+        assert plan is not None
+        (action,) = plan.actions
+        assert {w.field: w.agrees for w in action.wanted} == {"": False, "on_host": False, "notes": False}
+        run.applied()
+        after = run.planned()["hv04"].plan
+        assert after is not None
+        assert {w.field: w.agrees for w in after.actions[0].wanted} == {"": True, "on_host": True, "notes": True}
+
+
 # --- where it is ------------------------------------------------------------------------------------------------------
 
 
