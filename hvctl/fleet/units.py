@@ -20,7 +20,7 @@ from hvctl.core.planner import make_plans
 from hvctl.core.questions import further_of, questions_of
 from hvctl.core.replan import First, replanned_together
 from hvctl.core.resource import Index
-from hvctl.core.rounds import Rounds
+from hvctl.core.rounds import Rounds, coupled
 from hvctl.core.unit import units
 from hvctl.fleet.hosts import Hear, Hosts, Task, own
 from hvctl.fleet.leases import Leases
@@ -39,6 +39,7 @@ class Units:
         """What hosts answered, until all of their unit have."""
         self._linked: dict[str, tuple[Index, ...]] | None = None
         self._leases = Leases(hosts)
+        self._coupled: dict[str, frozenset[str]] = {}
         self._allows: dict[str, frozenset[Impact]] = {}
         """By host, what the plan allows that was made before."""
         self._moved: frozenset[str] = frozenset()
@@ -130,25 +131,22 @@ class Units:
 
     def reached(self, outcomes: Iterable[Outcome]) -> frozenset[str]:
         """The hosts that something moves between, or may: what is on them changes without a step there."""
-        moving = {o.host for o in outcomes if o.plan is not None and any(s.moves for s in o.plan.steps)}
-        return frozenset(one.host for host in moving for one in self.linked.get(host, ()))
+        moving = [(o.host, s.action.host) for o in outcomes if o.plan is not None for s in o.plan.steps if s.moves]
+        return frozenset(host for both in moving for host in both)
 
     # --- leases ------------------------------------------------------------------------------------------------------
 
     def taken(self, outcomes: Sequence[Outcome], todo: Mapping[str, Outcome]) -> dict[str, Outcome]:
-        """For an apply that sends more than one batch to a unit, or moves something within it: its hosts are taken. What
-        became of those of the units of which one is refused."""
-        plans = {o.host: o.plan for o in outcomes if o.plan is not None}
+        """Hosts whose steps concern each other are taken for an apply. What became of those of which one is refused."""
+        plans = {o.host: o.plan for o in outcomes if o.plan is not None and o.host in self.linked}
+        self._coupled = coupled(plans)
         found: dict[str, Outcome] = {}
-        for unit in {id(self.linked[host]): self.linked[host] for host in todo if host in self.linked}.values():
-            own = {one.host: plans[one.host] for one in unit if one.host in plans}
-            if sum(bool(plan.steps) for plan in own.values()) > 1 or any(
-                s.moves for p in own.values() for s in p.steps
-            ):
-                for refusing, error in self._leases.take(own).items():
+        for group in {self._coupled[host] for host in todo if host in self._coupled}:
+            if len(group) > 1:
+                for refusing, error in self._leases.take({host: plans[host] for host in group}).items():
                     if self._hosts.stop.asked:
                         return {}  # nothing is begun any more
-                    found |= _locked(refusing, error, {h: todo[h] for h in own if h in todo})
+                    found |= _locked(refusing, error, {h: todo[h] for h in group if h in todo})
         return found
 
     def given_back(self, done: Iterable[Outcome]) -> None:
@@ -168,9 +166,9 @@ class Units:
     # --- changing ----------------------------------------------------------------------------------------------------
 
     def refused(self, together: Mapping[str, Outcome], away: Collection[str] = ()) -> dict[str, Outcome]:
-        """Time has passed since the plans were made: units that would do otherwise are refused as a whole, and so are those
-        of which a host is not reached. `away`: hosts that were not reached then either, so that the plans rest on nothing of
-        them."""
+        """Time has passed since the plans were made: hosts whose steps concern each other are refused together where one of
+        them would do otherwise or is not reached. `away`: hosts that were not reached then either, so that the plans rest on
+        nothing of them."""
         if not together:
             return {}
         seen = self._read_again(together)
@@ -196,8 +194,9 @@ class Units:
     def _lines(
         self, host: str, seen: Mapping[str, Outcome], why: Mapping[str, Sequence[str]], away: Collection[str]
     ) -> list[str]:
-        """Why a host is refused: first that another of its unit is not reached, which changes what would be done here."""
-        others = [one.host for one in self.linked[host] if one.host != host]
+        """Why a host is refused: first that another one that its steps concern is not reached."""
+        group = self._coupled.get(host, frozenset())
+        others = [one.host for one in self.linked[host] if one.host != host and one.host in group]
         gone = [o for o in others if seen[o].error and o not in away]
         if gone:
             return [f"it is planned together with {o}, which is not reached" for o in gone]

@@ -354,6 +354,22 @@ def test_one_that_somebody_moves_meanwhile_refuses_the_plan_and_is_found_by_the_
         assert on.hosts["hv04"].state.vms[0].notes == "there"
 
 
+def test_a_host_of_the_play_that_is_lost_meanwhile_holds_up_only_what_concerns_it() -> None:
+    """Three hosts are planned as one; a VM goes from one to another, and the third has something of its own to do."""
+    third = {**deepcopy(HOST), "vms": [{"name": "app05", "drives": [], "adapters": []}]}
+    on = estate(hv05=third)
+    play = PLAY.replace("hv03, hv04", "hv03, hv04, hv05") + "  - {name: app05, on_host: hv05, notes: x}\n"
+    with session(on, play) as run, run.run() as first:
+        outcomes = first.plan(warm=True)
+        on.lose("hv05")
+        done = {one.host: one for one in first.apply(outcomes, recheck=True)}
+        assert where(on)["hv04"] == ["app01"]
+        assert done["hv05"].report is not None
+        assert done["hv05"].report.error is not None
+        assert done["hv04"].report is not None
+        assert done["hv04"].report.complete
+
+
 # --- a plan that is kept ----------------------------------------------------------------------------------------------
 
 
