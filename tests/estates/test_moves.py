@@ -235,6 +235,48 @@ def test_nothing_that_was_not_compared_is_told_to_agree() -> None:
         assert {w.field: w.agrees for w in after.actions[0].wanted} == {"": True, "on_host": True, "notes": True}
 
 
+def test_where_compare_vm_is_not_allowed_the_move_is_tried() -> None:
+    on = estate()
+    on.hosts["hv03"].failures.add(failure("Compare-VM:times=always,error=no_permission"))
+    with session(on) as run:
+        done = run.applied()
+        assert any("Compare-VM is not allowed to this account" in text for text in remarks(done, warnings=True))
+        assert where(on) == {"hv03": [], "hv04": ["app01"]}
+
+
+def test_a_refusal_that_only_the_move_itself_finds_fails_the_step_and_leaves_it_where_it_is() -> None:
+    on = estate()
+    with session(on) as run, run.run() as first:
+        outcomes = first.plan(warm=True)
+        on.hosts["hv03"].failures.add(failure("Move-VM:error=move_refused"))
+        done = {one.host: one for one in first.apply(outcomes, recheck=True)}
+        report = done["hv03"].report
+        assert report is not None
+        assert [r.status for r in report.results] == ["failed"]
+        assert where(on) == {"hv03": ["app01"], "hv04": []}
+        assert exit_status(done.values(), changes_count=False) == DIFFERS + TROUBLE
+
+
+@pytest.mark.parametrize("os", ["2012r2", "2022"])
+def test_with_checkpoints_the_chain_goes_to_the_folder_of_the_disk(os: str) -> None:
+    on = estate(os, vm={"checkpoints": [{"name": "before"}]})
+    play = PLAY.replace("notes: there", r"notes: there, disks: [{at: ide 0:0, path: 'D:\Fast\os.vhdx'}]")
+    with session(on, play) as run:
+        done = run.applied()
+        assert all(one.report is not None and one.report.complete for one in done.values()), remarks(done)
+    (vm,) = on.hosts["hv04"].state.vms
+    assert {d.path.rpartition("\\")[0] for d in on.hosts["hv04"].state.vhds} == {r"D:\Fast"}
+    assert len(vm.checkpoints) == 1
+
+
+def test_a_vm_of_an_earlier_name_is_moved_and_then_renamed() -> None:
+    on = estate(vm={"name": "old"})
+    with session(on, PLAY.replace("on_host", "previous_names: [old], on_host")) as run:
+        done = run.applied()
+        assert all(one.report is not None and one.report.complete for one in done.values()), remarks(done)
+    assert where(on) == {"hv03": [], "hv04": ["app01"]}
+
+
 # --- where it is ------------------------------------------------------------------------------------------------------
 
 
