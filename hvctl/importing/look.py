@@ -64,15 +64,10 @@ def imported(host: str, transport: Transport, wanted: Wanted) -> Imported:
     except UnreadableError as error:
         raise TransportError(str(error), hint=error.hint) from error
     seen = tuple(one.key() for one in found.index if one.kind == "vm")
-    unnameable = [
-        (Address(host, kind.kind, (), name), Omission("", why))
-        for kind in kinds()
-        if kind.within is None
-        for name, why in kind.unnameable(None, facts)
-        if not wanted.vms or (kind.kind == "vm" and matches(name, wanted.vms))
-    ]
     chosen = Index((e for one, e in zip(found.index, found.index.entries, strict=True) if wanted.chosen(one)), host)
+    unnameable = list(_unnameable(host, None, facts, wanted))
     facts = look_at(transport, describing(kinds(), chosen, facts))
+    unnameable += [one for owner in {one.kind for one in chosen} for one in _unnameable(host, owner, facts, wanted)]
     told = sayable(described(kinds(), chosen, facts), wanted.secret)
     omitted = [*unnameable, *found.omitted, *told.omitted]
     index = in_sync(told.index, transport, facts, wanted, omitted)
@@ -81,6 +76,18 @@ def imported(host: str, transport: Transport, wanted: Wanted) -> Imported:
         texts[:] = [text if not wanted.secret(text) else "a comment is left out: it holds a secret" for text in texts]
     names = tuple(dict.fromkeys((*seen, *(address.key for address, _ in unnameable if address.kind == "vm"))))
     return Imported(host, facts.os, body, tuple(omitted), names)
+
+
+def _unnameable(host: str, within: str | None, facts: Facts, wanted: Wanted) -> Iterator[tuple[Address, Omission]]:
+    for kind in kinds():
+        if kind.within != within or (wanted.vms and kind.kind != "vm"):
+            continue
+        try:
+            for name, why in kind.unnameable(None, facts):
+                if not wanted.vms or matches(name, wanted.vms):
+                    yield Address(host, kind.kind, (), name), Omission("", why)
+        except UnreadableError as error:
+            yield Address(host, kind.kind, (), ""), Omission("", str(error))
 
 
 def sayable(told: Description, secret: Callable[[str], bool]) -> Description:

@@ -101,6 +101,18 @@ class HostNetworkAdapter(Addressed):
         """The one of its switch's name comes with it."""
         return str(self.switch).casefold() == self.name.casefold()
 
+    @classmethod
+    def unnameable(cls, owner: Resource | None, facts: Facts) -> Iterator[tuple[str, str]]:
+        counts = Counter(str(row["Name"]).casefold() for row in facts.rows(HOST_ADAPTERS))
+        told: set[str] = set()
+        for row in facts.rows(HOST_ADAPTERS):
+            name = str(row["Name"])
+            if counts[name.casefold()] > 1 and name.casefold() not in told:
+                yield name, f"there are {counts[name.casefold()]} adapters of the host of this name"
+            elif not row["SwitchName"]:
+                yield name, "it is on no switch"
+            told.add(name.casefold())
+
     def stays(self, owner: Resource, listed: tuple[Resource, ...], facts: Facts) -> bool:
         """The switch rules the one of its name."""
         return self.implied

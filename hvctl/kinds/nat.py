@@ -38,7 +38,7 @@ from hvctl.kinds._ip import (
     spelt,
     translated,
 )
-from hvctl.kinds._network import SWITCHES, switch_rows
+from hvctl.kinds._network import HOST_ADAPTERS, SWITCHES, switch_rows
 from hvctl.kinds._switch import TYPES, SwitchPart
 from hvctl.kinds._types import Flag, Words
 from hvctl.kinds.host_network_adapter import HostNetworkAdapter
@@ -250,6 +250,17 @@ class Nat(OfHyperV):
 
     def queries(self) -> tuple[Call, ...]:
         return (*self.survey(), CONNECTIONS, SWITCHES)
+
+    @classmethod
+    def unnameable(cls, owner: Resource | None, facts: Facts) -> Iterator[tuple[str, str]]:
+        if not facts.asked(NATS):
+            return
+        adapters = facts.rows(HOST_ADAPTERS)
+        on = [[r for r in adapters if r["SwitchName"] == name] for name in {r["SwitchName"] for r in adapters}]
+        linked = {name for those in on for name in nats_on(those, facts)[:1]}
+        for name in (str(row["Name"]) for row in facts.rows(NATS)):
+            if name not in linked:
+                yield name, "no address of the host says on which switch it is"
 
     def reader(self) -> Self:
         return all_written(self, {"mappings": [], "mappings_only": True})

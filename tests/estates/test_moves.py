@@ -17,7 +17,8 @@ from hvctl.call import Batch, Event, Reply
 from hvctl.config.inventory import Inventory
 from hvctl.config.prepare import prepare
 from hvctl.core.impact import Impact
-from hvctl.core.outcome import DIFFERS, TROUBLE, Outcome, exit_status
+from hvctl.core.outcome import Outcome, exit_status
+from hvctl.core.status import DIFFERS, TROUBLE
 from hvctl.saved.planfile import load
 from mocks.estate import Estate
 from mocks.failures import failure

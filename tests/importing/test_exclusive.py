@@ -47,3 +47,10 @@ def test_a_list_that_is_none_is_refused_at_its_place(hvctl: Run, tmp_path: Path)
     status, _, err = hvctl("validate", "lab.yml")
     assert status == 1
     assert "lab.yml:2:20: 'hosts' is not a list that can be exclusive" in err
+
+
+def test_what_is_beyond_may_be_accepted_for_a_while(hvctl: Run, tmp_path: Path) -> None:
+    listed = "exclusive: [{list: vms, accept: {until: 2099-01-01, reason: being sorted out}}]"
+    (tmp_path / "lab.yml").write_text(f"- hosts: hv01\n  {listed}\n", "utf-8")
+    status, out, err = hvctl("drift", "lab.yml", "--no-history")
+    assert (status, "1 accepted" in out) == (0, True), out + err
