@@ -19,6 +19,7 @@ from hvctl.config.prepare import prepare
 from hvctl.core.impact import Impact
 from hvctl.core.outcome import Outcome, exit_status
 from hvctl.core.status import DIFFERS, TROUBLE
+from hvctl.fleet.rolling import Rolling
 from hvctl.saved.planfile import load
 from mocks.estate import Estate
 from mocks.failures import failure
@@ -276,6 +277,18 @@ def test_a_vm_of_an_earlier_name_is_moved_and_then_renamed() -> None:
         done = run.applied()
         assert all(one.report is not None and one.report.complete for one in done.values()), remarks(done)
     assert where(on) == {"hv03": [], "hv04": ["app01"]}
+
+
+def test_in_batches_both_hosts_of_a_move_come_together() -> None:
+    third = {**deepcopy(HOST), "vms": [{"name": "app05", "drives": [], "adapters": []}]}
+    on = estate(hv05=third)
+    play = PLAY.replace("hosts: hv03, hv04", "hosts: hv03, hv04, hv05\n  serial: 1")
+    with session(on, play + "  - {name: app05, on_host: hv05, notes: x}\n") as run, run.run() as first:
+        outcomes = first.plan(warm=True)
+        done = {one.host: one for one in first.roll(outcomes, Rolling(), recheck=True)}
+        assert all(one.report.complete for one in done.values() if one.report is not None)
+        assert where(on) == {"hv03": [], "hv04": ["app01"], "hv05": ["app05"]}
+        assert [on.hosts[host].state.vms[0].notes for host in ("hv04", "hv05")] == ["there", "x"]
 
 
 # --- where it is ------------------------------------------------------------------------------------------------------
