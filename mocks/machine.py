@@ -374,6 +374,7 @@ class Vm:
     duration_unknown: bool = False  # its MeteringDuration reads null
     is_clustered: bool = False
     planned: bool = False  # what a move that was cut off left at its destination
+    assigned_devices: list[str] = field(default_factory=list)  # location paths of devices of the host that it has
     guest: Guest = field(default_factory=Guest)
     created: float = 0.0
     started: float = 0.0
