@@ -35,6 +35,7 @@ CATEGORIES = {
 
 _ELSEWHERE = {
     "Get-CimInstance": "Microsoft.Management.Infrastructure.CimCmdlets.GetCimInstanceCommand",
+    "Set-CimInstance": "Microsoft.Management.Infrastructure.CimCmdlets.SetCimInstanceCommand",
     "Get-WindowsFeature": "Microsoft.Windows.ServerManager.Commands.GetWindowsFeatureCommand",
     "Get-FileHash": "Get-FileHash",  # a function of Windows PowerShell's Utility module
     "Get-ScheduledTask": "Get-ScheduledTask",
@@ -50,6 +51,8 @@ def class_of(cmdlet: str, module2: bool) -> str:
     verb, _, noun = cmdlet.partition("-")
     if cmdlet in _ELSEWHERE:
         return _ELSEWHERE[cmdlet]
+    if noun.startswith("Cluster"):  # cluster 5: Get- leaves the word out
+        return f"Microsoft.FailoverClusters.PowerShell.{verb}{noun.removeprefix('Cluster') if verb == 'Get' else noun}Command"
     if noun.startswith(("Net", "DnsClient")):  # functions (CDXML)
         return cmdlet
     if noun == "VHD":

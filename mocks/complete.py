@@ -54,6 +54,8 @@ def complete(state: HostState) -> HostState:
         known = {disk.number for disk in state.disks}
         numbers = {d.disk_number for d in vm.disks if d.disk_number is not None}
         state.disks += [PhysicalDisk(number, offline=True) for number in sorted(numbers - known)]
+    if state.cluster is not None:
+        state.cluster.complete([state])
     return state
 
 

@@ -46,7 +46,8 @@ def description(os: OS) -> dict[str, Any]:
         cmdlet = facts.cmdlet(name)
         assert cmdlet is not None
         modules.setdefault(module_name(cmdlet.module), []).append(_cmdlet(facts, cmdlet))
-    enums = {e.full_name: e for group in ("host", "extras", "hyper-v") for e in facts.enums_of(group).values()}
+    groups = ("host", "extras", "failoverclusters", "hyper-v")
+    enums = {e.full_name: e for group in groups for e in facts.enums_of(group).values()}
     return {
         "enums": [_enum(e) for e in enums.values() if not e.full_name.startswith("System.")],
         "classes": list(_classes(facts)),

@@ -11,7 +11,9 @@ from typing import Any
 
 from mocks import files
 from mocks.clock import Clock
+from mocks.cluster import Cluster
 from mocks.complete import vhd as complete_vhd
+from mocks.failover import lose_node, restore_node
 from mocks.host import SimulatedHost
 from mocks.schema import StateError, load, load_as
 from mocks.state import HostState, Storage, Vhd
@@ -31,6 +33,7 @@ class Shared:
 @dataclass
 class _Given:
     shared: dict[str, Shared] = field(default_factory=dict)
+    clusters: dict[str, Cluster] = field(default_factory=dict)
 
 
 class Estate:
@@ -38,8 +41,8 @@ class Estate:
     stands still for those who look from outside."""
 
     def __init__(self, hosts: Mapping[str, SimulatedHost], clock: Clock, data: Mapping[str, Any] | None = None) -> None:
-        """`data`: what is of the estate and of no host: `shared`: path → `hosts`, `storage`, `files`, `folders`, `vhds`.
-        Raises StateError."""
+        """`data`: what is of the estate and of no host: `shared`: path → `hosts`, `storage`, `files`, `folders`, `vhds`;
+        `clusters`: name → what one has. Raises StateError."""
         self.hosts = dict(hosts)
         self.clock = clock
         self.lost: set[str] = set()
@@ -51,6 +54,8 @@ class Estate:
         for host in self.hosts.values():
             host.estate = self
             host.state.beside = [other.state for other in self.hosts.values() if other is not host]
+        for name, cluster in given.clusters.items():
+            self._form(name, cluster)
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any], clock: Clock | None = None) -> Estate:
@@ -59,6 +64,15 @@ class Estate:
         rest = deepcopy(dict(data))
         own = {name: {"name": name.partition(".")[0].upper(), **(one or {})} for name, one in rest.pop("hosts").items()}
         return cls({name: SimulatedHost(load(one), clock.own()) for name, one in own.items()}, clock, rest)
+
+    def _form(self, name: str, cluster: Cluster) -> None:
+        if unknown := [host for host in cluster.hosts if host not in self.hosts]:
+            raise StateError(f"cluster {name}: there is no host {', '.join(unknown)}")
+        cluster.name = name
+        states = [self.hosts[host].state for host in cluster.hosts or self.hosts]
+        for state in states:
+            state.cluster = cluster
+        cluster.complete(states)
 
     def name_of(self, host: SimulatedHost | HostState) -> str:
         return next(name for name, one in self.hosts.items() if host in (one, one.state))
@@ -90,10 +104,16 @@ class Estate:
             state.vhds += shared.vhds  # the very objects: what becomes of one is seen by all
 
     def lose(self, *names: str) -> None:
-        """The power goes."""
+        """The power goes. Clusters have others do what it did."""
+        gone = [name for name in names if name not in self.lost]
         self.lost |= {*names}
+        for name in gone:
+            lose_node(self.hosts[name].state, self.clock)
 
     def bring_back(self, *names: str) -> None:
+        for name in names:
+            if name in self.lost:
+                restore_node(self.hosts[name].state)
         self.lost -= {*names}
 
     def settle(self, actor: SimulatedHost) -> None:

@@ -7,7 +7,7 @@ It does not model:
   profiles and rules of the firewall, leases as time passes, an address that another machine takes later;
 - moving the storage of a VM as a whole on its host (Move-VMStorage -DestinationStoragePath), or disks with checkpoints;
 - moves of a VM to another host beyond what mocks/migration.py lists: the network that one takes, its blackout, half a copy;
-- import, Replica relationships (only what Get-VM and Get-VMReplication show), clusters,
+- import, Replica relationships (only what Get-VM and Get-VMReplication show), clusters beyond mocks/cluster.py,
   Fibre Channel, RemoteFX, GPU partitions, assigning devices (those of a starting state are shown), what shielding forbids,
   what is in a key protector, resource pools beyond their names, what ACLs and extensions do to traffic, other extensions
   than Microsoft's three, routing domains, RDMA, storage QoS policies, what AVMA does (its events are those of the starting

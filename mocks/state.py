@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from mocks.cluster import Cluster
 from mocks.machine import GB, SIZE, TB, Adapter, Vm, one_of, word
 
 DEFAULT_VM_VERSION = {"2012": "4.0", "2012r2": "5.0", "2016": "8.0", "2019": "9.0", "2022": "10.0", "2025": "12.0"}
@@ -149,14 +150,6 @@ class PhysicalDisk:
     system: bool = False
     offline: bool = False
     bus: int = 10  # SAS
-
-
-@dataclass(eq=False)
-class Role:
-    """A clustered VM, as the cluster has it."""
-
-    name: str
-    owner: str
 
 
 @dataclass(eq=False)
@@ -308,7 +301,7 @@ class HostState:
     enable_enhanced_session_mode: bool = False
     iov_support: bool = False
     management: str = ""  # net adapter or switch that carries WinRM; omitted: the first net adapter
-    roles: list[Role] | None = None  # of the cluster that it is a node of
+    cluster: Cluster | None = None  # that it is a node of
     resource_pools: list[str] = field(default_factory=list)  # beside Primordial; of every kind
     volumes: dict[str, Volume] = field(default_factory=dict)
     disks: list[PhysicalDisk] | None = None  # omitted: the one that Windows runs from, and those that VMs have

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-_EQUAL = re.compile(r"(\w+)\s*=\s*'([^']*)'", re.IGNORECASE)
+_EQUAL = re.compile(r"(\w+)\s*=\s*'((?:[^'\\]|\\.)*)'", re.IGNORECASE)
 _NULL = re.compile(r"(\w+)\s+IS\s+(NOT\s+)?NULL", re.IGNORECASE)
 
 
@@ -21,7 +21,7 @@ def matches(condition: str, row: Mapping[str, Any]) -> bool:
 
 def _one(part: str, row: Mapping[str, Any]) -> bool:
     if equal := _EQUAL.fullmatch(part.strip()):
-        return str(_value(equal[1], row)).casefold() == equal[2].casefold()
+        return str(_value(equal[1], row)).casefold() == re.sub(r"\\(.)", r"\1", equal[2]).casefold()
     if null := _NULL.fullmatch(part.strip()):
         return (_value(null[1], row) is None) != bool(null[2])
     raise WqlError(part)

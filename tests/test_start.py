@@ -52,6 +52,7 @@ MAY: dict[str, tuple[list[str], set[str]]] = {
     "bill": (["metering", "report", "--prices", "nothing.yml"], CONFIGURATION | WIRE),
     "export": (["export", "vm", "--to", "E:\\x"], CONFIGURATION | SEEDS | WIRE),
     "doctor": (["doctor", "nobody"], CONFIGURATION | WIRE),
+    "cluster": (["cluster", "drain", "nobody"], CONFIGURATION | WIRE),
 }
 """What is typed, and which of the heavy libraries it may import."""
 

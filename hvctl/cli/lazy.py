@@ -47,6 +47,7 @@ VERBS: Mapping[str, Verb] = {
     "plan": Verb("hvctl.cli.verbs", "Show what would change."),
     "apply": Verb("hvctl.cli.verbs", "Make the hosts as the playbooks say, then look again."),
     "drift": Verb("hvctl.cli.verbs", "Say whether the hosts are as the playbooks say; changes nothing."),
+    "cluster": Verb("hvctl.cli.maintaining", "Maintenance of the nodes of a cluster."),
     "facts": Verb("hvctl.cli.verbs", "Print what hvctl reads of a host."),
     "record": Verb("hvctl.cli.verbs", "Write down what a host answers, so that tests can replay it."),
     "report-schema": Verb("hvctl.cli.verbs", "Print the JSON Schema of what --json and --report json=FILE write."),

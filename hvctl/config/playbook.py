@@ -191,6 +191,7 @@ def wishes(
     trees: tuple[File, ...] = (),
     ask: Ask = resolve,
     host: str = "",
+    together: str = "",
 ) -> tuple[Index, list[Diagnostic]]:
     """What these plays want of one host, and everything wrong with it. `learn` hears of secrets that
     are used, `ask` gets them. `trees`: folders whose files need not be named in full, beside the playbook's own."""
@@ -210,8 +211,8 @@ def wishes(
             if section in data:
                 maker.section(kind, data[section], (*play.path, section), None)
         problems += [*unclear, *(p for p in wrong if p.mark not in places)]
-    together, contradictions = layered(entries)
-    found = Index(together, host)
+    layers, contradictions = layered(entries)
+    found = Index(layers, host, together)
     return found, [*problems, *contradictions, *written_twice(found)]
 
 
@@ -252,8 +253,11 @@ class _Maker:
             self.wrong(path, f"{kind.kind} is a mapping", "write its fields as `field: value`")
             return
         inner = sections(kind.kind)
-        own = {key: value for key, value in data.items() if key not in inner and key != ACCEPT}
-        made, left_out, problems = salvaged(kind, own, self.play.document, path, self.unclear)
+        beneath = {name: part for name, part in sections(None).items() if name in kind.beneath}
+        own = {key: value for key, value in data.items() if key not in inner and key not in beneath and key != ACCEPT}
+        # Of what only holds what stands by itself, as `cluster: {vms: …}` of a second play, there is nothing twice.
+        again = beneath and not own and any(type(e.resource) is kind for e in self.entries)
+        made, left_out, problems = (None, frozenset(), []) if again else self.salvaged(kind, own, path)
         where = made.only_on(self.play.members) if made is not None else ""
         if made is not None and where:
             self.tell_left_out(made, where, path)
@@ -266,6 +270,14 @@ class _Maker:
         for section, part in inner.items():
             if section in data:
                 self.section(part, data[section], (*path, section), number, data)
+        for section, part in beneath.items():
+            if section in data:
+                self.section(part, _completed(data[section], kind.beneath[section]), (*path, section), None)
+
+    def salvaged(
+        self, kind: type[Resource], own: Mapping[str, Any], path: Path
+    ) -> tuple[Resource | None, frozenset[str], list[Diagnostic]]:
+        return salvaged(kind, own, self.play.document, path, self.unclear)
 
     def spread(
         self,
@@ -305,6 +317,13 @@ class _Maker:
 
     def wrong(self, path: Path, message: str, hint: str) -> None:
         self.problems.append(Diagnostic(self.play.document.mark(path), message, hint))
+
+
+def _completed(items: Any, with_what: Mapping[str, Any]) -> Any:
+    """A list, its items with what they do not say themselves."""
+    if not isinstance(items, list):
+        return items
+    return [{**with_what, **item} if isinstance(item, dict) else item for item in items]
 
 
 def written_twice(found: Sequence[Resource]) -> Iterator[Diagnostic]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -75,6 +76,11 @@ def find_inventory(given: Sequence[str], near: Iterable[str]) -> tuple[str, ...]
     )
 
 
+CLUSTER = "hvctl_cluster"
+_CLUSTER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,14}")
+"""A NetBIOS name."""
+
+
 def missing(playbooks: Iterable[str]) -> list[str]:
     return [p for p in playbooks if not os.path.exists(p)]  # noqa: PTH110 - a name that cannot be a file's is not there
 
@@ -125,7 +131,7 @@ def prepare(
         seen = [_seen_by(inventory, host, p, variables, problems) for p in own]
         unsure = any(p.unsure for p in seen)
         connection = _connection(inventory, host, own, variables, problems, warnings, unsure=unsure)
-        found, faults = wishes(seen, {}, learn, trees, ask, host.name)
+        found, faults = wishes(seen, {}, learn, trees, ask, host.name, _cluster(inventory, host, seen, problems))
         problems += [p for p in faults if not isinstance(p, HostDiagnostic) and p.level == "error"]
         warnings += [p for p in faults if not isinstance(p, HostDiagnostic) and p.level != "error"]
         desired.append(Desired(host.name, connection.os if connection else None, found))
@@ -137,6 +143,9 @@ def prepare(
                 continue
         alone = tuple(p for p in faults if isinstance(p, HostDiagnostic))
         work.append(HostWork(host, connection, found, alone, next((p.serial for p in own if p.serial), None)))
+    problems += _partly_written(
+        inventory, plays, {one.name: one.desired.together for one in work if one.desired.together}
+    )
     told = [*offline_problems(desired), *wanted_on_two(desired)]
     for play in hostless:  # what is wrong with it on any host
         own_variables = {**play.variables, **variables.values}
@@ -229,6 +238,36 @@ def _limited(inventory: Inventory, limit: str | None, problems: list[Diagnostic]
     except ConfigError as error:
         problems += [] if unsure else [replace(p, message=f"--limit: {p.message}") for p in error.problems]
         return set()
+
+
+def _cluster(inventory: Inventory, host: Host, seen: Sequence[Play], problems: list[Diagnostic]) -> str:
+    """That it is a node of, as its inventory says."""
+    value = next((v for p in seen if (v := p.variables.get(CLUSTER)) is not None), None)
+    if value is None:
+        return ""
+    if isinstance(value, str) and _CLUSTER_NAME.fullmatch(value):
+        return value
+    hint = f"write the cluster's name as `Get-Cluster` has it, as in `{CLUSTER}: hvcl01`"
+    problems.append(Diagnostic(host.marks.get(CLUSTER), f"{CLUSTER} of {host.name} is not the name of a cluster", hint))
+    return ""
+
+
+def _partly_written(inventory: Inventory, plays: Sequence[Play], clusters: Mapping[str, str]) -> Iterator[Diagnostic]:
+    """A cluster is written for all of its nodes: what of it is on a node that the play leaves out would be nobody's."""
+    for play in plays:
+        if "cluster" not in play.body or not clusters:
+            continue
+        try:
+            hosts = {host.name for host in inventory.select(play.hosts)}
+        except ConfigError:
+            continue  # told already
+        for name in sorted({clusters[host] for host in hosts if host in clusters}):
+            nodes = [h.name for h in inventory.hosts.values() if inventory.variables(h).get(CLUSTER) == name]
+            if left := [node for node in nodes if node not in hosts]:
+                place = play.document.mark((*play.path, "hosts"))
+                is_node = "are nodes" if len(left) > 1 else "is a node"
+                text = f"the play leaves out {', '.join(left)}, which {is_node} of {name} too"
+                yield Diagnostic(place, text, "write the group of its nodes; --limit is for a part of them")
 
 
 def _seen_by(inventory: Inventory, host: Host, play: Play, over: Overlay, problems: list[Diagnostic]) -> Play:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from hvctl.call import EACH, Batch, Call, Failure, Family, HostInfo, Ref, Reply, Row, Task, family
 from hvctl.contract import OS
 from hvctl.core.rows import UnreadableError, typed
 
 __all__ = ["ABSENT_CMDLET", "Facts", "UnreadHostError", "UnreadableError", "merged", "read_batch"]
+
+T = TypeVar("T")
 
 _UNIQUE = ("Name", "Id", "FullName", EACH)
 """Columns of which one row has the value: where it was found, one that cannot be read is another thing's."""
@@ -53,6 +55,14 @@ class UnreadHostError(UnreadableError):
             self.hint = "nothing that rests on it is done; run it for that host too"
 
 
+class UnclearError(UnreadableError):
+    """What hosts say does not agree, so that nothing is known of a resource."""
+
+    def __init__(self, text: str, hint: str) -> None:
+        super().__init__(Call(""))  # no call failed
+        self.text, self.hint = text, hint
+
+
 @dataclass(frozen=True)
 class Facts:
     """What one host answered. Never asks again. `others`: what those answered that
@@ -66,6 +76,7 @@ class Facts:
     login: str = field(default="", compare=False)
     _keyed: dict[Family, Reply] = field(default_factory=dict, init=False, repr=False, compare=False)
     _grouped: dict[Any, _Groups] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _derived: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     _by_each: dict[Family, _ByEach] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -117,11 +128,23 @@ class Facts:
             raise groups.unread
         return found
 
+    def derived(self, make: Callable[[Facts], T]) -> T:
+        """What is worked out of the answers, once."""
+        if make not in self._derived:
+            self._derived[make] = make(self)
+        found: T = self._derived[make]
+        return found
+
     def _groups(self, query: Call, column: str) -> _Groups:
         key = (query.family, column)
         if key not in self._grouped:
             self._grouped[key] = _Groups.of(self.rows(query), column)
         return self._grouped[key]
+
+    def answering(self, calls: Iterable[Call]) -> dict[Call, Reply]:
+        """Its answers to these alone."""
+        families = {call.family for call in calls}
+        return {call: reply for call, reply in self.replies.items() if call.family in families}
 
     @property
     def of_host(self) -> Facts:

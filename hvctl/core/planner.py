@@ -47,6 +47,7 @@ def make_plans(unit: Sequence[Index], facts: Mapping[str, Facts], allow: frozens
     if len(unit) > 1 or any(wish.links() for wish in unit[0]):
         others = {one.host: facts.get(one.host) for one in unit}
         facts = {host: replace(own, others=others) for host, own in facts.items()}
+    unit = [_seated(desired, unit, facts) for desired in unit]
     everything: dict[str, Index] = {}
     unlisted: dict[Address, tuple[Exception, str]] = {}
     searched: dict[Address, list[Searched]] = {}
@@ -100,6 +101,30 @@ def _renewed(
     indexes = {host: as_one_index(index, renewed) for host, index in everything.items()}
     facts = {**facts, **{address.host: one.facts for address, one in renewed.items()}}
     return _settled(indexes, facts, allow), facts
+
+
+def _seat_of(one: Resource, facts: Facts) -> str:
+    """ "" also where that cannot be read: then every host says so of it."""
+    try:
+        return one.seat_of(facts)
+    except Exception:
+        return ""
+
+
+def _seated(desired: Index, unit: Sequence[Index], facts: Mapping[str, Facts]) -> Index:
+    """Without what is written for several hosts and planned on another one, where it is written too."""
+    if desired.host not in facts:
+        return desired
+    own = facts[desired.host]
+    roots = [(seat, one) for one in desired if one.owner is None and (seat := _seat_of(one, own))]
+    if not roots:
+        return desired
+    written = {(one.host, type(root), root.key().casefold()) for one in unit for root in one if root.owner is None}
+    return desired.less(
+        (seat, one)
+        for seat, one in roots
+        if seat != desired.host and (seat, type(one), one.key().casefold()) in written
+    )
 
 
 def _plan_of(

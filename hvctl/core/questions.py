@@ -24,11 +24,18 @@ def questions(wishes: Iterable[Resource]) -> Iterator[Call]:
             yield from kind.survey()
 
 
-def questions_of(host: str, unit: Iterable[Index]) -> Iterator[Call]:
-    """What is asked of one host of several that are planned together."""
+def questions_once(unit: Iterable[Index], together: str) -> tuple[Call, ...]:
+    """What one of the hosts that are planned together by this answers for all of them."""
+    wishes = (wish for desired in unit if desired.together == together for wish in desired)
+    return tuple(dict.fromkeys(q for wish in wishes for q in wish.queries_once())) if together else ()
+
+
+def questions_of(host: str, unit: Iterable[Index], *, without: Iterable[Call] = ()) -> Iterator[Call]:
+    """What is asked of one host of several that are planned together. `without`: what another one is asked."""
+    elsewhere = {call.family for call in without}
     for desired in unit:
         if desired.host == host:
-            yield from questions(desired)
+            yield from (q for q in questions(desired) if q.family not in elsewhere)
         else:
             yield from (q for wish in desired if host in wish.links() for q in wish.queries_on(host))
 

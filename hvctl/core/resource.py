@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar, Protocol, Self, TypeVar, overload
 
@@ -89,6 +89,8 @@ class Resource(Fields):
     the rest of it can be checked all the same. `other_words`: what others call its fields and sections, and the key that
     is meant, or a sentence. `usual`: what fields are that nobody sets, dotted where nested, so that nobody need write
     them; `ANYTHING` of one that the hardware decides. `passing`: what is there for a while, and which no playbook keeps.
+    `beneath`: sections of what stands by itself that may be written within it, each with what is written of every item that
+    does not say otherwise.
     """
 
     alone: ClassVar[bool] = True
@@ -107,6 +109,7 @@ class Resource(Fields):
     stand_in: ClassVar[Mapping[str, Any]] = {}
     other_words: ClassVar[Mapping[str, str]] = {}
     proof: ClassVar[tuple[Call, ...]] = ()
+    beneath: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
     _index: Index | None = PrivateAttr(default=None)
     _seat: int = PrivateAttr(default=-1)
@@ -162,6 +165,16 @@ class Resource(Fields):
     def beside(self, kind: type[R]) -> tuple[R, ...]:
         """Everything of a kind that will be on the same host, in whatever owner."""
         return self.index.all_of(kind)
+
+    def across(self, kind: type[R]) -> Iterator[tuple[int, str, R]]:
+        """Everything of a kind that will be on its own host, and what is written here and planned on other hosts of the unit:
+        which of all it is as they are written, its host, and it. What is planned elsewhere is as it is desired."""
+        index = self.index
+        for one in index.all_of(kind):
+            written = index.entry(one).written
+            yield one.seat if written is None else written, index.host, one
+        for host, root in index.away:
+            yield from ((one.seat, host, one) for one in (root, *root.parts) if isinstance(one, kind))
 
     def named(self, kind: type[R], key: str) -> R | None:
         """What the playbook says of another thing that stands by itself, by its name."""
@@ -264,9 +277,18 @@ class Resource(Fields):
     def queries(self) -> tuple[Call, ...]:
         raise NotImplementedError
 
+    def queries_once(self) -> tuple[Call, ...]:
+        """Those of its queries that every host that is planned together with its own, by `Index.together`, answers alike."""
+        return ()
+
     def queries_on(self, host: str) -> tuple[Call, ...]:
         """What is asked of another host that it links with."""
         return ()
+
+    def seat_of(self, facts: Facts) -> str:
+        """Of what is written for every host of its unit and is there once: the host that it is planned on, the same whichever
+        host's facts are asked. "" for what every host has of its own."""
+        return ""
 
     def actual(self, facts: Facts) -> State | None:
         """The same fields as `wanted`, as the host has them; None: it does not exist.
@@ -524,7 +546,8 @@ class Resource(Fields):
 class Entry:
     """One desired resource, and what is known of it besides its fields. `owner`: the number of what it sits within.
     `file`: what of the control node it is about. `left_out`: what is written of it and faulty. `there`: others see it; not
-    so what will not be there. `accept`: known drift of it."""
+    so what will not be there. `accept`: known drift of it. `written`: which of all it was as they are written, where some
+    of them are planned elsewhere."""
 
     resource: Resource
     place: Place
@@ -533,14 +556,18 @@ class Entry:
     left_out: frozenset[str] = frozenset()
     there: bool = True
     accept: tuple[Acceptance, ...] = ()
+    written: int | None = None
 
 
 class Index(Sequence[Resource]):
     """The desired state of one host: plain resources, and beside them who owns whom, what stands beside, where each was
     written and which file it is about. Made once and never changed; another desired state is another index."""
 
-    def __init__(self, entries: Iterable[Entry] = (), host: str = "") -> None:
-        self.host = host
+    def __init__(self, entries: Iterable[Entry] = (), host: str = "", together: str = "") -> None:
+        """`together`: hosts for which the same is said here are planned together."""
+        self.host, self.together = host, together
+        self.away: tuple[tuple[str, Resource], ...] = ()
+        """What is written here and stands by itself, and is planned on another host of the unit, which is named."""
         self.entries = tuple(entries)
         self._seats = tuple(e.resource.seated(self, n) for n, e in enumerate(self.entries))
         parts: dict[int, list[Resource]] = {}
@@ -552,7 +579,7 @@ class Index(Sequence[Resource]):
         self._by_name: dict[type[Resource], dict[str, Any]] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (Index, (self.entries, self.host))
+        return (_index, (self.entries, self.host, self.together, self.away))
 
     @overload
     def __getitem__(self, at: int) -> Resource: ...
@@ -631,11 +658,39 @@ class Index(Sequence[Resource]):
 
     def of(self, host: str) -> Index:
         """The same, of that host."""
-        return self if host == self.host else Index(self.entries, host)
+        return self if host == self.host else self._with(self.entries, host)
 
     def mapped(self, made: Callable[[Resource, Entry], Entry]) -> Index:
         """With other entries in the same places."""
-        return Index((made(one, e) for one, e in zip(self._seats, self.entries, strict=True)), self.host)
+        return self._with(made(one, e) for one, e in zip(self._seats, self.entries, strict=True))
 
     def with_more(self, more: Iterable[Entry]) -> Index:
-        return Index((*self.entries, *more), self.host)
+        return self._with((*self.entries, *more))
+
+    def _with(self, entries: Iterable[Entry], host: str | None = None) -> Index:
+        return _index(entries, self.host if host is None else host, self.together, self.away)
+
+    def less(self, away: Iterable[tuple[str, Resource]]) -> Index:
+        """Without these, which stand by themselves and are planned on another host, and what sits within them."""
+        away = tuple(away)
+        gone = {one.seat for _, one in away}
+        kept: dict[int, int] = {}
+        entries: list[Entry] = []
+        for number, entry in enumerate(self.entries):
+            if number in gone or (entry.owner is not None and entry.owner not in kept):
+                continue
+            kept[number] = len(entries)
+            owner = None if entry.owner is None else kept[entry.owner]
+            entries.append(replace(entry, owner=owner, written=number))
+        return _index(entries, self.host, self.together, away)
+
+
+def _index(
+    entries: Iterable[Entry],
+    host: str,
+    together: str,
+    away: tuple[tuple[str, Resource], ...],
+) -> Index:
+    made = Index(entries, host, together)
+    made.away = away
+    return made

@@ -11,8 +11,12 @@ def units(run: Iterable[Index]) -> list[tuple[Index, ...]]:
     """In the order of the run; most are one host. A link to a host that the run does not have joins nothing."""
     desired = {one.host: one for one in run}
     together = {host: {host} for host in desired}
+    first: dict[str, str] = {}
     for host, one in desired.items():
-        for other in {link for wish in one for link in wish.links()} & desired.keys():
+        others = {link for wish in one for link in wish.links()} & desired.keys()
+        if one.together:
+            others.add(first.setdefault(one.together, host))
+        for other in others:
             if together[other] is not together[host]:
                 joined = together[host] | together[other]
                 together |= dict.fromkeys(joined, joined)

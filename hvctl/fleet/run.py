@@ -39,6 +39,7 @@ from hvctl.saved.planfile import SavedHost
 from hvctl.show.data import facts_data
 from hvctl.show.screen import print_json
 from hvctl.show.text import facts_lines
+from hvctl.text.diagnostic import ConfigError, Diagnostic
 from hvctl.text.visible import json_text
 
 
@@ -178,6 +179,9 @@ class Run:
     def save(self, outcomes: Sequence[Outcome], file: str, command: str, sealed: Callable[[str], str] = str) -> None:
         """Without those that could not be looked at; nothing if none could. `command`: applies it. `sealed`: hides
         what came encrypted."""
+        if nodes := [name for name, work in self._hosts.work.items() if work.desired.together]:
+            message = f"{', '.join(nodes)} are nodes of a cluster, and a plan of one is not kept in a file"
+            raise ConfigError([Diagnostic(None, message, "apply the playbook itself")])
         saved = [(o.plan, self._hosts.work[o.host].desired) for o in outcomes if o.plan is not None]
         away = ", ".join(o.host for o in outcomes if o.plan is None)
         if not saved:

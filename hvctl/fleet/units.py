@@ -8,16 +8,16 @@ from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 
-from hvctl.call import Call, TransportError, defect
+from hvctl.call import Call, Failure, Reply, TransportError, defect
 from hvctl.config.connection import login_of
 from hvctl.core.apply import Report, StepResult, apply, batch_of, not_sent
 from hvctl.core.contents import changed_sources
-from hvctl.core.facts import Facts
+from hvctl.core.facts import Facts, merged
 from hvctl.core.impact import Impact
 from hvctl.core.outcome import Outcome
 from hvctl.core.plan import Plan, PlannedStep
 from hvctl.core.planner import make_plans
-from hvctl.core.questions import further_of, questions_of
+from hvctl.core.questions import further_of, questions_of, questions_once
 from hvctl.core.replan import First, replanned_together
 from hvctl.core.resource import Index
 from hvctl.core.rounds import Rounds, coupled
@@ -61,8 +61,13 @@ class Units:
 
     def read(self, name: str, on_event: Hear) -> Outcome:
         """What it answered is kept until all of its unit have."""
+        unit = self.linked[name]
+        together = next(one.together for one in unit if one.host == name)
+        once = questions_once(unit, together)
+        first = next(one.host for one in unit if one.together == together)
+        calls = questions_of(name, unit, without=() if name == first else once)
         try:
-            facts = look_at(self._hosts.transport(name), questions_of(name, self.linked[name]), on_event)
+            facts = look_at(self._hosts.transport(name), calls, on_event)
             self._facts[name] = replace(facts, login=login_of(self._hosts.work[name].connection))
         except TransportError as error:
             return Outcome(name, error=error)
@@ -101,6 +106,8 @@ class Units:
     def _read_units(self, hosts: Iterable[str]) -> Iterator[tuple[tuple[Index, ...], dict[str, Facts]]]:
         for unit in {id(u): u for host in hosts if (u := self.linked.get(host))}.values():
             facts = {one.host: self._facts.pop(one.host) for one in unit if one.host in self._facts}
+            for together in dict.fromkeys(one.together for one in unit if one.together):
+                facts |= self._answered_once(unit, together, facts)
             if facts:
                 yield unit, self._completed(unit, facts)
 
@@ -121,6 +128,36 @@ class Units:
             warm = {h for h, _ in jobs if self._hosts.is_open(h)}
             self._hosts.each("reading", jobs, keep=lambda outcome: outcome.host in warm)
         return {h: replace(f, replies={**f.replies, **more[h].replies}) if h in more else f for h, f in facts.items()}
+
+    def _answered_once(self, unit: Sequence[Index], together: str, facts: Mapping[str, Facts]) -> dict[str, Facts]:
+        """Those that were read, each with what one of them answers for all: the first of them, or the next that does."""
+        once = questions_once(unit, together)
+        hosts = [one.host for one in unit if one.together == together]
+        there = [host for host in hosts if host in facts]
+        if not once or not there:
+            return {}
+        found = facts[there[0]].answering(once) if there[0] == hosts[0] else {}
+        for host in there:
+            if found and any(reply.ok for reply in found.values()):
+                break
+            if host != hosts[0]:
+                found = self._asked_once(host, once) or found
+        gone = Reply(failures=(Failure("NotAnswered", "ConnectionError", "no node of it answered"),))
+        found = found or dict.fromkeys(merged(once), gone)
+        return {host: replace(facts[host], replies={**facts[host].replies, **found}) for host in there}
+
+    def _asked_once(self, host: str, once: Sequence[Call]) -> dict[Call, Reply]:
+        heard: dict[str, Facts] = {}
+
+        def read(on_event: Hear) -> Outcome:
+            try:
+                heard[host] = look_at(self._hosts.transport(host), once, on_event)
+            except TransportError as error:
+                return Outcome(host, error=error)
+            return Outcome(host)
+
+        self._hosts.each("reading", [(host, own(Outcome(host), read))], keep=_all)
+        return dict(heard[host].replies) if host in heard else {}
 
     def _read_again(self, hosts: Iterable[str]) -> dict[str, Outcome]:
         """All of the units that these are in."""

@@ -32,6 +32,7 @@ from hvctl.kinds._types import (
 )
 from hvctl.kinds._vhd import Link, Resize, Use, chain, children, extension, matching, resize, users, vhd, vhd_query
 from hvctl.kinds._vm import state_at_work
+from hvctl.text.address import Address
 from hvctl.text.visible import quoted
 
 TYPES = Words(fixed="Fixed", dynamic="Dynamic", differencing="Differencing")
@@ -253,7 +254,25 @@ class DiskPart(Drive):
             if name in found and seen.row is None:
                 # A file that is not there will be made as wished.
                 found[name] = UNKNOWN if seen.file is UNKNOWN else self.wanted().get(name)
+            elif name in found and self.maker() is not None:
+                found[name] = self.wanted().get(name)  # the disk that makes the file keeps it as it is wanted too
         return found
+
+    def maker(self) -> Address | None:
+        """Of a file that several VMs share: the first disk that wants it, on whichever host of the unit, if that is another
+        one. It makes the file."""
+        if not (self.shared and self.path):
+            return None
+        wanting = [
+            (written, host, one)
+            for written, host, one in self.across(DiskPart)
+            if one.shared and one.path and not (one.absent or one.vm.absent) and same_path(one.path, self.path)
+        ]
+        if not wanting:
+            return None
+        _, host, first = min(wanting, key=lambda w: w[0])
+        own = host == self.index.host and first.seat == self.seat
+        return None if own else replace(first.address(), host=host)
 
     def path_now(self, seen: Seen, facts: Facts) -> Any:
         """The disk at the place, whatever checkpoints lie above it."""

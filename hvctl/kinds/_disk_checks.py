@@ -43,7 +43,7 @@ def attaching(disk: DiskPart, seen: Seen, facts: Facts) -> Iterator[Diagnostic]:
         raise HeldBackError(
             f"{disk.path} could not be read: something holds it", "see what has it open, then run hvctl again", "path"
         )
-    if seen.file is None:
+    if seen.file is None and disk.maker() is None:
         yield from _making(disk, disk.path, seen, facts)
 
 

@@ -17,6 +17,9 @@ from hvctl.kinds._types import TB, path_key, same_path, shown_size
 from hvctl.kinds._vhd import extension, is_checkpoint
 from hvctl.text.diagnostic import Diagnostic
 
+_NO_SHARING = frozenset({"windows_7", "windows_server_2008", "windows_server_2008_r2"})
+"""domain 8.5: guests that share a .vhdx are Windows Server 2012 and later; of other systems it says nothing."""
+
 CONVERT = "Convert-VHD makes a .vhdx copy of it; a boot disk needs more than that (it has a BIOS loader)"
 
 
@@ -47,6 +50,7 @@ def rules_together(disks: Sequence[DiskPart]) -> Iterator[tuple[Resource, Diagno
                     "write another path, or `shared: true` at both",
                 ),
             )
+    yield from _shared_files(disks)
     for number, wish, first in twice((str(d.disk_number), d) for d in disks if d.disk_number is not None):
         mark = first.place.mark("disk_number")
         yield wish, finding("disk_number", f"physical disk {number} is wanted at {mark} too", "give it to one VM")
@@ -71,6 +75,19 @@ def rules_together(disks: Sequence[DiskPart]) -> Iterator[tuple[Resource, Diagno
                     "attach a differencing disk there too",
                 ),
             )
+
+
+def _shared_files(disks: Sequence[DiskPart]) -> Iterator[tuple[Resource, Diagnostic]]:
+    """One file is made once, as the first that shares it describes it; the others say the same of it, or nothing."""
+    firsts: dict[str, DiskPart] = {}
+    for disk in disks:
+        if not (disk.shared and disk.path):
+            continue
+        first = firsts.setdefault(path_key(disk.path), disk)
+        for field in FILE_FIELDS if first is not disk else ():
+            if getattr(disk, field) is not None and getattr(disk, field) != getattr(first, field):
+                text = f"{disk.path} is made as it is described at {first.place.mark('path')}, which says otherwise"
+                yield disk, finding(field, text, f"write the same {field} at both, or leave it out here")
 
 
 def _medium(disk: DiskPart) -> Iterator[Diagnostic]:
@@ -163,6 +180,10 @@ def _shared(disk: DiskPart, os: OS) -> Iterator[Diagnostic]:
         yield finding("shared", "a differencing disk cannot be shared", "use a fixed or dynamic disk")
     if disk.path and extension(disk.path) == "vhd":
         yield finding("shared", "a .vhd cannot be shared", "use a .vhdx" if os == "2012r2" else "use a .vhdx or .vhds")
+    guest = disk.vm.guest_os or ""
+    if disk.path and extension(disk.path) == "vhdx" and guest in _NO_SHARING:
+        text = f"{guest} does not share disks: Windows Server 2012 and later do"
+        yield finding("shared", text, "use storage of its own, or another guest")
     if disk.path and not on_cluster(disk.path):
         yield finding(
             "shared",

@@ -86,6 +86,7 @@ class Machine(OfHyperV):
     ] = None
     high_memory_mapped_io_space: Annotated[Size | None, Setting("HighMemoryMappedIoSpace", codec=SIZE, off=True)] = None
     guest_controlled_cache_types: Annotated[Flag | None, Setting("GuestControlledCacheTypes", off=True)] = None
+    clustered: Flag | None = None
     resource_metering: Annotated[Flag | None, Setting("ResourceMeteringEnabled")] = None
 
     _home: str = PrivateAttr(default="")

@@ -116,7 +116,8 @@ class Disk(DiskPart):
         files = [brought(self, path) for path in (self.path, self.parent, self.image)]
         parent = made(self, self.parent)
         own = () if parent is None else (parent.address(),)
-        return (*super().requires(), *(f.address() for f in files if f is not None), *own)
+        shared = (maker,) if (maker := self.maker()) is not None else ()
+        return (*super().requires(), *(f.address() for f in files if f is not None), *own, *shared)
 
     def queries(self) -> tuple[Call, ...]:
         more = (
@@ -283,7 +284,7 @@ class Disk(DiskPart):
             for step in self.model_copy(update={"path": path})._file_steps(rest, fields - {"format"}, facts):
                 yield replace(step, needs=(*step.needs, *copied[-1:]), off=seen.attached)
             return
-        if seen.file is None and self.path and "path" in fields:
+        if seen.file is None and self.path and "path" in fields and self.maker() is None:
             yield from self._make(self.path, facts)
         path = self.path or str((seen.row or {}).get("Path"))
         if "size" in fields:

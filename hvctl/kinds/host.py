@@ -14,7 +14,7 @@ from hvctl.core.facts import Facts
 from hvctl.core.fields import Fields, Setting, properties
 from hvctl.core.impact import Impact
 from hvctl.core.resource import Resource
-from hvctl.core.values import ANYTHING, MISSING, State
+from hvctl.core.values import ANYTHING, MISSING, NOT_COMPARED, State
 from hvctl.kinds._drives import file_query, there
 from hvctl.kinds._host import HOST, OfHyperV, host_row
 from hvctl.kinds._types import MAC, PATH, SECONDS, Flag, MacAddress, Seconds, WindowsPath, Words
@@ -24,6 +24,14 @@ from hvctl.text.visible import quoted
 AUTHENTICATION = Words(credssp="CredSSP", kerberos="Kerberos")
 PERFORMANCE = Words(tcp_ip="TCPIP", compression="Compression", smb="SMB")
 
+
+LIMIT = Call(
+    "Get-CimInstance",
+    {"Namespace": "root/MSCluster", "ClassName": "MSCluster_Cluster"},
+    select=("Name", "MaximumParallelMigrations"),
+)
+"""A cluster that has this property sets it on every node in place of the node's own (cluster 1.6)."""
+_MAXIMUM = "live_migration.maximum"
 
 SYSTEM = Call("Get-CimInstance", {"ClassName": "Win32_ComputerSystem"}, select=("PartOfDomain",))
 
@@ -118,16 +126,31 @@ class Host(OfHyperV):
 
     def queries(self) -> tuple[Call, ...]:
         domain = (SYSTEM,) if self.live_migration.enabled else ()
-        return (*self.survey(), *domain, *(file_query(path) for path in self._folders.values()))
+        limit = (LIMIT,) if self.live_migration.maximum is not None else ()
+        return (*self.survey(), *domain, *limit, *(file_query(path) for path in self._folders.values()))
 
     def row(self, facts: Facts) -> Row:
         return host_row(facts)
 
     def actual(self, facts: Facts) -> State | None:
-        return self.read_settings(self.row(facts))
+        found = self.read_settings(self.row(facts))
+        if _MAXIMUM in found and self._by_cluster(facts) is not None:
+            found[_MAXIMUM] = NOT_COMPARED
+        return found
+
+    def _by_cluster(self, facts: Facts) -> int | None:
+        """The limit of migrations that the cluster has in place of the host's."""
+        if self.live_migration.maximum is None or facts.reply(LIMIT).failure is not None:
+            return None
+        return next(
+            (r["MaximumParallelMigrations"] for r in facts.rows(LIMIT) if "MaximumParallelMigrations" in r), None
+        )
 
     def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         changed = {c.field for c in changes}
+        if (limit := self._by_cluster(facts)) is not None:
+            text = f"the cluster's maximum_parallel_migrations, {limit}, takes the place of it"
+            yield finding(_MAXIMUM, text, "write it under `cluster:`, and leave it out here", "warning")
         for field, path in self._folders.items():
             # The error of Set-VMHost would come at apply only (domain 2).
             if field in changed and not there(path, facts):

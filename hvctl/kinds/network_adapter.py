@@ -22,6 +22,7 @@ from hvctl.kinds._adapter import Adapter
 from hvctl.kinds._limits import adapter_limit
 from hvctl.kinds._machine import Machine, machine
 from hvctl.kinds._network import SWITCHES, TEAM_MAPPINGS, VM_ADAPTERS, switch_ref, switch_rows
+from hvctl.kinds._role import RolePart
 from hvctl.kinds._switch import SwitchPart
 from hvctl.kinds._types import FOLD, MAC, MAC_PATTERN, NAME, NOT, ON_OFF, Flag, Pool, Words, bare_mac
 from hvctl.kinds._vm import VMS, check_steady, generation, in_vm, made_as, off_impacts, state_at_work, vm_ref, vm_row
@@ -224,6 +225,15 @@ class NetworkAdapter(Adapter):
 
     def same(self, field: str, now: Any, wanted: Any) -> bool:
         return MAC.same(now, wanted) if field == "mac_address" else super().same(field, now, wanted)
+
+    def note(self, field: str, now: Any, wanted: Any, facts: Facts) -> str:
+        if field != "protected_network":
+            return super().note(field, now, wanted, facts)
+        if not (vm_row(self.vm, facts) or {}).get("IsClustered") and self.vm.part(RolePart) is None:
+            return "it counts when the VM is a role of a cluster"
+        # cluster 8: the trigger is the uplink of the switch; without a node whose network works the VM stays
+        moves = "when its switch loses its uplink, the cluster moves the VM live to a node where the network works"
+        return moves if wanted else "when its switch loses its uplink, the VM stays where it is"
 
     def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         vm = vm_row(self.vm, facts)

@@ -13,7 +13,7 @@ from hvctl.call import Call, Guard, Ref, Row
 from hvctl.contract import OS, at_least, exists_from, title
 from hvctl.core.changes import Bracket, Change, HeldBackError, Occasion, Step, finding
 from hvctl.core.describe import Omission
-from hvctl.core.facts import Facts
+from hvctl.core.facts import Facts, UnclearError, UnreadableError
 from hvctl.core.fields import properties, settings
 from hvctl.core.impact import Impact
 from hvctl.core.resource import Index, Renewal, Resource
@@ -31,7 +31,20 @@ from hvctl.kinds import (
     _wait,
 )
 from hvctl.kinds._checkpoints import AGES, CHECKPOINTS, check_ages, checkpoints, coming
-from hvctl.kinds._cluster import ROLES, elsewhere, owner_of, roles_elsewhere
+from hvctl.kinds._cluster import (
+    KNOWN,
+    PAUSED,
+    WHOLE,
+    ClusteredVm,
+    elsewhere,
+    is_node,
+    owner_of,
+    removal,
+    role_of,
+    roles_elsewhere,
+    view,
+    whereabouts,
+)
 from hvctl.kinds._conversion import Conversion
 from hvctl.kinds._disk import DiskPart
 from hvctl.kinds._host import HOST, host_row
@@ -41,6 +54,7 @@ from hvctl.kinds._memory import MemoryPart
 from hvctl.kinds._places import PLACES, migration, moves, place_findings, place_queries
 from hvctl.kinds._power import CUT, Power
 from hvctl.kinds._protection import security
+from hvctl.kinds._role import RolePart
 from hvctl.kinds._services import SERVICES
 from hvctl.kinds._types import (
     FOLD,
@@ -52,6 +66,7 @@ from hvctl.text.diagnostic import Diagnostic
 from hvctl.text.source import suggest
 from hvctl.text.visible import quoted
 
+CRITICAL_PAUSE = "PausedCritical"
 METERING = "resource_metering"
 _UNFINISHED = "conversion"
 _HOST_PATH = Call("Get-VMHost", select=("VirtualMachinePath",))
@@ -71,7 +86,8 @@ class VM(Machine):
     `storage` is the folder there for what has no path of its own (docs/migration.md). `wait_for`: after a start, the apply
     waits until the guest gives a sign of life or tells an address, for `wait_timeout` at most. `guest_os` says what runs in
     it, so that the rest is judged by what that can do (docs/guest-systems.md); nothing of it is sent. `avma: yes`: the host
-    can activate it, and data exchange is on (docs/avma.md)."""
+    can activate it, and data exchange is on (docs/avma.md).
+    `clustered: no`, under `cluster: vms:`, takes its role away and leaves the VM (docs/clusters.md)."""
 
     kind: ClassVar[str] = "vm"
     section: ClassVar[str] = "vms"
@@ -125,7 +141,7 @@ class VM(Machine):
         "resource_metering": False,
     }  # domain 4.2
     odd: ClassVar[frozenset[str]] = frozenset(
-        {*PLACES, "on_host", "storage", "state", "generation", "version", "resource_metering"}
+        {*PLACES, "on_host", "storage", "state", "generation", "version", "resource_metering", "clustered"}
     )
 
     _claims: _doomed.Claims = PrivateAttr(default=())
@@ -173,7 +189,14 @@ class VM(Machine):
         if self.remove_disks and not self.absent:
             hint = "write `ensure: absent`, or leave it out"
             yield finding("remove_disks", "disks are removed only together with their VM", hint)
-        if self.absent and self.parts:
+        if self.clustered is False and self.part(RolePart) is None:
+            hint = "write the VM under `cluster: vms:` with it"
+            yield finding("clustered", "`vms:` is of every host, not of a cluster", hint)
+        if self.clustered and self.part(RolePart) is None:
+            yield finding(
+                "clustered", "`vms:` is of every host, not of a cluster", "write the VM under `cluster: vms:`"
+            )
+        if self.absent and any(not isinstance(p, RolePart) for p in self.parts):
             yield finding("ensure", "a VM that is to be absent cannot have sections", "remove them")
 
     def _placement_rules(self) -> Iterator[Diagnostic]:
@@ -259,7 +282,7 @@ class VM(Machine):
 
     @classmethod
     def describing(cls) -> tuple[Call, ...]:
-        return (*cls.survey(), _HOST_PATH, ROLES, CHECKPOINTS)
+        return (*cls.survey(), _HOST_PATH, *KNOWN, CHECKPOINTS)
 
     def described(self, facts: Facts) -> tuple[Self, tuple[Omission, ...]] | None:
         row = self.row(facts)
@@ -302,7 +325,8 @@ class VM(Machine):
     def stays(self, owner: Resource, listed: tuple[Resource, ...], facts: Facts) -> bool:
         """What is not this host's alone to remove, a template, and one that is to be renamed."""
         row = vm_row(self, facts) or {}
-        renamed = {n.casefold() for one in listed if isinstance(one, VM) for n in one.names}
+        away = (root for _, root in owner.index.away)  # written for the cluster, and planned on another node
+        renamed = {n.casefold() for one in (*listed, *away) if isinstance(one, VM) for n in one.names}
         guarded = row.get("IsClustered") or row.get("IsTemplate") or row.get("ReplicationMode") in REPLICAS
         return bool(guarded) or self.name.casefold() in renamed
 
@@ -312,9 +336,20 @@ class VM(Machine):
         more = () if self.absent else (_owed.FILES, *room, *_guests.queries(self), *_avma.queries(self))
         doomed = _doomed.QUERIES if self._with_disks else ()
         ages = AGES if self.checkpoint_maximum_age is not None else ()
+        cluster = KNOWN if self.part(RolePart) is None else WHOLE
         placed = _placement.queries() if self.home else ()
         asked = (*more, *doomed, *places, *ages, *placed)
-        return (*self._own(), _maximums.COUNTS, ROLES, *asked, *_conversion.queries(self))
+        return (*self._own(), _maximums.COUNTS, *cluster, *asked, *_conversion.queries(self))
+
+    def queries_once(self) -> tuple[Call, ...]:
+        return KNOWN if self.part(RolePart) is None else WHOLE
+
+    def seat_of(self, facts: Facts) -> str:
+        """A role is where the cluster has it."""
+        role = self.part(RolePart)
+        if role is None or not facts.others:
+            return ""
+        return whereabouts(self, role.preferred_owners or (), role.possible_owners or (), facts).host
 
     def row(self, facts: Facts) -> Row | None:
         host_row(facts)  # without rights Get-VM answers nothing: that would read as "not there" (domain 1.3)
@@ -324,6 +359,18 @@ class VM(Machine):
         row = self.row(facts)
         if (found_at := self._source(facts)) is not None:
             return {**dict.fromkeys(self.wanted(), NOT_COMPARED), "on_host": found_at.host}
+        role = self.part(RolePart)
+        if role is not None:
+            where = whereabouts(self, role.preferred_owners or (), role.possible_owners or (), facts)
+            if where.fault is not None:
+                raise where.fault
+            if facts.others and where.host != self.address().host:
+                raise UnclearError(f"it is on {where.host}, for which it is not written", "write it for all nodes")
+        elif (own := self._plain_role(row, facts)) is not None and not self._here(own.owner, facts):
+            text = (
+                f"{self.name} is a role of the cluster, owned by {own.owner or 'no node'}, and Hyper-V has it here too"
+            )
+            raise UnclearError(text, "see which of them is the right one; nothing is done about either")
         if row is None:
             return {} if self._with_disks and owner_of(self.name, facts) is None and _doomed.left(self, facts) else None
         if self.checkpoint_maximum_age is not None:
@@ -342,6 +389,16 @@ class VM(Machine):
             found |= dict.fromkeys(_BY_CLUSTER & found.keys(), NOT_COMPARED)
         return found
 
+    def _plain_role(self, row: Row | None, facts: Facts) -> ClusteredVm | None:
+        """Of a VM that is here; None also where the cluster does not say."""
+        try:
+            return view(facts).of_vm(row["Id"]) if row is not None else None
+        except UnreadableError:
+            return None
+
+    def _here(self, node: str, facts: Facts) -> bool:
+        return node.casefold() == facts.info.computer.casefold()
+
     def owned_elsewhere(self, facts: Facts) -> str:
         """A role that another node of the cluster owns."""
         name = next((n for n in self.names if owner_of(n, facts) is not None), None)
@@ -349,7 +406,7 @@ class VM(Machine):
             return ""
         if (owner := elsewhere(name, facts)) is None:
             text = f"the cluster has the role {name} on this node, where Hyper-V has no such VM"
-            raise HeldBackError(text, "look at the role in the cluster", "name")
+            raise UnclearError(text, "look at the role in the cluster")
         told = f"{name} is a role of the cluster, owned by {owner or 'no node'}"
         if not self.may_be_made:
             raise HeldBackError(told, "run it for that node")
@@ -411,6 +468,10 @@ class VM(Machine):
             if not self.absent:
                 yield from self._new_findings(facts)
             return
+        if power(row) == CRITICAL_PAUSE:
+            # domain 16, from 2016 on: AutomaticCriticalErrorAction
+            text = f"{self.name} is paused since its storage does not answer"
+            yield finding("", text, "bring it back before its timeout: the VM goes on by itself", "warning")
         if occasion != "leave":
             check_steady(self.name, row)
         if _conversion.due(self, row):
@@ -431,9 +492,20 @@ class VM(Machine):
             yield from self._power(facts).doubts()
         if self.absent:
             yield from self._removal_findings(row)
-        elif row.get("IsClustered"):
+            return
+        if row.get("IsClustered") and self.part(RolePart) is None:
+            yield from self._belongs(row, facts)
+        if row.get("IsClustered"):
             for field in sorted(_BY_CLUSTER & self.written().keys()):
                 yield finding(field, "the cluster rules this, so it is not compared", "leave it out", "warning")
+
+    def _belongs(self, row: Row, facts: Facts) -> Iterator[Diagnostic]:
+        role = self._plain_role(row, facts)
+        if role is None:
+            return
+        called = f" called {role.name}" if role.name.casefold() != self.name.casefold() else ""
+        text = f"{self.name} is a role of the cluster{called}: on other nodes it is no VM of theirs"
+        yield finding("", text, "write it under `cluster: vms:`", "warning")
 
     def _new_findings(self, facts: Facts) -> Iterator[Diagnostic]:
         os = facts.os
@@ -457,6 +529,11 @@ class VM(Machine):
             yield finding("name", text, "choose another name, or rename that role's VM first")
         if change.field == "state" and (now, wanted) == ("off", "saved"):
             yield finding("state", f"{self.name} is off; only a running VM can be saved", "wish for running or off")
+        if change.field == "state" and wanted == "running" and now != "running" and self.part(RolePart) is not None:
+            node = view(facts).nodes.get(facts.info.computer.casefold())
+            if node is not None and node[1] == PAUSED:  # cluster 6
+                text = f"{node[0]} is paused: no role comes online there"
+                yield finding("state", text, "resume the node, or move the role to another one")
         if change.field == "version" and not isinstance(change.now, Missing):
             if not version_at_least(wanted, now):
                 hint = "leave the version out or make the VM anew"
@@ -472,7 +549,7 @@ class VM(Machine):
             yield finding("checkpoint_path", "it cannot be changed while the VM has checkpoints", hint)
 
     def _removal_findings(self, row: Row) -> Iterator[Diagnostic]:
-        if row.get("IsClustered"):
+        if row.get("IsClustered") and self.part(RolePart) is None:
             yield finding("", f"{self.name} is a clustered role", "remove the role from the cluster first")
         if str(row.get("ReplicationMode") or "None") != "None":
             yield finding("", f"{self.name} is replicated", "remove its replication first")  # domain 4.2
@@ -583,7 +660,9 @@ class VM(Machine):
         if self.version and at_least(facts.os, "2016"):
             params["Version"] = self.version
         unique = self._nobody()  # a second VM of the name would be accepted
-        made = Step(Call("New-VM", params), f"make VM {self.name}", ("name", *self.written()), guard=unique)
+        free = tuple(self._no_role(facts))
+        yield from free
+        made = Step(Call("New-VM", params), f"make VM {self.name}", ("name", *self.written()), free, guard=unique)
         earlier: tuple[Step, ...] = ()
         if self._conversion is not None:
             earlier = _conversion_steps.before(self, self._conversion)
@@ -614,6 +693,14 @@ class VM(Machine):
             yield from _wait.awaited(self, facts, started[:1])
         elif up:
             yield from self._power(facts).steps("off", str(self.state))
+
+    def _no_role(self, facts: Facts) -> Iterator[Step]:
+        """On a node the name may have become a role of another one since it was read."""
+        if not is_node(facts):
+            return
+        call = Call("Get-ClusterGroup")
+        guard = Guard(call, {"Name": self.name}, most=0, unmet=f"the cluster has a role {self.name} now")
+        yield Step(call, f"see that the cluster has no role {self.name}", ("name",), guard=guard)
 
     def update(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Step]:
         by_field = {c.field: c for c in changes}
@@ -683,10 +770,15 @@ class VM(Machine):
         vm = vm_ref(self, facts)
         stop = tuple(self._power(facts).stopped(("ensure",))) if power(row) in ("Running", "Paused") else ()
         yield from stop
+        role = role_of(self, row, facts) if self.part(RolePart) is not None else None
+        if role is not None:
+            taken = replace(removal(role, f"take the role {role.name} away"), needs=stop)
+            yield taken
+            stop = (*stop, taken)
         stays = "" if self._with_disks else "; its disks stay"
         call = Call("Remove-VM", {"VM": vm, "Force": True})
-        removal = Step(call, f"remove VM {self.name}{stays}", ("ensure",), needs=stop)
-        yield from _doomed.steps(self, removal, self._claims, facts) if self._with_disks else (removal,)
+        gone = Step(call, f"remove VM {self.name}{stays}", ("ensure",), needs=stop)
+        yield from _doomed.steps(self, gone, self._claims, facts) if self._with_disks else (gone,)
 
     def remove_impacts(self, facts: Facts) -> frozenset[Impact]:
         found: frozenset[Impact] = frozenset({"destroy"})

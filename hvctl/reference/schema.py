@@ -102,13 +102,25 @@ def _sections(within: str | None, above: tuple[str, ...], definitions: dict[str,
     return found
 
 
+def _beneath(kind: type[Resource]) -> dict[str, Schema]:
+    """Sections of what stands by itself that may be written within it; they are defined where they stand by themselves."""
+    found: dict[str, Schema] = {}
+    for section, part in sections(None).items():
+        if section in kind.beneath:
+            one: Schema = {"$ref": f"#/definitions/{part.__name__}"}
+            shape = either([{"type": ["array", "null"], "items": either([one, TEMPLATE])}, TEMPLATE])
+            found[section] = _described(_item(section), shape)
+    return found
+
+
 def _define(kind: type[Resource], path: tuple[str, ...], definitions: dict[str, Schema]) -> None:
     """The kind, what stands in it, and the mappings among its fields."""
     own = _properties(kind, path, definitions)
     required = [i.alias or n for n, i in kind.model_fields.items() if i.is_required()]
     text = _item(".".join(path)).means
     own |= {ACCEPT: _ACCEPT, **({LOOP: _LOOP} if kind.many else {})}
-    definitions[kind.__name__] = mapping({**own, **_sections(kind.kind, path, definitions)}, required, text)
+    within = {**_sections(kind.kind, path, definitions), **_beneath(kind)}
+    definitions[kind.__name__] = mapping({**own, **within}, required, text)
 
 
 def _properties(model: type[Fields], path: tuple[str, ...], definitions: dict[str, Schema]) -> dict[str, Schema]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mocks.arguments import like
-from mocks.cmdlets import disk, licensing, metric_definition
+from mocks.cmdlets import cluster_cim, disk, licensing, metric_definition
 from mocks.command import Command, cmdlet
 from mocks.identity import VERSIONS, build, caption
 from mocks.machine import KB
@@ -129,26 +129,13 @@ def _subscriptions(cmd: Command, namespace: str, name: str) -> None:
         cmd.emit(PsObject(f"{kind}/{name}", {"Name": one.name, **consumer, "PSComputerName": None}))
 
 
-def _groups(cmd: Command) -> None:
-    """root/MSCluster exists where the failover clustering feature is (cluster 1.2)."""
-    if cmd.state.roles is None:
-        raise _no_namespace(cmd)
-    name = "Microsoft.Management.Infrastructure.CimInstance#root/MSCluster/MSCluster_ResourceGroup"
-    core = [{"Name": "Cluster Group", "GroupType": 1, "OwnerNode": cmd.state.name.upper(), "IsCore": True, "State": 0}]
-    roles = [
-        {"Name": r.name, "GroupType": 111, "OwnerNode": r.owner, "IsCore": False, "State": 0} for r in cmd.state.roles
-    ]
-    for one in (*core, *roles):
-        cmd.emit(PsObject(name, {**one, "PSComputerName": None}))
-
-
 @cmdlet("Get-CimInstance", module="host", takes=0.2)
 def get(cmd: Command) -> None:
     name = cmd.args.text("ClassName")
     elsewhere = {
         (disk.NAMESPACE, disk.CLASS): disk.show,
         (licensing.NAMESPACE, licensing.CLASS): licensing.show,
-        ("root/mscluster", "mscluster_resourcegroup"): _groups,
+        **{(cluster_cim.NAMESPACE, name): cluster_cim.show for name in cluster_cim.CLASSES},
         ("root/virtualization", "msvm_computersystem"): _computer_systems_v1,
         **dict.fromkeys(((metric_definition.NAMESPACE, c) for c in metric_definition.CLASSES), metric_definition.show),
     }

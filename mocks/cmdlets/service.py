@@ -19,7 +19,7 @@ def services(state: HostState) -> Iterator[tuple[str, str, bool]]:
         shown = "Hyper-V 仮想マシン管理" if japanese else "Hyper-V Virtual Machine Management"
         yield "vmms", shown, state.vmms_running
     yield "WinRM", "Windows Remote Management (WS-Management)", True
-    if state.roles is not None:
+    if state.cluster is not None:
         yield "ClusSvc", "Cluster Service", state.cluster_running
 
 

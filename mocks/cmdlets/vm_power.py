@@ -34,7 +34,15 @@ def start(cmd: Command) -> None:
             cmd.passthru(vm_object, cmd, vm)
 
 
+def _check_node(cmd: Command, vm: Vm) -> None:
+    """Nothing comes online on a paused node (cluster 6); that it is Hyper-V that refuses, id and text [I]."""
+    node = cmd.state.cluster.node(cmd.state.name) if cmd.state.cluster is not None and vm.is_clustered else None
+    if node is not None and node.state == "Paused":
+        raise cmd.refuse("InvalidState", "bad_state")
+
+
 def boot(cmd: Command, vm: Vm) -> None:
+    _check_node(cmd, vm)
     if vm.state != "Paused":  # Start-VM on Paused resumes (domain 4.4 [I])
         _check_resources(cmd, vm)
         _check_files(cmd, vm)

@@ -29,7 +29,7 @@ STATE: dict[str, Any] = {
         {"name": "vms", "event_namespace": r"root\virtualization", "command": "notify.exe 日本語"},
         {"name": "old", "script": 'GetObject("winmgmts:root/virtualization")'},
     ],
-    "roles": [{"name": "db01", "owner": "HV01"}],
+    "cluster": {"roles": [{"name": "db01", "owner": "HV01"}]},
     "shell_quotas": {"shells": 5},
     "folders": [r"C:\ProgramData\hvctl\staging\run1"],
     "files": {r"C:\ProgramData\hvctl\owed\11111111-1111-1111-1111-111111111111.running.txt": 0},

@@ -17,6 +17,23 @@ def test_case(case: Case) -> None:
     assert run(case, TwinTransport) == []
 
 
+CONSTRAINED = (
+    "cluster/a_role_is_made_with_its_vm",
+    "cluster/role_is_changed_on_its_owner",
+    "cluster/settings_by_version",
+)
+"""What sets properties of a cluster: an assignment would be refused there (cluster 1.1)."""
+
+
+@pytest.mark.parametrize("case", [c for c in all_cases() if str(c).startswith(CONSTRAINED)], ids=str)
+def test_case_in_constrained_language(case: Case, engines: Engines) -> None:
+    def serve(host: SimulatedHost) -> Transport:
+        host.state.language_mode = "ConstrainedLanguage"
+        return EngineTransport(engines(host.os, "ConstrainedLanguage"), host)
+
+    assert run(case, serve) == []
+
+
 @pytest.mark.parametrize("case", all_cases(), ids=str)
 def test_case_by_the_engine(case: Case, engines: Engines) -> None:
     def serve(host: SimulatedHost) -> Transport:

@@ -34,7 +34,7 @@ _HOST = {
     "dvd_drives": "a DVD drive of the host",
     "contents": "files of hvctl's own",
     "disks": "a disk of the host",
-    "roles": "a cluster",
+    "cluster": "a cluster",
     **dict.fromkeys(("nats", "hidden_nats", "reserved_ports", "addresses_elsewhere"), "networks of the host itself"),
     "virtual_machine_path": "settings of the host itself",
     "mac_address_minimum": "settings of the host itself",

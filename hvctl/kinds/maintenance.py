@@ -1,0 +1,162 @@
+"""A node of a cluster that is emptied for maintenance, and taken back (cluster 6). In no playbook: a verb asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar, Literal
+
+from hvctl.call import Call, Guard, Matching
+from hvctl.core.changes import Change, Occasion, Step, finding
+from hvctl.core.facts import Facts, UnreadableError
+from hvctl.core.impact import Impact
+from hvctl.core.values import State
+from hvctl.kinds._cluster import PAUSED, ROLES, UP, VM_RESOURCE, WHOLE, ClusteredVm, bare, hosts_by_node, view
+from hvctl.kinds._host import OfHyperV
+from hvctl.kinds._network import SWITCHES, VM_ADAPTERS
+from hvctl.kinds._vm import VMS, in_vm, power
+from hvctl.text.diagnostic import Diagnostic
+
+DRAIN_S = 3600
+"""How long the roles of a node may take to go: large VMs take minutes each, and so many at a time go as the hosts allow."""
+_PRIORITIES = Call(ROLES.cmdlet, ROLES.params, select=("Name", "Priority"))
+_THRESHOLD = Call(
+    ROLES.cmdlet,
+    {"Namespace": "root/MSCluster", "ClassName": "MSCluster_ResourceType"},
+    select=("Name", "PrivateProperties.MoveTypeThreshold"),
+)
+_MEDIUM = 2000
+"""Below it a role is moved by way of a saved state, where the cluster says nothing else (cluster 1.5; later than 2012 [I])."""
+FAILBACK = {"immediate": "Immediate", "policy": "Policy", "no": "NoFailback"}
+
+
+class Maintenance(OfHyperV):
+    """`node` is its name, or its host's."""
+
+    kind: ClassVar[str] = "node"
+
+    node: str
+    wanted_state: Literal["drained", "up"]
+    failback: Literal["immediate", "policy", "no"] = "immediate"
+
+    def key(self) -> str:
+        return self.node
+
+    # --- looking ----------------------------------------------------------------------------------------------------
+
+    def queries(self) -> tuple[Call, ...]:
+        return (VMS, SWITCHES, VM_ADAPTERS, *WHOLE, _PRIORITIES, _THRESHOLD)
+
+    def queries_once(self) -> tuple[Call, ...]:
+        return (*WHOLE, _PRIORITIES, _THRESHOLD)
+
+    def seat_of(self, facts: Facts) -> str:
+        """Another node that is up asks for it, if one answers: it stays when this one goes."""
+        try:
+            nodes = view(facts).nodes
+        except UnreadableError:
+            nodes = {}
+        hosts = hosts_by_node(facts)
+        able = [h for n, (h, own) in hosts.items() if own is not None and n in nodes and nodes[n][1] == UP]
+        here = [h for n, (h, own) in hosts.items() if own is not None]
+        own = hosts.get(bare(self.node), ("", None))[0]
+        return next((h for h in (*able, *here) if h != own), next(iter(here), ""))
+
+    def _now(self, facts: Facts) -> tuple[str, int, int]:
+        found = view(facts).nodes.get(bare(self.node))
+        if found is None:
+            raise UnreadableError(ROLES, facts.reply(ROLES).failure)
+        return found
+
+    def _roles(self, facts: Facts) -> list[ClusteredVm]:
+        return [r for r in view(facts).roles if bare(r.owner) == bare(self.node)]
+
+    def actual(self, facts: Facts) -> State | None:
+        _, state, _ = self._now(facts)
+        word = {UP: "up", PAUSED: "paused" if self._roles(facts) else "drained"}.get(state, "down")
+        return {"state": word}
+
+    def wanted(self) -> State:
+        return {"state": self.wanted_state}
+
+    def same(self, field: str, now: Any, wanted: Any) -> bool:
+        return bool(now == wanted)
+
+    # --- judging ----------------------------------------------------------------------------------------------------
+
+    def impacts(self, field: str, now: Any, wanted: Any, facts: Facts) -> frozenset[Impact]:
+        moves = self._roles(facts) if wanted == "drained" else [r for r in view(facts).roles if self.failback != "no"]
+        return frozenset({"move"} if moves else {"online"})
+
+    def note(self, field: str, now: Any, wanted: Any, facts: Facts) -> str:
+        if wanted == "up":
+            return {
+                "immediate": "roles that it was drained of come back at once",
+                "policy": "roles that may fail back come back when their window allows it",
+                "no": "roles stay where they are",
+            }[self.failback]
+        roles = self._roles(facts)
+        if not roles:
+            return "no role is on it; it takes none from then on"
+        return f"{len(roles)} role{'s' * (len(roles) > 1)} move: {', '.join(self._how(r, facts) for r in roles)}"
+
+    def _how(self, role: ClusteredVm, facts: Facts) -> str:
+        priority = next((int(r["Priority"]) for r in facts.of_key(_PRIORITIES, "Name", role.name)), 2000)
+        _, own = hosts_by_node(facts).get(bare(role.owner), ("", None))
+        row = next(iter(own.of_key(VMS, "Id", role.vm_id)), None) if own is not None else None
+        if row is not None and power(row) not in ("Running", "Paused"):
+            return f"{role.name} as it is, {power(row).casefold()}"
+        if priority < self._threshold(facts):
+            return f"{role.name} by way of a saved state, its priority is low"
+        return f"{role.name} live"
+
+    def _threshold(self, facts: Facts) -> int:
+        rows = (r for r in facts.rows(_THRESHOLD) if r.get("Name") == VM_RESOURCE)
+        found = next((r.get("PrivateProperties.MoveTypeThreshold") for r in rows), None)
+        return found if isinstance(found, int) else _MEDIUM
+
+    def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
+        name, state, _ = self._now(facts)
+        if state not in (UP, PAUSED):
+            yield finding("state", f"{name} is down", "start it first")
+        if self.wanted_state != "drained" or not changes:
+            return
+        others = [n for n in view(facts).up() if bare(n) != bare(self.node)]
+        if self._roles(facts) and not others:
+            yield finding("state", f"no other node is up that could take the roles of {name}", "bring one up first")
+        for role in self._roles(facts):
+            if role.locked:
+                yield finding("", f"{role.name} is locked, and does not move", "see what works on it", "warning")
+            yield from self._switches(role, others, facts)
+
+    def _switches(self, role: ClusteredVm, others: list[str], facts: Facts) -> Iterator[Diagnostic]:
+        hosts = hosts_by_node(facts)
+        _, own = hosts.get(bare(role.owner), ("", None))
+        row = next(iter(own.of_key(VMS, "Id", role.vm_id)), None) if own is not None else None
+        if own is None or row is None:
+            return
+        names = {str(a["SwitchName"]) for a in in_vm(VM_ADAPTERS, row, own) if a.get("SwitchName")}
+        for node in others:
+            _, there = hosts.get(bare(node), ("", None))
+            missing = [n for n in sorted(names) if there is not None and not there.of_key(SWITCHES, "Name", n)]
+            for name in missing:
+                yield finding("", f"{node} has no switch {name}, so {role.name} cannot move there", "", "warning")
+
+    # --- changing ---------------------------------------------------------------------------------------------------
+
+    def update(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Step]:
+        name, _, _ = self._now(facts)
+        if self.wanted_state == "up":
+            call = Call("Resume-ClusterNode", {"Name": name, "Failback": FAILBACK[self.failback]})
+            yield Step(call, f"take {name} back", ("state",))
+            return
+        suspended = Step(Call("Suspend-ClusterNode", {"Name": name, "Drain": True}), f"drain {name}", ("state",))
+        yield suspended
+        look = Call("Get-ClusterNode", {"Name": name})
+        ended = Guard(
+            look, {"DrainStatus": Matching("^(Completed|Failed)$")}, 1, 1, DRAIN_S, f"{name} is not drained yet"
+        )
+        waited = Step(look, f"wait until the roles of {name} have moved", ("state",), (suspended,), guard=ended)
+        yield waited
+        unmet = f"not every role could leave {name}, which stays paused: see the events of FailoverClustering"
+        empty = Guard(look, {"DrainStatus": "Completed"}, 1, 1, unmet=unmet)
+        yield Step(look, f"see that {name} is drained", ("state",), (waited,), guard=empty)

@@ -1,0 +1,540 @@
+"""The role of a clustered VM: that the cluster has it, how it is failed over and back, where it may be (domain 16)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from hvctl.call import EACH, Call, Guard, Map, Ref, Row
+from hvctl.contract import OS, title
+from hvctl.core.changes import Change, Occasion, Step, finding
+from hvctl.core.facts import Facts, UnreadableError
+from hvctl.core.fields import settings
+from hvctl.core.impact import Impact
+from hvctl.core.resource import Resource
+from hvctl.core.values import NOT_COMPARED, UNKNOWN, State
+from hvctl.kinds._adapter import Adapter
+from hvctl.kinds._cluster import (
+    RESOURCES,
+    ROLES,
+    UP,
+    VM_RESOURCE,
+    WHOLE,
+    ClusteredVm,
+    bare,
+    group_query,
+    hosts_by_node,
+    removal,
+    role_of,
+    view,
+    whereabouts,
+)
+from hvctl.kinds._disk import DiskPart
+from hvctl.kinds._drives import DISKS, DVDS, file_query, on_cluster, on_share, there
+from hvctl.kinds._limits import DEFAULT_VM_VERSION, version_at_least
+from hvctl.kinds._network import SWITCHES, VM_ADAPTERS
+from hvctl.kinds._role import RolePart
+from hvctl.kinds._switch import SwitchPart
+from hvctl.kinds._vm import VMS, in_vm, power, vm_ref
+from hvctl.text.diagnostic import Diagnostic
+
+_GROUPS = replace(
+    ROLES,
+    select=(
+        *(
+            "Name",
+            "Priority",
+            "AntiAffinityClassNames[]",
+            "AutoFailbackType",
+            "FailbackWindowStart",
+            "FailbackWindowEnd",
+        ),
+        *("FailoverThreshold", "FailoverPeriod", "PersistentState"),
+    ),
+)
+_PARAMETERS = replace(
+    RESOURCES, select=("Type", "OwnerGroup", "PrivateProperties.OfflineAction", "PrivateProperties.CheckHeartbeat")
+)
+_OWNERS = ("OwnerNodes[Name]",)
+PREFERRED = Call(
+    "Get-ClusterOwnerNode",
+    {"Group": (Ref(Call("Get-ClusterGroup"), {"GroupType": "VirtualMachine"}, path="Name", many=True),)},
+    select=_OWNERS,
+    each="Group",
+)
+POSSIBLE = Call(
+    "Get-ClusterOwnerNode",
+    {"Resource": (Ref(Call("Get-ClusterResource"), {"ResourceType.Name": VM_RESOURCE}, path="Name", many=True),)},
+    select=_OWNERS,
+    each="Resource",
+)
+_ADAPTERS = replace(VM_ADAPTERS, select=("VMId", "Name", "SwitchName", "ClusterMonitored"))
+_PATHS = Call("Get-VM", select=("Id", "Path"))
+
+_OF_GROUP = ("priority", "anti_affinity", "failback.allowed", "failback.window", "failover.threshold", "failover.period",
+             "persistent_state")  # fmt: skip
+_OF_RESOURCE = ("offline_action", "heartbeat_monitoring")
+_SERVICES = "monitored_services"
+
+
+class Role(RolePart):
+    """The role that the cluster has for a VM, made with it. `preferred_owners` in their order; with `failback: {allowed: yes}`
+    one that runs on a node that is not among them differs, and is moved with consent. With `priority: none` it does not
+    start by itself. `offline_action` is what happens to the VM when the cluster takes it offline or shuts its node down.
+    Services of `monitored_services` are watched in the guest, which must answer for it. A cluster may write
+    `persistent_state` itself."""
+
+    kind: ClassVar[str] = "role"
+    section: ClassVar[str] = "role"
+    after: ClassVar[tuple[str, ...]] = (
+        "scsi_controllers",
+        "disk",
+        "dvd",
+        "network_adapter",
+        "firmware",
+        "memory",
+        "processor",
+    )
+    query: ClassVar[Call] = ROLES
+    other_words: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("owners", "preferred_nodes", "preferred"), "preferred_owners"),
+        **dict.fromkeys(("possible_nodes", "nodes"), "possible_owners"),
+        **dict.fromkeys(("anti_affinity_class_names", "availability_set"), "anti_affinity"),
+        **dict.fromkeys(("start_priority", "startup_priority"), "priority"),
+        **dict.fromkeys(("stop_action", "cluster_stop_action"), "offline_action"),
+        **dict.fromkeys(("heartbeat", "check_heartbeat"), "heartbeat_monitoring"),
+        **dict.fromkeys(("services", "monitored_items"), "monitored_services"),
+    }
+
+    # --- looking ----------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def survey(cls) -> tuple[Call, ...]:
+        return WHOLE
+
+    @classmethod
+    def discover(cls, owner: Resource | None, facts: Facts) -> Iterator[RolePart]:  # type: ignore[override]
+        yield from ()
+
+    def queries(self) -> tuple[Call, ...]:
+        if self.absent:
+            return (VMS, *WHOLE)
+        fields = self.model_fields_set
+        preferred = (PREFERRED,) if "preferred_owners" in fields else ()
+        possible = (POSSIBLE,) if "possible_owners" in fields else ()
+        services = tuple(self._monitored()) if _SERVICES in fields else ()
+        return (
+            VMS,
+            _ADAPTERS,
+            _PATHS,
+            SWITCHES,
+            DISKS,
+            DVDS,
+            VM_ADAPTERS,
+            *WHOLE,
+            _GROUPS,
+            _PARAMETERS,
+            *preferred,
+            *possible,
+            *services,
+            *(file_query(folder) for folder in self._shared_folders()),
+        )
+
+    def queries_once(self) -> tuple[Call, ...]:
+        everywhere = ROLES.params["Namespace"]
+        return tuple(q for q in self.queries() if q in (PREFERRED, POSSIBLE) or q.params.get("Namespace") == everywhere)
+
+    def _monitored(self) -> Iterator[Call]:
+        """Of this VM, on whichever node it runs."""
+        for name in self.vm.names:
+            of = Ref(VMS, {"Name": name, "State": "Running"}, path="Id", many=True)
+            yield Call("Get-ClusterVMMonitoredItem", {"VMId": (of,)}, select=("Name",), each="VMId")
+
+    def role(self, facts: Facts) -> ClusteredVm | None:
+        return role_of(self.vm, self.vm_row(facts), facts)
+
+    def actual(self, facts: Facts) -> State | None:
+        if self.vm.absent:
+            return None
+        where = whereabouts(self.vm, self.preferred_owners or (), self.possible_owners or (), facts)
+        if where.fault is not None:  # of one that is to be taken away too: whose it is is not known
+            raise where.fault
+        role = self.role(facts)
+        if role is None:
+            return None
+        if self.absent:
+            return {}
+        rows = facts.of_key(_GROUPS, "Name", role.name)
+        if not rows:
+            raise UnreadableError(_GROUPS)
+        resource = next(
+            (r for r in facts.of_key(_PARAMETERS, "OwnerGroup", role.name) if r.get("Type") == VM_RESOURCE), {}
+        )
+        found = {
+            **self._read(rows[0], _OF_GROUP),
+            **self._read(resource, _OF_RESOURCE, "PrivateProperties."),
+            "preferred_owners": self._owners(PREFERRED, role.name, facts),
+            "possible_owners": self._owners(POSSIBLE, role.resource, facts),
+            _SERVICES: self._services(facts),
+        }
+        found |= {"node": role.owner}
+        return {name: found[name] for name in (*self.written(), "node") if name in found}
+
+    def _read(self, row: Row, fields: Sequence[str], before: str = "") -> dict[str, Any]:
+        """Those that are written."""
+        table, found = settings(RolePart), {}
+        for field in self.written().keys() & set(fields):
+            if field == "failback.window":
+                first, last = int(row["FailbackWindowStart"]), int(row["FailbackWindowEnd"])
+                found[field] = f"{first}-{last}" if 0 <= first < 24 and 0 <= last < 24 else None
+                continue
+            name = before + table[field].name + ("[]" if field == "anti_affinity" else "")
+            found[field] = table[field].codec.read(row[name])
+        return found
+
+    def _owners(self, query: Call, name: str, facts: Facts) -> Any:
+        if ("preferred_owners" if query is PREFERRED else "possible_owners") not in self.written():
+            return None
+        rows = [r for r in facts.rows(query) if str(r.get(EACH)).casefold() == name.casefold()]
+        return [str(node["Name"]) for node in rows[0].get("OwnerNodes[Name]") or ()] if rows else UNKNOWN
+
+    def _services(self, facts: Facts) -> Any:
+        """The guest is asked: one that does not run says nothing."""
+        row = self.vm_row(facts)
+        if _SERVICES not in self.written():
+            return None
+        if row is None or power(row) != "Running":
+            return NOT_COMPARED
+        own = str(row["Id"]).casefold()
+        replies = [facts.reply(q) for q in self._monitored()]
+        if any(f.value is None or str(f.value).casefold() == own for r in replies for f in r.failures):
+            return UNKNOWN
+        return [str(r["Name"]) for reply in replies for r in reply.rows if str(r.get(EACH)).casefold() == own]
+
+    def wanted(self) -> State:
+        return {**self.written()}
+
+    def changes(self, actual: State, facts: Facts) -> tuple[Change, ...]:
+        """And that it runs elsewhere than it prefers, where the cluster may bring it back."""
+        found = super().changes(actual, facts)
+        role, home = self.role(facts), self._home(facts)
+        if role is None or home is None:
+            return found
+        note = "the cluster moves it there live if it runs"
+        return (*found, Change("node", role.owner, home, frozenset({"move"}), note))
+
+    def _home(self, facts: Facts) -> str | None:
+        """The node that it is to go back to."""
+        role = self.role(facts)
+        if role is None or not (self.failback.allowed and self.preferred_owners):
+            return None
+        preferred = [bare(n) for n in self.preferred_owners]
+        if bare(role.owner) in preferred:
+            return None
+        up = {n.casefold(): n for n in view(facts).up()}
+        return next((up[n] for n in preferred if n in up), None)
+
+    # --- rules --------------------------------------------------------------------------------------------------------
+
+    def rules(self, os: OS) -> Iterator[Diagnostic]:
+        if not self.index.together and self.index.host:
+            hint = (
+                "write hvctl_cluster: NAME in the variables of the group of its nodes, and the VM under `cluster: vms:`"
+            )
+            yield finding("", "a role belongs to a cluster, and none is named for this host", hint)
+        if "role" in self.place.path and "cluster" not in self.place.path:
+            hint = "write the VM under `cluster: vms:`"
+            yield finding("", f"{self.vm.key()} stands under `vms:`, which is of every host", hint)
+        if self.preferred_owners and self.possible_owners:
+            possible = {bare(n) for n in self.possible_owners}
+            for n, name in enumerate(self.preferred_owners):
+                if bare(name) not in possible:
+                    text = f"{name} is preferred and not possible"
+                    yield finding(f"preferred_owners.{n}", text, "write it among possible_owners too")
+        if self.failback.allowed and not self.preferred_owners:
+            text = "failback has no effect without preferred owners"  # cluster 1.2
+            yield finding("failback.allowed", text, "write preferred_owners", "warning")
+        if "window" in self.failback.model_fields_set and self.failback.window and self.failback.allowed is False:
+            yield finding("failback.window", "a window without failback", "write `allowed: yes`", "warning")
+        yield from self._twice()
+
+    def _twice(self) -> Iterator[Diagnostic]:
+        for field in ("preferred_owners", "possible_owners"):
+            seen: set[str] = set()
+            for n, name in enumerate(getattr(self, field) or ()):
+                if bare(name) in seen:
+                    yield finding(f"{field}.{n}", f"{name} is named twice", "write it once")
+                seen.add(bare(name))
+
+    def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
+        yield from super().judge(occasion, changes, facts)
+        if occasion == "remove":
+            return
+        told, role = view(facts), self.role(facts)
+        for field in ("preferred_owners", "possible_owners"):
+            for n, name in enumerate(getattr(self, field) or ()):
+                if told.nodes and bare(name) not in told.nodes:
+                    nodes = ", ".join(node for node, _, _ in told.nodes.values())
+                    yield finding(f"{field}.{n}", f"the cluster has no node {name}", f"its nodes are {nodes}")
+        if (
+            self.possible_owners
+            and role is not None
+            and bare(role.owner) not in {bare(n) for n in self.possible_owners}
+        ):
+            text = f"{self.vm.key()} is on {role.owner}, which is not to be a possible owner"
+            yield finding("possible_owners", text, "move it to one of them first")
+        if role is not None:
+            yield from self._state(role, facts)
+            if role.name.casefold() != self.vm.key().casefold():
+                yield finding(
+                    "", f"the role of {self.vm.key()} is called {role.name}", "it is known by its VM", "warning"
+                )
+            preferred = [bare(n) for n in self.preferred_owners or ()] if self.failback.allowed else []
+            if preferred and bare(role.owner) not in preferred and self._home(facts) is None:
+                text = f"{role.name} is on {role.owner}, and none of its preferred owners is up"
+                yield finding("preferred_owners", text, "it goes back when one of them is", "warning")
+        home = [bare(n) for n in self.preferred_owners or ()] if self.failback.allowed else []
+        if role is None and home and self.vm_row(facts) is not None and bare(facts.info.computer) not in home:
+            text = f"{self.vm.key()} is on {facts.info.computer}, which is none of its preferred owners"
+            yield finding("preferred_owners", text, "the next run moves it, with --allow move", "warning")
+        if _SERVICES in self.written():
+            yield from self._unasked(facts)
+        if self.vm_row(facts) is None and told.level and told.level != facts.os and not self.vm.absent:
+            version = DEFAULT_VM_VERSION[told.level]
+            if self.vm.version is None or not version_at_least(version, self.vm.version):
+                name, old = self.vm.key(), title(told.level)
+                text = f"made with the version of {title(facts.os)}, {name} does not move to nodes of {old}"
+                yield finding("", text, f"write version: '{version}' until all nodes are new", "warning")
+        yield from self._storage(occasion, facts)
+        yield from self._switches(facts)
+
+    def _state(self, role: ClusteredVm, facts: Facts) -> Iterator[Diagnostic]:
+        if role.failed:
+            text = f"the role {role.name} has failed on {role.owner}"
+            hint = "see the events of FailoverClustering on its node, mend the cause, then Start-ClusterGroup"
+            yield finding("", text, hint, "warning")
+        if role.locked:
+            hint = "something works on it; see what has it locked before it is moved"
+            bars = self._home(facts) is not None
+            text = f"the role {role.name} is locked from moving"
+            yield finding("node" if bars else "", text, hint, "impossible" if bars else "warning")
+        if role.unmonitored:
+            text = f"the role {role.name} is not monitored: its node {role.owner} is isolated"
+            yield finding("", text, "the cluster fails it over when the node does not come back", "warning")
+
+    def _unasked(self, facts: Facts) -> Iterator[Diagnostic]:
+        row = self.vm_row(facts)
+        if power(row) != "Running" and self.vm.state != "running":
+            text = f"{self.vm.key()} does not run, so what is watched in its guest is not known"
+            yield finding(_SERVICES, text, "it is compared when it runs", "warning")
+        elif power(row) != "Running":
+            text = f"{self.vm.key()} does not run yet, and its guest must answer for it"
+            yield finding(
+                _SERVICES, text, "run hvctl again when its guest is up", "later" if row is None else "warning"
+            )
+
+    def _storage(self, occasion: Occasion, facts: Facts) -> Iterator[Diagnostic]:
+        """Only what every possible owner can reach lets it go there (domain 16; cluster 4: a warning with a report, when it
+        is made)."""
+        new = self.role(facts) is None
+        for what, path in self._files(facts):
+            if not path or on_cluster(path):
+                continue
+            text = f"{what} of {self.vm.key()} lies on {path}, which other nodes do not have"
+            hint = r"put it below C:\ClusterStorage or on a share"
+            if path[:2].casefold() == "c:":
+                yield finding("", text, hint, "impossible" if new else "warning")
+            else:
+                yield finding("", text, f"{hint}, unless the volume is a cluster disk", "warning")
+        yield from self._volumes(facts)
+        for disk in self.vm.parts_of(DiskPart):
+            if disk.disk_number is not None and not disk.absent:
+                text = f"{disk.at} of {self.vm.key()} is a disk of its host, which other nodes do not have"
+                yield finding("", text, "use a virtual disk, or make it a cluster disk", "warning")
+
+    def _shared_folders(self) -> tuple[str, ...]:
+        r"""Of the cluster shared volumes that its disks lie on: C:\ClusterStorage\Volume1."""
+        paths = [d.path for d in self.vm.parts_of(DiskPart) if d.path and not d.absent]
+        roots = ("\\".join(p.split("\\")[:3]) for p in paths if on_cluster(p) and not on_share(p))
+        return tuple(dict.fromkeys(roots))
+
+    def _volumes(self, facts: Facts) -> Iterator[Diagnostic]:
+        """A volume that is offline or redirected may not be seen though it is there (cluster 9)."""
+        for node, own in self._possible(facts):
+            for folder in self._shared_folders():
+                if not there(folder, own):
+                    text = f"{node} does not see {folder}, where disks of {self.vm.key()} lie"
+                    yield finding("", text, "see the state of the volume with Get-ClusterSharedVolume", "warning")
+
+    def _possible(self, facts: Facts) -> Iterator[tuple[str, Facts]]:
+        """Nodes that it may move to and that are up, by their names, with what they answered."""
+        possible = {bare(n) for n in self.possible_owners or ()}
+        for node, (_, own) in hosts_by_node(facts).items():
+            known = view(facts).nodes.get(node)
+            if own is not None and known is not None and known[1] == UP and (not possible or node in possible):
+                yield known[0], own
+
+    def _files(self, facts: Facts) -> Iterator[tuple[str, str]]:
+        row = self.vm_row(facts)
+        listed = {str(d.at): d for d in self.vm.parts_of(DiskPart)}
+        if row is not None:
+            own = facts.of_key(_PATHS, "Id", row["Id"])
+            path = self.vm.path or next((str(r.get("Path") or "") for r in own), "")
+            yield "the configuration", path
+            for disk in in_vm(DISKS, row, facts):
+                at = f"{str(disk['ControllerType']).lower()} {disk['ControllerNumber']}:{disk['ControllerLocation']}"
+                if at not in listed and disk.get("DiskNumber") is None:
+                    yield f"the disk at {at}", str(disk.get("Path") or "")
+            for drive in in_vm(DVDS, row, facts):
+                yield "the image in a DVD drive", str(drive.get("Path") or "")
+        else:
+            yield "the configuration", self.vm.path or r"C:\ (it has no `path`)"
+        for at, part in listed.items():
+            if not part.absent:
+                yield f"the disk at {at}", part.path or ""
+
+    def _switches(self, facts: Facts) -> Iterator[Diagnostic]:
+        """Every possible owner needs a switch of the same name (domain 14)."""
+        row = self.vm_row(facts)
+        names = {p.switch for p in self.vm.parts_of(Adapter) if p.switch and not p.absent}
+        if row is not None:
+            listed = {p.key().casefold() for p in self.vm.parts_of(Adapter)}
+            adapters = in_vm(VM_ADAPTERS, row, facts)
+            names |= {
+                str(a["SwitchName"])
+                for a in adapters
+                if a.get("SwitchName") and str(a["Name"]).casefold() not in listed
+            }
+        yield from self._monitored_inside(row, facts)
+        declared = {p.key().casefold() for p in self.index.peers if p.kind == "switch"}
+        home = self._home(facts)
+        for node, own in self._possible(facts):
+            for name in sorted(names):
+                if name.casefold() not in declared and not own.of_key(SWITCHES, "Name", name):
+                    text = f"{node} has no switch {name}, so {self.vm.key()} cannot move there"
+                    hint = "declare the switch for every node, or write possible_owners"
+                    bars = home is not None and bare(home) == bare(node)
+                    yield finding("node" if bars else "", text, hint, "impossible" if bars else "warning")
+
+    def _monitored_inside(self, row: Row | None, facts: Facts) -> Iterator[Diagnostic]:
+        """A switch without an uplink fails the watch over the network, and the VM does not migrate (domain 9.1, cluster 8)."""
+        types = {str(s["Name"]).casefold(): str(s["SwitchType"]) for s in facts.rows(SWITCHES)}
+        types |= {p.key().casefold(): p.type for p in self.index.peers if isinstance(p, SwitchPart) and p.type}
+        there = {str(a["Name"]).casefold(): a for a in (in_vm(_ADAPTERS, row, facts) if row is not None else ())}
+        for part in self.vm.parts_of(Adapter):
+            now = there.get(part.key().casefold(), {})
+            watched = getattr(part, "protected_network", None)
+            watched = now.get("ClusterMonitored", True) if watched is None else watched
+            switch = part.switch or str(now.get("SwitchName") or "")
+            kind = types.get(switch.casefold(), "").casefold()
+            if watched and kind in ("internal", "private") and not part.absent:
+                name = self.vm.key()
+                text = f"the adapter {part.key()} is watched on the {kind} switch {switch}, so {name} may not move live"
+                yield finding("", text, "write protected_network: no at it", "warning")
+
+    # --- changing -----------------------------------------------------------------------------------------------------
+
+    def impacts(self, field: str, now: Any, wanted: Any, facts: Facts) -> frozenset[Impact]:
+        return frozenset({"online"})
+
+    def remove_impacts(self, facts: Facts) -> frozenset[Impact]:
+        """The VM runs on; nothing is lost that a playbook cannot make again."""
+        return frozenset({"online"})
+
+    def note(self, field: str, now: Any, wanted: Any, facts: Facts) -> str:
+        if (field, wanted) == ("", "absent"):
+            return "the VM stays, and is failed over no more"
+        if field == "persistent_state":
+            return "the cluster may write it itself when the role is started or stopped"
+        return ""
+
+    def show(self, field: str, value: Any) -> str:
+        return str(value) if field == "node" else super().show(field, value)
+
+    def create(self, facts: Facts) -> Iterator[Step]:
+        vm, name = self.vm, self.vm.key()
+        row = self.vm_row(facts)
+        vm_id = str(row["Id"]) if row is not None else replace(vm_ref(vm, facts), path="Id")
+        free = Guard(Call("Get-ClusterGroup"), {"Name": name}, most=0, unmet=f"the cluster has a role {name} now")
+        call = Call("Add-ClusterVirtualMachineRole", {"VMId": vm_id, "Name": name})
+        made = Step(call, f"make the role {name}", ("ensure", *self.wanted()), guard=free)
+        yield made
+        for step in self._set(self.as_changes(facts), name, facts):
+            yield replace(step, needs=(*step.needs, made))
+
+    def update(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Step]:
+        role = self.role(facts)
+        assert role is not None
+        yield from self._set(changes, role.name, facts)
+        if home := next((str(c.wanted) for c in changes if c.field == "node"), ""):
+            here = {"Name": role.name, "OwnerNode.Name": role.owner}
+            guard = Guard(Call("Get-ClusterGroup"), here, 1, 1, unmet=f"{role.name} is not on {role.owner} any more")
+            call = Call("Move-ClusterVirtualMachineRole", {"Name": role.name, "Node": home})
+            yield Step(call, f"move {role.name} to {home}", ("node",), when="closing", guard=guard)
+
+    def _set(self, changes: tuple[Change, ...], name: str, facts: Facts) -> Iterator[Step]:
+        by_field = {c.field: c for c in changes}
+        if group := self._properties(by_field):
+            query = group_query(name)
+            call = Call("Set-CimInstance", {"Namespace": "root/MSCluster", "Query": query, "Property": Map(group)})
+            fields = tuple(f for f in by_field if f in _OF_GROUP)
+            yield Step(call, f"set the role {name}", fields)
+        if "preferred_owners" in by_field:
+            names = self._names(self.preferred_owners, facts)
+            call = Call("Set-ClusterOwnerNode", {"Group": name, "Owners": names})
+            yield Step(call, f"set where {name} prefers to be", ("preferred_owners",))
+        if "possible_owners" in by_field:
+            for kind in (VM_RESOURCE, f"{VM_RESOURCE} Configuration"):
+                names = self._names(self.possible_owners, facts)
+                call = Call("Set-ClusterOwnerNode", {"InputObject": _resource(name, kind), "Owners": names})
+                yield Step(call, f"set where {name} may be", ("possible_owners",))
+        table = settings(RolePart)
+        if own := {table[f].name: table[f].codec.write(by_field[f].wanted) for f in _OF_RESOURCE if f in by_field}:
+            call = Call("Set-ClusterParameter", {"InputObject": _resource(name, VM_RESOURCE), "Multiple": Map(own)})
+            fields = tuple(f for f in _OF_RESOURCE if f in by_field)
+            yield Step(call, f"set the resource of {name}", fields)
+        if _SERVICES in by_field and power(self.vm_row(facts)) == "Running":
+            yield from self._watched(by_field[_SERVICES], facts)
+
+    def _properties(self, by_field: Mapping[str, Change]) -> dict[str, Any]:
+        table = settings(RolePart)
+        found: dict[str, Any] = {}
+        for field in _OF_GROUP:
+            if field not in by_field:
+                continue
+            wanted = by_field[field].wanted
+            if field == "failback.window":
+                first, _, last = str(wanted).partition("-") if wanted else ("-1", "", "-1")
+                found |= {"FailbackWindowStart": int(first), "FailbackWindowEnd": int(last)}
+                continue
+            found[table[field].name] = table[field].codec.write(wanted)
+        return found
+
+    def _watched(self, change: Change, facts: Facts) -> Iterator[Step]:
+        row = self.vm_row(facts)
+        assert row is not None
+        now = {str(n).casefold(): str(n) for n in change.now or ()}
+        wanted = {str(n).casefold(): str(n) for n in change.wanted or ()}
+        for verb, names in (
+            ("Remove", [n for k, n in now.items() if k not in wanted]),
+            ("Add", [n for k, n in wanted.items() if k not in now]),
+        ):
+            if names:
+                call = Call(f"{verb}-ClusterVMMonitoredItem", {"VMId": str(row["Id"]), "Service": names})
+                word = "watch" if verb == "Add" else "watch no more"
+                yield Step(call, f"{word} {', '.join(names)} in {self.vm.key()}", (_SERVICES,))
+
+    def _names(self, wanted: Sequence[str] | None, facts: Facts) -> list[str]:
+        """As the cluster has them."""
+        known = {node: name for node, (name, _, _) in view(facts).nodes.items()}
+        return [known.get(bare(n), n) for n in wanted or ()]
+
+    def remove(self, facts: Facts) -> Iterator[Step]:
+        role = self.role(facts)
+        assert role is not None
+        yield removal(role, f"take the role {role.name} away; the VM stays")
+
+
+def _resource(name: str, kind: str) -> Ref:
+    return Ref(Call("Get-ClusterResource"), {"OwnerGroup.Name": name, "ResourceType.Name": kind})

@@ -1,0 +1,308 @@
+"""What happens to a cluster between a look and an apply, in the middle of one, and by the verbs of maintenance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hvctl.call import Transport
+from hvctl.cli import main
+from hvctl.config.connection import Connection
+from hvctl.core.impact import IMPACTS
+from hvctl.fleet.connect import Wire
+from mocks.engine import EngineTransport
+from mocks.estate import Estate
+from mocks.failover import carry
+from mocks.failures import failure
+from mocks.host import SimulatedHost
+from mocks.state import HostState
+from mocks.twin import TwinTransport
+from tests.conftest import Engines
+from tests.estates.harness import Session, written
+
+INVENTORY = {"children": {"nodes": {"hosts": {"hv01": None, "hv02": None}, "vars": {"hvctl_cluster": "hvcl01"}}}}
+WEB01 = "11111111-1111-1111-1111-111111111111"
+PLAYS = """
+- hosts: nodes
+  cluster:
+    vms:
+    - {name: web01, notes: new, role: {priority: high}}
+    - {name: web02, notes: new}
+"""
+
+
+def vm(name: str, number: int, state: str = "Running") -> dict[str, Any]:
+    vm_id = "-".join(str(number) * n for n in (8, 4, 4, 4, 12))
+    path = rf"C:\ClusterStorage\v1\{name}"
+    return {"name": name, "id": vm_id, "generation": 2, "path": path, "state": state, "drives": [], "adapters": []}
+
+
+def estate(os: str = "2022") -> Estate:
+    return Estate.from_data(
+        {
+            "hosts": {"hv01": {"os": os, "vms": [vm("web01", 1)]}, "hv02": {"os": os, "vms": [vm("web02", 2, "Off")]}},
+            "shared": {r"C:\ClusterStorage\v1": {}},
+            "clusters": {
+                "hvcl01": {
+                    "networks": [{"name": "a"}, {"name": "b"}],
+                    "roles": [{"name": "web01", "owner": "HV01"}, {"name": "web02", "owner": "HV02"}],
+                }
+            },
+        }
+    )
+
+
+def session(folder: Path, own: Estate, plays: str = PLAYS, **more: Any) -> Session:
+    written(folder, own, INVENTORY, plays)
+    return Session(own, folder, frozenset(IMPACTS), **more)
+
+
+def state(own: Estate, host: str) -> HostState:
+    return own.hosts[host].state
+
+
+def moved(own: Estate, name: str, to: str) -> None:
+    """By somebody else."""
+    cluster = state(own, "hv01").cluster
+    assert cluster is not None
+    role = cluster.named(name)
+    assert role is not None
+    carry(role, to, [host.state for host in own.hosts.values()])
+
+
+def notes(own: Estate) -> dict[str, str]:
+    return {v.name: v.notes for host in own.hosts.values() for v in host.state.vms}
+
+
+def test_what_moved_between_look_and_apply_is_not_changed_where_it_was(tmp_path: Path) -> None:
+    own = estate()
+    one = session(tmp_path, own)
+    with one.run() as run:
+        outcomes = run.plan(warm=True)
+        moved(own, "web01", "HV02")
+        done = {o.host: o for o in run.apply(outcomes, recheck=False)}
+    report = done["hv01"].report
+    assert report is not None
+    assert [r.failure.kind for r in report.results if r.failure] == ["RefNoMatch"] or report.failed
+    assert notes(own) == {"web01": "", "web02": "new"}
+    assert all(o.plan is not None and not o.wrong for o in one.planned().values())
+    one.applied()
+    assert notes(own) == {"web01": "new", "web02": "new"}
+    assert all(o.plan is not None and o.plan.in_sync for o in one.planned().values())
+
+
+def test_a_plan_that_is_checked_again_is_refused_after_a_move(tmp_path: Path) -> None:
+    own = estate()
+    with session(tmp_path, own).run() as run:
+        outcomes = run.plan(warm=True)
+        moved(own, "web01", "HV02")
+        done = {o.host: o for o in run.apply(outcomes, recheck=True)}
+    assert any(o.changed for o in done.values())
+    assert notes(own)["web01"] == ""
+
+
+@pytest.mark.parametrize("os", ["2012r2", "2016", "2022"])
+@pytest.mark.parametrize("lost", ["hv01", "hv02"])
+def test_a_node_that_is_lost_in_the_middle_doubles_nothing(tmp_path: Path, os: str, lost: str) -> None:
+    own = estate(os)
+    one = session(tmp_path, own, lost={lost: 1})
+    one.applied()
+    own.clock.sleep(600)  # the other node has taken what it had
+    there = next(name for name in own.hosts if name != lost)
+    assert sorted(v.name for v in state(own, there).vms) == ["web01", "web02"]
+    one.wires[lost]._lost_at = 0
+    one.applied()
+    own.bring_back(lost)
+    one.applied()
+    assert all(o.plan is not None and o.plan.in_sync for o in one.planned().values())
+    assert sorted(v.name for host in own.hosts.values() for v in host.state.vms) == ["web01", "web02"]
+    cluster = state(own, "hv01").cluster
+    assert cluster is not None
+    assert sorted(r.name for r in cluster.roles) == ["web01", "web02"]
+
+
+def test_a_role_made_meanwhile_by_somebody_else_is_not_made_twice(tmp_path: Path) -> None:
+    own = estate()
+    plays = "- hosts: nodes\n  cluster: {vms: [{name: new01, generation: 2, path: 'C:\\ClusterStorage\\v1'}]}\n"
+    with session(tmp_path, own, plays).run() as run:
+        outcomes = run.plan(warm=True)
+        moved(own, "web01", "HV02")
+        cluster = state(own, "hv01").cluster
+        assert cluster is not None
+        role = cluster.named("web01")
+        assert role is not None
+        role.name = "new01"
+        run.apply(outcomes, recheck=False)
+    assert not [v for host in own.hosts.values() for v in host.state.vms if v.name == "new01"]
+
+
+def test_what_is_asked_grows_with_nodes_and_not_with_vms(tmp_path: Path) -> None:
+    """One read of each node, however many roles there are."""
+    for roles in (2, 12):
+        own = estate()
+        folder = tmp_path / str(roles)
+        folder.mkdir()
+        vms = "".join(f"    - {{name: r{n}, generation: 2, ensure: absent}}\n" for n in range(roles))
+        one = session(folder, own, f"- hosts: nodes\n  cluster:\n    vms:\n{vms}")
+        one.planned()
+        assert {name: wire.reads for name, wire in one.wires.items()} == {"hv01": 1, "hv02": 1}
+
+
+def test_a_part_of_the_nodes_is_planned_and_says_what_it_leaves_out(tmp_path: Path) -> None:
+    own = estate()
+    one = session(tmp_path, own)
+    with one.run(one.prepared("hv01")) as run:
+        (outcome,) = run.plan()
+    assert outcome.plan is not None
+    said = {str(a.address): [r.message for r in a.remarks] for a in outcome.plan.actions}
+    assert said["vm web02"] == ["web02 is a role on HV02: HV02 is not among the hosts of this run"]
+    assert {str(a.address): a.verb for a in outcome.plan.actions}["vm web01"] == "update"
+
+
+def cluster_calls(own: Estate, host: str) -> int:
+    log = own.hosts[host].log
+    return sum("MSCluster" in str(c.params.get("ClassName")) or c.cmdlet == "Get-ClusterOwnerNode" for c in log)
+
+
+PREFERRING = """
+- hosts: nodes
+  cluster:
+    vms: [{name: web01, role: {preferred_owners: [hv01]}}, {name: web02}]
+"""
+
+
+def test_no_node_is_asked_what_another_has_answered(tmp_path: Path) -> None:
+    own = estate()
+    session(tmp_path, own, PREFERRING).planned()
+    assert cluster_calls(own, "hv01") > 4
+    assert cluster_calls(own, "hv02") == 0
+
+
+@pytest.mark.parametrize("how", ["lost", "stopped"])
+def test_the_next_node_is_asked_where_the_first_does_not_answer(tmp_path: Path, how: str) -> None:
+    own = estate("2012r2")
+    one = session(tmp_path, own, PREFERRING, away=["hv01"] if how == "lost" else [])
+    if how == "stopped":
+        state(own, "hv01").cluster_running = False
+        own.hosts["hv01"].failures.add(failure("Get-CimInstance:times=100,error=no"))
+    plans = one.planned()
+    assert cluster_calls(own, "hv02") > 4
+    assert one.wires["hv02"].reads == 2
+    plan = plans["hv02"].plan
+    assert plan is not None
+    assert {str(a.address): a.verb for a in plan.actions}["vm web02"] == "none"
+
+
+@pytest.mark.parametrize("os", ["2012r2", "2022"])
+def test_the_example_is_right(tmp_path: Path, os: str) -> None:
+    host = {"os": os, "domain": "example.com"}
+    own = Estate.from_data(
+        {
+            "hosts": {"hv01": dict(host), "hv02": dict(host)},
+            "shared": {r"C:\ClusterStorage\Volume1": {}},
+            "clusters": {"hvcl01": {"networks": [{"name": "Cluster"}, {"name": "Live Migration"}, {"name": "Backup"}]}},
+        }
+    )
+    example = Path(__file__).parents[2] / "playbooks" / "cluster.yml"
+    one = session(tmp_path, own, example.read_text("utf-8"))
+    done = one.applied()
+    results = [r for o in done.values() if o.report is not None for r in o.report.results]
+    assert [str(r.failure or r.why) for r in results if r.status != "ok"] == []
+    assert all(o.plan is not None and o.plan.in_sync for o in one.planned().values())
+    cluster = state(own, "hv01").cluster
+    assert cluster is not None
+    assert {r.name: (r.owner, r.priority) for r in cluster.roles} == {
+        "web01": ("HV01", 3000),
+        "batch01": ("HV01", 1000),
+    }
+    assert len(cluster.migration_exclude_networks.split(";")) == 1
+
+
+# --- maintenance ----------------------------------------------------------------------------------------------------------
+
+
+def verb(folder: Path, own: Estate, *words: str, serve: Callable[[SimulatedHost], Transport] = TwinTransport) -> int:
+    written(folder, own, INVENTORY, "[]")
+
+    def connect(connection: Connection, wire: Wire) -> Transport:
+        return serve(own.hosts[connection.name])
+
+    argv = ["-i", str(folder / "inventory.yml"), "-f", "1", "cluster", *words]
+    return main(argv, connect=connect, pause=own.clock.sleep)
+
+
+@pytest.mark.parametrize("os", ["2012r2", "2016", "2022"])
+def test_a_node_is_drained_and_taken_back(tmp_path: Path, capsys: pytest.CaptureFixture[str], os: str) -> None:
+    own = estate(os)
+    cluster = state(own, "hv01").cluster
+    assert cluster is not None
+    cluster.roles[0].preferred_owners = ["HV01"]
+    assert verb(tmp_path, own, "drain", "hv01", "--check") == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "1 role move: web01 live" in said
+    assert state(own, "hv01").vms
+    assert verb(tmp_path, own, "drain", "hv01", "-y") == 0
+    assert [v.name for v in state(own, "hv02").vms] == ["web02", "web01"]
+    assert not state(own, "hv01").vms
+    node = cluster.node("HV01")
+    assert node is not None
+    assert (node.state, node.drain) == ("Paused", 2)
+    assert verb(tmp_path, own, "drain", "hv01", "-y") == 0  # nothing left to do
+    assert verb(tmp_path, own, "resume", "hv01", "-y") == 0
+    assert [v.name for v in state(own, "hv01").vms] == ["web01"]
+    assert node.state == "Up"
+
+
+def test_how_each_goes_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = estate()
+    cluster = state(own, "hv01").cluster
+    assert cluster is not None
+    cluster.roles[0].priority = 1000
+    assert verb(tmp_path, own, "drain", "hv01", "--check") == 0
+    assert "web01 by way of a saved state, its priority is low" in " ".join(capsys.readouterr().out.split())
+    assert verb(tmp_path, own, "drain", "hv02", "--check") == 0
+    assert "web02 as it is, off" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_node_is_drained_by_the_engine(tmp_path: Path, engines: Engines) -> None:
+    own = estate("2022")
+
+    def serve(host: SimulatedHost) -> Transport:
+        return EngineTransport(engines(host.os, "FullLanguage"), host)
+
+    assert verb(tmp_path, own, "drain", "hv02", "-y", serve=serve) == 0
+    assert [v.name for v in state(own, "hv01").vms] == ["web01", "web02"]
+
+
+def test_what_cannot_leave_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = estate()
+    here = state(own, "hv01")
+    switch = own.hosts["hv01"].invoke("New-VMSwitch", {"Name": "lan", "SwitchType": "Private"})
+    assert not switch.errors
+    own.hosts["hv01"].invoke("Add-VMNetworkAdapter", {"VMName": "web01", "Name": "lan", "SwitchName": "lan"})
+    assert verb(tmp_path, own, "drain", "hv01", "-y") != 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "HV02 has no switch lan, so web01 cannot move there" in out
+    assert "not every role could leave HV01, which stays paused" in out
+    assert [v.name for v in here.vms] == ["web01"]
+
+
+def test_a_node_without_another_one_is_not_drained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = estate()
+    cluster = state(own, "hv01").cluster
+    assert cluster is not None
+    cluster.nodes[1].state = "Paused"
+    assert verb(tmp_path, own, "drain", "hv01", "-y") != 0
+    assert "no other node is up that could take the roles of HV01" in " ".join(capsys.readouterr().out.split())
+    assert state(own, "hv01").vms
+
+
+def test_a_host_that_is_no_node_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = estate()
+    written(tmp_path, own, {}, "[]")
+    argv = ["-i", str(tmp_path / "inventory.yml"), "cluster", "drain", "hv01"]
+    assert main(argv) == 1
+    assert "does not say which cluster hv01 is a node of" in " ".join(capsys.readouterr().err.split())
