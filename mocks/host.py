@@ -252,10 +252,16 @@ class SimulatedHost:
         return ErrorRecord(full, error.category, error.message, ((error.type, -2146233087, error.message),), "")
 
 
+_CHOOSING_TOO = {
+    "Set-VHD": frozenset({"path"}),
+    "Set-VMReplicationAuthorizationEntry": frozenset({"allowedprimaryserver", "vmreplicationauthorizationentry"}),
+}
+
+
 def _check_changes(cmd: Command, entry: Entry) -> None:
     """A Set- cmdlet without anything to set. Observed of Set-VMSwitch, by its text (domain 3) [O]; the same of the
     others, and the id, [I]: what a real host does with such a call, it is never one that is meant."""
-    chosen = {"path"} if entry.name == "Set-VHD" else set()
+    chosen = _CHOOSING_TOO.get(entry.name, frozenset())
     if entry.module == "hyper-v" and entry.name.startswith("Set-") and not set(cmd.args) - CHOOSING - chosen:
         raise cmd.refuse("InvalidParameter", "nothing_to_set")
 

@@ -62,6 +62,26 @@ TEXTS: dict[str, tuple[str, str]] = {
         "このタスクを完了するために必要なアクセス許可がありません。"
         "コンピューター '{0}' の承認ポリシーの管理者に問い合わせてください。",
     ),
+    "replica_store": (
+        "Unable to open specified location to store Replica files '{0}'. Error: {1}.",
+        "レプリカ ファイルを保存する場所 '{0}' を開けません。エラー: {1}",
+    ),
+    "replica_store_missing": (
+        "Replication from any server needs a default location to store Replica files.",
+        "任意のサーバーからのレプリケーションには、レプリカ ファイルの既定の保存場所が必要です。",
+    ),
+    "replica_certificate": (
+        "The certificate '{0}' cannot be used for replication.",
+        "証明書 '{0}' はレプリケーションに使用できません。",
+    ),
+    "replica_certificate_method": (
+        "Parameters of certificate-based authentication are valid with that authentication only.",
+        "証明書ベースの認証のパラメーターは、その認証でのみ有効です。",
+    ),
+    "replica_any_server": (
+        "Authorization entries cannot be added while replication is allowed from any server.",
+        "任意のサーバーからのレプリケーションが許可されている間は、承認エントリを追加できません。",
+    ),
     "prompt": (
         "Windows PowerShell is in NonInteractive mode. Read and Prompt functionality is not available.",
         "Windows PowerShell は非対話モードです。読み取りおよびプロンプト機能は使用できません。",

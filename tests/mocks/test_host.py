@@ -14,6 +14,7 @@ from mocks.enums import _TABLES
 from mocks.host import SimulatedHost
 from mocks.machine import MB
 from mocks.objects import PsObject
+from mocks.replica import Authorization
 from mocks.schema import StateError
 from mocks.state import MigrationNetwork
 from tests.mocks.hosts import DISK, done, host, one, one_vm, read, refused, run
@@ -123,16 +124,18 @@ SETTERS = sorted(e.name for e in TABLE.values() if e.name.startswith("Set-") and
 def test_a_set_cmdlet_without_anything_to_set_is_refused(cmdlet: str) -> None:
     on = one_vm(drives=[{"at": "scsi 0:0", "path": DISK}, {"at": "scsi 0:1", "dvd": True}])
     on.state.migration_networks.append(MigrationNetwork("10.0.0.0/24"))
+    on.state.replica_server.entries.append(Authorization("hv02.example.com", "D:\\", "t"))
     known = contract("2022").cmdlet(cmdlet)
     assert known is not None
     chosen = {"VMName": "web01", "Name": "lan" if "Switch" in cmdlet else "web01", "Number": 1, "Subnet": "10.0.0.0/24"}
+    chosen |= {"AllowedPrimaryServer": "hv02.example.com"}
     needed = chosen | ({"Path": DISK} if cmdlet == "Set-VHD" else {})
     params: dict[str, Any] = {
         k: v for k, v in needed.items() if k in known.params and not (k == "Name" and "VMName" in known.params)
     }
     (error,) = run(on, cmdlet, **params).errors
     assert error.id.split(",")[0] in ("InvalidParameter", "AmbiguousParameterSet", "MissingMandatoryParameter")
-    assert params or cmdlet == "Set-VMHost", "the subject was named"
+    assert params or cmdlet in ("Set-VMHost", "Set-VMReplicationServer"), "the subject was named"
 
 
 # --- versions -------------------------------------------------------------------------------------------------------
