@@ -11,9 +11,11 @@ from typing import NoReturn
 
 
 def entry() -> NoReturn:
-    """Nothing of hvctl is imported before somebody hears Ctrl-C and SIGTERM: that takes up to a second."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _ended)
+    """Nothing of hvctl is imported before somebody hears Ctrl-C, SIGTERM and SIGHUP: that takes up to a second."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows knows no hangup
+        if number is not None and (name != "SIGHUP" or signal.getsignal(number) != signal.SIG_IGN):  # under nohup(1)
+            signal.signal(number, _ended)
     from hvctl.cli import main  # noqa: PLC0415
 
     status = main()

@@ -18,7 +18,7 @@ from mocks.failures import NAMED
 from mocks.host import SimulatedHost
 from mocks.json_schema import json_schema
 from mocks.lab import NotServedError, inventory_of, read_lab
-from mocks.serve import PASSWORD, USER, invoke, let_pass, served
+from mocks.serve import PASSWORD, USER, invoke, let_pass, power, served
 from mocks.wsman import Endpoint
 
 HOSTS = Path(__file__).parent / "hosts"
@@ -53,6 +53,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     call.add_argument("parameters", nargs="*", metavar="NAME=VALUE")
     skip = verbs.add_parser("pass", help="let time pass on all running simulated hosts, at once")
     skip.add_argument("span", type=_span, metavar="SPAN", help="like 90s, 12h or 10d")
+    power_of = verbs.add_parser(
+        "power", help="take the power of a running simulated host of an estate, or give it back"
+    )
+    power_of.add_argument("host")
+    power_of.add_argument("word", choices=["off", "on"])
     verbs.add_parser("faults", help="list what can go wrong")
     verbs.add_parser("schema", help="print the format of a starting state, as a JSON Schema")
     measure = verbs.add_parser("bench", help="what plans cost, beside the same job done naively")
@@ -73,6 +78,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     if args.verb == "invoke":
         return invoke(args.host, args.cmdlet, args.parameters)
+    if args.verb == "power":
+        return power(args.host, args.word)
     if args.verb == "pass":
         return let_pass(args.span)
     return bench(quick=args.quick)

@@ -66,10 +66,57 @@ class Clock:
         """What was to fall due does not."""
         self._due.clear()
 
+    @property
+    def whole(self) -> Clock:
+        """The time itself, where this is one host's."""
+        return self
+
+    def own(self) -> Clock:
+        """Of one host of several: the same time, and what falls due of its own."""
+        return _Own(self)
+
     def _pass(self, seconds: float) -> None:
-        self._now += seconds
+        with self._lock:
+            self._now += seconds
         if self.scale:
             time.sleep(seconds * self.scale)
+
+
+class _Own(Clock):
+    def __init__(self, whole: Clock) -> None:
+        self._whole = whole
+        self.scale = whole.scale
+        self.happening = whole.happening
+        self._alive = object()
+        """Another one after each `forget`."""
+
+    def now(self) -> float:
+        return self._whole.now()
+
+    def sleep(self, seconds: float) -> None:
+        self._whole.sleep(seconds)
+
+    def skip(self, seconds: float) -> None:
+        self._whole.skip(seconds)
+
+    def after(self, seconds: float, happen: Callable[[], None]) -> None:
+        alive = self._alive
+
+        def still() -> None:
+            if alive is self._alive:
+                happen()
+
+        self._whole.after(seconds, still)
+
+    def forget(self) -> None:
+        self._alive = object()
+
+    @property
+    def whole(self) -> Clock:
+        return self._whole
+
+    def own(self) -> Clock:
+        return self._whole.own()
 
 
 class RunningClock(Clock):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mocks.arguments import Arguments
 from mocks.clock import Clock
@@ -13,6 +13,9 @@ from mocks.machine import Vm
 from mocks.messages import TEXTS, say
 from mocks.objects import ErrorAction, ErrorRecord, Refusal
 from mocks.state import HostState
+
+if TYPE_CHECKING:
+    from mocks.estate import Estate
 
 COR_E_EXCEPTION = -2146233088  # 0x80131500: the HRESULT of a failure is in the message only (observations 3)
 
@@ -83,7 +86,15 @@ class Command:
     """What the body of a cmdlet works with."""
 
     def __init__(
-        self, state: HostState, clock: Clock, name: str, *, set_name: str, args: Arguments, action: ErrorAction
+        self,
+        state: HostState,
+        clock: Clock,
+        name: str,
+        *,
+        set_name: str,
+        args: Arguments,
+        action: ErrorAction,
+        estate: Estate | None = None,
     ) -> None:
         self.state = state
         self.clock = clock
@@ -91,6 +102,8 @@ class Command:
         self.set = set_name
         self.args = args
         self.action = action
+        self.estate = estate
+        """The hosts that this one knows, if any."""
         self.objects: list[Any] = []
         self.errors: list[ErrorRecord] = []
         self.warnings: list[str] = []

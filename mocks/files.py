@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from mocks.machine import Drive, Vm
-from mocks.state import Content, HostState, Vhd
+from mocks.state import Content, HostState, Storage, Vhd, Volume
 
 
 @lru_cache(maxsize=4096)
@@ -100,19 +100,24 @@ def sha256(state: HostState, path: str) -> str:
 
 def holder(state: HostState, path: str) -> Vm | None:
     """The running VM that has the file open, itself or through a chain."""
-    for vm in state.vms:
-        if vm.state not in ("Running", "Paused"):
-            continue
+    for vm in _running(state, path):
         for drive in vm.drives or ():
             if any(same(member, path) for member in chain_paths(state, drive.path)):
                 return vm
     return None
 
 
+def _running(state: HostState, path: str) -> Iterator[Vm]:
+    """VMs of this host, and of those that see the same file, that may have it open."""
+    shared = [s for s in state.storage if within(path, s.path)]
+    seeing = (other for other in state.beside if any(s in other.storage for s in shared))
+    for one in (state, *seeing):
+        yield from (vm for vm in one.vms if vm.state in ("Running", "Paused"))
+
+
 def writer(state: HostState, path: str) -> Vm | None:
     """The running VM that writes to the file; one that stands on it only reads it."""
-    running = (vm for vm in state.vms if vm.state in ("Running", "Paused"))
-    return next((vm for vm in running if any(same(d.path, path) for d in vm.disks)), None)
+    return next((vm for vm in _running(state, path) if any(same(d.path, path) for d in vm.disks)), None)
 
 
 def held(state: HostState, path: str | None) -> bool:
@@ -136,7 +141,7 @@ def clashes(state: HostState, vm: Vm, drive: Drive) -> bool:
     itself, or one below either. Many may stand on one file that nobody writes to."""
     mine = [*chain_paths(state, drive.path)]
     others = [d.path for d in vm.disks if d.at != drive.at]
-    others += [d.path for v in state.vms if v is not vm and v.state in ("Running", "Paused") for d in v.disks]
+    others += [d.path for v in _running(state, drive.path or "") if v is not vm for d in v.disks]
     return any(
         any(same(other, member) for member in mine)
         or any(same(drive.path, member) for member in chain_paths(state, other))
@@ -169,6 +174,18 @@ def on_cluster(state: HostState, path: str) -> bool:
     return shared or (volume is not None and volume.clustered)
 
 
+def within(path: str, folder: str) -> bool:
+    """Whether it is the folder, or below it."""
+    return f"{key(path)}\\".startswith(f"{key(folder)}\\")
+
+
+def volume_of(state: HostState, path: str) -> Volume | Storage | None:
+    """What a path's room is taken from; of a share that no host of the estate has, nothing is known."""
+    shared = next((s for s in state.storage if within(path, s.path)), None)
+    local = (v for letter, v in state.volumes.items() if path.lower().startswith(f"{letter.lower()}:"))
+    return shared or next(local, None)
+
+
 def make_folder(state: HostState, path: str) -> None:
     if not is_folder(state, path):
         state.folders.append(path.rstrip("\\"))
@@ -176,7 +193,7 @@ def make_folder(state: HostState, path: str) -> None:
 
 def take(state: HostState, path: str, size: int) -> bool:
     """Use (or give back) room on the path's volume; false when there is not enough."""
-    volume = next((v for letter, v in state.volumes.items() if path.lower().startswith(f"{letter.lower()}:")), None)
+    volume = volume_of(state, path)
     if volume is None:
         return True
     if size > volume.free:

@@ -33,7 +33,7 @@ from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import yaml
 
@@ -52,6 +52,9 @@ from mocks.messages import say
 from mocks.objects import ErrorAction, ErrorRecord, Job, Outcome, Refusal
 from mocks.schema import dump, load
 from mocks.state import Content, HostState
+
+if TYPE_CHECKING:
+    from mocks.estate import Estate
 
 
 @dataclass
@@ -73,6 +76,8 @@ class SimulatedHost:
         self.clock = clock or Clock()
         self.log: list[Invocation] = []
         self.failures = Failures()
+        self.estate: Estate | None = None
+        """The hosts that it knows."""
         self.says: dict[str, Any] = {}  # what its runners say of themselves otherwise than it would be expected
         for vm in self.state.vms:
             go_on(self.state, self.clock, vm)
@@ -94,8 +99,9 @@ class SimulatedHost:
     @property
     def reachable(self) -> bool:
         """False while the network path that WinRM uses is cut (observations 4: 5 to 15 s when an external switch
-        is made over it) or for good, when the management OS lost its adapter."""
-        return self.clock.now() >= self.state.unreachable_until
+        is made over it) or for good, when the management OS lost its adapter; or it has no power."""
+        lost = self.estate is not None and self.estate.name_of(self) in self.estate.lost
+        return not lost and self.clock.now() >= self.state.unreachable_until
 
     def hello(self) -> dict[str, Any]:
         """Who answers, as the runner says it."""
@@ -173,12 +179,15 @@ class SimulatedHost:
         noted = Invocation(name, {k: plain(v) for k, v in bound.items()})
         self.log.append(noted)
         args = Arguments(bound)
-        cmd = Command(self.state, self.clock, name, set_name=set_name, args=args, action=error_action)
+        cmd = Command(
+            self.state, self.clock, name, set_name=set_name, args=args, action=error_action, estate=self.estate
+        )
         if args.flag("WhatIf"):
             return Outcome()
         steps = self._steps(cmd, entry, noted)
         if not args.flag("AsJob"):
             took = (entry.takes if entry else 0.0) + sum(steps)
+            self._settle()
             return _outcome(cmd, took)
         wait = next(steps, 0.0)
 
@@ -190,6 +199,7 @@ class SimulatedHost:
                     metering.settle(self.state, self.clock.now())
                     for _ in steps:
                         pass
+                    self._settle()
                     done.append(_outcome(cmd, 0.0))
                 return done[0]
 
@@ -199,6 +209,10 @@ class SimulatedHost:
 
         self.clock.after(wait, due)
         return Outcome(job=Job(self.clock.now(), wait, finish, name))
+
+    def _settle(self) -> None:
+        if self.estate is not None:
+            self.estate.settle(self)
 
     def _steps(self, cmd: Command, entry: Entry | None, noted: Invocation) -> Iterator[float]:
         """The cmdlet's body, yielding the seconds it takes; errors end up in the command."""

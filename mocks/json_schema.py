@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import MISSING, Field, fields, is_dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, Field, is_dataclass
 from inspect import getdoc
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from mocks.enums import members
 from mocks.machine import Slot
+from mocks.schema import own
 from mocks.state import HostState
 
 Schema = dict[str, Any]
@@ -47,11 +48,11 @@ def _class(cls: type, made: dict[str, Schema]) -> Schema:
     if cls.__name__ not in made:
         made[cls.__name__] = {}  # for those that hold each other
         hints = get_type_hints(cls)
-        made[cls.__name__] = _object(cls, {f.name: _field(f, hints[f.name], made) for f in fields(cls)}, fields(cls))
+        made[cls.__name__] = _object(cls, {f.name: _field(f, hints[f.name], made) for f in own(cls)}, own(cls))
     return {"$ref": f"#/$defs/{cls.__name__}"}
 
 
-def _object(cls: type, properties: Mapping[str, Schema], of: tuple[Field[Any], ...]) -> Schema:
+def _object(cls: type, properties: Mapping[str, Schema], of: Sequence[Field[Any]]) -> Schema:
     needed = [f.name for f in of if f.default is MISSING and f.default_factory is MISSING]
     doc = getdoc(cls) or ""
     said = {} if doc.startswith(f"{cls.__name__}(") else {"description": doc.replace("\n", " ")}
@@ -77,7 +78,7 @@ def _field(f: Field[Any], hint: Any, made: dict[str, Schema]) -> Schema:
 def _keyed(key: str, cls: type, made: dict[str, Schema]) -> Schema:
     """Objects by one of their fields."""
     whole = _class(cls, made)
-    rest = tuple(f for f in fields(cls) if f.name != key)
+    rest = tuple(f for f in own(cls) if f.name != key)
     hints = get_type_hints(cls)
     inner = _object(cls, {f.name: _field(f, hints[f.name], made) for f in rest}, rest)
     by_key = {"type": "object", "description": f"by {key}", "additionalProperties": _or_null(inner)}

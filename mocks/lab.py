@@ -10,9 +10,12 @@ from typing import Any
 import yaml
 
 from mocks.clock import Clock
+from mocks.estate import Estate
 from mocks.host import SimulatedHost
 
 INVENTORIES = ("inventory.yml", "inventory.yaml")
+ESTATE = "estate.yaml"
+"""Beside the hosts of a folder: that they know each other, and what they share (mocks/estate.py)."""
 LOOPBACK = "127.0.0.1"
 
 
@@ -41,18 +44,32 @@ def read_lab(folder: Path, inventory: Path, clock: Callable[[], Clock]) -> Lab:
     refused: list[str] = []
     places = dict(_places(_yaml(inventory)))
     taken: dict[int, str] = {}
-    for file in sorted(f for f in folder.iterdir() if f.suffix in (".yaml", ".yml") and f.name not in INVENTORIES):
+    besides = {*INVENTORIES, ESTATE}
+    whole = clock() if (folder / ESTATE).is_file() else None
+    for file in sorted(f for f in folder.iterdir() if f.suffix in (".yaml", ".yml") and f.name not in besides):
         try:
             port = _port(places, file.stem, inventory)
             if port in taken:
                 raise NotServedError(f"{inventory}: port {port} is that of {taken[port]} already")
-            served[file.stem] = (_host(file, clock()), port)
+            served[file.stem] = (_host(file, whole.own() if whole else clock()), port)
             taken[port] = file.stem
         except NotServedError as error:
             refused.append(f"{file.stem} is not served: {error}")
+    if whole is not None:
+        _know_each_other(folder / ESTATE, {name: host for name, (host, _) in served.items()}, whole)
     missing = (name for name in places if not any((folder / f"{name}{s}").exists() for s in (".yaml", ".yml")))
     absent = tuple(f"{name} is not served: there is no {folder / name}.yaml" for name in missing)
     return Lab(served, tuple(refused), absent)
+
+
+def _know_each_other(file: Path, hosts: dict[str, SimulatedHost], clock: Clock) -> None:
+    data = _yaml(file)
+    try:
+        if not isinstance(data, dict | None):
+            raise ValueError(f"expected keys and values, not {data!r:.60}")
+        Estate(hosts, clock, data or {})
+    except (TypeError, ValueError) as error:
+        raise NotServedError(f"{file}: {error}") from error
 
 
 def _host(file: Path, clock: Clock) -> SimulatedHost:

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from mocks.enums import member
 from mocks.machine import BootEntry, Slot
 from mocks.state import HostState
 
+T = TypeVar("T")
 _UNITS = {"": 1, "KB": 2**10, "MB": 2**20, "GB": 2**30, "TB": 2**40}
 
 
@@ -27,12 +28,18 @@ def load(data: Mapping[str, Any]) -> HostState:
     return state
 
 
+def load_as(cls: type[T], data: Mapping[str, Any], where: str) -> T:
+    made = _object(cls, data, where)
+    assert isinstance(made, cls)
+    return made
+
+
 def dump(value: Any) -> Any:
     """Plain data that `load` takes; everything is written out."""
     if isinstance(value, Slot | BootEntry):
         return str(value)
     if is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _dump_field(f, getattr(value, f.name)) for f in fields(value)}
+        return {f.name: _dump_field(f, getattr(value, f.name)) for f in own(value)}
     if isinstance(value, Mapping):
         return {str(k): dump(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
@@ -46,6 +53,11 @@ def _dump_field(f: Field[Any], value: Any) -> Any:
     return dump(value)
 
 
+def own(cls: Any) -> list[Field[Any]]:
+    """Of a dataclass, what is part of a starting state."""
+    return [f for f in fields(cls) if "estate" not in f.metadata]
+
+
 @cache
 def _hints(cls: type) -> dict[str, Any]:
     return get_type_hints(cls)
@@ -54,7 +66,7 @@ def _hints(cls: type) -> dict[str, Any]:
 def _object(cls: type, data: Any, where: str) -> Any:
     if not isinstance(data, Mapping):
         raise StateError(f"{where}: expected keys and values, not {data!r}")
-    known = {f.name: f for f in fields(cls)}
+    known = {f.name: f for f in own(cls)}
     if unknown := [k for k in data if k not in known]:
         raise StateError(f"{where}: unknown {', '.join(map(str, unknown))}; known: {', '.join(known)}")
     for f in known.values():

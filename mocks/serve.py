@@ -31,9 +31,9 @@ def served(endpoints: Sequence[Endpoint], hosts: Mapping[str, SimulatedHost], co
     """Hosts on loopback while a command runs: its exit status. Raises OSError where a port is taken."""
     with ExitStack() as stack:
         stack.enter_context(Server(endpoints, make_authority(CA)))
-        for host in hosts.values():
-            if isinstance(host.clock, RunningClock):
-                stack.enter_context(host.clock.running())
+        for clock in {host.clock.whole for host in hosts.values()}:
+            if isinstance(clock, RunningClock):
+                stack.enter_context(clock.running())
         control = stack.enter_context(_control(hosts))
         env = {
             **os.environ,
@@ -60,11 +60,13 @@ def _control(hosts: Mapping[str, SimulatedHost]) -> Any:
             asked = json.loads(self.rfile.readline())
             host = hosts.get(asked.get("host"))
             if "seconds" in asked:
-                for one in hosts.values():
-                    one.clock.skip(asked["seconds"])
+                for clock in {one.clock.whole for one in hosts.values()}:
+                    clock.skip(asked["seconds"])
                 said: dict[str, Any] = {"errors": []}
             elif host is None:
                 said = {"errors": [f"no simulated host {asked['host']}; there are {', '.join(hosts)}"]}
+            elif "power" in asked:
+                said = {"errors": _power(host, asked["power"])}
             else:
                 outcome = host.invoke(asked["cmdlet"], asked["params"], "Stop")
                 host.clock.sleep(outcome.took)
@@ -77,6 +79,17 @@ def _control(hosts: Mapping[str, SimulatedHost]) -> Any:
         server.shutdown()
 
 
+def _power(host: SimulatedHost, word: str) -> list[str]:
+    if host.estate is None:
+        return ["only hosts of an estate can lose their power (mocks/estate.py)"]
+    name = host.estate.name_of(host)
+    if word == "off":
+        host.estate.lose(name)
+    else:
+        host.estate.bring_back(name)
+    return []
+
+
 def invoke(host: str, cmdlet: str, parameters: Sequence[str]) -> int:
     params = {name: yaml.safe_load(value) for name, _, value in (p.partition("=") for p in parameters)}
     return _asked({"host": host, "cmdlet": cmdlet, "params": params})
@@ -84,6 +97,10 @@ def invoke(host: str, cmdlet: str, parameters: Sequence[str]) -> int:
 
 def let_pass(seconds: float) -> int:
     return _asked({"seconds": seconds})
+
+
+def power(host: str, word: str) -> int:
+    return _asked({"host": host, "power": word})
 
 
 def _asked(question: Mapping[str, Any]) -> int:

@@ -97,6 +97,15 @@ class Volume:
 
 
 @dataclass(eq=False)
+class Storage:
+    """A volume under a path, which several hosts may see: a cluster shared volume, a share."""
+
+    path: str = ""
+    free: int = field(default=500 * GB, metadata=SIZE)
+    size: int = field(default=TB, metadata=SIZE)
+
+
+@dataclass(eq=False)
 class Content:
     """What is known of a file beside its size. `text`: of a small text file, as it lies on the disk; `sha256`: of a
     file whose bytes are not kept; `written`: on the clock, below zero before the host's story begins."""
@@ -233,6 +242,10 @@ class ShellQuotas:
     users: int | None = None
 
 
+ESTATE = {"estate": True}
+"""Metadata of what a host has from the estate that it is in (mocks/estate.py): no part of its own starting state."""
+
+
 @dataclass(eq=False)
 class HostState:
     os: str = field(default="2022", metadata=one_of(*DEFAULT_VM_VERSION))
@@ -309,6 +322,8 @@ class HostState:
     made: int = 0  # how many ids were given out
     unreachable_until: float = 0.0  # on the clock
     locked_until: dict[str, float] = field(default_factory=dict)  # files of VMs just removed
+    storage: list[Storage] = field(default_factory=list, repr=False, metadata=ESTATE)
+    beside: list[HostState] = field(default_factory=list, repr=False, metadata=ESTATE)
 
     @property
     def module2(self) -> bool:

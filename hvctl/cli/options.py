@@ -110,5 +110,7 @@ Allow = Annotated[
 ]
 Grace = Annotated[
     str | None,
-    typer.Option("--grace", metavar="SPAN", help="After SIGTERM, how long the step that runs is followed (1m)."),
+    typer.Option(
+        "--grace", metavar="SPAN", help="After SIGTERM or SIGHUP, how long the step that runs is followed (1m)."
+    ),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -198,7 +199,7 @@ class Hosts:
         return replace(one, report=report, error=None)
 
     def say_stop(self) -> None:
-        word = "Stopping (SIGTERM)" if self.stop.terminated else "Interrupted"
+        word = f"Stopping ({signal.Signals(self.stop.number).name})" if self.stop.terminated else "Interrupted"
         if self.stop.over and self._followed:
             self._err.print("What still runs is left to its host.", soft_wrap=True)
         elif not self._followed:

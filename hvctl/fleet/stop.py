@@ -13,14 +13,21 @@ GRACE_S = 60
 TOGETHER_S = 0.1
 """Signals closer together than this are one request: timeout(1) sends SIGTERM to its child and to the child's group,
 and a terminal's Ctrl-C reaches both a wrapper and what it starts."""
-HEARD = (signal.SIGINT, signal.SIGTERM)
+HANGUP: int | None = getattr(signal, "SIGHUP", None)
+"""The terminal is gone. Windows has none."""
+
+
+def heard() -> list[int]:
+    """The signals that ask for a stop. Of nohup(1), and of what it starts, the terminal may go."""
+    hangup = [] if HANGUP is None or signal.getsignal(HANGUP) == signal.SIG_IGN else [HANGUP]
+    return [signal.SIGINT, signal.SIGTERM, *hangup]
 
 
 @dataclass
 class Stop:
     """Nobody has asked yet, or somebody has. The handler only counts; who works looks at it.
 
-    `grace`: how many seconds after SIGTERM a change that runs is followed. `number`: of the first signal.
+    `grace`: how many seconds after SIGTERM or SIGHUP a change that runs is followed. `number`: of the first signal.
     """
 
     grace: float = GRACE_S
@@ -39,8 +46,8 @@ class Stop:
 
     @property
     def terminated(self) -> bool:
-        """By SIGTERM, and not by Ctrl-C."""
-        return self.number == signal.SIGTERM
+        """By SIGTERM or SIGHUP, and not by Ctrl-C."""
+        return self.number in (signal.SIGTERM, HANGUP)
 
     @property
     def settled(self) -> bool:
@@ -49,7 +56,7 @@ class Stop:
 
     @property
     def over(self) -> bool:
-        """Whether what runs is followed no longer: it was asked twice, or the grace of SIGTERM is over."""
+        """Whether what runs is followed no longer: it was asked twice, or the grace of a termination is over."""
         return self.times > 1 or (self.terminated and time.monotonic() >= self._first + self.grace)
 
     @property
@@ -78,13 +85,13 @@ class Stop:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Hears Ctrl-C and SIGTERM. Only the main thread can; in another one nothing is heard."""
+        """Hears Ctrl-C, SIGTERM and SIGHUP. Only the main thread can; in another one nothing is heard."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = [(number, signal.getsignal(number)) for number in HEARD]
+        before = [(number, signal.getsignal(number)) for number in heard()]
         try:
-            for number in HEARD:
+            for number, _ in before:
                 signal.signal(number, self._heard)
             yield
         finally:

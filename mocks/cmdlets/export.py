@@ -90,7 +90,7 @@ def _copy_disks(cmd: Command, vm: Vm, folder: str) -> _Copied:
 
 
 def _free(state: HostState, path: str) -> int:
-    volume = state.volumes.get(path[:1].upper())
+    volume = files.volume_of(state, path)
     return volume.free if volume else 0
 
 

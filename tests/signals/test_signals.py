@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 import pytest
@@ -13,7 +18,11 @@ from mocks.catalogue import fault_named
 from mocks.faults import Injector
 from tests.signals.conftest import STEPS, Lab, Labs, each_with_each
 
-SIGNALS = [(signal.SIGTERM, 143, "Stopping (SIGTERM)"), (signal.SIGINT, 130, "Interrupted")]
+SIGNALS = [
+    (signal.SIGTERM, 143, "Stopping (SIGTERM)"),
+    (signal.SIGHUP, 129, "Stopping (SIGHUP)"),
+    (signal.SIGINT, 130, "Interrupted"),
+]
 
 
 class Moment:
@@ -231,6 +240,51 @@ def test_a_pause_between_checks_ends_at_once(lab: Labs, number: signal.Signals, 
     running.until("Next check at")
     running.signal(number)
     assert running.ends() == status
+
+
+def test_a_terminal_that_is_closed_under_an_apply(lab: Labs) -> None:
+    """Its window is shut, or the SSH session is lost: what can be said is in the report, for nobody reads the terminal."""
+    at = lab(1)
+    moment = Moment(at, 0, 1)
+    ours, theirs = pty.openpty()
+
+    owning = (
+        "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.executable, sys.argv[1:])"
+    )
+    words = (sys.executable, "-m", "hvctl", "apply", "-y", "lab.yml", "--report", "json=r.json")
+    running = subprocess.Popen(
+        [sys.executable, "-c", owning, *words],
+        cwd=at.folder, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+    )  # fmt: skip
+    os.close(theirs)
+    drained = threading.Thread(target=_drained, args=(ours,), daemon=True)
+    drained.start()
+    moment.reached()
+    os.close(ours)
+    until(lambda: bool(at.endpoints[0].disk.stops))
+    moment.over.set()
+    assert running.wait(60) == 129
+    assert at.changes(0) == STEPS[:1]
+    assert [s["status"] for s in at.report()["hosts"][0]["report"]["steps"]] == ["ok", "skipped", "skipped"]
+    assert at.endpoints[0].shells.open == 0
+
+
+def test_without_a_terminal_by_wish_the_hangup_is_not_heard(lab: Labs) -> None:
+    at = lab(1)
+    moment = Moment(at, 0, 1)
+    deaf = "import runpy, signal; signal.signal(signal.SIGHUP, signal.SIG_IGN); runpy.run_module('hvctl', None, '__main__')"
+    running = at.start("apply", "-y", "lab.yml", program=("-c", deaf))
+    moment.reached()
+    running.signal(signal.SIGHUP)
+    moment.over.set()
+    assert running.ends() == 0
+    assert at.changes(0) == STEPS
+
+
+def _drained(terminal: int) -> None:
+    with suppress(OSError):
+        while os.read(terminal, 4096):
+            pass
 
 
 def until(there: Callable[[], bool]) -> None:

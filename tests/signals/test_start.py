@@ -12,7 +12,7 @@ import pytest
 
 from tests.signals.conftest import each_with_each
 
-SIGNALS = [(signal.SIGTERM, 143), (signal.SIGINT, 130)]
+SIGNALS = [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)]
 MODULES = ["hvctl.cli", "typer", "pydantic", "requests", "hvctl.cli.verbs", "shellingham"]
 AT = """
 import os, sys

@@ -1,0 +1,130 @@
+"""Simulated hosts that know each other: one time, storage that several see, and a network between them that may be cut.
+
+It does not model: latency and bandwidth between hosts, name resolution that differs from host to host, rights on shares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any
+
+from mocks import files
+from mocks.clock import Clock
+from mocks.complete import vhd as complete_vhd
+from mocks.host import SimulatedHost
+from mocks.schema import StateError, load, load_as
+from mocks.state import HostState, Storage, Vhd
+
+
+@dataclass
+class Shared:
+    """Storage that several hosts see under one path, as it stands in a starting state."""
+
+    hosts: list[str] = field(default_factory=list)  # omitted: all
+    storage: Storage = field(default_factory=Storage)
+    files: dict[str, int] = field(default_factory=dict)
+    folders: list[str] = field(default_factory=list)
+    vhds: list[Vhd] = field(default_factory=list, metadata={"keyed": "path"})
+
+
+@dataclass
+class _Given:
+    shared: dict[str, Shared] = field(default_factory=dict)
+
+
+class Estate:
+    """By the names that an inventory has for them. A host that is lost answers nobody and reaches nobody, and what it runs
+    stands still for those who look from outside."""
+
+    def __init__(self, hosts: Mapping[str, SimulatedHost], clock: Clock, data: Mapping[str, Any] | None = None) -> None:
+        """`data`: what is of the estate and of no host: `shared`: path → `hosts`, `storage`, `files`, `folders`, `vhds`.
+        Raises StateError."""
+        self.hosts = dict(hosts)
+        self.clock = clock
+        self.lost: set[str] = set()
+        self.cut: set[frozenset[str]] = set()
+        """Pairs of hosts without a way between them; whoever manages them reaches both."""
+        given = load_as(_Given, data or {}, "the estate")
+        for path, shared in given.shared.items():
+            self._share(path, shared)
+        for host in self.hosts.values():
+            host.estate = self
+            host.state.beside = [other.state for other in self.hosts.values() if other is not host]
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any], clock: Clock | None = None) -> Estate:
+        """With `hosts`: name → starting state."""
+        clock = clock or Clock()
+        rest = deepcopy(dict(data))
+        own = {name: {"name": name.partition(".")[0].upper(), **(one or {})} for name, one in rest.pop("hosts").items()}
+        return cls({name: SimulatedHost(load(one), clock.own()) for name, one in own.items()}, clock, rest)
+
+    def name_of(self, host: SimulatedHost | HostState) -> str:
+        return next(name for name, one in self.hosts.items() if host in (one, one.state))
+
+    def find(self, name: str) -> SimulatedHost | None:
+        """By computer name, FQDN or an address of it, as one host names another."""
+        wanted = name.rstrip(".").casefold()
+        return next((host for host in self.hosts.values() if wanted in _names(host.state)), None)
+
+    def reached(self, name: str, *, by: HostState) -> SimulatedHost | None:
+        """The host of that name, where there is a way to it."""
+        other = self.find(name)
+        if other is None or other.state is by:
+            return other
+        here, there = self.name_of(by), self.name_of(other)
+        return None if {here, there} & self.lost or {here, there} in self.cut else other
+
+    def _share(self, path: str, shared: Shared) -> None:
+        shared.storage.path = path
+        for disk in shared.vhds:
+            complete_vhd(next(iter(self.hosts.values())).state, disk)
+        for name in shared.hosts or self.hosts:
+            if name not in self.hosts:
+                raise StateError(f"shared {path}: no host {name}; there are {', '.join(self.hosts)}")
+            state = self.hosts[name].state
+            state.storage.append(shared.storage)
+            state.folders += [path, *shared.folders]
+            state.files |= shared.files
+            state.vhds += shared.vhds  # the very objects: what becomes of one is seen by all
+
+    def lose(self, *names: str) -> None:
+        """The power goes."""
+        self.lost |= {*names}
+
+    def bring_back(self, *names: str) -> None:
+        self.lost -= {*names}
+
+    def settle(self, actor: SimulatedHost) -> None:
+        """What a host has done to storage that others see is so for them."""
+        for storage in actor.state.storage:
+            for host in self.hosts.values():
+                if host is not actor and storage in host.state.storage:
+                    _copy(storage, actor.state, host.state)
+
+
+def _names(state: HostState) -> set[str]:
+    own = {state.name.casefold(), f"{state.name}.{state.domain}".casefold()}
+    addresses = {a.split("/")[0] for nic in state.nics for a in nic.addresses}
+    return own | addresses | {a for adapter in state.management_adapters for a in adapter.ip_addresses}
+
+
+def _copy(storage: Storage, one: HostState, other: HostState) -> None:
+    def here(path: str) -> bool:
+        return files.within(path, storage.path)
+
+    def both(mine: Iterable[str], theirs: Iterable[str]) -> list[str]:
+        return [*(p for p in theirs if not here(p)), *(p for p in mine if here(p))]
+
+    other.folders[:] = both(one.folders, other.folders)
+    for mine, theirs in ((one.files, other.files), (one.contents, other.contents)):
+        _exchange(mine, theirs, both(mine, theirs))
+    vhds: Sequence[Vhd] = [*(v for v in other.vhds if not here(v.path)), *(v for v in one.vhds if here(v.path))]
+    other.vhds[:] = vhds
+
+
+def _exchange(mine: Mapping[str, Any], theirs: dict[str, Any], paths: Iterable[str]) -> None:
+    found = {path: mine[path] if path in mine else theirs[path] for path in paths}
+    theirs.clear()
+    theirs |= found
