@@ -6,7 +6,7 @@ It does not model:
 - traffic: what a NAT, a route or a second default gateway does to it; routes but default ones and those of addresses, metrics,
   profiles and rules of the firewall, leases as time passes, an address that another machine takes later;
 - moving the disks of a VM (Move-VMStorage knows its configuration, checkpoints and paging file only);
-- live migration, import, Replica relationships (only what Get-VM and Get-VMReplication show), clusters,
+- live migration, import, of Hyper-V Replica what mocks/replicating.py says at its top, clusters,
   Fibre Channel, RemoteFX, GPU partitions, device assignment, what shielding forbids, what is in a key protector,
   resource pools beyond their names, what ACLs and extensions do to traffic, other extensions than Microsoft's three,
   routing domains, RDMA, storage QoS policies, what AVMA does (its events are those of the starting state), event logs
@@ -268,6 +268,7 @@ class SimulatedHost:
 
 _CHOOSING_TOO = {
     "Set-VHD": frozenset({"path"}),
+    "Set-VMReplication": frozenset({"vmreplication"}),
     "Set-VMReplicationAuthorizationEntry": frozenset({"allowedprimaryserver", "vmreplicationauthorizationentry"}),
 }
 
