@@ -35,7 +35,7 @@ def _waiting(draft: Draft, others: Mapping[Address, Draft]) -> Draft:
         if other is None or other.here or draft.wish.absent or draft.action.verb == "none":
             continue
         elsewhere = address in owner and other.action.verb == "none"
-        if WHOLE in draft.held and not (elsewhere and draft.action.verb == "later"):
+        if WHOLE in draft.held and not elsewhere:
             continue
         verb: Verb = "unknown" if other.action.verb == "unknown" else "held"
         if elsewhere:

@@ -56,6 +56,8 @@ class Shelf(Protocol):
 
 R = TypeVar("R", bound="Resource")
 
+NO_NAMES: Mapping[str, str] = {}
+
 
 class Resource(Fields):
     """Something on a host that the user wants in a certain state.
@@ -389,8 +391,11 @@ class Index(Sequence[Resource]):
     """The desired state of one host: plain resources, and beside them who owns whom, what stands beside, where each was
     written and which file it is about. Made once and never changed; another desired state is another index."""
 
-    def __init__(self, entries: Iterable[Entry] = (), host: str = "") -> None:
+    def __init__(self, entries: Iterable[Entry] = (), host: str = "", *, known: Mapping[str, str] = NO_NAMES) -> None:
+        """`known`: what the hosts of the inventory are called and where they are looked for, without case, and their names
+        there."""
         self.host = host
+        self.known = known
         self.entries = tuple(entries)
         self._seats = tuple(e.resource.seated(self, n) for n, e in enumerate(self.entries))
         parts: dict[int, list[Resource]] = {}
@@ -402,7 +407,7 @@ class Index(Sequence[Resource]):
         self._by_name: dict[type[Resource], dict[str, Any]] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (Index, (self.entries, self.host))
+        return (_index, (self.entries, self.host, dict(self.known)))
 
     @overload
     def __getitem__(self, at: int) -> Resource: ...
@@ -468,11 +473,21 @@ class Index(Sequence[Resource]):
 
     def of(self, host: str) -> Index:
         """The same, of that host."""
-        return self if host == self.host else Index(self.entries, host)
+        return self if host == self.host else Index(self.entries, host, known=self.known)
+
+    def knowing(self, known: Mapping[str, str]) -> Index:
+        """The same, with the names of the inventory's hosts."""
+        return Index(self.entries, self.host, known=known)
 
     def mapped(self, made: Callable[[Resource, Entry], Entry]) -> Index:
         """With other entries in the same places."""
-        return Index((made(one, e) for one, e in zip(self._seats, self.entries, strict=True)), self.host)
+        return Index(
+            (made(one, e) for one, e in zip(self._seats, self.entries, strict=True)), self.host, known=self.known
+        )
 
     def with_more(self, more: Iterable[Entry]) -> Index:
-        return Index((*self.entries, *more), self.host)
+        return Index((*self.entries, *more), self.host, known=self.known)
+
+
+def _index(entries: tuple[Entry, ...], host: str, known: Mapping[str, str]) -> Index:
+    return Index(entries, host, known=known)

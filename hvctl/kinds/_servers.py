@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from hvctl.call import Call
 from hvctl.core.facts import Facts, UnreadableError
+from hvctl.core.resource import Resource
 from hvctl.core.values import Plain
 
 COMPUTER = Call(
@@ -40,6 +41,14 @@ def same_server(one: object, other: object) -> bool:
         return True
     bare = "." not in a or "." not in b
     return bare and bool(a) and a.partition(".")[0] == b.partition(".")[0] and not (a.isdigit() or b.isdigit())
+
+
+def host_named(one: Resource, server: str | None) -> str:
+    """The name in the inventory of a server: of a host that is called so or looked for there; "" if there is none."""
+    known = one.index.known
+    if not server:
+        return ""
+    return known.get(server.rstrip(".").casefold(), "") if known else server
 
 
 def among(name: object, names: Iterable[str]) -> bool:

@@ -133,7 +133,7 @@ class ReplicaServer(OfHyperV):
         if failure is not None and failure.kind == "ObjectNotFound" and is_node(facts):
             # replica-migration 1.2: so it answers on a node without an online broker
             text = "the host is a node of a cluster, where nothing is told of Replica without its broker"
-            raise HeldBackError(text, "make the role Hyper-V Replica Broker, or bring it online")
+            raise HeldBackError(text, "make the role Hyper-V Replica Broker, or bring it online", parts=True)
         raise UnreadableError(self.query, failure)
 
     def admits_all(self, facts: Facts) -> bool:

@@ -32,7 +32,7 @@ from hvctl.kinds._types import (
     MB,
     same_path,
 )
-from hvctl.kinds._vm import VMS, check_steady, generation, off_impacts, power, vm_ref, vm_row
+from hvctl.kinds._vm import REPLICAS, VMS, check_steady, generation, off_impacts, power, replica_row, vm_ref, vm_row
 from hvctl.text.diagnostic import Diagnostic
 from hvctl.text.visible import quoted
 
@@ -168,7 +168,7 @@ class VM(Machine):
         """By name; of two that share one, neither can be declared."""
         counts = Counter(str(row["Name"]).casefold() for row in facts.rows(VMS))
         for row in facts.rows(VMS):
-            if counts[str(row["Name"]).casefold()] == 1:
+            if counts[str(row["Name"]).casefold()] == 1 and row.get("ReplicationMode") not in REPLICAS:
                 yield cls(name=str(row["Name"]), generation=generation(row))
 
     def queries(self) -> tuple[Call, ...]:
@@ -202,7 +202,11 @@ class VM(Machine):
         return found
 
     def owned_elsewhere(self, facts: Facts) -> str:
-        """A role that another node of the cluster owns."""
+        """A role that another node of the cluster owns; a replica, which is its primary's."""
+        if replica_row(self, facts) is not None:
+            turned = any(part.kind == "replication" for part in self.parts)
+            goes = "its replication goes the other way: turn the playbook around" if turned else "it is its primary's"
+            return f"{self.name} is a replica here, and nothing of it is changed: {goes}"
         name = next((n for n in self.names if owner_of(n, facts) is not None), None)
         if name is None:
             return ""
