@@ -55,7 +55,7 @@ RELATIONS = Call(
         *("AuthenticationType", "CertificateThumbprint", "CompressionEnabled", "BypassProxyServer"),
         *("ReplicationFrequencySec", "RecoveryHistory", "VSSSnapshotFrequencyHour", "VSSSnapshotReplicationEnabled"),
         *("ReplicateHostKvpItems", "AutoResynchronizeEnabled", "InitialReplicationStartTime"),
-        *("AutoResynchronizeIntervalStart", "AutoResynchronizeIntervalEnd"),
+        *("AutoResynchronizeIntervalStart", "AutoResynchronizeIntervalEnd", "TestVirtualMachine.Id"),
         *(f"ReplicatedDisks[{_PLACE}]", f"ExcludedDisks[{_PLACE}]"),
     ),
 )
