@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import AfterValidator
@@ -124,3 +125,16 @@ def relation_of(vm: Ref, kind: str) -> Ref:
     one."""
     call = Call("Get-VMReplication", {"VM": vm})
     return Ref(call, {"ReplicationRelationshipType": kind}, lenient=True)
+
+
+@dataclass(frozen=True)
+class Side:
+    """A host that receives, or is to. `vm`: what it has by the id of the VM. `received`: the relationship by which that is
+    received; `onward`: by which it is sent on."""
+
+    host: str
+    facts: Facts
+    name: str
+    vm: Row | None = None
+    received: Row | None = None
+    onward: Row | None = None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -16,7 +15,8 @@ from hvctl.core.fields import Fields, Null, Setting
 from hvctl.core.values import Json, Plain, as_json
 from hvctl.kinds._certificates import THUMBPRINT, Thumbprint
 from hvctl.kinds._drives import Slot
-from hvctl.kinds._replica import METHODS, REPLICAS, TIME_OF_DAY, TimeOfDay, relation
+from hvctl.kinds._replica import METHODS, REPLICAS, TIME_OF_DAY, Side, TimeOfDay, relation
+from hvctl.kinds._replica_adapters import ReplicaAdapter
 from hvctl.kinds._servers import SERVER, full_name, host_named, is_server_name
 from hvctl.kinds._types import Flag, Seconds, WindowsPath, Words
 from hvctl.kinds._vm import VMS, VmPart
@@ -152,6 +152,7 @@ class ReplicationFields(VmPart):
     initial_copy_at: Annotated[str, AfterValidator(_when)] | None = None
     initial_copy_export: WindowsPath | None = None
     initial_copy_import: WindowsPath | None = None
+    adapters: list[ReplicaAdapter] = Field(default_factory=list)
     extended: Annotated[Extended | None, Null("none")] = None
 
     @property
@@ -161,19 +162,6 @@ class ReplicationFields(VmPart):
 
 
 # --- both sides -------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Side:
-    """A host that receives, or is to. `vm`: what it has by the id of the VM. `received`: the relationship by which that is
-    received; `onward`: by which it is sent on."""
-
-    host: str
-    facts: Facts
-    name: str
-    vm: Row | None = None
-    received: Row | None = None
-    onward: Row | None = None
 
 
 def side_of(one: VmPart, server: str | None, vm_id: object, facts: Facts) -> Side | None:

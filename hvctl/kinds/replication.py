@@ -12,10 +12,11 @@ from hvctl.core.facts import Facts
 from hvctl.core.fields import settings
 from hvctl.core.impact import Impact
 from hvctl.core.values import NOT_COMPARED, State
+from hvctl.kinds import _replica_adapters as replica_adapters
 from hvctl.kinds._certificates import QUERIES as CERTIFICATES
 from hvctl.kinds._certificates import findings as certificate_findings
 from hvctl.kinds._disk import DiskPart
-from hvctl.kinds._drives import DISKS, Slot, file_query
+from hvctl.kinds._drives import DISKS, Slot
 from hvctl.kinds._host import HOST
 from hvctl.kinds._limits import DEFAULT_VM_VERSION, OLDEST_VM_VERSION, version_at_least
 from hvctl.kinds._replica import (
@@ -23,7 +24,9 @@ from hvctl.kinds._replica import (
     MEASURED,
     METHODS,
     RELATIONS,
+    STATES,
     UNDER_WAY,
+    Side,
     by_id,
     relation,
     relation_of,
@@ -35,7 +38,6 @@ from hvctl.kinds._replication import (
     PLACES,
     Extended,
     ReplicationFields,
-    Side,
     of_vm,
     places,
     side_of,
@@ -58,7 +60,8 @@ class Replication(ReplicationFields):
     resynchronization that is needed and a copy that was not begun are differences. `ensure: absent` takes it away on both
     sides; the replica stays as a VM that is off. `initial_copy`: `now`, over the network, unless it is `initial_copy_at` a
     time, by `initial_copy_export` to a folder and `initial_copy_import` from one on the other side, from a `backup` of the VM
-    that is there, or `by_hand`. `excluded_disks`: by their places. See [replica](replica.md)."""
+    that is there, or `by_hand`. `excluded_disks`: by their places. `adapters` are the replica's: the switch there, the one of a
+    test, the addresses after a failover. See [replica](replica.md)."""
 
     kind: ClassVar[str] = "replication"
     section: ClassVar[str] = "replication"
@@ -85,7 +88,10 @@ class Replication(ReplicationFields):
     def requires(self) -> tuple[Address, ...]:
         """The disks it is about; the replica servers that are planned with it."""
         disks = tuple(d.address() for d in self.vm.parts_of(DiskPart) if not d.absent)
-        return (*disks, *(Address(host, ReplicaServer.kind, (), "") for host in self.links()))
+        servers = tuple(Address(host, ReplicaServer.kind, (), "") for host in self.links())
+        second = host_named(self, self.server)
+        names = {n for a in self.adapters for n in (a.switch, a.test_switch) if n} if second else set()
+        return (*disks, *servers, *(Address(second, "switch", (), name) for name in sorted(names)))
 
     # --- rules ------------------------------------------------------------------------------------------------------
 
@@ -146,7 +152,11 @@ class Replication(ReplicationFields):
         return (*super().queries(), RELATIONS, MEASURED, COMPUTER, DISKS, *more)
 
     def queries_on(self, host: str) -> tuple[Call, ...]:
-        media = (file_query(self.initial_copy_import),) if self.initial_copy_import is not None else ()
+        second = host == host_named(self, self.server)
+        media: tuple[Call, ...] = (
+            (_media(self.initial_copy_import),) if self.initial_copy_import is not None and second else ()
+        )
+        media += replica_adapters.queries(self.adapters) if second else ()
         own = self.extended is not None and self.extended.certificate is not None
         return (*_THERE, *media, *(CERTIFICATES if own else ()))
 
@@ -169,6 +179,7 @@ class Replication(ReplicationFields):
     def wanted(self) -> State:
         found: dict[str, Any] = {**super().wanted(), "state": self.state or "replicating", "health": "normal"}
         found["replica"] = "receiving"
+        found |= replica_adapters.written(self.adapters)
         if self.excluded_disks is not None:
             found["excluded_disks"] = frozenset(self.excluded_disks)
         if self.extended is not None:
@@ -203,6 +214,11 @@ class Replication(ReplicationFields):
         if self.excluded_disks is not None:
             found["excluded_disks"] = self._excluded(row, second, facts)
         found |= self._onward_now(second)
+        names = replica_adapters.written(self.adapters)
+        if second is None:
+            found |= dict.fromkeys(names, NOT_COMPARED)
+        else:
+            found |= replica_adapters.now(self.adapters, second) if second.vm is not None else dict.fromkeys(names)
         return found
 
     def _ours(self, received: Row, facts: Facts) -> bool:
@@ -226,7 +242,8 @@ class Replication(ReplicationFields):
         state = state_of(second.received)
         if state in ("paused", "failed over"):
             return state
-        return "receiving"
+        exported = self.initial_copy_import is not None and state_of(row) in ("initial copy", "replicating")
+        return "waiting for its media" if exported and state == STATES["WaitingForInitialReplication"] else "receiving"
 
     def _excluded(self, row: Row, second: Side | None, facts: Facts) -> Any:
         """Before 2016 no host says it; what is left out has no drive on the replica (replica-migration 2.4)."""
@@ -289,7 +306,7 @@ class Replication(ReplicationFields):
     def impacts(self, field: str, now: Any, wanted: Any, facts: Facts) -> frozenset[Impact]:
         if field in ("server", "extended.server") and now is not None:
             return frozenset({"recreate"})
-        if field == "replica" and now != "paused":
+        if field == "replica" and now in _LOST:
             return frozenset({"recreate"})
         if field == "extended" or (field in ("state", "extended.state") and now == "resync needed"):
             return frozenset({"destroy"})
@@ -337,6 +354,8 @@ class Replication(ReplicationFields):
         row = self._own(facts)
         if row is not None:
             yield from self._said(row, changed, facts)
+        if second is not None:
+            yield from replica_adapters.findings(self.adapters, frozenset(changed), second)
         certificate = self.certificate if self.authentication == "certificate" else None
         if certificate is not None:
             yield from certificate_findings(certificate, "certificate", facts, sets="certificate" in changed)
@@ -462,6 +481,11 @@ class Replication(ReplicationFields):
         if now == "failed over":
             hint = f"hvctl replica reverse {name} goes on from there, hvctl replica cancel {name} ends it"
             yield finding("replica", f"{name} was failed over to {self.server}", hint)
+        elif now == "waiting for its media" and second is not None and not self._imported(second):
+            text = (
+                f"what is exported to {self.initial_copy_export} is not in {self.initial_copy_import} of {second.host}"
+            )
+            yield finding("replica", text, "bring it there, and apply again", "later")
         elif now == "an ordinary VM there" and self.initial_copy != "backup":
             text = f"{self.server} no longer receives {name}, and has it as a VM"
             hint = "remove it there, or write `initial_copy: backup` to go on from what it has"
@@ -547,6 +571,10 @@ class Replication(ReplicationFields):
         yield enabled
         if self.initial_copy != "by_hand" and (self.state or "replicating") == "replicating":
             yield self._copy(vm, (enabled,))
+        if second is not None and self.adapters:
+            row = self.vm_row(facts)
+            there = by_id(row["Id"]) if row is not None else Ref(Call("Get-VM"), {"Name": name})
+            yield from replica_adapters.steps(self.adapters, changes, there, name, second.host, (enabled,))
 
     def _seed(self, second: Side) -> Iterator[Step]:
         """What is there becomes the replica that the copy goes on from (replica-migration 2.5)."""
@@ -585,7 +613,7 @@ class Replication(ReplicationFields):
         vm, name = vm_ref(self.vm, facts), self.vm.key()
         row = self._own(facts)
         assert row is not None
-        if "server" in by_field or ("replica" in by_field and by_field["replica"].now != "paused"):
+        if "server" in by_field or ("replica" in by_field and by_field["replica"].now in _LOST):
             yield from self._again(by_field, facts)
             return
         own = tuple(c for c in changes if not c.field.startswith("extended") and c.field in settings(type(self)))
@@ -599,11 +627,29 @@ class Replication(ReplicationFields):
         if "state" in by_field:
             yield from self._to_state(str(by_field["state"].now), vm, made)
         if "replica" in by_field and second is not None and second.vm is not None:
-            call = Call("Resume-VMReplication", {"VMReplication": relation_of(by_id(second.vm["Id"]), "Simple")})
-            yield Step(call, f"go on receiving {name}", ("replica",), host=second.host)
+            yield self._received(str(by_field["replica"].now), second)
+        if second is not None and second.vm is not None:
+            yield from replica_adapters.steps(self.adapters, changes, by_id(second.vm["Id"]), name, second.host, ())
         onward = tuple(c for c in changes if c.field.partition(".")[0] == "extended")
         if onward and second is not None:
             yield from self._onward(onward, second, facts)
+
+    def _received(self, now: str, second: Side) -> Step:
+        assert second.vm is not None
+        leg = relation_of(by_id(second.vm["Id"]), "Simple")
+        if now == "paused":
+            call = Call("Resume-VMReplication", {"VMReplication": leg})
+            return Step(call, f"go on receiving {self.vm.key()}", ("replica",), host=second.host)
+        folder = self._imported(second)
+        call = Call("Import-VMInitialReplication", {"VMReplication": leg, "Path": folder})
+        return Step(call, f"import the initial copy of {self.vm.key()}", ("replica",), host=second.host)
+
+    def _imported(self, second: Side) -> str:
+        """The folder of this VM, which the export has named <name>_<id> (replica-migration 2.1); "" if it is not there."""
+        assert self.initial_copy_import is not None and second.vm is not None
+        ending = f"_{second.vm['Id']}".casefold()
+        rows = second.facts.reply(_media(self.initial_copy_import)).rows
+        return next((str(r["FullName"]) for r in rows if str(r["Name"]).casefold().endswith(ending)), "")
 
     def _again(self, by_field: Mapping[str, Change], facts: Facts) -> Iterator[Step]:
         """To another host, or to one that has lost it: taken away and enabled, with a whole copy."""
@@ -724,6 +770,16 @@ class Replication(ReplicationFields):
                 return
             call = Call("Remove-VMReplication", {"VMReplication": relation_of(by_id(second.vm["Id"]), "Simple")})
             yield Step(call, f"{name} is no replica any more", because, needs=needs, host=second.host)
+
+
+_LOST = ("no such VM there", "an ordinary VM there")
+"""Of a replica: there is none any more."""
+
+
+def _media(folder: str) -> Call:
+    return Call(
+        "Get-ChildItem", {"LiteralPath": (folder,), "Directory": True}, ("Name", "FullName"), each="LiteralPath"
+    )
 
 
 def _over(row: Row) -> bool:
