@@ -8,7 +8,7 @@ import shutil
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar, cast
 
 import pytest
 
@@ -23,6 +23,7 @@ HOW = {
     "browser": "no Chromium on PATH",
     "contract": "HVCTL_CONTRACT names no folder with the whole contract",
     "engine": "no PowerShell engine: set HVCTL_PWSH, or put pwsh on PATH",
+    "playwright": "no playwright: pip install playwright into this environment",
     "postgresql": "no PostgreSQL: neither initdb and pg_ctl on PATH nor below /usr/lib/postgresql",
     "real_host": "no real host: HVCTL_REAL_HOST=INVENTORY:HOST names one, for all cases",
     "systemd": "no systemd-analyze on PATH",
@@ -66,6 +67,11 @@ def engine() -> Path:
     return needed("engine", find_engine())
 
 
+def playwright() -> Callable[[], Any]:
+    """What drives a browser."""
+    return needed("playwright", _playwright())
+
+
 def postgresql() -> Path:
     """The folder with its programs."""
     return needed("postgresql", _postgresql())
@@ -96,6 +102,14 @@ def _browser() -> str | None:
     return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
+def _playwright() -> Callable[[], Any] | None:
+    try:
+        from playwright.sync_api import sync_playwright  # noqa: PLC0415
+    except ImportError:
+        return None
+    return cast("Callable[[], Any]", sync_playwright)
+
+
 def _postgresql() -> Path | None:
     """Debian puts them beside PATH, by version."""
     if on_path := shutil.which("initdb"):
@@ -111,6 +125,7 @@ FINDERS: Mapping[str, Callable[[], object]] = {
     "browser": _browser,
     "contract": lambda: _named("HVCTL_CONTRACT"),
     "engine": find_engine,
+    "playwright": _playwright,
     "postgresql": _postgresql,
     "real_host": lambda: os.environ.get("HVCTL_REAL_HOST"),
     "systemd": lambda: shutil.which("systemd-analyze"),

@@ -203,6 +203,27 @@ def test_a_part_of_what_is_made_is_told_by_the_summary_unless_verbose() -> None:
     assert "Set-VMMemory -VM (Get-VM)[Name=web02] -StartupBytes 2147483648" in " ".join(shown.split())
 
 
+def test_why_something_is_not_made_is_told_once() -> None:
+    """One cause: an image that is not there. What is within the VM is not made either, and nothing is wrong with it."""
+    playbook = r"""- name: Lab
+  hosts: lab
+  vms:
+    - name: web03
+      generation: 2
+      memory: {startup: 2GB}
+      processor: {count: 2}
+      disks: [{at: scsi 0:0, path: 'D:\VMs\web03\os.vhdx', image: 'D:\images\gone.vhdx'}]
+      network_adapters: [{name: lan}]
+      firmware: {boot_order: [scsi 0:0, 'network lan']}
+"""
+    made = lab(playbook=playbook)
+    lines = [line.plain for line in plan_lines(made.plan, width=120)]
+    assert [line.strip() for line in lines if "✗" in line] == ["✗ vm web03", "✗ disk web03, scsi 0:0"]
+    said = [r.message for a in made.plan.actions for r in a.remarks]
+    assert said == ["it is not created: its disk scsi 0:0 is held back", r"D:\images\gone.vhdx is not there"]
+    assert "2 impossible" in lines[0]
+
+
 def test_verbose_shows_the_stop_and_the_start_too() -> None:
     shown = text_of(plan_lines(lab(allow=["restart"]).plan, verbose=True))
     assert "Stop-VM" in shown

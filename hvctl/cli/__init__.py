@@ -9,6 +9,7 @@ import hvctl.cli.history
 import hvctl.cli.metering
 import hvctl.cli.replica
 import hvctl.cli.schedule
+import hvctl.cli.serve
 import hvctl.cli.verbs  # noqa: F401  puts the verbs into the app
 from hvctl.__main__ import entry  # where console scripts of earlier installations look for it
 from hvctl.cli.app import main

@@ -32,7 +32,7 @@ class Seen:
 class Draft:
     """What is to be done about one resource. `wish`: its target. `held`: fields that are held back, WHOLE for all.
     `here`: it exists, or will when its steps have run, and what sits within it can be changed. `seen`: what was read, None
-    where nothing could be."""
+    where nothing could be. `waits`: it is held back by another resource only."""
 
     wish: Resource
     action: Action
@@ -40,6 +40,7 @@ class Draft:
     here: bool = True
     held: frozenset[str] = frozenset()
     seen: Seen | None = None
+    waits: bool = False
 
 
 def held_back(drafts: Mapping[Address, Draft]) -> Held:

@@ -56,8 +56,27 @@ def _waiting(draft: Draft, others: Mapping[Address, Draft]) -> Draft:
             address=draft.action.address,
         )
         action = replace(draft.action, verb=verb, lines=(), remarks=(*draft.action.remarks, remark))
-        return Draft(draft.wish, action, here=False, held=frozenset({WHOLE}))
+        return Draft(draft.wish, action, here=False, held=frozenset({WHOLE}), waits=True)
     return draft
+
+
+def part_of_unmade(wish: Resource, target: Resource, before: Mapping[Address, Draft]) -> Draft | None:
+    """A part of what the pass before found not to be made. Judged by a target that lacks its owner's other parts, it would
+    be said to be wrong where it is not."""
+    if wish.owner is None or wish.absent:
+        return None
+    own, owner = before.get(wish.address()), before.get(wish.owner.address())
+    if (
+        own is None
+        or owner is None
+        or owner.here
+        or owner.action.verb != "held"
+        or (WHOLE in own.held and not own.waits)
+    ):
+        return None
+    remarks = () if own.waits else own.action.remarks
+    action = replace(own.action, verb="held", lines=(), remarks=remarks)
+    return Draft(target, action, here=False, held=frozenset({WHOLE}), seen=own.seen)
 
 
 def not_taken_down(drafts: Mapping[Address, Draft], facts: Mapping[str, Facts]) -> dict[Address, Draft]:

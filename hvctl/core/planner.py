@@ -18,6 +18,7 @@ from hvctl.core.drafts import (
     not_started,
     not_taken_down,
     part_name,
+    part_of_unmade,
     root_of,
     with_unlisted,
 )
@@ -117,7 +118,9 @@ def _judged(
     for wish in desired:
         address = wish.address()
         target, known = goals[address.host][wish.seat], broken.get(address, [])
-        if address.host in facts:
+        if (unmade := part_of_unmade(wish, target, before)) is not None:
+            drafts[address] = unmade
+        elif address.host in facts:
             draft = drafted(wish, target, before.get(address), known, facts[address.host], allow | wish.place.allow)
             drafts[address] = contracted(draft, facts)
         else:

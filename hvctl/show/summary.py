@@ -46,9 +46,12 @@ def _moved(outcomes: Iterable[Outcome], memory: Memory) -> str:
 
 
 def made_within(plan: Plan, action: Action) -> bool:
-    """Whether it is a part of something that is made with it."""
+    """Whether it is a part of something that is made with it, or that is not made, which says why."""
     owner = owner_of(action.address)
-    return action.verb == "create" and any(a.verb == "create" and a.address == owner for a in plan.actions)
+    silent = action.verb == "held" and not action.lines and not action.remarks
+    verbs = ("create", "held") if silent else ("create",)
+    mine = action.verb == "create" or silent
+    return mine and any(a.verb in verbs and a.address == owner for a in plan.actions)
 
 
 def counted(plans: Iterable[Plan]) -> list[str]:
@@ -64,7 +67,8 @@ def counted(plans: Iterable[Plan]) -> list[str]:
             impossible = sum(e.held == "impossible" for e in shown)
             waiting = sum(e.held == "later" for e in shown)
             blocked += sum(bool(e.line.consent) and not e.held for e in shown)
-            held += impossible or (action.verb == "held" and not action.blocked and not waiting)
+            alone = action.verb == "held" and not action.blocked and not waiting and not made_within(plan, action)
+            held += impossible or alone
             later += waiting or action.verb == "later"
             if action.verb == "update":
                 todo = [e.line for e in shown if not e.line.consent and not e.held]

@@ -1,0 +1,332 @@
+"""The pages: what is asked of them, what the history says to it, as HTML or, at the same address, as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, is_dataclass
+from datetime import UTC, datetime, timedelta
+from importlib.resources import files
+from typing import Any, TypeVar
+from urllib.parse import quote, urlencode
+
+from jinja2 import DictLoader, Environment, StrictUndefined
+from sqlalchemy import Connection, Engine
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+
+from hvctl import __version__
+from hvctl.dashboard import queries
+from hvctl.dashboard.guard import ByToken, Guard, let_in
+from hvctl.dashboard.languages import LANGUAGES, catalogue, preferred
+from hvctl.dashboard.queries import PAGE, Asked
+from hvctl.dashboard.rows import STATES
+from hvctl.history.meters import Meters
+from hvctl.history.opening import exists, opened, translated
+from hvctl.history.place import Place
+from hvctl.kinds import kinds
+from hvctl.show.plain import plain
+from hvctl.show.times import stamp
+from hvctl.text.duration import lasted
+
+T = TypeVar("T")
+_LONGEST = 200
+"""Characters of a search."""
+
+
+@dataclass
+class Site:
+    """What is served. `stale`: after how long without a look a host is told. `groups`: of the inventory, by name. `language`:
+    of all readers; None: each reader's own."""
+
+    place: Place
+    guard: Guard
+    stale: timedelta
+    groups: Mapping[str, frozenset[str]]
+    now: Callable[[], datetime]
+    language: str | None = None
+    title: str = "hvctl"
+
+    def __post_init__(self) -> None:
+        self._engine: Engine | None = None
+        self._templates = {language: _environment(language, self.now) for language in LANGUAGES}
+
+    @property
+    def stale_text(self) -> str:
+        return lasted(self.stale)
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+
+    def read(self, ask: Callable[[Connection], T]) -> T | None:
+        """None: nothing is remembered yet. Raises HistoryError."""
+        if self._engine is None:
+            if not exists(self.place):
+                return None
+            self._engine = opened(self.place)
+        with translated(self.place), self._engine.connect() as connection:
+            return ask(connection)
+
+    @property
+    def stale_before(self) -> datetime:
+        return self.now() - self.stale
+
+    def asked(self, request: Request) -> Asked:
+        of = request.query_params
+        group = of.get("group", "")
+        return Asked(
+            text=of.get("q", "")[:_LONGEST].strip(),
+            state=of.get("state", "") if of.get("state", "") in STATES else "",
+            stale=of.get("stale") == "1",
+            host=of.get("host", "")[:255],
+            kind=of.get("kind", "") if of.get("kind", "") in {k.kind for k in kinds()} else "",
+            gone=of.get("gone") == "1",
+            since=_moment(of.get("since", "")),
+            until=_moment(of.get("until", "")),
+            hosts=self.groups.get(group, frozenset()) if group else None,
+            start=_number(of.get("start", "")),
+        )
+
+    # --- pages -------------------------------------------------------------------------------------------------------
+
+    def overview(self, request: Request) -> Response:
+        group = request.query_params.get("group", "")
+        among = self.groups.get(group) if group else None
+        now = self.now()
+        day = now - timedelta(days=1)
+
+        def ask(connection: Connection) -> dict[str, Any]:
+            ours = Asked(hosts=among)
+            begun = queries.drift_rows(connection, Asked(since=day, hosts=among))
+            went = queries.drift_rows(connection, Asked(since=day, gone=True, hosts=among))
+            return {
+                "counts": queries.counts(connection, self.stale_before, among),
+                "ages": queries.ages(connection, now) if among is None else [],
+                "oldest": queries.drift_rows(connection, ours),
+                "begun": begun,
+                "went": went,
+                "away": [one for one in queries.away_rows(connection, since=day) if among is None or one.host in among],
+                "groups": queries.by_group(connection, self.stale_before, self.groups) if among is None else {},
+                "applies": queries.check_rows(connection, verb="apply", left=True).total if among is None else None,
+                "checks": queries.check_rows(connection),
+            }
+
+        return self.page(request, "overview", ask, group=group, day=day)
+
+    def hosts(self, request: Request) -> Response:
+        asked = self.asked(request)
+        return self.page(
+            request,
+            "hosts",
+            lambda c: {
+                "counts": queries.counts(c, self.stale_before, asked.hosts),
+                "found": queries.host_rows(c, asked, self.stale_before),
+            },
+            asked=asked,
+            group=request.query_params.get("group", ""),
+        )
+
+    def drifts(self, request: Request) -> Response:
+        asked = self.asked(request)
+        return self.page(
+            request,
+            "drifts",
+            lambda c: {"kinds": queries.kinds_open(c), "found": queries.drift_rows(c, asked)},
+            asked=asked,
+            group=request.query_params.get("group", ""),
+        )
+
+    def checks(self, request: Request) -> Response:
+        verb, left = request.query_params.get("verb", ""), request.query_params.get("left") == "1"
+        start = _number(request.query_params.get("start", ""))
+        return self.page(
+            request,
+            "checks",
+            lambda c: {"found": queries.check_rows(c, verb=verb, left=left, start=start)},
+            verb=verb,
+            left=left,
+        )
+
+    def check(self, request: Request) -> Response:
+        def ask(connection: Connection) -> dict[str, Any] | None:
+            found = queries.check(connection, _number(request.path_params["number"]))
+            return {"check": found[0], "looks": found[1]} if found else None
+
+        return self.page(request, "check", ask)
+
+    def host(self, request: Request) -> Response:
+        name = request.path_params["host"]
+
+        def ask(connection: Connection) -> dict[str, Any] | None:
+            found = queries.host(connection, name, self.stale_before)
+            if not found:
+                return None
+            differing = queries.drift_rows(connection, Asked(host=name))
+            month = self.now() - timedelta(days=30)
+            return {
+                "hosts": found,
+                "open": differing,
+                "went": queries.drift_rows(connection, Asked(host=name, gone=True, since=month)),
+                "away": queries.away_rows(connection, since=month, host=name),
+                "machines": queries.machines(connection, name, differing.rows),
+                "checks": queries.checks_of(connection, name),
+            }
+
+        groups = sorted(group for group, members in self.groups.items() if name in members)
+        return self.page(request, "host", ask, host=name, groups=groups)
+
+    def machine(self, request: Request) -> Response:
+        name, vm = request.path_params["host"], request.path_params["vm"]
+        end = self.now()
+        days = min(max(_number(request.query_params.get("days", "30")), 1), 400)
+
+        def ask(connection: Connection) -> dict[str, Any] | None:
+            if not queries.host(connection, name, self.stale_before):
+                return None
+
+            def mine(rows: Any) -> list[Any]:
+                return [one for one in rows if one.vm.casefold() == vm.casefold()]
+
+            differing = mine(queries.drift_rows(connection, Asked(host=name)).rows)
+            went = mine(queries.drift_rows(connection, Asked(host=name, gone=True)).rows)
+            record = Meters(self.place).told(end - timedelta(days=days), end, [name])
+            used = queries.used(record, vm, name)
+            return {"open": differing, "went": went, "used": used} if differing or went or used else None
+
+        return self.page(request, "machine", ask, host=name, vm=vm, days=days)
+
+    def login(self, request: Request) -> Response:
+        return self._html(request, "login", {"wrong": False}, 200)
+
+    async def try_login(self, request: Request) -> Response:
+        assert isinstance(self.guard, ByToken)
+        form = await request.form(max_files=0, max_fields=3)
+        if self.guard.right(str(form.get("token", ""))):
+            return let_in(self.guard, secure=request.url.scheme == "https")
+        return self._html(request, "login", {"wrong": True}, 403)
+
+    def language_chosen(self, request: Request) -> Response:
+        """Kept in a cookie; back to where the reader was."""
+        wanted = request.path_params["language"]
+        back = request.query_params.get("back", "/")
+        safe = back if back.startswith("/") and not back.startswith(("//", "/\\")) else "/"
+        response = RedirectResponse(safe, 303)
+        if wanted in LANGUAGES:
+            response.set_cookie("hvctl_language", wanted, max_age=400 * 86400, samesite="strict")
+        return response
+
+    # --- showing -----------------------------------------------------------------------------------------------------
+
+    def page(
+        self, request: Request, name: str, ask: Callable[[Connection], Mapping[str, Any] | None], **more: Any
+    ) -> Response:
+        from hvctl.history import HistoryError  # noqa: PLC0415
+
+        try:
+            found = self.read(lambda c: (ask(c),))
+        except HistoryError as error:
+            return self._html(request, "trouble", {"message": error.message, "hint": error.hint}, 503)
+        if found is None:
+            return self._html(request, "empty", {"place": self.place.name}, 200)
+        (told,) = found
+        if told is None:
+            return self._html(request, "missing", {}, 404)
+        shown = {key: _plain(value) for key, value in told.items()}
+        if _wants_json(request):
+            return JSONResponse(_data({"page": name, "at": self.now(), **shown}), headers={"vary": "accept"})
+        return self._html(request, name, {**shown, **_plain(more)}, 200)
+
+    def _html(self, request: Request, name: str, told: Mapping[str, Any], status: int) -> Response:
+        language = self.language or request.cookies.get("hvctl_language", "")
+        if language not in LANGUAGES:
+            language = preferred(request.headers.get("accept-language", ""))
+        query = dict(request.query_params)
+        address = request.url.path + (f"?{urlencode(query)}" if query else "")
+        text = (
+            self._templates[language]
+            .get_template(name)
+            .render(
+                told,
+                site=self,
+                here=name,
+                language=language,
+                address=address,
+                query=query,
+                now=self.now(),
+                version=__version__,
+                user=request.scope.get("user_name", ""),
+                may_leave=isinstance(self.guard, ByToken),
+                page_rows=PAGE,
+            )
+        )
+        return HTMLResponse(text, status, headers={"content-language": language, "vary": "accept, accept-language"})
+
+
+def _environment(language: str, now: Callable[[], datetime]) -> Environment:
+    folder = files("hvctl.dashboard").joinpath("templates")
+    sources = {
+        one.name.removesuffix(".html.j2"): one.read_text(encoding="utf-8")
+        for one in folder.iterdir()
+        if one.name.endswith(".html.j2")
+    }
+    made = Environment(
+        loader=DictLoader(sources),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    made.install_gettext_translations(catalogue(language), newstyle=True)  # type: ignore[attr-defined]
+    made.filters["stamp"] = stamp
+    made.filters["clock"] = lambda moment: f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    made.filters["age"] = lambda moment: lasted(max(now() - moment, timedelta(0)))
+    made.filters["segment"] = lambda text: quote(text, safe="")
+    made.filters["kind"] = lambda text: text.replace("_", " ")
+    made.globals["link"] = _link
+    return made
+
+
+def _link(path: str, query: Mapping[str, Any] | None = None, **changed: Any) -> str:
+    """An address with parameters: those of `query`, with some changed, and without what is empty."""
+    both = {**(query or {}), **changed}
+    kept = {
+        name: stamp(value) if isinstance(value, datetime) else str(value)
+        for name, value in both.items()
+        if value not in ("", None, False)
+    }
+    return path + (f"?{urlencode(kept)}" if kept else "")
+
+
+def _wants_json(request: Request) -> bool:
+    if request.query_params.get("format") == "json":
+        return True
+    accepted = request.headers.get("accept", "")
+    return "application/json" in accepted and "text/html" not in accepted
+
+
+def _plain(value: Any) -> Any:
+    """Texts of hosts act on nothing."""
+    if isinstance(value, Mapping):
+        return {key: _plain(one) for key, one in value.items()}
+    return plain(value)
+
+
+def _data(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return _data(asdict(value))
+    if isinstance(value, Mapping):
+        return {str(key): _data(one) for key, one in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_data(one) for one in value]
+    return stamp(value) if isinstance(value, datetime) else value
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

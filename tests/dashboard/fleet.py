@@ -1,0 +1,88 @@
+"""A history of a fleet, as nightly checks would leave it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from hvctl.core.check import Check, Spot
+from hvctl.history import Place, place
+from hvctl.history.meters import Meters
+from hvctl.history.seen import Difference, Seen, Wished, key_of
+from hvctl.history.store import Store
+from hvctl.kinds import address_of
+from hvctl.metering import HostReading, Reading
+
+NOW = datetime(2026, 11, 27, 8, 0, tzinfo=UTC)
+DAY = timedelta(days=1)
+PLAYBOOK = "/fleet/site.yml"
+HOSTILE = "<script>alert(1)</script>\u202e'\"&"
+
+
+def host(number: int) -> str:
+    return f"hv{number:03}"
+
+
+def looked(
+    name: str, spots: Iterable[tuple[Sequence[str], str]], differing: Sequence[int] = (), now: str = "2"
+) -> Seen:
+    """A look at a host where of the spots some differ, by their numbers."""
+    told = [Spot(address_of(name, words), field) for words, field in spots]
+    keys = [key_of(spot) for spot in told]
+    return Seen(
+        name,
+        None,
+        {keys[n]: Difference(told[n], now, "4", "", PLAYBOOK, keys[n]) for n in differing},
+        {key: Wished(spot, "json:4", PLAYBOOK) for key, spot in zip(keys, told, strict=True)},
+        frozenset(key for n, key in enumerate(keys) if n not in differing),
+        covered=frozenset({PLAYBOOK}),
+    )
+
+
+SPOTS = (
+    (("processor", "web01"), "count"),
+    (("network_adapter", "仮想マシン", "lan"), "vlan"),
+    (("switch", "lan"), "notes"),
+)
+
+
+def fleet(folder: Path, hosts: int = 12, drifted: Sequence[int] = (3, 5), away: Sequence[int] = (7,)) -> Place:
+    """Three checks: ten days ago all was well, yesterday half of the drift was there, this morning all of it. The last host
+    was not looked at since the first."""
+    where = place(str(folder / "history.db"))
+    store = Store(where)
+    names = [host(n) for n in range(hosts)]
+
+    def check(at: datetime, seen: Sequence[Seen], status: int) -> None:
+        addresses = {one.host: f"{one.host}.example.com" for one in seen}
+        store.write(
+            Check("drift", (PLAYBOOK,), at - timedelta(minutes=2), at, (), status, addresses=addresses), seen, at
+        )
+
+    check(NOW - 10 * DAY, [looked(name, SPOTS) for name in names], 0)
+    check(
+        NOW - 2 * DAY,
+        [looked(name, SPOTS, [0] if n in drifted[: len(drifted) // 2] else []) for n, name in enumerate(names[:-1])],
+        2,
+    )
+    morning = [
+        Seen(name, unreachable="connection refused")
+        if n in away
+        else looked(name, SPOTS, [0, 1] if n in drifted else [], now=HOSTILE if n == drifted[0] else "2")
+        for n, name in enumerate(names[:-1])
+    ]
+    check(NOW - timedelta(hours=1), morning, 4)
+    return where
+
+
+def metered(where: Place, name: str, vm: str, days: int = 10) -> None:
+    """Its meters, read once a day."""
+    for n in range(days + 1):
+        at = NOW - (days - n) * DAY
+        reading = Reading(
+            at, name, "6A1B9C10-0000-4000-8000-000000000001", vm, state="Running",
+            duration_s=(n + 1) * 86400.0, average_processor_mhz=500, average_memory_mb=2048,
+            counters={"data_read": 86400 * (n + 1), "network_in": 8640 * (n + 1)},
+        )  # fmt: skip
+        Meters(where).write([HostReading(name, at, (reading,))], {name: f"{name}.example.com"}, at)

@@ -1,0 +1,287 @@
+"""The pages over HTTP, without a browser: what they tell, to whom, and what they refuse."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from html import unescape
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from hvctl.call import Secret
+from hvctl.dashboard.app import application
+from hvctl.dashboard.guard import Anyone, ByProxy, ByToken, Guard
+from hvctl.dashboard.languages import catalogue, preferred
+from hvctl.dashboard.pages import Site
+from hvctl.history import Place, place
+from scripts.make_catalogues import FOLDER, catalogue_of, compiled, extracted
+from tests.dashboard.fleet import DAY, HOSTILE, NOW, fleet, metered
+
+GROUPS = {"tokyo": frozenset({"hv003", "hv004"}), "osaka": frozenset({"hv005", "hv007"})}
+TOKEN = "a-token-that-is-long-enough"
+PAGES = ["/", "/hosts", "/drifts", "/drifts?gone=1", "/checks", "/checks/3", "/hosts/hv003", "/hosts/hv003/vms/web01"]
+
+
+@pytest.fixture(scope="module")
+def where(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    found = fleet(tmp_path_factory.mktemp("fleet"))
+    metered(found, "hv003", "web01")
+    return found
+
+
+Open = Callable[..., TestClient]
+
+
+@pytest.fixture
+def browse(where: Place) -> Open:
+    def opened(
+        guard: Guard | None = None, at: Place | None = None, client: str = "127.0.0.1", **more: Any
+    ) -> TestClient:
+        site = Site(at or where, guard or Anyone(), DAY, GROUPS, lambda: NOW, **more)
+        return TestClient(
+            application(site, ["localhost"]),
+            "http://localhost",
+            headers={"accept": "text/html"},
+            client=(client, 5000),
+            follow_redirects=False,
+        )
+
+    return opened
+
+
+class Links(HTMLParser):
+    """Links with a number in front: the counters."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[str, int]] = []
+        self._href, self._text = "", ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "a":
+            self._href, self._text = dict(attrs).get("href") or "", ""
+
+    def handle_data(self, data: str) -> None:
+        self._text += data
+
+    def handle_endtag(self, tag: str) -> None:
+        number = re.match(r"\s*(\d+)(\s|$)", self._text)
+        if tag == "a" and number and not self._href.startswith("/checks/"):
+            self.found.append((self._href, int(number[1])))
+
+
+def found_by(client: TestClient, href: str) -> dict[str, Any]:
+    answer = client.get(href, headers={"accept": "application/json"})
+    assert answer.status_code == 200
+    told: dict[str, Any] = answer.json()
+    return told
+
+
+@pytest.mark.parametrize("page", ["/", "/?group=tokyo", "/?group=osaka"])
+def test_a_counter_leads_to_exactly_its_list(browse: Open, page: str) -> None:
+    client = browse()
+    links = Links()
+    links.feed(client.get(page).text)
+    counters = [(unescape(href), n) for href, n in links.found]
+    assert len(counters) >= 6
+    for href, n in counters:
+        if href.startswith(("/hosts?", "/drifts", "/checks?")):
+            assert found_by(client, href)["found"]["total"] == n, href
+
+
+def test_what_the_fleet_is_like(browse: Open) -> None:
+    told = found_by(browse(), "/")
+    assert told["counts"]["states"] == {"in_sync": 9, "drifted": 2, "away": 1}
+    assert told["counts"]["stale"] == 1
+    assert told["counts"]["drifts"] == 4
+    assert {one["host"] for one in told["away"]} == {"hv007"}
+    assert told["begun"]["total"] == 3, "one of them is two days old"
+    assert [one["count"] for one in told["ages"]] == [3, 1, 0, 0]
+
+
+def test_the_worst_and_the_oldest_come_first(browse: Open) -> None:
+    rows = found_by(browse(), "/hosts")["found"]["rows"]
+    assert [row["name"] for row in rows[:3]] == ["hv007", "hv003", "hv005"]
+    first = found_by(browse(), "/drifts")["found"]["rows"][0]
+    assert (first["host"], first["vm"], first["field"], first["moved"]) == ("hv003", "web01", "count", "host")
+
+
+@pytest.mark.parametrize(
+    ("query", "total"),
+    [
+        ("q=仮想マシン", 2), ("q=HV003", 2), ("q=%25", 0), ("q=w_b", 0), ("q=k_a", 2),
+        ("kind=processor", 2), ("kind=nothing", 4),
+        ("host=hv005", 2), ("group=osaka", 2), ("group=nowhere", 0), ("since=2026-11-26T08:00:00%2B00:00", 3), ("since=x", 4),
+        ("start=99999999999", 4),
+    ],
+)  # fmt: skip
+def test_filters_of_differences(browse: Open, query: str, total: int) -> None:
+    assert found_by(browse(), f"/drifts?{query}")["found"]["total"] == total
+
+
+def test_a_machine_with_what_it_used(browse: Open) -> None:
+    told = found_by(browse(), "/hosts/hv003/vms/web01?days=30")
+    used = told["used"]
+    assert len(used) >= 9
+    assert used[-1]["processor_mhz"] == pytest.approx(500)
+    assert used[-1]["read_mb"] == pytest.approx(1, rel=0.01)
+    assert [one["field"] for one in told["open"]] == ["count"]
+    text = browse().get("/hosts/hv003/vms/web01").text
+    assert "data-used" in text and "As a table" in text
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_every_page_is_whole_and_keeps_to_itself(browse: Open, page: str, language: str) -> None:
+    answer = browse(language=language).get(page)
+    assert answer.status_code == 200
+    assert answer.headers["content-language"] == language
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy and "unsafe" not in policy
+    assert answer.headers["cache-control"] == "no-store"
+    assert not re.search(r"<script(?![^>]*\ssrc=\"/static/)", answer.text), "no script in the page"
+    assert not re.search(r"\son\w+=|style=|javascript:", answer.text)
+    assert not re.search(r"(src|href)=\"(https?:)?//", answer.text), "nothing from elsewhere"
+    assert "<script>alert" not in answer.text
+    assert "\u202e" not in answer.text
+
+
+def test_a_hostile_value_is_told_as_text(browse: Open) -> None:
+    answer = browse().get("/drifts")
+    assert "&lt;script&gt;alert(1)" in answer.text
+    shown = found_by(browse(), "/drifts?q=script")["found"]["rows"][0]["now"]
+    assert "\u202e" not in shown and shown != HOSTILE and "<script>" in shown
+
+
+@pytest.mark.parametrize(
+    "path", ["/hosts/nope", "/checks/99", "/checks/x", "/hosts/hv003/vms/nope", "/hosts/nope/vms/web01"]
+)
+def test_what_is_not_on_record(browse: Open, path: str) -> None:
+    answer = browse().get(path)
+    assert answer.status_code == 404
+    assert "Not on record" in answer.text
+
+
+def test_a_history_without_a_check(browse: Open, tmp_path: Path) -> None:
+    answer = browse(at=place(str(tmp_path / "none.db"))).get("/")
+    assert answer.status_code == 200
+    assert "hvctl drift stores one" in answer.text
+    assert not (tmp_path / "none.db").exists()
+
+
+def test_a_history_that_cannot_be_read(browse: Open, tmp_path: Path) -> None:
+    (tmp_path / "bad.db").write_text("not a database at all, but a text that is long enough" * 50)
+    answer = browse(at=place(str(tmp_path / "bad.db"))).get("/")
+    assert answer.status_code == 503
+    assert "cannot be used" in answer.text
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
+def test_only_reading(browse: Open, method: str) -> None:
+    assert browse().request(method, "/").status_code == 405
+
+
+def test_a_name_that_is_not_ours_is_refused(browse: Open) -> None:
+    """A page elsewhere whose name was made to point here."""
+    assert browse().get("/", headers={"host": "evil.example"}).status_code == 400
+
+
+# --- who may look -----------------------------------------------------------------------------------------------------
+
+
+def test_with_a_token(browse: Open) -> None:
+    client = browse(ByToken(Secret(TOKEN)))
+    refused = client.get("/")
+    assert (refused.status_code, refused.headers["location"]) == (303, "/login")
+    assert client.get("/", headers={"accept": "application/json"}).status_code == 401
+    assert (
+        client.get("/hosts", headers={"accept": "application/json", "authorization": "Bearer wrong"}).status_code == 401
+    )
+    right = {"accept": "application/json", "authorization": f"Bearer {TOKEN}"}
+    assert client.get("/hosts", headers=right).status_code == 200
+    wrong = client.post("/login", data={"token": "x"})
+    assert wrong.status_code == 403 and "not the token" in wrong.text
+    entered = client.post("/login", data={"token": TOKEN})
+    cookie = entered.headers["set-cookie"].lower()
+    assert entered.status_code == 303
+    assert "httponly" in cookie and "samesite=strict" in cookie
+    assert TOKEN not in cookie
+    assert client.get("/").status_code == 200
+    assert client.get("/static/style.css").status_code == 200
+    assert TOKEN not in client.get("/").text
+
+
+def test_behind_a_proxy(browse: Open) -> None:
+    guard = ByProxy("X-Forwarded-User", [ipaddress.ip_network("192.0.2.0/24")])
+    named = {b"X-Forwarded-User": "田中".encode(), b"accept": b"text/html"}
+    answer = browse(guard, client="192.0.2.9").get("/", headers=named)
+    assert answer.status_code == 200
+    assert "田中" in answer.text
+    assert browse(guard, client="192.0.2.9").get("/").status_code == 401
+    assert browse(guard, client="198.51.100.1").get("/", headers=named).status_code == 401
+
+
+# --- languages --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("header", "language"),
+    [
+        ("ja", "ja"),
+        ("en-GB,ja;q=0.5", "en"),
+        ("fr, ja-JP;q=0.8, en;q=0.3", "ja"),
+        ("", "en"),
+        ("x;q=y,ja", "ja"),
+        ("*", "en"),
+    ],
+)
+def test_the_language_that_a_browser_prefers(header: str, language: str) -> None:
+    assert preferred(header) == language
+
+
+def test_a_language_that_was_chosen_is_kept(browse: Open) -> None:
+    client = browse()
+    chosen = client.get("/language/ja?back=/hosts%3Fstate%3Daway")
+    assert chosen.headers["location"] == "/hosts?state=away"
+    assert "ホスト" in client.get("/hosts").text
+    assert client.get("/language/ja?back=//evil.example/").headers["location"] == "/"
+
+
+def test_every_word_is_translated_and_compiled() -> None:
+    file = next(FOLDER.glob("locale/ja/LC_MESSAGES/dashboard.po"))
+    known = catalogue_of(file)
+    ids = {m.id for m in extracted() if m.id}
+    assert {m.id for m in known if m.id} == ids, "run python -m scripts.make_catalogues"
+    for message in known:
+        if message.id:
+            texts = [message.string] if isinstance(message.string, str) else list(message.string or ())
+            first = message.id if isinstance(message.id, str) else message.id[0]
+            assert all(texts), message.id
+            assert all(set(re.findall(r"%\(\w+\)s", text)) == set(re.findall(r"%\(\w+\)s", first)) for text in texts)
+    assert file.with_suffix(".mo").read_bytes() == compiled(known)
+    assert catalogue("ja").gettext("Overview") == "概要"
+
+
+def test_pages_of_a_long_list(tmp_path: Path, browse: Open) -> None:
+    client = browse(at=fleet(tmp_path, 300, tuple(range(10, 17)), (20, 21)))
+    told = found_by(client, "/hosts")
+    assert told["found"]["total"] == 300
+    assert len(told["found"]["rows"]) == 100
+    names = [
+        row["name"] for start in (0, 100, 200) for row in found_by(client, f"/hosts?start={start}")["found"]["rows"]
+    ]
+    assert len(set(names)) == 300
+    assert 'rel="next"' in client.get("/hosts").text
+    assert 'rel="prev"' in client.get("/hosts?start=200").text
+
+
+def test_how_long_without_a_look_is_too_long(where: Place) -> None:
+    site = Site(where, Anyone(), timedelta(minutes=30), {}, lambda: NOW)
+    client = TestClient(application(site, ["localhost"]), "http://localhost")
+    assert found_by(client, "/")["counts"]["stale"] == 12
