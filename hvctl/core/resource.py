@@ -200,6 +200,11 @@ class Resource(Fields):
         """Other resources that must be there first, if they are planned too."""
         return ()
 
+    def follows(self, step: Step) -> tuple[Address, ...]:
+        """Other resources whose steps come before this step of it, if they have any. Unlike what it `requires`, they hold
+        nothing back where they are not as wanted."""
+        return ()
+
     def links(self) -> tuple[str, ...]:
         """Other hosts, by their names in the inventory, that are planned together with its own because of it. A step may
         run on one of them (`Step.host`), `requires` may name what is wanted there, and `facts.on` has what it answered."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from hvctl.call import Call, Guard, Ref, Row, Value
 from hvctl.contract import OS, at_least, exists_from, title
 from hvctl.core.changes import Change, Occasion, Step, finding
-from hvctl.core.facts import Facts
+from hvctl.core.facts import Facts, UnreadHostError
 from hvctl.core.fields import settings
 from hvctl.core.impact import Impact
+from hvctl.core.resource import Resource
 from hvctl.core.values import NOT_COMPARED, State
 from hvctl.kinds import _replica_adapters as replica_adapters
 from hvctl.kinds._certificates import QUERIES as CERTIFICATES
@@ -19,6 +20,7 @@ from hvctl.kinds._disk import DiskPart
 from hvctl.kinds._drives import DISKS, Slot
 from hvctl.kinds._host import HOST
 from hvctl.kinds._limits import DEFAULT_VM_VERSION, OLDEST_VM_VERSION, version_at_least
+from hvctl.kinds._machine import machine
 from hvctl.kinds._replica import (
     FAILED_OVER,
     MEASURED,
@@ -43,7 +45,7 @@ from hvctl.kinds._replication import (
     side_of,
 )
 from hvctl.kinds._servers import COMPUTER, full_name, host_named, in_domain, same_server
-from hvctl.kinds._vm import VMS, in_vm, made_as, vm_ref
+from hvctl.kinds._vm import VMS, in_vm, made_as, vm_ref, vm_row
 from hvctl.kinds.replica_authorization import ReplicaAuthorization
 from hvctl.kinds.replica_server import ReplicaServer
 from hvctl.text.address import Address
@@ -86,12 +88,28 @@ class Replication(ReplicationFields):
         return tuple(dict.fromkeys(host for name in names if (host := host_named(self, name))))
 
     def requires(self) -> tuple[Address, ...]:
-        """The disks it is about; the replica servers that are planned with it."""
+        """The disks it is about; the replica server that is planned with it, and what its replica is to be on."""
         disks = tuple(d.address() for d in self.vm.parts_of(DiskPart) if not d.absent)
-        servers = tuple(Address(host, ReplicaServer.kind, (), "") for host in self.links())
         second = host_named(self, self.server)
-        names = {n for a in self.adapters for n in (a.switch, a.test_switch) if n} if second else set()
-        return (*disks, *servers, *(Address(second, "switch", (), name) for name in sorted(names)))
+        if not second:
+            return disks
+        names = {n for a in self.adapters for n in (a.switch, a.test_switch) if n}
+        switches = tuple(Address(second, "switch", (), name) for name in sorted(names))
+        return (*disks, *self._receiving(second, self.index.host), *switches)
+
+    def follows(self, step: Step) -> tuple[Address, ...]:
+        """What is sent on waits for the third site's server; the second site does not, whatever becomes of the third."""
+        third = host_named(self, self.extended.server) if self.extended is not None else ""
+        onward = any(field.startswith("extended.") for field in step.because)
+        return tuple(self._receiving(third, host_named(self, self.server))) if third and onward else ()
+
+    def _receiving(self, host: str, sender: str) -> Iterator[Address]:
+        """The replica server of a host, and by which names an authorization may let the sender in, as far as the inventory
+        knows it."""
+        yield Address(host, ReplicaServer.kind, (), "")
+        own = sorted(name for name, known in self.index.known.items() if known == sender and "." in name)
+        for name in dict.fromkeys((*own, *(f"*.{name.partition('.')[2]}" for name in own), "*")):
+            yield Address(host, ReplicaAuthorization.kind, (), name)
 
     # --- rules ------------------------------------------------------------------------------------------------------
 
@@ -146,6 +164,14 @@ class Replication(ReplicationFields):
             yield finding("extended.authentication", "no certificate is written", "write `certificate`")
 
     # --- looking ----------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def discover(cls, owner: Resource | None, facts: Facts) -> Iterator[Self]:
+        """What the host sends; what the other side is called is not held to what may be written."""
+        vm = vm_row(machine(owner), facts)
+        row = relation(vm["Id"], facts, modes=("Primary",)) if vm is not None else None
+        if row is not None:
+            yield cls(server="unnamed.invalid").model_copy(update={"server": str(row["ReplicaServerName"])})
 
     def queries(self) -> tuple[Call, ...]:
         more = CERTIFICATES if self.certificate is not None else ()
@@ -437,7 +463,7 @@ class Replication(ReplicationFields):
         if not rows:
             return
         row = rows[0]
-        hint = f"see `host: replica_server:` of {there.host}; without it this is refused"
+        hint = f"without it this is refused: see `host: replica_server:` of {there.host}"
         if not row["ReplicationEnabled"]:
             yield finding(field, f"{there.host} does not receive replicas yet", hint, "warning")
             return
@@ -493,19 +519,23 @@ class Replication(ReplicationFields):
 
     def _onward_findings(self, second: Side | None, facts: Facts) -> Iterator[Diagnostic]:
         assert self.extended is not None
-        third = self._third(facts)
         if second is None or second.received is None:
             return
         state = state_of(second.received)
         if state != "replicating":
             text = f"{second.host} sends on when the initial copy is there; now it is: {state}"
-            yield finding("extended.server", text, "apply again after that", "later")
-        elif third is not None:
+            yield finding("extended", text, "apply again after that", "later")
+            return
+        try:
+            third = self._third(facts)
+        except UnreadHostError as error:
+            yield finding("extended", error.text, "nothing is sent on before")
+            return
+        if third is not None:
             if third.vm is not None:
-                text = f"{third.host} has {self.vm.key()} already"
-                yield finding("extended.server", text, "remove it there")
+                yield finding("extended", f"{third.host} has {self.vm.key()} already", "remove it there")
             method = self.extended.authentication or "kerberos"
-            yield from self._not_ready(third, method, self.extended.port, "extended.server", second.facts)
+            yield from self._not_ready(third, method, self.extended.port, "extended", second.facts)
         if self.extended.certificate is not None and self.extended.authentication == "certificate":
             yield from certificate_findings(self.extended.certificate, "extended.certificate", second.facts, sets=True)
 

@@ -19,7 +19,13 @@ def estate(os: str) -> Estate:
     lan = {"switches": [{"name": "lan", "net_adapters": ["Ethernet 2"]}]}
     common: dict[str, Any] = {"os": os, "domain": "example.com", "folders": ["D:\\Replicas"], **lan}
     disk = {"at": "ide 0:0", "path": r"D:\VMs\web01.vhdx"}
-    vm = {"name": "web01", "id": ID, "state": "Running", "drives": [disk], "adapters": [{"name": "lan", "switch": "lan"}]}
+    vm = {
+        "name": "web01",
+        "id": ID,
+        "state": "Running",
+        "drives": [disk],
+        "adapters": [{"name": "lan", "switch": "lan"}],
+    }
     return Estate.from_data({"hosts": {"hv01": {**common, "vms": [vm]}, "hv02": {**common}, "hv03": {**common}}})
 
 
