@@ -51,6 +51,8 @@ from hvctl.kinds.replica_server import ReplicaServer
 from hvctl.text.address import Address
 from hvctl.text.diagnostic import Diagnostic
 
+_NOTHING: Mapping[str, Value] = {}
+
 _THERE = (VMS, HOST, RELATIONS, COMPUTER, ReplicaServer.query, ReplicaAuthorization.query, DISKS)
 """What is asked of a host that receives."""
 
@@ -307,6 +309,8 @@ class Replication(ReplicationFields):
         return found
 
     def same(self, field: str, now: Any, wanted: Any) -> bool:
+        if field == "state" and wanted == "paused" and now in ("not started", "resync paused"):
+            return True  # nothing is sent
         if field in ("state", "extended.state"):
             return now == wanted or (wanted == "replicating" and now in UNDER_WAY) or self._left_to_others(field, now)
         if field == "excluded_disks":
@@ -352,7 +356,11 @@ class Replication(ReplicationFields):
         return ""
 
     def rests_on(self, field: str, facts: Facts) -> str:
-        """What is wanted of a third site that is not there is wanted of none."""
+        """What is wanted of a third site that is not there is wanted of none; nothing is resumed that is not received."""
+        if field == "state":
+            row, other = self._own(facts), self._second(facts)
+            lost = row is not None and self._replica_now(row, other) in (*_LOST, "failed over")
+            return "replica" if lost else ""
         onward = field.startswith("extended.") and field != "extended.server" and self.extended is not None
         second = self._second(facts) if onward else None
         return "extended.server" if second is not None and second.onward is None else ""
@@ -377,6 +385,8 @@ class Replication(ReplicationFields):
             return
         for change in changes:
             yield from self._change_findings(change, second, facts)
+        if self.state == "paused" and {"state", "excluded_disks"} <= changed.keys():
+            yield finding("state", "first its disks are set, while it replicates", "apply again after that", "later")
         row = self._own(facts)
         if row is not None:
             yield from self._said(row, changed, facts)
@@ -417,6 +427,7 @@ class Replication(ReplicationFields):
         if second is None and host_named(self, self.server).casefold() == self.server.casefold():
             text = f"{self.server} is a name of the inventory, and what that host calls itself is not known"
             yield finding("server", text, "run it for that host too, or write its full name")
+        yield from self._consistent(self.recovery_points or 0)
         method = self.authentication or "kerberos"
         if method == "kerberos" and not in_domain(facts):
             yield finding("", "this host is in no domain, which Kerberos needs", "write `authentication: certificate`")
@@ -425,6 +436,11 @@ class Replication(ReplicationFields):
         yield from self._disk_findings(facts)
         if second is not None:
             yield from self._receiving_findings(second, method, facts)
+
+    def _consistent(self, points: int) -> Iterator[Diagnostic]:
+        if self.vss is not None and not points and self.recovery_points is None:
+            text = "it keeps no recovery points, of which none could be consistent"
+            yield finding("vss", text, "write `recovery_points`")
 
     def _disk_findings(self, facts: Facts) -> Iterator[Diagnostic]:
         """What no log can be kept of (replica-migration 2.3)."""
@@ -476,6 +492,19 @@ class Replication(ReplicationFields):
 
     def _change_findings(self, change: Change, second: Side | None, facts: Facts) -> Iterator[Diagnostic]:
         field, now = change.field, change.now
+        row = self._own(facts)
+        if field == "vss" and row is not None:
+            yield from self._consistent(int(row["RecoveryHistory"] or 0))
+        state = state_of(row) if row is not None else ""
+        if state in _SETTLING and field != "server" and field in settings(type(self)):
+            yield finding(field, f"nothing of it is set now: {state}", "apply again when that is done", "later")
+        if field == "excluded_disks" and state != "replicating":
+            yield finding(
+                field, f"its disks are set while it replicates; now it is: {state}", "apply again then", "later"
+            )
+        if field == "state" and self.state == "paused" and now != "replicating":
+            yield finding(field, f"what replicates is paused; now it is: {now}", "apply again then", "later")
+            return
         if field == "server" and second is not None:
             yield from self._receiving_findings(second, self.authentication or "kerberos", facts)
         elif field in ("state", "extended.state") and now is not None:
@@ -519,9 +548,9 @@ class Replication(ReplicationFields):
 
     def _onward_findings(self, second: Side | None, facts: Facts) -> Iterator[Diagnostic]:
         assert self.extended is not None
-        if second is None or second.received is None:
+        if second is None:
             return
-        state = state_of(second.received)
+        state = state_of(second.received) if second.received is not None else "no replica"
         if state != "replicating":
             text = f"{second.host} sends on when the initial copy is there; now it is: {state}"
             yield finding("extended", text, "apply again after that", "later")
@@ -567,7 +596,9 @@ class Replication(ReplicationFields):
     def create(self, facts: Facts) -> Iterator[Step]:
         yield from self._enable(self.as_changes(facts), facts, ())
 
-    def _enable(self, changes: tuple[Change, ...], facts: Facts, needs: tuple[Step, ...]) -> Iterator[Step]:
+    def _enable(
+        self, changes: tuple[Change, ...], facts: Facts, needs: tuple[Step, ...], kept: Mapping[str, Value] = _NOTHING
+    ) -> Iterator[Step]:
         second = self._second(facts)
         vm, name = vm_ref(self.vm, facts), self.vm.key()
         method = self.authentication or "kerberos"
@@ -575,7 +606,7 @@ class Replication(ReplicationFields):
         if self.initial_copy == "backup" and second is not None and second.vm is not None:
             seeded = tuple(self._seed(second))
             yield from seeded
-        given = self._given(changes, facts.os)
+        given = {**kept, **self._given(changes, facts.os)}
         given.pop("DisableVSSSnapshotReplication", None)
         params: dict[str, Value] = {
             "VM": vm,
@@ -687,8 +718,24 @@ class Replication(ReplicationFields):
         fields = tuple(f for f in ("server", "replica") if f in by_field)
         removed = Step(Call("Remove-VMReplication", {"VM": vm}), f"end the replication of {name}", fields)
         yield removed
-        everything = tuple(c for c in self.as_changes(facts))
-        yield from self._enable(everything, facts, (removed,))
+        yield from self._enable(self.as_changes(facts), facts, (removed,), self._kept(facts))
+
+    def _kept(self, facts: Facts) -> dict[str, Value]:
+        """What nobody wrote stays as it was, where replication is taken away and enabled again."""
+        row = self._own(facts)
+        table, left = settings(type(self)), {"server", "port", "authentication", "certificate", "vss", "frequency"}
+        found: dict[str, Value] = {}
+        if row is None:
+            return found
+        for name, setting in table.items():
+            if name in left or name.startswith("extended.") or setting.name not in row:
+                continue
+            found[setting.set_with] = setting.codec.write(setting.codec.read(row[setting.name]))
+        if row.get("ReplicationFrequencySec"):
+            found["ReplicationFrequencySec"] = row["ReplicationFrequencySec"]
+        if row.get("VSSSnapshotFrequencyHour") and "vss" not in self.model_fields_set:
+            found["VSSSnapshotFrequencyHour"] = row["VSSSnapshotFrequencyHour"]
+        return found
 
     def _new_set(self, vm: Ref, facts: Facts, needs: tuple[Step, ...]) -> Step:
         """The parameter is the whole new set (replica-migration 2.4)."""
@@ -801,6 +848,9 @@ class Replication(ReplicationFields):
             call = Call("Remove-VMReplication", {"VMReplication": relation_of(by_id(second.vm["Id"]), "Simple")})
             yield Step(call, f"{name} is no replica any more", because, needs=needs, host=second.host)
 
+
+_SETTLING = (*UNDER_WAY[:3], "resync paused", "prepared for failover", "error in the update of its disks")
+"""States in which settings are refused (simulated so; replica-migration 2 has none of it)."""
 
 _LOST = ("no such VM there", "an ordinary VM there")
 """Of a replica: there is none any more."""
