@@ -34,6 +34,12 @@ run python -m mocks invoke hv02.osaka Set-VMNetworkAdapterVlan VMName=web01 Acce
 run hvctl drift playbooks/lab.yml --limit 'lab:!hv03.tokyo' --report html=build/lab/drift.html
 drifted=$status
 printf '\nThe report: %s\n' "$PWD/build/lab/drift.html"
+note 'From an existing host: what hv02.osaka has, as a playbook. Planned, it changes nothing; edited, what was edited.'
+rm -f build/lab/hv02.yml
+run hvctl -i playbooks/inventory.yml import hv02.osaka --out build/lab/hv02.yml
+run hvctl -i playbooks/inventory.yml plan build/lab/hv02.yml --detailed-exitcode
+run sed -i 's/processor: {count: 4/processor: {count: 2/' build/lab/hv02.yml
+run hvctl -i playbooks/inventory.yml plan build/lab/hv02.yml
 note 'What do the VMs use? Their meters are read, ten days are made to pass, and they are read again.'
 run hvctl metering playbooks/lab.yml --limit 'lab:!hv03.tokyo'
 run python -m mocks pass 10d

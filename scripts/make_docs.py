@@ -35,6 +35,7 @@ A playbook is a list of plays. A play has these keys beside the sections below:
 | `hosts` | a pattern over the inventory: `all`, a group, `lab:&tokyo:!hv03`, globs, `~regex`, `group[0:2]` |
 | `vars`, `vars_files` | variables for `{{ }}` and for connections, over those of the inventory; `vars_files` win |
 | `tags` | words for `--tags` |
+| `serial` | hosts changed at a time: `2`, `10%`, or in turn `[1, 10%, 100%]`: [rolling changes](fleet.md#rolling-changes) |
 | `allow` | consents for this play: `disconnect`, `restart`, `recreate`, `destroy`, `management` |
 
 What is not written is not managed. `null` clears a field where its row says what null means, and is refused elsewhere.
@@ -46,6 +47,9 @@ command line (`--every`, `--grace`, `--since` …) reads the same, but no plain 
 paths belong in single quotes. Values may hold Jinja2
 expressions; an expression alone keeps its type, and what `no` or `0644` are in it is in
 [the inventory](inventory.md#variables-in-expressions).
+
+Every resource takes `accept: {until: 2027-01-31, reason: …, fields: […]}`: [known drift](everyday.md#known-drift), which is
+told apart and left as it is until that day.
 
 **Impact** says what a change costs; without consent it is planned as blocked. "VM off": the VM must be off for it, so
 on a running VM it counts as `restart`; on one that is off it is `online`. Where a column says "see kind", the impact

@@ -16,6 +16,9 @@ from hvctl.text.diagnostic import Diagnostic, Mark
 from tests.test_show import HOST, PLAYBOOK, Lab, lab
 
 STARTED = datetime(2026, 11, 24, 9, 30, 5, tzinfo=UTC)
+ACCEPTED = (
+    "- hosts: all\n  vms:\n    - {name: keep, notes: x, accept: {until: 2027-01-31, reason: the owner is away}}\n"
+)
 KEEP = "- hosts: all\n  vms:\n    - {name: keep}\n"
 NOTED = "- hosts: all\n  vms:\n    - {name: keep, notes: x}\n"
 HOSTILE = "<script>alert('1')</script> \u202e\"&@all|`x`$a$ 仮想マシン"
@@ -130,6 +133,7 @@ def many() -> Check:
 
 CHECKS: dict[str, Callable[[], Check]] = {
     "in sync": lambda: check("drift", planned(lab(KEEP))),
+    "accepted": lambda: check("drift", planned(lab(ACCEPTED))),
     "differs, blocked, created, impossible": lambda: check("plan", planned(lab())),
     "removed": lambda: check("plan", planned(lab(allow=IMPACTS))),
     "drifted": lambda: check("drift", planned(lab(allow=IMPACTS)), planned(lab(KEEP), "hv02.osaka")),

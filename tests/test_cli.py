@@ -378,7 +378,7 @@ class Interrupting(TwinTransport):
             stops = next((t.id for t in batch.tasks if t.call.cmdlet == "Stop-VM"), batch.tasks[0].id)
             if event.kind == "start" and event.task == stops:
                 os.kill(os.getpid(), signal.SIGINT)
-                pressed.wait(5)
+                pressed.wait(60)
 
         return super().run(batch, hear)
 

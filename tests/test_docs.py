@@ -96,10 +96,3 @@ def forget() -> None:
     gc.collect()
     hvctl.kinds.kinds.cache_clear()
     hvctl.core.order._kinds.cache_clear()
-
-
-@pytest.mark.parametrize("file", [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"], ids=lambda p: p.name)
-def test_links_lead_somewhere(file: Path) -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", file.read_text(encoding="utf-8")):
-        if "://" not in target:
-            assert (file.parent / target).exists(), f"{file.name}: {target}"

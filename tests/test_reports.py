@@ -101,7 +101,7 @@ def test_all_states_and_verbs_are_shown_to_the_schema() -> None:
     statuses = {s["status"] for d in documents for h in d["hosts"] if h["report"] for s in h["report"]["steps"]}
     assert statuses == {"ok", "failed", "skipped", "unknown"}
     actions = {a["action"] for d in documents for h in d["hosts"] if h["plan"] for a in h["plan"]["actions"]}
-    assert actions == {"create", "update", "remove", "held", "unknown"}
+    assert actions == {"create", "update", "remove", "held", "accepted", "unknown"}
 
 
 def test_json_tells_since_when_and_who_moved() -> None:

@@ -426,6 +426,7 @@ def test_a_plan_as_data_is_json_with_stable_keys() -> None:
         "status": "change",
         "before": 1,
         "after": 4,
+        "accepted": None,
         "since": None,
         "moved": None,
         "wanted_since": None,

@@ -14,17 +14,21 @@ import typer
 
 from hvctl.cli.app import app
 from hvctl.cli.approval import applied
+from hvctl.cli.nightly import at_night
 from hvctl.cli.options import (
     EXIT_CONFIG,
     AutoApprove,
+    Exclusive,
     Extra,
     Grace,
     History,
+    Hours,
     Json,
     Limit,
     NoHistory,
     Report,
     Settings,
+    Splay,
     Tags,
 )
 from hvctl.cli.prepared import Asked, extra_variables, inventory_of, prepared, run_of, warn, work_of
@@ -51,7 +55,7 @@ from hvctl.text.source import load_text
 @app.command()
 def export(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="VM", help="The name of the VM.")],
+    name: Annotated[str, typer.Argument(metavar="VM", help="The name of the VM; with --due a playbook.")],
     playbooks: Annotated[
         list[str] | None, typer.Argument(metavar="[PLAYBOOK...]", help="Playbooks whose exports of it are meant.")
     ] = None,
@@ -69,27 +73,39 @@ def export(
     history: History = None,
     no_history: NoHistory = False,
     grace: Grace = None,
+    due: Annotated[
+        bool, typer.Option("--due", help="The exports of all VMs of these playbooks that are due, and nothing else.")
+    ] = False,
+    hours: Hours = None,
+    exclusive: Exclusive = None,
+    splay: Splay = None,
 ) -> None:
-    """Export a VM now, whatever its playbook says of when."""
+    """Export a VM now, whatever its playbook says of when; or with --due what playbooks say is due."""
+    if due and (to or capture):
+        raise typer.BadParameter("--due makes the exports as the playbooks say: no --to or --capture")
+    playbooks = [name, *(playbooks or ())] if due else playbooks
     # What no playbook wishes cannot drift: there is nothing to remember of it.
     settings = remembering(context.obj, history, no_history or not playbooks or bool(to))
     settings.follow(grace)
+    context.with_resource(at_night(settings, hours, exclusive, splay))
     reports = Reports.to_approve(report, as_json=as_json, asks=not (auto_approve or only_plan))
     asked = Asked.of(playbooks or (), limit, tags, extra)
-    work = (
-        _of_playbooks(settings, asked, name, to, capture)
-        if playbooks
-        else _anywhere(settings, asked, name, to, capture)
-    )
+    if due:
+        work = _all_due(settings, asked)
+    elif playbooks:
+        work = _of_playbooks(settings, asked, name, to, capture)
+    else:
+        work = _anywhere(settings, asked, name, to, capture)
     with run_of(settings, work, frozenset()) as run:
         outcomes = run.plan(warm=not only_plan)
-        if not settings.stop.asked:
+        if not settings.stop.asked and not due:
             outcomes = _where_it_is(settings, name, outcomes, everywhere=bool(playbooks))
-            if not reports.on_stdout:
-                settings.tried(partial(run.showing.plans, outcomes), None)
+        if not settings.stop.asked and not reports.on_stdout:
+            settings.tried(partial(run.showing.plans, outcomes), None)
         changes = any(o.plan is not None and o.plan.steps for o in outcomes)
         if changes and not only_plan and not settings.stop.asked:
-            _wanted_since(run, outcomes)
+            if not due:
+                _wanted_since(run, outcomes)
             outcomes = applied(settings, run, outcomes, auto_approve=auto_approve, quiet=reports.on_stdout)
         status = settings.stop.status or exit_status(outcomes, changes_count=not only_plan)
         check = run.check("plan" if only_plan else "apply", asked.playbooks, outcomes, status)
@@ -151,6 +167,29 @@ def _missing(one: Outcome, name: str) -> bool:
         return one.plan is not None and not one.plan.facts.of_key(VMS, "Name", name)
     except UnreadableError:
         return False  # the plan says so
+
+
+def _all_due(settings: Settings, asked: Asked) -> Prepared:
+    """Of what playbooks want, the exports of VMs that are there."""
+    found = prepared(settings, asked)
+    work = tuple(replace(w, desired=own) for w in found.work if (own := _only_exports(w.desired)))
+    if not work:
+        files = ", ".join(asked.playbooks)
+        raise ConfigError([Diagnostic(None, f"{files} has no exports", "write `exports:` in a VM")])
+    return replace(found, work=work)
+
+
+def _only_exports(desired: Index) -> Index:
+    entries: list[Entry] = []
+    seats: dict[int, int] = {}
+    for one, entry in zip(desired, desired.entries, strict=True):
+        if isinstance(one, VM) and not one.absent and one.parts_of(Export):
+            bare = VM.model_validate(one.model_dump(include={"name", "previous_names"}, exclude_unset=True))
+            seats[one.seat] = len(entries)
+            entries.append(replace(entry, resource=bare.only_if_there()))
+        elif isinstance(one, Export) and entry.owner in seats:
+            entries.append(replace(entry, owner=seats[entry.owner]))
+    return Index(entries, desired.host)
 
 
 def _of_playbooks(settings: Settings, asked: Asked, name: str, to: str | None, capture: str | None) -> Prepared:

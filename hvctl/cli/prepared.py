@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from datetime import date
+from typing import TYPE_CHECKING, Any
 
 from hvctl.call import Secret
 from hvctl.cli.options import Settings
+from hvctl.config.accepting import dated
 from hvctl.config.inventory import Host, Inventory, PartlyLoadedError, Unread
 from hvctl.config.logon import with_passwords
 from hvctl.config.overlay import NOTHING, Overlay
@@ -17,13 +19,15 @@ from hvctl.config.secrets import Ask, PromptSource, Secrets
 from hvctl.config.vault import Vault
 from hvctl.core.impact import IMPACTS, Impact
 from hvctl.core.resource import Index
-from hvctl.fleet.run import Run
-from hvctl.saved.planfile import is_plan
-from hvctl.show.text import problem_lines
+from hvctl.saved.recognition import is_plan
+from hvctl.show.problems import problem_lines
 from hvctl.text.diagnostic import ConfigError, Diagnostic, RefusedError
 from hvctl.text.scalars import Given
 from hvctl.text.source import SecretSource, load_text
 from hvctl.text.visible import quoted
+
+if TYPE_CHECKING:
+    from hvctl.fleet.run import Run
 
 PROMPT = "password for the hosts"
 _PAIR = re.compile(r"""\s*([A-Za-z_]\w*)=("[^"]*"|'[^']*'|[^\s"'\[{]\S*|)(?:\s+|$)""")
@@ -80,10 +84,16 @@ def prepared(settings: Settings, asked: Asked, *, ask: Ask | None = None) -> Pre
         ask=ask or secrets.of,
     )
     warn(settings, found.warnings)
+    found = replace(found, work=tuple(replace(w, desired=dated(w.desired, today(settings))) for w in found.work))
     found = with_password(settings, replace(found, secrets=secrets))
     for one in found.work:
         _learned(settings, one)
     return found
+
+
+def today(settings: Settings) -> date:
+    """In the zone of the control node."""
+    return settings.now().astimezone().date()
 
 
 def _with_faults(
@@ -210,6 +220,8 @@ def work_of(settings: Settings, inventory: Inventory, host: Host, desired: Index
 def run_of(settings: Settings, prepared: Prepared, allow: frozenset[Impact]) -> Run:
     """With every password that is needed, asked for here, where Ctrl-C ends it and the terminal is put right again.
     Raises ConfigError if no host is left that can be contacted."""
+    from hvctl.fleet.run import Run
+
     secrets = prepared.secrets or Secrets(settings.redactor.learn)
     return Run(
         with_passwords(prepared.work, secrets),

@@ -19,8 +19,9 @@ from hvctl.config.prepare import HostWork, Prepared, names_of
 from hvctl.config.secrets import Secrets
 from hvctl.core.facts import Facts, UnreadableError
 from hvctl.core.impact import Impact
-from hvctl.core.outcome import TROUBLE, exit_status
+from hvctl.core.outcome import exit_status
 from hvctl.core.resource import Entry, Index, Place
+from hvctl.core.status import TROUBLE
 from hvctl.fleet.reconcile import look_at
 from hvctl.kinds._runbook import (
     QUERIES,
@@ -37,7 +38,7 @@ from hvctl.text.diagnostic import ConfigError, Diagnostic
 from hvctl.text.source import load_text
 
 replica = typer.Typer(
-    help="Fail a replicated VM over, test that, and go back. Each is taken up again by running it again.",
+    help="Fail a replicated VM over, test that, and go back.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )

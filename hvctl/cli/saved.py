@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from hvctl.cli.options import Settings
-from hvctl.cli.prepared import extra_variables, inventory_of, run_of, warn, work_of
+from hvctl.cli.prepared import extra_variables, inventory_of, run_of, today, warn, work_of
+from hvctl.config.accepting import dated
 from hvctl.config.offline import Desired, offline_problems
 from hvctl.config.overlay import Overlay
 from hvctl.config.prepare import HostWork, Prepared, find_inventory
@@ -17,7 +18,8 @@ from hvctl.config.reach import different, said
 from hvctl.config.vault import PasswordFile
 from hvctl.core.outcome import Outcome
 from hvctl.fleet.run import Run
-from hvctl.saved.planfile import Saved, has_plays, is_plan, load
+from hvctl.saved.planfile import Saved, load
+from hvctl.saved.recognition import has_plays, is_plan
 from hvctl.saved.sealing import Sealing
 from hvctl.show.text import sent_lines
 from hvctl.text.diagnostic import ConfigError, Diagnostic, Mark
@@ -98,7 +100,9 @@ def saved_run(settings: Settings, saved: Saved, over: Overlay) -> Run:
     told: list[Diagnostic] = [*inventory.warnings]
     for one in saved.hosts:
         try:
-            work.append(work_of(settings, inventory, inventory.hosts[one.name], one.desired, over))
+            work.append(
+                work_of(settings, inventory, inventory.hosts[one.name], dated(one.desired, today(settings)), over)
+            )
         except ConfigError as error:
             told += error.problems
     told += [p for w in work for p in w.connection.warnings]
@@ -131,7 +135,9 @@ def apply_command(settings: Settings, found: Prepared, file: str, extra: Sequenc
         )
     given += ["--ask-pass"] if settings.ask_pass else []
     needed = [v for n, v in enumerate(extra) if any(_reached_otherwise(settings, found, (*extra[:n], *extra[n + 1 :])))]
-    words = ["hvctl", *given, "apply", file, *(word for variable in needed for word in ("-e", variable))]
+    serials = {str(one.serial) for one in found.work if one.serial is not None}
+    batches = ["--serial", *serials] if len(serials) == 1 else []  # a plan file does not keep them
+    words = ["hvctl", *given, "apply", file, *batches, *(word for variable in needed for word in ("-e", variable))]
     return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
 
 

@@ -1,4 +1,4 @@
-"""`hvctl schedule`: drift checks, and readings of meters, by systemd, cron or the Windows Task Scheduler."""
+"""`hvctl schedule`: drift checks, applies, exports, and readings of meters, by systemd, cron or the Windows Task Scheduler."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ from typing import Annotated, Literal
 import typer
 
 from hvctl.cli.app import app
-from hvctl.cli.drifting import Metrics, Splay
 from hvctl.cli.labels import Labels
-from hvctl.cli.options import Extra, Limit, Report, Settings, Tags
+from hvctl.cli.options import Allow, AtMost, Extra, Hours, Limit, Metrics, Report, Settings, Splay, Tags
 from hvctl.cli.prepared import Asked
 from hvctl.cli.scheduled import Wanted, job_of
 from hvctl.monitor.schedule.crontab import crontab
-from hvctl.monitor.schedule.job import Job
+from hvctl.monitor.schedule.job import Job, Verb
 from hvctl.monitor.schedule.systemctl import ManagerError, stays_when_logged_out
 from hvctl.monitor.schedule.systemd import Installed, Manager, named
 from hvctl.monitor.schedule.taskxml import task
@@ -30,7 +29,9 @@ from hvctl.text.visible import quoted
 Format = Literal["systemd", "cron", "taskxml"]
 
 schedule = typer.Typer(
-    help="Drift checks and readings of meters at fixed times.", no_args_is_help=True, rich_markup_mode=None
+    help="Drift checks, applies, exports and readings of meters at fixed times.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 app.add_typer(schedule, name="schedule")
 
@@ -70,14 +71,28 @@ def install(
         bool, typer.Option("--metering", help="Read the meters of the playbooks' hosts instead of checking them.")
     ] = False,
     labels: Labels = None,
+    applying: Annotated[
+        bool, typer.Option("--apply", help="Apply the playbooks, with the consents of --allow, instead of checking.")
+    ] = False,
+    exporting: Annotated[
+        bool, typer.Option("--export", help="Make the exports of the playbooks that are due.")
+    ] = False,
+    allow: Allow = None,
+    at_most: AtMost = None,
+    hours: Hours = None,
 ) -> None:
-    """Check again and again, by systemd, cron or the Windows Task Scheduler. No host is asked now."""
+    """Check, apply, export or read meters again and again, by systemd, cron or the Windows Task Scheduler. No host is
+    asked now."""
     settings: Settings = context.obj
     form = form or ("taskxml" if sys.platform == "win32" else "systemd")
     if run_as and not (system and form == "systemd"):
         raise typer.BadParameter("--run-as needs --system and a timer of systemd")
     if out and form == "systemd":
         raise typer.BadParameter("--out is for cron and taskxml; a timer is installed, or printed by --print")
+    verbs: dict[Verb, bool] = {"apply": applying, "export": exporting, "metering": metering}
+    chosen = [verb for verb, said in verbs.items() if said]
+    if len(chosen) > 1:
+        raise typer.BadParameter(f"say one of {' and '.join(f'--{verb}' for verb in chosen)}")
     manager = Manager(system=system)
     wanted = Wanted(
         Asked.of(playbooks, limit, tags, extra),
@@ -90,8 +105,11 @@ def install(
         tuple(report or ()),
         history,
         run_as or "",
-        metering,
+        chosen[0] if chosen else "drift",
         tuple(labels or ()),
+        tuple(allow or ()),
+        at_most,
+        hours,
     )
     job, warnings = job_of(settings, wanted, manager.config / "hvctl", form)
     match form:
@@ -203,7 +221,7 @@ def _listed(one: Installed) -> list[str]:
     where = "system" if one.system else "user"
     return [
         f"{one.name}   {described(one.note.when, one.note.splay)}   ({where}{'' if one.active else ', not active'})",
-        f"  checks {', '.join(one.note.playbooks)}",
+        f"  {one.note.does} {', '.join(one.note.playbooks)}",
         *([f"  last   {one.last}{', ' + one.result if one.result else ''}"] if one.last else []),
         *([f"  next   {one.next}"] if one.next else []),
     ]

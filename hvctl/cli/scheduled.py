@@ -5,26 +5,31 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
 from hvctl.cli.labels import labels_of
+from hvctl.cli.nightly import window
 from hvctl.cli.options import Settings
-from hvctl.cli.prepared import Asked, prepared
+from hvctl.cli.prepared import Asked, allowed, prepared
 from hvctl.cli.reported import Reports
 from hvctl.cli.span import span
 from hvctl.config.inventory.files import is_host_list
 from hvctl.config.prepare import Prepared, find_inventory
 from hvctl.config.secrets import PromptSource
 from hvctl.config.vault import PasswordFile
+from hvctl.core.impact import IMPACTS
 from hvctl.fleet.stop import GRACE_S
 from hvctl.history import place
 from hvctl.monitor.notify import written_out
 from hvctl.monitor.schedule.cron import Cron
-from hvctl.monitor.schedule.job import Job, account_fault, name_fault, name_of, shown
+from hvctl.monitor.schedule.job import CHANGING, Job, Verb, account_fault, name_fault, name_of, shown
 from hvctl.text.diagnostic import ConfigError, Diagnostic
 from hvctl.text.duration import UNITS, written
+from hvctl.text.extras import lacking
 from hvctl.text.source import SecretSource
 
 _SPLAY = 300
@@ -46,12 +51,21 @@ class Wanted:
     report: Sequence[str]
     history: str | None
     run_as: str
-    metering: bool = False
+    verb: Verb = "drift"
     labels: Sequence[str] = ()
+    allow: Sequence[str] = ()
+    at_most: int | None = None
+    window: str | None = None
 
     @property
-    def verb(self) -> Literal["drift", "metering"]:
-        return "metering" if self.metering else "drift"
+    def consents(self) -> tuple[str, ...]:
+        """Raises ConfigError."""
+        found = allowed(self.allow)
+        return tuple(word for word in IMPACTS if word in found)
+
+    @property
+    def metering(self) -> bool:
+        return self.verb == "metering"
 
 
 def job_of(
@@ -69,7 +83,7 @@ def job_of(
     playbooks = tuple(_absolute(p) for p in wanted.asked.playbooks)
     name = wanted.name
     if name is None:  # the same playbooks may be checked too
-        name = f"{name_of(playbooks)}-metering" if wanted.metering else name_of(playbooks)
+        name = name_of(playbooks) + ("" if wanted.verb == "drift" else f"-{wanted.verb}")
     if fault := name_fault(name):
         problems.append(Diagnostic(None, f"--name {shown(name)}: {fault}"))
     problems += [
@@ -90,6 +104,9 @@ def job_of(
             Diagnostic(None, f"--history {history.name} would put a secret where everyone can read it", hint)
         )
     problems += _unfitting(wanted)
+    problems += [] if wanted.metrics is None else lacking("metrics", "--metrics")
+    problems += lacking("notify", "--notify") if wanted.notify and not wanted.metering else []
+    problems += [] if wanted.history is None else lacking("history", "--history")
     if wanted.run_as and (fault := account_fault(wanted.run_as)):
         problems.append(Diagnostic(None, f"--run-as {shown(wanted.run_as)}: {fault}"))
     if settings.ask_pass:
@@ -113,12 +130,41 @@ def _unfitting(wanted: Wanted) -> Iterator[Diagnostic]:
         for name, value in given:
             if value:
                 yield Diagnostic(None, f"{name} is for drift checks, and --metering reads meters", f"leave {name} out")
+    if wanted.verb in CHANGING:
+        told = "the drift check of these playbooks tells it"
+        for name, said in (("--notify", bool(wanted.notify)), ("--metrics", bool(wanted.metrics))):
+            if said:
+                yield Diagnostic(None, f"{name} is for checks, and --{wanted.verb} changes something", told)
+    for name, said in (("--allow", bool(wanted.allow)), ("--at-most", wanted.at_most is not None)):
+        if said and wanted.verb != "apply":
+            yield Diagnostic(None, f"{name} is for --apply", "say --apply too, or leave it out")
+    yield from _unfitting_hours(wanted)
     try:
         labels_of(wanted.labels, wanted.metrics)
     except ConfigError as error:
         yield from error.problems
     if wanted.labels and not wanted.metering:
         yield Diagnostic(None, "--labels are those of metering", "say --metering too")
+
+
+def _unfitting_hours(wanted: Wanted) -> Iterator[Diagnostic]:
+    """A window that is none, is for nothing, or is never open when the schedule is due."""
+    if wanted.window is None:
+        return
+    try:
+        hours = window(wanted.window)
+    except ConfigError as error:
+        yield from error.problems
+        return
+    if wanted.verb == "drift":
+        yield Diagnostic(None, "--window is for --apply, --export and --metering", "a check may be made at any time")
+    with suppress(ValueError):
+        cron = Cron.parse(wanted.cron) if wanted.cron is not None else None
+        day = datetime(2026, 1, 1)
+        times = (day.replace(hour=h, minute=m) for h in cron.hours for m in cron.minutes) if cron else ()
+        if hours is not None and cron and not any(map(hours.is_open, times)):
+            message = f"--cron {shown(wanted.cron or '')} is never due within --window {wanted.window}"
+            yield Diagnostic(None, message, "set a time within it")
 
 
 def _job(
@@ -149,6 +195,7 @@ def _job(
         any(source.kind == "command" for source in _passwords(work)),
         round(settings.stop.grace),
         wanted.verb,
+        wanted.consents,
     )
 
 
@@ -187,7 +234,11 @@ def _command(
     words += ["--forks", str(settings.forks)] if settings.forks != 16 else []
     words += ["-" + "v" * settings.verbose] if settings.verbose else []
     words += ["--grace", written(settings.stop.grace)] if settings.stop.grace != GRACE_S else []
-    words += [wanted.verb, "--exclusive", name]
+    words += [wanted.verb, "--exclusive", name.removesuffix(f"-{wanted.verb}") if wanted.verb in CHANGING else name]
+    words += {"apply": ["--auto-approve"], "export": ["--due", "--auto-approve"]}.get(wanted.verb, [])
+    words += ["--allow", ",".join(wanted.consents)] if wanted.consents else []
+    words += ["--at-most", str(wanted.at_most)] if wanted.at_most is not None else []
+    words += ["--window", wanted.window] if wanted.window is not None else []
     words += ["--limit", asked.limit] if asked.limit is not None else []
     for tag in asked.tags:
         words += ["--tags", tag]
@@ -226,7 +277,7 @@ def _variables(work: Prepared, wanted: Wanted) -> tuple[str, ...]:
     """Names of the variables that a check will look for."""
     named = [source.words[0] for source in _passwords(work) if source.kind == "env"]
     named += [item.removeprefix("env:") for item in wanted.notify if item.startswith("env:")]
-    named += [name for name in _SETTINGS if os.environ.get(name) and not (wanted.metering and name == "HVCTL_NOTIFY")]
+    named += [name for name in _SETTINGS if os.environ.get(name) and (wanted.verb == "drift" or name != "HVCTL_NOTIFY")]
     return tuple(dict.fromkeys(named))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path as File
 from typing import Any
 
 from hvctl.call import Secret
+from hvctl.config.accepting import accepted
 from hvctl.config.controlnode import ControlNode
 from hvctl.config.overlay import NOTHING, Overlay
 from hvctl.config.patterns import words
@@ -15,8 +16,11 @@ from hvctl.config.salvage import salvaged
 from hvctl.config.secrets import Ask, resolve
 from hvctl.config.template import rendered
 from hvctl.config.vault import Vault, is_vault
+from hvctl.core.acceptance import KEY as ACCEPT
+from hvctl.core.acceptance import Acceptance
 from hvctl.core.impact import IMPACTS, Impact
 from hvctl.core.resource import Entry, Index, Place, Resource
+from hvctl.core.serial import Serial
 from hvctl.kinds import sections
 from hvctl.text.diagnostic import ConfigError, Diagnostic, Mark, RefusedError, UndefinedDiagnostic
 from hvctl.text.source import Document, PartlyReadError, Path, load, suggest
@@ -32,13 +36,13 @@ _OTHER_WORDS = {
     **dict.fromkeys(("hyperv", "vmhost", "settings"), "host"),
 }
 """What others call the keys of a play."""
-_PLAY_KEYS = ("name", "hosts", "vars", "vars_files", "tags", "allow")
+_PLAY_KEYS = ("name", "hosts", "vars", "vars_files", "tags", "allow", "serial")
 
 
 @dataclass(frozen=True)
 class Play:
     """One play as written; its wishes are made per host, since values may hold variables. `unsure`: there may be more
-    variables than could be read."""
+    variables than could be read. `partial`: plays beside it were left out, so that nothing can be said of what none lists."""
 
     document: Document
     path: Path
@@ -49,6 +53,8 @@ class Play:
     allow: frozenset[Impact] = frozenset()
     marks: Mapping[str, Mark] = field(default_factory=dict)
     unsure: bool = False
+    serial: Serial | None = None
+    partial: bool = False
 
     @property
     def folder(self) -> File:
@@ -57,7 +63,8 @@ class Play:
     @property
     def body(self) -> dict[str, Any]:
         data = _at(self.document.data, self.path)
-        return {key: value for key, value in data.items() if key not in _PLAY_KEYS}
+        hidden = (*_PLAY_KEYS, "exclusive") if self.partial else _PLAY_KEYS
+        return {key: value for key, value in data.items() if key not in hidden}
 
 
 def read_playbook(file: str | File, vault: Vault | None = None) -> tuple[list[Play], list[Diagnostic]]:
@@ -122,7 +129,20 @@ def _play(document: Document, number: int, data: Any, vault: Vault, problems: li
     tags = _words(data.get("tags", []), document, (*path, "tags"), problems)
     allowed: frozenset[Impact] = frozenset(i for i in IMPACTS if i in allow)
     name = str(data.get("name") or hosts)
-    return Play(document, path, name, hosts, given.values, tuple(tags), allowed, given.marks, unsure)
+    serial = _serial(document, path, data, problems)
+    return Play(document, path, name, hosts, given.values, tuple(tags), allowed, given.marks, unsure, serial=serial)
+
+
+def _serial(document: Document, path: Path, data: Mapping[str, Any], problems: list[Diagnostic]) -> Serial | None:
+    value = data.get("serial")
+    if value is None:
+        return None
+    place = document.mark((*path, "serial"))
+    try:
+        return Serial.of_words(value if isinstance(value, list) else [value], str(place))
+    except ValueError as error:
+        problems.append(Diagnostic(place, f"serial: {error}", "write such as 2, 10% or [1, 10%, 100%]"))
+        return None
 
 
 def _vars_files(
@@ -219,16 +239,24 @@ class _Maker:
             self.wrong(path, f"{kind.kind} is a mapping", "write its fields as `field: value`")
             return
         inner = sections(kind.kind)
-        own = {key: value for key, value in data.items() if key not in inner}
+        own = {key: value for key, value in data.items() if key not in inner and key != ACCEPT}
         made, left_out, problems = salvaged(kind, own, self.play.document, path, self.unclear)
         self.problems += problems
-        number = self.spread(made, left_out, path, owner, around) if made is not None else None
+        accept, problems = accepted(kind, data, self.play.document, path, self.unclear) if ACCEPT in data else ((), [])
+        self.problems += problems
+        number = self.spread(made, left_out, path, owner, around, accept) if made is not None else None
         for section, part in inner.items():
             if section in data:
                 self.section(part, data[section], (*path, section), number, data)
 
     def spread(
-        self, made: Resource, left_out: frozenset[str], path: Path, owner: int | None, around: Mapping[str, Any]
+        self,
+        made: Resource,
+        left_out: frozenset[str],
+        path: Path,
+        owner: int | None,
+        around: Mapping[str, Any],
+        accept: tuple[Acceptance, ...] = (),
     ) -> int | None:
         """The number of the first entry that it gives."""
         number = len(self.entries)
@@ -239,7 +267,7 @@ class _Maker:
         except ConfigError as error:
             self.problems += error.problems
             return None
-        self.entries += [replace(entry, owner=owner, left_out=left_out) for entry in found]
+        self.entries += [replace(entry, owner=owner, left_out=left_out, accept=accept) for entry in found]
         return number if found else None
 
     def wrong(self, path: Path, message: str, hint: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic_core import ErrorDetails
 
+from hvctl.core.acceptance import KEY
 from hvctl.core.fields import Fields, models_in, settings
 from hvctl.core.resource import Resource
 from hvctl.kinds import sections
@@ -50,7 +51,7 @@ def meant(kind: type[Resource], loc: Sequence[int | str]) -> str:
     near."""
     name = str(loc[-1])
     other = kind.other_words.get(name.casefold()) if len(loc) == 1 else None
-    return other or nearest(name, keys_at(kind, loc))
+    return other or nearest(name, (*keys_at(kind, loc), *((KEY,) if len(loc) == 1 else ())))
 
 
 def _did_you_mean(key: str) -> str:

@@ -74,7 +74,7 @@ _SINCE: dict[str, dict[OS, str]] = {
 # VrssMaxQueuePairs: shown by real hosts of both kinds (intel/mfd-hyperv, MicrosoftDocs SDN threads) [O].
 _SINCE["VMNetworkAdapterTeamMappingSetting"] = {"2019": "DisableOnFailover"}
 _SINCE["VMReplicationHealth"] = {"2012r2": "ReplicationRelationshipType"}
-_SINCE["VMInternalNetworkAdapter"] = _SINCE["VMNetworkAdapter"]
+_SINCE["VMInternalNetworkAdapter"] = _SINCE["VMNetworkAdapterBase"] = _SINCE["VMNetworkAdapter"]
 
 
 @cache

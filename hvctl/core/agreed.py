@@ -16,12 +16,16 @@ from hvctl.text.masks import MASK
 def with_wanted(action: Action, wish: Resource, draft: Draft, facts: Facts, searched: tuple[Searched, ...]) -> Action:
     """`wish`: as desired, with what is held back. What could not be read, or was held back before its fields were compared,
     agrees with nothing."""
-    silent = draft.seen is None or action.verb == "unknown" or (action.verb in ("held", "later") and not action.lines)
+    silent = (
+        draft.seen is None
+        or action.verb == "unknown"
+        or (action.verb in ("held", "later", "accepted") and not action.lines)
+    )
     actual = None if silent or draft.seen is None else draft.seen.actual
     ensure = "absent" if wish.absent else "present"
     whole = Wanted("", ensure, ensure, agrees=not silent and (actual is None) == wish.absent)
     fields = {} if wish.absent else _fields(wish, facts)
-    differing = {_within(line.field, fields) for line in action.drifted}
+    differing = {_within(line.field, fields) for line in (*action.drifted, *action.known)}
     found = [
         Wanted(
             name,

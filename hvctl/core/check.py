@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from hvctl.core.acceptance import Acceptance
 from hvctl.core.outcome import Outcome
 from hvctl.core.plan import Action, Line
 from hvctl.text.address import Address
@@ -33,11 +34,16 @@ class Spot:
 
 @dataclass(frozen=True)
 class Drift:
-    """One thing that is not as wished. `line` is None where nothing can be said but that it is held back."""
+    """One thing that is not as wished. `line` is None where nothing can be said but that it is held back. `accepted`: what
+    says that it is known."""
 
     spot: Spot
     action: Action
     line: Line | None = None
+
+    @property
+    def accepted(self) -> Acceptance | None:
+        return self.line.accepted if self.line is not None else self.action.accepted
 
 
 @dataclass(frozen=True)
@@ -99,9 +105,13 @@ class Check:
     def drifts(self) -> tuple[Drift, ...]:
         return tuple(d for one in self.outcomes for d in drifts(one))
 
+    @property
+    def accepted(self) -> tuple[Drift, ...]:
+        return tuple(d for one in self.outcomes for d in accepted(one))
+
 
 def drifts(one: Outcome) -> Iterator[Drift]:
-    """Everything on a host that is not as wished, as it was seen last; not what waits for its time."""
+    """Everything on a host that is not as wished, as it was seen last; not what waits for its time or is accepted."""
     plan = one.now
     for action in plan.actions if plan is not None else ():
         if not action.differs:
@@ -109,4 +119,14 @@ def drifts(one: Outcome) -> Iterator[Drift]:
         if not action.lines:
             yield Drift(Spot(action.address), action)
         for line in action.drifted:
+            yield Drift(Spot(action.address, line.field), action, line)
+
+
+def accepted(one: Outcome) -> Iterator[Drift]:
+    """Everything on a host that is not as wished, and that is accepted."""
+    plan = one.now
+    for action in plan.actions if plan is not None else ():
+        if action.accepted is not None:
+            yield Drift(Spot(action.address), action)
+        for line in action.known:
             yield Drift(Spot(action.address, line.field), action, line)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from hvctl.call import Call
 from hvctl.contract import OS, Verdict, check
+from hvctl.core.acceptance import Acceptance
 from hvctl.core.changes import Change, HeldBackError, Step, finding
 from hvctl.core.facts import Facts, UnreadableError, UnreadHostError
 from hvctl.core.fields import free_text
@@ -63,7 +64,7 @@ def drafted(
     if before is not None and WHOLE in before.held:
         return replace(before, wish=target)
     seen: list[Seen] = []
-    draft = _drafted(wish, target, before, known, facts, allow, seen)
+    draft = _left_alone(wish, _drafted(wish, target, before, known, facts, allow, seen))
     return replace(draft, seen=before.seen if before is not None else next(iter(seen), None))
 
 
@@ -106,6 +107,19 @@ def _drafted(
         return misread(target, action, error)
 
 
+def _left_alone(wish: Resource, draft: Draft) -> Draft:
+    """What is held back as a whole and accepted as a whole."""
+    action, found = draft.action, _in_force(wish)
+    if action.verb != "held" or action.lines or found is None:
+        return draft
+    return replace(draft, action=replace(action, verb="accepted", accepted=found))
+
+
+def _in_force(wish: Resource, field: str = "") -> Acceptance | None:
+    found = wish.acceptance(field)
+    return None if found is None or found.over else found
+
+
 def misread(target: Resource, action: Action, error: Exception, field: str = "", *, here: bool = False) -> Draft:
     """Whatever a kind raises on facts is its resource's own trouble: neither in sync nor different."""
     found = Misreading.of(error)
@@ -139,7 +153,9 @@ def _update(
         parts, whole = not error.parts, True
         found = [*known, error.finding]
     found = [_without_held(f, before, wish) for f in found]
-    now = {field: _as_held(line, found, whole) for field, line in now.items()}
+    known_drift = {f for f in now if _in_force(wish, f)}
+    found = [f for f in found if f.level == "unknown" or not (f.field and _barred(f.field, known_drift))]
+    now = {field: _accepted(wish, _as_held(line, found, whole)) for field, line in now.items()}
     told_of = {f.field for f in found if f.level == "unknown"}
     unread = [f for f in target.wanted() if actual.get(f) is UNKNOWN and f not in told_of | ruled]
     newly = frozenset({WHOLE, *now}) if whole else _newly_held(target, now, [f for f in found if f.holds], facts)
@@ -159,11 +175,28 @@ def _update(
     )
     doable = () if WHOLE in held else tuple(c for c in changes if c.field not in held)
     steps = tuple(target.update(doable, facts)) if doable else ()
-    back: Verb = "later" if lines and all(line.waits for line in lines.values()) else "held"
+    back = _back(lines.values())
     verb: Verb = "update" if doable else back if held or lines else "unknown" if unread or told_of else "none"
     action = replace(action, verb=verb, lines=_in_order(wish, lines.values()), remarks=remarks)
     held |= {*along, *(() if doable or not (held or lines) else (WHOLE, *lines))}
     return Draft(target, action, steps, parts, held)
+
+
+def _back(lines: Iterable[Line]) -> Verb:
+    """Of what is not done, why."""
+    reasons = {"later" if line.waits else "held" if line.drifts else "accepted" for line in lines}
+    return "held" if "held" in reasons or not reasons else "accepted" if "accepted" in reasons else "later"
+
+
+def _accepted(wish: Resource, line: Line) -> Line:
+    """Left as it is, whatever is allowed, while that is accepted; what was accepted until some day says so."""
+    found = wish.acceptance(line.field)
+    if found is None:
+        return line
+    if found.over:
+        was = f"was {found}; that is over"
+        return replace(line, note=f"{line.note}; {was}" if line.note else was)
+    return replace(line, held="accepted", consent=(), accepted=found)
 
 
 def _as_held(line: Line, found: Iterable[Diagnostic], whole: bool) -> Line:
@@ -191,7 +224,7 @@ def _newly_held(
     barred = {f.field for f in holding}
     if WHOLE in barred or any(not any(_barred(field, {b}) for field in now) for b in barred):
         return frozenset({WHOLE, *now})
-    held = {field for field, line in now.items() if line.consent or _barred(field, barred)}
+    held = {field for field, line in now.items() if line.consent or line.accepted or _barred(field, barred)}
     return frozenset(held | {field for field in now if target.rests_on(field, facts) in held})
 
 
@@ -248,13 +281,16 @@ def _creation(
         found = [*known, error.finding]
     action = replace(action, remarks=placed(wish, found))
     adopted = [_line(wish, c, allow) for c in wish.changes(there, facts) if c.field in there] if there else []
-    if any(f.holds for f in found):
-        lines = tuple(_as_held(line, found, whole=True) for line in adopted)
-        return Draft(wish, replace(action, verb="held", lines=lines), here=False, held=held)
     line = replace(
         _whole(wish, "absent", "present", wish.create_impacts(facts), allow),
         note=wish.note("", "absent", "present", facts),
     )
+    line = _accepted(wish, line)
+    if line.accepted:
+        return Draft(wish, replace(action, verb="accepted", lines=(line,), remarks=(), made=()), here=False, held=held)
+    if any(f.holds for f in found):
+        lines = tuple(_as_held(line, found, whole=True) for line in adopted)
+        return Draft(wish, replace(action, verb="held", lines=lines), here=False, held=held)
     lines = (line, *adopted)
     if any(x.consent for x in lines):
         return Draft(wish, replace(action, verb="held", lines=lines), here=False, held=held)
@@ -270,10 +306,13 @@ def _removal(wish: Resource, action: Action, exists: bool, facts: Facts, allow: 
         found = [error.finding]
     action = replace(action, remarks=placed(wish, found))
     line = replace(
-        _whole(wish, "present", "absent", wish.remove_impacts(facts), allow),
+        _whole(wish, "present", "absent", wish.removal_impacts(facts), allow),
         note=wish.note("", "present", "absent", facts),
     )
-    line = _as_held(line, found, whole=True)
+    line = _accepted(wish, _as_held(line, found, whole=True))
+    if line.accepted:
+        action = replace(action, verb="accepted", lines=(line,), remarks=())
+        return Draft(wish, action, held=frozenset({WHOLE, "ensure"}))
     if any(f.holds for f in found) or line.consent:
         return Draft(wish, replace(action, verb="held", lines=(line,)), held=frozenset({WHOLE, "ensure"}))
     return Draft(wish, replace(action, verb="remove", lines=(line,)), tuple(wish.remove(facts)))

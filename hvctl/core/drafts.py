@@ -9,7 +9,7 @@ from dataclasses import replace
 from hvctl.core.changes import Bracket
 from hvctl.core.draft import Draft, in_severity, lost, merged, misread, placed
 from hvctl.core.facts import Facts
-from hvctl.core.order import Group
+from hvctl.core.order import Group, Member
 from hvctl.core.plan import Line, Verb
 from hvctl.core.resource import Resource
 from hvctl.core.target import WHOLE
@@ -34,6 +34,12 @@ def _waiting(draft: Draft, others: Mapping[Address, Draft]) -> Draft:
         other = others.get(address)
         if other is None or other.here or draft.wish.absent or draft.action.verb == "none":
             continue
+        if address in owner and other.action.verb == "accepted":
+            # Its owner is missing, which is accepted: of each part again that would bury the rest.
+            if draft.action.verb == "accepted" and not draft.action.lines:
+                continue
+            action = replace(draft.action, verb="accepted", lines=(), remarks=(), accepted=None, made=())
+            return Draft(draft.wish, action, here=False, held=frozenset({WHOLE}), seen=draft.seen)
         elsewhere = address in owner and other.action.verb == "none"
         if WHOLE in draft.held and not elsewhere:
             continue
@@ -124,7 +130,7 @@ def _lacking(drafts: Mapping[Address, Draft]) -> dict[Address, Draft]:
     found: dict[Address, Draft] = {}
     for draft in drafts.values():
         wish, verb = draft.wish, draft.action.verb
-        if wish.vital and wish.owner and not wish.absent and not draft.here and verb in ("held", "unknown"):
+        if wish.vital and wish.owner and not wish.absent and not draft.here and verb in ("held", "accepted", "unknown"):
             found.setdefault(wish.owner.address(), draft)
     return found
 
@@ -239,15 +245,17 @@ def bracket_of(root: Resource, facts: Mapping[str, Facts]) -> Bracket | None:
 
 
 def grouped(drafts: Iterable[Draft], facts: Mapping[str, Facts]) -> list[Group]:
-    groups: dict[Address, Group] = {}
+    roots: dict[Address, Resource] = {}
+    members: dict[Address, list[Member]] = {}
+    brackets: dict[Address, Bracket | None] = {}
     for draft in drafts:
         root = root_of(draft.wish)
-        group = groups.setdefault(root.address(), Group(root))
-        if group.bracket is None and _needs_off(draft):
-            group = replace(group, bracket=bracket_of(root, facts))
-        members = (*group.members, (draft.wish, draft.action.verb, draft.steps))
-        groups[root.address()] = replace(group, members=members)
-    return list(groups.values())
+        address = root.address()
+        roots.setdefault(address, root)
+        members.setdefault(address, []).append((draft.wish, draft.action.verb, draft.steps))
+        if brackets.get(address) is None and _needs_off(draft):
+            brackets[address] = bracket_of(root, facts)
+    return [Group(root, brackets.get(address), tuple(members[address])) for address, root in roots.items()]
 
 
 def _needs_off(draft: Draft) -> bool:

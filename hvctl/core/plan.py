@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from hvctl.call import HostInfo, Staged, Task
 from hvctl.contract import OS
+from hvctl.core.acceptance import Acceptance
 from hvctl.core.facts import Facts
 from hvctl.core.impact import Impact
 from hvctl.core.values import Json
@@ -15,15 +16,16 @@ from hvctl.text.address import Address
 from hvctl.text.diagnostic import Diagnostic, Mark
 from hvctl.text.foreign import FOREIGN, Foreign
 
-Verb = Literal["none", "create", "update", "remove", "held", "later", "unknown"]
+Verb = Literal["none", "create", "update", "remove", "held", "later", "accepted", "unknown"]
+Hold = Literal["", "impossible", "later", "accepted"]
 
 
 @dataclass(frozen=True)
 class Line:
     """One field of an action, as text for people. `consent`: words that would allow it. `held`: whatever is allowed, it
-    is not done now, and a remark says why. Neither: it is done. `in_time`: its time is to come, or has come and not
-    passed. `before`, `after`: the values that the texts tell. `own_words`: what it is and shall be is said in words of
-    hvctl's, and not in texts of the user's or the host's."""
+    is not done now, and a remark says why, or `accepted` where it is known drift. Neither: it is done. `in_time`: its time
+    is to come, or has come and not passed. `before`, `after`: the values that the texts tell. `own_words`: what it is and
+    shall be is said in words of hvctl's, and not in texts of the user's or the host's."""
 
     field: str
     now: Foreign
@@ -32,16 +34,22 @@ class Line:
     mark: Mark
     note: str = ""
     consent: tuple[Impact, ...] = ()
-    held: Literal["", "impossible", "later"] = ""
+    held: Hold = ""
     in_time: bool = False
     before: Annotated[Json, FOREIGN] = None
     after: Annotated[Json, FOREIGN] = None
+    accepted: Acceptance | None = None
     own_words: bool = dataclasses.field(default=True, compare=False, kw_only=True)
 
     @property
     def waits(self) -> bool:
         """It is done at its time, and until then no difference."""
-        return self.in_time and self.held != "impossible"
+        return self.in_time and self.held not in ("impossible", "accepted")
+
+    @property
+    def drifts(self) -> bool:
+        """It is otherwise than desired, and nobody has accepted that."""
+        return not self.waits and self.held != "accepted"
 
 
 @dataclass(frozen=True)
@@ -68,7 +76,8 @@ class Searched:
 @dataclass(frozen=True)
 class Action:
     """What happens to one resource. `made`: what a new one is given, field by field. `file`: of the control node, that it
-    is about. `wanted`: of what is declared, all of it; `searched`: its lists."""
+    is about. `wanted`: of what is declared, all of it; `searched`: its lists. `accepted`: of what is held back without a
+    line, where that is accepted."""
 
     address: Address
     title: str
@@ -79,6 +88,7 @@ class Action:
     remarks: tuple[Diagnostic, ...] = ()
     made: tuple[str, ...] = ()
     file: Staged | None = None
+    accepted: Acceptance | None = None
     wanted: tuple[Wanted, ...] = dataclasses.field(default=(), compare=False)
     searched: tuple[Searched, ...] = dataclasses.field(default=(), compare=False)
 
@@ -89,7 +99,7 @@ class Action:
     @property
     def undone(self) -> bool:
         """Whether something of it is left undone, whatever the apply does."""
-        return self.verb == "held" or any((line.consent or line.held) and not line.waits for line in self.lines)
+        return self.verb == "held" or any((line.consent or line.held) and line.drifts for line in self.lines)
 
     @property
     def unread(self) -> bool:
@@ -98,12 +108,17 @@ class Action:
 
     @property
     def differs(self) -> bool:
-        """Whether it is not as desired; what waits for its time is."""
-        return bool(self.drifted) if self.lines else self.verb not in ("none", "later", "unknown")
+        """Whether it is not as desired; what waits for its time is, and what is accepted counts so."""
+        return bool(self.drifted) if self.lines else self.verb not in ("none", "later", "accepted", "unknown")
 
     @property
     def drifted(self) -> tuple[Line, ...]:
-        return tuple(line for line in self.lines if not line.waits)
+        return tuple(line for line in self.lines if line.drifts)
+
+    @property
+    def known(self) -> tuple[Line, ...]:
+        """What is not as desired, and is accepted."""
+        return tuple(line for line in self.lines if line.held == "accepted")
 
     @property
     def waiting(self) -> tuple[Line, ...]:
@@ -173,6 +188,11 @@ class Plan:
     def differs(self) -> bool:
         """Whether anything that could be read does."""
         return any(a.differs for a in self.actions)
+
+    @property
+    def accepted(self) -> bool:
+        """Whether anything differs that is accepted."""
+        return any(a.known or a.accepted for a in self.actions)
 
     @property
     def unreadable(self) -> bool:

@@ -34,8 +34,9 @@ def questions_of(host: str, unit: Iterable[Index]) -> Iterator[Call]:
 
 
 def _exclusive(owner: Resource) -> Iterator[type[Resource]]:
+    yield from owner.whole_lists()
     sections = getattr(owner, "exclusive", ())
-    return (kind for kind in kinds_within(owner.kind) if kind.section in sections)
+    yield from (kind for kind in kinds_within(owner.kind) if kind.section in sections)
 
 
 @dataclass(frozen=True)
@@ -53,11 +54,12 @@ def beyond(desired: Index, facts: Facts) -> Beyond:
     had too long; and the owners whose lists could not be held against the host, with the field that asks for it."""
     found = Beyond()
     for owner in desired:
-        for kind in kinds_within(owner.kind):
+        whole = owner.whole_lists()
+        for kind in (*kinds_within(owner.kind), *whole):
             ways = {"exclusive": kind.surplus} if kind in _exclusive(owner) else {}
             if kind.expires and getattr(owner, kind.expires, None) is not None:
                 ways[kind.expires] = kind.expired
-            listed = owner.parts_of(kind)
+            listed = owner.listed(kind)
             for n, (why, look) in enumerate(ways.items()):
                 more: bool | None = None
                 try:
@@ -72,5 +74,9 @@ def beyond(desired: Index, facts: Facts) -> Beyond:
                 if n == 0:
                     found.searched.setdefault(owner.address(), []).append(Searched(kind.kind, by, more))
                 place = replace(owner.place, path=(*owner.place.path, why))
-                found.unwanted.extend(Entry(wish, place, owner.seat, there=False) for wish in gone)
+                if kind in whole:  # what is accepted of the list is accepted of all that is beyond it
+                    accept = desired.entries[owner.seat].accept
+                    found.unwanted.extend(Entry(w.undescribed(), place, there=False, accept=accept) for w in gone)
+                else:
+                    found.unwanted.extend(Entry(wish, place, owner.seat, there=False) for wish in gone)
     return found

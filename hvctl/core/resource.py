@@ -11,10 +11,13 @@ from pydantic import PrivateAttr
 
 from hvctl.call import Call, Row, Staged, Value
 from hvctl.contract import OS
+from hvctl.core.acceptance import WHOLE, Acceptance, chosen
 from hvctl.core.changes import Bracket, Change, Occasion, Step
+from hvctl.core.describe import Omission, all_written, modelled
 from hvctl.core.facts import Facts
 from hvctl.core.fields import Fields, path_of, settings
 from hvctl.core.impact import Impact
+from hvctl.core.rows import UnreadableError
 from hvctl.core.values import MISSING, NOT_COMPARED, PLAIN, UNKNOWN, Json, State
 from hvctl.text.address import Address
 from hvctl.text.diagnostic import Diagnostic, Mark
@@ -70,13 +73,16 @@ class Resource(Fields):
     `vital`: without it its owner is neither created nor started. `proof`: what is asked to see whether the account is
     told of this kind at all. `stand_in`: values of the fields that it is known by, for one whose own are faulty, so that
     the rest of it can be checked all the same. `other_words`: what others call its fields and sections, and the key that
-    is meant, or a sentence.
+    is meant, or a sentence. `usual`: what fields are that nobody sets, dotted where nested, so that nobody need write
+    them; `ANYTHING` of one that the hardware decides. `passing`: what is there for a while, and which no playbook keeps.
     """
 
     alone: ClassVar[bool] = True
     kind: ClassVar[str] = ""
     section: ClassVar[str] = ""
     within: ClassVar[str | None] = None
+    usual: ClassVar[Mapping[str, Any]] = {}
+    passing: ClassVar[bool] = False
     many: ClassVar[bool] = False
     after: ClassVar[tuple[str, ...]] = ()
     setter: ClassVar[str] = ""
@@ -90,6 +96,7 @@ class Resource(Fields):
 
     _index: Index | None = PrivateAttr(default=None)
     _seat: int = PrivateAttr(default=-1)
+    _undescribed: bool = PrivateAttr(default=False)
 
     # --- identity ---------------------------------------------------------------------------------------
 
@@ -160,6 +167,12 @@ class Resource(Fields):
     def left_out(self) -> frozenset[str]:
         """What is written of it and faulty, so that it is as if it were not written: fields, dotted where nested."""
         return self.index.entry(self).left_out
+
+    def acceptance(self, field: str = "") -> Acceptance | None:
+        """What is said of drift in this field ("" is the resource as a whole), in force or over."""
+        private = self.__pydantic_private__
+        index: Index | None = private["_index"] if private else None
+        return index.acceptance(self, field) if index is not None else None
 
     @property
     def unnamed(self) -> bool:
@@ -276,6 +289,12 @@ class Resource(Fields):
     def remove_impacts(self, facts: Facts) -> frozenset[Impact]:
         return frozenset({"destroy"})
 
+    def removal_impacts(self, facts: Facts) -> frozenset[Impact]:
+        """No playbook could make again what none ever described."""
+        lost: frozenset[Impact] = frozenset({"destroy"})
+        found = self.remove_impacts(facts)
+        return (found | lost) - {"online"} if self._undescribed else found
+
     def summary(self) -> str:
         """What is made, in a few words, for the plan's headline when it does not exist yet."""
         return ""
@@ -309,6 +328,100 @@ class Resource(Fields):
         intent alone, as an export, is found on no host."""
         yield from ()
 
+    def undescribed(self) -> Self:
+        """The same, as one that nothing but a host has."""
+        copy = self.model_copy()
+        copy._undescribed = True
+        return copy
+
+    # --- describing: what was discovered, with all that can be written of it ------------------------------------
+
+    @classmethod
+    def describing(cls) -> tuple[Call, ...]:
+        """What `described` rests on, of all of this kind on a host."""
+        return cls.survey()
+
+    @classmethod
+    def describing_in(cls, owner: Resource) -> tuple[Call, ...]:
+        """And what must be asked of each owner."""
+        return ()
+
+    @classmethod
+    def describing_first(cls) -> tuple[Call, ...]:
+        """What is asked with the survey, where what must be asked rests on its answers."""
+        return ()
+
+    @classmethod
+    def describing_then(cls, facts: Facts) -> tuple[Call, ...]:
+        """What must be asked by those answers."""
+        return ()
+
+    def reader(self) -> Self:
+        """The same as if every field were written, so that `actual` reads all of it."""
+        return all_written(self)
+
+    def as_written(self, found: State, facts: Facts) -> State:
+        """What `actual` found of it in the words of a playbook; what says nothing of its own is left out."""
+        return found
+
+    def described(self, facts: Facts) -> tuple[Self, tuple[Omission, ...]] | None:
+        """As it is now, in no index; and what of it cannot be written. Declared so, it is in sync. None: it is not there.
+        Raises UnreadableError or HeldBackError."""
+        reader, unread = self.reader(), []
+        while True:
+            try:
+                found = reader.actual(facts)
+                break
+            except UnreadableError as error:
+                field = reader.unread_field(error, facts)
+                unread.append(Omission(field, str(error)))
+                reader = reader.without([field])
+        if found is None:
+            return None
+        model, omitted = modelled(self, reader.as_written(found, facts))
+        return model, (*unread, *omitted)
+
+    def unread_field(self, error: UnreadableError, facts: Facts) -> str:
+        """The field that could not be read. Raises the error where it is not one field alone."""
+        for field in (*self.written(), *sorted(self.model_fields_set)):
+            try:
+                self.without([field]).actual(facts)
+            except UnreadableError as other:
+                if str(other) == str(error):
+                    continue
+            return field
+        raise error
+
+    def by_default(self, facts: Facts) -> State:
+        """`usual`, and what rests on the host or on its other fields."""
+        return self.usual
+
+    @property
+    def implied(self) -> bool:
+        """Whether it is there by itself, so that it need not be written where nothing else of it is."""
+        return not self.many
+
+    def asides(self, facts: Facts) -> Iterator[str]:
+        """Of what was described: what a reader should know of it that no field says."""
+        yield from ()
+
+    @classmethod
+    def unnameable(cls, owner: Resource | None, facts: Facts) -> Iterator[tuple[str, str]]:
+        """What there is of this kind that no playbook can name, and why."""
+        yield from ()
+
+    def whole_lists(self) -> tuple[type[Resource], ...]:
+        """Kinds of what stands by itself of which it wants nothing else than what is listed."""
+        return ()
+
+    def listed(self, kind: type[Resource]) -> tuple[Resource, ...]:
+        """What is wanted of a kind in it."""
+        return self.parts_of(kind)
+
+    def kept(self, one: Resource) -> bool:
+        """Whether something that is not listed may be there all the same."""
+        return False
+
     def stays(self, owner: Resource, listed: tuple[Resource, ...], facts: Facts) -> bool:
         """Whether one that was discovered and is not listed is no surplus all the same."""
         return False
@@ -318,7 +431,7 @@ class Resource(Fields):
         """What the host has of this kind in this owner beyond what is listed, as absent wishes."""
         known = {part.key().casefold() for part in listed}
         for one in cls.discover(owner, facts):
-            if one.key().casefold() not in known and not one.stays(owner, listed, facts):
+            if one.key().casefold() not in known and not owner.kept(one) and not one.stays(owner, listed, facts):
                 yield one.model_copy(update={"ensure": "absent"})
 
     @classmethod
@@ -382,7 +495,7 @@ class Resource(Fields):
 class Entry:
     """One desired resource, and what is known of it besides its fields. `owner`: the number of what it sits within.
     `file`: what of the control node it is about. `left_out`: what is written of it and faulty. `there`: others see it; not
-    so what will not be there."""
+    so what will not be there. `accept`: known drift of it."""
 
     resource: Resource
     place: Place
@@ -390,6 +503,7 @@ class Entry:
     file: Staged | None = None
     left_out: frozenset[str] = frozenset()
     there: bool = True
+    accept: tuple[Acceptance, ...] = ()
 
 
 class Index(Sequence[Resource]):
@@ -453,6 +567,19 @@ class Index(Sequence[Resource]):
 
     def parts(self, one: Resource) -> tuple[Resource, ...]:
         return self._parts.get(one.seat, ())
+
+    def acceptance(self, one: Resource, field: str) -> Acceptance | None:
+        """Its own, or that of what it sits within, which covers all that sits there. Of something that is not listed: also
+        that of the list."""
+        entry = self.entries[one.seat]
+        if own := chosen(a for a in entry.accept if a.covers(field or WHOLE)):
+            return own
+        listed = str(entry.place.path[-1]) if not entry.there and entry.place.path else ""
+        while entry.owner is not None:
+            entry = self.entries[entry.owner]
+            if found := chosen(a for a in entry.accept if not a.fields or listed in a.fields):
+                return found
+        return None
 
     @cached_property
     def peers(self) -> tuple[Resource, ...]:

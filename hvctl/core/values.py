@@ -46,6 +46,16 @@ class NotCompared:
 NOT_COMPARED = NotCompared()
 
 
+class Anything:
+    """Whatever it is, nobody has set it."""
+
+    def __repr__(self) -> str:
+        return "anything"
+
+
+ANYTHING = Anything()
+
+
 Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
 
 

@@ -32,6 +32,9 @@ from hvctl.metering.subtraction import stretches
 PAGE = 100
 """Rows of a page."""
 
+_OPEN = and_(drifts.c.gone.is_(None), drifts.c.accepted_until.is_(None))
+"""What differs, but for what is accepted."""
+
 AGES = ((0, 1), (1, 7), (7, 30), (30, None))
 """Days."""
 
@@ -59,7 +62,7 @@ def _hosts(stale_before: datetime) -> Any:
     """Each host on record with its state: the one place that says what a state is."""
     open_of = (
         select(drifts.c.host_id, func.count().label("open"), func.min(drifts.c.first_seen).label("since"))
-        .where(drifts.c.gone.is_(None))
+        .where(_OPEN)
         .group_by(drifts.c.host_id)
         .subquery()
     )
@@ -173,7 +176,7 @@ def drift_rows(connection: Connection, asked: Asked) -> Listed[DriftRow]:
     """Those that are open, the oldest first; with `gone`, those that went, the last first. `since`, `until`: of when they were
     first seen, or of when they went."""
     when = drifts.c.gone if asked.gone else drifts.c.first_seen
-    narrowed: list[ColumnElement[bool]] = [drifts.c.gone.is_not(None) if asked.gone else drifts.c.gone.is_(None)]
+    narrowed: list[ColumnElement[bool]] = [drifts.c.gone.is_not(None) if asked.gone else _OPEN]
     if asked.text:
         columns = (hosts.c.name, drifts.c.field, drifts.c.now, drifts.c.wanted, drifts.c.why)
         # Addresses are JSON, in which other letters than ASCII's are escapes.
@@ -205,13 +208,13 @@ def drift_rows(connection: Connection, asked: Asked) -> Listed[DriftRow]:
 
 def kinds_open(connection: Connection) -> list[str]:
     """Kinds of which something is open."""
-    rows = connection.execute(select(drifts.c.address).where(drifts.c.gone.is_(None)).distinct()).scalars()
+    rows = connection.execute(select(drifts.c.address).where(_OPEN).distinct()).scalars()
     return sorted({json.loads(text)[0] for text in rows})
 
 
 def ages(connection: Connection, now: datetime) -> list[Age]:
     """How many are open, by how long."""
-    first = connection.execute(select(drifts.c.first_seen).where(drifts.c.gone.is_(None))).scalars().all()
+    first = connection.execute(select(drifts.c.first_seen).where(_OPEN)).scalars().all()
     told = []
     for least, most in AGES:
         until = now - timedelta(days=least) if least else None

@@ -59,12 +59,12 @@ class SideBySide(Generic[T]):
         while self._awaited():
             # With a timeout, since only then does Python let the main thread hear of a signal everywhere.
             yield from self._taken(TICK_S)
-            if self._stop.times > times and self._stop.settled:
-                times = self._stop.times
+            if self._stop.requests > times and self._stop.settled:
+                times = self._stop.requests
                 self._stop.tell()
                 self._heard()
         yield from self._taken(0)
-        if self._stop.times > times:
+        if self._stop.requests > times:
             self._heard()
         if self._fault is not None:
             raise self._fault

@@ -14,11 +14,15 @@ from hvctl.core.check import Check
 from hvctl.core.outcome import Outcome
 from hvctl.redaction.redact import Redactor
 from hvctl.show.diff import diff_lines
+from hvctl.show.overview import checked_in_few_words, overview_lines
 from hvctl.show.plain import plain
+from hvctl.show.problems import problem_lines
 from hvctl.show.remembered import Remembered
 from hvctl.show.report import report_lines
+from hvctl.show.standing import CALM, standing
+from hvctl.show.state import state_of
 from hvctl.show.summary import summary_lines
-from hvctl.show.text import plan_lines, problem_lines, trace_lines
+from hvctl.show.text import plan_lines, trace_lines
 
 T = TypeVar("T")
 
@@ -38,15 +42,20 @@ class Showing:
             self._say_trouble(one)
         self.print(summary_lines(outcomes))
 
-    def check(self, check: Check) -> None:
-        """What differs, with what earlier checks add."""
+    def check(self, check: Check, *, everything: bool = False) -> None:
+        """What differs, with what earlier checks add. `everything`: also the hosts on which nothing does."""
         check = plain(check)
         told = Remembered(check.memory, check.finished)
-        for one in check.outcomes:
+        shown = [one for one in standing(check) if everything or state_of(one) not in CALM]
+        for one in shown:
             if one.plan is not None:
-                self.print(plan_lines(one.plan, width=self._out.width, verbose=self._verbose > 0, told=told.of_spot))
+                says, verbose = checked_in_few_words(one, check), self._verbose > 0
+                lines = plan_lines(one.plan, width=self._out.width, verbose=verbose, told=told.of_spot, says=says)
+                self.print(lines)
             else:
                 self._say_trouble(one, told.of_host(one.host))
+                self._out.print()
+        self.print(overview_lines(shown, check, width=self._out.width))
         self.print(summary_lines(check.outcomes, drift=True, memory=check.memory))
 
     def reports(self, outcomes: Sequence[Outcome]) -> None:

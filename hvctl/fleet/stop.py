@@ -1,11 +1,12 @@
-"""The request to stop: which signal made it, how often, since when. The one place that hears signals."""
+"""The request to stop: which signal made it, how often, since when; or that the time for it is over. The one place that
+hears signals."""
 
 from __future__ import annotations
 
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -39,10 +40,25 @@ class Stop:
         """Whether a signal raises KeyboardInterrupt."""
         self._first = self._last = 0.0
         self._told = threading.Event()
+        self._over: Callable[[], bool] = lambda: False
+
+    def when(self, over: Callable[[], bool]) -> None:
+        """Also stop when a time is over: what runs then is followed to its end, however long it takes."""
+        self._over = over
+
+    @property
+    def closed(self) -> bool:
+        """Whether that time is over."""
+        return self._over()
 
     @property
     def asked(self) -> bool:
-        return self.times > 0
+        return self.times > 0 or self.closed
+
+    @property
+    def requests(self) -> int:
+        """How often that was heard of, by signals and by the time."""
+        return self.times + self.closed
 
     @property
     def terminated(self) -> bool:
@@ -61,8 +77,8 @@ class Stop:
 
     @property
     def status(self) -> int:
-        """The exit status that says so, as a shell does; 0 if nobody has asked."""
-        return 128 + self.number if self.asked else 0
+        """The exit status that says so, as a shell does; 0 if no signal has asked."""
+        return 128 + self.number if self.times else 0
 
     def hold(self) -> None:
         """From now on a signal is only noted; the third one still ends hvctl at once."""
@@ -71,7 +87,7 @@ class Stop:
     def release(self) -> None:
         """From now on a signal raises KeyboardInterrupt, and one that was noted does so now."""
         self.at_once = True
-        if self.asked:
+        if self.times:
             raise KeyboardInterrupt
 
     def tell(self) -> None:
@@ -101,9 +117,9 @@ class Stop:
 
     def _heard(self, number: int, frame: object) -> None:
         now = time.monotonic()
-        if self.asked and now - self._last < TOGETHER_S:
+        if self.times and now - self._last < TOGETHER_S:
             return
-        if not self.asked:
+        if not self.times:
             self.number, self._first = number, now
         self.times, self._last = self.times + 1, now
         if self.at_once or self.times > 2:

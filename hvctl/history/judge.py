@@ -18,13 +18,18 @@ CLOCKS = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Open:
-    """A difference that is on record and has not ended."""
+    """A difference that is on record and has not ended. `accepted`: it was known drift when it was seen last."""
 
     id: int
     spot: Spot
     file: str
     first_seen: datetime
     moved: Moved
+    accepted: bool = False
+
+    def returns(self, now: Difference) -> bool:
+        """Whether it is accepted no more."""
+        return self.accepted and now.accepted is None
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ class Known:
 
 @dataclass(frozen=True)
 class Judged:
-    """What is to be written of one host, and what is to be told."""
+    """What is to be written of one host, and what is to be told. `returned`: what lasts and was accepted, and is no more."""
 
     since: Mapping[Key, Since] = field(default_factory=dict)
     begun: Mapping[Key, Difference] = field(default_factory=dict)
@@ -70,6 +75,7 @@ class Judged:
     lost: bool = False
     back: bool = False
     late: bool = False
+    returned: frozenset[Key] = frozenset()
 
 
 def judged(known: Known, seen: Seen, at: datetime) -> Judged:
@@ -92,6 +98,7 @@ def judged(known: Known, seen: Seen, at: datetime) -> Judged:
         {key: wish for key, wish in wishes.items() if stored.get(key) != wish},
         frozenset(key for key, wish in known.wishes.items() if _unwished(seen, key, wish.spot, wish.file)),
         back=known.absence is not None,
+        returned=frozenset(k for k, d in seen.differing.items() if k in known.open and known.open[k].returns(d)),
     )
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
 
 from hvctl.core.check import Moved, Spot
+from hvctl.text.foreign import Foreign
 
 
 @dataclass(frozen=True)
 class Span:
     """A difference from when it was first seen. `gone`: when it was first seen to be no more; None: it is open.
-    `now` and `wanted` as seen last; `ending`: "as wished" or "not wished"."""
+    `now` and `wanted` as seen last; `ending`: "as wished" or "not wished". `accepted`: to which day it was known drift when
+    it was seen last (2027-01-31), and `accepted_why`; "" if it was not."""
 
     spot: Spot
     now: str
@@ -22,6 +25,8 @@ class Span:
     last_seen: datetime
     gone: datetime | None = None
     ending: str = ""
+    accepted: str = ""
+    accepted_why: Foreign = ""
 
 
 @dataclass(frozen=True)
@@ -45,3 +50,19 @@ class HostPast:
     looked: datetime | None
     spans: tuple[Span, ...] = ()
     absences: tuple[Absence, ...] = ()
+    utc_offset_minutes: int | None = None
+
+    @property
+    def zone(self) -> timezone:
+        """The host's, where it told it; else UTC."""
+        return timezone(timedelta(minutes=self.utc_offset_minutes or 0))
+
+    @property
+    def quiet(self) -> bool:
+        return not (self.spans or self.absences)
+
+    def only(self, wanted: Callable[[Span], bool], *, still: bool = False) -> HostPast:
+        """The same with these differences alone. `still`: and of them, and of its absences, what is not over."""
+        spans = tuple(s for s in self.spans if wanted(s) and not (still and s.gone is not None))
+        away = tuple(a for a in self.absences if not (still and a.back is not None))
+        return replace(self, spans=spans, absences=away)

@@ -21,7 +21,12 @@ def known_of(connection: Connection, host: Any) -> Known:
     away = connection.execute(select(absences).where(absences.c.host_id == host.id, absences.c.back.is_(None))).first()
     return Known(
         host.looked,
-        {row.spot: Open(row.id, _spot(host.name, row), row.file, row.first_seen, row.moved) for row in open_rows},
+        {
+            row.spot: Open(
+                row.id, _spot(host.name, row), row.file, row.first_seen, row.moved, row.accepted_until is not None
+            )
+            for row in open_rows
+        },
         {
             row.spot: Wish(row.value, row.since, row.agreed, _spot(host.name, row), row.file)
             for row in connection.execute(select(wishes).where(wishes.c.host_id == host.id))
@@ -56,12 +61,16 @@ def past_of(connection: Connection, host: Any, since: datetime) -> HostPast:
         host.looked,
         tuple(_span(host.name, row) for row in spans),
         tuple(Away(row.first_seen, row.last_seen, row.why, row.back) for row in away),
+        host.utc_offset_minutes,
     )
 
 
 def _span(host: str, row: Row[Any]) -> Span:
     spot = _spot(host, row)
-    return Span(spot, row.now, row.wanted, row.why, row.moved, row.first_seen, row.last_seen, row.gone, row.ending)
+    accepted = (row.accepted_until or "", row.accepted_why or "")
+    return Span(
+        spot, row.now, row.wanted, row.why, row.moved, row.first_seen, row.last_seen, row.gone, row.ending, *accepted
+    )
 
 
 def _spot(host: str, row: Any) -> Spot:

@@ -15,7 +15,7 @@ from hvctl.core.check import Check, Spot
 from hvctl.history.judge import Judged, Known, judged
 from hvctl.history.recall import known_of
 from hvctl.history.schema import absences, checks, covered, drifts, hosts, looks, wishes
-from hvctl.history.seen import Seen
+from hvctl.history.seen import Difference, Seen, shown
 
 KEPT = timedelta(days=400)
 """How long what is over is kept."""
@@ -53,12 +53,15 @@ def locked(connection: Connection, name: str, address: str) -> Any:
 def add_look(connection: Connection, host: Any, number: int, seen: Seen, at: datetime) -> Judged:
     known = known_of(connection, host)
     result = judged(known, seen, at)
-    differing = len(seen.differing)
+    differing = sum(one.accepted is None for one in seen.differing.values())
     reached = seen.unreachable is None
     connection.execute(insert(looks).values(check_id=number, host_id=host.id, reached=reached, differing=differing))
     if result.late:
         return result
     connection.execute(update(hosts).where(hosts.c.id == host.id).values(looked=at))
+    if seen.utc_offset_minutes is not None:
+        zone = {"utc_offset_minutes": seen.utc_offset_minutes}
+        connection.execute(update(hosts).where(hosts.c.id == host.id).values(zone))
     _write_absence(connection, host.id, known, seen, at)
     _write_drifts(connection, host.id, result, at)
     _write_wishes(connection, host.id, known, result)
@@ -93,6 +96,7 @@ def _write_drifts(connection: Connection, host: int, result: Judged, at: datetim
             "first_seen": at,
             "last_seen": at,
             "ending": "",
+            **_accepted(one),
         }
         for key, one in result.begun.items()
     ]
@@ -109,6 +113,7 @@ def _write_drifts(connection: Connection, host: int, result: Judged, at: datetim
                 wanted=one.wanted,
                 why=one.why,
                 moved=result.since[key].moved,
+                **_accepted(one),
             )
         )
     for number, (_, ending) in result.ended.items():
@@ -152,6 +157,14 @@ def prune(connection: Connection, at: datetime) -> None:
 
 def _named(spot: Spot) -> Mapping[str, str]:
     return {"address": json.dumps(spot.address.words), "field": spot.field}
+
+
+def _accepted(one: Difference) -> Mapping[str, str | None]:
+    found = one.accepted
+    return {
+        "accepted_until": found.until.isoformat() if found else None,
+        "accepted_why": shown(found.reason) if found else None,
+    }
 
 
 def _digest(text: str) -> str:

@@ -47,6 +47,7 @@ hosts = Table(
     Column("name", String(255), nullable=False),
     Column("address", String(255), nullable=False),
     Column("looked", UtcTime),
+    Column("utc_offset_minutes", Integer),
     UniqueConstraint("name", "address", name="uq_hvctl_hosts"),
 )
 
@@ -67,6 +68,8 @@ drifts = Table(
     Column("last_seen", UtcTime, nullable=False),
     Column("gone", UtcTime),
     Column("ending", String(16), nullable=False),
+    Column("accepted_until", String(10)),
+    Column("accepted_why", Text),
     Index("ix_hvctl_drifts_open", "host_id", "gone"),
     Index("ix_hvctl_drifts_gone", "gone"),
 )

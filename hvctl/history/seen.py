@@ -8,12 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from hvctl.core.check import Check, Drift, Spot, drifts
+from hvctl.core.acceptance import Acceptance
+from hvctl.core.check import Check, Drift, Spot, accepted, drifts
 from hvctl.core.fields import settings
 from hvctl.core.outcome import Outcome
-from hvctl.core.plan import Action
+from hvctl.core.plan import Action, Plan
 from hvctl.core.values import Json
 from hvctl.kinds import kind_named, owner_of
+from hvctl.kinds._host import known_zone
 from hvctl.text.address import Address
 from hvctl.text.masks import MASK
 
@@ -43,7 +45,8 @@ class Wished:
 
 @dataclass(frozen=True)
 class Difference:
-    """What is not as wished, as text for people. `rests_on`: the wish that decides whose doing it is."""
+    """What is not as wished, as text for people. `rests_on`: the wish that decides whose doing it is. `accepted`: it is known
+    drift."""
 
     spot: Spot
     now: str
@@ -51,13 +54,14 @@ class Difference:
     why: str
     file: str
     rests_on: Key
+    accepted: Acceptance | None = None
 
 
 @dataclass(frozen=True)
 class Seen:
     """`unreachable`: why; None if it was reached. `agreed`: spots that were seen to be as wished. `searched`,
     `unsearched`: families looked through for more than is listed, and those that could not be. `covered`: playbooks
-    of which everything was looked at."""
+    of which everything was looked at. `utc_offset_minutes`: of the host's zone, where it told it."""
 
     host: str
     unreachable: str | None = None
@@ -67,6 +71,7 @@ class Seen:
     searched: frozenset[Family] = frozenset()
     unsearched: frozenset[Family] = frozenset()
     covered: frozenset[str] = frozenset()
+    utc_offset_minutes: int | None = None
 
 
 def key_of(spot: Spot) -> Key:
@@ -92,7 +97,7 @@ def seen(check: Check, one: Outcome) -> Seen:
     look = _Look()
     for action in plan.actions:
         look.at(action)
-    differing = {key_of(d.spot): look.difference(d) for d in drifts(one)}
+    differing = {key_of(d.spot): look.difference(d) for d in (*drifts(one), *accepted(one))}
     return Seen(
         one.host,
         None,
@@ -102,7 +107,13 @@ def seen(check: Check, one: Outcome) -> Seen:
         frozenset(look.searched),
         frozenset(look.unsearched),
         frozenset(absolute(p) for p in check.covers),
+        _offset(plan),
     )
+
+
+def _offset(plan: Plan) -> int | None:
+    zone = known_zone(plan.facts)
+    return round(zone.utcoffset(None).total_seconds() / 60) if zone is not None else None
 
 
 class _Look:
@@ -118,7 +129,8 @@ class _Look:
         for one in action.wanted:
             self._wish(action, one.field, one.value, one.text, one.agrees)
         for found in action.searched if action.wanted else ():
-            family = family_of(replace(action.address, kind=found.kind, owners=action.address.names, key=""))
+            owners = () if kind_named(found.kind).within is None else action.address.names
+            family = family_of(replace(action.address, kind=found.kind, owners=owners, key=""))
             (self.unsearched if found.more is None else self.searched).add(family)
             self._wish(action, f"exclusive.{found.kind}", found.by, str(found.by), found.more is False)
 
@@ -139,11 +151,14 @@ class _Look:
         line, spot, action = drift.line, drift.spot, drift.action
         rests_on = key_of(item_of(spot) or spot)
         if rests_on not in self.wished:  # one more than listed: the owner's exclusive list wants it gone
-            owner = owner_of(spot.address) or spot.address
+            section = kind_named(spot.address.kind).section
+            owner = owner_of(spot.address) or replace(spot.address, kind="exclusive", owners=(), key=section)
             rests_on = key_of(Spot(owner, f"exclusive.{spot.address.kind}"))
         why = next((r.message for r in action.remarks if r.level == "impossible"), "") if line is None else ""
         now, wanted = (line.now, line.wanted) if line is not None else ("", "")
-        return Difference(spot, shown(now), shown(wanted), shown(why), absolute(action.mark.file), rests_on)
+        return Difference(
+            spot, shown(now), shown(wanted), shown(why), absolute(action.mark.file), rests_on, drift.accepted
+        )
 
 
 def item_of(spot: Spot) -> Spot | None:

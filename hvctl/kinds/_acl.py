@@ -28,6 +28,7 @@ EXTENDED_ACLS = (
 )
 _EVERYWHERE = ("0.0.0.0/0", "::/0")
 _ANY_MAC = "any MAC"
+_BARE_MAC = re.compile(r"^[0-9A-F]{12}$")
 _PORTS = re.compile(r"^[0-9]{1,5}(-[0-9]{1,5})?$")
 _PROTOCOLS = {"tcp": "6", "udp": "17"}
 
@@ -152,11 +153,31 @@ def _addresses(row: Row, side: str) -> tuple[str, ...]:
 
 def entries_text(value: Iterable[Entry]) -> str:
     """What goes for both directions is said once."""
-    found = set(collapsed(frozenset(value)))
-    ways = {e._replace(direction="") for e in found if e._replace(direction="inbound") in found}
-    ways &= {e._replace(direction="") for e in found if e._replace(direction="outbound") in found}
-    said = {e._replace(direction="both") if e._replace(direction="") in ways else e for e in found}
-    return ", ".join(str(entry) for entry in sorted(said)) or "none"
+    return ", ".join(map(str, _either_way(frozenset(value)))) or "none"
+
+
+def acls_written(found: Any) -> Any:
+    """As a playbook has them."""
+    if not isinstance(found, frozenset):
+        return found
+    return [
+        {
+            "action": e.action,
+            "direction": e.direction,
+            f"{e.side}_mac" if e.address == _ANY_MAC or _BARE_MAC.match(e.address) else e.side: "any"
+            if e.address == _ANY_MAC
+            else e.address,
+        }
+        for e in _either_way(found)
+    ]
+
+
+def _either_way(found: frozenset[Entry]) -> list[Entry]:
+    """What goes for both directions once."""
+    short = set(collapsed(found))
+    ways = {e._replace(direction="") for e in short if e._replace(direction="inbound") in short}
+    ways &= {e._replace(direction="") for e in short if e._replace(direction="outbound") in short}
+    return sorted({e._replace(direction="both") if e._replace(direction="") in ways else e for e in short})
 
 
 def collapsed(found: frozenset[Entry]) -> list[Entry]:
@@ -324,6 +345,21 @@ def extended_of(rows: Iterable[Row]) -> tuple[ExtendedEntry, ...]:
 def same_extended(now: Iterable[ExtendedEntry], wanted: Sequence[ExtendedEntry]) -> bool:
     left = {e[:2]: e for e in now}
     return left.keys() == {e[:2] for e in wanted} and all(left[e[:2]].same(e) for e in wanted)
+
+
+def extended_written(found: Any) -> Any:
+    """As a playbook has them."""
+    if not isinstance(found, tuple):
+        return found
+    words = {number: word for word, number in _PROTOCOLS.items()}
+    return [
+        {
+            name: words.get(value, value) if name == "protocol" else value
+            for name, value in entry._asdict().items()
+            if value is not None and value != "any"
+        }
+        for entry in found
+    ]
 
 
 def extended_twice(acls: Sequence[ExtendedAcl]) -> Iterator[Diagnostic]:

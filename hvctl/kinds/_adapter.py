@@ -22,6 +22,7 @@ from hvctl.kinds._acl import (
     Acl,
     ExtendedAcl,
     acl_steps,
+    acls_written,
     clashes,
     entries,
     entries_of,
@@ -29,13 +30,14 @@ from hvctl.kinds._acl import (
     extended_of,
     extended_steps,
     extended_twice,
+    extended_written,
     same_extended,
 )  # fmt: skip
 from hvctl.kinds._host import OfHyperV
 from hvctl.kinds._network import NICS, SWITCHES, BitsPerSecond, full_names, named, switch_rows
 from hvctl.kinds._switch import SwitchPart
 from hvctl.kinds._types import COUNT, FOLD, ON_OFF, RATE, Flag, Words
-from hvctl.kinds._vlan import UNTAGGED, Isolation, VlanWish, same_vlan, vlan_of, vlan_text
+from hvctl.kinds._vlan import UNTAGGED, Isolation, VlanWish, same_vlan, vlan_of, vlan_text, vlan_written
 from hvctl.text.diagnostic import Diagnostic
 from hvctl.text.source import suggest
 
@@ -50,6 +52,8 @@ _CMDLETS = {
 }
 """What Set-VMNetworkAdapter does not set, and what does."""
 
+
+_SET_APART = ("allow_untagged", "default_id", "multi_tenant_stack")
 
 ODD = ("vlan", "switch", "mac_address", "legacy", "acls", "extended_acls", "team_mapping")
 """Fields that are no setting of one property and one parameter."""
@@ -87,6 +91,38 @@ class Adapter(OfHyperV):
 
     setter: ClassVar[str] = "Set-VMNetworkAdapter"
     stand_in: ClassVar[Mapping[str, Any]] = {"name": "unnamed"}
+    usual: ClassVar[Mapping[str, Any]] = {
+        "switch": None,
+        "vlan": None,
+        "isolation.mode": "vlan",
+        "isolation.allow_untagged": False,
+        "isolation.default_id": 0,
+        "isolation.multi_tenant_stack": False,
+        "bandwidth.weight": 0,
+        "bandwidth.minimum": 0,
+        "bandwidth.maximum": 0,
+        **dict.fromkeys(("mac_address_spoofing", "dhcp_guard", "router_guard", "ieee_priority_tag"), False),
+        **dict.fromkeys(("allow_teaming", "device_naming", "fixed_speed_10g", "legacy", "vmmq"), False),
+        "port_mirroring": "none",
+        "vmq_weight": 100,
+        "vrss": True,
+        "vmmq_queue_pairs": 16,
+        "ipsec_offload_maximum": 512,
+        **dict.fromkeys(("dynamic_ip_address_limit", "storm_limit", "virtual_subnet"), 0),
+        "acls": [],
+        "extended_acls": [],
+        "team_mapping": None,
+        "mac_address": "dynamic",
+        "iov_weight": 0,
+        "iov_queue_pairs": 1,
+        "iov_interrupt_moderation": "default",
+        "protected_network": True,
+        "resource_pool": "Primordial",
+        "test_replica_switch": None,
+        "test_replica_pool": None,
+        "mandatory_features": [],
+        **{f"packet_direct.{n}": 0 for n in ("processors", "moderation_count", "moderation_interval")},
+    }  # domain 9
     odd: ClassVar[frozenset[str]] = frozenset(f"isolation.{name}" for name in Isolation.model_fields)
 
     name: Annotated[str, Field(min_length=1)]
@@ -138,6 +174,16 @@ class Adapter(OfHyperV):
         if self.wrote("team_mapping"):
             yield mappings
             yield NICS
+
+    def as_written(self, found: State, facts: Facts) -> State:
+        """VLAN and isolation are two views of one thing (domain 9.2): of both, the one that says it all."""
+        words = {"vlan": vlan_written, "acls": acls_written, "extended_acls": extended_written}
+        told = {n: words[n](v) if n in words else v for n, v in found.items()}
+        own = any(found.get(f"isolation.{n}") is not MISSING and found.get(f"isolation.{n}") for n in _SET_APART)
+        vlan = found.get("isolation.mode") in (None, MISSING, "none", "vlan")
+        odd = ("isolation.",) if vlan and not (own and found["vlan"] == UNTAGGED) else ("vlan",)
+        lacks = {field for field, cmdlet in _CMDLETS.items() if contract(facts.os).cmdlet(cmdlet) is None}
+        return {n: v for n, v in told.items() if n not in lacks and not n.startswith(odd)}
 
     def wanted(self) -> State:
         found = dict(self.written())

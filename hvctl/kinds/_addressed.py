@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from ipaddress import ip_address, ip_interface
 from typing import Annotated, Any
 
@@ -42,6 +42,8 @@ from hvctl.text.diagnostic import Diagnostic
 from hvctl.text.quoting import argument
 
 IP = ("addresses", "gateway", "dns", "dhcp")
+ALL_IP: Mapping[str, Any] = {"addresses": [], "gateway": None, "dns": [], "dhcp": True}
+"""Written so, all of it is read."""
 OURS = "hvctl's own connection may run over them"
 
 _WHOSE = {

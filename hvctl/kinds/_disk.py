@@ -173,6 +173,20 @@ class DiskPart(Drive):
         found = (*super().queries(), vhd_query(*files), *host)
         return (*found, file_query(*looked)) if looked else found
 
+    @classmethod
+    def describing(cls) -> tuple[Call, ...]:
+        return (*cls.survey(), replace(DISKS, select=("PoolName", "WriteHardeningMethod")))
+
+    def as_written(self, found: State, facts: Facts) -> State:
+        """A physical disk has nothing of a file; what is made from a parent is differencing by that."""
+        if found.get("disk_number") is not None:
+            odd = ("path", "qos_policy_id", "shared", *FILE_FIELDS)
+            return {n: v for n, v in found.items() if n not in odd and not n.startswith("iops.")}
+        made = bool(found.get("parent"))  # what its parent has
+        none = dict.fromkeys(("type", "block_size", "logical_sector_size"), made)
+        none["block_size"] = made or found.get("type") == "fixed" or not found.get("block_size")
+        return {n: v for n, v in found.items() if not none.get(n)}
+
     def see(self, facts: Facts) -> Seen:
         drive = self.drive(facts)
         leaf = str(drive.get("Path") or "") if drive is not None and drive.get("DiskNumber") is None else ""
@@ -214,7 +228,7 @@ class DiskPart(Drive):
         if seen.moves_from:
             return seen.moves_from
         if isinstance(seen.link, Link):
-            return self.path
+            return self.path or seen.link.path
         if seen.link is UNKNOWN:
             return UNKNOWN
         base = matching(chain(seen.leaf, facts), None)

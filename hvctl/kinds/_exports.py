@@ -54,6 +54,31 @@ def files_query(*paths: str) -> Call:
     )
 
 
+AROUND = folders_query(*(f"{letter}:\\" for letter in "CDEFGHIJKLMNOPQRSTUVWXYZ"))
+"""The folders right below the drives, of which some may be folders of exports."""
+_SYSTEM = ("windows", "program files", "program files (x86)", "programdata", "users", "system volume information",
+           "$recycle.bin", "perflogs", "recovery")  # fmt: skip
+
+
+def around(facts: Facts) -> tuple[str, ...]:
+    """Without those that belong to Windows."""
+    found = (str(row["FullName"]) for row in facts.reply(AROUND).rows)
+    return tuple(path for path in found if path.rpartition("\\")[2].casefold() not in _SYSTEM)
+
+
+def paths_of(vm_id: str, facts: Facts) -> Iterator[str]:
+    """Folders of exports that hvctl made of a VM, where they were looked for."""
+    if not facts.asked(contents_query()):
+        return
+    seen: dict[str, str] = {}
+    for row in facts.reply(contents_query()).rows:
+        folder, _, name = str(row[EACH]).rpartition("\\")
+        mine = str(_marker(str(row.get(""))).get("vm_id")).casefold() == vm_id.casefold()
+        if name.casefold() == BEGUN and mine:
+            seen.setdefault(path_key(folder_of(folder)), folder_of(folder))
+    yield from seen.values()
+
+
 def queries(path: str) -> tuple[Call, ...]:
     looked = tuple(dict.fromkeys(p for p in (folder_of(path), volume_of(path)) if p))
     reading = (folders_query(path), markers_query(path), contents_query(path), files_query(path))

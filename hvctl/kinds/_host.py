@@ -70,6 +70,16 @@ def time_zone(facts: Facts) -> timezone:
     return timezone(timedelta(minutes=int(_clock(facts).get("CurrentTimeZone") or 0)))
 
 
+def known_zone(facts: Facts) -> timezone | None:
+    """Where the host was asked for its clock and told its zone."""
+    if CLOCK not in facts.replies:
+        return None
+    try:
+        return time_zone(facts) if _clock(facts).get("CurrentTimeZone") is not None else None
+    except (UnreadableError, TypeError, ValueError):
+        return None
+
+
 def _clock(facts: Facts) -> Row:
     rows = facts.rows(CLOCK)
     if not rows or not rows[0].get("LocalDateTime"):

@@ -10,13 +10,13 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field
 
 from hvctl.call import Call, Ref, Row
-from hvctl.contract import OS, contract
+from hvctl.contract import OS, at_least, contract
 from hvctl.core.changes import Change, HeldBackError
 from hvctl.core.facts import Facts, UnreadableError
 from hvctl.core.fields import Fields, Null, Setting, properties
 from hvctl.core.impact import Impact
 from hvctl.core.resource import Resource
-from hvctl.core.values import State
+from hvctl.core.values import ANYTHING, State
 from hvctl.kinds._host import OfHyperV
 from hvctl.kinds._ip import NATS
 from hvctl.kinds._network import (
@@ -107,6 +107,21 @@ class SwitchPart(OfHyperV):
         **dict.fromkeys(("bandwidth_mode", "qos"), "minimum_bandwidth_mode"),
         "sriov": "iov",
     }
+    usual: ClassVar[Mapping[str, Any]] = {
+        "allow_management_os": True,
+        "notes": "",
+        "default_flow_minimum_bandwidth_absolute": ANYTHING,  # a tenth of the link
+        "teaming_mode": "switch_independent",
+        "iov": False,
+        "packet_direct": False,
+        "software_rsc": True,
+        "default_queue.vrss": True,
+        "default_queue.vmmq": False,
+        "default_queue.queue_pairs": 16,
+        "default_queue.minimum_queue_pairs": 1,
+        "default_queue.scheduling": "static_vrss",
+        "default_queue.exclude_primary_processor": False,
+    }  # domain 3
     odd: ClassVar[frozenset[str]] = frozenset({"type", *TEAM, *FIXED})
 
     name: Annotated[str, Field(min_length=1)]
@@ -156,6 +171,45 @@ class SwitchPart(OfHyperV):
         counts = Counter(str(row["Name"]).casefold() for row in facts.rows(SWITCHES))
         yield from (cls(name=str(r["Name"])) for r in facts.rows(SWITCHES) if counts[str(r["Name"]).casefold()] == 1)
 
+    @classmethod
+    def describing(cls) -> tuple[Call, ...]:
+        return (*cls.survey(), TEAMS, replace(SWITCHES, select=(EXTENSIONS,)))
+
+    def as_written(self, found: State, facts: Facts) -> State:
+        """Of the type and the mode that it has. Extensions by a word, else by their ids: names are localised."""
+        outside, mode = found["type"] == "external", found["minimum_bandwidth_mode"]
+        odd = {f"default_flow_minimum_bandwidth_{m}" for m in ("absolute", "weight") if m != mode}
+        odd |= set() if outside else {"net_adapters", "allow_management_os", "iov", "packet_direct", "embedded_teaming"}
+        odd |= set() if found.get("embedded_teaming") is True else {*TEAM}
+        present = (self.row(facts) or {}).get(EXTENSIONS) or ()
+        words = {id.casefold(): word for word, id in KNOWN.items()}
+        known = {words.get(key, key): e["Enabled"] for e in present for key in (str(e["Id"]).casefold(),)}
+        told = {n: v for n, v in found.items() if n not in odd and (outside or not n.startswith("default_queue."))}
+        return {**told, "extensions": known, "extension_order": list(known)} if known else told
+
+    def by_default(self, facts: Facts) -> State:
+        """As New-VMSwitch makes it for hvctl (domain 3)."""
+        weight = self.default_flow_minimum_bandwidth_weight
+        known = {"filtering_platform": True, "ndis_capture": False, "azure_vfp": False}
+        own = all(known.get(name) is on for name, on in (self.extensions or {}).items())
+        return {
+            **self.usual,
+            "minimum_bandwidth_mode": "none" if self.iov else "weight",
+            "default_flow_minimum_bandwidth_weight": ANYTHING if weight in (0, 1, 10) else None,  # pages differ
+            "embedded_teaming": len(self.net_adapters or ()) > 1,
+            "load_balancing": "hyper_v_port" if at_least(facts.os, "2019") else "dynamic",
+            "extensions": ANYTHING if own else None,
+            "extension_order": ANYTHING if set(self.extension_order or ()) <= set(known) else None,
+        }
+
+    @classmethod
+    def unnameable(cls, owner: Resource | None, facts: Facts) -> Iterator[tuple[str, str]]:
+        names = [str(row["Name"]) for row in facts.rows(SWITCHES)]
+        counts = Counter(name.casefold() for name in names)
+        for name, count in {n.casefold(): (n, counts[n.casefold()]) for n in reversed(names)}.values():
+            if count > 1:
+                yield name, f"there are {count} switches of this name, which nothing in a playbook can tell apart"
+
     def queries(self) -> tuple[Call, ...]:
         found = [*self.survey(), ADDRESSES, VM_ADAPTERS, HOST_ADAPTERS]
         if self.may_go:
@@ -204,7 +258,7 @@ class SwitchPart(OfHyperV):
         if row is None:
             return None
         found = self.read_settings(row)
-        if any(getattr(self, name) for name in TEAM):
+        if self.model_fields_set & {*TEAM}:
             teams = facts.of_key(TEAMS, "Id", row["Id"])
             found["load_balancing"] = BALANCING.read(teams[0]["LoadBalancingAlgorithm"]) if teams else None
             found["teaming_mode"] = TEAMING.read(teams[0]["TeamingMode"]) if teams else None

@@ -150,6 +150,20 @@ def vlan_of(row: Row) -> tuple[Any, ...]:
     return UNTAGGED
 
 
+def vlan_written(state: Any) -> Any:
+    """As a playbook has it."""
+    if not isinstance(state, tuple):
+        return state
+    mode, *rest = state
+    if mode == "untagged":
+        return mode
+    if mode == "access":
+        return {"access": rest[0]}
+    if mode == "trunk":
+        return {"trunk": _ids_text(rest[0]), "native": rest[1]}
+    return {mode: _ids_text(rest[1]) if mode == "promiscuous" else rest[1], "primary": rest[0]}
+
+
 def vlan_text(state: Any) -> str:
     if not isinstance(state, tuple):
         return str(state)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator
@@ -45,6 +45,10 @@ class Bios(VmPart):
     setter: ClassVar[str] = "Set-VMBios"
     after: ClassVar[tuple[str, ...]] = ("disk", "dvd", "network_adapter")
     odd: ClassVar[frozenset[str]] = frozenset({"num_lock"})
+    usual: ClassVar[Mapping[str, Any]] = {
+        "boot_order": ["cd", "ide", "legacy_network_adapter", "floppy"],
+        "num_lock": False,
+    }  # domain 5.4
 
     boot_order: Annotated[
         list[Annotated[str, DEVICES]] | None,

@@ -39,6 +39,7 @@ class Checkpoint(VmPart):
     section: ClassVar[str] = "checkpoints"
     stand_in: ClassVar[Mapping[str, Any]] = {"name": "unnamed"}
     many: ClassVar[bool] = True
+    passing: ClassVar[bool] = True
     expires: ClassVar[str] = "checkpoint_maximum_age"
 
     name: Annotated[str, Field(min_length=1, max_length=100)]

@@ -13,14 +13,14 @@ from hvctl.core.facts import Facts
 from hvctl.core.fields import settings
 from hvctl.core.impact import Impact
 from hvctl.core.resource import Resource
-from hvctl.core.values import State
+from hvctl.core.values import ANYTHING, State
 from hvctl.kinds import _disk_checks as checks
 from hvctl.kinds import _disk_move, _guests, _image
 from hvctl.kinds import _disk_rules as offline
 from hvctl.kinds._disk import FILE_FIELDS, DiskPart, Seen, claimed
 from hvctl.kinds._drives import Slot, at_slot, folder_of, there
 from hvctl.kinds._machine import machine
-from hvctl.kinds._types import shown_size
+from hvctl.kinds._types import MB, shown_size
 from hvctl.kinds._vm import off_impacts, power, state_at_work, vm_ref, vm_row
 from hvctl.kinds.host_file import brought
 from hvctl.text.address import Address
@@ -48,6 +48,16 @@ class Disk(DiskPart):
     }  # fmt: skip
     vital: ClassVar[bool] = True
     setter: ClassVar[str] = "Set-VMHardDiskDrive"
+    usual: ClassVar[Mapping[str, Any]] = {
+        "type": "dynamic",
+        "logical_sector_size": 512,
+        "iops.minimum": 0,
+        "iops.maximum": 0,
+        "qos_policy_id": None,
+        "shared": False,
+        "resource_pool": "Primordial",
+        "write_cache": "default",
+    }  # domain 8.1
     odd: ClassVar[frozenset[str]] = frozenset({"size", "physical_sector_size"})
 
     def rules(self, os: OS) -> Iterator[Diagnostic]:
@@ -81,6 +91,17 @@ class Disk(DiskPart):
             yield from _guests.resizing(self.vm, live)
         yield from checks.file(self, seen, changes, facts)
         yield from checks.quality(self, seen, changes)
+
+    def by_default(self, facts: Facts) -> State:
+        """domain 8.1; what is made from a parent has what that has."""
+        old = (self.path or "").casefold().endswith(".vhd")
+        own = {"block_size": (2 if old else 32) * MB, "physical_sector_size": 512 if old else 4096}
+        of_parent = ("size", "block_size", "logical_sector_size", "physical_sector_size") if self.parent else ()
+        return {**self.usual, **own, **dict.fromkeys(of_parent, ANYTHING)}
+
+    def asides(self, facts: Facts) -> Iterator[str]:
+        if leaf := self.see(facts).checkpoint:
+            yield f"the VM writes to {leaf}, of a checkpoint"
 
     def requires(self) -> tuple[Address, ...]:
         files = [brought(self, path) for path in (self.path, self.parent, self.image)]

@@ -52,6 +52,7 @@ class Dvd(Drive):
         "drive": "host_drive",
     }
     noun: ClassVar[str] = "VMDvdDrive"
+    usual: ClassVar[Mapping[str, Any]] = {"path": None, "resource_pool": "Primordial"}
 
     path: Annotated[IsoPath | None, Setting("Path", codec=MEDIUM), Null("empty")] = None
     host_drive: Annotated[HostDrive | None, Setting("Path", codec=MEDIUM), Null("empty")] = None
@@ -62,6 +63,16 @@ class Dvd(Drive):
     def queries(self) -> tuple[Call, ...]:
         pool = (replace(DVDS, select=("PoolName",)),) if self.resource_pool is not None else ()
         return (*super().queries(), *pool, *((file_query(self.path),) if self.path else ()))
+
+    @classmethod
+    def describing(cls) -> tuple[Call, ...]:
+        return (*cls.survey(), replace(DVDS, select=("PoolName",)))
+
+    def as_written(self, found: State, facts: Facts) -> State:
+        """One of both media; an empty drive is in no pool."""
+        if found["host_drive"]:
+            return {n: v for n, v in found.items() if n != "path"}
+        return {n: v for n, v in found.items() if n == "path" or (n == "resource_pool" and found["path"])}
 
     def requires(self) -> tuple[Address, ...]:
         file = brought(self, self.path)
@@ -101,7 +112,7 @@ class Dvd(Drive):
         medium = drive["Path"] or None
         passed = str(drive["DvdMediaType"]) == "PassThrough"
         apart = passed and "host_drive" in self.wanted()  # otherwise it is a medium that path replaces
-        pool = {"resource_pool": drive["PoolName"]} if self.resource_pool is not None else {}
+        pool = {"resource_pool": drive["PoolName"]} if "resource_pool" in self.model_fields_set else {}
         return {"path": None if apart else medium, "host_drive": medium[:2] if medium and passed else None, **pool}
 
     def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:

@@ -22,10 +22,11 @@ from hvctl.kinds._export_checks import obstacles
 from hvctl.kinds._export_steps import CAPTURES, EXPORT_S, ExportSteps
 from hvctl.kinds._exports import Copy, Ledger, ledger
 from hvctl.kinds._host import CLOCK, now, time_zone
+from hvctl.kinds._machine import machine
 from hvctl.kinds._services import SERVICES
 from hvctl.kinds._space import VOLUMES, sizes_query
 from hvctl.kinds._types import LONGEST, Seconds, WindowsPath, about_size, shown_age
-from hvctl.kinds._vm import VMS, VmPart, check_steady, runs
+from hvctl.kinds._vm import VMS, VmPart, check_steady, runs, vm_row
 from hvctl.kinds._window import Due, Window, due
 from hvctl.text.diagnostic import Diagnostic
 from hvctl.text.duration import spoken
@@ -101,7 +102,22 @@ class Export(VmPart):
 
     @classmethod
     def discover(cls, owner: Resource | None, facts: Facts) -> Iterator[Self]:
-        yield from ()  # how often one is wanted is written nowhere on the host
+        """By hvctl's markers, where they were looked for. How often one is wanted is written nowhere on the host."""
+        row = vm_row(machine(owner), facts)
+        for path in lying.paths_of(str(row["Id"]), facts) if row is not None else ():
+            yield cls.model_validate({"path": path})
+
+    @classmethod
+    def describing_first(cls) -> tuple[Call, ...]:
+        return (lying.AROUND,)
+
+    @classmethod
+    def describing_then(cls, facts: Facts) -> tuple[Call, ...]:
+        folders = lying.around(facts)
+        return (lying.markers_query(*folders), lying.contents_query(*folders))
+
+    def asides(self, facts: Facts) -> Iterator[str]:
+        yield "exports that hvctl made lie there; how often and how many (every, keep) is not written on the host"
 
     def queries(self) -> tuple[Call, ...]:
         return (VMS, CLOCK, DISKS, SERVICES, VOLUMES, sizes_query(), *lying.queries(self.path))

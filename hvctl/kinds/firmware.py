@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from hvctl.call import Call, Ref, Row, Value
 from hvctl.contract import OS
@@ -27,8 +27,9 @@ from hvctl.kinds._boot_order import (
 )
 from hvctl.kinds._drives import DISKS, DVDS, Slot
 from hvctl.kinds._firmware import FirmwarePart
+from hvctl.kinds._machine import machine
 from hvctl.kinds._protection import name_there, security
-from hvctl.kinds._vm import VMS, generation, vm_ref
+from hvctl.kinds._vm import VMS, generation, vm_ref, vm_row
 from hvctl.text.address import Address
 from hvctl.text.diagnostic import Diagnostic
 
@@ -43,11 +44,25 @@ class Firmware(FirmwarePart):
     section: ClassVar[str] = "firmware"
     vital: ClassVar[bool] = True
     setter: ClassVar[str] = "Set-VMFirmware"
+    usual: ClassVar[Mapping[str, Any]] = {
+        "secure_boot": True,
+        "secure_boot_template": "microsoft_windows",
+        "preferred_network_boot_protocol": "ipv4",
+        "console_mode": "default",
+        "pause_after_boot_failure": False,
+    }  # domain 5.4
     after: ClassVar[tuple[str, ...]] = ("disk", "dvd", "network_adapter")
 
     def queries(self) -> tuple[Call, ...]:
         asked = self.vm.names if self.secure_boot_template is not None else ()
         return (*super().queries(), DISKS, DVDS, *map(security, asked))
+
+    @classmethod
+    def discover(cls, owner: Resource | None, facts: Facts) -> Iterator[Self]:
+        """Windows Server 2012 has no generations, and no answer to what those of the second have."""
+        vm = vm_row(machine(owner), facts)
+        if vm is not None and generation(vm) == 2:
+            yield from super().discover(owner, facts)
 
     def rules(self, os: OS) -> Iterator[Diagnostic]:
         if (self.vm.generation or 2) == 1:
@@ -74,6 +89,19 @@ class Firmware(FirmwarePart):
         if found is None or "boot_order" not in found:
             return found
         return {**found, "boot_order": self._order(self.rows(facts)[0])}
+
+    def as_written(self, found: State, facts: Facts) -> State:
+        """The devices; files are the guest's, which writes them by itself."""
+        order = [name for name in found.get("boot_order") or () if not is_file(name)]
+        return {**{n: v for n, v in found.items() if n != "boot_order"}, **({"boot_order": order} if order else {})}
+
+    def by_default(self, facts: Facts) -> State:
+        """Adapters and drives as they were added: New-VM begins with its adapter, hvctl with the disks."""
+        networks = [name for name in self.boot_order or () if NETWORK.match(name)]
+        drives = [name for name in self.boot_order or () if not NETWORK.match(name)]
+        drives.sort(key=lambda drive: (Slot.at(drive).number, Slot.at(drive).location))
+        first = [*drives, *networks] if self.boot_order and self.boot_order[0] in drives else [*networks, *drives]
+        return {**self.usual, "boot_order": first}
 
     def rests_on(self, field: str, facts: Facts) -> str:
         """With another template than the guest needs, secure boot would keep it from booting."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated, ClassVar
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar
 
 from hvctl.call import Call
 from hvctl.contract import OS
@@ -24,6 +24,7 @@ class Floppy(VmPart):
     section: ClassVar[str] = "floppy"
     setter: ClassVar[str] = "Set-VMFloppyDiskDrive"
     after: ClassVar[tuple[str, ...]] = ("disk",)
+    usual: ClassVar[Mapping[str, Any]] = {"path": None}
 
     path: Annotated[WindowsPath | None, Setting("Path", codec=MEDIUM), Null("empty")] = None
 

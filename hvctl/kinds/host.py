@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field
@@ -14,7 +14,7 @@ from hvctl.core.facts import Facts
 from hvctl.core.fields import Fields, Setting, properties
 from hvctl.core.impact import Impact
 from hvctl.core.resource import Resource
-from hvctl.core.values import State
+from hvctl.core.values import ANYTHING, MISSING, State
 from hvctl.kinds._drives import file_query, there
 from hvctl.kinds._host import HOST, OfHyperV, host_row
 from hvctl.kinds._types import MAC, PATH, SECONDS, Flag, MacAddress, Seconds, WindowsPath, Words
@@ -25,6 +25,12 @@ PERFORMANCE = Words(tcp_ip="TCPIP", compression="Compression", smb="SMB")
 
 
 SYSTEM = Call("Get-CimInstance", {"ClassName": "Win32_ComputerSystem"}, select=("PartOfDomain",))
+
+
+_DISK_FOLDERS = (
+    "C:\\Users\\Public\\Documents\\Hyper-V\\Virtual Hard Disks",
+    "C:\\ProgramData\\Microsoft\\Windows\\Virtual Hard Disks",
+)
 
 
 class LiveMigration(Fields):
@@ -47,6 +53,18 @@ class Host(OfHyperV):
     kind: ClassVar[str] = "host"
     section: ClassVar[str] = "host"
     setter: ClassVar[str] = "Set-VMHost"
+    usual: ClassVar[Mapping[str, Any]] = {
+        "virtual_machine_path": "C:\\ProgramData\\Microsoft\\Windows\\Hyper-V",
+        "numa_spanning": True,
+        "enhanced_session_mode": False,
+        "resource_metering_save_interval": 3600,
+        "maximum_storage_migrations": 2,
+        "live_migration.enabled": False,
+        "live_migration.authentication": "credssp",
+        "live_migration.performance": "compression",
+        "live_migration.any_network": False,
+        "live_migration.maximum": 2,
+    }  # domain 2
     odd: ClassVar[frozenset[str]] = frozenset({"live_migration.enabled"})
 
     virtual_machine_path: Annotated[WindowsPath | None, Setting("VirtualMachinePath", codec=PATH)] = None
@@ -81,6 +99,15 @@ class Host(OfHyperV):
     @classmethod
     def discover(cls, owner: Resource | None, facts: Facts) -> Iterator[Self]:
         yield cls()
+
+    def by_default(self, facts: Facts) -> State:
+        """A range of 256 addresses is the one that the host gave itself (domain 9.1). Which version has which folder for
+        disks is in no source."""
+        disks = next((p for p in _DISK_FOLDERS if PATH.same(self.virtual_hard_disk_path, p)), MISSING)
+        low, high = self.mac_address_minimum or "", self.mac_address_maximum or ""
+        own = low[:6] == "00155D" and low[:10] == high[:10] and (low[10:], high[10:]) == ("00", "FF")
+        ends = dict.fromkeys(("mac_address_minimum", "mac_address_maximum"), ANYTHING) if own else {}
+        return {**self.usual, "virtual_hard_disk_path": disks, **ends}
 
     def queries(self) -> tuple[Call, ...]:
         domain = (SYSTEM,) if self.live_migration.enabled else ()

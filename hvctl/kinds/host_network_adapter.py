@@ -10,12 +10,13 @@ from typing import Any, ClassVar, Literal, Self
 from hvctl.call import Call, Ref, Row
 from hvctl.contract import OS
 from hvctl.core.changes import Change, HeldBackError, Occasion, Step, finding
+from hvctl.core.describe import all_written
 from hvctl.core.facts import Facts
 from hvctl.core.fields import properties
 from hvctl.core.impact import Impact
 from hvctl.core.resource import Resource
-from hvctl.core.values import UNKNOWN, State
-from hvctl.kinds._addressed import IP, Addressed
+from hvctl.core.values import MISSING, UNKNOWN, State
+from hvctl.kinds._addressed import ALL_IP, IP, Addressed
 from hvctl.kinds._ip import Interface, Now, interface_of, new_interface
 from hvctl.kinds._network import (
     ADDRESSES,
@@ -77,6 +78,44 @@ class HostNetworkAdapter(Addressed):
         for row in facts.rows(HOST_ADAPTERS):
             if counts[str(row["Name"]).casefold()] == 1 and row["SwitchName"]:
                 yield cls(name=str(row["Name"]), switch=str(row["SwitchName"]))
+
+    @classmethod
+    def describing(cls) -> tuple[Call, ...]:
+        return cls(name="any", switch="any").reader().queries()
+
+    def reader(self) -> Self:
+        return all_written(self, ALL_IP)
+
+    def as_written(self, found: State, facts: Facts) -> State:
+        """What a lease brings is not set by hand; whether name servers are is not told then."""
+        told = super().as_written(found, facts)
+        odd = ("gateway", "dns") if found["dhcp"] is True else ("dhcp",) if found["dhcp"] is UNKNOWN else ()
+        return {n: v for n, v in told.items() if n not in odd}
+
+    def by_default(self, facts: Facts) -> State:
+        own: State = {"addresses": [], "gateway": None, "dns": [], "dhcp": True}
+        return {**self.usual, **own, "switch": MISSING}
+
+    @property
+    def implied(self) -> bool:
+        """The one of its switch's name comes with it."""
+        return str(self.switch).casefold() == self.name.casefold()
+
+    @classmethod
+    def unnameable(cls, owner: Resource | None, facts: Facts) -> Iterator[tuple[str, str]]:
+        counts = Counter(str(row["Name"]).casefold() for row in facts.rows(HOST_ADAPTERS))
+        told: set[str] = set()
+        for row in facts.rows(HOST_ADAPTERS):
+            name = str(row["Name"])
+            if counts[name.casefold()] > 1 and name.casefold() not in told:
+                yield name, f"there are {counts[name.casefold()]} adapters of the host of this name"
+            elif not row["SwitchName"]:
+                yield name, "it is on no switch"
+            told.add(name.casefold())
+
+    def stays(self, owner: Resource, listed: tuple[Resource, ...], facts: Facts) -> bool:
+        """The switch rules the one of its name."""
+        return self.implied
 
     def queries(self) -> tuple[Call, ...]:
         return (*self.survey(), *self.asked(HOST_ADAPTERS, HOST_TEAM_MAPPINGS), *self.ip_queries())

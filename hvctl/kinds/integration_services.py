@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from hvctl.call import Call
@@ -25,6 +25,7 @@ class IntegrationServices(VmPart):
     query: ClassVar[Call] = SERVICES
     after: ClassVar[tuple[str, ...]] = ("disk", "network_adapter")
     odd: ClassVar[frozenset[str]] = frozenset(GUIDS)
+    usual: ClassVar[Mapping[str, Any]] = {name: name != "guest_service_interface" for name in GUIDS}  # domain 11.1
 
     guest_service_interface: Annotated[Flag | None, Setting("Enabled")] = None
     heartbeat: Annotated[Flag | None, Setting("Enabled")] = None
@@ -45,6 +46,10 @@ class IntegrationServices(VmPart):
         found = {guid_of(row["Id"]): bool(row["Enabled"]) for row in self.rows(facts)}
         # A component that the host does not list is not off: it was not read (domain 11.1, six components).
         return {name: found.get(GUIDS[name], UNKNOWN) for name in self.written()}
+
+    def as_written(self, found: State, facts: Facts) -> State:
+        new = "guest_service_interface"
+        return found if at_least(facts.os, "2012r2") else {n: v for n, v in found.items() if n != new}
 
     def needs_off(self, field: str, now: Any, wanted: Any, facts: Facts) -> bool:
         return False  # the host's side is a switch of its own (domain 11.1)

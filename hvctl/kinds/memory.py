@@ -11,7 +11,7 @@ from hvctl.contract import OS, at_least
 from hvctl.core.changes import Change, Occasion, finding
 from hvctl.core.facts import Facts
 from hvctl.core.fields import properties
-from hvctl.core.values import State
+from hvctl.core.values import ANYTHING, State
 from hvctl.kinds import _guests, _room
 from hvctl.kinds._host import HOST, host_row
 from hvctl.kinds._limits import Limit, version_at_least, vm_limit
@@ -32,6 +32,15 @@ class Memory(MemoryPart):
     section: ClassVar[str] = "memory"
     vital: ClassVar[bool] = True
     setter: ClassVar[str] = "Set-VMMemory"
+    usual: ClassVar[Mapping[str, Any]] = {
+        "dynamic": False,
+        "dynamic.minimum": 512 * MB,
+        "dynamic.maximum": 1024**4,
+        "dynamic.buffer": 20,
+        "priority": 50,
+        "maximum_per_numa_node": ANYTHING,
+        "resource_pool": "Primordial",
+    }  # domain 4.2, 7
     other_words: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys(("size", "amount", "ram", "static", "assigned"), "startup"),
         **dict.fromkeys(("min", "minimum", "minimum_bytes"), "dynamic.minimum"),
@@ -55,6 +64,10 @@ class Memory(MemoryPart):
         if found is None:
             return None
         return {**found, "dynamic": bool(self.rows(facts)[0]["DynamicMemoryEnabled"])}
+
+    def as_written(self, found: State, facts: Facts) -> State:
+        """What is stored of dynamic memory while it is off cannot be written."""
+        return found if found["dynamic"] else {n: v for n, v in found.items() if not n.startswith("dynamic.")}
 
     def rules(self, os: OS) -> Iterator[Diagnostic]:
         yield from self._too_much(vm_limit("memory", os, self.vm.generation))

@@ -12,12 +12,13 @@ from pydantic import AfterValidator, Field
 from hvctl.call import Call, Ref, Row
 from hvctl.contract import OS, at_least, contract, elsewhere, title
 from hvctl.core.changes import Change, HeldBackError, Occasion, Step, finding
+from hvctl.core.describe import all_written
 from hvctl.core.facts import Facts
 from hvctl.core.fields import Fields
 from hvctl.core.impact import Impact
 from hvctl.core.resource import Resource
 from hvctl.core.rows import parsed
-from hvctl.core.values import State
+from hvctl.core.values import ANYTHING, State
 from hvctl.kinds._addressed import OURS
 from hvctl.kinds._host import OfHyperV
 from hvctl.kinds._ip import (
@@ -37,7 +38,7 @@ from hvctl.kinds._ip import (
     spelt,
     translated,
 )
-from hvctl.kinds._network import SWITCHES, switch_rows
+from hvctl.kinds._network import HOST_ADAPTERS, SWITCHES, switch_rows
 from hvctl.kinds._switch import TYPES, SwitchPart
 from hvctl.kinds._types import Flag, Words
 from hvctl.kinds.host_network_adapter import HostNetworkAdapter
@@ -249,6 +250,30 @@ class Nat(OfHyperV):
 
     def queries(self) -> tuple[Call, ...]:
         return (*self.survey(), CONNECTIONS, SWITCHES)
+
+    @classmethod
+    def unnameable(cls, owner: Resource | None, facts: Facts) -> Iterator[tuple[str, str]]:
+        if not facts.asked(NATS):
+            return
+        adapters = facts.rows(HOST_ADAPTERS)
+        on = [[r for r in adapters if r["SwitchName"] == name] for name in {r["SwitchName"] for r in adapters}]
+        linked = {name for those in on for name in nats_on(those, facts)[:1]}
+        for name in (str(row["Name"]) for row in facts.rows(NATS)):
+            if name not in linked:
+                yield name, "no address of the host says on which switch it is"
+
+    def reader(self) -> Self:
+        return all_written(self, {"mappings": [], "mappings_only": True})
+
+    def as_written(self, found: State, facts: Facts) -> State:
+        mappings = [
+            {"port": m.port, "to": m.to, **({"protocol": m.protocol} if m.protocol != "tcp" else {})}
+            for m in self.mapped(facts)
+        ]
+        return {**found, "mappings": mappings}
+
+    def by_default(self, facts: Facts) -> State:
+        return {"name": self.switch.name, "mappings": [], "mappings_only": ANYTHING}
 
     def row(self, facts: Facts) -> Row | None:
         """networking 2: names are unique."""

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field
 from hvctl.call import Call, Ref, Row, Value
 from hvctl.contract import OS, at_least
 from hvctl.core.changes import Change, HeldBackError, Occasion, Step, finding
+from hvctl.core.describe import all_written
 from hvctl.core.facts import Facts
 from hvctl.core.fields import Fields, Instead, Null, Setting, properties
 from hvctl.core.impact import Impact
@@ -175,6 +176,10 @@ class NetworkAdapter(Adapter):
     @classmethod
     def _asked(cls) -> tuple[Call, ...]:
         return (Call("Get-VMNetworkAdapter", VM_ADAPTERS.params, properties(cls, *VM_ADAPTERS.select)), SWITCHES)
+
+    @classmethod
+    def describing(cls) -> tuple[Call, ...]:
+        return (*cls._asked(), *all_written(cls(name="any")).asked(VM_ADAPTERS, TEAM_MAPPINGS))
 
     def queries(self) -> tuple[Call, ...]:
         return (VMS, *self._asked(), *self.asked(VM_ADAPTERS, TEAM_MAPPINGS))

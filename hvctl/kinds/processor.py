@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from hvctl.call import Call
 from hvctl.contract import OS, title
 from hvctl.core.changes import Change, Occasion, finding
 from hvctl.core.facts import Facts
 from hvctl.core.fields import properties
-from hvctl.core.values import MISSING, State
+from hvctl.core.values import ANYTHING, MISSING, State
 from hvctl.kinds import _maximums
 from hvctl.kinds._host import HOST, host_row
 from hvctl.kinds._limits import LARGE, Limit, version_at_least, vm_limit
@@ -29,6 +29,21 @@ class Processor(ProcessorPart):
     section: ClassVar[str] = "processor"
     vital: ClassVar[bool] = True
     setter: ClassVar[str] = "Set-VMProcessor"
+    usual: ClassVar[Mapping[str, Any]] = {
+        "count": 1,
+        "maximum": 100,
+        "reserve": 0,
+        "weight": 100,
+        "compatibility_for_migration": False,
+        "compatibility_for_older_operating_systems": False,
+        "maximum_count_per_numa_node": ANYTHING,
+        "maximum_count_per_numa_socket": ANYTHING,
+        "resource_pool": "Primordial",
+        "expose_virtualization_extensions": False,
+        "threads_per_core": 0,
+        "host_resource_protection": False,
+        "perfmon": [],
+    }  # domain 4.2, 6
     other_words: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys(("cores", "cpus", "vcpus", "number", "sockets"), "count"),
         **dict.fromkeys(("limit", "cap"), "maximum"),

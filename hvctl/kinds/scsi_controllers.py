@@ -26,6 +26,7 @@ class ScsiControllers(ControllersPart):
     section: ClassVar[str] = "scsi_controllers"
 
     stand_in: ClassVar[Mapping[str, Any]] = {"count": 1}
+    usual: ClassVar[Mapping[str, Any]] = {"count": 1}  # domain 4.2
 
     def queries(self) -> tuple[Call, ...]:
         return (VMS, SNAPSHOTS, CONTROLLERS, DISKS, DVDS)

@@ -15,9 +15,10 @@ from hvctl.core.resource import Resource
 from hvctl.core.values import UNKNOWN, State
 from hvctl.kinds._firmware import FirmwarePart
 from hvctl.kinds._limits import LARGE, version_at_least
+from hvctl.kinds._machine import machine
 from hvctl.kinds._protection import is_protected, key_protector, name_there, security
 from hvctl.kinds._types import Flag
-from hvctl.kinds._vm import VMS, VmPart, generation, made_as, vm_ref
+from hvctl.kinds._vm import VMS, VmPart, generation, made_as, vm_ref, vm_row
 from hvctl.text.diagnostic import Diagnostic
 
 _PROTECTOR = "key_protector"
@@ -38,6 +39,7 @@ class Security(VmPart):
     setter: ClassVar[str] = "Set-VMSecurity"
     odd: ClassVar[frozenset[str]] = frozenset({"tpm", "shielded"})
     after: ClassVar[tuple[str, ...]] = ("firmware",)
+    usual: ClassVar[Mapping[str, Any]] = {"tpm": False, "encrypt_state": False, "shielded": False}
     other_words: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys(("vtpm", "tpm_enabled", "enable_tpm"), "tpm"),
         **dict.fromkeys(("shielding", "shield"), "shielded"),
@@ -82,8 +84,20 @@ class Security(VmPart):
 
     @classmethod
     def discover(cls, owner: Resource | None, facts: Facts) -> Iterator[Self]:
-        """None, as nothing was asked."""
-        yield from ()
+        """None, where nothing was asked."""
+        vm = machine(owner)
+        row = vm_row(vm, facts)
+        if row is not None and generation(row) == 2 and facts.asked(query := security(name_there(vm, row))):
+            yield from (cls() for _ in facts.rows(query))
+
+    @classmethod
+    def describing_in(cls, owner: Resource) -> tuple[Call, ...]:
+        names = machine(owner).names
+        return (VMS, *map(security, names), *map(key_protector, names))
+
+    def as_written(self, found: State, facts: Facts) -> State:
+        """Whether it is made of certificates of this host is not told."""
+        return {**found, _PROTECTOR: "local" if found[_PROTECTOR] is True else found[_PROTECTOR]}
 
     def queries(self) -> tuple[Call, ...]:
         asked = self.vm.names
@@ -100,10 +114,10 @@ class Security(VmPart):
         if generation(row) == 1:
             raise HeldBackError(f"{self.vm.key()} is of generation 1, which has no TPM", "leave its security out")
         found = self.read_settings(self._settings(row, facts))
-        if self.key_protector is None:
+        if _PROTECTOR not in self.model_fields_set:
             return found
         there = self._protected(row, facts)
-        return {_PROTECTOR: UNKNOWN if there is None else self.key_protector if there else None, **found}
+        return {_PROTECTOR: UNKNOWN if there is None else self.key_protector or there if there else None, **found}
 
     def _settings(self, row: Row, facts: Facts) -> Row:
         query = security(name_there(self.vm, row))

@@ -11,13 +11,14 @@ from pydantic import PrivateAttr
 from hvctl.call import Call, Guard, Ref, Row
 from hvctl.contract import OS, at_least, exists_from, title
 from hvctl.core.changes import Bracket, Change, HeldBackError, Occasion, Step, finding
+from hvctl.core.describe import Omission
 from hvctl.core.facts import Facts
 from hvctl.core.fields import properties, settings
 from hvctl.core.impact import Impact
 from hvctl.core.resource import Index, Resource
 from hvctl.core.values import NOT_COMPARED, Missing, State
 from hvctl.kinds import _avma, _doomed, _guests, _maximums, _owed, _room, _wait
-from hvctl.kinds._checkpoints import AGES, check_ages, coming
+from hvctl.kinds._checkpoints import AGES, CHECKPOINTS, check_ages, checkpoints, coming
 from hvctl.kinds._cluster import ROLES, elsewhere, owner_of, roles_elsewhere
 from hvctl.kinds._disk import DiskPart
 from hvctl.kinds._host import HOST, host_row
@@ -37,6 +38,7 @@ from hvctl.text.diagnostic import Diagnostic
 from hvctl.text.visible import quoted
 
 METERING = "resource_metering"
+_HOST_PATH = Call("Get-VMHost", select=("VirtualMachinePath",))
 _BY_CLUSTER = {"automatic_start_action", "automatic_start_delay", "automatic_stop_action"}
 """What the cluster sets by itself for its roles (domain 4.3)."""
 
@@ -84,6 +86,22 @@ class VM(Machine):
                         "it belongs to an adapter: `network_adapters: [{name: …, switch: …}]`"),
         **dict.fromkeys(("old_name", "previous_name", "renamed_from"), "previous_names"),
     }  # fmt: skip
+    usual: ClassVar[Mapping[str, Any]] = {
+        "state": "off",
+        "notes": "",
+        "automatic_start_action": "start_if_running",
+        "automatic_start_delay": 0,
+        "automatic_stop_action": "save",
+        "automatic_critical_error_action": "pause",
+        "automatic_critical_error_action_timeout": 30,
+        "checkpoint_type": "production",
+        "automatic_checkpoints": False,
+        "lock_on_disconnect": False,
+        "low_memory_mapped_io_space": 128 * MB,
+        "high_memory_mapped_io_space": 512 * MB,
+        "guest_controlled_cache_types": False,
+        "resource_metering": False,
+    }  # domain 4.2
     odd: ClassVar[frozenset[str]] = frozenset({*PLACES, "state", "generation", "version", "resource_metering"})
 
     _claims: _doomed.Claims = PrivateAttr(default=())
@@ -156,7 +174,7 @@ class VM(Machine):
 
     @classmethod
     def survey(cls) -> tuple[Call, ...]:
-        return (*cls._own(), *_avma.SURVEY)
+        return (*cls._own(), *_avma.SURVEY, Call("Get-VM", select=("IsTemplate",)))
 
     @classmethod
     def _own(cls) -> tuple[Call, ...]:
@@ -168,8 +186,62 @@ class VM(Machine):
         """By name; of two that share one, neither can be declared."""
         counts = Counter(str(row["Name"]).casefold() for row in facts.rows(VMS))
         for row in facts.rows(VMS):
-            if counts[str(row["Name"]).casefold()] == 1 and row.get("ReplicationMode") not in REPLICAS:
+            if counts[str(row["Name"]).casefold()] == 1:
                 yield cls(name=str(row["Name"]), generation=generation(row))
+
+    def as_written(self, found: State, facts: Facts) -> State:
+        """`path` as New-VM takes it, which makes a folder of the VM's name in it (domain 4.2)."""
+        folder, _, name = str(found.get("path") or "").rpartition("\\")
+        own = name.casefold() == self.name.casefold() and folder
+        return {**found, "path": folder + "\\" * folder.endswith(":")} if own else found
+
+    @classmethod
+    def describing(cls) -> tuple[Call, ...]:
+        return (*cls.survey(), _HOST_PATH, ROLES, CHECKPOINTS)
+
+    def described(self, facts: Facts) -> tuple[Self, tuple[Omission, ...]] | None:
+        if replica_row(self, facts) is not None:
+            raise HeldBackError(f"{self.name} is a replica; its settings belong to its primary")
+        return super().described(facts)
+
+    def by_default(self, facts: Facts) -> State:
+        """Its folders are one, below the host's (domain 4.2)."""
+        row = self.row(facts) or {}
+        own = str(row.get("ConfigurationLocation") or "")
+        host = next((str(r["VirtualMachinePath"]) for r in facts.rows(_HOST_PATH)), "")
+        return {
+            **self.usual,
+            "version": DEFAULT_VM_VERSION[facts.os],
+            "path": host,
+            "checkpoint_path": own,
+            "smart_paging_path": own,
+        }
+
+    def asides(self, facts: Facts) -> Iterator[str]:
+        row = self.row(facts)
+        if row is None:
+            return
+        if row.get("IsClustered"):
+            yield "a role of the cluster, which rules its start and stop and may move it to another node"
+        if str(row.get("ReplicationMode") or "None") != "None":
+            yield "it is replicated; its replication is not written here"
+        if names := [str(r["Name"]) for r in checkpoints(row, facts)]:
+            yield f"it has checkpoints, which no playbook keeps: {', '.join(names)}"
+
+    @classmethod
+    def unnameable(cls, owner: Resource | None, facts: Facts) -> Iterator[tuple[str, str]]:
+        names = [str(row["Name"]) for row in facts.rows(VMS)]
+        counts = Counter(name.casefold() for name in names)
+        for name, count in {n.casefold(): (n, counts[n.casefold()]) for n in reversed(names)}.values():
+            if count > 1:
+                yield name, f"there are {count} VMs of this name, which nothing in a playbook can tell apart"
+
+    def stays(self, owner: Resource, listed: tuple[Resource, ...], facts: Facts) -> bool:
+        """What is not this host's alone to remove, a template, and one that is to be renamed."""
+        row = vm_row(self, facts) or replica_row(self, facts) or {}
+        renamed = {n.casefold() for one in listed if isinstance(one, VM) for n in one.names}
+        guarded = row.get("IsClustered") or row.get("IsTemplate") or row.get("ReplicationMode") in REPLICAS
+        return bool(guarded) or self.name.casefold() in renamed
 
     def queries(self) -> tuple[Call, ...]:
         places = place_queries(self.path, self.checkpoint_path, self.smart_paging_path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from hvctl.core.check import Check, Memory, News, Spot
+from hvctl.core.check import Check, Memory, News, Spot, accepted
 from hvctl.core.outcome import Outcome
 
 
@@ -27,15 +27,19 @@ def news(before: Known, check: Check) -> tuple[News, Known]:
     drifted = dict(before.drifted)
     appeared: list[Spot] = []
     went: list[Spot] = []
+    seen_on: dict[str, set[Spot]] = {}
+    for drift in check.drifts:
+        seen_on.setdefault(drift.spot.host, set()).add(drift.spot)
     for one in check.outcomes:
         if one.error is not None or one.now is None:
             continue
         known = before.drifted.get(one.host, frozenset())
         unread = {a.address for a in one.now.actions if a.verb == "unknown"}
-        seen = frozenset(d.spot for d in check.drifts if d.spot.host == one.host)
+        seen = frozenset(seen_on.get(one.host, ()))
         kept = frozenset(s for s in known - seen if s.address in unread)
+        left = {d.spot for d in accepted(one)}  # from now on: no drift, and not gone either
         appeared += sorted(seen - known)
-        went += sorted(known - seen - kept)
+        went += sorted(known - seen - kept - left)
         drifted[one.host] = seen | kept
     lost = _lost(check.outcomes)
     here = {one.host for one in check.outcomes if one.error is None or not one.error.defect}

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Literal
 
 from rich.cells import cell_len
 from rich.text import Text
 
-from hvctl.core.plan import Action, Line
+from hvctl.core.plan import Action, Hold, Line
 from hvctl.show.cells import fold, padded
 
 INDENT = 6
@@ -26,7 +25,7 @@ class Entry:
     line: Line
 
     @property
-    def held(self) -> Literal["", "impossible", "later"]:
+    def held(self) -> Hold:
         return self.line.held
 
     @property
@@ -54,13 +53,17 @@ class Entry:
             return "red"
         if self.line.waits:
             return "blue"
+        if self.line.accepted:
+            return "dim"
         return "green" if not self.held and self.line.impacts == ("online",) else "yellow"
 
 
 def entries(action: Action) -> list[Entry]:
     """The lines of an action that say more than its headline does."""
     return [
-        Entry(line) for line in action.lines if line.field or line.consent or line.note or line.impacts != ("online",)
+        Entry(line)
+        for line in action.lines
+        if line.field or line.consent or line.note or line.accepted or line.impacts != ("online",)
     ]
 
 

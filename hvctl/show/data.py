@@ -11,6 +11,7 @@ from typing import Any
 from hvctl import __version__
 from hvctl.call import TransportError
 from hvctl.contract import title
+from hvctl.core.acceptance import Acceptance
 from hvctl.core.apply import Report, StepResult
 from hvctl.core.check import Check, Memory, Spot
 from hvctl.core.facts import Facts
@@ -24,6 +25,10 @@ FORMAT = 1
 """Of facts; raised when keys change their meaning."""
 SCHEMA = "urn:hvctl:schema:check:1"
 """Of checks. Keys may be added to it; when one changes its meaning or goes, there is a next one."""
+
+
+_QUIET = ("none", "later", "accepted")
+"""Actions that are told by their lines alone."""
 
 
 def schema_text() -> str:
@@ -97,8 +102,12 @@ def plan_data(plan: Plan, memory: Memory | None = None) -> dict[str, Any]:
 
 
 def _actions(plan: Plan, memory: Memory) -> list[dict[str, Any]]:
-    shown: Iterable[Action] = (a for a in plan.actions if a.lines or a.verb not in ("none", "later") or a.remarks)
+    shown: Iterable[Action] = (a for a in plan.actions if a.lines or a.accepted or a.remarks or a.verb not in _QUIET)
     return [_action(plan.host, a, memory) for a in shown]
+
+
+def _acceptance(found: Acceptance | None) -> dict[str, Any] | None:
+    return {"until": found.until.isoformat(), "reason": found.reason, "mark": str(found.mark)} if found else None
 
 
 def _action(host: str, action: Action, memory: Memory) -> dict[str, Any]:
@@ -109,6 +118,7 @@ def _action(host: str, action: Action, memory: Memory) -> dict[str, Any]:
         "action": action.verb,
         "summary": action.summary,
         "mark": str(action.mark),
+        "accepted": _acceptance(action.accepted),
         **_remembered(Spot(action.address), memory),
         "changes": [_change(Spot(action.address, x.field), x, memory) for x in action.lines],
         "remarks": [
@@ -130,6 +140,7 @@ def _change(spot: Spot, line: Line, memory: Memory) -> dict[str, Any]:
         "status": _status(line),
         "before": line.before,
         "after": line.after,
+        "accepted": _acceptance(line.accepted),
         **_remembered(spot, memory),
     }
 

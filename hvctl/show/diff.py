@@ -35,6 +35,8 @@ def diff_lines(
             yield Text(f"+{field}", "green")
         if action.file is not None and (action.lines or action.made):
             yield from _content(action.file, mask)
+        if action.accepted:
+            yield _comment(str(action.accepted))
         for remark in action.remarks:
             yield _comment(f"{remark.message}; {remark.hint}" if remark.hint else remark.message)
 
@@ -50,6 +52,8 @@ def _line(line: Line) -> Iterator[Text]:
     else:
         yield Text(f"-{name}: {line.now}", "red")
         yield Text(f"+{name}: {line.wanted}", "green").append(said)
+    if line.accepted:
+        yield _comment(str(line.accepted))
     if line.note:
         yield _comment(line.note)
 

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 from hvctl.core.check import Check, Drift, News, Spot
 from hvctl.show.plain import plain
+from hvctl.show.remembered import NOW
+from hvctl.show.standing import open_drifts
 from hvctl.show.summary import summary_lines
+from hvctl.text.duration import lasted
 
 LONGEST = 1_800
 """Characters of a body. The tightest of the common services takes 2,000 in all."""
@@ -34,7 +37,7 @@ def digest(check: Check, news: News) -> Digest:
     ]
     title = "hvctl: " + ", ".join(f"{n} {what}{'s' * (n != 1)} {how}" for n, what, how in counts if n)
     hosts = summary_lines(check.outcomes, drift=True, memory=check.memory)
-    foot = f"{' '.join(str(line) for line in hosts)}\n{_looked(check)}"
+    foot = f"{' '.join(str(line) for line in hosts)}\n{_open(check)}{_looked(check)}"
     return Digest(title, _fitted(list(_lines(check, news)), foot), bool(news.appeared or news.lost))
 
 
@@ -61,6 +64,18 @@ def _drifted(spot: Spot, drift: Drift | None) -> str:
     if drift is None or drift.line is None:
         return str(spot)
     return f"{spot}: {drift.line.now}, should be {drift.line.wanted} ({drift.line.mark})"
+
+
+def _open(check: Check) -> str:
+    """What is open besides what is new, where it is remembered."""
+    since = check.memory.since
+    known = [d for d in open_drifts(check) if d.spot in since and check.finished - since[d.spot].first_seen >= NOW]
+    if not known:
+        return ""
+    hosts = len({d.spot.host for d in known})
+    oldest = lasted(check.finished - since[known[0].spot].first_seen)
+    many = f"{len(known)} field{'s' * (len(known) != 1)} on {hosts} host{'s' * (hosts != 1)}"
+    return f"Open from before: {many}, the oldest for {oldest}.\n"
 
 
 def _looked(check: Check) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import datetime
 from itertools import zip_longest
 from typing import Any
 
@@ -16,7 +16,8 @@ from hvctl.kinds import owner_of
 from hvctl.show.cells import fold, hung, padded, with_right
 from hvctl.show.lasting import clock_time
 from hvctl.show.remembered import MOVED
-from hvctl.show.times import stamp
+from hvctl.show.standing import vm_of
+from hvctl.show.times import clock, stamp
 from hvctl.text.duration import lasted
 from hvctl.text.visible import quoted
 
@@ -42,21 +43,31 @@ def history_lines(
     name: str,
     *,
     width: int = 120,
-    zone: tzinfo | None = None,
+    everything: bool = False,
 ) -> Iterator[Text]:
-    """`asked`: the pattern of hosts. `name`: where the history lies, for when there is nothing in it. `zone`: of the
-    reader; None is the system's."""
+    """`asked`: the pattern of hosts. `name`: where the history lies, for when there is nothing in it. `everything`: also
+    the hosts of which there is nothing to tell. Times are in each host's zone where that is known, else UTC."""
     if not found:
         known = "no check yet; hvctl drift stores one" if asked == "all" else f"no host {quoted(asked)}"
         yield from (Text(line) for line in fold(f"The history {name} knows {known}.", width))
         return
-    table = _Table(found, now, min(width, _WIDEST), zone)
-    yield from table.lines()
+    shown = [host for host in found if everything or not host.quiet]
+    yield from _Table(shown, now, min(width, _WIDEST)).lines()
     spans = [span for host in found for span in host.spans if not _told(host, span)]
-    still = sum(span.gone is None for span in spans)
-    said = f"{len(found)} host{'s' * (len(found) != 1)}: {still} open, {len(spans) - still} gone"
-    when = f"since {clock_time(since, zone)}; times are local ({since.astimezone(zone):%Z})"
+    still = [span for span in spans if span.gone is None]
+    left = sum(bool(span.accepted) for span in still)
+    accepted = f", {left} accepted" if left else ""
+    said = f"{len(found)} host{'s' * (len(found) != 1)}{_without(found, shown)}: {len(still) - left} open{accepted}"
+    said += f", {len(spans) - len(still)} gone"
+    zoned = any(host.utc_offset_minutes is not None for host in shown)
+    zones = "times are UTC" + (", or in the zone that is told with the host" if zoned else "")
+    when = f"since {clock(since)}; {zones}"
     yield from (Text(line, "bold") for line in fold(f"{said}, {when}.", width))
+
+
+def _without(found: Sequence[HostPast], shown: Sequence[HostPast]) -> str:
+    quiet = len(found) - len(shown)
+    return f", {quiet} of them with nothing to tell" if quiet and shown else ", nothing to tell" if quiet else ""
 
 
 @dataclass
@@ -64,7 +75,6 @@ class _Table:
     found: Sequence[HostPast]
     now: datetime
     width: int
-    zone: tzinfo | None
 
     def __post_init__(self) -> None:
         spans = [span for host in self.found for span in host.spans]
@@ -83,56 +93,66 @@ class _Table:
         for host in self.found:
             yield from self._headline(host, names.count(host.name) > 1)
             for absence in host.absences:
-                yield from hung("!", [(self._absence(absence), "magenta")], self.width, indent=2)
+                yield from hung("!", [(self._absence(host, absence), "magenta")], self.width, indent=2)
             spans = [span for span in host.spans if not _told(host, span)]
             for address in dict.fromkeys(span.spot.address for span in spans):
                 yield Text(f"  {address}", "bold")
                 for span in spans:
                     if span.spot.address == address:
-                        yield from self._wide(span) if self.wide else self._narrow(span)
+                        yield from self._wide(host, span) if self.wide else self._narrow(host, span)
             yield Text()
 
     def _headline(self, host: HostPast, ambiguous: bool) -> Iterator[Text]:
         missed = f", {host.missed} in vain" if host.missed else ""
-        last = f"; last {clock_time(host.looked, self.zone)}" if host.looked else ""
+        last = f"; last {clock(host.looked, host.zone)}" if host.looked else ""
         says = f"{host.checks} check{'s' * (host.checks != 1)}{missed}{last}"
         left = Text(host.name, "bold").append(f"  at {host.address}" if ambiguous else "", "dim")
         yield from with_right(left, says, "", self.width)
-        if not host.spans and not host.absences:
+        if host.quiet:
             yield Text("  nothing differed", "green")
 
-    def _absence(self, one: Absence) -> str:
-        first = clock_time(one.first_seen, self.zone)
+    def _absence(self, host: HostPast, one: Absence) -> str:
+        first = clock_time(one.first_seen, host.zone)
         if one.back is None:
             return f"unreachable since {first} ({lasted(self.now - one.first_seen)}): {one.why}"
-        back = clock_time(one.back, self.zone)
+        back = clock_time(one.back, host.zone)
         return f"unreachable from {first} to {back} ({lasted(one.back - one.first_seen)}): {one.why}"
 
     def _cells(self, values: Sequence[str]) -> list[str]:
         widths = (self.field, self.change, _TIME, _TIME, _STATE, 0)
         return [padded(value, width) for value, width in zip(values, widths, strict=True)]
 
-    def _wide(self, span: Span) -> Iterator[Text]:
-        first, last = (clock_time(t, self.zone) for t in (span.first_seen, span.last_seen))
+    def _wide(self, host: HostPast, span: Span) -> Iterator[Text]:
+        first, last = (clock_time(t, host.zone) for t in (span.first_seen, span.last_seen))
         more = (first, last, self._state(span), MOVED[span.moved])
         fields, changes = fold(_field(span), self.field), fold(_change(span), self.change)
         for n, (field, change) in enumerate(zip_longest(fields, changes, fillvalue="")):
             cells = self._cells((field, change, *(more if n == 0 else ("", "", "", ""))))
             yield Text(" " * _INDENT + _GAP.join(cells).rstrip(), _style(span))
+        yield from self._accepted(span)
 
-    def _narrow(self, span: Span) -> Iterator[Text]:
+    def _narrow(self, host: HostPast, span: Span) -> Iterator[Text]:
         fields, changes = fold(_field(span), self.field), fold(_change(span), self.change)
         for n, (field, change) in enumerate(zip_longest(fields, changes, fillvalue="")):
             state = self._state(span) if n == 0 else ""
             cells = (padded(field, self.field), padded(change, self.change), state)
             yield Text(" " * _INDENT + _GAP.join(cells).rstrip(), _style(span))
-        first, last = (clock_time(t, self.zone) for t in (span.first_seen, span.last_seen))
+        first, last = (clock_time(t, host.zone) for t in (span.first_seen, span.last_seen))
         moved = f"{MOVED[span.moved]}, " if span.moved != "unknown" else ""
         said = f"{moved}seen {first}" + (f" to {last}" if last != first else "")
         margin = _INDENT + self.field + len(_GAP)
         yield from (Text(" " * margin + line, "dim") for line in fold(said, max(20, self.width - margin)))
+        yield from self._accepted(span)
+
+    def _accepted(self, span: Span) -> Iterator[Text]:
+        margin = _INDENT + self.field + len(_GAP)
+        said = f"accepted until {span.accepted}: {span.accepted_why}" if span.accepted else ""
+        for line in fold(said, max(20, self.width - margin)) if said else ():
+            yield Text(" " * margin + line, "dim")
 
     def _state(self, span: Span) -> str:
+        if span.gone is None and span.accepted:
+            return f"accepted, {lasted(self.now - span.first_seen)}"
         if span.gone is None:
             return f"open, {lasted(self.now - span.first_seen)}"
         if span.ending == "not wished":
@@ -174,6 +194,7 @@ def history_data(found: Sequence[HostPast], since: datetime, now: datetime) -> d
                 "checks": host.checks,
                 "unreached": host.missed,
                 "last_check": _stamp(host.looked),
+                "utc_offset_minutes": host.utc_offset_minutes,
                 "unreachable": [
                     {
                         "first_seen": stamp(a.first_seen),
@@ -193,6 +214,7 @@ def history_data(found: Sequence[HostPast], since: datetime, now: datetime) -> d
 def _span(span: Span) -> dict[str, Any]:
     return {
         "kind": span.spot.address.kind,
+        "vm": vm_of(span.spot.address) or None,
         "address": list(span.spot.address.words),
         "field": span.spot.field,
         "now": span.now,
@@ -203,6 +225,8 @@ def _span(span: Span) -> dict[str, Any]:
         "last_seen": stamp(span.last_seen),
         "gone": _stamp(span.gone),
         "ending": span.ending or None,
+        "accepted_until": span.accepted or None,
+        "accepted_why": span.accepted_why or None,
     }
 
 

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from hvctl import __version__
+from hvctl.core.acceptance import Acceptance
 from hvctl.core.apply import StepResult
 from hvctl.core.check import Check, Spot
 from hvctl.core.outcome import Outcome
@@ -163,6 +164,8 @@ def _seen(check: Check, plan: Plan, action: Action) -> Case:
     barred = [r for r in action.remarks if r.level == "impossible"]
     if action.verb == "unknown":
         return _told(case, "error", "unreadable", _first(action), _remarks(action))
+    if not action.differs and (action.known or action.accepted):
+        return _accepted(case, action)
     if not action.differs:
         return _later(case, action) if action.waiting or action.verb == "later" else case
     lines = [_line(check, plan.host, action, line) for line in action.lines]
@@ -181,6 +184,16 @@ def _seen(check: Check, plan: Plan, action: Action) -> Case:
     return _told(case, "passed", "", "", (), out=[*lines, *_remarks(action)])
 
 
+def _accepted(case: Case, action: Action) -> Case:
+    """Known drift is left alone on purpose."""
+    short = "; ".join([*map(_short, action.known), *dict.fromkeys(str(a) for a in _acceptances(action))])
+    return _told(case, "skipped", "", f"accepted: {short}", (), out=_remarks(action))
+
+
+def _acceptances(action: Action) -> list[Acceptance]:
+    return [a for a in (*(line.accepted for line in action.lines), action.accepted) if a is not None]
+
+
 def _later(case: Case, action: Action) -> Case:
     """What waits for its time is neither as written nor otherwise."""
     short = "; ".join(_short(line) for line in action.waiting) or _first(action)
@@ -196,6 +209,8 @@ def _applied(plan: Plan, action: Action, after: Action | None, ran: list[StepRes
     last = after or action
     if not ran and not last.differs and (last.waiting or last.verb == "later"):
         return _later(case, last)
+    if seen and not last.differs and _acceptances(last):
+        return _accepted(case, last)
     if not seen and (ran or action.differs):
         return _told(case, "error", "unseen", "the host was not seen afterwards", did, ms=ms)
     if after is None or not (after.differs or after.verb == "unknown"):
@@ -263,7 +278,8 @@ def _short(line: Line) -> str:
 
 def _line(check: Check, host: str, action: Action, line: Line) -> str:
     since = _since(check, Spot(action.address, line.field))
-    parts = [f"{line.mark}: {_short(line)} ({', '.join(line.impacts)})", since, line.note]
+    known = str(line.accepted) if line.accepted else ""
+    parts = [f"{line.mark}: {_short(line)} ({', '.join(line.impacts)})", since, known, line.note]
     return "; ".join(p for p in parts if p)
 
 

@@ -11,6 +11,8 @@ from hvctl.show.page import HostPage, Item, Page, Ran, Row, Told, page_of
 LIMIT = 60_000
 """Characters. GitHub takes 65,536 in a comment, GitLab a million."""
 _HOSTS = 200
+_OPEN = 100
+_CALM = 500
 _SPECIAL = re.compile(r"([\\`*_\[\]#!|~$]|:(?=[A-Za-z/+]))")
 
 
@@ -57,11 +59,30 @@ def _head(page: Page) -> Iterator[str]:
         yield f"- {word}: {shown}" + (f" and {len(texts) - 10} more" if len(texts) > 10 else "")
     if page.news:
         yield ""
+    yield from _open(page)
     yield from _table(("Host", "State", "Windows", "Done" if page.verb == "apply" else "Differences"), (
-        (h.name, f"{h.word}{_for(h.since)}", h.os, h.says if h.says != h.word else "") for h in page.hosts[:_HOSTS]
+        (h.name, f"{h.word}{_for(h.open)}", h.os, h.says if h.says != h.word else "") for h in page.overview[:_HOSTS]
     ))  # fmt: skip
-    if len(page.hosts) > _HOSTS:
-        yield f"\n… and {len(page.hosts) - _HOSTS} more hosts."
+    if len(page.overview) > _HOSTS:
+        yield f"\n… and {len(page.overview) - _HOSTS} more hosts."
+    if page.calm:
+        yield ""
+        names = ", ".join(_text(h.name) for h in page.calm[:_CALM])
+        more = f" and {len(page.calm) - _CALM} more" if len(page.calm) > _CALM else ""
+        yield from _folded(f"{len(page.calm)} hosts in sync", [names + more, ""])
+
+
+def _open(page: Page) -> Iterator[str]:
+    """What is not as written on any of the hosts, and not only what is new."""
+    if page.open:
+        yield f"**Open** ({len(page.open)})"
+        yield ""
+        yield from _table(("Since", "Host", "Resource", "Field", "Now → wanted"), (
+            (_since(one.since), one.host, one.name, one.field, one.change) for one in page.open[:_OPEN]
+        ))  # fmt: skip
+        if len(page.open) > _OPEN:
+            yield f"\n… and {len(page.open) - _OPEN} more."
+        yield ""
 
 
 def _host(host: HostPage, page: Page) -> Iterator[str]:

@@ -15,7 +15,7 @@ from hvctl.text.files import write_whole
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
-STATES = ("in_sync", "drifted", "unreachable", "unreadable")
+STATES = ("in_sync", "accepted", "drifted", "unreachable", "unreadable")
 _SUCCESS = "hvctl_last_success_timestamp_seconds"
 
 
@@ -48,13 +48,25 @@ def registry(check: Check | None, successes: Mapping[str, float]) -> CollectorRe
         ["host", "kind"],
         registry=found,
     )
+    known = Gauge(
+        "hvctl_accepted_fields",
+        "Fields that are not as the playbooks say, which is accepted until a day (accept:): no drift.",
+        ["host", "kind"],
+        registry=found,
+    )
+    accepted = Counter((d.spot.host, d.spot.address.kind) for d in check.accepted)
+    for (host, kind), number in sorted(accepted.items()):
+        known.labels(host, kind).set(number)
     fields = Counter((d.spot.host, d.spot.address.kind) for d in check.drifts)
+    kinds: dict[str, set[str]] = {}
+    for host, kind in fields:
+        kinds.setdefault(host, set()).add(kind)
     for one in check.outcomes:
         asked = (one.error is None or bool(one.error.defect)) and not one.wrong
         up.labels(one.host).set(asked)
         if one.error is None and not one.wrong:
             wished = {a.address.kind for a in one.now.actions if a.wanted} if one.now is not None else set()
-            for kind in sorted(wished | {k for host, k in fields if host == one.host}):
+            for kind in sorted(wished | kinds.get(one.host, set())):
                 drifted.labels(one.host, kind).set(fields[one.host, kind])
             for kind, number in sorted(_waiting(one).items()):
                 waiting.labels(one.host, kind).set(number)
@@ -82,12 +94,14 @@ def state(one: Outcome) -> str:
         return "unreadable" if one.error.defect else "unreachable"
     if one.now is None or one.now.unreadable:
         return "unreadable"
-    return "in_sync" if one.now.in_sync else "drifted"
+    if not one.now.in_sync:
+        return "drifted"
+    return "accepted" if one.now.accepted else "in_sync"
 
 
 def successes(check: Check, before: Mapping[str, float]) -> dict[str, float]:
     """When each host of the check was read in full last; one that never was is left out."""
-    read = {one.host for one in check.outcomes if state(one) in ("in_sync", "drifted")}
+    read = {one.host for one in check.outcomes if state(one) in ("in_sync", "accepted", "drifted")}
     now = check.finished.timestamp()
     return {
         one.host: now if one.host in read else before[one.host]

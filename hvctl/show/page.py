@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
+from hashlib import sha256
 
 from hvctl.contract import title
 from hvctl.core.apply import Report, StepResult
@@ -15,24 +17,29 @@ from hvctl.show.columns import Entry, entries
 from hvctl.show.plain import plain
 from hvctl.show.remembered import NOW
 from hvctl.show.report import LEFT_DOWN, done_text, why_text
-from hvctl.show.state import STATES, State, all_hosts, state_of, word_of
+from hvctl.show.standing import open_drifts, since_of, standing, vm_of, zone_of
+from hvctl.show.state import STATES, State, state_of, word_of
 from hvctl.show.summary import in_few_words
 from hvctl.show.times import clock
 from hvctl.show.wording import made_of, restart_of, restart_text, shown_actions
 from hvctl.text.duration import lasted
 
+MANY = 20
+"""Hosts that are in sync, from which on they are told apart from the others."""
 _SIGN = {
     "create": "+",
     "update": "~",
     "remove": "−",
     "held": "✗",
     "later": "·",
+    "accepted": "≈",
     "unknown": "?",
     "none": "!",
     "restart": "↻",
 }
 _PLANNED = {"create": "to create", "update": "to change", "remove": "to remove", "held": "held back",
-            "later": "later", "unknown": "not readable", "none": "remark", "restart": "restart"}  # fmt: skip
+            "later": "later", "accepted": "accepted", "unknown": "not readable", "none": "remark",
+            "restart": "restart"}  # fmt: skip
 _DRIFTED = {**_PLANNED, "create": "missing", "update": "differs", "remove": "should not exist"}
 _MOVED: dict[Moved, str] = {"host": "the host was changed", "wish": "the playbook was changed", "unknown": ""}
 _RAN = {"ok": ("✓", "done"), "failed": ("✗", "failed"), "skipped": ("·", "not done"), "unknown": ("?", "not known")}
@@ -74,7 +81,7 @@ class Cmd:
 
 @dataclass(frozen=True)
 class Item:
-    """A resource that differs, is held back, could not be read, goes down or is remarked upon."""
+    """A resource that differs, is held back, could not be read, goes down or is remarked upon. `anchor`: its id in a page."""
 
     verb: str
     sign: str
@@ -87,6 +94,24 @@ class Item:
     rows: tuple[Row, ...]
     told: tuple[Told, ...]
     calls: tuple[Cmd, ...]
+    vm: str = ""
+    anchor: str = ""
+
+
+@dataclass(frozen=True)
+class Open:
+    """A field that is not as written, wherever it is. `anchor`: of its resource."""
+
+    host: str
+    name: str
+    field: str
+    change: str
+    since: tuple[str, ...]
+    anchor: str
+
+    @property
+    def host_anchor(self) -> str:
+        return anchor(self.host)
 
 
 @dataclass(frozen=True)
@@ -106,7 +131,8 @@ class Ran:
 
 @dataclass(frozen=True)
 class HostPage:
-    """One host. `items`: what differs, or what was to be done where something was done; `left`: what still differs."""
+    """One host. `items`: what differs, or what was to be done where something was done; `left`: what still differs.
+    `since`: it is away; `open`: it is away, or the first of what differs does."""
 
     name: str
     state: State
@@ -122,6 +148,18 @@ class HostPage:
     done: str = ""
     ran: tuple[Ran, ...] = ()
     left: tuple[Item, ...] = ()
+    open: tuple[str, ...] = ()
+
+    @property
+    def anchor(self) -> str:
+        return anchor(self.name)
+
+    @property
+    def vms(self) -> tuple[tuple[str, str, int], ...]:
+        """Each VM with the anchor of the first that is told of it, and of how much is told; none where it is one."""
+        names = list(dict.fromkeys(item.vm for item in self.items if item.vm))
+        found = {name: [item for item in self.items if item.vm == name] for name in names}
+        return tuple((n, own[0].anchor, len(own)) for n, own in found.items()) if len(names) > 1 else ()
 
     @property
     def quiet(self) -> bool:
@@ -143,11 +181,23 @@ class Page:
     tally: tuple[tuple[State, str, int], ...]
     news: tuple[tuple[str, tuple[str, ...]], ...]
     hosts: tuple[HostPage, ...]
+    open: tuple[Open, ...] = ()
+
+    @property
+    def calm(self) -> tuple[HostPage, ...]:
+        """Hosts of a drift check of which nothing is told but that they are in sync, where they would bury the others."""
+        found = tuple(h for h in self.hosts if h.state == "in_sync" and h.quiet) if self.verb == "drift" else ()
+        return found if len(found) > MANY else ()
+
+    @property
+    def overview(self) -> tuple[HostPage, ...]:
+        """The others."""
+        return tuple(h for h in self.hosts if not (h.state == "in_sync" and h.quiet)) if self.calm else self.hosts
 
 
 def page_of(check: Check) -> Page:
     check = plain(check)
-    outcomes = all_hosts(check)
+    outcomes = standing(check)
     drift = check.verb == "drift"
     words = {state_of(o): word_of(o, drift=drift) for o in outcomes}
     tally = tuple((s, words[s], n) for s in STATES if (n := sum(state_of(o) == s for o in outcomes)))
@@ -156,7 +206,7 @@ def page_of(check: Check) -> Page:
         title={"plan": "Plan", "apply": "Apply", "drift": "Drift check"}[check.verb],
         verb=check.verb,
         verdict=_verdict(check, outcomes),
-        good=all(state_of(o) in ("in_sync", "applied") for o in outcomes),
+        good=all(state_of(o) in ("in_sync", "accepted", "applied") for o in outcomes),
         when=clock(check.started),
         took=lasted(check.finished - check.started),
         playbooks=check.playbooks,
@@ -174,7 +224,29 @@ def page_of(check: Check) -> Page:
             if texts
         ),
         hosts=tuple(_host(one, check) for one in outcomes),
+        open=tuple(_opened(check, outcomes)) if drift and any(check.memory.since.values()) else (),
     )
+
+
+def _opened(check: Check, outcomes: tuple[Outcome, ...]) -> Iterator[Open]:
+    zones = {one.host: zone_of(one) for one in outcomes}
+    for drift in open_drifts(check):
+        line, address = drift.line, drift.spot.address
+        yield Open(
+            address.host,
+            str(address),
+            (line.field or "ensure") if line else "",
+            f"{line.now} → {line.wanted}" if line else "held back",
+            _since(drift.spot, check, zones[address.host]),
+            anchor(address.host, *address.words),
+        )
+
+
+def anchor(*words: str) -> str:
+    """The same for the same thing in every report, and nothing in it that a link would have to escape."""
+    plainly = "/".join(("host", *(re.sub(r"[^\w.-]+", "-", word) for word in words)))
+    whole = "/".join(("host", *words))
+    return plainly if plainly == whole else f"{plainly}~{sha256(whole.encode('utf-8', 'replace')).hexdigest()[:8]}"
 
 
 def _verdict(check: Check, outcomes: tuple[Outcome, ...]) -> str:
@@ -189,7 +261,9 @@ def _verdict(check: Check, outcomes: tuple[Outcome, ...]) -> str:
     }
     states = {state_of(o) for o in outcomes if o.error is None or not o.error.defect}
     defects = any(o.defects for o in outcomes)
-    if states <= {"in_sync", "applied"} and not defects:
+    if states <= {"in_sync", "accepted", "applied"} and not defects:
+        if "accepted" in states:
+            return "Nothing differs but what is accepted."
         return well[check.verb]
     differ = {"plan": "there is something to do", "drift": "hosts have drifted"}.get(check.verb, "hosts differ")
     said: list[tuple[set[State], str]] = [
@@ -218,6 +292,7 @@ def _host(one: Outcome, check: Check) -> HostPage:
         computer=plan.info.computer if plan is not None else "",
         says=_says(one, drift),
         since=_age(lost, check) if lost else (),
+        open=_age(since, check, zone_of(one)) if (since := since_of(one, check)) else (),
         requests=check.requests.get(one.host, 0),
         told=tuple(_troubles(one, check)),
         items=tuple(_items(plan, check)) if reached and plan is not None else (),
@@ -233,20 +308,24 @@ def _says(one: Outcome, drift: bool) -> str:
         return done_text(one.report)
     if one.plan is None or one.changed:
         return ""
-    return in_few_words(one.plan) if not drift or one.plan.in_sync else _drifted(one.plan)
+    return drifted(one.plan) if drift else in_few_words(one.plan)
 
 
-def _drifted(plan: Plan) -> str:
-    """In fields and things, since nothing is going to be done."""
+def drifted(plan: Plan) -> str:
+    """What a plan comes to, in fields and things, since nothing is going to be done."""
+    if plan.in_sync:
+        return in_few_words(plan)
     lines = [line for a in plan.actions if a.verb in ("update", "held") for line in a.drifted]
     waiting = sum(len(a.waiting) or a.verb == "later" for a in plan.actions)
+    known = sum(len(a.known) + (a.accepted is not None) for a in plan.actions)
     missing = sum(a.verb == "create" for a in shown_actions(plan))
     surplus = sum(a.verb == "remove" for a in plan.actions)
     unread = sum(a.verb == "unknown" for a in plan.actions)
     held = sum(a.verb == "held" and not a.lines for a in plan.actions)
     found = [(len(lines), "field differs", "fields differ"), (missing, "thing is missing", "things are missing"),
              (surplus, "should not exist", "should not exist"), (held, "held back", "held back"),
-             (unread, "not readable", "not readable"), (waiting, "later", "later")]  # fmt: skip
+             (unread, "not readable", "not readable"), (waiting, "later", "later"),
+             (known, "accepted", "accepted")]  # fmt: skip
     return ", ".join(f"{n} {one if n == 1 else many}" for n, one, many in found if n)
 
 
@@ -296,10 +375,13 @@ def _item(plan: Plan, action: Action, check: Check, *, remarks: bool) -> Item:
     restart = restart_of(plan, action)
     verb = "restart" if restart and action.verb == "none" else action.verb
     more = made_of(plan, action) if action.verb == "create" else ""
+    zone = zone_of(Outcome(plan.host, plan))
     names = action.address.names
     shown = entries(action)
     consents = dict.fromkeys(e.line.consent for e in shown if e.line.consent and not e.held)
     told = [Told("hint", f"allow it with --allow {','.join(c)}") for c in consents]
+    known = dict.fromkeys(str(a) for a in (*(e.line.accepted for e in shown), action.accepted) if a)
+    told += [Told("accepted", text) for text in known]
     told += [Told(r.level, r.message, r.hint, str(r.mark), r.trace) for r in action.remarks if remarks]
     return Item(
         verb=verb,
@@ -309,14 +391,16 @@ def _item(plan: Plan, action: Action, check: Check, *, remarks: bool) -> Item:
         more=more or (action.title if action.title and action.title not in names else ""),
         restart=restart_text(restart) if restart else "",
         place=str(action.mark),
-        since=_since(Spot(action.address), check) if all(e.line.field for e in shown) else (),
-        rows=tuple(_row(plan, action, e, check) for e in shown),
+        since=_since(Spot(action.address), check, zone) if all(e.line.field for e in shown) else (),
+        rows=tuple(_row(action, e, check, zone) for e in shown),
         told=tuple(told),
         calls=_calls(tuple(s for s in plan.steps if s.action == action.address)),
+        vm=vm_of(action.address),
+        anchor=anchor(plan.host, *action.address.words),
     )
 
 
-def _row(plan: Plan, action: Action, entry: Entry, check: Check) -> Row:
+def _row(action: Action, entry: Entry, check: Check, zone: tzinfo) -> Row:
     line = entry.line
     return Row(
         entry.field,
@@ -326,23 +410,23 @@ def _row(plan: Plan, action: Action, entry: Entry, check: Check) -> Row:
         not entry.held and not line.consent and line.impacts == ("online",),
         str(line.mark),
         line.note,
-        _since(Spot(action.address, line.field), check),
+        _since(Spot(action.address, line.field), check, zone),
     )
 
 
-def _since(spot: Spot, check: Check) -> tuple[str, ...]:
+def _since(spot: Spot, check: Check, zone: tzinfo) -> tuple[str, ...]:
     found = check.memory.since.get(spot)
     if found is None:
         return ()
     moved = _MOVED[found.moved]
     if found.moved == "wish" and found.wished is not None:
         moved += f" {lasted(check.finished - found.wished)} ago"
-    return tuple(t for t in (*_age(found.first_seen, check), moved) if t)
+    return tuple(t for t in (*_age(found.first_seen, check, zone), moved) if t)
 
 
-def _age(since: datetime, check: Check) -> tuple[str, ...]:
+def _age(since: datetime, check: Check, zone: tzinfo = UTC) -> tuple[str, ...]:
     age = check.finished - since
-    return ("new with this check",) if age < NOW else (f"for {lasted(age)}", f"since {clock(since)}")
+    return ("new with this check",) if age < NOW else (f"for {lasted(age)}", f"since {clock(since, zone)}")
 
 
 def _calls(steps: tuple[PlannedStep, ...]) -> tuple[Cmd, ...]:

@@ -9,6 +9,7 @@ from hvctl.core.outcome import Outcome
 
 State = Literal[
     "in_sync",
+    "accepted",
     "differs",
     "unreadable",
     "unreachable",
@@ -22,6 +23,7 @@ State = Literal[
 STATES: tuple[State, ...] = get_args(State)
 WORDS: dict[State, str] = {
     "in_sync": "in sync",
+    "accepted": "accepted",
     "differs": "differs",
     "unreadable": "not readable in full",
     "unreachable": "unreachable",
@@ -47,7 +49,9 @@ def state_of(one: Outcome) -> State:
         return "not_looked_at"
     if one.plan.unreadable:
         return "unreadable"
-    return "in_sync" if one.plan.in_sync else "differs"
+    if not one.plan.in_sync:
+        return "differs"
+    return "accepted" if one.plan.accepted else "in_sync"
 
 
 def word_of(one: Outcome, *, drift: bool = False) -> str:

@@ -57,7 +57,7 @@ def made_within(plan: Plan, action: Action) -> bool:
 def counted(plans: Iterable[Plan]) -> list[str]:
     """Things to create and remove, fields to change, fields that are left undone, restarts. "due": done by an apply, and
     no difference before its time is over."""
-    create = change = due = remove = blocked = held = later = restarts = 0
+    create = change = due = remove = blocked = held = later = known = restarts = 0
     for plan in plans:
         restarts += sum(not r.blocked for r in plan.restarts)
         for action in plan.actions:
@@ -70,13 +70,29 @@ def counted(plans: Iterable[Plan]) -> list[str]:
             alone = action.verb == "held" and not action.blocked and not waiting and not made_within(plan, action)
             held += impossible or alone
             later += waiting or action.verb == "later"
+            known += sum(e.held == "accepted" for e in shown) + (action.accepted is not None)
             if action.verb == "update":
                 todo = [e.line for e in shown if not e.line.consent and not e.held]
                 due += sum(line.in_time for line in todo)
                 change += sum(not line.in_time for line in todo)
     found = [(create, "to create"), (change, "to change"), (due, "due"), (remove, "to remove"), (blocked, "blocked"),
-             (held, "impossible"), (later, "later"), (restarts, "restart" + "s" * (restarts > 1))]  # fmt: skip
+             (held, "impossible"), (later, "later"), (known, "accepted"),
+             (restarts, "restart" + "s" * (restarts > 1))]  # fmt: skip
     return [f"{n} {word}" for n, word in found if n]
+
+
+def changes_in(plan: Plan) -> int:
+    """What an apply would do: things that it creates and removes, fields that it changes, and what is due."""
+    count = 0
+    for action in plan.actions:
+        match action.verb:
+            case "create":
+                count += not made_within(plan, action)
+            case "remove":
+                count += 1
+            case "update":
+                count += sum(not (line.consent or line.held) for line in action.lines)
+    return count
 
 
 def in_few_words(plan: Plan) -> str:

@@ -15,44 +15,35 @@ from hvctl.core.facts import Facts
 from hvctl.core.plan import Action, Plan
 from hvctl.show.cells import hint, hung, with_right
 from hvctl.show.columns import Columns, entries
-from hvctl.show.plain import plain
 from hvctl.show.remembered import Told, nothing
 from hvctl.show.summary import in_few_words
 from hvctl.show.wording import made_of, restart_of, restart_text, shown_actions
-from hvctl.text.diagnostic import Diagnostic
 
 WIDEST = 140
 """A line that is longer is hard to follow with the eye."""
 
-_SIGN = {"create": "+", "update": "~", "remove": "-", "held": "✗", "later": "·", "unknown": "?", "none": " "}
+_SIGN = {"create": "+", "update": "~", "remove": "-", "held": "✗", "later": "·", "accepted": "≈",
+         "unknown": "?", "none": " "}  # fmt: skip
 _STYLE = {
     "create": "green",
     "update": "yellow",
     "remove": "red",
     "held": "red",
     "later": "blue",
+    "accepted": "dim",
     "unknown": "magenta",
     "none": "",
 }
 _LEVEL = {"warning": "yellow", "impossible": "red", "later": "blue", "unknown": "magenta"}
 
 
-def problem_lines(problems: Iterable[Diagnostic]) -> Iterator[Text]:
-    for problem in map(plain, problems):
-        line = Text()
-        if problem.mark:
-            line.append(f"{problem.mark}: ", "bold")
-        line.append("warning: " if problem.level == "warning" else "", "yellow")
-        line.append(problem.message)
-        line.append(f"; {problem.hint}" if problem.hint else "", "dim")
-        yield line
-
-
-def plan_lines(plan: Plan, *, width: int = 120, verbose: bool = False, told: Told = nothing) -> Iterator[Text]:
+def plan_lines(
+    plan: Plan, *, width: int = 120, verbose: bool = False, told: Told = nothing, says: str = ""
+) -> Iterator[Text]:
     """One host: a headline, then what differs, is held back or could not be read. In sync: the headline alone.
-    `told`: what is remembered of a field that differs."""
+    `told`: what is remembered of a field that differs. `says`: what it comes to, where that is not what would be done."""
     width = min(width, WIDEST)
-    yield from _headline(plan, width)
+    yield from _headline(plan, width, says)
     lines = list(action_lines(plan, width=width, verbose=verbose, told=told))
     others = list(_for_others(plan, width, verbose))
     yield from (*lines, *others)
@@ -93,9 +84,9 @@ def action_lines(
         yield from _action(plan, action, columns, width, verbose, told)
 
 
-def _headline(plan: Plan, width: int) -> Iterator[Text]:
-    says = in_few_words(plan)
-    if plan.unreadable:
+def _headline(plan: Plan, width: int, says: str = "") -> Iterator[Text]:
+    told, says = says, says or in_few_words(plan)
+    if plan.unreadable and not told:
         says = "not all of it could be read" if says == "nothing to do" else f"{says}; not all of it could be read"
     if others := sum(s.action.host != plan.host for s in plan.steps):
         told = f"{others} step{'s' * (others > 1)} for other hosts"
@@ -116,9 +107,13 @@ def _action(plan: Plan, action: Action, columns: Columns, width: int, verbose: b
             yield from hint(entry.line.note, width)
         if since[n] and since[n] != (since[n + 1] if n + 1 < len(shown) else ""):
             yield from hint(since[n], width)
+        if (known := entry.line.accepted) and (n + 1 == len(shown) or shown[n + 1].line.accepted != known):
+            yield from hint(str(known), width)
         consent = entry.line.consent
         if consent and not entry.held and (n + 1 == len(shown) or shown[n + 1].line.consent != consent):
             yield from hint(f"allow it with --allow {','.join(consent)}", width)
+    if action.accepted:
+        yield from hint(str(action.accepted), width)
     for remark in action.remarks:
         said = [(remark.message, _LEVEL[remark.level]), (f"; {remark.hint}" if remark.hint else "", "dim")]
         yield from hung("!", [*said, (f"  {remark.mark}", "dim")], width)

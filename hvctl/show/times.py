@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 
 
 def stamp(moment: datetime) -> str:
@@ -10,6 +10,11 @@ def stamp(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def clock(moment: datetime) -> str:
+def clock(moment: datetime, zone: tzinfo = UTC) -> str:
     """For people, with the zone, so that a report that travels stays true."""
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M} {named(zone, moment)}"
+
+
+def named(zone: tzinfo, moment: datetime) -> str:
+    """ "UTC", "UTC+09:00"."""
+    return moment.astimezone(zone).tzname() or "UTC"

@@ -40,8 +40,9 @@ def _for_all(action: Action, rest: Iterable[Action]) -> Action:
 
 
 def _matters(plan: Plan, action: Action, remarks: bool) -> bool:
-    differs = action.differs or bool(action.waiting) or action.verb == "unknown" or (remarks and bool(action.remarks))
-    return differs or restart_of(plan, action) is not None
+    known = bool(action.known) or action.accepted is not None
+    differs = action.differs or known or bool(action.waiting) or action.verb == "unknown"
+    return differs or (remarks and bool(action.remarks)) or restart_of(plan, action) is not None
 
 
 def _told(plan: Plan, action: Action) -> bool:

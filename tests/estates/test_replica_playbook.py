@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from hvctl.core.outcome import DIFFERS, exit_status
+from hvctl.core.outcome import exit_status
+from hvctl.core.status import DIFFERS
 from mocks.estate import Estate
 from tests.estates.harness import Session, written
 

@@ -385,9 +385,10 @@ def test_history_on_a_wide_console_is_one_line_a_difference(lab: Lab, monkeypatc
     assert re.search(r"field +seen → wanted +first seen +last seen +state +moved\n", out)
     times = r"2026-03-01 ..:15  2026-03-01 ..:15"
     assert re.search(rf"  weight +100 → 200 +{times}  gone after 3 d 4 h +drifted\n", out)
-    assert re.search(r"1 host: 0 open, 1 gone, since 2026-03-03 ..:15; times are local \(.+\)\.\n", out)
+    assert re.search(r"1 host: 0 open, 1 gone, since 2026-03-03 16:15 UTC; times are UTC\.\n", out)
     lab.now += timedelta(days=9)
-    assert "nothing differed" in lab.run("history", "hv01", "--since", "1h")
+    assert "1 host, nothing to tell: 0 open, 0 gone" in lab.run("history", "hv01", "--since", "1h")
+    assert "nothing differed" in lab.run("history", "hv01", "--since", "1h", "--all")
 
 
 @pytest.mark.parametrize(

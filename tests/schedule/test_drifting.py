@@ -203,6 +203,7 @@ def test_metrics_of_a_check(lab: Lab) -> None:
     assert [f.name for f in lab.folder.glob("hvctl.prom*")] == ["hvctl.prom"]
     assert {k: v for k, v in now.items() if k.startswith(("hvctl_hosts", "hvctl_host_up", "hvctl_drifted"))} == {
         "hvctl_hosts{state=in_sync}": 0,
+        "hvctl_hosts{state=accepted}": 0,
         "hvctl_hosts{state=drifted}": 1,
         "hvctl_hosts{state=unreachable}": 1,
         "hvctl_hosts{state=unreadable}": 0,

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,12 +15,16 @@ from hvctl.fleet.stop import GRACE_S
 from hvctl.monitor.schedule.cron import Cron
 from hvctl.text.duration import spoken
 
-ABOUT = {"drift": "drift check", "metering": "reading of meters"}
+Verb = Literal["drift", "metering", "apply", "export"]
+ABOUT: Mapping[Verb, str] = {
+    "drift": "drift check",
+    "metering": "reading of meters",
+    "apply": "apply",
+    "export": "exports that are due",
+}
 """What a job does, by its verb."""
-
-SKIPPED = 75
-"""Exit status of a check that was left out since the one before still runs (EX_TEMPFAIL of sysexits.h): neither "in
-sync" nor a fault."""
+CHANGING: tuple[Verb, ...] = ("apply", "export")
+"""Verbs that change hosts: what they leave undone is a failure, of which somebody has to hear."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,9 @@ class Job:
     own_programs: bool = False
     """A secret comes from a program, which may be setuid (sudo) or keep to rules of its own."""
     grace: int = GRACE_S
-    verb: Literal["drift", "metering"] = "drift"
+    verb: Verb = "drift"
+    allow: tuple[str, ...] = ()
+    """Consents that it has, for who looks at what is installed; they stand in `command`."""
 
     def __post_init__(self) -> None:
         if fault := name_fault(self.name):
@@ -72,7 +78,9 @@ class Job:
 
     def note(self) -> str:
         """One line of JSON that `list` reads back from what was installed."""
-        return json.dumps({"playbooks": self.playbooks, "when": self.rhythm, "splay": self.splay}, ensure_ascii=True)
+        data = {"playbooks": self.playbooks, "when": self.rhythm, "splay": self.splay}
+        more = {"verb": self.verb, "allow": self.allow}
+        return json.dumps({**data, **(more if self.verb in CHANGING else {})}, ensure_ascii=True)
 
 
 @dataclass(frozen=True)
@@ -82,13 +90,23 @@ class Note:
     playbooks: tuple[str, ...]
     when: str
     splay: int
+    verb: Verb = "drift"
+    allow: tuple[str, ...] = ()
+
+    @property
+    def does(self) -> str:
+        """What it does with the playbooks."""
+        allowed = f" (allowed: {', '.join(self.allow)})" if self.allow else ""
+        return {"apply": f"applies{allowed}", "export": "exports what is due of"}.get(self.verb, "checks")
 
     @classmethod
     def read(cls, text: str) -> Note | None:
         try:
             data = json.loads(text)
-            return cls(tuple(map(str, data["playbooks"])), str(data["when"]), int(data["splay"]))
-        except (ValueError, TypeError, KeyError):
+            verb: Verb = next((v for v in ABOUT if v == data.get("verb")), "drift")
+            allow = tuple(map(str, data.get("allow", ())))
+            return cls(tuple(map(str, data["playbooks"])), str(data["when"]), int(data["splay"]), verb, allow)
+        except (ValueError, TypeError, KeyError, AttributeError):
             return None
 
 

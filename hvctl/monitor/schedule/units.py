@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
+from hvctl.core.status import SKIPPED
 from hvctl.monitor.schedule.cron import Cron
-from hvctl.monitor.schedule.job import SKIPPED, Job
+from hvctl.monitor.schedule.job import CHANGING, Job
 from hvctl.text.duration import spoken
 from hvctl.text.visible import quoted
 
@@ -46,7 +47,8 @@ def _service(job: Job, system: bool) -> str:
             *([f"EnvironmentFile=-{_plain(_one_file(job.secrets_file))}"] if job.secrets_file else []),
             f"ExecStart={' '.join([_word(job.command[0], program=True), *map(_word, job.command[1:])])}",
             # What differs is a finding, and a check that was told to stop is no failure: 130 by Ctrl-C, 143 by SIGTERM.
-            f"SuccessExitStatus=2 {SKIPPED} 130 143",
+            # What a change has left undone is one.
+            f"SuccessExitStatus={'' if job.verb in CHANGING else '2 '}{SKIPPED} 130 143",
             # hvctl alone is told; a program that it asks for a secret, or what is left of it, ends with it.
             "KillMode=mixed",
             "KillSignal=SIGTERM",

@@ -1,10 +1,9 @@
-"""What stands in a plan file, and whether a file is one."""
+"""What stands in a plan file."""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
@@ -15,9 +14,7 @@ from hvctl.text.diagnostic import ConfigError, Diagnostic
 FORMAT = 2
 AGAIN = "make the plan again with hvctl plan --out"
 
-_KEY = re.compile(rb'"hvctl_plan"\s*:')
 _VERSION = re.compile(rb'"hvctl_plan"\s*:\s*(\d{1,9})\b')
-_PLAYS = re.compile(rb"\[\s*\{|-\s")
 
 
 def _time(text: str) -> str:
@@ -51,6 +48,15 @@ class SourceData(_Data):
     content: str | None = None
 
 
+class AcceptData(_Data):
+    """Known drift. `at`: line:column."""
+
+    until: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")]
+    reason: Annotated[str, Field(min_length=1, max_length=4096)]
+    fields: list[Plain] = []
+    at: Spot
+
+
 class DesiredData(_Data):
     """A resource. `owner`: which of those before it stands around it. `file`, `marks`: where in a playbook it ("") and its
     fields ("dynamic.minimum") were written. `allow`: as its play has it."""
@@ -59,6 +65,7 @@ class DesiredData(_Data):
     fields: dict[str, JsonValue]
     owner: Annotated[int, Field(ge=0)] | None = None
     allow: list[Word] = []
+    accept: list[AcceptData] = []
     source: SourceData | None = None
     file: Plain
     marks: dict[str, Spot]
@@ -82,25 +89,6 @@ class FileData(_Data):
     hvctl: Annotated[str, Field(pattern=r"^[0-9A-Za-z.+-]{1,40}$")]
     created: Time
     hosts: list[HostData]
-
-
-def is_plan(file: str) -> bool:
-    """Whether a file is a plan file, of whatever format and however damaged: by what stands in it."""
-    text = _beginning(file)
-    return text.startswith(b"{") and _KEY.search(text) is not None
-
-
-def has_plays(file: str) -> bool:
-    return _PLAYS.match(_beginning(file)) is not None
-
-
-def _beginning(file: str) -> bytes:
-    """The text from its first word on; nothing of what cannot be read, which whoever reads it says, or only once."""
-    try:
-        text = Path(file).read_bytes() if Path(file).is_file() else b""
-    except OSError:
-        return b""
-    return text.removeprefix(b"\xef\xbb\xbf").lstrip()
 
 
 def is_sealed(text: bytes) -> bool:

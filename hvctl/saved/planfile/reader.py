@@ -6,7 +6,7 @@ import binascii
 from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from pydantic_core import ErrorDetails
 from hvctl.call import Secret, Staged
 from hvctl.config.controlnode import ControlNode
 from hvctl.config.playbook import written_twice
+from hvctl.core.acceptance import Acceptance
 from hvctl.core.fields import nulls_refused, path_of
 from hvctl.core.impact import IMPACTS, Impact
 from hvctl.core.replan import First
@@ -24,6 +25,7 @@ from hvctl.core.resource import Entry, Index, Place
 from hvctl.kinds import kinds
 from hvctl.saved.planfile.format import (
     AGAIN,
+    AcceptData,
     DesiredData,
     FileData,
     HostData,
@@ -120,7 +122,12 @@ def _entry(item: DesiredData, made: Sequence[Entry | None]) -> Entry:
     wish = kind.model_validate(item.fields)
     place = Place(Document(None, marks, {}, item.file), (), frozenset(item.allow))
     (found,) = wish.spread(wish, _Shelf(item.source), place, {})
-    return replace(found, owner=item.owner)
+    return replace(found, owner=item.owner, accept=tuple(_acceptance(one, item.file) for one in item.accept))
+
+
+def _acceptance(data: AcceptData, file: str) -> Acceptance:
+    mark = Mark(file, *map(int, data.at.split(":")))
+    return Acceptance(date.fromisoformat(data.until), data.reason, mark, tuple(data.fields))
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 from hvctl import __version__
 from hvctl.call import Staged
+from hvctl.core.acceptance import Acceptance
 from hvctl.core.plan import Plan
 from hvctl.core.replan import steps_data
 from hvctl.core.resource import Index, Resource
@@ -69,23 +70,29 @@ def _host_data(plan: Plan, desired: Index, redactor: Redactor) -> dict[str, Any]
         "user": user,
         "time": plan.facts.time,
         "allow": sorted(plan.allow),
-        "desired": [_desired_data(w) for w in desired],
+        "desired": [_desired_data(w, desired) for w in desired],
         "steps": steps_data(plan),
     }
 
 
-def _desired_data(wish: Resource) -> dict[str, Any]:
+def _desired_data(wish: Resource, desired: Index) -> dict[str, Any]:
     place = wish.place
     data = {
         "kind": wish.kind,
         "fields": wish.model_dump(mode="json", exclude_unset=True, by_alias=True),
         "owner": wish.owner.seat if wish.owner is not None else None,
         "allow": sorted(place.allow),
+        "accept": [_accept_data(one) for one in desired.entry(wish).accept],
         "source": _source_data(wish.file),
         "file": place.document.file,
         "marks": dict(_marks(wish)),
     }
     return {name: value for name, value in data.items() if value not in (None, [])}
+
+
+def _accept_data(one: Acceptance) -> dict[str, Any]:
+    at = f"{one.mark.line}:{one.mark.column}"
+    return {"until": one.until.isoformat(), "reason": one.reason, "fields": [*one.fields], "at": at}
 
 
 def _marks(wish: Resource) -> Iterator[tuple[str, str]]:

@@ -1,0 +1,1 @@
+"""From hosts as they are to playbooks that say so."""

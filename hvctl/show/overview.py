@@ -1,0 +1,65 @@
+"""Hosts at a glance, below what is told of each: state, since when, what it comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.cells import cell_len
+from rich.text import Text
+
+from hvctl.core.check import Check
+from hvctl.core.outcome import Outcome
+from hvctl.show.cells import fold, padded
+from hvctl.show.page import drifted
+from hvctl.show.remembered import NOW
+from hvctl.show.standing import since_of
+from hvctl.show.state import state_of, word_of
+from hvctl.show.text import WIDEST
+from hvctl.text.duration import lasted
+
+FEW = 3
+"""So many hosts are seen at a glance as they are."""
+_GAP = "  "
+_STYLE = {"in_sync": "green", "accepted": "dim", "differs": "yellow", "unreadable": "magenta"}
+
+
+def checked_in_few_words(one: Outcome, check: Check) -> str:
+    """Of a host that was read: what differs, and for how long something has."""
+    since = _for(one, check)
+    found = drifted(one.plan) if one.plan is not None else ""
+    return ", ".join(t for t in (found or "not all of it could be read", since) if t)
+
+
+def overview_lines(hosts: Sequence[Outcome], check: Check, *, width: int = 120) -> Iterator[Text]:
+    """A line a host, where there are more than a few."""
+    if len(hosts) <= FEW:
+        return
+    width = min(width, WIDEST)
+    rows = [(word_of(one, drift=True), one.host, _for(one, check), _says(one)) for one in hosts]
+    widths = [max(cell_len(row[n]) for row in rows) for n in range(3)]
+    room = max(20, width - sum(widths) - 3 * len(_GAP))
+    for one, row in zip(hosts, rows, strict=True):
+        line = Text(padded(row[0], widths[0]), _STYLE.get(state_of(one), "red"))
+        line.append(_GAP + padded(row[1], widths[1]), "not bold default").append(
+            _GAP + padded(row[2], widths[2]), "default"
+        )
+        said = fold(row[3], room)
+        line.append(_GAP + said[0] + (" …" if len(said) > 1 else ""), "default")
+        line.rstrip()
+        yield line
+    yield Text()
+
+
+def _says(one: Outcome) -> str:
+    if one.error is not None:
+        return one.error.message
+    if one.wrong:
+        return str(one.wrong[0])
+    return drifted(one.plan) if one.plan is not None else ""
+
+
+def _for(one: Outcome, check: Check) -> str:
+    since = since_of(one, check)
+    if since is None:
+        return ""
+    return "new" if check.finished - since < NOW else f"for {lasted(check.finished - since)}"

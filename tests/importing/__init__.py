@@ -1,0 +1,1 @@
+"""What hvctl import writes."""
