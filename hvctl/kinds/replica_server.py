@@ -70,6 +70,15 @@ class ReplicaServer(OfHyperV):
         **dict.fromkeys(("https_port",), "certificate_port"),
         **dict.fromkeys(("authorization_entries", "entries", "allowed_servers"), "authorizations"),
     }
+    usual: ClassVar[Mapping[str, Any]] = {
+        "enabled": False,
+        "authentication": "kerberos",
+        "kerberos_port": 80,
+        "certificate_port": 443,
+        "any_server": False,
+        "monitoring_interval": 43_200,
+        "monitoring_start": "09:00",
+    }
     query: ClassVar[Call]
 
     enabled: Annotated[Flag | None, Setting("ReplicationEnabled")] = None
@@ -115,6 +124,12 @@ class ReplicaServer(OfHyperV):
     def discover(cls, owner: Resource | None, facts: Facts) -> Iterator[Self]:
         if facts.reply(cls.query).rows:
             yield cls()
+
+    def as_written(self, found: State, facts: Facts) -> State:
+        """What belongs to another method, or to servers that nothing else is said of, is not written."""
+        left = {"certificate", "certificate_port"} if found.get("authentication") == "kerberos" else set()
+        left |= set() if found.get("any_server") else {"storage"}
+        return {name: value for name, value in found.items() if name not in left and value != ""}
 
     def queries(self) -> tuple[Call, ...]:
         folder = (file_query(self.storage),) if self.storage and not self._shared else ()

@@ -20,7 +20,6 @@ from hvctl.kinds._disk import DiskPart
 from hvctl.kinds._drives import DISKS, Slot
 from hvctl.kinds._host import HOST
 from hvctl.kinds._limits import DEFAULT_VM_VERSION, OLDEST_VM_VERSION, version_at_least
-from hvctl.kinds._machine import machine
 from hvctl.kinds._replica import (
     FAILED_OVER,
     MEASURED,
@@ -45,7 +44,7 @@ from hvctl.kinds._replication import (
     side_of,
 )
 from hvctl.kinds._servers import COMPUTER, full_name, host_named, in_domain, same_server
-from hvctl.kinds._vm import VMS, in_vm, made_as, vm_ref, vm_row
+from hvctl.kinds._vm import VMS, in_vm, made_as, vm_ref
 from hvctl.kinds.replica_authorization import ReplicaAuthorization
 from hvctl.kinds.replica_server import ReplicaServer
 from hvctl.text.address import Address
@@ -169,11 +168,8 @@ class Replication(ReplicationFields):
 
     @classmethod
     def discover(cls, owner: Resource | None, facts: Facts) -> Iterator[Self]:
-        """What the host sends; what the other side is called is not held to what may be written."""
-        vm = vm_row(machine(owner), facts)
-        row = relation(vm["Id"], facts, modes=("Primary",)) if vm is not None else None
-        if row is not None:
-            yield cls(server="unnamed.invalid").model_copy(update={"server": str(row["ReplicaServerName"])})
+        """Nothing: to which host of an inventory it goes, its own host does not say. An import tells that it is replicated."""
+        yield from ()
 
     def queries(self) -> tuple[Call, ...]:
         more = CERTIFICATES if self.certificate is not None else ()
