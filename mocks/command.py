@@ -39,6 +39,7 @@ _ELSEWHERE = {
     "Get-FileHash": "Get-FileHash",  # a function of Windows PowerShell's Utility module
     "Get-ScheduledTask": "Get-ScheduledTask",
     "Get-Service": "Microsoft.PowerShell.Commands.GetServiceCommand",
+    "Get-Partition": "Get-Partition",
     "Get-Volume": "Get-Volume",
     "Get-WSManInstance": "Microsoft.WSMan.Management.GetWSManInstanceCommand",
 }

@@ -31,6 +31,8 @@ def complete(state: HostState) -> HostState:
     for folder in (state.virtual_machine_path, state.virtual_hard_disk_path):
         files.make_folder(state, folder)
     for path, content in state.contents.items():
+        if files.vhd(state, path) is not None:
+            continue
         state.files.setdefault(path, len((content.text or "").encode()))
     for disk in state.vhds:
         vhd(state, disk)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import itertools
 import json
 import os
@@ -23,6 +24,7 @@ from mocks.objects import Job, Outcome, Refusal
 from mocks.refs import HOME
 from mocks.run import Host
 from mocks.staging import TEXT, text_of
+from mocks.vhdx import parsed
 
 PROXY = Path(__file__).parent / "proxy"
 LanguageMode = Literal["FullLanguage", "ConstrainedLanguage"]
@@ -40,7 +42,8 @@ def find_engine() -> Path | None:
 class Engine:
     """One PowerShell process; it serves whatever host is bound to it, one batch at a time.
 
-    `description`: modules, enums and classes (mocks.engine_spec). `extra`: more modules, as files.
+    `description`: modules, enums and classes (mocks.engine_spec). `extra`: more modules, as files. `arguments`: what it
+    runs instead of the runner's bootstrap.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class Engine:
         language_mode: LanguageMode = "FullLanguage",
         extra: Sequence[Path] = (),
         program: Path | None = None,
+        arguments: Sequence[str] = (),
     ) -> None:
         program = program or find_engine()
         if program is None:
@@ -67,7 +71,8 @@ class Engine:
         modules = _write_modules(self.folder, description, extra)
         self._listener = socket.create_server(("127.0.0.1", 0))
         threading.Thread(target=self._serve, daemon=True).start()
-        command = [str(program), "-NoLogo", "-NoProfile", "-NonInteractive", "-EncodedCommand", protocol.bootstrap()]
+        arguments = arguments or ("-EncodedCommand", protocol.bootstrap())
+        command = [str(program), "-NoLogo", "-NoProfile", "-NonInteractive", *arguments]
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -200,7 +205,8 @@ class Engine:
             if file.is_file():
                 data = file.read_bytes()
                 text = text_of(data) if len(data) <= TEXT else None
-                keep(value, len(data), hashlib.sha256(data).hexdigest(), text)
+                disk = parsed(value, io.BytesIO(data), len(data))
+                keep(value, len(data), hashlib.sha256(data).hexdigest(), text, disk)
                 found.append(value)
         return found
 

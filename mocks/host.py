@@ -7,16 +7,16 @@ It does not model:
   profiles and rules of the firewall, leases as time passes, an address that another machine takes later;
 - moving the disks of a VM (Move-VMStorage knows its configuration, checkpoints and paging file only);
 - live migration, import, of Hyper-V Replica what mocks/replicating.py says at its top, clusters,
-  Fibre Channel, RemoteFX, GPU partitions, device assignment, what shielding forbids, what is in a key protector,
-  resource pools beyond their names, what ACLs and extensions do to traffic, other extensions than Microsoft's three,
-  routing domains, RDMA, storage QoS policies, what AVMA does (its events are those of the starting state), event logs
-  beyond their lines;
+  Fibre Channel, RemoteFX, GPU partitions, assigning devices (those of a starting state are shown), what shielding forbids,
+  what is in a key protector, resource pools beyond their names, what ACLs and extensions do to traffic, other extensions
+  than Microsoft's three, routing domains, RDMA, storage QoS policies, what AVMA does (its events are those of the starting
+  state), event logs beyond their lines;
 - what a VLAN says as isolation and the other way round: each view keeps what it was told;
 - Restore-VMSnapshot, Rename-VMSnapshot, branches of checkpoints (a checkpoint keeps its disks, not its settings);
 - what is in an export (its files have sizes only), Export-VMSnapshot, an export that is cancelled;
-- mounting disks on the host (`mounted_as` of a starting state says that one is), Optimize-VHD, Merge-VHD, VHD Sets
-  beyond their format, sector-level content of disks (`minimum_size` is what the state says), file system rights,
-  shares (a UNC path is never there);
+- drive letters and file systems of disks that are mounted (their partitions are those of the starting state),
+  Optimize-VHD, Merge-VHD, VHD Sets beyond their format, sector-level content of disks (`minimum_size` is what the state
+  says), file system rights, shares (a UNC path is never there);
 - -ComputerName, -CimSession and -Credential (it is always this host), -ThrottleLimit, pools, verbose output;
 - the boot time of guests, wear of time on counters; a restart of the host is only what `reboot` does;
 - quirks of one PowerShell process: the failed cast when a disk follows a DVD drive in its place, a slot to be found
@@ -46,12 +46,13 @@ from mocks.cmdlets.export import go_on
 from mocks.cmdlets.integration_service import fall_silent
 from mocks.command import CHOOSING, TABLE, Command, Ended, Entry, class_of
 from mocks.complete import complete
+from mocks.complete import vhd as complete_disk
 from mocks.failures import Failures
 from mocks.identity import build, caption, powershell
 from mocks.messages import say
 from mocks.objects import ErrorAction, ErrorRecord, Job, Outcome, Refusal
 from mocks.schema import dump, load
-from mocks.state import Content, HostState
+from mocks.state import Content, HostState, Vhd
 
 if TYPE_CHECKING:
     from mocks.estate import Estate
@@ -140,9 +141,17 @@ class SimulatedHost:
 
         self.clock.after(seconds, back)
 
-    def keep(self, path: str, size: int, sha256: str, text: str | None = None) -> None:
-        """A file that something else than a cmdlet wrote."""
-        files.write(self.state, path, Content(text, sha256, self.clock.now()), size)
+    def keep(self, path: str, size: int, sha256: str, text: str | None = None, disk: Vhd | None = None) -> None:
+        """A file that something else than a cmdlet wrote; `disk`: what it is as a virtual disk."""
+        content = Content(text, sha256, self.clock.now())
+        if disk is None:
+            files.write(self.state, path, content, size)
+            return
+        files.forget(self.state, path)
+        complete_disk(self.state, disk)
+        self.state.vhds.append(disk)
+        self.state.contents[path] = content
+        files.take(self.state, path, size)
 
     def forget(self, path: str) -> None:
         files.forget(self.state, path)

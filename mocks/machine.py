@@ -399,6 +399,7 @@ class Vm:
     meter: Meter | None = None
     duration_unknown: bool = False  # its MeteringDuration reads null
     is_clustered: bool = False
+    assigned_devices: list[str] = field(default_factory=list)  # location paths of devices of the host that it has
     guest: Guest = field(default_factory=Guest)
     created: float = 0.0
     started: float = 0.0

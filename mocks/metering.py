@@ -50,8 +50,9 @@ def _counted(state: HostState, vm: Vm, meter: Meter, seconds: float) -> None:
 
 
 def memory_mb(vm: Vm) -> int:
-    used = vm.memory.startup if vm.usage.memory is None else vm.usage.memory
-    return used // MB
+    """Static memory is what it was given, whatever is used of it (operations 1.1)."""
+    static = not vm.memory.dynamic_memory_enabled or vm.usage.memory is None
+    return (vm.memory.startup if static else vm.usage.memory or 0) // MB
 
 
 def _memory_extremes(meter: Meter, vm: Vm) -> None:

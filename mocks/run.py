@@ -223,6 +223,8 @@ class Run:
                             continue
                         asked.add(value.upper())
                     yield from self._call(step, made, {**params, each: value}, value)
+                    if any(str(e["id"]).startswith("CommandNotFoundException") for e in made.errors):
+                        return  # it is looked for once, and belongs to no value
                 values = self._followed(made.objects[first:], follow, asked) if follow else []
                 rounds += 1
                 if values and rounds == FOLLOW_ROUNDS:
@@ -248,9 +250,10 @@ class Run:
             outcome.errors += waited.errors
             outcome.warnings += waited.warnings
         self.host.clock.sleep(outcome.took)
-        tag = {} if step.get("each") is None else {"value": json_of(value)}
+        unknown = any(e.id.startswith("CommandNotFoundException") for e in outcome.errors)
+        tag = {} if step.get("each") is None or unknown else {"value": json_of(value)}
         made.errors += [error_of(e) | tag for e in map(self._known, outcome.errors)]
-        if any(e.id.startswith("CommandNotFoundException") for e in outcome.errors):
+        if unknown:
             made.errors += [error_of(e) | tag for e in self._not_loaded(step["cmdlet"])]
         made.warnings += outcome.warnings
         for thing in outcome.objects:

@@ -9,7 +9,10 @@ import tempfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import IO, Any
+from typing import IO, Any, BinaryIO, cast
+
+from mocks.state import Vhd
+from mocks.vhdx import parsed
 
 STALE_S = 86_400
 TEXT = 64 * 1024
@@ -62,6 +65,10 @@ class Staging:
         file.write(data)
         self.bytes_written += len(data)
         return offset + len(data)
+
+    def disk(self, run: str, name: str, path: str) -> Vhd | None:
+        file = self.folders[run].files[name]
+        return parsed(path, cast(BinaryIO, file), file.seek(0, 2))
 
     def sha256(self, run: str, name: str) -> tuple[str, int, str | None]:
         """Hash, size, and the text of a small file."""

@@ -132,6 +132,7 @@ class Vhd:
     read_only: bool = False  # the file's attribute
     mounted_as: int | None = None
     installed: bool = False  # a system is on it, which answers in a VM that it is attached to
+    partitions: list[str] = field(default_factory=list, metadata=one_of("efi", "reserved", "basic", "recovery", "mbr"))
 
     @property
     def format(self) -> str:

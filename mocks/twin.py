@@ -173,7 +173,8 @@ class Twin:
         """The file's hash; the cmdlets of the host see the file from now on."""
         sha, size, text = self.disk.staging.sha256(run, name)
         if (keep := getattr(self.host, "keep", None)) is not None:
-            keep(staged_path(run, name), size, sha, text)
+            path = staged_path(run, name)
+            keep(path, size, sha, text, self.disk.staging.disk(run, name, path))
         return sha
 
     def _forget(self, gone: Iterable[tuple[str, str]]) -> None:

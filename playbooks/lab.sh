@@ -51,5 +51,9 @@ note 'The bill of that month (the simulated hosts began it on April 1), and the 
 run hvctl metering report --month 2026-04 --group-by owner --prices playbooks/prices.yml
 run hvctl metering report --month 2026-04 --group-by owner --prices playbooks/prices.yml --format html --out build/lab/bill.html
 printf '\nThe bill: %s\n' "$PWD/build/lab/bill.html"
+note 'A VM of generation 1 is to become one of generation 2: told, and refused where something stands in the way.'
+run hvctl plan playbooks/generation.yml --limit 'lab:!hv03.tokyo'
+note 'With consent it is done where nothing does: described, recorded, looked into, removed, and made anew.'
+run hvctl apply playbooks/generation.yml --limit hv02.osaka --auto-approve --allow recreate,destroy
 printf '\nTo go on alone:\n    . .venv/bin/activate\n    python -m mocks run -- hvctl plan playbooks/lab.yml\n'
 [ "$status" -eq 0 ] && [ "$drifted" -eq 2 ]

@@ -14,11 +14,11 @@ def held_back(plan: Plan) -> dict[Address, set[str]]:
     """Fields of what the plan shows as undone; "" for all of it."""
     found: dict[Address, set[str]] = {}
     for action in plan.actions:
-        if action.verb in ("held", "later", "unknown"):
+        if action.verb in ("held", "later", "accepted", "unknown"):
             found[action.address] = {""}
         else:
             barred = {r.mark for r in action.remarks if r.level in ("impossible", "later")}
-            fields = {line.field for line in action.lines if line.consent or line.mark in barred}
+            fields = {line.field for line in action.lines if line.consent or line.accepted or line.mark in barred}
             if fields:
                 found[action.address] = fields
     return found
@@ -28,7 +28,9 @@ def never_written(desired: Index, plan: Plan) -> Index:
     """The desired state without what is held back, made by hand and not by the planner."""
     held = held_back(plan)
     absent = {
-        a.address for a in plan.actions if a.verb in ("held", "later", "unknown") and not _exists(a.address, plan)
+        a.address
+        for a in plan.actions
+        if a.verb in ("held", "later", "accepted", "unknown") and not _exists(a.address, plan)
     }
     stays = {w.address() for w in desired if w.absent and w.address() in held}
     kept = only(desired, lambda w: not any(one.address() in absent | stays for one in _line_of(w)))

@@ -25,6 +25,7 @@ HOW = {
     "browser": "no Chromium on PATH",
     "contract": "HVCTL_CONTRACT names no folder with the whole contract",
     "engine": "no PowerShell engine: set HVCTL_PWSH, or put pwsh on PATH",
+    "language_server": "no yaml-language-server on PATH (npm install -g yaml-language-server)",
     "index": "no package index: pip finds nothing to install",
     "playwright": "no playwright: pip install playwright into this environment",
     "postgresql": "no PostgreSQL: neither initdb and pg_ctl on PATH nor below /usr/lib/postgresql",
@@ -68,6 +69,10 @@ def contract() -> Path:
 
 def engine() -> Path:
     return needed("engine", find_engine())
+
+
+def language_server() -> str:
+    return needed("language_server", shutil.which("yaml-language-server"))
 
 
 def index() -> None:
@@ -139,6 +144,7 @@ FINDERS: Mapping[str, Callable[[], object]] = {
     "browser": _browser,
     "contract": lambda: _named("HVCTL_CONTRACT"),
     "engine": find_engine,
+    "language_server": lambda: shutil.which("yaml-language-server"),
     "index": _index,
     "playwright": _playwright,
     "postgresql": _postgresql,

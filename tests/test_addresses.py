@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import html as markup
+
 from hvctl.call import Batch, Task
+from hvctl.core.outcome import Outcome
 from hvctl.core.planner import make_plan
 from hvctl.fleet.reconcile import apply_plan, look
 from hvctl.kinds.network_adapter import NetworkAdapter
+from hvctl.show import data, html, junit, markdown
 from hvctl.show.report import report_lines
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
+from tests.checks import check
 from tests.harness import wished
 
 
@@ -58,3 +63,6 @@ def test_the_report_of_an_apply_that_waited_has_them() -> None:
     assert [r.told for r in report.results] == [(), ("198.51.100.17, fe80::215:5dff:fe01:a0b",)]
     lines = [line.plain for line in report_lines(report)]
     assert any("198.51.100.17" in line for line in lines)
+    told = check("apply", Outcome("hv01", report.plan, report))
+    for rendered in (html.rendered, markdown.rendered, junit.rendered, data.rendered):
+        assert "198.51.100.17, fe80::215:5dff:fe01:a0b" in markup.unescape(rendered(told)).replace("\\", "")

@@ -318,7 +318,7 @@ def test_verbose_shows_the_calls_and_diff_the_difference(hvctl: Run) -> None:
 def test_tags_and_limit(hvctl: Run) -> None:
     _, out, err = hvctl("plan", "lab.yml", "--tags", "vmz")
     assert "0 hosts" in out
-    assert "--tags vmz: no play has this tag; did you mean 'vms'?" in err
+    assert "--tags vmz: no play and no VM has this tag; did you mean 'vms'?" in err
     assert "1 host:" in hvctl("plan", "lab.yml", "--tags", "vms", "--limit", "hv02")[1]
     status, _, err = hvctl("plan", "lab.yml", "--limit", "hv99")
     assert (status, err.startswith("--limit: 'hv99' names no host or group")) == (1, True)

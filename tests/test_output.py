@@ -87,7 +87,7 @@ def test_an_output_of_any_encoding_takes_a_whole_apply(encoding: str, lab: Lab) 
     assert lab.changed == {"hv01", "hv02"}
     assert "notes" in out
     assert json.loads((lab.folder / "r.json").read_text("utf-8"))["exit_status"] == 0
-    _, told, _ = lab.said("utf-8", "history", "--since", "1d")
+    _, told, _ = lab.said("utf-8", "history", "--all", "--since", "1d")
     assert "hv01" in told
 
 
@@ -184,7 +184,7 @@ def test_an_apply_is_finished_reported_and_remembered(which: str, broken: tuple[
     document = json.loads((lab.folder / "r.json").read_text("utf-8"))
     assert {h["state"] for h in document["hosts"]} == {"applied"}
     assert (lab.folder / "r.html").exists()
-    assert "hv02" in lab.said("utf-8", "history")[1]
+    assert "hv02" in lab.said("utf-8", "history", "--all")[1]
     if which == "out":
         assert (told in good.getvalue(), "Traceback" in good.getvalue()) == (True, False)
 

@@ -503,14 +503,14 @@ def test_another_account_may_apply_it(hvctl: Run, exporting: SimulatedHost) -> N
 # --- the file ----------------------------------------------------------------------------------------------------
 
 
-def test_it_is_for_its_user_alone_and_holds_no_facts(hvctl: Run) -> None:
+def test_it_is_for_its_user_alone_and_holds_no_facts_but_those_it_shows(hvctl: Run) -> None:
     hvctl("plan", "lab.yml", "--out", "lab.plan")
     text = Path("lab.plan").read_text("utf-8")
     assert Path("lab.plan").stat().st_mode & 0o777 == 0o600
     assert "new01" not in text
     data = json.loads(text)
     assert list(data) == ["hvctl_plan", "hvctl", "created", "hosts"]
-    assert list(data["hosts"][0]) == ["name", "computer", "user", "time", "allow", "desired", "steps"]
+    assert list(data["hosts"][0]) == ["name", "computer", "user", "time", "allow", "desired", "steps", "shown"]
 
 
 def test_a_file_that_cannot_be_written_is_said_before_a_host_is_asked(hvctl: Run, host: SimulatedHost) -> None:

@@ -277,10 +277,10 @@ def test_html_shows_hostile_names_as_text() -> None:
     [
         ("remembered", ["3 d 4 h", "since 2026-11-21 05:30 UTC", "the host was changed", "the playbook was changed",
                         "1 h 35 min", "New differences", "hv01.tokyo vm web09 notes", "Hosts back", "is WinRM running there?"]),
-        ("drifted", ["Hosts have drifted", "missing", "should not exist", "6 fields differ", "Calls that would put it right",
+        ("drifted", ["1 host has drifted", "missing", "should not exist", "6 fields differ", "Calls that would put it right",
                      "Set-VMProcessor", "lab.yml:5:26", "restarts once", "Windows Server 2022 (20348)"]),
         ("differs, blocked, created, impossible", ["allow it with --allow restart,destroy", "blocked",
-                                                    "make a new VM of the other", "2 processors, 2 GB, 1 disk",
+                                                    "write `boot_disk: converted`", "2 processors, 2 GB, 1 disk",
                                                     "extending the partition"]),
         ("a failed step", ["What was done", "11 of 16 steps done, 1 failed, 4 not done", "not done: what it needs did not",
                            "InvalidOperation,Microsoft.HyperV.PowerShell.Commands.StopVM", "What is left", "apply again"]),

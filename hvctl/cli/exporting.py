@@ -14,7 +14,7 @@ import typer
 
 from hvctl.cli.app import app
 from hvctl.cli.approval import applied
-from hvctl.cli.nightly import at_night
+from hvctl.cli.nightly import at_night, closed
 from hvctl.cli.options import (
     EXIT_CONFIG,
     AutoApprove,
@@ -103,7 +103,7 @@ def export(
         if not settings.stop.asked and not reports.on_stdout:
             settings.tried(partial(run.showing.plans, outcomes), None)
         changes = any(o.plan is not None and o.plan.steps for o in outcomes)
-        if changes and not only_plan and not settings.stop.asked:
+        if changes and not only_plan and not closed(settings) and not settings.stop.asked:
             if not due:
                 _wanted_since(run, outcomes)
             outcomes = applied(settings, run, outcomes, auto_approve=auto_approve, quiet=reports.on_stdout)

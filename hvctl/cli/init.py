@@ -11,6 +11,7 @@ from hvctl.cli.app import app
 from hvctl.cli.importing import write_new
 from hvctl.cli.options import Settings
 from hvctl.importing.start import EXAMPLE, start_files
+from hvctl.reference.schema import schema_text
 
 
 @app.command()
@@ -23,9 +24,13 @@ def init(
     """Write an inventory, a first playbook and what they need; overwrites nothing."""
     settings: Settings = context.obj
     files = {folder / name: text for name, text in start_files(hosts or (), user).items()}
-    write_new(files)
+    schemas = {
+        folder / "schemas" / f"{name}.json": schema_text(name) for name in ("playbook", "inventory", "variables")
+    }
+    write_new(files | schemas)
     for file in files:
         settings.out.print(f"Written: {file}", soft_wrap=True)
+    settings.out.print(f"Written: {folder / 'schemas'} (for your editor)", soft_wrap=True)
     where = f"cd {folder} && " if folder != Path() else ""
     settings.out.print("Next:")
     if not hosts:

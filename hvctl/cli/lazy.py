@@ -37,6 +37,13 @@ VERBS: Mapping[str, Verb] = {
         "hvctl.cli.history",
         "Show what differed on the hosts, since when and until when, and when they could not be reached.",
     ),
+    "schema": Verb(
+        "hvctl.cli.authoring", "Print the JSON Schema of playbooks, or of other files that one writes, for editors."
+    ),
+    "explain": Verb(
+        "hvctl.cli.authoring", "Say what a key of a playbook means, what it takes, what a change of it costs."
+    ),
+    "show": Verb("hvctl.cli.showing", "Print a saved plan, as it was when it was made."),
     "validate": Verb("hvctl.cli.verbs", "Check inventory and playbooks without asking any host."),
     "plan": Verb("hvctl.cli.verbs", "Show what would change."),
     "apply": Verb("hvctl.cli.verbs", "Make the hosts as the playbooks say, then look again."),

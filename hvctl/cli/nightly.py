@@ -82,6 +82,14 @@ def _here(settings: Settings) -> datetime:
     return settings.now().astimezone()
 
 
+def closed(settings: Settings) -> bool:
+    """Whether the window is over before anything was changed, which is said."""
+    if settings.stop.closed and not settings.stop.times:
+        settings.err.print("The window is over: nothing was changed.")
+        return True
+    return False
+
+
 def too_many(settings: Settings, outcomes: Sequence[Outcome], at_most: int | None) -> bool:
     """Whether the plans come to more changes than there may be, which is said."""
     plans = [o.plan for o in outcomes if o.plan is not None and not o.changed]

@@ -113,7 +113,10 @@ class Settings:
 Playbooks = Annotated[list[str], typer.Argument(metavar="PLAYBOOK...", help="Playbooks, in order.")]
 Limit = Annotated[str | None, typer.Option("--limit", "-l", metavar="PATTERN", help="Only these hosts.")]
 Tags = Annotated[
-    list[str] | None, typer.Option("--tags", "-t", metavar="TAG", help="Only plays with one of these tags.")
+    list[str] | None, typer.Option("--tags", "-t", metavar="TAG", help="Only plays, or VMs, with one of these tags.")
+]
+Vms = Annotated[
+    list[str] | None, typer.Option("--vm", metavar="NAME", help="Only these VMs, and nothing else; * and ? match.")
 ]
 Extra = Annotated[
     list[str] | None, typer.Option("--extra-vars", "-e", metavar="NAME=VALUE|@FILE", help="Variables over all others.")
@@ -123,7 +126,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs inst
 Report = Annotated[
     list[str] | None,
     typer.Option(
-        "--report", metavar="FORMAT=FILE,...", help="Also write it as html, junit, json or markdown; - is the output."
+        "--report",
+        metavar="FORMAT=FILE,...",
+        help="Also write it as html, junit, json, markdown or powershell; - is the output.",
     ),
 ]
 History = Annotated[

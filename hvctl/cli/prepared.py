@@ -41,11 +41,12 @@ class Asked:
     limit: str | None = None
     tags: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()
+    vms: tuple[str, ...] | None = None
 
     @property
     def covers(self) -> tuple[str, ...]:
         """The playbooks of which everything is looked at, on whichever hosts."""
-        return () if self.tags else self.playbooks
+        return () if self.tags or self.vms is not None else self.playbooks
 
     @classmethod
     def of(
@@ -54,8 +55,10 @@ class Asked:
         limit: str | None,
         tags: Sequence[str] | None,
         extra: Sequence[str] | None,
+        vms: Sequence[str] | None = None,
     ) -> Asked:
-        return cls(tuple(playbooks), limit, tuple(tags or ()), tuple(extra or ()))
+        named = None if vms is None else tuple(name for one in vms for name in one.split(","))
+        return cls(tuple(playbooks), limit, tuple(tags or ()), tuple(extra or ()), named)
 
 
 def prepared(settings: Settings, asked: Asked, *, ask: Ask | None = None) -> Prepared:
@@ -78,6 +81,7 @@ def prepared(settings: Settings, asked: Asked, *, ask: Ask | None = None) -> Pre
         unread=unread,
         limit=asked.limit,
         tags=asked.tags,
+        vms=asked.vms,
         variables=variables,
         learn=settings.redactor.learn,
         vault=settings.vault,

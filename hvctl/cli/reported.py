@@ -24,6 +24,7 @@ RENDERERS = {
     "junit": "hvctl.show.junit",
     "json": "hvctl.show.data",
     "markdown": "hvctl.show.markdown",
+    "powershell": "hvctl.show.powershell",
 }
 """Each has `rendered(check) -> str`. Imported only where one is asked for."""
 STDOUT = "-"
@@ -48,11 +49,12 @@ class Reports:
         return found
 
     @classmethod
-    def asked(cls, given: Sequence[str] | None, *, as_json: bool = False) -> Reports:
-        """Raises ConfigError for whatever can be known before a host is asked."""
+    def asked(cls, given: Sequence[str] | None, *, as_json: bool = False, powershell: str | None = None) -> Reports:
+        """`powershell`: the file of --powershell. Raises ConfigError for whatever can be known before a host is asked."""
         problems: list[Diagnostic] = []
         found: list[tuple[str, str]] = [("json", STDOUT)] if as_json else []
-        for word in (w.strip() for option in given or () for w in _NEXT.split(option)):
+        words = [w.strip() for option in given or () for w in _NEXT.split(option)]
+        for word in (*words, *(() if powershell is None else (f"powershell={powershell}",))):
             name, equals, file = word.partition("=")
             file = str(Path(file).expanduser()) if file.startswith("~") else file
             if name not in RENDERERS or not equals:
@@ -88,7 +90,7 @@ class Reports:
                 _printed(settings, name, text)
                 continue
             try:
-                write_whole(file, text)
+                write_whole(file, _for_windows(text) if name == "powershell" else text)
                 settings.err.print(f"Report written: {file}", soft_wrap=True)
             except OSError as error:
                 failed = True
@@ -97,6 +99,12 @@ class Reports:
         if failed and not check.interrupted:
             return check.exit_status | TROUBLE
         return check.exit_status
+
+
+def _for_windows(text: str) -> str:
+    """Windows PowerShell takes a file without a byte order mark for one of the system's code page, and old editors see no line
+    in one without carriage returns."""
+    return "\ufeff" + text.replace("\n", "\r\n")
 
 
 def _renderer(name: str) -> Callable[[Check], str]:

@@ -30,15 +30,16 @@ _KNOWN = "what apply of a plan file knows: the inventory, group_vars and host_va
 
 def saved_plan(settings: Settings, files: Sequence[str]) -> Saved | None:
     """The plan file, if it is one that is given, or something that is called so and is no playbook. Raises ConfigError."""
-
-    def opened(text: str) -> str:
-        return Sealing(inventory_of(settings), settings.vault).opened(text)
-
     if len(files) != 1:
         return None
     (file,) = files
     called_so = file.casefold().endswith(".json") and Path(file).is_file() and not has_plays(file)
-    return load(file, opened) if called_so or is_plan(file) else None
+    return load(file, opened_by(settings)) if called_so or is_plan(file) else None
+
+
+def opened_by(settings: Settings) -> Callable[[str], str]:
+    """What gets back values that came encrypted."""
+    return lambda text: Sealing(inventory_of(settings), settings.vault).opened(text)
 
 
 def sealing(settings: Settings, found: Prepared) -> Callable[[str], str]:

@@ -13,7 +13,7 @@ import typer
 
 from hvctl.cli.app import app
 from hvctl.cli.labels import Labels
-from hvctl.cli.options import Allow, AtMost, Extra, Hours, Limit, Metrics, Report, Settings, Splay, Tags
+from hvctl.cli.options import Allow, AtMost, Extra, Hours, Limit, Metrics, Report, Settings, Splay, Tags, Vms
 from hvctl.cli.prepared import Asked
 from hvctl.cli.scheduled import Wanted, job_of
 from hvctl.monitor.schedule.crontab import crontab
@@ -53,6 +53,7 @@ def install(
     ] = None,
     limit: Limit = None,
     tags: Tags = None,
+    vms: Vms = None,
     extra: Extra = None,
     metrics: Metrics = None,
     notify: Annotated[
@@ -95,7 +96,7 @@ def install(
         raise typer.BadParameter(f"say one of {' and '.join(f'--{verb}' for verb in chosen)}")
     manager = Manager(system=system)
     wanted = Wanted(
-        Asked.of(playbooks, limit, tags, extra),
+        Asked.of(playbooks, limit, tags, extra, vms),
         name,
         every,
         cron,

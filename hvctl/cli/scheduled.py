@@ -126,7 +126,12 @@ def job_of(
 def _unfitting(wanted: Wanted) -> Iterator[Diagnostic]:
     """Options of the one that the other does not have."""
     if wanted.metering:
-        given = (("--tags", wanted.asked.tags), ("--notify", wanted.notify), ("--report", wanted.report))
+        given = (
+            ("--tags", wanted.asked.tags),
+            ("--vm", wanted.asked.vms),
+            ("--notify", wanted.notify),
+            ("--report", wanted.report),
+        )
         for name, value in given:
             if value:
                 yield Diagnostic(None, f"{name} is for drift checks, and --metering reads meters", f"leave {name} out")
@@ -242,6 +247,8 @@ def _command(
     words += ["--limit", asked.limit] if asked.limit is not None else []
     for tag in asked.tags:
         words += ["--tags", tag]
+    for pattern in asked.vms or ():
+        words += ["--vm", pattern]
     for item in asked.extra:
         words += ["--extra-vars", f"@{_absolute(item[1:])}" if item.startswith("@") else item]
     words += ["--metrics", _absolute(wanted.metrics)] if wanted.metrics else []

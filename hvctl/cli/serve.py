@@ -18,7 +18,7 @@ from hvctl.cli.remembered import remembering
 from hvctl.cli.span import span
 from hvctl.monitor.listen import parse_address
 from hvctl.text.diagnostic import ConfigError, Diagnostic
-from hvctl.text.extras import command
+from hvctl.text.extras import command, need
 from hvctl.text.visible import quoted
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def serve(
     history: History = None,
 ) -> None:
     """Show the history in a browser: read only, no host is asked."""
+    need("dashboard", "hvctl serve")
     settings: Settings = remembering(context.obj, history, needed="the dashboard")
     assert settings.history is not None
     try:

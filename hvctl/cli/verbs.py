@@ -34,6 +34,7 @@ from hvctl.cli.options import (
     Settings,
     Splay,
     Tags,
+    Vms,
 )
 
 if TYPE_CHECKING:
@@ -42,7 +43,12 @@ if TYPE_CHECKING:
 
 @app.command()
 def validate(
-    context: typer.Context, playbooks: Playbooks, limit: Limit = None, tags: Tags = None, extra: Extra = None
+    context: typer.Context,
+    playbooks: Playbooks,
+    limit: Limit = None,
+    tags: Tags = None,
+    vms: Vms = None,
+    extra: Extra = None,
 ) -> None:
     """Check inventory and playbooks without asking any host."""
     from hvctl.cli.prepared import Asked, extra_variables, prepared, warn
@@ -52,10 +58,12 @@ def validate(
     from hvctl.config.undeclared import undeclared
 
     settings: Settings = context.obj
-    work = prepared(settings, Asked.of(playbooks, limit, tags, extra), ask=never)
+    work = prepared(settings, Asked.of(playbooks, limit, tags, extra, vms), ask=never)
     if work.inventory is not None:
         owners_by_host(work.inventory, (one.host for one in work.work), extra_variables(extra or (), settings.vault))
-    warn(settings, dict.fromkeys(p for w in work.work for p in (*undeclared(w.desired), *ended(w.desired))))
+    # What the chosen VMs use is declared beside them.
+    told = (p for w in work.work for p in (*(undeclared(w.desired) if vms is None else ()), *ended(w.desired)))
+    warn(settings, dict.fromkeys(told))
     hosts, wishes = len(work.work), sum(len(w.desired) for w in work.work)
     unnamed = [w.name for w in work.work if w.connection.os is None]
     warned = len(work.warnings)
@@ -73,6 +81,7 @@ def plan(
     playbooks: Playbooks,
     limit: Limit = None,
     tags: Tags = None,
+    vms: Vms = None,
     extra: Extra = None,
     allow: Allow = None,
     out: Annotated[
@@ -80,6 +89,10 @@ def plan(
     ] = None,
     as_json: Json = False,
     report: Report = None,
+    powershell: Annotated[
+        str | None,
+        typer.Option("--powershell", metavar="FILE", help="Also write it as a script, to read and to run by hand."),
+    ] = None,
     diff: Annotated[bool, typer.Option("--diff", help="Show the difference as unified text.")] = False,
     detailed: Annotated[bool, typer.Option("--detailed-exitcode", help="Exit with 2 if something differs.")] = False,
     grace: Grace = None,
@@ -92,10 +105,10 @@ def plan(
 
     settings: Settings = context.obj
     settings.follow(grace)
-    reports = Reports.asked(report, as_json=as_json)
+    reports = Reports.asked(report, as_json=as_json, powershell=powershell)
     if out:
         check_out(out, playbooks)
-    work = prepared(settings, Asked.of(playbooks, limit, tags, extra))
+    work = prepared(settings, Asked.of(playbooks, limit, tags, extra, vms))
     if out:
         check_reached(settings, work, extra or ())
     with run_of(settings, work, allowed(allow)) as run:
@@ -116,6 +129,7 @@ def apply(
     playbooks: Annotated[list[str], typer.Argument(metavar="PLAYBOOK...|PLANFILE", help="Playbooks, or a saved plan.")],
     limit: Limit = None,
     tags: Tags = None,
+    vms: Vms = None,
     extra: Extra = None,
     allow: Allow = None,
     auto_approve: AutoApprove = False,
@@ -134,7 +148,7 @@ def apply(
 ) -> None:
     """Make the hosts as the playbooks say, then look again."""
     from hvctl.cli.approval import applied, rolling_of
-    from hvctl.cli.nightly import at_night, too_many
+    from hvctl.cli.nightly import at_night, closed, too_many
     from hvctl.cli.prepared import Asked, allowed, extra_variables, prepared, run_of
     from hvctl.cli.remembered import remembered, remembering
     from hvctl.cli.reported import Reports
@@ -147,13 +161,14 @@ def apply(
     rolling = rolling_of(serial, max_failures)
     context.with_resource(at_night(settings, hours, exclusive, splay))
     reports = Reports.to_approve(report, as_json=as_json, asks=not (auto_approve or only_plan))
+    asked = Asked.of(playbooks, limit, tags, extra, vms)
     saved = saved_plan(settings, playbooks)
     if saved is not None:
-        if limit or tags or allow:
-            raise typer.BadParameter("a saved plan is applied as it is: no --limit, --tags or --allow")
+        if limit or tags or vms or allow:
+            raise typer.BadParameter("a saved plan is applied as it is: no --limit, --tags, --vm or --allow")
         run = saved_run(settings, saved, extra_variables(extra or (), settings.vault))
     else:
-        run = run_of(settings, prepared(settings, Asked.of(playbooks, limit, tags, extra)), allowed(allow))
+        run = run_of(settings, prepared(settings, asked), allowed(allow))
     with run:
         outcomes = (
             run.plan_again(saved.hosts) if saved is not None else run.plan(warm=not (only_plan or run.rolls(rolling)))
@@ -163,11 +178,11 @@ def apply(
             settings.tried(partial(shown, outcomes), None)
         changes = any(o.plan is not None and o.plan.steps and not o.changed for o in outcomes)
         refused = not only_plan and too_many(settings, outcomes, at_most)
-        if changes and not only_plan and not refused and not settings.stop.asked:
+        if changes and not only_plan and not refused and not closed(settings) and not settings.stop.asked:
             quiet = reports.on_stdout
             outcomes = applied(settings, run, outcomes, auto_approve=auto_approve, quiet=quiet, rolling=rolling)
         status = settings.stop.status or exit_status(outcomes, changes_count=not only_plan) | DIFFERS * refused
-        covers = () if saved is not None or tags else playbooks
+        covers = () if saved is not None else asked.covers
         check = replace(run.check("apply", playbooks, outcomes, status, covers), saved=saved is not None)
     if not only_plan:
         check = settings.tried(partial(remembered, settings, check), check)
@@ -180,6 +195,7 @@ def drift(
     playbooks: Playbooks,
     limit: Limit = None,
     tags: Tags = None,
+    vms: Vms = None,
     extra: Extra = None,
     as_json: Json = False,
     report: Report = None,
@@ -204,7 +220,7 @@ def drift(
     settings = remembering(context.obj, history, no_history)
     settings.follow(grace)
     reports = Reports.asked(report, as_json=as_json)
-    asked = Asked.of(playbooks, limit, tags, extra)
+    asked = Asked.of(playbooks, limit, tags, extra, vms)
 
     def check() -> Check:
         done = checked(settings, asked, quiet=reports.on_stdout, everything=everything)

@@ -33,6 +33,8 @@ _HARMLESS = (
 ).split()
 _ANOTHERS = (*KNOWN, *REFUSED, *TICKETS)
 """Those that wiring.py reads."""
+NAMES = (*_KNOWN, *_HARMLESS, *_ANOTHERS, *OLD)
+"""All that hvctl reads, or takes without a word."""
 
 PASSWORDS = ("ansible_winrm_password ansible_winrm_pass ansible_password ansible_ssh_password ansible_ssh_pass").split()
 """Those that hvctl logs on with; the first that is given counts."""

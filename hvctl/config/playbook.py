@@ -10,11 +10,13 @@ from typing import Any
 from hvctl.call import Secret
 from hvctl.config.accepting import accepted
 from hvctl.config.controlnode import ControlNode
+from hvctl.config.layers import layered
+from hvctl.config.loops import places_of, unrolled
 from hvctl.config.overlay import NOTHING, Overlay
 from hvctl.config.patterns import words
 from hvctl.config.salvage import salvaged
 from hvctl.config.secrets import Ask, resolve
-from hvctl.config.template import rendered
+from hvctl.config.selection import narrowed
 from hvctl.config.vault import Vault, is_vault
 from hvctl.core.acceptance import KEY as ACCEPT
 from hvctl.core.acceptance import Acceptance
@@ -42,7 +44,8 @@ _PLAY_KEYS = ("name", "hosts", "vars", "vars_files", "tags", "allow", "serial")
 @dataclass(frozen=True)
 class Play:
     """One play as written; its wishes are made per host, since values may hold variables. `unsure`: there may be more
-    variables than could be read. `partial`: plays beside it were left out, so that nothing can be said of what none lists."""
+    variables than could be read. `partial`: plays beside it were left out, so that nothing can be said of what none lists.
+    `picked`: the numbers of its VMs that alone are meant; None: all of it is."""
 
     document: Document
     path: Path
@@ -55,6 +58,7 @@ class Play:
     unsure: bool = False
     serial: Serial | None = None
     partial: bool = False
+    picked: frozenset[int] | None = None
 
     @property
     def folder(self) -> File:
@@ -64,7 +68,8 @@ class Play:
     def body(self) -> dict[str, Any]:
         data = _at(self.document.data, self.path)
         hidden = (*_PLAY_KEYS, "exclusive") if self.partial else _PLAY_KEYS
-        return {key: value for key, value in data.items() if key not in hidden}
+        body = {key: value for key, value in data.items() if key not in hidden}
+        return body if self.picked is None else narrowed(body, self.picked)
 
 
 def read_playbook(file: str | File, vault: Vault | None = None) -> tuple[list[Play], list[Diagnostic]]:
@@ -190,7 +195,7 @@ def wishes(
     problems: list[Diagnostic] = []
     for play in plays:
         known = {**variables, **play.variables}
-        data, unclear = rendered(play.body, known, play.document, play.path)
+        data, unclear = unrolled(play.body, known, play.document, play.path)
         wrong: list[Diagnostic] = []
         shelf = ControlNode(play.folder, known, learn, trees, ask)
         # What has no value cannot be right: that it is missing is said once, by its expression.
@@ -202,8 +207,9 @@ def wishes(
             if section in data:
                 maker.section(kind, data[section], (*play.path, section), None)
         problems += [*unclear, *(p for p in wrong if p.mark not in places)]
-    found = Index(entries, host)
-    return found, [*problems, *written_twice(found)]
+    together, contradictions = layered(entries)
+    found = Index(together, host)
+    return found, [*problems, *contradictions, *written_twice(found)]
 
 
 @dataclass
@@ -227,7 +233,10 @@ class _Maker:
         elif data is not None and not isinstance(data, list):
             self.wrong(path, f"{kind.section} is a list", "begin each with `- `")
         else:
-            for n, item in enumerate(data or ()):
+            left = self.play.picked if len(path) == len(self.play.path) + 1 else None
+            for n, item in zip(places_of(data or []), data or (), strict=True):
+                if left is not None and n not in left:
+                    continue
                 self.resource(kind, item, (*path, n), owner, around)
 
     def resource(
@@ -282,11 +291,13 @@ def written_twice(found: Sequence[Resource]) -> Iterator[Diagnostic]:
         above = id(wish.owner) if wish.owner and wish.owner.unnamed else 0
         address = (above, *(part.casefold() for part in wish.address().words))
         if address in seen:
-            yield Diagnostic(
-                wish.place.mark(),
-                f"{wish.address()} is wanted twice",
-                f"the other is at {seen[address].place.mark()}; write it once",
-            )
+            here, there = wish.place.mark(), seen[address].place.mark()
+            if here == there:
+                hint = "use `item` in what it is known by, so that each turn of the loop makes another one"
+                yield Diagnostic(here, f"the loop makes {wish.address()} twice", hint)
+            else:
+                hint = f"the other is at {there}; write it once"
+                yield Diagnostic(here, f"{wish.address()} is wanted twice", hint)
         else:
             seen[address] = wish
 

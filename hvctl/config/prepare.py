@@ -14,6 +14,7 @@ from hvctl.config.overlay import NOTHING, Overlay
 from hvctl.config.playbook import Play, read_playbook, wishes
 from hvctl.config.reach import connection_for
 from hvctl.config.secrets import Ask, NotAskedError, SecretError, Secrets, never, resolve
+from hvctl.config.selection import named, tagged, tags_in, unmatched
 from hvctl.config.vault import Vault
 from hvctl.core.resource import Index
 from hvctl.core.serial import Serial
@@ -88,6 +89,7 @@ def prepare(
     *,
     limit: str | None = None,
     tags: Sequence[str] = (),
+    vms: Sequence[str] | None = None,
     variables: Overlay = NOTHING,
     learn: Callable[[Secret], None],
     vault: Vault | None = None,
@@ -95,7 +97,8 @@ def prepare(
     wrong: Iterable[Diagnostic] = (),
     unread: Unread = NOTHING_UNREAD,
 ) -> Prepared:
-    """Raises ConfigError with all problems and warnings of all files and hosts together. `variables`: over all others.
+    """Raises ConfigError with all problems and warnings of all files and hosts together. `tags`: of plays, and of VMs of other
+    plays; `vms`: patterns of names, beyond which nothing is done, though all of it must be right. `variables`: over all others.
     `learn` hears of secrets that are used, `ask` gets them. `wrong`: with the inventory and these variables; `unread`:
     what of them is not here for that."""
     problems: list[Diagnostic] = [*wrong]
@@ -112,7 +115,7 @@ def prepare(
             problems += error.problems
     if tags:
         _known_tags(plays, tags, warnings)
-        plays = [replace(p, partial=True) for p in plays if set(p.tags) & set(tags)]
+        plays = [replace(p, partial=True) for play in plays if (p := _tagged(play, tags)) is not None]
     chosen, hostless = _hosts(inventory, plays, limit, problems, warnings, unsure=unread.hosts)
     trees = inventory.folders
     work: list[HostWork] = []
@@ -131,6 +134,10 @@ def prepare(
         desired.append(Desired(host.name, connection.os if connection else None, found))
         if connection is None:
             continue
+        if vms is not None:
+            found = named(found, vms)
+            if not found:
+                continue
         alone = tuple(p for p in faults if isinstance(p, HostDiagnostic))
         work.append(HostWork(host, connection, found, alone, next((p.serial for p in own if p.serial), None)))
     told = offline_problems(desired)
@@ -139,6 +146,8 @@ def prepare(
         found, faults = wishes([replace(play, variables=own_variables, unsure=True)], {}, learn, trees, never)
         problems += [p for p in faults if not isinstance(p, HostDiagnostic)]
         told += offline_problems([Desired("", None, found)])
+    if vms is not None:
+        problems += unmatched(vms, (d.wishes for d in desired))
     problems += [p for p in told if p.level == "error"]
     warnings += [p for p in told if p.level != "error"]
     if any(p.level == "error" for p in problems):
@@ -169,12 +178,20 @@ def _without_password(connection: Connection, ask: Ask) -> Iterator[Diagnostic]:
             return
 
 
+def _tagged(play: Play, tags: Sequence[str]) -> Play | None:
+    """All of a play with one of these tags; of another one, the VMs with one."""
+    if set(play.tags) & set(tags):
+        return play
+    picked = tagged(play.body, tags)
+    return replace(play, picked=picked) if picked else None
+
+
 def _known_tags(plays: Sequence[Play], tags: Sequence[str], warnings: list[Diagnostic]) -> None:
-    known = sorted({tag for play in plays for tag in play.tags})
+    known = sorted({tag for play in plays for tag in (*play.tags, *tags_in(play.body))})
     for tag in tags:
         if tag not in known:
-            hint = suggest(tag, known) or (f"known are {', '.join(known)}" if known else "no play has tags")
-            warnings.append(Diagnostic(None, f"--tags {tag}: no play has this tag", hint, "warning"))
+            hint = suggest(tag, known) or (f"known are {', '.join(known)}" if known else "none has tags")
+            warnings.append(Diagnostic(None, f"--tags {tag}: no play and no VM has this tag", hint, "warning"))
 
 
 def _hosts(

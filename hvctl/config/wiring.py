@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
 
 from hvctl.kinds import _types
 from hvctl.kinds._types import Size
@@ -67,7 +68,8 @@ class _Options(BaseModel):
 
 
 _PREFIX = "ansible_winrm_"
-KNOWN = tuple(_Options.model_fields)
+OPTIONS: Mapping[str, FieldInfo] = _Options.model_fields
+KNOWN = tuple(OPTIONS)
 REFUSED = {
     "ansible_winrm_proxy": "hvctl connects to a host itself, without a proxy",
     "ansible_winrm_realm": "pywinrm takes no realm",

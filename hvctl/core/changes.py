@@ -55,7 +55,8 @@ class Step:
     is off. `when`: "first" and "last" frame the other steps of the same VM (stop, start); "late" comes after the
     stop, if there is one, and after all others; "wake" comes before all, and what its parts do rests on it; "up" comes
     after the start, if there is one; "early" comes before everything else of the VM, none of which is done if it fails;
-    "closing" comes when all VMs of the host are done. `resumes`: it takes up what goes on on the host by itself, so it
+    "closing" comes when all VMs of the host are done; "finish" comes after all others of the VM and rests on every one of
+    them; "again" after that, whatever became of them. `resumes`: it takes up what goes on on the host by itself, so it
     is done at once after a connection that was lost. `host`: where it runs, if not on the
     host of its resource. `text` says in plain words what it does. Two steps are never
     equal: identity is what `needs` refers to."""
@@ -65,7 +66,7 @@ class Step:
     because: tuple[str, ...] = ()
     needs: tuple[Step, ...] = ()
     off: bool = False
-    when: Literal["early", "wake", "first", "normal", "late", "last", "up", "closing"] = "normal"
+    when: Literal["early", "wake", "first", "normal", "late", "last", "up", "closing", "finish", "again"] = "normal"
     guard: Guard | None = None
     job: bool = False
     limit_s: int | None = None

@@ -175,11 +175,25 @@ def _update(
     )
     doable = () if WHOLE in held else tuple(c for c in changes if c.field not in held)
     steps = tuple(target.update(doable, facts)) if doable else ()
+    parts = parts and not any(target.renews(field) for field in held & now.keys())
     back = _back(lines.values())
     verb: Verb = "update" if doable else back if held or lines else "unknown" if unread or told_of else "none"
     action = replace(action, verb=verb, lines=_in_order(wish, lines.values()), remarks=remarks)
     held |= {*along, *(() if doable or not (held or lines) else (WHOLE, *lines))}
-    return Draft(target, action, steps, parts, held)
+    return _not_dragged_along(wish, Draft(target, action, steps, parts, held))
+
+
+def _not_dragged_along(wish: Resource, draft: Draft) -> Draft:
+    """What is accepted is changed by no step that serves another field: a switch becomes external with its adapters."""
+    known = {line.field for line in draft.action.known}
+    tied = {f for step in draft.steps if known & set(step.because) for f in step.because} - known
+    lines = [line for line in draft.action.lines if line.field in tied and not line.held]
+    if not lines:
+        return draft
+    why = f"it goes with {', '.join(sorted(known))}, which is accepted"
+    told = [Diagnostic(line.mark, why, "", "impossible", line.field) for line in lines]
+    action = replace(draft.action, remarks=merged(draft.action.remarks, placed(wish, told)))
+    return lost(replace(draft, action=action), frozenset(line.field for line in lines))
 
 
 def _back(lines: Iterable[Line]) -> Verb:

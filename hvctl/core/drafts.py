@@ -41,6 +41,12 @@ def _waiting(draft: Draft, others: Mapping[Address, Draft]) -> Draft:
             action = replace(draft.action, verb="accepted", lines=(), remarks=(), accepted=None, made=())
             return Draft(draft.wish, action, here=False, held=frozenset({WHOLE}), seen=draft.seen)
         elsewhere = address in owner and other.action.verb == "none"
+        if address in owner and any(other.wish.renews(line.field) for line in other.action.lines):
+            # What it is to be cannot be told by what it sits within now; its owner is what waits.
+            if draft.action.verb == "held" and not (draft.action.lines or draft.action.remarks or draft.here):
+                continue
+            action = replace(draft.action, verb="held", lines=(), remarks=())
+            return Draft(draft.wish, action, here=False, held=frozenset({WHOLE}))
         if WHOLE in draft.held and not elsewhere:
             continue
         verb: Verb = "unknown" if other.action.verb == "unknown" else "held"

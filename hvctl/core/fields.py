@@ -54,6 +54,15 @@ class Instead:
     word: str
 
 
+@dataclass(frozen=True, eq=False)  # an annotation must have a hash
+class Input:
+    """In an annotation: what may be written beside what the type says, as JSON Schema, and the pattern that a text must
+    have. For editors; what is written is checked by the validators."""
+
+    also: tuple[Mapping[str, Any], ...] = ()
+    pattern: str = ""
+
+
 class Fields(BaseModel):
     """A model of what the user writes."""
 

@@ -69,8 +69,22 @@ def _arranged(group: Group, steps_of: dict[Address, tuple[Step, ...]]) -> list[P
             early.append((step, wish, (*needs, *(p[0] for p in early))))
     before = tuple(p[0] for p in early)
     closing = [p for p in placed if p[0].when == "closing"]
-    rest = [(s, w, (*n, *before)) for s, w, n in placed if s.when not in ("early", "closing")]
-    return [*early, *_framed(group, members, rest, before), *closing]
+    apart = ("early", "closing", "finish", "again")
+    rest = [(s, w, (*n, *before)) for s, w, n in placed if s.when not in apart]
+    framed = _framed(group, members, rest, before)
+    return [*early, *_finished(framed, placed), *closing]
+
+
+def _finished(framed: Sequence[Placed], placed: Sequence[Placed]) -> list[Placed]:
+    """With what comes at the end; what waits for the start of a VM waits for one that comes then."""
+    finish = [p for p in placed if p[0].when == "finish"]
+    again = [p for p in placed if p[0].when == "again"]
+    ups = [p for p in framed if p[0].when == "up"] if again else []
+    done = [p for p in framed if p not in ups]
+    steps = tuple(p[0] for p in done)
+    started = tuple(p[0] for p in again[:1])
+    closed = [(s, w, (*n, *steps)) for s, w, n in finish]
+    return [*done, *closed, *again, *((s, w, (*n, *steps, *started)) for s, w, n in ups)]
 
 
 def _framed(group: Group, members: Sequence[Member], placed: Sequence[Placed], early: tuple[Step, ...]) -> list[Placed]:

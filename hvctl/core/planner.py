@@ -27,7 +27,8 @@ from hvctl.core.impact import Impact
 from hvctl.core.order import Group, Placed, arrange, rank
 from hvctl.core.plan import Action, Awaited, Plan, PlannedStep, Restart, Searched
 from hvctl.core.questions import Beyond, beyond
-from hvctl.core.resource import Index, Resource
+from hvctl.core.renewal import as_one_index, as_renewed, completed, renewals, with_renewed
+from hvctl.core.resource import Index, Renewal, Resource
 from hvctl.core.rules import broken_rules
 from hvctl.core.target import targets
 from hvctl.text.address import Address
@@ -54,15 +55,15 @@ def make_plans(unit: Sequence[Index], facts: Mapping[str, Facts], allow: frozens
         everything[desired.host] = desired.with_more(more.unwanted)
         unlisted |= more.unlisted
         searched |= more.searched
-    ordered = sorted((wish for index in everything.values() for wish in index), key=rank)
-    drafts: dict[Address, Draft] = {}
-    while True:
-        held = held_back(drafts)
-        goals = {host: targets(index, held) for host, index in everything.items()}
-        drafts = _judged(ordered, goals, drafts, facts, allow)
-        if held_back(drafts) == held:
-            break
+    before, drafts = facts, _settled(everything, facts, allow)
+    renewed, unknown = renewals(everything, drafts, facts)
+    if renewed:
+        first = drafts
+        drafts, facts = _renewed(everything, renewed, facts, allow)
+        drafts = completed(first, drafts, renewed)
+    drafts |= unknown
     drafts = framed(with_unlisted(not_started(drafts), unlisted), facts)
+    told = {a: as_renewed(first[a], drafts[a], r) for a, r in renewed.items() if r.field}
     groups = grouped(drafts.values(), facts)
     steps = _planned(arrange(groups), facts)
     declared = {wish.address(): (wish, tuple(searched.get(wish.address(), ()))) for one in unit for wish in one}
@@ -70,10 +71,35 @@ def make_plans(unit: Sequence[Index], facts: Mapping[str, Facts], allow: frozens
     for group in groups:
         of_host[group.root.address().host].append(group)
     return {
-        host: _plan_of(host, own, drafts, declared, steps[host], facts, allow)
+        host: with_renewed(_plan_of(host, own, {**drafts, **told}, declared, steps[host], before, allow), told, drafts)
         for host, own in of_host.items()
         if host in facts
     }
+
+
+def _settled(
+    everything: Mapping[str, Index], facts: Mapping[str, Facts], allow: frozenset[Impact]
+) -> dict[Address, Draft]:
+    ordered = sorted((wish for index in everything.values() for wish in index), key=rank)
+    drafts: dict[Address, Draft] = {}
+    while True:
+        held = held_back(drafts)
+        goals = {host: targets(index, held) for host, index in everything.items()}
+        drafts = _judged(ordered, goals, drafts, facts, allow)
+        if held_back(drafts) == held:
+            return drafts
+
+
+def _renewed(
+    everything: Mapping[str, Index],
+    renewed: Mapping[Address, Renewal],
+    facts: Mapping[str, Facts],
+    allow: frozenset[Impact],
+) -> tuple[dict[Address, Draft], Mapping[str, Facts]]:
+    """Judged again, with what is made anew as something that is not there."""
+    indexes = {host: as_one_index(index, renewed) for host, index in everything.items()}
+    facts = {**facts, **{address.host: one.facts for address, one in renewed.items()}}
+    return _settled(indexes, facts, allow), facts
 
 
 def _plan_of(

@@ -37,6 +37,19 @@ class Place:
         return self.document.mark((*self.path, *path_of(dotted)))
 
 
+@dataclass(frozen=True)
+class Renewal:
+    """A resource that goes and is made anew, with all that sits within it. `whole`, `parts`: as they will be, what the playbook
+    says joined with what was there; `facts`: those of its host, as they will be when the old one is gone. `field`: the
+    change that does it, with its consent; "": it is under way, and goes on. `record`: what is written down of it before."""
+
+    whole: Resource
+    parts: tuple[Resource, ...]
+    facts: Facts
+    field: str = ""
+    record: Staged | None = None
+
+
 class Shelf(Protocol):
     """The files of the control node, as a playbook names them. Each raises ConfigError, at the mark."""
 
@@ -278,6 +291,14 @@ class Resource(Fields):
     def rests_on(self, field: str, facts: Facts) -> str:
         """Another field whose change this one goes with, so that both are done or neither; "" if there is none."""
         return ""
+
+    def renews(self, field: str) -> bool:
+        """Whether a change of this field makes it anew, with all that sits within it."""
+        return False
+
+    def renewal(self, facts: Facts) -> Renewal | None:
+        """Of one that is made anew, by the change of a field that `renews`, or going on from where that was left."""
+        return None
 
     def note(self, field: str, now: Any, wanted: Any, facts: Facts) -> str:
         """What else the reader of the plan should know about this change."""

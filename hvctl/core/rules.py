@@ -54,7 +54,7 @@ def fixed(wish: Resource, changes: Iterable[Change]) -> Iterator[Diagnostic]:
         setting = settings(type(wish)).get(change.field)
         if isinstance(change.now, Missing):
             yield finding(change.field, f"this host does not have {change.field}", "remove it for this host")
-        elif setting and setting.fixed:
+        elif setting and setting.fixed and not wish.renews(change.field):
             yield finding(
                 change.field,
                 f"it is {wish.show(change.field, change.now)} and cannot be changed",

@@ -38,4 +38,8 @@ def targets(desired: Index, held: Held) -> Index:
 def _less(one: Resource, fields: frozenset[str]) -> Resource:
     if fields == {WHOLE}:
         fields = frozenset(one.wanted())  # what it is now is not known
-    return one.without(sorted(fields - {WHOLE}))
+    less = one.without(sorted(fields - {WHOLE}))
+    if less.key() == one.key():
+        return less
+    # A file that takes the name of its source is known by both.
+    return one.without(name for name in sorted(fields - {WHOLE}) if one.without([name]).key() == one.key())

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel
+from typing_extensions import TypeAliasType
 
 from hvctl.call import Value
 
@@ -56,7 +57,7 @@ class Anything:
 ANYTHING = Anything()
 
 
-Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
+Json = TypeAliasType("Json", "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None")
 
 
 @dataclass(frozen=True)

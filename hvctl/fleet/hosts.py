@@ -52,6 +52,10 @@ class Hosts:
         self.changed: dict[str, Report] = {}
         """What became of the steps on hosts that are looked at again."""
         self.transports: dict[str, Transport] = {}
+        self.once = False
+        """Whether each host is asked once: then nothing of its connection is kept when it is closed."""
+        self._requests: dict[str, int] = {}
+        """Of connections that are not kept."""
         self._connect, self._wire = connect, wire
         self._err, self._verbose = err, verbose
         self._open: set[str] = set()
@@ -76,6 +80,14 @@ class Hosts:
                 self.transports[name].close()
             except Exception as error:
                 traced(error)  # nothing rests on it any more
+            if self.once:
+                self._requests[name] = self.transports.pop(name).requests
+
+    @property
+    def requests(self) -> dict[str, int]:
+        """HTTP requests, by host."""
+        # A copy: after a stop there may be threads that still close theirs.
+        return {**self._requests, **{name: one.requests for name, one in list(self.transports.items())}}
 
     def note(self, name: str, text: str) -> None:
         """Something about a host that is waited for."""

@@ -96,6 +96,7 @@ class Run:
         there is something to do there and there are no more hosts than are worked on at a time. `only_told`: nothing
         is done about it, so that what the hosts answered need not be kept. `heard`: is told of each host as it ends."""
         linked = self._units.linked
+        self._hosts.once = only_told
 
         def known(one: Outcome) -> Outcome:
             told = one.told if only_told else one
@@ -195,7 +196,7 @@ class Run:
             self._now(),
             self._redactor.value(tuple(outcomes)),
             status,
-            {name: transport.requests for name, transport in self._hosts.transports.items()},
+            self._hosts.requests,
             tuple(self._hosts.work),
             addresses=self.addresses,
             covers=tuple(covers),

@@ -19,7 +19,7 @@ from hvctl.show.plain import plain
 from hvctl.show.problems import problem_lines
 from hvctl.show.remembered import Remembered
 from hvctl.show.report import report_lines
-from hvctl.show.standing import CALM, standing
+from hvctl.show.standing import CALM, standing, warned
 from hvctl.show.state import state_of
 from hvctl.show.summary import summary_lines
 from hvctl.show.text import plan_lines, trace_lines
@@ -43,10 +43,12 @@ class Showing:
         self.print(summary_lines(outcomes))
 
     def check(self, check: Check, *, everything: bool = False) -> None:
-        """What differs, with what earlier checks add. `everything`: also the hosts on which nothing does."""
+        """What differs, with what earlier checks add. `everything`: also the hosts on which nothing does, and of which
+        nothing else is told."""
         check = plain(check)
         told = Remembered(check.memory, check.finished)
-        shown = [one for one in standing(check) if everything or state_of(one) not in CALM]
+        hosts = standing(check)
+        shown = [one for one in hosts if everything or state_of(one) not in CALM or warned(one)]
         for one in shown:
             if one.plan is not None:
                 says, verbose = checked_in_few_words(one, check), self._verbose > 0
@@ -55,7 +57,7 @@ class Showing:
             else:
                 self._say_trouble(one, told.of_host(one.host))
                 self._out.print()
-        self.print(overview_lines(shown, check, width=self._out.width))
+        self.print(overview_lines([one for one in hosts if state_of(one) not in CALM], check, width=self._out.width))
         self.print(summary_lines(check.outcomes, drift=True, memory=check.memory))
 
     def reports(self, outcomes: Sequence[Outcome]) -> None:

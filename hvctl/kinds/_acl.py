@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from hvctl.call import Call, Ref, Row
 from hvctl.core.changes import Step, finding
-from hvctl.core.fields import Fields
+from hvctl.core.fields import Fields, Input
 from hvctl.kinds._types import LONGEST, Flag, Seconds, Words, bare_mac
 from hvctl.text.diagnostic import Diagnostic
 from hvctl.text.number import is_whole, whole
@@ -81,9 +81,10 @@ def _protocol(value: Any) -> Any:
     raise ValueError(f"{quoted(value)} is no protocol; write tcp, udp, any or a number such as 1 (ICMP)")
 
 
+_NUMBERED = Input(({"type": "integer", "minimum": 0, "maximum": 255},))
 IpAddress = Annotated[str | None, AfterValidator(_ip)]
 Mac = Annotated[str | None, AfterValidator(_mac)]
-Port = Annotated[str | None, BeforeValidator(_port)]
+Port = Annotated[str | None, BeforeValidator(_port), Input(({"type": "integer", "minimum": 0, "maximum": 65_535},))]
 
 
 class Entry(NamedTuple):
@@ -261,7 +262,7 @@ class ExtendedAcl(Fields):
     remote: IpAddress = None
     local_port: Port = None
     remote_port: Port = None
-    protocol: Annotated[str | None, BeforeValidator(_protocol)] = None
+    protocol: Annotated[str | None, BeforeValidator(_protocol), _NUMBERED] = None
     stateful: Flag | None = None
     idle_timeout: Annotated[Seconds | None, Field(le=LONGEST)] = None
     isolation_id: Annotated[int | None, Field(ge=0, le=16_777_215)] = None

@@ -30,7 +30,7 @@ from hvctl.kinds._types import (
     multiple_of,
     same_path,
 )
-from hvctl.kinds._vhd import Link, Resize, Use, chain, children, matching, resize, users, vhd, vhd_query
+from hvctl.kinds._vhd import Link, Resize, Use, chain, children, extension, matching, resize, users, vhd, vhd_query
 from hvctl.kinds._vm import state_at_work
 from hvctl.text.visible import quoted
 
@@ -40,7 +40,8 @@ RECONNECT = (
     "make a new differencing disk from that parent at another path; "
     "Set-VHD -ParentPath only reconnects a parent that moved"
 )
-FILE_FIELDS = ("size", "type", "parent", "block_size", "logical_sector_size", "physical_sector_size")
+FORMATS = Words(vhdx="VHDX")
+FILE_FIELDS = ("format", "size", "type", "parent", "block_size", "logical_sector_size", "physical_sector_size")
 
 
 class _PolicyCodec(Plain):
@@ -103,13 +104,15 @@ class Iops(Fields):
 class Seen:
     """What the host has to do with a wished disk. `drive`: what sits at its place. `link`: the wished file in
     the chain of that drive; None: another disk, or nothing, sits there. `file`: the wished file; None: there is
-    none. `moves_from`: where that file is now, and is to be moved from."""
+    none. `moves_from`: where that file is now, and is to be moved from. `converts`: the .vhd that is to become the wished
+    .vhdx, whose row is `file`."""
 
     drive: Row | None
     leaf: str
     link: Link | Unknown | None
     file: Row | Unknown | None
     moves_from: str = ""
+    converts: str = ""
 
     @property
     def attached(self) -> bool:
@@ -126,12 +129,21 @@ class Seen:
         return self.leaf if isinstance(self.link, Link) and self.link.path != self.leaf else ""
 
 
+def as_vhdx(path: str) -> str:
+    return f"{path.rpartition('.')[0]}.vhdx"
+
+
+def as_vhd(path: str) -> str:
+    return f"{path.rpartition('.')[0]}.vhd"
+
+
 class DiskPart(Drive):
     """The fields of a disk, and the looking."""
 
     path: Annotated[VhdPath | None, Setting("Path", codec=PATH, off=True)] = None
     size: Annotated[DiskSize | None, Field(ge=3 * MB), Setting("Size", "SizeBytes", SIZE)] = None
     type: Annotated[str | None, TYPES, Setting("VhdType", codec=TYPES, fixed=COPY)] = None
+    format: Annotated[str | None, FORMATS, Setting("VhdFormat", codec=FORMATS, off=True)] = None
     parent: Annotated[VhdPath | None, Setting("ParentPath", codec=PATH, fixed=RECONNECT)] = None
     image: VhdPath | None = None
     previous_paths: list[VhdPath] = Field(default_factory=list)
@@ -164,7 +176,8 @@ class DiskPart(Drive):
         return (*super().survey(), vhd_query())
 
     def queries(self) -> tuple[Call, ...]:
-        files = tuple(p for p in (self.path, self.parent, self.image, *self.previous_paths) if p)
+        old = as_vhd(self.path) if self.path and self.format is not None else None
+        files = tuple(p for p in (self.path, self.parent, self.image, old, *self.previous_paths) if p)
         looked = tuple(dict.fromkeys(p for f in files for p in (f, folder_of(f), volume_of(f)) if p))
         host = (HOST_DISKS,) if self.disk_number is not None else ()
         asked = {"PoolName": self.resource_pool, "WriteHardeningMethod": self.write_cache}
@@ -178,12 +191,13 @@ class DiskPart(Drive):
         return (*cls.survey(), replace(DISKS, select=("PoolName", "WriteHardeningMethod")))
 
     def as_written(self, found: State, facts: Facts) -> State:
-        """A physical disk has nothing of a file; what is made from a parent is differencing by that."""
+        """A physical disk has nothing of a file; what is made from a parent is differencing by that, and the path says
+        the format."""
         if found.get("disk_number") is not None:
             odd = ("path", "qos_policy_id", "shared", *FILE_FIELDS)
             return {n: v for n, v in found.items() if n not in odd and not n.startswith("iops.")}
         made = bool(found.get("parent"))  # what its parent has
-        none = dict.fromkeys(("type", "block_size", "logical_sector_size"), made)
+        none = {"format": True, **dict.fromkeys(("type", "block_size", "logical_sector_size"), made)}
         none["block_size"] = made or found.get("type") == "fixed" or not found.get("block_size")
         return {n: v for n, v in found.items() if not none.get(n)}
 
@@ -196,10 +210,28 @@ class DiskPart(Drive):
             file = link.row if isinstance(link, Link) else UNKNOWN
         elif self.path:
             found = vhd(self.path, facts)
-            file = found if not isinstance(found, Unknown) or there(self.path, facts) else None
+            file = found if not isinstance(found, Unknown) or there(self.path, facts) else self.coming(facts)
             if file is None and (old := self._moving(leaf, facts)) is not None:
                 return Seen(drive, leaf, old, old.row, old.path)
-        return Seen(drive, leaf, link, file)
+        return self._converting(Seen(drive, leaf, link, file), facts)
+
+    def coming(self, facts: Facts) -> Row | None:
+        """The file that something else of the plan brings to its path."""
+        return None
+
+    def _converting(self, seen: Seen, facts: Facts) -> Seen:
+        """The .vhd of the wished name that sits at the place, or that nothing has yet."""
+        if self.format is None:
+            return seen
+        if self.path is None:
+            link = seen.link if isinstance(seen.link, Link) else None
+            return replace(seen, converts=link.path) if link and extension(link.path) == "vhd" else seen
+        base = matching(chain(seen.leaf, facts), None)
+        if seen.link is None and isinstance(base, Link) and same_path(base.path, as_vhd(self.path)):
+            return Seen(seen.drive, seen.leaf, base, base.row, converts=base.path)
+        if seen.drive is None and seen.file is None and not isinstance(row := vhd(as_vhd(self.path), facts), Unknown):
+            return replace(seen, file=row, converts=str(row["Path"]))
+        return seen
 
     def _moving(self, leaf: str, facts: Facts) -> Link | None:
         """The disk that sits at the place, if it is the wished one at a path that it had before."""
@@ -254,7 +286,7 @@ class DiskPart(Drive):
         """Of the file as it is to the wished size; None: nothing to do, or not to be known."""
         if self.size is None or seen.row is None:
             return None
-        path = seen.moves_from or self.path or str(seen.row.get("Path"))
+        path = seen.moves_from or seen.converts or self.path or str(seen.row.get("Path"))
         slot = self.slot if seen.attached else self.elsewhere(facts)
         shared = any(u.row.get("SupportPersistentReservations") for u in users(path, facts))
         checkpoint = seen.checkpoint or self._checkpoint_at(slot, facts)

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from hvctl.core.changes import Change, HeldBackError, finding
 from hvctl.core.facts import Facts
 from hvctl.core.fields import settings
-from hvctl.core.values import UNKNOWN
-from hvctl.kinds import _image
+from hvctl.core.values import UNKNOWN, Unknown
+from hvctl.kinds import _coming, _image
 from hvctl.kinds._disk import FILE_FIELDS, DiskPart, Seen
 from hvctl.kinds._disk_rules import CONVERT
 from hvctl.kinds._drives import Slot, on_cluster, on_share, one_spelling, there, volume_of
@@ -16,6 +16,7 @@ from hvctl.kinds._physical import check_disk, vm_name
 from hvctl.kinds._vhd import User, extension, users
 from hvctl.kinds._vm import power
 from hvctl.kinds.host_file import brought
+from hvctl.kinds.vhd import made
 from hvctl.text.diagnostic import Diagnostic
 
 
@@ -51,23 +52,26 @@ def _making(disk: DiskPart, path: str, seen: Seen, facts: Facts) -> Iterator[Dia
     if seen.drive is not None and _stem(now) == _stem(path):
         raise HeldBackError(
             f"{now} sits there; its format cannot be changed in place",
-            "Convert-VHD makes a copy in the other format, while the VM is off; hvctl then attaches the copy",
+            "write `format: vhdx` too, and a copy in that format is made and attached"
+            if extension(path) == "vhdx"
+            else "Convert-VHD makes a copy in the other format, while the VM is off; hvctl then attaches the copy",
             "path",
         )
     if old := next((p for p in disk.previous_paths if not on_share(p) and there(p, facts)), None):
         hint = "attach it at this place first, move the file, or take it out of previous_paths"
         raise HeldBackError(f"{old} is there, and only a disk that sits at {disk.at} moves", hint, "previous_paths")
-    for field in ("path", "parent", "image"):
-        # What it is cannot be judged before it is there.
-        if (file := brought(disk, getattr(disk, field))) is not None and not there(file.target, facts):
-            hint = "run hvctl again when this is applied"
-            raise HeldBackError(f"{file.target} is brought by host_files, and not there yet", hint, field)
+    for field in ("path", "parent"):
+        file = _coming.on_its_way(disk, getattr(disk, field), facts)
+        if file is not None and isinstance(_coming.row(file, facts), Unknown):
+            text = f"{file.target} is brought by host_files, and no virtual disk as far as can be told before"
+            raise HeldBackError(text, "run hvctl again when this is applied, or bring another file", field)
     if disk.size is None and not disk.parent and not disk.image:
         hint = "write its size to have it made, an image to have it copied, or the right path"
         raise HeldBackError(f"{path} is not there", hint, "path")
     if (volume := volume_of(path)) and not there(volume, facts):
         raise HeldBackError(f"the host has no volume {volume}", "write a path on one that it has", "path")
-    if disk.parent and not on_share(disk.parent) and not there(disk.parent, facts):
+    own = made(disk, disk.parent) or brought(disk, disk.parent)
+    if disk.parent and own is None and not on_share(disk.parent) and not there(disk.parent, facts):
         raise HeldBackError(f"{disk.parent} is not there", "write the path of an existing disk", "parent")
     if disk.parent:
         _check_parent(disk.parent, facts)

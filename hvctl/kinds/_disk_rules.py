@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from hvctl.contract import OS, at_least, exists_from, title
 from hvctl.core.changes import finding
 from hvctl.core.resource import Resource
-from hvctl.kinds import _disk_move, _image
+from hvctl.kinds import _disk_convert, _disk_move, _image
 from hvctl.kinds._disk import FILE_FIELDS, DiskPart
 from hvctl.kinds._drives import on_cluster, twice
 from hvctl.kinds._guests import declared
@@ -28,6 +28,7 @@ def rules(disk: DiskPart, os: OS) -> Iterator[Diagnostic]:
     yield from _file(disk)
     yield from _image.rules(disk)
     yield from _disk_move.rules(disk)
+    yield from _disk_convert.rules(disk)
     yield from _quality(disk)
     if disk.shared:
         yield from _shared(disk, os)

@@ -13,7 +13,7 @@ from hvctl.call import NULL, Call, Ref, Row, Value
 from hvctl.contract import OS
 from hvctl.core.changes import Change, HeldBackError, Occasion, Step, finding
 from hvctl.core.facts import Facts, UnreadableError
-from hvctl.core.fields import Setting
+from hvctl.core.fields import Input, Setting
 from hvctl.core.impact import Impact
 from hvctl.core.resource import Resource
 from hvctl.core.values import Plain, State
@@ -128,7 +128,7 @@ def _place(value: object) -> str:
     return str(slot)
 
 
-At = Annotated[str, BeforeValidator(_place)]
+At = Annotated[str, BeforeValidator(_place), Input(pattern=r"^\s*([Ii][Dd][Ee]|[Ss][Cc][Ss][Ii])\s+[0-9]+:[0-9]+\s*$")]
 
 
 def at_slot(query: Call, vm: Row | None, slot: Slot, facts: Facts) -> Row | None:

@@ -14,11 +14,12 @@ from hvctl.core.changes import HeldBackError, Step, finding
 from hvctl.core.facts import Facts, UnreadableError
 from hvctl.core.resource import Resource
 from hvctl.core.values import Unknown
+from hvctl.kinds import _coming
 from hvctl.kinds._disk import TYPES, DiskPart
 from hvctl.kinds._drives import Slot, file_query, on_share, there
 from hvctl.kinds._limits import limit
 from hvctl.kinds._physical import vm_name
-from hvctl.kinds._space import VOLUMES, free_at, sizes_query
+from hvctl.kinds._space import VOLUMES, free_at, item_query, sizes_query
 from hvctl.kinds._types import about_size, same_path, shown_size
 from hvctl.kinds._vhd import extension, is_checkpoint, users, vhd
 from hvctl.kinds._vm import VMS, power
@@ -39,15 +40,12 @@ def is_unfinished(path: str) -> bool:
     return path.casefold().rpartition(".")[0].endswith(MARK)
 
 
-def item_query(path: str) -> Call:
-    return Call("Get-Item", {"LiteralPath": (path,)}, select=("FullName", "IsReadOnly", "Length"), each="LiteralPath")
-
-
 def queries(disk: DiskPart) -> tuple[Call, ...]:
     if disk.image is None or disk.path is None:
         return ()
     part = unfinished(disk.path)
-    return (sizes_query(disk.image), *map(item_query, (disk.image, part)), file_query(part), VOLUMES)
+    own = (sizes_query(disk.image), *map(item_query, (disk.image, part)), file_query(part), VOLUMES)
+    return (*own, *_coming.queries(disk, disk.image))
 
 
 @dataclass(frozen=True)
@@ -65,17 +63,23 @@ class Source:
     def of(cls, disk: DiskPart, facts: Facts) -> Source:
         """Raises HeldBackError where there is none that can be copied, UnreadableError where that is not known."""
         image, path = str(disk.image), str(disk.path)
-        row = _row(image, facts)
+        row = _row(disk, facts)
         kind = str(TYPES.read(row["VhdType"]))
         wanted = disk.type or ("dynamic" if kind == "differencing" else kind)
         blocks = disk.block_size is not None and disk.block_size != row["BlockSize"]
-        converted = wanted != kind or extension(image) != extension(path) or blocks or _read_only(image, facts)
+        converted = wanted != kind or extension(image) != extension(path) or blocks or _read_only(disk, facts)
         now, size = int(row["Size"]), max(int(row["Size"]), disk.size or 0)
         taken = size if wanted == "fixed" else int(row.get("FileSize") or 0)
         return cls(image, now, wanted, converted, taken)
 
 
-def _row(image: str, facts: Facts) -> Row:
+def _row(disk: DiskPart, facts: Facts) -> Row:
+    image = str(disk.image)
+    if (file := _coming.on_its_way(disk, image, facts)) is not None:
+        if isinstance(known := _coming.row(file, facts), Unknown) or known["VhdType"] == "Differencing":
+            text = f"{image} is brought by host_files, and no whole virtual disk as far as can be told before"
+            raise HeldBackError(text, "run hvctl again when this is applied, or bring another file", "image")
+        return known
     if not on_share(image) and not there(image, facts):
         raise HeldBackError(f"{image} is not there", "write the path of an existing disk", "image")
     row = vhd(image, facts)
@@ -85,8 +89,11 @@ def _row(image: str, facts: Facts) -> Row:
     return row
 
 
-def _read_only(image: str, facts: Facts) -> bool:
+def _read_only(disk: DiskPart, facts: Facts) -> bool:
     """Copy-Item hands the attribute on, and nothing can then write to the disk; Convert-VHD does not."""
+    image = str(disk.image)
+    if (file := _coming.on_its_way(disk, image, facts)) is not None:
+        return _coming.is_read_only(file, facts)
     reply = facts.reply(item_query(image))
     if not reply.rows:
         if on_share(image):
@@ -98,7 +105,7 @@ def _read_only(image: str, facts: Facts) -> bool:
 def obstacles(disk: DiskPart, facts: Facts) -> Iterator[Diagnostic]:
     """What is impossible holds the whole disk back (HeldBackError)."""
     source = Source.of(disk, facts)
-    row = _row(source.path, facts)
+    row = _row(disk, facts)
     _check_use(source, facts)
     if disk.size is not None and disk.size < source.size:
         text = f"{shown_size(disk.size)} is below the {shown_size(source.size)} of the image {source.path}"
@@ -136,7 +143,7 @@ def _check_use(source: Source, facts: Facts) -> None:
 def _room(disk: DiskPart, facts: Facts) -> Iterator[Diagnostic]:
     """For this disk and those copied to the same drive before it."""
     path = str(disk.path)
-    needed = sum(_takes(other, facts) for other in _up_to(disk))
+    needed = sum(_takes(other, facts) for other in _up_to(disk)) + _coming.takes(disk, path, facts)
     free = free_at(path, facts)
     if free is None:
         text = f"how much is free at {path} cannot be told; the copy takes {about_size(needed)}"
@@ -206,7 +213,7 @@ def steps(disk: DiskPart, needs: tuple[Step, ...], facts: Facts) -> Iterator[Ste
     else:
         # It has no progress, and is no job: it goes with the process that runs it (winrm 3.5).
         call = Call("Copy-Item", {"LiteralPath": source.path, "Destination": part})
-        yield step(call, f"copy the image {what}", limit_s=COPY_S)
+        yield step(call, f"copy the image {what}; Copy-Item tells no progress", limit_s=COPY_S)
     if disk.physical_sector_size is not None:
         params = {"Path": part, "PhysicalSectorSizeBytes": disk.physical_sector_size}
         text = f"set the physical sector size of the copy to {disk.physical_sector_size}"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PrivateAttr
+from pydantic import BeforeValidator, Field, PrivateAttr
 
-from hvctl.core.fields import Null, Setting
-from hvctl.core.resource import Resource
+from hvctl.core.fields import Input, Null, Setting
+from hvctl.core.resource import Index, Resource
 from hvctl.kinds._guest_systems import SYSTEMS
 from hvctl.kinds._host import OfHyperV
 from hvctl.kinds._types import LONGEST, MB, ON_OFF, PATH, SIZE, TEXT, Flag, Seconds, Size, WindowsPath, Words
@@ -19,6 +19,11 @@ CHECKPOINT_TYPES = Words(
 )
 CRITICAL = Words(none="None", pause="Pause")
 STATES = Words(running="Running", off="Off", saved="Saved", paused="Paused")
+
+
+def _tags(value: Any) -> Any:
+    """Words in one text are a list, as in a play."""
+    return [word.strip() for word in value.split(",") if word.strip()] if isinstance(value, str) else value
 
 
 def machine(one: Resource | None) -> Machine:
@@ -36,15 +41,17 @@ class Machine(OfHyperV):
     remove_disks: Flag = False
     previous_names: list[Annotated[str, Field(min_length=1, max_length=100)]] = Field(default_factory=list)
     exclusive: list[str] = Field(default_factory=list)
+    tags: Annotated[list[str], BeforeValidator(_tags), Input(({"type": "string"},))] = Field(default_factory=list)
     generation: Annotated[
         int | None,
         Field(ge=1, le=2),
         Setting(
             "Generation",
-            fixed="make a new VM of the other generation and attach the data disks; a boot disk "
-            "needs conversion inside",  # domain 5.2
+            fixed="write `boot_disk: converted` or `boot_disk: reinstall` and allow restart, recreate and destroy "
+            "(docs/generation-2.md)",  # domain 5.2
         ),
     ] = None
+    boot_disk: Literal["converted", "reinstall"] | None = None
     version: Annotated[
         str | None, Field(pattern=r"^[0-9]{1,5}\.[0-9]{1,5}$"), Setting("Version", off=True, costs=("destroy",))
     ] = None
@@ -80,6 +87,24 @@ class Machine(OfHyperV):
     resource_metering: Annotated[Flag | None, Setting("ResourceMeteringEnabled")] = None
 
     _only_if_there: bool = PrivateAttr(default=False)
+    _first: Index | None = PrivateAttr(default=None)
+
+    def seated(self, index: Index, number: int) -> Self:
+        """What is to become of another generation is judged as it was desired: a target lacks what is held back."""
+        copy = super().seated(index, number)
+        if self.boot_disk is not None and self._first is None:
+            copy._first = index
+        return copy
+
+    def __getstate__(self) -> dict[Any, Any]:
+        state = super().__getstate__()
+        private = state.get("__pydantic_private__")
+        return {**state, "__pydantic_private__": {**private, "_first": None}} if private else state
+
+    @property
+    def as_desired(self) -> Machine:
+        found = self._first[self.seat] if self._first is not None else self
+        return machine(found)
 
     def only_if_there(self) -> Self:
         """The same, not to be made."""

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from hvctl.core.fields import Fields, Instead, Setting
+from hvctl.core.fields import Fields, Input, Instead, Setting
 from hvctl.core.values import Plain
-from hvctl.kinds._types import FOLD, MB, SIZE, Pool, Size, as_flag, multiple_of
+from hvctl.kinds._types import FLAG_WORDS, FOLD, MB, SIZE, Pool, Size, as_flag, multiple_of
 from hvctl.kinds._vm import VmPart
 
 Memory2MB = Annotated[Size, multiple_of(2 * MB, "2 MB (Hyper-V allots memory in pieces of 2 MB)")]
@@ -41,11 +41,16 @@ def _section(value: Any) -> Any:
     return {} if said is True else said
 
 
+_ON = Input(({"const": True},))
+
+
 class MemoryPart(VmPart):
     """What may be written of it."""
 
     startup: Annotated[Memory2MB | None, Field(ge=32 * MB), Setting("Startup", "StartupBytes", SIZE)] = None
-    dynamic: Annotated[Dynamic | Literal[False] | None, BeforeValidator(_section), Instead("false")] = None
+    dynamic: Annotated[
+        Dynamic | Literal[False] | None, BeforeValidator(_section), FLAG_WORDS, _ON, Instead("false")
+    ] = None
     priority: Annotated[int | None, Field(ge=0, le=100), Setting("Priority")] = None
     maximum_per_numa_node: Annotated[
         Memory2MB | None,

@@ -12,6 +12,10 @@ from hvctl.kinds._vhd import FILE_PROPERTIES, vhd_query
 VOLUMES = Call("Get-Volume", select=("DriveLetter", "SizeRemaining"))
 
 
+def item_query(path: str) -> Call:
+    return Call("Get-Item", {"LiteralPath": (path,)}, select=("FullName", "IsReadOnly", "Length"), each="LiteralPath")
+
+
 def sizes_query(*paths: str) -> Call:
     """The files of all drives and these, with what they take up, which grows while a VM runs."""
     return replace(vhd_query(*paths), select=(*FILE_PROPERTIES, "FileSize"))

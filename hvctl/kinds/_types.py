@@ -13,6 +13,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from hvctl.call import Value
+from hvctl.core.fields import Input
 from hvctl.core.values import Json, Plain, as_json
 from hvctl.text.duration import lasted, seconds, spoken
 from hvctl.text.number import is_whole
@@ -300,17 +301,32 @@ def _seconds(value: Any) -> int:
     return _amount(value, {"": 1}, "time", "90s, 1.5h or 1h30m")
 
 
-Flag = Annotated[bool, BeforeValidator(as_flag)]
-Size = Annotated[int, BeforeValidator(lambda v: _amount(v, _SIZES, "size", "60GB"))]
-Rate = Annotated[int, BeforeValidator(lambda v: _amount(v, _RATES, "rate", "1Gbps"))]
-Seconds = Annotated[int, BeforeValidator(_seconds)]
+def _text(pattern: str) -> Input:
+    return Input(({"type": "string", "pattern": pattern},))
+
+
+_AMOUNT = r"^\s*[0-9]+(\.[0-9]+)?\s*"
+FLAG_WORDS = Input(({"enum": ["yes", "no", "on", "off", "Yes", "No", "On", "Off"]},))
+Flag = Annotated[bool, BeforeValidator(as_flag), FLAG_WORDS]
+Size = Annotated[
+    int, BeforeValidator(lambda v: _amount(v, _SIZES, "size", "60GB")), _text(_AMOUNT + r"([KMGTPkmgtp]?[Bb])?\s*$")
+]
+Rate = Annotated[
+    int,
+    BeforeValidator(lambda v: _amount(v, _RATES, "rate", "1Gbps")),
+    _text(_AMOUNT + r"([KMGTkmgt]?[Bb][Pp][Ss])?\s*$"),
+]
+Seconds = Annotated[
+    int, BeforeValidator(_seconds), _text(r"^\s*[0-9]+\s*$|^\s*([0-9]+(\.[0-9]+)?\s*([WwDdHhMmSs]|[Mm][Ii][Nn])\s*)+$")
+]
 """A plain number counts seconds."""
 LONGEST = 36_500 * 86_400
 """Seconds, for fields without another limit: beyond some such, neither Python's spans nor Windows' can hold them."""
 Pool = Annotated[str, AfterValidator(_pool)]
 """A resource pool; the one that everything is in at first is called Primordial."""
-WindowsPath = Annotated[str, AfterValidator(_absolute)]
-MacAddress = Annotated[str, BeforeValidator(_mac)]
+WindowsPath = Annotated[str, AfterValidator(_absolute), Input(pattern=r"^([A-Za-z]:\\|\\\\[^\\]+\\[^\\]+)")]
+MAC_PATTERN = r"^([^0-9A-Za-z]*[0-9A-Fa-f]){12}[^0-9A-Za-z]*$"
+MacAddress = Annotated[str, BeforeValidator(_mac), Input(pattern=MAC_PATTERN)]
 
 
 def multiple_of(step: int, what: str) -> AfterValidator:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from hvctl.call import Row
-from hvctl.core.fields import Fields, Setting
+from hvctl.core.fields import Fields, Input, Setting
 from hvctl.core.impact import Impact
 from hvctl.core.rows import parsed
 from hvctl.kinds._types import ON_OFF, Flag, Words
@@ -70,7 +70,8 @@ def _mode_of(value: Any) -> Any:
 
 
 Id = Annotated[int, Field(ge=1, le=4094)]
-Ids = Annotated[str, BeforeValidator(_joined), AfterValidator(_id_list)]
+_LISTED = {"type": "array", "items": {"type": ["integer", "string"]}}
+Ids = Annotated[str, BeforeValidator(_joined), AfterValidator(_id_list), Input(({"type": "integer"}, _LISTED))]
 
 
 class Vlan(Fields):
@@ -205,4 +206,4 @@ class Isolation(Fields):
     ] = None
 
 
-VlanWish = Annotated[Vlan | None, BeforeValidator(_mode_of)]
+VlanWish = Annotated[Vlan | None, BeforeValidator(_mode_of), Input(({"enum": ["untagged"]},))]

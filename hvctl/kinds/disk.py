@@ -6,16 +6,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar, Self
 
-from hvctl.call import Call, Guard
+from hvctl.call import Call, Guard, Row
 from hvctl.contract import OS
 from hvctl.core.changes import Change, Occasion, Step, finding
 from hvctl.core.facts import Facts
 from hvctl.core.fields import settings
 from hvctl.core.impact import Impact
 from hvctl.core.resource import Resource
-from hvctl.core.values import ANYTHING, State
+from hvctl.core.values import ANYTHING, State, Unknown
+from hvctl.kinds import _coming, _disk_convert, _disk_move, _guests, _image
 from hvctl.kinds import _disk_checks as checks
-from hvctl.kinds import _disk_move, _guests, _image
 from hvctl.kinds import _disk_rules as offline
 from hvctl.kinds._disk import FILE_FIELDS, DiskPart, Seen, claimed
 from hvctl.kinds._drives import Slot, at_slot, folder_of, there
@@ -23,6 +23,7 @@ from hvctl.kinds._machine import machine
 from hvctl.kinds._types import MB, shown_size
 from hvctl.kinds._vm import off_impacts, power, state_at_work, vm_ref, vm_row
 from hvctl.kinds.host_file import brought
+from hvctl.kinds.vhd import made
 from hvctl.text.address import Address
 from hvctl.text.diagnostic import Diagnostic
 
@@ -31,7 +32,8 @@ class Disk(DiskPart):
     """A hard disk drive and its file. It is found by its place; a file that is there already is attached as it is, one that is
     not is made: empty, as a copy of `image` (a disk of the host; see [images](images.md)), or from a `parent`. One that has
     one of `previous_paths` is moved to `path`, also while the VM runs. Without `path`, whatever disk sits at the place is
-    meant. `write_cache` overrides what the guest is told of the disk's cache (from 2016 on)."""
+    meant. `format: vhdx` makes a copy of a .vhd, beside it under the same name, and attaches that; the old file stays.
+    `write_cache` overrides what the guest is told of the disk's cache (from 2016 on)."""
 
     kind: ClassVar[str] = "disk"
     section: ClassVar[str] = "disks"
@@ -44,7 +46,7 @@ class Disk(DiskPart):
         **dict.fromkeys(("capacity", "gb", "size_gb", "size_bytes"), "size"),
         **dict.fromkeys(("qos", "io", "max_iops", "iops_max"), "iops"),
         **dict.fromkeys(("passthrough", "physical_disk"), "disk_number"),
-        **dict.fromkeys(("format", "provisioning"), "type"),
+        "provisioning": "type",
     }  # fmt: skip
     vital: ClassVar[bool] = True
     setter: ClassVar[str] = "Set-VMHardDiskDrive"
@@ -58,7 +60,7 @@ class Disk(DiskPart):
         "resource_pool": "Primordial",
         "write_cache": "default",
     }  # domain 8.1
-    odd: ClassVar[frozenset[str]] = frozenset({"size", "physical_sector_size"})
+    odd: ClassVar[frozenset[str]] = frozenset({"size", "physical_sector_size", "format"})
 
     def rules(self, os: OS) -> Iterator[Diagnostic]:
         yield from super().rules(os)
@@ -81,6 +83,8 @@ class Disk(DiskPart):
             self.check_place(facts)
         if seen.moves_from and any(c.field == "path" for c in changes):
             yield from _disk_move.findings(self, seen, facts)
+        elif seen.converts and (seen.drive is None or any(c.field == "format" for c in changes)):
+            yield from _disk_convert.findings(self, seen, facts)
         elif seen.drive is None or any(c.field in ("path", "disk_number") for c in changes):
             yield from checks.attaching(self, seen, facts)
         plan = self.resize(seen, facts)
@@ -91,6 +95,11 @@ class Disk(DiskPart):
             yield from _guests.resizing(self.vm, live)
         yield from checks.file(self, seen, changes, facts)
         yield from checks.quality(self, seen, changes)
+
+    def coming(self, facts: Facts) -> Row | None:
+        file = _coming.on_its_way(self, self.path, facts)
+        known = None if file is None else _coming.row(file, facts)
+        return None if isinstance(known, Unknown) else known
 
     def by_default(self, facts: Facts) -> State:
         """domain 8.1; what is made from a parent has what that has."""
@@ -105,10 +114,18 @@ class Disk(DiskPart):
 
     def requires(self) -> tuple[Address, ...]:
         files = [brought(self, path) for path in (self.path, self.parent, self.image)]
-        return (*super().requires(), *(f.address() for f in files if f is not None))
+        parent = made(self, self.parent)
+        own = () if parent is None else (parent.address(),)
+        return (*super().requires(), *(f.address() for f in files if f is not None), *own)
 
     def queries(self) -> tuple[Call, ...]:
-        return (*super().queries(), *_image.queries(self), *_disk_move.queries(self))
+        more = (
+            *_coming.queries(self, self.path, self.parent),
+            *_image.queries(self),
+            *_disk_move.queries(self),
+            *_disk_convert.queries(self),
+        )
+        return (*super().queries(), *more)
 
     # --- what it costs --------------------------------------------------------------------------------------------
 
@@ -116,6 +133,8 @@ class Disk(DiskPart):
         if field == "size":
             plan = self.resize(self.see(facts), facts)
             return plan is not None and plan.off
+        if field == "format" and not self.see(facts).attached:
+            return False
         if field == "path" and self.see(facts).moves_from:
             return not _disk_move.movable(self, facts)
         return super().needs_off(field, now, wanted, facts)
@@ -151,6 +170,8 @@ class Disk(DiskPart):
 
     def note(self, field: str, now: Any, wanted: Any, facts: Facts) -> str:
         seen = self.see(facts)
+        if field == "format" and seen.converts:
+            return f"{seen.converts} is copied to {_disk_convert.target(self, seen)}; the old file stays"
         if field == "path" and seen.moves_from:
             return "its file moves" + (", and the VM runs on" if state_at_work(self.vm, facts) == "Running" else "")
         if field == "path":
@@ -206,11 +227,19 @@ class Disk(DiskPart):
         if moved:
             changes = tuple(c for c in changes if c.field != "path")
         yield from moved
-        steps = [replace(s, needs=(*s.needs, *moved[-1:])) for s in self._file_steps(seen, fields, facts)]
+        steps = (
+            [replace(s, needs=(*s.needs, *moved[-1:])) for s in self._file_steps(seen, fields, facts)]
+            if moved
+            else [*self._file_steps(seen, fields, facts)]
+        )
         fields -= {"path"} if moved else set()
         if "path" in fields and (old := self.elsewhere(facts)) is not None:
             steps.append(self.take_out(facts, f"take {self.path} out of {self.vm.key()} at {old}", old, off=True))
         yield from steps
+        if seen.converts and "format" in fields:
+            new, name = _disk_convert.target(self, seen), self.vm.key()
+            put = Call(self.setter, {self.noun: self.ref(facts), "Path": new})
+            yield Step(put, f"attach {new} to {name} at {self.at}", ("format",), needs=tuple(steps), off=True)
         if drive := tuple(c for c in changes if c.field not in FILE_FIELDS):
             yield self.step(
                 self.setter,
@@ -246,6 +275,14 @@ class Disk(DiskPart):
 
     def _file_steps(self, seen: Seen, fields: set[str], facts: Facts) -> Iterator[Step]:
         """Make the file, or bring these fields of it to what is wished."""
+        if seen.converts and "format" in fields:
+            copied = tuple(_disk_convert.steps(self, seen, off=seen.attached))
+            yield from copied
+            rest = replace(seen, link=None, file={**(seen.row or {}), "VhdFormat": "VHDX"}, converts="")
+            path = _disk_convert.target(self, seen)
+            for step in self.model_copy(update={"path": path})._file_steps(rest, fields - {"format"}, facts):
+                yield replace(step, needs=(*step.needs, *copied[-1:]), off=seen.attached)
+            return
         if seen.file is None and self.path and "path" in fields:
             yield from self._make(self.path, facts)
         path = self.path or str((seen.row or {}).get("Path"))
@@ -270,7 +307,7 @@ class Disk(DiskPart):
         if self.image:
             yield from _image.steps(self, needs, facts)
             return
-        wanted = {n: v for n, v in self.wanted().items() if n in FILE_FIELDS and n != "type"}
+        wanted = {n: v for n, v in self.wanted().items() if n in FILE_FIELDS and n not in ("type", "format")}
         kind = "differencing" if self.parent else self.type or "dynamic"
         table = settings(type(self))
         given: dict[str, Any] = {table[name].set_with: value for name, value in wanted.items()}

@@ -205,13 +205,13 @@ class HostFile(OfHyperV):
 
     def _room(self, facts: Facts) -> Iterator[Diagnostic]:
         """For this file and those that are brought to the same drive before it."""
-        needed, free = self._bytes(facts), free_at(self.target, facts)
+        needed, free = self.bytes(facts), free_at(self.target, facts)
         for other in self.beside(HostFile):
             if other is self:
                 break
             if not other.absent and volume_of(other.target).casefold() == volume_of(self.target).casefold():
                 actual = other.actual(facts)
-                needed += other._bytes(facts) if actual is None or other.changes(actual, facts) else 0
+                needed += other.bytes(facts) if actual is None or other.changes(actual, facts) else 0
         if free is None:
             text = f"how much is free at {self.target} cannot be told; it takes {about_size(needed)}"
             yield finding("destination", text, "make sure that it has room", "warning")
@@ -219,7 +219,7 @@ class HostFile(OfHyperV):
             text = f"{about_size(needed)} are needed, and {self.target[:2]} has {about_size(free)} free"
             raise HeldBackError(f"there is no room for it: {text}", "free some, or write another path", "destination")
 
-    def _bytes(self, facts: Facts) -> int:
+    def bytes(self, facts: Facts) -> int:
         if self.file is not None:
             return self.file.size
         row = _row(self.host_source, facts)

@@ -14,7 +14,7 @@ from hvctl.contract import OS, at_least
 from hvctl.core.changes import Change, HeldBackError, Occasion, Step, finding
 from hvctl.core.describe import all_written
 from hvctl.core.facts import Facts
-from hvctl.core.fields import Fields, Instead, Null, Setting, properties
+from hvctl.core.fields import Fields, Input, Instead, Null, Setting, properties
 from hvctl.core.impact import Impact
 from hvctl.core.resource import Resource
 from hvctl.core.values import Json, Plain, State, as_json
@@ -23,7 +23,7 @@ from hvctl.kinds._limits import adapter_limit
 from hvctl.kinds._machine import Machine, machine
 from hvctl.kinds._network import SWITCHES, TEAM_MAPPINGS, VM_ADAPTERS, switch_ref, switch_rows
 from hvctl.kinds._switch import SwitchPart
-from hvctl.kinds._types import FOLD, MAC, NAME, NOT, ON_OFF, Flag, Pool, Words, bare_mac
+from hvctl.kinds._types import FOLD, MAC, MAC_PATTERN, NAME, NOT, ON_OFF, Flag, Pool, Words, bare_mac
 from hvctl.kinds._vm import VMS, check_steady, generation, in_vm, made_as, off_impacts, state_at_work, vm_ref, vm_row
 from hvctl.text.address import Address
 from hvctl.text.diagnostic import Diagnostic
@@ -45,6 +45,9 @@ def _mac(value: Any) -> Any:
         # Refused as "Failed to modify device" (vagrant#11681).
         raise ValueError(f"{quoted(value)} is a multicast or empty address; its first byte must be even")
     return bare
+
+
+_MAC_OR_DYNAMIC = Input(pattern=rf"^[Dd]ynamic$|{MAC_PATTERN}")
 
 
 def _feature(value: Any) -> Any:
@@ -107,7 +110,7 @@ class NetworkAdapter(Adapter):
     ensure: Literal["present", "absent"] = "present"
     switch: Annotated[str | None, Null("connected to none")] = None
     legacy: Flag | None = None
-    mac_address: Annotated[str | None, BeforeValidator(_mac), Instead("dynamic")] = None
+    mac_address: Annotated[str | None, BeforeValidator(_mac), _MAC_OR_DYNAMIC, Instead("dynamic")] = None
     device_naming: Annotated[Flag | None, Setting("DeviceNaming", codec=ON_OFF)] = None
     iov_weight: Annotated[int | None, Field(ge=0, le=100), Setting("IovWeight")] = None
     iov_queue_pairs: Annotated[int | None, Field(ge=1), Setting("IovQueuePairsRequested")] = None

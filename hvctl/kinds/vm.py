@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 from pydantic import PrivateAttr
@@ -15,11 +16,12 @@ from hvctl.core.describe import Omission
 from hvctl.core.facts import Facts
 from hvctl.core.fields import properties, settings
 from hvctl.core.impact import Impact
-from hvctl.core.resource import Index, Resource
+from hvctl.core.resource import Index, Renewal, Resource
 from hvctl.core.values import NOT_COMPARED, Missing, State
-from hvctl.kinds import _avma, _doomed, _guests, _maximums, _owed, _room, _wait
+from hvctl.kinds import _avma, _conversion, _conversion_steps, _doomed, _guests, _maximums, _owed, _room, _wait
 from hvctl.kinds._checkpoints import AGES, CHECKPOINTS, check_ages, checkpoints, coming
 from hvctl.kinds._cluster import ROLES, elsewhere, owner_of, roles_elsewhere
+from hvctl.kinds._conversion import Conversion
 from hvctl.kinds._disk import DiskPart
 from hvctl.kinds._host import HOST, host_row
 from hvctl.kinds._limits import DEFAULT_VM_VERSION, OLDEST_VM_VERSION, version_at_least
@@ -38,6 +40,7 @@ from hvctl.text.diagnostic import Diagnostic
 from hvctl.text.visible import quoted
 
 METERING = "resource_metering"
+_UNFINISHED = "conversion"
 _HOST_PATH = Call("Get-VMHost", select=("VirtualMachinePath",))
 _BY_CLUSTER = {"automatic_start_action", "automatic_start_delay", "automatic_stop_action"}
 """What the cluster sets by itself for its roles (domain 4.3)."""
@@ -49,6 +52,8 @@ class VM(Machine):
     `smart_paging_path` move what lies there, also while the VM runs; its disks stay where they are. Checkpoints that
     are not listed and older than `checkpoint_maximum_age` differ, and are removed with consent. With `ensure: absent`,
     `remove_disks: yes` removes the files of its disks too, but for those that something else uses.
+    `boot_disk` says how a VM of generation 1 becomes one of generation 2 (docs/generation-2.md): `converted`, its disk was
+    prepared in the guest, which is looked for; `reinstall`, a system is installed anew.
     `wait_for`: after a start, the apply waits until the guest gives a sign of life or tells an address, for `wait_timeout`
     at most. `guest_os` says what runs in it, so that the rest is judged by what that can do (docs/guest-systems.md);
     nothing of it is sent. `avma: yes`: the host can activate it, and data exchange is on (docs/avma.md)."""
@@ -56,7 +61,7 @@ class VM(Machine):
     kind: ClassVar[str] = "vm"
     section: ClassVar[str] = "vms"
     many: ClassVar[bool] = True
-    after: ClassVar[tuple[str, ...]] = ("host", "host_file", "switch", "host_network_adapter")
+    after: ClassVar[tuple[str, ...]] = ("host", "host_file", "vhd", "switch", "host_network_adapter")
     setter: ClassVar[str] = "Set-VM"
     stand_in: ClassVar[Mapping[str, Any]] = {"name": "unnamed"}
     other_words: ClassVar[Mapping[str, str]] = {
@@ -105,6 +110,7 @@ class VM(Machine):
     odd: ClassVar[frozenset[str]] = frozenset({*PLACES, "state", "generation", "version", "resource_metering"})
 
     _claims: _doomed.Claims = PrivateAttr(default=())
+    _conversion: Conversion | None = PrivateAttr(default=None)
 
     def seated(self, index: Index, number: int) -> Self:
         """Files that the playbook uses are known from the first index: a target lacks what is held back."""
@@ -137,6 +143,8 @@ class VM(Machine):
             yield finding(
                 "generation", f"{title(os)} has no generation 2", f"{exists_from('2012r2')}; use generation 1"
             )
+        if self.boot_disk is not None and self.generation != 2:
+            yield finding("boot_disk", "it says how a VM becomes one of generation 2", "write generation: 2 too")
         if self.version is not None:
             yield from self._version_rules(self.version, os)
         yield from _avma.rules(self, os)
@@ -249,7 +257,7 @@ class VM(Machine):
         more = () if self.absent else (_owed.FILES, *room, *_guests.queries(self), *_avma.queries(self))
         doomed = _doomed.QUERIES if self._with_disks else ()
         ages = AGES if self.checkpoint_maximum_age is not None else ()
-        return (*self._own(), _maximums.COUNTS, ROLES, *more, *doomed, *places, *ages)
+        return (*self._own(), _maximums.COUNTS, ROLES, *more, *doomed, *places, *ages, *_conversion.queries(self))
 
     def row(self, facts: Facts) -> Row | None:
         host_row(facts)  # without rights Get-VM answers nothing: that would read as "not there" (domain 1.3)
@@ -305,6 +313,9 @@ class VM(Machine):
     def changes(self, actual: State, facts: Facts) -> tuple[Change, ...]:
         """And what hvctl itself took down and owes a start, the one exception to what is not written."""
         found = super().changes(actual, facts)
+        if self._conversion is not None and self.row(facts) is not None:
+            note = "it was removed to be made anew, which did not come to its end"
+            found = (Change(_UNFINISHED, "unfinished", "finished", note=note), *found)
         if "state" in self.model_fields_set or power(self.row(facts)) != "Off":
             return found
         if (debt := _owed.owed(self, facts)) is None or debt[0] not in STATES.names:
@@ -318,6 +329,8 @@ class VM(Machine):
 
     def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         row = self.row(facts)
+        if _conversion.asked(self) and not _conversion.due(self, row):
+            _conversion.under_way(self, facts)  # what cannot be read of it is not taken for nothing
         if row is None and not self.may_be_made:
             raise HeldBackError(f"there is no VM {self.name} on this host", "see its name with hvctl facts")
         started = any(c.field == "state" for c in changes) and _room.starts(self, facts)
@@ -335,10 +348,15 @@ class VM(Machine):
             return
         if occasion != "leave":
             check_steady(self.name, row)
+        if _conversion.due(self, row):
+            yield from _conversion_steps.findings(self, row, facts)
+            yield from self._power(facts).doubts()
+            return
         if self.generation not in (None, generation(row)) and not self.absent:
             # Whatever else is wanted is wanted of a VM of the other generation.
             found = f"{self.name} is of generation {generation(row)}, which cannot be changed: nothing of it is touched"
-            raise HeldBackError(found, settings(VM)["generation"].fixed, "generation", parts=True)
+            hint = settings(VM)["generation"].fixed if self.generation == 2 else "write generation: 2, or make a new VM"
+            raise HeldBackError(found, hint, "generation", parts=True)
         for change in changes:
             yield from self._change_findings(change, row, facts)
             if change.field == "checkpoint_path" and (before := coming(self, facts)):
@@ -399,6 +417,9 @@ class VM(Machine):
     def impacts(self, field: str, now: Any, wanted: Any, facts: Facts) -> frozenset[Impact]:
         if field == "state":
             return self._state_impacts(str(now), str(wanted))
+        if field == "generation" and _conversion.due(self, self.row(facts)):
+            anew: frozenset[Impact] = frozenset({"recreate", "destroy"})
+            return anew | (off_impacts(self, facts) - {"online"})
         found: frozenset[Impact] = super().impacts(field, now, wanted, facts)
         if (field in settings(VM) and settings(VM)[field].off) or (field in PLACES and not moves(self, facts)):
             found |= off_impacts(self, facts)
@@ -412,7 +433,27 @@ class VM(Machine):
             lost |= {"destroy"}
         return lost
 
+    def renews(self, field: str) -> bool:
+        return field == "generation" and _conversion.asked(self)
+
+    def rests_on(self, field: str, facts: Facts) -> str:
+        """Whatever else is wanted is wanted of the VM that is made anew."""
+        return "generation" if field != "generation" and _conversion.due(self, self.row(facts)) else ""
+
+    def renewal(self, facts: Facts) -> Renewal | None:
+        if (found := _conversion.renewal(self, facts)) is None:
+            return None
+        renewal, conversion = found
+        whole = renewal.whole.model_copy()
+        assert isinstance(whole, VM)
+        if conversion.running:
+            conversion = replace(conversion, stop=self._power(facts).bracket("running", ("generation",)).stop)
+        whole._conversion = conversion
+        return replace(renewal, whole=whole)
+
     def note(self, field: str, now: Any, wanted: Any, facts: Facts) -> str:
+        if field == "generation" and _conversion.due(self, self.row(facts)):
+            return "it is removed and made anew; its disks stay"
         if field == "name":
             return "its folders keep the old name"
         if (field, wanted) == ("", "present"):
@@ -473,7 +514,12 @@ class VM(Machine):
             params["Version"] = self.version
         unique = self._nobody()  # a second VM of the name would be accepted
         made = Step(Call("New-VM", params), f"make VM {self.name}", ("name", *self.written()), guard=unique)
+        earlier: tuple[Step, ...] = ()
+        if self._conversion is not None:
+            earlier = _conversion_steps.before(self, self._conversion)
+            made = _conversion_steps.anew(made, earlier)
         yield made
+        yield from earlier
         vm = vm_ref(self, facts)
         for noun in ("VMNetworkAdapter", "VMDvdDrive"):
             found = Ref(Call(f"Get-{noun}", {"VM": vm}), many=True)
@@ -489,11 +535,22 @@ class VM(Machine):
         yield from self._set(tuple(c for c in changes if c.field not in done), facts, (made,))
         if moved := tuple(c for c in changes if c.field in PLACES and c.field != "path"):
             yield migration(self, moved, facts, made)
-        if self.state in ("running", "paused"):
-            yield from self._power(facts).steps("off", self.state)
+        if self._conversion is not None:
+            yield from _conversion_steps.finished(self, self._conversion)
+        up = self.state in ("running", "paused")
+        if up and self._conversion is not None and self._conversion.running:
+            started = tuple(_conversion_steps.up_again(self, self._conversion, earlier))
+            yield from started
+            yield from _wait.awaited(self, facts, started[:1])
+        elif up:
+            yield from self._power(facts).steps("off", str(self.state))
 
     def update(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Step]:
         by_field = {c.field: c for c in changes}
+        if "generation" in by_field:
+            return  # made anew
+        if by_field.pop(_UNFINISHED, None) is not None and self._conversion is not None:
+            yield from _conversion_steps.finished(self, self._conversion)
         state = by_field.pop("state", None)
         version = by_field.pop("version", None)
         if _avma.FIELD in by_field:

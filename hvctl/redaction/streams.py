@@ -15,7 +15,7 @@ from hvctl.redaction.redact import Redactor
 from hvctl.text.visible import visible, visible_lines
 
 _ASCII = {
-    "→": "->", "←": "<-", "✓": "ok", "✗": "x", "…": "...", "−": "-", "·": ".", "↻": "@", "━": "=", "─": "-", "╸": "=",
+    "→": "->", "←": "<-", "✓": "ok", "✗": "x", "…": "...", "−": "-", "·": ".", "≈": "=", "↻": "@", "━": "=", "─": "-", "╸": "=",
     "╺": "=", "•": "*", "–": "-", "—": "-", "‘": "'", "’": "'", "“": '"', "”": '"', "\u00a0": " ", "\ufffd": "?",
 }  # fmt: skip
 """hvctl's own signs where an encoding lacks them."""

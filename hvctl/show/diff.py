@@ -34,7 +34,9 @@ def diff_lines(
         for field in action.made:
             yield Text(f"+{field}", "green")
         if action.file is not None and (action.lines or action.made):
-            yield from _content(action.file, mask)
+            within = bool(action.address.owners)
+            told = "the new text; that of the guest cannot be read back" if within else "the new text"
+            yield from _content(action.file, told, mask)
         if action.accepted:
             yield _comment(str(action.accepted))
         for remark in action.remarks:
@@ -62,8 +64,8 @@ def _is_text(*sides: Json) -> bool:
     return all(side is None or isinstance(side, str) for side in sides) and any("\n" in str(side) for side in sides)
 
 
-def _content(file: Staged, mask: Callable[[str], str]) -> Iterator[Text]:
-    """What a guest has cannot be read back, so that there is no old text to compare."""
+def _content(file: Staged, told: str, mask: Callable[[str], str]) -> Iterator[Text]:
+    """There is no old text to compare: what a guest has cannot be read back."""
     if file.secret:
         # A filter may have changed the secret beyond what a mask would find.
         yield _comment(f"{file.name} holds a secret, and is not shown")
@@ -79,7 +81,7 @@ def _content(file: Staged, mask: Callable[[str], str]) -> Iterator[Text]:
     except UnicodeDecodeError:
         yield _comment(f"{file.name} is not text")
     else:
-        yield Text(f"@@ {file.name}: the new text; that of the guest cannot be read back @@", "cyan")
+        yield Text(f"@@ {file.name}: {told} @@", "cyan")
         yield from (Text(f"+{line}", "green") for line in mask(text).splitlines())
 
 

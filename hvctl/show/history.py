@@ -103,7 +103,7 @@ class _Table:
             yield Text()
 
     def _headline(self, host: HostPast, ambiguous: bool) -> Iterator[Text]:
-        missed = f", {host.missed} in vain" if host.missed else ""
+        missed = f", {host.missed} not reached" if host.missed else ""
         last = f"; last {clock(host.looked, host.zone)}" if host.looked else ""
         says = f"{host.checks} check{'s' * (host.checks != 1)}{missed}{last}"
         left = Text(host.name, "bold").append(f"  at {host.address}" if ambiguous else "", "dim")

@@ -205,7 +205,8 @@ def _applied(plan: Plan, action: Action, after: Action | None, ran: list[StepRes
     if any(r.status != "ok" for r in ran):
         return _ran(case, ran)
     ms = sum(r.ms for r in ran)
-    did = [f"{r.step.text}: done" for r in ran] + [f"warning of the host: {w}" for r in ran for w in r.warnings]
+    did = [line for r in ran for line in (f"{r.step.text}: done", *r.told)]
+    did += [f"warning of the host: {w}" for r in ran for w in r.warnings]
     last = after or action
     if not ran and not last.differs and (last.waiting or last.verb == "later"):
         return _later(case, last)
@@ -229,7 +230,7 @@ def _applied(plan: Plan, action: Action, after: Action | None, ran: list[StepRes
 def _ran(case: Case, ran: list[StepResult]) -> Case:
     """By what became of its steps: the worst one tells."""
     ms = sum(r.ms for r in ran)
-    lines = [f"{r.step.text}: {_result(r)}" for r in ran]
+    lines = [line for r in ran for line in (f"{r.step.text}: {_result(r)}", *r.told)]
     for verdict, status in (("failure", "failed"), ("error", "unknown"), ("skipped", "skipped")):
         worst = next((r for r in ran if r.status == status), None)
         if worst is not None:

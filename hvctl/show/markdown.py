@@ -61,7 +61,7 @@ def _head(page: Page) -> Iterator[str]:
         yield ""
     yield from _open(page)
     yield from _table(("Host", "State", "Windows", "Done" if page.verb == "apply" else "Differences"), (
-        (h.name, f"{h.word}{_for(h.open)}", h.os, h.says if h.says != h.word else "") for h in page.overview[:_HOSTS]
+        (h.name, f"{h.word}{_for(h.open)}", h.os, h.brief) for h in page.overview[:_HOSTS]
     ))  # fmt: skip
     if len(page.overview) > _HOSTS:
         yield f"\n… and {len(page.overview) - _HOSTS} more hosts."
@@ -168,6 +168,8 @@ def _ran(ran: Iterable[Ran]) -> Iterator[str]:
         yield f"- {one.sign} {_text(one.step.text)} ({more})"
         if one.failure:
             yield f"  **{_text(one.failure)}** {_text(one.code)}"
+        for said in one.said:
+            yield f"  {_text(said)}"
         for warning in one.warnings:
             yield f"  warning of the host: {_text(warning)}"
     yield ""

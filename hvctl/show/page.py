@@ -116,7 +116,7 @@ class Open:
 
 @dataclass(frozen=True)
 class Ran:
-    """What became of a step."""
+    """What became of a step. `said`: what it was asked to tell, such as the addresses of a guest."""
 
     status: str
     sign: str
@@ -127,6 +127,7 @@ class Ran:
     failure: str
     code: str
     warnings: tuple[str, ...]
+    said: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -160,6 +161,13 @@ class HostPage:
         names = list(dict.fromkeys(item.vm for item in self.items if item.vm))
         found = {name: [item for item in self.items if item.vm == name] for name in names}
         return tuple((n, own[0].anchor, len(own)) for n, own in found.items()) if len(names) > 1 else ()
+
+    @property
+    def brief(self) -> str:
+        """What it comes to, or why nothing is known of it, beside the word of its state."""
+        return (self.says if self.says != self.word else "") or (
+            self.told[0].message if self.told and not self.says else ""
+        )
 
     @property
     def quiet(self) -> bool:
@@ -265,11 +273,17 @@ def _verdict(check: Check, outcomes: tuple[Outcome, ...]) -> str:
         if "accepted" in states:
             return "Nothing differs but what is accepted."
         return well[check.verb]
-    differ = {"plan": "there is something to do", "drift": "hosts have drifted"}.get(check.verb, "hosts differ")
+    drifted = sum(state_of(o) == "differs" for o in outcomes)
+    away = sum(state_of(o) in ("unreachable", "unreadable") for o in outcomes)
+    differ = {
+        "plan": "there is something to do",
+        "drift": f"{_hosts(drifted)} {'have' if drifted > 1 else 'has'} drifted",
+    }
+    differ_said = differ.get(check.verb, "hosts differ")
     said: list[tuple[set[State], str]] = [
         ({"failed"}, "a step failed"),
-        ({"differs"}, differ),
-        ({"unreachable", "unreadable"}, "a host could not be reached or read"),
+        ({"differs"}, differ_said),
+        ({"unreachable", "unreadable"}, f"{_hosts(away)} could not be reached or read"),
         ({"misconfigured"}, "a host's configuration is wrong"),
         ({"refused"}, "a plan is not the same any more"),
         ({"left_undone"}, "something was left undone"),
@@ -277,6 +291,10 @@ def _verdict(check: Check, outcomes: tuple[Outcome, ...]) -> str:
     ]
     text = "; ".join(["a fault of hvctl itself"] * defects + [words for found, words in said if found & states])
     return text[:1].upper() + text[1:] + "."
+
+
+def _hosts(count: int) -> str:
+    return f"{count:,} host{'s' * (count != 1)}"
 
 
 def _host(one: Outcome, check: Check) -> HostPage:
@@ -446,4 +464,5 @@ def _ran(result: StepResult) -> Ran:
         failure=(" ".join(failure.message.split()) or "failed") if failure is not None else "",
         code=" ".join(t for t in (failure.code, failure.hresult) if t) if failure is not None else "",
         warnings=result.warnings,
+        said=tuple(str(text) for text in result.told),
     )

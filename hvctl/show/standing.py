@@ -38,6 +38,12 @@ def standing(check: Check) -> tuple[Outcome, ...]:
     return tuple(sorted(hosts, key=lambda one: (_WORST_FIRST.index(state_of(one)), since_of(one, check) or never)))
 
 
+def warned(one: Outcome) -> bool:
+    """Whether there is something to know of a host, be it in sync."""
+    plan = one.now
+    return plan is not None and any(r.level == "warning" for a in plan.actions for r in a.remarks)
+
+
 def since_of(one: Outcome, check: Check) -> datetime | None:
     """Since when a host is away, or the first of what is open on it; None where that is not remembered."""
     if one.error is not None or one.wrong:

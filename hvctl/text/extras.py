@@ -8,8 +8,10 @@ from importlib.util import find_spec
 
 from hvctl.text.diagnostic import ConfigError, Diagnostic
 
+_HISTORY = {"sqlalchemy": "SQLAlchemy", "alembic": "Alembic"}
 EXTRAS: Mapping[str, Mapping[str, str]] = {
-    "history": {"sqlalchemy": "SQLAlchemy", "alembic": "Alembic"},
+    "dashboard": {"starlette": "Starlette", "uvicorn": "uvicorn", "multipart": "python-multipart", **_HISTORY},
+    "history": _HISTORY,
     "images": {"pycdlib": "pycdlib"},
     "keyring": {"keyring": "keyring"},
     "metrics": {"prometheus_client": "prometheus-client"},
@@ -31,7 +33,10 @@ def missing(extra: str) -> tuple[str, ...]:
 def lacking(extra: str, what: str) -> list[Diagnostic]:
     """What is wrong, if `what` was asked for and its extra is not installed."""
     packages = missing(extra)
-    return [Diagnostic(None, f"{what} needs {' and '.join(packages)}", command(extra))] if packages else []
+    if not packages:
+        return []
+    named = f"{', '.join(packages[:-1])} and {packages[-1]}" if len(packages) > 1 else packages[0]
+    return [Diagnostic(None, f"{what} needs {named}", command(extra))]
 
 
 def need(extra: str, what: str) -> None:

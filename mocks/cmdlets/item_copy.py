@@ -135,5 +135,5 @@ def _rename(state: HostState, path: str, to: str) -> None:
         disk.path = to
     else:
         state.files[to] = state.files.pop(path)
-    if path in state.contents:
-        state.contents[to] = state.contents.pop(path)
+    for name in [p for p in state.contents if files.same(p, path)]:
+        state.contents[to] = state.contents.pop(name)

@@ -208,7 +208,11 @@ def convert(cmd: Command) -> Iterator[float]:
     _free(cmd, source)  # domain 5.2: detached, or the VM off
     target = absolute(args.text("DestinationPath"))
     _check_name(cmd, target)
+    if target.lower().endswith(".vhds") and files.owners(state, source.path):
+        # domain 8.5: to a VHD set once it is detached; as a file in use [I]
+        raise cmd.refuse("ObjectInUse", "vhd_get", source.path, cmd.say("in_use"))
     made = Vhd(target, size=source.size, minimum_size=source.minimum_size, installed=source.installed)
+    made.partitions = list(source.partitions)
     made.logical_sector_size = source.logical_sector_size
     made.type = args.word("VHDType", "VhdType") if "VHDType" in args else source.type
     if made.type == "Differencing":

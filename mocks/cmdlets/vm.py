@@ -201,7 +201,8 @@ def remove(cmd: Command) -> None:
             for point in list(vm.checkpoints):
                 merge(cmd.state, vm, point)
             cmd.state.vms.remove(vm)
-            for name in [f for f in cmd.state.files if vm.id in f.lower()]:  # its folder lingers (domain 4.2)
+            own = ("virtual machines", "snapshots")  # its folder lingers (domain 4.2)
+            for name in [f for f in cmd.state.files if vm.id in f.lower() and set(f.lower().split("\\")) & set(own)]:
                 files.forget(cmd.state, name)
             for drive in vm.disks:
                 if drive.path:  # observations 4: locked for some seconds right after [O]

@@ -332,3 +332,40 @@ def test_a_diff_says_it_and_a_notification_counts_what_is_open_from_before(lab: 
         checks.append(checked(settings, Asked.of(["lab.yml"], None, (), ()), quiet=True))
     assert "Open from before" not in digest(checks[0], checks[0].memory.news).body
     assert "Open from before: 2 fields on 1 host, the oldest for 3 d.\n" in digest(checks[1], News()).body
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        "host: {virtual_machine_path: 'D:\\VMs', %s}",
+        "switches: [{name: lan, type: private, %s}]",
+        "host_files: [{host_source: 'C:\\a.txt', destination: 'C:\\b.txt', %s}]",
+        "vms: [{name: web01, guest_files: [{source: files, destination: 'C:\\app', %s}]}]",
+        "vms: [{name: web01, exports: [{path: 'E:\\exports', %s}]}]",
+        "vms: [{name: web01, checkpoints: [{name: before, %s}]}]",
+        "vms: [{name: web01, dvds: [{at: scsi 0:1, %s}]}]",
+    ],
+)
+def test_every_resource_takes_it(lab: Lab, section: str) -> None:
+    (lab.folder / "files").mkdir()
+    for name in "ab":
+        (lab.folder / "files" / name).write_text(name, encoding="utf-8")
+    accept = "accept: {until: 2027-01-31, reason: known}"
+    data = json.loads(lab.run("drift", "lab.yml", "--json", playbook="- hosts: all\n  " + section % accept + "\n"))
+    actions = data["hosts"][0]["plan"]["actions"]
+    assert "change" not in {c["status"] for a in actions for c in a["changes"]}
+    assert not data["hosts"][0]["plan"]["steps"]
+    assert data["hosts"][0]["state"] in ("accepted", "unreadable")
+
+
+def test_what_was_made_by_hand_is_accepted_by_its_name(lab: Lab) -> None:
+    playbook = """
+- hosts: all
+  exclusive: [vms]
+  vms:
+    - {name: web01, ensure: absent, accept: {until: 2026-03-05, reason: the tests of Mori}}
+"""
+    lab.run("drift", "lab.yml", playbook=playbook, status=0)
+    lab.run("apply", "lab.yml", "-y", "--allow", "destroy", status=0)
+    assert lab.host.invoke("Get-VM", {"Name": "web01"}).objects
+    lab.run("drift", "lab.yml", days=9, status=2)

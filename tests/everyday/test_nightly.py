@@ -58,13 +58,15 @@ class Slow(TwinTransport):
     clock: Night
 
     def run(self, batch: Batch, on_event: Callable[[Event], None] = lambda e: None) -> list[Reply]:
-        if batch.mode == "change":
-            self.clock.now += timedelta(hours=1)
-        return super().run(batch, on_event)
+        replies = super().run(batch, on_event)
+        self.clock.now += timedelta(hours=1) if batch.mode == "change" else self.clock.reading
+        return replies
 
 
 class Night:
-    """Two hosts, a folder and the time."""
+    """Two hosts, a folder and the time. `reading`: how long a look takes."""
+
+    reading = timedelta(0)
 
     def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.now = datetime(2026, 3, 1, 2, tzinfo=UTC)
@@ -150,6 +152,14 @@ def test_what_is_not_begun_by_the_end_of_the_window_is_left(lab: Night) -> None:
     lab.now = datetime(2026, 3, 2, 1, tzinfo=UTC)
     lab.hvctl("apply", "lab.yml", "-y", "--window", "01:00-05:00")
     assert lab.touched() == [True, True]
+
+
+def test_a_window_that_is_over_before_the_first_change_changes_nothing(lab: Night) -> None:
+    lab.now = datetime(2026, 3, 1, 4, 30, tzinfo=UTC)
+    lab.reading = timedelta(hours=1)
+    status, _, err = lab.hvctl("apply", "lab.yml", "-y", "--window", "01:00-05:00")
+    assert status == 2 and "The window is over: nothing was changed." in err
+    assert lab.touched() == [False, False]
 
 
 @pytest.mark.parametrize("given", ["01:00", "25:00-26:00", "05:00-05:00"])

@@ -8,10 +8,15 @@ import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from hvctl.cli.checked import checked
+from hvctl.cli.options import Settings
+from hvctl.cli.prepared import Asked
 from hvctl.core.check import Check
+from hvctl.fleet.run import Run
 from hvctl.history import place
 from hvctl.history.seen import Seen
 from hvctl.history.spool import KILLED, Begun, Spool, broken_off
@@ -20,6 +25,9 @@ from mocks.host import SimulatedHost
 from mocks.tls import make_authority
 from mocks.wsman import Endpoint, Server
 from tests.history.looks import AT, COUNT, sees, told
+from tests.schedule.conftest import Lab, lab
+
+__all__ = ["lab"]
 
 ROOT = Path(__file__).parents[2]
 DEAD = 2**22 - 7
@@ -155,3 +163,23 @@ def test_the_time_of_a_check_is_kept_in_its_zone(tmp_path: Path) -> None:
     assert isinstance(found.check, Check)
     assert found.check.started == at
     assert found.seen == ()
+
+
+def test_nothing_of_a_host_that_is_done_is_kept_but_what_is_told(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither its connection nor what it answered about its VMs; how many requests it took is told all the same."""
+    kept: list[Run] = []
+    real = Run.check
+
+    def check(self: Run, *words: Any, **more: Any) -> Check:
+        kept.append(self)
+        return real(self, *words, **more)
+
+    monkeypatch.setattr(Run, "check", check)
+    lab.drift("hv02", 150)
+    done = checked(Settings(lab.connect, history=place(str(lab.folder / "h.db"))), Asked(("lab.yml",)), quiet=True)
+    assert not kept[-1]._hosts.transports
+    assert done.requests.keys() == {"hv01", "hv02"}
+    assert [d.spot.host for d in done.drifts] == ["hv02"]
+    for one in done.outcomes:
+        assert one.plan is not None
+        assert all(len(reply.rows) <= 1 for reply in one.plan.facts.replies.values())

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
-from tests.importing.conftest import Run
+import yaml
 
-FILES = {"inventory.yml", "site.yml", ".gitignore", "group_vars/hyper_v.yml"}
+from tests.importing.conftest import Run
+from tests.reference.editor import complaints, complaints_of, read
+
+SCHEMAS = {f"schemas/{name}.json" for name in ("playbook", "inventory", "variables")}
+FILES = {"inventory.yml", "site.yml", ".gitignore", "group_vars/hyper_v.yml", *SCHEMAS}
 
 
 def written(folder: Path) -> set[str]:
@@ -51,3 +56,18 @@ def test_an_import_goes_beside_it(hvctl: Run, tmp_path: Path, hosts: dict[str, o
     assert hvctl("import", "all", "--split")[0] == 0
     assert (tmp_path / "hv01.yml").exists()
     assert hvctl("plan", "site.yml", "hv01.yml", "--detailed-exitcode")[0] == 0
+
+
+def test_what_it_writes_and_imports_passes_the_schemas_that_it_writes(
+    hvctl: Run, tmp_path: Path, hosts: dict[str, object]
+) -> None:
+    examples = Path(__file__).parent.parent.parent / "mocks" / "hosts"
+    hosts |= {f.stem: yaml.safe_load(f.read_text(encoding="utf-8")) for f in examples.glob("*.yaml")}
+    assert hvctl("init", *(word for name in hosts for word in ("--host", name)))[0] == 0
+    ours = [f for f in tmp_path.rglob("*.yml") if "ansible_password" not in f.read_text(encoding="utf-8")]
+    assert [c for file in ours for c in complaints_of(file)] == []
+    assert complaints_of(tmp_path / "group_vars" / "hyper_v.yml") == []
+    assert hvctl("import", "all", "--all", "--split")[0] == 0
+    schema = json.loads((tmp_path / "schemas" / "playbook.json").read_text(encoding="utf-8"))
+    for name in hosts:
+        assert complaints(schema, read((tmp_path / f"{name}.yml").read_text(encoding="utf-8"))) == []

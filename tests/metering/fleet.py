@@ -42,7 +42,7 @@ def vm(name: str, number: int = 1, **more: Any) -> dict[str, Any]:
         "id": f"{number:08d}-1111-1111-1111-111111111111",
         "generation": 2,
         "state": "Running",
-        "memory": {"startup": "2GB"},
+        "memory": {"startup": "2GB", "dynamic_memory_enabled": True},
         "drives": [{"at": "scsi 0:0", "path": disk}],
         "adapters": [{"name": "lan", "switch": "lan", "acls": ACLS}],
         "resource_metering_enabled": True,

@@ -12,6 +12,7 @@ from mocks.objects import PsObject, TimeSpan
 from tests.mocks.hosts import done, host, one, one_vm, read, refused, run
 
 HOUR = 3600.0
+DYNAMIC = {"startup": "2GB", "dynamic_memory_enabled": True}
 USAGE = {
     "processor_mhz": 500,
     "memory": "1GB",
@@ -27,7 +28,7 @@ USAGE = {
 def metered(os: str = "2022", **more: Any) -> SimulatedHost:
     on = one_vm(
         os,
-        **{"state": "Running", "memory": {"startup": "2GB"}, "adapters": [{"switch": "lan"}], "usage": USAGE} | more,
+        **{"state": "Running", "memory": DYNAMIC, "adapters": [{"switch": "lan"}], "usage": USAGE} | more,
     )
     done(on, "Enable-VMResourceMetering", VMName="web01")
     return on
@@ -44,6 +45,13 @@ def traffic(report: dict[str, Any]) -> dict[str, int]:
         way = entry.properties["Direction"].name
         found[way] = found.get(way, 0) + entry.properties["TotalTraffic"]
     return found
+
+
+def test_static_memory_is_what_it_was_given() -> None:
+    on = metered(memory={"startup": "2GB"})
+    on.clock.sleep(HOUR)
+    report = measured(on)
+    assert {report[f"{word}MemoryUsage"] for word in ("Average", "Minimum", "Maximum")} == {2048}
 
 
 def test_averages_and_sums_are_those_of_the_time_that_passed() -> None:

@@ -53,9 +53,7 @@ def test_a_signal_while_hvctl_starts(module: str, heard: tuple[signal.Signals, i
 @pytest.mark.parametrize(("number", "status"), SIGNALS)
 def test_a_signal_while_a_shell_completes(number: signal.Signals, status: int) -> None:
     words = {"_HVCTL_COMPLETE": "complete_bash", "COMP_WORDS": "hvctl pl", "COMP_CWORD": "1"}
-    done = run("typer._completion_classes", number, **words)
-    if done.returncode == 0:
-        done = run("click.shell_completion", number, **words)
+    done = run("hvctl.completion", number, **words)
     assert (done.returncode, "Traceback" in done.stderr) == (status, False), done.stderr
 
 

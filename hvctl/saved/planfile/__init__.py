@@ -4,7 +4,7 @@ A plan file is trusted as a playbook is and no further (docs/security.md). Nothi
 with those that are planned anew.
 """
 
-from hvctl.saved.planfile.reader import Saved, SavedHost, load
+from hvctl.saved.planfile.reader import Saved, SavedHost, SavedPlans, load, load_plans
 from hvctl.saved.planfile.writer import save
 
-__all__ = ["Saved", "SavedHost", "load", "save"]
+__all__ = ["Saved", "SavedHost", "SavedPlans", "load", "load_plans", "save"]

@@ -72,8 +72,8 @@ class DesiredData(_Data):
 
 
 class HostData(_Data):
-    """`allow`: as --allow had it. `time`: by the host's clock. `steps`: to compare, never to run.
-    `computer`, `user`: who answered, and to whom; "" where that may not be written."""
+    """`allow`: as --allow had it. `time`: by the host's clock. `steps`: to compare, never to run. `shown`: what else is shown
+    of the plan; files of before have none. `computer`, `user`: who answered, and to whom; "" where that may not be written."""
 
     name: Annotated[Plain, Field(min_length=1)]
     computer: Plain
@@ -82,6 +82,7 @@ class HostData(_Data):
     allow: list[Word]
     desired: list[DesiredData]
     steps: list[JsonValue]
+    shown: JsonValue = None
 
 
 class FileData(_Data):

@@ -20,6 +20,7 @@ from hvctl.config.playbook import written_twice
 from hvctl.core.acceptance import Acceptance
 from hvctl.core.fields import nulls_refused, path_of
 from hvctl.core.impact import IMPACTS, Impact
+from hvctl.core.plan import Plan
 from hvctl.core.replan import First
 from hvctl.core.resource import Entry, Index, Place
 from hvctl.kinds import kinds
@@ -34,6 +35,7 @@ from hvctl.saved.planfile.format import (
     is_sealed,
     moment,
 )
+from hvctl.saved.planfile.shown import shown_plan
 from hvctl.text.diagnostic import ConfigError, Diagnostic, Mark
 from hvctl.text.source import Document
 from hvctl.text.source import Path as SourcePath
@@ -68,6 +70,46 @@ class Saved:
 def load(file: str, opened: Callable[[str], str] = str) -> Saved:
     """`opened`: gets back what was sealed. Raises ConfigError for a file that is no plan file of this version, at the
     place of what is wrong."""
+    data = _read(file, opened)
+    problems: list[Diagnostic] = []
+    hosts = [_host(file, n, host, problems) for n, host in enumerate(data.hosts)]
+    if problems:
+        raise ConfigError(problems)
+    return Saved(file, data.hvctl, moment(data.created), tuple(hosts))
+
+
+@dataclass(frozen=True)
+class SavedPlans:
+    """A plan file, to be shown: nothing of it is checked against files of the control node or against hosts. `allow`: every
+    word that is allowed anywhere in it."""
+
+    file: str
+    hvctl: str
+    created: datetime
+    plans: tuple[Plan, ...]
+    allow: tuple[Impact, ...] = ()
+
+
+def load_plans(file: str, opened: Callable[[str], str] = str) -> SavedPlans:
+    """As `load`, for who only wants to see them."""
+    data = _read(file, opened)
+    plans: list[Plan] = []
+    problems: list[Diagnostic] = []
+    for n, host in enumerate(data.hosts):
+        if host.shown is None:
+            message = f"{file} was written by a hvctl that kept only what apply needs, and nothing to show"
+            raise ConfigError([Diagnostic(None, message, AGAIN)])
+        try:
+            plans.append(shown_plan(host.name, host.shown, host.steps, frozenset(host.allow)))
+        except (ValueError, TypeError, RecursionError) as error:
+            problems.append(_damaged(file, f"hosts[{n}].shown", str(error).splitlines()[0]))
+    if problems:
+        raise ConfigError(problems)
+    words = {w for h in data.hosts for w in (*h.allow, *(w for one in h.desired for w in one.allow))}
+    return SavedPlans(file, data.hvctl, moment(data.created), tuple(plans), tuple(i for i in IMPACTS if i in words))
+
+
+def _read(file: str, opened: Callable[[str], str]) -> FileData:
     try:
         text = Path(file).read_bytes()
     except OSError as error:
@@ -79,11 +121,9 @@ def load(file: str, opened: Callable[[str], str] = str) -> Saved:
         raise ConfigError(_damaged(file, _where(e["loc"]), _said(e)) for e in error.errors()[:10]) from error
     names = [h.name.casefold() for h in data.hosts]
     twice = [h.name for n, h in enumerate(data.hosts) if h.name.casefold() in names[:n]]
-    problems = [_damaged(file, "hosts", f"{name} stands there twice") for name in dict.fromkeys(twice)]
-    hosts = [_host(file, n, host, problems) for n, host in enumerate(data.hosts)]
-    if problems:
-        raise ConfigError(problems)
-    return Saved(file, data.hvctl, moment(data.created), tuple(hosts))
+    if twice:
+        raise ConfigError(_damaged(file, "hosts", f"{name} stands there twice") for name in dict.fromkeys(twice))
+    return data
 
 
 def _host(file: str, number: int, data: HostData, problems: list[Diagnostic]) -> SavedHost:

@@ -17,6 +17,7 @@ from hvctl.core.resource import Index, Resource
 from hvctl.kinds import sections
 from hvctl.redaction.redact import Redactor
 from hvctl.saved.planfile.format import FORMAT
+from hvctl.saved.planfile.shown import shown_data
 from hvctl.text.diagnostic import ConfigError, Diagnostic
 from hvctl.text.files import PRIVATE, write_whole
 from hvctl.text.visible import json_text
@@ -72,6 +73,7 @@ def _host_data(plan: Plan, desired: Index, redactor: Redactor) -> dict[str, Any]
         "allow": sorted(plan.allow),
         "desired": [_desired_data(w, desired) for w in desired],
         "steps": steps_data(plan),
+        "shown": shown_data(redactor.value(plan)),
     }
 
 
@@ -96,9 +98,11 @@ def _accept_data(one: Acceptance) -> dict[str, Any]:
 
 
 def _marks(wish: Resource) -> Iterator[tuple[str, str]]:
-    """Its own and those of its fields, without what stands within it."""
+    """Its own and those of its fields, without what stands within it; of one that several plays write, those in its file."""
     within, inner = len(wish.place.path), sections(wish.kind)
     for path, mark in wish.place.document.marks.items():
+        if mark.file != wish.place.document.file:
+            continue
         if path[:within] == wish.place.path and (len(path) == within or path[within] not in inner):
             yield ".".join(str(part) for part in path[within:]), f"{mark.line}:{mark.column}"
 
