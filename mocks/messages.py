@@ -62,6 +62,76 @@ TEXTS: dict[str, tuple[str, str]] = {
         "このタスクを完了するために必要なアクセス許可がありません。"
         "コンピューター '{0}' の承認ポリシーの管理者に問い合わせてください。",
     ),
+    "replica_store": (
+        "Unable to open specified location to store Replica files '{0}'. Error: {1}.",
+        "レプリカ ファイルを保存する場所 '{0}' を開けません。エラー: {1}",
+    ),
+    "replica_store_missing": (
+        "Replication from any server needs a default location to store Replica files.",
+        "任意のサーバーからのレプリケーションには、レプリカ ファイルの既定の保存場所が必要です。",
+    ),
+    "replica_certificate": (
+        "The certificate '{0}' cannot be used for replication.",
+        "証明書 '{0}' はレプリケーションに使用できません。",
+    ),
+    "replica_certificate_method": (
+        "Parameters of certificate-based authentication are valid with that authentication only.",
+        "証明書ベースの認証のパラメーターは、その認証でのみ有効です。",
+    ),
+    "replica_any_server": (
+        "Authorization entries cannot be added while replication is allowed from any server.",
+        "任意のサーバーからのレプリケーションが許可されている間は、承認エントリを追加できません。",
+    ),
+    "replication_state": (
+        "Could not change the replication state. Virtual machine is not in a valid replication state to perform the "
+        "operation.",
+        "レプリケーションの状態を変更できませんでした。仮想マシンは、この操作を実行できる有効なレプリケーション状態にありません。",
+    ),
+    "replication_none": (
+        "'{1}' is not applicable on virtual machine '{0}'.",
+        "'{1}' は仮想マシン '{0}' に適用できません。",
+    ),
+    "replication_no_way": (
+        "Hyper-V failed to enable replication. The connection with the Replica server '{1}' could not be established.",
+        "Hyper-V はレプリケーションを有効にできませんでした。レプリカ サーバー '{1}' との接続を確立できませんでした。",
+    ),
+    "replication_not_admitted": (
+        "Hyper-V failed to enable replication. The Replica server '{1}' does not accept replication from this server.",
+        "Hyper-V はレプリケーションを有効にできませんでした。レプリカ サーバー '{1}' はこのサーバーからのレプリケーションを"
+        "受け入れません。",
+    ),
+    "replication_vm_there": (
+        "Hyper-V failed to enable replication. A virtual machine with the same id as '{0}' exists on '{1}'.",
+        "Hyper-V はレプリケーションを有効にできませんでした。'{0}' と同じ ID の仮想マシンが '{1}' に存在します。",
+    ),
+    "replication_disk": (
+        "Hyper-V failed to enable replication for virtual machine '{0}'. IncludedDisks is not valid.",
+        "仮想マシン '{0}' のレプリケーションを有効にできませんでした。IncludedDisks が無効です。",
+    ),
+    "replication_start": (
+        "'{0}' failed to start. The operation is not allowed in the current replication state of the virtual machine.",
+        "'{0}' を起動できませんでした。仮想マシンの現在のレプリケーション状態では、この操作は許可されていません。",
+    ),
+    "replication_primary_runs": (
+        "Hyper-V failed to fail over '{0}'. The virtual machine is running on the primary server '{1}'.",
+        "'{0}' をフェールオーバーできませんでした。仮想マシンはプライマリ サーバー '{1}' で実行中です。",
+    ),
+    "replication_no_reverse": (
+        "Could not reverse replication for virtual machine '{0}'.",
+        "仮想マシン '{0}' のレプリケーションを反転できませんでした。",
+    ),
+    "replication_extended": (
+        "The operation on '{0}' is not allowed while replication is extended to another server.",
+        "レプリケーションが別のサーバーに拡張されている間、'{0}' に対するこの操作は許可されません。",
+    ),
+    "replication_no_media": (
+        "The initial replica of '{0}' was not found at '{1}'.",
+        "'{0}' の初期レプリカが '{1}' に見つかりませんでした。",
+    ),
+    "replication_health": (
+        "Replication for virtual machine '{0}' is in error. Fix the error(s) and resume replication.",
+        "仮想マシン '{0}' のレプリケーションはエラー状態です。エラーを修正してからレプリケーションを再開してください。",
+    ),
     "prompt": (
         "Windows PowerShell is in NonInteractive mode. Read and Prompt functionality is not available.",
         "Windows PowerShell は非対話モードです。読み取りおよびプロンプト機能は使用できません。",

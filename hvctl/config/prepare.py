@@ -126,12 +126,16 @@ def prepare(
     trees = inventory.folders
     work: list[HostWork] = []
     desired: list[Desired] = []
+    known: dict[str, str] = {}
     for host, own in chosen:
         # All at once: a password of the inventory may be taken from a variable of a play, and that is hidden then.
         seen = [_seen_by(inventory, host, p, variables, problems) for p in own]
         unsure = any(p.unsure for p in seen)
         connection = _connection(inventory, host, own, variables, problems, warnings, unsure=unsure)
         found, faults = wishes(seen, {}, learn, trees, ask, host.name, _cluster(inventory, host, seen, problems))
+        if any(wish.links() for wish in found):
+            known = known or names_of(inventory)
+            found = found.knowing(known)
         problems += [p for p in faults if not isinstance(p, HostDiagnostic) and p.level == "error"]
         warnings += [p for p in faults if not isinstance(p, HostDiagnostic) and p.level != "error"]
         desired.append(Desired(host.name, connection.os if connection else None, found))
@@ -160,6 +164,16 @@ def prepare(
         theirs = [p for one in work for p in (*one.wrong, *_without_password(one.connection, ask))]
         raise ConfigError(_once([*problems, *theirs, *warnings]))
     return Prepared(tuple(work), tuple(_once(warnings)), inventory)
+
+
+def names_of(inventory: Inventory) -> dict[str, str]:
+    """By what a host is called and where it is looked for, without case, its name in the inventory."""
+    found: dict[str, str] = {}
+    for host in inventory.hosts.values():
+        address = host.variables.get("ansible_host")
+        if isinstance(address, str):
+            found.setdefault(address.casefold(), host.name)
+    return found | {name.casefold(): name for name in inventory.hosts}
 
 
 def _without_password(connection: Connection, ask: Ask) -> Iterator[Diagnostic]:

@@ -90,7 +90,7 @@ def _drafted(
             return _whole_held(target, action, known, here)
         told = "" if here else target.owned_elsewhere(facts)
         if told and wish.absent:
-            found = finding("ensure", f"{told}: it is not gone", "remove the role and its VM in the cluster")
+            found = finding("ensure", f"{told}: it is not gone", "remove it where it is")
             return _whole_held(target, action, [*known, found], here)
         if wish.absent:
             return _removal(target, action, here, facts, allow)

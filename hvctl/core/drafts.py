@@ -50,7 +50,7 @@ def _waiting(draft: Draft, others: Mapping[Address, Draft]) -> Draft:
                 continue
             action = replace(draft.action, verb="held", lines=(), remarks=())
             return Draft(draft.wish, action, here=False, held=frozenset({WHOLE}))
-        if WHOLE in draft.held and not (elsewhere and draft.action.verb == "later"):
+        if WHOLE in draft.held and not elsewhere:
             continue
         verb: Verb = "unknown" if other.action.verb == "unknown" else "held"
         if elsewhere:

@@ -182,6 +182,10 @@ class Run:
         if nodes := [name for name, work in self._hosts.work.items() if work.desired.together]:
             message = f"{', '.join(nodes)} are nodes of a cluster, and a plan of one is not kept in a file"
             raise ConfigError([Diagnostic(None, message, "apply the playbook itself")])
+        if half := [n for n, w in self._hosts.work.items() if any(one.links() for one in w.desired)]:
+            # Which hosts an inventory has is no part of the file, and what names one of them would read otherwise.
+            message = f"what is wanted of {', '.join(half)} names other hosts, and such a plan is not kept in a file"
+            raise ConfigError([Diagnostic(None, message, "apply the playbook itself")])
         saved = [(o.plan, self._hosts.work[o.host].desired) for o in outcomes if o.plan is not None]
         away = ", ".join(o.host for o in outcomes if o.plan is None)
         if not saved:

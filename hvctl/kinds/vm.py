@@ -61,7 +61,7 @@ from hvctl.kinds._types import (
     MB,
     same_path,
 )
-from hvctl.kinds._vm import REPLICAS, VMS, check_steady, generation, off_impacts, power, vm_ref, vm_row
+from hvctl.kinds._vm import REPLICAS, VMS, check_steady, generation, off_impacts, power, replica_row, vm_ref, vm_row
 from hvctl.text.diagnostic import Diagnostic
 from hvctl.text.source import suggest
 from hvctl.text.visible import quoted
@@ -285,8 +285,7 @@ class VM(Machine):
         return (*cls.survey(), _HOST_PATH, *KNOWN, CHECKPOINTS)
 
     def described(self, facts: Facts) -> tuple[Self, tuple[Omission, ...]] | None:
-        row = self.row(facts)
-        if row is not None and row.get("ReplicationMode") in REPLICAS:
+        if replica_row(self, facts) is not None:
             raise HeldBackError(f"{self.name} is a replica; its settings belong to its primary")
         return super().described(facts)
 
@@ -324,7 +323,7 @@ class VM(Machine):
 
     def stays(self, owner: Resource, listed: tuple[Resource, ...], facts: Facts) -> bool:
         """What is not this host's alone to remove, a template, and one that is to be renamed."""
-        row = vm_row(self, facts) or {}
+        row = vm_row(self, facts) or replica_row(self, facts) or {}
         away = (root for _, root in owner.index.away)  # written for the cluster, and planned on another node
         renamed = {n.casefold() for one in (*listed, *away) if isinstance(one, VM) for n in one.names}
         guarded = row.get("IsClustered") or row.get("IsTemplate") or row.get("ReplicationMode") in REPLICAS
@@ -400,7 +399,11 @@ class VM(Machine):
         return node.casefold() == facts.info.computer.casefold()
 
     def owned_elsewhere(self, facts: Facts) -> str:
-        """A role that another node of the cluster owns."""
+        """A role that another node of the cluster owns; a replica, which is its primary's."""
+        if replica_row(self, facts) is not None:
+            turned = any(part.kind == "replication" for part in self.parts)
+            goes = "its replication goes the other way: turn the playbook around" if turned else "it is its primary's"
+            return f"{self.name} is a replica here, and nothing of it is changed: {goes}"
         name = next((n for n in self.names if owner_of(n, facts) is not None), None)
         if name is None:
             return ""
