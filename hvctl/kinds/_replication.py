@@ -76,7 +76,7 @@ def _hours(value: int | None) -> int | None:
 
 
 def _when(text: str) -> str:
-    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}[ T]\d{2}:\d{2}", text):
+    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}", text):
         raise ValueError(f"{quoted(text)} is not a time; write it as '2026-04-02 22:00', by the host's clock")
     try:
         datetime.fromisoformat(text)
@@ -130,7 +130,7 @@ class ReplicationFields(VmPart):
     odd: ClassVar[frozenset[str]] = frozenset(
         {"server", "frequency", "vss", "extended.server", "extended.frequency", "extended.certificate"}
     )
-    stand_in: ClassVar[Mapping[str, Any]] = {}
+    stand_in: ClassVar[Mapping[str, Any]] = {"server": "hv02.example.com"}
 
     server: Server
     ensure: Literal["present", "absent"] = "present"
