@@ -9,6 +9,7 @@ from hvctl.call import Call
 from hvctl.core.facts import Facts, UnreadableError
 from hvctl.core.resource import Resource
 from hvctl.core.values import Plain
+from hvctl.text.number import is_whole
 
 COMPUTER = Call(
     "Get-CimInstance",
@@ -40,7 +41,7 @@ def same_server(one: object, other: object) -> bool:
     if a == b:
         return True
     bare = "." not in a or "." not in b
-    return bare and bool(a) and a.partition(".")[0] == b.partition(".")[0] and not (a.isdigit() or b.isdigit())
+    return bare and bool(a) and a.partition(".")[0] == b.partition(".")[0] and not (is_whole(a) or is_whole(b))
 
 
 def host_named(one: Resource, server: str | None) -> str:
@@ -58,7 +59,7 @@ def among(name: object, names: Iterable[str]) -> bool:
 def is_server_name(text: str) -> bool:
     """A short or a full name; an address is none: neither Kerberos nor a certificate knows it (replica-migration 3)."""
     labels = text.rstrip(".").split(".")
-    return len(text) <= 255 and all(_LABEL.fullmatch(label) for label in labels) and not labels[-1].isdigit()
+    return len(text) <= 255 and all(_LABEL.fullmatch(label) for label in labels) and not is_whole(labels[-1])
 
 
 class _ServerCodec(Plain):
