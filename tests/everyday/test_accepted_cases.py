@@ -39,7 +39,7 @@ def accepting(desired: Index, fields: Mapping[Address, tuple[str, ...]]) -> Inde
     )
 
 
-APART = ("exclusive/", "disk/that_exists_with_another_type_is_not_attached")
+APART = ("exclusive/", "disk/that_exists_with_another_type_is_not_attached", "disk/is_no_vhdx_by_its_name")
 """What a play's own list has too much is in no resource of the playbook that could accept it; and a field of something that is
 not there yet is not accepted by itself."""
 CASES = [
