@@ -23,8 +23,9 @@ from tests.harness import Case, all_cases, wished
 from tests.held import never_written, sent
 
 ALL = frozenset(IMPACTS)
-DEFAULTED = {"disk", "dvd", "guest_file", "host_file"}
-"""Kinds in which a field that is not written means something else than that it is not managed."""
+DEFAULTED = {"disk", "dvd", "guest_file", "host_file", "migration_network", "replica_authorization"}
+"""Kinds in which a field that is not written means something else than that it is not managed; or that are known by
+all that is written of them, in lists that leave nothing else."""
 
 
 def accepting(desired: Index, fields: Mapping[Address, tuple[str, ...]]) -> Index:
