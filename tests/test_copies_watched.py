@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+import yaml
 from rich.console import Console
 
 from hvctl.call import Batch, Call, Event, HostInfo, Reply, Task, Transport, TransportError, Watch, to_json
@@ -70,6 +71,22 @@ def test_copies_say_what_they_write() -> None:
         (r"D:\iso\copies\big.iso.hvctl-unfinished", 8 * GB),
         (PART, 40 * GB),
     ]
+
+
+def test_a_vhd_that_is_copied_as_it_is_is_watched_too() -> None:
+    """A conversion tells its own progress."""
+    state = {**STATE, "vhds": {r"D:\images\old.vhd": {"size": "80GB", "file_size": "40GB"}}}
+    paths = {r"D:\web01\os.vhd": True, r"D:\web01\os.vhdx": False}
+    for to, copied in paths.items():
+        disk = {"at": "ide 0:0", "path": to, "image": r"D:\images\old.vhd"}
+        transport = TwinTransport(SimulatedHost.from_yaml(state))
+        plays = [{"hosts": "all", "vms": [{"name": "web01", "generation": 1, "disks": [disk]}]}]
+        desired, _ = wished(yaml.safe_dump(plays), "2022")
+        plan = make_plan(desired, look(transport, desired), frozenset())
+        assert [w.size for w in watched_of(plan).values()] == ([40 * GB] if copied else [])
+        assert {s.task.call.cmdlet for s in plan.steps} & {"Copy-Item", "Convert-VHD"} == (
+            {"Copy-Item"} if copied else {"Convert-VHD"}
+        )
 
 
 def test_neither_the_host_nor_a_plan_file_hears_of_it() -> None:

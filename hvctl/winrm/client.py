@@ -12,7 +12,7 @@ from hvctl.winrm import protocol
 from hvctl.winrm.batches import Batches
 from hvctl.winrm.connection import Address, Connection, CredentialGuard, Patience
 from hvctl.winrm.conversation import Conversation
-from hvctl.winrm.faults import said
+from hvctl.winrm.faults import WireFault, said
 from hvctl.winrm.journal import Journal
 from hvctl.winrm.leftovers import OpenShells
 from hvctl.winrm.powershell import PowerShell, Process
@@ -125,16 +125,24 @@ class WinRM:
         self._connection.close()
 
     def another(self) -> WinRM:
-        """With what this one knows of the address, the account and the open shells."""
-        return WinRM(
+        """With what this one knows of the address, the account and the open shells. Once it is told to stop, it waits for
+        nothing more."""
+
+        def sleep(seconds: float) -> None:
+            if made._stopping.asked():
+                raise WireFault("lost", "stopped")
+            self._sleep(seconds)
+
+        made = WinRM(
             self.address,
             allow=self._allow,
             guard=self._guard,
             on_wire=self._on_wire,
-            sleep=self._sleep,
+            sleep=sleep,
             patience=self._patience,
             shells=self._shells,
         )
+        return made
 
     # --- stopping --------------------------------------------------------------------------------------------------
 
