@@ -131,8 +131,11 @@ def test_the_end_is_not_waited_for(host: Rig, monkeypatch: pytest.MonkeyPatch) -
     assert told(said.err) == []
 
 
-def test_a_stop_is_not_held_up(host: Rig) -> None:
-    """Ctrl-C while it is copied: the step is finished, and nothing is asked any more."""
+@pytest.mark.parametrize("shells", [2, 30])
+def test_a_stop_is_not_held_up(host: Rig, shells: int) -> None:
+    """Ctrl-C while it is copied: the step is finished, and nothing is asked any more. Where the host has two shells, the one
+    that tells it to stop is the one that looks were made in."""
+    host.endpoint.shells.quotas = Quotas(shells)
     seen: list[int] = []
 
     def interrupts() -> None:
