@@ -39,7 +39,6 @@ from hvctl.saved.planfile import SavedHost
 from hvctl.show.data import facts_data
 from hvctl.show.screen import print_json
 from hvctl.show.text import facts_lines
-from hvctl.text.diagnostic import ConfigError, Diagnostic
 from hvctl.text.visible import json_text
 
 
@@ -150,49 +149,19 @@ class Run:
         locked = self._units.taken(outcomes, todo)
         together = {host: one for host, one in together.items() if host not in locked}
         away = {o.host for o in outcomes if o.plan is None}
-        refused = {**locked, **(self._units.refused(together, away) if recheck else {})}
-        plans = {o.host: self.showing.told(o.plan) for o in todo.values() if o.plan is not None}
-        self._hosts.texts = {host: {s.task.id: s.text for s in plan.steps} for host, plan in plans.items()}
-        applied = partial(self._applied, recheck=recheck)
-        alone = [(o.host, own(o, partial(applied, o))) for o in todo.values() if o.host not in linked]
-        with self._units.kept():
-            done = self._units.applied(alone, {host: one for host, one in together.items() if host not in refused})
-        self._units.given_back(done.values())
-        left = {name: self._hosts.left(one) for name, one in todo.items() if name not in done | refused}
-        return [(done | refused | left).get(o.host, o) for o in outcomes]
-
-    def revise(self, name: str, revised: Callable[[Index], Index]) -> None:
-        """From now on, another desired state of a host."""
-        self._hosts.revise(name, revised)
-        self._units.revised()
-
-    def plan_again(self, hosts: Iterable[SavedHost]) -> list[Outcome]:
-        """Look at every host and plan it from what a plan file desires; refused where that gives other steps."""
-        first = {one.name: one.first for one in hosts}
-        linked = self._units.linked
-        tasks = {
-            n: partial(self._units.read, n) if n in linked else partial(self._planned, w, first=first[n])
-            for n, w in self._hosts.work.items()
-        }
-        return self._units.planned(self._looked(tasks, warm=True), first)
-
-    def save(self, outcomes: Sequence[Outcome], file: str, command: str, sealed: Callable[[str], str] = str) -> None:
-        """Without those that could not be looked at; nothing if none could. `command`: applies it. `sealed`: hides
-        what came encrypted."""
-        if nodes := [name for name, work in self._hosts.work.items() if work.desired.together]:
-            message = f"{', '.join(nodes)} are nodes of a cluster, and a plan of one is not kept in a file"
-            raise ConfigError([Diagnostic(None, message, "apply the playbook itself")])
-        if half := [n for n, w in self._hosts.work.items() if any(one.links() for one in w.desired)]:
-            # Which hosts an inventory has is no part of the file, and what names one of them would read otherwise.
-            message = f"what is wanted of {', '.join(half)} names other hosts, and such a plan is not kept in a file"
-            raise ConfigError([Diagnostic(None, message, "apply the playbook itself")])
-        saved = [(o.plan, self._hosts.work[o.host].desired) for o in outcomes if o.plan is not None]
-        away = ", ".join(o.host for o in outcomes if o.plan is None)
+        # The plan of a unit rests on all of its hosts; without one of them the file would plan another unit again.
+        parted = [o.host for o in outcomes if o.host not in away and self._units.others(o.host) & away]
+        saved = [(o.plan, self._hosts.work[o.host].desired) for o in outcomes if o.plan and o.host not in parted]
+        left = ", ".join(o.host for o in outcomes if o.host in away)
+        if parted:
+            verb = "are" if len(parted) > 1 else "is"
+            left += f" and {', '.join(parted)}, which {verb} planned together with what could not be looked at"
         if not saved:
-            self._err.print("No plan saved: no host could be looked at.")
+            why = f", without {left}" if parted else ": no host could be looked at"
+            self._err.print(f"No plan saved{why}.", soft_wrap=True)
             return
         planfile.save(file, saved, self._started, self._redactor, sealed)
-        without = f", without {away}" if away else ""
+        without = f", without {left}" if left else ""
         self._err.print(f"Plan saved{without}: {command}", soft_wrap=True)
 
     def check(
