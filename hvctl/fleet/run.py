@@ -149,6 +149,36 @@ class Run:
         locked = self._units.taken(outcomes, todo)
         together = {host: one for host, one in together.items() if host not in locked}
         away = {o.host for o in outcomes if o.plan is None}
+        refused = {**locked, **(self._units.refused(together, away) if recheck else {})}
+        plans = {o.host: self.showing.told(o.plan) for o in todo.values() if o.plan is not None}
+        self._hosts.texts = {host: {s.task.id: s.text for s in plan.steps} for host, plan in plans.items()}
+        applied = partial(self._applied, recheck=recheck)
+        alone = [(o.host, own(o, partial(applied, o))) for o in todo.values() if o.host not in linked]
+        with self._units.kept():
+            done = self._units.applied(alone, {host: one for host, one in together.items() if host not in refused})
+        self._units.given_back(done.values())
+        left = {name: self._hosts.left(one) for name, one in todo.items() if name not in done | refused}
+        return [(done | refused | left).get(o.host, o) for o in outcomes]
+
+    def revise(self, name: str, revised: Callable[[Index], Index]) -> None:
+        """From now on, another desired state of a host."""
+        self._hosts.revise(name, revised)
+        self._units.revised()
+
+    def plan_again(self, hosts: Iterable[SavedHost]) -> list[Outcome]:
+        """Look at every host and plan it from what a plan file desires; refused where that gives other steps."""
+        first = {one.name: one.first for one in hosts}
+        linked = self._units.linked
+        tasks = {
+            n: partial(self._units.read, n) if n in linked else partial(self._planned, w, first=first[n])
+            for n, w in self._hosts.work.items()
+        }
+        return self._units.planned(self._looked(tasks, warm=True), first)
+
+    def save(self, outcomes: Sequence[Outcome], file: str, command: str, sealed: Callable[[str], str] = str) -> None:
+        """Without those that could not be looked at; nothing if none could. `command`: applies it. `sealed`: hides
+        what came encrypted."""
+        away = {o.host for o in outcomes if o.plan is None}
         # The plan of a unit rests on all of its hosts; without one of them the file would plan another unit again.
         parted = [o.host for o in outcomes if o.host not in away and self._units.others(o.host) & away]
         saved = [(o.plan, self._hosts.work[o.host].desired) for o in outcomes if o.plan and o.host not in parted]
