@@ -138,6 +138,19 @@ def test_it_is_refused_on_all_its_hosts(hvctl: Hvctl, sites: Estate) -> None:
     assert sent(sites) == before
 
 
+def test_a_part_of_it_is_kept_as_it_was_planned(hvctl: Hvctl, sites: Estate) -> None:
+    """The other hosts are known by the inventory."""
+    before = sent(sites)
+    hvctl(sites, "plan", "site.yml", "--limit", "hv03", "--out", "third.plan")
+    status, said = hvctl(sites, "apply", "third.plan", "-y")
+    assert status == 0 and "Set-VMReplicationServer" in sent(sites)[len(before) :], said
+    _, said = hvctl(sites, "plan", "site.yml", "--limit", "hv01", "--out", "first.plan")
+    left_out = "hv02 is not among the hosts of this run: only this side is looked at and changed"
+    assert left_out in said
+    _, said = hvctl(sites, "apply", "first.plan", "-y")
+    assert left_out in said and "something has changed" not in said
+
+
 def test_a_name_that_is_another_host_of_the_inventory_now_is_refused(hvctl: Hvctl, sites: Estate) -> None:
     """Which hosts there are is no part of the file."""
     hvctl(sites, "plan", "site.yml", "--out", "lab.plan")
