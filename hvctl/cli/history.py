@@ -17,7 +17,7 @@ from hvctl.cli.since import since as moment
 from hvctl.config.hostnames import PatternError
 from hvctl.config.patterns import matching, words
 from hvctl.history import HistoryError
-from hvctl.history.past import Span
+from hvctl.history.past import Span, Stood
 from hvctl.kinds import kinds
 from hvctl.show.history import history_data, history_lines
 from hvctl.show.plain import plain
@@ -61,7 +61,7 @@ def show_history(
     except HistoryError as error:
         raise ConfigError([Diagnostic(None, error.message, error.hint)]) from error
     narrowed = bool(vm or kind)
-    found = tuple(one.only(wanted, still=still) for one in found)
+    found = tuple(one.only(wanted, _named(vm or (), kind or ()), still=still) for one in found)
     if narrowed:  # an absence is no VM's, and tells nothing where nothing of it is left
         found = tuple(replace(one, absences=one.absences if one.spans else ()) for one in found)
     if as_json:
@@ -95,6 +95,18 @@ def _wanted(vms: Sequence[str], names: Sequence[str]) -> Callable[[Span], bool]:
         return of_vm and (not wanted_kinds or address.kind in wanted_kinds)
 
     return wanted
+
+
+def _named(vms: Sequence[str], names: Sequence[str]) -> Callable[[Stood], bool]:
+    """A move is told with the VM."""
+    chosen = {name.strip().replace(" ", "_").casefold() for word in names for name in word.split(",")}
+    patterns = [vm.casefold() for vm in vms]
+
+    def named(one: Stood) -> bool:
+        of_vm = not patterns or any(fnmatchcase(one.name.casefold(), pattern) for pattern in patterns)
+        return of_vm and (not chosen or ("vm" if one.what == "move" else one.what) in chosen)
+
+    return named
 
 
 def _chosen(settings: Settings, pattern: str, names: Sequence[str]) -> list[str]:

@@ -13,7 +13,7 @@ from hvctl.cli.prepared import extra_variables, inventory_of, run_of, today, war
 from hvctl.config.accepting import dated
 from hvctl.config.offline import Desired, offline_problems
 from hvctl.config.overlay import Overlay
-from hvctl.config.prepare import HostWork, Prepared, find_inventory
+from hvctl.config.prepare import HostWork, Prepared, find_inventory, names_of
 from hvctl.config.reach import different, said
 from hvctl.config.vault import PasswordFile
 from hvctl.core.outcome import Outcome
@@ -98,12 +98,13 @@ def saved_run(settings: Settings, saved: Saved, over: Overlay) -> Run:
         text = f"the inventory {inventory.file} does not have {', '.join(missing)} of the plan {saved.file}"
         raise ConfigError([Diagnostic(None, text, "name the inventory that the plan was made with, by -i")])
     work: list[HostWork] = []
+    names = names_of(inventory)
     told: list[Diagnostic] = [*inventory.warnings]
     for one in saved.hosts:
+        # Which hosts there are is no part of the file; where a name is another host's now, other steps come of it.
+        desired = one.desired.knowing(names) if any(wish.links() for wish in one.desired) else one.desired
         try:
-            work.append(
-                work_of(settings, inventory, inventory.hosts[one.name], dated(one.desired, today(settings)), over)
-            )
+            work.append(work_of(settings, inventory, inventory.hosts[one.name], dated(desired, today(settings)), over))
         except ConfigError as error:
             told += error.problems
     told += [p for w in work for p in w.connection.warnings]

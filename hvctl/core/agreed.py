@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 from dataclasses import replace
 
+from hvctl.core.changes import Noted
 from hvctl.core.draft import Draft
-from hvctl.core.facts import Facts
+from hvctl.core.facts import Facts, UnclearError, UnreadableError, UnreadHostError
 from hvctl.core.plan import Action, Searched, Wanted
 from hvctl.core.resource import Resource
 from hvctl.core.values import UNKNOWN, Json
@@ -36,7 +37,15 @@ def with_wanted(action: Action, wish: Resource, draft: Draft, facts: Facts, sear
         )
         for name, (value, text) in fields.items()
     ]
-    return replace(action, wanted=(whole, *found), searched=searched)
+    return replace(action, wanted=(whole, *found), searched=searched, noted=_noted(wish, facts))
+
+
+def _noted(wish: Resource, facts: Facts) -> Noted | None:
+    """What cannot be read is not remembered; its own diagnostics say why."""
+    try:
+        return None if wish.absent else wish.noted(facts)
+    except (UnreadableError, UnclearError, UnreadHostError, LookupError):
+        return None
 
 
 def _fields(wish: Resource, facts: Facts) -> Mapping[str, tuple[Json, str]]:

@@ -85,3 +85,14 @@ class Bracket:
     stop: tuple[Step, ...]
     start: tuple[Step, ...]
     doubts: tuple[Diagnostic, ...] = ()
+
+
+@dataclass(frozen=True)
+class Noted:
+    """How something stands that is remembered at each look, whether it is as desired or not: where a role is, how a
+    replication goes. `name`: of its VM. `unit`: the cluster that it is in. `lag_s`: seconds that a replica is behind."""
+
+    name: str
+    standing: str
+    unit: str = ""
+    lag_s: int | None = None

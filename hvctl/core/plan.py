@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from hvctl.call import HostInfo, Staged, Task
 from hvctl.contract import OS
 from hvctl.core.acceptance import Acceptance
+from hvctl.core.changes import Noted
 from hvctl.core.facts import Facts
 from hvctl.core.impact import Impact
 from hvctl.core.values import Json
@@ -91,6 +92,7 @@ class Action:
     accepted: Acceptance | None = None
     wanted: tuple[Wanted, ...] = dataclasses.field(default=(), compare=False)
     searched: tuple[Searched, ...] = dataclasses.field(default=(), compare=False)
+    noted: Noted | None = dataclasses.field(default=None, compare=False)
 
     @property
     def blocked(self) -> tuple[Line, ...]:

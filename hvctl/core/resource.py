@@ -12,7 +12,7 @@ from pydantic import PrivateAttr
 from hvctl.call import Call, Row, Staged, Value
 from hvctl.contract import OS
 from hvctl.core.acceptance import WHOLE, Acceptance, chosen
-from hvctl.core.changes import Bracket, Change, Occasion, Step
+from hvctl.core.changes import Bracket, Change, Noted, Occasion, Step
 from hvctl.core.describe import Omission, all_written, modelled
 from hvctl.core.facts import Facts
 from hvctl.core.fields import Fields, path_of, settings
@@ -458,6 +458,10 @@ class Resource(Fields):
     def implied(self) -> bool:
         """Whether it is there by itself, so that it need not be written where nothing else of it is."""
         return not self.many
+
+    def noted(self, facts: Facts) -> Noted | None:
+        """How it stands, where that is worth remembering though it is no difference."""
+        return None
 
     def asides(self, facts: Facts) -> Iterator[str]:
         """Of what was described: what a reader should know of it that no field says."""

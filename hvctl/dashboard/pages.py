@@ -26,7 +26,7 @@ from hvctl.history.place import Place
 from hvctl.kinds import kinds
 from hvctl.show.plain import plain
 from hvctl.show.times import stamp
-from hvctl.text.duration import lasted
+from hvctl.text.duration import lasted, spoken
 
 T = TypeVar("T")
 _LONGEST = 200
@@ -166,6 +166,7 @@ class Site:
                 "open": differing,
                 "went": queries.drift_rows(connection, Asked(host=name, gone=True, since=month)),
                 "away": queries.away_rows(connection, since=month, host=name),
+                "stood": queries.standing_rows(connection, name, month),
                 "machines": queries.machines(connection, name, differing.rows),
                 "checks": queries.checks_of(connection, name),
             }
@@ -279,6 +280,7 @@ def _environment(language: str, now: Callable[[], datetime]) -> Environment:
     made.filters["stamp"] = stamp
     made.filters["clock"] = lambda moment: f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     made.filters["age"] = lambda moment: lasted(max(now() - moment, timedelta(0)))
+    made.filters["lasting"] = spoken
     made.filters["segment"] = lambda text: quote(text, safe="")
     made.filters["kind"] = lambda text: text.replace("_", " ")
     made.globals["link"] = _link

@@ -24,7 +24,9 @@ from hvctl.dashboard.rows import (
     Used,
 )
 from hvctl.history.meters import Record
+from hvctl.history.past import Stood
 from hvctl.history.schema import absences, checks, drifts, hosts, looks, meter_looks, readings
+from hvctl.history.standing import stood
 from hvctl.kinds import address_of, owner_of
 from hvctl.metering.stretch import Stretch
 from hvctl.metering.subtraction import stretches
@@ -264,6 +266,12 @@ def away_rows(connection: Connection, *, since: datetime | None = None, host: st
         .limit(PAGE)
     )
     return tuple(AwayRow(r.name, r.why, r.first_seen, r.last_seen, r.back) for r in rows)
+
+
+def standing_rows(connection: Connection, host: str, since: datetime) -> tuple[Stood, ...]:
+    """Of all on record of that name."""
+    numbers = connection.execute(select(hosts.c.id).where(hosts.c.name == host).order_by(hosts.c.id)).scalars().all()
+    return tuple(one for number in numbers for one in stood(connection, number, since))
 
 
 def check_rows(connection: Connection, *, verb: str = "", left: bool = False, start: int = 0) -> Listed[CheckRow]:

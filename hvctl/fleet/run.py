@@ -39,7 +39,6 @@ from hvctl.saved.planfile import SavedHost
 from hvctl.show.data import facts_data
 from hvctl.show.screen import print_json
 from hvctl.show.text import facts_lines
-from hvctl.text.diagnostic import ConfigError, Diagnostic
 from hvctl.text.visible import json_text
 
 
@@ -179,20 +178,20 @@ class Run:
     def save(self, outcomes: Sequence[Outcome], file: str, command: str, sealed: Callable[[str], str] = str) -> None:
         """Without those that could not be looked at; nothing if none could. `command`: applies it. `sealed`: hides
         what came encrypted."""
-        if nodes := [name for name, work in self._hosts.work.items() if work.desired.together]:
-            message = f"{', '.join(nodes)} are nodes of a cluster, and a plan of one is not kept in a file"
-            raise ConfigError([Diagnostic(None, message, "apply the playbook itself")])
-        if half := [n for n, w in self._hosts.work.items() if any(one.links() for one in w.desired)]:
-            # Which hosts an inventory has is no part of the file, and what names one of them would read otherwise.
-            message = f"what is wanted of {', '.join(half)} names other hosts, and such a plan is not kept in a file"
-            raise ConfigError([Diagnostic(None, message, "apply the playbook itself")])
-        saved = [(o.plan, self._hosts.work[o.host].desired) for o in outcomes if o.plan is not None]
-        away = ", ".join(o.host for o in outcomes if o.plan is None)
+        away = {o.host for o in outcomes if o.plan is None}
+        # The plan of a unit rests on all of its hosts; without one of them the file would plan another unit again.
+        parted = [o.host for o in outcomes if o.host not in away and self._units.others(o.host) & away]
+        saved = [(o.plan, self._hosts.work[o.host].desired) for o in outcomes if o.plan and o.host not in parted]
+        left = ", ".join(o.host for o in outcomes if o.host in away)
+        if parted:
+            verb = "are" if len(parted) > 1 else "is"
+            left += f" and {', '.join(parted)}, which {verb} planned together with what could not be looked at"
         if not saved:
-            self._err.print("No plan saved: no host could be looked at.")
+            why = f", without {left}" if parted else ": no host could be looked at"
+            self._err.print(f"No plan saved{why}.", soft_wrap=True)
             return
         planfile.save(file, saved, self._started, self._redactor, sealed)
-        without = f", without {away}" if away else ""
+        without = f", without {left}" if left else ""
         self._err.print(f"Plan saved{without}: {command}", soft_wrap=True)
 
     def check(

@@ -53,6 +53,10 @@ class Units:
             self._linked = {one.host: unit for unit in found if len(unit) > 1 for one in unit}
         return self._linked
 
+    def others(self, host: str) -> frozenset[str]:
+        """That are planned together with it."""
+        return frozenset(one.host for one in self.linked.get(host, ())) - {host}
+
     def revised(self) -> None:
         """Something else is desired of a host."""
         self._linked = None

@@ -40,6 +40,22 @@ class Absence:
 
 
 @dataclass(frozen=True)
+class Stood:
+    """From when to when it was seen so. `gone`: when it was first seen otherwise. `what`: "role", "replication" or "move",
+    which is of one moment. `lag_s`, `most_lag_s`: as measured last, and at most."""
+
+    what: str
+    unit: str
+    name: str
+    standing: str
+    first_seen: datetime
+    last_seen: datetime
+    gone: datetime | None = None
+    lag_s: int | None = None
+    most_lag_s: int | None = None
+
+
+@dataclass(frozen=True)
 class HostPast:
     """`checks`: how many there were in the time asked about; `missed`: how many did not reach it."""
 
@@ -51,6 +67,7 @@ class HostPast:
     spans: tuple[Span, ...] = ()
     absences: tuple[Absence, ...] = ()
     utc_offset_minutes: int | None = None
+    standings: tuple[Stood, ...] = ()
 
     @property
     def zone(self) -> timezone:
@@ -59,10 +76,17 @@ class HostPast:
 
     @property
     def quiet(self) -> bool:
-        return not (self.spans or self.absences)
+        return not (self.spans or self.absences or self.standings)
 
-    def only(self, wanted: Callable[[Span], bool], *, still: bool = False) -> HostPast:
-        """The same with these differences alone. `still`: and of them, and of its absences, what is not over."""
+    def only(
+        self,
+        wanted: Callable[[Span], bool],
+        named: Callable[[Stood], bool] = lambda one: True,
+        *,
+        still: bool = False,
+    ) -> HostPast:
+        """The same with these differences and standings alone. `still`: and of them, and of its absences, what is not over."""
         spans = tuple(s for s in self.spans if wanted(s) and not (still and s.gone is not None))
         away = tuple(a for a in self.absences if not (still and a.back is not None))
-        return replace(self, spans=spans, absences=away)
+        stood = tuple(s for s in self.standings if named(s) and not (still and s.gone is not None))
+        return replace(self, spans=spans, absences=away, standings=stood)

@@ -13,6 +13,7 @@ from hvctl.history.judge import Absence, Known, Open, Wish
 from hvctl.history.past import Absence as Away
 from hvctl.history.past import HostPast, Span
 from hvctl.history.schema import absences, checks, covered, drifts, looks, wishes
+from hvctl.history.standing import stood
 from hvctl.kinds import address_of
 
 
@@ -62,6 +63,7 @@ def past_of(connection: Connection, host: Any, since: datetime) -> HostPast:
         tuple(_span(host.name, row) for row in spans),
         tuple(Away(row.first_seen, row.last_seen, row.why, row.back) for row in away),
         host.utc_offset_minutes,
+        tuple(stood(connection, host.id, since)),
     )
 
 

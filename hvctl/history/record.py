@@ -16,6 +16,7 @@ from hvctl.history.judge import Judged, Known, judged
 from hvctl.history.recall import known_of
 from hvctl.history.schema import absences, checks, covered, drifts, hosts, looks, wishes
 from hvctl.history.seen import Difference, Seen, shown
+from hvctl.history.standing import prune_standings, write_standings
 
 KEPT = timedelta(days=400)
 """How long what is over is kept."""
@@ -65,6 +66,7 @@ def add_look(connection: Connection, host: Any, number: int, seen: Seen, at: dat
     _write_absence(connection, host.id, known, seen, at)
     _write_drifts(connection, host.id, result, at)
     _write_wishes(connection, host.id, known, result)
+    write_standings(connection, host.id, seen.standings, at)
     for file in seen.covered - known.covered:
         connection.execute(insert(covered).values(host_id=host.id, key=_digest(file), file=file))
     return result
@@ -150,6 +152,7 @@ def prune(connection: Connection, at: datetime) -> None:
     for table in (wishes, covered):
         connection.execute(delete(table).where(table.c.host_id.in_(left)))
     connection.execute(delete(drifts).where(drifts.c.gone.is_(None), drifts.c.last_seen < old))
+    prune_standings(connection, old)
     aged = select(checks.c.id).where(checks.c.finished < at - CHECKS_KEPT)
     connection.execute(delete(looks).where(looks.c.check_id.in_(aged)))
     connection.execute(delete(checks).where(checks.c.finished < at - CHECKS_KEPT))

@@ -107,6 +107,24 @@ absences = Table(
     Index("ix_hvctl_absences_open", "host_id", "back"),
 )
 
+standings = Table(
+    "hvctl_standings",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("host_id", Integer, ForeignKey("hvctl_hosts.id"), nullable=False),
+    Column("what", String(16), nullable=False),
+    Column("unit", String(255), nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("standing", Text, nullable=False),
+    Column("lag_s", Integer),
+    Column("most_lag_s", Integer),
+    Column("first_seen", UtcTime, nullable=False),
+    Column("last_seen", UtcTime, nullable=False),
+    Column("gone", UtcTime),
+    Index("ix_hvctl_standings_host", "host_id", "gone"),
+)
+"""Which node a role was on, how a replication went, and what hvctl moved, from when to when."""
+
 checks = Table(
     "hvctl_checks",
     metadata,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -27,6 +27,7 @@ Family = tuple[str, ...]
 
 _SHOWN = 400
 _PLAIN = 200
+_NAME = 255
 
 VALUE, TEXT = "json:", "text:"
 """How what is kept for comparing begins: a value, or how a release told it that kept no values."""
@@ -58,6 +59,21 @@ class Difference:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """How something stands that is no difference. `what`: "role", "replication" or "move". `unit`: the cluster, if any."""
+
+    what: str
+    unit: str
+    name: str
+    standing: str
+    lag_s: int | None = None
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return self.what, self.unit, self.name.casefold()
+
+
+@dataclass(frozen=True)
 class Seen:
     """`unreachable`: why; None if it was reached. `agreed`: spots that were seen to be as wished. `searched`,
     `unsearched`: families looked through for more than is listed, and those that could not be. `covered`: playbooks
@@ -72,6 +88,7 @@ class Seen:
     unsearched: frozenset[Family] = frozenset()
     covered: frozenset[str] = frozenset()
     utc_offset_minutes: int | None = None
+    standings: tuple[Standing, ...] = ()
 
 
 def key_of(spot: Spot) -> Key:
@@ -108,7 +125,21 @@ def seen(check: Check, one: Outcome) -> Seen:
         frozenset(look.unsearched),
         frozenset(absolute(p) for p in check.covers),
         _offset(plan),
+        tuple(_standings(one, plan)),
     )
+
+
+def _standings(one: Outcome, plan: Plan) -> Iterator[Standing]:
+    for action in plan.actions:
+        if (noted := action.noted) is not None:
+            unit, name = storable(noted.unit)[:_NAME], storable(noted.name)[:_NAME]
+            yield Standing(action.address.kind, unit, name, shown(noted.standing), noted.lag_s)
+    for result in one.report.results if one.report is not None else ():
+        step = result.step
+        if step.moves and result.status in ("ok", "unknown"):
+            doubt = f", and it is not known whether it arrived{': ' if result.why else ''}{result.why}"
+            told = step.text + (doubt if result.status == "unknown" else "")
+            yield Standing("move", "", storable(step.action.key or step.action.names[0])[:_NAME], shown(told))
 
 
 def _offset(plan: Plan) -> int | None:

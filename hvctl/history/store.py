@@ -17,6 +17,7 @@ from hvctl.history.recall import past_of
 from hvctl.history.record import add_check, add_look, locked, prune
 from hvctl.history.schema import hosts
 from hvctl.history.seen import Seen
+from hvctl.history.standing import end_elsewhere
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,14 @@ class Store:
         done: dict[str, Judged] = {}
         with translated(self.place), writing(engine) as connection:
             number = add_check(connection, check, at)
+            written: list[tuple[int, Seen]] = []
             # In one order everywhere, so that two writers do not wait for each other.
             for seen in sorted(found, key=lambda s: s.host):
                 host = locked(connection, seen.host, check.addresses.get(seen.host, seen.host))
                 done[seen.host] = add_look(connection, host, number, seen, at)
+                if not done[seen.host].late:
+                    written.append((host.id, seen))
+            end_elsewhere(connection, written, at)
             prune(connection, at)
         return [done[seen.host] for seen in found]
 

@@ -63,11 +63,13 @@ RELATIONS = Call(
 """By the names of the class: the columns that people read are aliases (replica-migration 1.1). Never Get-VM's
 ReplicationState, which is off by one on some versions (domain 15.4)."""
 
+LATENCY = "AverageReplicationLatency"
+"""How long it took until a change was there, over the time that the host measures; 100 ns."""
 MEASURED = Call(
     "Measure-VMReplication",
-    select=("VMId", "ReplicationMode", "ReplicationRelationshipType", "ReplicationHealthDetails[]"),
+    select=("VMId", "ReplicationMode", "ReplicationRelationshipType", "ReplicationHealthDetails[]", LATENCY),
 )
-"""In sentences, in the host's language: for people only."""
+"""Details are sentences, in the host's language: for people only."""
 
 REPLICAS = ("Replica", "ExtendedReplica")
 FAILED_OVER = ("FailedOverWaitingCompletion", "FailedOver")

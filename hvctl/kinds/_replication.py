@@ -25,6 +25,9 @@ from hvctl.text.visible import quoted
 
 FREQUENCIES = (30, 300, 900)
 """Seconds. The parameter takes others, Hyper-V does not (domain 15.2)."""
+UNREPLICATED = "Hyper-V's cmdlets replicate none that is"
+"""Shared VHDX of 2012 R2 not at all (domain 8.5); sets (.vhds) and shared VHDX of 2016 and later as part of a group of VMs,
+which only WMI makes: Msvm_CollectionReplicationService (replica-migration 2.3, D and BAL)."""
 ONWARD = FREQUENCIES[1:]
 """To a third site (replica-migration 2.4)."""
 

@@ -22,6 +22,7 @@ from hvctl.kinds._replica import (
     state_of,
 )
 from hvctl.kinds._replication import (
+    UNREPLICATED,
     places,
 )
 from hvctl.kinds._replication_seen import ReplicationSeen
@@ -137,7 +138,8 @@ class ReplicationJudged(ReplicationSeen):
             if row.get("DiskNumber") is not None:
                 yield finding("excluded_disks", f"the disk at {place} is one of the host's own", f"exclude {place}")
             elif row.get("SupportPersistentReservations") or path.casefold().endswith(".vhds"):
-                yield finding("excluded_disks", f"the disk at {place} is shared", f"exclude {place}")
+                text = f"the disk at {place} is shared, and {UNREPLICATED}"
+                yield finding("excluded_disks", text, f"exclude {place}")
 
     def _receiving_findings(self, second: Side, method: str, facts: Facts) -> Iterator[Diagnostic]:
         vm = self.vm_row(facts)
@@ -201,6 +203,8 @@ class ReplicationJudged(ReplicationSeen):
         elif field == "excluded_disks" and not at_least(facts.os, "2016"):
             text = f"{title(facts.os)} sets the disks when replication is enabled"
             yield finding("excluded_disks", text, "take the replication away, and enable it again")
+        elif field == "excluded_disks":
+            yield from self._disk_findings(facts)
         elif field == "extended.server" and now is None:
             yield from self._onward_findings(second, facts)
 

@@ -10,6 +10,7 @@ from hvctl.kinds._disk import DiskPart
 from hvctl.kinds._replication import (
     FREQUENCIES,
     ONWARD,
+    UNREPLICATED,
     Extended,
     ReplicationFields,
 )
@@ -71,6 +72,9 @@ class ReplicationRules(ReplicationFields):
         for n, place in enumerate(self.excluded_disks or ()):
             if wanted and place not in wanted and place in {d.key() for d in self.vm.parts_of(DiskPart)}:
                 yield finding(f"excluded_disks.{n}", f"the disk at {place} is to be absent", "leave it out")
+        for disk in self.vm.parts_of(DiskPart):
+            if disk.shared and not disk.absent and disk.key() not in (self.excluded_disks or ()):
+                yield finding("", f"the disk at {disk.key()} is shared, and {UNREPLICATED}", f"exclude {disk.key()}")
 
     def _leg_rules(self, os: OS) -> Iterator[Diagnostic]:
         if self.server.casefold() == self.index.host.casefold():

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Self
 
 from hvctl.call import Call, Row
-from hvctl.core.changes import Change
+from hvctl.core.changes import Change, Noted
 from hvctl.core.facts import Facts
 from hvctl.core.fields import settings
 from hvctl.core.impact import Impact
@@ -17,11 +17,13 @@ from hvctl.kinds._certificates import QUERIES as CERTIFICATES
 from hvctl.kinds._drives import DISKS
 from hvctl.kinds._host import HOST
 from hvctl.kinds._replica import (
+    LATENCY,
     MEASURED,
     RELATIONS,
     STATES,
     UNDER_WAY,
     Side,
+    extended,
     relation,
     state_of,
 )
@@ -41,6 +43,7 @@ from hvctl.kinds.replica_server import ReplicaServer
 _THERE = (VMS, HOST, RELATIONS, COMPUTER, ReplicaServer.query, ReplicaAuthorization.query, DISKS)
 """What is asked of a host that receives."""
 
+_TICKS = 10_000_000
 LOST = ("no such VM there", "an ordinary VM there")
 """Of a replica: there is none any more."""
 
@@ -89,6 +92,19 @@ class ReplicationSeen(ReplicationRules):
     def _third(self, facts: Facts) -> Side | None:
         server = self.extended.server if self.extended is not None else None
         return side_of(self, server, self._vm_id(facts), facts)
+
+    def noted(self, facts: Facts) -> Noted | None:
+        row = self._own(facts)
+        if row is None:
+            return None
+        measured = facts.of_key(MEASURED, "VMId", self._vm_id(facts))
+        lag = next(
+            (int(m[LATENCY]) // _TICKS for m in measured if not extended(m) and m.get(LATENCY) is not None), None
+        )
+        health = str(row["ReplicationHealth"]).casefold()
+        return Noted(
+            self.vm.key(), f"{state_of(row)} to {self._server_now(row, self._second(facts))}, {health}", lag_s=lag
+        )
 
     def wanted(self) -> State:
         found: dict[str, Any] = {**super().wanted(), "state": self.state or "replicating", "health": "normal"}

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from hvctl.call import EACH, Call, Guard, Map, Ref, Row
 from hvctl.contract import OS, title
-from hvctl.core.changes import Change, Occasion, Step, finding
+from hvctl.core.changes import Change, Noted, Occasion, Step, finding
 from hvctl.core.facts import Facts, UnreadableError
 from hvctl.core.fields import settings
 from hvctl.core.impact import Impact
@@ -223,6 +223,13 @@ class Role(RolePart):
             return found
         note = "the cluster moves it there live if it runs"
         return (*found, Change("node", role.owner, home, frozenset({"move"}), note))
+
+    def noted(self, facts: Facts) -> Noted | None:
+        role = self.role(facts)
+        if role is None or not role.owner:
+            return None
+        node = view(facts).nodes.get(role.owner.casefold(), (role.owner, 0, 0))[0]
+        return Noted(self.vm.key(), f"on {node}", self.index.together)
 
     def _home(self, facts: Facts) -> str | None:
         """The node that it is to go back to."""

@@ -11,14 +11,14 @@ from typing import Any
 from rich.cells import cell_len
 from rich.text import Text
 
-from hvctl.history.past import Absence, HostPast, Span
+from hvctl.history.past import Absence, HostPast, Span, Stood
 from hvctl.kinds import owner_of
 from hvctl.show.cells import fold, hung, padded, with_right
 from hvctl.show.lasting import clock_time
 from hvctl.show.remembered import MOVED
 from hvctl.show.standing import vm_of
 from hvctl.show.times import clock, stamp
-from hvctl.text.duration import lasted
+from hvctl.text.duration import lasted, spoken
 from hvctl.text.visible import quoted
 
 FORMAT = 1
@@ -94,6 +94,8 @@ class _Table:
             yield from self._headline(host, names.count(host.name) > 1)
             for absence in host.absences:
                 yield from hung("!", [(self._absence(host, absence), "magenta")], self.width, indent=2)
+            for stood in host.standings:
+                yield from hung("·", [(self._stood(host, stood), "")], self.width, indent=2)
             spans = [span for span in host.spans if not _told(host, span)]
             for address in dict.fromkeys(span.spot.address for span in spans):
                 yield Text(f"  {address}", "bold")
@@ -108,7 +110,7 @@ class _Table:
         says = f"{host.checks} check{'s' * (host.checks != 1)}{missed}{last}"
         left = Text(host.name, "bold").append(f"  at {host.address}" if ambiguous else "", "dim")
         yield from with_right(left, says, "", self.width)
-        if host.quiet:
+        if not host.spans and not host.absences:
             yield Text("  nothing differed", "green")
 
     def _absence(self, host: HostPast, one: Absence) -> str:
@@ -117,6 +119,15 @@ class _Table:
             return f"unreachable since {first} ({lasted(self.now - one.first_seen)}): {one.why}"
         back = clock_time(one.back, host.zone)
         return f"unreachable from {first} to {back} ({lasted(one.back - one.first_seen)}): {one.why}"
+
+    def _stood(self, host: HostPast, one: Stood) -> str:
+        """ "role web01: on HV02, 2026-05-01 12:00 to 2026-05-02 12:00"."""
+        first = clock_time(one.first_seen, host.zone)
+        if one.what == "move":
+            return f"{one.name}: {one.standing}, {first}"
+        last = clock_time(one.last_seen, host.zone)
+        until = f"since {first}, last seen {last}" if one.gone is None else f"{first} to {last}"
+        return f"{one.what} {one.name}: {one.standing}, {until}{lag_of(one)}"
 
     def _cells(self, values: Sequence[str]) -> list[str]:
         widths = (self.field, self.change, _TIME, _TIME, _STATE, 0)
@@ -169,6 +180,15 @@ def _told(host: HostPast, span: Span) -> bool:
     return any((s.first_seen, s.gone) == (span.first_seen, span.gone) for s in wholes)
 
 
+def lag_of(one: Stood) -> str:
+    """How far behind a replica was."""
+    if one.lag_s is None:
+        return ""
+    most = one.most_lag_s if one.most_lag_s is not None else one.lag_s
+    at_most = f", {spoken(most)} at most" if most > one.lag_s else ""
+    return f"; {spoken(one.lag_s)} behind{at_most}"
+
+
 def _style(span: Span) -> str:
     return "yellow" if span.gone is None else ""
 
@@ -205,9 +225,24 @@ def history_data(found: Sequence[HostPast], since: datetime, now: datetime) -> d
                     for a in host.absences
                 ],
                 "differences": [_span(span) for span in host.spans],
+                "standings": [_standing(one) for one in host.standings],
             }
             for host in found
         ],
+    }
+
+
+def _standing(one: Stood) -> dict[str, Any]:
+    return {
+        "what": one.what,
+        "cluster": one.unit or None,
+        "name": one.name,
+        "standing": one.standing,
+        "lag_s": one.lag_s,
+        "most_lag_s": one.most_lag_s,
+        "first_seen": stamp(one.first_seen),
+        "last_seen": stamp(one.last_seen),
+        "gone": _stamp(one.gone),
     }
 
 

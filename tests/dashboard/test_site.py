@@ -15,11 +15,14 @@ import pytest
 from starlette.testclient import TestClient
 
 from hvctl.call import Secret
+from hvctl.core.check import Check
 from hvctl.dashboard.app import application
 from hvctl.dashboard.guard import Anyone, ByProxy, ByToken, Guard
 from hvctl.dashboard.languages import catalogue, preferred
 from hvctl.dashboard.pages import Site
 from hvctl.history import Place, place
+from hvctl.history.seen import Seen, Standing
+from hvctl.history.store import Store
 from scripts.make_catalogues import FOLDER, catalogue_of, compiled, extracted
 from tests.dashboard.fleet import DAY, HOSTILE, NOW, fleet, metered
 
@@ -251,6 +254,25 @@ def test_a_language_that_was_chosen_is_kept(browse: Open) -> None:
     assert chosen.headers["location"] == "/hosts?state=away"
     assert "ホスト" in client.get("/hosts").text
     assert client.get("/language/ja?back=//evil.example/").headers["location"] == "/"
+
+
+def test_where_roles_were_and_how_replications_went(tmp_path: Path, browse: Open) -> None:
+    found = fleet(tmp_path)
+    more = (
+        Standing("role", "hvcl01", "web01", "on HV003"),
+        Standing("replication", "", "web02", f"replicating to {HOSTILE}, normal", 90),
+        Standing("move", "", "app01", "move app01 to hv004"),
+    )
+    addresses = {"hv003": "hv003.example.com"}
+    Store(found).write(
+        Check("drift", ("/fleet/site.yml",), NOW, NOW, (), 0, addresses=addresses), [Seen("hv003", standings=more)], NOW
+    )
+    client = browse(at=found)
+    page = client.get("/hosts/hv003").text
+    text = unescape(re.sub("<[^>]+>", " ", page))
+    assert all(word in text for word in ("on HV003", "1 min 30 s", "move app01 to hv004"))
+    assert HOSTILE not in page
+    assert "Roles, replications and moves" not in client.get("/hosts/hv004").text
 
 
 def test_every_word_is_translated_and_compiled() -> None:

@@ -73,10 +73,12 @@ class DesiredData(_Data):
 
 
 class HostData(_Data):
-    """`allow`: as --allow had it. `time`: by the host's clock. `steps`: to compare, never to run. `shown`: what else is shown
-    of the plan; files of before have none. `computer`, `user`: who answered, and to whom; "" where that may not be written."""
+    """`together`: the cluster that it is planned as a node of. `allow`: as --allow had it. `time`: by the host's clock.
+    `steps`: to compare, never to run. `shown`: what else is shown of the plan; files of before have none. `computer`, `user`:
+    who answered, and to whom; "" where that may not be written."""
 
     name: Annotated[Plain, Field(min_length=1)]
+    together: Plain = ""
     computer: Plain
     user: Plain
     time: Time | None = None

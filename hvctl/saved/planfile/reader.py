@@ -142,7 +142,7 @@ def _host(file: str, number: int, data: HostData, problems: list[Diagnostic]) ->
             problems += _wrong(file, where, error)
             made.append(None)
     # With a problem nothing comes of the others, so that their numbers do not matter.
-    desired = Index((e for e in made if e is not None) if None not in made else (), data.name)
+    desired = Index((e for e in made if e is not None) if None not in made else (), data.name, data.together)
     problems += written_twice(desired)
     first = First(data.computer, data.user, data.time, frozenset(data.allow), data.steps)
     return SavedHost(data.name, desired, first)

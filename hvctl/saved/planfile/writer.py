@@ -67,6 +67,7 @@ def _host_data(plan: Plan, desired: Index, redactor: Redactor) -> dict[str, Any]
     computer, user = ("" if redactor.holds(name) else name for name in (plan.info.computer, plan.info.user))
     return {
         "name": plan.host,
+        **({"together": desired.together} if desired.together else {}),
         "computer": computer,
         "user": user,
         "time": plan.facts.time,
@@ -100,7 +101,7 @@ def _accept_data(one: Acceptance) -> dict[str, Any]:
 
 def _marks(wish: Resource) -> Iterator[tuple[str, str]]:
     """Its own and those of its fields, without what stands within it; of one that several plays write, those in its file."""
-    within, inner = len(wish.place.path), sections(wish.kind)
+    within, inner = len(wish.place.path), {*sections(wish.kind), *wish.beneath}
     for path, mark in wish.place.document.marks.items():
         if mark.file != wish.place.document.file:
             continue
