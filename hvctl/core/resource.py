@@ -432,7 +432,7 @@ class Resource(Fields):
                 break
             except UnreadableError as error:
                 field = reader.unread_field(error, facts)
-                unread.append(Omission(field, str(error)))
+                unread.append(Omission(field, str(error), unread=True))
                 reader = reader.without([field])
         if found is None:
             return None
