@@ -7,7 +7,7 @@ ANSIBLE := build/ansible
 
 help:
 	@echo "make lab    set up, then bring two simulated Hyper-V hosts to the wanted state"
-	@echo "make lab-estate  set up, then move a VM between two simulated hosts that know each other"
+	@echo "make lab-estate  set up, then a cluster, replicas at three sites and a move from 2012 to 2012 R2, simulated"
 	@echo "make test   set up, then pass every check"
 	@echo "make soak   every fault, 200 kills, random faults, reboots, 20,000 configurations: an hour or so"
 	@echo "make ansible  an environment with ansible-core: with HVCTL_ANSIBLE=$(ANSIBLE)/bin tests compare the inventory with it"
@@ -34,7 +34,9 @@ lab: setup
 	@$(BIN)/python -m mocks run -- sh playbooks/lab.sh
 
 lab-estate: setup
-	@$(BIN)/python -m mocks run --hosts mocks/estates/moves -- sh playbooks/moves.sh
+	@$(BIN)/python -m mocks run --speed 6000 --hosts mocks/estates/cluster -- sh playbooks/cluster.sh
+	@$(BIN)/python -m mocks run --speed 6000 --hosts mocks/estates/replica -- sh playbooks/replica.sh
+	@$(BIN)/python -m mocks run --speed 6000 --hosts mocks/estates/moves -- sh playbooks/moves.sh
 
 test: lint types imports pytest
 

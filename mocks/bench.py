@@ -24,7 +24,7 @@ from hvctl.fleet.forks import SideBySide
 from hvctl.fleet.reconcile import plan_host
 from hvctl.text.source import load_text
 from hvctl.winrm.client import Address, CredentialGuard, WinRM
-from mocks import bench_copy, bench_history, bench_plan, bench_start
+from mocks import bench_copy, bench_history, bench_plan, bench_start, bench_units
 from mocks.host import SimulatedHost
 from mocks.tls import Authority, make_authority
 from mocks.wsman import Endpoint, Server
@@ -65,11 +65,18 @@ def bench(*, quick: bool = False) -> int:
             table.add_row(scenario, *_cells(ours, naive, hosts))
             console.print(f"[dim]{scenario}: done[/]")
     console.print(table)
+    together = Table(title="hosts that are planned together, and (in brackets) a shell for each VM")
+    for name in ("job", "requests", "processes", "KB", "CPU ms", "wall ms"):
+        together.add_column(name, justify="left" if name == "job" else "right")
+    measured = lambda job, counted: asdict(_measured(job, counted))  # noqa: E731
+    client = lambda port: _transport(port, CredentialGuard())  # noqa: E731
+    for row in bench_units.rows(measured, client, _only, (USER, PASSWORD), quick=quick):
+        results.append(row)
+        together.add_row(row["scenario"], *_unit_cells(row["ours"], row["naive"]))
+    console.print(together)
     copies = Table(title="a file to a host, and (in brackets) as Ansible's winrm connection sends it")
     for name in ("job", "requests", "KB", "CPU ms", "wall ms", "MB/s"):
         copies.add_column(name, justify="left" if name == "job" else "right")
-    measured = lambda job, counted: asdict(_measured(job, counted))  # noqa: E731
-    client = lambda port: _transport(port, CredentialGuard())  # noqa: E731
     for row in bench_copy.rows(_served, measured, client, (USER, PASSWORD), 2 if quick else 20):
         results.append(row)
         copies.add_row(row["scenario"], *_copy_cells(row["ours"], row["naive"]))
@@ -104,6 +111,11 @@ def bench(*, quick: bool = False) -> int:
 
 def _copy_cells(ours: dict[str, Any], theirs: dict[str, Any]) -> list[str]:
     units = {"requests": 1, "bytes": 1000, "cpu_ms": 1, "wall_ms": 1, "mb_per_s": 1}
+    return [f"{ours[name] / unit:,.0f} ({theirs[name] / unit:,.0f})" for name, unit in units.items()]
+
+
+def _unit_cells(ours: dict[str, Any], theirs: dict[str, Any]) -> list[str]:
+    units = {"requests": 1, "processes": 1, "bytes": 1000, "cpu_ms": 1, "wall_ms": 1}
     return [f"{ours[name] / unit:,.0f} ({theirs[name] / unit:,.0f})" for name, unit in units.items()]
 
 

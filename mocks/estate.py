@@ -101,6 +101,8 @@ class Estate:
             state.storage.append(shared.storage)
             state.folders += [path, *shared.folders]
             state.files |= shared.files
+            given = {disk.path.casefold() for disk in shared.vhds}  # a drive's host has made one up until now
+            state.vhds[:] = [disk for disk in state.vhds if disk.path.casefold() not in given]
             state.vhds += shared.vhds  # the very objects: what becomes of one is seen by all
 
     def lose(self, *names: str) -> None:

@@ -251,8 +251,8 @@ def _receiver(verb: Verb, found: Sides, name: str, on: str | None) -> str:
             _end(verb, f"{here} has no replica of {name}; {', '.join(found.receivers) or 'no host'} has")
         return here
     if len(found.receivers) != 1:
-        told = " and ".join(found.receivers) or "no host that was read"
-        _end(verb, f"{told} has a replica of {name}" + ("; say which with --on" if found.receivers else ""))
+        several = f"{' and '.join(found.receivers)} have a replica of {name}; say which with --on"
+        _end(verb, several if found.receivers else f"no host that was read has a replica of {name}")
     return found.receivers[0]
 
 

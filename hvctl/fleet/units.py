@@ -43,7 +43,7 @@ class Units:
         self._allows: dict[str, frozenset[Impact]] = {}
         """By host, what the plan allows that was made before."""
         self._moved: frozenset[str] = frozenset()
-        """Hosts that something was moved between."""
+        """Hosts that something was moved between, or whose resources others changed."""
 
     @property
     def linked(self) -> Mapping[str, tuple[Index, ...]]:
@@ -171,8 +171,10 @@ class Units:
         return {n: seen.get(n, Outcome(n)) for n in names}
 
     def reached(self, outcomes: Iterable[Outcome]) -> frozenset[str]:
-        """The hosts that something moves between, or may: what is on them changes without a step there."""
-        moving = [(o.host, s.action.host) for o in outcomes if o.plan is not None for s in o.plan.steps if s.moves]
+        """The hosts that something moves between, or may, and those whose resources others change: what is on them changes
+        without a step there."""
+        steps = [(o.host, s) for o in outcomes if o.plan is not None for s in o.plan.steps]
+        moving = [(host, s.action.host) for host, s in steps if s.moves or s.action.host != host]
         return frozenset(host for both in moving for host in both)
 
     # --- leases ------------------------------------------------------------------------------------------------------

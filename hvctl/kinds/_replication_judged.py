@@ -165,7 +165,7 @@ class ReplicationJudged(ReplicationSeen):
         if not rows:
             return
         row = rows[0]
-        hint = f"without it this is refused: see `host: replica_server:` of {there.host}"
+        hint = "its `host: replica_server:` is set first where a play has it; without that this is refused"
         if not row["ReplicationEnabled"]:
             yield finding(field, f"{there.host} does not receive replicas yet", hint, "warning")
             return

@@ -97,7 +97,8 @@ class Maintenance(OfHyperV):
         roles = self._roles(facts)
         if not roles:
             return "no role is on it; it takes none from then on"
-        return f"{len(roles)} role{'s' * (len(roles) > 1)} move: {', '.join(self._how(r, facts) for r in roles)}"
+        count = "1 role moves" if len(roles) == 1 else f"{len(roles)} roles move"
+        return f"{count}: {', '.join(self._how(r, facts) for r in roles)}"
 
     def _how(self, role: ClusteredVm, facts: Facts) -> str:
         priority = next((int(r["Priority"]) for r in facts.of_key(_PRIORITIES, "Name", role.name)), 2000)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from mocks.arguments import plain
 from mocks.cluster import Cluster, Role
-from mocks.cmdlets._cluster import SPACE, Part, cluster_of, failed, no_group, owner_object
+from mocks.cmdlets._cluster import SPACE, Part, cluster_of, failed, no_group, owner_object, seen_vm
 from mocks.command import Command, cmdlet
 from mocks.objects import PsObject
 
@@ -19,6 +19,7 @@ OF_TYPE = {
     "MigrationNetworkOrder": "migration_network_order",
     "MigrationExcludeNetworks": "migration_exclude_networks",
 }
+ONLINE = 2
 
 
 @cmdlet("Get-ClusterResourceType", module="cluster", takes=0.1)
@@ -33,7 +34,7 @@ def get_type(cmd: Command) -> None:
 
 @cmdlet("Set-ClusterParameter", module="cluster", takes=0.2)
 def set_parameter(cmd: Command) -> None:
-    cluster_of(cmd)
+    cluster = cluster_of(cmd)
     given = cmd.args.raw("Multiple")
     values = dict(given) if isinstance(given, Mapping) else {cmd.args.text("Name"): cmd.args.raw("Value")}
     for one in cmd.args.many("InputObject"):
@@ -46,7 +47,8 @@ def set_parameter(cmd: Command) -> None:
                 sentence = f"Unable to save property changes for '{one}'."
                 raise failed(cmd, sentence, f"The property '{name}' does not exist")
             setattr(target, table[str(name)], plain(value))
-        if isinstance(thing, Part):  # on an online resource a warning, which is no failure (cluster 1.5) [O]
+        # On an online resource a warning, which is no failure (cluster 1.5) [O].
+        if isinstance(thing, Part) and cluster.resource_state(thing.role, seen_vm(cmd, thing.role)) == ONLINE:
             cmd.warnings.append(
                 "The properties were stored, but not all changes will take effect until "
                 f"{thing.name} is taken offline and then online again."

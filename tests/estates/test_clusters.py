@@ -242,7 +242,7 @@ def test_a_node_is_drained_and_taken_back(tmp_path: Path, capsys: pytest.Capture
     cluster.roles[0].preferred_owners = ["HV01"]
     assert verb(tmp_path, own, "drain", "hv01", "--check") == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert "1 role move: web01 live" in said
+    assert "1 role moves: web01 live" in said
     assert state(own, "hv01").vms
     assert verb(tmp_path, own, "drain", "hv01", "-y") == 0
     assert [v.name for v in state(own, "hv02").vms] == ["web02", "web01"]
