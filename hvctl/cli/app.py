@@ -83,6 +83,10 @@ def _main(
     ] = None,
     verbose: Annotated[int, typer.Option("--verbose", "-v", count=True, help="-v the calls, -vv the wire.")] = 0,
     forks: Annotated[int, typer.Option("--forks", "-f", min=1, max=256, help="Hosts at a time.")] = 16,
+    processes: Annotated[
+        int | None,
+        typer.Option("--processes", min=1, max=64, help="That plan and drift share the hosts out to; else as it pays."),
+    ] = None,
     ask_pass: Annotated[bool, typer.Option("--ask-pass", "-k", help="Ask for the password.")] = False,
     grace: Grace = None,
     version: Annotated[
@@ -96,6 +100,7 @@ def _main(
         inventory=tuple(str(file) for file in inventory or ()),
         verbose=verbose,
         forks=forks,
+        processes=processes,
         ask_pass=ask_pass,
         inventory_scripts=inventory_scripts,
         vault_options=VaultOptions(

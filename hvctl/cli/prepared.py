@@ -234,6 +234,7 @@ def run_of(settings: Settings, prepared: Prepared, allow: frozenset[Impact]) -> 
         settings.out,
         settings.err,
         forks=settings.forks,
+        processes=settings.processes,
         verbose=settings.verbose,
         pause=settings.pause,
         redactor=settings.redactor,

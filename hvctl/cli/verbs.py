@@ -112,7 +112,7 @@ def plan(
     if out:
         check_reached(settings, work, extra or ())
     with run_of(settings, work, allowed(allow)) as run:
-        outcomes = run.plan()
+        outcomes = run.plan(only_told=not out)
         if not reports.on_stdout:
             settings.tried(lambda: run.showing.plans(outcomes, diff=diff), None)
         status = settings.stop.status or exit_status(outcomes, changes_count=detailed, steps_count=detailed)

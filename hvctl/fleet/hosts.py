@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -19,10 +19,14 @@ from hvctl.fleet.connect import Connect, Wire
 from hvctl.fleet.forks import LINGER_S, SideBySide
 from hvctl.fleet.showing import Showing
 from hvctl.fleet.stop import Stop
+from hvctl.fleet.workers import Forwarded, Say
 from hvctl.redaction.streams import traced
 from hvctl.show.progress import Progress
 from hvctl.text.diagnostic import ConfigError
 from hvctl.text.duration import spoken
+from hvctl.text.state import state_folder
+from hvctl.winrm.connection import CredentialGuard
+from hvctl.winrm.leftovers import OpenShells
 
 Hear = Callable[[Event], None]
 Task = Callable[[Hear], Outcome]
@@ -58,6 +62,7 @@ class Hosts:
         """Of connections that are not kept."""
         self._connect, self._wire = connect, wire
         self._err, self._verbose = err, verbose
+        self._progress: Callable[[], Progress | Forwarded] = lambda: Progress(err, self.texts, verbose > 0)
         self._open: set[str] = set()
         """Hosts that something may be open to."""
         self._followed: dict[str, TransportError] = {}
@@ -66,6 +71,14 @@ class Hosts:
     def revise(self, name: str, revised: Callable[[Index], Index]) -> None:
         """From now on, another desired state of a host."""
         self.work[name] = replace(self.work[name], desired=revised(self.work[name].desired))
+
+    def alone(self, names: Sequence[str], forks: int, guard: CredentialGuard, say: Say) -> None:
+        """In a process of its own: these hosts only, and what is told of them is told by the run."""
+        self.work = {name: self.work[name] for name in names}
+        self.forks = forks
+        self._wire = replace(self._wire, guard=guard, shells=OpenShells(state_folder()))
+        self._err = Console(quiet=True)
+        self._progress = lambda: Forwarded(say)
 
     def transport(self, name: str) -> Transport:
         if name not in self.transports:
@@ -88,6 +101,10 @@ class Hosts:
         """HTTP requests, by host."""
         # A copy: after a stop there may be threads that still close theirs.
         return {**self._requests, **{name: one.requests for name, one in list(self.transports.items())}}
+
+    def asked(self, requests: Mapping[str, int]) -> None:
+        """Of connections that another process had."""
+        self._requests |= requests
 
     def note(self, name: str, text: str) -> None:
         """Something about a host that is waited for."""
@@ -115,7 +132,7 @@ class Hosts:
         what is kept of a host, asked as it ends."""
         found: dict[str, Outcome] = {}
         left = False
-        with Progress(self._err, self.texts, self._verbose > 0) as progress:
+        with self._progress() as progress:
 
             def hear(name: str, event: Event) -> None:
                 if not left:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import TypeVar
 
 from hvctl.call import Secret
@@ -21,7 +22,9 @@ class Redactor:
     the middle of a sentence that everybody knows would tell it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, told: Callable[[Secret], None] = lambda secret: None) -> None:
+        """`told`: hears of each secret that is new."""
+        self.told = told
         self._known: set[Secret] = set()
         self._sentences, self._values = Masks(), Masks()
         self._lock = threading.Lock()
@@ -31,6 +34,7 @@ class Redactor:
             if secret in self._known:
                 return
             self._known.add(secret)
+            self.told(secret)
             for form in dict.fromkeys(forms_of(secret.reveal())):
                 self._values.add(form)
                 if form.least or not is_own(form.text):
