@@ -1,4 +1,4 @@
-"""Hosts shared out over processes: the same is found, a process that is gone takes only its hosts along, secrets stay masked."""
+"""Hosts shared out over processes: the same is found, a process that is gone takes only its hosts along, secrets are masked."""
 
 from __future__ import annotations
 
@@ -21,7 +21,11 @@ from hvctl.fleet.workers import Gone, Say, Workers, count, shares
 from hvctl.winrm.faults import WireFault
 from mocks.bench import playbook_of, state_of
 from mocks.bench_fleet import LAUNCHED, served, written
+from mocks.endpoint import Endpoint
+from mocks.host import SimulatedHost
 from mocks.playback import Pace
+from mocks.tls import make_authority
+from mocks.wsman import Server
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux only")
 
@@ -34,7 +38,8 @@ def nothing() -> None:
 
 def said(workers: Workers) -> tuple[list[str], dict[str, Gone]]:
     """Hosts that were told of, and those whose process is gone."""
-    hosts, gone = [], {}
+    hosts: list[str] = []
+    gone: dict[str, Gone] = {}
     for share, what in workers:
         if isinstance(what, Gone):
             gone |= dict.fromkeys(share, what)
@@ -193,11 +198,6 @@ def test_several_processes_find_what_one_does(tmp_path: Path, verb: str) -> None
 
 def test_a_wrong_password_is_tried_by_one_process_only(tmp_path: Path) -> None:
     """Which is what keeps an account from being locked out."""
-    from mocks.endpoint import Endpoint
-    from mocks.host import SimulatedHost
-    from mocks.tls import make_authority
-    from mocks.wsman import Server
-
     authority = make_authority(Path("build/bench"))
     endpoints = [Endpoint(SimulatedHost.from_yaml(state_of(1)), {"bench": "another"}, scheme="https") for _ in range(4)]
     with Server(endpoints, authority):

@@ -31,6 +31,7 @@ from hvctl.winrm.leftovers import OpenShells
 Hear = Callable[[Event], None]
 Task = Callable[[Hear], Outcome]
 T = TypeVar("T")
+_OF_STEPS = frozenset({"start", "progress", "done", "skipped"})
 Question = Callable[[str, Transport], T]
 """Something that is asked of a host, by its name, over its transport. Raises TransportError."""
 
@@ -135,7 +136,8 @@ class Hosts:
         with self._progress() as progress:
 
             def hear(name: str, event: Event) -> None:
-                if not left:
+                # Of a read there is nothing to tell: its calls have no text.
+                if not left and (event.kind not in _OF_STEPS or self.texts.get(name)):
                     progress.event(name, self.showing.told(event))
 
             def followed(name: str, task: Task) -> Outcome:

@@ -12,6 +12,8 @@ from hvctl.text.masks import Masks, forms_of
 from hvctl.text.vocabulary import is_own
 
 T = TypeVar("T")
+_SHORT, _KEPT = 100, 10_000
+"""Characters of a text that is kept; so many texts."""
 
 
 class Redactor:
@@ -28,6 +30,8 @@ class Redactor:
         self._known: set[Secret] = set()
         self._sentences, self._values = Masks(), Masks()
         self._lock = threading.Lock()
+        self._clean: dict[str, frozenset[bool]] = {}
+        """Short texts in which nothing was found, as foreign ones or not: the same ones come from every host."""
 
     def learn(self, secret: Secret) -> None:
         with self._lock:
@@ -39,6 +43,7 @@ class Redactor:
                 self._values.add(form)
                 if form.least or not is_own(form.text):
                     self._sentences.add(form)
+            self._clean = {}  # last: what another thread finds clean until then is kept in the one before
 
     def text(self, text: str, *, foreign: bool = False) -> str:
         """`foreign`: no word of it is hvctl's."""
@@ -56,4 +61,12 @@ class Redactor:
         return mapped(value, self._masked) if self._known else value
 
     def _masked(self, text: str, role: Role) -> str:
-        return self.text(text, foreign=role.foreign)
+        clean, foreign = self._clean, role.foreign
+        if foreign in clean.get(text, ()):
+            return text
+        found = self.text(text, foreign=foreign)
+        if found == text and len(text) <= _SHORT:
+            if len(clean) >= _KEPT:
+                clean.clear()
+            clean[text] = clean.get(text, frozenset()) | {foreign}
+        return found
