@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -103,7 +104,13 @@ class Run:
         is done about it, so that what the hosts answered need not be kept. `heard`: is told of each host as it ends."""
         self._hosts.once = only_told
         shared = self._processes() if only_told else 1
-        return self._shared(shared, heard) if shared > 1 else self._planned_here(warm, only_told, heard)
+        # What is there by now stays: the collector need not go through it again and again, nor copy the pages of it that
+        # processes share.
+        gc.freeze()
+        try:
+            return self._shared(shared, heard) if shared > 1 else self._planned_here(warm, only_told, heard)
+        finally:
+            gc.unfreeze()
 
     def _planned_here(self, warm: bool, only_told: bool, heard: Callable[[Outcome], None]) -> list[Outcome]:
         linked = self._units.linked

@@ -6,7 +6,6 @@ of it is on a command line or in an environment. What they find comes back by pi
 
 from __future__ import annotations
 
-import gc
 import multiprocessing
 import os
 import signal
@@ -101,16 +100,12 @@ class Workers:
 
     def _start(self) -> None:
         fork = multiprocessing.get_context("fork")
-        gc.freeze()  # a collection in a worker would copy every page that is shared
-        try:
-            for share in self.shares:
-                ours, theirs = fork.Pipe(duplex=False)
-                process = fork.Process(target=self._work, args=(share, theirs), daemon=True)
-                process.start()
-                theirs.close()  # or the next one would hold it open when this one is gone
-                self._workers.append(_Worker(share, process, ours))
-        finally:
-            gc.unfreeze()
+        for share in self.shares:
+            ours, theirs = fork.Pipe(duplex=False)
+            process = fork.Process(target=self._work, args=(share, theirs), daemon=True)
+            process.start()
+            theirs.close()  # or the next one would hold it open when this one is gone
+            self._workers.append(_Worker(share, process, ours))
 
     def _work(self, share: Sequence[str], pipe: Connection) -> None:
         self.stop.led()
