@@ -3,10 +3,11 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 ANSIBLE := build/ansible
 
-.PHONY: help setup ansible lab test lint types imports pytest soak bench docs clean
+.PHONY: help setup ansible lab lab-estate test lint types imports pytest soak bench docs clean
 
 help:
 	@echo "make lab    set up, then bring two simulated Hyper-V hosts to the wanted state"
+	@echo "make lab-estate  set up, then move a VM between two simulated hosts that know each other"
 	@echo "make test   set up, then pass every check"
 	@echo "make soak   every fault, 200 kills, random faults, reboots, 20,000 configurations: an hour or so"
 	@echo "make ansible  an environment with ansible-core: with HVCTL_ANSIBLE=$(ANSIBLE)/bin tests compare the inventory with it"
@@ -31,6 +32,9 @@ $(ANSIBLE)/.ready: tests/ansible/requirements.txt
 
 lab: setup
 	@$(BIN)/python -m mocks run -- sh playbooks/lab.sh
+
+lab-estate: setup
+	@$(BIN)/python -m mocks run --hosts mocks/estates/moves -- sh playbooks/moves.sh
 
 test: lint types imports pytest
 

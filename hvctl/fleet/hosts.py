@@ -107,6 +107,9 @@ class Hosts:
         """Of connections that another process had."""
         self._requests |= requests
 
+    def is_open(self, name: str) -> bool:
+        return name in self._open
+
     def note(self, name: str, text: str) -> None:
         """Something about a host that is waited for."""
         self._err.print(f"{name}: {text}", soft_wrap=True)
