@@ -73,6 +73,7 @@ class Settings:
     inventory: tuple[str, ...] = ()
     verbose: int = 0
     forks: int = 16
+    forks_said: bool = True
     processes: int | None = None
     ask_pass: bool = False
     vault_options: VaultOptions = field(default_factory=VaultOptions)

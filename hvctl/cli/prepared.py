@@ -233,7 +233,7 @@ def run_of(settings: Settings, prepared: Prepared, allow: frozenset[Impact]) -> 
         allow,
         settings.out,
         settings.err,
-        forks=settings.forks,
+        forks=settings.forks if settings.forks_said else None,
         processes=settings.processes,
         verbose=settings.verbose,
         pause=settings.pause,

@@ -15,8 +15,29 @@ from hvctl.text.diagnostic import ConfigError, Diagnostic
 T = TypeVar("T")
 Job = tuple[str, Callable[[], T]]
 TICK_S = 0.1
+LOOK_S = 1.0
+BUSY = 0.7
+"""Of one core: from then on more hosts at a time would only wait for it."""
 LINGER_S = 2.0
 """After a stop: for how long what changes nothing is given the chance to close what it has open."""
+
+
+class Room:
+    """How many hosts at a time: hosts take their time, and while they do the control node can look at others, up to where one
+    core has enough to do. `cpu`: seconds that this process has used."""
+
+    def __init__(self, most: int, cpu: Callable[[], float], clock: Callable[[], float]) -> None:
+        self._most, self._cpu, self._clock = most, cpu, clock
+        self._at, self._used = clock(), cpu()
+
+    def after(self, forks: int) -> int:
+        """So many from now on, looked at once a second."""
+        passed = self._clock() - self._at
+        if forks >= self._most or passed < LOOK_S:
+            return forks
+        busy = (self._cpu() - self._used) / passed
+        self._at, self._used = self._clock(), self._cpu()
+        return min(self._most, forks + max(1, forks // 2)) if busy < BUSY else forks
 
 
 class SideBySide(Generic[T]):
@@ -25,7 +46,7 @@ class SideBySide(Generic[T]):
 
     `changing`: whether a job's host is being changed, asked again and again once a stop is asked for. `heard`: is
     called at each request to stop. `finish`: is called in the job's thread when its result is there. `within`: so many
-    seconds, and what runs is left.
+    seconds, and what runs is left. `most`: with hosts left and CPU to spare, more of them at a time, up to so many.
     """
 
     def __init__(
@@ -38,6 +59,9 @@ class SideBySide(Generic[T]):
         heard: Callable[[], None] = lambda: None,
         finish: Callable[[str], None] = lambda name: None,
         within: float | None = None,
+        most: int = 0,
+        cpu: Callable[[], float] = time.process_time,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._begun: Counter[str] = Counter()
         self.fewer = 0
@@ -49,6 +73,7 @@ class SideBySide(Generic[T]):
         self._changing, self._heard, self._finish = changing, heard, finish
         self._until = {} if within is None else dict.fromkeys((n for n, _ in work), time.monotonic() + within)
         self._ended: Counter[str] = Counter()
+        self._more = Room(max(most, forks), cpu, clock)
         self._fault: BaseException | None = None
         self._results: SimpleQueue[tuple[str, T] | tuple[str, BaseException | None, None]] = SimpleQueue()
 
@@ -59,6 +84,7 @@ class SideBySide(Generic[T]):
         while self._awaited():
             # With a timeout, since only then does Python let the main thread hear of a signal everywhere.
             yield from self._taken(TICK_S)
+            self._widen()
             if self._stop.requests > times and self._stop.settled:
                 times = self._stop.requests
                 self._stop.tell()
@@ -97,8 +123,13 @@ class SideBySide(Generic[T]):
                     yield name, result
             seconds = 0
 
-    def _start(self, jobs: int) -> None:
+    def _widen(self) -> None:
+        if self._todo and not self.fewer and (more := self._more.after(self._forks)) > self._forks:
+            self._start(more - self._forks, more)
+
+    def _start(self, jobs: int, forks: int = 0) -> None:
         with self._lock:
+            self._forks = max(self._forks, forks)
             count = min(jobs, self._forks - self._running)
             self._running += max(0, count)
         for number in range(count):

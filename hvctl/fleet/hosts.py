@@ -50,6 +50,7 @@ class Hosts:
         *,
         forks: int,
         verbose: int,
+        most: int = 0,
     ) -> None:
         self.work = {w.name: replace(w, desired=w.desired.of(w.name)) for w in work}
         self.showing, self.stop, self.forks = showing, stop, forks
@@ -59,6 +60,8 @@ class Hosts:
         self.transports: dict[str, Transport] = {}
         self.once = False
         """Whether each host is asked once: then nothing of its connection is kept when it is closed."""
+        self.most = most
+        """Hosts at a time, where they are asked once and nobody has said how many."""
         self._requests: dict[str, int] = {}
         """Of connections that are not kept."""
         self._connect, self._wire = connect, wire
@@ -76,6 +79,7 @@ class Hosts:
     def alone(self, names: Sequence[str], forks: int, guard: CredentialGuard, say: Say) -> None:
         """In a process of its own: these hosts only, and what is told of them is told by the run."""
         self.work = {name: self.work[name] for name in names}
+        self.most = -(-self.most * forks // self.forks)
         self.forks = forks
         self._wire = replace(self._wire, guard=guard, shells=OpenShells(state_folder()))
         self._err = Console(quiet=True)
@@ -163,8 +167,9 @@ class Hosts:
                 return [(name, partial(followed, name, task)) for name, task in work]
 
             hosts = SideBySide(
-                jobs(work), self.forks, self.stop, changing=self.changing, heard=self.say_stop, finish=finish
-            )
+                jobs(work), self.forks, self.stop, changing=self.changing, heard=self.say_stop, finish=finish,
+                most=self.most if self.once else 0,
+            )  # fmt: skip
             for name, outcome in hosts:
                 # What a read that was broken off says of its host is not worth telling.
                 if not (self.stop.asked and outcome.report is None and outcome.error is not None):

@@ -47,6 +47,9 @@ from hvctl.show.text import facts_lines
 from hvctl.text.diagnostic import ConfigError, Diagnostic
 from hvctl.text.visible import json_text
 
+FORKS, MOST_FORKS = 16, 64
+"""Hosts at a time where nobody has said how many: to begin with, and at most, where they are only looked at."""
+
 
 class Run:
     """The hosts of one command and their connections; use as a context, so that all are closed."""
@@ -59,7 +62,7 @@ class Run:
         out: Console,
         err: Console,
         *,
-        forks: int = 16,
+        forks: int | None = 16,
         processes: int | None = None,
         verbose: int = 0,
         pause: Pause | None = None,
@@ -81,7 +84,9 @@ class Run:
             learn=self._redactor.learn,
             left=lambda: self._stop.over,
         )
-        self._hosts = Hosts(work, connect, wire, err, self.showing, self._stop, forks=forks, verbose=verbose)
+        self._hosts = Hosts(work, connect, wire, err, self.showing, self._stop, forks=forks or FORKS, verbose=verbose,
+            most=0 if forks else MOST_FORKS,
+        )  # fmt: skip
         self._units = Units(self._hosts, allow, self._pause)
 
     def __enter__(self) -> Self:
