@@ -155,6 +155,15 @@ MaxFailures = Annotated[
         "--max-failures", metavar="N", min=0, help="With batches: begin no more when more hosts than that failed (0)."
     ),
 ]
+RestartsAtOnce = Annotated[
+    int | None,
+    typer.Option(
+        "--restarts-at-once",
+        metavar="N",
+        min=1,
+        help="Change at most N hosts at a time of those with a VM that restarts.",
+    ),
+]
 Allow = Annotated[
     list[str] | None,
     typer.Option("--allow", metavar="WORD", help=f"Allow changes that cost more: {', '.join(IMPACTS[1:])}."),

@@ -30,6 +30,7 @@ from hvctl.cli.options import (
     Notify,
     Playbooks,
     Report,
+    RestartsAtOnce,
     SerialOf,
     Settings,
     Splay,
@@ -135,6 +136,7 @@ def apply(
     auto_approve: AutoApprove = False,
     serial: SerialOf = None,
     max_failures: MaxFailures = None,
+    restarts_at_once: RestartsAtOnce = None,
     only_plan: Annotated[bool, typer.Option("--check", "-C", help="The same as plan.")] = False,
     as_json: Json = False,
     report: Report = None,
@@ -169,6 +171,7 @@ def apply(
         run = saved_run(settings, saved, extra_variables(extra or (), settings.vault))
     else:
         run = run_of(settings, prepared(settings, asked), allowed(allow))
+    run.restarting(restarts_at_once)
     with run:
         outcomes = (
             run.plan_again(saved.hosts) if saved is not None else run.plan(warm=not (only_plan or run.rolls(rolling)))

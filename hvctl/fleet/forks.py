@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
@@ -40,6 +41,17 @@ class Room:
         return min(self._most, forks + max(1, forks // 2)) if busy < BUSY else forks
 
 
+@dataclass(frozen=True)
+class Few:
+    """Of these no more than `most` at a time, however many of the others; None: as many as of any."""
+
+    most: int | None = None
+    names: frozenset[str] = frozenset()
+
+    def holds(self, name: str) -> bool:
+        return name in self.names
+
+
 class SideBySide(Generic[T]):
     """One job per host, at most `forks` at a time; results as they come. After a stop no job is begun any more. What
     runs then is waited for as long as it changes its host and the stop is not over; anything else for a moment.
@@ -47,6 +59,7 @@ class SideBySide(Generic[T]):
     `changing`: whether a job's host is being changed, asked again and again once a stop is asked for. `heard`: is
     called at each request to stop. `finish`: is called in the job's thread when its result is there. `within`: so many
     seconds, and what runs is left. `most`: with hosts left and CPU to spare, more of them at a time, up to so many.
+    `few`: jobs of which fewer are done at a time.
     """
 
     def __init__(
@@ -60,6 +73,7 @@ class SideBySide(Generic[T]):
         finish: Callable[[str], None] = lambda name: None,
         within: float | None = None,
         most: int = 0,
+        few: Few | None = None,
         cpu: Callable[[], float] = time.process_time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -73,6 +87,7 @@ class SideBySide(Generic[T]):
         self._changing, self._heard, self._finish = changing, heard, finish
         self._until = {} if within is None else dict.fromkeys((n for n, _ in work), time.monotonic() + within)
         self._ended: Counter[str] = Counter()
+        self._few, self._fewer_run = few or Few(), 0
         self._more = Room(max(most, forks), cpu, clock)
         self._fault: BaseException | None = None
         self._results: SimpleQueue[tuple[str, T] | tuple[str, BaseException | None, None]] = SimpleQueue()
@@ -148,12 +163,24 @@ class SideBySide(Generic[T]):
     def _next(self) -> Job[T] | None:
         """None: the thread ends. Under the lock, so that no job is added to threads that have seen that there is none."""
         with self._lock:
-            if self._todo and not self._stop.asked:
-                name, task = self._todo.popleft()
+            at = None if self._stop.asked else self._eligible()
+            if at is not None:
+                name, task = self._todo[at]
+                del self._todo[at]
                 self._begun[name] += 1
+                self._fewer_run += self._few.holds(name)
                 return name, task
             self._running -= 1
             return None
+
+    def _eligible(self) -> int | None:
+        """The next job that may begin. A thread that finds none ends; who does one of the few goes on with the next of them."""
+        full = self._few.most is not None and self._fewer_run >= self._few.most
+        return next((n for n, (name, _) in enumerate(self._todo) if not (full and self._few.holds(name))), None)
+
+    def _ends(self, name: str) -> None:
+        with self._lock:
+            self._fewer_run -= self._few.holds(name)
 
     def _work(self) -> None:
         while (job := self._next()) is not None:
@@ -161,6 +188,7 @@ class SideBySide(Generic[T]):
             if self._stop.asked:  # between the question and the answer
                 with self._lock:
                     self._begun[name] -= 1
+                    self._fewer_run -= self._few.holds(name)
                     self._running -= 1
                 return
             try:
@@ -169,6 +197,8 @@ class SideBySide(Generic[T]):
                 self._results.put((name, None, None))
             except BaseException as error:
                 self._results.put((name, error, None))
+            finally:
+                self._ends(name)
 
     def _awaited(self) -> bool:
         """Whether something is still to be waited for."""

@@ -16,7 +16,7 @@ from hvctl.core.apply import Report, broken_off, not_begun
 from hvctl.core.outcome import Outcome
 from hvctl.core.resource import Index
 from hvctl.fleet.connect import Connect, Wire
-from hvctl.fleet.forks import LINGER_S, SideBySide
+from hvctl.fleet.forks import LINGER_S, Few, SideBySide
 from hvctl.fleet.showing import Showing
 from hvctl.fleet.stop import Stop
 from hvctl.fleet.workers import Forwarded, Say
@@ -31,6 +31,7 @@ from hvctl.winrm.leftovers import OpenShells
 Hear = Callable[[Event], None]
 Task = Callable[[Hear], Outcome]
 T = TypeVar("T")
+APPLYING = "applying"
 _OF_STEPS = frozenset({"start", "progress", "done", "skipped"})
 Question = Callable[[str, Transport], T]
 """Something that is asked of a host, by its name, over its transport. Raises TransportError."""
@@ -60,6 +61,8 @@ class Hosts:
         self.transports: dict[str, Transport] = {}
         self.once = False
         """Whether each host is asked once: then nothing of its connection is kept when it is closed."""
+        self.few = Few()
+        """Hosts that are changed only a few at a time."""
         self.most = most
         """Hosts at a time, where they are asked once and nobody has said how many."""
         self._requests: dict[str, int] = {}
@@ -168,7 +171,7 @@ class Hosts:
 
             hosts = SideBySide(
                 jobs(work), self.forks, self.stop, changing=self.changing, heard=self.say_stop, finish=finish,
-                most=self.most if self.once else 0,
+                most=self.most if self.once else 0, few=self.few if doing == APPLYING else None,
             )  # fmt: skip
             for name, outcome in hosts:
                 # What a read that was broken off says of its host is not worth telling.
