@@ -118,13 +118,16 @@ class Run:
         finally:
             gc.unfreeze()
 
-    def _planned_here(self, warm: bool, only_told: bool, heard: Callable[[Outcome], None]) -> list[Outcome]:
+    def _planned_here(
+        self, warm: bool, only_told: bool, heard: Callable[[Outcome], None], *, kept: bool = True
+    ) -> list[Outcome]:
+        """`kept`: whether more than the names is returned."""
         linked = self._units.linked
 
         def known(one: Outcome) -> Outcome:
             told = one.told if only_told else one
             heard(told)
-            return told
+            return told if kept else Outcome(told.host)
 
         tasks = {
             n: partial(self._units.read, n) if n in linked else partial(self._planned, w)
@@ -154,7 +157,7 @@ class Run:
             self._redactor.told = lambda secret: say(("secret", secret))
             hosts.alone(names, forks, guard, say)
             self._units.revised()
-            self._planned_here(False, True, lambda one: say(("host", one)))
+            self._planned_here(False, True, lambda one: say(("host", one)), kept=False)
             say(("requests", hosts.requests))
 
         found: dict[str, Outcome] = {}
