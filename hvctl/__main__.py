@@ -11,8 +11,8 @@ from contextlib import suppress
 from typing import NoReturn
 
 COLLECTED = (50_000, 20, 20)
-"""When Python looks for what is to be thrown away. Modules, models and plans stay: looking through them more often is a tenth of
-the time, and a third of it where there are very many VMs."""
+"""When Python looks for what is to be thrown away. Modules, models and plans stay: looking through them more often is a tenth
+of the time, and a third of it where there are very many VMs."""
 
 
 def entry() -> NoReturn:
