@@ -52,7 +52,7 @@ pytest: setup
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered --cov-fail-under=95
 
 soak: setup
-	HVCTL_SOAK=1 $(BIN)/python -m pytest -n 2 --dist loadgroup tests/faults tests/soak tests/signals tests/ansible
+	HVCTL_SOAK=1 $(BIN)/python -m pytest -n 2 --dist loadgroup tests/faults tests/soak tests/signals tests/ansible tests/by_hand tests/estates
 
 bench: setup
 	@$(BIN)/python -m mocks bench

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +16,7 @@ from mocks.estate import Estate
 from tests.estates.harness import Session, written
 from tests.estates.test_moves import HOST, where
 
-SEEDS = range(60)
+SEEDS = range(400) if os.environ.get("HVCTL_SOAK") else range(24)
 
 
 def a_host(chance: random.Random, number: int, os: str) -> dict[str, Any]:
