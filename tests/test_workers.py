@@ -58,6 +58,14 @@ def test_a_few_hosts_need_one_process() -> None:
     assert count(20, None) == 1
     assert count(20, 3) == 3
     assert count(2, 3) == 2
+    assert count(99, None, lambda: 4) == 1
+    assert count(120, None, lambda: 4) == 2
+    assert count(1000, None, lambda: 4) == 4
+    assert count(1000, None, lambda: 64) == 8
+
+
+def test_where_no_core_is_idle_one_process_is_enough() -> None:
+    assert count(1000, None, lambda: -7) == 1
     assert 1 <= count(1000, None) <= 8
 
 

@@ -6,6 +6,7 @@ of it is on a command line or in an environment. What they find comes back by pi
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import signal
@@ -32,11 +33,14 @@ ENDING_S = LINGER_S + 3
 Say = Callable[[tuple[Any, ...]], None]
 
 
-def count(hosts: int, asked: int | None) -> int:
-    """How many processes look at so many hosts. `asked`: by the user; never more than hosts."""
+def count(hosts: int, asked: int | None, idle: Callable[[], int] | None = None) -> int:
+    """How many processes look at so many hosts. `asked`: by the user; never more than hosts. `idle`: cores that have nothing
+    else to do; beyond these a process would only wait, and take memory."""
     if asked is not None:
         return max(1, min(asked, hosts))
-    return max(1, min(_cores(), MOST, hosts // WORTH))
+    if hosts < 2 * WORTH:
+        return 1
+    return max(1, min((idle or _idle)(), MOST, hosts // WORTH))
 
 
 def obstacle() -> str | None:
@@ -194,5 +198,8 @@ class Forwarded:
         """Only what is told of a step, and none is run."""
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else 1
+def _idle() -> int:
+    if sys.platform != "linux":
+        return 1
+    # The load counts this process too, by as much as it has been busy; so it is rounded in favour of one more.
+    return math.ceil(len(os.sched_getaffinity(0)) - os.getloadavg()[0])
