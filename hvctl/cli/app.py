@@ -82,7 +82,13 @@ def _main(
         ),
     ] = None,
     verbose: Annotated[int, typer.Option("--verbose", "-v", count=True, help="-v the calls, -vv the wire.")] = 0,
-    forks: Annotated[int, typer.Option("--forks", "-f", min=1, max=256, help="Hosts at a time.")] = 16,
+    forks: Annotated[
+        int | None, typer.Option("--forks", "-f", min=1, max=256, help="Hosts at a time (16; more to look at many).")
+    ] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option("--processes", min=1, max=64, help="That plan and drift share the hosts out to; else as it pays."),
+    ] = None,
     ask_pass: Annotated[bool, typer.Option("--ask-pass", "-k", help="Ask for the password.")] = False,
     grace: Grace = None,
     version: Annotated[
@@ -95,7 +101,9 @@ def _main(
         context.obj,
         inventory=tuple(str(file) for file in inventory or ()),
         verbose=verbose,
-        forks=forks,
+        forks=forks or 16,
+        forks_said=forks is not None,
+        processes=processes,
         ask_pass=ask_pass,
         inventory_scripts=inventory_scripts,
         vault_options=VaultOptions(

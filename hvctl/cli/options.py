@@ -73,6 +73,8 @@ class Settings:
     inventory: tuple[str, ...] = ()
     verbose: int = 0
     forks: int = 16
+    forks_said: bool = True
+    processes: int | None = None
     ask_pass: bool = False
     vault_options: VaultOptions = field(default_factory=VaultOptions)
     inventory_scripts: bool = False
@@ -151,6 +153,15 @@ MaxFailures = Annotated[
     int | None,
     typer.Option(
         "--max-failures", metavar="N", min=0, help="With batches: begin no more when more hosts than that failed (0)."
+    ),
+]
+RestartsAtOnce = Annotated[
+    int | None,
+    typer.Option(
+        "--restarts-at-once",
+        metavar="N",
+        min=1,
+        help="Change at most N hosts at a time of those with a VM that restarts.",
     ),
 ]
 Allow = Annotated[

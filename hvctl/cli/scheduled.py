@@ -236,7 +236,8 @@ def _command(
     words += ["--inventory-scripts"] if settings.inventory_scripts else []
     for password in settings.vault.sources:
         words += ["--vault-password-file", _absolute(password.path)] if isinstance(password, PasswordFile) else []
-    words += ["--forks", str(settings.forks)] if settings.forks != 16 else []
+    words += ["--forks", str(settings.forks)] if settings.forks_said else []
+    words += ["--processes", str(settings.processes)] if settings.processes is not None else []
     words += ["-" + "v" * settings.verbose] if settings.verbose else []
     words += ["--grace", written(settings.stop.grace)] if settings.stop.grace != GRACE_S else []
     words += [wanted.verb, "--exclusive", name.removesuffix(f"-{wanted.verb}") if wanted.verb in CHANGING else name]

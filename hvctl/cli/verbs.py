@@ -30,6 +30,7 @@ from hvctl.cli.options import (
     Notify,
     Playbooks,
     Report,
+    RestartsAtOnce,
     SerialOf,
     Settings,
     Splay,
@@ -112,7 +113,7 @@ def plan(
     if out:
         check_reached(settings, work, extra or ())
     with run_of(settings, work, allowed(allow)) as run:
-        outcomes = run.plan()
+        outcomes = run.plan(only_told=not out)
         if not reports.on_stdout:
             settings.tried(lambda: run.showing.plans(outcomes, diff=diff), None)
         status = settings.stop.status or exit_status(outcomes, changes_count=detailed, steps_count=detailed)
@@ -135,6 +136,7 @@ def apply(
     auto_approve: AutoApprove = False,
     serial: SerialOf = None,
     max_failures: MaxFailures = None,
+    restarts_at_once: RestartsAtOnce = None,
     only_plan: Annotated[bool, typer.Option("--check", "-C", help="The same as plan.")] = False,
     as_json: Json = False,
     report: Report = None,
@@ -169,6 +171,7 @@ def apply(
         run = saved_run(settings, saved, extra_variables(extra or (), settings.vault))
     else:
         run = run_of(settings, prepared(settings, asked), allowed(allow))
+    run.restarting(restarts_at_once)
     with run:
         outcomes = (
             run.plan_again(saved.hosts) if saved is not None else run.plan(warm=not (only_plan or run.rolls(rolling)))

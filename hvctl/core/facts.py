@@ -25,7 +25,7 @@ def merged(queries: Iterable[Call]) -> tuple[Call, ...]:
     """The fewest calls that answer all queries: those that differ only in `select` or in the values of `each`
     become one, and every Ref points at the merged call."""
     found: dict[Family, _Merging] = {}
-    for query in _with_sources(queries):
+    for query in _with_sources(queries, {}):
         known = found.get(query.family)
         if known is None:
             found[query.family] = _Merging(query)
@@ -224,11 +224,15 @@ def _at(reply: Reply, passing: tuple[str, ...], time: str) -> Reply:
     )
 
 
-def _with_sources(queries: Iterable[Call]) -> Iterable[Call]:
-    """Each query after the calls its Refs need, so that they are asked in the same batch."""
+def _with_sources(queries: Iterable[Call], seen: dict[int, Call]) -> Iterable[Call]:
+    """Each query after the calls its Refs need, so that they are asked in the same batch. Most wishes of a kind ask the very
+    same thing: it comes once. `seen`: what came, by its id, kept so that no other gets that."""
     for query in queries:
+        if id(query) in seen:
+            continue
+        seen[id(query)] = query
         for ref in query.refs():
-            yield from _with_sources([ref.call])
+            yield from _with_sources([ref.call], seen)
         yield query
 
 

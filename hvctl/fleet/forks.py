@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
@@ -15,8 +16,40 @@ from hvctl.text.diagnostic import ConfigError, Diagnostic
 T = TypeVar("T")
 Job = tuple[str, Callable[[], T]]
 TICK_S = 0.1
+LOOK_S = 1.0
+BUSY = 0.7
+"""Of one core: from then on more hosts at a time would only wait for it."""
 LINGER_S = 2.0
 """After a stop: for how long what changes nothing is given the chance to close what it has open."""
+
+
+class Room:
+    """How many hosts at a time: hosts take their time, and while they do the control node can look at others, up to where one
+    core has enough to do. `cpu`: seconds that this process has used."""
+
+    def __init__(self, most: int, cpu: Callable[[], float], clock: Callable[[], float]) -> None:
+        self._most, self._cpu, self._clock = most, cpu, clock
+        self._at, self._used = clock(), cpu()
+
+    def after(self, forks: int) -> int:
+        """So many from now on, looked at once a second."""
+        passed = self._clock() - self._at
+        if forks >= self._most or passed < LOOK_S:
+            return forks
+        busy = (self._cpu() - self._used) / passed
+        self._at, self._used = self._clock(), self._cpu()
+        return min(self._most, forks + max(1, forks // 2)) if busy < BUSY else forks
+
+
+@dataclass(frozen=True)
+class Few:
+    """Of these no more than `most` at a time, however many of the others; None: as many as of any."""
+
+    most: int | None = None
+    names: frozenset[str] = frozenset()
+
+    def holds(self, name: str) -> bool:
+        return name in self.names
 
 
 class SideBySide(Generic[T]):
@@ -25,7 +58,8 @@ class SideBySide(Generic[T]):
 
     `changing`: whether a job's host is being changed, asked again and again once a stop is asked for. `heard`: is
     called at each request to stop. `finish`: is called in the job's thread when its result is there. `within`: so many
-    seconds, and what runs is left.
+    seconds, and what runs is left. `most`: with hosts left and CPU to spare, more of them at a time, up to so many.
+    `few`: jobs of which fewer are done at a time.
     """
 
     def __init__(
@@ -38,6 +72,10 @@ class SideBySide(Generic[T]):
         heard: Callable[[], None] = lambda: None,
         finish: Callable[[str], None] = lambda name: None,
         within: float | None = None,
+        most: int = 0,
+        few: Few | None = None,
+        cpu: Callable[[], float] = time.process_time,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._begun: Counter[str] = Counter()
         self.fewer = 0
@@ -49,6 +87,8 @@ class SideBySide(Generic[T]):
         self._changing, self._heard, self._finish = changing, heard, finish
         self._until = {} if within is None else dict.fromkeys((n for n, _ in work), time.monotonic() + within)
         self._ended: Counter[str] = Counter()
+        self._few, self._fewer_run = few or Few(), 0
+        self._more = Room(max(most, forks), cpu, clock)
         self._fault: BaseException | None = None
         self._results: SimpleQueue[tuple[str, T] | tuple[str, BaseException | None, None]] = SimpleQueue()
 
@@ -59,6 +99,7 @@ class SideBySide(Generic[T]):
         while self._awaited():
             # With a timeout, since only then does Python let the main thread hear of a signal everywhere.
             yield from self._taken(TICK_S)
+            self._widen()
             if self._stop.requests > times and self._stop.settled:
                 times = self._stop.requests
                 self._stop.tell()
@@ -97,8 +138,13 @@ class SideBySide(Generic[T]):
                     yield name, result
             seconds = 0
 
-    def _start(self, jobs: int) -> None:
+    def _widen(self) -> None:
+        if self._todo and not self.fewer and (more := self._more.after(self._forks)) > self._forks:
+            self._start(more - self._forks, more)
+
+    def _start(self, jobs: int, forks: int = 0) -> None:
         with self._lock:
+            self._forks = max(self._forks, forks)
             count = min(jobs, self._forks - self._running)
             self._running += max(0, count)
         for number in range(count):
@@ -117,12 +163,24 @@ class SideBySide(Generic[T]):
     def _next(self) -> Job[T] | None:
         """None: the thread ends. Under the lock, so that no job is added to threads that have seen that there is none."""
         with self._lock:
-            if self._todo and not self._stop.asked:
-                name, task = self._todo.popleft()
+            at = None if self._stop.asked else self._eligible()
+            if at is not None:
+                name, task = self._todo[at]
+                del self._todo[at]
                 self._begun[name] += 1
+                self._fewer_run += self._few.holds(name)
                 return name, task
             self._running -= 1
             return None
+
+    def _eligible(self) -> int | None:
+        """The next job that may begin. A thread that finds none ends; who does one of the few goes on with the next of them."""
+        full = self._few.most is not None and self._fewer_run >= self._few.most
+        return next((n for n, (name, _) in enumerate(self._todo) if not (full and self._few.holds(name))), None)
+
+    def _ends(self, name: str) -> None:
+        with self._lock:
+            self._fewer_run -= self._few.holds(name)
 
     def _work(self) -> None:
         while (job := self._next()) is not None:
@@ -130,6 +188,7 @@ class SideBySide(Generic[T]):
             if self._stop.asked:  # between the question and the answer
                 with self._lock:
                     self._begun[name] -= 1
+                    self._fewer_run -= self._few.holds(name)
                     self._running -= 1
                 return
             try:
@@ -138,6 +197,8 @@ class SideBySide(Generic[T]):
                 self._results.put((name, None, None))
             except BaseException as error:
                 self._results.put((name, error, None))
+            finally:
+                self._ends(name)
 
     def _awaited(self) -> bool:
         """Whether something is still to be waited for."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -16,18 +16,24 @@ from hvctl.core.apply import Report, broken_off, not_begun
 from hvctl.core.outcome import Outcome
 from hvctl.core.resource import Index
 from hvctl.fleet.connect import Connect, Wire
-from hvctl.fleet.forks import LINGER_S, SideBySide
+from hvctl.fleet.forks import LINGER_S, Few, SideBySide
 from hvctl.fleet.showing import Showing
 from hvctl.fleet.stop import Stop
 from hvctl.fleet.watching import Watched
+from hvctl.fleet.workers import Forwarded, Say
 from hvctl.redaction.streams import traced
 from hvctl.show.progress import Progress
 from hvctl.text.diagnostic import ConfigError
 from hvctl.text.duration import spoken
+from hvctl.text.state import state_folder
+from hvctl.winrm.connection import CredentialGuard
+from hvctl.winrm.leftovers import OpenShells
 
 Hear = Callable[[Event], None]
 Task = Callable[[Hear], Outcome]
 T = TypeVar("T")
+APPLYING = "applying"
+_OF_STEPS = frozenset({"start", "progress", "done", "skipped"})
 Question = Callable[[str, Transport], T]
 """Something that is asked of a host, by its name, over its transport. Raises TransportError."""
 
@@ -46,6 +52,7 @@ class Hosts:
         *,
         forks: int,
         verbose: int,
+        most: int = 0,
     ) -> None:
         self.work = {w.name: replace(w, desired=w.desired.of(w.name)) for w in work}
         self.showing, self.stop, self.forks = showing, stop, forks
@@ -55,11 +62,16 @@ class Hosts:
         self.transports: dict[str, Transport] = {}
         self.once = False
         """Whether each host is asked once: then nothing of its connection is kept when it is closed."""
+        self.few = Few()
+        """Hosts that are changed only a few at a time."""
+        self.most = most
+        """Hosts at a time, where they are asked once and nobody has said how many."""
         self._requests: dict[str, int] = {}
         """Of connections that are not kept."""
         self.watched = Watched(forks)
         self._connect, self._wire = connect, wire
         self._err, self._verbose = err, verbose
+        self._progress: Callable[[], Progress | Forwarded] = lambda: Progress(err, self.texts, verbose > 0)
         self._open: set[str] = set()
         """Hosts that something may be open to."""
         self._followed: dict[str, TransportError] = {}
@@ -68,6 +80,15 @@ class Hosts:
     def revise(self, name: str, revised: Callable[[Index], Index]) -> None:
         """From now on, another desired state of a host."""
         self.work[name] = replace(self.work[name], desired=revised(self.work[name].desired))
+
+    def alone(self, names: Sequence[str], forks: int, guard: CredentialGuard, say: Say) -> None:
+        """In a process of its own: these hosts only, and what is told of them is told by the run."""
+        self.work = {name: self.work[name] for name in names}
+        self.most = -(-self.most * forks // self.forks)
+        self.forks = forks
+        self._wire = replace(self._wire, guard=guard, shells=OpenShells(state_folder()))
+        self._err = Console(quiet=True)
+        self._progress = lambda: Forwarded(say)
 
     def transport(self, name: str) -> Transport:
         if name not in self.transports:
@@ -90,6 +111,10 @@ class Hosts:
         """HTTP requests, by host."""
         # A copy: after a stop there may be threads that still close theirs.
         return {**self._requests, **{name: one.requests for name, one in list(self.transports.items())}}
+
+    def asked(self, requests: Mapping[str, int]) -> None:
+        """Of connections that another process had."""
+        self._requests |= requests
 
     def is_open(self, name: str) -> bool:
         return name in self._open
@@ -120,10 +145,11 @@ class Hosts:
         what is kept of a host, asked as it ends."""
         found: dict[str, Outcome] = {}
         left = False
-        with Progress(self._err, self.texts, self._verbose > 0) as progress:
+        with self._progress() as progress:
 
             def hear(name: str, event: Event) -> None:
-                if not left:
+                # Of a read there is nothing to tell: its calls have no text.
+                if not left and (event.kind not in _OF_STEPS or self.texts.get(name)):
                     progress.event(name, self.showing.told(event))
 
             def followed(name: str, task: Task) -> Outcome:
@@ -146,8 +172,9 @@ class Hosts:
                 return [(name, partial(followed, name, task)) for name, task in work]
 
             hosts = SideBySide(
-                jobs(work), self.forks, self.stop, changing=self.changing, heard=self.say_stop, finish=finish
-            )
+                jobs(work), self.forks, self.stop, changing=self.changing, heard=self.say_stop, finish=finish,
+                most=self.most if self.once else 0, few=self.few if doing == APPLYING else None,
+            )  # fmt: skip
             for name, outcome in hosts:
                 # What a read that was broken off says of its host is not worth telling.
                 if not (self.stop.asked and outcome.report is None and outcome.error is not None):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import multiprocessing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -24,7 +26,8 @@ from hvctl.core.replan import First
 from hvctl.core.resource import Index
 from hvctl.core.status import TROUBLE
 from hvctl.fleet.connect import Connect, Wire
-from hvctl.fleet.forks import SideBySide
+from hvctl.fleet.forks import Few, SideBySide
+from hvctl.fleet.guard import SharedGuard
 from hvctl.fleet.hosts import Hosts, Question, T, Task, own
 from hvctl.fleet.reconcile import Pause, apply_plan, plan_host
 from hvctl.fleet.recording import write_recording
@@ -32,14 +35,19 @@ from hvctl.fleet.rolling import Batch, Rolling, batches, rolled
 from hvctl.fleet.showing import Showing
 from hvctl.fleet.stop import Stop
 from hvctl.fleet.units import Units
+from hvctl.fleet.workers import Gone, Say, Workers, count, obstacle, shares
 from hvctl.kinds import kinds
 from hvctl.redaction.redact import Redactor
 from hvctl.saved import planfile
 from hvctl.saved.planfile import SavedHost
 from hvctl.show.data import facts_data
+from hvctl.show.progress import Progress
 from hvctl.show.screen import print_json
 from hvctl.show.text import facts_lines
 from hvctl.text.visible import json_text
+
+FORKS, MOST_FORKS = 16, 64
+"""Hosts at a time where nobody has said how many: to begin with, and at most, where they are only looked at."""
 
 
 class Run:
@@ -53,7 +61,8 @@ class Run:
         out: Console,
         err: Console,
         *,
-        forks: int = 16,
+        forks: int | None = 16,
+        processes: int | None = None,
         verbose: int = 0,
         pause: Pause | None = None,
         now: Callable[[], datetime],
@@ -62,6 +71,8 @@ class Run:
     ) -> None:
         self._allow = allow
         self._out, self._err = out, err
+        self._restarts: int | None = None
+        self._asked, self._verbose = processes, verbose
         self._stop = stop or Stop()
         self._pause = pause or self._stop.wait
         self._now = now
@@ -73,7 +84,9 @@ class Run:
             learn=self._redactor.learn,
             left=lambda: self._stop.over,
         )
-        self._hosts = Hosts(work, connect, wire, err, self.showing, self._stop, forks=forks, verbose=verbose)
+        self._hosts = Hosts(work, connect, wire, err, self.showing, self._stop, forks=forks or FORKS, verbose=verbose,
+            most=0 if forks else MOST_FORKS,
+        )  # fmt: skip
         self._units = Units(self._hosts, allow, self._pause)
 
     def __enter__(self) -> Self:
@@ -94,13 +107,26 @@ class Run:
         """Look at every host and plan it. `warm`: what was opened to a host stays open for an apply that follows, if
         there is something to do there and there are no more hosts than are worked on at a time. `only_told`: nothing
         is done about it, so that what the hosts answered need not be kept. `heard`: is told of each host as it ends."""
-        linked = self._units.linked
         self._hosts.once = only_told
+        shared = self._processes() if only_told else 1
+        # What is there by now stays: the collector need not go through it again and again, nor copy the pages of it that
+        # processes share.
+        gc.freeze()
+        try:
+            return self._shared(shared, heard) if shared > 1 else self._planned_here(warm, only_told, heard)
+        finally:
+            gc.unfreeze()
+
+    def _planned_here(
+        self, warm: bool, only_told: bool, heard: Callable[[Outcome], None], *, kept: bool = True
+    ) -> list[Outcome]:
+        """`kept`: whether more than the names is returned."""
+        linked = self._units.linked
 
         def known(one: Outcome) -> Outcome:
             told = one.told if only_told else one
             heard(told)
-            return told
+            return told if kept else Outcome(told.host)
 
         tasks = {
             n: partial(self._units.read, n) if n in linked else partial(self._planned, w)
@@ -108,6 +134,53 @@ class Run:
         }
         found = self._looked(tasks, warm=warm, known=lambda one: one if one.host in linked else known(one))
         return [known(one) if one.host in linked else one for one in self._units.planned(found)]
+
+    def _processes(self) -> int:
+        hosts = len(self._hosts.work)
+        found = count(hosts, self._asked) if self._verbose == 0 else 1
+        if found > 1 and (why := obstacle()) is not None:
+            if self._asked is not None:
+                self._err.print(f"warning: one process, not {found}: {why}", soft_wrap=True)
+            return 1
+        return found
+
+    def _shared(self, number: int, heard: Callable[[Outcome], None]) -> list[Outcome]:
+        """As `plan`, by several processes. What one that is gone has not said is hvctl's own fault, for its hosts alone."""
+        hosts, linked = self._hosts, self._units.linked
+        units = {id(unit): [one.host for one in unit] for unit in linked.values()}
+        parts = shares([*units.values(), *([name] for name in hosts.work if name not in linked)], number)
+        guard = SharedGuard(multiprocessing.get_context("fork"))
+        forks = max(1, -(-hosts.forks // len(parts)))
+
+        def job(names: Sequence[str], say: Say) -> None:
+            self._redactor.told = lambda secret: say(("secret", secret))
+            hosts.alone(names, forks, guard, say)
+            self._units.revised()
+            self._planned_here(False, True, lambda one: say(("host", one)), kept=False)
+            say(("requests", hosts.requests))
+
+        found: dict[str, Outcome] = {}
+        with Progress(self._err) as progress:
+            for names, what in Workers(parts, job, self._stop, hosts.say_stop):
+                match what:
+                    case ("begin", name, doing):
+                        progress.begin(name, doing)
+                    case ("done", name):
+                        progress.end(name)
+                    case ("secret", secret):
+                        self._redactor.learn(secret)
+                    case ("requests", requests):
+                        hosts.asked(requests)
+                    case ("host", one):
+                        found[one.host] = one
+                        heard(one)
+                    case Gone() if not self._stop.asked:
+                        for name in names:
+                            progress.end(name)
+                            if name not in found:
+                                found[name] = Outcome(name, error=what.error)
+                                heard(found[name])
+        return [found.get(name, Outcome(name)) for name in hosts.work]
 
     def rolls(self, rolling: Rolling) -> bool:
         """Whether changes are made in batches."""
@@ -138,6 +211,10 @@ class Run:
 
         return rolled(outcomes, order, rolling.most, applied, lambda: self._stop.asked, say)
 
+    def restarting(self, most: int | None) -> None:
+        """From now on, changes are made on at most so many hosts at a time of those on which something restarts."""
+        self._restarts = most
+
     def apply(self, outcomes: Sequence[Outcome], *, recheck: bool) -> list[Outcome]:
         """Run the plans; hosts without one stay as they are."""
         linked = self._units.linked
@@ -145,6 +222,8 @@ class Run:
         todo = {
             o.host: o for o in outcomes if o.plan is not None and (o.plan.steps or o.host in reached) and not o.changed
         }
+        down = [h for h, o in todo.items() if o.plan is not None and any(not r.blocked for r in o.plan.restarts)]
+        self._hosts.few = Few(self._restarts, frozenset(down))
         together = {host: one for host, one in todo.items() if host in linked}
         locked = self._units.taken(outcomes, todo)
         together = {host: one for host, one in together.items() if host not in locked}

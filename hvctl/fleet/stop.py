@@ -99,6 +99,13 @@ class Stop:
         """Whether a stop was asked for meanwhile; for threads."""
         return self._told.wait(seconds)
 
+    def led(self) -> None:
+        """In a process that another one leads: only its SIGTERM asks for a stop, not what a terminal sends to both."""
+        self.at_once = False
+        for number in heard():
+            signal.signal(number, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, self._heard)
+
     @contextmanager
     def listening(self) -> Iterator[None]:
         """Hears Ctrl-C, SIGTERM and SIGHUP. Only the main thread can; in another one nothing is heard."""

@@ -22,7 +22,7 @@ from hvctl.core.replan import First, replanned_together
 from hvctl.core.resource import Index
 from hvctl.core.rounds import Rounds, coupled
 from hvctl.core.unit import units
-from hvctl.fleet.hosts import Hear, Hosts, Task, own
+from hvctl.fleet.hosts import APPLYING, Hear, Hosts, Task, own
 from hvctl.fleet.leases import Leases
 from hvctl.fleet.reconcile import Pause, joined, look_at, renamed, settled
 from hvctl.text.address import Address
@@ -277,7 +277,7 @@ class Units:
 
         distinct = {id(rounds): rounds for rounds in unit_of.values()}.values()
         jobs = [*alone, *(job for rounds in distinct for job in begun(rounds))]
-        done = self._hosts.each("applying", jobs, keep=partial(_among, frozenset(together)), then=then)
+        done = self._hosts.each(APPLYING, jobs, keep=partial(_among, frozenset(together)), then=then)
         for host, part in sent.items():  # a stop came before it was done
             left = self._hosts.left(replace(together[host], plan=part))
             unit_of[host].heard(host, part, left.report or Report(part, error=left.error))
@@ -371,7 +371,7 @@ class Units:
                 self._hosts.texts.setdefault(host, {}).update({s.task.id: s.text for s in parts[host].steps})
         jobs = [(h, own(Outcome(h, p), partial(self._sent, p))) for h, p in parts.items()]
         self._leases.begins([*parts])
-        ended = self._hosts.each("applying", jobs, keep=_all) if jobs else {}
+        ended = self._hosts.each(APPLYING, jobs, keep=_all) if jobs else {}
         for host in parts:
             self._leases.ends(host)
         for host in parts:  # also one that a stop left out: what is known of it was seen before this

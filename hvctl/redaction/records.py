@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cache
+from operator import is_
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from hvctl.call import TransportError
@@ -42,22 +43,22 @@ class _Mapping:
     untouched: tuple[type, ...]
 
     def value(self, value: Any, role: Role) -> Any:
-        if isinstance(value, str):
+        shape = _shape(value.__class__)
+        if shape == "text":
             return self.change(value, role)
-        if isinstance(value, self.untouched):
+        if shape == "plain" or (self.untouched and isinstance(value, self.untouched)):
             return value
-        if isinstance(value, TransportError):
+        if shape == "error":
             return self._error(value)
-        if is_dataclass(value) and not isinstance(value, type):
+        if shape == "record":
             return self._record(self._apart(value))
-        if isinstance(value, Mapping):
-            pairs = {self.value(k, replace(role, foreign=False)): self.value(v, role) for k, v in value.items()}
+        if shape == "mapping":
+            own = replace(role, foreign=False) if role.foreign else role
+            pairs = {self.value(k, own): self.value(v, role) for k, v in value.items()}
             same = all(k in value and v is value[k] for k, v in pairs.items())
             return value if same and len(pairs) == len(value) else pairs
-        if isinstance(value, tuple | list):
-            items = [self.value(v, role) for v in value]
-            return value if all(a is b for a, b in zip(items, value, strict=True)) else type(value)(items)
-        return value
+        items = [self.value(v, role) for v in value]
+        return value if all(map(is_, items, value)) else value.__class__(items)
 
     def _error(self, error: TransportError) -> TransportError:
         now = tuple(getattr(error, name) for name in _TEXTS)
@@ -72,10 +73,12 @@ class _Mapping:
         return TransportError(message, hint=hint, defect=defect, **more)
 
     def _record(self, record: Any) -> Any:
-        own_words = getattr(record, "own_words", False)
-        roles = ((r, replace(r, foreign=False) if own_words else r) for r in _open_fields(record.__class__))
-        found = {r.field: self.value(getattr(record, r.field), role) for r, role in roles}
-        other = {name: new for name, new in found.items() if new is not getattr(record, name)}
+        other: dict[str, Any] = {}
+        for role in _open_fields(record.__class__, getattr(record, "own_words", False)):
+            now = getattr(record, role.field)
+            new = self.value(now, role)
+            if new is not now:
+                other[role.field] = new
         return replace(record, **other) if other else record
 
     def _apart(self, record: Any) -> Any:
@@ -93,10 +96,24 @@ class _Mapping:
 
 
 @cache
-def _open_fields(model: type) -> tuple[Role, ...]:
+def _shape(kind: type) -> Literal["text", "error", "record", "mapping", "list", "plain"]:
+    """What is done with values of a type."""
+    if issubclass(kind, str):
+        return "text"
+    if issubclass(kind, TransportError):
+        return "error"
+    if is_dataclass(kind):
+        return "record"
+    if issubclass(kind, Mapping):
+        return "mapping"
+    return "list" if issubclass(kind, tuple | list) else "plain"
+
+
+@cache
+def _open_fields(model: type, own_words: bool) -> tuple[Role, ...]:
     plain, whole = get_type_hints(model), get_type_hints(model, include_extras=True)
     return tuple(
-        Role(f.name, _foreign(whole[f.name]))
+        Role(f.name, not own_words and _foreign(whole[f.name]))
         for f in fields(model)
         if f.init and f.repr and not _words_only(plain[f.name])
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import TypeVar
 
 from hvctl.call import Secret
@@ -11,6 +12,8 @@ from hvctl.text.masks import Masks, forms_of
 from hvctl.text.vocabulary import is_own
 
 T = TypeVar("T")
+_SHORT, _KEPT = 100, 10_000
+"""Characters of a text that is kept; so many texts."""
 
 
 class Redactor:
@@ -21,20 +24,26 @@ class Redactor:
     the middle of a sentence that everybody knows would tell it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, told: Callable[[Secret], None] = lambda secret: None) -> None:
+        """`told`: hears of each secret that is new."""
+        self.told = told
         self._known: set[Secret] = set()
         self._sentences, self._values = Masks(), Masks()
         self._lock = threading.Lock()
+        self._clean: dict[str, frozenset[bool]] = {}
+        """Short texts in which nothing was found, as foreign ones or not: the same ones come from every host."""
 
     def learn(self, secret: Secret) -> None:
         with self._lock:
             if secret in self._known:
                 return
             self._known.add(secret)
+            self.told(secret)
             for form in dict.fromkeys(forms_of(secret.reveal())):
                 self._values.add(form)
                 if form.least or not is_own(form.text):
                     self._sentences.add(form)
+            self._clean = {}  # last: what another thread finds clean until then is kept in the one before
 
     def text(self, text: str, *, foreign: bool = False) -> str:
         """`foreign`: no word of it is hvctl's."""
@@ -52,4 +61,12 @@ class Redactor:
         return mapped(value, self._masked) if self._known else value
 
     def _masked(self, text: str, role: Role) -> str:
-        return self.text(text, foreign=role.foreign)
+        clean, foreign = self._clean, role.foreign
+        if foreign in clean.get(text, ()):
+            return text
+        found = self.text(text, foreign=foreign)
+        if found == text and len(text) <= _SHORT:
+            if len(clean) >= _KEPT:
+                clean.clear()
+            clean[text] = clean.get(text, frozenset()) | {foreign}
+        return found
