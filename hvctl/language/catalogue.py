@@ -1,7 +1,9 @@
 """A gettext catalogue whose messages have places, matched against finished sentences.
 
 A msgid is what stands in the source, with {} for each place of an f-string. A msgstr fills them by number: `{0}` is kept as it
-is (a name, a value, a path, what a host said), `{0:t}` is a text of hvctl's own and translated too."""
+is (a name, a value, a path, what a host said), `{0:t}` is a text of hvctl's own and translated too, `{0:l}` a list
+of such texts, `{0:d}` a span of time; `{0:n}` is a number, and the msgid fits nothing else. A place that the msgstr leaves out
+only inflects a word."""
 
 from __future__ import annotations
 
@@ -21,6 +23,8 @@ _DEEPEST = 6
 _LONGEST = 4_000
 """Characters of a sentence; more than that is no message of hvctl's."""
 _WORD = re.compile(r"[^\W\d_][\w'-]*")
+_UNIT = re.compile(r"(\d+) (w|d|h|min|s)\b ?")
+_UNITS = {"w": "週間 ", "d": "日 ", "h": "時間 ", "min": "分 ", "s": "秒 "}
 _ADDRESS = "kind: "
 """Before a kind of resource in a msgid: the first words of an address."""
 
@@ -36,6 +40,12 @@ def literals(template: str) -> list[str]:
     return [*found, pending]
 
 
+_PLACES = {"n": r"([\d,]+)", "idle": r"([\w ]{0,20})"}
+_NUMBER = re.compile(r"[\d,.]+ ?\w{0,8}")
+_PROSE = re.compile(r"\b(?:is|has|are|have|of|the|not|to|and|which|cannot|does|with|for|on|was)\b")
+"""Words that tell a sentence from the names of an address."""
+
+
 @dataclass(frozen=True)
 class Template:
     parts: tuple[str, ...]
@@ -47,7 +57,11 @@ class Template:
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
-        return re.compile("(.*?)".join(map(re.escape, self.parts)), re.DOTALL)
+        specs = {int(field): spec for _, field, spec, _ in Formatter().parse(self.msgstr) if field}
+        made = re.escape(self.parts[0])
+        for number, part in enumerate(self.parts[1:]):
+            made += _PLACES.get(specs.get(number, "idle") or "", "(.*?)") + re.escape(part)
+        return re.compile(made, re.DOTALL)
 
     @property
     def anchor(self) -> str:
@@ -104,6 +118,8 @@ class Catalogue:
             return None
         if (whole := self._whole.get(text)) is not None:
             return whole
+        if (row := self._joined(text, "; ", "。", depth) or self._joined(text, ", ", "、", depth)) is not None:
+            return row
         for template in self._candidates(text):
             if match := template.pattern.fullmatch(text):
                 return self._filled(template.msgstr, match.groups(), depth)
@@ -111,7 +127,7 @@ class Catalogue:
             return address
         if text.endswith(".") and (found := self._said(text[:-1], depth + 1)) is not None:
             return found + "。"
-        return self._joined(text, "; ", "。", depth) or self._joined(text, ", ", "、", depth)
+        return self._joined(text, "; ", "。", depth, 1)
 
     def _candidates(self, text: str) -> Iterator[Template]:
         """The one that says most of it first."""
@@ -124,9 +140,19 @@ class Catalogue:
         for text, field, spec, _ in Formatter().parse(msgstr):
             out.append(text)
             if field:
-                value = values[int(field)]
-                out.append(self._around(value, depth + 1) if spec == "t" and value.strip() else value)
+                out.append(self._place(values[int(field)], spec or "", depth + 1))
         return "".join(out)
+
+    def _place(self, value: str, spec: str, depth: int) -> str:
+        match spec:
+            case "t":
+                return self._around(value, depth) if value.strip() else ""
+            case "l":
+                return self._joined(value.replace(" and ", ", "), ", ", "、", depth, 0) or value
+            case "d":
+                return _UNIT.sub(lambda match: f"{match[1]} {_UNITS[match[2]]}", value).rstrip()
+            case _:
+                return value
 
     def _address(self, text: str) -> str | None:
         """`network adapter web01, lan`: the kind in words, the names as they are."""
@@ -134,16 +160,21 @@ class Catalogue:
         for count in range(min(4, len(words)), 0, -1):
             if (kind := self._kinds.get(" ".join(words[:count]))) is not None:
                 names = " ".join(words[count:])
+                if _PROSE.search(names):
+                    return None
                 return f"{kind} {names}" if names else kind
         return None
 
-    def _joined(self, text: str, by: str, joint: str, depth: int) -> str | None:
-        """Several texts in a row, of which at least one is hvctl's own."""
+    def _joined(self, text: str, by: str, joint: str, depth: int, least: int | None = None) -> str | None:
+        """Several texts in a row; all hvctl's own or numbers, or at `least` so many."""
         parts = text.split(by)
         if len(parts) == 1:
             return None
         found = [self._said(part, depth + 1) for part in parts]
-        if not any(found):
+        own = sum(one is not None for one in found)
+        if least is None and not all(one or _NUMBER.fullmatch(part) for one, part in zip(found, parts, strict=True)):
+            return None
+        if own < (1 if least is None else least):
             return None
         return joint.join(new or old for new, old in zip(found, parts, strict=True))
 

@@ -20,7 +20,7 @@ def summary_lines(outcomes: Sequence[Outcome], *, drift: bool = False, memory: M
     for one in outcomes:
         word = word_of(one, drift=drift)
         words[word] = words.get(word, 0) + 1
-    states = [f"{n} {w.replace('differs', 'differ') if n > 1 else w}" for w, n in words.items()]
+    states = [said(f"{n} {w.replace('differs', 'differ') if n > 1 else w}") for w, n in words.items()]
     hosts = f"{len(outcomes)} host{'s' * (len(outcomes) != 1)}" + (f": {', '.join(states)}" if states else "")
     plans = [o.plan for o in outcomes if o.plan is not None and o.report is None and not o.changed]
     line = Text(said(hosts + "."), "bold")
