@@ -9,6 +9,7 @@ from itertools import zip_longest
 from rich.cells import cell_len
 from rich.text import Text
 
+from hvctl.core.impact import IMPACTS
 from hvctl.core.plan import Action, Hold, Line
 from hvctl.language import said
 from hvctl.show.cells import fold, padded
@@ -49,7 +50,7 @@ class Entry:
     @property
     def cost(self) -> str:
         """The impact for a reader; words that are written in playbooks stay."""
-        return ", ".join(said(word) for word in self.impact.split(", "))
+        return ", ".join(word if word in IMPACTS else said(word) for word in self.impact.split(", "))
 
     @property
     def impact(self) -> str:

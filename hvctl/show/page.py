@@ -46,7 +46,7 @@ _DRIFTED = {**_PLANNED, "create": "missing", "update": "differs", "remove": "sho
 _MOVED: dict[Moved, str] = {"host": "the host was changed", "wish": "the playbook was changed", "unknown": ""}
 _RAN = {"ok": ("✓", "done"), "failed": ("✗", "failed"), "skipped": ("·", "not done"), "unknown": ("?", "not known")}
 _SENTENCES = frozenset(
-    "title word says done message hint more restart since open took news note impact text why failure".split()
+    "title word says done message hint more restart since open took news note text why failure".split()
 )
 """Fields that hvctl says in its own words, which may be the reader's."""
 
@@ -436,7 +436,7 @@ def _row(action: Action, entry: Entry, check: Check, zone: tzinfo) -> Row:
         entry.field,
         entry.now,
         entry.wanted,
-        entry.impact,
+        entry.cost,
         not entry.held and not line.consent and line.impacts == ("online",),
         str(line.mark),
         line.note,
