@@ -23,6 +23,8 @@ from scripts.messages import extracted as messages
 
 FOLDER = Path(__file__).parent.parent / "hvctl" / "dashboard"
 SPEECH = FOLDER.parent / "language"
+COMPOSED = frozenset({"add adapter {} of {}", "set adapter {} of {}", "remove adapter {} of {}"})
+"""Of which the words do not stand together in the source."""
 KIND = "kind: "
 """Before a kind of resource, which is the first word of an address."""
 METHODS = [("templates/**.j2", "jinja2")]
@@ -70,7 +72,7 @@ def stands(msgid: str) -> bool:
     """Whether it is in the source: as it is, or its parts, of which it is put together when hvctl runs."""
     if msgid.startswith(KIND):
         return msgid.removeprefix(KIND).replace(" ", "_") in {one.kind for one in kinds()}
-    if msgid.strip() in _whole():
+    if msgid in COMPOSED or msgid.strip() in _whole():
         return True
     return all(part in _text() for part in (p.strip(" .;:,()") for p in literals(msgid)) if part)
 

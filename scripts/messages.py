@@ -51,10 +51,24 @@ def messages_of(file: Path) -> Iterator[Message]:
         parts = list(_parts(node))
         if not any(isinstance(part, str) for part in parts):
             continue
-        inner |= {id(n) for n in ast.walk(node) if n is not node and isinstance(n, ast.JoinedStr | ast.BinOp)}
+        inner |= {id(n) for n in _within(node)}
         places = [part for part in parts if not isinstance(part, str)]
         text = "".join(part.replace("{", "{{").replace("}", "}}") if isinstance(part, str) else "{}" for part in parts)
         yield Message(name, node.lineno, text, frozenset(n for n, p in enumerate(places) if _idle(p)))
+
+
+def _within(node: ast.expr) -> Iterator[ast.expr]:
+    """The pieces that one text is put together of; what stands in a place is a text of its own."""
+    match node:
+        case ast.JoinedStr(values=pieces):
+            pass
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            pieces = [left, right]
+        case _:
+            return
+    for piece in pieces:
+        yield piece
+        yield from _within(piece)
 
 
 def _parts(node: ast.expr) -> Iterator[str | ast.expr]:

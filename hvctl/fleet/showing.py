@@ -100,7 +100,12 @@ class Showing:
     def error(self, host: str, error: TransportError, since: str = "") -> None:
         error = self.told(error)
         word = "failed" if error.defect else "unreachable" if error.executed == "no" else "lost"
-        line = Text(host, "bold").append("  ", "not bold").append(said(word) + said(since), "not bold red").append(": ", "not bold")
+        line = (
+            Text(host, "bold")
+            .append("  ", "not bold")
+            .append(said(word) + said(since), "not bold red")
+            .append(": ", "not bold")
+        )
         self._out.print(line.append(said(error.message), "not bold"), soft_wrap=True)
         if error.hint:
             self._out.print(f"    → {said(error.hint)}", soft_wrap=True)

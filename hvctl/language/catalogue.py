@@ -1,9 +1,9 @@
 """A gettext catalogue whose messages have places, matched against finished sentences.
 
 A msgid is what stands in the source, with {} for each place of an f-string. A msgstr fills them by number: `{0}` is kept as it
-is (a name, a value, a path, what a host said), `{0:t}` is a text of hvctl's own and translated too, `{0:l}` a list
-of such texts, `{0:d}` a span of time; `{0:n}` is a number, and the msgid fits nothing else. A place that the msgstr leaves out
-only inflects a word."""
+is (a name, a value, a path, what a host said), `{0:t}` is a text of hvctl's own and translated too, `{0:l}` a list of such
+texts, `{0:d}` a span of time; `{0:n}` is a number, `{0:p}` a path, and the msgid fits nothing else. A place that the msgstr
+leaves out only inflects a word."""
 
 from __future__ import annotations
 
@@ -40,7 +40,11 @@ def literals(template: str) -> list[str]:
     return [*found, pending]
 
 
-_PLACES = {"n": r"([\d,]+)", "idle": r"([\w ]{0,20})"}
+_PLACES = {"n": r"([\d,]+)", "p": r"(\S*[\\/].*?)", "idle": r"([\w ]{0,20})"}
+_FIELD = re.compile(r"([a-z_][\w.]*): (.+)", re.DOTALL)
+"""Of a playbook, before what is wrong with it."""
+_SLIGHT = 12
+"""Characters of a template that says little: it holds only where its places are understood."""
 _NUMBER = re.compile(r"[\d,.]+ ?\w{0,8}")
 _PROSE = re.compile(r"\b(?:is|has|are|have|of|the|not|to|and|which|cannot|does|with|for|on|was)\b")
 """Words that tell a sentence from the names of an address."""
@@ -87,14 +91,29 @@ class Catalogue:
             if msgid.startswith(_ADDRESS):
                 self._kinds[msgid.removeprefix(_ADDRESS)] = msgstr
                 continue
-            parts = literals(msgid)
-            if len(parts) == 1:
-                self._whole[parts[0].strip()] = msgstr.strip()
-            else:
-                parts[0], parts[-1] = parts[0].lstrip(), parts[-1].rstrip()
-                template = Template(tuple(parts), msgstr.strip())
-                self._anchored[template.anchor].append(template)
+            self._add(msgid, msgstr)
+            if msgid.count("; ") == 1 and msgstr.count("。") == 1:
+                self._add_halves(msgid, msgstr)
         self._said = cache(self._translated)
+
+    def _add_halves(self, msgid: str, msgstr: str) -> None:
+        """What is wrong and what to do, which stand apart where they are told."""
+        (wrong, todo), (first, second) = msgid.split("; "), msgstr.split("。")
+        places = len(literals(wrong)) - 1
+        numbers = [[int(f) for _, f, _, _ in Formatter().parse(text) if f] for text in (first, second)]
+        worded = all(_WORD.search(half.replace("{}", "")) for half in (wrong, todo))
+        if worded and second and all(n < places for n in numbers[0]) and all(n >= places for n in numbers[1]):
+            self._add(wrong, first)
+            self._add(todo, re.sub(r"\{(\d+)", lambda match: f"{{{int(match[1]) - places}", second))
+
+    def _add(self, msgid: str, msgstr: str) -> None:
+        parts = literals(msgid)
+        if len(parts) == 1:
+            self._whole[parts[0].strip()] = msgstr.strip()
+        else:
+            parts[0], parts[-1] = parts[0].lstrip(), parts[-1].rstrip()
+            template = Template(tuple(parts), msgstr.strip())
+            self._anchored[template.anchor].append(template)
 
     def said(self, text: str) -> str:
         """White space around it stays; a semicolon before it becomes a full stop."""
@@ -120,9 +139,14 @@ class Catalogue:
             return whole
         if (row := self._joined(text, "; ", "。", depth) or self._joined(text, ", ", "、", depth)) is not None:
             return row
+        if field := _FIELD.fullmatch(text):
+            told = self._said(field[2], depth + 1)
+            if told is not None:
+                return f"{field[1]}: {told}"
         for template in self._candidates(text):
-            if match := template.pattern.fullmatch(text):
-                return self._filled(template.msgstr, match.groups(), depth)
+            match = template.pattern.fullmatch(text)
+            if match and (filled := self._filled(template, match.groups(), depth)) is not None:
+                return filled
         if (address := self._address(text)) is not None:
             return address
         if text.endswith(".") and (found := self._said(text[:-1], depth + 1)) is not None:
@@ -135,12 +159,16 @@ class Catalogue:
         found = [t for word in words for t in self._anchored.get(word, ())]
         yield from sorted(found, key=lambda t: (-t.weight, len(t.parts)))
 
-    def _filled(self, msgstr: str, values: tuple[str, ...], depth: int) -> str:
+    def _filled(self, template: Template, values: tuple[str, ...], depth: int) -> str | None:
         out = []
-        for text, field, spec, _ in Formatter().parse(msgstr):
+        for text, field, spec, _ in Formatter().parse(template.msgstr):
             out.append(text)
             if field:
-                out.append(self._place(values[int(field)], spec or "", depth + 1))
+                value = values[int(field)]
+                doubtful = spec == "t" and template.weight < _SLIGHT and _PROSE.search(value)
+                if doubtful and self._said(value.strip(), depth + 1) is None:
+                    return None
+                out.append(self._place(value, spec or "", depth + 1))
         return "".join(out)
 
     def _place(self, value: str, spec: str, depth: int) -> str:
