@@ -107,6 +107,7 @@ class Catalogue:
             self._add(todo, re.sub(r"\{(\d+)", lambda match: f"{{{int(match[1]) - places}", second))
 
     def _add(self, msgid: str, msgstr: str) -> None:
+        msgid = msgid.strip().removeprefix("; ")
         parts = literals(msgid)
         if len(parts) == 1:
             self._whole[parts[0].strip()] = msgstr.strip()
