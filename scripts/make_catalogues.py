@@ -57,7 +57,7 @@ def main() -> None:
         _write(file, catalogue)
     for file in SPEECH.glob("locale/*/LC_MESSAGES/hvctl.po"):
         catalogue = catalogue_of(file)
-        for msgid in [m.id for m in catalogue if m.id and not stands(m.id)]:
+        for msgid in [m.id for m in catalogue if m.id and not stands(str(m.id))]:
             catalogue.delete(msgid)
         _write(file, catalogue)
 

@@ -33,7 +33,8 @@ NO_SENTENCE = re.compile(
 """Styles, patterns, names and what only stands within other sentences."""
 PARTS = {
     "field differs", "fields differ", "thing is missing", "things are missing", "playbook changed", "by a changed playbook",
-    "DVD drive", "--serial {}: {}", "never asked: {}", "{}, which {} held back", "{} of existing files", "{}, although its step succeeded.",
+    "DVD drive", "--serial {}: {}", "never asked: {}", "{}, which {} held back", "{} of existing files",
+    "{}, although its step succeeded.",
 }  # fmt: skip
 """Words that are put into sentences which have entries, and sentences of faults of hvctl."""
 INFLECTING = {"{} {} the network while it is recreated": frozenset({1})}
@@ -69,7 +70,7 @@ def test_so_have_the_commonest_errors_and_steps() -> None:
 def test_an_entry_is_of_a_message_that_stands_in_the_source() -> None:
     assert FILES
     for path in FILES:
-        gone = [m.id for m in catalogue_of(path) if m.id and not stands(m.id)]
+        gone = [m.id for m in catalogue_of(path) if m.id and not stands(str(m.id))]
         assert not gone, f"run python -m scripts.make_catalogues; of no message any more: {gone}"
 
 
@@ -83,16 +84,17 @@ def test_places_match() -> None:
     idle = {m.msgid: m.idle for m in extracted()}
     for path in FILES:
         for entry in catalogue_of(path):
-            if not entry.id or entry.id.startswith(KIND):
+            msgid, msgstr = str(entry.id), str(entry.string)
+            if not msgid or msgid.startswith(KIND):
                 continue
-            assert entry.string, entry.id
-            places = set(range(len(literals(entry.id)) - 1))
-            found = {int(field) for _, field, _, _ in Formatter().parse(entry.string) if field is not None}
-            specs = {spec for _, field, spec, _ in Formatter().parse(entry.string) if field is not None}
-            assert found <= places, entry.id
-            assert specs <= {"", "t", "l", "d", "n", "p"}, entry.id
-            if entry.id in idle:
-                assert places - found <= idle[entry.id] | INFLECTING.get(entry.id, frozenset()), (
+            assert msgstr, msgid
+            places = set(range(len(literals(msgid)) - 1))
+            found = {int(field) for _, field, _, _ in Formatter().parse(msgstr) if field is not None}
+            specs = {spec for _, field, spec, _ in Formatter().parse(msgstr) if field is not None}
+            assert found <= places, msgid
+            assert specs <= {"", "t", "l", "d", "n", "p"}, msgid
+            if msgid in idle:
+                assert places - found <= idle[msgid] | INFLECTING.get(msgid, frozenset()), (
                     entry.id,
                     entry.string,
                 )
