@@ -12,7 +12,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from string import Formatter
 
@@ -94,7 +94,7 @@ class Catalogue:
             self._add(msgid, msgstr)
             if msgid.count("; ") == 1 and msgstr.count("。") == 1:
                 self._add_halves(msgid, msgstr)
-        self._said = cache(self._translated)
+        self._said = lru_cache(20_000)(self._translated)
 
     def _add_halves(self, msgid: str, msgstr: str) -> None:
         """What is wrong and what to do, which stand apart where they are told."""

@@ -198,7 +198,9 @@ def test_a_name_in_japanese_is_escaped_for_systemd_and_nowhere_else(lab: Lab, sy
     files = sorted(path.name for path in lab.folder.rglob("hvctl-drift-*"))
     assert files == [f"{unit}.service", f"{unit}.timer"]
     service = next(lab.folder.rglob("*.service")).read_text(encoding="utf-8")
-    assert "--exclusive 夜間" in service
+    assert "--exclusive 夜間" in service and "--lang" not in service
+    assert lab.hvctl("--lang", "ja", "schedule", "install", "--every", "15m", "--name", "夜間", "lab.yml")[0] == 0
+    assert "--lang ja drift" in next(lab.folder.rglob("*.service")).read_text(encoding="utf-8")
     assert any(line.endswith(f"{unit}.timer") for line in systemctl.asked)
     assert "夜間" in lab.hvctl("schedule", "list")[1]
     assert lab.hvctl("schedule", "remove", "夜間")[0] == 0
