@@ -29,7 +29,7 @@ def readme() -> str:
 
 
 def _plan() -> str:
-    told = {"COLUMNS": "112", "NO_COLOR": "1", "HVCTL_LAB_PASSWORD": "any"}
+    told = {"COLUMNS": "112", "NO_COLOR": "1", "HVCTL_LAB_PASSWORD": "any", "HVCTL_LANG": "en"}
     before = {name: os.environ.get(name) for name in told}
     with contextlib.chdir(ROOT), contextlib.redirect_stdout(io.StringIO()) as out:
         os.environ.update(told)

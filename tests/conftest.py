@@ -27,9 +27,10 @@ def states(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(autouse=True)
 def _own_state(states: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test touches what the user's own checks, or another test, remember."""
+    """No test touches what the user's own checks, or another test, remember, nor speaks the user's language."""
     monkeypatch.setenv("XDG_STATE_HOME", str(next(states)))
     monkeypatch.delenv("HVCTL_HISTORY", raising=False)
+    monkeypatch.setenv("HVCTL_LANG", "en")
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -17,6 +18,7 @@ from hvctl.cli.anywhere import hoisted
 from hvctl.cli.lazy import LazyVerbs
 from hvctl.cli.options import EXIT_CONFIG, EXIT_FAULT, EXIT_INTERRUPTED, EXIT_PIPE, Grace, Settings, VaultOptions, clock
 from hvctl.cli.outputs import Outputs
+from hvctl.language import LANGUAGES, known, of_environment, speak, speaking
 from hvctl.text.diagnostic import ConfigError
 
 if TYPE_CHECKING:
@@ -43,6 +45,15 @@ def over_winrm(connection: Connection, wire: Wire) -> Transport:
     from hvctl.fleet.connect import real_connect
 
     return real_connect(connection, wire)
+
+
+def _speak(language: str | None) -> None:
+    """Before the other options are looked at."""
+    if language is None:
+        return
+    if not known(language):
+        raise typer.BadParameter(f"{language}: one of {', '.join(LANGUAGES)}")
+    speak(known(language))
 
 
 def _version(asked: bool) -> None:
@@ -91,6 +102,16 @@ def _main(
     ] = None,
     ask_pass: Annotated[bool, typer.Option("--ask-pass", "-k", help="Ask for the password.")] = False,
     grace: Grace = None,
+    language: Annotated[
+        str | None,
+        typer.Option(
+            "--lang",
+            metavar="en|ja",
+            help="What people read: plans, reports, errors (HVCTL_LANG, LC_ALL, LANG).",
+            is_eager=True,
+            callback=_speak,
+        ),
+    ] = None,
     version: Annotated[
         bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_version)
     ] = False,
@@ -126,7 +147,7 @@ def main(
     hvctl 70."""
     settings = Settings(connect, now, pause=pause)
     try:
-        with settings.stop.listening(), Outputs(settings.redactor) as outputs:
+        with speaking(of_environment(os.environ)), settings.stop.listening(), Outputs(settings.redactor) as outputs:
             return outputs.status(_run(settings, argv))
     except KeyboardInterrupt:
         return settings.stop.status or EXIT_INTERRUPTED

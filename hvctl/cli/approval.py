@@ -10,6 +10,7 @@ from hvctl.core.outcome import Outcome
 from hvctl.core.serial import Serial
 from hvctl.fleet.rolling import Rolling
 from hvctl.fleet.run import Run
+from hvctl.language import said
 from hvctl.text.diagnostic import ConfigError, Diagnostic
 
 ALL_AT_ONCE = Rolling()
@@ -26,7 +27,7 @@ def approved(settings: Settings) -> bool:
         return False
     try:
         settings.stop.release()
-        return settings.out.input("Apply this? Only 'yes' goes on: ").strip() == "yes"
+        return settings.out.input(said("Apply this? Only 'yes' goes on: ")).strip() == "yes"
     except (KeyboardInterrupt, EOFError):
         settings.out.print()
         return False

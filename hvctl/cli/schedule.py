@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from hvctl.cli.options import Allow, AtMost, Extra, Hours, Limit, Metrics, Repor
 from hvctl.cli.prepared import Asked
 from hvctl.cli.scheduled import Wanted, job_of
 from hvctl.monitor.schedule.crontab import crontab
-from hvctl.monitor.schedule.job import Job, Verb
+from hvctl.monitor.schedule.job import Job, Verb, escaped
 from hvctl.monitor.schedule.systemctl import ManagerError, stays_when_logged_out
 from hvctl.monitor.schedule.systemd import Installed, Manager, named
 from hvctl.monitor.schedule.taskxml import task
@@ -187,14 +188,15 @@ def _install(settings: Settings, manager: Manager, job: Job) -> None:
         raise ConfigError([Diagnostic(None, str(error), error.hint)]) from error
     except ValueError as error:
         raise ConfigError([Diagnostic(None, str(error))]) from error
-    unit = f"{PREFIX}{job.name}"
+    unit = f"{PREFIX}{escaped(job.name)}"
+    typed = shlex.quote(unit)
     user = "" if manager.system else " --user"
     lines = [
         f"{'Changed' if replaced else 'Installed'}: {job.name}, {described(job.rhythm, job.splay)}",
         f"  timer  {manager.folder / unit}.timer",
         *(f"  next   {one.next}" for one in manager.installed(datetime.now(UTC)) if one.name == job.name and one.next),
-        f"  now    systemctl{user} start {unit}",
-        f"  log    journalctl{user} -u {unit}",
+        f"  now    systemctl{user} start {typed}",
+        f"  log    journalctl{user} -u {typed}",
     ]
     if not manager.system and stays_when_logged_out() is False:
         lines.append("  It runs only while you are logged in; `loginctl enable-linger` lets it run always.")

@@ -24,6 +24,7 @@ from hvctl.config.vault import PasswordFile
 from hvctl.core.impact import IMPACTS
 from hvctl.fleet.stop import GRACE_S
 from hvctl.history import place
+from hvctl.language import spoken as spoken_language
 from hvctl.monitor.notify import written_out
 from hvctl.monitor.schedule.cron import Cron
 from hvctl.monitor.schedule.job import CHANGING, Job, Verb, account_fault, name_fault, name_of, shown
@@ -240,6 +241,7 @@ def _command(
     words += ["--processes", str(settings.processes)] if settings.processes is not None else []
     words += ["-" + "v" * settings.verbose] if settings.verbose else []
     words += ["--grace", written(settings.stop.grace)] if settings.stop.grace != GRACE_S else []
+    words += ["--lang", spoken_language()] if spoken_language() != "en" else []
     words += [wanted.verb, "--exclusive", name.removesuffix(f"-{wanted.verb}") if wanted.verb in CHANGING else name]
     words += {"apply": ["--auto-approve"], "export": ["--due", "--auto-approve"]}.get(wanted.verb, [])
     words += ["--allow", ",".join(wanted.consents)] if wanted.consents else []

@@ -27,6 +27,7 @@ from hvctl.kinds import sections
 from hvctl.text.diagnostic import ConfigError, Diagnostic, Mark, RefusedError, UndefinedDiagnostic
 from hvctl.text.source import Document, PartlyReadError, Path, load, suggest
 from hvctl.text.visible import quoted
+from hvctl.text.width import half_width
 
 _NOTHING: Mapping[str, Any] = {}
 _OTHER_WORDS = {
@@ -97,17 +98,23 @@ def read_playbook(file: str | File, vault: Vault | None = None) -> tuple[list[Pl
 def _play(document: Document, number: int, data: Any, vault: Vault, problems: list[Diagnostic]) -> Play | None:
     path: Path = (number,)
     if not isinstance(data, dict):
-        problems.append(Diagnostic(document.mark(path), "a play is a mapping", "write its keys as `key: value`"))
+        hint = "write its keys as `key: value`"
+        if isinstance(data, str) and (half := half_width(data)):
+            hint = f"write {half} in half-width characters"
+        problems.append(Diagnostic(document.mark(path), "a play is a mapping", hint))
         return None
     known = (*_PLAY_KEYS, *sections(None))
     for key in data:
         if key not in known:
             place = document.key_marks.get((*path, key))
+            half = half_width(str(key))
             problems.append(
                 Diagnostic(
                     place,
                     f"unknown key {quoted(key)} in a play",
-                    suggest(_OTHER_WORDS.get(str(key).casefold(), str(key)), known) or f"known are {', '.join(known)}",
+                    (f"write {half} in half-width characters" if half else "")
+                    or suggest(_OTHER_WORDS.get(str(key).casefold(), str(key)), known)
+                    or f"known are {', '.join(known)}",
                 )
             )
     hosts = _text(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pydantic_core import ErrorDetails
@@ -16,6 +17,7 @@ from hvctl.text.duration import seconds, spoken
 from hvctl.text.scalars import Written
 from hvctl.text.source import Document, Path, nearest, suggest
 from hvctl.text.visible import quoted
+from hvctl.text.width import half_width
 
 
 def explained(
@@ -73,6 +75,14 @@ _PLAIN_WORDS = {
 
 
 def _problem(detail: ErrorDetails, kind: type[Resource], document: Document, where: Path) -> Diagnostic:
+    found = _found(detail, kind, document, where)
+    given = where[-1] if detail["type"] == "extra_forbidden" and where else detail["input"]
+    if isinstance(given, str) and (half := half_width(given)):
+        return replace(found, hint=f"write {half} in half-width characters")
+    return found
+
+
+def _found(detail: ErrorDetails, kind: type[Resource], document: Document, where: Path) -> Diagnostic:
     name = next((p for p in reversed(detail["loc"]) if isinstance(p, str)), kind.kind)
     code, context = detail["type"], detail.get("ctx", {})
     if code == "extra_forbidden":

@@ -12,6 +12,7 @@ from rich.text import Text
 from hvctl.call import Event, TransportError
 from hvctl.core.check import Check
 from hvctl.core.outcome import Outcome
+from hvctl.language import said
 from hvctl.redaction.redact import Redactor
 from hvctl.show.diff import diff_lines
 from hvctl.show.overview import checked_in_few_words, overview_lines
@@ -95,28 +96,33 @@ class Showing:
         if one.error is not None:
             self.error(one.host, one.error, since)
         if one.wrong:
-            told = Text(one.host, "bold").append("  ", "not bold").append("not contacted", "not bold red")
-            self._out.print(told.append(": its configuration is wrong", "not bold"), soft_wrap=True)
+            told = Text(one.host, "bold").append("  ", "not bold").append(said("not contacted"), "not bold red")
+            self._out.print(told.append(": " + said("its configuration is wrong"), "not bold"), soft_wrap=True)
             for problem in problem_lines(one.wrong):
                 self._out.print("    ", problem, sep="", soft_wrap=True)
         if one.changed:
-            said = "  refused: something has changed since the plan was made"
-            self._out.print(Text(one.host, "bold").append(said, "not bold"), soft_wrap=True)
+            why = said("  refused: something has changed since the plan was made")
+            self._out.print(Text(one.host, "bold").append(why, "not bold"), soft_wrap=True)
             for line in one.changed:
-                self._out.print(f"    {line}", soft_wrap=True)
-            self._out.print("    → make a new plan", soft_wrap=True)
+                self._out.print(said(f"    {line}"), soft_wrap=True)
+            self._out.print("    → " + said("make a new plan"), soft_wrap=True)
         if not one.looked:
-            told = Text(one.host, "bold").append("  ", "not bold").append("not looked at", "not bold yellow")
-            self._out.print(told.append(": hvctl was stopped", "not bold"), soft_wrap=True)
+            told = Text(one.host, "bold").append("  ", "not bold").append(said("not looked at"), "not bold yellow")
+            self._out.print(told.append(": " + said("hvctl was stopped"), "not bold"), soft_wrap=True)
 
     def error(self, host: str, error: TransportError, since: str = "") -> None:
         error = self.told(error)
-        word = ("failed" if error.defect else "unreachable" if error.executed == "no" else "lost") + since
-        said = Text(host, "bold").append("  ", "not bold").append(word, "not bold red").append(": ", "not bold")
-        self._out.print(said.append(error.message, "not bold"), soft_wrap=True)
+        word = "failed" if error.defect else "unreachable" if error.executed == "no" else "lost"
+        line = (
+            Text(host, "bold")
+            .append("  ", "not bold")
+            .append(said(word) + said(since), "not bold red")
+            .append(": ", "not bold")
+        )
+        self._out.print(line.append(said(error.message), "not bold"), soft_wrap=True)
         if error.hint:
-            self._out.print(f"    → {error.hint}", soft_wrap=True)
+            self._out.print(f"    → {said(error.hint)}", soft_wrap=True)
         self.print(trace_lines(error.defect))
 
     def heard(self, event: Event) -> None:
-        self._err.print(self.told(event).text, style="dim", soft_wrap=True)
+        self._err.print(said(self.told(event).text), style="dim", soft_wrap=True)

@@ -10,11 +10,17 @@ from operator import itemgetter
 from rich.cells import cell_len, chop_cells
 from rich.text import Text
 
-_PIECES = re.compile(r"[^\s\\,;]*(?:[\s\\,;]+|$)")
+from hvctl.language import said
+
+_WIDE = "\u3001-\u30ff\u3400-\u9fff\uff01-\uffef"
+_CLOSING = "[、。，．・：；？！）」』】〕ー…]*"
+_PIECES = re.compile(rf"[{_WIDE}]{_CLOSING}[\s\\,;]*|[^\s\\,;{_WIDE}]+{_CLOSING}[\s\\,;]*|[\s\\,;]+")
+"""Between Japanese characters a line may end, but not before one that closes."""
 
 
 def fold(text: str, width: int) -> list[str]:
-    """Lines of at most `width` cells, broken after spaces, commas and backslashes; within a word if it must be."""
+    """Lines of at most `width` cells, broken after spaces, commas, backslashes and Japanese characters; within
+    a word if it must be."""
     lines: list[str] = []
     line = ""
     for piece in (p for p in _PIECES.findall(text) if p):
@@ -34,6 +40,7 @@ def padded(text: str, width: int) -> str:
 
 def hung(sign: str, parts: Sequence[tuple[str, str]], width: int, indent: int = 6) -> Iterator[Text]:
     """Styled parts as one text after a sign, folded so that it stays to the right of the sign."""
+    parts = [(said(part), style) for part, style in parts]
     text = "".join(part for part, _ in parts)
     styles = [style for part, style in parts for _ in part]
     margin = indent + cell_len(sign) + 1
@@ -54,6 +61,7 @@ def hint(text: str, width: int, indent: int = 6) -> Iterator[Text]:
 
 def with_right(left: Text, right: str, style: str, width: int) -> Iterator[Text]:
     """Something at the right edge of a line; below it if there is no room."""
+    right = said(right)
     gap = width - left.cell_len - cell_len(right)
     if not right:
         yield left

@@ -9,7 +9,9 @@ from itertools import zip_longest
 from rich.cells import cell_len
 from rich.text import Text
 
+from hvctl.core.impact import IMPACTS
 from hvctl.core.plan import Action, Hold, Line
+from hvctl.language import said
 from hvctl.show.cells import fold, padded
 
 INDENT = 6
@@ -33,8 +35,22 @@ class Entry:
         return self.line.field or "ensure"
 
     @property
+    def now(self) -> str:
+        """A text of the host's or the user's stays as it is."""
+        return said(self.line.now) if self.line.own_words else self.line.now
+
+    @property
+    def wanted(self) -> str:
+        return said(self.line.wanted) if self.line.own_words else self.line.wanted
+
+    @property
     def change(self) -> str:
-        return f"{self.line.now} → {self.line.wanted}"
+        return f"{self.now} → {self.wanted}"
+
+    @property
+    def cost(self) -> str:
+        """The impact for a reader; words that are written in playbooks stay."""
+        return ", ".join(word if word in IMPACTS else said(word) for word in self.impact.split(", "))
 
     @property
     def impact(self) -> str:
@@ -75,11 +91,11 @@ class Columns:
         shown = tuple(shown)
         self._width = width
         self._field = min(_widest(e.field for e in shown), max(16, (width - INDENT) // 3))
-        self._impact = _widest(e.impact for e in shown)
+        self._impact = _widest(e.cost for e in shown)
         self._long = True
         places = _widest(str(e.line.mark) for e in shown)
         if self._room(places) < _LEAST:
-            self._impact = _widest(word for e in shown for word in e.impact.split(" "))
+            self._impact = _widest(word for e in shown for word in e.cost.split(" "))
         if self._room(places) < _LEAST:
             self._long = False
             places = _widest(self._place(e) for e in shown)
@@ -99,7 +115,7 @@ class Columns:
         if cell_len(field) > self._field:
             yield Text(" " * INDENT + field)
             field = ""
-        impacts = fold(entry.impact, self._impact)
+        impacts = fold(entry.cost, self._impact)
         place = self._place(entry)
         for n, (change, impact) in enumerate(zip_longest(self._folded(entry), impacts, fillvalue="")):
             text = Text(" " * INDENT + padded(field if n == 0 else "", self._field) + _GAP)
@@ -115,7 +131,7 @@ class Columns:
     def _folded(self, entry: Entry) -> list[str]:
         if cell_len(entry.change) <= self._change:
             return [entry.change]
-        return [*fold(entry.line.now, self._change), *fold(f"→ {entry.line.wanted}", self._change)]
+        return [*fold(entry.now, self._change), *fold(f"→ {entry.wanted}", self._change)]
 
 
 def _widest(texts: Iterable[str]) -> int:

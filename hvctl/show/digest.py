@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from hvctl.core.check import Check, Drift, News, Spot
+from hvctl.language import said
 from hvctl.show.plain import plain
 from hvctl.show.remembered import NOW
 from hvctl.show.standing import open_drifts
@@ -35,7 +36,7 @@ def digest(check: Check, news: News) -> Digest:
         (len(news.lost), "host", "lost"),
         (len(news.back), "host", "back"),
     ]
-    title = "hvctl: " + ", ".join(f"{n} {what}{'s' * (n != 1)} {how}" for n, what, how in counts if n)
+    title = "hvctl: " + ", ".join(said(f"{n} {what}{'s' * (n != 1)} {how}") for n, what, how in counts if n)
     hosts = summary_lines(check.outcomes, drift=True, memory=check.memory)
     foot = f"{' '.join(str(line) for line in hosts)}\n{_open(check)}{_looked(check)}"
     return Digest(title, _fitted(list(_lines(check, news)), foot), bool(news.appeared or news.lost))
@@ -46,24 +47,24 @@ def _lines(check: Check, news: News) -> Iterator[str]:
     errors = {one.host: one.error.message for one in check.outcomes if one.error is not None}
     errors |= {one.host: str(one.wrong[0]) for one in check.outcomes if one.wrong}
     if news.lost:
-        yield "Lost:"
+        yield said("Lost:")
         for host in news.lost:
-            yield f"  {host}" + (f": {errors[host]}" if host in errors else "")
+            yield f"  {host}" + (f": {said(errors[host])}" if host in errors else "")
     if news.back:
-        yield "Back:"
+        yield said("Back:")
         yield from (f"  {host}" for host in news.back)
     if news.appeared:
-        yield "Drifted:"
+        yield said("Drifted:")
         yield from (f"  {_drifted(spot, drifts.get(spot))}" for spot in news.appeared)
     if news.went:
-        yield "As wished again:"
+        yield said("As wished again:")
         yield from (f"  {spot}" for spot in news.went)
 
 
 def _drifted(spot: Spot, drift: Drift | None) -> str:
     if drift is None or drift.line is None:
         return str(spot)
-    return f"{spot}: {drift.line.now}, should be {drift.line.wanted} ({drift.line.mark})"
+    return said(f"{spot}: {drift.line.now}, should be {drift.line.wanted} ({drift.line.mark})")
 
 
 def _open(check: Check) -> str:
@@ -75,7 +76,7 @@ def _open(check: Check) -> str:
     hosts = len({d.spot.host for d in known})
     oldest = lasted(check.finished - since[known[0].spot].first_seen)
     many = f"{len(known)} field{'s' * (len(known) != 1)} on {hosts} host{'s' * (hosts != 1)}"
-    return f"Open from before: {many}, the oldest for {oldest}.\n"
+    return said(f"Open from before: {many}, the oldest for {oldest}.\n")
 
 
 def _looked(check: Check) -> str:
@@ -93,7 +94,7 @@ def _fitted(lines: Sequence[str], foot: str) -> str:
             break
         kept.append(line)
     left = len(lines) - len(kept)
-    more = [f"… and {left} line{'s' * (left != 1)} more: hvctl drift"] if left else []
+    more = [said(f"… and {left} line{'s' * (left != 1)} more: hvctl drift")] if left else []
     return "\n".join([*kept, *more, foot])
 
 

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from hvctl import __version__
 from hvctl.core.check import Check
+from hvctl.language import said, spoken
 from hvctl.show.page import page_of
 
 
@@ -25,8 +26,9 @@ def rendered(check: Check) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals["_"] = said
     # The page may load nothing and run nothing; its one style sheet is named by its hash.
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return environment.get_template("check").render(
-        page=page_of(check), style=Markup(style), digest=digest, version=__version__
+        page=page_of(check), style=Markup(style), digest=digest, version=__version__, language=spoken()
     )

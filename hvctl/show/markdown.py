@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from hvctl.core.check import Check
+from hvctl.language import said
 from hvctl.show.page import HostPage, Item, Page, Ran, Row, Told, page_of
 
 LIMIT = 60_000
@@ -43,7 +44,8 @@ def _cut(body: str, left: int, more: int) -> str:
     open_ones = kept.count("<details>") - kept.count("</details>")
     fence = "\n```\n" if len(re.findall(r"^`{3,}", kept, re.MULTILINE)) % 2 else ""
     rest = f" {more} more host{'s' * (more != 1)} not shown." if more else ""
-    note = f"> **Cut here:** this is all that fits.{rest} The HTML and JSON reports are whole."
+    whole = f"{said('this is all that fits.')}{said(rest)} {said('The HTML and JSON reports are whole.')}"
+    note = f"> **{said('Cut here:')}** {whole}"
     return f"{kept}{fence}{'</details>' * open_ones}\n\n{note}\n"
 
 
@@ -52,7 +54,7 @@ def _head(page: Page) -> Iterator[str]:
     yield ""
     names = ", ".join(_text(p) for p in page.playbooks)
     tally = ", ".join(f"**{count}** {word}" for _, word, count in page.tally)
-    yield f"{tally}. {names} · {page.when} · took {page.took} · exit status {page.exit_status}"
+    yield f"{tally}. {names} · {page.when} · {said(f'took {page.took}')} · {said(f'exit status {page.exit_status}')}"
     yield ""
     for word, texts in page.news:
         shown = ", ".join(_text(t) for t in texts[:10])
@@ -64,7 +66,7 @@ def _head(page: Page) -> Iterator[str]:
         (h.name, f"{h.word}{_for(h.open)}", h.os, h.brief) for h in page.overview[:_HOSTS]
     ))  # fmt: skip
     if len(page.overview) > _HOSTS:
-        yield f"\n… and {len(page.overview) - _HOSTS} more hosts."
+        yield "\n" + said(f"… and {len(page.overview) - _HOSTS} more hosts.")
     if page.calm:
         yield ""
         names = ", ".join(_text(h.name) for h in page.calm[:_CALM])
@@ -75,13 +77,13 @@ def _head(page: Page) -> Iterator[str]:
 def _open(page: Page) -> Iterator[str]:
     """What is not as written on any of the hosts, and not only what is new."""
     if page.open:
-        yield f"**Open** ({len(page.open)})"
+        yield f"**{said('Open')}** ({len(page.open)})"
         yield ""
         yield from _table(("Since", "Host", "Resource", "Field", "Now → wanted"), (
             (_since(one.since), one.host, one.name, one.field, one.change) for one in page.open[:_OPEN]
         ))  # fmt: skip
         if len(page.open) > _OPEN:
-            yield f"\n… and {len(page.open) - _OPEN} more."
+            yield "\n" + said(f"… and {len(page.open) - _OPEN} more.")
         yield ""
 
 
@@ -95,7 +97,7 @@ def _host(host: HostPage, page: Page) -> Iterator[str]:
         went_well = all(r.status == "ok" for r in host.ran)
         yield from _folded("What was done", list(_ran(host.ran)), opened=not went_well)
         if host.left:
-            yield "**What is left**"
+            yield f"**{said('What is left')}**"
             yield ""
             yield from _items(host.left, page)
         if host.items:
@@ -168,10 +170,10 @@ def _ran(ran: Iterable[Ran]) -> Iterator[str]:
         yield f"- {one.sign} {_text(one.step.text)} ({more})"
         if one.failure:
             yield f"  **{_text(one.failure)}** {_text(one.code)}"
-        for said in one.said:
-            yield f"  {_text(said)}"
+        for told in one.said:
+            yield f"  {_text(told)}"
         for warning in one.warnings:
-            yield f"  warning of the host: {_text(warning)}"
+            yield f"  {said('warning of the host:')} {_text(warning)}"
     yield ""
 
 
@@ -190,7 +192,7 @@ def _fenced(texts: Iterable[str], language: str = "") -> Iterator[str]:
 
 
 def _folded(title: str, lines: Sequence[str], *, opened: bool = False) -> Iterator[str]:
-    yield f"<details{' open' * opened}><summary>{title}</summary>"
+    yield f"<details{' open' * opened}><summary>{said(title)}</summary>"
     yield ""
     yield from lines
     yield "</details>"
@@ -198,7 +200,7 @@ def _folded(title: str, lines: Sequence[str], *, opened: bool = False) -> Iterat
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    yield f"| {' | '.join(head)} |"
+    yield f"| {' | '.join(map(said, head))} |"
     yield f"|{' --- |' * len(head)}"
     for row in rows:
         yield f"| {' | '.join(_text(cell) for cell in row)} |"

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from hvctl.core.check import Check
 from hvctl.core.outcome import Outcome
+from hvctl.language import said
 from hvctl.show.cells import fold, padded
 from hvctl.show.page import drifted
 from hvctl.show.remembered import NOW
@@ -35,7 +36,7 @@ def overview_lines(hosts: Sequence[Outcome], check: Check, *, width: int = 120) 
     if len(hosts) <= FEW:
         return
     width = min(width, WIDEST)
-    rows = [(word_of(one, drift=True), one.host, _for(one, check), _says(one)) for one in hosts]
+    rows = [(said(word_of(one, drift=True)), one.host, said(_for(one, check)), said(_says(one))) for one in hosts]
     widths = [max(cell_len(row[n]) for row in rows) for n in range(3)]
     room = max(20, width - sum(widths) - 3 * len(_GAP))
     for one, row in zip(hosts, rows, strict=True):

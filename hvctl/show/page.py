@@ -13,6 +13,8 @@ from hvctl.core.apply import Report, StepResult
 from hvctl.core.check import Check, Moved, Spot
 from hvctl.core.outcome import Outcome
 from hvctl.core.plan import Action, Plan, PlannedStep
+from hvctl.language import said
+from hvctl.redaction.records import Role, mapped
 from hvctl.show.columns import Entry, entries
 from hvctl.show.plain import plain
 from hvctl.show.remembered import NOW
@@ -43,6 +45,10 @@ _PLANNED = {"create": "to create", "update": "to change", "remove": "to remove",
 _DRIFTED = {**_PLANNED, "create": "missing", "update": "differs", "remove": "should not exist"}
 _MOVED: dict[Moved, str] = {"host": "the host was changed", "wish": "the playbook was changed", "unknown": ""}
 _RAN = {"ok": ("✓", "done"), "failed": ("✗", "failed"), "skipped": ("·", "not done"), "unknown": ("?", "not known")}
+_SENTENCES = frozenset(
+    "title word says done message hint more restart since open took news note text why failure".split()
+)
+"""Fields that hvctl says in its own words, which may be the reader's."""
 
 
 @dataclass(frozen=True)
@@ -207,10 +213,10 @@ def page_of(check: Check) -> Page:
     check = plain(check)
     outcomes = standing(check)
     drift = check.verb == "drift"
-    words = {state_of(o): word_of(o, drift=drift) for o in outcomes}
+    words = {state_of(o): said(word_of(o, drift=drift)) for o in outcomes}
     tally = tuple((s, words[s], n) for s in STATES if (n := sum(state_of(o) == s for o in outcomes)))
     news = check.memory.news
-    return Page(
+    page = Page(
         title={"plan": "Plan", "apply": "Apply", "drift": "Drift check"}[check.verb],
         verb=check.verb,
         verdict=_verdict(check, outcomes),
@@ -234,6 +240,11 @@ def page_of(check: Check) -> Page:
         hosts=tuple(_host(one, check) for one in outcomes),
         open=tuple(_opened(check, outcomes)) if drift and any(check.memory.since.values()) else (),
     )
+    return mapped(page, _spoken)
+
+
+def _spoken(text: str, role: Role) -> str:
+    return said(text) if role.field in _SENTENCES else text
 
 
 def _opened(check: Check, outcomes: tuple[Outcome, ...]) -> Iterator[Open]:
@@ -242,9 +253,9 @@ def _opened(check: Check, outcomes: tuple[Outcome, ...]) -> Iterator[Open]:
         line, address = drift.line, drift.spot.address
         yield Open(
             address.host,
-            str(address),
+            said(str(address)),
             (line.field or "ensure") if line else "",
-            f"{line.now} → {line.wanted}" if line else "held back",
+            Entry(line).change if line else said("held back"),
             _since(drift.spot, check, zones[address.host]),
             anchor(address.host, *address.words),
         )
@@ -259,9 +270,9 @@ def anchor(*words: str) -> str:
 
 def _verdict(check: Check, outcomes: tuple[Outcome, ...]) -> str:
     if check.interrupted:
-        return "It was interrupted."
+        return said("It was interrupted.")
     if not outcomes:
-        return "No host was asked."
+        return said("No host was asked.")
     well = {
         "plan": "Nothing is left to do.",
         "drift": "All hosts are as written.",
@@ -271,26 +282,27 @@ def _verdict(check: Check, outcomes: tuple[Outcome, ...]) -> str:
     defects = any(o.defects for o in outcomes)
     if states <= {"in_sync", "accepted", "applied"} and not defects:
         if "accepted" in states:
-            return "Nothing differs but what is accepted."
-        return well[check.verb]
+            return said("Nothing differs but what is accepted.")
+        return said(well[check.verb])
     drifted = sum(state_of(o) == "differs" for o in outcomes)
     away = sum(state_of(o) in ("unreachable", "unreadable") for o in outcomes)
     differ = {
         "plan": "there is something to do",
         "drift": f"{_hosts(drifted)} {'have' if drifted > 1 else 'has'} drifted",
     }
-    differ_said = differ.get(check.verb, "hosts differ")
-    said: list[tuple[set[State], str]] = [
+    differing = differ.get(check.verb, "hosts differ")
+    reasons: list[tuple[set[State], str]] = [
         ({"failed"}, "a step failed"),
-        ({"differs"}, differ_said),
+        ({"differs"}, differing),
         ({"unreachable", "unreadable"}, f"{_hosts(away)} could not be reached or read"),
         ({"misconfigured"}, "a host's configuration is wrong"),
         ({"refused"}, "a plan is not the same any more"),
         ({"left_undone"}, "something was left undone"),
         ({"not_looked_at"}, "a host was not looked at"),
     ]
-    text = "; ".join(["a fault of hvctl itself"] * defects + [words for found, words in said if found & states])
-    return text[:1].upper() + text[1:] + "."
+    text = "; ".join(["a fault of hvctl itself"] * defects + [words for found, words in reasons if found & states])
+    spoken = said(f"{text}.")
+    return spoken if spoken != f"{text}." else text[:1].upper() + spoken[1:]
 
 
 def _hosts(count: int) -> str:
@@ -368,8 +380,8 @@ def _troubles(one: Outcome, check: Check) -> Iterator[Told]:
     for name in report.left_down:
         yield Told("impossible", LEFT_DOWN.format(name))
     for left in report.leftovers:
-        said = f"{left.address}: {left.line.field or 'it'} still reads {left.line.now}, not {left.line.wanted}"
-        yield Told("impossible", said + ", although its step succeeded.", place=str(left.line.mark))
+        reads = f"{left.address}: {left.line.field or 'it'} still reads {left.line.now}, not {left.line.wanted}"
+        yield Told("impossible", reads + ", although its step succeeded.", place=str(left.line.mark))
     if report.stopped:
         yield Told("hint", "It was stopped; apply again does what is left.")
     elif report.after is None and report.results:
@@ -405,7 +417,7 @@ def _item(plan: Plan, action: Action, check: Check, *, remarks: bool) -> Item:
         verb=verb,
         sign=_SIGN[verb],
         word=(_DRIFTED if check.verb == "drift" else _PLANNED)[verb],
-        name=str(action.address),
+        name=said(str(action.address)),
         more=more or (action.title if action.title and action.title not in names else ""),
         restart=restart_text(restart) if restart else "",
         place=str(action.mark),
@@ -422,9 +434,9 @@ def _row(action: Action, entry: Entry, check: Check, zone: tzinfo) -> Row:
     line = entry.line
     return Row(
         entry.field,
-        line.now,
-        line.wanted,
-        entry.impact,
+        entry.now,
+        entry.wanted,
+        entry.cost,
         not entry.held and not line.consent and line.impacts == ("online",),
         str(line.mark),
         line.note,

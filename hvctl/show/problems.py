@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from rich.text import Text
 
+from hvctl.language import said
 from hvctl.show.plain import plain
 from hvctl.text.diagnostic import Diagnostic
 
@@ -15,7 +16,7 @@ def problem_lines(problems: Iterable[Diagnostic]) -> Iterator[Text]:
         line = Text()
         if problem.mark:
             line.append(f"{problem.mark}: ", "bold")
-        line.append("warning: " if problem.level == "warning" else "", "yellow")
-        line.append(problem.message)
-        line.append(f"; {problem.hint}" if problem.hint else "", "dim")
+        line.append(said("warning:") + " " if problem.level == "warning" else "", "yellow")
+        line.append(said(problem.message))
+        line.append(said(f"; {problem.hint}") if problem.hint else "", "dim")
         yield line

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hvctl.call import Event
+from hvctl.language import said
 from hvctl.text.duration import lasted
 
 BAR = 20
@@ -78,9 +79,9 @@ class Progress:
             elif event.kind == "upload":
                 self._now[host] = _upload(event, bar=True)
             elif event.kind == "note":
-                self._now[host] = event.text
+                self._now[host] = said(event.text)
         if event.kind == "notice":
-            self._say(f"{host}: {event.text}")
+            self._say(f"{host}: {said(event.text)}")
         elif not self._console.is_terminal:
             self._line(host, event, text, left)
 
@@ -89,7 +90,7 @@ class Progress:
         texts = self._texts.get(host, {})
         if task not in texts:
             return ""
-        return f"step {list(texts).index(task) + 1} of {len(texts)}: {texts[task]}"
+        return said(f"step {list(texts).index(task) + 1} of {len(texts)}: {texts[task]}")
 
     def _left(self, host: str, event: Event) -> str:
         """How long a job still takes, if it goes on as it went since it was first heard of; a copy, by its rate."""
@@ -103,7 +104,7 @@ class Progress:
         if percent <= first or percent >= 100 or now - began < SETTLED_S:
             return ""
         seconds = (now - began) * (100 - percent) / (percent - first)
-        return f", {lasted(timedelta(seconds=seconds))} left"
+        return said(f", {lasted(timedelta(seconds=seconds))} left")
 
     def _line(self, host: str, event: Event, text: str, left: str) -> None:
         if event.kind == "progress" and text and event.percent is not None and self._tells(host, event):
@@ -114,7 +115,7 @@ class Progress:
             self._told[host] = tenth
             self._say(f"{host}: {_upload(event, bar=False)}")
         elif event.kind == "note":
-            self._say(f"{host}: {event.text}")
+            self._say(f"{host}: {said(event.text)}")
 
     def _tells(self, host: str, event: Event) -> bool:
         """A job is heard of at each percent; a copy now and then."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from rich.text import Text
 
 from hvctl.core.apply import BATCH_FAILED, NOT_BEGUN, STILL_RUNS, Report, StepResult
+from hvctl.language import said
 from hvctl.show.cells import hint, hung
 from hvctl.show.text import WIDEST, action_lines, call_line, trace_lines
 
@@ -19,10 +20,10 @@ def report_lines(report: Report, *, width: int = 120, verbose: bool = False) -> 
     """One host. If all went well, only what is left; otherwise every step."""
     width = min(width, WIDEST)
     if not report.begun:
-        yield Text(report.plan.host, "bold").append(f"  {done_text(report)}", "yellow")
+        yield Text(report.plan.host, "bold").append(f"  {said(done_text(report))}", "yellow")
         return
     went_well = all(r.status == "ok" for r in report.results)
-    yield Text(report.plan.host, "bold").append(f"  {done_text(report)}", "green" if went_well else "yellow")
+    yield Text(report.plan.host, "bold").append(f"  {said(done_text(report))}", "green" if went_well else "yellow")
     for result in report.results:
         if verbose or not went_well or result.warnings or result.told:
             yield from _result(result, width, verbose)
@@ -50,12 +51,12 @@ def done_text(report: Report) -> str:
 
 def _result(result: StepResult, width: int, verbose: bool) -> Iterator[Text]:
     sign, style = _SIGN[result.status]
-    said = [(result.step.text, style)]
+    parts = [(result.step.text, style)]
     if result.status == "skipped":
-        said.append((f"  not done: {why_text(result.why)}", "dim"))
+        parts.append((f"  not done: {why_text(result.why)}", "dim"))
     elif result.status == "unknown":
-        said.append((f"  {unknown_text(result.why)}", ""))
-    yield from hung(sign, said, width, indent=4)
+        parts.append((f"  {unknown_text(result.why)}", ""))
+    yield from hung(sign, parts, width, indent=4)
     if result.failure is not None:
         yield from hung("", [(" ".join(result.failure.message.split()) or "failed", "red")], width, indent=7)
         code = " ".join(t for t in (result.failure.code, result.failure.hresult) if t)
@@ -83,16 +84,16 @@ def _seen(report: Report, width: int, verbose: bool) -> Iterator[Text]:
     for name in report.left_down:
         yield from hung("!", [(LEFT_DOWN.format(name), "red")], width)
     for left in report.leftovers:
-        said = (
+        reads = (
             f"{left.address}: {left.line.field or 'it'} still reads {left.line.now}, "
             f"not {left.line.wanted}, although its step succeeded"
         )
-        yield from hung("!", [(said, "red"), (f"  {left.line.mark}", "dim")], width)
+        yield from hung("!", [(reads, "red"), (f"  {left.line.mark}", "dim")], width)
     if report.complete:
         but = ", but for what is accepted" if report.after is not None and report.after.accepted else ""
-        yield Text(f"      seen in sync{but}", "green")
+        yield Text(said(f"      seen in sync{but}"), "green")
     elif report.after is not None and not report.after.in_sync:
-        yield Text("      left undone:", "yellow")
+        yield Text(said("      left undone:"), "yellow")
         yield from action_lines(report.after, width=width, verbose=verbose, remarks=False)
 
 

@@ -10,6 +10,7 @@ from rich.highlighter import JSONHighlighter
 from rich.segment import Segment
 from rich.text import Text
 
+from hvctl.language import said
 from hvctl.redaction.streams import Output
 from hvctl.text.visible import ascii_json, visible_lines
 
@@ -22,7 +23,7 @@ class Screen(Console):
 
     def print(self, *objects: Any, **how: Any) -> None:
         # Here, since rich drops some of them from texts in silence.
-        super().print(*(visible_lines(o) if isinstance(o, str) else o for o in objects), **how)
+        super().print(*(visible_lines(said(o)) if isinstance(o, str) else o for o in objects), **how)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         for segment in super().render(renderable, options):

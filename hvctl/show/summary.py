@@ -10,6 +10,7 @@ from hvctl.core.check import Memory, Moved, drifts
 from hvctl.core.outcome import Outcome
 from hvctl.core.plan import Action, Plan
 from hvctl.kinds import owner_of
+from hvctl.language import said
 from hvctl.show.columns import entries
 from hvctl.show.state import word_of
 
@@ -19,14 +20,14 @@ def summary_lines(outcomes: Sequence[Outcome], *, drift: bool = False, memory: M
     for one in outcomes:
         word = word_of(one, drift=drift)
         words[word] = words.get(word, 0) + 1
-    states = ", ".join(f"{n} {w.replace('differs', 'differ') if n > 1 else w}" for w, n in words.items())
-    hosts = f"{len(outcomes)} host{'s' * (len(outcomes) != 1)}" + (f": {states}" if states else "")
+    states = [said(f"{n} {w.replace('differs', 'differ') if n > 1 else w}") for w, n in words.items()]
+    hosts = f"{len(outcomes)} host{'s' * (len(outcomes) != 1)}" + (f": {', '.join(states)}" if states else "")
     plans = [o.plan for o in outcomes if o.plan is not None and o.report is None and not o.changed]
-    line = Text(hosts + ".", "bold")
+    line = Text(said(hosts + "."), "bold")
     if plans and not drift and (counts := counted(plans)):
-        line.append("  Plan: " + ", ".join(counts) + ".")
+        line.append("  " + said(f"Plan: {', '.join(counts)}."))
     if memory is not None and (moved := _moved(outcomes, memory)):
-        line.append(f"  {moved}.")
+        line.append("  " + said(f"{moved}."))
     yield line
 
 

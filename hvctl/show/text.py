@@ -13,6 +13,7 @@ from hvctl.core.check import Spot
 from hvctl.core.contents import files_of
 from hvctl.core.facts import Facts
 from hvctl.core.plan import Action, Plan
+from hvctl.language import said
 from hvctl.show.cells import hint, hung, with_right
 from hvctl.show.columns import Columns, entries
 from hvctl.show.remembered import Told, nothing
@@ -56,7 +57,7 @@ def _for_others(plan: Plan, width: int, verbose: bool) -> Iterator[Text]:
     steps = [s for s in plan.steps if s.action.host != plan.host]
     for host in dict.fromkeys(s.action.host for s in steps):
         own = [s for s in steps if s.action.host == host]
-        yield Text(f"  → for {host}", "bold")
+        yield Text(said(f"  → for {host}"), "bold")
         for step in own:
             waits = ", ".join(dict.fromkeys(a.host for a in step.awaits))
             yield from hint(step.text + (f", after {waits}" if waits else ""), width)
@@ -68,7 +69,7 @@ def sent_lines(plans: Iterable[Plan]) -> Iterator[Text]:
     """The files of this machine that plans send, each once, by their whole paths; nothing where none is sent."""
     files = {file.path: file for plan in plans for file in files_of(batch_of(plan)) if file.path}
     if files:
-        yield Text("Files of this machine that are sent:")
+        yield Text(said("Files of this machine that are sent:"))
     for path, file in sorted(files.items()):
         yield Text(f"    {path}  {file.size:,} bytes, sha256 {file.sha256[:12]}")
 
@@ -136,12 +137,13 @@ def _action_head(plan: Plan, action: Action, width: int) -> Iterator[Text]:
     restart = restart_of(plan, action)
     verb = "update" if restart and action.verb == "none" else action.verb
     line.append(_SIGN[verb], f"bold {_STYLE[verb]}")
-    line.append(f" {action.address}", "bold")
+    line.append(f" {said(str(action.address))}", "bold")
     more = action.title if action.title and action.title not in names else ""
     if action.verb == "create":
         more = made_of(plan, action) or more
     elif action.verb == "remove":
         more = "is removed"
+    more = said(more)
     fits = line.cell_len + 3 + Text(more).cell_len <= width
     if more and fits:
         line.append("   " + more)

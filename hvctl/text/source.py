@@ -18,6 +18,7 @@ from hvctl.text.exhaustion import exhaustion
 from hvctl.text.limits import ALIASED, DIGITS, FILE_SIZE, NESTING
 from hvctl.text.scalars import key, scalar, tag_of
 from hvctl.text.visible import quoted
+from hvctl.text.width import first_sign, half_width
 
 Path = tuple[str | int, ...]
 """Keys and positions from the top of a document."""
@@ -407,6 +408,8 @@ def _syntax(error: yaml.MarkedYAMLError, file: str, text: str) -> Diagnostic:
     place = error.problem_mark or error.context_mark
     mark = Mark(file, place.line + 1, place.column + 1) if place else Mark(file, 1, 1)
     lines = text.splitlines()
+    if place and (wide := full_width(lines, file, place.line)):
+        return wide
     if place and place.line < len(lines) and "\t" in lines[place.line][: place.column + 1]:
         return Diagnostic(mark, "a tab stands where YAML wants spaces", "indent with spaces")
     what = (error.problem or error.context or "this is not YAML").replace("\n", " ")
@@ -423,6 +426,18 @@ def _syntax(error: yaml.MarkedYAMLError, file: str, text: str) -> Diagnostic:
             mark, "a colon stands where no key can be", "put the text in quotes, or correct the indentation"
         )
     return Diagnostic(mark, f"YAML cannot read this: {what}", "look at the indentation and the quotes here and above")
+
+
+def full_width(lines: list[str], file: str, line: int) -> Diagnostic | None:
+    """A sign of YAML in its full-width form, in a line where YAML gives up or in the one before."""
+    found = first_sign(lines, (line, line - 1))
+    if found is None:
+        return None
+    return Diagnostic(
+        Mark(file, found.line + 1, found.column + 1),
+        f"a full-width {found.name} (U+{ord(found.char):04X}) stands here: YAML takes it for a part of the text",
+        f"write {quoted(half_width(found.char))} in half-width characters",
+    )
 
 
 def line_of(error: Exception) -> str:

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from hvctl.monitor.schedule.cron import Cron
 from hvctl.monitor.schedule.crontab import crontab
-from hvctl.monitor.schedule.job import Job, name_fault, name_of
+from hvctl.monitor.schedule.job import Job, escaped, name_fault, name_of, unescaped
 from hvctl.monitor.schedule.units import units
 from tests import requirements
 from tests.schedule.conftest import Lab
@@ -182,8 +182,30 @@ def test_names() -> None:
     assert name_of(["/a/ラボ.yml"]) == name_of(["/a/ラボ.yml"]) != name_of(["/a/本番.yml"])
     for name in (name_of(["/a/ラボ.yml"]), name_of(["/a/" + "x" * 200 + ".yml"]), name_of(["/a/-.yml"])):
         assert name_fault(name) == ""
-    for name in ("", "../x", "a b", "-x", "x" * 101, "a/b"):
+    for name in ("", "../x", "a b", "-x", "x" * 101, "a/b", "夜 間", "夜　間", "夜" * 20, "夜/間"):
         assert name_fault(name)
+    for name in ("夜間", "夜間_本番-1", "ドリフト確認", "夜" * 19):
+        assert name_fault(name) == ""
+        assert escaped(name).isascii() and unescaped(escaped(name)) == name
+    assert escaped("夜a-1") == r"\xe5\xa4\x9ca-1"  # as systemd-escape(1) says it, but for the hyphen
+
+
+def test_a_name_in_japanese_is_escaped_for_systemd_and_nowhere_else(lab: Lab, systemctl: Fake) -> None:
+    status, out, err = lab.hvctl("schedule", "install", "--every", "15m", "--name", "夜間", "lab.yml")
+    assert status == 0, err
+    unit = r"hvctl-drift-\xe5\xa4\x9c\xe9\x96\x93"
+    assert "Installed: 夜間" in out and f"systemctl --user start '{unit}'" in out
+    files = sorted(path.name for path in lab.folder.rglob("hvctl-drift-*"))
+    assert files == [f"{unit}.service", f"{unit}.timer"]
+    service = next(lab.folder.rglob("*.service")).read_text(encoding="utf-8")
+    assert "--exclusive 夜間" in service and "--lang" not in service
+    assert lab.hvctl("--lang", "ja", "schedule", "install", "--every", "15m", "--name", "夜間", "lab.yml")[0] == 0
+    assert "--lang ja drift" in next(lab.folder.rglob("*.service")).read_text(encoding="utf-8")
+    assert any(line.endswith(f"{unit}.timer") for line in systemctl.asked)
+    assert "夜間" in lab.hvctl("schedule", "list")[1]
+    assert lab.hvctl("schedule", "remove", "夜間")[0] == 0
+    assert not list(lab.folder.rglob("hvctl-drift-*"))
+    assert lab.hvctl("drift", "--exclusive", "夜間", "lab.yml")[0] == 0
 
 
 def test_what_is_wrong_is_told_before_anything_is_written(lab: Lab, systemctl: Fake) -> None:

@@ -155,8 +155,23 @@ def variable_fault(name: str) -> str:
 
 def name_fault(name: str) -> str:
     """What is wrong with a name that becomes part of file names and of a unit's name; "" if nothing is."""
-    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", name):
+    if re.fullmatch(r"[^\W_][\w.-]{0,99}", name) and len(escaped(name)) <= _LONGEST:
         return ""
     return (
-        "a name is made of ASCII letters, digits, '_', '.' and '-', begins with a letter or digit, and has at most 100"
+        "a name is made of letters, digits, '_', '.' and '-', begins with a letter or digit, and has at most 100, "
+        "or 19 such as 夜"
     )
+
+
+_LONGEST = 235
+"""Characters of a name in that of a unit, which has at most 255 with what stands around it (systemd.unit(5))."""
+
+
+def escaped(name: str) -> str:
+    """As systemd-escape(1) writes it: a unit's name is ASCII, and each byte of another character is \\x and two digits."""
+    return "".join(c if c.isascii() else "".join(f"\\x{byte:02x}" for byte in c.encode()) for c in name)
+
+
+def unescaped(text: str) -> str:
+    found = re.sub(rb"\\x([0-9a-f]{2})", lambda match: bytes.fromhex(match[1].decode()), text.encode())
+    return found.decode("utf-8", "replace")

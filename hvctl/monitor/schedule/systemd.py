@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from hvctl.monitor.schedule.job import CHANGING, Job, Note
+from hvctl.monitor.schedule.job import CHANGING, Job, Note, escaped, unescaped
 from hvctl.monitor.schedule.systemctl import ManagerError, Systemctl
 from hvctl.monitor.schedule.units import PREFIX, SECTION, units
 from hvctl.text.files import write_whole
@@ -53,7 +53,7 @@ class Manager:
         """Write and enable it; whether there was one of that name. Raises ManagerError with nothing left half done, or
         ValueError for what a unit cannot hold."""
         texts = units(job, system=self.system)
-        timer = f"{PREFIX}{job.name}.timer"
+        timer = f"{PREFIX}{escaped(job.name)}.timer"
         before = {name: _text(self.folder / name) for name in texts}
         there = any(text is not None for text in before.values())
         if there and (old := self.note(job.name)) is not None and old.playbooks != job.playbooks:
@@ -77,7 +77,7 @@ class Manager:
 
     def remove(self, name: str) -> list[Path]:
         """Disable it and delete its units, which are returned. Raises ManagerError."""
-        stem = PREFIX + name
+        stem = PREFIX + escaped(name)
         files = [self.folder / f"{stem}{kind}" for kind in (".timer", ".service")]
         found = [file for file in files if file.exists()]
         if not found:
@@ -93,7 +93,7 @@ class Manager:
 
     def note(self, name: str) -> Note | None:
         """What an installed one says of itself; None: there is none, or it is not ours."""
-        text = _text(self.folder / f"{PREFIX}{name}.timer") or ""
+        text = _text(self.folder / f"{PREFIX}{escaped(name)}.timer") or ""
         _, here, rest = text.partition(f"[{SECTION}]\n")
         lines = [line.removeprefix("Job=") for line in rest.splitlines() if line.startswith("Job=")]
         return Note.read(lines[0]) if here and lines else None
@@ -101,7 +101,7 @@ class Manager:
     def installed(self, now: datetime) -> Iterator[Installed]:
         """Every one of ours, by name. What systemd does not tell is left out."""
         for file in sorted(self.folder.glob(f"{PREFIX}*.timer")):
-            name = file.stem.removeprefix(PREFIX)
+            name = unescaped(file.stem.removeprefix(PREFIX))
             note = self.note(name)
             if note is None:
                 continue

@@ -6,7 +6,7 @@ import re
 
 from hvctl.core.status import SKIPPED
 from hvctl.monitor.schedule.cron import Cron
-from hvctl.monitor.schedule.job import CHANGING, Job
+from hvctl.monitor.schedule.job import CHANGING, Job, escaped
 from hvctl.text.duration import spoken
 from hvctl.text.visible import quoted
 
@@ -29,7 +29,7 @@ _HARDENED_SYSTEM = (
 
 def units(job: Job, *, system: bool) -> dict[str, str]:
     """File name -> text. Raises ValueError for what a unit cannot hold."""
-    stem = PREFIX + job.name
+    stem = PREFIX + escaped(job.name)
     return {f"{stem}.service": _service(job, system), f"{stem}.timer": _timer(job)}
 
 

@@ -1,0 +1,67 @@
+"""The language that people are spoken to in. Programs are always answered in English: JSON, JUnit, metrics, exit status.
+
+Sentences are made in English where they arise; `said` puts them into the reader's language where they are laid out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+LANGUAGES = ("en", "ja")
+Say = Callable[[str], str]
+
+
+def _as_it_is(text: str) -> str:
+    return text
+
+
+class _Speech:
+    """As the locale of a process: one for all that it prints. Catalogues are loaded for another language than English."""
+
+    language = "en"
+    say: Say = staticmethod(_as_it_is)
+
+
+def said(text: str) -> str:
+    """A text of hvctl's own, in the language of the reader; as it is where there is no translation of it."""
+    return _Speech.say(text)
+
+
+def spoken() -> str:
+    """The language of the reader."""
+    return _Speech.language
+
+
+def speak(language: str) -> None:
+    """From now on. Raises ValueError for a language that hvctl does not know."""
+    if language not in LANGUAGES:
+        raise ValueError(language)
+    say: Say = _as_it_is
+    if language != "en":
+        from hvctl.language.catalogue import catalogue  # noqa: PLC0415
+
+        say = catalogue(language).said
+    _Speech.language, _Speech.say = language, staticmethod(say)
+
+
+@contextmanager
+def speaking(language: str) -> Iterator[None]:
+    """For the time of a command."""
+    before = _Speech.language
+    speak(language)
+    try:
+        yield
+    finally:
+        speak(before)
+
+
+def of_environment(environ: Mapping[str, str]) -> str:
+    """HVCTL_LANG, or what the locale says that decides for messages; English where hvctl does not know that language."""
+    found = next((v for name in ("HVCTL_LANG", "LC_ALL", "LC_MESSAGES", "LANG") if (v := environ.get(name))), "")
+    return known(found) or "en"
+
+
+def known(name: str) -> str:
+    """Of `ja`, `ja_JP.UTF-8`, `ja-JP`; "" for a language that hvctl does not know."""
+    tag = name.replace("-", "_").partition("_")[0].partition(".")[0].casefold()
+    return tag if tag in LANGUAGES else ""

@@ -1,0 +1,214 @@
+"""A gettext catalogue whose messages have places, matched against finished sentences.
+
+A msgid is what stands in the source, with {} for each place of an f-string. A msgstr fills them by number: `{0}` is kept as it
+is (a name, a value, a path, what a host said), `{0:t}` is a text of hvctl's own and translated too, `{0:l}` a list of such
+texts, `{0:d}` a span of time; `{0:n}` is a number, `{0:p}` a path, and the msgid fits nothing else. A place that the msgstr
+leaves out only inflects a word."""
+
+from __future__ import annotations
+
+import gettext
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache, cached_property, lru_cache
+from pathlib import Path
+from string import Formatter
+
+FOLDER = Path(__file__).parent / "locale"
+DOMAIN = "hvctl"
+_DEEPEST = 6
+"""Texts within texts."""
+_LONGEST = 4_000
+"""Characters of a sentence; more than that is no message of hvctl's."""
+_WORD = re.compile(r"[^\W\d_][\w'-]*")
+_UNIT = re.compile(r"(\d+) (w|d|h|min|s)\b ?")
+_UNITS = {"w": "週間 ", "d": "日 ", "h": "時間 ", "min": "分 ", "s": "秒 "}
+_ADDRESS = "kind: "
+"""Before a kind of resource in a msgid: the first words of an address."""
+
+
+def literals(template: str) -> list[str]:
+    """What stands between the places of a msgid."""
+    found, pending = [], ""
+    for text, field, _, _ in Formatter().parse(template):
+        pending += text
+        if field is not None:
+            found.append(pending)
+            pending = ""
+    return [*found, pending]
+
+
+_PLACES = {"n": r"([\d,]+)", "p": r"(\S*[\\/].*?)", "idle": r"([\w ]{0,20})"}
+_FIELD = re.compile(r"([a-z_][\w.]*): (.+)", re.DOTALL)
+"""Of a playbook, before what is wrong with it."""
+_SLIGHT = 12
+"""Characters of a template that says little: it holds only where its places are understood."""
+_NUMBER = re.compile(r"[\d,.]+ ?\w{0,8}")
+_PROSE = re.compile(r"\b(?:is|has|are|have|of|the|not|to|and|which|cannot|does|with|for|on|was)\b")
+"""Words that tell a sentence from the names of an address."""
+
+
+@dataclass(frozen=True)
+class Template:
+    parts: tuple[str, ...]
+    msgstr: str
+
+    @property
+    def weight(self) -> int:
+        return sum(map(len, self.parts))
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        specs = {int(field): spec for _, field, spec, _ in Formatter().parse(self.msgstr) if field}
+        made = re.escape(self.parts[0])
+        for number, part in enumerate(self.parts[1:]):
+            made += _PLACES.get(specs.get(number, "idle") or "", "(.*?)") + re.escape(part)
+        return re.compile(made, re.DOTALL)
+
+    @property
+    def anchor(self) -> str:
+        """A word that every text of this template has whole; "" if none is sure to stand apart."""
+        best = ""
+        for number, part in enumerate(self.parts):
+            for match in _WORD.finditer(part):
+                apart = match.start() > 0 or number == 0
+                ended = match.end() < len(part) or number == len(self.parts) - 1
+                if apart and ended and len(match[0]) > len(best):
+                    best = match[0]
+        return best
+
+
+class Catalogue:
+    def __init__(self, messages: dict[str, str]) -> None:
+        self._whole: dict[str, str] = {}
+        self._kinds: dict[str, str] = {}
+        self._anchored: dict[str, list[Template]] = defaultdict(list)
+        for msgid, msgstr in messages.items():
+            if not msgid or not msgstr:
+                continue
+            if msgid.startswith(_ADDRESS):
+                self._kinds[msgid.removeprefix(_ADDRESS)] = msgstr
+                continue
+            self._add(msgid, msgstr)
+            if msgid.count("; ") == 1 and msgstr.count("。") == 1:
+                self._add_halves(msgid, msgstr)
+        self._said = lru_cache(20_000)(self._translated)
+
+    def _add_halves(self, msgid: str, msgstr: str) -> None:
+        """What is wrong and what to do, which stand apart where they are told."""
+        (wrong, todo), (first, second) = msgid.split("; "), msgstr.split("。")
+        places = len(literals(wrong)) - 1
+        numbers = [[int(f) for _, f, _, _ in Formatter().parse(text) if f] for text in (first, second)]
+        worded = all(_WORD.search(half.replace("{}", "")) for half in (wrong, todo))
+        if worded and second and all(n < places for n in numbers[0]) and all(n >= places for n in numbers[1]):
+            self._add(wrong, first)
+            self._add(todo, re.sub(r"\{(\d+)", lambda match: f"{{{int(match[1]) - places}", second))
+
+    def _add(self, msgid: str, msgstr: str) -> None:
+        msgid = msgid.strip().removeprefix("; ")
+        parts = literals(msgid)
+        if len(parts) == 1:
+            self._whole[parts[0].strip()] = msgstr.strip()
+        else:
+            parts[0], parts[-1] = parts[0].lstrip(), parts[-1].rstrip()
+            template = Template(tuple(parts), msgstr.strip())
+            self._anchored[template.anchor].append(template)
+
+    def said(self, text: str) -> str:
+        """White space around it stays; a semicolon before it becomes a full stop."""
+        if len(text) > _LONGEST or not text.strip():
+            return text
+        return self._around(text, 0)
+
+    def _around(self, text: str, depth: int) -> str:
+        core = text.strip()
+        start = text.index(core)
+        before, after = text[:start], text[start + len(core) :]
+        if core.startswith("; "):
+            found = self._said(core[2:], depth)
+            return f"{before}。{found}{after}" if found is not None else text
+        found = self._said(core, depth)
+        return text if found is None else f"{before}{found}{after}"
+
+    def _translated(self, text: str, depth: int) -> str | None:
+        """None: it is no text of hvctl's, as far as the catalogue knows."""
+        if depth > _DEEPEST:
+            return None
+        if (whole := self._whole.get(text)) is not None:
+            return whole
+        if (row := self._joined(text, "; ", "。", depth) or self._joined(text, ", ", "、", depth)) is not None:
+            return row
+        if field := _FIELD.fullmatch(text):
+            told = self._said(field[2], depth + 1)
+            if told is not None:
+                return f"{field[1]}: {told}"
+        for template in self._candidates(text):
+            match = template.pattern.fullmatch(text)
+            if match and (filled := self._filled(template, match.groups(), depth)) is not None:
+                return filled
+        if (address := self._address(text)) is not None:
+            return address
+        if text.endswith(".") and (found := self._said(text[:-1], depth + 1)) is not None:
+            return found + "。"
+        return self._joined(text, "; ", "。", depth, 1)
+
+    def _candidates(self, text: str) -> Iterator[Template]:
+        """The one that says most of it first."""
+        words = {"", *_WORD.findall(text)}
+        found = [t for word in words for t in self._anchored.get(word, ())]
+        yield from sorted(found, key=lambda t: (-t.weight, len(t.parts)))
+
+    def _filled(self, template: Template, values: tuple[str, ...], depth: int) -> str | None:
+        out = []
+        for text, field, spec, _ in Formatter().parse(template.msgstr):
+            out.append(text)
+            if field:
+                value = values[int(field)]
+                doubtful = spec == "t" and template.weight < _SLIGHT and _PROSE.search(value)
+                if doubtful and self._said(value.strip(), depth + 1) is None:
+                    return None
+                out.append(self._place(value, spec or "", depth + 1))
+        return "".join(out)
+
+    def _place(self, value: str, spec: str, depth: int) -> str:
+        match spec:
+            case "t":
+                return self._around(value, depth) if value.strip() else ""
+            case "l":
+                return self._joined(value.replace(" and ", ", "), ", ", "、", depth, 0) or value
+            case "d":
+                return _UNIT.sub(lambda match: f"{match[1]} {_UNITS[match[2]]}", value).rstrip()
+            case _:
+                return value
+
+    def _address(self, text: str) -> str | None:
+        """`network adapter web01, lan`: the kind in words, the names as they are."""
+        words = text.split(" ")
+        for count in range(min(4, len(words)), 0, -1):
+            if (kind := self._kinds.get(" ".join(words[:count]))) is not None:
+                names = " ".join(words[count:])
+                if _PROSE.search(names):
+                    return None
+                return f"{kind} {names}" if names else kind
+        return None
+
+    def _joined(self, text: str, by: str, joint: str, depth: int, least: int | None = None) -> str | None:
+        """Several texts in a row; all hvctl's own or numbers, or at `least` so many."""
+        parts = text.split(by)
+        if len(parts) == 1:
+            return None
+        found = [self._said(part, depth + 1) for part in parts]
+        own = sum(one is not None for one in found)
+        if least is None and not all(one or _NUMBER.fullmatch(part) for one, part in zip(found, parts, strict=True)):
+            return None
+        if own < (1 if least is None else least):
+            return None
+        return joint.join(new or old for new, old in zip(found, parts, strict=True))
+
+
+@cache
+def catalogue(language: str) -> Catalogue:
+    read = gettext.translation(DOMAIN, str(FOLDER), [language])
+    return Catalogue({k: v for k, v in vars(read)["_catalog"].items() if isinstance(k, str)})

@@ -1,0 +1,52 @@
+"""Full-width forms of ASCII, which a Japanese keyboard gives and YAML and numbers do not take."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from typing import NamedTuple
+
+_FULL = re.compile("[\uff01-\uff5e\u3000]")
+_NAMES = {
+    "：": "colon",
+    "\u3000": "space",
+    "－": "hyphen",
+    "，": "comma",
+    "｛": "brace",
+    "｝": "brace",
+    "［": "bracket",
+    "］": "bracket",
+    "＂": "quotation mark",
+    "＇": "quotation mark",
+}
+_QUOTED = re.compile(r"'[^']*'|\"(?:\\.|[^\"\\])*\"|(?:^|\s)#.*$")
+"""Where such a character means nothing to YAML."""
+
+
+class Found(NamedTuple):
+    """`line`, `column`: counted from 0."""
+
+    line: int
+    column: int
+    char: str
+
+    @property
+    def name(self) -> str:
+        return _NAMES.get(self.char) or ("digit" if self.char.isdigit() else "character")
+
+
+def half_width(text: str) -> str:
+    """The same in ASCII; "" where nothing in it is full-width."""
+    return _FULL.sub(lambda match: unicodedata.normalize("NFKC", match[0]), text) if _FULL.search(text) else ""
+
+
+def first_sign(lines: list[str], numbers: Iterable[int]) -> Found | None:
+    """The first full-width form of a sign of YAML in one of these lines, outside of quotes and comments."""
+    for number in numbers:
+        if 0 <= number < len(lines):
+            bare = _QUOTED.sub(lambda match: "x" * len(match[0]), lines[number])
+            for column, char in enumerate(bare):
+                if char in _NAMES:
+                    return Found(number, column, char)
+    return None
