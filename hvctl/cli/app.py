@@ -14,6 +14,7 @@ import typer
 
 from hvctl import __version__
 from hvctl.cli.anywhere import hoisted
+from hvctl.cli.elsewhere import Executor, afar
 from hvctl.cli.lazy import LazyVerbs
 from hvctl.cli.options import EXIT_CONFIG, EXIT_FAULT, EXIT_INTERRUPTED, EXIT_PIPE, Grace, Settings, VaultOptions, clock
 from hvctl.cli.outputs import Outputs
@@ -82,8 +83,25 @@ def _main(
         ),
     ] = None,
     verbose: Annotated[int, typer.Option("--verbose", "-v", count=True, help="-v the calls, -vv the wire.")] = 0,
-    forks: Annotated[int, typer.Option("--forks", "-f", min=1, max=256, help="Hosts at a time.")] = 16,
+    forks: Annotated[
+        int | None, typer.Option("--forks", "-f", min=1, max=256, help="Hosts at a time (16).", show_default=False)
+    ] = None,
     ask_pass: Annotated[bool, typer.Option("--ask-pass", "-k", help="Ask for the password.")] = False,
+    executor: Annotated[
+        Executor, typer.Option("--executor", help="Who reads the hosts: threads of here, or dask's workers elsewhere.")
+    ] = "threads",
+    scheduler: Annotated[
+        str | None, typer.Option("--scheduler", metavar="tls://HOST:PORT", help="With --executor dask.")
+    ] = None,
+    tls_ca: Annotated[
+        str | None, typer.Option("--tls-ca", metavar="FILE", help="With it: the authority of the certificates.")
+    ] = None,
+    tls_cert: Annotated[
+        str | None, typer.Option("--tls-cert", metavar="FILE", help="With it: the certificate of this machine.")
+    ] = None,
+    tls_key: Annotated[
+        str | None, typer.Option("--tls-key", metavar="FILE", help="With it: the key of that certificate.")
+    ] = None,
     grace: Grace = None,
     version: Annotated[
         bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_version)
@@ -91,11 +109,16 @@ def _main(
 ) -> None:
     if context.obj is None:
         context.obj = Settings(over_winrm)
+    elsewhere = afar(context.invoked_subcommand or "", executor, scheduler, tls_ca, tls_cert, tls_key)
+    if elsewhere is not None:
+        context.call_on_close(elsewhere.close)
     context.obj = replace(
         context.obj,
         inventory=tuple(str(file) for file in inventory or ()),
         verbose=verbose,
-        forks=forks,
+        forks=16 if forks is None else forks,
+        forks_asked=forks is not None,
+        elsewhere=elsewhere,
         ask_pass=ask_pass,
         inventory_scripts=inventory_scripts,
         vault_options=VaultOptions(
