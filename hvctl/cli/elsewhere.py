@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Executor = Literal["threads", "dask"]
 READING = ("plan", "drift", "facts", "record", "doctor", "metering", "import")
-CHANGING = ("apply", "export", "cluster", "replica")
+CHANGING = ("metering --reset", "apply", "export", "cluster", "replica")
 TWICE = "dask runs a task at least once, and again when its worker is lost: a change must be made at most once"
 FORKS = 16, 256
 """Hosts at a time where nothing is said, and the most."""
@@ -93,13 +93,14 @@ def afar(
 def by_reference(work: Iterable[HostWork], vault: Vault) -> tuple[HostWork, ...]:
     """With passwords as the words by which a worker gets them. One that is known only here is its host's own trouble.
     Raises ConfigError if no host is left."""
-    found = tuple(_by_reference(one, vault) for one in work)
+    found = tuple(referring(one, vault) for one in work)
     if found and all(one.wrong for one in found):
         raise ConfigError(dict.fromkeys(p for one in found for p in one.wrong))
     return found
 
 
-def _by_reference(one: HostWork, vault: Vault) -> HostWork:
+def referring(one: HostWork, vault: Vault) -> HostWork:
+    """One of them."""
     from hvctl.call import Secret
     from hvctl.config.connection import PASSWORDS
     from hvctl.fleet.errand import unsent

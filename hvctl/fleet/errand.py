@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from hvctl import __version__
@@ -118,13 +118,15 @@ def _connection(data: Mapping[str, Any]) -> Connection:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a host answered, or why it did not, and how many requests that took. `worker`: who asked it."""
+    """What a host answered, or why it did not, and how many requests that took. `worker`: who asked it. `more`: plain data
+    of another task than to read."""
 
     replies: tuple[Reply, ...] = ()
     info: HostInfo | None = None
     error: TransportError | None = None
     requests: int = 0
     worker: str = ""
+    more: Mapping[str, Any] = field(default_factory=dict)
 
     def masked(self, redactor: Redactor) -> str:
         """As text, with what that knows masked, in what an error was at first too."""
@@ -135,6 +137,7 @@ class Answer:
             "error": told.error and _error_data(told.error),
             "requests": told.requests,
             "worker": told.worker,
+            "more": told.more,
         }
         return json.dumps(redactor.value(data), ensure_ascii=False)
 
@@ -147,6 +150,7 @@ class Answer:
             data["error"] and _error(data["error"]),
             data["requests"],
             data["worker"],
+            data["more"],
         )
 
 

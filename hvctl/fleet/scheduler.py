@@ -168,10 +168,9 @@ def _compared(client: Any) -> int:
     problems = []
     for end, one in ends.items():
         theirs = _own_versions(one["packages"])
-        if wrong := [
-            f"{name} {theirs[name] or 'not at all'} instead of {own[name]}" for name in own if theirs[name] != own[name]
-        ]:
-            text = f"{end} has {', '.join(wrong)}"
+        if wrong := [n for n in own if theirs[n] != own[n]]:
+            told = ", ".join(f"{name} {theirs[name] or 'not at all'} instead of {own[name]}" for name in wrong)
+            text = f"{end} has {told}"
             problems.append(Diagnostic(None, text, "install the same versions everywhere"))
     if problems:
         raise ConfigError(problems)
