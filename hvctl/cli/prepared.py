@@ -88,6 +88,7 @@ def prepared(settings: Settings, asked: Asked, *, ask: Ask | None = None) -> Pre
         learn=settings.redactor.learn,
         vault=settings.vault,
         ask=ask or secrets.of,
+        passwords=settings.elsewhere is None,
     )
     warn(settings, found.warnings)
     found = replace(found, work=tuple(replace(w, desired=dated(w.desired, today(settings))) for w in found.work))
