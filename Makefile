@@ -3,10 +3,11 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 ANSIBLE := build/ansible
 
-.PHONY: help setup ansible lab test lint types imports pytest soak bench docs clean
+.PHONY: help setup ansible lab lab-estate test lint types imports pytest soak bench docs clean
 
 help:
 	@echo "make lab    set up, then bring two simulated Hyper-V hosts to the wanted state"
+	@echo "make lab-estate  set up, then move a VM between two simulated hosts that know each other"
 	@echo "make test   set up, then pass every check"
 	@echo "make soak   every fault, 200 kills, random faults, reboots, 20,000 configurations: an hour or so"
 	@echo "make ansible  an environment with ansible-core: with HVCTL_ANSIBLE=$(ANSIBLE)/bin tests compare the inventory with it"
@@ -32,6 +33,9 @@ $(ANSIBLE)/.ready: tests/ansible/requirements.txt
 lab: setup
 	@$(BIN)/python -m mocks run -- sh playbooks/lab.sh
 
+lab-estate: setup
+	@$(BIN)/python -m mocks run --hosts mocks/estates/moves -- sh playbooks/moves.sh
+
 test: lint types imports pytest
 
 lint: setup
@@ -48,7 +52,7 @@ pytest: setup
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered --cov-fail-under=95
 
 soak: setup
-	HVCTL_SOAK=1 $(BIN)/python -m pytest -n 2 --dist loadgroup tests/faults tests/soak tests/signals tests/ansible
+	HVCTL_SOAK=1 $(BIN)/python -m pytest -n 2 --dist loadgroup tests/faults tests/soak tests/signals tests/ansible tests/by_hand tests/estates
 
 bench: setup
 	@$(BIN)/python -m mocks bench

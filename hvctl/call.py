@@ -284,13 +284,29 @@ class Task:
 
 
 @dataclass(frozen=True)
+class Lease:
+    """Who may change a host across several batches: others are refused between them too, until it runs out. "take": it is
+    taken for so many seconds, unless somebody else's lasts; "keep": it must still be there, and lasts so long again;
+    "release": it is given back. `owner`: who has it, for people and for `over`: the id of one that nobody holds any more,
+    though it lasts."""
+
+    id: str
+    do: Literal["take", "keep", "release"] = "keep"
+    seconds: int = 900
+    owner: str = ""
+    over: str = ""
+
+
+@dataclass(frozen=True)
 class Batch:
     """Calls that travel together. "read": every task is tried, errors do not stop rows, may be sent again.
-    "change": run at most once, journalled and locked on the host, a failed task stops those that need it."""
+    "change": run at most once, journalled and locked on the host, a failed task stops those that need it; without tasks it
+    is about its lease alone."""
 
     tasks: tuple[Task, ...]
     mode: Literal["read", "change"] = "read"
     deadline_s: int = 600
+    lease: Lease | None = None
 
 
 _UNMET = ("GuardFailed", "RefNoMatch", "RefAmbiguous")
@@ -418,9 +434,12 @@ class TransportError(Exception):
         running: str = "",
         defect: str = "",
         outside: Sequence[str] = (),
+        holder: tuple[str, str] = ("", ""),
     ) -> None:
+        """`holder`: id and owner of the lease that another run has there."""
         super().__init__(message)
         self.message = message
+        self.holder = holder
         self.executed = executed
         self.hint = hint
         self.replies = dict(replies or {})

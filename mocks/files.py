@@ -80,6 +80,13 @@ def content(state: HostState, path: str) -> Content | None:
     return next((c for p, c in state.contents.items() if same(p, path)), None)
 
 
+def carry(state: HostState, path: str, to: str) -> None:
+    """What is known of a file's contents, when the file itself goes to another path: its bytes do not change."""
+    known = next((p for p in state.contents if same(p, path)), None)
+    moved = state.contents.pop(known) if known is not None else Content(sha256=sha256(state, path))
+    state.contents[to] = moved
+
+
 def write(state: HostState, path: str, content: Content, size: int) -> bool:
     """Make or replace a file; false when the volume has no room for it."""
     path = spelled(state, path)
@@ -225,3 +232,5 @@ def forget(state: HostState, path: str) -> None:
     for name in [f for f in state.files if same(f, path)]:
         take(state, name, -state.files.pop(name))
         state.contents.pop(name, None)
+    for name in [c for c in state.contents if same(c, path)]:  # of a disk, which stands in no list of files
+        state.contents.pop(name)

@@ -5,8 +5,9 @@ It does not model:
 - what is inside guests, beyond how they shut down, whether integration services answer and what was copied into them;
 - traffic: what a NAT, a route or a second default gateway does to it; routes but default ones and those of addresses, metrics,
   profiles and rules of the firewall, leases as time passes, an address that another machine takes later;
-- moving the disks of a VM (Move-VMStorage knows its configuration, checkpoints and paging file only);
-- live migration, import, Replica relationships (only what Get-VM and Get-VMReplication show), clusters beyond mocks/cluster.py,
+- moving the storage of a VM as a whole on its host (Move-VMStorage -DestinationStoragePath), or disks with checkpoints;
+- moves of a VM to another host beyond what mocks/migration.py lists: the network that one takes, its blackout, half a copy;
+- import, of Hyper-V Replica what mocks/replicating.py says at its top, clusters beyond mocks/cluster.py,
   Fibre Channel, RemoteFX, GPU partitions, assigning devices (those of a starting state are shown), what shielding forbids,
   what is in a key protector, resource pools beyond their names, what ACLs and extensions do to traffic, other extensions
   than Microsoft's three, routing domains, RDMA, storage QoS policies, what AVMA does (its events are those of the starting
@@ -275,10 +276,17 @@ class SimulatedHost:
         return ErrorRecord(full, error.category, error.message, ((error.type, -2146233087, error.message),), "")
 
 
+_CHOOSING_TOO = {
+    "Set-VHD": frozenset({"path"}),
+    "Set-VMReplication": frozenset({"vmreplication"}),
+    "Set-VMReplicationAuthorizationEntry": frozenset({"allowedprimaryserver", "vmreplicationauthorizationentry"}),
+}
+
+
 def _check_changes(cmd: Command, entry: Entry) -> None:
     """A Set- cmdlet without anything to set. Observed of Set-VMSwitch, by its text (domain 3) [O]; the same of the
     others, and the id, [I]: what a real host does with such a call, it is never one that is meant."""
-    chosen = {"path"} if entry.name == "Set-VHD" else set()
+    chosen = _CHOOSING_TOO.get(entry.name, frozenset())
     if entry.module == "hyper-v" and entry.name.startswith("Set-") and not set(cmd.args) - CHOOSING - chosen:
         raise cmd.refuse("InvalidParameter", "nothing_to_set")
 

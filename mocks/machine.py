@@ -171,6 +171,9 @@ class Adapter:
     pool_name: str = ""
     test_replica_pool_name: str = ""
     test_replica_switch_name: str = ""
+    failover: dict[str, str] = field(
+        default_factory=dict
+    )  # after a failover: as Set-VMNetworkAdapterFailoverConfiguration
     mandatory_feature_id: list[str] = field(default_factory=list)
     packet_direct_num_procs: int = 0
     packet_direct_moderation_count: int = 0
@@ -262,6 +265,8 @@ class Guest:
 
 @dataclass(eq=False)
 class Replication:
+    """A relationship as one side has it: of a primary, of a replica, or of a replica that goes on to a third site."""
+
     mode: str = field(default="Primary", metadata=word("VMReplicationMode"))
     state: str = field(default="Replicating", metadata=word("VMReplicationState"))
     health: str = field(default="Normal", metadata=word("VMReplicationHealthState"))
@@ -269,6 +274,27 @@ class Replication:
     primary_server: str = ""
     replica_server: str = ""
     frequency: int = 300
+    port: int = 80
+    authentication: str = field(default="Kerberos", metadata=word("ReplicationAuthenticationType"))
+    certificate: str = ""
+    compression: bool = True
+    bypass_proxy: bool = False
+    history: int = 0
+    vss_hours: int = 0  # 0: off
+    host_kvp: bool = True
+    auto_resync: bool = False  # WMI's default (replica-migration 2.2); the window: domain 15.2
+    resync_start: int = 66_600  # seconds of the day
+    resync_end: int = 21_600
+    disks: list[str] | None = None  # places of those that are replicated; omitted: all
+    allowed_primary: str = ""
+    trust_group: str = ""  # of the authorization that let it in
+    store: str = ""  # where a replica's files lie
+    starts: float | None = None  # on the clock: when the initial copy begins by itself
+    until: float | None = None  # on the clock: when what goes on is done
+    media: str = ""  # folder that the initial copy was exported to
+    last: float | None = None  # on the clock
+    fault: str = field(default="", metadata=one_of("", "way", "peer"))  # why it is in error: no way, or what is there
+    tested: str = ""  # id of the VM of a test failover
 
 
 @dataclass(eq=False)
@@ -358,6 +384,7 @@ class Vm:
     tpm_initialized: bool = False
     encrypt_state: bool = False
     shielded: bool = False
+    guardian: str = ""  # the host whose local key protector it has; omitted: this one
     scsi_controllers: list[str] = field(default_factory=lambda: [""], metadata={"count": True})
     drives: list[Drive] | None = None
     floppy: str | None = None
@@ -366,12 +393,14 @@ class Vm:
     integration_services: dict[str, bool] = field(default_factory=dict)
     checkpoints: list[Checkpoint] = field(default_factory=list)
     replication: Replication | None = None
+    extended: Replication | None = None  # on a replica: to a third site
     exporting: Exporting | None = None
     resource_metering_enabled: bool = False
     usage: Usage = field(default_factory=Usage)
     meter: Meter | None = None
     duration_unknown: bool = False  # its MeteringDuration reads null
     is_clustered: bool = False
+    planned: bool = False  # what a move that was cut off left at its destination
     assigned_devices: list[str] = field(default_factory=list)  # location paths of devices of the host that it has
     guest: Guest = field(default_factory=Guest)
     created: float = 0.0

@@ -62,6 +62,76 @@ TEXTS: dict[str, tuple[str, str]] = {
         "このタスクを完了するために必要なアクセス許可がありません。"
         "コンピューター '{0}' の承認ポリシーの管理者に問い合わせてください。",
     ),
+    "replica_store": (
+        "Unable to open specified location to store Replica files '{0}'. Error: {1}.",
+        "レプリカ ファイルを保存する場所 '{0}' を開けません。エラー: {1}",
+    ),
+    "replica_store_missing": (
+        "Replication from any server needs a default location to store Replica files.",
+        "任意のサーバーからのレプリケーションには、レプリカ ファイルの既定の保存場所が必要です。",
+    ),
+    "replica_certificate": (
+        "The certificate '{0}' cannot be used for replication.",
+        "証明書 '{0}' はレプリケーションに使用できません。",
+    ),
+    "replica_certificate_method": (
+        "Parameters of certificate-based authentication are valid with that authentication only.",
+        "証明書ベースの認証のパラメーターは、その認証でのみ有効です。",
+    ),
+    "replica_any_server": (
+        "Authorization entries cannot be added while replication is allowed from any server.",
+        "任意のサーバーからのレプリケーションが許可されている間は、承認エントリを追加できません。",
+    ),
+    "replication_state": (
+        "Could not change the replication state. Virtual machine is not in a valid replication state to perform the "
+        "operation.",
+        "レプリケーションの状態を変更できませんでした。仮想マシンは、この操作を実行できる有効なレプリケーション状態にありません。",
+    ),
+    "replication_none": (
+        "'{1}' is not applicable on virtual machine '{0}'.",
+        "'{1}' は仮想マシン '{0}' に適用できません。",
+    ),
+    "replication_no_way": (
+        "Hyper-V failed to enable replication. The connection with the Replica server '{1}' could not be established.",
+        "Hyper-V はレプリケーションを有効にできませんでした。レプリカ サーバー '{1}' との接続を確立できませんでした。",
+    ),
+    "replication_not_admitted": (
+        "Hyper-V failed to enable replication. The Replica server '{1}' does not accept replication from this server.",
+        "Hyper-V はレプリケーションを有効にできませんでした。レプリカ サーバー '{1}' はこのサーバーからのレプリケーションを"
+        "受け入れません。",
+    ),
+    "replication_vm_there": (
+        "Hyper-V failed to enable replication. A virtual machine with the same id as '{0}' exists on '{1}'.",
+        "Hyper-V はレプリケーションを有効にできませんでした。'{0}' と同じ ID の仮想マシンが '{1}' に存在します。",
+    ),
+    "replication_disk": (
+        "Hyper-V failed to enable replication for virtual machine '{0}'. IncludedDisks is not valid.",
+        "仮想マシン '{0}' のレプリケーションを有効にできませんでした。IncludedDisks が無効です。",
+    ),
+    "replication_start": (
+        "'{0}' failed to start. The operation is not allowed in the current replication state of the virtual machine.",
+        "'{0}' を起動できませんでした。仮想マシンの現在のレプリケーション状態では、この操作は許可されていません。",
+    ),
+    "replication_primary_runs": (
+        "Hyper-V failed to fail over '{0}'. The virtual machine is running on the primary server '{1}'.",
+        "'{0}' をフェールオーバーできませんでした。仮想マシンはプライマリ サーバー '{1}' で実行中です。",
+    ),
+    "replication_no_reverse": (
+        "Could not reverse replication for virtual machine '{0}'.",
+        "仮想マシン '{0}' のレプリケーションを反転できませんでした。",
+    ),
+    "replication_extended": (
+        "The operation on '{0}' is not allowed while replication is extended to another server.",
+        "レプリケーションが別のサーバーに拡張されている間、'{0}' に対するこの操作は許可されません。",
+    ),
+    "replication_no_media": (
+        "The initial replica of '{0}' was not found at '{1}'.",
+        "'{0}' の初期レプリカが '{1}' に見つかりませんでした。",
+    ),
+    "replication_health": (
+        "Replication for virtual machine '{0}' is in error. Fix the error(s) and resume replication.",
+        "仮想マシン '{0}' のレプリケーションはエラー状態です。エラーを修正してからレプリケーションを再開してください。",
+    ),
     "prompt": (
         "Windows PowerShell is in NonInteractive mode. Read and Prompt functionality is not available.",
         "Windows PowerShell は非対話モードです。読み取りおよびプロンプト機能は使用できません。",
@@ -323,6 +393,108 @@ TEXTS: dict[str, tuple[str, str]] = {
     "not_in_domain": (
         "Live migration cannot be enabled: the computer '{0}' is not joined to a domain.",
         "ライブ マイグレーションを有効にできません。コンピューター '{0}' はドメインに参加していません。",
+    ),
+    "move_frame_source": (
+        "Virtual machine migration operation for '{0}' failed at migration source '{1}'. (Virtual machine ID {2})",
+        "'{0}' の仮想マシンの移行操作は、移行元 '{1}' で失敗しました。(仮想マシン ID {2})",
+    ),
+    "move_frame_destination": (
+        "Virtual machine migration operation for '{0}' failed at migration destination '{1}'. (Virtual machine ID {2})",
+        "'{0}' の仮想マシンの移行操作は、移行先 '{1}' で失敗しました。(仮想マシン ID {2})",
+    ),
+    "move_no_connection": (
+        "The Virtual Machine Management Service failed to establish a connection for a Virtual Machine migration with host "
+        "'{0}': {1}",
+        "仮想マシン管理サービスは、仮想マシン移行のためのホスト '{0}' への接続を確立できませんでした: {1}",
+    ),
+    "move_no_credentials": (
+        "No credentials are available in the security package (0x8009030E).\n"
+        "Failed to authenticate the connection at the source host: no suitable credentials available.",
+        "セキュリティ パッケージには使用できる資格情報がありません (0x8009030E)。\n"
+        "移行元ホストで接続を認証できませんでした: 適切な資格情報がありません。",
+    ),
+    "move_refused": (
+        "No connection could be made because the target machine actively refused it (0x8007274D).",
+        "対象のコンピューターによって拒否されたため、接続できませんでした (0x8007274D)。",
+    ),
+    "move_timed_out": (
+        "A connection attempt failed because the connected party did not properly respond after a period of time "
+        "(0x8007274C).",
+        "接続済みの呼び出し先が一定の時間を過ぎても正しく応答しなかったため、接続できませんでした (0x8007274C)。",
+    ),
+    "move_cut_off": (
+        "An existing connection was forcibly closed by the remote host (0x80072746).",
+        "既存の接続はリモート ホストに強制的に切断されました (0x80072746)。",
+    ),
+    "move_not_configured": (
+        "The source host is not configured for live migration. Use the Enable-VMMigration cmdlet to configure it.",
+        "移行元ホストはライブ マイグレーション用に構成されていません。",
+    ),
+    "move_limit": (
+        'The virtual machine migration was not started because virtual machine migration limit "{0}" was reached, please '
+        "wait for completion of an ongoing migration operation.",
+        '仮想マシンの移行の上限 "{0}" に達したため、移行を開始できません。',
+    ),
+    "move_to_itself": (
+        "The virtual machine '{0}' is already on '{1}'.",
+        "仮想マシン '{0}' は既に '{1}' にあります。",
+    ),
+    "move_clustered": (
+        "The virtual machine '{0}' is clustered. Use the cluster's own tools to move it.",
+        "仮想マシン '{0}' はクラスター化されています。クラスターのツールで移動してください。",
+    ),
+    "move_hardware": (
+        "The hardware on the destination computer isn't compatible with the hardware requirements of this virtual machine.",
+        "移行先コンピューターのハードウェアは、この仮想マシンのハードウェア要件と互換性がありません。",
+    ),
+    "move_incompatible": (
+        "The virtual machine '{0}' is not compatible with physical computer '{1}'.",
+        "仮想マシン '{0}' は物理コンピューター '{1}' と互換性がありません。",
+    ),
+    "move_processor": (
+        "The virtual machine '{0}' is using processor-specific features not supported on physical computer '{1}'. To allow "
+        "for migration of this virtual machine to physical computers with different processors, modify the virtual machine "
+        "settings to limit the processor features used by the virtual machine.",
+        "仮想マシン '{0}' は、物理コンピューター '{1}' でサポートされていないプロセッサ固有の機能を使用しています。",
+    ),
+    "move_switch": (
+        "The virtual machine '{0}' is not compatible with physical computer '{1}'. Could not find Ethernet switch '{2}'.",
+        "仮想マシン '{0}' は物理コンピューター '{1}' と互換性がありません。イーサネット スイッチ '{2}' が見つかりません。",
+    ),
+    "move_file": (
+        "The virtual machine '{0}' cannot use '{2}' on physical computer '{1}': the file could not be opened (0xC03A0014).",
+        "物理コンピューター '{1}' で仮想マシン '{0}' は '{2}' を使用できません: ファイルを開けません (0xC03A0014)。",
+    ),
+    "move_shared_disk": (
+        "The storage of the virtual machine '{0}' cannot be moved: '{2}' is shared.",
+        "仮想マシン '{0}' の記憶域は移動できません: '{2}' は共有されています。",
+    ),
+    "move_pass_through": (
+        "The virtual machine '{0}' is using a physical disk of '{2}', which cannot be moved to '{1}'.",
+        "仮想マシン '{0}' は '{2}' の物理ディスクを使用しており、'{1}' に移動できません。",
+    ),
+    "move_memory": (
+        "Not enough memory on '{1}' to receive the virtual machine '{0}' (0x8007000E).",
+        "'{1}' には仮想マシン '{0}' を受け入れる十分なメモリがありません (0x8007000E)。",
+    ),
+    "move_processors": (
+        "The virtual machine '{0}' has more processors than '{1}'.",
+        "仮想マシン '{0}' のプロセッサ数は '{1}' を超えています。",
+    ),
+    "move_present": (
+        "The virtual machine '{0}' cannot be moved: '{1}' has a virtual machine with the same ID.",
+        "仮想マシン '{0}' は移動できません: '{1}' には同じ ID の仮想マシンがあります。",
+    ),
+    "move_nested": (
+        "The virtual machine '{0}' runs a hypervisor and cannot be moved while it does.",
+        "仮想マシン '{0}' はハイパーバイザーを実行しており、移動できません。",
+    ),
+    "move_tpm": (
+        "The version of the device 'Microsoft Virtual TPM Device' of the virtual machine '{0}' is not compatible with device "
+        "on physical computer '{1}'.\nThe key protector for the virtual machine '{0}' could not be unwrapped. "
+        "HostGuardianService returned: One or more arguments are invalid (0x80070057).",
+        "仮想マシン '{0}' のデバイス 'Microsoft Virtual TPM Device' のバージョンは、物理コンピューター '{1}' "
+        "のデバイスと互換性がありません。\n仮想マシン '{0}' のキー保護機能をラップ解除できませんでした (0x80070057)。",
     ),
     "nothing_to_set": (
         "You must specify at least one parameter to modify.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Protocol
@@ -65,6 +65,7 @@ class Disk:
 
     journals: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     holder: dict[str, Any] | None = None
+    lease: dict[str, Any] | None = None
     stops: set[str] = field(default_factory=set)
     writable: bool = True
     staging: Staging = field(default_factory=Staging)
@@ -86,7 +87,17 @@ class Frames:
 class Run:
     """The steps of one batch."""
 
-    def __init__(self, host: Host, disk: Disk, frames: Frames, allow: Mapping[str, str], change: bool) -> None:
+    def __init__(
+        self,
+        host: Host,
+        disk: Disk,
+        frames: Frames,
+        allow: Mapping[str, str],
+        change: bool,
+        lasts: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`lasts`: makes the batch's lease last longer."""
+        self._lasts = lasts
         self.host, self.disk, self.frames, self.allow, self.change = host, disk, frames, allow, change
         self.action: ErrorAction = "Stop" if change else "Continue"
         self.done: dict[str, Step] = {}
@@ -295,6 +306,7 @@ class Run:
                 return None
             percent = job.percent(clock.now())
             if percent != shown or waited - said >= HEARTBEAT_S:
+                self._lasts()
                 yield self.frames.put("progress", step=step["id"], pct=percent, msg=job.name)
                 shown, said = percent, waited
             clock.sleep(POLL_S)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from mocks.cluster import Cluster
 from mocks.machine import GB, SIZE, TB, Adapter, Vm, one_of, word
+from mocks.replica import LISTENERS, Certificate, ReplicaServer
 
 DEFAULT_VM_VERSION = {"2012": "4.0", "2012r2": "5.0", "2016": "8.0", "2019": "9.0", "2022": "10.0", "2025": "12.0"}
 VM_VERSIONS = {  # domain 1.1
@@ -284,6 +285,22 @@ class HostState:
     )
     use_any_network_for_migration: bool = False
     migration_networks: list[MigrationNetwork] = field(default_factory=list)
+    session: str = field(
+        default="ntlm", metadata=one_of("ntlm", "kerberos", "kerberos delegated", "credssp", "console")
+    )  # how whoever manages it is logged on there, which decides what it can reach as that account
+    delegates_to: list[str] = field(
+        default_factory=list
+    )  # other hosts, for cifs and the migration service, in the domain
+    delegation: str = field(default="kerberos_only", metadata=one_of("kerberos_only", "any_protocol"))
+    credential_guard: bool = False
+    processor_vendor: str = "GenuineIntel"
+    processor_level: int = 1  # the higher has instructions that the lower has not
+    guardians: list[str] = field(default_factory=list)  # hosts whose certificates for shielded VMs it has too
+    replica_server: ReplicaServer = field(default_factory=ReplicaServer)
+    replica_broker: bool = False  # of its cluster, online: without one nothing of Replica is told on a node
+    certificates: list[Certificate] = field(default_factory=list)
+    firewall_rules: dict[str, bool] = field(default_factory=lambda: dict.fromkeys(LISTENERS, False))  # by name
+    shares: list[str] = field(default_factory=list)  # folders of other servers that a session is let on to: UNC paths
     resource_metering_save_interval: int = 3600  # seconds
     metric_units: dict[str, str] | None = None  # by English name, as the definitions tell them; omitted: all of them
     numa_spanning_enabled: bool = True

@@ -106,9 +106,12 @@ class Twin:
             holder = json.dumps(self.disk.holder)
             yield frames.put("refused", code="locked", why="another apply is running", holder=holder)
             return
+        lease, hello = body.get("lease"), self.host.hello()
+        if change and (refused := self._leased(lease, hello.get("user", ""), str(body.get("client", "")))):
+            yield frames.put("refused", **refused)
+            return
         self._seen.add(batch_id)
         if change:
-            hello = self.host.hello()
             self.disk.holder = {
                 "user": hello.get("user", ""),
                 "client": body.get("client", ""),
@@ -118,7 +121,7 @@ class Twin:
             }
             self.disk.journals[batch_id] = [{"at": "begin"}]
         try:
-            run = Run(self.host, self.disk, frames, allow, change)
+            run = Run(self.host, self.disk, frames, allow, change, lambda: self._lasts(lease))
             begun = frames.put("accepted")
             yield from _held(begun, run.steps(body["steps"], body.get("deadline_s")), change)
             yield frames.put("end", ok=len(run.done) == len(body["steps"]))
@@ -128,6 +131,32 @@ class Twin:
             if change:
                 self.let_go()
                 self.disk.stops.discard(batch_id)
+
+    def _leased(self, lease: Mapping[str, Any] | None, user: str, client: str) -> dict[str, Any] | None:
+        """As hvLease does it: why it is refused."""
+        held, now = self.disk.lease, self._stamp(0)
+        own = held is not None and lease is not None and held["lease"] == lease["id"]
+        if lease is not None and lease["do"] == "release":
+            self.disk.lease = None if own else held
+            return None
+        over = lease is not None and held is not None and held["lease"] == lease["over"]
+        if lease is not None and lease["do"] == "keep" and not own:
+            return {"code": "lease", "why": "the lease is not there any more"}
+        if held is not None and not own and not over and held["until"] > now:
+            return {"code": "locked", "why": "another apply is running", "holder": json.dumps(held)}
+        if lease is not None:
+            since = (START + timedelta(seconds=self.host.clock.now())).strftime("%Y-%m-%dT%H:%M:%S.0000000Z")
+            who = {"user": user, "client": client, "pid": self.pid, "since": since}
+            self.disk.lease = {"lease": lease["id"], "until": now, "owner": lease["owner"], **who}
+            self._lasts(lease)
+        return None
+
+    def _lasts(self, lease: Mapping[str, Any] | None) -> None:
+        if lease is not None and self.disk.lease is not None:
+            self.disk.lease["until"] = self._stamp(lease["s"])
+
+    def _stamp(self, seconds: float) -> str:
+        return (START + timedelta(seconds=self.host.clock.now() + seconds)).strftime("%Y%m%d%H%M%S")
 
     # --- files ------------------------------------------------------------------------------------------------------
 
@@ -235,7 +264,7 @@ def _body(p: str, takes_files: bool) -> dict[str, Any]:
     except ValueError as error:
         raise EnvelopeError("not a batch") from error
     known = ("batch", "journal", "stop", *(("stage",) if takes_files else ()))
-    if body.get("action") not in known or (body["action"] == "batch" and not body.get("steps")):
+    if body.get("action") not in known or (body["action"] == "batch" and not (body.get("steps") or body.get("lease"))):
         raise EnvelopeError("not a batch")
     return dict(body)
 

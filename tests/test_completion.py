@@ -65,7 +65,7 @@ HOSTS = ["all", "lab", "hv01.tokyo", "hv02.tokyo", "hv03.tokyo", "hv09", "osaka"
         ("hvctl plan p.yml --tags ", ["web", "b c", "edge", "db", "blue"]),
         ("hvctl drift p.yml -t e", ["edge"]),
         ("hvctl apply p.yml --vm ", ["web01", "仮想01"]),
-        ("hvctl plan --allow ", ["disconnect", "restart", "recreate", "destroy", "management"]),
+        ("hvctl plan --allow ", ["disconnect", "restart", "move", "recreate", "destroy", "management"]),
         ("hvctl plan --allow restart,de", ["restart,destroy"]),
         ("hvctl plan --report ", ["html=", "junit=", "json=", "markdown=", "powershell="]),
         ("hvctl show x.plan --format m", ["markdown"]),

@@ -134,7 +134,7 @@ def test_all_faulty_values_at_once() -> None:
 
 @pytest.mark.parametrize("kind", kinds(), ids=lambda k: k.kind)
 def test_what_stands_in_for_a_name_is_valid(kind: type[Resource]) -> None:
-    required = {name for name, info in kind.model_fields.items() if info.is_required()}
+    required = {info.alias or name for name, info in kind.model_fields.items() if info.is_required()}
     assert required == kind.stand_in.keys()
     kind.model_validate(kind.stand_in)
 
@@ -152,7 +152,7 @@ def exists(kind: type[Resource], dotted: str) -> bool:
     first, _, inner = dotted.partition(".")
     if not inner:
         written = {info.alias or name for name, info in kind.model_fields.items()}
-        return first in written or first in sections(kind.kind)
+        return first in written or first in sections(kind.kind) or first in kind.beneath
     if first in sections(kind.kind):
         return inner in sections(kind.kind)[first].model_fields
     return any(inner in model.model_fields for model in models_in(kind.model_fields[first].annotation))

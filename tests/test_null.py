@@ -15,7 +15,7 @@ from tests.harness import wished
 
 REQUIRED: dict[str, Any] = {
     "name": "x", "at": "scsi 0:0", "path": "D:\\x", "destination": "C:\\x", "count": 1, "action": "allow",
-    "direction": "inbound", "weight": 1,
+    "direction": "inbound", "weight": 1, "subnet": "10.0.0.0/24", "server": "hv01.example.com",
 }  # fmt: skip
 WITH: dict[str, dict[str, Any]] = {
     "guest_file": {"host_source": "D:\\x.txt"},
@@ -46,13 +46,11 @@ def playbook(kind: type[Resource], path: tuple[str, ...]) -> str:
     for part in path[:-1]:
         inside = inside.setdefault(part, {})
     inside[path[-1]] = None
-    text = _flow(item)
-    if kind.many:
-        text = f"[{text}]"
-    if kind.within:
-        owner = next(k for k in kinds() if k.kind == kind.within)
-        return f"- {owner.section}: [{{name: x, {kind.section}: {text}}}]"
-    return f"- {kind.section}: {text}"
+    text = f"{kind.section}: " + (f"[{_flow(item)}]" if kind.many else _flow(item))
+    while kind.within:
+        kind = next(k for k in kinds() if k.kind == kind.within)
+        text = f"{kind.section}: " + (f"[{{name: x, {text}}}]" if kind.many else f"{{{text}}}")
+    return f"- {text}"
 
 
 def _flow(value: Any) -> str:

@@ -29,6 +29,7 @@ VERBS: Mapping[str, Verb] = {
         "hvctl.cli.exporting",
         "Export a VM now, whatever its playbook says of when; or with --due what playbooks say is due.",
     ),
+    "replica": Verb("hvctl.cli.replica", "Fail a replicated VM over, test that, and go back."),
     "import": Verb("hvctl.cli.importing", "Write the playbook that says how hosts are."),
     "init": Verb("hvctl.cli.init", "Write an inventory, a first playbook and what they need; overwrites nothing."),
     "serve": Verb("hvctl.cli.serve", "Show the history in a browser: read only, no host is asked."),

@@ -19,7 +19,7 @@ from hvctl.text.visible import quoted
 
 _KEYS = ("until", "reason", "fields")
 _EXAMPLE = "write `accept: {until: 2027-01-31, reason: …}`"
-_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def accepted(

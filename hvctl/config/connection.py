@@ -61,6 +61,12 @@ class Connection:
     warnings: tuple[Diagnostic, ...] = ()
 
 
+def login_of(connection: Connection) -> str:
+    """How hvctl is logged on there, which decides what the host can reach as the same account."""
+    passed = connection.transport == "kerberos" and connection.wiring.options.get("kerberos_delegation") is True
+    return "kerberos delegated" if passed else connection.transport
+
+
 def connection_of(
     name: str,
     variables: Mapping[str, Any],

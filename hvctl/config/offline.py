@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from hvctl.config.flaws import sound_rules
@@ -64,6 +64,20 @@ def offline_problems(run: Sequence[Desired], *, seen: bool = False) -> list[Diag
         everywhere = not seen and len(hosts_of[spot]) == len(run)
         told.append((problem if everywhere else replace(problem, level="warning"), os, host))
     return _with_hosts(told)
+
+
+def wanted_on_two(run: Sequence[Desired]) -> Iterator[Diagnostic]:
+    """What is wanted once, on one host of several, and is wanted on another of them too: it would go to and fro."""
+    named = {one.host: {(w.kind, w.key().casefold()): w for w in one.wishes if w.owner is None} for one in run}
+    told: set[tuple[object, ...]] = set()
+    for host, own in named.items():
+        for (kind, key), wish in own.items():
+            for other in wish.links() if wish.only_on(wish.place.hosts) == host else ():
+                twin, both = named.get(other, {}).get((kind, key)), (kind, key, frozenset({host, other}))
+                if twin is not None and not twin.absent and both not in told:
+                    told.add(both)
+                    text = f"{kind} {wish.key()} is wanted on {host} and on {other}"
+                    yield Diagnostic(wish.place.mark(), text, f"the other is at {twin.place.mark()}; write it once")
 
 
 def _always(spots: set[_Spot], wishes: Sequence[Resource]) -> set[_Spot]:

@@ -45,7 +45,8 @@ _PLAY_KEYS = ("name", "hosts", "vars", "vars_files", "tags", "allow", "serial")
 class Play:
     """One play as written; its wishes are made per host, since values may hold variables. `unsure`: there may be more
     variables than could be read. `partial`: plays beside it were left out, so that nothing can be said of what none lists.
-    `picked`: the numbers of its VMs that alone are meant; None: all of it is."""
+    `picked`: the numbers of its VMs that alone are meant; None: all of it is. `members`: the hosts that it is for;
+    `left_out`: those of them that the run leaves out."""
 
     document: Document
     path: Path
@@ -59,6 +60,8 @@ class Play:
     serial: Serial | None = None
     partial: bool = False
     picked: frozenset[int] | None = None
+    members: tuple[str, ...] = ()
+    left_out: frozenset[str] = frozenset()
 
     @property
     def folder(self) -> File:
@@ -203,7 +206,7 @@ def wishes(
         places = frozenset(p.mark for p in unclear if p.mark) | play.document.unread
         if play.unsure:
             unclear = [p for p in unclear if not isinstance(p, UndefinedDiagnostic)]
-        maker = _Maker(play, data, wrong, shelf, entries, places)
+        maker = _Maker(play, data, wrong, shelf, entries, places, host)
         for section, kind in sections(None).items():
             if section in data:
                 maker.section(kind, data[section], (*play.path, section), None)
@@ -223,6 +226,7 @@ class _Maker:
     shelf: ControlNode
     entries: list[Entry]
     unclear: frozenset[Mark] = frozenset()
+    host: str = ""
 
     def section(
         self, kind: type[Resource], data: Any, path: Path, owner: int | None, around: Mapping[str, Any] = _NOTHING
@@ -254,6 +258,11 @@ class _Maker:
         # Of what only holds what stands by itself, as `cluster: {vms: …}` of a second play, there is nothing twice.
         again = beneath and not own and any(type(e.resource) is kind for e in self.entries)
         made, left_out, problems = (None, frozenset(), []) if again else self.salvaged(kind, own, path)
+        where = made.only_on(self.play.members) if made is not None else ""
+        if made is not None and where:
+            self.tell_left_out(made, where, path)
+            if where != self.host:
+                return  # its faults are told where it is wanted
         self.problems += problems
         accept, problems = accepted(kind, data, self.play.document, path, self.unclear) if ACCEPT in data else ((), [])
         self.problems += problems
@@ -282,7 +291,7 @@ class _Maker:
         """The number of the first entry that it gives."""
         number = len(self.entries)
         try:
-            found = list(made.spread(made, self.shelf, Place(self.play.document, path, self.play.allow), around))
+            found = list(made.spread(made, self.shelf, self.place(path), around))
         except RefusedError:
             raise
         except ConfigError as error:
@@ -290,6 +299,21 @@ class _Maker:
             return None
         self.entries += [replace(entry, owner=owner, left_out=left_out, accept=accept) for entry in found]
         return number if found else None
+
+    def tell_left_out(self, made: Resource, where: str, path: Path) -> None:
+        """What is wanted on one host of the play, in a run that leaves hosts of it out."""
+        left_out = [host for host in self.play.members if host in self.play.left_out]
+        if where in left_out:
+            told = f"is wanted on {where}, which this run leaves out: nothing of it is planned"
+        elif left_out:
+            told = f"may be on {', '.join(left_out)}, which this run leaves out: it is not moved from there, nor made"
+        else:
+            return
+        place, hint = self.play.document.mark(path), "run hvctl for all hosts of the play"
+        self.problems.append(Diagnostic(place, f"{made.kind} {made.key()} {told}", hint, "warning"))
+
+    def place(self, path: Path) -> Place:
+        return Place(self.play.document, path, self.play.allow, self.play.members, self.play.left_out)
 
     def wrong(self, path: Path, message: str, hint: str) -> None:
         self.problems.append(Diagnostic(self.play.document.mark(path), message, hint))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hvctl.call import Secret
 from hvctl.config.inventory import Connection, Host, Inventory, PartlyLoadedError, Unread
-from hvctl.config.offline import Desired, offline_problems
+from hvctl.config.offline import Desired, offline_problems, wanted_on_two
 from hvctl.config.overlay import NOTHING, Overlay
 from hvctl.config.playbook import Play, read_playbook, wishes
 from hvctl.config.reach import connection_for
@@ -127,13 +127,18 @@ def prepare(
     trees = inventory.folders
     work: list[HostWork] = []
     desired: list[Desired] = []
+    known: dict[str, str] = {}
     for host, own in chosen:
         # All at once: a password of the inventory may be taken from a variable of a play, and that is hidden then.
         seen = [_seen_by(inventory, host, p, variables, problems) for p in own]
         unsure = any(p.unsure for p in seen)
         connection = _connection(inventory, host, own, variables, problems, warnings, unsure=unsure)
         found, faults = wishes(seen, {}, learn, trees, ask, host.name, _cluster(inventory, host, seen, problems))
-        problems += [p for p in faults if not isinstance(p, HostDiagnostic)]
+        if any(wish.links() for wish in found):
+            known = known or names_of(inventory)
+            found = found.knowing(known)
+        problems += [p for p in faults if not isinstance(p, HostDiagnostic) and p.level == "error"]
+        warnings += [p for p in faults if not isinstance(p, HostDiagnostic) and p.level != "error"]
         desired.append(Desired(host.name, connection.os if connection else None, found))
         if connection is None:
             continue
@@ -146,7 +151,7 @@ def prepare(
     problems += _partly_written(
         inventory, plays, {one.name: one.desired.together for one in work if one.desired.together}
     )
-    told = offline_problems(desired)
+    told = [*offline_problems(desired), *wanted_on_two(desired)]
     for play in hostless:  # what is wrong with it on any host
         own_variables = {**play.variables, **variables.values}
         found, faults = wishes([replace(play, variables=own_variables, unsure=True)], {}, learn, trees, never)
@@ -162,6 +167,16 @@ def prepare(
         ]
         raise ConfigError(_once([*problems, *theirs, *warnings]))
     return Prepared(tuple(work), tuple(_once(warnings)), inventory)
+
+
+def names_of(inventory: Inventory) -> dict[str, str]:
+    """By what a host is called and where it is looked for, without case, its name in the inventory."""
+    found: dict[str, str] = {}
+    for host in inventory.hosts.values():
+        address = host.variables.get("ansible_host")
+        if isinstance(address, str):
+            found.setdefault(address.casefold(), host.name)
+    return found | {name.casefold(): name for name in inventory.hosts}
 
 
 def _without_password(connection: Connection, ask: Ask) -> Iterator[Diagnostic]:
@@ -213,9 +228,11 @@ def _hosts(
             problems += [] if unsure else [p if p.mark else replace(p, mark=place) for p in error.problems]
             hostless.append(play)
             continue
+        names = tuple(host.name for host in matched)
+        own = replace(play, members=names, left_out=frozenset(names) - within)
         for host in matched:
             if host.name in within:
-                per_host.setdefault(host.name, (host, []))[1].append(play)
+                per_host.setdefault(host.name, (host, []))[1].append(own)
         if not matched and play.hosts and not unsure:
             warnings.append(Diagnostic(place, f"{quoted(play.hosts)} matches no host", "", "warning"))
         elif not matched:

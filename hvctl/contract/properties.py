@@ -33,7 +33,18 @@ _DEFINITION = ("Id", "ElementName", "Units", "ProgrammaticUnits")
 # What cmdlets return that have no class in the contract (their own documentation), and what the formatting files of
 # the Hyper-V module add to its classes.
 _OTHERS: Final[Mapping[str, Mapping[str, str]]] = {
-    "Get-ChildItem": {"Name": "String", "FullName": "String", "LastWriteTimeUtc": "DateTime", "Length": "Int64"},
+    "Get-ChildItem": {
+        "Name": "String",
+        "FullName": "String",
+        "LastWriteTimeUtc": "DateTime",
+        "Length": "Int64",
+        # of certificates
+        "Thumbprint": "String",
+        "Subject": "String",
+        "HasPrivateKey": "Boolean",
+        "NotBefore": "DateTime",
+        "NotAfter": "DateTime",
+    },
     "Get-Content": {"": "String"},
     "Get-FileHash": {"Hash": "String", "Path": "String"},
     "Get-Item": {"FullName": "String", "Length": "Int64", "IsReadOnly": "Boolean", "LastWriteTimeUtc": "DateTime"},
@@ -100,7 +111,11 @@ _OTHERS: Final[Mapping[str, Mapping[str, str]]] = {
     "Msvm_AggregationMetricDefinition": dict.fromkeys(_DEFINITION, "String"),
     "Msvm_BaseMetricDefinition": dict.fromkeys(_DEFINITION, "String"),
     "Test-Path": {"": "Boolean"},
-    "Win32_ComputerSystem": {"PartOfDomain": "Boolean", "HypervisorPresent": "Boolean"},
+    "Win32_ComputerSystem": {
+        **dict.fromkeys(("PartOfDomain", "HypervisorPresent"), "Boolean"),
+        **dict.fromkeys(("DNSHostName", "Domain"), "String"),
+    },
+    "Win32_Processor": {"Manufacturer": "String"},
     "Win32_OperatingSystem": {
         "LocalDateTime": "DateTime",
         "CurrentTimeZone": "Int16",

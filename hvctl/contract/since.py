@@ -66,13 +66,14 @@ _SINCE: dict[str, dict[OS, str]] = {
         "AggregatedDiskDataWritten AggregatedNormalizedIOCount HardDiskMetrics",
     },
     "VMReplication": {
-        "2012r2": "ReplicationFrequencySec VSSSnapshotFrequencyHour",
+        "2012r2": "ReplicationFrequencySec ReplicationRelationshipType VSSSnapshotFrequencyHour",
         "2016": "ReplicatedDisks ExcludedDisks",
     },
 }
 # VmmqQueuePairs and its like are additions of the formatting files from 2019 on, where the class says
 # VrssMaxQueuePairs: shown by real hosts of both kinds (intel/mfd-hyperv, MicrosoftDocs SDN threads) [O].
 _SINCE["VMNetworkAdapterTeamMappingSetting"] = {"2019": "DisableOnFailover"}
+_SINCE["VMReplicationHealth"] = {"2012r2": "ReplicationRelationshipType"}
 _SINCE["VMInternalNetworkAdapter"] = _SINCE["VMNetworkAdapterBase"] = _SINCE["VMNetworkAdapter"]
 
 

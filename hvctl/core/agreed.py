@@ -15,9 +15,10 @@ from hvctl.text.masks import MASK
 
 def with_wanted(action: Action, wish: Resource, draft: Draft, facts: Facts, searched: tuple[Searched, ...]) -> Action:
     """`wish`: as desired, with what is held back. What could not be read, or was held back before its fields were compared,
-    agrees with nothing."""
+    agrees with nothing; nor does what is on another host yet."""
     silent = (
-        draft.seen is None
+        draft.away
+        or draft.seen is None
         or action.verb == "unknown"
         or (action.verb in ("held", "later", "accepted") and not action.lines)
     )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from hvctl.call import Batch, Event, Failure, Reply, Row, Transport, TransportError, defect
+from hvctl.call import Batch, Event, Failure, Lease, Reply, Row, Transport, TransportError, defect
 from hvctl.core.plan import Action, Line, Plan, PlannedStep
 from hvctl.core.unmet import explained
 from hvctl.text.address import Address
@@ -118,12 +118,13 @@ def batch_of(plan: Plan) -> Batch:
     return Batch(tuple(s.task for s in plan.steps), "change", 600 + allowed)
 
 
-def apply(plan: Plan, transport: Transport, on_event: Callable[[Event], None]) -> Report:
-    """Run the steps of a plan, once. Never raises, whatever happens on the host, on the way to it or in hvctl."""
+def apply(plan: Plan, transport: Transport, on_event: Callable[[Event], None], lease: Lease | None = None) -> Report:
+    """Run the steps of a plan, once. Never raises, whatever happens on the host, on the way to it or in hvctl. `lease`: must
+    still be there, or nothing runs."""
     if not plan.steps:
         return Report(plan)
     try:
-        replies = transport.run(batch_of(plan), on_event)
+        replies = transport.run(replace(batch_of(plan), lease=lease), on_event)
     except TransportError as error:
         return Report(plan, tuple(_after_fault(s, error) for s in plan.steps), error)
     except Exception as error:
@@ -136,6 +137,11 @@ def apply(plan: Plan, transport: Transport, on_event: Callable[[Event], None]) -
 def not_begun(plan: Plan) -> Report:
     """A stop came before the first change. The host is as the plan was made from."""
     return Report(plan, tuple(StepResult(s, "skipped", why=NOT_BEGUN) for s in plan.steps), after=plan, stopped=True)
+
+
+def not_sent(plan: Plan, error: TransportError) -> Report:
+    """Why nothing was sent to a host."""
+    return Report(plan, tuple(StepResult(s, "skipped", why="not sent") for s in plan.steps), error)
 
 
 def held_back(plan: Plan, *, stopped: bool) -> Report:

@@ -57,9 +57,9 @@ class Step:
     after the start, if there is one; "early" comes before everything else of the VM, none of which is done if it fails;
     "closing" comes when all VMs of the host are done; "finish" comes after all others of the VM and rests on every one of
     them; "again" after that, whatever became of them. `resumes`: it takes up what goes on on the host by itself, so it
-    is done at once after a connection that was lost. `host`: where it runs, if not on the
-    host of its resource. `text` says in plain words what it does. Two steps are never
-    equal: identity is what `needs` refers to."""
+    is done at once after a connection that was lost. `moves`: what it serves is on another host afterwards, where the rest
+    of it is planned and done then. `host`: where it runs, if not on the host of its resource. `text` says in plain words
+    what it does. Two steps are never equal: identity is what `needs` refers to."""
 
     call: Call
     text: str
@@ -70,6 +70,7 @@ class Step:
     guard: Guard | None = None
     job: bool = False
     limit_s: int | None = None
+    moves: bool = False
     resumes: bool = False
     host: str = ""
     retry: Retry | None = None

@@ -18,10 +18,11 @@ M = TypeVar("M", bound=Fields)
 
 @dataclass(frozen=True)
 class Omission:
-    """A field, dotted where nested, that is not described, and why. "": the whole."""
+    """A field, dotted where nested, that is not described, and why. "": the whole. `unread`: it may be anything."""
 
     field: str
     why: str
+    unread: bool = False
 
 
 def all_written(one: F, given: Mapping[str, Any] | None = None) -> F:
@@ -51,7 +52,7 @@ def modelled(known: M, found: State) -> tuple[M, tuple[Omission, ...]]:
     for name, value in found.items():
         if value is UNKNOWN or value is NOT_COMPARED:
             why = "it could not be read" if value is UNKNOWN else "something else rules it"
-            left.append(Omission(name, why))
+            left.append(Omission(name, why, unread=value is UNKNOWN))
         elif value is not MISSING and (value not in (None, "") or _nullable(model, name)):
             fields[name] = None if value == "" else listed(value)
     while True:

@@ -74,7 +74,7 @@ def described(kinds: Kinds, owners: Index, facts: Facts) -> Description:
         try:
             known = one.described(facts)
         except (UnreadableError, HeldBackError) as error:
-            omitted.append((one.address(), Omission("", str(error))))
+            omitted.append((one.address(), Omission("", str(error), isinstance(error, UnreadableError))))
             continue
         if known is None:
             continue
@@ -98,7 +98,8 @@ def _found(
     except (UnreadableError, HeldBackError) as error:
         if owner is None:
             raise
-        omitted.append((Address(host, kind.kind, owner.address().names, ""), Omission("", str(error))))
+        unread = isinstance(error, UnreadableError)
+        omitted.append((Address(host, kind.kind, owner.address().names, ""), Omission("", str(error), unread)))
         return
     for one in found[:1]:
         one.check_rights(facts)

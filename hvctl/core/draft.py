@@ -33,7 +33,7 @@ class Seen:
 class Draft:
     """What is to be done about one resource. `wish`: its target. `held`: fields that are held back, WHOLE for all.
     `here`: it exists, or will when its steps have run, and what sits within it can be changed. `seen`: what was read, None
-    where nothing could be. `waits`: it is held back by another resource only."""
+    where nothing could be. `away`: it is on another host and comes here. `waits`: it is held back by another resource only."""
 
     wish: Resource
     action: Action
@@ -41,13 +41,14 @@ class Draft:
     here: bool = True
     held: frozenset[str] = frozenset()
     seen: Seen | None = None
+    away: bool = False
     waits: bool = False
 
 
 def held_back(drafts: Mapping[Address, Draft]) -> Held:
     return Held(
         {address: draft.held for address, draft in drafts.items() if draft.held},
-        frozenset(address for address, draft in drafts.items() if not draft.here and not draft.wish.absent),
+        frozenset(a for a, draft in drafts.items() if not (draft.here or draft.away or draft.wish.absent)),
     )
 
 
@@ -89,7 +90,7 @@ def _drafted(
             return _whole_held(target, action, known, here)
         told = "" if here else target.owned_elsewhere(facts)
         if told and wish.absent:
-            found = finding("ensure", f"{told}: it is not gone", "remove the role and its VM in the cluster")
+            found = finding("ensure", f"{told}: it is not gone", "remove it where it is")
             return _whole_held(target, action, [*known, found], here)
         if wish.absent:
             return _removal(target, action, here, facts, allow)
@@ -98,7 +99,8 @@ def _drafted(
             return Draft(target, replace(action, remarks=(remark,)), here=False, held=frozenset({WHOLE}))
         if actual is None:
             return _creation(target, action, known, facts, allow)
-        return _update(wish, target, before, action, actual, known, facts, allow)
+        draft = _update(wish, target, before, action, actual, known, facts, allow)
+        return replace(draft, here=False, away=True) if target.away(facts) else draft
     except HeldBackError as error:
         return _whole_held(target, action, [*known, error.finding], here and not error.parts)
     except Exception as error:

@@ -30,6 +30,9 @@ def all_waiting(drafts: dict[Address, Draft]) -> dict[Address, Draft]:
 
 def _waiting(draft: Draft, others: Mapping[Address, Draft]) -> Draft:
     owner = (draft.wish.owner.address(),) if draft.wish.owner else ()
+    if not draft.away and any(above.away for address in owner if (above := others.get(address)) is not None):
+        action = replace(draft.action, verb="none", lines=(), remarks=(), made=(), summary="")
+        return Draft(draft.wish, action, (), False, seen=draft.seen, away=True)
     for address in (*owner, *draft.wish.requires()):
         other = others.get(address)
         if other is None or other.here or draft.wish.absent or draft.action.verb == "none":
@@ -47,7 +50,7 @@ def _waiting(draft: Draft, others: Mapping[Address, Draft]) -> Draft:
                 continue
             action = replace(draft.action, verb="held", lines=(), remarks=())
             return Draft(draft.wish, action, here=False, held=frozenset({WHOLE}))
-        if WHOLE in draft.held and not (elsewhere and draft.action.verb == "later"):
+        if WHOLE in draft.held and not elsewhere:
             continue
         verb: Verb = "unknown" if other.action.verb == "unknown" else "held"
         if elsewhere:
@@ -82,6 +85,7 @@ def part_of_unmade(wish: Resource, target: Resource, before: Mapping[Address, Dr
         own is None
         or owner is None
         or owner.here
+        or owner.away
         or owner.action.verb != "held"
         or (WHOLE in own.held and not own.waits)
     ):

@@ -46,9 +46,11 @@ class UnreadHostError(UnreadableError):
 
     hint = "see what is said of that host; nothing that rests on it is done"
 
-    def __init__(self, host: str, *, in_run: bool = True) -> None:
+    def __init__(self, host: str, *, in_run: bool = True, said: Exception | None = None) -> None:
         super().__init__(Call(""))  # no call of its own failed
         self.text = f"{host} could not be read" if in_run else f"{host} is not among the hosts of this run"
+        if said is not None:
+            self.text = f"{self.text}: {said}"
         if not in_run:
             self.hint = "nothing that rests on it is done; run it for that host too"
 
@@ -64,12 +66,14 @@ class UnclearError(UnreadableError):
 @dataclass(frozen=True)
 class Facts:
     """What one host answered. Never asks again. `others`: what those answered that
-    are planned together with it, itself included; None where they could not be read."""
+    are planned together with it, itself included; None where they could not be read. `login`: how hvctl is logged on
+    there; "" where that is not known."""
 
     os: OS
     info: HostInfo
     replies: Mapping[Call, Reply]
     others: Mapping[str, Facts | None] = field(default_factory=dict, repr=False, compare=False)
+    login: str = field(default="", compare=False)
     _keyed: dict[Family, Reply] = field(default_factory=dict, init=False, repr=False, compare=False)
     _grouped: dict[Any, _Groups] = field(default_factory=dict, init=False, repr=False, compare=False)
     _derived: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
@@ -144,8 +148,10 @@ class Facts:
 
     @property
     def of_host(self) -> Facts:
-        """Only answers of one row at most: about the host as a whole, its time zone say, and not about all its VMs."""
-        return replace(self, replies={call: r for call, r in self.replies.items() if len(r.rows) <= 1}, others={})
+        """Only answers of one row at most: about the host as a whole, its time zone say, and not about all its VMs; of those
+        that are planned together with it, their names."""
+        few = {call: r for call, r in self.replies.items() if len(r.rows) <= 1}
+        return replace(self, replies=few, others=dict.fromkeys(self.others))
 
     @property
     def time(self) -> str | None:

@@ -122,13 +122,13 @@ def _framed(group: Group, members: Sequence[Member], placed: Sequence[Placed], e
 def _needs(
     wish: Resource, verb: str, step: Step, group: Group, steps_of: dict[Address, tuple[Step, ...]]
 ) -> tuple[Step, ...]:
-    """Its own; the making of its owner; all of what it requires."""
+    """Its own; the making of its owner; all of what it requires, and of what it follows."""
     found = list(step.needs)
     for member, made, steps in group.members:
         if member is wish.owner and made == "create" and steps:
             found.append(steps[0])
     if verb != "remove":
-        for address in wish.requires():
+        for address in (*wish.requires(), *wish.follows(step)):
             found += [s for s in steps_of.get(address, ()) if s.when == "normal"]
     return tuple(found)
 

@@ -139,7 +139,8 @@ class Awaited:
 class PlannedStep:
     """One call in its order. `action`: the address it serves; for stops and starts that frame others, the
     address of what is stopped. `resumes`: it takes up what a run before left going on. `last`: it relies on all that comes
-    before it on its host, as the removal of a switch on the adapters having left it. `root`: what its resource sits within."""
+    before it on its host, as the removal of a switch on the adapters having left it. `root`: what its resource sits within.
+    `moves`: that is on another host afterwards, and the rest of it is done in the same run."""
 
     task: Task
     text: str
@@ -150,6 +151,7 @@ class PlannedStep:
     awaits: tuple[Awaited, ...] = ()
     last: bool = False
     root: Address | None = None
+    moves: bool = False
 
 
 @dataclass(frozen=True)

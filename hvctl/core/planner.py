@@ -230,7 +230,16 @@ def _planned(order: Sequence[Placed], facts: Mapping[str, Facts]) -> dict[str, t
         last = step.when == "closing" or root_of(wish).absent
         found[host].append(
             PlannedStep(
-                task, step.text, wish.address(), step.because, frame, step.resumes, there, last, root_of(wish).address()
+                task,
+                step.text,
+                wish.address(),
+                step.because,
+                frame,
+                step.resumes,
+                there,
+                last,
+                root_of(wish).address(),
+                step.moves,
             )
         )
     return {host: tuple(steps) for host, steps in found.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from hvctl.call import Call
@@ -38,6 +38,18 @@ def questions_of(host: str, unit: Iterable[Index], *, without: Iterable[Call] = 
             yield from (q for q in questions(desired) if q.family not in elsewhere)
         else:
             yield from (q for wish in desired if host in wish.links() for q in wish.queries_on(host))
+
+
+def further_of(unit: Sequence[Index], facts: Mapping[str, Facts]) -> Iterator[tuple[str, Call]]:
+    """What is asked of hosts that are planned together besides, by host, from what they have answered."""
+    linked = {h: replace(own, others={one.host: facts.get(one.host) for one in unit}) for h, own in facts.items()}
+    for one in unit:
+        for wish in one if one.host in linked else ():
+            if wish.links():
+                try:
+                    yield from wish.further(linked[one.host])
+                except Exception:
+                    continue
 
 
 def _exclusive(owner: Resource) -> Iterator[type[Resource]]:

@@ -26,11 +26,14 @@ from hvctl.text.source import Document, Path
 
 @dataclass(frozen=True)
 class Place:
-    """Where in the playbook a resource stands."""
+    """Where in the playbook a resource stands. `hosts`: those of its play, by their names in the inventory; `left_out`:
+    those of them that the run leaves out."""
 
     document: Document
     path: Path
     allow: frozenset[Impact] = frozenset()
+    hosts: tuple[str, ...] = ()
+    left_out: frozenset[str] = frozenset()
 
     def mark(self, dotted: str = "") -> Mark:
         """Of a field's value; of the nearest enclosing thing if the field is not written."""
@@ -71,6 +74,8 @@ class Shelf(Protocol):
 
 
 R = TypeVar("R", bound="Resource")
+
+NO_NAMES: Mapping[str, str] = {}
 
 
 class Resource(Fields):
@@ -237,10 +242,27 @@ class Resource(Fields):
         """Other resources that must be there first, if they are planned too."""
         return ()
 
+    def follows(self, step: Step) -> tuple[Address, ...]:
+        """Other resources whose steps come before this step of it, if they have any. Unlike what it `requires`, they hold
+        nothing back where they are not as wanted."""
+        return ()
+
     def links(self) -> tuple[str, ...]:
         """Other hosts, by their names in the inventory, that are planned together with its own because of it. A step may
         run on one of them (`Step.host`), `requires` may name what is wanted there, and `facts.on` has what it answered."""
         return ()
+
+    def only_on(self, hosts: Sequence[str]) -> str:
+        """The one host of a play with these hosts on which it is wanted; "" if that is each of them."""
+        return ""
+
+    def away(self, facts: Facts) -> bool:
+        """Whether it is on another host and comes here: what sits within it cannot be judged before it has."""
+        return False
+
+    def further(self, facts: Facts) -> Iterator[tuple[str, Call]]:
+        """What is asked besides, by host, once it is known what all hosts that it links with have answered."""
+        yield from ()
 
     def borrowed(self) -> Iterator[tuple[str, tuple[str, str]]]:
         """By field, the kind and name of what it uses of the host, whether the playbook declares it or not."""
@@ -410,7 +432,7 @@ class Resource(Fields):
                 break
             except UnreadableError as error:
                 field = reader.unread_field(error, facts)
-                unread.append(Omission(field, str(error)))
+                unread.append(Omission(field, str(error), unread=True))
                 reader = reader.without([field])
         if found is None:
             return None
@@ -548,9 +570,13 @@ class Index(Sequence[Resource]):
     """The desired state of one host: plain resources, and beside them who owns whom, what stands beside, where each was
     written and which file it is about. Made once and never changed; another desired state is another index."""
 
-    def __init__(self, entries: Iterable[Entry] = (), host: str = "", together: str = "") -> None:
-        """`together`: hosts for which the same is said here are planned together."""
+    def __init__(
+        self, entries: Iterable[Entry] = (), host: str = "", together: str = "", *, known: Mapping[str, str] = NO_NAMES
+    ) -> None:
+        """`together`: hosts for which the same is said here are planned together. `known`: what the hosts of the inventory
+        are called and where they are looked for, without case, and their names there."""
         self.host, self.together = host, together
+        self.known = known
         self.away: tuple[tuple[str, Resource], ...] = ()
         """What is written here and stands by itself, and is planned on another host of the unit, which is named."""
         self.entries = tuple(entries)
@@ -564,7 +590,7 @@ class Index(Sequence[Resource]):
         self._by_name: dict[type[Resource], dict[str, Any]] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (_index, (self.entries, self.host, self.together, self.away))
+        return (_index, (self.entries, self.host, self.together, self.away, dict(self.known)))
 
     @overload
     def __getitem__(self, at: int) -> Resource: ...
@@ -645,6 +671,10 @@ class Index(Sequence[Resource]):
         """The same, of that host."""
         return self if host == self.host else self._with(self.entries, host)
 
+    def knowing(self, known: Mapping[str, str]) -> Index:
+        """The same, with the names of the inventory's hosts."""
+        return _index(self.entries, self.host, self.together, self.away, known)
+
     def mapped(self, made: Callable[[Resource, Entry], Entry]) -> Index:
         """With other entries in the same places."""
         return self._with(made(one, e) for one, e in zip(self._seats, self.entries, strict=True))
@@ -653,7 +683,7 @@ class Index(Sequence[Resource]):
         return self._with((*self.entries, *more))
 
     def _with(self, entries: Iterable[Entry], host: str | None = None) -> Index:
-        return _index(entries, self.host if host is None else host, self.together, self.away)
+        return _index(entries, self.host if host is None else host, self.together, self.away, self.known)
 
     def less(self, away: Iterable[tuple[str, Resource]]) -> Index:
         """Without these, which stand by themselves and are planned on another host, and what sits within them."""
@@ -667,7 +697,7 @@ class Index(Sequence[Resource]):
             kept[number] = len(entries)
             owner = None if entry.owner is None else kept[entry.owner]
             entries.append(replace(entry, owner=owner, written=number))
-        return _index(entries, self.host, self.together, away)
+        return _index(entries, self.host, self.together, away, self.known)
 
 
 def _index(
@@ -675,7 +705,8 @@ def _index(
     host: str,
     together: str,
     away: tuple[tuple[str, Resource], ...],
+    known: Mapping[str, str],
 ) -> Index:
-    made = Index(entries, host, together)
+    made = Index(entries, host, together, known=known)
     made.away = away
     return made

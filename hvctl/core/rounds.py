@@ -98,6 +98,19 @@ class Rounds:
         return ""
 
 
+def coupled(plans: Mapping[str, Plan]) -> dict[str, frozenset[str]]:
+    """By host, those whose steps serve or await each other, itself included. A unit of many hosts is planned as one so that
+    nothing is missed; what is done on one of them need not concern the others."""
+    together = {host: {host} for host in plans}
+    for host, plan in plans.items():
+        for step in plan.steps:
+            for other in {step.action.host, *(a.host for a in step.awaits)} & plans.keys():
+                if together[other] is not together[host]:
+                    joined = together[host] | together[other]
+                    together |= dict.fromkeys(joined, joined)
+    return {host: frozenset(group) for host, group in together.items()}
+
+
 def _needs(host: str, step: PlannedStep) -> dict[Key, str]:
     """With what each is called."""
     here = {(host, n): n for n in step.task.needs}

@@ -69,13 +69,15 @@ class Way:
 @dataclass(frozen=True)
 class Wanted:
     """What the playbooks want of the host that rests on more than the host. `shells`: at a time, of one account; `names`:
-    of the inventory that stand for this machine; `shares`: of other machines, as \\\\server\\share."""
+    of the inventory that stand for this machine; `shares`: of other machines, as \\\\server\\share; `moves`: VMs that may be
+    on this host and are wanted on another one."""
 
     shells: int = 2
     names: tuple[str, ...] = ()
     shares: tuple[str, ...] = ()
     live_migration: bool = False
     kerberos_migration: bool = False
+    moves: bool = False
     guest_files: bool = False
 
 

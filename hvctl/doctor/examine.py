@@ -76,9 +76,9 @@ def symptom_of(error: TransportError) -> Symptom:
 # --- what playbooks want --------------------------------------------------------------------------------------------
 
 
-def wanted(wishes: Iterable[Resource], names: Sequence[str], forks: int) -> Wanted:
+def wanted(wishes: Iterable[Resource], names: Sequence[str], forks: int, *, moves: bool = False) -> Wanted:
     """`names`: of the inventory, under which this run comes to the same machine; each has a shell of its own, and one more
-    to stop what runs in it."""
+    to stop what runs in it. `moves`: what is wanted of other hosts may be moved from this one."""
     shares: dict[str, None] = {}
     written: dict[str, Any] = {}
     guest_files = False
@@ -94,6 +94,7 @@ def wanted(wishes: Iterable[Resource], names: Sequence[str], forks: int) -> Want
         live_migration=written.get("live_migration.enabled") is True,
         kerberos_migration=written.get("live_migration.authentication") == "kerberos",
         guest_files=guest_files,
+        moves=moves,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from hvctl.config.connection import login_of
 from hvctl.contract import title
 from hvctl.doctor.cause import Cause
 from hvctl.doctor.evidence import Examination
@@ -53,9 +54,30 @@ def domain(e: Examination, told: Told) -> Iterator[Cause]:
             "System Migration Service: the host does not tell whether it has that",
             f"Get-ADComputer {argument(e.facts.info.computer)} -Properties msDS-AllowedToDelegateTo", "domain", "possible",
         )  # fmt: skip
+    if wanted.moves and joined is not False and not wanted.kerberos_migration:
+        yield from _moves(e)
     if not wanted.shares:
         return
     yield from _delegation(e, wanted.shares[0], joined=joined is not False)
+
+
+def _moves(e: Examination) -> Iterator[Cause]:
+    """A move is started on the host that the VM is on, as the account that is logged on there (replica-migration 4.3)."""
+    assert e.facts is not None and e.connection is not None
+    login = login_of(e.connection)
+    if login == "credssp" and e.facts.os == "2025":
+        yield Cause(
+            "move_by_credssp", "domain", "warns",
+            "the playbook moves VMs between hosts; where Credential Guard is on, as by default here, CredSSP starts no move",
+            "Get-CimInstance -Namespace root/Microsoft/Windows/DeviceGuard -ClassName Win32_DeviceGuard", "host", "possible",
+        )  # fmt: skip
+    elif login != "credssp":
+        yield Cause(
+            "move_without_credentials", "domain", "limits",
+            f"the playbook moves VMs between hosts, and a login by {login} carries nothing that goes on to another host: a "
+            "move from here fails with 0x8009030E",
+            "ansible_winrm_transport: credssp", "inventory",
+        )  # fmt: skip
 
 
 def _delegation(e: Examination, share: str, *, joined: bool) -> Iterator[Cause]:

@@ -39,19 +39,20 @@ class Round:
     def examined(self, work: Sequence[HostWork]) -> tuple[list[Diagnosis], int]:
         """In the order of the work, without those that a stop left out; and how many threads there were too few."""
         names = _names_of_machines(work)
-        jobs = [(one.name, partial(self._one, one, names[_machine(one)])) for one in work]
+        linked = {host for one in work for wish in one.desired for host in wish.links()}
+        jobs = [(one.name, partial(self._one, one, names[_machine(one)], one.name in linked)) for one in work]
         hosts = SideBySide(jobs, self.forks, self.stop, changing=self._broken_off)
         # What is said of a host that was broken off is not worth telling.
         found = {name: one for name, one in hosts if one.windows or not self.stop.asked}
         return [found[one.name] for one in work if one.name in found], hosts.fewer
 
-    def _one(self, work: HostWork, names: Sequence[str]) -> Diagnosis:
+    def _one(self, work: HostWork, names: Sequence[str], moves: bool) -> Diagnosis:
         def connected(connection: Connection) -> Transport:
             self._open[work.name] = self.connect(connection, self.wire)
             return self._open[work.name]
 
         try:
-            needs = wanted(work.desired, names, self.forks)
+            needs = wanted(work.desired, names, self.forks, moves=moves)
             return diagnosis(examine(work, needs, self.eyes or self._look, connected, self.now))
         except Exception as error:
             fault = error if isinstance(error, TransportError) else defect(error)

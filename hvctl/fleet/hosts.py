@@ -89,6 +89,9 @@ class Hosts:
         # A copy: after a stop there may be threads that still close theirs.
         return {**self._requests, **{name: one.requests for name, one in list(self.transports.items())}}
 
+    def is_open(self, name: str) -> bool:
+        return name in self._open
+
     def note(self, name: str, text: str) -> None:
         """Something about a host that is waited for."""
         self._err.print(f"{name}: {text}", soft_wrap=True)

@@ -116,7 +116,10 @@ class Run:
 
     def batches(self, outcomes: Sequence[Outcome], rolling: Rolling) -> list[Batch]:
         """Of the hosts that have something to do; none where neither their plays nor the command line ask for batches."""
-        todo = [o.host for o in outcomes if o.plan is not None and o.plan.steps and not o.changed]
+        reached = self._units.reached(outcomes)
+        todo = [
+            o.host for o in outcomes if o.plan is not None and (o.plan.steps or o.host in reached) and not o.changed
+        ]
         work = self._hosts.work
         serials = {host: s for host in todo if (s := rolling.serial or work[host].serial) is not None}
         units = {host: [one.host for one in unit] for host, unit in self._units.linked.items()}
@@ -138,15 +141,23 @@ class Run:
 
     def apply(self, outcomes: Sequence[Outcome], *, recheck: bool) -> list[Outcome]:
         """Run the plans; hosts without one stay as they are."""
-        todo = {o.host: o for o in outcomes if o.plan is not None and o.plan.steps and not o.changed}
         linked = self._units.linked
+        reached = self._units.reached(outcomes)
+        todo = {
+            o.host: o for o in outcomes if o.plan is not None and (o.plan.steps or o.host in reached) and not o.changed
+        }
         together = {host: one for host, one in todo.items() if host in linked}
-        refused = self._units.refused(together) if recheck else {}
+        locked = self._units.taken(outcomes, todo)
+        together = {host: one for host, one in together.items() if host not in locked}
+        away = {o.host for o in outcomes if o.plan is None}
+        refused = {**locked, **(self._units.refused(together, away) if recheck else {})}
         plans = {o.host: self.showing.told(o.plan) for o in todo.values() if o.plan is not None}
         self._hosts.texts = {host: {s.task.id: s.text for s in plan.steps} for host, plan in plans.items()}
         applied = partial(self._applied, recheck=recheck)
         alone = [(o.host, own(o, partial(applied, o))) for o in todo.values() if o.host not in linked]
-        done = self._units.applied(alone, {host: one for host, one in together.items() if host not in refused})
+        with self._units.kept():
+            done = self._units.applied(alone, {host: one for host, one in together.items() if host not in refused})
+        self._units.given_back(done.values())
         left = {name: self._hosts.left(one) for name, one in todo.items() if name not in done | refused}
         return [(done | refused | left).get(o.host, o) for o in outcomes]
 
@@ -158,14 +169,22 @@ class Run:
     def plan_again(self, hosts: Iterable[SavedHost]) -> list[Outcome]:
         """Look at every host and plan it from what a plan file desires; refused where that gives other steps."""
         first = {one.name: one.first for one in hosts}
-        tasks = {n: partial(self._planned, w, first=first[n]) for n, w in self._hosts.work.items()}
-        return self._looked(tasks, warm=True)
+        linked = self._units.linked
+        tasks = {
+            n: partial(self._units.read, n) if n in linked else partial(self._planned, w, first=first[n])
+            for n, w in self._hosts.work.items()
+        }
+        return self._units.planned(self._looked(tasks, warm=True), first)
 
     def save(self, outcomes: Sequence[Outcome], file: str, command: str, sealed: Callable[[str], str] = str) -> None:
         """Without those that could not be looked at; nothing if none could. `command`: applies it. `sealed`: hides
         what came encrypted."""
-        if linked := self._units.linked:
-            message = f"{', '.join(linked)} are planned together, and such a plan is not kept in a file"
+        if nodes := [name for name, work in self._hosts.work.items() if work.desired.together]:
+            message = f"{', '.join(nodes)} are nodes of a cluster, and a plan of one is not kept in a file"
+            raise ConfigError([Diagnostic(None, message, "apply the playbook itself")])
+        if half := [n for n, w in self._hosts.work.items() if any(one.links() for one in w.desired)]:
+            # Which hosts an inventory has is no part of the file, and what names one of them would read otherwise.
+            message = f"what is wanted of {', '.join(half)} names other hosts, and such a plan is not kept in a file"
             raise ConfigError([Diagnostic(None, message, "apply the playbook itself")])
         saved = [(o.plan, self._hosts.work[o.host].desired) for o in outcomes if o.plan is not None]
         away = ", ".join(o.host for o in outcomes if o.plan is None)
@@ -260,10 +279,14 @@ class Run:
         work = self._hosts.work[one.host]
         if one.plan is None:
             return one
-        done = apply_plan(
-            one.plan, work.desired, self._hosts.transport(work.name), on_event, recheck=recheck, pause=self._pause,
-            stopped=lambda: self._stop.asked, known=partial(self._hosts.changed.__setitem__, one.host),
+        applied = partial(
+            apply_plan, one.plan, work.desired, self._hosts.transport(work.name), on_event, recheck=recheck,
+            pause=self._pause, stopped=lambda: self._stop.asked,
+            known=partial(self._hosts.changed.__setitem__, one.host),
         )  # fmt: skip
+        done = applied()
+        if isinstance(done, Report) and self._units.cleared(work.name, done):
+            done = applied()
         if isinstance(done, Report):
             return replace(one, report=done, error=None)
         return replace(one, changed=tuple(done))

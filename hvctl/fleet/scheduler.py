@@ -128,7 +128,7 @@ class Joined:
     def _heard(self, event: tuple[float, Mapping[str, str]]) -> None:
         told = event[1]
         for one in self._begun:
-            one.begun(told["id"], told["host"], told["worker"])
+            one.begun(told["id"], told["host"], told["by"])
 
 
 def _client(scheduler: Scheduler) -> Any:

@@ -23,6 +23,7 @@ from hvctl.show.standing import CALM, standing, warned
 from hvctl.show.state import state_of
 from hvctl.show.summary import summary_lines
 from hvctl.show.text import plan_lines, trace_lines
+from hvctl.show.unit import headline, order_lines, units_of
 
 T = TypeVar("T")
 
@@ -34,13 +35,25 @@ class Showing:
         self._out, self._err, self._redactor, self._verbose = out, err, redactor, verbose
 
     def plans(self, outcomes: Sequence[Outcome], *, diff: bool = False) -> None:
+        hosts = [[one.host for one in unit] for unit in units_of(outcomes)]
         outcomes = self.told(tuple(outcomes))
-        for one in outcomes:
+        known = {one.host: one for one in outcomes}
+        for unit in hosts:
+            self._plans_of([known[host] for host in unit], diff=diff)
+        self.print(summary_lines(outcomes))
+
+    def _plans_of(self, unit: Sequence[Outcome], *, diff: bool) -> None:
+        """Of hosts that are planned together, or of one by itself."""
+        together = len(unit) > 1 and not diff
+        if together:
+            self.print([headline([one.host for one in unit]), Text()])
+        for one in unit:
             if one.plan is not None:
                 lines = partial(diff_lines, mask=self._redactor.text) if diff else plan_lines
                 self.print(lines(one.plan, width=self._out.width, verbose=self._verbose > 0))
             self._say_trouble(one)
-        self.print(summary_lines(outcomes))
+        if together:
+            self.print(order_lines({one.host: one.plan for one in unit if one.plan is not None}, self._out.width))
 
     def check(self, check: Check, *, everything: bool = False) -> None:
         """What differs, with what earlier checks add. `everything`: also the hosts on which nothing does, and of which

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 
 from hvctl.call import Call, Failure, Reply, TransportError, defect
-from hvctl.core.apply import Report, apply, batch_of
+from hvctl.config.connection import login_of
+from hvctl.core.apply import Report, StepResult, apply, batch_of, not_sent
 from hvctl.core.contents import changed_sources
 from hvctl.core.facts import Facts, merged
 from hvctl.core.impact import Impact
 from hvctl.core.outcome import Outcome
-from hvctl.core.plan import Plan
+from hvctl.core.plan import Plan, PlannedStep
 from hvctl.core.planner import make_plans
-from hvctl.core.questions import questions_of, questions_once
+from hvctl.core.questions import further_of, questions_of, questions_once
 from hvctl.core.replan import First, replanned_together
 from hvctl.core.resource import Index
-from hvctl.core.rounds import Rounds
+from hvctl.core.rounds import Rounds, coupled
 from hvctl.core.unit import units
 from hvctl.fleet.hosts import Hear, Hosts, Task, own
+from hvctl.fleet.leases import Leases
 from hvctl.fleet.reconcile import Pause, joined, look_at, renamed, settled
+from hvctl.text.address import Address
+
+_NONE: Mapping[str, First] = MappingProxyType({})
 
 
 class Units:
@@ -31,6 +38,12 @@ class Units:
         self._facts: dict[str, Facts] = {}
         """What hosts answered, until all of their unit have."""
         self._linked: dict[str, tuple[Index, ...]] | None = None
+        self._leases = Leases(hosts)
+        self._coupled: dict[str, frozenset[str]] = {}
+        self._allows: dict[str, frozenset[Impact]] = {}
+        """By host, what the plan allows that was made before."""
+        self._moved: frozenset[str] = frozenset()
+        """Hosts that something was moved between."""
 
     @property
     def linked(self) -> Mapping[str, tuple[Index, ...]]:
@@ -54,22 +67,41 @@ class Units:
         first = next(one.host for one in unit if one.together == together)
         calls = questions_of(name, unit, without=() if name == first else once)
         try:
-            self._facts[name] = look_at(self._hosts.transport(name), calls, on_event)
+            facts = look_at(self._hosts.transport(name), calls, on_event)
+            self._facts[name] = replace(facts, login=login_of(self._hosts.work[name].connection))
         except TransportError as error:
             return Outcome(name, error=error)
         return Outcome(name)
 
-    def planned(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
-        """With the plans of those that were read, each unit as one."""
+    def planned(self, outcomes: Sequence[Outcome], firsts: Mapping[str, First] = _NONE) -> list[Outcome]:
+        """With the plans of those that were read, each unit as one. `firsts`: of plans that were made before, which are
+        refused where they would do otherwise now."""
         found = {one.host: one for one in outcomes}
         for unit, facts in self._read_units(found):
+            before = {host: firsts[host] for host in facts if host in firsts}
+            self._allows |= {one.host: first.allow for one in unit for first in before.values()}
+            allow = self._allows.get(unit[0].host, self._allow)
             try:
-                plans = make_plans(unit, facts, self._allow)
+                plans = {} if before else make_plans(unit, facts, allow)
+                again = replanned_together(unit, facts, before) if before else {}
             except Exception as error:
                 found |= {host: replace(found[host], error=defect(error)) for host in facts}
                 continue
             found |= {host: replace(found[host], plan=plan) for host, plan in plans.items()}
+            found |= self._refused_as_units(again, found)
         return list(found.values())
+
+    def _refused_as_units(
+        self, again: Mapping[str, tuple[Plan, list[str]]], found: Mapping[str, Outcome]
+    ) -> dict[str, Outcome]:
+        """Of one host that would do otherwise, the others of its unit do nothing either."""
+        told: dict[str, Outcome] = {}
+        for host, (plan, changed) in again.items():
+            others = [o for o in again if o != host and again[o][1]]
+            elsewhere = [f"it is planned together with {o}, where something has changed" for o in others]
+            lines = (*changed_sources(batch_of(plan)), *changed) or tuple(elsewhere)
+            told[host] = replace(found[host], plan=plan, changed=lines)
+        return told
 
     def _read_units(self, hosts: Iterable[str]) -> Iterator[tuple[tuple[Index, ...], dict[str, Facts]]]:
         for unit in {id(u): u for host in hosts if (u := self.linked.get(host))}.values():
@@ -77,7 +109,25 @@ class Units:
             for together in dict.fromkeys(one.together for one in unit if one.together):
                 facts |= self._answered_once(unit, together, facts)
             if facts:
-                yield unit, facts
+                yield unit, self._completed(unit, facts)
+
+    def _completed(self, unit: Sequence[Index], facts: dict[str, Facts]) -> dict[str, Facts]:
+        """With what is asked besides, once it is known what all of them have answered. What is not answered then is not known
+        when the plan is made."""
+        calls: dict[str, list[Call]] = {}
+        for host, call in further_of(unit, facts):
+            calls.setdefault(host, []).append(call)
+        more: dict[str, Facts] = {}
+
+        def ask(host: str, on_event: Hear) -> Outcome:
+            more[host] = look_at(self._hosts.transport(host), calls[host], on_event)
+            return Outcome(host)
+
+        jobs = [(h, own(Outcome(h), partial(ask, h))) for h in calls if h in facts]
+        if jobs and not self._hosts.stop.asked:
+            warm = {h for h, _ in jobs if self._hosts.is_open(h)}
+            self._hosts.each("reading", jobs, keep=lambda outcome: outcome.host in warm)
+        return {h: replace(f, replies={**f.replies, **more[h].replies}) if h in more else f for h, f in facts.items()}
 
     def _answered_once(self, unit: Sequence[Index], together: str, facts: Mapping[str, Facts]) -> dict[str, Facts]:
         """Those that were read, each with what one of them answers for all: the first of them, or the next that does."""
@@ -116,11 +166,46 @@ class Units:
         seen = self._hosts.each("reading", tasks, keep=_all)
         return {n: seen.get(n, Outcome(n)) for n in names}
 
+    def reached(self, outcomes: Iterable[Outcome]) -> frozenset[str]:
+        """The hosts that something moves between, or may: what is on them changes without a step there."""
+        moving = [(o.host, s.action.host) for o in outcomes if o.plan is not None for s in o.plan.steps if s.moves]
+        return frozenset(host for both in moving for host in both)
+
+    # --- leases ------------------------------------------------------------------------------------------------------
+
+    def taken(self, outcomes: Sequence[Outcome], todo: Mapping[str, Outcome]) -> dict[str, Outcome]:
+        """Hosts whose steps concern each other are taken for an apply. What became of those of which one is refused."""
+        plans = {o.host: o.plan for o in outcomes if o.plan is not None and o.host in self.linked}
+        self._coupled = coupled(plans)
+        found: dict[str, Outcome] = {}
+        for group in {self._coupled[host] for host in todo if host in self._coupled}:
+            if len(group) > 1:
+                for refusing, error in self._leases.take({host: plans[host] for host in group}).items():
+                    if self._hosts.stop.asked:
+                        return {}  # nothing is begun any more
+                    found |= _locked(refusing, error, {h: todo[h] for h in group if h in todo})
+        return found
+
+    def given_back(self, done: Iterable[Outcome]) -> None:
+        """On hosts that are reached no more they run out."""
+        lost = {o.host for o in done if o.report is not None and o.report.error is not None}
+        self._leases.release(self._leases.held - lost)
+
+    def cleared(self, host: str, report: Report) -> bool:
+        """Whether it is worth sending again: nothing was, for what a run that is gone had left."""
+        return self._leases.cleared(host, report.error)
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        with self._leases.kept():
+            yield
+
     # --- changing ----------------------------------------------------------------------------------------------------
 
-    def refused(self, together: Mapping[str, Outcome]) -> dict[str, Outcome]:
-        """Time has passed since the plans were made: units that would do otherwise are refused as a whole, and so are those
-        of which a host is not reached."""
+    def refused(self, together: Mapping[str, Outcome], away: Collection[str] = ()) -> dict[str, Outcome]:
+        """Time has passed since the plans were made: hosts whose steps concern each other are refused together where one of
+        them would do otherwise or is not reached. `away`: hosts that were not reached then either, so that the plans rest on
+        nothing of them."""
         if not together:
             return {}
         seen = self._read_again(together)
@@ -139,16 +224,19 @@ class Units:
             error = seen[host].error
             if error is not None and one.plan is not None:
                 found[host] = replace(one, report=Report(one.plan, error=error))
-            elif lines := self._lines(host, {h: seen[h] for h in together if together[h].plan is not None}, why):
+            elif lines := self._lines(host, seen, why, away):
                 found[host] = replace(one, changed=tuple(lines))
         return found
 
-    def _lines(self, host: str, seen: Mapping[str, Outcome], why: Mapping[str, Sequence[str]]) -> list[str]:
-        """Why a host is refused: first that another of its unit is not reached any more, which changes what would be done
-        here."""
-        others = [one.host for one in self.linked[host] if one.host != host and one.host in seen]
-        if away := [f"it is planned together with {o}, which is not reached" for o in others if seen[o].error]:
-            return away
+    def _lines(
+        self, host: str, seen: Mapping[str, Outcome], why: Mapping[str, Sequence[str]], away: Collection[str]
+    ) -> list[str]:
+        """Why a host is refused: first that another one that its steps concern is not reached."""
+        group = self._coupled.get(host, frozenset())
+        others = [one.host for one in self.linked[host] if one.host != host and one.host in group]
+        gone = [o for o in others if seen[o].error and o not in away]
+        if gone:
+            return [f"it is planned together with {o}, which is not reached" for o in gone]
         elsewhere = [f"it is planned together with {o}, where something has changed" for o in others if why.get(o)]
         return list(why[host]) or elsewhere
 
@@ -169,10 +257,12 @@ class Units:
             except RuntimeError as error:
                 faults.update(dict.fromkeys(rounds.hosts, defect(error, doing="between the batches of a unit")))
                 return []
+            self._leases.begins([*parts])
             sent.update(parts)
             return [(h, own(replace(together[h], plan=p), partial(self._sent, p))) for h, p in parts.items()]
 
         def then(one: Outcome) -> list[tuple[str, Task]]:
+            self._leases.ends(one.host)
             rounds, part = unit_of.get(one.host), sent.pop(one.host, None)
             if rounds is None or part is None:
                 return []
@@ -187,13 +277,23 @@ class Units:
             unit_of[host].heard(host, part, left.report or Report(part, error=left.error))
         reports = {host: report for rounds in distinct for host, report in rounds.reports().items()}
         reports |= {host: replace(reports[host], error=joined(reports[host].error, e)) for host, e in faults.items()}
+        self._moved = self.reached(together.values())
         seen = self._seen_after(self._taken_up(self._seen_after(reports)))
+        seen = self._seen_after(self._followed(told_where(seen)))
         return {h: one for h, one in done.items() if h not in reports} | {
             host: replace(together[host], report=report, error=None) for host, report in seen.items()
         }
 
+    def _untouched(self, host: str, report: Report) -> bool:
+        """Nothing was begun there, so that the host is as the plan was made from."""
+        return host not in self._moved and all(r.status == "skipped" for r in report.results)
+
     def _sent(self, plan: Plan, on_event: Hear) -> Outcome:
-        return Outcome(plan.host, plan, apply(plan, self._hosts.transport(plan.host), on_event))
+        lease, transport = self._leases.of(plan.host), self._hosts.transport(plan.host)
+        report = apply(plan, transport, on_event, lease)
+        if self.cleared(plan.host, report):
+            report = apply(plan, transport, on_event, lease)
+        return Outcome(plan.host, plan, report)
 
     def _seen_after(self, reports: Mapping[str, Report]) -> dict[str, Report]:
         """With the plans that are made of their hosts as they are now, where there is none yet. Hosts that were readable
@@ -201,7 +301,9 @@ class Units:
         found = dict(reports)
 
         def missing() -> list[str]:
-            return [host for host, report in found.items() if report.after is None and not _untouched(report)]
+            return [
+                host for host, report in found.items() if report.after is None and not self._untouched(host, report)
+            ]
 
         def once() -> None:
             for one in self.planned(list(self._read_again(missing()).values())) if missing() else ():
@@ -221,20 +323,50 @@ class Units:
         if unsettled():
             settled(once, unsettled, told, self._pause)
         stopped = self._hosts.stop.asked
-        found = {h: replace(r, after=r.plan) if _untouched(r) and r.error is None else r for h, r in found.items()}
+        found = {
+            h: replace(r, after=r.plan) if r.after is None and self._untouched(h, r) and r.error is None else r
+            for h, r in found.items()
+        }
         return {h: replace(r, stopped=r.stopped or (stopped and r.after is None)) for h, r in found.items()}
 
     def _taken_up(self, reports: dict[str, Report]) -> dict[str, Report]:
         """After a lost connection: what went on on a host by itself is waited for and brought to its end. Those hosts are to
         be looked at again."""
+        chosen = {
+            host: tuple(s for s in report.after.steps if s.resumes) if report.error and report.after else ()
+            for host, report in reports.items()
+        }
+        return self._gone_on(reports, chosen)
+
+    def _followed(self, reports: dict[str, Report]) -> dict[str, Report]:
+        """Of what has moved, the rest: it is planned from where it is now, and done there. What moved it is never sent
+        again."""
+        roots = {
+            r.step.root
+            for report in reports.values()
+            for r in report.results
+            if r.step.moves and r.status in ("ok", "unknown")
+        }
+        after = {h: r.after.steps for h, r in reports.items() if r.after is not None and r.error is None}
+        roots -= {s.root for r in reports.values() if r.after is not None for s in r.after.steps if s.moves}
+        return self._gone_on(reports, {host: _of_roots(steps, roots) for host, steps in after.items()})
+
+    def _gone_on(
+        self, reports: Mapping[str, Report], chosen: Mapping[str, tuple[PlannedStep, ...]]
+    ) -> dict[str, Report]:
+        """With more steps, of the plans that were made after the first ones."""
         found = dict(reports)
         parts: dict[str, Plan] = {}
-        for host, report in reports.items():
-            steps = tuple(s for s in report.after.steps if s.resumes) if report.error and report.after else ()
+        for host, steps in chosen.items():
+            report = reports[host]
             if steps and report.after is not None and not self._hosts.stop.asked:
                 parts[host] = replace(report.after, steps=renamed(steps))
+                self._hosts.texts.setdefault(host, {}).update({s.task.id: s.text for s in parts[host].steps})
         jobs = [(h, own(Outcome(h, p), partial(self._sent, p))) for h, p in parts.items()]
+        self._leases.begins([*parts])
         ended = self._hosts.each("applying", jobs, keep=_all) if jobs else {}
+        for host in parts:
+            self._leases.ends(host)
         for host in parts:  # also one that a stop left out: what is known of it was seen before this
             report, one = replace(found[host], after=None), ended.get(host, Outcome(host))
             if one.report is not None:
@@ -245,9 +377,50 @@ class Units:
         return found
 
 
-def _untouched(report: Report) -> bool:
-    """Nothing was begun there, so that the host is as the plan was made from."""
-    return all(r.status == "skipped" for r in report.results)
+def _locked(refusing: str, error: TransportError, todo: Mapping[str, Outcome]) -> dict[str, Outcome]:
+    """Nothing is sent to any host of a unit of which one is not to be had."""
+    found = {}
+    for host, one in todo.items():
+        why = error
+        if host != refusing and not error.holder[0]:
+            found[host] = replace(one, changed=(f"it is planned together with {refusing}, which is not reached",))
+            continue
+        if host != refusing:
+            why = TransportError(f"nothing is sent, since it is planned together with {refusing}: {error.message}")
+        if one.plan is not None:
+            found[host] = replace(one, report=not_sent(one.plan, why), error=None)
+    return found
+
+
+def _of_roots(steps: Sequence[PlannedStep], roots: set[Address | None]) -> tuple[PlannedStep, ...]:
+    """Those of these resources, unless they rest on steps of others."""
+    chosen: list[PlannedStep] = []
+    for step in steps:
+        ids = {s.task.id for s in chosen}
+        if step.root in roots and not step.awaits and ids.issuperset(step.task.needs):
+            chosen.append(step)
+    return tuple(chosen)
+
+
+def told_where(reports: Mapping[str, Report]) -> dict[str, Report]:
+    """Where something is of which it is not known whether it has moved: both hosts were read since."""
+
+    def told(result: StepResult) -> StepResult:
+        step = result.step
+        after = reports[step.action.host].after if step.action.host in reports else None
+        if not step.moves or result.status != "unknown" or after is None:
+            return result
+        action = next((a for a in after.actions if a.address == step.action), None)
+        if action is None:
+            return result
+        away = [line.now for line in action.lines if line.field in step.because]
+        if action.verb == "unknown" or (action.verb == "held" and not away):
+            where = "; ".join(str(r.message) for r in action.remarks) or "where it is, is not known"
+        else:
+            where = f"it is on {away[0] if away else step.action.host}"
+        return replace(result, why=f"{result.why}; {where}")
+
+    return {h: replace(r, results=tuple(told(one) for one in r.results)) for h, r in reports.items()}
 
 
 def _all(outcome: Outcome) -> bool:

@@ -94,7 +94,7 @@ def attended(text: str, act: Callable[[Errand, Kept], Answer]) -> str:
         return Answer(error=refused, worker=name).masked(Redactor())
     errand = Errand.read(text)
     own = kept(errand.run)
-    _tell({"id": errand.id, "host": errand.connection.name, "worker": name})
+    _tell({"id": errand.id, "host": errand.connection.name, "by": name})
     try:
         answer = act(errand, own)
     except TransportError as error:

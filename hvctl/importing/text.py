@@ -30,8 +30,8 @@ def told_lines(found: Sequence[Imported]) -> Iterator[str]:
         if many and not one.omitted:
             continue
         told = ", ".join(_counted(one)) or "nothing"
-        usual = f"; {one.body.usual:,} defaults are left out (--all writes them)"
-        yield f"{one.host} ({title(one.os)}): {told}{usual if one.body.usual else ''}"
+        more = f"; {one.body.usual:,} defaults are left out (--all writes them)"
+        yield f"{one.host} ({title(one.os)}): {told}{more if one.body.usual else ''}"
         left = grouped(one.omitted)
         for (address, why), fields in [*left.items()][:_MANY]:
             yield f"  not written: {', '.join((str(address), *fields))}: {why}"

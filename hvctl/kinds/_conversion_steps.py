@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from hvctl.call import Call, Guard, Home, Ref, Row
 from hvctl.core.changes import Step, finding
 from hvctl.core.facts import Facts
-from hvctl.kinds import _conversion, _owed
+from hvctl.kinds import _conversion, _described, _owed
 from hvctl.kinds._conversion import Conversion, Copy
 from hvctl.kinds._drives import Slot, volume_of
 from hvctl.kinds._firmware import FirmwarePart
@@ -35,6 +35,8 @@ def findings(vm: Machine, row: Row, facts: Facts) -> Iterator[Diagnostic]:
     name = vm.key()
     yield from (finding(_FIELD, text, hint) for text, hint in _obstacles(vm, row, facts))
     data = _conversion.of_host(vm, row, facts)
+    for left in _described.described(vm, facts)[1]:
+        yield _told(f"it does not travel: {left}", "set it by hand afterwards")
     *_, places = _conversion.becomes(vm, data, str(row["Id"]), facts)
     text = (
         f"{name} gets another Id: replicas, backup chains and rights that go by it are lost, and there is no way back"

@@ -11,7 +11,7 @@ from hvctl.call import Call
 from hvctl.core.describe import listed
 from hvctl.core.description import NOWHERE, describing
 from hvctl.core.description import described as description
-from hvctl.core.facts import Facts
+from hvctl.core.facts import Facts, UnclearError
 from hvctl.core.resource import Entry, Index, Resource
 from hvctl.kinds import kinds
 from hvctl.kinds._machine import Machine
@@ -45,8 +45,12 @@ def queries(vm: Machine) -> Iterator[Call]:
 
 
 def described(vm: Machine, facts: Facts) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Plain data, as `vms:` takes it, and what is not in it. Raises UnreadableError where the host did not say."""
+    """Plain data, as `vms:` takes it, and what is not in it. Raises UnreadableError where the host did not say all of it."""
     found = description((type(vm), *classes().values()), Index([Entry(_bare(vm), NOWHERE)]), facts)
+    for address, omission in found.omitted:
+        if omission.unread:
+            text = _omission(address, omission.field, omission.why)
+            raise UnclearError(text, "what cannot be read cannot be made anew: look at the host")
     left = tuple(_omission(address, omission.field, omission.why) for address, omission in found.omitted)
     data: dict[str, Any] = {}
     for one in found.index:

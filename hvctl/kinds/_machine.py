@@ -52,6 +52,8 @@ class Machine(OfHyperV):
         ),
     ] = None
     boot_disk: Literal["converted", "reinstall"] | None = None
+    on_host: Annotated[str | None, Field(min_length=1)] = None
+    storage: WindowsPath | None = None
     version: Annotated[
         str | None, Field(pattern=r"^[0-9]{1,5}\.[0-9]{1,5}$"), Setting("Version", off=True, costs=("destroy",))
     ] = None
@@ -87,6 +89,7 @@ class Machine(OfHyperV):
     clustered: Flag | None = None
     resource_metering: Annotated[Flag | None, Setting("ResourceMeteringEnabled")] = None
 
+    _home: str = PrivateAttr(default="")
     _only_if_there: bool = PrivateAttr(default=False)
     _first: Index | None = PrivateAttr(default=None)
 
@@ -116,6 +119,11 @@ class Machine(OfHyperV):
     @property
     def may_be_made(self) -> bool:
         return not self._only_if_there
+
+    @property
+    def home(self) -> str:
+        """The host of the play that it is wanted on, also where that is held back; "" where none is named."""
+        return self._home
 
     @property
     def names(self) -> tuple[str, ...]:

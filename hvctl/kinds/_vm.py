@@ -39,7 +39,6 @@ PROCESSORS = Call("Get-VMProcessor", {"VM": ALL_VMS}, select=("VMId", "ExposeVir
 NESTED = "while a hypervisor runs in the guest, its memory is neither dynamic nor changed live"
 """domain 6"""
 
-REPLICAS = ("Replica", "TestReplica", "ExtendedReplica")
 STEADY = ("Running", "Off", "Saved", "Paused")
 BUSY = {
     "CreatingSnapshot": "a checkpoint is being made",
@@ -55,10 +54,21 @@ BUSY = {
 """Operational states in which nothing may be changed (domain 1.4)."""
 
 
+REPLICAS = ("Replica", "TestReplica", "ExtendedReplica")
+"""Modes of VMs that are another host's: none is started here, nor changed, nor one too many."""
+
+
+def replica_row(vm: Machine, facts: Facts) -> Row | None:
+    """What the host has of that name as a replica."""
+    rows = (row for name in vm.names for row in facts.of_key(VMS, "Name", name))
+    return next((row for row in rows if row.get("ReplicationMode") in REPLICAS), None)
+
+
 def vm_row(vm: Machine, facts: Facts) -> Row | None:
-    """The VM of that name, else one of its previous names, or None. Two of one name are nobody's wish: held back."""
+    """The VM of that name, else one of its previous names, or None. Two of one name are nobody's wish: held back. A replica
+    is not meant."""
     for name in vm.names:
-        rows = facts.of_key(VMS, "Name", name)
+        rows = tuple(r for r in facts.of_key(VMS, "Name", name) if r.get("ReplicationMode") not in REPLICAS)
         if len(rows) > 1:
             ids = ", ".join(str(r["Id"]) for r in rows)
             raise HeldBackError(f"there are {len(rows)} VMs named {name} ({ids})", "rename or remove one of them")
@@ -103,8 +113,6 @@ def check_steady(name: str, row: Row) -> None:
     for status in row.get("OperationalStatus[]") or ():
         if status in BUSY:
             raise HeldBackError(f"{name} cannot be changed while {BUSY[status]}", "run hvctl again when that is done")
-    if row.get("ReplicationMode") in REPLICAS:
-        raise HeldBackError(f"{name} is a replica; its settings belong to its primary", "change the primary instead")
 
 
 def in_vm(query: Call, vm: Row, facts: Facts) -> tuple[Row, ...]:

@@ -19,6 +19,7 @@ from hvctl.kinds._drives import file_query, there
 from hvctl.kinds._host import HOST, OfHyperV, host_row
 from hvctl.kinds._types import MAC, PATH, SECONDS, Flag, MacAddress, Seconds, WindowsPath, Words
 from hvctl.text.diagnostic import Diagnostic
+from hvctl.text.visible import quoted
 
 AUTHENTICATION = Words(credssp="CredSSP", kerberos="Kerberos")
 PERFORMANCE = Words(tcp_ip="TCPIP", compression="Compression", smb="SMB")
@@ -56,7 +57,8 @@ class LiveMigration(Fields):
 
 
 class Host(OfHyperV):
-    """The host's own settings; always there. `numa_spanning` takes effect when the vmms service restarts."""
+    """The host's own settings; always there. `numa_spanning` takes effect when the vmms service restarts. `exclusive`: of
+    these lists, what is not listed is removed (`migration_networks`)."""
 
     kind: ClassVar[str] = "host"
     section: ClassVar[str] = "host"
@@ -86,6 +88,7 @@ class Host(OfHyperV):
     ] = None
     maximum_storage_migrations: Annotated[int | None, Field(ge=0), Setting("MaximumStorageMigrations")] = None
     live_migration: LiveMigration = Field(default_factory=LiveMigration)
+    exclusive: list[str] = Field(default_factory=list)
 
     @property
     def _folders(self) -> dict[str, str]:
@@ -99,6 +102,10 @@ class Host(OfHyperV):
         low, high = self.mac_address_minimum, self.mac_address_maximum
         if low and high and high < low:
             yield finding("mac_address_maximum", "the highest address is below the lowest", "exchange them")
+        for n, section in enumerate(self.exclusive):
+            if section != "migration_networks":
+                text = f"{quoted(section)} is no list that can be exclusive"
+                yield finding(f"exclusive.{n}", text, "the one of a host is migration_networks")
 
     @classmethod
     def survey(cls) -> tuple[Call, ...]:
@@ -162,6 +169,8 @@ class Host(OfHyperV):
             yield finding("live_migration.enabled", "the host is in no domain, which live migration needs", hint)
 
     def note(self, field: str, now: Any, wanted: Any, facts: Facts) -> str:
+        if (field, wanted) == ("live_migration.performance", "smb"):
+            return "over SMB 3: over RDMA where adapters of both hosts have it; the list of networks still holds"
         return "takes effect when the vmms service restarts" if field == "numa_spanning" else ""
 
     def impacts(self, field: str, now: Any, wanted: Any, facts: Facts) -> frozenset[Impact]:

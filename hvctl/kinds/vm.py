@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Self
 
@@ -18,7 +18,18 @@ from hvctl.core.fields import properties, settings
 from hvctl.core.impact import Impact
 from hvctl.core.resource import Index, Renewal, Resource
 from hvctl.core.values import NOT_COMPARED, Missing, State
-from hvctl.kinds import _avma, _conversion, _conversion_steps, _doomed, _guests, _maximums, _owed, _room, _wait
+from hvctl.kinds import (
+    _avma,
+    _conversion,
+    _conversion_steps,
+    _doomed,
+    _guests,
+    _maximums,
+    _owed,
+    _placement,
+    _room,
+    _wait,
+)
 from hvctl.kinds._checkpoints import AGES, CHECKPOINTS, check_ages, checkpoints, coming
 from hvctl.kinds._cluster import (
     KNOWN,
@@ -42,6 +53,7 @@ from hvctl.kinds._machine import STATES, Machine
 from hvctl.kinds._memory import MemoryPart
 from hvctl.kinds._places import PLACES, migration, moves, place_findings, place_queries
 from hvctl.kinds._power import CUT, Power
+from hvctl.kinds._protection import security
 from hvctl.kinds._role import RolePart
 from hvctl.kinds._services import SERVICES
 from hvctl.kinds._types import (
@@ -49,8 +61,9 @@ from hvctl.kinds._types import (
     MB,
     same_path,
 )
-from hvctl.kinds._vm import REPLICAS, VMS, check_steady, generation, off_impacts, power, vm_ref, vm_row
+from hvctl.kinds._vm import REPLICAS, VMS, check_steady, generation, off_impacts, power, replica_row, vm_ref, vm_row
 from hvctl.text.diagnostic import Diagnostic
+from hvctl.text.source import suggest
 from hvctl.text.visible import quoted
 
 CRITICAL_PAUSE = "PausedCritical"
@@ -69,9 +82,11 @@ class VM(Machine):
     `remove_disks: yes` removes the files of its disks too, but for those that something else uses.
     `boot_disk` says how a VM of generation 1 becomes one of generation 2 (docs/generation-2.md): `converted`, its disk was
     prepared in the guest, which is looked for; `reinstall`, a system is installed anew.
-    `wait_for`: after a start, the apply waits until the guest gives a sign of life or tells an address, for `wait_timeout`
-    at most. `guest_os` says what runs in it, so that the rest is judged by what that can do (docs/guest-systems.md);
-    nothing of it is sent. `avma: yes`: the host can activate it, and data exchange is on (docs/avma.md).
+    `on_host`: it is wanted once, on this host of the play; found on another one it is moved there, with consent, and
+    `storage` is the folder there for what has no path of its own (docs/migration.md). `wait_for`: after a start, the apply
+    waits until the guest gives a sign of life or tells an address, for `wait_timeout` at most. `guest_os` says what runs in
+    it, so that the rest is judged by what that can do (docs/guest-systems.md); nothing of it is sent. `avma: yes`: the host
+    can activate it, and data exchange is on (docs/avma.md).
     `clustered: no`, under `cluster: vms:`, takes its role away and leaves the VM (docs/clusters.md)."""
 
     kind: ClassVar[str] = "vm"
@@ -106,6 +121,8 @@ class VM(Machine):
         **dict.fromkeys(("switch", "vlan", "mac", "mac_address"),
                         "it belongs to an adapter: `network_adapters: [{name: …, switch: …}]`"),
         **dict.fromkeys(("old_name", "previous_name", "renamed_from"), "previous_names"),
+        **dict.fromkeys(("on", "host", "node", "placement", "target_host", "vm_host"), "on_host"),
+        **dict.fromkeys(("destination_storage", "storage_path", "move_to"), "storage"),
     }  # fmt: skip
     usual: ClassVar[Mapping[str, Any]] = {
         "state": "off",
@@ -124,7 +141,7 @@ class VM(Machine):
         "resource_metering": False,
     }  # domain 4.2
     odd: ClassVar[frozenset[str]] = frozenset(
-        {*PLACES, "state", "generation", "version", "resource_metering", "clustered"}
+        {*PLACES, "on_host", "storage", "state", "generation", "version", "resource_metering", "clustered"}
     )
 
     _claims: _doomed.Claims = PrivateAttr(default=())
@@ -133,6 +150,7 @@ class VM(Machine):
     def seated(self, index: Index, number: int) -> Self:
         """Files that the playbook uses are known from the first index: a target lacks what is held back."""
         copy = super().seated(index, number)
+        copy._home = self._home or self.on_host or ""
         if self._with_disks and not self._claims:
             copy._claims = _doomed.claims_of(index.entries)
         return copy
@@ -167,6 +185,7 @@ class VM(Machine):
             yield from self._version_rules(self.version, os)
         yield from _avma.rules(self, os)
         yield from _wait.rules(self)
+        yield from self._placement_rules()
         if self.remove_disks and not self.absent:
             hint = "write `ensure: absent`, or leave it out"
             yield finding("remove_disks", "disks are removed only together with their VM", hint)
@@ -179,6 +198,39 @@ class VM(Machine):
             )
         if self.absent and any(not isinstance(p, RolePart) for p in self.parts):
             yield finding("ensure", "a VM that is to be absent cannot have sections", "remove them")
+
+    def _placement_rules(self) -> Iterator[Diagnostic]:
+        hosts = self.place.hosts
+        if self.on_host and hosts and self.on_host not in hosts:
+            hint = suggest(self.on_host, hosts) or f"one of {', '.join(hosts)}"
+            yield finding("on_host", f"{quoted(self.on_host)} is no host of this play", hint)
+        elif self.on_host and self.absent:
+            hint = "leave out on_host: it is removed wherever it is"
+            yield finding("on_host", "a VM that is to be absent is wanted on no host", hint)
+        if self.storage and not self.on_host:
+            yield finding(
+                "storage", "it says where files go with a move, and nothing says where to", "write `on_host: …`"
+            )
+
+    def only_on(self, hosts: Sequence[str]) -> str:
+        """One that is wanted on a host that the play does not have is told of on each."""
+        return self.on_host if self.on_host is not None and self.on_host in hosts else ""
+
+    def links(self) -> tuple[str, ...]:
+        return _placement.others(self) if self.home else ()
+
+    def queries_on(self, host: str) -> tuple[Call, ...]:
+        return (*_placement.queries_on(), *(security(name) for name in self.names))
+
+    def further(self, facts: Facts) -> Iterator[tuple[str, Call]]:
+        if self.home and not self.absent:
+            yield from _placement.further(self, facts)
+
+    def away(self, facts: Facts) -> bool:
+        return bool(self.home) and self._source(facts) is not None
+
+    def _source(self, facts: Facts) -> _placement.Found | None:
+        return _placement.source(self, facts) if self.home and not self.absent else None
 
     @classmethod
     def rules_together(cls, wishes: tuple[Self, ...], os: OS) -> Iterator[tuple[Resource, Diagnostic]]:
@@ -233,8 +285,7 @@ class VM(Machine):
         return (*cls.survey(), _HOST_PATH, *KNOWN, CHECKPOINTS)
 
     def described(self, facts: Facts) -> tuple[Self, tuple[Omission, ...]] | None:
-        row = self.row(facts)
-        if row is not None and row.get("ReplicationMode") in REPLICAS:
+        if replica_row(self, facts) is not None:
             raise HeldBackError(f"{self.name} is a replica; its settings belong to its primary")
         return super().described(facts)
 
@@ -272,7 +323,7 @@ class VM(Machine):
 
     def stays(self, owner: Resource, listed: tuple[Resource, ...], facts: Facts) -> bool:
         """What is not this host's alone to remove, a template, and one that is to be renamed."""
-        row = vm_row(self, facts) or {}
+        row = vm_row(self, facts) or replica_row(self, facts) or {}
         away = (root for _, root in owner.index.away)  # written for the cluster, and planned on another node
         renamed = {n.casefold() for one in (*listed, *away) if isinstance(one, VM) for n in one.names}
         guarded = row.get("IsClustered") or row.get("IsTemplate") or row.get("ReplicationMode") in REPLICAS
@@ -285,7 +336,9 @@ class VM(Machine):
         doomed = _doomed.QUERIES if self._with_disks else ()
         ages = AGES if self.checkpoint_maximum_age is not None else ()
         cluster = KNOWN if self.part(RolePart) is None else WHOLE
-        return (*self._own(), _maximums.COUNTS, *cluster, *more, *doomed, *places, *ages, *_conversion.queries(self))
+        placed = _placement.queries() if self.home else ()
+        asked = (*more, *doomed, *places, *ages, *placed)
+        return (*self._own(), _maximums.COUNTS, *cluster, *asked, *_conversion.queries(self))
 
     def queries_once(self) -> tuple[Call, ...]:
         return KNOWN if self.part(RolePart) is None else WHOLE
@@ -303,6 +356,8 @@ class VM(Machine):
 
     def actual(self, facts: Facts) -> State | None:
         row = self.row(facts)
+        if (found_at := self._source(facts)) is not None:
+            return {**dict.fromkeys(self.wanted(), NOT_COMPARED), "on_host": found_at.host}
         role = self.part(RolePart)
         if role is not None:
             where = whereabouts(self, role.preferred_owners or (), role.possible_owners or (), facts)
@@ -322,6 +377,8 @@ class VM(Machine):
         found = self.read_settings(row)
         if self.previous_names:
             found["name"] = row["Name"]
+        if self.on_host:
+            found["on_host"] = self.on_host
         if self.generation:
             # Windows Server 2012 has no generations and no property for them: every VM is of the first.
             found["generation"] = generation(row)
@@ -342,7 +399,11 @@ class VM(Machine):
         return node.casefold() == facts.info.computer.casefold()
 
     def owned_elsewhere(self, facts: Facts) -> str:
-        """A role that another node of the cluster owns."""
+        """A role that another node of the cluster owns; a replica, which is its primary's."""
+        if replica_row(self, facts) is not None:
+            turned = any(part.kind == "replication" for part in self.parts)
+            goes = "its replication goes the other way: turn the playbook around" if turned else "it is its primary's"
+            return f"{self.name} is a replica here, and nothing of it is changed: {goes}"
         name = next((n for n in self.names if owner_of(n, facts) is not None), None)
         if name is None:
             return ""
@@ -356,7 +417,9 @@ class VM(Machine):
 
     def wanted(self) -> State:
         activated = {_avma.FIELD: True} if _avma.wanted(self) else {}
-        return {**super().wanted(), **activated, **({"name": self.name} if self.previous_names else {})}
+        named = {"name": self.name} if self.previous_names else {}
+        placed = {"on_host": self.on_host} if self.on_host else {}
+        return {**super().wanted(), **activated, **named, **placed}
 
     def same(self, field: str, now: Any, wanted: Any) -> bool:
         if field == "path":  # New-VM -Path makes a folder of the VM's name in it (domain 4.2), which a new name leaves
@@ -384,9 +447,15 @@ class VM(Machine):
         return f"hvctl took it down{since} and could not bring it up again"
 
     def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
+        if (found_at := self._source(facts)) is not None:
+            yield from _placement.findings(self, found_at, facts)
+            return
         row = self.row(facts)
         if _conversion.asked(self) and not _conversion.due(self, row):
             _conversion.under_way(self, facts)  # what cannot be read of it is not taken for nothing
+        if self.home and not self.absent:
+            for error in _placement.unread(self, facts):
+                yield finding("", f"{error}: whether it has a VM {self.name} too is not known", "", "warning")
         if row is None and not self.may_be_made:
             raise HeldBackError(f"there is no VM {self.name} on this host", "see its name with hvctl facts")
         started = any(c.field == "state" for c in changes) and _room.starts(self, facts)
@@ -493,6 +562,9 @@ class VM(Machine):
     def impacts(self, field: str, now: Any, wanted: Any, facts: Facts) -> frozenset[Impact]:
         if field == "state":
             return self._state_impacts(str(now), str(wanted))
+        if field == "on_host":
+            found_at = self._source(facts)
+            return _placement.impacts(self, found_at, facts) if found_at else frozenset({"online"})
         if field == "generation" and _conversion.due(self, self.row(facts)):
             anew: frozenset[Impact] = frozenset({"recreate", "destroy"})
             return anew | (off_impacts(self, facts) - {"online"})
@@ -528,6 +600,8 @@ class VM(Machine):
         return replace(renewal, whole=whole)
 
     def note(self, field: str, now: Any, wanted: Any, facts: Facts) -> str:
+        if field == "on_host" and (found_at := self._source(facts)) is not None:
+            return _placement.note(self, found_at, facts)
         if field == "generation" and _conversion.due(self, self.row(facts)):
             return "it is removed and made anew; its disks stay"
         if field == "name":
@@ -608,7 +682,7 @@ class VM(Machine):
                 needs=(made,),
             )
         metering = () if self.resource_metering else (METERING,)
-        done = ("name", _avma.FIELD, *PLACES, "generation", "version", "state", *metering)
+        done = ("name", "on_host", _avma.FIELD, *PLACES, "generation", "version", "state", *metering)
         changes = self.as_changes(facts)
         yield from self._set(tuple(c for c in changes if c.field not in done), facts, (made,))
         if moved := tuple(c for c in changes if c.field in PLACES and c.field != "path"):
@@ -633,6 +707,9 @@ class VM(Machine):
 
     def update(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Step]:
         by_field = {c.field: c for c in changes}
+        if "on_host" in by_field and (found_at := self._source(facts)) is not None:
+            yield from _placement.steps(self, found_at, facts)
+            return
         if "generation" in by_field:
             return  # made anew
         if by_field.pop(_UNFINISHED, None) is not None and self._conversion is not None:

@@ -173,12 +173,15 @@ class Entry(_Said):
 
 
 class Holder(_Said):
-    """Who has the lock of a host."""
+    """Who has the lock of a host, or its lease (`until`: yyyyMMddHHmmss, UTC)."""
 
     user: str = ""
     client: str = ""
     pid: int = 0
     since: str = ""
+    lease: str = ""
+    until: str = ""
+    owner: str = ""
 
 
 _KNOWN: TypeAdapter[Known] = TypeAdapter(Annotated[Known, Field(discriminator="t")])

@@ -64,7 +64,7 @@ class WinRM:
     # --- the seam --------------------------------------------------------------------------------------------------
 
     def run(self, batch: Batch, on_event: Callable[[Event], None] = lambda event: None) -> list[Reply]:
-        if not batch.tasks:
+        if not batch.tasks and batch.lease is None:
             return []
         if self._stopping.asked():
             raise TransportError("stopped before the host was asked")

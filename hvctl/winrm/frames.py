@@ -24,7 +24,7 @@ _MISUSE = "the runner does not understand this hvctl"
 
 @dataclass(frozen=True)
 class Refusal:
-    """The runner did not begin. `code`: envelope, duplicate, locked, journal, batch, source."""
+    """The runner did not begin. `code`: envelope, duplicate, locked, lease, journal, batch, source."""
 
     code: str
     why: str
@@ -137,8 +137,11 @@ class Decoder:
         self.close()
         if self.refusal is not None and not self.accepted:
             computer = self.info.computer if self.info else self._computer
+            held = self.refusal.holder
+            who = held.lease or ("apply.lock" if self.refusal.code == "locked" else "")
+            hint = _HINTS["leased" if held.lease else self.refusal.code] if self.refusal.code in _HINTS else ""
             raise TransportError(
-                _refusal_text(self.refusal, computer), executed="no", hint=_HINTS.get(self.refusal.code, "")
+                _refusal_text(self.refusal, computer), executed="no", hint=hint, holder=(who, held.owner)
             )
         if not self.accepted and not self.gap:
             text = f"PowerShell on the host did not take the batch{self._said()}"
@@ -264,6 +267,8 @@ class Decoder:
 
 _HINTS = {
     "locked": "wait until it is done; the lock goes with the process that holds it",
+    "leased": "wait until it is done; what a run that is gone has left runs out by itself",
+    "lease": "run hvctl again",
     "journal": "make %ProgramData%\\hvctl writable for the account hvctl uses",
     "duplicate": "look at the host again: the batch was delivered before",
     "source": "the host's PowerShell may be restricted by policy; run with -vv to see what it said",
@@ -271,14 +276,21 @@ _HINTS = {
 
 
 def _refusal_text(refusal: Refusal, computer: str) -> str:
+    if refusal.code == "lease":
+        return f"another apply has taken {computer or 'this host'} meanwhile: nothing more is sent there"
     if refusal.code != "locked":
         return f"the host refused the batch: {refusal.why}"
     words = {"user": "user", "client": "from", "pid": "pid", "since": "since"}
+    if refusal.holder.lease:
+        words = {"user": "user", "owner": "from", "since": "since", "until": "until"}
     holder = {key: str(getattr(refusal.holder, key) or "") for key in words}
     holder["since"] = holder["since"][:19].replace("T", " ")
-    who = [f"{word} {holder[key]}" + " UTC" * (key == "since") for key, word in words.items() if holder[key]]
+    if until := holder.get("until", ""):
+        holder["until"] = f"{until[:4]}-{until[4:6]}-{until[6:8]} {until[8:10]}:{until[10:12]}:{until[12:14]}"
+    who = [f"{word} {holder[key]}" + " UTC" * (key in ("since", "until")) for key, word in words.items() if holder[key]]
     told = ", ".join(who) or "its holder cannot be read"
-    return f"another apply holds the lock of {computer or 'this host'} ({told})"
+    what = "has taken" if refusal.holder.lease else "holds the lock of"
+    return f"another apply {what} {computer or 'this host'} ({told})"
 
 
 def _refused(frame: answers.Refused | answers.Fatal) -> Refusal:

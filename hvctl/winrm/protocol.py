@@ -87,9 +87,17 @@ def client_name() -> str:
 
 def encode_batch(batch: Batch, batch_id: str) -> bytes:
     """Raises LineTooLongError."""
-    body = {"action": "batch", "mode": batch.mode, "deadline_s": batch.deadline_s, "steps": steps_of(batch)}
+    body: dict[str, Any] = {
+        "action": "batch",
+        "mode": batch.mode,
+        "deadline_s": batch.deadline_s,
+        "steps": steps_of(batch),
+    }
     if batch.mode == "change":
         body["client"] = client_name()
+    if batch.lease is not None:
+        one = batch.lease
+        body["lease"] = {"id": one.id, "do": one.do, "s": one.seconds, "owner": one.owner, "over": one.over}
     return _envelope(body, batch_id)
 
 

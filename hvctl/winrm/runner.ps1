@@ -135,7 +135,7 @@ function hvWait($step, $r, $job) {
         if ($step.limit_s -and $waited -ge $step.limit_s) { return hvAdd $r $late }
         $last = if ($job.Progress.Count) { $job.Progress[$job.Progress.Count - 1] } # by index: its enumerator waits for more
         if ([int]$last.PercentComplete -ne $shown -or $waited - $said -ge 20) {
-            $shown = [int]$last.PercentComplete; $said = $waited; hvFrame 'progress' ($hv.step + ",""pct"":$shown,""msg"":$(hvText "$($last.Activity)")")
+            $shown = [int]$last.PercentComplete; $said = $waited; if ($hv.lease) { try { hvLasts } catch { } }; hvFrame 'progress' ($hv.step + ",""pct"":$shown,""msg"":$(hvText "$($last.Activity)")")
         }; Start-Sleep -Seconds 2
     }
     Receive-Job -Job $job -WarningAction Continue 2>&1 3>&1 | ForEach-Object { hvTake $step $r $_ }
@@ -196,10 +196,24 @@ function hvHome { # makes hvctl's own folder, for administrators, the system and
         $acl.SetSecurityDescriptorSddlForm("D:PAI(A;OICI;FA;;;BA)(A;OICI;FA;;;SY)(A;OICI;FA;;;$me)"); [IO.Directory]::SetAccessControl($hv.home, $acl)
     } catch { "hvctl: $($hv.home) keeps its default rights: $_" } }
 }
+# Who may change this host across several batches, in a file: another's that has not run out keeps others out. Called under the lock.
+function hvLease($l) {
+    $file = Join-Path $hv.home 'lease.json'; $now = [datetime]::UtcNow.ToString('yyyyMMddHHmmss'); $hv.holder = ''
+    if (Test-Path -LiteralPath $file) { $hv.holder = "$(Get-Content -LiteralPath $file -ErrorAction Stop)" }
+    $id = if ($hv.holder -match '"lease":"([^"]*)"') { $Matches[1] }; $until = if ($hv.holder -match '"until":"(\d+)"') { $Matches[1] }
+    if ($l.do -eq 'release') { if ($id -eq $l.id) { Remove-Item -LiteralPath $file }; return }
+    if ($l.do -eq 'keep' -and $id -ne $l.id) { hvHalt 'lease' }
+    if ($id -and $id -ne $l.id -and $id -ne $l.over -and $until -gt $now) { hvHalt 'locked' } elseif ($l) { $hv.lease = $l; hvLasts }
+}
+function hvLasts {
+    $until = [datetime]::UtcNow.AddSeconds([int]$hv.lease.s).ToString('yyyyMMddHHmmss')
+    $text = "{""lease"":$(hvText "$($hv.lease.id)"),""until"":""$until"",""owner"":$(hvText "$($hv.lease.owner)")," + $hv.me.Substring(1)
+    Set-Content -LiteralPath (Join-Path $hv.home 'lease.json') -Value $text -Encoding ASCII -ErrorAction Stop
+}
 function hvOpen { # takes the lock and begins the journal
     $file = Join-Path $hv.home 'apply.lock'; $n = 0; $old = [datetime]::UtcNow.AddDays(-7); hvHome
     if (-not (Test-Path -LiteralPath $hv.journals)) { $null = New-Item -Path $hv.journals -ItemType Directory -Force -ErrorAction Stop }
-    $me = "{""user"":$(hvText "$env:USERNAME"),""client"":$(hvText "$($b.client)"),""pid"":$PID,""batch_id"":""$($hv.id)"",""since"":""$([datetime]::UtcNow.ToString('o'))""}"
+    $hv.me = $me = "{""user"":$(hvText "$env:USERNAME"),""client"":$(hvText "$($b.client)"),""pid"":$PID,""batch_id"":""$($hv.id)"",""since"":""$([datetime]::UtcNow.ToString('o'))""}"
     for ($try = 0; -not $hv.lock; $try++) {
         try {
             if (-not $hv.full) { $null = New-Item -Path $file -ItemType File -Value $me -ErrorAction Stop; $hv.lock = $file; break }
@@ -212,13 +226,13 @@ function hvOpen { # takes the lock and begins the journal
             Remove-Item -LiteralPath $file
         }
     }
-    hvJournal '"at":"begin"'
+    hvLease $b.lease; hvJournal '"at":"begin"'
     Get-ChildItem -LiteralPath $hv.journals | Sort-Object LastWriteTimeUtc -Descending | ForEach-Object {
         if (++$n -gt 500 -or $_.LastWriteTimeUtc -lt $old) { Remove-Item -LiteralPath $_.FullName -ErrorAction SilentlyContinue }
     }
 }
 function hvBatch($b) {
-    $hv.change = $b.mode -eq 'change'; $hv.steps = @{}; $hv.buffer = ''; $hv.why = ''; $hv.lock = $null
+    $hv.change = $b.mode -eq 'change'; $hv.steps = @{}; $hv.buffer = ''; $hv.why = ''; $hv.lock = $hv.lease = $null
     $hv.stop = Join-Path $hv.home "$($hv.id).stop"; $hv.journal = Join-Path $hv.journals "$($hv.id).jsonl"
     $hv.deadline = [datetime]::UtcNow.AddSeconds([int]$b.deadline_s); $known = $hv.change -and (Test-Path -LiteralPath $hv.journal)
     if ($known -or $hv.seen[$hv.id]) { return hvFrame 'refused' ',"code":"duplicate","why":"this batch was here before"' }
@@ -227,10 +241,11 @@ function hvBatch($b) {
         foreach ($step in $b.steps) { hvStep $step }; hvFrame 'end' ",""ok"":$(hvJson ($hv.steps.Count -eq $b.steps.Count))"
     } catch {
         if ($hv.n) { hvFrame 'fatal' ",""why"":$(hvText "$_")" }
+        elseif ($hv.why -eq 'lease') { hvFrame 'refused' ",""code"":""lease"",""why"":""the lease is not there any more""" }
         elseif ($hv.why) { hvFrame 'refused' ",""code"":""locked"",""why"":""another apply is running"",""holder"":$(hvText $hv.holder)" }
         else { hvFrame 'refused' ",""code"":""journal"",""why"":$(hvText "the journal cannot be written: $_")" }
     } finally {
-        $hv.hold = $false; if ($hv.lock) { try { hvJournal '"at":"end"' } catch { } }; if ($hv.lock -and $hv.full) { $hv.lock.Dispose() } elseif ($hv.lock) { Remove-Item -LiteralPath $hv.lock }
+        $hv.hold = $false; if ($hv.lock -and (Test-Path -LiteralPath $hv.journal)) { try { hvJournal '"at":"end"' } catch { } }; if ($hv.lock -and $hv.full) { $hv.lock.Dispose() } elseif ($hv.lock) { Remove-Item -LiteralPath $hv.lock }
         if (Test-Path -LiteralPath $hv.stop) { Remove-Item -LiteralPath $hv.stop }
     }
 }
@@ -241,9 +256,9 @@ function hvLine($line) {
     $why = if ($null -eq $e.v -or $null -eq $p -or -not $id) { 'not an envelope' } elseif ($e.v -ne 1) { 'version' }
         elseif ($p -isnot [string] -or $p.Length -ne $e.len) { 'length' } elseif ($hv.full -and (-join @(foreach ($n in $sha) { $n.ToString('x2') })) -ne $e.sha256) { 'sha256' }
         elseif ($id -cnotmatch '^[A-Za-z0-9-]{1,64}$' -or -not $p.EndsWith("""batch_id"":""$id""}", 'Ordinal')) { 'cut' }
-        else { try { $b = ConvertFrom-Json $p } catch { }; if ('journal', 'stop', $hv.stages -notcontains $b.action -and -not $b.steps) { 'not a batch' } }
+        else { try { $b = ConvertFrom-Json $p } catch { }; if ('journal', 'stop', $hv.stages -notcontains $b.action -and -not $b.steps -and -not $b.lease) { 'not a batch' } }
     if ($why) { return hvFrame 'refused' ",""code"":""envelope"",""why"":""$why""" }
-    $hv.id = $id; $of = "$($b.of)" -replace '[^A-Za-z0-9-]'; $old = Join-Path $hv.journals "$of.jsonl"; if ($b.steps) { return hvBatch $b } else { hvFrame 'accepted' }
+    $hv.id = $id; $of = "$($b.of)" -replace '[^A-Za-z0-9-]'; $old = Join-Path $hv.journals "$of.jsonl"; if ($b.steps -or $b.lease) { return hvBatch $b } else { hvFrame 'accepted' }
     if ($b.action -eq 'stage') { hvStage $b } elseif ($b.action -eq 'stop') { $null = New-Item -Path (Join-Path $hv.home "$of.stop") -ItemType File -Force -ErrorAction SilentlyContinue }
     else { hvFrame 'journal' ",""lines"":$(hvList @(Get-Content -LiteralPath $old -ErrorAction SilentlyContinue))" }
     hvFrame 'end' ',"ok":true'

@@ -1,4 +1,4 @@
-"""Get-ChildItem: what lies in folders."""
+"""Get-ChildItem: what lies in folders, and in the store of certificates of the computer."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from mocks import files
 from mocks.arguments import is_pattern, like
+from mocks.cmdlets._certificate import certificates, is_store
 from mocks.cmdlets.item import expand, item_object, missing
 from mocks.command import Command, cmdlet
 
@@ -14,6 +15,9 @@ from mocks.command import Command, cmdlet
 def get(cmd: Command) -> None:
     depth = cmd.args.number("Depth") if "Depth" in cmd.args else 64 if cmd.args.flag("Recurse") else 0
     for path in cmd.args.texts("LiteralPath"):
+        if is_store(path):
+            cmd.emit(*certificates(cmd))
+            continue
         _list(cmd, path, [path] if files.exists(cmd.state, path) else [], depth, False)
     for path in cmd.args.texts("Path"):
         _list(cmd, path, expand(cmd.state, path), depth, is_pattern(path))

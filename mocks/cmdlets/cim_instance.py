@@ -54,6 +54,12 @@ def _computer_system(cmd: Command) -> dict[str, Any]:
     }
 
 
+def _processor(cmd: Command) -> dict[str, Any]:
+    state = cmd.state
+    return {"DeviceID": "CPU0", "Manufacturer": state.processor_vendor, "NumberOfLogicalProcessors": state.logical_processors,
+            "PSComputerName": None}  # fmt: skip
+
+
 def _no_namespace(cmd: Command) -> Refusal:
     return cmd.fail(
         "HRESULT 0x8004100e",
@@ -143,11 +149,14 @@ def get(cmd: Command) -> None:
         return
     if not name and cmd.args.text("Query"):
         name = cmd.args.text("Query").split()[-1]
-    classes = {"win32_operatingsystem": _operating_system, "win32_computersystem": _computer_system}
-    make = classes.get(name.lower())
+    classes = {
+        "Win32_OperatingSystem": _operating_system,
+        "Win32_ComputerSystem": _computer_system,
+        "Win32_Processor": _processor,
+    }
+    spelled, make = next(((c, m) for c, m in classes.items() if c.lower() == name.lower()), ("", None))
     if make is None:
         raise _no_class(cmd)
-    spelled = "Win32_OperatingSystem" if make is _operating_system else "Win32_ComputerSystem"
     cmd.emit(PsObject(f"Microsoft.Management.Infrastructure.CimInstance#root/cimv2/{spelled}", make(cmd)))
 
 

@@ -54,8 +54,7 @@ def move(cmd: Command) -> Iterator[float]:
             for disk, drive, to in disks:
                 files.take(cmd.state, disk.path, -(disk.file_size or 0))
                 files.make_folder(cmd.state, files.parent(disk.path))  # which stays, empty
-                for name in [p for p in cmd.state.contents if files.same(p, disk.path)]:
-                    cmd.state.contents[to] = cmd.state.contents.pop(name)
+                files.carry(cmd.state, disk.path, to)
                 disk.path = drive.path = to
             for field, path in wanted.items():
                 files.make_folder(cmd.state, path)

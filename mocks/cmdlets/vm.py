@@ -75,7 +75,9 @@ def vm_object(cmd: Command, vm: Vm) -> PsObject:
         "CheckpointType": enum("CheckpointType", vm.checkpoint_type),
         "AutomaticCheckpointsEnabled": vm.automatic_checkpoints_enabled,
         "EnhancedSessionTransportType": enum("EnhancedSessionTransportType", "VMBus"),
-        "VirtualMachineType": enum("VirtualMachineType", "RealizedVirtualMachine"),
+        "VirtualMachineType": enum(
+            "VirtualMachineType", "PlannedVirtualMachine" if vm.planned else "RealizedVirtualMachine"
+        ),
         "VirtualMachineSubType": enum("VirtualMachineSubType", f"Generation{vm.generation}"),
         "Groups": [],
         "Key": key,

@@ -12,6 +12,7 @@ from mocks.command import Command, cmdlet
 from mocks.complete import give_mac
 from mocks.machine import MB, Adapter, Vm
 from mocks.objects import Refusal
+from mocks.replicating import FAILED_OVER, REFUSALS
 
 FORCED_OFF_AFTER = 300.0  # observations 4: -Force turns off after 5 minutes (2019 and later)
 ACTIVE, PROCESSORS = 1024, 2048  # VMs and virtual processors that a host of any version runs (domain 21)
@@ -44,6 +45,7 @@ def _check_node(cmd: Command, vm: Vm) -> None:
 def boot(cmd: Command, vm: Vm) -> None:
     _check_node(cmd, vm)
     if vm.state != "Paused":  # Start-VM on Paused resumes (domain 4.4 [I])
+        _check_replication(cmd, vm)
         _check_resources(cmd, vm)
         _check_files(cmd, vm)
         vm.started = cmd.clock.now()
@@ -56,6 +58,14 @@ def boot(cmd: Command, vm: Vm) -> None:
             give_mac(cmd.state, adapter)
             _give_address(cmd, vm, adapter)
     vm.state = "Running"
+
+
+def _check_replication(cmd: Command, vm: Vm) -> None:
+    r = vm.replication
+    received = r is not None and r.mode in ("Replica", "ExtendedReplica") and r.state not in FAILED_OVER
+    if received or (r is not None and (r.mode, r.state) == ("Primary", "PreparedForFailover")):
+        row = REFUSALS["a replica does not start" if received else "prepared does not start"]
+        raise cmd.refuse(row.kind, row.text, vm.name)
 
 
 def _give_address(cmd: Command, vm: Vm, adapter: Adapter) -> None:

@@ -335,10 +335,11 @@ function Get-HvctlRun { $run }
 
 # --- what the runner itself uses of the machine: it must not reach the proxies ------------------------------------------------
 $script:own = @{}
-foreach ($name in 'Test-Path', 'Get-Content', 'Add-Content', 'New-Item', 'Remove-Item') { $own[$name] = Get-Command -Name $name -CommandType Cmdlet }
+foreach ($name in 'Test-Path', 'Get-Content', 'Add-Content', 'Set-Content', 'New-Item', 'Remove-Item') { $own[$name] = Get-Command -Name $name -CommandType Cmdlet }
 function global:Test-Path { & $own['Test-Path'] @args }
 function global:Get-Content { & $own['Get-Content'] @args }
 function global:Add-Content { & $own['Add-Content'] @args }
+function global:Set-Content { & $own['Set-Content'] @args }
 function global:New-Item { & $own['New-Item'] @args }
 function global:Remove-Item { & $own['Remove-Item'] @args }
 function global:Get-ChildItem { param($LiteralPath) [IO.DirectoryInfo]::new($LiteralPath).GetFileSystemInfos() }

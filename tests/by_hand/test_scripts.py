@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -100,10 +101,14 @@ def consoles() -> Iterator[Consoles]:
         one.close()
 
 
+EACH = 1 if os.environ.get("HVCTL_SOAK") else 3
+"""How many cases one is taken of; all in a soak."""
+
+
 def cases() -> Iterator[Any]:
     """The last version of each case: what differs between versions is in the plan, not in how it is written down."""
     last = {case.file: case for case in all_cases() if "host" in case.data and "faults" not in case.data}
-    for case in last.values():
+    for case in [*last.values()][::EACH]:
         yield pytest.param(case, marks=pytest.mark.xdist_group(f"console-{case.os}"), id=str(case))
 
 

@@ -32,6 +32,7 @@ class Planted:
     flaw: str = ""
     user: str = USER
     password: str = PASSWORD
+    beside: int = 0  # healthy hosts
 
 
 ALL = [Planted(**one) for one in yaml.safe_load(Path(__file__).with_name("planted.yaml").read_text(encoding="utf-8"))]
@@ -41,8 +42,9 @@ ALL = [Planted(**one) for one in yaml.safe_load(Path(__file__).with_name("plante
 def test_planted(one: Planted, folder: Path, capsys: pytest.CaptureFixture[str], authority: Authority) -> None:
     faults = [fault_named(text) for text in (*one.fail, *([one.flaw] if one.flaw else ()))]
     variables = {"ansible_password": one.password, **one.variables}
+    hosts = [one.host, *[{}] * one.beside]
     with rig(
-        folder, capsys, authority, faults, scheme=one.scheme, hosts=[one.host], variables=variables, user=one.user
+        folder, capsys, authority, faults, scheme=one.scheme, hosts=hosts, variables=variables, user=one.user
     ) as at:
         at.host.clock.sleep(one.later)
         at.ahead = timedelta(minutes=one.ahead)

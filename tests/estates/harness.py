@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
 from io import StringIO
@@ -117,6 +117,7 @@ class Reached(Around):
             raise TransportError(f"{self._name} is not reached")
         if batch.mode == "read":
             self.reads += 1
+        if batch.mode == "read" or not batch.tasks:  # about its lease alone
             return self.inner.run(batch, on_event)
         self.changes.append(batch)
         replies = self.inner.run(batch, on_event)
@@ -148,7 +149,8 @@ class Session:
     def prepared(self, limit: str | None = None) -> tuple[HostWork, ...]:
         """Raises ConfigError."""
         inventory = Inventory.load(self.folder / "inventory.yml")
-        return prepare(inventory, [str(self.folder / "site.yml")], limit=limit, learn=lambda secret: None).work
+        work = prepare(inventory, [str(self.folder / "site.yml")], limit=limit, learn=lambda secret: None).work
+        return tuple(_logged_on(one, self.estate.hosts[one.name]) for one in work)
 
     @contextmanager
     def run(self, work: Sequence[HostWork] | None = None) -> Iterator[Run]:
@@ -180,6 +182,15 @@ class Session:
             done = run.apply(run.plan(warm=True), recheck=recheck)
             run.showing.reports(done)
         return {one.host: one for one in done}
+
+
+def _logged_on(work: HostWork, host: SimulatedHost) -> HostWork:
+    """As the simulated host has it (`session` of its state): some logins need a library that an inventory would ask for."""
+    word, _, delegated = host.state.session.partition(" ")
+    transport: Any = {"console": "credssp"}.get(word, word)
+    options = {**work.connection.wiring.options, **({"kerberos_delegation": True} if delegated else {})}
+    wiring = replace(work.connection.wiring, options=options)
+    return replace(work, connection=replace(work.connection, transport=transport, wiring=wiring))
 
 
 def written(folder: Path, estate: Estate, inventory: Mapping[str, Any] | None, plays: str) -> None:

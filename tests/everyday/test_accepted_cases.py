@@ -23,8 +23,9 @@ from tests.harness import Case, all_cases, wished
 from tests.held import never_written, sent
 
 ALL = frozenset(IMPACTS)
-DEFAULTED = {"disk", "dvd", "guest_file", "host_file"}
-"""Kinds in which a field that is not written means something else than that it is not managed."""
+DEFAULTED = {"disk", "dvd", "guest_file", "host_file", "migration_network", "replica_authorization"}
+"""Kinds in which a field that is not written means something else than that it is not managed; or that are known by
+all that is written of them, in lists that leave nothing else."""
 
 
 def accepting(desired: Index, fields: Mapping[Address, tuple[str, ...]]) -> Index:
@@ -39,7 +40,7 @@ def accepting(desired: Index, fields: Mapping[Address, tuple[str, ...]]) -> Inde
     )
 
 
-APART = ("exclusive/", "disk/that_exists_with_another_type_is_not_attached")
+APART = ("exclusive/", "disk/that_exists_with_another_type_is_not_attached", "disk/is_no_vhdx_by_its_name")
 """What a play's own list has too much is in no resource of the playbook that could accept it; and a field of something that is
 not there yet is not accepted by itself."""
 CASES = [

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from mocks import files
 from mocks.host import SimulatedHost
 from tests.mocks.hosts import DISK, GB, MB, done, host, name_of, one, one_vm, read, refused, run
 
@@ -313,3 +314,26 @@ def test_a_disk_moves_with_its_vm_and_only_where_it_can() -> None:
     (vm,) = on.state.vms
     assert [d.path for d in vm.disks] == [r"E:\fast\a.vhdx", r"D:\big.vhdx"]
     assert (on.state.volumes["D"].free, on.state.volumes["E"].free) == (62 * GB, 8 * GB)
+
+
+def test_what_a_disk_holds_moves_with_it() -> None:
+    on = host(
+        folders=[r"E:\fast"],
+        volumes={"C": {}, "D": {}, "E": {}},
+        vhds={r"D:\a.vhdx": {"file_size": "1GB"}, r"D:\b.vhdx": {"file_size": "1GB"}},
+        contents={r"D:\a.vhdx": {"sha256": "ab" * 32}},
+        vms=[
+            {
+                "name": "web01",
+                "state": "Running",
+                "drives": [{"at": "scsi 0:0", "path": r"D:\a.vhdx"}, {"at": "scsi 0:1", "path": r"D:\b.vhdx"}],
+            }
+        ],
+    )
+    before = files.sha256(on.state, r"D:\b.vhdx")
+    for name in ("a", "b"):
+        vhds = [{"SourceFilePath": rf"D:\{name}.vhdx", "DestinationFilePath": rf"E:\fast\{name}.vhdx"}]
+        assert not on.invoke("Move-VMStorage", {"VMName": "web01", "Vhds": vhds}).errors
+    assert files.sha256(on.state, r"E:\fast\a.vhdx") == "ab" * 32
+    assert files.sha256(on.state, r"E:\fast\b.vhdx") == before
+    assert files.content(on.state, r"D:\a.vhdx") is None

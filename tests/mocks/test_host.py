@@ -12,8 +12,9 @@ from mocks.clock import Clock
 from mocks.command import TABLE
 from mocks.enums import _TABLES
 from mocks.host import SimulatedHost
-from mocks.machine import MB
+from mocks.machine import MB, Replication
 from mocks.objects import PsObject
+from mocks.replica import Authorization
 from mocks.schema import StateError
 from mocks.state import MigrationNetwork
 from tests.mocks.hosts import DISK, done, host, one, one_vm, read, refused, run
@@ -123,16 +124,19 @@ SETTERS = sorted(e.name for e in TABLE.values() if e.name.startswith("Set-") and
 def test_a_set_cmdlet_without_anything_to_set_is_refused(cmdlet: str) -> None:
     on = one_vm(drives=[{"at": "scsi 0:0", "path": DISK}, {"at": "scsi 0:1", "dvd": True}])
     on.state.migration_networks.append(MigrationNetwork("10.0.0.0/24"))
+    on.state.replica_server.entries.append(Authorization("hv02.example.com", "D:\\", "t"))
+    on.state.vms[0].replication = Replication(replica_server="hv02")
     known = contract("2022").cmdlet(cmdlet)
     assert known is not None
     chosen = {"VMName": "web01", "Name": "lan" if "Switch" in cmdlet else "web01", "Number": 1, "Subnet": "10.0.0.0/24"}
+    chosen |= {"AllowedPrimaryServer": "hv02.example.com"} if "Authorization" in cmdlet else {}
     needed = chosen | ({"Path": DISK} if cmdlet == "Set-VHD" else {})
     params: dict[str, Any] = {
         k: v for k, v in needed.items() if k in known.params and not (k == "Name" and "VMName" in known.params)
     }
     (error,) = run(on, cmdlet, **params).errors
     assert error.id.split(",")[0] in ("InvalidParameter", "AmbiguousParameterSet", "MissingMandatoryParameter")
-    assert params or cmdlet == "Set-VMHost", "the subject was named"
+    assert params or cmdlet in ("Set-VMHost", "Set-VMReplicationServer"), "the subject was named"
 
 
 # --- versions -------------------------------------------------------------------------------------------------------

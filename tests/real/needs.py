@@ -62,6 +62,7 @@ _ADAPTER = {"name", "switch", "mac_address", "dynamic_mac_address", "legacy"}
 _PLAYBOOK = {
     "host": "settings of the host itself",
     "host_network_adapters": "adapters of the management OS",
+    "exclusive": "a host that has nothing but the case's own",
 }
 _GUEST = "a guest that answers"
 _WISHES = {
@@ -73,14 +74,17 @@ _WISHES = {
     "wait_for": _GUEST,
     "nat": "networks of the host itself",
 }
+_RECORD = "names and folders as the case has them"
 _OTHERWISE = {
     "checkpoint/says_when_production_ones_may_fail": _GUEST,
     "firmware/boots_from_what_is_put_first": "a boot order as the case has it",
     "network_adapter/needs_its_switch": "names as the case has them",
     "guest_os/that_takes_no_memory_while_it_runs_is_restarted": _GUEST,
     "memory/grows_live_from_2016_on": _GUEST,
+    "vm/becomes_generation_2_for_a_system_that_is_installed": _RECORD,
     "vm/comes_back_paused_if_it_was": _GUEST,
     "vm/is_not_shut_down_without_consent": _GUEST,
+    "vm/needs_consent_to_become_generation_2": _RECORD,
     "vm/is_shut_down_by_a_service_that_the_plan_enables": _GUEST,
     "vm/is_shut_down_with_consent": _GUEST,
     "vm/resumes_before_what_changes_live": _GUEST,

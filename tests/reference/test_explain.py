@@ -10,7 +10,8 @@ import yaml
 from hvctl.cli import main
 from hvctl.contract import VERSIONS, contract
 from hvctl.core.fields import Fields, models_in
-from hvctl.kinds import kinds
+from hvctl.core.resource import Resource
+from hvctl.kinds import kind_named, kinds
 from hvctl.reference.explain import explained, names
 from hvctl.reference.item import Item, items
 from hvctl.reference.meanings import declared_in, meanings
@@ -30,10 +31,15 @@ def test_it_says_what_the_reference_says(item: Item) -> None:
     for below in item.below:
         assert f"  {below.name} " in said or f"  {below.name}\n" in f"{said}\n"
     if item.info is not None and item.kind is not None:
-        dotted = item.name.removeprefix(f"{'.'.join(item.path[: 2 if item.kind.within else 1])}.")
+        dotted = item.name.removeprefix(f"{'.'.join(item.path[: _depth(item.kind)])}.")
         rows = [r for r in REFERENCE.splitlines() if r.startswith((f"| `{dotted}` |", f"| `{dotted}` (req"))]
         means = item.meaning.text.replace("|", "\\|")
         assert any(means in row and item.value in row for row in rows)
+
+
+def _depth(kind: type[Resource]) -> int:
+    """How many sections it stands in, its own among them."""
+    return 1 if kind.within is None else 1 + _depth(kind_named(kind.within))
 
 
 def test_of_a_field_all_that_is_known(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,14 +7,15 @@ import json
 import os
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hvctl.call import Batch, Call, Guard, Reply, Secret, Task, TransportError
+from hvctl.call import Batch, Call, Guard, Lease, Reply, Secret, Task, TransportError
 from hvctl.winrm import protocol
-from mocks.engine import Engine, EngineTransport
+from mocks.engine import Engine, EngineTransport, LanguageMode
 from mocks.objects import Guid
 from mocks.twin import Twin
 from tests.winrm.batches import BATCHES, VMS
@@ -294,6 +295,40 @@ def test_a_held_lock_refuses_changes_and_a_stale_one_does_not(start: Start) -> N
 
 
 @pytest.mark.engine
+@pytest.mark.parametrize("mode", ["ConstrainedLanguage", "FullLanguage"])
+def test_a_lease_keeps_others_out_until_it_runs_out(start: Start, mode: LanguageMode) -> None:
+    """As the twin does it (tests/units/test_leases.py)."""
+    engine = start(mode)
+    talk = loaded(engine_talk(engine), ALLOW)
+    file = engine.program_data / "hvctl" / "lease.json"
+    tasks = (Task("t", Call("Get-Odd")),)
+
+    def asked(lease: Lease | None, tasks: tuple[Task, ...] = tasks) -> str:
+        frame = frames_of(talk(protocol.encode_batch(Batch(tasks, "change", 60, lease), fresh())))[-1]
+        return str(frame.get("code") or frame["t"])
+
+    assert asked(Lease("a", "keep")) == "lease"
+    assert asked(Lease("a", "take", 600, "tanaka@ctl01:1"), ()) == "end"
+    held = json.loads(file.read_text())
+    assert (held["lease"], held["owner"]) == ("a", "tanaka@ctl01:1")
+    assert (
+        590 < (datetime.strptime(held["until"], "%Y%m%d%H%M%S").replace(tzinfo=UTC) - datetime.now(UTC)).seconds < 601
+    )
+    assert asked(None) == "locked"
+    assert asked(Lease("b", "take"), ()) == "locked"
+    assert asked(Lease("b", "release"), ()) == "end"
+    assert asked(Lease("a")) == "end"
+    assert asked(Lease("b", "take", over="a"), ()) == "end"
+    assert asked(Lease("a")) == "lease"
+    assert asked(Lease("b", "release"), ()) == "end"
+    assert not file.exists()
+    assert asked(None) == "end"
+    file.write_text('{"lease":"x","until":"20200101000000","owner":"o","user":"u","pid":1}')
+    assert asked(None) == "end"
+    assert asked(Lease("c", "take"), ()) == "end"
+
+
+@pytest.mark.engine
 def test_without_a_journal_nothing_is_changed(start: Start) -> None:
     engine = start("FullLanguage")
     talk = loaded(engine_talk(engine), ALLOW)
@@ -376,7 +411,7 @@ def test_a_bad_first_line_is_fatal_and_a_good_one_then_loads(start: Start, line:
 
 def test_the_runner_stays_small() -> None:
     runner = Path(protocol.__file__).with_name("runner.ps1").read_text("utf-8")
-    assert len(runner.splitlines()) <= 250
+    assert len(runner.splitlines()) <= 270
     assert runner.isascii()
 
 

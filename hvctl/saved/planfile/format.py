@@ -59,12 +59,13 @@ class AcceptData(_Data):
 
 class DesiredData(_Data):
     """A resource. `owner`: which of those before it stands around it. `file`, `marks`: where in a playbook it ("") and its
-    fields ("dynamic.minimum") were written. `allow`: as its play has it."""
+    fields ("dynamic.minimum") were written. `allow`: as its play has it; `hosts`: of its play, where it links some of them."""
 
     kind: Plain
     fields: dict[str, JsonValue]
     owner: Annotated[int, Field(ge=0)] | None = None
     allow: list[Word] = []
+    hosts: Annotated[list[Annotated[Plain, Field(min_length=1)]], Field(max_length=10_000)] = []
     accept: list[AcceptData] = []
     source: SourceData | None = None
     file: Plain

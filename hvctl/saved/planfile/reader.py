@@ -160,7 +160,7 @@ def _entry(item: DesiredData, made: Sequence[Entry | None]) -> Entry:
     if nulls := [at for at, _ in nulls_refused(kind, item.fields)]:
         raise _NullError(nulls)
     wish = kind.model_validate(item.fields)
-    place = Place(Document(None, marks, {}, item.file), (), frozenset(item.allow))
+    place = Place(Document(None, marks, {}, item.file), (), frozenset(item.allow), tuple(item.hosts))
     (found,) = wish.spread(wish, _Shelf(item.source), place, {})
     return replace(found, owner=item.owner, accept=tuple(_acceptance(one, item.file) for one in item.accept))
 

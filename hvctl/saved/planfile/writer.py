@@ -84,6 +84,7 @@ def _desired_data(wish: Resource, desired: Index) -> dict[str, Any]:
         "fields": wish.model_dump(mode="json", exclude_unset=True, by_alias=True),
         "owner": wish.owner.seat if wish.owner is not None else None,
         "allow": sorted(place.allow),
+        "hosts": list(place.hosts) if wish.links() else [],
         "accept": [_accept_data(one) for one in desired.entry(wish).accept],
         "source": _source_data(wish.file),
         "file": place.document.file,

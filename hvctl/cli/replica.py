@@ -1,0 +1,300 @@
+"""hvctl replica: failing a replicated VM over, testing that, and going back, through the same plan and apply as a playbook."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated
+
+import typer
+
+from hvctl.call import Transport, TransportError
+from hvctl.cli.app import app
+from hvctl.cli.approval import applied
+from hvctl.cli.options import EXIT_CONFIG, AutoApprove, Grace, Json, Limit, Report, Settings
+from hvctl.cli.prepared import allowed, inventory_of, run_of, work_of
+from hvctl.cli.reported import Reports
+from hvctl.config.prepare import HostWork, Prepared, names_of
+from hvctl.config.secrets import Secrets
+from hvctl.core.facts import Facts, UnreadableError
+from hvctl.core.impact import Impact
+from hvctl.core.outcome import exit_status
+from hvctl.core.resource import Entry, Index, Place
+from hvctl.core.status import TROUBLE
+from hvctl.fleet.reconcile import look_at
+from hvctl.kinds._runbook import (
+    QUERIES,
+    Cancellation,
+    PlannedFailover,
+    Reversal,
+    Runbook,
+    Seen,
+    TestFailover,
+    UnplannedFailover,
+)
+from hvctl.kinds._vm import VMS
+from hvctl.text.diagnostic import ConfigError, Diagnostic
+from hvctl.text.source import load_text
+
+replica = typer.Typer(
+    help="Fail a replicated VM over, test that, and go back.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(replica, name="replica")
+
+VmName = Annotated[str, typer.Argument(metavar="VM", help="The name of the VM.")]
+Check = Annotated[bool, typer.Option("--check", "-C", help="Only show what would be done.")]
+Allow = Annotated[
+    list[str] | None, typer.Option("--allow", metavar="IMPACT", help="What may be done besides, such as destroy.")
+]
+To = Annotated[str, typer.Option("--to", metavar="HOST", help="Where it is to run: the host that has its replica.")]
+On = Annotated[str | None, typer.Option("--on", metavar="HOST", help="Which of several hosts that have its replica.")]
+NoStart = Annotated[bool, typer.Option("--no-start", help="Leave it off there.")]
+
+
+@dataclass(frozen=True)
+class Sides:
+    """What was seen of a VM: by host, those that send it and those that receive it. `unseen`: hosts that were not read."""
+
+    vm_id: str
+    senders: tuple[str, ...]
+    receivers: tuple[str, ...]
+    seen: dict[str, Seen]
+    unseen: dict[str, TransportError]
+
+
+@dataclass(frozen=True)
+class Verb:
+    """What was typed, but for the VM's name."""
+
+    settings: Settings
+    limit: str | None
+    auto_approve: bool
+    check: bool
+    as_json: bool
+    report: list[str] | None
+    allow: frozenset[Impact]
+    secrets: Secrets
+
+
+@replica.command()
+def test(
+    context: typer.Context,
+    name: VmName,
+    on: On = None,
+    limit: Limit = None,
+    auto_approve: AutoApprove = False,
+    check: Check = False,
+    as_json: Json = False,
+    report: Report = None,
+    grace: Grace = None,
+) -> None:
+    """Make a VM for tests from its replica; replication goes on. `replica cancel` removes it."""
+    verb = _verb(context, limit, auto_approve, check, as_json, report, None, grace)
+    found = _found(verb, name)
+    _run(verb, found, _receiver(verb, found, name, on), TestFailover(name=name, vm_id=found.vm_id))
+
+
+@replica.command()
+def failover(
+    context: typer.Context,
+    name: VmName,
+    to: To,
+    unplanned: Annotated[
+        bool, typer.Option("--unplanned", help="The other side is lost: without what it did not send.")
+    ] = False,
+    no_start: NoStart = False,
+    allow: Allow = None,
+    limit: Limit = None,
+    auto_approve: AutoApprove = False,
+    check: Check = False,
+    as_json: Json = False,
+    report: Report = None,
+    grace: Grace = None,
+) -> None:
+    """Have its replica take over. Planned: nothing is lost, and it replicates the other way round then."""
+    verb = _verb(context, limit, auto_approve, check, as_json, report, allow, grace)
+    found = _found(verb, name)
+    here = _named(verb, to)
+    if here not in found.seen:
+        _end(verb, f"{here} has no {name}, or was not read; it is on {', '.join(found.seen) or 'no host'}")
+    third = found.seen[here].mode == "ExtendedReplica"
+    if third and not unplanned:
+        _end(verb, f"{here} is a third site, which only --unplanned fails over to")
+    there = "" if third else _other(found, here)
+    kind = UnplannedFailover if unplanned else PlannedFailover
+    if not unplanned and not there:
+        away = "; not read: " + ", ".join(found.unseen) if found.unseen else ""
+        _end(verb, f"no host that was read sends {name}{away}; --unplanned fails over without it")
+    _run(verb, found, here, kind(name=name, vm_id=found.vm_id, there=there, starts=not no_start))
+
+
+@replica.command()
+def reverse(
+    context: typer.Context,
+    name: VmName,
+    allow: Allow = None,
+    limit: Limit = None,
+    auto_approve: AutoApprove = False,
+    check: Check = False,
+    as_json: Json = False,
+    report: Report = None,
+    grace: Grace = None,
+) -> None:
+    """After a failover, when the other side is back: replicate the other way round."""
+    verb = _verb(context, limit, auto_approve, check, as_json, report, allow, grace)
+    found = _found(verb, name)
+    over = [host for host, one in found.seen.items() if one.over]
+    ready = [host for host in found.senders if found.seen[host].state == "ReadyForInitialReplication"]
+    begun = over or ready or list(found.senders)
+    if len(begun) != 1:
+        _end(verb, f"which side of {name} was failed over is not clear: {', '.join(found.seen)}; see to it by hand")
+    there = _other(found, begun[0])
+    if not there:
+        away = "; not read: " + ", ".join(found.unseen) if found.unseen else ""
+        _end(verb, f"no other host that was read has {name}{away}")
+    _run(verb, found, begun[0], Reversal(name=name, vm_id=found.vm_id, there=there))
+
+
+@replica.command()
+def cancel(
+    context: typer.Context,
+    name: VmName,
+    on: On = None,
+    allow: Allow = None,
+    limit: Limit = None,
+    auto_approve: AutoApprove = False,
+    check: Check = False,
+    as_json: Json = False,
+    report: Report = None,
+    grace: Grace = None,
+) -> None:
+    """End a test, or take back a failover that is not complete."""
+    verb = _verb(context, limit, auto_approve, check, as_json, report, allow, grace)
+    found = _found(verb, name)
+    here = _receiver(verb, found, name, on)
+    there = next(iter(found.senders), "")
+    _run(verb, found, here, Cancellation(name=name, vm_id=found.vm_id, there=there))
+
+
+# --- finding both sides -----------------------------------------------------------------------------------------------
+
+
+def _verb(
+    context: typer.Context,
+    limit: str | None,
+    auto_approve: bool,
+    check: bool,
+    as_json: bool,
+    report: list[str] | None,
+    allow: Sequence[str] | None,
+    grace: str | None,
+) -> Verb:
+    settings: Settings = context.obj
+    settings.follow(grace)
+    # The verb itself says that the VM goes down on one side.
+    return Verb(
+        settings,
+        limit,
+        auto_approve,
+        check,
+        as_json,
+        report,
+        allowed(allow) | {"restart"},
+        Secrets(settings.redactor.learn),
+    )
+
+
+def _found(verb: Verb, name: str) -> Sides:
+    """Where the VM is, by what all hosts say."""
+    settings = verb.settings
+    inventory = inventory_of(settings)
+    work = tuple(work_of(settings, inventory, h, Index()) for h in inventory.select("all", verb.limit))
+    with run_of(settings, Prepared(work, (), inventory, verb.secrets), frozenset()) as run:
+        answers = run.ask("reading", _looked)
+    unseen = {host: one for host, one in answers.items() if isinstance(one, TransportError)}
+    seen: dict[str, dict[str, Seen]] = {}
+    for host, facts in answers.items():
+        if isinstance(facts, TransportError):
+            continue
+        try:
+            ids = [str(r["Id"]) for r in facts.of_key(VMS, "Name", name) if r["ReplicationMode"] not in (None, "None")]
+            for vm_id in ids:
+                one = Seen.of(vm_id, facts)
+                if one is not None and one.relation is not None:
+                    seen.setdefault(vm_id.casefold(), {})[host] = one
+        except UnreadableError as error:
+            unseen[host] = TransportError(str(error))
+    for host, why in unseen.items():
+        settings.err.print(f"{host}: not read: {why.message}", soft_wrap=True)
+    if not seen:
+        _end(verb, f"no host that was read replicates a VM {name}", TROUBLE if unseen else EXIT_CONFIG)
+    if len(seen) > 1:
+        where = "; ".join(", ".join(hosts) for hosts in seen.values())
+        _end(verb, f"there are {len(seen)} replicated VMs named {name} ({where}); say which with --limit")
+    ((vm_id, sides),) = seen.items()
+    senders = tuple(h for h, one in sides.items() if one.sends)
+    receivers = tuple(h for h, one in sides.items() if one.receives)
+    return Sides(vm_id, senders, receivers, sides, unseen)
+
+
+def _looked(name: str, transport: Transport) -> Facts:
+    return look_at(transport, QUERIES)
+
+
+def _receiver(verb: Verb, found: Sides, name: str, on: str | None) -> str:
+    if on is not None:
+        here = _named(verb, on)
+        if here not in found.receivers:
+            _end(verb, f"{here} has no replica of {name}; {', '.join(found.receivers) or 'no host'} has")
+        return here
+    if len(found.receivers) != 1:
+        told = " and ".join(found.receivers) or "no host that was read"
+        _end(verb, f"{told} has a replica of {name}" + ("; say which with --on" if found.receivers else ""))
+    return found.receivers[0]
+
+
+def _other(found: Sides, here: str) -> str:
+    """The other end of what it is received by, or sent to."""
+    others = (*(() if found.seen[here].sends else found.senders), *found.receivers)
+    return next((h for h in others if h != here and found.seen[h].mode != "ExtendedReplica"), "")
+
+
+def _named(verb: Verb, host: str) -> str:
+    known = names_of(inventory_of(verb.settings))
+    name = known.get(host.rstrip(".").casefold())
+    if name is None:
+        raise ConfigError([Diagnostic(None, f"{host} is no host of the inventory", "see hvctl inventory --graph")])
+    return name
+
+
+def _end(verb: Verb, text: str, status: int = EXIT_CONFIG) -> None:
+    verb.settings.err.print(text, soft_wrap=True)
+    raise typer.Exit(status)
+
+
+# --- doing it ---------------------------------------------------------------------------------------------------------
+
+
+def _run(verb: Verb, found: Sides, here: str, runbook: Runbook) -> None:
+    settings = verb.settings
+    reports = Reports.to_approve(verb.report, as_json=verb.as_json, asks=not (verb.auto_approve or verb.check))
+    inventory = inventory_of(settings)
+    place = Place(load_text("{}", "command line"), ())
+    hosts = [h for h in (here, runbook.there) if h]
+    desired = {here: Index((Entry(runbook, place),), here)}
+    work: list[HostWork] = [
+        work_of(settings, inventory, inventory.hosts[h], desired.get(h, Index((), h))) for h in hosts
+    ]
+    prepared = Prepared(tuple(work), (), inventory, verb.secrets)
+    with run_of(settings, prepared, verb.allow) as run:
+        outcomes = run.plan(warm=not verb.check)
+        if not settings.stop.asked and not reports.on_stdout:
+            settings.tried(partial(run.showing.plans, outcomes), None)
+        if not verb.check and not settings.stop.asked and any(o.plan is not None and o.plan.steps for o in outcomes):
+            outcomes = applied(settings, run, outcomes, auto_approve=verb.auto_approve, quiet=reports.on_stdout)
+        status = settings.stop.status or exit_status(outcomes, changes_count=not verb.check)
+        check = run.check("plan" if verb.check else "apply", (), outcomes, status)
+    raise typer.Exit(reports.write(settings, check))

@@ -1,0 +1,258 @@
+"""What the facts of both sides show to be impossible or doubtful about a replication (replica-migration 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from hvctl.call import Row
+from hvctl.contract import at_least, title
+from hvctl.core.changes import Change, Occasion, finding
+from hvctl.core.facts import Facts, UnreadHostError
+from hvctl.core.fields import settings
+from hvctl.kinds import _replica_adapters as replica_adapters
+from hvctl.kinds._certificates import findings as certificate_findings
+from hvctl.kinds._drives import DISKS, Slot
+from hvctl.kinds._limits import DEFAULT_VM_VERSION, OLDEST_VM_VERSION, version_at_least
+from hvctl.kinds._replica import (
+    FAILED_OVER,
+    MEASURED,
+    METHODS,
+    UNDER_WAY,
+    Side,
+    state_of,
+)
+from hvctl.kinds._replication import (
+    places,
+)
+from hvctl.kinds._replication_seen import ReplicationSeen
+from hvctl.kinds._servers import full_name, host_named, in_domain
+from hvctl.kinds._vm import in_vm, made_as
+from hvctl.kinds.replica_authorization import ReplicaAuthorization
+from hvctl.kinds.replica_server import ReplicaServer
+from hvctl.text.diagnostic import Diagnostic
+
+_SETTLING = (*UNDER_WAY[:3], "resync paused", "prepared for failover", "error in the update of its disks")
+"""States in which settings are refused (simulated so; replica-migration 2 has none of it)."""
+
+
+def _over(row: Row) -> bool:
+    return str(row["ReplicationState"]) in FAILED_OVER
+
+
+def _admitted(there: Side, name: str) -> bool:
+    rows = there.facts.reply(ReplicaAuthorization.query).rows
+    labels = name.casefold().partition(".")
+    admitted = {name.casefold(), f"*.{labels[2]}", "*"}
+    return any(str(row["AllowedPrimaryServer"]).casefold() in admitted for row in rows)
+
+
+class ReplicationJudged(ReplicationSeen):
+    """What is to be said of it."""
+
+    # --- judging ----------------------------------------------------------------------------------------------------
+
+    def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
+        yield from super().judge(occasion, changes, facts)
+        second = self._second(facts)
+        if occasion != "remove" or not self.absent:
+            yield from self._one_sided(second, facts)
+        if self.absent:
+            if second is None:
+                hint = f"there too: Remove-VMReplication, and what is to become of {self.vm.key()}"
+                yield finding(
+                    "", f"it is taken away on this side only; {self.server} is not looked at", hint, "warning"
+                )
+            return
+        changed = {c.field: c for c in changes}
+        if occasion == "create":
+            yield from self._new_findings(second, facts)
+            return
+        for change in changes:
+            yield from self._change_findings(change, second, facts)
+        if self.state == "paused" and {"state", "excluded_disks"} <= changed.keys():
+            yield finding("state", "first its disks are set, while it replicates", "apply again after that", "later")
+        row = self._own(facts)
+        if row is not None:
+            yield from self._said(row, changed, facts)
+        if second is not None:
+            yield from replica_adapters.findings(self.adapters, frozenset(changed), second)
+        certificate = self.certificate if self.authentication == "certificate" else None
+        if certificate is not None:
+            yield from certificate_findings(certificate, "certificate", facts, sets="certificate" in changed)
+
+    def _one_sided(self, second: Side | None, facts: Facts) -> Iterator[Diagnostic]:
+        if second is not None:
+            return
+        host = host_named(self, self.server)
+        if host:
+            text = f"{host} is not among the hosts of this run: only this side is looked at and changed"
+            yield finding("server", text, "run it for that host too", "warning")
+        else:
+            text = f"{self.server} is no host of the inventory: only this side is looked at and changed"
+            yield finding("server", text, "see to the other side there", "warning")
+        if self.extended is not None or self.no_third_site:
+            text = f"it is {self.server} that sends to a third site, and it is not looked at"
+            yield finding("extended", text, "run it for that host too", "warning")
+
+    def _said(self, row: Row, changed: Mapping[str, Change], facts: Facts) -> Iterator[Diagnostic]:
+        """What is no difference, and worth knowing."""
+        state = state_of(row)
+        if state in UNDER_WAY and "state" not in changed:
+            told = {"scheduled": "the initial copy begins by itself later"}.get(state, f"{state} goes on")
+            yield finding("state", told, "", "warning")
+        left = places(row, "ExcludedDisks")
+        if self.excluded_disks is None and left:
+            text = f"not replicated: the disk at {', '.join(sorted(left))}"
+            yield finding(
+                "", text, "write `excluded_disks`: with those that are to be left out, [] for none", "warning"
+            )
+
+    def _new_findings(self, second: Side | None, facts: Facts) -> Iterator[Diagnostic]:
+        if second is None and host_named(self, self.server).casefold() == self.server.casefold():
+            text = f"{self.server} is a name of the inventory, and what that host calls itself is not known"
+            yield finding("server", text, "run it for that host too, or write its full name")
+        yield from self._consistent(self.recovery_points or 0)
+        method = self.authentication or "kerberos"
+        if method == "kerberos" and not in_domain(facts):
+            yield finding("", "this host is in no domain, which Kerberos needs", "write `authentication: certificate`")
+        if self.certificate is not None and method == "certificate":
+            yield from certificate_findings(self.certificate, "certificate", facts, sets=True)
+        yield from self._disk_findings(facts)
+        if second is not None:
+            yield from self._receiving_findings(second, method, facts)
+
+    def _consistent(self, points: int) -> Iterator[Diagnostic]:
+        if self.vss is not None and not points and self.recovery_points is None:
+            text = "it keeps no recovery points, of which none could be consistent"
+            yield finding("vss", text, "write `recovery_points`")
+
+    def _disk_findings(self, facts: Facts) -> Iterator[Diagnostic]:
+        """What no log can be kept of (replica-migration 2.3)."""
+        vm = self.vm_row(facts)
+        for row in in_vm(DISKS, vm, facts) if vm is not None else ():
+            place = str(Slot.of(row))
+            if place in (self.excluded_disks or ()):
+                continue
+            path = str(row.get("Path") or "")
+            if row.get("DiskNumber") is not None:
+                yield finding("excluded_disks", f"the disk at {place} is one of the host's own", f"exclude {place}")
+            elif row.get("SupportPersistentReservations") or path.casefold().endswith(".vhds"):
+                yield finding("excluded_disks", f"the disk at {place} is shared", f"exclude {place}")
+
+    def _receiving_findings(self, second: Side, method: str, facts: Facts) -> Iterator[Diagnostic]:
+        vm = self.vm_row(facts)
+        if second.vm is not None and self.initial_copy != "backup":
+            what = "as a replica" if second.received is not None else "as a VM"
+            hint = "remove it there, or write `initial_copy: backup` to go on from what it has"
+            yield finding("", f"{second.host} has {self.vm.key()} already, {what}", hint)
+        if second.vm is None and self.initial_copy == "backup":
+            text = f"{second.host} has no {self.vm.key()} with this VM's id to go on from"
+            yield finding("initial_copy", text, "import a copy of it there with its id, or leave it out")
+        version = made_as(self.vm, vm)[1] or DEFAULT_VM_VERSION[facts.os]
+        oldest, newest = OLDEST_VM_VERSION[second.facts.os], DEFAULT_VM_VERSION[second.facts.os]
+        if not (version_at_least(version, oldest) and version_at_least(newest, version)):
+            text = f"{second.host} ({title(second.facts.os)}) cannot run a VM of version {version}"
+            yield finding("server", text, "replicate to a host of the same or a later Windows")
+        if method == "kerberos" and not in_domain(second.facts):
+            yield finding("server", f"{second.host} is in no domain, which Kerberos needs", "use certificates")
+        yield from self._not_ready(second, method, self.port, "server", facts)
+
+    def _not_ready(self, there: Side, method: str, port: int | None, field: str, facts: Facts) -> Iterator[Diagnostic]:
+        """What the server would refuse as it is now; the plan of that host may set it right before."""
+        rows = there.facts.reply(ReplicaServer.query).rows
+        if not rows:
+            return
+        row = rows[0]
+        hint = f"without it this is refused: see `host: replica_server:` of {there.host}"
+        if not row["ReplicationEnabled"]:
+            yield finding(field, f"{there.host} does not receive replicas yet", hint, "warning")
+            return
+        if METHODS.names[method].casefold() not in str(row["AllowedAuthenticationType"]).casefold():
+            yield finding(field, f"{there.host} does not accept {method} yet", hint, "warning")
+        elif port is not None and port != row[f"{METHODS.names[method]}AuthenticationPort"]:
+            yield finding(field, f"{there.host} listens on another port than {port}", hint, "warning")
+        if not row["ReplicationAllowedFromAnyServer"] and not _admitted(there, full_name(facts)):
+            yield finding(field, f"{there.host} does not admit {full_name(facts)} yet", hint, "warning")
+
+    def _change_findings(self, change: Change, second: Side | None, facts: Facts) -> Iterator[Diagnostic]:
+        field, now = change.field, change.now
+        row = self._own(facts)
+        if field == "vss" and row is not None:
+            yield from self._consistent(int(row["RecoveryHistory"] or 0))
+        state = state_of(row) if row is not None else ""
+        if state in _SETTLING and field != "server" and field in settings(type(self)):
+            yield finding(field, f"nothing of it is set now: {state}", "apply again when that is done", "later")
+        if field == "excluded_disks" and state != "replicating":
+            yield finding(
+                field, f"its disks are set while it replicates; now it is: {state}", "apply again then", "later"
+            )
+        if field == "state" and self.state == "paused" and now != "replicating":
+            yield finding(field, f"what replicates is paused; now it is: {now}", "apply again then", "later")
+            return
+        if field == "server" and second is not None:
+            yield from self._receiving_findings(second, self.authentication or "kerberos", facts)
+        elif field in ("state", "extended.state") and now is not None:
+            yield from self._state_findings(field, str(now), second)
+        elif field == "health":
+            told = self._details(facts)
+            yield finding("health", f"its health is {now}" + (f": {told}" if told else ""), "see to what it says")
+        elif field == "replica":
+            yield from self._replica_findings(str(now), second)
+        elif field == "excluded_disks" and not at_least(facts.os, "2016"):
+            text = f"{title(facts.os)} sets the disks when replication is enabled"
+            yield finding("excluded_disks", text, "take the replication away, and enable it again")
+        elif field == "extended.server" and now is None:
+            yield from self._onward_findings(second, facts)
+
+    def _state_findings(self, field: str, now: str, second: Side | None) -> Iterator[Diagnostic]:
+        name = self.vm.key()
+        if now == "prepared for failover":
+            hint = f"hvctl replica failover {name} goes on with it, hvctl replica cancel {name} ends it"
+            yield finding(field, f"{name} is prepared for a planned failover, and does not start", hint)
+        elif now == "error" and second is not None and second.received is not None and _over(second.received):
+            hint = f"hvctl replica reverse {name} goes on from there, hvctl replica cancel {name} ends it"
+            yield finding(field, f"{name} was failed over to {second.host}", hint)
+        elif now not in ("paused", "error", "not started", "resync needed", "resync paused", "replicating"):
+            yield finding(field, f"its state is: {now}", "look at the host")
+
+    def _replica_findings(self, now: str, second: Side | None) -> Iterator[Diagnostic]:
+        name = self.vm.key()
+        if now == "failed over":
+            hint = f"hvctl replica reverse {name} goes on from there, hvctl replica cancel {name} ends it"
+            yield finding("replica", f"{name} was failed over to {self.server}", hint)
+        elif now == "waiting for its media" and second is not None and not self._imported(second):
+            text = (
+                f"what is exported to {self.initial_copy_export} is not in {self.initial_copy_import} of {second.host}"
+            )
+            yield finding("replica", text, "bring it there, and apply again", "later")
+        elif now == "an ordinary VM there" and self.initial_copy != "backup":
+            text = f"{self.server} no longer receives {name}, and has it as a VM"
+            hint = "remove it there, or write `initial_copy: backup` to go on from what it has"
+            yield finding("replica", text, hint)
+
+    def _onward_findings(self, second: Side | None, facts: Facts) -> Iterator[Diagnostic]:
+        assert self.extended is not None
+        if second is None:
+            return
+        state = state_of(second.received) if second.received is not None else "no replica"
+        if state != "replicating":
+            text = f"{second.host} sends on when the initial copy is there; now it is: {state}"
+            yield finding("extended", text, "apply again after that", "later")
+            return
+        try:
+            third = self._third(facts)
+        except UnreadHostError as error:
+            yield finding("extended", error.text, "nothing is sent on before")
+            return
+        if third is not None:
+            if third.vm is not None:
+                yield finding("extended", f"{third.host} has {self.vm.key()} already", "remove it there")
+            method = self.extended.authentication or "kerberos"
+            yield from self._not_ready(third, method, self.extended.port, "extended", second.facts)
+        if self.extended.certificate is not None and self.extended.authentication == "certificate":
+            yield from certificate_findings(self.extended.certificate, "extended.certificate", second.facts, sets=True)
+
+    def _details(self, facts: Facts) -> str:
+        rows = facts.of_key(MEASURED, "VMId", self._vm_id(facts))
+        own = (r for r in rows if r["ReplicationMode"] == "Primary")
+        return " ".join(str(text) for r in own for text in r.get("ReplicationHealthDetails[]") or ())

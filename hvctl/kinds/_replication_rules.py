@@ -1,0 +1,106 @@
+"""What a replication links and waits for, and the rules that are known without a host (domain 15.2, 15.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hvctl.contract import OS, at_least, exists_from, title
+from hvctl.core.changes import Step, finding
+from hvctl.kinds._disk import DiskPart
+from hvctl.kinds._replication import (
+    FREQUENCIES,
+    ONWARD,
+    Extended,
+    ReplicationFields,
+)
+from hvctl.kinds._servers import host_named, same_server
+from hvctl.kinds.replica_authorization import ReplicaAuthorization
+from hvctl.kinds.replica_server import ReplicaServer
+from hvctl.text.address import Address
+from hvctl.text.diagnostic import Diagnostic
+
+
+class ReplicationRules(ReplicationFields):
+    """As desired."""
+
+    # --- where it stands --------------------------------------------------------------------------------------------
+
+    def links(self) -> tuple[str, ...]:
+        names = (self.server, self.extended.server if self.extended is not None else None)
+        return tuple(dict.fromkeys(host for name in names if (host := host_named(self, name))))
+
+    def requires(self) -> tuple[Address, ...]:
+        """The disks it is about; the replica server that is planned with it, and what its replica is to be on."""
+        disks = tuple(d.address() for d in self.vm.parts_of(DiskPart) if not d.absent)
+        second = host_named(self, self.server)
+        if not second:
+            return disks
+        names = {n for a in self.adapters for n in (a.switch, a.test_switch) if n}
+        switches = tuple(Address(second, "switch", (), name) for name in sorted(names))
+        return (*disks, *self._receiving(second, self.index.host), *switches)
+
+    def follows(self, step: Step) -> tuple[Address, ...]:
+        """What is sent on waits for the third site's server; the second site does not, whatever becomes of the third."""
+        third = host_named(self, self.extended.server) if self.extended is not None else ""
+        onward = any(field.startswith("extended.") for field in step.because)
+        return tuple(self._receiving(third, host_named(self, self.server))) if third and onward else ()
+
+    def _receiving(self, host: str, sender: str) -> Iterator[Address]:
+        """The replica server of a host, and by which names an authorization may let the sender in, as far as the inventory
+        knows it."""
+        yield Address(host, ReplicaServer.kind, (), "")
+        own = sorted(name for name, known in self.index.known.items() if known == sender and "." in name)
+        for name in dict.fromkeys((*own, *(f"*.{name.partition('.')[2]}" for name in own), "*")):
+            yield Address(host, ReplicaAuthorization.kind, (), name)
+
+    # --- rules ------------------------------------------------------------------------------------------------------
+
+    def rules(self, os: OS) -> Iterator[Diagnostic]:
+        yield from self._leg_rules(os)
+        if self.extended is not None:
+            yield from self._onward_rules(self.extended, os)
+        given = [f for f in ("initial_copy_at", "initial_copy_export") if getattr(self, f) is not None]
+        given += [] if self.initial_copy == "now" else ["initial_copy"]
+        if len(given) > 1:
+            yield finding(given[1], f"{given[0]} says already how the initial copy is made", "keep one of them")
+        if self.initial_copy_import is not None and self.initial_copy_export is None:
+            yield finding(
+                "initial_copy_import", "nothing is exported that could be imported", "write `initial_copy_export`"
+            )
+        wanted = {d.key() for d in self.vm.parts_of(DiskPart) if not d.absent}
+        for n, place in enumerate(self.excluded_disks or ()):
+            if wanted and place not in wanted and place in {d.key() for d in self.vm.parts_of(DiskPart)}:
+                yield finding(f"excluded_disks.{n}", f"the disk at {place} is to be absent", "leave it out")
+
+    def _leg_rules(self, os: OS) -> Iterator[Diagnostic]:
+        if self.server.casefold() == self.index.host.casefold():
+            yield finding("server", "a VM is not replicated to the host that it is on", "write another host")
+        if self.authentication == "certificate" and self.certificate is None:
+            yield finding("authentication", "no certificate is written, which this needs", "write `certificate`")
+        if self.certificate is not None and self.authentication == "kerberos":
+            yield finding("certificate", "Kerberos needs none", "write `authentication: certificate`, or leave it out")
+        old = not at_least(os, "2012r2")
+        if self.frequency is not None and self.frequency not in FREQUENCIES:
+            yield finding("frequency", "it replicates every 30 s, 5 min or 15 min", "write 30s, 5m or 15m")
+        elif old and self.frequency not in (None, 300):
+            yield finding("frequency", f"{title(os)} replicates every 5 min", exists_from("2012r2"))
+        if old and (self.recovery_points or 0) > 15:
+            yield finding("recovery_points", f"{title(os)} keeps up to 15 recovery points", "write 0 to 15")
+        if self.vss is not None and self.recovery_points == 0:
+            hint = "write `recovery_points`, or `vss: null`"
+            yield finding("vss", "without recovery points there is nothing that could be consistent", hint)
+
+    def _onward_rules(self, onward: Extended, os: OS) -> Iterator[Diagnostic]:
+        if not at_least(os, "2012r2"):
+            yield finding("extended", f"{title(os)} has no third site", exists_from("2012r2"))
+        if same_server(onward.server, self.server):
+            yield finding("extended.server", "the third site is the second one", "write another host")
+        if onward.server.casefold() == self.index.host.casefold():
+            yield finding("extended.server", "the third site is the first one", "write another host")
+        if onward.frequency is not None and onward.frequency not in ONWARD:
+            yield finding("extended.frequency", "a third site is sent to every 5 or 15 min", "write 5m or 15m")
+        elif onward.frequency is not None and onward.frequency < (self.frequency or 0):
+            text = "a third site is not sent to more often than the second one"
+            yield finding("extended.frequency", text, "write the same, or 15m")
+        if onward.authentication == "certificate" and onward.certificate is None:
+            yield finding("extended.authentication", "no certificate is written", "write `certificate`")

@@ -1,0 +1,259 @@
+"""A replication as both sides say it is, and what changing it means (domain 15.2, 15.3; replica-migration 1, 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Self
+
+from hvctl.call import Call, Row
+from hvctl.core.changes import Change
+from hvctl.core.facts import Facts
+from hvctl.core.fields import settings
+from hvctl.core.impact import Impact
+from hvctl.core.resource import Resource
+from hvctl.core.values import NOT_COMPARED, State
+from hvctl.kinds import _replica_adapters as replica_adapters
+from hvctl.kinds._certificates import QUERIES as CERTIFICATES
+from hvctl.kinds._drives import DISKS
+from hvctl.kinds._host import HOST
+from hvctl.kinds._replica import (
+    MEASURED,
+    RELATIONS,
+    STATES,
+    UNDER_WAY,
+    Side,
+    relation,
+    state_of,
+)
+from hvctl.kinds._replication import (
+    PLACES,
+    Extended,
+    of_vm,
+    places,
+    side_of,
+)
+from hvctl.kinds._replication_rules import ReplicationRules
+from hvctl.kinds._servers import COMPUTER, full_name, host_named, same_server
+from hvctl.kinds._vm import VMS, in_vm
+from hvctl.kinds.replica_authorization import ReplicaAuthorization
+from hvctl.kinds.replica_server import ReplicaServer
+
+_THERE = (VMS, HOST, RELATIONS, COMPUTER, ReplicaServer.query, ReplicaAuthorization.query, DISKS)
+"""What is asked of a host that receives."""
+
+LOST = ("no such VM there", "an ordinary VM there")
+"""Of a replica: there is none any more."""
+
+
+def _media(folder: str) -> Call:
+    return Call(
+        "Get-ChildItem", {"LiteralPath": (folder,), "Directory": True}, ("Name", "FullName"), each="LiteralPath"
+    )
+
+
+class ReplicationSeen(ReplicationRules):
+    """As it is."""
+
+    # --- looking ----------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def discover(cls, owner: Resource | None, facts: Facts) -> Iterator[Self]:
+        """Nothing: to which host of an inventory it goes, its own host does not say. An import tells that it is replicated."""
+        yield from ()
+
+    def queries(self) -> tuple[Call, ...]:
+        more = CERTIFICATES if self.certificate is not None else ()
+        return (*super().queries(), RELATIONS, MEASURED, COMPUTER, DISKS, *more)
+
+    def queries_on(self, host: str) -> tuple[Call, ...]:
+        second = host == host_named(self, self.server)
+        media: tuple[Call, ...] = (
+            (_media(self.initial_copy_import),) if self.initial_copy_import is not None and second else ()
+        )
+        media += replica_adapters.queries(self.adapters) if second else ()
+        own = self.extended is not None and self.extended.certificate is not None
+        return (*_THERE, *media, *(CERTIFICATES if own else ()))
+
+    def _vm_id(self, facts: Facts) -> object:
+        row = self.vm_row(facts)
+        return None if row is None else row["Id"]
+
+    def _own(self, facts: Facts) -> Row | None:
+        """By which the VM is sent."""
+        vm_id = self._vm_id(facts)
+        return None if vm_id is None else relation(vm_id, facts, modes=("Primary",))
+
+    def _second(self, facts: Facts) -> Side | None:
+        return side_of(self, self.server, self._vm_id(facts), facts)
+
+    def _third(self, facts: Facts) -> Side | None:
+        server = self.extended.server if self.extended is not None else None
+        return side_of(self, server, self._vm_id(facts), facts)
+
+    def wanted(self) -> State:
+        found: dict[str, Any] = {**super().wanted(), "state": self.state or "replicating", "health": "normal"}
+        found["replica"] = "receiving"
+        found |= replica_adapters.written(self.adapters)
+        if self.excluded_disks is not None:
+            found["excluded_disks"] = frozenset(self.excluded_disks)
+        if self.extended is not None:
+            found["extended.state"] = "replicating"
+        elif self.no_third_site:
+            found["extended"] = None
+        return found
+
+    def as_changes(self, facts: Facts) -> tuple[Change, ...]:
+        """What it is made with. A third site comes after the initial copy."""
+        left = ("health", "replica", "extended")
+        return tuple(c for c in super().as_changes(facts) if c.field.partition(".")[0] not in left)
+
+    def actual(self, facts: Facts) -> State | None:
+        if self._vm_id(facts) is None:
+            return None
+        row, second = self._own(facts), self._second(facts)
+        if row is None:
+            left = second is not None and second.received is not None and self._ours(second.received, facts)
+            return {} if self.absent and left else None
+        found: dict[str, Any] = {n: v for n, v in self.read_settings(row).items() if not n.startswith("extended")}
+        found["server"] = self._server_now(row, second)
+        if facts.os == "2012" and self.frequency == 300:
+            found["frequency"] = NOT_COMPARED  # it has no property, and no other frequency (domain 15.2)
+        if facts.os == "2012" and "vss" in self.model_fields_set:
+            found["vss"] = NOT_COMPARED if row["VSSSnapshotReplicationEnabled"] and self.vss else None
+        state = state_of(row)
+        found["state"] = state
+        steady = state in ("replicating", "paused")
+        found["health"] = str(row["ReplicationHealth"]).casefold() if steady and state != "paused" else "normal"
+        found["replica"] = self._replica_now(row, second)
+        if self.excluded_disks is not None:
+            found["excluded_disks"] = self._excluded(row, second, facts)
+        found |= self._onward_now(second)
+        names = replica_adapters.written(self.adapters)
+        if second is None:
+            found |= dict.fromkeys(names, NOT_COMPARED)
+        else:
+            found |= replica_adapters.now(self.adapters, second) if second.vm is not None else dict.fromkeys(names)
+        return found
+
+    def _ours(self, received: Row, facts: Facts) -> bool:
+        return same_server(received["PrimaryServerName"], full_name(facts))
+
+    def _server_now(self, row: Row, second: Side | None) -> Any:
+        """As it is written, if that is the one: by its name there, or by what the inventory calls it."""
+        now = str(row["ReplicaServerName"] or "")
+        if same_server(now, self.server) or (second is not None and same_server(now, second.name)):
+            return self.server
+        unseen = second is None and host_named(self, self.server).casefold() == self.server.casefold()
+        return NOT_COMPARED if unseen and host_named(self, self.server) else now
+
+    def _replica_now(self, row: Row, second: Side | None) -> Any:
+        if second is None or not same_server(row["ReplicaServerName"], second.name):
+            return NOT_COMPARED
+        if second.vm is None:
+            return "no such VM there"
+        if second.received is None:
+            return "an ordinary VM there"
+        state = state_of(second.received)
+        if state in ("paused", "failed over"):
+            return state
+        exported = self.initial_copy_import is not None and state_of(row) in ("initial copy", "replicating")
+        return "waiting for its media" if exported and state == STATES["WaitingForInitialReplication"] else "receiving"
+
+    def _excluded(self, row: Row, second: Side | None, facts: Facts) -> Any:
+        """Before 2016 no host says it; what is left out has no drive on the replica (replica-migration 2.4)."""
+        left = places(row, "ExcludedDisks")
+        if left is not None:
+            return left
+        if second is None or second.vm is None or second.received is None:
+            return NOT_COMPARED
+        have = frozenset(of_vm(in_vm(DISKS, second.vm, second.facts)))
+        vm = self.vm_row(facts)
+        assert vm is not None
+        return frozenset(of_vm(in_vm(DISKS, vm, facts))) - have
+
+    def _onward_now(self, second: Side | None) -> dict[str, Any]:
+        wanted = [n for n in self.wanted() if n.partition(".")[0] == "extended"]
+        if not wanted:
+            return {}
+        if second is None:
+            return dict.fromkeys(wanted, NOT_COMPARED)
+        row = second.onward
+        if self.extended is None:
+            return {"extended": None if row is None else str(row["ReplicaServerName"])}
+        if row is None:
+            return dict.fromkeys(wanted)
+        table = settings(Extended)
+        found = {f"extended.{n}": table[n].get(row) for n in self.extended.written()}
+        third = host_named(self, self.extended.server)
+        now = str(row["ReplicaServerName"] or "")
+        other = second.facts.others.get(third) if third else None
+        if same_server(now, self.extended.server) or (other is not None and same_server(now, full_name(other))):
+            found["extended.server"] = self.extended.server
+        else:
+            found["extended.server"] = now
+        found["extended.state"] = state_of(row)
+        return found
+
+    def same(self, field: str, now: Any, wanted: Any) -> bool:
+        if field == "state" and wanted == "paused" and now in ("not started", "resync paused"):
+            return True  # nothing is sent
+        if field in ("state", "extended.state"):
+            return now == wanted or (wanted == "replicating" and now in UNDER_WAY) or self._left_to_others(field, now)
+        if field == "excluded_disks":
+            return bool(now == wanted)
+        return super().same(field, now, wanted)
+
+    def _left_to_others(self, field: str, now: Any) -> bool:
+        """A copy that somebody else begins."""
+        by = self.extended.initial_copy if field != "state" and self.extended is not None else self.initial_copy
+        return now == "not started" and by == "by_hand"
+
+    def show(self, field: str, value: Any) -> str:
+        return PLACES.show(value) if field == "excluded_disks" else super().show(field, value)
+
+    def value(self, field: str, value: Any) -> Any:
+        return PLACES.value(value) if field == "excluded_disks" else super().value(field, value)
+
+    # --- what it means ----------------------------------------------------------------------------------------------
+
+    def summary(self) -> str:
+        return f"to {self.server}" + (f", on to {self.extended.server}" if self.extended is not None else "")
+
+    def impacts(self, field: str, now: Any, wanted: Any, facts: Facts) -> frozenset[Impact]:
+        if field in ("server", "extended.server") and now is not None:
+            return frozenset({"recreate"})
+        if field == "replica" and now in LOST:
+            return frozenset({"recreate"})
+        if field == "extended" or (field in ("state", "extended.state") and now == "resync needed"):
+            return frozenset({"destroy"})
+        return frozenset({"online"})
+
+    def note(self, field: str, now: Any, wanted: Any, facts: Facts) -> str:
+        if field == "" and wanted == "absent":
+            return f"on both sides; {self.vm.key()} stays on {self.server} as a VM that is off, its recovery points go"
+        if field in ("server", "extended.server") and now is not None:
+            return "a whole initial copy; the recovery points go, and what is there stays as a VM that is off"
+        if field in ("state", "extended.state") and now == "resync needed":
+            return "all of its disks are read and compared; its recovery points go"
+        if field in ("state", "extended.state") and now == "not started":
+            return "the initial copy"
+        if field == "extended" and wanted is None:
+            return "the replica at the third site stays there as a VM that is off"
+        return ""
+
+    def rests_on(self, field: str, facts: Facts) -> str:
+        """What is wanted of a third site that is not there is wanted of none; nothing is resumed that is not received."""
+        if field == "state":
+            row, other = self._own(facts), self._second(facts)
+            lost = row is not None and self._replica_now(row, other) in (*LOST, "failed over")
+            return "replica" if lost else ""
+        onward = field.startswith("extended.") and field != "extended.server" and self.extended is not None
+        second = self._second(facts) if onward else None
+        return "extended.server" if second is not None and second.onward is None else ""
+
+    def _imported(self, second: Side) -> str:
+        """The folder of this VM, which the export has named <name>_<id> (replica-migration 2.1); "" if it is not there."""
+        assert self.initial_copy_import is not None and second.vm is not None
+        ending = f"_{second.vm['Id']}".casefold()
+        rows = second.facts.reply(_media(self.initial_copy_import)).rows
+        return next((str(r["FullName"]) for r in rows if str(r["Name"]).casefold().endswith(ending)), "")

@@ -1,0 +1,246 @@
+"""`hvctl replica` as a user has it: each verb to its end, again, and taken up after a host was lost in the middle of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hvctl.call import Transport
+from hvctl.cli import main
+from hvctl.config.connection import Connection
+from hvctl.fleet.connect import Wire
+from mocks.estate import Estate
+from mocks.failures import failure
+from mocks.machine import Replication, Vm
+from mocks.twin import TwinTransport
+from tests.estates.harness import Reached, written
+
+ID = "11111111-1111-1111-1111-111111111111"
+RULES = {"VIRT-HVRHTTPL-In-TCP-NoScope": True, "VIRT-HVRHTTPSL-In-TCP-NoScope": False}
+NAMES = {"primary_server": "HV01.example.com", "replica_server": "HV02.example.com"}
+PLAYS = """
+- hosts: hv01
+  vms: [{name: web01, state: running, replication: {server: hv02}}]
+- hosts: hv02
+  host: {replica_server: {enabled: yes}}
+"""
+
+
+def web01(path: str, **more: Any) -> dict[str, Any]:
+    return {"name": "web01", "id": ID, "drives": [{"at": "ide 0:0", "path": path}], **more}
+
+
+class Lab:
+    """hv01 sends web01 to hv02, hv03 has nothing to do with it; and a user before them."""
+
+    def __init__(self, folder: Path, os: str = "2022") -> None:
+        receives = {"enabled": True, "any_server": True, "storage": "D:\\R"}
+        common: dict[str, Any] = {"os": os, "domain": "example.com", "folders": ["D:\\R"], "firewall_rules": RULES}
+        hosts: dict[str, Any] = {h: {**common, "replica_server": dict(receives)} for h in ("hv01", "hv02", "hv03")}
+        hosts["hv01"]["vms"] = [web01(r"D:\VMs\web01.vhdx", state="Running", replication=dict(NAMES))]
+        hosts["hv02"]["vms"] = [web01(r"D:\R\web01.vhdx", replication={**NAMES, "mode": "Replica"})]
+        self.estate = Estate.from_data({"hosts": hosts})
+        self.folder = folder
+        written(folder, self.estate, {}, PLAYS)
+        self.wires: dict[str, Reached] = {}
+        self.lost_at: dict[str, int] = {}
+        self.errors = ""
+
+    def run(self, capsys: Any, *words: str) -> tuple[int, str]:
+        def connect(connection: Connection, wire: Wire) -> Transport:
+            name = connection.name
+            inner = TwinTransport(self.estate.hosts[name])
+            if name not in self.wires:
+                self.wires[name] = Reached(inner, self.estate, name, away=False, lost_at=self.lost_at.get(name, 0))
+            return self.wires[name]
+
+        inventory = str(self.folder / "inventory.yml")
+        status = main(["-i", inventory, *words], connect=connect, pause=self.estate.clock.sleep)
+        said = capsys.readouterr()
+        self.errors = said.err
+        return status, said.out
+
+    def replica(self, capsys: Any, *words: str) -> tuple[int, str]:
+        return self.run(capsys, "replica", *words, "--auto-approve")
+
+    def vm(self, host: str) -> Vm:
+        return next(v for v in self.estate.hosts[host].state.vms if v.id == ID)
+
+    def relation(self, host: str) -> Replication:
+        found = self.vm(host).replication
+        assert found is not None
+        return found
+
+    def at(self) -> dict[str, tuple[str, str, str]]:
+        return {h: (self.relation(h).mode, self.relation(h).state, self.vm(h).state) for h in ("hv01", "hv02")}
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Lab:
+    return Lab(tmp_path)
+
+
+TURNED = {"hv01": ("Replica", "Replicating", "Off"), "hv02": ("Primary", "Replicating", "Running")}
+BEFORE = {"hv01": ("Primary", "Replicating", "Running"), "hv02": ("Replica", "Replicating", "Off")}
+
+
+@pytest.mark.parametrize("os", ["2012r2", "2016", "2022"])
+def test_a_planned_failover(os: str, tmp_path: Path, capsys: Any) -> None:
+    lab = Lab(tmp_path, os)
+    status, said = lab.run(capsys, "replica", "failover", "web01", "--to", "hv02", "--check")
+    assert lab.at() == BEFORE
+    for word in ("shut_down", "prepare", "fail_over", "reverse", "start"):
+        assert word in said
+    status, _ = lab.replica(capsys, "failover", "web01", "--to", "hv02.example.com")
+    assert (status, lab.at()) == (0, TURNED)
+    assert all(len(w.changes) == n for w, n in zip(lab.wires.values(), (1, 1, 0), strict=True))
+    status, said = lab.replica(capsys, "failover", "web01", "--to", "hv02")
+    assert (status, lab.at()) == (0, TURNED), "once more does nothing"
+    # the playbook still says the other way round, which the next plan understands
+    status, said = lab.run(capsys, "plan", str(lab.folder / "site.yml"), "--detailed-exitcode")
+    assert "turn the playbook around" in said
+    assert lab.at() == TURNED
+    lab.estate.clock.sleep(60)  # its guest has booted
+    status, _ = lab.replica(capsys, "failover", "web01", "--to", "hv01")
+    assert (status, lab.at()) == (0, BEFORE), "and back"
+
+
+@pytest.mark.parametrize("host", ["hv01", "hv02"])
+@pytest.mark.parametrize("start", [True, False])
+def test_a_planned_failover_is_taken_up_where_a_host_was_lost(lab: Lab, host: str, start: bool, capsys: Any) -> None:
+    lab.lost_at = {host: 1}
+    words = ("failover", "web01", "--to", "hv02", *([] if start else ["--no-start"]))
+    status, said = lab.replica(capsys, *words)
+    assert status != 0
+    lab.estate.bring_back(host)
+    for wire in lab.wires.values():
+        wire._lost_at = 0
+    status, said = lab.replica(capsys, *words)
+    power = "Running" if start else "Off"
+    assert (status, lab.at()["hv02"]) == (0, ("Primary", "Replicating", power)), said
+    assert lab.at()["hv01"] == TURNED["hv01"]
+    calls = [c.cmdlet for h in lab.estate.hosts.values() for c in h.log if not c.errors]
+    assert calls.count("Start-VMFailover") == 2, "prepared once, failed over once"
+
+
+@pytest.mark.parametrize("cmdlet", ["Stop-VM", "Start-VMFailover", "Set-VMReplication", "Start-VM"])
+def test_a_step_that_fails_is_taken_up(lab: Lab, cmdlet: str, capsys: Any) -> None:
+    for host in lab.estate.hosts.values():
+        host.failures.add(failure(f"{cmdlet}:error=no such luck"))
+    status, _ = lab.replica(capsys, "failover", "web01", "--to", "hv02")
+    assert status != 0
+    for _ in range(2):
+        status, said = lab.replica(capsys, "failover", "web01", "--to", "hv02")
+    assert (status, lab.at()) == (0, TURNED), said
+
+
+def test_what_would_be_refused_in_the_end_is_found_before_anything_is_stopped(lab: Lab, capsys: Any) -> None:
+    lab.estate.hosts["hv01"].state.replica_server.enabled = False
+    status, said = lab.replica(capsys, "failover", "web01", "--to", "hv02")
+    assert "hv01 does not receive replicas itself" in said
+    assert lab.at() == BEFORE
+    assert status != 0
+
+
+def test_a_vm_that_does_not_replicate_is_not_failed_over(lab: Lab, capsys: Any) -> None:
+    lab.relation("hv01").state = "Suspended"
+    _, said = lab.replica(capsys, "failover", "web01", "--to", "hv02")
+    assert "web01 does not replicate: paused" in said
+    assert lab.vm("hv01").state == "Running"
+
+
+def test_an_unplanned_failover_and_the_way_back(lab: Lab, capsys: Any) -> None:
+    lab.estate.lose("hv01")
+    status, _ = lab.replica(capsys, "failover", "web01", "--to", "hv02")
+    assert status == 1
+    assert "hv01" in lab.errors and "--unplanned" in lab.errors
+    status, said = lab.replica(capsys, "failover", "web01", "--to", "hv02", "--unplanned")
+    assert "--allow destroy" in said
+    assert lab.relation("hv02").state == "Replicating"
+    words = ("failover", "web01", "--to", "hv02", "--unplanned", "--allow", "destroy")
+    status, _ = lab.replica(capsys, *words)
+    assert (lab.relation("hv02").state, lab.vm("hv02").state) == ("FailedOver", "Running")
+    status, _ = lab.replica(capsys, *words)
+    assert status == 0, "once more does nothing"
+    lab.estate.clock.sleep(3600)
+    lab.estate.bring_back("hv01")
+    status, said = lab.run(capsys, "plan", str(lab.folder / "site.yml"))
+    assert "web01 was failed over to hv02" in said
+    status, said = lab.replica(capsys, "reverse", "web01")
+    assert "--allow destroy" in said
+    lab.lost_at = {}
+    status, said = lab.replica(capsys, "reverse", "web01", "--allow", "destroy")
+    assert status == 0, said
+    lab.estate.clock.sleep(300)
+    lab.estate.hosts["hv02"].invoke("Get-VMReplication", {})
+    assert lab.at() == TURNED
+    status, _ = lab.replica(capsys, "reverse", "web01")
+    assert (status, lab.at()) == (0, TURNED)
+
+
+@pytest.mark.parametrize(("host", "batch"), [("hv01", 1), ("hv02", 1)])
+def test_a_reversal_is_taken_up(lab: Lab, host: str, batch: int, capsys: Any) -> None:
+    lab.estate.lose("hv01")
+    words = ("failover", "web01", "--to", "hv02", "--unplanned", "--allow", "destroy")
+    assert lab.replica(capsys, *words)[0] == 0
+    lab.estate.bring_back("hv01")
+    lab.wires.clear()
+    lab.lost_at = {host: batch}
+    assert lab.replica(capsys, "reverse", "web01", "--allow", "destroy")[0] != 0
+    lab.estate.bring_back(host)
+    lab.wires.clear()
+    lab.lost_at = {}
+    status, said = lab.replica(capsys, "reverse", "web01", "--allow", "destroy")
+    lab.estate.clock.sleep(300)
+    lab.estate.hosts["hv02"].invoke("Get-VMReplication", {})
+    assert (status, lab.at()) == (0, TURNED), said
+
+
+def test_a_primary_that_runs_is_not_failed_over_unplanned(lab: Lab, capsys: Any) -> None:
+    words = ("failover", "web01", "--to", "hv02", "--unplanned", "--allow", "destroy")
+    _, said = lab.replica(capsys, *words)
+    assert "web01 runs on hv01" in said
+    assert lab.at() == BEFORE
+
+
+def test_a_test_and_its_end(lab: Lab, capsys: Any) -> None:
+    status, said = lab.replica(capsys, "test", "web01")
+    assert status == 0, said
+    (made,) = (v for v in lab.estate.hosts["hv02"].state.vms if v.id != ID)
+    assert made.name == "web01 - Test"
+    made.state = "Running"
+    assert lab.replica(capsys, "test", "web01")[0] == 0
+    assert lab.replica(capsys, "cancel", "web01")[0] == 0
+    assert len(lab.estate.hosts["hv02"].state.vms) == 1
+    assert lab.at() == BEFORE
+
+
+def test_a_failover_is_taken_back(lab: Lab, capsys: Any) -> None:
+    lab.vm("hv01").state = "Off"
+    lab.relation("hv01").state = "PreparedForFailover"
+    lab.relation("hv02").state = "FailedOverWaitingCompletion"
+    lab.vm("hv02").state = "Running"
+    status, said = lab.replica(capsys, "cancel", "web01")
+    assert "--allow destroy" in said
+    status, said = lab.replica(capsys, "cancel", "web01", "--allow", "destroy")
+    assert status == 0, said
+    assert lab.at() == {"hv01": ("Primary", "Replicating", "Off"), "hv02": BEFORE["hv02"]}
+    status, said = lab.run(capsys, "apply", str(lab.folder / "site.yml"), "--auto-approve")
+    assert lab.at() == BEFORE
+
+
+def test_what_is_complete_is_not_taken_back(lab: Lab, capsys: Any) -> None:
+    lab.relation("hv02").state = "FailedOver"
+    _, said = lab.replica(capsys, "cancel", "web01")
+    assert "is complete, and is not taken back" in said
+
+
+def test_a_vm_that_nobody_replicates(lab: Lab, capsys: Any) -> None:
+    assert lab.replica(capsys, "test", "web09")[0] == 1
+    assert "no host that was read replicates a VM web09" in lab.errors
+    assert lab.replica(capsys, "failover", "web01", "--to", "hv03")[0] == 1
+    assert "hv03 has no web01" in lab.errors
+    assert lab.replica(capsys, "failover", "web01", "--to", "hv99")[0] == 1
+    assert "hv99 is no host of the inventory" in lab.errors
