@@ -134,7 +134,11 @@ class Joined:
 def _client(scheduler: Scheduler) -> Any:
     import distributed  # noqa: PLC0415 - a second, and only for who asks for it
 
-    for name in ("distributed", "tornado", "asyncio"):  # what goes wrong is said by hvctl
+    # What goes wrong is said by hvctl. dask gives several of its loggers a level of their own.
+    named = (
+        name for name in logging.root.manager.loggerDict if name.split(".")[0] in ("distributed", "tornado", "asyncio")
+    )
+    for name in (*named, "asyncio", "tornado"):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     security = None
     if scheduler.encrypted:
