@@ -27,12 +27,13 @@ def _silent(event: Event) -> None:
 
 @dataclass
 class Elsewhere:
-    """`holds`: whether a text holds a secret that is known here. `trouble`: why nothing is to be expected from the
-    workers, "" if all is well; asked again and again. `say`: hears of hosts that are read a second time."""
+    """`executor`: of the worker of that name, or of any where it is "". `holds`: whether a text holds a secret that is
+    known here. `trouble`: why nothing is to be expected from that worker, "" if all is well; asked again and again.
+    `say`: hears of hosts that are read a second time."""
 
-    executor: Executor
+    executor: Callable[[str], Executor]
     holds: Callable[[str], bool]
-    trouble: Callable[[], str] = lambda: ""
+    trouble: Callable[[str], str] = lambda worker: ""
     say: Callable[[str], None] = lambda text: None
     run: str = field(default_factory=lambda: uuid4().hex)
     versions: Versions = field(default_factory=Versions.here)
@@ -63,7 +64,8 @@ class Elsewhere:
                 hint="read this host without --executor, or take the secret out of names and paths",
             )
         try:
-            return self._waited(self._submitted(carry, text), stopped)
+            worker = connection.worker or ""
+            return self._waited(self._submitted(carry, text, worker), stopped, worker)
         finally:
             with self._lock:
                 self._begun.pop(errand.id, None)
@@ -76,25 +78,25 @@ class Elsewhere:
         if before is not None:
             self.say(f"{host}: read again by worker {worker}; worker {before}, which was reading it, is gone")
 
-    def _submitted(self, carry: Carry, text: str) -> Future[str]:
-        if why := self.trouble():
+    def _submitted(self, carry: Carry, text: str, worker: str) -> Future[str]:
+        if why := self.trouble(worker):
             raise TransportError(why)
         try:
-            return self.executor.submit(carry, text)
+            return self.executor(worker).submit(carry, text)
         except Exception as error:
-            raise TransportError(self.trouble() or f"the task was not taken ({type(error).__name__})") from error
+            raise TransportError(self.trouble(worker) or f"the task was not taken ({type(error).__name__})") from error
 
-    def _waited(self, future: Future[str], stopped: Callable[[], bool]) -> str:
+    def _waited(self, future: Future[str], stopped: Callable[[], bool], worker: str) -> str:
         while True:
             try:
                 return future.result(timeout=TICK_S)
             except CancelledError:
-                why = STOPPED if stopped() else self.trouble() or "the task was cancelled"
+                why = STOPPED if stopped() else self.trouble(worker) or "the task was cancelled"
                 raise TransportError(why) from None
             except TimeoutError:
                 if future.done():
                     continue
-                if why := STOPPED if stopped() else self.trouble():
+                if why := STOPPED if stopped() else self.trouble(worker):
                     future.cancel()
                     raise TransportError(why) from None
             except Exception as error:

@@ -10,6 +10,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,11 +80,14 @@ class Joined:
         self.scheduler = scheduler
         self._lock = threading.Lock()
         self._lost = ""
-        self._seen = self._asked = time.monotonic()
+        self._asked = time.monotonic()
+        self._seen: dict[str, float] = {}
+        """When each worker was there last, by its name, and under "" any."""
         self._begun: list[Elsewhere] = []
         self._client = _client(scheduler)
         try:
             self.threads = _compared(self._client)
+            self._look(self._asked)
         except BaseException:
             self.close()
             raise
@@ -92,14 +96,20 @@ class Joined:
 
     def elsewhere(self, holds: Callable[[str], bool]) -> Elsewhere:
         """For one run."""
-        # pure: equal calls would be one task. Tasks whose worker is lost are run again by dask itself.
-        found = Elsewhere(self._client.get_executor(pure=False), holds, self.trouble, self._say)
+        found = Elsewhere(self._executor, holds, self.trouble, self._say)
         self._begun = [found]
         return found
 
-    def trouble(self) -> str:
-        """Why nothing is to be expected any more, "" if all is well. A scheduler that was lost stays so: it knows nothing
-        of the tasks of before."""
+    def _executor(self, worker: str) -> Executor:
+        """Tasks whose worker is lost are run again by dask itself."""
+        # pure: equal calls would be one task.
+        place = {"workers": [worker], "allow_other_workers": False} if worker else {}
+        found: Executor = self._client.get_executor(pure=False, **place)
+        return found
+
+    def trouble(self, worker: str = "") -> str:
+        """Why nothing is to be expected of a worker any more, or of any, "" if all is well. A scheduler that was lost stays
+        so: it knows nothing of the tasks of before."""
         if self._lost:
             return self._lost
         if self._client.status != "running":
@@ -107,23 +117,27 @@ class Joined:
             return self._lost
         now = time.monotonic()
         with self._lock:
-            if now - self._asked < _POLL_S:
-                return ""
-            self._asked = now
-        if self._workers():
-            self._seen = now
-        elif now - self._seen > WORKERLESS_S:
-            return f"no worker of {self.scheduler.address} is left"
+            asks = now - self._asked >= _POLL_S
+            if asks:
+                self._asked = now
+        if asks:
+            self._look(now)
+        if worker not in self._seen:
+            return f"{self.scheduler.address} has no worker {worker}, which hvctl_worker names"
+        if now - self._seen[worker] > WORKERLESS_S:
+            return f"worker {worker} is gone" if worker else f"no worker of {self.scheduler.address} is left"
         return ""
 
     def close(self) -> None:
         _quietly(lambda: self._client.close(timeout=2))
 
-    def _workers(self) -> int:
+    def _look(self, now: float) -> None:
+        """Which workers are there."""
         try:
-            return len(self._client.nthreads())
+            names = [str(one["name"]) for one in self._client.scheduler_info()["workers"].values()]
         except Exception:
-            return 0  # the next look at its status says more
+            return  # the next look at its status says more
+        self._seen |= dict.fromkeys([*names, *("" for _ in names[:1])], now)
 
     def _heard(self, event: tuple[float, Mapping[str, str]]) -> None:
         told = event[1]

@@ -185,6 +185,12 @@ def test_the_reading_verbs_and_those_that_change(tmp_path: Path) -> None:
         assert (status, "2 hosts: 2 in sync." in said) == (0, True), said
         status, said = made.hvctl("plan", "lab.yml", "--out", "lab.plan")
         assert (status, "Plan saved" in said) == (0, True), said
+        with (tmp_path / "inventory.yml").open("a") as file:
+            file.write("    hvctl_worker: \"{{ {'hv0': 'site-b', 'hv1': 'site-x'}[inventory_hostname] }}\"\n")
+        status, said = made.hvctl("drift", "lab.yml", "--all", "--no-history")
+        assert (status, "2 hosts: 1 in sync, 1 unreachable." in said) == (4, True), said
+        assert "has no worker site-x, which hvctl_worker names" in said
+        made.inventory()
         status, said = made.hvctl("facts", "hv0")
         assert (status, "Get-VMProcessor" in said) == (0, True), said
         status, said = made.hvctl("record", "hv0", "-o", "hv0.json")

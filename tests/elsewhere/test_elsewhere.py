@@ -75,7 +75,7 @@ def connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Conn
 
 
 def elsewhere(executor: Executor, redactor: Redactor | None = None) -> Elsewhere:
-    return Elsewhere(executor, (redactor or Redactor()).holds)
+    return Elsewhere(lambda worker: executor, (redactor or Redactor()).holds)
 
 
 def test_an_errand_comes_back_equal() -> None:
@@ -199,26 +199,32 @@ def test_a_stop_ends_what_is_waited_for(connection: Connection, pool: Pool) -> N
 
 
 class Client:
-    """As much of dask's as tells whether workers are left."""
+    """As much of dask's as tells which workers are left."""
 
     status = "running"
+    names: tuple[str, ...] = ("site-a",)
 
-    def nthreads(self) -> dict[str, int]:
-        return {}
+    def scheduler_info(self) -> dict[str, dict[str, dict[str, str]]]:
+        return {"workers": {name: {"name": name} for name in self.names}}
 
 
 def test_where_no_worker_is_left_a_run_waits_and_then_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    joined = Joined.__new__(Joined)
-    at = {"_lost": "", "_seen": 0.0, "_asked": 0.0, "_lock": threading.Lock()}
-    vars(joined).update(scheduler=Scheduler("tls://s:8786"), _client=Client(), **at)
-    now = iter((20.0, 21.0, 40.0))
+    joined, client = Joined.__new__(Joined), Client()
+    at = {"_lost": "", "_seen": {}, "_asked": 0.0, "_lock": threading.Lock()}
+    vars(joined).update(scheduler=Scheduler("tls://s:8786"), _client=client, **at)
+    now = iter((10.0, 10.1, 10.2, 20.0, 20.1, 45.0, 45.1))
     monkeypatch.setattr("hvctl.fleet.scheduler.time.monotonic", lambda: next(now))
     assert joined.trouble() == ""
+    assert joined.trouble("site-a") == ""
+    assert joined.trouble("site-b") == "tls://s:8786 has no worker site-b, which hvctl_worker names"
+    client.names = ()
     assert joined.trouble() == ""
+    assert joined.trouble("site-a") == "", "one that is started anew comes back meanwhile"
     assert joined.trouble() == "no worker of tls://s:8786 is left"
-    joined._client.status = "connecting"
+    assert joined.trouble("site-a") == "worker site-a is gone"
+    client.status = "connecting"
     assert joined.trouble() == "the scheduler tls://s:8786 was lost"
-    joined._client.status = "running"
+    client.status = "running"
     assert joined.trouble() == "the scheduler tls://s:8786 was lost", "it knows nothing of the tasks of before"
 
 
