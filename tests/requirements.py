@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar, cast
 
@@ -24,6 +25,7 @@ HOW = {
     "ansible.utils": "Ansible here has no collection ansible.utils, or no netaddr",
     "browser": "no Chromium on PATH",
     "contract": "HVCTL_CONTRACT names no folder with the whole contract",
+    "dask": "no dask.distributed: pip install 'distributed>=2025.1' into this environment",
     "engine": "no PowerShell engine: set HVCTL_PWSH, or put pwsh on PATH",
     "language_server": "no yaml-language-server on PATH (npm install -g yaml-language-server)",
     "index": "no package index: pip finds nothing to install",
@@ -65,6 +67,11 @@ def browser() -> str:
 def contract() -> Path:
     """The folder with the whole contract."""
     return needed("contract", _named("HVCTL_CONTRACT"))
+
+
+def dask() -> None:
+    """Workers can be started."""
+    needed("dask", _dask())
 
 
 def engine() -> Path:
@@ -115,6 +122,10 @@ def _browser() -> str | None:
     return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
+def _dask() -> bool:
+    return find_spec("distributed") is not None
+
+
 def _index() -> bool:
     with tempfile.TemporaryDirectory() as folder:
         asked = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder, "setuptools>=68"]
@@ -143,6 +154,7 @@ FINDERS: Mapping[str, Callable[[], object]] = {
     "ansible.utils": _ansible_utils,
     "browser": _browser,
     "contract": lambda: _named("HVCTL_CONTRACT"),
+    "dask": _dask,
     "engine": find_engine,
     "language_server": lambda: shutil.which("yaml-language-server"),
     "index": _index,

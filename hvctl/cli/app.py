@@ -15,6 +15,7 @@ import typer
 
 from hvctl import __version__
 from hvctl.cli.anywhere import hoisted
+from hvctl.cli.elsewhere import Executor, afar
 from hvctl.cli.lazy import LazyVerbs
 from hvctl.cli.options import EXIT_CONFIG, EXIT_FAULT, EXIT_INTERRUPTED, EXIT_PIPE, Grace, Settings, VaultOptions, clock
 from hvctl.cli.outputs import Outputs
@@ -101,6 +102,21 @@ def _main(
         typer.Option("--processes", min=1, max=64, help="That plan and drift share the hosts out to; else as it pays."),
     ] = None,
     ask_pass: Annotated[bool, typer.Option("--ask-pass", "-k", help="Ask for the password.")] = False,
+    executor: Annotated[
+        Executor, typer.Option("--executor", help="Who reads the hosts: threads of here, or dask's workers elsewhere.")
+    ] = "threads",
+    scheduler: Annotated[
+        str | None, typer.Option("--scheduler", metavar="tls://HOST:PORT", help="With --executor dask.")
+    ] = None,
+    tls_ca: Annotated[
+        str | None, typer.Option("--tls-ca", metavar="FILE", help="With it: the authority of the certificates.")
+    ] = None,
+    tls_cert: Annotated[
+        str | None, typer.Option("--tls-cert", metavar="FILE", help="With it: the certificate of this machine.")
+    ] = None,
+    tls_key: Annotated[
+        str | None, typer.Option("--tls-key", metavar="FILE", help="With it: the key of that certificate.")
+    ] = None,
     grace: Grace = None,
     language: Annotated[
         str | None,
@@ -118,6 +134,9 @@ def _main(
 ) -> None:
     if context.obj is None:
         context.obj = Settings(over_winrm)
+    elsewhere = afar(context.invoked_subcommand or "", executor, scheduler, tls_ca, tls_cert, tls_key)
+    if elsewhere is not None:
+        context.call_on_close(elsewhere.close)
     context.obj = replace(
         context.obj,
         inventory=tuple(str(file) for file in inventory or ()),
@@ -125,6 +144,7 @@ def _main(
         forks=forks or 16,
         forks_said=forks is not None,
         processes=processes,
+        elsewhere=elsewhere,
         ask_pass=ask_pass,
         inventory_scripts=inventory_scripts,
         vault_options=VaultOptions(

@@ -10,6 +10,7 @@ import typer
 
 from hvctl.call import Event
 from hvctl.cli.app import app
+from hvctl.cli.elsewhere import at_a_time, referring
 from hvctl.cli.options import AlsoAsked, Extra, Json, Settings
 from hvctl.cli.prepared import Asked, extra_variables, inventory_of, prepared, warn, work_of
 from hvctl.config.logon import with_passwords
@@ -40,7 +41,7 @@ def doctor(
     settings: Settings = context.obj
     work, wrong = _work(settings, hosts, playbooks or (), extra or ())
     settings.stop.hold()
-    found, fewer = Round(settings.connect, _wire(settings), settings.now, settings.forks, settings.stop).examined(work)
+    found, fewer = _round(settings).examined(work)
     if fewer:
         settings.err.print(
             f"warning: {fewer} hosts at a time, not {settings.forks}: this machine starts no more threads"
@@ -56,6 +57,18 @@ def doctor(
         for line in lines(plain(tuple(told)), width=settings.out.width, verbose=settings.verbose > 0):
             settings.out.print(line, soft_wrap=True)
     raise typer.Exit(settings.stop.status or status)
+
+
+def _round(settings: Settings) -> Round:
+    """Raises ConfigError where workers elsewhere cannot be asked."""
+    wire = _wire(settings)
+    if settings.elsewhere is None:
+        return Round(settings.connect, wire, settings.now, settings.forks, settings.stop)
+    from hvctl.doctor.elsewhere import Eyes
+
+    elsewhere = settings.elsewhere.of(settings)
+    forks = at_a_time(settings.forks if settings.forks_said else None, settings.elsewhere)
+    return Round(elsewhere.connect, wire, settings.now, forks, settings.stop, Eyes(elsewhere).look)
 
 
 def _wire(settings: Settings) -> Wire:
@@ -94,7 +107,10 @@ def _work(
         try:
             one = planned.get(host.name) or work_of(settings, inventory, host, Index(), variables)
             warnings |= dict.fromkeys(one.connection.warnings)
-            work.append(_with_password(one, secrets))
+            if settings.elsewhere is not None:
+                work.append(referring(one, settings.vault))
+            else:
+                work.append(_with_password(one, secrets))
         except ConfigError as error:
             wrong.append(diagnosis(Examination(host.name, None, settings.now(), wrong=error.problems)))
     warn(settings, warnings)

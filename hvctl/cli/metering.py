@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 from hvctl.call import TransportError
 from hvctl.cli.app import app
 from hvctl.cli.drifting import alone
+from hvctl.cli.elsewhere import refused
 from hvctl.cli.labels import Labels, labels_of
 from hvctl.cli.nightly import at_night
 from hvctl.cli.options import Exclusive, Extra, Grace, History, Hours, Limit, Metrics, NoHistory, Settings, Splay
@@ -95,6 +96,8 @@ def read(
     settings = remembering(context.obj, history, no_history, needed=needed)
     settings.follow(grace)
     context.with_resource(at_night(settings, hours, None))
+    if reset and settings.elsewhere is not None:
+        raise ConfigError([refused("metering --reset")])
     now = settings.now()
     start = None if since is None else moment(since, now)
     wanted = labels_of(labels, metrics)

@@ -22,6 +22,7 @@ from hvctl.show.screen import Screen
 from hvctl.text.diagnostic import ConfigError
 
 if TYPE_CHECKING:
+    from hvctl.cli.elsewhere import Afar
     from hvctl.config.vault import Vault
     from hvctl.fleet.connect import Connect
     from hvctl.fleet.reconcile import Pause
@@ -75,6 +76,8 @@ class Settings:
     forks: int = 16
     forks_said: bool = True
     processes: int | None = None
+    elsewhere: Afar | None = None
+    """Workers that read the hosts; None: this machine does."""
     ask_pass: bool = False
     vault_options: VaultOptions = field(default_factory=VaultOptions)
     inventory_scripts: bool = False

@@ -9,6 +9,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from hvctl.call import Secret
+from hvctl.cli.elsewhere import at_a_time, by_reference
 from hvctl.cli.options import Settings
 from hvctl.config.accepting import dated
 from hvctl.config.inventory import Host, Inventory, PartlyLoadedError, Unread
@@ -27,6 +28,7 @@ from hvctl.text.source import SecretSource, load_text
 from hvctl.text.visible import quoted
 
 if TYPE_CHECKING:
+    from hvctl.fleet.connect import Connect
     from hvctl.fleet.run import Run
 
 PROMPT = "password for the hosts"
@@ -86,6 +88,7 @@ def prepared(settings: Settings, asked: Asked, *, ask: Ask | None = None) -> Pre
         learn=settings.redactor.learn,
         vault=settings.vault,
         ask=ask or secrets.of,
+        passwords=settings.elsewhere is None,
     )
     warn(settings, found.warnings)
     found = replace(found, work=tuple(replace(w, desired=dated(w.desired, today(settings))) for w in found.work))
@@ -226,15 +229,21 @@ def run_of(settings: Settings, prepared: Prepared, allow: frozenset[Impact]) -> 
     Raises ConfigError if no host is left that can be contacted."""
     from hvctl.fleet.run import Run
 
-    secrets = prepared.secrets or Secrets(settings.redactor.learn)
+    if settings.elsewhere is not None:
+        work: Sequence[HostWork] = by_reference(prepared.work, settings.vault)
+        connect: Connect = settings.elsewhere.of(settings).connect
+    else:
+        secrets = prepared.secrets or Secrets(settings.redactor.learn)
+        work, connect = with_passwords(prepared.work, secrets), settings.connect
+    forks = settings.forks if settings.forks_said else None
     return Run(
-        with_passwords(prepared.work, secrets),
-        settings.connect,
+        work,
+        connect,
         allow,
         settings.out,
         settings.err,
-        forks=settings.forks if settings.forks_said else None,
-        processes=settings.processes,
+        forks=forks if settings.elsewhere is None else at_a_time(forks, settings.elsewhere),
+        processes=settings.processes if settings.elsewhere is None else 1,
         verbose=settings.verbose,
         pause=settings.pause,
         redactor=settings.redactor,

@@ -24,7 +24,7 @@ _KNOWN = (
     "ansible_host ansible_port ansible_user ansible_password ansible_connection ansible_winrm_host ansible_winrm_port "
     "ansible_winrm_user ansible_winrm_password ansible_winrm_pass ansible_winrm_transport ansible_winrm_scheme "
     "ansible_winrm_path ansible_winrm_server_cert_validation ansible_winrm_ca_trust_path ansible_winrm_cert_pem "
-    "ansible_winrm_cert_key_pem hvctl_os"
+    "ansible_winrm_cert_key_pem hvctl_os hvctl_worker"
 ).split()
 _HARMLESS = (
     "ansible_become ansible_become_user ansible_become_method ansible_become_password ansible_shell_type "
@@ -42,7 +42,7 @@ PASSWORDS = ("ansible_winrm_password ansible_winrm_pass ansible_password ansible
 
 @dataclass(frozen=True)
 class Connection:
-    """How to reach one host. `password` is where it is to be had."""
+    """How to reach one host. `password` is where it is to be had. `worker`: the one that reads it, where workers do."""
 
     name: str
     host: str
@@ -59,6 +59,7 @@ class Connection:
     os: OS | None = None
     wiring: Wiring = field(default_factory=Wiring)
     warnings: tuple[Diagnostic, ...] = ()
+    worker: str | None = None
 
 
 def login_of(connection: Connection) -> str:
@@ -122,6 +123,7 @@ class _Reader:
             cert_pem=self._text("ansible_winrm_cert_pem"),
             cert_key_pem=self._text("ansible_winrm_cert_key_pem"),
             os=self._os(),
+            worker=self._text("hvctl_worker"),
             wiring=wiring(self.variables, transport, scheme, self._wrong, self._warn),
         )
         self._complete(made)

@@ -102,11 +102,12 @@ def prepare(
     ask: Ask = resolve,
     wrong: Iterable[Diagnostic] = (),
     unread: Unread = NOTHING_UNREAD,
+    passwords: bool = True,
 ) -> Prepared:
     """Raises ConfigError with all problems and warnings of all files and hosts together. `tags`: of plays, and of VMs of other
     plays; `vms`: patterns of names, beyond which nothing is done, though all of it must be right. `variables`: over all others.
     `learn` hears of secrets that are used, `ask` gets them. `wrong`: with the inventory and these variables; `unread`:
-    what of them is not here for that."""
+    what of them is not here for that. `passwords`: whether the hosts' are had on this machine."""
     problems: list[Diagnostic] = [*wrong]
     warnings: list[Diagnostic] = [*inventory.warnings]
     plays: list[Play] = []
@@ -161,7 +162,9 @@ def prepare(
     problems += [p for p in told if p.level == "error"]
     warnings += [p for p in told if p.level != "error"]
     if any(p.level == "error" for p in problems):
-        theirs = [p for one in work for p in (*one.wrong, *_without_password(one.connection, ask))]
+        theirs = [
+            p for one in work for p in (*one.wrong, *(_without_password(one.connection, ask) if passwords else ()))
+        ]
         raise ConfigError(_once([*problems, *theirs, *warnings]))
     return Prepared(tuple(work), tuple(_once(warnings)), inventory)
 

@@ -167,6 +167,10 @@ class Vault:
         except SecretError as error:
             raise ConfigError([Diagnostic(data.mark, str(error), "")]) from error
 
+    def sealed(self, secret: Secret) -> str | None:
+        """The `!vault` value that it was decrypted from; None if there was none."""
+        return next((sealed for sealed, text in self._opened.items() if text == secret.reveal()), None)
+
     def password(self) -> bytes:
         """The first; "" if there is none. Raises ConfigError."""
         try:

@@ -32,6 +32,8 @@ class Round:
     now: Callable[[], datetime]
     forks: int
     stop: Stop
+    eyes: Callable[[Connection], Way] | None = None
+    """What looks at the way to a host, where this machine does not."""
     _open: dict[str, Transport] = field(default_factory=dict)
 
     def examined(self, work: Sequence[HostWork]) -> tuple[list[Diagnosis], int]:
@@ -51,7 +53,7 @@ class Round:
 
         try:
             needs = wanted(work.desired, names, self.forks, moves=moves)
-            return diagnosis(examine(work, needs, self._look, connected, self.now))
+            return diagnosis(examine(work, needs, self.eyes or self._look, connected, self.now))
         except Exception as error:
             fault = error if isinstance(error, TransportError) else defect(error)
             return Diagnosis(work.name, defect=fault.defect or fault.message)

@@ -43,6 +43,7 @@ VARIABLES: Mapping[str, Variable] = {
     "ansible_winrm_cert_pem": Variable("the certificate to log on with", example="client.pem"),
     "ansible_winrm_cert_key_pem": Variable("its key", example="client-key.pem"),
     "hvctl_os": Variable("the version of Windows Server, so that `validate` checks against it", "os", "2022"),
+    "hvctl_worker": Variable("the worker that reads the host, with `--executor dask`", example="site-a"),
     "hvctl_owner": Variable("whom the VMs of the host are billed to", example="sales"),
     "hvctl_cluster": Variable("the cluster that the hosts of the group are nodes of", example="hvcl01"),
     "hvctl_vm_owners": Variable("whom VMs are billed to, by their names", "mapping", {"web01": "sales"}),

@@ -10,6 +10,7 @@ from hvctl.text.diagnostic import ConfigError, Diagnostic
 
 _HISTORY = {"sqlalchemy": "SQLAlchemy", "alembic": "Alembic"}
 EXTRAS: Mapping[str, Mapping[str, str]] = {
+    "dask": {"distributed": "dask.distributed"},
     "dashboard": {"starlette": "Starlette", "uvicorn": "uvicorn", "multipart": "python-multipart", **_HISTORY},
     "history": _HISTORY,
     "images": {"pycdlib": "pycdlib"},

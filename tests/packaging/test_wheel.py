@@ -128,6 +128,10 @@ REFUSED = {
     "metrics": (["drift", "lab.yml", "--metrics", "m.prom"], "--metrics needs prometheus-client"),
     "metrics of meters": (["metering", "--metrics", "m.prom"], "--metrics needs prometheus-client"),
     "notify": (["drift", "lab.yml", "--notify", "json://localhost"], "--notify needs Apprise"),
+    "dask": (
+        ["--executor", "dask", "--scheduler", "tls://h:1", "drift", "lab.yml"],
+        "--executor dask needs dask.distributed",
+    ),
     "keyring": (["-i", "keyring.yml", "plan", "lab.yml"], "!keyring needs keyring"),
     "dashboard": (["serve"], "hvctl serve needs Starlette, uvicorn, python-multipart, SQLAlchemy and Alembic"),
     "images": (["validate", str(ROOT / "playbooks" / "lab.yml")], "cloud_init needs pycdlib"),
@@ -189,7 +193,7 @@ def test_the_extra_of_developers_has_all_the_others() -> None:
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    every = {e for e in extras if e not in ("all", "dev", "kerberos", "credssp", "postgresql", "seed")}
+    every = {e for e in extras if e not in ("all", "dev", "kerberos", "credssp", "dask", "postgresql", "seed")}
     (named,) = [d for d in extras["all"] if d.startswith("hvctl[")]
     assert set(named.removeprefix("hvctl[").rstrip("]").split(",")) == every
     assert any(d.startswith("hvctl[all") for d in extras["dev"])

@@ -1,0 +1,1 @@
+"""Hosts that workers on other machines read."""
