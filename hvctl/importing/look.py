@@ -61,8 +61,8 @@ def imported(host: str, transport: Transport, wanted: Wanted) -> Imported:
     """Raises TransportError; also where the host does not tell the account of Hyper-V."""
     try:
         facts = look_at(transport, surveyed(kinds()))
-        host_row(facts)
         found = roots(kinds(), facts, host)
+        host_row(facts)
     except UnreadableError as error:
         raise TransportError(str(error), hint=error.hint) from error
     seen = tuple(one.key() for one in found.index if one.kind == "vm")
