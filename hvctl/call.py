@@ -188,6 +188,14 @@ class Call:
     def __hash__(self) -> int:
         return self._hash
 
+    @cached_property
+    def family(self) -> Family:
+        """The same for calls that differ only in `select`, or in the values of `each`: one call answers them all."""
+        params = tuple(
+            (name, () if name == self.each else family(given)) for name, given in sorted(self.params.items())
+        )
+        return Family(("call", self.cmdlet, params, self.each, self.follow))
+
     def __str__(self) -> str:
         """As a person would type it, on one line and safe to paste; hvctl itself never runs it."""
         given = ((name, value) for name, value in self.params.items() if value is not None)
@@ -197,6 +205,39 @@ class Call:
         """Every Ref in the parameters, outermost first."""
         for value in self.params.values():
             yield from _refs_in(value)
+
+
+class Family:
+    """What `Call.family` compares; hashed once, since it is asked for very often."""
+
+    __slots__ = ("_hash", "_values")
+
+    def __init__(self, values: tuple[Any, ...]) -> None:
+        self._values, self._hash = values, hash(values)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Family) and self._values == other._values)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Family, (self._values,)  # hashes of texts differ from process to process
+
+
+def family(value: Any) -> Any:
+    """A parameter's value, as calls of one family share it."""
+    if isinstance(value, Call):
+        return value.family
+    if isinstance(value, Ref):
+        return ("ref", value.call.family, family(value.where), value.path, value.many, value.within)
+    if isinstance(value, Map):
+        return ("map", family(value.items))
+    if isinstance(value, Mapping):
+        return tuple((k, family(v)) for k, v in sorted(value.items()))
+    if isinstance(value, list | tuple):
+        return tuple(family(v) for v in value)
+    return (type(value).__name__, value)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from hvctl.fleet.forks import SideBySide
 from hvctl.fleet.reconcile import plan_host
 from hvctl.text.source import load_text
 from hvctl.winrm.client import Address, CredentialGuard, WinRM
-from mocks import bench_copy
+from mocks import bench_copy, bench_plan, bench_start
 from mocks.host import SimulatedHost
 from mocks.tls import Authority, make_authority
 from mocks.wsman import Endpoint, Server
@@ -74,6 +74,20 @@ def bench(*, quick: bool = False) -> int:
         results.append(row)
         copies.add_row(row["scenario"], *_copy_cells(row["ours"], row["naive"]))
     console.print(copies)
+    starts = Table(title="a start, and (in brackets) with all of hvctl imported")
+    for name in ("job", "CPU ms"):
+        starts.add_column(name, justify="left" if name == "job" else "right")
+    for row in bench_start.rows(1 if quick else bench_start.RUNS):
+        results.append(row)
+        starts.add_row(row["scenario"], f"{row['ours']['cpu_ms']:,.0f} ({row['naive']['cpu_ms']:,.0f})")
+    console.print(starts)
+    plans = Table(title="a plan of one host, without the reading")
+    for name in ("job", "CPU ms", "CPU ms/VM"):
+        plans.add_column(name, justify="left" if name == "job" else "right")
+    for row in bench_plan.rows(wishes_of, state_of, (100,) if quick else bench_plan.SIZES):
+        results.append(row)
+        plans.add_row(row["scenario"], *(f"{value:,g}" for value in row["ours"].values()))
+    console.print(plans)
     console.print("Over https with NTLM, WS-Man server and simulated hosts on loopback in another process.")
     TARGET.parent.mkdir(exist_ok=True)
     TARGET.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")

@@ -10,7 +10,7 @@ from mocks.machine import Drive, Vm
 from mocks.state import Content, HostState, Storage, Vhd, Volume
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=65_536)
 def key(path: str) -> str:
     """Windows paths compare without case; slashes and a closing separator do not count."""
     return path.replace("/", "\\").rstrip("\\. ").lower()
@@ -25,7 +25,10 @@ def same(one: str | None, other: str | None) -> bool:
 
 
 def vhd(state: HostState, path: str | None) -> Vhd | None:
-    return next((v for v in state.vhds if same(v.path, path)), None)
+    if path is None:
+        return None
+    wanted = key(path)
+    return next((v for v in state.vhds if key(v.path) == wanted), None)
 
 
 def is_file(state: HostState, path: str) -> bool:
@@ -100,11 +103,23 @@ def sha256(state: HostState, path: str) -> str:
 
 def holder(state: HostState, path: str) -> Vm | None:
     """The running VM that has the file open, itself or through a chain."""
+    standing = _standing(state, path)
     for vm in _running(state, path):
-        for drive in vm.drives or ():
-            if any(same(member, path) for member in chain_paths(state, drive.path)):
-                return vm
+        if any(d.path and key(d.path) in standing for d in vm.drives or ()):
+            return vm
     return None
+
+
+def _standing(state: HostState, path: str) -> set[str]:
+    """The file and all that stand on it, by their keys."""
+    found = {key(path)}
+    parents: dict[str, str] = {}
+    for disk in state.vhds:
+        if disk.parent:
+            parents.setdefault(key(disk.path), key(disk.parent))
+    while more := {disk for disk, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found
 
 
 def _running(state: HostState, path: str) -> Iterator[Vm]:

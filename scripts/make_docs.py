@@ -35,6 +35,7 @@ A playbook is a list of plays. A play has these keys beside the sections below:
 | `hosts` | a pattern over the inventory: `all`, a group, `lab:&tokyo:!hv03`, globs, `~regex`, `group[0:2]` |
 | `vars`, `vars_files` | variables for `{{ }}` and for connections, over those of the inventory; `vars_files` win |
 | `tags` | words for `--tags` |
+| `serial` | hosts changed at a time: `2`, `10%`, or in turn `[1, 10%, 100%]`: [rolling changes](fleet.md#rolling-changes) |
 | `allow` | consents for this play: `disconnect`, `restart`, `recreate`, `destroy`, `management` |
 
 What is not written is not managed. `null` clears a field where its row says what null means, and is refused elsewhere.

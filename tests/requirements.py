@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar, cast
@@ -23,6 +25,7 @@ HOW = {
     "browser": "no Chromium on PATH",
     "contract": "HVCTL_CONTRACT names no folder with the whole contract",
     "engine": "no PowerShell engine: set HVCTL_PWSH, or put pwsh on PATH",
+    "index": "no package index: pip finds nothing to install",
     "playwright": "no playwright: pip install playwright into this environment",
     "postgresql": "no PostgreSQL: neither initdb and pg_ctl on PATH nor below /usr/lib/postgresql",
     "real_host": "no real host: HVCTL_REAL_HOST=INVENTORY:HOST names one, for all cases",
@@ -67,6 +70,11 @@ def engine() -> Path:
     return needed("engine", find_engine())
 
 
+def index() -> None:
+    """Packages can be installed."""
+    needed("index", _index())
+
+
 def playwright() -> Callable[[], Any]:
     """What drives a browser."""
     return needed("playwright", _playwright())
@@ -102,6 +110,12 @@ def _browser() -> str | None:
     return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
+def _index() -> bool:
+    with tempfile.TemporaryDirectory() as folder:
+        asked = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder, "setuptools>=68"]
+        return subprocess.run(asked, check=False, capture_output=True, timeout=120).returncode == 0
+
+
 def _playwright() -> Callable[[], Any] | None:
     try:
         from playwright.sync_api import sync_playwright  # noqa: PLC0415
@@ -125,6 +139,7 @@ FINDERS: Mapping[str, Callable[[], object]] = {
     "browser": _browser,
     "contract": lambda: _named("HVCTL_CONTRACT"),
     "engine": find_engine,
+    "index": _index,
     "playwright": _playwright,
     "postgresql": _postgresql,
     "real_host": lambda: os.environ.get("HVCTL_REAL_HOST"),

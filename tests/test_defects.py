@@ -17,8 +17,9 @@ from hvctl.cli import main
 from hvctl.config.inventory import Connection
 from hvctl.core.check import Check
 from hvctl.core.facts import Facts
-from hvctl.core.outcome import FAULT, TROUBLE, Outcome, exit_status
+from hvctl.core.outcome import Outcome, exit_status
 from hvctl.core.planner import make_plan
+from hvctl.core.status import FAULT, TROUBLE
 from hvctl.fleet.connect import Wire
 from hvctl.fleet.reconcile import apply_plan, look
 from hvctl.monitor.news import Known, news

@@ -153,5 +153,5 @@ def test_without_the_library_it_is_said_before_any_host_is_asked(
     monkeypatch.setitem(sys.modules, "pycdlib", None)
     status, _, err = hvctl("plan", "lab.yml")
     assert status == 1
-    assert "lab.yml:8:19: cloud_init needs pycdlib; install it: pip install 'hvctl[seed]'" in err
+    assert "lab.yml:8:19: cloud_init needs pycdlib; install it: python -m pip install 'hvctl[images]'" in err
     assert not host.log

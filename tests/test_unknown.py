@@ -10,10 +10,11 @@ import yaml
 
 from hvctl.core.apply import Report
 from hvctl.core.impact import IMPACTS
-from hvctl.core.outcome import TROUBLE, Outcome, exit_status
+from hvctl.core.outcome import Outcome, exit_status
 from hvctl.core.plan import Plan
 from hvctl.core.planner import make_plan
 from hvctl.core.resource import Index
+from hvctl.core.status import TROUBLE
 from hvctl.fleet.reconcile import apply_plan, look
 from hvctl.show.data import plan_data
 from hvctl.show.report import report_lines

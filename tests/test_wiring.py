@@ -15,7 +15,8 @@ from hvctl.fleet.connect import Wire, real_connect
 from hvctl.text.diagnostic import ConfigError, Mark
 from hvctl.winrm.client import WinRM
 from hvctl.winrm.connection import bounded_transport
-from hvctl.winrm.limits import VARIABLES, Limits, Meter
+from hvctl.winrm.limits import VARIABLES, Limits
+from hvctl.winrm.meter import Meter
 from mocks.tls import make_authority
 from tests.faults.rig import PASSWORD, rig
 

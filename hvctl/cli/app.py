@@ -8,31 +8,48 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hvctl import __version__
 from hvctl.cli.anywhere import hoisted
-from hvctl.cli.options import EXIT_CONFIG, EXIT_FAULT, EXIT_INTERRUPTED, EXIT_PIPE, Grace, Settings, clock
+from hvctl.cli.lazy import LazyVerbs
+from hvctl.cli.options import EXIT_CONFIG, EXIT_FAULT, EXIT_INTERRUPTED, EXIT_PIPE, Grace, Settings, VaultOptions, clock
 from hvctl.cli.outputs import Outputs
-from hvctl.config.secrets import PromptSource
-from hvctl.config.vault import PasswordFile, Vault
-from hvctl.fleet.connect import Connect, real_connect
-from hvctl.fleet.reconcile import Pause
-from hvctl.show.text import problem_lines
 from hvctl.text.diagnostic import ConfigError
+
+if TYPE_CHECKING:
+    from hvctl.call import Transport
+    from hvctl.config.inventory import Connection
+    from hvctl.fleet.connect import Connect, Wire
+    from hvctl.fleet.reconcile import Pause
 
 USAGE: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 """What typer raises for a wrong command line; newer versions carry a click of their own."""
 
 app = typer.Typer(
     name="hvctl",
+    cls=LazyVerbs,
     help="Plan, apply and watch the wanted state of Hyper-V hosts.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def over_winrm(connection: Connection, wire: Wire) -> Transport:
+    """The wire is imported when the first host is connected to."""
+    from hvctl.fleet.connect import real_connect
+
+    return real_connect(connection, wire)
+
+
+def _version(asked: bool) -> None:
+    """Before the other options are looked at."""
+    if asked:
+        typer.echo(f"hvctl {__version__}")
+        raise typer.Exit
 
 
 @app.callback(invoke_without_command=True)
@@ -68,13 +85,12 @@ def _main(
     forks: Annotated[int, typer.Option("--forks", "-f", min=1, max=256, help="Hosts at a time.")] = 16,
     ask_pass: Annotated[bool, typer.Option("--ask-pass", "-k", help="Ask for the password.")] = False,
     grace: Grace = None,
-    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_version)
+    ] = False,
 ) -> None:
-    if version:
-        typer.echo(f"hvctl {__version__}")
-        raise typer.Exit
     if context.obj is None:
-        context.obj = Settings(real_connect)
+        context.obj = Settings(over_winrm)
     context.obj = replace(
         context.obj,
         inventory=tuple(str(file) for file in inventory or ()),
@@ -82,12 +98,11 @@ def _main(
         forks=forks,
         ask_pass=ask_pass,
         inventory_scripts=inventory_scripts,
-        vault=Vault(
-            (
-                *(PasswordFile(str(file), inventory_scripts) for file in vault_password_file or ()),
-                *((PromptSource("password of the vault"),) if ask_vault_pass else ()),
-            ),
+        vault_options=VaultOptions(
             context.obj.redactor.learn,
+            tuple(str(file) for file in vault_password_file or ()),
+            programs=inventory_scripts,
+            ask=ask_vault_pass,
         ),
     )
     context.obj.follow(grace)
@@ -95,7 +110,7 @@ def _main(
 
 def main(
     argv: Sequence[str] | None = None,
-    connect: Connect = real_connect,
+    connect: Connect = over_winrm,
     now: Callable[[], datetime] = clock,
     pause: Pause | None = None,
 ) -> int:
@@ -130,6 +145,8 @@ def _run(settings: Settings, argv: Sequence[str] | None) -> int:
         settings.err.print(said.getvalue().rstrip("\n"), soft_wrap=True)
         return EXIT_CONFIG
     except ConfigError as error:
+        from hvctl.show.problems import problem_lines
+
         for line in problem_lines(error.problems):
             settings.err.print(line, soft_wrap=True)
         return EXIT_CONFIG

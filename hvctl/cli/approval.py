@@ -7,8 +7,12 @@ from functools import partial
 
 from hvctl.cli.options import Settings
 from hvctl.core.outcome import Outcome
+from hvctl.core.serial import Serial
+from hvctl.fleet.rolling import Rolling
 from hvctl.fleet.run import Run
+from hvctl.text.diagnostic import ConfigError, Diagnostic
 
+ALL_AT_ONCE = Rolling()
 INTERRUPTED = "Interrupted: what is marked as not done was not begun."
 OVER = "The window is over: what is marked as not done was not begun."
 
@@ -30,14 +34,38 @@ def approved(settings: Settings) -> bool:
         settings.stop.hold()
 
 
-def applied(settings: Settings, run: Run, outcomes: list[Outcome], *, auto_approve: bool, quiet: bool) -> list[Outcome]:
+def applied(
+    settings: Settings,
+    run: Run,
+    outcomes: list[Outcome],
+    *,
+    auto_approve: bool,
+    quiet: bool,
+    rolling: Rolling = ALL_AT_ONCE,
+) -> list[Outcome]:
     """What came of the plans, if they are approved; the same as before if not. `quiet`: it is not shown."""
+    order = run.batches(outcomes, rolling)
+    if len(order) > 1:
+        sizes = ", ".join(str(len(batch)) for batch in order[:12]) + (", …" if len(order) > 12 else "")
+        settings.err.print(
+            f"In {len(order)} batches of {sizes} hosts; the first: {', '.join(order[0])}", soft_wrap=True
+        )
     if not auto_approve and not approved(settings):
         settings.err.print("Nothing was changed.")
         return outcomes
-    done = run.apply(outcomes, recheck=not auto_approve)
+    done = run.roll(outcomes, rolling, recheck=not auto_approve)
     if not quiet:
         settings.tried(partial(run.showing.reports, done), None)
     if settings.stop.asked:
         settings.err.print(INTERRUPTED if settings.stop.times else OVER)
     return done
+
+
+def rolling_of(serial: str | None, most: int | None) -> Rolling:
+    """Raises ConfigError."""
+    try:
+        found = None if serial is None else Serial.of_words(serial.split(","), "--serial")
+    except ValueError as error:
+        hint = "say such as --serial 2, 10% or 1,10%,100%"
+        raise ConfigError([Diagnostic(None, f"--serial {serial}: {error}", hint)]) from None
+    return Rolling(found, most or 0)

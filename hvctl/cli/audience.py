@@ -19,6 +19,7 @@ from hvctl.show import metrics
 from hvctl.show.digest import digest
 from hvctl.show.plain import plain
 from hvctl.text.diagnostic import ConfigError, Diagnostic
+from hvctl.text.extras import lacking
 
 
 class Audience:
@@ -43,6 +44,11 @@ class Audience:
         clock: Clock,
     ) -> Iterator[Audience]:
         """Raises ConfigError. `rhythm.every` is 0 for a single check."""
+        problems = [] if file is None else lacking("metrics", "--metrics")
+        problems += [] if address is None else lacking("metrics", "--listen")
+        problems += lacking("notify", "--notify") if notify else []
+        if problems:
+            raise ConfigError(problems)
         if file is not None:
             _writable(file)
         told = targets(notify, settings.redactor.learn)

@@ -41,14 +41,14 @@ def report(
     history: History = None,
 ) -> None:
     """Bill what VMs used in a month, by what is on record. No host is asked."""
-    settings = remembering(context.obj, history)
+    settings = remembering(context.obj, history, needed="a bill")
     listed = load_prices(prices)
     if out is not None and (why := why_not(out)):
         raise ConfigError([Diagnostic(None, f"--out {out} cannot be written: {why}", "name another file")])
     name, start, end = _month(month, settings.now(), listed)
     until = min(end, settings.now())
     assert settings.history is not None
-    from hvctl.history.meters import Meters  # noqa: PLC0415  the database's library is slow to import
+    from hvctl.history.meters import Meters  # the database's library is slow to import
 
     try:
         told = Meters(settings.history).told(start, until)
@@ -62,7 +62,7 @@ def report(
         case "csv":
             text = bill_csv(bill, (start, end)).replace("\r\n", "\n")
         case "html":
-            from hvctl.show.bill_html import rendered  # noqa: PLC0415 - tables do without it
+            from hvctl.show.bill_html import rendered
 
             text = rendered(bill, name, by, _days(found, start, until, listed, by))
         case "table":

@@ -6,10 +6,11 @@ from functools import partial
 
 from hvctl.cli.options import Settings
 from hvctl.cli.prepared import Asked, prepared, run_of
-from hvctl.cli.remembered import remembered
+from hvctl.cli.remembered import remembered, spooled
 from hvctl.core.check import Check
 from hvctl.core.impact import IMPACTS
-from hvctl.core.outcome import exit_status
+from hvctl.core.outcome import Outcome, exit_status
+from hvctl.history.seen import seen
 
 
 def checked(settings: Settings, asked: Asked, *, quiet: bool = False, everything: bool = False) -> Check:
@@ -19,10 +20,20 @@ def checked(settings: Settings, asked: Asked, *, quiet: bool = False, everything
     work = prepared(settings, asked)
     # Nothing is done, so nothing needs consent.
     with run_of(settings, work, frozenset(IMPACTS)) as run:
-        outcomes = run.plan()
+        begun = run.check("drift", asked.playbooks, (), 0, asked.covers)
+        spool = settings.tried(partial(spooled, settings, begun), None)
+
+        def heard(one: Outcome) -> None:
+            if spool is not None and one.looked:
+                spool.add(seen(begun, settings.redactor.value(one)))
+
+        outcomes = run.plan(only_told=True, heard=lambda one: settings.tried(partial(heard, one), None))
         status = settings.stop.status or exit_status(outcomes, changes_count=True)
         check = run.check("drift", asked.playbooks, outcomes, status, asked.covers)
-        check = settings.tried(partial(remembered, settings, check), check)
+        known = spool.seen if spool is not None else {}
+        check = settings.tried(partial(remembered, settings, check, known), check)
+        if spool is not None:
+            spool.end()
         if not quiet:
             settings.tried(partial(run.showing.check, check, everything=everything), None)
     return check

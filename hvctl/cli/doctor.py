@@ -15,8 +15,8 @@ from hvctl.cli.prepared import Asked, extra_variables, inventory_of, prepared, w
 from hvctl.config.logon import with_passwords
 from hvctl.config.prepare import HostWork
 from hvctl.config.secrets import Secrets
-from hvctl.core.outcome import FAULT, TROUBLE
 from hvctl.core.resource import Index
+from hvctl.core.status import FAULT, TROUBLE
 from hvctl.doctor.evidence import Examination
 from hvctl.doctor.judge import Diagnosis, diagnosis
 from hvctl.doctor.report import as_data, lines

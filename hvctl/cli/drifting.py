@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Annotated
 
 import typer
 
@@ -15,36 +14,16 @@ from hvctl.cli.options import EXIT_INTERRUPTED, Settings
 from hvctl.cli.prepared import Asked, prepared
 from hvctl.cli.span import span
 from hvctl.core.check import Check
-from hvctl.monitor.schedule.job import SKIPPED, name_fault
+from hvctl.core.status import SKIPPED
+from hvctl.monitor.schedule.job import name_fault
 from hvctl.monitor.schedule.lock import LockedError, locked
 from hvctl.monitor.watch import Clock, RealClock, Rhythm, wait, watch
+from hvctl.show.problems import problem_lines
 from hvctl.show.screen import Screen
-from hvctl.show.text import problem_lines
 from hvctl.text.diagnostic import ConfigError, Diagnostic
 from hvctl.text.state import state_folder
 
 _SHORTEST = 10
-
-Every = Annotated[str | None, typer.Option("--every", metavar="SPAN", help="Again and again, like 15m, until stopped.")]
-Splay = Annotated[str | None, typer.Option("--splay", metavar="SPAN", help="A random delay of up to so much.")]
-Exclusive = Annotated[
-    str | None,
-    typer.Option(
-        "--exclusive", metavar="NAME", help=f"Not while another check of that NAME runs: exit {SKIPPED} at once."
-    ),
-]
-Metrics = Annotated[
-    str | None, typer.Option("--metrics", metavar="FILE", help="Write metrics for Prometheus' textfile collector.")
-]
-Listen = Annotated[
-    str | None, typer.Option("--listen", metavar="ADDRESS", help="With --every: serve /metrics and /healthz there.")
-]
-Notify = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--notify", metavar="URL|env:NAME|file:PATH", envvar="HVCTL_NOTIFY", help="Tell changes to this Apprise URL."
-    ),
-]
 
 
 @dataclass(frozen=True)

@@ -14,19 +14,21 @@ import typer
 
 from hvctl.cli.app import app
 from hvctl.cli.approval import applied
-from hvctl.cli.drifting import Exclusive, Splay
-from hvctl.cli.nightly import Hours, at_night
+from hvctl.cli.nightly import at_night
 from hvctl.cli.options import (
     EXIT_CONFIG,
     AutoApprove,
+    Exclusive,
     Extra,
     Grace,
     History,
+    Hours,
     Json,
     Limit,
     NoHistory,
     Report,
     Settings,
+    Splay,
     Tags,
 )
 from hvctl.cli.prepared import Asked, extra_variables, inventory_of, prepared, run_of, warn, work_of

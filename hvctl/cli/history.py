@@ -12,7 +12,7 @@ import typer
 from hvctl.cli.app import app
 from hvctl.cli.options import History, Json, Settings
 from hvctl.cli.prepared import inventory_of
-from hvctl.cli.remembered import remembering
+from hvctl.cli.remembered import recovered, remembering
 from hvctl.cli.since import since as moment
 from hvctl.config.hostnames import PatternError
 from hvctl.config.patterns import matching, words
@@ -48,14 +48,15 @@ def show_history(
     history: History = None,
 ) -> None:
     """Show what differed on the hosts, since when and until when, and when they could not be reached."""
-    settings: Settings = remembering(context.obj, history)
+    settings: Settings = remembering(context.obj, history, needed="the history")
     wanted = _wanted(vm or (), kind or ())
     now = settings.now()
     start = moment(since, now)
     assert settings.history is not None
-    from hvctl.history.store import Store  # noqa: PLC0415  the database's library is slow to import
+    from hvctl.history.store import Store  # the database's library is slow to import
 
     try:
+        recovered(settings)
         found = Store(settings.history).told(start, lambda names: _chosen(settings, hosts, names))
     except HistoryError as error:
         raise ConfigError([Diagnostic(None, error.message, error.hint)]) from error

@@ -15,8 +15,8 @@ from hvctl.cli.options import Extra, Settings
 from hvctl.cli.prepared import extra_variables, inventory_of, run_of, warn, work_of
 from hvctl.config.inventory import Inventory
 from hvctl.config.prepare import HostWork, Prepared
-from hvctl.core.outcome import FAULT, TROUBLE
 from hvctl.core.resource import Index
+from hvctl.core.status import FAULT, TROUBLE
 from hvctl.fleet.showing import Showing
 from hvctl.importing.look import Imported, Wanted, imported, matches
 from hvctl.importing.split import split_files

@@ -14,18 +14,18 @@ from typer.core import TyperGroup
 
 from hvctl.call import TransportError
 from hvctl.cli.app import app
-from hvctl.cli.drifting import Exclusive, Metrics, Splay, alone
+from hvctl.cli.drifting import alone
 from hvctl.cli.labels import Labels, labels_of
-from hvctl.cli.nightly import Hours, at_night
-from hvctl.cli.options import Extra, Grace, History, Limit, NoHistory, Settings
+from hvctl.cli.nightly import at_night
+from hvctl.cli.options import Exclusive, Extra, Grace, History, Hours, Limit, Metrics, NoHistory, Settings, Splay
 from hvctl.cli.prepared import Asked, extra_variables, inventory_of, prepared, run_of, warn, work_of
 from hvctl.cli.remembered import remembering
 from hvctl.cli.since import since as moment
 from hvctl.cli.span import span
 from hvctl.config.owners import owners_by_host
 from hvctl.config.prepare import Prepared
-from hvctl.core.outcome import TROUBLE
 from hvctl.core.resource import Index
+from hvctl.core.status import SKIPPED, TROUBLE
 from hvctl.fleet.meters import read_meters, reset_meters
 from hvctl.fleet.run import Run
 from hvctl.history import HistoryError
@@ -34,14 +34,14 @@ from hvctl.metering import HostReading, Reading
 from hvctl.metering.stretch import Stretch
 from hvctl.metering.subtraction import stretches
 from hvctl.metering.usage import Usage, used
-from hvctl.monitor.schedule.job import SKIPPED
 from hvctl.monitor.schedule.lock import LockedError
 from hvctl.monitor.watch import RealClock, wait
 from hvctl.show.metering import Measurement, measured_csv, measured_data, measured_lines
 from hvctl.show.plain import plain
+from hvctl.show.problems import problem_lines
 from hvctl.show.screen import print_json
-from hvctl.show.text import problem_lines
 from hvctl.text.diagnostic import ConfigError, Diagnostic
+from hvctl.text.extras import need
 from hvctl.text.files import why_not
 from hvctl.text.visible import json_text
 
@@ -91,7 +91,8 @@ def read(
     hours: Hours = None,
 ) -> None:
     """Read the meters of all VMs, remember them, and show what was used since they were read last (or since TIME)."""
-    settings = remembering(context.obj, history, no_history)
+    needed = "--reset" if reset else "--since" if since is not None else None
+    settings = remembering(context.obj, history, no_history, needed=needed)
     settings.follow(grace)
     context.with_resource(at_night(settings, hours, None))
     now = settings.now()
@@ -104,6 +105,8 @@ def read(
         raise ConfigError([Diagnostic(None, "--since needs the readings of before", "leave out --no-history")])
     if metrics is not None and (why := why_not(metrics)):
         raise ConfigError([Diagnostic(None, f"--metrics {metrics} cannot be written: {why}", "name another file")])
+    if metrics is not None:
+        need("metrics", "--metrics")
     clock = RealClock()
     try:
         with alone(exclusive, clock):
@@ -170,7 +173,7 @@ def _stored(
     """Whether all of it is on record. A history that is away is told."""
     if settings.history is None or not looks:
         return True
-    from hvctl.history.meters import Meters  # noqa: PLC0415  the database's library is slow to import
+    from hvctl.history.meters import Meters  # the database's library is slow to import
 
     try:
         Meters(settings.history).write(looks.values(), run.addresses, at, after_reset=after_reset)
@@ -231,7 +234,7 @@ def _on_record(
     fresh = [one for look in now for one in look.readings]
     if settings.history is None or not now:
         return fresh, now
-    from hvctl.history.meters import Meters  # noqa: PLC0415  the database's library is slow to import
+    from hvctl.history.meters import Meters  # the database's library is slow to import
 
     start = since or min(look.at for look in now)
     try:
@@ -287,7 +290,7 @@ def _show(settings: Settings, run: Run, work: Prepared, measured: Measurement, a
 
 def _write_metrics(settings: Settings, work: Prepared, measured: Measurement, asked: _Request) -> bool:
     """Whether it could not be written."""
-    from hvctl.show.usage_metrics import write  # noqa: PLC0415 - other verbs do without it
+    from hvctl.show.usage_metrics import write
 
     assert asked.metrics is not None
     try:

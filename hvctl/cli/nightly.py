@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Annotated
 
 import typer
 
@@ -13,8 +12,8 @@ from hvctl.cli.drifting import alone
 from hvctl.cli.options import Settings
 from hvctl.cli.span import span
 from hvctl.core.outcome import Outcome
+from hvctl.core.status import SKIPPED
 from hvctl.kinds._window import Window
-from hvctl.monitor.schedule.job import SKIPPED
 from hvctl.monitor.schedule.lock import LockedError
 from hvctl.monitor.watch import Clock, RealClock, wait
 from hvctl.show.summary import changes_in
@@ -24,19 +23,6 @@ from hvctl.text.duration import spoken
 PATIENCE_S = 600
 """How long a change waits for a check that is just being made."""
 _AGAIN_S = 2
-
-Hours = Annotated[
-    str | None,
-    typer.Option(
-        "--window",
-        metavar="HH:MM-HH:MM",
-        help=f"Begin only between these times of here, else exit {SKIPPED}; what is not begun by its end is left.",
-    ),
-]
-AtMost = Annotated[
-    int | None,
-    typer.Option("--at-most", metavar="N", min=1, help="Change nothing at all if there are more than N changes."),
-]
 
 
 def window(text: str | None, option: str = "--window") -> Window | None:

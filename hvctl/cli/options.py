@@ -5,22 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Annotated, TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from hvctl.call import Secret
 from hvctl.cli.span import span
-from hvctl.config.vault import Vault
 from hvctl.core.impact import IMPACTS
-from hvctl.core.outcome import FAULT
-from hvctl.fleet.connect import Connect
-from hvctl.fleet.reconcile import Pause
+from hvctl.core.status import FAULT, SKIPPED
 from hvctl.fleet.stop import Stop
 from hvctl.history import Place
 from hvctl.redaction.redact import Redactor
 from hvctl.redaction.streams import traced
 from hvctl.show.screen import Screen
 from hvctl.text.diagnostic import ConfigError
+
+if TYPE_CHECKING:
+    from hvctl.config.vault import Vault
+    from hvctl.fleet.connect import Connect
+    from hvctl.fleet.reconcile import Pause
 
 T = TypeVar("T")
 
@@ -36,6 +40,28 @@ def clock() -> datetime:
     return datetime.now(UTC)
 
 
+class VaultOptions:
+    """How the passwords of ansible-vault are had. The vault itself is made for the first verb that opens something."""
+
+    def __init__(
+        self,
+        learn: Callable[[Secret], None] = lambda secret: None,
+        files: tuple[str, ...] = (),
+        *,
+        programs: bool = False,
+        ask: bool = False,
+    ) -> None:
+        self._learn, self._files, self._programs, self._ask = learn, files, programs, ask
+
+    @cached_property
+    def vault(self) -> Vault:
+        from hvctl.config.secrets import PromptSource
+        from hvctl.config.vault import PasswordFile, Vault
+
+        asked = (PromptSource("password of the vault"),) if self._ask else ()
+        return Vault((*(PasswordFile(file, self._programs) for file in self._files), *asked), self._learn)
+
+
 @dataclass
 class Settings:
     """What stands before the verb, and what is swapped in tests. `history`: where checks are remembered, if at all.
@@ -48,7 +74,7 @@ class Settings:
     verbose: int = 0
     forks: int = 16
     ask_pass: bool = False
-    vault: Vault = field(default_factory=Vault)
+    vault_options: VaultOptions = field(default_factory=VaultOptions)
     inventory_scripts: bool = False
     pause: Pause | None = None
     stop: Stop = field(default_factory=Stop)
@@ -56,6 +82,10 @@ class Settings:
     faults: list[Exception] = field(default_factory=list)
     out: Screen = field(default_factory=Screen)
     err: Screen = field(default_factory=lambda: Screen(stderr=True))
+
+    @property
+    def vault(self) -> Vault:
+        return self.vault_options.vault
 
     def tried(self, act: Callable[[], T], instead: T) -> T:
         """A part of a command that must not keep the rest of it from being done: a report, the history, what is shown.
@@ -104,6 +134,20 @@ NoHistory = Annotated[bool, typer.Option("--no-history", help="Neither read nor 
 AlsoAsked = Annotated[
     list[str] | None, typer.Option("--playbook", metavar="FILE", help="Also ask what this playbook asks.")
 ]
+SerialOf = Annotated[
+    str | None,
+    typer.Option(
+        "--serial",
+        metavar="N|N%,...",
+        help="So many hosts at a time, batch after batch: 1,10%,100%; over the plays' own.",
+    ),
+]
+MaxFailures = Annotated[
+    int | None,
+    typer.Option(
+        "--max-failures", metavar="N", min=0, help="With batches: begin no more when more hosts than that failed (0)."
+    ),
+]
 Allow = Annotated[
     list[str] | None,
     typer.Option("--allow", metavar="WORD", help=f"Allow changes that cost more: {', '.join(IMPACTS[1:])}."),
@@ -113,4 +157,36 @@ Grace = Annotated[
     typer.Option(
         "--grace", metavar="SPAN", help="After SIGTERM or SIGHUP, how long the step that runs is followed (1m)."
     ),
+]
+Every = Annotated[str | None, typer.Option("--every", metavar="SPAN", help="Again and again, like 15m, until stopped.")]
+Splay = Annotated[str | None, typer.Option("--splay", metavar="SPAN", help="A random delay of up to so much.")]
+Exclusive = Annotated[
+    str | None,
+    typer.Option(
+        "--exclusive", metavar="NAME", help=f"Not while another check of that NAME runs: exit {SKIPPED} at once."
+    ),
+]
+Metrics = Annotated[
+    str | None, typer.Option("--metrics", metavar="FILE", help="Write metrics for Prometheus' textfile collector.")
+]
+Listen = Annotated[
+    str | None, typer.Option("--listen", metavar="ADDRESS", help="With --every: serve /metrics and /healthz there.")
+]
+Notify = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--notify", metavar="URL|env:NAME|file:PATH", envvar="HVCTL_NOTIFY", help="Tell changes to this Apprise URL."
+    ),
+]
+Hours = Annotated[
+    str | None,
+    typer.Option(
+        "--window",
+        metavar="HH:MM-HH:MM",
+        help=f"Begin only between these times of here, else exit {SKIPPED}; what is not begun by its end is left.",
+    ),
+]
+AtMost = Annotated[
+    int | None,
+    typer.Option("--at-most", metavar="N", min=1, help="Change nothing at all if there are more than N changes."),
 ]

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from hvctl.cli.options import EXIT_PIPE
-from hvctl.core.outcome import DIFFERS, TROUBLE
+from hvctl.core.status import DIFFERS, TROUBLE
 from hvctl.redaction.redact import Redactor
 from hvctl.redaction.streams import Output, traced
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hvctl.call import Secret
 from hvctl.cli.options import Settings
@@ -19,13 +19,15 @@ from hvctl.config.secrets import Ask, PromptSource, Secrets
 from hvctl.config.vault import Vault
 from hvctl.core.impact import IMPACTS, Impact
 from hvctl.core.resource import Index
-from hvctl.fleet.run import Run
-from hvctl.saved.planfile import is_plan
-from hvctl.show.text import problem_lines
+from hvctl.saved.recognition import is_plan
+from hvctl.show.problems import problem_lines
 from hvctl.text.diagnostic import ConfigError, Diagnostic, RefusedError
 from hvctl.text.scalars import Given
 from hvctl.text.source import SecretSource, load_text
 from hvctl.text.visible import quoted
+
+if TYPE_CHECKING:
+    from hvctl.fleet.run import Run
 
 PROMPT = "password for the hosts"
 _PAIR = re.compile(r"""\s*([A-Za-z_]\w*)=("[^"]*"|'[^']*'|[^\s"'\[{]\S*|)(?:\s+|$)""")
@@ -218,6 +220,8 @@ def work_of(settings: Settings, inventory: Inventory, host: Host, desired: Index
 def run_of(settings: Settings, prepared: Prepared, allow: frozenset[Impact]) -> Run:
     """With every password that is needed, asked for here, where Ctrl-C ends it and the terminal is put right again.
     Raises ConfigError if no host is left that can be contacted."""
+    from hvctl.fleet.run import Run
+
     secrets = prepared.secrets or Secrets(settings.redactor.learn)
     return Run(
         with_passwords(prepared.work, secrets),

@@ -13,7 +13,7 @@ import typer
 
 from hvctl.cli.options import Settings
 from hvctl.core.check import Check
-from hvctl.core.outcome import TROUBLE
+from hvctl.core.status import TROUBLE
 from hvctl.show.screen import print_json
 from hvctl.text.diagnostic import ConfigError, Diagnostic
 from hvctl.text.files import why_not, write_whole

@@ -18,7 +18,8 @@ from hvctl.config.reach import different, said
 from hvctl.config.vault import PasswordFile
 from hvctl.core.outcome import Outcome
 from hvctl.fleet.run import Run
-from hvctl.saved.planfile import Saved, has_plays, is_plan, load
+from hvctl.saved.planfile import Saved, load
+from hvctl.saved.recognition import has_plays, is_plan
 from hvctl.saved.sealing import Sealing
 from hvctl.show.text import sent_lines
 from hvctl.text.diagnostic import ConfigError, Diagnostic, Mark
@@ -134,7 +135,9 @@ def apply_command(settings: Settings, found: Prepared, file: str, extra: Sequenc
         )
     given += ["--ask-pass"] if settings.ask_pass else []
     needed = [v for n, v in enumerate(extra) if any(_reached_otherwise(settings, found, (*extra[:n], *extra[n + 1 :])))]
-    words = ["hvctl", *given, "apply", file, *(word for variable in needed for word in ("-e", variable))]
+    serials = {str(one.serial) for one in found.work if one.serial is not None}
+    batches = ["--serial", *serials] if len(serials) == 1 else []  # a plan file does not keep them
+    words = ["hvctl", *given, "apply", file, *batches, *(word for variable in needed for word in ("-e", variable))]
     return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
 
 

@@ -12,10 +12,8 @@ from typing import Annotated, Literal
 import typer
 
 from hvctl.cli.app import app
-from hvctl.cli.drifting import Metrics, Splay
 from hvctl.cli.labels import Labels
-from hvctl.cli.nightly import AtMost, Hours
-from hvctl.cli.options import Allow, Extra, Limit, Report, Settings, Tags
+from hvctl.cli.options import Allow, AtMost, Extra, Hours, Limit, Metrics, Report, Settings, Splay, Tags
 from hvctl.cli.prepared import Asked
 from hvctl.cli.scheduled import Wanted, job_of
 from hvctl.monitor.schedule.crontab import crontab

@@ -29,6 +29,7 @@ from hvctl.monitor.schedule.cron import Cron
 from hvctl.monitor.schedule.job import CHANGING, Job, Verb, account_fault, name_fault, name_of, shown
 from hvctl.text.diagnostic import ConfigError, Diagnostic
 from hvctl.text.duration import UNITS, written
+from hvctl.text.extras import lacking
 from hvctl.text.source import SecretSource
 
 _SPLAY = 300
@@ -103,6 +104,9 @@ def job_of(
             Diagnostic(None, f"--history {history.name} would put a secret where everyone can read it", hint)
         )
     problems += _unfitting(wanted)
+    problems += [] if wanted.metrics is None else lacking("metrics", "--metrics")
+    problems += lacking("notify", "--notify") if wanted.notify and not wanted.metering else []
+    problems += [] if wanted.history is None else lacking("history", "--history")
     if wanted.run_as and (fault := account_fault(wanted.run_as)):
         problems.append(Diagnostic(None, f"--run-as {shown(wanted.run_as)}: {fault}"))
     if settings.ask_pass:

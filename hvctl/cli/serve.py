@@ -18,6 +18,7 @@ from hvctl.cli.remembered import remembering
 from hvctl.cli.span import span
 from hvctl.monitor.listen import parse_address
 from hvctl.text.diagnostic import ConfigError, Diagnostic
+from hvctl.text.extras import command
 from hvctl.text.visible import quoted
 
 if TYPE_CHECKING:
@@ -59,18 +60,18 @@ def serve(
     history: History = None,
 ) -> None:
     """Show the history in a browser: read only, no host is asked."""
+    settings: Settings = remembering(context.obj, history, needed="the dashboard")
+    assert settings.history is not None
     try:
-        from hvctl.dashboard.app import application  # noqa: PLC0415  an extra, and slow to import
-        from hvctl.dashboard.languages import LANGUAGES  # noqa: PLC0415
-        from hvctl.dashboard.pages import Site  # noqa: PLC0415
-        from hvctl.dashboard.serving import listen as opened  # noqa: PLC0415
-        from hvctl.dashboard.serving import serve as served  # noqa: PLC0415
+        from hvctl.dashboard.app import application
+        from hvctl.dashboard.languages import LANGUAGES
+        from hvctl.dashboard.pages import Site
+        from hvctl.dashboard.serving import listen as opened
+        from hvctl.dashboard.serving import serve as served
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] not in ("starlette", "uvicorn", "multipart"):
             raise
-        raise _wrong(f"hvctl serve needs {error.name}", "pip install 'hvctl[dashboard]'") from error
-    settings: Settings = remembering(context.obj, history)
-    assert settings.history is not None
+        raise _wrong(f"hvctl serve needs {error.name}", command("dashboard")) from error
     try:
         address = parse_address(listen)
     except ValueError as error:
@@ -106,7 +107,7 @@ def serve(
 
 
 def _guard(settings: Settings, auth: str | None, proxies: Sequence[str], host: str) -> Guard:
-    from hvctl.dashboard.guard import Anyone, ByProxy, ByToken  # noqa: PLC0415
+    from hvctl.dashboard.guard import Anyone, ByProxy, ByToken
 
     if auth is None:
         if not _loopback(host):

@@ -1,47 +1,43 @@
-"""The verbs: validate, plan, apply, drift, facts, inventory, record, report-schema. Thin; what they do is elsewhere."""
+"""The verbs: validate, plan, apply, drift, facts, inventory, record, report-schema. Thin; what they do is elsewhere, and
+is imported when they run: help and completion need their options only."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hvctl.cli.app import app
-from hvctl.cli.approval import applied
-from hvctl.cli.checked import checked
-from hvctl.cli.drifting import Every, Exclusive, Listen, Metrics, Notify, Splay, Ways, drifting
-from hvctl.cli.nightly import AtMost, Hours, at_night, too_many
 from hvctl.cli.options import (
     Allow,
     AlsoAsked,
+    AtMost,
     AutoApprove,
+    Every,
+    Exclusive,
     Extra,
     Grace,
     History,
+    Hours,
     Json,
     Limit,
+    Listen,
+    MaxFailures,
+    Metrics,
     NoHistory,
+    Notify,
     Playbooks,
     Report,
+    SerialOf,
     Settings,
+    Splay,
     Tags,
 )
-from hvctl.cli.prepared import Asked, allowed, extra_variables, inventory_of, one_host, prepared, run_of, warn
-from hvctl.cli.remembered import remembered, remembering
-from hvctl.cli.reported import Reports
-from hvctl.cli.saved import apply_command, check_out, check_reached, saved_plan, saved_run, sealing, show_saved
-from hvctl.config.accepting import ended
-from hvctl.config.owners import owners_by_host
-from hvctl.config.secrets import never
-from hvctl.config.undeclared import undeclared
-from hvctl.core.check import Check
-from hvctl.core.outcome import DIFFERS, exit_status
-from hvctl.show.data import schema_text
-from hvctl.show.screen import print_json
-from hvctl.show.text import problem_lines
-from hvctl.text.visible import json_text
+
+if TYPE_CHECKING:
+    from hvctl.core.check import Check
 
 
 @app.command()
@@ -49,6 +45,12 @@ def validate(
     context: typer.Context, playbooks: Playbooks, limit: Limit = None, tags: Tags = None, extra: Extra = None
 ) -> None:
     """Check inventory and playbooks without asking any host."""
+    from hvctl.cli.prepared import Asked, extra_variables, prepared, warn
+    from hvctl.config.accepting import ended
+    from hvctl.config.owners import owners_by_host
+    from hvctl.config.secrets import never
+    from hvctl.config.undeclared import undeclared
+
     settings: Settings = context.obj
     work = prepared(settings, Asked.of(playbooks, limit, tags, extra), ask=never)
     if work.inventory is not None:
@@ -83,6 +85,11 @@ def plan(
     grace: Grace = None,
 ) -> None:
     """Show what would change."""
+    from hvctl.cli.prepared import Asked, allowed, prepared, run_of
+    from hvctl.cli.reported import Reports
+    from hvctl.cli.saved import apply_command, check_out, check_reached, sealing
+    from hvctl.core.outcome import exit_status
+
     settings: Settings = context.obj
     settings.follow(grace)
     reports = Reports.asked(report, as_json=as_json)
@@ -112,6 +119,8 @@ def apply(
     extra: Extra = None,
     allow: Allow = None,
     auto_approve: AutoApprove = False,
+    serial: SerialOf = None,
+    max_failures: MaxFailures = None,
     only_plan: Annotated[bool, typer.Option("--check", "-C", help="The same as plan.")] = False,
     as_json: Json = False,
     report: Report = None,
@@ -124,8 +133,18 @@ def apply(
     splay: Splay = None,
 ) -> None:
     """Make the hosts as the playbooks say, then look again."""
+    from hvctl.cli.approval import applied, rolling_of
+    from hvctl.cli.nightly import at_night, too_many
+    from hvctl.cli.prepared import Asked, allowed, extra_variables, prepared, run_of
+    from hvctl.cli.remembered import remembered, remembering
+    from hvctl.cli.reported import Reports
+    from hvctl.cli.saved import saved_plan, saved_run, show_saved
+    from hvctl.core.outcome import exit_status
+    from hvctl.core.status import DIFFERS
+
     settings = remembering(context.obj, history, no_history)
     settings.follow(grace)
+    rolling = rolling_of(serial, max_failures)
     context.with_resource(at_night(settings, hours, exclusive, splay))
     reports = Reports.to_approve(report, as_json=as_json, asks=not (auto_approve or only_plan))
     saved = saved_plan(settings, playbooks)
@@ -136,14 +155,17 @@ def apply(
     else:
         run = run_of(settings, prepared(settings, Asked.of(playbooks, limit, tags, extra)), allowed(allow))
     with run:
-        outcomes = run.plan_again(saved.hosts) if saved is not None else run.plan(warm=not only_plan)
+        outcomes = (
+            run.plan_again(saved.hosts) if saved is not None else run.plan(warm=not (only_plan or run.rolls(rolling)))
+        )
         if not reports.on_stdout:
             shown = partial(show_saved, settings, saved, run) if saved is not None else run.showing.plans
             settings.tried(partial(shown, outcomes), None)
         changes = any(o.plan is not None and o.plan.steps and not o.changed for o in outcomes)
         refused = not only_plan and too_many(settings, outcomes, at_most)
         if changes and not only_plan and not refused and not settings.stop.asked:
-            outcomes = applied(settings, run, outcomes, auto_approve=auto_approve, quiet=reports.on_stdout)
+            quiet = reports.on_stdout
+            outcomes = applied(settings, run, outcomes, auto_approve=auto_approve, quiet=quiet, rolling=rolling)
         status = settings.stop.status or exit_status(outcomes, changes_count=not only_plan) | DIFFERS * refused
         covers = () if saved is not None or tags else playbooks
         check = replace(run.check("apply", playbooks, outcomes, status, covers), saved=saved is not None)
@@ -173,6 +195,12 @@ def drift(
     everything: Annotated[bool, typer.Option("--all", help="List the hosts that are in sync too.")] = False,
 ) -> None:
     """Say whether the hosts are as the playbooks say; changes nothing. Exit 2: they are not."""
+    from hvctl.cli.checked import checked
+    from hvctl.cli.drifting import Ways, drifting
+    from hvctl.cli.prepared import Asked
+    from hvctl.cli.remembered import remembering
+    from hvctl.cli.reported import Reports
+
     settings = remembering(context.obj, history, no_history)
     settings.follow(grace)
     reports = Reports.asked(report, as_json=as_json)
@@ -195,6 +223,8 @@ def facts(
     extra: Extra = None,
 ) -> None:
     """Print what hvctl reads of a host."""
+    from hvctl.cli.prepared import one_host, run_of
+
     settings: Settings = context.obj
     with run_of(settings, one_host(settings, host, playbooks or (), extra or ()), frozenset()) as run:
         status = run.facts(run.only(), as_json=as_json)
@@ -211,6 +241,8 @@ def record(
     extra: Extra = None,
 ) -> None:
     """Write down what a host answers, so that tests can replay it. Changes nothing on the host."""
+    from hvctl.cli.prepared import one_host, run_of
+
     settings: Settings = context.obj
     with run_of(settings, one_host(settings, host, playbooks or (), extra or ()), frozenset()) as run:
         status = run.record(run.only(), out, scrub=scrub)
@@ -220,6 +252,8 @@ def record(
 @app.command("report-schema")
 def report_schema() -> None:
     """Print the JSON Schema of what --json and --report json=FILE write."""
+    from hvctl.show.data import schema_text
+
     typer.echo(schema_text(), nl=False)
 
 
@@ -230,6 +264,11 @@ def show_inventory(
     graph: Annotated[bool, typer.Option("--graph", help="As a tree.")] = False,
 ) -> None:
     """Print the inventory as hvctl understands it."""
+    from hvctl.cli.prepared import inventory_of
+    from hvctl.show.problems import problem_lines
+    from hvctl.show.screen import print_json
+    from hvctl.text.visible import json_text
+
     settings: Settings = context.obj
     if as_list == graph:
         raise typer.BadParameter("say --list or --graph")

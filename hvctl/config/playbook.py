@@ -20,6 +20,7 @@ from hvctl.core.acceptance import KEY as ACCEPT
 from hvctl.core.acceptance import Acceptance
 from hvctl.core.impact import IMPACTS, Impact
 from hvctl.core.resource import Entry, Index, Place, Resource
+from hvctl.core.serial import Serial
 from hvctl.kinds import sections
 from hvctl.text.diagnostic import ConfigError, Diagnostic, Mark, RefusedError, UndefinedDiagnostic
 from hvctl.text.source import Document, PartlyReadError, Path, load, suggest
@@ -35,7 +36,7 @@ _OTHER_WORDS = {
     **dict.fromkeys(("hyperv", "vmhost", "settings"), "host"),
 }
 """What others call the keys of a play."""
-_PLAY_KEYS = ("name", "hosts", "vars", "vars_files", "tags", "allow")
+_PLAY_KEYS = ("name", "hosts", "vars", "vars_files", "tags", "allow", "serial")
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Play:
     allow: frozenset[Impact] = frozenset()
     marks: Mapping[str, Mark] = field(default_factory=dict)
     unsure: bool = False
+    serial: Serial | None = None
     partial: bool = False
 
     @property
@@ -127,7 +129,20 @@ def _play(document: Document, number: int, data: Any, vault: Vault, problems: li
     tags = _words(data.get("tags", []), document, (*path, "tags"), problems)
     allowed: frozenset[Impact] = frozenset(i for i in IMPACTS if i in allow)
     name = str(data.get("name") or hosts)
-    return Play(document, path, name, hosts, given.values, tuple(tags), allowed, given.marks, unsure)
+    serial = _serial(document, path, data, problems)
+    return Play(document, path, name, hosts, given.values, tuple(tags), allowed, given.marks, unsure, serial=serial)
+
+
+def _serial(document: Document, path: Path, data: Mapping[str, Any], problems: list[Diagnostic]) -> Serial | None:
+    value = data.get("serial")
+    if value is None:
+        return None
+    place = document.mark((*path, "serial"))
+    try:
+        return Serial.of_words(value if isinstance(value, list) else [value], str(place))
+    except ValueError as error:
+        problems.append(Diagnostic(place, f"serial: {error}", "write such as 2, 10% or [1, 10%, 100%]"))
+        return None
 
 
 def _vars_files(

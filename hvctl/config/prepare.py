@@ -16,6 +16,7 @@ from hvctl.config.reach import connection_for
 from hvctl.config.secrets import Ask, NotAskedError, SecretError, Secrets, never, resolve
 from hvctl.config.vault import Vault
 from hvctl.core.resource import Index
+from hvctl.core.serial import Serial
 from hvctl.text.diagnostic import ConfigError, Diagnostic, HostDiagnostic, RefusedError, UndefinedDiagnostic
 from hvctl.text.source import SecretSource, suggest
 from hvctl.text.visible import quoted
@@ -33,6 +34,8 @@ class HostWork:
     desired: Index
     wrong: tuple[Diagnostic, ...] = ()
     """Why nothing can be done there, though it can elsewhere."""
+    serial: Serial | None = None
+    """Of the first of its plays that has one."""
 
     @property
     def name(self) -> str:
@@ -125,7 +128,7 @@ def prepare(
         if connection is None:
             continue
         alone = tuple(p for p in faults if isinstance(p, HostDiagnostic))
-        work.append(HostWork(host, connection, found, alone))
+        work.append(HostWork(host, connection, found, alone, next((p.serial for p in own if p.serial), None)))
     told = offline_problems(desired)
     for play in hostless:  # what is wrong with it on any host
         own_variables = {**play.variables, **variables.values}

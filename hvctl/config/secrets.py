@@ -12,6 +12,7 @@ from typing import NoReturn
 
 from hvctl.call import Secret
 from hvctl.text.diagnostic import Diagnostic, Mark
+from hvctl.text.extras import lacking
 from hvctl.text.source import SecretSource
 from hvctl.text.visible import quoted
 
@@ -108,6 +109,8 @@ def _from_environment(source: SecretSource) -> Secret:
 
 
 def _from_keyring(source: SecretSource) -> Secret:
+    if problems := lacking("keyring", "!keyring"):
+        raise SecretError(problems[0].message, problems[0].hint, source.mark)
     import keyring  # noqa: PLC0415 - a tenth of a second, for those who have one
 
     service, user = source.words

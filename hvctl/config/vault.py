@@ -9,13 +9,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.hmac import HMAC
-from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
-from cryptography.hazmat.primitives.padding import PKCS7
-
 from hvctl.call import Secret
 from hvctl.config.secrets import VAULT_CLOSED, PromptSource, SecretError, resolve
 from hvctl.text.diagnostic import ConfigError, Diagnostic, Mark
@@ -44,6 +37,13 @@ def is_vault(text: str) -> bool:
 
 def decrypt(envelope: str, password: bytes) -> bytes:
     """AES-256 in counter mode, its keys by PBKDF2; nothing is decrypted whose HMAC is not right. Raises VaultError."""
+    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - for those who have something encrypted
+    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes  # noqa: PLC0415
+    from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415
+    from cryptography.hazmat.primitives.hmac import HMAC  # noqa: PLC0415
+    from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC  # noqa: PLC0415
+    from cryptography.hazmat.primitives.padding import PKCS7  # noqa: PLC0415
+
     heading, _, body = envelope.strip().partition("\n")
     words = heading.strip().split(";")
     if len(words) < 3 or words[0] != HEADER or words[1] not in ("1.1", "1.2") or words[2] != "AES256":

@@ -16,6 +16,8 @@ Status = Literal["ok", "failed", "skipped", "unknown"]
 
 NOT_BEGUN = "not begun"
 """Why steps were not done on a host that a stop came before."""
+BATCH_FAILED = "too many hosts of earlier batches failed"
+"""Why steps were not done on a host of a later batch."""
 STILL_RUNS = "it may still run"
 """Why nothing is known of steps that were left to their host."""
 
@@ -55,7 +57,7 @@ class Report:
     @property
     def begun(self) -> bool:
         """Whether it was this host's turn at all."""
-        return not self.results or any(r.why != NOT_BEGUN for r in self.results)
+        return not self.results or any(r.why not in (NOT_BEGUN, BATCH_FAILED) for r in self.results)
 
     @property
     def running(self) -> str:
@@ -134,6 +136,13 @@ def apply(plan: Plan, transport: Transport, on_event: Callable[[Event], None]) -
 def not_begun(plan: Plan) -> Report:
     """A stop came before the first change. The host is as the plan was made from."""
     return Report(plan, tuple(StepResult(s, "skipped", why=NOT_BEGUN) for s in plan.steps), after=plan, stopped=True)
+
+
+def held_back(plan: Plan, *, stopped: bool) -> Report:
+    """A batch that was not begun: by a stop, or since too many hosts before it failed."""
+    if stopped:
+        return not_begun(plan)
+    return Report(plan, tuple(StepResult(s, "skipped", why=BATCH_FAILED) for s in plan.steps), after=plan)
 
 
 def broken_off(plan: Plan, error: TransportError) -> Report:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from hvctl.core.changes import Bracket
 from hvctl.core.draft import Draft, in_severity, lost, merged, misread, placed
 from hvctl.core.facts import Facts
-from hvctl.core.order import Group
+from hvctl.core.order import Group, Member
 from hvctl.core.plan import Line, Verb
 from hvctl.core.resource import Resource
 from hvctl.core.target import WHOLE
@@ -245,15 +245,17 @@ def bracket_of(root: Resource, facts: Mapping[str, Facts]) -> Bracket | None:
 
 
 def grouped(drafts: Iterable[Draft], facts: Mapping[str, Facts]) -> list[Group]:
-    groups: dict[Address, Group] = {}
+    roots: dict[Address, Resource] = {}
+    members: dict[Address, list[Member]] = {}
+    brackets: dict[Address, Bracket | None] = {}
     for draft in drafts:
         root = root_of(draft.wish)
-        group = groups.setdefault(root.address(), Group(root))
-        if group.bracket is None and _needs_off(draft):
-            group = replace(group, bracket=bracket_of(root, facts))
-        members = (*group.members, (draft.wish, draft.action.verb, draft.steps))
-        groups[root.address()] = replace(group, members=members)
-    return list(groups.values())
+        address = root.address()
+        roots.setdefault(address, root)
+        members.setdefault(address, []).append((draft.wish, draft.action.verb, draft.steps))
+        if brackets.get(address) is None and _needs_off(draft):
+            brackets[address] = bracket_of(root, facts)
+    return [Group(root, brackets.get(address), tuple(members[address])) for address, root in roots.items()]
 
 
 def _needs_off(draft: Draft) -> bool:

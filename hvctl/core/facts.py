@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from hvctl.call import EACH, Batch, Call, HostInfo, Map, Ref, Reply, Row, Task
+from hvctl.call import EACH, Batch, Call, Failure, Family, HostInfo, Ref, Reply, Row, Task, family
 from hvctl.contract import OS
 from hvctl.core.rows import UnreadableError, typed
 
@@ -22,11 +22,15 @@ ABSENT_CMDLET = ("CommandNotFoundException", "CouldNotAutoLoadModule")
 def merged(queries: Iterable[Call]) -> tuple[Call, ...]:
     """The fewest calls that answer all queries: those that differ only in `select` or in the values of `each`
     become one, and every Ref points at the merged call."""
-    found: dict[Any, Call] = {}
+    found: dict[Family, _Merging] = {}
     for query in _with_sources(queries):
-        key = _key(query)
-        found[key] = _union(found[key], query) if key in found else query
-    return tuple(_rewired(call, found) for call in found.values())
+        known = found.get(query.family)
+        if known is None:
+            found[query.family] = _Merging(query)
+        else:
+            known.add(query)
+    calls = {key: one.call() for key, one in found.items()}
+    return tuple(_rewired(call, calls) for call in calls.values())
 
 
 def read_batch(queries: Iterable[Call], deadline_s: int = 600) -> Batch:
@@ -56,11 +60,12 @@ class Facts:
     info: HostInfo
     replies: Mapping[Call, Reply]
     others: Mapping[str, Facts | None] = field(default_factory=dict, repr=False, compare=False)
-    _keyed: dict[Any, Reply] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _keyed: dict[Family, Reply] = field(default_factory=dict, init=False, repr=False, compare=False)
     _grouped: dict[Any, _Groups] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _by_each: dict[Family, _ByEach] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        self._keyed.update({_key(call): typed(self.os, call, reply) for call, reply in self.replies.items()})
+        self._keyed.update({call.family: typed(self.os, call, reply) for call, reply in self.replies.items()})
 
     @classmethod
     def of(cls, os: OS, info: HostInfo, batch: Batch, replies: Iterable[Reply]) -> Facts:
@@ -75,21 +80,19 @@ class Facts:
 
     def reply(self, query: Call) -> Reply:
         """The answer to a query; of a query with `each`, only what belongs to its own values, if they are known."""
-        reply = self._keyed.get(_key(query))
+        key = query.family
+        reply = self._keyed.get(key)
         if reply is None:
             raise KeyError(f"never asked: {query}")
         values = _listed(query.params.get(query.each or ""))
         if query.each is None or any(isinstance(v, Ref) for v in values):
             return reply
-        asked = {str(v).casefold() for v in values}
-        return replace(
-            reply,
-            rows=tuple(r for r in reply.rows if str(r.get(EACH)).casefold() in asked),
-            failures=tuple(f for f in reply.failures if f.value is None or str(f.value).casefold() in asked),
-        )
+        if key not in self._by_each:
+            self._by_each[key] = _ByEach.of(reply)
+        return self._by_each[key].only({str(v).casefold() for v in values})
 
     def asked(self, query: Call) -> bool:
-        return _key(query) in self._keyed
+        return query.family in self._keyed
 
     def rows(self, query: Call) -> tuple[Row, ...]:
         """The rows of a query. A cmdlet that this Windows does not have has none.
@@ -111,10 +114,15 @@ class Facts:
         return found
 
     def _groups(self, query: Call, column: str) -> _Groups:
-        key = (_key(query), column)
+        key = (query.family, column)
         if key not in self._grouped:
             self._grouped[key] = _Groups.of(self.rows(query), column)
         return self._grouped[key]
+
+    @property
+    def of_host(self) -> Facts:
+        """Only answers of one row at most: about the host as a whole, its time zone say, and not about all its VMs."""
+        return replace(self, replies={call: r for call, r in self.replies.items() if len(r.rows) <= 1}, others={})
 
     @property
     def time(self) -> str | None:
@@ -127,6 +135,35 @@ class Facts:
         if time is None or time == self.time:
             return self
         return replace(self, replies={call: _at(reply, call.passing, time) for call, reply in self.replies.items()})
+
+
+@dataclass(frozen=True)
+class _ByEach:
+    """The rows and failures of a reply by the value that they answer, case-folded, each with its place."""
+
+    reply: Reply
+    rows: Mapping[str, Sequence[tuple[int, Row]]]
+    failures: Mapping[str | None, Sequence[tuple[int, Failure]]]
+
+    @classmethod
+    def of(cls, reply: Reply) -> _ByEach:
+        rows: dict[str, list[tuple[int, Row]]] = {}
+        failures: dict[str | None, list[tuple[int, Failure]]] = {}
+        for n, row in enumerate(reply.rows):
+            rows.setdefault(str(row.get(EACH)).casefold(), []).append((n, row))
+        for n, one in enumerate(reply.failures):
+            failures.setdefault(None if one.value is None else str(one.value).casefold(), []).append((n, one))
+        return cls(reply, rows, failures)
+
+    def only(self, asked: Collection[str]) -> Reply:
+        """What belongs to some values; of failures also those of no value."""
+        rows = sorted((r for value in asked for r in self.rows.get(value, ())), key=_place)
+        failed = sorted((f for value in (*asked, None) for f in self.failures.get(value, ())), key=_place)
+        return replace(self.reply, rows=tuple(r for _, r in rows), failures=tuple(f for _, f in failed))
+
+
+def _place(numbered: tuple[int, object]) -> int:
+    return numbered[0]
 
 
 @dataclass(frozen=True)
@@ -166,41 +203,42 @@ def _with_sources(queries: Iterable[Call]) -> Iterable[Call]:
         yield query
 
 
-def _key(value: Any) -> Any:
-    if isinstance(value, Call):
-        params = tuple(
-            (name, () if name == value.each else _key(given)) for name, given in sorted(value.params.items())
+class _Merging:
+    """Queries of one family, as they become one."""
+
+    def __init__(self, first: Call) -> None:
+        self._first, self._seen = first, {id(first): first}
+        self._select, self._passing = dict.fromkeys(first.select), dict.fromkeys(first.passing)
+        self._values: dict[Any, Any] = {}
+        self._take(first)
+
+    def add(self, query: Call) -> None:
+        if id(query) not in self._seen:
+            self._seen[id(query)] = query  # kept, so that no other gets its id
+            self._select |= dict.fromkeys(query.select)
+            self._passing |= dict.fromkeys(query.passing)
+            self._take(query)
+
+    def _take(self, query: Call) -> None:
+        for value in _listed(query.params.get(query.each or "")):
+            self._values.setdefault(family(value.casefold() if isinstance(value, str) else value), value)
+
+    def call(self) -> Call:
+        if len(self._seen) == 1:
+            return self._first
+        each = {} if self._first.each is None else {self._first.each: tuple(self._values.values())}
+        return replace(
+            self._first,
+            params={**self._first.params, **each},
+            select=tuple(self._select),
+            passing=tuple(self._passing),
         )
-        return ("call", value.cmdlet, params, value.each, value.follow)
-    if isinstance(value, Ref):
-        return ("ref", _key(value.call), _key(value.where), value.path, value.many, value.within)
-    if isinstance(value, Map):
-        return ("map", _key(value.items))
-    if isinstance(value, Mapping):
-        return tuple((k, _key(v)) for k, v in sorted(value.items()))
-    if isinstance(value, list | tuple):
-        return tuple(_key(v) for v in value)
-    return (type(value).__name__, value)
 
 
-def _union(one: Call, other: Call) -> Call:
-    params = dict(one.params)
-    if one.each is not None:
-        values = [*_listed(one.params.get(one.each)), *_listed(other.params.get(one.each))]
-        seen: dict[Any, Any] = {}
-        for value in values:
-            seen.setdefault(_key(value.casefold() if isinstance(value, str) else value), value)
-        params[one.each] = tuple(seen.values())
-    select, passing = (
-        tuple(dict.fromkeys((*a, *b))) for a, b in ((one.select, other.select), (one.passing, other.passing))
-    )
-    return replace(one, params=params, select=select, passing=passing)
-
-
-def _rewired(call: Call, found: Mapping[Any, Call]) -> Call:
+def _rewired(call: Call, found: Mapping[Family, Call]) -> Call:
     def swap(value: Any) -> Any:
         if isinstance(value, Ref):
-            return replace(value, call=_rewired(found[_key(value.call)], found))
+            return replace(value, call=_rewired(found[value.call.family], found))
         if isinstance(value, tuple):
             return tuple(swap(v) for v in value)
         return value

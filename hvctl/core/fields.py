@@ -65,13 +65,15 @@ class Fields(BaseModel):
     def written(self) -> dict[str, Any]:
         """The fields the user wrote that have a Setting; nested models dotted. Unwritten means unmanaged."""
         found: dict[str, Any] = {}
-        for name in type(self).model_fields:
-            if name not in self.model_fields_set:
+        model, given, values = type(self), self.__pydantic_fields_set__, self.__dict__
+        known = settings(model)
+        for name in _names(model):
+            if name not in given:
                 continue
-            value = getattr(self, name)
+            value = values[name]
             if isinstance(value, Fields):
-                found.update({f"{name}.{inner}": given for inner, given in value.written().items()})
-            elif name in settings(type(self)):
+                found.update({f"{name}.{inner}": one for inner, one in value.written().items()})
+            elif name in known:
                 found[name] = value
         return found
 
@@ -96,6 +98,12 @@ class Fields(BaseModel):
         else:
             self.__dict__[name] = info.get_default(call_default_factory=True, validated_data={})
             self.__pydantic_fields_set__.discard(name)
+
+
+@cache
+def _names(model: type[BaseModel]) -> tuple[str, ...]:
+    """Of its fields, as declared; asking the model is slow, and is done for every resource of every plan."""
+    return tuple(model.model_fields)
 
 
 @cache

@@ -131,6 +131,7 @@ def _while_off(normal: Sequence[Placed]) -> list[Placed]:
     return chosen if any(s.off for s, _, _ in chosen) else []
 
 
-def kinds_within(owner: str) -> list[type[Resource]]:
+@cache
+def kinds_within(owner: str) -> tuple[type[Resource], ...]:
     """The kinds of parts that an owner can have, as their steps run."""
-    return sorted((k for k in _kinds().values() if k.within == owner), key=_depth)
+    return tuple(sorted((k for k in _kinds().values() if k.within == owner), key=_depth))

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hvctl.call import TransportError
 from hvctl.core.apply import Report
 from hvctl.core.plan import Plan
+from hvctl.core.status import DIFFERS, FAULT, TROUBLE
 from hvctl.text.diagnostic import Diagnostic
-
-DIFFERS = 2
-TROUBLE = 4
-FAULT = 70
-"""A fault of hvctl itself (EX_SOFTWARE)."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +24,12 @@ class Outcome:
     error: TransportError | None = None
     changed: tuple[str, ...] = ()
     wrong: tuple[Diagnostic, ...] = ()
+
+    @property
+    def told(self) -> Outcome:
+        """Without most of what its host answered, which is most of it: all that is told of a plan stands in its actions, but
+        for what the host is as a whole."""
+        return self if self.plan is None else replace(self, plan=replace(self.plan, facts=self.plan.facts.of_host))
 
     @property
     def looked(self) -> bool:

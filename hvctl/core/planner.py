@@ -192,5 +192,7 @@ def _doubted(draft: Draft, facts: Mapping[str, Facts], doubts: tuple[Diagnostic,
         for step in draft.steps
         for call, verdict in verdicts(step, facts[step.host or draft.action.address.host].os)
     ]
+    if not (draft.action.remarks or doubts or told):
+        return draft.action
     remarks = merged(draft.action.remarks, (*placed(draft.wish, doubts), *told))
     return replace(draft.action, remarks=tuple(replace(r, address=draft.action.address) for r in remarks))

@@ -18,10 +18,11 @@ from hvctl.config.connection import Connection
 from hvctl.doctor.certificate import certificate_at
 from hvctl.doctor.evidence import Symptom, Way
 from hvctl.winrm.client import Address
-from hvctl.winrm.faults import WireFault, translated
-from hvctl.winrm.limits import Meter
+from hvctl.winrm.faults import WireFault
+from hvctl.winrm.meter import Meter
 from hvctl.winrm.retries import trying
 from hvctl.winrm.session import secured
+from hvctl.winrm.translation import translated
 
 PORTS = (5986, 5985)
 TRIES = 3

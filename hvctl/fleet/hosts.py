@@ -96,9 +96,11 @@ class Hosts:
         *,
         keep: Callable[[Outcome], bool] = lambda outcome: False,
         then: Callable[[Outcome], Sequence[tuple[str, Task]]] = lambda outcome: (),
+        known: Callable[[Outcome], Outcome] = lambda outcome: outcome,
     ) -> dict[str, Outcome]:
         """What is known of each host; of those that a stop left out there is none. `keep`: whether a host stays open, for
-        what comes next. `then`: what is to be done next, on whichever host, when this is known of one."""
+        what comes next. `then`: what is to be done next, on whichever host, when this is known of one. `known`:
+        what is kept of a host, asked as it ends."""
         found: dict[str, Outcome] = {}
         left = False
         with Progress(self._err, self.texts, self._verbose > 0) as progress:
@@ -132,7 +134,7 @@ class Hosts:
             for name, outcome in hosts:
                 # What a read that was broken off says of its host is not worth telling.
                 if not (self.stop.asked and outcome.report is None and outcome.error is not None):
-                    found[name] = outcome
+                    found[name] = known(outcome)
                     if more := then(outcome):
                         hosts.add(jobs(more))
             left = True

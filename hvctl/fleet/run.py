@@ -18,15 +18,17 @@ from hvctl.core.apply import Report
 from hvctl.core.check import Check, Verb
 from hvctl.core.facts import Facts, read_batch
 from hvctl.core.impact import Impact
-from hvctl.core.outcome import TROUBLE, Outcome
+from hvctl.core.outcome import Outcome
 from hvctl.core.questions import questions
 from hvctl.core.replan import First
 from hvctl.core.resource import Index
+from hvctl.core.status import TROUBLE
 from hvctl.fleet.connect import Connect, Wire
 from hvctl.fleet.forks import SideBySide
 from hvctl.fleet.hosts import Hosts, Question, T, Task, own
 from hvctl.fleet.reconcile import Pause, apply_plan, plan_host
 from hvctl.fleet.recording import write_recording
+from hvctl.fleet.rolling import Batch, Rolling, batches, rolled
 from hvctl.fleet.showing import Showing
 from hvctl.fleet.stop import Stop
 from hvctl.fleet.units import Units
@@ -87,15 +89,51 @@ class Run:
 
     # --- the verbs -----------------------------------------------------------------------------------------------
 
-    def plan(self, *, warm: bool = False) -> list[Outcome]:
+    def plan(
+        self, *, warm: bool = False, only_told: bool = False, heard: Callable[[Outcome], None] = lambda one: None
+    ) -> list[Outcome]:
         """Look at every host and plan it. `warm`: what was opened to a host stays open for an apply that follows, if
-        there is something to do there and there are no more hosts than are worked on at a time."""
+        there is something to do there and there are no more hosts than are worked on at a time. `only_told`: nothing
+        is done about it, so that what the hosts answered need not be kept. `heard`: is told of each host as it ends."""
         linked = self._units.linked
+
+        def known(one: Outcome) -> Outcome:
+            told = one.told if only_told else one
+            heard(told)
+            return told
+
         tasks = {
             n: partial(self._units.read, n) if n in linked else partial(self._planned, w)
             for n, w in self._hosts.work.items()
         }
-        return self._units.planned(self._looked(tasks, warm=warm))
+        found = self._looked(tasks, warm=warm, known=lambda one: one if one.host in linked else known(one))
+        return [known(one) if one.host in linked else one for one in self._units.planned(found)]
+
+    def rolls(self, rolling: Rolling) -> bool:
+        """Whether changes are made in batches."""
+        return rolling.serial is not None or any(w.serial is not None for w in self._hosts.work.values())
+
+    def batches(self, outcomes: Sequence[Outcome], rolling: Rolling) -> list[Batch]:
+        """Of the hosts that have something to do; none where neither their plays nor the command line ask for batches."""
+        todo = [o.host for o in outcomes if o.plan is not None and o.plan.steps and not o.changed]
+        work = self._hosts.work
+        serials = {host: s for host in todo if (s := rolling.serial or work[host].serial) is not None}
+        units = {host: [one.host for one in unit] for host, unit in self._units.linked.items()}
+        return batches(todo, serials, units) if serials else []
+
+    def roll(self, outcomes: Sequence[Outcome], rolling: Rolling, *, recheck: bool) -> list[Outcome]:
+        """Run the plans in batches, as long as no more hosts fail than may; all at once where no batches are asked for."""
+        order = self.batches(outcomes, rolling)
+        if not order:
+            return self.apply(outcomes, recheck=recheck)
+
+        def applied(some: Sequence[Outcome], again: bool) -> list[Outcome]:
+            return self.apply(some, recheck=recheck or again)
+
+        def say(text: str) -> None:
+            self._err.print(text, soft_wrap=True)
+
+        return rolled(outcomes, order, rolling.most, applied, lambda: self._stop.asked, say)
 
     def apply(self, outcomes: Sequence[Outcome], *, recheck: bool) -> list[Outcome]:
         """Run the plans; hosts without one stay as they are."""
@@ -243,15 +281,17 @@ class Run:
 
     # --- all of them -----------------------------------------------------------------------------------------------
 
-    def _looked(self, tasks: Mapping[str, Task], *, warm: bool) -> list[Outcome]:
+    def _looked(
+        self, tasks: Mapping[str, Task], *, warm: bool, known: Callable[[Outcome], Outcome] = lambda one: one
+    ) -> list[Outcome]:
         """Each host is left when it has been looked at, so that as many connections are open as hosts are looked at,
         and no shell stays open on a host while others are read. Kept warm, each of a few hosts saves the start of a
-        PowerShell."""
+        PowerShell. `known`: what is kept of a host, asked as it ends."""
         keep = warm and len(tasks) <= self._hosts.forks
         work = self._hosts.work
         askable = [(name, own(Outcome(name), task)) for name, task in tasks.items() if not work[name].wrong]
-        found = self._hosts.each("reading", askable, keep=lambda outcome: keep and _goes_on(outcome))
-        return [found.get(name, Outcome(name, wrong=work[name].wrong)) for name in tasks]
+        found = self._hosts.each("reading", askable, keep=lambda outcome: keep and _goes_on(outcome), known=known)
+        return [found.get(name) or known(Outcome(name, wrong=work[name].wrong)) for name in tasks]
 
 
 def _goes_on(outcome: Outcome) -> bool:

@@ -16,12 +16,13 @@ from hvctl.redaction.redact import Redactor
 from hvctl.show.diff import diff_lines
 from hvctl.show.overview import checked_in_few_words, overview_lines
 from hvctl.show.plain import plain
+from hvctl.show.problems import problem_lines
 from hvctl.show.remembered import Remembered
 from hvctl.show.report import report_lines
 from hvctl.show.standing import CALM, standing
 from hvctl.show.state import state_of
 from hvctl.show.summary import summary_lines
-from hvctl.show.text import plan_lines, problem_lines, trace_lines
+from hvctl.show.text import plan_lines, trace_lines
 
 T = TypeVar("T")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from hvctl.core.check import Check, Memory, News, Since, Spot
@@ -10,11 +10,13 @@ from hvctl.history.judge import Judged
 from hvctl.history.seen import Seen, seen
 from hvctl.history.store import Store
 
+_NOTHING: Mapping[str, Seen] = {}
 
-def remember(check: Check, store: Store) -> Check:
+
+def remember(check: Check, store: Store, known: Mapping[str, Seen] = _NOTHING) -> Check:
     """Raises HistoryError; the check is then as good as it was, and nothing of it is stored. Of hosts that it was stopped
-    before nothing is."""
-    found = [seen(check, one) for one in check.outcomes if one.looked]
+    before nothing is. `known`: what was seen of some, if that is known already."""
+    found = [known.get(one.host) or seen(check, one) for one in check.outcomes if one.looked]
     # Not every database keeps fractions of a second.
     at = check.finished.replace(microsecond=0)
     return replace(check, memory=_memory(found, store.write(check, found, at)))

@@ -27,6 +27,7 @@ from hvctl.kinds._receipts import FILES, LINES, Receipt, folder_is_there
 from hvctl.kinds._types import WindowsPath, same_path
 from hvctl.kinds._vm import VMS, VmPart, check_steady, off_impacts, state_at_work, vm_ref
 from hvctl.text.diagnostic import ConfigError, Diagnostic
+from hvctl.text.extras import command
 
 RELEASE_S = 60
 """How long the image may stay in use after it was ejected."""
@@ -92,7 +93,7 @@ class Seed(VmPart):
             try:
                 iso(item.label, item.files(parts))
             except NoLibraryError as error:
-                hint = "install it: pip install 'hvctl[seed]'"
+                hint = command("images")
                 raise ConfigError([Diagnostic(place.mark(), f"{item.section} needs pycdlib", hint)]) from error
         yield Entry(item, place, file=file)
 

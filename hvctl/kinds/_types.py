@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -329,6 +330,7 @@ def multiple_of(step: int, what: str) -> AfterValidator:
 # --- paths -------------------------------------------------------------------------------------------------------
 
 
+@lru_cache(100_000)
 def path_key(path: str) -> str:
     """A Windows path as it is compared: without case, `\\\\?\\`, doubled or trailing separators, trailing dots
     and spaces of its parts (domain 8.3)."""

@@ -27,12 +27,15 @@ def news(before: Known, check: Check) -> tuple[News, Known]:
     drifted = dict(before.drifted)
     appeared: list[Spot] = []
     went: list[Spot] = []
+    seen_on: dict[str, set[Spot]] = {}
+    for drift in check.drifts:
+        seen_on.setdefault(drift.spot.host, set()).add(drift.spot)
     for one in check.outcomes:
         if one.error is not None or one.now is None:
             continue
         known = before.drifted.get(one.host, frozenset())
         unread = {a.address for a in one.now.actions if a.verb == "unknown"}
-        seen = frozenset(d.spot for d in check.drifts if d.spot.host == one.host)
+        seen = frozenset(seen_on.get(one.host, ()))
         kept = frozenset(s for s in known - seen if s.address in unread)
         left = {d.spot for d in accepted(one)}  # from now on: no drift, and not gone either
         appeared += sorted(seen - known)

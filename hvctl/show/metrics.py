@@ -58,12 +58,15 @@ def registry(check: Check | None, successes: Mapping[str, float]) -> CollectorRe
     for (host, kind), number in sorted(accepted.items()):
         known.labels(host, kind).set(number)
     fields = Counter((d.spot.host, d.spot.address.kind) for d in check.drifts)
+    kinds: dict[str, set[str]] = {}
+    for host, kind in fields:
+        kinds.setdefault(host, set()).add(kind)
     for one in check.outcomes:
         asked = (one.error is None or bool(one.error.defect)) and not one.wrong
         up.labels(one.host).set(asked)
         if one.error is None and not one.wrong:
             wished = {a.address.kind for a in one.now.actions if a.wanted} if one.now is not None else set()
-            for kind in sorted(wished | {k for host, k in fields if host == one.host}):
+            for kind in sorted(wished | kinds.get(one.host, set())):
                 drifted.labels(one.host, kind).set(fields[one.host, kind])
             for kind, number in sorted(_waiting(one).items()):
                 waiting.labels(one.host, kind).set(number)

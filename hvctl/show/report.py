@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from rich.text import Text
 
-from hvctl.core.apply import NOT_BEGUN, STILL_RUNS, Report, StepResult
+from hvctl.core.apply import BATCH_FAILED, NOT_BEGUN, STILL_RUNS, Report, StepResult
 from hvctl.show.cells import hint, hung
 from hvctl.show.text import WIDEST, action_lines, call_line, trace_lines
 
@@ -41,7 +41,8 @@ def done_text(report: Report) -> str:
     if not total:
         return "nothing to do"
     if not report.begun:
-        return f"not begun: hvctl was stopped before ({total} step{'s' * (total > 1)})"
+        why = BATCH_FAILED if report.results[0].why == BATCH_FAILED else "hvctl was stopped before"
+        return f"not begun: {why} ({total} step{'s' * (total > 1)})"
     counts = {word: sum(r.status == status for r in report.results) for status, word in _COUNTED}
     first = f"{counts['done']} of {total} step{'s' * (total > 1)} done"
     return ", ".join([first, *(f"{n} {word}" for word, n in counts.items() if n and word != "done")])

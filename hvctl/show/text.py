@@ -15,11 +15,9 @@ from hvctl.core.facts import Facts
 from hvctl.core.plan import Action, Plan
 from hvctl.show.cells import hint, hung, with_right
 from hvctl.show.columns import Columns, entries
-from hvctl.show.plain import plain
 from hvctl.show.remembered import Told, nothing
 from hvctl.show.summary import in_few_words
 from hvctl.show.wording import made_of, restart_of, restart_text, shown_actions
-from hvctl.text.diagnostic import Diagnostic
 
 WIDEST = 140
 """A line that is longer is hard to follow with the eye."""
@@ -37,17 +35,6 @@ _STYLE = {
     "none": "",
 }
 _LEVEL = {"warning": "yellow", "impossible": "red", "later": "blue", "unknown": "magenta"}
-
-
-def problem_lines(problems: Iterable[Diagnostic]) -> Iterator[Text]:
-    for problem in map(plain, problems):
-        line = Text()
-        if problem.mark:
-            line.append(f"{problem.mark}: ", "bold")
-        line.append("warning: " if problem.level == "warning" else "", "yellow")
-        line.append(problem.message)
-        line.append(f"; {problem.hint}" if problem.hint else "", "dim")
-        yield line
 
 
 def plan_lines(

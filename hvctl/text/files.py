@@ -48,6 +48,17 @@ def write_whole(file: str | Path, text: str, mode: int | None = None) -> None:
         raise
 
 
+def append_line(file: Path, text: str) -> None:
+    """To a file that is there, in one write, so that a kill leaves a part of that line at most. Raises OSError."""
+    number = os.open(
+        file, os.O_WRONLY | os.O_APPEND | getattr(os, "O_NOFOLLOW", _NOWHERE) | getattr(os, "O_CLOEXEC", _NOWHERE)
+    )
+    try:
+        os.write(number, f"{text}\n".encode())
+    finally:
+        os.close(number)
+
+
 def make_private(file: Path) -> None:
     """An empty file that its user alone may read, where there is none. Raises OSError."""
     with suppress(FileExistsError):

@@ -13,9 +13,11 @@ from winrm.protocol import Protocol
 
 from hvctl.call import Event, Secret
 from hvctl.winrm.envelope import BoundedTransport
-from hvctl.winrm.faults import Kind, WireFault, translated
-from hvctl.winrm.limits import Limits, Meter
+from hvctl.winrm.faults import Kind, WireFault
+from hvctl.winrm.limits import Limits
+from hvctl.winrm.meter import Meter
 from hvctl.winrm.retries import REFUSALS, REQUEST_TRIES, RESENT, UNFIT, UNSURE, RequestWait, trying
+from hvctl.winrm.translation import translated
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ from winrm.exceptions import WinRMTransportError
 from winrm.transport import Transport
 
 from hvctl.winrm.faults import WireFault
-from hvctl.winrm.limits import Meter
+from hvctl.winrm.meter import Meter
 from hvctl.winrm.session import secured
 
 DEPTH, ATTRIBUTES, ELEMENTS = 64, 128, 100_000

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from hvctl.text.files import PRIVATE, make_private_folder, write_whole
+from hvctl.text.files import PRIVATE, append_line, make_private_folder, write_whole
 from hvctl.text.number import is_whole, whole
-
-_MAY_ASK = 0x1000
-"""PROCESS_QUERY_LIMITED_INFORMATION"""
+from hvctl.text.processes import lives
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,8 @@ class OpenShell:
 
 class OpenShells:
     """One file per process, so that runs do not disturb each other. A file whose process is gone is a leftover; one that
-    bears this process's own id is of an earlier run too: in a container every process has the same.
+    bears this process's own id is of an earlier run too: in a container every process has the same. Its first line is all
+    that was open when it was written; each further one is a shell that was opened or closed since.
     What cannot be written is not written: the host's own idle timeout is the backstop (winrm 5.4)."""
 
     def __init__(self, folder: Path) -> None:
@@ -39,17 +38,24 @@ class OpenShells:
         self._before = _read(self._file) or {}
         self._open = {at: {one.shell: one for one in shells} for at, shells in self._before.items()}
         self._lock = threading.Lock()
+        self._lines = 0
+        """That may still be added before the file is written as a whole again: writing it so for every shell would be the
+        square of the hosts."""
 
     def opened(self, endpoint: str, shell: str, batch: str = "", command: str = "") -> None:
         """Also to say which changes were sent to it."""
         with self._lock:
-            self._open.setdefault(endpoint, {})[shell] = OpenShell(shell, batch, command)
-            self._write()
+            one = OpenShell(shell, batch, command)
+            self._open.setdefault(endpoint, {})[shell] = one
+            self._add([endpoint, asdict(one)])
 
     def closed(self, endpoint: str, shell: str) -> None:
         with self._lock:
-            if self._open.get(endpoint, {}).pop(shell, None) is not None:
-                self._write()
+            shells = self._open.get(endpoint, {})
+            if shells.pop(shell, None) is not None:
+                if not shells:
+                    del self._open[endpoint]
+                self._add([endpoint, shell])
 
     def leftovers(self, endpoint: str) -> list[OpenShell]:
         """Shells on that host of runs that are gone. They are this run's from now on: named once, and kept until
@@ -77,11 +83,23 @@ class OpenShells:
                 file.unlink()
         return found
 
+    def _add(self, line: list[Any]) -> None:
+        if self._lines > 0 and self._open:
+            try:
+                append_line(self._file, json.dumps(line))
+                self._lines -= 1
+                return
+            except OSError:
+                pass  # somebody has removed it
+        self._write()
+
     def _write(self) -> None:
+        self._lines = 0
         with suppress(OSError):
             if any(self._open.values()):
                 make_private_folder(self._folder)
                 _put(self._file, {at: list(shells.values()) for at, shells in self._open.items() if shells})
+                self._lines = 32 + 2 * len(self._open)
             else:
                 self._file.unlink(missing_ok=True)
 
@@ -89,32 +107,25 @@ class OpenShells:
 def _read(file: Path) -> dict[str, list[OpenShell]] | None:
     """None if it cannot be read."""
     try:
-        data = json.loads(file.read_text(encoding="utf-8"))
-        return {at: [OpenShell(**one) for one in shells] for at, shells in data.items()}
-    except (OSError, ValueError, AttributeError, TypeError):
+        first, *more = file.read_text(encoding="utf-8").split("\n")
+        found = {at: {one["shell"]: OpenShell(**one) for one in shells} for at, shells in json.loads(first).items()}
+        for line in more[:-1]:  # the last is empty, or what a kill has left of one
+            at, change = json.loads(line)
+            if isinstance(change, str):
+                found.get(at, {}).pop(change, None)
+            else:
+                found.setdefault(at, {})[change["shell"]] = OpenShell(**change)
+        return {at: list(shells.values()) for at, shells in found.items()}
+    except (OSError, ValueError, AttributeError, KeyError, TypeError):
         return None
 
 
 def _put(file: Path, data: Mapping[str, Sequence[OpenShell]]) -> None:
     """Whole or not at all: it is there for runs that are killed."""
-    write_whole(file, json.dumps({at: [asdict(one) for one in shells] for at, shells in data.items()}), PRIVATE)
+    text = json.dumps({at: [asdict(one) for one in shells] for at, shells in data.items()})
+    write_whole(file, f"{text}\n", PRIVATE)
 
 
 def _gone(file: Path) -> bool:
     pid = file.stem.removeprefix("shells-")
-    return is_whole(pid) and whole(pid) != os.getpid() and not _lives(whole(pid))
-
-
-def _lives(pid: int) -> bool:
-    if sys.platform == "win32":  # signal 0 would be Ctrl-C there
-        import ctypes  # noqa: PLC0415
-
-        handle = ctypes.windll.kernel32.OpenProcess(_MAY_ASK, False, pid)
-        return bool(handle) and bool(ctypes.windll.kernel32.CloseHandle(handle))
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):  # no system has a process of that number
-        return False
-    except OSError:
-        return True
-    return True
+    return is_whole(pid) and whole(pid) != os.getpid() and not lives(whole(pid))

@@ -12,7 +12,7 @@ from hvctl.winrm import protocol
 from hvctl.winrm.absence import Absence
 from hvctl.winrm.connection import Connection
 from hvctl.winrm.faults import WireFault
-from hvctl.winrm.limits import Gauge
+from hvctl.winrm.meter import Gauge
 from hvctl.winrm.powershell import Process
 
 SILENCE = 4

@@ -22,7 +22,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.response import BaseHTTPResponse
 
 from hvctl.winrm.faults import WireFault
-from hvctl.winrm.limits import Meter, oversized
+from hvctl.winrm.meter import Meter, oversized
 
 PIECE = 16_384
 """Bytes that are sent at once: between two of them the clock is looked at."""

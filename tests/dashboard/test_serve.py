@@ -43,7 +43,7 @@ def test_what_is_lacking_is_told_with_what_to_install(
     monkeypatch.setitem(sys.modules, "starlette.applications", None)
     monkeypatch.setitem(sys.modules, "starlette", None)
     assert main(["serve", "--history", str(tmp_path / "h.db")]) == 1
-    assert "pip install 'hvctl[dashboard]'" in capsys.readouterr().err
+    assert "python -m pip install 'hvctl[dashboard]'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -309,7 +309,7 @@ def test_a_misspelt_accept_is_named(lab: Lab) -> None:
 
 def test_it_counts_nowhere_as_a_difference(lab: Lab) -> None:
     """In what the dashboard asks."""
-    queries = pytest.importorskip("hvctl.dashboard.queries")
+    from hvctl.dashboard import queries  # noqa: PLC0415
     lab.run("apply", "lab.yml", "-y", playbook=PLAYBOOK, status=0)
     lab.run("drift", "lab.yml", status=0)
     with opened(place("history.db")).connect() as connection:

@@ -13,7 +13,7 @@ from urllib3.connection import HTTPSConnection
 from urllib3.exceptions import MaxRetryError, NewConnectionError, SSLError
 
 from hvctl.call import defect
-from hvctl.winrm.faults import fault_of
+from hvctl.winrm.translation import fault_of
 from tests.signals.conftest import Labs
 
 FEW_FILES = """

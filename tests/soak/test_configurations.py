@@ -24,7 +24,7 @@ from hvctl.cli.options import Settings
 from hvctl.cli.outputs import Outputs
 from hvctl.config.inventory import Connection
 from hvctl.fleet.connect import Wire
-from hvctl.show.text import problem_lines
+from hvctl.show.problems import problem_lines
 from hvctl.text.diagnostic import ConfigError, Diagnostic
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport

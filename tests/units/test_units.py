@@ -17,12 +17,13 @@ from hvctl.config.connection import Connection
 from hvctl.config.inventory import Host
 from hvctl.config.prepare import HostWork
 from hvctl.core.facts import Facts
-from hvctl.core.outcome import DIFFERS, TROUBLE, Outcome, exit_status
+from hvctl.core.outcome import Outcome, exit_status
 from hvctl.core.plan import Plan
 from hvctl.core.planner import make_plans
 from hvctl.core.questions import questions_of
 from hvctl.core.resource import Index
 from hvctl.core.rounds import Rounds
+from hvctl.core.status import DIFFERS, TROUBLE
 from hvctl.core.unit import units
 from hvctl.fleet import units as fleet_units
 from hvctl.fleet.connect import Wire

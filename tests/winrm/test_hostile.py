@@ -19,7 +19,8 @@ from hvctl.fleet.connect import allowed
 from hvctl.winrm.client import Address, Patience, WinRM
 from hvctl.winrm.envelope import check
 from hvctl.winrm.faults import WireFault
-from hvctl.winrm.limits import OTHER_LINES, VARIABLES, Gauge, Limits, Meter
+from hvctl.winrm.limits import OTHER_LINES, VARIABLES, Limits
+from hvctl.winrm.meter import Gauge, Meter
 from hvctl.winrm.session import secured
 from mocks.host import SimulatedHost
 from mocks.tls import Authority, make_authority

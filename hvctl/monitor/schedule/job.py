@@ -26,10 +26,6 @@ ABOUT: Mapping[Verb, str] = {
 CHANGING: tuple[Verb, ...] = ("apply", "export")
 """Verbs that change hosts: what they leave undone is a failure, of which somebody has to hear."""
 
-SKIPPED = 75
-"""Exit status of a check that was left out since the one before still runs (EX_TEMPFAIL of sysexits.h): neither "in
-sync" nor a fault."""
-
 
 @dataclass(frozen=True)
 class Job:

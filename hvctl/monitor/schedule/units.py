@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
+from hvctl.core.status import SKIPPED
 from hvctl.monitor.schedule.cron import Cron
-from hvctl.monitor.schedule.job import CHANGING, SKIPPED, Job
+from hvctl.monitor.schedule.job import CHANGING, Job
 from hvctl.text.duration import spoken
 from hvctl.text.visible import quoted
 

@@ -4,8 +4,7 @@ A plan file is trusted as a playbook is and no further (docs/security.md). Nothi
 with those that are planned anew.
 """
 
-from hvctl.saved.planfile.format import has_plays, is_plan
 from hvctl.saved.planfile.reader import Saved, SavedHost, load
 from hvctl.saved.planfile.writer import save
 
-__all__ = ["Saved", "SavedHost", "has_plays", "is_plan", "load", "save"]
+__all__ = ["Saved", "SavedHost", "load", "save"]

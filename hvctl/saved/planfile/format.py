@@ -1,10 +1,9 @@
-"""What stands in a plan file, and whether a file is one."""
+"""What stands in a plan file."""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
@@ -15,9 +14,7 @@ from hvctl.text.diagnostic import ConfigError, Diagnostic
 FORMAT = 2
 AGAIN = "make the plan again with hvctl plan --out"
 
-_KEY = re.compile(rb'"hvctl_plan"\s*:')
 _VERSION = re.compile(rb'"hvctl_plan"\s*:\s*(\d{1,9})\b')
-_PLAYS = re.compile(rb"\[\s*\{|-\s")
 
 
 def _time(text: str) -> str:
@@ -92,25 +89,6 @@ class FileData(_Data):
     hvctl: Annotated[str, Field(pattern=r"^[0-9A-Za-z.+-]{1,40}$")]
     created: Time
     hosts: list[HostData]
-
-
-def is_plan(file: str) -> bool:
-    """Whether a file is a plan file, of whatever format and however damaged: by what stands in it."""
-    text = _beginning(file)
-    return text.startswith(b"{") and _KEY.search(text) is not None
-
-
-def has_plays(file: str) -> bool:
-    return _PLAYS.match(_beginning(file)) is not None
-
-
-def _beginning(file: str) -> bytes:
-    """The text from its first word on; nothing of what cannot be read, which whoever reads it says, or only once."""
-    try:
-        text = Path(file).read_bytes() if Path(file).is_file() else b""
-    except OSError:
-        return b""
-    return text.removeprefix(b"\xef\xbb\xbf").lstrip()
 
 
 def is_sealed(text: bytes) -> bool:

@@ -1,0 +1,128 @@
+"""What a check sees of its hosts, written down as they end, so that one that is killed in the middle loses nothing: the next
+check, or whoever asks for the history, remembers it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from hvctl.core.check import Check, Verb
+from hvctl.history.seen import Seen
+from hvctl.text.files import PRIVATE, append_line, make_private_folder, write_whole
+from hvctl.text.number import is_whole, whole
+from hvctl.text.processes import lives
+
+T = TypeVar("T")
+
+KILLED = 137
+"""The exit status that a shell gives to what SIGKILL has ended."""
+
+
+@dataclass(frozen=True)
+class Begun:
+    """The check, as it is known before any host has ended. `history`: where it is to be remembered, without a password."""
+
+    verb: Verb
+    playbooks: tuple[str, ...]
+    started: datetime
+    history: str
+    addresses: Mapping[str, str] = field(default_factory=dict)
+
+
+class Spool:
+    """A file of one check: its first line is the check, each further one a host. What cannot be written is not: the check
+    itself is remembered at its end."""
+
+    def __init__(self, folder: Path, begun: Begun) -> None:
+        self._file = folder / f"check-{os.getpid()}-{secrets.token_hex(4)}.jsonl"
+        self.seen: dict[str, Seen] = {}
+        """What was seen, by host; for the check's own end."""
+        with suppress(OSError):
+            make_private_folder(folder)
+            write_whole(self._file, _line(_of_check(), begun), PRIVATE)
+            _own.add(self._file)
+
+    def add(self, one: Seen) -> None:
+        self.seen[one.host] = one
+        with suppress(OSError):
+            append_line(self._file, _line(_of_host(), one).rstrip("\n"))
+
+    def end(self) -> None:
+        """It is remembered, or told why not."""
+        _own.discard(self._file)
+        with suppress(OSError):
+            self._file.unlink()
+
+
+@dataclass(frozen=True)
+class BrokenOff:
+    """A check that was killed, with what it had seen."""
+
+    file: Path
+    check: Check
+    seen: tuple[Seen, ...]
+
+    def end(self) -> None:
+        with suppress(OSError):
+            self.file.unlink()
+
+
+def broken_off(folder: Path, history: str) -> Iterator[BrokenOff]:
+    """Of processes that are gone, and was to be remembered there. Each is this process's own from now on."""
+    for file in sorted(folder.glob("check-*.jsonl")):
+        if file in _own or _lives(file):
+            continue
+        found = _read(file)
+        if found is None or found[0].history != history:
+            continue
+        mine = file.with_name(f"check-{os.getpid()}-{secrets.token_hex(4)}.jsonl")
+        try:
+            ended = datetime.fromtimestamp(file.stat().st_mtime, UTC)
+            file.rename(mine)
+        except OSError:
+            continue  # another hvctl was quicker
+        _own.add(mine)
+        begun, seen = found
+        check = Check(begun.verb, begun.playbooks, begun.started, ended, (), KILLED, addresses=begun.addresses)
+        yield BrokenOff(mine, check, seen)
+
+
+_own: set[Path] = set()
+"""Files that this process has made or taken; in a container every process has the same id."""
+
+
+def _lives(file: Path) -> bool:
+    pid = file.name.split("-")[1]
+    return not is_whole(pid) or (whole(pid) != os.getpid() and lives(whole(pid)))
+
+
+def _read(file: Path) -> tuple[Begun, tuple[Seen, ...]] | None:
+    """None if it cannot be read; the last line may have been cut off."""
+    try:
+        first, *more = file.read_text(encoding="utf-8").split("\n")
+        return _of_check().validate_json(first), tuple(_of_host().validate_json(line) for line in more[:-1])
+    except (OSError, UnicodeDecodeError, ValidationError):
+        return None
+
+
+def _line(adapter: TypeAdapter[T], value: T) -> str:
+    return adapter.dump_json(value).decode() + "\n"
+
+
+@cache
+def _of_check() -> TypeAdapter[Begun]:
+    return TypeAdapter(Begun)
+
+
+@cache
+def _of_host() -> TypeAdapter[Seen]:
+    return TypeAdapter(Seen)

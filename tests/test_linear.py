@@ -1,0 +1,132 @@
+"""Work that grows with the hosts or the VMs, and not with their square: calls are counted at n and at twice as many."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import cache, partial
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from hvctl.core.check import Check
+from hvctl.core.facts import Facts, merged
+from hvctl.core.impact import IMPACTS
+from hvctl.core.outcome import Outcome
+from hvctl.core.planner import make_plan
+from hvctl.core.questions import questions
+from hvctl.core.resource import Index
+from hvctl.fleet.reconcile import look
+from hvctl.monitor.news import NOTHING, news
+from hvctl.show.metrics import registry
+from hvctl.winrm.leftovers import OpenShells
+from mocks.bench import state_of, wishes_of
+from mocks.host import SimulatedHost
+from mocks.twin import TwinTransport
+
+NOW = datetime(2026, 11, 27, tzinfo=UTC)
+MOST = 2.4
+"""Twice the work, and a little for what is sorted or kept once. The square would be four times."""
+
+
+def calls(act: Callable[[], object]) -> int:
+    """Of Python functions, turns of generators included."""
+    counted = 0
+
+    def count(frame: FrameType, event: str, arg: Any) -> None:
+        nonlocal counted
+        counted += event == "call"
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        act()
+    finally:
+        sys.setprofile(before)
+    return counted
+
+
+def assert_linear(made: Callable[[int], Callable[[], object]], few: int) -> None:
+    """`made`: the work on so many, ready to be done."""
+    made(few)()  # what is made once for all
+    one, two = calls(made(few)), calls(made(2 * few))
+    assert two < MOST * one, f"{one:,} calls for {few}, {two:,} for {2 * few}"
+
+
+@cache
+def seen(vms: int) -> tuple[Index, Facts]:
+    """Of one host, a VM with drift in each fourth."""
+    desired = wishes_of(vms)
+    state = state_of(vms)
+    for vm in state["vms"][::4]:
+        vm["processor"]["count"] = 4
+    return desired, look(TwinTransport(SimulatedHost.from_yaml(state)), desired)
+
+
+@cache
+def check_of(hosts: int) -> Check:
+    desired, facts = seen(4)
+    plans = [(f"hv{n:04}", make_plan(desired.of(f"hv{n:04}"), facts, frozenset(IMPACTS))) for n in range(hosts)]
+    return Check("drift", ("lab.yml",), NOW, NOW, tuple(Outcome(host, plan) for host, plan in plans), 2)
+
+
+def test_questions_are_merged_in_one_pass() -> None:
+    def made(vms: int) -> Callable[[], object]:
+        asked = tuple(questions(wishes_of(vms)))
+        return lambda: merged(asked)
+
+    assert_linear(made, 50)
+
+
+def test_a_host_is_planned_in_time_that_grows_with_its_vms() -> None:
+    def made(vms: int) -> Callable[[], object]:
+        desired, facts = seen(vms)
+        return lambda: make_plan(desired, facts, frozenset())
+
+    assert_linear(made, 40)
+
+
+def test_what_is_new_is_found_in_one_pass() -> None:
+    assert len(check_of(20).drifts) >= 20
+    assert_linear(lambda hosts: partial(news, NOTHING, check_of(hosts)), 40)
+
+
+def test_metrics_are_counted_in_one_pass() -> None:
+    assert_linear(lambda hosts: partial(registry, check_of(hosts), {}), 40)
+
+
+def test_open_shells_are_written_in_bytes_that_grow_with_them(tmp_path: Path) -> None:
+    """All of them open at once, as where hosts are kept warm for an apply."""
+
+    def written(hosts: int) -> int:
+        folder = tmp_path / str(hosts)
+        shells = OpenShells(folder)
+        total = size = 0
+        for n in range(hosts):
+            shells.opened(f"https://hv{n:04}:5986/wsman", f"S{n:04}")
+            (file,) = folder.glob("shells-*.json")
+            now = file.stat().st_size
+            # A file that has shrunk, or has grown by more than a line, was written as a whole.
+            total, size = total + (now - size if 0 < now - size < 200 else now), now
+        assert len(OpenShells(folder)._before) == hosts
+        for n in range(hosts):
+            shells.closed(f"https://hv{n:04}:5986/wsman", f"S{n:04}")
+        assert not list(folder.glob("*.json"))
+        return total
+
+    for hosts in (200, 400, 800):
+        assert written(hosts) < 200 * hosts  # the square would be 32 MB for 800
+
+
+def test_a_simulated_host_looks_for_the_holder_of_a_disk_in_one_pass() -> None:
+    """Over all VMs it is the square, and was the cube."""
+
+    def made(vms: int) -> Callable[[], object]:
+        host = SimulatedHost.from_yaml(state_of(vms))
+        desired = wishes_of(vms)
+        return lambda: look(TwinTransport(host), desired)
+
+    made(20)()
+    few, many = calls(made(100)), calls(made(200))
+    assert many < 4.2 * few
