@@ -21,6 +21,7 @@ from hvctl.fleet.reconcile import look_at
 from hvctl.importing.emit import emitted, said, scalar
 from hvctl.importing.taste import Body, body_of, strings
 from hvctl.kinds import kinds
+from hvctl.kinds._host import host_row
 from hvctl.text.address import Address
 from hvctl.text.source import load_text
 
@@ -61,6 +62,7 @@ def imported(host: str, transport: Transport, wanted: Wanted) -> Imported:
     try:
         facts = look_at(transport, surveyed(kinds()))
         found = roots(kinds(), facts, host)
+        host_row(facts)
     except UnreadableError as error:
         raise TransportError(str(error), hint=error.hint) from error
     seen = tuple(one.key() for one in found.index if one.kind == "vm")

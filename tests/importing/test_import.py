@@ -17,6 +17,7 @@ from hvctl.core.rules import validate
 from hvctl.fleet.reconcile import apply_plan, look, look_at
 from hvctl.importing.look import Imported, Wanted, imported, play_text, read_back
 from mocks.engine import EngineTransport
+from mocks.failures import failure
 from mocks.host import SimulatedHost
 from mocks.recorded import RecordedHost
 from mocks.twin import TwinTransport
@@ -118,3 +119,10 @@ def test_random_hosts(host: Data) -> None:
     assert {name for name in told.vms if name not in written} == {
         address.key for address, one in told.omitted if address.kind == "vm" and one.field in ("", "name")
     }
+
+
+def test_a_host_whose_hyper_v_does_not_answer_is_not_empty() -> None:
+    host = SimulatedHost.from_yaml({"os": "2022", "vms": [{"name": "web01"}]})
+    host.failures.add(failure("Get-VMHost:error=the service is away"))
+    with pytest.raises(TransportError, match="Get-VMHost was not answered"):
+        imported("hv", TwinTransport(host), Wanted())
