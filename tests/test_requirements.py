@@ -23,6 +23,7 @@ ELSEWHERE = {
     "test_places.py": 1,  # a system where names are no bytes
     "test_planfile.py": 1,  # cases of problems, which have no plan
     "test_real_host.py": 3,  # cases that cannot be brought about on a real host, by name
+    "test_workers.py": 1,  # processes are forked on Linux only
 }
 """How many skips a file has of its own: of the system, or of the case, which nothing that is installed would change."""
 

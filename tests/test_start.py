@@ -53,6 +53,7 @@ MAY: dict[str, tuple[list[str], set[str]]] = {
     "export": (["export", "vm", "--to", "E:\\x"], CONFIGURATION | SEEDS | WIRE),
     "doctor": (["doctor", "nobody"], CONFIGURATION | WIRE),
     "cluster": (["cluster", "drain", "nobody"], CONFIGURATION | WIRE),
+    "replica": (["replica", "cancel", "nobody"], CONFIGURATION | WIRE),
 }
 """What is typed, and which of the heavy libraries it may import."""
 

@@ -33,7 +33,7 @@ class Found(NamedTuple):
 
     @property
     def name(self) -> str:
-        return _NAMES.get(self.char) or ("digit" if self.char.isdigit() else "character")
+        return _NAMES.get(self.char) or ("digit" if unicodedata.category(self.char) == "Nd" else "character")
 
 
 def half_width(text: str) -> str:
