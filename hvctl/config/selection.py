@@ -57,7 +57,7 @@ def named(found: Index, patterns: Sequence[str]) -> Index:
     def moved(entry: Entry) -> Entry:
         return entry if entry.owner is None else replace(entry, owner=numbers[entry.owner])
 
-    return Index((moved(found.entries[n]) for n in kept), found.host)
+    return Index((moved(found.entries[n]) for n in kept), found.host, found.together, known=found.known)
 
 
 def unmatched(patterns: Sequence[str], found: Iterable[Sequence[Resource]]) -> Iterator[Diagnostic]:
