@@ -54,7 +54,7 @@ pytest: setup
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered --cov-fail-under=95
 
 soak: setup
-	HVCTL_SOAK=1 $(BIN)/python -m pytest -n 2 --dist loadgroup tests/faults tests/soak tests/signals tests/ansible tests/by_hand tests/estates
+	HVCTL_SOAK=1 $(BIN)/python -m pytest -n 2 --dist loadgroup tests/faults tests/soak tests/signals tests/ansible tests/by_hand tests/estates tests/everyday
 
 bench: setup
 	@$(BIN)/python -m mocks bench

@@ -101,7 +101,7 @@ def consoles() -> Iterator[Consoles]:
         one.close()
 
 
-EACH = 1 if os.environ.get("HVCTL_SOAK") else 3
+EACH = 1 if os.environ.get("HVCTL_SOAK") else 8
 """How many cases one is taken of; all in a soak."""
 
 
