@@ -44,8 +44,8 @@ def overview_lines(hosts: Sequence[Outcome], check: Check, *, width: int = 120) 
         line.append(_GAP + padded(row[1], widths[1]), "not bold default").append(
             _GAP + padded(row[2], widths[2]), "default"
         )
-        said = fold(row[3], room)
-        line.append(_GAP + said[0] + (" …" if len(said) > 1 else ""), "default")
+        summary = fold(row[3], room)
+        line.append(_GAP + summary[0] + (" …" if len(summary) > 1 else ""), "default")
         line.rstrip()
         yield line
     yield Text()
