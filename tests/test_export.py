@@ -406,7 +406,7 @@ def test_reading_exports_asks_no_more_of_many_vms_than_of_one() -> None:
         found, _ = wished(json.dumps([{"vms": vms}]))
         return len(read_batch(q for w in found for q in w.queries()).tasks)
 
-    assert tasks(20) == tasks(1) == 15
+    assert tasks(20) == tasks(1) == 16
 
 
 def test_facts_are_put_back_to_the_time_of_the_first_plan_and_in_nothing_else() -> None:

@@ -169,7 +169,8 @@ def _client(scheduler: Scheduler) -> Any:
                 scheduler.address, timeout=CONNECT_S, security=security, set_as_default=False, name="hvctl"
             )
     except Exception as error:
-        why = str(error.__cause__ or error).splitlines()[0] if str(error) else type(error).__name__
+        causes = (error.__cause__, error)  # a cause may have no words of its own: a time-out has none
+        why = next((line for one in causes for line in str(one or "").splitlines()), type(error).__name__)
         hint = f"is it running there{', and are the certificates of its authority' * scheduler.encrypted}?"
         text = f"the scheduler {scheduler.address} is not reached: {why}"
         raise ConfigError([Diagnostic(None, text, hint)]) from error
