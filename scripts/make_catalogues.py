@@ -23,7 +23,12 @@ from scripts.messages import extracted as messages
 
 FOLDER = Path(__file__).parent.parent / "hvctl" / "dashboard"
 SPEECH = FOLDER.parent / "language"
-COMPOSED = frozenset({"add adapter {} of {}", "set adapter {} of {}", "remove adapter {} of {}"})
+COMPOSED = frozenset(
+    {
+        "add adapter {} of {}", "set adapter {} of {}", "remove adapter {} of {}", "disconnect adapter {} of {}",
+        "give adapter {} of the host {}",
+    }
+)  # fmt: skip
 """Of which the words do not stand together in the source."""
 KIND = "kind: "
 """Before a kind of resource, which is the first word of an address."""
