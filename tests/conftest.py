@@ -32,7 +32,7 @@ AGAIN = frozenset(
     test_real_host.py::test_a_case_on_an_empty_simulated_host
     """.split()
 )
-"""Tests that walk again the lines that others walk: coverage is not measured with them, as tracing makes a test twice as slow."""
+"""Tests that walk again the lines that others walk: coverage is not measured with them, as tracing doubles their time."""
 
 Engines = Callable[[OS, LanguageMode], Engine]
 

@@ -43,9 +43,7 @@ class Afar:
     def of(self, settings: Settings) -> Elsewhere:
         """For one run. Raises ConfigError."""
         from hvctl.fleet.scheduler import Joined
-        from hvctl.text.extras import need
 
-        need("dask", "--executor dask")
         if self._joined is not None and self._joined.trouble():
             self.close()
         if self._joined is None:
@@ -83,10 +81,12 @@ def afar(
     if scheduler is None:
         raise ConfigError([Diagnostic(None, "--executor dask needs a scheduler", "say --scheduler tls://HOST:8786")])
     from hvctl.fleet.scheduler import Scheduler
+    from hvctl.text.extras import need
 
     wanted = Scheduler(scheduler, ca, cert, key)
     if problems := [*wanted.problems()]:
         raise ConfigError(problems)
+    need("dask", "--executor dask")
     return Afar(wanted)
 
 
