@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import AGAIN
 from tests.requirements import FINDERS, HOW, lacking, main, needed, required
 
 HERE = Path(__file__).parent
@@ -19,6 +20,7 @@ ELSEWHERE = {
     "schedule/test_install.py": 1,  # the glob(3) of Linux
     "signals/test_start.py": 1,  # a module that not every typer imports
     "soak/test_encodings.py": 1,  # only with HVCTL_SOAK: some of them run in test_output.py
+    "soak/test_lab_fleet.py": 1,  # only with HVCTL_SOAK: two minutes
     "test_output.py": 1,  # a system without /dev/full
     "test_places.py": 1,  # a system where names are no bytes
     "test_planfile.py": 1,  # cases of problems, which have no plan
@@ -72,3 +74,9 @@ def test_a_run_requires_what_is_there_and_what_it_is_told(
     assert out.strip().split(",") == sorted({"engine", *HOW} - ({*missing} - {"engine"}))
     assert f"engine: {HOW['engine']}: its tests fail" in err.splitlines()
     assert f"systemd: {HOW['systemd']}: its tests are skipped" in err.splitlines()
+
+
+def test_what_is_not_traced_is_there() -> None:
+    for name in AGAIN:
+        file, test = name.split("::")
+        assert f"def {test}(" in (HERE / file).read_text(encoding="utf-8")
