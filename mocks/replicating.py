@@ -2,7 +2,7 @@
 
 A row is a fact of replica-migration 2 with its source and grade: D documented, O observed, Os only a script in production
 rests on it, I inferred. It does not model: the sizes of what travels, the recovery points of a replica, how long a cycle takes,
-a resynchronization that the tracking log asks for, brokers."""
+a resynchronization that the tracking log asks for."""
 
 from __future__ import annotations
 
@@ -105,6 +105,7 @@ REFUSALS = {
     "enabled already": Refused("InvalidState", "replication_state", "I", "replica-migration 10"),
     "no way": Refused("OperationFailed", "replication_no_way", "O", "VB/20120621, BAL; id [I]"),
     "server refuses": Refused("OperationFailed", "replication_not_admitted", "D", "VB/20120423; text and id [I]"),
+    "a node and not its broker": Refused("OperationFailed", "replication_no_way", "I", "VB/20120327: the broker is named"),
     "the VM is there": Refused("OperationFailed", "replication_vm_there", "O", "BAL; VB/20130827"),
     "disk": Refused("InvalidParameter", "replication_disk", "O", "BAL: IncludedDisks is not valid"),
     "value": Refused("InvalidParameter", "out_of_range", "I", "domain 15.2"),
@@ -171,7 +172,17 @@ def transition(call: str, variant: str, relation: Replication) -> Transition | N
 
 
 def full_name(state: HostState) -> str:
-    """As servers read on both sides, in a domain (replica-migration 1.1)."""
+    """As servers read on both sides, in a domain; a node goes by the broker of its cluster (replica-migration 1.1)."""
+    name = state.cluster.broker if state.cluster is not None and state.cluster.broker else state.name
+    return f"{name}.{state.domain}" if state.domain else name
+
+
+def node_names(state: HostState) -> tuple[str, str]:
+    return state.name.casefold(), node_name(state).casefold()
+
+
+def node_name(state: HostState) -> str:
+    """Of the computer itself."""
     return f"{state.name}.{state.domain}" if state.domain else state.name
 
 
@@ -184,7 +195,7 @@ def counterpart(estate: Estate | None, here: HostState, vm: Vm, relation: Replic
     if estate is None:
         return None
     name = relation.replica_server if side(relation) == PRIMARY else relation.primary_server
-    host = estate.reached(name, by=here)
+    host = estate.receiving(name, vm.id, by=here)
     other = host.state.vm(vm.id) if host is not None and host.state is not here else None
     return (host.state, other) if host is not None and other is not None else None
 
@@ -286,7 +297,7 @@ def _done(estate: Estate | None, here: HostState, vm: Vm, relation: Replication,
 def _cycle(estate: Estate, here: HostState, relation: Replication, peer: Replication | None, now: float) -> None:
     """What is sent every so many seconds. After retries a way that is gone is an error, which mends itself (VB/20120615)."""
     last = relation.last if relation.last is not None else 0.0
-    way = estate.reached(relation.replica_server, by=here) is not None
+    way = estate.receiving(relation.replica_server, "", by=here) is not None
     taking = peer is not None and peer.state in ("Replicating", "WaitingForInitialReplication")
     if way and taking:
         if relation.fault == "way":

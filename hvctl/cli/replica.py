@@ -117,7 +117,7 @@ def failover(
     """Have its replica take over. Planned: nothing is lost, and it replicates the other way round then."""
     verb = _verb(context, limit, auto_approve, check, as_json, report, allow, grace)
     found = _found(verb, name)
-    here = _named(verb, to)
+    here = _named(verb, to, found)
     if here not in found.seen:
         _end(verb, f"{here} has no {name}, or was not read; it is on {', '.join(found.seen) or 'no host'}")
     third = found.seen[here].mode == "ExtendedReplica"
@@ -246,7 +246,7 @@ def _looked(name: str, transport: Transport) -> Facts:
 
 def _receiver(verb: Verb, found: Sides, name: str, on: str | None) -> str:
     if on is not None:
-        here = _named(verb, on)
+        here = _named(verb, on, found)
         if here not in found.receivers:
             _end(verb, f"{here} has no replica of {name}; {', '.join(found.receivers) or 'no host'} has")
         return here
@@ -262,9 +262,14 @@ def _other(found: Sides, here: str) -> str:
     return next((h for h in others if h != here and found.seen[h].mode != "ExtendedReplica"), "")
 
 
-def _named(verb: Verb, host: str) -> str:
+def _named(verb: Verb, host: str, found: Sides) -> str:
+    """A host by any of its names; behind a broker, the node that has it."""
     known = names_of(inventory_of(verb.settings))
-    name = known.get(host.rstrip(".").casefold())
+    wanted = host.rstrip(".").casefold()
+    name = known.get(wanted)
+    for broker, nodes in known.shared.items() if name is None else ():
+        if wanted in (broker, broker.partition(".")[0]):
+            name = next((n for n in nodes if n in found.seen), nodes[0])
     if name is None:
         raise ConfigError([Diagnostic(None, f"{host} is no host of the inventory", "see hvctl inventory --graph")])
     return name
@@ -284,7 +289,7 @@ def _run(verb: Verb, found: Sides, here: str, runbook: Runbook) -> None:
     inventory = inventory_of(settings)
     place = Place(load_text("{}", "command line"), ())
     hosts = [h for h in (here, runbook.there) if h]
-    desired = {here: Index((Entry(runbook, place),), here)}
+    desired = {here: Index((Entry(runbook, place),), here, known=names_of(inventory))}
     work: list[HostWork] = [
         work_of(settings, inventory, inventory.hosts[h], desired.get(h, Index((), h))) for h in hosts
     ]

@@ -14,6 +14,7 @@ from hvctl.core.resource import Resource
 from hvctl.core.values import NOT_COMPARED, State
 from hvctl.kinds import _replica_adapters as replica_adapters
 from hvctl.kinds._certificates import QUERIES as CERTIFICATES
+from hvctl.kinds._cluster import WHOLE
 from hvctl.kinds._drives import DISKS
 from hvctl.kinds._host import HOST
 from hvctl.kinds._replica import (
@@ -35,12 +36,12 @@ from hvctl.kinds._replication import (
     side_of,
 )
 from hvctl.kinds._replication_rules import ReplicationRules
-from hvctl.kinds._servers import COMPUTER, full_name, host_named, same_server
+from hvctl.kinds._servers import COMPUTER, among, broker_named, full_name, host_named, hosts_of, own_name, same_server
 from hvctl.kinds._vm import VMS, in_vm
 from hvctl.kinds.replica_authorization import ReplicaAuthorization
 from hvctl.kinds.replica_server import ReplicaServer
 
-_THERE = (VMS, HOST, RELATIONS, COMPUTER, ReplicaServer.query, ReplicaAuthorization.query, DISKS)
+_THERE = (VMS, HOST, RELATIONS, COMPUTER, ReplicaServer.query, ReplicaAuthorization.query, DISKS, *WHOLE)
 """What is asked of a host that receives."""
 
 _TICKS = 10_000_000
@@ -65,11 +66,14 @@ class ReplicationSeen(ReplicationRules):
         yield from ()
 
     def queries(self) -> tuple[Call, ...]:
-        more = CERTIFICATES if self.certificate is not None else ()
+        more: tuple[Call, ...] = CERTIFICATES if self.certificate is not None else ()
+        more += (
+            (ReplicaServer.query, *WHOLE) if self.index.together else ()
+        )  # a node sends by the broker of its cluster
         return (*super().queries(), RELATIONS, MEASURED, COMPUTER, DISKS, *more)
 
     def queries_on(self, host: str) -> tuple[Call, ...]:
-        second = host == host_named(self, self.server)
+        second = host in hosts_of(self, self.server)
         media: tuple[Call, ...] = (
             (_media(self.initial_copy_import),) if self.initial_copy_import is not None and second else ()
         )
@@ -152,12 +156,13 @@ class ReplicationSeen(ReplicationRules):
         return found
 
     def _ours(self, received: Row, facts: Facts) -> bool:
-        return same_server(received["PrimaryServerName"], full_name(facts))
+        return same_server(received["PrimaryServerName"], own_name(self, facts))
 
     def _server_now(self, row: Row, second: Side | None) -> Any:
         """As it is written, if that is the one: by its name there, or by what the inventory calls it."""
         now = str(row["ReplicaServerName"] or "")
-        if same_server(now, self.server) or (second is not None and same_server(now, second.name)):
+        broker = broker_named(self, self.server)
+        if same_server(now, broker or self.server) or (second is not None and same_server(now, second.name)):
             return self.server
         unseen = second is None and host_named(self, self.server).casefold() == self.server.casefold()
         return NOT_COMPARED if unseen and host_named(self, self.server) else now
@@ -200,13 +205,11 @@ class ReplicationSeen(ReplicationRules):
             return dict.fromkeys(wanted)
         table = settings(Extended)
         found = {f"extended.{n}": table[n].get(row) for n in self.extended.written()}
-        third = host_named(self, self.extended.server)
-        now = str(row["ReplicaServerName"] or "")
-        other = second.facts.others.get(third) if third else None
-        if same_server(now, self.extended.server) or (other is not None and same_server(now, full_name(other))):
-            found["extended.server"] = self.extended.server
-        else:
-            found["extended.server"] = now
+        now, broker = str(row["ReplicaServerName"] or ""), broker_named(self, self.extended.server)
+        hosts = () if broker else hosts_of(self, self.extended.server)
+        others = [f for h in hosts if (f := second.facts.others.get(h)) is not None]
+        names = (broker or self.extended.server, *(full_name(f) for f in others))
+        found["extended.server"] = self.extended.server if among(now, names) else now
         found["extended.state"] = state_of(row)
         return found
 

@@ -16,7 +16,7 @@ from hvctl.core.values import State
 from hvctl.kinds._host import HOST, OfHyperV
 from hvctl.kinds._replica import FAILED_OVER, RELATIONS, extended, state_of
 from hvctl.kinds._replica import by_id as vm_of
-from hvctl.kinds._servers import COMPUTER, full_name
+from hvctl.kinds._servers import COMPUTER, own_name
 from hvctl.kinds._vm import VMS, power
 from hvctl.kinds.replica_authorization import ReplicaAuthorization
 from hvctl.kinds.replica_server import ReplicaServer
@@ -178,11 +178,11 @@ class Runbook(OfHyperV):
         elif method not in str(rows[0]["AllowedAuthenticationType"]):
             yield finding("", f"{self.there} does not accept {method.lower()}", hint)
         elif not rows[0]["ReplicationAllowedFromAnyServer"]:
-            name = full_name(facts).casefold()
+            name = own_name(self, facts).casefold()
             wanted = {name, f"*.{name.partition('.')[2]}", "*"}
             entries = there.reply(ReplicaAuthorization.query).rows
             if not any(str(e["AllowedPrimaryServer"]).casefold() in wanted for e in entries):
-                yield finding("", f"{self.there} does not admit {full_name(facts)}", hint)
+                yield finding("", f"{self.there} does not admit {own_name(self, facts)}", hint)
 
     def reverse(self, field: str, needs: tuple[Step, ...], facts: Facts) -> Step:
         more: dict[str, Any] = {"Reverse": True}

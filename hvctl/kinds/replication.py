@@ -44,7 +44,16 @@ class Replication(ReplicationJudged):
     kind: ClassVar[str] = "replication"
     section: ClassVar[str] = "replication"
     setter: ClassVar[str] = "Set-VMReplication"
-    after: ClassVar[tuple[str, ...]] = ("disk", "dvd", "network_adapter", "processor", "memory", "firmware", "security")
+    after: ClassVar[tuple[str, ...]] = (
+        "disk",
+        "dvd",
+        "network_adapter",
+        "processor",
+        "memory",
+        "firmware",
+        "security",
+        "role",
+    )
     query: ClassVar[Call] = RELATIONS
     other_words: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys(("replica_server", "to", "target", "host"), "server"),

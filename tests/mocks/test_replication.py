@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from mocks.cluster import Cluster, Node
 from mocks.estate import Estate
 from mocks.objects import Outcome
 from mocks.replicating import REFUSALS, TRANSITIONS, relations
@@ -377,3 +378,12 @@ def test_every_row_is_used() -> None:
         "Suspend-VMReplication", "Resume-VMReplication", "Start-VMFailover", "Complete-VMFailover", "Stop-VMFailover",
         "Set-VMReplication", "Remove-VMReplication", "Reset-VMReplicationStatistics",
     }  # fmt: skip
+
+
+def test_a_node_is_not_named_where_its_cluster_has_a_broker() -> None:
+    pair = Pair()
+    there = pair.estate.hosts["hv02"].state
+    there.cluster = Cluster("hvcl02", broker="hvr02", nodes=[Node("HV02")])
+    pair.refused("hv01", "Enable-VMReplication", "a node and not its broker", ReplicaServerName="hv02", **ENABLE)
+    pair.do("hv01", "Enable-VMReplication", ReplicaServerName="hvr02", **ENABLE)
+    assert [r.owner for r in there.cluster.roles] == ["HV02"]
