@@ -1,8 +1,8 @@
 """Replication between simulated hosts: which call leads from which state to which, what is refused, what passes by itself.
 
 A row is a fact of replica-migration 2 with its source and grade: D documented, O observed, Os only a script in production
-rests on it, I inferred. It does not model: the sizes of what travels, the recovery points of a replica, how long a cycle takes,
-a resynchronization that the tracking log asks for."""
+rests on it, I inferred. It does not model: the sizes of what travels, how recovery points come and what is in them, how long a
+cycle takes, a resynchronization that the tracking log asks for."""
 
 from __future__ import annotations
 
@@ -41,6 +41,8 @@ class Transition:
 
 
 PRIMARY, REPLICA = "Primary", "Replica"
+RECOVERY_POINTS = ("Replica", "AppConsistentReplica")
+"""Types of checkpoints of a replica (replica-migration 2.4)."""
 FAILED_OVER = ("FailedOverWaitingCompletion", "FailedOver")
 TRANSITIONS = (
     Transition("Start-VMInitialReplication", "", PRIMARY, ("ReadyForInitialReplication",),
@@ -114,6 +116,7 @@ REFUSALS = {
     "prepare needs off": Refused("InvalidState", "bad_state", "O", "NEC: the VM is off; class [I]"),
     "primary runs": Refused("InvalidOperation", "replication_primary_runs", "D", "VB/20120808; class [I]"),
     "tested already": Refused("InvalidOperation", "replication_state", "D", "VB/20120725; class [I]"),
+    "no recovery point": Refused("InvalidParameter", "replication_state", "I", "PSDOC: a recovery snapshot is taken"),
     "nothing to stop": Refused("InvalidOperation", "replication_state", "O", "BAL"),
     "stop needs off": Refused("InvalidState", "bad_state", "I", "replica-migration 10: the stricter of BAL and PSDOC [C]"),
     "no reverse": Refused("OperationFailed", "replication_no_reverse", "O", "BAL; PSDOC"),

@@ -21,6 +21,7 @@ from hvctl.kinds._replica import (
     LATENCY,
     MEASURED,
     RELATIONS,
+    REPLICAS,
     STATES,
     UNDER_WAY,
     Side,
@@ -37,7 +38,7 @@ from hvctl.kinds._replication import (
 )
 from hvctl.kinds._replication_rules import ReplicationRules
 from hvctl.kinds._servers import COMPUTER, among, broker_named, full_name, host_named, hosts_of, own_name, same_server
-from hvctl.kinds._vm import VMS, in_vm
+from hvctl.kinds._vm import VMS, in_vm, replica_row
 from hvctl.kinds.replica_authorization import ReplicaAuthorization
 from hvctl.kinds.replica_server import ReplicaServer
 
@@ -100,7 +101,7 @@ class ReplicationSeen(ReplicationRules):
     def noted(self, facts: Facts) -> Noted | None:
         row = self._own(facts)
         if row is None:
-            return None
+            return self._noted_of_replica(facts)
         measured = facts.of_key(MEASURED, "VMId", self._vm_id(facts))
         lag = next(
             (int(m[LATENCY]) // _TICKS for m in measured if not extended(m) and m.get(LATENCY) is not None), None
@@ -109,6 +110,15 @@ class ReplicationSeen(ReplicationRules):
         return Noted(
             self.vm.key(), f"{state_of(row)} to {self._server_now(row, self._second(facts))}, {health}", lag_s=lag
         )
+
+    def _noted_of_replica(self, facts: Facts) -> Noted | None:
+        """After a failover it is this side that receives."""
+        vm = replica_row(self.vm, facts)
+        row = relation(vm["Id"], facts, modes=REPLICAS) if vm is not None else None
+        if row is None:
+            return None
+        health = str(row["ReplicationHealth"]).casefold()
+        return Noted(self.vm.key(), f"{state_of(row)} from {row['PrimaryServerName']}, {health}")
 
     def wanted(self) -> State:
         found: dict[str, Any] = {**super().wanted(), "state": self.state or "replicating", "health": "normal"}
