@@ -15,6 +15,25 @@ from mocks.engine import Engine, LanguageMode
 from mocks.engine_spec import allowlist, description
 from tests import requirements
 
+AGAIN = frozenset(
+    """
+    estates/test_cases.py::test_case_by_the_engine
+    estates/test_hostile_clusters.py::test_nothing_is_made_or_removed_for_a_lie
+    everyday/test_accepted_cases.py::test_what_is_accepted_is_never_sent
+    by_hand/test_scripts.py::test_a_script_makes_the_calls_of_an_apply
+    metering/test_hostile.py::test_whatever_a_host_answers_is_read_or_told
+    soak/test_hostile_rows.py::test_a_property_that_cannot_be_read_is_told_and_changes_nothing_else
+    soak/test_hostile_rows.py::test_a_property_of_a_lab_host_that_cannot_be_read
+    soak/test_planfile.py::test_no_mutation_is_a_traceback_or_runs_unseen
+    test_cases.py::test_case_in_powershell
+    test_held_back.py::test_steps_come_from_nothing_that_is_held_back
+    test_planfile.py::test_what_is_desired_survives_the_file
+    test_quoting.py::test_a_real_powershell_binds_what_was_meant
+    test_real_host.py::test_a_case_on_an_empty_simulated_host
+    """.split()
+)
+"""Tests that walk again the lines that others walk: coverage is not measured with them, as tracing doubles their time."""
+
 Engines = Callable[[OS, LanguageMode], Engine]
 
 
@@ -65,6 +84,12 @@ def pytest_configure() -> None:
         requirements.required()
     except ValueError as error:
         raise pytest.UsageError(str(error)) from error
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.nodeid.partition("[")[0].removeprefix("tests/") in AGAIN:
+            item.add_marker(pytest.mark.no_cover)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

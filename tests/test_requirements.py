@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import AGAIN
 from tests.requirements import FINDERS, HOW, lacking, main, needed, required
 
 HERE = Path(__file__).parent
@@ -72,3 +73,9 @@ def test_a_run_requires_what_is_there_and_what_it_is_told(
     assert out.strip().split(",") == sorted({"engine", *HOW} - ({*missing} - {"engine"}))
     assert f"engine: {HOW['engine']}: its tests fail" in err.splitlines()
     assert f"systemd: {HOW['systemd']}: its tests are skipped" in err.splitlines()
+
+
+def test_what_is_not_traced_is_there() -> None:
+    for name in AGAIN:
+        file, test = name.split("::")
+        assert f"def {test}(" in (HERE / file).read_text(encoding="utf-8")

@@ -35,6 +35,7 @@ from hvctl.winrm.faults import WireFault
 from mocks.host import SimulatedHost
 from mocks.tls import make_authority
 from mocks.wsman import Endpoint, Server
+from tests import requirements
 
 PASSWORD = "q7Zr4kXw9fT5mB2v"
 PLACE = Mark("inventory.yml", 3, 5)
@@ -262,12 +263,17 @@ SCHEDULER = ("--executor", "dask", "--scheduler", "tcp://127.0.0.1:9")
         ([*SCHEDULER, "apply", "lab.yml"], "apply changes hosts, and --executor dask only reads them"),
         (["apply", "lab.yml", *SCHEDULER], "a change must be made at most once"),
         ([*SCHEDULER, "cluster", "drain", "hv01"], "a change must be made at most once"),
-        ([*SCHEDULER, "metering", "--reset"], "metering --reset changes hosts"),
     ],
 )
 def test_what_is_refused_on_the_command_line(words: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == 1
     assert told in " ".join(capsys.readouterr().err.split())
+
+
+def test_meters_are_not_reset_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
+    requirements.dask()
+    assert main([*SCHEDULER, "metering", "--reset"]) == 1
+    assert "metering --reset changes hosts" in " ".join(capsys.readouterr().err.split())
 
 
 def test_every_verb_that_changes_hosts_says_why_it_is_refused() -> None:
@@ -285,8 +291,6 @@ def test_what_is_missing_is_said_with_the_command_that_installs_it(
 
 
 def test_certificates_that_are_missing_are_asked_for() -> None:
-    from tests import requirements  # noqa: PLC0415
-
     requirements.dask()
     with pytest.raises(ConfigError, match="needs certificates"):
         Joined(Scheduler("tls://127.0.0.1:9"), print)
