@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any, Self
 
 from hvctl.call import Call, Row
-from hvctl.core.changes import Change, Noted
+from hvctl.core.changes import Change, HeldBackError, Noted
+from hvctl.core.describe import Omission, all_written
 from hvctl.core.facts import Facts
 from hvctl.core.fields import settings
 from hvctl.core.impact import Impact
@@ -37,10 +38,21 @@ from hvctl.kinds._replication import (
     side_of,
 )
 from hvctl.kinds._replication_rules import ReplicationRules
-from hvctl.kinds._servers import COMPUTER, among, broker_named, full_name, host_named, hosts_of, own_name, same_server
+from hvctl.kinds._servers import (
+    COMPUTER,
+    among,
+    broker_named,
+    full_name,
+    host_named,
+    hosts_of,
+    is_server_name,
+    own_name,
+    same_server,
+)
 from hvctl.kinds._vm import VMS, in_vm, replica_row
 from hvctl.kinds.replica_authorization import ReplicaAuthorization
 from hvctl.kinds.replica_server import ReplicaServer
+from hvctl.text.visible import quoted
 
 _THERE = (VMS, HOST, RELATIONS, COMPUTER, ReplicaServer.query, ReplicaAuthorization.query, DISKS, *WHOLE)
 """What is asked of a host that receives."""
@@ -63,8 +75,51 @@ class ReplicationSeen(ReplicationRules):
 
     @classmethod
     def discover(cls, owner: Resource | None, facts: Facts) -> Iterator[Self]:
-        """Nothing: to which host of an inventory it goes, its own host does not say. An import tells that it is replicated."""
-        yield from ()
+        """By the name that Hyper-V has for the other side; what is sent on is another host's to say."""
+        row = facts.of_key(VMS, "Name", owner.key())[0] if owner is not None else None
+        sent = relation(row["Id"], facts, modes=("Primary",)) if row is not None else None
+        if sent is not None:
+            server = str(sent["ReplicaServerName"] or "")
+            if not is_server_name(server):  # that of Azure is none
+                raise HeldBackError(f"it is replicated, and {quoted(server)} is not the name of a server", "")
+            one = cls(server="unnamed.invalid")
+            yield one.model_copy(update={"server": server})
+
+    @classmethod
+    def survey(cls) -> tuple[Call, ...]:
+        return (RELATIONS,)
+
+    @classmethod
+    def describing(cls) -> tuple[Call, ...]:
+        return (VMS, RELATIONS, MEASURED, COMPUTER, DISKS)
+
+    def reader(self) -> Self:
+        return all_written(self, {"extended": None})  # which is another host's to say
+
+    def described(self, facts: Facts) -> tuple[Self, tuple[Omission, ...]] | None:
+        """What is in trouble has no steady state that a playbook could say."""
+        row = self._own(facts)
+        if row is not None:
+            state, health = state_of(row), str(row["ReplicationHealth"]).casefold()
+            if state not in ("replicating", "paused") or (state == "replicating" and health != "normal"):
+                hint = "see to it, and import again"
+                raise HeldBackError(f"its replication is: {state}, {health}", hint)
+        return super().described(facts)
+
+    def as_written(self, found: State, facts: Facts) -> State:
+        """What belongs to another method, what is not compared and what is so unless somebody does something is not written."""
+        kerberos = found.get("authentication") == "kerberos"
+        left = {"health", "replica", *({"certificate"} if kerberos else ())}
+        left |= {"state"} if found.get("state") == "replicating" else set()
+        left |= {n for n, value in found.items() if value is NOT_COMPARED or n.partition(".")[0] == "extended"}
+        left |= set() if found.get("excluded_disks") else {"excluded_disks"}
+        return {name: value for name, value in found.items() if name not in left}
+
+    def by_default(self, facts: Facts) -> State:
+        return {**self.usual, "port": 443 if self.authentication == "certificate" else 80}
+
+    def asides(self, facts: Facts) -> Iterator[str]:
+        yield "what its replica's host has of it (switches, addresses, a third site) is not read here"
 
     def queries(self) -> tuple[Call, ...]:
         more: tuple[Call, ...] = CERTIFICATES if self.certificate is not None else ()

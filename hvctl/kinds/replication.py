@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from hvctl.call import Call, Guard, Ref, Value
 from hvctl.contract import OS, at_least
@@ -55,6 +55,18 @@ class Replication(ReplicationJudged):
         "role",
     )
     query: ClassVar[Call] = RELATIONS
+    usual: ClassVar[Mapping[str, Any]] = {
+        "authentication": "kerberos",
+        "frequency": 300,
+        "compression": True,
+        "bypass_proxy": False,
+        "recovery_points": 0,
+        "vss": None,
+        "host_data_exchange": True,
+        "auto_resync.enabled": False,
+        "auto_resync.start": "18:30",
+        "auto_resync.end": "06:00",
+    }
     other_words: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys(("replica_server", "to", "target", "host"), "server"),
         **dict.fromkeys(("interval", "every", "frequency_seconds", "rpo"), "frequency"),
