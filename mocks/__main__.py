@@ -15,6 +15,7 @@ from mocks.bench import bench
 from mocks.catalogue import CATALOGUE, GROUPS, Fault, arm, fault_named
 from mocks.clock import Clock, RunningClock
 from mocks.failures import NAMED
+from mocks.fleet import write_fleet
 from mocks.host import SimulatedHost
 from mocks.json_schema import json_schema
 from mocks.lab import NotServedError, inventory_of, read_lab
@@ -60,6 +61,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     power_of.add_argument("word", choices=["off", "on"])
     verbs.add_parser("faults", help="list what can go wrong")
     verbs.add_parser("schema", help="print the format of a starting state, as a JSON Schema")
+    many = verbs.add_parser("fleet", help="write starting states and an inventory of many hosts, for run --hosts")
+    many.add_argument("folder", type=Path)
+    many.add_argument("--count", type=int, default=300)
+    many.add_argument("--away", type=int, default=2, help="so many of them are in the inventory alone")
     measure = verbs.add_parser("bench", help="what plans cost, beside the same job done naively")
     measure.add_argument("--quick", action="store_true", help="few hosts, for trying it out")
     args = parser.parse_args(argv)
@@ -80,6 +85,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return invoke(args.host, args.cmdlet, args.parameters)
     if args.verb == "power":
         return power(args.host, args.word)
+    if args.verb == "fleet":
+        write_fleet(args.folder, args.count, args.away)
+        return 0
     if args.verb == "pass":
         return let_pass(args.span)
     return bench(quick=args.quick)

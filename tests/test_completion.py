@@ -115,7 +115,7 @@ def test_the_other_shells_take_it_in_their_ways() -> None:
     def asked(shell: str, line: str, **more: str) -> tuple[str, int]:
         return completion.answer({"_HVCTL_COMPLETE": f"complete_{shell}", "_TYPER_COMPLETE_ARGS": line, **more})
 
-    assert asked("zsh", "hvctl sche")[0].startswith('_arguments \'*: :(("schema":"Print')
+    assert asked("zsh", "hvctl sche")[0].startswith('_arguments \'*: :(("schedule":"Drift')
     assert asked("zsh", "hvctl plan ")[0] == "_files"
     assert asked("fish", "hvctl plan --limit hv09", _TYPER_COMPLETE_FISH_ACTION="get-args") == ("hv09", 0)
     assert asked("fish", "hvctl plan ", _TYPER_COMPLETE_FISH_ACTION="is-args") == ("", 1)

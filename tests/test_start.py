@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -141,7 +142,7 @@ def test_the_table_lists_every_verb_that_some_module_has() -> None:
 
 def test_help_lists_the_verbs_without_their_modules() -> None:
     done = python("-m", "hvctl", "--help")
-    listed = done.stdout.partition("Commands:")[2].split("\n  ")
+    listed = re.split(r"\n  (?=\S)", done.stdout.partition("Commands:")[2])
     assert [line.split()[0] for line in listed[1:]] == list(VERBS)
     assert "Show what would change." in done.stdout
 

@@ -123,17 +123,28 @@ def _write(
         if out is None:
             settings.out.print(text.rstrip("\n"), soft_wrap=True)
         else:
-            write_new({Path(out): text})
+            write_new(for_editors({Path(out): text}))
             settings.err.print(f"Written: {out}", soft_wrap=True)
         return
     folder = Path(out or ".")
     groups = {name: members for name, members in inventory.groups.items() if name != "ungrouped"}
     groups.setdefault("all", tuple(inventory.hosts))
-    files = {folder / name: text for name, text in split_files(found, groups).items()}
+    files = for_editors({folder / name: text for name, text in split_files(found, groups).items()})
     write_new(files)
     shown = [str(file) for file in files]
     more = f" and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
     settings.err.print(f"Written: {', '.join(shown[:_SHOWN])}{more}", soft_wrap=True)
+
+
+def for_editors(files: dict[Path, str]) -> dict[Path, str]:
+    """With the line that names their schema, where one lies beside them, as `hvctl init` writes it (docs/editors.md)."""
+    found = {}
+    for file, text in files.items():
+        variables = file.parent.name in ("group_vars", "host_vars")
+        schema = "../schemas/variables.json" if variables else "schemas/playbook.json"
+        line = f"# yaml-language-server: $schema={schema}\n"
+        found[file] = line + text if (file.parent / schema).is_file() else text
+    return found
 
 
 def write_new(files: dict[Path, str]) -> None:

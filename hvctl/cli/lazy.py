@@ -22,39 +22,39 @@ class Verb:
 
 
 VERBS: Mapping[str, Verb] = {
+    "init": Verb("hvctl.cli.init", "Write an inventory, a first playbook and what they need; overwrites nothing."),
     "doctor": Verb(
         "hvctl.cli.doctor", "Say what keeps hvctl from working on hosts, and what to do about it; changes nothing."
     ),
+    "import": Verb("hvctl.cli.importing", "Write the playbook that says how hosts are."),
+    "validate": Verb("hvctl.cli.verbs", "Check inventory and playbooks without asking any host."),
+    "plan": Verb("hvctl.cli.verbs", "Show what would change."),
+    "apply": Verb("hvctl.cli.verbs", "Make the hosts as the playbooks say, then look again."),
+    "drift": Verb("hvctl.cli.verbs", "Say whether the hosts are as the playbooks say; changes nothing."),
+    "show": Verb("hvctl.cli.showing", "Print a saved plan, as it was when it was made."),
     "export": Verb(
         "hvctl.cli.exporting",
         "Export a VM now, whatever its playbook says of when; or with --due what playbooks say is due.",
     ),
     "replica": Verb("hvctl.cli.replica", "Fail a replicated VM over, test that, and go back."),
-    "import": Verb("hvctl.cli.importing", "Write the playbook that says how hosts are."),
-    "init": Verb("hvctl.cli.init", "Write an inventory, a first playbook and what they need; overwrites nothing."),
-    "serve": Verb("hvctl.cli.serve", "Show the history in a browser: read only, no host is asked."),
+    "cluster": Verb("hvctl.cli.maintaining", "Maintenance of the nodes of a cluster."),
+    "metering": Verb("hvctl.cli.billing", "Read what VMs used, and bill it."),
+    "schedule": Verb("hvctl.cli.schedule", "Drift checks, applies, exports and readings of meters at fixed times."),
     "history": Verb(
         "hvctl.cli.history",
         "Show what differed on the hosts, since when and until when, and when they could not be reached.",
     ),
-    "schema": Verb(
-        "hvctl.cli.authoring", "Print the JSON Schema of playbooks, or of other files that one writes, for editors."
-    ),
+    "serve": Verb("hvctl.cli.serve", "Show the history in a browser: read only, no host is asked."),
+    "facts": Verb("hvctl.cli.verbs", "Print what hvctl reads of a host."),
+    "inventory": Verb("hvctl.cli.verbs", "Print the inventory as hvctl understands it."),
+    "record": Verb("hvctl.cli.verbs", "Write down what a host answers, so that tests can replay it."),
     "explain": Verb(
         "hvctl.cli.authoring", "Say what a key of a playbook means, what it takes, what a change of it costs."
     ),
-    "show": Verb("hvctl.cli.showing", "Print a saved plan, as it was when it was made."),
-    "validate": Verb("hvctl.cli.verbs", "Check inventory and playbooks without asking any host."),
-    "plan": Verb("hvctl.cli.verbs", "Show what would change."),
-    "apply": Verb("hvctl.cli.verbs", "Make the hosts as the playbooks say, then look again."),
-    "drift": Verb("hvctl.cli.verbs", "Say whether the hosts are as the playbooks say; changes nothing."),
-    "cluster": Verb("hvctl.cli.maintaining", "Maintenance of the nodes of a cluster."),
-    "facts": Verb("hvctl.cli.verbs", "Print what hvctl reads of a host."),
-    "record": Verb("hvctl.cli.verbs", "Write down what a host answers, so that tests can replay it."),
+    "schema": Verb(
+        "hvctl.cli.authoring", "Print the JSON Schema of playbooks, or of other files that one writes, for editors."
+    ),
     "report-schema": Verb("hvctl.cli.verbs", "Print the JSON Schema of what --json and --report json=FILE write."),
-    "inventory": Verb("hvctl.cli.verbs", "Print the inventory as hvctl understands it."),
-    "metering": Verb("hvctl.cli.billing", "Read what VMs used, and bill it."),
-    "schedule": Verb("hvctl.cli.schedule", "Drift checks, applies, exports and readings of meters at fixed times."),
 }
 """In the order in which help lists them."""
 
@@ -105,7 +105,7 @@ class LazyVerbs(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if self._listing and cmd_name in VERBS:
-            return TyperCommand(cmd_name, callback=None, help=VERBS[cmd_name].help)
+            return TyperCommand(cmd_name, callback=None, short_help=VERBS[cmd_name].help)  # which is not cut
         if cmd_name not in self.commands:
             return None
         return self.commands[cmd_name]  # not `get`, which would hide a KeyError of the module

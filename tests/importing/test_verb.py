@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from hvctl.cli.importing import for_editors
 from tests.importing.conftest import PASSWORD, Run
 
 INVENTORY = """
@@ -181,3 +182,12 @@ def test_a_folder_or_file_in_the_way_is_told_before_a_host_is_asked(hvctl: Run, 
     for words in (("--out", "there"), ("--split", "--out", "file")):
         status, _, err = hvctl("import", "gone", *words)
         assert (status, "is there already, and is not overwritten" in err) == (1, True)
+
+
+def test_what_is_written_beside_schemas_names_its_own(hvctl: Run, tmp_path: Path) -> None:
+    assert hvctl("init", "shop")[0] == 0
+    assert hvctl("import", "hv01", "--out", "shop/hv01.yml")[0] == 0
+    line, _, rest = (tmp_path / "shop" / "hv01.yml").read_text("utf-8").partition("\n")
+    assert (line, rest) == ("# yaml-language-server: $schema=schemas/playbook.json", EXPECTED)
+    found = for_editors({tmp_path / "shop" / "group_vars" / "all.yml": "x: 1\n"})
+    assert [*found.values()] == ["# yaml-language-server: $schema=../schemas/variables.json\nx: 1\n"]
