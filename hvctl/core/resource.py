@@ -78,6 +78,20 @@ R = TypeVar("R", bound="Resource")
 NO_NAMES: Mapping[str, str] = {}
 
 
+class Names(dict[str, str]):
+    """What the hosts of an inventory are called and where they are looked for, without case, and their names there.
+    `shared`: names that several of them answer for together, in full, and these hosts."""
+
+    def __init__(
+        self, names: Mapping[str, str] = NO_NAMES, shared: Mapping[str, tuple[str, ...]] | None = None
+    ) -> None:
+        super().__init__(names)
+        self.shared: Mapping[str, tuple[str, ...]] = shared or {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Names, (dict(self), dict(self.shared)))
+
+
 class Resource(Fields):
     """Something on a host that the user wants in a certain state.
 
@@ -594,7 +608,13 @@ class Index(Sequence[Resource]):
         self._by_name: dict[type[Resource], dict[str, Any]] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (_index, (self.entries, self.host, self.together, self.away, dict(self.known)))
+        known = self.known if isinstance(self.known, Names) else dict(self.known)
+        return (_index, (self.entries, self.host, self.together, self.away, known))
+
+    @property
+    def shared(self) -> Mapping[str, tuple[str, ...]]:
+        """Names that several hosts of the inventory answer for together, in full and without case."""
+        return self.known.shared if isinstance(self.known, Names) else {}
 
     @overload
     def __getitem__(self, at: int) -> Resource: ...

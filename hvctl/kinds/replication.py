@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from hvctl.call import Call, Guard, Ref, Value
 from hvctl.contract import OS, at_least
@@ -44,8 +44,29 @@ class Replication(ReplicationJudged):
     kind: ClassVar[str] = "replication"
     section: ClassVar[str] = "replication"
     setter: ClassVar[str] = "Set-VMReplication"
-    after: ClassVar[tuple[str, ...]] = ("disk", "dvd", "network_adapter", "processor", "memory", "firmware", "security")
+    after: ClassVar[tuple[str, ...]] = (
+        "disk",
+        "dvd",
+        "network_adapter",
+        "processor",
+        "memory",
+        "firmware",
+        "security",
+        "role",
+    )
     query: ClassVar[Call] = RELATIONS
+    usual: ClassVar[Mapping[str, Any]] = {
+        "authentication": "kerberos",
+        "frequency": 300,
+        "compression": True,
+        "bypass_proxy": False,
+        "recovery_points": 0,
+        "vss": None,
+        "host_data_exchange": True,
+        "auto_resync.enabled": False,
+        "auto_resync.start": "18:30",
+        "auto_resync.end": "06:00",
+    }
     other_words: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys(("replica_server", "to", "target", "host"), "server"),
         **dict.fromkeys(("interval", "every", "frequency_seconds", "rpo"), "frequency"),

@@ -11,9 +11,10 @@ from hvctl.call import Transport
 from hvctl.cli import main
 from hvctl.config.connection import Connection
 from hvctl.fleet.connect import Wire
+from mocks.clock import START
 from mocks.estate import Estate
 from mocks.failures import failure
-from mocks.machine import Replication, Vm
+from mocks.machine import Checkpoint, Replication, Vm
 from mocks.twin import TwinTransport
 from tests.estates.harness import Reached, written
 
@@ -244,3 +245,44 @@ def test_a_vm_that_nobody_replicates(lab: Lab, capsys: Any) -> None:
     assert "hv03 has no web01" in lab.errors
     assert lab.replica(capsys, "failover", "web01", "--to", "hv99")[0] == 1
     assert "hv99 is no host of the inventory" in lab.errors
+
+
+def test_a_failover_to_an_older_recovery_point(lab: Lab, capsys: Any) -> None:
+    """Looked at and taken back; then another one, for good."""
+    states = [
+        ("08:00", "Replica", 28_800.0),
+        ("09:00", "AppConsistentReplica", 32_400.0),
+        ("mine", "Standard", 30_000.0),
+    ]
+    for n, (name, type_, at) in enumerate(states):
+        lab.vm("hv02").checkpoints.append(Checkpoint(name, f"{ID[:-1]}{n + 2}", type_, created=at))
+    lab.vm("hv01").state = "Off"
+    words = ("failover", "web01", "--to", "hv02", "--unplanned", "--allow", "destroy")
+    assert lab.replica(capsys, *words, "--recovery-point", "07:00")[0] == 1
+    assert "08:00" in lab.errors and "consistent for applications (09:00)" in lab.errors and "mine" not in lab.errors
+    status, said = lab.replica(capsys, *words, "--recovery-point", "09:00", "--no-complete")
+    assert (status, lab.relation("hv02").state, lab.relation("hv02").point) == (
+        0,
+        "FailedOverWaitingCompletion",
+        "09:00",
+    ), said
+    status, said = lab.replica(capsys, *words, "--recovery-point", "08:00")
+    assert status != 0 and "was failed over already" in said, "to which, no host says"
+    assert lab.replica(capsys, "cancel", "web01", "--allow", "destroy")[0] == 0
+    day = START.strftime("%Y-%m-%d")
+    status, said = lab.replica(capsys, *words, "--recovery-point", f"{day} 08:59", "--no-start")
+    assert (status, lab.relation("hv02").state, lab.relation("hv02").point) == (0, "FailedOver", "08:00"), said
+    assert [p.name for p in lab.vm("hv02").checkpoints] == ["mine"]
+    assert lab.replica(capsys, "failover", "web01", "--to", "hv02", "--recovery-point", "x")[0] == 1
+
+
+def test_what_a_verb_did_is_remembered(lab: Lab, tmp_path: Path, capsys: Any) -> None:
+    history = str(tmp_path / "history.db")
+    assert lab.replica(capsys, "failover", "web01", "--to", "hv02", "--history", history)[0] == 0, lab.errors
+    _, said = lab.run(capsys, "history", "--history", history)
+    assert "web01: planned failover to hv02" in said
+    assert "replication web01: replicating to HV01.example.com, normal" in said
+    assert "replication web01: replicating from HV02.example.com, normal" in said
+    lab.run(capsys, "drift", str(lab.folder / "site.yml"), "--history", history)
+    _, said = lab.run(capsys, "history", "--history", history, "--json")
+    assert '"planned_failover"' not in said, "no field of a runbook is wanted for good"
