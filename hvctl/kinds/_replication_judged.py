@@ -225,6 +225,8 @@ class ReplicationJudged(ReplicationSeen):
             yield from self._receiving_findings(second, self.authentication or "kerberos", facts)
         elif field in ("state", "extended.state") and now is not None:
             yield from self._state_findings(field, str(now), second)
+            if field == "state" and now == "error" and (told := self._details(facts)):
+                yield finding("state", told, "what it was is mended first, or resuming is refused", "warning")
         elif field == "health":
             told = self._details(facts)
             yield finding("health", f"its health is {now}" + (f": {told}" if told else ""), "see to what it says")

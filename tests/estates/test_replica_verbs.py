@@ -281,8 +281,8 @@ def test_what_a_verb_did_is_remembered(lab: Lab, tmp_path: Path, capsys: Any) ->
     assert lab.replica(capsys, "failover", "web01", "--to", "hv02", "--history", history)[0] == 0, lab.errors
     _, said = lab.run(capsys, "history", "--history", history)
     assert "web01: planned failover to hv02" in said
-    assert "replication web01: replicating to HV01.example.com, normal" in said
-    assert "replication web01: replicating from HV02.example.com, normal" in said
+    assert "replication web01: replicating to hv01, normal" in said
+    assert "replication web01: replicating from hv02, normal" in said
     lab.run(capsys, "drift", str(lab.folder / "site.yml"), "--history", history)
     _, said = lab.run(capsys, "history", "--history", history, "--json")
     assert '"planned_failover"' not in said, "no field of a runbook is wanted for good"
