@@ -283,7 +283,11 @@ def _cluster(inventory: Inventory, host: Host, seen: Sequence[Play], problems: l
 
 def _check_broker(inventory: Inventory, host: Host, problems: list[Diagnostic]) -> None:
     """Both sides of a replication read it in full, so that it is compared so."""
-    value = inventory.variables(host).get(BROKER)
+    variables = inventory.variables(host)
+    value = variables.get(BROKER)
+    if value is not None and variables.get(CLUSTER) is None:
+        text = f"{host.name} has {BROKER} and no {CLUSTER}: the nodes behind a broker are planned as one"
+        problems.append(Diagnostic(host.marks.get(BROKER), text, f"write {CLUSTER} beside it"))
     if value is not None and not (isinstance(value, str) and _FULL_NAME.fullmatch(value)):
         hint = f"write the full name of its client access point, as in `{BROKER}: hvr01.example.com`"
         text = f"{BROKER} of {host.name} is not the full name of a broker"
