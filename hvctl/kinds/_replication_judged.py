@@ -43,9 +43,9 @@ def _over(row: Row) -> bool:
 
 def _failed_over(name: str, second: Side) -> tuple[str, str]:
     """And what goes on from there; what is complete is not taken back."""
-    hint = f"hvctl replica reverse {name} goes on from there"
-    if second.received is not None and second.received["ReplicationState"] != "FailedOver":
-        hint += f", hvctl replica cancel {name} ends it"
+    hint = f"hvctl replica reverse {name} goes on from there, hvctl replica cancel {name} ends it"
+    if second.received is not None and second.received["ReplicationState"] == "FailedOver":
+        hint = f"hvctl replica reverse {name} goes on from there"
     return f"{name} was failed over to {second.host}", hint
 
 
