@@ -36,6 +36,7 @@ lab: setup
 
 lab-estate: setup
 	@$(BIN)/python -m mocks run --speed 6000 --hosts mocks/estates/cluster -- sh playbooks/cluster.sh
+	@$(BIN)/python -m mocks run --speed 6000 --hosts mocks/estates/rolling -- sh playbooks/rolling.sh
 	@$(BIN)/python -m mocks run --speed 6000 --hosts mocks/estates/replica -- sh playbooks/replica.sh
 	@$(BIN)/python -m mocks run --speed 6000 --hosts mocks/estates/moves -- sh playbooks/moves.sh
 

@@ -20,7 +20,7 @@ from hvctl.core.outcome import exit_status
 from hvctl.core.resource import Entry, Index, Place
 from hvctl.kinds.maintenance import FAILBACK, Maintenance
 from hvctl.text.diagnostic import ConfigError, Diagnostic
-from hvctl.text.source import Document
+from hvctl.text.source import COMMAND_LINE
 from hvctl.text.visible import quoted
 
 cluster = typer.Typer(help="Maintenance of the nodes of a cluster.", no_args_is_help=True)
@@ -124,5 +124,5 @@ def _cluster_of(inventory: Inventory, host: Host, over: Overlay) -> str:
 
 
 def _index(host: Host, wanted: Maintenance, name: str) -> Index:
-    place = Place(Document(None, {}, {}, "command line"), ())
+    place = Place(COMMAND_LINE, ())
     return Index((Entry(wanted, place),), host.name, name)

@@ -50,7 +50,7 @@ from hvctl.kinds._runbook import (
 from hvctl.kinds._runbook import Seen as Sent
 from hvctl.kinds._vm import VMS
 from hvctl.text.diagnostic import ConfigError, Diagnostic
-from hvctl.text.source import load_text
+from hvctl.text.source import COMMAND_LINE
 
 replica = typer.Typer(
     help="Fail a replicated VM over, test that, and go back.",
@@ -358,7 +358,7 @@ def _run(verb: Verb, found: Sides, here: str, runbook: Runbook, told: str) -> No
     settings = verb.settings
     reports = Reports.to_approve(verb.report, as_json=verb.as_json, asks=not (verb.auto_approve or verb.check))
     inventory = inventory_of(settings)
-    place = Place(load_text("{}", "command line"), ())
+    place = Place(COMMAND_LINE, ())
     hosts = [h for h in (here, runbook.there) if h]
     desired = {here: Index((Entry(runbook, place),), here, known=names_of(inventory))}
     work: list[HostWork] = [

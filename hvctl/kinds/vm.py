@@ -644,7 +644,9 @@ class VM(Machine):
         return "the DVD drive that New-VM makes at ide 1:0 gives way to the disk"
 
     def summary(self) -> str:
-        return f"generation {self.generation or 1}"
+        role = self.part(RolePart)
+        clustered = "" if role is None or role.absent else f"role of {self.index.together}, "
+        return f"{clustered}generation {self.generation or 1}"
 
     def _nobody(self) -> Guard:
         unmet = f"there is a VM {self.name} now, which was not there when the plan was made"

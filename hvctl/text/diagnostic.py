@@ -18,14 +18,14 @@ so in its line."""
 
 @dataclass(frozen=True, order=True)
 class Mark:
-    """A place in a file, counted from 1."""
+    """A place in a file, counted from 1. Line 0: what is no file, such as the command line."""
 
     file: str
     line: int
     column: int
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}"
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
 
 
 @dataclass(frozen=True)

@@ -75,6 +75,10 @@ class Document:
         return value is None and self.mark(path) in self.unread
 
 
+COMMAND_LINE = Document(None, {(): Mark("command line", 0, 0)}, {}, "command line")
+"""What a verb asks for, which stands in no file."""
+
+
 class PartlyReadError(ConfigError):
     """Some of a text is wrong; `document` is the rest, so that the rest can be checked in the same round."""
 
