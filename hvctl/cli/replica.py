@@ -156,6 +156,10 @@ def failover(
     third = found.seen[here].mode == "ExtendedReplica"
     if third and not unplanned:
         _end(verb, f"{here} is a third site, which only --unplanned fails over to")
+    if third and (running := [h for h, one in found.seen.items() if h != here and one.runs]):
+        _end(
+            verb, f"{name} runs on {' and '.join(running)}; turn it off there before it is failed over to a third site"
+        )
     there = "" if third else _other(found, here)
     if not unplanned and not there:
         away = "; not read: " + ", ".join(found.unseen) if found.unseen else ""
@@ -191,6 +195,9 @@ def reverse(
     begun = over or ready or list(found.senders)
     if len(begun) != 1:
         _end(verb, f"which side of {name} was failed over is not clear: {', '.join(found.seen)}; see to it by hand")
+    if found.seen[begun[0]].mode == "ExtendedReplica":
+        text = f"{begun[0]} is a third site, from which nothing is reversed; end its replication there, with "
+        _end(verb, f"{text}Remove-VMReplication, and replicate {name} from there by a playbook")
     there = _other(found, begun[0])
     if not there:
         away = "; not read: " + ", ".join(found.unseen) if found.unseen else ""

@@ -136,7 +136,7 @@ def prepare(
         connection = _connection(inventory, host, own, variables, problems, warnings, unsure=unsure)
         _check_broker(inventory, host, problems)
         found, faults = wishes(seen, {}, learn, trees, ask, host.name, _cluster(inventory, host, seen, problems))
-        if any(wish.links() for wish in found):
+        if found.together or any(wish.links() for wish in found):
             known = known or names_of(inventory)
             found = found.knowing(known)
         problems += [p for p in faults if not isinstance(p, HostDiagnostic) and p.level == "error"]
@@ -176,15 +176,19 @@ def names_of(inventory: Inventory) -> Names:
     clusters."""
     found: dict[str, str] = {}
     brokers: dict[str, tuple[str, ...]] = {}
+    clusters: dict[str, str] = {}
     for host in inventory.hosts.values():
         address = host.variables.get("ansible_host")
         if isinstance(address, str):
             found.setdefault(address.casefold(), host.name)
-        broker = inventory.variables(host).get(BROKER)
+        variables = inventory.variables(host)
+        if isinstance(cluster := variables.get(CLUSTER), str):
+            clusters[host.name] = cluster
+        broker = variables.get(BROKER)
         if isinstance(broker, str) and broker:
             name = broker.rstrip(".").casefold()
             brokers[name] = (*brokers.get(name, ()), host.name)
-    return Names(found | {name.casefold(): name for name in inventory.hosts}, brokers)
+    return Names(found | {name.casefold(): name for name in inventory.hosts}, brokers, clusters)
 
 
 def _without_password(connection: Connection, ask: Ask) -> Iterator[Diagnostic]:
@@ -279,7 +283,11 @@ def _cluster(inventory: Inventory, host: Host, seen: Sequence[Play], problems: l
 
 def _check_broker(inventory: Inventory, host: Host, problems: list[Diagnostic]) -> None:
     """Both sides of a replication read it in full, so that it is compared so."""
-    value = inventory.variables(host).get(BROKER)
+    variables = inventory.variables(host)
+    value = variables.get(BROKER)
+    if value is not None and variables.get(CLUSTER) is None:
+        text = f"{host.name} has {BROKER} and no {CLUSTER}: the nodes behind a broker are planned as one"
+        problems.append(Diagnostic(host.marks.get(BROKER), text, f"write {CLUSTER} beside it"))
     if value is not None and not (isinstance(value, str) and _FULL_NAME.fullmatch(value)):
         hint = f"write the full name of its client access point, as in `{BROKER}: hvr01.example.com`"
         text = f"{BROKER} of {host.name} is not the full name of a broker"

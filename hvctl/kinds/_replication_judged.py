@@ -41,6 +41,14 @@ def _over(row: Row) -> bool:
     return str(row["ReplicationState"]) in FAILED_OVER
 
 
+def _failed_over(name: str, second: Side) -> tuple[str, str]:
+    """And what goes on from there; what is complete is not taken back."""
+    hint = f"hvctl replica reverse {name} goes on from there"
+    if second.received is not None and second.received["ReplicationState"] != "FailedOver":
+        hint += f", hvctl replica cancel {name} ends it"
+    return f"{name} was failed over to {second.host}", hint
+
+
 def _admitted(there: Side, name: str) -> bool:
     rows = there.facts.reply(ReplicaAuthorization.query).rows
     labels = name.casefold().partition(".")
@@ -225,6 +233,11 @@ class ReplicationJudged(ReplicationSeen):
             yield from self._receiving_findings(second, self.authentication or "kerberos", facts)
         elif field in ("state", "extended.state") and now is not None:
             yield from self._state_findings(field, str(now), second)
+            over = second is not None and second.received is not None and _over(second.received)
+            if field == "state" and now == "error" and not over and (told := self._details(facts)):
+                yield finding(
+                    "state", f"the host says: {told.rstrip('.')}", "it resumes once that is mended", "warning"
+                )
         elif field == "health":
             told = self._details(facts)
             yield finding("health", f"its health is {now}" + (f": {told}" if told else ""), "see to what it says")
@@ -244,16 +257,14 @@ class ReplicationJudged(ReplicationSeen):
             hint = f"hvctl replica failover {name} goes on with it, hvctl replica cancel {name} ends it"
             yield finding(field, f"{name} is prepared for a planned failover, and does not start", hint)
         elif now == "error" and second is not None and second.received is not None and _over(second.received):
-            hint = f"hvctl replica reverse {name} goes on from there, hvctl replica cancel {name} ends it"
-            yield finding(field, f"{name} was failed over to {second.host}", hint)
+            yield finding(field, *_failed_over(name, second))
         elif now not in ("paused", "error", "not started", "resync needed", "resync paused", "replicating"):
             yield finding(field, f"its state is: {now}", "look at the host")
 
     def _replica_findings(self, now: str, second: Side | None) -> Iterator[Diagnostic]:
         name = self.vm.key()
-        if now == "failed over":
-            hint = f"hvctl replica reverse {name} goes on from there, hvctl replica cancel {name} ends it"
-            yield finding("replica", f"{name} was failed over to {self.server}", hint)
+        if now == "failed over" and second is not None:
+            yield finding("replica", *_failed_over(name, second))
         elif now == "waiting for its media" and second is not None and not self._imported(second):
             text = (
                 f"what is exported to {self.initial_copy_export} is not in {self.initial_copy_import} of {second.host}"

@@ -15,7 +15,7 @@ from hvctl.core.resource import Resource
 from hvctl.core.values import NOT_COMPARED, State
 from hvctl.kinds import _replica_adapters as replica_adapters
 from hvctl.kinds._certificates import QUERIES as CERTIFICATES
-from hvctl.kinds._cluster import WHOLE
+from hvctl.kinds._cluster import WHOLE, bare
 from hvctl.kinds._drives import DISKS
 from hvctl.kinds._host import HOST
 from hvctl.kinds._replica import (
@@ -162,9 +162,7 @@ class ReplicationSeen(ReplicationRules):
             (int(m[LATENCY]) // _TICKS for m in measured if not extended(m) and m.get(LATENCY) is not None), None
         )
         health = str(row["ReplicationHealth"]).casefold()
-        return Noted(
-            self.vm.key(), f"{state_of(row)} to {self._server_now(row, self._second(facts))}, {health}", lag_s=lag
-        )
+        return Noted(self.vm.key(), f"{state_of(row)} to {bare(str(row['ReplicaServerName']))}, {health}", lag_s=lag)
 
     def _noted_of_replica(self, facts: Facts) -> Noted | None:
         """After a failover it is this side that receives."""
@@ -173,7 +171,7 @@ class ReplicationSeen(ReplicationRules):
         if row is None:
             return None
         health = str(row["ReplicationHealth"]).casefold()
-        return Noted(self.vm.key(), f"{state_of(row)} from {row['PrimaryServerName']}, {health}")
+        return Noted(self.vm.key(), f"{state_of(row)} from {bare(str(row['PrimaryServerName']))}, {health}")
 
     def wanted(self) -> State:
         found: dict[str, Any] = {**super().wanted(), "state": self.state or "replicating", "health": "normal"}

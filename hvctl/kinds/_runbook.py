@@ -13,6 +13,7 @@ from hvctl.core.changes import Change, Noted, Occasion, Step, finding
 from hvctl.core.facts import Facts
 from hvctl.core.impact import Impact
 from hvctl.core.values import State
+from hvctl.kinds._cluster import bare
 from hvctl.kinds._host import HOST, OfHyperV
 from hvctl.kinds._replica import FAILED_OVER, RELATIONS, extended, state_of
 from hvctl.kinds._replica import by_id as vm_of
@@ -83,7 +84,8 @@ def standing_of(name: str, own: Seen | None) -> Noted | None:
     if own is None or own.relation is None or not (own.sends or own.receives):
         return None
     health = str(own.relation["ReplicationHealth"]).casefold()
-    way = f"to {own.relation['ReplicaServerName']}" if own.sends else f"from {own.relation['PrimaryServerName']}"
+    other = str(own.relation["ReplicaServerName" if own.sends else "PrimaryServerName"])
+    way = f"{'to' if own.sends else 'from'} {bare(other)}"
     return Noted(name, f"{own.told} {way}, {health}")
 
 

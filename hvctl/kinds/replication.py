@@ -32,14 +32,15 @@ _NOTHING: Mapping[str, Value] = {}
 
 
 class Replication(ReplicationJudged):
-    """Replication of the VM to the host `server`, a name of the inventory or a full name; `extended` goes on from there to a
-    third site. Where those hosts are in the inventory all of it is planned together: the replica server, enabling, the initial
-    copy, then `extended` when that is done. That it replicates is wanted too, unless `state: paused`: a pause, an error, a
-    resynchronization that is needed and a copy that was not begun are differences. `ensure: absent` takes it away on both
-    sides; the replica stays as a VM that is off. `initial_copy`: `now`, over the network, unless it is `initial_copy_at` a
-    time, by `initial_copy_export` to a folder and `initial_copy_import` from one on the other side, from a `backup` of the VM
-    that is there, or `by_hand`. `excluded_disks`: by their places. `adapters` are the replica's: the switch there, the one of a
-    test, the addresses after a failover. See [replica](replica.md)."""
+    """Replication of the VM to the host `server`, a name of the inventory or a full name, of a cluster that of its Hyper-V
+    Replica Broker; `extended` goes on from there to a third site. Where those hosts are in the inventory all of it is
+    planned together: the replica server, enabling, the initial copy, then `extended` when that is done. That it replicates
+    is wanted too, unless `state: paused`: a pause, an error, a resynchronization that is needed and a copy that was not
+    begun are differences. `ensure: absent` takes it away on both sides; the replica stays as a VM that is off.
+    `initial_copy`: `now`, over the network, unless it is `initial_copy_at` a time, by `initial_copy_export` to a folder and
+    `initial_copy_import` from one on the other side, from a `backup` of the VM that is there, or `by_hand`.
+    `excluded_disks`: by their places. `adapters` are the replica's: the switch there, the one of a test, the addresses
+    after a failover. See [replica](replica.md)."""
 
     kind: ClassVar[str] = "replication"
     section: ClassVar[str] = "replication"

@@ -50,6 +50,8 @@ _HALF = 6
 _SLIGHT = 12
 """Characters of a template that says little: it holds only where its places are understood."""
 _NUMBER = re.compile(r"[\d,.]+ ?\w{0,8}")
+_PRONOUNS = ("it", "this", "that", "there")
+_WORDS_ONLY = re.compile(r"[a-z]+(?: [a-z]+)+")
 _PROSE = re.compile(r"\b(?:is|has|are|have|of|the|not|to|and|which|cannot|does|with|for|on|was)\b")
 """Words that tell a sentence from the names of an address."""
 
@@ -66,7 +68,7 @@ class Template:
     @property
     def spans(self) -> bool:
         """It is a row of texts itself, which is not to be taken apart."""
-        return self.weight >= _SLIGHT and any(joint in part for part in self.parts for joint in ("; ", ", "))
+        return self.weight >= _HALF and any(joint in part for part in self.parts for joint in ("; ", ", "))
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
@@ -184,11 +186,17 @@ class Catalogue:
             out.append(text)
             if field:
                 value = values[int(field)]
-                doubtful = spec == "t" and template.weight < _SLIGHT and _PROSE.search(value)
-                if doubtful and self._said(value.strip(), depth + 1) is None:
+                if template.weight < _SLIGHT and self._doubtful(value.strip(), spec or "", depth):
                     return None
                 out.append(self._place(value, spec or "", depth + 1))
         return "".join(out)
+
+    def _doubtful(self, value: str, spec: str, depth: int) -> bool:
+        """Words that nobody has translated, in a sentence that says little else: half a translation is worse than none."""
+        if value in _PRONOUNS:
+            return True
+        prose = spec == "t" and (_PROSE.search(value) or _WORDS_ONLY.fullmatch(value))
+        return bool(prose) and self._said(value, depth + 1) is None
 
     def _place(self, value: str, spec: str, depth: int) -> str:
         match spec:
@@ -207,6 +215,8 @@ class Catalogue:
         for count in range(min(4, len(words)), 0, -1):
             if (kind := self._kinds.get(" ".join(words[:count]))) is not None:
                 names = " ".join(words[count:])
+                if names.startswith("of ") and not _PROSE.search(names[3:]):
+                    return f"{names[3:]} の{kind}"
                 if _PROSE.search(names):
                     return None
                 return f"{kind} {names}" if names else kind

@@ -120,3 +120,8 @@ def test_it_is_failed_over_between_clusters(estate: Estate, tmp_path: Path, caps
     assert (found.primary_server, found.replica_server) == (names["replica_server"], names["primary_server"])
     status, said = lab.run(capsys, "plan", str(tmp_path / "site.yml"))
     assert "turn the playbook around" in said
+
+
+def test_hosts_of_the_other_side_are_not_taken_for_nodes(session: Session) -> None:
+    session.planned()
+    assert "is no node of" not in session.out.getvalue()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -238,6 +239,28 @@ def test_what_is_complete_is_not_taken_back(lab: Lab, capsys: Any) -> None:
     assert "is complete, and is not taken back" in said
 
 
+def test_a_third_site_takes_over_when_nobody_runs_it(lab: Lab, capsys: Any) -> None:
+    onward: dict[str, Any] = {
+        "primary_server": "HV02.example.com",
+        "replica_server": "HV03.example.com",
+        "relationship": "Extended",
+    }
+    lab.vm("hv02").extended = Replication("Replica", **onward)
+    third = deepcopy(lab.vm("hv02"))
+    third.drives, third.extended, third.replication = [], None, Replication("ExtendedReplica", **onward)
+    lab.estate.hosts["hv03"].state.vms.append(third)
+    words = ("failover", "web01", "--to", "hv03", "--allow", "destroy")
+    assert lab.replica(capsys, *words)[0] == 1 and "only --unplanned" in lab.errors
+    assert lab.replica(capsys, *words, "--unplanned")[0] == 1 and "web01 runs on hv01" in lab.errors
+    lab.estate.lose("hv01", "hv02")
+    status, said = lab.replica(capsys, *words, "--unplanned")
+    assert (status, lab.relation("hv03").state, third.state) == (0, "FailedOver", "Running"), said
+    lab.estate.bring_back("hv01", "hv02")
+    assert lab.replica(capsys, "reverse", "web01", "--allow", "destroy")[0] == 1
+    assert "hv03 is a third site, from which nothing is reversed" in lab.errors
+    assert lab.vm("hv01").state == "Running", "it is left as it is"
+
+
 def test_a_vm_that_nobody_replicates(lab: Lab, capsys: Any) -> None:
     assert lab.replica(capsys, "test", "web09")[0] == 1
     assert "no host that was read replicates a VM web09" in lab.errors
@@ -281,8 +304,8 @@ def test_what_a_verb_did_is_remembered(lab: Lab, tmp_path: Path, capsys: Any) ->
     assert lab.replica(capsys, "failover", "web01", "--to", "hv02", "--history", history)[0] == 0, lab.errors
     _, said = lab.run(capsys, "history", "--history", history)
     assert "web01: planned failover to hv02" in said
-    assert "replication web01: replicating to HV01.example.com, normal" in said
-    assert "replication web01: replicating from HV02.example.com, normal" in said
+    assert "replication web01: replicating to hv01, normal" in said
+    assert "replication web01: replicating from hv02, normal" in said
     lab.run(capsys, "drift", str(lab.folder / "site.yml"), "--history", history)
     _, said = lab.run(capsys, "history", "--history", history, "--json")
     assert '"planned_failover"' not in said, "no field of a runbook is wanted for good"
