@@ -247,16 +247,19 @@ def note(vm: Machine, found: Found, facts: Facts) -> str:
 
 
 def steps(vm: Machine, found: Found, facts: Facts) -> Iterator[Step]:
-    """All on the source, but for the note of a start that is owed afterwards."""
+    """All on the source, but for the note of a start that is owed afterwards. One that was owed there before goes along."""
     way = journey(vm, found, facts)
     needs: tuple[Step, ...] = ()
-    if way.quick:
-        noted = _preflight.owed(way)
+    debt = _preflight.debt(way) if power(way.row) == "Off" else ""
+    if way.quick or debt:
+        noted = _preflight.owed(way, debt or "running")
         yield noted
-        down = _preflight.down(way, (noted,))
+        needs = (noted,)
+    if way.quick:
+        down = _preflight.down(way, needs)
         yield down
         needs = (down,)
-    yield Step(
+    moved = Step(
         move("Move-VM", way),
         f"move {found.row['Name']} from {found.host} to {vm.index.host}",
         ("on_host",),
@@ -266,3 +269,6 @@ def steps(vm: Machine, found: Found, facts: Facts) -> Iterator[Step]:
         host=found.host,
         moves=True,
     )
+    yield moved
+    if debt:
+        yield _preflight.forgotten(way, debt, (moved,))

@@ -15,7 +15,7 @@ from hvctl.kinds._drives import DISKS, DVDS, Slot, file_query, on_share, volume_
 from hvctl.kinds._limits import DEFAULT_VM_VERSION, OLDEST_VM_VERSION, version_at_least
 from hvctl.kinds._machine import Machine
 from hvctl.kinds._network import ADDRESSES, SWITCHES, VM_ADAPTERS
-from hvctl.kinds._owed import FOLDER
+from hvctl.kinds._owed import FILES, FOLDER
 from hvctl.kinds._protection import security
 from hvctl.kinds._services import GUIDS, SERVICES, guid_of
 from hvctl.kinds._space import VOLUMES, free_at, sizes_query
@@ -44,7 +44,7 @@ FREE = Call("Get-CimInstance", {"ClassName": "Win32_OperatingSystem"}, select=("
 NETWORKS = Call("Get-VMMigrationNetwork", select=("Subnet",))
 HOSTS = (KINDS, HOST, COMPUTER, PROCESSOR, FREE, NETWORKS, ADDRESSES, SWITCHES, VOLUMES)
 """Of both hosts."""
-PLACED = (DISKS, DVDS, DEVICES, VM_ADAPTERS, SERVICES, sizes_query())
+PLACED = (DISKS, DVDS, DEVICES, VM_ADAPTERS, SERVICES, sizes_query(), FILES)
 """Of the VMs of a host that one may come from."""
 
 _CARRIED = ("credssp", "kerberos delegated")
@@ -369,11 +369,30 @@ def refused(way: Journey, failure: Failure) -> Diagnostic:
     return finding("on_host", f"Hyper-V on {way.host} would refuse the move: {failure.message}", hint)
 
 
-def owed(way: Journey) -> Step:
+def debt(way: Journey) -> str:
+    """The state that the source owes it since it was taken down there; "" if none. A source that does not say owes nothing:
+    what reads the VM there says so."""
+    own = f"{way.row['Id']}.".casefold()
+    reply = way.here.reply(FILES)
+    files = [str(file["Name"]) for file in reply.rows if str(file["Name"]).casefold().startswith(own)]
+    return files[0][len(own) :].removesuffix(".txt") if files else ""
+
+
+def owed(way: Journey, state: str = "running") -> Step:
     """On the destination, so that it is started there whatever becomes of the rest."""
-    file = Home(f"{FOLDER}\\{str(way.row['Id']).lower()}.running.txt")
-    call = Call("New-Item", {"Path": file, "ItemType": "File", "Force": True})
-    return Step(call, f"note that {way.vm.key()} is to be running again", ("on_host",))
+    call = Call("New-Item", {"Path": _note(way, state), "ItemType": "File", "Force": True})
+    return Step(call, f"note that {way.vm.key()} is to be {state} again", ("on_host",))
+
+
+def forgotten(way: Journey, state: str, needs: tuple[Step, ...]) -> Step:
+    """On the source, where it would be taken for owed once the VM comes back."""
+    call = Call("Remove-Item", {"LiteralPath": _note(way, state)})
+    text = f"forget that {way.vm.key()} was taken down on {way.host}"
+    return Step(call, text, ("on_host",), needs, host=way.host)
+
+
+def _note(way: Journey, state: str) -> Home:
+    return Home(f"{FOLDER}\\{str(way.row['Id']).lower()}.{state}.txt")
 
 
 def down(way: Journey, needs: tuple[Step, ...]) -> Step:

@@ -630,3 +630,18 @@ def test_what_was_started_of_a_quick_way_is_brought_to_its_end() -> None:
         again = run.applied()
         assert all(one.report is not None and one.report.complete for one in again.values()), remarks(again)
     assert on.hosts["hv04"].state.vms[0].state == "Running"
+
+
+@pytest.mark.parametrize("state", ["running", "paused"])
+def test_a_start_that_is_owed_goes_along(state: str) -> None:
+    """hvctl took it down on the old host and could not bring it up again: the new one owes it that, and the old one no more."""
+    note = rf"\owed\{ID}.{state}.txt"
+    on = estate(vm={"state": "Off"})
+    there = {"Path": rf"C:\ProgramData\hvctl{note}", "ItemType": "File", "Force": True}
+    with session(on) as run:
+        assert not on.hosts["hv03"].invoke("New-Item", there).errors
+        done = run.applied()
+        assert all(one.report is not None and one.report.complete for one in done.values()), remarks(done)
+        assert all(one.plan is not None and one.plan.in_sync for one in run.planned().values())
+    assert on.hosts["hv04"].state.vms[0].state.lower() == state
+    assert not [file for host in on.hosts.values() for file in host.state.files if note in file]

@@ -1,0 +1,107 @@
+"""kill -9 of hvctl in the middle of a move between hosts, over the real wire: the hosts go on with the batch that they have,
+and the next run says where the VM is and does the rest. It is moved once, it is on one host, and what it was owed is done."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mocks.endpoint import Endpoint
+from mocks.estate import Estate
+from mocks.run import Disk
+from mocks.wsman import Server
+from tests.faults.rig import PASSWORD, USER
+from tests.soak.test_replica_kills import ID, Lab, Watched
+
+PLAY = r"""
+- hosts: hv01, hv02
+  vms:
+  - {name: web01, on_host: hv02, storage: 'D:\VMs', notes: there}
+"""
+APPLY = ("apply", "--auto-approve", "--allow", "move,restart", "lab.yml")
+# Of each: in what hvctl is killed, on which host, before or after the host has done it, and whether only a quick way is left.
+MOMENTS = (
+    ("Stop-VM", "hv01", "after", True),
+    ("Move-VM", "hv01", "after", False),
+    ("Move-VM", "hv01", "before", False),
+    ("Set-VM", "hv02", "before", False),
+    ("New-Item", "hv02", "after", True),
+    ("Move-VM", "hv01", "after", True),
+    ("Start-VM", "hv02", "before", True),
+    ("Start-VM", "hv02", "after", True),
+)
+CHOSEN = MOMENTS if os.environ.get("HVCTL_SOAK") else MOMENTS[:1]
+AT_MOST_ONCE = ("Move-VM", "Stop-VM", "Start-VM", "Set-VM")
+
+
+class Pair(Lab):
+    """Two hosts that may pass each other's VMs on. `quick`: of different makers, so that a VM has to be off on its way."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str], *, quick: bool) -> None:
+        common: dict[str, Any] = {
+            "os": "2022",
+            "domain": "example.com",
+            "virtual_machine_migration_enabled": True,
+            "virtual_machine_migration_authentication_type": "Kerberos",
+            "use_any_network_for_migration": True,
+            "delegation": "any_protocol",
+            "volumes": {"C": {}, "D": {"free": "100GB"}},
+        }
+        disk = {"at": "ide 0:0", "path": r"D:\VMs\web01.vhdx"}
+        vm = {"name": "web01", "id": ID, "state": "Running", "drives": [disk], "adapters": []}
+        there = {"processor_vendor": "AuthenticAMD"} if quick else {}
+        one = {**common, "delegates_to": ["hv02"], "vms": [vm]}
+        self.estate = Estate.from_data({"hosts": {"hv01": one, "hv02": {**common, **there, "delegates_to": ["hv01"]}}})
+        for host in self.estate.hosts.values():
+            host.__class__ = Watched
+        self.folder, self.capsys = folder, capsys
+
+    @contextmanager
+    def served(self) -> Iterator[None]:
+        endpoints = [Endpoint(host, {USER: PASSWORD}, disk=Disk(), pace=0.1) for host in self.estate.hosts.values()]
+        with Server(endpoints):
+            known = {
+                name: {"ansible_host": "127.0.0.1", "ansible_port": endpoint.port, "hvctl_os": 2022}
+                for name, endpoint in zip(self.estate.hosts, endpoints, strict=True)
+            }
+            login = {"ansible_user": USER, "ansible_winrm_scheme": "http", "ansible_winrm_transport": "basic"}
+            text = yaml.safe_dump({"all": {"hosts": known, "vars": login}})
+            (self.folder / "inventory.yml").write_text(
+                f"{text}    ansible_password: !env HVCTL_TEST_PASSWORD\n", encoding="utf-8"
+            )
+            (self.folder / "lab.yml").write_text(PLAY, encoding="utf-8")
+            yield
+
+    def where(self) -> list[list[tuple[str, str]]]:
+        return [[(vm.state, vm.notes) for vm in host.state.vms] for host in self.estate.hosts.values()]
+
+
+@pytest.fixture
+def at_work(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HVCTL_TEST_PASSWORD", PASSWORD)
+    monkeypatch.chdir(folder)
+
+
+@pytest.mark.usefixtures("at_work")
+@pytest.mark.parametrize(("cmdlet", "host", "phase", "quick"), CHOSEN)
+def test_a_killed_move_is_taken_up_by_the_next_run(
+    cmdlet: str, host: str, phase: str, quick: bool, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lab = Pair(folder, capsys, quick=quick)
+    with lab.served():
+        lab.killed(APPLY, host, cmdlet, phase)
+        status, said = lab.hvctl(*APPLY)
+        assert status == 0, said
+        assert lab.where() == [[], [("Running", "there")]], said
+        done = lab.done()
+        assert all(done[one] <= 1 for one in AT_MOST_ONCE), done
+        assert lab.hvctl("drift", "lab.yml")[0] == 0
+        assert lab.hvctl(*APPLY)[0] == 0, "once more does nothing"
+        assert lab.done()["Move-VM"] == 1
+        assert not [f for h in lab.estate.hosts.values() for f in h.state.files if "owed" in f], "nothing is owed"
