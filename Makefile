@@ -3,11 +3,12 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 ANSIBLE := build/ansible
 
-.PHONY: help setup ansible lab lab-estate test lint types imports pytest soak bench docs clean
+.PHONY: help setup ansible lab lab-estate lab-fleet test lint types imports pytest soak bench docs clean
 
 help:
 	@echo "make lab    set up, then bring two simulated Hyper-V hosts to the wanted state"
 	@echo "make lab-estate  set up, then a cluster, replicas at three sites and a move from 2012 to 2012 R2, simulated"
+	@echo "make lab-fleet  set up, then the Monday morning of 300 simulated hosts; with KEEP=1 the dashboard stays"
 	@echo "make test   set up, then pass every check"
 	@echo "make soak   every fault, 200 kills, random faults, reboots, 20,000 configurations: an hour or so"
 	@echo "make ansible  an environment with ansible-core: with HVCTL_ANSIBLE=$(ANSIBLE)/bin tests compare the inventory with it"
@@ -37,6 +38,11 @@ lab-estate: setup
 	@$(BIN)/python -m mocks run --speed 6000 --hosts mocks/estates/cluster -- sh playbooks/cluster.sh
 	@$(BIN)/python -m mocks run --speed 6000 --hosts mocks/estates/replica -- sh playbooks/replica.sh
 	@$(BIN)/python -m mocks run --speed 6000 --hosts mocks/estates/moves -- sh playbooks/moves.sh
+
+lab-fleet: setup
+	@rm -rf build/lab/fleet
+	@$(BIN)/python -m mocks fleet build/lab/fleet/hosts --count 300
+	@KEEP=$(KEEP) $(BIN)/python -m mocks run --speed 6000 --hosts build/lab/fleet/hosts -- sh playbooks/fleet.sh
 
 test: lint types imports pytest
 

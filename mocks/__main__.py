@@ -15,6 +15,7 @@ from mocks.bench import bench
 from mocks.catalogue import CATALOGUE, GROUPS, Fault, arm, fault_named
 from mocks.clock import Clock, RunningClock
 from mocks.failures import NAMED
+from mocks.fleet import look, write_fleet
 from mocks.host import SimulatedHost
 from mocks.json_schema import json_schema
 from mocks.lab import NotServedError, inventory_of, read_lab
@@ -48,16 +49,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     run.add_argument("--seed", type=int, default=0, help="of the faults that come by chance")
     run.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND")
     call = verbs.add_parser("invoke", help="run a cmdlet on a running simulated host, as somebody else would")
-    call.add_argument("host")
+    call.add_argument("host", metavar="HOST,…")
     call.add_argument("cmdlet")
     call.add_argument("parameters", nargs="*", metavar="NAME=VALUE")
     skip = verbs.add_parser("pass", help="let time pass on all running simulated hosts, at once")
     skip.add_argument("span", type=_span, metavar="SPAN", help="like 90s, 12h or 10d")
-    power_of = verbs.add_parser(
-        "power", help="take the power of a running simulated host of an estate, or give it back"
-    )
-    power_of.add_argument("host")
+    power_of = verbs.add_parser("power", help="take the power of a running simulated host, or give it back")
+    power_of.add_argument("host", metavar="HOST,…")
     power_of.add_argument("word", choices=["off", "on"])
+    fleet = verbs.add_parser("fleet", help="write starting states and an inventory of many hosts, for --hosts")
+    fleet.add_argument("folder", type=Path)
+    fleet.add_argument("--count", type=int, default=300, metavar="N", help="how many hosts (300)")
+    overview = verbs.add_parser("overview", help="print the counters of a dashboard, and say which are not as expected")
+    overview.add_argument("page", metavar="URL")
+    overview.add_argument("expected", nargs="*", metavar="STATE=N")
     verbs.add_parser("faults", help="list what can go wrong")
     verbs.add_parser("schema", help="print the format of a starting state, as a JSON Schema")
     measure = verbs.add_parser("bench", help="what plans cost, beside the same job done naively")
@@ -76,6 +81,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.verb == "schema":
         print(json.dumps(json_schema(), indent=2))
         return 0
+    if args.verb == "fleet":
+        write_fleet(args.folder, args.count)
+        return 0
+    if args.verb == "overview":
+        return look(args.page, {name: int(n) for name, _, n in (one.partition("=") for one in args.expected)})
     if args.verb == "invoke":
         return invoke(args.host, args.cmdlet, args.parameters)
     if args.verb == "power":
