@@ -8,7 +8,7 @@ ANSIBLE := build/ansible
 help:
 	@echo "make lab    set up, then bring two simulated Hyper-V hosts to the wanted state"
 	@echo "make lab-estate  set up, then a cluster, replicas at three sites and a move from 2012 to 2012 R2, simulated"
-	@echo "make lab-fleet  set up, then the Monday morning of 300 simulated hosts; with KEEP=1 the dashboard stays"
+	@echo "make lab-fleet  set up, then a Monday morning with 300 simulated hosts, with pages to look at"
 	@echo "make test   set up, then pass every check"
 	@echo "make soak   every fault, 200 kills, random faults, reboots, 20,000 configurations: an hour or so"
 	@echo "make ansible  an environment with ansible-core: with HVCTL_ANSIBLE=$(ANSIBLE)/bin tests compare the inventory with it"
@@ -40,9 +40,8 @@ lab-estate: setup
 	@$(BIN)/python -m mocks run --speed 6000 --hosts mocks/estates/moves -- sh playbooks/moves.sh
 
 lab-fleet: setup
-	@rm -rf build/lab/fleet
-	@$(BIN)/python -m mocks fleet build/lab/fleet/hosts --count 300
-	@KEEP=$(KEEP) $(BIN)/python -m mocks run --speed 6000 --hosts build/lab/fleet/hosts -- sh playbooks/fleet.sh
+	@$(BIN)/python -m mocks fleet build/fleet
+	@$(BIN)/python -m mocks run --speed 6000 --hosts build/fleet -- sh playbooks/fleet.sh
 
 test: lint types imports pytest
 

@@ -15,10 +15,11 @@ from mocks.bench import bench
 from mocks.catalogue import CATALOGUE, GROUPS, Fault, arm, fault_named
 from mocks.clock import Clock, RunningClock
 from mocks.failures import NAMED
-from mocks.fleet import look, write_fleet
+from mocks.fleet import write_fleet
 from mocks.host import SimulatedHost
 from mocks.json_schema import json_schema
 from mocks.lab import NotServedError, inventory_of, read_lab
+from mocks.overview import look
 from mocks.serve import PASSWORD, USER, invoke, let_pass, power, served
 from mocks.wsman import Endpoint
 
@@ -49,22 +50,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     run.add_argument("--seed", type=int, default=0, help="of the faults that come by chance")
     run.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND")
     call = verbs.add_parser("invoke", help="run a cmdlet on a running simulated host, as somebody else would")
-    call.add_argument("host", metavar="HOST,…")
+    call.add_argument("host")
     call.add_argument("cmdlet")
     call.add_argument("parameters", nargs="*", metavar="NAME=VALUE")
     skip = verbs.add_parser("pass", help="let time pass on all running simulated hosts, at once")
     skip.add_argument("span", type=_span, metavar="SPAN", help="like 90s, 12h or 10d")
     power_of = verbs.add_parser("power", help="take the power of a running simulated host, or give it back")
-    power_of.add_argument("host", metavar="HOST,…")
+    power_of.add_argument("host")
     power_of.add_argument("word", choices=["off", "on"])
-    fleet = verbs.add_parser("fleet", help="write starting states and an inventory of many hosts, for --hosts")
-    fleet.add_argument("folder", type=Path)
-    fleet.add_argument("--count", type=int, default=300, metavar="N", help="how many hosts (300)")
     overview = verbs.add_parser("overview", help="print the counters of a dashboard, and say which are not as expected")
     overview.add_argument("page", metavar="URL")
     overview.add_argument("expected", nargs="*", metavar="STATE=N")
     verbs.add_parser("faults", help="list what can go wrong")
     verbs.add_parser("schema", help="print the format of a starting state, as a JSON Schema")
+    many = verbs.add_parser("fleet", help="write starting states and an inventory of many hosts, for run --hosts")
+    many.add_argument("folder", type=Path)
+    many.add_argument("--count", type=int, default=300)
+    many.add_argument("--away", type=int, default=2, help="so many of them are in the inventory alone")
     measure = verbs.add_parser("bench", help="what plans cost, beside the same job done naively")
     measure.add_argument("--quick", action="store_true", help="few hosts, for trying it out")
     args = parser.parse_args(argv)
@@ -81,15 +83,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.verb == "schema":
         print(json.dumps(json_schema(), indent=2))
         return 0
-    if args.verb == "fleet":
-        write_fleet(args.folder, args.count)
-        return 0
     if args.verb == "overview":
         return look(args.page, {name: int(n) for name, _, n in (one.partition("=") for one in args.expected)})
     if args.verb == "invoke":
         return invoke(args.host, args.cmdlet, args.parameters)
     if args.verb == "power":
         return power(args.host, args.word)
+    if args.verb == "fleet":
+        write_fleet(args.folder, args.count, args.away)
+        return 0
     if args.verb == "pass":
         return let_pass(args.span)
     return bench(quick=args.quick)

@@ -23,7 +23,12 @@ from scripts.messages import extracted as messages
 
 FOLDER = Path(__file__).parent.parent / "hvctl" / "dashboard"
 SPEECH = FOLDER.parent / "language"
-COMPOSED = frozenset({"add adapter {} of {}", "set adapter {} of {}", "remove adapter {} of {}"})
+COMPOSED = frozenset(
+    {
+        "add adapter {} of {}", "set adapter {} of {}", "remove adapter {} of {}", "disconnect adapter {} of {}",
+        "give adapter {} of the host {}",
+    }
+)  # fmt: skip
 """Of which the words do not stand together in the source."""
 KIND = "kind: "
 """Before a kind of resource, which is the first word of an address."""
@@ -52,7 +57,9 @@ def compiled(catalogue: Catalog) -> bytes:
 def main() -> None:
     for file in FOLDER.glob("locale/*/LC_MESSAGES/dashboard.po"):
         catalogue = catalogue_of(file)
+        made = catalogue.creation_date  # kept, so that what says the same is the same
         catalogue.update(extracted(), no_fuzzy_matching=True)
+        catalogue.creation_date = made
         catalogue.obsolete.clear()
         _write(file, catalogue)
     for file in SPEECH.glob("locale/*/LC_MESSAGES/hvctl.po"):

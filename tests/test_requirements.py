@@ -20,6 +20,7 @@ ELSEWHERE = {
     "schedule/test_install.py": 1,  # the glob(3) of Linux
     "signals/test_start.py": 1,  # a module that not every typer imports
     "soak/test_encodings.py": 1,  # only with HVCTL_SOAK: some of them run in test_output.py
+    "soak/test_lab_fleet.py": 1,  # only with HVCTL_SOAK: two minutes
     "test_output.py": 1,  # a system without /dev/full
     "test_places.py": 1,  # a system where names are no bytes
     "test_planfile.py": 1,  # cases of problems, which have no plan

@@ -23,6 +23,7 @@ from hvctl.doctor.judge import Diagnosis, diagnosis
 from hvctl.doctor.report import as_data, lines
 from hvctl.doctor.round import Round
 from hvctl.fleet.connect import Wire
+from hvctl.language import said
 from hvctl.show.plain import plain
 from hvctl.show.screen import print_json
 from hvctl.text.diagnostic import ConfigError, Diagnostic
@@ -44,11 +45,11 @@ def doctor(
     found, fewer = _round(settings).examined(work)
     if fewer:
         settings.err.print(
-            f"warning: {fewer} hosts at a time, not {settings.forks}: this machine starts no more threads"
+            said(f"warning: {fewer} hosts at a time, not {settings.forks}: this machine starts no more threads")
         )
     looked = {one.host for one in found}
     if left := [one.name for one in work if one.name not in looked]:
-        settings.err.print(f"Stopped before these were looked at: {', '.join(left)}", soft_wrap=True)
+        settings.err.print(said(f"Stopped before these were looked at: {', '.join(left)}"), soft_wrap=True)
     told: Sequence[Diagnosis] = settings.redactor.value((*wrong, *found))
     status = FAULT if any(one.defect for one in told) else 0 if all(one.healthy for one in told) else TROUBLE
     if as_json:

@@ -27,7 +27,7 @@ from hvctl.kinds import sections
 from hvctl.text.diagnostic import ConfigError, Diagnostic, Mark, RefusedError, UndefinedDiagnostic
 from hvctl.text.source import Document, PartlyReadError, Path, load, suggest
 from hvctl.text.visible import quoted
-from hvctl.text.width import half_width
+from hvctl.text.width import half_width, half_width_key
 
 _NOTHING: Mapping[str, Any] = {}
 _OTHER_WORDS = {
@@ -107,7 +107,7 @@ def _play(document: Document, number: int, data: Any, vault: Vault, problems: li
     for key in data:
         if key not in known:
             place = document.key_marks.get((*path, key))
-            half = half_width(str(key))
+            half = half_width_key(str(key))
             problems.append(
                 Diagnostic(
                     place,

@@ -17,7 +17,7 @@ from hvctl.text.duration import seconds, spoken
 from hvctl.text.scalars import Written
 from hvctl.text.source import Document, Path, nearest, suggest
 from hvctl.text.visible import quoted
-from hvctl.text.width import half_width
+from hvctl.text.width import half_width, half_width_key
 
 
 def explained(
@@ -76,8 +76,9 @@ _PLAIN_WORDS = {
 
 def _problem(detail: ErrorDetails, kind: type[Resource], document: Document, where: Path) -> Diagnostic:
     found = _found(detail, kind, document, where)
-    given = where[-1] if detail["type"] == "extra_forbidden" and where else detail["input"]
-    if isinstance(given, str) and (half := half_width(given)):
+    key = detail["type"] == "extra_forbidden" and bool(where)
+    given = where[-1] if key else detail["input"]
+    if isinstance(given, str) and (half := (half_width_key if key else half_width)(given)):
         return replace(found, hint=f"write {half} in half-width characters")
     return found
 

@@ -12,9 +12,12 @@ SKEW = timedelta(minutes=5)
 
 
 def clock_skew(ahead: timedelta, *, kerberos: bool) -> Cause:
-    way = "ahead of" if ahead > timedelta() else "behind"
-    says = f"the host's clock is {spoken(int(abs(ahead).total_seconds()))} {way} this machine's"
-    if not ahead:
+    span = spoken(int(abs(ahead).total_seconds()))
+    if ahead > timedelta():
+        says = f"the host's clock is {span} ahead of this machine's"
+    elif ahead:
+        says = f"the host's clock is {span} behind this machine's"
+    else:
         says = "the clocks of this machine, the host and the domain controller differ"
     more = "; Kerberos refuses more than 5 minutes" if kerberos else ""
     return Cause(

@@ -39,8 +39,10 @@ def certificate(at: Connection, shown: Certificate, now: datetime, untrusted: st
         yield from _of_chain(at, shown, untrusted)
     if not untrusted and shown.ends <= now + SOON:
         days = (shown.ends - now).days
-        when = f"ends in {days} day{'s' * (days != 1)}, on" if days >= 0 else "ended on"
-        message = f"the host's certificate {when} {shown.ends:%Y-%m-%d} ({_mark(shown)})"
+        message = f"the host's certificate ended on {shown.ends:%Y-%m-%d} ({_mark(shown)})"
+        if days >= 0:
+            left = f"{days} day{'s' * (days != 1)}"
+            message = f"the host's certificate ends in {left}, on {shown.ends:%Y-%m-%d} ({_mark(shown)})"
         yield Cause("certificate_ends_soon", "tls", "warns", message, _RENEW, "host")
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
 from rich.text import Text
 
-from hvctl.doctor.cause import Cause
+from hvctl.doctor.cause import Cause, Place
+from hvctl.doctor.evidence import Stage
 from hvctl.doctor.judge import Diagnosis
 from hvctl.doctor.wmi_v1 import BEYOND, V1Report
-from hvctl.show.cells import hint, hung, listed, with_right
+from hvctl.language import listing, said, sentences
+from hvctl.show.cells import hint, hung, listed, plural, with_right
 from hvctl.show.text import WIDEST, trace_lines
 
 FORMAT = 1
@@ -19,6 +21,15 @@ FEW = 4
 """So many hosts are told one by one; more are told by cause, unless everything is asked for."""
 _SIGNS = {"blocks": ("✗", "red"), "limits": ("✗", "yellow"), "warns": ("!", "yellow")}
 _NAMED = 5
+_STAGES: Mapping[Stage, str] = {
+    "configuration": "configuration", "name": "name service", "port": "TCP port", "tls": "TLS", "logon": "logging on",
+    "shell": "WinRM's shell", "powershell": "PowerShell", "rights": "rights", "hyper_v": "Hyper-V", "quotas": "quotas",
+    "time": "clock", "cluster": "cluster", "domain": "domain", "folder": "hvctl's folder", "wmi_v1": "WMI v1",
+}  # fmt: skip
+_PLACES: Mapping[Place, str] = {
+    "control node": "here", "host": "on the host", "domain": "in the domain", "inventory": "in the inventory",
+    "playbook": "in the playbook",
+}  # fmt: skip
 
 
 def lines(found: Sequence[Diagnosis], *, width: int, verbose: bool = False) -> Iterator[Text]:
@@ -39,7 +50,7 @@ def as_data(found: Sequence[Diagnosis], exit_status: int) -> dict[str, Any]:
 
 
 def _host(one: Diagnosis, width: int, everything: bool) -> Iterator[Text]:
-    about = [one.address, one.windows, one.account and f"as {one.account}"]
+    about = [one.address, one.windows, one.account and said(f"as {one.account}")]
     left = Text(one.host, "bold").append("  " + ", ".join(filter(None, about)), "not bold")
     yield from with_right(left, _count(one), "green" if one.healthy else "red", width)
     for cause in one.causes:
@@ -47,7 +58,7 @@ def _host(one: Diagnosis, width: int, everything: bool) -> Iterator[Text]:
     if one.defect:
         yield from trace_lines(one.defect)
     if one.not_looked_at:
-        words = ", ".join(s.replace("_", " ") for s in one.not_looked_at)
+        words = ", ".join(_STAGES[stage] for stage in one.not_looked_at)
         yield from hung("·", [(f"not looked at: {words}", "dim")], width, 2)
     elif everything and one.v1 is not None:
         yield from _v1(one.v1, width)
@@ -58,13 +69,7 @@ def _cause(cause: Cause, width: int) -> Iterator[Text]:
     unsure = "" if cause.sure == "certain" else f" ({cause.sure})"
     yield from hung(sign, [(cause.message, style), (unsure, "dim")], width, 2)
     # In one piece, so that it can be copied.
-    yield Text(f"    → {_where(cause)}: ", "dim").append(cause.remedy, "not dim cyan")
-
-
-def _where(cause: Cause) -> str:
-    return {"control node": "here", "host": "on the host", "domain": "in the domain"}.get(
-        cause.at, f"in the {cause.at}"
-    )
+    yield Text(f"    → {said(_PLACES[cause.at])}: ", "dim").append(said(cause.remedy), "not dim cyan")
 
 
 def _v1(found: V1Report, width: int) -> Iterator[Text]:
@@ -72,7 +77,7 @@ def _v1(found: V1Report, width: int) -> Iterator[Text]:
     yield from hung("·", [(rf"WMI v1 (root\virtualization) {known}; what refers to it:", "dim")], width, 2)
     for one in found.searched:
         why = f": {one.why}" if one.why else ""
-        yield from hint(f"{one.place}: {one.verdict}{why}", width, 4)
+        yield from hint(f"{said(one.place)}: {said(one.verdict)}{why}", width, 4)
         for reference in one.references:
             yield from hung(" ", [(reference, "dim")], width, 6)
     yield from hint(f"not searched: {BEYOND}", width, 4)
@@ -87,14 +92,14 @@ def _by_cause(found: Sequence[Diagnosis], width: int) -> Iterator[Text]:
         hosts = [host for host, _ in group]
         more = f" and {len(hosts) - _NAMED} more" if len(hosts) > _NAMED else ""
         named = ", ".join(hosts[:_NAMED]) if more else listed(hosts)
-        yield Text(f"{len(hosts)} host{'s' * (len(hosts) != 1)}: ", "bold").append(f"{named}{more}", "not bold")
+        yield Text(f"{said(plural(len(hosts), 'host'))}: ", "bold").append(f"{named}{said(more)}", "not bold")
         host, cause = group[0]
         if len({other.message for _, other in group}) > 1:
-            cause = replace(cause, message=f"{host}: {cause.message}")
+            cause = replace(cause, message=f"{host}: {said(cause.message)}")
         yield from _cause(cause, width)
     for one in found:
         if one.defect:
-            yield Text(f"{one.host}: hvctl itself failed", "red")
+            yield Text(said(f"{one.host}: hvctl itself failed"), "red")
             yield from trace_lines(one.defect)
 
 
@@ -103,21 +108,22 @@ def _count(one: Diagnosis) -> str:
         return "hvctl itself failed"
     warnings = sum(c.weight == "warns" for c in one.causes)
     causes = len(one.causes) - warnings
-    told = [f"{n} {word}{'s' * (n != 1)}" for n, word in ((causes, "cause"), (warnings, "warning")) if n]
-    return ", ".join(told) or "nothing found"
+    told = [said(plural(n, word)) for n, word in ((causes, "cause"), (warnings, "warning")) if n]
+    return listing(told) or said("nothing found")
 
 
 def _summary(found: Sequence[Diagnosis]) -> str:
     if not found:
-        return "No host was looked at."
+        return said("No host was looked at.")
     healthy = sum(one.healthy for one in found)
     warned = sum(one.healthy and bool(one.causes) for one in found)
-    told = [f"{healthy} can be worked on" + (f" ({warned} with warnings)" if warned else "")] if healthy else []
-    if len(found) - healthy:
-        told.append(f"{len(found) - healthy} cannot, or not in full")
-    if len(found) > FEW and len(found) - healthy:
-        told[-1] += "; -v tells them one by one"
-    return f"{len(found)} host{'s' * (len(found) != 1)}: {', '.join(told)}."
+    told = []
+    if healthy:
+        told.append(said(f"{healthy} can be worked on") + (said(f" ({warned} with warnings)") if warned else ""))
+    if left := len(found) - healthy:
+        told.append(said(f"{left} cannot, or not in full"))
+    more = [said("-v tells them one by one")] if left and len(found) > FEW else []
+    return sentences(f"{said(plural(len(found), 'host'))}: {listing(told)}", *more)
 
 
 # --- for programs ---------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from hvctl.show.plain import plain
 from hvctl.show.problems import problem_lines
 from hvctl.show.remembered import Remembered
 from hvctl.show.report import report_lines
-from hvctl.show.standing import CALM, standing, warned
+from hvctl.show.standing import CALM, MANY, standing, warned
 from hvctl.show.state import state_of
 from hvctl.show.summary import summary_lines
 from hvctl.show.text import plan_lines, trace_lines
@@ -39,8 +39,15 @@ class Showing:
         hosts = [[one.host for one in unit] for unit in units_of(outcomes)]
         outcomes = self.told(tuple(outcomes))
         known = {one.host: one for one in outcomes}
-        for unit in hosts:
-            self._plans_of([known[host] for host in unit], diff=diff)
+        units = [[known[host] for host in unit] for unit in hosts]
+        alone = [unit[0] for unit in units if len(unit) == 1]
+        calm = {one.host for one in alone if state_of(one) == "in_sync" and not warned(one)}
+        folded = calm if len(calm) > MANY and not self._verbose else frozenset()
+        for unit in units:
+            if unit[0].host not in folded:
+                self._plans_of(unit, diff=diff)
+        if folded:
+            self.print([Text(said(f"{len(folded)} hosts in sync are not listed; -v lists them"), "dim"), Text()])
         self.print(summary_lines(outcomes))
 
     def _plans_of(self, unit: Sequence[Outcome], *, diff: bool) -> None:

@@ -4,7 +4,7 @@ Sentences are made in English where they arise; `said` puts them into the reader
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 LANGUAGES = ("en", "ja")
@@ -25,6 +25,16 @@ class _Speech:
 def said(text: str) -> str:
     """A text of hvctl's own, in the language of the reader; as it is where there is no translation of it."""
     return _Speech.say(text)
+
+
+def listing(texts: Iterable[str]) -> str:
+    """Texts that are in the reader's language already, with a comma between them."""
+    return ("、" if _Speech.language == "ja" else ", ").join(texts)
+
+
+def sentences(*texts: str) -> str:
+    """Such texts as one sentence, with a semicolon where English has one."""
+    return "。".join(texts) + "。" if _Speech.language == "ja" else "; ".join(texts) + "."
 
 
 def spoken() -> str:

@@ -24,6 +24,8 @@ _LONGEST = 4_000
 """Characters of a sentence; more than that is no message of hvctl's."""
 _WORD = re.compile(r"[^\W\d_][\w'-]*")
 _UNIT = re.compile(r"(\d+) (w|d|h|min|s)\b ?")
+_OPENING = "（、。"
+"""Before which Japanese has no space."""
 _UNITS = {"w": "週間 ", "d": "日 ", "h": "時間 ", "min": "分 ", "s": "秒 "}
 _ADDRESS = "kind: "
 """Before a kind of resource in a msgid: the first words of an address."""
@@ -43,9 +45,13 @@ def literals(template: str) -> list[str]:
 _PLACES = {"n": r"([\d,]+)", "p": r"(\S*[\\/].*?)", "idle": r"([\w ]{0,20})"}
 _FIELD = re.compile(r"([a-z_][\w.]*): (.+)", re.DOTALL)
 """Of a playbook, before what is wrong with it."""
+_HALF = 6
+"""Characters of what is wrong, or of what to do, that stands apart."""
 _SLIGHT = 12
 """Characters of a template that says little: it holds only where its places are understood."""
 _NUMBER = re.compile(r"[\d,.]+ ?\w{0,8}")
+_PRONOUNS = ("it", "this", "that", "there")
+_WORDS_ONLY = re.compile(r"[a-z]+(?: [a-z]+)+")
 _PROSE = re.compile(r"\b(?:is|has|are|have|of|the|not|to|and|which|cannot|does|with|for|on|was)\b")
 """Words that tell a sentence from the names of an address."""
 
@@ -58,6 +64,11 @@ class Template:
     @property
     def weight(self) -> int:
         return sum(map(len, self.parts))
+
+    @property
+    def spans(self) -> bool:
+        """It is a row of texts itself, which is not to be taken apart."""
+        return self.weight >= _HALF and any(joint in part for part in self.parts for joint in ("; ", ", "))
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
@@ -101,7 +112,7 @@ class Catalogue:
         (wrong, todo), (first, second) = msgid.split("; "), msgstr.split("。")
         places = len(literals(wrong)) - 1
         numbers = [[int(f) for _, f, _, _ in Formatter().parse(text) if f] for text in (first, second)]
-        worded = all(_WORD.search(half.replace("{}", "")) for half in (wrong, todo))
+        worded = all("{}" not in half or sum(map(len, literals(half))) >= _HALF for half in (wrong, todo))
         if worded and second and all(n < places for n in numbers[0]) and all(n >= places for n in numbers[1]):
             self._add(wrong, first)
             self._add(todo, re.sub(r"\{(\d+)", lambda match: f"{{{int(match[1]) - places}", second))
@@ -110,7 +121,7 @@ class Catalogue:
         msgid = msgid.strip().removeprefix("; ")
         parts = literals(msgid)
         if len(parts) == 1:
-            self._whole[parts[0].strip()] = msgstr.strip()
+            self._whole[parts[0].strip()] = literals(msgstr.strip())[0]
         else:
             parts[0], parts[-1] = parts[0].lstrip(), parts[-1].rstrip()
             template = Template(tuple(parts), msgstr.strip())
@@ -130,7 +141,9 @@ class Catalogue:
             found = self._said(core[2:], depth)
             return f"{before}。{found}{after}" if found is not None else text
         found = self._said(core, depth)
-        return text if found is None else f"{before}{found}{after}"
+        if found is None:
+            return text
+        return f"{'' if before == ' ' and found[0] in _OPENING else before}{found}{after}"
 
     def _translated(self, text: str, depth: int) -> str | None:
         """None: it is no text of hvctl's, as far as the catalogue knows."""
@@ -138,21 +151,28 @@ class Catalogue:
             return None
         if (whole := self._whole.get(text)) is not None:
             return whole
+        candidates = list(self._candidates(text))
+        for template in candidates:
+            if template.spans and (filled := self._fits(template, text, depth)) is not None:
+                return filled
         if (row := self._joined(text, "; ", "。", depth) or self._joined(text, ", ", "、", depth)) is not None:
             return row
         if field := _FIELD.fullmatch(text):
             told = self._said(field[2], depth + 1)
             if told is not None:
                 return f"{field[1]}: {told}"
-        for template in self._candidates(text):
-            match = template.pattern.fullmatch(text)
-            if match and (filled := self._filled(template, match.groups(), depth)) is not None:
+        for template in candidates:
+            if not template.spans and (filled := self._fits(template, text, depth)) is not None:
                 return filled
         if (address := self._address(text)) is not None:
             return address
         if text.endswith(".") and (found := self._said(text[:-1], depth + 1)) is not None:
             return found + "。"
         return self._joined(text, "; ", "。", depth, 1)
+
+    def _fits(self, template: Template, text: str, depth: int) -> str | None:
+        match = template.pattern.fullmatch(text)
+        return self._filled(template, match.groups(), depth) if match else None
 
     def _candidates(self, text: str) -> Iterator[Template]:
         """The one that says most of it first."""
@@ -166,11 +186,17 @@ class Catalogue:
             out.append(text)
             if field:
                 value = values[int(field)]
-                doubtful = spec == "t" and template.weight < _SLIGHT and _PROSE.search(value)
-                if doubtful and self._said(value.strip(), depth + 1) is None:
+                if template.weight < _SLIGHT and self._doubtful(value.strip(), spec or "", depth):
                     return None
                 out.append(self._place(value, spec or "", depth + 1))
         return "".join(out)
+
+    def _doubtful(self, value: str, spec: str, depth: int) -> bool:
+        """Words that nobody has translated, in a sentence that says little else: half a translation is worse than none."""
+        if value in _PRONOUNS:
+            return True
+        prose = spec == "t" and (_PROSE.search(value) or _WORDS_ONLY.fullmatch(value))
+        return bool(prose) and self._said(value, depth + 1) is None
 
     def _place(self, value: str, spec: str, depth: int) -> str:
         match spec:
@@ -189,6 +215,8 @@ class Catalogue:
         for count in range(min(4, len(words)), 0, -1):
             if (kind := self._kinds.get(" ".join(words[:count]))) is not None:
                 names = " ".join(words[count:])
+                if names.startswith("of ") and not _PROSE.search(names[3:]):
+                    return f"{names[3:]} の{kind}"
                 if _PROSE.search(names):
                     return None
                 return f"{kind} {names}" if names else kind

@@ -72,5 +72,9 @@ def with_right(left: Text, right: str, style: str, width: int) -> Iterator[Text]
         yield from (Text("      ").append(line, style) for line in fold(right, max(20, width - 6)))
 
 
+def plural(count: int, word: str) -> str:
+    return f"{count} {word}{'s' * (count != 1)}"
+
+
 def listed(words: Sequence[str], last: str = " and ") -> str:
     return words[0] if len(words) == 1 else ", ".join(words[:-1]) + last + words[-1] if words else ""

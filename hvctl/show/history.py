@@ -13,7 +13,8 @@ from rich.text import Text
 
 from hvctl.history.past import Absence, HostPast, Span, Stood
 from hvctl.kinds import owner_of
-from hvctl.show.cells import fold, hung, padded, with_right
+from hvctl.language import listing, said, sentences
+from hvctl.show.cells import fold, hung, padded, plural, with_right
 from hvctl.show.lasting import clock_time
 from hvctl.show.remembered import MOVED
 from hvctl.show.standing import vm_of
@@ -49,20 +50,20 @@ def history_lines(
     the hosts of which there is nothing to tell. Times are in each host's zone where that is known, else UTC."""
     if not found:
         known = "no check yet; hvctl drift stores one" if asked == "all" else f"no host {quoted(asked)}"
-        yield from (Text(line) for line in fold(f"The history {name} knows {known}.", width))
+        yield from (Text(line) for line in fold(said(f"The history {name} knows {known}."), width))
         return
     shown = [host for host in found if everything or not host.quiet]
     yield from _Table(shown, now, min(width, _WIDEST)).lines()
     spans = [span for host in found for span in host.spans if not _told(host, span)]
     still = [span for span in spans if span.gone is None]
     left = sum(bool(span.accepted) for span in still)
-    accepted = f", {left} accepted" if left else ""
-    said = f"{len(found)} host{'s' * (len(found) != 1)}{_without(found, shown)}: {len(still) - left} open{accepted}"
-    said += f", {len(spans) - len(still)} gone"
+    counts = [f"{len(still) - left} open", f"{left} accepted" if left else "", f"{len(spans) - len(still)} gone"]
+    counts.append(f"since {clock(since)}")
     zoned = any(host.utc_offset_minutes is not None for host in shown)
-    zones = "times are UTC" + (", or in the zone that is told with the host" if zoned else "")
-    when = f"since {clock(since)}; {zones}"
-    yield from (Text(line, "bold") for line in fold(f"{said}, {when}.", width))
+    zones = "times are UTC, or in the zone that is told with the host" if zoned else "times are UTC"
+    hosts = said(plural(len(found), "host")) + said(_without(found, shown))
+    line = sentences(f"{hosts}: {listing(said(count) for count in counts if count)}", said(zones))
+    yield from (Text(part, "bold") for part in fold(line, width))
 
 
 def _without(found: Sequence[HostPast], shown: Sequence[HostPast]) -> str:
@@ -79,7 +80,9 @@ class _Table:
     def __post_init__(self) -> None:
         spans = [span for host in self.found for span in host.spans]
         self.wide = self.width >= _WIDE
-        fixed = 2 * _TIME + _STATE + max(map(len, MOVED.values())) + 5 * len(_GAP) if self.wide else _STATE + 4
+        moved = max(cell_len(said(word)) for word in MOVED.values())
+        self.state = max([_STATE, *(cell_len(self._state(span)) for span in spans)])
+        fixed = 2 * _TIME + self.state + moved + 5 * len(_GAP) if self.wide else self.state + 4
         self.field = min(max((cell_len(_field(s)) for s in spans), default=5), _FIELD)
         self.change = max(18, min(max((cell_len(_change(s)) for s in spans), default=18), self._room(fixed)))
 
@@ -88,7 +91,7 @@ class _Table:
 
     def lines(self) -> Iterator[Text]:
         if self.wide and any(host.spans for host in self.found):
-            yield Text(" " * _INDENT + _GAP.join(self._cells(_HEADS)).rstrip(), "dim")
+            yield Text(" " * _INDENT + _GAP.join(self._cells([said(head) for head in _HEADS])).rstrip(), "dim")
         names = [host.name for host in self.found]
         for host in self.found:
             yield from self._headline(host, names.count(host.name) > 1)
@@ -98,20 +101,20 @@ class _Table:
                 yield from hung("·", [(self._stood(host, stood), "")], self.width, indent=2)
             spans = [span for span in host.spans if not _told(host, span)]
             for address in dict.fromkeys(span.spot.address for span in spans):
-                yield Text(f"  {address}", "bold")
+                yield Text(f"  {said(str(address))}", "bold")
                 for span in spans:
                     if span.spot.address == address:
                         yield from self._wide(host, span) if self.wide else self._narrow(host, span)
             yield Text()
 
     def _headline(self, host: HostPast, ambiguous: bool) -> Iterator[Text]:
-        missed = f", {host.missed} not reached" if host.missed else ""
-        last = f"; last {clock(host.looked, host.zone)}" if host.looked else ""
-        says = f"{host.checks} check{'s' * (host.checks != 1)}{missed}{last}"
+        says = said(plural(host.checks, "check"))
+        says += said(f", {host.missed} not reached") if host.missed else ""
+        says += said(f", last {clock(host.looked, host.zone)}") if host.looked else ""
         left = Text(host.name, "bold").append(f"  at {host.address}" if ambiguous else "", "dim")
         yield from with_right(left, says, "", self.width)
         if not host.spans and not host.absences:
-            yield Text("  nothing differed", "green")
+            yield Text(said("  nothing differed"), "green")
 
     def _absence(self, host: HostPast, one: Absence) -> str:
         first = clock_time(one.first_seen, host.zone)
@@ -126,16 +129,17 @@ class _Table:
         if one.what == "move":
             return f"{one.name}: {one.standing}, {first}"
         last = clock_time(one.last_seen, host.zone)
-        until = f"since {first}, last seen {last}" if one.gone is None else f"{first} to {last}"
-        return f"{one.what} {one.name}: {one.standing}, {until}{lag_of(one)}"
+        about = f"{said(f'{one.what} {one.name}')}: {said(one.standing)}"
+        until = [said(f"since {first}"), said(f"last seen {last}")] if one.gone is None else [f"{first} – {last}"]
+        return listing([about, *until]) + lag_of(one)
 
     def _cells(self, values: Sequence[str]) -> list[str]:
-        widths = (self.field, self.change, _TIME, _TIME, _STATE, 0)
+        widths = (self.field, self.change, _TIME, _TIME, self.state, 0)
         return [padded(value, width) for value, width in zip(values, widths, strict=True)]
 
     def _wide(self, host: HostPast, span: Span) -> Iterator[Text]:
         first, last = (clock_time(t, host.zone) for t in (span.first_seen, span.last_seen))
-        more = (first, last, self._state(span), MOVED[span.moved])
+        more = (first, last, self._state(span), said(MOVED[span.moved]))
         fields, changes = fold(_field(span), self.field), fold(_change(span), self.change)
         for n, (field, change) in enumerate(zip_longest(fields, changes, fillvalue="")):
             cells = self._cells((field, change, *(more if n == 0 else ("", "", "", ""))))
@@ -149,26 +153,26 @@ class _Table:
             cells = (padded(field, self.field), padded(change, self.change), state)
             yield Text(" " * _INDENT + _GAP.join(cells).rstrip(), _style(span))
         first, last = (clock_time(t, host.zone) for t in (span.first_seen, span.last_seen))
-        moved = f"{MOVED[span.moved]}, " if span.moved != "unknown" else ""
-        said = f"{moved}seen {first}" + (f" to {last}" if last != first else "")
+        moved = [said(MOVED[span.moved])] if span.moved != "unknown" else []
+        seen = listing([*moved, said(f"seen {first} to {last}" if last != first else f"seen {first}")])
         margin = _INDENT + self.field + len(_GAP)
-        yield from (Text(" " * margin + line, "dim") for line in fold(said, max(20, self.width - margin)))
+        yield from (Text(" " * margin + line, "dim") for line in fold(seen, max(20, self.width - margin)))
         yield from self._accepted(span)
 
     def _accepted(self, span: Span) -> Iterator[Text]:
         margin = _INDENT + self.field + len(_GAP)
-        said = f"accepted until {span.accepted}: {span.accepted_why}" if span.accepted else ""
-        for line in fold(said, max(20, self.width - margin)) if said else ():
+        why = said(f"accepted until {span.accepted}: {span.accepted_why}") if span.accepted else ""
+        for line in fold(why, max(20, self.width - margin)) if why else ():
             yield Text(" " * margin + line, "dim")
 
     def _state(self, span: Span) -> str:
         if span.gone is None and span.accepted:
-            return f"accepted, {lasted(self.now - span.first_seen)}"
+            return said(f"accepted, {lasted(self.now - span.first_seen)}")
         if span.gone is None:
-            return f"open, {lasted(self.now - span.first_seen)}"
+            return said(f"open, {lasted(self.now - span.first_seen)}")
         if span.ending == "not wished":
-            return "no longer wished"
-        return f"gone after {lasted(span.gone - span.first_seen)}"
+            return said("no longer wished")
+        return said(f"gone after {lasted(span.gone - span.first_seen)}")
 
 
 def _told(host: HostPast, span: Span) -> bool:
@@ -185,8 +189,8 @@ def lag_of(one: Stood) -> str:
     if one.lag_s is None:
         return ""
     most = one.most_lag_s if one.most_lag_s is not None else one.lag_s
-    at_most = f", {spoken(most)} at most" if most > one.lag_s else ""
-    return f"; {spoken(one.lag_s)} behind{at_most}"
+    at_most = said(f", {spoken(most)} at most") if most > one.lag_s else ""
+    return said(f", lag {spoken(one.lag_s)}") + at_most
 
 
 def _style(span: Span) -> str:
@@ -198,7 +202,7 @@ def _field(span: Span) -> str:
 
 
 def _change(span: Span) -> str:
-    return f"{span.now} → {span.wanted}" if span.wanted else span.why or "held back"
+    return f"{span.now} → {span.wanted}" if span.wanted else said(span.why or "held back")
 
 
 def history_data(found: Sequence[HostPast], since: datetime, now: datetime) -> dict[str, Any]:

@@ -19,15 +19,13 @@ from hvctl.show.columns import Entry, entries
 from hvctl.show.plain import plain
 from hvctl.show.remembered import NOW
 from hvctl.show.report import LEFT_DOWN, done_text, why_text
-from hvctl.show.standing import open_drifts, since_of, standing, vm_of, zone_of
+from hvctl.show.standing import MANY, open_drifts, since_of, standing, vm_of, zone_of
 from hvctl.show.state import STATES, State, state_of, word_of
 from hvctl.show.summary import in_few_words
 from hvctl.show.times import clock
 from hvctl.show.wording import made_of, restart_of, restart_text, shown_actions
 from hvctl.text.duration import lasted
 
-MANY = 20
-"""Hosts that are in sync, from which on they are told apart from the others."""
 _SIGN = {
     "create": "+",
     "update": "~",

@@ -27,6 +27,8 @@ _WORST_FIRST: tuple[State, ...] = (
 )
 CALM: tuple[State, ...] = ("in_sync", "accepted")
 """States in which nobody has to do anything."""
+MANY = 20
+"""Hosts in sync, above which they are told apart from the others."""
 
 
 def standing(check: Check) -> tuple[Outcome, ...]:

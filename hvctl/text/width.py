@@ -20,6 +20,8 @@ _NAMES = {
     "＂": "quotation mark",
     "＇": "quotation mark",
 }
+_UNITS = {"週間": "w", "日": "d", "時間": "h", "分": "m", "秒": "s"}
+_SPAN = re.compile(rf"\b([0-9]+)({'|'.join(_UNITS)})")
 _QUOTED = re.compile(r"'[^']*'|\"(?:\\.|[^\"\\])*\"|(?:^|\s)#.*$")
 """Where such a character means nothing to YAML."""
 
@@ -37,8 +39,16 @@ class Found(NamedTuple):
 
 
 def half_width(text: str) -> str:
-    """The same in ASCII; "" where nothing in it is full-width."""
-    return _FULL.sub(lambda match: unicodedata.normalize("NFKC", match[0]), text) if _FULL.search(text) else ""
+    """The same in ASCII, as it would be written; "" where nothing in it is full-width."""
+    if not _FULL.search(text):
+        return ""
+    narrow = _FULL.sub(lambda match: unicodedata.normalize("NFKC", match[0]), text).strip()
+    return _SPAN.sub(lambda match: match[1] + _UNITS[match[2]], narrow)
+
+
+def half_width_key(text: str) -> str:
+    """Of a key that YAML has read together with its value."""
+    return half_width(text).replace(":", ": ")
 
 
 def first_sign(lines: list[str], numbers: Iterable[int]) -> Found | None:

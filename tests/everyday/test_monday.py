@@ -135,6 +135,13 @@ def test_a_monday_morning(fleet: Fleet) -> None:
     _, everything = fleet.run("drift", "site.yml", "--all")
     assert len(re.findall(r"^hv\d\d\d ", everything, re.MULTILINE)) == 300
 
+    # A plan of all of them lists what is to be done, too; in the order of the inventory.
+    _, planned = fleet.run("plan", "site.yml", "--limit", "all:!hv050:!hv250")
+    assert re.findall(r"^hv\d\d\d ", planned, re.MULTILINE) == [f"{n} " for n in (*sorted(DRIFTED), "hv300")]
+    assert "290 hosts in sync are not listed; -v lists them" in planned
+    _, verbose = fleet.run("-v", "plan", "site.yml", "--limit", "hv00*:hv01*:hv02*")
+    assert len(re.findall(r"^hv\d\d\d ", verbose, re.MULTILINE)) == 29
+
     # JSON keeps the order of the inventory, for programs.
     assert [h["host"] for h in json.loads(Path("r.json").read_text(encoding="utf-8"))["hosts"]] == NAMES
 

@@ -152,7 +152,7 @@ def test_a_replication_as_it_comes_from_its_host(tmp_path: Path, here: Store) ->
     assert first.standing.startswith("replicating to ") and first.standing.endswith(", normal")
     assert first.lag_s == 5 and first.gone == AT + HOUR
     assert second.standing.startswith("paused to ")
-    assert "; 5 s behind" in lines(here)
+    assert ", lag 5 s" in lines(here)
 
 
 def test_a_move_that_an_apply_made(here: Store) -> None:

@@ -22,12 +22,18 @@ COMMONEST = """
 kinds/vm kinds/_vm kinds/_power kinds/_owed kinds/_room kinds/disk kinds/_disk kinds/_disk_checks kinds/_disk_rules
 kinds/_drives kinds/dvd kinds/processor kinds/memory kinds/network_adapter kinds/_adapter kinds/switch
 kinds/_switch_steps kinds/_switch_rules kinds/firmware kinds/integration_services kinds/checkpoint kinds/_types kinds/_vlan
+kinds/role kinds/cluster kinds/_cluster kinds/replication kinds/replica_server kinds/nat kinds/_addressed kinds/_ip
+kinds/guest_file kinds/host_file kinds/vhd kinds/security kinds/_guests kinds/_way_in kinds/_image kinds/export
 config/wording config/playbook config/connection text/source text/width winrm/faults winrm/translation
+doctor/clock doctor/judge_around doctor/judge_folder doctor/judge_host doctor/judge_hyper_v doctor/judge_logon
+doctor/judge_port doctor/judge_shell doctor/judge_tls doctor/judge_way doctor/report doctor/wmi_v1
+show/history
 """.split()
 """Modules of the commonest errors, remarks and steps: nine sentences of ten have one."""
 NO_SENTENCE = re.compile(
     r"^(?:not bold.*|bold .*|dim .*|ide \d.*|scsi \d.*|title word says .*|ansible_.*|Value error, |\^.*|\(\^.*"
     r"|## hvctl .*|<details.*|.*\{\} bytes, sha256 .*|.* stands in no index|a Windows|no cmdlet|1% to 100%|1 or more"
+    r"|(?:[A-Z]\w+-[A-Z]\w+|net|winrm|hvctl|w32tm|icacls|bcdedit|ulimit|Dism|setspn|timedatectl) .*"
     r"|not after .*|[A-Z]\w+(?: [A-Z]\w+)+)$"
 )
 """Styles, patterns, names and what only stands within other sentences."""
@@ -37,7 +43,10 @@ PARTS = {
     "{}, although its step succeeded.",
 }  # fmt: skip
 """Words that are put into sentences which have entries, and sentences of faults of hvctl."""
-INFLECTING = {"{} {} the network while it is recreated": frozenset({1})}
+INFLECTING = {
+    "{} {} the network while it is recreated": frozenset({1}),
+    "the play leaves out {}, which {} of {} too": frozenset({1}),
+}
 """Places that only inflect, of which their expressions do not show it."""
 
 

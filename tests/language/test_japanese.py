@@ -195,6 +195,8 @@ def test_catalogues_are_loaded_for_another_language_only() -> None:
         ("- name: a\n  hosts: all\n  vms: [{name: a, memory: {startup: ２ＧＢ}}]\n", "3:37", "write 2GB in half-width"),
         ("- name: a\n  hosts: all\n  vms: [{name: a, ｓtate: off}]\n", "3:19", "write state in half-width"),
         ("- name: a\n  hosts: all\n  vms: [{name: a, state: ｏff}]\n", "3:26", "write off in half-width"),
+        ("- name: a\n  hosts: all\n  vms: [{name: a, memory: {startup：2GB}}]\n", "3:28", "write startup: 2GB in half-width"),
+        ("- name: a\n  hosts: all\n  vms: [{name: a, stop_timeout: ５分}]\n", "3:33", "write 5m in half-width"),
     ],
 )  # fmt: skip
 def test_a_full_width_character_is_named(tmp_path: Path, book: str, place: str, told: str) -> None:

@@ -67,7 +67,7 @@ def test_every_playbook_of_the_cases_passes_that_hvctl_takes() -> None:
     assert seen > 250
 
 
-DOCS = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"]
+DOCS = [*sorted((ROOT / "docs").glob("**/*.md")), ROOT / "README.md", ROOT / "README.ja.md"]
 
 
 def _blocks() -> Iterator[Any]:
