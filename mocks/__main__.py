@@ -19,6 +19,7 @@ from mocks.fleet import write_fleet
 from mocks.host import SimulatedHost
 from mocks.json_schema import json_schema
 from mocks.lab import NotServedError, inventory_of, read_lab
+from mocks.overview import look
 from mocks.serve import PASSWORD, USER, invoke, let_pass, power, served
 from mocks.wsman import Endpoint
 
@@ -54,11 +55,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     call.add_argument("parameters", nargs="*", metavar="NAME=VALUE")
     skip = verbs.add_parser("pass", help="let time pass on all running simulated hosts, at once")
     skip.add_argument("span", type=_span, metavar="SPAN", help="like 90s, 12h or 10d")
-    power_of = verbs.add_parser(
-        "power", help="take the power of a running simulated host of an estate, or give it back"
-    )
+    power_of = verbs.add_parser("power", help="take the power of a running simulated host, or give it back")
     power_of.add_argument("host")
     power_of.add_argument("word", choices=["off", "on"])
+    overview = verbs.add_parser("overview", help="print the counters of a dashboard, and say which are not as expected")
+    overview.add_argument("page", metavar="URL")
+    overview.add_argument("expected", nargs="*", metavar="STATE=N")
     verbs.add_parser("faults", help="list what can go wrong")
     verbs.add_parser("schema", help="print the format of a starting state, as a JSON Schema")
     many = verbs.add_parser("fleet", help="write starting states and an inventory of many hosts, for run --hosts")
@@ -81,6 +83,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.verb == "schema":
         print(json.dumps(json_schema(), indent=2))
         return 0
+    if args.verb == "overview":
+        return look(args.page, {name: int(n) for name, _, n in (one.partition("=") for one in args.expected)})
     if args.verb == "invoke":
         return invoke(args.host, args.cmdlet, args.parameters)
     if args.verb == "power":

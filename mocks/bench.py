@@ -24,7 +24,7 @@ from hvctl.fleet.forks import SideBySide
 from hvctl.fleet.reconcile import plan_host
 from hvctl.text.source import load_text
 from hvctl.winrm.client import Address, CredentialGuard, WinRM
-from mocks import bench_copy, bench_fleet, bench_history, bench_plan, bench_start, bench_units
+from mocks import bench_copy, bench_fleet, bench_history, bench_plan, bench_start, bench_types, bench_units
 from mocks.host import SimulatedHost
 from mocks.tls import Authority, make_authority
 from mocks.wsman import Endpoint, Server
@@ -95,6 +95,15 @@ def bench(*, quick: bool = False) -> int:
         results.append(row)
         plans.add_row(row["scenario"], *(f"{value:,g}" for value in row["ours"].values()))
     console.print(plans)
+    typed = Table(
+        title="a check as it is typed, start included; with pywinrm (a query per type); with Ansible (`raw` tasks)"
+    )
+    for name in ("job", "requests/host", "processes/host", "KB/host", "CPU ms/host", "wall s"):
+        typed.add_column(name, justify="left" if name == "job" else "right")
+    for row in bench_types.rows(playbook_of, wishes_of, state_of, (2,) if quick else (1, 100, 1_000)):
+        results.append(row)
+        typed.add_row(row["scenario"], *_typed_cells(row))
+    console.print(typed)
     fleets = Table(title="a drift check as it is typed, 50 ms from the hosts, which work for 1 s; answers are replayed")
     for name in ("job", "wall s", "CPU ms/host", "peak MB", "requests/host", "KB/host", "load before"):
         fleets.add_column(name, justify="left" if name == "job" else "right")
@@ -102,8 +111,8 @@ def bench(*, quick: bool = False) -> int:
         results.append(row)
         fleets.add_row(row["scenario"], *(f"{value:,g}" for value in row["ours"].values()))
     console.print(fleets)
-    remembered = Table(title="the history in SQLite, checked every 15 minutes")
-    for name in ("job", "a check, CPU ms", "one host told, CPU ms", "MB"):
+    remembered = Table(title="the history in SQLite, checked every 15 minutes; CPU ms")
+    for name in ("job", "a check", "a day", "one host told", "overview page", "host page", "MB"):
         remembered.add_column(name, justify="left" if name == "job" else "right")
     for row in bench_history.rows((10,), 2) if quick else bench_history.rows((100,)):
         results.append(row)
@@ -124,6 +133,11 @@ def _copy_cells(ours: dict[str, Any], theirs: dict[str, Any]) -> list[str]:
 def _unit_cells(ours: dict[str, Any], theirs: dict[str, Any]) -> list[str]:
     units = {"requests": 1, "processes": 1, "bytes": 1000, "cpu_ms": 1, "wall_ms": 1}
     return [f"{ours[name] / unit:,.0f} ({theirs[name] / unit:,.0f})" for name, unit in units.items()]
+
+
+def _typed_cells(row: dict[str, Any]) -> list[str]:
+    ways = [row[name] for name in ("ours", "naive", "ansible") if name in row]
+    return ["; ".join(f"{way[name]:,g}" for way in ways) for name in row["ours"]]
 
 
 def _cells(ours: Cost, naive: Cost, hosts: int) -> list[str]:

@@ -16,13 +16,14 @@ import ssl
 import tempfile
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import spnego
 
+from hvctl.winrm.protocol import bootstrap
 from mocks import soap
 from mocks.host import SimulatedHost
 from mocks.shapes import plain
@@ -83,12 +84,23 @@ class _Process:
     rest: bytes = b""
     out: bytes = b""
     until: float = 0.0
+    ends: bool = False
+    """It was given one script, and ends with what it wrote."""
 
 
 class Playback:
     """So many hosts, each on a port of its own. Use `serve` as a task in a running loop."""
 
-    def __init__(self, state: dict[str, object], hosts: int, pace: Pace, context: ssl.SSLContext) -> None:
+    def __init__(
+        self,
+        state: dict[str, object],
+        hosts: int,
+        pace: Pace,
+        context: ssl.SSLContext,
+        scripts: Mapping[str, bytes] | None = None,
+    ) -> None:
+        """`scripts`: what others than hvctl run on a host, and what it prints."""
+        self._scripts = scripts or {}
         self._recordings, self._pace, self._context = Recordings(state), pace, context
         self._hosts = hosts
         self._processes: dict[str, _Process] = {}
@@ -164,7 +176,7 @@ class Playback:
             case "Create":
                 return soap.created(request, name, "bench")
             case "Command":
-                self._processes[name] = _Process()
+                self._processes[name] = self._started(request)
                 inner = f"<rsp:CommandResponse><rsp:CommandId>{name}</rsp:CommandId></rsp:CommandResponse>"
                 return soap.answer(request, inner)
             case "Send":
@@ -174,11 +186,21 @@ class Playback:
                 process = self._processes[request.command_id]
                 await asyncio.sleep(process.until - asyncio.get_running_loop().time())
                 piece, process.out = process.out[:MOST_OUTPUT], process.out[MOST_OUTPUT:]
-                return soap.received(request, plain(piece, b"", None))
+                return soap.received(request, plain(piece, b"", 0 if process.ends and not process.out else None))
             case "Signal":
                 self._processes.pop(request.command_id, None)
                 return soap.answer(request, "<rsp:SignalResponse/>")
         return soap.answer(request, "")
+
+    def _started(self, request: Request) -> _Process:
+        words = " ".join((request.command, *request.arguments)).replace('"', "").split()
+        if not self._scripts or words[-1] == bootstrap():
+            return _Process()
+        text = base64.b64decode(words[-1]).decode("utf-16-le")
+        out = next((out for script, out in self._scripts.items() if script in text), None)
+        if out is None:
+            raise ValueError(f"no answer to {text!r:.200}")
+        return _Process(out=out, until=asyncio.get_running_loop().time() + self._pace.host, ends=True)
 
     def _written(self, process: _Process, data: bytes) -> None:
         *lines, process.rest = (process.rest + data).split(b"\n")

@@ -30,11 +30,11 @@ CONTROL = "HVCTL_SIMULATED_CONTROL"
 def served(endpoints: Sequence[Endpoint], hosts: Mapping[str, SimulatedHost], command: Sequence[str]) -> int:
     """Hosts on loopback while a command runs: its exit status. Raises OSError where a port is taken."""
     with ExitStack() as stack:
-        stack.enter_context(Server(endpoints, make_authority(CA)))
+        server = stack.enter_context(Server(endpoints, make_authority(CA)))
         for clock in {host.clock.whole for host in hosts.values()}:
             if isinstance(clock, RunningClock):
                 stack.enter_context(clock.running())
-        control = stack.enter_context(_control(hosts))
+        control = stack.enter_context(_control(hosts, server))
         env = {
             **os.environ,
             "HVCTL_LAB_PASSWORD": PASSWORD,
@@ -54,7 +54,7 @@ def served(endpoints: Sequence[Endpoint], hosts: Mapping[str, SimulatedHost], co
 
 
 @contextmanager
-def _control(hosts: Mapping[str, SimulatedHost]) -> Any:
+def _control(hosts: Mapping[str, SimulatedHost], server: Server) -> Any:
     class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
             asked = json.loads(self.rfile.readline())
@@ -66,22 +66,22 @@ def _control(hosts: Mapping[str, SimulatedHost]) -> Any:
             elif host is None:
                 said = {"errors": [f"no simulated host {asked['host']}; there are {', '.join(hosts)}"]}
             elif "power" in asked:
-                said = {"errors": _power(host, asked["power"])}
+                said = {"errors": power_of(host, asked["power"], server)}
             else:
                 outcome = host.invoke(asked["cmdlet"], asked["params"], "Stop")
                 host.clock.sleep(outcome.took)
                 said = {"errors": [f"{e.message} [{e.id}]" for e in outcome.errors], "warnings": outcome.warnings}
             self.wfile.write(json.dumps(said).encode() + b"\n")
 
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as control:
+        threading.Thread(target=control.serve_forever, daemon=True).start()
+        yield f"127.0.0.1:{control.server_address[1]}"
+        control.shutdown()
 
 
-def _power(host: SimulatedHost, word: str) -> list[str]:
+def power_of(host: SimulatedHost, word: str, server: Server) -> list[str]:
     if host.estate is None:
-        return ["only hosts of an estate can lose their power (mocks/estate.py)"]
+        return _cut(next(e for e in server.endpoints if e.simulated is host), word, server)
     name = host.estate.name_of(host)
     if word == "off":
         host.estate.lose(name)
@@ -90,9 +90,18 @@ def _power(host: SimulatedHost, word: str) -> list[str]:
     return []
 
 
+def _cut(endpoint: Endpoint, word: str, server: Server) -> list[str]:
+    """Of a host that nobody but hvctl knows: connections to it are refused. What it runs stands still, as nobody asks it."""
+    if word == "on":
+        server.up(endpoint)
+    elif not server.away(endpoint):
+        endpoint.power(threading.TIMEOUT_MAX)
+    return []
+
+
 def invoke(host: str, cmdlet: str, parameters: Sequence[str]) -> int:
     params = {name: yaml.safe_load(value) for name, _, value in (p.partition("=") for p in parameters)}
-    return _asked({"host": host, "cmdlet": cmdlet, "params": params})
+    return max([_asked({"host": one, "cmdlet": cmdlet, "params": params}) for one in host.split(",")])
 
 
 def let_pass(seconds: float) -> int:
@@ -100,7 +109,7 @@ def let_pass(seconds: float) -> int:
 
 
 def power(host: str, word: str) -> int:
-    return _asked({"host": host, "power": word})
+    return max([_asked({"host": one, "power": word}) for one in host.split(",")])
 
 
 def _asked(question: Mapping[str, Any]) -> int:

@@ -79,6 +79,9 @@ class Server:
         self._timers[endpoint.port] = timer
         timer.start()
 
+    def away(self, endpoint: Endpoint) -> bool:
+        return endpoint.port in self._timers
+
     def up(self, endpoint: Endpoint) -> None:
         """The machine is back, if it was away."""
         timer = self._timers.pop(endpoint.port, None)

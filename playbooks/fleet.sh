@@ -38,7 +38,7 @@ note 'The pages that read the history, and the same as JSON.'
 hvctl serve --listen 127.0.0.1:8480 > build/lab/serve.log 2>&1 &
 pages=$!
 until grep -q 8480 build/lab/serve.log || ! kill -0 "$pages"; do sleep 0.2; done
-run python -c 'import urllib.request; print(urllib.request.urlopen("http://127.0.0.1:8480/?format=json").read().decode())'
+run python -m mocks overview http://127.0.0.1:8480/ in_sync=298 away=2
 shown=$status
 if [ -n "${HVCTL_LAB_STAY:-}" ]; then
     printf '\nLook at http://127.0.0.1:8480/; Ctrl-C ends it.\n'
