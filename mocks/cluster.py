@@ -97,6 +97,12 @@ class Cluster:
     move_type_threshold: int = 2000  # of later versions than 2012 [I]
     migration_network_order: str = ""
     migration_exclude_networks: str = ""
+    broker: str = ""  # the client access point of its Hyper-V Replica Broker, without the domain; none if it has none
+    broker_online: bool = True
+
+    @property
+    def brokered(self) -> bool:
+        return bool(self.broker) and self.broker_online
 
     def node(self, name: str) -> Node | None:
         return next((n for n in self.nodes if n.name.casefold() == name.casefold()), None)

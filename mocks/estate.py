@@ -73,6 +73,9 @@ class Estate:
         for state in states:
             state.cluster = cluster
         cluster.complete(states)
+        if cluster.broker:  # what is set on one node is that of all (replica-migration 1.2)
+            for state in states:
+                state.replica_server = states[0].replica_server
 
     def name_of(self, host: SimulatedHost | HostState) -> str:
         return next(name for name, one in self.hosts.items() if host in (one, one.state))
@@ -89,6 +92,17 @@ class Estate:
             return other
         here, there = self.name_of(by), self.name_of(other)
         return None if {here, there} & self.lost or {here, there} in self.cut else other
+
+    def receiving(self, name: str, vm_id: str, *, by: HostState) -> SimulatedHost | None:
+        """The host that answers for Hyper-V Replica at that name, where there is a way to it. A broker sends on to the node
+        that has the VM, or picks one that is up (VB/20120327)."""
+        wanted = name.rstrip(".").casefold()
+        nodes = [h for h in self.hosts.values() if wanted in _broker_names(h.state)]
+        if not nodes:
+            return self.reached(name, by=by)
+        near = [h for h in nodes if self.reached(h.state.name, by=by) is h]
+        up = [h for h in near if (c := h.state.cluster) and (n := c.node(h.state.name)) and n.state == "Up"]
+        return next((h for h in near if vm_id and h.state.vm(vm_id) is not None), next(iter(up), None))
 
     def _share(self, path: str, shared: Shared) -> None:
         shared.storage.path = path
@@ -130,6 +144,13 @@ def _names(state: HostState) -> set[str]:
     own = {state.name.casefold(), f"{state.name}.{state.domain}".casefold()}
     addresses = {a.split("/")[0] for nic in state.nics for a in nic.addresses}
     return own | addresses | {a for adapter in state.management_adapters for a in adapter.ip_addresses}
+
+
+def _broker_names(state: HostState) -> set[str]:
+    cluster = state.cluster
+    if cluster is None or not cluster.brokered:
+        return set()
+    return {cluster.broker.casefold(), f"{cluster.broker}.{state.domain}".casefold()}
 
 
 def _copy(storage: Storage, one: HostState, other: HostState) -> None:

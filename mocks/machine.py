@@ -295,6 +295,7 @@ class Replication:
     last: float | None = None  # on the clock
     fault: str = field(default="", metadata=one_of("", "way", "peer"))  # why it is in error: no way, or what is there
     tested: str = ""  # id of the VM of a test failover
+    point: str = ""  # the recovery point that it was failed over to; "": the latest
 
 
 @dataclass(eq=False)

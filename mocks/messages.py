@@ -485,6 +485,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "The virtual machine '{0}' cannot be moved: '{1}' has a virtual machine with the same ID.",
         "仮想マシン '{0}' は移動できません: '{1}' には同じ ID の仮想マシンがあります。",
     ),
+    "move_device": (
+        "The virtual machine '{0}' uses a device that is assigned to it and cannot be moved.",
+        "仮想マシン '{0}' は割り当てられたデバイスを使用しているため、移動できません。",
+    ),
     "move_nested": (
         "The virtual machine '{0}' runs a hypervisor and cannot be moved while it does.",
         "仮想マシン '{0}' はハイパーバイザーを実行しており、移動できません。",

@@ -192,6 +192,8 @@ ROWS = (
     Row("file", "compatibility", "move_file", _unreached, "4.2, 6: 40010", "O", 40010, "destination", "drive"),
     Row("shared", "compatibility", "move_shared_disk", _shared, "domain 8.5, 14.1", "D", 24010, "source", "drive"),
     Row("pass_through", "compatibility", "move_pass_through", _passed_through, "domain 14.1", "D", 24011, "source", "drive"),
+    Row("device", "compatibility", "move_device",
+        _if(lambda m: bool(m.vm.assigned_devices)), "domain 14.1: DDA; text ours", "I", 24008),
     Row("memory", "compatibility", "move_memory",
         _if(lambda m: m.runs and _used(m.target) + m.vm.memory.startup > m.target.memory), "4.2", "D", 24002, "destination"),
     Row("processors", "compatibility", "move_processors",

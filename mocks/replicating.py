@@ -1,8 +1,8 @@
 """Replication between simulated hosts: which call leads from which state to which, what is refused, what passes by itself.
 
 A row is a fact of replica-migration 2 with its source and grade: D documented, O observed, Os only a script in production
-rests on it, I inferred. It does not model: the sizes of what travels, the recovery points of a replica, how long a cycle takes,
-a resynchronization that the tracking log asks for, brokers."""
+rests on it, I inferred. It does not model: the sizes of what travels, how recovery points come and what is in them, how long a
+cycle takes, a resynchronization that the tracking log asks for."""
 
 from __future__ import annotations
 
@@ -41,6 +41,8 @@ class Transition:
 
 
 PRIMARY, REPLICA = "Primary", "Replica"
+RECOVERY_POINTS = ("Replica", "AppConsistentReplica")
+"""Types of checkpoints of a replica (replica-migration 2.4)."""
 FAILED_OVER = ("FailedOverWaitingCompletion", "FailedOver")
 TRANSITIONS = (
     Transition("Start-VMInitialReplication", "", PRIMARY, ("ReadyForInitialReplication",),
@@ -105,6 +107,7 @@ REFUSALS = {
     "enabled already": Refused("InvalidState", "replication_state", "I", "replica-migration 10"),
     "no way": Refused("OperationFailed", "replication_no_way", "O", "VB/20120621, BAL; id [I]"),
     "server refuses": Refused("OperationFailed", "replication_not_admitted", "D", "VB/20120423; text and id [I]"),
+    "a node and not its broker": Refused("OperationFailed", "replication_no_way", "I", "VB/20120327: the broker is named"),
     "the VM is there": Refused("OperationFailed", "replication_vm_there", "O", "BAL; VB/20130827"),
     "disk": Refused("InvalidParameter", "replication_disk", "O", "BAL: IncludedDisks is not valid"),
     "value": Refused("InvalidParameter", "out_of_range", "I", "domain 15.2"),
@@ -113,6 +116,7 @@ REFUSALS = {
     "prepare needs off": Refused("InvalidState", "bad_state", "O", "NEC: the VM is off; class [I]"),
     "primary runs": Refused("InvalidOperation", "replication_primary_runs", "D", "VB/20120808; class [I]"),
     "tested already": Refused("InvalidOperation", "replication_state", "D", "VB/20120725; class [I]"),
+    "no recovery point": Refused("InvalidParameter", "replication_state", "I", "PSDOC: a recovery snapshot is taken"),
     "nothing to stop": Refused("InvalidOperation", "replication_state", "O", "BAL"),
     "stop needs off": Refused("InvalidState", "bad_state", "I", "replica-migration 10: the stricter of BAL and PSDOC [C]"),
     "no reverse": Refused("OperationFailed", "replication_no_reverse", "O", "BAL; PSDOC"),
@@ -171,7 +175,17 @@ def transition(call: str, variant: str, relation: Replication) -> Transition | N
 
 
 def full_name(state: HostState) -> str:
-    """As servers read on both sides, in a domain (replica-migration 1.1)."""
+    """As servers read on both sides, in a domain; a node goes by the broker of its cluster (replica-migration 1.1)."""
+    name = state.cluster.broker if state.cluster is not None and state.cluster.broker else state.name
+    return f"{name}.{state.domain}" if state.domain else name
+
+
+def node_names(state: HostState) -> tuple[str, str]:
+    return state.name.casefold(), node_name(state).casefold()
+
+
+def node_name(state: HostState) -> str:
+    """Of the computer itself."""
     return f"{state.name}.{state.domain}" if state.domain else state.name
 
 
@@ -184,7 +198,7 @@ def counterpart(estate: Estate | None, here: HostState, vm: Vm, relation: Replic
     if estate is None:
         return None
     name = relation.replica_server if side(relation) == PRIMARY else relation.primary_server
-    host = estate.reached(name, by=here)
+    host = estate.receiving(name, vm.id, by=here)
     other = host.state.vm(vm.id) if host is not None and host.state is not here else None
     return (host.state, other) if host is not None and other is not None else None
 
@@ -286,7 +300,7 @@ def _done(estate: Estate | None, here: HostState, vm: Vm, relation: Replication,
 def _cycle(estate: Estate, here: HostState, relation: Replication, peer: Replication | None, now: float) -> None:
     """What is sent every so many seconds. After retries a way that is gone is an error, which mends itself (VB/20120615)."""
     last = relation.last if relation.last is not None else 0.0
-    way = estate.reached(relation.replica_server, by=here) is not None
+    way = estate.receiving(relation.replica_server, "", by=here) is not None
     taking = peer is not None and peer.state in ("Replicating", "WaitingForInitialReplication")
     if way and taking:
         if relation.fault == "way":

@@ -57,7 +57,9 @@ def compiled(catalogue: Catalog) -> bytes:
 def main() -> None:
     for file in FOLDER.glob("locale/*/LC_MESSAGES/dashboard.po"):
         catalogue = catalogue_of(file)
+        made = catalogue.creation_date  # kept, so that what says the same is the same
         catalogue.update(extracted(), no_fuzzy_matching=True)
+        catalogue.creation_date = made
         catalogue.obsolete.clear()
         _write(file, catalogue)
     for file in SPEECH.glob("locale/*/LC_MESSAGES/hvctl.po"):

@@ -102,7 +102,9 @@ def saved_run(settings: Settings, saved: Saved, over: Overlay) -> Run:
     told: list[Diagnostic] = [*inventory.warnings]
     for one in saved.hosts:
         # Which hosts there are is no part of the file; where a name is another host's now, other steps come of it.
-        desired = one.desired.knowing(names) if any(wish.links() for wish in one.desired) else one.desired
+        desired = one.desired
+        if desired.together or any(wish.links() for wish in desired):
+            desired = desired.knowing(names)
         try:
             work.append(work_of(settings, inventory, inventory.hosts[one.name], dated(desired, today(settings)), over))
         except ConfigError as error:

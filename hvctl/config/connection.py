@@ -29,7 +29,8 @@ _KNOWN = (
 _HARMLESS = (
     "ansible_become ansible_become_user ansible_become_method ansible_become_password ansible_shell_type "
     "ansible_group_priority ansible_python_interpreter ansible_ssh_common_args "
-    "ansible_facts ansible_check_mode ansible_diff_mode hvctl_owner hvctl_vm_owners hvctl_cluster"
+    "ansible_facts ansible_check_mode ansible_diff_mode hvctl_owner hvctl_vm_owners hvctl_cluster "
+    "hvctl_replica_broker"
 ).split()
 _ANOTHERS = (*KNOWN, *REFUSED, *TICKETS)
 """Those that wiring.py reads."""

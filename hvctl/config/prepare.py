@@ -17,7 +17,7 @@ from hvctl.config.reach import connection_for
 from hvctl.config.secrets import Ask, NotAskedError, SecretError, Secrets, never, resolve
 from hvctl.config.selection import named, tagged, tags_in, unmatched
 from hvctl.config.vault import Vault
-from hvctl.core.resource import Index
+from hvctl.core.resource import Index, Names
 from hvctl.core.serial import Serial
 from hvctl.text.diagnostic import ConfigError, Diagnostic, HostDiagnostic, RefusedError, UndefinedDiagnostic
 from hvctl.text.source import SecretSource, suggest
@@ -76,9 +76,10 @@ def find_inventory(given: Sequence[str], near: Iterable[str]) -> tuple[str, ...]
     )
 
 
-CLUSTER = "hvctl_cluster"
+CLUSTER, BROKER = "hvctl_cluster", "hvctl_replica_broker"
 _CLUSTER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,14}")
 """A NetBIOS name."""
+_FULL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*(\.[A-Za-z0-9-]+)+\.?")
 
 
 def missing(playbooks: Iterable[str]) -> list[str]:
@@ -133,8 +134,9 @@ def prepare(
         seen = [_seen_by(inventory, host, p, variables, problems) for p in own]
         unsure = any(p.unsure for p in seen)
         connection = _connection(inventory, host, own, variables, problems, warnings, unsure=unsure)
+        _check_broker(inventory, host, problems)
         found, faults = wishes(seen, {}, learn, trees, ask, host.name, _cluster(inventory, host, seen, problems))
-        if any(wish.links() for wish in found):
+        if found.together or any(wish.links() for wish in found):
             known = known or names_of(inventory)
             found = found.knowing(known)
         problems += [p for p in faults if not isinstance(p, HostDiagnostic) and p.level == "error"]
@@ -169,14 +171,24 @@ def prepare(
     return Prepared(tuple(work), tuple(_once(warnings)), inventory)
 
 
-def names_of(inventory: Inventory) -> dict[str, str]:
-    """By what a host is called and where it is looked for, without case, its name in the inventory."""
+def names_of(inventory: Inventory) -> Names:
+    """By what a host is called and where it is looked for, without case, its name in the inventory; and the brokers of
+    clusters."""
     found: dict[str, str] = {}
+    brokers: dict[str, tuple[str, ...]] = {}
+    clusters: dict[str, str] = {}
     for host in inventory.hosts.values():
         address = host.variables.get("ansible_host")
         if isinstance(address, str):
             found.setdefault(address.casefold(), host.name)
-    return found | {name.casefold(): name for name in inventory.hosts}
+        variables = inventory.variables(host)
+        if isinstance(cluster := variables.get(CLUSTER), str):
+            clusters[host.name] = cluster
+        broker = variables.get(BROKER)
+        if isinstance(broker, str) and broker:
+            name = broker.rstrip(".").casefold()
+            brokers[name] = (*brokers.get(name, ()), host.name)
+    return Names(found | {name.casefold(): name for name in inventory.hosts}, brokers, clusters)
 
 
 def _without_password(connection: Connection, ask: Ask) -> Iterator[Diagnostic]:
@@ -267,6 +279,19 @@ def _cluster(inventory: Inventory, host: Host, seen: Sequence[Play], problems: l
     hint = f"write the cluster's name as `Get-Cluster` has it, as in `{CLUSTER}: hvcl01`"
     problems.append(Diagnostic(host.marks.get(CLUSTER), f"{CLUSTER} of {host.name} is not the name of a cluster", hint))
     return ""
+
+
+def _check_broker(inventory: Inventory, host: Host, problems: list[Diagnostic]) -> None:
+    """Both sides of a replication read it in full, so that it is compared so."""
+    variables = inventory.variables(host)
+    value = variables.get(BROKER)
+    if value is not None and variables.get(CLUSTER) is None:
+        text = f"{host.name} has {BROKER} and no {CLUSTER}: the nodes behind a broker are planned as one"
+        problems.append(Diagnostic(host.marks.get(BROKER), text, f"write {CLUSTER} beside it"))
+    if value is not None and not (isinstance(value, str) and _FULL_NAME.fullmatch(value)):
+        hint = f"write the full name of its client access point, as in `{BROKER}: hvr01.example.com`"
+        text = f"{BROKER} of {host.name} is not the full name of a broker"
+        problems.append(Diagnostic(host.marks.get(BROKER), text, hint))
 
 
 def _partly_written(inventory: Inventory, plays: Sequence[Play], clusters: Mapping[str, str]) -> Iterator[Diagnostic]:

@@ -50,6 +50,7 @@ def describing(kinds: Kinds, owners: Iterable[Resource], seen: Facts | None = No
     """What `described` rests on. `seen`: what was surveyed, where more is to be looked for."""
     there = tuple(owners)
     own = {owner.kind for owner in there}
+    own |= {kind.kind for kind in kinds if kind.within in own}
     for kind in kinds:
         if kind.kind in own or kind.within in own:
             yield from (*kind.proof, *kind.survey(), *kind.describing())
@@ -66,6 +67,12 @@ def described(kinds: Kinds, owners: Index, facts: Facts) -> Description:
         for kind in (k for k in kinds if k.within == owner.kind):
             entries += [Entry(one, NOWHERE, owner.seat) for one in _found(kind, owner, facts, host, omitted)]
     found = Index(entries, host)
+    inner: list[Entry] = []  # within what sits within something itself
+    for part in found:
+        if part.owner is not None:
+            for kind in (k for k in kinds if k.within == part.kind):
+                inner += [Entry(one, NOWHERE, part.seat) for one in _found(kind, part, facts, host, omitted)]
+    found = found.with_more(inner)
     told: list[Entry] = []
     seats: dict[int, int] = {}
     for one, entry in zip(found, found.entries, strict=True):

@@ -78,6 +78,25 @@ R = TypeVar("R", bound="Resource")
 NO_NAMES: Mapping[str, str] = {}
 
 
+class Names(dict[str, str]):
+    """What the hosts of an inventory are called and where they are looked for, without case, and their names there.
+    `shared`: names that several of them answer for together, in full, and these hosts. `together`: by host, what it is
+    planned together by."""
+
+    def __init__(
+        self,
+        names: Mapping[str, str] = NO_NAMES,
+        shared: Mapping[str, tuple[str, ...]] | None = None,
+        together: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(names)
+        self.shared: Mapping[str, tuple[str, ...]] = shared or {}
+        self.together: Mapping[str, str] = together or {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Names, (dict(self), dict(self.shared), dict(self.together)))
+
+
 class Resource(Fields):
     """Something on a host that the user wants in a certain state.
 
@@ -594,7 +613,18 @@ class Index(Sequence[Resource]):
         self._by_name: dict[type[Resource], dict[str, Any]] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (_index, (self.entries, self.host, self.together, self.away, dict(self.known)))
+        known = self.known if isinstance(self.known, Names) else dict(self.known)
+        return (_index, (self.entries, self.host, self.together, self.away, known))
+
+    def is_beside(self, host: str) -> bool:
+        """Whether the inventory has another host for none of those that are planned together by `together`."""
+        known = self.known.together if isinstance(self.known, Names) else {}
+        return bool(known) and known.get(host) != self.together
+
+    @property
+    def shared(self) -> Mapping[str, tuple[str, ...]]:
+        """Names that several hosts of the inventory answer for together, in full and without case."""
+        return self.known.shared if isinstance(self.known, Names) else {}
 
     @overload
     def __getitem__(self, at: int) -> Resource: ...

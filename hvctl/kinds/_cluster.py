@@ -9,6 +9,7 @@ from hvctl.call import Call, Failure, Row
 from hvctl.contract import OS
 from hvctl.core.changes import Step
 from hvctl.core.facts import Facts, UnclearError, UnreadableError, UnreadHostError
+from hvctl.core.resource import Resource
 from hvctl.kinds._machine import Machine
 from hvctl.kinds._vm import VMS
 
@@ -167,7 +168,10 @@ def view(facts: Facts) -> View:
     UnreadableError where none does."""
     told = [view for other in facts.others.values() if other is not None and (view := _of_node(other))]
     own = facts.info.computer.casefold()
-    return next((v for v in told if own in v.nodes), None) or next(iter(told), None) or facts.derived(_own_view)
+    mine = next((v for v in told if own in v.nodes), None)
+    if mine is None and (not told or (_asked(ROLES, facts) and not is_node(facts))):
+        return facts.derived(_own_view)  # of a host beside a cluster: of no cluster
+    return mine or told[0]
 
 
 def _of_node(facts: Facts) -> View | None:
@@ -236,8 +240,22 @@ def hosts_by_node(facts: Facts) -> dict[str, tuple[str, Facts | None]]:
 
 def speaker(facts: Facts) -> str:
     """The host that the cluster itself is planned on: the first node that tells what it holds, else the first that answers."""
-    told = [h for h, f in facts.others.items() if f is not None and _of_node(f) is not None]
+    own = _of_node(facts)  # of several clusters in a unit, those of its own
+    told = [
+        h
+        for h, f in facts.others.items()
+        if f is not None and (v := _of_node(f)) is not None and (own is None or v.name == own.name)
+    ]
     return next(iter((*told, *(h for h, f in facts.others.items() if f is not None))), "")
+
+
+def told_by(one: Resource, facts: Facts) -> str:
+    """Of what all nodes of a cluster share, and each is written: the host on which it is planned, "" if it is the resource's
+    own, or no cluster is named."""
+    if not one.index.together or not facts.others:
+        return ""
+    first = speaker(facts)
+    return "" if first == one.index.host else first
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from hvctl.kinds._network import VM_ADAPTERS
 from hvctl.kinds._space import VOLUMES, sizes_query
 from hvctl.kinds._types import path_key, same_path
 from hvctl.kinds._vhd import FILE_PROPERTIES, extension, vhd
-from hvctl.kinds._vm import ALL_VMS, MEMORY, PROCESSORS, VMS, generation, in_vm, power, vm_row
+from hvctl.kinds._vm import ALL_VMS, DEVICES, MEMORY, PROCESSORS, VMS, generation, in_vm, power, vm_row
 from hvctl.text.diagnostic import ConfigError
 from hvctl.text.source import load_text
 
@@ -43,7 +43,6 @@ LINES = Call("Get-Content", {"LiteralPath": Ref(FILES, path="FullName", many=Tru
 """The lines of all records, one after another."""
 PORTS = Call("Get-VMComPort", {"VM": ALL_VMS}, select=("VMId", "Name", "Path"))
 FLOPPIES = Call("Get-VMFloppyDiskDrive", {"VM": ALL_VMS}, select=("VMId", "Path"))
-DEVICES = Call("Get-VMAssignableDevice", {"VM": ALL_VMS}, select=("VMId", "LocationPath"))
 SNAPSHOTS = Call("Get-VM", select=(*VMS.select, "ParentSnapshotId", "ConfigurationLocation"))
 MEDIA = Call("Test-Path", {"LiteralPath": (Ref(DVDS, path="Path", many=True),)}, select=("*",), each="LiteralPath")
 """Whether the images in DVD drives are there."""
@@ -498,10 +497,6 @@ def lost_media(row: Row, facts: Facts) -> Iterator[str]:
     for port in facts.of_key(PORTS, "VMId", row["Id"]):
         if port.get("Path"):
             yield f"{port['Name']}, connected to {port['Path']}"
-
-
-def passed_through(row: Row, facts: Facts) -> Iterator[str]:
-    yield from (str(r.get("LocationPath")) for r in facts.of_key(DEVICES, "VMId", row["Id"]))
 
 
 def adapters(row: Row, facts: Facts) -> tuple[Row, ...]:

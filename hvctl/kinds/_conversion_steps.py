@@ -18,7 +18,7 @@ from hvctl.kinds._machine import Machine
 from hvctl.kinds._space import free_at
 from hvctl.kinds._types import about_size
 from hvctl.kinds._vhd import is_checkpoint, users
-from hvctl.kinds._vm import power
+from hvctl.kinds._vm import passed_through, power
 from hvctl.text.diagnostic import Diagnostic
 
 EFI = "{c12a7328-f81f-11d2-ba4b-00a0c93ec93b}"
@@ -82,7 +82,7 @@ def _obstacles(vm: Machine, row: Row, facts: Facts) -> Iterator[tuple[str, str]]
         yield f"{name} is replicated", "remove its replication first"
     if row.get("IsClustered"):
         yield f"{name} is a clustered role", "remove the role from the cluster first"
-    for device in _conversion.passed_through(row, facts):
+    for device in passed_through(row, facts):
         yield f"{name} has the host's device {device}", "remove it from the VM first"
     names = [str(r["Name"]).casefold() for r in _conversion.adapters(row, facts)]
     for twice in sorted({n for n in names if names.count(n) > 1}):

@@ -21,7 +21,7 @@ from hvctl.kinds._services import GUIDS, SERVICES, guid_of
 from hvctl.kinds._space import VOLUMES, free_at, sizes_query
 from hvctl.kinds._types import about_size, path_key, same_path
 from hvctl.kinds._vhd import chain, is_checkpoint
-from hvctl.kinds._vm import VMS, check_steady, in_vm, power
+from hvctl.kinds._vm import DEVICES, VMS, check_steady, in_vm, passed_through, power
 from hvctl.text.diagnostic import Diagnostic
 
 KINDS = Call(
@@ -44,7 +44,7 @@ FREE = Call("Get-CimInstance", {"ClassName": "Win32_OperatingSystem"}, select=("
 NETWORKS = Call("Get-VMMigrationNetwork", select=("Subnet",))
 HOSTS = (KINDS, HOST, COMPUTER, PROCESSOR, FREE, NETWORKS, ADDRESSES, SWITCHES, VOLUMES)
 """Of both hosts."""
-PLACED = (DISKS, DVDS, VM_ADAPTERS, SERVICES, sizes_query())
+PLACED = (DISKS, DVDS, DEVICES, VM_ADAPTERS, SERVICES, sizes_query())
 """Of the VMs of a host that one may come from."""
 
 _CARRIED = ("credssp", "kerberos delegated")
@@ -297,6 +297,9 @@ def _devices(way: Journey) -> Iterator[Diagnostic]:
             yield _no(f"the disk at {Slot.of(row)} is a physical one of {way.host}", "take it out of the VM first")
         if row.get("SupportPersistentReservations"):
             yield _no(f"the disk at {Slot.of(row)} is shared, and does not move", "take it out of the VM first")
+    for device in passed_through(way.row, way.here):
+        text = f"it has a device of {way.host} itself ({device}), which does not go along"
+        yield _no(text, "take it out of the VM first, while it is off")
     for row in in_vm(DVDS, way.row, way.here):
         path = str(row.get("Path") or "")
         if path and not on_share(path) and _there(path, way.there) is False:

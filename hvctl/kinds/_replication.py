@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from hvctl.call import Row, Value
-from hvctl.core.facts import Facts
+from hvctl.core.facts import Facts, UnclearError
 from hvctl.core.fields import Fields, Null, Setting
 from hvctl.core.values import Json, Plain, as_json
 from hvctl.kinds._certificates import THUMBPRINT, Thumbprint
+from hvctl.kinds._cluster import view
 from hvctl.kinds._drives import Slot
 from hvctl.kinds._replica import METHODS, REPLICAS, TIME_OF_DAY, Side, TimeOfDay, relation
 from hvctl.kinds._replica_adapters import ReplicaAdapter
-from hvctl.kinds._servers import SERVER, full_name, host_named, is_server_name
+from hvctl.kinds._servers import SERVER, broker_named, full_name, hosts_of, is_server_name
 from hvctl.kinds._types import Flag, Seconds, WindowsPath, Words
 from hvctl.kinds._vm import VMS, VmPart
 from hvctl.text.duration import spoken
@@ -169,17 +170,37 @@ class ReplicationFields(VmPart):
 
 def side_of(one: VmPart, server: str | None, vm_id: object, facts: Facts) -> Side | None:
     """Of a server, by its name; None where it is no host of this run. Raises UnreadHostError where it is one that could not
-    be read."""
-    host = host_named(one, server)
-    if not host or host not in facts.others:
+    be read, and UnreadableError where it is not known which node behind a broker has it."""
+    broker = broker_named(one, server)
+    hosts = [h for h in hosts_of(one, server) if h in facts.others]
+    if not hosts:
         return None
+    host = _holder(hosts, vm_id, facts) if broker else hosts[0]
     there = facts.on(host)
+    name = broker or full_name(there)
     vm = next(iter(there.of_key(VMS, "Id", vm_id)), None) if vm_id is not None else None
     if vm is None:
-        return Side(host, there, full_name(there))
+        return Side(host, there, name)
     received = relation(vm_id, there, modes=REPLICAS)
     onward = relation(vm_id, there, modes=("Replica",), onward=True)
-    return Side(host, there, full_name(there), vm, received, onward)
+    return Side(host, there, name, vm, received, onward)
+
+
+def _holder(hosts: Sequence[str], vm_id: object, facts: Facts) -> str:
+    """The node that has the replica, which is a role of its cluster (VB/20120327); the first that answers, where none has."""
+    read = [h for h in hosts if facts.others[h] is not None]
+    if not read:
+        return hosts[0]
+    if vm_id is None:
+        return read[0]
+    found = [h for h in read if facts.on(h).of_key(VMS, "Id", vm_id)]
+    role = view(facts.on(read[0])).of_vm(vm_id) if not found else None
+    if role is None:
+        return next(iter(found), read[0])
+    if away := next((h for h in hosts if h not in read), None):
+        return away
+    text = f"the cluster has the role {role.name} on {role.owner}, where Hyper-V has no such VM"
+    raise UnclearError(text, "look at the role in the cluster")
 
 
 def places(row: Row, column: str) -> frozenset[str] | None:

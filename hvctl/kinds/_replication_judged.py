@@ -11,6 +11,7 @@ from hvctl.core.facts import Facts, UnreadHostError
 from hvctl.core.fields import settings
 from hvctl.kinds import _replica_adapters as replica_adapters
 from hvctl.kinds._certificates import findings as certificate_findings
+from hvctl.kinds._cluster import view
 from hvctl.kinds._drives import DISKS, Slot
 from hvctl.kinds._limits import DEFAULT_VM_VERSION, OLDEST_VM_VERSION, version_at_least
 from hvctl.kinds._replica import (
@@ -26,7 +27,7 @@ from hvctl.kinds._replication import (
     places,
 )
 from hvctl.kinds._replication_seen import ReplicationSeen
-from hvctl.kinds._servers import full_name, host_named, in_domain
+from hvctl.kinds._servers import broker_named, host_named, hosts_of, in_domain, own_broker, own_name
 from hvctl.kinds._vm import in_vm, made_as
 from hvctl.kinds.replica_authorization import ReplicaAuthorization
 from hvctl.kinds.replica_server import ReplicaServer
@@ -38,6 +39,14 @@ _SETTLING = (*UNDER_WAY[:3], "resync paused", "prepared for failover", "error in
 
 def _over(row: Row) -> bool:
     return str(row["ReplicationState"]) in FAILED_OVER
+
+
+def _failed_over(name: str, second: Side) -> tuple[str, str]:
+    """And what goes on from there; what is complete is not taken back."""
+    hint = f"hvctl replica reverse {name} goes on from there"
+    if second.received is not None and second.received["ReplicationState"] != "FailedOver":
+        hint += f", hvctl replica cancel {name} ends it"
+    return f"{name} was failed over to {second.host}", hint
 
 
 def _admitted(there: Side, name: str) -> bool:
@@ -84,8 +93,9 @@ class ReplicationJudged(ReplicationSeen):
     def _one_sided(self, second: Side | None, facts: Facts) -> Iterator[Diagnostic]:
         if second is not None:
             return
-        host = host_named(self, self.server)
-        if host:
+        hosts = hosts_of(self, self.server)
+        if hosts:
+            host = self.server if broker_named(self, self.server) else hosts[0]
             text = f"{host} is not among the hosts of this run: only this side is looked at and changed"
             yield finding("server", text, "run it for that host too", "warning")
         else:
@@ -121,6 +131,22 @@ class ReplicationJudged(ReplicationSeen):
         yield from self._disk_findings(facts)
         if second is not None:
             yield from self._receiving_findings(second, method, facts)
+        yield from self._own_broker(facts)
+
+    def _own_broker(self, facts: Facts) -> Iterator[Diagnostic]:
+        """A node sends by the broker of its cluster: without one that is online it cannot (replica-migration 1.2)."""
+        if not self.index.together:
+            return
+        failure = facts.reply(ReplicaServer.query).failure
+        if failure is not None and failure.kind == "ObjectNotFound":
+            hint = "make the role Hyper-V Replica Broker, or bring it online"
+            yield finding(
+                "", f"{self.index.together} has no broker that is online, without which none of it replicates", hint
+            )
+        elif not own_broker(self):
+            text = f"the broker of {self.index.together} is not known: whether {self.server} admits it is not checked"
+            hint = "write hvctl_replica_broker in the variables of the group of its nodes"
+            yield finding("", text, hint, "warning")
 
     def _consistent(self, points: int) -> Iterator[Diagnostic]:
         if self.vss is not None and not points and self.recovery_points is None:
@@ -143,6 +169,12 @@ class ReplicationJudged(ReplicationSeen):
 
     def _receiving_findings(self, second: Side, method: str, facts: Facts) -> Iterator[Diagnostic]:
         vm = self.vm_row(facts)
+        told = view(second.facts)
+        if not broker_named(self, self.server) and told.nodes:
+            text = f"{second.host} is a node of {told.name}, where the broker receives replicas and not a node"
+            hint = "write the broker's name here, and hvctl_replica_broker in the variables of the group of its nodes"
+            yield finding("server", text, hint)
+            return
         if second.vm is not None and self.initial_copy != "backup":
             what = "as a replica" if second.received is not None else "as a VM"
             hint = "remove it there, or write `initial_copy: backup` to go on from what it has"
@@ -157,12 +189,18 @@ class ReplicationJudged(ReplicationSeen):
             yield finding("server", text, "replicate to a host of the same or a later Windows")
         if method == "kerberos" and not in_domain(second.facts):
             yield finding("server", f"{second.host} is in no domain, which Kerberos needs", "use certificates")
-        yield from self._not_ready(second, method, self.port, "server", facts)
+        known = own_broker(self) or not self.index.together
+        sender = own_name(self, facts) if known else ""
+        yield from self._not_ready(second, method, self.port, "server", sender)
 
-    def _not_ready(self, there: Side, method: str, port: int | None, field: str, facts: Facts) -> Iterator[Diagnostic]:
+    def _not_ready(self, there: Side, method: str, port: int | None, field: str, sender: str) -> Iterator[Diagnostic]:
         """What the server would refuse as it is now; the plan of that host may set it right before."""
         rows = there.facts.reply(ReplicaServer.query).rows
         if not rows:
+            failure = there.facts.reply(ReplicaServer.query).failure
+            if failure is not None and failure.kind == "ObjectNotFound" and view(there.facts).nodes:
+                hint = "make the role Hyper-V Replica Broker there, or bring it online"
+                yield finding(field, f"{view(there.facts).name} has no broker that is online", hint)
             return
         row = rows[0]
         hint = "its `host: replica_server:` is set first where a play has it; without that this is refused"
@@ -173,8 +211,8 @@ class ReplicationJudged(ReplicationSeen):
             yield finding(field, f"{there.host} does not accept {method} yet", hint, "warning")
         elif port is not None and port != row[f"{METHODS.names[method]}AuthenticationPort"]:
             yield finding(field, f"{there.host} listens on another port than {port}", hint, "warning")
-        if not row["ReplicationAllowedFromAnyServer"] and not _admitted(there, full_name(facts)):
-            yield finding(field, f"{there.host} does not admit {full_name(facts)} yet", hint, "warning")
+        if sender and not row["ReplicationAllowedFromAnyServer"] and not _admitted(there, sender):
+            yield finding(field, f"{there.host} does not admit {sender} yet", hint, "warning")
 
     def _change_findings(self, change: Change, second: Side | None, facts: Facts) -> Iterator[Diagnostic]:
         field, now = change.field, change.now
@@ -195,6 +233,11 @@ class ReplicationJudged(ReplicationSeen):
             yield from self._receiving_findings(second, self.authentication or "kerberos", facts)
         elif field in ("state", "extended.state") and now is not None:
             yield from self._state_findings(field, str(now), second)
+            over = second is not None and second.received is not None and _over(second.received)
+            if field == "state" and now == "error" and not over and (told := self._details(facts)):
+                yield finding(
+                    "state", f"the host says: {told.rstrip('.')}", "it resumes once that is mended", "warning"
+                )
         elif field == "health":
             told = self._details(facts)
             yield finding("health", f"its health is {now}" + (f": {told}" if told else ""), "see to what it says")
@@ -214,16 +257,14 @@ class ReplicationJudged(ReplicationSeen):
             hint = f"hvctl replica failover {name} goes on with it, hvctl replica cancel {name} ends it"
             yield finding(field, f"{name} is prepared for a planned failover, and does not start", hint)
         elif now == "error" and second is not None and second.received is not None and _over(second.received):
-            hint = f"hvctl replica reverse {name} goes on from there, hvctl replica cancel {name} ends it"
-            yield finding(field, f"{name} was failed over to {second.host}", hint)
+            yield finding(field, *_failed_over(name, second))
         elif now not in ("paused", "error", "not started", "resync needed", "resync paused", "replicating"):
             yield finding(field, f"its state is: {now}", "look at the host")
 
     def _replica_findings(self, now: str, second: Side | None) -> Iterator[Diagnostic]:
         name = self.vm.key()
-        if now == "failed over":
-            hint = f"hvctl replica reverse {name} goes on from there, hvctl replica cancel {name} ends it"
-            yield finding("replica", f"{name} was failed over to {self.server}", hint)
+        if now == "failed over" and second is not None:
+            yield finding("replica", *_failed_over(name, second))
         elif now == "waiting for its media" and second is not None and not self._imported(second):
             text = (
                 f"what is exported to {self.initial_copy_export} is not in {self.initial_copy_import} of {second.host}"
@@ -252,7 +293,7 @@ class ReplicationJudged(ReplicationSeen):
             if third.vm is not None:
                 yield finding("extended", f"{third.host} has {self.vm.key()} already", "remove it there")
             method = self.extended.authentication or "kerberos"
-            yield from self._not_ready(third, method, self.extended.port, "extended", second.facts)
+            yield from self._not_ready(third, method, self.extended.port, "extended", second.name)
         if self.extended.certificate is not None and self.extended.authentication == "certificate":
             yield from certificate_findings(self.extended.certificate, "extended.certificate", second.facts, sets=True)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from hvctl.contract import OS, at_least, exists_from, title
 from hvctl.core.changes import Step, finding
@@ -14,7 +14,7 @@ from hvctl.kinds._replication import (
     Extended,
     ReplicationFields,
 )
-from hvctl.kinds._servers import host_named, same_server
+from hvctl.kinds._servers import broker_named, host_named, hosts_of, own_broker, same_server
 from hvctl.kinds.replica_authorization import ReplicaAuthorization
 from hvctl.kinds.replica_server import ReplicaServer
 from hvctl.text.address import Address
@@ -28,30 +28,34 @@ class ReplicationRules(ReplicationFields):
 
     def links(self) -> tuple[str, ...]:
         names = (self.server, self.extended.server if self.extended is not None else None)
-        return tuple(dict.fromkeys(host for name in names if (host := host_named(self, name))))
+        return tuple(dict.fromkeys(host for name in names if name for host in hosts_of(self, name)))
 
     def requires(self) -> tuple[Address, ...]:
         """The disks it is about; the replica server that is planned with it, and what its replica is to be on."""
         disks = tuple(d.address() for d in self.vm.parts_of(DiskPart) if not d.absent)
-        second = host_named(self, self.server)
-        if not second:
-            return disks
+        seconds = hosts_of(self, self.server)
         names = {n for a in self.adapters for n in (a.switch, a.test_switch) if n}
-        switches = tuple(Address(second, "switch", (), name) for name in sorted(names))
-        return (*disks, *self._receiving(second, self.index.host), *switches)
+        switches = tuple(Address(second, "switch", (), name) for second in seconds for name in sorted(names))
+        own = self._names_of(self.index.host, own_broker(self))
+        return (*disks, *(a for second in seconds for a in self._receiving(second, own)), *switches)
 
     def follows(self, step: Step) -> tuple[Address, ...]:
         """What is sent on waits for the third site's server; the second site does not, whatever becomes of the third."""
-        third = host_named(self, self.extended.server) if self.extended is not None else ""
-        onward = any(field.startswith("extended.") for field in step.because)
-        return tuple(self._receiving(third, host_named(self, self.server))) if third and onward else ()
+        thirds = hosts_of(self, self.extended.server) if self.extended is not None else ()
+        if not any(field.startswith("extended.") for field in step.because):
+            return ()
+        sender = self._names_of(host_named(self, self.server), broker_named(self, self.server))
+        return tuple(a for third in thirds for a in self._receiving(third, sender))
 
-    def _receiving(self, host: str, sender: str) -> Iterator[Address]:
-        """The replica server of a host, and by which names an authorization may let the sender in, as far as the inventory
-        knows it."""
+    def _names_of(self, host: str, broker: str) -> list[str]:
+        """By which an authorization may let a sender in, as far as the inventory knows it."""
+        own = sorted(name for name, known in self.index.known.items() if known == host and "." in name)
+        return [broker] if broker else own
+
+    def _receiving(self, host: str, sender: Sequence[str]) -> Iterator[Address]:
+        """The replica server of a host, and the authorizations that may let the sender in."""
         yield Address(host, ReplicaServer.kind, (), "")
-        own = sorted(name for name, known in self.index.known.items() if known == sender and "." in name)
-        for name in dict.fromkeys((*own, *(f"*.{name.partition('.')[2]}" for name in own), "*")):
+        for name in dict.fromkeys((*sender, *(f"*.{name.partition('.')[2]}" for name in sender), "*")):
             yield Address(host, ReplicaAuthorization.kind, (), name)
 
     # --- rules ------------------------------------------------------------------------------------------------------
@@ -79,6 +83,8 @@ class ReplicationRules(ReplicationFields):
     def _leg_rules(self, os: OS) -> Iterator[Diagnostic]:
         if self.server.casefold() == self.index.host.casefold():
             yield finding("server", "a VM is not replicated to the host that it is on", "write another host")
+        if (broker := broker_named(self, self.server)) and broker == own_broker(self):
+            yield finding("server", "a VM is not replicated within its own cluster", "write another host or broker")
         if self.authentication == "certificate" and self.certificate is None:
             yield finding("authentication", "no certificate is written, which this needs", "write `certificate`")
         if self.certificate is not None and self.authentication == "kerberos":

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any, Self
 
 from hvctl.call import Call, Row
-from hvctl.core.changes import Change, Noted
+from hvctl.core.changes import Change, HeldBackError, Noted
+from hvctl.core.describe import Omission, all_written
 from hvctl.core.facts import Facts
 from hvctl.core.fields import settings
 from hvctl.core.impact import Impact
@@ -14,12 +15,14 @@ from hvctl.core.resource import Resource
 from hvctl.core.values import NOT_COMPARED, State
 from hvctl.kinds import _replica_adapters as replica_adapters
 from hvctl.kinds._certificates import QUERIES as CERTIFICATES
+from hvctl.kinds._cluster import WHOLE, bare
 from hvctl.kinds._drives import DISKS
 from hvctl.kinds._host import HOST
 from hvctl.kinds._replica import (
     LATENCY,
     MEASURED,
     RELATIONS,
+    REPLICAS,
     STATES,
     UNDER_WAY,
     Side,
@@ -35,12 +38,23 @@ from hvctl.kinds._replication import (
     side_of,
 )
 from hvctl.kinds._replication_rules import ReplicationRules
-from hvctl.kinds._servers import COMPUTER, full_name, host_named, same_server
-from hvctl.kinds._vm import VMS, in_vm
+from hvctl.kinds._servers import (
+    COMPUTER,
+    among,
+    broker_named,
+    full_name,
+    host_named,
+    hosts_of,
+    is_server_name,
+    own_name,
+    same_server,
+)
+from hvctl.kinds._vm import VMS, in_vm, replica_row
 from hvctl.kinds.replica_authorization import ReplicaAuthorization
 from hvctl.kinds.replica_server import ReplicaServer
+from hvctl.text.visible import quoted
 
-_THERE = (VMS, HOST, RELATIONS, COMPUTER, ReplicaServer.query, ReplicaAuthorization.query, DISKS)
+_THERE = (VMS, HOST, RELATIONS, COMPUTER, ReplicaServer.query, ReplicaAuthorization.query, DISKS, *WHOLE)
 """What is asked of a host that receives."""
 
 _TICKS = 10_000_000
@@ -61,15 +75,61 @@ class ReplicationSeen(ReplicationRules):
 
     @classmethod
     def discover(cls, owner: Resource | None, facts: Facts) -> Iterator[Self]:
-        """Nothing: to which host of an inventory it goes, its own host does not say. An import tells that it is replicated."""
-        yield from ()
+        """By the name that Hyper-V has for the other side; what is sent on is another host's to say."""
+        row = facts.of_key(VMS, "Name", owner.key())[0] if owner is not None else None
+        sent = relation(row["Id"], facts, modes=("Primary",)) if row is not None else None
+        if sent is not None:
+            server = str(sent["ReplicaServerName"] or "")
+            if not is_server_name(server):  # that of Azure is none
+                raise HeldBackError(f"it is replicated, and {quoted(server)} is not the name of a server", "")
+            one = cls(server="unnamed.invalid")
+            yield one.model_copy(update={"server": server})
+
+    @classmethod
+    def survey(cls) -> tuple[Call, ...]:
+        return (RELATIONS,)
+
+    @classmethod
+    def describing(cls) -> tuple[Call, ...]:
+        return (VMS, RELATIONS, MEASURED, COMPUTER, DISKS)
+
+    def reader(self) -> Self:
+        return all_written(self, {"extended": None})  # which is another host's to say
+
+    def described(self, facts: Facts) -> tuple[Self, tuple[Omission, ...]] | None:
+        """What is in trouble has no steady state that a playbook could say."""
+        row = self._own(facts)
+        if row is not None:
+            state, health = state_of(row), str(row["ReplicationHealth"]).casefold()
+            if state not in ("replicating", "paused") or (state == "replicating" and health != "normal"):
+                hint = "see to it, and import again"
+                raise HeldBackError(f"its replication is: {state}, {health}", hint)
+        return super().described(facts)
+
+    def as_written(self, found: State, facts: Facts) -> State:
+        """What belongs to another method, what is not compared and what is so unless somebody does something is not written."""
+        kerberos = found.get("authentication") == "kerberos"
+        left = {"health", "replica", *({"certificate"} if kerberos else ())}
+        left |= {"state"} if found.get("state") == "replicating" else set()
+        left |= {n for n, value in found.items() if value is NOT_COMPARED or n.partition(".")[0] == "extended"}
+        left |= set() if found.get("excluded_disks") else {"excluded_disks"}
+        return {name: value for name, value in found.items() if name not in left}
+
+    def by_default(self, facts: Facts) -> State:
+        return {**self.usual, "port": 443 if self.authentication == "certificate" else 80}
+
+    def asides(self, facts: Facts) -> Iterator[str]:
+        yield "what its replica's host has of it (switches, addresses, a third site) is not read here"
 
     def queries(self) -> tuple[Call, ...]:
-        more = CERTIFICATES if self.certificate is not None else ()
+        more: tuple[Call, ...] = CERTIFICATES if self.certificate is not None else ()
+        more += (
+            (ReplicaServer.query, *WHOLE) if self.index.together else ()
+        )  # a node sends by the broker of its cluster
         return (*super().queries(), RELATIONS, MEASURED, COMPUTER, DISKS, *more)
 
     def queries_on(self, host: str) -> tuple[Call, ...]:
-        second = host == host_named(self, self.server)
+        second = host in hosts_of(self, self.server)
         media: tuple[Call, ...] = (
             (_media(self.initial_copy_import),) if self.initial_copy_import is not None and second else ()
         )
@@ -96,15 +156,22 @@ class ReplicationSeen(ReplicationRules):
     def noted(self, facts: Facts) -> Noted | None:
         row = self._own(facts)
         if row is None:
-            return None
+            return self._noted_of_replica(facts)
         measured = facts.of_key(MEASURED, "VMId", self._vm_id(facts))
         lag = next(
             (int(m[LATENCY]) // _TICKS for m in measured if not extended(m) and m.get(LATENCY) is not None), None
         )
         health = str(row["ReplicationHealth"]).casefold()
-        return Noted(
-            self.vm.key(), f"{state_of(row)} to {self._server_now(row, self._second(facts))}, {health}", lag_s=lag
-        )
+        return Noted(self.vm.key(), f"{state_of(row)} to {bare(str(row['ReplicaServerName']))}, {health}", lag_s=lag)
+
+    def _noted_of_replica(self, facts: Facts) -> Noted | None:
+        """After a failover it is this side that receives."""
+        vm = replica_row(self.vm, facts)
+        row = relation(vm["Id"], facts, modes=REPLICAS) if vm is not None else None
+        if row is None:
+            return None
+        health = str(row["ReplicationHealth"]).casefold()
+        return Noted(self.vm.key(), f"{state_of(row)} from {bare(str(row['PrimaryServerName']))}, {health}")
 
     def wanted(self) -> State:
         found: dict[str, Any] = {**super().wanted(), "state": self.state or "replicating", "health": "normal"}
@@ -152,12 +219,13 @@ class ReplicationSeen(ReplicationRules):
         return found
 
     def _ours(self, received: Row, facts: Facts) -> bool:
-        return same_server(received["PrimaryServerName"], full_name(facts))
+        return same_server(received["PrimaryServerName"], own_name(self, facts))
 
     def _server_now(self, row: Row, second: Side | None) -> Any:
         """As it is written, if that is the one: by its name there, or by what the inventory calls it."""
         now = str(row["ReplicaServerName"] or "")
-        if same_server(now, self.server) or (second is not None and same_server(now, second.name)):
+        broker = broker_named(self, self.server)
+        if same_server(now, broker or self.server) or (second is not None and same_server(now, second.name)):
             return self.server
         unseen = second is None and host_named(self, self.server).casefold() == self.server.casefold()
         return NOT_COMPARED if unseen and host_named(self, self.server) else now
@@ -200,13 +268,11 @@ class ReplicationSeen(ReplicationRules):
             return dict.fromkeys(wanted)
         table = settings(Extended)
         found = {f"extended.{n}": table[n].get(row) for n in self.extended.written()}
-        third = host_named(self, self.extended.server)
-        now = str(row["ReplicaServerName"] or "")
-        other = second.facts.others.get(third) if third else None
-        if same_server(now, self.extended.server) or (other is not None and same_server(now, full_name(other))):
-            found["extended.server"] = self.extended.server
-        else:
-            found["extended.server"] = now
+        now, broker = str(row["ReplicaServerName"] or ""), broker_named(self, self.extended.server)
+        hosts = () if broker else hosts_of(self, self.extended.server)
+        others = [f for h in hosts if (f := second.facts.others.get(h)) is not None]
+        names = (broker or self.extended.server, *(full_name(f) for f in others))
+        found["extended.server"] = self.extended.server if among(now, names) else now
         found["extended.state"] = state_of(row)
         return found
 

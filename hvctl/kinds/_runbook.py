@@ -8,15 +8,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from hvctl.call import Call, Row
-from hvctl.core.changes import Change, Occasion, Step, finding
+from hvctl.call import Call, Ref, Row
+from hvctl.core.changes import Change, Noted, Occasion, Step, finding
 from hvctl.core.facts import Facts
 from hvctl.core.impact import Impact
 from hvctl.core.values import State
+from hvctl.kinds._cluster import bare
 from hvctl.kinds._host import HOST, OfHyperV
 from hvctl.kinds._replica import FAILED_OVER, RELATIONS, extended, state_of
 from hvctl.kinds._replica import by_id as vm_of
-from hvctl.kinds._servers import COMPUTER, full_name
+from hvctl.kinds._servers import COMPUTER, own_name
 from hvctl.kinds._vm import VMS, power
 from hvctl.kinds.replica_authorization import ReplicaAuthorization
 from hvctl.kinds.replica_server import ReplicaServer
@@ -78,6 +79,16 @@ class Seen:
         return self.receives and self.state in FAILED_OVER
 
 
+def standing_of(name: str, own: Seen | None) -> Noted | None:
+    """How a side stands, in words that are remembered."""
+    if own is None or own.relation is None or not (own.sends or own.receives):
+        return None
+    health = str(own.relation["ReplicationHealth"]).casefold()
+    other = str(own.relation["ReplicaServerName" if own.sends else "PrimaryServerName"])
+    way = f"{'to' if own.sends else 'from'} {bare(other)}"
+    return Noted(name, f"{own.told} {way}, {health}")
+
+
 class Runbook(OfHyperV):
     """`vm_id`: what both sides know the VM by. `here`: the host of this runbook, which received it when it began; `there`: the
     host that sent it, "" where it cannot be had."""
@@ -108,6 +119,10 @@ class Runbook(OfHyperV):
     def here(self) -> str:
         return self.index.host
 
+    def noted(self, facts: Facts) -> Noted | None:
+        """How the replication goes on the host of this runbook."""
+        return standing_of(self.name, Seen.of(self.vm_id, facts))
+
     def own(self, facts: Facts) -> Seen:
         found = Seen.of(self.vm_id, facts)
         assert found is not None
@@ -133,7 +148,7 @@ class Runbook(OfHyperV):
 
     def rests_on(self, field: str, facts: Facts) -> str:
         """Each on the one before."""
-        order = list(self.labels)
+        order = list(self.wanted())
         before = order[: order.index(field)]
         done = self.done(facts)
         return next((f for f in reversed(before) if not done[f][0]), "")
@@ -159,6 +174,13 @@ class Runbook(OfHyperV):
         text = f"shut down the guest of {self.name}"
         return Step(call, text, (field,), needs, host=host, job=True, limit_s=SHUTDOWN_S)
 
+    def fail_over(self, text: str, point: str, field: str, needs: tuple[Step, ...], **more: Any) -> Step:
+        """To the latest recovery point, or to the one with this id."""
+        if not point:
+            return self.step("Start-VMFailover", text, field, needs, Confirm=False, **more)
+        params = {"VMRecoverySnapshot": Ref(Call("Get-VMSnapshot", {"Id": point})), "Confirm": False, **more}
+        return Step(Call("Start-VMFailover", params), text, (field,), needs)
+
     def start(self, field: str, needs: tuple[Step, ...], host: str = "") -> Step:
         return self.step("Start-VM", f"start {self.name}", field, needs, host)
 
@@ -178,11 +200,11 @@ class Runbook(OfHyperV):
         elif method not in str(rows[0]["AllowedAuthenticationType"]):
             yield finding("", f"{self.there} does not accept {method.lower()}", hint)
         elif not rows[0]["ReplicationAllowedFromAnyServer"]:
-            name = full_name(facts).casefold()
+            name = own_name(self, facts).casefold()
             wanted = {name, f"*.{name.partition('.')[2]}", "*"}
             entries = there.reply(ReplicaAuthorization.query).rows
             if not any(str(e["AllowedPrimaryServer"]).casefold() in wanted for e in entries):
-                yield finding("", f"{self.there} does not admit {full_name(facts)}", hint)
+                yield finding("", f"{self.there} does not admit {own_name(self, facts)}", hint)
 
     def reverse(self, field: str, needs: tuple[Step, ...], facts: Facts) -> Step:
         more: dict[str, Any] = {"Reverse": True}
@@ -273,6 +295,10 @@ class UnplannedFailover(Runbook):
 
     kind: ClassVar[str] = "unplanned_failover"
     starts: bool = True
+    completes: bool = True
+    point: str = ""
+    """The id of an older recovery point; "" for the latest."""
+    point_told: str = ""
     labels: ClassVar[Mapping[str, str]] = {"fail_over": "failed over", "complete": "complete", "start": "running"}
     because: ClassVar[Mapping[str, frozenset[Impact]]] = {
         "fail_over": frozenset({"destroy"}),
@@ -280,7 +306,8 @@ class UnplannedFailover(Runbook):
     }
 
     def wanted(self) -> State:
-        return {k: v for k, v in self.labels.items() if k != "start" or self.starts}
+        left = {"start": self.starts, "complete": self.completes}
+        return {k: v for k, v in self.labels.items() if left.get(k, True)}
 
     def done(self, facts: Facts) -> Mapping[str, tuple[bool, str]]:
         own = self.own(facts)
@@ -292,8 +319,9 @@ class UnplannedFailover(Runbook):
         }
 
     def note(self, field: str, now: Any, wanted: Any, facts: Facts) -> str:
+        lost = f"to the recovery point of {self.point_told}: what came after it is lost"
         return {
-            "fail_over": "what was not sent is lost",
+            "fail_over": lost if self.point else "what was not sent is lost",
             "complete": "the recovery points go; it can no longer be cancelled",
         }.get(field, "")
 
@@ -302,11 +330,16 @@ class UnplannedFailover(Runbook):
         if changes and other is not None and other.sends and other.runs:
             hint = f"without --unplanned nothing is lost; or turn it off on {self.there} first"
             yield finding("", f"{self.name} runs on {self.there}", hint)
+        own = self.own(facts)
+        if self.point and own.over:
+            text = f"{self.name} was failed over already, and the host does not say to which recovery point"
+            hint = f"hvctl replica cancel {self.name} takes it back, if it is not complete"
+            yield finding("", text, hint, "impossible" if changes else "warning")
 
     def steps_of(self, field: str, needs: tuple[Step, ...], facts: Facts) -> Iterator[Step]:
         if field == "fail_over":
             text = f"fail {self.name} over without {self.there or 'the side that sent it'}"
-            yield self.step("Start-VMFailover", text, field, needs, Confirm=False)
+            yield self.fail_over(text, self.point, field, needs)
         elif field == "complete":
             yield self.step("Complete-VMFailover", f"complete the failover of {self.name}", field, needs, Confirm=False)
         elif field == "start":
@@ -376,17 +409,21 @@ class Reversal(Runbook):
 
 
 class TestFailover(Runbook):
-    """A VM beside the replica, from its last recovery point, on the test switches of its adapters; replication goes on."""
+    """A VM beside the replica, from its last recovery point or an older one, on the test switches of its adapters;
+    replication goes on."""
 
     __test__ = False  # no test of pytest's
     kind: ClassVar[str] = "test_failover"
+    point: str = ""
+    point_told: str = ""
     labels: ClassVar[Mapping[str, str]] = {"test": "a VM for tests"}
 
     def done(self, facts: Facts) -> Mapping[str, tuple[bool, str]]:
         return {"test": (tested(self.own(facts)) is not None, "none")}
 
     def note(self, field: str, now: Any, wanted: Any, facts: Facts) -> str:
-        return f"it is off; hvctl replica cancel {self.name} removes it"
+        since = f"as of {self.point_told}; " if self.point else ""
+        return f"{since}it is off; hvctl replica cancel {self.name} removes it"
 
     def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         own = self.own(facts)
@@ -395,7 +432,7 @@ class TestFailover(Runbook):
 
     def steps_of(self, field: str, needs: tuple[Step, ...], facts: Facts) -> Iterator[Step]:
         text = f"make a VM for tests from the replica of {self.name}"
-        yield self.step("Start-VMFailover", text, field, needs, AsTest=True, Confirm=False)
+        yield self.fail_over(text, self.point, field, needs, AsTest=True)
 
 
 class Cancellation(Runbook):

@@ -35,6 +35,7 @@ VMS = Call(
 ALL_VMS = Ref(VMS, many=True)
 
 MEMORY = Call("Get-VMMemory", {"VM": ALL_VMS}, select=("VMId", "DynamicMemoryEnabled"))
+DEVICES = Call("Get-VMAssignableDevice", {"VM": ALL_VMS}, select=("VMId", "LocationPath"))
 PROCESSORS = Call("Get-VMProcessor", {"VM": ALL_VMS}, select=("VMId", "ExposeVirtualizationExtensions"))
 NESTED = "while a hypervisor runs in the guest, its memory is neither dynamic nor changed live"
 """domain 6"""
@@ -113,6 +114,11 @@ def check_steady(name: str, row: Row) -> None:
     for status in row.get("OperationalStatus[]") or ():
         if status in BUSY:
             raise HeldBackError(f"{name} cannot be changed while {BUSY[status]}", "run hvctl again when that is done")
+
+
+def passed_through(row: Row, facts: Facts) -> Iterator[str]:
+    """Location paths of the host's devices that a VM was given."""
+    yield from (str(r.get("LocationPath")) for r in facts.of_key(DEVICES, "VMId", row["Id"]))
 
 
 def in_vm(query: Call, vm: Row, facts: Facts) -> tuple[Row, ...]:

@@ -216,6 +216,8 @@ class Cluster(OfHyperV):
     def _nodes(self, facts: Facts) -> Iterator[Diagnostic]:
         hosts = hosts_by_node(facts)
         for node, (host, own) in hosts.items():
+            if self.index.is_beside(host):  # that a role of it replicates to, or one that replicates to it
+                continue
             if own is not None and view(facts).nodes and node not in view(facts).nodes:
                 text = f"{host} is no node of {view(facts).name}"
                 yield finding("", text, "take hvctl_cluster from it, or add it to the cluster", "warning")

@@ -13,7 +13,8 @@ from hvctl.core.facts import Facts, UnreadableError
 from hvctl.core.fields import Setting, properties
 from hvctl.core.impact import Impact
 from hvctl.core.resource import Resource
-from hvctl.core.values import State
+from hvctl.core.values import NOT_COMPARED, State
+from hvctl.kinds._cluster import WHOLE, told_by
 from hvctl.kinds._drives import file_query, there
 from hvctl.kinds._host import OfHyperV
 from hvctl.kinds._servers import is_server_name
@@ -69,13 +70,13 @@ class ReplicaAuthorization(OfHyperV):
 
     @classmethod
     def discover(cls, owner: Resource | None, facts: Facts) -> Iterator[Self]:
-        for row in _rows(facts):
+        for row in _rows(facts) if owner is None or not told_by(owner, facts) else ():
             one = cls(server="unnamed.invalid")  # what the host has is not held to what may be written
             yield one.model_copy(update={"server": str(row["AllowedPrimaryServer"])})
 
     def queries(self) -> tuple[Call, ...]:
         folder = (file_query(self.storage),) if self.storage and not self._shared else ()
-        return (*self.survey(), *folder)
+        return (*self.survey(), *folder, *(WHOLE if self.index.together else ()))
 
     @property
     def _shared(self) -> bool:
@@ -86,6 +87,8 @@ class ReplicaAuthorization(OfHyperV):
         return next((r for r in _rows(facts) if str(r["AllowedPrimaryServer"]).casefold() == wanted), None)
 
     def actual(self, facts: Facts) -> State | None:
+        if told_by(self, facts):
+            return None if self.absent else dict.fromkeys(self.wanted(), NOT_COMPARED)
         row = self.row(facts)
         return None if row is None else self.read_settings(row)
 

@@ -14,10 +14,10 @@ from hvctl.core.facts import Facts, UnreadableError
 from hvctl.core.fields import Setting, properties, settings
 from hvctl.core.impact import Impact
 from hvctl.core.resource import Resource
-from hvctl.core.values import State
+from hvctl.core.values import NOT_COMPARED, State
 from hvctl.kinds._certificates import QUERIES as CERTIFICATES
 from hvctl.kinds._certificates import THUMBPRINT, Thumbprint, bare, findings
-from hvctl.kinds._cluster import ROLES, is_node
+from hvctl.kinds._cluster import ROLES, WHOLE, is_node, told_by
 from hvctl.kinds._drives import file_query, there
 from hvctl.kinds._host import OfHyperV
 from hvctl.kinds._replica import TIME_OF_DAY, TimeOfDay
@@ -134,7 +134,8 @@ class ReplicaServer(OfHyperV):
     def queries(self) -> tuple[Call, ...]:
         folder = (file_query(self.storage),) if self.storage and not self._shared else ()
         rules = (RULES,) if self.firewall is not None else ()
-        return (*self.survey(), *CERTIFICATES, COMPUTER, ROLES, *rules, *folder)
+        cluster = WHOLE if self.index.together else (ROLES,)
+        return (*self.survey(), *CERTIFICATES, COMPUTER, *cluster, *rules, *folder)
 
     @property
     def _shared(self) -> bool:
@@ -168,6 +169,8 @@ class ReplicaServer(OfHyperV):
 
     def actual(self, facts: Facts) -> State | None:
         found: dict[str, Any] = self.read_settings(self.row(facts))
+        if told_by(self, facts):  # what one node is told is so on all of them; each has its own firewall
+            found = dict.fromkeys(found, NOT_COMPARED)
         if self.firewall is not None:
             opened = [self._opened(rule, facts) for rule in self._listeners(facts)]
             found["firewall"] = all(opened) if self.firewall else any(opened)
@@ -214,7 +217,7 @@ class ReplicaServer(OfHyperV):
         if on and self.firewall is None and "enabled" in changed:
             text = "nothing opens the firewall for it"
             yield finding("enabled", text, "write `firewall: yes`, or see to it otherwise", "warning")
-        if changed and is_node(facts):
+        if changed - {"firewall"} and is_node(facts):
             text = "the host is a node of a cluster: this is set for all of its nodes"
             yield finding("", text, "", "warning")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from hvctl.call import Call, Guard, Ref, Value
 from hvctl.contract import OS, at_least
@@ -32,20 +32,42 @@ _NOTHING: Mapping[str, Value] = {}
 
 
 class Replication(ReplicationJudged):
-    """Replication of the VM to the host `server`, a name of the inventory or a full name; `extended` goes on from there to a
-    third site. Where those hosts are in the inventory all of it is planned together: the replica server, enabling, the initial
-    copy, then `extended` when that is done. That it replicates is wanted too, unless `state: paused`: a pause, an error, a
-    resynchronization that is needed and a copy that was not begun are differences. `ensure: absent` takes it away on both
-    sides; the replica stays as a VM that is off. `initial_copy`: `now`, over the network, unless it is `initial_copy_at` a
-    time, by `initial_copy_export` to a folder and `initial_copy_import` from one on the other side, from a `backup` of the VM
-    that is there, or `by_hand`. `excluded_disks`: by their places. `adapters` are the replica's: the switch there, the one of a
-    test, the addresses after a failover. See [replica](replica.md)."""
+    """Replication of the VM to the host `server`, a name of the inventory or a full name, of a cluster that of its Hyper-V
+    Replica Broker; `extended` goes on from there to a third site. Where those hosts are in the inventory all of it is
+    planned together: the replica server, enabling, the initial copy, then `extended` when that is done. That it replicates
+    is wanted too, unless `state: paused`: a pause, an error, a resynchronization that is needed and a copy that was not
+    begun are differences. `ensure: absent` takes it away on both sides; the replica stays as a VM that is off.
+    `initial_copy`: `now`, over the network, unless it is `initial_copy_at` a time, by `initial_copy_export` to a folder and
+    `initial_copy_import` from one on the other side, from a `backup` of the VM that is there, or `by_hand`.
+    `excluded_disks`: by their places. `adapters` are the replica's: the switch there, the one of a test, the addresses
+    after a failover. See [replica](replica.md)."""
 
     kind: ClassVar[str] = "replication"
     section: ClassVar[str] = "replication"
     setter: ClassVar[str] = "Set-VMReplication"
-    after: ClassVar[tuple[str, ...]] = ("disk", "dvd", "network_adapter", "processor", "memory", "firmware", "security")
+    after: ClassVar[tuple[str, ...]] = (
+        "disk",
+        "dvd",
+        "network_adapter",
+        "processor",
+        "memory",
+        "firmware",
+        "security",
+        "role",
+    )
     query: ClassVar[Call] = RELATIONS
+    usual: ClassVar[Mapping[str, Any]] = {
+        "authentication": "kerberos",
+        "frequency": 300,
+        "compression": True,
+        "bypass_proxy": False,
+        "recovery_points": 0,
+        "vss": None,
+        "host_data_exchange": True,
+        "auto_resync.enabled": False,
+        "auto_resync.start": "18:30",
+        "auto_resync.end": "06:00",
+    }
     other_words: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys(("replica_server", "to", "target", "host"), "server"),
         **dict.fromkeys(("interval", "every", "frequency_seconds", "rpo"), "frequency"),

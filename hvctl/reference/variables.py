@@ -46,6 +46,9 @@ VARIABLES: Mapping[str, Variable] = {
     "hvctl_worker": Variable("the worker that reads the host, with `--executor dask`", example="site-a"),
     "hvctl_owner": Variable("whom the VMs of the host are billed to", example="sales"),
     "hvctl_cluster": Variable("the cluster that the hosts of the group are nodes of", example="hvcl01"),
+    "hvctl_replica_broker": Variable(
+        "the full name of the Hyper-V Replica Broker of the cluster that they are nodes of", example="hvr01.example.com"
+    ),
     "hvctl_vm_owners": Variable("whom VMs are billed to, by their names", "mapping", {"web01": "sales"}),
     "ansible_winrm_kerberos_delegation": Variable("whether the ticket may be passed on to a third machine"),
     "ansible_winrm_kerberos_hostname_override": Variable("the name that the ticket is for", example="hv01.example.com"),

@@ -11,7 +11,18 @@ from mocks.command import Command
 from mocks.enums import enum
 from mocks.machine import Drive, Replication, Vm
 from mocks.objects import Instant, PsObject, Refusal, TimeSpan
-from mocks.replicating import REFUSALS, Transition, full_name, relations, settle, side, to, transition
+from mocks.replicating import (
+    REFUSALS,
+    Transition,
+    counterpart,
+    full_name,
+    node_name,
+    relations,
+    settle,
+    side,
+    to,
+    transition,
+)
 from mocks.shape import parts_of, shaped
 from mocks.state import HostState
 
@@ -93,7 +104,7 @@ def replication_object(cmd: Command, vm: Vm, r: Replication) -> PsObject:
         "ReplicationRelationshipType": enum("VMReplicationRelationshipType", r.relationship),
         "PrimaryServerName": r.primary_server or (here if sends else ""),
         "ReplicaServerName": r.replica_server or ("" if sends else here),
-        "CurrentReplicaServerName": r.replica_server or ("" if sends else here),
+        "CurrentReplicaServerName": _current(cmd, vm, r) if sends else node_name(state),
         "AllowedPrimaryServer": r.allowed_primary,
         "ReplicaServerPort": r.port,
         "AuthenticationType": enum("ReplicationAuthenticationType", r.authentication),
@@ -119,6 +130,12 @@ def replication_object(cmd: Command, vm: Vm, r: Replication) -> PsObject:
         **parts_of(state, vm),
     }
     return shaped(state, "VMReplication", properties, entity=r)
+
+
+def _current(cmd: Command, vm: Vm, r: Replication) -> str:
+    """The node that holds it now, where a broker stands before it (VB/20120327)."""
+    there = counterpart(cmd.estate, cmd.state, vm, r)
+    return node_name(there[0]) if there is not None else r.replica_server
 
 
 def _test_vm(state: HostState, vm: Vm) -> PsObject:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from copy import deepcopy
 
 from mocks.cmdlets._find import vms
@@ -9,8 +10,8 @@ from mocks.cmdlets._replica import check_way, moved, passed, refusal
 from mocks.cmdlets.vm import vm_object
 from mocks.command import Command, cmdlet
 from mocks.complete import new_id
-from mocks.machine import Replication, Vm
-from mocks.replicating import counterpart, peer_of
+from mocks.machine import Checkpoint, Replication, Vm
+from mocks.replicating import RECOVERY_POINTS, counterpart, peer_of
 
 
 def _relation(cmd: Command, vm: Vm) -> Replication:
@@ -25,12 +26,27 @@ def _confirmed(cmd: Command) -> None:
         raise cmd.prompt()
 
 
+def _subjects(cmd: Command) -> Iterator[tuple[Vm, Checkpoint | None]]:
+    """VMs, or the one whose recovery point is given; another checkpoint is none [I]."""
+    if "VMRecoverySnapshot" not in cmd.args:
+        yield from ((vm, None) for vm in vms(cmd))
+        return
+    for point in cmd.args.entities("VMRecoverySnapshot", Checkpoint):
+        vm = next((v for v in cmd.state.vms if point in v.checkpoints), None)
+        with cmd.trying():
+            if vm is None:
+                raise cmd.refuse("ObjectNotFound", "object_gone", cmd.state.name)
+            if point.type not in RECOVERY_POINTS:
+                raise refusal(cmd, "no recovery point")
+            yield vm, point
+
+
 @cmdlet("Start-VMFailover", takes=3.0)
 def start(cmd: Command) -> None:
     _confirmed(cmd)
     check_way(cmd)
     variant = next((v for v in ("Prepare", "AsTest") if cmd.args.flag(v)), "")
-    for vm in vms(cmd):
+    for vm, point in _subjects(cmd):
         with cmd.trying():
             relation = _relation(cmd, vm)
             row = passed(cmd, vm, relation, variant)
@@ -50,6 +66,7 @@ def start(cmd: Command) -> None:
                 found = counterpart(cmd.estate, cmd.state, vm, relation)
                 if found is not None and found[1].state in ("Running", "Paused") and vm.extended is None:
                     raise refusal(cmd, "primary runs", vm.name, found[0].name)
+                relation.point = point.name if point is not None else ""
                 for adapter in vm.nics:
                     adapter.ip_addresses = [a for a in (adapter.failover.get("IPv4Address", ""),) if a]
             moved(row, relation, None)
@@ -84,6 +101,7 @@ def complete(cmd: Command) -> None:
         with cmd.trying():
             relation = _relation(cmd, vm)
             moved(passed(cmd, vm, relation), relation, None)
+            vm.checkpoints = [p for p in vm.checkpoints if p.type not in RECOVERY_POINTS]  # PSDOC
             cmd.passthru(vm_object, cmd, vm)
 
 
@@ -109,5 +127,6 @@ def stop(cmd: Command) -> None:
                 raise refusal(cmd, "nothing to stop") from error
             if vm.state != "Off" and row.side == "Replica":
                 raise refusal(cmd, "stop needs off")
+            relation.point = ""
             moved(row, relation, None)
             cmd.passthru(vm_object, cmd, vm)

@@ -8,6 +8,7 @@ from typing import Any
 
 from mocks import files
 from mocks.arguments import like
+from mocks.cluster import Role
 from mocks.cmdlets._find import vms
 from mocks.cmdlets._replica import (
     TICKS,
@@ -21,7 +22,7 @@ from mocks.cmdlets._replica import (
     replication_object,
 )
 from mocks.cmdlets.disk_drive import disk_object
-from mocks.cmdlets.replication_server import check_certificate
+from mocks.cmdlets.replication_server import check_broker, check_certificate
 from mocks.command import Command, cmdlet
 from mocks.complete import new_id
 from mocks.enums import enum
@@ -33,6 +34,8 @@ from mocks.replicating import (
     copy_time,
     counterpart,
     full_name,
+    node_name,
+    node_names,
     peer_of,
     place_disks,
     relations,
@@ -153,6 +156,7 @@ def _seed(cmd: Command, vm: Vm) -> None:
 
 
 def _made(cmd: Command, vm: Vm) -> Replication:
+    check_broker(cmd)
     extended = vm.replication is not None and vm.replication.mode == "Replica"
     if vm.replication is not None and vm.replication.mode != "None" and not extended:
         raise refusal(cmd, "enabled already")
@@ -247,10 +251,12 @@ def _apply_settings(cmd: Command, relation: Replication, simple: Replication | N
 
 def _server(cmd: Command, vm: Vm, name: str, relation: Replication) -> HostState:
     """The server that is named, where there is a way to it and it takes what this one sends."""
-    found = cmd.estate.reached(name, by=cmd.state) if cmd.estate is not None else None
+    found = cmd.estate.receiving(name, vm.id, by=cmd.state) if cmd.estate is not None else None
     address = name.replace(".", "").isdigit()  # replica-migration 3: no address for Kerberos or a certificate [I]
     if found is None or found.state is cmd.state or address or not found.state.vmms_running:
         raise refusal(cmd, "no way", vm.name, name)
+    if full_name(found.state) != node_name(found.state) and name.casefold() in node_names(found.state):
+        raise refusal(cmd, "a node and not its broker", vm.name, name)
     if relation.authentication == "Kerberos" and not (cmd.state.domain and found.state.domain):
         raise refusal(cmd, "no way", vm.name, name)
     if admitting(found.state, relation.authentication, relation.port, cmd.state) is None:
@@ -311,6 +317,10 @@ def _accept(cmd: Command, vm: Vm, relation: Replication, there: HostState) -> No
     made.replication = received
     there.vms.append(made)
     place_disks(cmd.state, vm, relation, there, made)
+    if there.cluster is not None and cmd.estate is not None:  # its broker makes it highly available (VB/20120327)
+        there.cluster.roles.append(Role(vm.name, there.name.upper(), vm=vm.name, vm_id=vm.id))
+        made.is_clustered = True
+        cmd.estate.settle(cmd.estate.hosts[cmd.estate.name_of(there)])
 
 
 # --- changing ---------------------------------------------------------------------------------------------------------

@@ -17,10 +17,11 @@ _TICKS = 10_000_000
 INTERVALS = frozenset(hours * 3600 for hours in (1, 2, 3, 4, 6, 8, 12, 24, 48, 72, 96, 120, 144, 168))
 
 
-def _check_broker(cmd: Command) -> None:
+def check_broker(cmd: Command) -> None:
     """On a node without an online broker even reading fails, with the not-found of the whole family
     (replica-migration 1.2) [O]."""
-    if cmd.state.cluster is not None and not cmd.state.replica_broker:
+    cluster = cmd.state.cluster
+    if cluster is not None and not (cluster.brokered or cmd.state.replica_broker):
         raise cmd.refuse("ObjectNotFound", "object_gone", cmd.state.name)
 
 
@@ -62,7 +63,7 @@ def server_object(state: HostState) -> PsObject:
 
 @cmdlet("Get-VMReplicationServer")
 def get(cmd: Command) -> None:
-    _check_broker(cmd)
+    check_broker(cmd)
     cmd.emit(server_object(cmd.state))
 
 
@@ -80,7 +81,7 @@ def check_store(cmd: Command, path: str) -> None:
 @cmdlet("Set-VMReplicationServer", takes=0.4)
 def change(cmd: Command) -> None:
     cmd.needs_consent()  # domain 15.1: Set-VMReplicationServer -Force
-    _check_broker(cmd)
+    check_broker(cmd)
     args, state, server = cmd.args, cmd.state, cmd.state.replica_server
     method = args.word("AllowedAuthenticationType", "RecoveryAuthenticationType") if (
         "AllowedAuthenticationType" in args) else server.authentication  # fmt: skip
@@ -158,7 +159,7 @@ def _meant(cmd: Command) -> list[Authorization]:
 
 @cmdlet("Get-VMReplicationAuthorizationEntry")
 def get_entries(cmd: Command) -> None:
-    _check_broker(cmd)
+    check_broker(cmd)
     for entry in cmd.state.replica_server.entries:
         given = (
             ("AllowedPrimaryServer", entry.allowed),
@@ -171,7 +172,7 @@ def get_entries(cmd: Command) -> None:
 
 @cmdlet("New-VMReplicationAuthorizationEntry", takes=0.3)
 def new_entry(cmd: Command) -> None:
-    _check_broker(cmd)
+    check_broker(cmd)
     args, server = cmd.args, cmd.state.replica_server
     name = args.text("AllowedPrimaryServer")
     if server.any_server:
@@ -194,7 +195,7 @@ def _check_name(cmd: Command, name: str) -> None:
 
 @cmdlet("Set-VMReplicationAuthorizationEntry", takes=0.3)
 def change_entry(cmd: Command) -> None:
-    _check_broker(cmd)
+    check_broker(cmd)
     for entry in _meant(cmd):
         with cmd.trying():
             if "ReplicaStorageLocation" in cmd.args:
@@ -207,7 +208,7 @@ def change_entry(cmd: Command) -> None:
 
 @cmdlet("Remove-VMReplicationAuthorizationEntry", takes=0.3)
 def remove_entry(cmd: Command) -> None:
-    _check_broker(cmd)
+    check_broker(cmd)
     for entry in _meant(cmd):
         cmd.state.replica_server.entries.remove(entry)
         cmd.passthru(entry_object, cmd.state, entry)

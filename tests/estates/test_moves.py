@@ -107,6 +107,7 @@ FOUND: dict[str, tuple[dict[str, Any], str]] = {
     "pass_through": (
         {"vm": {"drives": [*VM["drives"], {"at": "ide 0:1", "disk_number": 3}]}}, "ide 0:1 is a physical one of hv03",
     ),
+    "device": ({"vm": {"assigned_devices": ["PCIROOT(0)#PCI(0300)"]}}, "it has a device of hv03 itself (PCIROOT(0)#PCI(0300))"),
     "memory": ({"there": {"memory": "256MB"}}, "hv04 has about 256 MB free"),
     "processors": ({"there": {"logical_processors": 1}, "vm": {"processor": {"count": 2}}}, "it has 2 processors"),
     "present": (
@@ -133,8 +134,14 @@ OLDER = {"2012r2": "2012", "2016": "2012r2", "2022": "2019"}
 TOLD = {"2012r2": ("5.0", "2012"), "2016": ("8.0", "2012 R2"), "2022": ("10.0", "2019")}
 
 
-NOT_IN = {("tpm", "2012"), ("tpm", "2012r2"), ("shared", "2012"), ("version", "2012")}
-"""Virtual TPMs came with 2016, shared disks with 2012 R2, and hvctl knows no Windows older than 2012."""
+NOT_IN = {
+    *(("device", os) for os in ("2012", "2012r2", "2016")),
+    *(("tpm", os) for os in ("2012", "2012r2")),
+    ("shared", "2012"),
+    ("version", "2012"),
+}
+"""Virtual TPMs and devices of the host came with 2016, of which the contract does not know the cmdlet; shared disks with
+2012 R2. hvctl knows no Windows older than 2012."""
 BY_VERSION = [(n, os) for n in (*FOUND, *COMPARED) for os in ("2012", *OLDER) if (n, os) not in NOT_IN]
 
 

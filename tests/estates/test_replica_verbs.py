@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ from hvctl.call import Transport
 from hvctl.cli import main
 from hvctl.config.connection import Connection
 from hvctl.fleet.connect import Wire
+from mocks.clock import START
 from mocks.estate import Estate
 from mocks.failures import failure
-from mocks.machine import Replication, Vm
+from mocks.machine import Checkpoint, Replication, Vm
 from mocks.twin import TwinTransport
 from tests.estates.harness import Reached, written
 
@@ -237,6 +239,28 @@ def test_what_is_complete_is_not_taken_back(lab: Lab, capsys: Any) -> None:
     assert "is complete, and is not taken back" in said
 
 
+def test_a_third_site_takes_over_when_nobody_runs_it(lab: Lab, capsys: Any) -> None:
+    onward: dict[str, Any] = {
+        "primary_server": "HV02.example.com",
+        "replica_server": "HV03.example.com",
+        "relationship": "Extended",
+    }
+    lab.vm("hv02").extended = Replication("Replica", **onward)
+    third = deepcopy(lab.vm("hv02"))
+    third.drives, third.extended, third.replication = [], None, Replication("ExtendedReplica", **onward)
+    lab.estate.hosts["hv03"].state.vms.append(third)
+    words = ("failover", "web01", "--to", "hv03", "--allow", "destroy")
+    assert lab.replica(capsys, *words)[0] == 1 and "only --unplanned" in lab.errors
+    assert lab.replica(capsys, *words, "--unplanned")[0] == 1 and "web01 runs on hv01" in lab.errors
+    lab.estate.lose("hv01", "hv02")
+    status, said = lab.replica(capsys, *words, "--unplanned")
+    assert (status, lab.relation("hv03").state, third.state) == (0, "FailedOver", "Running"), said
+    lab.estate.bring_back("hv01", "hv02")
+    assert lab.replica(capsys, "reverse", "web01", "--allow", "destroy")[0] == 1
+    assert "hv03 is a third site, from which nothing is reversed" in lab.errors
+    assert lab.vm("hv01").state == "Running", "it is left as it is"
+
+
 def test_a_vm_that_nobody_replicates(lab: Lab, capsys: Any) -> None:
     assert lab.replica(capsys, "test", "web09")[0] == 1
     assert "no host that was read replicates a VM web09" in lab.errors
@@ -244,3 +268,44 @@ def test_a_vm_that_nobody_replicates(lab: Lab, capsys: Any) -> None:
     assert "hv03 has no web01" in lab.errors
     assert lab.replica(capsys, "failover", "web01", "--to", "hv99")[0] == 1
     assert "hv99 is no host of the inventory" in lab.errors
+
+
+def test_a_failover_to_an_older_recovery_point(lab: Lab, capsys: Any) -> None:
+    """Looked at and taken back; then another one, for good."""
+    states = [
+        ("08:00", "Replica", 28_800.0),
+        ("09:00", "AppConsistentReplica", 32_400.0),
+        ("mine", "Standard", 30_000.0),
+    ]
+    for n, (name, type_, at) in enumerate(states):
+        lab.vm("hv02").checkpoints.append(Checkpoint(name, f"{ID[:-1]}{n + 2}", type_, created=at))
+    lab.vm("hv01").state = "Off"
+    words = ("failover", "web01", "--to", "hv02", "--unplanned", "--allow", "destroy")
+    assert lab.replica(capsys, *words, "--recovery-point", "07:00")[0] == 1
+    assert "08:00" in lab.errors and "consistent for applications (09:00)" in lab.errors and "mine" not in lab.errors
+    status, said = lab.replica(capsys, *words, "--recovery-point", "09:00", "--no-complete")
+    assert (status, lab.relation("hv02").state, lab.relation("hv02").point) == (
+        0,
+        "FailedOverWaitingCompletion",
+        "09:00",
+    ), said
+    status, said = lab.replica(capsys, *words, "--recovery-point", "08:00")
+    assert status != 0 and "was failed over already" in said, "to which, no host says"
+    assert lab.replica(capsys, "cancel", "web01", "--allow", "destroy")[0] == 0
+    day = START.strftime("%Y-%m-%d")
+    status, said = lab.replica(capsys, *words, "--recovery-point", f"{day} 08:59", "--no-start")
+    assert (status, lab.relation("hv02").state, lab.relation("hv02").point) == (0, "FailedOver", "08:00"), said
+    assert [p.name for p in lab.vm("hv02").checkpoints] == ["mine"]
+    assert lab.replica(capsys, "failover", "web01", "--to", "hv02", "--recovery-point", "x")[0] == 1
+
+
+def test_what_a_verb_did_is_remembered(lab: Lab, tmp_path: Path, capsys: Any) -> None:
+    history = str(tmp_path / "history.db")
+    assert lab.replica(capsys, "failover", "web01", "--to", "hv02", "--history", history)[0] == 0, lab.errors
+    _, said = lab.run(capsys, "history", "--history", history)
+    assert "web01: planned failover to hv02" in said
+    assert "replication web01: replicating to hv01, normal" in said
+    assert "replication web01: replicating from hv02, normal" in said
+    lab.run(capsys, "drift", str(lab.folder / "site.yml"), "--history", history)
+    _, said = lab.run(capsys, "history", "--history", history, "--json")
+    assert '"planned_failover"' not in said, "no field of a runbook is wanted for good"

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from mocks.cluster import Cluster, Node
 from mocks.estate import Estate
+from mocks.machine import Checkpoint
 from mocks.objects import Outcome
 from mocks.replicating import REFUSALS, TRANSITIONS, relations
 from mocks.schema import dump
@@ -377,3 +379,27 @@ def test_every_row_is_used() -> None:
         "Suspend-VMReplication", "Resume-VMReplication", "Start-VMFailover", "Complete-VMFailover", "Stop-VMFailover",
         "Set-VMReplication", "Remove-VMReplication", "Reset-VMReplicationStatistics",
     }  # fmt: skip
+
+
+def test_a_node_is_not_named_where_its_cluster_has_a_broker() -> None:
+    pair = Pair()
+    there = pair.estate.hosts["hv02"].state
+    there.cluster = Cluster("hvcl02", broker="hvr02", nodes=[Node("HV02")])
+    pair.refused("hv01", "Enable-VMReplication", "a node and not its broker", ReplicaServerName="hv02", **ENABLE)
+    pair.do("hv01", "Enable-VMReplication", ReplicaServerName="hvr02", **ENABLE)
+    assert [r.owner for r in there.cluster.roles] == ["HV02"]
+
+
+def test_a_failover_to_an_older_recovery_point() -> None:
+    pair = Pair()
+    pair.do("hv01", "Enable-VMReplication", ReplicaServerName="hv02", **ENABLE)
+    pair.do("hv01", "Start-VMInitialReplication", VMName="web01")
+    pair.pass_(300)
+    there = pair.estate.hosts["hv02"].state.vms[0]
+    there.checkpoints = [Checkpoint("by hand", ID[:-1] + "2"), Checkpoint("08:00", ID[:-1] + "3", type="Replica")]
+    own, point = (pair.run("hv02", "Get-VMSnapshot", Id=p.id).objects[0] for p in there.checkpoints)
+    pair.refused("hv02", "Start-VMFailover", "no recovery point", VMRecoverySnapshot=own, **SURE)
+    pair.do("hv02", "Start-VMFailover", VMRecoverySnapshot=point, **SURE)
+    assert there.replication is not None and there.replication.point == "08:00"
+    pair.do("hv02", "Complete-VMFailover", VMName="web01", **SURE)
+    assert [p.name for p in there.checkpoints] == ["by hand"]
