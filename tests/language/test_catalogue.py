@@ -22,6 +22,7 @@ COMMONEST = """
 kinds/vm kinds/_vm kinds/_power kinds/_owed kinds/_room kinds/disk kinds/_disk kinds/_disk_checks kinds/_disk_rules
 kinds/_drives kinds/dvd kinds/processor kinds/memory kinds/network_adapter kinds/_adapter kinds/switch
 kinds/_switch_steps kinds/_switch_rules kinds/firmware kinds/integration_services kinds/checkpoint kinds/_types kinds/_vlan
+kinds/_preflight kinds/_runbook kinds/maintenance
 kinds/role kinds/cluster kinds/_cluster kinds/replication kinds/replica_server kinds/nat kinds/_addressed kinds/_ip
 kinds/guest_file kinds/host_file kinds/vhd kinds/security kinds/_guests kinds/_way_in kinds/_image kinds/export
 config/wording config/playbook config/connection text/source text/width winrm/faults winrm/translation
