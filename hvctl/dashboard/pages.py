@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import asdict, dataclass, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from typing import Any, TypeVar
@@ -159,11 +159,11 @@ class Site:
             found = queries.host(connection, name, self.stale_before)
             if not found:
                 return None
-            differing = queries.drift_rows(connection, Asked(host=name))
+            differing = queries.drift_rows(connection, Asked(host=name, whole=True))  # each of its VMs is counted
             month = self.now() - timedelta(days=30)
             return {
                 "hosts": found,
-                "open": differing,
+                "open": replace(differing, rows=differing.rows[: queries.PAGE]),
                 "went": queries.drift_rows(connection, Asked(host=name, gone=True, since=month)),
                 "away": queries.away_rows(connection, since=month, host=name),
                 "stood": queries.standing_rows(connection, name, month),
@@ -186,8 +186,8 @@ class Site:
             def mine(rows: Any) -> list[Any]:
                 return [one for one in rows if one.vm.casefold() == vm.casefold()]
 
-            differing = mine(queries.drift_rows(connection, Asked(host=name)).rows)
-            went = mine(queries.drift_rows(connection, Asked(host=name, gone=True)).rows)
+            differing = mine(queries.drift_rows(connection, Asked(host=name, whole=True)).rows)
+            went = mine(queries.drift_rows(connection, Asked(host=name, gone=True, whole=True)).rows)
             record = Meters(self.place).told(end - timedelta(days=days), end, [name])
             used = queries.used(record, vm, name)
             return {"open": differing, "went": went, "used": used} if differing or went or used else None

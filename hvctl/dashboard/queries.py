@@ -43,7 +43,8 @@ AGES = ((0, 1), (1, 7), (7, 30), (30, None))
 
 @dataclass(frozen=True)
 class Asked:
-    """What a list is narrowed to; what is empty narrows nothing. `text`: somewhere in what is told. `hosts`: only these."""
+    """What a list is narrowed to; what is empty narrows nothing. `text`: somewhere in what is told. `hosts`: only these.
+    `whole`: all of it, and not a page."""
 
     text: str = ""
     state: str = ""
@@ -55,6 +56,7 @@ class Asked:
     until: datetime | None = None
     hosts: frozenset[str] | None = None
     start: int = 0
+    whole: bool = False
 
 
 # --- hosts -----------------------------------------------------------------------------------------------------------
@@ -202,7 +204,7 @@ def drift_rows(connection: Connection, asked: Asked) -> Listed[DriftRow]:
         .select_from(joined)
         .where(*narrowed)
         .order_by(*order)
-        .limit(PAGE)
+        .limit(None if asked.whole else PAGE)
         .offset(asked.start)
     )
     return Listed(tuple(map(_drift, rows)), total, asked.start)

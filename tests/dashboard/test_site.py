@@ -24,7 +24,7 @@ from hvctl.history import Place, place
 from hvctl.history.seen import Seen, Standing
 from hvctl.history.store import Store
 from scripts.make_catalogues import FOLDER, catalogue_of, compiled, extracted
-from tests.dashboard.fleet import DAY, HOSTILE, NOW, fleet, metered
+from tests.dashboard.fleet import DAY, HOSTILE, NOW, PLAYBOOK, fleet, looked, metered
 
 GROUPS = {"tokyo": frozenset({"hv003", "hv004"}), "osaka": frozenset({"hv005", "hv007"})}
 TOKEN = "a-token-that-is-long-enough"
@@ -307,3 +307,14 @@ def test_how_long_without_a_look_is_too_long(where: Place) -> None:
     site = Site(where, Anyone(), timedelta(minutes=30), {}, lambda: NOW)
     client = TestClient(application(site, ["localhost"]), "http://localhost")
     assert found_by(client, "/")["counts"]["stale"] == 12
+
+
+def test_every_vm_of_a_host_has_its_page_however_many_differ(tmp_path: Path, browse: Open) -> None:
+    where = place(str(tmp_path / "many.db"))
+    spots = [(("processor", f"vm{n}"), "count") for n in range(130)]
+    check = Check("drift", (PLAYBOOK,), NOW, NOW, (), 2, addresses={"hv1": "hv1.example.com"})
+    Store(where).write(check, [looked("hv1", spots, range(130))], NOW)
+    client = browse(at=where)
+    told = found_by(client, "/hosts/hv1")
+    assert (told["open"]["total"], len(told["open"]["rows"]), len(told["machines"])) == (130, 100, 130)
+    assert [row["vm"] for row in found_by(client, "/hosts/hv1/vms/vm129")["open"]] == ["vm129"]

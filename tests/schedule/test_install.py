@@ -498,3 +498,16 @@ def test_lines_and_tasks_are_printed_or_written(lab: Lab) -> None:
     assert data[:2] in (b"\xff\xfe", b"\xfe\xff")
     assert 'encoding="UTF-16"' in data.decode("utf-16")
     assert "no Windows" in err
+
+
+@pytest.mark.parametrize(
+    ("verb", "said"), [("drift", "in sync"), ("metering", "done"), ("apply", "done"), ("export", "done")]
+)
+def test_how_the_last_run_ended_is_said_in_the_words_of_its_verb(
+    verb: str, said: str, lab: Lab, systemctl: Fake
+) -> None:
+    program = systemctl.folder / "systemctl"
+    program.write_text(SYSTEMCTL.replace("ExecMainStatus=2", "ExecMainStatus=0"), encoding="utf-8")
+    words = () if verb == "drift" else (f"--{verb}",)
+    assert lab.hvctl("schedule", "install", *words, "--every", "1h", "lab.yml")[0] == 0
+    assert f"JST, {said}\n" in lab.hvctl("schedule", "list")[1]

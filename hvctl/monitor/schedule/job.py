@@ -80,7 +80,7 @@ class Job:
         """One line of JSON that `list` reads back from what was installed."""
         data = {"playbooks": self.playbooks, "when": self.rhythm, "splay": self.splay}
         more = {"verb": self.verb, "allow": self.allow}
-        return json.dumps({**data, **(more if self.verb in CHANGING else {})}, ensure_ascii=True)
+        return json.dumps({**data, **(more if self.verb != "drift" else {})}, ensure_ascii=True)
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,13 @@ class Note:
     def does(self) -> str:
         """What it does with the playbooks."""
         allowed = f" (allowed: {', '.join(self.allow)})" if self.allow else ""
-        return {"apply": f"applies{allowed}", "export": "exports what is due of"}.get(self.verb, "checks")
+        words = {
+            "drift": "checks",
+            "metering": "reads the meters of",
+            "apply": f"applies{allowed}",
+            "export": "exports what is due of",
+        }
+        return words[self.verb]
 
     @classmethod
     def read(cls, text: str) -> Note | None:

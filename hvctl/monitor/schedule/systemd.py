@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from hvctl.monitor.schedule.job import CHANGING, Job, Note, escaped, unescaped
+from hvctl.monitor.schedule.job import Job, Note, Verb, escaped, unescaped
 from hvctl.monitor.schedule.systemctl import ManagerError, Systemctl
 from hvctl.monitor.schedule.units import PREFIX, SECTION, units
 from hvctl.text.files import write_whole
@@ -120,7 +120,7 @@ class Manager:
                 _time(timer.get("LastTriggerUSec", "")),
                 _time(timer.get("NextElapseUSecRealtime", ""))
                 or _from_start(timer.get("NextElapseUSecMonotonic", ""), now),
-                _result(service, changing=note.verb in CHANGING),
+                _result(service, note.verb),
             )
 
     def _undo(self, timer: str, before: Mapping[str, str | None]) -> None:
@@ -162,12 +162,12 @@ def _time(text: str) -> str:
     return "" if text in ("", "n/a", "0", "infinity") else text
 
 
-def _result(service: Mapping[str, str], *, changing: bool = False) -> str:
+def _result(service: Mapping[str, str], verb: Verb) -> str:
     if service.get("ActiveState") == "activating":
         return "running now"
     status = service.get("ExecMainStatus", "")
     words = {"0": "in sync", "2": "drifted", "75": "left out, one was running", "130": "stopped", "143": "stopped"}
-    if changing:
+    if verb != "drift":
         words |= {"0": "done", "2": "something was left undone", "75": "left out: not its time, or one was running"}
     return words.get(status, f"failed ({service.get('Result', '')}, status {status})" if status else "")
 
