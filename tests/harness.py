@@ -4,15 +4,17 @@ remember: plans twice, binds every call, applies, plans again and expects nothin
 from __future__ import annotations
 
 import json
+import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
-from itertools import takewhile
+from itertools import groupby, takewhile
+from operator import attrgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import yaml
 
@@ -34,6 +36,8 @@ from mocks.failures import failure
 from mocks.host import SimulatedHost
 from tests.transports import Around
 
+C = TypeVar("C")
+"""A case, of one host or of several."""
 CASES = Path(__file__).parent / "cases"
 KEYS = {
     "os",
@@ -99,6 +103,14 @@ def all_cases() -> tuple[Case, ...]:
         assert set(versions) <= set(VERSIONS), file
         found += [Case(file, os) for os in VERSIONS if os in versions]
     return tuple(found)
+
+
+def sampled(cases: Iterable[C]) -> Iterator[C]:
+    """In a soak all of them; else each case with every second of its versions, in turn the first or the second of them."""
+    for n, (_, of_one) in enumerate(groupby(cases, key=attrgetter("file"))):
+        versions = tuple(of_one)
+        start = n % 2 if len(versions) > 1 else 0
+        yield from versions if os.environ.get("HVCTL_SOAK") else versions[start::2]
 
 
 def wished(text: str, allow: Sequence[str] = (), folder: str = "") -> tuple[Index, list[Diagnostic]]:

@@ -11,7 +11,7 @@ from hvctl.contract import OS
 from mocks.engine import EngineTransport, LanguageMode
 from mocks.twin import TwinTransport
 from tests.conftest import Engines
-from tests.harness import CASES, Case, all_cases, witness
+from tests.harness import CASES, Case, all_cases, sampled, witness
 
 CONSTRAINED: tuple[tuple[str, OS], ...] = (
     ("disk/grows_online_on_scsi", "2022"),  # a chain followed, a guard before a change
@@ -47,7 +47,7 @@ def test_case(case: Case) -> None:
 
 
 @pytest.mark.engine
-@pytest.mark.parametrize("case", grouped((c for c in all_cases() if "host" in c.data), "FullLanguage"))
+@pytest.mark.parametrize("case", grouped(sampled(c for c in all_cases() if "host" in c.data), "FullLanguage"))
 def test_case_in_powershell(case: Case, engines: Engines) -> None:
     twin = witness(case, TwinTransport, looks=1)
     real = witness(case, lambda host: EngineTransport(engines(case.os, case.mode), host), looks=1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from hvctl.call import Transport
@@ -10,6 +12,7 @@ from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
 from tests.conftest import Engines
 from tests.estates.harness import Case, all_cases, run
+from tests.harness import sampled
 
 
 @pytest.mark.parametrize("case", all_cases(), ids=str)
@@ -34,7 +37,13 @@ def test_case_in_constrained_language(case: Case, engines: Engines) -> None:
     assert run(case, serve) == []
 
 
-@pytest.mark.parametrize("case", all_cases(), ids=str)
+def grouped(cases: Iterator[Case]) -> list[object]:
+    """On the worker that has the engine of that version anyway."""
+    groups = ((case, pytest.mark.xdist_group(f"engine-{case.os}-FullLanguage")) for case in cases)
+    return [pytest.param(case, marks=group, id=str(case)) for case, group in groups]
+
+
+@pytest.mark.parametrize("case", grouped(sampled(all_cases())))
 def test_case_by_the_engine(case: Case, engines: Engines) -> None:
     def serve(host: SimulatedHost) -> Transport:
         return EngineTransport(engines(host.os, "FullLanguage"), host)
