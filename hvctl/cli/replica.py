@@ -196,8 +196,8 @@ def reverse(
     if len(begun) != 1:
         _end(verb, f"which side of {name} was failed over is not clear: {', '.join(found.seen)}; see to it by hand")
     if found.seen[begun[0]].mode == "ExtendedReplica":
-        text = f"{begun[0]} is a third site, from which nothing is reversed; end its replication there, with "
-        _end(verb, f"{text}Remove-VMReplication, and replicate {name} from there by a playbook")
+        text = f"{begun[0]} is a third site, from which nothing is reversed; end its replication there by hand"
+        _end(verb, f"{text}, and replicate {name} from there by a playbook")
     there = _other(found, begun[0])
     if not there:
         away = "; not read: " + ", ".join(found.unseen) if found.unseen else ""

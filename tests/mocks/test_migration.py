@@ -162,6 +162,7 @@ REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "pass_through": (
         {"vm": {"drives": [*VM["drives"], {"at": "scsi 0:1", "disk_number": 3}]}}, {}, "physical disk",
     ),
+    "device": ({"vm": {"assigned_devices": ["PCIROOT(0)#PCI(0300)"]}}, {}, "a device that is assigned to it"),
     "memory": ({"there": {"memory": "256MB"}}, {}, "0x8007000E"),
     "processors": ({"there": {"logical_processors": 1}, "vm": {"processor": {"count": 2}}}, {}, "more processors"),
     "present": ({"there": {"vms": [{"name": "other", "id": ID, "drives": [], "adapters": []}]}}, {}, "same ID"),
@@ -176,8 +177,11 @@ def test_every_row_is_shown() -> None:
 
 
 OLDER = {"2012r2": "2012", "2016": "2012r2", "2022": "2019"}
-NOT_IN = {("tpm", "2012"), ("tpm", "2012r2"), ("shared", "2012"), ("version", "2012")}
-"""Virtual TPMs came with 2016, shared disks with 2012 R2, and there is no older host than one of 2012."""
+NOT_IN = {(name, os) for name in ("device", "tpm") for os in ("2012", "2012r2")} | {
+    ("shared", "2012"),
+    ("version", "2012"),
+}
+"""Devices of the host and virtual TPMs came with 2016, shared disks with 2012 R2; there is no older host than one of 2012."""
 BY_VERSION = [(row, os) for row in ROWS for os in ("2012", *OLDER) if (row.name, os) not in NOT_IN]
 
 
