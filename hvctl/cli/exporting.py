@@ -49,7 +49,7 @@ from hvctl.kinds._vm import VMS
 from hvctl.kinds.export import Export
 from hvctl.kinds.vm import VM
 from hvctl.text.diagnostic import ConfigError, Diagnostic
-from hvctl.text.source import load_text
+from hvctl.text.source import COMMAND_LINE, load_text
 
 
 @app.command()
@@ -244,7 +244,7 @@ def _wished(name: str, exports: list[dict[str, Any]], places: Sequence[Place]) -
 
     def as_asked(one: Resource, entry: Entry) -> Entry:
         if isinstance(one, Export):
-            return replace(entry, place=next(given, entry.place))
+            return replace(entry, place=next(given, Place(COMMAND_LINE, ())))
         return replace(entry, resource=one.only_if_there()) if isinstance(one, VM) else entry
 
     return _exports_at_once(found.mapped(as_asked))

@@ -337,9 +337,9 @@ def _named(verb: Verb, host: str, found: Sides) -> str:
     known = names_of(inventory_of(verb.settings))
     wanted = host.rstrip(".").casefold()
     name = known.get(wanted)
-    for broker, nodes in known.shared.items() if name is None else ():
-        if wanted in (broker, broker.partition(".")[0]):
-            name = next((n for n in nodes if n in found.seen), nodes[0])
+    if name is None and (broker := known.broker(wanted)):
+        nodes = known.shared[broker]
+        name = next((n for n in nodes if n in found.seen), nodes[0])
     if name is None:
         raise ConfigError([Diagnostic(None, f"{host} is no host of the inventory", "see hvctl inventory --graph")])
     return name

@@ -128,13 +128,13 @@ def prepare(
     trees = inventory.folders
     work: list[HostWork] = []
     desired: list[Desired] = []
-    known: dict[str, str] = {}
+    known: Names | None = None
     for host, own in chosen:
         # All at once: a password of the inventory may be taken from a variable of a play, and that is hidden then.
         seen = [_seen_by(inventory, host, p, variables, problems) for p in own]
         unsure = any(p.unsure for p in seen)
         connection = _connection(inventory, host, own, variables, problems, warnings, unsure=unsure)
-        _check_broker(inventory, host, problems)
+        _check_broker(host, problems)
         found, faults = wishes(seen, {}, learn, trees, ask, host.name, _cluster(inventory, host, seen, problems))
         if found.together or any(wish.links() for wish in found):
             known = known or names_of(inventory)
@@ -181,10 +181,9 @@ def names_of(inventory: Inventory) -> Names:
         address = host.variables.get("ansible_host")
         if isinstance(address, str):
             found.setdefault(address.casefold(), host.name)
-        variables = inventory.variables(host)
-        if isinstance(cluster := variables.get(CLUSTER), str):
+        if isinstance(cluster := host.variables.get(CLUSTER), str):
             clusters[host.name] = cluster
-        broker = variables.get(BROKER)
+        broker = host.variables.get(BROKER)
         if isinstance(broker, str) and broker:
             name = broker.rstrip(".").casefold()
             brokers[name] = (*brokers.get(name, ()), host.name)
@@ -281,11 +280,10 @@ def _cluster(inventory: Inventory, host: Host, seen: Sequence[Play], problems: l
     return ""
 
 
-def _check_broker(inventory: Inventory, host: Host, problems: list[Diagnostic]) -> None:
+def _check_broker(host: Host, problems: list[Diagnostic]) -> None:
     """Both sides of a replication read it in full, so that it is compared so."""
-    variables = inventory.variables(host)
-    value = variables.get(BROKER)
-    if value is not None and variables.get(CLUSTER) is None:
+    value = host.variables.get(BROKER)
+    if value is not None and host.variables.get(CLUSTER) is None:
         text = f"{host.name} has {BROKER} and no {CLUSTER}: the nodes behind a broker are planned as one"
         problems.append(Diagnostic(host.marks.get(BROKER), text, f"write {CLUSTER} beside it"))
     if value is not None and not (isinstance(value, str) and _FULL_NAME.fullmatch(value)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, ClassVar, Protocol, Self, TypeVar, overload
 
 from pydantic import PrivateAttr
@@ -75,7 +76,7 @@ class Shelf(Protocol):
 
 R = TypeVar("R", bound="Resource")
 
-NO_NAMES: Mapping[str, str] = {}
+_NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 class Names(dict[str, str]):
@@ -85,16 +86,26 @@ class Names(dict[str, str]):
 
     def __init__(
         self,
-        names: Mapping[str, str] = NO_NAMES,
-        shared: Mapping[str, tuple[str, ...]] | None = None,
-        together: Mapping[str, str] | None = None,
+        names: Mapping[str, str] = _NONE,
+        shared: Mapping[str, tuple[str, ...]] = _NONE,
+        together: Mapping[str, str] = _NONE,
     ) -> None:
         super().__init__(names)
-        self.shared: Mapping[str, tuple[str, ...]] = shared or {}
-        self.together: Mapping[str, str] = together or {}
+        self.shared, self.together = dict(shared), dict(together)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (Names, (dict(self), dict(self.shared), dict(self.together)))
+        return (Names, (dict(self), self.shared, self.together))
+
+    def broker(self, name: str) -> str:
+        """The shared name that is meant, in full or without its domain; "" if it is none."""
+        wanted = name.rstrip(".").casefold()
+        if wanted in self.shared or "." in wanted:
+            return wanted if wanted in self.shared else ""
+        found = [full for full in self.shared if full.partition(".")[0] == wanted]
+        return found[0] if len(found) == 1 and wanted not in self else ""
+
+
+NO_NAMES = Names()
 
 
 class Resource(Fields):
@@ -594,7 +605,7 @@ class Index(Sequence[Resource]):
     written and which file it is about. Made once and never changed; another desired state is another index."""
 
     def __init__(
-        self, entries: Iterable[Entry] = (), host: str = "", together: str = "", *, known: Mapping[str, str] = NO_NAMES
+        self, entries: Iterable[Entry] = (), host: str = "", together: str = "", *, known: Names = NO_NAMES
     ) -> None:
         """`together`: hosts for which the same is said here are planned together. `known`: what the hosts of the inventory
         are called and where they are looked for, without case, and their names there."""
@@ -613,18 +624,11 @@ class Index(Sequence[Resource]):
         self._by_name: dict[type[Resource], dict[str, Any]] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        known = self.known if isinstance(self.known, Names) else dict(self.known)
-        return (_index, (self.entries, self.host, self.together, self.away, known))
+        return (_index, (self.entries, self.host, self.together, self.away, self.known))
 
     def is_beside(self, host: str) -> bool:
-        """Whether the inventory has another host for none of those that are planned together by `together`."""
-        known = self.known.together if isinstance(self.known, Names) else {}
-        return bool(known) and known.get(host) != self.together
-
-    @property
-    def shared(self) -> Mapping[str, tuple[str, ...]]:
-        """Names that several hosts of the inventory answer for together, in full and without case."""
-        return self.known.shared if isinstance(self.known, Names) else {}
+        """Whether a host is, by the inventory, none of those that are planned together here."""
+        return bool(self.known.together) and self.known.together.get(host) != self.together
 
     @overload
     def __getitem__(self, at: int) -> Resource: ...
@@ -705,7 +709,7 @@ class Index(Sequence[Resource]):
         """The same, of that host."""
         return self if host == self.host else self._with(self.entries, host)
 
-    def knowing(self, known: Mapping[str, str]) -> Index:
+    def knowing(self, known: Names) -> Index:
         """The same, with the names of the inventory's hosts."""
         return _index(self.entries, self.host, self.together, self.away, known)
 
@@ -739,7 +743,7 @@ def _index(
     host: str,
     together: str,
     away: tuple[tuple[str, Resource], ...],
-    known: Mapping[str, str],
+    known: Names,
 ) -> Index:
     made = Index(entries, host, together, known=known)
     made.away = away

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hvctl.call import Call, Map, Ref, Row
@@ -14,6 +14,7 @@ from hvctl.kinds import _preflight
 from hvctl.kinds._disk import DiskPart
 from hvctl.kinds._drives import DISKS, Slot, folder_of, on_share
 from hvctl.kinds._machine import Machine
+from hvctl.kinds._owed import forget, note_owed, state_owed
 from hvctl.kinds._preflight import HOSTS, KINDS, PLACED, Journey, Moved, asked
 from hvctl.kinds._vm import REPLICAS, in_vm, power, vm_row
 from hvctl.text.diagnostic import Diagnostic
@@ -250,9 +251,10 @@ def steps(vm: Machine, found: Found, facts: Facts) -> Iterator[Step]:
     """All on the source, but for the note of a start that is owed afterwards. One that was owed there before goes along."""
     way = journey(vm, found, facts)
     needs: tuple[Step, ...] = ()
-    debt = _preflight.debt(way) if power(way.row) == "Off" else ""
-    if way.quick or debt:
-        noted = _preflight.owed(way, debt or "running")
+    owes = state_owed(way.row, way.here) if power(way.row) == "Off" else None
+    state = owes[0] if owes is not None else "running"
+    if way.quick or owes is not None:
+        noted = replace(note_owed(way.row, state, vm.key()), because=("on_host",))
         yield noted
         needs = (noted,)
     if way.quick:
@@ -270,5 +272,6 @@ def steps(vm: Machine, found: Found, facts: Facts) -> Iterator[Step]:
         moves=True,
     )
     yield moved
-    if debt:
-        yield _preflight.forgotten(way, debt, (moved,))
+    if owes is not None:  # it would be taken for owed there once the VM comes back
+        left = forget(way.row, state, vm.key())
+        yield replace(left, text=f"{left.text} on {way.host}", because=("on_host",), needs=(moved,), host=way.host)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
-from hvctl.call import Call, Failure, Home, Ref, Reply, Row
+from hvctl.call import Call, Failure, Ref, Reply, Row
 from hvctl.contract import OS, title
 from hvctl.core.changes import Step, finding
 from hvctl.core.facts import Facts, UnreadableError
@@ -15,7 +15,7 @@ from hvctl.kinds._drives import DISKS, DVDS, Slot, file_query, on_share, volume_
 from hvctl.kinds._limits import DEFAULT_VM_VERSION, OLDEST_VM_VERSION, version_at_least
 from hvctl.kinds._machine import Machine
 from hvctl.kinds._network import ADDRESSES, SWITCHES, VM_ADAPTERS
-from hvctl.kinds._owed import FILES, FOLDER
+from hvctl.kinds._owed import FILES
 from hvctl.kinds._protection import security
 from hvctl.kinds._services import GUIDS, SERVICES, guid_of
 from hvctl.kinds._space import VOLUMES, free_at, sizes_query
@@ -367,32 +367,6 @@ def refused(way: Journey, failure: Failure) -> Diagnostic:
     if "8009030e" in str(failure.message).casefold():
         hint = f"{way.host} may not go on to {way.destination} as this account; see docs/migration.md"
     return finding("on_host", f"Hyper-V on {way.host} would refuse the move: {failure.message}", hint)
-
-
-def debt(way: Journey) -> str:
-    """The state that the source owes it since it was taken down there; "" if none. A source that does not say owes nothing:
-    what reads the VM there says so."""
-    own = f"{way.row['Id']}.".casefold()
-    reply = way.here.reply(FILES)
-    files = [str(file["Name"]) for file in reply.rows if str(file["Name"]).casefold().startswith(own)]
-    return files[0][len(own) :].removesuffix(".txt") if files else ""
-
-
-def owed(way: Journey, state: str = "running") -> Step:
-    """On the destination, so that it is started there whatever becomes of the rest."""
-    call = Call("New-Item", {"Path": _note(way, state), "ItemType": "File", "Force": True})
-    return Step(call, f"note that {way.vm.key()} is to be {state} again", ("on_host",))
-
-
-def forgotten(way: Journey, state: str, needs: tuple[Step, ...]) -> Step:
-    """On the source, where it would be taken for owed once the VM comes back."""
-    call = Call("Remove-Item", {"LiteralPath": _note(way, state)})
-    text = f"forget that {way.vm.key()} was taken down on {way.host}"
-    return Step(call, text, ("on_host",), needs, host=way.host)
-
-
-def _note(way: Journey, state: str) -> Home:
-    return Home(f"{FOLDER}\\{str(way.row['Id']).lower()}.{state}.txt")
 
 
 def down(way: Journey, needs: tuple[Step, ...]) -> Step:

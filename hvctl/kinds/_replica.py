@@ -9,8 +9,10 @@ from typing import Annotated, Any
 from pydantic import AfterValidator
 
 from hvctl.call import Call, Ref, Row
+from hvctl.core.changes import Noted
 from hvctl.core.facts import Facts, UnreadableError
 from hvctl.core.values import Plain
+from hvctl.kinds._cluster import bare
 from hvctl.kinds._types import Words
 from hvctl.text.visible import quoted
 
@@ -116,6 +118,13 @@ def state_of(row: Row) -> str:
     if state == "ReadyForInitialReplication" and row.get("InitialReplicationStartTime"):
         return "scheduled"
     return STATES.get(state, state)
+
+
+def noted_of(name: str, row: Row, lag_s: int | None = None) -> Noted:
+    """How a relationship stands on its side, for who remembers it."""
+    to, other = ("to", "ReplicaServerName") if row["ReplicationMode"] == "Primary" else ("from", "PrimaryServerName")
+    health = str(row["ReplicationHealth"]).casefold()
+    return Noted(name, f"{state_of(row)} {to} {bare(str(row[other]))}, {health}", lag_s=lag_s)
 
 
 def by_id(vm_id: object) -> Ref:

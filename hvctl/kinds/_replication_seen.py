@@ -15,7 +15,7 @@ from hvctl.core.resource import Resource
 from hvctl.core.values import NOT_COMPARED, State
 from hvctl.kinds import _replica_adapters as replica_adapters
 from hvctl.kinds._certificates import QUERIES as CERTIFICATES
-from hvctl.kinds._cluster import WHOLE, bare
+from hvctl.kinds._cluster import WHOLE
 from hvctl.kinds._drives import DISKS
 from hvctl.kinds._host import HOST
 from hvctl.kinds._replica import (
@@ -27,6 +27,7 @@ from hvctl.kinds._replica import (
     UNDER_WAY,
     Side,
     extended,
+    noted_of,
     relation,
     state_of,
 )
@@ -123,9 +124,8 @@ class ReplicationSeen(ReplicationRules):
 
     def queries(self) -> tuple[Call, ...]:
         more: tuple[Call, ...] = CERTIFICATES if self.certificate is not None else ()
-        more += (
-            (ReplicaServer.query, *WHOLE) if self.index.together else ()
-        )  # a node sends by the broker of its cluster
+        if self.index.together:  # a node sends by the broker of its cluster
+            more += (ReplicaServer.query, *WHOLE)
         return (*super().queries(), RELATIONS, MEASURED, COMPUTER, DISKS, *more)
 
     def queries_on(self, host: str) -> tuple[Call, ...]:
@@ -161,17 +161,13 @@ class ReplicationSeen(ReplicationRules):
         lag = next(
             (int(m[LATENCY]) // _TICKS for m in measured if not extended(m) and m.get(LATENCY) is not None), None
         )
-        health = str(row["ReplicationHealth"]).casefold()
-        return Noted(self.vm.key(), f"{state_of(row)} to {bare(str(row['ReplicaServerName']))}, {health}", lag_s=lag)
+        return noted_of(self.vm.key(), row, lag)
 
     def _noted_of_replica(self, facts: Facts) -> Noted | None:
         """After a failover it is this side that receives."""
         vm = replica_row(self.vm, facts)
         row = relation(vm["Id"], facts, modes=REPLICAS) if vm is not None else None
-        if row is None:
-            return None
-        health = str(row["ReplicationHealth"]).casefold()
-        return Noted(self.vm.key(), f"{state_of(row)} from {bare(str(row['PrimaryServerName']))}, {health}")
+        return noted_of(self.vm.key(), row) if row is not None else None
 
     def wanted(self) -> State:
         found: dict[str, Any] = {**super().wanted(), "state": self.state or "replicating", "health": "normal"}

@@ -13,9 +13,8 @@ from hvctl.core.changes import Change, Noted, Occasion, Step, finding
 from hvctl.core.facts import Facts
 from hvctl.core.impact import Impact
 from hvctl.core.values import State
-from hvctl.kinds._cluster import bare
 from hvctl.kinds._host import HOST, OfHyperV
-from hvctl.kinds._replica import FAILED_OVER, RELATIONS, extended, state_of
+from hvctl.kinds._replica import FAILED_OVER, RELATIONS, extended, noted_of, state_of
 from hvctl.kinds._replica import by_id as vm_of
 from hvctl.kinds._servers import COMPUTER, own_name
 from hvctl.kinds._vm import VMS, power
@@ -83,10 +82,7 @@ def standing_of(name: str, own: Seen | None) -> Noted | None:
     """How a side stands, in words that are remembered."""
     if own is None or own.relation is None or not (own.sends or own.receives):
         return None
-    health = str(own.relation["ReplicationHealth"]).casefold()
-    other = str(own.relation["ReplicaServerName" if own.sends else "PrimaryServerName"])
-    way = f"{'to' if own.sends else 'from'} {bare(other)}"
-    return Noted(name, f"{own.told} {way}, {health}")
+    return noted_of(name, own.relation)
 
 
 class Runbook(OfHyperV):

@@ -54,24 +54,20 @@ def host_named(one: Resource, server: str | None) -> str:
 
 def broker_named(one: Resource, server: str | None) -> str:
     """The full name of a Hyper-V Replica Broker of the inventory that is meant; "" if it is none."""
-    name = str(server or "").rstrip(".").casefold()
-    if name in one.index.shared or "." in name:
-        return name if name in one.index.shared else ""
-    found = [full for full in one.index.shared if full.partition(".")[0] == name]
-    return found[0] if len(found) == 1 and name not in one.index.known else ""
+    return one.index.known.broker(server or "")
 
 
 def hosts_of(one: Resource, server: str | None) -> tuple[str, ...]:
     """The hosts of the inventory that a name stands for: one, or the nodes behind a broker."""
     if broker := broker_named(one, server):
-        return one.index.shared[broker]
+        return one.index.known.shared[broker]
     host = host_named(one, server)
     return (host,) if host else ()
 
 
 def own_broker(one: Resource) -> str:
     """That of the cluster which the host of a resource is a node of, by the inventory; "" for none."""
-    return next((name for name, hosts in one.index.shared.items() if one.index.host in hosts), "")
+    return next((name for name, hosts in one.index.known.shared.items() if one.index.host in hosts), "")
 
 
 def own_name(one: Resource, facts: Facts) -> str:

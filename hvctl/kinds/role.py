@@ -234,13 +234,16 @@ class Role(RolePart):
     def _home(self, facts: Facts) -> str | None:
         """The node that it is to go back to."""
         role = self.role(facts)
-        if role is None or not (self.failback.allowed and self.preferred_owners):
-            return None
-        preferred = [bare(n) for n in self.preferred_owners]
-        if bare(role.owner) in preferred:
-            return None
+        return self._first_up(self._off(role.owner), facts) if role is not None else None
+
+    def _off(self, node: str) -> list[str]:
+        """The preferred owners, where it goes back to them and a node is none of them."""
+        preferred = [bare(n) for n in self.preferred_owners or ()] if self.failback.allowed else []
+        return [] if bare(node) in preferred else preferred
+
+    def _first_up(self, nodes: Sequence[str], facts: Facts) -> str | None:
         up = {n.casefold(): n for n in view(facts).up()}
-        return next((up[n] for n in preferred if n in up), None)
+        return next((up[n] for n in nodes if n in up), None)
 
     # --- rules --------------------------------------------------------------------------------------------------------
 
@@ -297,14 +300,7 @@ class Role(RolePart):
                 yield finding(
                     "", f"the role of {self.vm.key()} is called {role.name}", "it is known by its VM", "warning"
                 )
-            preferred = [bare(n) for n in self.preferred_owners or ()] if self.failback.allowed else []
-            if preferred and bare(role.owner) not in preferred and self._home(facts) is None:
-                text = f"{role.name} is on {role.owner}, and none of its preferred owners is up"
-                yield finding("preferred_owners", text, "it goes back when one of them is", "warning")
-        home = [bare(n) for n in self.preferred_owners or ()] if self.failback.allowed else []
-        if role is None and home and self.vm_row(facts) is not None and bare(facts.info.computer) not in home:
-            text = f"{self.vm.key()} is on {facts.info.computer}, which is none of its preferred owners"
-            yield finding("preferred_owners", text, "the next run moves it, with --allow move", "warning")
+        yield from self._strayed(role, facts)
         if _SERVICES in self.written():
             yield from self._unasked(facts)
         if self.vm_row(facts) is None and told.level and told.level != facts.os and not self.vm.absent:
@@ -315,6 +311,19 @@ class Role(RolePart):
                 yield finding("", text, f"write version: '{version}' until all nodes are new", "warning")
         yield from self._storage(occasion, facts)
         yield from self._switches(facts)
+
+    def _strayed(self, role: ClusteredVm | None, facts: Facts) -> Iterator[Diagnostic]:
+        """A role is moved when there is one: of a VM that becomes one, by the run after."""
+        if role is None and self.vm_row(facts) is None:
+            return
+        name, node = (role.name, role.owner) if role is not None else (self.vm.key(), facts.info.computer)
+        preferred = self._off(node)
+        if preferred and self._first_up(preferred, facts) is None:
+            text = f"{name} is on {node}, and none of its preferred owners is up"
+            yield finding("preferred_owners", text, "it goes back when one of them is", "warning")
+        elif preferred and role is None:
+            text = f"{name} is on {node}, which is none of its preferred owners"
+            yield finding("preferred_owners", text, "the next run moves it, with --allow move", "warning")
 
     def _state(self, role: ClusteredVm, facts: Facts) -> Iterator[Diagnostic]:
         if role.failed:

@@ -151,6 +151,30 @@ def test_what_is_asked_grows_with_nodes_and_not_with_vms(tmp_path: Path) -> None
         assert {name: wire.reads for name, wire in one.wires.items()} == {"hv01": 1, "hv02": 1}
 
 
+HOME = "    - {name: web01, role: {preferred_owners: [hv02], failback: {allowed: yes}}}"
+
+
+@pytest.mark.parametrize("up", [True, False])
+def test_a_vm_that_becomes_a_role_off_its_owners_goes_home_when_one_is_up(tmp_path: Path, up: bool) -> None:
+    own = estate()
+    cluster = state(own, "hv01").cluster
+    assert cluster is not None
+    cluster.roles.remove(found := cluster.roles[0])
+    state(own, "hv01").vms[0].is_clustered = False
+    node = cluster.node("HV02")
+    assert (found.name, node is not None) == ("web01", True)
+    if node is not None and not up:
+        node.state = "Paused"
+    one = session(tmp_path, own, f"- hosts: nodes\n  cluster:\n    vms:\n{HOME}\n")
+    plans = [o.plan for o in one.planned().values() if o.plan is not None]
+    told = " ".join(f"{r.message}; {r.hint}" for plan in plans for a in plan.actions for r in a.remarks)
+    assert ("HV01, which is none of its preferred owners; the next run moves it" in told) is up
+    assert ("HV01, and none of its preferred owners is up" in told) is not up
+    one.applied()
+    one.applied()
+    assert "web01" in [v.name for v in state(own, "hv02" if up else "hv01").vms]
+
+
 def test_a_part_of_the_nodes_is_planned_and_says_what_it_leaves_out(tmp_path: Path) -> None:
     own = estate()
     one = session(tmp_path, own)

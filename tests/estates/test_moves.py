@@ -632,6 +632,14 @@ def test_what_was_started_of_a_quick_way_is_brought_to_its_end() -> None:
     assert on.hosts["hv04"].state.vms[0].state == "Running"
 
 
+def test_where_the_old_host_does_not_say_what_it_owes_nothing_moves() -> None:
+    on = estate(vm={"state": "Off"})
+    on.hosts["hv03"].failures.add(failure("Get-ChildItem:times=always,error=no_permission"))
+    with session(on) as run:
+        run.applied()
+    assert where(on) == {"hv03": ["app01"], "hv04": []}
+
+
 @pytest.mark.parametrize("state", ["running", "paused"])
 def test_a_start_that_is_owed_goes_along(state: str) -> None:
     """hvctl took it down on the old host and could not bring it up again: the new one owes it that, and the old one no more."""
