@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import time
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -25,6 +24,7 @@ from hvctl.fleet.reconcile import plan_host
 from hvctl.text.source import load_text
 from hvctl.winrm.client import Address, CredentialGuard, WinRM
 from mocks import bench_copy, bench_fleet, bench_history, bench_plan, bench_start, bench_types, bench_units
+from mocks.bench_server import elsewhere
 from mocks.host import SimulatedHost
 from mocks.tls import Authority, make_authority
 from mocks.wsman import Endpoint, Server
@@ -257,26 +257,11 @@ def state_of(vms: int) -> dict[str, Any]:
     }
 
 
-@contextmanager
-def _served(hosts: int, vms: int, *, sink: bool = False) -> Any:
+def _served(hosts: int, vms: int, *, sink: bool = False) -> AbstractContextManager[tuple[Any, Any]]:
     """Ports of the hosts, and a function that says requests, processes and bytes so far. `sink`: their processes take
     files as Ansible sends them, and nothing else."""
     make_authority(Path("build/bench"))
-    ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs, hosts, vms, sink), daemon=True)
-    process.start()
-    ports = ours.recv()
-
-    def counted() -> tuple[int, int, int]:
-        ours.send("count")
-        found: tuple[int, int, int] = ours.recv()
-        return found
-
-    try:
-        yield ports, counted
-    finally:
-        ours.send("end")
-        process.join(5)
+    return elsewhere(_serve, hosts, vms, sink)
 
 
 def _serve(pipe: Any, hosts: int, vms: int, sink: bool) -> None:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from mocks.bench_server import elsewhere
 from mocks.playback import Pace, Playback, run
 from mocks.tls import Authority, make_authority
 
@@ -113,27 +113,11 @@ def _memory(pid: int) -> float:
     return own + sum(_memory(int(child)) for child in begun)
 
 
-@contextmanager
-def served(state: dict[str, Any], hosts: int, pace: Pace) -> Iterator[tuple[list[int], Callable[[], tuple[int, int]]]]:
+def served(
+    state: dict[str, Any], hosts: int, pace: Pace
+) -> AbstractContextManager[tuple[list[int], Callable[[], tuple[int, int]]]]:
     """Ports of so many hosts in another process, and what says requests (without handshakes) and bytes of SOAP so far."""
-    authority = make_authority(Path("build/bench"))
-    ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(
-        target=_serve, args=(theirs, state, hosts, pace, authority), daemon=True
-    )
-    process.start()
-    ports = ours.recv()
-
-    def counted() -> tuple[int, int]:
-        ours.send("count")
-        found: tuple[int, int] = ours.recv()
-        return found
-
-    try:
-        yield ports, counted
-    finally:
-        ours.send("end")
-        process.join(5)
+    return elsewhere(_serve, state, hosts, pace, make_authority(Path("build/bench")))
 
 
 def _serve(pipe: Any, state: dict[str, Any], hosts: int, pace: Pace, authority: Authority) -> None:

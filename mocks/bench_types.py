@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import base64
 import json
-import multiprocessing
 import os
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from hvctl.core.questions import questions
 from hvctl.core.resource import Index
 from hvctl.fleet.reconcile import look
 from mocks.bench_fleet import LAUNCHED, VMS, written
+from mocks.bench_server import elsewhere
 from mocks.host import SimulatedHost
 from mocks.playback import Pace, Playback, run
 from mocks.tls import Authority, make_authority
@@ -101,7 +101,7 @@ def rows(
                 command = way(Path(folder), ports, playbook_of(VMS), list(scripts))
                 if (
                     hosts <= 100
-                ):  # bytecode and history are there the second time; among more hosts they are lost in the sum
+                ):  # bytecode and history are there the second time; of more hosts they are lost in the sum
                     _typed(Path(folder), command, hosts, counted)
                 row[name] = asdict(_typed(Path(folder), command, hosts, counted))
         yield row
@@ -112,15 +112,8 @@ def rows(
 
 def hvctl(folder: Path, ports: Sequence[int], playbook: str, scripts: Sequence[str]) -> list[str]:
     written(folder, ports, playbook)
-    options = [
-        "-i",
-        str(folder / "inventory.yml"),
-        "drift",
-        str(folder / "fleet.yml"),
-        "--history",
-        str(folder / "h.db"),
-    ]
-    return [sys.executable, "-c", LAUNCHED, *options]
+    options = ["-i", str(folder / "inventory.yml"), "--history", str(folder / "h.db")]
+    return [sys.executable, "-c", LAUNCHED, "drift", str(folder / "fleet.yml"), *options]
 
 
 def per_type(folder: Path, ports: Sequence[int], playbook: str, scripts: Sequence[str]) -> list[str]:
@@ -188,29 +181,11 @@ def _encoded(script: str) -> str:
     return base64.b64encode(script.encode("utf-16-le")).decode()
 
 
-@contextmanager
 def served(
     state: dict[str, Any], hosts: int, scripts: dict[str, bytes]
-) -> Iterator[tuple[list[int], Callable[[], tuple[int, int, int]]]]:
+) -> AbstractContextManager[tuple[list[int], Callable[[], tuple[int, int, int]]]]:
     """Ports of so many hosts in another process, and what says requests, processes and bytes of SOAP so far."""
-    authority = make_authority(CA.parent)
-    ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(
-        target=_serve, args=(theirs, state, hosts, scripts, authority), daemon=True
-    )
-    process.start()
-    ports = ours.recv()
-
-    def counted() -> tuple[int, int, int]:
-        ours.send("count")
-        found: tuple[int, int, int] = ours.recv()
-        return found
-
-    try:
-        yield ports, counted
-    finally:
-        ours.send("end")
-        process.join(5)
+    return elsewhere(_serve, state, hosts, scripts, make_authority(CA.parent))
 
 
 def _serve(pipe: Any, state: dict[str, Any], hosts: int, scripts: dict[str, bytes], authority: Authority) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -21,6 +20,7 @@ from hvctl.config.prepare import HostWork, prepare
 from hvctl.fleet.connect import real_connect
 from hvctl.fleet.forks import SideBySide
 from hvctl.fleet.run import Run
+from mocks.bench_server import elsewhere
 from mocks.estate import Estate
 from mocks.tls import Authority, make_authority
 from mocks.wsman import Endpoint, Server
@@ -128,25 +128,9 @@ def pairs(count: int, vms: int) -> Scene:
     return Scene(f"{count} replica pairs, {vms} VMs each", {"hosts": hosts}, plays, on)
 
 
-@contextmanager
-def served(scene: Scene, user: tuple[str, str]) -> Iterator[tuple[dict[str, int], Counted]]:
+def served(scene: Scene, user: tuple[str, str]) -> AbstractContextManager[tuple[dict[str, int], Counted]]:
     """Ports by host, and what says requests, processes and bytes so far."""
-    ours, theirs = multiprocessing.Pipe()
-    context = multiprocessing.get_context("spawn")
-    process = context.Process(target=_serve, args=(theirs, scene.estate, user), daemon=True)
-    process.start()
-    ports = ours.recv()
-
-    def counted() -> tuple[int, int, int]:
-        ours.send("count")
-        found: tuple[int, int, int] = ours.recv()
-        return found
-
-    try:
-        yield ports, counted
-    finally:
-        ours.send("end")
-        process.join(5)
+    return elsewhere(_serve, scene.estate, user)
 
 
 def _serve(pipe: Any, data: Mapping[str, Any], user: tuple[str, str]) -> None:

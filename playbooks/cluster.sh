@@ -1,15 +1,7 @@
 #!/bin/sh
 # A cluster of two nodes: roles, a move behind hvctl's back, a node that is lost, maintenance. Run by `make lab-estate`.
 set -u
-run() {
-    printf '\n\033[1m$ %s\033[0m\n' "$*"
-    "$@"
-    status=$?
-    [ "$status" -eq 0 ] || printf '(exit status %s)\n' "$status"
-}
-note() { printf '\n# %s\n' "$*"; }
-failed=0
-expect() { [ "$status" -eq "$1" ] || { failed=1; printf '(exit status %s was expected)\n' "$1"; }; }
+. playbooks/shown.sh
 export XDG_STATE_HOME=build/lab/cluster HVCTL_INVENTORY=mocks/estates/cluster/inventory.yml
 rm -rf "$XDG_STATE_HOME"
 mkdir -p "$XDG_STATE_HOME"

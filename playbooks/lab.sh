@@ -1,13 +1,7 @@
 #!/bin/sh
 # The main job on the example lab, each command as a user would type it. Run by `make lab`.
 set -u
-run() {
-    printf '\n\033[1m$ %s\033[0m\n' "$*"
-    "$@"
-    status=$?
-    [ "$status" -eq 0 ] || printf '(exit status %s)\n' "$status"
-}
-note() { printf '\n# %s\n' "$*"; }
+. playbooks/shown.sh
 
 # What is remembered of the checks stays in the clone, and begins anew with the hosts.
 export XDG_STATE_HOME="$PWD/build/lab/state"

@@ -1,13 +1,7 @@
 #!/bin/sh
 # A VM goes from Windows Server 2012 to 2012 R2 while it runs, and not back. Run by `make lab-estate`.
 set -u
-run() {
-    printf '\n\033[1m$ %s\033[0m\n' "$*"
-    "$@"
-    status=$?
-    [ "$status" -eq 0 ] || printf '(exit status %s)\n' "$status"
-}
-note() { printf '\n# %s\n' "$*"; }
+. playbooks/shown.sh
 export XDG_STATE_HOME="$PWD/build/lab/estate" HVCTL_INVENTORY=mocks/estates/moves/inventory.yml
 rm -rf "$XDG_STATE_HOME"
 

@@ -1,15 +1,7 @@
 #!/bin/sh
 # A VM is replicated to a second site and on to a third one; a pause is found, a failover tried. Run by `make lab-estate`.
 set -u
-run() {
-    printf '\n\033[1m$ %s\033[0m\n' "$*"
-    "$@"
-    status=$?
-    [ "$status" -eq 0 ] || printf '(exit status %s)\n' "$status"
-}
-note() { printf '\n# %s\n' "$*"; }
-failed=0
-expect() { [ "$status" -eq "$1" ] || { failed=1; printf '(exit status %s was expected)\n' "$1"; }; }
+. playbooks/shown.sh
 export XDG_STATE_HOME=build/lab/replica HVCTL_INVENTORY=mocks/estates/replica/inventory.yml
 rm -rf "$XDG_STATE_HOME"
 

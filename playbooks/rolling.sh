@@ -2,15 +2,7 @@
 # A cluster of 2019 and 2022, in the middle of an upgrade: what it says of itself, and the older node emptied. Run by
 # `make lab-estate`.
 set -u
-run() {
-    printf '\n\033[1m$ %s\033[0m\n' "$*"
-    "$@"
-    status=$?
-    [ "$status" -eq 0 ] || printf '(exit status %s)\n' "$status"
-}
-note() { printf '\n# %s\n' "$*"; }
-failed=0
-expect() { [ "$status" -eq "$1" ] || { failed=1; printf '(exit status %s was expected)\n' "$1"; }; }
+. playbooks/shown.sh
 export XDG_STATE_HOME=build/lab/rolling HVCTL_INVENTORY=mocks/estates/rolling/inventory.yml
 rm -rf "$XDG_STATE_HOME"
 mkdir -p "$XDG_STATE_HOME"

@@ -33,4 +33,4 @@ def test_a_monday_with_300_hosts() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "300 hosts: 291 in sync, 7 drifted, 2 unreachable." in done.stdout
     assert "In 3 batches of 1, 1, 5 hosts" in done.stdout
-    assert '"counts":{"states":{"away":2,"in_sync":298}' in done.stdout
+    assert '"states": {"away": 2, "in_sync": 298}' in done.stdout

@@ -4,19 +4,13 @@ and the next run says where the VM is and does the rest. It is moved once, it is
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from mocks.endpoint import Endpoint
 from mocks.estate import Estate
-from mocks.run import Disk
-from mocks.wsman import Server
-from tests.faults.rig import PASSWORD, USER
+from tests.faults.rig import PASSWORD
 from tests.soak.test_replica_kills import ID, Lab, Watched
 
 PLAY = r"""
@@ -43,6 +37,8 @@ AT_MOST_ONCE = ("Move-VM", "Stop-VM", "Start-VM", "Set-VM")
 class Pair(Lab):
     """Two hosts that may pass each other's VMs on. `quick`: of different makers, so that a VM has to be off on its way."""
 
+    plays = PLAY
+
     def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str], *, quick: bool) -> None:
         common: dict[str, Any] = {
             "os": "2022",
@@ -61,22 +57,6 @@ class Pair(Lab):
         for host in self.estate.hosts.values():
             host.__class__ = Watched
         self.folder, self.capsys = folder, capsys
-
-    @contextmanager
-    def served(self) -> Iterator[None]:
-        endpoints = [Endpoint(host, {USER: PASSWORD}, disk=Disk(), pace=0.1) for host in self.estate.hosts.values()]
-        with Server(endpoints):
-            known = {
-                name: {"ansible_host": "127.0.0.1", "ansible_port": endpoint.port, "hvctl_os": 2022}
-                for name, endpoint in zip(self.estate.hosts, endpoints, strict=True)
-            }
-            login = {"ansible_user": USER, "ansible_winrm_scheme": "http", "ansible_winrm_transport": "basic"}
-            text = yaml.safe_dump({"all": {"hosts": known, "vars": login}})
-            (self.folder / "inventory.yml").write_text(
-                f"{text}    ansible_password: !env HVCTL_TEST_PASSWORD\n", encoding="utf-8"
-            )
-            (self.folder / "lab.yml").write_text(PLAY, encoding="utf-8")
-            yield
 
     def where(self) -> list[list[tuple[str, str]]]:
         return [[(vm.state, vm.notes) for vm in host.state.vms] for host in self.estate.hosts.values()]

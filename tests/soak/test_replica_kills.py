@@ -84,6 +84,8 @@ class Watched(SimulatedHost):
 class Lab:
     """hv01 and hv02 over the wire. `replicating`: web01 replicates already."""
 
+    plays = PLAYS
+
     def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str], *, replicating: bool) -> None:
         receives = {"enabled": True, "any_server": True, "storage": "D:\\R"}
         common: dict[str, Any] = {"os": "2022", "domain": "example.com", "folders": ["D:\\R"]}
@@ -115,7 +117,7 @@ class Lab:
             (self.folder / "inventory.yml").write_text(
                 f"{text}    ansible_password: !env HVCTL_TEST_PASSWORD\n", encoding="utf-8"
             )
-            (self.folder / "lab.yml").write_text(PLAYS, encoding="utf-8")
+            (self.folder / "lab.yml").write_text(self.plays, encoding="utf-8")
             yield
 
     def killed(self, words: tuple[str, ...], host: str, cmdlet: str, phase: str) -> None:
