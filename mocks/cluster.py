@@ -1,7 +1,8 @@
 """A failover cluster, as all of its nodes see it: nodes, roles, networks, shared volumes (cluster 1 to 6).
 
 It does not model: quorum, more than one VM in a role, dependencies between resources, other roles than VMs, quotas of the
-load balancer, sites and fault domains, how long a live migration takes, redirected volumes, roles that go back by themselves."""
+load balancer, sites and fault domains, how long a live migration takes, redirected volumes, roles that go back by
+themselves."""
 
 from __future__ import annotations
 
