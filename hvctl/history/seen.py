@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Self
 
 from hvctl.core.acceptance import Acceptance
 from hvctl.core.check import Check, Drift, Spot, accepted, drifts
@@ -67,6 +68,11 @@ class Standing:
     name: str
     standing: str
     lag_s: int | None = None
+
+    @classmethod
+    def of(cls, what: str, unit: str, name: str, standing: str, lag_s: int | None = None) -> Self:
+        """As it is kept, whatever hosts call things."""
+        return cls(what, storable(unit)[:_NAME], storable(name)[:_NAME], shown(standing), lag_s)
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -132,14 +138,13 @@ def seen(check: Check, one: Outcome) -> Seen:
 def _standings(one: Outcome, plan: Plan) -> Iterator[Standing]:
     for action in plan.actions:
         if (noted := action.noted) is not None:
-            unit, name = storable(noted.unit)[:_NAME], storable(noted.name)[:_NAME]
-            yield Standing(action.address.kind, unit, name, shown(noted.standing), noted.lag_s)
+            yield Standing.of(action.address.kind, noted.unit, noted.name, noted.standing, noted.lag_s)
     for result in one.report.results if one.report is not None else ():
         step = result.step
         if step.moves and result.status in ("ok", "unknown"):
             doubt = f", and it is not known whether it arrived{': ' if result.why else ''}{result.why}"
             told = step.text + (doubt if result.status == "unknown" else "")
-            yield Standing("move", "", storable(step.action.key or step.action.names[0])[:_NAME], shown(told))
+            yield Standing.of("move", "", step.action.key or step.action.names[0], told)
 
 
 def _offset(plan: Plan) -> int | None:
