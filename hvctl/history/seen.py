@@ -26,6 +26,9 @@ Key = str
 Family = tuple[str, ...]
 """Parts of one kind in one owner: ("disk", "web01")."""
 
+Thing = tuple[str, ...]
+"""The words of an address, for every spelling: ("vm", "web01"), ("disk", "web01", "scsi 0:0")."""
+
 _SHOWN = 400
 _PLAIN = 200
 _NAME = 255
@@ -83,7 +86,8 @@ class Standing:
 class Seen:
     """`unreachable`: why; None if it was reached. `agreed`: spots that were seen to be as wished. `searched`,
     `unsearched`: families looked through for more than is listed, and those that could not be. `covered`: playbooks
-    of which everything was looked at. `utc_offset_minutes`: of the host's zone, where it told it."""
+    of which everything was looked at. `utc_offset_minutes`: of the host's zone, where it told it. `there`, `missing`: what
+    was looked for and is there, or is not. `elsewhere`: what stands by itself and is looked at on another host, by its name."""
 
     host: str
     unreachable: str | None = None
@@ -95,6 +99,9 @@ class Seen:
     covered: frozenset[str] = frozenset()
     utc_offset_minutes: int | None = None
     standings: tuple[Standing, ...] = ()
+    there: frozenset[Thing] = frozenset()
+    missing: frozenset[Thing] = frozenset()
+    elsewhere: tuple[tuple[Thing, str], ...] = ()
 
 
 def key_of(spot: Spot) -> Key:
@@ -104,6 +111,19 @@ def key_of(spot: Spot) -> Key:
 
 def family_of(address: Address) -> Family:
     return tuple(word.casefold() for word in (address.kind, *address.owners))
+
+
+def thing_of(address: Address) -> Thing:
+    return tuple(word.casefold() for word in address.words)
+
+
+def within(address: Address) -> tuple[Thing, ...]:
+    """What an address is of, and all that it sits within, the outermost last."""
+    found = [thing_of(address)]
+    while (above := owner_of(address)) is not None:
+        address = above
+        found.append(thing_of(address))
+    return tuple(found)
 
 
 def seen(check: Check, one: Outcome) -> Seen:
@@ -132,6 +152,9 @@ def seen(check: Check, one: Outcome) -> Seen:
         frozenset(absolute(p) for p in check.covers),
         _offset(plan),
         tuple(_standings(one, plan)),
+        frozenset(thing_of(a.address) for a in plan.actions if a.there),
+        frozenset(thing_of(a.address) for a in plan.actions if a.there is False),
+        tuple((thing_of(address), host) for host, address in plan.elsewhere),
     )
 
 
