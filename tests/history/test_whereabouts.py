@@ -81,7 +81,9 @@ def test_what_nobody_can_read_where_it_is_now_stays_open(tmp_path: Path, store: 
     own.lose("hv02")
     checked(session, store, AT + HOUR)
     assert {ending for _, ending, _ in spans(store, "hv01")} == {""}
-    assert [s.gone for host in ("hv01", "hv02") for s in of(store, host)] == [None, None], "nor has either role been seen"
+    assert [s.gone for host in ("hv01", "hv02") for s in of(store, host)] == [None, None], (
+        "nor has either role been seen"
+    )
     own.bring_back("hv02")
     checked(session, store, AT + 2 * HOUR)
     assert {ending for _, ending, _ in spans(store, "hv01")} == {"moved"}
