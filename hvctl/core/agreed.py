@@ -23,6 +23,7 @@ def with_wanted(action: Action, wish: Resource, draft: Draft, facts: Facts, sear
         or action.verb == "unknown"
         or (action.verb in ("held", "later", "accepted") and not action.lines)
     )
+    there = None if draft.away or draft.seen is None else draft.seen.actual is not None
     actual = None if silent or draft.seen is None else draft.seen.actual
     absent = wish.absent
     ensure = "absent" if absent else "present"
@@ -38,7 +39,7 @@ def with_wanted(action: Action, wish: Resource, draft: Draft, facts: Facts, sear
         )
         for name, (value, text) in fields.items()
     ]
-    return replace(action, wanted=(whole, *found), searched=searched, noted=_noted(wish, facts))
+    return replace(action, wanted=(whole, *found), searched=searched, noted=_noted(wish, facts), there=there)
 
 
 def _noted(wish: Resource, facts: Facts) -> Noted | None:

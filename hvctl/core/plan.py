@@ -79,7 +79,7 @@ class Searched:
 class Action:
     """What happens to one resource. `made`: what a new one is given, field by field. `file`: of the control node, that it
     is about. `wanted`: of what is declared, all of it; `searched`: its lists. `accepted`: of what is held back without a
-    line, where that is accepted."""
+    line, where that is accepted. `there`: whether it was seen to exist; None: that is not known."""
 
     address: Address
     title: str
@@ -94,6 +94,7 @@ class Action:
     wanted: tuple[Wanted, ...] = dataclasses.field(default=(), compare=False)
     searched: tuple[Searched, ...] = dataclasses.field(default=(), compare=False)
     noted: Noted | None = dataclasses.field(default=None, compare=False)
+    there: bool | None = dataclasses.field(default=None, compare=False)
 
     @property
     def blocked(self) -> tuple[Line, ...]:
@@ -174,7 +175,8 @@ class Restart:
 
 @dataclass(frozen=True)
 class Plan:
-    """What will be done on one host. Apply decides nothing new."""
+    """What will be done on one host. Apply decides nothing new. `elsewhere`: what is written for this host too, or was looked
+    for here, and is planned on another host of the unit: that host, and its address there."""
 
     host: str
     os: OS
@@ -184,6 +186,7 @@ class Plan:
     restarts: tuple[Restart, ...]
     facts: Facts = field(repr=False)
     allow: frozenset[Impact] = frozenset()
+    elsewhere: tuple[tuple[str, Address], ...] = field(default=(), compare=False)
 
     @lazy
     def in_sync(self) -> bool:

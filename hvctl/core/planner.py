@@ -71,11 +71,33 @@ def make_plans(unit: Sequence[Index], facts: Mapping[str, Facts], allow: frozens
     of_host: dict[str, list[Group]] = {host: [] for host in everything}
     for group in groups:
         of_host[group.root.address().host].append(group)
-    return {
+    elsewhere = _elsewhere(unit, before) if len(unit) > 1 else {}
+    plans = {
         host: with_renewed(_plan_of(host, own, {**drafts, **told}, declared, steps[host], before, allow), told, drafts)
         for host, own in of_host.items()
         if host in facts
     }
+    return {host: replace(plan, elsewhere=tuple(elsewhere.get(host, ()))) for host, plan in plans.items()}
+
+
+def _elsewhere(unit: Sequence[Index], facts: Mapping[str, Facts]) -> dict[str, list[tuple[str, Address]]]:
+    """By host, what is planned on another one."""
+    found: dict[str, list[tuple[str, Address]]] = {one.host: [] for one in unit}
+    for one in unit:
+        for host, root in one.away:
+            found[one.host].append((host, replace(root.address(), host=host)))
+        for root in one if one.host in facts else ():
+            for host in _not_on(root, facts[one.host]) if root.owner is None else ():
+                found.setdefault(host, []).append((one.host, root.address()))
+    return found
+
+
+def _not_on(root: Resource, facts: Facts) -> tuple[str, ...]:
+    """None where that cannot be read."""
+    try:
+        return root.not_on(facts)
+    except Exception:
+        return ()
 
 
 def _settled(

@@ -293,6 +293,10 @@ class Resource(Fields):
         """Whether it is on another host and comes here: what sits within it cannot be judged before it has."""
         return False
 
+    def not_on(self, facts: Facts) -> tuple[str, ...]:
+        """Other hosts of the unit on which it was looked for and is not, so that what was known of it there is over."""
+        return ()
+
     def further(self, facts: Facts) -> Iterator[tuple[str, Call]]:
         """What is asked besides, by host, once it is known what all hosts that it links with have answered."""
         yield from ()

@@ -248,6 +248,7 @@ def _drift(row: Any) -> DriftRow:
         row.last_seen,
         row.gone,
         row.ending,
+        row.moved_to or "",
     )
 
 

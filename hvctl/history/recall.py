@@ -71,8 +71,9 @@ def _span(host: str, row: Row[Any]) -> Span:
     spot = _spot(host, row)
     accepted = (row.accepted_until or "", row.accepted_why or "")
     return Span(
-        spot, row.now, row.wanted, row.why, row.moved, row.first_seen, row.last_seen, row.gone, row.ending, *accepted
-    )
+        spot, row.now, row.wanted, row.why, row.moved, row.first_seen, row.last_seen, row.gone, row.ending, *accepted,
+        row.moved_to or "",
+    )  # fmt: skip
 
 
 def _spot(host: str, row: Any) -> Spot:

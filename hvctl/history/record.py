@@ -12,8 +12,7 @@ from sqlalchemy import Connection, Table, and_, delete, insert, or_, select, upd
 from sqlalchemy.exc import IntegrityError
 
 from hvctl.core.check import Check, Spot
-from hvctl.history.judge import Judged, Known, judged
-from hvctl.history.recall import known_of
+from hvctl.history.judge import Elsewheres, Judged, Known, judged
 from hvctl.history.schema import absences, checks, covered, drifts, hosts, looks, wishes
 from hvctl.history.seen import Difference, Seen, shown
 from hvctl.history.standing import prune_standings, write_standings
@@ -51,9 +50,11 @@ def locked(connection: Connection, name: str, address: str) -> Any:
     return found
 
 
-def add_look(connection: Connection, host: Any, number: int, seen: Seen, at: datetime) -> Judged:
-    known = known_of(connection, host)
-    result = judged(known, seen, at)
+def add_look(
+    connection: Connection, host: Any, number: int, seen: Seen, at: datetime, known: Known, away: Elsewheres
+) -> Judged:
+    """`known`: what is on record of it; `away`: what is looked at on other hosts."""
+    result = judged(known, seen, at, away)
     differing = sum(one.accepted is None for one in seen.differing.values())
     reached = seen.unreachable is None
     connection.execute(insert(looks).values(check_id=number, host_id=host.id, reached=reached, differing=differing))
@@ -95,7 +96,7 @@ def _write_drifts(connection: Connection, host: int, result: Judged, at: datetim
             "wanted": one.wanted,
             "why": one.why,
             "moved": result.since[key].moved,
-            "first_seen": at,
+            "first_seen": result.since[key].first_seen,
             "last_seen": at,
             "ending": "",
             **_accepted(one),
@@ -118,8 +119,9 @@ def _write_drifts(connection: Connection, host: int, result: Judged, at: datetim
                 **_accepted(one),
             )
         )
-    for number, (_, ending) in result.ended.items():
-        connection.execute(update(drifts).where(drifts.c.id == number).values(gone=at, ending=ending))
+    for number, ended in result.ended.items():
+        values = {"gone": at, "ending": ended.ending, "moved_to": ended.to or None}
+        connection.execute(update(drifts).where(drifts.c.id == number).values(values))
 
 
 def _write_wishes(connection: Connection, host: int, known: Known, result: Judged) -> None:

@@ -70,6 +70,7 @@ drifts = Table(
     Column("ending", String(16), nullable=False),
     Column("accepted_until", String(10)),
     Column("accepted_why", Text),
+    Column("moved_to", String(255)),
     Index("ix_hvctl_drifts_open", "host_id", "gone"),
     Index("ix_hvctl_drifts_gone", "gone"),
 )
@@ -121,6 +122,8 @@ standings = Table(
     Column("first_seen", UtcTime, nullable=False),
     Column("last_seen", UtcTime, nullable=False),
     Column("gone", UtcTime),
+    Column("ending", String(16)),
+    Column("moved_to", String(255)),
     Index("ix_hvctl_standings_host", "host_id", "gone"),
 )
 """Which node a role was on, how a replication went, and what hvctl moved, from when to when."""

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Self
 
 from hvctl.core.acceptance import Acceptance
 from hvctl.core.check import Check, Drift, Spot, accepted, drifts
@@ -24,6 +25,9 @@ Key = str
 
 Family = tuple[str, ...]
 """Parts of one kind in one owner: ("disk", "web01")."""
+
+Thing = tuple[str, ...]
+"""The words of an address, for every spelling: ("vm", "web01"), ("disk", "web01", "scsi 0:0")."""
 
 _SHOWN = 400
 _PLAIN = 200
@@ -68,6 +72,11 @@ class Standing:
     standing: str
     lag_s: int | None = None
 
+    @classmethod
+    def of(cls, what: str, unit: str, name: str, standing: str, lag_s: int | None = None) -> Self:
+        """As it is kept, whatever hosts call things."""
+        return cls(what, storable(unit)[:_NAME], storable(name)[:_NAME], shown(standing), lag_s)
+
     @property
     def key(self) -> tuple[str, str, str]:
         return self.what, self.unit, self.name.casefold()
@@ -77,7 +86,8 @@ class Standing:
 class Seen:
     """`unreachable`: why; None if it was reached. `agreed`: spots that were seen to be as wished. `searched`,
     `unsearched`: families looked through for more than is listed, and those that could not be. `covered`: playbooks
-    of which everything was looked at. `utc_offset_minutes`: of the host's zone, where it told it."""
+    of which everything was looked at. `utc_offset_minutes`: of the host's zone, where it told it. `there`, `missing`: what
+    was looked for and is there, or is not. `elsewhere`: what stands by itself and is looked at on another host, by its name."""
 
     host: str
     unreachable: str | None = None
@@ -89,6 +99,9 @@ class Seen:
     covered: frozenset[str] = frozenset()
     utc_offset_minutes: int | None = None
     standings: tuple[Standing, ...] = ()
+    there: frozenset[Thing] = frozenset()
+    missing: frozenset[Thing] = frozenset()
+    elsewhere: tuple[tuple[Thing, str], ...] = ()
 
 
 _SORTED = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
@@ -101,6 +114,19 @@ def key_of(spot: Spot) -> Key:
 
 def family_of(address: Address) -> Family:
     return tuple(word.casefold() for word in (address.kind, *address.owners))
+
+
+def thing_of(address: Address) -> Thing:
+    return tuple(word.casefold() for word in address.words)
+
+
+def within(address: Address) -> tuple[Thing, ...]:
+    """What an address is of, and all that it sits within, the outermost last."""
+    found = [thing_of(address)]
+    while (above := owner_of(address)) is not None:
+        address = above
+        found.append(thing_of(address))
+    return tuple(found)
 
 
 def seen(check: Check, one: Outcome) -> Seen:
@@ -129,20 +155,22 @@ def seen(check: Check, one: Outcome) -> Seen:
         frozenset(absolute(p) for p in check.covers),
         _offset(plan),
         tuple(_standings(one, plan)),
+        frozenset(thing_of(a.address) for a in plan.actions if a.there),
+        frozenset(thing_of(a.address) for a in plan.actions if a.there is False),
+        tuple((thing_of(address), host) for host, address in plan.elsewhere),
     )
 
 
 def _standings(one: Outcome, plan: Plan) -> Iterator[Standing]:
     for action in plan.actions:
         if (noted := action.noted) is not None:
-            unit, name = storable(noted.unit)[:_NAME], storable(noted.name)[:_NAME]
-            yield Standing(action.address.kind, unit, name, shown(noted.standing), noted.lag_s)
+            yield Standing.of(action.address.kind, noted.unit, noted.name, noted.standing, noted.lag_s)
     for result in one.report.results if one.report is not None else ():
         step = result.step
         if step.moves and result.status in ("ok", "unknown"):
             doubt = f", and it is not known whether it arrived{': ' if result.why else ''}{result.why}"
             told = step.text + (doubt if result.status == "unknown" else "")
-            yield Standing("move", "", storable(step.action.key or step.action.names[0])[:_NAME], shown(told))
+            yield Standing.of("move", "", step.action.key or step.action.names[0], told)
 
 
 def _offset(plan: Plan) -> int | None:

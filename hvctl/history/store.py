@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import select
 
 from hvctl.core.check import Check
-from hvctl.history.judge import Judged
+from hvctl.history.judge import Elsewheres, Judged, Known, came, elsewhere
 from hvctl.history.opening import exists, opened, translated, writing
 from hvctl.history.past import HostPast
 from hvctl.history.place import Place
-from hvctl.history.recall import past_of
+from hvctl.history.recall import known_of, past_of
 from hvctl.history.record import add_check, add_look, locked, prune
 from hvctl.history.schema import hosts
 from hvctl.history.seen import Seen
-from hvctl.history.standing import end_elsewhere
+from hvctl.history.standing import end_gone
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,23 @@ class Store:
             number = add_check(connection, check, at)
             written: list[tuple[int, Seen]] = []
             # In one order everywhere, so that two writers do not wait for each other.
-            for seen in sorted(found, key=lambda s: s.host):
-                host = locked(connection, seen.host, check.addresses.get(seen.host, seen.host))
-                done[seen.host] = add_look(connection, host, number, seen, at)
-                if not done[seen.host].late:
+            ordered = sorted(found, key=lambda s: s.host)
+            rows = {s.host: locked(connection, s.host, check.addresses.get(s.host, s.host)) for s in ordered}
+            away = elsewhere(found, {name for name, host in rows.items() if Known(host.looked).late(at)})
+            known = {name: known_of(connection, rows[name]) for name in away}
+            gone_to = _by_destination(away)
+            for seen in ordered:
+                name, host = seen.host, rows[seen.host]
+                own = known.get(name) or known_of(connection, host)
+                for other in gone_to.get(name, ()):
+                    more = came(known[other], away[other], name)
+                    own = replace(
+                        own, came={**more.came, **own.came}, came_wishes={**more.came_wishes, **own.came_wishes}
+                    )
+                done[name] = add_look(connection, host, number, seen, at, own, away.get(name, {}))
+                if not done[name].late:
                     written.append((host.id, seen))
-            end_elsewhere(connection, written, at)
+            end_gone(connection, written, away, at)
             prune(connection, at)
         return [done[seen.host] for seen in found]
 
@@ -52,3 +63,12 @@ class Store:
             found = connection.execute(select(hosts).order_by(hosts.c.name, hosts.c.address)).all()
             names = set(wanted(list(dict.fromkeys(row.name for row in found))))
             return tuple(past_of(connection, row, since) for row in found if row.name in names)
+
+
+def _by_destination(away: Mapping[str, Elsewheres]) -> dict[str, list[str]]:
+    """By host, the others that have things of theirs on it now."""
+    found: dict[str, list[str]] = {}
+    for name, things in away.items():
+        for host in {place.host for place in things.values() if place.look is not None}:
+            found.setdefault(host, []).append(name)
+    return found

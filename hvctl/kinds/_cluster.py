@@ -218,6 +218,20 @@ def elsewhere(name: str, facts: Facts) -> str | None:
     return None if owner is None or owner.casefold() == facts.info.computer.casefold() else owner
 
 
+def nodes_without(vm: Machine, row: Row | None, facts: Facts) -> tuple[str, ...]:
+    """Of a VM that a host has, the other hosts of its cluster that could be read and do not have it."""
+    if row is None:
+        return ()
+    nodes = view(facts).nodes
+    found = []
+    for node, (host, own) in hosts_by_node(facts).items():
+        if own is None or node not in nodes or host == vm.index.host:
+            continue
+        if not any(own.of_key(VMS, "Name", n) for n in vm.names) and not own.of_key(VMS, "Id", row["Id"]):
+            found.append(host)
+    return tuple(found)
+
+
 def roles_elsewhere(facts: Facts) -> bool:
     """Whether there are roles of other nodes whose VMs cannot be seen from here."""
     seen = {f.info.computer.casefold() for f in facts.others.values() if f is not None}

@@ -83,6 +83,22 @@ def elsewhere(vm: Machine, facts: Facts) -> list[Found]:
     return found
 
 
+def not_on(vm: Machine, facts: Facts) -> tuple[str, ...]:
+    """The other hosts that could be read and have nothing of it, no replica either."""
+    doubtful = {one.host for one in elsewhere(vm, facts)}
+    return tuple(
+        h for h in others(vm) if facts.others.get(h) is not None and h not in doubtful and _readable(vm, h, facts)
+    )
+
+
+def _readable(vm: Machine, host: str, facts: Facts) -> bool:
+    try:
+        _rows(vm, facts.on(host))
+    except UnreadableError:
+        return False
+    return True
+
+
 def _rows(vm: Machine, facts: Facts, ids: Collection[str] = ()) -> list[Row]:
     found = [row for name in vm.names for row in facts.of_key(KINDS, "Name", name)]
     found += [row for one in ids for row in facts.of_key(KINDS, "Id", one)]

@@ -225,8 +225,12 @@ class Role(RolePart):
         return (*found, Change("node", role.owner, home, frozenset({"move"}), note))
 
     def noted(self, facts: Facts) -> Noted | None:
+        """Of its owner; where that is a host of the run that could not be read, what was seen there last stands."""
         role = self.role(facts)
         if role is None or not role.owner:
+            return None
+        host, own = hosts_by_node(facts).get(bare(role.owner), ("", facts))
+        if host and own is None:
             return None
         node = view(facts).nodes.get(role.owner.casefold(), (role.owner, 0, 0))[0]
         return Noted(self.vm.key(), f"on {node}", self.index.together)

@@ -38,6 +38,7 @@ from hvctl.kinds._cluster import (
     ClusteredVm,
     elsewhere,
     is_node,
+    nodes_without,
     owner_of,
     removal,
     role_of,
@@ -226,6 +227,11 @@ class VM(Machine):
     def further(self, facts: Facts) -> Iterator[tuple[str, Call]]:
         if self.home and not self.absent:
             yield from _placement.further(self, facts)
+
+    def not_on(self, facts: Facts) -> tuple[str, ...]:
+        if self.home:
+            return _placement.not_on(self, facts) if self._source(facts) is None else ()
+        return nodes_without(self, self.row(facts), facts) if self.index.together else ()
 
     def away(self, facts: Facts) -> bool:
         return bool(self.home) and self._source(facts) is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,13 @@ import pytest
 from hvctl.call import Transport
 from hvctl.cli import main
 from hvctl.config.connection import Connection
+from hvctl.core.check import Check, Spot
 from hvctl.core.impact import IMPACTS
 from hvctl.fleet.connect import Wire
+from hvctl.history import place
+from hvctl.history.seen import Difference, Seen, Standing, key_of
+from hvctl.history.store import Store
+from hvctl.kinds import address_of
 from mocks.engine import EngineTransport
 from mocks.estate import Estate
 from mocks.failover import carry
@@ -21,7 +27,8 @@ from mocks.host import SimulatedHost
 from mocks.state import HostState
 from mocks.twin import TwinTransport
 from tests.conftest import Engines
-from tests.estates.harness import Session, written
+from tests.estates.harness import Reached, Session, written
+from tests.history.looks import told
 
 INVENTORY = {"children": {"nodes": {"hosts": {"hv01": None, "hv02": None}, "vars": {"hvctl_cluster": "hvcl01"}}}}
 WEB01 = "11111111-1111-1111-1111-111111111111"
@@ -278,6 +285,50 @@ def test_a_node_is_drained_and_taken_back(tmp_path: Path, capsys: pytest.Capture
     assert verb(tmp_path, own, "resume", "hv01", "-y") == 0
     assert [v.name for v in state(own, "hv01").vms] == ["web01"]
     assert node.state == "Up"
+
+
+def test_what_a_drain_moved_is_remembered(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """And what was open before stays open: a drain looks at no playbook and at no replication."""
+    own = estate()
+    cluster, here = state(own, "hv01").cluster, ["--history", str(tmp_path / "history.db")]
+    assert cluster is not None
+    cluster.roles[0].name, cluster.roles[0].preferred_owners = "named otherwise", ["HV01"]
+    store = Store(place(here[1]))
+    at = datetime(2026, 4, 1, tzinfo=UTC)
+    gap = Spot(address_of("hv01", ("vm", "web01")), "notes")
+    replicates = Standing.of("replication", "", "web01", "replicating to hv09, normal")
+    old = {key_of(gap): Difference(gap, "", "new", "", "site.yml", key_of(gap))}
+    check = Check("drift", ("site.yml",), at, at, (), 0, addresses={"hv01": "hv01.example.com"})
+    store.write(check, [Seen("hv01", None, old, standings=(replicates,))], at)
+    for words in (["drain", "hv01", "--check"], ["drain", "hv01", "-y", "--no-history"], ["resume", "hv01", "--check"]):
+        assert verb(tmp_path, own, *words, *here) == 0
+    assert {p.name: len(p.standings) for p in told(store)} == {"hv01": 1}, "neither a plan nor --no-history is kept"
+    assert verb(tmp_path, own, "resume", "hv01", "-y", *here) == 0
+    stood = {p.name: [(s.what, s.name, s.standing, s.gone is None) for s in p.standings] for p in told(store)}
+    assert stood == {
+        "hv01": [("role", "web01", "on HV01", True), ("replication", "web01", replicates.standing, True)],
+        "hv02": [("role", "web02", "on HV02", True), ("move", "web01", "moved from HV02 to HV01", False)],
+    }
+    assert verb(tmp_path, own, "drain", "hv01", "-y", *here) == 0
+    stood = {p.name: [(s.what, s.name, s.standing, s.gone is None) for s in p.standings] for p in told(store)}
+    assert stood["hv01"] == [
+        ("role", "web01", "on HV01", False),
+        ("replication", "web01", replicates.standing, True),
+        ("move", "web01", "moved from HV01 to HV02", False),
+    ]
+    assert stood["hv02"][0] == ("role", "web01", "on HV02", True)
+    assert [s.gone for p in told(store) for s in p.spans] == [None]
+
+
+def test_of_a_drain_whose_end_nobody_saw_no_move_is_told(tmp_path: Path) -> None:
+    own, here = estate(), ["--history", str(tmp_path / "history.db")]
+    lost = Reached(TwinTransport(own.hosts["hv02"]), own, "hv02", away=False, lost_at=1)
+
+    def serve(host: SimulatedHost) -> Transport:
+        return lost if host is own.hosts["hv02"] else Reached(TwinTransport(host), own, "hv01", away=False)
+
+    assert verb(tmp_path, own, "drain", "hv01", "-y", *here, serve=serve) != 0
+    assert lost.changes and not any(p.standings for p in told(Store(place(here[1]))))
 
 
 def test_how_each_goes_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
