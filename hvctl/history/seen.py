@@ -161,6 +161,18 @@ def seen(check: Check, one: Outcome) -> Seen:
     )
 
 
+def settled(one: Seen) -> str | None:
+    """Of a host on which all is as wished: the same for the same wishes; None for any other."""
+    if one.differing or one.elsewhere or not one.wished or one.wished.keys() != one.agreed:
+        return None
+    told = hashlib.sha256()
+    for key, wish in sorted(one.wished.items()):
+        told.update(f"{key}\0{wish.value}\0{wish.file}\0".encode())
+    rest = [one.covered, *(["\0".join(f) for f in s] for s in (one.searched, one.unsearched))]
+    told.update("\0\0".join("\0".join(sorted(some)) for some in rest).encode())
+    return told.hexdigest()
+
+
 def _standings(one: Outcome, plan: Plan) -> Iterator[Standing]:
     for action in plan.actions:
         if (noted := action.noted) is not None:
