@@ -25,7 +25,7 @@ from hvctl.text.lazy import lazy
 from hvctl.text.source import Document, Path
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Place:
     """Where in the playbook a resource stands. `hosts`: those of its play, by their names in the inventory; `left_out`:
     those of them that the run leaves out."""
@@ -590,7 +590,7 @@ class Resource(Fields):
         return {table[c.field].set_with: table[c.field].codec.write(c.wanted) for c in changes if c.field in table}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One desired resource, and what is known of it besides its fields. `owner`: the number of what it sits within.
     `file`: what of the control node it is about. `left_out`: what is written of it and faulty. `there`: others see it; not

@@ -37,7 +37,7 @@ VALUE, TEXT = "json:", "text:"
 """How what is kept for comparing begins: a value, or how a release told it that kept no values."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Wished:
     """What the playbook wants of a spot. `value`: for comparing only; None: it is a secret and not kept. `text`: likewise,
     of how it is told, which is what an earlier release kept."""
@@ -48,7 +48,7 @@ class Wished:
     text: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Difference:
     """What is not as wished, as text for people. `rests_on`: the wish that decides whose doing it is. `accepted`: it is known
     drift."""
