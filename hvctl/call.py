@@ -8,11 +8,11 @@ import json
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
-from functools import cached_property
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from hvctl.text.exhaustion import exhaustion
 from hvctl.text.foreign import Foreign
+from hvctl.text.lazy import lazy
 from hvctl.text.quoting import argument, expandable, literal
 from hvctl.text.visible import visible
 
@@ -181,14 +181,14 @@ class Call:
     def __post_init__(self) -> None:
         object.__setattr__(self, "params", {k: _tupled(v) for k, v in self.params.items()})
 
-    @cached_property
+    @lazy
     def _hash(self) -> int:
         return hash((self.cmdlet, _frozen(self.params), self.select, self.each, self.follow))
 
     def __hash__(self) -> int:
         return self._hash
 
-    @cached_property
+    @lazy
     def family(self) -> Family:
         """The same for calls that differ only in `select`, or in the values of `each`: one call answers them all."""
         params = tuple(

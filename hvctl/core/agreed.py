@@ -25,10 +25,11 @@ def with_wanted(action: Action, wish: Resource, draft: Draft, facts: Facts, sear
     )
     there = None if draft.away or draft.seen is None else draft.seen.actual is not None
     actual = None if silent or draft.seen is None else draft.seen.actual
-    ensure = "absent" if wish.absent else "present"
-    whole = Wanted("", ensure, ensure, agrees=not silent and (actual is None) == wish.absent)
-    fields = {} if wish.absent else _fields(wish, facts)
-    differing = {_within(line.field, fields) for line in (*action.drifted, *action.known)}
+    absent = wish.absent
+    ensure = "absent" if absent else "present"
+    whole = Wanted("", ensure, ensure, agrees=not silent and (actual is None) == absent)
+    fields = {} if absent else _fields(wish, facts)
+    differing = {_within(line.field, fields) for line in (*action.drifted, *action.known)} if action.lines else ()
     found = [
         Wanted(
             name,

@@ -66,7 +66,8 @@ def drafted(
         return replace(before, wish=target)
     seen: list[Seen] = []
     draft = _left_alone(wish, _drafted(wish, target, before, known, facts, allow, seen))
-    return replace(draft, seen=before.seen if before is not None else next(iter(seen), None))
+    told = before.seen if before is not None else next(iter(seen), None)
+    return draft if draft.seen is told else replace(draft, seen=told)
 
 
 def _drafted(
@@ -99,7 +100,8 @@ def _drafted(
             return Draft(target, replace(action, remarks=(remark,)), here=False, held=frozenset({WHOLE}))
         if actual is None:
             return _creation(target, action, known, facts, allow)
-        draft = _update(wish, target, before, action, actual, known, facts, allow)
+        calm = None if known or before else _as_wanted(target, action, seen[0], facts)
+        draft = calm or _update(wish, target, before, action, actual, known, facts, allow)
         return replace(draft, here=False, away=True) if target.away(facts) else draft
     except HeldBackError as error:
         return _whole_held(target, action, [*known, error.finding], here and not error.parts)
@@ -183,6 +185,17 @@ def _update(
     action = replace(action, verb=verb, lines=_in_order(wish, lines.values()), remarks=remarks)
     held |= {*along, *(() if doable or not (held or lines) else (WHOLE, *lines))}
     return _not_dragged_along(wish, Draft(target, action, steps, parts, held))
+
+
+def _as_wanted(target: Resource, action: Action, seen: Seen, facts: Facts) -> Draft | None:
+    """Of what is as it should be, as most things are; None where there is something to say of it."""
+    actual = seen.actual or {}
+    if any(actual.get(field) is UNKNOWN for field in target.wanted()) or target.changes(actual, facts):
+        return None
+    try:
+        return None if any(target.judge("leave", (), facts)) else Draft(target, action, seen=seen)
+    except HeldBackError:
+        return None
 
 
 def _not_dragged_along(wish: Resource, draft: Draft) -> Draft:

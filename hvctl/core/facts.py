@@ -134,11 +134,12 @@ class Facts:
             raise groups.unread
         return found
 
-    def derived(self, make: Callable[[Facts], T]) -> T:
-        """What is worked out of the answers, once."""
-        if make not in self._derived:
-            self._derived[make] = make(self)
-        found: T = self._derived[make]
+    def derived(self, make: Callable[..., T], *of: object) -> T:
+        """What `make(facts, *of)` works out of the answers, once."""
+        key = (make, of)
+        if key not in self._derived:
+            self._derived[key] = make(self, *of)
+        found: T = self._derived[key]
         return found
 
     def _groups(self, query: Call, column: str) -> _Groups:

@@ -16,6 +16,7 @@ from hvctl.core.values import Json
 from hvctl.text.address import Address
 from hvctl.text.diagnostic import Diagnostic, Mark
 from hvctl.text.foreign import FOREIGN, Foreign
+from hvctl.text.lazy import lazy
 
 Verb = Literal["none", "create", "update", "remove", "held", "later", "accepted", "unknown"]
 Hold = Literal["", "impossible", "later", "accepted"]
@@ -187,21 +188,21 @@ class Plan:
     allow: frozenset[Impact] = frozenset()
     elsewhere: tuple[tuple[str, Address], ...] = field(default=(), compare=False)
 
-    @property
+    @lazy
     def in_sync(self) -> bool:
         return not any(a.differs or a.unread for a in self.actions)
 
-    @property
+    @lazy
     def differs(self) -> bool:
         """Whether anything that could be read does."""
         return any(a.differs for a in self.actions)
 
-    @property
+    @lazy
     def accepted(self) -> bool:
         """Whether anything differs that is accepted."""
         return any(a.known or a.accepted for a in self.actions)
 
-    @property
+    @lazy
     def unreadable(self) -> bool:
         return any(a.unread for a in self.actions)
 

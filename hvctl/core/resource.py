@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from types import MappingProxyType
 from typing import Any, ClassVar, Protocol, Self, TypeVar, overload
 
@@ -22,6 +21,7 @@ from hvctl.core.rows import UnreadableError
 from hvctl.core.values import MISSING, NOT_COMPARED, PLAIN, UNKNOWN, Json, State
 from hvctl.text.address import Address
 from hvctl.text.diagnostic import Diagnostic, Mark
+from hvctl.text.lazy import lazy
 from hvctl.text.source import Document, Path
 
 
@@ -144,6 +144,7 @@ class Resource(Fields):
     beneath: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
     _index: Index | None = PrivateAttr(default=None)
+    _owner: Resource | None = PrivateAttr(default=None)
     _seat: int = PrivateAttr(default=-1)
     _undescribed: bool = PrivateAttr(default=False)
 
@@ -179,8 +180,7 @@ class Resource(Fields):
     def owner(self) -> Resource | None:
         """What it sits within; None for what stands by itself, or in no index."""
         private = self.__pydantic_private__
-        index: Index | None = private["_index"] if private else None
-        return index.owner(self) if index is not None else None
+        return private["_owner"] if private else None
 
     @property
     def parts(self) -> tuple[Resource, ...]:
@@ -238,10 +238,12 @@ class Resource(Fields):
         """Whether what it is known by is among that. Then nothing refers to it."""
         return not self.left_out.isdisjoint(self.stand_in)
 
-    def seated(self, index: Index, number: int) -> Self:
+    def seated(self, index: Index, number: int, owner: Resource | None) -> Self:
         """A copy that knows where it stands."""
         copy = self.model_copy()
-        copy._index, copy._seat = index, number
+        # By their names, pydantic looks each of them up first.
+        where = {"_index": index, "_seat": number, "_owner": owner}
+        copy.__pydantic_private__ = {**(copy.__pydantic_private__ or {}), **where}
         return copy
 
     def __getstate__(self) -> dict[Any, Any]:
@@ -249,7 +251,7 @@ class Resource(Fields):
         state = dict(super().__getstate__())
         private = state.get("__pydantic_private__")
         if private:
-            state["__pydantic_private__"] = {**private, "_index": None, "_seat": -1}
+            state["__pydantic_private__"] = {**private, "_index": None, "_seat": -1, "_owner": None}
         return state
 
     @classmethod
@@ -266,7 +268,8 @@ class Resource(Fields):
     @property
     def absent(self) -> bool:
         """Whether the wish is that it be gone (`ensure: absent`)."""
-        return getattr(self, "ensure", "present") == "absent"
+        # Most kinds of parts have no such field, and asking pydantic for what is not there is slow.
+        return self.__dict__.get("ensure") == "absent"
 
     def requires(self) -> tuple[Address, ...]:
         """Other resources that must be there first, if they are planned too."""
@@ -618,7 +621,10 @@ class Index(Sequence[Resource]):
         self.away: tuple[tuple[str, Resource], ...] = ()
         """What is written here and stands by itself, and is planned on another host of the unit, which is named."""
         self.entries = tuple(entries)
-        self._seats = tuple(e.resource.seated(self, n) for n, e in enumerate(self.entries))
+        self._seats: list[Resource] = []
+        for number, entry in enumerate(self.entries):  # an owner comes before its parts
+            owner = None if entry.owner is None else self._seats[entry.owner]
+            self._seats.append(entry.resource.seated(self, number, owner))
         parts: dict[int, list[Resource]] = {}
         for one, entry in zip(self._seats, self.entries, strict=True):
             if entry.owner is not None and entry.there and not one.unnamed:
@@ -641,7 +647,7 @@ class Index(Sequence[Resource]):
     def __getitem__(self, at: slice) -> tuple[Resource, ...]: ...
 
     def __getitem__(self, at: int | slice) -> Resource | tuple[Resource, ...]:
-        return self._seats[at]
+        return tuple(self._seats[at]) if isinstance(at, slice) else self._seats[at]
 
     def __len__(self) -> int:
         return len(self._seats)
@@ -652,20 +658,16 @@ class Index(Sequence[Resource]):
     def entry(self, one: Resource) -> Entry:
         return self.entries[one.seat]
 
-    def owner(self, one: Resource) -> Resource | None:
-        at = self.entries[one.seat].owner
-        return None if at is None else self._seats[at]
-
     def address(self, one: Resource) -> Address:
         return self._addresses[one.seat]
 
-    @cached_property
+    @lazy
     def _addresses(self) -> tuple[Address, ...]:
         return tuple(
             Address(
                 self.host,
                 one.kind,
-                (owner,) if (owner := up.key() if (up := self.owner(one)) else "") else (),
+                (owner,) if (owner := up.key() if (up := one.owner) else "") else (),
                 one.key(),
             )
             for one in self._seats
@@ -687,7 +689,7 @@ class Index(Sequence[Resource]):
                 return found
         return None
 
-    @cached_property
+    @lazy
     def peers(self) -> tuple[Resource, ...]:
         """What can be referred to by its name, and will be there."""
         both = zip(self._seats, self.entries, strict=True)
@@ -721,8 +723,8 @@ class Index(Sequence[Resource]):
         """With other entries in the same places."""
         return self._with(made(one, e) for one, e in zip(self._seats, self.entries, strict=True))
 
-    def with_more(self, more: Iterable[Entry]) -> Index:
-        return self._with((*self.entries, *more))
+    def with_more(self, more: Sequence[Entry]) -> Index:
+        return self._with((*self.entries, *more)) if more else self
 
     def _with(self, entries: Iterable[Entry], host: str | None = None) -> Index:
         return _index(entries, self.host if host is None else host, self.together, self.away, self.known)

@@ -104,6 +104,9 @@ class Seen:
     elsewhere: tuple[tuple[Thing, str], ...] = ()
 
 
+_SORTED = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
+
+
 def key_of(spot: Spot) -> Key:
     text = json.dumps([*spot.address.words, spot.field], ensure_ascii=True).casefold()
     return hashlib.sha256(text.encode()).hexdigest()
@@ -183,6 +186,7 @@ class _Look:
         self.agreed: set[Key] = set()
         self.searched: set[Family] = set()
         self.unsearched: set[Family] = set()
+        self._files: dict[str, str] = {}
 
     def at(self, action: Action) -> None:
         for one in action.wanted:
@@ -196,15 +200,21 @@ class _Look:
     def _wish(self, action: Action, name: str, value: Json, text: str, agrees: bool) -> None:
         spot = Spot(action.address, name)
         key = key_of(spot)
-        compared = comparable(json.dumps(value, sort_keys=True, ensure_ascii=False))
+        compared = comparable(_SORTED(value))
         self.wished[key] = Wished(
             spot,
             compared and VALUE + compared,
-            absolute(action.mark.file),
+            self._absolute(action.mark.file),
             (told := comparable(text)) and TEXT + told,
         )
         if agrees:
             self.agreed.add(key)
+
+    def _absolute(self, file: str) -> str:
+        """Once, though it is that of very many wishes."""
+        if file not in self._files:
+            self._files[file] = absolute(file)
+        return self._files[file]
 
     def difference(self, drift: Drift) -> Difference:
         line, spot, action = drift.line, drift.spot, drift.action

@@ -41,7 +41,7 @@ class _Tray(Drive):
 
     def of(self, seed: Seed) -> Self:
         """In the same VM, and in its place."""
-        return self.seated(seed.index, seed.seat)
+        return self.seated(seed.index, seed.seat, seed.owner)
 
 
 _Tray.query, _Tray.other = DVDS, DISKS

@@ -68,7 +68,11 @@ def replica_row(vm: Machine, facts: Facts) -> Row | None:
 def vm_row(vm: Machine, facts: Facts) -> Row | None:
     """The VM of that name, else one of its previous names, or None. Two of one name are nobody's wish: held back. A replica
     is not meant."""
-    for name in vm.names:
+    return facts.derived(_row_of, vm.names)
+
+
+def _row_of(facts: Facts, names: tuple[str, ...]) -> Row | None:
+    for name in names:
         rows = tuple(r for r in facts.of_key(VMS, "Name", name) if r.get("ReplicationMode") not in REPLICAS)
         if len(rows) > 1:
             ids = ", ".join(str(r["Id"]) for r in rows)

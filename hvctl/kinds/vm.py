@@ -159,10 +159,11 @@ class VM(Machine):
     _claims: _doomed.Claims = PrivateAttr(default=())
     _conversion: Conversion | None = PrivateAttr(default=None)
 
-    def seated(self, index: Index, number: int) -> Self:
+    def seated(self, index: Index, number: int, owner: Resource | None) -> Self:
         """Files that the playbook uses are known from the first index: a target lacks what is held back."""
-        copy = super().seated(index, number)
-        copy._home = self._home or self.on_host or ""
+        copy = super().seated(index, number, owner)
+        if self.on_host and not self._home:
+            copy._home = self.on_host
         if self._with_disks and not self._claims:
             copy._claims = _doomed.claims_of(index.entries)
         return copy
