@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from hvctl.call import Call, Guard, Retry, Watch
+from hvctl.call import Assignment, Call, Guard, Retry, Watch
 from hvctl.core.impact import Impact
 from hvctl.text.diagnostic import Diagnostic, Level
 
@@ -76,6 +76,7 @@ class Step:
     host: str = ""
     retry: Retry | None = None
     watch: Watch | None = None
+    instead: Assignment | None = None
 
 
 @dataclass(frozen=True)

@@ -388,7 +388,8 @@ def lost(draft: Draft, fields: frozenset[str]) -> Draft:
 
 
 def verdicts(step: Step, os: OS) -> Iterator[tuple[Call, Verdict]]:
-    for call in (step.call, *(r.call for r in step.call.refs())):
+    instead = (step.instead.to.call,) if step.instead is not None else ()
+    for call in (step.call, *(r.call for r in step.call.refs()), *instead):
         verdict: Verdict = check(os, call)
         if verdict.answer != "accepted":
             yield call, verdict

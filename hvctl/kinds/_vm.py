@@ -152,6 +152,12 @@ def off_impacts(owner: Machine, facts: Facts) -> frozenset[Impact]:
     return lost | {"restart"}
 
 
+def queries_behind(vm: Machine) -> tuple[Call, ...]:
+    """Of all parts."""
+    parts = (part for part in vm.parts if isinstance(part, VmPart))
+    return tuple(dict.fromkeys(query for part in parts for query in part.queries_behind()))
+
+
 class VmPart(OfHyperV):
     """A section of a VM. By default: one object per VM, always there, set by one call."""
 
@@ -175,6 +181,10 @@ class VmPart(OfHyperV):
 
     def queries(self) -> tuple[Call, ...]:
         return (VMS, type(self).query)
+
+    def queries_behind(self) -> tuple[Call, ...]:
+        """What is asked of hosts on which its VM may have been, and where something was kept of it."""
+        return ()
 
     def vm_row(self, facts: Facts) -> Row | None:
         return vm_row(self.vm, facts)

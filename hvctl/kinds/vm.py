@@ -62,7 +62,18 @@ from hvctl.kinds._types import (
     MB,
     same_path,
 )
-from hvctl.kinds._vm import REPLICAS, VMS, check_steady, generation, off_impacts, power, replica_row, vm_ref, vm_row
+from hvctl.kinds._vm import (
+    REPLICAS,
+    VMS,
+    check_steady,
+    generation,
+    off_impacts,
+    power,
+    queries_behind,
+    replica_row,
+    vm_ref,
+    vm_row,
+)
 from hvctl.text.diagnostic import Diagnostic
 from hvctl.text.source import suggest
 from hvctl.text.visible import quoted
@@ -222,7 +233,7 @@ class VM(Machine):
         return _placement.others(self) if self.home else ()
 
     def queries_on(self, host: str) -> tuple[Call, ...]:
-        return (*_placement.queries_on(), *(security(name) for name in self.names))
+        return (*_placement.queries_on(), *(security(name) for name in self.names), *queries_behind(self))
 
     def further(self, facts: Facts) -> Iterator[tuple[str, Call]]:
         if self.home and not self.absent:

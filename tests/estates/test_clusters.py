@@ -19,6 +19,7 @@ from hvctl.history import place
 from hvctl.history.seen import Difference, Seen, Standing, key_of
 from hvctl.history.store import Store
 from hvctl.kinds import address_of
+from hvctl.text.diagnostic import ConfigError
 from mocks.engine import EngineTransport
 from mocks.estate import Estate
 from mocks.failover import carry
@@ -250,6 +251,69 @@ def test_the_example_is_right(tmp_path: Path, os: str) -> None:
         "batch01": ("HV01", 1000),
     }
     assert len(cluster.migration_exclude_networks.split(";")) == 1
+
+
+def test_events_are_not_taken_for_services(tmp_path: Path) -> None:
+    plays = "- hosts: nodes\n  cluster: {vms: [{name: web01, role: {monitored_events: [System]}}]}\n"
+    with pytest.raises(ConfigError) as caught:
+        session(tmp_path, estate(), plays).prepared()
+    said = [p.hint for p in caught.value.problems if "monitored_events" in p.message]
+    assert len(said) == 1 and "documented nowhere" in said[0]
+
+
+SETTINGS = """
+- hosts: nodes
+  cluster:
+    drain_on_shutdown: no
+    vms:
+    - name: web01
+      role:
+        {priority: high, preferred_owners: [hv01], anti_affinity: [web, db], failback: {allowed: yes, window: null},
+         failover: {threshold: null, period: 3}, persistent_state: yes}
+    - {name: web02, role: {failback: {window: 22-6}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("error", "engine"),
+    [
+        pytest.param("0x80041003", True, marks=pytest.mark.engine),
+        *((word, False) for word in ("0x80041003", "0x8004100E", "0x80041024", "0x80041031")),
+    ],
+)
+def test_what_wmi_refuses_is_assigned(tmp_path: Path, request: pytest.FixtureRequest, error: str, engine: bool) -> None:
+    """Where that way is not available; a property that WMI refuses to set is refused."""
+    own = estate()
+    cluster = state(own, "hv01").cluster
+    assert cluster is not None
+    cluster.roles[0].failback_start, cluster.roles[0].failback_end, cluster.roles[0].failover_threshold = 1, 2, 7
+    own.hosts["hv01"].failures.add(failure(f"Set-CimInstance:times=100,id=HRESULT {error},error=no"))
+    own.hosts["hv02"].failures.add(failure(f"Set-CimInstance:times=100,id=HRESULT {error},error=no"))
+
+    def serve(host: SimulatedHost) -> Transport:
+        engines: Engines = request.getfixturevalue("engines")
+        return EngineTransport(engines(host.os, "FullLanguage"), host)
+
+    one = session(tmp_path, own, SETTINGS, serve=serve if engine else TwinTransport)
+    done = one.applied()
+    results = [r for o in done.values() if o.report is not None for r in o.report.results]
+    if error == "0x80041031":  # WBEM_E_READ_ONLY and its like: the property is what is refused
+        assert [r.failure.kind for r in results if r.failure] == [f"HRESULT {error}"] * 3
+        assert cluster.roles[0].priority == 2000
+        return
+    assert [str(r.failure or r.why) for r in results if r.status != "ok"] == []
+    said = " ".join(one.out.getvalue().split())
+    assert f"Set-CimInstance was refused (HRESULT {error}" in said and "set by assignment instead" in said
+    role, other = cluster.roles
+    assert (role.priority, role.anti_affinity, role.persistent_state) == (3000, ["web", "db"], True)
+    assert (role.failback_start, role.failback_end, role.failover_threshold, role.failover_period) == (
+        -1,
+        -1,
+        2**32 - 1,
+        3,
+    )
+    assert (other.failback_start, other.failback_end, cluster.drain_on_shutdown) == (22, 6, 0)
+    assert all(o.plan is not None and o.plan.in_sync for o in one.planned().values())
 
 
 # --- maintenance ----------------------------------------------------------------------------------------------------------
