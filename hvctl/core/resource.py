@@ -177,6 +177,7 @@ class Resource(Fields):
 
     _index: Index | None = PrivateAttr(default=None)
     _owner: Resource | None = PrivateAttr(default=None)
+    _known_as: Address | None = PrivateAttr(default=None)
     _seat: int = PrivateAttr(default=-1)
     _undescribed: bool = PrivateAttr(default=False)
 
@@ -285,7 +286,9 @@ class Resource(Fields):
         copy = self.model_copy()
         # By their names, pydantic looks each of them up first.
         where = {"_index": index, "_seat": number, "_owner": owner}
-        copy.__pydantic_private__ = {**(copy.__pydantic_private__ or {}), **where}
+        private = copy.__pydantic_private__ = {**(copy.__pydantic_private__ or {}), **where}
+        above = owner.key() if owner is not None else ""
+        private["_known_as"] = Address(index.host, copy.kind, (above,) if above else (), copy.key())
         return copy
 
     def __getstate__(self) -> dict[Any, Any]:
@@ -293,7 +296,7 @@ class Resource(Fields):
         state = dict(super().__getstate__())
         private = state.get("__pydantic_private__")
         if private:
-            state["__pydantic_private__"] = {**private, "_index": None, "_seat": -1, "_owner": None}
+            state["__pydantic_private__"] = {**private, "_index": None, "_seat": -1, "_owner": None, "_known_as": None}
         return state
 
     @classmethod
@@ -304,8 +307,8 @@ class Resource(Fields):
 
     def address(self) -> Address:
         private = self.__pydantic_private__
-        index: Index | None = private["_index"] if private else None
-        return index.address(self) if index is not None else Address("", self.kind, (), self.key())
+        found: Address | None = private["_known_as"] if private else None
+        return found or Address("", self.kind, (), self.key())
 
     @property
     def absent(self) -> bool:
@@ -701,21 +704,6 @@ class Index(Sequence[Resource]):
 
     def entry(self, one: Resource) -> Entry:
         return self.entries[one.seat]
-
-    def address(self, one: Resource) -> Address:
-        return self._addresses[one.seat]
-
-    @lazy
-    def _addresses(self) -> tuple[Address, ...]:
-        return tuple(
-            Address(
-                self.host,
-                one.kind,
-                (owner,) if (owner := up.key() if (up := one.owner) else "") else (),
-                one.key(),
-            )
-            for one in self._seats
-        )
 
     def parts(self, one: Resource) -> tuple[Resource, ...]:
         return self._parts.get(one.seat, ())
