@@ -285,10 +285,8 @@ class Resource(Fields):
         """A copy that knows where it stands."""
         copy = self.model_copy()
         # By their names, pydantic looks each of them up first.
-        where = {"_index": index, "_seat": number, "_owner": owner}
-        private = copy.__pydantic_private__ = {**(copy.__pydantic_private__ or {}), **where}
-        above = owner.key() if owner is not None else ""
-        private["_known_as"] = Address(index.host, copy.kind, (above,) if above else (), copy.key())
+        where = {"_index": index, "_seat": number, "_owner": owner, "_known_as": None}
+        copy.__pydantic_private__ = {**(copy.__pydantic_private__ or {}), **where}
         return copy
 
     def __getstate__(self) -> dict[Any, Any]:
@@ -307,8 +305,15 @@ class Resource(Fields):
 
     def address(self) -> Address:
         private = self.__pydantic_private__
-        found: Address | None = private["_known_as"] if private else None
-        return found or Address("", self.kind, (), self.key())
+        index: Index | None = private["_index"] if private else None
+        if private is None or index is None:
+            return Address("", self.kind, (), self.key())
+        found: Address | None = private["_known_as"]
+        if found is None:
+            owner = private["_owner"]
+            above = owner.key() if owner is not None else ""
+            found = private["_known_as"] = Address(index.host, self.kind, (above,) if above else (), self.key())
+        return found
 
     @property
     def absent(self) -> bool:
