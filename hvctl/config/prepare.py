@@ -14,6 +14,7 @@ from hvctl.config.offline import Desired, offline_problems, wanted_on_two
 from hvctl.config.overlay import NOTHING, Overlay
 from hvctl.config.playbook import Play, read_playbook, wishes
 from hvctl.config.reach import connection_for
+from hvctl.config.salvage import Made
 from hvctl.config.secrets import Ask, NotAskedError, SecretError, Secrets, never, resolve
 from hvctl.config.selection import named, tagged, tags_in, unmatched
 from hvctl.config.vault import Vault
@@ -129,13 +130,14 @@ def prepare(
     work: list[HostWork] = []
     desired: list[Desired] = []
     known: Names | None = None
+    made: Made = {}
     for host, own in chosen:
         # All at once: a password of the inventory may be taken from a variable of a play, and that is hidden then.
         seen = [_seen_by(inventory, host, p, variables, problems) for p in own]
         unsure = any(p.unsure for p in seen)
         connection = _connection(inventory, host, own, variables, problems, warnings, unsure=unsure)
         _check_broker(host, problems)
-        found, faults = wishes(seen, {}, learn, trees, ask, host.name, _cluster(inventory, host, seen, problems))
+        found, faults = wishes(seen, {}, learn, trees, ask, host.name, _cluster(inventory, host, seen, problems), made)
         if found.together or any(wish.links() for wish in found):
             known = known or names_of(inventory)
             found = found.knowing(known)

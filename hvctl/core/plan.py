@@ -22,7 +22,7 @@ Verb = Literal["none", "create", "update", "remove", "held", "later", "accepted"
 Hold = Literal["", "impossible", "later", "accepted"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Line:
     """One field of an action, as text for people. `consent`: words that would allow it. `held`: whatever is allowed, it
     is not done now, and a remark says why, or `accepted` where it is known drift. Neither: it is done. `in_time`: its time
@@ -54,7 +54,7 @@ class Line:
         return not self.waits and self.held != "accepted"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Wanted:
     """A field of a resource that is wanted, whether it differs or not; "": that it is there, or is not. `agrees`: it was
     seen to be as wanted."""
@@ -65,7 +65,7 @@ class Wanted:
     agrees: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Searched:
     """A list that leaves nothing else, or whose things may not grow old. `kind`: of its parts. `by`: "exclusive", or the
     age in seconds. `more`: whether the host has more than it should; None: it could not be looked through."""
@@ -75,7 +75,7 @@ class Searched:
     more: bool | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Action:
     """What happens to one resource. `made`: what a new one is given, field by field. `file`: of the control node, that it
     is about. `wanted`: of what is declared, all of it; `searched`: its lists. `accepted`: of what is held back without a

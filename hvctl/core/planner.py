@@ -30,7 +30,7 @@ from hvctl.core.questions import Beyond, beyond
 from hvctl.core.renewal import as_one_index, as_renewed, completed, renewals, with_renewed
 from hvctl.core.resource import Index, Renewal, Resource
 from hvctl.core.rules import broken_rules
-from hvctl.core.target import targets
+from hvctl.core.target import targets_of
 from hvctl.text.address import Address
 from hvctl.text.diagnostic import Diagnostic
 
@@ -107,7 +107,7 @@ def _settled(
     drafts: dict[Address, Draft] = {}
     while True:
         held = held_back(drafts)
-        goals = {host: targets(index, held) for host, index in everything.items()}
+        goals = targets_of(everything, held)
         drafts = _judged(ordered, goals, drafts, facts, allow)
         if held_back(drafts) == held:
             return drafts

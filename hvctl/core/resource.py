@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any, ClassVar, Protocol, Self, TypeVar, overload
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar, overload
 
 from pydantic import PrivateAttr
 
@@ -25,7 +25,7 @@ from hvctl.text.lazy import lazy
 from hvctl.text.source import Document, Path
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Place:
     """Where in the playbook a resource stands. `hosts`: those of its play, by their names in the inventory; `left_out`:
     those of them that the run leaves out."""
@@ -75,6 +75,38 @@ class Shelf(Protocol):
 
 
 R = TypeVar("R", bound="Resource")
+
+
+@dataclass(frozen=True)
+class Planned(Generic[R]):
+    """What will be of a resource of the unit. `target`: what is done of it, `desired`: what was asked for; what is in the
+    second alone is held back. `there`: it will be."""
+
+    host: str
+    target: R
+    desired: R
+    there: bool
+
+    @staticmethod
+    def done(planned: Iterable[Planned[Any]], row: Row, facts: Facts) -> Row:
+        """A row of their settings, as it will be answered when that is done. `facts`: with those of the others."""
+        for one in planned:
+            row = one._done(row, replace(facts.on(one.host), others=facts.others))
+        return row
+
+    def _done(self, row: Row, facts: Facts) -> Row:
+        try:
+            actual = self.target.actual(facts)
+            changes = self.target.changes(actual, facts) if actual is not None else ()
+        except Exception:  # its own plan says so, and changes nothing
+            return row
+        table = settings(type(self.target))
+        known = (c for c in changes if c.field in table)
+        return {**row, **{table[c.field].name: table[c.field].codec.write(c.wanted) for c in known}}
+
+    def holds_back(self, field: str) -> bool:
+        return field in self.desired.wanted() and field not in self.target.wanted()
+
 
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
@@ -211,6 +243,16 @@ class Resource(Fields):
     def named(self, kind: type[R], key: str) -> R | None:
         """What the playbook says of another thing that stands by itself, by its name."""
         return self.index.named(kind, key)
+
+    def planned(self, kind: type[R], *hosts: str) -> Iterator[Planned[R]]:
+        """What will be of a kind on these hosts of the unit, by their plans; nothing before there are any."""
+        for host in hosts:
+            target, desired = self.index.unit.get(host, (None, None))
+            if target is None or desired is None:
+                continue
+            for one, entry, wanted in zip(target, target.entries, desired, strict=True):
+                if isinstance(one, kind) and isinstance(wanted, kind) and not one.unnamed:
+                    yield Planned(host, one, wanted, entry.there and not one.absent)
 
     @property
     def place(self) -> Place:
@@ -590,7 +632,7 @@ class Resource(Fields):
         return {table[c.field].set_with: table[c.field].codec.write(c.wanted) for c in changes if c.field in table}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One desired resource, and what is known of it besides its fields. `owner`: the number of what it sits within.
     `file`: what of the control node it is about. `left_out`: what is written of it and faulty. `there`: others see it; not
@@ -620,6 +662,8 @@ class Index(Sequence[Resource]):
         self.known = known
         self.away: tuple[tuple[str, Resource], ...] = ()
         """What is written here and stands by itself, and is planned on another host of the unit, which is named."""
+        self.unit: Mapping[str, tuple[Index, Index]] = {}
+        """By host of the unit, its target and what was desired there: of a target alone, while it is planned."""
         self.entries = tuple(entries)
         self._seats: list[Resource] = []
         for number, entry in enumerate(self.entries):  # an owner comes before its parts
@@ -710,6 +754,10 @@ class Index(Sequence[Resource]):
                     found.setdefault(one.key().casefold(), one)
             self._by_name[kind] = found
         return self._by_name[kind].get(key.casefold())
+
+    def again(self) -> Index:
+        """The same, as an index of its own."""
+        return self._with(self.entries)
 
     def of(self, host: str) -> Index:
         """The same, of that host."""

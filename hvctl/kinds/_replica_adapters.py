@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from ipaddress import IPv4Interface, ip_address, ip_interface
 from typing import Annotated, Any
@@ -145,18 +145,21 @@ def _configured(row: Row, version: int) -> str | None:
     return ", ".join(parts)
 
 
-def findings(adapters: Sequence[ReplicaAdapter], fields: frozenset[str], side: Side) -> Iterator[Diagnostic]:
+def findings(
+    adapters: Sequence[ReplicaAdapter], fields: frozenset[str], side: Side, coming: Collection[str]
+) -> Iterator[Diagnostic]:
+    """`coming`: switches that the plan of that host makes, without case."""
     for n, adapter in enumerate(adapters):
         if side.vm is not None and _row(adapter, side) is None:
             hint = "see its name on the primary, where the replica has it from"
             yield finding(f"adapters.{n}", f"the replica on {side.host} has no adapter {adapter.name}", hint)
         for key in ("switch", "test_switch"):
             name = adapter.wanted.get(key)
-            if name and f"adapters.{n}.{key}" in fields and not switch_rows(name, side.facts):
-                text = f"{side.host} has no switch {name} yet"
-                yield finding(
-                    f"adapters.{n}.{key}", text, "see to it in its plan; without it this is refused", "warning"
-                )
+            if not name or f"adapters.{n}.{key}" not in fields:
+                continue
+            if name.casefold() not in coming and not switch_rows(name, side.facts):
+                hint = f"correct it, or write the switch under `switches:` for {side.host}"
+                yield finding(f"adapters.{n}.{key}", f"{side.host} has no switch {name}", hint)
 
 
 def steps(

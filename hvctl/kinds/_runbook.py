@@ -16,7 +16,7 @@ from hvctl.core.values import State
 from hvctl.kinds._host import HOST, OfHyperV
 from hvctl.kinds._replica import FAILED_OVER, RELATIONS, extended, noted_of, state_of
 from hvctl.kinds._replica import by_id as vm_of
-from hvctl.kinds._servers import COMPUTER, own_name
+from hvctl.kinds._servers import COMPUTER, admitting, own_name
 from hvctl.kinds._vm import VMS, power
 from hvctl.kinds.replica_authorization import ReplicaAuthorization
 from hvctl.kinds.replica_server import ReplicaServer
@@ -196,8 +196,7 @@ class Runbook(OfHyperV):
         elif method not in str(rows[0]["AllowedAuthenticationType"]):
             yield finding("", f"{self.there} does not accept {method.lower()}", hint)
         elif not rows[0]["ReplicationAllowedFromAnyServer"]:
-            name = own_name(self, facts).casefold()
-            wanted = {name, f"*.{name.partition('.')[2]}", "*"}
+            wanted = admitting(own_name(self, facts))
             entries = there.reply(ReplicaAuthorization.query).rows
             if not any(str(e["AllowedPrimaryServer"]).casefold() in wanted for e in entries):
                 yield finding("", f"{self.there} does not admit {own_name(self, facts)}", hint)

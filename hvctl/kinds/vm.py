@@ -74,6 +74,7 @@ from hvctl.kinds._vm import (
     vm_ref,
     vm_row,
 )
+from hvctl.text.address import Address
 from hvctl.text.diagnostic import Diagnostic
 from hvctl.text.source import suggest
 from hvctl.text.visible import quoted
@@ -243,6 +244,10 @@ class VM(Machine):
         if self.home:
             return _placement.not_on(self, facts) if self._source(facts) is None else ()
         return nodes_without(self, self.row(facts), facts) if self.index.together else ()
+
+    def follows(self, step: Step) -> tuple[Address, ...]:
+        """A move comes after what is set of both hosts."""
+        return _placement.first(self, step.host) if step.host and "on_host" in step.because else ()
 
     def away(self, facts: Facts) -> bool:
         return bool(self.home) and self._source(facts) is not None
