@@ -144,7 +144,8 @@ class PlannedStep:
     """One call in its order. `action`: the address it serves; for stops and starts that frame others, the
     address of what is stopped. `resumes`: it takes up what a run before left going on. `last`: it relies on all that comes
     before it on its host, as the removal of a switch on the adapters having left it. `root`: what its resource sits within.
-    `moves`: that is on another host afterwards, and the rest of it is done in the same run."""
+    `moves`: that is on another host afterwards, and the rest of it is done in the same run; `leads_on`: so it is, where it is.
+    `reaches`: other hosts that have something else because of it."""
 
     task: Task
     text: str
@@ -156,6 +157,8 @@ class PlannedStep:
     last: bool = False
     root: Address | None = None
     moves: bool = False
+    reaches: tuple[str, ...] = ()
+    leads_on: bool = False
 
 
 @dataclass(frozen=True)

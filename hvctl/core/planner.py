@@ -264,6 +264,8 @@ def _planned(order: Sequence[Placed], facts: Mapping[str, Facts]) -> dict[str, t
                 last,
                 root_of(wish).address(),
                 step.moves,
+                step.reaches,
+                step.leads_on,
             )
         )
     return {host: tuple(steps) for host, steps in found.items()}

@@ -179,7 +179,7 @@ def _standings(one: Outcome, plan: Plan) -> Iterator[Standing]:
             yield Standing.of(action.address.kind, noted.unit, noted.name, noted.standing, noted.lag_s)
     for result in one.report.results if one.report is not None else ():
         step = result.step
-        if step.moves and result.status in ("ok", "unknown"):
+        if (step.moves or step.reaches) and result.status in ("ok", "unknown"):
             doubt = f", and it is not known whether it arrived{': ' if result.why else ''}{result.why}"
             told = step.text + (doubt if result.status == "unknown" else "")
             yield Standing.of("move", "", step.action.key or step.action.names[0], told)

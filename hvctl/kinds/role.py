@@ -226,6 +226,8 @@ class Role(RolePart):
         if role is None or home is None:
             return found
         note = "the cluster moves it there live if it runs"
+        if self._barred(role.owner):
+            note = f"{role.owner} is not to be a possible owner; {note}"
         return (*found, Change("node", role.owner, home, frozenset({"move"}), note))
 
     def noted(self, facts: Facts) -> Noted | None:
@@ -245,9 +247,22 @@ class Role(RolePart):
         return self._first_up(self._off(role.owner), facts) if role is not None else None
 
     def _off(self, node: str) -> list[str]:
-        """The preferred owners, where it goes back to them and a node is none of them."""
-        preferred = [bare(n) for n in self.preferred_owners or ()] if self.failback.allowed else []
-        return [] if bare(node) in preferred else preferred
+        """Where it goes from a node, best first: to its preferred owners where failback is allowed; to its possible ones from
+        a node that is not to be one."""
+        preferred = [bare(n) for n in self.preferred_owners or ()]
+        if self._barred(node):
+            possible = [bare(n) for n in self.possible_owners or ()]
+            return [*(n for n in preferred if n in possible), *(n for n in possible if n not in preferred)]
+        return preferred if self.failback.allowed and bare(node) not in preferred else []
+
+    def _barred(self, node: str) -> bool:
+        """Whether it is not to be a possible owner."""
+        return bool(self.possible_owners) and bare(node) not in {bare(n) for n in self.possible_owners or ()}
+
+    def rests_on(self, field: str, facts: Facts) -> str:
+        """It leaves a node before that is no possible owner any more."""
+        role = self.role(facts)
+        return "node" if field == "possible_owners" and role is not None and self._barred(role.owner) else ""
 
     def _first_up(self, nodes: Sequence[str], facts: Facts) -> str | None:
         up = {n.casefold(): n for n in view(facts).up()}
@@ -295,13 +310,9 @@ class Role(RolePart):
                 if told.nodes and bare(name) not in told.nodes:
                     nodes = ", ".join(node for node, _, _ in told.nodes.values())
                     yield finding(f"{field}.{n}", f"the cluster has no node {name}", f"its nodes are {nodes}")
-        if (
-            self.possible_owners
-            and role is not None
-            and bare(role.owner) not in {bare(n) for n in self.possible_owners}
-        ):
-            text = f"{self.vm.key()} is on {role.owner}, which is not to be a possible owner"
-            yield finding("possible_owners", text, "move it to one of them first")
+        if role is not None and self._barred(role.owner) and self._home(facts) is None:
+            text = f"{self.vm.key()} is on {role.owner}, which is not to be a possible owner, and none of those is up"
+            yield finding("possible_owners", text, "bring one of them up first, so that it can move there")
         if role is not None:
             yield from self._state(role, facts)
             if role.name.casefold() != self.vm.key().casefold():
@@ -321,17 +332,24 @@ class Role(RolePart):
         yield from self._switches(facts)
 
     def _strayed(self, role: ClusteredVm | None, facts: Facts) -> Iterator[Diagnostic]:
-        """A role is moved when there is one: of a VM that becomes one, by the run after."""
+        """A role is moved when there is one: of a VM that becomes one, when it has."""
         if role is None and self.vm_row(facts) is None:
             return
         name, node = (role.name, role.owner) if role is not None else (self.vm.key(), facts.info.computer)
-        preferred = self._off(node)
-        if preferred and self._first_up(preferred, facts) is None:
+        owners, barred = self._off(node), self._barred(node)
+        field = "possible_owners" if barred else "preferred_owners"
+        if owners and self._first_up(owners, facts) is None:
             text = f"{name} is on {node}, and none of its preferred owners is up"
-            yield finding("preferred_owners", text, "it goes back when one of them is", "warning")
-        elif preferred and role is None:
+            if barred:
+                text = f"{name} is on {node}, and none of its possible owners is up"
+            if role is None or not barred:  # else it is said that they cannot be set
+                yield finding(field, text, "it goes there when one of them is", "warning")
+        elif owners and role is None:
             text = f"{name} is on {node}, which is none of its preferred owners"
-            yield finding("preferred_owners", text, "the next run moves it, with --allow move", "warning")
+            if barred:
+                text = f"{name} is on {node}, which is none of its possible owners"
+            hint = "this run moves it when it has its role, with --allow move"
+            yield finding(field, text, hint if facts.others else "the next run moves it, with --allow move", "warning")
 
     def _state(self, role: ClusteredVm, facts: Facts) -> Iterator[Diagnostic]:
         if role.failed:
@@ -482,20 +500,30 @@ class Role(RolePart):
         vm_id = str(row["Id"]) if row is not None else replace(vm_ref(vm, facts), path="Id")
         free = Guard(Call("Get-ClusterGroup"), {"Name": name}, most=0, unmet=f"the cluster has a role {name} now")
         call = Call("Add-ClusterVirtualMachineRole", {"VMId": vm_id, "Name": name})
-        made = Step(call, f"make the role {name}", ("ensure", *self.wanted()), guard=free)
+        node = facts.info.computer
+        strays = self._first_up(self._off(node), facts) is not None
+        made = Step(call, f"make the role {name}", ("ensure", *self.wanted()), guard=free, leads_on=strays)
         yield made
-        for step in self._set(self.as_changes(facts), name, facts):
+        later = ("possible_owners",) if strays and self._barred(node) else ()
+        for step in self._set(tuple(c for c in self.as_changes(facts) if c.field not in later), name, facts):
             yield replace(step, needs=(*step.needs, made))
 
     def update(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Step]:
         role = self.role(facts)
         assert role is not None
-        yield from self._set(changes, role.name, facts)
-        if home := next((str(c.wanted) for c in changes if c.field == "node"), ""):
+        home = next((str(c.wanted) for c in changes if c.field == "node"), "")
+        later = ("possible_owners",) if home and self._barred(role.owner) else ()
+        yield from self._set(tuple(c for c in changes if c.field not in later), role.name, facts)
+        if home:
             here = {"Name": role.name, "OwnerNode.Name": role.owner}
             guard = Guard(Call("Get-ClusterGroup"), here, 1, 1, unmet=f"{role.name} is not on {role.owner} any more")
             call = Call("Move-ClusterVirtualMachineRole", {"Name": role.name, "Node": home})
-            yield Step(call, f"move {role.name} to {home}", ("node",), when="closing", guard=guard)
+            there, _ = hosts_by_node(facts).get(bare(home), ("", None))
+            reaches = (there,) if there in facts.others else ()
+            moved = Step(call, f"move {role.name} to {home}", ("node",), when="closing", guard=guard, reaches=reaches)
+            yield moved
+            for step in self._set(tuple(c for c in changes if c.field in later), role.name, facts):
+                yield replace(step, needs=(*step.needs, moved), when="closing")
 
     def _set(self, changes: tuple[Change, ...], name: str, facts: Facts) -> Iterator[Step]:
         by_field = {c.field: c for c in changes}

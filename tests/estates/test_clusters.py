@@ -16,6 +16,7 @@ from hvctl.core.check import Check, Spot
 from hvctl.core.impact import IMPACTS
 from hvctl.fleet.connect import Wire
 from hvctl.history import place
+from hvctl.history.remember import remember
 from hvctl.history.seen import Difference, Seen, Standing, key_of
 from hvctl.history.store import Store
 from hvctl.kinds import address_of
@@ -159,12 +160,12 @@ def test_what_is_asked_grows_with_nodes_and_not_with_vms(tmp_path: Path) -> None
         assert {name: wire.reads for name, wire in one.wires.items()} == {"hv01": 1, "hv02": 1}
 
 
-HOME = "    - {name: web01, role: {preferred_owners: [hv02], failback: {allowed: yes}}}"
+PREFERS = "{preferred_owners: [hv02], failback: {allowed: yes}}"
+MAY = "{possible_owners: [hv02]}"
 
 
-@pytest.mark.parametrize("up", [True, False])
-def test_a_vm_that_becomes_a_role_off_its_owners_goes_home_when_one_is_up(tmp_path: Path, up: bool) -> None:
-    own = estate()
+def adopted(own: Estate, *, up: bool = True) -> None:
+    """web01 is no role, and the other node is up or paused."""
     cluster = state(own, "hv01").cluster
     assert cluster is not None
     cluster.roles.remove(found := cluster.roles[0])
@@ -173,14 +174,50 @@ def test_a_vm_that_becomes_a_role_off_its_owners_goes_home_when_one_is_up(tmp_pa
     assert (found.name, node is not None) == ("web01", True)
     if node is not None and not up:
         node.state = "Paused"
-    one = session(tmp_path, own, f"- hosts: nodes\n  cluster:\n    vms:\n{HOME}\n")
+
+
+def remarks(one: Session) -> str:
     plans = [o.plan for o in one.planned().values() if o.plan is not None]
-    told = " ".join(f"{r.message}; {r.hint}" for plan in plans for a in plan.actions for r in a.remarks)
-    assert ("HV01, which is none of its preferred owners; the next run moves it" in told) is up
-    assert ("HV01, and none of its preferred owners is up" in told) is not up
-    one.applied()
+    return " ".join(f"{r.message}; {r.hint}" for plan in plans for a in plan.actions for r in a.remarks)
+
+
+@pytest.mark.parametrize("up", [True, False])
+@pytest.mark.parametrize(("role", "word"), [(PREFERS, "preferred"), (MAY, "possible")])
+def test_a_vm_that_becomes_a_role_off_its_owners_goes_there_in_the_same_run(
+    tmp_path: Path, up: bool, role: str, word: str
+) -> None:
+    own = estate()
+    adopted(own, up=up)
+    one = session(tmp_path, own, f"- hosts: nodes\n  cluster:\n    vms:\n    - {{name: web01, role: {role}}}\n")
+    told = remarks(one)
+    assert (f"HV01, which is none of its {word} owners; this run moves it when it has its role" in told) is up
+    assert (f"HV01, and none of its {word} owners is up" in told) is not up
     one.applied()
     assert "web01" in [v.name for v in state(own, "hv02" if up else "hv01").vms]
+    assert not up or all(o.plan is not None and o.plan.in_sync for o in one.planned().values())
+
+
+def test_without_consent_a_vm_becomes_a_role_and_stays(tmp_path: Path) -> None:
+    own = estate()
+    adopted(own)
+    one = session(tmp_path, own, f"- hosts: nodes\n  cluster:\n    vms:\n    - {{name: web01, role: {MAY}}}\n")
+    one.allow = frozenset()
+    done = one.applied()["hv01"].report
+    assert done is not None and done.after is not None
+    assert "web01" in [v.name for v in state(own, "hv01").vms] and state(own, "hv01").vms[0].is_clustered
+    left = {line.field: line.consent for a in done.after.actions for line in a.lines}
+    assert left == {"node": ("move",), "possible_owners": ("move",)}, "nor is it barred from where it runs"
+
+
+def test_a_role_that_an_apply_moved_is_remembered(tmp_path: Path) -> None:
+    own = estate()
+    one = session(tmp_path, own, f"- hosts: nodes\n  cluster:\n    vms:\n    - {{name: web01, role: {PREFERS}}}\n")
+    store = Store(place(str(tmp_path / "history.db")))
+    with one.run() as run:
+        check = run.check("apply", ("site.yml",), run.apply(run.plan(warm=True), recheck=False), 0)
+    remember(check, store)
+    stood = [(p.name, s.what, s.name, s.standing) for p in told(store) for s in p.standings]
+    assert stood == [("hv01", "move", "web01", "move web01 to HV02"), ("hv02", "role", "web01", "on HV02")]
 
 
 def test_a_part_of_the_nodes_is_planned_and_says_what_it_leaves_out(tmp_path: Path) -> None:
