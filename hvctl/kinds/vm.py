@@ -298,7 +298,10 @@ class VM(Machine):
                 yield cls(name=str(row["Name"]), generation=generation(row))
 
     def as_written(self, found: State, facts: Facts) -> State:
-        """`path` as New-VM takes it, which makes a folder of the VM's name in it (domain 4.2)."""
+        """`path` as New-VM takes it, which makes a folder of the VM's name in it (domain 4.2). What a cluster rules for its
+        roles is nobody's to write."""
+        if self.part(RolePart) is not None:
+            found = {name: value for name, value in found.items() if value is not NOT_COMPARED}
         folder, _, name = str(found.get("path") or "").rpartition("\\")
         own = name.casefold() == self.name.casefold() and folder
         return {**found, "path": folder + "\\" * folder.endswith(":")} if own else found
@@ -329,7 +332,7 @@ class VM(Machine):
         row = self.row(facts)
         if row is None:
             return
-        if row.get("IsClustered"):
+        if row.get("IsClustered") and self.part(RolePart) is None:
             yield "a role of the cluster, which rules its start and stop and may move it to another node"
         if str(row.get("ReplicationMode") or "None") != "None":
             yield "it is replicated; its replication is not written here"
