@@ -63,9 +63,11 @@ from hvctl.kinds._types import (
     same_path,
 )
 from hvctl.kinds._vm import (
+    CRITICAL_PAUSE,
     REPLICAS,
     VMS,
     check_steady,
+    critical_pause,
     generation,
     off_impacts,
     power,
@@ -79,7 +81,6 @@ from hvctl.text.diagnostic import Diagnostic
 from hvctl.text.source import suggest
 from hvctl.text.visible import quoted
 
-CRITICAL_PAUSE = "PausedCritical"
 METERING = "resource_metering"
 _UNFINISHED = "conversion"
 _HOST_PATH = Call("Get-VMHost", select=("VirtualMachinePath",))
@@ -499,9 +500,7 @@ class VM(Machine):
                 yield from self._new_findings(facts)
             return
         if power(row) == CRITICAL_PAUSE:
-            # domain 16, from 2016 on: AutomaticCriticalErrorAction
-            text = f"{self.name} is paused since its storage does not answer"
-            yield finding("", text, "bring it back before its timeout: the VM goes on by itself", "warning")
+            yield finding("", *critical_pause(self.name), "warning")
         if occasion != "leave":
             check_steady(self.name, row)
         if _conversion.due(self, row):
