@@ -277,7 +277,7 @@ def _cluster(inventory: Inventory, host: Host, seen: Sequence[Play], problems: l
         return ""
     if isinstance(value, str) and _CLUSTER_NAME.fullmatch(value):
         return value
-    hint = f"write the cluster's name as `Get-Cluster` has it, as in `{CLUSTER}: hvcl01`"
+    hint = f"write the cluster's name as Failover Cluster Manager shows it, as in `{CLUSTER}: hvcl01`"
     problems.append(Diagnostic(host.marks.get(CLUSTER), f"{CLUSTER} of {host.name} is not the name of a cluster", hint))
     return ""
 

@@ -122,7 +122,7 @@ def sound(index: Index, os: OS, omitted: list[tuple[Address, Omission]]) -> Inde
                 wrong.setdefault(one.seat, (found.field, found.message.replace(f" at {NOWHERE.mark()}", "")))
         if not wrong:
             return index
-        omitted += [(index.address(index[seat]), Omission(*said)) for seat, said in wrong.items()]
+        omitted += [(index[seat].address(), Omission(*said)) for seat, said in wrong.items()]
         index = without(index, {seat: [field] for seat, (field, _) in wrong.items()})
 
 

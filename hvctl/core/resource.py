@@ -177,6 +177,7 @@ class Resource(Fields):
 
     _index: Index | None = PrivateAttr(default=None)
     _owner: Resource | None = PrivateAttr(default=None)
+    _known_as: Address | None = PrivateAttr(default=None)
     _seat: int = PrivateAttr(default=-1)
     _undescribed: bool = PrivateAttr(default=False)
 
@@ -284,7 +285,7 @@ class Resource(Fields):
         """A copy that knows where it stands."""
         copy = self.model_copy()
         # By their names, pydantic looks each of them up first.
-        where = {"_index": index, "_seat": number, "_owner": owner}
+        where = {"_index": index, "_seat": number, "_owner": owner, "_known_as": None}
         copy.__pydantic_private__ = {**(copy.__pydantic_private__ or {}), **where}
         return copy
 
@@ -293,7 +294,7 @@ class Resource(Fields):
         state = dict(super().__getstate__())
         private = state.get("__pydantic_private__")
         if private:
-            state["__pydantic_private__"] = {**private, "_index": None, "_seat": -1, "_owner": None}
+            state["__pydantic_private__"] = {**private, "_index": None, "_seat": -1, "_owner": None, "_known_as": None}
         return state
 
     @classmethod
@@ -305,7 +306,14 @@ class Resource(Fields):
     def address(self) -> Address:
         private = self.__pydantic_private__
         index: Index | None = private["_index"] if private else None
-        return index.address(self) if index is not None else Address("", self.kind, (), self.key())
+        if private is None or index is None:
+            return Address("", self.kind, (), self.key())
+        found: Address | None = private["_known_as"]
+        if found is None:
+            owner = private["_owner"]
+            above = owner.key() if owner is not None else ""
+            found = private["_known_as"] = Address(index.host, self.kind, (above,) if above else (), self.key())
+        return found
 
     @property
     def absent(self) -> bool:
@@ -701,21 +709,6 @@ class Index(Sequence[Resource]):
 
     def entry(self, one: Resource) -> Entry:
         return self.entries[one.seat]
-
-    def address(self, one: Resource) -> Address:
-        return self._addresses[one.seat]
-
-    @lazy
-    def _addresses(self) -> tuple[Address, ...]:
-        return tuple(
-            Address(
-                self.host,
-                one.kind,
-                (owner,) if (owner := up.key() if (up := one.owner) else "") else (),
-                one.key(),
-            )
-            for one in self._seats
-        )
 
     def parts(self, one: Resource) -> tuple[Resource, ...]:
         return self._parts.get(one.seat, ())

@@ -130,7 +130,7 @@ def in_sync(
         wrong = dict(_wrong(make_plan(desired, seen, frozenset()), index))
         if not wrong:
             return index
-        omitted += [(index.address(index[seat]), Omission(field, why)) for seat, (field, why) in wrong.items()]
+        omitted += [(index[seat].address(), Omission(field, why)) for seat, (field, why) in wrong.items()]
         index = without(index, {seat: [field] for seat, (field, _) in wrong.items()})
     raise ValueError(f"what is written of {index.host} does not come to rest")
 
