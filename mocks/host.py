@@ -42,6 +42,7 @@ import mocks.cmdlets  # noqa: F401  fills the table
 from hvctl.contract import OS, BindError, bind, contract
 from mocks import files, metering
 from mocks.arguments import Arguments, plain
+from mocks.assignment import assign
 from mocks.clock import Clock
 from mocks.cmdlets.export import go_on
 from mocks.cmdlets.integration_service import fall_silent
@@ -171,6 +172,12 @@ class SimulatedHost:
     def has(self, cmdlet: str) -> bool:
         """Whether this Windows has it, whatever is installed."""
         return contract(self.os).cmdlet(cmdlet) is not None
+
+    def assign(self, thing: Any, name: str, value: Any) -> None:
+        """A property of an object that a cmdlet returned. Raises Refusal."""
+        with self.clock.happening:
+            self.log.append(Invocation("assignment", {"to": plain(thing), name: plain(value)}))
+            assign(self.state, thing, name, value)
 
     def invoke(self, cmdlet: str, params: Mapping[str, Any], error_action: ErrorAction = "Stop") -> Outcome:
         """Bind by the contract of this host's version, then execute."""

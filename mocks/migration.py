@@ -14,7 +14,6 @@ from typing import Literal
 
 from mocks import files
 from mocks.machine import Drive, Vm, version
-from mocks.refs import HOME
 from mocks.state import VM_VERSIONS, Content, HostState, Vhd
 
 MOVING = "MigratingVirtualMachine"
@@ -227,10 +226,11 @@ def landed(move: Move) -> None:
     there.vms.append(vm)
     for disk, to in move.disks:
         _carried(move, disk, to)
+    configuration = f"{vm.path}\\Virtual Machines\\".casefold()  # its own; what was exported of it stays
     for place, path in move.places.items():
         files.make_folder(there, path)
         setattr(vm, place, path)
-    for file in [f for f in here.files if vm.id in f.lower() and not f.casefold().startswith(HOME.casefold())]:
+    for file in [f for f in here.files if vm.id in f.lower() and f.casefold().startswith(configuration)]:
         files.forget(here, file)
     if version(vm.version) < version("5.0") and there.os != "2012":
         vm.version = "5.0"  # as an import takes over a configuration of 2012 (domain 13) [I]

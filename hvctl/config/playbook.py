@@ -14,7 +14,7 @@ from hvctl.config.layers import layered
 from hvctl.config.loops import places_of, unrolled
 from hvctl.config.overlay import NOTHING, Overlay
 from hvctl.config.patterns import words
-from hvctl.config.salvage import salvaged
+from hvctl.config.salvage import Made, made_once
 from hvctl.config.secrets import Ask, resolve
 from hvctl.config.selection import narrowed
 from hvctl.config.vault import Vault, is_vault
@@ -199,9 +199,12 @@ def wishes(
     ask: Ask = resolve,
     host: str = "",
     together: str = "",
+    made: Made | None = None,
 ) -> tuple[Index, list[Diagnostic]]:
     """What these plays want of one host, and everything wrong with it. `learn` hears of secrets that
-    are used, `ask` gets them. `trees`: folders whose files need not be named in full, beside the playbook's own."""
+    are used, `ask` gets them. `trees`: folders whose files need not be named in full, beside the playbook's own. `made`: what
+    was made for other hosts of these plays."""
+    made = {} if made is None else made
     entries: list[Entry] = []
     problems: list[Diagnostic] = []
     for play in plays:
@@ -213,7 +216,7 @@ def wishes(
         places = frozenset(p.mark for p in unclear if p.mark) | play.document.unread
         if play.unsure:
             unclear = [p for p in unclear if not isinstance(p, UndefinedDiagnostic)]
-        maker = _Maker(play, data, wrong, shelf, entries, places, host)
+        maker = _Maker(play, data, wrong, shelf, entries, places, host, made)
         for section, kind in sections(None).items():
             if section in data:
                 maker.section(kind, data[section], (*play.path, section), None)
@@ -234,6 +237,7 @@ class _Maker:
     entries: list[Entry]
     unclear: frozenset[Mark] = frozenset()
     host: str = ""
+    made: Made = field(default_factory=dict)
 
     def section(
         self, kind: type[Resource], data: Any, path: Path, owner: int | None, around: Mapping[str, Any] = _NOTHING
@@ -284,7 +288,7 @@ class _Maker:
     def salvaged(
         self, kind: type[Resource], own: Mapping[str, Any], path: Path
     ) -> tuple[Resource | None, frozenset[str], list[Diagnostic]]:
-        return salvaged(kind, own, self.play.document, path, self.unclear)
+        return made_once(kind, own, self.play.document, path, self.unclear, self.made)
 
     def spread(
         self,

@@ -22,14 +22,14 @@ from hvctl.text.address import Address
 from hvctl.text.diagnostic import Diagnostic
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Seen:
     """What the host has of a resource as desired; None: it does not exist."""
 
     actual: State | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Draft:
     """What is to be done about one resource. `wish`: its target. `held`: fields that are held back, WHOLE for all.
     `here`: it exists, or will when its steps have run, and what sits within it can be changed. `seen`: what was read, None
@@ -390,7 +390,8 @@ def lost(draft: Draft, fields: frozenset[str]) -> Draft:
 
 
 def verdicts(step: Step, os: OS) -> Iterator[tuple[Call, Verdict]]:
-    for call in (step.call, *(r.call for r in step.call.refs())):
+    instead = (step.instead.to.call,) if step.instead is not None else ()
+    for call in (step.call, *(r.call for r in step.call.refs()), *instead):
         verdict: Verdict = check(os, call)
         if verdict.answer != "accepted":
             yield call, verdict

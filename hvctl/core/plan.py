@@ -22,7 +22,7 @@ Verb = Literal["none", "create", "update", "remove", "held", "later", "accepted"
 Hold = Literal["", "impossible", "later", "accepted"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Line:
     """One field of an action, as text for people. `consent`: words that would allow it. `held`: whatever is allowed, it
     is not done now, and a remark says why, or `accepted` where it is known drift. Neither: it is done. `in_time`: its time
@@ -54,7 +54,7 @@ class Line:
         return not self.waits and self.held != "accepted"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Wanted:
     """A field of a resource that is wanted, whether it differs or not; "": that it is there, or is not. `agrees`: it was
     seen to be as wanted."""
@@ -65,7 +65,7 @@ class Wanted:
     agrees: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Searched:
     """A list that leaves nothing else, or whose things may not grow old. `kind`: of its parts. `by`: "exclusive", or the
     age in seconds. `more`: whether the host has more than it should; None: it could not be looked through."""
@@ -75,7 +75,7 @@ class Searched:
     more: bool | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Action:
     """What happens to one resource. `made`: what a new one is given, field by field. `file`: of the control node, that it
     is about. `wanted`: of what is declared, all of it; `searched`: its lists. `accepted`: of what is held back without a
@@ -144,7 +144,8 @@ class PlannedStep:
     """One call in its order. `action`: the address it serves; for stops and starts that frame others, the
     address of what is stopped. `resumes`: it takes up what a run before left going on. `last`: it relies on all that comes
     before it on its host, as the removal of a switch on the adapters having left it. `root`: what its resource sits within.
-    `moves`: that is on another host afterwards, and the rest of it is done in the same run."""
+    `moves`: that is on another host afterwards, and the rest of it is done in the same run; `leads_on`: so it is, where it is.
+    `reaches`: other hosts that have something else because of it."""
 
     task: Task
     text: str
@@ -156,6 +157,8 @@ class PlannedStep:
     last: bool = False
     root: Address | None = None
     moves: bool = False
+    reaches: tuple[str, ...] = ()
+    leads_on: bool = False
 
 
 @dataclass(frozen=True)

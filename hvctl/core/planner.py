@@ -247,7 +247,9 @@ def _planned(order: Sequence[Placed], facts: Mapping[str, Facts]) -> dict[str, t
         known = [n for n in dict.fromkeys(needs) if id(n) in ids]
         here = tuple(dict.fromkeys(ids[id(n)] for n in known if hosts[id(n)] == host))
         there = tuple(Awaited(hosts[id(n)], ids[id(n)], n.text) for n in known if hosts[id(n)] != host)
-        task = Task(ids[id(step)], step.call, here, step.guard, step.job, step.limit_s, step.retry, step.watch)
+        task = Task(
+            ids[id(step)], step.call, here, step.guard, step.job, step.limit_s, step.retry, step.instead, step.watch
+        )
         frame = step.when in ("first", "last")
         last = step.when == "closing" or root_of(wish).absent
         found[host].append(
@@ -262,6 +264,8 @@ def _planned(order: Sequence[Placed], facts: Mapping[str, Facts]) -> dict[str, t
                 last,
                 root_of(wish).address(),
                 step.moves,
+                step.reaches,
+                step.leads_on,
             )
         )
     return {host: tuple(steps) for host, steps in found.items()}

@@ -25,7 +25,7 @@ from hvctl.text.lazy import lazy
 from hvctl.text.source import Document, Path
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Place:
     """Where in the playbook a resource stands. `hosts`: those of its play, by their names in the inventory; `left_out`:
     those of them that the run leaves out."""
@@ -177,6 +177,7 @@ class Resource(Fields):
 
     _index: Index | None = PrivateAttr(default=None)
     _owner: Resource | None = PrivateAttr(default=None)
+    _known_as: Address | None = PrivateAttr(default=None)
     _seat: int = PrivateAttr(default=-1)
     _undescribed: bool = PrivateAttr(default=False)
 
@@ -284,7 +285,7 @@ class Resource(Fields):
         """A copy that knows where it stands."""
         copy = self.model_copy()
         # By their names, pydantic looks each of them up first.
-        where = {"_index": index, "_seat": number, "_owner": owner}
+        where = {"_index": index, "_seat": number, "_owner": owner, "_known_as": None}
         copy.__pydantic_private__ = {**(copy.__pydantic_private__ or {}), **where}
         return copy
 
@@ -293,7 +294,7 @@ class Resource(Fields):
         state = dict(super().__getstate__())
         private = state.get("__pydantic_private__")
         if private:
-            state["__pydantic_private__"] = {**private, "_index": None, "_seat": -1, "_owner": None}
+            state["__pydantic_private__"] = {**private, "_index": None, "_seat": -1, "_owner": None, "_known_as": None}
         return state
 
     @classmethod
@@ -305,7 +306,14 @@ class Resource(Fields):
     def address(self) -> Address:
         private = self.__pydantic_private__
         index: Index | None = private["_index"] if private else None
-        return index.address(self) if index is not None else Address("", self.kind, (), self.key())
+        if private is None or index is None:
+            return Address("", self.kind, (), self.key())
+        found: Address | None = private["_known_as"]
+        if found is None:
+            owner = private["_owner"]
+            above = owner.key() if owner is not None else ""
+            found = private["_known_as"] = Address(index.host, self.kind, (above,) if above else (), self.key())
+        return found
 
     @property
     def absent(self) -> bool:
@@ -632,7 +640,7 @@ class Resource(Fields):
         return {table[c.field].set_with: table[c.field].codec.write(c.wanted) for c in changes if c.field in table}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One desired resource, and what is known of it besides its fields. `owner`: the number of what it sits within.
     `file`: what of the control node it is about. `left_out`: what is written of it and faulty. `there`: others see it; not
@@ -665,20 +673,34 @@ class Index(Sequence[Resource]):
         self.unit: Mapping[str, tuple[Index, Index]] = {}
         """By host of the unit, its target and what was desired there: of a target alone, while it is planned."""
         self.entries = tuple(entries)
-        self._seats: list[Resource] = []
-        for number, entry in enumerate(self.entries):  # an owner comes before its parts
-            owner = None if entry.owner is None else self._seats[entry.owner]
-            self._seats.append(entry.resource.seated(self, number, owner))
-        parts: dict[int, list[Resource]] = {}
-        for one, entry in zip(self._seats, self.entries, strict=True):
-            if entry.owner is not None and entry.there and not one.unnamed:
-                parts.setdefault(entry.owner, []).append(one)
-        self._parts = {owner: tuple(found) for owner, found in parts.items()}
         self._by_kind: dict[type[Resource], tuple[Any, ...]] = {}
         self._by_name: dict[type[Resource], dict[str, Any]] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (_index, (self.entries, self.host, self.together, self.away, self.known))
+
+    @lazy
+    def _seats(self) -> tuple[Resource, ...]:
+        made: list[Resource] = []
+        for number, entry in enumerate(self.entries):  # an owner comes before its parts
+            owner = None if entry.owner is None else made[entry.owner]
+            made.append(entry.resource.seated(self, number, owner))
+        return tuple(made)
+
+    @lazy
+    def _parts(self) -> Mapping[int, tuple[Resource, ...]]:
+        parts: dict[int, list[Resource]] = {}
+        for one, entry in zip(self._seats, self.entries, strict=True):
+            if entry.owner is not None and entry.there and not one.unnamed:
+                parts.setdefault(entry.owner, []).append(one)
+        return {owner: tuple(found) for owner, found in parts.items()}
+
+    def rest(self) -> None:
+        """Nothing of it is asked for a while: what can be made again is let go. It knows its resources and they know it, which
+        else would be in memory until somebody looked for such circles."""
+        self._by_kind, self._by_name = {}, {}
+        for name in ("_seats", "_parts", "peers"):
+            self.__dict__.pop(name, None)
 
     def is_beside(self, host: str) -> bool:
         """Whether a host is, by the inventory, none of those that are planned together here."""
@@ -691,31 +713,16 @@ class Index(Sequence[Resource]):
     def __getitem__(self, at: slice) -> tuple[Resource, ...]: ...
 
     def __getitem__(self, at: int | slice) -> Resource | tuple[Resource, ...]:
-        return tuple(self._seats[at]) if isinstance(at, slice) else self._seats[at]
+        return self._seats[at]
 
     def __len__(self) -> int:
-        return len(self._seats)
+        return len(self.entries)
 
     def __iter__(self) -> Iterator[Resource]:
         return iter(self._seats)
 
     def entry(self, one: Resource) -> Entry:
         return self.entries[one.seat]
-
-    def address(self, one: Resource) -> Address:
-        return self._addresses[one.seat]
-
-    @lazy
-    def _addresses(self) -> tuple[Address, ...]:
-        return tuple(
-            Address(
-                self.host,
-                one.kind,
-                (owner,) if (owner := up.key() if (up := one.owner) else "") else (),
-                one.key(),
-            )
-            for one in self._seats
-        )
 
     def parts(self, one: Resource) -> tuple[Resource, ...]:
         return self._parts.get(one.seat, ())

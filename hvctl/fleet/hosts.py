@@ -81,6 +81,11 @@ class Hosts:
         """From now on, another desired state of a host."""
         self.work[name] = replace(self.work[name], desired=revised(self.work[name].desired))
 
+    def told(self, name: str) -> None:
+        """All that is desired of a host is known by now, and nothing is done about it."""
+        self.work[name].desired.rest()
+        self.work[name] = replace(self.work[name], desired=Index(host=name))
+
     def alone(self, names: Sequence[str], forks: int, guard: CredentialGuard, say: Say) -> None:
         """In a process of its own: these hosts only, and what is told of them is told by the run."""
         self.work = {name: self.work[name] for name in names}

@@ -46,7 +46,7 @@ from hvctl.show.screen import print_json
 from hvctl.show.text import facts_lines
 from hvctl.text.visible import json_text
 
-FORKS, MOST_FORKS = 16, 64
+FORKS, MOST_FORKS = 16, 128
 """Hosts at a time where nobody has said how many: to begin with, and at most, where they are only looked at."""
 
 
@@ -102,11 +102,12 @@ class Run:
     # --- the verbs -----------------------------------------------------------------------------------------------
 
     def plan(
-        self, *, warm: bool = False, only_told: bool = False, heard: Callable[[Outcome], None] = lambda one: None
+        self, *, warm: bool = False, only_told: bool = False, heard: Callable[[Outcome], Outcome] = lambda one: one
     ) -> list[Outcome]:
         """Look at every host and plan it. `warm`: what was opened to a host stays open for an apply that follows, if
         there is something to do there and there are no more hosts than are worked on at a time. `only_told`: nothing
-        is done about it, so that what the hosts answered need not be kept. `heard`: is told of each host as it ends."""
+        is done about it, so that neither what the hosts answered nor what is desired of them need be kept. `heard`: is told of
+        each host as it ends, and says what is kept of it."""
         self._hosts.once = only_told
         shared = self._processes() if only_told else 1
         # What is there by now stays: the collector need not go through it again and again, nor copy the pages of it that
@@ -118,20 +119,18 @@ class Run:
             gc.unfreeze()
 
     def _planned_here(
-        self, warm: bool, only_told: bool, heard: Callable[[Outcome], None], *, kept: bool = True
+        self, warm: bool, only_told: bool, heard: Callable[[Outcome], Outcome], *, kept: bool = True
     ) -> list[Outcome]:
         """`kept`: whether more than the names is returned."""
         linked = self._units.linked
 
         def known(one: Outcome) -> Outcome:
-            told = one.told if only_told else one
-            heard(told)
+            if only_told:
+                self._hosts.told(one.host)
+            told = heard(one.told if only_told else one)
             return told if kept else Outcome(told.host)
 
-        tasks = {
-            n: partial(self._units.read, n) if n in linked else partial(self._planned, w)
-            for n, w in self._hosts.work.items()
-        }
+        tasks = {n: partial(self._units.read if n in linked else self._planned, n) for n in self._hosts.work}
         found = self._looked(tasks, warm=warm, known=lambda one: one if one.host in linked else known(one))
         return [known(one) if one.host in linked else one for one in self._units.planned(found)]
 
@@ -144,7 +143,7 @@ class Run:
             return 1
         return found
 
-    def _shared(self, number: int, heard: Callable[[Outcome], None]) -> list[Outcome]:
+    def _shared(self, number: int, heard: Callable[[Outcome], Outcome]) -> list[Outcome]:
         """As `plan`, by several processes. What one that is gone has not said is hvctl's own fault, for its hosts alone."""
         hosts, linked = self._hosts, self._units.linked
         units = {id(unit): [one.host for one in unit] for unit in linked.values()}
@@ -156,7 +155,12 @@ class Run:
             self._redactor.told = lambda secret: say(("secret", secret))
             hosts.alone(names, forks, guard, say)
             self._units.revised()
-            self._planned_here(False, True, lambda one: say(("host", one)), kept=False)
+
+            def sent(one: Outcome) -> Outcome:
+                say(("host", one))
+                return one
+
+            self._planned_here(False, True, sent, kept=False)
             say(("requests", hosts.requests))
 
         found: dict[str, Outcome] = {}
@@ -172,14 +176,13 @@ class Run:
                     case ("requests", requests):
                         hosts.asked(requests)
                     case ("host", one):
-                        found[one.host] = one
-                        heard(one)
+                        hosts.told(one.host)
+                        found[one.host] = heard(one)
                     case Gone() if not self._stop.asked:
                         for name in names:
                             progress.end(name)
                             if name not in found:
-                                found[name] = Outcome(name, error=what.error)
-                                heard(found[name])
+                                found[name] = heard(Outcome(name, error=what.error))
         return [found.get(name, Outcome(name)) for name in hosts.work]
 
     def rolls(self, rolling: Rolling) -> bool:
@@ -249,8 +252,8 @@ class Run:
         first = {one.name: one.first for one in hosts}
         linked = self._units.linked
         tasks = {
-            n: partial(self._units.read, n) if n in linked else partial(self._planned, w, first=first[n])
-            for n, w in self._hosts.work.items()
+            n: partial(self._units.read, n) if n in linked else partial(self._planned, n, first=first[n])
+            for n in self._hosts.work
         }
         return self._units.planned(self._looked(tasks, warm=True), first)
 
@@ -350,8 +353,9 @@ class Run:
 
     # --- one host, in a thread of its own --------------------------------------------------------------------------
 
-    def _planned(self, work: HostWork, on_event: Callable[[Event], None], *, first: First | None = None) -> Outcome:
-        return plan_host(work.desired, self._hosts.transport(work.name), self._allow, on_event, first)
+    def _planned(self, name: str, on_event: Callable[[Event], None], *, first: First | None = None) -> Outcome:
+        desired = self._hosts.work[name].desired
+        return plan_host(desired, self._hosts.transport(name), self._allow, on_event, first)
 
     def _applied(self, one: Outcome, on_event: Callable[[Event], None], *, recheck: bool) -> Outcome:
         work = self._hosts.work[one.host]

@@ -73,7 +73,7 @@ Elsewheres = Mapping[Thing, Elsewhere]
 @dataclass(frozen=True)
 class Known:
     """What is on record of one host. `looked`: when it was looked at last. `came`, `came_wishes`: what was on record of another
-    one, of things that are here now."""
+    one, of things that are here now. `calm`: nothing is open, and what is seen now is on record as it is."""
 
     looked: datetime | None = None
     open: Mapping[Key, Open] = field(default_factory=dict)
@@ -82,6 +82,7 @@ class Known:
     absence: Absence | None = None
     came: Mapping[Key, Open] = field(default_factory=dict)
     came_wishes: Mapping[Key, Wish] = field(default_factory=dict)
+    calm: bool = False
 
     def late(self, at: datetime) -> bool:
         """Whether it is a newer check that was stored already."""
@@ -129,6 +130,8 @@ def judged(known: Known, seen: Seen, at: datetime, away: Elsewheres | None = Non
             unreachable=known.absence.first_seen if known.absence else at,
             lost=known.absence is None,
         )
+    if known.calm:
+        return Judged(back=known.absence is not None)
     stored = known.wishes
     before = {**known.came_wishes, **stored}
     known = replace(known, wishes={k: _adopted(wish, seen.wished.get(k)) for k, wish in before.items()})

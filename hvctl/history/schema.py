@@ -48,6 +48,7 @@ hosts = Table(
     Column("address", String(255), nullable=False),
     Column("looked", UtcTime),
     Column("utc_offset_minutes", Integer),
+    Column("settled", String(64)),
     UniqueConstraint("name", "address", name="uq_hvctl_hosts"),
 )
 

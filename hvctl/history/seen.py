@@ -37,7 +37,7 @@ VALUE, TEXT = "json:", "text:"
 """How what is kept for comparing begins: a value, or how a release told it that kept no values."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Wished:
     """What the playbook wants of a spot. `value`: for comparing only; None: it is a secret and not kept. `text`: likewise,
     of how it is told, which is what an earlier release kept."""
@@ -48,7 +48,7 @@ class Wished:
     text: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Difference:
     """What is not as wished, as text for people. `rests_on`: the wish that decides whose doing it is. `accepted`: it is known
     drift."""
@@ -161,13 +161,25 @@ def seen(check: Check, one: Outcome) -> Seen:
     )
 
 
+def settled(one: Seen) -> str | None:
+    """Of a host on which all is as wished: the same for the same wishes; None for any other."""
+    if one.differing or one.elsewhere or not one.wished or one.wished.keys() != one.agreed:
+        return None
+    told = hashlib.sha256()
+    for key, wish in sorted(one.wished.items()):
+        told.update(f"{key}\0{wish.value}\0{wish.file}\0".encode())
+    rest = [one.covered, *(["\0".join(f) for f in s] for s in (one.searched, one.unsearched))]
+    told.update("\0\0".join("\0".join(sorted(some)) for some in rest).encode())
+    return told.hexdigest()
+
+
 def _standings(one: Outcome, plan: Plan) -> Iterator[Standing]:
     for action in plan.actions:
         if (noted := action.noted) is not None:
             yield Standing.of(action.address.kind, noted.unit, noted.name, noted.standing, noted.lag_s)
     for result in one.report.results if one.report is not None else ():
         step = result.step
-        if step.moves and result.status in ("ok", "unknown"):
+        if (step.moves or step.reaches) and result.status in ("ok", "unknown"):
             doubt = f", and it is not known whether it arrived{': ' if result.why else ''}{result.why}"
             told = step.text + (doubt if result.status == "unknown" else "")
             yield Standing.of("move", "", step.action.key or step.action.names[0], told)

@@ -15,6 +15,8 @@ from hvctl.history.seen import Seen, Standing
 
 def write_standings(connection: Connection, host: int, found: Sequence[Standing], at: datetime) -> None:
     """What a check did not look at stays as it was seen last."""
+    if not found:
+        return
     known = {
         (row.what, row.unit, row.name.casefold()): row
         for row in connection.execute(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 
@@ -14,10 +15,13 @@ from hvctl.history.opening import exists, opened, translated, writing
 from hvctl.history.past import HostPast
 from hvctl.history.place import Place
 from hvctl.history.recall import known_of, past_of
-from hvctl.history.record import add_check, add_look, locked, prune
+from hvctl.history.record import Look, add_check, add_looks, locked, prune
 from hvctl.history.schema import hosts
-from hvctl.history.seen import Seen
+from hvctl.history.seen import Seen, settled
 from hvctl.history.standing import end_gone
+
+_AT_ONCE = 100
+"""Hosts whose records are in memory together."""
 
 
 @dataclass(frozen=True)
@@ -35,21 +39,27 @@ class Store:
             written: list[tuple[int, Seen]] = []
             # In one order everywhere, so that two writers do not wait for each other.
             ordered = sorted(found, key=lambda s: s.host)
-            rows = {s.host: locked(connection, s.host, check.addresses.get(s.host, s.host)) for s in ordered}
+            rows = locked(connection, {s.host: check.addresses.get(s.host, s.host) for s in ordered})
             away = elsewhere(found, {name for name, host in rows.items() if Known(host.looked).late(at)})
-            known = {name: known_of(connection, rows[name]) for name in away}
+            parted = known_of(connection, [rows[name] for name in away])
             gone_to = _by_destination(away)
-            for seen in ordered:
-                name, host = seen.host, rows[seen.host]
-                own = known.get(name) or known_of(connection, host)
-                for other in gone_to.get(name, ()):
-                    more = came(known[other], away[other], name)
-                    own = replace(
-                        own, came={**more.came, **own.came}, came_wishes={**more.came_wishes, **own.came_wishes}
-                    )
-                done[name] = add_look(connection, host, number, seen, at, own, away.get(name, {}))
-                if not done[name].late:
-                    written.append((host.id, seen))
+            for n in range(0, len(ordered), _AT_ONCE):
+                some = ordered[n : n + _AT_ONCE]
+                known = parted | known_of(
+                    connection,
+                    [row for s in some if (row := rows[s.host]).id not in parted],
+                    {row.id for s in some if _as_before(s, row := rows[s.host]) and s.host not in gone_to},
+                )
+                looks = []
+                for seen in some:
+                    own = known[rows[seen.host].id]
+                    for other in gone_to.get(seen.host, ()):
+                        more = came(parted[rows[other].id], away[other], seen.host)
+                        came_wishes = {**more.came_wishes, **own.came_wishes}
+                        own = replace(own, came={**more.came, **own.came}, came_wishes=came_wishes)
+                    looks.append(Look(rows[seen.host], seen, own, away.get(seen.host, {})))
+                done |= add_looks(connection, number, looks, at)
+                written += [(one.row.id, one.seen) for one in looks if not done[one.seen.host].late]
             end_gone(connection, written, away, at)
             prune(connection, at)
         return [done[seen.host] for seen in found]
@@ -63,6 +73,10 @@ class Store:
             found = connection.execute(select(hosts).order_by(hosts.c.name, hosts.c.address)).all()
             names = set(wanted(list(dict.fromkeys(row.name for row in found))))
             return tuple(past_of(connection, row, since) for row in found if row.name in names)
+
+
+def _as_before(seen: Seen, row: Any) -> bool:
+    return row.settled is not None and row.settled == settled(seen)
 
 
 def _by_destination(away: Mapping[str, Elsewheres]) -> dict[str, list[str]]:

@@ -27,9 +27,9 @@ from hvctl.kinds._cluster import (
     VM_RESOURCE,
     WHOLE,
     hosts_by_node,
+    set_common,
     speaker,
     view,
-    wql,
 )
 from hvctl.kinds._host import OfHyperV
 from hvctl.kinds._role import BIT, Numbers
@@ -242,10 +242,9 @@ class Cluster(OfHyperV):
         name = str(self.row(facts)["Name"])
         plain = tuple(c for c in changes if c.field != _NETWORKS)
         if plain:
-            query = f"SELECT * FROM MSCluster_Cluster WHERE Name={wql(name)}"
-            given = Map(self.arguments(plain))
-            call = Call("Set-CimInstance", {"Namespace": "root/MSCluster", "Query": query, "Property": given})
-            yield Step(call, f"set the cluster {name}", tuple(c.field for c in plain))
+            fields = tuple(c.field for c in plain)
+            object = Ref(Call("Get-Cluster"), {"Name": name})
+            yield set_common("Cluster", name, self.arguments(plain), object, f"set the cluster {name}", fields)
         if len(plain) < len(changes):
             ids = {str(r["Name"]).casefold(): _id(r["ID"]) for r in facts.rows(NETWORKS)}
             order = [ids[n.casefold()] for n in self.live_migration_networks or ()]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import is_dataclass
 from operator import is_
 from typing import Any, TypeVar, cast
 from weakref import ref
@@ -73,7 +72,9 @@ class Redactor:
         if (known := masked.get(id(value))) is not None and known() is value:
             return value
         found = mapped(value, self._masked)
-        if is_dataclass(found):
+        if (
+            found.__class__.__weakrefoffset__
+        ):  # not texts, nor the small records with slots, which are nothing by themselves
             key = id(found)
             masked[key] = ref(found, lambda gone: _forget(masked, key, gone))
         return found

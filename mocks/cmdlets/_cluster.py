@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mocks.assignment import GROUP, cluster_table, shown
 from mocks.cluster import Cluster, Node, OtherGroup, OtherResource, Role
 from mocks.command import Command
 from mocks.failover import nodes_of, vm_of
@@ -98,10 +99,15 @@ def group_object(cmd: Command, cluster: Cluster, role: Role) -> PsObject:
         "OwnerNode": owner_object(cluster, role.owner),
         "State": EnumValue(f"{SPACE}ClusterGroupState", GROUP_STATES[state], state),
         "GroupType": EnumValue(f"{SPACE}GroupType", "VirtualMachine", VIRTUAL_MACHINE),
-        "Priority": role.priority,
+        **shown(role, GROUP),
         "IsCoreGroup": False,
     }
-    return PsObject(f"{SPACE}ClusterGroup", properties, role, to_string=role.name)
+    return PsObject(f"{SPACE}ClusterGroup", properties, role, to_string=role.name, assignable=True)
+
+
+def cluster_object(cmd: Command, cluster: Cluster) -> PsObject:
+    properties = {"Name": cluster.name, **shown(cluster, cluster_table(cmd.state, cluster))}
+    return PsObject(f"{SPACE}Cluster", properties, cluster, to_string=cluster.name, assignable=True)
 
 
 class Part:

@@ -1,4 +1,4 @@
-"""Get-ClusterResourceType, Set-ClusterParameter, Get- and Set-ClusterOwnerNode: private properties, owners (cluster 1.5, 2)."""
+"""Get-Cluster, Get-ClusterResourceType, Set-ClusterParameter, Get- and Set-ClusterOwnerNode (cluster 1.5, 2)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from mocks.arguments import plain
 from mocks.cluster import IP_ADDRESS, NETWORK_NAME, Cluster, OtherResource, Role
-from mocks.cmdlets._cluster import SPACE, Part, cluster_of, failed, no_group, owner_object, seen_vm
+from mocks.cmdlets._cluster import SPACE, Part, cluster_object, cluster_of, failed, no_group, owner_object, seen_vm
 from mocks.command import Command, cmdlet
 from mocks.objects import PsObject
 
@@ -20,6 +20,12 @@ OF_TYPE = {
     "MigrationExcludeNetworks": "migration_exclude_networks",
 }
 ONLINE = 2
+
+
+@cmdlet("Get-Cluster", module="cluster", takes=0.1)
+def get_cluster(cmd: Command) -> None:
+    """Of the node's own, without a name."""
+    cmd.emit(cluster_object(cmd, cluster_of(cmd)))
 
 
 @cmdlet("Get-ClusterResourceType", module="cluster", takes=0.1)
