@@ -389,18 +389,7 @@ class VM(Machine):
         row = self.row(facts)
         if (found_at := self._source(facts)) is not None:
             return {**dict.fromkeys(self.wanted(), NOT_COMPARED), "on_host": found_at.host}
-        role = self.part(RolePart)
-        if role is not None:
-            where = whereabouts(self, role.preferred_owners or (), role.possible_owners or (), facts)
-            if where.fault is not None:
-                raise where.fault
-            if facts.others and where.host != self.address().host:
-                raise UnclearError(f"it is on {where.host}, for which it is not written", "write it for all nodes")
-        elif (own := self._plain_role(row, facts)) is not None and not self._here(own.owner, facts):
-            text = (
-                f"{self.name} is a role of the cluster, owned by {own.owner or 'no node'}, and Hyper-V has it here too"
-            )
-            raise UnclearError(text, "see which of them is the right one; nothing is done about either")
+        self._check_place(row, facts)
         if row is None:
             return {} if self._with_disks and owner_of(self.name, facts) is None and _doomed.left(self, facts) else None
         if self.checkpoint_maximum_age is not None:
@@ -418,6 +407,21 @@ class VM(Machine):
         if row.get("IsClustered"):
             found |= dict.fromkeys(_BY_CLUSTER & found.keys(), NOT_COMPARED)
         return found
+
+    def _check_place(self, row: Row | None, facts: Facts) -> None:
+        """Raise UnreadableError where the cluster and Hyper-V do not agree that it is here."""
+        role = self.part(RolePart)
+        if role is not None:
+            where = whereabouts(self, role.preferred_owners or (), role.possible_owners or (), facts)
+            if where.fault is not None:
+                raise where.fault
+            if facts.others and where.host != self.address().host:
+                raise UnclearError(f"it is on {where.host}, for which it is not written", "write it for all nodes")
+        elif (own := self._plain_role(row, facts)) is not None and not self._here(own.owner, facts):
+            text = (
+                f"{self.name} is a role of the cluster, owned by {own.owner or 'no node'}, and Hyper-V has it here too"
+            )
+            raise UnclearError(text, "see which of them is the right one; nothing is done about either")
 
     def _plain_role(self, row: Row | None, facts: Facts) -> ClusteredVm | None:
         """Of a VM that is here; None also where the cluster does not say."""

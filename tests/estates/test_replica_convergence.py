@@ -1,5 +1,5 @@
-"""Pairs of hosts in any state, and any replication wanted of them: a few applies end in sync, or say what holds them. No step
-that a plan has sent is refused."""
+"""Pairs of hosts, or a host and a cluster behind its broker, in any state, and any replication wanted of them: a few
+applies end in sync, or say what holds them. No step that a plan has sent is refused."""
 
 from __future__ import annotations
 
@@ -59,22 +59,42 @@ SETTINGS = st.fixed_dictionaries(
 )
 
 
-def world(os: str, pair: str, power: str, listens: bool) -> Estate:
+NODES = ("hv02", "hv04")
+BROKER = "hvr02.example.com"
+INVENTORY = {
+    "children": {
+        "nodes": {"hosts": dict.fromkeys(NODES), "vars": {"hvctl_cluster": "hvcl01", "hvctl_replica_broker": BROKER}}
+    }
+}
+
+
+def behind(broker: bool, names: dict[str, Any]) -> dict[str, Any]:
+    """A relationship of one that is sent to the broker, if there is one."""
+    known = {"primary_server", "replica_server"} & names.keys() if broker else ()
+    return {**names, **{k: BROKER for k in known if str(names[k]).startswith("HV02.")}}
+
+
+def world(os: str, pair: str, power: str, listens: bool, broker: bool) -> Estate:
     common: dict[str, Any] = {"os": os, "domain": "example.com", "folders": ["D:\\R"]}
     if listens:
         common |= {"replica_server": {"enabled": True, "any_server": True, "storage": "D:\\R"}, "firewall_rules": RULES}
-    hosts: dict[str, Any] = {name: dict(common) for name in ("hv01", "hv02", "hv03")}
+    names = ("hv01", "hv02", "hv03", *(NODES[1:] if broker else ()))
+    hosts: dict[str, Any] = {name: dict(common) for name in names}
     here, there = PAIRS[pair]
     drives = [{"at": place, "path": rf"D:\VMs\{n}.vhdx"} for n, place in enumerate(PLACES)]
     vm: dict[str, Any] = {"name": "web01", "id": ID, "state": power, "drives": drives}
-    own = None if here is None else {**NAMES, **here}
+    own = None if here is None else behind(broker, {**NAMES, **here})
     if own is not None and (own.get("mode") == "Replica" or own.get("state") == "PreparedForFailover"):
         vm["state"] = "Off"
     hosts["hv01"]["vms"] = [{**vm, "replication": own}]
     if there is not None or pair == "removed there":
-        other = None if there is None else {"mode": "Replica", "store": "D:\\R", **NAMES, **there}
+        other = None if there is None else behind(broker, {"mode": "Replica", "store": "D:\\R", **NAMES, **there})
         hosts["hv02"]["vms"] = [{"name": "web01", "id": ID, "drives": drives, "replication": other}]
-    return Estate.from_data({"hosts": hosts})
+    if not broker:
+        return Estate.from_data({"hosts": hosts})
+    roles = [{"name": "web01", "owner": "HV02"}] if hosts["hv02"].get("vms") else []
+    cluster = {"hosts": list(NODES), "broker": "hvr02", "roles": roles}
+    return Estate.from_data({"hosts": hosts, "clusters": {"hvcl01": cluster}})
 
 
 def failed(done: dict[str, Outcome]) -> list[str]:
@@ -93,10 +113,11 @@ def unexplained(done: dict[str, Outcome]) -> list[str]:
     pair=st.sampled_from(sorted(PAIRS)),
     power=st.sampled_from(["Running", "Off"]),
     listens=st.booleans(),
+    broker=st.booleans(),
     wanted=SETTINGS,
 )
 def test_a_pair_converges_or_says_what_holds_it(
-    os: str, pair: str, power: str, listens: bool, wanted: dict[str, Any]
+    os: str, pair: str, power: str, listens: bool, broker: bool, wanted: dict[str, Any]
 ) -> None:
     if wanted.get("ensure") == "absent":
         wanted = {"ensure": "absent"}
@@ -105,13 +126,15 @@ def test_a_pair_converges_or_says_what_holds_it(
     elif wanted.get("frequency") == "15m":
         wanted = {**wanted, "extended": {**wanted["extended"], "frequency": "15m"}}
     server = {"enabled": True, "firewall": True, "any_server": True, "storage": "D:\\R"}
+    to = "hvr02" if broker else "hv02"
     plays = [
-        {"hosts": "hv01", "vms": [{"name": "web01", "replication": {"server": "hv02", **wanted}}]},
-        {"hosts": "hv02,hv03", "host": {"replica_server": server}},
+        {"hosts": "hv01", "vms": [{"name": "web01", "replication": {"server": to, **wanted}}]},
+        {"hosts": "nodes" if broker else "hv02", "host": {"replica_server": server}},
+        {"hosts": "hv03", "host": {"replica_server": server}},
     ]
-    estate = world(os, pair, power, listens)
+    estate = world(os, pair, power, listens, broker)
     with TemporaryDirectory() as folder:
-        written(Path(folder), estate, {}, yaml.safe_dump(plays))
+        written(Path(folder), estate, INVENTORY if broker else {}, yaml.safe_dump(plays))
         session = Session(estate, Path(folder), frozenset(IMPACTS))
         before = [v.id for h in estate.hosts.values() for v in h.state.vms]
         for _ in range(4):
