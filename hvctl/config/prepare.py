@@ -143,6 +143,7 @@ def prepare(
             found = found.knowing(known)
         problems += [p for p in faults if not isinstance(p, HostDiagnostic) and p.level == "error"]
         warnings += [p for p in faults if not isinstance(p, HostDiagnostic) and p.level != "error"]
+        found.rest()
         desired.append(Desired(host.name, connection.os if connection else None, found))
         if connection is None:
             continue

@@ -83,6 +83,7 @@ class Hosts:
 
     def told(self, name: str) -> None:
         """All that is desired of a host is known by now, and nothing is done about it."""
+        self.work[name].desired.rest()
         self.work[name] = replace(self.work[name], desired=Index(host=name))
 
     def alone(self, names: Sequence[str], forks: int, guard: CredentialGuard, say: Say) -> None:
