@@ -244,7 +244,10 @@ class VM(Machine):
     def not_on(self, facts: Facts) -> tuple[str, ...]:
         if self.home:
             return _placement.not_on(self, facts) if self._source(facts) is None else ()
-        return nodes_without(self, self.row(facts), facts) if self.index.together else ()
+        beside = (
+            self.index.together and self.part(RolePart) is None
+        )  # a role is planned on its owner, which says as much
+        return nodes_without(self, self.row(facts), facts) if beside else ()
 
     def follows(self, step: Step) -> tuple[Address, ...]:
         """A move comes after what is set of both hosts."""
