@@ -140,7 +140,7 @@ class ReplicationJudged(ReplicationSeen):
             return
         failure = facts.reply(ReplicaServer.query).failure
         if failure is not None and failure.kind == "ObjectNotFound":
-            hint = "make the role Hyper-V Replica Broker, or bring it online"
+            hint = "write `replica_broker` under `cluster:` and apply it, or bring the broker online"
             yield finding(
                 "", f"{self.index.together} has no broker that is online, without which none of it replicates", hint
             )
@@ -203,7 +203,7 @@ class ReplicationJudged(ReplicationSeen):
         if not rows:
             failure = there.facts.reply(ReplicaServer.query).failure
             if failure is not None and failure.kind == "ObjectNotFound" and view(there.facts).nodes:
-                hint = "make the role Hyper-V Replica Broker there, or bring it online"
+                hint = "write `replica_broker` under `cluster:` there and apply it, or bring the broker online"
                 yield finding(field, f"{view(there.facts).name} has no broker that is online", hint)
             return
         planned = [*self.planned(ReplicaServer, *hosts_of(self, server))]

@@ -63,9 +63,11 @@ from hvctl.kinds._types import (
     same_path,
 )
 from hvctl.kinds._vm import (
+    CRITICAL_PAUSE,
     REPLICAS,
     VMS,
     check_steady,
+    critical_pause,
     generation,
     off_impacts,
     power,
@@ -79,7 +81,6 @@ from hvctl.text.diagnostic import Diagnostic
 from hvctl.text.source import suggest
 from hvctl.text.visible import quoted
 
-CRITICAL_PAUSE = "PausedCritical"
 METERING = "resource_metering"
 _UNFINISHED = "conversion"
 _HOST_PATH = Call("Get-VMHost", select=("VirtualMachinePath",))
@@ -298,10 +299,18 @@ class VM(Machine):
                 yield cls(name=str(row["Name"]), generation=generation(row))
 
     def as_written(self, found: State, facts: Facts) -> State:
-        """`path` as New-VM takes it, which makes a folder of the VM's name in it (domain 4.2)."""
+        """`path` as New-VM takes it, which makes a folder of the VM's name in it (domain 4.2). What a cluster rules for its
+        roles is nobody's to write."""
+        if self.part(RolePart) is not None:
+            found = {name: value for name, value in found.items() if value is not NOT_COMPARED}
         folder, _, name = str(found.get("path") or "").rpartition("\\")
         own = name.casefold() == self.name.casefold() and folder
         return {**found, "path": folder + "\\" * folder.endswith(":")} if own else found
+
+    def apart(self, facts: Facts | None) -> tuple[str, ...]:
+        """Two of one anti-affinity class do the same work on different nodes."""
+        role = self.part(RolePart)
+        return role.apart(facts) if role is not None else ()
 
     @classmethod
     def describing(cls) -> tuple[Call, ...]:
@@ -329,7 +338,7 @@ class VM(Machine):
         row = self.row(facts)
         if row is None:
             return
-        if row.get("IsClustered"):
+        if row.get("IsClustered") and self.part(RolePart) is None:
             yield "a role of the cluster, which rules its start and stop and may move it to another node"
         if str(row.get("ReplicationMode") or "None") != "None":
             yield "it is replicated; its replication is not written here"
@@ -496,9 +505,7 @@ class VM(Machine):
                 yield from self._new_findings(facts)
             return
         if power(row) == CRITICAL_PAUSE:
-            # domain 16, from 2016 on: AutomaticCriticalErrorAction
-            text = f"{self.name} is paused since its storage does not answer"
-            yield finding("", text, "bring it back before its timeout: the VM goes on by itself", "warning")
+            yield finding("", *critical_pause(self.name), "warning")
         if occasion != "leave":
             check_steady(self.name, row)
         if _conversion.due(self, row):
