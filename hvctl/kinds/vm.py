@@ -246,7 +246,10 @@ class VM(Machine):
     def not_on(self, facts: Facts) -> tuple[str, ...]:
         if self.home:
             return _placement.not_on(self, facts) if self._source(facts) is None else ()
-        return nodes_without(self, self.row(facts), facts) if self.index.together else ()
+        beside = (
+            self.index.together and self.part(RolePart) is None
+        )  # a role is planned on its owner, which says as much
+        return nodes_without(self, self.row(facts), facts) if beside else ()
 
     def follows(self, step: Step) -> tuple[Address, ...]:
         """A move comes after what is set of both hosts."""
@@ -308,6 +311,11 @@ class VM(Machine):
         folder, _, name = str(found.get("path") or "").rpartition("\\")
         own = name.casefold() == self.name.casefold() and folder
         return {**found, "path": folder + "\\" * folder.endswith(":")} if own else found
+
+    def apart(self, facts: Facts | None) -> tuple[str, ...]:
+        """Two of one anti-affinity class do the same work on different nodes."""
+        role = self.part(RolePart)
+        return role.apart(facts) if role is not None else ()
 
     @classmethod
     def describing(cls) -> tuple[Call, ...]:
