@@ -89,9 +89,11 @@ class Planned(Generic[R]):
 
     @staticmethod
     def done(planned: Iterable[Planned[Any]], row: Row, facts: Facts) -> Row:
-        """A row of their settings, as it will be answered when that is done. `facts`: with those of the others."""
+        """A row of their settings, as it will be answered when that is done. `facts`: with those of the others. On a host
+        that could not be read nothing is done."""
         for one in planned:
-            row = one._done(row, replace(facts.on(one.host), others=facts.others))
+            if (own := facts.others.get(one.host)) is not None:
+                row = one._done(row, replace(own, others=facts.others))
         return row
 
     def _done(self, row: Row, facts: Facts) -> Row:
