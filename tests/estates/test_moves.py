@@ -701,6 +701,23 @@ def test_the_move_waits_for_both_hosts_and_is_not_sent_where_one_of_them_fails()
         assert not moves(run)
 
 
+@pytest.mark.parametrize("lost", ["hv03", "hv04"])
+def test_a_host_that_is_lost_while_it_is_made_ready(lost: str) -> None:
+    """What it was sent it still does; the next apply does the rest, and the VM moves once."""
+    lan = {"switches": [{"name": "lan", "type": "Private"}]}
+    on = estate("2022", lan, {"switches": []}, FRESH)
+    with session(on, READY, lost={lost: 1}) as run:
+        done = run.applied()
+        assert exit_status(done.values(), changes_count=False) & TROUBLE
+        on.clock.sleep(600)
+        again = settled(run, lost)
+        assert all(one.report is None or one.report.complete for one in again.values()), remarks(again)
+        assert where(on) == {"hv03": [], "hv04": ["app01"]}
+        assert on.hosts["hv04"].state.vms[0].notes == "there"
+        assert moves(run) == 1
+        assert all(one.plan is not None and one.plan.in_sync for one in run.planned().values())
+
+
 ACCEPTED = "accept: {until: 2099-01-31, reason: not yet, fields: [live_migration.enabled]}"
 LISTED = {"use_any_network_for_migration": False, "migration_networks": [{"subnet": "192.0.2.0/24"}]}
 HELD: dict[str, tuple[dict[str, Any], str, str]] = {
