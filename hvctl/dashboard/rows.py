@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, Literal, TypeVar, get_args
 
-State = Literal["away", "drifted", "in_sync", "unseen"]
+State = Literal["unreachable", "drifted", "in_sync", "unseen"]
 STATES: tuple[State, ...] = get_args(State)
 """The worst first."""
 

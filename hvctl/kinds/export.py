@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, PrivateAttr
 
 from hvctl.call import Call
 from hvctl.contract import OS, at_least, exists_from, title
-from hvctl.core.changes import Change, HeldBackError, Occasion, Step, finding
+from hvctl.core.changes import Change, HeldBackError, Noted, Occasion, Step, finding
 from hvctl.core.facts import Facts, UnreadableError
 from hvctl.core.fields import Null
 from hvctl.core.resource import Resource
@@ -159,6 +159,17 @@ class Export(VmPart):
             if newest is not None:
                 found[host] = newest
         return found
+
+    def noted(self, facts: Facts) -> Noted | None:
+        """How old the newest is, by the clock of the host."""
+        if self.vm_row(facts) is None:
+            return None
+        try:
+            seen = self.seen(facts)
+        except HeldBackError:  # its folder could not be read
+            return None
+        age = None if seen.newest is None else max(0, int((seen.at - seen.newest).total_seconds()))
+        return Noted(self.vm.key(), f"in {self.path}", lag_s=age)
 
     # --- what differs -----------------------------------------------------------------------------------------
 
