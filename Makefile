@@ -60,7 +60,7 @@ pytest: setup
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term:skip-covered --cov-fail-under=95
 
 soak: setup
-	HVCTL_SOAK=1 $(BIN)/python -m pytest -n 2 --dist loadgroup tests/faults tests/soak tests/signals tests/ansible tests/by_hand tests/estates tests/everyday tests/test_cases.py tests/test_held_back.py
+	HVCTL_SOAK=1 $(BIN)/python -m pytest -n 2 --dist loadgroup tests/faults tests/soak tests/signals tests/ansible tests/by_hand tests/estates tests/everyday tests/importing tests/test_cases.py tests/test_held_back.py tests/test_output.py tests/test_planfile.py
 
 bench: setup
 	@$(BIN)/python -m mocks bench

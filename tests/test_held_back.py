@@ -14,7 +14,7 @@ from hvctl.fleet.reconcile import look
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
 from tests.harness import Case, all_cases, sampled, wished
-from tests.held import never_written, sent
+from tests.held import held_back, never_written, sent
 
 CONSENTS: tuple[frozenset[Impact], ...] = (
     frozenset(),
@@ -37,7 +37,12 @@ def test_steps_come_from_nothing_that_is_held_back(case: Case) -> None:
         transport = TwinTransport(host)
         facts = look(transport, wishes)
         transport.close()
+        least, most = (make_plan(wishes, facts, allow) for allow in (CONSENTS[0], CONSENTS[-1]))
+        if not held_back(least) and sent(least) == sent(most):
+            return  # nothing waits for a consent
         for allow in CONSENTS:
             plan = make_plan(wishes, facts, allow)
+            if not held_back(plan):
+                continue  # it would be made again of the same
             again = make_plan(never_written(wishes, plan), facts, allow)
             assert sent(plan) == sent(again), sorted(allow)

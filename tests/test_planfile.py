@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import shlex
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -617,11 +619,14 @@ def test_what_no_playbook_may_say_no_plan_file_may(hvctl: Run, host: SimulatedHo
 
 NEWEST = {case.file: case for case in all_cases() if "host" in case.data}
 """Each case once."""
+EACH = 1 if os.environ.get("HVCTL_SOAK") else 3
+"""How many of a kind's cases one is taken of; all in a soak."""
+BY_KIND = [c for _, of_kind in groupby(NEWEST.values(), lambda c: c.file.parent) for c in list(of_kind)[::EACH]]
 
 
-@pytest.mark.parametrize("case", NEWEST.values(), ids=str)
+@pytest.mark.parametrize("case", BY_KIND, ids=str)
 def test_what_is_desired_survives_the_file(case: Case, tmp_path: Path) -> None:
-    """Every kind in every case: the steps from the file are those from the playbook."""
+    """Every kind: the steps from the file are those from the playbook."""
     for name, text in case.data.get("control", {}).items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text, encoding="utf-8")

@@ -627,8 +627,7 @@ WORDS = (
 """Passwords, most of which hvctl says by itself."""
 
 
-@pytest.mark.parametrize("word", WORDS)
-def test_a_password_that_is_a_word_is_not_told_by_masking_it(word: str, lab: Callable[..., Lab]) -> None:
+def test_a_password_that_is_a_word_is_not_told_by_masking_it(lab: Callable[..., Lab]) -> None:
     """Two runs that differ in the password alone say the same: whoever knows hvctl learns nothing from either."""
     here = lab(PLANTS["environment"])
     commands = [COMMANDS[name] for name in ("plan", "plan as a difference", "drift", "apply", "facts", "history")]
@@ -649,8 +648,9 @@ def test_a_password_that_is_a_word_is_not_told_by_masking_it(word: str, lab: Cal
             for t in texts
         ]
 
-    usual, with_word = told(said("Zq7-nothing-of-it")), told(said(word))
-    assert with_word == usual
+    usual = told(said("Zq7-nothing-of-it"))
+    for word in WORDS:
+        assert told(said(word)) == usual, word
 
 
 def test_a_word_is_masked_in_what_the_host_says() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os as system
 from pathlib import Path
 
 import pytest
@@ -57,8 +58,8 @@ def test_the_recorded_host() -> None:
 
 
 def case_hosts() -> list[Path]:
-    """Some of the hosts that other tests begin with."""
-    return sorted((ROOT / "tests" / "cases").rglob("*.yaml"))[::5]
+    """Some of the hosts that other tests begin with; all of them in a soak."""
+    return sorted((ROOT / "tests" / "cases").rglob("*.yaml"))[:: 1 if system.environ.get("HVCTL_SOAK") else 13]
 
 
 def test_hosts_of_other_tests() -> None:
@@ -106,7 +107,12 @@ def test_the_same_in_powershell(file: Path, engines: Engines) -> None:
     assert play_text("hv", real.body) == play_text("hv", imported("hv", TwinTransport(host), Wanted()).body)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=600 if system.environ.get("HVCTL_SOAK") else 30,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+)
 @given(any_host())
 def test_random_hosts(host: Data) -> None:
     transport = TwinTransport(SimulatedHost.from_yaml(host))

@@ -16,6 +16,7 @@ import pytest
 from rich.cells import cell_len
 
 from hvctl.call import Failure, TransportError
+from hvctl.cli import main
 from hvctl.core.apply import Report
 from hvctl.core.check import Check
 from hvctl.core.impact import IMPACTS
@@ -199,17 +200,19 @@ def test_catalogues_are_loaded_for_another_language_only() -> None:
         ("- name: a\n  hosts: all\n  vms: [{name: a, stop_timeout: ５分}]\n", "3:33", "write 5m in half-width"),
     ],
 )  # fmt: skip
-def test_a_full_width_character_is_named(tmp_path: Path, book: str, place: str, told: str) -> None:
+def test_a_full_width_character_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], book: str, place: str, told: str
+) -> None:
     file = tmp_path / "p.yml"
     file.write_text(book, encoding="utf-8")
-    run = hvctl("-i", str(ROOT / "playbooks" / "inventory.yml"), "validate", str(file))
-    assert run.returncode == 1
-    assert f"p.yml:{place}: " in run.stderr and told in run.stderr, run.stderr
+    assert main(["-i", str(ROOT / "playbooks" / "inventory.yml"), "validate", str(file)]) == 1
+    said = capsys.readouterr().err
+    assert f"p.yml:{place}: " in said and told in said, said
 
 
-def test_full_width_names_and_texts_are_nobodys_fault(tmp_path: Path) -> None:
+def test_full_width_names_and_texts_are_nobodys_fault(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "p.yml"
     text = "- name: 夜間：更新　（１）\n  hosts: lab\n  vms:\n    - {name: 受付０１, notes: '担当：山田　内線１２'}\n"
     file.write_text(text, encoding="utf-8")
-    run = hvctl("-i", str(ROOT / "playbooks" / "inventory.yml"), "validate", str(file))
-    assert run.returncode == 0, run.stderr
+    status = main(["-i", str(ROOT / "playbooks" / "inventory.yml"), "validate", str(file)])
+    assert status == 0, capsys.readouterr().err

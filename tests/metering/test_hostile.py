@@ -74,6 +74,7 @@ def test_whatever_a_host_answers_is_read_or_told(answers: tuple[Answers, HostInf
     assert honest is not None
     assert len(honest.readings) == 2
     tried = kept = 0
+    followed = set()
     meters = Meters(place(str(tmp_path / "history.db")))
     for what, odd in spoilt(answers[0]):
         tried += 1
@@ -82,7 +83,9 @@ def test_whatever_a_host_answers_is_read_or_told(answers: tuple[Answers, HostInf
             continue
         kept += 1
         try:
-            _followed(honest, look)
+            if (told := repr(look)) not in followed:  # many oddities are read as the same
+                _followed(honest, look)
+                followed.add(told)
             if kept % 40 == 0:  # each opens the database
                 meters.write([look], {}, NOW)
         except Exception as error:

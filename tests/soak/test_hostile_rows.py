@@ -30,7 +30,7 @@ from mocks.twin import TwinTransport
 from tests.harness import Case, all_cases, wished
 
 SOAK = bool(os.environ.get("HVCTL_SOAK"))
-EACH_CASE, EACH_LAB = (15, 1_000) if SOAK else (1, 50)
+EACH_CASE, EACH_LAB = (15, 1_000) if SOAK else (1, 20)
 ROOT = Path(__file__).parents[2]
 CASES = [c for c in all_cases() if "host" in c.data and "control" not in c.data]
 GROUP = 20
