@@ -94,9 +94,11 @@ class Bracket:
 @dataclass(frozen=True)
 class Noted:
     """How something stands that is remembered at each look, whether it is as desired or not: where a role is, how a
-    replication goes. `name`: of its VM. `unit`: the cluster that it is in. `lag_s`: seconds that a replica is behind."""
+    replication goes. `name`: of its VM. `unit`: the cluster that it is in. `lag_s`: seconds that a replica is behind.
+    `parts`: what the sentence is made of, by word (node, state, ...), for who lists it."""
 
     name: str
     standing: str
     unit: str = ""
     lag_s: int | None = None
+    parts: tuple[tuple[str, str], ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
@@ -15,10 +15,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from hvctl import __version__
-from hvctl.dashboard import queries
+from hvctl.dashboard import queries, units
 from hvctl.dashboard.guard import ByToken, Guard, let_in
 from hvctl.dashboard.languages import LANGUAGES, catalogue, preferred
-from hvctl.dashboard.queries import PAGE, Asked
+from hvctl.dashboard.queries import PAGE, Asked, paged
 from hvctl.dashboard.rows import STATES
 from hvctl.history.meters import Meters
 from hvctl.history.opening import exists, opened, translated
@@ -79,6 +79,7 @@ class Site:
             host=of.get("host", "")[:255],
             kind=of.get("kind", "") if of.get("kind", "") in {k.kind for k in kinds()} else "",
             gone=of.get("gone") == "1",
+            accepted=of.get("accepted") == "1",
             since=_moment(of.get("since", "")),
             until=_moment(of.get("until", "")),
             hosts=self.groups.get(group, frozenset()) if group else None,
@@ -107,6 +108,7 @@ class Site:
                 "groups": queries.by_group(connection, self.stale_before, self.groups) if among is None else {},
                 "applies": queries.check_rows(connection, verb="apply", left=True).total if among is None else None,
                 "checks": queries.check_rows(connection),
+                "units": units.units(connection, now, among),
             }
 
         return self.page(request, "overview", ask, group=group, day=day)
@@ -147,10 +149,13 @@ class Site:
 
     def check(self, request: Request) -> Response:
         def ask(connection: Connection) -> dict[str, Any] | None:
-            found = queries.check(connection, _number(request.path_params["number"]))
-            return {"check": found[0], "looks": found[1]} if found else None
+            found = queries.check(connection, _number(request.path_params["number"]), look, text, start)
+            return {"check": found[0], "found": found[1]} if found else None
 
-        return self.page(request, "check", ask)
+        of = request.query_params
+        look = of.get("look", "") if of.get("look", "") in queries.LOOKS else ""
+        text, start = of.get("q", "")[:_LONGEST].strip(), _number(of.get("start", ""))
+        return self.page(request, "check", ask, look=look, text=text)
 
     def host(self, request: Request) -> Response:
         name = request.path_params["host"]
@@ -169,6 +174,8 @@ class Site:
                 "stood": queries.standing_rows(connection, name, month),
                 "machines": queries.machines(connection, name, differing.rows),
                 "checks": queries.checks_of(connection, name),
+                "accepted": queries.drift_rows(connection, Asked(host=name, accepted=True)),
+                "exports": list(units.exports(connection, {name})),
             }
 
         groups = sorted(group for group, members in self.groups.items() if name in members)
@@ -188,11 +195,100 @@ class Site:
 
             differing = mine(queries.drift_rows(connection, Asked(host=name, whole=True)).rows)
             went = mine(queries.drift_rows(connection, Asked(host=name, gone=True, whole=True)).rows)
-            record = Meters(self.place).told(end - timedelta(days=days), end, [name])
-            used = queries.used(record, vm, name)
-            return {"open": differing, "went": went, "used": used} if differing or went or used else None
+            accepted = mine(queries.drift_rows(connection, Asked(host=name, accepted=True, whole=True)).rows)
+            record = Meters(self.place).told(end - timedelta(days=days), end, [name], vm)
+            stood = queries.standing_rows(connection, name, end - timedelta(days=days))
+            told = {
+                "open": differing,
+                "went": went,
+                "accepted": accepted,
+                "used": queries.used(record, vm, name),
+                "exports": [e for e in units.exports(connection, {name}) if e.vm.casefold() == vm.casefold()],
+                "roles": [r for r in stood if r.name.casefold() == vm.casefold()],
+            }
+            return told if any(told.values()) else None
 
         return self.page(request, "machine", ask, host=name, vm=vm, days=days)
+
+    # --- clusters, replicas, exports, schedules ----------------------------------------------------------------------
+
+    def _listed(
+        self,
+        request: Request,
+        name: str,
+        ask: Callable[[Connection, frozenset[str] | None], Iterable[Any]],
+        off: Callable[[Any], bool],
+        words: Callable[[Any], str],
+    ) -> Response:
+        """A list with the filters that all of them have. `off`: something is wrong with it. `words`: in which is searched."""
+        of = request.query_params
+        group, text, only = of.get("group", ""), of.get("q", "")[:_LONGEST].strip(), of.get("off") == "1"
+        among = self.groups.get(group, frozenset()) if group else None
+
+        def told(connection: Connection) -> dict[str, Any]:
+            rows = [one for one in ask(connection, among) if off(one) or not only]
+            return {"found": paged([one for one in rows if text.casefold() in words(one).casefold()], start)}
+
+        start = _number(of.get("start", ""))
+        return self.page(request, name, told, group=group, text=text, only=only)
+
+    def clusters(self, request: Request) -> Response:
+        return self._listed(
+            request,
+            "clusters",
+            units.clusters,
+            lambda one: bool(one.off or one.troubled),
+            lambda one: " ".join([one.name, *(role.vm for node in one.nodes for role in node.roles)]),
+        )
+
+    def cluster(self, request: Request) -> Response:
+        name = request.path_params["cluster"]
+
+        def ask(connection: Connection) -> dict[str, Any] | None:
+            found = next((one for one in units.clusters(connection) if one.name == name), None)
+            month = self.now() - timedelta(days=30)
+            return {"cluster": found, "moves": units.moves_of(connection, name, month)} if found else None
+
+        return self.page(request, "cluster", ask)
+
+    def replicas(self, request: Request) -> Response:
+        return self._listed(
+            request,
+            "replicas",
+            units.pairs,
+            lambda one: not one.well,
+            lambda one: " ".join([one.vm, *(f"{side.host} {side.other}" for side in one.sides)]),
+        )
+
+    def replica(self, request: Request) -> Response:
+        host, vm = request.path_params["host"], request.path_params["vm"].casefold()
+        days = min(max(_number(request.query_params.get("days", "30")), 1), 90)
+
+        def ask(connection: Connection) -> dict[str, Any] | None:
+            for pair in units.pairs(connection):
+                if pair.vm.casefold() == vm and any(side.host == host for side in pair.sides):
+                    return {"pair": pair, "used": units.lags_of(connection, pair, self.now() - timedelta(days=days))}
+            return None
+
+        return self.page(request, "replica", ask, days=days)
+
+    def exports(self, request: Request) -> Response:
+        return self._listed(
+            request,
+            "exports",
+            units.exports,
+            lambda one: one.standing == "late",
+            lambda one: f"{one.host} {one.vm} {one.folder}",
+        )
+
+    def schedules(self, request: Request) -> Response:
+        return self._listed(
+            request,
+            "schedules",
+            lambda connection, _: units.schedules(connection, self.now()),
+            units.troubled,
+            lambda one: " ".join([one.name, one.verb, *one.playbooks]),
+        )
 
     def login(self, request: Request) -> Response:
         return self._html(request, "login", {"wrong": False}, 200)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, literal, or_, select
 
@@ -25,17 +25,26 @@ from hvctl.dashboard.rows import (
 )
 from hvctl.history.meters import Record
 from hvctl.history.past import Stood
+from hvctl.history.plans import plans_of
 from hvctl.history.schema import absences, checks, drifts, hosts, looks, meter_looks, readings
 from hvctl.history.standing import stood
 from hvctl.kinds import address_of, owner_of
 from hvctl.metering.stretch import Stretch
 from hvctl.metering.subtraction import stretches
 
+T = TypeVar("T")
+
 PAGE = 100
 """Rows of a page."""
 
 _OPEN = and_(drifts.c.gone.is_(None), drifts.c.accepted_until.is_(None))
 """What differs, but for what is accepted."""
+
+_ACCEPTED = and_(drifts.c.gone.is_(None), drifts.c.accepted_until.is_not(None))
+"""What differs, and is known to."""
+
+LOOKS = ("missed", "differing", "in_sync")
+"""What a check found of a host."""
 
 AGES = ((0, 1), (1, 7), (7, 30), (30, None))
 """Days."""
@@ -52,6 +61,7 @@ class Asked:
     host: str = ""
     kind: str = ""
     gone: bool = False
+    accepted: bool = False
     since: datetime | None = None
     until: datetime | None = None
     hosts: frozenset[str] | None = None
@@ -70,6 +80,7 @@ def _hosts(stale_before: datetime) -> Any:
         .group_by(drifts.c.host_id)
         .subquery()
     )
+    accepted_of = select(drifts.c.host_id).where(_ACCEPTED).distinct().subquery()
     away_of = (
         select(
             absences.c.host_id, func.min(absences.c.first_seen).label("since"), func.max(absences.c.why).label("why")
@@ -79,9 +90,10 @@ def _hosts(stale_before: datetime) -> Any:
         .subquery()
     )
     state = case(
-        (away_of.c.since.is_not(None), "away"),
+        (away_of.c.since.is_not(None), "unreachable"),
         (hosts.c.looked.is_(None), "unseen"),
         (open_of.c.open.is_not(None), "drifted"),
+        (accepted_of.c.host_id.is_not(None), "accepted"),
         else_="in_sync",
     )
     return (
@@ -97,9 +109,9 @@ def _hosts(stale_before: datetime) -> Any:
             or_(hosts.c.looked.is_(None), hosts.c.looked < stale_before).label("stale"),
         )
         .select_from(
-            hosts.outerjoin(open_of, open_of.c.host_id == hosts.c.id).outerjoin(
-                away_of, away_of.c.host_id == hosts.c.id
-            )
+            hosts.outerjoin(open_of, open_of.c.host_id == hosts.c.id)
+            .outerjoin(accepted_of, accepted_of.c.host_id == hosts.c.id)
+            .outerjoin(away_of, away_of.c.host_id == hosts.c.id)
         )
         .subquery()
     )
@@ -118,7 +130,7 @@ def _narrowed(found: Any, asked: Asked) -> list[ColumnElement[bool]]:
     return said
 
 
-_RANK: Mapping[State, int] = {"away": 0, "drifted": 1, "unseen": 2, "in_sync": 3}
+_RANK: Mapping[State, int] = {"unreachable": 0, "drifted": 1, "unseen": 2, "accepted": 3, "in_sync": 4}
 
 
 def host_rows(connection: Connection, asked: Asked, stale_before: datetime) -> Listed[HostRow]:
@@ -180,7 +192,9 @@ def drift_rows(connection: Connection, asked: Asked) -> Listed[DriftRow]:
     """Those that are open, the oldest first; with `gone`, those that went, the last first. `since`, `until`: of when they were
     first seen, or of when they went."""
     when = drifts.c.gone if asked.gone else drifts.c.first_seen
-    narrowed: list[ColumnElement[bool]] = [drifts.c.gone.is_not(None) if asked.gone else _OPEN]
+    narrowed: list[ColumnElement[bool]] = [
+        drifts.c.gone.is_not(None) if asked.gone else _ACCEPTED if asked.accepted else _OPEN
+    ]
     if asked.text:
         columns = (hosts.c.name, drifts.c.field, drifts.c.now, drifts.c.wanted, drifts.c.why)
         # Addresses are JSON, in which other letters than ASCII's are escapes.
@@ -249,6 +263,8 @@ def _drift(row: Any) -> DriftRow:
         row.gone,
         row.ending,
         row.moved_to or "",
+        row.accepted_until or "",
+        row.accepted_why or "",
     )
 
 
@@ -300,17 +316,43 @@ def checks_of(connection: Connection, host: str) -> tuple[CheckRow, ...]:
     return _with_looks(connection, mine)
 
 
-def check(connection: Connection, number: int) -> tuple[CheckRow, tuple[LookRow, ...]] | None:
+def paged(rows: Sequence[T], start: int) -> Listed[T]:
+    """A page of a list that is here as a whole."""
+    return Listed(tuple(rows[start : start + PAGE]), len(rows), start)
+
+
+def check(
+    connection: Connection, number: int, look: str = "", text: str = "", start: int = 0
+) -> tuple[CheckRow, Listed[LookRow]] | None:
+    """With the hosts that it looked at, those first that were not reached, then what differs most; and what was planned for
+    those of this page."""
     found = _with_looks(connection, select(checks).where(checks.c.id == number))
     if not found:
         return None
+    narrowed: list[ColumnElement[bool]] = [looks.c.check_id == number]
+    reached = looks.c.reached.is_(True)
+    if look:
+        state = {
+            "missed": looks.c.reached.is_(False),
+            "differing": and_(reached, looks.c.differing > 0),
+            "in_sync": and_(reached, looks.c.differing == 0),
+        }
+        narrowed.append(state[look])
+    if text:
+        narrowed.append(_holds(hosts.c.name, text))
+    joined = looks.join(hosts, hosts.c.id == looks.c.host_id)
+    total = connection.execute(select(func.count()).select_from(joined).where(*narrowed)).scalar_one()
     rows = connection.execute(
         select(looks, hosts.c.name)
-        .select_from(looks.join(hosts, hosts.c.id == looks.c.host_id))
-        .where(looks.c.check_id == number)
+        .select_from(joined)
+        .where(*narrowed)
         .order_by(looks.c.reached, looks.c.differing.desc(), hosts.c.name)
-    )
-    return found[0], tuple(LookRow(r.name, bool(r.reached), r.differing) for r in rows)
+        .limit(PAGE)
+        .offset(start)
+    ).all()
+    known = plans_of(connection, (row.plan for row in rows if row.plan))
+    told = tuple(LookRow(r.name, bool(r.reached), r.differing, known.get(r.plan or "")) for r in rows)
+    return found[0], Listed(told, total, start)
 
 
 def _with_looks(connection: Connection, chosen: Select[Any]) -> tuple[CheckRow, ...]:

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, Literal, TypeVar, get_args
 
-State = Literal["away", "drifted", "in_sync", "unseen"]
+from hvctl.history.planned import Planned
+
+State = Literal["unreachable", "drifted", "unseen", "accepted", "in_sync"]
 STATES: tuple[State, ...] = get_args(State)
 """The worst first."""
 
@@ -32,7 +34,8 @@ class HostRow:
 @dataclass(frozen=True)
 class DriftRow:
     """A difference. `number`: in the history. `ending`, `moved_to`: of one that is gone, as the history has it. `moved`: whose
-    doing it was: host, wish or unknown. `vm`: the VM that it is about, if any."""
+    doing it was: host, wish or unknown. `vm`: the VM that it is about, if any. `accepted_until`: the last day on which it
+    is known drift."""
 
     number: int
     host: str
@@ -49,6 +52,8 @@ class DriftRow:
     gone: datetime | None = None
     ending: str = ""
     moved_to: str = ""
+    accepted_until: str = ""
+    accepted_why: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,11 +82,12 @@ class CheckRow:
 
 @dataclass(frozen=True)
 class LookRow:
-    """What a check found of a host."""
+    """What a check found of a host, and what it planned there."""
 
     host: str
     reached: bool
     differing: int
+    plan: Planned | None = None
 
 
 @dataclass(frozen=True)

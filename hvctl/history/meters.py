@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, true
 
 from hvctl.history.opening import exists, opened, translated, writing
 from hvctl.history.place import Place
@@ -57,19 +57,22 @@ class Meters:
                     connection.execute(insert(readings), rows)
             _prune(connection, at)
 
-    def told(self, start: datetime, end: datetime, hosts_wanted: Sequence[str] | None = None) -> Record:
+    def told(
+        self, start: datetime, end: datetime, hosts_wanted: Sequence[str] | None = None, vm: str | None = None
+    ) -> Record:
         """What was read from `start` to `end`, with the reading of each VM before it and the one after it, between which
-        and others something was used in that time."""
+        and others something was used in that time. `vm`: only of VMs that had this name on one of the hosts."""
         if not exists(self.place):
             return Record()
         engine = opened(self.place)
         with translated(self.place), engine.connect() as connection:
             inside = and_(meter_looks.c.at >= start, meter_looks.c.at <= end)
+            own = _named(connection, vm, hosts_wanted, inside) if vm is not None else true()
             edges = (
-                _edge(func.max(meter_looks.c.id), meter_looks.c.at < start),
-                _edge(func.min(meter_looks.c.id), meter_looks.c.at > end),
+                _edge(func.max(meter_looks.c.id), and_(meter_looks.c.at < start, own)),
+                _edge(func.min(meter_looks.c.id), and_(meter_looks.c.at > end, own)),
             )
-            which = or_(inside, *map(_at_edge, edges))
+            which = and_(or_(inside, *map(_at_edge, edges)), own)
             found = connection.execute(
                 select(readings, meter_looks.c.at, meter_looks.c.units, meter_looks.c.run_id, hosts.c.name, _RUNS)
                 .select_from(readings.join(meter_looks).join(meter_runs).join(hosts))
@@ -91,6 +94,19 @@ class Meters:
         ids = {one.vm_id for one in told if one.host in wanted}
         # A VM that was moved is told of with where it was before.
         return Record(tuple(one for one in told if one.vm_id in ids), tuple(x for x in looks if x.host in wanted))
+
+
+def _named(
+    connection: Connection, vm: str, names: Sequence[str] | None, inside: ColumnElement[bool]
+) -> ColumnElement[bool]:
+    """Readings of VMs that were called so in that time; names know no case, of which databases know ASCII's alone."""
+    chosen = (
+        select(readings.c.vm_id, readings.c.vm_name).select_from(readings.join(meter_looks).join(hosts)).where(inside)
+    )
+    if names is not None:
+        chosen = chosen.where(hosts.c.name.in_(names))
+    found = connection.execute(chosen.distinct())
+    return readings.c.vm_id.in_([row.vm_id for row in found if row.vm_name.casefold() == vm.casefold()])
 
 
 _RUNS = meter_runs.c.after_reset.label("after_reset")

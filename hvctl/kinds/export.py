@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, Field, PrivateAttr
 
 from hvctl.call import Call
 from hvctl.contract import OS, at_least, exists_from, title
-from hvctl.core.changes import Change, HeldBackError, Occasion, Step, finding
+from hvctl.core.changes import Change, HeldBackError, Noted, Occasion, Step, finding
 from hvctl.core.facts import Facts, UnreadableError
 from hvctl.core.fields import Null
 from hvctl.core.resource import Resource
@@ -147,6 +147,22 @@ class Export(VmPart):
             return Seen(found, due(newest, every, window, at), at, newest)
         begun = self._since is not None and newest is not None and newest >= self._since
         return Seen(found, Due(now=found.running is None and not begun, late=True), at, newest)
+
+    def noted(self, facts: Facts) -> Noted | None:
+        """How old the newest is, whether or not one is due."""
+        try:
+            seen = None if self.vm_row(facts) is None else self.seen(facts)
+        except HeldBackError:
+            return None
+        if seen is None:
+            return None
+        parts = {
+            "newest": seen.newest.astimezone(UTC).isoformat(timespec="seconds") if seen.newest is not None else "",
+            "every": str(self.every or ""),
+            "copies": str(len(seen.ledger.finished)),
+        }
+        standing = "late" if seen.due.late else "none yet" if seen.newest is None else "in time"
+        return Noted(self.vm.key(), standing, self.path, parts=tuple(parts.items()))
 
     def _elsewhere(self, vm_id: str, facts: Facts) -> dict[str, datetime]:
         """When the newest began that other hosts of the unit have: the VM was there. A folder that they share has the same."""

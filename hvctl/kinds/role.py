@@ -78,6 +78,10 @@ _OF_RESOURCE = ("offline_action", "heartbeat_monitoring")
 _SERVICES = "monitored_services"
 
 
+_STATES = {0: "online", 1: "offline", 2: "failed", 3: "partly online", 4: "pending"}
+"""Of a group of the cluster (domain 2); a VM that is off may be offline or partly online (cluster 2)."""
+
+
 class Role(RolePart):
     """The role that the cluster has for a VM, made with it. `preferred_owners` in their order; with `failback: {allowed: yes}`
     one that runs on a node that is not among them differs, and is moved with consent. With `priority: none` it does not
@@ -239,7 +243,10 @@ class Role(RolePart):
         if host and own is None:
             return None
         node = view(facts).nodes.get(role.owner.casefold(), (role.owner, 0, 0))[0]
-        return Noted(self.vm.key(), f"on {node}", self.index.together)
+        parts = {"node": node, "state": _STATES.get(role.state, "unknown")}
+        if self.preferred_owners:
+            parts["preferred"] = "yes" if bare(node) in {bare(n) for n in self.preferred_owners} else "no"
+        return Noted(self.vm.key(), f"on {node}", self.index.together, parts=tuple(parts.items()))
 
     def _home(self, facts: Facts) -> str | None:
         """The node that it is to go back to."""

@@ -14,9 +14,10 @@ from hvctl.dashboard.guard import Anyone
 from hvctl.dashboard.pages import Site
 from hvctl.dashboard.serving import listen, serve
 from tests import requirements
-from tests.dashboard.fleet import DAY, NOW, fleet, metered
+from tests.dashboard.fleet import DAY, NOW, fleet, metered, with_units
 
-PATHS = ["/", "/hosts", "/drifts", "/checks", "/checks/3", "/hosts/hv010", "/hosts/hv010/vms/web01", "/login"]
+UNITS = ["/clusters", "/clusters/hvcl01", "/replicas", "/replicas/hv002/経理db", "/exports", "/schedules"]
+PATHS = ["/", "/hosts", "/drifts", "/checks", "/checks/7", "/hosts/hv004", "/hosts/hv010/vms/web01", "/login", *UNITS]
 SIZES = [(1280, 900), (390, 800)]
 
 CONTRAST = """() => {
@@ -50,6 +51,7 @@ ORDER = """() => [...document.querySelectorAll("h1, h2, h3")].map((e) => Number(
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     where = fleet(tmp_path_factory.mktemp("fleet"), 300, tuple(range(10, 17)), (20, 21))
     metered(where, "hv010", "web01")
+    with_units(where)
     site = Site(where, Anyone(), DAY, {"tokyo": frozenset({"hv010", "hv020"})}, lambda: NOW)
     over = threading.Event()
     with listen(("127.0.0.1", 0)) as socket:

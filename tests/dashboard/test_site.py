@@ -24,11 +24,13 @@ from hvctl.history import Place, place
 from hvctl.history.seen import Seen, Standing
 from hvctl.history.store import Store
 from scripts.make_catalogues import FOLDER, catalogue_of, compiled, extracted
-from tests.dashboard.fleet import DAY, HOSTILE, NOW, PLAYBOOK, fleet, looked, metered
+from tests.dashboard.fleet import DAY, HOSTILE, NOW, PLAYBOOK, fleet, looked, metered, with_units
 
 GROUPS = {"tokyo": frozenset({"hv003", "hv004"}), "osaka": frozenset({"hv005", "hv007"})}
 TOKEN = "a-token-that-is-long-enough"
+UNITS = ["/clusters", "/clusters/hvcl01", "/replicas", "/replicas/hv003/経理db", "/exports", "/schedules", "/checks/7"]
 PAGES = ["/", "/hosts", "/drifts", "/drifts?gone=1", "/checks", "/checks/3", "/hosts/hv003", "/hosts/hv003/vms/web01"]
+PAGES += ["/hosts/hv004", "/drifts?accepted=1"]
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +102,7 @@ def test_a_counter_leads_to_exactly_its_list(browse: Open, page: str) -> None:
 
 def test_what_the_fleet_is_like(browse: Open) -> None:
     told = found_by(browse(), "/")
-    assert told["counts"]["states"] == {"in_sync": 9, "drifted": 2, "away": 1}
+    assert told["counts"]["states"] == {"in_sync": 9, "drifted": 2, "unreachable": 1}
     assert told["counts"]["stale"] == 1
     assert told["counts"]["drifts"] == 4
     assert {one["host"] for one in told["away"]} == {"hv007"}
@@ -139,10 +141,18 @@ def test_a_machine_with_what_it_used(browse: Open) -> None:
     assert "data-used" in text and "As a table" in text
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    found = fleet(tmp_path_factory.mktemp("whole"))
+    metered(found, "hv003", "web01")
+    with_units(found)
+    return found
+
+
+@pytest.mark.parametrize("page", [*PAGES, *UNITS])
 @pytest.mark.parametrize("language", ["en", "ja"])
-def test_every_page_is_whole_and_keeps_to_itself(browse: Open, page: str, language: str) -> None:
-    answer = browse(language=language).get(page)
+def test_every_page_is_whole_and_keeps_to_itself(browse: Open, whole: Place, page: str, language: str) -> None:
+    answer = browse(at=whole, language=language).get(page)
     assert answer.status_code == 200
     assert answer.headers["content-language"] == language
     policy = answer.headers["content-security-policy"]
@@ -151,8 +161,66 @@ def test_every_page_is_whole_and_keeps_to_itself(browse: Open, page: str, langua
     assert not re.search(r"<script(?![^>]*\ssrc=\"/static/)", answer.text), "no script in the page"
     assert not re.search(r"\son\w+=|style=|javascript:", answer.text)
     assert not re.search(r"(src|href)=\"(https?:)?//", answer.text), "nothing from elsewhere"
-    assert "<script>alert" not in answer.text
+    assert "<script>alert" not in answer.text and TOKEN not in answer.text
     assert "\u202e" not in answer.text
+
+
+@pytest.mark.parametrize("page", ["/", "/?group=tokyo"])
+def test_a_counter_of_units_leads_to_exactly_its_list(browse: Open, whole: Place, page: str) -> None:
+    client = browse(at=whole)
+    links = Links()
+    links.feed(client.get(page).text)
+    units = [(unescape(href), n) for href, n in links.found if href.startswith(tuple(UNITS))]
+    assert len(units) == (8 if page == "/" else 6), "schedules are of no group"
+    for href, n in units:
+        assert found_by(client, href)["found"]["total"] == n, href
+
+
+def test_a_cluster_with_its_roles_per_node(browse: Open, whole: Place) -> None:
+    told = found_by(browse(at=whole), "/clusters/hvcl01")["cluster"]
+    assert {n["name"]: [r["vm"] for r in n["roles"]] for n in told["nodes"]} == {
+        "HV002": ["sql01"],
+        "HV003": ["app01", "web09"],
+    }
+    assert (told["roles"], told["off"], told["troubled"]) == (3, 1, 1)
+
+
+def test_a_replica_pair_and_how_far_it_is_behind_over_time(browse: Open, whole: Place) -> None:
+    told = found_by(browse(at=whole), "/replicas/hv003/経理db")
+    assert [(s["host"], s["side"], s["health"]) for s in told["pair"]["sides"]] == [
+        ("hv002", "primary", "warning"),
+        ("hv003", "replica", "warning"),
+    ]
+    assert [one["lag_s"] for one in told["used"]] == [40, 900, 65, 120]
+    assert told["pair"]["sides"][0]["most_lag_s"] == 900
+
+
+def test_schedules_with_their_last_and_next_runs(browse: Open, whole: Place) -> None:
+    rows = found_by(browse(at=whole), "/schedules?off=1")["found"]["rows"]
+    assert [(r["name"], r["status"], r["overdue"]) for r in rows] == [("meters", 0, True), ("夜間", 4, False)]
+    assert len(found_by(browse(at=whole), "/schedules?q=NIGHTLY")["found"]["rows"]) == 2
+
+
+def test_what_is_accepted_is_a_state_of_its_own(browse: Open, whole: Place) -> None:
+    client = browse(at=whole)
+    (host,) = found_by(client, "/hosts?state=accepted")["found"]["rows"]
+    assert (host["name"], host["open"]) == ("hv004", 0)
+    text = client.get("/hosts/hv004").text
+    assert "accepted until 2027-01-31" in text and "waits for the new &lt;cluster&gt;" in text
+
+
+def test_a_check_with_the_plan_of_each_host(browse: Open, whole: Place) -> None:
+    client = browse(at=whole)
+    (look,) = found_by(client, "/checks/7?q=hv004")["found"]["rows"]
+    (item,) = look["plan"]["items"]
+    assert (item["name"], item["fields"][0]["wanted"], item["fields"][0]["status"]) == (
+        "processor web01",
+        "4",
+        "consent",
+    )
+    text = client.get("/checks/7").text
+    assert all(word in text for word in ("needs consent: restart", "the host was busy", "and 2 more"))
+    assert found_by(client, "/checks/3?look=missed")["found"]["total"] == 1
 
 
 def test_a_hostile_value_is_told_as_text(browse: Open) -> None:
@@ -250,8 +318,8 @@ def test_the_language_that_a_browser_prefers(header: str, language: str) -> None
 
 def test_a_language_that_was_chosen_is_kept(browse: Open) -> None:
     client = browse()
-    chosen = client.get("/language/ja?back=/hosts%3Fstate%3Daway")
-    assert chosen.headers["location"] == "/hosts?state=away"
+    chosen = client.get("/language/ja?back=/hosts%3Fstate%3Dunreachable")
+    assert chosen.headers["location"] == "/hosts?state=unreachable"
     assert "ホスト" in client.get("/hosts").text
     assert client.get("/language/ja?back=//evil.example/").headers["location"] == "/"
 

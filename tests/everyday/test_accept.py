@@ -315,7 +315,7 @@ def test_it_counts_nowhere_as_a_difference(lab: Lab) -> None:
     lab.run("drift", "lab.yml", status=0)
     with opened(place("history.db")).connect() as connection:
         counts = queries.counts(connection, lab.now - timedelta(days=1))
-        assert (counts.states, counts.drifts) == ({"in_sync": 1}, 0)
+        assert (counts.states, counts.drifts) == ({"accepted": 1}, 0)
         assert queries.drift_rows(connection, queries.Asked()).total == 0
         assert [row.differing for row in queries.check_rows(connection).rows] == [0, 0]
 
