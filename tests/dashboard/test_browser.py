@@ -138,7 +138,7 @@ def test_from_a_counter_to_what_it_counts_to_a_machine(page: Any, address: str) 
 
 def test_times_are_those_of_the_reader(page: Any, address: str) -> None:
     page.goto(f"{address}/checks")
-    assert page.locator("tbody time").first.inner_text() == "27 Nov 2026, 16:00"
+    assert page.locator("tbody time").first.inner_text() == "27 Nov 2026, 16:50"
 
 
 def test_by_keyboard_alone(page: Any, address: str) -> None:
