@@ -39,6 +39,8 @@ class HostWork:
     """Why nothing can be done there, though it can elsewhere."""
     serial: Serial | None = None
     """Of the first of its plays that has one."""
+    restarts_at_once: tuple[tuple[str, int], ...] = ()
+    """Of each of its plays that says so: where the play is, and how many of its hosts at a time."""
 
     @property
     def name(self) -> str:
@@ -143,6 +145,7 @@ def prepare(
             found = found.knowing(known)
         problems += [p for p in faults if not isinstance(p, HostDiagnostic) and p.level == "error"]
         warnings += [p for p in faults if not isinstance(p, HostDiagnostic) and p.level != "error"]
+        found.rest()
         desired.append(Desired(host.name, connection.os if connection else None, found))
         if connection is None:
             continue
@@ -151,7 +154,9 @@ def prepare(
             if not found:
                 continue
         alone = tuple(p for p in faults if isinstance(p, HostDiagnostic))
-        work.append(HostWork(host, connection, found, alone, next((p.serial for p in own if p.serial), None)))
+        serial = next((p.serial for p in own if p.serial), None)
+        few = tuple((str(p.document.mark(p.path)), p.restarts_at_once) for p in own if p.restarts_at_once)
+        work.append(HostWork(host, connection, found, alone, serial, few))
     problems += _partly_written(
         inventory, plays, {one.name: one.desired.together for one in work if one.desired.together}
     )

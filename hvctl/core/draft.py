@@ -254,7 +254,9 @@ def _newly_held(
     if WHOLE in barred or any(not any(_barred(field, {b}) for field in now) for b in barred):
         return frozenset({WHOLE, *now})
     held = {field for field, line in now.items() if line.consent or line.accepted or _barred(field, barred)}
-    return frozenset(held | {field for field in now if target.rests_on(field, facts) in held})
+    while more := {field for field in now.keys() - held if target.rests_on(field, facts) in held}:
+        held |= more
+    return frozenset(held)
 
 
 def _along(lines: Sequence[Line], held: Sequence[Line]) -> tuple[list[Line], list[Diagnostic]]:

@@ -77,7 +77,9 @@ def make_plans(unit: Sequence[Index], facts: Mapping[str, Facts], allow: frozens
         for host, own in of_host.items()
         if host in facts
     }
-    return {host: replace(plan, elsewhere=tuple(elsewhere.get(host, ()))) for host, plan in plans.items()}
+    return {
+        host: replace(plan, elsewhere=tuple(dict.fromkeys(elsewhere.get(host, ())))) for host, plan in plans.items()
+    }
 
 
 def _elsewhere(unit: Sequence[Index], facts: Mapping[str, Facts]) -> dict[str, list[tuple[str, Address]]]:
@@ -220,11 +222,20 @@ def _restart(group: Group, drafts: Mapping[Address, Draft], facts: Mapping[str, 
                 elif needed and not line.consent:
                     because.append(name)
     if group.bracket is not None and during:
-        return Restart(group.root.address(), tuple(dict.fromkeys(because)), during, bool(group.bracket.start))
+        back, apart = bool(group.bracket.start), _apart(group.root, facts)
+        return Restart(group.root.address(), tuple(dict.fromkeys(because)), during, back, apart=apart)
     bracket = bracket_of(group.root, facts) if waiting and not group.root.absent else None
     if bracket is None:
         return None
     return Restart(group.root.address(), tuple(dict.fromkeys(waiting)), len(waiting), bool(bracket.start), blocked=True)
+
+
+def _apart(root: Resource, facts: Mapping[str, Facts]) -> tuple[str, ...]:
+    """What is declared, where the host does not say."""
+    try:
+        return root.apart(facts[root.address().host])
+    except Exception:
+        return root.apart(None)
 
 
 def _doubts(group: Group, facts: Mapping[str, Facts]) -> tuple[Diagnostic, ...]:

@@ -330,6 +330,11 @@ class Resource(Fields):
         nothing back where they are not as wanted."""
         return ()
 
+    def apart(self, facts: Facts | None) -> tuple[str, ...]:
+        """Names under which it goes down with no other that has one of them, on whichever host. `facts`: None where they say
+        nothing of that."""
+        return ()
+
     def links(self) -> tuple[str, ...]:
         """Other hosts, by their names in the inventory, that are planned together with its own because of it. A step may
         run on one of them (`Step.host`), `requires` may name what is wanted there, and `facts.on` has what it answered."""
@@ -673,20 +678,34 @@ class Index(Sequence[Resource]):
         self.unit: Mapping[str, tuple[Index, Index]] = {}
         """By host of the unit, its target and what was desired there: of a target alone, while it is planned."""
         self.entries = tuple(entries)
-        self._seats: list[Resource] = []
-        for number, entry in enumerate(self.entries):  # an owner comes before its parts
-            owner = None if entry.owner is None else self._seats[entry.owner]
-            self._seats.append(entry.resource.seated(self, number, owner))
-        parts: dict[int, list[Resource]] = {}
-        for one, entry in zip(self._seats, self.entries, strict=True):
-            if entry.owner is not None and entry.there and not one.unnamed:
-                parts.setdefault(entry.owner, []).append(one)
-        self._parts = {owner: tuple(found) for owner, found in parts.items()}
         self._by_kind: dict[type[Resource], tuple[Any, ...]] = {}
         self._by_name: dict[type[Resource], dict[str, Any]] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (_index, (self.entries, self.host, self.together, self.away, self.known))
+
+    @lazy
+    def _seats(self) -> tuple[Resource, ...]:
+        made: list[Resource] = []
+        for number, entry in enumerate(self.entries):  # an owner comes before its parts
+            owner = None if entry.owner is None else made[entry.owner]
+            made.append(entry.resource.seated(self, number, owner))
+        return tuple(made)
+
+    @lazy
+    def _parts(self) -> Mapping[int, tuple[Resource, ...]]:
+        parts: dict[int, list[Resource]] = {}
+        for one, entry in zip(self._seats, self.entries, strict=True):
+            if entry.owner is not None and entry.there and not one.unnamed:
+                parts.setdefault(entry.owner, []).append(one)
+        return {owner: tuple(found) for owner, found in parts.items()}
+
+    def rest(self) -> None:
+        """Nothing of it is asked for a while: what can be made again is let go. It knows its resources and they know it, which
+        else would be in memory until somebody looked for such circles."""
+        self._by_kind, self._by_name = {}, {}
+        for name in ("_seats", "_parts", "peers"):
+            self.__dict__.pop(name, None)
 
     def is_beside(self, host: str) -> bool:
         """Whether a host is, by the inventory, none of those that are planned together here."""
@@ -699,10 +718,10 @@ class Index(Sequence[Resource]):
     def __getitem__(self, at: slice) -> tuple[Resource, ...]: ...
 
     def __getitem__(self, at: int | slice) -> Resource | tuple[Resource, ...]:
-        return tuple(self._seats[at]) if isinstance(at, slice) else self._seats[at]
+        return self._seats[at]
 
     def __len__(self) -> int:
-        return len(self._seats)
+        return len(self.entries)
 
     def __iter__(self) -> Iterator[Resource]:
         return iter(self._seats)

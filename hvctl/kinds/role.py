@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from hvctl.call import EACH, Call, Guard, Map, Ref, Row
 from hvctl.contract import OS, title
 from hvctl.core.changes import Change, Noted, Occasion, Step, finding
+from hvctl.core.describe import Omission
 from hvctl.core.facts import Facts, UnreadableError
 from hvctl.core.fields import settings
 from hvctl.core.impact import Impact
@@ -33,10 +34,11 @@ from hvctl.kinds._cluster import (
 from hvctl.kinds._disk import DiskPart
 from hvctl.kinds._drives import DISKS, DVDS, file_query, on_cluster, on_share, there
 from hvctl.kinds._limits import DEFAULT_VM_VERSION, version_at_least
+from hvctl.kinds._machine import Machine
 from hvctl.kinds._network import SWITCHES, VM_ADAPTERS
-from hvctl.kinds._role import RolePart
+from hvctl.kinds._role import NODES_LESS_ONE, RolePart
 from hvctl.kinds._switch import SwitchPart
-from hvctl.kinds._vm import VMS, in_vm, power, vm_ref
+from hvctl.kinds._vm import VMS, in_vm, power, vm_ref, vm_row
 from hvctl.text.diagnostic import Diagnostic
 
 _GROUPS = replace(
@@ -82,6 +84,13 @@ _STATES = {0: "online", 1: "offline", 2: "failed", 3: "partly online", 4: "pendi
 """Of a group of the cluster (domain 2); a VM that is off may be offline or partly online (cluster 2)."""
 
 
+def monitored(vm: Machine) -> Iterator[Call]:
+    """What is watched in its guest, on whichever node it runs."""
+    for name in vm.names:
+        of = Ref(VMS, {"Name": name, "State": "Running"}, path="Id", many=True)
+        yield Call("Get-ClusterVMMonitoredItem", {"VMId": (of,)}, select=("Name",), each="VMId")
+
+
 class Role(RolePart):
     """The role that the cluster has for a VM, made with it. `preferred_owners` in their order; with `failback: {allowed: yes}`
     one that runs on a node that is not among them differs, and is moved with consent. With `priority: none` it does not
@@ -101,6 +110,17 @@ class Role(RolePart):
         "processor",
     )
     query: ClassVar[Call] = ROLES
+    usual: ClassVar[Mapping[str, Any]] = {
+        "priority": "medium",
+        "anti_affinity": (),
+        "failback.allowed": False,
+        "failback.window": None,
+        "failover.threshold": None,
+        "failover.period": 6,
+        "offline_action": "save",
+        "monitored_services": (),
+    }
+    """Cluster 1.2, 1.5; of a role that was made (domain 16)."""
     other_words: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys(("owners", "preferred_nodes", "preferred"), "preferred_owners"),
         **dict.fromkeys(("possible_nodes", "nodes"), "possible_owners"),
@@ -123,7 +143,45 @@ class Role(RolePart):
 
     @classmethod
     def discover(cls, owner: Resource | None, facts: Facts) -> Iterator[RolePart]:  # type: ignore[override]
-        yield from ()
+        """Of a VM of a node, which the inventory must say."""
+        if (
+            owner is not None
+            and owner.index.together
+            and isinstance(owner, Machine)
+            and role_of(owner, vm_row(owner, facts), facts)
+        ):
+            yield cls()
+
+    @classmethod
+    def describing_in(cls, owner: Resource) -> tuple[Call, ...]:
+        if not owner.index.together or not isinstance(owner, Machine):
+            return ()
+        return (VMS, *WHOLE, _GROUPS, _PARAMETERS, PREFERRED, POSSIBLE, *monitored(owner))
+
+    def described(self, facts: Facts) -> tuple[Self, tuple[Omission, ...]] | None:
+        """A role that is not where it prefers to be would be moved."""
+        found, role = super().described(facts), self.role(facts)
+        if found is None or role is None:
+            return found
+        model, omitted = found
+        if power(self.vm_row(facts)) != "Running":
+            omitted = (*omitted, Omission(_SERVICES, "its guest is asked, which does not run"))
+        if model._off(role.owner):
+            omitted = (*omitted, Omission("failback.allowed", f"it runs on {role.owner}, and would be moved"))
+            model = model.without(["failback.allowed"])
+        return model, omitted
+
+    def as_written(self, found: State, facts: Facts) -> State:
+        """What the cluster writes itself is left to it; no preference is not written."""
+        gone = {"node", "persistent_state"} | ({"preferred_owners"} if not found.get("preferred_owners") else set())
+        told = {k: v for k, v in found.items() if k not in gone and v is not NOT_COMPARED}
+        if told.get("failover.threshold") == NODES_LESS_ONE:
+            told["failover.threshold"] = None
+        return super().as_written(told, facts)
+
+    def by_default(self, facts: Facts) -> State:
+        """Any node may own a role that nobody has said it of."""
+        return {**self.usual, "possible_owners": [name for name, _, _ in view(facts).nodes.values()]}
 
     def queries(self) -> tuple[Call, ...]:
         if self.absent:
@@ -131,7 +189,7 @@ class Role(RolePart):
         fields = self.model_fields_set
         preferred = (PREFERRED,) if "preferred_owners" in fields else ()
         possible = (POSSIBLE,) if "possible_owners" in fields else ()
-        services = tuple(self._monitored()) if _SERVICES in fields else ()
+        services = tuple(monitored(self.vm)) if _SERVICES in fields else ()
         return (
             VMS,
             _ADAPTERS,
@@ -153,11 +211,17 @@ class Role(RolePart):
         everywhere = ROLES.params["Namespace"]
         return tuple(q for q in self.queries() if q in (PREFERRED, POSSIBLE) or q.params.get("Namespace") == everywhere)
 
-    def _monitored(self) -> Iterator[Call]:
-        """Of this VM, on whichever node it runs."""
-        for name in self.vm.names:
-            of = Ref(VMS, {"Name": name, "State": "Running"}, path="Id", many=True)
-            yield Call("Get-ClusterVMMonitoredItem", {"VMId": (of,)}, select=("Name",), each="VMId")
+    def apart(self, facts: Facts | None) -> tuple[str, ...]:
+        """Where none are wanted, those that the cluster has."""
+        role = self.role(facts) if facts is not None and self.anti_affinity is None else None
+        if facts is None or role is None:
+            return super().apart(facts)
+        has = [
+            str(n)
+            for row in facts.of_key(_GROUPS, "Name", role.name)
+            for n in row.get("AntiAffinityClassNames[]") or ()
+        ]
+        return tuple(f"{self.index.together}: {name.casefold()}" for name in has)
 
     def role(self, facts: Facts) -> ClusteredVm | None:
         return role_of(self.vm, self.vm_row(facts), facts)
@@ -215,7 +279,7 @@ class Role(RolePart):
         if row is None or power(row) != "Running":
             return NOT_COMPARED
         own = str(row["Id"]).casefold()
-        replies = [facts.reply(q) for q in self._monitored()]
+        replies = [facts.reply(q) for q in monitored(self.vm)]
         if any(f.value is None or str(f.value).casefold() == own for r in replies for f in r.failures):
             return UNKNOWN
         return [str(r["Name"]) for reply in replies for r in reply.rows if str(r.get(EACH)).casefold() == own]

@@ -11,7 +11,7 @@ from typing import Any
 from mocks.arguments import plain
 from mocks.assignment import GROUP, cluster_table
 from mocks.cluster import NONE, Cluster, Role
-from mocks.cmdlets._cluster import NODE_STATES, VIRTUAL_MACHINE, seen_vm
+from mocks.cmdlets._cluster import NODE_STATES, REPLICA_BROKER, VIRTUAL_MACHINE, seen_vm
 from mocks.command import Command, cmdlet
 from mocks.objects import PsObject, Refusal
 from mocks.wql import WqlError, matches
@@ -46,6 +46,11 @@ def _groups(cmd: Command, cluster: Cluster) -> Iterator[tuple[dict[str, Any], An
         **core, "Name": "Cluster Group", "GroupType": 1, "OwnerNode": owner, "IsCore": True, "State": 0,
         "StatusInformation": 0, "PrivateProperties": _private({}),
     }, None  # fmt: skip
+    for group in cluster.groups:
+        yield {
+            **core, "Name": group.name, "GroupType": REPLICA_BROKER, "OwnerNode": group.owner, "IsCore": False,
+            "State": 0 if cluster.online(group) else 1, "StatusInformation": 0, "PrivateProperties": _private({}),
+        }, None  # fmt: skip
     for role in cluster.roles:
         yield (
             {
@@ -63,6 +68,12 @@ def _groups(cmd: Command, cluster: Cluster) -> Iterator[tuple[dict[str, Any], An
 
 
 def _resources(cmd: Command, cluster: Cluster) -> Iterator[tuple[dict[str, Any], Any]]:
+    for group in cluster.groups:
+        for one in group.resources:
+            yield {
+                "OwnerGroup": group.name, "OwnerNode": group.owner, "Name": one.name, "Type": one.type,
+                "State": 2 if cluster.online(group) else 3, "PrivateProperties": _private(one.parameters),
+            }, None  # fmt: skip
     for role in cluster.roles:
         private = {
             "VmID": role.vm_id,

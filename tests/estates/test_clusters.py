@@ -15,6 +15,7 @@ from hvctl.config.connection import Connection
 from hvctl.core.check import Check, Spot
 from hvctl.core.impact import IMPACTS
 from hvctl.fleet.connect import Wire
+from hvctl.fleet.forks import Few
 from hvctl.history import place
 from hvctl.history.remember import remember
 from hvctl.history.seen import Difference, Seen, Standing, key_of
@@ -131,6 +132,63 @@ def test_a_node_that_is_lost_in_the_middle_doubles_nothing(tmp_path: Path, os: s
     cluster = state(own, "hv01").cluster
     assert cluster is not None
     assert sorted(r.name for r in cluster.roles) == ["web01", "web02"]
+
+
+DISK = r"C:\ClusterStorage\v1\web01.vhdx"
+WITH_DISK = (
+    f"- hosts: nodes\n  cluster: {{vms: [{{name: web01, notes: new, disks: [{{at: scsi 0:0, path: '{DISK}'}}]}}]}}\n"
+)
+
+
+def on_storage(os: str) -> Estate:
+    """web01 runs on HV01 from a disk that both nodes see."""
+    return Estate.from_data(
+        {
+            "hosts": {
+                "hv01": {"os": os, "vms": [{**vm("web01", 1), "drives": [{"at": "scsi 0:0", "path": DISK}]}]},
+                "hv02": {"os": os},
+            },
+            "shared": {r"C:\ClusterStorage\v1": {"vhds": {DISK: {"size": "40GB"}}}},
+            "clusters": {
+                "hvcl01": {"networks": [{"name": "a"}, {"name": "b"}], "roles": [{"name": "web01", "owner": "HV01"}]}
+            },
+        }
+    )
+
+
+@pytest.mark.parametrize("os", ["2012r2", "2022"])
+def test_a_role_whose_storage_is_lost_is_found_where_it_is_seen(tmp_path: Path, os: str) -> None:
+    """At once on 2012 R2; later it is paused until its time is over, which is told."""
+    own = on_storage(os)
+    one = session(tmp_path, own, WITH_DISK)
+    own.lose_storage("hv01", r"C:\ClusterStorage\v1")
+    if os != "2012r2":
+        assert state(own, "hv01").vms[0].state == "PausedCritical"
+        assert "web01 is paused since its storage does not answer" in remarks(one)
+        own.clock.sleep(31 * 60)
+    assert [(v.name, v.state) for v in state(own, "hv02").vms] == [("web01", "Running")]
+    assert r"HV01 does not see C:\ClusterStorage\v1, where disks of web01 lie" in remarks(one)
+    one.applied()
+    assert notes(own) == {"web01": "new"}
+    own.restore_storage("hv01")
+    assert "does not see" not in remarks(one)
+    assert all(o.plan is not None and o.plan.in_sync for o in one.planned().values())
+
+
+def test_storage_that_comes_back_in_time_and_storage_that_nobody_sees(tmp_path: Path) -> None:
+    own = on_storage("2022")
+    own.lose_storage("hv01", r"C:\ClusterStorage\v1")
+    own.clock.sleep(10 * 60)
+    own.restore_storage("hv01")
+    own.clock.sleep(60 * 60)
+    assert [(v.name, v.state) for v in state(own, "hv01").vms] == [("web01", "Running")]
+    for name in own.hosts:
+        own.lose_storage(name, r"C:\ClusterStorage\v1")
+    own.clock.sleep(60 * 60)
+    cluster = state(own, "hv01").cluster
+    assert cluster is not None and cluster.roles[0].failed and state(own, "hv01").vms[0].state == "Off"
+    one = session(tmp_path, own, WITH_DISK)
+    assert "the role web01 has failed on HV01" in remarks(one)
 
 
 def test_a_role_made_meanwhile_by_somebody_else_is_not_made_twice(tmp_path: Path) -> None:
@@ -482,3 +540,27 @@ def test_a_host_that_is_no_node_is_refused(tmp_path: Path, capsys: pytest.Captur
     argv = ["-i", str(tmp_path / "inventory.yml"), "cluster", "drain", "hv01"]
     assert main(argv) == 1
     assert "does not say which cluster hv01 is a node of" in " ".join(capsys.readouterr().err.split())
+
+
+def test_nodes_with_vms_of_one_anti_affinity_class_are_changed_one_after_the_other(tmp_path: Path) -> None:
+    """Of the class that is wanted, and, where none is written, of the one that the cluster has: they do the same work."""
+    own = estate()
+    state(own, "hv02").vms[0].state = "Running"
+    cluster = state(own, "hv01").cluster
+    assert cluster is not None
+    role = cluster.named("web02")
+    assert role is not None
+    role.anti_affinity = ["Web", "night"]
+    plays = """
+- hosts: nodes
+  cluster:
+    vms:
+    - {name: web01, processor: {count: 2}, role: {anti_affinity: [web]}}
+    - {name: web02, processor: {count: 2}, role: {priority: high}}
+"""
+    with session(tmp_path, own, plays).run() as run:
+        outcomes = run.plan(warm=True)
+        restarts = {r.name: r.apart for one in outcomes if one.plan is not None for r in one.plan.restarts}
+        assert restarts == {"web01": ("hvcl01: web",), "web02": ("hvcl01: web", "hvcl01: night")}
+        assert all(one.report is not None and one.report.complete for one in run.apply(outcomes, recheck=False))
+        assert run._hosts.few == [Few(1, frozenset({"hv01", "hv02"}))]

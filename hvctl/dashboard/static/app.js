@@ -24,6 +24,7 @@
       const ink = getComputedStyle(document.body).color;
       if (series.every((one) => one.every((value) => value == null))) {
         chart.textContent = chart.dataset.none;
+        chart.classList.add("none");
         continue;
       }
       const days = times.at(-1) - times[0] > 2 * 86400;
