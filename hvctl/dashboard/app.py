@@ -39,6 +39,7 @@ def application(site: Site, names: Sequence[str]) -> Starlette:
         Route("/replicas/{host}/{vm:path}", site.replica),
         Route("/exports", site.exports),
         Route("/schedules", site.schedules),
+        Route("/schedules/{verb}/{name:path}", site.schedule),
         Route("/language/{language}", site.language_chosen),
         Route("/login", site.login, methods=["GET"]),
         Route("/login", site.try_login, methods=["POST"]),

@@ -290,6 +290,15 @@ class Site:
             lambda one: " ".join([one.name, one.verb, *one.playbooks]),
         )
 
+    def schedule(self, request: Request) -> Response:
+        name, verb = request.path_params["name"], request.path_params["verb"]
+
+        def ask(connection: Connection) -> dict[str, Any] | None:
+            found = units.runs(connection, self.now(), name, verb)
+            return {"runs": found} if found else None
+
+        return self.page(request, "schedule", ask)
+
     def login(self, request: Request) -> Response:
         return self._html(request, "login", {"wrong": False}, 200)
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, select
 
 from hvctl.dashboard.unit_rows import Cluster, ExportRow, Lag, Node, Pair, RoleRow, ScheduleRow, Side, Units
-from hvctl.history.runs import ScheduledRun, last_runs
+from hvctl.history.runs import ScheduledRun, last_runs, runs_of
 from hvctl.history.schema import hosts, lags, standings
 
 _ON = "on "
@@ -21,17 +22,16 @@ PATIENCE = timedelta(minutes=15)
 
 
 def _standing(
-    connection: Connection, what: str, among: Collection[str] | None = None, *, over: bool = False
+    connection: Connection, what: str, among: Collection[str] | None = None, *narrowed: ColumnElement[bool]
 ) -> list[tuple[Any, Mapping[str, str]]]:
-    narrowed = [standings.c.what == what]
-    if not over:
-        narrowed.append(standings.c.gone.is_(None))
+    """`narrowed`: to what; without, to what stands."""
+    wanted = [standings.c.what == what, *(narrowed or (standings.c.gone.is_(None),))]
     if among is not None:
-        narrowed.append(hosts.c.name.in_(among))
+        wanted.append(hosts.c.name.in_(among))
     rows = connection.execute(
         select(standings, hosts.c.name.label("host"))
         .select_from(standings.join(hosts, hosts.c.id == standings.c.host_id))
-        .where(*narrowed)
+        .where(*wanted)
         .order_by(standings.c.unit, standings.c.name, standings.c.first_seen, standings.c.id)
     )
     return [(row, json.loads(row.parts) if row.parts else {}) for row in rows]
@@ -43,18 +43,28 @@ def _standing(
 def clusters(connection: Connection, among: Collection[str] | None = None) -> tuple[Cluster, ...]:
     """With the nodes on which roles are, or were as far back as is remembered."""
     nodes: dict[str, dict[str, tuple[str, str]]] = {}
-    roles: dict[str, dict[str, RoleRow]] = {}
-    for row, parts in _standing(connection, "role", among, over=True):
+    for unit, standing, host in _places(connection, among):
+        node = standing.removeprefix(_ON)
+        nodes.setdefault(unit, {})[node.casefold()] = (node, host)
+    roles: dict[str, dict[str, RoleRow]] = {name: {} for name in nodes}
+    for row, parts in _standing(connection, "role", among):
         node = parts.get("node") or row.standing.removeprefix(_ON)
-        nodes.setdefault(row.unit, {})[node.casefold()] = (node, row.host)
-        here = roles.setdefault(row.unit, {})
-        if row.gone is None:
-            told = (parts.get("state", ""), parts.get("preferred", ""), row.first_seen, row.last_seen)
-            found = RoleRow(row.unit, row.name, row.host, node, *told)
-            known = here.get(row.name.casefold())
-            if known is None or known.seen <= found.seen:  # seen on two nodes by two checks: the later one is right
-                here[row.name.casefold()] = found
+        told = (parts.get("state", ""), parts.get("preferred", ""), row.first_seen, row.last_seen)
+        found, here = RoleRow(row.unit, row.name, row.host, node, *told), roles[row.unit]
+        known = here.get(row.name.casefold())
+        if known is None or known.seen <= found.seen:  # seen on two nodes by two checks: the later one is right
+            here[row.name.casefold()] = found
     return tuple(_cluster(name, nodes[name], tuple(roles[name].values())) for name in sorted(nodes))
+
+
+def _places(connection: Connection, among: Collection[str] | None) -> Any:
+    chosen = (
+        select(standings.c.unit, standings.c.standing, hosts.c.name)
+        .select_from(standings.join(hosts, hosts.c.id == standings.c.host_id))
+        .where(standings.c.what == "role")
+        .distinct()
+    )
+    return connection.execute(chosen if among is None else chosen.where(hosts.c.name.in_(among)))
 
 
 def _cluster(name: str, nodes: Mapping[str, tuple[str, str]], roles: Sequence[RoleRow]) -> Cluster:
@@ -69,11 +79,11 @@ def _cluster(name: str, nodes: Mapping[str, tuple[str, str]], roles: Sequence[Ro
 
 def moves_of(connection: Connection, cluster: str, since: datetime) -> tuple[RoleRow, ...]:
     """Where roles of a cluster were before, the last first. `seen`: when that was over."""
+    over = (standings.c.unit == cluster, standings.c.gone >= since)
     found = []
-    for row, parts in _standing(connection, "role", over=True):
-        if row.unit == cluster and row.gone is not None and row.gone >= since:
-            node = parts.get("node") or row.standing.removeprefix(_ON)
-            found.append(RoleRow(cluster, row.name, row.host, node, "", "", row.first_seen, row.gone))
+    for row, parts in _standing(connection, "role", None, *over):
+        node = parts.get("node") or row.standing.removeprefix(_ON)
+        found.append(RoleRow(cluster, row.name, row.host, node, "", "", row.first_seen, row.gone))
     return tuple(sorted(found, key=lambda one: one.seen, reverse=True)[:100])
 
 
@@ -157,6 +167,12 @@ def exports(connection: Connection, among: Collection[str] | None = None) -> tup
 
 def schedules(connection: Connection, now: datetime) -> tuple[ScheduleRow, ...]:
     return tuple(_schedule(one, now) for one in last_runs(connection))
+
+
+def runs(connection: Connection, now: datetime, name: str, verb: str) -> tuple[ScheduleRow, ...]:
+    """Of one schedule, the last first. Only the last can be overdue."""
+    found = [_schedule(one, now) for one in runs_of(connection, name, verb)]
+    return (*found[:1], *(replace(one, overdue=False) for one in found[1:]))
 
 
 def _schedule(one: ScheduledRun, now: datetime) -> ScheduleRow:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select
 
@@ -50,12 +51,18 @@ def last_runs(connection: Connection) -> tuple[ScheduledRun, ...]:
     """Of each schedule, by name."""
     newest = select(func.max(runs.c.id)).group_by(runs.c.schedule, runs.c.verb)
     chosen = select(runs).where(runs.c.id.in_(newest)).order_by(runs.c.schedule, runs.c.verb)
-    return tuple(
-        ScheduledRun(
-            r.schedule, r.verb, r.rhythm, tuple(json.loads(r.playbooks)), r.started, r.finished, r.exit_status, r.next
-        )
-        for r in connection.execute(chosen)
-    )
+    return tuple(map(_run, connection.execute(chosen)))
+
+
+def runs_of(connection: Connection, schedule: str, verb: str, most: int = 200) -> tuple[ScheduledRun, ...]:
+    """Of one schedule, the last first."""
+    mine = select(runs).where(runs.c.schedule == schedule, runs.c.verb == verb)
+    return tuple(map(_run, connection.execute(mine.order_by(runs.c.id.desc()).limit(most))))
+
+
+def _run(r: Any) -> ScheduledRun:
+    times = (r.started, r.finished, r.exit_status, r.next)
+    return ScheduledRun(r.schedule, r.verb, r.rhythm, tuple(json.loads(r.playbooks)), *times)
 
 
 def prune_runs(connection: Connection, old: datetime) -> None:

@@ -28,7 +28,16 @@ from tests.dashboard.fleet import DAY, HOSTILE, NOW, PLAYBOOK, fleet, looked, me
 
 GROUPS = {"tokyo": frozenset({"hv003", "hv004"}), "osaka": frozenset({"hv005", "hv007"})}
 TOKEN = "a-token-that-is-long-enough"
-UNITS = ["/clusters", "/clusters/hvcl01", "/replicas", "/replicas/hv003/経理db", "/exports", "/schedules", "/checks/7"]
+UNITS = [
+    "/clusters",
+    "/clusters/hvcl01",
+    "/replicas",
+    "/replicas/hv003/経理db",
+    "/exports",
+    "/schedules",
+    "/schedules/export/夜間",
+    "/checks/7",
+]
 PAGES = ["/", "/hosts", "/drifts", "/drifts?gone=1", "/checks", "/checks/3", "/hosts/hv003", "/hosts/hv003/vms/web01"]
 PAGES += ["/hosts/hv004", "/drifts?accepted=1"]
 
@@ -199,6 +208,8 @@ def test_schedules_with_their_last_and_next_runs(browse: Open, whole: Place) -> 
     rows = found_by(browse(at=whole), "/schedules?off=1")["found"]["rows"]
     assert [(r["name"], r["status"], r["overdue"]) for r in rows] == [("meters", 0, True), ("夜間", 4, False)]
     assert len(found_by(browse(at=whole), "/schedules?q=NIGHTLY")["found"]["rows"]) == 2
+    (run,) = found_by(browse(at=whole), "/schedules/export/夜間")["runs"]
+    assert (run["verb"], run["status"]) == ("export", 4)
 
 
 def test_what_is_accepted_is_a_state_of_its_own(browse: Open, whole: Place) -> None:

@@ -12,7 +12,9 @@ import pytest
 
 from hvctl.core.check import Check
 from hvctl.core.impact import IMPACTS
+from hvctl.dashboard import units
 from hvctl.history import place
+from hvctl.history.opening import opened
 from hvctl.history.past import Stood
 from hvctl.history.record import KEPT
 from hvctl.history.remember import remember
@@ -128,7 +130,8 @@ def here(tmp_path: Path) -> Store:
 
 def test_roles_of_a_cluster(tmp_path: Path, here: Store) -> None:
     own = test_clusters.estate()
-    session = test_clusters.session(tmp_path, own)
+    plays = "- hosts: nodes\n  cluster:\n    vms: [{name: web01, role: {preferred_owners: [hv01]}}, {name: web02, role: {}}]\n"
+    session = test_clusters.session(tmp_path, own, plays)
     checked(session, here, AT)
     test_clusters.moved(own, "web01", "hv02")
     checked(session, here, AT + HOUR)
@@ -138,6 +141,12 @@ def test_roles_of_a_cluster(tmp_path: Path, here: Store) -> None:
         ("hvcl01", "web02", "on HV02", None),
     ]
     assert "role web01: on HV02, since " in lines(here)
+    with opened(here.place).connect() as connection:
+        (cluster,) = units.clusters(connection)
+        (was,) = units.moves_of(connection, "hvcl01", AT)
+    found = {node.name: [(r.vm, r.state, r.preferred) for r in node.roles] for node in cluster.nodes}
+    assert found == {"HV01": [], "HV02": [("web01", "online", "no"), ("web02", "partly online", "")]}
+    assert (was.vm, was.node, was.seen) == ("web01", "HV01", AT + HOUR)
 
 
 def test_a_replication_as_it_comes_from_its_host(tmp_path: Path, here: Store) -> None:
@@ -153,6 +162,12 @@ def test_a_replication_as_it_comes_from_its_host(tmp_path: Path, here: Store) ->
     assert first.lag_s == 5 and first.gone == AT + HOUR
     assert second.standing.startswith("paused to ")
     assert ", lag 5 s" in lines(here)
+    with opened(here.place).connect() as connection:
+        (pair,) = units.pairs(connection)
+        behind = units.lags_of(connection, pair, AT)
+    (side,) = pair.sides
+    assert (side.host, side.side, side.state, pair.well) == ("hv01", "primary", "paused", False)
+    assert side.other.casefold().startswith("hv02") and next(one.lag_s for one in behind) == 5
 
 
 def test_a_move_that_an_apply_made(here: Store) -> None:
