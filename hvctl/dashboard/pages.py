@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
@@ -16,11 +16,12 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from hvctl import __version__
-from hvctl.dashboard import queries, units
+from hvctl.dashboard import queries, runs, units
 from hvctl.dashboard.guard import ByToken, Guard, let_in
 from hvctl.dashboard.languages import LANGUAGES, catalogue, preferred
 from hvctl.dashboard.queries import PAGE, Asked
 from hvctl.dashboard.rows import STATES
+from hvctl.dashboard.runs import Timer
 from hvctl.history.meters import Meters
 from hvctl.history.opening import exists, opened, translated
 from hvctl.history.place import Place
@@ -39,7 +40,7 @@ _LONGEST = 200
 @dataclass
 class Site:
     """What is served. `stale`: after how long without a look a host is told. `groups`: of the inventory, by name. `language`:
-    of all readers; None: each reader's own."""
+    of all readers; None: each reader's own. `timers`: of this machine."""
 
     place: Place
     guard: Guard
@@ -48,6 +49,7 @@ class Site:
     now: Callable[[], datetime]
     language: str | None = None
     title: str = "hvctl"
+    timers: Callable[[], Sequence[Timer]] = tuple
 
     def __post_init__(self) -> None:
         self._engine: Engine | None = None
@@ -111,6 +113,7 @@ class Site:
                 ],
                 "groups": queries.by_group(connection, self.stale_before, self.groups) if among is None else {},
                 "applies": queries.check_rows(connection, verb="apply", left=True).total if among is None else None,
+                "exports": queries.check_rows(connection, verb="export", left=True).total if among is None else None,
                 "checks": queries.check_rows(connection),
                 "units": units.units(connection, self.stale_before) if among is None else units.Units(),
             }
@@ -138,6 +141,11 @@ class Site:
             lambda c: {"kinds": queries.kinds_open(c), "found": queries.drift_rows(c, asked)},
             asked=asked,
             group=request.query_params.get("group", ""),
+        )
+
+    def schedules(self, request: Request) -> Response:
+        return self.page(
+            request, "schedules", lambda c: {"timers": tuple(self.timers()), "runs": runs.runs(c, self.now())}
         )
 
     def clusters(self, request: Request) -> Response:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from hvctl.core.check import Check, Spot
+from hvctl.dashboard.runs import Timer
 from hvctl.history import Place, place
 from hvctl.history.meters import Meters
 from hvctl.history.seen import Difference, Seen, Standing, Wished, key_of
@@ -48,6 +49,11 @@ SPOTS = (
 )
 
 
+LAST, NEXT = "Fri 2026-11-27 07:00:04 UTC", "Fri 2026-11-27 08:00:00 UTC"
+TIMERS = (
+    Timer("site", "drift", (PLAYBOOK,), "every 1 h", "user", True, LAST, "drifted", NEXT),
+    Timer("夜間-apply", "apply", (PLAYBOOK,), "0 2 * * *", "system", False),
+)
 UNITS = {
     "hv001": (
         Standing("cluster", "hvcl01", "hvcl01", "HV001 up, HV002 paused, HV099 down"),

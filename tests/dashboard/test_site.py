@@ -24,13 +24,13 @@ from hvctl.history import Place, place
 from hvctl.history.seen import Seen, Standing
 from hvctl.history.store import Store
 from scripts.make_catalogues import FOLDER, catalogue_of, compiled, extracted
-from tests.dashboard.fleet import DAY, HOSTILE, NOW, PLAYBOOK, fleet, looked, metered
+from tests.dashboard.fleet import DAY, HOSTILE, NOW, PLAYBOOK, TIMERS, fleet, looked, metered
 
 GROUPS = {"tokyo": frozenset({"hv003", "hv004"}), "osaka": frozenset({"hv005", "hv007"})}
 TOKEN = "a-token-that-is-long-enough"
 PAGES = [
     "/", "/hosts", "/drifts", "/drifts?gone=1", "/checks", "/checks/3", "/hosts/hv003", "/hosts/hv003/vms/web01",
-    "/clusters", "/clusters/hvcl01", "/replicas", "/exports", "/hosts/hv001", "/hosts/hv001/vms/web02",
+    "/clusters", "/clusters/hvcl01", "/replicas", "/exports", "/schedules", "/hosts/hv001", "/hosts/hv001/vms/web02",
 ]  # fmt: skip
 
 
@@ -49,7 +49,7 @@ def browse(where: Place) -> Open:
     def opened(
         guard: Guard | None = None, at: Place | None = None, client: str = "127.0.0.1", **more: Any
     ) -> TestClient:
-        site = Site(at or where, guard or Anyone(), DAY, GROUPS, lambda: NOW, **more)
+        site = Site(at or where, guard or Anyone(), DAY, GROUPS, lambda: NOW, **{"timers": lambda: TIMERS, **more})
         return TestClient(
             application(site, ["localhost"]),
             "http://localhost",
@@ -310,6 +310,22 @@ def test_replica_pairs_of_both_sides_and_exports_with_their_age(browse: Open) ->
     assert found_by(browse(), "/exports?days=1")["found"]["total"] == 1
     machine = found_by(browse(), "/hosts/hv001/vms/WEB02")
     assert (len(machine["pairs"]["rows"]), len(machine["exports"]["rows"]), machine["stood"]) == (1, 1, [])
+
+
+def test_schedules_and_what_ran_wherever_it_was_started(tmp_path: Path, browse: Open) -> None:
+    where = fleet(tmp_path)
+    metered(where, "hv003", "web01", days=3)
+    for n in range(4):
+        at = NOW - timedelta(days=3 + n)
+        Store(where).write(Check("apply", ("/x.yml",), at, at, (), 2, kept_as="export"), [Seen("hv003")], at)
+    told = found_by(browse(at=where), "/schedules")
+    assert [(one["name"], one["next"]) for one in told["timers"]] == [(t.name, t.next) for t in TIMERS]
+    ran = {one["verb"]: one for one in told["runs"]}
+    assert (ran["drift"]["number"], ran["drift"]["hosts"], ran["drift"]["missed"]) == (3, 11, 1)
+    assert (ran["export"]["usual_s"], ran["export"]["late"], ran["export"]["exit_status"]) == (86400, True, 2)
+    assert (ran["metering"]["usual_s"], ran["metering"]["late"], ran["metering"]["hosts"]) == (86400, False, 1)
+    assert "later than usual" in browse(at=where).get("/schedules").text
+    assert found_by(browse(at=where), "/checks?verb=export")["found"]["total"] == 4
 
 
 def test_every_word_is_translated_and_compiled() -> None:
