@@ -83,7 +83,8 @@ class Site:
             stale=of.get("stale") == "1",
             host=of.get("host", "")[:255],
             kind=of.get("kind", "") if of.get("kind", "") in {k.kind for k in kinds()} else "",
-            gone=of.get("gone") == "1",
+            gone=of.get("which") == "gone",
+            accepted=of.get("which") == "accepted",
             since=_moment(of.get("since", "")),
             until=_moment(of.get("until", "")),
             hosts=self.groups.get(group, frozenset()) if group else None,
@@ -196,11 +197,16 @@ class Site:
         )
 
     def check(self, request: Request) -> Response:
-        def ask(connection: Connection) -> dict[str, Any] | None:
-            found = queries.check(connection, _number(request.path_params["number"]))
-            return {"check": found[0], "looks": found[1]} if found else None
+        asked = self.asked(request)
 
-        return self.page(request, "check", ask)
+        def ask(connection: Connection) -> dict[str, Any] | None:
+            one = queries.check(connection, _number(request.path_params["number"]))
+            if one is None:
+                return None
+            found, states = queries.look_rows(connection, one, asked)
+            return {"check": one, "found": found, "states": states}
+
+        return self.page(request, "check", ask, asked=asked, group=request.query_params.get("group", ""))
 
     def host(self, request: Request) -> Response:
         name = request.path_params["host"]
@@ -214,6 +220,7 @@ class Site:
             return {
                 "hosts": found,
                 "open": replace(differing, rows=differing.rows[: queries.PAGE]),
+                "accepted": queries.drift_rows(connection, Asked(host=name, accepted=True)),
                 "went": queries.drift_rows(connection, Asked(host=name, gone=True, since=month)),
                 "unreachable": queries.away_rows(connection, since=month, host=name),
                 "stood": units.standing_of(connection, name, month),
@@ -239,10 +246,12 @@ class Site:
                 return [one for one in rows if one.vm.casefold() == vm.casefold()]
 
             differing = mine(queries.drift_rows(connection, Asked(host=name, whole=True)).rows)
+            accepted = mine(queries.drift_rows(connection, Asked(host=name, accepted=True, whole=True)).rows)
             went = mine(queries.drift_rows(connection, Asked(host=name, gone=True, whole=True)).rows)
             record = Meters(self.place).told(end - timedelta(days=days), end, [name])
             told = {
                 "open": differing,
+                "accepted": accepted,
                 "went": went,
                 "used": queries.used(record, vm, name),
                 "stood": units.standing_of(connection, name, end - timedelta(days=30), vm),
@@ -340,6 +349,7 @@ def _environment(language: str, now: Callable[[], datetime]) -> Environment:
     made.filters["clock"] = lambda moment: f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     made.filters["age"] = lambda moment: _span(lasted(max(now() - moment, timedelta(0))), language)
     made.filters["lasting"] = lambda seconds: _span(spoken(seconds), language)
+    made.filters["rhythm"] = lambda text: _rhythm(text, language)
     made.filters["replication"] = lambda one: units.said(one.standing) if one.what == "replication" else None
     made.filters["segment"] = lambda text: quote(text, safe="")
     made.filters["kind"] = lambda text: text.replace("_", " ")
@@ -355,6 +365,14 @@ _UNITS = {"d": "日", "h": "時間", "min": "分", "s": "秒"}
 def _span(text: str, language: str) -> str:
     """ "3 h 20 min" in the reader's language."""
     return re.sub(r"(?<=[0-9] )(d|h|min|s)\b", lambda m: _UNITS[m[1]], text) if language == "ja" else text
+
+
+def _rhythm(text: str, language: str) -> str:
+    """ "every 1 h, up to 5 min later" in the reader's language."""
+    if language != "ja":
+        return text
+    told = re.sub(r"^every (.+?)(?=,|$)", r"\1ごと", _span(text, language))
+    return re.sub(r", up to (.+) later$", r"（最大 \1 遅れ）", told)
 
 
 def _link(path: str, query: Mapping[str, Any] | None = None, **changed: Any) -> str:

@@ -29,8 +29,9 @@ from tests.dashboard.fleet import DAY, HOSTILE, NOW, PLAYBOOK, TIMERS, fleet, lo
 GROUPS = {"tokyo": frozenset({"hv003", "hv004"}), "osaka": frozenset({"hv005", "hv007"})}
 TOKEN = "a-token-that-is-long-enough"
 PAGES = [
-    "/", "/hosts", "/drifts", "/drifts?gone=1", "/checks", "/checks/3", "/hosts/hv003", "/hosts/hv003/vms/web01",
-    "/clusters", "/clusters/hvcl01", "/replicas", "/exports", "/schedules", "/hosts/hv001", "/hosts/hv001/vms/web02",
+    "/", "/hosts", "/drifts", "/drifts?which=gone", "/drifts?which=accepted", "/checks", "/checks/3", "/hosts/hv003",
+    "/hosts/hv003/vms/web01", "/clusters", "/clusters/hvcl01", "/replicas", "/exports", "/schedules", "/hosts/hv001",
+    "/hosts/hv001/vms/web02", "/hosts/hv002",
 ]  # fmt: skip
 
 
@@ -103,7 +104,7 @@ def test_a_counter_leads_to_exactly_its_list(browse: Open, page: str) -> None:
 
 def test_what_the_fleet_is_like(browse: Open) -> None:
     told = found_by(browse(), "/")
-    assert told["counts"]["states"] == {"in_sync": 9, "drifted": 2, "unreachable": 1}
+    assert told["counts"]["states"] == {"in_sync": 8, "accepted": 1, "drifted": 2, "unreachable": 1}
     assert told["counts"]["stale"] == 1
     assert told["counts"]["drifts"] == 4
     assert {one["host"] for one in told["unreachable"]} == {"hv007"}
@@ -122,7 +123,7 @@ def test_the_worst_and_the_oldest_come_first(browse: Open) -> None:
     ("query", "total"),
     [
         ("q=仮想マシン", 2), ("q=HV003", 2), ("q=%25", 0), ("q=w_b", 0), ("q=k_a", 2),
-        ("kind=processor", 2), ("kind=nothing", 4),
+        ("kind=processor", 2), ("kind=nothing", 4), ("which=accepted", 1), ("which=gone", 0),
         ("host=hv005", 2), ("group=osaka", 2), ("group=nowhere", 0), ("since=2026-11-26T08:00:00%2B00:00", 3), ("since=x", 4),
         ("start=99999999999", 4),
     ],
@@ -285,7 +286,7 @@ def test_a_cluster_with_its_nodes_and_roles(browse: Open) -> None:
     nodes = {n["name"]: (n["word"], n["since"][:10], n["host"], n["reached"], n["roles"]) for n in told["nodes"]}
     assert nodes == {
         "HV001": ("up", "2026-11-25", "hv001", "in_sync", 1),
-        "HV002": ("paused", "2026-11-27", "hv002", "in_sync", 1),
+        "HV002": ("paused", "2026-11-27", "hv002", "accepted", 1),
         "HV099": ("down", "2026-11-25", "", None, 0),
     }
     assert [(r["name"], r["node"], r["host"]) for r in told["roles"]] == [
@@ -354,6 +355,19 @@ def test_pages_of_a_long_list(tmp_path: Path, browse: Open) -> None:
     assert len(set(names)) == 300
     assert 'rel="next"' in client.get("/hosts").text
     assert 'rel="prev"' in client.get("/hosts?start=200").text
+
+
+def test_a_check_of_very_many_hosts_has_pages_and_filters(tmp_path: Path, browse: Open) -> None:
+    client = browse(at=fleet(tmp_path, 300, tuple(range(10, 17)), (20, 21)))
+    told = found_by(client, "/checks/3")
+    assert (told["found"]["total"], len(told["found"]["rows"])) == (299, 100)
+    assert told["states"] == {"unreachable": 2, "drifted": 7, "accepted": 1, "in_sync": 289}
+    for state, number in told["states"].items():
+        assert found_by(client, f"/checks/3?state={state}")["found"]["total"] == number
+    assert found_by(client, "/checks/3?q=hv29&state=in_sync")["found"]["total"] == 9
+    assert found_by(client, "/checks/3?group=osaka")["found"]["total"] == 2
+    page = client.get("/checks/3?state=in_sync&start=100").text
+    assert "state=in_sync&amp;start=200" in page and 'rel="prev"' in page
 
 
 def test_how_long_without_a_look_is_too_long(where: Place) -> None:
