@@ -248,7 +248,7 @@ class Site:
             differing = mine(queries.drift_rows(connection, Asked(host=name, whole=True)).rows)
             accepted = mine(queries.drift_rows(connection, Asked(host=name, accepted=True, whole=True)).rows)
             went = mine(queries.drift_rows(connection, Asked(host=name, gone=True, whole=True)).rows)
-            record = Meters(self.place).told(end - timedelta(days=days), end, [name])
+            record = Meters(self.place).told(end - timedelta(days=days), end, [name], vm)
             told = {
                 "open": differing,
                 "accepted": accepted,

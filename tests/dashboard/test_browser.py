@@ -135,6 +135,7 @@ def test_from_a_counter_to_what_it_counts_to_a_machine(page: Any, address: str) 
     assert page.locator("h1").inner_text() == "web01"
     page.locator(".uplot canvas").first.wait_for()
     assert page.locator(".uplot").count() == 5
+    assert "written, MB/s" in " ".join(page.locator(".u-legend").all_inner_texts())
 
 
 def test_times_are_those_of_the_reader(page: Any, address: str) -> None:

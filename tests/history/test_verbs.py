@@ -6,13 +6,14 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.cells import cell_len
+from starlette.routing import Route
 
 from hvctl.call import Batch, Event, Failure, Reply, Transport, TransportError
 from hvctl.cli import main
@@ -341,13 +342,35 @@ def test_what_is_not_needed_is_not_imported() -> None:
 
 
 def test_no_secret_is_in_a_byte_of_it(lab: Lab, tmp_path: Path) -> None:
-    lab.applied().wish(PLAYBOOK.replace("kept by hvctl", f"password: *** {'x' * 500}"))
-    lab.run("drift", "lab.yml")
+    lab.applied().wish(PLAYBOOK.replace("kept by hvctl", f"'password: {SECRET} {'x' * 500}'"))
+    lab.run("drift", "lab.yml", status=2)
     lab.away.add("hv02")
-    lab.run("drift", "lab.yml")
+    lab.run("drift", "lab.yml", status=6)
     found = b"".join(p.read_bytes() for p in tmp_path.glob(f"{DB}*"))
     assert "ウェブ".encode("ascii", "backslashreplace") in found
     assert SECRET.encode() not in found
+    for told in shown_pages(tmp_path / DB):
+        assert SECRET not in told
+
+
+def shown_pages(history: Path) -> Iterator[str]:
+    """Every page of the dashboard that leads to no host, and those of both hosts, as HTML and as JSON."""
+    from starlette.testclient import TestClient  # noqa: PLC0415
+
+    from hvctl.dashboard.app import application  # noqa: PLC0415
+    from hvctl.dashboard.guard import Anyone  # noqa: PLC0415
+    from hvctl.dashboard.pages import Site  # noqa: PLC0415
+
+    site = Site(place(str(history)), Anyone(), timedelta(days=1), {}, lambda: datetime(2026, 3, 1, 14, tzinfo=UTC))
+    app = application(site, ["localhost"])
+    listed = [r.path for r in app.routes if isinstance(r, Route) and "{" not in r.path and r.path != "/login"]
+    assert len(listed) >= 9
+    client = TestClient(app, "http://localhost")
+    for path in (*listed, "/checks/2", "/hosts/hv01", "/hosts/hv02", "/hosts/hv01/vms/%E3%82%A6%E3%82%A7%E3%83%96"):
+        for accept in ("text/html", "application/json"):
+            answer = client.get(path, headers={"accept": accept})
+            assert answer.status_code == 200, path
+            yield answer.text
 
 
 # --- history -------------------------------------------------------------------------------------------------------
