@@ -8,7 +8,7 @@ It does not model:
 - moving the storage of a VM as a whole on its host (Move-VMStorage -DestinationStoragePath), or disks with checkpoints;
 - moves of a VM to another host beyond what mocks/migration.py lists: the network that one takes, its blackout, half a copy;
 - import, of Hyper-V Replica what mocks/replicating.py says at its top, clusters beyond mocks/cluster.py,
-  Fibre Channel, RemoteFX, GPU partitions, assigning devices (those of a starting state are shown), what shielding forbids,
+  Fibre Channel, RemoteFX, assigning devices and GPU partitions (those of a starting state are shown), what shielding forbids,
   what is in a key protector, resource pools beyond their names, what ACLs and extensions do to traffic, other extensions
   than Microsoft's three, routing domains, RDMA, storage QoS policies, what AVMA does (its events are those of the starting
   state), event logs beyond their lines;

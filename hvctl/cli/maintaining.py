@@ -10,6 +10,7 @@ import typer
 
 from hvctl.cli.app import app
 from hvctl.cli.approval import applied
+from hvctl.cli.lazy import Verbs
 from hvctl.cli.options import AutoApprove, Extra, Grace, History, Json, NoHistory, Report, Settings
 from hvctl.cli.prepared import extra_variables, inventory_of, run_of, warn, work_of
 from hvctl.cli.remembered import remembered, remembering
@@ -28,7 +29,7 @@ from hvctl.text.diagnostic import ConfigError, Diagnostic
 from hvctl.text.source import COMMAND_LINE
 from hvctl.text.visible import quoted
 
-cluster = typer.Typer(help="Maintenance of the nodes of a cluster.", no_args_is_help=True)
+cluster = typer.Typer(cls=Verbs, help="Maintenance of the nodes of a cluster.", no_args_is_help=True)
 app.add_typer(cluster, name="cluster")
 
 Node = Annotated[str, typer.Argument(metavar="NODE", help="A host of the inventory that is a node.")]

@@ -12,6 +12,7 @@ import typer
 from hvctl.call import Call, Transport, TransportError
 from hvctl.cli.app import app
 from hvctl.cli.approval import applied
+from hvctl.cli.lazy import Verbs
 from hvctl.cli.options import (
     EXIT_CONFIG,
     AutoApprove,
@@ -54,6 +55,7 @@ from hvctl.text.diagnostic import ConfigError, Diagnostic
 from hvctl.text.source import COMMAND_LINE
 
 replica = typer.Typer(
+    cls=Verbs,
     help="Fail a replicated VM over, test that, and go back.",
     no_args_is_help=True,
     rich_markup_mode=None,

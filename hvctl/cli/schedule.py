@@ -14,6 +14,7 @@ import typer
 
 from hvctl.cli.app import app
 from hvctl.cli.labels import Labels
+from hvctl.cli.lazy import Verbs
 from hvctl.cli.options import Allow, AtMost, Extra, Hours, Limit, Metrics, Report, Settings, Splay, Tags, Vms
 from hvctl.cli.prepared import Asked
 from hvctl.cli.scheduled import Wanted, job_of
@@ -30,6 +31,7 @@ from hvctl.text.visible import quoted
 Format = Literal["systemd", "cron", "taskxml"]
 
 schedule = typer.Typer(
+    cls=Verbs,
     help="Drift checks, applies, exports and readings of meters at fixed times.",
     no_args_is_help=True,
     rich_markup_mode=None,

@@ -77,7 +77,9 @@ def make_plans(unit: Sequence[Index], facts: Mapping[str, Facts], allow: frozens
         for host, own in of_host.items()
         if host in facts
     }
-    return {host: replace(plan, elsewhere=tuple(elsewhere.get(host, ()))) for host, plan in plans.items()}
+    return {
+        host: replace(plan, elsewhere=tuple(dict.fromkeys(elsewhere.get(host, ())))) for host, plan in plans.items()
+    }
 
 
 def _elsewhere(unit: Sequence[Index], facts: Mapping[str, Facts]) -> dict[str, list[tuple[str, Address]]]:

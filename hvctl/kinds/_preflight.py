@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from hvctl.call import Call, Failure, Ref, Reply, Row
-from hvctl.contract import OS, title
+from hvctl.contract import OS, at_least, title
 from hvctl.core.changes import Step, finding
 from hvctl.core.facts import Facts, UnreadableError
 from hvctl.core.resource import Planned
@@ -23,7 +23,7 @@ from hvctl.kinds._space import VOLUMES, free_at, sizes_query
 from hvctl.kinds._switch import SwitchPart
 from hvctl.kinds._types import about_size, path_key, same_path
 from hvctl.kinds._vhd import chain, is_checkpoint
-from hvctl.kinds._vm import DEVICES, VMS, check_steady, in_vm, passed_through, power
+from hvctl.kinds._vm import DEVICES, PARTITIONS, VMS, check_steady, in_vm, partitions, passed_through, power
 from hvctl.kinds.host import Host
 from hvctl.kinds.migration_network import MigrationNetwork
 from hvctl.text.diagnostic import Diagnostic
@@ -48,7 +48,7 @@ FREE = Call("Get-CimInstance", {"ClassName": "Win32_OperatingSystem"}, select=("
 NETWORKS = Call("Get-VMMigrationNetwork", select=("Subnet",))
 HOSTS = (KINDS, HOST, COMPUTER, PROCESSOR, FREE, NETWORKS, ADDRESSES, SWITCHES, VOLUMES)
 """Of both hosts."""
-PLACED = (DISKS, DVDS, DEVICES, VM_ADAPTERS, SERVICES, sizes_query(), FILES)
+PLACED = (DISKS, DVDS, DEVICES, PARTITIONS, VM_ADAPTERS, SERVICES, sizes_query(), FILES)
 """Of the VMs of a host that one may come from."""
 
 _CARRIED = ("credssp", "kerberos delegated")
@@ -330,10 +330,22 @@ def _devices(way: Journey) -> Iterator[Diagnostic]:
     for device in passed_through(way.row, way.here):
         text = f"it has a device of {way.host} itself ({device}), which does not go along"
         yield _no(text, "take it out of the VM first, while it is off")
+    if count := partitions(way.row, way.here):
+        yield from _partitions(way, count)
     for row in in_vm(DVDS, way.row, way.here):
         path = str(row.get("Path") or "")
         if path and not on_share(path) and _there(path, way.there) is False:
             yield _no(f"{way.goal} has no {path}, which its DVD drive has", "eject it first: `dvds: [{…, path: null}]`")
+
+
+def _partitions(way: Journey, count: int) -> Iterator[Diagnostic]:
+    """They go along from 2025 on (domain 14.1)."""
+    text = f"it has {count} partition{'s' if count > 1 else ''} of a GPU of {way.host}"
+    old = next((f.os for f in (way.here, way.there) if not at_least(f.os, "2025")), None)
+    if old is not None:
+        yield _no(f"{text}, which {title(old)} does not move", "take it out of the VM first, while it is off")
+        return
+    yield _warn(f"{text}: {way.goal} must have the same kind of GPU, with a partition that is free")
 
 
 def _storage(way: Journey) -> Iterator[Diagnostic]:

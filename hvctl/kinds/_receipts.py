@@ -85,12 +85,15 @@ def _rows(query: Call, facts: Facts) -> tuple[Row, ...]:
 
 def of(vm_id: str, destination: str, facts: Facts) -> tuple[Receipt, ...]:
     """Those of a file in a VM, the latest first; several if the VM was renamed, or was on other hosts of its unit."""
-    found = [
-        r
-        for r in (*receipts(facts), *_elsewhere(facts))
-        if r.vm_id.casefold() == vm_id.casefold() and same_place(r.destination, destination)
-    ]
+    found = [r for r in facts.derived(_by_vm).get(vm_id.casefold(), ()) if same_place(r.destination, destination)]
     return tuple(sorted(found, key=lambda r: r.time, reverse=True))
+
+
+def _by_vm(facts: Facts) -> dict[str, list[Receipt]]:
+    found: dict[str, list[Receipt]] = {}
+    for receipt in (*receipts(facts), *_elsewhere(facts)):
+        found.setdefault(receipt.vm_id.casefold(), []).append(receipt)
+    return found
 
 
 def _elsewhere(facts: Facts) -> Iterator[Receipt]:
@@ -120,8 +123,7 @@ SEEDS = ("cloud-init", "unattend")
 
 def seeds(vm_id: str, facts: Facts) -> tuple[str, ...]:
     """Paths of the images that were made for a VM."""
-    known = (*receipts(facts), *_elsewhere(facts))
-    own = (r.destination.partition(" ") for r in known if r.vm_id.casefold() == vm_id.casefold())
+    own = (r.destination.partition(" ") for r in facts.derived(_by_vm).get(vm_id.casefold(), ()))
     return tuple(path for word, _, path in own if word in SEEDS)
 
 

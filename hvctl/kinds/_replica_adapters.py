@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field
 
 from hvctl.call import EACH, Call, Ref, Row, Value
 from hvctl.core.changes import Change, Step, finding
+from hvctl.core.facts import Facts
 from hvctl.core.fields import Fields, Null
 from hvctl.kinds._network import SWITCHES, VM_ADAPTERS, switch_ref, switch_rows
 from hvctl.kinds._replica import Side
@@ -143,6 +144,18 @@ def _configured(row: Row, version: int) -> str | None:
         return ", ".join([f"{address}/{length}", gateway, *dns])
     parts = [told, *([f"gateway {way}"] if way else []), *([f"dns {' '.join(names)}"] if names else [])]
     return ", ".join(parts)
+
+
+def as_written(vm_id: object, facts: Facts) -> str:
+    """What a replica's adapters are on, as `adapters` of its primary's replication says it; addresses are not read. "" for
+    none."""
+    told = []
+    for row in facts.of_key(ADAPTERS, "VMId", vm_id):
+        given = {"name": row["Name"], "switch": row["SwitchName"], "test_switch": row["TestReplicaSwitchName"]}
+        parts = [f"{word}: {value}" for word, value in given.items() if value]
+        if len(parts) > 1:
+            told.append("{" + ", ".join(parts) + "}")
+    return f"`adapters: [{', '.join(told)}]`" if told else ""
 
 
 def findings(

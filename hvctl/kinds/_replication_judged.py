@@ -83,7 +83,8 @@ class ReplicationJudged(ReplicationSeen):
             yield from replica_adapters.findings(self.adapters, frozenset(changed), second, self._coming(second.host))
         certificate = self.certificate if self.authentication == "certificate" else None
         if certificate is not None:
-            yield from certificate_findings(certificate, "certificate", facts, sets="certificate" in changed)
+            sets = "certificate" in changed
+            yield from certificate_findings(certificate, "certificate", facts, sets=sets, broker=own_broker(self))
 
     def _coming(self, host: str) -> frozenset[str]:
         """Switches that are made there, by its own plan."""
@@ -126,7 +127,7 @@ class ReplicationJudged(ReplicationSeen):
         if method == "kerberos" and not in_domain(facts):
             yield finding("", "this host is in no domain, which Kerberos needs", "write `authentication: certificate`")
         if self.certificate is not None and method == "certificate":
-            yield from certificate_findings(self.certificate, "certificate", facts, sets=True)
+            yield from certificate_findings(self.certificate, "certificate", facts, sets=True, broker=own_broker(self))
         yield from self._disk_findings(facts)
         if second is not None:
             yield from self._receiving_findings(second, method, facts)
@@ -325,7 +326,8 @@ class ReplicationJudged(ReplicationSeen):
             method = self.extended.authentication or "kerberos"
             yield from self._not_ready(third, method, self.extended.port, "extended", second.name, facts)
         if self.extended.certificate is not None and self.extended.authentication == "certificate":
-            yield from certificate_findings(self.extended.certificate, "extended.certificate", second.facts, sets=True)
+            own, broker = self.extended.certificate, broker_named(self, self.server)
+            yield from certificate_findings(own, "extended.certificate", second.facts, sets=True, broker=broker)
 
     def _details(self, facts: Facts) -> str:
         rows = facts.of_key(MEASURED, "VMId", self._vm_id(facts))

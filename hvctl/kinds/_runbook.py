@@ -487,8 +487,8 @@ class Release(Runbook):
     def note(self, field: str, now: Any, wanted: Any, facts: Facts) -> str:
         if field == "stop_old":
             return "its power is cut there: what it did there since the failover is lost"
-        hint = "initial_copy: backup` goes on from what the others have"
-        return f"then replicate it from here by a playbook; `{hint}" if field == "own" else ""
+        hint = "then replicate it from here by a playbook; `initial_copy: backup` goes on from what the others have"
+        return hint if field == "own" else ""
 
     def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         own = self.own(facts)

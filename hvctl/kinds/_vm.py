@@ -36,6 +36,7 @@ ALL_VMS = Ref(VMS, many=True)
 
 MEMORY = Call("Get-VMMemory", {"VM": ALL_VMS}, select=("VMId", "DynamicMemoryEnabled"))
 DEVICES = Call("Get-VMAssignableDevice", {"VM": ALL_VMS}, select=("VMId", "LocationPath"))
+PARTITIONS = Call("Get-VMGpuPartitionAdapter", {"VM": ALL_VMS}, select=("VMId", "Id"))
 PROCESSORS = Call("Get-VMProcessor", {"VM": ALL_VMS}, select=("VMId", "ExposeVirtualizationExtensions"))
 NESTED = "while a hypervisor runs in the guest, its memory is neither dynamic nor changed live"
 """domain 6"""
@@ -134,6 +135,11 @@ def check_steady(name: str, row: Row) -> None:
 def passed_through(row: Row, facts: Facts) -> Iterator[str]:
     """Location paths of the host's devices that a VM was given."""
     yield from (str(r.get("LocationPath")) for r in facts.of_key(DEVICES, "VMId", row["Id"]))
+
+
+def partitions(row: Row, facts: Facts) -> int:
+    """How many partitions of the host's GPUs a VM has."""
+    return len(facts.of_key(PARTITIONS, "VMId", row["Id"]))
 
 
 def in_vm(query: Call, vm: Row, facts: Facts) -> tuple[Row, ...]:

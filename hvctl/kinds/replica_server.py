@@ -21,7 +21,7 @@ from hvctl.kinds._cluster import ROLES, WHOLE, is_node, told_by
 from hvctl.kinds._drives import file_query, there
 from hvctl.kinds._host import OfHyperV
 from hvctl.kinds._replica import TIME_OF_DAY, TimeOfDay
-from hvctl.kinds._servers import COMPUTER, in_domain
+from hvctl.kinds._servers import COMPUTER, in_domain, own_broker
 from hvctl.kinds._types import PATH, SECONDS, Flag, Seconds, WindowsPath, Words
 from hvctl.kinds.replica_broker import ReplicaBroker
 from hvctl.text.diagnostic import Diagnostic
@@ -208,7 +208,8 @@ class ReplicaServer(OfHyperV):
             if not certificate:
                 yield finding(field, "no certificate is set, which this authentication needs", "write `certificate`")
             else:
-                yield from findings(certificate, field, facts, sets=sets)
+                broker = own_broker(self)
+                yield from findings(certificate, field, facts, sets=sets, broker=broker, receives=True)
         if self.any_server and not (self.storage or row.get("DefaultStorageLocation")):
             yield finding("any_server", "what any server sends has no place", "write `storage`")
         if "storage" in changed and self.storage:

@@ -30,6 +30,7 @@ from hvctl.kinds import (
     _room,
     _wait,
 )
+from hvctl.kinds import _replica_adapters as replica_adapters
 from hvctl.kinds._checkpoints import AGES, CHECKPOINTS, check_ages, checkpoints, coming
 from hvctl.kinds._cluster import (
     KNOWN,
@@ -55,6 +56,7 @@ from hvctl.kinds._memory import MemoryPart
 from hvctl.kinds._places import PLACES, migration, moves, place_findings, place_queries
 from hvctl.kinds._power import CUT, Power
 from hvctl.kinds._protection import security
+from hvctl.kinds._replica import RELATIONS, told_of_replica
 from hvctl.kinds._role import RolePart
 from hvctl.kinds._services import SERVICES
 from hvctl.kinds._types import (
@@ -244,7 +246,10 @@ class VM(Machine):
     def not_on(self, facts: Facts) -> tuple[str, ...]:
         if self.home:
             return _placement.not_on(self, facts) if self._source(facts) is None else ()
-        return nodes_without(self, self.row(facts), facts) if self.index.together else ()
+        beside = (
+            self.index.together and self.part(RolePart) is None
+        )  # a role is planned on its owner, which says as much
+        return nodes_without(self, self.row(facts), facts) if beside else ()
 
     def follows(self, step: Step) -> tuple[Address, ...]:
         """A move comes after what is set of both hosts."""
@@ -314,11 +319,13 @@ class VM(Machine):
 
     @classmethod
     def describing(cls) -> tuple[Call, ...]:
-        return (*cls.survey(), _HOST_PATH, *KNOWN, CHECKPOINTS)
+        return (*cls.survey(), _HOST_PATH, *KNOWN, CHECKPOINTS, RELATIONS, replica_adapters.ADAPTERS)
 
     def described(self, facts: Facts) -> tuple[Self, tuple[Omission, ...]] | None:
-        if replica_row(self, facts) is not None:
-            raise HeldBackError(f"{self.name} is a replica; its settings belong to its primary")
+        if (replica := replica_row(self, facts)) is not None:
+            text = f"{self.name} is a replica; its settings belong to its primary"
+            more = (told_of_replica(replica["Id"], facts), replica_adapters.as_written(replica["Id"], facts))
+            raise HeldBackError("; ".join((text, *(one for one in more if one))))
         return super().described(facts)
 
     def by_default(self, facts: Facts) -> State:

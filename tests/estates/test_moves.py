@@ -108,6 +108,7 @@ FOUND: dict[str, tuple[dict[str, Any], str]] = {
         {"vm": {"drives": [*VM["drives"], {"at": "ide 0:1", "disk_number": 3}]}}, "ide 0:1 is a physical one of hv03",
     ),
     "device": ({"vm": {"assigned_devices": ["PCIROOT(0)#PCI(0300)"]}}, "it has a device of hv03 itself (PCIROOT(0)#PCI(0300))"),
+    "gpu": ({"vm": {"gpu_partitions": 1}}, "it has 1 partition of a GPU of hv03, which Windows Server 2022 does not move"),
     "memory": ({"there": {"memory": "256MB"}}, "hv04 has about 256 MB free"),
     "processors": ({"there": {"logical_processors": 1}, "vm": {"processor": {"count": 2}}}, "it has 2 processors"),
     "present": (
@@ -118,6 +119,7 @@ FOUND: dict[str, tuple[dict[str, Any], str]] = {
 COMPARED: dict[str, tuple[dict[str, Any], str]] = {
     "processor": ({"here": {"processor_level": 2}}, "processor-specific features"),
     "nested": ({"vm": {"guest": {"nested_hypervisor": True}}}, "runs a hypervisor"),
+    "logon": ({"there": {"logon_as_a_service": False}}, "0x80070569"),
     "tpm": ({"vm": {"generation": 2, "drives": [{"at": "scsi 0:0", "path": r"D:\VMs\os.vhdx"}],
                     "key_protector": "local", "tpm_enabled": True}}, "could not be unwrapped"),
 }  # fmt: skip
@@ -139,9 +141,10 @@ NOT_IN = {
     *(("tpm", os) for os in ("2012", "2012r2")),
     ("shared", "2012"),
     ("version", "2012"),
+    *(("gpu", os) for os in ("2012", "2012r2", "2016")),
 }
-"""Virtual TPMs and devices of the host came with 2016, of which the contract does not know the cmdlet; shared disks with
-2012 R2. hvctl knows no Windows older than 2012."""
+"""GPU partitions came with 2019 at the earliest. Virtual TPMs and devices of the host came with 2016, of which the
+contract does not know the cmdlet; shared disks with 2012 R2. hvctl knows no Windows older than 2012."""
 BY_VERSION = [(n, os) for n in (*FOUND, *COMPARED) for os in ("2012", *OLDER) if (n, os) not in NOT_IN]
 
 
