@@ -445,8 +445,8 @@ def pages(history: Path) -> Iterator[tuple[str, str]]:
         "/hosts",
         "/hosts/hv01",
         "/drifts",
-        "/drifts?gone=1",
-        "/drifts?accepted=1",
+        "/drifts?which=gone",
+        "/drifts?which=accepted",
         "/clusters",
         "/replicas",
     ]

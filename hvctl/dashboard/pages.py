@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
@@ -15,11 +16,13 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from hvctl import __version__
-from hvctl.dashboard import queries, units
+from hvctl.dashboard import queries, runs, units
 from hvctl.dashboard.guard import ByToken, Guard, let_in
 from hvctl.dashboard.languages import LANGUAGES, catalogue, preferred
-from hvctl.dashboard.queries import PAGE, Asked, paged
+from hvctl.dashboard.queries import PAGE, Asked
+from hvctl.dashboard.recorded import recorded
 from hvctl.dashboard.rows import STATES
+from hvctl.dashboard.runs import Timer
 from hvctl.history.meters import Meters
 from hvctl.history.opening import exists, opened, translated
 from hvctl.history.place import Place
@@ -29,6 +32,8 @@ from hvctl.show.times import stamp
 from hvctl.text.duration import lasted, spoken
 
 T = TypeVar("T")
+AGES_OF_EXPORTS = (1, 2, 7, 30)
+"""Days."""
 _LONGEST = 200
 """Characters of a search."""
 
@@ -36,7 +41,7 @@ _LONGEST = 200
 @dataclass
 class Site:
     """What is served. `stale`: after how long without a look a host is told. `groups`: of the inventory, by name. `language`:
-    of all readers; None: each reader's own."""
+    of all readers; None: each reader's own. `timers`: of this machine."""
 
     place: Place
     guard: Guard
@@ -45,6 +50,7 @@ class Site:
     now: Callable[[], datetime]
     language: str | None = None
     title: str = "hvctl"
+    timers: Callable[[], Sequence[Timer]] = tuple
 
     def __post_init__(self) -> None:
         self._engine: Engine | None = None
@@ -78,8 +84,8 @@ class Site:
             stale=of.get("stale") == "1",
             host=of.get("host", "")[:255],
             kind=of.get("kind", "") if of.get("kind", "") in {k.kind for k in kinds()} else "",
-            gone=of.get("gone") == "1",
-            accepted=of.get("accepted") == "1",
+            gone=of.get("which") == "gone",
+            accepted=of.get("which") == "accepted",
             since=_moment(of.get("since", "")),
             until=_moment(of.get("until", "")),
             hosts=self.groups.get(group, frozenset()) if group else None,
@@ -104,11 +110,14 @@ class Site:
                 "oldest": queries.drift_rows(connection, ours),
                 "begun": begun,
                 "went": went,
-                "away": [one for one in queries.away_rows(connection, since=day) if among is None or one.host in among],
+                "unreachable": [
+                    one for one in queries.away_rows(connection, since=day) if among is None or one.host in among
+                ],
                 "groups": queries.by_group(connection, self.stale_before, self.groups) if among is None else {},
                 "applies": queries.check_rows(connection, verb="apply", left=True).total if among is None else None,
+                "exports": queries.check_rows(connection, verb="export", left=True).total if among is None else None,
                 "checks": queries.check_rows(connection),
-                "units": units.units(connection, now, among),
+                "units": units.units(connection, self.stale_before) if among is None else units.Units(),
             }
 
         return self.page(request, "overview", ask, group=group, day=day)
@@ -136,6 +145,53 @@ class Site:
             group=request.query_params.get("group", ""),
         )
 
+    def schedules(self, request: Request) -> Response:
+        return self.page(
+            request,
+            "schedules",
+            lambda c: {
+                "timers": tuple(self.timers()),
+                "recorded": recorded(c, self.now()),
+                "runs": runs.runs(c, self.now()),
+            },
+        )
+
+    def clusters(self, request: Request) -> Response:
+        return self.page(request, "clusters", lambda c: {"clusters": units.clusters(c, self.stale_before)})
+
+    def cluster(self, request: Request) -> Response:
+        name = request.path_params["cluster"]
+        month = self.now() - timedelta(days=30)
+
+        def ask(connection: Connection) -> dict[str, Any] | None:
+            found = units.clusters(connection, self.stale_before, name=name, since=month)
+            return {"cluster": found[0]} if found else None
+
+        return self.page(request, "cluster", ask)
+
+    def replicas(self, request: Request) -> Response:
+        asked = self.asked(request)
+        troubled = request.query_params.get("troubled") == "1"
+        return self.page(
+            request,
+            "replicas",
+            lambda c: {"found": units.pairs(c, text=asked.text, troubled=troubled, start=asked.start)},
+            asked=asked,
+            troubled=troubled,
+        )
+
+    def exports(self, request: Request) -> Response:
+        asked = self.asked(request)
+        days = _number(request.query_params.get("days", ""))
+        days = days if days in AGES_OF_EXPORTS else 0
+        return self.page(
+            request,
+            "exports",
+            lambda c: {"found": units.exports(c, self.now(), text=asked.text, days=days, start=asked.start)},
+            asked=asked,
+            days=days,
+        )
+
     def checks(self, request: Request) -> Response:
         verb, left = request.query_params.get("verb", ""), request.query_params.get("left") == "1"
         start = _number(request.query_params.get("start", ""))
@@ -148,14 +204,16 @@ class Site:
         )
 
     def check(self, request: Request) -> Response:
-        def ask(connection: Connection) -> dict[str, Any] | None:
-            found = queries.check(connection, _number(request.path_params["number"]), look, text, start)
-            return {"check": found[0], "found": found[1]} if found else None
+        asked = self.asked(request)
 
-        of = request.query_params
-        look = of.get("look", "") if of.get("look", "") in queries.LOOKS else ""
-        text, start = of.get("q", "")[:_LONGEST].strip(), _number(of.get("start", ""))
-        return self.page(request, "check", ask, look=look, text=text)
+        def ask(connection: Connection) -> dict[str, Any] | None:
+            one = queries.check(connection, _number(request.path_params["number"]))
+            if one is None:
+                return None
+            found, states = queries.look_rows(connection, one, asked)
+            return {"check": one, "found": found, "states": states}
+
+        return self.page(request, "check", ask, asked=asked, group=request.query_params.get("group", ""))
 
     def host(self, request: Request) -> Response:
         name = request.path_params["host"]
@@ -169,13 +227,14 @@ class Site:
             return {
                 "hosts": found,
                 "open": replace(differing, rows=differing.rows[: queries.PAGE]),
-                "went": queries.drift_rows(connection, Asked(host=name, gone=True, since=month)),
-                "away": queries.away_rows(connection, since=month, host=name),
-                "stood": queries.standing_rows(connection, name, month),
-                "machines": queries.machines(connection, name, differing.rows),
-                "checks": queries.checks_of(connection, name),
                 "accepted": queries.drift_rows(connection, Asked(host=name, accepted=True)),
-                "exports": list(units.exports(connection, {name})),
+                "went": queries.drift_rows(connection, Asked(host=name, gone=True, since=month)),
+                "unreachable": queries.away_rows(connection, since=month, host=name),
+                "stood": units.standing_of(connection, name, month),
+                "machines": queries.machines(connection, name, differing.rows),
+                "pairs": units.pairs(connection, host=name),
+                "exports": units.exports(connection, self.now(), host=name),
+                "checks": queries.checks_of(connection, name),
             }
 
         groups = sorted(group for group, members in self.groups.items() if name in members)
@@ -194,110 +253,21 @@ class Site:
                 return [one for one in rows if one.vm.casefold() == vm.casefold()]
 
             differing = mine(queries.drift_rows(connection, Asked(host=name, whole=True)).rows)
-            went = mine(queries.drift_rows(connection, Asked(host=name, gone=True, whole=True)).rows)
             accepted = mine(queries.drift_rows(connection, Asked(host=name, accepted=True, whole=True)).rows)
+            went = mine(queries.drift_rows(connection, Asked(host=name, gone=True, whole=True)).rows)
             record = Meters(self.place).told(end - timedelta(days=days), end, [name], vm)
-            stood = queries.standing_rows(connection, name, end - timedelta(days=days))
             told = {
                 "open": differing,
-                "went": went,
                 "accepted": accepted,
+                "went": went,
                 "used": queries.used(record, vm, name),
-                "exports": [e for e in units.exports(connection, {name}) if e.vm.casefold() == vm.casefold()],
-                "roles": [r for r in stood if r.name.casefold() == vm.casefold()],
+                "stood": units.standing_of(connection, name, end - timedelta(days=30), vm),
+                "pairs": units.pairs(connection, host=name, vm=vm),
+                "exports": units.exports(connection, end, host=name, vm=vm),
             }
-            return told if any(told.values()) else None
+            return told if any(getattr(one, "rows", one) for one in told.values()) else None
 
         return self.page(request, "machine", ask, host=name, vm=vm, days=days)
-
-    # --- clusters, replicas, exports, schedules ----------------------------------------------------------------------
-
-    def _listed(
-        self,
-        request: Request,
-        name: str,
-        ask: Callable[[Connection, frozenset[str] | None], Iterable[Any]],
-        off: Callable[[Any], bool],
-        words: Callable[[Any], str],
-    ) -> Response:
-        """A list with the filters that all of them have. `off`: something is wrong with it. `words`: in which is searched."""
-        of = request.query_params
-        group, text, only = of.get("group", ""), of.get("q", "")[:_LONGEST].strip(), of.get("off") == "1"
-        among = self.groups.get(group, frozenset()) if group else None
-
-        def told(connection: Connection) -> dict[str, Any]:
-            rows = [one for one in ask(connection, among) if off(one) or not only]
-            return {"found": paged([one for one in rows if text.casefold() in words(one).casefold()], start)}
-
-        start = _number(of.get("start", ""))
-        return self.page(request, name, told, group=group, text=text, only=only)
-
-    def clusters(self, request: Request) -> Response:
-        return self._listed(
-            request,
-            "clusters",
-            units.clusters,
-            lambda one: bool(one.off or one.troubled),
-            lambda one: " ".join([one.name, *(role.vm for node in one.nodes for role in node.roles)]),
-        )
-
-    def cluster(self, request: Request) -> Response:
-        name = request.path_params["cluster"]
-
-        def ask(connection: Connection) -> dict[str, Any] | None:
-            found = next((one for one in units.clusters(connection) if one.name == name), None)
-            month = self.now() - timedelta(days=30)
-            return {"cluster": found, "moves": units.moves_of(connection, name, month)} if found else None
-
-        return self.page(request, "cluster", ask)
-
-    def replicas(self, request: Request) -> Response:
-        return self._listed(
-            request,
-            "replicas",
-            units.pairs,
-            lambda one: not one.well,
-            lambda one: " ".join([one.vm, *(f"{side.host} {side.other}" for side in one.sides)]),
-        )
-
-    def replica(self, request: Request) -> Response:
-        host, vm = request.path_params["host"], request.path_params["vm"].casefold()
-        days = min(max(_number(request.query_params.get("days", "30")), 1), 90)
-
-        def ask(connection: Connection) -> dict[str, Any] | None:
-            for pair in units.pairs(connection):
-                if pair.vm.casefold() == vm and any(side.host == host for side in pair.sides):
-                    return {"pair": pair, "used": units.lags_of(connection, pair, self.now() - timedelta(days=days))}
-            return None
-
-        return self.page(request, "replica", ask, days=days)
-
-    def exports(self, request: Request) -> Response:
-        return self._listed(
-            request,
-            "exports",
-            units.exports,
-            lambda one: one.standing == "late",
-            lambda one: f"{one.host} {one.vm} {one.folder}",
-        )
-
-    def schedules(self, request: Request) -> Response:
-        return self._listed(
-            request,
-            "schedules",
-            lambda connection, _: units.schedules(connection, self.now()),
-            units.troubled,
-            lambda one: " ".join([one.name, one.verb, *one.playbooks]),
-        )
-
-    def schedule(self, request: Request) -> Response:
-        name, verb = request.path_params["name"], request.path_params["verb"]
-
-        def ask(connection: Connection) -> dict[str, Any] | None:
-            found = units.runs(connection, self.now(), name, verb)
-            return {"runs": found} if found else None
-
-        return self.page(request, "schedule", ask)
 
     def login(self, request: Request) -> Response:
         return self._html(request, "login", {"wrong": False}, 200)
@@ -384,12 +354,32 @@ def _environment(language: str, now: Callable[[], datetime]) -> Environment:
     made.install_gettext_translations(catalogue(language), newstyle=True)  # type: ignore[attr-defined]
     made.filters["stamp"] = stamp
     made.filters["clock"] = lambda moment: f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-    made.filters["age"] = lambda moment: lasted(max(now() - moment, timedelta(0)))
-    made.filters["lasting"] = spoken
+    made.filters["age"] = lambda moment: _span(lasted(max(now() - moment, timedelta(0))), language)
+    made.filters["lasting"] = lambda seconds: _span(spoken(seconds), language)
+    made.filters["rhythm"] = lambda text: _rhythm(text, language)
+    made.filters["replication"] = lambda one: units.said(one.standing) if one.what == "replication" else None
     made.filters["segment"] = lambda text: quote(text, safe="")
     made.filters["kind"] = lambda text: text.replace("_", " ")
     made.globals["link"] = _link
+    made.globals["steady"] = units.STEADY
+    made.globals["ages_of_exports"] = AGES_OF_EXPORTS
     return made
+
+
+_UNITS = {"d": "日", "h": "時間", "min": "分", "s": "秒"}
+
+
+def _span(text: str, language: str) -> str:
+    """ "3 h 20 min" in the reader's language."""
+    return re.sub(r"(?<=[0-9] )(d|h|min|s)\b", lambda m: _UNITS[m[1]], text) if language == "ja" else text
+
+
+def _rhythm(text: str, language: str) -> str:
+    """ "every 1 h, up to 5 min later" in the reader's language."""
+    if language != "ja":
+        return text
+    told = re.sub(r"^every (.+?)(?=,|$)", r"\1ごと", _span(text, language))
+    return re.sub(r", up to (.+) later$", r"（最大 \1 遅れ）", told)
 
 
 def _link(path: str, query: Mapping[str, Any] | None = None, **changed: Any) -> str:

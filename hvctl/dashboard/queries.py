@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, literal, or_, select
 
@@ -24,15 +24,11 @@ from hvctl.dashboard.rows import (
     Used,
 )
 from hvctl.history.meters import Record
-from hvctl.history.past import Stood
 from hvctl.history.plans import plans_of
 from hvctl.history.schema import absences, checks, drifts, hosts, looks, meter_looks, readings
-from hvctl.history.standing import stood
 from hvctl.kinds import address_of, owner_of
 from hvctl.metering.stretch import Stretch
 from hvctl.metering.subtraction import stretches
-
-T = TypeVar("T")
 
 PAGE = 100
 """Rows of a page."""
@@ -41,10 +37,7 @@ _OPEN = and_(drifts.c.gone.is_(None), drifts.c.accepted_until.is_(None))
 """What differs, but for what is accepted."""
 
 _ACCEPTED = and_(drifts.c.gone.is_(None), drifts.c.accepted_until.is_not(None))
-"""What differs, and is known to."""
-
-LOOKS = ("missed", "differing", "in_sync")
-"""What a check found of a host."""
+"""What differs and is known drift."""
 
 AGES = ((0, 1), (1, 7), (7, 30), (30, None))
 """Days."""
@@ -74,13 +67,19 @@ class Asked:
 
 def _hosts(stale_before: datetime) -> Any:
     """Each host on record with its state: the one place that says what a state is."""
+    told = drifts.c.accepted_until.is_(None)
     open_of = (
-        select(drifts.c.host_id, func.count().label("open"), func.min(drifts.c.first_seen).label("since"))
-        .where(_OPEN)
+        select(
+            drifts.c.host_id,
+            func.sum(case((told, 1), else_=0)).label("open"),
+            func.sum(case((told, 0), else_=1)).label("accepted"),
+            func.min(case((told, drifts.c.first_seen))).label("since"),
+            func.min(drifts.c.first_seen).label("first"),
+        )
+        .where(drifts.c.gone.is_(None))
         .group_by(drifts.c.host_id)
         .subquery()
     )
-    accepted_of = select(drifts.c.host_id).where(_ACCEPTED).distinct().subquery()
     away_of = (
         select(
             absences.c.host_id, func.min(absences.c.first_seen).label("since"), func.max(absences.c.why).label("why")
@@ -92,8 +91,8 @@ def _hosts(stale_before: datetime) -> Any:
     state = case(
         (away_of.c.since.is_not(None), "unreachable"),
         (hosts.c.looked.is_(None), "unseen"),
-        (open_of.c.open.is_not(None), "drifted"),
-        (accepted_of.c.host_id.is_not(None), "accepted"),
+        (open_of.c.open > 0, "drifted"),
+        (open_of.c.accepted > 0, "accepted"),
         else_="in_sync",
     )
     return (
@@ -104,14 +103,15 @@ def _hosts(stale_before: datetime) -> Any:
             hosts.c.looked,
             state.label("state"),
             func.coalesce(open_of.c.open, 0).label("open"),
-            func.coalesce(away_of.c.since, open_of.c.since).label("since"),
+            func.coalesce(open_of.c.accepted, 0).label("accepted"),
+            func.coalesce(away_of.c.since, open_of.c.since, open_of.c.first).label("since"),
             func.coalesce(away_of.c.why, "").label("why"),
             or_(hosts.c.looked.is_(None), hosts.c.looked < stale_before).label("stale"),
         )
         .select_from(
-            hosts.outerjoin(open_of, open_of.c.host_id == hosts.c.id)
-            .outerjoin(accepted_of, accepted_of.c.host_id == hosts.c.id)
-            .outerjoin(away_of, away_of.c.host_id == hosts.c.id)
+            hosts.outerjoin(open_of, open_of.c.host_id == hosts.c.id).outerjoin(
+                away_of, away_of.c.host_id == hosts.c.id
+            )
         )
         .subquery()
     )
@@ -120,7 +120,7 @@ def _hosts(stale_before: datetime) -> Any:
 def _narrowed(found: Any, asked: Asked) -> list[ColumnElement[bool]]:
     said: list[ColumnElement[bool]] = []
     if asked.text:
-        said.append(or_(*(_holds(column, asked.text) for column in (found.c.name, found.c.address, found.c.why))))
+        said.append(or_(*(holds(column, asked.text) for column in (found.c.name, found.c.address, found.c.why))))
     if asked.state:
         said.append(found.c.state == asked.state)
     if asked.stale:
@@ -145,11 +145,11 @@ def host_rows(connection: Connection, asked: Asked, stale_before: datetime) -> L
         .limit(PAGE)
         .offset(asked.start)
     )
-    return Listed(
-        tuple(HostRow(r.name, r.address, r.state, bool(r.stale), r.open, r.since, r.looked, r.why) for r in rows),
-        total,
-        asked.start,
-    )
+    return Listed(tuple(map(_host, rows)), total, asked.start)
+
+
+def _host(r: Any) -> HostRow:
+    return HostRow(r.name, r.address, r.state, bool(r.stale), r.open, r.since, r.looked, r.why, r.accepted)
 
 
 def counts(connection: Connection, stale_before: datetime, among: Collection[str] | None = None) -> Counts:
@@ -185,12 +185,22 @@ def by_group(
     return told
 
 
+def states_of(connection: Connection, stale_before: datetime, names: Iterable[str]) -> dict[str, State]:
+    """Of hosts by their names; of one that was given another address, as it was looked at last."""
+    wanted = set(names)
+    if not wanted:
+        return {}
+    found = _hosts(stale_before)
+    rows = connection.execute(select(found.c.name, found.c.state).order_by(found.c.looked, found.c.id))
+    return {row.name: row.state for row in rows if row.name in wanted}
+
+
 # --- differences -----------------------------------------------------------------------------------------------------
 
 
 def drift_rows(connection: Connection, asked: Asked) -> Listed[DriftRow]:
-    """Those that are open, the oldest first; with `gone`, those that went, the last first. `since`, `until`: of when they were
-    first seen, or of when they went."""
+    """Those that are open, the oldest first; with `accepted`, those that are known drift; with `gone`, those that went, the
+    last first. `since`, `until`: of when they were first seen, or of when they went."""
     when = drifts.c.gone if asked.gone else drifts.c.first_seen
     narrowed: list[ColumnElement[bool]] = [
         drifts.c.gone.is_not(None) if asked.gone else _ACCEPTED if asked.accepted else _OPEN
@@ -198,8 +208,8 @@ def drift_rows(connection: Connection, asked: Asked) -> Listed[DriftRow]:
     if asked.text:
         columns = (hosts.c.name, drifts.c.field, drifts.c.now, drifts.c.wanted, drifts.c.why)
         # Addresses are JSON, in which other letters than ASCII's are escapes.
-        address = _holds(drifts.c.address, json.dumps(asked.text)[1:-1])
-        narrowed.append(or_(address, *(_holds(column, asked.text) for column in columns)))
+        address = holds(drifts.c.address, json.dumps(asked.text)[1:-1])
+        narrowed.append(or_(address, *(holds(column, asked.text) for column in columns)))
     if asked.host:
         narrowed.append(hosts.c.name == asked.host)
     if asked.kind:
@@ -287,12 +297,6 @@ def away_rows(connection: Connection, *, since: datetime | None = None, host: st
     return tuple(AwayRow(r.name, r.why, r.first_seen, r.last_seen, r.back) for r in rows)
 
 
-def standing_rows(connection: Connection, host: str, since: datetime) -> tuple[Stood, ...]:
-    """Of all on record of that name."""
-    numbers = connection.execute(select(hosts.c.id).where(hosts.c.name == host).order_by(hosts.c.id)).scalars().all()
-    return tuple(one for number in numbers for one in stood(connection, number, since))
-
-
 def check_rows(connection: Connection, *, verb: str = "", left: bool = False, start: int = 0) -> Listed[CheckRow]:
     """The last first. `left`: those only that did not end with everything as wished."""
     narrowed: list[ColumnElement[bool]] = [checks.c.verb == verb] if verb else []
@@ -316,43 +320,60 @@ def checks_of(connection: Connection, host: str) -> tuple[CheckRow, ...]:
     return _with_looks(connection, mine)
 
 
-def paged(rows: Sequence[T], start: int) -> Listed[T]:
-    """A page of a list that is here as a whole."""
-    return Listed(tuple(rows[start : start + PAGE]), len(rows), start)
+def check(connection: Connection, number: int) -> CheckRow | None:
+    return next(iter(_with_looks(connection, select(checks).where(checks.c.id == number))), None)
 
 
-def check(
-    connection: Connection, number: int, look: str = "", text: str = "", start: int = 0
-) -> tuple[CheckRow, Listed[LookRow]] | None:
-    """With the hosts that it looked at, those first that were not reached, then what differs most; and what was planned for
-    those of this page."""
-    found = _with_looks(connection, select(checks).where(checks.c.id == number))
-    if not found:
-        return None
-    narrowed: list[ColumnElement[bool]] = [looks.c.check_id == number]
-    reached = looks.c.reached.is_(True)
-    if look:
-        state = {
-            "missed": looks.c.reached.is_(False),
-            "differing": and_(reached, looks.c.differing > 0),
-            "in_sync": and_(reached, looks.c.differing == 0),
-        }
-        narrowed.append(state[look])
-    if text:
-        narrowed.append(_holds(hosts.c.name, text))
-    joined = looks.join(hosts, hosts.c.id == looks.c.host_id)
-    total = connection.execute(select(func.count()).select_from(joined).where(*narrowed)).scalar_one()
+def look_rows(connection: Connection, one: CheckRow, asked: Asked) -> tuple[Listed[LookRow], dict[State, int]]:
+    """What a check found of its hosts, the worst first; and of how many of them it found what, whatever is asked for."""
+    there = and_(drifts.c.first_seen <= one.finished, or_(drifts.c.gone.is_(None), drifts.c.gone > one.finished))
+    known = (
+        select(drifts.c.host_id, func.count().label("accepted"))
+        .where(there, drifts.c.accepted_until.is_not(None))
+        .group_by(drifts.c.host_id)
+        .subquery()
+    )
+    state = case(
+        (looks.c.reached.is_(False), "unreachable"),
+        (looks.c.differing > 0, "drifted"),
+        (known.c.accepted.is_not(None), "accepted"),
+        else_="in_sync",
+    )
+    found = (
+        select(
+            hosts.c.name,
+            looks.c.differing,
+            looks.c.plan,
+            func.coalesce(known.c.accepted, 0).label("accepted"),
+            state.label("state"),
+        )
+        .select_from(
+            looks.join(hosts, hosts.c.id == looks.c.host_id).outerjoin(known, known.c.host_id == looks.c.host_id)
+        )
+        .where(looks.c.check_id == one.number)
+        .subquery()
+    )
+    counted = connection.execute(select(found.c.state, func.count()).group_by(found.c.state)).all()
+    narrowed: list[ColumnElement[bool]] = [found.c.state == asked.state] if asked.state else []
+    if asked.text:
+        narrowed.append(holds(found.c.name, asked.text))
+    if asked.hosts is not None:
+        narrowed.append(found.c.name.in_(asked.hosts))
+    total = connection.execute(select(func.count()).select_from(found).where(*narrowed)).scalar_one()
+    rank = case(*((found.c.state == state, rank) for state, rank in _RANK.items()), else_=9)
     rows = connection.execute(
-        select(looks, hosts.c.name)
-        .select_from(joined)
+        select(found)
         .where(*narrowed)
-        .order_by(looks.c.reached, looks.c.differing.desc(), hosts.c.name)
+        .order_by(rank, found.c.differing.desc(), found.c.name)
         .limit(PAGE)
-        .offset(start)
+        .offset(asked.start)
     ).all()
-    known = plans_of(connection, (row.plan for row in rows if row.plan))
-    told = tuple(LookRow(r.name, bool(r.reached), r.differing, known.get(r.plan or "")) for r in rows)
-    return found[0], Listed(told, total, start)
+    planned = plans_of(connection, (row.plan for row in rows if row.plan))
+    told = tuple(
+        LookRow(r.name, r.state, r.differing, 0 if r.state == "unreachable" else r.accepted, planned.get(r.plan or ""))
+        for r in rows
+    )
+    return Listed(told, total, asked.start), {row[0]: int(row[1]) for row in counted}
 
 
 def _with_looks(connection: Connection, chosen: Select[Any]) -> tuple[CheckRow, ...]:
@@ -388,7 +409,7 @@ def host(connection: Connection, name: str, stale_before: datetime) -> tuple[Hos
     """All on record of that name: one that was given another address is another one."""
     found = _hosts(stale_before)
     rows = connection.execute(select(found).where(found.c.name == name).order_by(found.c.looked.desc()))
-    return tuple(HostRow(r.name, r.address, r.state, bool(r.stale), r.open, r.since, r.looked, r.why) for r in rows)
+    return tuple(map(_host, rows))
 
 
 def machines(connection: Connection, name: str, found: Iterable[DriftRow]) -> tuple[Machine, ...]:
@@ -438,7 +459,7 @@ def _used(one: Stretch) -> Used:
     )
 
 
-def _holds(column: Any, text: str) -> ColumnElement[bool]:
+def holds(column: Any, text: str) -> ColumnElement[bool]:
     return _like(column, f"%{_escaped(text)}%")
 
 

@@ -1,202 +1,359 @@
-"""What the pages of clusters, replicas, exports and schedules ask of the history. A counter counts the list itself."""
+"""What is more than one host, as the history has it: clusters with their nodes and roles, replica pairs, exports."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
-from hvctl.dashboard.unit_rows import Cluster, ExportRow, Lag, Node, Pair, RoleRow, ScheduleRow, Side, Units
-from hvctl.history.runs import ScheduledRun, last_runs, runs_of
-from hvctl.history.schema import hosts, lags, standings
+from hvctl.dashboard.queries import PAGE, holds, states_of
+from hvctl.dashboard.rows import Listed, State
+from hvctl.history.past import Stood
+from hvctl.history.schema import hosts, standings
 
-_ON = "on "
-"""How an earlier release told where a role is; it kept nothing else."""
-_ORDER = {"primary": 0, "replica": 1, "extended": 2}
-PATIENCE = timedelta(minutes=15)
-"""By so much a schedule may be late: it begins some time after its time, and takes a while."""
+_STANDS = standings.c.gone.is_(None)
+_REPLICATION = re.compile(r"(?P<state>.+?) (?P<way>to|from) (?P<other>\S+), (?P<health>.*)", re.DOTALL)
+"""As the kind `replication` notes it."""
+STEADY = ("replicating", "initial copy", "scheduled", "resynchronizing", "update of its disks")
+"""States in which a replication goes on, or gets there, by itself."""
 
 
-def _standing(
-    connection: Connection, what: str, among: Collection[str] | None = None, *narrowed: ColumnElement[bool]
-) -> list[tuple[Any, Mapping[str, str]]]:
-    """`narrowed`: to what; without, to what stands."""
-    wanted = [standings.c.what == what, *(narrowed or (standings.c.gone.is_(None),))]
-    if among is not None:
-        wanted.append(hosts.c.name.in_(among))
-    rows = connection.execute(
+@dataclass(frozen=True)
+class Node:
+    """`host`: what the history knows it as, "" if it does not; `reached`: that host's state. `word`: what the cluster says of
+    it, "" if it was not asked; `since`: from when on it was seen to be so."""
+
+    name: str
+    host: str
+    reached: State | None
+    word: str
+    since: datetime | None
+    last_seen: datetime | None
+    roles: int
+
+    @property
+    def well(self) -> bool:
+        return self.word in ("", "up") and self.reached != "unreachable"
+
+
+@dataclass(frozen=True)
+class Role:
+    """A VM that is a role, where it is from when on. `host`: of its node."""
+
+    name: str
+    node: str
+    host: str
+    since: datetime
+    last_seen: datetime
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """`went`: where its roles were, and what hvctl moved, in the time asked about."""
+
+    name: str
+    nodes: tuple[Node, ...]
+    roles: tuple[Role, ...]
+    went: tuple[Stood, ...] = ()
+
+    @property
+    def troubled(self) -> int:
+        """Nodes that are not up, or not reached."""
+        return sum(not node.well for node in self.nodes)
+
+    @property
+    def last_seen(self) -> datetime:
+        times = [*(role.last_seen for role in self.roles), *(node.last_seen for node in self.nodes)]
+        return max(time for time in times if time is not None)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A VM that is replicated. `primary_host`, `replica_host`: what the history knows them as, "" if it does not. `state`: as
+    the primary says, or where it was not looked at, the replica (`told_by`). `other`: what the other side says, where that is
+    not the same. `lag_s`: as measured last, `most_lag_s` at most while it stood so."""
+
+    vm: str
+    primary: str
+    primary_host: str
+    replica: str
+    replica_host: str
+    state: str
+    health: str
+    told_by: str
+    lag_s: int | None
+    most_lag_s: int | None
+    since: datetime
+    last_seen: datetime
+    other: str = ""
+
+    @property
+    def well(self) -> bool:
+        return self.health == "normal" and self.state in STEADY and not self.other
+
+
+@dataclass(frozen=True)
+class Exports:
+    """Of a VM in one folder. `newest`: when the newest was begun, by the age that its host told; None: there was none."""
+
+    host: str
+    vm: str
+    folder: str
+    newest: datetime | None
+    most_age_s: int | None
+    since: datetime
+    last_seen: datetime
+
+
+# --- rows ----------------------------------------------------------------------------------------------------------------
+
+
+def _rows(connection: Connection, *narrowed: ColumnElement[bool]) -> Sequence[Any]:
+    return connection.execute(
         select(standings, hosts.c.name.label("host"))
         .select_from(standings.join(hosts, hosts.c.id == standings.c.host_id))
-        .where(*wanted)
-        .order_by(standings.c.unit, standings.c.name, standings.c.first_seen, standings.c.id)
-    )
-    return [(row, json.loads(row.parts) if row.parts else {}) for row in rows]
+        .where(*narrowed)
+        .order_by(standings.c.first_seen, standings.c.id)
+    ).all()
 
 
-# --- clusters ----------------------------------------------------------------------------------------------------------
+def _stood(row: Any) -> Stood:
+    times = (row.first_seen, row.last_seen, row.gone)
+    ending = (row.ending or "", row.moved_to or "")
+    return Stood(row.what, row.unit, row.name, row.standing, *times, row.lag_s, row.most_lag_s, *ending)
 
 
-def clusters(connection: Connection, among: Collection[str] | None = None) -> tuple[Cluster, ...]:
-    """With the nodes on which roles are, or were as far back as is remembered."""
-    nodes: dict[str, dict[str, tuple[str, str]]] = {}
-    for unit, standing, host in _places(connection, among):
-        node = standing.removeprefix(_ON)
-        nodes.setdefault(unit, {})[node.casefold()] = (node, host)
-    roles: dict[str, dict[str, RoleRow]] = {name: {} for name in nodes}
-    for row, parts in _standing(connection, "role", among):
-        node = parts.get("node") or row.standing.removeprefix(_ON)
-        told = (parts.get("state", ""), parts.get("preferred", ""), row.first_seen, row.last_seen)
-        found, here = RoleRow(row.unit, row.name, row.host, node, *told), roles[row.unit]
-        known = here.get(row.name.casefold())
-        if known is None or known.seen <= found.seen:  # seen on two nodes by two checks: the later one is right
-            here[row.name.casefold()] = found
-    return tuple(_cluster(name, nodes[name], tuple(roles[name].values())) for name in sorted(nodes))
-
-
-def _places(connection: Connection, among: Collection[str] | None) -> Any:
-    chosen = (
-        select(standings.c.unit, standings.c.standing, hosts.c.name)
-        .select_from(standings.join(hosts, hosts.c.id == standings.c.host_id))
-        .where(standings.c.what == "role")
-        .distinct()
-    )
-    return connection.execute(chosen if among is None else chosen.where(hosts.c.name.in_(among)))
-
-
-def _cluster(name: str, nodes: Mapping[str, tuple[str, str]], roles: Sequence[RoleRow]) -> Cluster:
-    shown = tuple(
-        Node(node, host, tuple(role for role in roles if role.node.casefold() == key))
-        for key, (node, host) in sorted(nodes.items())
-    )
-    off = sum(role.preferred == "no" for role in roles)
-    failed = sum(role.state == "failed" for role in roles)
-    return Cluster(name, shown, len(roles), off, failed, max((role.seen for role in roles), default=None))
-
-
-def moves_of(connection: Connection, cluster: str, since: datetime) -> tuple[RoleRow, ...]:
-    """Where roles of a cluster were before, the last first. `seen`: when that was over."""
-    over = (standings.c.unit == cluster, standings.c.gone >= since)
-    found = []
-    for row, parts in _standing(connection, "role", None, *over):
-        node = parts.get("node") or row.standing.removeprefix(_ON)
-        found.append(RoleRow(cluster, row.name, row.host, node, "", "", row.first_seen, row.gone))
-    return tuple(sorted(found, key=lambda one: one.seen, reverse=True)[:100])
-
-
-# --- replicas ----------------------------------------------------------------------------------------------------------
-
-
-def pairs(connection: Connection, among: Collection[str] | None = None) -> tuple[Pair, ...]:
-    """What is not well first. `among`: of which hosts at least one side is."""
-    by_vm: dict[str, list[Side]] = {}
-    for row, parts in _standing(connection, "replication"):
-        side = Side(
-            row.host,
-            row.name,
-            parts.get("side", ""),
-            parts.get("other", ""),
-            parts.get("state", ""),
-            parts.get("health", ""),
-            row.standing,
-            row.lag_s,
-            row.most_lag_s,
-            row.first_seen,
-            row.last_seen,
-        )
-        by_vm.setdefault(row.name.casefold(), []).append(side)
-    found = [pair for sides in by_vm.values() for pair in _paired(sides)]
-    if among is not None:
-        found = [pair for pair in found if any(side.host in among for side in pair.sides)]
-    return tuple(sorted(found, key=lambda one: (one.well, one.vm.casefold(), one.sides[0].host)))
-
-
-def _paired(sides: Sequence[Side]) -> list[Pair]:
-    """Two VMs of one name are two, unless one is sent to where the other is."""
-    groups: list[list[Side]] = []
-    for side in sides:
-        linked = [group for group in groups if any(_linked(side, one) for one in group)]
-        groups = [group for group in groups if group not in linked]
-        groups.append([*(one for group in linked for one in group), side])
-    return [Pair(g[0].vm, tuple(sorted(g, key=lambda s: (_ORDER.get(s.side, 3), s.host)))) for g in groups]
-
-
-def _linked(a: Side, b: Side) -> bool:
-    return _bare(a.other) == _bare(b.host) or _bare(b.other) == _bare(a.host)
-
-
-def _bare(name: str) -> str:
-    """Without a domain: hosts are known by short names and by long ones."""
+def bare(name: str) -> str:
+    """A host is known by the first label of its name, without case."""
     return name.partition(".")[0].casefold()
 
 
-def lags_of(connection: Connection, pair: Pair, since: datetime) -> tuple[Lag, ...]:
-    """As the primary measured it, in the order of time."""
-    host = pair.sides[0].host
-    rows = connection.execute(
-        select(lags.c.at, lags.c.lag_s)
-        .select_from(lags.join(hosts, hosts.c.id == lags.c.host_id))
-        .where(hosts.c.name == host, lags.c.name == pair.vm, lags.c.at >= since)
-        .order_by(lags.c.at)
-    )
-    return tuple(Lag(row.at, row.lag_s) for row in rows)
+def _known(connection: Connection) -> dict[str, str]:
+    """What the history knows hosts as, by the first labels of their names; not those that two have."""
+    names: dict[str, set[str]] = {}
+    for name in connection.execute(select(hosts.c.name).distinct()).scalars():
+        names.setdefault(bare(name), set()).add(name)
+    return {label: next(iter(found)) for label, found in names.items() if len(found) == 1}
 
 
-# --- exports -----------------------------------------------------------------------------------------------------------
+# --- clusters ------------------------------------------------------------------------------------------------------------
 
 
-def exports(connection: Connection, among: Collection[str] | None = None) -> tuple[ExportRow, ...]:
-    """Late ones first, then the oldest."""
-    found = []
-    for row, parts in _standing(connection, "export", among):
-        newest = datetime.fromisoformat(parts["newest"]) if parts.get("newest") else None
-        every = int(parts["every"]) if parts.get("every") else None
-        copies = int(parts.get("copies") or 0)
-        times = (row.first_seen, row.last_seen)
-        found.append(ExportRow(row.host, row.name, row.unit, row.standing, newest, every, copies, *times))
+def clusters(
+    connection: Connection, stale_before: datetime, *, name: str = "", since: datetime | None = None
+) -> tuple[Cluster, ...]:
+    """By name; of one alone also what went since."""
+    mine = and_(standings.c.unit != "", standings.c.unit == name if name else standings.c.unit.is_not(None))
+    rows = _rows(connection, mine, standings.c.what.in_(("role", "cluster")), _STANDS)
+    by_unit: dict[str, list[Any]] = {}
+    for row in rows:
+        by_unit.setdefault(row.unit, []).append(row)
+    known = _known(connection) if rows else {}
+    past = _rows(connection, mine, standings.c.what == "cluster") if rows else ()
+    states = states_of(connection, stale_before, known.values())
+    went: tuple[Stood, ...] = ()
+    if name and since is not None:
+        over = _rows(connection, mine, standings.c.what.in_(("role", "move")), standings.c.gone >= since)
+        went = tuple(_stood(row) for row in sorted(over, key=lambda row: row.gone, reverse=True)[:PAGE])
     return tuple(
-        sorted(found, key=lambda e: (e.standing != "late", e.newest is not None, e.newest or e.seen, e.vm.casefold()))
+        _cluster(unit, found, [row for row in past if row.unit == unit], known, states, went)
+        for unit, found in sorted(by_unit.items(), key=lambda item: item[0].casefold())
     )
 
 
-# --- schedules ---------------------------------------------------------------------------------------------------------
+def _cluster(
+    unit: str,
+    rows: Iterable[Any],
+    past: Sequence[Any],
+    known: Mapping[str, str],
+    states: Mapping[str, State],
+    went: tuple[Stood, ...],
+) -> Cluster:
+    roles: dict[str, Role] = {}
+    for row in rows:
+        if row.what == "role":
+            node = row.standing.removeprefix("on ")
+            host = row.host if bare(row.host) == bare(node) else known.get(bare(node), "")
+            before = roles.get(row.name.casefold())
+            if before is None or before.last_seen <= row.last_seen:
+                roles[row.name.casefold()] = Role(row.name, node, host, row.first_seen, row.last_seen)
+    names: dict[str, str] = {}
+    words: dict[str, tuple[str, datetime, datetime]] = {}
+    for row in past:
+        for label, word in _words(row.standing):
+            one = bare(label)
+            word_before, since, _ = words.get(one, ("", row.first_seen, row.first_seen))
+            words[one] = (word, since if word == word_before else row.first_seen, row.last_seen)
+            if row.gone is None:
+                names[one] = label
+    counted: dict[str, int] = {}
+    for role in roles.values():
+        names.setdefault(bare(role.node), role.node)
+        counted[bare(role.node)] = counted.get(bare(role.node), 0) + 1
+    nodes = []
+    for one, label in sorted(names.items()):
+        word, began, last = words.get(one, ("", None, None))
+        host = known.get(one, "")
+        nodes.append(Node(label, host, states.get(host), word, began, last, counted.get(one, 0)))
+    ordered = sorted(roles.values(), key=lambda role: (bare(role.node), role.name.casefold()))
+    return Cluster(unit, tuple(nodes), tuple(ordered), went)
 
 
-def schedules(connection: Connection, now: datetime) -> tuple[ScheduleRow, ...]:
-    return tuple(_schedule(one, now) for one in last_runs(connection))
+def _words(standing: str) -> list[tuple[str, str]]:
+    """ "HV01 up, HV02 paused" as the kind `cluster` notes it."""
+    parts = (part.rpartition(" ") for part in standing.split(", "))
+    return [(name, word) for name, gap, word in parts if gap]
 
 
-def runs(connection: Connection, now: datetime, name: str, verb: str) -> tuple[ScheduleRow, ...]:
-    """Of one schedule, the last first. Only the last can be overdue."""
-    found = [_schedule(one, now) for one in runs_of(connection, name, verb)]
-    return (*found[:1], *(replace(one, overdue=False) for one in found[1:]))
+# --- replicas ------------------------------------------------------------------------------------------------------------
 
 
-def _schedule(one: ScheduledRun, now: datetime) -> ScheduleRow:
-    overdue = one.next is not None and one.next + PATIENCE < now
-    times = (one.started, one.finished, one.exit_status, one.next, overdue)
-    return ScheduleRow(one.schedule, one.verb, one.rhythm, one.playbooks, *times)
+def pairs(
+    connection: Connection, *, text: str = "", troubled: bool = False, start: int = 0, host: str = "", vm: str = ""
+) -> Listed[Pair]:
+    """Those that need somebody first, then those that are furthest behind."""
+    rows = _rows(connection, standings.c.what == "replication", _STANDS)
+    known = _known(connection) if rows else {}
+    by_pair: dict[tuple[str, ...], list[Pair]] = {}
+    for row in rows:
+        one = _pair(row, known)
+        by_pair.setdefault((one.vm.casefold(), bare(one.primary), bare(one.replica)), []).append(one)
+    found = [_joined(sides) for sides in by_pair.values()]
+    wanted = text.casefold()
+    narrowed = [
+        one
+        for one in found
+        if not (troubled and one.well)
+        and (not host or host in (one.primary_host, one.replica_host))
+        and (not vm or one.vm.casefold() == vm.casefold())
+        and any(wanted in t.casefold() for t in (one.vm, one.primary, one.replica, one.state, one.health))
+    ]
+    narrowed.sort(key=lambda one: (one.well, -(one.lag_s or 0), one.vm.casefold()))
+    return Listed(tuple(narrowed[start : start + PAGE]), len(narrowed), start)
 
 
-def troubled(one: ScheduleRow) -> bool:
-    """It does not run, or cannot do what it is for; what a check finds is no trouble of the check."""
-    return one.overdue or one.status not in (0, 2, 75)
+def said(standing: str) -> Mapping[str, str] | None:
+    """ "replicating to hv02, normal" in its parts: state, way ("to" or "from"), other, health."""
+    found = _REPLICATION.fullmatch(standing)
+    return found.groupdict() if found is not None else None
 
 
-def units(connection: Connection, now: datetime, among: Collection[str] | None = None) -> Units:
-    """The lists themselves, counted."""
-    groups, both, copies = clusters(connection, among), pairs(connection, among), exports(connection, among)
-    ran = schedules(connection, now) if among is None else ()
+def _pair(row: Any, known: Mapping[str, str]) -> Pair:
+    told = said(row.standing) or {
+        "state": row.standing,
+        "way": "to",
+        "other": "",
+        "health": "",
+    }  # cut off: told as it is
+    state, way, other, health = (told[of] for of in ("state", "way", "other", "health"))
+    far = known.get(bare(other), "") if other else ""
+    sends = way == "to"
+    return Pair(
+        row.name,
+        row.host if sends else other,
+        row.host if sends else far,
+        other if sends else row.host,
+        far if sends else row.host,
+        state,
+        health,
+        "primary" if sends else "replica",
+        row.lag_s,
+        row.most_lag_s,
+        row.first_seen,
+        row.last_seen,
+    )
+
+
+def _joined(sides: Sequence[Pair]) -> Pair:
+    """What both sides say, as one: the primary measures how far the replica is behind."""
+    newest = {one.told_by: one for one in sorted(sides, key=lambda one: one.last_seen)}
+    if len(newest) == 1:
+        return next(iter(newest.values()))
+    first, second = newest["primary"], newest["replica"]
+    agree = second.health == first.health and (second.state == first.state or second.state in STEADY)
+    return replace(
+        first,
+        replica=second.replica,
+        replica_host=second.replica_host,
+        last_seen=max(first.last_seen, second.last_seen),
+        other="" if agree else ", ".join(t for t in (second.state, second.health) if t),
+    )
+
+
+# --- exports -------------------------------------------------------------------------------------------------------------
+
+
+def exports(
+    connection: Connection,
+    now: datetime,
+    *,
+    text: str = "",
+    days: int = 0,
+    start: int = 0,
+    host: str = "",
+    vm: str = "",
+) -> Listed[Exports]:
+    """Those without any first, then the oldest. `days`: those only of which the newest is older."""
+    narrowed: list[ColumnElement[bool]] = [standings.c.what == "export", _STANDS]
+    if text:
+        columns = (standings.c.name, standings.c.standing, hosts.c.name)
+        narrowed.append(or_(*(holds(column, text) for column in columns)))
+    if host:
+        narrowed.append(hosts.c.name == host)
+    found = [_exports(row) for row in _rows(connection, *narrowed)]
+    before = now - timedelta(days=days)
+    kept = [
+        one
+        for one in found
+        if (not days or one.newest is None or one.newest < before) and (not vm or one.vm.casefold() == vm.casefold())
+    ]
+    kept.sort(key=lambda one: (one.newest is not None, one.newest or now, one.host, one.vm.casefold()))
+    return Listed(tuple(kept[start : start + PAGE]), len(kept), start)
+
+
+def _exports(row: Any) -> Exports:
+    newest = row.last_seen - timedelta(seconds=row.lag_s) if row.lag_s is not None else None
+    folder = row.standing.removeprefix("in ")
+    return Exports(row.host, row.name, folder, newest, row.most_lag_s, row.first_seen, row.last_seen)
+
+
+# --- all of them ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Units:
+    """How many there are, and how many of them need somebody."""
+
+    clusters: int = 0
+    troubled_clusters: int = 0
+    pairs: int = 0
+    troubled_pairs: int = 0
+    exports: int = 0
+
+
+def units(connection: Connection, stale_before: datetime) -> Units:
+    """By the queries of the lists. Nothing is asked of a history that has none."""
+    kinds = set(connection.execute(select(standings.c.what).where(_STANDS).distinct()).scalars())
+    found = clusters(connection, stale_before) if kinds & {"role", "cluster"} else ()
+    replicated = "replication" in kinds
+    counted = select(func.count()).select_from(standings).where(standings.c.what == "export", _STANDS)
     return Units(
-        len(groups),
-        sum(bool(one.off or one.troubled) for one in groups),
-        len(both),
-        sum(not one.well for one in both),
-        len(copies),
-        sum(one.standing == "late" for one in copies),
-        len(ran),
-        sum(map(troubled, ran)),
+        len(found),
+        sum(bool(one.troubled) for one in found),
+        pairs(connection).total if replicated else 0,
+        pairs(connection, troubled=True).total if replicated else 0,
+        connection.execute(counted).scalar_one() if "export" in kinds else 0,
     )
+
+
+def standing_of(connection: Connection, host: str, since: datetime, vm: str = "") -> tuple[Stood, ...]:
+    """Where roles of a host, or one VM of it, are and were, how replications went and what was moved since. How replications
+    and exports stand has lists of its own."""
+    past = or_(standings.c.what == "move", and_(standings.c.what == "replication", standings.c.gone.is_not(None)))
+    mine = (hosts.c.name == host, or_(standings.c.what == "role", past), or_(_STANDS, standings.c.gone >= since))
+    rows = (row for row in _rows(connection, *mine) if not vm or row.name.casefold() == vm.casefold())
+    return tuple(_stood(row) for row in sorted(rows, key=lambda row: (row.what, row.name.casefold())))

@@ -42,9 +42,9 @@ class Absence:
 
 @dataclass(frozen=True)
 class Stood:
-    """From when to when it was seen so. `gone`: when it was first seen otherwise. `what`: "role", "replication" or "move",
-    which is of one moment. `lag_s`, `most_lag_s`: as measured last, and at most. `ending`: "moved" (`moved_to` a host), "not
-    there", or "" where it is over because it stands otherwise."""
+    """From when to when it was seen so. `gone`: when it was first seen otherwise. `what`: "role", "cluster", "replication",
+    "export" or "move", which is of one moment. `lag_s`, `most_lag_s`: how far behind, or how old, as measured last, and at
+    most. `ending`: "moved" (`moved_to` a host), "not there", or "" where it is over because it stands otherwise."""
 
     what: str
     unit: str

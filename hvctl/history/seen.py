@@ -65,8 +65,9 @@ class Difference:
 
 @dataclass(frozen=True)
 class Standing:
-    """How something stands that is no difference. `what`: "role", "replication", "export" or "move". `unit`: the cluster, if
-    any; of an export its folder. `parts`: what the sentence is made of."""
+    """How something stands that is no difference. `what`: "role", "cluster", "replication", "export" or "move". `unit`: the
+    cluster, if any. `lag_s`: how far behind a replica is, or how old the newest export. `parts`: of what the
+    sentence is made."""
 
     what: str
     unit: str
@@ -91,7 +92,12 @@ class Standing:
 
     @property
     def key(self) -> tuple[str, str, str]:
-        return self.what, self.unit, self.name.casefold()
+        return standing_key(self.what, self.unit, self.name, self.standing)
+
+
+def standing_key(what: str, unit: str, name: str, standing: str) -> tuple[str, str, str]:
+    """What stays the same while it stands otherwise. A VM has exports in several folders, and each of them ages by itself."""
+    return what, standing.casefold() if what == "export" else unit, name.casefold()
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, and_, delete, insert, or_, select, update
 from hvctl.history.judge import Elsewheres
 from hvctl.history.past import Stood
 from hvctl.history.schema import lags, standings
-from hvctl.history.seen import Seen, Standing
+from hvctl.history.seen import Seen, Standing, standing_key
 
 LAGS_KEPT = timedelta(days=90)
 """How long it is kept how far a replication was behind at each check."""
@@ -22,13 +22,15 @@ def write_standings(connection: Connection, host: int, found: Sequence[Standing]
     if not found:
         return
     known = {
-        (row.what, row.unit, row.name.casefold()): row
+        standing_key(row.what, row.unit, row.name, row.standing): row
         for row in connection.execute(
             select(standings).where(standings.c.host_id == host, standings.c.gone.is_(None)).order_by(standings.c.id)
         )
     }
     behind = [
-        {"host_id": host, "name": one.name, "at": at, "lag_s": one.lag_s} for one in found if one.lag_s is not None
+        {"host_id": host, "name": one.name, "at": at, "lag_s": one.lag_s}
+        for one in found
+        if one.what == "replication" and one.lag_s is not None
     ]
     if behind:
         connection.execute(insert(lags), behind)
@@ -70,19 +72,22 @@ def end_gone(
         standing = and_(standings.c.host_id.in_(hosts), standings.c.gone.is_(None))
         for row in connection.execute(select(standings).where(standing)).all():
             seen = looks[row.host_id]
-            ended = _ended(row.what, row.unit, row.name.casefold(), seen, away.get(seen.host, {}), noted)
+            ended = _ended(
+                standing_key(row.what, row.unit, row.name, row.standing), seen, away.get(seen.host, {}), noted
+            )
             if ended is not None:
                 values = {"gone": at, "ending": ended[0], "moved_to": ended[1] or None}
                 connection.execute(update(standings).where(standings.c.id == row.id).values(values))
 
 
 def _ended(
-    what: str, unit: str, name: str, seen: Seen, away: Elsewheres, noted: Mapping[tuple[str, str, str], str]
+    key: tuple[str, str, str], seen: Seen, away: Elsewheres, noted: Mapping[tuple[str, str, str], str]
 ) -> tuple[str, str] | None:
     """How, and on which host it goes on; None: it stands, as far as is known. `noted`: where each was seen to stand."""
     own = {one.key for one in seen.standings}
+    what, _, name = key
     vm, part = ("vm", name), (what, name)
-    if (what, unit, name) in own:
+    if key in own:
         return None
     place = away.get(vm)
     look = place.look if place is not None else seen
@@ -90,17 +95,15 @@ def _ended(
         return "not there", ""
     if place is not None:
         return ("moved", place.host) if look is not None else None
-    there = noted.get((what, unit, name)) if what == "role" else None
+    there = noted.get(key) if what in ("role", "cluster") else None
     return ("moved", there) if there is not None else None
 
 
 def stood(connection: Connection, host: int, since: datetime) -> Iterator[Stood]:
-    """But for exports, which are listed by themselves."""
     rows = connection.execute(
         select(standings)
         .where(
             standings.c.host_id == host,
-            standings.c.what != "export",
             or_(standings.c.gone.is_(None), standings.c.gone >= since),
         )
         .order_by(standings.c.what.desc(), standings.c.name, standings.c.first_seen, standings.c.id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, Field, PrivateAttr
@@ -148,22 +148,6 @@ class Export(VmPart):
         begun = self._since is not None and newest is not None and newest >= self._since
         return Seen(found, Due(now=found.running is None and not begun, late=True), at, newest)
 
-    def noted(self, facts: Facts) -> Noted | None:
-        """How old the newest is, whether or not one is due."""
-        try:
-            seen = None if self.vm_row(facts) is None else self.seen(facts)
-        except HeldBackError:
-            return None
-        if seen is None:
-            return None
-        parts = {
-            "newest": seen.newest.astimezone(UTC).isoformat(timespec="seconds") if seen.newest is not None else "",
-            "every": str(self.every or ""),
-            "copies": str(len(seen.ledger.finished)),
-        }
-        standing = "late" if seen.due.late else "none yet" if seen.newest is None else "in time"
-        return Noted(self.vm.key(), standing, self.path, parts=tuple(parts.items()))
-
     def _elsewhere(self, vm_id: str, facts: Facts) -> dict[str, datetime]:
         """When the newest began that other hosts of the unit have: the VM was there. A folder that they share has the same."""
         found = {}
@@ -175,6 +159,17 @@ class Export(VmPart):
             if newest is not None:
                 found[host] = newest
         return found
+
+    def noted(self, facts: Facts) -> Noted | None:
+        """How old the newest is, by the clock of the host."""
+        if self.vm_row(facts) is None:
+            return None
+        try:
+            seen = self.seen(facts)
+        except HeldBackError:  # its folder could not be read
+            return None
+        age = None if seen.newest is None else max(0, int((seen.at - seen.newest).total_seconds()))
+        return Noted(self.vm.key(), f"in {self.path}", lag_s=age)
 
     # --- what differs -----------------------------------------------------------------------------------------
 

@@ -192,11 +192,13 @@ def _ending(ending: str, to: str) -> str:
 
 
 def lag_of(one: Stood) -> str:
-    """How far behind a replica was."""
+    """How far behind a replica was, or how old the newest export."""
     if one.lag_s is None:
-        return ""
+        return said(", none yet") if one.what == "export" else ""
     most = one.most_lag_s if one.most_lag_s is not None else one.lag_s
     at_most = said(f", {spoken(most)} at most") if most > one.lag_s else ""
+    if one.what == "export":
+        return said(f", the newest {spoken(one.lag_s)} old") + at_most
     return said(f", lag {spoken(one.lag_s)}") + at_most
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from hvctl.core.acceptance import Acceptance
 from hvctl.core.check import Check, Spot
+from hvctl.dashboard.runs import Timer
 from hvctl.history import Place, place
 from hvctl.history.meters import Meters
-from hvctl.history.planned import Planned, PlannedField, PlannedItem, PlannedStep, told
-from hvctl.history.runs import ScheduledRun, write_run
 from hvctl.history.seen import Difference, Seen, Standing, Wished, key_of
 from hvctl.history.store import Store
 from hvctl.kinds import address_of
@@ -29,7 +29,11 @@ def host(number: int) -> str:
 
 
 def looked(
-    name: str, spots: Iterable[tuple[Sequence[str], str]], differing: Sequence[int] = (), now: str = "2"
+    name: str,
+    spots: Iterable[tuple[Sequence[str], str]],
+    differing: Sequence[int] = (),
+    now: str = "2",
+    accepted: Acceptance | None = None,
 ) -> Seen:
     """A look at a host where of the spots some differ, by their numbers."""
     told = [Spot(address_of(name, words), field) for words, field in spots]
@@ -37,7 +41,7 @@ def looked(
     return Seen(
         name,
         None,
-        {keys[n]: Difference(told[n], now, "4", "", PLAYBOOK, keys[n]) for n in differing},
+        {keys[n]: Difference(told[n], now, "4", "", PLAYBOOK, keys[n], accepted) for n in differing},
         {key: Wished(spot, "json:4", PLAYBOOK) for key, spot in zip(keys, told, strict=True)},
         frozenset(key for n, key in enumerate(keys) if n not in differing),
         covered=frozenset({PLAYBOOK}),
@@ -49,6 +53,37 @@ SPOTS = (
     (("network_adapter", "仮想マシン", "lan"), "vlan"),
     (("switch", "lan"), "notes"),
 )
+
+
+KNOWN = Acceptance(date(2026, 12, 24), "waits for the new <cluster>", Mark(PLAYBOOK, 1, 1))
+LAST, NEXT = "Fri 2026-11-27 07:00:04 UTC", "Fri 2026-11-27 08:00:00 UTC"
+TIMERS = (
+    Timer("site", "drift", (PLAYBOOK,), "every 1 h", "user", True, LAST, "drifted", NEXT),
+    Timer("夜間-apply", "apply", (PLAYBOOK,), "0 2 * * *", "system", False),
+)
+UNITS = {
+    "hv001": (
+        Standing("cluster", "hvcl01", "hvcl01", "HV001 up, HV002 paused, HV099 down"),
+        Standing("role", "hvcl01", "app01", "on HV001"),
+        Standing("replication", "", "web02", "replicating to hv004, warning", 5400),
+        Standing("replication", "", "db01", "replicating to elsewhere, normal", 30),
+        Standing("export", "", "web02", r"in D:\exports", 7 * 3600),
+    ),
+    "hv002": (
+        Standing("role", "hvcl01", "仮想マシン", "on HV002"),
+        Standing("export", "", "仮想マシン", r"in E:\エクスポート"),
+    ),
+    "hv004": (Standing("replication", "", "web02", "replicating from hv001, warning"),),
+}
+"""This morning, by host."""
+WERE = {
+    "hv001": (
+        Standing("cluster", "hvcl01", "hvcl01", "HV001 up, HV002 up, HV099 down"),
+        Standing("export", "", "web02", r"in D:\exports", 26 * 3600),
+    ),
+    "hv002": (Standing("role", "hvcl01", "app01", "on HV002"),),
+}
+"""Two days ago."""
 
 
 def fleet(folder: Path, hosts: int = 12, drifted: Sequence[int] = (3, 5), away: Sequence[int] = (7,)) -> Place:
@@ -65,67 +100,20 @@ def fleet(folder: Path, hosts: int = 12, drifted: Sequence[int] = (3, 5), away: 
         )
 
     check(NOW - 10 * DAY, [looked(name, SPOTS) for name in names], 0)
-    check(
-        NOW - 2 * DAY,
-        [looked(name, SPOTS, [0] if n in drifted[: len(drifted) // 2] else []) for n, name in enumerate(names[:-1])],
-        2,
-    )
+    before = [
+        looked(name, SPOTS, [0] if n in drifted[: len(drifted) // 2] else []) for n, name in enumerate(names[:-1])
+    ]
+    check(NOW - 2 * DAY, [replace(one, standings=WERE.get(one.host, ())) for one in before], 2)
     morning = [
         Seen(name, unreachable="connection refused")
         if n in away
+        else looked(name, SPOTS, [2], accepted=KNOWN)
+        if n == 2
         else looked(name, SPOTS, [0, 1] if n in drifted else [], now=HOSTILE if n == drifted[0] else "2")
         for n, name in enumerate(names[:-1])
     ]
-    check(NOW - timedelta(hours=1), morning, 4)
+    check(NOW - timedelta(hours=1), [replace(one, standings=UNITS.get(one.host, ())) for one in morning], 4)
     return where
-
-
-def with_units(where: Place) -> None:
-    """A cluster with a role off its preferred owners, a replica pair that lags, a lone one, exports, schedules, accepted drift,
-    and plans: as two checks would leave them."""
-    store = Store(where)
-    sides = {"hv002": ("primary", "hv003.example.com", "hv003"), "hv003": ("replica", "hv002", "hv002")}
-
-    def role(node: str, vm: str, preferred: str, state: str = "online") -> Standing:
-        parts = (("node", node.upper()), ("state", state), ("preferred", preferred))
-        return Standing.of("role", "hvcl01", vm, f"on {node.upper()}", None, parts)
-
-    def replication(host: str, lag: int | None) -> Standing:
-        side, other, short = sides[host]
-        parts = (("side", side), ("other", other), ("state", "replicating"), ("health", "warning"))
-        return Standing.of("replication", "", "経理db", f"replicating to {short}, warning", lag, parts)
-
-    def export(vm: str, standing: str, days: int) -> Standing:
-        newest = (NOW - days * DAY).isoformat(timespec="seconds")
-        parts = (("newest", newest), ("every", "86400"), ("copies", "3"))
-        return Standing.of("export", r"E:\exports", vm, standing, None, parts)
-
-    known = Acceptance(date(2027, 1, 31), "waits for the new <cluster>", Mark(PLAYBOOK, 3, 1))
-    spot = Spot(address_of("hv004", ("processor", "web01")), "count")
-    key = key_of(spot)
-    field = PlannedField("count", HOSTILE, "4", "", "consent", ("restart",))
-    item = PlannedItem("processor web01", "update", place=f"{PLAYBOOK}:7:5", fields=(field,), remarks=("web01 runs",))
-    steps = (PlannedStep("set the processor of web01", "failed", "the host was busy"),)
-    for n, lag in enumerate((40, 900, 65, 120)):
-        at = NOW - timedelta(minutes=10 * (4 - n))
-        seen = [
-            Seen("hv002", standings=(role("hv002", "sql01", "yes"), replication("hv002", lag), export("sql01", "in time", 0))),
-            Seen("hv003", standings=(
-                role("hv003", "web09", "no"), role("hv003", "app01", "", "failed"), replication("hv003", None),
-            )),
-            Seen("hv004", differing={key: Difference(spot, "2", "4", "", PLAYBOOK, key, known)},
-                 wished={key: Wished(spot, "json:4", PLAYBOOK)}, standings=(export("web01", "late", 3),),
-                 plan=told(Planned((item,), steps, 2))),
-        ]  # fmt: skip
-        addresses = {one.host: f"{one.host}.example.com" for one in seen}
-        store.write(Check("apply", (PLAYBOOK,), at, at, (), 2, addresses=addresses), seen, at)
-    for name, verb, rhythm, hours, status in (
-        ("nightly", "apply", "0 3 * * *", 5, 2), ("nightly", "drift", "every 1 h", 1, 0),
-        ("夜間", "export", "0 1 * * mon-fri", 7, 4), ("meters", "metering", "every 15 min", 30, 0),
-    ):  # fmt: skip
-        at = NOW - timedelta(hours=hours)
-        due = at + (timedelta(minutes=15) if verb == "metering" else DAY)
-        write_run(where, ScheduledRun(name, verb, rhythm, (PLAYBOOK,), at, at + timedelta(minutes=2), status, due))
 
 
 def metered(where: Place, name: str, vm: str, days: int = 10) -> None:

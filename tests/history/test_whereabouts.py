@@ -10,15 +10,16 @@ import pytest
 
 from hvctl.core.check import Check, Memory
 from hvctl.history import place
-from hvctl.history.past import Span
+from hvctl.history.past import Span, Stood
 from hvctl.history.remember import remember
 from hvctl.history.seen import Seen, Standing
 from hvctl.history.store import Store
 from mocks.estate import Estate
 from tests.estates import test_clusters, test_moves
 from tests.estates.harness import Session, written
+from tests.history import test_standing
 from tests.history.looks import AT, HOUR, told
-from tests.history.test_standing import lines, of
+from tests.history.test_standing import lines
 
 WEB01 = ("vm", "web01")
 
@@ -26,6 +27,11 @@ WEB01 = ("vm", "web01")
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     return Store(place(str(tmp_path / "history.db")))
+
+
+def of(store: Store, host: str) -> list[Stood]:
+    """What is told of VMs there; how the nodes of a cluster are is told beside it."""
+    return [one for one in test_standing.of(store, host) if one.what != "cluster"]
 
 
 def checked(session: Session, store: Store, at: datetime, *, apply: bool = False, covers: bool = True) -> Memory:
