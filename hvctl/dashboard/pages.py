@@ -21,7 +21,7 @@ from hvctl.dashboard.guard import ByToken, Guard, let_in
 from hvctl.dashboard.languages import LANGUAGES, catalogue, preferred
 from hvctl.dashboard.queries import PAGE, Asked
 from hvctl.dashboard.recorded import recorded
-from hvctl.dashboard.rows import STATES
+from hvctl.dashboard.rows import STATES, Listed
 from hvctl.dashboard.runs import Timer
 from hvctl.history.meters import Meters
 from hvctl.history.opening import exists, opened, translated
@@ -160,14 +160,21 @@ class Site:
         return self.page(request, "clusters", lambda c: {"clusters": units.clusters(c, self.stale_before)})
 
     def cluster(self, request: Request) -> Response:
-        name = request.path_params["cluster"]
+        name, asked = request.path_params["cluster"], self.asked(request)
         month = self.now() - timedelta(days=30)
 
         def ask(connection: Connection) -> dict[str, Any] | None:
             found = units.clusters(connection, self.stale_before, name=name, since=month)
-            return {"cluster": found[0]} if found else None
+            if not found:
+                return None
+            wanted = asked.text.casefold()
+            roles = [r for r in found[0].roles if wanted in r.name.casefold() or wanted in r.node.casefold()]
+            return {
+                "cluster": replace(found[0], roles=()),
+                "found": Listed(tuple(roles[asked.start : asked.start + PAGE]), len(roles), asked.start),
+            }
 
-        return self.page(request, "cluster", ask)
+        return self.page(request, "cluster", ask, asked=asked)
 
     def replicas(self, request: Request) -> Response:
         asked = self.asked(request)

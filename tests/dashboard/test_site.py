@@ -284,17 +284,19 @@ def test_where_roles_were_and_how_replications_went(tmp_path: Path, browse: Open
 def test_a_cluster_with_its_nodes_and_roles(browse: Open) -> None:
     (one,) = found_by(browse(), "/clusters")["clusters"]
     assert (one["name"], len(one["nodes"]), len(one["roles"])) == ("hvcl01", 3, 2)
-    told = found_by(browse(), "/clusters/hvcl01")["cluster"]
+    page = found_by(browse(), "/clusters/hvcl01")
+    told = page["cluster"]
     nodes = {n["name"]: (n["word"], n["since"][:10], n["host"], n["reached"], n["roles"]) for n in told["nodes"]}
     assert nodes == {
         "HV001": ("up", "2026-11-25", "hv001", "in_sync", 1),
         "HV002": ("paused", "2026-11-27", "hv002", "accepted", 1),
         "HV099": ("down", "2026-11-25", "", None, 0),
     }
-    assert [(r["name"], r["node"], r["host"]) for r in told["roles"]] == [
+    assert [(r["name"], r["node"], r["host"]) for r in page["found"]["rows"]] == [
         ("app01", "HV001", "hv001"),
         ("仮想マシン", "HV002", "hv002"),
     ]
+    assert found_by(browse(), "/clusters/hvcl01?q=HV002")["found"]["total"] == 1
     (went,) = told["went"]
     assert (went["name"], went["standing"], went["ending"], went["moved_to"]) == ("app01", "on HV002", "moved", "hv001")
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from rich.cells import cell_len
+from sqlalchemy import select
 from starlette.routing import Route
 
 from hvctl.call import Batch, Event, Failure, Reply, Transport, TransportError
@@ -25,6 +26,8 @@ from hvctl.config.inventory import Connection
 from hvctl.core.check import News, Spot
 from hvctl.fleet.connect import Wire
 from hvctl.history import place
+from hvctl.history.opening import opened
+from hvctl.history.schema import checks
 from hvctl.kinds import address_of
 from hvctl.text.diagnostic import ConfigError
 from hvctl.text.duration import lasted
@@ -265,10 +268,14 @@ def test_files_and_exports_are_gone_when_they_are_as_wished(lab: Lab, tmp_path: 
     assert {c["field"] for a in found for c in a["changes"]} == {"keep.20260401T0000Z_web01", "source"}
     lab.run("apply", "lab.yml", "-y", after=MINUTES, status=0)
     assert set(endings(lab).values()) == {"as wished"}
+    lab.run("export", "--due", "lab.yml", "-y", status=0)
     (copies,) = lab.data("history")["hosts"][0]["standings"]
     assert (copies["what"], copies["name"], copies["standing"]) == ("export", "web01", r"in D:\exports")
     assert copies["lag_s"] < 600 and 7200 <= copies["most_lag_s"] < 7800
     assert r"export web01: in D:\exports, since " in lab.run("history")
+    with opened(place(str(tmp_path / DB))).connect() as connection:
+        verbs = connection.execute(select(checks.c.verb).order_by(checks.c.id)).scalars().all()
+    assert verbs.count("export") == 1 and verbs[-1] == "export"
 
 
 def test_a_forgotten_checkpoint_that_was_removed_is_gone(lab: Lab) -> None:
