@@ -18,6 +18,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -25,6 +26,7 @@ from urllib.parse import quote, quote_plus
 import keyring
 import pytest
 from keyring.backend import KeyringBackend
+from starlette.testclient import TestClient
 
 from hvctl.call import Call, Failure, HostInfo, Reply, Secret, Transport, TransportError
 from hvctl.cli import main
@@ -424,6 +426,42 @@ def test_no_secret_is_printed_or_written(place: str, lab: Callable[..., Lab], mo
             assert here.inbox.got, said
         if name in MASKED:
             assert MASK in said + "".join(f.read_text("utf-8") for f in here.folder.glob("r*.*")), name
+    if place == "environment":
+        for address, told in pages(here.folder / "state" / "hvctl" / "history.db"):
+            assert here.leaks(told) == [], address
+
+
+def pages(history: Path) -> Iterator[tuple[str, str]]:
+    """All that the dashboard tells of what all commands have left in the history."""
+    from hvctl.dashboard.app import application  # noqa: PLC0415
+    from hvctl.dashboard.guard import Anyone  # noqa: PLC0415
+    from hvctl.dashboard.pages import Site  # noqa: PLC0415
+    from hvctl.history import place  # noqa: PLC0415
+
+    site = Site(place(str(history)), Anyone(), timedelta(days=1), {}, lambda: datetime.now(UTC))
+    client = TestClient(application(site, ["localhost"]), "http://localhost")
+    addresses = [
+        "/",
+        "/hosts",
+        "/hosts/hv01",
+        "/drifts",
+        "/drifts?which=gone",
+        "/drifts?which=accepted",
+        "/clusters",
+        "/replicas",
+    ]
+    addresses += ["/exports", "/schedules", "/checks"]
+    rows = client.get("/checks?format=json").json()["found"]["rows"]
+    assert len(rows) >= 5
+    addresses += [f"/checks/{row['number']}" for row in rows]
+    planned = 0
+    for address in addresses:
+        for accept in ("text/html", "application/json"):
+            answer = client.get(address, headers={"accept": accept})
+            assert answer.status_code == 200, address
+            planned += '"fields":[' in answer.text
+            yield address, answer.text
+    assert planned, "plans are among it"
 
 
 def test_a_vaulted_value_is_used_and_told_nowhere(lab: Callable[..., Lab], monkeypatch: pytest.MonkeyPatch) -> None:

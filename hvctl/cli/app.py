@@ -131,12 +131,20 @@ def _main(
     version: Annotated[
         bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_version)
     ] = False,
+    schedule: Annotated[
+        str | None,
+        typer.Option("--schedule", metavar="NAME=RHYTHM", hidden=True, help="What runs it, for who remembers it."),
+    ] = None,
 ) -> None:
     if context.obj is None:
         context.obj = Settings(over_winrm)
     elsewhere = afar(context.invoked_subcommand or "", executor, scheduler, tls_ca, tls_cert, tls_key)
     if elsewhere is not None:
         context.call_on_close(elsewhere.close)
+    if schedule is not None:
+        from hvctl.cli.runs import scheduled
+
+        context.obj.runs.append(scheduled(schedule, context.invoked_subcommand or "", context.obj.now()))
     context.obj = replace(
         context.obj,
         inventory=tuple(str(file) for file in inventory or ()),
@@ -168,9 +176,17 @@ def main(
     settings = Settings(connect, now, pause=pause)
     try:
         with speaking(of_environment(os.environ)), settings.stop.listening(), Outputs(settings.redactor) as outputs:
-            return outputs.status(_run(settings, argv))
+            return outputs.status(_remembered(settings, _run(settings, argv)))
     except KeyboardInterrupt:
         return settings.stop.status or EXIT_INTERRUPTED
+
+
+def _remembered(settings: Settings, status: int) -> int:
+    """The run of a schedule, when it has ended."""
+    for one in settings.runs:
+        if said := settings.tried(lambda one=one: one.ended(settings.now(), status), ""):  # type: ignore[misc]
+            settings.err.print(f"warning: {said}", soft_wrap=True)
+    return status
 
 
 def _run(settings: Settings, argv: Sequence[str] | None) -> int:

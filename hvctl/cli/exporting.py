@@ -116,7 +116,7 @@ def export(
 
 def _exports_alone(check: Check) -> Check:
     """Of the VM itself nothing was wished."""
-    return replace(check, outcomes=tuple(map(_of_exports, check.outcomes)))
+    return replace(check, outcomes=tuple(map(_of_exports, check.outcomes)), kept_as="export")
 
 
 def _of_exports(one: Outcome) -> Outcome:

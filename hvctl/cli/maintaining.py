@@ -120,7 +120,9 @@ def _seen(wanted: Maintenance, cluster: str, outcomes: Sequence[Outcome]) -> dic
     now = _placed(one.now) if one is not None else {}
     for role in now.values():
         if role.host in standings:
-            standings[role.host].append(Standing.of("role", cluster, role.name, f"on {role.node}"))
+            standings[role.host].append(
+                Standing.of("role", cluster, role.name, f"on {role.node}", None, (("node", role.node),))
+            )
     results = one.report.results if one is not None and one.report is not None else ()
     did = any(r.status in ("ok", "unknown") for r in results)
     for key, role in now.items() if did else ():

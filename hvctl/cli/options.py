@@ -23,6 +23,7 @@ from hvctl.text.diagnostic import ConfigError
 
 if TYPE_CHECKING:
     from hvctl.cli.elsewhere import Afar
+    from hvctl.cli.runs import Scheduled
     from hvctl.config.vault import Vault
     from hvctl.fleet.connect import Connect
     from hvctl.fleet.reconcile import Pause
@@ -82,6 +83,8 @@ class Settings:
     vault_options: VaultOptions = field(default_factory=VaultOptions)
     inventory_scripts: bool = False
     pause: Pause | None = None
+    runs: list[Scheduled] = field(default_factory=list)
+    """Of a schedule, where one runs this."""
     stop: Stop = field(default_factory=Stop)
     redactor: Redactor = field(default_factory=Redactor)
     faults: list[Exception] = field(default_factory=list)

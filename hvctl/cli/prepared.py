@@ -66,6 +66,8 @@ class Asked:
 def prepared(settings: Settings, asked: Asked, *, ask: Ask | None = None) -> Prepared:
     """The hosts and what is wished of them. Raises ConfigError; warnings are printed. `ask`: how secrets of templates
     are had; else each is asked for once."""
+    for run in settings.runs:
+        run.playbooks = tuple(asked.playbooks)
     _check_playbooks(asked.playbooks)
     secrets = Secrets(settings.redactor.learn)
     inventory, playbooks, wrong, unread = _with_faults(settings, asked.playbooks)

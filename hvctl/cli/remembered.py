@@ -36,6 +36,8 @@ def remembering(
     found = None if no_history else place(history)
     for secret in secrets_in(found.url) if found is not None else ():
         settings.redactor.learn(secret)
+    for one in settings.runs:
+        one.place = found
     return replace(settings, history=found)
 
 

@@ -410,7 +410,9 @@ def _seen(runbook: Runbook, here: str, outcomes: Sequence[Outcome], told: str) -
             continue
         own = Sent.of(runbook.vm_id, facts.others.get(one.host) or one.now.facts) if facts is not None else None
         noted = standing_of(runbook.name, own)
-        standings = [Standing.of("replication", "", noted.name, noted.standing)] if noted is not None else []
+        standings = (
+            [Standing.of("replication", "", noted.name, noted.standing, None, noted.parts)] if noted is not None else []
+        )
         results = one.report.results if one.report is not None else ()
         if any(r.status in ("ok", "unknown") for r in results) and one.host == here:
             left = next((r.step.text for r in results if r.status != "ok"), "")

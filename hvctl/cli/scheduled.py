@@ -232,6 +232,7 @@ def _command(
 ) -> tuple[str, ...]:
     asked = wanted.asked
     words = [*program()]
+    words += ["--schedule", f"{name}={wanted.cron or written(span('--every', wanted.every) or 0)}"]
     for source in find_inventory(settings.inventory, asked.playbooks):
         words += ["-i", source if is_host_list(source) else _absolute(source)]
     words += ["--inventory-scripts"] if settings.inventory_scripts else []

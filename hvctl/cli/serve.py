@@ -6,6 +6,7 @@ import ipaddress
 import os
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,12 +18,15 @@ from hvctl.cli.prepared import inventory_of
 from hvctl.cli.remembered import remembering
 from hvctl.cli.span import span
 from hvctl.monitor.listen import parse_address
+from hvctl.monitor.schedule.systemd import Manager
+from hvctl.monitor.schedule.units import described
 from hvctl.text.diagnostic import ConfigError, Diagnostic
 from hvctl.text.extras import command, need
 from hvctl.text.visible import quoted
 
 if TYPE_CHECKING:
     from hvctl.dashboard.guard import Guard
+    from hvctl.dashboard.runs import Timer
 
 TOKEN = "HVCTL_DASHBOARD_TOKEN"
 _SHORTEST = 16
@@ -90,6 +94,7 @@ def serve(
         settings.now,
         language,
         title,
+        partial(_timers, settings),
     )
     try:
         socket = opened(address)
@@ -144,6 +149,27 @@ def _groups(settings: Settings) -> dict[str, frozenset[str]]:
             raise
         return {}
     return {name: frozenset(members) for name, members in sorted(inventory.groups.items()) if members and name != "all"}
+
+
+def _timers(settings: Settings) -> list[Timer]:
+    """As `hvctl schedule list` knows them."""
+    from hvctl.dashboard.runs import Timer
+
+    return [
+        Timer(
+            one.name,
+            one.note.verb,
+            one.note.playbooks,
+            described(one.note.when, one.note.splay),
+            "system" if one.system else "user",
+            one.active,
+            one.last,
+            one.result,
+            one.next,
+        )
+        for system in (False, True)
+        for one in Manager(system=system).installed(settings.now())
+    ]
 
 
 def _loopback(host: str) -> bool:

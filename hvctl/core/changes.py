@@ -95,9 +95,11 @@ class Bracket:
 class Noted:
     """How something stands that is remembered at each look, whether it is as desired or not: where a role is, how a
     replication goes, how old an export is, how the nodes of a cluster are. `name`: of its VM, or of the cluster. `unit`: the
-    cluster that it is in. `lag_s`: seconds that a replica is behind, or that have passed since the newest export."""
+    cluster that it is in. `lag_s`: seconds that a replica is behind, or that have passed since the newest export.
+    `parts`: what the sentence is made of, by word (node, state, ...), for who lists it."""
 
     name: str
     standing: str
     unit: str = ""
     lag_s: int | None = None
+    parts: tuple[tuple[str, str], ...] = ()

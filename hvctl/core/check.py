@@ -81,7 +81,8 @@ class Memory:
 class Check:
     """`requests`: HTTP requests by host. `hosts`: all that were to be looked at. `addresses`:
     where each host was looked for. `covers`: the playbooks of which everything was looked at, not only some tags.
-    `saved`: what stands under `playbooks` is a plan file."""
+    `saved`: what stands under `playbooks` is a plan file. `kept_as`: the word that it is remembered under, where that is not
+    its verb."""
 
     verb: Verb
     playbooks: tuple[str, ...]
@@ -95,6 +96,7 @@ class Check:
     addresses: Mapping[str, str] = field(default_factory=dict)
     covers: tuple[str, ...] = ()
     saved: bool = False
+    kept_as: str = ""
 
     @property
     def interrupted(self) -> bool:

@@ -34,6 +34,7 @@ def application(site: Site, names: Sequence[str]) -> Starlette:
         Route("/clusters/{cluster:path}", site.cluster),
         Route("/replicas", site.replicas),
         Route("/exports", site.exports),
+        Route("/schedules", site.schedules),
         Route("/drifts", site.drifts),
         Route("/checks", site.checks),
         Route("/checks/{number}", site.check),

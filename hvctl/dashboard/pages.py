@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
@@ -16,11 +16,13 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from hvctl import __version__
-from hvctl.dashboard import queries, units
+from hvctl.dashboard import queries, runs, units
 from hvctl.dashboard.guard import ByToken, Guard, let_in
 from hvctl.dashboard.languages import LANGUAGES, catalogue, preferred
 from hvctl.dashboard.queries import PAGE, Asked
-from hvctl.dashboard.rows import STATES
+from hvctl.dashboard.recorded import recorded
+from hvctl.dashboard.rows import STATES, Listed
+from hvctl.dashboard.runs import Timer
 from hvctl.history.meters import Meters
 from hvctl.history.opening import exists, opened, translated
 from hvctl.history.place import Place
@@ -39,7 +41,7 @@ _LONGEST = 200
 @dataclass
 class Site:
     """What is served. `stale`: after how long without a look a host is told. `groups`: of the inventory, by name. `language`:
-    of all readers; None: each reader's own."""
+    of all readers; None: each reader's own. `timers`: of this machine."""
 
     place: Place
     guard: Guard
@@ -48,6 +50,7 @@ class Site:
     now: Callable[[], datetime]
     language: str | None = None
     title: str = "hvctl"
+    timers: Callable[[], Sequence[Timer]] = tuple
 
     def __post_init__(self) -> None:
         self._engine: Engine | None = None
@@ -81,7 +84,8 @@ class Site:
             stale=of.get("stale") == "1",
             host=of.get("host", "")[:255],
             kind=of.get("kind", "") if of.get("kind", "") in {k.kind for k in kinds()} else "",
-            gone=of.get("gone") == "1",
+            gone=of.get("which") == "gone",
+            accepted=of.get("which") == "accepted",
             since=_moment(of.get("since", "")),
             until=_moment(of.get("until", "")),
             hosts=self.groups.get(group, frozenset()) if group else None,
@@ -111,6 +115,7 @@ class Site:
                 ],
                 "groups": queries.by_group(connection, self.stale_before, self.groups) if among is None else {},
                 "applies": queries.check_rows(connection, verb="apply", left=True).total if among is None else None,
+                "exports": queries.check_rows(connection, verb="export", left=True).total if among is None else None,
                 "checks": queries.check_rows(connection),
                 "units": units.units(connection, self.stale_before) if among is None else units.Units(),
             }
@@ -140,18 +145,36 @@ class Site:
             group=request.query_params.get("group", ""),
         )
 
+    def schedules(self, request: Request) -> Response:
+        return self.page(
+            request,
+            "schedules",
+            lambda c: {
+                "timers": tuple(self.timers()),
+                "recorded": recorded(c, self.now()),
+                "runs": runs.runs(c, self.now()),
+            },
+        )
+
     def clusters(self, request: Request) -> Response:
         return self.page(request, "clusters", lambda c: {"clusters": units.clusters(c, self.stale_before)})
 
     def cluster(self, request: Request) -> Response:
-        name = request.path_params["cluster"]
+        name, asked = request.path_params["cluster"], self.asked(request)
         month = self.now() - timedelta(days=30)
 
         def ask(connection: Connection) -> dict[str, Any] | None:
             found = units.clusters(connection, self.stale_before, name=name, since=month)
-            return {"cluster": found[0]} if found else None
+            if not found:
+                return None
+            wanted = asked.text.casefold()
+            roles = [r for r in found[0].roles if wanted in r.name.casefold() or wanted in r.node.casefold()]
+            return {
+                "cluster": replace(found[0], roles=()),
+                "found": Listed(tuple(roles[asked.start : asked.start + PAGE]), len(roles), asked.start),
+            }
 
-        return self.page(request, "cluster", ask)
+        return self.page(request, "cluster", ask, asked=asked)
 
     def replicas(self, request: Request) -> Response:
         asked = self.asked(request)
@@ -188,11 +211,16 @@ class Site:
         )
 
     def check(self, request: Request) -> Response:
-        def ask(connection: Connection) -> dict[str, Any] | None:
-            found = queries.check(connection, _number(request.path_params["number"]))
-            return {"check": found[0], "looks": found[1]} if found else None
+        asked = self.asked(request)
 
-        return self.page(request, "check", ask)
+        def ask(connection: Connection) -> dict[str, Any] | None:
+            one = queries.check(connection, _number(request.path_params["number"]))
+            if one is None:
+                return None
+            found, states = queries.look_rows(connection, one, asked)
+            return {"check": one, "found": found, "states": states}
+
+        return self.page(request, "check", ask, asked=asked, group=request.query_params.get("group", ""))
 
     def host(self, request: Request) -> Response:
         name = request.path_params["host"]
@@ -206,6 +234,7 @@ class Site:
             return {
                 "hosts": found,
                 "open": replace(differing, rows=differing.rows[: queries.PAGE]),
+                "accepted": queries.drift_rows(connection, Asked(host=name, accepted=True)),
                 "went": queries.drift_rows(connection, Asked(host=name, gone=True, since=month)),
                 "unreachable": queries.away_rows(connection, since=month, host=name),
                 "stood": units.standing_of(connection, name, month),
@@ -231,10 +260,12 @@ class Site:
                 return [one for one in rows if one.vm.casefold() == vm.casefold()]
 
             differing = mine(queries.drift_rows(connection, Asked(host=name, whole=True)).rows)
+            accepted = mine(queries.drift_rows(connection, Asked(host=name, accepted=True, whole=True)).rows)
             went = mine(queries.drift_rows(connection, Asked(host=name, gone=True, whole=True)).rows)
-            record = Meters(self.place).told(end - timedelta(days=days), end, [name])
+            record = Meters(self.place).told(end - timedelta(days=days), end, [name], vm)
             told = {
                 "open": differing,
+                "accepted": accepted,
                 "went": went,
                 "used": queries.used(record, vm, name),
                 "stood": units.standing_of(connection, name, end - timedelta(days=30), vm),
@@ -332,6 +363,7 @@ def _environment(language: str, now: Callable[[], datetime]) -> Environment:
     made.filters["clock"] = lambda moment: f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     made.filters["age"] = lambda moment: _span(lasted(max(now() - moment, timedelta(0))), language)
     made.filters["lasting"] = lambda seconds: _span(spoken(seconds), language)
+    made.filters["rhythm"] = lambda text: _rhythm(text, language)
     made.filters["replication"] = lambda one: units.said(one.standing) if one.what == "replication" else None
     made.filters["segment"] = lambda text: quote(text, safe="")
     made.filters["kind"] = lambda text: text.replace("_", " ")
@@ -347,6 +379,14 @@ _UNITS = {"d": "日", "h": "時間", "min": "分", "s": "秒"}
 def _span(text: str, language: str) -> str:
     """ "3 h 20 min" in the reader's language."""
     return re.sub(r"(?<=[0-9] )(d|h|min|s)\b", lambda m: _UNITS[m[1]], text) if language == "ja" else text
+
+
+def _rhythm(text: str, language: str) -> str:
+    """ "every 1 h, up to 5 min later" in the reader's language."""
+    if language != "ja":
+        return text
+    told = re.sub(r"^every (.+?)(?=,|$)", r"\1ごと", _span(text, language))
+    return re.sub(r", up to (.+) later$", r"（最大 \1 遅れ）", told)
 
 
 def _link(path: str, query: Mapping[str, Any] | None = None, **changed: Any) -> str:

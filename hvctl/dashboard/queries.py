@@ -24,6 +24,7 @@ from hvctl.dashboard.rows import (
     Used,
 )
 from hvctl.history.meters import Record
+from hvctl.history.plans import plans_of
 from hvctl.history.schema import absences, checks, drifts, hosts, looks, meter_looks, readings
 from hvctl.kinds import address_of, owner_of
 from hvctl.metering.stretch import Stretch
@@ -34,6 +35,9 @@ PAGE = 100
 
 _OPEN = and_(drifts.c.gone.is_(None), drifts.c.accepted_until.is_(None))
 """What differs, but for what is accepted."""
+
+_ACCEPTED = and_(drifts.c.gone.is_(None), drifts.c.accepted_until.is_not(None))
+"""What differs and is known drift."""
 
 AGES = ((0, 1), (1, 7), (7, 30), (30, None))
 """Days."""
@@ -50,6 +54,7 @@ class Asked:
     host: str = ""
     kind: str = ""
     gone: bool = False
+    accepted: bool = False
     since: datetime | None = None
     until: datetime | None = None
     hosts: frozenset[str] | None = None
@@ -62,9 +67,16 @@ class Asked:
 
 def _hosts(stale_before: datetime) -> Any:
     """Each host on record with its state: the one place that says what a state is."""
+    told = drifts.c.accepted_until.is_(None)
     open_of = (
-        select(drifts.c.host_id, func.count().label("open"), func.min(drifts.c.first_seen).label("since"))
-        .where(_OPEN)
+        select(
+            drifts.c.host_id,
+            func.sum(case((told, 1), else_=0)).label("open"),
+            func.sum(case((told, 0), else_=1)).label("accepted"),
+            func.min(case((told, drifts.c.first_seen))).label("since"),
+            func.min(drifts.c.first_seen).label("first"),
+        )
+        .where(drifts.c.gone.is_(None))
         .group_by(drifts.c.host_id)
         .subquery()
     )
@@ -79,7 +91,8 @@ def _hosts(stale_before: datetime) -> Any:
     state = case(
         (away_of.c.since.is_not(None), "unreachable"),
         (hosts.c.looked.is_(None), "unseen"),
-        (open_of.c.open.is_not(None), "drifted"),
+        (open_of.c.open > 0, "drifted"),
+        (open_of.c.accepted > 0, "accepted"),
         else_="in_sync",
     )
     return (
@@ -90,7 +103,8 @@ def _hosts(stale_before: datetime) -> Any:
             hosts.c.looked,
             state.label("state"),
             func.coalesce(open_of.c.open, 0).label("open"),
-            func.coalesce(away_of.c.since, open_of.c.since).label("since"),
+            func.coalesce(open_of.c.accepted, 0).label("accepted"),
+            func.coalesce(away_of.c.since, open_of.c.since, open_of.c.first).label("since"),
             func.coalesce(away_of.c.why, "").label("why"),
             or_(hosts.c.looked.is_(None), hosts.c.looked < stale_before).label("stale"),
         )
@@ -116,7 +130,7 @@ def _narrowed(found: Any, asked: Asked) -> list[ColumnElement[bool]]:
     return said
 
 
-_RANK: Mapping[State, int] = {"unreachable": 0, "drifted": 1, "unseen": 2, "in_sync": 3}
+_RANK: Mapping[State, int] = {"unreachable": 0, "drifted": 1, "unseen": 2, "accepted": 3, "in_sync": 4}
 
 
 def host_rows(connection: Connection, asked: Asked, stale_before: datetime) -> Listed[HostRow]:
@@ -131,11 +145,11 @@ def host_rows(connection: Connection, asked: Asked, stale_before: datetime) -> L
         .limit(PAGE)
         .offset(asked.start)
     )
-    return Listed(
-        tuple(HostRow(r.name, r.address, r.state, bool(r.stale), r.open, r.since, r.looked, r.why) for r in rows),
-        total,
-        asked.start,
-    )
+    return Listed(tuple(map(_host, rows)), total, asked.start)
+
+
+def _host(r: Any) -> HostRow:
+    return HostRow(r.name, r.address, r.state, bool(r.stale), r.open, r.since, r.looked, r.why, r.accepted)
 
 
 def counts(connection: Connection, stale_before: datetime, among: Collection[str] | None = None) -> Counts:
@@ -185,10 +199,12 @@ def states_of(connection: Connection, stale_before: datetime, names: Iterable[st
 
 
 def drift_rows(connection: Connection, asked: Asked) -> Listed[DriftRow]:
-    """Those that are open, the oldest first; with `gone`, those that went, the last first. `since`, `until`: of when they were
-    first seen, or of when they went."""
+    """Those that are open, the oldest first; with `accepted`, those that are known drift; with `gone`, those that went, the
+    last first. `since`, `until`: of when they were first seen, or of when they went."""
     when = drifts.c.gone if asked.gone else drifts.c.first_seen
-    narrowed: list[ColumnElement[bool]] = [drifts.c.gone.is_not(None) if asked.gone else _OPEN]
+    narrowed: list[ColumnElement[bool]] = [
+        drifts.c.gone.is_not(None) if asked.gone else _ACCEPTED if asked.accepted else _OPEN
+    ]
     if asked.text:
         columns = (hosts.c.name, drifts.c.field, drifts.c.now, drifts.c.wanted, drifts.c.why)
         # Addresses are JSON, in which other letters than ASCII's are escapes.
@@ -257,6 +273,8 @@ def _drift(row: Any) -> DriftRow:
         row.gone,
         row.ending,
         row.moved_to or "",
+        row.accepted_until or "",
+        row.accepted_why or "",
     )
 
 
@@ -302,17 +320,60 @@ def checks_of(connection: Connection, host: str) -> tuple[CheckRow, ...]:
     return _with_looks(connection, mine)
 
 
-def check(connection: Connection, number: int) -> tuple[CheckRow, tuple[LookRow, ...]] | None:
-    found = _with_looks(connection, select(checks).where(checks.c.id == number))
-    if not found:
-        return None
-    rows = connection.execute(
-        select(looks, hosts.c.name)
-        .select_from(looks.join(hosts, hosts.c.id == looks.c.host_id))
-        .where(looks.c.check_id == number)
-        .order_by(looks.c.reached, looks.c.differing.desc(), hosts.c.name)
+def check(connection: Connection, number: int) -> CheckRow | None:
+    return next(iter(_with_looks(connection, select(checks).where(checks.c.id == number))), None)
+
+
+def look_rows(connection: Connection, one: CheckRow, asked: Asked) -> tuple[Listed[LookRow], dict[State, int]]:
+    """What a check found of its hosts, the worst first; and of how many of them it found what, whatever is asked for."""
+    there = and_(drifts.c.first_seen <= one.finished, or_(drifts.c.gone.is_(None), drifts.c.gone > one.finished))
+    known = (
+        select(drifts.c.host_id, func.count().label("accepted"))
+        .where(there, drifts.c.accepted_until.is_not(None))
+        .group_by(drifts.c.host_id)
+        .subquery()
     )
-    return found[0], tuple(LookRow(r.name, bool(r.reached), r.differing) for r in rows)
+    state = case(
+        (looks.c.reached.is_(False), "unreachable"),
+        (looks.c.differing > 0, "drifted"),
+        (known.c.accepted.is_not(None), "accepted"),
+        else_="in_sync",
+    )
+    found = (
+        select(
+            hosts.c.name,
+            looks.c.differing,
+            looks.c.plan,
+            func.coalesce(known.c.accepted, 0).label("accepted"),
+            state.label("state"),
+        )
+        .select_from(
+            looks.join(hosts, hosts.c.id == looks.c.host_id).outerjoin(known, known.c.host_id == looks.c.host_id)
+        )
+        .where(looks.c.check_id == one.number)
+        .subquery()
+    )
+    counted = connection.execute(select(found.c.state, func.count()).group_by(found.c.state)).all()
+    narrowed: list[ColumnElement[bool]] = [found.c.state == asked.state] if asked.state else []
+    if asked.text:
+        narrowed.append(holds(found.c.name, asked.text))
+    if asked.hosts is not None:
+        narrowed.append(found.c.name.in_(asked.hosts))
+    total = connection.execute(select(func.count()).select_from(found).where(*narrowed)).scalar_one()
+    rank = case(*((found.c.state == state, rank) for state, rank in _RANK.items()), else_=9)
+    rows = connection.execute(
+        select(found)
+        .where(*narrowed)
+        .order_by(rank, found.c.differing.desc(), found.c.name)
+        .limit(PAGE)
+        .offset(asked.start)
+    ).all()
+    planned = plans_of(connection, (row.plan for row in rows if row.plan))
+    told = tuple(
+        LookRow(r.name, r.state, r.differing, 0 if r.state == "unreachable" else r.accepted, planned.get(r.plan or ""))
+        for r in rows
+    )
+    return Listed(told, total, asked.start), {row[0]: int(row[1]) for row in counted}
 
 
 def _with_looks(connection: Connection, chosen: Select[Any]) -> tuple[CheckRow, ...]:
@@ -348,7 +409,7 @@ def host(connection: Connection, name: str, stale_before: datetime) -> tuple[Hos
     """All on record of that name: one that was given another address is another one."""
     found = _hosts(stale_before)
     rows = connection.execute(select(found).where(found.c.name == name).order_by(found.c.looked.desc()))
-    return tuple(HostRow(r.name, r.address, r.state, bool(r.stale), r.open, r.since, r.looked, r.why) for r in rows)
+    return tuple(map(_host, rows))
 
 
 def machines(connection: Connection, name: str, found: Iterable[DriftRow]) -> tuple[Machine, ...]:

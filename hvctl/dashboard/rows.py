@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, Literal, TypeVar, get_args
 
-State = Literal["unreachable", "drifted", "in_sync", "unseen"]
+from hvctl.history.planned import Planned
+
+State = Literal["unreachable", "drifted", "accepted", "in_sync", "unseen"]
 STATES: tuple[State, ...] = get_args(State)
 """The worst first."""
 
@@ -16,7 +18,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class HostRow:
-    """`open`: how many differences. `since`: of the oldest one, or from when on the host is away. `stale`: not looked at for
+    """`open`: how many differences; `accepted`: how many are known drift, which is none of them. A host with these alone is
+    `accepted`. `since`: of the oldest one, or from when on the host is away. `stale`: not looked at for
     longer than it should be."""
 
     name: str
@@ -27,12 +30,14 @@ class HostRow:
     since: datetime | None
     looked: datetime | None
     why: str = ""
+    accepted: int = 0
 
 
 @dataclass(frozen=True)
 class DriftRow:
     """A difference. `number`: in the history. `ending`, `moved_to`: of one that is gone, as the history has it. `moved`: whose
-    doing it was: host, wish or unknown. `vm`: the VM that it is about, if any."""
+    doing it was: host, wish or unknown. `vm`: the VM that it is about, if any. `accepted_until`: to which day it is known drift
+    (2027-01-31), "" if it is not; `accepted_why`."""
 
     number: int
     host: str
@@ -49,6 +54,8 @@ class DriftRow:
     gone: datetime | None = None
     ending: str = ""
     moved_to: str = ""
+    accepted_until: str = ""
+    accepted_why: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,11 +84,14 @@ class CheckRow:
 
 @dataclass(frozen=True)
 class LookRow:
-    """What a check found of a host."""
+    """What a check found of a host. `accepted`: how much known drift it had then, as far as that is still known."""
 
     host: str
-    reached: bool
+    state: State
     differing: int
+    accepted: int
+    plan: Planned | None = None
+    """What it planned there."""
 
 
 @dataclass(frozen=True)

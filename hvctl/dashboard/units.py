@@ -216,13 +216,7 @@ def pairs(
     connection: Connection, *, text: str = "", troubled: bool = False, start: int = 0, host: str = "", vm: str = ""
 ) -> Listed[Pair]:
     """Those that need somebody first, then those that are furthest behind."""
-    rows = _rows(connection, standings.c.what == "replication", _STANDS)
-    known = _known(connection) if rows else {}
-    by_pair: dict[tuple[str, ...], list[Pair]] = {}
-    for row in rows:
-        one = _pair(row, known)
-        by_pair.setdefault((one.vm.casefold(), bare(one.primary), bare(one.replica)), []).append(one)
-    found = [_joined(sides) for sides in by_pair.values()]
+    found = _pairs(connection)
     wanted = text.casefold()
     narrowed = [
         one
@@ -234,6 +228,16 @@ def pairs(
     ]
     narrowed.sort(key=lambda one: (one.well, -(one.lag_s or 0), one.vm.casefold()))
     return Listed(tuple(narrowed[start : start + PAGE]), len(narrowed), start)
+
+
+def _pairs(connection: Connection) -> list[Pair]:
+    rows = _rows(connection, standings.c.what == "replication", _STANDS)
+    known = _known(connection) if rows else {}
+    by_pair: dict[tuple[str, ...], list[Pair]] = {}
+    for row in rows:
+        one = _pair(row, known)
+        by_pair.setdefault((one.vm.casefold(), bare(one.primary), bare(one.replica)), []).append(one)
+    return [_joined(sides) for sides in by_pair.values()]
 
 
 def said(standing: str) -> Mapping[str, str] | None:
@@ -336,16 +340,16 @@ class Units:
 
 
 def units(connection: Connection, stale_before: datetime) -> Units:
-    """By the queries of the lists. Nothing is asked of a history that has none."""
+    """By what the lists show. Nothing is asked of a history that has none."""
     kinds = set(connection.execute(select(standings.c.what).where(_STANDS).distinct()).scalars())
     found = clusters(connection, stale_before) if kinds & {"role", "cluster"} else ()
-    replicated = "replication" in kinds
+    replicated = _pairs(connection) if "replication" in kinds else []
     counted = select(func.count()).select_from(standings).where(standings.c.what == "export", _STANDS)
     return Units(
         len(found),
         sum(bool(one.troubled) for one in found),
-        pairs(connection).total if replicated else 0,
-        pairs(connection, troubled=True).total if replicated else 0,
+        len(replicated),
+        sum(not one.well for one in replicated),
         connection.execute(counted).scalar_one() if "export" in kinds else 0,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -57,23 +57,28 @@ class Meters:
                     connection.execute(insert(readings), rows)
             _prune(connection, at)
 
-    def told(self, start: datetime, end: datetime, hosts_wanted: Sequence[str] | None = None) -> Record:
+    def told(
+        self, start: datetime, end: datetime, hosts_wanted: Sequence[str] | None = None, vm: str | None = None
+    ) -> Record:
         """What was read from `start` to `end`, with the reading of each VM before it and the one after it, between which
-        and others something was used in that time."""
+        and others something was used in that time. `vm`: of this one alone, of which nothing else is read."""
         if not exists(self.place):
             return Record()
         engine = opened(self.place)
         with translated(self.place), engine.connect() as connection:
+            only = None if vm is None else _ids(connection, vm, start, hosts_wanted)
+            if only is not None and not only:
+                return Record()
             inside = and_(meter_looks.c.at >= start, meter_looks.c.at <= end)
             edges = (
-                _edge(func.max(meter_looks.c.id), meter_looks.c.at < start),
-                _edge(func.min(meter_looks.c.id), meter_looks.c.at > end),
+                _edge(func.max(meter_looks.c.id), meter_looks.c.at < start, only),
+                _edge(func.min(meter_looks.c.id), meter_looks.c.at > end, only),
             )
             which = or_(inside, *map(_at_edge, edges))
             found = connection.execute(
                 select(readings, meter_looks.c.at, meter_looks.c.units, meter_looks.c.run_id, hosts.c.name, _RUNS)
                 .select_from(readings.join(meter_looks).join(meter_runs).join(hosts))
-                .where(which)
+                .where(which, *([readings.c.vm_id.in_(only)] if only else []))
                 .order_by(meter_looks.c.run_id, meter_looks.c.at, meter_looks.c.id)
             )
             units: dict[str, Mapping[str, str]] = {}
@@ -96,12 +101,24 @@ class Meters:
 _RUNS = meter_runs.c.after_reset.label("after_reset")
 
 
-def _edge(which: Any, when: ColumnElement[bool]) -> Any:
-    """The look nearest to a moment, of each VM on each host."""
+def _ids(connection: Connection, vm: str, start: datetime, named: Sequence[str] | None) -> frozenset[str]:
+    """Of a VM by its name, which is told without case. Another one may have had its name before."""
+    of = [hosts.c.name.in_(named)] if named is not None else []
+    rows = connection.execute(
+        select(readings.c.vm_id, readings.c.vm_name)
+        .select_from(readings.join(meter_looks).join(hosts))
+        .where(meter_looks.c.at >= start, *of)
+        .distinct()
+    )
+    return frozenset(row.vm_id for row in rows if row.vm_name.casefold() == vm.casefold())
+
+
+def _edge(which: Any, when: ColumnElement[bool], only: Collection[str] | None) -> Any:
+    """The look nearest to a moment, of each VM on each host. `only`: of these."""
     return (
         select(which.label("look"), readings.c.vm_id)
         .select_from(readings.join(meter_looks))
-        .where(when)
+        .where(when, *([readings.c.vm_id.in_(only)] if only else []))
         .group_by(readings.c.vm_id, meter_looks.c.host_id)
     )
 

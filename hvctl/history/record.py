@@ -14,9 +14,12 @@ from sqlalchemy.exc import IntegrityError
 
 from hvctl.core.check import Check, Spot
 from hvctl.history.judge import Elsewheres, Judged, Known, judged
+from hvctl.history.planned import digest_of
+from hvctl.history.plans import prune_plans, write_plans
+from hvctl.history.runs import prune_runs
 from hvctl.history.schema import absences, checks, covered, drifts, hosts, looks, wishes
 from hvctl.history.seen import Difference, Seen, settled, shown
-from hvctl.history.standing import prune_standings, write_standings
+from hvctl.history.standing import prune_lags, prune_standings, write_standings
 
 KEPT = timedelta(days=400)
 """How long what is over is kept."""
@@ -30,7 +33,7 @@ CHECKS_KEPT = timedelta(days=90)
 
 def add_check(connection: Connection, check: Check, at: datetime) -> int:
     values = {
-        "verb": check.verb,
+        "verb": check.kept_as or check.verb,
         "started": check.started,
         "finished": at,
         "exit_status": check.exit_status,
@@ -83,10 +86,12 @@ def add_looks(connection: Connection, number: int, found: Sequence[Look], at: da
             "host_id": one.row.id,
             "reached": one.seen.unreachable is None,
             "differing": sum(d.accepted is None for d in one.seen.differing.values()),
+            "plan": digest_of(one.seen.plan),
         }
         for one in found
     ]
     if values:
+        write_plans(connection, (one.seen.plan for one in found), at)
         connection.execute(insert(looks), values)
     stored = [one for one in found if not results[one.seen.host].late]
     connection.execute(update(hosts).where(hosts.c.id.in_([one.row.id for one in stored])).values(looked=at))
@@ -199,6 +204,9 @@ def prune(connection: Connection, at: datetime) -> None:
         connection.execute(delete(table).where(table.c.host_id.in_(left)))
     connection.execute(delete(drifts).where(drifts.c.gone.is_(None), drifts.c.last_seen < old))
     prune_standings(connection, old)
+    prune_lags(connection, at)
+    prune_plans(connection, at - CHECKS_KEPT)
+    prune_runs(connection, at - CHECKS_KEPT)
     aged = select(checks.c.id).where(checks.c.finished < at - CHECKS_KEPT)
     connection.execute(delete(looks).where(looks.c.check_id.in_(aged)))
     connection.execute(delete(checks).where(checks.c.finished < at - CHECKS_KEPT))

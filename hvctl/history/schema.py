@@ -125,9 +125,41 @@ standings = Table(
     Column("gone", UtcTime),
     Column("ending", String(16)),
     Column("moved_to", String(255)),
+    Column("parts", Text),
     Index("ix_hvctl_standings_host", "host_id", "gone"),
+    Index("ix_hvctl_standings_what", "what", "gone"),
 )
 """Which node a role was on, how a replication went, and what hvctl moved, from when to when."""
+
+lags = Table(
+    "hvctl_lags",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("host_id", Integer, ForeignKey("hvctl_hosts.id"), nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("lag_s", Integer, nullable=False),
+    Index("ix_hvctl_lags_host", "host_id", "name", "at"),
+    Index("ix_hvctl_lags_at", "at"),
+)
+"""How far a replication was behind at each check."""
+
+runs = Table(
+    "hvctl_runs",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("schedule", String(255), nullable=False),
+    Column("verb", String(16), nullable=False),
+    Column("rhythm", String(255), nullable=False),
+    Column("playbooks", Text, nullable=False),
+    Column("started", UtcTime, nullable=False),
+    Column("finished", UtcTime, nullable=False),
+    Column("exit_status", Integer, nullable=False),
+    Column("next", UtcTime),
+    Index("ix_hvctl_runs_schedule", "schedule", "verb"),
+    Index("ix_hvctl_runs_finished", "finished"),
+)
+"""What schedules ran, and when each was to run again."""
 
 checks = Table(
     "hvctl_checks",
@@ -148,8 +180,19 @@ looks = Table(
     Column("host_id", Integer, ForeignKey("hvctl_hosts.id"), primary_key=True),
     Column("reached", Boolean, nullable=False),
     Column("differing", Integer, nullable=False),
+    Column("plan", String(64)),
     Index("ix_hvctl_looks_host", "host_id"),
 )
+
+plans = Table(
+    "hvctl_plans",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("told", Text, nullable=False),
+    Column("last_seen", UtcTime, nullable=False),
+    Index("ix_hvctl_plans_last_seen", "last_seen"),
+)
+"""What checks planned, as JSON for people; each plan once."""
 
 meter_runs = Table(
     "hvctl_meter_runs",

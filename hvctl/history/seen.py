@@ -15,6 +15,7 @@ from hvctl.core.fields import settings
 from hvctl.core.outcome import Outcome
 from hvctl.core.plan import Action, Plan
 from hvctl.core.values import Json
+from hvctl.history.planned import planned
 from hvctl.kinds import kind_named, owner_of
 from hvctl.kinds._host import known_zone
 from hvctl.text.address import Address
@@ -65,18 +66,29 @@ class Difference:
 @dataclass(frozen=True)
 class Standing:
     """How something stands that is no difference. `what`: "role", "cluster", "replication", "export" or "move". `unit`: the
-    cluster, if any. `lag_s`: how far behind a replica is, or how old the newest export."""
+    cluster, if any. `lag_s`: how far behind a replica is, or how old the newest export. `parts`: of what the
+    sentence is made."""
 
     what: str
     unit: str
     name: str
     standing: str
     lag_s: int | None = None
+    parts: tuple[tuple[str, str], ...] = ()
 
     @classmethod
-    def of(cls, what: str, unit: str, name: str, standing: str, lag_s: int | None = None) -> Self:
+    def of(
+        cls,
+        what: str,
+        unit: str,
+        name: str,
+        standing: str,
+        lag_s: int | None = None,
+        parts: tuple[tuple[str, str], ...] = (),
+    ) -> Self:
         """As it is kept, whatever hosts call things."""
-        return cls(what, storable(unit)[:_NAME], storable(name)[:_NAME], shown(standing), lag_s)
+        kept = tuple((word, shown(text)) for word, text in parts)
+        return cls(what, storable(unit)[:_NAME], storable(name)[:_NAME], shown(standing), lag_s, kept)
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -93,7 +105,8 @@ class Seen:
     """`unreachable`: why; None if it was reached. `agreed`: spots that were seen to be as wished. `searched`,
     `unsearched`: families looked through for more than is listed, and those that could not be. `covered`: playbooks
     of which everything was looked at. `utc_offset_minutes`: of the host's zone, where it told it. `there`, `missing`: what
-    was looked for and is there, or is not. `elsewhere`: what stands by itself and is looked at on another host, by its name."""
+    was looked for and is there, or is not. `elsewhere`: what stands by itself and is looked at on another host, by its name.
+    `plan`: what was planned for it, as `planned` tells it."""
 
     host: str
     unreachable: str | None = None
@@ -108,6 +121,7 @@ class Seen:
     there: frozenset[Thing] = frozenset()
     missing: frozenset[Thing] = frozenset()
     elsewhere: tuple[tuple[Thing, str], ...] = ()
+    plan: str = ""
 
 
 _SORTED = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
@@ -164,6 +178,7 @@ def seen(check: Check, one: Outcome) -> Seen:
         frozenset(thing_of(a.address) for a in plan.actions if a.there),
         frozenset(thing_of(a.address) for a in plan.actions if a.there is False),
         tuple((thing_of(address), host) for host, address in plan.elsewhere),
+        planned(one),
     )
 
 
@@ -182,7 +197,7 @@ def settled(one: Seen) -> str | None:
 def _standings(one: Outcome, plan: Plan) -> Iterator[Standing]:
     for action in plan.actions:
         if (noted := action.noted) is not None:
-            yield Standing.of(action.address.kind, noted.unit, noted.name, noted.standing, noted.lag_s)
+            yield Standing.of(action.address.kind, noted.unit, noted.name, noted.standing, noted.lag_s, noted.parts)
     for result in one.report.results if one.report is not None else ():
         step = result.step
         if (step.moves or step.reaches) and result.status in ("ok", "unknown"):

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, and_, delete, insert, or_, select, update
 
 from hvctl.history.judge import Elsewheres
 from hvctl.history.past import Stood
-from hvctl.history.schema import standings
+from hvctl.history.schema import lags, standings
 from hvctl.history.seen import Seen, Standing, standing_key
+
+LAGS_KEPT = timedelta(days=90)
+"""How long it is kept how far a replication was behind at each check."""
 
 
 def write_standings(connection: Connection, host: int, found: Sequence[Standing], at: datetime) -> None:
@@ -23,11 +27,19 @@ def write_standings(connection: Connection, host: int, found: Sequence[Standing]
             select(standings).where(standings.c.host_id == host, standings.c.gone.is_(None)).order_by(standings.c.id)
         )
     }
+    behind = [
+        {"host_id": host, "name": one.name, "at": at, "lag_s": one.lag_s}
+        for one in found
+        if one.what == "replication" and one.lag_s is not None
+    ]
+    if behind:
+        connection.execute(insert(lags), behind)
     for one in found:
+        parts = json.dumps(dict(one.parts)) if one.parts else None
         before = None if one.what == "move" else known.get(one.key)
         if before is not None and before.standing == one.standing:
-            lags = [lag for lag in (before.most_lag_s, one.lag_s) if lag is not None]
-            values = {"last_seen": at, "lag_s": one.lag_s, "most_lag_s": max(lags, default=None)}
+            measured = [lag for lag in (before.most_lag_s, one.lag_s) if lag is not None]
+            values = {"last_seen": at, "lag_s": one.lag_s, "most_lag_s": max(measured, default=None), "parts": parts}
             connection.execute(update(standings).where(standings.c.id == before.id).values(values))
             continue
         if before is not None:
@@ -44,6 +56,7 @@ def write_standings(connection: Connection, host: int, found: Sequence[Standing]
                 first_seen=at,
                 last_seen=at,
                 gone=at if one.what == "move" else None,
+                parts=parts,
             )
         )
 
@@ -89,7 +102,10 @@ def _ended(
 def stood(connection: Connection, host: int, since: datetime) -> Iterator[Stood]:
     rows = connection.execute(
         select(standings)
-        .where(standings.c.host_id == host, or_(standings.c.gone.is_(None), standings.c.gone >= since))
+        .where(
+            standings.c.host_id == host,
+            or_(standings.c.gone.is_(None), standings.c.gone >= since),
+        )
         .order_by(standings.c.what.desc(), standings.c.name, standings.c.first_seen, standings.c.id)
     )
     for r in rows:
@@ -99,3 +115,7 @@ def stood(connection: Connection, host: int, since: datetime) -> Iterator[Stood]
 
 def prune_standings(connection: Connection, old: datetime) -> None:
     connection.execute(delete(standings).where(standings.c.last_seen < old))
+
+
+def prune_lags(connection: Connection, at: datetime) -> None:
+    connection.execute(delete(lags).where(lags.c.at < at - LAGS_KEPT))

@@ -124,7 +124,10 @@ def noted_of(name: str, row: Row, lag_s: int | None = None) -> Noted:
     """How a relationship stands on its side, for who remembers it."""
     to, other = ("to", "ReplicaServerName") if row["ReplicationMode"] == "Primary" else ("from", "PrimaryServerName")
     health = str(row["ReplicationHealth"]).casefold()
-    return Noted(name, f"{state_of(row)} {to} {bare(str(row[other]))}, {health}", lag_s=lag_s)
+    other_side = bare(str(row[other]))
+    side = {"Primary": "primary", "ExtendedReplica": "extended"}.get(str(row["ReplicationMode"]), "replica")
+    parts = (("side", side), ("other", other_side), ("state", state_of(row)), ("health", health))
+    return Noted(name, f"{state_of(row)} {to} {other_side}, {health}", lag_s=lag_s, parts=parts)
 
 
 def told_of_replica(vm_id: object, facts: Facts) -> str:

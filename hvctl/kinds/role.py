@@ -80,6 +80,10 @@ _OF_RESOURCE = ("offline_action", "heartbeat_monitoring")
 _SERVICES = "monitored_services"
 
 
+_STATES = {0: "online", 1: "offline", 2: "failed", 3: "partly online", 4: "pending"}
+"""Of a group of the cluster (domain 2); a VM that is off may be offline or partly online (cluster 2)."""
+
+
 def monitored(vm: Machine) -> Iterator[Call]:
     """What is watched in its guest, on whichever node it runs."""
     for name in vm.names:
@@ -303,7 +307,10 @@ class Role(RolePart):
         if host and own is None:
             return None
         node = view(facts).nodes.get(role.owner.casefold(), (role.owner, 0, 0))[0]
-        return Noted(self.vm.key(), f"on {node}", self.index.together)
+        parts = {"node": node, "state": _STATES.get(role.state, "unknown")}
+        if self.preferred_owners:
+            parts["preferred"] = "yes" if bare(node) in {bare(n) for n in self.preferred_owners} else "no"
+        return Noted(self.vm.key(), f"on {node}", self.index.together, parts=tuple(parts.items()))
 
     def _home(self, facts: Facts) -> str | None:
         """The node that it is to go back to."""

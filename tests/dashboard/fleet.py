@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+from hvctl.core.acceptance import Acceptance
 from hvctl.core.check import Check, Spot
+from hvctl.dashboard.runs import Timer
 from hvctl.history import Place, place
 from hvctl.history.meters import Meters
 from hvctl.history.seen import Difference, Seen, Standing, Wished, key_of
 from hvctl.history.store import Store
 from hvctl.kinds import address_of
 from hvctl.metering import HostReading, Reading
+from hvctl.text.diagnostic import Mark
 
 NOW = datetime(2026, 11, 27, 8, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -26,7 +29,11 @@ def host(number: int) -> str:
 
 
 def looked(
-    name: str, spots: Iterable[tuple[Sequence[str], str]], differing: Sequence[int] = (), now: str = "2"
+    name: str,
+    spots: Iterable[tuple[Sequence[str], str]],
+    differing: Sequence[int] = (),
+    now: str = "2",
+    accepted: Acceptance | None = None,
 ) -> Seen:
     """A look at a host where of the spots some differ, by their numbers."""
     told = [Spot(address_of(name, words), field) for words, field in spots]
@@ -34,7 +41,7 @@ def looked(
     return Seen(
         name,
         None,
-        {keys[n]: Difference(told[n], now, "4", "", PLAYBOOK, keys[n]) for n in differing},
+        {keys[n]: Difference(told[n], now, "4", "", PLAYBOOK, keys[n], accepted) for n in differing},
         {key: Wished(spot, "json:4", PLAYBOOK) for key, spot in zip(keys, told, strict=True)},
         frozenset(key for n, key in enumerate(keys) if n not in differing),
         covered=frozenset({PLAYBOOK}),
@@ -48,6 +55,12 @@ SPOTS = (
 )
 
 
+KNOWN = Acceptance(date(2026, 12, 24), "waits for the new <cluster>", Mark(PLAYBOOK, 1, 1))
+LAST, NEXT = "Fri 2026-11-27 07:00:04 UTC", "Fri 2026-11-27 08:00:00 UTC"
+TIMERS = (
+    Timer("site", "drift", (PLAYBOOK,), "every 1 h", "user", True, LAST, "drifted", NEXT),
+    Timer("夜間-apply", "apply", (PLAYBOOK,), "0 2 * * *", "system", False),
+)
 UNITS = {
     "hv001": (
         Standing("cluster", "hvcl01", "hvcl01", "HV001 up, HV002 paused, HV099 down"),
@@ -94,6 +107,8 @@ def fleet(folder: Path, hosts: int = 12, drifted: Sequence[int] = (3, 5), away: 
     morning = [
         Seen(name, unreachable="connection refused")
         if n in away
+        else looked(name, SPOTS, [2], accepted=KNOWN)
+        if n == 2
         else looked(name, SPOTS, [0, 1] if n in drifted else [], now=HOSTILE if n == drifted[0] else "2")
         for n, name in enumerate(names[:-1])
     ]

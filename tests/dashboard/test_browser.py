@@ -14,11 +14,11 @@ from hvctl.dashboard.guard import Anyone
 from hvctl.dashboard.pages import Site
 from hvctl.dashboard.serving import listen, serve
 from tests import requirements
-from tests.dashboard.fleet import DAY, NOW, fleet, metered
+from tests.dashboard.fleet import DAY, NOW, TIMERS, fleet, metered
 
 PATHS = [
     "/", "/hosts", "/drifts", "/checks", "/checks/3", "/hosts/hv010", "/hosts/hv010/vms/web01", "/login",
-    "/clusters", "/clusters/hvcl01", "/replicas", "/exports", "/hosts/hv001",
+    "/clusters", "/clusters/hvcl01", "/replicas", "/exports", "/schedules", "/hosts/hv001",
 ]  # fmt: skip
 SIZES = [(1280, 900), (390, 800)]
 
@@ -53,7 +53,7 @@ ORDER = """() => [...document.querySelectorAll("h1, h2, h3")].map((e) => Number(
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     where = fleet(tmp_path_factory.mktemp("fleet"), 300, tuple(range(10, 17)), (20, 21))
     metered(where, "hv010", "web01")
-    site = Site(where, Anyone(), DAY, {"tokyo": frozenset({"hv010", "hv020"})}, lambda: NOW)
+    site = Site(where, Anyone(), DAY, {"tokyo": frozenset({"hv010", "hv020"})}, lambda: NOW, timers=lambda: TIMERS)
     over = threading.Event()
     with listen(("127.0.0.1", 0)) as socket:
         thread = threading.Thread(
@@ -135,6 +135,7 @@ def test_from_a_counter_to_what_it_counts_to_a_machine(page: Any, address: str) 
     assert page.locator("h1").inner_text() == "web01"
     page.locator(".uplot canvas").first.wait_for()
     assert page.locator(".uplot").count() == 5
+    assert "written, MB/s" in " ".join(page.locator(".u-legend").all_inner_texts())
 
 
 def test_times_are_those_of_the_reader(page: Any, address: str) -> None:

@@ -21,16 +21,19 @@ from hvctl.dashboard.guard import Anyone, ByProxy, ByToken, Guard
 from hvctl.dashboard.languages import catalogue, preferred
 from hvctl.dashboard.pages import Site
 from hvctl.history import Place, place
+from hvctl.history.planned import Planned, PlannedField, PlannedItem, PlannedStep, told
+from hvctl.history.runs import ScheduledRun, write_run
 from hvctl.history.seen import Seen, Standing
 from hvctl.history.store import Store
 from scripts.make_catalogues import FOLDER, catalogue_of, compiled, extracted
-from tests.dashboard.fleet import DAY, HOSTILE, NOW, PLAYBOOK, fleet, looked, metered
+from tests.dashboard.fleet import DAY, HOSTILE, NOW, PLAYBOOK, TIMERS, fleet, looked, metered
 
 GROUPS = {"tokyo": frozenset({"hv003", "hv004"}), "osaka": frozenset({"hv005", "hv007"})}
 TOKEN = "a-token-that-is-long-enough"
 PAGES = [
-    "/", "/hosts", "/drifts", "/drifts?gone=1", "/checks", "/checks/3", "/hosts/hv003", "/hosts/hv003/vms/web01",
-    "/clusters", "/clusters/hvcl01", "/replicas", "/exports", "/hosts/hv001", "/hosts/hv001/vms/web02",
+    "/", "/hosts", "/drifts", "/drifts?which=gone", "/drifts?which=accepted", "/checks", "/checks/3", "/hosts/hv003",
+    "/hosts/hv003/vms/web01", "/clusters", "/clusters/hvcl01", "/replicas", "/exports", "/schedules", "/hosts/hv001",
+    "/hosts/hv001/vms/web02", "/hosts/hv002",
 ]  # fmt: skip
 
 
@@ -49,7 +52,7 @@ def browse(where: Place) -> Open:
     def opened(
         guard: Guard | None = None, at: Place | None = None, client: str = "127.0.0.1", **more: Any
     ) -> TestClient:
-        site = Site(at or where, guard or Anyone(), DAY, GROUPS, lambda: NOW, **more)
+        site = Site(at or where, guard or Anyone(), DAY, GROUPS, lambda: NOW, **{"timers": lambda: TIMERS, **more})
         return TestClient(
             application(site, ["localhost"]),
             "http://localhost",
@@ -103,7 +106,7 @@ def test_a_counter_leads_to_exactly_its_list(browse: Open, page: str) -> None:
 
 def test_what_the_fleet_is_like(browse: Open) -> None:
     told = found_by(browse(), "/")
-    assert told["counts"]["states"] == {"in_sync": 9, "drifted": 2, "unreachable": 1}
+    assert told["counts"]["states"] == {"in_sync": 8, "accepted": 1, "drifted": 2, "unreachable": 1}
     assert told["counts"]["stale"] == 1
     assert told["counts"]["drifts"] == 4
     assert {one["host"] for one in told["unreachable"]} == {"hv007"}
@@ -122,7 +125,7 @@ def test_the_worst_and_the_oldest_come_first(browse: Open) -> None:
     ("query", "total"),
     [
         ("q=仮想マシン", 2), ("q=HV003", 2), ("q=%25", 0), ("q=w_b", 0), ("q=k_a", 2),
-        ("kind=processor", 2), ("kind=nothing", 4),
+        ("kind=processor", 2), ("kind=nothing", 4), ("which=accepted", 1), ("which=gone", 0),
         ("host=hv005", 2), ("group=osaka", 2), ("group=nowhere", 0), ("since=2026-11-26T08:00:00%2B00:00", 3), ("since=x", 4),
         ("start=99999999999", 4),
     ],
@@ -281,17 +284,19 @@ def test_where_roles_were_and_how_replications_went(tmp_path: Path, browse: Open
 def test_a_cluster_with_its_nodes_and_roles(browse: Open) -> None:
     (one,) = found_by(browse(), "/clusters")["clusters"]
     assert (one["name"], len(one["nodes"]), len(one["roles"])) == ("hvcl01", 3, 2)
-    told = found_by(browse(), "/clusters/hvcl01")["cluster"]
+    page = found_by(browse(), "/clusters/hvcl01")
+    told = page["cluster"]
     nodes = {n["name"]: (n["word"], n["since"][:10], n["host"], n["reached"], n["roles"]) for n in told["nodes"]}
     assert nodes == {
         "HV001": ("up", "2026-11-25", "hv001", "in_sync", 1),
-        "HV002": ("paused", "2026-11-27", "hv002", "in_sync", 1),
+        "HV002": ("paused", "2026-11-27", "hv002", "accepted", 1),
         "HV099": ("down", "2026-11-25", "", None, 0),
     }
-    assert [(r["name"], r["node"], r["host"]) for r in told["roles"]] == [
+    assert [(r["name"], r["node"], r["host"]) for r in page["found"]["rows"]] == [
         ("app01", "HV001", "hv001"),
         ("仮想マシン", "HV002", "hv002"),
     ]
+    assert found_by(browse(), "/clusters/hvcl01?q=HV002")["found"]["total"] == 1
     (went,) = told["went"]
     assert (went["name"], went["standing"], went["ending"], went["moved_to"]) == ("app01", "on HV002", "moved", "hv001")
 
@@ -310,6 +315,48 @@ def test_replica_pairs_of_both_sides_and_exports_with_their_age(browse: Open) ->
     assert found_by(browse(), "/exports?days=1")["found"]["total"] == 1
     machine = found_by(browse(), "/hosts/hv001/vms/WEB02")
     assert (len(machine["pairs"]["rows"]), len(machine["exports"]["rows"]), machine["stood"]) == (1, 1, [])
+
+
+def test_the_plan_of_each_host_of_a_check_and_what_schedules_ran(tmp_path: Path, browse: Open) -> None:
+    where = fleet(tmp_path)
+    field = PlannedField("count", HOSTILE, "4", "", "consent", ("restart",))
+    item = PlannedItem("processor web01", "update", place=f"{PLAYBOOK}:7:5", fields=(field,), remarks=("web01 runs",))
+    plan = told(Planned((item,), (PlannedStep("set the processor of web01", "failed", "the host was busy"),), 2))
+    check = Check("apply", (PLAYBOOK,), NOW, NOW, (), 2, addresses={"hv003": "hv003.example.com"})
+    Store(where).write(check, [Seen("hv003", plan=plan)], NOW)
+    for name, ago, status in (("meters", 30, 0), ("夜間", 7, 75)):
+        at = NOW - timedelta(hours=ago)
+        write_run(where, ScheduledRun(name, "drift", "every 1 d", (PLAYBOOK,), at, at, status, at + DAY))
+    client = browse(at=where)
+    (look,) = found_by(client, "/checks/4")["found"]["rows"]
+    (kept,) = look["plan"]["items"]
+    assert (kept["name"], kept["fields"][0]["wanted"], kept["fields"][0]["status"]) == (
+        "processor web01",
+        "4",
+        "consent",
+    )
+    text = client.get("/checks/4").text
+    assert all(word in text for word in ("needs consent: restart", "the host was busy", "and 2 more"))
+    assert "<script>alert" not in text
+    rows = found_by(client, "/schedules")["recorded"]
+    assert [(r["name"], r["exit_status"], r["overdue"]) for r in rows] == [("meters", 0, True), ("夜間", 75, False)]
+    assert "overdue" in client.get("/schedules").text
+
+
+def test_schedules_and_what_ran_wherever_it_was_started(tmp_path: Path, browse: Open) -> None:
+    where = fleet(tmp_path)
+    metered(where, "hv003", "web01", days=3)
+    for n in range(4):
+        at = NOW - timedelta(days=3 + n)
+        Store(where).write(Check("apply", ("/x.yml",), at, at, (), 2, kept_as="export"), [Seen("hv003")], at)
+    told = found_by(browse(at=where), "/schedules")
+    assert [(one["name"], one["next"]) for one in told["timers"]] == [(t.name, t.next) for t in TIMERS]
+    ran = {one["verb"]: one for one in told["runs"]}
+    assert (ran["drift"]["number"], ran["drift"]["hosts"], ran["drift"]["missed"]) == (3, 11, 1)
+    assert (ran["export"]["usual_s"], ran["export"]["late"], ran["export"]["exit_status"]) == (86400, True, 2)
+    assert (ran["metering"]["usual_s"], ran["metering"]["late"], ran["metering"]["hosts"]) == (86400, False, 1)
+    assert "later than usual" in browse(at=where).get("/schedules").text
+    assert found_by(browse(at=where), "/checks?verb=export")["found"]["total"] == 4
 
 
 def test_every_word_is_translated_and_compiled() -> None:
@@ -338,6 +385,19 @@ def test_pages_of_a_long_list(tmp_path: Path, browse: Open) -> None:
     assert len(set(names)) == 300
     assert 'rel="next"' in client.get("/hosts").text
     assert 'rel="prev"' in client.get("/hosts?start=200").text
+
+
+def test_a_check_of_very_many_hosts_has_pages_and_filters(tmp_path: Path, browse: Open) -> None:
+    client = browse(at=fleet(tmp_path, 300, tuple(range(10, 17)), (20, 21)))
+    told = found_by(client, "/checks/3")
+    assert (told["found"]["total"], len(told["found"]["rows"])) == (299, 100)
+    assert told["states"] == {"unreachable": 2, "drifted": 7, "accepted": 1, "in_sync": 289}
+    for state, number in told["states"].items():
+        assert found_by(client, f"/checks/3?state={state}")["found"]["total"] == number
+    assert found_by(client, "/checks/3?q=hv29&state=in_sync")["found"]["total"] == 9
+    assert found_by(client, "/checks/3?group=osaka")["found"]["total"] == 2
+    page = client.get("/checks/3?state=in_sync&start=100").text
+    assert "state=in_sync&amp;start=200" in page and 'rel="prev"' in page
 
 
 def test_how_long_without_a_look_is_too_long(where: Place) -> None:

@@ -307,7 +307,7 @@ def test_a_misspelt_accept_is_named(lab: Lab) -> None:
     assert "did you mean 'accept'?" in lab.err
 
 
-def test_it_counts_nowhere_as_a_difference(lab: Lab) -> None:
+def test_it_is_a_state_of_its_own_and_counts_nowhere_as_a_difference(lab: Lab) -> None:
     """In what the dashboard asks."""
     from hvctl.dashboard import queries  # noqa: PLC0415
 
@@ -315,9 +315,14 @@ def test_it_counts_nowhere_as_a_difference(lab: Lab) -> None:
     lab.run("drift", "lab.yml", status=0)
     with opened(place("history.db")).connect() as connection:
         counts = queries.counts(connection, lab.now - timedelta(days=1))
-        assert (counts.states, counts.drifts) == ({"in_sync": 1}, 0)
+        assert (counts.states, counts.drifts) == ({"accepted": 1}, 0)
         assert queries.drift_rows(connection, queries.Asked()).total == 0
         assert [row.differing for row in queries.check_rows(connection).rows] == [0, 0]
+        (known,) = queries.drift_rows(connection, queries.Asked(accepted=True)).rows
+        assert (known.accepted_until, known.accepted_why) == ("2026-03-05", "waits for the new cluster")
+        last = queries.check_rows(connection).rows[0]
+        (look,) = queries.look_rows(connection, last, queries.Asked())[0].rows
+        assert (look.state, look.differing, look.accepted) == ("accepted", 0, 1)
 
 
 def test_a_diff_says_it_and_a_notification_counts_what_is_open_from_before(lab: Lab) -> None:

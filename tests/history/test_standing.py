@@ -9,13 +9,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from hvctl.core.check import Check
 from hvctl.core.impact import IMPACTS
 from hvctl.history import place
+from hvctl.history.opening import opened
 from hvctl.history.past import Stood
 from hvctl.history.record import KEPT
 from hvctl.history.remember import remember
+from hvctl.history.schema import lags, standings
 from hvctl.history.seen import Seen, Standing
 from hvctl.history.store import Store
 from hvctl.show.history import history_data, history_lines
@@ -128,7 +131,8 @@ def here(tmp_path: Path) -> Store:
 
 def test_roles_of_a_cluster(tmp_path: Path, here: Store) -> None:
     own = test_clusters.estate()
-    session = test_clusters.session(tmp_path, own)
+    plays = "- hosts: nodes\n  cluster:\n    vms: [{name: web01, role: {preferred_owners: [hv01]}}, {name: web02, role: {}}]\n"
+    session = test_clusters.session(tmp_path, own, plays)
     checked(session, here, AT)
     test_clusters.moved(own, "web01", "hv02")
     checked(session, here, AT + HOUR)
@@ -141,6 +145,15 @@ def test_roles_of_a_cluster(tmp_path: Path, here: Store) -> None:
         ("hvcl01", "web02", "on HV02", None),
     ]
     assert "role web01: on HV02, since " in lines(here)
+    with opened(here.place).connect() as connection:
+        chosen = (
+            select(standings.c.parts).where(standings.c.what == "role", standings.c.gone.is_(None)).order_by("name")
+        )
+        found = [json.loads(text) for text in connection.execute(chosen).scalars()]
+    assert [(one["node"], one["state"], one.get("preferred")) for one in found] == [
+        ("HV02", "online", "no"),
+        ("HV02", "partly online", None),
+    ]
 
 
 def test_a_replication_as_it_comes_from_its_host(tmp_path: Path, here: Store) -> None:
@@ -156,6 +169,8 @@ def test_a_replication_as_it_comes_from_its_host(tmp_path: Path, here: Store) ->
     assert first.lag_s == 5 and first.gone == AT + HOUR
     assert second.standing.startswith("paused to ")
     assert ", lag 5 s" in lines(here)
+    with opened(here.place).connect() as connection:
+        assert connection.execute(select(lags.c.name, lags.c.at, lags.c.lag_s)).first() == ("web01", AT, 5)
 
 
 def test_a_move_that_an_apply_made(here: Store) -> None:

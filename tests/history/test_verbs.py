@@ -6,13 +6,15 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.cells import cell_len
+from sqlalchemy import select
+from starlette.routing import Route
 
 from hvctl.call import Batch, Event, Failure, Reply, Transport, TransportError
 from hvctl.cli import main
@@ -24,6 +26,8 @@ from hvctl.config.inventory import Connection
 from hvctl.core.check import News, Spot
 from hvctl.fleet.connect import Wire
 from hvctl.history import place
+from hvctl.history.opening import opened
+from hvctl.history.schema import checks
 from hvctl.kinds import address_of
 from hvctl.text.diagnostic import ConfigError
 from hvctl.text.duration import lasted
@@ -264,10 +268,14 @@ def test_files_and_exports_are_gone_when_they_are_as_wished(lab: Lab, tmp_path: 
     assert {c["field"] for a in found for c in a["changes"]} == {"keep.20260401T0000Z_web01", "source"}
     lab.run("apply", "lab.yml", "-y", after=MINUTES, status=0)
     assert set(endings(lab).values()) == {"as wished"}
+    lab.run("export", "--due", "lab.yml", "-y", status=0)
     (copies,) = lab.data("history")["hosts"][0]["standings"]
     assert (copies["what"], copies["name"], copies["standing"]) == ("export", "web01", r"in D:\exports")
     assert copies["lag_s"] < 600 and 7200 <= copies["most_lag_s"] < 7800
     assert r"export web01: in D:\exports, since " in lab.run("history")
+    with opened(place(str(tmp_path / DB))).connect() as connection:
+        verbs = connection.execute(select(checks.c.verb).order_by(checks.c.id)).scalars().all()
+    assert verbs.count("export") == 1 and verbs[-1] == "export"
 
 
 def test_a_forgotten_checkpoint_that_was_removed_is_gone(lab: Lab) -> None:
@@ -341,13 +349,35 @@ def test_what_is_not_needed_is_not_imported() -> None:
 
 
 def test_no_secret_is_in_a_byte_of_it(lab: Lab, tmp_path: Path) -> None:
-    lab.applied().wish(PLAYBOOK.replace("kept by hvctl", f"password: *** {'x' * 500}"))
-    lab.run("drift", "lab.yml")
+    lab.applied().wish(PLAYBOOK.replace("kept by hvctl", f"'password: {SECRET} {'x' * 500}'"))
+    lab.run("drift", "lab.yml", status=2)
     lab.away.add("hv02")
-    lab.run("drift", "lab.yml")
+    lab.run("drift", "lab.yml", status=6)
     found = b"".join(p.read_bytes() for p in tmp_path.glob(f"{DB}*"))
     assert "ウェブ".encode("ascii", "backslashreplace") in found
     assert SECRET.encode() not in found
+    for told in shown_pages(tmp_path / DB):
+        assert SECRET not in told
+
+
+def shown_pages(history: Path) -> Iterator[str]:
+    """Every page of the dashboard that leads to no host, and those of both hosts, as HTML and as JSON."""
+    from starlette.testclient import TestClient  # noqa: PLC0415
+
+    from hvctl.dashboard.app import application  # noqa: PLC0415
+    from hvctl.dashboard.guard import Anyone  # noqa: PLC0415
+    from hvctl.dashboard.pages import Site  # noqa: PLC0415
+
+    site = Site(place(str(history)), Anyone(), timedelta(days=1), {}, lambda: datetime(2026, 3, 1, 14, tzinfo=UTC))
+    app = application(site, ["localhost"])
+    listed = [r.path for r in app.routes if isinstance(r, Route) and "{" not in r.path and r.path != "/login"]
+    assert len(listed) >= 9
+    client = TestClient(app, "http://localhost")
+    for path in (*listed, "/checks/2", "/hosts/hv01", "/hosts/hv02", "/hosts/hv01/vms/%E3%82%A6%E3%82%A7%E3%83%96"):
+        for accept in ("text/html", "application/json"):
+            answer = client.get(path, headers={"accept": accept})
+            assert answer.status_code == 200, path
+            yield answer.text
 
 
 # --- history -------------------------------------------------------------------------------------------------------

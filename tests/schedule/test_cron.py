@@ -193,6 +193,17 @@ def test_a_task_fires_when_cron_would(text: str) -> None:
         assert {t for t in fired if t.date() == day.date()} == wanted
 
 
+@pytest.mark.parametrize("text", ["30 2 * * *", "*/10 8-17 * * mon-fri", "0 3 1,15 * 5", "0 4 31 * *", "0 0 29 2 *"])
+def test_when_cron_comes_next(text: str) -> None:
+    cron, moment = Cron.parse(text), datetime(2027, 12, 30, 23, 59)
+    for _ in range(3):
+        found = cron.after(moment)
+        assert found is not None and found > moment and comes(cron, found)
+        minutes = min(int((found - moment).total_seconds() // 60), 60 * 24 * 8)
+        assert not any(comes(cron, moment + timedelta(minutes=n)) for n in range(1, minutes))
+        moment = found
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [("1,2,5 * * * *", "is 72 triggers for the Task Scheduler, which takes 48"),

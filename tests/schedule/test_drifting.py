@@ -10,7 +10,7 @@ import threading
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 from urllib.error import HTTPError
@@ -25,6 +25,9 @@ from hvctl.cli.options import Settings
 from hvctl.cli.prepared import Asked
 from hvctl.core.check import Check
 from hvctl.core.outcome import Outcome
+from hvctl.history import place
+from hvctl.history.opening import opened
+from hvctl.history.runs import last_runs
 from hvctl.monitor.listen import Listener, parse_address
 from hvctl.monitor.news import NOTHING, news
 from hvctl.monitor.schedule.lock import locked
@@ -159,6 +162,22 @@ def test_a_signal_in_a_check_ends_it(lab: Lab, handlers: None, number: signal.Si
     assert (found, f"{word}: nothing more is begun." in err, "Stopped." in err) == (status, True, True)
     # Half of a check is nothing to tell.
     assert not (lab.folder / "hvctl.prom").exists()
+
+
+def test_what_a_schedule_ran_is_remembered_however_it_ended(lab: Lab) -> None:
+    words = ("drift", "--exclusive", "lab", "--history", "h.db")
+    assert lab.hvctl("--schedule", "lab=1h", *words, "lab.yml")[0] == 0
+    with locked(lab.folder / "state" / "hvctl" / "locks" / "lab.lock", datetime(2026, 3, 1, tzinfo=UTC)):
+        assert lab.hvctl("--schedule", "lab=1h", *words, "lab.yml")[0] == 75
+    assert lab.hvctl("--schedule", "夜間=0 3 * * mon-fri", *words, "none.yml")[0] == 1
+    with opened(place("h.db")).connect() as connection:
+        first, second = last_runs(connection)
+    assert (first.schedule, first.verb, first.rhythm, first.exit_status) == ("lab", "drift", "every 1 h", 75)
+    assert first.next == first.started + timedelta(hours=1)
+    assert (second.schedule, second.exit_status, second.playbooks) == ("夜間", 1, ("none.yml",))
+    assert second.next is not None and second.next.astimezone().hour == 3
+    for wrong in ("lab", "lab=sometimes", "=1h"):
+        assert lab.hvctl("--schedule", wrong, *words, "lab.yml")[0] == 1
 
 
 def test_a_second_one_is_left_out_and_says_so(lab: Lab) -> None:

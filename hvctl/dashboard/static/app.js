@@ -19,6 +19,7 @@
     const used = (await answer.json()).used;
     for (const chart of charts.querySelectorAll(".chart")) {
       const fields = chart.dataset.fields.split(",");
+      const words = chart.dataset.words.split("|");
       const times = used.map((one) => Date.parse(one.end) / 1000);
       const series = fields.map((field) => used.map((one) => one[field]));
       const ink = getComputedStyle(document.body).color;
@@ -26,7 +27,7 @@
       new uPlot({
         width: chart.clientWidth, height: 180, legend: { show: fields.length > 1 },
         axes: [axis, { ...axis, size: 64 }],
-        series: [{}, ...fields.map((field, n) => ({ label: field, stroke: COLOURS[n], width: 2, points: { show: times.length < 60 } }))],
+        series: [{ label: chart.dataset.time }, ...fields.map((field, n) => ({ label: words[n] || field, stroke: COLOURS[n], width: 2, points: { show: times.length < 60 } }))],
         scales: { y: { range: (_, low, high) => [0, Math.max(high || 0, 1e-6)] } },
       }, [times, ...series], chart);
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from hvctl.text.duration import UNITS
 from hvctl.text.number import is_whole, whole
@@ -78,6 +79,22 @@ class Cron:
     @property
     def any_month(self) -> bool:
         return len(self.months) == 12
+
+    def after(self, moment: datetime) -> datetime | None:
+        """The first time after a moment, in that moment's zone; None if there is none within nine years (29 February)."""
+        day = moment.replace(hour=0, minute=0, second=0, microsecond=0)
+        for _ in range(9 * 366):
+            if self._on(day):
+                for hour in self.hours:
+                    for minute in self.minutes:
+                        if (found := day.replace(hour=hour, minute=minute)) > moment:
+                            return found
+            day += timedelta(days=1)
+        return None
+
+    def _on(self, day: datetime) -> bool:
+        numbered, named = day.day in self.days, (day.weekday() + 1) % 7 in self.weekdays
+        return day.month in self.months and (numbered or named if self.either else numbered and named)
 
     def calendars(self) -> tuple[str, ...]:
         """OnCalendar= of systemd.time(7); several where cron joins day and weekday with "or"."""

@@ -1,0 +1,107 @@
+"""What runs again and again: drift checks, applies, exports and readings of meters, as the history has them, and the timers
+that this machine knows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+from statistics import median
+
+from sqlalchemy import Connection, func, select
+
+from hvctl.history.schema import checks, looks, meter_looks, meter_runs
+
+_LATELY = timedelta(days=14)
+_FEW = 3
+"""So many runs at least say how often something runs."""
+_LATE = 2.5
+"""So many times the usual span, and it is told that one is missing."""
+
+
+@dataclass(frozen=True)
+class Timer:
+    """A timer of this machine, as `hvctl schedule list` knows it; times and outcome in the words of the machine, "" where it
+    does not tell them. `owner`: "system" or "user"."""
+
+    name: str
+    verb: str
+    playbooks: tuple[str, ...]
+    when: str
+    owner: str
+    active: bool
+    last: str = ""
+    outcome: str = ""
+    next: str = ""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What ran of the same verb and playbooks, wherever it was started. `number`: of the last one as a check, None for readings
+    of meters. `exit_status`: of the last, None where none is kept. `lately`: how often in the last 14 days. `usual_s`: seconds
+    from one to the next, as a rule; None: it ran too seldom to say. `late`: far longer ago than that."""
+
+    verb: str
+    playbooks: tuple[str, ...]
+    number: int | None
+    last: datetime
+    exit_status: int | None
+    hosts: int
+    missed: int
+    lately: int
+    usual_s: int | None
+    late: bool
+
+
+def runs(connection: Connection, now: datetime) -> tuple[Run, ...]:
+    """The last first."""
+    newest = select(func.max(checks.c.id)).group_by(checks.c.verb, checks.c.playbooks)
+    last = connection.execute(select(checks).where(checks.c.id.in_(newest))).all()
+    recent: dict[tuple[str, str], list[datetime]] = {}
+    for row in connection.execute(
+        select(checks.c.verb, checks.c.playbooks, checks.c.finished).where(checks.c.finished >= now - _LATELY)
+    ):
+        recent.setdefault((row.verb, row.playbooks), []).append(row.finished)
+    counted = {
+        row[0]: (row[1], row[1] - row[2])
+        for row in connection.execute(
+            select(looks.c.check_id, func.count(), func.count().filter(looks.c.reached.is_(True)))
+            .where(looks.c.check_id.in_([row.id for row in last]))
+            .group_by(looks.c.check_id)
+        )
+    }
+    found = []
+    for row in last:
+        times = recent.get((row.verb, row.playbooks), [])
+        usual = _usual(times)
+        looked = counted.get(row.id, (0, 0))
+        playbooks = tuple(json.loads(row.playbooks))
+        late = _late(row.finished, usual, now)
+        found.append(Run(row.verb, playbooks, row.id, row.finished, row.exit_status, *looked, len(times), usual, late))
+    return tuple(sorted((*found, *_readings(connection, now)), key=lambda one: one.last, reverse=True))
+
+
+def _readings(connection: Connection, now: datetime) -> Iterable[Run]:
+    last = connection.execute(select(meter_runs).order_by(meter_runs.c.id.desc()).limit(1)).first()
+    if last is None:
+        return
+    times = list(
+        connection.execute(select(meter_runs.c.noted).where(meter_runs.c.noted >= now - _LATELY)).scalars().all()
+    )
+    hosts = connection.execute(
+        select(func.count()).select_from(meter_looks).where(meter_looks.c.run_id == last.id)
+    ).scalar_one()
+    usual = _usual(times)
+    yield Run("metering", (), None, last.noted, None, hosts, 0, len(times), usual, _late(last.noted, usual, now))
+
+
+def _usual(times: list[datetime]) -> int | None:
+    if len(times) < _FEW:
+        return None
+    return round(median((b - a).total_seconds() for a, b in pairwise(sorted(times))))
+
+
+def _late(last: datetime, usual: int | None, now: datetime) -> bool:
+    return bool(usual) and usual is not None and (now - last).total_seconds() > _LATE * usual
