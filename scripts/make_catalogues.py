@@ -20,10 +20,14 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
+from hvctl.cli import schedule
 from hvctl.cli.anywhere import EPILOG
 from hvctl.cli.app import app
 from hvctl.kinds import kinds
 from hvctl.language.catalogue import literals
+from hvctl.metering.bill import ITEMS
+from hvctl.metering.units import METERED
+from hvctl.show import bill, metering
 from scripts.messages import extracted as messages
 
 FOLDER = Path(__file__).parent.parent / "hvctl" / "dashboard"
@@ -60,14 +64,17 @@ def extracted() -> Catalog:
 
 
 def helps() -> Catalog:
-    """Every text of help: of the verbs, in whole and in short, and of their options."""
+    """Every text of help: of the verbs, in whole and in short, and of their options; and the words of some tables."""
     found = Catalog(project="hvctl", charset="utf-8")
     for command in commands():
         for text in (command.help, command.get_short_help_str(1000), *(getattr(p, "help", "") for p in command.params)):
             if text:
                 found.add(" ".join(text.split()))
-    for text in (*_LAID_OUT, EPILOG):
-        found.add(text)
+    items = (text for item in ITEMS.values() for text in (item.name, item.unit))
+    metered = (quantity.replace("_", " ") for quantity in METERED)
+    for text in (*_LAID_OUT, EPILOG, *schedule.WORDS, *metering.HEADS, *bill.HEADS, bill.NOBODY, *items, *metered):
+        if text.strip(" ±"):
+            found.add(text)
     return found
 
 

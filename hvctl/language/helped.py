@@ -1,4 +1,5 @@
-"""The texts of help, in the reader's language: a catalogue of its own, which is not read where that is English."""
+"""The texts of help and the words of some tables, in the reader's language: a catalogue of its own, which is matched as a whole
+and not read where that is English."""
 
 from __future__ import annotations
 

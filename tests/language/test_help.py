@@ -61,7 +61,7 @@ def test_every_text_of_help_is_translated() -> None:
     for path in FILES:
         there = {str(m.id): str(m.string) for m in catalogue_of(path) if m.id}
         assert there.keys() == {str(m.id) for m in helps() if m.id}, "run python -m scripts.make_catalogues"
-        assert [one for one, text in there.items() if not JAPANESE.search(text)] == []
+        assert [one for one, text in there.items() if not text or (" " in one and not JAPANESE.search(text))] == []
         assert path.with_suffix(".mo").read_bytes() == compiled(catalogue_of(path)), path
 
 
