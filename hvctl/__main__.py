@@ -38,6 +38,7 @@ def entry() -> NoReturn:
             with suppress(OSError):
                 stream.flush()
         os._exit(status)
+    gc.freeze()  # it all goes with the process, and is not looked through once more
     sys.exit(status)
 
 

@@ -8,11 +8,11 @@ import json
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
-from functools import cached_property
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from hvctl.text.exhaustion import exhaustion
 from hvctl.text.foreign import Foreign
+from hvctl.text.lazy import lazy
 from hvctl.text.quoting import argument, expandable, literal
 from hvctl.text.visible import visible
 
@@ -181,14 +181,14 @@ class Call:
     def __post_init__(self) -> None:
         object.__setattr__(self, "params", {k: _tupled(v) for k, v in self.params.items()})
 
-    @cached_property
+    @lazy
     def _hash(self) -> int:
         return hash((self.cmdlet, _frozen(self.params), self.select, self.each, self.follow))
 
     def __hash__(self) -> int:
         return self._hash
 
-    @cached_property
+    @lazy
     def family(self) -> Family:
         """The same for calls that differ only in `select`, or in the values of `each`: one call answers them all."""
         params = tuple(
@@ -269,6 +269,23 @@ class Retry:
 
 
 @dataclass(frozen=True)
+class Assignment:
+    """What is done in place of a call that the host refuses with one of these error ids (their first parts), and which has
+    then done nothing: properties of an object are set, one after the other. Only where PowerShell's language is not
+    restricted; elsewhere the call fails as it did. A list is set as a StringCollection."""
+
+    refusals: tuple[str, ...]
+    to: Ref
+    values: Mapping[str, Value]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "values", {k: _tupled(v) for k, v in self.values.items()})
+
+    def __hash__(self) -> int:
+        return hash((self.refusals, self.to, _frozen(self.values)))
+
+
+@dataclass(frozen=True)
 class Watch:
     """A file that a step writes and says nothing of meanwhile: whoever waits may ask how long it is. `length` answers with
     one row that has one property; `size`: of the whole file, in bytes."""
@@ -290,6 +307,7 @@ class Task:
     job: bool = False
     limit_s: int | None = None
     retry: Retry | None = None
+    instead: Assignment | None = None
     watch: Watch | None = field(default=None, compare=False, metadata={"told": True})
 
 
@@ -552,7 +570,7 @@ def _parameter(name: str, value: Any) -> str:
 
 _CLASSES: dict[str, type] = {
     "ref": Ref, "map": Map, "call": Call, "guard": Guard, "task": Task, "ending": Ending, "home": Home, "staged": Staged,
-    "retry": Retry, "matching": Matching,
+    "retry": Retry, "matching": Matching, "assignment": Assignment,
 }  # fmt: skip
 
 

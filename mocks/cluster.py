@@ -1,7 +1,7 @@
 """A failover cluster, as all of its nodes see it: nodes, roles, networks, shared volumes (cluster 1 to 6).
 
-It does not model: quorum, more than one VM in a role, dependencies between resources, other roles than VMs, quotas of the
-load balancer, sites and fault domains, how long a live migration takes, redirected volumes, roles that go back by
+It does not model: quorum, more than one VM in a role, dependencies between resources, other roles than VMs and the broker,
+quotas of the load balancer, sites and fault domains, how long a live migration takes, redirected volumes, roles that go back by
 themselves."""
 
 from __future__ import annotations
@@ -73,6 +73,39 @@ class Role:
 
 
 @dataclass(eq=False)
+class OtherResource:
+    """One that is no VM's. `needs`: what it comes after, by its name."""
+
+    name: str
+    type: str
+    parameters: dict[str, str] = field(default_factory=dict)
+    needs: str = ""
+
+
+@dataclass(eq=False)
+class OtherGroup:
+    """A group that is no VM's: that of the Hyper-V Replica Broker is all there is. `online` is told by the cluster's broker."""
+
+    name: str
+    owner: str = ""
+    resources: list[OtherResource] = field(default_factory=list)
+
+    def of(self, kind: str) -> OtherResource | None:
+        return next((r for r in self.resources if r.type == kind), None)
+
+
+BROKER, NETWORK_NAME, IP_ADDRESS = "Virtual Machine Replication Broker", "Network Name", "IP Address"
+"""Types of resources, the same in every language (VB/20120814)."""
+
+
+def _broker(called: str, owner: str) -> OtherGroup:
+    """As one that is online has it."""
+    address = OtherResource(f"{called} address", IP_ADDRESS)
+    name = OtherResource(called, NETWORK_NAME, {"Name": called}, address.name)
+    return OtherGroup(called, owner, [address, name, OtherResource(BROKER, BROKER, {}, name.name)])
+
+
+@dataclass(eq=False)
 class ClusterNetwork:
     name: str
     id: str = ""
@@ -100,6 +133,12 @@ class Cluster:
     migration_exclude_networks: str = ""
     broker: str = ""  # the client access point of its Hyper-V Replica Broker, without the domain; none if it has none
     broker_online: bool = True
+    groups: list[OtherGroup] = field(default_factory=list)  # omitted: that of its broker
+
+    def online(self, group: OtherGroup) -> bool:
+        name = group.of(NETWORK_NAME)
+        known = name is not None and name.parameters.get("Name", "").casefold() == self.broker.casefold()
+        return known and bool(self.broker) and self.broker_online
 
     @property
     def brokered(self) -> bool:
@@ -129,6 +168,8 @@ class Cluster:
         for name in [s.name.upper() for s in states] + [r.owner for r in self.roles if r.owner]:
             if self.node(name) is None:
                 self.nodes.append(Node(name))
+        if self.broker and not self.groups:
+            self.groups.append(_broker(self.broker, states[0].name.upper() if states else ""))
         if self.level is None and states:
             self.level = min(LEVELS[s.os] for s in states)
         for network in self.networks:

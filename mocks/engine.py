@@ -161,7 +161,18 @@ class Engine:
                 return {"jobs": self._job_states()}
             case "part":
                 return {"part": self.handles.part(request["of"], request["name"])}
+            case "assign":
+                return self._assign(self.host, request)
         return self._call(self.host, request)
+
+    def _assign(self, host: Host, request: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            host.assign(
+                self.handles.from_wire({"h": request["of"]}), request["name"], self.handles.from_wire(request["value"])
+            )
+        except Refusal as refusal:
+            return self.handles.outcome(Outcome(errors=[refusal.record]))
+        return self.handles.outcome(Outcome())
 
     def _call(self, host: Host, request: Mapping[str, Any]) -> dict[str, Any]:
         bound = {name: self._on_host(self.handles.from_wire(value)) for name, value in request["bound"]}

@@ -54,7 +54,8 @@ class Handles:
             [name] if isinstance(value, Throws) else [name, LATER if _holds_things(value) else self.to_wire(value)]
             for name, value in thing.properties.items()
         ]
-        return {"h": thing.handle, "t": thing.type_name, "x": thing.to_string, "p": properties}
+        made = {"h": thing.handle, "t": thing.type_name, "x": thing.to_string, "p": properties}
+        return made | {"a": True} if thing.assignable else made
 
     def part(self, handle: int, name: str) -> Any:
         """A property that holds things, as it was when the thing that has it was made."""

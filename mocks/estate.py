@@ -15,6 +15,7 @@ from mocks.cluster import Cluster
 from mocks.complete import vhd as complete_vhd
 from mocks.failover import lose_node, restore_node
 from mocks.host import SimulatedHost
+from mocks.outage import Outage, lose_storage, restore_storage
 from mocks.schema import StateError, load, load_as
 from mocks.state import HostState, Storage, Vhd
 
@@ -48,6 +49,8 @@ class Estate:
         self.lost: set[str] = set()
         self.cut: set[frozenset[str]] = set()
         """Pairs of hosts without a way between them; whoever manages them reaches both."""
+        self.outages: list[Outage] = []
+        """Shared storage that hosts do not see."""
         given = load_as(_Given, data or {}, "the estate")
         for path, shared in given.shared.items():
             self._share(path, shared)
@@ -131,6 +134,19 @@ class Estate:
             if name in self.lost:
                 restore_node(self.hosts[name].state)
         self.lost -= {*names}
+
+    def lose_storage(self, name: str, path: str) -> None:
+        """A host sees what lies there no more."""
+        state = self.hosts[name].state
+        storage = next(one for one in state.storage if files.same(one.path, path))
+        self.outages.append(lose_storage(state, storage, self.clock))
+
+    def restore_storage(self, name: str) -> None:
+        """All that a host has lost."""
+        state = self.hosts[name].state
+        for gone in [one for one in self.outages if one.state is state]:
+            self.outages.remove(gone)
+            restore_storage(gone, *(host.state for host in self.hosts.values() if host.state is not state))
 
     def settle(self, actor: SimulatedHost) -> None:
         """What a host has done to storage that others see is so for them."""

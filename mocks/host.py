@@ -8,7 +8,7 @@ It does not model:
 - moving the storage of a VM as a whole on its host (Move-VMStorage -DestinationStoragePath), or disks with checkpoints;
 - moves of a VM to another host beyond what mocks/migration.py lists: the network that one takes, its blackout, half a copy;
 - import, of Hyper-V Replica what mocks/replicating.py says at its top, clusters beyond mocks/cluster.py,
-  Fibre Channel, RemoteFX, GPU partitions, assigning devices (those of a starting state are shown), what shielding forbids,
+  Fibre Channel, RemoteFX, assigning devices and GPU partitions (those of a starting state are shown), what shielding forbids,
   what is in a key protector, resource pools beyond their names, what ACLs and extensions do to traffic, other extensions
   than Microsoft's three, routing domains, RDMA, storage QoS policies, what AVMA does (its events are those of the starting
   state), event logs beyond their lines;
@@ -42,6 +42,7 @@ import mocks.cmdlets  # noqa: F401  fills the table
 from hvctl.contract import OS, BindError, bind, contract
 from mocks import files, metering
 from mocks.arguments import Arguments, plain
+from mocks.assignment import assign
 from mocks.clock import Clock
 from mocks.cmdlets.export import go_on
 from mocks.cmdlets.integration_service import fall_silent
@@ -171,6 +172,12 @@ class SimulatedHost:
     def has(self, cmdlet: str) -> bool:
         """Whether this Windows has it, whatever is installed."""
         return contract(self.os).cmdlet(cmdlet) is not None
+
+    def assign(self, thing: Any, name: str, value: Any) -> None:
+        """A property of an object that a cmdlet returned. Raises Refusal."""
+        with self.clock.happening:
+            self.log.append(Invocation("assignment", {"to": plain(thing), name: plain(value)}))
+            assign(self.state, thing, name, value)
 
     def invoke(self, cmdlet: str, params: Mapping[str, Any], error_action: ErrorAction = "Stop") -> Outcome:
         """Bind by the contract of this host's version, then execute."""

@@ -403,6 +403,7 @@ class Vm:
     is_clustered: bool = False
     planned: bool = False  # what a move that was cut off left at its destination
     assigned_devices: list[str] = field(default_factory=list)  # location paths of devices of the host that it has
+    gpu_partitions: int = 0  # how many partitions of the host's GPUs it has
     guest: Guest = field(default_factory=Guest)
     created: float = 0.0
     started: float = 0.0

@@ -489,6 +489,16 @@ TEXTS: dict[str, tuple[str, str]] = {
         "The virtual machine '{0}' uses a device that is assigned to it and cannot be moved.",
         "仮想マシン '{0}' は割り当てられたデバイスを使用しているため、移動できません。",
     ),
+    "move_gpu": (
+        "The virtual machine '{0}' uses a partition of a GPU and cannot be moved.",
+        "仮想マシン '{0}' は GPU パーティションを使用しているため、移動できません。",
+    ),
+    "move_logon": (
+        "Failed to create Planned Virtual Machine at migration destination: Logon failure: the user has not been granted the "
+        "requested logon type at this computer. (0x80070569)",
+        "移行先で計画された仮想マシンを作成できませんでした: "
+        "要求された種類のログオンは、このコンピューターではユーザーに許可されていません。 (0x80070569)",
+    ),
     "move_nested": (
         "The virtual machine '{0}' runs a hypervisor and cannot be moved while it does.",
         "仮想マシン '{0}' はハイパーバイザーを実行しており、移動できません。",

@@ -14,7 +14,6 @@ from typing import Literal
 
 from mocks import files
 from mocks.machine import Drive, Vm, version
-from mocks.refs import HOME
 from mocks.state import VM_VERSIONS, Content, HostState, Vhd
 
 MOVING = "MigratingVirtualMachine"
@@ -149,6 +148,10 @@ def _passed_through(move: Move) -> Iterator[str]:
     yield from (move.here.name for d in move.vm.disks if d.disk_number is not None)
 
 
+def _partitioned(move: Move) -> bool:
+    return bool(move.vm.gpu_partitions) and not (move.here.at_least("2025") and move.target.at_least("2025"))
+
+
 def _too_new(move: Move) -> bool:
     """A host takes what it lists; 2012 lists what 2012 R2 does not make, and nothing goes back (domain 14.1)."""
     return move.vm.version not in VM_VERSIONS[move.target.os]
@@ -187,6 +190,7 @@ ROWS = (
         _if(lambda m: not m.target.virtual_machine_migration_enabled), "4.2", "D"),
     Row("no_network", "connection", "move_timed_out", _if(lambda m: not _listens(m)), "1.3, 4.2", "D"),
     Row("limit", "connection", "move_limit", _full, "4.2, 10", "D"),
+    Row("logon", "connection", "move_logon", _if(lambda m: not m.target.logon_as_a_service), "4.2", "D"),
     Row("version", "compatibility", "move_hardware", _if(_too_new), "4.2, domain 14.1", "D", 24000, "destination"),
     Row("processor", "compatibility", "move_processor", _if(_another_processor), "4.2", "D", 24004, "destination"),
     Row("switch", "compatibility", "move_switch", _switches, "4.2, 6", "O", 33012, "destination", "adapter"),
@@ -195,6 +199,7 @@ ROWS = (
     Row("pass_through", "compatibility", "move_pass_through", _passed_through, "domain 14.1", "D", 24011, "source", "drive"),
     Row("device", "compatibility", "move_device",
         _if(lambda m: bool(m.vm.assigned_devices)), "domain 14.1: DDA; text ours", "I", 24008),
+    Row("gpu", "compatibility", "move_gpu", _if(_partitioned), "domain 14.1: GPU-P before 2025; text ours", "I", 24009),
     Row("memory", "compatibility", "move_memory",
         _if(lambda m: m.runs and _used(m.target) + m.vm.memory.startup > m.target.memory), "4.2", "D", 24002, "destination"),
     Row("processors", "compatibility", "move_processors",
@@ -227,10 +232,11 @@ def landed(move: Move) -> None:
     there.vms.append(vm)
     for disk, to in move.disks:
         _carried(move, disk, to)
+    configuration = f"{vm.path}\\Virtual Machines\\".casefold()  # its own; what was exported of it stays
     for place, path in move.places.items():
         files.make_folder(there, path)
         setattr(vm, place, path)
-    for file in [f for f in here.files if vm.id in f.lower() and not f.casefold().startswith(HOME.casefold())]:
+    for file in [f for f in here.files if vm.id in f.lower() and f.casefold().startswith(configuration)]:
         files.forget(here, file)
     if version(vm.version) < version("5.0") and there.os != "2012":
         vm.version = "5.0"  # as an import takes over a configuration of 2012 (domain 13) [I]

@@ -47,13 +47,14 @@ class PsObject:
     """An object as a cmdlet emitted it. `type_name` is the full .NET name. `properties`: value per property
     that this OS has; a property the OS lacks is absent. Values: None, bool, int, str, EnumValue, TimeSpan,
     Instant, Guid, PsObject, list of these, or THROWS. `entity` is the thing in the host's state that it stands
-    for, so that it can be passed to another cmdlet."""
+    for, so that it can be passed to another cmdlet. `assignable`: what is assigned to its properties is stored."""
 
     type_name: str
     properties: Mapping[str, Any]
     entity: Any = None
     to_string: str | None = None
     handle: int = field(default_factory=lambda: next(_handles))
+    assignable: bool = False
 
 
 @dataclass(frozen=True)

@@ -121,6 +121,7 @@ REFUSALS = {
     "stop needs off": Refused("InvalidState", "bad_state", "I", "replica-migration 10: the stricter of BAL and PSDOC [C]"),
     "no reverse": Refused("OperationFailed", "replication_no_reverse", "O", "BAL; PSDOC"),
     "reverse under extended": Refused("InvalidOperation", "replication_extended", "D", "a book on HVR; WMI"),
+    "reverse of a third site": Refused("InvalidOperation", "replication_no_reverse", "I", "nobody tells of one: the stricter"),
     "removed under extended": Refused("InvalidOperation", "replication_extended", "D", "WMI RemoveReplicationRelationshipEx"),
     "as replica needs off": Refused("InvalidState", "bad_state", "O", "NEC: off, its saved state removed"),
     "copy exported": Refused("InvalidState", "replication_state", "D", "PSDOC"),

@@ -15,7 +15,7 @@ from hvctl.winrm.protocol import NO_BATCH
 from mocks.objects import ErrorAction, ErrorRecord, Job, Outcome, Refusal
 from mocks.refs import CannotRunError, NothingToDoError, Refs, SourceSkippedError, Step, inherited, own
 from mocks.staging import Staging
-from mocks.values import error_of, json_of, property_of, row_of
+from mocks.values import error_of, json_of, plain, property_of, row_of
 
 FRAME_CHARACTERS = 30_000
 FOLLOW_ROUNDS = 64
@@ -53,6 +53,10 @@ class Host(Protocol):
     def clock(self) -> Clock: ...
 
     def invoke(self, cmdlet: str, params: Mapping[str, Any], error_action: ErrorAction) -> Outcome: ...
+
+    def assign(self, thing: Any, name: str, value: Any) -> None:
+        """A property of an object that a cmdlet returned. Raises Refusal."""
+        ...
 
     def hello(self) -> Mapping[str, Any]:
         """computer, build, caption, powershell, language_mode, culture, user."""
@@ -225,8 +229,27 @@ class Run:
             made.errors = []
             self.host.clock.sleep(POLL_S)
             waited += POLL_S
+        if step.get("instead") and made.errors and self.host.hello()["language_mode"] == "FullLanguage":
+            self._assigned(step, made)
         # What a step refers to was read in part only: then its own answer is partial too.
         made.errors += [e for name in step.get("uses", []) for e in inherited(self.done[name])]
+
+    def _assigned(self, step: Mapping[str, Any], made: Step) -> None:
+        """By assignment, what the call was refused."""
+        instead, first = step["instead"], str(made.errors[0]["id"])
+        if not any(first.casefold().startswith(word.casefold()) for word in instead["errors"]):
+            return
+        try:
+            thing = self._refs.value({"$ref": instead["to"]})
+            for name, value in instead["set"]:
+                self.host.assign(thing, plain(name), self._refs.value(value))
+        except CannotRunError as error:
+            made.errors += error.errors
+        except Refusal as refusal:
+            made.errors.append(error_of(refusal.record))
+        else:
+            made.errors = []
+            made.warnings.append(f"{step['cmdlet']} was refused ({first}): set by assignment instead")
 
     def _called_once(self, step: Mapping[str, Any], made: Step, params: dict[str, Any]) -> Iterator[bytes]:
         each, follow = step.get("each"), step.get("follow")

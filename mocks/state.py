@@ -306,6 +306,7 @@ class HostState:
     processor_level: int = 1  # the higher has instructions that the lower has not
     guardians: list[str] = field(default_factory=list)  # hosts whose certificates for shielded VMs it has too
     replica_server: ReplicaServer = field(default_factory=ReplicaServer)
+    logon_as_a_service: bool = True  # of NT VIRTUAL MACHINE\\Virtual Machines, which a group policy may take
     replica_broker: bool = False  # of its cluster, online: without one nothing of Replica is told on a node
     certificates: list[Certificate] = field(default_factory=list)
     firewall_rules: dict[str, bool] = field(default_factory=lambda: dict.fromkeys(LISTENERS, False))  # by name

@@ -29,7 +29,7 @@ mended=$status
 note 'The pages that read the history, and the same as JSON.'
 hvctl serve --listen 127.0.0.1:8480 > build/lab/serve.log 2>&1 &
 pages=$!
-run python -m mocks overview http://127.0.0.1:8480/ in_sync=298 away=2
+run python -m mocks overview http://127.0.0.1:8480/ in_sync=298 unreachable=2
 shown=$status
 if [ -n "${HVCTL_LAB_STAY:-}" ]; then
     printf '\nLook at http://127.0.0.1:8480/; Ctrl-C ends it.\n'

@@ -64,7 +64,6 @@ def seen(vms: int) -> tuple[Index, Facts]:
     return desired, look(TwinTransport(SimulatedHost.from_yaml(state)), desired)
 
 
-@cache
 def check_of(hosts: int) -> Check:
     desired, facts = seen(4)
     plans = [(f"hv{n:04}", make_plan(desired.of(f"hv{n:04}"), facts, frozenset(IMPACTS))) for n in range(hosts)]

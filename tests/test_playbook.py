@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from hvctl.config.playbook import read_playbook, wishes
+from hvctl.config.salvage import Made
 from hvctl.core.rules import validate
 from hvctl.text.diagnostic import ConfigError
 from tests.harness import wished
@@ -92,6 +93,21 @@ def test_a_right_play_has_no_problem(tmp_path: Path) -> None:
     assert set(play.allow) == {"restart"}
     found, _ = wishes([play], {})
     assert [w.address().words for w in found] == [("vm", "a"), ("disk", "a", "scsi 0:0"), ("memory", "a")]
+
+
+def test_what_is_written_alike_for_two_hosts_is_made_once_and_nothing_else(tmp_path: Path) -> None:
+    """A number that an expression gives is another value for each of them, and true is not 1."""
+    file = tmp_path / "p.yml"
+    text = "- {hosts: all, vms: [{name: same}, {name: own, processor: {count: '{{ n }}'}, notes: 'of {{ n }}'}]}"
+    file.write_text(text, encoding="utf-8")
+    plays, _ = read_playbook(file)
+    made: Made = {}
+    (one, _), (other, _) = (wishes(plays, {"n": n}, made=made) for n in (2, 4))
+    assert one.entries[0].resource is other.entries[0].resource
+    assert [index[1].written()["notes"] for index in (one, other)] == ["of 2", "of 4"]
+    assert [index[2].written()["count"] for index in (one, other)] == [2, 4]
+    wrong = [wishes(plays, {"n": n}, made=made)[1] for n in (1, True)]
+    assert [[str(p) for p in found if "count" in str(p)] != [] for found in wrong] == [False, True]
 
 
 def test_a_host_runs_so_many_vms_and_processors() -> None:

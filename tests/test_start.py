@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from hvctl.cli.app import app
+from hvctl.cli.app import app, main
 from hvctl.cli.lazy import VERBS, Commands, LazyVerbs, Verb
 
 ROOT = Path(__file__).parents[1]
@@ -145,6 +145,19 @@ def test_help_lists_the_verbs_without_their_modules() -> None:
     listed = re.split(r"\n  (?=\S)", done.stdout.partition("Commands:")[2])
     assert [line.split()[0] for line in listed[1:]] == list(VERBS)
     assert "Show what would change." in done.stdout
+
+
+def test_help_cuts_no_sentence(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of no group of verbs, in the narrowest terminal that one has."""
+    monkeypatch.setenv("COLUMNS", "80")
+    root = typer.main.get_command(app)
+    assert isinstance(root, LazyVerbs)
+    groups = [name for name in VERBS if hasattr(root.commands[name], "commands")]
+    assert set(groups) == {"cluster", "metering", "replica", "schedule"}
+    for words in ([], *([name] for name in groups)):
+        assert main([*words, "--help"]) == 0
+        out = capsys.readouterr().out
+        assert "..." not in out.partition("Commands:")[2], out
 
 
 def test_what_the_import_of_a_verb_raises_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from hvctl.monitor.notify import Target, targets
 from hvctl.monitor.watch import Clock, Rhythm
 from hvctl.show import metrics
 from hvctl.show.digest import digest
-from hvctl.show.plain import plain
+from hvctl.show.standing import printable
 from hvctl.text.diagnostic import ConfigError, Diagnostic
 from hvctl.text.extras import lacking
 
@@ -73,7 +73,9 @@ class Audience:
 
     def hear(self, check: Check) -> None:
         """What goes wrong is a warning."""
-        check = plain(check)
+        if self._file is None and self._listener is None and not self._told:
+            return
+        check = printable(check)
         self._successes = metrics.successes(check, self._successes)
         if self._file is not None:
             try:

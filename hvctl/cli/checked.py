@@ -17,17 +17,19 @@ def checked(settings: Settings, asked: Asked, *, quiet: bool = False, everything
     """Raises ConfigError before any host is asked. `quiet`: nothing is printed to the output; `everything`:
     also hosts on which nothing differs. Of an interrupted check
     what is known is remembered too; of a host that was not looked at nothing is."""
-    work = prepared(settings, asked)
     # Nothing is done, so nothing needs consent.
-    with run_of(settings, work, frozenset(IMPACTS)) as run:
+    with run_of(settings, prepared(settings, asked), frozenset(IMPACTS)) as run:
         begun = run.check("drift", asked.playbooks, (), 0, asked.covers)
         spool = settings.tried(partial(spooled, settings, begun), None)
 
-        def heard(one: Outcome) -> None:
-            if spool is not None and one.looked:
-                spool.add(seen(begun, settings.redactor.value(one)))
+        def heard(one: Outcome) -> Outcome:
+            if spool is None or not one.looked:
+                return one
+            one = settings.redactor.value(one)
+            spool.add(seen(begun, one))
+            return one.brief
 
-        outcomes = run.plan(only_told=True, heard=lambda one: settings.tried(partial(heard, one), None))
+        outcomes = run.plan(only_told=True, heard=lambda one: settings.tried(partial(heard, one), one))
         status = settings.stop.status or exit_status(outcomes, changes_count=True)
         check = run.check("drift", asked.playbooks, outcomes, status, asked.covers)
         known = spool.seen if spool is not None else {}

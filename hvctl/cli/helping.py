@@ -34,7 +34,6 @@ def dressed(command: Any) -> Any:
         command.context_class = type("Context", (base,), {"formatter_class": formatter})
     below = getattr(command, "commands", None)
     for one in below.values() if isinstance(below, dict) else ():  # not those that come with their module
-        one.short_help = one.get_short_help_str(1000)  # which is not cut at the width then
         dressed(one)
     return command
 

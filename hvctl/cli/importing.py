@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -14,11 +14,13 @@ from hvctl.cli.app import app
 from hvctl.cli.options import Extra, Settings
 from hvctl.cli.prepared import extra_variables, inventory_of, run_of, warn, work_of
 from hvctl.config.inventory import Inventory
-from hvctl.config.prepare import HostWork, Prepared
+from hvctl.config.overlay import Overlay
+from hvctl.config.prepare import CLUSTER, HostWork, Prepared
 from hvctl.core.resource import Index
 from hvctl.core.status import FAULT, TROUBLE
 from hvctl.fleet.showing import Showing
 from hvctl.importing.look import Imported, Wanted, imported, matches
+from hvctl.importing.roles import Cluster
 from hvctl.importing.split import split_files
 from hvctl.importing.text import playbook_text, told_lines
 from hvctl.show.plain import plain
@@ -55,8 +57,12 @@ def import_hosts(
     showing = Showing(settings.err, settings.err, settings.redactor, settings.verbose)
     wanted = Wanted(tuple(vms or ()), everything, secret)
 
+    over = extra_variables(extra or (), settings.vault)
+    clusters = _clusters(inventory, over)
+    of = {node: name for name, one in clusters.items() for node in one.nodes}
+
     def ask(name: str, transport: Transport) -> Imported:
-        return imported(name, transport, wanted)
+        return imported(name, transport, wanted, of.get(name, ""))
 
     with run_of(settings, work, frozenset()) as run:
         answers = run.ask("reading", ask)
@@ -66,11 +72,25 @@ def import_hosts(
             showing.error(name, error)
     _check_found(found, failed, wanted.vms)
     if found and not settings.stop.asked:
-        settings.tried(partial(_write, settings, found, inventory, out, split=split), None)
+        settings.tried(partial(_write, settings, found, inventory, clusters, out, split=split), None)
     for line in told_lines(found):
         settings.err.print(plain(settings.redactor.value(line)), soft_wrap=True)
     status = FAULT if any(one.defect for one in failed.values()) else TROUBLE if failed else 0
     raise typer.Exit(settings.stop.status or status)
+
+
+def _clusters(inventory: Inventory, over: Overlay) -> dict[str, Cluster]:
+    """By the nodes that say it, and a group that has just these, or all their names."""
+    nodes: dict[str, list[str]] = {}
+    for host in inventory.hosts.values():
+        if isinstance(name := inventory.variables(host, over.values).get(CLUSTER), str) and name:
+            nodes.setdefault(name, []).append(host.name)
+    found = {}
+    for name, hosts in nodes.items():
+        groups = (group for group, members in inventory.groups.items() if {*members} == {*hosts})
+        pattern = next((group for group in groups if group not in ("all", "ungrouped")), ", ".join(hosts))
+        found[name] = Cluster(tuple(hosts), pattern)
+    return found
 
 
 def _check_new(target: Path | None, *, split: bool) -> None:
@@ -115,11 +135,17 @@ def _check_found(found: Sequence[Imported], failed: object, patterns: Sequence[s
 
 
 def _write(
-    settings: Settings, found: Sequence[Imported], inventory: Inventory, out: str | None, *, split: bool
+    settings: Settings,
+    found: Sequence[Imported],
+    inventory: Inventory,
+    clusters: Mapping[str, Cluster],
+    out: str | None,
+    *,
+    split: bool,
 ) -> None:
     """Raises ConfigError."""
     if not split:
-        text = playbook_text(found)
+        text = playbook_text(found, clusters)
         if out is None:
             settings.out.print(text.rstrip("\n"), soft_wrap=True)
         else:
@@ -129,7 +155,7 @@ def _write(
     folder = Path(out or ".")
     groups = {name: members for name, members in inventory.groups.items() if name != "ungrouped"}
     groups.setdefault("all", tuple(inventory.hosts))
-    files = for_editors({folder / name: text for name, text in split_files(found, groups).items()})
+    files = for_editors({folder / name: text for name, text in split_files(found, groups, clusters).items()})
     write_new(files)
     shown = [str(file) for file in files]
     more = f" and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""

@@ -94,7 +94,23 @@ class Commands(MutableMapping[str, Any]):
         return len(VERBS.keys() | self._there.keys())
 
 
-class LazyVerbs(TyperGroup):
+class Verbs(TyperGroup):
+    """Verbs of one kind. What each does is told in full: a sentence that is cut tells less than none."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        found = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        rows = [(name, _first(one)) for name, one in found if one is not None and not one.hidden]
+        if rows:
+            with formatter.section("Commands"):
+                formatter.write_dl(rows)
+
+
+def _first(command: Any) -> str:
+    """The first paragraph of its help, on one line."""
+    return " ".join((command.short_help or command.help or "").partition("\n\n")[0].split())
+
+
+class LazyVerbs(Verbs):
     """Lists the verbs without their modules."""
 
     def __init__(self, **attributes: Any) -> None:

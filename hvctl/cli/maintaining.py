@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Annotated, Literal
 
@@ -10,20 +10,26 @@ import typer
 
 from hvctl.cli.app import app
 from hvctl.cli.approval import applied
-from hvctl.cli.options import AutoApprove, Extra, Grace, Json, Report, Settings
+from hvctl.cli.lazy import Verbs
+from hvctl.cli.options import AutoApprove, Extra, Grace, History, Json, NoHistory, Report, Settings
 from hvctl.cli.prepared import extra_variables, inventory_of, run_of, warn, work_of
+from hvctl.cli.remembered import remembered, remembering
 from hvctl.cli.reported import Reports
 from hvctl.config.inventory import Host, Inventory
 from hvctl.config.overlay import Overlay
 from hvctl.config.prepare import CLUSTER, Prepared
-from hvctl.core.outcome import exit_status
+from hvctl.core.facts import UnreadableError
+from hvctl.core.outcome import Outcome, exit_status
+from hvctl.core.plan import Plan
 from hvctl.core.resource import Entry, Index, Place
-from hvctl.kinds.maintenance import FAILBACK, Maintenance
+from hvctl.history.seen import Seen, Standing
+from hvctl.kinds._cluster import bare
+from hvctl.kinds.maintenance import FAILBACK, Maintenance, Placed, placed
 from hvctl.text.diagnostic import ConfigError, Diagnostic
 from hvctl.text.source import COMMAND_LINE
 from hvctl.text.visible import quoted
 
-cluster = typer.Typer(help="Maintenance of the nodes of a cluster.", no_args_is_help=True)
+cluster = typer.Typer(cls=Verbs, help="Maintenance of the nodes of a cluster.", no_args_is_help=True)
 app.add_typer(cluster, name="cluster")
 
 Node = Annotated[str, typer.Argument(metavar="NODE", help="A host of the inventory that is a node.")]
@@ -40,10 +46,14 @@ def drain(
     as_json: Json = False,
     report: Report = None,
     grace: Grace = None,
+    history: History = None,
+    no_history: NoHistory = False,
 ) -> None:
     """Move all roles off a node, which takes none until it is resumed."""
-    _maintained(context, node, Maintenance(node=node, wanted_state="drained"), extra, auto_approve, only_plan, as_json, report,
-                grace)  # fmt: skip
+    wanted = Maintenance(node=node, wanted_state="drained")
+    settings = remembering(context.obj, history, no_history or only_plan)
+    settings.follow(grace)
+    _maintained(settings, node, wanted, extra, auto_approve, only_plan, as_json, report)
 
 
 @cluster.command()
@@ -59,6 +69,8 @@ def resume(
     as_json: Json = False,
     report: Report = None,
     grace: Grace = None,
+    history: History = None,
+    no_history: NoHistory = False,
 ) -> None:
     """Take a node back, and the roles that it was drained of."""
     if failback not in FAILBACK:
@@ -67,11 +79,13 @@ def resume(
         "no" if failback == "no" else "policy" if failback == "policy" else "immediate"
     )
     wanted = Maintenance(node=node, wanted_state="up", failback=word)
-    _maintained(context, node, wanted, extra, auto_approve, only_plan, as_json, report, grace)
+    settings = remembering(context.obj, history, no_history or only_plan)
+    settings.follow(grace)
+    _maintained(settings, node, wanted, extra, auto_approve, only_plan, as_json, report)
 
 
 def _maintained(
-    context: typer.Context,
+    settings: Settings,
     node: str,
     wanted: Maintenance,
     extra: Sequence[str] | None,
@@ -79,12 +93,9 @@ def _maintained(
     only_plan: bool,
     as_json: bool,
     report: list[str] | None,
-    grace: str | None,
 ) -> None:
-    settings: Settings = context.obj
-    settings.follow(grace)
     reports = Reports.to_approve(report, as_json=as_json, asks=not (auto_approve or only_plan))
-    work = _nodes(settings, node, wanted, extra_variables(extra or (), settings.vault))
+    work, wanted, cluster = _nodes(settings, node, wanted, extra_variables(extra or (), settings.vault))
     # That it moves VMs is what the verb is for; the question after the plan is the consent.
     with run_of(settings, work, frozenset({"move"})) as run:
         outcomes = run.plan(warm=not only_plan)
@@ -95,11 +106,45 @@ def _maintained(
             outcomes = applied(settings, run, outcomes, auto_approve=auto_approve, quiet=reports.on_stdout)
         status = settings.stop.status or exit_status(outcomes, changes_count=not only_plan)
         check = run.check("plan" if only_plan else "apply", (), outcomes, status)
+    if not only_plan:
+        check = settings.tried(lambda: remembered(settings, check, _seen(wanted, cluster, outcomes)), check)
     raise typer.Exit(reports.write(settings, check))
 
 
-def _nodes(settings: Settings, node: str, wanted: Maintenance, over: Overlay) -> Prepared:
-    """All hosts of the node's cluster that the inventory has: what of its roles could go where is seen from them."""
+def _seen(wanted: Maintenance, cluster: str, outcomes: Sequence[Outcome]) -> dict[str, Seen]:
+    """What is remembered of nodes that were looked at: the roles that are on them, and those that were moved. What playbooks
+    want there was not looked at, so that nothing of it begins or ends."""
+    standings: dict[str, list[Standing]] = {o.host: [] for o in outcomes if o.error is None and o.now is not None}
+    one = next((o for o in outcomes if o.plan is not None and o.plan.actions), None)
+    before = _placed(one.plan) if one is not None else {}
+    now = _placed(one.now) if one is not None else {}
+    for role in now.values():
+        if role.host in standings:
+            standings[role.host].append(Standing.of("role", cluster, role.name, f"on {role.node}"))
+    results = one.report.results if one is not None and one.report is not None else ()
+    did = any(r.status in ("ok", "unknown") for r in results)
+    for key, role in now.items() if did else ():
+        was = before.get(key, role)
+        if bare(was.node) == bare(role.node) or bare(wanted.node) not in (bare(was.node), bare(role.node)):
+            continue
+        host = next((h for h in (was.host, role.host) if h in standings), None)
+        if host is not None:
+            told = f"moved from {was.node} to {role.node}"
+            standings[host].append(Standing.of("move", cluster, role.name, told))
+    return {host: Seen(host, standings=tuple(found)) for host, found in standings.items()}
+
+
+def _placed(plan: Plan | None) -> Mapping[str, Placed]:
+    """Nothing where the cluster does not say."""
+    try:
+        return placed(plan.facts) if plan is not None else {}
+    except UnreadableError:
+        return {}
+
+
+def _nodes(settings: Settings, node: str, wanted: Maintenance, over: Overlay) -> tuple[Prepared, Maintenance, str]:
+    """All hosts of the node's cluster that the inventory has: what of its roles could go where is seen from them. Also what
+    is wanted of that node, by its name, and the name of the cluster."""
     inventory = inventory_of(settings)
     found = inventory.select(node)
     if len(found) != 1:
@@ -115,7 +160,7 @@ def _nodes(settings: Settings, node: str, wanted: Maintenance, over: Overlay) ->
     hosts = [h for h in inventory.select("all") if _cluster_of(inventory, h, over) == name]
     work = tuple(work_of(settings, inventory, h, _index(h, one, name), over) for h in hosts)
     warn(settings, dict.fromkeys(w for w in (*inventory.warnings, *(x for o in work for x in o.connection.warnings))))
-    return Prepared(work, (), inventory)
+    return Prepared(work, (), inventory), one, name
 
 
 def _cluster_of(inventory: Inventory, host: Host, over: Overlay) -> str:

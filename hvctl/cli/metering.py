@@ -10,13 +10,13 @@ from functools import partial
 from typing import Annotated, Any, Literal
 
 import typer
-from typer.core import TyperGroup
 
 from hvctl.call import TransportError
 from hvctl.cli.app import app
 from hvctl.cli.drifting import alone
 from hvctl.cli.elsewhere import refused
 from hvctl.cli.labels import Labels, labels_of
+from hvctl.cli.lazy import Verbs
 from hvctl.cli.nightly import at_night
 from hvctl.cli.options import Exclusive, Extra, Grace, History, Hours, Limit, Metrics, NoHistory, Settings, Splay
 from hvctl.cli.prepared import Asked, extra_variables, inventory_of, prepared, run_of, warn, work_of
@@ -50,7 +50,7 @@ Form = Literal["table", "csv", "json"]
 READ = "read"
 
 
-class _DefaultVerb(TyperGroup):
+class _DefaultVerb(Verbs):
     """`hvctl metering [PLAYBOOK…]` is `hvctl metering read [PLAYBOOK…]`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

@@ -12,6 +12,7 @@ import typer
 from hvctl.call import Call, Transport, TransportError
 from hvctl.cli.app import app
 from hvctl.cli.approval import applied
+from hvctl.cli.lazy import Verbs
 from hvctl.cli.options import (
     EXIT_CONFIG,
     AutoApprove,
@@ -41,6 +42,7 @@ from hvctl.kinds._runbook import (
     QUERIES,
     Cancellation,
     PlannedFailover,
+    Release,
     Reversal,
     Runbook,
     TestFailover,
@@ -53,6 +55,7 @@ from hvctl.text.diagnostic import ConfigError, Diagnostic
 from hvctl.text.source import COMMAND_LINE
 
 replica = typer.Typer(
+    cls=Verbs,
     help="Fail a replicated VM over, test that, and go back.",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -155,7 +158,10 @@ def failover(
         _end(verb, f"{here} has no {name}, or was not read; it is on {', '.join(found.seen) or 'no host'}")
     third = found.seen[here].mode == "ExtendedReplica"
     if third and not unplanned:
-        _end(verb, f"{here} is a third site, which only --unplanned fails over to")
+        text = (
+            f"{here} is a third site: nothing prepares what is sent on to it, so that only --unplanned fails over to it"
+        )
+        _end(verb, f"{text}; without a loss {name} goes to the site that sends to it")
     if third and (running := [h for h, one in found.seen.items() if h != here and one.runs]):
         _end(
             verb, f"{name} runs on {' and '.join(running)}; turn it off there before it is failed over to a third site"
@@ -166,11 +172,12 @@ def failover(
         _end(verb, f"no host that was read sends {name}{away}; --unplanned fails over without it")
     common: dict[str, Any] = {"name": name, "vm_id": found.vm_id, "there": there, "starts": not no_start}
     if not unplanned:
-        _run(verb, found, here, PlannedFailover(**common), f"planned failover to {here}")
+        book = PlannedFailover(**common, **_chain(found, here))
+        _run(verb, found, here, book, f"planned failover to {here}")
     chosen = _point(verb, found, here, name, point)
     told = f", to the recovery point of {chosen['point_told']}" if chosen else ""
-    book = UnplannedFailover(**common, **chosen, completes=not no_complete)
-    _run(verb, found, here, book, f"unplanned failover to {here}{told}")
+    lost = UnplannedFailover(**common, **chosen, completes=not no_complete)
+    _run(verb, found, here, lost, f"unplanned failover to {here}{told}")
 
 
 @replica.command()
@@ -196,13 +203,13 @@ def reverse(
     if len(begun) != 1:
         _end(verb, f"which side of {name} was failed over is not clear: {', '.join(found.seen)}; see to it by hand")
     if found.seen[begun[0]].mode == "ExtendedReplica":
-        text = f"{begun[0]} is a third site, from which nothing is reversed; end its replication there by hand"
-        _end(verb, f"{text}, and replicate {name} from there by a playbook")
+        _run(verb, found, begun[0], _release(verb, found, begun[0], name), "its replication ended on all sites")
     there = _other(found, begun[0])
     if not there:
         away = "; not read: " + ", ".join(found.unseen) if found.unseen else ""
         _end(verb, f"no other host that was read has {name}{away}")
-    _run(verb, found, begun[0], Reversal(name=name, vm_id=found.vm_id, there=there), f"reversed: {begun[0]} to {there}")
+    book = Reversal(name=name, vm_id=found.vm_id, there=there, **_chain(found, begun[0]))
+    _run(verb, found, begun[0], book, f"reversed: {begun[0]} to {there}")
 
 
 @replica.command()
@@ -224,7 +231,8 @@ def cancel(
     verb = _verb(context, limit, auto_approve, check, as_json, report, allow, grace, history, no_history=no_history)
     found = _found(verb, name)
     here = _receiver(verb, found, name, on)
-    there = next(iter(found.senders), "")
+    third = found.seen[here].mode == "ExtendedReplica"  # nobody prepares what is sent on
+    there = "" if third else next(iter(found.senders), "")
     book = Cancellation(name=name, vm_id=found.vm_id, there=there)
     _run(verb, found, here, book, "a test or a failover taken back")
 
@@ -332,6 +340,20 @@ def _other(found: Sides, here: str) -> str:
     return next((h for h in others if h != here and found.seen[h].mode != "ExtendedReplica"), "")
 
 
+def _chain(found: Sides, here: str) -> dict[str, Any]:
+    """What a runbook is told of a third site that this host sends on to, or did when it began."""
+    third = next((h for h in found.receivers if h != here and found.seen[h].mode == "ExtendedReplica"), "")
+    return {"chained": found.seen[here].onward or bool(third), "third": third}
+
+
+def _release(verb: Verb, found: Sides, here: str, name: str) -> Release:
+    """All other sites must be read: one that was left out would go on."""
+    if found.unseen:
+        _end(verb, f"not read: {', '.join(found.unseen)}; what is there of {name} is not known", TROUBLE)
+    middle = next((h for h in found.receivers if h != here), "")
+    return Release(name=name, vm_id=found.vm_id, there=middle, first=next(iter(found.senders), ""))
+
+
 def _named(verb: Verb, host: str, found: Sides) -> str:
     """A host by any of its names; behind a broker, the node that has it."""
     known = names_of(inventory_of(verb.settings))
@@ -359,7 +381,7 @@ def _run(verb: Verb, found: Sides, here: str, runbook: Runbook, told: str) -> No
     reports = Reports.to_approve(verb.report, as_json=verb.as_json, asks=not (verb.auto_approve or verb.check))
     inventory = inventory_of(settings)
     place = Place(COMMAND_LINE, ())
-    hosts = [h for h in (here, runbook.there) if h]
+    hosts = [here, *runbook.links()]
     desired = {here: Index((Entry(runbook, place),), here, known=names_of(inventory))}
     work: list[HostWork] = [
         work_of(settings, inventory, inventory.hosts[h], desired.get(h, Index((), h))) for h in hosts
@@ -388,10 +410,10 @@ def _seen(runbook: Runbook, here: str, outcomes: Sequence[Outcome], told: str) -
             continue
         own = Sent.of(runbook.vm_id, facts.others.get(one.host) or one.now.facts) if facts is not None else None
         noted = standing_of(runbook.name, own)
-        standings = [Standing("replication", "", noted.name, noted.standing)] if noted is not None else []
+        standings = [Standing.of("replication", "", noted.name, noted.standing)] if noted is not None else []
         results = one.report.results if one.report is not None else ()
         if any(r.status in ("ok", "unknown") for r in results) and one.host == here:
             left = next((r.step.text for r in results if r.status != "ok"), "")
-            standings.append(Standing("move", "", runbook.name, told + (f"; not done: {left}" if left else "")))
+            standings.append(Standing.of("move", "", runbook.name, told + (f"; not done: {left}" if left else "")))
         found[one.host] = Seen(one.host, standings=tuple(standings))
     return found

@@ -15,6 +15,7 @@ from rich.cells import cell_len
 
 from hvctl.cli.app import app
 from hvctl.cli.labels import Labels
+from hvctl.cli.lazy import Verbs
 from hvctl.cli.options import Allow, AtMost, Extra, Hours, Limit, Metrics, Report, Settings, Splay, Tags, Vms
 from hvctl.cli.prepared import Asked
 from hvctl.cli.scheduled import Wanted, job_of
@@ -52,6 +53,7 @@ _WORD = 5
 """Columns of them."""
 
 schedule = typer.Typer(
+    cls=Verbs,
     help="Drift checks, applies, exports and readings of meters at fixed times.",
     no_args_is_help=True,
     rich_markup_mode=None,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from hvctl.config.flaws import sound_rules
 from hvctl.contract import OS, VERSIONS, title
-from hvctl.core.resource import Resource
+from hvctl.core.resource import Index, Resource
 from hvctl.text.diagnostic import Diagnostic, Mark
 
 _NAMED = 10
@@ -20,7 +20,7 @@ class Desired:
 
     host: str
     os: OS | None
-    wishes: Sequence[Resource]
+    wishes: Index
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,7 @@ def offline_problems(run: Sequence[Desired], *, seen: bool = False) -> list[Diag
                 told.append((problem, None, ""))
             elif one.os:
                 refused.append((spot, problem, one.os, one.host))
+        one.wishes.rest()
     hosts_of: dict[_Spot, set[str]] = {}
     for spot, _, _, host in refused:
         hosts_of.setdefault(spot, set()).add(host)
@@ -68,6 +69,8 @@ def offline_problems(run: Sequence[Desired], *, seen: bool = False) -> list[Diag
 
 def wanted_on_two(run: Sequence[Desired]) -> Iterator[Diagnostic]:
     """What is wanted once, on one host of several, and is wanted on another of them too: it would go to and fro."""
+    if not any(e.resource.only_on(e.place.hosts) == one.host for one in run for e in one.wishes.entries):
+        return
     named = {one.host: {(w.kind, w.key().casefold()): w for w in one.wishes if w.owner is None} for one in run}
     told: set[tuple[object, ...]] = set()
     for host, own in named.items():

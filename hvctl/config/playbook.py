@@ -14,7 +14,7 @@ from hvctl.config.layers import layered
 from hvctl.config.loops import places_of, unrolled
 from hvctl.config.overlay import NOTHING, Overlay
 from hvctl.config.patterns import words
-from hvctl.config.salvage import salvaged
+from hvctl.config.salvage import Made, made_once
 from hvctl.config.secrets import Ask, resolve
 from hvctl.config.selection import narrowed
 from hvctl.config.vault import Vault, is_vault
@@ -22,7 +22,8 @@ from hvctl.core.acceptance import KEY as ACCEPT
 from hvctl.core.acceptance import Acceptance
 from hvctl.core.impact import IMPACTS, Impact
 from hvctl.core.resource import Entry, Index, Place, Resource
-from hvctl.core.serial import AtOnce, Serial
+from hvctl.core.rows import said
+from hvctl.core.serial import Serial
 from hvctl.kinds import sections
 from hvctl.text.diagnostic import ConfigError, Diagnostic, Mark, RefusedError, UndefinedDiagnostic
 from hvctl.text.source import Document, PartlyReadError, Path, load, suggest
@@ -36,7 +37,6 @@ _OTHER_WORDS = {
     **dict.fromkeys(("variables", "variable"), "vars"),
     **dict.fromkeys(("vnics", "management_adapters"), "host_network_adapters"),
     **dict.fromkeys(("consent", "allowed"), "allow"),
-    **dict.fromkeys(("max_restarts", "throttle"), "restarts_at_once"),
     **dict.fromkeys(("hyperv", "vmhost", "settings"), "host"),
 }
 """What others call the keys of a play."""
@@ -60,7 +60,7 @@ class Play:
     marks: Mapping[str, Mark] = field(default_factory=dict)
     unsure: bool = False
     serial: Serial | None = None
-    at_once: AtOnce | None = None
+    restarts_at_once: int | None = None
     partial: bool = False
     picked: frozenset[int] | None = None
     members: tuple[str, ...] = ()
@@ -147,20 +147,22 @@ def _play(document: Document, number: int, data: Any, vault: Vault, problems: li
     allowed: frozenset[Impact] = frozenset(i for i in IMPACTS if i in allow)
     name = str(data.get("name") or hosts)
     serial = _serial(document, path, data, problems)
-    at_once = _at_once(document, path, data, problems)
-    return Play(
-        document,
-        path,
-        name,
-        hosts,
-        given.values,
-        tuple(tags),
-        allowed,
-        given.marks,
-        unsure,
-        serial=serial,
-        at_once=at_once,
-    )
+    most = _restarts_at_once(document, path, data, problems)
+    return Play(document, path, name, hosts, given.values, tuple(tags), allowed, given.marks, unsure, serial, most)
+
+
+def _restarts_at_once(
+    document: Document, path: Path, data: Mapping[str, Any], problems: list[Diagnostic]
+) -> int | None:
+    value = data.get("restarts_at_once")
+    if value is None:
+        return None
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    place = document.mark((*path, "restarts_at_once"))
+    text = f"restarts_at_once is a number of hosts, 1 or more, not {said(value)}"
+    problems.append(Diagnostic(place, text, "write such as 2, or leave it out"))
+    return None
 
 
 def _serial(document: Document, path: Path, data: Mapping[str, Any], problems: list[Diagnostic]) -> Serial | None:
@@ -173,31 +175,6 @@ def _serial(document: Document, path: Path, data: Mapping[str, Any], problems: l
     except ValueError as error:
         problems.append(Diagnostic(place, f"serial: {error}", "write such as 2, 10% or [1, 10%, 100%]"))
         return None
-
-
-def _at_once(document: Document, path: Path, data: Mapping[str, Any], problems: list[Diagnostic]) -> AtOnce | None:
-    """A number is that of the play."""
-    value, key = data.get("restarts_at_once"), "restarts_at_once"
-    if value is None:
-        return None
-    written = value if isinstance(value, dict) else {"play": value}
-    found: dict[str, int] = {}
-    for scope, most in written.items():
-        place = document.mark((*path, key, scope) if isinstance(value, dict) else (*path, key))
-        if scope not in ("play", "cluster"):
-            hint = suggest(str(scope), ("play", "cluster")) or "known are play, cluster"
-            problems.append(Diagnostic(place, f"unknown key {quoted(scope)} in {key}", hint))
-        elif not isinstance(most, int) or isinstance(most, bool) or most < 1:
-            text = half_width(most) if isinstance(most, str) else ""
-            hint = f"write {text} in half-width characters" if text else "write such as 1 or {play: 4, cluster: 1}"
-            problems.append(Diagnostic(place, "restarts_at_once is a number of hosts, 1 or more", hint))
-        else:
-            found[scope] = most
-    if not written:
-        problems.append(
-            Diagnostic(document.mark((*path, key)), f"{key} is empty", "write such as {play: 4, cluster: 1}")
-        )
-    return AtOnce(found.get("play"), found.get("cluster"), str(document.mark((*path, key)))) if found else None
 
 
 def _vars_files(
@@ -239,9 +216,12 @@ def wishes(
     ask: Ask = resolve,
     host: str = "",
     together: str = "",
+    made: Made | None = None,
 ) -> tuple[Index, list[Diagnostic]]:
     """What these plays want of one host, and everything wrong with it. `learn` hears of secrets that
-    are used, `ask` gets them. `trees`: folders whose files need not be named in full, beside the playbook's own."""
+    are used, `ask` gets them. `trees`: folders whose files need not be named in full, beside the playbook's own. `made`: what
+    was made for other hosts of these plays."""
+    made = {} if made is None else made
     entries: list[Entry] = []
     problems: list[Diagnostic] = []
     for play in plays:
@@ -253,7 +233,7 @@ def wishes(
         places = frozenset(p.mark for p in unclear if p.mark) | play.document.unread
         if play.unsure:
             unclear = [p for p in unclear if not isinstance(p, UndefinedDiagnostic)]
-        maker = _Maker(play, data, wrong, shelf, entries, places, host)
+        maker = _Maker(play, data, wrong, shelf, entries, places, host, made)
         for section, kind in sections(None).items():
             if section in data:
                 maker.section(kind, data[section], (*play.path, section), None)
@@ -274,6 +254,7 @@ class _Maker:
     entries: list[Entry]
     unclear: frozenset[Mark] = frozenset()
     host: str = ""
+    made: Made = field(default_factory=dict)
 
     def section(
         self, kind: type[Resource], data: Any, path: Path, owner: int | None, around: Mapping[str, Any] = _NOTHING
@@ -324,7 +305,7 @@ class _Maker:
     def salvaged(
         self, kind: type[Resource], own: Mapping[str, Any], path: Path
     ) -> tuple[Resource | None, frozenset[str], list[Diagnostic]]:
-        return salvaged(kind, own, self.play.document, path, self.unclear)
+        return made_once(kind, own, self.play.document, path, self.unclear, self.made)
 
     def spread(
         self,

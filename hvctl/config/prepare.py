@@ -14,11 +14,12 @@ from hvctl.config.offline import Desired, offline_problems, wanted_on_two
 from hvctl.config.overlay import NOTHING, Overlay
 from hvctl.config.playbook import Play, read_playbook, wishes
 from hvctl.config.reach import connection_for
+from hvctl.config.salvage import Made
 from hvctl.config.secrets import Ask, NotAskedError, SecretError, Secrets, never, resolve
 from hvctl.config.selection import named, tagged, tags_in, unmatched
 from hvctl.config.vault import Vault
 from hvctl.core.resource import Index, Names
-from hvctl.core.serial import AtOnce, Serial
+from hvctl.core.serial import Serial
 from hvctl.text.diagnostic import ConfigError, Diagnostic, HostDiagnostic, RefusedError, UndefinedDiagnostic
 from hvctl.text.source import SecretSource, suggest
 from hvctl.text.visible import quoted
@@ -38,8 +39,8 @@ class HostWork:
     """Why nothing can be done there, though it can elsewhere."""
     serial: Serial | None = None
     """Of the first of its plays that has one."""
-    at_once: tuple[AtOnce, ...] = ()
-    """Of all of its plays that have one."""
+    restarts_at_once: tuple[tuple[str, int], ...] = ()
+    """Of each of its plays that says so: where the play is, and how many of its hosts at a time."""
 
     @property
     def name(self) -> str:
@@ -131,18 +132,20 @@ def prepare(
     work: list[HostWork] = []
     desired: list[Desired] = []
     known: Names | None = None
+    made: Made = {}
     for host, own in chosen:
         # All at once: a password of the inventory may be taken from a variable of a play, and that is hidden then.
         seen = [_seen_by(inventory, host, p, variables, problems) for p in own]
         unsure = any(p.unsure for p in seen)
         connection = _connection(inventory, host, own, variables, problems, warnings, unsure=unsure)
         _check_broker(host, problems)
-        found, faults = wishes(seen, {}, learn, trees, ask, host.name, _cluster(inventory, host, seen, problems))
+        found, faults = wishes(seen, {}, learn, trees, ask, host.name, _cluster(inventory, host, seen, problems), made)
         if found.together or any(wish.links() for wish in found):
             known = known or names_of(inventory)
             found = found.knowing(known)
         problems += [p for p in faults if not isinstance(p, HostDiagnostic) and p.level == "error"]
         warnings += [p for p in faults if not isinstance(p, HostDiagnostic) and p.level != "error"]
+        found.rest()
         desired.append(Desired(host.name, connection.os if connection else None, found))
         if connection is None:
             continue
@@ -152,8 +155,8 @@ def prepare(
                 continue
         alone = tuple(p for p in faults if isinstance(p, HostDiagnostic))
         serial = next((p.serial for p in own if p.serial), None)
-        at_once = tuple(p.at_once for p in own if p.at_once)
-        work.append(HostWork(host, connection, found, alone, serial, at_once))
+        few = tuple((str(p.document.mark(p.path)), p.restarts_at_once) for p in own if p.restarts_at_once)
+        work.append(HostWork(host, connection, found, alone, serial, few))
     problems += _partly_written(
         inventory, plays, {one.name: one.desired.together for one in work if one.desired.together}
     )
@@ -279,7 +282,7 @@ def _cluster(inventory: Inventory, host: Host, seen: Sequence[Play], problems: l
         return ""
     if isinstance(value, str) and _CLUSTER_NAME.fullmatch(value):
         return value
-    hint = f"write the cluster's name as `Get-Cluster` has it, as in `{CLUSTER}: hvcl01`"
+    hint = f"write the cluster's name as Failover Cluster Manager shows it, as in `{CLUSTER}: hvcl01`"
     problems.append(Diagnostic(host.marks.get(CLUSTER), f"{CLUSTER} of {host.name} is not the name of a cluster", hint))
     return ""
 

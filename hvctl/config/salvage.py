@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 from pydantic import ValidationError
@@ -13,6 +14,40 @@ from hvctl.core.fields import nulls_refused
 from hvctl.core.resource import Resource
 from hvctl.text.diagnostic import Diagnostic, Mark
 from hvctl.text.source import Document, Path
+
+Made = dict[tuple[Any, ...], Resource]
+"""What was made of data without any fault, by the data: it is the same for each host of a play where no expression is in it."""
+
+
+def made_once(
+    kind: type[Resource], data: Any, document: Document, path: Path, unclear: frozenset[Mark], made: Made
+) -> tuple[Resource | None, frozenset[str], list[Diagnostic]]:
+    """As `salvaged`."""
+    # A document is kept by its play for as long as anything is made of it, so that no other gets its id.
+    key = None if unclear else (kind, id(document), path, _frozen(data))
+    if key is not None and key[-1] is not None and (known := made.get(key)) is not None:
+        return known, frozenset(), []
+    found = one, left_out, problems = salvaged(kind, data, document, path, unclear)
+    if key is not None and key[-1] is not None and one is not None and not (left_out or problems):
+        made[key] = one
+    return found
+
+
+def _frozen(data: Any) -> Any:
+    """The same for the same data alone, so that true is not 1; None where there is more in it than texts and numbers."""
+    if data.__class__ in _SIMPLE:
+        return data.__class__, data
+    if data.__class__ is not dict and not isinstance(data, list):
+        return None
+    parts: list[Any] = [dict if data.__class__ is dict else list]
+    for item in chain.from_iterable(data.items()) if data.__class__ is dict else data:
+        if (part := _frozen(item)) is None:
+            return None
+        parts.append(part)
+    return tuple(parts)
+
+
+_SIMPLE = frozenset({str, int, bool, float, type(None)})
 
 
 def salvaged(

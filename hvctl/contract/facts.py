@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Literal
+
+from hvctl.text.lazy import lazy
 
 Answer = Literal["present", "absent", "unknown"]
 """Unknown: the real module of another version has it, and the pages of this version do not mention it."""
@@ -42,7 +43,7 @@ class Parameter:
     common: bool = False
     function: bool = False
 
-    @cached_property
+    @lazy
     def element(self) -> str:
         """The type without `[]`."""
         return self.type.removesuffix("[]")
@@ -51,7 +52,7 @@ class Parameter:
     def is_array(self) -> bool:
         return self.type.endswith("[]") or self.type == "StringCollection"
 
-    @cached_property
+    @lazy
     def mandatory_somewhere(self) -> bool:
         return any(membership.mandatory for membership in self.sets.values())
 
@@ -94,7 +95,7 @@ class Enum:
         """Nested classes are written with a plus."""
         return f"{self.namespace}.{self.name.replace('.', '+')}" if self.namespace else self.name
 
-    @cached_property
+    @lazy
     def by_lower(self) -> Mapping[str, str]:
         return {member.lower(): member for member in self.members}
 
@@ -116,12 +117,12 @@ class Cmdlet:
     undocumented: frozenset[str] = frozenset()
     common: Mapping[str, Parameter] = field(default_factory=dict)
 
-    @cached_property
+    @lazy
     def named(self) -> Mapping[str, Parameter]:
         """Its own and the common parameters by name and alias, lower case. Dynamic ones are not among them."""
         return _by_name(p for p in (*self.params.values(), *self.common.values()) if not p.dynamic)
 
-    @cached_property
+    @lazy
     def mandatory(self) -> Mapping[str, tuple[tuple[str, bool, bool], ...]]:
         """Per set: the parameters it demands. Name, whether every set demands it, whether it may be piped in."""
         return {name: tuple(self._demanded(name)) for name in self.sets}
@@ -132,7 +133,7 @@ class Cmdlet:
             if membership and membership.mandatory:
                 yield p.name, name not in p.sets, bool(membership.pipeline)
 
-    @cached_property
+    @lazy
     def dynamic(self) -> Mapping[str, Parameter]:
         return _by_name(p for p in self.params.values() if p.dynamic)
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from hvctl.contract.facts import EVERY, Answer, Class, Cmdlet, Enum, Membership, Parameter
 from hvctl.contract.versions import OS
+from hvctl.text.lazy import lazy
 
 DATA = Path(__file__).parent / "data"
 
@@ -44,11 +45,11 @@ class Contract:
         """The real module's name. KeyError where this version does not have the cmdlet."""
         return str(self._cmdlets[cmdlet.lower()][1]["module"])
 
-    @cached_property
+    @lazy
     def cmdlets(self) -> tuple[str, ...]:
         return tuple(name for name, _ in self._cmdlets.values())
 
-    @cached_property
+    @lazy
     def classes(self) -> Mapping[str, Class]:
         """By short name. Properties are those of 2019 (failover clusters: 2022); older versions lack some."""
         found: dict[str, Class] = {}
@@ -57,7 +58,7 @@ class Contract:
                 found.setdefault(name, _class(name, facts))
         return MappingProxyType(found)
 
-    @cached_property
+    @lazy
     def enums(self) -> Mapping[str, Enum]:
         """By short name; where two modules have an enum of that name, Hyper-V's. With the members that this version
         has; an enum that none of its parameters takes is as in 2019."""

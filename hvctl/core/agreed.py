@@ -23,11 +23,13 @@ def with_wanted(action: Action, wish: Resource, draft: Draft, facts: Facts, sear
         or action.verb == "unknown"
         or (action.verb in ("held", "later", "accepted") and not action.lines)
     )
+    there = None if draft.away or draft.seen is None else draft.seen.actual is not None
     actual = None if silent or draft.seen is None else draft.seen.actual
-    ensure = "absent" if wish.absent else "present"
-    whole = Wanted("", ensure, ensure, agrees=not silent and (actual is None) == wish.absent)
-    fields = {} if wish.absent else _fields(wish, facts)
-    differing = {_within(line.field, fields) for line in (*action.drifted, *action.known)}
+    absent = wish.absent
+    ensure = "absent" if absent else "present"
+    whole = Wanted("", ensure, ensure, agrees=not silent and (actual is None) == absent)
+    fields = {} if absent else _fields(wish, facts)
+    differing = {_within(line.field, fields) for line in (*action.drifted, *action.known)} if action.lines else ()
     found = [
         Wanted(
             name,
@@ -37,7 +39,7 @@ def with_wanted(action: Action, wish: Resource, draft: Draft, facts: Facts, sear
         )
         for name, (value, text) in fields.items()
     ]
-    return replace(action, wanted=(whole, *found), searched=searched, noted=_noted(wish, facts))
+    return replace(action, wanted=(whole, *found), searched=searched, noted=_noted(wish, facts), there=there)
 
 
 def _noted(wish: Resource, facts: Facts) -> Noted | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from hvctl.call import Call, Guard, Retry, Watch
+from hvctl.call import Assignment, Call, Guard, Retry, Watch
 from hvctl.core.impact import Impact
 from hvctl.text.diagnostic import Diagnostic, Level
 
@@ -59,8 +59,9 @@ class Step:
     them; "again" after that, whatever became of them. `resumes`: it takes up what goes on on the host by itself, so it
     is done at once after a connection that was lost. `moves`: what it serves is on another host afterwards, where the rest
     of it is planned and done then. `host`: where it runs, if not on the host of its resource. `watch`: what it writes, where
-    it tells no progress. `text` says in plain words what it does. Two steps are never equal: identity is what `needs` refers
-    to."""
+    it tells no progress. `reaches`: other hosts that have something else because of it. `leads_on`: what is wanted of what it
+    sits within is planned again when it is done, and done in the same run. `text` says in plain words what it does. Two steps
+    are never equal: identity is what `needs` refers to."""
 
     call: Call
     text: str
@@ -76,6 +77,9 @@ class Step:
     host: str = ""
     retry: Retry | None = None
     watch: Watch | None = None
+    instead: Assignment | None = None
+    reaches: tuple[str, ...] = ()
+    leads_on: bool = False
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,8 @@ class Bracket:
 @dataclass(frozen=True)
 class Noted:
     """How something stands that is remembered at each look, whether it is as desired or not: where a role is, how a
-    replication goes. `name`: of its VM. `unit`: the cluster that it is in. `lag_s`: seconds that a replica is behind."""
+    replication goes, how old an export is, how the nodes of a cluster are. `name`: of its VM, or of the cluster. `unit`: the
+    cluster that it is in. `lag_s`: seconds that a replica is behind, or that have passed since the newest export."""
 
     name: str
     standing: str

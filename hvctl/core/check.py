@@ -17,7 +17,7 @@ Moved = Literal["host", "wish", "unknown"]
 """Which side left the other: the host drifted, or the playbook was changed since it was last applied."""
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)
 class Spot:
     """A field of a resource; "" is the resource as a whole (it is missing, or should be)."""
 

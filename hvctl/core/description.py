@@ -66,7 +66,7 @@ def described(kinds: Kinds, owners: Index, facts: Facts) -> Description:
     for owner in owners:
         for kind in (k for k in kinds if k.within == owner.kind):
             entries += [Entry(one, NOWHERE, owner.seat) for one in _found(kind, owner, facts, host, omitted)]
-    found = Index(entries, host)
+    found = Index(entries, host, owners.together)
     inner: list[Entry] = []  # within what sits within something itself
     for part in found:
         if part.owner is not None:
@@ -90,7 +90,7 @@ def described(kinds: Kinds, owners: Index, facts: Facts) -> Description:
         seats[one.seat] = len(told)
         owner_seat = None if entry.owner is None else seats[entry.owner]
         told.append(replace(entry, resource=model, owner=owner_seat))
-    return Description(sound(Index(told, host), facts.os, omitted), tuple(omitted))
+    return Description(sound(Index(told, host, owners.together), facts.os, omitted), tuple(omitted))
 
 
 def _found(
@@ -122,7 +122,7 @@ def sound(index: Index, os: OS, omitted: list[tuple[Address, Omission]]) -> Inde
                 wrong.setdefault(one.seat, (found.field, found.message.replace(f" at {NOWHERE.mark()}", "")))
         if not wrong:
             return index
-        omitted += [(index.address(index[seat]), Omission(*said)) for seat, said in wrong.items()]
+        omitted += [(index[seat].address(), Omission(*said)) for seat, said in wrong.items()]
         index = without(index, {seat: [field] for seat, (field, _) in wrong.items()})
 
 
@@ -140,4 +140,4 @@ def without(index: Index, fields: Mapping[int, Sequence[str]]) -> Index:
         seats[one.seat] = len(entries)
         owner = None if entry.owner is None else seats[entry.owner]
         entries.append(replace(entry, resource=entry.resource.without(gone), owner=owner))
-    return Index(entries, index.host)
+    return Index(entries, index.host, index.together)

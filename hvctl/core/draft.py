@@ -22,14 +22,14 @@ from hvctl.text.address import Address
 from hvctl.text.diagnostic import Diagnostic
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Seen:
     """What the host has of a resource as desired; None: it does not exist."""
 
     actual: State | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Draft:
     """What is to be done about one resource. `wish`: its target. `held`: fields that are held back, WHOLE for all.
     `here`: it exists, or will when its steps have run, and what sits within it can be changed. `seen`: what was read, None
@@ -66,7 +66,8 @@ def drafted(
         return replace(before, wish=target)
     seen: list[Seen] = []
     draft = _left_alone(wish, _drafted(wish, target, before, known, facts, allow, seen))
-    return replace(draft, seen=before.seen if before is not None else next(iter(seen), None))
+    told = before.seen if before is not None else next(iter(seen), None)
+    return draft if draft.seen is told else replace(draft, seen=told)
 
 
 def _drafted(
@@ -99,7 +100,8 @@ def _drafted(
             return Draft(target, replace(action, remarks=(remark,)), here=False, held=frozenset({WHOLE}))
         if actual is None:
             return _creation(target, action, known, facts, allow)
-        draft = _update(wish, target, before, action, actual, known, facts, allow)
+        calm = None if known or before else _as_wanted(target, action, seen[0], facts)
+        draft = calm or _update(wish, target, before, action, actual, known, facts, allow)
         return replace(draft, here=False, away=True) if target.away(facts) else draft
     except HeldBackError as error:
         return _whole_held(target, action, [*known, error.finding], here and not error.parts)
@@ -185,6 +187,17 @@ def _update(
     return _not_dragged_along(wish, Draft(target, action, steps, parts, held))
 
 
+def _as_wanted(target: Resource, action: Action, seen: Seen, facts: Facts) -> Draft | None:
+    """Of what is as it should be, as most things are; None where there is something to say of it."""
+    actual = seen.actual or {}
+    if any(actual.get(field) is UNKNOWN for field in target.wanted()) or target.changes(actual, facts):
+        return None
+    try:
+        return None if any(target.judge("leave", (), facts)) else Draft(target, action, seen=seen)
+    except HeldBackError:
+        return None
+
+
 def _not_dragged_along(wish: Resource, draft: Draft) -> Draft:
     """What is accepted is changed by no step that serves another field: a switch becomes external with its adapters."""
     known = {line.field for line in draft.action.known}
@@ -241,7 +254,9 @@ def _newly_held(
     if WHOLE in barred or any(not any(_barred(field, {b}) for field in now) for b in barred):
         return frozenset({WHOLE, *now})
     held = {field for field, line in now.items() if line.consent or line.accepted or _barred(field, barred)}
-    return frozenset(held | {field for field in now if target.rests_on(field, facts) in held})
+    while more := {field for field in now.keys() - held if target.rests_on(field, facts) in held}:
+        held |= more
+    return frozenset(held)
 
 
 def _along(lines: Sequence[Line], held: Sequence[Line]) -> tuple[list[Line], list[Diagnostic]]:
@@ -375,7 +390,8 @@ def lost(draft: Draft, fields: frozenset[str]) -> Draft:
 
 
 def verdicts(step: Step, os: OS) -> Iterator[tuple[Call, Verdict]]:
-    for call in (step.call, *(r.call for r in step.call.refs())):
+    instead = (step.instead.to.call,) if step.instead is not None else ()
+    for call in (step.call, *(r.call for r in step.call.refs()), *instead):
         verdict: Verdict = check(os, call)
         if verdict.answer != "accepted":
             yield call, verdict

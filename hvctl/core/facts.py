@@ -86,6 +86,12 @@ class Facts:
     def of(cls, os: OS, info: HostInfo, batch: Batch, replies: Iterable[Reply]) -> Facts:
         return cls(os, info, {t.call: r for t, r in zip(batch.tasks, replies, strict=True)})
 
+    @property
+    def beside(self) -> dict[str, Facts | None]:
+        """What the other hosts of the unit answered."""
+        own = self.info.computer.casefold()
+        return {host: one for host, one in self.others.items() if one is None or one.info.computer.casefold() != own}
+
     def on(self, host: str) -> Facts:
         """What another host of the unit answered. Raises UnreadableError where it could not be read."""
         found = self.others.get(host)
@@ -128,11 +134,12 @@ class Facts:
             raise groups.unread
         return found
 
-    def derived(self, make: Callable[[Facts], T]) -> T:
-        """What is worked out of the answers, once."""
-        if make not in self._derived:
-            self._derived[make] = make(self)
-        found: T = self._derived[make]
+    def derived(self, make: Callable[..., T], *of: object) -> T:
+        """What `make(facts, *of)` works out of the answers, once."""
+        key = (make, of)
+        if key not in self._derived:
+            self._derived[key] = make(self, *of)
+        found: T = self._derived[key]
         return found
 
     def _groups(self, query: Call, column: str) -> _Groups:

@@ -143,21 +143,31 @@ def models_in(annotation: Any) -> Iterator[type[Fields]]:
 
 def nulls_refused(model: type[BaseModel], data: Mapping[str, Any], path: Path = ()) -> Iterator[tuple[Path, str]]:
     """Where data of the user's has null although the field has no meaning for it, and what to write instead."""
-    for field, info in model.model_fields.items():
-        name = info.alias or field
+    for name, refused, models in _nulls(model):
         if name not in data:
             continue
         value, at = data[name], (*path, name)
-        if value is None and not any(isinstance(m, Null) for m in info.metadata):
-            word = next((f", or write {m.word}" for m in info.metadata if isinstance(m, Instead)), "")
-            yield at, f"leave it out, which leaves it as it is{word}"
-        for inner in models_in(info.annotation):
+        if value is None and refused:
+            yield at, refused
+        for inner in models:
             if isinstance(value, Mapping):
                 yield from nulls_refused(inner, value, at)
             elif isinstance(value, list):
                 for n, item in enumerate(value):
                     if isinstance(item, Mapping):
                         yield from nulls_refused(inner, item, (*at, n))
+
+
+@cache
+def _nulls(model: type[BaseModel]) -> tuple[tuple[str, str, tuple[type[Fields], ...]], ...]:
+    """Of each field, as it is written: what is said where it is null ("" where that has a meaning), and the models in it."""
+    found = []
+    for field, info in model.model_fields.items():
+        word = next((f", or write {m.word}" for m in info.metadata if isinstance(m, Instead)), "")
+        meant = any(isinstance(m, Null) for m in info.metadata)
+        refused = "" if meant else f"leave it out, which leaves it as it is{word}"
+        found.append((info.alias or field, refused, tuple(models_in(info.annotation))))
+    return tuple(found)
 
 
 def properties(model: type[BaseModel], *more: str) -> tuple[str, ...]:

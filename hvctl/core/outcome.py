@@ -32,6 +32,15 @@ class Outcome:
         return self if self.plan is None else replace(self, plan=replace(self.plan, facts=self.plan.facts.of_host))
 
     @property
+    def brief(self) -> Outcome:
+        """Without all that its plan found as wanted, for who has taken that down already."""
+        plan = self.plan
+        if plan is None:
+            return self
+        actions = tuple(replace(a, wanted=a.wanted[:1], searched=()) if a.wanted[1:] else a for a in plan.actions)
+        return replace(self, plan=replace(plan, actions=actions))
+
+    @property
     def looked(self) -> bool:
         """Whether anything is known of it; not where a stop came before."""
         return bool(self.plan or self.report or self.error or self.changed or self.wrong)

@@ -16,12 +16,13 @@ from hvctl.core.values import Json
 from hvctl.text.address import Address
 from hvctl.text.diagnostic import Diagnostic, Mark
 from hvctl.text.foreign import FOREIGN, Foreign
+from hvctl.text.lazy import lazy
 
 Verb = Literal["none", "create", "update", "remove", "held", "later", "accepted", "unknown"]
 Hold = Literal["", "impossible", "later", "accepted"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Line:
     """One field of an action, as text for people. `consent`: words that would allow it. `held`: whatever is allowed, it
     is not done now, and a remark says why, or `accepted` where it is known drift. Neither: it is done. `in_time`: its time
@@ -53,7 +54,7 @@ class Line:
         return not self.waits and self.held != "accepted"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Wanted:
     """A field of a resource that is wanted, whether it differs or not; "": that it is there, or is not. `agrees`: it was
     seen to be as wanted."""
@@ -64,7 +65,7 @@ class Wanted:
     agrees: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Searched:
     """A list that leaves nothing else, or whose things may not grow old. `kind`: of its parts. `by`: "exclusive", or the
     age in seconds. `more`: whether the host has more than it should; None: it could not be looked through."""
@@ -74,11 +75,11 @@ class Searched:
     more: bool | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Action:
     """What happens to one resource. `made`: what a new one is given, field by field. `file`: of the control node, that it
     is about. `wanted`: of what is declared, all of it; `searched`: its lists. `accepted`: of what is held back without a
-    line, where that is accepted."""
+    line, where that is accepted. `there`: whether it was seen to exist; None: that is not known."""
 
     address: Address
     title: str
@@ -93,6 +94,7 @@ class Action:
     wanted: tuple[Wanted, ...] = dataclasses.field(default=(), compare=False)
     searched: tuple[Searched, ...] = dataclasses.field(default=(), compare=False)
     noted: Noted | None = dataclasses.field(default=None, compare=False)
+    there: bool | None = dataclasses.field(default=None, compare=False)
 
     @property
     def blocked(self) -> tuple[Line, ...]:
@@ -142,7 +144,8 @@ class PlannedStep:
     """One call in its order. `action`: the address it serves; for stops and starts that frame others, the
     address of what is stopped. `resumes`: it takes up what a run before left going on. `last`: it relies on all that comes
     before it on its host, as the removal of a switch on the adapters having left it. `root`: what its resource sits within.
-    `moves`: that is on another host afterwards, and the rest of it is done in the same run."""
+    `moves`: that is on another host afterwards, and the rest of it is done in the same run; `leads_on`: so it is, where it is.
+    `reaches`: other hosts that have something else because of it."""
 
     task: Task
     text: str
@@ -154,17 +157,21 @@ class PlannedStep:
     last: bool = False
     root: Address | None = None
     moves: bool = False
+    reaches: tuple[str, ...] = ()
+    leads_on: bool = False
 
 
 @dataclass(frozen=True)
 class Restart:
-    """Something goes down and comes back once. `blocked`: it would, but nothing that needs it is allowed."""
+    """Something goes down and comes back once. `blocked`: it would, but nothing that needs it is allowed. `apart`: names
+    under which no two go down at the same time, on whichever hosts."""
 
     address: Address
     because: tuple[str, ...]
     during: int
     back: bool = True
     blocked: bool = False
+    apart: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -173,7 +180,8 @@ class Restart:
 
 @dataclass(frozen=True)
 class Plan:
-    """What will be done on one host. Apply decides nothing new."""
+    """What will be done on one host. Apply decides nothing new. `elsewhere`: what is written for this host too, or was looked
+    for here, and is planned on another host of the unit: that host, and its address there."""
 
     host: str
     os: OS
@@ -183,22 +191,23 @@ class Plan:
     restarts: tuple[Restart, ...]
     facts: Facts = field(repr=False)
     allow: frozenset[Impact] = frozenset()
+    elsewhere: tuple[tuple[str, Address], ...] = field(default=(), compare=False)
 
-    @property
+    @lazy
     def in_sync(self) -> bool:
         return not any(a.differs or a.unread for a in self.actions)
 
-    @property
+    @lazy
     def differs(self) -> bool:
         """Whether anything that could be read does."""
         return any(a.differs for a in self.actions)
 
-    @property
+    @lazy
     def accepted(self) -> bool:
         """Whether anything differs that is accepted."""
         return any(a.known or a.accepted for a in self.actions)
 
-    @property
+    @lazy
     def unreadable(self) -> bool:
         return any(a.unread for a in self.actions)
 

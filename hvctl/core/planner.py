@@ -30,7 +30,7 @@ from hvctl.core.questions import Beyond, beyond
 from hvctl.core.renewal import as_one_index, as_renewed, completed, renewals, with_renewed
 from hvctl.core.resource import Index, Renewal, Resource
 from hvctl.core.rules import broken_rules
-from hvctl.core.target import targets
+from hvctl.core.target import targets_of
 from hvctl.text.address import Address
 from hvctl.text.diagnostic import Diagnostic
 
@@ -71,11 +71,35 @@ def make_plans(unit: Sequence[Index], facts: Mapping[str, Facts], allow: frozens
     of_host: dict[str, list[Group]] = {host: [] for host in everything}
     for group in groups:
         of_host[group.root.address().host].append(group)
-    return {
+    elsewhere = _elsewhere(unit, before) if len(unit) > 1 else {}
+    plans = {
         host: with_renewed(_plan_of(host, own, {**drafts, **told}, declared, steps[host], before, allow), told, drafts)
         for host, own in of_host.items()
         if host in facts
     }
+    return {
+        host: replace(plan, elsewhere=tuple(dict.fromkeys(elsewhere.get(host, ())))) for host, plan in plans.items()
+    }
+
+
+def _elsewhere(unit: Sequence[Index], facts: Mapping[str, Facts]) -> dict[str, list[tuple[str, Address]]]:
+    """By host, what is planned on another one."""
+    found: dict[str, list[tuple[str, Address]]] = {one.host: [] for one in unit}
+    for one in unit:
+        for host, root in one.away:
+            found[one.host].append((host, replace(root.address(), host=host)))
+        for root in one if one.host in facts else ():
+            for host in _not_on(root, facts[one.host]) if root.owner is None else ():
+                found.setdefault(host, []).append((one.host, root.address()))
+    return found
+
+
+def _not_on(root: Resource, facts: Facts) -> tuple[str, ...]:
+    """None where that cannot be read."""
+    try:
+        return root.not_on(facts)
+    except Exception:
+        return ()
 
 
 def _settled(
@@ -85,7 +109,7 @@ def _settled(
     drafts: dict[Address, Draft] = {}
     while True:
         held = held_back(drafts)
-        goals = {host: targets(index, held) for host, index in everything.items()}
+        goals = targets_of(everything, held)
         drafts = _judged(ordered, goals, drafts, facts, allow)
         if held_back(drafts) == held:
             return drafts
@@ -198,11 +222,20 @@ def _restart(group: Group, drafts: Mapping[Address, Draft], facts: Mapping[str, 
                 elif needed and not line.consent:
                     because.append(name)
     if group.bracket is not None and during:
-        return Restart(group.root.address(), tuple(dict.fromkeys(because)), during, bool(group.bracket.start))
+        back, apart = bool(group.bracket.start), _apart(group.root, facts)
+        return Restart(group.root.address(), tuple(dict.fromkeys(because)), during, back, apart=apart)
     bracket = bracket_of(group.root, facts) if waiting and not group.root.absent else None
     if bracket is None:
         return None
     return Restart(group.root.address(), tuple(dict.fromkeys(waiting)), len(waiting), bool(bracket.start), blocked=True)
+
+
+def _apart(root: Resource, facts: Mapping[str, Facts]) -> tuple[str, ...]:
+    """What is declared, where the host does not say."""
+    try:
+        return root.apart(facts[root.address().host])
+    except Exception:
+        return root.apart(None)
 
 
 def _doubts(group: Group, facts: Mapping[str, Facts]) -> tuple[Diagnostic, ...]:
@@ -225,7 +258,9 @@ def _planned(order: Sequence[Placed], facts: Mapping[str, Facts]) -> dict[str, t
         known = [n for n in dict.fromkeys(needs) if id(n) in ids]
         here = tuple(dict.fromkeys(ids[id(n)] for n in known if hosts[id(n)] == host))
         there = tuple(Awaited(hosts[id(n)], ids[id(n)], n.text) for n in known if hosts[id(n)] != host)
-        task = Task(ids[id(step)], step.call, here, step.guard, step.job, step.limit_s, step.retry, step.watch)
+        task = Task(
+            ids[id(step)], step.call, here, step.guard, step.job, step.limit_s, step.retry, step.instead, step.watch
+        )
         frame = step.when in ("first", "last")
         last = step.when == "closing" or root_of(wish).absent
         found[host].append(
@@ -240,6 +275,8 @@ def _planned(order: Sequence[Placed], facts: Mapping[str, Facts]) -> dict[str, t
                 last,
                 root_of(wish).address(),
                 step.moves,
+                step.reaches,
+                step.leads_on,
             )
         )
     return {host: tuple(steps) for host, steps in found.items()}

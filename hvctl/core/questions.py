@@ -54,8 +54,8 @@ def further_of(unit: Sequence[Index], facts: Mapping[str, Facts]) -> Iterator[tu
 
 def _exclusive(owner: Resource) -> Iterator[type[Resource]]:
     yield from owner.whole_lists()
-    sections = getattr(owner, "exclusive", ())
-    yield from (kind for kind in kinds_within(owner.kind) if kind.section in sections)
+    if sections := owner.__dict__.get("exclusive"):
+        yield from (kind for kind in kinds_within(owner.kind) if kind.section in sections)
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,11 @@ def beyond(desired: Index, facts: Facts) -> Beyond:
     found = Beyond()
     for owner in desired:
         whole = owner.whole_lists()
+        exclusive = tuple(_exclusive(owner))
         for kind in (*kinds_within(owner.kind), *whole):
-            ways = {"exclusive": kind.surplus} if kind in _exclusive(owner) else {}
+            ways = {"exclusive": kind.surplus} if kind in exclusive else {}
+            if not (ways or kind.expires):
+                continue
             if kind.expires and getattr(owner, kind.expires, None) is not None:
                 ways[kind.expires] = kind.expired
             listed = owner.listed(kind)

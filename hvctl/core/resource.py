@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from types import MappingProxyType
-from typing import Any, ClassVar, Protocol, Self, TypeVar, overload
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar, overload
 
 from pydantic import PrivateAttr
 
@@ -22,10 +21,11 @@ from hvctl.core.rows import UnreadableError
 from hvctl.core.values import MISSING, NOT_COMPARED, PLAIN, UNKNOWN, Json, State
 from hvctl.text.address import Address
 from hvctl.text.diagnostic import Diagnostic, Mark
+from hvctl.text.lazy import lazy
 from hvctl.text.source import Document, Path
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Place:
     """Where in the playbook a resource stands. `hosts`: those of its play, by their names in the inventory; `left_out`:
     those of them that the run leaves out."""
@@ -75,6 +75,38 @@ class Shelf(Protocol):
 
 
 R = TypeVar("R", bound="Resource")
+
+
+@dataclass(frozen=True)
+class Planned(Generic[R]):
+    """What will be of a resource of the unit. `target`: what is done of it, `desired`: what was asked for; what is in the
+    second alone is held back. `there`: it will be."""
+
+    host: str
+    target: R
+    desired: R
+    there: bool
+
+    @staticmethod
+    def done(planned: Iterable[Planned[Any]], row: Row, facts: Facts) -> Row:
+        """A row of their settings, as it will be answered when that is done. `facts`: with those of the others."""
+        for one in planned:
+            row = one._done(row, replace(facts.on(one.host), others=facts.others))
+        return row
+
+    def _done(self, row: Row, facts: Facts) -> Row:
+        try:
+            actual = self.target.actual(facts)
+            changes = self.target.changes(actual, facts) if actual is not None else ()
+        except Exception:  # its own plan says so, and changes nothing
+            return row
+        table = settings(type(self.target))
+        known = (c for c in changes if c.field in table)
+        return {**row, **{table[c.field].name: table[c.field].codec.write(c.wanted) for c in known}}
+
+    def holds_back(self, field: str) -> bool:
+        return field in self.desired.wanted() and field not in self.target.wanted()
+
 
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
@@ -144,6 +176,8 @@ class Resource(Fields):
     beneath: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
     _index: Index | None = PrivateAttr(default=None)
+    _owner: Resource | None = PrivateAttr(default=None)
+    _known_as: Address | None = PrivateAttr(default=None)
     _seat: int = PrivateAttr(default=-1)
     _undescribed: bool = PrivateAttr(default=False)
 
@@ -179,8 +213,7 @@ class Resource(Fields):
     def owner(self) -> Resource | None:
         """What it sits within; None for what stands by itself, or in no index."""
         private = self.__pydantic_private__
-        index: Index | None = private["_index"] if private else None
-        return index.owner(self) if index is not None else None
+        return private["_owner"] if private else None
 
     @property
     def parts(self) -> tuple[Resource, ...]:
@@ -212,6 +245,16 @@ class Resource(Fields):
         """What the playbook says of another thing that stands by itself, by its name."""
         return self.index.named(kind, key)
 
+    def planned(self, kind: type[R], *hosts: str) -> Iterator[Planned[R]]:
+        """What will be of a kind on these hosts of the unit, by their plans; nothing before there are any."""
+        for host in hosts:
+            target, desired = self.index.unit.get(host, (None, None))
+            if target is None or desired is None:
+                continue
+            for one, entry, wanted in zip(target, target.entries, desired, strict=True):
+                if isinstance(one, kind) and isinstance(wanted, kind) and not one.unnamed:
+                    yield Planned(host, one, wanted, entry.there and not one.absent)
+
     @property
     def place(self) -> Place:
         return self.index.entry(self).place
@@ -238,10 +281,12 @@ class Resource(Fields):
         """Whether what it is known by is among that. Then nothing refers to it."""
         return not self.left_out.isdisjoint(self.stand_in)
 
-    def seated(self, index: Index, number: int) -> Self:
+    def seated(self, index: Index, number: int, owner: Resource | None) -> Self:
         """A copy that knows where it stands."""
         copy = self.model_copy()
-        copy._index, copy._seat = index, number
+        # By their names, pydantic looks each of them up first.
+        where = {"_index": index, "_seat": number, "_owner": owner, "_known_as": None}
+        copy.__pydantic_private__ = {**(copy.__pydantic_private__ or {}), **where}
         return copy
 
     def __getstate__(self) -> dict[Any, Any]:
@@ -249,7 +294,7 @@ class Resource(Fields):
         state = dict(super().__getstate__())
         private = state.get("__pydantic_private__")
         if private:
-            state["__pydantic_private__"] = {**private, "_index": None, "_seat": -1}
+            state["__pydantic_private__"] = {**private, "_index": None, "_seat": -1, "_owner": None, "_known_as": None}
         return state
 
     @classmethod
@@ -261,12 +306,20 @@ class Resource(Fields):
     def address(self) -> Address:
         private = self.__pydantic_private__
         index: Index | None = private["_index"] if private else None
-        return index.address(self) if index is not None else Address("", self.kind, (), self.key())
+        if private is None or index is None:
+            return Address("", self.kind, (), self.key())
+        found: Address | None = private["_known_as"]
+        if found is None:
+            owner = private["_owner"]
+            above = owner.key() if owner is not None else ""
+            found = private["_known_as"] = Address(index.host, self.kind, (above,) if above else (), self.key())
+        return found
 
     @property
     def absent(self) -> bool:
         """Whether the wish is that it be gone (`ensure: absent`)."""
-        return getattr(self, "ensure", "present") == "absent"
+        # Most kinds of parts have no such field, and asking pydantic for what is not there is slow.
+        return self.__dict__.get("ensure") == "absent"
 
     def requires(self) -> tuple[Address, ...]:
         """Other resources that must be there first, if they are planned too."""
@@ -275,6 +328,11 @@ class Resource(Fields):
     def follows(self, step: Step) -> tuple[Address, ...]:
         """Other resources whose steps come before this step of it, if they have any. Unlike what it `requires`, they hold
         nothing back where they are not as wanted."""
+        return ()
+
+    def apart(self, facts: Facts | None) -> tuple[str, ...]:
+        """Names under which it goes down with no other that has one of them, on whichever host. `facts`: None where they say
+        nothing of that."""
         return ()
 
     def links(self) -> tuple[str, ...]:
@@ -289,6 +347,10 @@ class Resource(Fields):
     def away(self, facts: Facts) -> bool:
         """Whether it is on another host and comes here: what sits within it cannot be judged before it has."""
         return False
+
+    def not_on(self, facts: Facts) -> tuple[str, ...]:
+        """Other hosts of the unit on which it was looked for and is not, so that what was known of it there is over."""
+        return ()
 
     def further(self, facts: Facts) -> Iterator[tuple[str, Call]]:
         """What is asked besides, by host, once it is known what all hosts that it links with have answered."""
@@ -493,10 +555,6 @@ class Resource(Fields):
         """How it stands, where that is worth remembering though it is no difference."""
         return None
 
-    def apart(self, facts: Facts) -> frozenset[str]:
-        """Classes of what it is a part of: no two of one class may be down, or on their way to another host, at a time."""
-        return frozenset()
-
     def asides(self, facts: Facts) -> Iterator[str]:
         """Of what was described: what a reader should know of it that no field says."""
         yield from ()
@@ -587,7 +645,7 @@ class Resource(Fields):
         return {table[c.field].set_with: table[c.field].codec.write(c.wanted) for c in changes if c.field in table}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One desired resource, and what is known of it besides its fields. `owner`: the number of what it sits within.
     `file`: what of the control node it is about. `left_out`: what is written of it and faulty. `there`: others see it; not
@@ -617,18 +675,37 @@ class Index(Sequence[Resource]):
         self.known = known
         self.away: tuple[tuple[str, Resource], ...] = ()
         """What is written here and stands by itself, and is planned on another host of the unit, which is named."""
+        self.unit: Mapping[str, tuple[Index, Index]] = {}
+        """By host of the unit, its target and what was desired there: of a target alone, while it is planned."""
         self.entries = tuple(entries)
-        self._seats = tuple(e.resource.seated(self, n) for n, e in enumerate(self.entries))
-        parts: dict[int, list[Resource]] = {}
-        for one, entry in zip(self._seats, self.entries, strict=True):
-            if entry.owner is not None and entry.there and not one.unnamed:
-                parts.setdefault(entry.owner, []).append(one)
-        self._parts = {owner: tuple(found) for owner, found in parts.items()}
         self._by_kind: dict[type[Resource], tuple[Any, ...]] = {}
         self._by_name: dict[type[Resource], dict[str, Any]] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (_index, (self.entries, self.host, self.together, self.away, self.known))
+
+    @lazy
+    def _seats(self) -> tuple[Resource, ...]:
+        made: list[Resource] = []
+        for number, entry in enumerate(self.entries):  # an owner comes before its parts
+            owner = None if entry.owner is None else made[entry.owner]
+            made.append(entry.resource.seated(self, number, owner))
+        return tuple(made)
+
+    @lazy
+    def _parts(self) -> Mapping[int, tuple[Resource, ...]]:
+        parts: dict[int, list[Resource]] = {}
+        for one, entry in zip(self._seats, self.entries, strict=True):
+            if entry.owner is not None and entry.there and not one.unnamed:
+                parts.setdefault(entry.owner, []).append(one)
+        return {owner: tuple(found) for owner, found in parts.items()}
+
+    def rest(self) -> None:
+        """Nothing of it is asked for a while: what can be made again is let go. It knows its resources and they know it, which
+        else would be in memory until somebody looked for such circles."""
+        self._by_kind, self._by_name = {}, {}
+        for name in ("_seats", "_parts", "peers"):
+            self.__dict__.pop(name, None)
 
     def is_beside(self, host: str) -> bool:
         """Whether a host is, by the inventory, none of those that are planned together here."""
@@ -644,32 +721,13 @@ class Index(Sequence[Resource]):
         return self._seats[at]
 
     def __len__(self) -> int:
-        return len(self._seats)
+        return len(self.entries)
 
     def __iter__(self) -> Iterator[Resource]:
         return iter(self._seats)
 
     def entry(self, one: Resource) -> Entry:
         return self.entries[one.seat]
-
-    def owner(self, one: Resource) -> Resource | None:
-        at = self.entries[one.seat].owner
-        return None if at is None else self._seats[at]
-
-    def address(self, one: Resource) -> Address:
-        return self._addresses[one.seat]
-
-    @cached_property
-    def _addresses(self) -> tuple[Address, ...]:
-        return tuple(
-            Address(
-                self.host,
-                one.kind,
-                (owner,) if (owner := up.key() if (up := self.owner(one)) else "") else (),
-                one.key(),
-            )
-            for one in self._seats
-        )
 
     def parts(self, one: Resource) -> tuple[Resource, ...]:
         return self._parts.get(one.seat, ())
@@ -687,7 +745,7 @@ class Index(Sequence[Resource]):
                 return found
         return None
 
-    @cached_property
+    @lazy
     def peers(self) -> tuple[Resource, ...]:
         """What can be referred to by its name, and will be there."""
         both = zip(self._seats, self.entries, strict=True)
@@ -709,6 +767,10 @@ class Index(Sequence[Resource]):
             self._by_name[kind] = found
         return self._by_name[kind].get(key.casefold())
 
+    def again(self) -> Index:
+        """The same, as an index of its own."""
+        return self._with(self.entries)
+
     def of(self, host: str) -> Index:
         """The same, of that host."""
         return self if host == self.host else self._with(self.entries, host)
@@ -721,8 +783,8 @@ class Index(Sequence[Resource]):
         """With other entries in the same places."""
         return self._with(made(one, e) for one, e in zip(self._seats, self.entries, strict=True))
 
-    def with_more(self, more: Iterable[Entry]) -> Index:
-        return self._with((*self.entries, *more))
+    def with_more(self, more: Sequence[Entry]) -> Index:
+        return self._with((*self.entries, *more)) if more else self
 
     def _with(self, entries: Iterable[Entry], host: str | None = None) -> Index:
         return _index(entries, self.host if host is None else host, self.together, self.away, self.known)

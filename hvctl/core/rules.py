@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import cache
 
 from hvctl.contract import OS, contract, elsewhere, title
 from hvctl.core.changes import Change, finding
@@ -32,21 +33,30 @@ def broken_rules(wishes: tuple[Resource, ...], os: OS) -> Iterator[tuple[Resourc
 
 def _supported(wish: Resource, os: OS) -> Iterator[Diagnostic]:
     """Fields whose parameter this version's cmdlet does not have."""
-    cmdlet = contract(os).cmdlet(type(wish).setter) if type(wish).setter else None
-    if type(wish).setter and cmdlet is None:
-        yield finding("", f"{title(os)} has no {wish.section}", elsewhere(os, type(wish).setter))
+    kind = type(wish)
+    if not kind.setter:
         return
-    if cmdlet is None:
+    doubtful = _doubtful(kind, os)
+    if doubtful is None:
+        yield finding("", f"{title(os)} has no {wish.section}", elsewhere(os, kind.setter))
         return
-    for name in wish.written():
-        setting = settings(type(wish))[name]
-        if setting.fixed or name in type(wish).odd:
-            continue
-        if cmdlet.answer(setting.set_with) == "absent":
-            hint = elsewhere(os, type(wish).setter, setting.set_with)
+    for name in wish.written() if doubtful else ():
+        if doubtful.get(name) == "absent":
+            hint = elsewhere(os, kind.setter, settings(kind)[name].set_with)
             yield finding(name, f"{title(os)} does not have {name}", hint)
-        elif cmdlet.answer(setting.set_with) == "unknown":
+        elif name in doubtful:
             yield finding(name, f"it is not documented whether {title(os)} has {name}", "", "warning")
+
+
+@cache
+def _doubtful(kind: type[Resource], os: OS) -> Mapping[str, str] | None:
+    """Fields that the setter of a kind does not have on this version, or may not have; None: there is no such cmdlet."""
+    cmdlet = contract(os).cmdlet(kind.setter)
+    if cmdlet is None:
+        return None
+    set_by_it = {n: s for n, s in settings(kind).items() if not s.fixed and n not in kind.odd}
+    answers = {name: cmdlet.answer(setting.set_with) for name, setting in set_by_it.items()}
+    return {name: answer for name, answer in answers.items() if answer in ("absent", "unknown")}
 
 
 def fixed(wish: Resource, changes: Iterable[Change]) -> Iterator[Diagnostic]:

@@ -21,6 +21,19 @@ class Held:
     missing: frozenset[Address] = frozenset()
 
 
+def targets_of(unit: Mapping[str, Index], held: Held) -> dict[str, Index]:
+    """By host, the targets of hosts that are planned as one; they know each other where one rests on another."""
+    found = {host: targets(desired, held) for host, desired in unit.items()}
+    if not any(one.links() for desired in unit.values() for one in desired):
+        return found
+    # What is desired is others' too, and knows no plan.
+    found = {host: target.again() if target is unit[host] else target for host, target in found.items()}
+    together = {host: (target, unit[host]) for host, target in found.items()}
+    for target in found.values():
+        target.unit = together
+    return found
+
+
 def targets(desired: Index, held: Held) -> Index:
     """Of each desired resource its target, in the same order: no other resource is judged by what is held back. A
     resource that is held back whole is what it was asked to be without a field."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from hvctl import __version__
-from hvctl.dashboard import queries
+from hvctl.dashboard import queries, units
 from hvctl.dashboard.guard import ByToken, Guard, let_in
 from hvctl.dashboard.languages import LANGUAGES, catalogue, preferred
 from hvctl.dashboard.queries import PAGE, Asked
@@ -29,6 +30,8 @@ from hvctl.show.times import stamp
 from hvctl.text.duration import lasted, spoken
 
 T = TypeVar("T")
+AGES_OF_EXPORTS = (1, 2, 7, 30)
+"""Days."""
 _LONGEST = 200
 """Characters of a search."""
 
@@ -103,10 +106,13 @@ class Site:
                 "oldest": queries.drift_rows(connection, ours),
                 "begun": begun,
                 "went": went,
-                "away": [one for one in queries.away_rows(connection, since=day) if among is None or one.host in among],
+                "unreachable": [
+                    one for one in queries.away_rows(connection, since=day) if among is None or one.host in among
+                ],
                 "groups": queries.by_group(connection, self.stale_before, self.groups) if among is None else {},
                 "applies": queries.check_rows(connection, verb="apply", left=True).total if among is None else None,
                 "checks": queries.check_rows(connection),
+                "units": units.units(connection, self.stale_before) if among is None else units.Units(),
             }
 
         return self.page(request, "overview", ask, group=group, day=day)
@@ -132,6 +138,42 @@ class Site:
             lambda c: {"kinds": queries.kinds_open(c), "found": queries.drift_rows(c, asked)},
             asked=asked,
             group=request.query_params.get("group", ""),
+        )
+
+    def clusters(self, request: Request) -> Response:
+        return self.page(request, "clusters", lambda c: {"clusters": units.clusters(c, self.stale_before)})
+
+    def cluster(self, request: Request) -> Response:
+        name = request.path_params["cluster"]
+        month = self.now() - timedelta(days=30)
+
+        def ask(connection: Connection) -> dict[str, Any] | None:
+            found = units.clusters(connection, self.stale_before, name=name, since=month)
+            return {"cluster": found[0]} if found else None
+
+        return self.page(request, "cluster", ask)
+
+    def replicas(self, request: Request) -> Response:
+        asked = self.asked(request)
+        troubled = request.query_params.get("troubled") == "1"
+        return self.page(
+            request,
+            "replicas",
+            lambda c: {"found": units.pairs(c, text=asked.text, troubled=troubled, start=asked.start)},
+            asked=asked,
+            troubled=troubled,
+        )
+
+    def exports(self, request: Request) -> Response:
+        asked = self.asked(request)
+        days = _number(request.query_params.get("days", ""))
+        days = days if days in AGES_OF_EXPORTS else 0
+        return self.page(
+            request,
+            "exports",
+            lambda c: {"found": units.exports(c, self.now(), text=asked.text, days=days, start=asked.start)},
+            asked=asked,
+            days=days,
         )
 
     def checks(self, request: Request) -> Response:
@@ -165,9 +207,11 @@ class Site:
                 "hosts": found,
                 "open": replace(differing, rows=differing.rows[: queries.PAGE]),
                 "went": queries.drift_rows(connection, Asked(host=name, gone=True, since=month)),
-                "away": queries.away_rows(connection, since=month, host=name),
-                "stood": queries.standing_rows(connection, name, month),
+                "unreachable": queries.away_rows(connection, since=month, host=name),
+                "stood": units.standing_of(connection, name, month),
                 "machines": queries.machines(connection, name, differing.rows),
+                "pairs": units.pairs(connection, host=name),
+                "exports": units.exports(connection, self.now(), host=name),
                 "checks": queries.checks_of(connection, name),
             }
 
@@ -189,8 +233,15 @@ class Site:
             differing = mine(queries.drift_rows(connection, Asked(host=name, whole=True)).rows)
             went = mine(queries.drift_rows(connection, Asked(host=name, gone=True, whole=True)).rows)
             record = Meters(self.place).told(end - timedelta(days=days), end, [name])
-            used = queries.used(record, vm, name)
-            return {"open": differing, "went": went, "used": used} if differing or went or used else None
+            told = {
+                "open": differing,
+                "went": went,
+                "used": queries.used(record, vm, name),
+                "stood": units.standing_of(connection, name, end - timedelta(days=30), vm),
+                "pairs": units.pairs(connection, host=name, vm=vm),
+                "exports": units.exports(connection, end, host=name, vm=vm),
+            }
+            return told if any(getattr(one, "rows", one) for one in told.values()) else None
 
         return self.page(request, "machine", ask, host=name, vm=vm, days=days)
 
@@ -279,12 +330,23 @@ def _environment(language: str, now: Callable[[], datetime]) -> Environment:
     made.install_gettext_translations(catalogue(language), newstyle=True)  # type: ignore[attr-defined]
     made.filters["stamp"] = stamp
     made.filters["clock"] = lambda moment: f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-    made.filters["age"] = lambda moment: lasted(max(now() - moment, timedelta(0)))
-    made.filters["lasting"] = spoken
+    made.filters["age"] = lambda moment: _span(lasted(max(now() - moment, timedelta(0))), language)
+    made.filters["lasting"] = lambda seconds: _span(spoken(seconds), language)
+    made.filters["replication"] = lambda one: units.said(one.standing) if one.what == "replication" else None
     made.filters["segment"] = lambda text: quote(text, safe="")
     made.filters["kind"] = lambda text: text.replace("_", " ")
     made.globals["link"] = _link
+    made.globals["steady"] = units.STEADY
+    made.globals["ages_of_exports"] = AGES_OF_EXPORTS
     return made
+
+
+_UNITS = {"d": "日", "h": "時間", "min": "分", "s": "秒"}
+
+
+def _span(text: str, language: str) -> str:
+    """ "3 h 20 min" in the reader's language."""
+    return re.sub(r"(?<=[0-9] )(d|h|min|s)\b", lambda m: _UNITS[m[1]], text) if language == "ja" else text
 
 
 def _link(path: str, query: Mapping[str, Any] | None = None, **changed: Any) -> str:

@@ -24,9 +24,7 @@ from hvctl.dashboard.rows import (
     Used,
 )
 from hvctl.history.meters import Record
-from hvctl.history.past import Stood
 from hvctl.history.schema import absences, checks, drifts, hosts, looks, meter_looks, readings
-from hvctl.history.standing import stood
 from hvctl.kinds import address_of, owner_of
 from hvctl.metering.stretch import Stretch
 from hvctl.metering.subtraction import stretches
@@ -79,7 +77,7 @@ def _hosts(stale_before: datetime) -> Any:
         .subquery()
     )
     state = case(
-        (away_of.c.since.is_not(None), "away"),
+        (away_of.c.since.is_not(None), "unreachable"),
         (hosts.c.looked.is_(None), "unseen"),
         (open_of.c.open.is_not(None), "drifted"),
         else_="in_sync",
@@ -108,7 +106,7 @@ def _hosts(stale_before: datetime) -> Any:
 def _narrowed(found: Any, asked: Asked) -> list[ColumnElement[bool]]:
     said: list[ColumnElement[bool]] = []
     if asked.text:
-        said.append(or_(*(_holds(column, asked.text) for column in (found.c.name, found.c.address, found.c.why))))
+        said.append(or_(*(holds(column, asked.text) for column in (found.c.name, found.c.address, found.c.why))))
     if asked.state:
         said.append(found.c.state == asked.state)
     if asked.stale:
@@ -118,7 +116,7 @@ def _narrowed(found: Any, asked: Asked) -> list[ColumnElement[bool]]:
     return said
 
 
-_RANK: Mapping[State, int] = {"away": 0, "drifted": 1, "unseen": 2, "in_sync": 3}
+_RANK: Mapping[State, int] = {"unreachable": 0, "drifted": 1, "unseen": 2, "in_sync": 3}
 
 
 def host_rows(connection: Connection, asked: Asked, stale_before: datetime) -> Listed[HostRow]:
@@ -173,6 +171,16 @@ def by_group(
     return told
 
 
+def states_of(connection: Connection, stale_before: datetime, names: Iterable[str]) -> dict[str, State]:
+    """Of hosts by their names; of one that was given another address, as it was looked at last."""
+    wanted = set(names)
+    if not wanted:
+        return {}
+    found = _hosts(stale_before)
+    rows = connection.execute(select(found.c.name, found.c.state).order_by(found.c.looked, found.c.id))
+    return {row.name: row.state for row in rows if row.name in wanted}
+
+
 # --- differences -----------------------------------------------------------------------------------------------------
 
 
@@ -184,8 +192,8 @@ def drift_rows(connection: Connection, asked: Asked) -> Listed[DriftRow]:
     if asked.text:
         columns = (hosts.c.name, drifts.c.field, drifts.c.now, drifts.c.wanted, drifts.c.why)
         # Addresses are JSON, in which other letters than ASCII's are escapes.
-        address = _holds(drifts.c.address, json.dumps(asked.text)[1:-1])
-        narrowed.append(or_(address, *(_holds(column, asked.text) for column in columns)))
+        address = holds(drifts.c.address, json.dumps(asked.text)[1:-1])
+        narrowed.append(or_(address, *(holds(column, asked.text) for column in columns)))
     if asked.host:
         narrowed.append(hosts.c.name == asked.host)
     if asked.kind:
@@ -248,6 +256,7 @@ def _drift(row: Any) -> DriftRow:
         row.last_seen,
         row.gone,
         row.ending,
+        row.moved_to or "",
     )
 
 
@@ -268,12 +277,6 @@ def away_rows(connection: Connection, *, since: datetime | None = None, host: st
         .limit(PAGE)
     )
     return tuple(AwayRow(r.name, r.why, r.first_seen, r.last_seen, r.back) for r in rows)
-
-
-def standing_rows(connection: Connection, host: str, since: datetime) -> tuple[Stood, ...]:
-    """Of all on record of that name."""
-    numbers = connection.execute(select(hosts.c.id).where(hosts.c.name == host).order_by(hosts.c.id)).scalars().all()
-    return tuple(one for number in numbers for one in stood(connection, number, since))
 
 
 def check_rows(connection: Connection, *, verb: str = "", left: bool = False, start: int = 0) -> Listed[CheckRow]:
@@ -395,7 +398,7 @@ def _used(one: Stretch) -> Used:
     )
 
 
-def _holds(column: Any, text: str) -> ColumnElement[bool]:
+def holds(column: Any, text: str) -> ColumnElement[bool]:
     return _like(column, f"%{_escaped(text)}%")
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, Literal, TypeVar, get_args
 
-State = Literal["away", "drifted", "in_sync", "unseen"]
+State = Literal["unreachable", "drifted", "in_sync", "unseen"]
 STATES: tuple[State, ...] = get_args(State)
 """The worst first."""
 
@@ -31,8 +31,8 @@ class HostRow:
 
 @dataclass(frozen=True)
 class DriftRow:
-    """A difference. `number`: in the history. `ending`: "as wished" or "not wished", of one that is gone. `moved`: whose doing
-    it was: host, wish or unknown. `vm`: the VM that it is about, if any."""
+    """A difference. `number`: in the history. `ending`, `moved_to`: of one that is gone, as the history has it. `moved`: whose
+    doing it was: host, wish or unknown. `vm`: the VM that it is about, if any."""
 
     number: int
     host: str
@@ -48,6 +48,7 @@ class DriftRow:
     last_seen: datetime
     gone: datetime | None = None
     ending: str = ""
+    moved_to: str = ""
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,8 @@ class Way:
 class Wanted:
     """What the playbooks want of the host that rests on more than the host. `shells`: at a time, of one account; `names`:
     of the inventory that stand for this machine; `shares`: of other machines, as \\\\server\\share; `moves`: VMs that may be
-    on this host and are wanted on another one."""
+    on this host and are wanted on another one; `certificates`: of Hyper-V Replica, by thumbprint, and whether others
+    connect by it; `broker`: the name by which they do, where the host is a node of a cluster."""
 
     shells: int = 2
     names: tuple[str, ...] = ()
@@ -79,6 +80,8 @@ class Wanted:
     kerberos_migration: bool = False
     moves: bool = False
     guest_files: bool = False
+    certificates: tuple[tuple[str, bool], ...] = ()
+    broker: str = ""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from hvctl.doctor.evidence import Examination, Symptom, Wanted, Way
 from hvctl.doctor.questions import ALWAYS, FEATURES
 from hvctl.kinds import kinds
 from hvctl.kinds._host import HOST
+from hvctl.kinds._servers import own_broker
 from hvctl.winrm.faults import WireFault
 
 Look = Callable[[Connection], Way]
@@ -81,12 +82,16 @@ def wanted(wishes: Iterable[Resource], names: Sequence[str], forks: int, *, move
     to stop what runs in it. `moves`: what is wanted of other hosts may be moved from this one."""
     shares: dict[str, None] = {}
     written: dict[str, Any] = {}
-    guest_files = False
+    guest_files, broker = False, ""
+    certificates: dict[tuple[str, bool], None] = {}
     for wish in wishes:
         shares |= dict.fromkeys(_shares(wish))
         guest_files = guest_files or wish.file is not None
         if wish.kind == "host":
             written |= wish.written()
+        if wish.kind in ("replica_server", "replication") and (thumbprint := wish.written().get("certificate")):
+            certificates[str(thumbprint), wish.kind == "replica_server"] = None
+            broker = own_broker(wish)
     return Wanted(
         shells=2 * max(1, min(len(names), forks)),
         names=tuple(names),
@@ -95,6 +100,8 @@ def wanted(wishes: Iterable[Resource], names: Sequence[str], forks: int, *, move
         kerberos_migration=written.get("live_migration.authentication") == "kerberos",
         guest_files=guest_files,
         moves=moves,
+        certificates=tuple(certificates),
+        broker=broker,
     )
 
 

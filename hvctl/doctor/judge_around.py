@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 from hvctl.config.connection import login_of
 from hvctl.contract import title
+from hvctl.core.facts import UnreadableError
 from hvctl.doctor.cause import Cause
 from hvctl.doctor.evidence import Examination
 from hvctl.doctor.questions import COMPUTER, NO_NAMESPACE, Told, has_code, is_denied
+from hvctl.kinds._certificates import findings
 from hvctl.kinds._cluster import ROLES
 from hvctl.text.quoting import argument
 
@@ -59,6 +61,24 @@ def domain(e: Examination, told: Told) -> Iterator[Cause]:
     if not wanted.shares:
         return
     yield from _delegation(e, wanted.shares[0], joined=joined is not False)
+
+
+def replica(e: Examination) -> Iterator[Cause]:
+    """Whether the certificates that the playbook names for Hyper-V Replica are there and good for it."""
+    assert e.facts is not None
+    for thumbprint, receives in e.wanted.certificates:
+        try:
+            found = tuple(
+                findings(thumbprint, "certificate", e.facts, sets=True, broker=e.wanted.broker, receives=receives)
+            )
+        except UnreadableError:
+            continue  # of an account that may not, which is told by itself
+        for one in found:
+            yield Cause(
+                "replica_certificate", "domain", "limits" if one.holds else "warns",
+                f"the playbook wants Hyper-V Replica by certificate: {one.message}",
+                "Get-ChildItem Cert:\\LocalMachine\\My", "host",
+            )  # fmt: skip
 
 
 def _moves(e: Examination) -> Iterator[Cause]:

@@ -32,6 +32,7 @@ def of_host(e: Examination) -> Iterator[Cause]:
     yield from _time(e, told)
     yield from judge_around.cluster(told)
     yield from judge_around.domain(e, told)
+    yield from judge_around.replica(e)
     yield from judge_folder.folder(e, told)
     yield from _wmi_v1(e, told)
 

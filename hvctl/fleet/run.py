@@ -21,12 +21,13 @@ from hvctl.core.check import Check, Verb
 from hvctl.core.facts import Facts, read_batch
 from hvctl.core.impact import Impact
 from hvctl.core.outcome import Outcome
+from hvctl.core.plan import Plan
 from hvctl.core.questions import questions
 from hvctl.core.replan import First
 from hvctl.core.resource import Index
 from hvctl.core.status import TROUBLE
 from hvctl.fleet.connect import Connect, Wire
-from hvctl.fleet.forks import SideBySide
+from hvctl.fleet.forks import Few, SideBySide
 from hvctl.fleet.guard import SharedGuard
 from hvctl.fleet.hosts import Hosts, Question, T, Task, own
 from hvctl.fleet.reconcile import Pause, apply_plan, plan_host
@@ -46,7 +47,7 @@ from hvctl.show.screen import print_json
 from hvctl.show.text import facts_lines
 from hvctl.text.visible import json_text
 
-FORKS, MOST_FORKS = 16, 64
+FORKS, MOST_FORKS = 16, 128
 """Hosts at a time where nobody has said how many: to begin with, and at most, where they are only looked at."""
 
 
@@ -71,6 +72,7 @@ class Run:
     ) -> None:
         self._allow = allow
         self._out, self._err = out, err
+        self._restarts: int | None = None
         self._asked, self._verbose = processes, verbose
         self._stop = stop or Stop()
         self._pause = pause or self._stop.wait
@@ -101,11 +103,12 @@ class Run:
     # --- the verbs -----------------------------------------------------------------------------------------------
 
     def plan(
-        self, *, warm: bool = False, only_told: bool = False, heard: Callable[[Outcome], None] = lambda one: None
+        self, *, warm: bool = False, only_told: bool = False, heard: Callable[[Outcome], Outcome] = lambda one: one
     ) -> list[Outcome]:
         """Look at every host and plan it. `warm`: what was opened to a host stays open for an apply that follows, if
         there is something to do there and there are no more hosts than are worked on at a time. `only_told`: nothing
-        is done about it, so that what the hosts answered need not be kept. `heard`: is told of each host as it ends."""
+        is done about it, so that neither what the hosts answered nor what is desired of them need be kept. `heard`: is told of
+        each host as it ends, and says what is kept of it."""
         self._hosts.once = only_told
         shared = self._processes() if only_told else 1
         # What is there by now stays: the collector need not go through it again and again, nor copy the pages of it that
@@ -117,20 +120,18 @@ class Run:
             gc.unfreeze()
 
     def _planned_here(
-        self, warm: bool, only_told: bool, heard: Callable[[Outcome], None], *, kept: bool = True
+        self, warm: bool, only_told: bool, heard: Callable[[Outcome], Outcome], *, kept: bool = True
     ) -> list[Outcome]:
         """`kept`: whether more than the names is returned."""
         linked = self._units.linked
 
         def known(one: Outcome) -> Outcome:
-            told = one.told if only_told else one
-            heard(told)
+            if only_told:
+                self._hosts.told(one.host)
+            told = heard(one.told if only_told else one)
             return told if kept else Outcome(told.host)
 
-        tasks = {
-            n: partial(self._units.read, n) if n in linked else partial(self._planned, w)
-            for n, w in self._hosts.work.items()
-        }
+        tasks = {n: partial(self._units.read if n in linked else self._planned, n) for n in self._hosts.work}
         found = self._looked(tasks, warm=warm, known=lambda one: one if one.host in linked else known(one))
         return [known(one) if one.host in linked else one for one in self._units.planned(found)]
 
@@ -143,7 +144,7 @@ class Run:
             return 1
         return found
 
-    def _shared(self, number: int, heard: Callable[[Outcome], None]) -> list[Outcome]:
+    def _shared(self, number: int, heard: Callable[[Outcome], Outcome]) -> list[Outcome]:
         """As `plan`, by several processes. What one that is gone has not said is hvctl's own fault, for its hosts alone."""
         hosts, linked = self._hosts, self._units.linked
         units = {id(unit): [one.host for one in unit] for unit in linked.values()}
@@ -155,7 +156,12 @@ class Run:
             self._redactor.told = lambda secret: say(("secret", secret))
             hosts.alone(names, forks, guard, say)
             self._units.revised()
-            self._planned_here(False, True, lambda one: say(("host", one)), kept=False)
+
+            def sent(one: Outcome) -> Outcome:
+                say(("host", one))
+                return one
+
+            self._planned_here(False, True, sent, kept=False)
             say(("requests", hosts.requests))
 
         found: dict[str, Outcome] = {}
@@ -171,14 +177,13 @@ class Run:
                     case ("requests", requests):
                         hosts.asked(requests)
                     case ("host", one):
-                        found[one.host] = one
-                        heard(one)
+                        hosts.told(one.host)
+                        found[one.host] = heard(one)
                     case Gone() if not self._stop.asked:
                         for name in names:
                             progress.end(name)
                             if name not in found:
-                                found[name] = Outcome(name, error=what.error)
-                                heard(found[name])
+                                found[name] = heard(Outcome(name, error=what.error))
         return [found.get(name, Outcome(name)) for name in hosts.work]
 
     def rolls(self, rolling: Rolling) -> bool:
@@ -212,7 +217,7 @@ class Run:
 
     def restarting(self, most: int | None) -> None:
         """From now on, changes are made on at most so many hosts at a time of those on which something restarts."""
-        self._hosts.turns.most = most
+        self._restarts = most
 
     def apply(self, outcomes: Sequence[Outcome], *, recheck: bool) -> list[Outcome]:
         """Run the plans; hosts without one stay as they are."""
@@ -221,7 +226,7 @@ class Run:
         todo = {
             o.host: o for o in outcomes if o.plan is not None and (o.plan.steps or o.host in reached) and not o.changed
         }
-        self._hosts.turns.take(todo, outcomes)
+        self._hosts.few = self._few({host: o.plan for host, o in todo.items() if o.plan is not None})
         together = {host: one for host, one in todo.items() if host in linked}
         locked = self._units.taken(outcomes, todo)
         together = {host: one for host, one in together.items() if host not in locked}
@@ -237,6 +242,21 @@ class Run:
         left = {name: self._hosts.left(one) for name, one in todo.items() if name not in done | refused}
         return [(done | refused | left).get(o.host, o) for o in outcomes]
 
+    def _few(self, plans: Mapping[str, Plan]) -> list[Few]:
+        """Hosts of which only a few are changed at a time, since something restarts on them: of all, of those of a play, and of
+        those on which VMs of one anti-affinity class restart, one."""
+        down = {h: found for h, plan in plans.items() if (found := [r for r in plan.restarts if not r.blocked])}
+        few = [] if self._restarts is None else [Few(self._restarts, frozenset(down))]
+        plays: dict[tuple[str, int], set[str]] = {}
+        classes: dict[str, set[str]] = {}
+        for host, restarts in down.items():
+            for play in self._hosts.work[host].restarts_at_once:
+                plays.setdefault(play, set()).add(host)
+            for name in {name for restart in restarts for name in restart.apart}:
+                classes.setdefault(name, set()).add(host)
+        few += [Few(most, frozenset(hosts)) for (_, most), hosts in plays.items()]
+        return few + [Few(1, frozenset(hosts)) for hosts in classes.values() if len(hosts) > 1]
+
     def revise(self, name: str, revised: Callable[[Index], Index]) -> None:
         """From now on, another desired state of a host."""
         self._hosts.revise(name, revised)
@@ -247,8 +267,8 @@ class Run:
         first = {one.name: one.first for one in hosts}
         linked = self._units.linked
         tasks = {
-            n: partial(self._units.read, n) if n in linked else partial(self._planned, w, first=first[n])
-            for n, w in self._hosts.work.items()
+            n: partial(self._units.read, n) if n in linked else partial(self._planned, n, first=first[n])
+            for n in self._hosts.work
         }
         return self._units.planned(self._looked(tasks, warm=True), first)
 
@@ -348,16 +368,14 @@ class Run:
 
     # --- one host, in a thread of its own --------------------------------------------------------------------------
 
-    def _planned(self, work: HostWork, on_event: Callable[[Event], None], *, first: First | None = None) -> Outcome:
-        return plan_host(work.desired, self._hosts.transport(work.name), self._allow, on_event, first)
+    def _planned(self, name: str, on_event: Callable[[Event], None], *, first: First | None = None) -> Outcome:
+        desired = self._hosts.work[name].desired
+        return plan_host(desired, self._hosts.transport(name), self._allow, on_event, first)
 
     def _applied(self, one: Outcome, on_event: Callable[[Event], None], *, recheck: bool) -> Outcome:
         work = self._hosts.work[one.host]
         if one.plan is None:
             return one
-        if (withheld := self._hosts.turns.withheld(one.plan)) is not None:
-            self._hosts.note(work.name, withheld[1])
-            return replace(one, report=withheld[0])
         transport = self._hosts.transport(work.name)
         with self._hosts.watched.of(one.plan, transport, on_event) as hear:
             applied = partial(
@@ -369,7 +387,6 @@ class Run:
             if isinstance(done, Report) and self._units.cleared(work.name, done):
                 done = applied()
         if isinstance(done, Report):
-            self._hosts.turns.ended(done)
             return replace(one, report=done, error=None)
         return replace(one, changed=tuple(done))
 

@@ -20,7 +20,7 @@ from hvctl.show.plain import plain
 from hvctl.show.problems import problem_lines
 from hvctl.show.remembered import Remembered
 from hvctl.show.report import report_lines
-from hvctl.show.standing import CALM, MANY, standing, warned
+from hvctl.show.standing import CALM, MANY, calm, printable, standing, warned
 from hvctl.show.state import state_of
 from hvctl.show.summary import summary_lines
 from hvctl.show.text import plan_lines, trace_lines
@@ -41,8 +41,8 @@ class Showing:
         known = {one.host: one for one in outcomes}
         units = [[known[host] for host in unit] for unit in hosts]
         alone = [unit[0] for unit in units if len(unit) == 1]
-        calm = {one.host for one in alone if state_of(one) == "in_sync" and not warned(one)}
-        folded = calm if len(calm) > MANY and not self._verbose else frozenset()
+        quiet = {one.host for one in alone if calm(one)}
+        folded = quiet if len(quiet) > MANY and not self._verbose else frozenset()
         for unit in units:
             if unit[0].host not in folded:
                 self._plans_of(unit, diff=diff)
@@ -66,10 +66,10 @@ class Showing:
     def check(self, check: Check, *, everything: bool = False) -> None:
         """What differs, with what earlier checks add. `everything`: also the hosts on which nothing does, and of which
         nothing else is told."""
-        check = plain(check)
+        check = printable(check)
         told = Remembered(check.memory, check.finished)
         hosts = standing(check)
-        shown = [one for one in hosts if everything or state_of(one) not in CALM or warned(one)]
+        shown = [plain(one) for one in hosts if everything or state_of(one) not in CALM or warned(one)]
         for one in shown:
             if one.plan is not None:
                 says, verbose = checked_in_few_words(one, check), self._verbose > 0

@@ -174,8 +174,9 @@ class Units:
         """The hosts that something moves between, or may, and those whose resources others change: what is on them changes
         without a step there."""
         steps = [(o.host, s) for o in outcomes if o.plan is not None for s in o.plan.steps]
-        moving = [(host, s.action.host) for host, s in steps if s.moves or s.action.host != host]
-        return frozenset(host for both in moving for host in both)
+        moving: list[tuple[str, ...]] = [(host, s.action.host) for host, s in steps if s.moves or s.action.host != host]
+        moving += [(host, *s.reaches) for host, s in steps if s.reaches]
+        return frozenset(host for several in moving for host in several)
 
     # --- leases ------------------------------------------------------------------------------------------------------
 
@@ -295,15 +296,11 @@ class Units:
         return host not in self._moved and all(r.status == "skipped" for r in report.results)
 
     def _sent(self, plan: Plan, on_event: Hear) -> Outcome:
-        if (withheld := self._hosts.turns.withheld(plan)) is not None:
-            self._hosts.note(plan.host, withheld[1])
-            return Outcome(plan.host, plan, withheld[0])
         lease, transport = self._leases.of(plan.host), self._hosts.transport(plan.host)
         with self._hosts.watched.of(plan, transport, on_event) as hear:
             report = apply(plan, transport, hear, lease)
             if self.cleared(plan.host, report):
                 report = apply(plan, transport, hear, lease)
-        self._hosts.turns.ended(report)
         return Outcome(plan.host, plan, report)
 
     def _seen_after(self, reports: Mapping[str, Report]) -> dict[str, Report]:
@@ -350,13 +347,13 @@ class Units:
         return self._gone_on(reports, chosen)
 
     def _followed(self, reports: dict[str, Report]) -> dict[str, Report]:
-        """Of what has moved, the rest: it is planned from where it is now, and done there. What moved it is never sent
-        again."""
+        """Of what has moved, and of what leads on, the rest: it is planned from where it is now, and done there. What moved it
+        is never sent again."""
         roots = {
             r.step.root
             for report in reports.values()
             for r in report.results
-            if r.step.moves and r.status in ("ok", "unknown")
+            if (r.step.moves or r.step.leads_on) and r.status in ("ok", "unknown")
         }
         after = {h: r.after.steps for h, r in reports.items() if r.after is not None and r.error is None}
         roots -= {s.root for r in reports.values() if r.after is not None for s in r.after.steps if s.moves}

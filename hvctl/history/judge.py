@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from hvctl.core.check import Moved, Since, Spot
-from hvctl.history.seen import TEXT, Difference, Key, Seen, Wished, family_of, item_of, key_of
+from hvctl.history.seen import TEXT, Difference, Key, Seen, Thing, Wished, family_of, item_of, key_of, within
 
-Ending = Literal["as wished", "not wished"]
+Ending = Literal["as wished", "not wished", "moved", "not there"]
+"""Why it is over. It has moved: it goes on on another host. It is not there: what it is a field of is gone."""
 
 CLOCKS = timedelta(days=1)
 """A check that is older than the last by less arrived late; by more, the clock was wrong then."""
@@ -50,25 +51,53 @@ class Absence:
     first_seen: datetime
 
 
+class Ended(NamedTuple):
+    """`to`: the host that it has moved to."""
+
+    spot: Spot
+    ending: Ending
+    to: str = ""
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """Where a thing is looked at that is, or was, known of another host. `look`: what was seen there; None: nothing is."""
+
+    host: str
+    look: Seen | None
+
+
+Elsewheres = Mapping[Thing, Elsewhere]
+
+
 @dataclass(frozen=True)
 class Known:
-    """What is on record of one host. `looked`: when it was looked at last."""
+    """What is on record of one host. `looked`: when it was looked at last. `came`, `came_wishes`: what was on record of another
+    one, of things that are here now. `calm`: nothing is open, and what is seen now is on record as it is."""
 
     looked: datetime | None = None
     open: Mapping[Key, Open] = field(default_factory=dict)
     wishes: Mapping[Key, Wish] = field(default_factory=dict)
     covered: frozenset[str] = frozenset()
     absence: Absence | None = None
+    came: Mapping[Key, Open] = field(default_factory=dict)
+    came_wishes: Mapping[Key, Wish] = field(default_factory=dict)
+    calm: bool = False
+
+    def late(self, at: datetime) -> bool:
+        """Whether it is a newer check that was stored already."""
+        return self.looked is not None and timedelta(0) < self.looked - at < CLOCKS
 
 
 @dataclass(frozen=True)
 class Judged:
-    """What is to be written of one host, and what is to be told. `returned`: what lasts and was accepted, and is no more."""
+    """What is to be written of one host, and what is to be told. `returned`: what lasts and was accepted, and is no more.
+    `came`: what begins here and went on on another host before."""
 
     since: Mapping[Key, Since] = field(default_factory=dict)
     begun: Mapping[Key, Difference] = field(default_factory=dict)
     lasting: Mapping[int, tuple[Key, Difference]] = field(default_factory=dict)
-    ended: Mapping[int, tuple[Spot, Ending]] = field(default_factory=dict)
+    ended: Mapping[int, Ended] = field(default_factory=dict)
     wishes: Mapping[Key, Wish] = field(default_factory=dict)
     forgotten: frozenset[Key] = frozenset()
     unreachable: datetime | None = None
@@ -76,29 +105,48 @@ class Judged:
     back: bool = False
     late: bool = False
     returned: frozenset[Key] = frozenset()
+    came: frozenset[Key] = frozenset()
 
 
-def judged(known: Known, seen: Seen, at: datetime) -> Judged:
-    if known.looked is not None and timedelta(0) < known.looked - at < CLOCKS:
+def elsewhere(found: Sequence[Seen], late: Collection[str] = ()) -> dict[str, dict[Thing, Elsewhere]]:
+    """By host, what is looked at on another one in the same check. `late`: hosts of which a newer check is stored already."""
+    looks = {one.host: one for one in found if one.unreachable is None and one.host not in late}
+    told: dict[str, dict[Thing, Elsewhere]] = {}
+    for one in found:
+        for thing, host in one.elsewhere:
+            look = looks.get(host)
+            known = look is not None and (thing in look.there or thing in look.missing)
+            told.setdefault(one.host, {})[thing] = Elsewhere(host, look if known else None)
+    return told
+
+
+def judged(known: Known, seen: Seen, at: datetime, away: Elsewheres | None = None) -> Judged:
+    """`away`: what is looked at on other hosts."""
+    away = away or {}
+    if known.late(at):
         return _late(known, seen)
     if seen.unreachable is not None:
         return Judged(
             unreachable=known.absence.first_seen if known.absence else at,
             lost=known.absence is None,
         )
+    if known.calm:
+        return Judged(back=known.absence is not None)
     stored = known.wishes
-    known = replace(known, wishes={k: _adopted(wish, seen.wished.get(k)) for k, wish in stored.items()})
+    before = {**known.came_wishes, **stored}
+    known = replace(known, wishes={k: _adopted(wish, seen.wished.get(k)) for k, wish in before.items()})
     wishes = {key: _wish(known, seen, key, at) for key in seen.wished}
     since = {key: _since(known, seen, key, wishes, at) for key in seen.differing}
     return Judged(
         since,
         {key: d for key, d in seen.differing.items() if key not in known.open},
         {known.open[key].id: (key, d) for key, d in seen.differing.items() if key in known.open},
-        {known.open[key].id: (known.open[key].spot, ending) for key, ending in _endings(known, seen)},
+        {known.open[key].id: ended for key, ended in _endings(known, seen, away)},
         {key: wish for key, wish in wishes.items() if stored.get(key) != wish},
-        frozenset(key for key, wish in known.wishes.items() if _unwished(seen, key, wish.spot, wish.file)),
+        frozenset(key for key in stored if _forgotten(known.wishes[key], key, seen, away)),
         back=known.absence is not None,
-        returned=frozenset(k for k, d in seen.differing.items() if k in known.open and known.open[k].returns(d)),
+        returned=frozenset(k for k, d in seen.differing.items() if (row := _row(known, k)) and row.returns(d)),
+        came=frozenset(k for k in seen.differing if k in known.came and k not in known.open),
     )
 
 
@@ -131,12 +179,16 @@ def _wish(known: Known, seen: Seen, key: Key, at: datetime) -> Wish:
 
 
 def _since(known: Known, seen: Seen, key: Key, wishes: Mapping[Key, Wish], at: datetime) -> Since:
-    row = known.open.get(key)
+    row = _row(known, key)
     moved = _moved(known, seen, seen.differing[key].rests_on)
     if moved == "unknown" and row is not None:
         moved = row.moved  # what was known when it began
     wish = wishes.get(seen.differing[key].rests_on)
     return Since(row.first_seen if row else at, moved, wish.since if wish else None)
+
+
+def _row(known: Known, key: Key) -> Open | None:
+    return known.open.get(key) or known.came.get(key)
 
 
 def _moved(known: Known, seen: Seen, key: Key) -> Moved:
@@ -151,16 +203,59 @@ def _moved(known: Known, seen: Seen, key: Key) -> Moved:
     return "unknown"
 
 
-def _endings(known: Known, seen: Seen) -> Iterator[tuple[Key, Ending]]:
-    """Only what was looked at can end: a host or thing that cannot be read leaves its differences open."""
+def _endings(known: Known, seen: Seen, away: Elsewheres) -> Iterator[tuple[Key, Ended]]:
+    """Only what was looked at can end: a host or thing that cannot be read leaves its differences open. What is on another host
+    now is judged by what was seen there."""
     for key, row in known.open.items():
         if key in seen.differing:
             continue
-        extra = key not in seen.wished and family_of(row.spot.address) in seen.searched
-        if key in seen.agreed or extra or _item_went(seen, row.spot):
-            yield key, "as wished"
-        elif _unwished(seen, key, row.spot, row.file):
-            yield key, "not wished"
+        place = _place(row.spot, away)
+        look = place.look if place is not None else seen
+        if look is None:
+            continue
+        if place is not None and key in look.differing:
+            yield key, Ended(row.spot, "moved", place.host)
+            continue
+        extra = key not in look.wished and family_of(row.spot.address) in look.searched
+        if key in look.agreed or extra or _item_went(look, row.spot):
+            yield key, Ended(row.spot, "as wished")
+        elif _gone(look, row.spot):
+            yield key, Ended(row.spot, "not there")
+        elif _unwished(look, key, row.spot, row.file):
+            yield key, Ended(row.spot, "not wished")
+
+
+def came(known: Known, away: Elsewheres, to: str) -> Known:
+    """What is on record of a host of things that are looked at on another one: with `came` and `came_wishes` alone."""
+
+    def goes(spot: Spot) -> bool:
+        place = _place(spot, away)
+        return place is not None and place.look is not None and place.host == to
+
+    return Known(
+        came={key: row for key, row in known.open.items() if goes(row.spot)},
+        came_wishes={key: wish for key, wish in known.wishes.items() if goes(wish.spot)},
+    )
+
+
+def _place(spot: Spot, away: Elsewheres) -> Elsewhere | None:
+    return away.get(within(spot.address)[-1]) if away else None
+
+
+def _forgotten(wish: Wish, key: Key, seen: Seen, away: Elsewheres) -> bool:
+    """Also what is wished on another host now, where it is on record from now on."""
+    place = _place(wish.spot, away)
+    look = place.look if place is not None else seen
+    if look is None:
+        return False
+    gone = place is not None and key in look.wished and key not in seen.wished
+    return gone or _unwished(look, key, wish.spot, wish.file)
+
+
+def _gone(seen: Seen, spot: Spot) -> bool:
+    """Whether it is of something that was looked for and is not there."""
+    own, *above = within(spot.address)
+    return (bool(spot.field) and own in seen.missing) or any(one in seen.missing for one in above)
 
 
 def _item_went(seen: Seen, spot: Spot) -> bool:

@@ -49,7 +49,7 @@ class Meters:
         with translated(self.place), writing(engine) as connection:
             run = inserted(connection, meter_runs, {"noted": at.replace(microsecond=0), "after_reset": after_reset})
             for look in sorted(looks, key=lambda one: one.host):  # in one order, so that two writers do not wait
-                host = locked(connection, look.host, addresses.get(look.host, look.host))
+                host = locked(connection, {look.host: addresses.get(look.host, look.host)})[look.host]
                 values = {"run_id": run, "host_id": host.id, "at": look.at.replace(microsecond=0)}
                 number = inserted(connection, meter_looks, {**values, "units": json.dumps(dict(look.units))})
                 rows = [_row(number, one) for one in look.readings]

@@ -13,8 +13,8 @@ from hvctl.text.foreign import Foreign
 @dataclass(frozen=True)
 class Span:
     """A difference from when it was first seen. `gone`: when it was first seen to be no more; None: it is open.
-    `now` and `wanted` as seen last; `ending`: "as wished" or "not wished". `accepted`: to which day it was known drift when
-    it was seen last (2027-01-31), and `accepted_why`; "" if it was not."""
+    `now` and `wanted` as seen last; `ending`: "as wished", "not wished", "moved" (`moved_to` a host) or "not there".
+    `accepted`: to which day it was known drift when it was seen last (2027-01-31), and `accepted_why`; "" if it was not."""
 
     spot: Spot
     now: str
@@ -27,6 +27,7 @@ class Span:
     ending: str = ""
     accepted: str = ""
     accepted_why: Foreign = ""
+    moved_to: str = ""
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,9 @@ class Absence:
 
 @dataclass(frozen=True)
 class Stood:
-    """From when to when it was seen so. `gone`: when it was first seen otherwise. `what`: "role", "replication" or "move",
-    which is of one moment. `lag_s`, `most_lag_s`: as measured last, and at most."""
+    """From when to when it was seen so. `gone`: when it was first seen otherwise. `what`: "role", "cluster", "replication",
+    "export" or "move", which is of one moment. `lag_s`, `most_lag_s`: how far behind, or how old, as measured last, and at
+    most. `ending`: "moved" (`moved_to` a host), "not there", or "" where it is over because it stands otherwise."""
 
     what: str
     unit: str
@@ -53,6 +55,8 @@ class Stood:
     gone: datetime | None = None
     lag_s: int | None = None
     most_lag_s: int | None = None
+    ending: str = ""
+    moved_to: str = ""
 
 
 @dataclass(frozen=True)

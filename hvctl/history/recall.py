@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,24 +18,35 @@ from hvctl.history.standing import stood
 from hvctl.kinds import address_of
 
 
-def known_of(connection: Connection, host: Any) -> Known:
-    open_rows = connection.execute(select(drifts).where(drifts.c.host_id == host.id, drifts.c.gone.is_(None)))
-    away = connection.execute(select(absences).where(absences.c.host_id == host.id, absences.c.back.is_(None))).first()
-    return Known(
-        host.looked,
-        {
-            row.spot: Open(
-                row.id, _spot(host.name, row), row.file, row.first_seen, row.moved, row.accepted_until is not None
-            )
-            for row in open_rows
-        },
-        {
-            row.spot: Wish(row.value, row.since, row.agreed, _spot(host.name, row), row.file)
-            for row in connection.execute(select(wishes).where(wishes.c.host_id == host.id))
-        },
-        frozenset(connection.execute(select(covered.c.file).where(covered.c.host_id == host.id)).scalars()),
-        Absence(away.id, away.first_seen) if away is not None else None,
-    )
+def known_of(connection: Connection, some: Sequence[Any], calm: Collection[int] = ()) -> dict[int, Known]:
+    """What is on record of these hosts, by their ids. `calm`: of which nothing is asked but what is open."""
+    names = {host.id: host.name for host in some}
+    asked = [number for number in names if number not in calm]
+    opened: dict[int, dict[str, Open]] = {number: {} for number in names}
+    for row in connection.execute(select(drifts).where(drifts.c.host_id.in_(names), drifts.c.gone.is_(None))):
+        spot = _spot(names[row.host_id], row)
+        accepted = row.accepted_until is not None
+        opened[row.host_id][row.spot] = Open(row.id, spot, row.file, row.first_seen, row.moved, accepted)
+    asked += [number for number in calm if opened.get(number)]
+    away = {
+        row.host_id: Absence(row.id, row.first_seen)
+        for row in connection.execute(select(absences).where(absences.c.host_id.in_(names), absences.c.back.is_(None)))
+    }
+    wished: dict[int, dict[str, Wish]] = {number: {} for number in names}
+    files: dict[int, set[str]] = {number: set() for number in names}
+    if asked:
+        for row in connection.execute(select(wishes).where(wishes.c.host_id.in_(asked))):
+            spot = _spot(names[row.host_id], row)
+            wished[row.host_id][row.spot] = Wish(row.value, row.since, row.agreed, spot, row.file)
+        for row in connection.execute(select(covered).where(covered.c.host_id.in_(asked))):
+            files[row.host_id].add(row.file)
+    return {
+        host.id: Known(
+            host.looked, opened[host.id], wished[host.id], frozenset(files[host.id]), away.get(host.id),
+            calm=host.id in calm and host.id not in asked,
+        )
+        for host in some
+    }  # fmt: skip
 
 
 def past_of(connection: Connection, host: Any, since: datetime) -> HostPast:
@@ -71,8 +83,9 @@ def _span(host: str, row: Row[Any]) -> Span:
     spot = _spot(host, row)
     accepted = (row.accepted_until or "", row.accepted_why or "")
     return Span(
-        spot, row.now, row.wanted, row.why, row.moved, row.first_seen, row.last_seen, row.gone, row.ending, *accepted
-    )
+        spot, row.now, row.wanted, row.why, row.moved, row.first_seen, row.last_seen, row.gone, row.ending, *accepted,
+        row.moved_to or "",
+    )  # fmt: skip
 
 
 def _spot(host: str, row: Any) -> Spot:

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, delete, insert, or_, select, update
+from sqlalchemy import Connection, Table, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from hvctl.core.check import Check, Spot
-from hvctl.history.judge import Judged, Known, judged
-from hvctl.history.recall import known_of
+from hvctl.history.judge import Elsewheres, Judged, Known, judged
 from hvctl.history.schema import absences, checks, covered, drifts, hosts, looks, wishes
-from hvctl.history.seen import Difference, Seen, shown
+from hvctl.history.seen import Difference, Seen, settled, shown
 from hvctl.history.standing import prune_standings, write_standings
 
 KEPT = timedelta(days=400)
 """How long what is over is kept."""
+
+_AT_ONCE = 500
+"""Hosts that are asked for in one statement: databases take so many values."""
 
 CHECKS_KEPT = timedelta(days=90)
 """How long each check is kept: there are many, and they only count."""
@@ -36,40 +39,81 @@ def add_check(connection: Connection, check: Check, at: datetime) -> int:
     return inserted(connection, checks, values)
 
 
-def locked(connection: Connection, name: str, address: str) -> Any:
-    """The row of a host, made if need be, and held until the transaction ends."""
-    same = and_(hosts.c.name == name, hosts.c.address == address)
-    chosen = select(hosts).where(same).with_for_update()
-    found = connection.execute(chosen).one_or_none()
-    if found is None:
-        try:
-            with connection.begin_nested():
-                connection.execute(insert(hosts).values(name=name, address=address))
-        except IntegrityError:
-            pass  # another hvctl was quicker
-        found = connection.execute(chosen).one()
+def locked(connection: Connection, named: Mapping[str, str]) -> dict[str, Any]:
+    """By name, the rows of hosts (name → address), made if need be, and held until the transaction ends."""
+    found: dict[str, Any] = {}
+    names = sorted(named)
+    for n in range(0, len(names), _AT_ONCE):
+        some = names[n : n + _AT_ONCE]
+        chosen = select(hosts).where(hosts.c.name.in_(some)).order_by(hosts.c.name, hosts.c.address).with_for_update()
+        found |= {row.name: row for row in connection.execute(chosen) if row.address == named[row.name]}
+        for name in some:
+            if name not in found:
+                found[name] = _made(connection, name, named[name])
     return found
 
 
-def add_look(connection: Connection, host: Any, number: int, seen: Seen, at: datetime) -> Judged:
-    known = known_of(connection, host)
-    result = judged(known, seen, at)
-    differing = sum(one.accepted is None for one in seen.differing.values())
-    reached = seen.unreachable is None
-    connection.execute(insert(looks).values(check_id=number, host_id=host.id, reached=reached, differing=differing))
-    if result.late:
-        return result
-    connection.execute(update(hosts).where(hosts.c.id == host.id).values(looked=at))
-    if seen.utc_offset_minutes is not None:
-        zone = {"utc_offset_minutes": seen.utc_offset_minutes}
-        connection.execute(update(hosts).where(hosts.c.id == host.id).values(zone))
-    _write_absence(connection, host.id, known, seen, at)
-    _write_drifts(connection, host.id, result, at)
-    _write_wishes(connection, host.id, known, result)
-    write_standings(connection, host.id, seen.standings, at)
-    for file in seen.covered - known.covered:
-        connection.execute(insert(covered).values(host_id=host.id, key=_digest(file), file=file))
-    return result
+def _made(connection: Connection, name: str, address: str) -> Any:
+    try:
+        with connection.begin_nested():
+            connection.execute(insert(hosts).values(name=name, address=address))
+    except IntegrityError:
+        pass  # another hvctl was quicker
+    chosen = select(hosts).where(hosts.c.name == name, hosts.c.address == address).with_for_update()
+    return connection.execute(chosen).one()
+
+
+@dataclass(frozen=True)
+class Look:
+    """One host as it was seen in a check. `row`: its own; `known`: what is on record of it; `away`: what is looked at on other
+    hosts."""
+
+    row: Any
+    seen: Seen
+    known: Known
+    away: Elsewheres
+
+
+def add_looks(connection: Connection, number: int, found: Sequence[Look], at: datetime) -> dict[str, Judged]:
+    """By host. `number`: of the check."""
+    results = {one.seen.host: judged(one.known, one.seen, at, one.away) for one in found}
+    values = [
+        {
+            "check_id": number,
+            "host_id": one.row.id,
+            "reached": one.seen.unreachable is None,
+            "differing": sum(d.accepted is None for d in one.seen.differing.values()),
+        }
+        for one in found
+    ]
+    if values:
+        connection.execute(insert(looks), values)
+    stored = [one for one in found if not results[one.seen.host].late]
+    connection.execute(update(hosts).where(hosts.c.id.in_([one.row.id for one in stored])).values(looked=at))
+    for one in stored:
+        host, seen, result = one.row.id, one.seen, results[one.seen.host]
+        if told := _told(one):
+            connection.execute(update(hosts).where(hosts.c.id == host).values(told))
+        _write_absence(connection, host, one.known, seen, at)
+        _write_drifts(connection, host, result, at)
+        _write_wishes(connection, host, one.known, result)
+        write_standings(connection, host, seen.standings, at)
+        for file in () if one.known.calm else seen.covered - one.known.covered:
+            connection.execute(insert(covered).values(host_id=host, key=_digest(file), file=file))
+    return results
+
+
+def _told(one: Look) -> Mapping[str, Any]:
+    """What a host itself is, where that is new."""
+    found: dict[str, Any] = {}
+    zone = one.seen.utc_offset_minutes
+    if zone is not None and zone != one.row.utc_offset_minutes:
+        found["utc_offset_minutes"] = zone
+    if one.seen.wished or one.seen.covered:
+        now = None if one.known.came or one.known.came_wishes else settled(one.seen)
+        if now != one.row.settled:
+            found["settled"] = now
+    return found
 
 
 def _write_absence(connection: Connection, host: int, known: Known, seen: Seen, at: datetime) -> None:
@@ -95,7 +139,7 @@ def _write_drifts(connection: Connection, host: int, result: Judged, at: datetim
             "wanted": one.wanted,
             "why": one.why,
             "moved": result.since[key].moved,
-            "first_seen": at,
+            "first_seen": result.since[key].first_seen,
             "last_seen": at,
             "ending": "",
             **_accepted(one),
@@ -118,8 +162,9 @@ def _write_drifts(connection: Connection, host: int, result: Judged, at: datetim
                 **_accepted(one),
             )
         )
-    for number, (_, ending) in result.ended.items():
-        connection.execute(update(drifts).where(drifts.c.id == number).values(gone=at, ending=ending))
+    for number, ended in result.ended.items():
+        values = {"gone": at, "ending": ended.ending, "moved_to": ended.to or None}
+        connection.execute(update(drifts).where(drifts.c.id == number).values(values))
 
 
 def _write_wishes(connection: Connection, host: int, known: Known, result: Judged) -> None:
@@ -149,6 +194,7 @@ def prune(connection: Connection, at: datetime) -> None:
     left = select(hosts.c.id).where(hosts.c.looked < old)
     for table, over in ((drifts, drifts.c.gone), (absences, absences.c.back)):
         connection.execute(delete(table).where(or_(over < old, table.c.host_id.in_(left))))
+    connection.execute(update(hosts).where(hosts.c.id.in_(left)).values(settled=None))
     for table in (wishes, covered):
         connection.execute(delete(table).where(table.c.host_id.in_(left)))
     connection.execute(delete(drifts).where(drifts.c.gone.is_(None), drifts.c.last_seen < old))

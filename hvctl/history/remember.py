@@ -28,9 +28,9 @@ def _memory(found: Sequence[Seen], results: Sequence[Judged]) -> Memory:
     went: list[Spot] = []
     for one, result in zip(found, results, strict=True):
         since |= {one.differing[key].spot: told for key, told in result.since.items()}
-        appeared += [d.spot for d in result.begun.values() if d.accepted is None]
+        appeared += [d.spot for key, d in result.begun.items() if d.accepted is None and key not in result.came]
         appeared += [one.differing[key].spot for key in sorted(result.returned)]
-        went += [spot for spot, _ in result.ended.values()]
+        went += [ended.spot for ended in result.ended.values() if ended.ending in ("as wished", "not wished")]
     pairs = list(zip(found, results, strict=True))
     return Memory(
         since,

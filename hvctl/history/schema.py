@@ -48,6 +48,7 @@ hosts = Table(
     Column("address", String(255), nullable=False),
     Column("looked", UtcTime),
     Column("utc_offset_minutes", Integer),
+    Column("settled", String(64)),
     UniqueConstraint("name", "address", name="uq_hvctl_hosts"),
 )
 
@@ -70,6 +71,7 @@ drifts = Table(
     Column("ending", String(16), nullable=False),
     Column("accepted_until", String(10)),
     Column("accepted_why", Text),
+    Column("moved_to", String(255)),
     Index("ix_hvctl_drifts_open", "host_id", "gone"),
     Index("ix_hvctl_drifts_gone", "gone"),
 )
@@ -121,6 +123,8 @@ standings = Table(
     Column("first_seen", UtcTime, nullable=False),
     Column("last_seen", UtcTime, nullable=False),
     Column("gone", UtcTime),
+    Column("ending", String(16)),
+    Column("moved_to", String(255)),
     Index("ix_hvctl_standings_host", "host_id", "gone"),
 )
 """Which node a role was on, how a replication went, and what hvctl moved, from when to when."""

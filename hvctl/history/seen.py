@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Self
 
 from hvctl.core.acceptance import Acceptance
 from hvctl.core.check import Check, Drift, Spot, accepted, drifts
@@ -25,6 +26,9 @@ Key = str
 Family = tuple[str, ...]
 """Parts of one kind in one owner: ("disk", "web01")."""
 
+Thing = tuple[str, ...]
+"""The words of an address, for every spelling: ("vm", "web01"), ("disk", "web01", "scsi 0:0")."""
+
 _SHOWN = 400
 _PLAIN = 200
 _NAME = 255
@@ -33,7 +37,7 @@ VALUE, TEXT = "json:", "text:"
 """How what is kept for comparing begins: a value, or how a release told it that kept no values."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Wished:
     """What the playbook wants of a spot. `value`: for comparing only; None: it is a secret and not kept. `text`: likewise,
     of how it is told, which is what an earlier release kept."""
@@ -44,7 +48,7 @@ class Wished:
     text: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Difference:
     """What is not as wished, as text for people. `rests_on`: the wish that decides whose doing it is. `accepted`: it is known
     drift."""
@@ -60,7 +64,8 @@ class Difference:
 
 @dataclass(frozen=True)
 class Standing:
-    """How something stands that is no difference. `what`: "role", "replication" or "move". `unit`: the cluster, if any."""
+    """How something stands that is no difference. `what`: "role", "cluster", "replication", "export" or "move". `unit`: the
+    cluster, if any. `lag_s`: how far behind a replica is, or how old the newest export."""
 
     what: str
     unit: str
@@ -68,16 +73,27 @@ class Standing:
     standing: str
     lag_s: int | None = None
 
+    @classmethod
+    def of(cls, what: str, unit: str, name: str, standing: str, lag_s: int | None = None) -> Self:
+        """As it is kept, whatever hosts call things."""
+        return cls(what, storable(unit)[:_NAME], storable(name)[:_NAME], shown(standing), lag_s)
+
     @property
     def key(self) -> tuple[str, str, str]:
-        return self.what, self.unit, self.name.casefold()
+        return standing_key(self.what, self.unit, self.name, self.standing)
+
+
+def standing_key(what: str, unit: str, name: str, standing: str) -> tuple[str, str, str]:
+    """What stays the same while it stands otherwise. A VM has exports in several folders, and each of them ages by itself."""
+    return what, standing.casefold() if what == "export" else unit, name.casefold()
 
 
 @dataclass(frozen=True)
 class Seen:
     """`unreachable`: why; None if it was reached. `agreed`: spots that were seen to be as wished. `searched`,
     `unsearched`: families looked through for more than is listed, and those that could not be. `covered`: playbooks
-    of which everything was looked at. `utc_offset_minutes`: of the host's zone, where it told it."""
+    of which everything was looked at. `utc_offset_minutes`: of the host's zone, where it told it. `there`, `missing`: what
+    was looked for and is there, or is not. `elsewhere`: what stands by itself and is looked at on another host, by its name."""
 
     host: str
     unreachable: str | None = None
@@ -89,6 +105,12 @@ class Seen:
     covered: frozenset[str] = frozenset()
     utc_offset_minutes: int | None = None
     standings: tuple[Standing, ...] = ()
+    there: frozenset[Thing] = frozenset()
+    missing: frozenset[Thing] = frozenset()
+    elsewhere: tuple[tuple[Thing, str], ...] = ()
+
+
+_SORTED = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
 
 
 def key_of(spot: Spot) -> Key:
@@ -98,6 +120,19 @@ def key_of(spot: Spot) -> Key:
 
 def family_of(address: Address) -> Family:
     return tuple(word.casefold() for word in (address.kind, *address.owners))
+
+
+def thing_of(address: Address) -> Thing:
+    return tuple(word.casefold() for word in address.words)
+
+
+def within(address: Address) -> tuple[Thing, ...]:
+    """What an address is of, and all that it sits within, the outermost last."""
+    found = [thing_of(address)]
+    while (above := owner_of(address)) is not None:
+        address = above
+        found.append(thing_of(address))
+    return tuple(found)
 
 
 def seen(check: Check, one: Outcome) -> Seen:
@@ -126,20 +161,34 @@ def seen(check: Check, one: Outcome) -> Seen:
         frozenset(absolute(p) for p in check.covers),
         _offset(plan),
         tuple(_standings(one, plan)),
+        frozenset(thing_of(a.address) for a in plan.actions if a.there),
+        frozenset(thing_of(a.address) for a in plan.actions if a.there is False),
+        tuple((thing_of(address), host) for host, address in plan.elsewhere),
     )
+
+
+def settled(one: Seen) -> str | None:
+    """Of a host on which all is as wished: the same for the same wishes; None for any other."""
+    if one.differing or one.elsewhere or not one.wished or one.wished.keys() != one.agreed:
+        return None
+    told = hashlib.sha256()
+    for key, wish in sorted(one.wished.items()):
+        told.update(f"{key}\0{wish.value}\0{wish.file}\0".encode())
+    rest = [one.covered, *(["\0".join(f) for f in s] for s in (one.searched, one.unsearched))]
+    told.update("\0\0".join("\0".join(sorted(some)) for some in rest).encode())
+    return told.hexdigest()
 
 
 def _standings(one: Outcome, plan: Plan) -> Iterator[Standing]:
     for action in plan.actions:
         if (noted := action.noted) is not None:
-            unit, name = storable(noted.unit)[:_NAME], storable(noted.name)[:_NAME]
-            yield Standing(action.address.kind, unit, name, shown(noted.standing), noted.lag_s)
+            yield Standing.of(action.address.kind, noted.unit, noted.name, noted.standing, noted.lag_s)
     for result in one.report.results if one.report is not None else ():
         step = result.step
-        if step.moves and result.status in ("ok", "unknown"):
+        if (step.moves or step.reaches) and result.status in ("ok", "unknown"):
             doubt = f", and it is not known whether it arrived{': ' if result.why else ''}{result.why}"
             told = step.text + (doubt if result.status == "unknown" else "")
-            yield Standing("move", "", storable(step.action.key or step.action.names[0])[:_NAME], shown(told))
+            yield Standing.of("move", "", step.action.key or step.action.names[0], told)
 
 
 def _offset(plan: Plan) -> int | None:
@@ -155,6 +204,7 @@ class _Look:
         self.agreed: set[Key] = set()
         self.searched: set[Family] = set()
         self.unsearched: set[Family] = set()
+        self._files: dict[str, str] = {}
 
     def at(self, action: Action) -> None:
         for one in action.wanted:
@@ -168,15 +218,21 @@ class _Look:
     def _wish(self, action: Action, name: str, value: Json, text: str, agrees: bool) -> None:
         spot = Spot(action.address, name)
         key = key_of(spot)
-        compared = comparable(json.dumps(value, sort_keys=True, ensure_ascii=False))
+        compared = comparable(_SORTED(value))
         self.wished[key] = Wished(
             spot,
             compared and VALUE + compared,
-            absolute(action.mark.file),
+            self._absolute(action.mark.file),
             (told := comparable(text)) and TEXT + told,
         )
         if agrees:
             self.agreed.add(key)
+
+    def _absolute(self, file: str) -> str:
+        """Once, though it is that of very many wishes."""
+        if file not in self._files:
+            self._files[file] = absolute(file)
+        return self._files[file]
 
     def difference(self, drift: Drift) -> Difference:
         line, spot, action = drift.line, drift.spot, drift.action

@@ -52,13 +52,16 @@ class Imported:
     host: str
     os: OS
     body: Body
+    """With the roles that it owns under `cluster`."""
     omitted: tuple[tuple[Address, Omission], ...]
     vms: tuple[str, ...]
     """All that were seen, those that are not written included."""
+    cluster: str = ""
+    """That it is a node of, by the inventory."""
 
 
-def imported(host: str, transport: Transport, wanted: Wanted) -> Imported:
-    """Raises TransportError; also where the host does not tell the account of Hyper-V."""
+def imported(host: str, transport: Transport, wanted: Wanted, cluster: str = "") -> Imported:
+    """`cluster`: that it is a node of. Raises TransportError; also where the host does not tell the account of Hyper-V."""
     try:
         facts = look_at(transport, surveyed(kinds()))
         found = roots(kinds(), facts, host)
@@ -66,7 +69,9 @@ def imported(host: str, transport: Transport, wanted: Wanted) -> Imported:
     except UnreadableError as error:
         raise TransportError(str(error), hint=error.hint) from error
     seen = tuple(one.key() for one in found.index if one.kind == "vm")
-    chosen = Index((e for one, e in zip(found.index, found.index.entries, strict=True) if wanted.chosen(one)), host)
+    chosen = Index(
+        (e for one, e in zip(found.index, found.index.entries, strict=True) if wanted.chosen(one)), host, cluster
+    )
     unnameable = list(_unnameable(host, None, facts, wanted))
     facts = look_at(transport, describing(kinds(), chosen, facts))
     unnameable += [one for owner in {one.kind for one in chosen} for one in _unnameable(host, owner, facts, wanted)]
@@ -77,7 +82,7 @@ def imported(host: str, transport: Transport, wanted: Wanted) -> Imported:
     for texts in body.comments.values():
         texts[:] = [text if not wanted.secret(text) else "a comment is left out: it holds a secret" for text in texts]
     names = tuple(dict.fromkeys((*seen, *(address.key for address, _ in unnameable if address.kind == "vm"))))
-    return Imported(host, facts.os, body, tuple(omitted), names)
+    return Imported(host, facts.os, body, tuple(omitted), names, cluster)
 
 
 def _unnameable(host: str, within: str | None, facts: Facts, wanted: Wanted) -> Iterator[tuple[Address, Omission]]:
@@ -119,22 +124,22 @@ def in_sync(
     seen: Facts | None = None
     for _ in range(_ROUNDS):
         body = body_of(index, (), facts, everything=wanted.everything)
-        desired = read_back(play_text(index.host, body), index.host)
+        desired = read_back(play_text(index.host, body), index.host, together=index.together)
         if seen is None:
             seen = look_at(transport, questions(desired))
         wrong = dict(_wrong(make_plan(desired, seen, frozenset()), index))
         if not wrong:
             return index
-        omitted += [(index.address(index[seat]), Omission(field, why)) for seat, (field, why) in wrong.items()]
+        omitted += [(index[seat].address(), Omission(field, why)) for seat, (field, why) in wrong.items()]
         index = without(index, {seat: [field] for seat, (field, _) in wrong.items()})
     raise ValueError(f"what is written of {index.host} does not come to rest")
 
 
-def read_back(text: str, host: str, name: str = "import.yml") -> Index:
-    """The desired state that a playbook's text is of one host."""
+def read_back(text: str, host: str, name: str = "import.yml", *, together: str = "") -> Index:
+    """The desired state that a playbook's text is of one host. `together`: the cluster that it is a node of."""
     document = load_text(text, name)
     plays = [Play(document, (n,), "import", host) for n in range(len(document.data))]
-    desired, problems = wishes(plays, {}, host=host)
+    desired, problems = wishes(plays, {}, host=host, together=together)
     if problems:
         raise ValueError(f"what is written is refused: {problems[0]}")
     return desired
@@ -145,7 +150,8 @@ def _wrong(plan: Plan, index: Index) -> Iterator[tuple[int, tuple[str, str]]]:
     seats = {one.address(): one.seat for one in index}
     whole: set[int] = set()
     for action in plan.actions:  # owners before their parts
-        seat = seats[action.address]
+        if (seat := seats.get(action.address)) is None:
+            continue  # the section `cluster`, of which nothing is written but roles
         owner = index.entries[seat].owner
         if action.verb == "none" or owner in whole:
             continue

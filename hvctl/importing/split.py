@@ -10,6 +10,7 @@ from typing import Any
 
 from hvctl.importing.emit import Expression, emitted, said, scalar
 from hvctl.importing.look import Imported, play_text
+from hvctl.importing.roles import Cluster, parted
 from hvctl.importing.taste import Body, Data, rank
 from hvctl.kinds import sections
 from hvctl.text.source import Path
@@ -19,13 +20,17 @@ _ALONE = ("vms",)
 _NAMED = 8
 """As many hosts may be named instead of a group."""
 
+_NONE: Mapping[str, Cluster] = {}
+
 Leaves = Mapping[Path, Any]
 Members = Mapping[str, Sequence[str]]
 
 
-def split_files(found: Sequence[Imported], groups: Members) -> dict[str, str]:
-    """Texts by the names of the files, relative to one folder. `groups`: of the inventory, with all their hosts."""
-    work = _Splitting({one.host: one for one in found}, groups)
+def split_files(found: Sequence[Imported], groups: Members, clusters: Mapping[str, Cluster] = _NONE) -> dict[str, str]:
+    """Texts by the names of the files, relative to one folder. `groups`: of the inventory, with all their hosts; `clusters`: by
+    name."""
+    hosts, roles = parted(found, clusters)
+    work = _Splitting({one.host: one for one in hosts}, groups)
     work.lift()
     files: dict[str, str] = {}
     if work.plays:
@@ -34,13 +39,15 @@ def split_files(found: Sequence[Imported], groups: Members) -> dict[str, str]:
         body = work.bodies[one.host]
         if body.data or body.comments:
             files[f"{_file_name(one.host)}.yml"] = play_text(one.host, body)
+    for play in roles:
+        files[_free(_file_name(play.name), files)] = play.text()
     for kind, values in (("group_vars", work.of_groups), ("host_vars", work.of_hosts)):
         files |= {f"{kind}/{name}.yml": "\n".join(emitted(values[name], {})) + "\n" for name in sorted(values)}
     return files
 
 
 def _free(name: str, taken: Mapping[str, object]) -> str:
-    while name in taken:
+    while name in taken or f"{name}.yml" in taken:
         name = f"{name}-of-all"
     return f"{name}.yml"
 

@@ -21,7 +21,7 @@ from hvctl.text.source import Path
 
 Data = dict[str, Any]
 _FIRST = (
-    *("host", "switches", "host_network_adapters", "vms"),
+    *("host", "switches", "host_network_adapters", "vms", "cluster"),
     *("processor", "memory", "security", "firmware", "bios", "scsi_controllers", "disks", "dvds", "floppy"),
     *("network_adapters", "integration_services", "exports"),
 )
@@ -96,13 +96,20 @@ class _Writing:
                     if (written := self.resource(one, (*path, section))) is not None:
                         data[section] = written
                 continue
-            items: list[Data] = []
-            for one in own:
-                if (written := self.resource(one, (*path, section, len(items)))) is not None:
-                    items.append(written)
-            if items:
+            roles = [one for one in own if any(part.kind == "role" for part in one.parts)] if owner is None else []
+            seats = {one.seat for one in roles}
+            if items := self.items([one for one in own if one.seat not in seats], (*path, section)):
                 data[section] = items
+            if items := self.items(roles, (*path, "cluster", section)):
+                data["cluster"] = {section: items}
         return data
+
+    def items(self, found: Sequence[Resource], path: Path) -> list[Data]:
+        items: list[Data] = []
+        for one in found:
+            if (written := self.resource(one, (*path, len(items)))) is not None:
+                items.append(written)
+        return items
 
     def resource(self, one: Resource, path: Path) -> Data | None:
         """None: nothing of it need be written."""

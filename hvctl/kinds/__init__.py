@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
+from types import MappingProxyType
 
 from hvctl.core.resource import Resource
 from hvctl.text.address import Address
@@ -18,18 +19,24 @@ def kinds() -> tuple[type[Resource], ...]:
     return tuple(sorted(found, key=lambda k: (k.within is not None, k.__module__, k.kind)))
 
 
-def sections(within: str | None) -> dict[str, type[Resource]]:
+@cache
+def sections(within: str | None) -> Mapping[str, type[Resource]]:
     """The sections that stand within a kind, or at the top of a play."""
-    return {kind.section: kind for kind in kinds() if kind.within == within}
+    return MappingProxyType({kind.section: kind for kind in kinds() if kind.within == within})
 
 
 def kind_named(name: str) -> type[Resource]:
-    return next(kind for kind in kinds() if kind.kind == name)
+    return _named()[name]
+
+
+@cache
+def _named() -> Mapping[str, type[Resource]]:
+    return MappingProxyType({kind.kind: kind for kind in kinds()})
 
 
 def owner_of(address: Address) -> Address | None:
     """The address of what a thing sits within; None for what sits within nothing."""
-    kind = next((k for k in kinds() if k.kind == address.kind), None)  # a history may tell of one that is no more
+    kind = _named().get(address.kind)  # a history may tell of one that is no more
     if kind is None or kind.within is None:
         return None
     return Address(address.host, kind.within, address.owners[:-1], "".join(address.owners[-1:]))
@@ -37,7 +44,7 @@ def owner_of(address: Address) -> Address | None:
 
 def address_of(host: str, words: Sequence[str]) -> Address:
     """From its `words`, as they are kept."""
-    kind = next((k for k in kinds() if k.kind == words[0]), None)
+    kind = _named().get(words[0])
     names = tuple(words[1:])
     # What sits within a section that exists once, as the host's, has no name of an owner before its own.
     owned = len(names) - 1 if kind is None else kind.within is not None and kind_named(kind.within).many

@@ -58,8 +58,11 @@ THUMBPRINT = _ThumbprintCodec()
 Thumbprint = Annotated[str, AfterValidator(_thumbprint)]
 
 
-def findings(thumbprint: str, field: str, facts: Facts, *, sets: bool) -> Iterator[Diagnostic]:
-    """`sets`: it is to be set now; what is in place already and no longer good is told."""
+def findings(
+    thumbprint: str, field: str, facts: Facts, *, sets: bool, broker: str = "", receives: bool = False
+) -> Iterator[Diagnostic]:
+    """`sets`: it is to be set now; what is in place already and no longer good is told. `broker`: the full name of that of
+    the cluster, where the host is a node; `receives`: others connect to it, and not it to others."""
     level: Level = "impossible" if sets else "warning"
     row = _row(thumbprint, facts)
     if row is None:
@@ -73,7 +76,7 @@ def findings(thumbprint: str, field: str, facts: Facts, *, sets: bool) -> Iterat
     if missing := [text for oid, text in USES.items() if uses and oid not in uses]:
         text = f"the certificate is not for {' and '.join(missing)}"
         yield finding(field, text, "use one that is for client and server authentication", level)
-    yield from _named(row, field, facts, level)
+    yield from _named(row, field, facts, level, broker, receives=receives)
     begins, ends, today = instant(row["NotBefore"]), instant(row["NotAfter"]), now(facts)
     if today < begins:
         yield finding(field, f"the certificate is valid from {begins:%Y-%m-%d} on only", "use another one", level)
@@ -92,16 +95,27 @@ def _row(thumbprint: str, facts: Facts) -> Row | None:
     return next((row for row in rows if bare(row["Thumbprint"]) == bare(thumbprint)), None)
 
 
-def _named(row: Row, field: str, facts: Facts, level: Level) -> Iterator[Diagnostic]:
-    own = full_name(facts)
+def _named(row: Row, field: str, facts: Facts, level: Level, broker: str, *, receives: bool) -> Iterator[Diagnostic]:
+    """A cluster has one for its broker's name, which others connect to, and one for each node, which they are sent on to
+    (replica-migration 3; VB/20120313). Which of the two a node that sends is to show is in no source: either is taken."""
+    own, names = full_name(facts), _names(row)
+    told = ", ".join(sorted(names)) or "no name"
+    wanted = (broker,) if broker and receives else (own, broker) if broker else (own,)
+    if names.isdisjoint(name.casefold() for name in wanted):
+        needed = wanted[0]
+        what = f"{needed}, the broker's name by which others connect" if needed == broker else needed
+        if f"*.{needed.partition('.')[2]}".casefold() in names:
+            text = f"the certificate is for {told}; that Hyper-V takes a wildcard for {needed} is not known"
+            yield finding(field, text, f"better use one for {needed}", "warning")
+        else:
+            yield finding(field, f"the certificate is for {told}, not for {what}", f"use one for {needed}", level)
+    if broker and receives and not any(own.casefold() in _names(other) for other in facts.rows(STORE)):
+        text = f"LocalMachine\\My has no certificate for {own}, to which the broker sends others on"
+        yield finding(field, text, f"import one for {own}, or use one for both names", "warning")
+
+
+def _names(row: Row) -> set[str]:
+    """Without case: its alternative names, and that of its subject."""
     subject = re.search(r"(?:^|,)\s*CN=([^,]+)", str(row.get("Subject") or ""))
     names = {str(n["Unicode"]).casefold() for n in row.get("DnsNameList[Unicode]") or ()}
-    names |= {subject[1].strip().casefold()} if subject else set()
-    if own.casefold() in names:
-        return
-    told = ", ".join(sorted(names)) or "no name"
-    if f"*.{own.partition('.')[2]}".casefold() in names:
-        text = f"the certificate is for {told}; that Hyper-V takes a wildcard for {own} is not known"
-        yield finding(field, text, f"better use one for {own}", "warning")
-        return
-    yield finding(field, f"the certificate is for {told}, not for {own}", f"use one for {own}", level)
+    return names | ({subject[1].strip().casefold()} if subject else set())

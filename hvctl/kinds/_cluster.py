@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from hvctl.call import Call, Failure, Row
+from hvctl.call import Assignment, Call, Failure, Map, Ref, Row
 from hvctl.contract import OS
 from hvctl.core.changes import Step
 from hvctl.core.facts import Facts, UnclearError, UnreadableError, UnreadHostError
@@ -218,6 +219,20 @@ def elsewhere(name: str, facts: Facts) -> str | None:
     return None if owner is None or owner.casefold() == facts.info.computer.casefold() else owner
 
 
+def nodes_without(vm: Machine, row: Row | None, facts: Facts) -> tuple[str, ...]:
+    """Of a VM that a host has, the other hosts of its cluster that could be read and do not have it."""
+    if row is None:
+        return ()
+    nodes = view(facts).nodes
+    found = []
+    for node, (host, own) in hosts_by_node(facts).items():
+        if own is None or node not in nodes or host == vm.index.host:
+            continue
+        if not any(own.of_key(VMS, "Name", n) for n in vm.names) and not own.of_key(VMS, "Id", row["Id"]):
+            found.append(host)
+    return tuple(found)
+
+
 def roles_elsewhere(facts: Facts) -> bool:
     """Whether there are roles of other nodes whose VMs cannot be seen from here."""
     seen = {f.info.computer.casefold() for f in facts.others.values() if f is not None}
@@ -361,9 +376,23 @@ def wql(text: str) -> str:
     return f"'{escaped}'"
 
 
-def group_query(name: str) -> str:
-    """For Set-CimInstance: it sets without an assignment, which a restricted language mode refuses (cluster 1.1)."""
-    return f"SELECT * FROM MSCluster_ResourceGroup WHERE Name={wql(name)}"
+NOT_AVAILABLE = tuple(f"HRESULT 0x{code}" for code in ("8004100e", "80041010", "80041003", "8004100c", "80041024"))
+"""Error ids of a write over WMI that was not made: no namespace, no class, access denied, not supported, and a provider that
+cannot (WBEM_E_INVALID_NAMESPACE, _INVALID_CLASS, _ACCESS_DENIED, _NOT_SUPPORTED, _PROVIDER_NOT_CAPABLE)."""
+
+
+def set_common(kind: str, name: str, given: Mapping[str, Any], to: Ref, text: str, fields: tuple[str, ...]) -> Step:
+    """Common properties of a role or of the cluster. Set-CimInstance sets without an assignment, which a restricted language
+    mode refuses. Where that way is not to be had, properties of the object of `to` are assigned (cluster 1.1)."""
+    query = f"SELECT * FROM MSCluster_{kind} WHERE Name={wql(name)}"
+    call = Call("Set-CimInstance", {**_IN, "Query": query, "Property": Map(given)})
+    values = {property: _unsigned(value) for property, value in given.items()}
+    return Step(call, text, fields, instead=Assignment(NOT_AVAILABLE, to, values))
+
+
+def _unsigned(value: Any) -> Any:
+    """As the properties of objects are, which have no sign and are no booleans (cluster 1.3)."""
+    return int(value) if isinstance(value, bool) else 2**32 - 1 if value == -1 else value
 
 
 def removal(role: ClusteredVm, text: str) -> Step:

@@ -134,6 +134,14 @@ def ledger(path: str, vm: Row, facts: Facts) -> Ledger:
     )
 
 
+def newest_in(path: str, vm_id: str, facts: Facts) -> datetime | None:
+    """When the newest export of a VM began that another host has; what is half counts for nothing. Raises UnreadableError or
+    HeldBackError."""
+    if not facts.asked(folders_query(path)) or not _listed(path, facts):
+        return None
+    return max((c.began for c in _begun(path, vm_id, facts) if c.config), default=None)
+
+
 def exporting(vm: Row) -> bool:
     return EXPORTING in (vm.get("OperationalStatus[]") or ())
 

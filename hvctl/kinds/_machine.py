@@ -93,9 +93,9 @@ class Machine(OfHyperV):
     _only_if_there: bool = PrivateAttr(default=False)
     _first: Index | None = PrivateAttr(default=None)
 
-    def seated(self, index: Index, number: int) -> Self:
+    def seated(self, index: Index, number: int, owner: Resource | None) -> Self:
         """What is to become of another generation is judged as it was desired: a target lacks what is held back."""
-        copy = super().seated(index, number)
+        copy = super().seated(index, number, owner)
         if self.boot_disk is not None and self._first is None:
             copy._first = index
         return copy

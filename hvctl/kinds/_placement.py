@@ -16,7 +16,11 @@ from hvctl.kinds._drives import DISKS, Slot, folder_of, on_share
 from hvctl.kinds._machine import Machine
 from hvctl.kinds._owed import forget, note_owed, state_owed
 from hvctl.kinds._preflight import HOSTS, KINDS, PLACED, Journey, Moved, asked
+from hvctl.kinds._switch import SwitchPart
 from hvctl.kinds._vm import REPLICAS, in_vm, power, vm_row
+from hvctl.kinds.host import Host
+from hvctl.kinds.migration_network import MigrationNetwork
+from hvctl.text.address import Address
 from hvctl.text.diagnostic import Diagnostic
 
 MOVE_S = 24 * 3600
@@ -81,6 +85,22 @@ def elsewhere(vm: Machine, facts: Facts) -> list[Found]:
             continue
         found += [Found(host, row) for row in rows]
     return found
+
+
+def not_on(vm: Machine, facts: Facts) -> tuple[str, ...]:
+    """The other hosts that could be read and have nothing of it, no replica either."""
+    doubtful = {one.host for one in elsewhere(vm, facts)}
+    return tuple(
+        h for h in others(vm) if facts.others.get(h) is not None and h not in doubtful and _readable(vm, h, facts)
+    )
+
+
+def _readable(vm: Machine, host: str, facts: Facts) -> bool:
+    try:
+        _rows(vm, facts.on(host))
+    except UnreadableError:
+        return False
+    return True
 
 
 def _rows(vm: Machine, facts: Facts, ids: Collection[str] = ()) -> list[Row]:
@@ -213,6 +233,9 @@ def _compared(way: Journey) -> Iterator[Diagnostic]:
     query = report(way)
     reply = asked(way.here, query)
     if reply is None:
+        if not way.quick:  # it was not asked for what is set first
+            text = "Compare-VM is asked only of hosts that are ready for moves: whether Hyper-V takes this one is seen when "
+            yield finding("on_host", f"{text}it begins", "", "warning")
         return
     if reply.failure is not None:
         if _preflight.denied(reply.failure):
@@ -226,6 +249,14 @@ def _compared(way: Journey) -> Iterator[Diagnostic]:
         if said := "; ".join(dict.fromkeys(str(entry.get("Message")) for entry in entries)):
             # Any cause comes with entries that say no more than that it fails (replica-migration 4.4).
             yield finding("on_host", f"Hyper-V on {way.host} would refuse the move: {said}", "see docs/migration.md")
+
+
+def first(vm: Machine, source: str) -> tuple[Address, ...]:
+    """What is planned of both hosts that comes before a move."""
+    goal = vm.index.host
+    hosts = (one.target.address() for one in vm.planned(Host, source, goal))
+    networks = (one.target.address() for one in vm.planned(MigrationNetwork, goal))
+    return (*hosts, *networks, *(one.target.address() for one in vm.planned(SwitchPart, goal)))
 
 
 def impacts(vm: Machine, found: Found, facts: Facts) -> frozenset[Impact]:

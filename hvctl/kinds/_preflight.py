@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from hvctl.call import Call, Failure, Ref, Reply, Row
-from hvctl.contract import OS, title
+from hvctl.contract import OS, at_least, title
 from hvctl.core.changes import Step, finding
 from hvctl.core.facts import Facts, UnreadableError
+from hvctl.core.resource import Planned
 from hvctl.kinds._drives import DISKS, DVDS, Slot, file_query, on_share, volume_of
 from hvctl.kinds._limits import DEFAULT_VM_VERSION, OLDEST_VM_VERSION, version_at_least
 from hvctl.kinds._machine import Machine
@@ -19,9 +20,12 @@ from hvctl.kinds._owed import FILES
 from hvctl.kinds._protection import security
 from hvctl.kinds._services import GUIDS, SERVICES, guid_of
 from hvctl.kinds._space import VOLUMES, free_at, sizes_query
+from hvctl.kinds._switch import SwitchPart
 from hvctl.kinds._types import about_size, path_key, same_path
 from hvctl.kinds._vhd import chain, is_checkpoint
-from hvctl.kinds._vm import DEVICES, VMS, check_steady, in_vm, passed_through, power
+from hvctl.kinds._vm import DEVICES, PARTITIONS, VMS, check_steady, in_vm, partitions, passed_through, power
+from hvctl.kinds.host import Host
+from hvctl.kinds.migration_network import MigrationNetwork
 from hvctl.text.diagnostic import Diagnostic
 
 KINDS = Call(
@@ -44,7 +48,7 @@ FREE = Call("Get-CimInstance", {"ClassName": "Win32_OperatingSystem"}, select=("
 NETWORKS = Call("Get-VMMigrationNetwork", select=("Subnet",))
 HOSTS = (KINDS, HOST, COMPUTER, PROCESSOR, FREE, NETWORKS, ADDRESSES, SWITCHES, VOLUMES)
 """Of both hosts."""
-PLACED = (DISKS, DVDS, DEVICES, VM_ADAPTERS, SERVICES, sizes_query(), FILES)
+PLACED = (DISKS, DVDS, DEVICES, PARTITIONS, VM_ADAPTERS, SERVICES, sizes_query(), FILES)
 """Of the VMs of a host that one may come from."""
 
 _CARRIED = ("credssp", "kerberos delegated")
@@ -94,6 +98,13 @@ class Journey:
     @property
     def runs(self) -> bool:
         return power(self.row) == "Running"
+
+    def of(self, host: str) -> Facts:
+        return self.here if host == self.host else self.there
+
+    def settings(self, host: str) -> Row:
+        """Of one of the two hosts, as they will be once its own plan is done, which comes before a move."""
+        return Planned.done(self.vm.planned(Host, host), _first(HOST, self.of(host)), self.there)
 
     @property
     def quick(self) -> str:
@@ -179,13 +190,14 @@ def _between(version: str, os: OS) -> bool:
 
 
 def _hosts(way: Journey) -> Iterator[Diagnostic]:
-    here, there = _first(HOST, way.here), _first(HOST, way.there)
+    here, there = way.settings(way.host), way.settings(way.goal)
     for name, row in ((way.host, here), (way.goal, there)):
         if not row["VirtualMachineMigrationEnabled"]:
-            hint = f"write `host: {{live_migration: {{enabled: yes}}}}` for {name}, apply it, then run hvctl again"
-            yield _no(f"live migration is off on {name}", hint)
+            text = f"live migration is off on {name}"
+            yield _not_set(way, name, "enabled", text, f"write `host: {{live_migration: {{enabled: yes}}}}` for {name}")
         elif int(row["MaximumVirtualMachineMigrations"]) == 0:
-            yield _no(f"{name} allows no move at a time", "write `host: {live_migration: {maximum: 2}}`")
+            text = f"{name} allows no move at a time"
+            yield _not_set(way, name, "maximum", text, "write `host: {live_migration: {maximum: 2}}`")
     for name, facts, row in ((way.host, way.here, here), (way.goal, way.there, there)):
         moving = sum(_MOVING in (vm.get("OperationalStatus[]") or ()) for vm in facts.rows(KINDS))
         if (most := int(row["MaximumVirtualMachineMigrations"])) and moving >= most:
@@ -194,12 +206,26 @@ def _hosts(way: Journey) -> Iterator[Diagnostic]:
     kinds = {str(row["VirtualMachineMigrationAuthenticationType"]).casefold() for row in (here, there)}
     if len(kinds) > 1:
         text = f"{way.host} and {way.goal} authenticate moves in different ways"
-        yield _no(text, "write the same `host: {live_migration: {authentication: …}}` for both")
+        hint = "write the same `host: {live_migration: {authentication: …}}` for both"
+        held = [n for n in (way.host, way.goal) if _held(way, n, "authentication")]
+        yield _not_set(way, held[0] if held else way.goal, "authentication", text, hint)
+
+
+def _held(way: Journey, host: str, field: str) -> bool:
+    return any(one.holds_back(f"live_migration.{field}") for one in way.vm.planned(Host, host))
+
+
+def _not_set(way: Journey, host: str, field: str, text: str, hint: str) -> Diagnostic:
+    """Of a setting of a host that keeps the move back; it may itself be held back in the plan of that host."""
+    if not _held(way, host, field):
+        return _no(text, hint)
+    return _no(f"{text}: to set {field} of its live_migration is held back", f"see what is said of host of {host}")
 
 
 def _login(way: Journey) -> Iterator[Diagnostic]:
     """Who hvctl is logged on as must be passed on from the source to the destination (replica-migration 4.3)."""
-    login, kind = way.here.login, str(_first(HOST, way.here)["VirtualMachineMigrationAuthenticationType"]).casefold()
+    login = way.here.login
+    kind = str(way.settings(way.host)["VirtualMachineMigrationAuthenticationType"]).casefold()
     computers = [_first(COMPUTER, facts) for facts in (way.here, way.there)]
     for name, computer in zip((way.host, way.goal), computers, strict=True):
         if not computer.get("PartOfDomain"):
@@ -239,9 +265,12 @@ def _any_protocol(way: Journey) -> bool:
 
 def _networks(way: Journey) -> Iterator[Diagnostic]:
     """Of the destination: what is set there governs incoming moves only (domain 2)."""
-    if _first(HOST, way.there)["UseAnyNetworkForMigration"]:
+    if way.settings(way.goal)["UseAnyNetworkForMigration"]:
         return
-    subnets = [ip_network(str(row["Subnet"]), strict=False) for row in way.there.rows(NETWORKS)]
+    planned = [*way.vm.planned(MigrationNetwork, way.goal)]
+    gone = {ip_network(one.target.subnet) for one in planned if one.target.absent}
+    known = {ip_network(str(row["Subnet"]), strict=False) for row in way.there.rows(NETWORKS)}
+    subnets = sorted((known | {ip_network(one.target.subnet) for one in planned if one.there}) - gone, key=str)
     if not subnets:
         hint = "write `migration_networks` or `live_migration: {any_network: yes}` under `host:` of that host"
         yield _no(f"{way.goal} takes moves on no network", hint)
@@ -286,12 +315,13 @@ def _hardware(way: Journey) -> Iterator[Diagnostic]:
 
 def _devices(way: Journey) -> Iterator[Diagnostic]:
     known = {str(row["Name"]).casefold() for row in way.there.rows(SWITCHES)}
+    known |= {one.target.key().casefold() for one in way.vm.planned(SwitchPart, way.goal) if one.there}
     for name in dict.fromkeys(
         str(a["SwitchName"]) for a in in_vm(VM_ADAPTERS, way.row, way.here) if a.get("SwitchName")
     ):
         if name.casefold() not in known:
-            hint = "make one of the same name there, apply it, then run hvctl again"
-            yield _no(f"{way.goal} has no switch {name}, which an adapter of it is on", hint)
+            text = f"{way.goal} has no switch {name}, which an adapter of it is on"
+            yield _no(text, f"write one of the same name under `switches:` for {way.goal}")
     for row in in_vm(DISKS, way.row, way.here):
         if row.get("DiskNumber") is not None:
             yield _no(f"the disk at {Slot.of(row)} is a physical one of {way.host}", "take it out of the VM first")
@@ -300,10 +330,22 @@ def _devices(way: Journey) -> Iterator[Diagnostic]:
     for device in passed_through(way.row, way.here):
         text = f"it has a device of {way.host} itself ({device}), which does not go along"
         yield _no(text, "take it out of the VM first, while it is off")
+    if count := partitions(way.row, way.here):
+        yield from _partitions(way, count)
     for row in in_vm(DVDS, way.row, way.here):
         path = str(row.get("Path") or "")
         if path and not on_share(path) and _there(path, way.there) is False:
             yield _no(f"{way.goal} has no {path}, which its DVD drive has", "eject it first: `dvds: [{…, path: null}]`")
+
+
+def _partitions(way: Journey, count: int) -> Iterator[Diagnostic]:
+    """They go along from 2025 on (domain 14.1)."""
+    text = f"it has {count} partition{'s' if count > 1 else ''} of a GPU of {way.host}"
+    old = next((f.os for f in (way.here, way.there) if not at_least(f.os, "2025")), None)
+    if old is not None:
+        yield _no(f"{text}, which {title(old)} does not move", "take it out of the VM first, while it is off")
+        return
+    yield _warn(f"{text}: {way.goal} must have the same kind of GPU, with a partition that is free")
 
 
 def _storage(way: Journey) -> Iterator[Diagnostic]:

@@ -6,8 +6,10 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 from hvctl.call import Call, Home, Ref, Row, Value
+from hvctl.core.changes import Step
 from hvctl.core.facts import Facts, UnreadableError
 from hvctl.kinds._machine import Machine
 from hvctl.kinds._vm import VMS, vm_ref, vm_row
@@ -24,7 +26,8 @@ _FIRST, _LAST = "hvctl receipt 1", "end of receipt"
 
 @dataclass(frozen=True)
 class Receipt:
-    """`time`: when it was written, by the host's clock; "" if the host does not say."""
+    """`time`: when it was written, by the host's clock; "" if the host does not say. `host`: of the unit, that keeps it; "" is
+    the VM's own."""
 
     file: str
     vm: str
@@ -34,6 +37,7 @@ class Receipt:
     by: str
     source: str
     time: str = ""
+    host: str = ""
 
 
 def receipts(facts: Facts) -> tuple[Receipt, ...]:
@@ -80,11 +84,37 @@ def _rows(query: Call, facts: Facts) -> tuple[Row, ...]:
 
 
 def of(vm_id: str, destination: str, facts: Facts) -> tuple[Receipt, ...]:
-    """Those of a file in a VM, the latest first; several if the VM was renamed."""
-    found = [
-        r for r in receipts(facts) if r.vm_id.casefold() == vm_id.casefold() and same_place(r.destination, destination)
-    ]
+    """Those of a file in a VM, the latest first; several if the VM was renamed, or was on other hosts of its unit."""
+    found = [r for r in facts.derived(_by_vm).get(vm_id.casefold(), ()) if same_place(r.destination, destination)]
     return tuple(sorted(found, key=lambda r: r.time, reverse=True))
+
+
+def _by_vm(facts: Facts) -> dict[str, list[Receipt]]:
+    found: dict[str, list[Receipt]] = {}
+    for receipt in (*receipts(facts), *_elsewhere(facts)):
+        found.setdefault(receipt.vm_id.casefold(), []).append(receipt)
+    return found
+
+
+def _elsewhere(facts: Facts) -> Iterator[Receipt]:
+    """What other hosts keep: a VM moves, and its receipts stay."""
+    for host, other in facts.beside.items():
+        if other is not None and other.asked(FILES) and _readable(other):
+            yield from (replace(r, host=host) for r in receipts(other))
+
+
+def unread(facts: Facts) -> tuple[str, ...]:
+    """Other hosts of the unit that may keep some, and did not show them."""
+    others = facts.beside.items()
+    return tuple(h for h, other in others if other is None or (other.asked(FILES) and not _readable(other)))
+
+
+def _readable(facts: Facts) -> bool:
+    try:
+        receipts(facts)
+    except UnreadableError:
+        return False
+    return True
 
 
 SEEDS = ("cloud-init", "unattend")
@@ -93,15 +123,16 @@ SEEDS = ("cloud-init", "unattend")
 
 def seeds(vm_id: str, facts: Facts) -> tuple[str, ...]:
     """Paths of the images that were made for a VM."""
-    own = (r.destination.partition(" ") for r in receipts(facts) if r.vm_id.casefold() == vm_id.casefold())
+    own = (r.destination.partition(" ") for r in facts.derived(_by_vm).get(vm_id.casefold(), ()))
     return tuple(path for word, _, path in own if word in SEEDS)
 
 
 def orphans(facts: Facts) -> Iterator[Receipt]:
-    """Those of VMs that are gone; none where the host did not name all its VMs."""
-    if facts.reply(VMS).ok:
-        here = {str(row["Id"]).casefold() for row in facts.rows(VMS)}
-        yield from (r for r in receipts(facts) if r.vm_id.casefold() not in here)
+    """Those of VMs that are gone; none where the host, or another of its unit, did not name all its VMs."""
+    every = [facts, *facts.beside.values()]
+    if all(f is not None and f.asked(VMS) and f.reply(VMS).ok for f in every):
+        there = {str(row["Id"]).casefold() for f in every if f is not None for row in f.rows(VMS)}
+        yield from (r for r in receipts(facts) if r.vm_id.casefold() not in there)
 
 
 def same_place(one: str, other: str) -> bool:
@@ -117,6 +148,13 @@ def name_of(vm: str, destination: str) -> str:
 
 def removal(receipt: Receipt) -> Call:
     return Call("Remove-Item", {"LiteralPath": Home(f"{FOLDER}\\{receipt.file}")})
+
+
+def forgetting(receipt: Receipt, text: str, because: tuple[str, ...], **how: Any) -> Step:
+    """Where it is kept. What only its VM's own host can answer for, a guard, is left out elsewhere."""
+    if receipt.host:
+        how.pop("guard", None)
+    return Step(removal(receipt), text, because, host=receipt.host, **how)
 
 
 def making_of_the_folder() -> Call:

@@ -127,6 +127,22 @@ def noted_of(name: str, row: Row, lag_s: int | None = None) -> Noted:
     return Noted(name, f"{state_of(row)} {to} {bare(str(row[other]))}, {health}", lag_s=lag_s)
 
 
+def told_of_replica(vm_id: object, facts: Facts) -> str:
+    """What its host knows of a replica, for who writes `replication` of its primary; "" where it does not say."""
+    try:
+        received = relation(vm_id, facts, modes=REPLICAS)
+        onward = relation(vm_id, facts, modes=("Replica",), onward=True)
+    except (UnreadableError, KeyError):
+        return ""
+    if received is None or not received["PrimaryServerName"]:
+        return ""
+    health = str(received["ReplicationHealth"]).casefold()
+    found = f"from {received['PrimaryServerName']}: {state_of(received)}, {health}"
+    if onward is not None:
+        found += f"; `extended: {{server: {onward['ReplicaServerName']}}}`"
+    return found
+
+
 def by_id(vm_id: object) -> Ref:
     return Ref(Call("Get-VM", {"Id": str(vm_id)}))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from ipaddress import IPv4Interface, ip_address, ip_interface
 from typing import Annotated, Any
@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field
 
 from hvctl.call import EACH, Call, Ref, Row, Value
 from hvctl.core.changes import Change, Step, finding
+from hvctl.core.facts import Facts
 from hvctl.core.fields import Fields, Null
 from hvctl.kinds._network import SWITCHES, VM_ADAPTERS, switch_ref, switch_rows
 from hvctl.kinds._replica import Side
@@ -145,18 +146,33 @@ def _configured(row: Row, version: int) -> str | None:
     return ", ".join(parts)
 
 
-def findings(adapters: Sequence[ReplicaAdapter], fields: frozenset[str], side: Side) -> Iterator[Diagnostic]:
+def as_written(vm_id: object, facts: Facts) -> str:
+    """What a replica's adapters are on, as `adapters` of its primary's replication says it; addresses are not read. "" for
+    none."""
+    told = []
+    for row in facts.of_key(ADAPTERS, "VMId", vm_id):
+        given = {"name": row["Name"], "switch": row["SwitchName"], "test_switch": row["TestReplicaSwitchName"]}
+        parts = [f"{word}: {value}" for word, value in given.items() if value]
+        if len(parts) > 1:
+            told.append("{" + ", ".join(parts) + "}")
+    return f"`adapters: [{', '.join(told)}]`" if told else ""
+
+
+def findings(
+    adapters: Sequence[ReplicaAdapter], fields: frozenset[str], side: Side, coming: Collection[str]
+) -> Iterator[Diagnostic]:
+    """`coming`: switches that the plan of that host makes, without case."""
     for n, adapter in enumerate(adapters):
         if side.vm is not None and _row(adapter, side) is None:
             hint = "see its name on the primary, where the replica has it from"
             yield finding(f"adapters.{n}", f"the replica on {side.host} has no adapter {adapter.name}", hint)
         for key in ("switch", "test_switch"):
             name = adapter.wanted.get(key)
-            if name and f"adapters.{n}.{key}" in fields and not switch_rows(name, side.facts):
-                text = f"{side.host} has no switch {name} yet"
-                yield finding(
-                    f"adapters.{n}.{key}", text, "see to it in its plan; without it this is refused", "warning"
-                )
+            if not name or f"adapters.{n}.{key}" not in fields:
+                continue
+            if name.casefold() not in coming and not switch_rows(name, side.facts):
+                hint = f"correct it, or write the switch under `switches:` for {side.host}"
+                yield finding(f"adapters.{n}.{key}", f"{side.host} has no switch {name}", hint)
 
 
 def steps(

@@ -9,6 +9,7 @@ from hvctl.contract import at_least, title
 from hvctl.core.changes import Change, Occasion, finding
 from hvctl.core.facts import Facts, UnreadHostError
 from hvctl.core.fields import settings
+from hvctl.core.resource import Planned
 from hvctl.kinds import _replica_adapters as replica_adapters
 from hvctl.kinds._certificates import findings as certificate_findings
 from hvctl.kinds._cluster import view
@@ -27,7 +28,8 @@ from hvctl.kinds._replication import (
     places,
 )
 from hvctl.kinds._replication_seen import ReplicationSeen
-from hvctl.kinds._servers import broker_named, host_named, hosts_of, in_domain, own_broker, own_name
+from hvctl.kinds._servers import admitting, broker_named, host_named, hosts_of, in_domain, own_broker, own_name
+from hvctl.kinds._switch import SwitchPart
 from hvctl.kinds._vm import in_vm, made_as
 from hvctl.kinds.replica_authorization import ReplicaAuthorization
 from hvctl.kinds.replica_server import ReplicaServer
@@ -47,13 +49,6 @@ def _failed_over(name: str, second: Side) -> tuple[str, str]:
     if second.received is not None and second.received["ReplicationState"] == "FailedOver":
         hint = f"hvctl replica reverse {name} goes on from there"
     return f"{name} was failed over to {second.host}", hint
-
-
-def _admitted(there: Side, name: str) -> bool:
-    rows = there.facts.reply(ReplicaAuthorization.query).rows
-    labels = name.casefold().partition(".")
-    admitted = {name.casefold(), f"*.{labels[2]}", "*"}
-    return any(str(row["AllowedPrimaryServer"]).casefold() in admitted for row in rows)
 
 
 class ReplicationJudged(ReplicationSeen):
@@ -85,10 +80,15 @@ class ReplicationJudged(ReplicationSeen):
         if row is not None:
             yield from self._said(row, changed, facts)
         if second is not None:
-            yield from replica_adapters.findings(self.adapters, frozenset(changed), second)
+            yield from replica_adapters.findings(self.adapters, frozenset(changed), second, self._coming(second.host))
         certificate = self.certificate if self.authentication == "certificate" else None
         if certificate is not None:
-            yield from certificate_findings(certificate, "certificate", facts, sets="certificate" in changed)
+            sets = "certificate" in changed
+            yield from certificate_findings(certificate, "certificate", facts, sets=sets, broker=own_broker(self))
+
+    def _coming(self, host: str) -> frozenset[str]:
+        """Switches that are made there, by its own plan."""
+        return frozenset(one.target.key().casefold() for one in self.planned(SwitchPart, host) if one.there)
 
     def _one_sided(self, second: Side | None, facts: Facts) -> Iterator[Diagnostic]:
         if second is not None:
@@ -127,10 +127,12 @@ class ReplicationJudged(ReplicationSeen):
         if method == "kerberos" and not in_domain(facts):
             yield finding("", "this host is in no domain, which Kerberos needs", "write `authentication: certificate`")
         if self.certificate is not None and method == "certificate":
-            yield from certificate_findings(self.certificate, "certificate", facts, sets=True)
+            yield from certificate_findings(self.certificate, "certificate", facts, sets=True, broker=own_broker(self))
         yield from self._disk_findings(facts)
         if second is not None:
             yield from self._receiving_findings(second, method, facts)
+            told = frozenset(replica_adapters.written(self.adapters))
+            yield from replica_adapters.findings(self.adapters, told, second, self._coming(second.host))
         yield from self._own_broker(facts)
 
     def _own_broker(self, facts: Facts) -> Iterator[Diagnostic]:
@@ -139,7 +141,7 @@ class ReplicationJudged(ReplicationSeen):
             return
         failure = facts.reply(ReplicaServer.query).failure
         if failure is not None and failure.kind == "ObjectNotFound":
-            hint = "make the role Hyper-V Replica Broker, or bring it online"
+            hint = "write `replica_broker` under `cluster:` and apply it, or bring the broker online"
             yield finding(
                 "", f"{self.index.together} has no broker that is online, without which none of it replicates", hint
             )
@@ -191,28 +193,57 @@ class ReplicationJudged(ReplicationSeen):
             yield finding("server", f"{second.host} is in no domain, which Kerberos needs", "use certificates")
         known = own_broker(self) or not self.index.together
         sender = own_name(self, facts) if known else ""
-        yield from self._not_ready(second, method, self.port, "server", sender)
+        yield from self._not_ready(second, method, self.port, "server", sender, facts)
 
-    def _not_ready(self, there: Side, method: str, port: int | None, field: str, sender: str) -> Iterator[Diagnostic]:
-        """What the server would refuse as it is now; the plan of that host may set it right before."""
+    def _not_ready(
+        self, there: Side, method: str, port: int | None, field: str, sender: str, facts: Facts
+    ) -> Iterator[Diagnostic]:
+        """What the server would refuse as it will be when its own plan is done, which comes before."""
+        server = self.server if field == "server" else self.extended.server if self.extended is not None else None
         rows = there.facts.reply(ReplicaServer.query).rows
         if not rows:
             failure = there.facts.reply(ReplicaServer.query).failure
             if failure is not None and failure.kind == "ObjectNotFound" and view(there.facts).nodes:
-                hint = "make the role Hyper-V Replica Broker there, or bring it online"
+                hint = "write `replica_broker` under `cluster:` there and apply it, or bring the broker online"
                 yield finding(field, f"{view(there.facts).name} has no broker that is online", hint)
             return
-        row = rows[0]
-        hint = "its `host: replica_server:` is set first where a play has it; without that this is refused"
+        planned = [*self.planned(ReplicaServer, *hosts_of(self, server))]
+        row = Planned.done(planned, rows[0], facts)
+        held = {
+            f for one in planned for f in ("enabled", "authentication", "any_server", "firewall") if one.holds_back(f)
+        }
+        held |= {port_field for one in planned if one.holds_back(port_field := f"{method}_port")}
+        where = f"`host: replica_server:` of {there.host}"
+
+        def no(text: str, wanting: str, hint: str) -> Diagnostic:
+            if wanting not in held:
+                return finding(field, text, hint)
+            why = f"{text}: to set {wanting} of its replica server is held back"
+            return finding(field, why, f"see what is said of replica server of {there.host}")
+
         if not row["ReplicationEnabled"]:
-            yield finding(field, f"{there.host} does not receive replicas yet", hint, "warning")
+            yield no(f"{there.host} does not receive replicas", "enabled", f"write `enabled: yes` in {where}")
             return
         if METHODS.names[method].casefold() not in str(row["AllowedAuthenticationType"]).casefold():
-            yield finding(field, f"{there.host} does not accept {method} yet", hint, "warning")
-        elif port is not None and port != row[f"{METHODS.names[method]}AuthenticationPort"]:
-            yield finding(field, f"{there.host} listens on another port than {port}", hint, "warning")
-        if sender and not row["ReplicationAllowedFromAnyServer"] and not _admitted(there, sender):
-            yield finding(field, f"{there.host} does not admit {sender} yet", hint, "warning")
+            hint = f"write `authentication: {method}` or `both` in {where}"
+            yield no(f"{there.host} does not accept {method}", "authentication", hint)
+        elif port is not None and port != (listens := row[f"{METHODS.names[method]}AuthenticationPort"]):
+            yield no(
+                f"{there.host} listens on port {listens} and not on {port}", f"{method}_port", f"write it in {where}"
+            )
+        if "firewall" in held:
+            yield no(f"the firewall of {there.host} stays as it is", "firewall", "")
+        if sender and not row["ReplicationAllowedFromAnyServer"] and not self._admits(there, sender, server):
+            hint = f"write `authorizations: [{{server: {sender}, …}}]` in {where}"
+            yield no(f"{there.host} does not admit {sender}", "any_server", hint)
+
+    def _admits(self, there: Side, sender: str, server: str | None) -> bool:
+        """By one of its authorizations, as they will be."""
+        planned = [*self.planned(ReplicaAuthorization, *hosts_of(self, server))]
+        gone = {one.target.server.casefold() for one in planned if one.target.absent}
+        known = {str(r["AllowedPrimaryServer"]).casefold() for r in there.facts.reply(ReplicaAuthorization.query).rows}
+        known |= {one.target.server.casefold() for one in planned if one.there}
+        return not known.isdisjoint(set(admitting(sender)) - gone)
 
     def _change_findings(self, change: Change, second: Side | None, facts: Facts) -> Iterator[Diagnostic]:
         field, now = change.field, change.now
@@ -293,9 +324,10 @@ class ReplicationJudged(ReplicationSeen):
             if third.vm is not None:
                 yield finding("extended", f"{third.host} has {self.vm.key()} already", "remove it there")
             method = self.extended.authentication or "kerberos"
-            yield from self._not_ready(third, method, self.extended.port, "extended", second.name)
+            yield from self._not_ready(third, method, self.extended.port, "extended", second.name, facts)
         if self.extended.certificate is not None and self.extended.authentication == "certificate":
-            yield from certificate_findings(self.extended.certificate, "extended.certificate", second.facts, sets=True)
+            own, broker = self.extended.certificate, broker_named(self, self.server)
+            yield from certificate_findings(own, "extended.certificate", second.facts, sets=True, broker=broker)
 
     def _details(self, facts: Facts) -> str:
         rows = facts.of_key(MEASURED, "VMId", self._vm_id(facts))

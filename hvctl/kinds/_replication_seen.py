@@ -50,7 +50,7 @@ from hvctl.kinds._servers import (
     own_name,
     same_server,
 )
-from hvctl.kinds._vm import VMS, in_vm, replica_row
+from hvctl.kinds._vm import VMS, in_vm, queries_behind, replica_row
 from hvctl.kinds.replica_authorization import ReplicaAuthorization
 from hvctl.kinds.replica_server import ReplicaServer
 from hvctl.text.visible import quoted
@@ -135,7 +135,7 @@ class ReplicationSeen(ReplicationRules):
         )
         media += replica_adapters.queries(self.adapters) if second else ()
         own = self.extended is not None and self.extended.certificate is not None
-        return (*_THERE, *media, *(CERTIFICATES if own else ()))
+        return (*_THERE, *media, *(CERTIFICATES if own else ()), *queries_behind(self.vm))
 
     def _vm_id(self, facts: Facts) -> object:
         row = self.vm_row(facts)

@@ -14,9 +14,9 @@ from hvctl.core.facts import Facts
 from hvctl.core.impact import Impact
 from hvctl.core.values import State
 from hvctl.kinds._host import HOST, OfHyperV
-from hvctl.kinds._replica import FAILED_OVER, RELATIONS, extended, noted_of, state_of
+from hvctl.kinds._replica import FAILED_OVER, RELATIONS, extended, noted_of, relation_of, state_of
 from hvctl.kinds._replica import by_id as vm_of
-from hvctl.kinds._servers import COMPUTER, own_name
+from hvctl.kinds._servers import COMPUTER, admitting, own_name
 from hvctl.kinds._vm import VMS, power
 from hvctl.kinds.replica_authorization import ReplicaAuthorization
 from hvctl.kinds.replica_server import ReplicaServer
@@ -85,13 +85,19 @@ def standing_of(name: str, own: Seen | None) -> Noted | None:
     return noted_of(name, own.relation)
 
 
+_ONWARD = "end_onward"
+
+
 class Runbook(OfHyperV):
     """`vm_id`: what both sides know the VM by. `here`: the host of this runbook, which received it when it began; `there`: the
-    host that sent it, "" where it cannot be had."""
+    host that sent it, "" where it cannot be had. `chained`: what is received here is sent on to a third site, or was when it
+    began; `third`: the host of that, "" where it cannot be had."""
 
     name: str
     vm_id: str
     there: str = ""
+    chained: bool = False
+    third: str = ""
     labels: ClassVar[Mapping[str, str]] = {}
     """What is wanted of each step, in its words."""
     because: ClassVar[Mapping[str, frozenset[Impact]]] = {}
@@ -100,7 +106,7 @@ class Runbook(OfHyperV):
         return self.name
 
     def links(self) -> tuple[str, ...]:
-        return (self.there,) if self.there else ()
+        return tuple(host for host in (self.there, self.third) if host)
 
     def queries(self) -> tuple[Call, ...]:
         return QUERIES
@@ -109,7 +115,7 @@ class Runbook(OfHyperV):
         return QUERIES
 
     def wanted(self) -> State:
-        return dict(self.labels)
+        return {k: v for k, v in self.labels.items() if self.chained or k != _ONWARD}
 
     @property
     def here(self) -> str:
@@ -140,7 +146,38 @@ class Runbook(OfHyperV):
         raise NotImplementedError
 
     def impacts(self, field: str, now: Any, wanted: Any, facts: Facts) -> frozenset[Impact]:
-        return self.because.get(field, frozenset({"online"}))
+        """What ends the copy at a third site is asked for before the VM is stopped for it."""
+        found = self.because.get(field, frozenset({"online"}))
+        order = list(self.wanted())
+        ends = self.chained and not self.done(facts)[_ONWARD][0] and order.index(field) <= order.index(_ONWARD)
+        lost: frozenset[Impact] = frozenset({"destroy"})
+        return (found | lost) - {"online"} if ends else found
+
+    def ended_onward(self, facts: Facts) -> tuple[bool, str]:
+        """Whether nothing is sent on to a third site, and that is no replica any more."""
+        if not self.chained:
+            return True, ""
+        third = Seen.of(self.vm_id, facts.on(self.third)) if self.third else None
+        if self.own(facts).onward:
+            return False, f"to {self.third or 'a third site'}"
+        return third is None or third.mode != "ExtendedReplica", f"a replica on {self.third}"
+
+    def end_onward(self, needs: tuple[Step, ...], facts: Facts) -> Iterator[Step]:
+        """A VM has one replica: while it is sent on nothing is reversed (replica-migration 2.3)."""
+        if self.own(facts).onward:
+            call = Call("Remove-VMReplication", {"VMReplication": relation_of(vm_of(self.vm_id), "Extended")})
+            ended = Step(call, f"no longer send {self.name} on to {self.third or 'a third site'}", (_ONWARD,), needs)
+            yield ended
+            needs = (ended,)
+        if self.third:
+            text = f"{self.name} is no replica any more on {self.third}"
+            yield self.step("Remove-VMReplication", text, _ONWARD, needs, self.third)
+
+    def onward_note(self) -> str:
+        """Of what becomes of the third site."""
+        if not self.third:
+            return "the third site was not read: what it has stays a replica until it is ended there too"
+        return f"what {self.third} has stays there as a VM that is off; its recovery points go"
 
     def rests_on(self, field: str, facts: Facts) -> str:
         """Each on the one before."""
@@ -183,9 +220,9 @@ class Runbook(OfHyperV):
     def reverse_findings(self, facts: Facts) -> Iterator[Diagnostic]:
         """What the reverse would be refused for (replica-migration 2.3): found before anything is stopped."""
         own, there = self.own(facts), facts.on(self.there)
-        if own.onward:
+        if own.onward and not self.chained:
             text = f"{self.here} sends {self.name} on to a third site, under which nothing is reversed"
-            yield finding("", text, "take that away first: `extended: null`, and apply")
+            yield finding("", text, "run it again: it ends that first")
         rows = there.reply(ReplicaServer.query).rows
         if not rows:
             return
@@ -196,8 +233,7 @@ class Runbook(OfHyperV):
         elif method not in str(rows[0]["AllowedAuthenticationType"]):
             yield finding("", f"{self.there} does not accept {method.lower()}", hint)
         elif not rows[0]["ReplicationAllowedFromAnyServer"]:
-            name = own_name(self, facts).casefold()
-            wanted = {name, f"*.{name.partition('.')[2]}", "*"}
+            wanted = admitting(own_name(self, facts))
             entries = there.reply(ReplicaAuthorization.query).rows
             if not any(str(e["AllowedPrimaryServer"]).casefold() in wanted for e in entries):
                 yield finding("", f"{self.there} does not admit {own_name(self, facts)}", hint)
@@ -225,13 +261,14 @@ class PlannedFailover(Runbook):
         "shut_down": "off",
         "prepare": "all is sent",
         "fail_over": "failed over",
+        "end_onward": "sent on no more",
         "reverse": "the other way round",
         "start": "running",
     }
     because: ClassVar[Mapping[str, frozenset[Impact]]] = {"shut_down": frozenset({"restart"})}
 
     def wanted(self) -> State:
-        return {k: v for k, v in self.labels.items() if k != "start" or self.starts}
+        return {k: v for k, v in super().wanted().items() if k != "start" or self.starts}
 
     def done(self, facts: Facts) -> Mapping[str, tuple[bool, str]]:
         own, other = self.own(facts), self.other(facts)
@@ -242,9 +279,13 @@ class PlannedFailover(Runbook):
                           other.power.lower() if other is not None else ""),
             "prepare": (prepared, "not all is sent"),
             "fail_over": (turned or own.over, "a replica"),
+            _ONWARD: self.ended_onward(facts),
             "reverse": (turned, f"from {self.there}"),
             "start": (own.power == "Running", own.power.lower()),
         }  # fmt: skip
+
+    def note(self, field: str, now: Any, wanted: Any, facts: Facts) -> str:
+        return self.onward_note() if field == _ONWARD else ""
 
     def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         if not changes:
@@ -279,6 +320,8 @@ class PlannedFailover(Runbook):
             yield self.step("Start-VMFailover", text, field, needs, self.there, Prepare=True, Confirm=False)
         elif field == "fail_over":
             yield self.step("Start-VMFailover", f"fail {self.name} over", field, needs, Confirm=False)
+        elif field == _ONWARD:
+            yield from self.end_onward(needs, facts)
         elif field == "reverse":
             yield self.reverse(field, needs, facts)
         elif field == "start":
@@ -350,6 +393,7 @@ class Reversal(Runbook):
     labels: ClassVar[Mapping[str, str]] = {
         "stop_old": "off",
         "as_replica": "a replica",
+        "end_onward": "sent on no more",
         "reverse": "the other way round",
         "copy": "begun",
     }
@@ -368,6 +412,7 @@ class Reversal(Runbook):
         return {
             "stop_old": (off, other.power.lower() if other is not None else ""),
             "as_replica": (turned or prepared or received, "it sent"),
+            _ONWARD: self.ended_onward(facts),
             "reverse": (turned, f"from {self.there}"),
             "copy": (begun or (prepared and not turned), "not begun"),
         }
@@ -376,6 +421,7 @@ class Reversal(Runbook):
         return {
             "stop_old": f"its power on {self.there} is cut: what it did there since the failover is lost",
             "as_replica": f"what {self.there} has of it that was not sent is lost",
+            _ONWARD: self.onward_note(),
         }.get(field, "")
 
     def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
@@ -397,11 +443,79 @@ class Reversal(Runbook):
         elif field == "as_replica":
             text = f"make {self.name} on {self.there} a replica"
             yield self.step("Set-VMReplication", text, field, needs, self.there, AsReplica=True)
+        elif field == _ONWARD:
+            yield from self.end_onward(needs, facts)
         elif field == "reverse":
             yield self.reverse(field, needs, facts)
         elif field == "copy":
             text = f"begin the initial copy of {self.name} to {self.there}"
             yield self.step("Start-VMInitialReplication", text, field, needs)
+
+
+class Release(Runbook):
+    """After a failover to a third site, from which nothing is reversed: replication ends on all sites, so that the VM can be
+    replicated from where it runs. `there`: the site in the middle, `first`: the one that it came from."""
+
+    kind: ClassVar[str] = "release"
+    first: str = ""
+    labels: ClassVar[Mapping[str, str]] = {
+        "stop_old": "off",
+        "middle": "replicates no more",
+        "old": "sends no more",
+        "own": "a VM of its own",
+    }
+    because: ClassVar[Mapping[str, frozenset[Impact]]] = {f: frozenset({"destroy"}) for f in labels}
+
+    def links(self) -> tuple[str, ...]:
+        return tuple(host for host in (self.there, self.first) if host)
+
+    def _others(self, facts: Facts) -> dict[str, Seen]:
+        found = {h: Seen.of(self.vm_id, facts.on(h)) for h in self.links()}
+        return {h: one for h, one in found.items() if one is not None}
+
+    def done(self, facts: Facts) -> Mapping[str, tuple[bool, str]]:
+        own, others = self.own(facts), self._others(facts)
+        runs = [h for h, one in others.items() if one.runs]
+        middle, old = others.get(self.there), others.get(self.first)
+        return {
+            "stop_old": (not runs, f"runs on {' and '.join(runs)}"),
+            "middle": (middle is None or (middle.relation is None and not middle.onward), f"a replica on {self.there}"),
+            "old": (old is None or old.relation is None, f"from {self.first}"),
+            "own": (own.relation is None, own.told),
+        }
+
+    def note(self, field: str, now: Any, wanted: Any, facts: Facts) -> str:
+        if field == "stop_old":
+            return "its power is cut there: what it did there since the failover is lost"
+        hint = "then replicate it from here by a playbook; `initial_copy: backup` goes on from what the others have"
+        return hint if field == "own" else ""
+
+    def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
+        own = self.own(facts)
+        if own.relation is not None and own.state != "FailedOver":
+            hint = f"hvctl replica failover {self.name} --to {self.here} --unplanned completes it"
+            yield finding("", f"{self.here} has not taken over for good: {own.told}", hint)
+
+    def steps_of(self, field: str, needs: tuple[Step, ...], facts: Facts) -> Iterator[Step]:
+        others = self._others(facts)
+        if field == "stop_old":
+            for host in (h for h, one in others.items() if one.runs):
+                text = f"cut the power of {self.name} on {host}"
+                yield self.step("Stop-VM", text, field, needs, host, TurnOff=True, Force=True)
+        elif field == "middle":
+            for word in (("Extended",) if others[self.there].onward else ()) + ("Simple",):
+                if word == "Simple" and others[self.there].relation is None:
+                    continue
+                call = Call("Remove-VMReplication", {"VMReplication": relation_of(vm_of(self.vm_id), word)})
+                text = f"no longer send {self.name} on" if word == "Extended" else f"{self.name} is no replica any more"
+                ended = Step(call, f"{text} on {self.there}", (field,), needs, host=self.there)
+                yield ended
+                needs = (ended,)
+        elif field == "old":
+            text = f"end the replication of {self.name} on {self.first}"
+            yield self.step("Remove-VMReplication", text, field, needs, self.first)
+        elif field == "own":
+            yield self.step("Remove-VMReplication", f"{self.name} is a VM of its own on {self.here}", field, needs)
 
 
 class TestFailover(Runbook):

@@ -21,7 +21,7 @@ from hvctl.core.resource import Entry, Place, Resource, Shelf
 from hvctl.core.values import Json, State
 from hvctl.kinds import _receipts
 from hvctl.kinds._disk import DiskPart
-from hvctl.kinds._drives import DISKS, DVDS, At, Drive, Slot, file_query, folder_of, there, volume_of
+from hvctl.kinds._drives import DISKS, DVDS, At, Drive, Slot, file_query, folder_of, on_cluster, there, volume_of
 from hvctl.kinds._iso import NoLibraryError, iso
 from hvctl.kinds._machine import Machine
 from hvctl.kinds._receipts import FILES, LINES, Receipt, folder_is_there
@@ -41,7 +41,7 @@ class _Tray(Drive):
 
     def of(self, seed: Seed) -> Self:
         """In the same VM, and in its place."""
-        return self.seated(seed.index, seed.seat)
+        return self.seated(seed.index, seed.seat, seed.owner)
 
 
 _Tray.query, _Tray.other = DVDS, DISKS
@@ -159,7 +159,7 @@ class Seed(VmPart):
         row = self.vm_row(facts)
         found = []
         for path in self._former_paths() if row else ():
-            receipts = _receipts.of(str(row["Id"]), f"{self.word} {path}", facts) if row else ()
+            receipts = self._kept(path, facts)
             if receipts:
                 found.append(Former(path, receipts, there(path, facts) and not self._wanted_elsewhere(path, facts)))
         return tuple(found)
@@ -228,9 +228,17 @@ class Seed(VmPart):
         looked = tuple(p for p in dict.fromkeys((path, *self._former_paths(), folder_of(path), volume_of(path))) if p)
         return (VMS, *self.survey(), file_query(*looked))
 
+    def queries_behind(self) -> tuple[Call, ...]:
+        return (FILES, LINES)
+
     def receipts(self, facts: Facts) -> tuple[Receipt, ...]:
+        """Those that other hosts keep are about a file of theirs, unless it lies where all of them reach it."""
+        return self._kept(self.iso_path, facts)
+
+    def _kept(self, path: str, facts: Facts) -> tuple[Receipt, ...]:
         row = self.vm_row(facts)
-        return _receipts.of(str(row["Id"]), self.receipt_of, facts) if row else ()
+        found = _receipts.of(str(row["Id"]), f"{self.word} {path}", facts) if row else ()
+        return found if on_cluster(path) else tuple(r for r in found if not r.host)
 
     def medium(self, facts: Facts) -> str | None:
         """What lies in its drive; None also without a drive."""
@@ -315,6 +323,16 @@ class Seed(VmPart):
     def note(self, field: str, now: Any, wanted: Any, facts: Facts) -> str:
         if field == "content" and isinstance(now, Receipt):
             return "a guest that was configured before may not look at it again"
+        if field == "content" and now is None:
+            return self._why_made_again(facts)
+        return ""
+
+    def _why_made_again(self, facts: Facts) -> str:
+        row = self.vm_row(facts)
+        found = _receipts.of(str(row["Id"]), self.receipt_of, facts) if row else ()
+        host = next((r.host for r in found if r.host), "")
+        if host and not on_cluster(self.iso_path):
+            return f"{host} has one that was made while {self.vm.key()} was there"
         return ""
 
     def summary(self) -> str:
@@ -335,7 +353,7 @@ class Seed(VmPart):
         copies = any(c.field == "content" for c in changes)
         if copies:
             for receipt in self.receipts(facts):
-                chain = (*chain, Step(_receipts.removal(receipt), f"forget {path}", ("content",)))
+                chain = (*chain, _receipts.forgetting(receipt, f"forget {path}", ("content",)))
             if lies:
                 chain = (*chain, self._insert(tray, None, drive, facts))
             if not there(folder_of(path), facts) and not self._made_by_a_disk(path):
@@ -395,7 +413,7 @@ class Seed(VmPart):
             call, again = Call("Remove-Item", {"LiteralPath": path}), Retry("RemoveFileSystemItemIOError", RELEASE_S)
             yield Step(call, f"remove {path}", because, needs=needs, off=any(s.off for s in needs), retry=again)
         for receipt in receipts:
-            yield Step(_receipts.removal(receipt), f"forget {path}", because, needs=needs)
+            yield _receipts.forgetting(receipt, f"forget {path}", because, needs=needs)
 
 
 def _at(part: Resource) -> str | None:

@@ -75,6 +75,12 @@ def own_name(one: Resource, facts: Facts) -> str:
     return own_broker(one) or full_name(facts)
 
 
+def admitting(sender: str) -> tuple[str, ...]:
+    """What an authorization may be called that lets a server in (replica-migration 1.2)."""
+    name = sender.casefold()
+    return (name, f"*.{name.partition('.')[2]}", "*")
+
+
 def among(name: object, names: Iterable[str]) -> bool:
     return any(same_server(name, other) for other in names)
 

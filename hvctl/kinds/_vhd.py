@@ -39,6 +39,9 @@ def vhd_query(*paths: str) -> Call:
     )
 
 
+_ALL = vhd_query()
+
+
 def extension(path: str) -> str:
     return path_key(path).rpartition("\\")[2].rpartition(".")[2]
 
@@ -49,7 +52,7 @@ def is_checkpoint(path: str) -> bool:
 
 def _rows(column: str, value: str, facts: Facts) -> tuple[Row, ...]:
     try:
-        return facts.of_key(vhd_query(), column, value)
+        return facts.of_key(_ALL, column, value)
     except UnreadableError as error:
         if error.property:
             raise  # which file is whose parent cannot be told

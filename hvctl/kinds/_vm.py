@@ -36,10 +36,12 @@ ALL_VMS = Ref(VMS, many=True)
 
 MEMORY = Call("Get-VMMemory", {"VM": ALL_VMS}, select=("VMId", "DynamicMemoryEnabled"))
 DEVICES = Call("Get-VMAssignableDevice", {"VM": ALL_VMS}, select=("VMId", "LocationPath"))
+PARTITIONS = Call("Get-VMGpuPartitionAdapter", {"VM": ALL_VMS}, select=("VMId", "Id"))
 PROCESSORS = Call("Get-VMProcessor", {"VM": ALL_VMS}, select=("VMId", "ExposeVirtualizationExtensions"))
 NESTED = "while a hypervisor runs in the guest, its memory is neither dynamic nor changed live"
 """domain 6"""
 
+CRITICAL_PAUSE = "PausedCritical"
 STEADY = ("Running", "Off", "Saved", "Paused")
 BUSY = {
     "CreatingSnapshot": "a checkpoint is being made",
@@ -68,7 +70,11 @@ def replica_row(vm: Machine, facts: Facts) -> Row | None:
 def vm_row(vm: Machine, facts: Facts) -> Row | None:
     """The VM of that name, else one of its previous names, or None. Two of one name are nobody's wish: held back. A replica
     is not meant."""
-    for name in vm.names:
+    return facts.derived(_row_of, vm.names)
+
+
+def _row_of(facts: Facts, names: tuple[str, ...]) -> Row | None:
+    for name in names:
         rows = tuple(r for r in facts.of_key(VMS, "Name", name) if r.get("ReplicationMode") not in REPLICAS)
         if len(rows) > 1:
             ids = ", ".join(str(r["Id"]) for r in rows)
@@ -106,9 +112,19 @@ def made_as(vm: Machine, row: Row | None) -> tuple[int, str | None]:
     return vm.generation or 1, vm.version
 
 
+def critical_pause(name: str) -> tuple[str, str]:
+    """From 2016 on, by AutomaticCriticalErrorAction (domain 16)."""
+    return (
+        f"{name} is paused since its storage does not answer",
+        "bring it back before its timeout: the VM goes on by itself",
+    )
+
+
 def check_steady(name: str, row: Row) -> None:
     """Raise HeldBackError for a VM that is between states or that Hyper-V works on (domain 1.4, 4.4, 14.2)."""
     state = power(row)
+    if state == CRITICAL_PAUSE:
+        raise HeldBackError(*critical_pause(name))
     if state not in STEADY:
         raise HeldBackError(f"{name} is in the state {state}", "run hvctl again when it has settled")
     for status in row.get("OperationalStatus[]") or ():
@@ -119,6 +135,11 @@ def check_steady(name: str, row: Row) -> None:
 def passed_through(row: Row, facts: Facts) -> Iterator[str]:
     """Location paths of the host's devices that a VM was given."""
     yield from (str(r.get("LocationPath")) for r in facts.of_key(DEVICES, "VMId", row["Id"]))
+
+
+def partitions(row: Row, facts: Facts) -> int:
+    """How many partitions of the host's GPUs a VM has."""
+    return len(facts.of_key(PARTITIONS, "VMId", row["Id"]))
 
 
 def in_vm(query: Call, vm: Row, facts: Facts) -> tuple[Row, ...]:
@@ -148,6 +169,12 @@ def off_impacts(owner: Machine, facts: Facts) -> frozenset[Impact]:
     return lost | {"restart"}
 
 
+def queries_behind(vm: Machine) -> tuple[Call, ...]:
+    """Of all parts."""
+    parts = (part for part in vm.parts if isinstance(part, VmPart))
+    return tuple(dict.fromkeys(query for part in parts for query in part.queries_behind()))
+
+
 class VmPart(OfHyperV):
     """A section of a VM. By default: one object per VM, always there, set by one call."""
 
@@ -171,6 +198,10 @@ class VmPart(OfHyperV):
 
     def queries(self) -> tuple[Call, ...]:
         return (VMS, type(self).query)
+
+    def queries_behind(self) -> tuple[Call, ...]:
+        """What is asked of hosts on which its VM may have been, and where something was kept of it."""
+        return ()
 
     def vm_row(self, facts: Facts) -> Row | None:
         return vm_row(self.vm, facts)

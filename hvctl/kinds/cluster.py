@@ -10,7 +10,7 @@ from pydantic import Field
 
 from hvctl.call import Call, Map, Ref, Row
 from hvctl.contract import OS, at_least, exists_from, title
-from hvctl.core.changes import Change, Occasion, Step, finding
+from hvctl.core.changes import Change, Noted, Occasion, Step, finding
 from hvctl.core.facts import Facts, UnclearError, UnreadableError
 from hvctl.core.fields import Fields, Setting, properties, settings
 from hvctl.core.impact import Impact
@@ -24,12 +24,13 @@ from hvctl.kinds._cluster import (
     ISOLATED,
     PAUSED,
     QUARANTINED,
+    UP,
     VM_RESOURCE,
     WHOLE,
     hosts_by_node,
+    set_common,
     speaker,
     view,
-    wql,
 )
 from hvctl.kinds._host import OfHyperV
 from hvctl.kinds._role import BIT, Numbers
@@ -228,6 +229,13 @@ class Cluster(OfHyperV):
             if word := _condition(state, status):
                 yield finding("", f"the node {name} {word[0]}", word[1], "warning")
 
+    def noted(self, facts: Facts) -> Noted | None:
+        """How each of its nodes is."""
+        told = view(facts)
+        nodes = ((name, _word(state, status)) for name, state, status in told.nodes.values())
+        states = ", ".join(f"{name} {word}" for name, word in sorted(nodes))
+        return Noted(told.name, states, self.index.together) if states else None
+
     def impacts(self, field: str, now: Any, wanted: Any, facts: Facts) -> frozenset[Impact]:
         return frozenset({"online"})
 
@@ -242,10 +250,9 @@ class Cluster(OfHyperV):
         name = str(self.row(facts)["Name"])
         plain = tuple(c for c in changes if c.field != _NETWORKS)
         if plain:
-            query = f"SELECT * FROM MSCluster_Cluster WHERE Name={wql(name)}"
-            given = Map(self.arguments(plain))
-            call = Call("Set-CimInstance", {"Namespace": "root/MSCluster", "Query": query, "Property": given})
-            yield Step(call, f"set the cluster {name}", tuple(c.field for c in plain))
+            fields = tuple(c.field for c in plain)
+            object = Ref(Call("Get-Cluster"), {"Name": name})
+            yield set_common("Cluster", name, self.arguments(plain), object, f"set the cluster {name}", fields)
         if len(plain) < len(changes):
             ids = {str(r["Name"]).casefold(): _id(r["ID"]) for r in facts.rows(NETWORKS)}
             order = [ids[n.casefold()] for n in self.live_migration_networks or ()]
@@ -265,6 +272,16 @@ def _ids(text: object) -> list[str]:
 
 def _id(text: object) -> str:
     return str(text).strip().strip("{}").casefold()
+
+
+def _word(state: int, status: int) -> str:
+    """Of a node, one word of what Windows says of it (cluster 2)."""
+    for bit, word in ((QUARANTINED, "quarantined"), (ISOLATED, "isolated")):
+        if status & bit:
+            return word
+    if state != DOWN and status & DRAINING:
+        return "draining"
+    return {UP: "up", DOWN: "down", PAUSED: "paused"}.get(state, "unknown")
 
 
 def _condition(state: int, status: int) -> tuple[str, str] | None:

@@ -11,8 +11,8 @@ from pydantic import AfterValidator, Field, PrivateAttr
 
 from hvctl.call import Call
 from hvctl.contract import OS, at_least, exists_from, title
-from hvctl.core.changes import Change, HeldBackError, Occasion, Step, finding
-from hvctl.core.facts import Facts
+from hvctl.core.changes import Change, HeldBackError, Noted, Occasion, Step, finding
+from hvctl.core.facts import Facts, UnreadableError
 from hvctl.core.fields import Null
 from hvctl.core.resource import Resource
 from hvctl.core.values import Said, State
@@ -20,7 +20,7 @@ from hvctl.kinds import _exports as lying
 from hvctl.kinds._drives import DISKS, one_spelling
 from hvctl.kinds._export_checks import obstacles
 from hvctl.kinds._export_steps import CAPTURES, EXPORT_S, ExportSteps
-from hvctl.kinds._exports import Copy, Ledger, ledger
+from hvctl.kinds._exports import Copy, Ledger, ledger, newest_in
 from hvctl.kinds._host import CLOCK, now, time_zone
 from hvctl.kinds._machine import machine
 from hvctl.kinds._services import SERVICES
@@ -44,11 +44,12 @@ class Seen:
     ledger: Ledger
     due: Due
     at: datetime
+    newest: datetime | None = None
+    """Also on another host that the VM was on."""
 
     @property
     def age(self) -> str:
-        newest = self.ledger.newest
-        return "none yet" if newest is None else f"{shown_age((self.at - newest).total_seconds())} old"
+        return "none yet" if self.newest is None else f"{shown_age((self.at - self.newest).total_seconds())} old"
 
 
 class Export(VmPart):
@@ -119,6 +120,9 @@ class Export(VmPart):
     def asides(self, facts: Facts) -> Iterator[str]:
         yield "exports that hvctl made lie there; how often and how many (every, keep) is not written on the host"
 
+    def queries_behind(self) -> tuple[Call, ...]:
+        return lying.queries(self.path)
+
     def queries(self) -> tuple[Call, ...]:
         return (VMS, CLOCK, DISKS, SERVICES, VOLUMES, sizes_query(), *lying.queries(self.path))
 
@@ -135,10 +139,37 @@ class Export(VmPart):
         at = now(facts).astimezone(time_zone(facts))
         every = timedelta(seconds=self.every) if self.every is not None else None
         window = Window.parse(self.window) if self.window else None
+        vm_id = str((self.vm_row(facts) or {}).get("Id", ""))
+        newest = max(
+            (t for t in (found.newest, *self._elsewhere(vm_id, facts).values()) if t is not None), default=None
+        )
         if not self._at_once:
-            return Seen(found, due(found.newest, every, window, at), at)
-        begun = self._since is not None and found.newest is not None and found.newest >= self._since
-        return Seen(found, Due(now=found.running is None and not begun, late=True), at)
+            return Seen(found, due(newest, every, window, at), at, newest)
+        begun = self._since is not None and newest is not None and newest >= self._since
+        return Seen(found, Due(now=found.running is None and not begun, late=True), at, newest)
+
+    def _elsewhere(self, vm_id: str, facts: Facts) -> dict[str, datetime]:
+        """When the newest began that other hosts of the unit have: the VM was there. A folder that they share has the same."""
+        found = {}
+        for host, other in facts.beside.items():
+            try:
+                newest = newest_in(self.path, vm_id, other) if other is not None else None
+            except (UnreadableError, HeldBackError):
+                newest = None
+            if newest is not None:
+                found[host] = newest
+        return found
+
+    def noted(self, facts: Facts) -> Noted | None:
+        """How old the newest is, by the clock of the host."""
+        if self.vm_row(facts) is None:
+            return None
+        try:
+            seen = self.seen(facts)
+        except HeldBackError:  # its folder could not be read
+            return None
+        age = None if seen.newest is None else max(0, int((seen.at - seen.newest).total_seconds()))
+        return Noted(self.vm.key(), f"in {self.path}", lag_s=age)
 
     # --- what differs -----------------------------------------------------------------------------------------
 
@@ -160,11 +191,10 @@ class Export(VmPart):
     def changes(self, actual: State, facts: Facts) -> tuple[Change, ...]:
         seen = self.seen(facts)
         found: list[Change] = []
-        newest = Said(seen.ledger.newest, seen.age)
+        newest = Said(seen.newest, seen.age)
         if seen.due.opens is not None or seen.due.now:
-            found.append(
-                Change(self._due, newest, Said(self.every or self.path, self._goal(seen)), in_time=not seen.due.late)
-            )
+            wanted = Said(self.every or self.path, self._goal(seen))
+            found.append(Change(self._due, newest, wanted, in_time=not seen.due.late, note=self._left(seen, facts)))
         if running := seen.ledger.running:
             since = Said(running.began, f"runs since {shown_age((seen.at - running.began).total_seconds())}")
             in_time = seen.at - running.began < timedelta(seconds=EXPORT_S)
@@ -181,6 +211,21 @@ class Export(VmPart):
             in_time = copy not in already and not seen.due.late
             found.append(Change(f"keep.{copy.name}", Said(copy.began, told), Said("none", "removed"), in_time=in_time))
         return tuple(found)
+
+    def _left(self, seen: Seen, facts: Facts) -> str:
+        """What lies on other hosts that it was on, of which none is removed."""
+        vm_id = str((self.vm_row(facts) or {}).get("Id", ""))
+        own = seen.ledger.newest
+        there = [host for host, newest in self._elsewhere(vm_id, facts).items() if own is None or newest > own]
+        away = [host for host, other in facts.beside.items() if other is None and not self._is_beside(host)]
+        if not there and not away:
+            return ""
+        told = f"{' and '.join(there)} has exports of it, made while it was there, which stay" if there else ""
+        doubt = f"what {' and '.join(away)} has of it could not be read" if away else ""
+        return "; ".join(text for text in (told, doubt) if text)
+
+    def _is_beside(self, host: str) -> bool:
+        return bool(self.index.together) and self.index.is_beside(host)
 
     def _goal(self, seen: Seen) -> str:
         if seen.due.opens is not None:

@@ -138,6 +138,9 @@ class GuestFile(VmPart):
         more = (self._hash_query(),) if self.host_source is not None else ()
         return (VMS, SERVICES, FILES, LINES, *more)
 
+    def queries_behind(self) -> tuple[Call, ...]:
+        return (FILES, LINES)
+
     def _hash_query(self) -> Call:
         return Call("Get-FileHash", {"LiteralPath": (self.host_source,)}, ("Hash", "Path"), each="LiteralPath")
 
@@ -167,8 +170,13 @@ class GuestFile(VmPart):
         wanted = self.wanted_hash(facts)
         if known is not None and (not self.force or known.sha256 == wanted):
             return ()
-        note = "" if known else "no receipt: what the guest has there is not known"
-        return (Change(self.origin, known, wanted, note=note),)
+        return (Change(self.origin, known, wanted, note="" if known else self._why_not_known(facts)),)
+
+    def _why_not_known(self, facts: Facts) -> str:
+        away = " and ".join(h for h in _receipts.unread(facts) if not (self.index.together and self.index.is_beside(h)))
+        if away:
+            return f"no receipt, unless {away} has one, which could not be read: what the guest has there is not known"
+        return "no receipt: what the guest has there is not known"
 
     def as_changes(self, facts: Facts) -> tuple[Change, ...]:
         return (Change(self.origin, None, self.wanted_hash(facts)),)
@@ -258,7 +266,7 @@ class GuestFile(VmPart):
         row = self.vm_row(facts)
         guard = self._in_contact(facts)
         gone = tuple(
-            Step(_receipts.removal(r), f"forget the copy of {self.target}", because, when="up", guard=guard)
+            _receipts.forgetting(r, f"forget the copy of {self.target}", because, when="up", guard=guard)
             for r in (_receipts.of(str(row["Id"]), self.target, facts) if row else ())
         )
         if not folder_is_there(facts) and self._first_to_change(facts):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from hvctl.call import Call, Guard, Matching
@@ -27,6 +28,28 @@ _THRESHOLD = Call(
 _MEDIUM = 2000
 """Below it a role is moved by way of a saved state, where the cluster says nothing else (cluster 1.5; later than 2012 [I])."""
 FAILBACK = {"immediate": "Immediate", "policy": "Policy", "no": "NoFailback"}
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A role where it was seen. `name`: of its VM, where its node was read. `host`: of the run, "" if it has none."""
+
+    name: str
+    node: str
+    host: str
+
+
+def placed(facts: Facts) -> dict[str, Placed]:
+    """Where each role of the cluster is, by the id of its VM; of one without a VM by its name. Raises UnreadableError."""
+    hosts = hosts_by_node(facts)
+    found = {}
+    for role in view(facts).roles:
+        host, own = hosts.get(bare(role.owner), ("", None))
+        rows = own.of_key(VMS, "Id", role.vm_id) if own is not None and role.vm_id else ()
+        name = str(rows[0]["Name"]) if rows else role.name
+        node = view(facts).nodes.get(role.owner.casefold(), (role.owner, 0, 0))[0]
+        found[role.vm_id or role.name] = Placed(name, node, host if own is not None else "")
+    return found
 
 
 class Maintenance(OfHyperV):

@@ -21,8 +21,9 @@ from hvctl.kinds._cluster import ROLES, WHOLE, is_node, told_by
 from hvctl.kinds._drives import file_query, there
 from hvctl.kinds._host import OfHyperV
 from hvctl.kinds._replica import TIME_OF_DAY, TimeOfDay
-from hvctl.kinds._servers import COMPUTER, in_domain
+from hvctl.kinds._servers import COMPUTER, in_domain, own_broker
 from hvctl.kinds._types import PATH, SECONDS, Flag, Seconds, WindowsPath, Words
+from hvctl.kinds.replica_broker import ReplicaBroker
 from hvctl.text.diagnostic import Diagnostic
 from hvctl.text.duration import spoken
 from hvctl.text.visible import quoted
@@ -149,7 +150,10 @@ class ReplicaServer(OfHyperV):
         if failure is not None and failure.kind == "ObjectNotFound" and is_node(facts):
             # replica-migration 1.2: so it answers on a node without an online broker
             text = "the host is a node of a cluster, where nothing is told of Replica without its broker"
-            raise HeldBackError(text, "make the role Hyper-V Replica Broker, or bring it online", parts=True)
+            if any(not broker.absent for _, _, broker in self.across(ReplicaBroker)):
+                raise HeldBackError(text, "apply again once the broker is online", parts=True, later=True)
+            hint = "write `replica_broker` under `cluster:`, or bring the broker online"
+            raise HeldBackError(text, hint, parts=True)
         raise UnreadableError(self.query, failure)
 
     def admits_all(self, facts: Facts) -> bool:
@@ -204,7 +208,8 @@ class ReplicaServer(OfHyperV):
             if not certificate:
                 yield finding(field, "no certificate is set, which this authentication needs", "write `certificate`")
             else:
-                yield from findings(certificate, field, facts, sets=sets)
+                broker = own_broker(self)
+                yield from findings(certificate, field, facts, sets=sets, broker=broker, receives=True)
         if self.any_server and not (self.storage or row.get("DefaultStorageLocation")):
             yield finding("any_server", "what any server sends has no place", "write `storage`")
         if "storage" in changed and self.storage:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from hvctl.call import EACH, Call, Guard, Map, Ref, Row
 from hvctl.contract import OS, title
 from hvctl.core.changes import Change, Noted, Occasion, Step, finding
+from hvctl.core.describe import Omission
 from hvctl.core.facts import Facts, UnreadableError
 from hvctl.core.fields import settings
 from hvctl.core.impact import Impact
@@ -23,20 +24,21 @@ from hvctl.kinds._cluster import (
     WHOLE,
     ClusteredVm,
     bare,
-    group_query,
     hosts_by_node,
     removal,
     role_of,
+    set_common,
     view,
     whereabouts,
 )
 from hvctl.kinds._disk import DiskPart
 from hvctl.kinds._drives import DISKS, DVDS, file_query, on_cluster, on_share, there
 from hvctl.kinds._limits import DEFAULT_VM_VERSION, version_at_least
+from hvctl.kinds._machine import Machine
 from hvctl.kinds._network import SWITCHES, VM_ADAPTERS
-from hvctl.kinds._role import RolePart
+from hvctl.kinds._role import NODES_LESS_ONE, RolePart
 from hvctl.kinds._switch import SwitchPart
-from hvctl.kinds._vm import VMS, in_vm, power, vm_ref
+from hvctl.kinds._vm import VMS, in_vm, power, vm_ref, vm_row
 from hvctl.text.diagnostic import Diagnostic
 
 _GROUPS = replace(
@@ -78,6 +80,13 @@ _OF_RESOURCE = ("offline_action", "heartbeat_monitoring")
 _SERVICES = "monitored_services"
 
 
+def monitored(vm: Machine) -> Iterator[Call]:
+    """What is watched in its guest, on whichever node it runs."""
+    for name in vm.names:
+        of = Ref(VMS, {"Name": name, "State": "Running"}, path="Id", many=True)
+        yield Call("Get-ClusterVMMonitoredItem", {"VMId": (of,)}, select=("Name",), each="VMId")
+
+
 class Role(RolePart):
     """The role that the cluster has for a VM, made with it. `preferred_owners` in their order; with `failback: {allowed: yes}`
     one that runs on a node that is not among them differs, and is moved with consent. With `priority: none` it does not
@@ -97,6 +106,17 @@ class Role(RolePart):
         "processor",
     )
     query: ClassVar[Call] = ROLES
+    usual: ClassVar[Mapping[str, Any]] = {
+        "priority": "medium",
+        "anti_affinity": (),
+        "failback.allowed": False,
+        "failback.window": None,
+        "failover.threshold": None,
+        "failover.period": 6,
+        "offline_action": "save",
+        "monitored_services": (),
+    }
+    """Cluster 1.2, 1.5; of a role that was made (domain 16)."""
     other_words: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys(("owners", "preferred_nodes", "preferred"), "preferred_owners"),
         **dict.fromkeys(("possible_nodes", "nodes"), "possible_owners"),
@@ -105,6 +125,10 @@ class Role(RolePart):
         **dict.fromkeys(("stop_action", "cluster_stop_action"), "offline_action"),
         **dict.fromkeys(("heartbeat", "check_heartbeat"), "heartbeat_monitoring"),
         **dict.fromkeys(("services", "monitored_items"), "monitored_services"),
+        **dict.fromkeys(
+            ("monitored_events", "events"),
+            "what a cluster tells of watched events is documented nowhere; add them by hand (Add-ClusterVMMonitoredItem)",
+        ),
     }
 
     # --- looking ----------------------------------------------------------------------------------------------------
@@ -115,7 +139,45 @@ class Role(RolePart):
 
     @classmethod
     def discover(cls, owner: Resource | None, facts: Facts) -> Iterator[RolePart]:  # type: ignore[override]
-        yield from ()
+        """Of a VM of a node, which the inventory must say."""
+        if (
+            owner is not None
+            and owner.index.together
+            and isinstance(owner, Machine)
+            and role_of(owner, vm_row(owner, facts), facts)
+        ):
+            yield cls()
+
+    @classmethod
+    def describing_in(cls, owner: Resource) -> tuple[Call, ...]:
+        if not owner.index.together or not isinstance(owner, Machine):
+            return ()
+        return (VMS, *WHOLE, _GROUPS, _PARAMETERS, PREFERRED, POSSIBLE, *monitored(owner))
+
+    def described(self, facts: Facts) -> tuple[Self, tuple[Omission, ...]] | None:
+        """A role that is not where it prefers to be would be moved."""
+        found, role = super().described(facts), self.role(facts)
+        if found is None or role is None:
+            return found
+        model, omitted = found
+        if power(self.vm_row(facts)) != "Running":
+            omitted = (*omitted, Omission(_SERVICES, "its guest is asked, which does not run"))
+        if model._off(role.owner):
+            omitted = (*omitted, Omission("failback.allowed", f"it runs on {role.owner}, and would be moved"))
+            model = model.without(["failback.allowed"])
+        return model, omitted
+
+    def as_written(self, found: State, facts: Facts) -> State:
+        """What the cluster writes itself is left to it; no preference is not written."""
+        gone = {"node", "persistent_state"} | ({"preferred_owners"} if not found.get("preferred_owners") else set())
+        told = {k: v for k, v in found.items() if k not in gone and v is not NOT_COMPARED}
+        if told.get("failover.threshold") == NODES_LESS_ONE:
+            told["failover.threshold"] = None
+        return super().as_written(told, facts)
+
+    def by_default(self, facts: Facts) -> State:
+        """Any node may own a role that nobody has said it of."""
+        return {**self.usual, "possible_owners": [name for name, _, _ in view(facts).nodes.values()]}
 
     def queries(self) -> tuple[Call, ...]:
         if self.absent:
@@ -123,7 +185,7 @@ class Role(RolePart):
         fields = self.model_fields_set
         preferred = (PREFERRED,) if "preferred_owners" in fields else ()
         possible = (POSSIBLE,) if "possible_owners" in fields else ()
-        services = tuple(self._monitored()) if _SERVICES in fields else ()
+        services = tuple(monitored(self.vm)) if _SERVICES in fields else ()
         return (
             VMS,
             _ADAPTERS,
@@ -145,11 +207,17 @@ class Role(RolePart):
         everywhere = ROLES.params["Namespace"]
         return tuple(q for q in self.queries() if q in (PREFERRED, POSSIBLE) or q.params.get("Namespace") == everywhere)
 
-    def _monitored(self) -> Iterator[Call]:
-        """Of this VM, on whichever node it runs."""
-        for name in self.vm.names:
-            of = Ref(VMS, {"Name": name, "State": "Running"}, path="Id", many=True)
-            yield Call("Get-ClusterVMMonitoredItem", {"VMId": (of,)}, select=("Name",), each="VMId")
+    def apart(self, facts: Facts | None) -> tuple[str, ...]:
+        """Where none are wanted, those that the cluster has."""
+        role = self.role(facts) if facts is not None and self.anti_affinity is None else None
+        if facts is None or role is None:
+            return super().apart(facts)
+        has = [
+            str(n)
+            for row in facts.of_key(_GROUPS, "Name", role.name)
+            for n in row.get("AntiAffinityClassNames[]") or ()
+        ]
+        return tuple(f"{self.index.together}: {name.casefold()}" for name in has)
 
     def role(self, facts: Facts) -> ClusteredVm | None:
         return role_of(self.vm, self.vm_row(facts), facts)
@@ -207,7 +275,7 @@ class Role(RolePart):
         if row is None or power(row) != "Running":
             return NOT_COMPARED
         own = str(row["Id"]).casefold()
-        replies = [facts.reply(q) for q in self._monitored()]
+        replies = [facts.reply(q) for q in monitored(self.vm)]
         if any(f.value is None or str(f.value).casefold() == own for r in replies for f in r.failures):
             return UNKNOWN
         return [str(r["Name"]) for reply in replies for r in reply.rows if str(r.get(EACH)).casefold() == own]
@@ -222,21 +290,20 @@ class Role(RolePart):
         if role is None or home is None:
             return found
         note = "the cluster moves it there live if it runs"
+        if self._barred(role.owner):
+            note = f"{role.owner} is not to be a possible owner; {note}"
         return (*found, Change("node", role.owner, home, frozenset({"move"}), note))
 
     def noted(self, facts: Facts) -> Noted | None:
+        """Of its owner; where that is a host of the run that could not be read, what was seen there last stands."""
         role = self.role(facts)
         if role is None or not role.owner:
             return None
+        host, own = hosts_by_node(facts).get(bare(role.owner), ("", facts))
+        if host and own is None:
+            return None
         node = view(facts).nodes.get(role.owner.casefold(), (role.owner, 0, 0))[0]
         return Noted(self.vm.key(), f"on {node}", self.index.together)
-
-    def apart(self, facts: Facts) -> frozenset[str]:
-        """Its anti-affinity classes, as they are and as they are to be."""
-        role = self.role(facts)
-        rows = [] if self.absent or role is None else facts.of_key(_GROUPS, "Name", role.name)
-        now = [name for row in rows for name in row.get("AntiAffinityClassNames[]") or ()]
-        return frozenset(str(name).casefold() for name in (*now, *(self.anti_affinity or ())))
 
     def _home(self, facts: Facts) -> str | None:
         """The node that it is to go back to."""
@@ -244,9 +311,22 @@ class Role(RolePart):
         return self._first_up(self._off(role.owner), facts) if role is not None else None
 
     def _off(self, node: str) -> list[str]:
-        """The preferred owners, where it goes back to them and a node is none of them."""
-        preferred = [bare(n) for n in self.preferred_owners or ()] if self.failback.allowed else []
-        return [] if bare(node) in preferred else preferred
+        """Where it goes from a node, best first: to its preferred owners where failback is allowed; to its possible ones from
+        a node that is not to be one."""
+        preferred = [bare(n) for n in self.preferred_owners or ()]
+        if self._barred(node):
+            possible = [bare(n) for n in self.possible_owners or ()]
+            return [*(n for n in preferred if n in possible), *(n for n in possible if n not in preferred)]
+        return preferred if self.failback.allowed and bare(node) not in preferred else []
+
+    def _barred(self, node: str) -> bool:
+        """Whether it is not to be a possible owner."""
+        return bool(self.possible_owners) and bare(node) not in {bare(n) for n in self.possible_owners or ()}
+
+    def rests_on(self, field: str, facts: Facts) -> str:
+        """It leaves a node before that is no possible owner any more."""
+        role = self.role(facts)
+        return "node" if field == "possible_owners" and role is not None and self._barred(role.owner) else ""
 
     def _first_up(self, nodes: Sequence[str], facts: Facts) -> str | None:
         up = {n.casefold(): n for n in view(facts).up()}
@@ -294,13 +374,9 @@ class Role(RolePart):
                 if told.nodes and bare(name) not in told.nodes:
                     nodes = ", ".join(node for node, _, _ in told.nodes.values())
                     yield finding(f"{field}.{n}", f"the cluster has no node {name}", f"its nodes are {nodes}")
-        if (
-            self.possible_owners
-            and role is not None
-            and bare(role.owner) not in {bare(n) for n in self.possible_owners}
-        ):
-            text = f"{self.vm.key()} is on {role.owner}, which is not to be a possible owner"
-            yield finding("possible_owners", text, "move it to one of them first")
+        if role is not None and self._barred(role.owner) and self._home(facts) is None:
+            text = f"{self.vm.key()} is on {role.owner}, which is not to be a possible owner, and none of those is up"
+            yield finding("possible_owners", text, "bring one of them up first, so that it can move there")
         if role is not None:
             yield from self._state(role, facts)
             if role.name.casefold() != self.vm.key().casefold():
@@ -320,17 +396,24 @@ class Role(RolePart):
         yield from self._switches(facts)
 
     def _strayed(self, role: ClusteredVm | None, facts: Facts) -> Iterator[Diagnostic]:
-        """A role is moved when there is one: of a VM that becomes one, by the run after."""
+        """A role is moved when there is one: of a VM that becomes one, when it has."""
         if role is None and self.vm_row(facts) is None:
             return
         name, node = (role.name, role.owner) if role is not None else (self.vm.key(), facts.info.computer)
-        preferred = self._off(node)
-        if preferred and self._first_up(preferred, facts) is None:
+        owners, barred = self._off(node), self._barred(node)
+        field = "possible_owners" if barred else "preferred_owners"
+        if owners and self._first_up(owners, facts) is None:
             text = f"{name} is on {node}, and none of its preferred owners is up"
-            yield finding("preferred_owners", text, "it goes back when one of them is", "warning")
-        elif preferred and role is None:
+            if barred:
+                text = f"{name} is on {node}, and none of its possible owners is up"
+            if role is None or not barred:  # else it is said that they cannot be set
+                yield finding(field, text, "it goes there when one of them is", "warning")
+        elif owners and role is None:
             text = f"{name} is on {node}, which is none of its preferred owners"
-            yield finding("preferred_owners", text, "the next run moves it, with --allow move", "warning")
+            if barred:
+                text = f"{name} is on {node}, which is none of its possible owners"
+            hint = "this run moves it when it has its role, with --allow move"
+            yield finding(field, text, hint if facts.others else "the next run moves it, with --allow move", "warning")
 
     def _state(self, role: ClusteredVm, facts: Facts) -> Iterator[Diagnostic]:
         if role.failed:
@@ -481,28 +564,37 @@ class Role(RolePart):
         vm_id = str(row["Id"]) if row is not None else replace(vm_ref(vm, facts), path="Id")
         free = Guard(Call("Get-ClusterGroup"), {"Name": name}, most=0, unmet=f"the cluster has a role {name} now")
         call = Call("Add-ClusterVirtualMachineRole", {"VMId": vm_id, "Name": name})
-        made = Step(call, f"make the role {name}", ("ensure", *self.wanted()), guard=free)
+        node = facts.info.computer
+        strays = self._first_up(self._off(node), facts) is not None
+        made = Step(call, f"make the role {name}", ("ensure", *self.wanted()), guard=free, leads_on=strays)
         yield made
-        for step in self._set(self.as_changes(facts), name, facts):
+        later = ("possible_owners",) if strays and self._barred(node) else ()
+        for step in self._set(tuple(c for c in self.as_changes(facts) if c.field not in later), name, facts):
             yield replace(step, needs=(*step.needs, made))
 
     def update(self, changes: tuple[Change, ...], facts: Facts) -> Iterator[Step]:
         role = self.role(facts)
         assert role is not None
-        yield from self._set(changes, role.name, facts)
-        if home := next((str(c.wanted) for c in changes if c.field == "node"), ""):
+        home = next((str(c.wanted) for c in changes if c.field == "node"), "")
+        later = ("possible_owners",) if home and self._barred(role.owner) else ()
+        yield from self._set(tuple(c for c in changes if c.field not in later), role.name, facts)
+        if home:
             here = {"Name": role.name, "OwnerNode.Name": role.owner}
             guard = Guard(Call("Get-ClusterGroup"), here, 1, 1, unmet=f"{role.name} is not on {role.owner} any more")
             call = Call("Move-ClusterVirtualMachineRole", {"Name": role.name, "Node": home})
-            yield Step(call, f"move {role.name} to {home}", ("node",), when="closing", guard=guard)
+            there, _ = hosts_by_node(facts).get(bare(home), ("", None))
+            reaches = (there,) if there in facts.others else ()
+            moved = Step(call, f"move {role.name} to {home}", ("node",), when="closing", guard=guard, reaches=reaches)
+            yield moved
+            for step in self._set(tuple(c for c in changes if c.field in later), role.name, facts):
+                yield replace(step, needs=(*step.needs, moved), when="closing")
 
     def _set(self, changes: tuple[Change, ...], name: str, facts: Facts) -> Iterator[Step]:
         by_field = {c.field: c for c in changes}
         if group := self._properties(by_field):
-            query = group_query(name)
-            call = Call("Set-CimInstance", {"Namespace": "root/MSCluster", "Query": query, "Property": Map(group)})
             fields = tuple(f for f in by_field if f in _OF_GROUP)
-            yield Step(call, f"set the role {name}", fields)
+            object = Ref(Call("Get-ClusterGroup"), {"Name": name})
+            yield set_common("ResourceGroup", name, group, object, f"set the role {name}", fields)
         if "preferred_owners" in by_field:
             names = self._names(self.preferred_owners, facts)
             call = Call("Set-ClusterOwnerNode", {"Group": name, "Owners": names})

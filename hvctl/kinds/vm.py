@@ -30,6 +30,7 @@ from hvctl.kinds import (
     _room,
     _wait,
 )
+from hvctl.kinds import _replica_adapters as replica_adapters
 from hvctl.kinds._checkpoints import AGES, CHECKPOINTS, check_ages, checkpoints, coming
 from hvctl.kinds._cluster import (
     KNOWN,
@@ -38,6 +39,7 @@ from hvctl.kinds._cluster import (
     ClusteredVm,
     elsewhere,
     is_node,
+    nodes_without,
     owner_of,
     removal,
     role_of,
@@ -54,6 +56,7 @@ from hvctl.kinds._memory import MemoryPart
 from hvctl.kinds._places import PLACES, migration, moves, place_findings, place_queries
 from hvctl.kinds._power import CUT, Power
 from hvctl.kinds._protection import security
+from hvctl.kinds._replica import RELATIONS, told_of_replica
 from hvctl.kinds._role import RolePart
 from hvctl.kinds._services import SERVICES
 from hvctl.kinds._types import (
@@ -61,12 +64,25 @@ from hvctl.kinds._types import (
     MB,
     same_path,
 )
-from hvctl.kinds._vm import REPLICAS, VMS, check_steady, generation, off_impacts, power, replica_row, vm_ref, vm_row
+from hvctl.kinds._vm import (
+    CRITICAL_PAUSE,
+    REPLICAS,
+    VMS,
+    check_steady,
+    critical_pause,
+    generation,
+    off_impacts,
+    power,
+    queries_behind,
+    replica_row,
+    vm_ref,
+    vm_row,
+)
+from hvctl.text.address import Address
 from hvctl.text.diagnostic import Diagnostic
 from hvctl.text.source import suggest
 from hvctl.text.visible import quoted
 
-CRITICAL_PAUSE = "PausedCritical"
 METERING = "resource_metering"
 _UNFINISHED = "conversion"
 _HOST_PATH = Call("Get-VMHost", select=("VirtualMachinePath",))
@@ -147,10 +163,11 @@ class VM(Machine):
     _claims: _doomed.Claims = PrivateAttr(default=())
     _conversion: Conversion | None = PrivateAttr(default=None)
 
-    def seated(self, index: Index, number: int) -> Self:
+    def seated(self, index: Index, number: int, owner: Resource | None) -> Self:
         """Files that the playbook uses are known from the first index: a target lacks what is held back."""
-        copy = super().seated(index, number)
-        copy._home = self._home or self.on_host or ""
+        copy = super().seated(index, number, owner)
+        if self.on_host and not self._home:
+            copy._home = self.on_host
         if self._with_disks and not self._claims:
             copy._claims = _doomed.claims_of(index.entries)
         return copy
@@ -220,11 +237,23 @@ class VM(Machine):
         return _placement.others(self) if self.home else ()
 
     def queries_on(self, host: str) -> tuple[Call, ...]:
-        return (*_placement.queries_on(), *(security(name) for name in self.names))
+        return (*_placement.queries_on(), *(security(name) for name in self.names), *queries_behind(self))
 
     def further(self, facts: Facts) -> Iterator[tuple[str, Call]]:
         if self.home and not self.absent:
             yield from _placement.further(self, facts)
+
+    def not_on(self, facts: Facts) -> tuple[str, ...]:
+        if self.home:
+            return _placement.not_on(self, facts) if self._source(facts) is None else ()
+        beside = (
+            self.index.together and self.part(RolePart) is None
+        )  # a role is planned on its owner, which says as much
+        return nodes_without(self, self.row(facts), facts) if beside else ()
+
+    def follows(self, step: Step) -> tuple[Address, ...]:
+        """A move comes after what is set of both hosts."""
+        return _placement.first(self, step.host) if step.host and "on_host" in step.because else ()
 
     def away(self, facts: Facts) -> bool:
         return bool(self.home) and self._source(facts) is not None
@@ -275,18 +304,28 @@ class VM(Machine):
                 yield cls(name=str(row["Name"]), generation=generation(row))
 
     def as_written(self, found: State, facts: Facts) -> State:
-        """`path` as New-VM takes it, which makes a folder of the VM's name in it (domain 4.2)."""
+        """`path` as New-VM takes it, which makes a folder of the VM's name in it (domain 4.2). What a cluster rules for its
+        roles is nobody's to write."""
+        if self.part(RolePart) is not None:
+            found = {name: value for name, value in found.items() if value is not NOT_COMPARED}
         folder, _, name = str(found.get("path") or "").rpartition("\\")
         own = name.casefold() == self.name.casefold() and folder
         return {**found, "path": folder + "\\" * folder.endswith(":")} if own else found
 
+    def apart(self, facts: Facts | None) -> tuple[str, ...]:
+        """Two of one anti-affinity class do the same work on different nodes."""
+        role = self.part(RolePart)
+        return role.apart(facts) if role is not None else ()
+
     @classmethod
     def describing(cls) -> tuple[Call, ...]:
-        return (*cls.survey(), _HOST_PATH, *KNOWN, CHECKPOINTS)
+        return (*cls.survey(), _HOST_PATH, *KNOWN, CHECKPOINTS, RELATIONS, replica_adapters.ADAPTERS)
 
     def described(self, facts: Facts) -> tuple[Self, tuple[Omission, ...]] | None:
-        if replica_row(self, facts) is not None:
-            raise HeldBackError(f"{self.name} is a replica; its settings belong to its primary")
+        if (replica := replica_row(self, facts)) is not None:
+            text = f"{self.name} is a replica; its settings belong to its primary"
+            more = (told_of_replica(replica["Id"], facts), replica_adapters.as_written(replica["Id"], facts))
+            raise HeldBackError("; ".join((text, *(one for one in more if one))))
         return super().described(facts)
 
     def by_default(self, facts: Facts) -> State:
@@ -306,7 +345,7 @@ class VM(Machine):
         row = self.row(facts)
         if row is None:
             return
-        if row.get("IsClustered"):
+        if row.get("IsClustered") and self.part(RolePart) is None:
             yield "a role of the cluster, which rules its start and stop and may move it to another node"
         if str(row.get("ReplicationMode") or "None") != "None":
             yield "it is replicated; its replication is not written here"
@@ -473,9 +512,7 @@ class VM(Machine):
                 yield from self._new_findings(facts)
             return
         if power(row) == CRITICAL_PAUSE:
-            # domain 16, from 2016 on: AutomaticCriticalErrorAction
-            text = f"{self.name} is paused since its storage does not answer"
-            yield finding("", text, "bring it back before its timeout: the VM goes on by itself", "warning")
+            yield finding("", *critical_pause(self.name), "warning")
         if occasion != "leave":
             check_steady(self.name, row)
         if _conversion.due(self, row):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
+from datetime import date, datetime
 from functools import cache
 from operator import is_
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -29,6 +30,7 @@ _SENTENCES = ("message", "text")
 """Of which `outside` is a part."""
 _TEXTS = ("message", "hint", "defect")
 """Of a TransportError."""
+_NO_TEXT = frozenset({bool, int, float, datetime, date})
 
 
 def mapped(value: T, change: Change, untouched: tuple[type, ...] = ()) -> T:
@@ -51,7 +53,7 @@ class _Mapping:
         if shape == "error":
             return self._error(value)
         if shape == "record":
-            return self._record(self._apart(value))
+            return self._record(value)
         if shape == "mapping":
             own = replace(role, foreign=False) if role.foreign else role
             pairs = {self.value(k, own): self.value(v, role) for k, v in value.items()}
@@ -73,18 +75,19 @@ class _Mapping:
         return TransportError(message, hint=hint, defect=defect, **more)
 
     def _record(self, record: Any) -> Any:
+        fields, sentence = _fields(record.__class__, getattr(record, "own_words", False))
+        if sentence and record.outside:
+            told = self._sentence(getattr(record, sentence), record.outside)
+            record = replace(record, **{sentence: told})
         other: dict[str, Any] = {}
-        for role in _open_fields(record.__class__, getattr(record, "own_words", False)):
-            now = getattr(record, role.field)
-            new = self.value(now, role)
+        for name, role in fields:
+            now = getattr(record, name)
+            if not now or now.__class__ in _NO_TEXT:  # as most of a record is
+                continue
+            new = self.change(now, role) if now.__class__ is str else self.value(now, role)
             if new is not now:
-                other[role.field] = new
+                other[name] = new
         return replace(record, **other) if other else record
-
-    def _apart(self, record: Any) -> Any:
-        outside = getattr(record, "outside", ())
-        name = next((n for n in _SENTENCES if outside and hasattr(record, n)), "")
-        return replace(record, **{name: self._sentence(getattr(record, name), outside)}) if name else record
 
     def _sentence(self, text: str, outside: Iterable[str]) -> str:
         """With what is not hvctl's own in it changed."""
@@ -110,13 +113,12 @@ def _shape(kind: type) -> Literal["text", "error", "record", "mapping", "list", 
 
 
 @cache
-def _open_fields(model: type, own_words: bool) -> tuple[Role, ...]:
+def _fields(model: type, own_words: bool) -> tuple[tuple[tuple[str, Role], ...], str]:
+    """Those that may hold a text, and which of them is a sentence whose parts `outside` lists."""
     plain, whole = get_type_hints(model), get_type_hints(model, include_extras=True)
-    return tuple(
-        Role(f.name, not own_words and _foreign(whole[f.name]))
-        for f in fields(model)
-        if f.init and f.repr and not _words_only(plain[f.name])
-    )
+    found = [f.name for f in fields(model) if f.init and f.repr and not _words_only(plain[f.name])]
+    sentence = next((n for n in _SENTENCES if n in plain and "outside" in plain), "")
+    return tuple((name, Role(name, not own_words and _foreign(whole[name]))) for name in found), sentence
 
 
 def _foreign(hint: Any) -> bool:
@@ -127,6 +129,8 @@ def _foreign(hint: Any) -> bool:
 
 def _words_only(hint: Any) -> bool:
     if get_origin(hint) is Literal:
+        return True
+    if hint in _NO_TEXT:
         return True
     args = [a for a in get_args(hint) if a is not type(None) and a is not Ellipsis]
     return bool(args) and all(_words_only(a) for a in args)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import TypeVar
+from operator import is_
+from typing import Any, TypeVar, cast
+from weakref import ref
 
 from hvctl.call import Secret
 from hvctl.redaction.records import Role, mapped
@@ -32,6 +34,8 @@ class Redactor:
         self._lock = threading.Lock()
         self._clean: dict[str, frozenset[bool]] = {}
         """Short texts in which nothing was found, as foreign ones or not: the same ones come from every host."""
+        self._masked_records: dict[int, ref[Any]] = {}
+        """By its id, what is masked: a check's outcomes are asked for by whoever tells of them."""
 
     def learn(self, secret: Secret) -> None:
         with self._lock:
@@ -43,7 +47,8 @@ class Redactor:
                 self._values.add(form)
                 if form.least or not is_own(form.text):
                     self._sentences.add(form)
-            self._clean = {}  # last: what another thread finds clean until then is kept in the one before
+            # Last: what another thread finds clean until then is kept in the ones before.
+            self._clean, self._masked_records = {}, {}
 
     def text(self, text: str, *, foreign: bool = False) -> str:
         """`foreign`: no word of it is hvctl's."""
@@ -58,7 +63,21 @@ class Redactor:
 
     def value(self, value: T) -> T:
         """An equal value with every text in it masked, field by field; what holds no secret comes back as it is."""
-        return mapped(value, self._masked) if self._known else value
+        if not self._known:
+            return value
+        if value.__class__ is tuple:
+            parts = tuple(map(self.value, cast("tuple[Any, ...]", value)))
+            return value if all(map(is_, parts, cast("tuple[Any, ...]", value))) else cast("T", parts)
+        masked = self._masked_records
+        if (known := masked.get(id(value))) is not None and known() is value:
+            return value
+        found = mapped(value, self._masked)
+        if (
+            found.__class__.__weakrefoffset__
+        ):  # not texts, nor the small records with slots, which are nothing by themselves
+            key = id(found)
+            masked[key] = ref(found, lambda gone: _forget(masked, key, gone))
+        return found
 
     def _masked(self, text: str, role: Role) -> str:
         clean, foreign = self._clean, role.foreign
@@ -70,3 +89,8 @@ class Redactor:
                 clean.clear()
             clean[text] = clean.get(text, frozenset()) | {foreign}
         return found
+
+
+def _forget(masked: dict[int, ref[Any]], key: int, gone: ref[Any]) -> None:
+    if masked.get(key) is gone:  # and not of something that has come to have its id
+        del masked[key]

@@ -131,7 +131,8 @@ class _Table:
         last = clock_time(one.last_seen, host.zone)
         about = f"{said(f'{one.what} {one.name}')}: {said(one.standing)}"
         until = [said(f"since {first}"), said(f"last seen {last}")] if one.gone is None else [f"{first} – {last}"]
-        return listing([about, *until]) + lag_of(one)
+        ending = [_ending(one.ending, one.moved_to)] if one.ending else []
+        return listing([about, *until, *ending]) + lag_of(one)
 
     def _cells(self, values: Sequence[str]) -> list[str]:
         widths = (self.field, self.change, _TIME, _TIME, self.state, 0)
@@ -172,6 +173,8 @@ class _Table:
             return said(f"open, {lasted(self.now - span.first_seen)}")
         if span.ending == "not wished":
             return said("no longer wished")
+        if span.ending in ("moved", "not there"):
+            return _ending(span.ending, span.moved_to)
         return said(f"gone after {lasted(span.gone - span.first_seen)}")
 
 
@@ -184,12 +187,18 @@ def _told(host: HostPast, span: Span) -> bool:
     return any((s.first_seen, s.gone) == (span.first_seen, span.gone) for s in wholes)
 
 
+def _ending(ending: str, to: str) -> str:
+    return said(f"moved to {to}") if ending == "moved" else said("no longer there")
+
+
 def lag_of(one: Stood) -> str:
-    """How far behind a replica was."""
+    """How far behind a replica was, or how old the newest export."""
     if one.lag_s is None:
-        return ""
+        return said(", none yet") if one.what == "export" else ""
     most = one.most_lag_s if one.most_lag_s is not None else one.lag_s
     at_most = said(f", {spoken(most)} at most") if most > one.lag_s else ""
+    if one.what == "export":
+        return said(f", the newest {spoken(one.lag_s)} old") + at_most
     return said(f", lag {spoken(one.lag_s)}") + at_most
 
 
@@ -247,6 +256,8 @@ def _standing(one: Stood) -> dict[str, Any]:
         "first_seen": stamp(one.first_seen),
         "last_seen": stamp(one.last_seen),
         "gone": _stamp(one.gone),
+        "ending": one.ending or None,
+        "moved_to": one.moved_to or None,
     }
 
 
@@ -264,6 +275,7 @@ def _span(span: Span) -> dict[str, Any]:
         "last_seen": stamp(span.last_seen),
         "gone": _stamp(span.gone),
         "ending": span.ending or None,
+        "moved_to": span.moved_to or None,
         "accepted_until": span.accepted or None,
         "accepted_why": span.accepted_why or None,
     }

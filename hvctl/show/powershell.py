@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hvctl import __version__
-from hvctl.call import Call, Ending, Guard, Home, Map, Matching, Null, Ref, Secret, Staged, Task, Wanted
+from hvctl.call import Call, Ending, Guard, Home, Map, Matching, Null, Ref, Secret, Staged, Task, Value, Wanted
 from hvctl.contract import at_least, contract, title
 from hvctl.core.check import Check
 from hvctl.core.outcome import Outcome
@@ -180,6 +180,10 @@ class _Script:
         return known
 
 
+def _set(value: Value) -> str:
+    return f"({', '.join(map(str, value))})" if isinstance(value, tuple) else str(value)
+
+
 @dataclass
 class _Step:
     """One step: its lookups, its guard, its call. `names`: of the variables that hold what a lookup or a Ref found."""
@@ -205,6 +209,9 @@ class _Step:
             if task.guard is not None:
                 yield f"Assert-Count {self._counted(task.guard)} {_text(_unmet(task.guard))}"
         yield from self._if_any(task.call, self._run(task))
+        if task.instead is not None:
+            given = ", ".join(f"{name} to {_set(value)}" for name, value in task.instead.values.items())
+            yield visible(f"# If that way is not available here, set on the object of {task.instead.to.call}: {given}")
 
     def _waiting(self, guard: Guard, wait_s: int, needed: Iterable[Call]) -> Iterator[str]:
         """Everything is looked up again while it waits; what the step itself means of it is known afterwards."""

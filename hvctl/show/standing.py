@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 
 from hvctl.core.check import Check, Drift, accepted, drifts
 from hvctl.core.outcome import Outcome
 from hvctl.kinds import owner_of
 from hvctl.kinds._host import known_zone
+from hvctl.show.plain import plain
 from hvctl.show.state import State, all_hosts, state_of
 from hvctl.show.summary import made_within
 from hvctl.text.address import Address
@@ -44,6 +46,22 @@ def warned(one: Outcome) -> bool:
     """Whether there is something to know of a host, be it in sync."""
     plan = one.now
     return plan is not None and any(r.level == "warning" for a in plan.actions for r in a.remarks)
+
+
+def calm(one: Outcome) -> bool:
+    """Whether there is nothing to say of a host but that it is in sync."""
+    return state_of(one) == "in_sync" and not warned(one)
+
+
+def printable(check: Check) -> Check:
+    """As `plain`; of hosts of which there is nothing to say, only what is said of every host: its name."""
+    bare = plain(replace(check, outcomes=()))
+    return replace(bare, outcomes=tuple(_named(one) if calm(one) else plain(one) for one in check.outcomes))
+
+
+def _named(one: Outcome) -> Outcome:
+    host = plain(one.host)
+    return one if host == one.host else replace(one, host=host)
 
 
 def since_of(one: Outcome, check: Check) -> datetime | None:

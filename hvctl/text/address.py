@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)
 class Address:
     """`host`: or the cluster. `owners`: the keys of what it sits within, the outermost first, without those that have none.
     `key`: its own; "" for a section that exists once."""

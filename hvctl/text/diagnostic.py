@@ -16,7 +16,7 @@ unknown: it could not be read. later: it will be possible by itself. warning: it
 so in its line."""
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)
 class Mark:
     """A place in a file, counted from 1. Line 0: what is no file, such as the command line."""
 

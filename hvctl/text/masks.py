@@ -6,6 +6,7 @@ import re
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from hvctl.text import looks
 from hvctl.text.bare import BREAK, GAP, Bare
@@ -87,7 +88,8 @@ class Search:
     def __init__(self) -> None:
         self.forms: list[str] = []
         self.longest = 0
-        self._pieces: dict[str, list[tuple[Form, int, int]]] = {}
+        self._pieces: dict[str, list[tuple[Form, int]]] = {}
+        """By its eight letters, the forms that it is a piece of, and where in each."""
         self._short: dict[str, Form] = {}
 
     def add(self, form: Form) -> None:
@@ -96,8 +98,8 @@ class Search:
         if len(form.text) < PIECE:
             self._short[form.text] = form
             return
-        for start, end in _keys(form):
-            self._pieces.setdefault(form.text[start : start + PIECE], []).append((form, start, end - start))
+        for start in _starts(form):
+            self._pieces.setdefault(form.text[start : start + PIECE], []).append((form, start))
 
     def spans(self, text: str) -> Iterator[tuple[int, int]]:
         """From left to right, none within another."""
@@ -126,9 +128,9 @@ class Search:
     def _extent(self, text: str, start: int) -> tuple[int, int] | None:
         """As far as the text goes on as a secret does, and what that is encoded within."""
         end, run = start, ""
-        for form, offset, least in tuple(self._pieces.get(text[start : start + PIECE], ())):
+        for form, offset in tuple(self._pieces.get(text[start : start + PIECE], ())):
             common = _common(form.text, offset, text, start)
-            if common >= least:
+            if common >= _least(form, offset):
                 end, run = max(end, start + common), run or form.run
         for word, form in tuple(self._short.items()):
             if text.startswith(word, start) and not (form.alone and _amid(text, start, start + len(word))):
@@ -162,18 +164,24 @@ def _amid(text: str, start: int, end: int) -> bool:
     return text[start - 1 : start].isalnum() or text[end : end + 1].isalnum()
 
 
-def _keys(form: Form) -> Iterator[tuple[int, int]]:
-    """What of it is looked for. A beginning or a piece that hvctl says by itself tells nothing."""
-    length = len(form.text)
+def _starts(form: Form) -> range:
+    """Where in it a piece begins that is looked for."""
+    if not form.least:
+        return range(len(form.text) - PIECE + 1)
+    # Where it is cut at its beginning too, by as much as a group of base64 has.
+    return range(5 if len(form.text) > form.least + 4 and form.run == looks.BASE64 else 1)
+
+
+@lru_cache(10_000)
+def _least(form: Form, start: int) -> int:
+    """So many letters from there on tell it. A beginning or a piece that hvctl says by itself tells nothing. It is asked of
+    what is found alone: to ask it of each piece of each secret would take longer than to look at a host."""
+    text, length = form.text, len(form.text)
     if form.least:
-        # Where it is cut at its beginning too, by as much as a group of base64 has.
-        for start in range(5 if length > form.least + 4 and form.run == looks.BASE64 else 1):
-            yield start, min(length, start + form.least)
-        return
-    yield 0, next((n for n in range(min(PIECE, length), length) if not is_own(form.text[:n])), length)
-    for start in range(1, length - PIECE + 1):
-        if not is_own(form.text[start : start + PIECE]):
-            yield start, start + PIECE
+        return min(length - start, form.least)
+    if start == 0:
+        return next((n for n in range(min(PIECE, length), length) if not is_own(text[:n])), length)
+    return PIECE if not is_own(text[start : start + PIECE]) else length + 1
 
 
 def _common(form: str, offset: int, text: str, start: int) -> int:

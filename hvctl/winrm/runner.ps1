@@ -155,6 +155,11 @@ function hvCalls($step, $r, $params) {
         })
     }
 }
+function hvInstead($step, $r) { # by assignment, what the call was refused for a reason that says that it has done nothing
+    $id = "$($r.errors[0].id)"; if (-not @($step.instead.errors | Where-Object { $id.StartsWith($_, 'OrdinalIgnoreCase') })) { return }
+    try { hvRef $step.instead.to; $object = $hv.v; foreach ($pair in $step.instead.set) { hvValue $pair[1]; $name = -join $pair[0]
+            if ($hv.v -is [array]) { $list = New-Object Collections.Specialized.StringCollection; foreach ($x in $hv.v) { $null = $list.Add($x) }; $hv.v = $list }; $object.$name = $hv.v }
+        $r.errors = @{}; $r.warnings[$r.warnings.Count] = "$($step.cmdlet) was refused ($id): set by assignment instead" } catch { if ($hv.why) { foreach ($e in $hv.errors) { hvAdd $r $e } } else { hvAdd $r (hvRecord $_) } } }
 function hvPrepare($step, $params) {
     if (Test-Path -LiteralPath $hv.stop) { hvHalt 'stopped' } elseif ([datetime]::UtcNow -gt $hv.deadline) { hvHalt 'deadline' }
     foreach ($n in $step.needs) { if ($hv.steps[$n].skipped -or $hv.steps[$n].errors.Count) { hvHalt "needs $n" } }
@@ -175,7 +180,7 @@ function hvStep($step) {
     if (-not $r.none -and -not $r.errors.Count) {
         for ($w = 0; $true; $w += 2) { hvCalls $step $r $params; if (-not $step.retry -or $w -ge $step.retry.limit -or -not "$($r.errors[0].id)".StartsWith($step.retry.id, 'Ordinal') -or (Test-Path -LiteralPath $hv.stop)) { break }
             if ($w % 20 -eq 0) { hvFrame 'progress' ($hv.step + ',"msg":"waits until it is possible"') }; $r.errors = @{}; Start-Sleep -Seconds 2 } # where what it refers to was read in part only, so is its own answer:
-        foreach ($n in $step.uses) { foreach ($e in @(hvOf $hv.steps[$n])) { hvAdd $r $e } } }
+        if ($step.instead -and $hv.full -and $r.errors.Count) { hvInstead $step $r }; foreach ($n in $step.uses) { foreach ($e in @(hvOf $hv.steps[$n])) { hvAdd $r $e } } }
     hvFlush; if ($step.quiet) { return }
     $ok = hvJson (-not $r.errors.Count); $errors = @(foreach ($e in @(hvArray $r.errors)) { '{' + $e.json + '}' }) -join ','
     try { hvJournal """at"":""after""$($hv.step),""ok"":$ok,""error"":$(hvJson $r.errors[0].id)" } catch { }

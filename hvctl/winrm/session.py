@@ -7,9 +7,12 @@ of them and for each leg of a handshake.
 from __future__ import annotations
 
 import io
+import os
 import socket
+import ssl
 import string
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from http.client import HTTPResponse
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
@@ -17,9 +20,11 @@ from urllib.parse import quote
 
 import requests
 from requests.adapters import HTTPAdapter
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.response import BaseHTTPResponse
+from urllib3.util.ssl_ import create_urllib3_context
 
 from hvctl.winrm.faults import WireFault
 from hvctl.winrm.meter import Meter, oversized
@@ -73,10 +78,47 @@ class MeteredAdapter(HTTPAdapter):
             raise WireFault("redirect", text, code, outside=where)
         return response
 
+    def cert_verify(self, conn: Any, url: str, verify: bool | str, cert: Any) -> None:
+        """The context knows whom to trust; a certificate of one's own is left to requests."""
+        if cert:
+            super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]
+
+    def build_connection_pool_key_attributes(
+        self, request: requests.PreparedRequest, verify: bool | str, cert: Any = None
+    ) -> tuple[Any, Any]:
+        host, pool = super().build_connection_pool_key_attributes(request, verify, cert)
+        if host["scheme"] == "https" and not cert:
+            required = verify is not False
+            context = self._trusting(DEFAULT_CA_BUNDLE_PATH if verify is True else str(verify) if verify else "")
+            pool = {"cert_reqs": "CERT_REQUIRED" if required else "CERT_NONE", "ssl_context": context}
+        return host, pool
+
+    def _trusting(self, path: str) -> ssl.SSLContext:
+        """Raises WireFault where its authorities cannot be had; nothing has been sent then."""
+        needs = f"which the connection to {self._meter.target} needs"
+        try:
+            found = os.stat(path) if path else None  # noqa: PTH116 - of a text
+            return _trusting(path, found.st_mtime_ns if found else 0, found.st_size if found else 0)
+        except FileNotFoundError as error:
+            raise WireFault("certificate", f"{path} is not there, {needs}") from error
+        except OSError as error:  # ssl.SSLError among them
+            raise WireFault("certificate", f"no certificate can be read of {path}, {needs}") from error
+
     def build_response(self, req: requests.PreparedRequest, resp: BaseHTTPResponse) -> requests.Response:
         bounded = BoundedResponse(self._meter)
         bounded.__dict__ |= super().build_response(req, resp).__dict__
         return bounded
+
+
+@lru_cache(8)
+def _trusting(path: str, changed: int, size: int) -> ssl.SSLContext:
+    """One for all hosts: to read the system's authorities takes longer than to ask a host everything (winrm 1.7). `changed`,
+    `size`: of the file, so that another one is read. "": no certificate is looked at."""
+    context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED if path else ssl.CERT_NONE)
+    if path:
+        folder = os.path.isdir(path)  # noqa: PTH112 - of a text
+        context.load_verify_locations(**{"capath" if folder else "cafile": path})
+    return context
 
 
 class BoundedResponse(requests.Response):

@@ -90,6 +90,8 @@ def _lookups(task: Task) -> Iterator[Call]:
     yield from (ref.call for ref in task.call.refs())
     if task.guard is not None:
         yield task.guard.call
+    if task.instead is not None:
+        yield task.instead.to.call
 
 
 def _used(step: dict[str, Json], call: Call, ids: Mapping[Call, str]) -> dict[str, Json]:
@@ -119,6 +121,10 @@ def _task_step(task: Task, ids: Mapping[Call, str]) -> dict[str, Json]:
         if task.call.each is not None:
             raise ValueError(f"{task.call.cmdlet}: each and retry do not go together")
         step["retry"] = {"id": f"{task.retry.kind},", "limit": task.retry.limit_s}
+    if task.instead is not None:
+        one = task.instead
+        values = [[_parts(name), _value(value, ids)] for name, value in one.values.items()]
+        step["instead"] = {"errors": [f"{word}," for word in one.refusals], "to": _ref(one.to, ids), "set": values}
     return step
 
 

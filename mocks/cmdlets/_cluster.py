@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mocks.cluster import Cluster, Node, Role
+from mocks.assignment import GROUP, cluster_table, shown
+from mocks.cluster import Cluster, Node, OtherGroup, OtherResource, Role
 from mocks.command import Command
 from mocks.failover import nodes_of, vm_of
 from mocks.machine import Vm
@@ -13,7 +14,7 @@ from mocks.objects import EnumValue, ErrorRecord, PsObject, Refusal
 
 SPACE = "Microsoft.FailoverClusters.PowerShell."
 EXCEPTION = f"{SPACE}ClusterCmdletException"
-VIRTUAL_MACHINE = 111
+VIRTUAL_MACHINE, REPLICA_BROKER = 111, 115
 GROUP_STATES = {0: "Online", 1: "Offline", 2: "Failed", 3: "PartialOnline", 4: "Pending"}
 RESOURCE_STATES = {2: "Online", 3: "Offline", 4: "Failed"}
 NODE_STATES = {"Up": 0, "Down": 1, "Paused": 2, "Joining": 3}
@@ -98,10 +99,15 @@ def group_object(cmd: Command, cluster: Cluster, role: Role) -> PsObject:
         "OwnerNode": owner_object(cluster, role.owner),
         "State": EnumValue(f"{SPACE}ClusterGroupState", GROUP_STATES[state], state),
         "GroupType": EnumValue(f"{SPACE}GroupType", "VirtualMachine", VIRTUAL_MACHINE),
-        "Priority": role.priority,
+        **shown(role, GROUP),
         "IsCoreGroup": False,
     }
-    return PsObject(f"{SPACE}ClusterGroup", properties, role, to_string=role.name)
+    return PsObject(f"{SPACE}ClusterGroup", properties, role, to_string=role.name, assignable=True)
+
+
+def cluster_object(cmd: Command, cluster: Cluster) -> PsObject:
+    properties = {"Name": cluster.name, **shown(cluster, cluster_table(cmd.state, cluster))}
+    return PsObject(f"{SPACE}Cluster", properties, cluster, to_string=cluster.name, assignable=True)
 
 
 class Part:
@@ -130,3 +136,28 @@ def resource_objects(cmd: Command, cluster: Cluster, role: Role) -> list[PsObjec
         }
         found.append(PsObject(f"{SPACE}ClusterResource", properties, part, to_string=part.name))
     return found
+
+
+def other_group_object(cluster: Cluster, group: OtherGroup) -> PsObject:
+    state = 0 if cluster.online(group) else 1
+    properties: Mapping[str, Any] = {
+        "Name": group.name,
+        "OwnerNode": owner_object(cluster, group.owner),
+        "State": EnumValue(f"{SPACE}ClusterGroupState", GROUP_STATES[state], state),
+        "GroupType": EnumValue(f"{SPACE}GroupType", "VMReplicaBroker", REPLICA_BROKER),
+        "Priority": 2000,
+        "IsCoreGroup": False,
+    }
+    return PsObject(f"{SPACE}ClusterGroup", properties, group, to_string=group.name)
+
+
+def other_resource_object(cluster: Cluster, group: OtherGroup, one: OtherResource) -> PsObject:
+    state = 2 if cluster.online(group) else 3
+    properties = {
+        "Name": one.name,
+        "OwnerGroup": other_group_object(cluster, group),
+        "OwnerNode": owner_object(cluster, group.owner),
+        "ResourceType": PsObject(f"{SPACE}ClusterResourceType", {"Name": one.type}, to_string=one.type),
+        "State": EnumValue(f"{SPACE}ClusterResourceState", RESOURCE_STATES[state], state),
+    }
+    return PsObject(f"{SPACE}ClusterResource", properties, one, to_string=one.name)

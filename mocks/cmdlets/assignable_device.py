@@ -1,4 +1,4 @@
-"""Get-VMAssignableDevice: devices of the host that a VM was given (discrete device assignment)."""
+"""Get-VMAssignableDevice, Get-VMGpuPartitionAdapter: devices of the host, and partitions of its GPUs, that a VM was given."""
 
 from __future__ import annotations
 
@@ -19,3 +19,16 @@ def get(cmd: Command) -> None:
                 **parts_of(cmd.state, vm, point=point),
             }
             cmd.emit(PsObject(HYPERV + "VMAssignedDevice", properties))
+
+
+@cmdlet("Get-VMGpuPartitionAdapter", takes=0.1)
+def partitions(cmd: Command) -> None:
+    """What their parts are, no case asks."""
+    for vm, point in owners(cmd):
+        for n in range(vm.gpu_partitions):
+            name = f"Microsoft:{vm.id.upper()}\\{n}"
+            cmd.emit(
+                PsObject(
+                    HYPERV + "VMGpuPartitionAdapter", {"Id": name, "Name": name, **parts_of(cmd.state, vm, point=point)}
+                )
+            )

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from mocks.arguments import plain
+from mocks.assignment import GROUP, cluster_table
 from mocks.cluster import NONE, Cluster, Role
-from mocks.cmdlets._cluster import NODE_STATES, VIRTUAL_MACHINE, seen_vm
+from mocks.cmdlets._cluster import NODE_STATES, REPLICA_BROKER, VIRTUAL_MACHINE, seen_vm
 from mocks.command import Command, cmdlet
 from mocks.objects import PsObject, Refusal
 from mocks.wql import WqlError, matches
@@ -20,41 +21,13 @@ _CIM = "Microsoft.Management.Infrastructure.CimInstance#root/MSCluster/"
 _EXCEPTION = "Microsoft.Management.Infrastructure.CimException"
 _QUERY = re.compile(r"SELECT\s+\*\s+FROM\s+(\w+)(?:\s+WHERE\s+(.+))?", re.IGNORECASE | re.DOTALL)
 
-GROUP = {
-    "Priority": "priority",
-    "AntiAffinityClassNames": "anti_affinity",
-    "AutoFailbackType": "auto_failback",
-    "FailbackWindowStart": "failback_start",
-    "FailbackWindowEnd": "failback_end",
-    "FailoverPeriod": "failover_period",
-    "FailoverThreshold": "failover_threshold",
-    "PersistentState": "persistent_state",
-    "DefaultOwner": "default_owner",
-    "Description": "description",
-}
-CLUSTER = {"DrainOnShutdown": "drain_on_shutdown", "ClusterEnforcedAntiAffinity": "enforced_anti_affinity"}
-CLUSTER_2016 = {
-    "ResiliencyLevel": "resiliency_level",
-    "ResiliencyDefaultPeriod": "resiliency_default_period",
-    "QuarantineThreshold": "quarantine_threshold",
-    "QuarantineDuration": "quarantine_duration",
-}
-CLUSTER_LATE = {"MaximumParallelMigrations": "maximum_parallel_migrations"}
-
-
-def cluster_table(cmd: Command, cluster: Cluster) -> dict[str, str]:
-    """Properties grow with versions (cluster 1.3)."""
-    table = {k: v for k, v in CLUSTER.items() if k != "DrainOnShutdown" or cmd.state.at_least("2012r2")}
-    table |= CLUSTER_2016 if cmd.state.at_least("2016") else {}
-    return table | (CLUSTER_LATE if cluster.maximum_parallel_migrations is not None else {})
-
 
 def _private(of: Mapping[str, Any]) -> PsObject:
     return PsObject(f"{_CIM}MSCluster_Property", of)
 
 
 def _clusters(cmd: Command, cluster: Cluster) -> Iterator[tuple[dict[str, Any], Any]]:
-    own = {name: getattr(cluster, field) for name, field in cluster_table(cmd, cluster).items()}
+    own = {name: getattr(cluster, field) for name, field in cluster_table(cmd.state, cluster).items()}
     level = {"ClusterFunctionalLevel": cluster.level} if cmd.state.at_least("2016") else {}
     yield {"Name": cluster.name, "CreationClassName": "MSCluster_Cluster", **own, **level}, cluster
 
@@ -73,6 +46,11 @@ def _groups(cmd: Command, cluster: Cluster) -> Iterator[tuple[dict[str, Any], An
         **core, "Name": "Cluster Group", "GroupType": 1, "OwnerNode": owner, "IsCore": True, "State": 0,
         "StatusInformation": 0, "PrivateProperties": _private({}),
     }, None  # fmt: skip
+    for group in cluster.groups:
+        yield {
+            **core, "Name": group.name, "GroupType": REPLICA_BROKER, "OwnerNode": group.owner, "IsCore": False,
+            "State": 0 if cluster.online(group) else 1, "StatusInformation": 0, "PrivateProperties": _private({}),
+        }, None  # fmt: skip
     for role in cluster.roles:
         yield (
             {
@@ -90,6 +68,12 @@ def _groups(cmd: Command, cluster: Cluster) -> Iterator[tuple[dict[str, Any], An
 
 
 def _resources(cmd: Command, cluster: Cluster) -> Iterator[tuple[dict[str, Any], Any]]:
+    for group in cluster.groups:
+        for one in group.resources:
+            yield {
+                "OwnerGroup": group.name, "OwnerNode": group.owner, "Name": one.name, "Type": one.type,
+                "State": 2 if cluster.online(group) else 3, "PrivateProperties": _private(one.parameters),
+            }, None  # fmt: skip
     for role in cluster.roles:
         private = {
             "VmID": role.vm_id,
@@ -170,7 +154,7 @@ def set_instance(cmd: Command) -> None:
     except WqlError as error:
         raise _invalid(cmd) from error
     given = cmd.args.raw("Property")
-    tables = {"mscluster_resourcegroup": GROUP, "mscluster_cluster": cluster_table(cmd, cluster)}
+    tables = {"mscluster_resourcegroup": GROUP, "mscluster_cluster": cluster_table(cmd.state, cluster)}
     table = tables.get(query[1].lower(), {})
     for properties, entity in found:
         for name, value in dict(given).items():

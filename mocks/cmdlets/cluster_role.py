@@ -10,10 +10,13 @@ from mocks.cmdlets._cluster import (
     cluster_of,
     failed,
     group_object,
+    other_group_object,
+    other_resource_object,
     resource_objects,
     roles_meant,
     seen_vm,
 )
+from mocks.cmdlets.cluster_broker import remove_other
 from mocks.command import Command, cmdlet
 from mocks.failover import carry, lacking, nodes_of, state_of
 
@@ -21,7 +24,12 @@ from mocks.failover import carry, lacking, nodes_of, state_of
 @cmdlet("Get-ClusterGroup", module="cluster", takes=0.1)
 def get_group(cmd: Command) -> None:
     cluster = cluster_of(cmd)
-    cmd.emit(*(group_object(cmd, cluster, role) for role in roles_meant(cmd, cluster)))
+    names = [n.casefold() for n in cmd.args.texts("Name")]
+    groups = [] if cmd.args.any("InputObject", "VMId") else list(cluster.groups)
+    others = [g for g in groups if not names or g.name.casefold() in names]
+    cmd.emit(*(other_group_object(cluster, group) for group in others))
+    if not names or len(others) < len(names):
+        cmd.emit(*(group_object(cmd, cluster, role) for role in roles_meant(cmd, cluster)))
 
 
 @cmdlet("Get-ClusterResource", module="cluster", takes=0.1)
@@ -29,6 +37,7 @@ def get_resource(cmd: Command) -> None:
     cluster = cluster_of(cmd)
     if names := cmd.args.texts("Name"):
         every = [r for role in cluster.roles for r in resource_objects(cmd, cluster, role)]
+        every += [other_resource_object(cluster, g, r) for g in cluster.groups for r in g.resources]
         for name in names:
             found = [r for r in every if str(r.to_string).casefold() == name.casefold()]
             if not found:  # Win32 5007 (cluster 5)
@@ -38,6 +47,8 @@ def get_resource(cmd: Command) -> None:
         return
     for role in roles_meant(cmd, cluster):
         cmd.emit(*resource_objects(cmd, cluster, role))
+    if not cmd.args.any("InputObject", "VMId"):
+        cmd.emit(*(other_resource_object(cluster, g, r) for g in cluster.groups for r in g.resources))
 
 
 @cmdlet("Add-ClusterVirtualMachineRole", module="cluster", takes=2.0)
@@ -74,6 +85,10 @@ def add(cmd: Command) -> None:
 def remove(cmd: Command) -> None:
     """The VM and its files stay (cluster 4)."""
     cluster = cluster_of(cmd)
+    group = next((g for n in cmd.args.texts("Name") for g in cluster.groups if g.name.casefold() == n.casefold()), None)
+    if group is not None:
+        remove_other(cmd, cluster, group)
+        return
     for role in roles_meant(cmd, cluster):
         if not cmd.args.flag("Force"):
             raise cmd.prompt()

@@ -1,12 +1,12 @@
-"""Get-ClusterResourceType, Set-ClusterParameter, Get- and Set-ClusterOwnerNode: private properties, owners (cluster 1.5, 2)."""
+"""Get-Cluster, Get-ClusterResourceType, Set-ClusterParameter, Get- and Set-ClusterOwnerNode (cluster 1.5, 2)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from mocks.arguments import plain
-from mocks.cluster import Cluster, Role
-from mocks.cmdlets._cluster import SPACE, Part, cluster_of, failed, no_group, owner_object, seen_vm
+from mocks.cluster import IP_ADDRESS, NETWORK_NAME, Cluster, OtherResource, Role
+from mocks.cmdlets._cluster import SPACE, Part, cluster_object, cluster_of, failed, no_group, owner_object, seen_vm
 from mocks.command import Command, cmdlet
 from mocks.objects import PsObject
 
@@ -20,6 +20,12 @@ OF_TYPE = {
     "MigrationExcludeNetworks": "migration_exclude_networks",
 }
 ONLINE = 2
+
+
+@cmdlet("Get-Cluster", module="cluster", takes=0.1)
+def get_cluster(cmd: Command) -> None:
+    """Of the node's own, without a name."""
+    cmd.emit(cluster_object(cmd, cluster_of(cmd)))
 
 
 @cmdlet("Get-ClusterResourceType", module="cluster", takes=0.1)
@@ -39,6 +45,9 @@ def set_parameter(cmd: Command) -> None:
     values = dict(given) if isinstance(given, Mapping) else {cmd.args.text("Name"): cmd.args.raw("Value")}
     for one in cmd.args.many("InputObject"):
         thing = one.entity if isinstance(one, PsObject) else one
+        if isinstance(thing, OtherResource):
+            _set_other(cmd, thing, values)
+            continue
         table, target = (OF_TYPE, thing) if isinstance(thing, Cluster) else (OF_VM, getattr(thing, "role", None))
         if isinstance(thing, Part) and thing.kind != "Virtual Machine":
             table = {}
@@ -53,6 +62,20 @@ def set_parameter(cmd: Command) -> None:
                 "The properties were stored, but not all changes will take effect until "
                 f"{thing.name} is taken offline and then online again."
             )
+
+
+OF_OTHERS = {
+    IP_ADDRESS: ("Address", "SubnetMask", "Network", "EnableDhcp"),
+    NETWORK_NAME: ("Name", "DnsName"),
+}
+
+
+def _set_other(cmd: Command, one: OtherResource, values: Mapping[object, object]) -> None:
+    for name, value in values.items():
+        if str(name) not in OF_OTHERS.get(one.type, ()):  # text [I]
+            sentence = f"Unable to save property changes for '{one.name}'."
+            raise failed(cmd, sentence, f"The property '{name}' does not exist")
+        one.parameters[str(name)] = str(plain(value))
 
 
 def _meant(cmd: Command, cluster: Cluster) -> tuple[Role, bool]:

@@ -381,6 +381,8 @@ def _reverse(cmd: Command, vm: Vm, relation: Replication) -> None:
     """On the replica, after a failover: the two sides change places. Prepared, nothing is copied again; where the old
     primary was made a replica by hand, an initial copy follows (NEC [O])."""
     passed(cmd, vm, relation, "Reverse")
+    if relation.mode == "ExtendedReplica":
+        raise refusal(cmd, "reverse of a third site", vm.name)
     if vm.extended is not None:
         raise refusal(cmd, "reverse under extended", vm.name)
     found = counterpart(cmd.estate, cmd.state, vm, relation)

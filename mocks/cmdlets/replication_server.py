@@ -10,6 +10,7 @@ from mocks.command import Command, cmdlet
 from mocks.enums import enum
 from mocks.objects import PsObject, TimeSpan
 from mocks.replica import Authorization
+from mocks.replicating import full_name
 from mocks.shape import SESSION, computer, shaped
 from mocks.state import HostState
 
@@ -90,7 +91,7 @@ def change(cmd: Command) -> None:
     if method == "Kerberos" and args.any("CertificateThumbprint", "CertificateAuthenticationPort"):
         raise cmd.refuse("InvalidParameter", "replica_certificate_method")  # domain 15.1; class [I]
     if method != "Kerberos" and (enabled or "CertificateThumbprint" in args):
-        check_certificate(cmd, thumbprint)
+        check_certificate(cmd, thumbprint, receives=True)
     if enabled and method != "Certificate" and not state.domain:
         raise cmd.refuse(
             "OperationFailed", "not_in_domain", state.name
@@ -122,10 +123,13 @@ def _plain(thumbprint: str) -> str:
     return thumbprint.replace(" ", "").upper()
 
 
-def check_certificate(cmd: Command, thumbprint: str) -> None:
+def check_certificate(cmd: Command, thumbprint: str, *, receives: bool = False) -> None:
     """replica-migration 3: in LocalMachine\\My, with its private key, for client and server, in force, for the name of this
-    computer [D]; class and text of the refusal [I]."""
-    own = f"{cmd.state.name}.{cmd.state.domain}" if cmd.state.domain else cmd.state.name
+    computer [D], on a node that receives for its broker's; class and text of the refusal, and that a node may send by
+    either, [I]."""
+    own = {(f"{cmd.state.name}.{cmd.state.domain}" if cmd.state.domain else cmd.state.name).lower()}
+    if (broker := full_name(cmd.state).lower()) not in own:
+        own = {broker} if receives else {*own, broker}
     now = cmd.clock.now() / 86_400
     for one in cmd.state.certificates:
         if _plain(one.thumbprint) != _plain(thumbprint):
@@ -135,7 +139,7 @@ def check_certificate(cmd: Command, thumbprint: str) -> None:
             one.private_key
             and (not one.usages or {"1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2"} <= set(one.usages))
             and one.begins <= now < one.expires
-            and own.lower() in names
+            and not names.isdisjoint(own)
         ):
             return
     raise cmd.refuse("InvalidParameter", "replica_certificate", thumbprint)

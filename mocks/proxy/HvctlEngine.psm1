@@ -220,6 +220,7 @@ function ThingOf($w) {
     if ($o.PSObject.TypeNames[0] -ne $name) { $o.PSObject.TypeNames.Insert(0, $name) }
     $things[$handle] = $o
     $all = $o.PSObject.Properties
+    $set = $null -ne $w['a']
     foreach ($p in $w['p']) {
         $name = [string]$p[0]
         if ($p.Count -eq 1) { $all.Add([PSScriptProperty]::new($name, $getter), $true); continue }
@@ -239,9 +240,22 @@ function ThingOf($w) {
             $all.Add([PSScriptProperty]::new($name, $getters[$name]), $true)
             continue
         } else { $v = FromWire $v }
-        $all.Add([PSNoteProperty]::new($name, $v), $true)
+        if ($set) { $all.Add((Assignable $handle $name $v), $true) } else { $all.Add([PSNoteProperty]::new($name, $v), $true) }
     }
     $o
+}
+# A property that stores on the host what is assigned to it.
+$script:assign = {
+    param($handle, $name, $value)
+    $answer = Ask @{ do = 'assign'; of = $handle; name = $name; value = (ToWire $value) }
+    foreach ($e in $answer['errors']) { throw (RecordOf $e '') }
+}
+function Assignable($handle, $name, $value) {
+    $kept = @{ v = $value }
+    $store = $assign
+    $get = { , $kept.v }.GetNewClosure()
+    $put = { param($v) & $store $handle $name $v; $kept.v = $v }.GetNewClosure()
+    [PSScriptProperty]::new($name, $get, $put)
 }
 # The parts of a thing are fetched when they are looked at: hardly anybody does, and there are many.
 $script:enums = @{}

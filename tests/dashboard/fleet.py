@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from hvctl.core.check import Check, Spot
 from hvctl.history import Place, place
 from hvctl.history.meters import Meters
-from hvctl.history.seen import Difference, Seen, Wished, key_of
+from hvctl.history.seen import Difference, Seen, Standing, Wished, key_of
 from hvctl.history.store import Store
 from hvctl.kinds import address_of
 from hvctl.metering import HostReading, Reading
@@ -47,6 +48,31 @@ SPOTS = (
 )
 
 
+UNITS = {
+    "hv001": (
+        Standing("cluster", "hvcl01", "hvcl01", "HV001 up, HV002 paused, HV099 down"),
+        Standing("role", "hvcl01", "app01", "on HV001"),
+        Standing("replication", "", "web02", "replicating to hv004, warning", 5400),
+        Standing("replication", "", "db01", "replicating to elsewhere, normal", 30),
+        Standing("export", "", "web02", r"in D:\exports", 7 * 3600),
+    ),
+    "hv002": (
+        Standing("role", "hvcl01", "仮想マシン", "on HV002"),
+        Standing("export", "", "仮想マシン", r"in E:\エクスポート"),
+    ),
+    "hv004": (Standing("replication", "", "web02", "replicating from hv001, warning"),),
+}
+"""This morning, by host."""
+WERE = {
+    "hv001": (
+        Standing("cluster", "hvcl01", "hvcl01", "HV001 up, HV002 up, HV099 down"),
+        Standing("export", "", "web02", r"in D:\exports", 26 * 3600),
+    ),
+    "hv002": (Standing("role", "hvcl01", "app01", "on HV002"),),
+}
+"""Two days ago."""
+
+
 def fleet(folder: Path, hosts: int = 12, drifted: Sequence[int] = (3, 5), away: Sequence[int] = (7,)) -> Place:
     """Three checks: ten days ago all was well, yesterday half of the drift was there, this morning all of it. The last host
     was not looked at since the first."""
@@ -61,18 +87,17 @@ def fleet(folder: Path, hosts: int = 12, drifted: Sequence[int] = (3, 5), away: 
         )
 
     check(NOW - 10 * DAY, [looked(name, SPOTS) for name in names], 0)
-    check(
-        NOW - 2 * DAY,
-        [looked(name, SPOTS, [0] if n in drifted[: len(drifted) // 2] else []) for n, name in enumerate(names[:-1])],
-        2,
-    )
+    before = [
+        looked(name, SPOTS, [0] if n in drifted[: len(drifted) // 2] else []) for n, name in enumerate(names[:-1])
+    ]
+    check(NOW - 2 * DAY, [replace(one, standings=WERE.get(one.host, ())) for one in before], 2)
     morning = [
         Seen(name, unreachable="connection refused")
         if n in away
         else looked(name, SPOTS, [0, 1] if n in drifted else [], now=HOSTILE if n == drifted[0] else "2")
         for n, name in enumerate(names[:-1])
     ]
-    check(NOW - timedelta(hours=1), morning, 4)
+    check(NOW - timedelta(hours=1), [replace(one, standings=UNITS.get(one.host, ())) for one in morning], 4)
     return where
 
 

@@ -16,7 +16,10 @@ from hvctl.dashboard.serving import listen, serve
 from tests import requirements
 from tests.dashboard.fleet import DAY, NOW, fleet, metered
 
-PATHS = ["/", "/hosts", "/drifts", "/checks", "/checks/3", "/hosts/hv010", "/hosts/hv010/vms/web01", "/login"]
+PATHS = [
+    "/", "/hosts", "/drifts", "/checks", "/checks/3", "/hosts/hv010", "/hosts/hv010/vms/web01", "/login",
+    "/clusters", "/clusters/hvcl01", "/replicas", "/exports", "/hosts/hv001",
+]  # fmt: skip
 SIZES = [(1280, 900), (390, 800)]
 
 CONTRAST = """() => {

@@ -28,7 +28,10 @@ from tests.dashboard.fleet import DAY, HOSTILE, NOW, PLAYBOOK, fleet, looked, me
 
 GROUPS = {"tokyo": frozenset({"hv003", "hv004"}), "osaka": frozenset({"hv005", "hv007"})}
 TOKEN = "a-token-that-is-long-enough"
-PAGES = ["/", "/hosts", "/drifts", "/drifts?gone=1", "/checks", "/checks/3", "/hosts/hv003", "/hosts/hv003/vms/web01"]
+PAGES = [
+    "/", "/hosts", "/drifts", "/drifts?gone=1", "/checks", "/checks/3", "/hosts/hv003", "/hosts/hv003/vms/web01",
+    "/clusters", "/clusters/hvcl01", "/replicas", "/exports", "/hosts/hv001", "/hosts/hv001/vms/web02",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -94,16 +97,16 @@ def test_a_counter_leads_to_exactly_its_list(browse: Open, page: str) -> None:
     counters = [(unescape(href), n) for href, n in links.found]
     assert len(counters) >= 6
     for href, n in counters:
-        if href.startswith(("/hosts?", "/drifts", "/checks?")):
+        if href.startswith(("/hosts?", "/drifts", "/checks?", "/replicas", "/exports")):
             assert found_by(client, href)["found"]["total"] == n, href
 
 
 def test_what_the_fleet_is_like(browse: Open) -> None:
     told = found_by(browse(), "/")
-    assert told["counts"]["states"] == {"in_sync": 9, "drifted": 2, "away": 1}
+    assert told["counts"]["states"] == {"in_sync": 9, "drifted": 2, "unreachable": 1}
     assert told["counts"]["stale"] == 1
     assert told["counts"]["drifts"] == 4
-    assert {one["host"] for one in told["away"]} == {"hv007"}
+    assert {one["host"] for one in told["unreachable"]} == {"hv007"}
     assert told["begun"]["total"] == 3, "one of them is two days old"
     assert [one["count"] for one in told["ages"]] == [3, 1, 0, 0]
 
@@ -250,8 +253,8 @@ def test_the_language_that_a_browser_prefers(header: str, language: str) -> None
 
 def test_a_language_that_was_chosen_is_kept(browse: Open) -> None:
     client = browse()
-    chosen = client.get("/language/ja?back=/hosts%3Fstate%3Daway")
-    assert chosen.headers["location"] == "/hosts?state=away"
+    chosen = client.get("/language/ja?back=/hosts%3Fstate%3Dunreachable")
+    assert chosen.headers["location"] == "/hosts?state=unreachable"
     assert "ホスト" in client.get("/hosts").text
     assert client.get("/language/ja?back=//evil.example/").headers["location"] == "/"
 
@@ -270,9 +273,43 @@ def test_where_roles_were_and_how_replications_went(tmp_path: Path, browse: Open
     client = browse(at=found)
     page = client.get("/hosts/hv003").text
     text = unescape(re.sub("<[^>]+>", " ", page))
-    assert all(word in text for word in ("on HV003", "1 min 30 s", "move app01 to hv004"))
+    assert all(word in text for word in ("on HV003", "1 min 30 s", "move app01 to hv004", "replicating"))
     assert HOSTILE not in page
     assert "Roles, replications and moves" not in client.get("/hosts/hv004").text
+
+
+def test_a_cluster_with_its_nodes_and_roles(browse: Open) -> None:
+    (one,) = found_by(browse(), "/clusters")["clusters"]
+    assert (one["name"], len(one["nodes"]), len(one["roles"])) == ("hvcl01", 3, 2)
+    told = found_by(browse(), "/clusters/hvcl01")["cluster"]
+    nodes = {n["name"]: (n["word"], n["since"][:10], n["host"], n["reached"], n["roles"]) for n in told["nodes"]}
+    assert nodes == {
+        "HV001": ("up", "2026-11-25", "hv001", "in_sync", 1),
+        "HV002": ("paused", "2026-11-27", "hv002", "in_sync", 1),
+        "HV099": ("down", "2026-11-25", "", None, 0),
+    }
+    assert [(r["name"], r["node"], r["host"]) for r in told["roles"]] == [
+        ("app01", "HV001", "hv001"),
+        ("仮想マシン", "HV002", "hv002"),
+    ]
+    (went,) = told["went"]
+    assert (went["name"], went["standing"], went["ending"], went["moved_to"]) == ("app01", "on HV002", "moved", "hv001")
+
+
+def test_replica_pairs_of_both_sides_and_exports_with_their_age(browse: Open) -> None:
+    first, second = found_by(browse(), "/replicas")["found"]["rows"]
+    sides = ("vm", "primary_host", "replica_host", "state", "health", "lag_s", "other")
+    assert [first[of] for of in sides] == ["web02", "hv001", "hv004", "replicating", "warning", 5400, ""]
+    assert [second[of] for of in sides] == ["db01", "hv001", "", "replicating", "normal", 30, ""]
+    assert second["replica"] == "elsewhere"
+    assert found_by(browse(), "/replicas?troubled=1")["found"]["total"] == 1
+    assert found_by(browse(), "/replicas?q=ELSE")["found"]["total"] == 1
+    none, newest = found_by(browse(), "/exports")["found"]["rows"]
+    assert (none["vm"], none["folder"], none["newest"]) == ("仮想マシン", r"E:\エクスポート", None)
+    assert (newest["newest"], newest["most_age_s"]) == ("2026-11-27T00:00:00Z", 26 * 3600)
+    assert found_by(browse(), "/exports?days=1")["found"]["total"] == 1
+    machine = found_by(browse(), "/hosts/hv001/vms/WEB02")
+    assert (len(machine["pairs"]["rows"]), len(machine["exports"]["rows"]), machine["stood"]) == (1, 1, [])
 
 
 def test_every_word_is_translated_and_compiled() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,16 @@ import pytest
 from hvctl.call import Transport
 from hvctl.cli import main
 from hvctl.config.connection import Connection
+from hvctl.core.check import Check, Spot
 from hvctl.core.impact import IMPACTS
 from hvctl.fleet.connect import Wire
+from hvctl.fleet.forks import Few
+from hvctl.history import place
+from hvctl.history.remember import remember
+from hvctl.history.seen import Difference, Seen, Standing, key_of
+from hvctl.history.store import Store
+from hvctl.kinds import address_of
+from hvctl.text.diagnostic import ConfigError
 from mocks.engine import EngineTransport
 from mocks.estate import Estate
 from mocks.failover import carry
@@ -21,7 +30,8 @@ from mocks.host import SimulatedHost
 from mocks.state import HostState
 from mocks.twin import TwinTransport
 from tests.conftest import Engines
-from tests.estates.harness import Session, written
+from tests.estates.harness import Reached, Session, written
+from tests.history.looks import told
 
 INVENTORY = {"children": {"nodes": {"hosts": {"hv01": None, "hv02": None}, "vars": {"hvctl_cluster": "hvcl01"}}}}
 WEB01 = "11111111-1111-1111-1111-111111111111"
@@ -124,6 +134,63 @@ def test_a_node_that_is_lost_in_the_middle_doubles_nothing(tmp_path: Path, os: s
     assert sorted(r.name for r in cluster.roles) == ["web01", "web02"]
 
 
+DISK = r"C:\ClusterStorage\v1\web01.vhdx"
+WITH_DISK = (
+    f"- hosts: nodes\n  cluster: {{vms: [{{name: web01, notes: new, disks: [{{at: scsi 0:0, path: '{DISK}'}}]}}]}}\n"
+)
+
+
+def on_storage(os: str) -> Estate:
+    """web01 runs on HV01 from a disk that both nodes see."""
+    return Estate.from_data(
+        {
+            "hosts": {
+                "hv01": {"os": os, "vms": [{**vm("web01", 1), "drives": [{"at": "scsi 0:0", "path": DISK}]}]},
+                "hv02": {"os": os},
+            },
+            "shared": {r"C:\ClusterStorage\v1": {"vhds": {DISK: {"size": "40GB"}}}},
+            "clusters": {
+                "hvcl01": {"networks": [{"name": "a"}, {"name": "b"}], "roles": [{"name": "web01", "owner": "HV01"}]}
+            },
+        }
+    )
+
+
+@pytest.mark.parametrize("os", ["2012r2", "2022"])
+def test_a_role_whose_storage_is_lost_is_found_where_it_is_seen(tmp_path: Path, os: str) -> None:
+    """At once on 2012 R2; later it is paused until its time is over, which is told."""
+    own = on_storage(os)
+    one = session(tmp_path, own, WITH_DISK)
+    own.lose_storage("hv01", r"C:\ClusterStorage\v1")
+    if os != "2012r2":
+        assert state(own, "hv01").vms[0].state == "PausedCritical"
+        assert "web01 is paused since its storage does not answer" in remarks(one)
+        own.clock.sleep(31 * 60)
+    assert [(v.name, v.state) for v in state(own, "hv02").vms] == [("web01", "Running")]
+    assert r"HV01 does not see C:\ClusterStorage\v1, where disks of web01 lie" in remarks(one)
+    one.applied()
+    assert notes(own) == {"web01": "new"}
+    own.restore_storage("hv01")
+    assert "does not see" not in remarks(one)
+    assert all(o.plan is not None and o.plan.in_sync for o in one.planned().values())
+
+
+def test_storage_that_comes_back_in_time_and_storage_that_nobody_sees(tmp_path: Path) -> None:
+    own = on_storage("2022")
+    own.lose_storage("hv01", r"C:\ClusterStorage\v1")
+    own.clock.sleep(10 * 60)
+    own.restore_storage("hv01")
+    own.clock.sleep(60 * 60)
+    assert [(v.name, v.state) for v in state(own, "hv01").vms] == [("web01", "Running")]
+    for name in own.hosts:
+        own.lose_storage(name, r"C:\ClusterStorage\v1")
+    own.clock.sleep(60 * 60)
+    cluster = state(own, "hv01").cluster
+    assert cluster is not None and cluster.roles[0].failed and state(own, "hv01").vms[0].state == "Off"
+    one = session(tmp_path, own, WITH_DISK)
+    assert "the role web01 has failed on HV01" in remarks(one)
+
+
 def test_a_role_made_meanwhile_by_somebody_else_is_not_made_twice(tmp_path: Path) -> None:
     own = estate()
     plays = "- hosts: nodes\n  cluster: {vms: [{name: new01, generation: 2, path: 'C:\\ClusterStorage\\v1'}]}\n"
@@ -151,12 +218,12 @@ def test_what_is_asked_grows_with_nodes_and_not_with_vms(tmp_path: Path) -> None
         assert {name: wire.reads for name, wire in one.wires.items()} == {"hv01": 1, "hv02": 1}
 
 
-HOME = "    - {name: web01, role: {preferred_owners: [hv02], failback: {allowed: yes}}}"
+PREFERS = "{preferred_owners: [hv02], failback: {allowed: yes}}"
+MAY = "{possible_owners: [hv02]}"
 
 
-@pytest.mark.parametrize("up", [True, False])
-def test_a_vm_that_becomes_a_role_off_its_owners_goes_home_when_one_is_up(tmp_path: Path, up: bool) -> None:
-    own = estate()
+def adopted(own: Estate, *, up: bool = True) -> None:
+    """web01 is no role, and the other node is up or paused."""
     cluster = state(own, "hv01").cluster
     assert cluster is not None
     cluster.roles.remove(found := cluster.roles[0])
@@ -165,14 +232,50 @@ def test_a_vm_that_becomes_a_role_off_its_owners_goes_home_when_one_is_up(tmp_pa
     assert (found.name, node is not None) == ("web01", True)
     if node is not None and not up:
         node.state = "Paused"
-    one = session(tmp_path, own, f"- hosts: nodes\n  cluster:\n    vms:\n{HOME}\n")
+
+
+def remarks(one: Session) -> str:
     plans = [o.plan for o in one.planned().values() if o.plan is not None]
-    told = " ".join(f"{r.message}; {r.hint}" for plan in plans for a in plan.actions for r in a.remarks)
-    assert ("HV01, which is none of its preferred owners; the next run moves it" in told) is up
-    assert ("HV01, and none of its preferred owners is up" in told) is not up
-    one.applied()
+    return " ".join(f"{r.message}; {r.hint}" for plan in plans for a in plan.actions for r in a.remarks)
+
+
+@pytest.mark.parametrize("up", [True, False])
+@pytest.mark.parametrize(("role", "word"), [(PREFERS, "preferred"), (MAY, "possible")])
+def test_a_vm_that_becomes_a_role_off_its_owners_goes_there_in_the_same_run(
+    tmp_path: Path, up: bool, role: str, word: str
+) -> None:
+    own = estate()
+    adopted(own, up=up)
+    one = session(tmp_path, own, f"- hosts: nodes\n  cluster:\n    vms:\n    - {{name: web01, role: {role}}}\n")
+    told = remarks(one)
+    assert (f"HV01, which is none of its {word} owners; this run moves it when it has its role" in told) is up
+    assert (f"HV01, and none of its {word} owners is up" in told) is not up
     one.applied()
     assert "web01" in [v.name for v in state(own, "hv02" if up else "hv01").vms]
+    assert not up or all(o.plan is not None and o.plan.in_sync for o in one.planned().values())
+
+
+def test_without_consent_a_vm_becomes_a_role_and_stays(tmp_path: Path) -> None:
+    own = estate()
+    adopted(own)
+    one = session(tmp_path, own, f"- hosts: nodes\n  cluster:\n    vms:\n    - {{name: web01, role: {MAY}}}\n")
+    one.allow = frozenset()
+    done = one.applied()["hv01"].report
+    assert done is not None and done.after is not None
+    assert "web01" in [v.name for v in state(own, "hv01").vms] and state(own, "hv01").vms[0].is_clustered
+    left = {line.field: line.consent for a in done.after.actions for line in a.lines}
+    assert left == {"node": ("move",), "possible_owners": ("move",)}, "nor is it barred from where it runs"
+
+
+def test_a_role_that_an_apply_moved_is_remembered(tmp_path: Path) -> None:
+    own = estate()
+    one = session(tmp_path, own, f"- hosts: nodes\n  cluster:\n    vms:\n    - {{name: web01, role: {PREFERS}}}\n")
+    store = Store(place(str(tmp_path / "history.db")))
+    with one.run() as run:
+        check = run.check("apply", ("site.yml",), run.apply(run.plan(warm=True), recheck=False), 0)
+    remember(check, store)
+    stood = [(p.name, s.what, s.name, s.standing) for p in told(store) for s in p.standings]
+    assert stood == [("hv01", "move", "web01", "move web01 to HV02"), ("hv02", "role", "web01", "on HV02")]
 
 
 def test_a_part_of_the_nodes_is_planned_and_says_what_it_leaves_out(tmp_path: Path) -> None:
@@ -245,6 +348,69 @@ def test_the_example_is_right(tmp_path: Path, os: str) -> None:
     assert len(cluster.migration_exclude_networks.split(";")) == 1
 
 
+def test_events_are_not_taken_for_services(tmp_path: Path) -> None:
+    plays = "- hosts: nodes\n  cluster: {vms: [{name: web01, role: {monitored_events: [System]}}]}\n"
+    with pytest.raises(ConfigError) as caught:
+        session(tmp_path, estate(), plays).prepared()
+    said = [p.hint for p in caught.value.problems if "monitored_events" in p.message]
+    assert len(said) == 1 and "documented nowhere" in said[0]
+
+
+SETTINGS = """
+- hosts: nodes
+  cluster:
+    drain_on_shutdown: no
+    vms:
+    - name: web01
+      role:
+        {priority: high, preferred_owners: [hv01], anti_affinity: [web, db], failback: {allowed: yes, window: null},
+         failover: {threshold: null, period: 3}, persistent_state: yes}
+    - {name: web02, role: {failback: {window: 22-6}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("error", "engine"),
+    [
+        pytest.param("0x80041003", True, marks=pytest.mark.engine),
+        *((word, False) for word in ("0x80041003", "0x8004100E", "0x80041024", "0x80041031")),
+    ],
+)
+def test_what_wmi_refuses_is_assigned(tmp_path: Path, request: pytest.FixtureRequest, error: str, engine: bool) -> None:
+    """Where that way is not available; a property that WMI refuses to set is refused."""
+    own = estate()
+    cluster = state(own, "hv01").cluster
+    assert cluster is not None
+    cluster.roles[0].failback_start, cluster.roles[0].failback_end, cluster.roles[0].failover_threshold = 1, 2, 7
+    own.hosts["hv01"].failures.add(failure(f"Set-CimInstance:times=100,id=HRESULT {error},error=no"))
+    own.hosts["hv02"].failures.add(failure(f"Set-CimInstance:times=100,id=HRESULT {error},error=no"))
+
+    def serve(host: SimulatedHost) -> Transport:
+        engines: Engines = request.getfixturevalue("engines")
+        return EngineTransport(engines(host.os, "FullLanguage"), host)
+
+    one = session(tmp_path, own, SETTINGS, serve=serve if engine else TwinTransport)
+    done = one.applied()
+    results = [r for o in done.values() if o.report is not None for r in o.report.results]
+    if error == "0x80041031":  # WBEM_E_READ_ONLY and its like: the property is what is refused
+        assert [r.failure.kind for r in results if r.failure] == [f"HRESULT {error}"] * 3
+        assert cluster.roles[0].priority == 2000
+        return
+    assert [str(r.failure or r.why) for r in results if r.status != "ok"] == []
+    said = " ".join(one.out.getvalue().split())
+    assert f"Set-CimInstance was refused (HRESULT {error}" in said and "set by assignment instead" in said
+    role, other = cluster.roles
+    assert (role.priority, role.anti_affinity, role.persistent_state) == (3000, ["web", "db"], True)
+    assert (role.failback_start, role.failback_end, role.failover_threshold, role.failover_period) == (
+        -1,
+        -1,
+        2**32 - 1,
+        3,
+    )
+    assert (other.failback_start, other.failback_end, cluster.drain_on_shutdown) == (22, 6, 0)
+    assert all(o.plan is not None and o.plan.in_sync for o in one.planned().values())
+
+
 # --- maintenance ----------------------------------------------------------------------------------------------------------
 
 
@@ -278,6 +444,50 @@ def test_a_node_is_drained_and_taken_back(tmp_path: Path, capsys: pytest.Capture
     assert verb(tmp_path, own, "resume", "hv01", "-y") == 0
     assert [v.name for v in state(own, "hv01").vms] == ["web01"]
     assert node.state == "Up"
+
+
+def test_what_a_drain_moved_is_remembered(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """And what was open before stays open: a drain looks at no playbook and at no replication."""
+    own = estate()
+    cluster, here = state(own, "hv01").cluster, ["--history", str(tmp_path / "history.db")]
+    assert cluster is not None
+    cluster.roles[0].name, cluster.roles[0].preferred_owners = "named otherwise", ["HV01"]
+    store = Store(place(here[1]))
+    at = datetime(2026, 4, 1, tzinfo=UTC)
+    gap = Spot(address_of("hv01", ("vm", "web01")), "notes")
+    replicates = Standing.of("replication", "", "web01", "replicating to hv09, normal")
+    old = {key_of(gap): Difference(gap, "", "new", "", "site.yml", key_of(gap))}
+    check = Check("drift", ("site.yml",), at, at, (), 0, addresses={"hv01": "hv01.example.com"})
+    store.write(check, [Seen("hv01", None, old, standings=(replicates,))], at)
+    for words in (["drain", "hv01", "--check"], ["drain", "hv01", "-y", "--no-history"], ["resume", "hv01", "--check"]):
+        assert verb(tmp_path, own, *words, *here) == 0
+    assert {p.name: len(p.standings) for p in told(store)} == {"hv01": 1}, "neither a plan nor --no-history is kept"
+    assert verb(tmp_path, own, "resume", "hv01", "-y", *here) == 0
+    stood = {p.name: [(s.what, s.name, s.standing, s.gone is None) for s in p.standings] for p in told(store)}
+    assert stood == {
+        "hv01": [("role", "web01", "on HV01", True), ("replication", "web01", replicates.standing, True)],
+        "hv02": [("role", "web02", "on HV02", True), ("move", "web01", "moved from HV02 to HV01", False)],
+    }
+    assert verb(tmp_path, own, "drain", "hv01", "-y", *here) == 0
+    stood = {p.name: [(s.what, s.name, s.standing, s.gone is None) for s in p.standings] for p in told(store)}
+    assert stood["hv01"] == [
+        ("role", "web01", "on HV01", False),
+        ("replication", "web01", replicates.standing, True),
+        ("move", "web01", "moved from HV01 to HV02", False),
+    ]
+    assert stood["hv02"][0] == ("role", "web01", "on HV02", True)
+    assert [s.gone for p in told(store) for s in p.spans] == [None]
+
+
+def test_of_a_drain_whose_end_nobody_saw_no_move_is_told(tmp_path: Path) -> None:
+    own, here = estate(), ["--history", str(tmp_path / "history.db")]
+    lost = Reached(TwinTransport(own.hosts["hv02"]), own, "hv02", away=False, lost_at=1)
+
+    def serve(host: SimulatedHost) -> Transport:
+        return lost if host is own.hosts["hv02"] else Reached(TwinTransport(host), own, "hv01", away=False)
+
+    assert verb(tmp_path, own, "drain", "hv01", "-y", *here, serve=serve) != 0
+    assert lost.changes and not any(p.standings for p in told(Store(place(here[1]))))
 
 
 def test_how_each_goes_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -330,3 +540,27 @@ def test_a_host_that_is_no_node_is_refused(tmp_path: Path, capsys: pytest.Captur
     argv = ["-i", str(tmp_path / "inventory.yml"), "cluster", "drain", "hv01"]
     assert main(argv) == 1
     assert "does not say which cluster hv01 is a node of" in " ".join(capsys.readouterr().err.split())
+
+
+def test_nodes_with_vms_of_one_anti_affinity_class_are_changed_one_after_the_other(tmp_path: Path) -> None:
+    """Of the class that is wanted, and, where none is written, of the one that the cluster has: they do the same work."""
+    own = estate()
+    state(own, "hv02").vms[0].state = "Running"
+    cluster = state(own, "hv01").cluster
+    assert cluster is not None
+    role = cluster.named("web02")
+    assert role is not None
+    role.anti_affinity = ["Web", "night"]
+    plays = """
+- hosts: nodes
+  cluster:
+    vms:
+    - {name: web01, processor: {count: 2}, role: {anti_affinity: [web]}}
+    - {name: web02, processor: {count: 2}, role: {priority: high}}
+"""
+    with session(tmp_path, own, plays).run() as run:
+        outcomes = run.plan(warm=True)
+        restarts = {r.name: r.apart for one in outcomes if one.plan is not None for r in one.plan.restarts}
+        assert restarts == {"web01": ("hvcl01: web",), "web02": ("hvcl01: web", "hvcl01: night")}
+        assert all(one.report is not None and one.report.complete for one in run.apply(outcomes, recheck=False))
+        assert run._hosts.few == [Few(1, frozenset({"hv01", "hv02"}))]

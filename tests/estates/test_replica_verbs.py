@@ -172,6 +172,8 @@ def test_an_unplanned_failover_and_the_way_back(lab: Lab, capsys: Any) -> None:
     assert "web01 was failed over to hv02" in said
     status, said = lab.replica(capsys, "reverse", "web01")
     assert "--allow destroy" in said
+    sent = {c.cmdlet for h in lab.estate.hosts.values() for c in h.log}
+    assert not sent & {"Set-VMReplication", "Start-VMInitialReplication"}, "nor is what rests on what is held back"
     lab.lost_at = {}
     status, said = lab.replica(capsys, "reverse", "web01", "--allow", "destroy")
     assert status == 0, said
@@ -239,7 +241,8 @@ def test_what_is_complete_is_not_taken_back(lab: Lab, capsys: Any) -> None:
     assert "is complete, and is not taken back" in said
 
 
-def test_a_third_site_takes_over_when_nobody_runs_it(lab: Lab, capsys: Any) -> None:
+def chained(lab: Lab) -> Vm:
+    """hv02 sends web01 on to hv03."""
     onward: dict[str, Any] = {
         "primary_server": "HV02.example.com",
         "replica_server": "HV03.example.com",
@@ -249,16 +252,111 @@ def test_a_third_site_takes_over_when_nobody_runs_it(lab: Lab, capsys: Any) -> N
     third = deepcopy(lab.vm("hv02"))
     third.drives, third.extended, third.replication = [], None, Replication("ExtendedReplica", **onward)
     lab.estate.hosts["hv03"].state.vms.append(third)
+    return third
+
+
+def test_a_planned_failover_ends_what_is_sent_on_to_a_third_site(lab: Lab, capsys: Any) -> None:
+    """B sends to one other only: what it sends on ends, with consent, before anything is stopped for it."""
+    third = chained(lab)
+    words = ("failover", "web01", "--to", "hv02")
+    status, said = lab.replica(capsys, *words)
+    assert lab.at() == BEFORE and status != 0
+    assert "--allow destroy" in said
+    assert not [t.call.cmdlet for w in lab.wires.values() for b in w.changes for t in b.tasks], said
+    status, said = lab.replica(capsys, *words, "--allow", "destroy")
+    assert (status, lab.at()) == (0, TURNED), said
+    assert (lab.vm("hv02").extended, third.replication, third.state) == (None, None, "Off")
+    status, said = lab.replica(capsys, *words)
+    assert (status, lab.at()) == (0, TURNED), "once more does nothing"
+
+
+@pytest.mark.parametrize("at", ["hv01", "hv02", "hv03", "Stop-VM", "Remove-VMReplication", "Set-VMReplication"])
+def test_that_is_taken_up_where_a_host_was_lost_or_a_step_failed(lab: Lab, at: str, capsys: Any) -> None:
+    third = chained(lab)
+    words = ("failover", "web01", "--to", "hv02", "--allow", "destroy")
+    if at in lab.estate.hosts:
+        lab.lost_at = {at: 1}
+    else:
+        for host in lab.estate.hosts.values():
+            host.failures.add(failure(f"{at}:error=no such luck"))
+    assert lab.replica(capsys, *words)[0] != 0
+    lab.estate.bring_back(*(h for h in lab.estate.hosts if h == at))
+    for wire in lab.wires.values():
+        wire._lost_at = 0
+    for _ in range(3 if at not in lab.estate.hosts else 1):
+        status, said = lab.replica(capsys, *words)
+    assert (status, lab.at()) == (0, TURNED), said
+    assert (lab.vm("hv02").extended, third.replication) == (None, None)
+
+
+def test_a_planned_failover_where_the_third_site_is_away(lab: Lab, capsys: Any) -> None:
+    third = chained(lab)
+    lab.estate.lose("hv03")
+    status, said = lab.replica(capsys, "failover", "web01", "--to", "hv02", "--allow", "destroy")
+    assert (status, lab.at()) == (0, TURNED), said
+    assert "the third site was not read" in said
+    assert third.replication is not None
+
+
+def test_a_reversal_ends_what_is_sent_on(lab: Lab, capsys: Any) -> None:
+    third = chained(lab)
+    lab.estate.lose("hv01")
+    assert lab.replica(capsys, "failover", "web01", "--to", "hv02", "--unplanned", "--allow", "destroy")[0] == 0
+    lab.estate.bring_back("hv01")
+    status, said = lab.replica(capsys, "reverse", "web01", "--allow", "destroy")
+    assert status == 0, said
+    lab.estate.clock.sleep(300)
+    lab.estate.hosts["hv02"].invoke("Get-VMReplication", {})
+    assert (lab.at(), lab.vm("hv02").extended, third.replication) == (TURNED, None, None)
+
+
+def test_a_third_site_takes_over_when_nobody_runs_it(lab: Lab, capsys: Any) -> None:
+    third = chained(lab)
     words = ("failover", "web01", "--to", "hv03", "--allow", "destroy")
     assert lab.replica(capsys, *words)[0] == 1 and "only --unplanned" in lab.errors
     assert lab.replica(capsys, *words, "--unplanned")[0] == 1 and "web01 runs on hv01" in lab.errors
     lab.estate.lose("hv01", "hv02")
     status, said = lab.replica(capsys, *words, "--unplanned")
     assert (status, lab.relation("hv03").state, third.state) == (0, "FailedOver", "Running"), said
+    lab.estate.bring_back("hv01")
+    assert lab.replica(capsys, "reverse", "web01", "--allow", "destroy")[0] != 0
+    assert "not read: hv02" in lab.errors, "a site that is not known of goes on"
+    assert lab.vm("hv01").state == "Running"
+
+
+@pytest.mark.parametrize("lost", ["", "hv01", "hv02", "hv03"])
+def test_from_a_third_site_replication_ends_on_all_sites(lab: Lab, lost: str, capsys: Any) -> None:
+    """Nothing is reversed from there: the others stop, each side ends, and a playbook goes on from what they have."""
+    third = chained(lab)
+    lab.estate.lose("hv01", "hv02")
+    assert lab.replica(capsys, "failover", "web01", "--to", "hv03", "--unplanned", "--allow", "destroy")[0] == 0
     lab.estate.bring_back("hv01", "hv02")
-    assert lab.replica(capsys, "reverse", "web01", "--allow", "destroy")[0] == 1
-    assert "hv03 is a third site, from which nothing is reversed" in lab.errors
-    assert lab.vm("hv01").state == "Running", "it is left as it is"
+    status, said = lab.replica(capsys, "reverse", "web01")
+    assert "--allow destroy" in said and lab.vm("hv01").state == "Running"
+    lab.wires.clear()
+    lab.lost_at = {lost: 1}
+    status, said = lab.replica(capsys, "reverse", "web01", "--allow", "destroy")
+    if lost:
+        assert status != 0
+        lab.estate.bring_back(lost)
+        lab.wires.clear()
+        lab.lost_at = {}
+        lab.replica(capsys, "reverse", "web01", "--allow", "destroy")
+    assert [(lab.vm(h).replication, lab.vm(h).extended, lab.vm(h).state) for h in ("hv01", "hv02", "hv03")] == [
+        (None, None, "Off"), (None, None, "Off"), (None, None, "Running"),
+    ]  # fmt: skip
+    back = """
+- hosts: hv03
+  vms: [{name: web01, replication: {server: hv02, initial_copy: backup}}]
+- hosts: hv02
+  host: {replica_server: {enabled: yes}}
+"""
+    (lab.folder / "back.yml").write_text(back)
+    third.drives = deepcopy(lab.vm("hv02").drives)
+    lab.estate.hosts["hv03"].state.vhds += deepcopy(lab.estate.hosts["hv02"].state.vhds)
+    status, said = lab.run(capsys, "apply", str(lab.folder / "back.yml"), "--auto-approve", "--allow", "destroy")
+    assert status == 0, said
+    assert (lab.relation("hv03").mode, lab.relation("hv02").mode) == ("Primary", "Replica")
 
 
 def test_a_vm_that_nobody_replicates(lab: Lab, capsys: Any) -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from hvctl.core.check import Moved, Since, Spot
-from hvctl.history.judge import Absence, Judged, Known, Open, Wish, judged
+from hvctl.history.judge import Absence, Ended, Judged, Known, Open, Wish, judged
 from hvctl.history.seen import Difference, Seen, Wished, comparable, key_of, shown
 from hvctl.kinds import address_of
 
@@ -89,7 +89,7 @@ def known(**more: object) -> Known:
 
 def test_what_is_seen_as_wished_is_gone() -> None:
     result = judged(known(), sees("4", "4"), AT)
-    assert result.ended == {7: (COUNT, "as wished")}
+    assert result.ended == {7: Ended(COUNT, "as wished")}
     assert result.since == {}
 
 
@@ -112,13 +112,13 @@ def test_what_was_not_looked_at_stays_open(look: Seen) -> None:
 
 def test_what_the_playbook_no_longer_says_is_no_longer_wished() -> None:
     result = judged(known(), sees(differing={}, agreed=frozenset(), wished={}), AT)
-    assert result.ended == {7: (COUNT, "not wished")}
+    assert result.ended == {7: Ended(COUNT, "not wished")}
     assert result.forgotten == {KEY}
 
 
 def test_what_an_exclusive_list_no_longer_finds_is_gone() -> None:
     look = sees(differing={}, agreed=frozenset(), wished={}, searched=frozenset({FAMILY}), covered=frozenset())
-    assert judged(known(), look, AT).ended == {7: (COUNT, "as wished")}
+    assert judged(known(), look, AT).ended == {7: Ended(COUNT, "as wished")}
 
 
 def test_a_host_that_is_lost_and_comes_back() -> None:
@@ -138,7 +138,7 @@ def test_a_check_that_arrives_after_a_newer_one_changes_nothing() -> None:
 
 def test_a_clock_that_was_wrong_does_not_stop_the_history() -> None:
     result = judged(known(looked=AT + timedelta(days=700)), sees("4", "4"), AT)
-    assert result.ended == {7: (COUNT, "as wished")}
+    assert result.ended == {7: Ended(COUNT, "as wished")}
 
 
 def test_names_are_the_same_in_every_spelling() -> None:

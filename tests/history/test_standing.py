@@ -132,7 +132,10 @@ def test_roles_of_a_cluster(tmp_path: Path, here: Store) -> None:
     checked(session, here, AT)
     test_clusters.moved(own, "web01", "hv02")
     checked(session, here, AT + HOUR)
-    assert [(s.name, s.standing, s.gone) for s in of(here, "hv01")] == [("web01", "on HV01", AT + HOUR)]
+    assert [(s.what, s.name, s.standing, s.gone) for s in of(here, "hv01")] == [
+        ("role", "web01", "on HV01", AT + HOUR),
+        ("cluster", "hvcl01", "HV01 up, HV02 up", None),
+    ]
     assert [(s.unit, s.name, s.standing, s.gone) for s in of(here, "hv02")] == [
         ("hvcl01", "web01", "on HV02", None),
         ("hvcl01", "web02", "on HV02", None),

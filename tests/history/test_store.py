@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import sqlite3
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import insert, select
+from sqlalchemy import Engine, event, insert, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.schema import CreateTable
 
@@ -160,7 +161,7 @@ def test_a_history_of_a_newer_hvctl_is_not_touched(store: Store) -> None:
     write(store, sees("2"), AT)
     with writing(opened(store.place)) as connection:
         connection.exec_driver_sql(f"UPDATE {VERSION_TABLE} SET version_num = '0099'")
-    with pytest.raises(HistoryError, match=r"made by a newer hvctl \(schema 0099; this one knows 0006\)"):
+    with pytest.raises(HistoryError, match=r"made by a newer hvctl \(schema 0099; this one knows 0008\)"):
         write(store, sees("4"), AT + HOUR)
     with _engine(store.place).connect() as connection:
         assert connection.execute(select(checks.c.finished)).scalars().all() == [AT]
@@ -287,3 +288,30 @@ def test_what_an_earlier_release_kept_as_texts_is_adopted_and_moves_nobody(tmp_p
     with writing(opened(place(str(file)))) as connection:
         kept = connection.exec_driver_sql("SELECT value, agreed FROM hvctl_wishes").all()
     assert {str(v).partition(":")[0] for row in kept for v in row} == {"json", "None"}
+
+
+def test_a_check_in_which_nothing_is_new_asks_the_same_of_the_database_for_many_hosts_as_for_few(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And reads no wish: there are hundreds for each host."""
+    asked: list[str] = []
+
+    def watched(place: Place) -> Engine:
+        engine = opened(place)
+        event.listen(engine, "before_cursor_execute", lambda c, cursor, text, *more: asked.append(text))
+        return engine
+
+    monkeypatch.setattr("hvctl.history.store.opened", watched)
+
+    def again(hosts: int, at: datetime) -> list[str]:
+        spots = [Spot(address_of(f"hv{n:02}", ("processor", "web01")), "count") for n in range(hosts)]
+        asked.clear()
+        store.write(Check("drift", ("lab.yml",), at, at, (), 0), [sees("4", spot) for spot in spots], at)
+        return list(asked)
+
+    again(40, AT)
+    few, many = again(20, AT + HOUR), again(40, AT + 2 * HOUR)
+    assert len(few) == len(many) < 20
+    assert not [text for text in many if text.startswith("SELECT hvctl_wishes")]
+    changed = write(store, sees("2", Spot(address_of("hv07", ("processor", "web01")), "count")), AT + 3 * HOUR)
+    assert [(since.moved, since.wished) for since in changed.since.values()] == [("host", AT)]

@@ -264,6 +264,10 @@ def test_files_and_exports_are_gone_when_they_are_as_wished(lab: Lab, tmp_path: 
     assert {c["field"] for a in found for c in a["changes"]} == {"keep.20260401T0000Z_web01", "source"}
     lab.run("apply", "lab.yml", "-y", after=MINUTES, status=0)
     assert set(endings(lab).values()) == {"as wished"}
+    (copies,) = lab.data("history")["hosts"][0]["standings"]
+    assert (copies["what"], copies["name"], copies["standing"]) == ("export", "web01", r"in D:\exports")
+    assert copies["lag_s"] < 600 and 7200 <= copies["most_lag_s"] < 7800
+    assert r"export web01: in D:\exports, since " in lab.run("history")
 
 
 def test_a_forgotten_checkpoint_that_was_removed_is_gone(lab: Lab) -> None:

@@ -64,3 +64,26 @@ def test_replications_and_who_may_send_are_written_and_plan_nothing(hvctl: Run, 
         assert found["more"]["recovery_points"] == 4
         status, out, _ = hvctl("plan", f"{os}.yml", "--detailed-exitcode")
         assert (status, "in sync" in out) == (0, True), out
+
+
+def test_a_host_that_receives_is_written_and_its_replicas_are_told(hvctl: Run, tmp_path: Path, hosts: Any) -> None:
+    """With what of them belongs into the replication of their primary, as it is written there."""
+    (tmp_path / "inventory.yml").write_text(INVENTORY, encoding="utf-8")
+    replica = vm("web01", mode="Replica")
+    replica["extended"] = {"mode": "Replica", "relationship": "Extended", **SENT, "replica_server": "HV03.example.com"}
+    replica["adapters"] = [{"name": "lan", "switch": "lan", "test_replica_switch_name": "test"}, {"name": "out"}]
+    own = {**host("2022"), "switches": [{"name": "lan"}, {"name": "test"}], "vms": [{**replica, "state": "Off"}]}
+    hosts["hv2022"] = own
+    status, _, err = hvctl("import", "hv2022", "--out", "r.yml")
+    assert status == 0, err
+    text = (tmp_path / "r.yml").read_text("utf-8")
+    (play,) = yaml.safe_load(text)
+    assert play["host"]["replica_server"]["enabled"] is True
+    assert "vms" not in play, "a replica is its primary's"
+    told = " ".join(text.replace("#", " ").split())
+    assert (
+        "web01 is a replica; its settings belong to its primary; from HV01.example.com: replicating, normal; "
+        "`extended: {server: HV03.example.com}`; `adapters: [{name: lan, switch: lan, test_switch: test}]`"
+    ) in told
+    status, out, _ = hvctl("plan", "r.yml", "--detailed-exitcode")
+    assert (status, "in sync" in out) == (0, True), out

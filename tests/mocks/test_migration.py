@@ -150,6 +150,7 @@ REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         {}, "0x8007274C",
     ),
     "limit": ({"there": {"maximum_virtual_machine_migrations": 0}}, {}, 'limit "0"'),
+    "logon": ({"there": {"logon_as_a_service": False}}, {}, "0x80070569"),
     "version": ({"there": {"os": "2012r2"}}, {}, "hardware requirements"),
     "processor": ({"there": {"processor_vendor": "AuthenticAMD"}}, {}, "processor-specific"),
     "switch": ({"there": {"switches": []}}, {}, "'lan'"),
@@ -163,6 +164,7 @@ REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         {"vm": {"drives": [*VM["drives"], {"at": "scsi 0:1", "disk_number": 3}]}}, {}, "physical disk",
     ),
     "device": ({"vm": {"assigned_devices": ["PCIROOT(0)#PCI(0300)"]}}, {}, "a device that is assigned to it"),
+    "gpu": ({"vm": {"gpu_partitions": 1}}, {}, "a partition of a GPU"),
     "memory": ({"there": {"memory": "256MB"}}, {}, "0x8007000E"),
     "processors": ({"there": {"logical_processors": 1}, "vm": {"processor": {"count": 2}}}, {}, "more processors"),
     "present": ({"there": {"vms": [{"name": "other", "id": ID, "drives": [], "adapters": []}]}}, {}, "same ID"),
@@ -180,8 +182,10 @@ OLDER = {"2012r2": "2012", "2016": "2012r2", "2022": "2019"}
 NOT_IN = {(name, os) for name in ("device", "tpm") for os in ("2012", "2012r2")} | {
     ("shared", "2012"),
     ("version", "2012"),
+    *(("gpu", os) for os in ("2012", "2012r2", "2016")),
 }
-"""Devices of the host and virtual TPMs came with 2016, shared disks with 2012 R2; there is no older host than one of 2012."""
+"""GPU partitions came with 2019 at the earliest (the contract's cmdlets). Devices of the host and virtual TPMs came with
+2016, shared disks with 2012 R2; there is no older host than one of 2012."""
 BY_VERSION = [(row, os) for row in ROWS for os in ("2012", *OLDER) if (row.name, os) not in NOT_IN]
 
 

@@ -298,6 +298,8 @@ def test_a_third_site() -> None:
     pair.do("hv01", "Start-VMFailover", VMName="web01", Prepare=True, **SURE)
     pair.do("hv02", "Start-VMFailover", VMName="web01", **SURE)
     pair.refused("hv02", "Set-VMReplication", "reverse under extended", VMName="web01", Reverse=True)
+    pair.do("hv03", "Start-VMFailover", VMName="web01", **SURE)
+    pair.refused("hv03", "Set-VMReplication", "reverse of a third site", VMName="web01", Reverse=True)
 
 
 @pytest.mark.parametrize(

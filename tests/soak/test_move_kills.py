@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from hvctl.core.status import DIFFERS, TROUBLE
+from hvctl.fleet.leases import LASTS_S
 from mocks.estate import Estate
 from tests.faults.rig import PASSWORD
 from tests.soak.test_replica_kills import ID, Lab, Watched
@@ -85,3 +87,25 @@ def test_a_killed_move_is_taken_up_by_the_next_run(
         assert lab.hvctl(*APPLY)[0] == 0, "once more does nothing"
         assert lab.done()["Move-VM"] == 1
         assert not [f for h in lab.estate.hosts.values() for f in h.state.files if "owed" in f], "nothing is owed"
+
+
+@pytest.mark.usefixtures("at_work")
+def test_what_was_killed_elsewhere_keeps_both_hosts_until_its_lease_is_over(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From here nobody sees whether that run is gone. It is told whose the hosts are and until when, and nothing is sent."""
+    lab = Pair(folder, capsys, quick=False)
+    with lab.served():
+        monkeypatch.setenv("LOGNAME", "sato")
+        lab.killed(APPLY, "hv01", "Move-VM", "before")
+        monkeypatch.delenv("LOGNAME")
+        status, said = lab.hvctl(*APPLY)
+        assert status == DIFFERS + TROUBLE, said
+        told = " ".join(said.split())
+        assert "another apply has taken HV02 (" in told and "from sato@" in told and ", until 2026-04-01 00:15" in told
+        assert lab.done()["Set-VM"] == 0, "nothing is sent"
+        assert lab.hvctl("drift", "lab.yml")[0] in (0, 2), "reading is nobody's matter"
+        lab.estate.clock.sleep(LASTS_S)
+        status, said = lab.hvctl(*APPLY)
+        assert (status, lab.where()) == (0, [[], [("Running", "there")]]), said
+        assert lab.done()["Move-VM"] == 1

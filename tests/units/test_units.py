@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from io import StringIO
 from typing import Any
+from weakref import ref
 
 import pytest
 from rich.console import Console
@@ -347,3 +349,17 @@ def test_rounds_are_over_when_nothing_can_go(estate: Estate) -> None:
     assert list(first) == ["hv02"]
     reports = rounds.reports()
     assert all(report.stopped for report in reports.values())
+
+
+def test_what_is_desired_of_hosts_is_let_go_as_they_are_told(estate: Estate) -> None:
+    """Nothing waits for the collector, which looks through a long check's memory no more than it must."""
+    made = [ref(index[0]) for index in estate.desired]
+    gc.collect()
+    gc.disable()
+    try:
+        with estate.run() as run:
+            outcomes = run.plan(only_told=True)
+            assert [one() for one in made] == [None] * 3
+    finally:
+        gc.enable()
+    assert [len(one.plan.actions) for one in outcomes if one.plan] == [3, 1, 1]

@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
-from hvctl.call import NULL, Batch, Call, Ending, Guard, Home, Map, Matching, Ref, Retry, Secret, Task
+from collections.abc import Mapping
+
+from hvctl.call import (
+    NULL,
+    Assignment,
+    Batch,
+    Call,
+    Ending,
+    Guard,
+    Home,
+    Map,
+    Matching,
+    Ref,
+    Retry,
+    Secret,
+    Task,
+    Value,
+)
 
 VMS = Call("Get-VM", select=("Name", "State"))
 SOME = Call("Get-VM", {"Name": ["web01", "nobody"]})
@@ -15,6 +32,13 @@ def _reads(*calls: Call) -> Batch:
 
 def _refs(*refs: Ref) -> Batch:
     return _reads(*(Call("Get-VMNetworkAdapter", {"VM": ref}, ("VMName",)) for ref in refs))
+
+
+def _held(name: str, refusals: tuple[str, ...], values: Mapping[str, Value], of: str = "DB01") -> Task:
+    to = Ref(Call("Get-VM"), {"Name": of})
+    return Task(
+        name, Call("Set-VM", {"Name": "web01", "Notes": "held for ever"}), instead=Assignment(refusals, to, values)
+    )
 
 
 BATCHES: dict[str, Batch] = {
@@ -163,3 +187,15 @@ BATCHES: dict[str, Batch] = {
         "change",
     ),
 }
+
+
+ASSIGNED = Batch(
+    (
+        _held("refused", ("Nothing", "resourcebusy"), {"Id": ("a", "b"), "ProcessorCount": 2**32 - 1}),
+        _held("refused_otherwise", ("Nothing", "Resource"), {"ProcessorCount": 1}),
+        _held("refused_too", ("ResourceBusy",), {"ProcessorCount": 1, "State": 1, "Id": "c"}),
+        _held("of_nobody", ("ResourceBusy",), {"ProcessorCount": 1}, "nobody"),
+    ),
+    "change",
+)
+"""Which is answered otherwise where the language is restricted."""

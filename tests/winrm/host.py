@@ -17,6 +17,7 @@ from mocks.objects import (
     Job,
     Outcome,
     PsObject,
+    Refusal,
     TimeSpan,
 )
 
@@ -67,6 +68,11 @@ class SmallHost:
             "culture": "en-US",
             "user": "HV01\\Administrator",
         }
+
+    def assign(self, thing: Any, name: str, value: Any) -> None:
+        self.calls.append(("assign", {"to": thing, name: value}))
+        if name == "State":
+            raise Refusal(refusal("Unspecified", "Set-VM", "it is frozen"))
 
     def invoke(self, cmdlet: str, params: Mapping[str, Any], error_action: ErrorAction) -> Outcome:
         self.calls.append((cmdlet, dict(params)))
@@ -200,4 +206,5 @@ def _vm(number: int, name: str, state: EnumValue) -> PsObject:
             "ProcessorCount": number + 1,
         },
         to_string=f"VirtualMachine (Name = '{name}')",
+        assignable=True,
     )

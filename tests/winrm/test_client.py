@@ -11,12 +11,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+import requests
 
 from hvctl.call import Batch, Call, Event, Ref, Reply, Secret, Task, TransportError
 from hvctl.fleet.connect import allowed
 from hvctl.winrm.client import Address, CredentialGuard, Patience, WinRM
 from hvctl.winrm.faults import WireFault
 from hvctl.winrm.leftovers import OpenShells
+from hvctl.winrm.limits import Limits
+from hvctl.winrm.meter import Meter
+from hvctl.winrm.session import MeteredAdapter
 from mocks.host import SimulatedHost
 from mocks.tls import Authority, make_authority
 from mocks.wsman import Endpoint, Server, Trouble
@@ -173,6 +177,33 @@ def test_the_file_of_a_ca_that_is_not_there_is_named(make: Make, tmp_path: Path)
         client.run(READ)
     assert error.value.executed == "no"
     assert endpoint.actions() == []
+
+
+def test_the_file_of_a_ca_that_is_none_is_named(make: Make, tmp_path: Path) -> None:
+    file = tmp_path / "ca.pem"
+    file.write_text("nothing of the kind\n", encoding="utf-8")
+    client, endpoint = make(scheme="https", ca=str(file))
+    with pytest.raises(TransportError, match=r"no certificate can be read of .*ca\.pem") as error:
+        client.run(READ)
+    assert error.value.executed == "no"
+    assert endpoint.actions() == []
+
+
+def test_authorities_are_read_once_for_all_hosts_and_again_when_they_change(tmp_path: Path) -> None:
+    """Reading those of the system for each host takes more than all that is asked of it (winrm 1.7)."""
+    file = make_authority(tmp_path).ca
+
+    def context(verify: bool | str) -> object:
+        request = requests.Request("POST", "https://hv01:5986/wsman").prepare()
+        adapter = MeteredAdapter(Meter("hv01", Limits()))
+        return adapter.build_connection_pool_key_attributes(request, verify)[1]["ssl_context"]
+
+    first = context(str(file))
+    assert context(str(file)) is first
+    assert context(True) is context(True) is not first
+    assert context(False) is context(False)
+    file.write_bytes(file.read_bytes() + b"\n")
+    assert context(str(file)) is not first
 
 
 def test_one_who_is_no_administrator_is_told_so(make: Make) -> None:

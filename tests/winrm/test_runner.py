@@ -17,8 +17,8 @@ from hvctl.call import Batch, Call, Guard, Lease, Reply, Secret, Task, Transport
 from hvctl.winrm import protocol
 from mocks.engine import Engine, EngineTransport, LanguageMode
 from mocks.objects import Guid
-from mocks.twin import Twin
-from tests.winrm.batches import BATCHES, VMS
+from mocks.twin import Twin, TwinTransport
+from tests.winrm.batches import ASSIGNED, BATCHES, VMS
 from tests.winrm.conftest import Start
 from tests.winrm.host import ALLOW, SmallHost
 from tests.winrm.wire import Frame, engine_talk, frames_of, loaded, steady, twin_talk
@@ -72,6 +72,33 @@ def test_the_runner_answers_as_kept(engine: Engine, name: str) -> None:
     answer(loaded(twin_talk(Twin(twins)), ALLOW), BATCHES[name])
     # The twin asks the host for what the engine finds not to be there.
     assert plainly(real.calls) == [c for c in plainly(twins.calls) if c[0] not in ("Test-Absent", "Test-Alias")]
+
+
+@pytest.mark.engine
+def test_what_is_refused_is_assigned_where_the_language_allows_it(engine: Engine) -> None:
+    host, twins = SmallHost(), SmallHost()
+    replies = EngineTransport(engine, host).run(ASSIGNED)
+    twin = TwinTransport(twins).run(ASSIGNED)
+    assigned = [{k: v for k, v in given.items() if k != "to"} for cmdlet, given in host.calls if cmdlet == "assign"]
+    if EngineTransport(engine, host).info().language_mode != "FullLanguage":
+        assert [[f.kind for f in reply.failures] for reply in replies] == [["ResourceBusy"]] * 4
+        assert not assigned
+        return
+    assert assigned == [{"Id": ["a", "b"]}, {"ProcessorCount": 2**32 - 1}, {"ProcessorCount": 1}, {"State": 1}]
+    assert plainly([c for c in host.calls if c[0] == "assign"]) == plainly([c for c in twins.calls if c[0] == "assign"])
+    for said in (replies, twin):
+        kinds = [[f.kind for f in reply.failures] for reply in said]
+        assert (kinds[0], kinds[1], kinds[2][:1], kinds[3]) == (
+            [],
+            ["ResourceBusy"],
+            ["ResourceBusy"],
+            ["ResourceBusy", "RefNoMatch"],
+        )
+        assert len(kinds[2]) == 2, "why it could not be assigned either"
+        assert "it is frozen" in said[2].failures[1].message
+        assert said[0].warnings == (
+            "Set-VM was refused (ResourceBusy,Microsoft.HyperV.PowerShell.Commands.SetVM): set by assignment instead",
+        )
 
 
 @pytest.mark.engine

@@ -45,7 +45,7 @@ def shown_data(plan: Plan) -> Any:
     """As JSON. Of files only what they are."""
     steps = (ShownStep(s.text, s.action, s.because, s.frame, s.resumes, s.awaits, s.last) for s in plan.steps)
     actions = (
-        replace(a, wanted=(), searched=(), noted=None, file=a.file and replace(a.file, content=None))
+        replace(a, wanted=(), searched=(), noted=None, there=None, file=a.file and replace(a.file, content=None))
         for a in plan.actions
     )
     shown = Shown(plan.os, plan.info, tuple(actions), plan.restarts, tuple(steps))
