@@ -9,16 +9,25 @@ are written down where tests/test_language.py asks for them."""
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+import typer
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
+from hvctl.cli import schedule
+from hvctl.cli.anywhere import EPILOG
+from hvctl.cli.app import app
 from hvctl.kinds import kinds
 from hvctl.language.catalogue import literals
+from hvctl.metering.bill import ITEMS
+from hvctl.metering.units import METERED
+from hvctl.show import bill, metering
 from scripts.messages import extracted as messages
 
 FOLDER = Path(__file__).parent.parent / "hvctl" / "dashboard"
@@ -32,6 +41,17 @@ COMPOSED = frozenset(
 """Of which the words do not stand together in the source."""
 KIND = "kind: "
 """Before a kind of resource, which is the first word of an address."""
+_LAID_OUT = (
+    "Usage",
+    "Options",
+    "Commands",
+    "Arguments",
+    "default",
+    "env var",
+    "required",
+    "Show this message and exit.",
+)
+"""What typer writes around them."""
 METHODS = [("templates/**.j2", "jinja2")]
 OPTIONS = {"templates/**.j2": {"trim_blocks": "true", "lstrip_blocks": "true", "silent": "false"}}
 
@@ -41,6 +61,29 @@ def extracted() -> Catalog:
     for file, _, message, _, _ in extract_from_dir(str(FOLDER), METHODS, OPTIONS):
         found.add(message, locations=[(Path(file).name, 0)])
     return found
+
+
+def helps() -> Catalog:
+    """Every text of help: of the verbs, in whole and in short, and of their options; and the words of some tables."""
+    found = Catalog(project="hvctl", charset="utf-8")
+    for command in commands():
+        for text in (command.help, command.get_short_help_str(1000), *(getattr(p, "help", "") for p in command.params)):
+            if text:
+                found.add(" ".join(text.split()))
+    items = (text for item in ITEMS.values() for text in (item.name, item.unit))
+    metered = (quantity.replace("_", " ") for quantity in METERED)
+    for text in (*_LAID_OUT, EPILOG, *schedule.WORDS, *metering.HEADS, *bill.HEADS, bill.NOBODY, *items, *metered):
+        if text.strip(" ±"):
+            found.add(text)
+    return found
+
+
+def commands(command: Any = None) -> Iterator[Any]:
+    """hvctl, its verbs and theirs."""
+    command = command or typer.main.get_command(app)
+    yield command
+    for one in getattr(command, "commands", {}).values():
+        yield from commands(one)
 
 
 def catalogue_of(file: Path) -> Catalog:
@@ -59,6 +102,13 @@ def main() -> None:
         catalogue = catalogue_of(file)
         made = catalogue.creation_date  # kept, so that what says the same is the same
         catalogue.update(extracted(), no_fuzzy_matching=True)
+        catalogue.creation_date = made
+        catalogue.obsolete.clear()
+        _write(file, catalogue)
+    for file in SPEECH.glob("locale/*/LC_MESSAGES/help.po"):
+        catalogue = catalogue_of(file)
+        made = catalogue.creation_date
+        catalogue.update(helps(), no_fuzzy_matching=True)
         catalogue.creation_date = made
         catalogue.obsolete.clear()
         _write(file, catalogue)

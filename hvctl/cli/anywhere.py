@@ -7,19 +7,31 @@ from typing import Any
 
 import typer
 
-_EPILOG = "Options of hvctl itself (-i, -f, -v, -k, --vault-password-file …; see hvctl --help) may stand here too."
+EPILOG = "Options of hvctl itself (-i, -f, -v, -k, --vault-password-file …; see hvctl --help) may stand here too."
 
 
 def hoisted(root: Any, words: Sequence[str]) -> list[str]:
     """The same command line with those options before the verb, in their order. What the verb has itself is the verb's, and
     what stands after `--` no option."""
     own = _options(root)
+    words = _language_first(words)
     at = _verb_at(own, words)
     command = _command(root, words[at]) if at < len(words) else None
     if command is None:
         return list(words)
     moved, kept = _parted(own, command, words[at + 1 :])
     return [*words[:at], *moved, words[at], *kept]
+
+
+def _language_first(words: Sequence[str]) -> Sequence[str]:
+    """Before --help, which ends the command line."""
+    at = words.index("--help") if "--help" in words else len(words)
+    for n, word in enumerate(words[at:], at):
+        if word == "--lang" and n + 1 < len(words):
+            return [word, words[n + 1], *words[:n], *words[n + 2 :]]
+        if word.startswith("--lang="):
+            return [word, *words[:n], *words[n + 1 :]]
+    return words
 
 
 def _parted(own: Mapping[str, bool], command: Any, words: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -44,7 +56,7 @@ def _parted(own: Mapping[str, bool], command: Any, words: Sequence[str]) -> tupl
         else:
             _cluster(own, known, word[1:], left, moved, kept)
     if "--help" in kept:
-        command.epilog = command.epilog or _EPILOG
+        command.epilog = command.epilog or EPILOG
     return moved, kept
 
 

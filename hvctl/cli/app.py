@@ -16,6 +16,7 @@ import typer
 from hvctl import __version__
 from hvctl.cli.anywhere import hoisted
 from hvctl.cli.elsewhere import Executor, afar
+from hvctl.cli.helping import dressed, wrong_line
 from hvctl.cli.lazy import LazyVerbs
 from hvctl.cli.options import EXIT_CONFIG, EXIT_FAULT, EXIT_INTERRUPTED, EXIT_PIPE, Grace, Settings, VaultOptions, clock
 from hvctl.cli.outputs import Outputs
@@ -191,7 +192,7 @@ def _remembered(settings: Settings, status: int) -> int:
 
 def _run(settings: Settings, argv: Sequence[str] | None) -> int:
     try:
-        command = typer.main.get_command(app)
+        command = dressed(typer.main.get_command(app))
         result = command.main(
             hoisted(command, sys.argv[1:] if argv is None else argv),
             prog_name="hvctl",
@@ -207,7 +208,7 @@ def _run(settings: Settings, argv: Sequence[str] | None) -> int:
     except USAGE as error:
         said = io.StringIO()
         error.show(said)
-        settings.err.print(said.getvalue().rstrip("\n"), soft_wrap=True)
+        settings.err.print("\n".join(map(wrong_line, said.getvalue().rstrip("\n").split("\n"))), soft_wrap=True)
         return EXIT_CONFIG
     except ConfigError as error:
         from hvctl.show.problems import problem_lines

@@ -11,6 +11,8 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from hvctl.cli.helping import dressed
+
 
 @dataclass(frozen=True)
 class Verb:
@@ -74,7 +76,7 @@ class Commands(MutableMapping[str, Any]):
             found = typer.main.get_command(app)
             assert isinstance(found, LazyVerbs)
             self._there |= found.commands._there
-        return self._there[name]
+        return dressed(self._there[name])
 
     def __setitem__(self, name: str, command: Any) -> None:
         self._there[name] = command

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from rich.cells import cell_len
 
 from hvctl.cli.app import app
 from hvctl.cli.labels import Labels
@@ -18,17 +19,38 @@ from hvctl.cli.lazy import Verbs
 from hvctl.cli.options import Allow, AtMost, Extra, Hours, Limit, Metrics, Report, Settings, Splay, Tags, Vms
 from hvctl.cli.prepared import Asked
 from hvctl.cli.scheduled import Wanted, job_of
+from hvctl.language import listing, said
+from hvctl.language.helped import helped
 from hvctl.monitor.schedule.crontab import crontab
 from hvctl.monitor.schedule.job import Job, Verb, escaped
 from hvctl.monitor.schedule.systemctl import ManagerError, stays_when_logged_out
 from hvctl.monitor.schedule.systemd import Installed, Manager, named
 from hvctl.monitor.schedule.taskxml import task
-from hvctl.monitor.schedule.units import PREFIX, described, units
+from hvctl.monitor.schedule.units import PREFIX, units
+from hvctl.show.cells import padded
 from hvctl.text.diagnostic import ConfigError, Diagnostic
+from hvctl.text.duration import spoken
 from hvctl.text.source import suggest
 from hvctl.text.visible import quoted
 
 Format = Literal["systemd", "cron", "taskxml"]
+WORDS = (
+    "timer",
+    "next",
+    "now",
+    "log",
+    "last",
+    "system",
+    "user",
+    "not active",
+    "checks",
+    "reads the meters of",
+    "applies",
+    "exports what is due of",
+    "allowed",
+)
+_WORD = 5
+"""Columns of them."""
 
 schedule = typer.Typer(
     cls=Verbs,
@@ -194,11 +216,13 @@ def _install(settings: Settings, manager: Manager, job: Job) -> None:
     typed = shlex.quote(unit)
     user = "" if manager.system else " --user"
     lines = [
-        f"{'Changed' if replaced else 'Installed'}: {job.name}, {described(job.rhythm, job.splay)}",
-        f"  timer  {manager.folder / unit}.timer",
-        *(f"  next   {one.next}" for one in manager.installed(datetime.now(UTC)) if one.name == job.name and one.next),
-        f"  now    systemctl{user} start {typed}",
-        f"  log    journalctl{user} -u {typed}",
+        f"{said('Changed:' if replaced else 'Installed:')} {listing((job.name, _when(job.rhythm, job.splay)))}",
+        *_rows(
+            ("timer", f"{manager.folder / unit}.timer"),
+            *(("next", o.next) for o in manager.installed(datetime.now(UTC)) if o.name == job.name and o.next),
+            ("now", f"systemctl{user} start {typed}"),
+            ("log", f"journalctl{user} -u {typed}"),
+        ),
     ]
     if not manager.system and stays_when_logged_out() is False:
         lines.append("  It runs only while you are logged in; `loginctl enable-linger` lets it run always.")
@@ -223,10 +247,28 @@ def _put(settings: Settings, render: Callable[[Job], str], job: Job, out: str | 
 
 
 def _listed(one: Installed) -> list[str]:
-    where = "system" if one.system else "user"
+    where = listing(map(helped, ("system" if one.system else "user", *(() if one.active else ("not active",)))))
     return [
-        f"{one.name}   {described(one.note.when, one.note.splay)}   ({where}{'' if one.active else ', not active'})",
-        f"  {one.note.does} {', '.join(one.note.playbooks)}",
-        *([f"  last   {one.last}{', ' + one.result if one.result else ''}"] if one.last else []),
-        *([f"  next   {one.next}"] if one.next else []),
+        f"{one.name}   {_when(one.note.when, one.note.splay)}   ({where})",
+        f"  {_does(one)} {', '.join(one.note.playbooks)}",
+        *_rows(
+            *([("last", listing(filter(None, (one.last, said(one.result)))))] if one.last else []),
+            *([("next", one.next)] if one.next else []),
+        ),
     ]
+
+
+def _when(rhythm: str, splay: int) -> str:
+    """As `described`, in the reader's language."""
+    return listing((said(rhythm), *([said(f"up to {spoken(splay)} later")] if splay else [])))
+
+
+def _does(one: Installed) -> str:
+    verb, opening, rest = one.note.does.partition(" (allowed")
+    return f"{helped(verb)} ({helped('allowed')}{rest}" if opening else helped(verb)
+
+
+def _rows(*rows: tuple[str, str]) -> list[str]:
+    """A word and what it is about, one below the other."""
+    width = max((cell_len(helped(word)) for word, _ in rows), default=0)
+    return [f"  {padded(helped(word), max(width, _WORD))}  {text}" for word, text in rows]

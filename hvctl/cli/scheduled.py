@@ -299,7 +299,7 @@ def _warnings(job: Job, work: Prepared, form: str) -> list[str]:
         if form == "taskxml":
             found.append(f"the account of the task must have {names} among its environment variables")
         else:
-            found += _about_file(Path(job.secrets_file), names)
+            found += _about_file(Path(job.secrets_file), names, len(job.secrets))
     if any(source.kind == "keyring" for source in _passwords(work)):
         found.append("a keyring is open only while its user is logged in; !env or !command work without")
     if form == "taskxml" and sys.platform != "win32":
@@ -307,10 +307,12 @@ def _warnings(job: Job, work: Prepared, form: str) -> list[str]:
     return found
 
 
-def _about_file(file: Path, names: str) -> list[str]:
+def _about_file(file: Path, names: str, count: int) -> list[str]:
     try:
         mode = file.stat().st_mode
     except FileNotFoundError:
+        if count == 1:
+            return [f"the check will want {names}: write it into {file}, and `chmod 600` that"]
         return [f"the check will want {names}: write them into {file}, a line each, and `chmod 600` it"]
     except OSError:
         return []

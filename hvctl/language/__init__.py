@@ -37,6 +37,16 @@ def sentences(*texts: str) -> str:
     return "。".join(texts) + "。" if _Speech.language == "ja" else "; ".join(texts) + "."
 
 
+def stretch(first: str, last: str) -> str:
+    """From one moment to another."""
+    return f"{first} ～ {last}" if _Speech.language == "ja" else f"{first} to {last}"
+
+
+def placed(what: str, where: str) -> str:
+    """Something on a host, by their names."""
+    return f"{what}（{where}）" if _Speech.language == "ja" else f"{what} on {where}"
+
+
 def spoken() -> str:
     """The language of the reader."""
     return _Speech.language

@@ -10,6 +10,8 @@ from decimal import Decimal
 from rich.cells import cell_len
 from rich.text import Text
 
+from hvctl.language import placed, said, stretch
+from hvctl.language.helped import helped
 from hvctl.metering.bill import ITEMS, Bill, Charge, Group, cost_of
 from hvctl.metering.usage import Usage
 from hvctl.show.cells import fold, hung, padded
@@ -20,7 +22,7 @@ NOBODY = "(nobody)"
 SPREAD = (
     "What was used between two readings is spread evenly over the time between them, also over the ends of a month."
 )
-_HEADS = ("", "quantity", "±", "unit", "price", "cost")
+HEADS = ("", "quantity", "±", "unit", "price", "cost")
 
 
 def group_name(group: Group) -> str:
@@ -35,18 +37,18 @@ def span_text(bill: Bill) -> str:
     """In the time zone of the price list."""
     zone = bill.prices.zone
     start, end = bill.start.astimezone(zone), bill.end.astimezone(zone)
-    return f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} {end:%Z}"
+    return f"{stretch(f'{start:%Y-%m-%d %H:%M}', f'{end:%Y-%m-%d %H:%M}')} {end:%Z}"
 
 
 def bill_lines(bill: Bill, *, width: int = 120) -> Iterator[Text]:
     yield Text(f"{span_text(bill)}", "bold")
     rows = [_cells(charge, bill) for group in bill.groups for charge in group.charges]
-    widths = [max(map(cell_len, column)) for column in zip(_HEADS, *rows, strict=True)]
+    widths = [max(map(cell_len, column)) for column in zip(map(helped, HEADS), *rows, strict=True)]
     for group in bill.groups:
         yield Text()
-        yield Text(f"{group_name(group)}  ", "bold").append(money(group.cost, bill), "bold")
+        yield Text(f"{group.name or helped(NOBODY)}  ", "bold").append(money(group.cost, bill), "bold")
         for one in group.vms:
-            yield Text(f"  {one.name} on {one.host}")
+            yield Text(f"  {placed(one.name, one.host)}")
             for charge in (c for c in group.charges if c.vm.key == one.key):
                 cells = _cells(charge, bill)
                 shown = [padded(c, w) if n in (0, 3) else " " * (w - cell_len(c)) + c
@@ -56,8 +58,8 @@ def bill_lines(bill: Bill, *, width: int = 120) -> Iterator[Text]:
                 yield from hung("!", [(remark, "yellow")], width, indent=4)
     yield Text()
     count = sum(len(group.vms) for group in bill.groups)
-    yield Text(f"Total of {count} VM{'s' * (count != 1)}: {money(bill.cost, bill)}.", "bold")
-    yield from (Text(line, "dim") for line in fold(SPREAD, width))
+    yield Text(said(f"Total of {count} VM{'s' * (count != 1)}: {money(bill.cost, bill)}."), "bold")
+    yield from (Text(line, "dim") for line in fold(said(SPREAD), width))
 
 
 def notes(one: Usage, bill: Bill) -> Iterator[str]:
@@ -72,10 +74,10 @@ def notes(one: Usage, bill: Bill) -> Iterator[str]:
 
 def _cells(charge: Charge, bill: Bill) -> tuple[str, ...]:
     return (
-        charge.what.name,
+        helped(charge.what.name),
         amount(charge.billed),
         amount(charge.off),
-        charge.what.unit,
+        helped(charge.what.unit),
         f"{charge.price:f}",
         f"{charge.cost:,.{bill.prices.decimals}f}",
     )

@@ -13,9 +13,12 @@ from rich.text import Text
 from hvctl.language import said
 
 _WIDE = "\u3001-\u30ff\u3400-\u9fff\uff01-\uffef"
-_CLOSING = "[、。，．・：；？！）」』】〕ー…]*"
-_PIECES = re.compile(rf"[{_WIDE}]{_CLOSING}[\s\\,;]*|[^\s\\,;{_WIDE}]+{_CLOSING}[\s\\,;]*|[\s\\,;]+")
-"""Between Japanese characters a line may end, but not before one that closes."""
+_CLOSING = "[、。，．・：；？！）」』】〕ー…ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮ]*"
+_OPENING = "[（「『【〔]*"
+_PIECES = re.compile(
+    rf"{_OPENING}[{_WIDE}]{_CLOSING}[\s\\,;]*|{_OPENING}[^\s\\,;{_WIDE}]+{_CLOSING}[\s\\,;]*|[\s\\,;]+"
+)
+"""Between Japanese characters a line may end, but not before one that closes, or is small, nor after one that opens."""
 
 
 def fold(text: str, width: int) -> list[str]:

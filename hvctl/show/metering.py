@@ -13,6 +13,8 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from hvctl.call import TransportError
+from hvctl.language import listing, said
+from hvctl.language.helped import helped
 from hvctl.metering.reading import QUANTITIES, Quantity, Reading
 from hvctl.metering.units import METERED, known, name_of
 from hvctl.metering.usage import Total, Usage
@@ -23,7 +25,7 @@ from hvctl.text.duration import spoken
 
 FORMAT = 1
 LATENCY = "the average since the meters began; nobody documents its unit of measure, and it is never billed"
-_HEADS = ("VM", "host", "from", "to", "MHz", "memory", "IOPS", "latency¹", "read", "written", "disks", "in", "out")
+HEADS = ("VM", "host", "from", "to", "MHz", "memory", "IOPS", "latency¹", "read", "written", "disks", "in", "out")
 _LEFT = 4
 """Columns of text; the others are numbers."""
 _MB = 2**20
@@ -55,8 +57,9 @@ class Measurement:
 def measured_lines(found: Measurement, *, width: int = 120) -> Iterator[Text]:
     if found.usages:
         rows = [_row(found, one) for one in found.usages]
-        widths = [max(map(cell_len, column)) for column in zip(_HEADS, *rows, strict=True)]
-        yield Text(_line(_HEADS, widths), "dim")
+        heads = [helped(head) for head in HEADS]
+        widths = [max(map(cell_len, column)) for column in zip(heads, *rows, strict=True)]
+        yield Text(_line(heads, widths), "dim")
         for one, row in zip(found.usages, rows, strict=True):
             yield Text(_line(row, widths))
             for remark in remarks(one):
@@ -68,12 +71,15 @@ def measured_lines(found: Measurement, *, width: int = 120) -> Iterator[Text]:
     metered = {one.vm_id for one in found.usages if _is_metered(one)}
     vms = {one.vm_id for one in found.usages}
     unmetered = len(vms) - len(metered)
-    said = f"{len(vms)} VM{'s' * (len(vms) != 1)}, {len(metered)} metered"
-    yield Text(
-        f"{said}; `resource_metering: true` in a playbook meters the others." if unmetered else f"{said}.", "bold"
-    )
+    n, counted = len(vms), len(metered)
+    if unmetered:
+        more = "`resource_metering: true` in a playbook meters the others"
+        told = f"{n} VM{'s' * (n != 1)}, {counted} metered; {more}."
+    else:
+        told = f"{n} VM{'s' * (n != 1)}, {counted} metered."
+    yield Text(said(told), "bold")
     if metered:
-        for told in (f"¹ latency: {LATENCY}.", *unit_lines(found.latest.values())):
+        for told in (said(f"¹ latency: {LATENCY}."), *unit_lines(found.latest.values())):
             yield from (Text(line, "dim") for line in fold(told, width))
 
 
@@ -102,9 +108,11 @@ def unit_lines(readings: Iterable[Reading]) -> Iterator[str]:
     for quantity, sources in told.items():
         for who, hosts in sources.items():
             where = f" ({', '.join(hosts)})" if len(sources) > 1 else ""
-            groups.setdefault(who + where, []).append(f"{quantity.replace('_', ' ')} ({name_of(quantity)})")
+            groups.setdefault(said(who) + where, []).append(
+                f"{helped(quantity.replace('_', ' '))} ({name_of(quantity)})"
+            )
     for who, names in groups.items():
-        yield f"Units of measure: {', '.join(names)}: {who}."
+        yield said(f"Units of measure: {listing(names)}: {who}.")
 
 
 def _who(quantity: Any, one: Reading) -> str:

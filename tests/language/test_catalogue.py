@@ -28,7 +28,7 @@ kinds/guest_file kinds/host_file kinds/vhd kinds/security kinds/_guests kinds/_w
 config/wording config/playbook config/connection text/source text/width winrm/faults winrm/translation
 doctor/clock doctor/judge_around doctor/judge_folder doctor/judge_host doctor/judge_hyper_v doctor/judge_logon
 doctor/judge_port doctor/judge_shell doctor/judge_tls doctor/judge_way doctor/report doctor/wmi_v1
-show/history
+show/history show/metering show/bill metering/subtraction
 """.split()
 """Modules of the commonest errors, remarks and steps: nine sentences of ten have one."""
 NO_SENTENCE = re.compile(

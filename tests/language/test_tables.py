@@ -8,13 +8,19 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from rich.cells import cell_len
 
+from hvctl.cli.schedule import _listed
 from hvctl.core.check import Spot
 from hvctl.doctor.cause import Cause
 from hvctl.doctor.judge import Diagnosis
 from hvctl.doctor.report import lines
 from hvctl.history.past import Absence, HostPast, Span, Stood
 from hvctl.language import speaking
+from hvctl.metering.stretch import Gap
+from hvctl.metering.usage import Usage
+from hvctl.monitor.schedule.job import Note
+from hvctl.monitor.schedule.systemd import Installed
 from hvctl.show.history import history_lines
+from hvctl.show.metering import Measurement, measured_lines
 from hvctl.text.address import Address
 
 NOW = datetime(2026, 3, 5, tzinfo=UTC)
@@ -83,3 +89,26 @@ def test_history(width: int) -> None:
         if word in line
     }
     assert len(starts) == 1, told
+
+
+def test_meters_and_what_they_cost() -> None:
+    start, end = NOW, NOW + timedelta(hours=3)
+    usage = Usage("1", "夜間01", "hv01", "", start, end, gaps=(Gap(start, end, "it was not metered"),))
+    told = [line.plain for line in measured_lines(Measurement(start, end, (usage,)), width=100)]
+    assert told[0].startswith("仮想マシン  ホスト  開始") and told[0].endswith("受信  送信")
+    assert cell_len(told[0].partition("ホスト")[0]) == cell_len(told[1].partition("hv01")[0])
+    assert told[2] == "    ! 3 時間の間の使用量が分かりません: 計測されていませんでした"
+    assert (
+        told[-1]
+        == "仮想マシン 1 台、うち計測中 0 台。残りは、プレイブックの `resource_metering: true` で計測されます。"
+    )
+
+
+def test_timers() -> None:
+    note = Note(("/lab/夜間.yml",), "every 15 min", 90, "apply", ("restart",))
+    assert _listed(Installed("夜間", True, note, True, "Sun 03:00", "Mon 03:00", "drifted")) == [
+        "夜間   15 分ごと、最大 1 分 30 秒遅れて   (システム)",
+        "  適用: (許可: restart) /lab/夜間.yml",
+        "  前回   Sun 03:00、ずれ",
+        "  次回   Mon 03:00",
+    ]

@@ -84,7 +84,7 @@ def test_a_timer_is_installed_listed_changed_and_removed(lab: Lab, systemctl: Fa
     assert status == 0, err
     assert "Installed: lab, every 15 min, up to 1 min 30 s later" in out
     assert "loginctl enable-linger" in out
-    assert f"write them into {lab.folder}/config/hvctl/lab.env" in err
+    assert f"write it into {lab.folder}/config/hvctl/lab.env, and `chmod 600` that" in err
     assert systemctl.asked == ["daemon-reload", "enable --now hvctl-drift-lab.timer"]
     assert sorted(written(lab)) == ["hvctl-drift-lab.service", "hvctl-drift-lab.timer"]
     assert "OnUnitActiveSec=900s\n" in written(lab)["hvctl-drift-lab.timer"]
