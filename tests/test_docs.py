@@ -94,6 +94,5 @@ def test_what_has_an_owner_without_a_name_is_told_by_its_own(
 def forget() -> None:
     """What was found of the kinds is looked for anew."""
     gc.collect()
-    for cached in (hvctl.kinds.kinds, hvctl.kinds.sections, hvctl.kinds._named):
-        cached.cache_clear()
+    hvctl.kinds.kinds.cache_clear()
     hvctl.core.order._kinds.cache_clear()

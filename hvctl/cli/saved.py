@@ -141,8 +141,6 @@ def apply_command(settings: Settings, found: Prepared, file: str, extra: Sequenc
     needed = [v for n, v in enumerate(extra) if any(_reached_otherwise(settings, found, (*extra[:n], *extra[n + 1 :])))]
     serials = {str(one.serial) for one in found.work if one.serial is not None}
     batches = ["--serial", *serials] if len(serials) == 1 else []  # a plan file does not keep them
-    few = [most for one in found.work for _, most in one.restarts_at_once]
-    batches += ["--restarts-at-once", str(min(few))] if few else []
     words = ["hvctl", *given, "apply", file, *batches, *(word for variable in needed for word in ("-e", variable))]
     return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
 

@@ -22,7 +22,6 @@ from hvctl.core.acceptance import KEY as ACCEPT
 from hvctl.core.acceptance import Acceptance
 from hvctl.core.impact import IMPACTS, Impact
 from hvctl.core.resource import Entry, Index, Place, Resource
-from hvctl.core.rows import said
 from hvctl.core.serial import Serial
 from hvctl.kinds import sections
 from hvctl.text.diagnostic import ConfigError, Diagnostic, Mark, RefusedError, UndefinedDiagnostic
@@ -40,7 +39,7 @@ _OTHER_WORDS = {
     **dict.fromkeys(("hyperv", "vmhost", "settings"), "host"),
 }
 """What others call the keys of a play."""
-_PLAY_KEYS = ("name", "hosts", "vars", "vars_files", "tags", "allow", "serial", "restarts_at_once")
+_PLAY_KEYS = ("name", "hosts", "vars", "vars_files", "tags", "allow", "serial")
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,6 @@ class Play:
     marks: Mapping[str, Mark] = field(default_factory=dict)
     unsure: bool = False
     serial: Serial | None = None
-    restarts_at_once: int | None = None
     partial: bool = False
     picked: frozenset[int] | None = None
     members: tuple[str, ...] = ()
@@ -147,22 +145,7 @@ def _play(document: Document, number: int, data: Any, vault: Vault, problems: li
     allowed: frozenset[Impact] = frozenset(i for i in IMPACTS if i in allow)
     name = str(data.get("name") or hosts)
     serial = _serial(document, path, data, problems)
-    most = _restarts_at_once(document, path, data, problems)
-    return Play(document, path, name, hosts, given.values, tuple(tags), allowed, given.marks, unsure, serial, most)
-
-
-def _restarts_at_once(
-    document: Document, path: Path, data: Mapping[str, Any], problems: list[Diagnostic]
-) -> int | None:
-    value = data.get("restarts_at_once")
-    if value is None:
-        return None
-    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-        return value
-    place = document.mark((*path, "restarts_at_once"))
-    text = f"restarts_at_once is a number of hosts, 1 or more, not {said(value)}"
-    problems.append(Diagnostic(place, text, "write such as 2, or leave it out"))
-    return None
+    return Play(document, path, name, hosts, given.values, tuple(tags), allowed, given.marks, unsure, serial=serial)
 
 
 def _serial(document: Document, path: Path, data: Mapping[str, Any], problems: list[Diagnostic]) -> Serial | None:

@@ -39,8 +39,6 @@ class HostWork:
     """Why nothing can be done there, though it can elsewhere."""
     serial: Serial | None = None
     """Of the first of its plays that has one."""
-    restarts_at_once: tuple[tuple[str, int], ...] = ()
-    """Of each of its plays that says so: where the play is, and how many of its hosts at a time."""
 
     @property
     def name(self) -> str:
@@ -154,9 +152,7 @@ def prepare(
             if not found:
                 continue
         alone = tuple(p for p in faults if isinstance(p, HostDiagnostic))
-        serial = next((p.serial for p in own if p.serial), None)
-        few = tuple((str(p.document.mark(p.path)), p.restarts_at_once) for p in own if p.restarts_at_once)
-        work.append(HostWork(host, connection, found, alone, serial, few))
+        work.append(HostWork(host, connection, found, alone, next((p.serial for p in own if p.serial), None)))
     problems += _partly_written(
         inventory, plays, {one.name: one.desired.together for one in work if one.desired.together}
     )

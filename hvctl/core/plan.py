@@ -163,15 +163,13 @@ class PlannedStep:
 
 @dataclass(frozen=True)
 class Restart:
-    """Something goes down and comes back once. `blocked`: it would, but nothing that needs it is allowed. `apart`: names
-    under which no two go down at the same time, on whichever hosts."""
+    """Something goes down and comes back once. `blocked`: it would, but nothing that needs it is allowed."""
 
     address: Address
     because: tuple[str, ...]
     during: int
     back: bool = True
     blocked: bool = False
-    apart: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

@@ -222,20 +222,11 @@ def _restart(group: Group, drafts: Mapping[Address, Draft], facts: Mapping[str, 
                 elif needed and not line.consent:
                     because.append(name)
     if group.bracket is not None and during:
-        back, apart = bool(group.bracket.start), _apart(group.root, facts)
-        return Restart(group.root.address(), tuple(dict.fromkeys(because)), during, back, apart=apart)
+        return Restart(group.root.address(), tuple(dict.fromkeys(because)), during, bool(group.bracket.start))
     bracket = bracket_of(group.root, facts) if waiting and not group.root.absent else None
     if bracket is None:
         return None
     return Restart(group.root.address(), tuple(dict.fromkeys(waiting)), len(waiting), bool(bracket.start), blocked=True)
-
-
-def _apart(root: Resource, facts: Mapping[str, Facts]) -> tuple[str, ...]:
-    """What is declared, where the host does not say."""
-    try:
-        return root.apart(facts[root.address().host])
-    except Exception:
-        return root.apart(None)
 
 
 def _doubts(group: Group, facts: Mapping[str, Facts]) -> tuple[Diagnostic, ...]:

@@ -332,11 +332,6 @@ class Resource(Fields):
         nothing back where they are not as wanted."""
         return ()
 
-    def apart(self, facts: Facts | None) -> tuple[str, ...]:
-        """Names under which it goes down with no other that has one of them, on whichever host. `facts`: None where they say
-        nothing of that."""
-        return ()
-
     def links(self) -> tuple[str, ...]:
         """Other hosts, by their names in the inventory, that are planned together with its own because of it. A step may
         run on one of them (`Step.host`), `requires` may name what is wanted there, and `facts.on` has what it answered."""

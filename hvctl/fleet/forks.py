@@ -43,10 +43,13 @@ class Room:
 
 @dataclass(frozen=True)
 class Few:
-    """Of these no more than `most` at a time, however many of the others."""
+    """Of these no more than `most` at a time, however many of the others; None: as many as of any."""
 
-    most: int
-    names: frozenset[str]
+    most: int | None = None
+    names: frozenset[str] = frozenset()
+
+    def holds(self, name: str) -> bool:
+        return name in self.names
 
 
 class SideBySide(Generic[T]):
@@ -56,7 +59,7 @@ class SideBySide(Generic[T]):
     `changing`: whether a job's host is being changed, asked again and again once a stop is asked for. `heard`: is
     called at each request to stop. `finish`: is called in the job's thread when its result is there. `within`: so many
     seconds, and what runs is left. `most`: with hosts left and CPU to spare, more of them at a time, up to so many.
-    `few`: jobs of which fewer are done at a time; a job may be one of several.
+    `few`: jobs of which fewer are done at a time.
     """
 
     def __init__(
@@ -70,7 +73,7 @@ class SideBySide(Generic[T]):
         finish: Callable[[str], None] = lambda name: None,
         within: float | None = None,
         most: int = 0,
-        few: Sequence[Few] = (),
+        few: Few | None = None,
         cpu: Callable[[], float] = time.process_time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -84,7 +87,7 @@ class SideBySide(Generic[T]):
         self._changing, self._heard, self._finish = changing, heard, finish
         self._until = {} if within is None else dict.fromkeys((n for n, _ in work), time.monotonic() + within)
         self._ended: Counter[str] = Counter()
-        self._few, self._fewer_run = dict(enumerate(few)), Counter[int]()
+        self._few, self._fewer_run = few or Few(), 0
         self._more = Room(max(most, forks), cpu, clock)
         self._fault: BaseException | None = None
         self._results: SimpleQueue[tuple[str, T] | tuple[str, BaseException | None, None]] = SimpleQueue()
@@ -165,22 +168,19 @@ class SideBySide(Generic[T]):
                 name, task = self._todo[at]
                 del self._todo[at]
                 self._begun[name] += 1
-                self._fewer_run.update(self._groups(name))
+                self._fewer_run += self._few.holds(name)
                 return name, task
             self._running -= 1
             return None
 
     def _eligible(self) -> int | None:
         """The next job that may begin. A thread that finds none ends; who does one of the few goes on with the next of them."""
-        full = [one.names for n, one in self._few.items() if self._fewer_run[n] >= one.most]
-        return next((n for n, (name, _) in enumerate(self._todo) if not any(name in names for names in full)), None)
-
-    def _groups(self, name: str) -> list[int]:
-        return [n for n, one in self._few.items() if name in one.names]
+        full = self._few.most is not None and self._fewer_run >= self._few.most
+        return next((n for n, (name, _) in enumerate(self._todo) if not (full and self._few.holds(name))), None)
 
     def _ends(self, name: str) -> None:
         with self._lock:
-            self._fewer_run.subtract(self._groups(name))
+            self._fewer_run -= self._few.holds(name)
 
     def _work(self) -> None:
         while (job := self._next()) is not None:
@@ -188,7 +188,7 @@ class SideBySide(Generic[T]):
             if self._stop.asked:  # between the question and the answer
                 with self._lock:
                     self._begun[name] -= 1
-                    self._fewer_run.subtract(self._groups(name))
+                    self._fewer_run -= self._few.holds(name)
                     self._running -= 1
                 return
             try:

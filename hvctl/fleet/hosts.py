@@ -62,7 +62,7 @@ class Hosts:
         self.transports: dict[str, Transport] = {}
         self.once = False
         """Whether each host is asked once: then nothing of its connection is kept when it is closed."""
-        self.few: Sequence[Few] = ()
+        self.few = Few()
         """Hosts that are changed only a few at a time."""
         self.most = most
         """Hosts at a time, where they are asked once and nobody has said how many."""
@@ -178,7 +178,7 @@ class Hosts:
 
             hosts = SideBySide(
                 jobs(work), self.forks, self.stop, changing=self.changing, heard=self.say_stop, finish=finish,
-                most=self.most if self.once else 0, few=self.few if doing == APPLYING else (),
+                most=self.most if self.once else 0, few=self.few if doing == APPLYING else None,
             )  # fmt: skip
             for name, outcome in hosts:
                 # What a read that was broken off says of its host is not worth telling.

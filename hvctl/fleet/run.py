@@ -21,7 +21,6 @@ from hvctl.core.check import Check, Verb
 from hvctl.core.facts import Facts, read_batch
 from hvctl.core.impact import Impact
 from hvctl.core.outcome import Outcome
-from hvctl.core.plan import Plan
 from hvctl.core.questions import questions
 from hvctl.core.replan import First
 from hvctl.core.resource import Index
@@ -226,7 +225,8 @@ class Run:
         todo = {
             o.host: o for o in outcomes if o.plan is not None and (o.plan.steps or o.host in reached) and not o.changed
         }
-        self._hosts.few = self._few({host: o.plan for host, o in todo.items() if o.plan is not None})
+        down = [h for h, o in todo.items() if o.plan is not None and any(not r.blocked for r in o.plan.restarts)]
+        self._hosts.few = Few(self._restarts, frozenset(down))
         together = {host: one for host, one in todo.items() if host in linked}
         locked = self._units.taken(outcomes, todo)
         together = {host: one for host, one in together.items() if host not in locked}
@@ -241,21 +241,6 @@ class Run:
         self._units.given_back(done.values())
         left = {name: self._hosts.left(one) for name, one in todo.items() if name not in done | refused}
         return [(done | refused | left).get(o.host, o) for o in outcomes]
-
-    def _few(self, plans: Mapping[str, Plan]) -> list[Few]:
-        """Hosts of which only a few are changed at a time, since something restarts on them: of all, of those of a play, and of
-        those on which VMs of one anti-affinity class restart, one."""
-        down = {h: found for h, plan in plans.items() if (found := [r for r in plan.restarts if not r.blocked])}
-        few = [] if self._restarts is None else [Few(self._restarts, frozenset(down))]
-        plays: dict[tuple[str, int], set[str]] = {}
-        classes: dict[str, set[str]] = {}
-        for host, restarts in down.items():
-            for play in self._hosts.work[host].restarts_at_once:
-                plays.setdefault(play, set()).add(host)
-            for name in {name for restart in restarts for name in restart.apart}:
-                classes.setdefault(name, set()).add(host)
-        few += [Few(most, frozenset(hosts)) for (_, most), hosts in plays.items()]
-        return few + [Few(1, frozenset(hosts)) for hosts in classes.values() if len(hosts) > 1]
 
     def revise(self, name: str, revised: Callable[[Index], Index]) -> None:
         """From now on, another desired state of a host."""

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 
 from hvctl.call import Value
-from hvctl.core.facts import Facts
 from hvctl.core.fields import Fields, Null, Setting
 from hvctl.core.values import Json, Plain
 from hvctl.kinds._cluster import bare
@@ -160,10 +159,6 @@ class RolePart(VmPart):
     heartbeat_monitoring: Annotated[Flag | None, Setting("CheckHeartbeat", codec=BIT)] = None
     monitored_services: Annotated[list[str] | None, Setting("MonitoredServices", codec=NAMES)] = None
     persistent_state: Annotated[Flag | None, Setting("PersistentState")] = None
-
-    def apart(self, facts: Facts | None) -> tuple[str, ...]:
-        """By its anti-affinity classes, of its cluster."""
-        return tuple(f"{self.index.together}: {name.casefold()}" for name in self.anti_affinity or ())
 
     @property
     def absent(self) -> bool:

@@ -211,18 +211,6 @@ class Role(RolePart):
         everywhere = ROLES.params["Namespace"]
         return tuple(q for q in self.queries() if q in (PREFERRED, POSSIBLE) or q.params.get("Namespace") == everywhere)
 
-    def apart(self, facts: Facts | None) -> tuple[str, ...]:
-        """Where none are wanted, those that the cluster has."""
-        role = self.role(facts) if facts is not None and self.anti_affinity is None else None
-        if facts is None or role is None:
-            return super().apart(facts)
-        has = [
-            str(n)
-            for row in facts.of_key(_GROUPS, "Name", role.name)
-            for n in row.get("AntiAffinityClassNames[]") or ()
-        ]
-        return tuple(f"{self.index.together}: {name.casefold()}" for name in has)
-
     def role(self, facts: Facts) -> ClusteredVm | None:
         return role_of(self.vm, self.vm_row(facts), facts)
 

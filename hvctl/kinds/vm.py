@@ -312,11 +312,6 @@ class VM(Machine):
         own = name.casefold() == self.name.casefold() and folder
         return {**found, "path": folder + "\\" * folder.endswith(":")} if own else found
 
-    def apart(self, facts: Facts | None) -> tuple[str, ...]:
-        """Two of one anti-affinity class do the same work on different nodes."""
-        role = self.part(RolePart)
-        return role.apart(facts) if role is not None else ()
-
     @classmethod
     def describing(cls) -> tuple[Call, ...]:
         return (*cls.survey(), _HOST_PATH, *KNOWN, CHECKPOINTS, RELATIONS, replica_adapters.ADAPTERS)

@@ -71,7 +71,6 @@ _PLAY: Mapping[str, Schema] = {
     "tags": _TEXTS,
     "allow": _word_list(IMPACTS[1:]),
     "serial": {"anyOf": [*_BATCH["anyOf"], {"type": "array", "items": _BATCH, "minItems": 1}]},
-    "restarts_at_once": {"type": "integer", "minimum": 1},
 }
 """The keys of a play itself. They are read before there are variables: no expressions."""
 

@@ -15,7 +15,6 @@ from hvctl.config.connection import Connection
 from hvctl.core.check import Check, Spot
 from hvctl.core.impact import IMPACTS
 from hvctl.fleet.connect import Wire
-from hvctl.fleet.forks import Few
 from hvctl.history import place
 from hvctl.history.remember import remember
 from hvctl.history.seen import Difference, Seen, Standing, key_of
@@ -540,27 +539,3 @@ def test_a_host_that_is_no_node_is_refused(tmp_path: Path, capsys: pytest.Captur
     argv = ["-i", str(tmp_path / "inventory.yml"), "cluster", "drain", "hv01"]
     assert main(argv) == 1
     assert "does not say which cluster hv01 is a node of" in " ".join(capsys.readouterr().err.split())
-
-
-def test_nodes_with_vms_of_one_anti_affinity_class_are_changed_one_after_the_other(tmp_path: Path) -> None:
-    """Of the class that is wanted, and, where none is written, of the one that the cluster has: they do the same work."""
-    own = estate()
-    state(own, "hv02").vms[0].state = "Running"
-    cluster = state(own, "hv01").cluster
-    assert cluster is not None
-    role = cluster.named("web02")
-    assert role is not None
-    role.anti_affinity = ["Web", "night"]
-    plays = """
-- hosts: nodes
-  cluster:
-    vms:
-    - {name: web01, processor: {count: 2}, role: {anti_affinity: [web]}}
-    - {name: web02, processor: {count: 2}, role: {priority: high}}
-"""
-    with session(tmp_path, own, plays).run() as run:
-        outcomes = run.plan(warm=True)
-        restarts = {r.name: r.apart for one in outcomes if one.plan is not None for r in one.plan.restarts}
-        assert restarts == {"web01": ("hvcl01: web",), "web02": ("hvcl01: web", "hvcl01: night")}
-        assert all(one.report is not None and one.report.complete for one in run.apply(outcomes, recheck=False))
-        assert run._hosts.few == [Few(1, frozenset({"hv01", "hv02"}))]

@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,6 @@ import pytest
 from hvctl.call import Batch, Event, Reply, Transport
 from hvctl.cli.app import main
 from hvctl.config.inventory import Connection
-from hvctl.config.playbook import read_playbook
 from hvctl.fleet.connect import Wire
 from hvctl.fleet.forks import Few, SideBySide
 from mocks.host import SimulatedHost
@@ -52,28 +50,19 @@ class Meter:
             self.now -= 1
 
 
-@pytest.mark.parametrize(
-    "words, play, restarting",
-    [
-        (("--restarts-at-once", "1"), "", 1),
-        (("--restarts-at-once", "2"), "", 2),
-        ((), "\n  restarts_at_once: 1", 1),
-        (("--restarts-at-once", "1"), "\n  restarts_at_once: 3", 1),
-    ],
-)
+@pytest.mark.parametrize("words, restarting", [(("--restarts-at-once", "1"), 1), (("--restarts-at-once", "2"), 2)])
 def test_no_more_hosts_at_a_time_than_may_restart(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-    words: tuple[str, ...],
-    play: str,
+    words: tuple[str],
     restarting: int,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.delenv("HVCTL_INVENTORY", raising=False)
     (tmp_path / "inventory.yml").write_text(INVENTORY)
-    (tmp_path / "lab.yml").write_text(PLAYBOOK.replace("- hosts: busy", f"- hosts: busy{play}"))
+    (tmp_path / "lab.yml").write_text(PLAYBOOK)
     hosts = {n: SimulatedHost.from_yaml({**STATE, "name": n}) for n in NAMES}
     down, everyone = Meter(), Meter()
 
@@ -109,7 +98,7 @@ def test_what_fails_lets_the_next_one_go_on() -> None:
     def job(name: str) -> tuple[str, Callable[[], None]]:
         return name, lambda: work(name)
 
-    hosts = SideBySide([job(n) for n in "abcde"], 4, few=[Few(1, frozenset("abcd"))])
+    hosts = SideBySide([job(n) for n in "abcde"], 4, few=Few(1, frozenset("abcd")))
     with pytest.raises(ValueError):
         list(hosts)
     assert sorted(done) == ["a", "c", "d", "e"]
@@ -123,7 +112,7 @@ def test_work_that_is_added_waits_for_its_turn_too() -> None:
         with meter:
             time.sleep(0.05)
 
-    hosts = SideBySide([("a", work)], 4, few=[Few(1, frozenset("ab"))])
+    hosts = SideBySide([("a", work)], 4, few=Few(1, frozenset("ab")))
     seen = []
     for name, _ in hosts:
         seen.append(name)
@@ -131,24 +120,3 @@ def test_work_that_is_added_waits_for_its_turn_too() -> None:
             hosts.add([("b", work), ("a", work)])
     assert sorted(seen) == ["a", "a", "b"]
     assert meter.most == 1
-
-
-def test_a_host_may_be_one_of_several_few() -> None:
-    """As where a play allows one at a time, and two of its hosts have VMs of one class."""
-    both, pair = Meter(), Meter()
-
-    def work(name: str) -> None:
-        with both if name in "abc" else Meter(), pair if name in "cd" else Meter():
-            time.sleep(0.02)
-
-    jobs = [(n, partial(work, n)) for n in "abcde"]
-    assert len(list(SideBySide(jobs, 5, few=[Few(2, frozenset("abc")), Few(1, frozenset("cd"))]))) == 5
-    assert (both.most, pair.most) == (2, 1)
-
-
-@pytest.mark.parametrize("written", ["0", "yes", "'2'", "[1]"])
-def test_what_is_no_number_is_refused_at_its_place(tmp_path: Path, written: str) -> None:
-    file = tmp_path / "lab.yml"
-    file.write_text(f"- hosts: all\n  restarts_at_once: {written}\n")
-    (problem,) = read_playbook(file)[1]
-    assert str(problem).startswith(f"{file}:2:21: restarts_at_once is a number of hosts, 1 or more, not ")
