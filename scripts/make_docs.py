@@ -33,6 +33,7 @@ A playbook is a list of plays. A play has these keys beside the sections below:
 | `vars`, `vars_files` | variables for `{{ }}` and for connections, over those of the inventory; `vars_files` win |
 | `tags` | words for `--tags`; VMs may have some of their own |
 | `serial` | hosts changed at a time: `2`, `10%`, or in turn `[1, 10%, 100%]`: [rolling changes](fleet.md#rolling-changes) |
+| `restarts_at_once` | hosts at a time on which VMs restart: `2`, or [of each cluster](fleet.md#restarts-at-once) |
 | `allow` | consents for this play: `disconnect`, `move`, `restart`, `recreate`, `destroy`, `management` |
 
 What is not written is not managed. `null` clears a field where its row says what null means, and is refused elsewhere.

@@ -140,7 +140,9 @@ def apply_command(settings: Settings, found: Prepared, file: str, extra: Sequenc
     given += ["--ask-pass"] if settings.ask_pass else []
     needed = [v for n, v in enumerate(extra) if any(_reached_otherwise(settings, found, (*extra[:n], *extra[n + 1 :])))]
     serials = {str(one.serial) for one in found.work if one.serial is not None}
-    batches = ["--serial", *serials] if len(serials) == 1 else []  # a plan file does not keep them
+    batches = ["--serial", *serials] if len(serials) == 1 else []  # a plan file keeps neither of both
+    most = [n for one in found.work for s in one.at_once for n in (s.play, s.together) if n is not None]
+    batches += ["--restarts-at-once", str(min(most))] if most else []
     words = ["hvctl", *given, "apply", file, *batches, *(word for variable in needed for word in ("-e", variable))]
     return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
 

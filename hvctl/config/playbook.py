@@ -22,7 +22,7 @@ from hvctl.core.acceptance import KEY as ACCEPT
 from hvctl.core.acceptance import Acceptance
 from hvctl.core.impact import IMPACTS, Impact
 from hvctl.core.resource import Entry, Index, Place, Resource
-from hvctl.core.serial import Serial
+from hvctl.core.serial import AtOnce, Serial
 from hvctl.kinds import sections
 from hvctl.text.diagnostic import ConfigError, Diagnostic, Mark, RefusedError, UndefinedDiagnostic
 from hvctl.text.source import Document, PartlyReadError, Path, load, suggest
@@ -36,10 +36,11 @@ _OTHER_WORDS = {
     **dict.fromkeys(("variables", "variable"), "vars"),
     **dict.fromkeys(("vnics", "management_adapters"), "host_network_adapters"),
     **dict.fromkeys(("consent", "allowed"), "allow"),
+    **dict.fromkeys(("max_restarts", "throttle"), "restarts_at_once"),
     **dict.fromkeys(("hyperv", "vmhost", "settings"), "host"),
 }
 """What others call the keys of a play."""
-_PLAY_KEYS = ("name", "hosts", "vars", "vars_files", "tags", "allow", "serial")
+_PLAY_KEYS = ("name", "hosts", "vars", "vars_files", "tags", "allow", "serial", "restarts_at_once")
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class Play:
     marks: Mapping[str, Mark] = field(default_factory=dict)
     unsure: bool = False
     serial: Serial | None = None
+    at_once: AtOnce | None = None
     partial: bool = False
     picked: frozenset[int] | None = None
     members: tuple[str, ...] = ()
@@ -145,7 +147,20 @@ def _play(document: Document, number: int, data: Any, vault: Vault, problems: li
     allowed: frozenset[Impact] = frozenset(i for i in IMPACTS if i in allow)
     name = str(data.get("name") or hosts)
     serial = _serial(document, path, data, problems)
-    return Play(document, path, name, hosts, given.values, tuple(tags), allowed, given.marks, unsure, serial=serial)
+    at_once = _at_once(document, path, data, problems)
+    return Play(
+        document,
+        path,
+        name,
+        hosts,
+        given.values,
+        tuple(tags),
+        allowed,
+        given.marks,
+        unsure,
+        serial=serial,
+        at_once=at_once,
+    )
 
 
 def _serial(document: Document, path: Path, data: Mapping[str, Any], problems: list[Diagnostic]) -> Serial | None:
@@ -158,6 +173,31 @@ def _serial(document: Document, path: Path, data: Mapping[str, Any], problems: l
     except ValueError as error:
         problems.append(Diagnostic(place, f"serial: {error}", "write such as 2, 10% or [1, 10%, 100%]"))
         return None
+
+
+def _at_once(document: Document, path: Path, data: Mapping[str, Any], problems: list[Diagnostic]) -> AtOnce | None:
+    """A number is that of the play."""
+    value, key = data.get("restarts_at_once"), "restarts_at_once"
+    if value is None:
+        return None
+    written = value if isinstance(value, dict) else {"play": value}
+    found: dict[str, int] = {}
+    for scope, most in written.items():
+        place = document.mark((*path, key, scope) if isinstance(value, dict) else (*path, key))
+        if scope not in ("play", "cluster"):
+            hint = suggest(str(scope), ("play", "cluster")) or "known are play, cluster"
+            problems.append(Diagnostic(place, f"unknown key {quoted(scope)} in {key}", hint))
+        elif not isinstance(most, int) or isinstance(most, bool) or most < 1:
+            text = half_width(most) if isinstance(most, str) else ""
+            hint = f"write {text} in half-width characters" if text else "write such as 1 or {play: 4, cluster: 1}"
+            problems.append(Diagnostic(place, "restarts_at_once is a number of hosts, 1 or more", hint))
+        else:
+            found[scope] = most
+    if not written:
+        problems.append(
+            Diagnostic(document.mark((*path, key)), f"{key} is empty", "write such as {play: 4, cluster: 1}")
+        )
+    return AtOnce(found.get("play"), found.get("cluster"), str(document.mark((*path, key)))) if found else None
 
 
 def _vars_files(

@@ -19,7 +19,7 @@ from hvctl.config.secrets import Ask, NotAskedError, SecretError, Secrets, never
 from hvctl.config.selection import named, tagged, tags_in, unmatched
 from hvctl.config.vault import Vault
 from hvctl.core.resource import Index, Names
-from hvctl.core.serial import Serial
+from hvctl.core.serial import AtOnce, Serial
 from hvctl.text.diagnostic import ConfigError, Diagnostic, HostDiagnostic, RefusedError, UndefinedDiagnostic
 from hvctl.text.source import SecretSource, suggest
 from hvctl.text.visible import quoted
@@ -39,6 +39,8 @@ class HostWork:
     """Why nothing can be done there, though it can elsewhere."""
     serial: Serial | None = None
     """Of the first of its plays that has one."""
+    at_once: tuple[AtOnce, ...] = ()
+    """Of all of its plays that have one."""
 
     @property
     def name(self) -> str:
@@ -152,7 +154,9 @@ def prepare(
             if not found:
                 continue
         alone = tuple(p for p in faults if isinstance(p, HostDiagnostic))
-        work.append(HostWork(host, connection, found, alone, next((p.serial for p in own if p.serial), None)))
+        serial = next((p.serial for p in own if p.serial), None)
+        at_once = tuple(p.at_once for p in own if p.at_once)
+        work.append(HostWork(host, connection, found, alone, serial, at_once))
     problems += _partly_written(
         inventory, plays, {one.name: one.desired.together for one in work if one.desired.together}
     )

@@ -18,6 +18,9 @@ NOT_BEGUN = "not begun"
 """Why steps were not done on a host that a stop came before."""
 BATCH_FAILED = "too many hosts of earlier batches failed"
 """Why steps were not done on a host of a later batch."""
+BESIDE_DOWN = "what must not be down at the same time was left down elsewhere"
+"""Why steps were not done on a host with something of the same class."""
+_NO_TURN = (NOT_BEGUN, BATCH_FAILED, BESIDE_DOWN)
 STILL_RUNS = "it may still run"
 """Why nothing is known of steps that were left to their host."""
 
@@ -57,7 +60,7 @@ class Report:
     @property
     def begun(self) -> bool:
         """Whether it was this host's turn at all."""
-        return not self.results or any(r.why not in (NOT_BEGUN, BATCH_FAILED) for r in self.results)
+        return not self.results or any(r.why not in _NO_TURN for r in self.results)
 
     @property
     def running(self) -> str:
@@ -80,13 +83,18 @@ class Report:
 
     @property
     def left_down(self) -> tuple[str, ...]:
+        """The names of what is down."""
+        return tuple(address.key for address in self.down)
+
+    @property
+    def down(self) -> tuple[Address, ...]:
         """What was taken down and not brought up again; a record on the host keeps it a difference."""
         found = []
         for restart in (r for r in self.plan.restarts if r.back and not r.blocked):
             framed = [r for r in self.results if r.step.frame and r.step.action == restart.address]
             stops, start = framed[:-1], framed[-1:]
             if any(r.status in ("ok", "unknown") for r in stops) and any(r.status != "ok" for r in start):
-                found.append(restart.name)
+                found.append(restart.address)
         return tuple(found)
 
     @property
@@ -144,11 +152,12 @@ def not_sent(plan: Plan, error: TransportError) -> Report:
     return Report(plan, tuple(StepResult(s, "skipped", why="not sent") for s in plan.steps), error)
 
 
-def held_back(plan: Plan, *, stopped: bool) -> Report:
-    """A batch that was not begun: by a stop, or since too many hosts before it failed."""
+def held_back(plan: Plan, *, stopped: bool = False, beside: bool = False) -> Report:
+    """A host that was not begun: by a stop, since too many hosts of batches before failed, or `beside` what was left down."""
     if stopped:
         return not_begun(plan)
-    return Report(plan, tuple(StepResult(s, "skipped", why=BATCH_FAILED) for s in plan.steps), after=plan)
+    why = BESIDE_DOWN if beside else BATCH_FAILED
+    return Report(plan, tuple(StepResult(s, "skipped", why=why) for s in plan.steps), after=plan)
 
 
 def broken_off(plan: Plan, error: TransportError) -> Report:

@@ -552,6 +552,10 @@ class Resource(Fields):
         """How it stands, where that is worth remembering though it is no difference."""
         return None
 
+    def apart(self, facts: Facts) -> frozenset[str]:
+        """Classes of what it is a part of: no two of one class may be down, or on their way to another host, at a time."""
+        return frozenset()
+
     def asides(self, facts: Facts) -> Iterator[str]:
         """Of what was described: what a reader should know of it that no field says."""
         yield from ()

@@ -39,6 +39,16 @@ class Serial:
             at, number = at + size, number + 1
 
 
+@dataclass(frozen=True)
+class AtOnce:
+    """On how many hosts something may restart at a time: of all that a play is for, and of each group of them that is
+    planned together. `of`: where it was written."""
+
+    play: int | None = None
+    together: int | None = None
+    of: str = ""
+
+
 def _size(text: str, total: int) -> int:
     return max(1, total * whole(text[:-1]) // 100) if text.endswith("%") else whole(text)
 

@@ -6,11 +6,11 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
 from hvctl.fleet.stop import Stop
+from hvctl.fleet.turns import Few
 from hvctl.text.diagnostic import ConfigError, Diagnostic
 
 T = TypeVar("T")
@@ -41,17 +41,6 @@ class Room:
         return min(self._most, forks + max(1, forks // 2)) if busy < BUSY else forks
 
 
-@dataclass(frozen=True)
-class Few:
-    """Of these no more than `most` at a time, however many of the others; None: as many as of any."""
-
-    most: int | None = None
-    names: frozenset[str] = frozenset()
-
-    def holds(self, name: str) -> bool:
-        return name in self.names
-
-
 class SideBySide(Generic[T]):
     """One job per host, at most `forks` at a time; results as they come. After a stop no job is begun any more. What
     runs then is waited for as long as it changes its host and the stop is not over; anything else for a moment.
@@ -59,7 +48,7 @@ class SideBySide(Generic[T]):
     `changing`: whether a job's host is being changed, asked again and again once a stop is asked for. `heard`: is
     called at each request to stop. `finish`: is called in the job's thread when its result is there. `within`: so many
     seconds, and what runs is left. `most`: with hosts left and CPU to spare, more of them at a time, up to so many.
-    `few`: jobs of which fewer are done at a time.
+    `few`: jobs that are not done all at once.
     """
 
     def __init__(
@@ -87,7 +76,8 @@ class SideBySide(Generic[T]):
         self._changing, self._heard, self._finish = changing, heard, finish
         self._until = {} if within is None else dict.fromkeys((n for n, _ in work), time.monotonic() + within)
         self._ended: Counter[str] = Counter()
-        self._few, self._fewer_run = few or Few(), 0
+        self._few = few or Few()
+        self._few_run: list[str] = []
         self._more = Room(max(most, forks), cpu, clock)
         self._fault: BaseException | None = None
         self._results: SimpleQueue[tuple[str, T] | tuple[str, BaseException | None, None]] = SimpleQueue()
@@ -168,19 +158,28 @@ class SideBySide(Generic[T]):
                 name, task = self._todo[at]
                 del self._todo[at]
                 self._begun[name] += 1
-                self._fewer_run += self._few.holds(name)
+                if self._few.holds(name):
+                    self._few_run.append(name)
                 return name, task
             self._running -= 1
             return None
 
     def _eligible(self) -> int | None:
-        """The next job that may begin. A thread that finds none ends; who does one of the few goes on with the next of them."""
-        full = self._few.most is not None and self._fewer_run >= self._few.most
-        return next((n for n, (name, _) in enumerate(self._todo) if not (full and self._few.holds(name))), None)
+        """The next job that may begin. A thread that finds none ends; who ends one of the few goes on with the next of them."""
+        return next((n for n, (name, _) in enumerate(self._todo) if self._admitted(name)), None)
+
+    def _admitted(self, name: str) -> bool:
+        return not self._few.holds(name) or self._few.admits(name, self._few_run)
 
     def _ends(self, name: str) -> None:
+        """What waited for it may be more than its own thread can do."""
+        if not self._few.holds(name):
+            return
         with self._lock:
-            self._fewer_run -= self._few.holds(name)
+            self._few_run.remove(name)
+            more = sum(self._admitted(waiting) for waiting, _ in self._todo) - 1
+        if more > 0 and not self._stop.asked:
+            self._start(more)
 
     def _work(self) -> None:
         while (job := self._next()) is not None:
@@ -188,7 +187,8 @@ class SideBySide(Generic[T]):
             if self._stop.asked:  # between the question and the answer
                 with self._lock:
                     self._begun[name] -= 1
-                    self._fewer_run -= self._few.holds(name)
+                    if self._few.holds(name):
+                        self._few_run.remove(name)
                     self._running -= 1
                 return
             try:

@@ -16,9 +16,10 @@ from hvctl.core.apply import Report, broken_off, not_begun
 from hvctl.core.outcome import Outcome
 from hvctl.core.resource import Index
 from hvctl.fleet.connect import Connect, Wire
-from hvctl.fleet.forks import LINGER_S, Few, SideBySide
+from hvctl.fleet.forks import LINGER_S, SideBySide
 from hvctl.fleet.showing import Showing
 from hvctl.fleet.stop import Stop
+from hvctl.fleet.turns import Turns
 from hvctl.fleet.watching import Watched
 from hvctl.fleet.workers import Forwarded, Say
 from hvctl.redaction.streams import traced
@@ -62,8 +63,7 @@ class Hosts:
         self.transports: dict[str, Transport] = {}
         self.once = False
         """Whether each host is asked once: then nothing of its connection is kept when it is closed."""
-        self.few = Few()
-        """Hosts that are changed only a few at a time."""
+        self.turns = Turns(self.work)
         self.most = most
         """Hosts at a time, where they are asked once and nobody has said how many."""
         self._requests: dict[str, int] = {}
@@ -89,6 +89,7 @@ class Hosts:
     def alone(self, names: Sequence[str], forks: int, guard: CredentialGuard, say: Say) -> None:
         """In a process of its own: these hosts only, and what is told of them is told by the run."""
         self.work = {name: self.work[name] for name in names}
+        self.turns = Turns(self.work)
         self.most = -(-self.most * forks // self.forks)
         self.forks = forks
         self._wire = replace(self._wire, guard=guard, shells=OpenShells(state_folder()))
@@ -178,7 +179,7 @@ class Hosts:
 
             hosts = SideBySide(
                 jobs(work), self.forks, self.stop, changing=self.changing, heard=self.say_stop, finish=finish,
-                most=self.most if self.once else 0, few=self.few if doing == APPLYING else None,
+                most=self.most if self.once else 0, few=self.turns.few if doing == APPLYING else None,
             )  # fmt: skip
             for name, outcome in hosts:
                 # What a read that was broken off says of its host is not worth telling.

@@ -26,7 +26,7 @@ from hvctl.core.replan import First
 from hvctl.core.resource import Index
 from hvctl.core.status import TROUBLE
 from hvctl.fleet.connect import Connect, Wire
-from hvctl.fleet.forks import Few, SideBySide
+from hvctl.fleet.forks import SideBySide
 from hvctl.fleet.guard import SharedGuard
 from hvctl.fleet.hosts import Hosts, Question, T, Task, own
 from hvctl.fleet.reconcile import Pause, apply_plan, plan_host
@@ -71,7 +71,6 @@ class Run:
     ) -> None:
         self._allow = allow
         self._out, self._err = out, err
-        self._restarts: int | None = None
         self._asked, self._verbose = processes, verbose
         self._stop = stop or Stop()
         self._pause = pause or self._stop.wait
@@ -216,7 +215,7 @@ class Run:
 
     def restarting(self, most: int | None) -> None:
         """From now on, changes are made on at most so many hosts at a time of those on which something restarts."""
-        self._restarts = most
+        self._hosts.turns.most = most
 
     def apply(self, outcomes: Sequence[Outcome], *, recheck: bool) -> list[Outcome]:
         """Run the plans; hosts without one stay as they are."""
@@ -225,8 +224,7 @@ class Run:
         todo = {
             o.host: o for o in outcomes if o.plan is not None and (o.plan.steps or o.host in reached) and not o.changed
         }
-        down = [h for h, o in todo.items() if o.plan is not None and any(not r.blocked for r in o.plan.restarts)]
-        self._hosts.few = Few(self._restarts, frozenset(down))
+        self._hosts.turns.take(todo, outcomes)
         together = {host: one for host, one in todo.items() if host in linked}
         locked = self._units.taken(outcomes, todo)
         together = {host: one for host, one in together.items() if host not in locked}
@@ -361,6 +359,9 @@ class Run:
         work = self._hosts.work[one.host]
         if one.plan is None:
             return one
+        if (withheld := self._hosts.turns.withheld(one.plan)) is not None:
+            self._hosts.note(work.name, withheld[1])
+            return replace(one, report=withheld[0])
         transport = self._hosts.transport(work.name)
         with self._hosts.watched.of(one.plan, transport, on_event) as hear:
             applied = partial(
@@ -372,6 +373,7 @@ class Run:
             if isinstance(done, Report) and self._units.cleared(work.name, done):
                 done = applied()
         if isinstance(done, Report):
+            self._hosts.turns.ended(done)
             return replace(one, report=done, error=None)
         return replace(one, changed=tuple(done))
 

@@ -296,11 +296,15 @@ class Units:
         return host not in self._moved and all(r.status == "skipped" for r in report.results)
 
     def _sent(self, plan: Plan, on_event: Hear) -> Outcome:
+        if (withheld := self._hosts.turns.withheld(plan)) is not None:
+            self._hosts.note(plan.host, withheld[1])
+            return Outcome(plan.host, plan, withheld[0])
         lease, transport = self._leases.of(plan.host), self._hosts.transport(plan.host)
         with self._hosts.watched.of(plan, transport, on_event) as hear:
             report = apply(plan, transport, hear, lease)
             if self.cleared(plan.host, report):
                 report = apply(plan, transport, hear, lease)
+        self._hosts.turns.ended(report)
         return Outcome(plan.host, plan, report)
 
     def _seen_after(self, reports: Mapping[str, Report]) -> dict[str, Report]:

@@ -300,6 +300,13 @@ class Role(RolePart):
             parts["preferred"] = "yes" if bare(node) in {bare(n) for n in self.preferred_owners} else "no"
         return Noted(self.vm.key(), f"on {node}", self.index.together, parts=tuple(parts.items()))
 
+    def apart(self, facts: Facts) -> frozenset[str]:
+        """Its anti-affinity classes, as they are and as they are to be."""
+        role = self.role(facts)
+        rows = [] if self.absent or role is None else facts.of_key(_GROUPS, "Name", role.name)
+        now = [name for row in rows for name in row.get("AntiAffinityClassNames[]") or ()]
+        return frozenset(str(name).casefold() for name in (*now, *(self.anti_affinity or ())))
+
     def _home(self, facts: Facts) -> str | None:
         """The node that it is to go back to."""
         role = self.role(facts)

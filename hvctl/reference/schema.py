@@ -70,6 +70,17 @@ _PLAY: Mapping[str, Schema] = {
     "vars_files": _TEXTS,
     "tags": _TEXTS,
     "allow": _word_list(IMPACTS[1:]),
+    "restarts_at_once": {
+        "anyOf": [
+            {"type": "integer", "minimum": 1},
+            {
+                "type": "object",
+                "properties": {key: {"type": "integer", "minimum": 1} for key in ("play", "cluster")},
+                "additionalProperties": False,
+                "minProperties": 1,
+            },
+        ]
+    },
     "serial": {"anyOf": [*_BATCH["anyOf"], {"type": "array", "items": _BATCH, "minItems": 1}]},
 }
 """The keys of a play itself. They are read before there are variables: no expressions."""

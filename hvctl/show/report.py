@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from rich.text import Text
 
-from hvctl.core.apply import BATCH_FAILED, NOT_BEGUN, STILL_RUNS, Report, StepResult
+from hvctl.core.apply import BATCH_FAILED, BESIDE_DOWN, NOT_BEGUN, STILL_RUNS, Report, StepResult
 from hvctl.language import said
 from hvctl.show.cells import hint, hung
 from hvctl.show.text import WIDEST, action_lines, call_line, trace_lines
@@ -42,7 +42,8 @@ def done_text(report: Report) -> str:
     if not total:
         return "nothing to do"
     if not report.begun:
-        why = BATCH_FAILED if report.results[0].why == BATCH_FAILED else "hvctl was stopped before"
+        first = report.results[0].why
+        why = first if first in (BATCH_FAILED, BESIDE_DOWN) else "hvctl was stopped before"
         return f"not begun: {why} ({total} step{'s' * (total > 1)})"
     counts = {word: sum(r.status == status for r in report.results) for status, word in _COUNTED}
     first = f"{counts['done']} of {total} step{'s' * (total > 1)} done"

@@ -16,7 +16,9 @@ from hvctl.call import Batch, Event, Reply, Transport
 from hvctl.cli import main
 from hvctl.config.inventory import Connection
 from hvctl.fleet.connect import Wire
+from hvctl.fleet.turns import Few
 from mocks.estate import Estate
+from mocks.failures import failure
 from mocks.twin import TwinTransport
 
 CLUSTERS = {"east": ("hv01", "hv02", "hv03"), "west": ("hv04", "hv05")}
@@ -52,7 +54,7 @@ def estate(classes: dict[str, str]) -> Estate:
         for name, nodes in CLUSTERS.items()
     }
     clusters = {name: {"hosts": list(nodes), "roles": roles[name]} for name, nodes in CLUSTERS.items()}
-    shared: dict[str, Any] = {r"C:\ClusterStorage\v1": {}}
+    shared: dict[str, dict[str, object]] = {r"C:\ClusterStorage\v1": {}}
     return Estate.from_data({"hosts": hosts, "shared": shared, "clusters": clusters})
 
 
@@ -147,12 +149,12 @@ def test_without_a_word_of_it_vms_of_different_hosts_are_down_together(down: Cal
 
 @pytest.mark.parametrize("words", [(), ("--serial", "4,1")])
 def test_two_vms_of_a_class_are_never_down_together(down: Callable[..., Down], words: tuple[str, ...]) -> None:
-    """web01 has it on the cluster already, and web02 gets it; web03 has another one."""
+    """web01 has it on the cluster already, web02 gets it, and web04 is of another cluster; web03 has another one."""
     here = down(web01="DC", web03="other")
-    status, out, err = here.apply({}, {"web01": "DC", "web02": "dc"}, *words)
+    status, out, err = here.apply({}, {"web02": "dc", "web04": "dc"}, *words)
     assert status == 0, out + err
     assert set(here.counts().values()) == {4}
-    assert here.most_of("web01", "web02") == 1
+    assert here.most_of("web01", "web02", "web04") == 1
     assert here.most > 1
 
 
@@ -160,12 +162,13 @@ def test_two_vms_of_a_class_are_never_down_together(down: Callable[..., Down], w
     ("play", "words", "most", "of_east"),
     [
         ({"restarts_at_once": 1}, (), 2, 1),
-        ({"restarts_at_once": 2}, (), 4, 2),
+        ({"restarts_at_once": {"cluster": 1}}, (), 2, 1),
+        ({"restarts_at_once": {"play": 3, "cluster": 2}}, (), 4, 2),
         ({"restarts_at_once": 2}, ("--restarts-at-once", "1"), 1, 1),
         ({"restarts_at_once": 1}, ("--restarts-at-once", "5"), 2, 1),
     ],
 )
-def test_the_strictest_of_play_and_command_line_counts(
+def test_the_strictest_of_play_cluster_and_command_line_counts(
     down: Callable[..., Down], play: dict[str, Any], words: tuple[str, ...], most: int, of_east: int
 ) -> None:
     here = down()
@@ -174,3 +177,56 @@ def test_the_strictest_of_play_and_command_line_counts(
     assert set(here.counts().values()) == {4}
     assert here.most <= most
     assert here.most_of("web01", "web02", "web03") == of_east
+
+
+@pytest.mark.parametrize("words", [(), ("--serial", "1", "--max-failures", "5")])
+def test_what_was_left_down_keeps_its_class_from_going_down_elsewhere(
+    down: Callable[..., Down], words: tuple[str, ...]
+) -> None:
+    here = down(web01="dc", web04="dc")
+    here.estate.hosts["hv01"].failures.add(failure("Start-VM:times=always"))
+    status, out, err = here.apply({}, {}, *words)
+    assert status & 4, out + err
+    assert here.counts() == {"web01": 4, "web02": 4, "web03": 4, "web04": 1, "web05": 4}
+    assert "hv04: left alone: vm web01 of hv01 was left down, which is of the class dc too" in err
+    assert "hv04  not begun: what must not be down at the same time was left down elsewhere" in out
+
+
+def test_classes_and_limits_hold_beside_each_other() -> None:
+    few = Few(((2, frozenset("abc")), (1, frozenset("cd"))), {"a": frozenset({"x"}), "e": frozenset({"x", "y"})})
+    assert [few.holds(n) for n in "abcdef"] == [True, True, True, True, True, False]
+    assert few.admits("b", "a") and few.admits("c", "a") and few.admits("f", "abcde")
+    assert not few.admits("e", "a") and not few.admits("c", "ab") and not few.admits("d", "c")
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        (
+            "0",
+            "lab.yml:2:21: restarts_at_once is a number of hosts, 1 or more; write such as 1 or {play: 4, cluster: 1}",
+        ),
+        ("２", "lab.yml:2:21: restarts_at_once is a number of hosts, 1 or more; write 2 in half-width characters"),
+        ("{clusters: 1}", "lab.yml:2:32: unknown key 'clusters' in restarts_at_once; did you mean 'cluster'?"),
+        ("{cluster: yes}", "lab.yml:2:31: restarts_at_once is a number of hosts, 1 or more"),
+        ("{}", "lab.yml:2:21: restarts_at_once is empty; write such as {play: 4, cluster: 1}"),
+    ],
+)
+def test_a_wrong_number_is_refused_at_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], written: str, said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "160")
+    (tmp_path / "inventory.yml").write_text("all: {vars: {hvctl_os: 2022, ansible_user: u}, hosts: {hv01: }}\n")
+    (tmp_path / "lab.yml").write_text(
+        f"- hosts: all\n  restarts_at_once: {written}\n  host: {{enhanced_session_mode: yes}}\n"
+    )
+    assert main(("validate", "lab.yml")) == 1
+    assert said in capsys.readouterr().err
+
+
+def test_a_saved_plan_names_the_strictest(down: Callable[..., Down]) -> None:
+    here = down()
+    here.apply({"restarts_at_once": {"play": 3, "cluster": 2}}, {}, "--check")
+    assert main(("plan", "lab.yml", "--allow", "restart", "--out", "lab.plan"), here.connect) == 0
+    assert "hvctl apply lab.plan --restarts-at-once 2" in here.capsys.readouterr().err

@@ -14,7 +14,8 @@ from hvctl.call import Batch, Event, Reply, Transport
 from hvctl.cli.app import main
 from hvctl.config.inventory import Connection
 from hvctl.fleet.connect import Wire
-from hvctl.fleet.forks import Few, SideBySide
+from hvctl.fleet.forks import SideBySide
+from hvctl.fleet.turns import Few
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
 
@@ -98,7 +99,7 @@ def test_what_fails_lets_the_next_one_go_on() -> None:
     def job(name: str) -> tuple[str, Callable[[], None]]:
         return name, lambda: work(name)
 
-    hosts = SideBySide([job(n) for n in "abcde"], 4, few=Few(1, frozenset("abcd")))
+    hosts = SideBySide([job(n) for n in "abcde"], 4, few=Few(((1, frozenset("abcd")),)))
     with pytest.raises(ValueError):
         list(hosts)
     assert sorted(done) == ["a", "c", "d", "e"]
@@ -112,7 +113,7 @@ def test_work_that_is_added_waits_for_its_turn_too() -> None:
         with meter:
             time.sleep(0.05)
 
-    hosts = SideBySide([("a", work)], 4, few=Few(1, frozenset("ab")))
+    hosts = SideBySide([("a", work)], 4, few=Few(((1, frozenset("ab")),)))
     seen = []
     for name, _ in hosts:
         seen.append(name)
