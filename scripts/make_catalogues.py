@@ -67,7 +67,8 @@ def helps() -> Catalog:
     """Every text of help: of the verbs, in whole and in short, and of their options; and the words of some tables."""
     found = Catalog(project="hvctl", charset="utf-8")
     for command in commands():
-        for text in (command.help, command.get_short_help_str(1000), *(getattr(p, "help", "") for p in command.params)):
+        options = (getattr(p, "help", "") for p in command.params if not getattr(p, "hidden", False))
+        for text in (command.help, command.get_short_help_str(1000), *options):
             if text:
                 found.add(" ".join(text.split()))
     items = (text for item in ITEMS.values() for text in (item.name, item.unit))

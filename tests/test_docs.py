@@ -94,5 +94,6 @@ def test_what_has_an_owner_without_a_name_is_told_by_its_own(
 def forget() -> None:
     """What was found of the kinds is looked for anew."""
     gc.collect()
-    hvctl.kinds.kinds.cache_clear()
+    for cached in (hvctl.kinds.kinds, hvctl.kinds.sections, hvctl.kinds._named):
+        cached.cache_clear()
     hvctl.core.order._kinds.cache_clear()

@@ -48,7 +48,7 @@ def test_no_sentence_is_cut_and_no_line_is_too_wide(language: str, monkeypatch: 
             count += 1
             below = getattr(command, "commands", {})
             verbs = verbs if count > 1 else below
-            told = [command.help, *(getattr(p, "help", "") for p in command.params)]
+            told = [command.help, *(getattr(p, "help", "") for p in command.params if not getattr(p, "hidden", False))]
             told += [VERBS[name].help if below is verbs else below[name].help for name in below]
             for one in filter(None, told):
                 assert spaced(helped(one)) in spaced(text), text
