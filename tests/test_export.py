@@ -169,6 +169,7 @@ def test_export_makes_one_now_where_the_vm_is(hvctl: Run, hosts: dict[str, Simul
     status, out, err = hvctl("export", "WEB01", "--to", r"E:\x", "-y")
     assert status == 0
     assert "none yet → an export now" in out
+    assert "command line:" not in out
     assert "4 of 4 steps done seen in sync" in out
     assert "not asked, since unreachable: hv03" in err
     assert "hv02" not in out

@@ -225,6 +225,12 @@ def test_why_something_is_not_made_is_told_once() -> None:
     assert "2 impossible" in lines[0]
 
 
+def test_what_is_left_is_told_of_changed_and_unchanged_hosts_alike() -> None:
+    plan = lab().plan
+    both = [Outcome("hv01", plan, Report(plan, after=plan)), Outcome("hv02", plan)]
+    assert "Left: 2 to create, 6 to change, 6 blocked, 2 impossible." in text_of(summary_lines(both))
+
+
 def test_verbose_shows_the_stop_and_the_start_too() -> None:
     shown = text_of(plan_lines(lab(allow=["restart"]).plan, verbose=True))
     assert "Stop-VM" in shown

@@ -237,7 +237,10 @@ def _anywhere(settings: Settings, asked: Asked, name: str, to: str | None, captu
 def _wished(name: str, exports: list[dict[str, Any]], places: Sequence[Place]) -> Index:
     """Checked as if they stood in a playbook; what comes from one keeps its place there."""
     text = json.dumps([{"hosts": "all", "vms": [{"name": name, "exports": exports}]}])
-    found, problems = wishes([Play(load_text(text, "command line"), (0,), "export", "all")], {})
+    nowhere = COMMAND_LINE.mark(())
+    made = load_text(text, nowhere.file)
+    document = replace(made, marks=dict.fromkeys(made.marks, nowhere), key_marks=dict.fromkeys(made.key_marks, nowhere))
+    found, problems = wishes([Play(document, (0,), "export", "all")], {})
     if problems:
         raise ConfigError([replace(p, mark=None) for p in problems])
     given = iter(places)

@@ -24,8 +24,10 @@ def summary_lines(outcomes: Sequence[Outcome], *, drift: bool = False, memory: M
     hosts = f"{len(outcomes)} host{'s' * (len(outcomes) != 1)}" + (f": {', '.join(states)}" if states else "")
     plans = [o.plan for o in outcomes if o.plan is not None and o.report is None and not o.changed]
     line = Text(said(hosts + "."), "bold")
-    if plans and not drift and (counts := counted(plans)):
-        line.append("  " + said(f"Plan: {', '.join(counts)}."))
+    done = [o.report.after for o in outcomes if o.report is not None and o.report.after is not None]
+    # Beside hosts that were changed, what is left is told of all of them alike.
+    if plans and not drift and (counts := counted([*plans, *done])):
+        line.append("  " + said(f"Left: {', '.join(counts)}." if done else f"Plan: {', '.join(counts)}."))
     if memory is not None and (moved := _moved(outcomes, memory)):
         line.append("  " + said(f"{moved}."))
     yield line
