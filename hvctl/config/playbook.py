@@ -171,7 +171,9 @@ def _serial(document: Document, path: Path, data: Mapping[str, Any], problems: l
     try:
         return Serial.of_words(value if isinstance(value, list) else [value], str(place))
     except ValueError as error:
-        problems.append(Diagnostic(place, f"serial: {error}", "write such as 2, 10% or [1, 10%, 100%]"))
+        half = half_width(value) if isinstance(value, str) else ""
+        hint = f"write {half} in half-width characters" if half else "write such as 2, 10% or [1, 10%, 100%]"
+        problems.append(Diagnostic(place, f"serial: {error}", hint))
         return None
 
 

@@ -176,6 +176,10 @@ def test_a_plan_file_names_the_batches_of_its_play(fleet: Fleet) -> None:
         ("0", "lab.yml:2:11: serial: 0 is not a size of a batch: 1 or more; write such as 2, 10% or [1, 10%, 100%]"),
         ("[1, 200%]", "lab.yml:2:11: serial: 200% is not a size of a batch: 1% to 100%"),
         ("some", "lab.yml:2:11: serial: some is not a number of hosts, nor a percentage of them"),
+        (
+            "１",
+            "lab.yml:2:11: serial: １ is not a number of hosts, nor a percentage of them; write 1 in half-width characters",
+        ),
         ("[]", "lab.yml:2:11: serial: no size of a batch is written"),
         ("{a: 1}", "lab.yml:2:11: serial: a batch is a number of hosts, or a percentage of them"),
     ],
@@ -188,6 +192,8 @@ def test_what_is_no_size_is_refused_at_its_place(fleet: Fleet, written: str, sai
 
 
 def test_a_wrong_option_is_refused_before_any_host_is_asked(fleet: Fleet) -> None:
+    assert "write 1,10% in half-width characters" in fleet.apply("--serial", "１，１０％")[2]
+    assert "write restart in half-width characters" in fleet.apply("--allow", "ｒｅｓｔａｒｔ")[2]
     status, _, err = fleet.apply("--serial", "1,none")
     assert (status, fleet.changed) == (1, [])
     assert "--serial 1,none: none is not a number of hosts, nor a percentage of them; say such as --serial 2" in err
