@@ -38,7 +38,7 @@ class Room:
             return forks
         busy = (self._cpu() - self._used) / passed
         self._at, self._used = self._clock(), self._cpu()
-        return min(self._most, forks + max(1, forks // 2)) if busy < BUSY else forks
+        return min(self._most, 2 * forks) if busy < BUSY else forks
 
 
 class SideBySide(Generic[T]):
