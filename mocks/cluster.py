@@ -60,7 +60,7 @@ class Role:
     offline_action: int = 1
     check_heartbeat: int = 1
     default_move_type: int = NONE
-    monitored: list[str] = field(default_factory=list)  # services, and events as "log/source/id"
+    monitored: list[str] = field(default_factory=list)  # services, and events as "log,source,id"
 
     @property
     def resource(self) -> str:

@@ -13,6 +13,7 @@ from hvctl.core.values import Json, Plain
 from hvctl.kinds._cluster import bare
 from hvctl.kinds._types import Flag, Words
 from hvctl.kinds._vm import VmPart
+from hvctl.text.number import is_whole, whole
 
 NODES_LESS_ONE = 2**32 - 1
 """FailoverThreshold: one failover less than there are nodes (cluster 1.2)."""
@@ -117,6 +118,14 @@ def _window(text: str) -> str:
     return f"{int(found[1])}-{int(found[2])}"
 
 
+def _event(text: str) -> str:
+    """Log, source and id, as the cluster tells them but for the slash of a log's name, of which it makes a plus."""
+    log, source, number = ([part.strip() for part in text.rsplit(",", 2)] + ["", ""])[:3]
+    if not (log and source and is_whole(number)):
+        raise ValueError("an event is its log, its source and its id, such as 'System,Service Control Manager,7031'")
+    return f"{log},{source},{whole(number)}"
+
+
 class Failback(Fields):
     """Whether a role goes back to its preferred owners by itself, and between which hours of the day."""
 
@@ -158,6 +167,9 @@ class RolePart(VmPart):
     offline_action: Annotated[str | None, OFFLINE, Setting("OfflineAction", codec=OFFLINE)] = None
     heartbeat_monitoring: Annotated[Flag | None, Setting("CheckHeartbeat", codec=BIT)] = None
     monitored_services: Annotated[list[str] | None, Setting("MonitoredServices", codec=NAMES)] = None
+    monitored_events: Annotated[
+        list[Annotated[str, AfterValidator(_event)]] | None, Setting("MonitoredEvents", codec=NAMES)
+    ] = None
     persistent_state: Annotated[Flag | None, Setting("PersistentState")] = None
 
     @property

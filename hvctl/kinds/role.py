@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Self
@@ -39,7 +40,7 @@ from hvctl.kinds._network import SWITCHES, VM_ADAPTERS
 from hvctl.kinds._role import NODES_LESS_ONE, RolePart
 from hvctl.kinds._switch import SwitchPart
 from hvctl.kinds._vm import VMS, in_vm, power, vm_ref, vm_row
-from hvctl.text.diagnostic import Diagnostic
+from hvctl.text.diagnostic import Diagnostic, Level
 
 _GROUPS = replace(
     ROLES,
@@ -77,11 +78,16 @@ _PATHS = Call("Get-VM", select=("Id", "Path"))
 _OF_GROUP = ("priority", "anti_affinity", "failback.allowed", "failback.window", "failover.threshold", "failover.period",
              "persistent_state")  # fmt: skip
 _OF_RESOURCE = ("offline_action", "heartbeat_monitoring")
-_SERVICES = "monitored_services"
+_SERVICES, _EVENTS = _WATCHED = "monitored_services", "monitored_events"
 
 
 _STATES = {0: "online", 1: "offline", 2: "failed", 3: "partly online", 4: "pending"}
 """Of a group of the cluster (domain 2); a VM that is off may be offline or partly online (cluster 2)."""
+
+
+_EVENT = re.compile(r"[^,]+,.+,[0-9]+")
+"""How one is told among services, which have no commas: log, source and id, with a plus for the slash of the log's name (the
+example of Get-ClusterVMMonitoredItem, Windows Server 2012)."""
 
 
 def monitored(vm: Machine) -> Iterator[Call]:
@@ -95,8 +101,8 @@ class Role(RolePart):
     """The role that the cluster has for a VM, made with it. `preferred_owners` in their order; with `failback: {allowed: yes}`
     one that runs on a node that is not among them differs, and is moved with consent. With `priority: none` it does not
     start by itself. `offline_action` is what happens to the VM when the cluster takes it offline or shuts its node down.
-    Services of `monitored_services` are watched in the guest, which must answer for it. A cluster may write
-    `persistent_state` itself."""
+    Services of `monitored_services` and events of `monitored_events` (`log,source,id`) are watched in the guest, which must
+    answer for it; each is the whole list. A cluster may write `persistent_state` itself."""
 
     kind: ClassVar[str] = "role"
     section: ClassVar[str] = "role"
@@ -119,6 +125,7 @@ class Role(RolePart):
         "failover.period": 6,
         "offline_action": "save",
         "monitored_services": (),
+        "monitored_events": (),
     }
     """Cluster 1.2, 1.5; of a role that was made (domain 16)."""
     other_words: ClassVar[Mapping[str, str]] = {
@@ -129,10 +136,7 @@ class Role(RolePart):
         **dict.fromkeys(("stop_action", "cluster_stop_action"), "offline_action"),
         **dict.fromkeys(("heartbeat", "check_heartbeat"), "heartbeat_monitoring"),
         **dict.fromkeys(("services", "monitored_items"), "monitored_services"),
-        **dict.fromkeys(
-            ("monitored_events", "events"),
-            "what a cluster tells of watched events is documented nowhere; add them by hand (Add-ClusterVMMonitoredItem)",
-        ),
+        **dict.fromkeys(("events",), "monitored_events"),
     }
 
     # --- looking ----------------------------------------------------------------------------------------------------
@@ -165,7 +169,7 @@ class Role(RolePart):
             return found
         model, omitted = found
         if power(self.vm_row(facts)) != "Running":
-            omitted = (*omitted, Omission(_SERVICES, "its guest is asked, which does not run"))
+            omitted = (*omitted, *(Omission(field, "its guest is asked, which does not run") for field in _WATCHED))
         if model._off(role.owner):
             omitted = (*omitted, Omission("failback.allowed", f"it runs on {role.owner}, and would be moved"))
             model = model.without(["failback.allowed"])
@@ -189,7 +193,7 @@ class Role(RolePart):
         fields = self.model_fields_set
         preferred = (PREFERRED,) if "preferred_owners" in fields else ()
         possible = (POSSIBLE,) if "possible_owners" in fields else ()
-        services = tuple(monitored(self.vm)) if _SERVICES in fields else ()
+        services = tuple(monitored(self.vm)) if not fields.isdisjoint(_WATCHED) else ()
         return (
             VMS,
             _ADAPTERS,
@@ -236,7 +240,7 @@ class Role(RolePart):
             **self._read(resource, _OF_RESOURCE, "PrivateProperties."),
             "preferred_owners": self._owners(PREFERRED, role.name, facts),
             "possible_owners": self._owners(POSSIBLE, role.resource, facts),
-            _SERVICES: self._services(facts),
+            **{field: self._watched_now(field, facts) for field in _WATCHED},
         }
         found |= {"node": role.owner}
         return {name: found[name] for name in (*self.written(), "node") if name in found}
@@ -259,10 +263,10 @@ class Role(RolePart):
         rows = [r for r in facts.rows(query) if str(r.get(EACH)).casefold() == name.casefold()]
         return [str(node["Name"]) for node in rows[0].get("OwnerNodes[Name]") or ()] if rows else UNKNOWN
 
-    def _services(self, facts: Facts) -> Any:
+    def _watched_now(self, field: str, facts: Facts) -> Any:
         """The guest is asked: one that does not run says nothing."""
         row = self.vm_row(facts)
-        if _SERVICES not in self.written():
+        if field not in self.written():
             return None
         if row is None or power(row) != "Running":
             return NOT_COMPARED
@@ -270,7 +274,12 @@ class Role(RolePart):
         replies = [facts.reply(q) for q in monitored(self.vm)]
         if any(f.value is None or str(f.value).casefold() == own for r in replies for f in r.failures):
             return UNKNOWN
-        return [str(r["Name"]) for reply in replies for r in reply.rows if str(r.get(EACH)).casefold() == own]
+        names = [str(r["Name"]) for reply in replies for r in reply.rows if str(r.get(EACH)).casefold() == own]
+        events = [name for name in names if _EVENT.fullmatch(name)]
+        if field == _SERVICES:
+            return [name for name in names if name not in events]
+        parts = (event.partition(",") for event in events)
+        return [f"{log.replace('+', '/')},{rest}" for log, _, rest in parts]
 
     def wanted(self) -> State:
         return {**self.written()}
@@ -386,8 +395,8 @@ class Role(RolePart):
                     "", f"the role of {self.vm.key()} is called {role.name}", "it is known by its VM", "warning"
                 )
         yield from self._strayed(role, facts)
-        if _SERVICES in self.written():
-            yield from self._unasked(facts)
+        for field in (name for name in _WATCHED if name in self.written()):
+            yield from self._unasked(field, facts)
         if self.vm_row(facts) is None and told.level and told.level != facts.os and not self.vm.absent:
             version = DEFAULT_VM_VERSION[told.level]
             if self.vm.version is None or not version_at_least(version, self.vm.version):
@@ -431,16 +440,15 @@ class Role(RolePart):
             text = f"the role {role.name} is not monitored: its node {role.owner} is isolated"
             yield finding("", text, "the cluster fails it over when the node does not come back", "warning")
 
-    def _unasked(self, facts: Facts) -> Iterator[Diagnostic]:
+    def _unasked(self, field: str, facts: Facts) -> Iterator[Diagnostic]:
         row = self.vm_row(facts)
         if power(row) != "Running" and self.vm.state != "running":
             text = f"{self.vm.key()} does not run, so what is watched in its guest is not known"
-            yield finding(_SERVICES, text, "it is compared when it runs", "warning")
+            yield finding(field, text, "it is compared when it runs", "warning")
         elif power(row) != "Running":
             text = f"{self.vm.key()} does not run yet, and its guest must answer for it"
-            yield finding(
-                _SERVICES, text, "run hvctl again when its guest is up", "later" if row is None else "warning"
-            )
+            level: Level = "later" if row is None else "warning"
+            yield finding(field, text, "run hvctl again when its guest is up", level)
 
     def _storage(self, occasion: Occasion, facts: Facts) -> Iterator[Diagnostic]:
         """Only what every possible owner can reach lets it go there (domain 16; cluster 4: a warning with a report, when it
@@ -611,8 +619,9 @@ class Role(RolePart):
             call = Call("Set-ClusterParameter", {"InputObject": _resource(name, VM_RESOURCE), "Multiple": Map(own)})
             fields = tuple(f for f in _OF_RESOURCE if f in by_field)
             yield Step(call, f"set the resource of {name}", fields)
-        if _SERVICES in by_field and power(self.vm_row(facts)) == "Running":
-            yield from self._watched(by_field[_SERVICES], facts)
+        for field in _WATCHED if power(self.vm_row(facts)) == "Running" else ():
+            if field in by_field:
+                yield from self._watched(by_field[field], facts)
 
     def _properties(self, by_field: Mapping[str, Change]) -> dict[str, Any]:
         table = settings(RolePart)
@@ -637,10 +646,10 @@ class Role(RolePart):
             ("Remove", [n for k, n in now.items() if k not in wanted]),
             ("Add", [n for k, n in wanted.items() if k not in now]),
         ):
-            if names:
-                call = Call(f"{verb}-ClusterVMMonitoredItem", {"VMId": str(row["Id"]), "Service": names})
-                word = "watch" if verb == "Add" else "watch no more"
-                yield Step(call, f"{word} {', '.join(names)} in {self.vm.key()}", (_SERVICES,))
+            word = "watch" if verb == "Add" else "watch no more"
+            for some in ([name] for name in names) if change.field == _EVENTS else (names,) if names else ():
+                call = Call(f"{verb}-ClusterVMMonitoredItem", {"VMId": str(row["Id"]), **_item(change.field, some)})
+                yield Step(call, f"{word} {', '.join(some)} in {self.vm.key()}", (change.field,))
 
     def _names(self, wanted: Sequence[str] | None, facts: Facts) -> list[str]:
         """As the cluster has them."""
@@ -651,6 +660,14 @@ class Role(RolePart):
         role = self.role(facts)
         assert role is not None
         yield removal(role, f"take the role {role.name} away; the VM stays")
+
+
+def _item(field: str, names: Sequence[str]) -> dict[str, Any]:
+    """Services are taken together, and of events one at a time."""
+    if field != _EVENTS:
+        return {"Service": list(names)}
+    log, source, number = names[0].rsplit(",", 2)
+    return {"EventLog": log, "EventSource": source, "EventId": int(number)}
 
 
 def _resource(name: str, kind: str) -> Ref:

@@ -1,6 +1,7 @@
 """Get-, Add- and Remove-ClusterVMMonitoredItem: services and events that the cluster watches in a guest (cluster 2).
 
-What the objects of events look like is not known; only services are told here, by their names."""
+Services are told by their names, events as log, source and id, with a plus for the slash of the log's name: the example of
+Get-ClusterVMMonitoredItem, Windows Server 2012 [D]."""
 
 from __future__ import annotations
 
@@ -25,6 +26,15 @@ def _role(cmd: Command) -> Role:
     return role
 
 
+def _named(cmd: Command) -> list[str]:
+    """An event is named whole [I]."""
+    names = list(cmd.args.texts("Service")) if "Service" in cmd.args else []
+    if "EventLog" in cmd.args:
+        log, source = cmd.args.text("EventLog").replace("/", "+"), cmd.args.text("EventSource")
+        names.append(f"{log},{source},{cmd.args.number('EventId')}")
+    return names
+
+
 @cmdlet("Get-ClusterVMMonitoredItem", module="cluster", takes=1.0)
 def get(cmd: Command) -> None:
     role = _role(cmd)
@@ -35,7 +45,7 @@ def get(cmd: Command) -> None:
 @cmdlet("Add-ClusterVMMonitoredItem", module="cluster", takes=1.0)
 def add(cmd: Command) -> None:
     role = _role(cmd)
-    for name in cmd.args.texts("Service"):
+    for name in _named(cmd):
         if name.casefold() not in {n.casefold() for n in role.monitored}:
             role.monitored.append(name)
 
@@ -43,5 +53,5 @@ def add(cmd: Command) -> None:
 @cmdlet("Remove-ClusterVMMonitoredItem", module="cluster", takes=1.0)
 def remove(cmd: Command) -> None:
     role = _role(cmd)
-    gone = {n.casefold() for n in cmd.args.texts("Service")}
+    gone = {n.casefold() for n in _named(cmd)}
     role.monitored = [n for n in role.monitored if n.casefold() not in gone]
