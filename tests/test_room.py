@@ -28,7 +28,7 @@ def test_while_hosts_are_waited_for_there_are_more_of_them() -> None:
     for _ in range(6):
         machine.passes(1.1, busy=0.2)
         forks.append(room.after(forks[-1]))
-    assert forks == [16, 24, 36, 54, 64, 64, 64]
+    assert forks == [16, 32, 64, 64, 64, 64, 64]
 
 
 def test_while_one_core_is_busy_there_are_no_more() -> None:
@@ -39,7 +39,7 @@ def test_while_one_core_is_busy_there_are_no_more() -> None:
     machine.passes(0.5, busy=0.0)
     assert room.after(16) == 16, "too short to be told"
     machine.passes(5, busy=0.1)
-    assert room.after(16) == 24, "what was before does not count"
+    assert room.after(16) == 32, "what was before does not count"
 
 
 def test_what_the_user_said_is_never_exceeded() -> None:

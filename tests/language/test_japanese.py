@@ -96,7 +96,7 @@ def test_a_report_and_what_it_comes_to() -> None:
     assert "手順" in shown and "完了" in shown
     told = text_of(summary_lines([Outcome("hv01.tokyo", made.plan, report), Outcome("夜間ホスト", made.plan)]))
     assert told.startswith("ホスト 2 台: "), told
-    assert "計画: 作成 1、" in told
+    assert "残り: 作成 1、" in told
 
 
 def test_what_programs_read_stays_as_it_is() -> None:
