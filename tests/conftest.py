@@ -6,14 +6,19 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 import pytest
+from hypothesis.configuration import set_hypothesis_home_dir
 
 from hvctl.contract import OS
 from mocks.engine import Engine, LanguageMode
 from mocks.engine_spec import allowlist, description
 from tests import requirements
+
+# What Hypothesis keeps names the files of this checkout by their full paths.
+set_hypothesis_home_dir(Path(gettempdir()) / "hvctl-hypothesis")
 
 AGAIN = frozenset(
     """

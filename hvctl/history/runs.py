@@ -54,12 +54,6 @@ def last_runs(connection: Connection) -> tuple[ScheduledRun, ...]:
     return tuple(map(_run, connection.execute(chosen)))
 
 
-def runs_of(connection: Connection, schedule: str, verb: str, most: int = 200) -> tuple[ScheduledRun, ...]:
-    """Of one schedule, the last first."""
-    mine = select(runs).where(runs.c.schedule == schedule, runs.c.verb == verb)
-    return tuple(map(_run, connection.execute(mine.order_by(runs.c.id.desc()).limit(most))))
-
-
 def _run(r: Any) -> ScheduledRun:
     times = (r.started, r.finished, r.exit_status, r.next)
     return ScheduledRun(r.schedule, r.verb, r.rhythm, tuple(json.loads(r.playbooks)), *times)
