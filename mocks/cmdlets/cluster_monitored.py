@@ -27,9 +27,12 @@ def _role(cmd: Command) -> Role:
 
 
 def _named(cmd: Command) -> list[str]:
-    """An event is named whole [I]."""
+    """An event is named whole: less of it names none [I]."""
     names = list(cmd.args.texts("Service")) if "Service" in cmd.args else []
-    if "EventLog" in cmd.args:
+    given = [part for part in ("EventLog", "EventSource", "EventId") if part in cmd.args]
+    if len(given) in (1, 2) or not (given or names):
+        raise failed(cmd, "The parameter is incorrect", "The parameter is incorrect")
+    if given:
         log, source = cmd.args.text("EventLog").replace("/", "+"), cmd.args.text("EventSource")
         names.append(f"{log},{source},{cmd.args.number('EventId')}")
     return names
