@@ -106,10 +106,11 @@ def _settled(
     everything: Mapping[str, Index], facts: Mapping[str, Facts], allow: frozenset[Impact]
 ) -> dict[Address, Draft]:
     ordered = sorted((wish for index in everything.values() for wish in index), key=rank)
+    linked = any(wish.links() for wish in ordered)
     drafts: dict[Address, Draft] = {}
     while True:
         held = held_back(drafts)
-        goals = targets_of(everything, held)
+        goals = targets_of(everything, held, linked=linked)
         drafts = _judged(ordered, goals, drafts, facts, allow)
         if held_back(drafts) == held:
             return drafts

@@ -21,10 +21,10 @@ class Held:
     missing: frozenset[Address] = frozenset()
 
 
-def targets_of(unit: Mapping[str, Index], held: Held) -> dict[str, Index]:
-    """By host, the targets of hosts that are planned as one; they know each other where one rests on another."""
+def targets_of(unit: Mapping[str, Index], held: Held, *, linked: bool) -> dict[str, Index]:
+    """By host, the targets of hosts that are planned as one; they know each other where one rests on another (`linked`)."""
     found = {host: targets(desired, held) for host, desired in unit.items()}
-    if not any(one.links() for desired in unit.values() for one in desired):
+    if not linked:
         return found
     # What is desired is others' too, and knows no plan.
     found = {host: target.again() if target is unit[host] else target for host, target in found.items()}

@@ -21,13 +21,12 @@ from hvctl.kinds import address_of
 def known_of(connection: Connection, some: Sequence[Any], calm: Collection[int] = ()) -> dict[int, Known]:
     """What is on record of these hosts, by their ids. `calm`: of which nothing is asked but what is open."""
     names = {host.id: host.name for host in some}
-    asked = [number for number in names if number not in calm]
     opened: dict[int, dict[str, Open]] = {number: {} for number in names}
     for row in connection.execute(select(drifts).where(drifts.c.host_id.in_(names), drifts.c.gone.is_(None))):
         spot = _spot(names[row.host_id], row)
         accepted = row.accepted_until is not None
         opened[row.host_id][row.spot] = Open(row.id, spot, row.file, row.first_seen, row.moved, accepted)
-    asked += [number for number in calm if opened.get(number)]
+    asked = {number for number in names if number not in calm or opened[number]}
     away = {
         row.host_id: Absence(row.id, row.first_seen)
         for row in connection.execute(select(absences).where(absences.c.host_id.in_(names), absences.c.back.is_(None)))
@@ -43,7 +42,7 @@ def known_of(connection: Connection, some: Sequence[Any], calm: Collection[int] 
     return {
         host.id: Known(
             host.looked, opened[host.id], wished[host.id], frozenset(files[host.id]), away.get(host.id),
-            calm=host.id in calm and host.id not in asked,
+            calm=host.id not in asked,
         )
         for host in some
     }  # fmt: skip

@@ -152,9 +152,6 @@ class ReplicaBroker(OfHyperV):
     def summary(self) -> str:
         return self.address_
 
-    def impacts(self, field: str, now: Any, wanted: Any, facts: Facts) -> frozenset[Impact]:
-        return frozenset({"online"})
-
     def remove_impacts(self, facts: Facts) -> frozenset[Impact]:
         return frozenset({"disconnect"})
 

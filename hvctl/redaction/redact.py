@@ -72,9 +72,8 @@ class Redactor:
         if (known := masked.get(id(value))) is not None and known() is value:
             return value
         found = mapped(value, self._masked)
-        if (
-            found.__class__.__weakrefoffset__
-        ):  # not texts, nor the small records with slots, which are nothing by themselves
+        # Not texts, nor the small records with slots, which are nothing by themselves.
+        if found.__class__.__weakrefoffset__:
             key = id(found)
             masked[key] = ref(found, lambda gone: _forget(masked, key, gone))
         return found
