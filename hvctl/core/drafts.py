@@ -62,6 +62,15 @@ def _waiting(draft: Draft, others: Mapping[Address, Draft]) -> Draft:
             # Its owner says why; of each part again it would bury that.
             action = replace(draft.action, verb=verb, lines=())
             return Draft(draft.wish, action, here=False, held=frozenset({WHOLE}))
+        because = tuple(
+            replace(r, mark=draft.action.mark, address=draft.action.address, field="")
+            for r in other.action.remarks
+            if r.level == "unknown"
+        )
+        if address in owner and because and not draft.action.remarks:
+            # For the same reason as its owner, so that both are told once.
+            action = replace(draft.action, verb="unknown", lines=(), remarks=because)
+            return Draft(draft.wish, action, here=False, held=frozenset({WHOLE}), waits=True)
         name = str(address) if address.host == draft.action.address.host else f"{address} of {address.host}"
         remark = Diagnostic(
             draft.action.mark,

@@ -103,6 +103,11 @@ class View:
         usual = (name.casefold(), f"scvmm {name} resources".casefold())
         return next((r for n in usual if (r := self.by_name.get(n)) is not None), None)
 
+    def made_as(self, name: str) -> ClusteredVm | None:
+        """By the name that its VM had when it became one: its resource keeps it, whatever becomes of both (cluster 2)."""
+        usual = f"{VM_RESOURCE} {name}".casefold()
+        return next((r for r in self.roles if r.resource.casefold() == usual), None)
+
     def up(self) -> tuple[str, ...]:
         """Names of nodes that take roles."""
         return tuple(name for name, state, _ in self.nodes.values() if state == UP)
@@ -200,16 +205,25 @@ def _free(role: ClusteredVm, row: Row | None) -> bool:
     return row is None or not role.vm_id or role.vm_id == str(row["Id"]).casefold()
 
 
-def owner_of(name: str, facts: Facts) -> str | None:
-    """The node that owns the role of a VM of that name; None if the cluster has none, or there is no cluster. Where other
-    nodes are read too, a role is also known by the id of its VM."""
-    told = view(facts)
+def role_named(name: str, facts: Facts) -> ClusteredVm | None:
+    """The role of a VM of that name; None if the cluster has none, or there is no cluster. Of a node that is read it is known
+    by the id of its VM, of any other also by the name that its VM had when it became a role."""
+    told, read = view(facts), {facts.info.computer.casefold()}
     for other in facts.others.values():
         if other is not None and _asked(VMS, other):
+            read.add(other.info.computer.casefold())
             for row in other.of_key(VMS, "Name", name):
                 if (role := told.of_vm(row["Id"])) is not None:
-                    return role.owner
+                    return role
     found = told.named(name)
+    if found is None and (old := told.made_as(name)) is not None and old.owner.casefold() not in read:
+        return old
+    return found
+
+
+def owner_of(name: str, facts: Facts) -> str | None:
+    """The node that owns it."""
+    found = role_named(name, facts)
     return None if found is None else found.owner
 
 
@@ -306,6 +320,7 @@ def whereabouts(vm: Machine, home: Sequence[str], possible: Sequence[str], facts
             holders[node] = rows[0]
     known = [r for row in holders.values() if (r := told.of_vm(row["Id"])) is not None]
     role = next(iter(known), None) or next((r for n in vm.names if (r := told.named(n)) is not None), None)
+    role = role or next((r for n in vm.names if (r := told.made_as(n)) and not _read(r.owner, nodes)), None)
     if role is None:
         makers = _makers(home, possible, nodes, told)
         return _without_role(vm, holders, nodes, told, (*makers, first))
@@ -315,7 +330,7 @@ def whereabouts(vm: Machine, home: Sequence[str], possible: Sequence[str], facts
         return Whereabouts(first, UnclearError(f"no node owns the role {role.name}", _LOOK))
     if own is None:
         fault = UnreadHostError(host if owner in nodes else role.owner, in_run=owner in nodes)
-        fault.text = f"{role.name} is a role on {role.owner}: {fault.text}"
+        fault.text = f"it is a role on {role.owner}: {fault.text}"
         return Whereabouts(first, fault)
     others = [told.nodes[n][0] for n in holders if n != owner]
     if others:
@@ -328,6 +343,10 @@ def whereabouts(vm: Machine, home: Sequence[str], possible: Sequence[str], facts
 
 
 _LOOK = "look at the role in the cluster"
+
+
+def _read(node: str, nodes: Mapping[str, tuple[str, Facts | None]]) -> bool:
+    return nodes.get(node.casefold(), ("", None))[1] is not None
 
 
 def _without_role(
@@ -348,8 +367,11 @@ def _without_role(
         host, own = nodes.get(node, (name, None))
         if own is None:  # one that is down too: its own VM of the name would be there again when it comes back
             fault = UnreadHostError(host, in_run=node in nodes)
-            fault.text = f"no other node has {vm.name}, and {fault.text}"
-            fault.hint = "it may be there: bring that node up, or evict it from the cluster"
+            fault.text = f"no other node has it, and {fault.text}"
+            if node in nodes:
+                fault.hint = "it may be there: bring that node up, or evict it from the cluster"
+            else:
+                fault.hint = "it may be there: run it for that host too"
             return Whereabouts(makers[-1], fault)
     return Whereabouts(makers[0])
 

@@ -34,7 +34,7 @@ from hvctl.kinds._cluster import (
 )
 from hvctl.kinds._host import OfHyperV
 from hvctl.kinds._role import BIT, Numbers
-from hvctl.kinds._types import Flag, Seconds
+from hvctl.kinds._types import SPAN, Flag, Seconds
 from hvctl.kinds._vm import VMS
 from hvctl.text.diagnostic import Diagnostic
 
@@ -66,14 +66,14 @@ class Resiliency(Fields):
     isolated at all, always or only where it says so itself."""
 
     isolate: Annotated[str | None, LEVELS, Setting("ResiliencyLevel", codec=LEVELS)] = None
-    period: Annotated[Seconds | None, Setting("ResiliencyDefaultPeriod")] = None
+    period: Annotated[Seconds | None, Setting("ResiliencyDefaultPeriod", codec=SPAN)] = None
 
 
 class Quarantine(Fields):
     """A node that leaves `threshold` times within an hour takes no roles for `duration`."""
 
     threshold: Annotated[int | None, Field(ge=1), Setting("QuarantineThreshold")] = None
-    duration: Annotated[Seconds | None, Setting("QuarantineDuration")] = None
+    duration: Annotated[Seconds | None, Setting("QuarantineDuration", codec=SPAN)] = None
 
 
 class Cluster(OfHyperV):
@@ -215,17 +215,20 @@ class Cluster(OfHyperV):
                     )
 
     def _nodes(self, facts: Facts) -> Iterator[Diagnostic]:
-        hosts = hosts_by_node(facts)
+        hosts = hosts_by_node(facts) or {facts.info.computer.casefold(): (self.index.host, facts)}
         for node, (host, own) in hosts.items():
             if self.index.is_beside(host):  # that a role of it replicates to, or one that replicates to it
                 continue
             if own is not None and view(facts).nodes and node not in view(facts).nodes:
                 text = f"{host} is no node of {view(facts).name}"
                 yield finding("", text, "take hvctl_cluster from it, or add it to the cluster", "warning")
-        for node, (name, state, status) in view(facts).nodes.items():
-            if facts.others and node not in hosts:
-                text = f"{name} is a node of the cluster, and is not among the hosts of this run"
-                yield finding("", text, "add it to the inventory's group of its nodes", "warning")
+        left_out = [name for node, (name, _, _) in view(facts).nodes.items() if node not in hosts]
+        if left_out:
+            are = "is a node of the cluster, and is" if len(left_out) == 1 else "are nodes of the cluster, and are"
+            text = f"{', '.join(left_out)} {are} not among the hosts of this run"
+            hint = "run it for all nodes, and see that the inventory's group of its nodes has them"
+            yield finding("", text, hint, "warning")
+        for name, state, status in view(facts).nodes.values():
             if word := _condition(state, status):
                 yield finding("", f"the node {name} {word[0]}", word[1], "warning")
 

@@ -18,6 +18,7 @@ from hvctl.core.resource import Resource
 from hvctl.core.values import NOT_COMPARED, UNKNOWN, State
 from hvctl.kinds._adapter import Adapter
 from hvctl.kinds._cluster import (
+    FAILED,
     RESOURCES,
     ROLES,
     UP,
@@ -285,15 +286,21 @@ class Role(RolePart):
         return {**self.written()}
 
     def changes(self, actual: State, facts: Facts) -> tuple[Change, ...]:
-        """And that it runs elsewhere than it prefers, where the cluster may bring it back."""
+        """And that it runs elsewhere than it prefers, where the cluster may bring it back; and that it has failed."""
         found = super().changes(actual, facts)
         role, home = self.role(facts), self._home(facts)
+        if role is not None and role.failed and not self._starts(facts):
+            found = (*found, Change("state", _STATES[FAILED], _STATES[0]))
         if role is None or home is None:
             return found
         note = "the cluster moves it there live if it runs"
         if self._barred(role.owner):
             note = f"{role.owner} is not to be a possible owner; {note}"
         return (*found, Change("node", role.owner, home, frozenset({"move"}), note))
+
+    def _starts(self, facts: Facts) -> bool:
+        """Whether this run starts its VM, and so brings it online (cluster 3)."""
+        return self.vm.state == "running" and power(self.vm_row(facts)) != "Running"
 
     def noted(self, facts: Facts) -> Noted | None:
         """Of its owner; where that is a host of the run that could not be read, what was seen there last stands."""
@@ -346,7 +353,7 @@ class Role(RolePart):
     # --- rules --------------------------------------------------------------------------------------------------------
 
     def rules(self, os: OS) -> Iterator[Diagnostic]:
-        if not self.index.together and self.index.host:
+        if not self.index.together and self.index.host and "cluster" not in self.place.path:  # which says so itself
             hint = (
                 "write hvctl_cluster: NAME in the variables of the group of its nodes, and the VM under `cluster: vms:`"
             )
@@ -423,14 +430,20 @@ class Role(RolePart):
             text = f"{name} is on {node}, which is none of its preferred owners"
             if barred:
                 text = f"{name} is on {node}, which is none of its possible owners"
-            hint = "this run moves it when it has its role, with --allow move"
-            yield finding(field, text, hint if facts.others else "the next run moves it, with --allow move", "warning")
+            home = str(self._first_up(owners, facts))
+            if lacking := self._lacking(home, facts):
+                hint = f"it stays there as long as {home} has no switch {', '.join(lacking)}"
+            else:
+                run = "this" if facts.others else "the next"
+                hint = f"{run} run moves it to {home} when it has its role, with --allow move"
+            yield finding(field, text, hint, "warning")
 
     def _state(self, role: ClusteredVm, facts: Facts) -> Iterator[Diagnostic]:
         if role.failed:
             text = f"the role {role.name} has failed on {role.owner}"
             hint = "see the events of FailoverClustering on its node, mend the cause, then Start-ClusterGroup"
-            yield finding("", text, hint, "warning")
+            starts = self._starts(facts)
+            yield finding("" if starts else "state", text, hint, "warning" if starts else "impossible")
         if role.locked:
             hint = "something works on it; see what has it locked before it is moved"
             bars = self._home(facts) is not None
@@ -464,10 +477,18 @@ class Role(RolePart):
             else:
                 yield finding("", text, f"{hint}, unless the volume is a cluster disk", "warning")
         yield from self._volumes(facts)
-        for disk in self.vm.parts_of(DiskPart):
-            if disk.disk_number is not None and not disk.absent:
-                text = f"{disk.at} of {self.vm.key()} is a disk of its host, which other nodes do not have"
-                yield finding("", text, "use a virtual disk, or make it a cluster disk", "warning")
+        for at in self._passed_through(facts):
+            text = f"{at} of {self.vm.key()} is a disk of its host, which other nodes do not have"
+            yield finding("", text, "use a virtual disk, or make it a cluster disk", "warning")
+
+    def _passed_through(self, facts: Facts) -> Iterator[str]:
+        row, listed = self.vm_row(facts), {str(d.at): d for d in self.vm.parts_of(DiskPart)}
+        for at, part in listed.items():
+            if part.disk_number is not None and not part.absent:
+                yield at
+        for disk in in_vm(DISKS, row, facts) if row is not None else ():
+            if disk.get("DiskNumber") is not None and (at := _at(disk)) not in listed:
+                yield at
 
     def _shared_folders(self) -> tuple[str, ...]:
         r"""Of the cluster shared volumes that its disks lie on: C:\ClusterStorage\Volume1."""
@@ -499,8 +520,7 @@ class Role(RolePart):
             path = self.vm.path or next((str(r.get("Path") or "") for r in own), "")
             yield "the configuration", path
             for disk in in_vm(DISKS, row, facts):
-                at = f"{str(disk['ControllerType']).lower()} {disk['ControllerNumber']}:{disk['ControllerLocation']}"
-                if at not in listed and disk.get("DiskNumber") is None:
+                if (at := _at(disk)) not in listed and disk.get("DiskNumber") is None:
                     yield f"the disk at {at}", str(disk.get("Path") or "")
             for drive in in_vm(DVDS, row, facts):
                 yield "the image in a DVD drive", str(drive.get("Path") or "")
@@ -512,26 +532,28 @@ class Role(RolePart):
 
     def _switches(self, facts: Facts) -> Iterator[Diagnostic]:
         """Every possible owner needs a switch of the same name (domain 14)."""
+        yield from self._monitored_inside(self.vm_row(facts), facts)
+        home = self._home(facts)
+        for node, _ in self._possible(facts):
+            for name in self._lacking(node, facts):
+                text = f"{node} has no switch {name}, so {self.vm.key()} cannot move there"
+                hint = "declare the switch for every node, or write possible_owners"
+                bars = home is not None and bare(home) == bare(node)
+                yield finding("node" if bars else "", text, hint, "impossible" if bars else "warning")
+
+    def _lacking(self, node: str, facts: Facts) -> list[str]:
+        """Switches that its VM needs and a node that is read does not have, nor is to have."""
+        _, own = hosts_by_node(facts).get(bare(node), ("", None))
+        if own is None:
+            return []
         row = self.vm_row(facts)
         names = {p.switch for p in self.vm.parts_of(Adapter) if p.switch and not p.absent}
         if row is not None:
             listed = {p.key().casefold() for p in self.vm.parts_of(Adapter)}
-            adapters = in_vm(VM_ADAPTERS, row, facts)
-            names |= {
-                str(a["SwitchName"])
-                for a in adapters
-                if a.get("SwitchName") and str(a["Name"]).casefold() not in listed
-            }
-        yield from self._monitored_inside(row, facts)
+            adapters = (a for a in in_vm(VM_ADAPTERS, row, facts) if str(a["Name"]).casefold() not in listed)
+            names |= {str(a["SwitchName"]) for a in adapters if a.get("SwitchName")}
         declared = {p.key().casefold() for p in self.index.peers if p.kind == "switch"}
-        home = self._home(facts)
-        for node, own in self._possible(facts):
-            for name in sorted(names):
-                if name.casefold() not in declared and not own.of_key(SWITCHES, "Name", name):
-                    text = f"{node} has no switch {name}, so {self.vm.key()} cannot move there"
-                    hint = "declare the switch for every node, or write possible_owners"
-                    bars = home is not None and bare(home) == bare(node)
-                    yield finding("node" if bars else "", text, hint, "impossible" if bars else "warning")
+        return [n for n in sorted(names) if n.casefold() not in declared and not own.of_key(SWITCHES, "Name", n)]
 
     def _monitored_inside(self, row: Row | None, facts: Facts) -> Iterator[Diagnostic]:
         """A switch without an uplink fails the watch over the network, and the VM does not migrate (domain 9.1, cluster 8)."""
@@ -566,7 +588,7 @@ class Role(RolePart):
         return ""
 
     def show(self, field: str, value: Any) -> str:
-        return str(value) if field == "node" else super().show(field, value)
+        return str(value) if field in ("node", "state") else super().show(field, value)
 
     def create(self, facts: Facts) -> Iterator[Step]:
         vm, name = self.vm, self.vm.key()
@@ -660,6 +682,10 @@ class Role(RolePart):
         role = self.role(facts)
         assert role is not None
         yield removal(role, f"take the role {role.name} away; the VM stays")
+
+
+def _at(disk: Row) -> str:
+    return f"{str(disk['ControllerType']).lower()} {disk['ControllerNumber']}:{disk['ControllerLocation']}"
 
 
 def _item(field: str, names: Sequence[str]) -> dict[str, Any]:

@@ -188,6 +188,16 @@ def test_storage_that_comes_back_in_time_and_storage_that_nobody_sees(tmp_path: 
     assert cluster is not None and cluster.roles[0].failed and state(own, "hv01").vms[0].state == "Off"
     one = session(tmp_path, own, WITH_DISK)
     assert "the role web01 has failed on HV01" in remarks(one)
+    starts = WITH_DISK.replace("notes: new", "state: running")
+    for plays, expected in (
+        (WITH_DISK, [("state", "failed", "impossible")]),  # which nobody but the cluster's administrator can mend
+        (starts, []),  # it is what its VM's start brings online
+    ):
+        written(tmp_path, own, INVENTORY, plays)
+        plan = one.planned()["hv01"].plan
+        assert plan is not None
+        lines = [(x.field, x.now, x.held) for a in plan.actions if a.address.kind == "role" for x in a.lines]
+        assert lines == expected
 
 
 def test_a_role_made_meanwhile_by_somebody_else_is_not_made_twice(tmp_path: Path) -> None:
@@ -247,7 +257,7 @@ def test_a_vm_that_becomes_a_role_off_its_owners_goes_there_in_the_same_run(
     adopted(own, up=up)
     one = session(tmp_path, own, f"- hosts: nodes\n  cluster:\n    vms:\n    - {{name: web01, role: {role}}}\n")
     told = remarks(one)
-    assert (f"HV01, which is none of its {word} owners; this run moves it when it has its role" in told) is up
+    assert (f"HV01, which is none of its {word} owners; this run moves it to HV02 when it has its role" in told) is up
     assert (f"HV01, and none of its {word} owners is up" in told) is not up
     one.applied()
     assert "web01" in [v.name for v in state(own, "hv02" if up else "hv01").vms]
@@ -284,7 +294,8 @@ def test_a_part_of_the_nodes_is_planned_and_says_what_it_leaves_out(tmp_path: Pa
         (outcome,) = run.plan()
     assert outcome.plan is not None
     said = {str(a.address): [r.message for r in a.remarks] for a in outcome.plan.actions}
-    assert said["vm web02"] == ["web02 is a role on HV02: HV02 is not among the hosts of this run"]
+    assert said["vm web02"] == said["role web02"] == ["it is a role on HV02: HV02 is not among the hosts of this run"]
+    assert said["cluster"] == ["HV02 is a node of the cluster, and is not among the hosts of this run"]
     assert {str(a.address): a.verb for a in outcome.plan.actions}["vm web01"] == "update"
 
 
