@@ -6,12 +6,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from hvctl.call import EACH, Call, Guard, Matching
+from hvctl.call import EACH, Call, Guard, Matching, Watch
 from hvctl.core.changes import Change, Occasion, Step, finding
 from hvctl.core.facts import Facts, UnreadableError
 from hvctl.core.impact import Impact
 from hvctl.core.values import State
-from hvctl.kinds._cluster import PAUSED, ROLES, UP, VM_RESOURCE, WHOLE, ClusteredVm, bare, hosts_by_node, view
+from hvctl.kinds._cluster import (
+    PAUSED,
+    ROLES,
+    UP,
+    VIRTUAL_MACHINE,
+    VM_RESOURCE,
+    WHOLE,
+    ClusteredVm,
+    bare,
+    hosts_by_node,
+    view,
+)
 from hvctl.kinds._host import OfHyperV
 from hvctl.kinds._network import SWITCHES, VM_ADAPTERS
 from hvctl.kinds._vm import VMS, in_vm, power
@@ -60,6 +71,12 @@ def _went(how: str, names: str, to: str) -> str:
     if how == "low":
         return f"{names} by way of a saved state, of low priority, to {to}"
     return f"{names}, {how}, to {to}"
+
+
+def leaving(node: str, count: int) -> Watch | None:
+    """How many of its roles have left a node that is drained."""
+    left = (("OwnerNode", node), ("GroupType", str(VIRTUAL_MACHINE)))
+    return Watch(ROLES, count, left, "roles have moved") if count else None
 
 
 class Maintenance(OfHyperV):
@@ -207,7 +224,14 @@ class Maintenance(OfHyperV):
         ended = Guard(
             look, {"DrainStatus": Matching("^(Completed|Failed)$")}, 1, 1, DRAIN_S, f"{name} is not drained yet"
         )
-        waited = Step(look, f"wait until the roles of {name} have moved", ("state",), (suspended,), guard=ended)
+        waited = Step(
+            look,
+            f"wait until the roles of {name} have moved",
+            ("state",),
+            (suspended,),
+            guard=ended,
+            watch=leaving(name, len(self._roles(facts))),
+        )
         yield waited
         unmet = f"not every role could leave {name}, which stays paused: see the events of FailoverClustering"
         empty = Guard(look, {"DrainStatus": "Completed"}, 1, 1, unmet=unmet)

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
-from hvctl.call import Transport
+from hvctl.call import Event, Transport
 from hvctl.cli import main
 from hvctl.config.connection import Connection
 from hvctl.core.check import Check, Spot
 from hvctl.core.impact import IMPACTS
 from hvctl.fleet.connect import Wire
+from hvctl.fleet.watching import Left, amount, question
 from hvctl.history import place
 from hvctl.history.remember import remember
 from hvctl.history.seen import Difference, Seen, Standing, key_of
 from hvctl.history.store import Store
 from hvctl.kinds import address_of
+from hvctl.kinds.maintenance import leaving
+from hvctl.show.progress import Progress
 from hvctl.text.diagnostic import ConfigError
 from mocks.engine import EngineTransport
 from mocks.estate import Estate
@@ -528,6 +533,25 @@ def test_how_each_goes_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str
     out = " ".join(capsys.readouterr().out.split())
     assert "no possible owner of web01 is up but HV01, so it stays, and HV01 is not drained" in out
     assert "of low priority, to no node" in out
+
+
+def test_how_many_roles_have_left_is_told_while_it_waits() -> None:
+    own = estate()
+    moved(own, "web02", "HV01")
+    watch, node = leaving("HV01", 2), TwinTransport(own.hosts["hv02"])
+    assert watch is not None
+    left, told = Left("s2", watch, 0), list[Event | None]()
+    for to in ("HV01", "HV02"):
+        moved(own, "web01", to)
+        done = amount(watch, node.run(question(watch))[0].rows)
+        assert done is not None
+        told.append(left.seen(done, 0))
+    assert told == [None, Event("progress", "s2", percent=50, text="1 of 2 roles have moved")]
+    out = StringIO()
+    progress = Progress(Console(file=out, width=120), {"hv02": {"s2": "wait"}})
+    for event in filter(None, told):
+        progress.event("hv02", event)
+    assert out.getvalue() == "hv02: step 1 of 1: wait: 1 of 2 roles have moved\n"
 
 
 def test_a_node_is_drained_by_the_engine(tmp_path: Path, engines: Engines) -> None:
