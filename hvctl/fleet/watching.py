@@ -49,11 +49,11 @@ class Copied:
 
 
 class Left(Copied):
-    """Of what becomes fewer."""
+    """Of roles that leave a node."""
 
     def __init__(self, task: str, watch: Watch, now: float) -> None:
         super().__init__(task, watch, now)
-        self._last, self._gone = 0, watch.gone
+        self._last = 0
 
     def seen(self, length: int, now: float) -> Event | None:
         """`length`: how many are gone."""
@@ -62,7 +62,7 @@ class Left(Copied):
             return None
         self._last = length
         percent = 100 * length // self._size
-        return Event("progress", self._task, percent=percent, text=f"{length} of {self._size} {self._gone}")
+        return Event("progress", self._task, percent=percent, text=f"{length} of {self._size} roles have moved")
 
 
 def amount(watch: Watch, rows: Sequence[Row]) -> int | None:

@@ -113,7 +113,7 @@ class View:
         return tuple(name for name, state, _ in self.nodes.values() if state == UP)
 
 
-def _no_cluster(failure: Failure) -> bool:
+def no_cluster(failure: Failure) -> bool:
     return _NO_NAMESPACE in f"{failure.id} {failure.hresult or ''}".upper()
 
 
@@ -122,7 +122,7 @@ def roles(facts: Facts) -> tuple[Row, ...]:
     a node does not say."""
     failure = facts.reply(ROLES).failure
     if failure is not None:
-        if _no_cluster(failure) and not any(row.get("IsClustered") for row in facts.rows(VMS)):
+        if no_cluster(failure) and not any(row.get("IsClustered") for row in facts.rows(VMS)):
             return ()
         raise UnreadableError(ROLES, failure)
     return tuple(row for row in facts.rows(ROLES) if row.get("GroupType") == VIRTUAL_MACHINE)
@@ -131,7 +131,7 @@ def roles(facts: Facts) -> tuple[Row, ...]:
 def is_node(facts: Facts) -> bool:
     """Whether cluster software answers on the host, or may; `roles` says what it holds."""
     failure = facts.reply(ROLES).failure
-    return failure is None or not _no_cluster(failure)
+    return failure is None or not no_cluster(failure)
 
 
 def _own_view(facts: Facts) -> View:

@@ -70,13 +70,13 @@ def _went(how: str, names: str, to: str) -> str:
         return f"{names} live to {to}"
     if how == "low":
         return f"{names} by way of a saved state, of low priority, to {to}"
-    return f"{names}, {how}, to {to}"
+    return f"{names} as it is ({how}) to {to}"
 
 
 def leaving(node: str, count: int) -> Watch | None:
     """How many of its roles have left a node that is drained."""
     left = (("OwnerNode", node), ("GroupType", str(VIRTUAL_MACHINE)))
-    return Watch(ROLES, count, left, "roles have moved") if count else None
+    return Watch(ROLES, count, left) if count else None
 
 
 class Maintenance(OfHyperV):

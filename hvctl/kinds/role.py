@@ -434,8 +434,9 @@ class Role(RolePart):
             if lacking := self._lacking(home, facts):
                 hint = f"it stays there as long as {home} has no switch {', '.join(lacking)}"
             else:
-                run = "this" if facts.others else "the next"
-                hint = f"{run} run moves it to {home} when it has its role, with --allow move"
+                hint = f"the next run moves it to {home}, with --allow move"
+                if facts.others:
+                    hint = f"this run moves it to {home} when it has its role, with --allow move"
             yield finding(field, text, hint, "warning")
 
     def _state(self, role: ClusteredVm, facts: Facts) -> Iterator[Diagnostic]:

@@ -449,8 +449,9 @@ class VM(Machine):
         if self._here(role.owner, facts):
             text = f"the cluster has the role {name} on this node, where Hyper-V has no such VM"
             raise UnclearError(text, "look at the role in the cluster")
-        called = "" if name.casefold() in role.name.casefold() else f" called {role.name}"
-        told = f"{name} is a role of the cluster{called}, owned by {role.owner or 'no node'}"
+        told = f"{name} is a role of the cluster, owned by {role.owner or 'no node'}"
+        if name.casefold() not in role.name.casefold():
+            told = f"{name} is a role of the cluster called {role.name}, owned by {role.owner or 'no node'}"
         if not self.may_be_made:
             raise HeldBackError(told, "run it for that node")
         return told

@@ -527,7 +527,7 @@ def test_how_each_goes_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert verb(tmp_path, own, "drain", "hv01", "--check") == 0
     assert "web01 by way of a saved state, of low priority, to HV02" in " ".join(capsys.readouterr().out.split())
     assert verb(tmp_path, own, "drain", "hv02", "--check") == 0
-    assert "web02, off, to HV01" in " ".join(capsys.readouterr().out.split())
+    assert "web02 as it is (off) to HV01" in " ".join(capsys.readouterr().out.split())
     cluster.roles[0].possible_owners = ["HV01"]
     assert verb(tmp_path, own, "drain", "hv01", "--check") == 0
     out = " ".join(capsys.readouterr().out.split())
