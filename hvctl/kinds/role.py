@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 from hvctl.call import EACH, Call, Guard, Map, Ref, Row
-from hvctl.contract import OS, title
+from hvctl.contract import OS, at_least, title
 from hvctl.core.changes import Change, Noted, Occasion, Step, finding
 from hvctl.core.describe import Omission
 from hvctl.core.facts import Facts, UnreadableError
@@ -35,9 +35,10 @@ from hvctl.kinds._cluster import (
 )
 from hvctl.kinds._disk import DiskPart
 from hvctl.kinds._drives import DISKS, DVDS, file_query, on_cluster, on_share, there
+from hvctl.kinds._ip import INTERFACES
 from hvctl.kinds._limits import DEFAULT_VM_VERSION, version_at_least
 from hvctl.kinds._machine import Machine
-from hvctl.kinds._network import SWITCHES, VM_ADAPTERS
+from hvctl.kinds._network import SWITCHES, VM_ADAPTERS, described
 from hvctl.kinds._role import NODES_LESS_ONE, RolePart
 from hvctl.kinds._switch import SwitchPart
 from hvctl.kinds._vm import VMS, in_vm, power, vm_ref, vm_row
@@ -209,6 +210,7 @@ class Role(RolePart):
             *preferred,
             *possible,
             *services,
+            *((INTERFACES,) if self.preferred_owners or self.possible_owners else ()),
             *(file_query(folder) for folder in self._shared_folders()),
         )
 
@@ -533,8 +535,10 @@ class Role(RolePart):
 
     def _switches(self, facts: Facts) -> Iterator[Diagnostic]:
         """Every possible owner needs a switch of the same name (domain 14)."""
-        yield from self._monitored_inside(self.vm_row(facts), facts)
+        yield from self._monitored_inside(facts)
         home = self._home(facts)
+        if home is not None:
+            yield from self._unconnected(home, facts)
         for node, _ in self._possible(facts):
             for name in self._lacking(node, facts):
                 text = f"{node} has no switch {name}, so {self.vm.key()} cannot move there"
@@ -556,21 +560,44 @@ class Role(RolePart):
         declared = {p.key().casefold() for p in self.index.peers if p.kind == "switch"}
         return [n for n in sorted(names) if n.casefold() not in declared and not own.of_key(SWITCHES, "Name", n)]
 
-    def _monitored_inside(self, row: Row | None, facts: Facts) -> Iterator[Diagnostic]:
+    def _protected(self, facts: Facts) -> Iterator[tuple[Adapter | None, str, str]]:
+        """Adapters whose network is watched, from 2012 R2 on if nothing else is said (domain 9.1): as written, name, switch."""
+        row = self.vm_row(facts)
+        there = {str(a["Name"]).casefold(): a for a in (in_vm(_ADAPTERS, row, facts) if row is not None else ())}
+        parts = {part.key().casefold(): part for part in self.vm.parts_of(Adapter)}
+        for name in {**parts, **there}:
+            now, part = there.get(name), parts.get(name)
+            watched = getattr(part, "protected_network", None)
+            if watched is None:
+                watched = at_least(facts.os, "2012r2") if now is None else now.get("ClusterMonitored", False)
+            switch = (part.switch if part is not None else None) or str((now or {}).get("SwitchName") or "")
+            if watched and switch and not (part is not None and part.absent):
+                yield part, part.key() if part is not None else str((now or {})["Name"]), switch
+
+    def _monitored_inside(self, facts: Facts) -> Iterator[Diagnostic]:
         """A switch without an uplink fails the watch over the network, and the VM does not migrate (domain 9.1, cluster 8)."""
         types = {str(s["Name"]).casefold(): str(s["SwitchType"]) for s in facts.rows(SWITCHES)}
         types |= {p.key().casefold(): p.type for p in self.index.peers if isinstance(p, SwitchPart) and p.type}
-        there = {str(a["Name"]).casefold(): a for a in (in_vm(_ADAPTERS, row, facts) if row is not None else ())}
-        for part in self.vm.parts_of(Adapter):
-            now = there.get(part.key().casefold(), {})
-            watched = getattr(part, "protected_network", None)
-            watched = now.get("ClusterMonitored", True) if watched is None else watched
-            switch = part.switch or str(now.get("SwitchName") or "")
+        for part, adapter, switch in self._protected(facts):
             kind = types.get(switch.casefold(), "").casefold()
-            if watched and kind in ("internal", "private") and not part.absent:
+            if kind in ("internal", "private"):
                 name = self.vm.key()
-                text = f"the adapter {part.key()} is watched on the {kind} switch {switch}, so {name} may not move live"
-                yield finding("", text, "write protected_network: no at it", "warning")
+                text = f"the adapter {adapter} is watched on the {kind} switch {switch}, so {name} may not move live"
+                hint = "write protected_network: no at it"
+                yield finding("", text, hint if part is not None else f"list it, and {hint}", "warning")
+
+    def _unconnected(self, home: str, facts: Facts) -> Iterator[Diagnostic]:
+        """Where a watched network is down, the cluster moves it away again (cluster 8)."""
+        _, own = hosts_by_node(facts).get(bare(home), ("", None))
+        if own is None or own.reply(INTERFACES).failure is not None:
+            return
+        cards = {str(r["InterfaceDescription"]): r.get("Status") == "Up" for r in own.rows(INTERFACES)}
+        for switch in sorted({switch for _, _, switch in self._protected(facts)}):
+            rows = own.of_key(SWITCHES, "Name", switch)
+            up = [cards[card] for row in rows for card in described(row) if card in cards]
+            if up and not any(up):
+                text = f"the switch {switch} of {home} has no connection, so the cluster would move {self.vm.key()} away again"
+                yield finding("node", text, "bring its network back first")
 
     # --- changing -----------------------------------------------------------------------------------------------------
 

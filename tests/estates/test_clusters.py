@@ -205,6 +205,35 @@ def test_storage_that_comes_back_in_time_and_storage_that_nobody_sees(tmp_path: 
         assert lines == expected
 
 
+@pytest.mark.parametrize("os", ["2012r2", "2022"])
+def test_a_role_whose_network_is_lost_stays_away_until_it_is_back(tmp_path: Path, os: str) -> None:
+    wired = {"os": os, "net_adapters": [{"name": "nic1"}], "switches": [{"name": "lan", "net_adapters": ["nic1"]}]}
+    vms = [{**vm("web01", 1), "adapters": [{"name": "lan", "switch": "lan"}]}]
+    networks = [{"name": "a"}, {"name": "b"}]
+    cluster = {
+        "networks": networks,
+        "roles": [{"name": "web01", "owner": "HV01", "preferred_owners": ["HV01"], "auto_failback": 1}],
+    }
+    own = Estate.from_data(
+        {
+            "hosts": {"hv01": {**wired, "vms": vms}, "hv02": wired},
+            "shared": {r"C:\ClusterStorage\v1": {}},
+            "clusters": {"hvcl01": cluster},
+        }
+    )
+    role = "{preferred_owners: [hv01], failback: {allowed: yes}}"
+    one = session(tmp_path, own, f"- hosts: nodes\n  cluster: {{vms: [{{name: web01, role: {role}}}]}}\n")
+    assert all(o.plan is not None and o.plan.in_sync for o in one.planned().values())
+    own.lose_link("hv01", "nic1")
+    own.clock.sleep(60)
+    assert "the switch lan of HV01 has no connection, so the cluster would move web01 away again" in remarks(one)
+    one.applied()
+    assert [v.name for v in state(own, "hv02").vms] == ["web01"]
+    own.restore_link("hv01", "nic1")
+    one.applied()
+    assert [v.name for v in state(own, "hv01").vms] == ["web01"]
+
+
 def test_a_role_made_meanwhile_by_somebody_else_is_not_made_twice(tmp_path: Path) -> None:
     own = estate()
     plays = "- hosts: nodes\n  cluster: {vms: [{name: new01, generation: 2, path: 'C:\\ClusterStorage\\v1'}]}\n"
