@@ -144,12 +144,13 @@ def _not_offered(draft: Draft) -> Draft:
     return replace(draft, action=replace(draft.action, lines=lines))
 
 
-def _lacking(drafts: Mapping[Address, Draft]) -> dict[Address, Draft]:
-    """By owner, the first vital part that it will not have."""
+def _lacking(drafts: Mapping[Address, Draft], *, made: bool = False) -> dict[Address, Draft]:
+    """By owner, the first vital part that it will not have. `made`: or that it is not made without."""
     found: dict[Address, Draft] = {}
     for draft in drafts.values():
         wish, verb = draft.wish, draft.action.verb
-        if wish.vital and wish.owner and not wish.absent and not draft.here and verb in ("held", "accepted", "unknown"):
+        needed = wish.vital or (made and wish.made_along)
+        if needed and wish.owner and not wish.absent and not draft.here and verb in ("held", "accepted", "unknown"):
             found.setdefault(wish.owner.address(), draft)
     return found
 
@@ -157,7 +158,7 @@ def _lacking(drafts: Mapping[Address, Draft]) -> dict[Address, Draft]:
 def not_half_made(drafts: Mapping[Address, Draft]) -> dict[Address, Draft]:
     """What would be wrong from its first start is not created: a VM without its disk, or with other memory."""
     found = dict(drafts)
-    for owner, part in _lacking(drafts).items():
+    for owner, part in _lacking(drafts, made=True).items():
         draft = drafts[owner]
         if draft.action.verb != "create":
             continue

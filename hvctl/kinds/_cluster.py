@@ -57,6 +57,9 @@ LEVELS: Mapping[int, OS] = {8: "2012r2", 9: "2016", 10: "2019", 11: "2022", 12: 
 _NO_NAMESPACE = "8004100E"
 """WBEM_E_INVALID_NAMESPACE: no cluster software here, so no cluster."""
 
+_DENIED, _NO_SERVICE = "80041003", "800706D9"
+"""WBEM_E_ACCESS_DENIED; EPT_S_NOT_REGISTERED, of a node whose cluster service does not run (cluster 1.4)."""
+
 
 @dataclass(frozen=True)
 class ClusteredVm:
@@ -124,8 +127,21 @@ def roles(facts: Facts) -> tuple[Row, ...]:
     if failure is not None:
         if no_cluster(failure) and not any(row.get("IsClustered") for row in facts.rows(VMS)):
             return ()
-        raise UnreadableError(ROLES, failure)
+        raise _untold(failure, facts)
     return tuple(row for row in facts.rows(ROLES) if row.get("GroupType") == VIRTUAL_MACHINE)
+
+
+def _untold(failure: Failure, facts: Facts) -> UnreadableError:
+    """What to do, where it is known."""
+    error = UnreadableError(ROLES, failure)
+    if _DENIED in f"{failure.id} {failure.hresult or ''}".upper() or failure.category == "PermissionDenied":
+        account = facts.info.user or "the account"
+        error.hint = (
+            f"Grant-ClusterAccess -User {account} -ReadOnly tells it of the cluster, -Full lets it change things"
+        )
+    elif _NO_SERVICE in f"{failure.id} {failure.hresult or ''}".upper():
+        error.hint = f"start the cluster service on {facts.info.computer}: Start-Service ClusSvc"
+    return error
 
 
 def is_node(facts: Facts) -> bool:

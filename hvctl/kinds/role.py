@@ -117,6 +117,7 @@ class Role(RolePart):
         "memory",
         "processor",
     )
+    made_along: ClassVar[bool] = True
     query: ClassVar[Call] = ROLES
     usual: ClassVar[Mapping[str, Any]] = {
         "priority": "medium",

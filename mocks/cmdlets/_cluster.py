@@ -38,7 +38,7 @@ def cluster_of(cmd: Command) -> Cluster:
     if not cmd.state.cluster_running:
         text = f"The cluster service is not running. Make sure that the service is running on {cmd.state.name}."
         raise cmd.fail("ClusterEndpointNotRegistered", "ConnectionError", text, EXCEPTION)
-    if not cmd.state.administrator:
+    if not (cmd.state.administrator and cmd.state.cluster_access):
         text = "You do not have administrative privileges on the cluster. Access is denied."
         raise cmd.fail(cmd.name, "NotSpecified", text, EXCEPTION)
     return cluster

@@ -130,9 +130,20 @@ def no_namespace(cmd: Command) -> Refusal:
     return cmd.fail("HRESULT 0x8004100e", "MetadataError", text, _EXCEPTION, hresult=-2147217394)
 
 
+def _answers(cmd: Command) -> None:
+    """Only a running service tells, and only administrators of the cluster (cluster 1.4, 5). Ids and texts [I]."""
+    if not cmd.state.cluster_running:
+        text = "There are no more endpoints available from the endpoint mapper."
+        raise cmd.fail("HRESULT 0x800706d9", "ConnectionError", text, _EXCEPTION, hresult=-2147023143)
+    if not (cmd.state.administrator and cmd.state.cluster_access):
+        text = "Access denied"
+        raise cmd.fail("HRESULT 0x80041003", "PermissionDenied", text, _EXCEPTION, hresult=-2147217405)
+
+
 def show(cmd: Command) -> None:
     if cmd.state.cluster is None:
         raise no_namespace(cmd)
+    _answers(cmd)
     name, rows = CLASSES[cmd.args.text("ClassName").lower()]
     for properties, entity in rows(cmd, cmd.state.cluster):
         cmd.emit(PsObject(f"{_CIM}{name}", {**properties, "PSComputerName": None}, entity))
@@ -146,6 +157,7 @@ def set_instance(cmd: Command) -> None:
     cluster = cmd.state.cluster
     if namespace != NAMESPACE or cluster is None:
         raise no_namespace(cmd)
+    _answers(cmd)
     known = CLASSES.get(query[1].lower()) if query else None
     if query is None or known is None:
         raise _invalid(cmd)

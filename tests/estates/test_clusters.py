@@ -358,13 +358,28 @@ def test_the_next_node_is_asked_where_the_first_does_not_answer(tmp_path: Path, 
     one = session(tmp_path, own, PREFERRING, away=["hv01"] if how == "lost" else [])
     if how == "stopped":
         state(own, "hv01").cluster_running = False
-        own.hosts["hv01"].failures.add(failure("Get-CimInstance:times=100,error=no"))
     plans = one.planned()
     assert cluster_calls(own, "hv02") > 4
     assert one.wires["hv02"].reads == 2
     plan = plans["hv02"].plan
     assert plan is not None
     assert {str(a.address): a.verb for a in plan.actions}["vm web02"] == "none"
+
+
+@pytest.mark.parametrize(
+    ("lacks", "hint"),
+    [
+        ({"cluster_running": False}, "start the cluster service on HV0"),
+        ({"cluster_access": False}, "Grant-ClusterAccess -User HV0"),
+    ],
+)
+def test_a_cluster_of_which_no_node_tells_is_left_alone(tmp_path: Path, lacks: dict[str, bool], hint: str) -> None:
+    own = estate()
+    one = session(tmp_path, own)
+    for name in own.hosts:
+        vars(state(own, name)).update(lacks)
+    assert hint in remarks(one)
+    assert not any(o.plan is not None and o.plan.steps for o in one.planned().values())
 
 
 @pytest.mark.parametrize("os", ["2012r2", "2022"])
