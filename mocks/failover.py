@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from mocks import files
 from mocks.clock import Clock
-from mocks.cluster import ISOLATED, UNMONITORED, Cluster, Node, Role
+from mocks.cluster import ISOLATED, LOCKED, UNMONITORED, Cluster, Node, Role
 from mocks.machine import Vm
 from mocks.state import HostState
 
@@ -138,7 +138,7 @@ def _relocate(cluster: Cluster, node: Node, states: Sequence[HostState]) -> None
 
 
 def drain(state: HostState, node: Node, target: str = "") -> list[Role]:
-    """By priority, each to the best of the others; those that no other takes stay (cluster 6)."""
+    """By priority, each to the best of the others; those that no other takes stay (cluster 6), and locked ones [I]."""
     cluster, states = state.cluster, nodes_of(state)
     assert cluster is not None
     left = []
@@ -146,7 +146,7 @@ def drain(state: HostState, node: Node, target: str = "") -> list[Role]:
     for role in sorted(own, key=lambda r: -r.priority):
         targets = [target] if target else cluster.available(role, but=node.name)
         vm, source = vm_of(role, states), state_of(role.owner, states)
-        fit = [t for t in targets if _takes(vm, source, state_of(t, states))]
+        fit = [t for t in targets if not role.status & LOCKED and _takes(vm, source, state_of(t, states))]
         if fit:
             carry(role, fit[0], states)
         else:

@@ -165,6 +165,8 @@ class Maintenance(OfHyperV):
 
     def _targets(self, role: ClusteredVm, facts: Facts) -> list[str]:
         """Nodes that could take it: the cluster chooses."""
+        if role.locked:
+            return []
         others = [n for n in self._may_take(role, facts) if not self._lacking(role, n, facts)]
         return sorted(others, key=str.casefold)
 

@@ -26,6 +26,7 @@ from hvctl.kinds import address_of
 from hvctl.kinds.maintenance import leaving
 from hvctl.show.progress import Progress
 from hvctl.text.diagnostic import ConfigError
+from mocks.cluster import LOCKED
 from mocks.engine import EngineTransport
 from mocks.estate import Estate
 from mocks.failover import carry
@@ -619,6 +620,17 @@ def test_what_cannot_leave_is_told(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "HV02 has no switch lan, so web01 cannot move there" in out
     assert "not every role could leave HV01, which stays paused" in out
     assert [v.name for v in here.vms] == ["web01"]
+
+
+def test_a_role_that_is_locked_does_not_leave(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = estate()
+    cluster = state(own, "hv01").cluster
+    assert cluster is not None
+    cluster.roles[0].status = LOCKED
+    assert verb(tmp_path, own, "drain", "hv01", "-y") != 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "web01 live to no node ! web01 is locked, and does not move" in out
+    assert "not every role could leave HV01, which stays paused" in out
 
 
 def test_a_node_without_another_one_is_not_drained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
