@@ -419,10 +419,14 @@ NOT_AVAILABLE = tuple(f"HRESULT 0x{code}" for code in ("8004100e", "80041010", "
 cannot (WBEM_E_INVALID_NAMESPACE, _INVALID_CLASS, _ACCESS_DENIED, _NOT_SUPPORTED, _PROVIDER_NOT_CAPABLE)."""
 
 
-def set_common(kind: str, name: str, given: Mapping[str, Any], to: Ref, text: str, fields: tuple[str, ...]) -> Step:
-    """Common properties of a role or of the cluster. Set-CimInstance sets without an assignment, which a restricted language
-    mode refuses. Where that way is not to be had, properties of the object of `to` are assigned (cluster 1.1)."""
-    query = f"SELECT * FROM MSCluster_{kind} WHERE Name={wql(name)}"
+def set_common(
+    kind: str, where: Mapping[str, str], given: Mapping[str, Any], to: Ref, text: str, fields: tuple[str, ...]
+) -> Step:
+    """Common properties of a role, of its resource or of the cluster. Set-CimInstance sets without an assignment, which a
+    restricted language mode refuses. Where that way is not to be had, properties of the object of `to` are assigned
+    (cluster 1.1)."""
+    conditions = " AND ".join(f"{key}={wql(value)}" for key, value in where.items())
+    query = f"SELECT * FROM MSCluster_{kind} WHERE {conditions}"
     call = Call("Set-CimInstance", {**_IN, "Query": query, "Property": Map(given)})
     values = {property: _unsigned(value) for property, value in given.items()}
     return Step(call, text, fields, instead=Assignment(NOT_AVAILABLE, to, values))

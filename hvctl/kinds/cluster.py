@@ -286,7 +286,9 @@ class Cluster(OfHyperV):
         if plain:
             fields = tuple(c.field for c in plain)
             object = Ref(Call("Get-Cluster"), {"Name": name})
-            yield set_common("Cluster", name, self.arguments(plain), object, f"set the cluster {name}", fields)
+            yield set_common(
+                "Cluster", {"Name": name}, self.arguments(plain), object, f"set the cluster {name}", fields
+            )
         if len(plain) < len(changes):
             ids = {str(r["Name"]).casefold(): _id(r["ID"]) for r in facts.rows(NETWORKS)}
             order = [ids[n.casefold()] for n in self.live_migration_networks or ()]

@@ -59,7 +59,11 @@ _GROUPS = replace(
     ),
 )
 _PARAMETERS = replace(
-    RESOURCES, select=("Type", "OwnerGroup", "PrivateProperties.OfflineAction", "PrivateProperties.CheckHeartbeat")
+    RESOURCES,
+    select=(
+        *("Type", "OwnerGroup", "PrivateProperties.OfflineAction", "PrivateProperties.CheckHeartbeat"),
+        *("RestartAction", "RestartThreshold", "RestartPeriod", "RetryPeriodOnFailure"),
+    ),
 )
 _OWNERS = ("OwnerNodes[Name]",)
 PREFERRED = Call(
@@ -80,6 +84,7 @@ _PATHS = Call("Get-VM", select=("Id", "Path"))
 _OF_GROUP = ("priority", "anti_affinity", "failback.allowed", "failback.window", "failover.threshold", "failover.period",
              "persistent_state")  # fmt: skip
 _OF_RESOURCE = ("offline_action", "heartbeat_monitoring")
+_RESTARTS = ("restart.action", "restart.threshold", "restart.period", "restart.retry_after")
 _SERVICES, _EVENTS = _WATCHED = "monitored_services", "monitored_events"
 
 
@@ -126,11 +131,15 @@ class Role(RolePart):
         "failback.window": None,
         "failover.threshold": None,
         "failover.period": 6,
+        "restart.action": "failover",
+        "restart.threshold": 1,
+        "restart.period": 900,
+        "restart.retry_after": 3600,
         "offline_action": "save",
         "monitored_services": (),
         "monitored_events": (),
     }
-    """Cluster 1.2, 1.5; of a role that was made (domain 16)."""
+    """Cluster 1.2, 1.3, 1.5; of a role that was made (domain 16)."""
     other_words: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys(("owners", "preferred_nodes", "preferred"), "preferred_owners"),
         **dict.fromkeys(("possible_nodes", "nodes"), "possible_owners"),
@@ -242,6 +251,7 @@ class Role(RolePart):
         found = {
             **self._read(rows[0], _OF_GROUP),
             **self._read(resource, _OF_RESOURCE, "PrivateProperties."),
+            **self._read(resource, _RESTARTS),
             "preferred_owners": self._owners(PREFERRED, role.name, facts),
             "possible_owners": self._owners(POSSIBLE, role.resource, facts),
             **{field: self._watched_now(field, facts) for field in _WATCHED},
@@ -655,7 +665,12 @@ class Role(RolePart):
         if group := self._properties(by_field):
             fields = tuple(f for f in by_field if f in _OF_GROUP)
             object = Ref(Call("Get-ClusterGroup"), {"Name": name})
-            yield set_common("ResourceGroup", name, group, object, f"set the role {name}", fields)
+            yield set_common("ResourceGroup", {"Name": name}, group, object, f"set the role {name}", fields)
+        if restarts := self._settings(by_field, _RESTARTS):
+            fields = tuple(f for f in _RESTARTS if f in by_field)
+            where = {"OwnerGroup": name, "Type": VM_RESOURCE}
+            text = f"set how {name} is started again"
+            yield set_common("Resource", where, restarts, _resource(name, VM_RESOURCE), text, fields)
         if "preferred_owners" in by_field:
             names = self._names(self.preferred_owners, facts)
             call = Call("Set-ClusterOwnerNode", {"Group": name, "Owners": names})
@@ -665,14 +680,17 @@ class Role(RolePart):
                 names = self._names(self.possible_owners, facts)
                 call = Call("Set-ClusterOwnerNode", {"InputObject": _resource(name, kind), "Owners": names})
                 yield Step(call, f"set where {name} may be", ("possible_owners",))
-        table = settings(RolePart)
-        if own := {table[f].name: table[f].codec.write(by_field[f].wanted) for f in _OF_RESOURCE if f in by_field}:
+        if own := self._settings(by_field, _OF_RESOURCE):
             call = Call("Set-ClusterParameter", {"InputObject": _resource(name, VM_RESOURCE), "Multiple": Map(own)})
             fields = tuple(f for f in _OF_RESOURCE if f in by_field)
             yield Step(call, f"set the resource of {name}", fields)
         for field in _WATCHED if power(self.vm_row(facts)) == "Running" else ():
             if field in by_field:
                 yield from self._watched(by_field[field], facts)
+
+    def _settings(self, by_field: Mapping[str, Change], fields: Sequence[str]) -> dict[str, Any]:
+        table = settings(RolePart)
+        return {table[f].name: table[f].codec.write(by_field[f].wanted) for f in fields if f in by_field}
 
     def _properties(self, by_field: Mapping[str, Change]) -> dict[str, Any]:
         table = settings(RolePart)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mocks.assignment import GROUP, cluster_table, shown
-from mocks.cluster import Cluster, Node, OtherGroup, OtherResource, Role
+from mocks.assignment import GROUP, RESOURCE, cluster_table, shown
+from mocks.cluster import Cluster, Node, OtherGroup, OtherResource, Part, Role
 from mocks.command import Command
 from mocks.failover import nodes_of, vm_of
 from mocks.machine import Vm
@@ -110,17 +110,6 @@ def cluster_object(cmd: Command, cluster: Cluster) -> PsObject:
     return PsObject(f"{SPACE}Cluster", properties, cluster, to_string=cluster.name, assignable=True)
 
 
-class Part:
-    """One of the two resources of a role."""
-
-    def __init__(self, role: Role, kind: str) -> None:
-        self.role, self.kind = role, kind
-
-    @property
-    def name(self) -> str:
-        return self.role.resource if self.kind == "Virtual Machine" else self.role.configuration
-
-
 def resource_objects(cmd: Command, cluster: Cluster, role: Role) -> list[PsObject]:
     found = []
     for kind in ("Virtual Machine", "Virtual Machine Configuration"):
@@ -134,7 +123,9 @@ def resource_objects(cmd: Command, cluster: Cluster, role: Role) -> list[PsObjec
             "ResourceType": of,
             "State": EnumValue(f"{SPACE}ClusterResourceState", RESOURCE_STATES[state], state),
         }
-        found.append(PsObject(f"{SPACE}ClusterResource", properties, part, to_string=part.name))
+        if kind == "Virtual Machine":
+            properties |= shown(role, RESOURCE)
+        found.append(PsObject(f"{SPACE}ClusterResource", properties, part, to_string=part.name, assignable=True))
     return found
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from mocks.arguments import plain
-from mocks.assignment import GROUP, cluster_table
+from mocks.assignment import GROUP, RESOURCE, cluster_table
 from mocks.cluster import NONE, Cluster, Role
 from mocks.cmdlets._cluster import NODE_STATES, REPLICA_BROKER, VIRTUAL_MACHINE, seen_vm
 from mocks.command import Command, cmdlet
@@ -84,8 +84,9 @@ def _resources(cmd: Command, cluster: Cluster) -> Iterator[tuple[dict[str, Any],
         common = {"OwnerGroup": role.name, "OwnerNode": role.owner}
         state = cluster.resource_state(role, seen_vm(cmd, role))
         yield {
-            **common, "Name": role.resource, "Type": "Virtual Machine", "State": state, "PrivateProperties": _private(private),
-        }, None  # fmt: skip
+            **common, **{name: getattr(role, field) for name, field in RESOURCE.items()},
+            "Name": role.resource, "Type": "Virtual Machine", "State": state, "PrivateProperties": _private(private),
+        }, role  # fmt: skip
         yield {
             **common, "Name": role.configuration, "Type": "Virtual Machine Configuration", "State": 2,
             "PrivateProperties": _private({"VmID": role.vm_id}),
@@ -166,7 +167,8 @@ def set_instance(cmd: Command) -> None:
     except WqlError as error:
         raise _invalid(cmd) from error
     given = cmd.args.raw("Property")
-    tables = {"mscluster_resourcegroup": GROUP, "mscluster_cluster": cluster_table(cmd.state, cluster)}
+    own = cluster_table(cmd.state, cluster)
+    tables = {"mscluster_resource": RESOURCE, "mscluster_resourcegroup": GROUP, "mscluster_cluster": own}
     table = tables.get(query[1].lower(), {})
     for properties, entity in found:
         for name, value in dict(given).items():

@@ -437,7 +437,7 @@ SETTINGS = """
     - name: web01
       role:
         {priority: high, preferred_owners: [hv01], anti_affinity: [web, db], failback: {allowed: yes, window: null},
-         failover: {threshold: null, period: 3}, persistent_state: yes}
+         failover: {threshold: null, period: 3}, persistent_state: yes, restart: {threshold: 5}}
     - {name: web02, role: {failback: {window: 22-6}}}
 """
 
@@ -466,7 +466,7 @@ def test_what_wmi_refuses_is_assigned(tmp_path: Path, request: pytest.FixtureReq
     done = one.applied()
     results = [r for o in done.values() if o.report is not None for r in o.report.results]
     if error == "0x80041031":  # WBEM_E_READ_ONLY and its like: the property is what is refused
-        assert [r.failure.kind for r in results if r.failure] == [f"HRESULT {error}"] * 3
+        assert [r.failure.kind for r in results if r.failure] == [f"HRESULT {error}"] * 4
         assert cluster.roles[0].priority == 2000
         return
     assert [str(r.failure or r.why) for r in results if r.status != "ok"] == []
@@ -474,6 +474,7 @@ def test_what_wmi_refuses_is_assigned(tmp_path: Path, request: pytest.FixtureReq
     assert f"Set-CimInstance was refused (HRESULT {error}" in said and "set by assignment instead" in said
     role, other = cluster.roles
     assert (role.priority, role.anti_affinity, role.persistent_state) == (3000, ["web", "db"], True)
+    assert role.restart_threshold == 5
     assert (role.failback_start, role.failback_end, role.failover_threshold, role.failover_period) == (
         -1,
         -1,
