@@ -139,12 +139,10 @@ def _moves(wanted: Maintenance, outcomes: Sequence[Outcome]) -> tuple[_Move, ...
     results = one.report.results if one is not None and one.report is not None else ()
     if one is None or not any(r.status in ("ok", "unknown") for r in results):
         return ()
-    before = _placed(one.plan)
+    before, node = _placed(one.plan), wanted.computer(one.plan.facts) if one.plan is not None else ""
     moves = (_Move(before.get(key, role), role) for key, role in _placed(one.now).items())
     return tuple(
-        m
-        for m in moves
-        if bare(m.was.node) != bare(m.now.node) and bare(wanted.node) in (bare(m.was.node), bare(m.now.node))
+        m for m in moves if bare(m.was.node) != bare(m.now.node) and node in (bare(m.was.node), bare(m.now.node))
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from hvctl.call import EACH, Call, Guard, Matching, Watch
 from hvctl.core.changes import Change, Occasion, Step, finding
-from hvctl.core.facts import Facts, UnreadableError
+from hvctl.core.facts import Facts, UnclearError, UnreadableError
 from hvctl.core.impact import Impact
 from hvctl.core.values import State
 from hvctl.kinds._cluster import (
@@ -108,17 +108,25 @@ class Maintenance(OfHyperV):
         hosts = hosts_by_node(facts)
         able = [h for n, (h, own) in hosts.items() if own is not None and n in nodes and nodes[n][1] == UP]
         here = [h for n, (h, own) in hosts.items() if own is not None]
-        own = hosts.get(bare(self.node), ("", None))[0]
+        own = hosts.get(self.computer(facts), ("", None))[0]
         return next((h for h in (*able, *here) if h != own), next(iter(here), ""))
 
+    def computer(self, facts: Facts) -> str:
+        """Its name in the cluster, case-folded: that of the computer, whatever the inventory calls it."""
+        hosts = hosts_by_node(facts)
+        return next((n for n, (host, own) in hosts.items() if own is not None and host == self.node), bare(self.node))
+
     def _now(self, facts: Facts) -> tuple[str, int, int]:
-        found = view(facts).nodes.get(bare(self.node))
+        told = view(facts)
+        found = told.nodes.get(self.computer(facts))
         if found is None:
-            raise UnreadableError(ROLES, facts.reply(ROLES).failure)
+            nodes = ", ".join(name for name, _, _ in told.nodes.values()) or "not told"
+            text = f"{self.node} is no node of {self.index.together}, whose nodes are {nodes}"
+            raise UnclearError(text, "where it is called otherwise in the inventory, it must answer to be known")
         return found
 
     def _roles(self, facts: Facts) -> list[ClusteredVm]:
-        return [r for r in view(facts).roles if bare(r.owner) == bare(self.node)]
+        return [r for r in view(facts).roles if bare(r.owner) == self.computer(facts)]
 
     def actual(self, facts: Facts) -> State | None:
         _, state, _ = self._now(facts)
@@ -174,7 +182,7 @@ class Maintenance(OfHyperV):
         """Its possible owners that are up, but for this one."""
         rows = [r for r in facts.rows(POSSIBLE) if str(r.get(EACH)).casefold() == role.resource.casefold()]
         possible = {bare(str(n["Name"])) for r in rows for n in r.get("OwnerNodes[Name]") or ()}
-        up = [n for n in view(facts).up() if bare(n) != bare(self.node)]
+        up = [n for n in view(facts).up() if bare(n) != self.computer(facts)]
         return [n for n in up if bare(n) in possible] if rows else up
 
     def _threshold(self, facts: Facts) -> int:
@@ -188,7 +196,7 @@ class Maintenance(OfHyperV):
             yield finding("state", f"{name} is down", "start it first")
         if self.wanted_state != "drained" or not changes:
             return
-        others = [n for n in view(facts).up() if bare(n) != bare(self.node)]
+        others = [n for n in view(facts).up() if bare(n) != self.computer(facts)]
         if self._roles(facts) and not others:
             yield finding("state", f"no other node is up that could take the roles of {name}", "bring one up first")
         for role in self._roles(facts):

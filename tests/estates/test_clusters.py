@@ -488,11 +488,17 @@ def test_what_wmi_refuses_is_assigned(tmp_path: Path, request: pytest.FixtureReq
 # --- maintenance ----------------------------------------------------------------------------------------------------------
 
 
-def verb(folder: Path, own: Estate, *words: str, serve: Callable[[SimulatedHost], Transport] = TwinTransport) -> int:
-    written(folder, own, INVENTORY, "[]")
+def verb(
+    folder: Path,
+    own: Estate,
+    *words: str,
+    serve: Callable[[SimulatedHost], Transport] = TwinTransport,
+    inventory: dict[str, Any] = INVENTORY,
+) -> int:
+    written(folder, own, inventory, "[]")
 
     def connect(connection: Connection, wire: Wire) -> Transport:
-        return serve(own.hosts[connection.name])
+        return Reached(serve(own.hosts[connection.name]), own, connection.name, away=False)
 
     argv = ["-i", str(folder / "inventory.yml"), "-f", "1", "cluster", *words]
     return main(argv, connect=connect, pause=own.clock.sleep)
@@ -642,6 +648,19 @@ def test_a_node_without_another_one_is_not_drained(tmp_path: Path, capsys: pytes
     assert verb(tmp_path, own, "drain", "hv01", "-y") != 0
     assert "no other node is up that could take the roles of HV01" in " ".join(capsys.readouterr().out.split())
     assert state(own, "hv01").vms
+
+
+def test_a_node_is_known_by_its_computer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever the inventory calls it."""
+    hosts = {"prod-a": {"name": "HV01", "vms": [vm("web01", 1)]}, "prod-b": {"name": "HV02"}}
+    clusters = {"hvcl01": {"roles": [{"name": "web01", "owner": "HV01"}]}}
+    own = Estate.from_data({"hosts": hosts, "shared": {r"C:\ClusterStorage\v1": {}}, "clusters": clusters})
+    nodes = {"children": {"nodes": {"hosts": dict.fromkeys(own.hosts), "vars": {"hvctl_cluster": "hvcl01"}}}}
+    assert verb(tmp_path, own, "drain", "prod-a", "-y", inventory=nodes) == 0
+    assert "\nweb01 moved from HV01 to HV02\n" in capsys.readouterr().out
+    own.lose("prod-a")
+    assert verb(tmp_path, own, "resume", "prod-a", "--check", inventory=nodes) == 4
+    assert "prod-a is no node of hvcl01, whose nodes are HV01, HV02" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_host_that_is_no_node_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
