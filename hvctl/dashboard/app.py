@@ -35,6 +35,7 @@ def application(site: Site, names: Sequence[str]) -> Starlette:
         Route("/replicas", site.replicas),
         Route("/exports", site.exports),
         Route("/schedules", site.schedules),
+        Route("/schedules/{verb}/{name:path}", site.schedule),
         Route("/drifts", site.drifts),
         Route("/checks", site.checks),
         Route("/checks/{number}", site.check),

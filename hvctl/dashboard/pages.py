@@ -16,16 +16,16 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from hvctl import __version__
-from hvctl.dashboard import queries, runs, units
+from hvctl.dashboard import queries, runs, schedules, units
 from hvctl.dashboard.guard import ByToken, Guard, let_in
 from hvctl.dashboard.languages import LANGUAGES, catalogue, preferred
 from hvctl.dashboard.queries import PAGE, Asked
-from hvctl.dashboard.recorded import recorded
 from hvctl.dashboard.rows import STATES, Listed
 from hvctl.dashboard.runs import Timer
 from hvctl.history.meters import Meters
 from hvctl.history.opening import exists, opened, translated
 from hvctl.history.place import Place
+from hvctl.history.scheduled import KILLED
 from hvctl.kinds import kinds
 from hvctl.show.plain import plain
 from hvctl.show.times import stamp
@@ -151,10 +151,21 @@ class Site:
             "schedules",
             lambda c: {
                 "timers": tuple(self.timers()),
-                "recorded": recorded(c, self.now()),
+                "schedules": schedules.schedules(c, self.now()),
                 "runs": runs.runs(c, self.now()),
             },
         )
+
+    def schedule(self, request: Request) -> Response:
+        name, verb = request.path_params["name"], request.path_params["verb"]
+        start = _number(request.query_params.get("start", ""))
+
+        def ask(connection: Connection) -> dict[str, Any] | None:
+            found = schedules.schedule(connection, self.now(), name, verb, start)
+            timers = [one for one in self.timers() if (one.name, one.verb) == (name, verb)]
+            return {"schedule": found[0], "found": found[1], "timers": timers} if found is not None else None
+
+        return self.page(request, "schedule", ask)
 
     def clusters(self, request: Request) -> Response:
         return self.page(request, "clusters", lambda c: {"clusters": units.clusters(c, self.stale_before)})
@@ -369,6 +380,7 @@ def _environment(language: str, now: Callable[[], datetime]) -> Environment:
     made.filters["kind"] = lambda text: text.replace("_", " ")
     made.globals["link"] = _link
     made.globals["steady"] = units.STEADY
+    made.globals["killed"] = KILLED
     made.globals["ages_of_exports"] = AGES_OF_EXPORTS
     return made
 

@@ -18,7 +18,7 @@ from tests.dashboard.fleet import DAY, NOW, TIMERS, fleet, metered
 
 PATHS = [
     "/", "/hosts", "/drifts", "/checks", "/checks/3", "/hosts/hv010", "/hosts/hv010/vms/web01", "/login",
-    "/clusters", "/clusters/hvcl01", "/replicas", "/exports", "/schedules", "/hosts/hv001",
+    "/clusters", "/clusters/hvcl01", "/replicas", "/exports", "/schedules", "/hosts/hv001", "/schedules/drift/site",
 ]  # fmt: skip
 SIZES = [(1280, 900), (390, 800)]
 

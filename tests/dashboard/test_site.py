@@ -22,7 +22,7 @@ from hvctl.dashboard.languages import catalogue, preferred
 from hvctl.dashboard.pages import Site
 from hvctl.history import Place, place
 from hvctl.history.planned import Planned, PlannedField, PlannedItem, PlannedStep, told
-from hvctl.history.runs import ScheduledRun, write_run
+from hvctl.history.scheduled import KILLED
 from hvctl.history.seen import Seen, Standing
 from hvctl.history.store import Store
 from scripts.make_catalogues import FOLDER, catalogue_of, compiled, extracted
@@ -33,7 +33,7 @@ TOKEN = "a-token-that-is-long-enough"
 PAGES = [
     "/", "/hosts", "/drifts", "/drifts?which=gone", "/drifts?which=accepted", "/checks", "/checks/3", "/hosts/hv003",
     "/hosts/hv003/vms/web01", "/clusters", "/clusters/hvcl01", "/replicas", "/exports", "/schedules", "/hosts/hv001",
-    "/hosts/hv001/vms/web02", "/hosts/hv002",
+    "/hosts/hv001/vms/web02", "/hosts/hv002", "/schedules/drift/site", "/schedules/apply/夜間-apply",
 ]  # fmt: skip
 
 
@@ -169,7 +169,15 @@ def test_a_hostile_value_is_told_as_text(browse: Open) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/hosts/nope", "/checks/99", "/checks/x", "/hosts/hv003/vms/nope", "/hosts/nope/vms/web01"]
+    "path",
+    [
+        "/hosts/nope",
+        "/schedules/drift/nope",
+        "/checks/99",
+        "/checks/x",
+        "/hosts/hv003/vms/nope",
+        "/hosts/nope/vms/web01",
+    ],
 )
 def test_what_is_not_on_record(browse: Open, path: str) -> None:
     answer = browse().get(path)
@@ -317,16 +325,13 @@ def test_replica_pairs_of_both_sides_and_exports_with_their_age(browse: Open) ->
     assert (len(machine["pairs"]["rows"]), len(machine["exports"]["rows"]), machine["stood"]) == (1, 1, [])
 
 
-def test_the_plan_of_each_host_of_a_check_and_what_schedules_ran(tmp_path: Path, browse: Open) -> None:
+def test_the_plan_of_each_host_of_a_check(tmp_path: Path, browse: Open) -> None:
     where = fleet(tmp_path)
     field = PlannedField("count", HOSTILE, "4", "", "consent", ("restart",))
     item = PlannedItem("processor web01", "update", place=f"{PLAYBOOK}:7:5", fields=(field,), remarks=("web01 runs",))
     plan = told(Planned((item,), (PlannedStep("set the processor of web01", "failed", "the host was busy"),), 2))
     check = Check("apply", (PLAYBOOK,), NOW, NOW, (), 2, addresses={"hv003": "hv003.example.com"})
     Store(where).write(check, [Seen("hv003", plan=plan)], NOW)
-    for name, ago, status in (("meters", 30, 0), ("夜間", 7, 75)):
-        at = NOW - timedelta(hours=ago)
-        write_run(where, ScheduledRun(name, "drift", "every 1 d", (PLAYBOOK,), at, at, status, at + DAY))
     client = browse(at=where)
     (look,) = found_by(client, "/checks/4")["found"]["rows"]
     (kept,) = look["plan"]["items"]
@@ -338,9 +343,22 @@ def test_the_plan_of_each_host_of_a_check_and_what_schedules_ran(tmp_path: Path,
     text = client.get("/checks/4").text
     assert all(word in text for word in ("needs consent: restart", "the host was busy", "and 2 more"))
     assert "<script>alert" not in text
-    rows = found_by(client, "/schedules")["recorded"]
-    assert [(r["name"], r["exit_status"], r["overdue"]) for r in rows] == [("meters", 0, True), ("夜間", 75, False)]
-    assert "overdue" in client.get("/schedules").text
+
+
+def test_a_schedule_with_its_runs(browse: Open) -> None:
+    rows = found_by(browse(), "/schedules")["schedules"]
+    assert [(r["last"]["schedule"], r["last"]["exit_status"], r["overdue"]) for r in rows] == [
+        ("site", 4, False),
+        ("夜間-apply", KILLED, True),
+    ]
+    text = browse().get("/schedules").text
+    assert "overdue" in text and text.count('href="/schedules/drift/site"') == 2, "of the timer, too"
+    told = found_by(browse(), "/schedules/drift/site")
+    runs = [(one["run"]["exit_status"], one["late_s"], one["check"]) for one in told["found"]["rows"]]
+    assert runs == [(4, None, 3), (75, None, None), (2, 8 * 86400 - 3600, 2), (0, None, 1)]
+    assert [one["next"] for one in told["timers"]] == ["2026-11-27T08:00:00Z"]
+    assert found_by(browse(), "/schedules/apply/夜間-apply?start=1")["found"]["rows"] == []
+    assert browse().get("/schedules/apply/site").status_code == 404
 
 
 def test_schedules_and_what_ran_wherever_it_was_started(tmp_path: Path, browse: Open) -> None:
@@ -350,7 +368,10 @@ def test_schedules_and_what_ran_wherever_it_was_started(tmp_path: Path, browse: 
         at = NOW - timedelta(days=3 + n)
         Store(where).write(Check("apply", ("/x.yml",), at, at, (), 2, kept_as="export"), [Seen("hv003")], at)
     told = found_by(browse(at=where), "/schedules")
-    assert [(one["name"], one["next"]) for one in told["timers"]] == [(t.name, t.next) for t in TIMERS]
+    assert [(one["name"], one["next"]) for one in told["timers"]] == [
+        ("site", "2026-11-27T08:00:00Z"),
+        ("夜間-apply", None),
+    ]
     ran = {one["verb"]: one for one in told["runs"]}
     assert (ran["drift"]["number"], ran["drift"]["hosts"], ran["drift"]["missed"]) == (3, 11, 1)
     assert (ran["export"]["usual_s"], ran["export"]["late"], ran["export"]["exit_status"]) == (86400, True, 2)
