@@ -33,6 +33,7 @@ def application(site: Site, names: Sequence[str]) -> Starlette:
         Route("/clusters", site.clusters),
         Route("/clusters/{cluster:path}", site.cluster),
         Route("/replicas", site.replicas),
+        Route("/replicas/{host}/{vm:path}", site.replica),
         Route("/exports", site.exports),
         Route("/schedules", site.schedules),
         Route("/schedules/{verb}/{name:path}", site.schedule),

@@ -33,6 +33,7 @@ from hvctl.text.duration import lasted, spoken
 
 T = TypeVar("T")
 AGES_OF_EXPORTS = (1, 2, 7, 30)
+DAYS_OF_LAG = (1, 7, 30, 90)
 """Days."""
 _LONGEST = 200
 """Characters of a search."""
@@ -197,6 +198,25 @@ class Site:
             asked=asked,
             troubled=troubled,
         )
+
+    def replica(self, request: Request) -> Response:
+        name, vm = request.path_params["host"], request.path_params["vm"]
+        end = self.now()
+        days = _number(request.query_params.get("days", ""))
+        days = days if days in DAYS_OF_LAG else 7
+        since = end - timedelta(days=days)
+
+        def ask(connection: Connection) -> dict[str, Any] | None:
+            found = units.pairs(connection, host=name, vm=vm)
+            if not found.rows:
+                return None
+            return {
+                "pairs": found,
+                "lags": units.lags(connection, found.rows, since, end),
+                "stood": units.replications_of(connection, found.rows, end - timedelta(days=30)),
+            }
+
+        return self.page(request, "replica", ask, vm=vm, days=days)
 
     def exports(self, request: Request) -> Response:
         asked = self.asked(request)
@@ -380,6 +400,7 @@ def _environment(language: str, now: Callable[[], datetime]) -> Environment:
     made.filters["kind"] = lambda text: text.replace("_", " ")
     made.globals["link"] = _link
     made.globals["steady"] = units.STEADY
+    made.globals["days_of_lag"] = DAYS_OF_LAG
     made.globals["killed"] = KILLED
     made.globals["ages_of_exports"] = AGES_OF_EXPORTS
     return made

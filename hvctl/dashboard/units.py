@@ -14,6 +14,7 @@ from hvctl.dashboard.queries import PAGE, holds, states_of
 from hvctl.dashboard.rows import Listed, State
 from hvctl.history.past import Stood
 from hvctl.history.schema import hosts, standings
+from hvctl.history.schema import lags as measured
 
 _STANDS = standings.c.gone.is_(None)
 _REPLICATION = re.compile(r"(?P<state>.+?) (?P<way>to|from) (?P<other>\S+), (?P<health>.*)", re.DOTALL)
@@ -94,6 +95,20 @@ class Pair:
     @property
     def well(self) -> bool:
         return self.health == "normal" and self.state in STEADY and not self.other
+
+    @property
+    def host(self) -> str:
+        """By which its page is found: of the primary, if that is known."""
+        return self.primary_host or self.replica_host
+
+
+@dataclass(frozen=True)
+class Lag:
+    """`host`: the primary, which measured it."""
+
+    at: datetime
+    host: str
+    lag_s: int
 
 
 @dataclass(frozen=True)
@@ -286,6 +301,39 @@ def _joined(sides: Sequence[Pair]) -> Pair:
         last_seen=max(first.last_seen, second.last_seen),
         other="" if agree else ", ".join(t for t in (second.state, second.health) if t),
     )
+
+
+def lags(
+    connection: Connection, found: Sequence[Pair], since: datetime, until: datetime, points: int = 750
+) -> tuple[Lag, ...]:
+    """How far behind the replica of a VM was at each check, as its primary measured it, whichever host that was; of many checks
+    the most of each of so many spans of equal length."""
+    names = {one.vm for one in found}
+    on = {host for one in found for host in (one.primary_host, one.replica_host) if host}
+    rows = connection.execute(
+        select(measured.c.at, measured.c.lag_s, hosts.c.name.label("host"))
+        .select_from(measured.join(hosts, hosts.c.id == measured.c.host_id))
+        .where(hosts.c.name.in_(on), measured.c.name.in_(names), measured.c.at >= since)
+        .order_by(measured.c.at, measured.c.id)
+    ).all()
+    told = [Lag(row.at, row.host, row.lag_s) for row in rows]
+    if len(told) <= points:
+        return tuple(told)
+    most: dict[int, Lag] = {}
+    for one in told:
+        span = int((one.at - since) / (until - since) * points)
+        if span not in most or most[span].lag_s < one.lag_s:
+            most[span] = one
+    return tuple(most.values())
+
+
+def replications_of(connection: Connection, found: Sequence[Pair], since: datetime) -> tuple[Stood, ...]:
+    """How it went with it before, on both sides, the last first."""
+    on = {host for one in found for host in (one.primary_host, one.replica_host) if host}
+    mine = (standings.c.what == "replication", hosts.c.name.in_(on), standings.c.gone >= since)
+    names = {one.vm.casefold() for one in found}
+    rows = [row for row in _rows(connection, *mine) if row.name.casefold() in names]
+    return tuple(_stood(row) for row in sorted(rows, key=lambda row: row.gone, reverse=True)[:PAGE])
 
 
 # --- exports -------------------------------------------------------------------------------------------------------------

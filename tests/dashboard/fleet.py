@@ -82,6 +82,7 @@ WERE = {
     "hv001": (
         Standing("cluster", "hvcl01", "hvcl01", "HV001 up, HV002 up, HV099 down"),
         Standing("export", "", "web02", r"in D:\exports", 26 * 3600),
+        Standing("replication", "", "web02", "resynchronizing to hv004, critical", 40),
     ),
     "hv002": (Standing("role", "hvcl01", "app01", "on HV002"),),
 }

@@ -12,17 +12,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import insert
 from starlette.testclient import TestClient
 
 from hvctl.call import Secret
 from hvctl.core.check import Check
+from hvctl.dashboard import units
 from hvctl.dashboard.app import application
 from hvctl.dashboard.guard import Anyone, ByProxy, ByToken, Guard
 from hvctl.dashboard.languages import catalogue, preferred
 from hvctl.dashboard.pages import Site
 from hvctl.history import Place, place
+from hvctl.history.opening import opened, writing
 from hvctl.history.planned import Planned, PlannedField, PlannedItem, PlannedStep, told
 from hvctl.history.scheduled import KILLED
+from hvctl.history.schema import lags
 from hvctl.history.seen import Seen, Standing
 from hvctl.history.store import Store
 from scripts.make_catalogues import FOLDER, catalogue_of, compiled, extracted
@@ -34,6 +38,7 @@ PAGES = [
     "/", "/hosts", "/drifts", "/drifts?which=gone", "/drifts?which=accepted", "/checks", "/checks/3", "/hosts/hv003",
     "/hosts/hv003/vms/web01", "/clusters", "/clusters/hvcl01", "/replicas", "/exports", "/schedules", "/hosts/hv001",
     "/hosts/hv001/vms/web02", "/hosts/hv002", "/schedules/drift/site", "/schedules/apply/夜間-apply",
+    "/replicas/hv001/web02",
 ]  # fmt: skip
 
 
@@ -142,7 +147,7 @@ def test_a_machine_with_what_it_used(browse: Open) -> None:
     assert used[-1]["read_mb"] == pytest.approx(1, rel=0.01)
     assert [one["field"] for one in told["open"]] == ["count"]
     text = browse().get("/hosts/hv003/vms/web01").text
-    assert "data-used" in text and "As a table" in text
+    assert "data-source" in text and "As a table" in text
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -322,7 +327,34 @@ def test_replica_pairs_of_both_sides_and_exports_with_their_age(browse: Open) ->
     assert (newest["newest"], newest["most_age_s"]) == ("2026-11-27T00:00:00Z", 26 * 3600)
     assert found_by(browse(), "/exports?days=1")["found"]["total"] == 1
     machine = found_by(browse(), "/hosts/hv001/vms/WEB02")
-    assert (len(machine["pairs"]["rows"]), len(machine["exports"]["rows"]), machine["stood"]) == (1, 1, [])
+    assert (len(machine["pairs"]["rows"]), len(machine["exports"]["rows"]), len(machine["stood"])) == (1, 1, 1)
+
+
+def test_a_replica_with_how_far_it_was_behind(browse: Open) -> None:
+    told = found_by(browse(), "/replicas/hv001/WEB02")
+    assert [(p["vm"], p["replica_host"]) for p in told["pairs"]["rows"]] == [("web02", "hv004")]
+    measured = [(one["at"], one["host"], one["lag_s"]) for one in told["lags"]]
+    assert measured == [("2026-11-25T08:00:00Z", "hv001", 40), ("2026-11-27T07:00:00Z", "hv001", 5400)]
+    assert len(found_by(browse(), "/replicas/hv001/web02?days=1")["lags"]) == 1
+    assert found_by(browse(), "/replicas/hv004/web02")["lags"] == told["lags"], "of the other side it is the same"
+    assert [one["standing"] for one in told["stood"]] == ["resynchronizing to hv004, critical"]
+    text = browse().get("/replicas").text
+    assert 'href="/replicas/hv001/web02"' in text and 'href="/replicas/hv001/db01"' in text
+    assert browse().get("/replicas/hv002/web02").status_code == 404
+
+
+def test_of_very_many_measurements_the_most_of_each_span_is_told(tmp_path: Path) -> None:
+    where = fleet(tmp_path)
+    with writing(opened(where)) as connection:
+        rows = [
+            {"host_id": 2, "name": "web02", "at": NOW - timedelta(minutes=15 * n), "lag_s": 9_000 if n == 99 else n % 7}
+            for n in range(1, 2_000)
+        ]
+        connection.execute(insert(lags), rows)
+        (pair,) = units.pairs(connection, host="hv001", vm="web02").rows
+        told = units.lags(connection, [pair], NOW - timedelta(days=30), NOW)
+    assert len(told) <= 750 and max(one.lag_s for one in told) == 9_000
+    assert [one.at for one in told] == sorted(one.at for one in told)
 
 
 def test_the_plan_of_each_host_of_a_check(tmp_path: Path, browse: Open) -> None:
