@@ -19,7 +19,7 @@ from hvctl import __version__
 from hvctl.dashboard import queries, runs, schedules, units
 from hvctl.dashboard.guard import ByToken, Guard, let_in
 from hvctl.dashboard.languages import LANGUAGES, catalogue, preferred
-from hvctl.dashboard.queries import PAGE, Asked
+from hvctl.dashboard.queries import PAGE, Asked, Fleet
 from hvctl.dashboard.rows import STATES, Listed
 from hvctl.dashboard.runs import Timer
 from hvctl.history.meters import Meters
@@ -42,7 +42,7 @@ _LONGEST = 200
 @dataclass
 class Site:
     """What is served. `stale`: after how long without a look a host is told. `groups`: of the inventory, by name. `language`:
-    of all readers; None: each reader's own. `timers`: of this machine."""
+    of all readers; None: each reader's own. `timers`: of this machine. `inventory`: all hosts of it."""
 
     place: Place
     guard: Guard
@@ -52,6 +52,7 @@ class Site:
     language: str | None = None
     title: str = "hvctl"
     timers: Callable[[], Sequence[Timer]] = tuple
+    inventory: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         self._engine: Engine | None = None
@@ -72,9 +73,8 @@ class Site:
         with translated(self.place), self._engine.connect() as connection:
             return ask(connection)
 
-    @property
-    def stale_before(self) -> datetime:
-        return self.now() - self.stale
+    def fleet(self, connection: Connection) -> Fleet:
+        return Fleet.of(connection, self.now() - self.stale, self.inventory)
 
     def asked(self, request: Request) -> Asked:
         of = request.query_params
@@ -105,8 +105,9 @@ class Site:
             ours = Asked(hosts=among)
             begun = queries.drift_rows(connection, Asked(since=day, hosts=among))
             went = queries.drift_rows(connection, Asked(since=day, gone=True, hosts=among))
+            fleet = self.fleet(connection)
             return {
-                "counts": queries.counts(connection, self.stale_before, among),
+                "counts": queries.counts(connection, fleet, among),
                 "ages": queries.ages(connection, now) if among is None else [],
                 "oldest": queries.drift_rows(connection, ours),
                 "begun": begun,
@@ -114,11 +115,11 @@ class Site:
                 "unreachable": [
                     one for one in queries.away_rows(connection, since=day) if among is None or one.host in among
                 ],
-                "groups": queries.by_group(connection, self.stale_before, self.groups) if among is None else {},
+                "groups": queries.by_group(connection, fleet, self.groups) if among is None else {},
                 "applies": queries.check_rows(connection, verb="apply", left=True).total if among is None else None,
                 "exports": queries.check_rows(connection, verb="export", left=True).total if among is None else None,
                 "checks": queries.check_rows(connection),
-                "units": units.units(connection, self.stale_before) if among is None else units.Units(),
+                "units": units.units(connection, fleet) if among is None else units.Units(),
             }
 
         return self.page(request, "overview", ask, group=group, day=day)
@@ -129,8 +130,8 @@ class Site:
             request,
             "hosts",
             lambda c: {
-                "counts": queries.counts(c, self.stale_before, asked.hosts),
-                "found": queries.host_rows(c, asked, self.stale_before),
+                "counts": queries.counts(c, self.fleet(c), asked.hosts),
+                "found": queries.host_rows(c, asked, self.fleet(c)),
             },
             asked=asked,
             group=request.query_params.get("group", ""),
@@ -169,24 +170,30 @@ class Site:
         return self.page(request, "schedule", ask)
 
     def clusters(self, request: Request) -> Response:
-        return self.page(request, "clusters", lambda c: {"clusters": units.clusters(c, self.stale_before)})
+        return self.page(request, "clusters", lambda c: {"clusters": units.clusters(c, self.fleet(c))})
 
     def cluster(self, request: Request) -> Response:
         name, asked = request.path_params["cluster"], self.asked(request)
+        astray = request.query_params.get("astray") == "1"
         month = self.now() - timedelta(days=30)
 
         def ask(connection: Connection) -> dict[str, Any] | None:
-            found = units.clusters(connection, self.stale_before, name=name, since=month)
+            found = units.clusters(connection, self.fleet(connection), name=name, since=month)
             if not found:
                 return None
             wanted = asked.text.casefold()
-            roles = [r for r in found[0].roles if wanted in r.name.casefold() or wanted in r.node.casefold()]
+            roles = [
+                role
+                for role in found[0].roles
+                if (wanted in role.name.casefold() or wanted in role.node.casefold())
+                and not (astray and role.preferred is not False)
+            ]
             return {
                 "cluster": replace(found[0], roles=()),
                 "found": Listed(tuple(roles[asked.start : asked.start + PAGE]), len(roles), asked.start),
             }
 
-        return self.page(request, "cluster", ask, asked=asked)
+        return self.page(request, "cluster", ask, asked=asked, astray=astray)
 
     def replicas(self, request: Request) -> Response:
         asked = self.asked(request)
@@ -257,7 +264,7 @@ class Site:
         name = request.path_params["host"]
 
         def ask(connection: Connection) -> dict[str, Any] | None:
-            found = queries.host(connection, name, self.stale_before)
+            found = queries.host(connection, name, self.fleet(connection))
             if not found:
                 return None
             differing = queries.drift_rows(connection, Asked(host=name, whole=True))  # each of its VMs is counted
@@ -284,7 +291,7 @@ class Site:
         days = min(max(_number(request.query_params.get("days", "30")), 1), 400)
 
         def ask(connection: Connection) -> dict[str, Any] | None:
-            if not queries.host(connection, name, self.stale_before):
+            if not queries.host(connection, name, self.fleet(connection)):
                 return None
 
             def mine(rows: Any) -> list[Any]:

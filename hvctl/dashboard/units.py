@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
-from hvctl.dashboard.queries import PAGE, holds, states_of
+from hvctl.dashboard.queries import PAGE, Fleet, holds, states_of
 from hvctl.dashboard.rows import Listed, State
 from hvctl.history.past import Stood
 from hvctl.history.schema import hosts, standings
@@ -19,6 +20,7 @@ from hvctl.history.schema import lags as measured
 _STANDS = standings.c.gone.is_(None)
 _REPLICATION = re.compile(r"(?P<state>.+?) (?P<way>to|from) (?P<other>\S+), (?P<health>.*)", re.DOTALL)
 """As the kind `replication` notes it."""
+_PREFERRED = {"yes": True, "no": False}
 STEADY = ("replicating", "initial copy", "scheduled", "resynchronizing", "update of its disks")
 """States in which a replication goes on, or gets there, by itself."""
 
@@ -43,23 +45,28 @@ class Node:
 
 @dataclass(frozen=True)
 class Role:
-    """A VM that is a role, where it is from when on. `host`: of its node."""
+    """A VM that is a role, where it is from when on. `host`: of its node. `state`: as the cluster says, "" if an earlier hvctl
+    looked last. `preferred`: whether the node is one of its preferred owners; None: the playbook names none."""
 
     name: str
     node: str
     host: str
     since: datetime
     last_seen: datetime
+    state: str = ""
+    preferred: bool | None = None
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """`went`: where its roles were, and what hvctl moved, in the time asked about."""
+    """`went`: where its roles were, and what hvctl moved, in the time asked about. `astray`: how many of its roles are on none
+    of their preferred owners."""
 
     name: str
     nodes: tuple[Node, ...]
     roles: tuple[Role, ...]
     went: tuple[Stood, ...] = ()
+    astray: int = 0
 
     @property
     def troubled(self) -> int:
@@ -159,7 +166,7 @@ def _known(connection: Connection) -> dict[str, str]:
 
 
 def clusters(
-    connection: Connection, stale_before: datetime, *, name: str = "", since: datetime | None = None
+    connection: Connection, fleet: Fleet, *, name: str = "", since: datetime | None = None
 ) -> tuple[Cluster, ...]:
     """By name; of one alone also what went since."""
     mine = and_(standings.c.unit != "", standings.c.unit == name if name else standings.c.unit.is_not(None))
@@ -169,7 +176,7 @@ def clusters(
         by_unit.setdefault(row.unit, []).append(row)
     known = _known(connection) if rows else {}
     past = _rows(connection, mine, standings.c.what == "cluster") if rows else ()
-    states = states_of(connection, stale_before, known.values())
+    states = states_of(connection, fleet, known.values())
     went: tuple[Stood, ...] = ()
     if name and since is not None:
         over = _rows(connection, mine, standings.c.what.in_(("role", "move")), standings.c.gone >= since)
@@ -195,7 +202,9 @@ def _cluster(
             host = row.host if bare(row.host) == bare(node) else known.get(bare(node), "")
             before = roles.get(row.name.casefold())
             if before is None or before.last_seen <= row.last_seen:
-                roles[row.name.casefold()] = Role(row.name, node, host, row.first_seen, row.last_seen)
+                parts = json.loads(row.parts) if row.parts else {}
+                told = (parts.get("state", ""), _PREFERRED.get(parts.get("preferred", "")))
+                roles[row.name.casefold()] = Role(row.name, node, host, row.first_seen, row.last_seen, *told)
     names: dict[str, str] = {}
     words: dict[str, tuple[str, datetime, datetime]] = {}
     for row in past:
@@ -215,7 +224,7 @@ def _cluster(
         host = known.get(one, "")
         nodes.append(Node(label, host, states.get(host), word, began, last, counted.get(one, 0)))
     ordered = sorted(roles.values(), key=lambda role: (bare(role.node), role.name.casefold()))
-    return Cluster(unit, tuple(nodes), tuple(ordered), went)
+    return Cluster(unit, tuple(nodes), tuple(ordered), went, sum(role.preferred is False for role in ordered))
 
 
 def _words(standing: str) -> list[tuple[str, str]]:
@@ -387,10 +396,10 @@ class Units:
     exports: int = 0
 
 
-def units(connection: Connection, stale_before: datetime) -> Units:
+def units(connection: Connection, fleet: Fleet) -> Units:
     """By what the lists show. Nothing is asked of a history that has none."""
     kinds = set(connection.execute(select(standings.c.what).where(_STANDS).distinct()).scalars())
-    found = clusters(connection, stale_before) if kinds & {"role", "cluster"} else ()
+    found = clusters(connection, fleet) if kinds & {"role", "cluster"} else ()
     replicated = _pairs(connection) if "replication" in kinds else []
     counted = select(func.count()).select_from(standings).where(standings.c.what == "export", _STANDS)
     return Units(

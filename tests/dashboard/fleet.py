@@ -66,13 +66,13 @@ TIMERS = (
 UNITS = {
     "hv001": (
         Standing("cluster", "hvcl01", "hvcl01", "HV001 up, HV002 paused, HV099 down"),
-        Standing("role", "hvcl01", "app01", "on HV001"),
+        Standing("role", "hvcl01", "app01", "on HV001", parts=(("state", "online"), ("preferred", "no"))),
         Standing("replication", "", "web02", "replicating to hv004, warning", 5400),
         Standing("replication", "", "db01", "replicating to elsewhere, normal", 30),
         Standing("export", "", "web02", r"in D:\exports", 7 * 3600),
     ),
     "hv002": (
-        Standing("role", "hvcl01", "仮想マシン", "on HV002"),
+        Standing("role", "hvcl01", "仮想マシン", "on HV002", parts=(("state", "failed"),)),
         Standing("export", "", "仮想マシン", r"in E:\エクスポート"),
     ),
     "hv004": (Standing("replication", "", "web02", "replicating from hv001, warning"),),

@@ -32,7 +32,8 @@ from hvctl.history.store import Store
 from scripts.make_catalogues import FOLDER, catalogue_of, compiled, extracted
 from tests.dashboard.fleet import DAY, HOSTILE, NOW, PLAYBOOK, TIMERS, fleet, looked, metered
 
-GROUPS = {"tokyo": frozenset({"hv003", "hv004"}), "osaka": frozenset({"hv005", "hv007"})}
+GROUPS = {"tokyo": frozenset({"hv003", "hv004"}), "osaka": frozenset({"hv005", "hv007", "hv-new"})}
+INVENTORY = frozenset({"hv003", "hv004", "hv005", "hv007", "hv-new", "新しい"})
 TOKEN = "a-token-that-is-long-enough"
 PAGES = [
     "/", "/hosts", "/drifts", "/drifts?which=gone", "/drifts?which=accepted", "/checks", "/checks/3", "/hosts/hv003",
@@ -57,7 +58,14 @@ def browse(where: Place) -> Open:
     def opened(
         guard: Guard | None = None, at: Place | None = None, client: str = "127.0.0.1", **more: Any
     ) -> TestClient:
-        site = Site(at or where, guard or Anyone(), DAY, GROUPS, lambda: NOW, **{"timers": lambda: TIMERS, **more})
+        site = Site(
+            at or where,
+            guard or Anyone(),
+            DAY,
+            GROUPS,
+            lambda: NOW,
+            **{"timers": lambda: TIMERS, "inventory": INVENTORY, **more},
+        )
         return TestClient(
             application(site, ["localhost"]),
             "http://localhost",
@@ -103,16 +111,23 @@ def test_a_counter_leads_to_exactly_its_list(browse: Open, page: str) -> None:
     links = Links()
     links.feed(client.get(page).text)
     counters = [(unescape(href), n) for href, n in links.found]
-    assert len(counters) >= 6
+    assert len(counters) >= (25 if page == "/" else 6)
     for href, n in counters:
-        if href.startswith(("/hosts?", "/drifts", "/checks?", "/replicas", "/exports")):
+        if href.startswith(("/hosts", "/drifts", "/checks?", "/replicas", "/exports")):
             assert found_by(client, href)["found"]["total"] == n, href
 
 
 def test_what_the_fleet_is_like(browse: Open) -> None:
     told = found_by(browse(), "/")
-    assert told["counts"]["states"] == {"in_sync": 8, "accepted": 1, "drifted": 2, "unreachable": 1}
-    assert told["counts"]["stale"] == 1
+    assert told["counts"]["states"] == {"in_sync": 8, "accepted": 1, "drifted": 2, "unreachable": 1, "unseen": 2}
+    assert told["counts"]["stale"] == 3
+    assert told["groups"]["osaka"]["states"] == {"drifted": 1, "unreachable": 1, "unseen": 1}
+    rows = found_by(browse(), "/hosts?state=unseen")["found"]["rows"]
+    assert [(row["name"], row["looked"], row["stale"]) for row in rows] == [
+        ("hv-new", None, True),
+        ("新しい", None, True),
+    ]
+    assert "no check has looked at it yet" in browse().get("/hosts/新しい").text
     assert told["counts"]["drifts"] == 4
     assert {one["host"] for one in told["unreachable"]} == {"hv007"}
     assert told["begun"]["total"] == 3, "one of them is two days old"
@@ -305,10 +320,14 @@ def test_a_cluster_with_its_nodes_and_roles(browse: Open) -> None:
         "HV002": ("paused", "2026-11-27", "hv002", "accepted", 1),
         "HV099": ("down", "2026-11-25", "", None, 0),
     }
-    assert [(r["name"], r["node"], r["host"]) for r in page["found"]["rows"]] == [
-        ("app01", "HV001", "hv001"),
-        ("仮想マシン", "HV002", "hv002"),
+    assert [(r["name"], r["node"], r["host"], r["state"], r["preferred"]) for r in page["found"]["rows"]] == [
+        ("app01", "HV001", "hv001", "online", False),
+        ("仮想マシン", "HV002", "hv002", "failed", None),
     ]
+    client = browse()
+    assert one["astray"] == 1 and found_by(client, "/clusters/hvcl01?astray=1")["found"]["total"] == 1
+    assert "/clusters/hvcl01?astray=1" in client.get("/clusters").text
+    assert ">no<" in client.get("/clusters/hvcl01").text
     assert found_by(browse(), "/clusters/hvcl01?q=HV002")["found"]["total"] == 1
     (went,) = told["went"]
     assert (went["name"], went["standing"], went["ending"], went["moved_to"]) == ("app01", "on HV002", "moved", "hv001")
@@ -428,7 +447,7 @@ def test_every_word_is_translated_and_compiled() -> None:
 
 
 def test_pages_of_a_long_list(tmp_path: Path, browse: Open) -> None:
-    client = browse(at=fleet(tmp_path, 300, tuple(range(10, 17)), (20, 21)))
+    client = browse(at=fleet(tmp_path, 300, tuple(range(10, 17)), (20, 21)), inventory=frozenset())
     told = found_by(client, "/hosts")
     assert told["found"]["total"] == 300
     assert len(told["found"]["rows"]) == 100
