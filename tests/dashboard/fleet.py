@@ -90,9 +90,12 @@ WERE = {
 
 
 def fleet(folder: Path, hosts: int = 12, drifted: Sequence[int] = (3, 5), away: Sequence[int] = (7,)) -> Place:
+    return filled(place(str(folder / "history.db")), hosts, drifted, away)
+
+
+def filled(where: Place, hosts: int = 12, drifted: Sequence[int] = (3, 5), away: Sequence[int] = (7,)) -> Place:
     """Three checks: ten days ago all was well, yesterday half of the drift was there, this morning all of it. The last host
     was not looked at since the first."""
-    where = place(str(folder / "history.db"))
     store = Store(where)
     names = [host(n) for n in range(hosts)]
 
