@@ -27,6 +27,7 @@ from hvctl.history.opening import exists, opened, translated
 from hvctl.history.place import Place
 from hvctl.history.scheduled import KILLED
 from hvctl.kinds import kinds
+from hvctl.language.catalogue import catalogue as of_language
 from hvctl.show.plain import plain
 from hvctl.show.times import stamp
 from hvctl.text.duration import lasted, spoken
@@ -57,10 +58,6 @@ class Site:
     def __post_init__(self) -> None:
         self._engine: Engine | None = None
         self._templates = {language: _environment(language, self.now) for language in LANGUAGES}
-
-    @property
-    def stale_text(self) -> str:
-        return lasted(self.stale)
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
@@ -120,6 +117,7 @@ class Site:
                 "exports": queries.check_rows(connection, verb="export", left=True).total if among is None else None,
                 "checks": queries.check_rows(connection),
                 "units": units.units(connection, fleet) if among is None else units.Units(),
+                "overdue": len(schedules.schedules(connection, now, overdue=True)) if among is None else 0,
             }
 
         return self.page(request, "overview", ask, group=group, day=day)
@@ -148,14 +146,16 @@ class Site:
         )
 
     def schedules(self, request: Request) -> Response:
+        overdue = request.query_params.get("overdue") == "1"
         return self.page(
             request,
             "schedules",
             lambda c: {
-                "timers": tuple(self.timers()),
-                "schedules": schedules.schedules(c, self.now()),
-                "runs": runs.runs(c, self.now()),
+                "timers": () if overdue else tuple(self.timers()),
+                "schedules": schedules.schedules(c, self.now(), overdue=overdue),
+                "runs": () if overdue else runs.runs(c, self.now()),
             },
+            overdue=overdue,
         )
 
     def schedule(self, request: Request) -> Response:
@@ -403,6 +403,7 @@ def _environment(language: str, now: Callable[[], datetime]) -> Environment:
     made.filters["lasting"] = lambda seconds: _span(spoken(seconds), language)
     made.filters["rhythm"] = lambda text: _rhythm(text, language)
     made.filters["replication"] = lambda one: units.said(one.standing) if one.what == "replication" else None
+    made.filters["said"] = (lambda text: text) if language == "en" else of_language(language).said
     made.filters["segment"] = lambda text: quote(text, safe="")
     made.filters["kind"] = lambda text: text.replace("_", " ")
     made.globals["link"] = _link

@@ -37,8 +37,10 @@ class Ran:
     check: int | None = None
 
 
-def schedules(connection: Connection, now: datetime) -> tuple[Schedule, ...]:
-    return tuple(_schedule(one, now) for one in last_runs(connection))
+def schedules(connection: Connection, now: datetime, *, overdue: bool = False) -> tuple[Schedule, ...]:
+    """By name; or those that are overdue alone."""
+    found = (_schedule(one, now) for one in last_runs(connection))
+    return tuple(one for one in found if one.overdue or not overdue)
 
 
 def _schedule(last: ScheduledRun, now: datetime) -> Schedule:

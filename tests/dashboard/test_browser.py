@@ -135,13 +135,27 @@ def test_from_a_counter_to_what_it_counts_to_a_machine(page: Any, address: str) 
     page.get_by_role("link", name="processor web01").click()
     assert page.locator("h1").inner_text() == "web01"
     page.locator(".uplot canvas").first.wait_for()
-    assert page.locator(".uplot").count() == 5
+    assert page.locator(".uplot").count() == 4
+    assert page.locator(".chart.none").all_inner_texts() == ["not known"], "no I/O was told"
     assert "written, MB/s" in " ".join(page.locator(".u-legend").all_inner_texts())
 
 
 def test_times_are_those_of_the_reader(page: Any, address: str) -> None:
     page.goto(f"{address}/checks")
     assert page.locator("tbody time").first.inner_text() == "27 Nov 2026, 16:00"
+    page.goto(f"{address}/schedules")
+    timer = page.locator("tbody tr").first.locator("td")
+    assert timer.nth(2).inner_text() == "27 Nov 2026, 16:00" and timer.nth(4).inner_text() == "27 Nov 2026, 17:00"
+
+
+def test_a_chart_of_how_far_a_replica_is_behind(page: Any, address: str) -> None:
+    page.goto(f"{address}/replicas")
+    page.get_by_role("link", name="web02").click()
+    page.locator(".uplot canvas").wait_for()
+    page.locator(".u-over").hover(position={"x": 1, "y": 5})
+    assert "Behind40 s" in "".join(page.locator(".u-legend").inner_text().split("\t"))
+    page.set_viewport_size({"width": 700, "height": 900})
+    page.wait_for_function("document.querySelector('.uplot').clientWidth < 700")
 
 
 def test_by_keyboard_alone(page: Any, address: str) -> None:

@@ -115,6 +115,8 @@ def test_a_counter_leads_to_exactly_its_list(browse: Open, page: str) -> None:
     for href, n in counters:
         if href.startswith(("/hosts", "/drifts", "/checks?", "/replicas", "/exports")):
             assert found_by(client, href)["found"]["total"] == n, href
+        if href.startswith("/schedules"):
+            assert len(found_by(client, href)["schedules"]) == n, href
 
 
 def test_what_the_fleet_is_like(browse: Open) -> None:
@@ -403,6 +405,7 @@ def test_a_schedule_with_its_runs(browse: Open) -> None:
         ("夜間-apply", KILLED, True),
     ]
     text = browse().get("/schedules").text
+    assert found_by(browse(), "/")["overdue"] == 1
     assert "overdue" in text and text.count('href="/schedules/drift/site"') == 2, "of the timer, too"
     told = found_by(browse(), "/schedules/drift/site")
     runs = [(one["run"]["exit_status"], one["late_s"], one["check"]) for one in told["found"]["rows"]]
@@ -444,6 +447,14 @@ def test_every_word_is_translated_and_compiled() -> None:
             assert all(set(re.findall(r"%\(\w+\)s", text)) == set(re.findall(r"%\(\w+\)s", first)) for text in texts)
     assert file.with_suffix(".mo").read_bytes() == compiled(known)
     assert catalogue("ja").gettext("Overview") == "概要"
+
+
+def test_what_hvctl_says_of_hosts_and_names_of_kinds_are_in_japanese_too(browse: Open) -> None:
+    text = browse(language="ja").get("/drifts").text
+    assert "プロセッサ web01" in text and "processor web01" not in text
+    assert found_by(browse(language="ja"), "/drifts")["found"]["rows"][0]["name"] == "processor web01", (
+        "not to programs"
+    )
 
 
 def test_pages_of_a_long_list(tmp_path: Path, browse: Open) -> None:

@@ -11,6 +11,7 @@
     }
   }
 
+  const PAPER = 640; // what an A4 page has room for, in CSS pixels
   const COLOURS = ["#0b73d9", "#c2571a"];
 
   const UNITS = language === "ja" ? ["秒", "分", "時間", "日"] : ["s", "min", "h", "d"];
@@ -49,16 +50,26 @@
       const ink = getComputedStyle(document.body).color;
       const axis = { stroke: ink, grid: { stroke: "#8884", width: 1 }, ticks: { stroke: "#8884", width: 1 } };
       const spans = "spans" in chart.dataset ? { incrs: STEPS, values: (_, at) => at.map(span) } : {};
-      const value = "spans" in chart.dataset ? { value: (_, told) => (told == null ? "" : lasting(told)) } : {};
-      new uPlot({
+      const value = "spans" in chart.dataset ? { value: (_, told) => (told == null ? "--" : lasting(told)) } : {};
+      if (series.every((one) => one.every((told) => told === null))) {
+        chart.textContent = charts.dataset.none;
+        chart.classList.add("none");
+        chart.removeAttribute("role");
+        continue;
+      }
+      const plot = new uPlot({
         width: chart.clientWidth, height: 180, legend: { show: fields.length > 1 || "spans" in chart.dataset },
         axes: [{ ...axis, space: 64, values: (_, at) => at.map((one) => tick.format(new Date(one * 1000))) }, { ...axis, size: 72, ...spans }],
         series: [
-          { label: chart.dataset.time, value: (_, at) => (at == null ? "" : clock.format(new Date(at * 1000))) },
+          { label: chart.dataset.time, value: (_, at) => (at == null ? "--" : clock.format(new Date(at * 1000))) },
           ...fields.map((field, n) => ({ label: words[n] || field, stroke: COLOURS[n], width: 2, points: { show: times.length < 60 }, ...value })),
         ],
-        scales: { y: { range: (_, low, high) => [0, Math.max(high || 0, 1e-6)] } },
+        scales: { y: { range: (_, low, high) => [0, Math.max((high || 0) * 1.05, 1e-6)] } },
       }, [times, ...series], chart);
+      const fit = (width) => width && width !== plot.width && plot.setSize({ width, height: 180 });
+      new ResizeObserver(() => fit(chart.clientWidth)).observe(chart);
+      addEventListener("beforeprint", () => fit(Math.min(chart.clientWidth, PAPER)));
+      addEventListener("afterprint", () => fit(chart.clientWidth));
     }
   }
 
