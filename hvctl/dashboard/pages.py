@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from hvctl import __version__
-from hvctl.dashboard import queries, runs, schedules, units
+from hvctl.dashboard import clusters, exports, queries, replicas, runs, schedules, standings, units
 from hvctl.dashboard.guard import ByToken, Guard, let_in
 from hvctl.dashboard.languages import LANGUAGES, catalogue, preferred
 from hvctl.dashboard.queries import PAGE, Asked, Fleet
@@ -170,7 +170,7 @@ class Site:
         return self.page(request, "schedule", ask)
 
     def clusters(self, request: Request) -> Response:
-        return self.page(request, "clusters", lambda c: {"clusters": units.clusters(c, self.fleet(c))})
+        return self.page(request, "clusters", lambda c: {"clusters": clusters.clusters(c, self.fleet(c))})
 
     def cluster(self, request: Request) -> Response:
         name, asked = request.path_params["cluster"], self.asked(request)
@@ -178,7 +178,7 @@ class Site:
         month = self.now() - timedelta(days=30)
 
         def ask(connection: Connection) -> dict[str, Any] | None:
-            found = units.clusters(connection, self.fleet(connection), name=name, since=month)
+            found = clusters.clusters(connection, self.fleet(connection), name=name, since=month)
             if not found:
                 return None
             wanted = asked.text.casefold()
@@ -201,7 +201,7 @@ class Site:
         return self.page(
             request,
             "replicas",
-            lambda c: {"found": units.pairs(c, text=asked.text, troubled=troubled, start=asked.start)},
+            lambda c: {"found": replicas.pairs(c, text=asked.text, troubled=troubled, start=asked.start)},
             asked=asked,
             troubled=troubled,
         )
@@ -214,13 +214,13 @@ class Site:
         since = end - timedelta(days=days)
 
         def ask(connection: Connection) -> dict[str, Any] | None:
-            found = units.pairs(connection, host=name, vm=vm)
+            found = replicas.pairs(connection, host=name, vm=vm)
             if not found.rows:
                 return None
             return {
                 "pairs": found,
-                "lags": units.lags(connection, found.rows, since, end),
-                "stood": units.replications_of(connection, found.rows, end - timedelta(days=30)),
+                "lags": replicas.lags(connection, found.rows, since, end),
+                "stood": replicas.replications_of(connection, found.rows, end - timedelta(days=30)),
             }
 
         return self.page(request, "replica", ask, vm=vm, days=days)
@@ -232,7 +232,7 @@ class Site:
         return self.page(
             request,
             "exports",
-            lambda c: {"found": units.exports(c, self.now(), text=asked.text, days=days, start=asked.start)},
+            lambda c: {"found": exports.exports(c, self.now(), text=asked.text, days=days, start=asked.start)},
             asked=asked,
             days=days,
         )
@@ -275,10 +275,10 @@ class Site:
                 "accepted": queries.drift_rows(connection, Asked(host=name, accepted=True)),
                 "went": queries.drift_rows(connection, Asked(host=name, gone=True, since=month)),
                 "unreachable": queries.away_rows(connection, since=month, host=name),
-                "stood": units.standing_of(connection, name, month),
+                "stood": standings.standing_of(connection, name, month),
                 "machines": queries.machines(connection, name, differing.rows),
-                "pairs": units.pairs(connection, host=name),
-                "exports": units.exports(connection, self.now(), host=name),
+                "pairs": replicas.pairs(connection, host=name),
+                "exports": exports.exports(connection, self.now(), host=name),
                 "checks": queries.checks_of(connection, name),
             }
 
@@ -306,9 +306,9 @@ class Site:
                 "accepted": accepted,
                 "went": went,
                 "used": queries.used(record, vm, name),
-                "stood": units.standing_of(connection, name, end - timedelta(days=30), vm),
-                "pairs": units.pairs(connection, host=name, vm=vm),
-                "exports": units.exports(connection, end, host=name, vm=vm),
+                "stood": standings.standing_of(connection, name, end - timedelta(days=30), vm),
+                "pairs": replicas.pairs(connection, host=name, vm=vm),
+                "exports": exports.exports(connection, end, host=name, vm=vm),
             }
             return told if any(getattr(one, "rows", one) for one in told.values()) else None
 
@@ -402,12 +402,12 @@ def _environment(language: str, now: Callable[[], datetime]) -> Environment:
     made.filters["age"] = lambda moment: _span(lasted(max(now() - moment, timedelta(0))), language)
     made.filters["lasting"] = lambda seconds: _span(spoken(seconds), language)
     made.filters["rhythm"] = lambda text: _rhythm(text, language)
-    made.filters["replication"] = lambda one: units.said(one.standing) if one.what == "replication" else None
+    made.filters["replication"] = lambda one: replicas.said(one.standing) if one.what == "replication" else None
     made.filters["said"] = (lambda text: text) if language == "en" else of_language(language).said
     made.filters["segment"] = lambda text: quote(text, safe="")
     made.filters["kind"] = lambda text: text.replace("_", " ")
     made.globals["link"] = _link
-    made.globals["steady"] = units.STEADY
+    made.globals["steady"] = replicas.STEADY
     made.globals["days_of_lag"] = DAYS_OF_LAG
     made.globals["killed"] = KILLED
     made.globals["ages_of_exports"] = AGES_OF_EXPORTS

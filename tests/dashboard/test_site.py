@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 
 from hvctl.call import Secret
 from hvctl.core.check import Check
-from hvctl.dashboard import units
+from hvctl.dashboard import replicas
 from hvctl.dashboard.app import application
 from hvctl.dashboard.guard import Anyone, ByProxy, ByToken, Guard
 from hvctl.dashboard.languages import catalogue, preferred
@@ -364,6 +364,16 @@ def test_a_replica_with_how_far_it_was_behind(browse: Open) -> None:
     assert browse().get("/replicas/hv002/web02").status_code == 404
 
 
+def test_of_a_vm_that_moves_within_a_cluster_all_nodes_have_measured(tmp_path: Path, browse: Open) -> None:
+    where = fleet(tmp_path)
+    addresses = {"hv002": "hv002.example.com"}
+    sent = Seen("hv002", standings=(Standing("replication", "", "WEB02", "replicating to hv004, normal", 7),))
+    alike = Seen("hv003", standings=(Standing("replication", "", "web02", "replicating to another, normal", 8),))
+    Store(where).write(Check("drift", (PLAYBOOK,), NOW, NOW, (), 0, addresses=addresses), [sent, alike], NOW)
+    told = found_by(browse(at=where), "/replicas/hv002/web02")["lags"]
+    assert [(one["host"], one["lag_s"]) for one in told] == [("hv001", 40), ("hv001", 5400), ("hv002", 7)]
+
+
 def test_of_very_many_measurements_the_most_of_each_span_is_told(tmp_path: Path) -> None:
     where = fleet(tmp_path)
     with writing(opened(where)) as connection:
@@ -372,8 +382,8 @@ def test_of_very_many_measurements_the_most_of_each_span_is_told(tmp_path: Path)
             for n in range(1, 2_000)
         ]
         connection.execute(insert(lags), rows)
-        (pair,) = units.pairs(connection, host="hv001", vm="web02").rows
-        told = units.lags(connection, [pair], NOW - timedelta(days=30), NOW)
+        (pair,) = replicas.pairs(connection, host="hv001", vm="web02").rows
+        told = replicas.lags(connection, [pair], NOW - timedelta(days=30), NOW)
     assert len(told) <= 750 and max(one.lag_s for one in told) == 9_000
     assert [one.at for one in told] == sorted(one.at for one in told)
 
