@@ -79,7 +79,7 @@ POSSIBLE = Call(
     each="Resource",
 )
 _ADAPTERS = replace(VM_ADAPTERS, select=("VMId", "Name", "SwitchName", "ClusterMonitored"))
-_PATHS = Call("Get-VM", select=("Id", "Path"))
+_PATHS = Call("Get-VM", select=("Id", "Path", "SnapshotFileLocation", "SmartPagingFilePath"))
 
 _OF_GROUP = ("priority", "anti_affinity", "failback.allowed", "failback.window", "failover.threshold", "failover.period",
              "persistent_state")  # fmt: skip
@@ -490,6 +490,10 @@ class Role(RolePart):
                 yield finding("", text, hint, "impossible" if new else "warning")
             else:
                 yield finding("", text, f"{hint}, unless the volume is a cluster disk", "warning")
+        for what, path in self._kept(facts):
+            if path and not on_cluster(path):
+                text = f"{what} of {self.vm.key()} lies on {path}, which other nodes do not have"
+                yield finding("", text, r"put it below C:\ClusterStorage or on a share", "warning")
         yield from self._volumes(facts)
         for at in self._passed_through(facts):
             text = f"{at} of {self.vm.key()} is a disk of its host, which other nodes do not have"
@@ -536,13 +540,27 @@ class Role(RolePart):
             for disk in in_vm(DISKS, row, facts):
                 if (at := _at(disk)) not in listed and disk.get("DiskNumber") is None:
                     yield f"the disk at {at}", str(disk.get("Path") or "")
+            dvds = {part.key() for part in self._dvds()}
             for drive in in_vm(DVDS, row, facts):
-                yield "the image in a DVD drive", str(drive.get("Path") or "")
+                if _at(drive) not in dvds:
+                    yield "the image in a DVD drive", str(drive.get("Path") or "")
         else:
             yield "the configuration", self.vm.path or r"C:\ (it has no `path`)"
         for at, part in listed.items():
             if not part.absent:
                 yield f"the disk at {at}", part.path or ""
+        for dvd in self._dvds():
+            yield "the image in a DVD drive", str(getattr(dvd, "path", None) or "")
+
+    def _dvds(self) -> Iterator[Resource]:
+        return (part for part in self.vm.parts if part.kind in ("dvd", "cloud_init", "unattend") and not part.absent)
+
+    def _kept(self, facts: Facts) -> Iterator[tuple[str, str]]:
+        """What lies beside the configuration, if nobody has said otherwise."""
+        row = self.vm_row(facts)
+        now = next(iter(facts.of_key(_PATHS, "Id", row["Id"])), {}) if row is not None else {}
+        yield "the folder of checkpoints", self.vm.checkpoint_path or str(now.get("SnapshotFileLocation") or "")
+        yield "the folder of smart paging", self.vm.smart_paging_path or str(now.get("SmartPagingFilePath") or "")
 
     def _switches(self, facts: Facts) -> Iterator[Diagnostic]:
         """Every possible owner needs a switch of the same name (domain 14)."""
