@@ -30,6 +30,7 @@ from hvctl.kinds._cluster import (
     removal,
     role_of,
     set_common,
+    usual_names,
     view,
     whereabouts,
 )
@@ -374,6 +375,11 @@ class Role(RolePart):
         if "role" in self.place.path and "cluster" not in self.place.path:
             hint = "write the VM under `cluster: vms:`"
             yield finding("", f"{self.vm.key()} stands under `vms:`, which is of every host", hint)
+        if "cluster" in self.place.path and self.vm.on_host:
+            hint = "write preferred_owners and failback: {allowed: yes} in `role`"
+            yield finding(
+                "", f"{self.vm.key()} is where the cluster has its role; `on_host` is of VMs that are none", hint
+            )
         if self.preferred_owners and self.possible_owners:
             possible = {bare(n) for n in self.possible_owners}
             for n, name in enumerate(self.preferred_owners):
@@ -410,7 +416,7 @@ class Role(RolePart):
             yield finding("possible_owners", text, "bring one of them up first, so that it can move there")
         if role is not None:
             yield from self._state(role, facts)
-            if role.name.casefold() != self.vm.key().casefold():
+            if role.name.casefold() not in usual_names(self.vm.key()):
                 yield finding(
                     "", f"the role of {self.vm.key()} is called {role.name}", "it is known by its VM", "warning"
                 )
