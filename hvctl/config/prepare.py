@@ -140,7 +140,7 @@ def prepare(
         connection = _connection(inventory, host, own, variables, problems, warnings, unsure=unsure)
         _check_broker(host, problems)
         found, faults = wishes(seen, {}, learn, trees, ask, host.name, _cluster(inventory, host, seen, problems), made)
-        if found.together or any(wish.links() for wish in found):
+        if found.together or found.links:
             known = known or names_of(inventory)
             found = found.knowing(known)
         problems += [p for p in faults if not isinstance(p, HostDiagnostic) and p.level == "error"]
