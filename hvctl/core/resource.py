@@ -150,8 +150,9 @@ class Resource(Fields):
     owner whose steps come first. `setter`: the cmdlet that sets the plain settings;
     `odd`: fields that it does not set. `expires`: the owner's field that says how old things of this kind may grow.
     `shorthand`: the field that is meant where the section is a plain text.
-    `vital`: without it its owner is neither created nor started. `proof`: what is asked to see whether the account is
-    told of this kind at all. `stand_in`: values of the fields that it is known by, for one whose own are faulty, so that
+    `vital`: without it its owner is neither created nor started. `made_along`: without it its owner is not created.
+    `proof`: what is asked to see whether the account is told of this kind at all.
+    `stand_in`: values of the fields that it is known by, for one whose own are faulty, so that
     the rest of it can be checked all the same. `other_words`: what others call its fields and sections, and the key that
     is meant, or a sentence. `usual`: what fields are that nobody sets, dotted where nested, so that nobody need write
     them; `ANYTHING` of one that the hardware decides. `passing`: what is there for a while, and which no playbook keeps.
@@ -172,6 +173,7 @@ class Resource(Fields):
     expires: ClassVar[str] = ""
     shorthand: ClassVar[str] = ""
     vital: ClassVar[bool] = False
+    made_along: ClassVar[bool] = False
     stand_in: ClassVar[Mapping[str, Any]] = {}
     other_words: ClassVar[Mapping[str, str]] = {}
     proof: ClassVar[tuple[Call, ...]] = ()
