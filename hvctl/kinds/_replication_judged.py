@@ -42,7 +42,7 @@ from hvctl.kinds._servers import (
     same_server,
 )
 from hvctl.kinds._switch import SwitchPart
-from hvctl.kinds._vm import in_vm, made_as
+from hvctl.kinds._vm import in_vm, made_as, power
 from hvctl.kinds.replica_authorization import ReplicaAuthorization
 from hvctl.kinds.replica_server import ReplicaServer
 from hvctl.text.diagnostic import Diagnostic
@@ -57,12 +57,14 @@ def _over(row: Row) -> bool:
     return str(row["ReplicationState"]) in FAILED_OVER
 
 
-def _failed_over(name: str, second: Side) -> tuple[str, str]:
+def _failed_over(name: str, second: Side, own: Row | None, host: str) -> tuple[str, str]:
     """And what goes on from there; what is complete is not taken back."""
     hint = f"hvctl replica reverse {name} goes on from there, hvctl replica cancel {name} ends it"
     if second.received is not None and second.received["ReplicationState"] == "FailedOver":
         hint = f"hvctl replica reverse {name} goes on from there"
-    return f"{name} was failed over to {second.host}", hint
+    both = all(vm is not None and power(vm) == "Running" for vm in (second.vm, own))
+    twice = f", and runs there and on {host}: what is done on {host} is lost with the reversal" if both else ""
+    return f"{name} was failed over to {second.host}{twice}", hint
 
 
 class ReplicationJudged(ReplicationSeen):
@@ -285,7 +287,7 @@ class ReplicationJudged(ReplicationSeen):
             if second is not None:
                 yield from self._receiving_findings(second, self.authentication or "kerberos", facts)
         elif field in ("state", "extended.state") and now is not None:
-            yield from self._state_findings(field, str(now), second)
+            yield from self._state_findings(field, str(now), second, facts)
             if field == "state" and now == "not started":
                 yield from self._copy_time(field, facts)
             over = second is not None and second.received is not None and _over(second.received)
@@ -297,7 +299,7 @@ class ReplicationJudged(ReplicationSeen):
             told = self._details(facts)
             yield finding("health", f"its health is {now}" + (f": {told}" if told else ""), "see to what it says")
         elif field == "replica":
-            yield from self._replica_findings(str(now), second)
+            yield from self._replica_findings(str(now), second, facts)
         elif field == "extended.replica":
             yield from self._third_findings(str(now), second, facts)
         elif field == "excluded_disks" and not at_least(facts.os, "2016"):
@@ -308,20 +310,20 @@ class ReplicationJudged(ReplicationSeen):
         elif field == "extended.server":
             yield from self._onward_findings(second, facts)
 
-    def _state_findings(self, field: str, now: str, second: Side | None) -> Iterator[Diagnostic]:
+    def _state_findings(self, field: str, now: str, second: Side | None, facts: Facts) -> Iterator[Diagnostic]:
         name = self.vm.key()
         if now == "prepared for failover":
             hint = f"hvctl replica failover {name} goes on with it, hvctl replica cancel {name} ends it"
             yield finding(field, f"{name} is prepared for a planned failover, and does not start", hint)
         elif now == "error" and second is not None and second.received is not None and _over(second.received):
-            yield finding(field, *_failed_over(name, second))
+            yield finding(field, *_failed_over(name, second, self.vm_row(facts), self.index.host))
         elif now not in ("paused", "error", "not started", "resync needed", "resync paused", "replicating"):
             yield finding(field, f"its state is: {now}", "look at the host")
 
-    def _replica_findings(self, now: str, second: Side | None) -> Iterator[Diagnostic]:
+    def _replica_findings(self, now: str, second: Side | None, facts: Facts) -> Iterator[Diagnostic]:
         name = self.vm.key()
         if now == "failed over" and second is not None:
-            yield finding("replica", *_failed_over(name, second))
+            yield finding("replica", *_failed_over(name, second, self.vm_row(facts), self.index.host))
         elif now == "waiting for its media" and second is not None and not self._imported(second):
             assert second.vm is not None
             folder = f"{name}_{str(second.vm['Id']).upper()}"
