@@ -301,7 +301,10 @@ def _done(estate: Estate | None, here: HostState, vm: Vm, relation: Replication,
 def _cycle(estate: Estate, here: HostState, relation: Replication, peer: Replication | None, now: float) -> None:
     """What is sent every so many seconds. After retries a way that is gone is an error, which mends itself (VB/20120615)."""
     last = relation.last if relation.last is not None else 0.0
-    way = estate.receiving(relation.replica_server, "", by=here) is not None
+    there = estate.receiving(relation.replica_server, "", by=here)
+    # Nothing comes in where it is not received, by a closed firewall or from whom nobody admits [I]; domain 15.1: closing
+    # any of it stops what others send
+    way = there is not None and admitting(there.state, relation.authentication, relation.port, here) is not None
     taking = peer is not None and peer.state in ("Replicating", "WaitingForInitialReplication")
     if way and taking:
         if relation.fault == "way":

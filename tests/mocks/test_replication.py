@@ -188,6 +188,20 @@ def test_a_pause_on_either_side() -> None:
     assert pair.states() == ["Replicating", "Replicating"]
 
 
+@pytest.mark.parametrize("closed", ["off", "firewall", "authorization"])
+def test_a_server_that_takes_nothing_any_more_is_an_error_of_the_primary(closed: str) -> None:
+    pair = Pair().replicating()
+    there = pair.estate.hosts["hv02"].state
+    if closed == "off":
+        there.replica_server.enabled = False
+    elif closed == "firewall":
+        there.firewall_rules = dict.fromkeys(RULE, False)
+    else:
+        there.replica_server.any_server = False
+    pair.pass_(3600)
+    assert pair.states("hv01") == ["Error"]
+
+
 def test_a_way_that_is_cut_is_an_error_and_mends_itself() -> None:
     pair = Pair().replicating()
     pair.estate.cut.add(frozenset({"hv01", "hv02"}))
