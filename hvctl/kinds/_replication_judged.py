@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hvctl.call import Row
@@ -96,6 +97,8 @@ class ReplicationJudged(ReplicationSeen):
         row = self._own(facts)
         if row is not None:
             yield from self._said(row, changed, facts)
+            if second is not None and second.received is not None and "server" not in changed:
+                yield from self._ready_still(second, row, changed, facts)
         if second is not None:
             yield from replica_adapters.findings(self.adapters, frozenset(changed), second, self._coming(second.host))
         certificate = self.certificate if self.authentication == "certificate" else None
@@ -215,11 +218,22 @@ class ReplicationJudged(ReplicationSeen):
         sender = own_name(self, facts) if known else ""
         yield from self._not_ready(second, method, self.port, "server", sender, facts)
 
+    def _ready_still(self, second: Side, row: Row, changed: Mapping[str, Change], facts: Facts) -> Iterator[Diagnostic]:
+        """Whether what replicates, or is to be resumed, is received when the server's own plan is done."""
+        method = "certificate" if row["AuthenticationType"] == "Certificate" else "kerberos"
+        known = own_broker(self) or not self.index.together
+        sender = own_name(self, facts) if known else ""
+        stopped = "state" in changed and changed["state"].now in ("error", "paused")
+        field = "state" if stopped else "server"
+        for one in self._not_ready(second, method, row["ReplicaServerPort"], field, sender, facts):
+            yield one if stopped else replace(one, level="warning")
+
     def _not_ready(
         self, there: Side, method: str, port: int | None, field: str, sender: str, facts: Facts
     ) -> Iterator[Diagnostic]:
         """What the server would refuse as it will be when its own plan is done, which comes before."""
-        server = self.server if field == "server" else self.extended.server if self.extended is not None else None
+        onward = self.extended.server if self.extended is not None else None
+        server = onward if field.startswith("extended") else self.server
         rows = there.facts.reply(ReplicaServer.query).rows
         if not rows:
             failure = there.facts.reply(ReplicaServer.query).failure

@@ -40,12 +40,15 @@ class ReplicationRules(ReplicationFields):
         return (*disks, *(a for second in seconds for a in self._receiving(second, own)), *switches)
 
     def follows(self, step: Step) -> tuple[Address, ...]:
-        """What is sent on waits for the third site's server; the second site does not, whatever becomes of the third."""
+        """All authorizations of the server: by which of them it lets the sender in only the hosts know. What is sent on waits
+        for the third site's server; the second site does not, whatever becomes of the third."""
+        admitting = tuple(Address(second, ReplicaAuthorization.kind) for second in hosts_of(self, self.server))
         thirds = hosts_of(self, self.extended.server) if self.extended is not None else ()
         if not any(field.startswith("extended.") for field in step.because):
-            return ()
+            return admitting
         sender = self._names_of(host_named(self, self.server), broker_named(self, self.server))
-        return tuple(a for third in thirds for a in self._receiving(third, sender))
+        known = (a for third in thirds for a in self._receiving(third, sender))
+        return (*admitting, *known, *(Address(third, ReplicaAuthorization.kind) for third in thirds))
 
     def _names_of(self, host: str, broker: str) -> list[str]:
         """By which an authorization may let a sender in, as far as the inventory knows it."""
