@@ -225,6 +225,8 @@ class ReplicationJudged(ReplicationSeen):
         sender = own_name(self, facts) if known else ""
         stopped = "state" in changed and changed["state"].now in ("error", "paused")
         field = "state" if stopped else "server"
+        if stopped and method == "certificate" and self.certificate is not None and "certificate" not in changed:
+            yield from certificate_findings(self.certificate, "state", facts, sets=True, broker=own_broker(self))
         for one in self._not_ready(second, method, row["ReplicaServerPort"], field, sender, facts):
             yield one if stopped else replace(one, level="warning")
 
