@@ -13,6 +13,7 @@ from hvctl.core.facts import Facts, UnreadableError, UnreadHostError
 from hvctl.core.fields import settings
 from hvctl.core.resource import Planned
 from hvctl.kinds import _replica_adapters as replica_adapters
+from hvctl.kinds._certificates import QUERIES as CERTIFICATES
 from hvctl.kinds._certificates import findings as certificate_findings
 from hvctl.kinds._cluster import view
 from hvctl.kinds._drives import DISKS, Slot
@@ -226,7 +227,8 @@ class ReplicationJudged(ReplicationSeen):
         stopped = "state" in changed and changed["state"].now in ("error", "paused")
         field = "state" if stopped else "server"
         if stopped and method == "certificate" and self.certificate is not None and "certificate" not in changed:
-            yield from certificate_findings(self.certificate, "state", facts, sets=True, broker=own_broker(self))
+            told = certificate_findings(self.certificate, "state", facts, sets=True, broker=own_broker(self))
+            yield from (one for one in told if one.level == "impossible")
         for one in self._not_ready(second, method, row["ReplicaServerPort"], field, sender, facts):
             yield one if stopped else replace(one, level="warning")
 
@@ -267,6 +269,12 @@ class ReplicationJudged(ReplicationSeen):
             yield no(
                 f"{there.host} listens on port {listens} and not on {port}", f"{method}_port", f"write it in {where}"
             )
+        elif method == "certificate" and all(call in there.facts.replies for call in CERTIFICATES):
+            shown, broker = str(row["CertificateThumbprint"] or ""), broker_named(self, server)
+            told = certificate_findings(shown, field, there.facts, sets=True, broker=broker, receives=True)
+            for one in told if shown else ():
+                if one.level == "impossible":
+                    yield no(f"{there.host}: {one.message}", "certificate", one.hint)
         if "firewall" in held:
             yield no(f"the firewall of {there.host} stays as it is", "firewall", "")
         if sender and not row["ReplicationAllowedFromAnyServer"] and not self._admits(there, sender, server):

@@ -148,7 +148,7 @@ class ReplicationSeen(ReplicationRules):
             (_media(self.initial_copy_import),) if self.initial_copy_import is not None and second else ()
         )
         media += replica_adapters.queries(self.adapters) if second else ()
-        own = self.extended is not None and self.extended.certificate is not None
+        own = self.certificate is not None or (self.extended is not None and self.extended.certificate is not None)
         return (*_THERE, *media, *(CERTIFICATES if own else ()), *queries_behind(self.vm))
 
     def _vm_id(self, facts: Facts) -> object:
