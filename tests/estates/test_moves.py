@@ -210,6 +210,16 @@ def test_the_plan_finds_besides(name: str) -> None:
         assert where(on)["hv03"] == ["app01"]
 
 
+def test_of_one_vm_that_is_chosen_both_hosts_are_looked_at() -> None:
+    on = estate()
+    with session(on, PLAY + "- hosts: hv03\n  vms: [{name: other}]\n") as run:
+        work = run.prepared(vms=("app01",))
+        with run.run(work) as one:
+            one.apply(one.plan(warm=True), recheck=True)
+    assert sorted(w.name for w in work) == ["hv03", "hv04"]
+    assert where(on) == {"hv03": [], "hv04": ["app01"]}
+
+
 def test_what_is_moved_there_before_it_takes_room_too() -> None:
     """Each of the two would fit alone."""
     second = {
