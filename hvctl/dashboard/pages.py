@@ -23,10 +23,12 @@ from hvctl.dashboard.queries import PAGE, Asked
 from hvctl.dashboard.recorded import recorded
 from hvctl.dashboard.rows import STATES, Listed
 from hvctl.dashboard.runs import Timer
+from hvctl.dashboard.translating import in_language
 from hvctl.history.meters import Meters
 from hvctl.history.opening import exists, opened, translated
 from hvctl.history.place import Place
 from hvctl.kinds import kinds
+from hvctl.language import saying
 from hvctl.show.plain import plain
 from hvctl.show.times import stamp
 from hvctl.text.duration import lasted, spoken
@@ -321,6 +323,7 @@ class Site:
         language = self.language or request.cookies.get("hvctl_language", "")
         if language not in LANGUAGES:
             language = preferred(request.headers.get("accept-language", ""))
+        told = in_language(told, language)
         query = dict(request.query_params)
         address = request.url.path + (f"?{urlencode(query)}" if query else "")
         text = (
@@ -366,7 +369,8 @@ def _environment(language: str, now: Callable[[], datetime]) -> Environment:
     made.filters["rhythm"] = lambda text: _rhythm(text, language)
     made.filters["replication"] = lambda one: units.said(one.standing) if one.what == "replication" else None
     made.filters["segment"] = lambda text: quote(text, safe="")
-    made.filters["kind"] = lambda text: text.replace("_", " ")
+    made.filters["kind"] = lambda text: saying(language)(text.replace("_", " "))
+    made.filters["said"] = saying(language)
     made.globals["link"] = _link
     made.globals["steady"] = units.STEADY
     made.globals["ages_of_exports"] = AGES_OF_EXPORTS

@@ -43,6 +43,8 @@ def literals(template: str) -> list[str]:
 
 
 _PLACES = {"n": r"([\d,]+)", "p": r"(\S*[\\/].*?)", "idle": r"([\w ]{0,20})"}
+_MORE = r"((?:[;,:.(（]|\s\(|\s(?:in|of|from|which|and|with)\s|。).*?|)"
+"""In a place that stands at once after another one: nothing, or what begins as what goes on does."""
 _FIELD = re.compile(r"([a-z_][\w.]*): (.+)", re.DOTALL)
 """Of a playbook, before what is wrong with it."""
 _HALF = 6
@@ -74,8 +76,13 @@ class Template:
     def pattern(self) -> re.Pattern[str]:
         specs = {int(field): spec for _, field, spec, _ in Formatter().parse(self.msgstr) if field}
         made = re.escape(self.parts[0])
+        after = False
         for number, part in enumerate(self.parts[1:]):
-            made += _PLACES.get(specs.get(number, "idle") or "", "(.*?)") + re.escape(part)
+            spec = specs.get(number, "idle")
+            more = not part and number + 2 < len(self.parts) and specs.get(number + 1, "idle") != "idle"
+            made += _MORE if after else _PLACES.get(spec or "", "(.+?)" if more else "(.*?)")
+            made += re.escape(part)
+            after = more and spec != "idle"
         return re.compile(made, re.DOTALL)
 
     @property
@@ -103,7 +110,8 @@ class Catalogue:
                 self._kinds[msgid.removeprefix(_ADDRESS)] = msgstr
                 continue
             self._add(msgid, msgstr)
-            if msgid.count("; ") == 1 and msgstr.count("。") == 1:
+        for msgid, msgstr in messages.items():  # after all that is an entry by itself, which goes before
+            if not msgid.startswith(_ADDRESS) and msgid.count("; ") == 1 and msgstr.count("。") == 1:
                 self._add_halves(msgid, msgstr)
         self._said = lru_cache(20_000)(self._translated)
 
@@ -121,7 +129,7 @@ class Catalogue:
         msgid = msgid.strip().removeprefix("; ")
         parts = literals(msgid)
         if len(parts) == 1:
-            self._whole[parts[0].strip()] = literals(msgstr.strip())[0]
+            self._whole.setdefault(parts[0].strip(), literals(msgstr.strip())[0])
         else:
             parts[0], parts[-1] = parts[0].lstrip(), parts[-1].rstrip()
             template = Template(tuple(parts), msgstr.strip())
@@ -139,7 +147,9 @@ class Catalogue:
         before, after = text[:start], text[start + len(core) :]
         if core.startswith("; "):
             found = self._said(core[2:], depth)
-            return f"{before}。{found}{after}" if found is not None else text
+            return (
+                f"{before}{'' if found and found[0] in _OPENING else '。'}{found}{after}" if found is not None else text
+            )
         found = self._said(core, depth)
         if found is None:
             return text

@@ -378,8 +378,11 @@ def _troubles(one: Outcome, check: Check) -> Iterator[Told]:
     for name in report.left_down:
         yield Told("impossible", LEFT_DOWN.format(name))
     for left in report.leftovers:
-        reads = f"{left.address}: {left.line.field or 'it'} still reads {left.line.now}, not {left.line.wanted}"
-        yield Told("impossible", reads + ", although its step succeeded.", place=str(left.line.mark))
+        reads = (
+            f"{left.address}: {left.line.field or 'it'} still reads {left.line.now}, "
+            f"not {left.line.wanted}, although its step succeeded"
+        )
+        yield Told("impossible", f"{reads}.", place=str(left.line.mark))
     if report.stopped:
         yield Told("hint", "It was stopped; apply again does what is left.")
     elif report.after is None and report.results:
