@@ -203,7 +203,7 @@ class Catalogue:
 
     def _doubtful(self, value: str, spec: str, depth: int) -> bool:
         """Words that nobody has translated, in a sentence that says little else: half a translation is worse than none."""
-        if value in _PRONOUNS:
+        if value.rpartition(": ")[2] in _PRONOUNS:
             return True
         prose = spec == "t" and (_PROSE.search(value) or _WORDS_ONLY.fullmatch(value))
         return bool(prose) and self._said(value, depth + 1) is None
