@@ -2,7 +2,8 @@
 
 A msgid is what stands in the source, with {} for each place of an f-string. A msgstr fills them by number: `{0}` is kept as it
 is (a name, a value, a path, what a host said), `{0:t}` is a text of hvctl's own and translated too, `{0:l}` a list of such
-texts, `{0:d}` a span of time; `{0:n}` is a number, `{0:p}` a path, and the msgid fits nothing else. A place that the msgstr
+texts, `{0:d}` a span of time; `{0:n}` is a number, `{0:p}` a path, `{0:w}` a text that
+has a translation, and the msgid fits nothing else. A place that the msgstr
 leaves out only inflects a word."""
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def literals(template: str) -> list[str]:
 
 
 _PLACES = {"n": r"([\d,]+)", "p": r"(\S*[\\/].*?)", "idle": r"([\w ]{0,20})"}
-_MORE = r"((?:[;,:.(（]|\s\(|\s(?:in|of|from|which|and|with)\s|。).*?|)"
+_MORE = r"((?:[;,:](?=\s)|[(（。]|\s\(|\s(?:in|of|from|which|and|with)\s).*?|)"
 """In a place that stands at once after another one: nothing, or what begins as what goes on does."""
 _FIELD = re.compile(r"([a-z_][\w.]*): (.+)", re.DOTALL)
 """Of a playbook, before what is wrong with it."""
@@ -56,6 +57,8 @@ _PRONOUNS = ("it", "this", "that", "there")
 _WORDS_ONLY = re.compile(r"[a-z]+(?: [a-z]+)+")
 _PROSE = re.compile(r"\b(?:is|has|are|have|of|the|not|to|and|which|cannot|does|with|for|on|was)\b")
 """Words that tell a sentence from the names of an address."""
+_VERB = re.compile(r"\b(?:is|has|are|have|cannot|does|was)\b")
+"""Which no name has."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +146,8 @@ class Catalogue:
 
     def _around(self, text: str, depth: int) -> str:
         core = text.strip()
+        if "\n" in core:
+            return text  # no sentence, but something that is shown
         start = text.index(core)
         before, after = text[:start], text[start + len(core) :]
         if core.startswith("; "):
@@ -170,7 +175,7 @@ class Catalogue:
         if field := _FIELD.fullmatch(text):
             told = self._said(field[2], depth + 1)
             if told is not None:
-                return f"{field[1]}: {told}"
+                return f"{self._whole.get(f'{field[1]}:', f'{field[1]}:')} {told}"
         for template in candidates:
             if not template.spans and (filled := self._fits(template, text, depth)) is not None:
                 return filled
@@ -196,6 +201,8 @@ class Catalogue:
             out.append(text)
             if field:
                 value = values[int(field)]
+                if spec == "w" and self._said(value, depth + 1) is None:
+                    return None
                 if template.weight < _SLIGHT and self._doubtful(value.strip(), spec or "", depth):
                     return None
                 out.append(self._place(value, spec or "", depth + 1))
@@ -205,15 +212,18 @@ class Catalogue:
         """Words that nobody has translated, in a sentence that says little else: half a translation is worse than none."""
         if value.rpartition(": ")[2] in _PRONOUNS:
             return True
+        if not spec:
+            return _VERB.search(value) is not None
         prose = spec == "t" and (_PROSE.search(value) or _WORDS_ONLY.fullmatch(value))
         return bool(prose) and self._said(value, depth + 1) is None
 
     def _place(self, value: str, spec: str, depth: int) -> str:
         match spec:
-            case "t":
+            case "t" | "w":
                 return self._around(value, depth) if value.strip() else ""
             case "l":
-                return self._joined(value.replace(" and ", ", "), ", ", "、", depth, 0) or value
+                row = self._joined(value.replace(" and ", ", "), ", ", "、", depth, 0)
+                return row or self._said(value, depth) or value
             case "d":
                 return _UNIT.sub(lambda match: f"{match[1]} {_UNITS[match[2]]}", value).rstrip()
             case _:
@@ -243,7 +253,8 @@ class Catalogue:
             return None
         if own < (1 if least is None else least):
             return None
-        return joint.join(new or old for new, old in zip(found, parts, strict=True))
+        told = [new or old for new, old in zip(found, parts, strict=True)]
+        return "".join((joint if n and one[:1] not in _OPENING else "") + one for n, one in enumerate(told))
 
 
 @cache

@@ -31,7 +31,8 @@ from scripts.make_catalogues import KIND
 from tests.language.test_japanese import JAPANESE
 
 FILLED = {
-    "": "受付{}", "l": "受付{}", "p": r"D:\仮想マシン\受付{}", "n": "{}7", "d": "{}3 min", "t": "blocked", "idle": "",
+    "": "受付{}", "l": "受付{}", "p": r"D:\仮想マシン\受付{}", "n": "{}7", "d": "{}3 min", "t": "blocked",
+    "w": "blocked", "idle": "",
 }  # fmt: skip
 """What stands in a place, by what a translation says of it; {} becomes its number."""
 
@@ -48,7 +49,7 @@ def filled(msgid: str, msgstr: str) -> tuple[str, str]:
     japanese = ""
     for text, field, spec, _ in Formatter().parse(msgstr):
         value = values[int(field)] if field else ""
-        japanese += text + {"t": said(value), "d": value.replace("min", "分")}.get(spec or "", value)
+        japanese += text + {"t": said(value), "w": said(value), "d": value.replace("min", "分")}.get(spec or "", value)
     return english, japanese
 
 
