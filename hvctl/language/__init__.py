@@ -37,6 +37,11 @@ def sentences(*texts: str) -> str:
     return "。".join(texts) + "。" if _Speech.language == "ja" else "; ".join(texts) + "."
 
 
+def advised(wrong: str, hint: str) -> str:
+    """What is wrong, and what to do."""
+    return f"{wrong}。{hint}" if _Speech.language == "ja" else f"{wrong}; {hint}"
+
+
 def stretch(first: str, last: str) -> str:
     """From one moment to another."""
     return f"{first} ～ {last}" if _Speech.language == "ja" else f"{first} to {last}"

@@ -170,7 +170,10 @@ class Catalogue:
         for template in candidates:
             if template.spans and (filled := self._fits(template, text, depth)) is not None:
                 return filled
-        if (row := self._joined(text, "; ", "。", depth) or self._joined(text, ", ", "、", depth)) is not None:
+        row = (
+            self._joined(text, "; ", "。", depth) or self._halved(text, depth) or self._joined(text, ", ", "、", depth)
+        )
+        if row is not None:
             return row
         if field := _FIELD.fullmatch(text):
             told = self._said(field[2], depth + 1)
@@ -240,6 +243,16 @@ class Catalogue:
                 if _PROSE.search(names):
                     return None
                 return f"{kind} {names}" if names else kind
+        return None
+
+    def _halved(self, text: str, depth: int) -> str | None:
+        """Two texts with a semicolon between them, of which one has semicolons itself."""
+        parts = text.split("; ")
+        for n in range(1, len(parts)) if len(parts) > 2 else ():
+            first = self._said("; ".join(parts[:n]), depth + 1)
+            second = self._said("; ".join(parts[n:]), depth + 1) if first is not None else None
+            if first is not None and second is not None:
+                return f"{first}{'' if second[:1] in _OPENING else '。'}{second}"
         return None
 
     def _joined(self, text: str, by: str, joint: str, depth: int, least: int | None = None) -> str | None:
