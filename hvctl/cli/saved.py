@@ -121,7 +121,7 @@ def show_saved(settings: Settings, saved: Saved, run: Run, outcomes: Sequence[Ou
     """What was planned again, and which files of this machine go with it."""
     allows = f"; it allows {', '.join(saved.allow)}" if saved.allow else ""
     made = f"made {saved.created:%Y-%m-%d %H:%M} UTC by hvctl {saved.hvctl}"
-    settings.out.print(f"Plan file {saved.file}, {made}{allows}. Planned again:", soft_wrap=True)
+    settings.out.print(f"Planned again from {saved.file}, {made}{allows}:", soft_wrap=True)
     run.showing.plans(outcomes)
     for line in sent_lines(o.plan for o in outcomes if o.plan is not None and not o.changed):
         settings.out.print(line, soft_wrap=True)

@@ -23,6 +23,7 @@ from hvctl.core.serial import AtOnce, Serial
 from hvctl.text.diagnostic import ConfigError, Diagnostic, HostDiagnostic, RefusedError, UndefinedDiagnostic
 from hvctl.text.source import SecretSource, suggest
 from hvctl.text.visible import quoted
+from hvctl.text.width import told, typed
 
 NOTHING_UNREAD = Unread()
 INVENTORY_NAMES = ("inventory.yml", "inventory.yaml", "inventory.ini", "hosts.yml", "hosts.ini", "hosts", "inventory")
@@ -240,7 +241,12 @@ def _known_tags(plays: Sequence[Play], tags: Sequence[str], warnings: list[Diagn
     known = sorted({tag for play in plays for tag in (*play.tags, *tags_in(play.body))})
     for tag in tags:
         if tag not in known:
-            hint = suggest(tag, known) or (f"known are {', '.join(known)}" if known else "none has tags")
+            half = typed(tag)
+            hint = (
+                told(tag, half)
+                if half
+                else suggest(tag, known) or (f"known are {', '.join(known)}" if known else "none has tags")
+            )
             warnings.append(Diagnostic(None, f"--tags {tag}: no play and no VM has this tag", hint, "warning"))
 
 
