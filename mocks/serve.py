@@ -111,8 +111,15 @@ def _cut(endpoint: Endpoint, word: str, server: Server) -> list[str]:
 
 
 def invoke(host: str, cmdlet: str, parameters: Sequence[str]) -> int:
-    params = {name: yaml.safe_load(value) for name, _, value in (p.partition("=") for p in parameters)}
+    params = {name: _value(text) for name, _, text in (p.partition("=") for p in parameters)}
     return max([_asked({"host": one, "cmdlet": cmdlet, "params": params}) for one in host.split(",")])
+
+
+def _value(text: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text  # such as *.example.com
 
 
 def let_pass(seconds: float) -> int:

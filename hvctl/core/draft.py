@@ -268,8 +268,8 @@ def _along(lines: Sequence[Line], held: Sequence[Line]) -> tuple[list[Line], lis
     consent = in_severity(frozenset(word for line in held for word in line.consent))
     if consent:
         return [replace(line, consent=consent) for line in lines], []
-    names = ", ".join(line.field for line in held) or "what is held back"
-    why = f"it goes with {names}, which is held back"
+    names = ", ".join(line.field for line in held)
+    why = f"it goes with {names}, which is held back" if names else "it is held back with the rest"
     return [replace(line, held="impossible") for line in lines], [
         Diagnostic(x.mark, why, "", "impossible", x.field) for x in lines
     ]

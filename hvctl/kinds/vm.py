@@ -57,7 +57,7 @@ from hvctl.kinds._memory import MemoryPart
 from hvctl.kinds._places import PLACES, migration, moves, place_findings, place_queries
 from hvctl.kinds._power import CUT, Power
 from hvctl.kinds._protection import security
-from hvctl.kinds._replica import RELATIONS, told_of_replica
+from hvctl.kinds._replica import RELATIONS, failed_over, told_of_replica
 from hvctl.kinds._role import RolePart
 from hvctl.kinds._services import SERVICES
 from hvctl.kinds._types import (
@@ -439,8 +439,11 @@ class VM(Machine):
 
     def owned_elsewhere(self, facts: Facts) -> str:
         """A role that another node of the cluster owns; a replica, which is its primary's."""
-        if replica_row(self, facts) is not None:
+        if (replica := replica_row(self, facts)) is not None:
             turned = any(part.kind == "replication" for part in self.parts)
+            if turned and failed_over(replica["Id"], facts):
+                goes = f"{self.name} was failed over to this host, and its replication is not reversed"
+                return f"{goes}: hvctl replica reverse {self.name} goes on from there"
             goes = "its replication goes the other way: turn the playbook around" if turned else "it is its primary's"
             return f"{self.name} is a replica here, and nothing of it is changed: {goes}"
         name, role = next(((n, r) for n in self.names if (r := role_named(n, facts)) is not None), ("", None))
