@@ -512,7 +512,7 @@ def test_a_node_is_drained_and_taken_back(tmp_path: Path, capsys: pytest.Capture
     cluster.roles[0].preferred_owners = ["HV01"]
     assert verb(tmp_path, own, "drain", "hv01", "--check") == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert "1 role moves: web01 live to HV02" in said
+    assert "1 role moves; web01 live to HV02" in said
     assert state(own, "hv01").vms
     assert verb(tmp_path, own, "drain", "hv01", "-y") == 0
     assert "\nweb01 moved from HV01 to HV02\n" in capsys.readouterr().out
@@ -577,14 +577,14 @@ def test_how_each_goes_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert cluster is not None
     cluster.roles[0].priority = 1000
     assert verb(tmp_path, own, "drain", "hv01", "--check") == 0
-    assert "web01 by way of a saved state, of low priority, to HV02" in " ".join(capsys.readouterr().out.split())
+    assert "web01 by way of a saved state for its low priority to HV02" in " ".join(capsys.readouterr().out.split())
     assert verb(tmp_path, own, "drain", "hv02", "--check") == 0
     assert "web02 as it is (off) to HV01" in " ".join(capsys.readouterr().out.split())
     cluster.roles[0].possible_owners = ["HV01"]
     assert verb(tmp_path, own, "drain", "hv01", "--check") == 0
     out = " ".join(capsys.readouterr().out.split())
     assert "no possible owner of web01 is up but HV01, so it stays, and HV01 is not drained" in out
-    assert "of low priority, to no node" in out
+    assert "for its low priority to no node" in out
 
 
 def test_how_many_roles_have_left_is_told_while_it_waits() -> None:
