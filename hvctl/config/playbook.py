@@ -278,7 +278,12 @@ def wishes(
         problems += [*unclear, *(p for p in wrong if p.mark not in places)]
     layers, contradictions = layered(entries)
     found = Index(map(made.once, layers), host, together)
-    return found, [*problems, *contradictions, *written_twice(found)]
+    if not contradictions and made.sound(found.entries):
+        return found, problems
+    twice = list(written_twice(found))
+    if not twice:
+        made.found_sound(found.entries)
+    return found, [*problems, *contradictions, *twice]
 
 
 @dataclass

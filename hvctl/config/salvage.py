@@ -24,6 +24,14 @@ class Made:
 
     resources: dict[tuple[Any, ...], Resource] = field(default_factory=dict)
     entries: dict[tuple[Any, ...], Entry] = field(default_factory=dict)
+    _sound: dict[tuple[int, ...], tuple[Entry, ...]] = field(default_factory=dict)
+
+    def sound(self, entries: tuple[Entry, ...]) -> bool:
+        """Whether it is known of the very same entries that none of them is written twice."""
+        return tuple(map(id, entries)) in self._sound
+
+    def found_sound(self, entries: tuple[Entry, ...]) -> None:
+        self._sound[tuple(map(id, entries))] = entries
 
     def once(self, one: Entry) -> Entry:
         """An equal one: the first of them."""
