@@ -180,8 +180,8 @@ class Maintenance(OfHyperV):
         return sorted(others, key=str.casefold)
 
     def _may_take(self, role: ClusteredVm, facts: Facts) -> list[str]:
-        """Its possible owners that are up, but for this one."""
-        rows = [r for r in facts.rows(POSSIBLE) if str(r.get(EACH)).casefold() == role.resource.casefold()]
+        """Its possible owners that are up, but for this one; where the cluster does not tell them, any that is up."""
+        rows = [r for r in facts.reply(POSSIBLE).rows if str(r.get(EACH)).casefold() == role.resource.casefold()]
         possible = {bare(str(n["Name"])) for r in rows for n in r.get("OwnerNodes[Name]") or ()}
         up = [n for n in view(facts).up() if bare(n) != self.computer(facts)]
         return [n for n in up if bare(n) in possible] if rows else up

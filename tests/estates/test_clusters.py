@@ -629,6 +629,14 @@ def test_what_cannot_leave_is_told(tmp_path: Path, capsys: pytest.CaptureFixture
     assert [v.name for v in here.vms] == ["web01"]
 
 
+def test_a_node_is_drained_though_owners_are_not_told(tmp_path: Path) -> None:
+    own = estate()
+    for host in own.hosts.values():
+        host.failures.add(failure("Get-ClusterOwnerNode:times=100,error=no"))
+    assert verb(tmp_path, own, "drain", "hv01", "-y") == 0
+    assert [v.name for v in state(own, "hv02").vms] == ["web02", "web01"]
+
+
 def test_a_role_that_is_locked_does_not_leave(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     own = estate()
     cluster = state(own, "hv01").cluster
