@@ -483,6 +483,17 @@ class VM(Machine):
         impacts = self._state_impacts("off", debt[0])
         return (*found, Change("state", "off", debt[0], impacts, self._owed_since(debt[1])))
 
+    def _settled_by_hand(self, row: Row, facts: Facts) -> Iterator[Diagnostic]:
+        """Somebody else has brought it up: the note outlives that, and would start it when it is next off."""
+        try:
+            debt = _owed.state_owed(row, facts)
+        except UnreadableError:
+            return
+        if debt is not None:
+            text = f"{self._owed_since(debt[1])}; it runs now, and would be started when it is next off"
+            note = rf"%ProgramData%\hvctl\{_owed.FOLDER}\{str(row['Id']).lower()}.{debt[0]}.txt"
+            yield finding("", text, f"remove {note}", "warning")
+
     def _owed_since(self, time: str) -> str:
         since = f" at {time[:16].replace('T', ' ')} UTC" if time else ""
         return f"hvctl took it down{since} and could not bring it up again"
@@ -497,6 +508,8 @@ class VM(Machine):
         if self.home and not self.absent:
             for error in _placement.unread(self, facts):
                 yield finding("", f"{error}: whether it has a VM {self.name} too is not known", "", "warning")
+        if row is not None and not (changes or self.absent) and power(row) == "Running":
+            yield from self._settled_by_hand(row, facts)
         if row is None and not self.may_be_made:
             raise HeldBackError(f"there is no VM {self.name} on this host", "see its name with hvctl facts")
         started = any(c.field == "state" for c in changes) and _room.starts(self, facts)
