@@ -342,8 +342,6 @@ class VM(Machine):
             return
         if row.get("IsClustered") and self.part(RolePart) is None:
             yield "a role of the cluster, which rules its start and stop and may move it to another node"
-        if str(row.get("ReplicationMode") or "None") != "None":
-            yield "it is replicated; its replication is not written here"
         if names := [str(r["Name"]) for r in checkpoints(row, facts)]:
             yield f"it has checkpoints, which no playbook keeps: {', '.join(names)}"
 
