@@ -541,8 +541,12 @@ class Release(Runbook):
                 if word == "Simple" and others[self.there].relation is None:
                     continue
                 call = Call("Remove-VMReplication", {"VMReplication": relation_of(vm_of(self.vm_id), word)})
-                text = f"no longer send {self.name} on" if word == "Extended" else f"{self.name} is no replica any more"
-                ended = Step(call, f"{text} on {self.there}", (field,), needs, host=self.there)
+                text = (
+                    f"no longer send {self.name} on from"
+                    if word == "Extended"
+                    else f"{self.name} is no replica any more on"
+                )
+                ended = Step(call, f"{text} {self.there}", (field,), needs, host=self.there)
                 yield ended
                 needs = (ended,)
         elif field == "old":

@@ -481,6 +481,14 @@ class VM(Machine):
         impacts = self._state_impacts("off", debt[0])
         return (*found, Change("state", "off", debt[0], impacts, self._owed_since(debt[1])))
 
+    def _runs_elsewhere(self, row: Row, facts: Facts) -> Iterator[Diagnostic]:
+        """On a host that it was replicated to it has the same Id, also when that has ended (replica-migration 9)."""
+        for host, other in facts.beside.items():
+            same = other.of_key(VMS, "Id", row["Id"]) if other is not None and other.asked(VMS) else ()
+            if any(power(vm) == "Running" for vm in same):
+                text = f"{self.name} runs on {host}, with the same Id: it would run twice"
+                yield finding("state", text, "turn the playbook around, or turn it off there first")
+
     def _settled_by_hand(self, row: Row, facts: Facts) -> Iterator[Diagnostic]:
         """Somebody else has brought it up: the note outlives that, and would start it when it is next off."""
         try:
@@ -511,6 +519,8 @@ class VM(Machine):
         if row is None and not self.may_be_made:
             raise HeldBackError(f"there is no VM {self.name} on this host", "see its name with hvctl facts")
         started = any(c.field == "state" for c in changes) and _room.starts(self, facts)
+        if started and row is not None:
+            yield from self._runs_elsewhere(row, facts)
         if started and not _room.changes_startup(self, facts):  # otherwise its memory says so
             yield from _room.short(self, "state", facts)
         if any(c.field == "state" for c in changes):
