@@ -67,6 +67,8 @@ def _control(hosts: Mapping[str, SimulatedHost], server: Server) -> Any:
                 said = {"errors": [f"no simulated host {asked['host']}; there are {', '.join(hosts)}"]}
             elif "power" in asked:
                 said = {"errors": power_of(host, asked["power"], server)}
+            elif "link" in asked:
+                said = {"errors": link_of(host, asked["adapter"], asked["link"])}
             else:
                 outcome = host.invoke(asked["cmdlet"], asked["params"], "Stop")
                 host.clock.sleep(outcome.took)
@@ -87,6 +89,15 @@ def power_of(host: SimulatedHost, word: str, server: Server) -> list[str]:
         host.estate.lose(name)
     else:
         host.estate.bring_back(name)
+    return []
+
+
+def link_of(host: SimulatedHost, adapter: str, word: str) -> list[str]:
+    names = [nic.name for nic in host.state.nics]
+    if host.estate is None or adapter not in names:
+        return [f"no network adapter {adapter} of a host of an estate; there are {', '.join(names)}"]
+    change = host.estate.lose_link if word == "down" else host.estate.restore_link
+    change(host.estate.name_of(host), adapter)
     return []
 
 
@@ -117,6 +128,10 @@ def let_pass(seconds: float) -> int:
 
 def power(host: str, word: str) -> int:
     return max([_asked({"host": one, "power": word}) for one in host.split(",")])
+
+
+def link(host: str, adapter: str, word: str) -> int:
+    return max([_asked({"host": one, "adapter": adapter, "link": word}) for one in host.split(",")])
 
 
 def _asked(question: Mapping[str, Any]) -> int:

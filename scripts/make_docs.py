@@ -1,4 +1,4 @@
-"""Write docs/playbook.md and the schemas from the models, and the README's plan; `--check` says whether they are current."""
+"""Write docs/playbook.md and the schemas from the models, the READMEs' plan; `--check` says whether they are current."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hvctl.reference.wording import impact, since, value
 from scripts.completion import COMPLETION, completion
 from scripts.guest_systems import GUESTS, guests
 from scripts.maximums import MAXIMUMS, maximums
-from scripts.plan_in_readme import README, readme
+from scripts.plan_in_readme import readmes
 
 TARGET = Path(__file__).parent.parent / "docs" / "playbook.md"
 FOLDER = TARGET.parent.parent / "schemas"
@@ -69,7 +69,7 @@ depends on the host's version and the VM's state, and the plan says which it is.
 
 
 def main() -> int:
-    written = {TARGET: "\n".join([HEAD, *_top()]) + "\n", GUESTS: guests(), MAXIMUMS: maximums(), README: readme()}
+    written = {TARGET: "\n".join([HEAD, *_top()]) + "\n", GUESTS: guests(), MAXIMUMS: maximums(), **readmes()}
     written[COMPLETION] = completion()
     written |= {FOLDER / f"{name}.json": schema_text(name) for name in SCHEMAS}
     if "--check" in sys.argv:

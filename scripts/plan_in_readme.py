@@ -1,4 +1,4 @@
-"""The plan of the example lab as it stands in the README, made anew from the simulated hosts."""
+"""The plan of the example lab as it stands in the READMEs, made anew from the simulated hosts."""
 
 from __future__ import annotations
 
@@ -17,19 +17,30 @@ from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
 
 ROOT = Path(__file__).parent.parent
-README = ROOT / "README.md"
+READMES = {ROOT / "README.md": "en", ROOT / "README.ja.md": "ja"}
+"""And their languages."""
 COMMAND = ("plan", "playbooks/lab.yml", "--limit", "tokyo", "--allow", "restart")
 _PLACE = re.compile(r"<!-- plan -->\n.*?<!-- /plan -->\n", re.DOTALL)
 
 
-def readme() -> str:
-    """The README with the plan as it is now."""
-    shown = f"The example lab before its first apply (`hvctl {' '.join(COMMAND)}`):\n\n```\n{_plan()}```\n"
-    return _PLACE.sub(lambda _: f"<!-- plan -->\n{shown}<!-- /plan -->\n", README.read_text(encoding="utf-8"))
+def readmes() -> dict[Path, str]:
+    """Each with the plan as it is now."""
+    return {file: _with_plan(file.read_text(encoding="utf-8"), language) for file, language in READMES.items()}
 
 
-def _plan() -> str:
-    told = {"COLUMNS": "112", "NO_COLOR": "1", "HVCTL_LAB_PASSWORD": "any", "HVCTL_LANG": "en"}
+def _with_plan(text: str, language: str) -> str:
+    command = f"`hvctl {' '.join(COMMAND)}`"
+    lead = (
+        f"例の環境を初めて適用する前の計画です（{command}）。"
+        if language == "ja"
+        else (f"The example lab before its first apply ({command}):")
+    )
+    shown = f"{lead}\n\n```\n{_plan(language)}```\n"
+    return _PLACE.sub(lambda _: f"<!-- plan -->\n{shown}<!-- /plan -->\n", text)
+
+
+def _plan(language: str) -> str:
+    told = {"COLUMNS": "112", "NO_COLOR": "1", "HVCTL_LAB_PASSWORD": "any", "HVCTL_LANG": language}
     before = {name: os.environ.get(name) for name in told}
     with contextlib.chdir(ROOT), contextlib.redirect_stdout(io.StringIO()) as out:
         os.environ.update(told)

@@ -11,6 +11,7 @@ import pytest
 from keyring.backend import KeyringBackend
 
 from hvctl.call import Secret
+from hvctl.config import expressions
 from hvctl.config.connection import Connection
 from hvctl.config.hostnames import PatternError, expand
 from hvctl.config.inventory import Inventory
@@ -138,7 +139,7 @@ GROUPS = {"all": HOSTS, "lab": HOSTS[:3], "tokyo": ["hv01", "hv03"]}
     [
         ("all", HOSTS), ("*", HOSTS), ("lab:&tokyo:!hv03", ["hv01"]), ("lab,db1", HOSTS), ("!lab", ["db1"]),
         ("hv0*", HOSTS[:3]), ("~hv0[12]", ["hv01", "hv02"]), ("lab[0]", ["hv01"]), ("lab[-1]", ["hv03"]),
-        ("lab[0:1]", ["hv01", "hv02"]), ("lab[1:]", ["hv02", "hv03"]), ("tok*", ["hv01", "hv03"]),
+        ("~(hv|x)+0.*.*3", ["hv03"]), ("lab[0:1]", ["hv01", "hv02"]), ("lab[1:]", ["hv02", "hv03"]), ("tok*", ["hv01", "hv03"]),
     ],
 )  # fmt: skip
 def test_patterns(pattern: str, found: list[str]) -> None:
@@ -158,6 +159,12 @@ def test_patterns_that_name_nothing(tmp_path: Path) -> None:
     with pytest.raises(ConfigError):
         inventory(tmp_path).select("~(")
     assert [h.name for h in inventory(tmp_path).select("all", "tokyo")] == ["hv02"]
+
+
+def test_a_regular_expression_that_tries_without_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(expressions, "SECONDS", 0.3)
+    with pytest.raises(PatternError, match=r"^~\(a\+\)\+x takes longer than .*; write it without"):
+        matching(["~(a+)+x"], ["a" * 60], {})
 
 
 def test_ranges() -> None:

@@ -28,6 +28,7 @@ def problems_of(tmp_path: Path, text: str) -> str:
     ("text", "said"),
     [
         ("a: 1", "a playbook is a list of plays"),
+        ("all: {hosts: {hv01: }}\nold:", "an inventory and not a playbook; give it with -i"),
         ("- 5", "a play is a mapping"),
         ("- vms: []", "hosts is a pattern"),
         ("- hosts: {}", "hosts is a pattern"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -16,7 +15,7 @@ import typer
 from hvctl import __version__
 from hvctl.cli.anywhere import hoisted
 from hvctl.cli.elsewhere import Executor, afar
-from hvctl.cli.helping import dressed, wrong_line
+from hvctl.cli.helping import dressed
 from hvctl.cli.lazy import LazyVerbs
 from hvctl.cli.options import EXIT_CONFIG, EXIT_FAULT, EXIT_INTERRUPTED, EXIT_PIPE, Grace, Settings, VaultOptions, clock
 from hvctl.cli.outputs import Outputs
@@ -191,10 +190,11 @@ def _remembered(settings: Settings, status: int) -> int:
 
 
 def _run(settings: Settings, argv: Sequence[str] | None) -> int:
+    words = sys.argv[1:] if argv is None else argv
     try:
         command = dressed(typer.main.get_command(app))
         result = command.main(
-            hoisted(command, sys.argv[1:] if argv is None else argv),
+            hoisted(command, words),
             prog_name="hvctl",
             standalone_mode=False,
             obj=settings,
@@ -206,14 +206,16 @@ def _run(settings: Settings, argv: Sequence[str] | None) -> int:
         settings.err.print("Interrupted.")
         return settings.stop.status or EXIT_INTERRUPTED
     except USAGE as error:
-        said = io.StringIO()
-        error.show(said)
-        settings.err.print("\n".join(map(wrong_line, said.getvalue().rstrip("\n").split("\n"))), soft_wrap=True)
+        from hvctl.cli.misuse import misuse
+
+        settings.err.print("\n".join(misuse(error, words)), soft_wrap=True)
         return EXIT_CONFIG
     except ConfigError as error:
+        from hvctl.cli.halfwidth import typed_wide
         from hvctl.show.problems import problem_lines
 
-        for line in problem_lines(error.problems):
+        told = " ".join(str(one) for one in error.problems)
+        for line in problem_lines((*error.problems, *typed_wide(words, told))):
             settings.err.print(line, soft_wrap=True)
         return EXIT_CONFIG
     except BrokenPipeError:

@@ -12,7 +12,6 @@ from hvctl.fleet.rolling import Rolling
 from hvctl.fleet.run import Run
 from hvctl.language import said
 from hvctl.text.diagnostic import ConfigError, Diagnostic
-from hvctl.text.width import half_width
 
 ALL_AT_ONCE = Rolling()
 INTERRUPTED = "Interrupted: what is marked as not done was not begun."
@@ -68,7 +67,6 @@ def rolling_of(serial: str | None, most: int | None) -> Rolling:
     try:
         found = None if serial is None else Serial.of_words(serial.split(","), "--serial")
     except ValueError as error:
-        half = half_width(serial or "")
-        hint = f"write {half} in half-width characters" if half else "say such as --serial 2, 10% or 1,10%,100%"
+        hint = "say such as --serial 2, 10% or 1,10%,100%"
         raise ConfigError([Diagnostic(None, f"--serial {serial}: {error}", hint)]) from None
     return Rolling(found, most or 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from hvctl.cli.app import app
 from hvctl.cli.options import Settings
@@ -41,4 +42,4 @@ def explain(
     """Say what a key of a playbook means, what it takes, what a change of it costs."""
     settings: Settings = context.obj
     for line in explained(key):
-        settings.out.print(line, soft_wrap=True)
+        settings.out.print(Text(line), soft_wrap=True)

@@ -7,23 +7,13 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from typing import Any
 
-from hvctl.language import said, spoken
+from hvctl.language import spoken
 from hvctl.language.helped import helped
 
 _EXTRA = re.compile(r"(.*?)(?:  |^)(\[[^\[\]]*\])", re.DOTALL)
 """A help, and what typer says of its option after it."""
 _NAMES = 30
 """Columns that names may take beside their texts; beyond that they have a line of their own."""
-WRONG = (
-    "Try '{} {}' for help.", "Error:", "No such command '{}'.", "No such option: {}", "No such option: {} Did you mean {}?",
-    "No such option: {} (Possible options: {})", "Input should be a valid integer, unable to parse string as an integer",
-    "Input should be greater than or equal to {}", "Input should be less than or equal to {}", "Input should be {}",
-    "No such command '{}'. Did you mean {}?", "Missing argument '{}'.", "Missing option '{}'.", "Missing command.",
-    "Option '{}' requires an argument.", "Option '{}' does not take a value.", "Invalid value for '{}': {}",
-    "Got unexpected extra argument ({})", "Got unexpected extra arguments ({})", "{} is not a valid integer.",
-    "{} is not in the range {}.", "{} is not one of {}.",
-)  # fmt: skip
-"""What typer says of a wrong command line."""
 
 
 def dressed(command: Any) -> Any:
@@ -36,12 +26,6 @@ def dressed(command: Any) -> Any:
     for one in below.values() if isinstance(below, dict) else ():  # not those that come with their module
         dressed(one)
     return command
-
-
-def wrong_line(line: str) -> str:
-    """Of what typer says of a wrong command line."""
-    before, error, what = line.partition("Error: ")
-    return f"{said('Error:')} {said(what)}" if error and not before else said(line)
 
 
 class _Spoken:

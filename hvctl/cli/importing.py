@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from hvctl.call import Transport, TransportError
 from hvctl.cli.app import app
@@ -147,7 +148,7 @@ def _write(
     if not split:
         text = playbook_text(found, clusters)
         if out is None:
-            settings.out.print(text.rstrip("\n"), soft_wrap=True)
+            settings.out.print(Text(text.rstrip("\n")), soft_wrap=True)
         else:
             write_new(for_editors({Path(out): text}))
             settings.err.print(f"Written: {out}", soft_wrap=True)

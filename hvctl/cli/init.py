@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from hvctl.cli.app import app
 from hvctl.cli.importing import write_new
@@ -37,6 +38,5 @@ def init(
         settings.out.print(
             f"    write the names of your hosts for {EXAMPLE[0]} in {folder / 'inventory.yml'}", soft_wrap=True
         )
-    settings.out.print("    export HVCTL_PASSWORD=…", soft_wrap=True)
-    settings.out.print(f"    {where}hvctl doctor all", soft_wrap=True)
-    settings.out.print(f"    {where}hvctl import all --split", soft_wrap=True)
+    for command in ("export HVCTL_PASSWORD=…", f"{where}hvctl doctor all", f"{where}hvctl import all --split"):
+        settings.out.print(Text(f"    {command}"), soft_wrap=True)

@@ -26,7 +26,6 @@ from hvctl.text.diagnostic import ConfigError, Diagnostic, RefusedError
 from hvctl.text.scalars import Given
 from hvctl.text.source import SecretSource, load_text
 from hvctl.text.visible import quoted
-from hvctl.text.width import half_width
 
 if TYPE_CHECKING:
     from hvctl.fleet.connect import Connect
@@ -195,9 +194,7 @@ def allowed(words: Sequence[str] | None) -> frozenset[Impact]:
     found = [w.strip() for word in words or () for w in word.split(",") if w.strip()]
     for word in found:
         if word not in IMPACTS[1:]:
-            half = half_width(word)
-            hint = f"write {half} in half-width characters" if half else f"one of {', '.join(IMPACTS[1:])}"
-            raise ConfigError([Diagnostic(None, f"--allow {word}: unknown", hint)])
+            raise ConfigError([Diagnostic(None, f"--allow {word}: unknown", f"one of {', '.join(IMPACTS[1:])}")])
     return frozenset(i for i in IMPACTS if i in found)
 
 

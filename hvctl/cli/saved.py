@@ -103,7 +103,7 @@ def saved_run(settings: Settings, saved: Saved, over: Overlay) -> Run:
     for one in saved.hosts:
         # Which hosts there are is no part of the file; where a name is another host's now, other steps come of it.
         desired = one.desired
-        if desired.together or any(wish.links() for wish in desired):
+        if desired.together or desired.links:
             desired = desired.knowing(names)
         try:
             work.append(work_of(settings, inventory, inventory.hosts[one.name], dated(desired, today(settings)), over))
@@ -121,7 +121,7 @@ def show_saved(settings: Settings, saved: Saved, run: Run, outcomes: Sequence[Ou
     """What was planned again, and which files of this machine go with it."""
     allows = f"; it allows {', '.join(saved.allow)}" if saved.allow else ""
     made = f"made {saved.created:%Y-%m-%d %H:%M} UTC by hvctl {saved.hvctl}"
-    settings.out.print(f"Plan file {saved.file}, {made}{allows}. Planned again:", soft_wrap=True)
+    settings.out.print(f"Planned again from {saved.file}, {made}{allows}:", soft_wrap=True)
     run.showing.plans(outcomes)
     for line in sent_lines(o.plan for o in outcomes if o.plan is not None and not o.changed):
         settings.out.print(line, soft_wrap=True)

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.text import Text
 
 from hvctl.cli.app import app
 from hvctl.cli.options import (
@@ -297,4 +298,4 @@ def show_inventory(
     if as_list:
         print_json(settings.out, json_text(inventory.as_list()))
     else:
-        settings.out.print(inventory.as_graph(), soft_wrap=True)
+        settings.out.print(Text(inventory.as_graph()), soft_wrap=True)

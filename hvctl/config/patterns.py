@@ -6,6 +6,7 @@ import fnmatch
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from hvctl.config.expressions import matched
 from hvctl.config.hostnames import PatternError, address
 from hvctl.text.diagnostic import ConfigError
 from hvctl.text.number import whole
@@ -79,7 +80,7 @@ def _named(word: str, hosts: Mapping[str, None], groups: Mapping[str, Sequence[s
     """The hosts of one word, some of them twice, and whether the word names anything (a group may be empty)."""
     subscript = None if word.startswith("~") else _SUBSCRIPT.fullmatch(word)
     expression = subscript[1] if subscript else word
-    fits = _fitting(expression)
+    fits = _fitting(expression, hosts, groups)
     of_groups = [g for g in groups if fits(g)]
     found = [h for g in of_groups for h in groups[g]]
     if not of_groups or expression.startswith("~") or any(c in expression for c in _MORE_THAN_A_GROUP):
@@ -89,9 +90,11 @@ def _named(word: str, hosts: Mapping[str, None], groups: Mapping[str, Sequence[s
     return _subscripted(word, subscript, found) if subscript and found else found, bool(found or of_groups)
 
 
-def _fitting(expression: str) -> Callable[[str], object]:
+def _fitting(expression: str, hosts: Iterable[str], groups: Iterable[str]) -> Callable[[str], object]:
+    if expression[0] == "~":
+        return matched(expression[1:], tuple(dict.fromkeys((*groups, *hosts)))).__contains__
     try:
-        return re.compile(expression[1:] if expression[0] == "~" else fnmatch.translate(expression)).match
+        return re.compile(fnmatch.translate(expression)).match
     except (re.error, RecursionError, OverflowError) as error:
         raise PatternError(f"{expression} is not a valid regular expression: {error}") from error
 

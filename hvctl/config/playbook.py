@@ -43,6 +43,10 @@ _OTHER_WORDS = {
 _PLAY_KEYS = ("name", "hosts", "vars", "vars_files", "tags", "allow", "serial", "restarts_at_once")
 
 
+_OF_A_GROUP = {"hosts", "children", "vars"}
+"""Keys of a group of an inventory."""
+
+
 @dataclass(frozen=True)
 class Play:
     """One play as written; its wishes are made per host, since values may hold variables. `unsure`: there may be more
@@ -91,10 +95,19 @@ def read_playbook(file: str | File, vault: Vault | None = None) -> tuple[list[Pl
         hint = "decrypt it, and keep what is secret in vars_files or group_vars"
         raise ConfigError([Diagnostic(document.mark(()), "an encrypted playbook is not read", hint)])
     if not isinstance(document.data, list):
-        hint = "begin with `- name: …` and `  hosts: …`"
-        raise ConfigError([*problems, Diagnostic(document.mark(()), "a playbook is a list of plays", hint)])
+        raise ConfigError([*problems, _no_playbook(document)])
     plays = [p for n, data in enumerate(document.data) if (p := _play(document, n, data, vault, problems))]
     return plays, problems
+
+
+def _no_playbook(document: Document) -> Diagnostic:
+    groups = document.data if isinstance(document.data, dict) else {}
+    found = [one for one in groups.values() if one is not None]
+    if found and all(isinstance(one, dict) and one.keys() & _OF_A_GROUP for one in found):
+        hint = f"give it with -i {document.file}, and only playbooks after the verb"
+        return Diagnostic(document.mark(()), "this is an inventory and not a playbook", hint)
+    hint = "begin with `- name: …` and `  hosts: …`"
+    return Diagnostic(document.mark(()), "a playbook is a list of plays", hint)
 
 
 def _play(document: Document, number: int, data: Any, vault: Vault, problems: list[Diagnostic]) -> Play | None:

@@ -23,6 +23,7 @@ from hvctl.core.serial import AtOnce, Serial
 from hvctl.text.diagnostic import ConfigError, Diagnostic, HostDiagnostic, RefusedError, UndefinedDiagnostic
 from hvctl.text.source import SecretSource, suggest
 from hvctl.text.visible import quoted
+from hvctl.text.width import told, typed
 
 NOTHING_UNREAD = Unread()
 INVENTORY_NAMES = ("inventory.yml", "inventory.yaml", "inventory.ini", "hosts.yml", "hosts.ini", "hosts", "inventory")
@@ -141,7 +142,7 @@ def prepare(
         connection = _connection(inventory, host, own, variables, problems, warnings, unsure=unsure)
         _check_broker(host, problems)
         found, faults = wishes(seen, {}, learn, trees, ask, host.name, _cluster(inventory, host, seen, problems), made)
-        if found.together or any(wish.links() for wish in found):
+        if found.together or found.links:
             known = known or names_of(inventory)
             found = found.knowing(known)
         problems += [p for p in faults if not isinstance(p, HostDiagnostic) and p.level == "error"]
@@ -186,7 +187,7 @@ def _beside(
 ) -> list[HostWork]:
     """Hosts of the plays that what is left links, of which nothing is left by --tags or --vm: they are looked at, and what is
     done about the rest may have a step there. What is wrong with them is told with all of their plays."""
-    linked = {host for one in work for wish in one.desired for host in wish.links()} - {one.name for one in work}
+    linked = {host for one in work for host in one.desired.links} - {one.name for one in work}
     found: list[HostWork] = []
     for host, own in _hosts(inventory, plays, limit, [], [], unsure=True)[0] if linked else ():
         connection = _connection(inventory, host, own, variables, [], [], unsure=True) if host.name in linked else None
@@ -240,7 +241,12 @@ def _known_tags(plays: Sequence[Play], tags: Sequence[str], warnings: list[Diagn
     known = sorted({tag for play in plays for tag in (*play.tags, *tags_in(play.body))})
     for tag in tags:
         if tag not in known:
-            hint = suggest(tag, known) or (f"known are {', '.join(known)}" if known else "none has tags")
+            half = typed(tag)
+            hint = (
+                told(tag, half)
+                if half
+                else suggest(tag, known) or (f"known are {', '.join(known)}" if known else "none has tags")
+            )
             warnings.append(Diagnostic(None, f"--tags {tag}: no play and no VM has this tag", hint, "warning"))
 
 

@@ -93,6 +93,8 @@ def _drafted(
         if told and wish.absent:
             found = finding("ensure", f"{told}: it is not gone", "remove it where it is")
             return _whole_held(target, action, [*known, found], here)
+        if wish.absent and not target.absent:  # it goes with its owner, whose removal is held back
+            return Draft(target, action, held=frozenset({WHOLE}))
         if wish.absent:
             return _removal(target, action, here, facts, allow)
         if told:

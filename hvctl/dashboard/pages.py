@@ -22,12 +22,13 @@ from hvctl.dashboard.languages import LANGUAGES, catalogue, preferred
 from hvctl.dashboard.queries import PAGE, Asked, Fleet
 from hvctl.dashboard.rows import STATES, Listed
 from hvctl.dashboard.runs import Timer
+from hvctl.dashboard.translating import in_language
 from hvctl.history.meters import Meters
 from hvctl.history.opening import exists, opened, translated
 from hvctl.history.place import Place
 from hvctl.history.scheduled import KILLED
 from hvctl.kinds import kinds
-from hvctl.language.catalogue import catalogue as of_language
+from hvctl.language import saying
 from hvctl.show.plain import plain
 from hvctl.show.times import stamp
 from hvctl.text.duration import lasted, spoken
@@ -359,6 +360,7 @@ class Site:
         language = self.language or request.cookies.get("hvctl_language", "")
         if language not in LANGUAGES:
             language = preferred(request.headers.get("accept-language", ""))
+        told = in_language(told, language)
         query = dict(request.query_params)
         address = request.url.path + (f"?{urlencode(query)}" if query else "")
         text = (
@@ -403,9 +405,9 @@ def _environment(language: str, now: Callable[[], datetime]) -> Environment:
     made.filters["lasting"] = lambda seconds: _span(spoken(seconds), language)
     made.filters["rhythm"] = lambda text: _rhythm(text, language)
     made.filters["replication"] = lambda one: replicas.said(one.standing) if one.what == "replication" else None
-    made.filters["said"] = (lambda text: text) if language == "en" else of_language(language).said
     made.filters["segment"] = lambda text: quote(text, safe="")
-    made.filters["kind"] = lambda text: text.replace("_", " ")
+    made.filters["kind"] = lambda text: saying(language)(text.replace("_", " "))
+    made.filters["said"] = saying(language)
     made.globals["link"] = _link
     made.globals["steady"] = replicas.STEADY
     made.globals["days_of_lag"] = DAYS_OF_LAG

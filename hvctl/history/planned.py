@@ -18,7 +18,8 @@ _QUIET = ("none", "later", "accepted")
 
 @dataclass(frozen=True)
 class PlannedField:
-    """`status`: "" where it is done, or what keeps it from being done: consent, impossible, later, accepted."""
+    """`status`: "" where it is done, or what keeps it from being done: consent, impossible, later, accepted. `free`: what it
+    is and shall be are texts of the user's or the host's; a release that did not keep that is taken to mean its own words."""
 
     field: str
     now: str
@@ -26,6 +27,7 @@ class PlannedField:
     note: str = ""
     status: str = ""
     impacts: tuple[str, ...] = ()
+    free: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,11 @@ def planned(one: Outcome) -> str:
 
 def told(one: Planned) -> str:
     """As JSON, the same for the same plan."""
-    return json.dumps(asdict(one), sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    data = asdict(one)
+    for field in (f for item in data["items"] for f in item["fields"]):
+        if not field["free"]:
+            del field["free"]  # it is so of nearly all
+    return json.dumps(data, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
 
 
 def read(text: str) -> Planned:
@@ -108,7 +114,9 @@ def _item(action: Action) -> PlannedItem:
 def _field(line: Line) -> PlannedField:
     status = line.held or ("consent" if line.consent else "")
     note = str(line.accepted) if line.held == "accepted" and line.accepted is not None else line.note
-    return PlannedField(line.field, _kept(line.now), _kept(line.wanted), _kept(note), status, tuple(line.impacts))
+    return PlannedField(
+        line.field, _kept(line.now), _kept(line.wanted), _kept(note), status, tuple(line.impacts), not line.own_words
+    )
 
 
 def _kept(text: str) -> str:

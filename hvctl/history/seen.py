@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Self
 
@@ -128,7 +129,13 @@ _SORTED = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
 
 
 def key_of(spot: Spot) -> Key:
-    text = json.dumps([*spot.address.words, spot.field], ensure_ascii=True).casefold()
+    return _key_of(spot.address.words, spot.field)
+
+
+@lru_cache(20_000)
+def _key_of(words: tuple[str, ...], field: str) -> Key:
+    """The same ones are on many hosts of a fleet."""
+    text = json.dumps([*words, field], ensure_ascii=True).casefold()
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -286,7 +293,8 @@ def comparable(text: str) -> str | None:
 
 def storable(text: str) -> str:
     """Without half surrogate pairs and NULs, which hosts and file names may hold and databases refuse."""
-    return text.encode("utf-8", "replace").decode().replace("\0", "�")
+    whole = text if text.isascii() else text.encode("utf-8", "replace").decode()
+    return whole.replace("\0", "�")
 
 
 def absolute(file: str) -> str:

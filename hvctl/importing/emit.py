@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from hvctl.config.template import is_template
+from hvctl.language import said as translated
 from hvctl.text.scalars import tag_of
 from hvctl.text.source import Path
 
@@ -62,8 +63,8 @@ def _item(value: Any, comments: Comments, path: Path, indent: int) -> Iterator[s
 
 
 def said(texts: Sequence[str], indent: int) -> Iterator[str]:
-    """Comments: nothing of a host's text can end one."""
-    for text in texts:
+    """Comments, in the reader's language: nothing of a host's text can end one."""
+    for text in map(translated, texts):
         yield f"{' ' * indent}# {''.join(c if c.isprintable() else '?' for c in text)}".rstrip()
 
 

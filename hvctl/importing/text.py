@@ -10,6 +10,8 @@ from hvctl.importing.emit import said
 from hvctl.importing.look import Imported, play_text
 from hvctl.importing.roles import Cluster, counted, parted
 from hvctl.importing.taste import grouped
+from hvctl.language import listing
+from hvctl.language import said as translated
 
 _MANY = 20
 _NONE: Mapping[str, Cluster] = {}
@@ -35,8 +37,8 @@ def told_lines(found: Sequence[Imported]) -> Iterator[str]:
     for one in found:
         if many and not one.omitted:
             continue
-        told = ", ".join(_counted(one)) or "nothing"
-        more = f"; {one.body.usual:,} defaults are left out (--all writes them)"
+        told = listing(map(translated, _counted(one))) or translated("nothing")
+        more = translated(f"; {one.body.usual:,} defaults are left out (--all writes them)")
         yield f"{one.host} ({title(one.os)}): {told}{more if one.body.usual else ''}"
         left = grouped(one.omitted)
         for (address, why), fields in [*left.items()][:_MANY]:

@@ -8,6 +8,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 from types import MappingProxyType
 
+from hvctl.core.fields import free_text
 from hvctl.core.resource import Resource
 from hvctl.text.address import Address
 
@@ -40,6 +41,12 @@ def owner_of(address: Address) -> Address | None:
     if kind is None or kind.within is None:
         return None
     return Address(address.host, kind.within, address.owners[:-1], "".join(address.owners[-1:]))
+
+
+def own_words(name: str, field: str) -> bool:
+    """Whether values of a field are told in words of hvctl's, and not in texts of the user's or the host's."""
+    kind = _named().get(name)
+    return kind is not None and not free_text(kind, field)
 
 
 def address_of(host: str, words: Sequence[str]) -> Address:

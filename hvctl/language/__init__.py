@@ -37,6 +37,11 @@ def sentences(*texts: str) -> str:
     return "。".join(texts) + "。" if _Speech.language == "ja" else "; ".join(texts) + "."
 
 
+def advised(wrong: str, hint: str) -> str:
+    """What is wrong, and what to do."""
+    return f"{wrong}。{hint}" if _Speech.language == "ja" else f"{wrong}; {hint}"
+
+
 def stretch(first: str, last: str) -> str:
     """From one moment to another."""
     return f"{first} ～ {last}" if _Speech.language == "ja" else f"{first} to {last}"
@@ -54,14 +59,18 @@ def spoken() -> str:
 
 def speak(language: str) -> None:
     """From now on. Raises ValueError for a language that hvctl does not know."""
+    _Speech.language, _Speech.say = language, staticmethod(saying(language))
+
+
+def saying(language: str) -> Say:
+    """As `said`, for one of several readers at a time. Raises ValueError for a language that hvctl does not know."""
     if language not in LANGUAGES:
         raise ValueError(language)
-    say: Say = _as_it_is
-    if language != "en":
-        from hvctl.language.catalogue import catalogue  # noqa: PLC0415
+    if language == "en":
+        return _as_it_is
+    from hvctl.language.catalogue import catalogue  # noqa: PLC0415
 
-        say = catalogue(language).said
-    _Speech.language, _Speech.say = language, staticmethod(say)
+    return catalogue(language).said
 
 
 @contextmanager

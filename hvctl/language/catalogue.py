@@ -2,7 +2,8 @@
 
 A msgid is what stands in the source, with {} for each place of an f-string. A msgstr fills them by number: `{0}` is kept as it
 is (a name, a value, a path, what a host said), `{0:t}` is a text of hvctl's own and translated too, `{0:l}` a list of such
-texts, `{0:d}` a span of time; `{0:n}` is a number, `{0:p}` a path, and the msgid fits nothing else. A place that the msgstr
+texts, `{0:d}` a span of time; `{0:n}` is a number, `{0:p}` a path, `{0:w}` a text that
+has a translation, and the msgid fits nothing else. A place that the msgstr
 leaves out only inflects a word."""
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ def literals(template: str) -> list[str]:
 
 
 _PLACES = {"n": r"([\d,]+)", "p": r"(\S*[\\/].*?)", "idle": r"([\w ]{0,20})"}
+_MORE = r"((?:[;,:](?=\s)|[(（。]|\s\(|\s(?:in|of|from|which|and|with)\s).*?|)"
+"""In a place that stands at once after another one: nothing, or what begins as what goes on does."""
 _FIELD = re.compile(r"([a-z_][\w.]*): (.+)", re.DOTALL)
 """Of a playbook, before what is wrong with it."""
 _HALF = 6
@@ -54,6 +57,8 @@ _PRONOUNS = ("it", "this", "that", "there")
 _WORDS_ONLY = re.compile(r"[a-z]+(?: [a-z]+)+")
 _PROSE = re.compile(r"\b(?:is|has|are|have|of|the|not|to|and|which|cannot|does|with|for|on|was)\b")
 """Words that tell a sentence from the names of an address."""
+_VERB = re.compile(r"\b(?:is|has|are|have|cannot|does|was)\b")
+"""Which no name has."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +79,13 @@ class Template:
     def pattern(self) -> re.Pattern[str]:
         specs = {int(field): spec for _, field, spec, _ in Formatter().parse(self.msgstr) if field}
         made = re.escape(self.parts[0])
+        after = False
         for number, part in enumerate(self.parts[1:]):
-            made += _PLACES.get(specs.get(number, "idle") or "", "(.*?)") + re.escape(part)
+            spec = specs.get(number, "idle")
+            more = not part and number + 2 < len(self.parts) and specs.get(number + 1, "idle") != "idle"
+            made += _MORE if after else _PLACES.get(spec or "", "(.+?)" if more else "(.*?)")
+            made += re.escape(part)
+            after = more and spec != "idle"
         return re.compile(made, re.DOTALL)
 
     @property
@@ -103,7 +113,8 @@ class Catalogue:
                 self._kinds[msgid.removeprefix(_ADDRESS)] = msgstr
                 continue
             self._add(msgid, msgstr)
-            if msgid.count("; ") == 1 and msgstr.count("。") == 1:
+        for msgid, msgstr in messages.items():  # after all that is an entry by itself, which goes before
+            if not msgid.startswith(_ADDRESS) and msgid.count("; ") == 1 and msgstr.count("。") == 1:
                 self._add_halves(msgid, msgstr)
         self._said = lru_cache(20_000)(self._translated)
 
@@ -121,7 +132,7 @@ class Catalogue:
         msgid = msgid.strip().removeprefix("; ")
         parts = literals(msgid)
         if len(parts) == 1:
-            self._whole[parts[0].strip()] = literals(msgstr.strip())[0]
+            self._whole.setdefault(parts[0].strip(), literals(msgstr.strip())[0])
         else:
             parts[0], parts[-1] = parts[0].lstrip(), parts[-1].rstrip()
             template = Template(tuple(parts), msgstr.strip())
@@ -135,11 +146,15 @@ class Catalogue:
 
     def _around(self, text: str, depth: int) -> str:
         core = text.strip()
+        if "\n" in core:
+            return text  # no sentence, but something that is shown
         start = text.index(core)
         before, after = text[:start], text[start + len(core) :]
         if core.startswith("; "):
             found = self._said(core[2:], depth)
-            return f"{before}。{found}{after}" if found is not None else text
+            return (
+                f"{before}{'' if found and found[0] in _OPENING else '。'}{found}{after}" if found is not None else text
+            )
         found = self._said(core, depth)
         if found is None:
             return text
@@ -155,12 +170,15 @@ class Catalogue:
         for template in candidates:
             if template.spans and (filled := self._fits(template, text, depth)) is not None:
                 return filled
-        if (row := self._joined(text, "; ", "。", depth) or self._joined(text, ", ", "、", depth)) is not None:
+        row = (
+            self._joined(text, "; ", "。", depth) or self._halved(text, depth) or self._joined(text, ", ", "、", depth)
+        )
+        if row is not None:
             return row
         if field := _FIELD.fullmatch(text):
             told = self._said(field[2], depth + 1)
             if told is not None:
-                return f"{field[1]}: {told}"
+                return f"{self._whole.get(f'{field[1]}:', f'{field[1]}:')} {told}"
         for template in candidates:
             if not template.spans and (filled := self._fits(template, text, depth)) is not None:
                 return filled
@@ -186,6 +204,8 @@ class Catalogue:
             out.append(text)
             if field:
                 value = values[int(field)]
+                if spec == "w" and self._said(value, depth + 1) is None:
+                    return None
                 if template.weight < _SLIGHT and self._doubtful(value.strip(), spec or "", depth):
                     return None
                 out.append(self._place(value, spec or "", depth + 1))
@@ -193,17 +213,20 @@ class Catalogue:
 
     def _doubtful(self, value: str, spec: str, depth: int) -> bool:
         """Words that nobody has translated, in a sentence that says little else: half a translation is worse than none."""
-        if value in _PRONOUNS:
+        if value.rpartition(": ")[2] in _PRONOUNS:
             return True
+        if not spec:
+            return _VERB.search(value) is not None
         prose = spec == "t" and (_PROSE.search(value) or _WORDS_ONLY.fullmatch(value))
         return bool(prose) and self._said(value, depth + 1) is None
 
     def _place(self, value: str, spec: str, depth: int) -> str:
         match spec:
-            case "t":
+            case "t" | "w":
                 return self._around(value, depth) if value.strip() else ""
             case "l":
-                return self._joined(value.replace(" and ", ", "), ", ", "、", depth, 0) or value
+                row = self._joined(value.replace(" and ", ", "), ", ", "、", depth, 0)
+                return row or self._said(value, depth) or value
             case "d":
                 return _UNIT.sub(lambda match: f"{match[1]} {_UNITS[match[2]]}", value).rstrip()
             case _:
@@ -222,6 +245,16 @@ class Catalogue:
                 return f"{kind} {names}" if names else kind
         return None
 
+    def _halved(self, text: str, depth: int) -> str | None:
+        """Two texts with a semicolon between them, of which one has semicolons itself."""
+        parts = text.split("; ")
+        for n in range(1, len(parts)) if len(parts) > 2 else ():
+            first = self._said("; ".join(parts[:n]), depth + 1)
+            second = self._said("; ".join(parts[n:]), depth + 1) if first is not None else None
+            if first is not None and second is not None:
+                return f"{first}{'' if second[:1] in _OPENING else '。'}{second}"
+        return None
+
     def _joined(self, text: str, by: str, joint: str, depth: int, least: int | None = None) -> str | None:
         """Several texts in a row; all hvctl's own or numbers, or at `least` so many."""
         parts = text.split(by)
@@ -233,7 +266,8 @@ class Catalogue:
             return None
         if own < (1 if least is None else least):
             return None
-        return joint.join(new or old for new, old in zip(found, parts, strict=True))
+        told = [new or old for new, old in zip(found, parts, strict=True)]
+        return "".join((joint if n and one[:1] not in _OPENING else "") + one for n, one in enumerate(told))
 
 
 @cache

@@ -21,12 +21,13 @@ _PIECES = re.compile(
 """Between Japanese characters a line may end, but not before one that closes, or is small, nor after one that opens."""
 
 
-def fold(text: str, width: int) -> list[str]:
+def fold(text: str, width: int, last: str = "") -> list[str]:
     """Lines of at most `width` cells, broken after spaces, commas, backslashes and Japanese characters; within
-    a word if it must be."""
+    a word if it must be. `last`: what it ends with, in one piece."""
     lines: list[str] = []
     line = ""
-    for piece in (p for p in _PIECES.findall(text) if p):
+    pieces = _PIECES.findall(text.removesuffix(last) if last else text)
+    for piece in (p for p in (*pieces, last if text.endswith(last) else "") if p):
         if line and cell_len(line + piece.rstrip()) > width:
             lines.append(line.rstrip())
             line = ""
@@ -48,7 +49,8 @@ def hung(sign: str, parts: Sequence[tuple[str, str]], width: int, indent: int = 
     styles = [style for part, style in parts for _ in part]
     margin = indent + cell_len(sign) + 1
     at = 0
-    for n, line in enumerate(fold(text, max(20, width - margin))):
+    place = parts[-1][0].strip() if parts and parts[-1][0].startswith("  ") else ""
+    for n, line in enumerate(fold(text, max(20, width - margin), place)):
         shown = Text(" " * indent + (sign if n == 0 else " " * cell_len(sign)) + " ", styles[0] if styles else "")
         at = text.index(line, at)
         for style, run in groupby(zip(styles[at : at + len(line)], line, strict=True), key=itemgetter(0)):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hvctl.core.check import Check, Drift, News, Spot
 from hvctl.language import said
 from hvctl.show.plain import plain
-from hvctl.show.remembered import NOW
+from hvctl.show.remembered import NOW, named
 from hvctl.show.standing import open_drifts
 from hvctl.show.summary import summary_lines
 from hvctl.text.duration import lasted
@@ -58,13 +58,13 @@ def _lines(check: Check, news: News) -> Iterator[str]:
         yield from (f"  {_drifted(spot, drifts.get(spot))}" for spot in news.appeared)
     if news.went:
         yield said("As wished again:")
-        yield from (f"  {spot}" for spot in news.went)
+        yield from (f"  {named(spot)}" for spot in news.went)
 
 
 def _drifted(spot: Spot, drift: Drift | None) -> str:
     if drift is None or drift.line is None:
-        return str(spot)
-    return said(f"{spot}: {drift.line.now}, should be {drift.line.wanted} ({drift.line.mark})")
+        return named(spot)
+    return said(f"{named(spot)}: {drift.line.now}, should be {drift.line.wanted} ({drift.line.mark})")
 
 
 def _open(check: Check) -> str:

@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from hvctl.history.past import Absence, HostPast, Span, Stood
-from hvctl.kinds import owner_of
+from hvctl.kinds import own_words, owner_of
 from hvctl.language import listing, said, sentences
 from hvctl.show.cells import fold, hung, padded, plural, with_right
 from hvctl.show.lasting import clock_time
@@ -127,7 +127,7 @@ class _Table:
         """ "role web01: on HV02, 2026-05-01 12:00 to 2026-05-02 12:00"."""
         first = clock_time(one.first_seen, host.zone)
         if one.what == "move":
-            return f"{one.name}: {one.standing}, {first}"
+            return listing([f"{one.name}: {said(one.standing)}", first])
         last = clock_time(one.last_seen, host.zone)
         about = f"{said(f'{one.what} {one.name}')}: {said(one.standing)}"
         until = [said(f"since {first}"), said(f"last seen {last}")] if one.gone is None else [f"{first} – {last}"]
@@ -211,7 +211,10 @@ def _field(span: Span) -> str:
 
 
 def _change(span: Span) -> str:
-    return f"{span.now} → {span.wanted}" if span.wanted else said(span.why or "held back")
+    if not span.wanted:
+        return said(span.why or "held back")
+    own = own_words(span.spot.address.kind, span.spot.field)
+    return f"{said(span.now)} → {said(span.wanted)}" if own else f"{span.now} → {span.wanted}"
 
 
 def history_data(found: Sequence[HostPast], since: datetime, now: datetime) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from hvctl.core.check import Check
-from hvctl.language import said
+from hvctl.language import advised, listing, said
 from hvctl.show.page import HostPage, Item, Page, Ran, Row, Told, page_of
 
 LIMIT = 60_000
@@ -53,12 +53,12 @@ def _head(page: Page) -> Iterator[str]:
     yield f"## hvctl {page.verb}: {_text(page.verdict)}"
     yield ""
     names = ", ".join(_text(p) for p in page.playbooks)
-    tally = ", ".join(f"**{count}** {word}" for _, word, count in page.tally)
+    tally = listing(f"**{count}** {word}" for _, word, count in page.tally)
     yield f"{tally}. {names} · {page.when} · {said(f'took {page.took}')} · {said(f'exit status {page.exit_status}')}"
     yield ""
     for word, texts in page.news:
-        shown = ", ".join(_text(t) for t in texts[:10])
-        yield f"- {word}: {shown}" + (f" and {len(texts) - 10} more" if len(texts) > 10 else "")
+        shown = listing(_text(t) for t in texts[:10])
+        yield f"- {word}: {shown}" + (said(f" and {len(texts) - 10} more") if len(texts) > 10 else "")
     if page.news:
         yield ""
     yield from _open(page)
@@ -161,7 +161,8 @@ def _traced(told: Told) -> Iterator[str]:
 
 def _one(told: Told) -> str:
     text = _text(told.message)
-    return (f"**{text}**" if told.level == "impossible" else text) + (f"; {_text(told.hint)}" if told.hint else "")
+    text = f"**{text}**" if told.level == "impossible" else text
+    return advised(text, _text(told.hint)) if told.hint else text
 
 
 def _ran(ran: Iterable[Ran]) -> Iterator[str]:

@@ -17,7 +17,7 @@ from hvctl.language import said
 from hvctl.redaction.records import Role, mapped
 from hvctl.show.columns import Entry, entries
 from hvctl.show.plain import plain
-from hvctl.show.remembered import NOW
+from hvctl.show.remembered import NOW, named
 from hvctl.show.report import LEFT_DOWN, done_text, why_text
 from hvctl.show.standing import MANY, open_drifts, since_of, standing, vm_of, zone_of
 from hvctl.show.state import STATES, State, state_of, word_of
@@ -228,8 +228,8 @@ def page_of(check: Check) -> Page:
         news=tuple(
             (word, texts)
             for word, texts in (
-                ("New differences", tuple(map(str, news.appeared))),
-                ("Gone since the last check", tuple(map(str, news.went))),
+                ("New differences", tuple(map(named, news.appeared))),
+                ("Gone since the last check", tuple(map(named, news.went))),
                 ("Hosts lost", news.lost),
                 ("Hosts back", news.back),
             )
@@ -378,8 +378,11 @@ def _troubles(one: Outcome, check: Check) -> Iterator[Told]:
     for name in report.left_down:
         yield Told("impossible", LEFT_DOWN.format(name))
     for left in report.leftovers:
-        reads = f"{left.address}: {left.line.field or 'it'} still reads {left.line.now}, not {left.line.wanted}"
-        yield Told("impossible", reads + ", although its step succeeded.", place=str(left.line.mark))
+        reads = (
+            f"{left.address}: {left.line.field or 'it'} still reads {left.line.now}, "
+            f"not {left.line.wanted}, although its step succeeded"
+        )
+        yield Told("impossible", f"{reads}.", place=str(left.line.mark))
     if report.stopped:
         yield Told("hint", "It was stopped; apply again does what is left.")
     elif report.after is None and report.results:

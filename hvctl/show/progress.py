@@ -90,7 +90,7 @@ class Progress:
         texts = self._texts.get(host, {})
         if task not in texts:
             return ""
-        return said(f"step {list(texts).index(task) + 1} of {len(texts)}: {texts[task]}")
+        return f"{said(f'step {list(texts).index(task) + 1} of {len(texts)}')}: {said(texts[task])}"
 
     def _left(self, host: str, event: Event) -> str:
         """How long a job still takes, if it goes on as it went since it was first heard of; a copy, by its rate."""
@@ -107,7 +107,9 @@ class Progress:
         return said(f", {lasted(timedelta(seconds=seconds))} left")
 
     def _line(self, host: str, event: Event, text: str, left: str) -> None:
-        if event.kind == "progress" and text and event.percent is not None and self._tells(host, event):
+        if event.kind == "progress" and text and event.percent is not None and event.text:
+            self._say(f"{host}: {text}: {said(event.text)}")
+        elif event.kind == "progress" and text and event.percent is not None and self._tells(host, event):
             self._say(f"{host}: {text}: {event.percent} %{left}")
         elif event.kind == "start" and text:
             self._say(f"{host}: {text}")
@@ -127,7 +129,7 @@ class Progress:
         return quarter > before
 
     def _say(self, line: str) -> None:
-        self._console.print(line, highlight=False, soft_wrap=True)
+        self._console.print(Text(line), highlight=False, soft_wrap=True)
 
     def _table(self) -> Table:
         table = Table.grid(padding=(0, 2))
@@ -150,11 +152,11 @@ def _tenth(event: Event) -> int:
 def _upload(event: Event, *, bar: bool) -> str:
     """Bytes, rate and time left of the files on their way to the host."""
     percent = 100 * event.done // event.total if event.total else 100
-    text = f"sending {event.text}: {_bar(percent) if bar else f'{percent} %'} of {_bytes(event.total)}"
+    text = said(f"sending {event.text}: {_bar(percent) if bar else f'{percent} %'} of {_bytes(event.total)}")
     if event.done >= event.total or event.rate <= 0:
         return text
     left = timedelta(seconds=(event.total - event.done) / event.rate)
-    return f"{text}, {_bytes(event.rate)}/s, {lasted(left)} left"
+    return f"{text}, {_bytes(event.rate)}/s{said(f', {lasted(left)} left')}"
 
 
 def _bytes(size: float) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from hvctl.core.check import Memory, Since, Spot
+from hvctl.language import said
 from hvctl.text.duration import lasted
 
 Told = Callable[[Spot], str]
@@ -15,6 +16,11 @@ NOW = timedelta(seconds=1)
 """What began less than this ago began with this check; times are stored in whole seconds."""
 
 MOVED = {"host": "drifted", "wish": "playbook changed", "unknown": "not known"}
+
+
+def named(spot: Spot) -> str:
+    """As the spot, in the reader's language."""
+    return " ".join(part for part in (spot.host, said(str(spot.address)), spot.field) if part)
 
 
 def nothing(spot: Spot) -> str:

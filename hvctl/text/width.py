@@ -26,6 +26,14 @@ _QUOTED = re.compile(r"'[^']*'|\"(?:\\.|[^\"\\])*\"|(?:^|\s)#.*$")
 """Where such a character means nothing to YAML."""
 
 
+_ALIKE = {"、": ",", "。": ".", "〜": "~", "−": "-", "‐": "-", "￥": "\\"}
+"""What an input method gives for these signs, beside their full-width forms."""
+_ALIKE_NAMES = {"、": "comma", "。": "full stop", "〜": "tilde", "−": "hyphen", "‐": "hyphen", "￥": "backslash"}
+_TYPED = re.compile(f"[\uff01-\uff5e\u3000{''.join(_ALIKE)}]")
+_LONG = re.compile("^ー+")
+"""Typed for the hyphens of an option; elsewhere it is a letter."""
+
+
 class Found(NamedTuple):
     """`line`, `column`: counted from 0."""
 
@@ -35,7 +43,8 @@ class Found(NamedTuple):
 
     @property
     def name(self) -> str:
-        return _NAMES.get(self.char) or ("digit" if unicodedata.category(self.char) == "Nd" else "character")
+        named = _NAMES.get(self.char) or _ALIKE_NAMES.get(self.char)
+        return named or ("digit" if unicodedata.category(self.char) == "Nd" else "character")
 
 
 def half_width(text: str) -> str:
@@ -44,6 +53,27 @@ def half_width(text: str) -> str:
         return ""
     narrow = _FULL.sub(lambda match: unicodedata.normalize("NFKC", match[0]), text).strip()
     return _SPAN.sub(lambda match: match[1] + _UNITS[match[2]], narrow)
+
+
+def typed(text: str, *, signs: bool = False) -> str:
+    """What was meant on a command line, in ASCII; "" where nothing in it is full-width. `signs`: letters and digits stay, which
+    may be those of a name."""
+    narrow = _LONG.sub(lambda match: "-" * len(match[0]), text)
+    narrow = _TYPED.sub(lambda match: match[0] if signs and match[0].isalnum() else _narrowed(match[0]), narrow)
+    narrow = narrow if signs else _SPAN.sub(lambda match: match[1] + _UNITS[match[2]], narrow)
+    return "" if narrow == text else narrow
+
+
+def _narrowed(char: str) -> str:
+    return _ALIKE.get(char) or unicodedata.normalize("NFKC", char)
+
+
+def told(text: str, half: str) -> str:
+    """What of a text on the command line is full-width, and what to type: the first sign, else the first character."""
+    found = [char for n, char in enumerate(text) if _TYPED.match(char) or (char == "ー" and _LONG.match(text[: n + 1]))]
+    char = next((one for one in found if not one.isalnum()), found[0] if found else text[0])
+    name = "hyphen" if char == "ー" else Found(0, 0, char).name
+    return f"the {name} {char} (U+{ord(char):04X}) in it is full-width: type {half}"
 
 
 def half_width_key(text: str) -> str:

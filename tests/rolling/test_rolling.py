@@ -192,8 +192,8 @@ def test_what_is_no_size_is_refused_at_its_place(fleet: Fleet, written: str, sai
 
 
 def test_a_wrong_option_is_refused_before_any_host_is_asked(fleet: Fleet) -> None:
-    assert "write 1,10% in half-width characters" in fleet.apply("--serial", "１，１０％")[2]
-    assert "write restart in half-width characters" in fleet.apply("--allow", "ｒｅｓｔａｒｔ")[2]
+    assert "the comma ， (U+FF0C) in it is full-width: type 1,10%" in fleet.apply("--serial", "１，１０％")[2]
+    assert "(U+FF52) in it is full-width: type restart" in fleet.apply("--allow", "ｒｅｓｔａｒｔ")[2]
     status, _, err = fleet.apply("--serial", "1,none")
     assert (status, fleet.changed) == (1, [])
     assert "--serial 1,none: none is not a number of hosts, nor a percentage of them; say such as --serial 2" in err

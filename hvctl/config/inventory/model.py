@@ -25,6 +25,7 @@ from hvctl.text.diagnostic import ConfigError, Diagnostic, Mark
 from hvctl.text.scalars import Settled
 from hvctl.text.source import Document, SecretSource, suggest
 from hvctl.text.visible import quoted
+from hvctl.text.width import told, typed
 
 __all__ = ["Connection", "Host", "Inventory", "PartlyLoadedError", "Source", "Unread"]
 
@@ -149,11 +150,18 @@ class Inventory:
                     f"{quoted(word)} names no host or group of {self.file or 'the inventory'}",
                     "hvctl adds no implicit localhost; write the host down"
                     if word in IMPLICIT
-                    else suggest(word, known) or "see hvctl inventory --graph",
+                    else self._in_half_width(word) or suggest(word, known) or "see hvctl inventory --graph",
                 )
                 for word in unknown
             )
         return names
+
+    def _in_half_width(self, word: str) -> str:
+        """What to type where that names something; letters and digits may be full-width in names."""
+        for half in (typed(word, signs=True), typed(word)):
+            if half and (found := words(half)) and not matching(found, self.hosts, self.groups)[1]:
+                return told(word, half)
+        return ""
 
     def variables(self, host: Host, over: Mapping[str, Any] = NOTHING.values) -> dict[str, Any]:
         """A host's variables with the ones that Ansible gives to every host, and others over them; secrets are there
