@@ -21,12 +21,12 @@ from hvctl.kinds._servers import COMPUTER, admitting, own_name
 from hvctl.kinds._services import SERVICES, deaf
 from hvctl.kinds._vm import VMS, power
 from hvctl.kinds.replica_authorization import ReplicaAuthorization
-from hvctl.kinds.replica_server import ReplicaServer
+from hvctl.kinds.replica_server import LISTENERS, RULES, ReplicaServer, opened
 from hvctl.text.diagnostic import Diagnostic
 
 QUERIES = (
     *(HOST, VMS, RELATIONS, COMPUTER, ReplicaServer.query, ReplicaAuthorization.query),
-    *(SERVICES, ADAPTERS),
+    *(SERVICES, ADAPTERS, RULES),
 )
 
 SHUTDOWN_S = 600
@@ -256,6 +256,11 @@ class Runbook(OfHyperV):
             return
         hint = f"see to it first: `host: replica_server:` of {self.there}"
         method = str(own.relation["AuthenticationType"]) if own.relation is not None else "Kerberos"
+        if opened(rule := LISTENERS[method.casefold()], there) is False:
+            text = (
+                f"the firewall rule {rule} of {self.there} is off: the reverse is refused unless another one lets it in"
+            )
+            yield finding("", text, "see to it first: `firewall: yes` under its `replica_server:`", "warning")
         if not rows[0]["ReplicationEnabled"]:
             yield finding("", f"{self.there} does not receive replicas itself", hint)
         elif method not in str(rows[0]["AllowedAuthenticationType"]):
