@@ -16,7 +16,7 @@ from typing import Any
 
 import typer
 from babel.messages.catalog import Catalog
-from babel.messages.extract import extract_from_dir
+from babel.messages.extract import extract_from_dir, extract_from_file
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
@@ -27,7 +27,7 @@ from hvctl.kinds import kinds
 from hvctl.language.catalogue import literals
 from hvctl.metering.bill import ITEMS
 from hvctl.metering.units import METERED
-from hvctl.show import bill, metering
+from hvctl.show import bill, bill_html, metering
 from scripts.messages import extracted as messages
 
 FOLDER = Path(__file__).parent.parent / "hvctl" / "dashboard"
@@ -73,9 +73,23 @@ def helps() -> Catalog:
                 found.add(" ".join(text.split()))
     items = (text for item in ITEMS.values() for text in (item.name, item.unit))
     metered = (quantity.replace("_", " ") for quantity in METERED)
-    for text in (*_LAID_OUT, EPILOG, *schedule.WORDS, *metering.HEADS, *bill.HEADS, bill.NOBODY, *items, *metered):
+    words = (bill_html.TITLE, *bill_html.BY.values(), *(item.category for item in ITEMS.values()))
+    for text in (
+        *_LAID_OUT,
+        EPILOG,
+        *words,
+        *schedule.WORDS,
+        *metering.HEADS,
+        *bill.HEADS,
+        bill.NOBODY,
+        *items,
+        *metered,
+    ):
         if text.strip(" ±"):
             found.add(text)
+    page = SPEECH.parent / "show" / "templates" / "bill.html.j2"
+    for _, message, _, _ in extract_from_file("jinja2", page, options=OPTIONS["templates/**.j2"]):
+        found.add(message)
     return found
 
 

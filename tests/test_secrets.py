@@ -72,7 +72,7 @@ COMMANDS: dict[str, str] = {
     "plan as JSON": "plan lab.yml --json",
     "plan as a difference": "plan lab.yml --diff",
     "drift": f"drift lab.yml {REPORTS}",
-    "drift as JSON": "drift lab.yml --json",
+    "drift as JSON": "--schedule night=1h drift lab.yml --json",
     "metrics": "drift lab.yml --metrics metrics.prom",
     "notification": "drift lab.yml --history of-its-own.sqlite --notify {inbox}",
     "notification that fails": "drift lab.yml --history another.sqlite --notify json://u:{wrong}@127.0.0.1:9/",
@@ -454,6 +454,9 @@ def pages(history: Path) -> Iterator[tuple[str, str]]:
     rows = client.get("/checks?format=json").json()["found"]["rows"]
     assert len(rows) >= 5
     addresses += [f"/checks/{row['number']}" for row in rows]
+    ran = [one["last"] for one in client.get("/schedules?format=json").json()["schedules"]]
+    assert ran
+    addresses += [f"/schedules/{one['verb']}/{one['schedule']}" for one in ran]
     planned = 0
     for address in addresses:
         for accept in ("text/html", "application/json"):

@@ -68,6 +68,7 @@ def prepared(settings: Settings, asked: Asked, *, ask: Ask | None = None) -> Pre
     are had; else each is asked for once."""
     for run in settings.runs:
         run.playbooks = tuple(asked.playbooks)
+        run.begun()
     _check_playbooks(asked.playbooks)
     secrets = Secrets(settings.redactor.learn)
     inventory, playbooks, wrong, unread = _with_faults(settings, asked.playbooks)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hvctl.cli.options import Settings
+from hvctl.cli.runs import remember_killed
 from hvctl.core.check import Check
 from hvctl.history import HistoryError, place, secrets_in
 from hvctl.show.problems import problem_lines
 from hvctl.text.diagnostic import Diagnostic
 from hvctl.text.extras import command, missing, need
-from hvctl.text.state import state_folder
+from hvctl.text.state import spool_folder
 
 if TYPE_CHECKING:
     from hvctl.history.seen import Seen
@@ -38,6 +38,7 @@ def remembering(
         settings.redactor.learn(secret)
     for one in settings.runs:
         one.place = found
+        one.begun()
     return replace(settings, history=found)
 
 
@@ -48,21 +49,21 @@ def spooled(settings: Settings, begun: Check) -> Spool | None:
     from hvctl.history.spool import Begun, Spool
 
     place = settings.history.name
-    return Spool(_spool(), Begun(begun.verb, begun.playbooks, begun.started, place, begun.addresses))
-
-
-def _spool() -> Path:
-    return state_folder() / "spool"
+    return Spool(spool_folder(), Begun(begun.verb, begun.playbooks, begun.started, place, begun.addresses))
 
 
 def recovered(settings: Settings) -> None:
-    """What checks saw that were killed in the middle is remembered now. Raises HistoryError; then it is kept."""
-    if settings.history is None or not any(_spool().glob("check-*.jsonl")):
+    """What checks saw that were killed in the middle, and that schedules ran that were, is remembered now. Raises HistoryError;
+    then it is kept."""
+    if settings.history is None:
+        return
+    remember_killed(settings.history)
+    if not any(spool_folder().glob("check-*.jsonl")):
         return
     from hvctl.history.spool import broken_off
     from hvctl.history.store import Store
 
-    for one in broken_off(_spool(), settings.history.name):
+    for one in broken_off(spool_folder(), settings.history.name):
         Store(settings.history).write(one.check, one.seen, one.check.finished.replace(microsecond=0))
         one.end()
         hosts = f"{len(one.seen)} host{'s' * (len(one.seen) != 1)}"

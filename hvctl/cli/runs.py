@@ -1,15 +1,17 @@
-"""What a schedule ran, told to the history when it ends, however it ends."""
+"""What a schedule ran, told to the history when it ends, however it ends: of one that is killed the next one tells."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import typer
 
 from hvctl.history import HistoryError, Place
+from hvctl.history.scheduled import KILLED, Running, ScheduledRun, killed
 from hvctl.monitor.schedule.cron import Cron
 from hvctl.text.duration import seconds, spoken
+from hvctl.text.state import spool_folder
 
 
 @dataclass
@@ -23,6 +25,7 @@ class Scheduled:
     started: datetime
     place: Place | None = None
     playbooks: tuple[str, ...] = ()
+    _file: Running = field(default_factory=lambda: Running(spool_folder()))
 
     @property
     def said(self) -> str:
@@ -37,18 +40,39 @@ class Scheduled:
         except ValueError:
             return None
 
+    def begun(self) -> None:
+        """What is known of it now is written down for the case that it is killed."""
+        if self.place is not None:
+            self._file.note(self._told(self.started, KILLED), self.place.name)
+
     def ended(self, at: datetime, status: int) -> str:
         """It is remembered; or why not."""
         if self.place is None:
             return ""
-        from hvctl.history.runs import ScheduledRun, write_run  # the database's library is slow to import
+        from hvctl.history.runs import write_runs  # the database's library is slow to import
 
-        times = (self.started, at, status, self.next())
         try:
-            write_run(self.place, ScheduledRun(self.name, self.verb, self.said, self.playbooks, *times))
+            remember_killed(self.place)
+            write_runs(self.place, [self._told(at, status)])
         except HistoryError as error:
             return f"{error.message}; this run of {self.name} is not remembered"
+        finally:
+            self._file.end()
         return ""
+
+    def _told(self, at: datetime, status: int) -> ScheduledRun:
+        return ScheduledRun(self.name, self.verb, self.said, self.playbooks, self.started, at, status, self.next())
+
+
+def remember_killed(place: Place) -> None:
+    """Runs of schedules of this machine that were killed. Raises HistoryError; then they are kept."""
+    found = list(killed(spool_folder(), place.name))
+    if found:
+        from hvctl.history.runs import write_runs
+
+        write_runs(place, [one for _, one in found])
+        for file, _ in found:
+            file.unlink(missing_ok=True)
 
 
 def scheduled(text: str, verb: str, now: datetime) -> Scheduled:

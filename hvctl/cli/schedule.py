@@ -219,7 +219,7 @@ def _install(settings: Settings, manager: Manager, job: Job) -> None:
         f"{said('Changed:' if replaced else 'Installed:')} {listing((job.name, _when(job.rhythm, job.splay)))}",
         *_rows(
             ("timer", f"{manager.folder / unit}.timer"),
-            *(("next", o.next) for o in manager.installed(datetime.now(UTC)) if o.name == job.name and o.next),
+            *(("next", _clock(o.next)) for o in manager.installed(datetime.now(UTC)) if o.name == job.name and o.next),
             ("now", f"systemctl{user} start {typed}"),
             ("log", f"journalctl{user} -u {typed}"),
         ),
@@ -252,10 +252,15 @@ def _listed(one: Installed) -> list[str]:
         f"{one.name}   {_when(one.note.when, one.note.splay)}   ({where})",
         f"  {_does(one)} {', '.join(one.note.playbooks)}",
         *_rows(
-            *([("last", listing(filter(None, (one.last, said(one.result)))))] if one.last else []),
-            *([("next", one.next)] if one.next else []),
+            *([("last", listing(filter(None, (_clock(one.last), said(one.result)))))] if one.last else []),
+            *([("next", _clock(one.next))] if one.next else []),
         ),
     ]
+
+
+def _clock(moment: datetime) -> str:
+    """In the zone of this machine."""
+    return f"{moment.astimezone():%a %Y-%m-%d %H:%M:%S %Z}"
 
 
 def _when(rhythm: str, splay: int) -> str:

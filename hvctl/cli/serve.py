@@ -86,15 +86,18 @@ def serve(
     guard = _guard(settings, auth, proxy or (), address[0])
     seconds = span("--stale", stale)
     assert seconds is not None
+    groups = _groups(settings)
+    inventory = groups.pop("all", frozenset())
     site = Site(
         settings.history,
         guard,
         timedelta(seconds=seconds),
-        _groups(settings),
+        groups,
         settings.now,
         language,
         title,
         partial(_timers, settings),
+        inventory,
     )
     try:
         socket = opened(address)
@@ -141,14 +144,14 @@ def _guard(settings: Settings, auth: str | None, proxies: Sequence[str], host: s
 
 
 def _groups(settings: Settings) -> dict[str, frozenset[str]]:
-    """Of the inventory, if one was named or is here."""
+    """Of the inventory, if one was named or is here; with "all"."""
     try:
         inventory = inventory_of(settings)
     except ConfigError:
         if settings.inventory:
             raise
         return {}
-    return {name: frozenset(members) for name, members in sorted(inventory.groups.items()) if members and name != "all"}
+    return {name: frozenset(members) for name, members in sorted(inventory.groups.items()) if members}
 
 
 def _timers(settings: Settings) -> list[Timer]:

@@ -16,17 +16,17 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from hvctl import __version__
-from hvctl.dashboard import queries, runs, units
+from hvctl.dashboard import clusters, exports, queries, replicas, runs, schedules, standings, units
 from hvctl.dashboard.guard import ByToken, Guard, let_in
 from hvctl.dashboard.languages import LANGUAGES, catalogue, preferred
-from hvctl.dashboard.queries import PAGE, Asked
-from hvctl.dashboard.recorded import recorded
+from hvctl.dashboard.queries import PAGE, Asked, Fleet
 from hvctl.dashboard.rows import STATES, Listed
 from hvctl.dashboard.runs import Timer
 from hvctl.dashboard.translating import in_language
 from hvctl.history.meters import Meters
 from hvctl.history.opening import exists, opened, translated
 from hvctl.history.place import Place
+from hvctl.history.scheduled import KILLED
 from hvctl.kinds import kinds
 from hvctl.language import saying
 from hvctl.show.plain import plain
@@ -35,6 +35,7 @@ from hvctl.text.duration import lasted, spoken
 
 T = TypeVar("T")
 AGES_OF_EXPORTS = (1, 2, 7, 30)
+DAYS_OF_LAG = (1, 7, 30, 90)
 """Days."""
 _LONGEST = 200
 """Characters of a search."""
@@ -43,7 +44,7 @@ _LONGEST = 200
 @dataclass
 class Site:
     """What is served. `stale`: after how long without a look a host is told. `groups`: of the inventory, by name. `language`:
-    of all readers; None: each reader's own. `timers`: of this machine."""
+    of all readers; None: each reader's own. `timers`: of this machine. `inventory`: all hosts of it."""
 
     place: Place
     guard: Guard
@@ -53,14 +54,11 @@ class Site:
     language: str | None = None
     title: str = "hvctl"
     timers: Callable[[], Sequence[Timer]] = tuple
+    inventory: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         self._engine: Engine | None = None
         self._templates = {language: _environment(language, self.now) for language in LANGUAGES}
-
-    @property
-    def stale_text(self) -> str:
-        return lasted(self.stale)
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
@@ -73,9 +71,8 @@ class Site:
         with translated(self.place), self._engine.connect() as connection:
             return ask(connection)
 
-    @property
-    def stale_before(self) -> datetime:
-        return self.now() - self.stale
+    def fleet(self, connection: Connection) -> Fleet:
+        return Fleet.of(connection, self.now() - self.stale, self.inventory)
 
     def asked(self, request: Request) -> Asked:
         of = request.query_params
@@ -106,8 +103,9 @@ class Site:
             ours = Asked(hosts=among)
             begun = queries.drift_rows(connection, Asked(since=day, hosts=among))
             went = queries.drift_rows(connection, Asked(since=day, gone=True, hosts=among))
+            fleet = self.fleet(connection)
             return {
-                "counts": queries.counts(connection, self.stale_before, among),
+                "counts": queries.counts(connection, fleet, among),
                 "ages": queries.ages(connection, now) if among is None else [],
                 "oldest": queries.drift_rows(connection, ours),
                 "begun": begun,
@@ -115,11 +113,12 @@ class Site:
                 "unreachable": [
                     one for one in queries.away_rows(connection, since=day) if among is None or one.host in among
                 ],
-                "groups": queries.by_group(connection, self.stale_before, self.groups) if among is None else {},
+                "groups": queries.by_group(connection, fleet, self.groups) if among is None else {},
                 "applies": queries.check_rows(connection, verb="apply", left=True).total if among is None else None,
                 "exports": queries.check_rows(connection, verb="export", left=True).total if among is None else None,
                 "checks": queries.check_rows(connection),
-                "units": units.units(connection, self.stale_before) if among is None else units.Units(),
+                "units": units.units(connection, fleet) if among is None else units.Units(),
+                "overdue": len(schedules.schedules(connection, now, overdue=True)) if among is None else 0,
             }
 
         return self.page(request, "overview", ask, group=group, day=day)
@@ -130,8 +129,8 @@ class Site:
             request,
             "hosts",
             lambda c: {
-                "counts": queries.counts(c, self.stale_before, asked.hosts),
-                "found": queries.host_rows(c, asked, self.stale_before),
+                "counts": queries.counts(c, self.fleet(c), asked.hosts),
+                "found": queries.host_rows(c, asked, self.fleet(c)),
             },
             asked=asked,
             group=request.query_params.get("group", ""),
@@ -148,35 +147,54 @@ class Site:
         )
 
     def schedules(self, request: Request) -> Response:
+        overdue = request.query_params.get("overdue") == "1"
         return self.page(
             request,
             "schedules",
             lambda c: {
-                "timers": tuple(self.timers()),
-                "recorded": recorded(c, self.now()),
-                "runs": runs.runs(c, self.now()),
+                "timers": () if overdue else tuple(self.timers()),
+                "schedules": schedules.schedules(c, self.now(), overdue=overdue),
+                "runs": () if overdue else runs.runs(c, self.now()),
             },
+            overdue=overdue,
         )
 
+    def schedule(self, request: Request) -> Response:
+        name, verb = request.path_params["name"], request.path_params["verb"]
+        start = _number(request.query_params.get("start", ""))
+
+        def ask(connection: Connection) -> dict[str, Any] | None:
+            found = schedules.schedule(connection, self.now(), name, verb, start)
+            timers = [one for one in self.timers() if (one.name, one.verb) == (name, verb)]
+            return {"schedule": found[0], "found": found[1], "timers": timers} if found is not None else None
+
+        return self.page(request, "schedule", ask)
+
     def clusters(self, request: Request) -> Response:
-        return self.page(request, "clusters", lambda c: {"clusters": units.clusters(c, self.stale_before)})
+        return self.page(request, "clusters", lambda c: {"clusters": clusters.clusters(c, self.fleet(c))})
 
     def cluster(self, request: Request) -> Response:
         name, asked = request.path_params["cluster"], self.asked(request)
+        astray = request.query_params.get("astray") == "1"
         month = self.now() - timedelta(days=30)
 
         def ask(connection: Connection) -> dict[str, Any] | None:
-            found = units.clusters(connection, self.stale_before, name=name, since=month)
+            found = clusters.clusters(connection, self.fleet(connection), name=name, since=month)
             if not found:
                 return None
             wanted = asked.text.casefold()
-            roles = [r for r in found[0].roles if wanted in r.name.casefold() or wanted in r.node.casefold()]
+            roles = [
+                role
+                for role in found[0].roles
+                if (wanted in role.name.casefold() or wanted in role.node.casefold())
+                and not (astray and role.preferred is not False)
+            ]
             return {
                 "cluster": replace(found[0], roles=()),
                 "found": Listed(tuple(roles[asked.start : asked.start + PAGE]), len(roles), asked.start),
             }
 
-        return self.page(request, "cluster", ask, asked=asked)
+        return self.page(request, "cluster", ask, asked=asked, astray=astray)
 
     def replicas(self, request: Request) -> Response:
         asked = self.asked(request)
@@ -184,10 +202,29 @@ class Site:
         return self.page(
             request,
             "replicas",
-            lambda c: {"found": units.pairs(c, text=asked.text, troubled=troubled, start=asked.start)},
+            lambda c: {"found": replicas.pairs(c, text=asked.text, troubled=troubled, start=asked.start)},
             asked=asked,
             troubled=troubled,
         )
+
+    def replica(self, request: Request) -> Response:
+        name, vm = request.path_params["host"], request.path_params["vm"]
+        end = self.now()
+        days = _number(request.query_params.get("days", ""))
+        days = days if days in DAYS_OF_LAG else 7
+        since = end - timedelta(days=days)
+
+        def ask(connection: Connection) -> dict[str, Any] | None:
+            found = replicas.pairs(connection, host=name, vm=vm)
+            if not found.rows:
+                return None
+            return {
+                "pairs": found,
+                "lags": replicas.lags(connection, found.rows, since, end),
+                "stood": replicas.replications_of(connection, found.rows, end - timedelta(days=30)),
+            }
+
+        return self.page(request, "replica", ask, vm=vm, days=days)
 
     def exports(self, request: Request) -> Response:
         asked = self.asked(request)
@@ -196,7 +233,7 @@ class Site:
         return self.page(
             request,
             "exports",
-            lambda c: {"found": units.exports(c, self.now(), text=asked.text, days=days, start=asked.start)},
+            lambda c: {"found": exports.exports(c, self.now(), text=asked.text, days=days, start=asked.start)},
             asked=asked,
             days=days,
         )
@@ -228,7 +265,7 @@ class Site:
         name = request.path_params["host"]
 
         def ask(connection: Connection) -> dict[str, Any] | None:
-            found = queries.host(connection, name, self.stale_before)
+            found = queries.host(connection, name, self.fleet(connection))
             if not found:
                 return None
             differing = queries.drift_rows(connection, Asked(host=name, whole=True))  # each of its VMs is counted
@@ -239,10 +276,10 @@ class Site:
                 "accepted": queries.drift_rows(connection, Asked(host=name, accepted=True)),
                 "went": queries.drift_rows(connection, Asked(host=name, gone=True, since=month)),
                 "unreachable": queries.away_rows(connection, since=month, host=name),
-                "stood": units.standing_of(connection, name, month),
+                "stood": standings.standing_of(connection, name, month),
                 "machines": queries.machines(connection, name, differing.rows),
-                "pairs": units.pairs(connection, host=name),
-                "exports": units.exports(connection, self.now(), host=name),
+                "pairs": replicas.pairs(connection, host=name),
+                "exports": exports.exports(connection, self.now(), host=name),
                 "checks": queries.checks_of(connection, name),
             }
 
@@ -255,7 +292,7 @@ class Site:
         days = min(max(_number(request.query_params.get("days", "30")), 1), 400)
 
         def ask(connection: Connection) -> dict[str, Any] | None:
-            if not queries.host(connection, name, self.stale_before):
+            if not queries.host(connection, name, self.fleet(connection)):
                 return None
 
             def mine(rows: Any) -> list[Any]:
@@ -270,9 +307,9 @@ class Site:
                 "accepted": accepted,
                 "went": went,
                 "used": queries.used(record, vm, name),
-                "stood": units.standing_of(connection, name, end - timedelta(days=30), vm),
-                "pairs": units.pairs(connection, host=name, vm=vm),
-                "exports": units.exports(connection, end, host=name, vm=vm),
+                "stood": standings.standing_of(connection, name, end - timedelta(days=30), vm),
+                "pairs": replicas.pairs(connection, host=name, vm=vm),
+                "exports": exports.exports(connection, end, host=name, vm=vm),
             }
             return told if any(getattr(one, "rows", one) for one in told.values()) else None
 
@@ -367,12 +404,14 @@ def _environment(language: str, now: Callable[[], datetime]) -> Environment:
     made.filters["age"] = lambda moment: _span(lasted(max(now() - moment, timedelta(0))), language)
     made.filters["lasting"] = lambda seconds: _span(spoken(seconds), language)
     made.filters["rhythm"] = lambda text: _rhythm(text, language)
-    made.filters["replication"] = lambda one: units.said(one.standing) if one.what == "replication" else None
+    made.filters["replication"] = lambda one: replicas.said(one.standing) if one.what == "replication" else None
     made.filters["segment"] = lambda text: quote(text, safe="")
     made.filters["kind"] = lambda text: saying(language)(text.replace("_", " "))
     made.filters["said"] = saying(language)
     made.globals["link"] = _link
-    made.globals["steady"] = units.STEADY
+    made.globals["steady"] = replicas.STEADY
+    made.globals["days_of_lag"] = DAYS_OF_LAG
+    made.globals["killed"] = KILLED
     made.globals["ages_of_exports"] = AGES_OF_EXPORTS
     return made
 

@@ -8,7 +8,24 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, literal, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    Select,
+    String,
+    and_,
+    case,
+    cast,
+    column,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    true,
+    values,
+)
 
 from hvctl.dashboard.rows import (
     Age,
@@ -25,7 +42,7 @@ from hvctl.dashboard.rows import (
 )
 from hvctl.history.meters import Record
 from hvctl.history.plans import plans_of
-from hvctl.history.schema import absences, checks, drifts, hosts, looks, meter_looks, readings
+from hvctl.history.schema import UtcTime, absences, checks, drifts, hosts, looks, meter_looks, readings
 from hvctl.kinds import address_of, owner_of
 from hvctl.metering.stretch import Stretch
 from hvctl.metering.subtraction import stretches
@@ -65,8 +82,22 @@ class Asked:
 # --- hosts -----------------------------------------------------------------------------------------------------------
 
 
-def _hosts(stale_before: datetime) -> Any:
-    """Each host on record with its state: the one place that says what a state is."""
+@dataclass(frozen=True)
+class Fleet:
+    """Which hosts there are: those on record and, of the inventory, those that are not. `stale_before`: one that was looked at
+    last before that is stale."""
+
+    stale_before: datetime
+    never: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, connection: Connection, stale_before: datetime, inventory: frozenset[str]) -> Fleet:
+        known = connection.execute(select(hosts.c.name)).scalars() if inventory else ()
+        return cls(stale_before, inventory.difference(known))
+
+
+def _hosts(fleet: Fleet) -> Any:
+    """Each host with its state: the one place that says what a state is."""
     told = drifts.c.accepted_until.is_(None)
     open_of = (
         select(
@@ -95,26 +126,29 @@ def _hosts(stale_before: datetime) -> Any:
         (open_of.c.accepted > 0, "accepted"),
         else_="in_sync",
     )
-    return (
-        select(
-            hosts.c.id,
-            hosts.c.name,
-            hosts.c.address,
-            hosts.c.looked,
-            state.label("state"),
-            func.coalesce(open_of.c.open, 0).label("open"),
-            func.coalesce(open_of.c.accepted, 0).label("accepted"),
-            func.coalesce(away_of.c.since, open_of.c.since, open_of.c.first).label("since"),
-            func.coalesce(away_of.c.why, "").label("why"),
-            or_(hosts.c.looked.is_(None), hosts.c.looked < stale_before).label("stale"),
-        )
-        .select_from(
-            hosts.outerjoin(open_of, open_of.c.host_id == hosts.c.id).outerjoin(
-                away_of, away_of.c.host_id == hosts.c.id
-            )
-        )
-        .subquery()
+    on_record = select(
+        hosts.c.id,
+        hosts.c.name,
+        hosts.c.address,
+        hosts.c.looked,
+        state.label("state"),
+        func.coalesce(open_of.c.open, 0).label("open"),
+        func.coalesce(open_of.c.accepted, 0).label("accepted"),
+        func.coalesce(away_of.c.since, open_of.c.since, open_of.c.first).label("since"),
+        func.coalesce(away_of.c.why, "").label("why"),
+        or_(hosts.c.looked.is_(None), hosts.c.looked < fleet.stale_before).label("stale"),
+    ).select_from(
+        hosts.outerjoin(open_of, open_of.c.host_id == hosts.c.id).outerjoin(away_of, away_of.c.host_id == hosts.c.id)
     )
+    if not fleet.never:
+        return on_record.subquery()
+    rows = [(name,) for name in sorted(fleet.never)]
+    listed = values(column("name", String), name="listed").data(rows).cte("listed")
+    text, time, number = literal(""), cast(null(), UtcTime), literal(0)
+    never = select(
+        cast(null(), Integer), listed.c.name, text, time, literal("unseen"), number, number, time, text, true()
+    )
+    return on_record.union_all(never).subquery()
 
 
 def _narrowed(found: Any, asked: Asked) -> list[ColumnElement[bool]]:
@@ -133,8 +167,8 @@ def _narrowed(found: Any, asked: Asked) -> list[ColumnElement[bool]]:
 _RANK: Mapping[State, int] = {"unreachable": 0, "drifted": 1, "unseen": 2, "accepted": 3, "in_sync": 4}
 
 
-def host_rows(connection: Connection, asked: Asked, stale_before: datetime) -> Listed[HostRow]:
-    found = _hosts(stale_before)
+def host_rows(connection: Connection, asked: Asked, fleet: Fleet) -> Listed[HostRow]:
+    found = _hosts(fleet)
     narrowed = _narrowed(found, asked)
     total = connection.execute(select(func.count()).select_from(found).where(*narrowed)).scalar_one()
     rank = case(*((found.c.state == state, rank) for state, rank in _RANK.items()), else_=9)
@@ -152,9 +186,9 @@ def _host(r: Any) -> HostRow:
     return HostRow(r.name, r.address, r.state, bool(r.stale), r.open, r.since, r.looked, r.why, r.accepted)
 
 
-def counts(connection: Connection, stale_before: datetime, among: Collection[str] | None = None) -> Counts:
+def counts(connection: Connection, fleet: Fleet, among: Collection[str] | None = None) -> Counts:
     """By the same query as the list of hosts."""
-    found = _hosts(stale_before)
+    found = _hosts(fleet)
     only = [] if among is None else [found.c.name.in_(among)]
     late = func.sum(case((found.c.stale.is_(True), 1), else_=0))
     rows = connection.execute(
@@ -167,30 +201,28 @@ def counts(connection: Connection, stale_before: datetime, among: Collection[str
     )
 
 
-def by_group(
-    connection: Connection, stale_before: datetime, groups: Mapping[str, Collection[str]]
-) -> dict[str, Counts]:
-    """Of each group of the inventory, those of its hosts that are on record."""
-    found = _hosts(stale_before)
-    rows = connection.execute(select(found.c.name, found.c.state, found.c.stale, found.c.open)).all()
-    members = {name: frozenset(hosts) for name, hosts in groups.items()}
+def by_group(connection: Connection, fleet: Fleet, groups: Mapping[str, Collection[str]]) -> dict[str, Counts]:
+    """Of each group of the inventory; by the same query as the list of hosts."""
+    found = _hosts(fleet)
+    by_name: dict[str, list[Any]] = {}
+    for row in connection.execute(select(found.c.name, found.c.state, found.c.stale, found.c.open)):
+        by_name.setdefault(row.name, []).append(row)
     told: dict[str, Counts] = {}
-    for name, ours in members.items():
+    for group, members in groups.items():
+        mine = [row for name in members for row in by_name.get(name, ())]
         states: dict[State, int] = {}
-        mine = [row for row in rows if row.name in ours]
         for row in mine:
             states[row.state] = states.get(row.state, 0) + 1
-        if mine:
-            told[name] = Counts(states, sum(bool(row.stale) for row in mine), sum(row.open for row in mine))
+        told[group] = Counts(states, sum(bool(row.stale) for row in mine), sum(row.open for row in mine))
     return told
 
 
-def states_of(connection: Connection, stale_before: datetime, names: Iterable[str]) -> dict[str, State]:
+def states_of(connection: Connection, fleet: Fleet, names: Iterable[str]) -> dict[str, State]:
     """Of hosts by their names; of one that was given another address, as it was looked at last."""
     wanted = set(names)
     if not wanted:
         return {}
-    found = _hosts(stale_before)
+    found = _hosts(fleet)
     rows = connection.execute(select(found.c.name, found.c.state).order_by(found.c.looked, found.c.id))
     return {row.name: row.state for row in rows if row.name in wanted}
 
@@ -405,9 +437,9 @@ def _with_looks(connection: Connection, chosen: Select[Any]) -> tuple[CheckRow, 
 # --- one host, one VM --------------------------------------------------------------------------------------------------
 
 
-def host(connection: Connection, name: str, stale_before: datetime) -> tuple[HostRow, ...]:
+def host(connection: Connection, name: str, fleet: Fleet) -> tuple[HostRow, ...]:
     """All on record of that name: one that was given another address is another one."""
-    found = _hosts(stale_before)
+    found = _hosts(fleet)
     rows = connection.execute(select(found).where(found.c.name == name).order_by(found.c.looked.desc()))
     return tuple(map(_host, rows))
 

@@ -23,8 +23,8 @@ _LATE = 2.5
 
 @dataclass(frozen=True)
 class Timer:
-    """A timer of this machine, as `hvctl schedule list` knows it; times and outcome in the words of the machine, "" where it
-    does not tell them. `owner`: "system" or "user"."""
+    """A timer of this machine, as `hvctl schedule list` knows it; the outcome in the words of that list, "" where the machine
+    does not tell it. `owner`: "system" or "user"."""
 
     name: str
     verb: str
@@ -32,9 +32,9 @@ class Timer:
     when: str
     owner: str
     active: bool
-    last: str = ""
+    last: datetime | None = None
     outcome: str = ""
-    next: str = ""
+    next: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -16,15 +16,13 @@ from typing import TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from hvctl.core.check import Check, Verb
+from hvctl.history.scheduled import KILLED
 from hvctl.history.seen import Seen
 from hvctl.text.files import PRIVATE, append_line, make_private_folder, write_whole
 from hvctl.text.number import is_whole, whole
 from hvctl.text.processes import lives
 
 T = TypeVar("T")
-
-KILLED = 137
-"""The exit status that a shell gives to what SIGKILL has ended."""
 
 
 @dataclass(frozen=True)

@@ -129,7 +129,7 @@ class _Interval:
         if self.unseen is not None:
             yield Event("not seen", self.unseen, f"on no host that was read, from {_clock(self.unseen)} on")
         if b.state not in ("Running", "") and a.state in ("Running", ""):
-            yield Event("off", b.at, f"{b.state.lower()} at {_clock(b.at)}")
+            yield Event("off", b.at, f"seen {b.state.lower()} at {_clock(b.at)}")
 
     def _event(self, kind: Kind, text: str) -> None:
         self.events.append(Event(kind, self.b.at, text))

@@ -10,7 +10,7 @@ from decimal import Decimal
 from rich.cells import cell_len
 from rich.text import Text
 
-from hvctl.language import placed, said, stretch
+from hvctl.language import listing, placed, said, stretch
 from hvctl.language.helped import helped
 from hvctl.metering.bill import ITEMS, Bill, Charge, Group, cost_of
 from hvctl.metering.usage import Usage
@@ -26,7 +26,7 @@ HEADS = ("", "quantity", "±", "unit", "price", "cost")
 
 
 def group_name(group: Group) -> str:
-    return group.name or NOBODY
+    return group.name or helped(NOBODY)
 
 
 def money(value: Decimal, bill: Bill) -> str:
@@ -46,7 +46,7 @@ def bill_lines(bill: Bill, *, width: int = 120) -> Iterator[Text]:
     widths = [max(map(cell_len, column)) for column in zip(map(helped, HEADS), *rows, strict=True)]
     for group in bill.groups:
         yield Text()
-        yield Text(f"{group.name or helped(NOBODY)}  ", "bold").append(money(group.cost, bill), "bold")
+        yield Text(f"{group_name(group)}  ", "bold").append(money(group.cost, bill), "bold")
         for one in group.vms:
             yield Text(f"  {placed(one.name, one.host)}")
             for charge in (c for c in group.charges if c.vm.key == one.key):
@@ -68,8 +68,8 @@ def notes(one: Usage, bill: Bill) -> Iterator[str]:
     whys: dict[str, list[str]] = {}
     for unbilled in bill.unbilled:
         if unbilled.vm.key == one.key:
-            whys.setdefault(unbilled.why, []).append(ITEMS[unbilled.item].name)
-    yield from (f"not billed: {', '.join(names)}: {why}" for why, names in whys.items())
+            whys.setdefault(unbilled.why, []).append(helped(ITEMS[unbilled.item].name))
+    yield from (f"not billed: {listing(names)}: {why}" for why, names in whys.items())
 
 
 def _cells(charge: Charge, bill: Bill) -> tuple[str, ...]:

@@ -12,13 +12,18 @@ from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
 from hvctl import __version__
+from hvctl.language import listing, said, spoken
+from hvctl.language.helped import helped
 from hvctl.metering.bill import Bill, Charge, Group, total
 from hvctl.metering.usage import Usage
-from hvctl.show.bill import NOBODY, SPREAD, amount, categories, group_name, money, notes, span_text
+from hvctl.show.bill import SPREAD, amount, categories, group_name, money, notes, span_text
 from hvctl.show.charts import LACKING, Chart, columns, rows
 from hvctl.show.metering import GAP_TOLD_S
 from hvctl.show.plain import plain
 
+BY = {"owner": "owner", "vm": "VM", "host": "host"}
+"""How it is told by what is grouped."""
+TITLE = "Virtual machines, %(month)s"
 _MOST_BARS = 40
 """A chart of more groups shows those that cost most."""
 
@@ -65,7 +70,7 @@ class Page:
     days: Chart | None
     sections: tuple[Section, ...]
     gaps: bool = False
-    spread: str = SPREAD
+    spread: str = ""
 
 
 def rendered(bill: Bill, month: str, by: str, days: Sequence[tuple[str, Bill]] = ()) -> str:
@@ -79,10 +84,13 @@ def rendered(bill: Bill, month: str, by: str, days: Sequence[tuple[str, Bill]] =
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals["_"] = helped
     # The page may load nothing and run nothing; its one style sheet is named by its hash.
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     page = plain(_page(bill, month, by, days))
-    return environment.get_template("bill").render(page=page, style=Markup(style), digest=digest, version=__version__)
+    return environment.get_template("bill").render(
+        page=page, style=Markup(style), digest=digest, version=__version__, language=spoken()
+    )
 
 
 def _page(bill: Bill, month: str, by: str, days: Sequence[tuple[str, Bill]]) -> Page:
@@ -90,18 +98,19 @@ def _page(bill: Bill, month: str, by: str, days: Sequence[tuple[str, Bill]]) -> 
     ranked = sorted(bill.groups, key=lambda g: -g.cost)[:_MOST_BARS]
     by_day = _by_day(days, parts, bill) if len(days) > 1 else None
     return Page(
-        title=f"Virtual machines, {month}",
+        title=helped(TITLE) % {"month": month},
         provider=bill.prices.provider,
         span=span_text(bill),
         total=money(bill.cost, bill),
         count=sum(len(group.vms) for group in bill.groups),
-        by=by,
-        parts=tuple(parts),
+        by=helped(BY[by]),
+        parts=tuple(helped(part) for part in parts),
         groups=_by_group(ranked, parts, bill),
         left_out=len(bill.groups) - len(ranked),
         days=by_day,
         gaps=by_day is not None and any(bar.part == LACKING for bar in by_day.bars),
         sections=tuple(_section(group, bill) for group in bill.groups),
+        spread=said(SPREAD),
     )
 
 
@@ -109,7 +118,7 @@ def _by_group(groups: Sequence[Group], parts: Sequence[str], bill: Bill) -> Char
     return rows(
         [group_name(g) for g in groups],
         [[float(g.cost_of(part)) for part in parts] for g in groups],
-        [[f"{group_name(g)}, {part}: {money(g.cost_of(part), bill)}" for part in parts] for g in groups],
+        [[f"{group_name(g)}, {helped(part)}: {money(g.cost_of(part), bill)}" for part in parts] for g in groups],
         [money(g.cost, bill) for g in groups],
     )
 
@@ -117,7 +126,7 @@ def _by_group(groups: Sequence[Group], parts: Sequence[str], bill: Bill) -> Char
 def _by_day(days: Sequence[tuple[str, Bill]], parts: Sequence[str], bill: Bill) -> Chart:
     sums = [[total(g.cost_of(part) for g in day.groups) for part in parts] for _, day in days]
     texts = [
-        [f"{name}, {part}: {money(cost, bill)}" for part, cost in zip(parts, costs, strict=True)]
+        [f"{name}, {helped(part)}: {money(cost, bill)}" for part, cost in zip(parts, costs, strict=True)]
         for (name, _), costs in zip(days, sums, strict=True)
     ]
     return columns(
@@ -131,13 +140,13 @@ def _by_day(days: Sequence[tuple[str, Bill]], parts: Sequence[str], bill: Bill) 
 def _lacking(name: str, day: Bill) -> str:
     """Of which VMs something is not known."""
     vms = sorted({vm.name for g in day.groups for vm in g.vms if vm.gap_seconds >= GAP_TOLD_S})
-    return f"{name}: not all is known of {', '.join(vms)}" if vms else ""
+    return said(f"{name}: not all is known of {listing(vms)}") if vms else ""
 
 
 def _section(group: Group, bill: Bill) -> Section:
     share = group.cost / bill.cost * 100 if bill.cost else bill.cost
     machines = tuple(_machine(one, [c for c in group.charges if c.vm.key == one.key], bill) for one in group.vms)
-    return Section(group.name or NOBODY, money(group.cost, bill), f"{share:.0f} %", machines)
+    return Section(group_name(group), money(group.cost, bill), f"{share:.0f} %", machines)
 
 
 def _machine(one: Usage, charges: Sequence[Charge], bill: Bill) -> Machine:
@@ -146,17 +155,17 @@ def _machine(one: Usage, charges: Sequence[Charge], bill: Bill) -> Machine:
         one.host,
         one.vm_id,
         tuple(_row(charge, bill) for charge in charges),
-        tuple(notes(one, bill)),
+        tuple(map(said, notes(one, bill))),
         money(total(c.cost for c in charges), bill),
     )
 
 
 def _row(charge: Charge, bill: Bill) -> Row:
     return Row(
-        charge.what.name,
+        helped(charge.what.name),
         amount(charge.billed),
         amount(charge.off) if charge.off else "",
-        charge.what.unit,
+        helped(charge.what.unit),
         f"{charge.price:f}",
         money(charge.cost, bill),
     )

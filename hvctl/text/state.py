@@ -12,3 +12,8 @@ def state_folder() -> Path:
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "hvctl"
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "hvctl"
+
+
+def spool_folder() -> Path:
+    """For what is to be remembered and is not yet. Not made yet."""
+    return state_folder() / "spool"

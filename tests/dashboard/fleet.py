@@ -12,6 +12,8 @@ from hvctl.core.check import Check, Spot
 from hvctl.dashboard.runs import Timer
 from hvctl.history import Place, place
 from hvctl.history.meters import Meters
+from hvctl.history.runs import write_runs
+from hvctl.history.scheduled import KILLED, ScheduledRun
 from hvctl.history.seen import Difference, Seen, Standing, Wished, key_of
 from hvctl.history.store import Store
 from hvctl.kinds import address_of
@@ -56,7 +58,7 @@ SPOTS = (
 
 
 KNOWN = Acceptance(date(2026, 12, 24), "waits for the new <cluster>", Mark(PLAYBOOK, 1, 1))
-LAST, NEXT = "Fri 2026-11-27 07:00:04 UTC", "Fri 2026-11-27 08:00:00 UTC"
+LAST, NEXT = NOW - timedelta(minutes=59, seconds=56), NOW
 TIMERS = (
     Timer("site", "drift", (PLAYBOOK,), "every 1 h", "user", True, LAST, "drifted", NEXT),
     Timer("夜間-apply", "apply", (PLAYBOOK,), "0 2 * * *", "system", False),
@@ -64,13 +66,13 @@ TIMERS = (
 UNITS = {
     "hv001": (
         Standing("cluster", "hvcl01", "hvcl01", "HV001 up, HV002 paused, HV099 down"),
-        Standing("role", "hvcl01", "app01", "on HV001"),
+        Standing("role", "hvcl01", "app01", "on HV001", parts=(("state", "online"), ("preferred", "no"))),
         Standing("replication", "", "web02", "replicating to hv004, warning", 5400),
         Standing("replication", "", "db01", "replicating to elsewhere, normal", 30),
         Standing("export", "", "web02", r"in D:\exports", 7 * 3600),
     ),
     "hv002": (
-        Standing("role", "hvcl01", "仮想マシン", "on HV002"),
+        Standing("role", "hvcl01", "仮想マシン", "on HV002", parts=(("state", "failed"),)),
         Standing("export", "", "仮想マシン", r"in E:\エクスポート"),
     ),
     "hv004": (Standing("replication", "", "web02", "replicating from hv001, warning"),),
@@ -80,6 +82,7 @@ WERE = {
     "hv001": (
         Standing("cluster", "hvcl01", "hvcl01", "HV001 up, HV002 up, HV099 down"),
         Standing("export", "", "web02", r"in D:\exports", 26 * 3600),
+        Standing("replication", "", "web02", "resynchronizing to hv004, critical", 40),
     ),
     "hv002": (Standing("role", "hvcl01", "app01", "on HV002"),),
 }
@@ -87,9 +90,12 @@ WERE = {
 
 
 def fleet(folder: Path, hosts: int = 12, drifted: Sequence[int] = (3, 5), away: Sequence[int] = (7,)) -> Place:
+    return filled(place(str(folder / "history.db")), hosts, drifted, away)
+
+
+def filled(where: Place, hosts: int = 12, drifted: Sequence[int] = (3, 5), away: Sequence[int] = (7,)) -> Place:
     """Three checks: ten days ago all was well, yesterday half of the drift was there, this morning all of it. The last host
     was not looked at since the first."""
-    where = place(str(folder / "history.db"))
     store = Store(where)
     names = [host(n) for n in range(hosts)]
 
@@ -113,7 +119,19 @@ def fleet(folder: Path, hosts: int = 12, drifted: Sequence[int] = (3, 5), away: 
         for n, name in enumerate(names[:-1])
     ]
     check(NOW - timedelta(hours=1), [replace(one, standings=UNITS.get(one.host, ())) for one in morning], 4)
+    write_runs(where, [*_runs()])
     return where
+
+
+def _runs() -> Iterable[ScheduledRun]:
+    """What ran the three checks, one in between that was left out, and an apply that was killed."""
+    hour = timedelta(hours=1)
+    for at, status in ((NOW - 10 * DAY, 0), (NOW - 2 * DAY, 2), (NOW - 2 * hour, 75), (NOW - hour, 4)):
+        began = at - timedelta(minutes=3)
+        again = NOW - 2 * hour if status == 2 else began + hour
+        yield ScheduledRun("site", "drift", "every 1 h", (PLAYBOOK,), began, at, status, again)
+    at = NOW - 30 * hour
+    yield ScheduledRun("夜間-apply", "apply", "0 2 * * *", (PLAYBOOK,), at, at, KILLED, at + DAY)
 
 
 def metered(where: Place, name: str, vm: str, days: int = 10) -> None:

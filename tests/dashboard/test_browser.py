@@ -19,6 +19,7 @@ from tests.dashboard.fleet import DAY, NOW, TIMERS, fleet, metered
 PATHS = [
     "/", "/hosts", "/drifts", "/checks", "/checks/3", "/hosts/hv010", "/hosts/hv010/vms/web01", "/login",
     "/clusters", "/clusters/hvcl01", "/replicas", "/exports", "/schedules", "/hosts/hv001",
+    "/schedules/drift/site", "/replicas/hv001/web02",
 ]  # fmt: skip
 SIZES = [(1280, 900), (390, 800)]
 
@@ -90,8 +91,7 @@ def page(browser: Any) -> Iterator[Any]:
     assert complaints == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("language", ["en", "ja"])
+@pytest.mark.parametrize(("scheme", "language"), [("light", "en"), ("dark", "ja")])
 def test_every_page_can_be_read(browser: Any, address: str, scheme: str, language: str) -> None:
     for width, height in SIZES:
         context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, locale=language)
@@ -110,6 +110,17 @@ def test_every_page_can_be_read(browser: Any, address: str, scheme: str, languag
             assert one.evaluate("document.documentElement.scrollWidth") <= width, f"{path} at {width}"
         assert complaints == []
         context.close()
+
+
+def test_nothing_is_cut_off_on_paper(browser: Any, address: str) -> None:
+    """As wide as A4 is with the margins that a browser gives it."""
+    context = browser.new_context(viewport={"width": 718, "height": 1000}, locale="en")
+    one = context.new_page()
+    one.emulate_media(media="print")
+    for path in PATHS:
+        one.goto(address + path)
+        assert one.evaluate("document.documentElement.scrollWidth") <= 718, path
+    context.close()
 
 
 def test_a_filter_narrows_while_it_is_typed_and_stands_in_the_address(page: Any, address: str) -> None:
@@ -134,13 +145,27 @@ def test_from_a_counter_to_what_it_counts_to_a_machine(page: Any, address: str) 
     page.get_by_role("link", name="processor web01").click()
     assert page.locator("h1").inner_text() == "web01"
     page.locator(".uplot canvas").first.wait_for()
-    assert page.locator(".uplot").count() == 5
+    assert page.locator(".uplot").count() == 4
+    assert page.locator(".chart.none").all_inner_texts() == ["not known"], "no I/O was told"
     assert "written, MB/s" in " ".join(page.locator(".u-legend").all_inner_texts())
 
 
 def test_times_are_those_of_the_reader(page: Any, address: str) -> None:
     page.goto(f"{address}/checks")
     assert page.locator("tbody time").first.inner_text() == "27 Nov 2026, 16:00"
+    page.goto(f"{address}/schedules")
+    timer = page.locator("tbody tr").first.locator("td")
+    assert timer.nth(2).inner_text() == "27 Nov 2026, 16:00" and timer.nth(4).inner_text() == "27 Nov 2026, 17:00"
+
+
+def test_a_chart_of_how_far_a_replica_is_behind(page: Any, address: str) -> None:
+    page.goto(f"{address}/replicas")
+    page.get_by_role("link", name="web02").click()
+    page.locator(".uplot canvas").wait_for()
+    page.locator(".u-over").hover(position={"x": 1, "y": 5})
+    assert "Behind40 s" in "".join(page.locator(".u-legend").inner_text().split("\t"))
+    page.set_viewport_size({"width": 700, "height": 900})
+    page.wait_for_function("document.querySelector('.uplot').clientWidth < 700")
 
 
 def test_by_keyboard_alone(page: Any, address: str) -> None:

@@ -12,28 +12,34 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import insert
 from starlette.testclient import TestClient
 
 from hvctl.call import Secret
 from hvctl.core.check import Check
+from hvctl.dashboard import replicas
 from hvctl.dashboard.app import application
 from hvctl.dashboard.guard import Anyone, ByProxy, ByToken, Guard
 from hvctl.dashboard.languages import catalogue, preferred
 from hvctl.dashboard.pages import Site
 from hvctl.history import Place, place
+from hvctl.history.opening import opened, writing
 from hvctl.history.planned import Planned, PlannedField, PlannedItem, PlannedStep, told
-from hvctl.history.runs import ScheduledRun, write_run
+from hvctl.history.scheduled import KILLED
+from hvctl.history.schema import lags
 from hvctl.history.seen import Seen, Standing
 from hvctl.history.store import Store
 from scripts.make_catalogues import FOLDER, catalogue_of, compiled, extracted
 from tests.dashboard.fleet import DAY, HOSTILE, NOW, PLAYBOOK, TIMERS, fleet, looked, metered
 
-GROUPS = {"tokyo": frozenset({"hv003", "hv004"}), "osaka": frozenset({"hv005", "hv007"})}
+GROUPS = {"tokyo": frozenset({"hv003", "hv004"}), "osaka": frozenset({"hv005", "hv007", "hv-new"})}
+INVENTORY = frozenset({"hv003", "hv004", "hv005", "hv007", "hv-new", "新しい"})
 TOKEN = "a-token-that-is-long-enough"
 PAGES = [
     "/", "/hosts", "/drifts", "/drifts?which=gone", "/drifts?which=accepted", "/checks", "/checks/3", "/hosts/hv003",
     "/hosts/hv003/vms/web01", "/clusters", "/clusters/hvcl01", "/replicas", "/exports", "/schedules", "/hosts/hv001",
-    "/hosts/hv001/vms/web02", "/hosts/hv002",
+    "/hosts/hv001/vms/web02", "/hosts/hv002", "/schedules/drift/site", "/schedules/apply/夜間-apply",
+    "/replicas/hv001/web02",
 ]  # fmt: skip
 
 
@@ -52,7 +58,14 @@ def browse(where: Place) -> Open:
     def opened(
         guard: Guard | None = None, at: Place | None = None, client: str = "127.0.0.1", **more: Any
     ) -> TestClient:
-        site = Site(at or where, guard or Anyone(), DAY, GROUPS, lambda: NOW, **{"timers": lambda: TIMERS, **more})
+        site = Site(
+            at or where,
+            guard or Anyone(),
+            DAY,
+            GROUPS,
+            lambda: NOW,
+            **{"timers": lambda: TIMERS, "inventory": INVENTORY, **more},
+        )
         return TestClient(
             application(site, ["localhost"]),
             "http://localhost",
@@ -98,16 +111,25 @@ def test_a_counter_leads_to_exactly_its_list(browse: Open, page: str) -> None:
     links = Links()
     links.feed(client.get(page).text)
     counters = [(unescape(href), n) for href, n in links.found]
-    assert len(counters) >= 6
+    assert len(counters) >= (25 if page == "/" else 6)
     for href, n in counters:
-        if href.startswith(("/hosts?", "/drifts", "/checks?", "/replicas", "/exports")):
+        if href.startswith(("/hosts", "/drifts", "/checks?", "/replicas", "/exports")):
             assert found_by(client, href)["found"]["total"] == n, href
+        if href.startswith("/schedules"):
+            assert len(found_by(client, href)["schedules"]) == n, href
 
 
 def test_what_the_fleet_is_like(browse: Open) -> None:
     told = found_by(browse(), "/")
-    assert told["counts"]["states"] == {"in_sync": 8, "accepted": 1, "drifted": 2, "unreachable": 1}
-    assert told["counts"]["stale"] == 1
+    assert told["counts"]["states"] == {"in_sync": 8, "accepted": 1, "drifted": 2, "unreachable": 1, "unseen": 2}
+    assert told["counts"]["stale"] == 3
+    assert told["groups"]["osaka"]["states"] == {"drifted": 1, "unreachable": 1, "unseen": 1}
+    rows = found_by(browse(), "/hosts?state=unseen")["found"]["rows"]
+    assert [(row["name"], row["looked"], row["stale"]) for row in rows] == [
+        ("hv-new", None, True),
+        ("新しい", None, True),
+    ]
+    assert "no check has looked at it yet" in browse().get("/hosts/新しい").text
     assert told["counts"]["drifts"] == 4
     assert {one["host"] for one in told["unreachable"]} == {"hv007"}
     assert told["begun"]["total"] == 3, "one of them is two days old"
@@ -142,7 +164,7 @@ def test_a_machine_with_what_it_used(browse: Open) -> None:
     assert used[-1]["read_mb"] == pytest.approx(1, rel=0.01)
     assert [one["field"] for one in told["open"]] == ["count"]
     text = browse().get("/hosts/hv003/vms/web01").text
-    assert "data-used" in text and "As a table" in text
+    assert "data-source" in text and "As a table" in text
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -169,7 +191,15 @@ def test_a_hostile_value_is_told_as_text(browse: Open) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/hosts/nope", "/checks/99", "/checks/x", "/hosts/hv003/vms/nope", "/hosts/nope/vms/web01"]
+    "path",
+    [
+        "/hosts/nope",
+        "/schedules/drift/nope",
+        "/checks/99",
+        "/checks/x",
+        "/hosts/hv003/vms/nope",
+        "/hosts/nope/vms/web01",
+    ],
 )
 def test_what_is_not_on_record(browse: Open, path: str) -> None:
     answer = browse().get(path)
@@ -292,10 +322,14 @@ def test_a_cluster_with_its_nodes_and_roles(browse: Open) -> None:
         "HV002": ("paused", "2026-11-27", "hv002", "accepted", 1),
         "HV099": ("down", "2026-11-25", "", None, 0),
     }
-    assert [(r["name"], r["node"], r["host"]) for r in page["found"]["rows"]] == [
-        ("app01", "HV001", "hv001"),
-        ("仮想マシン", "HV002", "hv002"),
+    assert [(r["name"], r["node"], r["host"], r["state"], r["preferred"]) for r in page["found"]["rows"]] == [
+        ("app01", "HV001", "hv001", "online", False),
+        ("仮想マシン", "HV002", "hv002", "failed", None),
     ]
+    client = browse()
+    assert one["astray"] == 1 and found_by(client, "/clusters/hvcl01?astray=1")["found"]["total"] == 1
+    assert "/clusters/hvcl01?astray=1" in client.get("/clusters").text
+    assert ">no<" in client.get("/clusters/hvcl01").text
     assert found_by(browse(), "/clusters/hvcl01?q=HV002")["found"]["total"] == 1
     (went,) = told["went"]
     assert (went["name"], went["standing"], went["ending"], went["moved_to"]) == ("app01", "on HV002", "moved", "hv001")
@@ -314,19 +348,53 @@ def test_replica_pairs_of_both_sides_and_exports_with_their_age(browse: Open) ->
     assert (newest["newest"], newest["most_age_s"]) == ("2026-11-27T00:00:00Z", 26 * 3600)
     assert found_by(browse(), "/exports?days=1")["found"]["total"] == 1
     machine = found_by(browse(), "/hosts/hv001/vms/WEB02")
-    assert (len(machine["pairs"]["rows"]), len(machine["exports"]["rows"]), machine["stood"]) == (1, 1, [])
+    assert (len(machine["pairs"]["rows"]), len(machine["exports"]["rows"]), len(machine["stood"])) == (1, 1, 1)
 
 
-def test_the_plan_of_each_host_of_a_check_and_what_schedules_ran(tmp_path: Path, browse: Open) -> None:
+def test_a_replica_with_how_far_it_was_behind(browse: Open) -> None:
+    told = found_by(browse(), "/replicas/hv001/WEB02")
+    assert [(p["vm"], p["replica_host"]) for p in told["pairs"]["rows"]] == [("web02", "hv004")]
+    measured = [(one["at"], one["host"], one["lag_s"]) for one in told["lags"]]
+    assert measured == [("2026-11-25T08:00:00Z", "hv001", 40), ("2026-11-27T07:00:00Z", "hv001", 5400)]
+    assert len(found_by(browse(), "/replicas/hv001/web02?days=1")["lags"]) == 1
+    assert found_by(browse(), "/replicas/hv004/web02")["lags"] == told["lags"], "of the other side it is the same"
+    assert [one["standing"] for one in told["stood"]] == ["resynchronizing to hv004, critical"]
+    text = browse().get("/replicas").text
+    assert 'href="/replicas/hv001/web02"' in text and 'href="/replicas/hv001/db01"' in text
+    assert browse().get("/replicas/hv002/web02").status_code == 404
+
+
+def test_of_a_vm_that_moves_within_a_cluster_all_nodes_have_measured(tmp_path: Path, browse: Open) -> None:
+    where = fleet(tmp_path)
+    addresses = {"hv002": "hv002.example.com"}
+    sent = Seen("hv002", standings=(Standing("replication", "", "WEB02", "replicating to hv004, normal", 7),))
+    alike = Seen("hv003", standings=(Standing("replication", "", "web02", "replicating to another, normal", 8),))
+    Store(where).write(Check("drift", (PLAYBOOK,), NOW, NOW, (), 0, addresses=addresses), [sent, alike], NOW)
+    told = found_by(browse(at=where), "/replicas/hv002/web02")["lags"]
+    assert [(one["host"], one["lag_s"]) for one in told] == [("hv001", 40), ("hv001", 5400), ("hv002", 7)]
+
+
+def test_of_very_many_measurements_the_most_of_each_span_is_told(tmp_path: Path) -> None:
+    where = fleet(tmp_path)
+    with writing(opened(where)) as connection:
+        rows = [
+            {"host_id": 2, "name": "web02", "at": NOW - timedelta(minutes=15 * n), "lag_s": 9_000 if n == 99 else n % 7}
+            for n in range(1, 2_000)
+        ]
+        connection.execute(insert(lags), rows)
+        (pair,) = replicas.pairs(connection, host="hv001", vm="web02").rows
+        told = replicas.lags(connection, [pair], NOW - timedelta(days=30), NOW)
+    assert len(told) <= 750 and max(one.lag_s for one in told) == 9_000
+    assert [one.at for one in told] == sorted(one.at for one in told)
+
+
+def test_the_plan_of_each_host_of_a_check(tmp_path: Path, browse: Open) -> None:
     where = fleet(tmp_path)
     field = PlannedField("count", HOSTILE, "4", "", "consent", ("restart",))
     item = PlannedItem("processor web01", "update", place=f"{PLAYBOOK}:7:5", fields=(field,), remarks=("web01 runs",))
     plan = told(Planned((item,), (PlannedStep("set the processor of web01", "failed", "the host was busy"),), 2))
     check = Check("apply", (PLAYBOOK,), NOW, NOW, (), 2, addresses={"hv003": "hv003.example.com"})
     Store(where).write(check, [Seen("hv003", plan=plan)], NOW)
-    for name, ago, status in (("meters", 30, 0), ("夜間", 7, 75)):
-        at = NOW - timedelta(hours=ago)
-        write_run(where, ScheduledRun(name, "drift", "every 1 d", (PLAYBOOK,), at, at, status, at + DAY))
     client = browse(at=where)
     (look,) = found_by(client, "/checks/4")["found"]["rows"]
     (kept,) = look["plan"]["items"]
@@ -338,9 +406,23 @@ def test_the_plan_of_each_host_of_a_check_and_what_schedules_ran(tmp_path: Path,
     text = client.get("/checks/4").text
     assert all(word in text for word in ("needs consent: restart", "the host was busy", "and 2 more"))
     assert "<script>alert" not in text
-    rows = found_by(client, "/schedules")["recorded"]
-    assert [(r["name"], r["exit_status"], r["overdue"]) for r in rows] == [("meters", 0, True), ("夜間", 75, False)]
-    assert "overdue" in client.get("/schedules").text
+
+
+def test_a_schedule_with_its_runs(browse: Open) -> None:
+    rows = found_by(browse(), "/schedules")["schedules"]
+    assert [(r["last"]["schedule"], r["last"]["exit_status"], r["overdue"]) for r in rows] == [
+        ("site", 4, False),
+        ("夜間-apply", KILLED, True),
+    ]
+    text = browse().get("/schedules").text
+    assert found_by(browse(), "/")["overdue"] == 1
+    assert "overdue" in text and text.count('href="/schedules/drift/site"') == 2, "of the timer, too"
+    told = found_by(browse(), "/schedules/drift/site")
+    runs = [(one["run"]["exit_status"], one["late_s"], one["check"]) for one in told["found"]["rows"]]
+    assert runs == [(4, None, 3), (75, None, None), (2, 8 * 86400 - 3600, 2), (0, None, 1)]
+    assert [one["next"] for one in told["timers"]] == ["2026-11-27T08:00:00Z"]
+    assert found_by(browse(), "/schedules/apply/夜間-apply?start=1")["found"]["rows"] == []
+    assert browse().get("/schedules/apply/site").status_code == 404
 
 
 def test_schedules_and_what_ran_wherever_it_was_started(tmp_path: Path, browse: Open) -> None:
@@ -350,7 +432,10 @@ def test_schedules_and_what_ran_wherever_it_was_started(tmp_path: Path, browse: 
         at = NOW - timedelta(days=3 + n)
         Store(where).write(Check("apply", ("/x.yml",), at, at, (), 2, kept_as="export"), [Seen("hv003")], at)
     told = found_by(browse(at=where), "/schedules")
-    assert [(one["name"], one["next"]) for one in told["timers"]] == [(t.name, t.next) for t in TIMERS]
+    assert [(one["name"], one["next"]) for one in told["timers"]] == [
+        ("site", "2026-11-27T08:00:00Z"),
+        ("夜間-apply", None),
+    ]
     ran = {one["verb"]: one for one in told["runs"]}
     assert (ran["drift"]["number"], ran["drift"]["hosts"], ran["drift"]["missed"]) == (3, 11, 1)
     assert (ran["export"]["usual_s"], ran["export"]["late"], ran["export"]["exit_status"]) == (86400, True, 2)
@@ -374,8 +459,16 @@ def test_every_word_is_translated_and_compiled() -> None:
     assert catalogue("ja").gettext("Overview") == "概要"
 
 
+def test_what_hvctl_says_of_hosts_and_names_of_kinds_are_in_japanese_too(browse: Open) -> None:
+    text = browse(language="ja").get("/drifts").text
+    assert "プロセッサ web01" in text and "processor web01" not in text
+    assert found_by(browse(language="ja"), "/drifts")["found"]["rows"][0]["name"] == "processor web01", (
+        "not to programs"
+    )
+
+
 def test_pages_of_a_long_list(tmp_path: Path, browse: Open) -> None:
-    client = browse(at=fleet(tmp_path, 300, tuple(range(10, 17)), (20, 21)))
+    client = browse(at=fleet(tmp_path, 300, tuple(range(10, 17)), (20, 21)), inventory=frozenset())
     told = found_by(client, "/hosts")
     assert told["found"]["total"] == 300
     assert len(told["found"]["rows"]) == 100

@@ -314,7 +314,7 @@ def test_it_is_a_state_of_its_own_and_counts_nowhere_as_a_difference(lab: Lab) -
     lab.run("apply", "lab.yml", "-y", playbook=PLAYBOOK, status=0)
     lab.run("drift", "lab.yml", status=0)
     with opened(place("history.db")).connect() as connection:
-        counts = queries.counts(connection, lab.now - timedelta(days=1))
+        counts = queries.counts(connection, queries.Fleet(lab.now - timedelta(days=1)))
         assert (counts.states, counts.drifts) == ({"accepted": 1}, 0)
         assert queries.drift_rows(connection, queries.Asked()).total == 0
         assert [row.differing for row in queries.check_rows(connection).rows] == [0, 0]

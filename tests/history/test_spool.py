@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,11 @@ from hvctl.cli.prepared import Asked
 from hvctl.core.check import Check
 from hvctl.fleet.run import Run
 from hvctl.history import place
+from hvctl.history.opening import opened
+from hvctl.history.runs import last_runs
+from hvctl.history.scheduled import KILLED
 from hvctl.history.seen import Seen
-from hvctl.history.spool import KILLED, Begun, Spool, broken_off
+from hvctl.history.spool import Begun, Spool, broken_off
 from hvctl.history.store import Store
 from mocks.host import SimulatedHost
 from mocks.tls import make_authority
@@ -140,15 +143,19 @@ def test_an_hvctl_that_is_killed_in_the_middle_loses_nothing(tmp_path: Path) -> 
                 [sys.executable, *words], env=env, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
             )
 
-        killed = run("-c", KILL, "2", "--forks", "1", "drift", "lab.yml")
+        killed = run("-c", KILL, "2", "--schedule", "night=1h", "--forks", "1", "drift", "lab.yml")
         assert killed.returncode == -9, killed.stderr
-        (file,) = (tmp_path / "state" / "hvctl" / "spool").iterdir()
+        file, _ = sorted((tmp_path / "state" / "hvctl" / "spool").iterdir())
         assert len(file.read_text().splitlines()) == 3
         assert "Pa55" not in file.read_text()
         shown = run("-m", "hvctl", "history")
         assert "was broken off; what it saw of 2 hosts is remembered now." in shown.stderr
         assert "hv0" in shown.stdout and "hv1" in shown.stdout and "2 → 4" in shown.stdout
         assert not list((tmp_path / "state" / "hvctl" / "spool").iterdir())
+        with opened(place(str(tmp_path / "state" / "hvctl" / "history.db"))).connect() as connection:
+            (of_schedule,) = last_runs(connection)
+        assert (of_schedule.schedule, of_schedule.exit_status, of_schedule.playbooks) == ("night", KILLED, ("lab.yml",))
+        assert of_schedule.next == of_schedule.started + timedelta(hours=1)
         again = run("-m", "hvctl", "drift", "lab.yml")
         assert (again.returncode, "broken off" in again.stderr) == (2, False)
         assert again.stdout.count("differs for") == 2, again.stdout  # of hv0 and hv1, which were seen before

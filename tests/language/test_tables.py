@@ -106,9 +106,10 @@ def test_meters_and_what_they_cost() -> None:
 
 def test_timers() -> None:
     note = Note(("/lab/夜間.yml",), "every 15 min", 90, "apply", ("restart",))
-    assert _listed(Installed("夜間", True, note, True, "Sun 03:00", "Mon 03:00", "drifted")) == [
+    last, coming = (datetime(2026, 3, day, 3).astimezone() for day in (1, 2))
+    assert _listed(Installed("夜間", True, note, True, last, coming, "drifted")) == [
         "夜間   15 分ごと、最大 1 分 30 秒遅れて   (システム)",
         "  適用: (許可: restart) /lab/夜間.yml",
-        "  前回   Sun 03:00、ずれ",
-        "  次回   Mon 03:00",
+        f"  前回   Sun 2026-03-01 03:00:00 {last:%Z}、ずれ",
+        f"  次回   Mon 2026-03-02 03:00:00 {coming:%Z}",
     ]

@@ -283,7 +283,7 @@ def test_everything_that_happened_is_told(fleet: Fleet) -> None:
         "metering was switched on",
         "no longer on hv01 at 2026-05-20 12:05 UTC",
         "the meters were reset by hvctl",
-        "off at 2026-05-05 12:05 UTC",
+        "seen off at 2026-05-05 12:05 UTC",
         "no averages, and a reset between would not be seen",
         "not billed: processor time, memory: nothing is known of it",
         "nothing is known of 3 h 14 min: before a reset that was not hvctl's",
@@ -355,3 +355,13 @@ def test_the_html_holds_the_charts_and_loads_nothing(fleet: Fleet) -> None:
     assert {"Example IT", "(nobody)"} <= set(outline.texts)
     assert "not all is known of app01" in page
     assert "what is not known is not billed" in told
+
+
+def test_the_html_is_in_the_language_of_the_reader(fleet: Fleet) -> None:
+    words = ("metering", "report", "--month", "2026-05", "--prices", "prices.yml", "--format", "html")
+    page = fleet.run("--lang", "ja", *words)
+    assert '<html lang="ja">' in page
+    told = Outline(page).texts
+    assert {"請求の明細", "プロセッサ時間", "（所有者なし）"} <= set(told), told
+    for text in told:
+        assert not re.search("[a-z]{3,} [a-z]{2,}", text), text

@@ -33,12 +33,13 @@ class Systemctl:
             )
         return found
 
-    def ask(self, *words: str) -> str:
+    def ask(self, *words: str, **environ: str) -> str:
+        """`environ`: variables beside those of this process."""
         command = [self.program(), *([] if self._system else ["--user"]), *words]
         said = " ".join(["systemctl", *command[1:]])
         try:
             done = subprocess.run(
-                command, capture_output=True, text=True, timeout=_SECONDS, check=False, env=dict(self._environ)
+                command, capture_output=True, text=True, timeout=_SECONDS, check=False, env={**self._environ, **environ}
             )
         except (OSError, subprocess.TimeoutExpired) as error:
             raise ManagerError(f"`{said}` did not answer ({type(error).__name__})", self.hint("")) from error
@@ -58,7 +59,8 @@ class Systemctl:
         return "try it by hand; --print shows the units, --format cron a line for cron"
 
     def show(self, unit: str, *properties: str) -> dict[str, str]:
-        text = self.ask("show", unit, f"--property={','.join(properties)}")
+        """Times in UTC."""
+        text = self.ask("show", unit, f"--property={','.join(properties)}", TZ="UTC")
         return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
 
     def attempt(self, *words: str) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from hvctl.monitor.schedule.job import Job, Note, Verb, escaped, unescaped
@@ -17,14 +18,14 @@ from hvctl.text.files import write_whole
 
 @dataclass(frozen=True)
 class Installed:
-    """A timer of ours. Times as systemd tells them, "" where it does not."""
+    """A timer of ours. What systemd does not tell is None, or ""."""
 
     name: str
     system: bool
     note: Note
     active: bool = False
-    last: str = ""
-    next: str = ""
+    last: datetime | None = None
+    next: datetime | None = None
     result: str = ""
 
 
@@ -158,8 +159,13 @@ def _replace(file: Path, text: str) -> None:
     write_whole(file, text, 0o644)
 
 
-def _time(text: str) -> str:
-    return "" if text in ("", "n/a", "0", "infinity") else text
+def _time(text: str) -> datetime | None:
+    """ "Tue 2026-03-03 11:45:00 UTC", as systemctl tells it to who is in that zone."""
+    found = re.fullmatch(r"(?:[A-Z][a-z]{2} )?([0-9-]{10} [0-9:]{8})(?:\.[0-9]+)? UTC", text)
+    try:
+        return datetime.fromisoformat(found[1]).replace(tzinfo=UTC) if found is not None else None
+    except ValueError:
+        return None
 
 
 def _result(service: Mapping[str, str], verb: Verb) -> str:
@@ -176,18 +182,15 @@ _SPANS = {"y": 31_557_600, "month": 2_629_800, "w": 604_800, "d": 86_400, "h": 3
           "ms": 0.001, "us": 0.000_001}  # fmt: skip
 
 
-def _from_start(text: str, now: datetime) -> str:
-    """A span since the machine was started, as systemd.time(7) writes spans, as a time of day."""
+def _from_start(text: str, now: datetime) -> datetime | None:
+    """A span since the machine was started, as systemd.time(7) writes spans, as a moment."""
     total = 0.0
     for word in text.split():
         unit = word.lstrip("0123456789.")
         if unit not in _SPANS or unit == word:
-            return ""
+            return None
         total += float(word[: -len(unit)]) * _SPANS[unit]
-    if not total:
-        return ""
-    when = now + timedelta(seconds=total - time.monotonic())
-    return when.astimezone().strftime("%a %Y-%m-%d %H:%M:%S %Z")
+    return now + timedelta(seconds=total - time.monotonic()) if total else None
 
 
 def named(managers: Sequence[Manager], name: str) -> Manager | None:
