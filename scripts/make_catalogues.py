@@ -35,7 +35,10 @@ SPEECH = FOLDER.parent / "language"
 COMPOSED = frozenset(
     {
         "add adapter {} of {}", "set adapter {} of {}", "remove adapter {} of {}", "disconnect adapter {} of {}",
-        "give adapter {} of the host {}",
+        "give adapter {} of the host {}", "an adapter is on it: {}", "adapters are on it: {}", "{} is undefined",
+        "did you mean {}? the host has {}", "make {} of adapter {} of the host {}", "remove the half export {}",
+        "checkpoint and smart paging", "configuration and checkpoint and smart paging",
+        "{} stays: it lies where other hosts may use it, which is not seen from here",
     }
 )  # fmt: skip
 """Of which the words do not stand together in the source."""

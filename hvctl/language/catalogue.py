@@ -19,7 +19,7 @@ from string import Formatter
 
 FOLDER = Path(__file__).parent / "locale"
 DOMAIN = "hvctl"
-_DEEPEST = 6
+_DEEPEST = 8
 """Texts within texts."""
 _LONGEST = 4_000
 """Characters of a sentence; more than that is no message of hvctl's."""
@@ -43,8 +43,10 @@ def literals(template: str) -> list[str]:
     return [*found, pending]
 
 
-_PLACES = {"n": r"([\d,]+)", "p": r"(\S*[\\/].*?)", "idle": r"([\w ]{0,20})"}
-_MORE = r"((?:[;,:](?=\s)|[(（。]|\s\(|\s(?:in|of|from|which|and|with)\s).*?|)"
+_PLACES = {"n": r"([\d,]+)", "d": r"(\d[\w ]*?)", "p": r"(\S*[\\/].*?)", "idle": r"([\w ]{0,20})"}
+_SEEN = re.compile(r"(.*\S) (\([A-Z]\w+-\w+ finds .*\))", re.DOTALL)
+"""A sentence, and what was seen instead of what it waited for."""
+_MORE = r"((?:[;,:](?=\s)|[(（。]|\s\(|\s(?:in|of|from|which|and|with|beside)\s).*?|)"
 """In a place that stands at once after another one: nothing, or what begins as what goes on does."""
 _FIELD = re.compile(r"([a-z_][\w.]*): (.+)", re.DOTALL)
 """Of a playbook, before what is wrong with it."""
@@ -74,6 +76,10 @@ class Template:
     def spans(self) -> bool:
         """It is a row of texts itself, which is not to be taken apart."""
         return self.weight >= _HALF and any(joint in part for part in self.parts for joint in ("; ", ", "))
+
+    def swallows(self, text: str) -> bool:
+        """Whether a place of it holds a semicolon: what follows may be a text of its own."""
+        return text.count("; ") > sum(part.count("; ") for part in self.parts)
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
@@ -166,10 +172,12 @@ class Catalogue:
             return None
         if (whole := self._whole.get(text)) is not None:
             return whole
+        if (seen := _SEEN.fullmatch(text)) and (told := self._said(seen[1], depth + 1)) is not None:
+            return f"{told}{self._said(seen[2], depth + 1) or seen[2]}"
         candidates = list(self._candidates(text))
         for template in candidates:
             if template.spans and (filled := self._fits(template, text, depth)) is not None:
-                return filled
+                return (self._halved(text, depth) or filled) if template.swallows(text) else filled
         row = (
             self._joined(text, "; ", "。", depth) or self._halved(text, depth) or self._joined(text, ", ", "、", depth)
         )
@@ -246,9 +254,11 @@ class Catalogue:
         return None
 
     def _halved(self, text: str, depth: int) -> str | None:
-        """Two texts with a semicolon between them, of which one has semicolons itself."""
+        """Two texts with a semicolon between them, which may have semicolons themselves."""
         parts = text.split("; ")
-        for n in range(1, len(parts)) if len(parts) > 2 else ():
+        for n in range(1, len(parts)):
+            if not _balanced("; ".join(parts[:n])):
+                continue
             first = self._said("; ".join(parts[:n]), depth + 1)
             second = self._said("; ".join(parts[n:]), depth + 1) if first is not None else None
             if first is not None and second is not None:
@@ -258,7 +268,7 @@ class Catalogue:
     def _joined(self, text: str, by: str, joint: str, depth: int, least: int | None = None) -> str | None:
         """Several texts in a row; all hvctl's own or numbers, or at `least` so many."""
         parts = text.split(by)
-        if len(parts) == 1:
+        if len(parts) == 1 or not all(map(_balanced, parts)):
             return None
         found = [self._said(part, depth + 1) for part in parts]
         own = sum(one is not None for one in found)
@@ -268,6 +278,11 @@ class Catalogue:
             return None
         told = [new or old for new, old in zip(found, parts, strict=True)]
         return "".join((joint if n and one[:1] not in _OPENING else "") + one for n, one in enumerate(told))
+
+
+def _balanced(text: str) -> bool:
+    """What stands in brackets is not taken apart."""
+    return text.count("(") == text.count(")")
 
 
 @cache
