@@ -37,6 +37,8 @@ COMPOSED = frozenset(
         "add adapter {} of {}", "set adapter {} of {}", "remove adapter {} of {}", "disconnect adapter {} of {}",
         "give adapter {} of the host {}", "an adapter is on it: {}", "adapters are on it: {}", "{} is undefined",
         "did you mean {}? the host has {}", "make {} of adapter {} of the host {}", "remove the half export {}",
+        "remove the old export {}", "copy {}, {} bytes to {}", "copy {}, {} bytes to {} in {}",
+        "{} is a role of the cluster, owned by {}: it is not gone", "{} becomes {}",
         "checkpoint and smart paging", "configuration and checkpoint and smart paging",
         "{} stays: it lies where other hosts may use it, which is not seen from here",
     }

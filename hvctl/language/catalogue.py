@@ -214,7 +214,8 @@ class Catalogue:
                 value = values[int(field)]
                 if spec == "w" and self._said(value, depth + 1) is None:
                     return None
-                if template.weight < _SLIGHT and self._doubtful(value.strip(), spec or "", depth):
+                named = field == "0" and not spec and ": " in value
+                if template.weight < _SLIGHT and (named or self._doubtful(value.strip(), spec or "", depth)):
                     return None
                 out.append(self._place(value, spec or "", depth + 1))
         return "".join(out)
@@ -231,7 +232,8 @@ class Catalogue:
     def _place(self, value: str, spec: str, depth: int) -> str:
         match spec:
             case "t" | "w":
-                return self._around(value, depth) if value.strip() else ""
+                found = self._around(value, depth)
+                return value if found == value and value.strip() else found.rstrip()
             case "l":
                 row = self._joined(value.replace(" and ", ", "), ", ", "、", depth, 0)
                 return row or self._said(value, depth) or value
