@@ -123,6 +123,7 @@ class Catalogue:
             if not msgid.startswith(_ADDRESS) and msgid.count("; ") == 1 and msgstr.count("。") == 1:
                 self._add_halves(msgid, msgstr)
         self._said = lru_cache(20_000)(self._translated)
+        self._whole_of = lru_cache(20_000)(self._exactly)
 
     def _add_halves(self, msgid: str, msgstr: str) -> None:
         """What is wrong and what to do, which stand apart where they are told."""
@@ -168,6 +169,10 @@ class Catalogue:
 
     def _translated(self, text: str, depth: int) -> str | None:
         """None: it is no text of hvctl's, as far as the catalogue knows."""
+        return self._whole_of(text, depth) or self._joined(text, "; ", "。", depth, 1)
+
+    def _exactly(self, text: str, depth: int) -> str | None:
+        """Not where only one of several texts in a row is known."""
         if depth > _DEEPEST:
             return None
         if (whole := self._whole.get(text)) is not None:
@@ -184,7 +189,7 @@ class Catalogue:
         if row is not None:
             return row
         if field := _FIELD.fullmatch(text):
-            told = self._said(field[2], depth + 1)
+            told = self._whole_of(field[2], depth + 1)
             if told is not None:
                 return f"{self._whole.get(f'{field[1]}:', f'{field[1]}:')} {told}"
         for template in candidates:
@@ -192,9 +197,9 @@ class Catalogue:
                 return filled
         if (address := self._address(text)) is not None:
             return address
-        if text.endswith(".") and (found := self._said(text[:-1], depth + 1)) is not None:
+        if text.endswith(".") and (found := self._whole_of(text[:-1], depth + 1)) is not None:
             return found + "。"
-        return self._joined(text, "; ", "。", depth, 1)
+        return None
 
     def _fits(self, template: Template, text: str, depth: int) -> str | None:
         match = template.pattern.fullmatch(text)
@@ -212,9 +217,9 @@ class Catalogue:
             out.append(text)
             if field:
                 value = values[int(field)]
-                if spec == "w" and self._said(value, depth + 1) is None:
+                if spec == "w" and self._whole_of(value, depth + 1) is None:
                     return None
-                named = field == "0" and not spec and ": " in value
+                named = (field == "0" and not spec and ": " in value) or "; " in value
                 if template.weight < _SLIGHT and (named or self._doubtful(value.strip(), spec or "", depth)):
                     return None
                 out.append(self._place(value, spec or "", depth + 1))
@@ -227,7 +232,7 @@ class Catalogue:
         if not spec:
             return _VERB.search(value) is not None
         prose = spec == "t" and (_PROSE.search(value) or _WORDS_ONLY.fullmatch(value))
-        return bool(prose) and self._said(value, depth + 1) is None
+        return bool(prose) and self._whole_of(value, depth + 1) is None
 
     def _place(self, value: str, spec: str, depth: int) -> str:
         match spec:
@@ -258,11 +263,11 @@ class Catalogue:
     def _halved(self, text: str, depth: int) -> str | None:
         """Two texts with a semicolon between them, which may have semicolons themselves."""
         parts = text.split("; ")
-        for n in range(1, len(parts)):
+        for n in range(len(parts) - 1, 0, -1):
             if not _balanced("; ".join(parts[:n])):
                 continue
-            first = self._said("; ".join(parts[:n]), depth + 1)
-            second = self._said("; ".join(parts[n:]), depth + 1) if first is not None else None
+            second = self._whole_of("; ".join(parts[n:]), depth + 1)
+            first = self._whole_of("; ".join(parts[:n]), depth + 1) if second is not None else None
             if first is not None and second is not None:
                 return f"{first}{'' if second[:1] in _OPENING else '。'}{second}"
         return None
@@ -272,7 +277,7 @@ class Catalogue:
         parts = text.split(by)
         if len(parts) == 1 or not all(map(_balanced, parts)):
             return None
-        found = [self._said(part, depth + 1) for part in parts]
+        found = [self._whole_of(part, depth + 1) for part in parts]
         own = sum(one is not None for one in found)
         if least is None and not all(one or _NUMBER.fullmatch(part) for one, part in zip(found, parts, strict=True)):
             return None
