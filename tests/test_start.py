@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 LAB = str(ROOT / "playbooks" / "lab.yml")
 
 HEAVY = (
-    "alembic", "apprise", "cryptography", "jinja2", "keyring", "prometheus_client", "pycdlib", "pydantic", "requests",
+    "alembic", "apprise", "cryptography", "distributed", "jinja2", "keyring", "prometheus_client", "pycdlib", "pydantic", "requests",
     "rich", "sqlalchemy", "starlette", "tenacity", "uvicorn", "winrm", "yaml",
 )  # fmt: skip
 CONFIGURATION = {"jinja2", "pydantic", "rich", "yaml"}
