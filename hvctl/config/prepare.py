@@ -134,7 +134,7 @@ def prepare(
     work: list[HostWork] = []
     desired: list[Desired] = []
     known: Names | None = None
-    made: Made = {}
+    made = Made()
     for host, own in chosen:
         # All at once: a password of the inventory may be taken from a variable of a play, and that is hidden then.
         seen = [_seen_by(inventory, host, p, variables, problems) for p in own]

@@ -106,13 +106,16 @@ class Workers:
         fork = multiprocessing.get_context("fork")
         for share in self.shares:
             ours, theirs = fork.Pipe(duplex=False)
-            process = fork.Process(target=self._work, args=(share, theirs), daemon=True)
+            process = fork.Process(target=self._work, args=(share, theirs, ours), daemon=True)
             process.start()
             theirs.close()  # or the next one would hold it open when this one is gone
             self._workers.append(_Worker(share, process, ours))
 
-    def _work(self, share: Sequence[str], pipe: Connection) -> None:
+    def _work(self, share: Sequence[str], pipe: Connection, read_end: Connection) -> None:
         self.stop.led()
+        # Held open here too, they would keep who writes from noticing that the run is gone: it would wait for ever.
+        for end in (read_end, *(one.pipe for one in self._workers)):
+            end.close()
         lock = threading.Lock()
 
         def say(what: tuple[Any, ...]) -> None:
