@@ -288,10 +288,12 @@ class Assignment:
 @dataclass(frozen=True)
 class Watch:
     """A file that a step writes and says nothing of meanwhile: whoever waits may ask how long it is. `length` answers with
-    one row that has one property; `size`: of the whole file, in bytes."""
+    one row that has one property; `size`: of the whole file, in bytes. Or things that become fewer while a step waits:
+    `left` are the properties of those among `size` rows that are still there."""
 
     length: Call
     size: int
+    left: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from mocks.host import SimulatedHost
 from mocks.json_schema import json_schema
 from mocks.lab import NotServedError, inventory_of, read_lab
 from mocks.overview import look
-from mocks.serve import PASSWORD, USER, invoke, let_pass, power, served
+from mocks.serve import PASSWORD, USER, invoke, let_pass, link, power, served
 from mocks.wsman import Endpoint
 
 HOSTS = Path(__file__).parent / "hosts"
@@ -58,6 +58,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     power_of = verbs.add_parser("power", help="take the power of a running simulated host, or give it back")
     power_of.add_argument("host")
     power_of.add_argument("word", choices=["off", "on"])
+    link_of = verbs.add_parser(
+        "link", help="take the connection of a simulated host's network adapter, or give it back"
+    )
+    link_of.add_argument("host")
+    link_of.add_argument("adapter")
+    link_of.add_argument("word", choices=["down", "up"])
     overview = verbs.add_parser("overview", help="print the counters of a dashboard, and say which are not as expected")
     overview.add_argument("page", metavar="URL")
     overview.add_argument("expected", nargs="*", metavar="STATE=N")
@@ -89,6 +95,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return invoke(args.host, args.cmdlet, args.parameters)
     if args.verb == "power":
         return power(args.host, args.word)
+    if args.verb == "link":
+        return link(args.host, args.adapter, args.word)
     if args.verb == "fleet":
         write_fleet(args.folder, args.count, args.away)
         return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mocks.cluster import NONE, Cluster, Role
+from mocks.cluster import NONE, Cluster, Part, Role
 from mocks.objects import ErrorRecord, PsObject, Refusal
 from mocks.state import HostState
 
@@ -20,6 +20,13 @@ GROUP = {
     "DefaultOwner": "default_owner",
     "Description": "description",
 }
+RESOURCE = {
+    "RestartAction": "restart_action",
+    "RestartThreshold": "restart_threshold",
+    "RestartPeriod": "restart_period",
+    "RetryPeriodOnFailure": "retry_period_on_failure",
+}
+"""Of the VM's resource."""
 CLUSTER = {"DrainOnShutdown": "drain_on_shutdown", "ClusterEnforcedAntiAffinity": "enforced_anti_affinity"}
 CLUSTER_2016 = {
     "ResiliencyLevel": "resiliency_level",
@@ -53,6 +60,8 @@ def assign(state: HostState, thing: Any, name: str, value: Any) -> None:
     """Raises Refusal."""
     entity = thing.entity if isinstance(thing, PsObject) else None
     table = GROUP if isinstance(entity, Role) else cluster_table(state, entity) if isinstance(entity, Cluster) else {}
+    if isinstance(entity, Part) and entity.kind == "Virtual Machine":
+        entity, table = entity.role, RESOURCE
     field = next((f for n, f in table.items() if n.casefold() == name.casefold()), None)
     if field is None:
         text = f"The property '{name}' cannot be found on this object. Verify that the property exists and can be set."

@@ -37,7 +37,8 @@ class Node:
 
 @dataclass(eq=False)
 class Role:
-    """A clustered VM: its group, with the values that a new one has (cluster 1.2, 1.5), and what is set of its resource."""
+    """A clustered VM: its group, with the values that a new one has (cluster 1.2, 1.3, 1.5; those of
+    restarts are seen of a disk's resource [I]), and what is set of its resource."""
 
     name: str
     owner: str
@@ -57,6 +58,10 @@ class Role:
     description: str = ""
     preferred_owners: list[str] = field(default_factory=list)
     possible_owners: list[str] | None = None  # omitted: every node
+    restart_action: int = 2
+    restart_threshold: int = 1
+    restart_period: int = 900_000
+    retry_period_on_failure: int = 3_600_000
     offline_action: int = 1
     check_heartbeat: int = 1
     default_move_type: int = NONE
@@ -70,6 +75,17 @@ class Role:
     @property
     def configuration(self) -> str:
         return f"Virtual Machine Configuration {self.vm or self.name}"
+
+
+class Part:
+    """One of the two resources of a role."""
+
+    def __init__(self, role: Role, kind: str) -> None:
+        self.role, self.kind = role, kind
+
+    @property
+    def name(self) -> str:
+        return self.role.resource if self.kind == "Virtual Machine" else self.role.configuration
 
 
 @dataclass(eq=False)

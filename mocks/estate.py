@@ -13,7 +13,7 @@ from mocks import files
 from mocks.clock import Clock
 from mocks.cluster import Cluster
 from mocks.complete import vhd as complete_vhd
-from mocks.failover import lose_node, restore_node
+from mocks.failover import lose_link, lose_node, restore_node
 from mocks.host import SimulatedHost
 from mocks.outage import Outage, lose_storage, restore_storage
 from mocks.schema import StateError, load, load_as
@@ -147,6 +147,13 @@ class Estate:
         for gone in [one for one in self.outages if one.state is state]:
             self.outages.remove(gone)
             restore_storage(gone, *(host.state for host in self.hosts.values() if host.state is not state))
+
+    def lose_link(self, name: str, nic: str) -> None:
+        """Raises StopIteration: it has no such network adapter."""
+        lose_link(self.hosts[name].state, nic, self.clock)
+
+    def restore_link(self, name: str, nic: str) -> None:
+        next(one for one in self.hosts[name].state.nics if one.name == nic).status = "Up"
 
     def settle(self, actor: SimulatedHost) -> None:
         """What a host has done to storage that others see is so for them."""

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 
 from mocks import files
 from mocks.clock import Clock
-from mocks.cluster import ISOLATED, UNMONITORED, Cluster, Node, Role
+from mocks.cluster import ISOLATED, LOCKED, UNMONITORED, Cluster, Node, Role
 from mocks.machine import Vm
 from mocks.state import HostState
+
+QUEUED_S = 30.0
+"""Until a role is moved whose network is down: by the blog such moves queue; for how long it does not say [I]."""
 
 
 def nodes_of(state: HostState) -> list[HostState]:
@@ -90,6 +93,37 @@ def restore_node(state: HostState) -> None:
             role.status &= ~UNMONITORED
 
 
+def lose_link(state: HostState, name: str, clock: Clock) -> None:
+    """A network adapter of the host loses its connection. From 2012 R2 on roles with a watched adapter on its switch go live to
+    a node where that network is up; a move that has not begun when it returns is given up (cluster 8)."""
+    next(nic for nic in state.nics if nic.name == name).status = "Disconnected"
+    if state.cluster is not None and state.at_least("2012r2"):
+        clock.after(QUEUED_S, lambda: _leave(state))
+
+
+def _leave(state: HostState) -> None:
+    cluster, states = state.cluster, nodes_of(state)
+    assert cluster is not None
+    for role in cluster.roles:
+        vm = vm_of(role, states)
+        if vm is None or vm.state != "Running" or state_of(role.owner, states) is not state:
+            continue
+        switches = [s.name for nic in vm.nics if nic.cluster_monitored and (s := state.switch(nic.switch)) is not None]
+        down = [name for name in switches if not _linked(state, name)]
+        if not down:
+            continue
+        for node in cluster.available(role, but=state.name):
+            there = state_of(node, states)
+            if there is not None and all(_linked(there, name) for name in down) and not lacking(vm, state, there):
+                carry(role, node, states)
+                break
+
+
+def _linked(state: HostState, name: str) -> bool:
+    switch = next((s for s in state.switches if s.name.casefold() == name.casefold()), None)
+    return switch is not None and any(n.status == "Up" for n in state.nics if n.name in switch.net_adapters)
+
+
 def _relocate(cluster: Cluster, node: Node, states: Sequence[HostState]) -> None:
     """What ran starts again on another node; what was saved or off is there too. A role without one stays, and has failed."""
     for role in cluster.roles:
@@ -104,7 +138,7 @@ def _relocate(cluster: Cluster, node: Node, states: Sequence[HostState]) -> None
 
 
 def drain(state: HostState, node: Node, target: str = "") -> list[Role]:
-    """By priority, each to the best of the others; those that no other takes stay (cluster 6)."""
+    """By priority, each to the best of the others; those that no other takes stay (cluster 6), and locked ones [I]."""
     cluster, states = state.cluster, nodes_of(state)
     assert cluster is not None
     left = []
@@ -112,7 +146,7 @@ def drain(state: HostState, node: Node, target: str = "") -> list[Role]:
     for role in sorted(own, key=lambda r: -r.priority):
         targets = [target] if target else cluster.available(role, but=node.name)
         vm, source = vm_of(role, states), state_of(role.owner, states)
-        fit = [t for t in targets if _takes(vm, source, state_of(t, states))]
+        fit = [t for t in targets if not role.status & LOCKED and _takes(vm, source, state_of(t, states))]
         if fit:
             carry(role, fit[0], states)
         else:

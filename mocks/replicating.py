@@ -301,7 +301,13 @@ def _done(estate: Estate | None, here: HostState, vm: Vm, relation: Replication,
 def _cycle(estate: Estate, here: HostState, relation: Replication, peer: Replication | None, now: float) -> None:
     """What is sent every so many seconds. After retries a way that is gone is an error, which mends itself (VB/20120615)."""
     last = relation.last if relation.last is not None else 0.0
-    way = estate.receiving(relation.replica_server, "", by=here) is not None
+    there = estate.receiving(relation.replica_server, "", by=here)
+    # Nothing comes in where it is not received, by a closed firewall or from whom nobody admits [I]; domain 15.1: closing
+    # any of it stops what others send
+    way = there is not None and admitting(there.state, relation.authentication, relation.port, here) is not None
+    if there is not None and relation.authentication == "Certificate":  # in force on both sides (replica-migration 3)
+        both = ((here, relation.certificate), (there.state, there.state.replica_server.certificate))
+        way = way and all(_in_force(state, thumbprint, now) for state, thumbprint in both)
     taking = peer is not None and peer.state in ("Replicating", "WaitingForInitialReplication")
     if way and taking:
         if relation.fault == "way":
@@ -313,6 +319,12 @@ def _cycle(estate: Estate, here: HostState, relation: Replication, peer: Replica
     elif relation.state == "Replicating" and now - last >= 2 * relation.frequency:
         to(relation, "Error")
         relation.fault = "peer" if way else "way"
+
+
+def _in_force(state: HostState, thumbprint: str, now: float) -> bool:
+    """One that the state does not hold is taken for right."""
+    known = [c for c in state.certificates if c.thumbprint.replace(" ", "").casefold() == thumbprint.casefold()]
+    return all(c.begins <= now / 86_400 < c.expires for c in known)
 
 
 def place_disks(here: HostState, vm: Vm, relation: Replication, there: HostState, replica: Vm) -> None:

@@ -67,6 +67,8 @@ def _control(hosts: Mapping[str, SimulatedHost], server: Server) -> Any:
                 said = {"errors": [f"no simulated host {asked['host']}; there are {', '.join(hosts)}"]}
             elif "power" in asked:
                 said = {"errors": power_of(host, asked["power"], server)}
+            elif "link" in asked:
+                said = {"errors": link_of(host, asked["adapter"], asked["link"])}
             else:
                 outcome = host.invoke(asked["cmdlet"], asked["params"], "Stop")
                 host.clock.sleep(outcome.took)
@@ -90,6 +92,15 @@ def power_of(host: SimulatedHost, word: str, server: Server) -> list[str]:
     return []
 
 
+def link_of(host: SimulatedHost, adapter: str, word: str) -> list[str]:
+    names = [nic.name for nic in host.state.nics]
+    if host.estate is None or adapter not in names:
+        return [f"no network adapter {adapter} of a host of an estate; there are {', '.join(names)}"]
+    change = host.estate.lose_link if word == "down" else host.estate.restore_link
+    change(host.estate.name_of(host), adapter)
+    return []
+
+
 def _cut(endpoint: Endpoint, word: str, server: Server) -> list[str]:
     """Of a host that nobody but hvctl knows: connections to it are refused. What it runs stands still, as nobody asks it."""
     if word == "on":
@@ -100,8 +111,15 @@ def _cut(endpoint: Endpoint, word: str, server: Server) -> list[str]:
 
 
 def invoke(host: str, cmdlet: str, parameters: Sequence[str]) -> int:
-    params = {name: yaml.safe_load(value) for name, _, value in (p.partition("=") for p in parameters)}
+    params = {name: _value(text) for name, _, text in (p.partition("=") for p in parameters)}
     return max([_asked({"host": one, "cmdlet": cmdlet, "params": params}) for one in host.split(",")])
+
+
+def _value(text: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text  # such as *.example.com
 
 
 def let_pass(seconds: float) -> int:
@@ -110,6 +128,10 @@ def let_pass(seconds: float) -> int:
 
 def power(host: str, word: str) -> int:
     return max([_asked({"host": one, "power": word}) for one in host.split(",")])
+
+
+def link(host: str, adapter: str, word: str) -> int:
+    return max([_asked({"host": one, "adapter": adapter, "link": word}) for one in host.split(",")])
 
 
 def _asked(question: Mapping[str, Any]) -> int:

@@ -269,6 +269,7 @@ class HostState:
     restart_due: bool = False  # the role comes with the next restart
     vmms_running: bool = True
     cluster_running: bool = True  # the service, on a node
+    cluster_access: bool = True  # of the account: what Grant-ClusterAccess gives, and administrators of the nodes have
     subscriptions: list[Subscription] = field(default_factory=list)
     scheduled_tasks: list[ScheduledTask] = field(default_factory=list)
     shell_quotas: ShellQuotas = field(default_factory=ShellQuotas)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Literal
 
@@ -25,6 +26,7 @@ from hvctl.core.resource import Entry, Index, Place
 from hvctl.history.seen import Seen, Standing
 from hvctl.kinds._cluster import bare
 from hvctl.kinds.maintenance import FAILBACK, Maintenance, Placed, placed
+from hvctl.language import said
 from hvctl.text.diagnostic import ConfigError, Diagnostic
 from hvctl.text.source import COMMAND_LINE
 from hvctl.text.visible import quoted
@@ -104,6 +106,10 @@ def _maintained(
         changes = any(o.plan is not None and o.plan.steps for o in outcomes)
         if changes and not only_plan and not settings.stop.asked:
             outcomes = applied(settings, run, outcomes, auto_approve=auto_approve, quiet=reports.on_stdout)
+            none: tuple[_Move, ...] = ()
+            moves = settings.tried(lambda: _moves(wanted, outcomes), none)
+            for move in moves if not reports.on_stdout else ():
+                settings.out.print(said(move.text), soft_wrap=True)
         status = settings.stop.status or exit_status(outcomes, changes_count=not only_plan)
         check = run.check("plan" if only_plan else "apply", (), outcomes, status)
     if not only_plan:
@@ -111,28 +117,49 @@ def _maintained(
     raise typer.Exit(reports.write(settings, check))
 
 
+@dataclass(frozen=True)
+class _Move:
+    """Of a role, by its name, from one node to another, as two looks tell it."""
+
+    was: Placed
+    now: Placed
+
+    @property
+    def told(self) -> str:
+        return f"moved from {self.was.node} to {self.now.node}"
+
+    @property
+    def text(self) -> str:
+        return f"{self.now.name} moved from {self.was.node} to {self.now.node}"
+
+
+def _moves(wanted: Maintenance, outcomes: Sequence[Outcome]) -> tuple[_Move, ...]:
+    """To the node or from it; none where nothing was done, or its end was not seen."""
+    one = next((o for o in outcomes if o.plan is not None and o.plan.actions), None)
+    results = one.report.results if one is not None and one.report is not None else ()
+    if one is None or not any(r.status in ("ok", "unknown") for r in results):
+        return ()
+    before, node = _placed(one.plan), wanted.computer(one.plan.facts) if one.plan is not None else ""
+    moves = (_Move(before.get(key, role), role) for key, role in _placed(one.now).items())
+    return tuple(
+        m for m in moves if bare(m.was.node) != bare(m.now.node) and node in (bare(m.was.node), bare(m.now.node))
+    )
+
+
 def _seen(wanted: Maintenance, cluster: str, outcomes: Sequence[Outcome]) -> dict[str, Seen]:
     """What is remembered of nodes that were looked at: the roles that are on them, and those that were moved. What playbooks
     want there was not looked at, so that nothing of it begins or ends."""
     standings: dict[str, list[Standing]] = {o.host: [] for o in outcomes if o.error is None and o.now is not None}
     one = next((o for o in outcomes if o.plan is not None and o.plan.actions), None)
-    before = _placed(one.plan) if one is not None else {}
-    now = _placed(one.now) if one is not None else {}
-    for role in now.values():
+    for role in (_placed(one.now) if one is not None else {}).values():
         if role.host in standings:
             standings[role.host].append(
                 Standing.of("role", cluster, role.name, f"on {role.node}", None, (("node", role.node),))
             )
-    results = one.report.results if one is not None and one.report is not None else ()
-    did = any(r.status in ("ok", "unknown") for r in results)
-    for key, role in now.items() if did else ():
-        was = before.get(key, role)
-        if bare(was.node) == bare(role.node) or bare(wanted.node) not in (bare(was.node), bare(role.node)):
-            continue
-        host = next((h for h in (was.host, role.host) if h in standings), None)
+    for move in _moves(wanted, outcomes):
+        host = next((h for h in (move.was.host, move.now.host) if h in standings), None)
         if host is not None:
-            told = f"moved from {was.node} to {role.node}"
-            standings[host].append(Standing.of("move", cluster, role.name, told))
+            standings[host].append(Standing.of("move", cluster, move.now.name, move.told))
     return {host: Seen(host, standings=tuple(found)) for host, found in standings.items()}
 
 

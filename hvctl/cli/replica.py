@@ -198,13 +198,16 @@ def reverse(
     verb = _verb(context, limit, auto_approve, check, as_json, report, allow, grace, history, no_history=no_history)
     found = _found(verb, name)
     over = [host for host, one in found.seen.items() if one.over]
-    ready = [host for host in found.senders if found.seen[host].state == "ReadyForInitialReplication"]
+    ready = [host for host in found.senders if found.seen[host].told == "not started"]
     begun = over or ready or list(found.senders)
     if len(begun) != 1:
         _end(verb, f"which side of {name} was failed over is not clear: {', '.join(found.seen)}; see to it by hand")
     if found.seen[begun[0]].mode == "ExtendedReplica":
         _run(verb, found, begun[0], _release(verb, found, begun[0], name), "its replication ended on all sites")
     there = _other(found, begun[0])
+    if not over and not ready:
+        text = f"{begun[0]} sends {name} to {there or 'another host'}, and no failover of it is left to be reversed"
+        verb.settings.err.print(text, soft_wrap=True)
     if not there:
         away = "; not read: " + ", ".join(found.unseen) if found.unseen else ""
         _end(verb, f"no other host that was read has {name}{away}")

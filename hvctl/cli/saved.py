@@ -103,7 +103,7 @@ def saved_run(settings: Settings, saved: Saved, over: Overlay) -> Run:
     for one in saved.hosts:
         # Which hosts there are is no part of the file; where a name is another host's now, other steps come of it.
         desired = one.desired
-        if desired.together or any(wish.links() for wish in desired):
+        if desired.together or desired.links:
             desired = desired.knowing(names)
         try:
             work.append(work_of(settings, inventory, inventory.hosts[one.name], dated(desired, today(settings)), over))

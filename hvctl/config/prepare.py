@@ -125,6 +125,7 @@ def prepare(
             raise
         except ConfigError as error:
             problems += error.problems
+    whole = plays
     if tags:
         _known_tags(plays, tags, warnings)
         plays = [replace(p, partial=True) for play in plays if (p := _tagged(play, tags)) is not None]
@@ -133,7 +134,7 @@ def prepare(
     work: list[HostWork] = []
     desired: list[Desired] = []
     known: Names | None = None
-    made: Made = {}
+    made = Made()
     for host, own in chosen:
         # All at once: a password of the inventory may be taken from a variable of a play, and that is hidden then.
         seen = [_seen_by(inventory, host, p, variables, problems) for p in own]
@@ -141,7 +142,7 @@ def prepare(
         connection = _connection(inventory, host, own, variables, problems, warnings, unsure=unsure)
         _check_broker(host, problems)
         found, faults = wishes(seen, {}, learn, trees, ask, host.name, _cluster(inventory, host, seen, problems), made)
-        if found.together or any(wish.links() for wish in found):
+        if found.together or found.links:
             known = known or names_of(inventory)
             found = found.knowing(known)
         problems += [p for p in faults if not isinstance(p, HostDiagnostic) and p.level == "error"]
@@ -158,6 +159,8 @@ def prepare(
         serial = next((p.serial for p in own if p.serial), None)
         at_once = tuple(p.at_once for p in own if p.at_once)
         work.append(HostWork(host, connection, found, alone, serial, at_once))
+    if tags or vms is not None:
+        work += _beside(inventory, whole, limit, work, variables)
     problems += _partly_written(
         inventory, plays, {one.name: one.desired.together for one in work if one.desired.together}
     )
@@ -177,6 +180,22 @@ def prepare(
         ]
         raise ConfigError(_once([*problems, *theirs, *warnings]))
     return Prepared(tuple(work), tuple(_once(warnings)), inventory)
+
+
+def _beside(
+    inventory: Inventory, plays: Sequence[Play], limit: str | None, work: Sequence[HostWork], variables: Overlay
+) -> list[HostWork]:
+    """Hosts of the plays that what is left links, of which nothing is left by --tags or --vm: they are looked at, and what is
+    done about the rest may have a step there. What is wrong with them is told with all of their plays."""
+    linked = {host for one in work for wish in one.desired for host in wish.links()} - {one.name for one in work}
+    found: list[HostWork] = []
+    for host, own in _hosts(inventory, plays, limit, [], [], unsure=True)[0] if linked else ():
+        connection = _connection(inventory, host, own, variables, [], [], unsure=True) if host.name in linked else None
+        if connection is not None:
+            seen = [_seen_by(inventory, host, play, variables, []) for play in own]
+            desired = Index((), host.name, _cluster(inventory, host, seen, []), known=names_of(inventory))
+            found.append(HostWork(host, connection, desired))
+    return found
 
 
 def names_of(inventory: Inventory) -> Names:

@@ -45,7 +45,7 @@ def inside(loc: Sequence[int | str], data: Any) -> Path:
 
 def keys_at(kind: type[Resource], loc: Sequence[int | str]) -> tuple[str, ...]:
     """What may stand where a key stands."""
-    return (*_fields_at(kind, loc), *(sections(kind.kind) if len(loc) == 1 else ()))
+    return (*_fields_at(kind, loc), *((*sections(kind.kind), *kind.beneath) if len(loc) == 1 else ()))
 
 
 def meant(kind: type[Resource], loc: Sequence[int | str]) -> str:
@@ -106,6 +106,8 @@ def _found(detail: ErrorDetails, kind: type[Resource], document: Document, where
         return Diagnostic(mark, f"{name}: {shown} is too small", f"at least {_bound(detail, kind)}")
     if code in ("less_than_equal", "less_than"):
         return Diagnostic(mark, f"{name}: {shown} is too large", f"at most {_bound(detail, kind)}")
+    if code == "too_short" and context.get("actual_length") == 0:
+        return Diagnostic(mark, f"{name} is an empty list", "write at least one, or leave it out")
     if code == "literal_error":
         expected = str(context.get("expected", ""))
         hint = suggest(str(detail["input"]), expected.replace("'", "").replace(" or ", ", ").split(", "))

@@ -87,7 +87,12 @@ _OTHERS: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "MSCluster_Network": {"Name": "String", "ID": "String", "Role": "Int64"},
     "MSCluster_Node": {"Name": "String", **dict.fromkeys(("State", "NodeDrainStatus", "StatusInformation"), "Int64")},
-    "MSCluster_Resource": {**dict.fromkeys(("Name", "Type", "OwnerGroup"), "String"), "State": "Int64"},
+    "MSCluster_Resource": {
+        **dict.fromkeys(("Name", "Type", "OwnerGroup"), "String"),
+        **dict.fromkeys(
+            ("State", "RestartAction", "RestartThreshold", "RestartPeriod", "RetryPeriodOnFailure"), "Int64"
+        ),
+    },
     "MSCluster_ResourceGroup": {  # over COM an unsigned number may read as -1 (cluster 1.2)
         **dict.fromkeys(("Name", "OwnerNode"), "String"),
         **dict.fromkeys(

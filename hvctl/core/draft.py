@@ -93,6 +93,8 @@ def _drafted(
         if told and wish.absent:
             found = finding("ensure", f"{told}: it is not gone", "remove it where it is")
             return _whole_held(target, action, [*known, found], here)
+        if wish.absent and not target.absent:  # it goes with its owner, whose removal is held back
+            return Draft(target, action, held=frozenset({WHOLE}))
         if wish.absent:
             return _removal(target, action, here, facts, allow)
         if told:
@@ -266,8 +268,8 @@ def _along(lines: Sequence[Line], held: Sequence[Line]) -> tuple[list[Line], lis
     consent = in_severity(frozenset(word for line in held for word in line.consent))
     if consent:
         return [replace(line, consent=consent) for line in lines], []
-    names = ", ".join(line.field for line in held) or "what is held back"
-    why = f"it goes with {names}, which is held back"
+    names = ", ".join(line.field for line in held)
+    why = f"it goes with {names}, which is held back" if names else "it is held back with the rest"
     return [replace(line, held="impossible") for line in lines], [
         Diagnostic(x.mark, why, "", "impossible", x.field) for x in lines
     ]

@@ -62,6 +62,15 @@ def _waiting(draft: Draft, others: Mapping[Address, Draft]) -> Draft:
             # Its owner says why; of each part again it would bury that.
             action = replace(draft.action, verb=verb, lines=())
             return Draft(draft.wish, action, here=False, held=frozenset({WHOLE}))
+        because = tuple(
+            replace(r, mark=draft.action.mark, address=draft.action.address, field="")
+            for r in other.action.remarks
+            if r.level == "unknown"
+        )
+        if address in owner and because and not draft.action.remarks:
+            # For the same reason as its owner, so that both are told once.
+            action = replace(draft.action, verb="unknown", lines=(), remarks=because)
+            return Draft(draft.wish, action, here=False, held=frozenset({WHOLE}), waits=True)
         name = str(address) if address.host == draft.action.address.host else f"{address} of {address.host}"
         remark = Diagnostic(
             draft.action.mark,
@@ -135,12 +144,13 @@ def _not_offered(draft: Draft) -> Draft:
     return replace(draft, action=replace(draft.action, lines=lines))
 
 
-def _lacking(drafts: Mapping[Address, Draft]) -> dict[Address, Draft]:
-    """By owner, the first vital part that it will not have."""
+def _lacking(drafts: Mapping[Address, Draft], *, made: bool = False) -> dict[Address, Draft]:
+    """By owner, the first vital part that it will not have. `made`: or that it is not made without."""
     found: dict[Address, Draft] = {}
     for draft in drafts.values():
         wish, verb = draft.wish, draft.action.verb
-        if wish.vital and wish.owner and not wish.absent and not draft.here and verb in ("held", "accepted", "unknown"):
+        needed = wish.vital or (made and wish.made_along)
+        if needed and wish.owner and not wish.absent and not draft.here and verb in ("held", "accepted", "unknown"):
             found.setdefault(wish.owner.address(), draft)
     return found
 
@@ -148,7 +158,7 @@ def _lacking(drafts: Mapping[Address, Draft]) -> dict[Address, Draft]:
 def not_half_made(drafts: Mapping[Address, Draft]) -> dict[Address, Draft]:
     """What would be wrong from its first start is not created: a VM without its disk, or with other memory."""
     found = dict(drafts)
-    for owner, part in _lacking(drafts).items():
+    for owner, part in _lacking(drafts, made=True).items():
         draft = drafts[owner]
         if draft.action.verb != "create":
             continue

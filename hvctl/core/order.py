@@ -56,6 +56,10 @@ def arrange(groups: Sequence[Group]) -> list[Placed]:
     steps_of: dict[Address, tuple[Step, ...]] = {
         wish.address(): steps for group in groups for wish, verb, steps in group.members if verb != "remove"
     }
+    for at, steps in list(steps_of.items()):
+        if at.key and not at.owners:  # an address without a key: all of that kind
+            whole = Address(at.host, at.kind)
+            steps_of[whole] = (*steps_of.get(whole, ()), *steps)
     placed = [placed for group in (*keep, *gone) for placed in _arranged(group, steps_of)]
     return sorted(placed, key=lambda p: p[0].when == "closing")
 

@@ -44,7 +44,7 @@ def make_plans(unit: Sequence[Index], facts: Mapping[str, Facts], allow: frozens
     """The plans, by host, of hosts that are planned as one. Those that are not among the facts could not be read: they
     have no plan, and what rests on them is unknown. Steps are made from the target: what is held back is taken out of the
     desired state and the rest is judged again, until nothing more must be held back."""
-    if len(unit) > 1 or any(wish.links() for wish in unit[0]):
+    if len(unit) > 1 or unit[0].links:
         others = {one.host: facts.get(one.host) for one in unit}
         facts = {host: replace(own, others=others) for host, own in facts.items()}
     unit = [_seated(desired, unit, facts) for desired in unit]
@@ -106,7 +106,7 @@ def _settled(
     everything: Mapping[str, Index], facts: Mapping[str, Facts], allow: frozenset[Impact]
 ) -> dict[Address, Draft]:
     ordered = sorted((wish for index in everything.values() for wish in index), key=rank)
-    linked = any(wish.links() for wish in ordered)
+    linked = any(index.links for index in everything.values())
     drafts: dict[Address, Draft] = {}
     while True:
         held = held_back(drafts)

@@ -150,8 +150,9 @@ class Resource(Fields):
     owner whose steps come first. `setter`: the cmdlet that sets the plain settings;
     `odd`: fields that it does not set. `expires`: the owner's field that says how old things of this kind may grow.
     `shorthand`: the field that is meant where the section is a plain text.
-    `vital`: without it its owner is neither created nor started. `proof`: what is asked to see whether the account is
-    told of this kind at all. `stand_in`: values of the fields that it is known by, for one whose own are faulty, so that
+    `vital`: without it its owner is neither created nor started. `made_along`: without it its owner is not created.
+    `proof`: what is asked to see whether the account is told of this kind at all.
+    `stand_in`: values of the fields that it is known by, for one whose own are faulty, so that
     the rest of it can be checked all the same. `other_words`: what others call its fields and sections, and the key that
     is meant, or a sentence. `usual`: what fields are that nobody sets, dotted where nested, so that nobody need write
     them; `ANYTHING` of one that the hardware decides. `passing`: what is there for a while, and which no playbook keeps.
@@ -172,6 +173,7 @@ class Resource(Fields):
     expires: ClassVar[str] = ""
     shorthand: ClassVar[str] = ""
     vital: ClassVar[bool] = False
+    made_along: ClassVar[bool] = False
     stand_in: ClassVar[Mapping[str, Any]] = {}
     other_words: ClassVar[Mapping[str, str]] = {}
     proof: ClassVar[tuple[Call, ...]] = ()
@@ -285,10 +287,14 @@ class Resource(Fields):
 
     def seated(self, index: Index, number: int, owner: Resource | None) -> Self:
         """A copy that knows where it stands."""
-        copy = self.model_copy()
-        # By their names, pydantic looks each of them up first.
+        # As `model_copy`, which takes four times as long: this is done for each resource of each host, several times.
+        copy = self.__class__.__new__(self.__class__)
         where = {"_index": index, "_seat": number, "_owner": owner, "_known_as": None}
-        copy.__pydantic_private__ = {**(copy.__pydantic_private__ or {}), **where}
+        set_of = object.__setattr__
+        set_of(copy, "__dict__", self.__dict__.copy())
+        set_of(copy, "__pydantic_extra__", None)
+        set_of(copy, "__pydantic_fields_set__", self.__pydantic_fields_set__.copy())
+        set_of(copy, "__pydantic_private__", {**(self.__pydantic_private__ or {}), **where})
         return copy
 
     def __getstate__(self) -> dict[Any, Any]:
@@ -700,6 +706,11 @@ class Index(Sequence[Resource]):
             if entry.owner is not None and entry.there and not one.unnamed:
                 parts.setdefault(entry.owner, []).append(one)
         return {owner: tuple(found) for owner, found in parts.items()}
+
+    @lazy
+    def links(self) -> frozenset[str]:
+        """Other hosts that are planned together with this one because of what is wanted here."""
+        return frozenset(host for one in self._seats for host in one.links())
 
     def rest(self) -> None:
         """Nothing of it is asked for a while: what can be made again is let go. It knows its resources and they know it, which

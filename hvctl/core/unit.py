@@ -13,7 +13,7 @@ def units(run: Iterable[Index]) -> list[tuple[Index, ...]]:
     together = {host: {host} for host in desired}
     first: dict[str, str] = {}
     for host, one in desired.items():
-        others = {link for wish in one for link in wish.links()} & desired.keys()
+        others = set(one.links & desired.keys())
         if one.together:
             others.add(first.setdefault(one.together, host))
         for other in others:

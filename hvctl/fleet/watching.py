@@ -1,4 +1,4 @@
-"""How far a copy has come that tells nothing of itself: its host is asked over a second connection while it runs.
+"""How far a copy, or a wait, has come that tells nothing of itself: its host is asked over a second connection meanwhile.
 
 Nothing rests on it: what cannot be had is left out, and no one waits for it.
 """
@@ -8,10 +8,10 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
-from hvctl.call import Batch, Doubled, Event, Task, Transport, Watch
+from hvctl.call import Batch, Doubled, Event, Row, Task, Transport, Watch
 from hvctl.core.plan import Plan
 
 EVERY_S = 15.0
@@ -48,6 +48,32 @@ class Copied:
         return Event("progress", self._task, percent=percent, done=length, total=self._size, rate=rate)
 
 
+class Left(Copied):
+    """Of roles that leave a node."""
+
+    def __init__(self, task: str, watch: Watch, now: float) -> None:
+        super().__init__(task, watch, now)
+        self._last = 0
+
+    def seen(self, length: int, now: float) -> Event | None:
+        """`length`: how many are gone."""
+        self.over = length >= self._size
+        if self.over or length <= self._last:
+            return None
+        self._last = length
+        percent = 100 * length // self._size
+        return Event("progress", self._task, percent=percent, text=f"{length} of {self._size} roles have moved")
+
+
+def amount(watch: Watch, rows: Sequence[Row]) -> int | None:
+    """That is done of it; None where the host did not say."""
+    if not watch.left:
+        length = next((value for row in rows for value in row.values()), None)
+        return None if length is None else int(length)
+    left = [row for row in rows if all(str(row.get(n)).casefold() == value.casefold() for n, value in watch.left)]
+    return watch.size - len(left) if rows else None
+
+
 def question(watch: Watch) -> Batch:
     return Batch((Task("length", watch.length),), deadline_s=LOOK_S)
 
@@ -79,7 +105,8 @@ class Watching:
             self.end()
         watch = self._watched.get(event.task)
         if event.kind == "start" and watch is not None and not self._stopped:
-            self._begin(Copied(event.task, watch, self._clock()), watch)
+            kind = Left if watch.left else Copied
+            self._begin(kind(event.task, watch, self._clock()), watch)
         self._hear(event)
 
     def end(self) -> None:
@@ -119,10 +146,10 @@ class Watching:
                 if over.is_set() or self._stopped:
                     return False
                 reply = other.run(question(watch))[0]
-                length = next((value for row in reply.rows for value in row.values()), None)
+                length = amount(watch, reply.rows)
                 with self._lock:
                     if length is not None and not over.is_set():
-                        event = copied.seen(int(length), self._clock())
+                        event = copied.seen(length, self._clock())
                         if event is not None:
                             self._hear(event)
             finally:

@@ -40,6 +40,10 @@ class Wanted:
     def chosen(self, one: Resource) -> bool:
         return not self.vms or (one.kind == "vm" and matches(one.key(), self.vms))
 
+    def of_host(self, one: Resource, cluster: str) -> bool:
+        """And of a node only what the inventory says that it is a node of."""
+        return self.chosen(one) and (bool(cluster) or one.kind != "cluster")
+
 
 def matches(name: str, patterns: Iterable[str]) -> bool:
     return any(fnmatchcase(name.casefold(), pattern.casefold()) for pattern in patterns)
@@ -70,7 +74,9 @@ def imported(host: str, transport: Transport, wanted: Wanted, cluster: str = "")
         raise TransportError(str(error), hint=error.hint) from error
     seen = tuple(one.key() for one in found.index if one.kind == "vm")
     chosen = Index(
-        (e for one, e in zip(found.index, found.index.entries, strict=True) if wanted.chosen(one)), host, cluster
+        (e for one, e in zip(found.index, found.index.entries, strict=True) if wanted.of_host(one, cluster)),
+        host,
+        cluster,
     )
     unnameable = list(_unnameable(host, None, facts, wanted))
     facts = look_at(transport, describing(kinds(), chosen, facts))
@@ -151,10 +157,13 @@ def _wrong(plan: Plan, index: Index) -> Iterator[tuple[int, tuple[str, str]]]:
     whole: set[int] = set()
     for action in plan.actions:  # owners before their parts
         if (seat := seats.get(action.address)) is None:
-            continue  # the section `cluster`, of which nothing is written but roles
+            continue  # the section `cluster` of roles whose cluster did not tell its settings
         owner = index.entries[seat].owner
         if action.verb == "none" or owner in whole:
             continue
+        wanted = index[seat].wanted()
+        if action.verb == "held" and action.lines and not any(x.field in wanted or not x.field for x in action.lines):
+            continue  # of how it stands, as a role that has failed, which nobody wrote and no apply changes
         line = next(iter(action.lines), None)
         if line is not None and action.verb == "update":
             yield seat, (line.field, f"it reads {line.now}, which hvctl would change to {line.wanted}")

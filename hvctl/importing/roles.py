@@ -1,4 +1,4 @@
-"""Roles of a cluster, which each node has some of, as one play of all of its nodes."""
+"""A cluster as one play of all of its nodes: its settings, which each of them tells, and its roles, of which each has some."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Cluster:
 
 @dataclass
 class RolesOf:
-    """The play of a cluster: the roles of those of its nodes that were read."""
+    """The play of a cluster: its settings, and the roles of those of its nodes that were read."""
 
     name: str
     cluster: Cluster
@@ -39,7 +39,7 @@ class RolesOf:
 
 
 def parted(found: Sequence[Imported], clusters: Mapping[str, Cluster]) -> tuple[list[Imported], list[RolesOf]]:
-    """The hosts without roles, and the clusters that have some."""
+    """The hosts without them, and the clusters of which there is something to say."""
     plays: dict[str, RolesOf] = {}
     hosts = []
     for one in found:
@@ -52,17 +52,20 @@ def parted(found: Sequence[Imported], clusters: Mapping[str, Cluster]) -> tuple[
         own = {at: texts for at, texts in one.body.comments.items() if at[:1] != (_SECTION,)}
         data = {section: value for section, value in one.body.data.items() if section != _SECTION}
         hosts.append(replace(one, body=replace(one.body, data=data, comments=own)))
-    return hosts, [play for play in plays.values() if play.body.data]
+    return hosts, [play for play in plays.values() if play.body.data.get(_SECTION)]
 
 
 def _take(body: Body, into: Body) -> None:
-    """The roles of a node, with what is said of them."""
-    roles = body.data.get(_SECTION, {}).get("vms", [])
-    if not roles:
-        return
-    all_of_them = into.data.setdefault(_SECTION, {"vms": []})["vms"]
-    before = len(all_of_them)
-    all_of_them += roles
+    """What a node tells, with what is said of it: of the settings the first."""
+    told = body.data.get(_SECTION, {})
+    first = into.data.get(_SECTION)
+    if first is None:
+        first = into.data[_SECTION] = {k: v for k, v in told.items() if k != "vms"}
+        own = ((at, texts) for at, texts in body.comments.items() if at[:1] == (_SECTION,) and at[1:2] != ("vms",))
+        into.comments |= dict(own)
+    before = len(first.get("vms", []))
+    if roles := told.get("vms", []):
+        first["vms"] = [*first.get("vms", []), *roles]
     for at, texts in _comments(body, before):
         into.comments[at] = texts
 

@@ -94,7 +94,7 @@ class _Writing:
             if not kind.many:
                 for one in own:
                     if (written := self.resource(one, (*path, section))) is not None:
-                        data[section] = written
+                        data[section] = {**written, **data.get(section, {})}
                 continue
             roles = [one for one in own if any(part.kind == "role" for part in one.parts)] if owner is None else []
             seats = {one.seat for one in roles}

@@ -57,6 +57,9 @@ LEVELS: Mapping[int, OS] = {8: "2012r2", 9: "2016", 10: "2019", 11: "2022", 12: 
 _NO_NAMESPACE = "8004100E"
 """WBEM_E_INVALID_NAMESPACE: no cluster software here, so no cluster."""
 
+_DENIED, _NO_SERVICE = "80041003", "800706D9"
+"""WBEM_E_ACCESS_DENIED; EPT_S_NOT_REGISTERED, of a node whose cluster service does not run (cluster 1.4)."""
+
 
 @dataclass(frozen=True)
 class ClusteredVm:
@@ -103,12 +106,17 @@ class View:
         usual = (name.casefold(), f"scvmm {name} resources".casefold())
         return next((r for n in usual if (r := self.by_name.get(n)) is not None), None)
 
+    def made_as(self, name: str) -> ClusteredVm | None:
+        """By the name that its VM had when it became one: its resource keeps it, whatever becomes of both (cluster 2)."""
+        usual = f"{VM_RESOURCE} {name}".casefold()
+        return next((r for r in self.roles if r.resource.casefold() == usual), None)
+
     def up(self) -> tuple[str, ...]:
         """Names of nodes that take roles."""
         return tuple(name for name, state, _ in self.nodes.values() if state == UP)
 
 
-def _no_cluster(failure: Failure) -> bool:
+def no_cluster(failure: Failure) -> bool:
     return _NO_NAMESPACE in f"{failure.id} {failure.hresult or ''}".upper()
 
 
@@ -117,16 +125,29 @@ def roles(facts: Facts) -> tuple[Row, ...]:
     a node does not say."""
     failure = facts.reply(ROLES).failure
     if failure is not None:
-        if _no_cluster(failure) and not any(row.get("IsClustered") for row in facts.rows(VMS)):
+        if no_cluster(failure) and not any(row.get("IsClustered") for row in facts.rows(VMS)):
             return ()
-        raise UnreadableError(ROLES, failure)
+        raise _untold(failure, facts)
     return tuple(row for row in facts.rows(ROLES) if row.get("GroupType") == VIRTUAL_MACHINE)
+
+
+def _untold(failure: Failure, facts: Facts) -> UnreadableError:
+    """What to do, where it is known."""
+    error = UnreadableError(ROLES, failure)
+    if _DENIED in f"{failure.id} {failure.hresult or ''}".upper() or failure.category == "PermissionDenied":
+        account = facts.info.user or "the account"
+        error.hint = (
+            f"Grant-ClusterAccess -User {account} -ReadOnly tells it of the cluster, -Full lets it change things"
+        )
+    elif _NO_SERVICE in f"{failure.id} {failure.hresult or ''}".upper():
+        error.hint = f"start the cluster service on {facts.info.computer}: Start-Service ClusSvc"
+    return error
 
 
 def is_node(facts: Facts) -> bool:
     """Whether cluster software answers on the host, or may; `roles` says what it holds."""
     failure = facts.reply(ROLES).failure
-    return failure is None or not _no_cluster(failure)
+    return failure is None or not no_cluster(failure)
 
 
 def _own_view(facts: Facts) -> View:
@@ -200,16 +221,25 @@ def _free(role: ClusteredVm, row: Row | None) -> bool:
     return row is None or not role.vm_id or role.vm_id == str(row["Id"]).casefold()
 
 
-def owner_of(name: str, facts: Facts) -> str | None:
-    """The node that owns the role of a VM of that name; None if the cluster has none, or there is no cluster. Where other
-    nodes are read too, a role is also known by the id of its VM."""
-    told = view(facts)
+def role_named(name: str, facts: Facts) -> ClusteredVm | None:
+    """The role of a VM of that name; None if the cluster has none, or there is no cluster. Of a node that is read it is known
+    by the id of its VM, of any other also by the name that its VM had when it became a role."""
+    told, read = view(facts), {facts.info.computer.casefold()}
     for other in facts.others.values():
         if other is not None and _asked(VMS, other):
+            read.add(other.info.computer.casefold())
             for row in other.of_key(VMS, "Name", name):
                 if (role := told.of_vm(row["Id"])) is not None:
-                    return role.owner
+                    return role
     found = told.named(name)
+    if found is None and (old := told.made_as(name)) is not None and old.owner.casefold() not in read:
+        return old
+    return found
+
+
+def owner_of(name: str, facts: Facts) -> str | None:
+    """The node that owns it."""
+    found = role_named(name, facts)
     return None if found is None else found.owner
 
 
@@ -306,6 +336,7 @@ def whereabouts(vm: Machine, home: Sequence[str], possible: Sequence[str], facts
             holders[node] = rows[0]
     known = [r for row in holders.values() if (r := told.of_vm(row["Id"])) is not None]
     role = next(iter(known), None) or next((r for n in vm.names if (r := told.named(n)) is not None), None)
+    role = role or next((r for n in vm.names if (r := told.made_as(n)) and not _read(r.owner, nodes)), None)
     if role is None:
         makers = _makers(home, possible, nodes, told)
         return _without_role(vm, holders, nodes, told, (*makers, first))
@@ -315,7 +346,7 @@ def whereabouts(vm: Machine, home: Sequence[str], possible: Sequence[str], facts
         return Whereabouts(first, UnclearError(f"no node owns the role {role.name}", _LOOK))
     if own is None:
         fault = UnreadHostError(host if owner in nodes else role.owner, in_run=owner in nodes)
-        fault.text = f"{role.name} is a role on {role.owner}: {fault.text}"
+        fault.text = f"it is a role on {role.owner}: {fault.text}"
         return Whereabouts(first, fault)
     others = [told.nodes[n][0] for n in holders if n != owner]
     if others:
@@ -328,6 +359,10 @@ def whereabouts(vm: Machine, home: Sequence[str], possible: Sequence[str], facts
 
 
 _LOOK = "look at the role in the cluster"
+
+
+def _read(node: str, nodes: Mapping[str, tuple[str, Facts | None]]) -> bool:
+    return nodes.get(node.casefold(), ("", None))[1] is not None
 
 
 def _without_role(
@@ -348,8 +383,11 @@ def _without_role(
         host, own = nodes.get(node, (name, None))
         if own is None:  # one that is down too: its own VM of the name would be there again when it comes back
             fault = UnreadHostError(host, in_run=node in nodes)
-            fault.text = f"no other node has {vm.name}, and {fault.text}"
-            fault.hint = "it may be there: bring that node up, or evict it from the cluster"
+            fault.text = f"no other node has it, and {fault.text}"
+            if node in nodes:
+                fault.hint = "it may be there: bring that node up, or evict it from the cluster"
+            else:
+                fault.hint = "it may be there: run it for that host too"
             return Whereabouts(makers[-1], fault)
     return Whereabouts(makers[0])
 
@@ -381,10 +419,14 @@ NOT_AVAILABLE = tuple(f"HRESULT 0x{code}" for code in ("8004100e", "80041010", "
 cannot (WBEM_E_INVALID_NAMESPACE, _INVALID_CLASS, _ACCESS_DENIED, _NOT_SUPPORTED, _PROVIDER_NOT_CAPABLE)."""
 
 
-def set_common(kind: str, name: str, given: Mapping[str, Any], to: Ref, text: str, fields: tuple[str, ...]) -> Step:
-    """Common properties of a role or of the cluster. Set-CimInstance sets without an assignment, which a restricted language
-    mode refuses. Where that way is not to be had, properties of the object of `to` are assigned (cluster 1.1)."""
-    query = f"SELECT * FROM MSCluster_{kind} WHERE Name={wql(name)}"
+def set_common(
+    kind: str, where: Mapping[str, str], given: Mapping[str, Any], to: Ref, text: str, fields: tuple[str, ...]
+) -> Step:
+    """Common properties of a role, of its resource or of the cluster. Set-CimInstance sets without an assignment, which a
+    restricted language mode refuses. Where that way is not to be had, properties of the object of `to` are assigned
+    (cluster 1.1)."""
+    conditions = " AND ".join(f"{key}={wql(value)}" for key, value in where.items())
+    query = f"SELECT * FROM MSCluster_{kind} WHERE {conditions}"
     call = Call("Set-CimInstance", {**_IN, "Query": query, "Property": Map(given)})
     values = {property: _unsigned(value) for property, value in given.items()}
     return Step(call, text, fields, instead=Assignment(NOT_AVAILABLE, to, values))

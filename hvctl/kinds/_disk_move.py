@@ -33,6 +33,12 @@ def findings(disk: DiskPart, seen: Seen, facts: Facts) -> Iterator[Diagnostic]:
     if extension(old) != extension(new):
         hint = "keep the extension, or make a copy with Convert-VHD and write its path"
         yield finding("path", f"{old} is moved as it is, and cannot become a .{extension(new)}", hint)
+    elif (name := old.rpartition("\\")[2]).casefold() != new.rpartition("\\")[2].casefold():
+        # PSDOC Move-VMStorage: the name is the same in both paths; another one is ignored (replica-migration 4.1)
+        hint = f"write {new.rpartition(chr(92))[0]}\\{name}"
+        yield finding(
+            "path", f"{old} keeps its name when it moves, and cannot become {new.rpartition(chr(92))[2]}", hint
+        )
     if seen.checkpoint:
         hint = "remove the VM's checkpoints, wait for the merge, then run hvctl again"
         yield finding("path", f"{old} has checkpoints: the chain would move with it", hint)

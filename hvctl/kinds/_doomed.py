@@ -110,9 +110,8 @@ def claims_of(entries: Iterable[Entry]) -> Claims:
     return tuple(
         (value, str(entry.place.mark(field)))
         for entry in entries
-        if not entry.resource.absent
         for field in ("path", "parent", "image", "source", "host_source")
-        if isinstance(value := getattr(entry.resource, field, None), str)
+        if isinstance(value := getattr(entry.resource, field, None), str) and not entry.resource.absent
     )
 
 

@@ -10,7 +10,7 @@ from hvctl.core.fields import Input, Null, Setting
 from hvctl.core.resource import Index, Resource
 from hvctl.kinds._guest_systems import SYSTEMS
 from hvctl.kinds._host import OfHyperV
-from hvctl.kinds._types import LONGEST, MB, ON_OFF, PATH, SIZE, TEXT, Flag, Seconds, Size, WindowsPath, Words
+from hvctl.kinds._types import LONGEST, MB, ON_OFF, PATH, SIZE, SPAN, TEXT, Flag, Seconds, Size, WindowsPath, Words
 
 START = Words(nothing="Nothing", start_if_running="StartIfRunning", start="Start")
 STOP = Words(turn_off="TurnOff", save="Save", shut_down="ShutDown")
@@ -67,7 +67,9 @@ class Machine(OfHyperV):
     wait_timeout: Annotated[Seconds, Field(ge=10, le=86_400)] = 600
     notes: Annotated[str | None, Setting("Notes", codec=TEXT), Null()] = None
     automatic_start_action: Annotated[str | None, START, Setting("AutomaticStartAction", codec=START)] = None
-    automatic_start_delay: Annotated[Seconds | None, Field(le=LONGEST), Setting("AutomaticStartDelay")] = None
+    automatic_start_delay: Annotated[Seconds | None, Field(le=LONGEST), Setting("AutomaticStartDelay", codec=SPAN)] = (
+        None
+    )
     automatic_stop_action: Annotated[str | None, STOP, Setting("AutomaticStopAction", codec=STOP, off=True)] = None
     automatic_critical_error_action: Annotated[
         str | None, CRITICAL, Setting("AutomaticCriticalErrorAction", codec=CRITICAL)

@@ -164,6 +164,21 @@ def journey(vm: Machine, found: Found, facts: Facts) -> Journey:
     return Journey(vm, found.host, found.row, here, facts, moved, _places(vm) if local or moved else {})
 
 
+def _ahead(vm: Machine, facts: Facts) -> tuple[Journey, ...]:
+    """Those that the same playbook moves to the same host before it: what they take there is not free for it."""
+    found: list[Journey] = []
+    for other in vm.index.peers:
+        if other.key() == vm.key() and isinstance(other, type(vm)):
+            break
+        if isinstance(other, Machine) and other.home and not other.absent:
+            try:
+                if (at := source(other, facts)) is not None:
+                    found.append(journey(other, at, facts))
+            except (UnreadableError, HeldBackError):
+                continue  # it does not move
+    return tuple(found)
+
+
 def _moved(vm: Machine, row: Row) -> Moved:
     """A disk that lies on the host itself, and the folder that it goes to: that of the path which is wanted of it, or the
     folder that the playbook gives for the rest."""
@@ -221,7 +236,7 @@ def further(vm: Machine, facts: Facts) -> Iterator[tuple[str, Call]]:
 
 def findings(vm: Machine, found: Found, facts: Facts) -> Iterator[Diagnostic]:
     way = journey(vm, found, facts)
-    told = list(_preflight.findings(way))
+    told = list(_preflight.findings(way, _ahead(vm, facts)))
     yield from told
     if not any(f.holds for f in told):
         yield from _compared(way)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
@@ -146,8 +146,8 @@ def _there(path: str, facts: Facts) -> bool | None:
     return bool(reply.rows[0][""]) if reply is not None and reply.rows else None
 
 
-def findings(way: Journey) -> Iterator[Diagnostic]:
-    """Held back are all that surely fail; what cannot be seen is warned of."""
+def findings(way: Journey, ahead: Sequence[Journey] = ()) -> Iterator[Diagnostic]:
+    """Held back are all that surely fail; what cannot be seen is warned of. `ahead`: what goes to the same host before it."""
     check_steady(way.vm.key(), way.row)
     if way.row.get("IsClustered"):
         yield _no(f"{way.vm.key()} is a role of a cluster on {way.host}", "move it there, or take the role away first")
@@ -158,9 +158,9 @@ def findings(way: Journey) -> Iterator[Diagnostic]:
     yield from _hosts(way)
     yield from _login(way)
     yield from _networks(way)
-    yield from _hardware(way)
+    yield from _hardware(way, ahead)
     yield from _devices(way)
-    yield from _storage(way)
+    yield from _storage(way, ahead)
     if way.quick:
         yield from _hears(way)
 
@@ -181,7 +181,14 @@ def _versions(way: Journey) -> Iterator[Diagnostic]:
     if not takes:
         oldest, newest = OLDEST_VM_VERSION[os], DEFAULT_VM_VERSION[os]
         runs = f"version {newest}" if oldest == newest else f"versions {oldest} to {newest}"
-        hint = "there is no way back to an older Windows; from 2012 the way leads over 2012 R2"
+        hint = "there is no way back to an older Windows"
+        if not version_at_least(have, oldest):
+            over = (
+                "from 2012 the way leads over 2012 R2"
+                if have == DEFAULT_VM_VERSION["2012"]
+                else f"Update-VMVersion on {way.host}"
+            )
+            hint = f"raise its version before: {over}"
         yield _no(f"it is of configuration version {have}, and {title(os)} on {way.goal} runs {runs}", hint)
 
 
@@ -288,16 +295,16 @@ def _addresses(facts: Facts) -> list[IPv4Address | IPv6Address]:
     return [ip_address(str(row["IPAddress"]).partition("%")[0]) for row in facts.rows(ADDRESSES)]
 
 
-def _hardware(way: Journey) -> Iterator[Diagnostic]:
+def _hardware(way: Journey, ahead: Sequence[Journey]) -> Iterator[Diagnostic]:
     there = _first(HOST, way.there)
     count = int(way.row.get("ProcessorCount") or 0)
     if count > int(there["LogicalProcessorCount"]):
         yield _no(f"it has {count} processors, and {way.goal} {there['LogicalProcessorCount']}", "give it fewer first")
-    needed = int(way.row.get("MemoryAssigned") or 0) if way.runs else 0
+    needed, before = _memory(way), sum(_memory(one) for one in ahead)
     free = int(_first(FREE, way.there).get("FreePhysicalMemory") or 0) * 1024
-    if needed > free:
-        text = f"it has {about_size(needed)} of memory, and {way.goal} has about {about_size(free)} free (0x8007000E)"
-        yield _no(text, "stop something there, or give it less")
+    if needed and needed + before > free:
+        text = f"it has {about_size(needed)} of memory, and {way.goal} has about {about_size(free)} free{_less(before)}"
+        yield _no(f"{text} (0x8007000E)", "stop something there, or give it less")
     try:
         locked = any(
             row.get("TpmEnabled") for n in way.vm.names if (r := asked(way.here, security(n))) for row in r.rows
@@ -311,6 +318,14 @@ def _hardware(way: Journey) -> Iterator[Diagnostic]:
     if mode != "None":
         text = f"it is replicated, and its replication goes on only where the replica server admits {way.goal} too"
         yield _warn(text, "add it to the same trust group")
+
+
+def _memory(way: Journey) -> int:
+    return int(way.row.get("MemoryAssigned") or 0) if way.runs else 0
+
+
+def _less(taken: int) -> str:
+    return f", of which {about_size(taken)} go to what is moved there before it" if taken else ""
 
 
 def _devices(way: Journey) -> Iterator[Diagnostic]:
@@ -348,7 +363,7 @@ def _partitions(way: Journey, count: int) -> Iterator[Diagnostic]:
     yield _warn(f"{text}: {way.goal} must have the same kind of GPU, with a partition that is free")
 
 
-def _storage(way: Journey) -> Iterator[Diagnostic]:
+def _storage(way: Journey, ahead: Sequence[Journey]) -> Iterator[Diagnostic]:
     """Nothing of it is overwritten, and room is looked at by nobody else before (replica-migration 5)."""
     for one in way.moved:
         if not one.folder:
@@ -375,11 +390,15 @@ def _storage(way: Journey) -> Iterator[Diagnostic]:
         if _there(volume, way.there) is False:
             yield _no(f"{way.goal} has no volume {volume}", "write a path on one that it has", "storage")
             continue
-        needed = sum(_size(one, way) for one in way.moved if volume_of(one.to).upper() == volume)
+        needed, before = _taken(way, volume), sum(_taken(one, volume) for one in ahead)
         free = free_at(volume, way.there)
-        if free is not None and needed > free:
+        if free is not None and needed and needed + before > free:
             text = f"its disks take {about_size(needed)}, and {volume[:2]} of {way.goal} has {about_size(free)} free"
-            yield _no(text, "free some, or write another path", "storage")
+            yield _no(f"{text}{_less(before)}", "free some, or write another path", "storage")
+
+
+def _taken(way: Journey, volume: str) -> int:
+    return sum(_size(one, way) for one in way.moved if volume_of(one.to).upper() == volume)
 
 
 def _size(one: Moved, way: Journey) -> int:

@@ -10,15 +10,15 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from hvctl.call import Row, Value
-from hvctl.core.facts import Facts, UnclearError
+from hvctl.core.facts import Facts, UnclearError, UnreadHostError
 from hvctl.core.fields import Fields, Null, Setting
 from hvctl.core.values import Json, Plain, as_json
 from hvctl.kinds._certificates import THUMBPRINT, Thumbprint
 from hvctl.kinds._cluster import view
 from hvctl.kinds._drives import Slot
-from hvctl.kinds._replica import METHODS, REPLICAS, TIME_OF_DAY, Side, TimeOfDay, relation
+from hvctl.kinds._replica import METHODS, RELATIONS, REPLICAS, TIME_OF_DAY, Side, TimeOfDay, relation
 from hvctl.kinds._replica_adapters import ReplicaAdapter
-from hvctl.kinds._servers import SERVER, broker_named, full_name, hosts_of, is_server_name
+from hvctl.kinds._servers import COMPUTER, SERVER, broker_named, full_name, hosts_of, is_server_name, same_server
 from hvctl.kinds._types import Flag, Seconds, WindowsPath, Words
 from hvctl.kinds._vm import VMS, VmPart
 from hvctl.text.duration import spoken
@@ -184,6 +184,20 @@ def side_of(one: VmPart, server: str | None, vm_id: object, facts: Facts) -> Sid
     received = relation(vm_id, there, modes=REPLICAS)
     onward = relation(vm_id, there, modes=("Replica",), onward=True)
     return Side(host, there, name, vm, received, onward)
+
+
+def side_called(one: VmPart, name: object, vm_id: object, facts: Facts) -> Side | None:
+    """Of a server by what a relationship calls it, whether the playbook names it or not; None where it was not read."""
+    try:
+        found = side_of(one, str(name or ""), vm_id, facts)
+    except UnreadHostError:
+        return None
+    if found is not None:
+        return found
+    asked = (COMPUTER, VMS, RELATIONS)
+    read = ((h, f) for h, f in facts.others.items() if f is not None and all(call in f.replies for call in asked))
+    host = next((h for h, f in read if f.rows(COMPUTER) and same_server(full_name(f), name)), None)
+    return side_of(one, host, vm_id, facts) if host is not None else None
 
 
 def _holder(hosts: Sequence[str], vm_id: object, facts: Facts) -> str:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 from hvctl.call import Row
 from hvctl.contract import at_least, title
 from hvctl.core.changes import Change, Occasion, finding
-from hvctl.core.facts import Facts, UnreadHostError
+from hvctl.core.facts import Facts, UnreadableError, UnreadHostError
 from hvctl.core.fields import settings
 from hvctl.core.resource import Planned
 from hvctl.kinds import _replica_adapters as replica_adapters
+from hvctl.kinds._certificates import QUERIES as CERTIFICATES
 from hvctl.kinds._certificates import findings as certificate_findings
 from hvctl.kinds._cluster import view
 from hvctl.kinds._drives import DISKS, Slot
+from hvctl.kinds._host import instant, known_zone
+from hvctl.kinds._host import now as clock_of
 from hvctl.kinds._limits import DEFAULT_VM_VERSION, OLDEST_VM_VERSION, version_at_least
 from hvctl.kinds._replica import (
     FAILED_OVER,
@@ -27,14 +32,25 @@ from hvctl.kinds._replication import (
     UNREPLICATED,
     places,
 )
-from hvctl.kinds._replication_seen import ReplicationSeen
-from hvctl.kinds._servers import admitting, broker_named, host_named, hosts_of, in_domain, own_broker, own_name
+from hvctl.kinds._replication_seen import LOST, ReplicationSeen
+from hvctl.kinds._servers import (
+    admitting,
+    broker_named,
+    host_named,
+    hosts_of,
+    in_domain,
+    own_broker,
+    own_name,
+    same_server,
+)
 from hvctl.kinds._switch import SwitchPart
-from hvctl.kinds._vm import in_vm, made_as
+from hvctl.kinds._vm import in_vm, made_as, power
 from hvctl.kinds.replica_authorization import ReplicaAuthorization
 from hvctl.kinds.replica_server import ReplicaServer
 from hvctl.text.diagnostic import Diagnostic
 
+AHEAD = timedelta(days=7)
+IN_THE_RUN = "have a play for that host too (`- hosts: …` alone is enough), and do not leave it out by --limit"
 _SETTLING = (*UNDER_WAY[:3], "resync paused", "prepared for failover", "error in the update of its disks")
 """States in which settings are refused (simulated so; replica-migration 2 has none of it)."""
 
@@ -43,12 +59,14 @@ def _over(row: Row) -> bool:
     return str(row["ReplicationState"]) in FAILED_OVER
 
 
-def _failed_over(name: str, second: Side) -> tuple[str, str]:
+def _failed_over(name: str, second: Side, own: Row | None, host: str) -> tuple[str, str]:
     """And what goes on from there; what is complete is not taken back."""
     hint = f"hvctl replica reverse {name} goes on from there, hvctl replica cancel {name} ends it"
     if second.received is not None and second.received["ReplicationState"] == "FailedOver":
         hint = f"hvctl replica reverse {name} goes on from there"
-    return f"{name} was failed over to {second.host}", hint
+    both = all(vm is not None and power(vm) == "Running" for vm in (second.vm, own))
+    twice = f", and runs there and on {host}: what is done on {host} is lost with the reversal" if both else ""
+    return f"{name} was failed over to {second.host}{twice}", hint
 
 
 class ReplicationJudged(ReplicationSeen):
@@ -61,6 +79,7 @@ class ReplicationJudged(ReplicationSeen):
         second = self._second(facts)
         if occasion != "remove" or not self.absent:
             yield from self._one_sided(second, facts)
+        yield from self._left_at_third(occasion, {c.field: c for c in changes}, second, facts)
         if self.absent:
             if second is None:
                 hint = f"there too: Remove-VMReplication, and what is to become of {self.vm.key()}"
@@ -79,6 +98,8 @@ class ReplicationJudged(ReplicationSeen):
         row = self._own(facts)
         if row is not None:
             yield from self._said(row, changed, facts)
+            if second is not None and second.received is not None and "server" not in changed:
+                yield from self._ready_still(second, row, changed, facts)
         if second is not None:
             yield from replica_adapters.findings(self.adapters, frozenset(changed), second, self._coming(second.host))
         certificate = self.certificate if self.authentication == "certificate" else None
@@ -97,20 +118,21 @@ class ReplicationJudged(ReplicationSeen):
         if hosts:
             host = self.server if broker_named(self, self.server) else hosts[0]
             text = f"{host} is not among the hosts of this run: only this side is looked at and changed"
-            yield finding("server", text, "run it for that host too", "warning")
+            yield finding("server", text, IN_THE_RUN, "warning")
         else:
             text = f"{self.server} is no host of the inventory: only this side is looked at and changed"
             yield finding("server", text, "see to the other side there", "warning")
         if self.extended is not None or self.no_third_site:
             text = f"it is {self.server} that sends to a third site, and it is not looked at"
-            yield finding("extended", text, "run it for that host too", "warning")
+            yield finding("extended", text, IN_THE_RUN if hosts else "see to it there", "warning")
 
     def _said(self, row: Row, changed: Mapping[str, Change], facts: Facts) -> Iterator[Diagnostic]:
         """What is no difference, and worth knowing."""
         state = state_of(row)
         if state in UNDER_WAY and "state" not in changed:
-            told = {"scheduled": "the initial copy begins by itself later"}.get(state, f"{state} goes on")
-            yield finding("state", told, "", "warning")
+            yield finding(
+                "state", *(self._scheduled(row, facts) if state == "scheduled" else (f"{state} goes on", "")), "warning"
+            )
         left = places(row, "ExcludedDisks")
         if self.excluded_disks is None and left:
             text = f"not replicated: the disk at {', '.join(sorted(left))}"
@@ -121,7 +143,9 @@ class ReplicationJudged(ReplicationSeen):
     def _new_findings(self, second: Side | None, facts: Facts) -> Iterator[Diagnostic]:
         if second is None and host_named(self, self.server).casefold() == self.server.casefold():
             text = f"{self.server} is a name of the inventory, and what that host calls itself is not known"
-            yield finding("server", text, "run it for that host too, or write its full name")
+            yield finding("server", text, f"{IN_THE_RUN}; or write its full name")
+        yield from self._itself("server", second, (own_name(self, facts),))
+        yield from self._copy_time("initial_copy_at", facts)
         yield from self._consistent(self.recovery_points or 0)
         method = self.authentication or "kerberos"
         if method == "kerberos" and not in_domain(facts):
@@ -195,11 +219,25 @@ class ReplicationJudged(ReplicationSeen):
         sender = own_name(self, facts) if known else ""
         yield from self._not_ready(second, method, self.port, "server", sender, facts)
 
+    def _ready_still(self, second: Side, row: Row, changed: Mapping[str, Change], facts: Facts) -> Iterator[Diagnostic]:
+        """Whether what replicates, or is to be resumed, is received when the server's own plan is done."""
+        method = "certificate" if row["AuthenticationType"] == "Certificate" else "kerberos"
+        known = own_broker(self) or not self.index.together
+        sender = own_name(self, facts) if known else ""
+        stopped = "state" in changed and changed["state"].now in ("error", "paused")
+        field = "state" if stopped else "server"
+        if stopped and method == "certificate" and self.certificate is not None and "certificate" not in changed:
+            told = certificate_findings(self.certificate, "state", facts, sets=True, broker=own_broker(self))
+            yield from (one for one in told if one.level == "impossible")
+        for one in self._not_ready(second, method, row["ReplicaServerPort"], field, sender, facts):
+            yield one if stopped else replace(one, level="warning")
+
     def _not_ready(
         self, there: Side, method: str, port: int | None, field: str, sender: str, facts: Facts
     ) -> Iterator[Diagnostic]:
         """What the server would refuse as it will be when its own plan is done, which comes before."""
-        server = self.server if field == "server" else self.extended.server if self.extended is not None else None
+        onward = self.extended.server if self.extended is not None else None
+        server = onward if field.startswith("extended") else self.server
         rows = there.facts.reply(ReplicaServer.query).rows
         if not rows:
             failure = there.facts.reply(ReplicaServer.query).failure
@@ -231,6 +269,12 @@ class ReplicationJudged(ReplicationSeen):
             yield no(
                 f"{there.host} listens on port {listens} and not on {port}", f"{method}_port", f"write it in {where}"
             )
+        elif method == "certificate" and all(call in there.facts.replies for call in CERTIFICATES):
+            shown, broker = str(row["CertificateThumbprint"] or ""), broker_named(self, server)
+            told = certificate_findings(shown, field, there.facts, sets=True, broker=broker, receives=True)
+            for one in told if shown else ():
+                if one.level == "impossible":
+                    yield no(f"{there.host}: {one.message}", "certificate", one.hint)
         if "firewall" in held:
             yield no(f"the firewall of {there.host} stays as it is", "firewall", "")
         if sender and not row["ReplicationAllowedFromAnyServer"] and not self._admits(there, sender, server):
@@ -251,8 +295,10 @@ class ReplicationJudged(ReplicationSeen):
         if field == "vss" and row is not None:
             yield from self._consistent(int(row["RecoveryHistory"] or 0))
         state = state_of(row) if row is not None else ""
-        if state in _SETTLING and field != "server" and field in settings(type(self)):
-            yield finding(field, f"nothing of it is set now: {state}", "apply again when that is done", "later")
+        onward = second.onward if second is not None and field.startswith("extended.") else None
+        busy = (state_of(onward) if onward is not None else "") if field.startswith("extended.") else state
+        if busy in _SETTLING and field not in ("server", "extended.server") and field in settings(type(self)):
+            yield finding(field, f"nothing of it is set now: {busy}", "apply again when that is done", "later")
         if field == "excluded_disks" and state != "replicating":
             yield finding(
                 field, f"its disks are set while it replicates; now it is: {state}", "apply again then", "later"
@@ -260,10 +306,14 @@ class ReplicationJudged(ReplicationSeen):
         if field == "state" and self.state == "paused" and now != "replicating":
             yield finding(field, f"what replicates is paused; now it is: {now}", "apply again then", "later")
             return
-        if field == "server" and second is not None:
-            yield from self._receiving_findings(second, self.authentication or "kerberos", facts)
+        if field == "server":
+            yield from self._itself("server", second, (own_name(self, facts),))
+            if second is not None:
+                yield from self._receiving_findings(second, self.authentication or "kerberos", facts)
         elif field in ("state", "extended.state") and now is not None:
-            yield from self._state_findings(field, str(now), second)
+            yield from self._state_findings(field, str(now), second, facts)
+            if field == "state" and now == "not started":
+                yield from self._copy_time(field, facts)
             over = second is not None and second.received is not None and _over(second.received)
             if field == "state" and now == "error" and not over and (told := self._details(facts)):
                 yield finding(
@@ -273,34 +323,37 @@ class ReplicationJudged(ReplicationSeen):
             told = self._details(facts)
             yield finding("health", f"its health is {now}" + (f": {told}" if told else ""), "see to what it says")
         elif field == "replica":
-            yield from self._replica_findings(str(now), second)
+            yield from self._replica_findings(str(now), second, facts)
+        elif field == "extended.replica":
+            yield from self._third_findings(str(now), second, facts)
         elif field == "excluded_disks" and not at_least(facts.os, "2016"):
             text = f"{title(facts.os)} sets the disks when replication is enabled"
             yield finding("excluded_disks", text, "take the replication away, and enable it again")
         elif field == "excluded_disks":
             yield from self._disk_findings(facts)
-        elif field == "extended.server" and now is None:
+        elif field == "extended.server":
             yield from self._onward_findings(second, facts)
 
-    def _state_findings(self, field: str, now: str, second: Side | None) -> Iterator[Diagnostic]:
+    def _state_findings(self, field: str, now: str, second: Side | None, facts: Facts) -> Iterator[Diagnostic]:
         name = self.vm.key()
         if now == "prepared for failover":
             hint = f"hvctl replica failover {name} goes on with it, hvctl replica cancel {name} ends it"
             yield finding(field, f"{name} is prepared for a planned failover, and does not start", hint)
         elif now == "error" and second is not None and second.received is not None and _over(second.received):
-            yield finding(field, *_failed_over(name, second))
+            yield finding(field, *_failed_over(name, second, self.vm_row(facts), self.index.host))
         elif now not in ("paused", "error", "not started", "resync needed", "resync paused", "replicating"):
             yield finding(field, f"its state is: {now}", "look at the host")
 
-    def _replica_findings(self, now: str, second: Side | None) -> Iterator[Diagnostic]:
+    def _replica_findings(self, now: str, second: Side | None, facts: Facts) -> Iterator[Diagnostic]:
         name = self.vm.key()
         if now == "failed over" and second is not None:
-            yield finding("replica", *_failed_over(name, second))
+            yield finding("replica", *_failed_over(name, second, self.vm_row(facts), self.index.host))
         elif now == "waiting for its media" and second is not None and not self._imported(second):
-            text = (
-                f"what is exported to {self.initial_copy_export} is not in {self.initial_copy_import} of {second.host}"
-            )
-            yield finding("replica", text, "bring it there, and apply again", "later")
+            assert second.vm is not None
+            folder = f"{name}_{str(second.vm['Id']).upper()}"
+            text = f"{self.initial_copy_import} of {second.host} has no folder {folder}"
+            hint = f"bring it there from {self.initial_copy_export} of {self.index.host}, and apply again"
+            yield finding("replica", text, hint, "later")
         elif now == "an ordinary VM there" and self.initial_copy != "backup":
             text = f"{self.server} no longer receives {name}, and has it as a VM"
             hint = "remove it there, or write `initial_copy: backup` to go on from what it has"
@@ -320,6 +373,7 @@ class ReplicationJudged(ReplicationSeen):
         except UnreadHostError as error:
             yield finding("extended", error.text, "nothing is sent on before")
             return
+        yield from self._itself("extended.server", third, (own_name(self, facts), second.name))
         if third is not None:
             if third.vm is not None:
                 yield finding("extended", f"{third.host} has {self.vm.key()} already", "remove it there")
@@ -328,6 +382,77 @@ class ReplicationJudged(ReplicationSeen):
         if self.extended.certificate is not None and self.extended.authentication == "certificate":
             own, broker = self.extended.certificate, broker_named(self, self.server)
             yield from certificate_findings(own, "extended.certificate", second.facts, sets=True, broker=broker)
+
+    def _third_findings(self, now: str, second: Side | None, facts: Facts) -> Iterator[Diagnostic]:
+        """What the third site has, where it is not what it should be."""
+        third, name = self._third_read(facts), self.vm.key()
+        if third is None:
+            return
+        if now == "failed over":
+            hint = f"hvctl replica reverse {name} goes on from there, hvctl replica cancel {name} ends it"
+            yield finding("extended.replica", f"{name} was failed over to {third.host}", hint)
+        elif now == "an ordinary VM there":
+            text = f"{third.host} no longer receives {name}, and has it as a VM"
+            yield finding("extended.replica", text, "remove it there, and apply again")
+        elif now in LOST:
+            yield from self._onward_findings(second, facts)
+
+    def _left_at_third(
+        self, occasion: Occasion, changed: Mapping[str, Change], second: Side | None, facts: Facts
+    ) -> Iterator[Diagnostic]:
+        """A replica of which nobody knows any more once nothing is sent on."""
+        fields = ("extended", "extended.server", "server")
+        field = next((f for f in fields if f in changed and changed[f].now is not None), "")
+        if second is None or second.onward is None or not (field or occasion == "remove"):
+            return
+        if field != "server" and self._third_of(second, facts) is None:
+            name = str(second.onward["ReplicaServerName"])
+            text = (
+                f"{name} is not looked at: what it has of {self.vm.key()} stays a replica there, which does not start"
+            )
+            hint = f"write `extended: {{server: {name.partition('.')[0]}}}` beside `ensure: absent`, or end it there"
+            hint = hint if occasion == "remove" else "end it there: Remove-VMReplication"
+            yield finding(field, text, hint, "warning")
+
+    def _itself(self, field: str, there: Side | None, hosts: tuple[str, ...]) -> Iterator[Diagnostic]:
+        """By what the hosts call themselves, which the inventory does not say."""
+        written = self.server if field == "server" else self.extended.server if self.extended is not None else ""
+        if there is None and hosts_of(self, written):
+            return
+        name = there.name if there is not None else written
+        if any(same_server(name, host) for host in hosts):
+            text = (
+                "a VM is not replicated to the host that it is on" if field == "server" else f"{written} has it already"
+            )
+            yield finding(field, text, "write another host")
+
+    def _copy_time(self, field: str, facts: Facts) -> Iterator[Diagnostic]:
+        """By the host's clock, and no more than seven days ahead (PSDOC Start-VMInitialReplication)."""
+        if self.initial_copy_at is None:
+            return
+        try:
+            at, clock = datetime.fromisoformat(self.initial_copy_at).replace(tzinfo=UTC), clock_of(facts)
+        except UnreadableError:
+            return  # Hyper-V has a clock, and refuses what does not fit
+        told = f"{clock:%Y-%m-%d %H:%M} by the clock of {self.index.host}"
+        if at <= clock:
+            hint = "write a time to come, or leave it out: then the copy begins at once"
+            yield finding(field, f"initial_copy_at is past: it is {told}", hint)
+        elif at > clock + AHEAD:
+            hint = f"apply again from {at - AHEAD:%Y-%m-%d %H:%M} on, or write an earlier time"
+            text = f"a copy begins by itself up to seven days later, and {self.initial_copy_at} is more: it is {told}"
+            yield finding(field, text, hint, "later")
+
+    def _scheduled(self, row: Row, facts: Facts) -> tuple[str, str]:
+        """When it begins, where the host's clock is known; another time than is written is told."""
+        zone = known_zone(facts)
+        if zone is None:
+            return "the initial copy begins by itself later", ""
+        at = f"{instant(row['InitialReplicationStartTime']).astimezone(zone):%Y-%m-%d %H:%M}"
+        if self.initial_copy_at in (None, at):
+            return f"the initial copy begins by itself at {at}", ""
+        hint = "for another time: Stop-VMInitialReplication there, and apply again"
+        return f"the initial copy begins by itself at {at}, and not at {self.initial_copy_at}", hint
 
     def _details(self, facts: Facts) -> str:
         rows = facts.of_key(MEASURED, "VMId", self._vm_id(facts))

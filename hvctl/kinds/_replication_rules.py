@@ -40,12 +40,15 @@ class ReplicationRules(ReplicationFields):
         return (*disks, *(a for second in seconds for a in self._receiving(second, own)), *switches)
 
     def follows(self, step: Step) -> tuple[Address, ...]:
-        """What is sent on waits for the third site's server; the second site does not, whatever becomes of the third."""
+        """All authorizations of the server: by which of them it lets the sender in only the hosts know. What is sent on waits
+        for the third site's server; the second site does not, whatever becomes of the third."""
+        admitting = tuple(Address(second, ReplicaAuthorization.kind) for second in hosts_of(self, self.server))
         thirds = hosts_of(self, self.extended.server) if self.extended is not None else ()
         if not any(field.startswith("extended.") for field in step.because):
-            return ()
+            return admitting
         sender = self._names_of(host_named(self, self.server), broker_named(self, self.server))
-        return tuple(a for third in thirds for a in self._receiving(third, sender))
+        known = (a for third in thirds for a in self._receiving(third, sender))
+        return (*admitting, *known, *(Address(third, ReplicaAuthorization.kind) for third in thirds))
 
     def _names_of(self, host: str, broker: str) -> list[str]:
         """By which an authorization may let a sender in, as far as the inventory knows it."""
@@ -81,7 +84,7 @@ class ReplicationRules(ReplicationFields):
                 yield finding("", f"the disk at {disk.key()} is shared, and {UNREPLICATED}", f"exclude {disk.key()}")
 
     def _leg_rules(self, os: OS) -> Iterator[Diagnostic]:
-        if self.server.casefold() == self.index.host.casefold():
+        if self._is_own_host(self.server):
             yield finding("server", "a VM is not replicated to the host that it is on", "write another host")
         if (broker := broker_named(self, self.server)) and broker == own_broker(self):
             yield finding("server", "a VM is not replicated within its own cluster", "write another host or broker")
@@ -100,12 +103,18 @@ class ReplicationRules(ReplicationFields):
             hint = "write `recovery_points`, or `vss: null`"
             yield finding("vss", "without recovery points there is nothing that could be consistent", hint)
 
+    def _is_own_host(self, server: str) -> bool:
+        """By any of the names that the inventory knows it by."""
+        own = self.index.host.casefold()
+        return server.casefold() == own or host_named(self, server).casefold() == own
+
     def _onward_rules(self, onward: Extended, os: OS) -> Iterator[Diagnostic]:
         if not at_least(os, "2012r2"):
             yield finding("extended", f"{title(os)} has no third site", exists_from("2012r2"))
-        if same_server(onward.server, self.server):
+        second, third = host_named(self, self.server), host_named(self, onward.server)
+        if same_server(onward.server, self.server) or (second and second == third):
             yield finding("extended.server", "the third site is the second one", "write another host")
-        if onward.server.casefold() == self.index.host.casefold():
+        if self._is_own_host(onward.server):
             yield finding("extended.server", "the third site is the first one", "write another host")
         if onward.frequency is not None and onward.frequency not in ONWARD:
             yield finding("extended.frequency", "a third site is sent to every 5 or 15 min", "write 5m or 15m")

@@ -8,7 +8,7 @@ from typing import Any, Self
 from hvctl.call import Call, Row
 from hvctl.core.changes import Change, HeldBackError, Noted
 from hvctl.core.describe import Omission, all_written
-from hvctl.core.facts import Facts
+from hvctl.core.facts import Facts, UnreadHostError
 from hvctl.core.fields import settings
 from hvctl.core.impact import Impact
 from hvctl.core.resource import Resource
@@ -17,7 +17,7 @@ from hvctl.kinds import _replica_adapters as replica_adapters
 from hvctl.kinds._certificates import QUERIES as CERTIFICATES
 from hvctl.kinds._cluster import WHOLE
 from hvctl.kinds._drives import DISKS
-from hvctl.kinds._host import HOST
+from hvctl.kinds._host import CLOCK, HOST
 from hvctl.kinds._replica import (
     LATENCY,
     MEASURED,
@@ -36,6 +36,7 @@ from hvctl.kinds._replication import (
     Extended,
     of_vm,
     places,
+    side_called,
     side_of,
 )
 from hvctl.kinds._replication_rules import ReplicationRules
@@ -67,6 +68,18 @@ def _media(folder: str) -> Call:
     return Call(
         "Get-ChildItem", {"LiteralPath": (folder,), "Directory": True}, ("Name", "FullName"), each="LiteralPath"
     )
+
+
+def _received_now(row: Row, there: Side | None) -> Any:
+    """What the host that a relationship sends to has of the VM."""
+    if there is None or not same_server(row["ReplicaServerName"], there.name):
+        return NOT_COMPARED
+    if there.vm is None:
+        return "no such VM there"
+    if there.received is None:
+        return "an ordinary VM there"
+    state = state_of(there.received)
+    return state if state in ("paused", "failed over") else "receiving"
 
 
 class ReplicationSeen(ReplicationRules):
@@ -126,6 +139,7 @@ class ReplicationSeen(ReplicationRules):
         more: tuple[Call, ...] = CERTIFICATES if self.certificate is not None else ()
         if self.index.together:  # a node sends by the broker of its cluster
             more += (ReplicaServer.query, *WHOLE)
+        more += (CLOCK,) if self.initial_copy_at is not None else ()
         return (*super().queries(), RELATIONS, MEASURED, COMPUTER, DISKS, *more)
 
     def queries_on(self, host: str) -> tuple[Call, ...]:
@@ -134,7 +148,7 @@ class ReplicationSeen(ReplicationRules):
             (_media(self.initial_copy_import),) if self.initial_copy_import is not None and second else ()
         )
         media += replica_adapters.queries(self.adapters) if second else ()
-        own = self.extended is not None and self.extended.certificate is not None
+        own = self.certificate is not None or (self.extended is not None and self.extended.certificate is not None)
         return (*_THERE, *media, *(CERTIFICATES if own else ()), *queries_behind(self.vm))
 
     def _vm_id(self, facts: Facts) -> object:
@@ -152,6 +166,13 @@ class ReplicationSeen(ReplicationRules):
     def _third(self, facts: Facts) -> Side | None:
         server = self.extended.server if self.extended is not None else None
         return side_of(self, server, self._vm_id(facts), facts)
+
+    def _third_of(self, second: Side, facts: Facts) -> Side | None:
+        """Where the second site sends it on to now, whatever is written; None where that was not read, or is another's."""
+        name = second.onward["ReplicaServerName"] if second.onward is not None else None
+        third = side_called(self, name, self._vm_id(facts), facts) if name else None
+        received = third.received if third is not None else None
+        return third if received is not None and same_server(received["PrimaryServerName"], second.name) else None
 
     def noted(self, facts: Facts) -> Noted | None:
         row = self._own(facts)
@@ -177,6 +198,7 @@ class ReplicationSeen(ReplicationRules):
             found["excluded_disks"] = frozenset(self.excluded_disks)
         if self.extended is not None:
             found["extended.state"] = "replicating"
+            found["extended.replica"] = "receiving"
         elif self.no_third_site:
             found["extended"] = None
         return found
@@ -206,7 +228,7 @@ class ReplicationSeen(ReplicationRules):
         found["replica"] = self._replica_now(row, second)
         if self.excluded_disks is not None:
             found["excluded_disks"] = self._excluded(row, second, facts)
-        found |= self._onward_now(second)
+        found |= self._onward_now(second, facts)
         names = replica_adapters.written(self.adapters)
         if second is None:
             found |= dict.fromkeys(names, NOT_COMPARED)
@@ -227,15 +249,10 @@ class ReplicationSeen(ReplicationRules):
         return NOT_COMPARED if unseen and host_named(self, self.server) else now
 
     def _replica_now(self, row: Row, second: Side | None) -> Any:
-        if second is None or not same_server(row["ReplicaServerName"], second.name):
-            return NOT_COMPARED
-        if second.vm is None:
-            return "no such VM there"
-        if second.received is None:
-            return "an ordinary VM there"
+        found = _received_now(row, second)
+        if found != "receiving" or second is None or second.received is None:
+            return found
         state = state_of(second.received)
-        if state in ("paused", "failed over"):
-            return state
         exported = self.initial_copy_import is not None and state_of(row) in ("initial copy", "replicating")
         return "waiting for its media" if exported and state == STATES["WaitingForInitialReplication"] else "receiving"
 
@@ -251,7 +268,14 @@ class ReplicationSeen(ReplicationRules):
         assert vm is not None
         return frozenset(of_vm(in_vm(DISKS, vm, facts))) - have
 
-    def _onward_now(self, second: Side | None) -> dict[str, Any]:
+    def _third_read(self, facts: Facts) -> Side | None:
+        """None also where it could not be."""
+        try:
+            return self._third(facts)
+        except UnreadHostError:
+            return None
+
+    def _onward_now(self, second: Side | None, facts: Facts) -> dict[str, Any]:
         wanted = [n for n in self.wanted() if n.partition(".")[0] == "extended"]
         if not wanted:
             return {}
@@ -270,6 +294,7 @@ class ReplicationSeen(ReplicationRules):
         names = (broker or self.extended.server, *(full_name(f) for f in others))
         found["extended.server"] = self.extended.server if among(now, names) else now
         found["extended.state"] = state_of(row)
+        found["extended.replica"] = _received_now(row, self._third_read(facts))
         return found
 
     def same(self, field: str, now: Any, wanted: Any) -> bool:
@@ -300,7 +325,7 @@ class ReplicationSeen(ReplicationRules):
     def impacts(self, field: str, now: Any, wanted: Any, facts: Facts) -> frozenset[Impact]:
         if field in ("server", "extended.server") and now is not None:
             return frozenset({"recreate"})
-        if field == "replica" and now in LOST:
+        if field in ("replica", "extended.replica") and now in LOST:
             return frozenset({"recreate"})
         if field == "extended" or (field in ("state", "extended.state") and now == "resync needed"):
             return frozenset({"destroy"})
@@ -308,9 +333,14 @@ class ReplicationSeen(ReplicationRules):
 
     def note(self, field: str, now: Any, wanted: Any, facts: Facts) -> str:
         if field == "" and wanted == "absent":
-            return f"on both sides; {self.vm.key()} stays on {self.server} as a VM that is off, its recovery points go"
+            sides = "on all sides" if self.extended is not None else "on both sides"
+            return f"{sides}; {self.vm.key()} stays on {self.server} as a VM that is off, its recovery points go"
+        if field == "" and self._seeds(facts):
+            return f"what {self.server} has of it is made a replica anew: its recovery points go"
         if field in ("server", "extended.server") and now is not None:
-            return "a whole initial copy; the recovery points go, and what is there stays as a VM that is off"
+            return f"a whole initial copy; what {now} has stays as a VM that is off, its recovery points go"
+        if field == "extended.replica" and now in LOST:
+            return "a whole initial copy"
         if field in ("state", "extended.state") and now == "resync needed":
             return "all of its disks are read and compared; its recovery points go"
         if field in ("state", "extended.state") and now == "not started":
@@ -325,9 +355,24 @@ class ReplicationSeen(ReplicationRules):
             row, other = self._own(facts), self._second(facts)
             lost = row is not None and self._replica_now(row, other) in (*LOST, "failed over")
             return "replica" if lost else ""
+        if field == "extended.state" and self._onward_lost(facts):
+            return "extended.replica"
         onward = field.startswith("extended.") and field != "extended.server" and self.extended is not None
         second = self._second(facts) if onward else None
         return "extended.server" if second is not None and second.onward is None else ""
+
+    def _onward_lost(self, facts: Facts) -> bool:
+        second = self._second(facts)
+        row = second.onward if second is not None else None
+        return row is not None and _received_now(row, self._third_read(facts)) in (*LOST, "failed over")
+
+    def _seeds(self, facts: Facts) -> bool:
+        """Whether a replica that is there already is what the copy goes on from."""
+        second = self._second(facts) if self.initial_copy == "backup" else None
+        return second is not None and second.received is not None
+
+    def create_impacts(self, facts: Facts) -> frozenset[Impact]:
+        return frozenset({"destroy"}) if self._seeds(facts) else super().create_impacts(facts)
 
     def _imported(self, second: Side) -> str:
         """The folder of this VM, which the export has named <name>_<id> (replica-migration 2.1); "" if it is not there."""

@@ -11,12 +11,16 @@ from hvctl.call import Value
 from hvctl.core.fields import Fields, Null, Setting
 from hvctl.core.values import Json, Plain
 from hvctl.kinds._cluster import bare
-from hvctl.kinds._types import Flag, Words
+from hvctl.kinds._types import Flag, Seconds, Words
 from hvctl.kinds._vm import VmPart
+from hvctl.text.duration import spoken
 from hvctl.text.number import is_whole, whole
 
 NODES_LESS_ONE = 2**32 - 1
 """FailoverThreshold: one failover less than there are nodes (cluster 1.2)."""
+
+LONGEST_S = NODES_LESS_ONE // 1000
+"""What milliseconds of 32 bits hold (cluster 1.3)."""
 
 
 class Numbers(Words):
@@ -91,6 +95,19 @@ class _NodeList(_NodeSet):
         return [bare(n) for n in value or ()]
 
 
+class _MillisecondsCodec(Plain):
+    """Seconds here, milliseconds there."""
+
+    def read(self, value: Any) -> Any:
+        return value // 1000 if isinstance(value, int) else value
+
+    def write(self, value: Any) -> Value:
+        return 1000 * int(value)
+
+    def show(self, value: Any) -> str:
+        return spoken(value) if isinstance(value, int) else super().show(value)
+
+
 class _WindowCodec(Plain):
     """Two properties, of which -1 means none (cluster 1.2); written together by the kind."""
 
@@ -107,7 +124,8 @@ class _WindowCodec(Plain):
 NO_WINDOW = "-1--1"
 PRIORITIES = Numbers(none=0, low=1000, medium=2000, high=3000)
 OFFLINE = Numbers(turn_off=0, save=1, shut_down=2, force_shut_down=3)
-WINDOW = _WindowCodec()
+RESTART = Numbers(none=0, restart=1, failover=2)
+WINDOW, MILLISECONDS = _WindowCodec(), _MillisecondsCodec()
 BIT, UNSIGNED, NAMES, NODE_SET, NODE_LIST = _BitCodec(), _UnsignedCodec(), _FoldedSet(), _NodeSet(), _NodeList()
 
 
@@ -150,6 +168,18 @@ class Failover(Fields):
     period: Annotated[int | None, Field(ge=1, le=1193), Setting("FailoverPeriod")] = None
 
 
+class Restart(Fields):
+    """What the cluster does where the VM fails: `restart` starts it again on its node, `threshold` times within `period`;
+    `failover` does so, and then fails the role over; `none` neither. After `retry_after` it begins again."""
+
+    action: Annotated[str | None, RESTART, Setting("RestartAction", codec=RESTART)] = None
+    threshold: Annotated[int | None, Field(ge=0, lt=NODES_LESS_ONE), Setting("RestartThreshold")] = None
+    period: Annotated[Seconds | None, Field(le=LONGEST_S), Setting("RestartPeriod", codec=MILLISECONDS)] = None
+    retry_after: Annotated[Seconds | None, Field(le=LONGEST_S), Setting("RetryPeriodOnFailure", codec=MILLISECONDS)] = (
+        None
+    )
+
+
 Node = Annotated[str, Field(min_length=1, max_length=64)]
 
 
@@ -163,6 +193,7 @@ class RolePart(VmPart):
     possible_owners: Annotated[list[Node] | None, Field(min_length=1), Setting("PossibleOwners", codec=NODE_SET)] = None
     failback: Failback = Field(default_factory=Failback)
     failover: Failover = Field(default_factory=Failover)
+    restart: Restart = Field(default_factory=Restart)
     anti_affinity: Annotated[list[str] | None, Setting("AntiAffinityClassNames", codec=NAMES)] = None
     offline_action: Annotated[str | None, OFFLINE, Setting("OfflineAction", codec=OFFLINE)] = None
     heartbeat_monitoring: Annotated[Flag | None, Setting("CheckHeartbeat", codec=BIT)] = None

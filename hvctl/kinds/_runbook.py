@@ -10,19 +10,24 @@ from typing import Any, ClassVar
 
 from hvctl.call import Call, Ref, Row
 from hvctl.core.changes import Change, Noted, Occasion, Step, finding
-from hvctl.core.facts import Facts
+from hvctl.core.facts import Facts, UnreadableError
 from hvctl.core.impact import Impact
 from hvctl.core.values import State
 from hvctl.kinds._host import HOST, OfHyperV
 from hvctl.kinds._replica import FAILED_OVER, RELATIONS, extended, noted_of, relation_of, state_of
 from hvctl.kinds._replica import by_id as vm_of
+from hvctl.kinds._replica_adapters import ADAPTERS
 from hvctl.kinds._servers import COMPUTER, admitting, own_name
+from hvctl.kinds._services import SERVICES, deaf
 from hvctl.kinds._vm import VMS, power
 from hvctl.kinds.replica_authorization import ReplicaAuthorization
 from hvctl.kinds.replica_server import ReplicaServer
 from hvctl.text.diagnostic import Diagnostic
 
-QUERIES = (HOST, VMS, RELATIONS, COMPUTER, ReplicaServer.query, ReplicaAuthorization.query)
+QUERIES = (
+    *(HOST, VMS, RELATIONS, COMPUTER, ReplicaServer.query, ReplicaAuthorization.query),
+    *(SERVICES, ADAPTERS),
+)
 
 SHUTDOWN_S = 600
 
@@ -217,6 +222,29 @@ class Runbook(OfHyperV):
     def start(self, field: str, needs: tuple[Step, ...], host: str = "") -> Step:
         return self.step("Start-VM", f"start {self.name}", field, needs, host)
 
+    def unheard(self, seen: Seen, host: str) -> Iterator[Diagnostic]:
+        """Whether the guest can be asked to shut down."""
+        why = deaf(self.vm_id, seen.facts)
+        if why is None:
+            text = f"it is not known whether the guest of {self.name} can be asked to shut down on {host}"
+            yield finding("shut_down", text, "see its integration services", "warning")
+        elif why:
+            text = f"{self.name} cannot be shut down on {host}: {why}"
+            yield finding(
+                "shut_down", text, "shut it down from within, or wait until its guest answers, and run it again"
+            )
+
+    def unplugged(self, facts: Facts) -> Iterator[Diagnostic]:
+        """A replica's adapters are on no switch unless somebody connects them (replica-migration 2.1)."""
+        try:
+            rows = facts.of_key(ADAPTERS, "VMId", self.vm_id)
+        except UnreadableError:
+            return
+        loose = [str(r["Name"]) for r in rows if not r["SwitchName"]]
+        if loose:
+            text = f"on no switch of {self.here}: {', '.join(loose)}; {self.name} starts there without that network"
+            yield finding("start", text, "write `adapters` in its replication, or connect it there", "warning")
+
     def reverse_findings(self, facts: Facts) -> Iterator[Diagnostic]:
         """What the reverse would be refused for (replica-migration 2.3): found before anything is stopped."""
         own, there = self.own(facts), facts.on(self.there)
@@ -291,6 +319,8 @@ class PlannedFailover(Runbook):
         if not changes:
             return
         own, other = self.own(facts), self.other(facts)
+        if any(c.field == "start" for c in changes):
+            yield from self.unplugged(facts)
         if own.sends:  # only its start is left
             return
         if other is None or not other.sends:
@@ -307,6 +337,8 @@ class PlannedFailover(Runbook):
         if own.over and other.state != "PreparedForFailover":
             hint = f"hvctl replica reverse {self.name} goes on from an unplanned failover"
             yield finding("", f"{self.name} was failed over without being prepared on {self.there}", hint)
+        if other.power == "Running" and any(c.field == "shut_down" for c in changes):
+            yield from self.unheard(other, self.there)
         if other.power in ("Saved", "Paused"):
             yield finding("", f"{self.name} is {other.power.lower()}", "start it, or turn it off")
         if own.relation is not None and own.relation.get("TestVirtualMachine.Id"):
@@ -369,6 +401,8 @@ class UnplannedFailover(Runbook):
         if changes and other is not None and other.sends and other.runs:
             hint = f"without --unplanned nothing is lost; or turn it off on {self.there} first"
             yield finding("", f"{self.name} runs on {self.there}", hint)
+        if any(c.field == "start" for c in changes):
+            yield from self.unplugged(facts)
         own = self.own(facts)
         if self.point and own.over:
             text = f"{self.name} was failed over already, and the host does not say to which recovery point"
@@ -408,7 +442,7 @@ class Reversal(Runbook):
         prepared = other is not None and other.state == "PreparedForFailover"
         received = other is not None and other.receives
         off = turned or (other is not None and other.power == "Off")
-        begun = turned and own.state != "ReadyForInitialReplication"
+        begun = turned and own.told != "not started"
         return {
             "stop_old": (off, other.power.lower() if other is not None else ""),
             "as_replica": (turned or prepared or received, "it sent"),
@@ -533,7 +567,7 @@ class TestFailover(Runbook):
 
     def note(self, field: str, now: Any, wanted: Any, facts: Facts) -> str:
         since = f"as of {self.point_told}; " if self.point else ""
-        return f"{since}it is off; hvctl replica cancel {self.name} removes it"
+        return f"{since}'{self.name} - Test', which is off; hvctl replica cancel {self.name} removes it"
 
     def judge(self, occasion: Occasion, changes: tuple[Change, ...], facts: Facts) -> Iterator[Diagnostic]:
         own = self.own(facts)

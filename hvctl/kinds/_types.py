@@ -115,7 +115,14 @@ class Cleared(Plain):
         return super().show(self.to if value is None else value)
 
 
-class _SecondsCodec(Plain):
+class _SpanCodec(Plain):
+    """Seconds on both sides, shown with their units."""
+
+    def show(self, value: Any) -> str:
+        return spoken(value) if isinstance(value, int) else super().show(value)
+
+
+class _SecondsCodec(_SpanCodec):
     """Seconds here, a TimeSpan there: ticks of 100 ns as read, text d.hh:mm:ss as sent."""
 
     def read(self, value: Any) -> Any:
@@ -124,9 +131,6 @@ class _SecondsCodec(Plain):
     def write(self, value: Any) -> Value:
         days, rest = divmod(int(value), 86400)
         return f"{days}.{rest // 3600:02}:{rest % 3600 // 60:02}:{rest % 60:02}"
-
-    def show(self, value: Any) -> str:
-        return spoken(value) if isinstance(value, int) else super().show(value)
 
 
 def shown_age(seconds: float) -> str:
@@ -209,7 +213,7 @@ class _NameCodec(_FoldCodec):
         return str(value or "none")
 
 
-SIZE, RATE, COUNT, SECONDS = _SizeCodec(), _RateCodec(), _CountCodec(), _SecondsCodec()
+SIZE, RATE, COUNT, SPAN, SECONDS = _SizeCodec(), _RateCodec(), _CountCodec(), _SpanCodec(), _SecondsCodec()
 ON_OFF, NOT, TEXT, PATH, MAC, FOLD, NAME = (
     _OnOffCodec(),
     _NotCodec(),

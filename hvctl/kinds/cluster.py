@@ -15,7 +15,7 @@ from hvctl.core.facts import Facts, UnclearError, UnreadableError
 from hvctl.core.fields import Fields, Setting, properties, settings
 from hvctl.core.impact import Impact
 from hvctl.core.resource import Resource
-from hvctl.core.values import MISSING, Plain, State
+from hvctl.core.values import ANYTHING, MISSING, Plain, State
 from hvctl.kinds._cluster import (
     CLUSTERS,
     DOWN,
@@ -28,13 +28,14 @@ from hvctl.kinds._cluster import (
     VM_RESOURCE,
     WHOLE,
     hosts_by_node,
+    no_cluster,
     set_common,
     speaker,
     view,
 )
 from hvctl.kinds._host import OfHyperV
 from hvctl.kinds._role import BIT, Numbers
-from hvctl.kinds._types import Flag, Seconds
+from hvctl.kinds._types import SPAN, Flag, Seconds
 from hvctl.kinds._vm import VMS
 from hvctl.text.diagnostic import Diagnostic
 
@@ -43,10 +44,11 @@ NETWORKS = Call(
     {"Namespace": "root/MSCluster", "ClassName": "MSCluster_Network"},
     select=("Name", "ID", "Role"),
 )
+_ORDER = ("MigrationNetworkOrder", "MigrationExcludeNetworks")
 _TYPES = Call(
     "Get-CimInstance",
     {"Namespace": "root/MSCluster", "ClassName": "MSCluster_ResourceType"},
-    select=("Name", "PrivateProperties.MigrationNetworkOrder", "PrivateProperties.MigrationExcludeNetworks"),
+    select=("Name", *(f"PrivateProperties.{name}" for name in _ORDER)),
 )
 LEVELS = Numbers(special_heartbeat=1, always=2)
 _NETWORKS = "live_migration_networks"
@@ -66,14 +68,14 @@ class Resiliency(Fields):
     isolated at all, always or only where it says so itself."""
 
     isolate: Annotated[str | None, LEVELS, Setting("ResiliencyLevel", codec=LEVELS)] = None
-    period: Annotated[Seconds | None, Setting("ResiliencyDefaultPeriod")] = None
+    period: Annotated[Seconds | None, Setting("ResiliencyDefaultPeriod", codec=SPAN)] = None
 
 
 class Quarantine(Fields):
     """A node that leaves `threshold` times within an hour takes no roles for `duration`."""
 
     threshold: Annotated[int | None, Field(ge=1), Setting("QuarantineThreshold")] = None
-    duration: Annotated[Seconds | None, Setting("QuarantineDuration")] = None
+    duration: Annotated[Seconds | None, Setting("QuarantineDuration", codec=SPAN)] = None
 
 
 class Cluster(OfHyperV):
@@ -84,6 +86,16 @@ class Cluster(OfHyperV):
     kind: ClassVar[str] = "cluster"
     section: ClassVar[str] = "cluster"
     after: ClassVar[tuple[str, ...]] = ("host",)
+    usual: ClassVar[Mapping[str, Any]] = {
+        "drain_on_shutdown": True,
+        "resiliency.isolate": "always",
+        "resiliency.period": 240,
+        "quarantine.threshold": 3,
+        "quarantine.duration": 7200,
+        "anti_affinity_enforced": False,
+        "maximum_parallel_migrations": 1,
+    }
+    """Cluster 1.3, 1.6."""
     beneath: ClassVar[Mapping[str, Mapping[str, Any]]] = {"vms": {"role": {}}}
     other_words: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys(("roles", "virtual_machines", "groups"), "vms"),
@@ -116,11 +128,26 @@ class Cluster(OfHyperV):
 
     @classmethod
     def discover(cls, owner: Resource | None, facts: Facts) -> Iterator[Self]:
-        """It is no host's own."""
-        yield from ()
+        """Of a node; which cluster it is the inventory says."""
+        failure = facts.reply(cls._own()).failure
+        if facts.rows(cls._own()) if failure is None else not no_cluster(failure):
+            yield cls()
+
+    @classmethod
+    def describing(cls) -> tuple[Call, ...]:
+        return (VMS, *WHOLE, cls._own(), NETWORKS, _TYPES)
+
+    def by_default(self, facts: Facts) -> State:
+        """Nobody has said anything of networks."""
+        try:
+            row = self._order(facts)
+        except UnreadableError:
+            return self.usual
+        said = any(str(row.get(f"PrivateProperties.{name}") or "").strip() for name in _ORDER)
+        return self.usual if said else {**self.usual, _NETWORKS: ANYTHING}
 
     def queries(self) -> tuple[Call, ...]:
-        networks = (_TYPES,) if self.live_migration_networks else ()
+        networks = (_TYPES,) if _NETWORKS in self.model_fields_set else ()
         return (VMS, *WHOLE, self._own(), NETWORKS, *networks)
 
     def queries_once(self) -> tuple[Call, ...]:
@@ -155,11 +182,14 @@ class Cluster(OfHyperV):
     def _networks(self, facts: Facts) -> list[str]:
         """Those that are not excluded, by their order; without any order all that the cluster has."""
         names = {_id(r["ID"]): str(r["Name"]) for r in facts.rows(NETWORKS)}
-        row = next(r for r in facts.rows(_TYPES) if r.get("Name") == VM_RESOURCE)
+        row = self._order(facts)
         order = _ids(row.get("PrivateProperties.MigrationNetworkOrder"))
         excluded = set(_ids(row.get("PrivateProperties.MigrationExcludeNetworks")))
         listed = [i for i in order if i in names and i not in excluded]
         return [names[i] for i in (*listed, *(i for i in names if i not in listed and i not in excluded))]
+
+    def _order(self, facts: Facts) -> Row:
+        return next((r for r in facts.rows(_TYPES) if r.get("Name") == VM_RESOURCE), {})
 
     # --- rules --------------------------------------------------------------------------------------------------------
 
@@ -215,17 +245,21 @@ class Cluster(OfHyperV):
                     )
 
     def _nodes(self, facts: Facts) -> Iterator[Diagnostic]:
-        hosts = hosts_by_node(facts)
+        hosts = hosts_by_node(facts) or {facts.info.computer.casefold(): (self.index.host, facts)}
         for node, (host, own) in hosts.items():
             if self.index.is_beside(host):  # that a role of it replicates to, or one that replicates to it
                 continue
             if own is not None and view(facts).nodes and node not in view(facts).nodes:
                 text = f"{host} is no node of {view(facts).name}"
                 yield finding("", text, "take hvctl_cluster from it, or add it to the cluster", "warning")
-        for node, (name, state, status) in view(facts).nodes.items():
-            if facts.others and node not in hosts:
-                text = f"{name} is a node of the cluster, and is not among the hosts of this run"
-                yield finding("", text, "add it to the inventory's group of its nodes", "warning")
+        left_out = [name for node, (name, _, _) in view(facts).nodes.items() if node not in hosts]
+        if left_out:
+            text = f"{', '.join(left_out)} are nodes of the cluster, and are not among the hosts of this run"
+            if len(left_out) == 1:
+                text = f"{left_out[0]} is a node of the cluster, and is not among the hosts of this run"
+            hint = "run it for all nodes, and see that the inventory's group of its nodes has them"
+            yield finding("", text, hint, "warning")
+        for name, state, status in view(facts).nodes.values():
             if word := _condition(state, status):
                 yield finding("", f"the node {name} {word[0]}", word[1], "warning")
 
@@ -252,7 +286,9 @@ class Cluster(OfHyperV):
         if plain:
             fields = tuple(c.field for c in plain)
             object = Ref(Call("Get-Cluster"), {"Name": name})
-            yield set_common("Cluster", name, self.arguments(plain), object, f"set the cluster {name}", fields)
+            yield set_common(
+                "Cluster", {"Name": name}, self.arguments(plain), object, f"set the cluster {name}", fields
+            )
         if len(plain) < len(changes):
             ids = {str(r["Name"]).casefold(): _id(r["ID"]) for r in facts.rows(NETWORKS)}
             order = [ids[n.casefold()] for n in self.live_migration_networks or ()]

@@ -229,6 +229,10 @@ class ReplicaServer(OfHyperV):
     def rests_on(self, field: str, facts: Facts) -> str:
         """It does not begin to listen without the method that is wanted, nor is that set without its certificate."""
         order = ("certificate", "authentication", "enabled")
+        if (
+            field == "firewall" and self.firewall
+        ):  # which rule it is goes by the method, and nothing is opened for nobody
+            return next((f for f in reversed(order[1:]) if f in self.written()), "")
         if field not in order[1:] or self.authentication == "kerberos":
             return ""
         before = order[: order.index(field)]
@@ -237,6 +241,8 @@ class ReplicaServer(OfHyperV):
     def note(self, field: str, now: Any, wanted: Any, facts: Facts) -> str:
         if field == "enabled" and not wanted:
             return "replicas that others send are refused from then on"
+        if self._refuses(field, now, wanted, facts):
+            return "what is sent so far by the other way is refused from then on"
         if field == "firewall":
             return ", ".join(self._listeners(facts))
         return ""
@@ -244,7 +250,18 @@ class ReplicaServer(OfHyperV):
     def impacts(self, field: str, now: Any, wanted: Any, facts: Facts) -> frozenset[Impact]:
         """What it no longer accepts stops for those who send."""
         stops = (field == "enabled" and not wanted) or (field == "firewall" and not wanted)
-        return frozenset({"disconnect"}) if stops else frozenset({"online"})
+        refuses = self._refuses(field, now, wanted, facts)
+        return frozenset({"disconnect"}) if stops or refuses else frozenset({"online"})
+
+    def _refuses(self, field: str, now: Any, wanted: Any, facts: Facts) -> bool:
+        """Of a server that is on: a method less, another port of one that it accepts, or not everybody any more."""
+        row = self.row(facts)
+        if not row["ReplicationEnabled"]:
+            return False
+        accepted = str(ALLOWED.read(row["AllowedAuthenticationType"]))
+        if field in ("kerberos_port", "certificate_port"):
+            return accepted in (field.removesuffix("_port"), "both")
+        return (field == "authentication" and wanted != "both") or (field == "any_server" and not wanted)
 
     # --- changing ---------------------------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ from hvctl.kinds._replica import (
 from hvctl.kinds._replication import (
     Extended,
     of_vm,
+    side_called,
 )
 from hvctl.kinds._replication_judged import ReplicationJudged
 from hvctl.kinds._replication_seen import LOST
@@ -110,7 +111,7 @@ class Replication(ReplicationJudged):
         method = self.authentication or "kerberos"
         seeded: tuple[Step, ...] = ()
         if self.initial_copy == "backup" and second is not None and second.vm is not None:
-            seeded = tuple(self._seed(second))
+            seeded = tuple(self._seed(second, facts))
             yield from seeded
         given = {**kept, **self._given(changes, facts.os)}
         given.pop("DisableVSSSnapshotReplication", None)
@@ -143,14 +144,17 @@ class Replication(ReplicationJudged):
             there = by_id(row["Id"]) if row is not None else Ref(Call("Get-VM"), {"Name": name})
             yield from replica_adapters.steps(self.adapters, changes, there, name, second.host, (enabled,))
 
-    def _seed(self, second: Side) -> Iterator[Step]:
+    def _seed(self, second: Side, facts: Facts) -> Iterator[Step]:
         """What is there becomes the replica that the copy goes on from (replica-migration 2.5)."""
         assert second.vm is not None
         vm, name = by_id(second.vm["Id"]), self.vm.key()
-        removed: tuple[Step, ...] = ()
+        ended = tuple(self._onward_ended(second, ("initial_copy",), (), facts))
+        yield from ended
+        removed = ended[-1:]
         if second.received is not None:
             call = Call("Remove-VMReplication", {"VMReplication": relation_of(vm, "Simple")})
-            removed = (Step(call, f"end what {name} was a replica of", ("initial_copy",), host=second.host),)
+            text = f"end what {name} was a replica of"
+            removed = (Step(call, text, ("initial_copy",), needs=removed, host=second.host),)
             yield from removed
         call = Call("Enable-VMReplication", {"VM": vm, "AsReplica": True})
         yield Step(call, f"make {name} there a replica", ("initial_copy",), needs=removed, host=second.host)
@@ -215,8 +219,13 @@ class Replication(ReplicationJudged):
         """To another host, or to one that has lost it: taken away and enabled, with a whole copy."""
         vm, name = vm_ref(self.vm, facts), self.vm.key()
         fields = tuple(f for f in ("server", "replica") if f in by_field)
-        removed = Step(Call("Remove-VMReplication", {"VM": vm}), f"end the replication of {name}", fields)
+        row = self._own(facts)
+        old = side_called(self, row["ReplicaServerName"], self._vm_id(facts), facts) if row is not None else None
+        ended = tuple(self._onward_ended(old, fields, (), facts))
+        yield from ended
+        removed = Step(Call("Remove-VMReplication", {"VM": vm}), f"end the replication of {name}", fields, ended[-1:])
         yield removed
+        yield from self._no_replica(old, fields, (removed,), facts)
         yield from self._enable(self.as_changes(facts), facts, (removed,), self._kept(facts))
 
     def _kept(self, facts: Facts) -> dict[str, Value]:
@@ -268,17 +277,15 @@ class Replication(ReplicationJudged):
         leg = relation_of(vm, "Extended")
         by_field = {c.field: c for c in changes}
         if self.extended is None:
-            call = Call("Remove-VMReplication", {"VMReplication": leg})
-            yield Step(call, f"no longer send {name} on", ("extended",), host=second.host)
+            yield from self._onward_ended(second, ("extended",), (), facts)
             return
         fields = tuple(by_field)
-        if row is None or "extended.server" in by_field:
-            removed: tuple[Step, ...] = ()
-            if row is not None:
-                call = Call("Remove-VMReplication", {"VMReplication": leg})
-                removed = (Step(call, f"no longer send {name} on", ("extended.server",), host=second.host),)
-                yield from removed
-            yield from self._enable_onward(second, vm, leg, fields, removed, facts)
+        lost = "extended.replica" in by_field and by_field["extended.replica"].now in LOST
+        if row is None or "extended.server" in by_field or lost:
+            because = tuple(f for f in ("extended.server", "extended.replica") if f in by_field)
+            removed = tuple(self._onward_ended(second, because, (), facts))
+            yield from removed
+            yield from self._enable_onward(second, vm, leg, fields, removed[-1:], facts)
             return
         table = settings(Extended)
         plain = {n.partition(".")[2]: c for n, c in by_field.items()}
@@ -288,6 +295,10 @@ class Replication(ReplicationJudged):
             yield Step(call, f"set how {name} is sent on", fields, host=second.host)
         if "state" in plain:
             yield from self._onward_state(str(plain["state"].now), leg, second)
+        third = self._third_read(facts) if "replica" in plain else None
+        if third is not None and third.vm is not None:
+            call = Call("Resume-VMReplication", {"VM": by_id(third.vm["Id"])})
+            yield Step(call, f"go on receiving {name}", ("extended.replica",), host=third.host)
 
     def _enable_onward(
         self, second: Side, vm: Ref, leg: Ref, fields: tuple[str, ...], needs: tuple[Step, ...], facts: Facts
@@ -331,21 +342,39 @@ class Replication(ReplicationJudged):
         """On the third site's leg first: what is sent on cannot be ended before (replica-migration 2.3)."""
         name, because = self.vm.key(), ("ensure",)
         second = self._second(facts)
-        needs: tuple[Step, ...] = ()
-        if second is not None and second.onward is not None and second.vm is not None:
-            call = Call("Remove-VMReplication", {"VMReplication": relation_of(by_id(second.vm["Id"]), "Extended")})
-            needs = (Step(call, f"no longer send {name} on", because, host=second.host),)
-            yield from needs
+        ended_onward = tuple(self._onward_ended(second, because, (), facts))
+        yield from ended_onward
+        needs = ended_onward[-1:]
         if self._own(facts) is not None:
             call = Call("Remove-VMReplication", {"VM": vm_ref(self.vm, facts)})
             ended = Step(call, f"end the replication of {name}", because, needs=needs)
             yield ended
             needs = (*needs, ended)
-        if second is not None and second.received is not None and second.vm is not None:
-            if not self._ours(second.received, facts):
-                return
-            call = Call("Remove-VMReplication", {"VMReplication": relation_of(by_id(second.vm["Id"]), "Simple")})
-            yield Step(call, f"{name} is no replica any more", because, needs=needs, host=second.host)
+        yield from self._no_replica(second, because, needs, facts)
+
+    def _no_replica(
+        self, second: Side | None, because: tuple[str, ...], needs: tuple[Step, ...], facts: Facts
+    ) -> Iterator[Step]:
+        if second is None or second.vm is None or second.received is None or not self._ours(second.received, facts):
+            return
+        call = Call("Remove-VMReplication", {"VMReplication": relation_of(by_id(second.vm["Id"]), "Simple")})
+        yield Step(call, f"{self.vm.key()} is no replica any more", because, needs=needs, host=second.host)
+
+    def _onward_ended(
+        self, second: Side | None, because: tuple[str, ...], needs: tuple[Step, ...], facts: Facts
+    ) -> Iterator[Step]:
+        """At the third site first, where it was read: it would keep a replica that does not start, and once nothing is sent
+        on no host says where that is (replica-migration 2.1)."""
+        if second is None or second.vm is None or second.onward is None:
+            return
+        third = self._third_of(second, facts)
+        if third is not None and third.vm is not None and third.received is not None:
+            call = Call("Remove-VMReplication", {"VM": by_id(third.vm["Id"])})
+            text = f"{self.vm.key()} is no replica any more on {third.host}"
+            needs = (Step(call, text, because, needs, host=third.host),)
+            yield from needs
+        call = Call("Remove-VMReplication", {"VMReplication": relation_of(by_id(second.vm["Id"]), "Extended")})
+        yield Step(call, f"no longer send {self.vm.key()} on", because, needs=needs, host=second.host)
 
 
 def _port(there: Side | None, method: str) -> int:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 from hvctl.call import EACH, Call, Guard, Map, Ref, Row
-from hvctl.contract import OS, title
+from hvctl.contract import OS, at_least, title
 from hvctl.core.changes import Change, Noted, Occasion, Step, finding
 from hvctl.core.describe import Omission
 from hvctl.core.facts import Facts, UnreadableError
@@ -18,6 +18,7 @@ from hvctl.core.resource import Resource
 from hvctl.core.values import NOT_COMPARED, UNKNOWN, State
 from hvctl.kinds._adapter import Adapter
 from hvctl.kinds._cluster import (
+    FAILED,
     RESOURCES,
     ROLES,
     UP,
@@ -34,9 +35,10 @@ from hvctl.kinds._cluster import (
 )
 from hvctl.kinds._disk import DiskPart
 from hvctl.kinds._drives import DISKS, DVDS, file_query, on_cluster, on_share, there
+from hvctl.kinds._ip import INTERFACES
 from hvctl.kinds._limits import DEFAULT_VM_VERSION, version_at_least
 from hvctl.kinds._machine import Machine
-from hvctl.kinds._network import SWITCHES, VM_ADAPTERS
+from hvctl.kinds._network import SWITCHES, VM_ADAPTERS, described
 from hvctl.kinds._role import NODES_LESS_ONE, RolePart
 from hvctl.kinds._switch import SwitchPart
 from hvctl.kinds._vm import VMS, in_vm, power, vm_ref, vm_row
@@ -57,7 +59,11 @@ _GROUPS = replace(
     ),
 )
 _PARAMETERS = replace(
-    RESOURCES, select=("Type", "OwnerGroup", "PrivateProperties.OfflineAction", "PrivateProperties.CheckHeartbeat")
+    RESOURCES,
+    select=(
+        *("Type", "OwnerGroup", "PrivateProperties.OfflineAction", "PrivateProperties.CheckHeartbeat"),
+        *("RestartAction", "RestartThreshold", "RestartPeriod", "RetryPeriodOnFailure"),
+    ),
 )
 _OWNERS = ("OwnerNodes[Name]",)
 PREFERRED = Call(
@@ -78,6 +84,7 @@ _PATHS = Call("Get-VM", select=("Id", "Path"))
 _OF_GROUP = ("priority", "anti_affinity", "failback.allowed", "failback.window", "failover.threshold", "failover.period",
              "persistent_state")  # fmt: skip
 _OF_RESOURCE = ("offline_action", "heartbeat_monitoring")
+_RESTARTS = ("restart.action", "restart.threshold", "restart.period", "restart.retry_after")
 _SERVICES, _EVENTS = _WATCHED = "monitored_services", "monitored_events"
 
 
@@ -115,6 +122,7 @@ class Role(RolePart):
         "memory",
         "processor",
     )
+    made_along: ClassVar[bool] = True
     query: ClassVar[Call] = ROLES
     usual: ClassVar[Mapping[str, Any]] = {
         "priority": "medium",
@@ -123,11 +131,15 @@ class Role(RolePart):
         "failback.window": None,
         "failover.threshold": None,
         "failover.period": 6,
+        "restart.action": "failover",
+        "restart.threshold": 1,
+        "restart.period": 900,
+        "restart.retry_after": 3600,
         "offline_action": "save",
         "monitored_services": (),
         "monitored_events": (),
     }
-    """Cluster 1.2, 1.5; of a role that was made (domain 16)."""
+    """Cluster 1.2, 1.3, 1.5; of a role that was made (domain 16)."""
     other_words: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys(("owners", "preferred_nodes", "preferred"), "preferred_owners"),
         **dict.fromkeys(("possible_nodes", "nodes"), "possible_owners"),
@@ -208,6 +220,7 @@ class Role(RolePart):
             *preferred,
             *possible,
             *services,
+            *((INTERFACES,) if self.preferred_owners or self.possible_owners else ()),
             *(file_query(folder) for folder in self._shared_folders()),
         )
 
@@ -238,6 +251,7 @@ class Role(RolePart):
         found = {
             **self._read(rows[0], _OF_GROUP),
             **self._read(resource, _OF_RESOURCE, "PrivateProperties."),
+            **self._read(resource, _RESTARTS),
             "preferred_owners": self._owners(PREFERRED, role.name, facts),
             "possible_owners": self._owners(POSSIBLE, role.resource, facts),
             **{field: self._watched_now(field, facts) for field in _WATCHED},
@@ -285,15 +299,21 @@ class Role(RolePart):
         return {**self.written()}
 
     def changes(self, actual: State, facts: Facts) -> tuple[Change, ...]:
-        """And that it runs elsewhere than it prefers, where the cluster may bring it back."""
+        """And that it runs elsewhere than it prefers, where the cluster may bring it back; and that it has failed."""
         found = super().changes(actual, facts)
         role, home = self.role(facts), self._home(facts)
+        if role is not None and role.failed and not self._starts(facts):
+            found = (*found, Change("state", _STATES[FAILED], _STATES[0]))
         if role is None or home is None:
             return found
         note = "the cluster moves it there live if it runs"
         if self._barred(role.owner):
             note = f"{role.owner} is not to be a possible owner; {note}"
         return (*found, Change("node", role.owner, home, frozenset({"move"}), note))
+
+    def _starts(self, facts: Facts) -> bool:
+        """Whether this run starts its VM, and so brings it online (cluster 3)."""
+        return self.vm.state == "running" and power(self.vm_row(facts)) != "Running"
 
     def noted(self, facts: Facts) -> Noted | None:
         """Of its owner; where that is a host of the run that could not be read, what was seen there last stands."""
@@ -346,7 +366,7 @@ class Role(RolePart):
     # --- rules --------------------------------------------------------------------------------------------------------
 
     def rules(self, os: OS) -> Iterator[Diagnostic]:
-        if not self.index.together and self.index.host:
+        if not self.index.together and self.index.host and "cluster" not in self.place.path:  # which says so itself
             hint = (
                 "write hvctl_cluster: NAME in the variables of the group of its nodes, and the VM under `cluster: vms:`"
             )
@@ -423,14 +443,21 @@ class Role(RolePart):
             text = f"{name} is on {node}, which is none of its preferred owners"
             if barred:
                 text = f"{name} is on {node}, which is none of its possible owners"
-            hint = "this run moves it when it has its role, with --allow move"
-            yield finding(field, text, hint if facts.others else "the next run moves it, with --allow move", "warning")
+            home = str(self._first_up(owners, facts))
+            if lacking := self._lacking(home, facts):
+                hint = f"it stays there as long as {home} has no switch {', '.join(lacking)}"
+            else:
+                hint = f"the next run moves it to {home}, with --allow move"
+                if facts.others:
+                    hint = f"this run moves it to {home} when it has its role, with --allow move"
+            yield finding(field, text, hint, "warning")
 
     def _state(self, role: ClusteredVm, facts: Facts) -> Iterator[Diagnostic]:
         if role.failed:
             text = f"the role {role.name} has failed on {role.owner}"
             hint = "see the events of FailoverClustering on its node, mend the cause, then Start-ClusterGroup"
-            yield finding("", text, hint, "warning")
+            starts = self._starts(facts)
+            yield finding("" if starts else "state", text, hint, "warning" if starts else "impossible")
         if role.locked:
             hint = "something works on it; see what has it locked before it is moved"
             bars = self._home(facts) is not None
@@ -464,10 +491,18 @@ class Role(RolePart):
             else:
                 yield finding("", text, f"{hint}, unless the volume is a cluster disk", "warning")
         yield from self._volumes(facts)
-        for disk in self.vm.parts_of(DiskPart):
-            if disk.disk_number is not None and not disk.absent:
-                text = f"{disk.at} of {self.vm.key()} is a disk of its host, which other nodes do not have"
-                yield finding("", text, "use a virtual disk, or make it a cluster disk", "warning")
+        for at in self._passed_through(facts):
+            text = f"{at} of {self.vm.key()} is a disk of its host, which other nodes do not have"
+            yield finding("", text, "use a virtual disk, or make it a cluster disk", "warning")
+
+    def _passed_through(self, facts: Facts) -> Iterator[str]:
+        row, listed = self.vm_row(facts), {str(d.at): d for d in self.vm.parts_of(DiskPart)}
+        for at, part in listed.items():
+            if part.disk_number is not None and not part.absent:
+                yield at
+        for disk in in_vm(DISKS, row, facts) if row is not None else ():
+            if disk.get("DiskNumber") is not None and (at := _at(disk)) not in listed:
+                yield at
 
     def _shared_folders(self) -> tuple[str, ...]:
         r"""Of the cluster shared volumes that its disks lie on: C:\ClusterStorage\Volume1."""
@@ -499,8 +534,7 @@ class Role(RolePart):
             path = self.vm.path or next((str(r.get("Path") or "") for r in own), "")
             yield "the configuration", path
             for disk in in_vm(DISKS, row, facts):
-                at = f"{str(disk['ControllerType']).lower()} {disk['ControllerNumber']}:{disk['ControllerLocation']}"
-                if at not in listed and disk.get("DiskNumber") is None:
+                if (at := _at(disk)) not in listed and disk.get("DiskNumber") is None:
                     yield f"the disk at {at}", str(disk.get("Path") or "")
             for drive in in_vm(DVDS, row, facts):
                 yield "the image in a DVD drive", str(drive.get("Path") or "")
@@ -512,42 +546,69 @@ class Role(RolePart):
 
     def _switches(self, facts: Facts) -> Iterator[Diagnostic]:
         """Every possible owner needs a switch of the same name (domain 14)."""
+        yield from self._monitored_inside(facts)
+        home = self._home(facts)
+        if home is not None:
+            yield from self._unconnected(home, facts)
+        for node, _ in self._possible(facts):
+            for name in self._lacking(node, facts):
+                text = f"{node} has no switch {name}, so {self.vm.key()} cannot move there"
+                hint = "declare the switch for every node, or write possible_owners"
+                bars = home is not None and bare(home) == bare(node)
+                yield finding("node" if bars else "", text, hint, "impossible" if bars else "warning")
+
+    def _lacking(self, node: str, facts: Facts) -> list[str]:
+        """Switches that its VM needs and a node that is read does not have, nor is to have."""
+        _, own = hosts_by_node(facts).get(bare(node), ("", None))
+        if own is None:
+            return []
         row = self.vm_row(facts)
         names = {p.switch for p in self.vm.parts_of(Adapter) if p.switch and not p.absent}
         if row is not None:
             listed = {p.key().casefold() for p in self.vm.parts_of(Adapter)}
-            adapters = in_vm(VM_ADAPTERS, row, facts)
-            names |= {
-                str(a["SwitchName"])
-                for a in adapters
-                if a.get("SwitchName") and str(a["Name"]).casefold() not in listed
-            }
-        yield from self._monitored_inside(row, facts)
+            adapters = (a for a in in_vm(VM_ADAPTERS, row, facts) if str(a["Name"]).casefold() not in listed)
+            names |= {str(a["SwitchName"]) for a in adapters if a.get("SwitchName")}
         declared = {p.key().casefold() for p in self.index.peers if p.kind == "switch"}
-        home = self._home(facts)
-        for node, own in self._possible(facts):
-            for name in sorted(names):
-                if name.casefold() not in declared and not own.of_key(SWITCHES, "Name", name):
-                    text = f"{node} has no switch {name}, so {self.vm.key()} cannot move there"
-                    hint = "declare the switch for every node, or write possible_owners"
-                    bars = home is not None and bare(home) == bare(node)
-                    yield finding("node" if bars else "", text, hint, "impossible" if bars else "warning")
+        return [n for n in sorted(names) if n.casefold() not in declared and not own.of_key(SWITCHES, "Name", n)]
 
-    def _monitored_inside(self, row: Row | None, facts: Facts) -> Iterator[Diagnostic]:
+    def _protected(self, facts: Facts) -> Iterator[tuple[Adapter | None, str, str]]:
+        """Adapters whose network is watched, from 2012 R2 on if nothing else is said (domain 9.1): as written, name, switch."""
+        row = self.vm_row(facts)
+        there = {str(a["Name"]).casefold(): a for a in (in_vm(_ADAPTERS, row, facts) if row is not None else ())}
+        parts = {part.key().casefold(): part for part in self.vm.parts_of(Adapter)}
+        for name in {**parts, **there}:
+            now, part = there.get(name), parts.get(name)
+            watched = getattr(part, "protected_network", None)
+            if watched is None:
+                watched = at_least(facts.os, "2012r2") if now is None else now.get("ClusterMonitored", False)
+            switch = (part.switch if part is not None else None) or str((now or {}).get("SwitchName") or "")
+            if watched and switch and not (part is not None and part.absent):
+                yield part, part.key() if part is not None else str((now or {})["Name"]), switch
+
+    def _monitored_inside(self, facts: Facts) -> Iterator[Diagnostic]:
         """A switch without an uplink fails the watch over the network, and the VM does not migrate (domain 9.1, cluster 8)."""
         types = {str(s["Name"]).casefold(): str(s["SwitchType"]) for s in facts.rows(SWITCHES)}
         types |= {p.key().casefold(): p.type for p in self.index.peers if isinstance(p, SwitchPart) and p.type}
-        there = {str(a["Name"]).casefold(): a for a in (in_vm(_ADAPTERS, row, facts) if row is not None else ())}
-        for part in self.vm.parts_of(Adapter):
-            now = there.get(part.key().casefold(), {})
-            watched = getattr(part, "protected_network", None)
-            watched = now.get("ClusterMonitored", True) if watched is None else watched
-            switch = part.switch or str(now.get("SwitchName") or "")
+        for part, adapter, switch in self._protected(facts):
             kind = types.get(switch.casefold(), "").casefold()
-            if watched and kind in ("internal", "private") and not part.absent:
+            if kind in ("internal", "private"):
                 name = self.vm.key()
-                text = f"the adapter {part.key()} is watched on the {kind} switch {switch}, so {name} may not move live"
-                yield finding("", text, "write protected_network: no at it", "warning")
+                text = f"the adapter {adapter} is watched on the {kind} switch {switch}, so {name} may not move live"
+                hint = "write protected_network: no at it"
+                yield finding("", text, hint if part is not None else f"list it, and {hint}", "warning")
+
+    def _unconnected(self, home: str, facts: Facts) -> Iterator[Diagnostic]:
+        """Where a watched network is down, the cluster moves it away again (cluster 8)."""
+        _, own = hosts_by_node(facts).get(bare(home), ("", None))
+        if own is None or own.reply(INTERFACES).failure is not None:
+            return
+        cards = {str(r["InterfaceDescription"]): r.get("Status") == "Up" for r in own.rows(INTERFACES)}
+        for switch in sorted({switch for _, _, switch in self._protected(facts)}):
+            rows = own.of_key(SWITCHES, "Name", switch)
+            up = [cards[card] for row in rows for card in described(row) if card in cards]
+            if up and not any(up):
+                text = f"the switch {switch} of {home} has no connection, so the cluster would move {self.vm.key()} away again"
+                yield finding("node", text, "bring its network back first")
 
     # --- changing -----------------------------------------------------------------------------------------------------
 
@@ -566,7 +627,7 @@ class Role(RolePart):
         return ""
 
     def show(self, field: str, value: Any) -> str:
-        return str(value) if field == "node" else super().show(field, value)
+        return str(value) if field in ("node", "state") else super().show(field, value)
 
     def create(self, facts: Facts) -> Iterator[Step]:
         vm, name = self.vm, self.vm.key()
@@ -604,7 +665,12 @@ class Role(RolePart):
         if group := self._properties(by_field):
             fields = tuple(f for f in by_field if f in _OF_GROUP)
             object = Ref(Call("Get-ClusterGroup"), {"Name": name})
-            yield set_common("ResourceGroup", name, group, object, f"set the role {name}", fields)
+            yield set_common("ResourceGroup", {"Name": name}, group, object, f"set the role {name}", fields)
+        if restarts := self._settings(by_field, _RESTARTS):
+            fields = tuple(f for f in _RESTARTS if f in by_field)
+            where = {"OwnerGroup": name, "Type": VM_RESOURCE}
+            text = f"set how {name} is started again"
+            yield set_common("Resource", where, restarts, _resource(name, VM_RESOURCE), text, fields)
         if "preferred_owners" in by_field:
             names = self._names(self.preferred_owners, facts)
             call = Call("Set-ClusterOwnerNode", {"Group": name, "Owners": names})
@@ -614,14 +680,17 @@ class Role(RolePart):
                 names = self._names(self.possible_owners, facts)
                 call = Call("Set-ClusterOwnerNode", {"InputObject": _resource(name, kind), "Owners": names})
                 yield Step(call, f"set where {name} may be", ("possible_owners",))
-        table = settings(RolePart)
-        if own := {table[f].name: table[f].codec.write(by_field[f].wanted) for f in _OF_RESOURCE if f in by_field}:
+        if own := self._settings(by_field, _OF_RESOURCE):
             call = Call("Set-ClusterParameter", {"InputObject": _resource(name, VM_RESOURCE), "Multiple": Map(own)})
             fields = tuple(f for f in _OF_RESOURCE if f in by_field)
             yield Step(call, f"set the resource of {name}", fields)
         for field in _WATCHED if power(self.vm_row(facts)) == "Running" else ():
             if field in by_field:
                 yield from self._watched(by_field[field], facts)
+
+    def _settings(self, by_field: Mapping[str, Change], fields: Sequence[str]) -> dict[str, Any]:
+        table = settings(RolePart)
+        return {table[f].name: table[f].codec.write(by_field[f].wanted) for f in fields if f in by_field}
 
     def _properties(self, by_field: Mapping[str, Change]) -> dict[str, Any]:
         table = settings(RolePart)
@@ -660,6 +729,10 @@ class Role(RolePart):
         role = self.role(facts)
         assert role is not None
         yield removal(role, f"take the role {role.name} away; the VM stays")
+
+
+def _at(disk: Row) -> str:
+    return f"{str(disk['ControllerType']).lower()} {disk['ControllerNumber']}:{disk['ControllerLocation']}"
 
 
 def _item(field: str, names: Sequence[str]) -> dict[str, Any]:

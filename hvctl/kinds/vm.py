@@ -42,6 +42,7 @@ from hvctl.kinds._cluster import (
     nodes_without,
     owner_of,
     removal,
+    role_named,
     role_of,
     roles_elsewhere,
     view,
@@ -56,7 +57,7 @@ from hvctl.kinds._memory import MemoryPart
 from hvctl.kinds._places import PLACES, migration, moves, place_findings, place_queries
 from hvctl.kinds._power import CUT, Power
 from hvctl.kinds._protection import security
-from hvctl.kinds._replica import RELATIONS, told_of_replica
+from hvctl.kinds._replica import RELATIONS, failed_over, told_of_replica
 from hvctl.kinds._role import RolePart
 from hvctl.kinds._services import SERVICES
 from hvctl.kinds._types import (
@@ -438,17 +439,22 @@ class VM(Machine):
 
     def owned_elsewhere(self, facts: Facts) -> str:
         """A role that another node of the cluster owns; a replica, which is its primary's."""
-        if replica_row(self, facts) is not None:
+        if (replica := replica_row(self, facts)) is not None:
             turned = any(part.kind == "replication" for part in self.parts)
+            if turned and failed_over(replica["Id"], facts):
+                goes = f"{self.name} was failed over to this host, and its replication is not reversed"
+                return f"{goes}: hvctl replica reverse {self.name} goes on from there"
             goes = "its replication goes the other way: turn the playbook around" if turned else "it is its primary's"
             return f"{self.name} is a replica here, and nothing of it is changed: {goes}"
-        name = next((n for n in self.names if owner_of(n, facts) is not None), None)
-        if name is None:
+        name, role = next(((n, r) for n in self.names if (r := role_named(n, facts)) is not None), ("", None))
+        if role is None:
             return ""
-        if (owner := elsewhere(name, facts)) is None:
+        if self._here(role.owner, facts):
             text = f"the cluster has the role {name} on this node, where Hyper-V has no such VM"
             raise UnclearError(text, "look at the role in the cluster")
-        told = f"{name} is a role of the cluster, owned by {owner or 'no node'}"
+        told = f"{name} is a role of the cluster, owned by {role.owner or 'no node'}"
+        if name.casefold() not in role.name.casefold():
+            told = f"{name} is a role of the cluster called {role.name}, owned by {role.owner or 'no node'}"
         if not self.may_be_made:
             raise HeldBackError(told, "run it for that node")
         return told
@@ -550,10 +556,9 @@ class VM(Machine):
     def _new_findings(self, facts: Facts) -> Iterator[Diagnostic]:
         os = facts.os
         if roles_elsewhere(facts):
-            text = (
-                "roles of other nodes are known by their names alone: a VM of this name in a renamed role is not seen"
-            )
-            yield finding("", text, "look for it in the cluster first", "warning")
+            text = "roles of nodes that are not read are known by names alone: a VM that was renamed is not seen"
+            hint = "look for it in the cluster first, or have all its nodes read (hvctl_cluster of the inventory)"
+            yield finding("", text, hint, "warning")
         if self.state == "saved":
             yield finding("state", "a new VM is off, and only a running one can be saved", "wish for running or off")
         if self.version not in (None, DEFAULT_VM_VERSION[os]) and not at_least(os, "2016"):
@@ -590,7 +595,10 @@ class VM(Machine):
 
     def _removal_findings(self, row: Row) -> Iterator[Diagnostic]:
         if row.get("IsClustered") and self.part(RolePart) is None:
-            yield finding("", f"{self.name} is a clustered role", "remove the role from the cluster first")
+            hint = "remove the role from the cluster first"
+            if self.index.together:
+                hint = "write it under `cluster: vms:`, where its role goes with it"
+            yield finding("", f"{self.name} is a clustered role", hint)
         if str(row.get("ReplicationMode") or "None") != "None":
             yield finding("", f"{self.name} is replicated", "remove its replication first")  # domain 4.2
 

@@ -107,7 +107,9 @@ class Progress:
         return said(f", {lasted(timedelta(seconds=seconds))} left")
 
     def _line(self, host: str, event: Event, text: str, left: str) -> None:
-        if event.kind == "progress" and text and event.percent is not None and self._tells(host, event):
+        if event.kind == "progress" and text and event.percent is not None and event.text:
+            self._say(f"{host}: {text}: {said(event.text)}")
+        elif event.kind == "progress" and text and event.percent is not None and self._tells(host, event):
             self._say(f"{host}: {text}: {event.percent} %{left}")
         elif event.kind == "start" and text:
             self._say(f"{host}: {text}")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mocks.assignment import GROUP, cluster_table, shown
-from mocks.cluster import Cluster, Node, OtherGroup, OtherResource, Role
+from mocks.assignment import GROUP, RESOURCE, cluster_table, shown
+from mocks.cluster import Cluster, Node, OtherGroup, OtherResource, Part, Role
 from mocks.command import Command
 from mocks.failover import nodes_of, vm_of
 from mocks.machine import Vm
@@ -38,7 +38,7 @@ def cluster_of(cmd: Command) -> Cluster:
     if not cmd.state.cluster_running:
         text = f"The cluster service is not running. Make sure that the service is running on {cmd.state.name}."
         raise cmd.fail("ClusterEndpointNotRegistered", "ConnectionError", text, EXCEPTION)
-    if not cmd.state.administrator:
+    if not (cmd.state.administrator and cmd.state.cluster_access):
         text = "You do not have administrative privileges on the cluster. Access is denied."
         raise cmd.fail(cmd.name, "NotSpecified", text, EXCEPTION)
     return cluster
@@ -110,17 +110,6 @@ def cluster_object(cmd: Command, cluster: Cluster) -> PsObject:
     return PsObject(f"{SPACE}Cluster", properties, cluster, to_string=cluster.name, assignable=True)
 
 
-class Part:
-    """One of the two resources of a role."""
-
-    def __init__(self, role: Role, kind: str) -> None:
-        self.role, self.kind = role, kind
-
-    @property
-    def name(self) -> str:
-        return self.role.resource if self.kind == "Virtual Machine" else self.role.configuration
-
-
 def resource_objects(cmd: Command, cluster: Cluster, role: Role) -> list[PsObject]:
     found = []
     for kind in ("Virtual Machine", "Virtual Machine Configuration"):
@@ -134,7 +123,9 @@ def resource_objects(cmd: Command, cluster: Cluster, role: Role) -> list[PsObjec
             "ResourceType": of,
             "State": EnumValue(f"{SPACE}ClusterResourceState", RESOURCE_STATES[state], state),
         }
-        found.append(PsObject(f"{SPACE}ClusterResource", properties, part, to_string=part.name))
+        if kind == "Virtual Machine":
+            properties |= shown(role, RESOURCE)
+        found.append(PsObject(f"{SPACE}ClusterResource", properties, part, to_string=part.name, assignable=True))
     return found
 
 

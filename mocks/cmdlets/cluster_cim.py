@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from mocks.arguments import plain
-from mocks.assignment import GROUP, cluster_table
+from mocks.assignment import GROUP, RESOURCE, cluster_table
 from mocks.cluster import NONE, Cluster, Role
 from mocks.cmdlets._cluster import NODE_STATES, REPLICA_BROKER, VIRTUAL_MACHINE, seen_vm
 from mocks.command import Command, cmdlet
@@ -84,8 +84,9 @@ def _resources(cmd: Command, cluster: Cluster) -> Iterator[tuple[dict[str, Any],
         common = {"OwnerGroup": role.name, "OwnerNode": role.owner}
         state = cluster.resource_state(role, seen_vm(cmd, role))
         yield {
-            **common, "Name": role.resource, "Type": "Virtual Machine", "State": state, "PrivateProperties": _private(private),
-        }, None  # fmt: skip
+            **common, **{name: getattr(role, field) for name, field in RESOURCE.items()},
+            "Name": role.resource, "Type": "Virtual Machine", "State": state, "PrivateProperties": _private(private),
+        }, role  # fmt: skip
         yield {
             **common, "Name": role.configuration, "Type": "Virtual Machine Configuration", "State": 2,
             "PrivateProperties": _private({"VmID": role.vm_id}),
@@ -130,9 +131,20 @@ def no_namespace(cmd: Command) -> Refusal:
     return cmd.fail("HRESULT 0x8004100e", "MetadataError", text, _EXCEPTION, hresult=-2147217394)
 
 
+def _answers(cmd: Command) -> None:
+    """Only a running service tells, and only administrators of the cluster (cluster 1.4, 5). Ids and texts [I]."""
+    if not cmd.state.cluster_running:
+        text = "There are no more endpoints available from the endpoint mapper."
+        raise cmd.fail("HRESULT 0x800706d9", "ConnectionError", text, _EXCEPTION, hresult=-2147023143)
+    if not (cmd.state.administrator and cmd.state.cluster_access):
+        text = "Access denied"
+        raise cmd.fail("HRESULT 0x80041003", "PermissionDenied", text, _EXCEPTION, hresult=-2147217405)
+
+
 def show(cmd: Command) -> None:
     if cmd.state.cluster is None:
         raise no_namespace(cmd)
+    _answers(cmd)
     name, rows = CLASSES[cmd.args.text("ClassName").lower()]
     for properties, entity in rows(cmd, cmd.state.cluster):
         cmd.emit(PsObject(f"{_CIM}{name}", {**properties, "PSComputerName": None}, entity))
@@ -146,6 +158,7 @@ def set_instance(cmd: Command) -> None:
     cluster = cmd.state.cluster
     if namespace != NAMESPACE or cluster is None:
         raise no_namespace(cmd)
+    _answers(cmd)
     known = CLASSES.get(query[1].lower()) if query else None
     if query is None or known is None:
         raise _invalid(cmd)
@@ -154,7 +167,8 @@ def set_instance(cmd: Command) -> None:
     except WqlError as error:
         raise _invalid(cmd) from error
     given = cmd.args.raw("Property")
-    tables = {"mscluster_resourcegroup": GROUP, "mscluster_cluster": cluster_table(cmd.state, cluster)}
+    own = cluster_table(cmd.state, cluster)
+    tables = {"mscluster_resource": RESOURCE, "mscluster_resourcegroup": GROUP, "mscluster_cluster": own}
     table = tables.get(query[1].lower(), {})
     for properties, entity in found:
         for name, value in dict(given).items():

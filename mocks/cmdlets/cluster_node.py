@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mocks.cluster import Cluster, Node
+from mocks.cluster import LOCKED, Cluster, Node
 from mocks.cmdlets._cluster import cluster_of, failed, node_object
 from mocks.command import Command, cmdlet
 from mocks.failover import carry, drain, lacking, nodes_of, state_of, vm_of
@@ -74,6 +74,6 @@ def resume(cmd: Command) -> None:
                 first = next(iter(role.preferred_owners), "")
                 vm, here, there = vm_of(role, states), state_of(role.owner, states), state_of(node.name, states)
                 fits = vm is None or here is None or there is None or not lacking(vm, here, there)
-                if first.casefold() == node.name.casefold() and fits:
+                if first.casefold() == node.name.casefold() and fits and not role.status & LOCKED:
                     carry(role, node.name, states)
         cmd.emit(node_object(node))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mocks.arguments import plain
-from mocks.cluster import IP_ADDRESS, NETWORK_NAME, Cluster, OtherResource, Role
-from mocks.cmdlets._cluster import SPACE, Part, cluster_object, cluster_of, failed, no_group, owner_object, seen_vm
+from mocks.cluster import IP_ADDRESS, NETWORK_NAME, Cluster, OtherResource, Part, Role
+from mocks.cmdlets._cluster import SPACE, cluster_object, cluster_of, failed, no_group, owner_object, seen_vm
 from mocks.command import Command, cmdlet
 from mocks.objects import PsObject
 

@@ -146,10 +146,11 @@ class Session:
             for name, host in hosts
         }
 
-    def prepared(self, limit: str | None = None) -> tuple[HostWork, ...]:
+    def prepared(self, limit: str | None = None, **chosen: Sequence[str]) -> tuple[HostWork, ...]:
         """Raises ConfigError."""
         inventory = Inventory.load(self.folder / "inventory.yml")
-        work = prepare(inventory, [str(self.folder / "site.yml")], limit=limit, learn=lambda secret: None).work
+        files = [str(self.folder / "site.yml")]
+        work = prepare(inventory, files, limit=limit, learn=lambda secret: None, **chosen).work  # type: ignore[arg-type]
         return tuple(_logged_on(one, self.estate.hosts[one.name]) for one in work)
 
     @contextmanager

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
-from hvctl.call import Transport
+from hvctl.call import Event, Transport
 from hvctl.cli import main
 from hvctl.config.connection import Connection
 from hvctl.core.check import Check, Spot
 from hvctl.core.impact import IMPACTS
 from hvctl.fleet.connect import Wire
+from hvctl.fleet.watching import Left, amount, question
 from hvctl.history import place
 from hvctl.history.remember import remember
 from hvctl.history.seen import Difference, Seen, Standing, key_of
 from hvctl.history.store import Store
 from hvctl.kinds import address_of
+from hvctl.kinds.maintenance import leaving
+from hvctl.show.progress import Progress
 from hvctl.text.diagnostic import ConfigError
+from mocks.cluster import LOCKED
 from mocks.engine import EngineTransport
 from mocks.estate import Estate
 from mocks.failover import carry
@@ -188,6 +194,45 @@ def test_storage_that_comes_back_in_time_and_storage_that_nobody_sees(tmp_path: 
     assert cluster is not None and cluster.roles[0].failed and state(own, "hv01").vms[0].state == "Off"
     one = session(tmp_path, own, WITH_DISK)
     assert "the role web01 has failed on HV01" in remarks(one)
+    starts = WITH_DISK.replace("notes: new", "state: running")
+    for plays, expected in (
+        (WITH_DISK, [("state", "failed", "impossible")]),  # which nobody but the cluster's administrator can mend
+        (starts, []),  # it is what its VM's start brings online
+    ):
+        written(tmp_path, own, INVENTORY, plays)
+        plan = one.planned()["hv01"].plan
+        assert plan is not None
+        lines = [(x.field, x.now, x.held) for a in plan.actions if a.address.kind == "role" for x in a.lines]
+        assert lines == expected
+
+
+@pytest.mark.parametrize("os", ["2012r2", "2022"])
+def test_a_role_whose_network_is_lost_stays_away_until_it_is_back(tmp_path: Path, os: str) -> None:
+    wired = {"os": os, "net_adapters": [{"name": "nic1"}], "switches": [{"name": "lan", "net_adapters": ["nic1"]}]}
+    vms = [{**vm("web01", 1), "adapters": [{"name": "lan", "switch": "lan"}]}]
+    networks = [{"name": "a"}, {"name": "b"}]
+    cluster = {
+        "networks": networks,
+        "roles": [{"name": "web01", "owner": "HV01", "preferred_owners": ["HV01"], "auto_failback": 1}],
+    }
+    own = Estate.from_data(
+        {
+            "hosts": {"hv01": {**wired, "vms": vms}, "hv02": wired},
+            "shared": {r"C:\ClusterStorage\v1": {}},
+            "clusters": {"hvcl01": cluster},
+        }
+    )
+    role = "{preferred_owners: [hv01], failback: {allowed: yes}}"
+    one = session(tmp_path, own, f"- hosts: nodes\n  cluster: {{vms: [{{name: web01, role: {role}}}]}}\n")
+    assert all(o.plan is not None and o.plan.in_sync for o in one.planned().values())
+    own.lose_link("hv01", "nic1")
+    own.clock.sleep(60)
+    assert "the switch lan of HV01 has no connection, so the cluster would move web01 away again" in remarks(one)
+    one.applied()
+    assert [v.name for v in state(own, "hv02").vms] == ["web01"]
+    own.restore_link("hv01", "nic1")
+    one.applied()
+    assert [v.name for v in state(own, "hv01").vms] == ["web01"]
 
 
 def test_a_role_made_meanwhile_by_somebody_else_is_not_made_twice(tmp_path: Path) -> None:
@@ -247,7 +292,7 @@ def test_a_vm_that_becomes_a_role_off_its_owners_goes_there_in_the_same_run(
     adopted(own, up=up)
     one = session(tmp_path, own, f"- hosts: nodes\n  cluster:\n    vms:\n    - {{name: web01, role: {role}}}\n")
     told = remarks(one)
-    assert (f"HV01, which is none of its {word} owners; this run moves it when it has its role" in told) is up
+    assert (f"HV01, which is none of its {word} owners; this run moves it to HV02 when it has its role" in told) is up
     assert (f"HV01, and none of its {word} owners is up" in told) is not up
     one.applied()
     assert "web01" in [v.name for v in state(own, "hv02" if up else "hv01").vms]
@@ -284,7 +329,8 @@ def test_a_part_of_the_nodes_is_planned_and_says_what_it_leaves_out(tmp_path: Pa
         (outcome,) = run.plan()
     assert outcome.plan is not None
     said = {str(a.address): [r.message for r in a.remarks] for a in outcome.plan.actions}
-    assert said["vm web02"] == ["web02 is a role on HV02: HV02 is not among the hosts of this run"]
+    assert said["vm web02"] == said["role web02"] == ["it is a role on HV02: HV02 is not among the hosts of this run"]
+    assert said["cluster"] == ["HV02 is a node of the cluster, and is not among the hosts of this run"]
     assert {str(a.address): a.verb for a in outcome.plan.actions}["vm web01"] == "update"
 
 
@@ -313,13 +359,28 @@ def test_the_next_node_is_asked_where_the_first_does_not_answer(tmp_path: Path, 
     one = session(tmp_path, own, PREFERRING, away=["hv01"] if how == "lost" else [])
     if how == "stopped":
         state(own, "hv01").cluster_running = False
-        own.hosts["hv01"].failures.add(failure("Get-CimInstance:times=100,error=no"))
     plans = one.planned()
     assert cluster_calls(own, "hv02") > 4
     assert one.wires["hv02"].reads == 2
     plan = plans["hv02"].plan
     assert plan is not None
     assert {str(a.address): a.verb for a in plan.actions}["vm web02"] == "none"
+
+
+@pytest.mark.parametrize(
+    ("lacks", "hint"),
+    [
+        ({"cluster_running": False}, "start the cluster service on HV0"),
+        ({"cluster_access": False}, "Grant-ClusterAccess -User HV0"),
+    ],
+)
+def test_a_cluster_of_which_no_node_tells_is_left_alone(tmp_path: Path, lacks: dict[str, bool], hint: str) -> None:
+    own = estate()
+    one = session(tmp_path, own)
+    for name in own.hosts:
+        vars(state(own, name)).update(lacks)
+    assert hint in remarks(one)
+    assert not any(o.plan is not None and o.plan.steps for o in one.planned().values())
 
 
 @pytest.mark.parametrize("os", ["2012r2", "2022"])
@@ -376,7 +437,7 @@ SETTINGS = """
     - name: web01
       role:
         {priority: high, preferred_owners: [hv01], anti_affinity: [web, db], failback: {allowed: yes, window: null},
-         failover: {threshold: null, period: 3}, persistent_state: yes}
+         failover: {threshold: null, period: 3}, persistent_state: yes, restart: {threshold: 5}}
     - {name: web02, role: {failback: {window: 22-6}}}
 """
 
@@ -405,7 +466,7 @@ def test_what_wmi_refuses_is_assigned(tmp_path: Path, request: pytest.FixtureReq
     done = one.applied()
     results = [r for o in done.values() if o.report is not None for r in o.report.results]
     if error == "0x80041031":  # WBEM_E_READ_ONLY and its like: the property is what is refused
-        assert [r.failure.kind for r in results if r.failure] == [f"HRESULT {error}"] * 3
+        assert [r.failure.kind for r in results if r.failure] == [f"HRESULT {error}"] * 4
         assert cluster.roles[0].priority == 2000
         return
     assert [str(r.failure or r.why) for r in results if r.status != "ok"] == []
@@ -413,6 +474,7 @@ def test_what_wmi_refuses_is_assigned(tmp_path: Path, request: pytest.FixtureReq
     assert f"Set-CimInstance was refused (HRESULT {error}" in said and "set by assignment instead" in said
     role, other = cluster.roles
     assert (role.priority, role.anti_affinity, role.persistent_state) == (3000, ["web", "db"], True)
+    assert role.restart_threshold == 5
     assert (role.failback_start, role.failback_end, role.failover_threshold, role.failover_period) == (
         -1,
         -1,
@@ -426,11 +488,17 @@ def test_what_wmi_refuses_is_assigned(tmp_path: Path, request: pytest.FixtureReq
 # --- maintenance ----------------------------------------------------------------------------------------------------------
 
 
-def verb(folder: Path, own: Estate, *words: str, serve: Callable[[SimulatedHost], Transport] = TwinTransport) -> int:
-    written(folder, own, INVENTORY, "[]")
+def verb(
+    folder: Path,
+    own: Estate,
+    *words: str,
+    serve: Callable[[SimulatedHost], Transport] = TwinTransport,
+    inventory: dict[str, Any] = INVENTORY,
+) -> int:
+    written(folder, own, inventory, "[]")
 
     def connect(connection: Connection, wire: Wire) -> Transport:
-        return serve(own.hosts[connection.name])
+        return Reached(serve(own.hosts[connection.name]), own, connection.name, away=False)
 
     argv = ["-i", str(folder / "inventory.yml"), "-f", "1", "cluster", *words]
     return main(argv, connect=connect, pause=own.clock.sleep)
@@ -444,9 +512,10 @@ def test_a_node_is_drained_and_taken_back(tmp_path: Path, capsys: pytest.Capture
     cluster.roles[0].preferred_owners = ["HV01"]
     assert verb(tmp_path, own, "drain", "hv01", "--check") == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert "1 role moves: web01 live" in said
+    assert "1 role moves: web01 live to HV02" in said
     assert state(own, "hv01").vms
     assert verb(tmp_path, own, "drain", "hv01", "-y") == 0
+    assert "\nweb01 moved from HV01 to HV02\n" in capsys.readouterr().out
     assert [v.name for v in state(own, "hv02").vms] == ["web02", "web01"]
     assert not state(own, "hv01").vms
     node = cluster.node("HV01")
@@ -508,9 +577,33 @@ def test_how_each_goes_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert cluster is not None
     cluster.roles[0].priority = 1000
     assert verb(tmp_path, own, "drain", "hv01", "--check") == 0
-    assert "web01 by way of a saved state, its priority is low" in " ".join(capsys.readouterr().out.split())
+    assert "web01 by way of a saved state, of low priority, to HV02" in " ".join(capsys.readouterr().out.split())
     assert verb(tmp_path, own, "drain", "hv02", "--check") == 0
-    assert "web02 as it is, off" in " ".join(capsys.readouterr().out.split())
+    assert "web02 as it is (off) to HV01" in " ".join(capsys.readouterr().out.split())
+    cluster.roles[0].possible_owners = ["HV01"]
+    assert verb(tmp_path, own, "drain", "hv01", "--check") == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "no possible owner of web01 is up but HV01, so it stays, and HV01 is not drained" in out
+    assert "of low priority, to no node" in out
+
+
+def test_how_many_roles_have_left_is_told_while_it_waits() -> None:
+    own = estate()
+    moved(own, "web02", "HV01")
+    watch, node = leaving("HV01", 2), TwinTransport(own.hosts["hv02"])
+    assert watch is not None
+    left, told = Left("s2", watch, 0), list[Event | None]()
+    for to in ("HV01", "HV02"):
+        moved(own, "web01", to)
+        done = amount(watch, node.run(question(watch))[0].rows)
+        assert done is not None
+        told.append(left.seen(done, 0))
+    assert told == [None, Event("progress", "s2", percent=50, text="1 of 2 roles have moved")]
+    out = StringIO()
+    progress = Progress(Console(file=out, width=120), {"hv02": {"s2": "wait"}})
+    for event in filter(None, told):
+        progress.event("hv02", event)
+    assert out.getvalue() == "hv02: step 1 of 1: wait: 1 of 2 roles have moved\n"
 
 
 def test_a_node_is_drained_by_the_engine(tmp_path: Path, engines: Engines) -> None:
@@ -536,6 +629,17 @@ def test_what_cannot_leave_is_told(tmp_path: Path, capsys: pytest.CaptureFixture
     assert [v.name for v in here.vms] == ["web01"]
 
 
+def test_a_role_that_is_locked_does_not_leave(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = estate()
+    cluster = state(own, "hv01").cluster
+    assert cluster is not None
+    cluster.roles[0].status = LOCKED
+    assert verb(tmp_path, own, "drain", "hv01", "-y") != 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "web01 live to no node ! web01 is locked, and does not move" in out
+    assert "not every role could leave HV01, which stays paused" in out
+
+
 def test_a_node_without_another_one_is_not_drained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     own = estate()
     cluster = state(own, "hv01").cluster
@@ -544,6 +648,19 @@ def test_a_node_without_another_one_is_not_drained(tmp_path: Path, capsys: pytes
     assert verb(tmp_path, own, "drain", "hv01", "-y") != 0
     assert "no other node is up that could take the roles of HV01" in " ".join(capsys.readouterr().out.split())
     assert state(own, "hv01").vms
+
+
+def test_a_node_is_known_by_its_computer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever the inventory calls it."""
+    hosts = {"prod-a": {"name": "HV01", "vms": [vm("web01", 1)]}, "prod-b": {"name": "HV02"}}
+    clusters = {"hvcl01": {"roles": [{"name": "web01", "owner": "HV01"}]}}
+    own = Estate.from_data({"hosts": hosts, "shared": {r"C:\ClusterStorage\v1": {}}, "clusters": clusters})
+    nodes = {"children": {"nodes": {"hosts": dict.fromkeys(own.hosts), "vars": {"hvctl_cluster": "hvcl01"}}}}
+    assert verb(tmp_path, own, "drain", "prod-a", "-y", inventory=nodes) == 0
+    assert "\nweb01 moved from HV01 to HV02\n" in capsys.readouterr().out
+    own.lose("prod-a")
+    assert verb(tmp_path, own, "resume", "prod-a", "--check", inventory=nodes) == 4
+    assert "prod-a is no node of hvcl01, whose nodes are HV01, HV02" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_host_that_is_no_node_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

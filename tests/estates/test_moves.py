@@ -210,6 +210,37 @@ def test_the_plan_finds_besides(name: str) -> None:
         assert where(on)["hv03"] == ["app01"]
 
 
+def test_of_one_vm_that_is_chosen_both_hosts_are_looked_at() -> None:
+    on = estate()
+    with session(on, PLAY + "- hosts: hv03\n  vms: [{name: other}]\n") as run:
+        work = run.prepared(vms=("app01",))
+        with run.run(work) as one:
+            one.apply(one.plan(warm=True), recheck=True)
+    assert sorted(w.name for w in work) == ["hv03", "hv04"]
+    assert where(on) == {"hv03": [], "hv04": ["app01"]}
+
+
+def test_what_is_moved_there_before_it_takes_room_too() -> None:
+    """Each of the two would fit alone."""
+    second = {
+        **deepcopy(VM),
+        "name": "app02",
+        "id": ID.replace("1", "2"),
+        "drives": [{"at": "ide 0:0", "path": r"D:\VMs\b.vhdx"}],
+    }
+    vms = [{**deepcopy(VM), "memory": {"startup": "2GB"}}, {**second, "memory": {"startup": "2GB"}}]
+    disks = {path: {"size": "40GB", "file_size": "12GB"} for path in (r"D:\VMs\os.vhdx", r"D:\VMs\b.vhdx")}
+    there = {"memory": "3GB", "volumes": {"C": {}, "D": {"free": "20GB"}}}
+    on = estate(here={"vms": vms, "vhds": disks}, there=there)
+    play = PLAY + "  - {name: app02, on_host: hv04, storage: 'D:\\VMs'}\n"
+    with session(on, play) as run:
+        done = run.applied()
+    told = remarks(done)
+    assert any("free, of which 2 GB go to what is moved there before it (0x8007000E)" in text for text in told), told
+    assert any("D: of hv04 has 20 GB free, of which 12 GB go to what is moved" in text for text in told), told
+    assert where(on) == {"hv03": ["app02"], "hv04": ["app01"]}
+
+
 @pytest.mark.parametrize(("os", "delegation", "goes"), [
     ("2012r2", "kerberos_only", True), ("2016", "kerberos_only", False), ("2016", "any_protocol", True),
 ])  # fmt: skip

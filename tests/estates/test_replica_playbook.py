@@ -117,3 +117,22 @@ def test_of_a_part_it_is_said_what_is_left_out(session: Session) -> None:
         assert outcomes[0].plan is not None
     said = {r.message for a in outcomes[0].plan.actions for r in a.remarks}
     assert "hv02 is not among the hosts of this run: only this side is looked at and changed" in said
+
+
+PARTLY = """
+- hosts: hv01
+  vms: [{name: web01, tags: [web], replication: {server: hv02}}, {name: web02}]
+- hosts: hv02
+  host: {replica_server: {enabled: yes}}
+- hosts: hv03
+  host: {replica_server: {enabled: yes}}
+"""
+
+
+@pytest.mark.parametrize("chosen", [{"vms": ("web01",)}, {"tags": ("web",)}])
+def test_the_other_side_of_what_is_chosen_is_looked_at(chosen: dict[str, Any], tmp_path: Path) -> None:
+    """Nothing that is wanted of hv02 itself is chosen; hv03 has nothing to do with it."""
+    estate = Estate.from_data({"hosts": {name: {} for name in ("hv01", "hv02", "hv03")}})
+    written(tmp_path, estate, None, PARTLY)
+    work = Session(estate, tmp_path).prepared(**chosen)
+    assert [(w.name, len(tuple(w.desired))) for w in work] == [("hv01", 2), ("hv02", 0)]

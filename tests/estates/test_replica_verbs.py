@@ -42,7 +42,9 @@ class Lab:
         common: dict[str, Any] = {"os": os, "domain": "example.com", "folders": ["D:\\R"], "firewall_rules": RULES}
         hosts: dict[str, Any] = {h: {**common, "replica_server": dict(receives)} for h in ("hv01", "hv02", "hv03")}
         hosts["hv01"]["vms"] = [web01(r"D:\VMs\web01.vhdx", state="Running", replication=dict(NAMES))]
-        hosts["hv02"]["vms"] = [web01(r"D:\R\web01.vhdx", replication={**NAMES, "mode": "Replica"})]
+        hosts["hv02"]["vms"] = [
+            web01(r"D:\R\web01.vhdx", replication={**NAMES, "mode": "Replica"}, adapters=[{"name": "lan"}])
+        ]
         self.estate = Estate.from_data({"hosts": hosts})
         self.folder = folder
         written(folder, self.estate, {}, PLAYS)
@@ -146,6 +148,15 @@ def test_what_would_be_refused_in_the_end_is_found_before_anything_is_stopped(la
     assert status != 0
 
 
+def test_a_guest_that_does_not_hear_and_a_network_that_is_not_there_are_said_before(lab: Lab, capsys: Any) -> None:
+    lab.vm("hv01").silent = ["shutdown"]
+    _, said = lab.replica(capsys, "failover", "web01", "--to", "hv02")
+    told = " ".join(said.split())
+    assert "web01 cannot be shut down on hv01: its shutdown service has no contact with its guest" in told
+    assert "on no switch of hv02: lan; web01 starts there without that network" in told
+    assert (lab.at(), "Stop-VM" in {c.cmdlet for c in lab.estate.hosts["hv01"].log}) == (BEFORE, False)
+
+
 def test_a_vm_that_does_not_replicate_is_not_failed_over(lab: Lab, capsys: Any) -> None:
     lab.relation("hv01").state = "Suspended"
     _, said = lab.replica(capsys, "failover", "web01", "--to", "hv02")
@@ -169,7 +180,8 @@ def test_an_unplanned_failover_and_the_way_back(lab: Lab, capsys: Any) -> None:
     lab.estate.clock.sleep(3600)
     lab.estate.bring_back("hv01")
     status, said = lab.run(capsys, "plan", str(lab.folder / "site.yml"))
-    assert "web01 was failed over to hv02" in said
+    told = " ".join(said.split())
+    assert "web01 was failed over to hv02, and runs there and on hv01" in told, "nobody has stopped the old one"
     status, said = lab.replica(capsys, "reverse", "web01")
     assert "--allow destroy" in said
     sent = {c.cmdlet for h in lab.estate.hosts.values() for c in h.log}
@@ -182,6 +194,15 @@ def test_an_unplanned_failover_and_the_way_back(lab: Lab, capsys: Any) -> None:
     assert lab.at() == TURNED
     status, _ = lab.replica(capsys, "reverse", "web01")
     assert (status, lab.at()) == (0, TURNED)
+    assert "hv02 sends web01 to hv01, and no failover of it is left to be reversed" in lab.errors
+
+
+def test_a_copy_that_is_to_begin_later_is_not_begun_by_a_reversal(lab: Lab, capsys: Any) -> None:
+    lab.relation("hv01").state, lab.relation("hv01").starts = "ReadyForInitialReplication", 86_400.0
+    lab.relation("hv02").state = "WaitingForInitialReplication"
+    status, _ = lab.replica(capsys, "reverse", "web01")
+    assert (status, lab.relation("hv01").state) == (0, "ReadyForInitialReplication")
+    assert "no failover of it is left to be reversed" in lab.errors
 
 
 @pytest.mark.parametrize(("host", "batch"), [("hv01", 1), ("hv02", 1)])

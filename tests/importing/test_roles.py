@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from hvctl.call import Transport
@@ -32,6 +33,8 @@ def estate(os: str = "2022") -> Estate:
     one.priority, one.preferred_owners, one.auto_failback, one.anti_affinity = 3000, ["HV01"], 1, ["web"]
     one.failback_start, one.failback_end, one.failover_period = 22, 6, 3
     two.name, two.preferred_owners, two.auto_failback, two.failover_threshold = "renamed", ["HV01"], 1, 2
+    two.failed, cluster.quarantine_threshold = True, 5
+    cluster.migration_network_order, cluster.migration_exclude_networks = (n.id for n in cluster.networks)
     return own
 
 
@@ -45,13 +48,17 @@ def hvctl(folder: Path, own: Estate, *words: str) -> int:
     return main(["-i", str(folder / "inventory.yml"), *words], connect=connect, pause=own.clock.sleep)
 
 
-def test_roles_of_all_nodes_are_one_play(tmp_path: Path, capsys: Any) -> None:
-    own, file = estate(), tmp_path / "import.yml"
+@pytest.mark.parametrize("os", ["2012r2", "2022"])
+def test_roles_of_all_nodes_are_one_play(tmp_path: Path, capsys: Any, os: str) -> None:
+    own, file = estate(os), tmp_path / "import.yml"
     assert hvctl(tmp_path, own, "import", "all", "--out", str(file)) == 0
-    assert "hv02 (Windows Server 2022): 1 VM, 1 role" in capsys.readouterr().err
+    assert ": 1 VM, 1 role" in capsys.readouterr().err
     alone, cluster = yaml.safe_load(file.read_text("utf-8"))
     assert (alone["hosts"], [vm["name"] for vm in alone["vms"]]) == ("hv02", ["alone"])
     assert (cluster["name"], cluster["hosts"]) == ("hvcl01", "nodes")
+    quarantine = {"quarantine": {"threshold": 5}} if os != "2012r2" else {}
+    told = {key: value for key, value in cluster["cluster"].items() if key != "vms"}
+    assert told == {**quarantine, "live_migration_networks": ["a"]}, "once, without defaults"
     roles = {vm["name"]: vm["role"] for vm in cluster["cluster"]["vms"]}
     assert roles["web01"] == {
         "priority": "high", "preferred_owners": ["HV01"], "failback": {"allowed": True, "window": "22-6"},
@@ -61,7 +68,11 @@ def test_roles_of_all_nodes_are_one_play(tmp_path: Path, capsys: Any) -> None:
     text = file.read_text("utf-8")
     assert "# not written: failback.allowed (it runs on HV02, and would be moved)" in text
     assert "automatic_start_action" not in text, "which the cluster rules"
-    assert hvctl(tmp_path, own, "plan", str(file), "--detailed-exitcode") == 0
+    assert hvctl(tmp_path, own, "plan", str(file), "--detailed-exitcode") == 2, "web02 has failed"
+    assert "1 impossible" in capsys.readouterr().out
+    simulated = test_clusters.state(own, "hv01").cluster
+    assert simulated is not None
+    simulated.roles[1].failed = False
     own.hosts["hv01"].invoke("Set-VM", {"Name": "web01", "Notes": "by hand"})
     assert hvctl(tmp_path, own, "plan", str(file), "--detailed-exitcode") == 0, "notes that nobody wrote"
 

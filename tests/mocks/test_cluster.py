@@ -21,7 +21,7 @@ def pair(os: str = "2022", **given: Any) -> Estate:
     vm = {"name": "web01", "generation": 2, "path": rf"{CSV}\web01", "state": "Running", "drives": [], "adapters": []}
     hosts = {
         "hv01": {"os": os, "vms": [vm | given.get("vm", {})], **given.get("host", {})},
-        "hv02": {"os": os, "vms": [vm | {"name": "elsewhere"}]},
+        "hv02": {"os": os, "vms": [vm | {"name": "elsewhere"}], **given.get("other", {})},
     }
     cluster = {
         "nodes": [{"name": "HV01"}, {"name": "HV02", **given.get("node", {})}],
@@ -83,6 +83,37 @@ def test_a_node_that_comes_back_in_time_keeps_what_it_ran() -> None:
     own.clock.sleep(600)
     assert names(own, "hv01") == ["web01"]
     assert role(own).status == 0
+
+
+WIRED = {"net_adapters": [{"name": "nic1"}], "switches": [{"name": "lan", "net_adapters": ["nic1"]}]}
+
+
+@pytest.mark.parametrize(
+    ("os", "watched", "other", "back", "moves"),
+    [
+        ("2012r2", True, "Up", False, True),
+        ("2022", True, "Up", False, True),
+        ("2012", True, "Up", False, False),
+        ("2022", False, "Up", False, False),
+        ("2022", True, "Disconnected", False, False),  # only to a node where that network is up
+        ("2022", True, "Up", True, False),  # it returns before the move has begun
+    ],
+)
+def test_a_network_that_is_lost_moves_what_watches_it(
+    os: str, watched: bool, other: str, back: bool, moves: bool
+) -> None:
+    """Cluster 8; how long such a move waits is inferred [I]."""
+    adapter = {"name": "lan", "switch": "lan", "cluster_monitored": watched}
+    own = pair(
+        os, host=WIRED, vm={"adapters": [adapter]}, other={**WIRED, "net_adapters": [{"name": "nic1", "status": other}]}
+    )
+    own.lose_link("hv01", "nic1")
+    if back:
+        own.restore_link("hv01", "nic1")
+    own.clock.sleep(60)
+    assert ("web01" in names(own, "hv02")) is moves
+    assert role(own).owner == ("HV02" if moves else "HV01")
+    assert next(v for host in own.hosts.values() for v in host.state.vms if v.name == "web01").state == "Running"
 
 
 def test_a_role_that_no_node_can_take_has_failed() -> None:

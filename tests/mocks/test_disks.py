@@ -291,7 +291,7 @@ def test_a_disk_moves_with_its_vm_and_only_where_it_can() -> None:
     on = host(
         volumes={"C": {}, "D": {"free": "50GB"}, "E": {"free": "20GB"}},
         folders=[r"E:\fast"],
-        vhds={r"D:\a.vhdx": {"file_size": "12GB"}, r"E:\fast\taken.vhdx": {}, r"D:\big.vhdx": {"file_size": "30GB"}},
+        vhds={r"D:\a.vhdx": {"file_size": "12GB"}, r"E:\taken\a.vhdx": {}, r"D:\big.vhdx": {"file_size": "30GB"}},
         vms=[
             {
                 "name": "web01",
@@ -307,10 +307,10 @@ def test_a_disk_moves_with_its_vm_and_only_where_it_can() -> None:
         return outcome.errors[0].id.partition(",")[0] if outcome.errors else ""
 
     assert moved(r"D:\none.vhdx", r"E:\fast\a.vhdx") == "InvalidParameter"
-    assert moved(r"D:\a.vhdx", r"E:\fast\taken.vhdx") == "OperationFailed"
+    assert moved(r"D:\a.vhdx", r"E:\taken\a.vhdx") == "OperationFailed"
     assert moved(r"D:\a.vhdx", r"E:\no\a.vhdx") == "OperationFailed"
     assert moved(r"D:\big.vhdx", r"E:\fast\big.vhdx") == "OperationFailed"
-    assert moved(r"D:\a.vhdx", r"E:\fast\a.vhdx") == ""
+    assert moved(r"D:\a.vhdx", r"E:\fast\other.vhdx") == ""  # another name is ignored
     (vm,) = on.state.vms
     assert [d.path for d in vm.disks] == [r"E:\fast\a.vhdx", r"D:\big.vhdx"]
     assert (on.state.volumes["D"].free, on.state.volumes["E"].free) == (62 * GB, 8 * GB)

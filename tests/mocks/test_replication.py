@@ -10,6 +10,7 @@ from mocks.cluster import Cluster, Node
 from mocks.estate import Estate
 from mocks.machine import Checkpoint
 from mocks.objects import Outcome
+from mocks.replica import Certificate
 from mocks.replicating import REFUSALS, TRANSITIONS, relations
 from mocks.schema import dump
 from tests.mocks.hosts import name_of
@@ -186,6 +187,27 @@ def test_a_pause_on_either_side() -> None:
     pair.do("hv02", "Resume-VMReplication", VMName="web01")
     pair.do("hv01", "Resume-VMReplication", VMName="web01")
     assert pair.states() == ["Replicating", "Replicating"]
+
+
+@pytest.mark.parametrize("closed", ["off", "firewall", "authorization", "certificate"])
+def test_a_server_that_takes_nothing_any_more_is_an_error_of_the_primary(closed: str) -> None:
+    pair = Pair().replicating()
+    there = pair.estate.hosts["hv02"].state
+    if closed == "off":
+        there.replica_server.enabled = False
+    elif closed == "firewall":
+        there.firewall_rules = dict.fromkeys(RULE, False)
+    elif closed == "certificate":
+        there.replica_server.authentication = relations(pair.estate.hosts["hv01"].state.vms[0])[0].authentication = (
+            "Certificate"
+        )
+        there.replica_server.certificate = "AB" * 20
+        there.replica_server.certificate_port, there.firewall_rules = 80, dict.fromkeys(RULE, True)
+        there.certificates = [Certificate("AB" * 20, expires=0.01)]
+    else:
+        there.replica_server.any_server = False
+    pair.pass_(3600)
+    assert pair.states("hv01") == ["Error"]
 
 
 def test_a_way_that_is_cut_is_an_error_and_mends_itself() -> None:
