@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
@@ -190,6 +190,9 @@ class Forwarded:
 
     def __exit__(self, *error: object) -> None:
         """There is nothing to end."""
+
+    def expect(self, hosts: Iterable[str]) -> None:
+        """The run knows them."""
 
     def begin(self, host: str, doing: str) -> None:
         self._say(("begin", host, doing))
