@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache, partial
@@ -18,6 +19,8 @@ from hvctl.core.planner import make_plan
 from hvctl.core.questions import questions
 from hvctl.core.resource import Index
 from hvctl.fleet.reconcile import look
+from hvctl.fleet.turns import Few
+from hvctl.fleet.waiting import Waiting
 from hvctl.monitor.news import NOTHING, news
 from hvctl.show.metrics import registry
 from hvctl.winrm.leftovers import OpenShells
@@ -116,6 +119,29 @@ def test_open_shells_are_written_in_bytes_that_grow_with_them(tmp_path: Path) ->
 
     for hosts in (200, 400, 800):
         assert written(hosts) < 200 * hosts  # the square would be 32 MB for 800
+
+
+def test_hosts_take_turns_in_one_pass() -> None:
+    """A few at a time of all of them, of each cluster one, and of one class no two."""
+
+    def made(hosts: int) -> Callable[[], object]:
+        names = [f"h{n}" for n in range(hosts)]
+        clusters = [frozenset(names[n : n + 4]) for n in range(0, hosts, 4)]
+        few = Few(
+            ((3, frozenset(names)), *((1, one) for one in clusters)),
+            {name: frozenset({f"c{n % 5}", f"own of {n // 2}"}) for n, name in enumerate(names)},
+        )
+
+        def work() -> None:
+            waiting, running = Waiting([(name, int) for name in names], few), deque[str]()
+            while waiting or running:
+                while (job := waiting.take()) is not None:
+                    running.append(job[0])
+                waiting.ended(running.popleft())
+
+        return work
+
+    assert_linear(made, 200)
 
 
 def test_a_simulated_host_looks_for_the_holder_of_a_disk_in_one_pass() -> None:

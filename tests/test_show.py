@@ -554,6 +554,22 @@ def test_progress_says_which_step_of_how_many_runs() -> None:
         assert "step 36 of 69: do 36" in console.file.getvalue()
 
 
+def test_progress_of_many_hosts_is_counted_and_says_nothing_twice() -> None:
+    console = Console(file=io.StringIO(), width=100, color_system=None)
+    progress = Progress(console, {"hv01": {"s1": "shut down web01"}})
+    progress.expect(f"hv{n:02}" for n in range(1, 31))
+    progress.begin("hv01", "applying")
+    for percent in (0, 30, 60):
+        progress.event("hv01", Event("progress", "s1", percent, "Stop-VM"))
+    progress.end("hv01")
+    progress.begin("hv02", "applying")
+    console.print(progress._table())
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert lines[:2] == ["hv01: step 1 of 1: shut down web01: Stop-VM", "1 of 30 hosts".ljust(len(lines[1]))]
+    assert lines[2].startswith("hv02")
+
+
 @pytest.mark.parametrize(
     ("id", "guard", "message", "said"),
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -140,6 +141,33 @@ def test_no_process_outlives_whoever_stops_listening() -> None:
     assert isinstance(what, tuple)
     with pytest.raises(ProcessLookupError):
         os.kill(what[1], 0)
+
+
+def test_no_process_outlives_a_run_that_is_killed() -> None:
+    """Nobody reads what they say any more; the other end of this pipe is theirs until the last of them has ended."""
+    alive, held = os.pipe()
+
+    def job(names: Sequence[str], say: Say) -> None:
+        os.write(held, f"{os.getpid()} ".encode())
+        while True:
+            say(("host", "x" * 1000))
+
+    def run() -> None:
+        for _ in Workers([["a"], ["b"]], job, Stop(), nothing):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    process = multiprocessing.get_context("fork").Process(target=run)
+    process.start()
+    os.close(held)
+    process.join()
+    pids, ended = b"", False
+    while not ended and select.select([alive], [], [], 10)[0]:
+        pids += (found := os.read(alive, 100))
+        ended = not found
+    os.close(alive)
+    for pid in pids.split() if not ended else ():
+        os.kill(int(pid), signal.SIGKILL)
+    assert ended
 
 
 def test_a_password_that_one_process_saw_refused_is_not_tried_by_another() -> None:

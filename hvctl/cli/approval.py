@@ -8,7 +8,7 @@ from functools import partial
 from hvctl.cli.options import Settings
 from hvctl.core.outcome import Outcome
 from hvctl.core.serial import Serial
-from hvctl.fleet.rolling import Rolling
+from hvctl.fleet.rolling import Rolling, few_of
 from hvctl.fleet.run import Run
 from hvctl.language import said
 from hvctl.text.diagnostic import ConfigError, Diagnostic
@@ -48,9 +48,7 @@ def applied(
     order = run.batches(outcomes, rolling)
     if len(order) > 1:
         sizes = ", ".join(str(len(batch)) for batch in order[:12]) + (", …" if len(order) > 12 else "")
-        settings.err.print(
-            f"In {len(order)} batches of {sizes} hosts; the first: {', '.join(order[0])}", soft_wrap=True
-        )
+        settings.err.print(f"In {len(order)} batches of {sizes} hosts; the first: {few_of(order[0])}", soft_wrap=True)
     if not auto_approve and not approved(settings):
         settings.err.print("Nothing was changed.")
         return outcomes
@@ -70,3 +68,10 @@ def rolling_of(serial: str | None, most: int | None) -> Rolling:
         hint = "say such as --serial 2, 10% or 1,10%,100%"
         raise ConfigError([Diagnostic(None, f"--serial {serial}: {error}", hint)]) from None
     return Rolling(found, most or 0)
+
+
+def check_batches(run: Run, rolling: Rolling, most: int | None) -> None:
+    """Raises ConfigError where a number of failures is said, and nothing is done in batches."""
+    if most is not None and not run.rolls(rolling):
+        wrong = "--max-failures has no effect without batches"
+        raise ConfigError([Diagnostic(None, wrong, "say --serial too, such as --serial 1,10%,100%")])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -95,8 +95,24 @@ def by_reference(work: Iterable[HostWork], vault: Vault) -> tuple[HostWork, ...]
     Raises ConfigError if no host is left."""
     found = tuple(referring(one, vault) for one in work)
     if found and all(one.wrong for one in found):
-        raise ConfigError(dict.fromkeys(p for one in found for p in one.wrong))
+        raise ConfigError(dict.fromkeys(_told_once(found)))
     return found
+
+
+def _told_once(work: Iterable[HostWork]) -> Iterator[Diagnostic]:
+    """What is wrong, of passwords that are written at one place once for all their hosts."""
+    from hvctl.fleet.errand import unsent
+
+    alike: dict[tuple[Mark | None, str], list[HostWork]] = {}
+    for one in work:
+        for problem in one.wrong:
+            if problem == unsent(one.connection, problem.mark):
+                alike.setdefault((problem.mark, problem.hint), []).append(one)
+            else:
+                yield problem
+    for (mark, _), (first, *others) in alike.items():
+        if (told := unsent(first.connection, mark, [one.name for one in others])) is not None:
+            yield told
 
 
 def referring(one: HostWork, vault: Vault) -> HostWork:

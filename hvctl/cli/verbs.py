@@ -150,7 +150,7 @@ def apply(
     splay: Splay = None,
 ) -> None:
     """Make the hosts as the playbooks say, then look again."""
-    from hvctl.cli.approval import applied, rolling_of
+    from hvctl.cli.approval import applied, check_batches, rolling_of
     from hvctl.cli.nightly import at_night, closed, too_many
     from hvctl.cli.prepared import Asked, allowed, extra_variables, prepared, run_of
     from hvctl.cli.remembered import remembered, remembering
@@ -172,6 +172,7 @@ def apply(
         run = saved_run(settings, saved, extra_variables(extra or (), settings.vault))
     else:
         run = run_of(settings, prepared(settings, asked), allowed(allow))
+    check_batches(run, rolling, max_failures)
     run.restarting(restarts_at_once)
     with run:
         outcomes = (

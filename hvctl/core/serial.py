@@ -58,8 +58,10 @@ def _checked(word: object) -> str:
         raise ValueError("a batch is a number of hosts, or a percentage of them")
     text = str(word).strip()
     number, percent = text.removesuffix("%").strip(), text.endswith("%")
+    if not text:
+        raise ValueError("no size of a batch is written")
     if not is_whole(number):
-        raise ValueError(f"{text or 'nothing'} is not a number of hosts, nor a percentage of them")
+        raise ValueError(f"{text} is not a number of hosts, nor a percentage of them")
     if whole(number) < 1 or (percent and whole(number) > 100):
         raise ValueError(f"{text} is not a size of a batch: {'1% to 100%' if percent else '1 or more'}")
     return f"{whole(number)}%" if percent else str(whole(number))

@@ -14,6 +14,7 @@ from hvctl.call import Batch, Failure, HostInfo, Reply, TransportError, from_jso
 from hvctl.config.connection import Connection
 from hvctl.config.secrets import PromptSource
 from hvctl.config.wiring import Timeouts, Wiring
+from hvctl.fleet.rolling import few_of
 from hvctl.redaction.redact import Redactor
 from hvctl.text.diagnostic import Diagnostic, Mark
 from hvctl.text.source import SecretSource
@@ -84,9 +85,9 @@ def _own(batch: Batch) -> dict[str, Any]:
 # --- how a host is reached -------------------------------------------------------------------------------------------
 
 
-def unsent(connection: Connection, mark: Mark | None = None) -> Diagnostic | None:
-    """Why its password cannot be sent by reference."""
-    name, source = connection.name, connection.password
+def unsent(connection: Connection, mark: Mark | None = None, others: Sequence[str] = ()) -> Diagnostic | None:
+    """Why its password cannot be sent by reference. `others`: hosts of which the same is to be said."""
+    name, source = few_of((connection.name, *others)), connection.password
     if source is None or isinstance(source, SecretSource):
         return None
     if isinstance(source, PromptSource):

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
 from hvctl.fleet.stop import Stop
 from hvctl.fleet.turns import Few
+from hvctl.fleet.waiting import Job, Waiting
 from hvctl.text.diagnostic import ConfigError, Diagnostic
 
 T = TypeVar("T")
-Job = tuple[str, Callable[[], T]]
 TICK_S = 0.1
 LOOK_S = 1.0
 BUSY = 0.7
@@ -69,15 +69,13 @@ class SideBySide(Generic[T]):
         self._begun: Counter[str] = Counter()
         self.fewer = 0
         """How many threads there are, if they are fewer than they should be."""
-        self._todo = deque(work)
+        self._todo = Waiting(work, few or Few())
         self._total, self._forks, self._running = len(work), forks, 0
         self._lock = threading.Lock()
         self._stop = stop or Stop()
         self._changing, self._heard, self._finish = changing, heard, finish
         self._until = {} if within is None else dict.fromkeys((n for n, _ in work), time.monotonic() + within)
         self._ended: Counter[str] = Counter()
-        self._few = few or Few()
-        self._few_run: list[str] = []
         self._more = Room(max(most, forks), cpu, clock)
         self._fault: BaseException | None = None
         self._results: SimpleQueue[tuple[str, T] | tuple[str, BaseException | None, None]] = SimpleQueue()
@@ -107,7 +105,7 @@ class SideBySide(Generic[T]):
     def add(self, work: Sequence[Job[T]]) -> None:
         """More of it, while results are taken; also for a host that was there before."""
         with self._lock:
-            self._todo.extend(work)
+            self._todo.add(work)
             self._total += len(work)
         self._start(len(work))
 
@@ -153,31 +151,17 @@ class SideBySide(Generic[T]):
     def _next(self) -> Job[T] | None:
         """None: the thread ends. Under the lock, so that no job is added to threads that have seen that there is none."""
         with self._lock:
-            at = None if self._stop.asked else self._eligible()
-            if at is not None:
-                name, task = self._todo[at]
-                del self._todo[at]
-                self._begun[name] += 1
-                if self._few.holds(name):
-                    self._few_run.append(name)
-                return name, task
+            job = None if self._stop.asked else self._todo.take()
+            if job is not None:
+                self._begun[job[0]] += 1
+                return job
             self._running -= 1
             return None
 
-    def _eligible(self) -> int | None:
-        """The next job that may begin. A thread that finds none ends; who ends one of the few goes on with the next of them."""
-        return next((n for n, (name, _) in enumerate(self._todo) if self._admitted(name)), None)
-
-    def _admitted(self, name: str) -> bool:
-        return not self._few.holds(name) or self._few.admits(name, self._few_run)
-
     def _ends(self, name: str) -> None:
         """What waited for it may be more than its own thread can do."""
-        if not self._few.holds(name):
-            return
         with self._lock:
-            self._few_run.remove(name)
-            more = sum(self._admitted(waiting) for waiting, _ in self._todo) - 1
+            more = self._todo.ready - 1 if self._todo.ended(name) else 0
         if more > 0 and not self._stop.asked:
             self._start(more)
 
@@ -187,8 +171,7 @@ class SideBySide(Generic[T]):
             if self._stop.asked:  # between the question and the answer
                 with self._lock:
                     self._begun[name] -= 1
-                    if self._few.holds(name):
-                        self._few_run.remove(name)
+                    self._todo.ended(name)
                     self._running -= 1
                 return
             try:

@@ -152,6 +152,7 @@ class Hosts:
         found: dict[str, Outcome] = {}
         left = False
         with self._progress() as progress:
+            progress.expect(name for name, _ in work)
 
             def hear(name: str, event: Event) -> None:
                 # Of a read there is nothing to tell: its calls have no text.
@@ -207,6 +208,7 @@ class Hosts:
         warm = keep and len(chosen) <= self.forks
         found: dict[str, T | TransportError] = {}
         with Progress(self._err, verbose=self._verbose > 0) as progress:
+            progress.expect(chosen)
 
             def followed(name: str) -> T | TransportError:
                 progress.begin(name, doing)

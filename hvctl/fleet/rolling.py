@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from hvctl.core.apply import held_back
 from hvctl.core.outcome import Outcome
@@ -59,6 +60,33 @@ def broken(one: Outcome) -> bool:
     )
 
 
+Word = Literal["done", "unseen", "broken off", "failed", "not begun"]
+_TOLD: dict[Word, str] = {
+    "done": "Done ({}): {}",
+    "unseen": "Done, not seen afterwards ({}): {}",
+    "broken off": "Broken off ({}): {}",
+    "failed": "Failed ({}): {}",
+    "not begun": "Not begun ({}): {}",
+}
+_NONE: dict[Word, str] = {"done": "Done: none", "failed": "Failed: none", "not begun": "Not begun: none"}
+"""Told at a stop even where there is none of them."""
+NAMED = 10
+"""So many hosts are named when a batch begins."""
+
+
+def word_of(one: Outcome) -> Word:
+    """How a host of a batch that was begun stands. What a stop left in the middle has not failed by itself."""
+    report = one.report
+    if report is not None and not report.begun:
+        return "not begun"
+    if report is not None and report.stopped and report.after is None:
+        if all(r.status == "ok" for r in report.results):
+            return "unseen"
+        if report.error is None or report.running:
+            return "broken off"
+    return "failed" if broken(one) else "done"
+
+
 def rolled(
     outcomes: Sequence[Outcome],
     order: Sequence[Batch],
@@ -70,27 +98,43 @@ def rolled(
     """Batch after batch. `apply`: changes the hosts of one; told whether they are to be planned again before, which they are
     in every batch but the first, since its plan is as old as the batches before took."""
     found = {one.host: one for one in outcomes}
-    failed: list[str] = []
-    done: list[str] = []
+    told: dict[Word, list[str]] = {word: [] for word in _TOLD}
     number = 0
     for number, batch in enumerate(order, 1):
-        say(f"Batch {number} of {len(order)}: {', '.join(batch)}")
+        say(f"Batch {number} of {len(order)}: {few_of(batch)}")
         for one in apply([found[host] for host in batch], number > 1):
             found[one.host] = one
-        failed += [host for host in batch if broken(found[host])]
-        done += [host for host in batch if not broken(found[host])]
-        if len(failed) > most or stopped():
+        for host in batch:
+            told[word_of(found[host])].append(host)
+        if len(told["failed"]) > most or stopped():
             break
     left = [host for batch in order[number:] for host in batch]
+    told["not begun"] += left
     if left and not stopped():
-        allowed = f"more than --max-failures {most} allows" if most else "and --max-failures allows none"
-        hosts = f"{len(failed)} host{'s' * (len(failed) != 1)}"
-        say(f"Stopped after batch {number} of {len(order)}: {hosts} failed, {allowed}.")
-    if left:
-        for word, named in (("Done", done), ("Failed", failed), ("Not begun", left)):
-            say(f"{word}: {', '.join(named) or 'none'}")
+        failed = len(told["failed"])
+        at, hosts = f"batch {number} of {len(order)}", f"{failed} host{'s' * (failed != 1)}"
+        if most:
+            say(f"Stopped after {at}: {hosts} failed, more than --max-failures {most} allows.")
+        else:
+            say(f"Stopped after {at}: {hosts} failed, and --max-failures allows none.")
+    if left or (stopped() and any(named for word, named in told.items() if word != "done")):
+        for word, named in told.items():
+            if named:
+                say(_TOLD[word].format(len(named), ", ".join(named)))
+            elif word in _NONE:
+                say(_NONE[word])
+        say(AGAIN)
     for host in left:
         one = found[host]
         if one.plan is not None:
             found[host] = replace(one, report=held_back(one.plan, stopped=stopped()))
     return [found[one.host] for one in outcomes]
+
+
+AGAIN = "→ run the same command again: it looks at the hosts first, and does what is left"
+
+
+def few_of(batch: Sequence[str]) -> str:
+    if len(batch) <= NAMED:
+        return ", ".join(batch)
+    return f"{', '.join(batch[: NAMED - 1])} and {len(batch) - NAMED + 1} more"

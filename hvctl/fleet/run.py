@@ -164,6 +164,7 @@ class Run:
 
         found: dict[str, Outcome] = {}
         with Progress(self._err) as progress:
+            progress.expect(hosts.work)
             for names, what in Workers(parts, job, self._stop, hosts.say_stop):
                 match what:
                     case ("begin", name, doing):

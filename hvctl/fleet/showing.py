@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -12,15 +12,15 @@ from rich.text import Text
 from hvctl.call import Event, TransportError
 from hvctl.core.check import Check
 from hvctl.core.outcome import Outcome
-from hvctl.language import said
+from hvctl.language import listing, said
 from hvctl.redaction.redact import Redactor
 from hvctl.show.diff import diff_lines
-from hvctl.show.overview import checked_in_few_words, overview_lines
+from hvctl.show.overview import checked_in_few_words, left_lines, overview_lines
 from hvctl.show.plain import plain
 from hvctl.show.problems import problem_lines
 from hvctl.show.remembered import Remembered
 from hvctl.show.report import report_lines
-from hvctl.show.standing import CALM, MANY, calm, printable, standing, warned
+from hvctl.show.standing import CALM, MANY, calm, printable, smooth, standing, warned, worst_first
 from hvctl.show.state import state_of
 from hvctl.show.summary import summary_lines
 from hvctl.show.text import plan_lines, trace_lines
@@ -43,9 +43,11 @@ class Showing:
         alone = [unit[0] for unit in units if len(unit) == 1]
         quiet = {one.host for one in alone if calm(one)}
         folded = quiet if len(quiet) > MANY and not self._verbose else frozenset()
+        unlooked = self._folded(one.host for one in outcomes if not one.looked)
         for unit in units:
-            if unit[0].host not in folded:
+            if unit[0].host not in folded and not all(one.host in unlooked for one in unit):
                 self._plans_of(unit, diff=diff)
+        self._say_unlooked(unlooked)
         if folded:
             self.print([Text(said(f"{len(folded)} hosts in sync are not listed; -v lists them"), "dim"), Text()])
         self.print(summary_lines(outcomes))
@@ -69,6 +71,8 @@ class Showing:
         check = printable(check)
         told = Remembered(check.memory, check.finished)
         hosts = standing(check)
+        unlooked = self._folded(one.host for one in hosts if not one.looked)
+        hosts = tuple(one for one in hosts if one.host not in unlooked)
         shown = [plain(one) for one in hosts if everything or state_of(one) not in CALM or warned(one)]
         for one in shown:
             if one.plan is not None:
@@ -78,18 +82,43 @@ class Showing:
             else:
                 self._say_trouble(one, told.of_host(one.host))
                 self._out.print()
+        self._say_unlooked(unlooked)
         self.print(overview_lines([one for one in hosts if state_of(one) not in CALM], check, width=self._out.width))
         self.print(summary_lines(check.outcomes, drift=True, memory=check.memory))
 
     def reports(self, outcomes: Sequence[Outcome]) -> None:
         outcomes = self.told(tuple(outcomes))
         self._out.print()
+        done = self._folded(one.host for one in outcomes if smooth(one))
+        waiting = self._folded(one.host for one in outcomes if one.report is not None and not one.report.begun)
         for one in outcomes:
+            if one.host in done or one.host in waiting:
+                continue
             if one.report is not None:
                 self.print(report_lines(one.report, width=self._out.width, verbose=self._verbose > 0))
             elif one.plan is None or one.changed or one.error is not None:
                 self._say_trouble(one)
+        if done:
+            self._out.print(said(f"{len(done)} hosts done and seen in sync are not listed; -v lists them"), style="dim")
+        if waiting:
+            self._out.print(said(f"{len(waiting)} hosts not begun: {listing(waiting)}"), style="yellow", soft_wrap=True)
+        if done or waiting:
+            self._out.print()
+        left = [one for one in outcomes if one.report is not None or one.changed or one.error is not None or one.wrong]
+        left = [one for one in left if state_of(one) != "applied" and one.host not in waiting]
+        self.print(left_lines(worst_first(left), width=self._out.width))
         self.print(summary_lines(outcomes))
+
+    def _folded(self, hosts: Iterable[str]) -> Mapping[str, None]:
+        """Of which each would be told the same, in order; none where they are few."""
+        found = dict.fromkeys(hosts)
+        return found if len(found) > MANY and not self._verbose else {}
+
+    def _say_unlooked(self, hosts: Collection[str]) -> None:
+        if hosts:
+            told = said(f"{len(hosts)} hosts not looked at: hvctl was stopped")
+            self._out.print(told, style="yellow", soft_wrap=True)
+            self._out.print()
 
     def told(self, value: T) -> T:
         """As it may be shown."""

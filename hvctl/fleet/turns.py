@@ -21,16 +21,6 @@ class Few:
     limits: tuple[tuple[int, frozenset[str]], ...] = ()
     apart: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
-    def holds(self, name: str) -> bool:
-        return name in self.apart or any(name in names for _, names in self.limits)
-
-    def admits(self, name: str, running: Collection[str]) -> bool:
-        """Beside those that run."""
-        own = self.apart.get(name, frozenset())
-        return not any(own & self.apart.get(other, frozenset()) for other in running) and all(
-            name not in names or sum(other in names for other in running) < most for most, names in self.limits
-        )
-
 
 class Turns:
     """Of the hosts of a run. `most`: so many at a time of those on which something restarts, whatever their plays say."""

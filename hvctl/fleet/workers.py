@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
@@ -106,13 +106,16 @@ class Workers:
         fork = multiprocessing.get_context("fork")
         for share in self.shares:
             ours, theirs = fork.Pipe(duplex=False)
-            process = fork.Process(target=self._work, args=(share, theirs), daemon=True)
+            process = fork.Process(target=self._work, args=(share, theirs, ours), daemon=True)
             process.start()
             theirs.close()  # or the next one would hold it open when this one is gone
             self._workers.append(_Worker(share, process, ours))
 
-    def _work(self, share: Sequence[str], pipe: Connection) -> None:
+    def _work(self, share: Sequence[str], pipe: Connection, read_end: Connection) -> None:
         self.stop.led()
+        # Held open here too, they would keep who writes from noticing that the run is gone: it would wait for ever.
+        for end in (read_end, *(one.pipe for one in self._workers)):
+            end.close()
         lock = threading.Lock()
 
         def say(what: tuple[Any, ...]) -> None:
@@ -187,6 +190,9 @@ class Forwarded:
 
     def __exit__(self, *error: object) -> None:
         """There is nothing to end."""
+
+    def expect(self, hosts: Iterable[str]) -> None:
+        """The run knows them."""
 
     def begin(self, host: str, doing: str) -> None:
         self._say(("begin", host, doing))

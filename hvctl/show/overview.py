@@ -13,6 +13,7 @@ from hvctl.language import said
 from hvctl.show.cells import fold, padded
 from hvctl.show.page import drifted
 from hvctl.show.remembered import NOW
+from hvctl.show.report import went_wrong
 from hvctl.show.standing import since_of
 from hvctl.show.state import state_of, word_of
 from hvctl.show.text import WIDEST
@@ -36,14 +37,27 @@ def overview_lines(hosts: Sequence[Outcome], check: Check, *, width: int = 120) 
     if len(hosts) <= FEW:
         return
     width = min(width, WIDEST)
-    rows = [(said(word_of(one, drift=True)), one.host, said(_for(one, check)), said(_says(one))) for one in hosts]
+    yield from _lines(hosts, [said(_for(one, check)) for one in hosts], width)
+
+
+def left_lines(hosts: Sequence[Outcome], *, width: int = 120) -> Iterator[Text]:
+    """The same of hosts that were to be changed."""
+    if len(hosts) > FEW:
+        yield from _lines(hosts, ["" for _ in hosts], min(width, WIDEST))
+
+
+def _lines(hosts: Sequence[Outcome], since: Sequence[str], width: int) -> Iterator[Text]:
+    drift = all(one.report is None for one in hosts)
+    rows = [
+        (said(word_of(one, drift=drift)), one.host, for_, said(_says(one)))
+        for one, for_ in zip(hosts, since, strict=True)
+    ]
     widths = [max(cell_len(row[n]) for row in rows) for n in range(3)]
-    room = max(20, width - sum(widths) - 3 * len(_GAP))
+    room = max(20, width - sum(widths) - (2 + bool(widths[2])) * len(_GAP))
     for one, row in zip(hosts, rows, strict=True):
         line = Text(padded(row[0], widths[0]), _STYLE.get(state_of(one), "red"))
-        line.append(_GAP + padded(row[1], widths[1]), "not bold default").append(
-            _GAP + padded(row[2], widths[2]), "default"
-        )
+        line.append(_GAP + padded(row[1], widths[1]), "not bold default")
+        line.append(_GAP + padded(row[2], widths[2]) if widths[2] else "", "default")
         summary = fold(row[3], room)
         line.append(_GAP + summary[0] + (" …" if len(summary) > 1 else ""), "default")
         line.rstrip()
@@ -56,6 +70,10 @@ def _says(one: Outcome) -> str:
         return one.error.message
     if one.wrong:
         return str(one.wrong[0])
+    if one.changed:
+        return one.changed[0]
+    if one.report is not None:
+        return went_wrong(one.report)
     return drifted(one.plan) if one.plan is not None else ""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from types import TracebackType
 from typing import Self
@@ -19,6 +19,8 @@ from hvctl.language import said
 from hvctl.text.duration import lasted
 
 BAR = 20
+FEW = 20
+"""So many hosts are counted by the eye."""
 SETTLED_S = 5.0
 """Nothing is foretold from less."""
 
@@ -42,6 +44,10 @@ class Progress:
         self._jobs: dict[tuple[str, str], tuple[float, int]] = {}
         self._told: dict[str, int] = {}
         self._quarters: dict[tuple[str, str], int] = {}
+        self._expected: set[str] = set()
+        self._ended: set[str] = set()
+        self._last: dict[str, str] = {}
+        """By host, what was said of it last."""
         self._lock = threading.Lock()
         self._live = Live(console=console, transient=True, refresh_per_second=4, get_renderable=self._table)
 
@@ -56,8 +62,14 @@ class Progress:
         if self._console.is_terminal:
             self._live.__exit__(kind, error, trace)
 
+    def expect(self, hosts: Iterable[str]) -> None:
+        """Of how many it is told how many have ended."""
+        with self._lock:
+            self._expected.update(hosts)
+
     def begin(self, host: str, doing: str) -> None:
         with self._lock:
+            self._ended.discard(host)
             self._now[host] = doing
             self._since[host] = self._clock()
             self._told.pop(host, None)
@@ -65,6 +77,7 @@ class Progress:
     def end(self, host: str) -> None:
         with self._lock:
             self._now.pop(host, None)
+            self._ended.add(host)
 
     def event(self, host: str, event: Event) -> None:
         text = self._text(host, event.task)
@@ -108,7 +121,10 @@ class Progress:
 
     def _line(self, host: str, event: Event, text: str, left: str) -> None:
         if event.kind == "progress" and text and event.percent is not None and event.text:
-            self._say(f"{host}: {text}: {said(event.text)}")
+            line = f"{host}: {text}: {said(event.text)}"
+            if self._last.get(host) != line:  # PowerShell says each percent of it
+                self._last[host] = line
+                self._say(line)
         elif event.kind == "progress" and text and event.percent is not None and self._tells(host, event):
             self._say(f"{host}: {text}: {event.percent} %{left}")
         elif event.kind == "start" and text:
@@ -134,6 +150,10 @@ class Progress:
     def _table(self) -> Table:
         table = Table.grid(padding=(0, 2))
         with self._lock:
+            if len(self._expected) > FEW:
+                # First, since the last lines of a long table are cut off.
+                ended = len(self._ended & self._expected)
+                table.add_row(Text(said(f"{ended:,} of {len(self._expected):,} hosts"), "bold"))
             for host, doing in self._now.items():
                 elapsed = self._clock() - self._since.get(host, self._clock())
                 table.add_row(Text(host, "cyan"), Text(doing), Text(f"{elapsed:.0f} s", "dim"))

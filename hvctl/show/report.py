@@ -50,6 +50,18 @@ def done_text(report: Report) -> str:
     return ", ".join([first, *(f"{n} {word}" for word, n in counts.items() if n and word != "done")])
 
 
+def went_wrong(report: Report) -> str:
+    """The first of it, in a line."""
+    if report.error is not None:
+        return report.error.message
+    if report.left_down:
+        return LEFT_DOWN.format(report.left_down[0])
+    for result in report.results:
+        if result.failure is not None:
+            return f"{result.step.text}: {' '.join(result.failure.message.split())}"
+    return done_text(report)
+
+
 def _result(result: StepResult, width: int, verbose: bool) -> Iterator[Text]:
     sign, style = _SIGN[result.status]
     parts = [(result.step.text, style)]

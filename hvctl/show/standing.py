@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 
@@ -51,6 +52,17 @@ def warned(one: Outcome) -> bool:
 def calm(one: Outcome) -> bool:
     """Whether there is nothing to say of a host but that it is in sync."""
     return state_of(one) == "in_sync" and not warned(one)
+
+
+def smooth(one: Outcome) -> bool:
+    """Whether all was done on a host, and there is nothing to say of it but that."""
+    report = one.report
+    told = report is None or any(r.warnings or r.told for r in report.results)
+    return state_of(one) == "applied" and not told and not warned(one)
+
+
+def worst_first(hosts: Iterable[Outcome]) -> tuple[Outcome, ...]:
+    return tuple(sorted(hosts, key=lambda one: _WORST_FIRST.index(state_of(one))))
 
 
 def printable(check: Check) -> Check:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 from itertools import pairwise
 
-from hvctl.text.number import is_whole
+from hvctl.text.number import is_whole, whole
 from hvctl.text.visible import quoted
 
 UNITS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
@@ -27,7 +27,8 @@ def seconds(text: str) -> int:
         parts.append((Decimal(found[1]), UNITS[found[2].casefold().removesuffix("in")]))
         at = found.end()
     if not parts or at < end:
-        hint = f"; did you mean {text.strip()}m?" if is_whole(text.strip()) else ""
+        bare = text.strip()
+        hint = f"; did you mean {bare}m?" if is_whole(bare) and whole(bare) else ""
         raise ValueError(f"{quoted(text)} is not a span of time{hint}; {_EXAMPLES}")
     if any(a <= b for (_, a), (_, b) in pairwise(parts)):
         raise ValueError(f"{quoted(text)} names a unit twice, or a greater one after a smaller; {_EXAMPLES}")

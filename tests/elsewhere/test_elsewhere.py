@@ -276,6 +276,21 @@ def test_meters_are_not_reset_elsewhere(capsys: pytest.CaptureFixture[str]) -> N
     assert "metering --reset changes hosts" in " ".join(capsys.readouterr().err.split())
 
 
+def test_a_password_of_many_hosts_is_refused_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    requirements.dask()
+    monkeypatch.chdir(tmp_path)
+    text = "all: {vars: {ansible_user: u, ansible_password: plain-9}, hosts: {'hv[001:900]': }}\n"
+    (tmp_path / "inventory.yml").write_text(text)
+    (tmp_path / "lab.yml").write_text("- hosts: all\n  vms: [{name: web01}]\n")
+    assert main([*SCHEDULER, "plan", "lab.yml"]) == 1
+    said = [line for line in capsys.readouterr().err.splitlines() if "only here" in line]
+    assert len(said) == 1
+    assert said[0].startswith("inventory.yml:1:49: the password of hv001, hv002, ")
+    assert "hv009 and 891 more is known only here" in said[0]
+
+
 def test_every_verb_that_changes_hosts_says_why_it_is_refused() -> None:
     asks_no_host = "init serve history schema explain show validate report-schema inventory schedule".split()
     assert set(VERBS) <= {*READING, *CHANGING, *asks_no_host}

@@ -10,11 +10,16 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from hvctl.call import Batch, Reply, Transport, TransportError
 from hvctl.cli import main
 from hvctl.config.inventory import Connection
+from hvctl.core.outcome import Outcome
 from hvctl.fleet.connect import Wire
+from hvctl.fleet.showing import Showing
+from hvctl.redaction.redact import Redactor
+from mocks.failures import failure
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
 
@@ -184,3 +189,32 @@ class Page(HTMLParser):
 def test_all_in_sync_is_one_line(fleet: Fleet) -> None:
     (fleet.folder / "site.yml").write_text("- hosts: all\n  vms:\n    - {name: web01, notes: kept}\n", encoding="utf-8")
     assert fleet.run("drift", "site.yml", "--no-history") == (0, "100 hosts: 100 in sync.\n")
+
+
+def test_an_apply_of_many_tells_what_did_not_go_as_planned(fleet: Fleet) -> None:
+    (fleet.folder / "site.yml").write_text("- hosts: all\n  vms:\n    - {name: web01, notes: new}\n", encoding="utf-8")
+    wrong = ["hv012", "hv034", "hv056", "hv078"]
+    for name in wrong:
+        fleet.hosts[name].failures.add(failure("Set-VM:times=always"))
+    apply = ("apply", "site.yml", "--auto-approve", "--no-history")
+    status, out = fleet.run(*apply, "--limit", "hv0*:hv100", "--serial", "60", "--max-failures", "2")
+    assert status == 6
+    report = out[out.index("Plan: 100 to change") :].splitlines()
+    assert [line.split()[0] for line in report if re.match(r"hv\d", line)] == wrong[:3]
+    assert "57 hosts done and seen in sync are not listed; -v lists them" in report
+    assert f"40 hosts not begun: {', '.join(NAMES[60:])}" in report
+    assert report[-1] == "100 hosts: 57 done, in sync, 3 failed, 40 not begun."
+    for name in NAMES[60:]:
+        fleet.hosts[name].failures.add(failure("Set-VM:times=always"))
+    report = fleet.run(*apply)[1].splitlines()
+    glance = [line for line in report if line.startswith("failed  hv")]
+    assert [line.split()[1] for line in glance] == [*wrong[:3], *NAMES[60:]]
+    assert glance[0].startswith("failed  hv012  set web01: ")
+
+
+def test_hosts_that_a_stop_came_before_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    out = Console(width=100)
+    Showing(out, out, Redactor(), 0).plans([Outcome(name) for name in NAMES])
+    assert capsys.readouterr().out.splitlines() == [
+        "100 hosts not looked at: hvctl was stopped", "", "100 hosts: 100 not looked at."
+    ]  # fmt: skip

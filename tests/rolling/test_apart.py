@@ -17,6 +17,7 @@ from hvctl.cli import main
 from hvctl.config.inventory import Connection
 from hvctl.fleet.connect import Wire
 from hvctl.fleet.turns import Few
+from hvctl.fleet.waiting import Waiting
 from mocks.estate import Estate
 from mocks.failures import failure
 from mocks.twin import TwinTransport
@@ -194,9 +195,19 @@ def test_what_was_left_down_keeps_its_class_from_going_down_elsewhere(
 
 def test_classes_and_limits_hold_beside_each_other() -> None:
     few = Few(((2, frozenset("abc")), (1, frozenset("cd"))), {"a": frozenset({"x"}), "e": frozenset({"x", "y"})})
-    assert [few.holds(n) for n in "abcdef"] == [True, True, True, True, True, False]
-    assert few.admits("b", "a") and few.admits("c", "a") and few.admits("f", "abcde")
-    assert not few.admits("e", "a") and not few.admits("c", "ab") and not few.admits("d", "c")
+    waiting = Waiting([(name, lambda: None) for name in "abcdefg"], few)
+
+    def taken() -> str:
+        found = iter(waiting.take, None)
+        return "".join(name for name, _ in found)
+
+    def then(ended: str) -> str:
+        waiting.ended(ended)
+        return taken()
+
+    assert taken() == "abdfg"  # c: two of abc run; e: one of x
+    assert [then("b"), then("a"), then("d"), then("e"), then("c")] == ["", "e", "c", "", ""]  # c: d runs, of cd
+    assert not waiting
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,13 @@ import pytest
 from hvctl.call import Batch, Event, Reply, Transport
 from hvctl.cli import main
 from hvctl.config.inventory import Connection
+from hvctl.core.apply import Report, StepResult, not_begun
+from hvctl.core.outcome import Outcome
+from hvctl.core.planner import make_plan
 from hvctl.fleet.connect import Wire
+from hvctl.fleet.reconcile import look
+from hvctl.fleet.rolling import few_of, rolled
+from mocks.bench import state_of, wishes_of
 from mocks.failures import failure
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
@@ -95,9 +101,10 @@ def test_a_failed_canary_leaves_the_others_alone(fleet: Fleet) -> None:
     assert fleet.changed == ["hv01"]
     assert set(fleet.weights().values()) == {100}
     assert "Stopped after batch 1 of 2: 1 host failed, and --max-failures allows none." in err
-    assert "Failed: hv01\n" in err
+    assert "Failed (1): hv01\n" in err
     assert "Done: none\n" in err
-    assert "Not begun: hv02, hv03, hv04, hv05, hv06, hv07, hv08, hv09, hv10\n" in err
+    assert err.endswith("→ run the same command again: it looks at the hosts first, and does what is left\n")
+    assert "Not begun (9): hv02, hv03, hv04, hv05, hv06, hv07, hv08, hv09, hv10\n" in err
     assert "hv02  not begun: too many hosts of earlier batches failed (1 step)" in out
 
 
@@ -108,8 +115,43 @@ def test_so_many_failures_are_borne_as_are_allowed(fleet: Fleet) -> None:
     assert status == 6
     assert fleet.changed == NAMES[:6]
     assert "Stopped after batch 3 of 5: 2 hosts failed, more than --max-failures 1 allows." in err
-    assert "Done: hv01, hv03, hv04, hv06\n" in err
-    assert "Not begun: hv07, hv08, hv09, hv10\n" in err
+    assert "Done (4): hv01, hv03, hv04, hv06\n" in err
+    assert "Not begun (4): hv07, hv08, hv09, hv10\n" in err
+
+
+def test_a_stop_within_a_batch_tells_what_was_begun_from_what_was_not() -> None:
+    """The first of the batch was done and seen, one was done, one is half done, one failed before, one was not begun."""
+    desired = wishes_of(1)
+    host = SimulatedHost.from_yaml({**state_of(1), "vms": []})
+    plan = make_plan(desired, look(TwinTransport(host), desired), frozenset())
+    ok = [StepResult(step, "ok") for step in plan.steps]
+    half = [*ok[:1], *(StepResult(step, "skipped", why="stopped") for step in plan.steps[1:])]
+    reports = {
+        "a": Report(plan, tuple(ok), after=plan),
+        "b": Report(plan, tuple(ok), stopped=True),
+        "c": Report(plan, tuple(half), stopped=True),
+        "d": Report(plan, (StepResult(plan.steps[0], "failed"),), after=plan),
+        "e": not_begun(plan),
+    }
+    said: list[str] = []
+    found = rolled(
+        [Outcome(name, plan) for name in "abcde"], [tuple("abcde")], 0,
+        lambda some, again: [replace(one, report=reports[one.host]) for one in some], lambda: True, said.append,
+    )  # fmt: skip
+    assert [one.report for one in found] == list(reports.values())
+    assert said[1:-1] == [
+        "Done (1): a",
+        "Done, not seen afterwards (1): b",
+        "Broken off (1): c",
+        "Failed (1): d",
+        "Not begun (1): e",
+    ]
+
+
+def test_a_batch_of_many_is_told_by_its_first(fleet: Fleet) -> None:
+    status, _, err = fleet.apply("--serial", "100%")
+    assert (status, fleet.batches(err)[0].count("hv")) == (0, 10)
+    assert few_of([f"h{n}" for n in range(900)]) == "h0, h1, h2, h3, h4, h5, h6, h7, h8 and 891 more"
 
 
 def test_each_batch_but_the_first_is_planned_again(fleet: Fleet) -> None:
@@ -125,7 +167,7 @@ def test_each_batch_but_the_first_is_planned_again(fleet: Fleet) -> None:
     assert "hv03" not in fleet.changed
     assert "hv03  refused: something has changed since the plan was made" in out
     assert "Stopped after batch 2 of 9" in err
-    assert "Failed: hv03\n" in err
+    assert "Failed (1): hv03\n" in err
 
 
 def test_a_play_says_its_batches_and_the_command_line_overrules_it(fleet: Fleet) -> None:
@@ -196,4 +238,9 @@ def test_a_wrong_option_is_refused_before_any_host_is_asked(fleet: Fleet) -> Non
     assert "(U+FF52) in it is full-width: type restart" in fleet.apply("--allow", "ｒｅｓｔａｒｔ")[2]
     status, _, err = fleet.apply("--serial", "1,none")
     assert (status, fleet.changed) == (1, [])
+    assert "--serial 1,,2: no size of a batch is written; say" in fleet.apply("--serial", "1,,2")[2]
+    status, _, err = fleet.apply("--max-failures", "3")
+    assert (status, fleet.changed) == (1, [])
+    assert "--max-failures has no effect without batches; say --serial too, such as" in err
+    status, _, err = fleet.apply("--serial", "1,none")
     assert "--serial 1,none: none is not a number of hosts, nor a percentage of them; say such as --serial 2" in err
