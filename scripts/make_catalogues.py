@@ -35,7 +35,26 @@ SPEECH = FOLDER.parent / "language"
 COMPOSED = frozenset(
     {
         "add adapter {} of {}", "set adapter {} of {}", "remove adapter {} of {}", "disconnect adapter {} of {}",
-        "give adapter {} of the host {}",
+        "give adapter {} of the host {}", "an adapter is on it: {}", "adapters are on it: {}", "{} is undefined",
+        "did you mean {}? the host has {}", "make {} of adapter {} of the host {}", "remove the half export {}",
+        "remove the old export {}", "copy {}, {} bytes to {}", "copy {}, {} bytes to {} in {}",
+        "{} is a role of the cluster, owned by {}: it is not gone", "{} becomes {}",
+        "the disk at {} is {}, and a move keeps the names of files: it cannot become {}",
+        "fail {} over without the side that sent it",
+        "Compare-VM is asked only of hosts that are ready for moves: whether Hyper-V takes this one is seen when it begins",
+        "add the address of the broker {}",
+        "set the address of the broker {}",
+        "add the network name of the broker {}",
+        "set the network name of the broker {}",
+        "have the network name of the broker {} come after its address",
+        "initial copy goes on",
+        "update of its disks goes on",
+        "resynchronizing goes on",
+        "forget that {} was taken down on {}",
+        "without {}, which is held back: {}",
+        "without {}, which are held back: {}",
+        "checkpoint and smart paging", "configuration and checkpoint and smart paging",
+        "{} stays: it lies where other hosts may use it, which is not seen from here",
     }
 )  # fmt: skip
 """Of which the words do not stand together in the source."""

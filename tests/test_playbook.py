@@ -102,9 +102,9 @@ def test_what_is_written_alike_for_two_hosts_is_made_once_and_nothing_else(tmp_p
     text = "- {hosts: all, vms: [{name: same}, {name: own, processor: {count: '{{ n }}'}, notes: 'of {{ n }}'}]}"
     file.write_text(text, encoding="utf-8")
     plays, _ = read_playbook(file)
-    made: Made = {}
+    made = Made()
     (one, _), (other, _) = (wishes(plays, {"n": n}, made=made) for n in (2, 4))
-    assert one.entries[0].resource is other.entries[0].resource
+    assert one.entries[0] is other.entries[0]
     assert [index[1].written()["notes"] for index in (one, other)] == ["of 2", "of 4"]
     assert [index[2].written()["count"] for index in (one, other)] == [2, 4]
     wrong = [wishes(plays, {"n": n}, made=made)[1] for n in (1, True)]

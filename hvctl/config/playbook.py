@@ -259,7 +259,7 @@ def wishes(
     """What these plays want of one host, and everything wrong with it. `learn` hears of secrets that
     are used, `ask` gets them. `trees`: folders whose files need not be named in full, beside the playbook's own. `made`: what
     was made for other hosts of these plays."""
-    made = {} if made is None else made
+    made = made or Made()
     entries: list[Entry] = []
     problems: list[Diagnostic] = []
     for play in plays:
@@ -277,8 +277,13 @@ def wishes(
                 maker.section(kind, data[section], (*play.path, section), None)
         problems += [*unclear, *(p for p in wrong if p.mark not in places)]
     layers, contradictions = layered(entries)
-    found = Index(layers, host, together)
-    return found, [*problems, *contradictions, *written_twice(found)]
+    found = Index(map(made.once, layers), host, together)
+    if not contradictions and made.sound(found.entries):
+        return found, problems
+    twice = list(written_twice(found))
+    if not twice:
+        made.found_sound(found.entries)
+    return found, [*problems, *contradictions, *twice]
 
 
 @dataclass
@@ -292,7 +297,7 @@ class _Maker:
     entries: list[Entry]
     unclear: frozenset[Mark] = frozenset()
     host: str = ""
-    made: Made = field(default_factory=dict)
+    made: Made = field(default_factory=Made)
 
     def section(
         self, kind: type[Resource], data: Any, path: Path, owner: int | None, around: Mapping[str, Any] = _NOTHING

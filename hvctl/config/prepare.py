@@ -134,7 +134,7 @@ def prepare(
     work: list[HostWork] = []
     desired: list[Desired] = []
     known: Names | None = None
-    made: Made = {}
+    made = Made()
     for host, own in chosen:
         # All at once: a password of the inventory may be taken from a variable of a play, and that is hidden then.
         seen = [_seen_by(inventory, host, p, variables, problems) for p in own]
@@ -187,7 +187,7 @@ def _beside(
 ) -> list[HostWork]:
     """Hosts of the plays that what is left links, of which nothing is left by --tags or --vm: they are looked at, and what is
     done about the rest may have a step there. What is wrong with them is told with all of their plays."""
-    linked = {host for one in work for wish in one.desired for host in wish.links()} - {one.name for one in work}
+    linked = {host for one in work for host in one.desired.links} - {one.name for one in work}
     found: list[HostWork] = []
     for host, own in _hosts(inventory, plays, limit, [], [], unsure=True)[0] if linked else ():
         connection = _connection(inventory, host, own, variables, [], [], unsure=True) if host.name in linked else None

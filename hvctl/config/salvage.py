@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
@@ -11,12 +12,36 @@ from pydantic_core import ErrorDetails
 
 from hvctl.config.wording import explained, inside, meant
 from hvctl.core.fields import nulls_refused
-from hvctl.core.resource import Resource
+from hvctl.core.resource import Entry, Resource
 from hvctl.text.diagnostic import Diagnostic, Mark
 from hvctl.text.source import Document, Path
 
-Made = dict[tuple[Any, ...], Resource]
-"""What was made of data without any fault, by the data: it is the same for each host of a play where no expression is in it."""
+
+@dataclass
+class Made:
+    """What was made of data without any fault: it is the same for each host of a play where no expression is in it.
+    `resources`: by the data; `entries`: by what is in them, without what is of one host alone."""
+
+    resources: dict[tuple[Any, ...], Resource] = field(default_factory=dict)
+    entries: dict[tuple[Any, ...], Entry] = field(default_factory=dict)
+    _sound: dict[tuple[int, ...], tuple[Entry, ...]] = field(default_factory=dict)
+
+    def sound(self, entries: tuple[Entry, ...]) -> bool:
+        """Whether it is known of the very same entries that none of them is written twice."""
+        return tuple(map(id, entries)) in self._sound
+
+    def found_sound(self, entries: tuple[Entry, ...]) -> None:
+        self._sound[tuple(map(id, entries))] = entries
+
+    def once(self, one: Entry) -> Entry:
+        """An equal one: the first of them."""
+        if one.file is not None or not one.place.path:
+            return one
+        place = one.place
+        # What was made once is the same object, and what is kept here keeps its id.
+        key = (id(one.resource), id(place.document), place.path, place.allow, place.hosts, place.left_out,
+               one.owner, one.left_out, one.accept)  # fmt: skip
+        return self.entries.setdefault(key, one)
 
 
 def made_once(
@@ -25,11 +50,11 @@ def made_once(
     """As `salvaged`."""
     # A document is kept by its play for as long as anything is made of it, so that no other gets its id.
     key = None if unclear else (kind, id(document), path, _frozen(data))
-    if key is not None and key[-1] is not None and (known := made.get(key)) is not None:
+    if key is not None and key[-1] is not None and (known := made.resources.get(key)) is not None:
         return known, frozenset(), []
     found = one, left_out, problems = salvaged(kind, data, document, path, unclear)
     if key is not None and key[-1] is not None and one is not None and not (left_out or problems):
-        made[key] = one
+        made.resources[key] = one
     return found
 
 

@@ -154,4 +154,6 @@ def _fields_at(kind: type[Fields], loc: Sequence[int | str]) -> tuple[str, ...]:
 def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, str):
+        return quoted(value)
     return "a mapping" if isinstance(value, dict) else "a list" if isinstance(value, list) else repr(value)

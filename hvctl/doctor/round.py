@@ -39,7 +39,8 @@ class Round:
     def examined(self, work: Sequence[HostWork]) -> tuple[list[Diagnosis], int]:
         """In the order of the work, without those that a stop left out; and how many threads there were too few."""
         names = _names_of_machines(work)
-        linked = {host for one in work for host in one.desired.links}
+        placed = (wish for one in work for wish in one.desired if wish.kind == "vm")  # a replication moves none
+        linked = {host for wish in placed for host in wish.links()}
         jobs = [(one.name, partial(self._one, one, names[_machine(one)], one.name in linked)) for one in work]
         hosts = SideBySide(jobs, self.forks, self.stop, changing=self._broken_off)
         # What is said of a host that was broken off is not worth telling.

@@ -18,7 +18,7 @@ from hvctl.history.planned import digest_of
 from hvctl.history.plans import prune_plans, write_plans
 from hvctl.history.runs import prune_runs
 from hvctl.history.schema import absences, checks, covered, drifts, hosts, looks, wishes
-from hvctl.history.seen import Difference, Seen, settled, shown
+from hvctl.history.seen import Difference, Seen, shown
 from hvctl.history.standing import prune_lags, prune_standings, write_standings
 
 KEPT = timedelta(days=400)
@@ -115,7 +115,7 @@ def _told(one: Look) -> Mapping[str, Any]:
     if zone is not None and zone != one.row.utc_offset_minutes:
         found["utc_offset_minutes"] = zone
     if one.seen.wished or one.seen.covered:
-        now = None if one.known.came or one.known.came_wishes else settled(one.seen)
+        now = None if one.known.came or one.known.came_wishes else one.seen.settled
         if now != one.row.settled:
             found["settled"] = now
     return found

@@ -20,6 +20,7 @@ from hvctl.history.planned import planned
 from hvctl.kinds import kind_named, owner_of
 from hvctl.kinds._host import known_zone
 from hvctl.text.address import Address
+from hvctl.text.lazy import lazy
 from hvctl.text.masks import MASK
 
 Key = str
@@ -41,8 +42,8 @@ VALUE, TEXT = "json:", "text:"
 
 @dataclass(frozen=True, slots=True)
 class Wished:
-    """What the playbook wants of a spot. `value`: for comparing only; None: it is a secret and not kept. `text`: likewise,
-    of how it is told, which is what an earlier release kept."""
+    """What the playbook wants of a spot, whose host is not said. `value`: for comparing only; None: it is a secret and not
+    kept. `text`: likewise, of how it is told, which is what an earlier release kept."""
 
     spot: Spot
     value: str | None
@@ -124,6 +125,18 @@ class Seen:
     elsewhere: tuple[tuple[Thing, str], ...] = ()
     plan: str = ""
 
+    @lazy
+    def settled(self) -> str | None:
+        """Of a host on which all is as wished: the same for the same wishes; None for any other."""
+        if self.differing or self.elsewhere or not self.wished or self.wished.keys() != self.agreed:
+            return None
+        told = hashlib.sha256()
+        for key, wish in sorted(self.wished.items()):
+            told.update(f"{key}\0{wish.value}\0{wish.file}\0".encode())
+        rest = [self.covered, *(["\0".join(f) for f in s] for s in (self.searched, self.unsearched))]
+        told.update("\0\0".join("\0".join(sorted(some)) for some in rest).encode())
+        return told.hexdigest()
+
 
 _SORTED = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
 
@@ -189,16 +202,24 @@ def seen(check: Check, one: Outcome) -> Seen:
     )
 
 
-def settled(one: Seen) -> str | None:
-    """Of a host on which all is as wished: the same for the same wishes; None for any other."""
-    if one.differing or one.elsewhere or not one.wished or one.wished.keys() != one.agreed:
-        return None
-    told = hashlib.sha256()
-    for key, wish in sorted(one.wished.items()):
-        told.update(f"{key}\0{wish.value}\0{wish.file}\0".encode())
-    rest = [one.covered, *(["\0".join(f) for f in s] for s in (one.searched, one.unsearched))]
-    told.update("\0\0".join("\0".join(sorted(some)) for some in rest).encode())
-    return told.hexdigest()
+class Twins:
+    """Hosts of a fleet on which all is as wished are seen alike: what is equal is kept once, however many they are."""
+
+    def __init__(self) -> None:
+        self._first: dict[tuple[str, tuple[str | None, ...]], Seen] = {}
+
+    def shared(self, one: Seen) -> Seen:
+        """An equal one, of which the first such host's parts are."""
+        if one.settled is None:
+            return one
+        first = self._first.setdefault((one.settled, tuple(wish.text for wish in one.wished.values())), one)
+        if first is one:
+            return one
+        same = {name: now for name in _ALIKE if (now := getattr(first, name)) == getattr(one, name)}
+        return replace(one, **same)
+
+
+_ALIKE = ("wished", "agreed", "searched", "unsearched", "covered", "there", "missing", "plan")
 
 
 def _standings(one: Outcome, plan: Plan) -> Iterator[Standing]:
@@ -229,16 +250,17 @@ class _Look:
         self._files: dict[str, str] = {}
 
     def at(self, action: Action) -> None:
+        address = replace(action.address, host="")
         for one in action.wanted:
-            self._wish(action, one.field, one.value, one.text, one.agrees)
+            self._wish(action, Spot(address, one.field), one.value, one.text, one.agrees)
         for found in action.searched if action.wanted else ():
             owners = () if kind_named(found.kind).within is None else action.address.names
             family = family_of(replace(action.address, kind=found.kind, owners=owners, key=""))
             (self.unsearched if found.more is None else self.searched).add(family)
-            self._wish(action, f"exclusive.{found.kind}", found.by, str(found.by), found.more is False)
+            spot = Spot(address, f"exclusive.{found.kind}")
+            self._wish(action, spot, found.by, str(found.by), found.more is False)
 
-    def _wish(self, action: Action, name: str, value: Json, text: str, agrees: bool) -> None:
-        spot = Spot(action.address, name)
+    def _wish(self, action: Action, spot: Spot, value: Json, text: str, agrees: bool) -> None:
         key = key_of(spot)
         compared = comparable(_SORTED(value))
         self.wished[key] = Wished(

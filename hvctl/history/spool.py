@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from hvctl.core.check import Check, Verb
 from hvctl.history.scheduled import KILLED
-from hvctl.history.seen import Seen
+from hvctl.history.seen import Seen, Twins
 from hvctl.text.files import PRIVATE, append_line, make_private_folder, write_whole
 from hvctl.text.number import is_whole, whole
 from hvctl.text.processes import lives
@@ -44,13 +44,14 @@ class Spool:
         self._file = folder / f"check-{os.getpid()}-{secrets.token_hex(4)}.jsonl"
         self.seen: dict[str, Seen] = {}
         """What was seen, by host; for the check's own end."""
+        self._twins = Twins()
         with suppress(OSError):
             make_private_folder(folder)
             write_whole(self._file, _line(_of_check(), begun), PRIVATE)
             _own.add(self._file)
 
     def add(self, one: Seen) -> None:
-        self.seen[one.host] = one
+        self.seen[one.host] = self._twins.shared(one)
         with suppress(OSError):
             append_line(self._file, _line(_of_host(), one).rstrip("\n"))
 

@@ -17,7 +17,7 @@ from hvctl.history.place import Place
 from hvctl.history.recall import known_of, past_of
 from hvctl.history.record import Look, add_check, add_looks, locked, prune
 from hvctl.history.schema import hosts
-from hvctl.history.seen import Seen, settled
+from hvctl.history.seen import Seen
 from hvctl.history.standing import end_gone
 
 _AT_ONCE = 100
@@ -76,7 +76,7 @@ class Store:
 
 
 def _as_before(seen: Seen, row: Any) -> bool:
-    return row.settled is not None and row.settled == settled(seen)
+    return row.settled is not None and row.settled == seen.settled
 
 
 def _by_destination(away: Mapping[str, Elsewheres]) -> dict[str, list[str]]:

@@ -103,8 +103,7 @@ class View:
     def named(self, name: str) -> ClusteredVm | None:
         """A role is called like its VM unless somebody renamed it; Virtual Machine Manager has a name of its own
         (cluster 2)."""
-        usual = (name.casefold(), f"scvmm {name} resources".casefold())
-        return next((r for n in usual if (r := self.by_name.get(n)) is not None), None)
+        return next((r for n in usual_names(name) if (r := self.by_name.get(n)) is not None), None)
 
     def made_as(self, name: str) -> ClusteredVm | None:
         """By the name that its VM had when it became one: its resource keeps it, whatever becomes of both (cluster 2)."""
@@ -114,6 +113,11 @@ class View:
     def up(self) -> tuple[str, ...]:
         """Names of nodes that take roles."""
         return tuple(name for name, state, _ in self.nodes.values() if state == UP)
+
+
+def usual_names(vm: str) -> tuple[str, str]:
+    """What the role of a VM is called, case-folded: as the VM, or as Virtual Machine Manager does (cluster 2)."""
+    return vm.casefold(), f"scvmm {vm} resources".casefold()
 
 
 def no_cluster(failure: Failure) -> bool:
@@ -350,7 +354,8 @@ def whereabouts(vm: Machine, home: Sequence[str], possible: Sequence[str], facts
         return Whereabouts(first, fault)
     others = [told.nodes[n][0] for n in holders if n != owner]
     if others:
-        text = f"{role.name} is a role on {role.owner}, and a VM {vm.name} is on {' and '.join(others)} too"
+        called = next(row["Name"] for n, row in holders.items() if n != owner)
+        text = f"{role.name} is a role on {role.owner}, and a VM {called} is on {' and '.join(others)} too"
         return Whereabouts(host, UnclearError(text, "see which of them is the right one; nothing is done about either"))
     if owner not in holders or (role.vm_id and role.vm_id != str(holders[owner]["Id"]).casefold()):
         text = f"the cluster has the role {role.name} on {role.owner}, where Hyper-V has no such VM"

@@ -72,7 +72,7 @@ def time_zone(facts: Facts) -> timezone:
 
 def known_zone(facts: Facts) -> timezone | None:
     """Where the host was asked for its clock and told its zone."""
-    if CLOCK not in facts.replies:
+    if not facts.asked(CLOCK):
         return None
     try:
         return time_zone(facts) if _clock(facts).get("CurrentTimeZone") is not None else None

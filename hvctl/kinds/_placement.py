@@ -299,8 +299,15 @@ def steps(vm: Machine, found: Found, facts: Facts) -> Iterator[Step]:
     needs: tuple[Step, ...] = ()
     owes = state_owed(way.row, way.here) if power(way.row) == "Off" else None
     state = owes[0] if owes is not None else "running"
+    old = state_owed(way.row, way.there) if way.runs and not way.quick else None
+    if old is not None:
+        # Of a move that was broken off, or of when it was there before. It is up: it would be started when it is next off.
+        stale = forget(way.row, old[0], vm.key())
+        stale = replace(stale, text=f"{stale.text} on {vm.index.host} before", because=("on_host",))
+        yield stale
+        needs = (stale,)
     if way.quick or owes is not None:
-        noted = replace(note_owed(way.row, state, vm.key()), because=("on_host",))
+        noted = replace(note_owed(way.row, state, vm.key()), because=("on_host",), needs=needs)
         yield noted
         needs = (noted,)
     if way.quick:

@@ -149,7 +149,7 @@ def told_of_replica(vm_id: object, facts: Facts) -> str:
 def failed_over(vm_id: object, facts: Facts) -> bool:
     """Whether a replica has taken over, as far as its host was asked and says."""
     try:
-        row = relation(vm_id, facts, modes=REPLICAS) if RELATIONS in facts.replies else None
+        row = relation(vm_id, facts, modes=REPLICAS) if facts.asked(RELATIONS) else None
     except UnreadableError:
         return False
     return row is not None and row["ReplicationState"] in FAILED_OVER

@@ -195,7 +195,7 @@ def side_called(one: VmPart, name: object, vm_id: object, facts: Facts) -> Side 
     if found is not None:
         return found
     asked = (COMPUTER, VMS, RELATIONS)
-    read = ((h, f) for h, f in facts.others.items() if f is not None and all(call in f.replies for call in asked))
+    read = ((h, f) for h, f in facts.others.items() if f is not None and all(f.asked(call) for call in asked))
     host = next((h for h, f in read if f.rows(COMPUTER) and same_server(full_name(f), name)), None)
     return side_of(one, host, vm_id, facts) if host is not None else None
 

@@ -201,7 +201,10 @@ class ReplicationJudged(ReplicationSeen):
             hint = "write the broker's name here, and hvctl_replica_broker in the variables of the group of its nodes"
             yield finding("server", text, hint)
             return
-        if second.vm is not None and self.initial_copy != "backup":
+        if second.received is not None and not self._ours(second.received, facts):
+            text = f"{second.host} receives {self.vm.key()} from {second.received['PrimaryServerName']}"
+            yield finding("", text, "turn the playbook around, or end that replication first")
+        elif second.vm is not None and self.initial_copy != "backup":
             what = "as a replica" if second.received is not None else "as a VM"
             hint = "remove it there, or write `initial_copy: backup` to go on from what it has"
             yield finding("", f"{second.host} has {self.vm.key()} already, {what}", hint)
@@ -269,7 +272,7 @@ class ReplicationJudged(ReplicationSeen):
             yield no(
                 f"{there.host} listens on port {listens} and not on {port}", f"{method}_port", f"write it in {where}"
             )
-        elif method == "certificate" and all(call in there.facts.replies for call in CERTIFICATES):
+        elif method == "certificate" and all(there.facts.asked(call) for call in CERTIFICATES):
             shown, broker = str(row["CertificateThumbprint"] or ""), broker_named(self, server)
             told = certificate_findings(shown, field, there.facts, sets=True, broker=broker, receives=True)
             for one in told if shown else ():
@@ -389,8 +392,8 @@ class ReplicationJudged(ReplicationSeen):
         if third is None:
             return
         if now == "failed over":
-            hint = f"hvctl replica reverse {name} goes on from there, hvctl replica cancel {name} ends it"
-            yield finding("extended.replica", f"{name} was failed over to {third.host}", hint)
+            told = _failed_over(name, third, self.vm_row(facts), self.index.host)
+            yield finding("extended.replica", *told)
         elif now == "an ordinary VM there":
             text = f"{third.host} no longer receives {name}, and has it as a VM"
             yield finding("extended.replica", text, "remove it there, and apply again")

@@ -21,12 +21,12 @@ from hvctl.kinds._servers import COMPUTER, admitting, own_name
 from hvctl.kinds._services import SERVICES, deaf
 from hvctl.kinds._vm import VMS, power
 from hvctl.kinds.replica_authorization import ReplicaAuthorization
-from hvctl.kinds.replica_server import ReplicaServer
+from hvctl.kinds.replica_server import LISTENERS, RULES, ReplicaServer, opened
 from hvctl.text.diagnostic import Diagnostic
 
 QUERIES = (
     *(HOST, VMS, RELATIONS, COMPUTER, ReplicaServer.query, ReplicaAuthorization.query),
-    *(SERVICES, ADAPTERS),
+    *(SERVICES, ADAPTERS, RULES),
 )
 
 SHUTDOWN_S = 600
@@ -256,6 +256,11 @@ class Runbook(OfHyperV):
             return
         hint = f"see to it first: `host: replica_server:` of {self.there}"
         method = str(own.relation["AuthenticationType"]) if own.relation is not None else "Kerberos"
+        if opened(rule := LISTENERS[method.casefold()], there) is False:
+            text = (
+                f"the firewall rule {rule} of {self.there} is off: the reverse is refused unless another one lets it in"
+            )
+            yield finding("", text, "see to it first: `firewall: yes` under its `replica_server:`", "warning")
         if not rows[0]["ReplicationEnabled"]:
             yield finding("", f"{self.there} does not receive replicas itself", hint)
         elif method not in str(rows[0]["AllowedAuthenticationType"]):
@@ -541,8 +546,12 @@ class Release(Runbook):
                 if word == "Simple" and others[self.there].relation is None:
                     continue
                 call = Call("Remove-VMReplication", {"VMReplication": relation_of(vm_of(self.vm_id), word)})
-                text = f"no longer send {self.name} on" if word == "Extended" else f"{self.name} is no replica any more"
-                ended = Step(call, f"{text} on {self.there}", (field,), needs, host=self.there)
+                text = (
+                    f"no longer send {self.name} on from"
+                    if word == "Extended"
+                    else f"{self.name} is no replica any more on"
+                )
+                ended = Step(call, f"{text} {self.there}", (field,), needs, host=self.there)
                 yield ended
                 needs = (ended,)
         elif field == "old":

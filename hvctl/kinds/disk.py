@@ -189,7 +189,8 @@ class Disk(DiskPart):
         if self.disk_number is not None:
             return f"physical disk {self.disk_number}"
         image = f"from {self.image}" if self.image else ""
-        return ", ".join(p for p in (self.path, self.type, self.size and shown_size(self.size), image) if p)
+        shared = "shared" if self.shared else ""
+        return ", ".join(p for p in (self.path, self.type, self.size and shown_size(self.size), image, shared) if p)
 
     def taken_over(self, facts: Facts) -> State | None:
         """A file that is there is attached, not made."""

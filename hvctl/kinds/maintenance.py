@@ -69,7 +69,7 @@ def _went(how: str, names: str, to: str) -> str:
     if how == "live":
         return f"{names} live to {to}"
     if how == "low":
-        return f"{names} by way of a saved state, of low priority, to {to}"
+        return f"{names} by way of a saved state for its low priority to {to}"
     return f"{names} as it is ({how}) to {to}"
 
 
@@ -158,9 +158,10 @@ class Maintenance(OfHyperV):
         count = "1 role moves" if len(roles) == 1 else f"{len(roles)} roles move"
         alike: dict[tuple[str, str], list[str]] = {}
         for role in roles:
-            to = " or ".join(self._targets(role, facts)) or "no node"
+            targets = self._targets(role, facts)
+            to = f"any of {', '.join(targets)}" if len(targets) > 1 else next(iter(targets), "no node")
             alike.setdefault((self._how(role, facts), to), []).append(role.name)
-        return f"{count}: {'; '.join(_went(how, ', '.join(names), to) for (how, to), names in alike.items())}"
+        return f"{count}; {'; '.join(_went(how, ', '.join(names), to) for (how, to), names in alike.items())}"
 
     def _how(self, role: ClusteredVm, facts: Facts) -> str:
         """Live, by way of a saved state for its low priority, or as a VM is that does not run."""
@@ -179,8 +180,8 @@ class Maintenance(OfHyperV):
         return sorted(others, key=str.casefold)
 
     def _may_take(self, role: ClusteredVm, facts: Facts) -> list[str]:
-        """Its possible owners that are up, but for this one."""
-        rows = [r for r in facts.rows(POSSIBLE) if str(r.get(EACH)).casefold() == role.resource.casefold()]
+        """Its possible owners that are up, but for this one; where the cluster does not tell them, any that is up."""
+        rows = [r for r in facts.reply(POSSIBLE).rows if str(r.get(EACH)).casefold() == role.resource.casefold()]
         possible = {bare(str(n["Name"])) for r in rows for n in r.get("OwnerNodes[Name]") or ()}
         up = [n for n in view(facts).up() if bare(n) != self.computer(facts)]
         return [n for n in up if bare(n) in possible] if rows else up

@@ -50,6 +50,16 @@ SECOND_HOP = (
 )
 
 
+def opened(rule: str, facts: Facts) -> bool | None:
+    """Whether a rule of the firewall is on; None where the host does not say."""
+    try:
+        rows = facts.of_key(RULES, "Name", rule)
+    except UnreadableError:
+        return None
+    # A word as the module's types turn it, 1 and 2 as the class has it.
+    return str(rows[0]["Enabled"]).casefold() in ("true", "1") if rows else None
+
+
 class ReplicaServer(OfHyperV):
     """How a host receives replicas of other hosts' VMs. `authentication`: what it accepts. `any_server: yes` admits every
     server of the trusted domains and keeps what it sends in `storage`; otherwise `authorizations` say who may send. `firewall`
@@ -181,11 +191,10 @@ class ReplicaServer(OfHyperV):
         return found
 
     def _opened(self, rule: str, facts: Facts) -> bool:
-        rows = facts.of_key(RULES, "Name", rule)
-        if not rows:
+        found = opened(rule, facts)
+        if found is None:
             raise UnreadableError(RULES, facts.reply(RULES).failure)
-        # A word as the module's types turn it, 1 and 2 as the class has it.
-        return str(rows[0]["Enabled"]).casefold() in ("true", "1")
+        return found
 
     # --- judging ----------------------------------------------------------------------------------------------------
 

@@ -30,6 +30,7 @@ from hvctl.kinds._cluster import (
     removal,
     role_of,
     set_common,
+    usual_names,
     view,
     whereabouts,
 )
@@ -79,7 +80,7 @@ POSSIBLE = Call(
     each="Resource",
 )
 _ADAPTERS = replace(VM_ADAPTERS, select=("VMId", "Name", "SwitchName", "ClusterMonitored"))
-_PATHS = Call("Get-VM", select=("Id", "Path"))
+_PATHS = Call("Get-VM", select=("Id", "Path", "SnapshotFileLocation", "SmartPagingFilePath"))
 
 _OF_GROUP = ("priority", "anti_affinity", "failback.allowed", "failback.window", "failover.threshold", "failover.period",
              "persistent_state")  # fmt: skip
@@ -374,6 +375,11 @@ class Role(RolePart):
         if "role" in self.place.path and "cluster" not in self.place.path:
             hint = "write the VM under `cluster: vms:`"
             yield finding("", f"{self.vm.key()} stands under `vms:`, which is of every host", hint)
+        if "cluster" in self.place.path and self.vm.on_host:
+            hint = "write preferred_owners and failback: {allowed: yes} in `role`"
+            yield finding(
+                "", f"{self.vm.key()} is where the cluster has its role; `on_host` is of VMs that are none", hint
+            )
         if self.preferred_owners and self.possible_owners:
             possible = {bare(n) for n in self.possible_owners}
             for n, name in enumerate(self.preferred_owners):
@@ -410,7 +416,7 @@ class Role(RolePart):
             yield finding("possible_owners", text, "bring one of them up first, so that it can move there")
         if role is not None:
             yield from self._state(role, facts)
-            if role.name.casefold() != self.vm.key().casefold():
+            if role.name.casefold() not in usual_names(self.vm.key()):
                 yield finding(
                     "", f"the role of {self.vm.key()} is called {role.name}", "it is known by its VM", "warning"
                 )
@@ -490,6 +496,10 @@ class Role(RolePart):
                 yield finding("", text, hint, "impossible" if new else "warning")
             else:
                 yield finding("", text, f"{hint}, unless the volume is a cluster disk", "warning")
+        for what, path in self._kept(facts):
+            if path and not on_cluster(path):
+                text = f"{what} of {self.vm.key()} lies on {path}, which other nodes do not have"
+                yield finding("", text, r"put it below C:\ClusterStorage or on a share", "warning")
         yield from self._volumes(facts)
         for at in self._passed_through(facts):
             text = f"{at} of {self.vm.key()} is a disk of its host, which other nodes do not have"
@@ -536,13 +546,27 @@ class Role(RolePart):
             for disk in in_vm(DISKS, row, facts):
                 if (at := _at(disk)) not in listed and disk.get("DiskNumber") is None:
                     yield f"the disk at {at}", str(disk.get("Path") or "")
+            dvds = {part.key() for part in self._dvds()}
             for drive in in_vm(DVDS, row, facts):
-                yield "the image in a DVD drive", str(drive.get("Path") or "")
+                if _at(drive) not in dvds:
+                    yield "the image in a DVD drive", str(drive.get("Path") or "")
         else:
             yield "the configuration", self.vm.path or r"C:\ (it has no `path`)"
         for at, part in listed.items():
             if not part.absent:
                 yield f"the disk at {at}", part.path or ""
+        for dvd in self._dvds():
+            yield "the image in a DVD drive", str(getattr(dvd, "path", None) or "")
+
+    def _dvds(self) -> Iterator[Resource]:
+        return (part for part in self.vm.parts if part.kind in ("dvd", "cloud_init", "unattend") and not part.absent)
+
+    def _kept(self, facts: Facts) -> Iterator[tuple[str, str]]:
+        """What lies beside the configuration, if nobody has said otherwise."""
+        row = self.vm_row(facts)
+        now = next(iter(facts.of_key(_PATHS, "Id", row["Id"])), {}) if row is not None else {}
+        yield "the folder of checkpoints", self.vm.checkpoint_path or str(now.get("SnapshotFileLocation") or "")
+        yield "the folder of smart paging", self.vm.smart_paging_path or str(now.get("SmartPagingFilePath") or "")
 
     def _switches(self, facts: Facts) -> Iterator[Diagnostic]:
         """Every possible owner needs a switch of the same name (domain 14)."""

@@ -343,8 +343,6 @@ class VM(Machine):
             return
         if row.get("IsClustered") and self.part(RolePart) is None:
             yield "a role of the cluster, which rules its start and stop and may move it to another node"
-        if str(row.get("ReplicationMode") or "None") != "None":
-            yield "it is replicated; its replication is not written here"
         if names := [str(r["Name"]) for r in checkpoints(row, facts)]:
             yield f"it has checkpoints, which no playbook keeps: {', '.join(names)}"
 
@@ -486,6 +484,25 @@ class VM(Machine):
         impacts = self._state_impacts("off", debt[0])
         return (*found, Change("state", "off", debt[0], impacts, self._owed_since(debt[1])))
 
+    def _runs_elsewhere(self, row: Row, facts: Facts) -> Iterator[Diagnostic]:
+        """On a host that it was replicated to it has the same Id, also when that has ended (replica-migration 9)."""
+        for host, other in facts.beside.items():
+            same = other.of_key(VMS, "Id", row["Id"]) if other is not None and other.asked(VMS) else ()
+            if any(power(vm) == "Running" for vm in same):
+                text = f"{self.name} runs on {host}, with the same Id: it would run twice"
+                yield finding("state", text, "turn the playbook around, or turn it off there first")
+
+    def _settled_by_hand(self, row: Row, facts: Facts) -> Iterator[Diagnostic]:
+        """Somebody else has brought it up: the note outlives that, and would start it when it is next off."""
+        try:
+            debt = _owed.state_owed(row, facts)
+        except UnreadableError:
+            return
+        if debt is not None:
+            text = f"{self._owed_since(debt[1])}; it runs now, and would be started when it is next off"
+            note = rf"%ProgramData%\hvctl\{_owed.FOLDER}\{str(row['Id']).lower()}.{debt[0]}.txt"
+            yield finding("", text, f"remove {note}", "warning")
+
     def _owed_since(self, time: str) -> str:
         since = f" at {time[:16].replace('T', ' ')} UTC" if time else ""
         return f"hvctl took it down{since} and could not bring it up again"
@@ -500,9 +517,13 @@ class VM(Machine):
         if self.home and not self.absent:
             for error in _placement.unread(self, facts):
                 yield finding("", f"{error}: whether it has a VM {self.name} too is not known", "", "warning")
+        if row is not None and not (changes or self.absent) and power(row) == "Running":
+            yield from self._settled_by_hand(row, facts)
         if row is None and not self.may_be_made:
             raise HeldBackError(f"there is no VM {self.name} on this host", "see its name with hvctl facts")
         started = any(c.field == "state" for c in changes) and _room.starts(self, facts)
+        if started and row is not None:
+            yield from self._runs_elsewhere(row, facts)
         if started and not _room.changes_startup(self, facts):  # otherwise its memory says so
             yield from _room.short(self, "state", facts)
         if any(c.field == "state" for c in changes):

@@ -19,7 +19,7 @@ from string import Formatter
 
 FOLDER = Path(__file__).parent / "locale"
 DOMAIN = "hvctl"
-_DEEPEST = 6
+_DEEPEST = 8
 """Texts within texts."""
 _LONGEST = 4_000
 """Characters of a sentence; more than that is no message of hvctl's."""
@@ -43,8 +43,10 @@ def literals(template: str) -> list[str]:
     return [*found, pending]
 
 
-_PLACES = {"n": r"([\d,]+)", "p": r"(\S*[\\/].*?)", "idle": r"([\w ]{0,20})"}
-_MORE = r"((?:[;,:](?=\s)|[(（。]|\s\(|\s(?:in|of|from|which|and|with)\s).*?|)"
+_PLACES = {"n": r"([\d,]+)", "d": r"(\d[\w ]*?)", "p": r"(\S*[\\/].*?)", "idle": r"([\w ]{0,20})"}
+_SEEN = re.compile(r"(.*\S) (\([A-Z]\w+-\w+ finds .*\))", re.DOTALL)
+"""A sentence, and what was seen instead of what it waited for."""
+_MORE = r"((?:[;,:](?=\s)|[(（。]|\s\(|\s(?:in|of|from|which|and|with|beside)\s).*?|)"
 """In a place that stands at once after another one: nothing, or what begins as what goes on does."""
 _FIELD = re.compile(r"([a-z_][\w.]*): (.+)", re.DOTALL)
 """Of a playbook, before what is wrong with it."""
@@ -74,6 +76,10 @@ class Template:
     def spans(self) -> bool:
         """It is a row of texts itself, which is not to be taken apart."""
         return self.weight >= _HALF and any(joint in part for part in self.parts for joint in ("; ", ", "))
+
+    def swallows(self, text: str) -> bool:
+        """Whether a place of it holds a semicolon: what follows may be a text of its own."""
+        return text.count("; ") > sum(part.count("; ") for part in self.parts)
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
@@ -117,6 +123,7 @@ class Catalogue:
             if not msgid.startswith(_ADDRESS) and msgid.count("; ") == 1 and msgstr.count("。") == 1:
                 self._add_halves(msgid, msgstr)
         self._said = lru_cache(20_000)(self._translated)
+        self._whole_of = lru_cache(20_000)(self._exactly)
 
     def _add_halves(self, msgid: str, msgstr: str) -> None:
         """What is wrong and what to do, which stand apart where they are told."""
@@ -162,21 +169,27 @@ class Catalogue:
 
     def _translated(self, text: str, depth: int) -> str | None:
         """None: it is no text of hvctl's, as far as the catalogue knows."""
+        return self._whole_of(text, depth) or self._joined(text, "; ", "。", depth, 1)
+
+    def _exactly(self, text: str, depth: int) -> str | None:
+        """Not where only one of several texts in a row is known."""
         if depth > _DEEPEST:
             return None
         if (whole := self._whole.get(text)) is not None:
             return whole
+        if (seen := _SEEN.fullmatch(text)) and (told := self._said(seen[1], depth + 1)) is not None:
+            return f"{told}{self._said(seen[2], depth + 1) or seen[2]}"
         candidates = list(self._candidates(text))
         for template in candidates:
             if template.spans and (filled := self._fits(template, text, depth)) is not None:
-                return filled
+                return (self._halved(text, depth) or filled) if template.swallows(text) else filled
         row = (
             self._joined(text, "; ", "。", depth) or self._halved(text, depth) or self._joined(text, ", ", "、", depth)
         )
         if row is not None:
             return row
         if field := _FIELD.fullmatch(text):
-            told = self._said(field[2], depth + 1)
+            told = self._whole_of(field[2], depth + 1)
             if told is not None:
                 return f"{self._whole.get(f'{field[1]}:', f'{field[1]}:')} {told}"
         for template in candidates:
@@ -184,9 +197,9 @@ class Catalogue:
                 return filled
         if (address := self._address(text)) is not None:
             return address
-        if text.endswith(".") and (found := self._said(text[:-1], depth + 1)) is not None:
+        if text.endswith(".") and (found := self._whole_of(text[:-1], depth + 1)) is not None:
             return found + "。"
-        return self._joined(text, "; ", "。", depth, 1)
+        return None
 
     def _fits(self, template: Template, text: str, depth: int) -> str | None:
         match = template.pattern.fullmatch(text)
@@ -204,9 +217,10 @@ class Catalogue:
             out.append(text)
             if field:
                 value = values[int(field)]
-                if spec == "w" and self._said(value, depth + 1) is None:
+                if spec == "w" and self._whole_of(value, depth + 1) is None:
                     return None
-                if template.weight < _SLIGHT and self._doubtful(value.strip(), spec or "", depth):
+                named = (field == "0" and not spec and ": " in value) or "; " in value
+                if template.weight < _SLIGHT and (named or self._doubtful(value.strip(), spec or "", depth)):
                     return None
                 out.append(self._place(value, spec or "", depth + 1))
         return "".join(out)
@@ -218,12 +232,13 @@ class Catalogue:
         if not spec:
             return _VERB.search(value) is not None
         prose = spec == "t" and (_PROSE.search(value) or _WORDS_ONLY.fullmatch(value))
-        return bool(prose) and self._said(value, depth + 1) is None
+        return bool(prose) and self._whole_of(value, depth + 1) is None
 
     def _place(self, value: str, spec: str, depth: int) -> str:
         match spec:
             case "t" | "w":
-                return self._around(value, depth) if value.strip() else ""
+                found = self._around(value, depth)
+                return value if found == value and value.strip() else found.rstrip()
             case "l":
                 row = self._joined(value.replace(" and ", ", "), ", ", "、", depth, 0)
                 return row or self._said(value, depth) or value
@@ -246,11 +261,13 @@ class Catalogue:
         return None
 
     def _halved(self, text: str, depth: int) -> str | None:
-        """Two texts with a semicolon between them, of which one has semicolons itself."""
+        """Two texts with a semicolon between them, which may have semicolons themselves."""
         parts = text.split("; ")
-        for n in range(1, len(parts)) if len(parts) > 2 else ():
-            first = self._said("; ".join(parts[:n]), depth + 1)
-            second = self._said("; ".join(parts[n:]), depth + 1) if first is not None else None
+        for n in range(len(parts) - 1, 0, -1):
+            if not _balanced("; ".join(parts[:n])):
+                continue
+            second = self._whole_of("; ".join(parts[n:]), depth + 1)
+            first = self._whole_of("; ".join(parts[:n]), depth + 1) if second is not None else None
             if first is not None and second is not None:
                 return f"{first}{'' if second[:1] in _OPENING else '。'}{second}"
         return None
@@ -258,9 +275,9 @@ class Catalogue:
     def _joined(self, text: str, by: str, joint: str, depth: int, least: int | None = None) -> str | None:
         """Several texts in a row; all hvctl's own or numbers, or at `least` so many."""
         parts = text.split(by)
-        if len(parts) == 1:
+        if len(parts) == 1 or not all(map(_balanced, parts)):
             return None
-        found = [self._said(part, depth + 1) for part in parts]
+        found = [self._whole_of(part, depth + 1) for part in parts]
         own = sum(one is not None for one in found)
         if least is None and not all(one or _NUMBER.fullmatch(part) for one, part in zip(found, parts, strict=True)):
             return None
@@ -268,6 +285,11 @@ class Catalogue:
             return None
         told = [new or old for new, old in zip(found, parts, strict=True)]
         return "".join((joint if n and one[:1] not in _OPENING else "") + one for n, one in enumerate(told))
+
+
+def _balanced(text: str) -> bool:
+    """What stands in brackets is not taken apart."""
+    return text.count("(") == text.count(")")
 
 
 @cache

@@ -12,9 +12,10 @@ from hvctl.reference.item import Item, items
 
 
 def example(item: Item) -> dict[str, Any]:
-    """As much of a play as it takes, with what is required around it."""
+    """As much of a play as it takes, with what is required around it. A role is refused outside of `cluster: vms:`."""
     value = _whole(item) if item.example is None else item.example
-    return _around(item, value, item.meaning.beside)
+    found = _around(item, value, item.meaning.beside)
+    return {"cluster": found} if item.path[:1] == ("vms",) and item.path[1:2] in (("role",), ("clustered",)) else found
 
 
 def example_text(item: Item) -> str:

@@ -106,7 +106,8 @@ class Rig:
         return Said(status, [], out, err)
 
     def changes(self) -> list[str]:
-        return [c.cmdlet for e in self.endpoints for c in e.simulated.log if not c.cmdlet.startswith(("Get-", "Test-"))]
+        reads = ("Get-", "Measure-", "Test-")
+        return [c.cmdlet for e in self.endpoints for c in e.simulated.log if not c.cmdlet.startswith(reads)]
 
     def _now(self) -> datetime:
         return START + timedelta(seconds=self.host.clock.now()) + self.ahead

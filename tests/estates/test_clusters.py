@@ -512,7 +512,7 @@ def test_a_node_is_drained_and_taken_back(tmp_path: Path, capsys: pytest.Capture
     cluster.roles[0].preferred_owners = ["HV01"]
     assert verb(tmp_path, own, "drain", "hv01", "--check") == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert "1 role moves: web01 live to HV02" in said
+    assert "1 role moves; web01 live to HV02" in said
     assert state(own, "hv01").vms
     assert verb(tmp_path, own, "drain", "hv01", "-y") == 0
     assert "\nweb01 moved from HV01 to HV02\n" in capsys.readouterr().out
@@ -577,14 +577,14 @@ def test_how_each_goes_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert cluster is not None
     cluster.roles[0].priority = 1000
     assert verb(tmp_path, own, "drain", "hv01", "--check") == 0
-    assert "web01 by way of a saved state, of low priority, to HV02" in " ".join(capsys.readouterr().out.split())
+    assert "web01 by way of a saved state for its low priority to HV02" in " ".join(capsys.readouterr().out.split())
     assert verb(tmp_path, own, "drain", "hv02", "--check") == 0
     assert "web02 as it is (off) to HV01" in " ".join(capsys.readouterr().out.split())
     cluster.roles[0].possible_owners = ["HV01"]
     assert verb(tmp_path, own, "drain", "hv01", "--check") == 0
     out = " ".join(capsys.readouterr().out.split())
     assert "no possible owner of web01 is up but HV01, so it stays, and HV01 is not drained" in out
-    assert "of low priority, to no node" in out
+    assert "for its low priority to no node" in out
 
 
 def test_how_many_roles_have_left_is_told_while_it_waits() -> None:
@@ -627,6 +627,14 @@ def test_what_cannot_leave_is_told(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "HV02 has no switch lan, so web01 cannot move there" in out
     assert "not every role could leave HV01, which stays paused" in out
     assert [v.name for v in here.vms] == ["web01"]
+
+
+def test_a_node_is_drained_though_owners_are_not_told(tmp_path: Path) -> None:
+    own = estate()
+    for host in own.hosts.values():
+        host.failures.add(failure("Get-ClusterOwnerNode:times=100,error=no"))
+    assert verb(tmp_path, own, "drain", "hv01", "-y") == 0
+    assert [v.name for v in state(own, "hv02").vms] == ["web02", "web01"]
 
 
 def test_a_role_that_is_locked_does_not_leave(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

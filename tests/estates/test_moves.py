@@ -673,6 +673,18 @@ def test_where_the_old_host_does_not_say_what_it_owes_nothing_moves() -> None:
     assert where(on) == {"hv03": ["app01"], "hv04": []}
 
 
+def test_a_start_that_was_owed_once_is_forgotten_where_a_vm_that_runs_goes() -> None:
+    """A move was broken off, somebody started the VM by hand: when it is next turned off it is nobody's debt."""
+    on = estate()
+    note = {"Path": rf"C:\ProgramData\hvctl\owed\{ID}.running.txt", "ItemType": "File", "Force": True}
+    with session(on) as run:
+        assert not on.hosts["hv04"].invoke("New-Item", note).errors
+        run.applied()
+        assert where(on) == {"hv03": [], "hv04": ["app01"]}
+        on.hosts["hv04"].state.vms[0].state = "Off"
+        assert all(one.plan is not None and one.plan.in_sync for one in run.planned().values())
+
+
 @pytest.mark.parametrize("state", ["running", "paused"])
 def test_a_start_that_is_owed_goes_along(state: str) -> None:
     """hvctl took it down on the old host and could not bring it up again: the new one owes it that, and the old one no more."""

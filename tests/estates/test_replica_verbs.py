@@ -148,6 +148,13 @@ def test_what_would_be_refused_in_the_end_is_found_before_anything_is_stopped(la
     assert status != 0
 
 
+def test_a_firewall_that_may_refuse_the_reverse_is_told_before_anything_is_stopped(lab: Lab, capsys: Any) -> None:
+    """Another rule may let it in."""
+    lab.estate.hosts["hv01"].state.firewall_rules = dict.fromkeys(RULES, False)
+    _, said = lab.run(capsys, "replica", "failover", "web01", "--to", "hv02", "--check")
+    assert "the firewall rule VIRT-HVRHTTPL-In-TCP-NoScope of hv01 is off" in " ".join(said.split())
+
+
 def test_a_guest_that_does_not_hear_and_a_network_that_is_not_there_are_said_before(lab: Lab, capsys: Any) -> None:
     lab.vm("hv01").silent = ["shutdown"]
     _, said = lab.replica(capsys, "failover", "web01", "--to", "hv02")

@@ -62,6 +62,18 @@ def of_dead(folder: Path) -> Path:
     return file.rename(folder / f"check-{DEAD}-{'0' * 8}.jsonl")
 
 
+def test_hosts_that_are_seen_alike_are_kept_once(tmp_path: Path) -> None:
+    """A fleet's memory does not grow with hosts on which all is as wished; what differs stays each host's own."""
+    spool = Spool(tmp_path, BEGUN)
+    calm, drifted = sees(), sees("2")
+    for n in range(3):
+        for what, one in (("calm", calm), ("drifted", drifted)):
+            spool.add(replace(one, host=f"{what}{n}", wished=dict(one.wished), agreed=frozenset([*one.agreed])))
+    assert {spool.seen[f"calm{n}"].host for n in range(3)} == {"calm0", "calm1", "calm2"}
+    assert len({id(spool.seen[f"calm{n}"].wished) for n in range(3)}) == 1
+    assert len({id(spool.seen[f"drifted{n}"].wished) for n in range(3)}) == 3
+
+
 def test_what_is_seen_of_a_host_is_read_back_as_it_was(tmp_path: Path) -> None:
     spool = Spool(tmp_path, BEGUN)
     away = Seen("hv02", unreachable="connection refused")

@@ -90,10 +90,15 @@ def test_every_playbook_of_the_documentation_passes(data: Any) -> None:
 # --- what is wrong is refused ------------------------------------------------------------------------------------------
 
 
+def _within(item: Item, data: Any) -> Any:
+    """Where the sections of an example stand: a role's are under `cluster:`."""
+    return data if item.path[0] in data else data["cluster"]
+
+
 def _placed(item: Item, key: str, value: Any) -> Any:
     """The item's example, with another key beside it."""
     data = example(item)
-    at: Any = data
+    at = _within(item, data)
     for part in item.path[:-1]:
         at = at[part]
         at = at[0] if isinstance(at, list) else at
@@ -111,7 +116,7 @@ def _misspelt(key: str) -> Iterator[str]:
 def test_every_key_passes_and_a_misspelt_one_is_refused(item: Item) -> None:
     checker = Draft7Validator(schema("playbook"))
     known = {i.path[-1] for i in items() if i.path[:-1] == item.path[:-1]}
-    value = example(item)
+    value = _within(item, example(item))
     for part in item.path:
         value = value[part] if not isinstance(value, list) else value[0][part]
     assert list(checker.iter_errors(_placed(item, item.path[-1], value))) == []
