@@ -302,23 +302,30 @@ def _cycle(estate: Estate, here: HostState, relation: Replication, peer: Replica
     """What is sent every so many seconds. After retries a way that is gone is an error, which mends itself (VB/20120615)."""
     last = relation.last if relation.last is not None else 0.0
     there = estate.receiving(relation.replica_server, "", by=here)
-    # Nothing comes in where it is not received, by a closed firewall or from whom nobody admits [I]; domain 15.1: closing
-    # any of it stops what others send
-    way = there is not None and admitting(there.state, relation.authentication, relation.port, here) is not None
-    if there is not None and relation.authentication == "Certificate":  # in force on both sides (replica-migration 3)
-        both = ((here, relation.certificate), (there.state, there.state.replica_server.certificate))
-        way = way and all(_in_force(state, thumbprint, now) for state, thumbprint in both)
+    way = there is not None
     taking = peer is not None and peer.state in ("Replicating", "WaitingForInitialReplication")
-    if way and taking:
-        if relation.fault == "way":
-            to(relation, "Replicating")
-        if relation.state == "Replicating":
-            relation.last = last + (now - last) // relation.frequency * relation.frequency
-            if peer is not None:
-                peer.last = relation.last
-    elif relation.state == "Replicating" and now - last >= 2 * relation.frequency:
+    if way and taking and relation.fault == "way":
+        to(relation, "Replicating")
+    if relation.state != "Replicating":
+        return
+    if taking and there is not None and _let_in(there.state, here, relation, now):
+        relation.last = last + (now - last) // relation.frequency * relation.frequency
+        if peer is not None:
+            peer.last = relation.last
+    elif now - last >= 2 * relation.frequency:
         to(relation, "Error")
-        relation.fault = "peer" if way else "way"
+        relation.fault = "way" if not way else "refused" if taking else "peer"
+
+
+def _let_in(there: HostState, here: HostState, relation: Replication, now: float) -> bool:
+    """Nothing comes in where it is not received, by a closed firewall or from whom nobody admits: closing any of it stops what
+    others send (domain 15.1). That it does not mend itself is inferred [I]; certificates are in force on both sides
+    (replica-migration 3)."""
+    if relation.authentication == "Certificate":
+        both = ((here, relation.certificate), (there, there.replica_server.certificate))
+        if not all(_in_force(state, thumbprint, now) for state, thumbprint in both):
+            return False
+    return admitting(there, relation.authentication, relation.port, here) is not None
 
 
 def _in_force(state: HostState, thumbprint: str, now: float) -> bool:

@@ -20,8 +20,8 @@ ROOT = Path(__file__).parents[1]
 LAB = str(ROOT / "playbooks" / "lab.yml")
 
 HEAVY = (
-    "alembic", "apprise", "cryptography", "distributed", "jinja2", "keyring", "prometheus_client", "pycdlib",
-    "pydantic", "requests", "rich", "sqlalchemy", "starlette", "tenacity", "uvicorn", "winrm", "yaml",
+    "alembic", "apprise", "cryptography", "distributed", "jinja2", "keyring", "prometheus_client", "pycdlib", "pydantic",
+    "requests", "rich", "sqlalchemy", "starlette", "tenacity", "uvicorn", "winrm", "yaml",
 )  # fmt: skip
 CONFIGURATION = {"jinja2", "pydantic", "rich", "yaml"}
 WIRE = {"cryptography", "requests", "tenacity", "winrm"}

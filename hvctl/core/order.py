@@ -56,10 +56,12 @@ def arrange(groups: Sequence[Group]) -> list[Placed]:
     steps_of: dict[Address, tuple[Step, ...]] = {
         wish.address(): steps for group in groups for wish, verb, steps in group.members if verb != "remove"
     }
-    for at, steps in list(steps_of.items()):
-        if at.key and not at.owners:  # an address without a key: all of that kind
-            whole = Address(at.host, at.kind)
-            steps_of[whole] = (*steps_of.get(whole, ()), *steps)
+    whole: dict[Address, list[Step]] = {}
+    for at, steps in steps_of.items():
+        if at.key and not at.owners:
+            whole.setdefault(Address(at.host, at.kind), []).extend(steps)
+    # An address without a key stands for all of that kind, where that is not a section which exists once.
+    steps_of = {**{at: tuple(steps) for at, steps in whole.items()}, **steps_of}
     placed = [placed for group in (*keep, *gone) for placed in _arranged(group, steps_of)]
     return sorted(placed, key=lambda p: p[0].when == "closing")
 

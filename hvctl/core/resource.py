@@ -334,8 +334,8 @@ class Resource(Fields):
         return ()
 
     def follows(self, step: Step) -> tuple[Address, ...]:
-        """Other resources whose steps come before this step of it, if they have any. Unlike what it `requires`, they hold
-        nothing back where they are not as wanted."""
+        """Other resources whose steps come before this step of it, if they have any; an address without a key means all of
+        that kind. Unlike what it `requires`, they hold nothing back where they are not as wanted."""
         return ()
 
     def links(self) -> tuple[str, ...]:

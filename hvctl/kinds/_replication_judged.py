@@ -46,7 +46,7 @@ from hvctl.kinds._servers import (
 from hvctl.kinds._switch import SwitchPart
 from hvctl.kinds._vm import in_vm, made_as, power
 from hvctl.kinds.replica_authorization import ReplicaAuthorization
-from hvctl.kinds.replica_server import ReplicaServer
+from hvctl.kinds.replica_server import LISTENERS, ReplicaServer, opened
 from hvctl.text.diagnostic import Diagnostic
 
 AHEAD = timedelta(days=7)
@@ -221,6 +221,7 @@ class ReplicationJudged(ReplicationSeen):
         known = own_broker(self) or not self.index.together
         sender = own_name(self, facts) if known else ""
         yield from self._not_ready(second, method, self.port, "server", sender, facts)
+        yield from self._closed(second, method, "server")
 
     def _ready_still(self, second: Side, row: Row, changed: Mapping[str, Change], facts: Facts) -> Iterator[Diagnostic]:
         """Whether what replicates, or is to be resumed, is received when the server's own plan is done."""
@@ -234,6 +235,8 @@ class ReplicationJudged(ReplicationSeen):
             yield from (one for one in told if one.level == "impossible")
         for one in self._not_ready(second, method, row["ReplicaServerPort"], field, sender, facts):
             yield one if stopped else replace(one, level="warning")
+        if stopped:
+            yield from self._closed(second, method, "state")
 
     def _not_ready(
         self, there: Side, method: str, port: int | None, field: str, sender: str, facts: Facts
@@ -283,6 +286,15 @@ class ReplicationJudged(ReplicationSeen):
         if sender and not row["ReplicationAllowedFromAnyServer"] and not self._admits(there, sender, server):
             hint = f"write `authorizations: [{{server: {sender}, …}}]` in {where}"
             yield no(f"{there.host} does not admit {sender}", "any_server", hint)
+
+    def _closed(self, there: Side, method: str, field: str) -> Iterator[Diagnostic]:
+        """A rule that nothing opens; another one, of somebody else's, may do the same."""
+        rule = LISTENERS[method]
+        if opened(rule, there.facts) is False and not any(
+            one.target.firewall for one in self.planned(ReplicaServer, there.host)
+        ):
+            text = f"the firewall rule {rule} of {there.host} is off: it is refused unless another one lets it in"
+            yield finding(field, text, f"write `firewall: yes` in `host: replica_server:` of {there.host}", "warning")
 
     def _admits(self, there: Side, sender: str, server: str | None) -> bool:
         """By one of its authorizations, as they will be."""
@@ -382,6 +394,7 @@ class ReplicationJudged(ReplicationSeen):
                 yield finding("extended", f"{third.host} has {self.vm.key()} already", "remove it there")
             method = self.extended.authentication or "kerberos"
             yield from self._not_ready(third, method, self.extended.port, "extended", second.name, facts)
+            yield from self._closed(third, method, "extended")
         if self.extended.certificate is not None and self.extended.authentication == "certificate":
             own, broker = self.extended.certificate, broker_named(self, self.server)
             yield from certificate_findings(own, "extended.certificate", second.facts, sets=True, broker=broker)

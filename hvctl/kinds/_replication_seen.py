@@ -53,10 +53,10 @@ from hvctl.kinds._servers import (
 )
 from hvctl.kinds._vm import VMS, in_vm, queries_behind, replica_row
 from hvctl.kinds.replica_authorization import ReplicaAuthorization
-from hvctl.kinds.replica_server import ReplicaServer
+from hvctl.kinds.replica_server import RULES, ReplicaServer
 from hvctl.text.visible import quoted
 
-_THERE = (VMS, HOST, RELATIONS, COMPUTER, ReplicaServer.query, ReplicaAuthorization.query, DISKS, *WHOLE)
+_THERE = (VMS, HOST, RELATIONS, COMPUTER, ReplicaServer.query, ReplicaAuthorization.query, DISKS, RULES, *WHOLE)
 """What is asked of a host that receives."""
 
 _TICKS = 10_000_000

@@ -51,7 +51,9 @@ SECOND_HOP = (
 
 
 def opened(rule: str, facts: Facts) -> bool | None:
-    """Whether a rule of the firewall is on; None where the host does not say."""
+    """Whether a rule of the firewall is on; None where the host was not asked or does not say."""
+    if not facts.asked(RULES):
+        return None
     try:
         rows = facts.of_key(RULES, "Name", rule)
     except UnreadableError:

@@ -77,6 +77,13 @@ class Template:
         """It is a row of texts itself, which is not to be taken apart."""
         return self.weight >= _HALF and any(joint in part for part in self.parts for joint in ("; ", ", "))
 
+    @cached_property
+    def quotes(self) -> bool:
+        """It ends with what a host or a library said, semicolons and all."""
+        specs = {field: spec for _, field, spec, _ in Formatter().parse(self.msgstr) if field}
+        last = specs.get(str(len(self.parts) - 2))
+        return self.weight >= _SLIGHT and last == "" and not self.parts[-1] and self.parts[-2].endswith(": ")
+
     def swallows(self, text: str) -> bool:
         """Whether a place of it holds a semicolon: what follows may be a text of its own."""
         return text.count("; ") > sum(part.count("; ") for part in self.parts)
@@ -180,6 +187,8 @@ class Catalogue:
         if (seen := _SEEN.fullmatch(text)) and (told := self._said(seen[1], depth + 1)) is not None:
             return f"{told}{self._said(seen[2], depth + 1) or seen[2]}"
         candidates = list(self._candidates(text))
+        if (quoted := self._quoted(candidates, text, depth)) is not None:
+            return quoted
         for template in candidates:
             if template.spans and (filled := self._fits(template, text, depth)) is not None:
                 return (self._halved(text, depth) or filled) if template.swallows(text) else filled
@@ -199,6 +208,19 @@ class Catalogue:
             return address
         if text.endswith(".") and (found := self._whole_of(text[:-1], depth + 1)) is not None:
             return found + "。"
+        return None
+
+    def _quoted(self, candidates: list[Template], text: str, depth: int) -> str | None:
+        """A sentence that quotes another one with semicolons, and what to do after that."""
+        if "; " not in text:
+            return None
+        for template in candidates:
+            if template.quotes and (match := template.pattern.fullmatch(text)):
+                said, _, hint = match.groups()[-1].rpartition("; ")
+                known = self._whole_of(hint, depth + 1) if said else None
+                values = (*match.groups()[:-1], said if known else match.groups()[-1])
+                filled = self._filled(template, values, depth)
+                return filled and f"{filled}。{known}" if known else filled
         return None
 
     def _fits(self, template: Template, text: str, depth: int) -> str | None:
