@@ -27,7 +27,7 @@ from mocks.wire import Fin, Reset, Wire, at_connect, cut_off, in_handshake, torn
 __all__ = ["Endpoint", "Entry", "Lockout", "Server", "Trouble"]
 
 TAKEN_S = 5.0
-"""For so long a port may be taken: the system gives the same ports to connections of other programs, which come and go."""
+"""For so long a port may be taken: the system gives those from 32768 on to connections too, which come and go."""
 
 
 def listening(port: int) -> socket.socket:
