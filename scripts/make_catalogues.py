@@ -48,6 +48,7 @@ COMPOSED = frozenset(
         "set the network name of the broker {}",
         "have the network name of the broker {} come after its address",
         "initial copy goes on",
+        "{} was failed over to this host, and its replication is not reversed: hvctl replica reverse {} goes on from there",
         "update of its disks goes on",
         "resynchronizing goes on",
         "forget that {} was taken down on {}",
