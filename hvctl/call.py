@@ -461,7 +461,8 @@ class TransportError(Exception):
 
     `executed`: "no" nothing of the batch ran; "unknown" some of it may have. `replies` are those that arrived
     before the fault, by task id. `running`: the id of a batch that goes on on the host. `defect`: the traceback, if that
-    is hvctl's own fault. `outside`: what of the message is not hvctl's wording, in its order.
+    is hvctl's own fault. `unasked`: what the host was to be asked through is gone, so that nothing was found out about it.
+    `outside`: what of the message is not hvctl's wording, in its order.
     """
 
     def __init__(
@@ -473,6 +474,7 @@ class TransportError(Exception):
         replies: Mapping[str, Reply] | None = None,
         running: str = "",
         defect: str = "",
+        unasked: bool = False,
         outside: Sequence[str] = (),
         holder: tuple[str, str] = ("", ""),
     ) -> None:
@@ -485,6 +487,7 @@ class TransportError(Exception):
         self.replies = dict(replies or {})
         self.running = running
         self.defect = defect
+        self.unasked = unasked
         self.outside = tuple(outside)
 
 

@@ -23,7 +23,7 @@ def checked(settings: Settings, asked: Asked, *, quiet: bool = False, everything
         spool = settings.tried(partial(spooled, settings, begun), None)
 
         def heard(one: Outcome) -> Outcome:
-            if spool is None or not one.looked:
+            if spool is None or not one.looked or one.unasked:
                 return one
             one = settings.redactor.value(one)
             spool.add(seen(begun, one))

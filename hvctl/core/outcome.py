@@ -46,6 +46,11 @@ class Outcome:
         return bool(self.plan or self.report or self.error or self.changed or self.wrong)
 
     @property
+    def unasked(self) -> bool:
+        """Whether what it was to be asked through is gone: that says nothing about it."""
+        return self.error is not None and self.error.unasked
+
+    @property
     def now(self) -> Plan | None:
         """The newest plan that was made of the host: the one after an apply, if there was one; none if it was refused."""
         return self.report.after if self.report is not None else None if self.changed else self.plan

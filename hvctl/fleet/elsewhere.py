@@ -80,11 +80,15 @@ class Elsewhere:
 
     def _submitted(self, carry: Carry, text: str, worker: str) -> Future[str]:
         if why := self.trouble(worker):
-            raise TransportError(why)
+            raise self._gone(why)
         try:
             return self.executor(worker).submit(carry, text)
         except Exception as error:
-            raise TransportError(self.trouble(worker) or f"the task was not taken ({type(error).__name__})") from error
+            raise self._gone(self.trouble(worker) or f"the task was not taken ({type(error).__name__})") from error
+
+    def _gone(self, why: str) -> TransportError:
+        """Where nobody is left to ask anything, that says nothing about a host."""
+        return TransportError(why, unasked=bool(self.trouble("")))
 
     def _waited(self, future: Future[str], stopped: Callable[[], bool], worker: str) -> str:
         while True:
@@ -92,13 +96,13 @@ class Elsewhere:
                 return future.result(timeout=TICK_S)
             except CancelledError:
                 why = STOPPED if stopped() else self.trouble(worker) or "the task was cancelled"
-                raise TransportError(why) from None
+                raise self._gone(why) from None
             except TimeoutError:
                 if future.done():
                     continue
                 if why := STOPPED if stopped() else self.trouble(worker):
                     future.cancel()
-                    raise TransportError(why) from None
+                    raise self._gone(why) from None
             except Exception as error:
                 raise TransportError(_failed(error)) from error
 

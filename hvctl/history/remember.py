@@ -16,7 +16,7 @@ _NOTHING: Mapping[str, Seen] = {}
 def remember(check: Check, store: Store, known: Mapping[str, Seen] = _NOTHING) -> Check:
     """Raises HistoryError; the check is then as good as it was, and nothing of it is stored. Of hosts that it was stopped
     before nothing is. `known`: what was seen of some, if that is known already."""
-    found = [known.get(one.host) or seen(check, one) for one in check.outcomes if one.looked]
+    found = [known.get(one.host) or seen(check, one) for one in check.outcomes if one.looked and not one.unasked]
     # Not every database keeps fractions of a second.
     at = check.finished.replace(microsecond=0)
     return replace(check, memory=_memory(found, store.write(check, found, at)))

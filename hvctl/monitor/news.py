@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from hvctl.call import TransportError
 from hvctl.core.check import Check, Memory, News, Spot, accepted
 from hvctl.core.outcome import Outcome
 
@@ -42,7 +43,7 @@ def news(before: Known, check: Check) -> tuple[News, Known]:
         went += sorted(known - seen - kept - left)
         drifted[one.host] = seen | kept
     lost = _lost(check.outcomes)
-    here = {one.host for one in check.outcomes if one.error is None or not one.error.defect}
+    here = {one.host for one in check.outcomes if one.error is None or not _unknown(one.error)}
     return (
         News(
             tuple(appeared),
@@ -61,5 +62,10 @@ def remembered(check: Check) -> bool:
 
 
 def _lost(outcomes: Iterable[Outcome]) -> frozenset[str]:
-    lost = (o for o in outcomes if o.wrong or (o.error is not None and not o.error.defect))
+    lost = (o for o in outcomes if o.wrong or (o.error is not None and not _unknown(o.error)))
     return frozenset(one.host for one in lost)
+
+
+def _unknown(error: TransportError) -> bool:
+    """Whether nothing was found out about the host."""
+    return bool(error.defect) or error.unasked

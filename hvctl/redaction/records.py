@@ -72,6 +72,7 @@ class _Mapping:
         message, hint, defect = texts
         outside = self.value(error.outside, _OUTSIDE)
         more = {"executed": error.executed, "replies": replies, "running": error.running, "outside": outside}
+        more["unasked"] = error.unasked
         return TransportError(message, hint=hint, defect=defect, **more)
 
     def _record(self, record: Any) -> Any:

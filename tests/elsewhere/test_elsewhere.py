@@ -209,6 +209,16 @@ class Client:
         return {"workers": {name: {"name": name} for name in self.names}}
 
 
+@pytest.mark.parametrize(("gone", "unasked"), [({""}, True), ({"", "site-a"}, True), ({"site-a"}, False)])
+def test_only_where_nobody_is_left_a_host_is_not_taken_for_away(
+    gone: set[str], unasked: bool, connection: Connection, pool: Pool
+) -> None:
+    work = Elsewhere(lambda worker: pool, Redactor().holds, trouble=lambda worker: "gone" if worker in gone else "")
+    with pytest.raises(TransportError, match="gone") as refused:
+        work._submitted(lambda text: text, "", "site-a" if "site-a" in gone else "")
+    assert refused.value.unasked == unasked
+
+
 def test_where_no_worker_is_left_a_run_waits_and_then_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     joined, client = Joined.__new__(Joined), Client()
     at = {"_lost": "", "_seen": {}, "_asked": 0.0, "_lock": threading.Lock()}

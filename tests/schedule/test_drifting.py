@@ -410,6 +410,9 @@ def test_news_of_what_could_not_be_read(lab: Lab) -> None:
     first = checked(settings, asked)
     found, known = news(NOTHING, first)
     assert [str(s) for s in found.appeared] == ["hv01 processor web01 weight"]
+    unasked = Outcome("hv01", error=TransportError("the scheduler was lost", unasked=True))
+    told, _ = news(known, Check("drift", ("lab.yml",), first.started, first.finished, (unasked,), 4))
+    assert not told  # of the host nothing is known
     lost = Outcome("hv01", error=TransportError("gone"))
     gone = Check("drift", ("lab.yml",), first.started, first.finished, (lost, first.outcomes[1]), 4)
     found, known = news(known, gone)
