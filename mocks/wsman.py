@@ -5,11 +5,13 @@ It does not model: Kerberos and CredSSP, client certificates, chunked requests, 
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import ssl
 import tempfile
 import threading
+import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -23,6 +25,21 @@ from mocks.tls import Authority
 from mocks.wire import Fin, Reset, Wire, at_connect, cut_off, in_handshake, torn
 
 __all__ = ["Endpoint", "Entry", "Lockout", "Server", "Trouble"]
+
+TAKEN_S = 5.0
+"""For so long a port may be taken: the system gives the same ports to connections of other programs, which come and go."""
+
+
+def listening(port: int) -> socket.socket:
+    """Raises OSError where the port stays taken."""
+    until = time.monotonic() + TAKEN_S
+    while True:
+        try:
+            return socket.create_server(("127.0.0.1", port), backlog=256)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or time.monotonic() >= until:
+                raise
+            time.sleep(0.1)
 
 
 class Server:
@@ -63,7 +80,7 @@ class Server:
             cut_off(one)
 
     def _listen(self, endpoint: Endpoint) -> None:
-        listener = socket.create_server(("127.0.0.1", endpoint.port), backlog=256)
+        listener = listening(endpoint.port)
         endpoint.port = listener.getsockname()[1]
         self._sockets[endpoint.port] = listener
         threading.Thread(target=self._accept, args=(listener, endpoint), daemon=True).start()

@@ -74,12 +74,13 @@ NAMED = 10
 """So many hosts are named when a batch begins."""
 
 
-def word_of(one: Outcome) -> Word:
-    """How a host of a batch that was begun stands. What a stop left in the middle has not failed by itself."""
+def word_of(one: Outcome, stopped: bool) -> Word:
+    """How a host of a batch that was begun stands. `stopped`: the run, which has broken off what it was about: that is no
+    failure of its host."""
     report = one.report
     if report is not None and not report.begun:
         return "not begun"
-    if report is not None and report.stopped and report.after is None:
+    if stopped and report is not None and report.after is None:
         if all(r.status == "ok" for r in report.results):
             return "unseen"
         if report.error is None or report.running:
@@ -105,7 +106,7 @@ def rolled(
         for one in apply([found[host] for host in batch], number > 1):
             found[one.host] = one
         for host in batch:
-            told[word_of(found[host])].append(host)
+            told[word_of(found[host], stopped())].append(host)
         if len(told["failed"]) > most or stopped():
             break
     left = [host for batch in order[number:] for host in batch]

@@ -104,9 +104,7 @@ class Showing:
             self._out.print(said(f"{len(waiting)} hosts not begun: {listing(waiting)}"), style="yellow", soft_wrap=True)
         if done or waiting:
             self._out.print()
-        left = [one for one in outcomes if one.report is not None or one.changed or one.error is not None or one.wrong]
-        left = [one for one in left if state_of(one) != "applied" and one.host not in waiting]
-        self.print(left_lines(worst_first(left), width=self._out.width))
+        self.print(left_lines(worst_first(filter(_went_otherwise, outcomes)), width=self._out.width))
         self.print(summary_lines(outcomes))
 
     def _folded(self, hosts: Iterable[str]) -> Mapping[str, None]:
@@ -162,3 +160,10 @@ class Showing:
 
     def heard(self, event: Event) -> None:
         self._err.print(said(self.told(event).text), style="dim", soft_wrap=True)
+
+
+def _went_otherwise(one: Outcome) -> bool:
+    """Whether a host of an apply has something to look at; not where a stop or other hosts kept it from its turn."""
+    if one.report is not None:
+        return one.report.begun and state_of(one) != "applied"
+    return bool(one.changed or one.error or one.wrong)

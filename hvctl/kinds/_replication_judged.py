@@ -285,6 +285,8 @@ class ReplicationJudged(ReplicationSeen):
             yield no(f"the firewall of {there.host} stays as it is", "firewall", "")
         if sender and not row["ReplicationAllowedFromAnyServer"] and not self._admits(there, sender, server):
             hint = f"write `authorizations: [{{server: {sender}, …}}]` in {where}"
+            if waits := self._held_authorization(there, sender, server):
+                hint = f"see what is said of replica authorization {waits} of {there.host}"
             yield no(f"{there.host} does not admit {sender}", "any_server", hint)
 
     def _closed(self, there: Side, method: str, field: str) -> Iterator[Diagnostic]:
@@ -295,6 +297,12 @@ class ReplicationJudged(ReplicationSeen):
         ):
             text = f"the firewall rule {rule} of {there.host} is off: it is refused unless another one lets it in"
             yield finding(field, text, f"write `firewall: yes` in `host: replica_server:` of {there.host}", "warning")
+
+    def _held_authorization(self, there: Side, sender: str, server: str | None) -> str:
+        """One that is written and would let it in, and is held back there."""
+        planned = self.planned(ReplicaAuthorization, *hosts_of(self, server))
+        written = (one.desired for one in planned if not one.there and not one.desired.absent)
+        return next((one.server for one in written if one.server.casefold() in admitting(sender)), "")
 
     def _admits(self, there: Side, sender: str, server: str | None) -> bool:
         """By one of its authorizations, as they will be."""

@@ -53,7 +53,7 @@ def test_a_role_is_followed_and_a_lost_node_told(programs: Path) -> None:
     out = said("cluster", programs)
     assert "node HV02 → HV01 move" in out
     assert "the node HV01 is down" in out
-    assert "1 role moves: web01 live" in out
+    assert "1 role moves; web01 live to HV02" in out
     assert "the node HV01 is paused" in out
 
 

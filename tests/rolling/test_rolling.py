@@ -128,7 +128,7 @@ def test_a_stop_within_a_batch_tells_what_was_begun_from_what_was_not() -> None:
     half = [*ok[:1], *(StepResult(step, "skipped", why="stopped") for step in plan.steps[1:])]
     reports = {
         "a": Report(plan, tuple(ok), after=plan),
-        "b": Report(plan, tuple(ok), stopped=True),
+        "b": Report(plan, tuple(ok)),
         "c": Report(plan, tuple(half), stopped=True),
         "d": Report(plan, (StepResult(plan.steps[0], "failed"),), after=plan),
         "e": not_begun(plan),
