@@ -164,6 +164,7 @@ def prepare(
     problems += _partly_written(
         inventory, plays, {one.name: one.desired.together for one in work if one.desired.together}
     )
+    work += _named(inventory, plays, limit, work, variables, warnings)
     told = [*offline_problems(desired), *wanted_on_two(desired)]
     for play in hostless:  # what is wrong with it on any host
         own_variables = {**play.variables, **variables.values}
@@ -194,6 +195,35 @@ def _beside(
         if connection is not None:
             seen = [_seen_by(inventory, host, play, variables, []) for play in own]
             desired = Index((), host.name, _cluster(inventory, host, seen, []), known=names_of(inventory))
+            found.append(HostWork(host, connection, desired))
+    return found
+
+
+def _named(
+    inventory: Inventory,
+    plays: Sequence[Play],
+    limit: str | None,
+    work: Sequence[HostWork],
+    variables: Overlay,
+    warnings: list[Diagnostic],
+) -> list[HostWork]:
+    """Hosts of the inventory that are in no play and that what is wanted names, as the server of a replication: nothing is
+    wanted of them themselves, and both sides are looked at and planned as one."""
+    linked = {host for one in work for host in one.desired.links} - {one.name for one in work}
+    linked &= _limited(inventory, limit, [], unsure=True) if linked else set()
+    if not linked:
+        return []
+    linked -= {host.name for host, _ in _hosts(inventory, plays, None, [], [], unsure=True)[0]}
+    found: list[HostWork] = []
+    for host in inventory.hosts.values():
+        if host.name not in linked:
+            continue
+        problems: list[Diagnostic] = []
+        connection = _connection(inventory, host, (), variables, problems, problems, unsure=False)
+        warnings += [replace(p, level="warning") for p in problems]
+        if connection is not None:
+            together = inventory.variables(host).get(CLUSTER)
+            desired = Index((), host.name, together if isinstance(together, str) else "", known=names_of(inventory))
             found.append(HostWork(host, connection, desired))
     return found
 

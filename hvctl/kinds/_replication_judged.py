@@ -50,7 +50,7 @@ from hvctl.kinds.replica_server import LISTENERS, ReplicaServer, opened
 from hvctl.text.diagnostic import Diagnostic
 
 AHEAD = timedelta(days=7)
-IN_THE_RUN = "have a play for that host too (`- hosts: …` alone is enough), and do not leave it out by --limit"
+IN_THE_RUN = "run hvctl without --limit, or name that host in it too"
 _SETTLING = (*UNDER_WAY[:3], "resync paused", "prepared for failover", "error in the update of its disks")
 """States in which settings are refused (simulated so; replica-migration 2 has none of it)."""
 

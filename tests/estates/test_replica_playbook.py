@@ -119,6 +119,19 @@ def test_of_a_part_it_is_said_what_is_left_out(session: Session) -> None:
     assert "hv02 is not among the hosts of this run: only this side is looked at and changed" in said
 
 
+NAMED = "- {hosts: hv01, vms: [{name: web01, replication: {server: hv02, extended: {server: hv03}}}]}"
+
+
+def test_hosts_that_a_replication_names_need_no_play(tmp_path: Path) -> None:
+    """Nothing is wanted of them; --limit leaves them out, and hv04 has nothing to do with it."""
+    estate = Estate.from_data({"hosts": {name: {} for name in ("hv01", "hv02", "hv03", "hv04")}})
+    written(tmp_path, estate, None, NAMED)
+    for limit, hosts in ((None, ["hv01", "hv02", "hv03"]), ("hv01", ["hv01"]), ("hv01,hv03", ["hv01", "hv03"])):
+        work = Session(estate, tmp_path).prepared(limit=limit)
+        assert [w.name for w in work] == hosts
+        assert not any(tuple(w.desired) for w in work if w.name != "hv01")
+
+
 PARTLY = """
 - hosts: hv01
   vms: [{name: web01, tags: [web], replication: {server: hv02}}, {name: web02}]
