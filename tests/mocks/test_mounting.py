@@ -68,7 +68,7 @@ def test_a_disk_that_moves_takes_its_contents_along() -> None:
         contents={DISK: {"sha256": "ab" * 32}},
         vms=[{"name": "web01", "generation": 2, "drives": [{"at": "scsi 0:0", "path": DISK}]}],
     )
-    to = r"D:\web01\moved.vhdx"
+    to = r"D:\os.vhdx"
     done(on, "Move-VMStorage", VMName="web01", Vhds=[{"SourceFilePath": DISK, "DestinationFilePath": to}])
     assert one(on, "Get-FileHash", LiteralPath=to).properties["Hash"] == "AB" * 32
     assert refused(on, "Get-FileHash", LiteralPath=DISK)
