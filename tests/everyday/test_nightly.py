@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import pytest
@@ -59,14 +60,18 @@ class Slow(TwinTransport):
 
     def run(self, batch: Batch, on_event: Callable[[Event], None] = lambda e: None) -> list[Reply]:
         replies = super().run(batch, on_event)
-        self.clock.now += timedelta(hours=1) if batch.mode == "change" else self.clock.reading
+        if batch.mode == "change":
+            self.clock.now += timedelta(hours=1)
+        else:
+            self.clock.looked()
         return replies
 
 
 class Night:
-    """Two hosts, a folder and the time. `reading`: how long a look takes."""
+    """Two hosts, a folder and the time. `reading`: how long the look at both takes, which neither keeps the other from."""
 
     reading = timedelta(0)
+    looks = 0
 
     def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.now = datetime(2026, 3, 1, 2, tzinfo=UTC)
@@ -74,8 +79,15 @@ class Night:
         state = {"os": "2022", "vms": [VM], "vhds": [disk], "folders": [r"E:\exports"]}
         self.hosts = {name: SimulatedHost.from_yaml({**state, "name": name}) for name in ("hv01", "hv02")}
         self.folder, self._capsys = folder, capsys
+        self._lock = Lock()
         (folder / "inventory.yml").write_text(INVENTORY, encoding="utf-8")
         (folder / "lab.yml").write_text(PLAYBOOK, encoding="utf-8")
+
+    def looked(self) -> None:
+        with self._lock:
+            self.looks += 1
+            if self.looks == len(self.hosts):
+                self.now += self.reading
 
     def connect(self, connection: Connection, wire: Wire) -> Transport:
         transport = Slow(self.hosts[connection.name])
