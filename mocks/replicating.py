@@ -329,9 +329,8 @@ def _let_in(there: HostState, here: HostState, relation: Replication, now: float
 
 
 def _in_force(state: HostState, thumbprint: str, now: float) -> bool:
-    """One that the state does not hold is taken for right."""
-    known = [c for c in state.certificates if c.thumbprint.replace(" ", "").casefold() == thumbprint.casefold()]
-    return all(c.begins <= now / 86_400 < c.expires for c in known)
+    known = (c for c in state.certificates if c.thumbprint.replace(" ", "").casefold() == thumbprint.casefold())
+    return any(c.begins <= now / 86_400 < c.expires for c in known)
 
 
 def place_disks(here: HostState, vm: Vm, relation: Replication, there: HostState, replica: Vm) -> None:

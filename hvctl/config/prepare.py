@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from hvctl.call import Secret
 from hvctl.config.inventory import Connection, Host, Inventory, PartlyLoadedError, Unread
@@ -141,7 +142,9 @@ def prepare(
         unsure = any(p.unsure for p in seen)
         connection = _connection(inventory, host, own, variables, problems, warnings, unsure=unsure)
         _check_broker(host, problems)
-        found, faults = wishes(seen, {}, learn, trees, ask, host.name, _cluster(inventory, host, seen, problems), made)
+        found, faults = wishes(
+            seen, {}, learn, trees, ask, host.name, _cluster(host, [play.variables for play in seen], problems), made
+        )
         if found.together or found.links:
             known = known or names_of(inventory)
             found = found.knowing(known)
@@ -159,12 +162,10 @@ def prepare(
         serial = next((p.serial for p in own if p.serial), None)
         at_once = tuple(p.at_once for p in own if p.at_once)
         work.append(HostWork(host, connection, found, alone, serial, at_once))
-    if tags or vms is not None:
-        work += _beside(inventory, whole, limit, work, variables)
     problems += _partly_written(
         inventory, plays, {one.name: one.desired.together for one in work if one.desired.together}
     )
-    work += _named(inventory, plays, limit, work, variables, warnings)
+    work += _linked(inventory, whole, limit, work, variables, warnings)
     told = [*offline_problems(desired), *wanted_on_two(desired)]
     for play in hostless:  # what is wrong with it on any host
         own_variables = {**play.variables, **variables.values}
@@ -183,23 +184,7 @@ def prepare(
     return Prepared(tuple(work), tuple(_once(warnings)), inventory)
 
 
-def _beside(
-    inventory: Inventory, plays: Sequence[Play], limit: str | None, work: Sequence[HostWork], variables: Overlay
-) -> list[HostWork]:
-    """Hosts of the plays that what is left links, of which nothing is left by --tags or --vm: they are looked at, and what is
-    done about the rest may have a step there. What is wrong with them is told with all of their plays."""
-    linked = {host for one in work for host in one.desired.links} - {one.name for one in work}
-    found: list[HostWork] = []
-    for host, own in _hosts(inventory, plays, limit, [], [], unsure=True)[0] if linked else ():
-        connection = _connection(inventory, host, own, variables, [], [], unsure=True) if host.name in linked else None
-        if connection is not None:
-            seen = [_seen_by(inventory, host, play, variables, []) for play in own]
-            desired = Index((), host.name, _cluster(inventory, host, seen, []), known=names_of(inventory))
-            found.append(HostWork(host, connection, desired))
-    return found
-
-
-def _named(
+def _linked(
     inventory: Inventory,
     plays: Sequence[Play],
     limit: str | None,
@@ -207,23 +192,26 @@ def _named(
     variables: Overlay,
     warnings: list[Diagnostic],
 ) -> list[HostWork]:
-    """Hosts of the inventory that are in no play and that what is wanted names, as the server of a replication: nothing is
-    wanted of them themselves, and both sides are looked at and planned as one."""
+    """Hosts that what is wanted links, and of which nothing is wanted themselves: --tags or --vm leave nothing of their plays,
+    or they are in none, as the server that a replication names. They are looked at, and what is done may have a step there.
+    What is wrong with those that have plays is told with all of these."""
     linked = {host for one in work for host in one.desired.links} - {one.name for one in work}
     linked &= _limited(inventory, limit, [], unsure=True) if linked else set()
     if not linked:
         return []
-    linked -= {host.name for host, _ in _hosts(inventory, plays, None, [], [], unsure=True)[0]}
+    own = {host.name: found for host, found in _hosts(inventory, plays, None, [], [], unsure=True)[0]}
     found: list[HostWork] = []
     for host in inventory.hosts.values():
         if host.name not in linked:
             continue
         problems: list[Diagnostic] = []
-        connection = _connection(inventory, host, (), variables, problems, problems, unsure=False)
-        warnings += [replace(p, level="warning") for p in problems]
+        mine = own.get(host.name, [])
+        connection = _connection(inventory, host, mine, variables, problems, problems, unsure=bool(mine))
+        warnings += [] if mine else [replace(p, level="warning") for p in problems]
         if connection is not None:
-            together = inventory.variables(host).get(CLUSTER)
-            desired = Index((), host.name, together if isinstance(together, str) else "", known=names_of(inventory))
+            seen = [_seen_by(inventory, host, play, variables, []) for play in mine]
+            variables_of = [play.variables for play in seen] or [inventory.variables(host)]
+            desired = Index((), host.name, _cluster(host, variables_of, []), known=names_of(inventory))
             found.append(HostWork(host, connection, desired))
     return found
 
@@ -330,9 +318,9 @@ def _limited(inventory: Inventory, limit: str | None, problems: list[Diagnostic]
         return set()
 
 
-def _cluster(inventory: Inventory, host: Host, seen: Sequence[Play], problems: list[Diagnostic]) -> str:
-    """That it is a node of, as its inventory says."""
-    value = next((v for p in seen if (v := p.variables.get(CLUSTER)) is not None), None)
+def _cluster(host: Host, seen: Iterable[Mapping[str, Any]], problems: list[Diagnostic]) -> str:
+    """That it is a node of, as its inventory says. `seen`: its variables, as each of its plays sees them."""
+    value = next((v for variables in seen if (v := variables.get(CLUSTER)) is not None), None)
     if value is None:
         return ""
     if isinstance(value, str) and _CLUSTER_NAME.fullmatch(value):

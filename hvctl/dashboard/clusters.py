@@ -79,20 +79,25 @@ def clusters(
     """By name; of one alone also what went since."""
     mine = and_(standings.c.unit != "", standings.c.unit == name if name else standings.c.unit.is_not(None))
     rows = standing_rows(connection, mine, standings.c.what.in_(("role", "cluster")), STANDS)
-    by_unit: dict[str, list[Any]] = {}
-    for row in rows:
-        by_unit.setdefault(row.unit, []).append(row)
+    by_unit = _by_unit(rows)
     known = known_hosts(connection) if rows else {}
-    past = standing_rows(connection, mine, standings.c.what == "cluster") if rows else ()
+    past = _by_unit(standing_rows(connection, mine, standings.c.what == "cluster") if rows else ())
     states = states_of(connection, fleet, known.values())
     went: tuple[Stood, ...] = ()
     if name and since is not None:
         over = standing_rows(connection, mine, standings.c.what.in_(("role", "move")), standings.c.gone >= since)
         went = tuple(as_stood(row) for row in sorted(over, key=lambda row: row.gone, reverse=True)[:PAGE])
     return tuple(
-        _cluster(unit, found, [row for row in past if row.unit == unit], known, states, went)
+        _cluster(unit, found, past.get(unit, []), known, states, went)
         for unit, found in sorted(by_unit.items(), key=lambda item: item[0].casefold())
     )
+
+
+def _by_unit(rows: Iterable[Any]) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for row in rows:
+        found.setdefault(row.unit, []).append(row)
+    return found
 
 
 def _cluster(

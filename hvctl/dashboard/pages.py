@@ -125,13 +125,18 @@ class Site:
 
     def hosts(self, request: Request) -> Response:
         asked = self.asked(request)
+
+        def ask(connection: Connection) -> dict[str, Any]:
+            fleet = self.fleet(connection)
+            return {
+                "counts": queries.counts(connection, fleet, asked.hosts),
+                "found": queries.host_rows(connection, asked, fleet),
+            }
+
         return self.page(
             request,
             "hosts",
-            lambda c: {
-                "counts": queries.counts(c, self.fleet(c), asked.hosts),
-                "found": queries.host_rows(c, asked, self.fleet(c)),
-            },
+            ask,
             asked=asked,
             group=request.query_params.get("group", ""),
         )

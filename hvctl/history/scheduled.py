@@ -4,18 +4,16 @@ the next one on its machine."""
 from __future__ import annotations
 
 import json
-import os
-import secrets
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
+from hvctl.history import unfinished
 from hvctl.text.files import PRIVATE, make_private_folder, write_whole
-from hvctl.text.number import is_whole, whole
-from hvctl.text.processes import lives
 
+_KIND = ("run", ".json")
 KILLED = 137
 """The exit status that a shell gives to what SIGKILL has ended."""
 
@@ -39,7 +37,7 @@ class Running:
     """The file of a run that has begun. What cannot be written is not: the run tells of itself at its end."""
 
     def __init__(self, folder: Path) -> None:
-        self._file = _new_file(folder)
+        self._file = unfinished.new_file(folder, *_KIND)
 
     def note(self, one: ScheduledRun, history: str) -> None:
         """As it is known so far. `history`: where it is to be remembered, without a password."""
@@ -49,39 +47,17 @@ class Running:
             write_whole(self._file, json.dumps(told, default=datetime.isoformat), PRIVATE)
 
     def end(self) -> None:
-        _own.discard(self._file)
+        unfinished.ended(self._file)
         with suppress(OSError):
             self._file.unlink()
 
 
 def killed(folder: Path, history: str) -> Iterator[tuple[Path, ScheduledRun]]:
     """Runs of processes that are gone, which were to be remembered there. Each file is this process's own from now on."""
-    for file in sorted(folder.glob("run-*.json")):
-        found = None if file in _own or _lives(file) else _read(file)
-        if found is None or found[0] != history:
-            continue
-        mine = _new_file(folder)
-        try:
-            file.rename(mine)
-        except OSError:
-            _own.discard(mine)
-            continue  # another hvctl was quicker
-        yield mine, found[1]
-
-
-_own: set[Path] = set()
-"""Files that this process has made or taken; in a container every process has the same id."""
-
-
-def _new_file(folder: Path) -> Path:
-    file = folder / f"run-{os.getpid()}-{secrets.token_hex(4)}.json"
-    _own.add(file)
-    return file
-
-
-def _lives(file: Path) -> bool:
-    pid = file.name.split("-")[1]
-    return not is_whole(pid) or (whole(pid) != os.getpid() and lives(whole(pid)))
+    for file in unfinished.orphans(folder, *_KIND):
+        found = _read(file)
+        if found is not None and found[0] == history and (mine := unfinished.taken(file, _KIND[0])) is not None:
+            yield mine, found[1]
 
 
 def _read(file: Path) -> tuple[str, ScheduledRun] | None:

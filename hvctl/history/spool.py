@@ -3,8 +3,6 @@ check, or whoever asks for the history, remembers it."""
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,13 +14,13 @@ from typing import TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from hvctl.core.check import Check, Verb
+from hvctl.history import unfinished
 from hvctl.history.scheduled import KILLED
 from hvctl.history.seen import Seen, Twins
 from hvctl.text.files import PRIVATE, append_line, make_private_folder, write_whole
-from hvctl.text.number import is_whole, whole
-from hvctl.text.processes import lives
 
 T = TypeVar("T")
+_KIND = ("check", ".jsonl")
 
 
 @dataclass(frozen=True)
@@ -41,14 +39,13 @@ class Spool:
     itself is remembered at its end."""
 
     def __init__(self, folder: Path, begun: Begun) -> None:
-        self._file = folder / f"check-{os.getpid()}-{secrets.token_hex(4)}.jsonl"
+        self._file = unfinished.new_file(folder, *_KIND)
         self.seen: dict[str, Seen] = {}
         """What was seen, by host; for the check's own end."""
         self._twins = Twins()
         with suppress(OSError):
             make_private_folder(folder)
             write_whole(self._file, _line(_of_check(), begun), PRIVATE)
-            _own.add(self._file)
 
     def add(self, one: Seen) -> None:
         self.seen[one.host] = self._twins.shared(one)
@@ -57,7 +54,7 @@ class Spool:
 
     def end(self) -> None:
         """It is remembered, or told why not."""
-        _own.discard(self._file)
+        unfinished.ended(self._file)
         with suppress(OSError):
             self._file.unlink()
 
@@ -77,31 +74,20 @@ class BrokenOff:
 
 def broken_off(folder: Path, history: str) -> Iterator[BrokenOff]:
     """Of processes that are gone, and was to be remembered there. Each is this process's own from now on."""
-    for file in sorted(folder.glob("check-*.jsonl")):
-        if file in _own or _lives(file):
-            continue
+    for file in unfinished.orphans(folder, *_KIND):
         found = _read(file)
         if found is None or found[0].history != history:
             continue
-        mine = file.with_name(f"check-{os.getpid()}-{secrets.token_hex(4)}.jsonl")
         try:
             ended = datetime.fromtimestamp(file.stat().st_mtime, UTC)
-            file.rename(mine)
         except OSError:
             continue  # another hvctl was quicker
-        _own.add(mine)
+        mine = unfinished.taken(file, _KIND[0])
+        if mine is None:
+            continue
         begun, seen = found
         check = Check(begun.verb, begun.playbooks, begun.started, ended, (), KILLED, addresses=begun.addresses)
         yield BrokenOff(mine, check, seen)
-
-
-_own: set[Path] = set()
-"""Files that this process has made or taken; in a container every process has the same id."""
-
-
-def _lives(file: Path) -> bool:
-    pid = file.name.split("-")[1]
-    return not is_whole(pid) or (whole(pid) != os.getpid() and lives(whole(pid)))
 
 
 def _read(file: Path) -> tuple[Begun, tuple[Seen, ...]] | None:

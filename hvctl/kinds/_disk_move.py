@@ -30,14 +30,14 @@ def movable(disk: DiskPart, facts: Facts) -> bool:
 
 def findings(disk: DiskPart, seen: Seen, facts: Facts) -> Iterator[Diagnostic]:
     old, new = seen.moves_from, str(disk.path)
+    name, (folder, _, other) = old.rpartition("\\")[2], new.rpartition("\\")
     if extension(old) != extension(new):
         hint = "keep the extension, or make a copy with Convert-VHD and write its path"
         yield finding("path", f"{old} is moved as it is, and cannot become a .{extension(new)}", hint)
-    elif (name := old.rpartition("\\")[2]).casefold() != new.rpartition("\\")[2].casefold():
+    elif name.casefold() != other.casefold():
         # PSDOC Move-VMStorage: the name is the same in both paths; another one is ignored (replica-migration 4.1)
-        hint = f"write {new.rpartition(chr(92))[0]}\\{name}"
         yield finding(
-            "path", f"{old} keeps its name when it moves, and cannot become {new.rpartition(chr(92))[2]}", hint
+            "path", f"{old} keeps its name when it moves, and cannot become {other}", f"write {folder}\\{name}"
         )
     if seen.checkpoint:
         hint = "remove the VM's checkpoints, wait for the merge, then run hvctl again"

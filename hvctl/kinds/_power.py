@@ -10,7 +10,7 @@ from hvctl.core.changes import Bracket, Step, finding
 from hvctl.core.facts import Facts, UnreadableError
 from hvctl.kinds import _owed, _room, _wait
 from hvctl.kinds._machine import Machine
-from hvctl.kinds._services import GUIDS, SERVICES, guid_of
+from hvctl.kinds._services import GUIDS, shutdown_service
 from hvctl.kinds._vm import power, vm_ref, vm_row
 from hvctl.kinds.integration_services import IntegrationServices
 from hvctl.text.diagnostic import Diagnostic
@@ -127,10 +127,10 @@ class Power:
         row = vm_row(self.vm, self.facts)
         wanted = any(p.shutdown for p in self.vm.parts_of(IntegrationServices))
         try:
-            services = self.facts.of_key(SERVICES, "VMId", row["Id"]) if row and wanted else ()
-            return any(guid_of(s["Id"]) == GUIDS["shutdown"] and not s["Enabled"] for s in services)
+            service = shutdown_service(row["Id"], self.facts) if row and wanted else None
         except UnreadableError:
             return False  # the doubts say it
+        return service is not None and not service[0]
 
     def doubts(self) -> Iterator[Diagnostic]:
         """Without the guest's shutdown service nobody hears the request: Stop-VM fails at once then, since without a
@@ -139,20 +139,18 @@ class Power:
         if row is None or self.cut or self.now not in ("Running", "Paused"):
             return
         try:
-            services = self.facts.of_key(SERVICES, "VMId", row["Id"])
-            own = [s for s in services if guid_of(s["Id"]) == GUIDS["shutdown"]]
-            found = [(s["Enabled"], s["PrimaryOperationalStatus"]) for s in own]
+            service = shutdown_service(row["Id"], self.facts)
         except UnreadableError as error:
             if error.property:
                 raise  # what is there and cannot be read may well say no
-            found = []
-        if not found:
+            service = None
+        if service is None:
             text = f"it is not known whether the guest of {self.name} can be asked to shut down"
             yield finding("", text, "see its integration services", "warning")
             return
+        enabled, answers = service
         paused = self.now == "Paused"  # it has no contact then, and is resumed before it is asked
-        enabled = all(on for on, _ in found)
-        if enabled and (paused or all(status == "Ok" for _, status in found)):
+        if enabled and (paused or answers):
             return
         if self._enabled_first():
             text = f"the shutdown service of {self.name} is enabled first; the guest may take a while to answer"

@@ -18,7 +18,7 @@ from hvctl.kinds._machine import Machine
 from hvctl.kinds._network import ADDRESSES, SWITCHES, VM_ADAPTERS
 from hvctl.kinds._owed import FILES
 from hvctl.kinds._protection import security
-from hvctl.kinds._services import GUIDS, SERVICES, guid_of
+from hvctl.kinds._services import SERVICES, shutdown_service
 from hvctl.kinds._space import VOLUMES, free_at, sizes_query
 from hvctl.kinds._switch import SwitchPart
 from hvctl.kinds._types import about_size, path_key, same_path
@@ -410,8 +410,8 @@ def _hears(way: Journey) -> Iterator[Diagnostic]:
     """Whether the guest can be asked to shut down (domain 4.4)."""
     if way.vm.stop_method == "turn_off":
         return
-    rows = [s for s in in_vm(SERVICES, way.row, way.here) if guid_of(s["Id"]) == GUIDS["shutdown"]]
-    if not rows or any(not s["Enabled"] or s["PrimaryOperationalStatus"] != "Ok" for s in rows):
+    service = shutdown_service(way.row["Id"], way.here)
+    if service is None or not all(service):
         text = f"{way.quick}, so it must be shut down first, and its guest cannot be asked to"
         yield _no(text, "shut it down from within, then run hvctl again")
 

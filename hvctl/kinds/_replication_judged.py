@@ -59,16 +59,6 @@ def _over(row: Row) -> bool:
     return str(row["ReplicationState"]) in FAILED_OVER
 
 
-def _failed_over(name: str, second: Side, own: Row | None, host: str) -> tuple[str, str]:
-    """And what goes on from there; what is complete is not taken back."""
-    hint = f"hvctl replica reverse {name} goes on from there, hvctl replica cancel {name} ends it"
-    if second.received is not None and second.received["ReplicationState"] == "FailedOver":
-        hint = f"hvctl replica reverse {name} goes on from there"
-    both = all(vm is not None and power(vm) == "Running" for vm in (second.vm, own))
-    twice = f", and runs there and on {host}: what is done on {host} is lost with the reversal" if both else ""
-    return f"{name} was failed over to {second.host}{twice}", hint
-
-
 class ReplicationJudged(ReplicationSeen):
     """What is to be said of it."""
 
@@ -363,14 +353,24 @@ class ReplicationJudged(ReplicationSeen):
             hint = f"hvctl replica failover {name} goes on with it, hvctl replica cancel {name} ends it"
             yield finding(field, f"{name} is prepared for a planned failover, and does not start", hint)
         elif now == "error" and second is not None and second.received is not None and _over(second.received):
-            yield finding(field, *_failed_over(name, second, self.vm_row(facts), self.index.host))
+            yield finding(field, *self._failed_over(second, facts))
         elif now not in ("paused", "error", "not started", "resync needed", "resync paused", "replicating"):
             yield finding(field, f"its state is: {now}", "look at the host")
+
+    def _failed_over(self, there: Side, facts: Facts) -> tuple[str, str]:
+        """And what goes on from there; what is complete is not taken back."""
+        name, own, host = self.vm.key(), self.vm_row(facts), self.index.host
+        hint = f"hvctl replica reverse {name} goes on from there, hvctl replica cancel {name} ends it"
+        if there.received is not None and there.received["ReplicationState"] == "FailedOver":
+            hint = f"hvctl replica reverse {name} goes on from there"
+        both = all(vm is not None and power(vm) == "Running" for vm in (there.vm, own))
+        twice = f", and runs there and on {host}: what is done on {host} is lost with the reversal" if both else ""
+        return f"{name} was failed over to {there.host}{twice}", hint
 
     def _replica_findings(self, now: str, second: Side | None, facts: Facts) -> Iterator[Diagnostic]:
         name = self.vm.key()
         if now == "failed over" and second is not None:
-            yield finding("replica", *_failed_over(name, second, self.vm_row(facts), self.index.host))
+            yield finding("replica", *self._failed_over(second, facts))
         elif now == "waiting for its media" and second is not None and not self._imported(second):
             assert second.vm is not None
             folder = f"{name}_{str(second.vm['Id']).upper()}"
@@ -413,7 +413,7 @@ class ReplicationJudged(ReplicationSeen):
         if third is None:
             return
         if now == "failed over":
-            told = _failed_over(name, third, self.vm_row(facts), self.index.host)
+            told = self._failed_over(third, facts)
             yield finding("extended.replica", *told)
         elif now == "an ordinary VM there":
             text = f"{third.host} no longer receives {name}, and has it as a VM"

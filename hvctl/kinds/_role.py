@@ -11,9 +11,8 @@ from hvctl.call import Value
 from hvctl.core.fields import Fields, Null, Setting
 from hvctl.core.values import Json, Plain
 from hvctl.kinds._cluster import bare
-from hvctl.kinds._types import Flag, Seconds, Words
+from hvctl.kinds._types import Flag, Seconds, SpanCodec, Words
 from hvctl.kinds._vm import VmPart
-from hvctl.text.duration import spoken
 from hvctl.text.number import is_whole, whole
 
 NODES_LESS_ONE = 2**32 - 1
@@ -95,7 +94,7 @@ class _NodeList(_NodeSet):
         return [bare(n) for n in value or ()]
 
 
-class _MillisecondsCodec(Plain):
+class _MillisecondsCodec(SpanCodec):
     """Seconds here, milliseconds there."""
 
     def read(self, value: Any) -> Any:
@@ -103,9 +102,6 @@ class _MillisecondsCodec(Plain):
 
     def write(self, value: Any) -> Value:
         return 1000 * int(value)
-
-    def show(self, value: Any) -> str:
-        return spoken(value) if isinstance(value, int) else super().show(value)
 
 
 class _WindowCodec(Plain):

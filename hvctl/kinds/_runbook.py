@@ -18,7 +18,7 @@ from hvctl.kinds._replica import FAILED_OVER, RELATIONS, extended, noted_of, rel
 from hvctl.kinds._replica import by_id as vm_of
 from hvctl.kinds._replica_adapters import ADAPTERS
 from hvctl.kinds._servers import COMPUTER, admitting, own_name
-from hvctl.kinds._services import SERVICES, deaf
+from hvctl.kinds._services import SERVICES, shutdown_service
 from hvctl.kinds._vm import VMS, power
 from hvctl.kinds.replica_authorization import ReplicaAuthorization
 from hvctl.kinds.replica_server import LISTENERS, RULES, ReplicaServer, opened
@@ -224,11 +224,18 @@ class Runbook(OfHyperV):
 
     def unheard(self, seen: Seen, host: str) -> Iterator[Diagnostic]:
         """Whether the guest can be asked to shut down."""
-        why = deaf(self.vm_id, seen.facts)
-        if why is None:
+        try:
+            service = shutdown_service(self.vm_id, seen.facts)
+        except UnreadableError:
+            service = None
+        if service is None:
             text = f"it is not known whether the guest of {self.name} can be asked to shut down on {host}"
             yield finding("shut_down", text, "see its integration services", "warning")
-        elif why:
+        elif not all(service):
+            enabled, _ = service
+            why = (
+                "its shutdown service has no contact with its guest" if enabled else "its shutdown service is disabled"
+            )
             text = f"{self.name} cannot be shut down on {host}: {why}"
             yield finding(
                 "shut_down", text, "shut it down from within, or wait until its guest answers, and run it again"

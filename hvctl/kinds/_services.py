@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hvctl.call import Call, Ending, Ref
-from hvctl.core.facts import Facts, UnreadableError
+from hvctl.core.facts import Facts
 from hvctl.kinds._vm import ALL_VMS
 
 SERVICES = Call(
@@ -25,22 +25,14 @@ def guid_of(service_id: object) -> str:
     return str(service_id).rsplit("\\", 1)[-1].upper()
 
 
-def deaf(vm_id: object, facts: Facts) -> str | None:
-    """Why the guest of a VM that runs cannot be asked to shut down; "" where it can, None where the host does not say. Without
-    that Stop-VM fails at once: there is no console on which it could ask whether to force it (domain 4.4)."""
-    try:
-        rows = [s for s in facts.of_key(SERVICES, "VMId", vm_id) if guid_of(s["Id"]) == GUIDS["shutdown"]]
-    except UnreadableError:
-        return None
+def shutdown_service(vm_id: object, facts: Facts) -> tuple[bool, bool] | None:
+    """Whether that of a VM is enabled, and whether it is in contact with its guest; None where the host does not say. Without
+    it Stop-VM fails at once: there is no console on which it could ask whether to force it (domain 4.4). Raises
+    UnreadableError."""
+    rows = [s for s in facts.of_key(SERVICES, "VMId", vm_id) if guid_of(s["Id"]) == GUIDS["shutdown"]]
     if not rows:
         return None
-    if any(not s["Enabled"] for s in rows):
-        return "its shutdown service is disabled"
-    return (
-        ""
-        if all(s["PrimaryOperationalStatus"] == "Ok" for s in rows)
-        else "its shutdown service has no contact with its guest"
-    )
+    return all(s["Enabled"] for s in rows), all(s["PrimaryOperationalStatus"] == "Ok" for s in rows)
 
 
 def service_ref(vm: Ref, name: str) -> Ref:

@@ -115,14 +115,14 @@ class Cleared(Plain):
         return super().show(self.to if value is None else value)
 
 
-class _SpanCodec(Plain):
+class SpanCodec(Plain):
     """Seconds on both sides, shown with their units."""
 
     def show(self, value: Any) -> str:
         return spoken(value) if isinstance(value, int) else super().show(value)
 
 
-class _SecondsCodec(_SpanCodec):
+class _SecondsCodec(SpanCodec):
     """Seconds here, a TimeSpan there: ticks of 100 ns as read, text d.hh:mm:ss as sent."""
 
     def read(self, value: Any) -> Any:
@@ -213,7 +213,7 @@ class _NameCodec(_FoldCodec):
         return str(value or "none")
 
 
-SIZE, RATE, COUNT, SPAN, SECONDS = _SizeCodec(), _RateCodec(), _CountCodec(), _SpanCodec(), _SecondsCodec()
+SIZE, RATE, COUNT, SPAN, SECONDS = _SizeCodec(), _RateCodec(), _CountCodec(), SpanCodec(), _SecondsCodec()
 ON_OFF, NOT, TEXT, PATH, MAC, FOLD, NAME = (
     _OnOffCodec(),
     _NotCodec(),

@@ -148,7 +148,7 @@ class Replication(ReplicationJudged):
         """What is there becomes the replica that the copy goes on from (replica-migration 2.5)."""
         assert second.vm is not None
         vm, name = by_id(second.vm["Id"]), self.vm.key()
-        ended = tuple(self._onward_ended(second, ("initial_copy",), (), facts))
+        ended = tuple(self._onward_ended(second, ("initial_copy",), facts))
         yield from ended
         removed = ended[-1:]
         if second.received is not None:
@@ -221,7 +221,7 @@ class Replication(ReplicationJudged):
         fields = tuple(f for f in ("server", "replica") if f in by_field)
         row = self._own(facts)
         old = side_called(self, row["ReplicaServerName"], self._vm_id(facts), facts) if row is not None else None
-        ended = tuple(self._onward_ended(old, fields, (), facts))
+        ended = tuple(self._onward_ended(old, fields, facts))
         yield from ended
         removed = Step(Call("Remove-VMReplication", {"VM": vm}), f"end the replication of {name}", fields, ended[-1:])
         yield removed
@@ -277,13 +277,13 @@ class Replication(ReplicationJudged):
         leg = relation_of(vm, "Extended")
         by_field = {c.field: c for c in changes}
         if self.extended is None:
-            yield from self._onward_ended(second, ("extended",), (), facts)
+            yield from self._onward_ended(second, ("extended",), facts)
             return
         fields = tuple(by_field)
         lost = "extended.replica" in by_field and by_field["extended.replica"].now in LOST
         if row is None or "extended.server" in by_field or lost:
             because = tuple(f for f in ("extended.server", "extended.replica") if f in by_field)
-            removed = tuple(self._onward_ended(second, because, (), facts))
+            removed = tuple(self._onward_ended(second, because, facts))
             yield from removed
             yield from self._enable_onward(second, vm, leg, fields, removed[-1:], facts)
             return
@@ -342,7 +342,7 @@ class Replication(ReplicationJudged):
         """On the third site's leg first: what is sent on cannot be ended before (replica-migration 2.3)."""
         name, because = self.vm.key(), ("ensure",)
         second = self._second(facts)
-        ended_onward = tuple(self._onward_ended(second, because, (), facts))
+        ended_onward = tuple(self._onward_ended(second, because, facts))
         yield from ended_onward
         needs = ended_onward[-1:]
         if self._own(facts) is not None:
@@ -360,18 +360,16 @@ class Replication(ReplicationJudged):
         call = Call("Remove-VMReplication", {"VMReplication": relation_of(by_id(second.vm["Id"]), "Simple")})
         yield Step(call, f"{self.vm.key()} is no replica any more", because, needs=needs, host=second.host)
 
-    def _onward_ended(
-        self, second: Side | None, because: tuple[str, ...], needs: tuple[Step, ...], facts: Facts
-    ) -> Iterator[Step]:
+    def _onward_ended(self, second: Side | None, because: tuple[str, ...], facts: Facts) -> Iterator[Step]:
         """At the third site first, where it was read: it would keep a replica that does not start, and once nothing is sent
         on no host says where that is (replica-migration 2.1)."""
         if second is None or second.vm is None or second.onward is None:
             return
         third = self._third_of(second, facts)
+        needs: tuple[Step, ...] = ()
         if third is not None and third.vm is not None and third.received is not None:
             call = Call("Remove-VMReplication", {"VM": by_id(third.vm["Id"])})
-            text = f"{self.vm.key()} is no replica any more on {third.host}"
-            needs = (Step(call, text, because, needs, host=third.host),)
+            needs = (Step(call, f"{self.vm.key()} is no replica any more on {third.host}", because, host=third.host),)
             yield from needs
         call = Call("Remove-VMReplication", {"VMReplication": relation_of(by_id(second.vm["Id"]), "Extended")})
         yield Step(call, f"no longer send {self.vm.key()} on", because, needs=needs, host=second.host)

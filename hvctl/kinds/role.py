@@ -35,7 +35,7 @@ from hvctl.kinds._cluster import (
     whereabouts,
 )
 from hvctl.kinds._disk import DiskPart
-from hvctl.kinds._drives import DISKS, DVDS, file_query, on_cluster, on_share, there
+from hvctl.kinds._drives import DISKS, DVDS, Slot, file_query, on_cluster, on_share, there
 from hvctl.kinds._ip import INTERFACES
 from hvctl.kinds._limits import DEFAULT_VM_VERSION, version_at_least
 from hvctl.kinds._machine import Machine
@@ -511,7 +511,7 @@ class Role(RolePart):
             if part.disk_number is not None and not part.absent:
                 yield at
         for disk in in_vm(DISKS, row, facts) if row is not None else ():
-            if disk.get("DiskNumber") is not None and (at := _at(disk)) not in listed:
+            if disk.get("DiskNumber") is not None and (at := str(Slot.of(disk))) not in listed:
                 yield at
 
     def _shared_folders(self) -> tuple[str, ...]:
@@ -544,11 +544,11 @@ class Role(RolePart):
             path = self.vm.path or next((str(r.get("Path") or "") for r in own), "")
             yield "the configuration", path
             for disk in in_vm(DISKS, row, facts):
-                if (at := _at(disk)) not in listed and disk.get("DiskNumber") is None:
+                if (at := str(Slot.of(disk))) not in listed and disk.get("DiskNumber") is None:
                     yield f"the disk at {at}", str(disk.get("Path") or "")
             dvds = {part.key() for part in self._dvds()}
             for drive in in_vm(DVDS, row, facts):
-                if _at(drive) not in dvds:
+                if str(Slot.of(drive)) not in dvds:
                     yield "the image in a DVD drive", str(drive.get("Path") or "")
         else:
             yield "the configuration", self.vm.path or r"C:\ (it has no `path`)"
@@ -753,10 +753,6 @@ class Role(RolePart):
         role = self.role(facts)
         assert role is not None
         yield removal(role, f"take the role {role.name} away; the VM stays")
-
-
-def _at(disk: Row) -> str:
-    return f"{str(disk['ControllerType']).lower()} {disk['ControllerNumber']}:{disk['ControllerLocation']}"
 
 
 def _item(field: str, names: Sequence[str]) -> dict[str, Any]:

@@ -71,7 +71,8 @@ def _disk(cmd: Command, vm: Vm, paths: dict[str, Any]) -> tuple[Vhd, Drive, str]
     disk = files.vhd(cmd.state, source)
     if drive is None or disk is None:
         raise cmd.refuse("InvalidParameter", "bad_parameter")  # no disk of the VM; id [I]
-    to = f"{to.rpartition(chr(92))[0]}\\{disk.path.rpartition(chr(92))[2]}"  # another name is ignored (replica-migration 4.1)
+    name = disk.path.rpartition("\\")[2]
+    to = f"{files.parent(to)}\\{name}"  # another name is ignored (replica-migration 4.1)
     if files.exists(cmd.state, to):
         raise cmd.refuse("OperationFailed", "vhd_exists", to)  # there is no overwriting (replica-migration 5); text [I]
     if not files.is_folder(cmd.state, files.parent(to)):
