@@ -710,6 +710,8 @@ class Index(Sequence[Resource]):
     @lazy
     def links(self) -> frozenset[str]:
         """Other hosts that are planned together with this one because of what is wanted here."""
+        if all(type(entry.resource).links is Resource.links for entry in self.entries):
+            return frozenset()
         return frozenset(host for one in self._seats for host in one.links())
 
     def rest(self) -> None:
