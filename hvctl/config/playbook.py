@@ -22,7 +22,7 @@ from hvctl.config.vault import Vault, is_vault
 from hvctl.core.acceptance import KEY as ACCEPT
 from hvctl.core.acceptance import Acceptance
 from hvctl.core.impact import IMPACTS, Impact
-from hvctl.core.resource import Entry, Index, Place, Resource
+from hvctl.core.resource import Entries, Entry, Index, Place, Resource
 from hvctl.core.serial import AtOnce, Serial
 from hvctl.kinds import sections
 from hvctl.text.diagnostic import ConfigError, Diagnostic, Mark, RefusedError, UndefinedDiagnostic
@@ -283,8 +283,10 @@ def wishes(
         problems += [*unclear, *(p for p in wrong if p.mark not in places)]
         alone |= maker.alone
     layers, contradictions = layered(entries)
-    found = Index(map(made.once, layers), host, together)
-    if contradictions or not made.sound(found.entries):
+    entered = Entries(map(made.once, layers))
+    sound = made.sound(entered)
+    found = Index(sound or entered, host, together)
+    if contradictions or sound is None:
         twice = list(written_twice(found))
         if not twice:
             made.found_sound(found.entries)

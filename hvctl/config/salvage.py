@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from hvctl.config.wording import explained, inside, meant
 from hvctl.core.fields import nulls_refused
-from hvctl.core.resource import Entry, Resource
+from hvctl.core.resource import Entries, Entry, Resource
 from hvctl.text.diagnostic import Diagnostic, Mark
 from hvctl.text.source import Document, Path
 
@@ -26,15 +26,15 @@ class Made:
 
     resources: dict[tuple[Any, ...], Resource] = field(default_factory=dict)
     entries: dict[tuple[Any, ...], Entry] = field(default_factory=dict)
-    wholes: dict[tuple[Any, ...], tuple[tuple[Entry, ...], list[Diagnostic]]] = field(default_factory=dict)
+    wholes: dict[tuple[Any, ...], tuple[Entries, list[Diagnostic]]] = field(default_factory=dict)
     varying: dict[tuple[Any, ...], bool] = field(default_factory=dict)
-    _sound: dict[tuple[int, ...], tuple[Entry, ...]] = field(default_factory=dict)
+    _sound: dict[tuple[int, ...], Entries] = field(default_factory=dict)
 
-    def sound(self, entries: tuple[Entry, ...]) -> bool:
-        """Whether it is known of the very same entries that none of them is written twice."""
-        return tuple(map(id, entries)) in self._sound
+    def sound(self, entries: Entries) -> Entries | None:
+        """The very same entries, of which it is known that none of them is written twice."""
+        return self._sound.get(tuple(map(id, entries)))
 
-    def found_sound(self, entries: tuple[Entry, ...]) -> None:
+    def found_sound(self, entries: Entries) -> None:
         self._sound[tuple(map(id, entries))] = entries
 
     def once(self, one: Entry) -> Entry:
