@@ -22,6 +22,7 @@ from hvctl.redaction.redact import Redactor
 from hvctl.show import data, markdown
 from hvctl.show.screen import Screen
 from hvctl.show.standing import MANY
+from hvctl.text.diagnostic import Diagnostic, Mark
 from tests.test_show import Lab, lab
 
 MOMENT = datetime(2026, 3, 2, 6, tzinfo=UTC)
@@ -141,6 +142,22 @@ def test_hosts_are_named_by_their_windows_where_it_is_not_one() -> None:
     assert lines[1].startswith("      hv") and lines[1].endswith("hv025")
     assert lines[2] == "    Windows Server 2016 (14393): hv016, hv017, hv018"
     assert "\n".join(lines).count("~ vm keep") == 1
+
+
+def test_hosts_that_are_refused_or_not_contacted_for_one_reason_are_told_once() -> None:
+    changed = ("step 1 of the plan is not needed now: Set-VM (Notes new)",)
+    missing = Diagnostic(
+        Mark("inventory.yml", 3, 40), "the environment variable P is not set", "set it, or use --ask-pass"
+    )
+    refused = [replace(one, changed=changed) for one in planned("noted", *names(1, 15))]
+    lines = shown([*refused, *(Outcome(host, wrong=(missing,)) for host in names(16, 30))])
+    heads = [n for n, line in enumerate(lines) if line.startswith("15 hosts, the same on each")]
+    assert [lines[n][26:].strip() for n in heads[1:]] == [
+        "refused: something has changed since the plan was made", "not contacted: its configuration is wrong"
+    ]  # fmt: skip
+    assert [re.findall(r"hv\d+", " ".join(lines[n + 1 : n + 3])) for n in heads] == [names(1, 15), [], names(16, 30)]
+    assert "\n".join(lines).count(changed[0]) == "\n".join(lines).count(missing.message) == 1
+    assert lines[-1] == "30 hosts: 15 refused, 15 not contacted, configuration wrong."
 
 
 def test_hosts_that_are_planned_together_stay_as_they_are() -> None:

@@ -55,10 +55,12 @@ class Group:
                 yield from block.lines(width)
             return
         name = said(f"{len(self.hosts)} hosts, the same on each")
-        system = self.systems[0] if len(set(self.systems)) == 1 else ""
-        for number, block in enumerate(self.blocks):
-            yield from block.head(name, system, width)
-            yield from self._names(width) if number == 0 else ()
+        first, *more = self.blocks
+        yield from first.head(name, self.systems[0] if len(set(self.systems)) == 1 else "", width)
+        yield from self._names(width)
+        yield from first.below
+        for block in more:
+            yield from block.head(name, "", width)
             yield from block.below
         if not self.blocks[-1].below or self.blocks[-1].below[-1]:
             yield Text()
@@ -94,7 +96,7 @@ def _named(hosts: Sequence[str], width: int, system: str) -> Iterator[Text]:
     """Each name in one piece, however narrow it is."""
     comma = listing(("", ""))
     line = Text(" " * INDENT).append(f"{system}: " if system else "", "dim")
-    empty = True
+    empty = not system
     for host in hosts:
         name = host if host is hosts[-1] else host + comma
         if not empty and line.cell_len + cell_len(name.rstrip()) > width:

@@ -17,13 +17,8 @@ _SIGN = {"ok": ("✓", "green"), "failed": ("✗", "red"), "skipped": ("·", "ye
 _COUNTED = (("ok", "done"), ("failed", "failed"), ("skipped", "not done"), ("unknown", "not known"))
 
 
-def report_lines(report: Report, *, width: int = 120, verbose: bool = False) -> Iterator[Text]:
-    """One host. If all went well, only what is left; otherwise every step."""
-    yield from report_block(report, width=width, verbose=verbose).lines(min(width, WIDEST))
-
-
 def report_block(report: Report, *, width: int = 120, verbose: bool = False) -> Block:
-    """As `report_lines`."""
+    """One host. If all went well, only what is left; otherwise every step."""
     went_well = all(r.status == "ok" for r in report.results)
     beside = Text(f"  {said(done_text(report))}", "green" if went_well and report.begun else "yellow")
     below = tuple(_below(report, min(width, WIDEST), verbose)) if report.begun else ()
