@@ -26,9 +26,9 @@ from hvctl.core.replan import First
 from hvctl.core.resource import Index
 from hvctl.core.status import TROUBLE
 from hvctl.fleet.connect import Connect, Wire
-from hvctl.fleet.forks import SideBySide
+from hvctl.fleet.forks import FORKS, MOST_FORKS, SideBySide
 from hvctl.fleet.guard import SharedGuard
-from hvctl.fleet.hosts import Hosts, Question, T, Task, own
+from hvctl.fleet.hosts import READING, Hosts, Question, T, Task, own
 from hvctl.fleet.reconcile import Pause, apply_plan, plan_host
 from hvctl.fleet.recording import write_recording
 from hvctl.fleet.rolling import Batch, Rolling, batches, rolled
@@ -45,9 +45,6 @@ from hvctl.show.progress import Progress
 from hvctl.show.screen import print_json
 from hvctl.show.text import facts_lines
 from hvctl.text.visible import json_text
-
-FORKS, MOST_FORKS = 16, 128
-"""Hosts at a time where nobody has said how many: to begin with, and at most, where they are only looked at."""
 
 
 class Run:
@@ -401,7 +398,7 @@ class Run:
         keep = warm and len(tasks) <= self._hosts.forks
         work = self._hosts.work
         askable = [(name, own(Outcome(name), task)) for name, task in tasks.items() if not work[name].wrong]
-        found = self._hosts.each("reading", askable, keep=lambda outcome: keep and _goes_on(outcome), known=known)
+        found = self._hosts.each(READING, askable, keep=lambda outcome: keep and _goes_on(outcome), known=known)
         return [found.get(name) or known(Outcome(name, wrong=work[name].wrong)) for name in tasks]
 
 
