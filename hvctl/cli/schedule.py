@@ -16,9 +16,10 @@ from rich.cells import cell_len
 from hvctl.cli.app import app
 from hvctl.cli.labels import Labels
 from hvctl.cli.lazy import Verbs
-from hvctl.cli.options import Allow, AtMost, Extra, Hours, Limit, Metrics, Report, Settings, Splay, Tags, Vms
+from hvctl.cli.options import Allow, AtMost, Extra, History, Hours, Limit, Metrics, Report, Settings, Splay, Tags, Vms
 from hvctl.cli.prepared import Asked
 from hvctl.cli.scheduled import Wanted, job_of
+from hvctl.history import HistoryError, Place, place
 from hvctl.language import listing, said
 from hvctl.language.helped import helped
 from hvctl.monitor.schedule.crontab import crontab
@@ -28,8 +29,11 @@ from hvctl.monitor.schedule.systemd import Installed, Manager, named
 from hvctl.monitor.schedule.taskxml import task
 from hvctl.monitor.schedule.units import PREFIX, units
 from hvctl.show.cells import padded
+from hvctl.show.problems import problem_lines
 from hvctl.text.diagnostic import ConfigError, Diagnostic
 from hvctl.text.duration import spoken
+from hvctl.text.extras import missing, need
+from hvctl.text.machine import this_machine
 from hvctl.text.source import suggest
 from hvctl.text.visible import quoted
 
@@ -182,15 +186,29 @@ def remove(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="As `hvctl schedule list` shows it.")],
     system: Annotated[bool | None, typer.Option("--system/--user", help="Where, if the name is in both.")] = None,
+    machine: Annotated[
+        str | None,
+        typer.Option(
+            "--machine",
+            metavar="MACHINE",
+            help="In the history alone: a line of crontab, a task, or a schedule of a machine that is gone or renamed.",
+        ),
+    ] = None,
+    history: History = None,
 ) -> None:
     """Disable a timer and delete its units."""
     settings: Settings = context.obj
+    if machine is not None:
+        _forget(settings, place(history), name, machine)
+        return
     managers = [m for m in _managers() if system is None or m.system == system]
     manager = named(managers, name)
     if manager is None:
         names = [one.name for m in managers for one in m.installed(datetime.now(UTC))]
         hint = suggest(name, names) or (f"there are {', '.join(names)}" if names else "none is installed")
         raise ConfigError([Diagnostic(None, f"there is no schedule {quoted(name)}", hint)])
+    note = manager.note(name)
+    assert note is not None
     try:
         files = manager.remove(name)
     except ManagerError as error:
@@ -199,6 +217,35 @@ def remove(
     secrets = manager.config / "hvctl" / f"{name}.env"
     if secrets.exists():
         settings.out.print(f"{secrets} is left there; it is yours.", soft_wrap=True)
+    _no_more(settings, place(history), name, note.verb)
+
+
+def _forget(settings: Settings, where: Place, name: str, machine: str) -> None:
+    """In the history a schedule of that machine is removed. Raises ConfigError."""
+    need("history", "--machine")
+    from hvctl.history.runs import remove_schedule  # the database's library is slow to import
+
+    try:
+        count = remove_schedule(where, name, machine, settings.now())
+    except HistoryError as error:
+        raise ConfigError([Diagnostic(None, error.message, error.hint)]) from error
+    if not count:
+        message = f"the history {where.name} knows no schedule {quoted(name)} of the machine {quoted(machine)}"
+        raise ConfigError([Diagnostic(None, message, "name both as `hvctl serve` shows them")])
+    settings.out.print(f"Removed in the history: {name} of {machine}", soft_wrap=True)
+
+
+def _no_more(settings: Settings, where: Place, name: str, verb: Verb) -> None:
+    """The history no longer waits for it. What keeps it from hearing of that is a warning."""
+    if missing("history"):
+        return
+    from hvctl.history.runs import remove_schedule  # the database's library is slow to import
+
+    try:
+        remove_schedule(where, name, this_machine(), settings.now(), verb)
+    except HistoryError as error:
+        for line in problem_lines([Diagnostic(None, error.message, error.hint, "warning")]):
+            settings.err.print(line, soft_wrap=True)
 
 
 def _managers() -> list[Manager]:

@@ -44,7 +44,7 @@ _LONGEST = 200
 @dataclass
 class Site:
     """What is served. `stale`: after how long without a look a host is told. `groups`: of the inventory, by name. `language`:
-    of all readers; None: each reader's own. `timers`: of this machine. `inventory`: all hosts of it."""
+    of all readers; None: each reader's own. `timers`: of `this_machine`. `inventory`: all hosts of it."""
 
     place: Place
     guard: Guard
@@ -55,6 +55,7 @@ class Site:
     title: str = "hvctl"
     timers: Callable[[], Sequence[Timer]] = tuple
     inventory: frozenset[str] = frozenset()
+    this_machine: str = ""
 
     def __post_init__(self) -> None:
         self._engine: Engine | None = None
@@ -165,15 +166,23 @@ class Site:
         )
 
     def schedule(self, request: Request) -> Response:
+        """On the machine that is asked for; without one, of several that have run one of that name, none."""
         name, verb = request.path_params["name"], request.path_params["verb"]
+        machine = request.query_params.get("machine", "")
         start = _number(request.query_params.get("start", ""))
 
         def ask(connection: Connection) -> dict[str, Any] | None:
-            found = schedules.schedule(connection, self.now(), name, verb, start)
-            timers = [one for one in self.timers() if (one.name, one.verb) == (name, verb)]
-            return {"schedule": found[0], "found": found[1], "timers": timers} if found is not None else None
+            found = schedules.named(connection, self.now(), name, verb)
+            chosen = [one for one in found if machine in ("", one.last.machine)]
+            if len(chosen) != 1:
+                return {"schedule": None, "schedules": found, "found": None, "timers": ()} if chosen else None
+            (one,) = chosen
+            here = one.last.machine in (self.this_machine, None)
+            timers = [t for t in self.timers() if here and (t.name, t.verb) == (name, verb)]
+            told = schedules.ran(connection, one, start)
+            return {"schedule": one, "schedules": found, "found": told, "timers": timers}
 
-        return self.page(request, "schedule", ask)
+        return self.page(request, "schedule", ask, schedule_name=name)
 
     def clusters(self, request: Request) -> Response:
         return self.page(request, "clusters", lambda c: {"clusters": clusters.clusters(c, self.fleet(c))})

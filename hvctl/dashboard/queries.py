@@ -413,7 +413,7 @@ def _with_looks(connection: Connection, chosen: Select[Any]) -> tuple[CheckRow, 
     numbers = [row.id for row in rows]
     missed = func.sum(case((looks.c.reached.is_(True), 0), else_=1))
     counted = {
-        row[0]: row[1:]
+        row[0]: tuple(int(n) for n in row[1:])
         for row in connection.execute(
             select(looks.c.check_id, func.count(), missed, func.sum(looks.c.differing))
             .where(looks.c.check_id.in_(numbers))
@@ -428,9 +428,13 @@ def _with_looks(connection: Connection, chosen: Select[Any]) -> tuple[CheckRow, 
             row.finished,
             row.exit_status,
             tuple(json.loads(row.playbooks)),
-            *(int(n or 0) for n in counted.get(row.id, (0, 0, 0))),
+            seen,
+            away,
+            differing,
+            row.machine,
         )
         for row in rows
+        for seen, away, differing in [counted.get(row.id, (0, 0, 0))]
     )
 
 

@@ -16,7 +16,7 @@ from hvctl.history.schema import VERSION_TABLE
 from hvctl.text.files import make_private, make_private_folder
 from hvctl.winrm.retries import DATABASE_TRIES, DATABASE_WAIT, trying
 
-VERSIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
+VERSIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010")
 """The schema's versions that this hvctl knows, oldest first."""
 
 BUSY_S = 30

@@ -32,6 +32,7 @@ class Begun:
     started: datetime
     history: str
     addresses: Mapping[str, str] = field(default_factory=dict)
+    machine: str = ""
 
 
 class Spool:
@@ -86,7 +87,16 @@ def broken_off(folder: Path, history: str) -> Iterator[BrokenOff]:
         if mine is None:
             continue
         begun, seen = found
-        check = Check(begun.verb, begun.playbooks, begun.started, ended, (), KILLED, addresses=begun.addresses)
+        check = Check(
+            begun.verb,
+            begun.playbooks,
+            begun.started,
+            ended,
+            (),
+            KILLED,
+            addresses=begun.addresses,
+            machine=begun.machine,
+        )
         yield BrokenOff(mine, check, seen)
 
 

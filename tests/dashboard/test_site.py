@@ -25,12 +25,13 @@ from hvctl.dashboard.pages import Site
 from hvctl.history import Place, place
 from hvctl.history.opening import opened, writing
 from hvctl.history.planned import Planned, PlannedField, PlannedItem, PlannedStep, told
-from hvctl.history.scheduled import KILLED
+from hvctl.history.runs import remove_schedule, write_runs
+from hvctl.history.scheduled import KILLED, ScheduledRun
 from hvctl.history.schema import lags
 from hvctl.history.seen import Seen, Standing
 from hvctl.history.store import Store
 from scripts.make_catalogues import FOLDER, catalogue_of, compiled, extracted
-from tests.dashboard.fleet import DAY, HOSTILE, NOW, PLAYBOOK, TIMERS, fleet, looked, metered
+from tests.dashboard.fleet import DAY, HERE, HOSTILE, NOW, PLAYBOOK, TIMERS, fleet, looked, metered
 
 GROUPS = {"tokyo": frozenset({"hv003", "hv004"}), "osaka": frozenset({"hv005", "hv007", "hv-new"})}
 INVENTORY = frozenset({"hv003", "hv004", "hv005", "hv007", "hv-new", "新しい"})
@@ -39,7 +40,7 @@ PAGES = [
     "/", "/hosts", "/drifts", "/drifts?which=gone", "/drifts?which=accepted", "/checks", "/checks/3", "/hosts/hv003",
     "/hosts/hv003/vms/web01", "/clusters", "/clusters/hvcl01", "/replicas", "/exports", "/schedules", "/hosts/hv001",
     "/hosts/hv001/vms/web02", "/hosts/hv002", "/schedules/drift/site", "/schedules/apply/夜間-apply",
-    "/replicas/hv001/web02",
+    f"/schedules/drift/site?machine={HERE}", "/replicas/hv001/web02",
 ]  # fmt: skip
 
 
@@ -63,8 +64,8 @@ def browse(where: Place) -> Open:
             guard or Anyone(),
             DAY,
             GROUPS,
-            lambda: NOW,
-            **{"timers": lambda: TIMERS, "inventory": INVENTORY, **more},
+            more.pop("now", lambda: NOW),
+            **{"timers": lambda: TIMERS, "inventory": INVENTORY, "this_machine": HERE, **more},
         )
         return TestClient(
             application(site, ["localhost"]),
@@ -410,19 +411,51 @@ def test_the_plan_of_each_host_of_a_check(tmp_path: Path, browse: Open) -> None:
 
 def test_a_schedule_with_its_runs(browse: Open) -> None:
     rows = found_by(browse(), "/schedules")["schedules"]
-    assert [(r["last"]["schedule"], r["last"]["exit_status"], r["overdue"]) for r in rows] == [
-        ("site", 4, False),
-        ("夜間-apply", KILLED, True),
+    assert [(r["last"]["schedule"], r["last"]["machine"], r["last"]["exit_status"], r["overdue"]) for r in rows] == [
+        ("site", HERE, 4, False),
+        ("site", "ctl.大阪", 0, False),
+        ("夜間-apply", None, KILLED, True),
     ]
     text = browse().get("/schedules").text
     assert found_by(browse(), "/")["overdue"] == 1
-    assert "overdue" in text and text.count('href="/schedules/drift/site"') == 2, "of the timer, too"
-    told = found_by(browse(), "/schedules/drift/site")
+    assert "overdue" in text and text.count(f'href="/schedules/drift/site?machine={HERE}"') == 2, "of the timer, too"
+    told = found_by(browse(), f"/schedules/drift/site?machine={HERE}")
     runs = [(one["run"]["exit_status"], one["late_s"], one["check"]) for one in told["found"]["rows"]]
-    assert runs == [(4, None, 3), (75, None, None), (2, 8 * 86400 - 3600, 2), (0, None, 1)]
+    assert runs == [(4, None, 3), (75, None, None), (2, 8 * 86400 - 3600, 2), (0, None, 1), (1, None, None)]
     assert [one["next"] for one in told["timers"]] == ["2026-11-27T08:00:00Z"]
     assert found_by(browse(), "/schedules/apply/夜間-apply?start=1")["found"]["rows"] == []
     assert browse().get("/schedules/apply/site").status_code == 404
+
+
+def test_schedules_of_one_name_on_two_machines_are_two(browse: Open) -> None:
+    told = found_by(browse(), "/schedules/drift/site?machine=ctl.大阪")
+    assert (told["schedule"]["last"]["rhythm"], told["schedule"]["last"]["playbooks"]) == ("every 4 h", ["/osaka.yml"])
+    ran = [(one["run"]["machine"], one["late_s"], one["check"]) for one in told["found"]["rows"]]
+    assert ran == [("ctl.大阪", None, None), ("ctl.大阪", None, None), (None, None, None)]
+    assert told["timers"] == [], "those of this machine are of another one"
+    both = found_by(browse(), "/schedules/drift/site")
+    assert (both["schedule"], len(both["schedules"])) == (None, 2), "an address without a machine is of both"
+    assert "2 machines have run a schedule of this name" in browse().get("/schedules/drift/site").text
+    assert found_by(browse(), "/schedules/apply/夜間-apply")["schedule"]["overdue"], "of one alone it is its page"
+    assert browse().get("/schedules/drift/site?machine=ctl3").status_code == 404
+
+
+def test_a_schedule_that_was_removed_is_not_waited_for(tmp_path: Path, browse: Open) -> None:
+    where = fleet(tmp_path)
+    later = NOW + 9 * DAY
+    one = ScheduledRun("site", "drift", "every 1 h", (PLAYBOOK,), NOW, NOW, 0, NOW, HERE)
+    client = browse(at=where, now=lambda: later)
+
+    def overdue() -> list[tuple[str, str]]:
+        rows = found_by(client, "/schedules?overdue=1")["schedules"]
+        return [(row["last"]["schedule"], row["last"]["machine"]) for row in rows]
+
+    assert ("site", HERE) in overdue() and ("site", "ctl.大阪") in overdue()
+    assert [remove_schedule(where, "site", name, later) for name in (HERE, HERE, "ctl9")] == [1, 1, 0]
+    assert ("site", HERE) not in overdue() and ("site", "ctl.大阪") in overdue()
+    assert "removed" in client.get("/schedules").text
+    write_runs(where, [one])
+    assert ("site", HERE) in overdue(), "installed again"
 
 
 def test_schedules_and_what_ran_wherever_it_was_started(tmp_path: Path, browse: Open) -> None:

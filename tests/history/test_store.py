@@ -161,7 +161,7 @@ def test_a_history_of_a_newer_hvctl_is_not_touched(store: Store) -> None:
     write(store, sees("2"), AT)
     with writing(opened(store.place)) as connection:
         connection.exec_driver_sql(f"UPDATE {VERSION_TABLE} SET version_num = '0099'")
-    with pytest.raises(HistoryError, match=r"made by a newer hvctl \(schema 0099; this one knows 0009\)"):
+    with pytest.raises(HistoryError, match=r"made by a newer hvctl \(schema 0099; this one knows 0010\)"):
         write(store, sees("4"), AT + HOUR)
     with _engine(store.place).connect() as connection:
         assert connection.execute(select(checks.c.finished)).scalars().all() == [AT]
