@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
@@ -19,13 +19,14 @@ from hvctl.cli.lazy import Verbs
 from hvctl.cli.options import Allow, AtMost, Extra, History, Hours, Limit, Metrics, Report, Settings, Splay, Tags, Vms
 from hvctl.cli.prepared import Asked
 from hvctl.cli.scheduled import Wanted, job_of
-from hvctl.history import HistoryError, Place, place
+from hvctl.history import HistoryError, Place, exists, place
+from hvctl.history.scheduled import KILLED, ScheduledRun
 from hvctl.language import listing, said
 from hvctl.language.helped import helped
 from hvctl.monitor.schedule.crontab import crontab
-from hvctl.monitor.schedule.job import Job, Verb, escaped
+from hvctl.monitor.schedule.job import ABOUT, Job, Note, Verb, escaped
 from hvctl.monitor.schedule.systemctl import ManagerError, stays_when_logged_out
-from hvctl.monitor.schedule.systemd import Installed, Manager, named
+from hvctl.monitor.schedule.systemd import Installed, Manager, named, outcome
 from hvctl.monitor.schedule.taskxml import task
 from hvctl.monitor.schedule.units import PREFIX, units
 from hvctl.show.cells import padded
@@ -47,6 +48,7 @@ WORDS = (
     "system",
     "user",
     "not active",
+    "by cron or otherwise",
     "checks",
     "reads the meters of",
     "applies",
@@ -167,18 +169,20 @@ def install(
 
 
 @schedule.command("list")
-def show_list(context: typer.Context) -> None:
-    """The timers of hvctl: what they check, when they ran and run. Lines of crontab and Windows tasks are not known."""
+def show_list(context: typer.Context, history: History = None) -> None:
+    """The timers of hvctl: what they check, when they ran and run. Lines of crontab and Windows tasks are known once they have
+    run."""
     settings: Settings = context.obj
     now = datetime.now(UTC)
     found = [one for manager in _managers() for one in manager.installed(now)]
+    ran = _ran_otherwise(settings, place(history), {(one.name, one.note.verb) for one in found})
     if not found:
         settings.out.print(
-            "No timer of hvctl is installed. (Lines of crontab and Windows tasks are not known here.)", soft_wrap=True
+            "No timer of hvctl is installed. (Lines of crontab and Windows tasks are known once they have run.)",
+            soft_wrap=True,
         )
-    for one in found:
-        for line in _listed(one):
-            settings.out.print(line, soft_wrap=True)
+    for line in (line for lines in (*map(_listed, found), *map(_remembered, ran)) for line in lines):
+        settings.out.print(line, soft_wrap=True)
 
 
 @schedule.command()
@@ -237,15 +241,19 @@ def _forget(settings: Settings, where: Place, name: str, machine: str) -> None:
 
 def _no_more(settings: Settings, where: Place, name: str, verb: Verb) -> None:
     """The history no longer waits for it. What keeps it from hearing of that is a warning."""
-    if missing("history"):
+    if missing("history") or not exists(where):
         return
     from hvctl.history.runs import remove_schedule  # the database's library is slow to import
 
     try:
         remove_schedule(where, name, this_machine(), settings.now(), verb)
     except HistoryError as error:
-        for line in problem_lines([Diagnostic(None, error.message, error.hint, "warning")]):
-            settings.err.print(line, soft_wrap=True)
+        _warn(settings, error)
+
+
+def _warn(settings: Settings, error: HistoryError) -> None:
+    for line in problem_lines([Diagnostic(None, error.message, error.hint, "warning")]):
+        settings.err.print(line, soft_wrap=True)
 
 
 def _managers() -> list[Manager]:
@@ -291,6 +299,32 @@ def _put(settings: Settings, render: Callable[[Job], str], job: Job, out: str | 
         raise ConfigError([Diagnostic(None, f"{out} cannot be written: {error.strerror}")]) from error
     if out is not None:
         settings.err.print(f"Written: {out}", soft_wrap=True)
+
+
+def _ran_otherwise(settings: Settings, where: Place, timers: Collection[tuple[str, str]]) -> list[ScheduledRun]:
+    """The last run of each schedule of this machine that is none of its timers, as the history has it."""
+    if missing("history") or not exists(where):
+        return []
+    from hvctl.history.runs import schedules_of  # the database's library is slow to import
+
+    try:
+        found = schedules_of(where, this_machine())
+    except HistoryError as error:
+        _warn(settings, error)
+        return []
+    return [one for one in found if (one.schedule, one.verb) not in timers and one.removed is None]
+
+
+def _remembered(one: ScheduledRun) -> list[str]:
+    verb: Verb = next((verb for verb in ABOUT if verb == one.verb), "drift")
+    ended = said("ended by force" if one.exit_status == KILLED else outcome(str(one.exit_status), verb))
+    status = ended or f"{said('failed')} ({one.exit_status})"
+    rows = [("last", listing((_clock(one.started), status)))]
+    return [
+        f"{one.schedule}   {said(one.rhythm)}   ({helped('by cron or otherwise')})",
+        f"  {helped(Note(one.playbooks, one.rhythm, 0, verb).does)} {', '.join(one.playbooks)}",
+        *_rows(*rows, *([("next", _clock(one.next))] if one.next else [])),
+    ]
 
 
 def _listed(one: Installed) -> list[str]:

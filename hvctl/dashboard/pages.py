@@ -24,8 +24,8 @@ from hvctl.dashboard.rows import STATES, Listed
 from hvctl.dashboard.runs import Timer
 from hvctl.dashboard.translating import in_language
 from hvctl.history.meters import Meters
-from hvctl.history.opening import exists, opened, translated
-from hvctl.history.place import Place
+from hvctl.history.opening import opened, translated
+from hvctl.history.place import Place, exists
 from hvctl.history.scheduled import KILLED
 from hvctl.kinds import kinds
 from hvctl.language import saying

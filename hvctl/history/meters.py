@@ -10,8 +10,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select
 
-from hvctl.history.opening import exists, opened, translated, writing
-from hvctl.history.place import Place
+from hvctl.history.opening import opened, translated, writing
+from hvctl.history.place import Place, exists
 from hvctl.history.record import KEPT, inserted, locked
 from hvctl.history.schema import hosts, meter_looks, meter_runs, readings
 from hvctl.history.seen import storable

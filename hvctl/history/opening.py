@@ -57,10 +57,6 @@ def writing(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
-def exists(place: Place) -> bool:
-    return place.file is None or place.file.exists()
-
-
 @contextmanager
 def translated(place: Place) -> Iterator[None]:
     """The database's faults, told without its password."""

@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, update
 
-from hvctl.history.opening import exists, opened, translated, writing
-from hvctl.history.place import Place
+from hvctl.history.opening import opened, translated, writing
+from hvctl.history.place import Place, exists
 from hvctl.history.scheduled import ScheduledRun
 from hvctl.history.schema import runs
 from hvctl.history.seen import storable
@@ -52,6 +52,13 @@ def last_runs(connection: Connection) -> tuple[ScheduledRun, ...]:
     known = {(schedule, verb) for schedule, verb, machine in found if machine}
     ours = {key: one for key, one in found.items() if key[2] or key[:2] not in known}
     return tuple(ours[key] for key in sorted(ours))
+
+
+def schedules_of(place: Place, machine: str) -> tuple[ScheduledRun, ...]:
+    """The last run of each schedule of a machine. Raises HistoryError."""
+    engine = opened(place)
+    with translated(place), engine.connect() as connection:
+        return tuple(one for one in last_runs(connection) if one.machine == machine)
 
 
 def runs_of(
