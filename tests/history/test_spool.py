@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,23 @@ def test_what_is_seen_of_a_host_is_read_back_as_it_was(tmp_path: Path) -> None:
     assert not list(broken_off(tmp_path, "history.db"))  # it is taken
     found.end()
     assert not list(tmp_path.iterdir())
+
+
+def test_a_slow_disk_is_waited_for_now_and_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now, waited = [0.0], list[float]()
+
+    def slow(number: int) -> None:
+        waited.append(now[0])
+        now[0] += 0.01
+
+    monkeypatch.setattr(os, "fsync", slow)
+    spool = Spool(tmp_path, BEGUN, lambda: now[0])
+    for _ in range(20):
+        spool.add(sees("2"))
+        now[0] += 0.09
+    spool.end()
+    assert len(waited) == 4 and waited[0] == 0
+    assert all(0.5 <= later - one < 0.7 for one, later in pairwise(waited))
 
 
 def test_a_check_that_ends_leaves_nothing(tmp_path: Path) -> None:
