@@ -185,7 +185,15 @@ class Site:
         return self.page(request, "schedule", ask, schedule_name=name)
 
     def clusters(self, request: Request) -> Response:
-        return self.page(request, "clusters", lambda c: {"clusters": clusters.clusters(c, self.fleet(c))})
+        asked, troubled = self.asked(request), request.query_params.get("troubled") == "1"
+        narrowed: dict[str, Any] = {"text": asked.text, "troubled": troubled, "start": asked.start}
+        return self.page(
+            request,
+            "clusters",
+            lambda c: {"found": clusters.listed(c, self.fleet(c), **narrowed)},
+            asked=asked,
+            troubled=troubled,
+        )
 
     def cluster(self, request: Request) -> Response:
         name, asked = request.path_params["cluster"], self.asked(request)

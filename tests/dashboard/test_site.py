@@ -114,7 +114,7 @@ def test_a_counter_leads_to_exactly_its_list(browse: Open, page: str) -> None:
     counters = [(unescape(href), n) for href, n in links.found]
     assert len(counters) >= (25 if page == "/" else 6)
     for href, n in counters:
-        if href.startswith(("/hosts", "/drifts", "/checks?", "/replicas", "/exports")):
+        if href.startswith(("/hosts", "/drifts", "/checks?", "/replicas", "/exports", "/clusters")):
             assert found_by(client, href)["found"]["total"] == n, href
         if href.startswith("/schedules"):
             assert len(found_by(client, href)["schedules"]) == n, href
@@ -313,7 +313,7 @@ def test_where_roles_were_and_how_replications_went(tmp_path: Path, browse: Open
 
 
 def test_a_cluster_with_its_nodes_and_roles(browse: Open) -> None:
-    (one,) = found_by(browse(), "/clusters")["clusters"]
+    (one,) = found_by(browse(), "/clusters?troubled=1&q=APP01")["found"]["rows"]
     assert (one["name"], len(one["nodes"]), len(one["roles"])) == ("hvcl01", 3, 2)
     page = found_by(browse(), "/clusters/hvcl01")
     told = page["cluster"]
@@ -511,6 +511,22 @@ def test_pages_of_a_long_list(tmp_path: Path, browse: Open) -> None:
     assert len(set(names)) == 300
     assert 'rel="next"' in client.get("/hosts").text
     assert 'rel="prev"' in client.get("/hosts?start=200").text
+
+
+def test_very_many_clusters_have_pages_and_those_that_need_somebody_come_first(tmp_path: Path, browse: Open) -> None:
+    where = fleet(tmp_path)
+    units = (Standing("cluster", f"cl{n:03}", f"cl{n:03}", f"N{n} {'down' if n > 200 else 'up'}") for n in range(205))
+    Store(where).write(Check("drift", (PLAYBOOK,), NOW, NOW, (), 0), [Seen("hv001", standings=tuple(units))], NOW)
+    client = browse(at=where)
+    pages = [found_by(client, f"/clusters?start={start}")["found"] for start in (0, 100, 200)]
+    names = [row["name"] for page in pages for row in page["rows"]]
+    assert [len(page["rows"]) for page in pages] == [100, 100, 6] and len(set(names)) == 206
+    assert names[:5] == ["cl201", "cl202", "cl203", "cl204", "hvcl01"]
+    counted = found_by(client, "/")["units"]
+    assert (counted["clusters"], counted["troubled_clusters"]) == (206, 5)
+    assert found_by(client, "/clusters?troubled=1")["found"]["total"] == 5
+    page = client.get("/clusters?q=cl&start=100").text
+    assert "q=cl&amp;start=200" in page and 'rel="prev"' in page
 
 
 def test_a_check_of_very_many_hosts_has_pages_and_filters(tmp_path: Path, browse: Open) -> None:
