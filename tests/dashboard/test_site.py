@@ -473,6 +473,15 @@ def test_schedules_and_what_ran_wherever_it_was_started(tmp_path: Path, browse: 
     assert (ran["drift"]["number"], ran["drift"]["hosts"], ran["drift"]["missed"]) == (3, 11, 1)
     assert (ran["export"]["usual_s"], ran["export"]["late"], ran["export"]["exit_status"]) == (86400, True, 2)
     assert (ran["metering"]["usual_s"], ran["metering"]["late"], ran["metering"]["hosts"]) == (86400, False, 1)
+    for n, machine in enumerate((HERE, HERE, "ctl.大阪")):
+        at = NOW - timedelta(hours=n)
+        Store(where).write(Check("drift", (PLAYBOOK,), at, at, (), 0, machine=machine), [Seen("hv003")], at)
+    per = [
+        (one["machine"], one["lately"])
+        for one in found_by(browse(at=where), "/schedules")["runs"]
+        if one["verb"] == "drift"
+    ]
+    assert per == [(HERE, 2), ("ctl.大阪", 1)], "those before have no machine, and others have done the same since"
     assert "later than usual" in browse(at=where).get("/schedules").text
     assert found_by(browse(at=where), "/checks?verb=export")["found"]["total"] == 4
 

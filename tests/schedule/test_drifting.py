@@ -36,6 +36,7 @@ from hvctl.monitor.schedule.lock import locked
 from hvctl.monitor.watch import Rhythm, watch
 from hvctl.show.digest import LONGEST, digest
 from hvctl.show.metrics import state
+from hvctl.text.machine import this_machine
 from tests.schedule.conftest import FakeClock, Lab
 
 
@@ -167,7 +168,7 @@ def test_a_signal_in_a_check_ends_it(lab: Lab, handlers: None, number: signal.Si
 
 
 def test_what_a_schedule_ran_is_remembered_however_it_ended(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    words = ("drift", "--exclusive", "lab", "--history", "h.db")
+    words, here = ("drift", "--exclusive", "lab", "--history", "h.db"), this_machine()
     assert lab.hvctl("--schedule", "lab=1h", *words, "lab.yml")[0] == 0
     with locked(lab.folder / "state" / "hvctl" / "locks" / "lab.lock", datetime(2026, 3, 1, tzinfo=UTC)):
         assert lab.hvctl("--schedule", "lab=1h", *words, "lab.yml")[0] == 75
@@ -176,8 +177,8 @@ def test_what_a_schedule_ran_is_remembered_however_it_ended(lab: Lab, monkeypatc
     assert lab.hvctl("--schedule", "lab=2h", *words, "lab.yml")[0] == 0
     with opened(place("h.db")).connect() as connection:
         *ours, second = last_runs(connection)
-        assert connection.execute(select(checks.c.machine)).scalars().all() == [socket.gethostname(), "ctl2"]
-    assert {(one.machine, one.rhythm) for one in ours} == {(socket.gethostname(), "every 1 h"), ("ctl2", "every 2 h")}
+        assert connection.execute(select(checks.c.machine)).scalars().all() == [here, "ctl2"]
+    assert {(one.machine, one.rhythm) for one in ours} == {(here, "every 1 h"), ("ctl2", "every 2 h")}
     first = next(one for one in ours if one.machine != "ctl2")
     assert (first.schedule, first.verb, first.rhythm, first.exit_status) == ("lab", "drift", "every 1 h", 75)
     assert first.next == first.started + timedelta(hours=1)
@@ -185,6 +186,14 @@ def test_what_a_schedule_ran_is_remembered_however_it_ended(lab: Lab, monkeypatc
     assert second.next is not None and second.next.astimezone().hour == 3
     for wrong in ("lab", "lab=sometimes", "=1h"):
         assert lab.hvctl("--schedule", wrong, *words, "lab.yml")[0] == 1
+
+
+def test_containers_that_nobody_named_are_one_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HVCTL_MACHINE", raising=False)
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    assert this_machine() == "container"
+    monkeypatch.setenv("HVCTL_MACHINE", " ctl.東京 ")
+    assert this_machine() == "ctl.東京"
 
 
 def test_a_second_one_is_left_out_and_says_so(lab: Lab) -> None:
