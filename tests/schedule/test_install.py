@@ -131,7 +131,10 @@ def test_a_schedule_that_is_no_timer_is_listed_once_it_has_run_and_removed_in_th
     assert "\nEnvironment=HVCTL_MACHINE=ctl1\n" in written(lab)["hvctl-drift-lab.service"]
     _, out, _ = lab.hvctl("schedule", "list")
     assert [line.split("   ")[0] for line in out.splitlines() if not line.startswith(" ")] == ["lab", "夜間"]
-    assert "(by cron or otherwise)\n  checks none.yml\n  last" in out and "failed (1)\n  next" in out
+    assert (
+        "(by cron or otherwise)\n  checks none.yml\n  last" in out
+        and "not begun: its words, playbooks or inventory are at fault\n  next" in out
+    )
     status, _, err = lab.hvctl("schedule", "remove", "夜間", "--machine", "ctl2")
     assert (status, "no schedule '夜間' of the machine 'ctl2'" in " ".join(err.split())) == (1, True), err
     assert lab.hvctl("schedule", "remove", "夜間", "--machine", "ctl1")[1] == "Removed in the history: 夜間 of ctl1\n"

@@ -180,6 +180,8 @@ def outcome(status: str, verb: str) -> str:
     words = {"0": "in sync", "2": "drifted", "75": "left out, one was running", "130": "stopped", "143": "stopped"}
     if verb != "drift":
         words |= {"0": "done", "2": "something was left undone", "75": "left out: not its time, or one was running"}
+    words |= {"4": "not every host could be looked at", "6": f"{words['2']}; not every host could be looked at"}
+    words |= {"1": "not begun: its words, playbooks or inventory are at fault", "70": "a fault of hvctl"}
     return words.get(status, "")
 
 
