@@ -88,17 +88,20 @@ def runs(connection: Connection, now: datetime) -> tuple[Run, ...]:
 
 
 def _readings(connection: Connection, now: datetime) -> Iterable[Run]:
-    last = connection.execute(select(meter_runs).order_by(meter_runs.c.id.desc()).limit(1)).first()
-    if last is None:
-        return
-    times = list(
-        connection.execute(select(meter_runs.c.noted).where(meter_runs.c.noted >= now - _LATELY)).scalars().all()
-    )
-    hosts = connection.execute(
-        select(func.count()).select_from(meter_looks).where(meter_looks.c.run_id == last.id)
-    ).scalar_one()
-    usual = _usual(times)
-    yield Run("metering", (), None, last.noted, None, hosts, 0, len(times), usual, _late(last.noted, usual, now))
+    newest = select(func.max(meter_runs.c.id)).group_by(meter_runs.c.machine)
+    last = connection.execute(select(meter_runs).where(meter_runs.c.id.in_(newest))).all()
+    recent: dict[str | None, list[datetime]] = {}
+    lately = select(meter_runs.c.machine, meter_runs.c.noted).where(meter_runs.c.noted >= now - _LATELY)
+    for row in connection.execute(lately):
+        recent.setdefault(row.machine, []).append(row.noted)
+    of = select(meter_looks.c.run_id, func.count()).where(meter_looks.c.run_id.in_([row.id for row in last]))
+    hosts = {row[0]: row[1] for row in connection.execute(of.group_by(meter_looks.c.run_id))}
+    for row in last:
+        if row.machine or len(last) == 1:
+            times = recent.get(row.machine, [])
+            usual = _usual(times)
+            told = (None, row.noted, None, hosts.get(row.id, 0), 0, len(times), usual, _late(row.noted, usual, now))
+            yield Run("metering", (), *told, row.machine)
 
 
 def _usual(times: list[datetime]) -> int | None:

@@ -203,6 +203,7 @@ meter_runs = Table(
     Column("id", Integer, primary_key=True),
     Column("noted", UtcTime, nullable=False),
     Column("after_reset", Boolean, nullable=False),
+    Column("machine", String(255)),
     Index("ix_hvctl_meter_runs_noted", "noted"),
 )
 """Readings of many hosts at once. `noted`: by the clock of the control node; everything else is by those of the hosts."""

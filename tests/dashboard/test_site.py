@@ -23,6 +23,7 @@ from hvctl.dashboard.guard import Anyone, ByProxy, ByToken, Guard
 from hvctl.dashboard.languages import catalogue, preferred
 from hvctl.dashboard.pages import Site
 from hvctl.history import Place, place
+from hvctl.history.meters import Meters
 from hvctl.history.opening import opened, writing
 from hvctl.history.planned import Planned, PlannedField, PlannedItem, PlannedStep, told
 from hvctl.history.runs import remove_schedule, write_runs
@@ -30,6 +31,7 @@ from hvctl.history.scheduled import KILLED, ScheduledRun
 from hvctl.history.schema import lags
 from hvctl.history.seen import Seen, Standing
 from hvctl.history.store import Store
+from hvctl.metering import HostReading
 from scripts.make_catalogues import FOLDER, catalogue_of, compiled, extracted
 from tests.dashboard.fleet import DAY, HERE, HOSTILE, NOW, PLAYBOOK, TIMERS, fleet, looked, metered
 
@@ -472,6 +474,11 @@ def test_schedules_and_what_ran_wherever_it_was_started(tmp_path: Path, browse: 
     ran = {one["verb"]: one for one in told["runs"]}
     assert (ran["drift"]["number"], ran["drift"]["hosts"], ran["drift"]["missed"]) == (3, 11, 1)
     assert (ran["export"]["usual_s"], ran["export"]["late"], ran["export"]["exit_status"]) == (86400, True, 2)
+    Meters(where).write([HostReading("hv004", NOW)], {}, NOW, machine=HERE)
+    read = [
+        (one["machine"], one["lately"]) for one in found_by(browse(at=where), "/schedules")["runs"] if not one["number"]
+    ]
+    assert read == [(HERE, 1)]
     assert (ran["metering"]["usual_s"], ran["metering"]["late"], ran["metering"]["hosts"]) == (86400, False, 1)
     for n, machine in enumerate((HERE, HERE, "ctl.大阪")):
         at = NOW - timedelta(hours=n)

@@ -1,4 +1,4 @@
-"""On which machine a schedule and a check ran, and when a schedule was removed."""
+"""On which machine a schedule and a check ran, and meters were read, and when a schedule was removed."""
 
 from __future__ import annotations
 
@@ -15,3 +15,4 @@ def upgrade() -> None:
     op.drop_index("ix_hvctl_runs_schedule", "hvctl_runs")
     op.create_index("ix_hvctl_runs_schedule", "hvctl_runs", ["schedule", "verb", "machine", "started"])
     op.add_column("hvctl_checks", sa.Column("machine", sa.String(255)))
+    op.add_column("hvctl_meter_runs", sa.Column("machine", sa.String(255)))
