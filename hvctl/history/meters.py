@@ -50,8 +50,8 @@ class Meters:
         after_reset: bool = False,
         machine: str = "",
     ) -> None:
-        """One reading of many hosts: all of it or, if it fails, nothing. `after_reset`: hvctl has just reset them. `machine`: it
-        runs on that."""
+        """One reading of many hosts: all of it or, if it fails, nothing. `after_reset`: hvctl has just reset them.
+        `machine`: it runs on that."""
         engine = opened(self.place)
         with translated(self.place), writing(engine) as connection:
             its = {"noted": at.replace(microsecond=0), "after_reset": after_reset}
