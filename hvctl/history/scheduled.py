@@ -59,7 +59,9 @@ def killed(folder: Path, history: str) -> Iterator[tuple[Path, ScheduledRun]]:
     """Runs of processes that are gone, which were to be remembered there. Each file is this process's own from now on."""
     for file in unfinished.orphans(folder, *_KIND):
         found = _read(file)
-        if found is not None and found[0] == history and (mine := unfinished.taken(file, _KIND[0])) is not None:
+        if found is None or found[0] != history or not unfinished.abandoned(file, found[1].machine):
+            continue
+        if (mine := unfinished.taken(file, _KIND[0])) is not None:
             yield mine, found[1]
 
 

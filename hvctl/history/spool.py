@@ -88,7 +88,7 @@ def broken_off(folder: Path, history: str) -> Iterator[BrokenOff]:
     """Of processes that are gone, and was to be remembered there. Each is this process's own from now on."""
     for file in unfinished.orphans(folder, *_KIND):
         found = _read(file)
-        if found is None or found[0].history != history:
+        if found is None or found[0].history != history or not unfinished.abandoned(file, found[0].machine):
             continue
         try:
             ended = datetime.fromtimestamp(file.stat().st_mtime, UTC)

@@ -143,6 +143,16 @@ def test_one_of_another_history_waits_for_it(tmp_path: Path) -> None:
     assert len(list(broken_off(tmp_path, "history.db"))) == 1
 
 
+def test_what_another_machine_writes_in_the_same_folder_is_left_alone_until_it_is_silent_for_a_day(
+    tmp_path: Path,
+) -> None:
+    Spool(tmp_path, replace(BEGUN, machine="another")).add(sees())
+    file = of_dead(tmp_path)
+    assert list(broken_off(tmp_path, "history.db")) == []
+    os.utime(file, (0, 0))
+    assert [one.check.machine for one in broken_off(tmp_path, "history.db")] == ["another"]
+
+
 def test_what_a_killed_check_saw_stands_in_the_history(tmp_path: Path) -> None:
     store = Store(place(str(tmp_path / "history.db")))
     Spool(tmp_path, BEGUN).add(sees("2"))
