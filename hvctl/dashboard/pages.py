@@ -367,16 +367,20 @@ class Site:
         try:
             found = self.read(lambda c: (ask(c),))
         except HistoryError as error:
-            return self._html(request, "trouble", {"message": error.message, "hint": error.hint}, 503)
+            return self._answer(request, "trouble", {"message": error.message, "hint": error.hint}, 503)
         if found is None:
-            return self._html(request, "empty", {"place": self.place.name}, 200)
+            return self._answer(request, "empty", {"place": self.place.name})
         (told,) = found
         if told is None:
-            return self._html(request, "missing", {}, 404)
+            return self._answer(request, "missing", {}, 404)
+        return self._answer(request, name, told, **more)
+
+    def _answer(self, request: Request, name: str, told: Mapping[str, Any], status: int = 200, **more: Any) -> Response:
+        """`more`: what programs know, since they asked for it."""
         shown = {key: _plain(value) for key, value in told.items()}
         if _wants_json(request):
-            return JSONResponse(_data({"page": name, "at": self.now(), **shown}), headers={"vary": "accept"})
-        return self._html(request, name, {**shown, **_plain(more)}, 200)
+            return JSONResponse(_data({"page": name, "at": self.now(), **shown}), status, headers={"vary": "accept"})
+        return self._html(request, name, {**shown, **_plain(more)}, status)
 
     def _html(self, request: Request, name: str, told: Mapping[str, Any], status: int) -> Response:
         language = self.language or request.cookies.get("hvctl_language", "")

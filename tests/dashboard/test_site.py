@@ -208,6 +208,8 @@ def test_what_is_not_on_record(browse: Open, path: str) -> None:
     answer = browse().get(path)
     assert answer.status_code == 404
     assert "Not on record" in answer.text
+    answer = browse().get(path, headers={"accept": "application/json"})
+    assert (answer.status_code, answer.json()["page"]) == (404, "missing")
 
 
 def test_a_history_without_a_check(browse: Open, tmp_path: Path) -> None:
@@ -222,6 +224,8 @@ def test_a_history_that_cannot_be_read(browse: Open, tmp_path: Path) -> None:
     answer = browse(at=place(str(tmp_path / "bad.db"))).get("/")
     assert answer.status_code == 503
     assert "cannot be used" in answer.text
+    answer = browse(at=place(str(tmp_path / "bad.db"))).get("/hosts?format=json")
+    assert (answer.status_code, answer.json()["page"]) == (503, "trouble")
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
