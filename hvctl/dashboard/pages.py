@@ -333,7 +333,8 @@ class Site:
                 "pairs": replicas.pairs(connection, host=name, vm=vm),
                 "exports": exports.exports(connection, end, host=name, vm=vm),
             }
-            return told if any(getattr(one, "rows", one) for one in told.values()) else None
+            known = any(getattr(one, "rows", one) for one in told.values()) or queries.metered(connection, name, vm)
+            return told if known else None
 
         return self.page(request, "machine", ask, host=name, vm=vm, days=days)
 

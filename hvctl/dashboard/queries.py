@@ -471,6 +471,17 @@ def machines(connection: Connection, name: str, found: Iterable[DriftRow]) -> tu
     return tuple(sorted(told.values(), key=lambda m: (-m.open, m.name.casefold())))
 
 
+def metered(connection: Connection, name: str, vm: str) -> bool:
+    """Whether the meters of a VM of a host were ever read."""
+    names = connection.execute(
+        select(readings.c.vm_name)
+        .distinct()
+        .select_from(readings.join(meter_looks, meter_looks.c.id == readings.c.look_id).join(hosts))
+        .where(hosts.c.name == name)
+    ).scalars()
+    return any(one.casefold() == vm.casefold() for one in names)
+
+
 def used(record: Record, name: str, host_name: str) -> tuple[Used, ...]:
     """Of a VM of a host, in the order of time."""
     mine = tuple(r for r in record.readings if r.name.casefold() == name.casefold() and r.host == host_name)

@@ -166,6 +166,9 @@ def test_a_machine_with_what_it_used(browse: Open) -> None:
     assert used[-1]["processor_mhz"] == pytest.approx(500)
     assert used[-1]["read_mb"] == pytest.approx(1, rel=0.01)
     assert [one["field"] for one in told["open"]] == ["count"]
+    assert found_by(browse(now=lambda: NOW + 60 * DAY), "/hosts/hv003/vms/WEB01?days=7")["used"] == [], (
+        "and it is there"
+    )
     text = browse().get("/hosts/hv003/vms/web01").text
     assert "data-source" in text and "As a table" in text
 
