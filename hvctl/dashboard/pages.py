@@ -26,7 +26,7 @@ from hvctl.dashboard.translating import in_language
 from hvctl.history.meters import Meters
 from hvctl.history.opening import opened, translated
 from hvctl.history.place import Place, exists
-from hvctl.history.scheduled import KILLED
+from hvctl.history.scheduled import KILLED, ScheduledRun
 from hvctl.kinds import kinds
 from hvctl.language import saying
 from hvctl.show.plain import plain
@@ -153,17 +153,21 @@ class Site:
         )
 
     def schedules(self, request: Request) -> Response:
-        overdue = request.query_params.get("overdue") == "1"
-        return self.page(
-            request,
-            "schedules",
-            lambda c: {
-                "timers": () if overdue else tuple(self.timers()),
-                "schedules": schedules.schedules(c, self.now(), overdue=overdue),
-                "runs": () if overdue else runs.runs(c, self.now()),
-            },
-            overdue=overdue,
-        )
+        asked, overdue = self.asked(request), request.query_params.get("overdue") == "1"
+        whole = not (asked.text or overdue or asked.start)
+
+        def ask(connection: Connection) -> dict[str, Any]:
+            known = schedules.schedules(connection, self.now())
+            here = {_page_of(one.last): one for one in known if one.last.machine in (self.this_machine, None)}
+            pages = {(one.last.schedule, one.last.verb): page for page, one in here.items()}
+            timers = [replace(one, page=pages.get((one.name, one.verb), "")) for one in self.timers()]
+            return {
+                "timers": timers if whole else [],
+                "found": schedules.listed(known, text=asked.text, overdue=overdue, start=asked.start),
+                "runs": runs.runs(connection, self.now()) if whole else (),
+            }
+
+        return self.page(request, "schedules", ask, asked=asked, overdue=overdue, whole=whole)
 
     def schedule(self, request: Request) -> Response:
         """On the machine that is asked for; without one, of several that have run one of that name, none."""
@@ -436,6 +440,7 @@ def _environment(language: str, now: Callable[[], datetime]) -> Environment:
     made.filters["kind"] = lambda text: saying(language)(text.replace("_", " "))
     made.filters["said"] = saying(language)
     made.globals["link"] = _link
+    made.filters["page_of"] = _page_of
     made.globals["steady"] = replicas.STEADY
     made.globals["days_of_lag"] = DAYS_OF_LAG
     made.globals["killed"] = KILLED
@@ -468,6 +473,12 @@ def _link(path: str, query: Mapping[str, Any] | None = None, **changed: Any) -> 
         if value not in ("", None, False)
     }
     return path + (f"?{urlencode(kept)}" if kept else "")
+
+
+def _page_of(last: ScheduledRun) -> str:
+    """The address of the page of a schedule."""
+    path = f"/schedules/{quote(last.verb, safe='')}/{quote(last.schedule, safe='')}"
+    return _link(path, machine=last.machine or "")
 
 
 def _wants_json(request: Request) -> bool:

@@ -24,7 +24,7 @@ _LATE = 2.5
 @dataclass(frozen=True)
 class Timer:
     """A timer of this machine, as `hvctl schedule list` knows it; the outcome in the words of that list, "" where the machine
-    does not tell it. `owner`: "system" or "user"."""
+    does not tell it. `owner`: "system" or "user". `page`: the address of what it ran, "" if nothing is on record."""
 
     name: str
     verb: str
@@ -35,6 +35,7 @@ class Timer:
     last: datetime | None = None
     outcome: str = ""
     next: datetime | None = None
+    page: str = ""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import zip_longest
@@ -41,6 +42,19 @@ def schedules(connection: Connection, now: datetime, *, overdue: bool = False) -
     """By name and machine; or those that are overdue alone."""
     found = (_schedule(one, now) for one in last_runs(connection))
     return tuple(one for one in found if one.overdue or not overdue)
+
+
+def listed(found: Sequence[Schedule], *, text: str = "", overdue: bool = False, start: int = 0) -> Listed[Schedule]:
+    """Those that are overdue first. `text`: in its name, its machine or a playbook."""
+    wanted = text.casefold()
+    rows = [
+        one
+        for one in found
+        if (one.overdue or not overdue)
+        and any(wanted in t.casefold() for t in (one.last.schedule, one.last.machine or "", *one.last.playbooks))
+    ]
+    rows.sort(key=lambda one: not one.overdue)
+    return Listed(tuple(rows[start : start + PAGE]), len(rows), start)
 
 
 def _schedule(last: ScheduledRun, now: datetime) -> Schedule:
