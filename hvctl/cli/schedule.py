@@ -163,7 +163,7 @@ def install(
                 job, None, "utf-8",
             )  # fmt: skip
         case "systemd":
-            _install(settings, manager, job)
+            _install(settings, manager, job, place(history))
     for text in warnings:
         settings.err.print(f"warning: {text}", soft_wrap=True)
 
@@ -251,6 +251,18 @@ def _no_more(settings: Settings, where: Place, name: str, verb: Verb) -> None:
         _warn(settings, error)
 
 
+def _told(settings: Settings, where: Place, job: Job, again: datetime | None) -> None:
+    """The history waits for the next run as the timer has it now. What keeps it from hearing of that is a warning."""
+    if missing("history") or not exists(where):
+        return
+    from hvctl.history.runs import expect_schedule  # the database's library is slow to import
+
+    try:
+        expect_schedule(where, job.name, this_machine(), job.verb, again)
+    except HistoryError as error:
+        _warn(settings, error)
+
+
 def _warn(settings: Settings, error: HistoryError) -> None:
     for line in problem_lines([Diagnostic(None, error.message, error.hint, "warning")]):
         settings.err.print(line, soft_wrap=True)
@@ -260,13 +272,15 @@ def _managers() -> list[Manager]:
     return [Manager(system=False), Manager(system=True)]
 
 
-def _install(settings: Settings, manager: Manager, job: Job) -> None:
+def _install(settings: Settings, manager: Manager, job: Job, where: Place) -> None:
     try:
         replaced = manager.install(job)
     except ManagerError as error:
         raise ConfigError([Diagnostic(None, str(error), error.hint)]) from error
     except ValueError as error:
         raise ConfigError([Diagnostic(None, str(error))]) from error
+    again = next((o.next for o in manager.installed(datetime.now(UTC)) if o.name == job.name), None)
+    _told(settings, where, job, again)
     unit = f"{PREFIX}{escaped(job.name)}"
     typed = shlex.quote(unit)
     user = "" if manager.system else " --user"
@@ -274,7 +288,7 @@ def _install(settings: Settings, manager: Manager, job: Job) -> None:
         f"{said('Changed:' if replaced else 'Installed:')} {listing((job.name, _when(job.rhythm, job.splay)))}",
         *_rows(
             ("timer", f"{manager.folder / unit}.timer"),
-            *(("next", _clock(o.next)) for o in manager.installed(datetime.now(UTC)) if o.name == job.name and o.next),
+            *([("next", _clock(again))] if again else []),
             ("now", f"systemctl{user} start {typed}"),
             ("log", f"journalctl{user} -u {typed}"),
         ),

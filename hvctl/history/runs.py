@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -75,6 +75,16 @@ def runs_of(
 def remove_schedule(place: Place, schedule: str, machine: str, at: datetime, verb: str = "") -> int:
     """It runs no more on that machine, whatever its last run said; how many there were, of that verb or of all. Raises
     HistoryError."""
+    return _expected(place, schedule, machine, verb, {"removed": at.replace(microsecond=0)})
+
+
+def expect_schedule(place: Place, schedule: str, machine: str, verb: str, again: datetime | None) -> int:
+    """It is to run then on that machine, whatever its last run said. Raises HistoryError."""
+    return _expected(place, schedule, machine, verb, {"removed": None, "next": again})
+
+
+def _expected(place: Place, schedule: str, machine: str, verb: str, values: Mapping[str, Any]) -> int:
+    """Kept with its last run."""
     if not exists(place):
         return 0
     engine = opened(place)
@@ -86,7 +96,7 @@ def remove_schedule(place: Place, schedule: str, machine: str, at: datetime, ver
         ]
         for one in found:
             its = and_(_of(schedule, one.verb), runs.c.machine == machine, runs.c.started == one.started)
-            connection.execute(update(runs).where(its).values(removed=at.replace(microsecond=0)))
+            connection.execute(update(runs).where(its).values(values))
     return len(found)
 
 

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +145,11 @@ def test_a_schedule_that_is_no_timer_is_listed_once_it_has_run_and_removed_in_th
             ("ctl1", False),
             ("ctl2", True),
         ]
+    assert lab.hvctl("schedule", "install", "--every", "30d", "lab.yml")[0] == 0
+    with opened(place(None)).connect() as connection:
+        (lasted,) = [one for one in last_runs(connection) if (one.schedule, one.machine) == ("lab", "ctl1")]
+    assert lasted.removed is None and lasted.next is not None, "as the timer has it"
+    assert lasted.next > lasted.started + timedelta(days=2)
 
 
 def test_the_command_of_the_unit_is_one_that_hvctl_runs(lab: Lab, systemctl: Fake) -> None:
