@@ -44,6 +44,7 @@ from hvctl.show.progress import Progress
 from hvctl.show.screen import print_json
 from hvctl.show.text import facts_lines
 from hvctl.text.garbage import working
+from hvctl.text.machine import this_machine
 from hvctl.text.visible import json_text
 
 
@@ -302,6 +303,7 @@ class Run:
             tuple(self._hosts.work),
             addresses=self.addresses,
             covers=tuple(covers),
+            machine=this_machine(),
         )
 
     def ask(

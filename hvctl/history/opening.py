@@ -16,7 +16,7 @@ from hvctl.history.schema import VERSION_TABLE
 from hvctl.text.files import make_private, make_private_folder
 from hvctl.winrm.retries import DATABASE_TRIES, DATABASE_WAIT, trying
 
-VERSIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
+VERSIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010")
 """The schema's versions that this hvctl knows, oldest first."""
 
 BUSY_S = 30
@@ -55,10 +55,6 @@ def writing(engine: Engine) -> Iterator[Connection]:
     """One transaction that may change something: all of it or nothing."""
     with engine.connect().execution_options(writing=True) as connection, connection.begin():
         yield connection
-
-
-def exists(place: Place) -> bool:
-    return place.file is None or place.file.exists()
 
 
 @contextmanager
