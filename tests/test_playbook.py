@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from hvctl.config.offline import Desired, offline_problems
 from hvctl.config.playbook import read_playbook, wishes
 from hvctl.config.salvage import Made
 from hvctl.core.rules import validate
@@ -118,11 +119,12 @@ def test_what_is_written_alike_for_two_hosts_is_made_once_and_nothing_else(tmp_p
         ("[{name: a, processor: {count: 2}, disks: [{at: 'scsi 0:0', path: 'D:\\a.vhdx'}]}]", False),
         ("[{name: a, processor: {count: 2000}}]", False),
         ("[{name: a, processor: {count: '{{ n }}'}}]", True),
-        ("[{name: '{{ item }}', loop: [a, b]}]", True),
+        ("[{name: '{{ item }}', loop: [a, b]}]", False),
+        ("[{name: '{{ item }}{{ n }}', loop: [a, b]}]", True),
         ("[{name: a, on_host: h2}]", True),
         ("[{name: a, guest_files: [{source: p.yml, destination: 'C:\\p.yml'}]}]", True),
     ],
-    ids=["plain", "wrong", "an expression", "a loop", "on one host", "a file"],
+    ids=["plain", "wrong", "an expression", "a loop", "a loop over variables", "on one host", "a file"],
 )
 def test_what_plays_without_expressions_want_is_made_once_for_all_of_their_hosts(
     wanted: str, alone: bool, tmp_path: Path
@@ -139,6 +141,14 @@ def test_what_plays_without_expressions_want_is_made_once_for_all_of_their_hosts
     assert [problems for _, problems in found] == [problems for _, problems in by_itself]
     assert [index.host for index, _ in found] == ["h1", "h2", "h2"]
     assert (found[1][0].entries is found[0][0].entries) is not alone
+
+
+def test_of_hosts_on_which_the_same_is_wanted_the_one_that_it_names_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "p.yml"
+    file.write_text("- hosts: all\n  vms: [{name: a, replication: {server: h2}}]\n", encoding="utf-8")
+    plays, made = read_playbook(file)[0], Made()
+    run = [Desired(host, "2022", wishes(plays, {}, host=host, made=made)[0]) for host in ("h1", "h2", "h3")]
+    assert ["is not replicated to the host" in str(found) for found in offline_problems(run)] == [True]
 
 
 def test_a_host_runs_so_many_vms_and_processors() -> None:

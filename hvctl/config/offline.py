@@ -45,8 +45,10 @@ def offline_problems(run: Sequence[Desired], *, seen: bool = False) -> list[Diag
     sound: set[tuple[Any, ...]] = set()
     for one in run:
         os = one.os or VERSIONS[-1]
-        # What is wanted of many hosts is the very same entries, and no rule knows which of them it is about.
-        alike = (os, one.wishes.together, id(one.wishes.known), bool(one.host), tuple(map(id, one.wishes.entries)))
+        # What is wanted of many hosts is the very same entries. Which of them it is about matters only to what names other
+        # hosts: it may name its own.
+        alone = one.host if one.wishes.links else bool(one.host)
+        alike = (os, one.wishes.together, id(one.wishes.known), alone, tuple(map(id, one.wishes.entries)))
         if alike in sound:
             continue
         found = list(sound_rules(one.wishes, os))
