@@ -62,6 +62,15 @@ def test_fields_sections_and_lists_of_several_plays_are_one_vm(tmp_path: Path) -
         assert one.owner is None or one.owner.key() == "web01"
 
 
+def test_the_role_of_a_vm_of_a_cluster_too(tmp_path: Path) -> None:
+    def role(**fields: Any) -> dict[str, Any]:
+        return {"cluster": vm(role=fields)}
+
+    found, problems = desired(tmp_path, role(priority="high"), role(preferred_owners=["hv21"]))
+    assert problems == []
+    assert written(found)["role web01"] == {"priority": "high", "preferred_owners": ["hv21"]}
+
+
 def test_three_plays_in_any_order_give_the_same(tmp_path: Path) -> None:
     bodies = (vm(notes="a"), vm(processor={"count": 2}), vm(processor={"weight": 50}, state="off"))
     results = [written(desired(tmp_path, *order)[0]) for order in itertools.permutations(bodies)]

@@ -202,4 +202,6 @@ class RolePart(VmPart):
     @property
     def absent(self) -> bool:
         """`clustered: no` of its VM takes the role away; with a VM that is to be absent it goes anyway."""
+        if self.owner is None:  # while plays are put together
+            return False
         return self.vm.clustered is False or self.vm.absent
