@@ -21,6 +21,7 @@ from hvctl.monitor.watch import Clock, RealClock, Rhythm, wait, watch
 from hvctl.show.problems import problem_lines
 from hvctl.show.screen import Screen
 from hvctl.text.diagnostic import ConfigError, Diagnostic
+from hvctl.text.garbage import resting
 from hvctl.text.state import state_folder
 
 _SHORTEST = 10
@@ -86,13 +87,17 @@ def _again_and_again(
         settings.stop.release()
         settings.faults.clear()  # each check tells its own; a loop that is stopped has not failed
 
+    def and_rest() -> None:
+        once()
+        resting()
+
     def say(text: str) -> None:
         settings.err.print(text, soft_wrap=True)
 
     try:
         # What is wrong from the start is told at once, not after the first pause.
         prepared(replace(settings, err=Screen(quiet=True)), asked)
-        watch(once, rhythm, clock, say)
+        watch(and_rest, rhythm, clock, say)
     except KeyboardInterrupt:
         settings.stop.hold()
     except typer.Exit as end:

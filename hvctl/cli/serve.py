@@ -22,6 +22,7 @@ from hvctl.monitor.schedule.systemd import Manager
 from hvctl.monitor.schedule.units import described
 from hvctl.text.diagnostic import ConfigError, Diagnostic
 from hvctl.text.extras import command, need
+from hvctl.text.garbage import started
 from hvctl.text.machine import this_machine
 from hvctl.text.visible import quoted
 
@@ -111,6 +112,7 @@ def serve(
         at = f"http://{where}:{socket.getsockname()[1]}/"
         settings.out.print(f"Serving the history {settings.history.name} at {at}", soft_wrap=True)
         settings.stop.hold()
+        started()
         served(application(site, _names(address[0], name or ())), socket, lambda: settings.stop.asked)
     settings.out.print("Stopped.")
     if not settings.stop.terminated:

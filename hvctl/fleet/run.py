@@ -43,7 +43,7 @@ from hvctl.show.data import facts_data
 from hvctl.show.progress import Progress
 from hvctl.show.screen import print_json
 from hvctl.show.text import facts_lines
-from hvctl.text.garbage import working
+from hvctl.text.garbage import started, working
 from hvctl.text.machine import this_machine
 from hvctl.text.visible import json_text
 
@@ -89,6 +89,7 @@ class Run:
     def __enter__(self) -> Self:
         """From now on a stop is no exception: what is known is told, remembered and written."""
         self._stop.hold()
+        started()
         return self
 
     def __exit__(

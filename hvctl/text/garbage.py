@@ -16,12 +16,22 @@ def starting() -> None:
     gc.set_threshold(*_STARTING)
 
 
+def started() -> None:
+    """From now on, what is made is thrown away too."""
+    gc.set_threshold(*WORKING)
+
+
 @contextmanager
 def working() -> Iterator[None]:
     """What is there by now stays: it is not gone through again and again, nor are the pages copied that processes share."""
-    gc.set_threshold(*WORKING)
+    started()
     gc.freeze()
     try:
         yield
     finally:
         gc.unfreeze()
+
+
+def resting() -> None:
+    """Between one piece of work and the next like it, which else would keep for good what this one has left."""
+    gc.collect()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -78,6 +79,12 @@ def test_splay_delays_each_check_and_does_not_add_up() -> None:
     with pytest.raises(KeyboardInterrupt):
         watch(lambda: begun.append(clock.passed), Rhythm(900, splay=60), clock, lambda text: None)
     assert begun == [30, 930, 1830]
+
+
+def test_a_check_leaves_nothing_behind_that_the_next_would_keep(lab: Lab) -> None:
+    left: list[int] = []
+    again(lab, FakeClock([lambda: left.append(gc.collect())] * 2))
+    assert max(left) < 20
 
 
 # --- what may not stop it, and what does --------------------------------------------------------------------------
