@@ -56,9 +56,10 @@ class Meters:
         with translated(self.place), writing(engine) as connection:
             its = {"noted": at.replace(microsecond=0), "after_reset": after_reset}
             run = inserted(connection, meter_runs, {**its, "machine": storable(machine)[:255] or None})
-            for look in sorted(looks, key=lambda one: one.host):  # in one order, so that two writers do not wait
-                host = locked(connection, {look.host: addresses.get(look.host, look.host)})[look.host]
-                values = {"run_id": run, "host_id": host.id, "at": look.at.replace(microsecond=0)}
+            looks = sorted(looks, key=lambda one: one.host)
+            its_hosts = locked(connection, {one.host: addresses.get(one.host, one.host) for one in looks})
+            for look in looks:
+                values = {"run_id": run, "host_id": its_hosts[look.host].id, "at": look.at.replace(microsecond=0)}
                 number = inserted(connection, meter_looks, {**values, "units": json.dumps(dict(look.units))})
                 rows = [_row(number, one) for one in look.readings]
                 if rows:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Select, Table, bindparam, delete, insert, or_, select, update
+from sqlalchemy import Connection, Table, bindparam, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from hvctl.core.check import Check, Spot
@@ -21,6 +21,8 @@ from hvctl.history.runs import prune_runs
 from hvctl.history.schema import absences, checks, covered, drifts, hosts, looks, wishes
 from hvctl.history.seen import Difference, Seen, shown, storable
 from hvctl.history.standing import prune_lags, prune_standings, write_standings
+
+T = TypeVar("T")
 
 KEPT = timedelta(days=400)
 """How long what is over is kept."""
@@ -45,21 +47,26 @@ def add_check(connection: Connection, check: Check, at: datetime) -> int:
 
 
 def locked(connection: Connection, named: Mapping[str, str]) -> dict[str, Any]:
-    """By name, the rows of hosts (name → address), made if need be, and held until the transaction ends."""
-    found: dict[str, Any] = {}
-    names = sorted(named)
-    for n in range(0, len(names), _AT_ONCE):
-        some = names[n : n + _AT_ONCE]
-        chosen = select(hosts).where(hosts.c.name.in_(some)).order_by(hosts.c.name, hosts.c.address).with_for_update()
-        found |= _rows(connection, chosen, named)
-        if new := [name for name in some if name not in found]:
-            _make(connection, {name: named[name] for name in new})
-            found |= _rows(connection, chosen, named)
+    """By name, the rows of hosts (name → address), made if need be, and held until the transaction ends. All are made before
+    one is held, by their names, and held by their numbers, so that no two writers wait for each other."""
+    found = _rows(connection, named, sorted(named))
+    if new := [name for name in sorted(named) if name not in found]:
+        for some in _parts(new):
+            _make(connection, {name: named[name] for name in some})
+        found |= _rows(connection, named, new)
+    for some in _parts(sorted(row.id for row in found.values())):
+        chosen = select(hosts).where(hosts.c.id.in_(some)).order_by(hosts.c.id).with_for_update()
+        found |= {row.name: row for row in connection.execute(chosen)}
     return found
 
 
-def _rows(connection: Connection, chosen: Select[Any], named: Mapping[str, str]) -> dict[str, Any]:
-    return {row.name: row for row in connection.execute(chosen) if row.address == named[row.name]}
+def _rows(connection: Connection, named: Mapping[str, str], names: Sequence[str]) -> dict[str, Any]:
+    chosen = (select(hosts).where(hosts.c.name.in_(some)) for some in _parts(names))
+    return {row.name: row for one in chosen for row in connection.execute(one) if row.address == named.get(row.name)}
+
+
+def _parts(found: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (found[n : n + _AT_ONCE] for n in range(0, len(found), _AT_ONCE))
 
 
 def _make(connection: Connection, named: Mapping[str, str]) -> None:

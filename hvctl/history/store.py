@@ -37,7 +37,6 @@ class Store:
         with translated(self.place), writing(engine) as connection:
             number = add_check(connection, check, at)
             written: list[tuple[int, Seen]] = []
-            # In one order everywhere, so that two writers do not wait for each other.
             ordered = sorted(found, key=lambda s: s.host)
             rows = locked(connection, {s.host: check.addresses.get(s.host, s.host) for s in ordered})
             away = elsewhere(found, {name for name, host in rows.items() if Known(host.looked).late(at)})

@@ -20,7 +20,7 @@ from sqlalchemy.schema import CreateTable
 
 from hvctl.core.check import Check, Spot
 from hvctl.core.outcome import Outcome
-from hvctl.history import HistoryError, Place, place
+from hvctl.history import HistoryError, Place, place, record
 from hvctl.history.opening import VERSIONS, _engine, migrate, opened, writing
 from hvctl.history.record import CHECKS_KEPT, KEPT
 from hvctl.history.remember import remember
@@ -108,6 +108,28 @@ def test_what_is_long_over_is_pruned(store: Store) -> None:
 
 
 # --- several at once -----------------------------------------------------------------------------------------------
+
+
+def test_hosts_are_all_made_before_one_is_held_and_held_in_one_order(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else two writers of new and known hosts wait for each other."""
+    monkeypatch.setattr(record, "_AT_ONCE", 2)
+    said: list[str] = []
+    engine = opened(store.place)
+    listened = event.listens_for(engine, "before_cursor_execute")
+    listened(lambda _c, _u, statement, *_: said.append(statement))
+    for names in ("dca", "abcde"):
+        with writing(engine) as connection:
+            found = record.locked(connection, dict.fromkeys(names, "10.0.0.1"))
+            again = record.locked(connection, dict.fromkeys(names, "10.0.0.1"))
+        assert {*found} == {*names}
+        assert found == again
+        assert len({row.id for row in found.values()}) == len(names)
+    held = [n for n, one in enumerate(said) if "ORDER BY hvctl_hosts.id" in one]
+    made = [n for n, one in enumerate(said) if one.startswith("INSERT")]
+    assert (len(made), len(held)) == (3, 10)  # twice in each transaction
+    assert [n for n in made if held[0] < n < held[3]] == [n for n in made if held[4] < n] == []
 
 
 def test_processes_that_open_a_new_history_at_once_and_write_lose_nothing(where: str) -> None:
