@@ -85,10 +85,12 @@ class OpenShells:
             return []
         found = data.pop(endpoint, [])
         with suppress(OSError):
-            if any(data.values()):
-                _put(file, data)
-            else:
+            if not any(data.values()):
                 file.unlink()
+            elif found:
+                before = file.stat()
+                _put(file, data)
+                os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))  # since then its run has said nothing
         return found
 
     def _add(self, line: list[Any]) -> None:

@@ -76,8 +76,8 @@ class PowerShell:
             self.ended = not self.kept and self._deleted(process.shell)
 
     def drop(self) -> None:
-        """End the shell and with it the process, which needs no signal before (MS-WSMV 3.1.4.4.1); what goes wrong with that is
-        the host's idle timeout's."""
+        """End the shell and with it the process, which needs no signal before (winrm 3.5, MS-WSMV 3.1.4.4.1); what goes wrong
+        with that is the host's idle timeout's."""
         process = self.process
         if process is None or self.kept:
             return

@@ -462,12 +462,14 @@ def test_shells_of_another_machine_that_shares_the_folder_are_its_own(
 ) -> None:
     """Of its processes nothing is known here, but that they write: after a day of silence they are gone."""
     monkeypatch.setenv("HVCTL_MACHINE", "other")
-    file_of(tmp_path, 2**22 - 7).write_text(json.dumps({"https://a/wsman": [{"shell": "A"}]}), encoding="utf-8")
+    left = {"https://a/wsman": [{"shell": "A"}], "https://b/wsman": [{"shell": "B"}]}
+    file_of(tmp_path, 2**22 - 7).write_text(json.dumps(left), encoding="utf-8")
     monkeypatch.setenv("HVCTL_MACHINE", "this")
     assert OpenShells(tmp_path).leftovers("https://a/wsman") == []
     (theirs,) = tmp_path.glob("*.json")
     os.utime(theirs, (0, 0))
-    assert [one.shell for one in OpenShells(tmp_path).leftovers("https://a/wsman")] == ["A"]
+    shells = OpenShells(tmp_path)
+    assert [one.shell for host in ("b", "c", "a") for one in shells.leftovers(f"https://{host}/wsman")] == ["B", "A"]
 
 
 def test_a_fault_of_hvctl_in_the_middle_of_changes_is_judged_by_the_journal(make: Make) -> None:
