@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -87,12 +89,52 @@ def test_hosts_that_only_take_time_are_looked_at_side_by_side() -> None:
     assert 3 <= most_at_once(6) <= 6
 
 
+def two_hosts() -> tuple[dict[str, SimulatedHost], list[HostWork]]:
+    """On the first there is nothing to do."""
+    made: dict[str, SimulatedHost] = {}
+    work: list[HostWork] = []
+    for name, notes in (("hv01", "new"), ("hv02", "")):
+        vm = {"name": "web01", "generation": 2, "state": "Off", "notes": notes}
+        made[name] = SimulatedHost.from_yaml({"os": "2022", "name": name, "vms": [vm]})
+        wish = Entry(VM(name="web01", notes="new"), Place(Document(None, {}, {}, "p.yml"), ()))
+        work.append(HostWork(Host(name), Connection(name, name, 5986, "https", "ntlm"), Index([wish], name)))
+    return made, work
+
+
+def run_of(simulated: Mapping[str, SimulatedHost], work: Sequence[HostWork], forks: int | None) -> Run:
+    quiet = Console(quiet=True)
+    return Run(
+        work, lambda connection, wire: TwinTransport(simulated[connection.name]), frozenset(), quiet, quiet, forks=forks,
+        now=lambda: datetime.now(UTC),
+    )  # fmt: skip
+
+
+def test_of_a_host_on_which_an_apply_has_nothing_to_do_only_what_is_told_is_kept() -> None:
+    simulated, work = two_hosts()
+    with run_of(simulated, work, None) as run:
+        in_sync, differing = run.plan(warm=True, only_done=True)
+        assert in_sync.plan is not None
+        assert differing.plan is not None
+        assert len(in_sync.plan.facts.replies) < len(differing.plan.facts.replies)
+        assert [len(run._hosts.work[name].desired) for name in ("hv01", "hv02")] == [0, 1]
+        as_before, done = run.apply([in_sync, differing], recheck=True)
+    assert as_before is in_sync
+    assert done.report is not None
+    assert (done.report.failed, done.report.undone) == (False, False)
+    assert simulated["hv02"].state.vms[0].notes == "new"
+    with run_of(simulated, two_hosts()[1], None) as run:
+        whole = run.plan(warm=True)[0]
+    assert whole.plan is not None
+    assert whole.plan == replace(in_sync.plan, facts=whole.plan.facts)
+
+
 @pytest.mark.parametrize(("said", "looking"), [(None, MOST_FORKS), (5, 0)])
 def test_hosts_that_are_only_looked_at_are_more_at_a_time(
     said: int | None, looking: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An apply before it changes anything too; not so what is changed, or is to be."""
     asked: list[tuple[str, int]] = []
+    simulated, work = two_hosts()
 
     class Watched(SideBySide[Any]):
         def __init__(self, work: Any, forks: int, stop: Stop | None = None, *, most: int = 0, **more: Any) -> None:
@@ -100,14 +142,7 @@ def test_hosts_that_are_only_looked_at_are_more_at_a_time(
             super().__init__(work, forks, stop, most=most, **more)
 
     monkeypatch.setattr(hosts, "SideBySide", Watched)
-    vm = Index([Entry(VM(name="web01", notes="new"), Place(Document(None, {}, {}, "p.yml"), ()))], "hv01")
-    host = SimulatedHost.from_yaml({"os": "2022", "vms": [{"name": "web01", "generation": 2, "state": "Off"}]})
-    work = [HostWork(Host("hv01"), Connection("hv01", "hv01", 5986, "https", "ntlm"), vm)]
-    quiet = Console(quiet=True)
-    with Run(
-        work, lambda connection, wire: TwinTransport(host), frozenset(), quiet, quiet, forks=said,
-        now=lambda: datetime.now(UTC),
-    ) as run:  # fmt: skip
+    with run_of(simulated, work, said) as run:
         doing = "look"
         found = run.plan(warm=True)
         run.ask("reading meters", lambda name, transport: name)
@@ -115,6 +150,6 @@ def test_hosts_that_are_only_looked_at_are_more_at_a_time(
         run.ask("resetting meters", lambda name, transport: name, keep=True)
         run.apply(found, recheck=False)
         doing = "close"
-    assert host.state.vms[0].notes == "new"
+    assert simulated["hv02"].state.vms[0].notes == "new"
     assert [most for what, most in asked if what == "look"] == [looking, looking]
     assert {most for what, most in asked if what == "change"} == {0}
