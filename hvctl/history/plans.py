@@ -13,12 +13,14 @@ from hvctl.history.schema import plans
 
 
 def write_plans(connection: Connection, texts: Iterable[str], at: datetime) -> None:
+    """Of all hosts of a check at once: other hosts have the same plans, and whoever writes those holds them in one order."""
     by_digest = {digest: text for text in texts if (digest := digest_of(text)) is not None}
     known: set[str] = set()
     wanted: Sequence[str] = sorted(by_digest)
     for n in range(0, len(wanted), 500):
         some = plans.c.digest.in_(wanted[n : n + 500])
-        known |= set(connection.execute(select(plans.c.digest).where(some)).scalars())
+        held = select(plans.c.digest).where(some).order_by(plans.c.digest).with_for_update()
+        known |= set(connection.execute(held).scalars())
         connection.execute(update(plans).where(some, plans.c.last_seen < at).values(last_seen=at))
     for digest in wanted:
         if digest not in known:

@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from hvctl.core.check import Check, Spot
 from hvctl.history.judge import Elsewheres, Judged, Known, judged
 from hvctl.history.planned import digest_of
-from hvctl.history.plans import prune_plans, write_plans
+from hvctl.history.plans import prune_plans
 from hvctl.history.runs import prune_runs
 from hvctl.history.schema import absences, checks, covered, drifts, hosts, looks, wishes
 from hvctl.history.seen import Difference, Seen, shown, storable
@@ -92,7 +92,7 @@ class Look:
 
 
 def add_looks(connection: Connection, number: int, found: Sequence[Look], at: datetime) -> dict[str, Judged]:
-    """By host. `number`: of the check."""
+    """By host. `number`: of the check; its plans are written."""
     results = {one.seen.host: judged(one.known, one.seen, at, one.away) for one in found}
     values = [
         {
@@ -105,7 +105,6 @@ def add_looks(connection: Connection, number: int, found: Sequence[Look], at: da
         for one in found
     ]
     if values:
-        write_plans(connection, (one.seen.plan for one in found), at)
         connection.execute(insert(looks), values)
     stored = [one for one in found if not results[one.seen.host].late]
     connection.execute(update(hosts).where(hosts.c.id.in_([one.row.id for one in stored])).values(looked=at))

@@ -14,6 +14,7 @@ from hvctl.history.judge import Elsewheres, Judged, Known, came, elsewhere
 from hvctl.history.opening import opened, translated, writing
 from hvctl.history.past import HostPast
 from hvctl.history.place import Place, exists
+from hvctl.history.plans import write_plans
 from hvctl.history.recall import known_of, past_of
 from hvctl.history.record import Look, add_check, add_looks, locked, prune
 from hvctl.history.schema import hosts
@@ -39,6 +40,7 @@ class Store:
             written: list[tuple[int, Seen]] = []
             ordered = sorted(found, key=lambda s: s.host)
             rows = locked(connection, {s.host: check.addresses.get(s.host, s.host) for s in ordered})
+            write_plans(connection, (seen.plan for seen in ordered), at)
             away = elsewhere(found, {name for name, host in rows.items() if Known(host.looked).late(at)})
             parted = known_of(connection, [rows[name] for name in away])
             gone_to = _by_destination(away)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +15,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, event, insert, select
+from sqlalchemy import Connection, Engine, event, insert, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.schema import CreateTable
 
@@ -22,6 +23,7 @@ from hvctl.core.check import Check, Spot
 from hvctl.core.outcome import Outcome
 from hvctl.history import HistoryError, Place, place, record
 from hvctl.history.opening import VERSIONS, _engine, migrate, opened, writing
+from hvctl.history.plans import write_plans
 from hvctl.history.record import CHECKS_KEPT, KEPT
 from hvctl.history.remember import remember
 from hvctl.history.runs import last_runs, runs_of, write_runs
@@ -130,6 +132,23 @@ def test_hosts_are_all_made_before_one_is_held_and_held_in_one_order(
     made = [n for n, one in enumerate(said) if one.startswith("INSERT")]
     assert (len(made), len(held)) == (3, 10)  # twice in each transaction
     assert [n for n in made if held[0] < n < held[3]] == [n for n in made if held[4] < n] == []
+
+
+def test_plans_that_other_hosts_have_too_are_written_for_all_hosts_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many are judged at a time: written with each of these, two writers would hold them in two orders."""
+    written: list[list[str]] = []
+
+    def write_all(connection: Connection, texts: Iterable[str], at: datetime) -> None:
+        written.append([*texts])
+        write_plans(connection, written[-1], at)
+
+    monkeypatch.setattr("hvctl.history.store._AT_ONCE", 1)
+    monkeypatch.setattr("hvctl.history.store.write_plans", write_all)
+    found = [replace(sees("2", Spot(address_of(host, ("vm", "a")))), plan=host) for host in "abc"]
+    Store(place(str(tmp_path / "history.db"))).write(Check("drift", ("lab.yml",), AT, AT, (), 0), found, AT)
+    assert written == [["a", "b", "c"]]
 
 
 def test_processes_that_open_a_new_history_at_once_and_write_lose_nothing(where: str) -> None:
