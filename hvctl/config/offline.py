@@ -50,6 +50,7 @@ def offline_problems(run: Sequence[Desired], *, seen: bool = False) -> list[Diag
         alone = one.host if one.wishes.links else bool(one.host)
         alike = (os, one.wishes.together, id(one.wishes.known), alone, tuple(map(id, one.wishes.entries)))
         if alike in sound:
+            one.wishes.rest()
             continue
         found = list(sound_rules(one.wishes, os))
         if not found:
