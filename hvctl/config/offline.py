@@ -47,8 +47,8 @@ def offline_problems(run: Sequence[Desired], *, seen: bool = False) -> list[Diag
         os = one.os or VERSIONS[-1]
         # What is wanted of many hosts is the very same entries. Which of them it is about matters only to what names other
         # hosts: it may name its own.
-        alone = one.host if one.wishes.links else bool(one.host)
-        alike = (os, one.wishes.together, id(one.wishes.known), alone, tuple(map(id, one.wishes.entries)))
+        which = one.host if one.wishes.links else bool(one.host)
+        alike = (os, one.wishes.together, id(one.wishes.known), which, tuple(map(id, one.wishes.entries)))
         if alike in sound:
             one.wishes.rest()
             continue

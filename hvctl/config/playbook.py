@@ -284,7 +284,7 @@ def wishes(
         alone |= maker.alone
     layers, contradictions = layered(entries)
     entered = Entries(map(made.once, layers))
-    sound = made.sound(entered)
+    sound = made.known_sound(entered)
     found = Index(sound or entered, host, together)
     if contradictions or sound is None:
         twice = list(written_twice(found))

@@ -30,7 +30,7 @@ class Made:
     varying: dict[tuple[Any, ...], bool] = field(default_factory=dict)
     _sound: dict[tuple[int, ...], Entries] = field(default_factory=dict)
 
-    def sound(self, entries: Entries) -> Entries | None:
+    def known_sound(self, entries: Entries) -> Entries | None:
         """The very same entries, of which it is known that none of them is written twice."""
         return self._sound.get(tuple(map(id, entries)))
 
