@@ -5,12 +5,18 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import pytest
+
+from hvctl.config.offline import Desired, offline_problems
+from hvctl.config.playbook import read_playbook, wishes
+from hvctl.config.salvage import Made
 from hvctl.core.check import Check
 from hvctl.core.facts import Facts, merged
 from hvctl.core.impact import IMPACTS
@@ -155,3 +161,37 @@ def test_a_simulated_host_looks_for_the_holder_of_a_disk_in_one_pass() -> None:
     made(20)()
     few, many = calls(made(100)), calls(made(200))
     assert many < 4.2 * few
+
+
+class Name(str):
+    """Of a host, that counts how often it is hashed: whoever hashes the hosts of a play hashes each of them."""
+
+    hashed = 0
+
+    def __hash__(self) -> int:
+        Name.hashed += 1
+        return str.__hash__(self)
+
+
+@pytest.mark.parametrize("notes", ["the same", "of {{ n }}"])
+def test_what_is_wanted_is_made_in_work_that_grows_with_the_hosts(notes: str, tmp_path: Path) -> None:
+    file = tmp_path / "p.yml"
+    vms = "".join(f"    - {{name: vm{n}, notes: '{notes}'}}\n" for n in range(4))
+    file.write_text(f"- hosts: all\n  vms:\n{vms}", encoding="utf-8")
+    (written,), _ = read_playbook(file)
+
+    def made(hosts: int) -> Callable[[], object]:
+        names = tuple(Name(f"hv{n:04}") for n in range(hosts))
+        play, once = replace(written, members=names), Made()
+        run = [(str(name), replace(play, variables={"n": name})) for name in names]
+        return lambda: offline_problems(
+            [Desired(name, "2022", wishes([own], {}, host=name, made=once)[0]) for name, own in run]
+        )
+
+    def hashes(hosts: int) -> int:
+        work, before = made(hosts), Name.hashed
+        work()
+        return Name.hashed - before
+
+    assert_linear(made, 20)
+    assert hashes(40) <= MOST * hashes(20)

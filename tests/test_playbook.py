@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,35 @@ def test_what_is_written_alike_for_two_hosts_is_made_once_and_nothing_else(tmp_p
     assert [index[2].written()["count"] for index in (one, other)] == [2, 4]
     wrong = [wishes(plays, {"n": n}, made=made)[1] for n in (1, True)]
     assert [[str(p) for p in found if "count" in str(p)] != [] for found in wrong] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "alone"),
+    [
+        ("[{name: a, processor: {count: 2}, disks: [{at: 'scsi 0:0', path: 'D:\\a.vhdx'}]}]", False),
+        ("[{name: a, processor: {count: 2000}}]", False),
+        ("[{name: a, processor: {count: '{{ n }}'}}]", True),
+        ("[{name: '{{ item }}', loop: [a, b]}]", True),
+        ("[{name: a, on_host: h2}]", True),
+        ("[{name: a, guest_files: [{source: p.yml, destination: 'C:\\p.yml'}]}]", True),
+    ],
+    ids=["plain", "wrong", "an expression", "a loop", "on one host", "a file"],
+)
+def test_what_plays_without_expressions_want_is_made_once_for_all_of_their_hosts(
+    wanted: str, alone: bool, tmp_path: Path
+) -> None:
+    file = tmp_path / "p.yml"
+    file.write_text(f"- hosts: all\n  vms: {wanted}\n", encoding="utf-8")
+    plays = [replace(play, members=("h1", "h2")) for play in read_playbook(file)[0]]
+    made = Made()
+    found = [wishes(plays, {"n": n}, host=host, made=made) for n, host in ((1, "h1"), (2, "h2"), (3, "h2"))]
+    by_itself = [wishes(plays, {"n": n}, host=host) for n, host in ((1, "h1"), (2, "h2"), (3, "h2"))]
+    assert [[one.model_dump() for one in index] for index, _ in found] == [
+        [one.model_dump() for one in index] for index, _ in by_itself
+    ]
+    assert [problems for _, problems in found] == [problems for _, problems in by_itself]
+    assert [index.host for index, _ in found] == ["h1", "h2", "h2"]
+    assert (found[1][0].entries is found[0][0].entries) is not alone
 
 
 def test_a_host_runs_so_many_vms_and_processors() -> None:

@@ -38,6 +38,13 @@ def unrolled(
     return work.sections(body, None, variables, path), work.problems
 
 
+def varies(data: Any) -> bool:
+    """Whether anything of it is made of variables."""
+    if isinstance(data, Mapping):
+        return LOOP in data or any(map(varies, data.values()))
+    return any(map(varies, data)) if isinstance(data, list) else is_template(data)
+
+
 def _loops(data: Any) -> bool:
     if isinstance(data, Mapping):
         return LOOP in data or any(map(_loops, data.values()))

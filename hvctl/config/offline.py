@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from hvctl.config.flaws import sound_rules
 from hvctl.contract import OS, VERSIONS, title
@@ -41,9 +42,16 @@ def offline_problems(run: Sequence[Desired], *, seen: bool = False) -> list[Diag
     not take is a warning that names them: their plans hold it back. `seen`: those plans have been looked at."""
     told: list[tuple[Diagnostic, OS | None, str]] = []
     refused: list[tuple[_Spot, Diagnostic, OS, str]] = []
+    sound: set[tuple[Any, ...]] = set()
     for one in run:
         os = one.os or VERSIONS[-1]
+        # What is wanted of many hosts is the very same entries, and no rule knows which of them it is about.
+        alike = (os, one.wishes.together, id(one.wishes.known), bool(one.host), tuple(map(id, one.wishes.entries)))
+        if alike in sound:
+            continue
         found = list(sound_rules(one.wishes, os))
+        if not found:
+            sound.add(alike)
         always = _always({_Spot.of(w, f) for w, f in found if f.holds}, one.wishes)
         for wish, finding in found:
             spot = _Spot.of(wish, finding)

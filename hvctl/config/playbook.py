@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from inspect import getattr_static
 from pathlib import Path as File
 from typing import Any
 
@@ -11,7 +12,7 @@ from hvctl.call import Secret
 from hvctl.config.accepting import accepted
 from hvctl.config.controlnode import ControlNode
 from hvctl.config.layers import layered
-from hvctl.config.loops import places_of, unrolled
+from hvctl.config.loops import places_of, unrolled, varies
 from hvctl.config.overlay import NOTHING, Overlay
 from hvctl.config.patterns import words
 from hvctl.config.salvage import Made, made_once
@@ -21,7 +22,7 @@ from hvctl.config.vault import Vault, is_vault
 from hvctl.core.acceptance import KEY as ACCEPT
 from hvctl.core.acceptance import Acceptance
 from hvctl.core.impact import IMPACTS, Impact
-from hvctl.core.resource import Entry, Index, Place, Resource
+from hvctl.core.resource import Entries, Entry, Index, Place, Resource
 from hvctl.core.serial import AtOnce, Serial
 from hvctl.kinds import sections
 from hvctl.text.diagnostic import ConfigError, Diagnostic, Mark, RefusedError, UndefinedDiagnostic
@@ -259,9 +260,13 @@ def wishes(
     """What these plays want of one host, and everything wrong with it. `learn` hears of secrets that
     are used, `ask` gets them. `trees`: folders whose files need not be named in full, beside the playbook's own. `made`: what
     was made for other hosts of these plays."""
-    made = made or Made()
+    made, plays = made or Made(), tuple(plays)
+    alike = _alike(plays, made)
+    if alike is not None and (whole := made.wholes.get(alike)) is not None:
+        return Index(whole[0], host, together), [*whole[1]]
     entries: list[Entry] = []
     problems: list[Diagnostic] = []
+    alone = False
     for play in plays:
         known = {**variables, **play.variables}
         data, unclear = unrolled(play.body, known, play.document, play.path)
@@ -276,14 +281,34 @@ def wishes(
             if section in data:
                 maker.section(kind, data[section], (*play.path, section), None)
         problems += [*unclear, *(p for p in wrong if p.mark not in places)]
+        alone |= maker.alone
     layers, contradictions = layered(entries)
-    found = Index(map(made.once, layers), host, together)
-    if not contradictions and made.sound(found.entries):
-        return found, problems
-    twice = list(written_twice(found))
-    if not twice:
-        made.found_sound(found.entries)
-    return found, [*problems, *contradictions, *twice]
+    entered = Entries(map(made.once, layers))
+    sound = made.sound(entered)
+    found = Index(sound or entered, host, together)
+    if contradictions or sound is None:
+        twice = list(written_twice(found))
+        if not twice:
+            made.found_sound(found.entries)
+        problems += [*contradictions, *twice]
+    if alike is not None and not alone:
+        made.wholes[alike] = found.entries, [*problems]
+    return found, problems
+
+
+def _alike(plays: Sequence[Play], made: Made) -> tuple[Any, ...] | None:
+    """The same for hosts on which these plays say the same, as long as nothing in them is of one host alone; None where values
+    are made of variables."""
+    for play in plays:
+        at = (id(play.document), play.path, play.partial, play.picked)
+        if at not in made.varying:
+            made.varying[at] = varies(play.body)
+        if made.varying[at]:
+            return None
+    # Documents and the hosts of a play are the same objects for all of its hosts.
+    return tuple(
+        (id(p.document), p.path, p.allow, id(p.members), p.left_out, p.partial, p.picked, p.unsure) for p in plays
+    )
 
 
 @dataclass
@@ -298,6 +323,8 @@ class _Maker:
     unclear: frozenset[Mark] = frozenset()
     host: str = ""
     made: Made = field(default_factory=Made)
+    alone: bool = False
+    """Whether something of it is of one host alone: it is on one of several, or files and variables are read for it."""
 
     def section(
         self, kind: type[Resource], data: Any, path: Path, owner: int | None, around: Mapping[str, Any] = _NOTHING
@@ -330,6 +357,7 @@ class _Maker:
         again = beneath and not own and any(type(e.resource) is kind for e in self.entries)
         made, left_out, problems = (None, frozenset(), []) if again else self.salvaged(kind, own, path)
         where = made.only_on(self.play.members) if made is not None else ""
+        self.alone |= bool(where) or getattr_static(kind, "spread") is not getattr_static(Resource, "spread")
         if made is not None and where:
             self.tell_left_out(made, where, path)
             if where != self.host:

@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from hvctl.config.wording import explained, inside, meant
 from hvctl.core.fields import nulls_refused
-from hvctl.core.resource import Entry, Resource
+from hvctl.core.resource import Entries, Entry, Resource
 from hvctl.text.diagnostic import Diagnostic, Mark
 from hvctl.text.source import Document, Path
 
@@ -20,17 +20,21 @@ from hvctl.text.source import Document, Path
 @dataclass
 class Made:
     """What was made of data without any fault: it is the same for each host of a play where no expression is in it.
-    `resources`: by the data; `entries`: by what is in them, without what is of one host alone."""
+    `resources`: by the data; `entries`: by what is in them, without what is of one host alone; `wholes`: by their plays, all
+    that is wanted of hosts on which nothing is of one host alone, and what is wrong with it; `varying`: whether the values of a
+    play may be others on each host."""
 
     resources: dict[tuple[Any, ...], Resource] = field(default_factory=dict)
     entries: dict[tuple[Any, ...], Entry] = field(default_factory=dict)
-    _sound: dict[tuple[int, ...], tuple[Entry, ...]] = field(default_factory=dict)
+    wholes: dict[tuple[Any, ...], tuple[Entries, list[Diagnostic]]] = field(default_factory=dict)
+    varying: dict[tuple[Any, ...], bool] = field(default_factory=dict)
+    _sound: dict[tuple[int, ...], Entries] = field(default_factory=dict)
 
-    def sound(self, entries: tuple[Entry, ...]) -> bool:
-        """Whether it is known of the very same entries that none of them is written twice."""
-        return tuple(map(id, entries)) in self._sound
+    def sound(self, entries: Entries) -> Entries | None:
+        """The very same entries, of which it is known that none of them is written twice."""
+        return self._sound.get(tuple(map(id, entries)))
 
-    def found_sound(self, entries: tuple[Entry, ...]) -> None:
+    def found_sound(self, entries: Entries) -> None:
         self._sound[tuple(map(id, entries))] = entries
 
     def once(self, one: Entry) -> Entry:
@@ -38,8 +42,9 @@ class Made:
         if one.file is not None or not one.place.path:
             return one
         place = one.place
-        # What was made once is the same object, and what is kept here keeps its id.
-        key = (id(one.resource), id(place.document), place.path, place.allow, place.hosts, place.left_out,
+        # What was made once is the same object, and what is kept here keeps its id. To hash the hosts of a play for each thing
+        # on each host would be the square of them.
+        key = (id(one.resource), id(place.document), place.path, place.allow, id(place.hosts), place.left_out,
                one.owner, one.left_out, one.accept)  # fmt: skip
         return self.entries.setdefault(key, one)
 

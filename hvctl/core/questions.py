@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from hvctl.call import Call
+from hvctl.call import Batch, Call
 from hvctl.core.changes import HeldBackError
-from hvctl.core.facts import Facts
+from hvctl.core.facts import Facts, read_batch
 from hvctl.core.order import kinds_within
 from hvctl.core.plan import Searched
 from hvctl.core.resource import Entry, Index, Resource
@@ -22,6 +22,16 @@ def questions(wishes: Iterable[Resource]) -> Iterator[Call]:
         yield from wish.queries()
         for kind in _exclusive(wish):
             yield from kind.survey()
+
+
+def asked_of(desired: Index) -> Batch:
+    """As one batch, what is asked of a host that is planned by itself: made once where the same is wanted of many."""
+    entries = desired.entries
+    if not desired.by_itself:
+        return read_batch(questions(desired))
+    if entries.asked is None:
+        entries.asked = read_batch(questions(desired))
+    return entries.asked
 
 
 def questions_once(unit: Iterable[Index], together: str) -> tuple[Call, ...]:

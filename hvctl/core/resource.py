@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar, overload
 
 from pydantic import PrivateAttr
 
-from hvctl.call import Call, Row, Staged, Value
+from hvctl.call import Batch, Call, Row, Staged, Value
 from hvctl.contract import OS
 from hvctl.core.acceptance import WHOLE, Acceptance, chosen
 from hvctl.core.changes import Bracket, Change, Noted, Occasion, Step
@@ -669,6 +669,16 @@ class Entry:
     written: int | None = None
 
 
+class Entries(tuple[Entry, ...]):
+    """What is wanted of a host. Where the same is wanted of many, it is one object for all of them, which keeps what follows of
+    it alone: `asked`, what is asked of a host that is planned by itself."""
+
+    asked: Batch | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Entries, (tuple(self),)
+
+
 class Index(Sequence[Resource]):
     """The desired state of one host: plain resources, and beside them who owns whom, what stands beside, where each was
     written and which file it is about. Made once and never changed; another desired state is another index."""
@@ -684,7 +694,7 @@ class Index(Sequence[Resource]):
         """What is written here and stands by itself, and is planned on another host of the unit, which is named."""
         self.unit: Mapping[str, tuple[Index, Index]] = {}
         """By host of the unit, its target and what was desired there: of a target alone, while it is planned."""
-        self.entries = tuple(entries)
+        self.entries = entries if isinstance(entries, Entries) else Entries(entries)
         self._by_kind: dict[type[Resource], tuple[Any, ...]] = {}
         self._by_name: dict[type[Resource], dict[str, Any]] = {}
 
@@ -710,6 +720,8 @@ class Index(Sequence[Resource]):
     @lazy
     def links(self) -> frozenset[str]:
         """Other hosts that are planned together with this one because of what is wanted here."""
+        if all(type(entry.resource).links is Resource.links for entry in self.entries):
+            return frozenset()
         return frozenset(host for one in self._seats for host in one.links())
 
     def rest(self) -> None:
@@ -718,6 +730,11 @@ class Index(Sequence[Resource]):
         self._by_kind, self._by_name = {}, {}
         for name in ("_seats", "_parts", "peers"):
             self.__dict__.pop(name, None)
+
+    @property
+    def by_itself(self) -> bool:
+        """Whether its host is planned by itself, and nothing that it says rests on what other hosts are called."""
+        return self.known is NO_NAMES and not (self.together or self.links or self.away or self.unit)
 
     def is_beside(self, host: str) -> bool:
         """Whether a host is, by the inventory, none of those that are planned together here."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from tenacity import Retrying, retry_if_result, stop_after_attempt
 
-from hvctl.call import Call, Event, Transport, TransportError, defect
+from hvctl.call import Batch, Call, Event, Transport, TransportError, defect
 from hvctl.contract import nearest
 from hvctl.core.apply import Report, apply, batch_of, not_begun
 from hvctl.core.contents import changed_sources
@@ -18,7 +18,7 @@ from hvctl.core.impact import Impact
 from hvctl.core.outcome import Outcome
 from hvctl.core.plan import Plan, PlannedStep
 from hvctl.core.planner import make_plan
-from hvctl.core.questions import questions
+from hvctl.core.questions import asked_of
 from hvctl.core.replan import First, replanned
 from hvctl.core.resource import Index
 from hvctl.winrm.retries import SETTLING_S, SETTLING_WAIT
@@ -34,12 +34,15 @@ def silent(event: Event) -> None:
 
 def look(transport: Transport, desired: Index, on_event: OnEvent = silent) -> Facts:
     """Everything the desired state needs to know of the host, in one batch. Raises TransportError."""
-    return look_at(transport, questions(desired), on_event)
+    return _answered(transport, asked_of(desired), on_event)
 
 
 def look_at(transport: Transport, calls: Iterable[Call], on_event: OnEvent = silent) -> Facts:
     """The answers to these calls. Raises TransportError."""
-    batch = read_batch(calls)
+    return _answered(transport, read_batch(calls), on_event)
+
+
+def _answered(transport: Transport, batch: Batch, on_event: OnEvent) -> Facts:
     replies = transport.run(batch, on_event) if batch.tasks else []
     info = transport.info()
     os = nearest(info.build)

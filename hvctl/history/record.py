@@ -7,9 +7,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, insert, or_, select, update
+from sqlalchemy import Connection, Select, Table, bindparam, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from hvctl.core.check import Check, Spot
@@ -49,21 +50,26 @@ def locked(connection: Connection, named: Mapping[str, str]) -> dict[str, Any]:
     for n in range(0, len(names), _AT_ONCE):
         some = names[n : n + _AT_ONCE]
         chosen = select(hosts).where(hosts.c.name.in_(some)).order_by(hosts.c.name, hosts.c.address).with_for_update()
-        found |= {row.name: row for row in connection.execute(chosen) if row.address == named[row.name]}
-        for name in some:
-            if name not in found:
-                found[name] = _made(connection, name, named[name])
+        found |= _rows(connection, chosen, named)
+        if new := [name for name in some if name not in found]:
+            _make(connection, {name: named[name] for name in new})
+            found |= _rows(connection, chosen, named)
     return found
 
 
-def _made(connection: Connection, name: str, address: str) -> Any:
+def _rows(connection: Connection, chosen: Select[Any], named: Mapping[str, str]) -> dict[str, Any]:
+    return {row.name: row for row in connection.execute(chosen) if row.address == named[row.name]}
+
+
+def _make(connection: Connection, named: Mapping[str, str]) -> None:
+    """All at once, or else each by itself: another hvctl may be quicker with some."""
+    values = [{"name": name, "address": address} for name, address in named.items()]
     try:
         with connection.begin_nested():
-            connection.execute(insert(hosts).values(name=name, address=address))
+            connection.execute(insert(hosts), values)
     except IntegrityError:
-        pass  # another hvctl was quicker
-    chosen = select(hosts).where(hosts.c.name == name, hosts.c.address == address).with_for_update()
-    return connection.execute(chosen).one()
+        for one in values if len(values) > 1 else ():
+            _make(connection, {one["name"]: one["address"]})
 
 
 @dataclass(frozen=True)
@@ -95,17 +101,33 @@ def add_looks(connection: Connection, number: int, found: Sequence[Look], at: da
         connection.execute(insert(looks), values)
     stored = [one for one in found if not results[one.seen.host].late]
     connection.execute(update(hosts).where(hosts.c.id.in_([one.row.id for one in stored])).values(looked=at))
+    _tell_hosts(connection, stored)
+    wished: list[dict[str, Any]] = []
+    coverage: list[dict[str, Any]] = []
     for one in stored:
         host, seen, result = one.row.id, one.seen, results[one.seen.host]
-        if told := _told(one):
-            connection.execute(update(hosts).where(hosts.c.id == host).values(told))
         _write_absence(connection, host, one.known, seen, at)
         _write_drifts(connection, host, result, at)
-        _write_wishes(connection, host, one.known, result)
+        _forget_wishes(connection, host, one.known, result)
+        wished += _wishes(host, result)
         write_standings(connection, host, seen.standings, at)
         for file in () if one.known.calm else seen.covered - one.known.covered:
-            connection.execute(insert(covered).values(host_id=host, key=_digest(file), file=file))
+            coverage.append({"host_id": host, "key": _digest(file), "file": file})
+    for table, rows in ((wishes, wished), (covered, coverage)):
+        if rows:
+            connection.execute(insert(table), rows)
     return results
+
+
+def _tell_hosts(connection: Connection, found: Sequence[Look]) -> None:
+    """What they are themselves, in one statement for all of which the same is new."""
+    told: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for one in found:
+        if new := _told(one):
+            told.setdefault(tuple(new), []).append({**new, "of": one.row.id})
+    for names, rows in told.items():
+        values: dict[str, Any] = {name: bindparam(name) for name in names}
+        connection.execute(update(hosts).where(hosts.c.id == bindparam("of")).values(values), rows)
 
 
 def _told(one: Look) -> Mapping[str, Any]:
@@ -172,12 +194,16 @@ def _write_drifts(connection: Connection, host: int, result: Judged, at: datetim
         connection.execute(update(drifts).where(drifts.c.id == number).values(values))
 
 
-def _write_wishes(connection: Connection, host: int, known: Known, result: Judged) -> None:
+def _forget_wishes(connection: Connection, host: int, known: Known, result: Judged) -> None:
+    """Those that are no more, and those that are written anew."""
     gone = [*result.forgotten, *(key for key in result.wishes if key in known.wishes)]
     for n in range(0, len(gone), 500):
         some = wishes.c.spot.in_(gone[n : n + 500])
         connection.execute(delete(wishes).where(wishes.c.host_id == host, some))
-    rows = [
+
+
+def _wishes(host: int, result: Judged) -> list[dict[str, Any]]:
+    return [
         {
             "host_id": host,
             "spot": key,
@@ -189,8 +215,6 @@ def _write_wishes(connection: Connection, host: int, known: Known, result: Judge
         }
         for key, one in result.wishes.items()
     ]
-    if rows:
-        connection.execute(insert(wishes), rows)
 
 
 def prune(connection: Connection, at: datetime) -> None:
@@ -213,7 +237,13 @@ def prune(connection: Connection, at: datetime) -> None:
 
 
 def _named(spot: Spot) -> Mapping[str, str]:
-    return {"address": json.dumps(spot.address.words), "field": spot.field}
+    return {"address": _address(spot.address.words), "field": spot.field}
+
+
+@lru_cache(20_000)
+def _address(words: tuple[str, ...]) -> str:
+    """The same ones are on many hosts of a fleet."""
+    return json.dumps(words)
 
 
 def _accepted(one: Difference) -> Mapping[str, str | None]:

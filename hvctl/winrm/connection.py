@@ -161,10 +161,6 @@ class Connection:
             retry=False,
         )
 
-    def signal(self, shell: str, command: str) -> None:
-        self._unless_unfit()
-        self._request("Signal", lambda p: p.cleanup_command(shell, command))
-
     def delete(self, shell: str) -> None:
         self._unless_unfit()
         self._request("Delete", lambda p: p.close_shell(shell, close_session=False), retry=False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 
 from hvctl.winrm import protocol
@@ -77,14 +76,13 @@ class PowerShell:
             self.ended = not self.kept and self._deleted(process.shell)
 
     def drop(self) -> None:
-        """End the process and the shell; what goes wrong with that is the host's idle timeout's."""
+        """End the shell and with it the process, which needs no signal before (MS-WSMV 3.1.4.4.1); what goes wrong with that is
+        the host's idle timeout's."""
         process = self.process
         if process is None or self.kept:
             return
         if self._stale(process):
             self._connection.rebuild()
-        with suppress(WireFault):
-            self._connection.signal(process.shell, process.command)
         self.lost()
 
     @property

@@ -85,11 +85,11 @@ def rows(replies: list[Reply]) -> list[Any]:
     ("scheme", "transport", "handshakes"),
     [("http", "basic", 0), ("https", "basic", 0), ("http", "ntlm", 3), ("https", "ntlm", 3)],
 )
-def test_a_read_costs_six_requests_and_one_process(make: Make, scheme: str, transport: str, handshakes: int) -> None:
+def test_a_read_costs_five_requests_and_one_process(make: Make, scheme: str, transport: str, handshakes: int) -> None:
     client, endpoint = make(scheme=scheme, transport=transport)
     assert rows(client.run(READ)) == [{"Name": "ウェブ01", "State": "Off"}]
     client.close()
-    assert endpoint.actions() == ["Create", "Command", "Send", "Receive", "Signal", "Delete"]
+    assert endpoint.actions() == ["Create", "Command", "Send", "Receive", "Delete"]
     assert (endpoint.shells.processes, endpoint.auth_requests) == (1, handshakes)
 
 
@@ -231,7 +231,7 @@ def test_one_who_is_no_administrator_is_told_so(make: Make) -> None:
         Trouble("Receive", "garbage"),
         Trouble("Receive", "noise"),
         Trouble("Receive", "http", code=500),
-        Trouble("Signal", "reset"),
+        Trouble("Delete", "reset"),
         Trouble("Delete", "http", code=500),
     ],
     ids=lambda t: f"{t.action}-{t.effect}-{t.code or t.phase}",
