@@ -104,6 +104,8 @@ class Playback:
         self._recordings, self._pace, self._context = Recordings(state), pace, context
         self._hosts = hosts
         self._processes: dict[str, _Process] = {}
+        self._commands: dict[str, str] = {}
+        """The last of each shell."""
         self.requests: Counter[str] = Counter()
         self.bytes = 0
         self.silent: set[int] = set()
@@ -177,6 +179,7 @@ class Playback:
                 return soap.created(request, name, "bench")
             case "Command":
                 self._processes[name] = self._started(request)
+                self._commands[request.shell] = name
                 inner = f"<rsp:CommandResponse><rsp:CommandId>{name}</rsp:CommandId></rsp:CommandResponse>"
                 return soap.answer(request, inner)
             case "Send":
@@ -190,6 +193,8 @@ class Playback:
             case "Signal":
                 self._processes.pop(request.command_id, None)
                 return soap.answer(request, "<rsp:SignalResponse/>")
+            case "Delete":
+                self._processes.pop(self._commands.pop(request.shell, ""), None)
         return soap.answer(request, "")
 
     def _started(self, request: Request) -> _Process:

@@ -127,8 +127,10 @@ def unread() -> Check:
 
 def many() -> Check:
     """More than fits a comment."""
-    one = planned(lab())
-    return check("plan", *(replace(one, host=f"hv{n:03}") for n in range(300)))
+    plan = lab().plan
+    first, *rest = plan.actions
+    own = [replace(first, remarks=(Diagnostic(first.mark, f"disk {n}", level="warning"),)) for n in range(300)]
+    return check("plan", *(Outcome(f"hv{n:03}", replace(plan, actions=(own[n], *rest))) for n in range(300)))
 
 
 CHECKS: dict[str, Callable[[], Check]] = {

@@ -10,11 +10,11 @@ from hvctl.core.planner import make_plan
 from hvctl.fleet.reconcile import apply_plan, look
 from hvctl.kinds.network_adapter import NetworkAdapter
 from hvctl.show import data, html, junit, markdown
-from hvctl.show.report import report_lines
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
 from tests.checks import check
 from tests.harness import wished
+from tests.test_show import report_lines
 
 
 def test_a_survey_has_them_and_a_plan_does_not_ask() -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from hvctl.core.order import kinds_within
 from hvctl.core.planner import make_plan
-from hvctl.core.resource import Entry, Index, Place, Resource
+from hvctl.core.questions import asked_of
+from hvctl.core.resource import Entry, Index, Names, Place, Resource
 from hvctl.core.target import Held, targets
 from hvctl.fleet.reconcile import look
 from hvctl.kinds import kinds
@@ -155,3 +156,13 @@ def test_the_work_of_planning_grows_with_the_vms_and_not_with_their_square(monke
 
     few, many = calls(20), calls(40)
     assert many < 2.3 * few
+
+
+def test_what_is_asked_is_made_once_for_hosts_of_which_the_same_is_wanted() -> None:
+    """Not so where it rests on what other hosts are called."""
+    one, _ = wished("- vms: [{name: web01, processor: {count: 2}}]")
+    other, away = one.of("hv02"), one.of("hv03").knowing(Names({"hv02": "hv02"}))
+    assert asked_of(other) is asked_of(one)
+    assert asked_of(away) == asked_of(one)
+    assert asked_of(away) is not asked_of(one)
+    assert pickle.loads(pickle.dumps(one)).entries.asked is None

@@ -25,10 +25,13 @@ from hvctl.core.planner import make_plan
 from hvctl.core.questions import questions
 from hvctl.core.resource import Index
 from hvctl.fleet.reconcile import look
+from hvctl.fleet.showing import Showing
 from hvctl.fleet.turns import Few
 from hvctl.fleet.waiting import Waiting
 from hvctl.monitor.news import NOTHING, news
+from hvctl.redaction.redact import Redactor
 from hvctl.show.metrics import registry
+from hvctl.show.screen import Screen
 from hvctl.winrm.leftovers import OpenShells
 from mocks.bench import state_of, wishes_of
 from mocks.host import SimulatedHost
@@ -102,6 +105,14 @@ def test_what_is_new_is_found_in_one_pass() -> None:
 
 def test_metrics_are_counted_in_one_pass() -> None:
     assert_linear(lambda hosts: partial(registry, check_of(hosts), {}), 40)
+
+
+def test_what_is_the_same_on_hosts_is_found_in_one_pass() -> None:
+    def told(hosts: int) -> Callable[[], object]:
+        screen = Screen(quiet=True)
+        return partial(Showing(screen, screen, Redactor(), 0).check, check_of(hosts))
+
+    assert_linear(told, 25)
 
 
 def test_open_shells_are_written_in_bytes_that_grow_with_them(tmp_path: Path) -> None:

@@ -4,8 +4,24 @@ from __future__ import annotations
 
 import threading
 import time
+from datetime import UTC, datetime
+from typing import Any
 
-from hvctl.fleet.forks import Room, SideBySide
+import pytest
+from rich.console import Console
+
+from hvctl.config.connection import Connection
+from hvctl.config.inventory import Host
+from hvctl.config.prepare import HostWork
+from hvctl.core.resource import Entry, Index, Place
+from hvctl.fleet import hosts
+from hvctl.fleet.forks import MOST_FORKS, Room, SideBySide
+from hvctl.fleet.run import Run
+from hvctl.fleet.stop import Stop
+from hvctl.kinds.vm import VM
+from hvctl.text.source import Document
+from mocks.host import SimulatedHost
+from mocks.twin import TwinTransport
 
 
 class Machine:
@@ -61,11 +77,44 @@ def most_at_once(most: int) -> int:
         with lock:
             now -= 1
 
-    hosts = SideBySide([(f"hv{n}", look) for n in range(20)], 2, most=most, cpu=lambda: 0.0)
-    assert len(list(hosts)) == 20
+    looks = SideBySide([(f"hv{n}", look) for n in range(20)], 2, most=most, cpu=lambda: 0.0)
+    assert len(list(looks)) == 20
     return highest
 
 
 def test_hosts_that_only_take_time_are_looked_at_side_by_side() -> None:
     assert most_at_once(0) == 2
     assert 3 <= most_at_once(6) <= 6
+
+
+@pytest.mark.parametrize(("said", "looking"), [(None, MOST_FORKS), (5, 0)])
+def test_hosts_that_are_only_looked_at_are_more_at_a_time(
+    said: int | None, looking: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An apply before it changes anything too; not so what is changed, or is to be."""
+    asked: list[tuple[str, int]] = []
+
+    class Watched(SideBySide[Any]):
+        def __init__(self, work: Any, forks: int, stop: Stop | None = None, *, most: int = 0, **more: Any) -> None:
+            asked.append((doing, most))
+            super().__init__(work, forks, stop, most=most, **more)
+
+    monkeypatch.setattr(hosts, "SideBySide", Watched)
+    vm = Index([Entry(VM(name="web01", notes="new"), Place(Document(None, {}, {}, "p.yml"), ()))], "hv01")
+    host = SimulatedHost.from_yaml({"os": "2022", "vms": [{"name": "web01", "generation": 2, "state": "Off"}]})
+    work = [HostWork(Host("hv01"), Connection("hv01", "hv01", 5986, "https", "ntlm"), vm)]
+    quiet = Console(quiet=True)
+    with Run(
+        work, lambda connection, wire: TwinTransport(host), frozenset(), quiet, quiet, forks=said,
+        now=lambda: datetime.now(UTC),
+    ) as run:  # fmt: skip
+        doing = "look"
+        found = run.plan(warm=True)
+        run.ask("reading meters", lambda name, transport: name)
+        doing = "change"
+        run.ask("resetting meters", lambda name, transport: name, keep=True)
+        run.apply(found, recheck=False)
+        doing = "close"
+    assert host.state.vms[0].notes == "new"
+    assert [most for what, most in asked if what == "look"] == [looking, looking]
+    assert {most for what, most in asked if what == "change"} == {0}

@@ -36,6 +36,7 @@ from hvctl.core.misreading import Misreading
 from hvctl.core.plan import Line
 from hvctl.core.rows import UnreadableError, typed
 from hvctl.fleet.connect import Wire, real_connect
+from hvctl.redaction import redact
 from hvctl.redaction.redact import Redactor
 from hvctl.redaction.streams import Output as Stream
 from hvctl.text.diagnostic import Diagnostic, Mark
@@ -643,6 +644,21 @@ def test_what_holds_no_secret_comes_back_as_it_is() -> None:
     assert (masked.text, masked.inner[0]) == (MASK, {"a": [MASK]})
     assert (masked.inner[1].message, masked.inner[1].hint) == (MASK, "h")
     assert Redactor().value(thing) is thing
+
+
+def test_what_a_masked_value_is_cut_down_to_is_not_gone_through_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until another secret is known."""
+    redactor = Redactor()
+    redactor.learn(Secret("Qw9-Zx7-Lm4"))
+    whole = redactor.value(Diagnostic(None, "Qw9-Zx7-Lm4 and Er5-Ty8-Ui2"))
+    part = redactor.part(whole, replace(whole, hint="none"))
+    stranger = redactor.part(Diagnostic(None, "never masked"), Diagnostic(None, "Qw9-Zx7-Lm4"))
+    assert "Qw9" not in redactor.value(stranger).message
+    with monkeypatch.context() as patch:
+        patch.delattr(redact, "mapped")
+        assert redactor.value(part) is part
+    redactor.learn(Secret("Er5-Ty8-Ui2"))
+    assert "Er5" not in redactor.value(part).message
 
 
 def test_a_short_password_would_be_found_everywhere() -> None:

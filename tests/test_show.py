@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -33,7 +33,7 @@ from hvctl.show.cells import fold, hung
 from hvctl.show.data import facts_data, plan_data
 from hvctl.show.diff import diff_lines
 from hvctl.show.progress import Progress
-from hvctl.show.report import report_lines
+from hvctl.show.report import report_block
 from hvctl.show.summary import summary_lines
 from hvctl.show.text import facts_lines, plan_lines
 from hvctl.text.source import load_text
@@ -118,6 +118,10 @@ def lab(playbook: str = PLAYBOOK, host: str = HOST, allow: Iterable[str] = (), o
     transport = TwinTransport(SimulatedHost.from_yaml({**yaml.safe_load(host), "os": os}))
     found = found.of("hv01.tokyo")
     return Lab(make_plan(found, look(transport, found), frozenset()), found, transport)
+
+
+def report_lines(report: Report, *, width: int = 120, verbose: bool = False) -> Iterator[Text]:
+    return report_block(report, width=width, verbose=verbose).lines(width)
 
 
 def text_of(lines: Iterable[Text]) -> str:

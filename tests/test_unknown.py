@@ -17,10 +17,10 @@ from hvctl.core.resource import Index
 from hvctl.core.status import TROUBLE
 from hvctl.fleet.reconcile import apply_plan, look
 from hvctl.show.data import plan_data
-from hvctl.show.report import report_lines
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
 from tests.harness import wished
+from tests.test_show import report_lines
 
 LOCKED = r"""
 os: '2022'

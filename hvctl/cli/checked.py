@@ -6,7 +6,7 @@ from functools import partial
 
 from hvctl.cli.options import Settings
 from hvctl.cli.prepared import Asked, prepared, run_of
-from hvctl.cli.remembered import remembered, spooled
+from hvctl.cli.remembered import database, remembered, spooled
 from hvctl.core.check import Check
 from hvctl.core.impact import IMPACTS
 from hvctl.core.outcome import Outcome, exit_status
@@ -27,7 +27,8 @@ def checked(settings: Settings, asked: Asked, *, quiet: bool = False, everything
                 return one
             one = settings.redactor.value(one)
             spool.add(seen(begun, one))
-            return one.brief
+            database()
+            return settings.redactor.part(one, one.brief)
 
         outcomes = run.plan(only_told=True, heard=lambda one: settings.tried(partial(heard, one), one))
         status = settings.stop.status or exit_status(outcomes, changes_count=True)

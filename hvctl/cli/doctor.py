@@ -23,6 +23,7 @@ from hvctl.doctor.judge import Diagnosis, diagnosis
 from hvctl.doctor.report import as_data, lines
 from hvctl.doctor.round import Round
 from hvctl.fleet.connect import Wire
+from hvctl.fleet.forks import MOST_FORKS
 from hvctl.language import said
 from hvctl.show.plain import plain
 from hvctl.show.screen import print_json
@@ -64,7 +65,8 @@ def _round(settings: Settings) -> Round:
     """Raises ConfigError where workers elsewhere cannot be asked."""
     wire = _wire(settings)
     if settings.elsewhere is None:
-        return Round(settings.connect, wire, settings.now, settings.forks, settings.stop)
+        most = 0 if settings.forks_said else MOST_FORKS
+        return Round(settings.connect, wire, settings.now, settings.forks, settings.stop, most=most)
     from hvctl.doctor.elsewhere import Eyes
 
     elsewhere = settings.elsewhere.of(settings)

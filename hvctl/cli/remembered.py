@@ -71,6 +71,11 @@ def recovered(settings: Settings) -> None:
         settings.err.print(text, soft_wrap=True)
 
 
+def database() -> None:
+    """Imports what remembers: that takes a fifth of a second, in which other hosts are waited for."""
+    import hvctl.history.remember  # noqa: F401
+
+
 def remembered(settings: Settings, check: Check, known: Mapping[str, Seen] | None = None) -> Check:
     """The check with what earlier ones add. A history that is away is a warning and no more. `known`: what was seen of some
     of its hosts."""

@@ -175,9 +175,8 @@ def apply(
     check_batches(run, rolling, max_failures)
     run.restarting(restarts_at_once)
     with run:
-        outcomes = (
-            run.plan_again(saved.hosts) if saved is not None else run.plan(warm=not (only_plan or run.rolls(rolling)))
-        )
+        warm = not (only_plan or run.rolls(rolling))
+        outcomes = run.plan_again(saved.hosts) if saved is not None else run.plan(warm=warm, only_done=True)
         if not reports.on_stdout:
             shown = partial(show_saved, settings, saved, run) if saved is not None else run.showing.plans
             settings.tried(partial(shown, outcomes), None)

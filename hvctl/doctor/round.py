@@ -34,6 +34,8 @@ class Round:
     stop: Stop
     eyes: Callable[[Connection], Way] | None = None
     """What looks at the way to a host, where this machine does not."""
+    most: int = 0
+    """Hosts at a time, where nobody has said how many."""
     _open: dict[str, Transport] = field(default_factory=dict)
 
     def examined(self, work: Sequence[HostWork]) -> tuple[list[Diagnosis], int]:
@@ -42,7 +44,7 @@ class Round:
         placed = (wish for one in work for wish in one.desired if wish.kind == "vm")  # a replication moves none
         linked = {host for wish in placed for host in wish.links()}
         jobs = [(one.name, partial(self._one, one, names[_machine(one)], one.name in linked)) for one in work]
-        hosts = SideBySide(jobs, self.forks, self.stop, changing=self._broken_off)
+        hosts = SideBySide(jobs, self.forks, self.stop, changing=self._broken_off, most=self.most)
         # What is said of a host that was broken off is not worth telling.
         found = {name: one for name, one in hosts if one.windows or not self.stop.asked}
         return [found[one.name] for one in work if one.name in found], hosts.fewer

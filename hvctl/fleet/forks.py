@@ -15,6 +15,8 @@ from hvctl.fleet.waiting import Job, Waiting
 from hvctl.text.diagnostic import ConfigError, Diagnostic
 
 T = TypeVar("T")
+FORKS, MOST_FORKS = 16, 128
+"""Hosts at a time where nobody has said how many: to begin with, and at most, where they are only looked at."""
 TICK_S = 0.1
 LOOK_S = 1.0
 BUSY = 0.7

@@ -33,7 +33,7 @@ from hvctl.winrm.leftovers import OpenShells
 Hear = Callable[[Event], None]
 Task = Callable[[Hear], Outcome]
 T = TypeVar("T")
-APPLYING = "applying"
+APPLYING, READING = "applying", "reading"
 _OF_STEPS = frozenset({"start", "progress", "done", "skipped"})
 Question = Callable[[str, Transport], T]
 """Something that is asked of a host, by its name, over its transport. Raises TransportError."""
@@ -65,7 +65,7 @@ class Hosts:
         """Whether each host is asked once: then nothing of its connection is kept when it is closed."""
         self.turns = Turns(self.work)
         self.most = most
-        """Hosts at a time, where they are asked once and nobody has said how many."""
+        """Hosts at a time, where they are only looked at and nobody has said how many."""
         self._requests: dict[str, int] = {}
         """Of connections that are not kept."""
         self.watched = Watched(forks)
@@ -180,7 +180,7 @@ class Hosts:
 
             hosts = SideBySide(
                 jobs(work), self.forks, self.stop, changing=self.changing, heard=self.say_stop, finish=finish,
-                most=self.most if self.once else 0, few=self.turns.few if doing == APPLYING else None,
+                most=self.most if doing == READING else 0, few=self.turns.few if doing == APPLYING else None,
             )  # fmt: skip
             for name, outcome in hosts:
                 # What a read that was broken off says of its host is not worth telling.
@@ -225,7 +225,10 @@ class Hosts:
 
             jobs: list[tuple[str, Callable[[], T | TransportError]]] = [(n, partial(followed, n)) for n in chosen]
             finish = (lambda name: None) if warm else self.close
-            hosts = SideBySide(jobs, self.forks, self.stop, changing=self.changing, heard=self.say_stop, finish=finish)
+            hosts = SideBySide(
+                jobs, self.forks, self.stop, changing=self.changing, heard=self.say_stop, finish=finish,
+                most=0 if keep else self.most,
+            )  # fmt: skip
             for name, one in hosts:
                 if not (self.stop.asked and isinstance(one, TransportError)):
                     found[name] = one

@@ -26,9 +26,9 @@ from hvctl.core.replan import First
 from hvctl.core.resource import Index
 from hvctl.core.status import TROUBLE
 from hvctl.fleet.connect import Connect, Wire
-from hvctl.fleet.forks import SideBySide
+from hvctl.fleet.forks import FORKS, MOST_FORKS, SideBySide
 from hvctl.fleet.guard import SharedGuard
-from hvctl.fleet.hosts import Hosts, Question, T, Task, own
+from hvctl.fleet.hosts import READING, Hosts, Question, T, Task, own
 from hvctl.fleet.reconcile import Pause, apply_plan, plan_host
 from hvctl.fleet.recording import write_recording
 from hvctl.fleet.rolling import Batch, Rolling, batches, rolled
@@ -45,9 +45,6 @@ from hvctl.show.progress import Progress
 from hvctl.show.screen import print_json
 from hvctl.show.text import facts_lines
 from hvctl.text.visible import json_text
-
-FORKS, MOST_FORKS = 16, 128
-"""Hosts at a time where nobody has said how many: to begin with, and at most, where they are only looked at."""
 
 
 class Run:
@@ -101,32 +98,47 @@ class Run:
     # --- the verbs -----------------------------------------------------------------------------------------------
 
     def plan(
-        self, *, warm: bool = False, only_told: bool = False, heard: Callable[[Outcome], Outcome] = lambda one: one
+        self,
+        *,
+        warm: bool = False,
+        only_told: bool = False,
+        only_done: bool = False,
+        heard: Callable[[Outcome], Outcome] = lambda one: one,
     ) -> list[Outcome]:
         """Look at every host and plan it. `warm`: what was opened to a host stays open for an apply that follows, if
         there is something to do there and there are no more hosts than are worked on at a time. `only_told`: nothing
-        is done about it, so that neither what the hosts answered nor what is desired of them need be kept. `heard`: is told of
-        each host as it ends, and says what is kept of it."""
+        is done about it, so that neither what the hosts answered nor what is desired of them need be kept; `only_done`:
+        the same of hosts on which there is nothing to do. `heard`: is told of each host as it ends, and says what is kept of
+        it."""
         self._hosts.once = only_told
         shared = self._processes() if only_told else 1
         # What is there by now stays: the collector need not go through it again and again, nor copy the pages of it that
         # processes share.
         gc.freeze()
         try:
-            return self._shared(shared, heard) if shared > 1 else self._planned_here(warm, only_told, heard)
+            if shared > 1:
+                return self._shared(shared, heard)
+            return self._planned_here(warm, only_told, heard, only_done=only_done)
         finally:
             gc.unfreeze()
 
     def _planned_here(
-        self, warm: bool, only_told: bool, heard: Callable[[Outcome], Outcome], *, kept: bool = True
+        self,
+        warm: bool,
+        only_told: bool,
+        heard: Callable[[Outcome], Outcome],
+        *,
+        kept: bool = True,
+        only_done: bool = False,
     ) -> list[Outcome]:
         """`kept`: whether more than the names is returned."""
         linked = self._units.linked
 
         def known(one: Outcome) -> Outcome:
-            if only_told:
+            cut = only_told or (only_done and not (_goes_on(one) or one.host in linked))
+            if cut:
                 self._hosts.told(one.host)
-            told = heard(one.told if only_told else one)
+            told = heard(one.told if cut else one)
             return told if kept else Outcome(told.host)
 
         tasks = {n: partial(self._units.read if n in linked else self._planned, n) for n in self._hosts.work}
@@ -401,7 +413,7 @@ class Run:
         keep = warm and len(tasks) <= self._hosts.forks
         work = self._hosts.work
         askable = [(name, own(Outcome(name), task)) for name, task in tasks.items() if not work[name].wrong]
-        found = self._hosts.each("reading", askable, keep=lambda outcome: keep and _goes_on(outcome), known=known)
+        found = self._hosts.each(READING, askable, keep=lambda outcome: keep and _goes_on(outcome), known=known)
         return [found.get(name) or known(Outcome(name, wrong=work[name].wrong)) for name in tasks]
 
 

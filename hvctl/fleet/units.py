@@ -22,7 +22,7 @@ from hvctl.core.replan import First, replanned_together
 from hvctl.core.resource import Index
 from hvctl.core.rounds import Rounds, coupled
 from hvctl.core.unit import units
-from hvctl.fleet.hosts import APPLYING, Hear, Hosts, Task, own
+from hvctl.fleet.hosts import APPLYING, READING, Hear, Hosts, Task, own
 from hvctl.fleet.leases import Leases
 from hvctl.fleet.reconcile import Pause, joined, look_at, renamed, settled
 from hvctl.text.address import Address
@@ -130,7 +130,7 @@ class Units:
         jobs = [(h, own(Outcome(h), partial(ask, h))) for h in calls if h in facts]
         if jobs and not self._hosts.stop.asked:
             warm = {h for h, _ in jobs if self._hosts.is_open(h)}
-            self._hosts.each("reading", jobs, keep=lambda outcome: outcome.host in warm)
+            self._hosts.each(READING, jobs, keep=lambda outcome: outcome.host in warm)
         return {h: replace(f, replies={**f.replies, **more[h].replies}) if h in more else f for h, f in facts.items()}
 
     def _answered_once(self, unit: Sequence[Index], together: str, facts: Mapping[str, Facts]) -> dict[str, Facts]:
@@ -160,14 +160,14 @@ class Units:
                 return Outcome(host, error=error)
             return Outcome(host)
 
-        self._hosts.each("reading", [(host, own(Outcome(host), read))], keep=_all)
+        self._hosts.each(READING, [(host, own(Outcome(host), read))], keep=_all)
         return dict(heard[host].replies) if host in heard else {}
 
     def _read_again(self, hosts: Iterable[str]) -> dict[str, Outcome]:
         """All of the units that these are in."""
         names = dict.fromkeys(one.host for host in hosts for one in self.linked[host])
         tasks = [(n, own(Outcome(n), partial(self.read, n))) for n in names]
-        seen = self._hosts.each("reading", tasks, keep=_all)
+        seen = self._hosts.each(READING, tasks, keep=_all)
         return {n: seen.get(n, Outcome(n)) for n in names}
 
     def reached(self, outcomes: Iterable[Outcome]) -> frozenset[str]:

@@ -71,12 +71,14 @@ class Redactor:
         masked = self._masked_records
         if (known := masked.get(id(value))) is not None and known() is value:
             return value
-        found = mapped(value, self._masked)
-        # Not texts, nor the small records with slots, which are nothing by themselves.
-        if found.__class__.__weakrefoffset__:
-            key = id(found)
-            masked[key] = ref(found, lambda gone: _forget(masked, key, gone))
-        return found
+        return _kept(masked, mapped(value, self._masked))
+
+    def part(self, whole: object, part: T) -> T:
+        """What a masked value was cut down to: all of it is masked already."""
+        masked = self._masked_records
+        if (known := masked.get(id(whole))) is not None and known() is whole:
+            _kept(masked, part)
+        return part
 
     def _masked(self, text: str, role: Role) -> str:
         clean, foreign = self._clean, role.foreign
@@ -88,6 +90,14 @@ class Redactor:
                 clean.clear()
             clean[text] = clean.get(text, frozenset()) | {foreign}
         return found
+
+
+def _kept(masked: dict[int, ref[Any]], value: T) -> T:
+    # Not texts, nor the small records with slots, which are nothing by themselves.
+    if value.__class__.__weakrefoffset__:
+        key = id(value)
+        masked[key] = ref(value, lambda gone: _forget(masked, key, gone))
+    return value
 
 
 def _forget(masked: dict[int, ref[Any]], key: int, gone: ref[Any]) -> None:

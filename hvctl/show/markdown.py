@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from hvctl.core.check import Check
 from hvctl.language import advised, listing, said
 from hvctl.show.page import HostPage, Item, Page, Ran, Row, Told, page_of
+from hvctl.show.standing import MANY
 
 LIMIT = 60_000
 """Characters. GitHub takes 65,536 in a comment, GitLab a million."""
@@ -19,19 +20,28 @@ _SPECIAL = re.compile(r"([\\`*_\[\]#!|~$]|:(?=[A-Za-z/+]))")
 
 def rendered(check: Check) -> str:
     page = page_of(check)
-    telling = [h for h in page.hosts if not h.quiet]
+    groups = _groups([h for h in page.hosts if not h.quiet], page)
     text = "\n".join(_head(page)) + "\n"
     left = LIMIT - len(text) - 400
-    for number, host in enumerate(telling):
-        body = "\n".join(_host(host, page)) + "\n"
-        calls = "\n".join(_calls(host)) + "\n" if host.calls else ""
+    for number, hosts in enumerate(groups):
+        body = "\n".join([*_names(hosts), *_host(hosts[0], page)]) + "\n"
         if len(body) > left:
-            text += "\n" + _cut(body, left, len(telling) - number - 1)
+            text += "\n" + _cut(body, left, sum(len(later) for later in groups[number + 1 :]))
             break
         text, left = text + "\n" + body, left - len(body) - 1
+        calls = "\n".join(_calls(hosts)) + "\n" if any(host.calls for host in hosts) else ""
         if calls and len(calls) <= left // 2:
             text, left = text + calls, left - len(calls)
     return text
+
+
+def _groups(hosts: Iterable[HostPage], page: Page) -> list[list[HostPage]]:
+    """Hosts of which the same is told, in the order of the first of each; what is sent to them may differ."""
+    found: dict[object, list[HostPage]] = {}
+    for host in hosts:
+        alone = len(page.hosts) <= MANY or host.together
+        found.setdefault(host.name if alone else (host.word, *_host(host, page)), []).append(host)
+    return list(found.values())
 
 
 def _cut(body: str, left: int, more: int) -> str:
@@ -87,9 +97,16 @@ def _open(page: Page) -> Iterator[str]:
         yield ""
 
 
-def _host(host: HostPage, page: Page) -> Iterator[str]:
-    yield f"### {_text(host.name)}: {host.word}"
+def _names(hosts: Sequence[HostPage]) -> Iterator[str]:
+    many = len(hosts) > 1
+    yield f"### {said(f'{len(hosts)} hosts, the same on each') if many else _text(hosts[0].name)}: {hosts[0].word}"
     yield ""
+    if many:
+        yield listing(_text(host.name) for host in hosts)
+        yield ""
+
+
+def _host(host: HostPage, page: Page) -> Iterator[str]:
     yield from _told(host.told)
     if host.ran:
         yield f"{_text(host.done)}"
@@ -178,8 +195,14 @@ def _ran(ran: Iterable[Ran]) -> Iterator[str]:
     yield ""
 
 
-def _calls(host: HostPage) -> Iterator[str]:
-    yield from _folded(f"Calls ({len(host.calls)})", list(_fenced([c.call for c in host.calls], "powershell")))
+def _calls(hosts: Sequence[HostPage]) -> Iterator[str]:
+    """Host by host, where they are not sent the same."""
+    told = hosts[:1] if all(host.calls == hosts[0].calls for host in hosts) else hosts
+    lines: list[str] = []
+    for host in told:
+        lines += [_text(host.name), ""] if len(told) > 1 else []
+        lines += _fenced([c.call for c in host.calls], "powershell")
+    yield from _folded(f"Calls ({sum(len(host.calls) for host in told)})", lines)
 
 
 def _fenced(texts: Iterable[str], language: str = "") -> Iterator[str]:

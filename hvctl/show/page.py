@@ -137,7 +137,7 @@ class Ran:
 @dataclass(frozen=True)
 class HostPage:
     """One host. `items`: what differs, or what was to be done where something was done; `left`: what still differs.
-    `since`: it is away; `open`: it is away, or the first of what differs does."""
+    `since`: it is away; `open`: it is away, or the first of what differs does. `together`: it is planned with others."""
 
     name: str
     state: State
@@ -154,6 +154,7 @@ class HostPage:
     ran: tuple[Ran, ...] = ()
     left: tuple[Item, ...] = ()
     open: tuple[str, ...] = ()
+    together: bool = False
 
     @property
     def anchor(self) -> str:
@@ -328,6 +329,7 @@ def _host(one: Outcome, check: Check) -> HostPage:
         done=done_text(report) if report is not None else "",
         ran=tuple(_ran(r) for r in report.results) if report is not None else (),
         left=tuple(_left(report, check)) if report is not None else (),
+        together=plan is not None and len(plan.facts.others) > 1,
     )
 
 

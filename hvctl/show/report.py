@@ -8,6 +8,7 @@ from rich.text import Text
 
 from hvctl.core.apply import BATCH_FAILED, BESIDE_DOWN, NOT_BEGUN, STILL_RUNS, Report, StepResult
 from hvctl.language import said
+from hvctl.show.block import Block
 from hvctl.show.cells import hint, hung
 from hvctl.show.text import WIDEST, action_lines, call_line, trace_lines
 
@@ -16,14 +17,16 @@ _SIGN = {"ok": ("✓", "green"), "failed": ("✗", "red"), "skipped": ("·", "ye
 _COUNTED = (("ok", "done"), ("failed", "failed"), ("skipped", "not done"), ("unknown", "not known"))
 
 
-def report_lines(report: Report, *, width: int = 120, verbose: bool = False) -> Iterator[Text]:
+def report_block(report: Report, *, width: int = 120, verbose: bool = False) -> Block:
     """One host. If all went well, only what is left; otherwise every step."""
-    width = min(width, WIDEST)
-    if not report.begun:
-        yield Text(report.plan.host, "bold").append(f"  {said(done_text(report))}", "yellow")
-        return
     went_well = all(r.status == "ok" for r in report.results)
-    yield Text(report.plan.host, "bold").append(f"  {said(done_text(report))}", "green" if went_well else "yellow")
+    beside = Text(f"  {said(done_text(report))}", "green" if went_well and report.begun else "yellow")
+    below = tuple(_below(report, min(width, WIDEST), verbose)) if report.begun else ()
+    return Block(report.plan.host, beside=beside, below=below)
+
+
+def _below(report: Report, width: int, verbose: bool) -> Iterator[Text]:
+    went_well = all(r.status == "ok" for r in report.results)
     for result in report.results:
         if verbose or not went_well or result.warnings or result.told:
             yield from _result(result, width, verbose)

@@ -31,7 +31,7 @@ _WORST_FIRST: tuple[State, ...] = (
 CALM: tuple[State, ...] = ("in_sync", "accepted")
 """States in which nobody has to do anything."""
 MANY = 20
-"""Hosts in sync, above which they are told apart from the others."""
+"""Hosts, above which those in sync are told apart from the others, and what is the same on several is told once."""
 
 
 def standing(check: Check) -> tuple[Outcome, ...]:

@@ -14,6 +14,7 @@ from hvctl.core.contents import files_of
 from hvctl.core.facts import Facts
 from hvctl.core.plan import Action, Plan
 from hvctl.language import said
+from hvctl.show.block import Block
 from hvctl.show.cells import hint, hung, with_right
 from hvctl.show.columns import Columns, entries
 from hvctl.show.remembered import Told, nothing
@@ -43,13 +44,20 @@ def plan_lines(
 ) -> Iterator[Text]:
     """One host: a headline, then what differs, is held back or could not be read. In sync: the headline alone.
     `told`: what is remembered of a field that differs. `says`: what it comes to, where that is not what would be done."""
+    yield from plan_block(plan, width=width, verbose=verbose, told=told, says=says).lines(min(width, WIDEST))
+
+
+def plan_block(plan: Plan, *, width: int = 120, verbose: bool = False, told: Told = nothing, says: str = "") -> Block:
+    """As `plan_lines`."""
     width = min(width, WIDEST)
-    yield from _headline(plan, width, says)
-    lines = list(action_lines(plan, width=width, verbose=verbose, told=told))
-    others = list(_for_others(plan, width, verbose))
-    yield from (*lines, *others)
-    if lines or others:
-        yield Text()
+    lines = [*action_lines(plan, width=width, verbose=verbose, told=told), *_for_others(plan, width, verbose)]
+    return Block(
+        plan.host,
+        f"{title(plan.os)} ({plan.info.build})",
+        right=_in_few_words(plan, says),
+        style="green" if plan.in_sync else "yellow",
+        below=(*lines, Text()) if lines else (),
+    )
 
 
 def _for_others(plan: Plan, width: int, verbose: bool) -> Iterator[Text]:
@@ -85,15 +93,14 @@ def action_lines(
         yield from _action(plan, action, columns, width, verbose, told)
 
 
-def _headline(plan: Plan, width: int, says: str = "") -> Iterator[Text]:
+def _in_few_words(plan: Plan, says: str = "") -> str:
     told, says = says, says or in_few_words(plan)
     if plan.unreadable and not told:
         says = "not all of it could be read" if says == "nothing to do" else f"{says}; not all of it could be read"
     if others := sum(s.action.host != plan.host for s in plan.steps):
         told = f"{others} step{'s' * (others > 1)} for other hosts"
-        says = told if says == "nothing to do" else f"{says}; {told}"
-    left = Text(plan.host, "bold").append(f"  {title(plan.os)} ({plan.info.build})")
-    yield from with_right(left, says, "green" if plan.in_sync else "yellow", width)
+        return told if says == "nothing to do" else f"{says}; {told}"
+    return says
 
 
 def _action(plan: Plan, action: Action, columns: Columns, width: int, verbose: bool, told: Told) -> Iterator[Text]:

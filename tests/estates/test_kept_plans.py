@@ -128,6 +128,13 @@ def test_a_plan_of_replication_is_kept_and_applied(hvctl: Hvctl, sites: Estate) 
     assert "Enable-VMReplication" in sent(sites)
 
 
+def test_it_is_shown_as_it_was_printed(hvctl: Hvctl, sites: Estate) -> None:
+    _, printed = hvctl(sites, "plan", "site.yml", "--allow", "disconnect", "--out", "lab.plan")
+    assert "planned together" in printed and "In this order: → 1. on " in printed
+    shown = hvctl(sites, "show", "lab.plan")[1].partition(": ")[2]
+    assert shown.endswith(" to change.") and printed.startswith(shown)
+
+
 def test_it_is_refused_on_all_its_hosts(hvctl: Hvctl, sites: Estate) -> None:
     hvctl(sites, "plan", "site.yml", "--out", "lab.plan")
     sites.hosts["hv02"].invoke("New-VMSwitch", {"Name": "test", "SwitchType": "Private"})

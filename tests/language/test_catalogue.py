@@ -14,7 +14,7 @@ FILES = sorted(FOLDER.glob("*/LC_MESSAGES/hvctl.po"))
 PLANS_AND_REPORTS = """
 core/acceptance core/apply core/contents core/draft core/drafts core/facts core/misreading core/renewal core/replan
 core/resource core/rounds core/rows core/rules core/serial core/unmet
-show/columns show/diff show/markdown show/overview show/page show/remembered show/report show/standing show/state
+show/block show/columns show/diff show/markdown show/overview show/page show/remembered show/report show/standing show/state
 show/summary show/text show/wording fleet/reconcile fleet/showing fleet/units cli/approval
 """.split()
 """Modules of which every sentence has an entry."""

@@ -25,11 +25,10 @@ from hvctl.language import of_environment, said, speaking
 from hvctl.language.catalogue import catalogue
 from hvctl.show import data, html, junit, markdown
 from hvctl.show.columns import entries
-from hvctl.show.report import report_lines
 from hvctl.show.summary import summary_lines
 from hvctl.show.text import plan_lines
 from hvctl.show.wording import shown_actions
-from tests.test_show import lab, text_of
+from tests.test_show import lab, report_lines, text_of
 
 ROOT = Path(__file__).parents[2]
 MOMENT = datetime(2026, 3, 1, tzinfo=UTC)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,13 +66,18 @@ class Down:
     folder: Path
     capsys: pytest.CaptureFixture[str]
     together: set[frozenset[str]] = field(default_factory=set)
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    waited: set[str] = field(default_factory=set)
+    lock: threading.Condition = field(default_factory=threading.Condition)
 
-    def look(self) -> None:
+    def look(self, host: str) -> None:
+        """What is down on a host stays so for a moment, for others to go down beside it, however busy this machine is."""
         with self.lock:
-            off = [v.name for host in self.estate.hosts.values() for v in host.state.vms if v.state != "Running"]
-            self.together.add(frozenset(off))
-        time.sleep(0.01 if off else 0)
+            off = {n: v.name for n, h in self.estate.hosts.items() for v in h.state.vms if v.state != "Running"}
+            self.together.add(frozenset(off.values()))
+            self.lock.notify_all()
+            if host in off and host not in self.waited:
+                self.waited.add(host)
+                self.lock.wait_for(lambda: self.most == len(HOSTS), 0.2)
 
     def connect(self, connection: Connection, wire: Wire) -> Transport:
         down = self
@@ -82,7 +86,7 @@ class Down:
             def run(self, batch: Batch, on_event: Callable[[Event], None] = lambda event: None) -> list[Reply]:
                 def heard(event: Event) -> None:
                     if batch.mode == "change":
-                        down.look()
+                        down.look(connection.name)
                     on_event(event)
 
                 return super().run(batch, heard)

@@ -27,15 +27,19 @@ class ShownStep:
     resumes: bool = False
     awaits: tuple[Awaited, ...] = ()
     last: bool = False
+    moves: bool = False
 
 
 @dataclass(frozen=True)
 class Shown:
+    """`together`: the hosts that it is planned together with, its own among them."""
+
     os: OS
     info: HostInfo
     actions: tuple[Action, ...]
     restarts: tuple[Restart, ...]
     steps: tuple[ShownStep, ...]
+    together: tuple[str, ...] = ()
 
 
 _SHOWN: TypeAdapter[Shown] = TypeAdapter(Shown)
@@ -43,12 +47,14 @@ _SHOWN: TypeAdapter[Shown] = TypeAdapter(Shown)
 
 def shown_data(plan: Plan) -> Any:
     """As JSON. Of files only what they are."""
-    steps = (ShownStep(s.text, s.action, s.because, s.frame, s.resumes, s.awaits, s.last) for s in plan.steps)
+    steps = (ShownStep(s.text, s.action, s.because, s.frame, s.resumes, s.awaits, s.last, s.moves) for s in plan.steps)
     actions = (
         replace(a, wanted=(), searched=(), noted=None, there=None, file=a.file and replace(a.file, content=None))
         for a in plan.actions
     )
-    shown = Shown(plan.os, plan.info, tuple(actions), plan.restarts, tuple(steps))
+    others = tuple(plan.facts.others)
+    together = others if len(others) > 1 else ()
+    shown = Shown(plan.os, plan.info, tuple(actions), plan.restarts, tuple(steps), together)
     return _SHOWN.dump_python(shown, mode="json", exclude_defaults=True)
 
 
@@ -58,10 +64,10 @@ def shown_plan(host: str, data: Any, steps: Sequence[Any], allow: frozenset[Impa
     if len(shown.steps) != len(steps):
         raise ValueError(f"{len(shown.steps)} of {len(steps)} steps are described")
     made = tuple(
-        PlannedStep(_task(step), s.text, s.action, s.because, s.frame, s.resumes, s.awaits, s.last)
+        PlannedStep(_task(step), s.text, s.action, s.because, s.frame, s.resumes, s.awaits, s.last, moves=s.moves)
         for s, step in zip(shown.steps, steps, strict=True)
     )
-    facts = Facts(shown.os, shown.info, {})
+    facts = Facts(shown.os, shown.info, {}, others=dict.fromkeys(shown.together))
     return Plan(host, shown.os, shown.info, shown.actions, made, shown.restarts, facts, allow)
 
 
