@@ -10,10 +10,6 @@ import threading
 from contextlib import suppress
 from typing import NoReturn
 
-COLLECTED = (50_000, 20, 20)
-"""When Python looks for what is to be thrown away. Modules, models and plans stay: looking through them more often is a tenth
-of the time, and a third of it where there are very many VMs."""
-
 
 def entry() -> NoReturn:
     """Nothing of hvctl is imported before somebody hears Ctrl-C, SIGTERM and SIGHUP: that takes up to a second."""
@@ -28,7 +24,9 @@ def entry() -> NoReturn:
         with suppress(OSError):
             print(text, flush=True)
         os._exit(status)
-    gc.set_threshold(*COLLECTED)
+    from hvctl.text.garbage import starting  # noqa: PLC0415
+
+    starting()
     from hvctl.cli import main  # noqa: PLC0415
 
     status = main()

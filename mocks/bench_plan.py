@@ -10,13 +10,13 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from hvctl.__main__ import COLLECTED
 from hvctl.call import Reply, Row
 from hvctl.core.facts import Facts, read_batch
 from hvctl.core.planner import make_plan
 from hvctl.core.questions import questions
 from hvctl.core.resource import Index
 from hvctl.fleet.reconcile import look
+from hvctl.text.garbage import WORKING
 from mocks.host import SimulatedHost
 from mocks.twin import TwinTransport
 
@@ -37,7 +37,7 @@ def rows(
         desired = wishes_of(vms)
         facts = many(desired, wishes_of(1), state_of(1), vms)
         usual = gc.get_threshold()
-        gc.set_threshold(*COLLECTED)  # as hvctl is run
+        gc.set_threshold(*WORKING)  # as hvctl is run
         before = time.process_time()
         read_batch(questions(desired))
         plan = make_plan(desired, facts, frozenset())

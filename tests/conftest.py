@@ -54,6 +54,7 @@ def _own_state(states: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """No test touches what the user's own checks, or another test, remember, nor speaks the user's language."""
     monkeypatch.setenv("XDG_STATE_HOME", str(next(states)))
     monkeypatch.delenv("HVCTL_HISTORY", raising=False)
+    monkeypatch.delenv("HVCTL_MACHINE", raising=False)
     monkeypatch.setenv("HVCTL_LANG", "en")
 
 

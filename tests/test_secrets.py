@@ -455,7 +455,7 @@ def pages(history: Path) -> Iterator[tuple[str, str]]:
     rows = client.get("/checks?format=json").json()["found"]["rows"]
     assert len(rows) >= 5
     addresses += [f"/checks/{row['number']}" for row in rows]
-    ran = [one["last"] for one in client.get("/schedules?format=json").json()["schedules"]]
+    ran = [one["last"] for one in client.get("/schedules?format=json").json()["found"]["rows"]]
     assert ran
     addresses += [f"/schedules/{one['verb']}/{one['schedule']}" for one in ran]
     planned = 0

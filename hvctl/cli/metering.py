@@ -44,6 +44,7 @@ from hvctl.show.screen import print_json
 from hvctl.text.diagnostic import ConfigError, Diagnostic
 from hvctl.text.extras import need
 from hvctl.text.files import why_not
+from hvctl.text.machine import this_machine
 from hvctl.text.visible import json_text
 
 Form = Literal["table", "csv", "json"]
@@ -179,7 +180,9 @@ def _stored(
     from hvctl.history.meters import Meters  # the database's library is slow to import
 
     try:
-        Meters(settings.history).write(looks.values(), run.addresses, at, after_reset=after_reset)
+        Meters(settings.history).write(
+            looks.values(), run.addresses, at, after_reset=after_reset, machine=this_machine()
+        )
     except HistoryError as error:
         problem = Diagnostic(None, f"{error.message}; these readings are not remembered", error.hint)
         for line in problem_lines([problem]):

@@ -48,8 +48,8 @@ def spooled(settings: Settings, begun: Check) -> Spool | None:
         return None
     from hvctl.history.spool import Begun, Spool
 
-    place = settings.history.name
-    return Spool(spool_folder(), Begun(begun.verb, begun.playbooks, begun.started, place, begun.addresses))
+    at = (begun.started, settings.history.name)
+    return Spool(spool_folder(), Begun(begun.verb, begun.playbooks, *at, begun.addresses, begun.machine))
 
 
 def recovered(settings: Settings) -> None:

@@ -11,6 +11,7 @@ from hvctl.history import HistoryError, Place
 from hvctl.history.scheduled import KILLED, Running, ScheduledRun, killed
 from hvctl.monitor.schedule.cron import Cron
 from hvctl.text.duration import seconds, spoken
+from hvctl.text.machine import this_machine
 from hvctl.text.state import spool_folder
 
 
@@ -61,7 +62,8 @@ class Scheduled:
         return ""
 
     def _told(self, at: datetime, status: int) -> ScheduledRun:
-        return ScheduledRun(self.name, self.verb, self.said, self.playbooks, self.started, at, status, self.next())
+        times = (self.started, at, status, self.next())
+        return ScheduledRun(self.name, self.verb, self.said, self.playbooks, *times, this_machine())
 
 
 def remember_killed(place: Place) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
@@ -16,20 +16,25 @@ from rich.cells import cell_len
 from hvctl.cli.app import app
 from hvctl.cli.labels import Labels
 from hvctl.cli.lazy import Verbs
-from hvctl.cli.options import Allow, AtMost, Extra, Hours, Limit, Metrics, Report, Settings, Splay, Tags, Vms
+from hvctl.cli.options import Allow, AtMost, Extra, History, Hours, Limit, Metrics, Report, Settings, Splay, Tags, Vms
 from hvctl.cli.prepared import Asked
 from hvctl.cli.scheduled import Wanted, job_of
+from hvctl.history import HistoryError, Place, exists, place
+from hvctl.history.scheduled import KILLED, ScheduledRun
 from hvctl.language import listing, said
 from hvctl.language.helped import helped
 from hvctl.monitor.schedule.crontab import crontab
-from hvctl.monitor.schedule.job import Job, Verb, escaped
+from hvctl.monitor.schedule.job import ABOUT, Job, Note, Verb, escaped
 from hvctl.monitor.schedule.systemctl import ManagerError, stays_when_logged_out
-from hvctl.monitor.schedule.systemd import Installed, Manager, named
+from hvctl.monitor.schedule.systemd import Installed, Manager, named, outcome
 from hvctl.monitor.schedule.taskxml import task
 from hvctl.monitor.schedule.units import PREFIX, units
 from hvctl.show.cells import padded
+from hvctl.show.problems import problem_lines
 from hvctl.text.diagnostic import ConfigError, Diagnostic
 from hvctl.text.duration import spoken
+from hvctl.text.extras import missing, need
+from hvctl.text.machine import this_machine
 from hvctl.text.source import suggest
 from hvctl.text.visible import quoted
 
@@ -43,6 +48,7 @@ WORDS = (
     "system",
     "user",
     "not active",
+    "by cron or otherwise",
     "checks",
     "reads the meters of",
     "applies",
@@ -157,24 +163,26 @@ def install(
                 job, None, "utf-8",
             )  # fmt: skip
         case "systemd":
-            _install(settings, manager, job)
+            _install(settings, manager, job, place(history))
     for text in warnings:
         settings.err.print(f"warning: {text}", soft_wrap=True)
 
 
 @schedule.command("list")
-def show_list(context: typer.Context) -> None:
-    """The timers of hvctl: what they check, when they ran and run. Lines of crontab and Windows tasks are not known."""
+def show_list(context: typer.Context, history: History = None) -> None:
+    """The timers of hvctl: what they check, when they ran and run. Lines of crontab and Windows tasks are known once they have
+    run."""
     settings: Settings = context.obj
     now = datetime.now(UTC)
     found = [one for manager in _managers() for one in manager.installed(now)]
+    ran = _ran_otherwise(settings, place(history), {(one.name, one.note.verb) for one in found})
     if not found:
         settings.out.print(
-            "No timer of hvctl is installed. (Lines of crontab and Windows tasks are not known here.)", soft_wrap=True
+            "No timer of hvctl is installed. (Lines of crontab and Windows tasks are known once they have run.)",
+            soft_wrap=True,
         )
-    for one in found:
-        for line in _listed(one):
-            settings.out.print(line, soft_wrap=True)
+    for line in (line for lines in (*map(_listed, found), *map(_remembered, ran)) for line in lines):
+        settings.out.print(line, soft_wrap=True)
 
 
 @schedule.command()
@@ -182,15 +190,29 @@ def remove(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="As `hvctl schedule list` shows it.")],
     system: Annotated[bool | None, typer.Option("--system/--user", help="Where, if the name is in both.")] = None,
+    machine: Annotated[
+        str | None,
+        typer.Option(
+            "--machine",
+            metavar="MACHINE",
+            help="In the history alone: a line of crontab, a task, or a schedule of a machine that is gone or renamed.",
+        ),
+    ] = None,
+    history: History = None,
 ) -> None:
     """Disable a timer and delete its units."""
     settings: Settings = context.obj
+    if machine is not None:
+        _forget(settings, place(history), name, machine)
+        return
     managers = [m for m in _managers() if system is None or m.system == system]
     manager = named(managers, name)
     if manager is None:
         names = [one.name for m in managers for one in m.installed(datetime.now(UTC))]
         hint = suggest(name, names) or (f"there are {', '.join(names)}" if names else "none is installed")
         raise ConfigError([Diagnostic(None, f"there is no schedule {quoted(name)}", hint)])
+    note = manager.note(name)
+    assert note is not None
     try:
         files = manager.remove(name)
     except ManagerError as error:
@@ -199,19 +221,66 @@ def remove(
     secrets = manager.config / "hvctl" / f"{name}.env"
     if secrets.exists():
         settings.out.print(f"{secrets} is left there; it is yours.", soft_wrap=True)
+    _no_more(settings, place(history), name, note.verb)
+
+
+def _forget(settings: Settings, where: Place, name: str, machine: str) -> None:
+    """In the history a schedule of that machine is removed. Raises ConfigError."""
+    need("history", "--machine")
+    from hvctl.history.runs import remove_schedule  # the database's library is slow to import
+
+    try:
+        count = remove_schedule(where, name, machine, settings.now())
+    except HistoryError as error:
+        raise ConfigError([Diagnostic(None, error.message, error.hint)]) from error
+    if not count:
+        message = f"the history {where.name} knows no schedule {quoted(name)} of the machine {quoted(machine)}"
+        raise ConfigError([Diagnostic(None, message, "name both as `hvctl serve` shows them")])
+    settings.out.print(f"Removed in the history: {name} of {machine}", soft_wrap=True)
+
+
+def _no_more(settings: Settings, where: Place, name: str, verb: Verb) -> None:
+    """The history no longer waits for it. What keeps it from hearing of that is a warning."""
+    if missing("history") or not exists(where):
+        return
+    from hvctl.history.runs import remove_schedule  # the database's library is slow to import
+
+    try:
+        remove_schedule(where, name, this_machine(), settings.now(), verb)
+    except HistoryError as error:
+        _warn(settings, error)
+
+
+def _told(settings: Settings, where: Place, job: Job, again: datetime | None) -> None:
+    """The history waits for the next run as the timer has it now. What keeps it from hearing of that is a warning."""
+    if missing("history") or not exists(where):
+        return
+    from hvctl.history.runs import expect_schedule  # the database's library is slow to import
+
+    try:
+        expect_schedule(where, job.name, this_machine(), job.verb, again)
+    except HistoryError as error:
+        _warn(settings, error)
+
+
+def _warn(settings: Settings, error: HistoryError) -> None:
+    for line in problem_lines([Diagnostic(None, error.message, error.hint, "warning")]):
+        settings.err.print(line, soft_wrap=True)
 
 
 def _managers() -> list[Manager]:
     return [Manager(system=False), Manager(system=True)]
 
 
-def _install(settings: Settings, manager: Manager, job: Job) -> None:
+def _install(settings: Settings, manager: Manager, job: Job, where: Place) -> None:
     try:
         replaced = manager.install(job)
     except ManagerError as error:
         raise ConfigError([Diagnostic(None, str(error), error.hint)]) from error
     except ValueError as error:
         raise ConfigError([Diagnostic(None, str(error))]) from error
+    again = next((o.next for o in manager.installed(datetime.now(UTC)) if o.name == job.name), None)
+    _told(settings, where, job, again)
     unit = f"{PREFIX}{escaped(job.name)}"
     typed = shlex.quote(unit)
     user = "" if manager.system else " --user"
@@ -219,7 +288,7 @@ def _install(settings: Settings, manager: Manager, job: Job) -> None:
         f"{said('Changed:' if replaced else 'Installed:')} {listing((job.name, _when(job.rhythm, job.splay)))}",
         *_rows(
             ("timer", f"{manager.folder / unit}.timer"),
-            *(("next", _clock(o.next)) for o in manager.installed(datetime.now(UTC)) if o.name == job.name and o.next),
+            *([("next", _clock(again))] if again else []),
             ("now", f"systemctl{user} start {typed}"),
             ("log", f"journalctl{user} -u {typed}"),
         ),
@@ -244,6 +313,32 @@ def _put(settings: Settings, render: Callable[[Job], str], job: Job, out: str | 
         raise ConfigError([Diagnostic(None, f"{out} cannot be written: {error.strerror}")]) from error
     if out is not None:
         settings.err.print(f"Written: {out}", soft_wrap=True)
+
+
+def _ran_otherwise(settings: Settings, where: Place, timers: Collection[tuple[str, str]]) -> list[ScheduledRun]:
+    """The last run of each schedule of this machine that is none of its timers, as the history has it."""
+    if missing("history") or not exists(where):
+        return []
+    from hvctl.history.runs import schedules_of  # the database's library is slow to import
+
+    try:
+        found = schedules_of(where, this_machine())
+    except HistoryError as error:
+        _warn(settings, error)
+        return []
+    return [one for one in found if (one.schedule, one.verb) not in timers and one.removed is None]
+
+
+def _remembered(one: ScheduledRun) -> list[str]:
+    verb: Verb = next((verb for verb in ABOUT if verb == one.verb), "drift")
+    ended = said("ended by force" if one.exit_status == KILLED else outcome(str(one.exit_status), verb))
+    status = ended or f"{said('failed')} ({one.exit_status})"
+    rows = [("last", listing((_clock(one.started), status)))]
+    return [
+        f"{one.schedule}   {said(one.rhythm)}   ({helped('by cron or otherwise')})",
+        f"  {helped(Note(one.playbooks, one.rhythm, 0, verb).does)} {', '.join(one.playbooks)}",
+        *_rows(*rows, *([("next", _clock(one.next))] if one.next else [])),
+    ]
 
 
 def _listed(one: Installed) -> list[str]:

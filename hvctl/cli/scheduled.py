@@ -31,11 +31,14 @@ from hvctl.monitor.schedule.job import CHANGING, Job, Verb, account_fault, name_
 from hvctl.text.diagnostic import ConfigError, Diagnostic
 from hvctl.text.duration import UNITS, written
 from hvctl.text.extras import lacking
+from hvctl.text.machine import MACHINE
 from hvctl.text.source import SecretSource
 
 _SPLAY = 300
 _SETTINGS = ("HVCTL_NOTIFY", "HVCTL_HISTORY")
 """Options that are set in the environment where a schedule is installed, and would be missed where it runs."""
+_KEPT = ("XDG_STATE_HOME", MACHINE)
+"""The same, which are no secrets."""
 
 
 @dataclass(frozen=True)
@@ -186,7 +189,7 @@ def _job(
     reports: Reports,
 ) -> Job:
     """Raises ValueError for a text that no schedule can hold."""
-    environment = [(n, os.environ[n]) for n in ("XDG_STATE_HOME",) if os.environ.get(n) and form != "taskxml"]
+    environment = [(n, os.environ[n]) for n in _KEPT if os.environ.get(n) and form != "taskxml"]
     return Job(
         name,
         playbooks,
@@ -195,7 +198,7 @@ def _job(
         when,
         splay,
         tuple(environment),
-        _variables(work, wanted),
+        _variables(work, wanted, form),
         str(config / f"{name}.env"),
         wanted.run_as,
         any(source.kind == "command" for source in _passwords(work)),
@@ -284,11 +287,12 @@ def _passwords(work: Prepared) -> list[SecretSource]:
     return [w.connection.password for w in work.work if isinstance(w.connection.password, SecretSource)]
 
 
-def _variables(work: Prepared, wanted: Wanted) -> tuple[str, ...]:
+def _variables(work: Prepared, wanted: Wanted, form: str) -> tuple[str, ...]:
     """Names of the variables that a check will look for."""
     named = [source.words[0] for source in _passwords(work) if source.kind == "env"]
     named += [item.removeprefix("env:") for item in wanted.notify if item.startswith("env:")]
     named += [name for name in _SETTINGS if os.environ.get(name) and (wanted.verb == "drift" or name != "HVCTL_NOTIFY")]
+    named += [MACHINE] if form == "taskxml" and os.environ.get(MACHINE) else []
     return tuple(dict.fromkeys(named))
 
 

@@ -23,6 +23,7 @@ from hvctl.monitor.schedule.systemd import Manager
 from hvctl.monitor.schedule.units import described
 from hvctl.text.diagnostic import ConfigError, Diagnostic
 from hvctl.text.extras import command, need
+from hvctl.text.machine import this_machine
 from hvctl.text.visible import quoted
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ def serve(
         title,
         partial(_timers, settings),
         inventory,
+        this_machine(),
     )
     try:
         socket = opened(address)

@@ -82,7 +82,7 @@ class Check:
     """`requests`: HTTP requests by host. `hosts`: all that were to be looked at. `addresses`:
     where each host was looked for. `covers`: the playbooks of which everything was looked at, not only some tags.
     `saved`: what stands under `playbooks` is a plan file. `kept_as`: the word that it is remembered under, where that is not
-    its verb."""
+    its verb. `machine`: that hvctl ran on."""
 
     verb: Verb
     playbooks: tuple[str, ...]
@@ -97,6 +97,7 @@ class Check:
     covers: tuple[str, ...] = ()
     saved: bool = False
     kept_as: str = ""
+    machine: str = ""
 
     @property
     def interrupted(self) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, and_
 
 from hvctl.dashboard.queries import PAGE, Fleet, states_of
-from hvctl.dashboard.rows import State
+from hvctl.dashboard.rows import Listed, State
 from hvctl.dashboard.standings import STANDS, as_stood, bare, known_hosts, standing_rows
 from hvctl.history.past import Stood
 from hvctl.history.schema import standings
@@ -68,6 +68,11 @@ class Cluster:
         return sum(not node.well for node in self.nodes)
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Its own, and those of what is in it."""
+        return (self.name, *(node.name for node in self.nodes), *(role.name for role in self.roles))
+
+    @property
     def last_seen(self) -> datetime:
         times = [*(role.last_seen for role in self.roles), *(node.last_seen for node in self.nodes)]
         return max(time for time in times if time is not None)
@@ -91,6 +96,20 @@ def clusters(
         _cluster(unit, found, past.get(unit, []), known, states, went)
         for unit, found in sorted(by_unit.items(), key=lambda item: item[0].casefold())
     )
+
+
+def listed(
+    connection: Connection, fleet: Fleet, *, text: str = "", troubled: bool = False, start: int = 0
+) -> Listed[Cluster]:
+    """Those that need somebody first, then by name. `text`: in the name of a cluster, a node or a role."""
+    wanted = text.casefold()
+    found = [
+        one
+        for one in clusters(connection, fleet)
+        if (one.troubled or not troubled) and any(wanted in name.casefold() for name in one.names)
+    ]
+    found.sort(key=lambda one: not one.troubled)
+    return Listed(tuple(found[start : start + PAGE]), len(found), start)
 
 
 def _by_unit(rows: Iterable[Any]) -> dict[str, list[Any]]:

@@ -24,9 +24,9 @@ from hvctl.dashboard.rows import STATES, Listed
 from hvctl.dashboard.runs import Timer
 from hvctl.dashboard.translating import in_language
 from hvctl.history.meters import Meters
-from hvctl.history.opening import exists, opened, translated
-from hvctl.history.place import Place
-from hvctl.history.scheduled import KILLED
+from hvctl.history.opening import opened, translated
+from hvctl.history.place import Place, exists
+from hvctl.history.scheduled import KILLED, ScheduledRun
 from hvctl.kinds import kinds
 from hvctl.language import saying
 from hvctl.show.plain import plain
@@ -44,7 +44,7 @@ _LONGEST = 200
 @dataclass
 class Site:
     """What is served. `stale`: after how long without a look a host is told. `groups`: of the inventory, by name. `language`:
-    of all readers; None: each reader's own. `timers`: of this machine. `inventory`: all hosts of it."""
+    of all readers; None: each reader's own. `timers`: of `this_machine`. `inventory`: all hosts of it."""
 
     place: Place
     guard: Guard
@@ -55,6 +55,7 @@ class Site:
     title: str = "hvctl"
     timers: Callable[[], Sequence[Timer]] = tuple
     inventory: frozenset[str] = frozenset()
+    this_machine: str = ""
 
     def __post_init__(self) -> None:
         self._engine: Engine | None = None
@@ -152,31 +153,51 @@ class Site:
         )
 
     def schedules(self, request: Request) -> Response:
-        overdue = request.query_params.get("overdue") == "1"
-        return self.page(
-            request,
-            "schedules",
-            lambda c: {
-                "timers": () if overdue else tuple(self.timers()),
-                "schedules": schedules.schedules(c, self.now(), overdue=overdue),
-                "runs": () if overdue else runs.runs(c, self.now()),
-            },
-            overdue=overdue,
-        )
+        asked, overdue = self.asked(request), request.query_params.get("overdue") == "1"
+        whole = not (asked.text or overdue or asked.start)
+
+        def ask(connection: Connection) -> dict[str, Any]:
+            known = schedules.schedules(connection, self.now())
+            here = {_page_of(one.last): one for one in known if one.last.machine in (self.this_machine, None)}
+            pages = {(one.last.schedule, one.last.verb): page for page, one in here.items()}
+            timers = [replace(one, page=pages.get((one.name, one.verb), "")) for one in self.timers()]
+            return {
+                "timers": timers if whole else [],
+                "found": schedules.listed(known, text=asked.text, overdue=overdue, start=asked.start),
+                "runs": runs.runs(connection, self.now()) if whole else (),
+            }
+
+        return self.page(request, "schedules", ask, asked=asked, overdue=overdue, whole=whole)
 
     def schedule(self, request: Request) -> Response:
+        """On the machine that is asked for; without one, of several that have run one of that name, none."""
         name, verb = request.path_params["name"], request.path_params["verb"]
+        machine = request.query_params.get("machine", "")
         start = _number(request.query_params.get("start", ""))
 
         def ask(connection: Connection) -> dict[str, Any] | None:
-            found = schedules.schedule(connection, self.now(), name, verb, start)
-            timers = [one for one in self.timers() if (one.name, one.verb) == (name, verb)]
-            return {"schedule": found[0], "found": found[1], "timers": timers} if found is not None else None
+            found = schedules.named(connection, self.now(), name, verb)
+            chosen = [one for one in found if machine in ("", one.last.machine)]
+            if len(chosen) != 1:
+                return {"schedule": None, "schedules": found, "found": None, "timers": ()} if chosen else None
+            (one,) = chosen
+            here = one.last.machine in (self.this_machine, None)
+            timers = [t for t in self.timers() if here and (t.name, t.verb) == (name, verb)]
+            told = schedules.ran(connection, one, start)
+            return {"schedule": one, "schedules": found, "found": told, "timers": timers}
 
-        return self.page(request, "schedule", ask)
+        return self.page(request, "schedule", ask, schedule_name=name)
 
     def clusters(self, request: Request) -> Response:
-        return self.page(request, "clusters", lambda c: {"clusters": clusters.clusters(c, self.fleet(c))})
+        asked, troubled = self.asked(request), request.query_params.get("troubled") == "1"
+        narrowed: dict[str, Any] = {"text": asked.text, "troubled": troubled, "start": asked.start}
+        return self.page(
+            request,
+            "clusters",
+            lambda c: {"found": clusters.listed(c, self.fleet(c), **narrowed)},
+            asked=asked,
+            troubled=troubled,
+        )
 
     def cluster(self, request: Request) -> Response:
         name, asked = request.path_params["cluster"], self.asked(request)
@@ -316,7 +337,8 @@ class Site:
                 "pairs": replicas.pairs(connection, host=name, vm=vm),
                 "exports": exports.exports(connection, end, host=name, vm=vm),
             }
-            return told if any(getattr(one, "rows", one) for one in told.values()) else None
+            known = any(getattr(one, "rows", one) for one in told.values()) or queries.metered(connection, name, vm)
+            return told if known else None
 
         return self.page(request, "machine", ask, host=name, vm=vm, days=days)
 
@@ -350,16 +372,20 @@ class Site:
         try:
             found = self.read(lambda c: (ask(c),))
         except HistoryError as error:
-            return self._html(request, "trouble", {"message": error.message, "hint": error.hint}, 503)
+            return self._answer(request, "trouble", {"message": error.message, "hint": error.hint}, 503)
         if found is None:
-            return self._html(request, "empty", {"place": self.place.name}, 200)
+            return self._answer(request, "empty", {"place": self.place.name})
         (told,) = found
         if told is None:
-            return self._html(request, "missing", {}, 404)
+            return self._answer(request, "missing", {}, 404)
+        return self._answer(request, name, told, **more)
+
+    def _answer(self, request: Request, name: str, told: Mapping[str, Any], status: int = 200, **more: Any) -> Response:
+        """`more`: what programs know, since they asked for it."""
         shown = {key: _plain(value) for key, value in told.items()}
         if _wants_json(request):
-            return JSONResponse(_data({"page": name, "at": self.now(), **shown}), headers={"vary": "accept"})
-        return self._html(request, name, {**shown, **_plain(more)}, 200)
+            return JSONResponse(_data({"page": name, "at": self.now(), **shown}), status, headers={"vary": "accept"})
+        return self._html(request, name, {**shown, **_plain(more)}, status)
 
     def _html(self, request: Request, name: str, told: Mapping[str, Any], status: int) -> Response:
         language = self.language or request.cookies.get("hvctl_language", "")
@@ -414,6 +440,7 @@ def _environment(language: str, now: Callable[[], datetime]) -> Environment:
     made.filters["kind"] = lambda text: saying(language)(text.replace("_", " "))
     made.filters["said"] = saying(language)
     made.globals["link"] = _link
+    made.filters["page_of"] = _page_of
     made.globals["steady"] = replicas.STEADY
     made.globals["days_of_lag"] = DAYS_OF_LAG
     made.globals["killed"] = KILLED
@@ -446,6 +473,12 @@ def _link(path: str, query: Mapping[str, Any] | None = None, **changed: Any) -> 
         if value not in ("", None, False)
     }
     return path + (f"?{urlencode(kept)}" if kept else "")
+
+
+def _page_of(last: ScheduledRun) -> str:
+    """The address of the page of a schedule."""
+    path = f"/schedules/{quote(last.verb, safe='')}/{quote(last.schedule, safe='')}"
+    return _link(path, machine=last.machine or "")
 
 
 def _wants_json(request: Request) -> bool:

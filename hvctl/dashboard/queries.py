@@ -413,7 +413,7 @@ def _with_looks(connection: Connection, chosen: Select[Any]) -> tuple[CheckRow, 
     numbers = [row.id for row in rows]
     missed = func.sum(case((looks.c.reached.is_(True), 0), else_=1))
     counted = {
-        row[0]: row[1:]
+        row[0]: tuple(int(n) for n in row[1:])
         for row in connection.execute(
             select(looks.c.check_id, func.count(), missed, func.sum(looks.c.differing))
             .where(looks.c.check_id.in_(numbers))
@@ -428,9 +428,13 @@ def _with_looks(connection: Connection, chosen: Select[Any]) -> tuple[CheckRow, 
             row.finished,
             row.exit_status,
             tuple(json.loads(row.playbooks)),
-            *(int(n or 0) for n in counted.get(row.id, (0, 0, 0))),
+            seen,
+            away,
+            differing,
+            row.machine,
         )
         for row in rows
+        for seen, away, differing in [counted.get(row.id, (0, 0, 0))]
     )
 
 
@@ -465,6 +469,17 @@ def machines(connection: Connection, name: str, found: Iterable[DriftRow]) -> tu
             known = told.get(one.vm.casefold(), Machine(one.vm, 0))
             told[one.vm.casefold()] = replace(known, open=known.open + 1)
     return tuple(sorted(told.values(), key=lambda m: (-m.open, m.name.casefold())))
+
+
+def metered(connection: Connection, name: str, vm: str) -> bool:
+    """Whether the meters of a VM of a host were ever read."""
+    names = connection.execute(
+        select(readings.c.vm_name)
+        .distinct()
+        .select_from(readings.join(meter_looks, meter_looks.c.id == readings.c.look_id).join(hosts))
+        .where(hosts.c.name == name)
+    ).scalars()
+    return any(one.casefold() == vm.casefold() for one in names)
 
 
 def used(record: Record, name: str, host_name: str) -> tuple[Used, ...]:

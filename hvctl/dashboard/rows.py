@@ -69,7 +69,8 @@ class AwayRow:
 
 @dataclass(frozen=True)
 class CheckRow:
-    """`hosts`: how many were looked at, `missed` of them not reached; `differing`: differences on all of them."""
+    """`hosts`: how many were looked at, `missed` of them not reached; `differing`: differences on all of them. `machine`: that
+    hvctl ran on, None by a release that did not keep that."""
 
     number: int
     verb: str
@@ -80,6 +81,7 @@ class CheckRow:
     hosts: int
     missed: int
     differing: int
+    machine: str | None = None
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import zip_longest
@@ -38,33 +39,47 @@ class Ran:
 
 
 def schedules(connection: Connection, now: datetime, *, overdue: bool = False) -> tuple[Schedule, ...]:
-    """By name; or those that are overdue alone."""
+    """By name and machine; or those that are overdue alone."""
     found = (_schedule(one, now) for one in last_runs(connection))
     return tuple(one for one in found if one.overdue or not overdue)
 
 
-def _schedule(last: ScheduledRun, now: datetime) -> Schedule:
-    return Schedule(last, last.next is not None and last.next + PATIENCE < now)
-
-
-def schedule(
-    connection: Connection, now: datetime, name: str, verb: str, start: int = 0
-) -> tuple[Schedule, Listed[Ran]] | None:
-    """With its runs, the last first."""
-    total, found = runs_of(connection, name, verb, PAGE + 1, start)  # and when the first of them was to run
-    if not total:
-        return None
-    (last,) = runs_of(connection, name, verb, 1)[1]
-    left = _left(connection, found) if found else {}
+def listed(found: Sequence[Schedule], *, text: str = "", overdue: bool = False, start: int = 0) -> Listed[Schedule]:
+    """Those that are overdue first. `text`: in its name, its machine or a playbook."""
+    wanted = text.casefold()
     rows = [
-        Ran(one, None if before is None else _late_s(one, before), left.get(one.started))
-        for one, before in zip_longest(found, found[1:])
+        one
+        for one in found
+        if (one.overdue or not overdue)
+        and any(wanted in t.casefold() for t in (one.last.schedule, one.last.machine or "", *one.last.playbooks))
     ]
-    return _schedule(last, now), Listed(tuple(rows[:PAGE]), total, start)
+    rows.sort(key=lambda one: not one.overdue)
+    return Listed(tuple(rows[start : start + PAGE]), len(rows), start)
 
 
-def _late_s(one: ScheduledRun, before: ScheduledRun) -> int | None:
-    late = one.started - before.next if before.next is not None else timedelta()
+def _schedule(last: ScheduledRun, now: datetime) -> Schedule:
+    late = last.next is not None and last.next + PATIENCE < now
+    return Schedule(last, late and last.removed is None)
+
+
+def named(connection: Connection, now: datetime, name: str, verb: str) -> tuple[Schedule, ...]:
+    """Of one name, on whichever machines."""
+    return tuple(one for one in schedules(connection, now) if (one.last.schedule, one.last.verb) == (name, verb))
+
+
+def ran(connection: Connection, one: Schedule, start: int = 0) -> Listed[Ran]:
+    """Its runs, the last first."""
+    its = (one.last.schedule, one.last.verb, one.last.machine)
+    total, found = runs_of(connection, *its, PAGE + 1, start)  # and when the first of them was to run
+    left = _left(connection, found) if found else {}
+    rows = [Ran(one, _late_s(one, before), left.get(one.started)) for one, before in zip_longest(found, found[1:])]
+    return Listed(tuple(rows[:PAGE]), total, start)
+
+
+def _late_s(one: ScheduledRun, before: ScheduledRun | None) -> int | None:
+    if before is None or before.next is None or before.machine != one.machine:
+        return None
+    late = one.started - before.next
     return int(late.total_seconds()) if late > PATIENCE else None
 
 
@@ -79,7 +94,8 @@ def _left(connection: Connection, found: list[ScheduledRun]) -> dict[datetime, i
         dead = one.exit_status == KILLED
         ended = until if dead else one.finished + timedelta(seconds=1)
         for row, playbooks in left:
-            mine = playbooks == one.playbooks and dead == (row.exit_status == KILLED)
+            here = None in (row.machine, one.machine) or row.machine == one.machine
+            mine = here and playbooks == one.playbooks and dead == (row.exit_status == KILLED)
             if mine and one.started <= row.started <= ended:
                 told.setdefault(one.started, row.id)
         until = one.started

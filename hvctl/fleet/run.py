@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import multiprocessing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -44,6 +43,8 @@ from hvctl.show.data import facts_data
 from hvctl.show.progress import Progress
 from hvctl.show.screen import print_json
 from hvctl.show.text import facts_lines
+from hvctl.text.garbage import working
+from hvctl.text.machine import this_machine
 from hvctl.text.visible import json_text
 
 
@@ -112,15 +113,10 @@ class Run:
         it."""
         self._hosts.once = only_told
         shared = self._processes() if only_told else 1
-        # What is there by now stays: the collector need not go through it again and again, nor copy the pages of it that
-        # processes share.
-        gc.freeze()
-        try:
+        with working():
             if shared > 1:
                 return self._shared(shared, heard)
             return self._planned_here(warm, only_told, heard, only_done=only_done)
-        finally:
-            gc.unfreeze()
 
     def _planned_here(
         self,
@@ -307,6 +303,7 @@ class Run:
             tuple(self._hosts.work),
             addresses=self.addresses,
             covers=tuple(covers),
+            machine=this_machine(),
         )
 
     def ask(

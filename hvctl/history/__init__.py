@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from hvctl.history.place import HistoryError, Place, place, secrets_in
+from hvctl.history.place import HistoryError, Place, exists, place, secrets_in
 
-__all__ = ["HistoryError", "Place", "place", "secrets_in"]
+__all__ = ["HistoryError", "Place", "exists", "place", "secrets_in"]

@@ -10,8 +10,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select
 
-from hvctl.history.opening import exists, opened, translated, writing
-from hvctl.history.place import Place
+from hvctl.history.opening import opened, translated, writing
+from hvctl.history.place import Place, exists
 from hvctl.history.record import KEPT, inserted, locked
 from hvctl.history.schema import hosts, meter_looks, meter_runs, readings
 from hvctl.history.seen import storable
@@ -42,12 +42,20 @@ class Meters:
     place: Place
 
     def write(
-        self, looks: Iterable[HostReading], addresses: Mapping[str, str], at: datetime, *, after_reset: bool = False
+        self,
+        looks: Iterable[HostReading],
+        addresses: Mapping[str, str],
+        at: datetime,
+        *,
+        after_reset: bool = False,
+        machine: str = "",
     ) -> None:
-        """One reading of many hosts: all of it or, if it fails, nothing. `after_reset`: hvctl has just reset them."""
+        """One reading of many hosts: all of it or, if it fails, nothing. `after_reset`: hvctl has just reset them.
+        `machine`: it runs on that."""
         engine = opened(self.place)
         with translated(self.place), writing(engine) as connection:
-            run = inserted(connection, meter_runs, {"noted": at.replace(microsecond=0), "after_reset": after_reset})
+            its = {"noted": at.replace(microsecond=0), "after_reset": after_reset}
+            run = inserted(connection, meter_runs, {**its, "machine": storable(machine)[:255] or None})
             for look in sorted(looks, key=lambda one: one.host):  # in one order, so that two writers do not wait
                 host = locked(connection, {look.host: addresses.get(look.host, look.host)})[look.host]
                 values = {"run_id": run, "host_id": host.id, "at": look.at.replace(microsecond=0)}

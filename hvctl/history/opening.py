@@ -17,7 +17,7 @@ from hvctl.text.extras import EXTRAS, command
 from hvctl.text.files import make_private, make_private_folder
 from hvctl.winrm.retries import DATABASE_TRIES, DATABASE_WAIT, trying
 
-VERSIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
+VERSIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010")
 """The schema's versions that this hvctl knows, oldest first."""
 
 BUSY_S = 30
@@ -61,10 +61,6 @@ def writing(engine: Engine) -> Iterator[Connection]:
 def need_driver(place: Place) -> None:
     """Raises HistoryError where no database of that kind can be spoken to from here. Connects to none."""
     _engine(place).dispose()
-
-
-def exists(place: Place) -> bool:
-    return place.file is None or place.file.exists()
 
 
 @contextmanager

@@ -34,6 +34,10 @@ class Place:
     file: Path | None = None
 
 
+def exists(place: Place) -> bool:
+    return place.file is None or place.file.exists()
+
+
 def place(given: str | None) -> Place:
     """Of a file's name or an SQLAlchemy URL; without either, the user's state directory (XDG_STATE_HOME, …)."""
     if given and "://" in given:

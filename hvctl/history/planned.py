@@ -13,6 +13,8 @@ from hvctl.text.visible import visible
 MOST = 300
 """Resources that are kept of a plan, and steps: the check itself told all of them."""
 _LONGEST = 400
+_SENTENCE = 2_000
+"""Characters: a sentence has to be whole to be put into the reader's language, a value need not."""
 _QUIET = ("none", "later", "accepted")
 
 
@@ -115,13 +117,19 @@ def _field(line: Line) -> PlannedField:
     status = line.held or ("consent" if line.consent else "")
     note = str(line.accepted) if line.held == "accepted" and line.accepted is not None else line.note
     return PlannedField(
-        line.field, _kept(line.now), _kept(line.wanted), _kept(note), status, tuple(line.impacts), not line.own_words
+        line.field,
+        _kept(line.now, _LONGEST),
+        _kept(line.wanted, _LONGEST),
+        _kept(note),
+        status,
+        tuple(line.impacts),
+        not line.own_words,
     )
 
 
-def _kept(text: str) -> str:
+def _kept(text: str, most: int = _SENTENCE) -> str:
     clean = visible(" ".join(text.split("\n")))
-    return clean if len(clean) <= _LONGEST else clean[: _LONGEST - 1] + "…"
+    return clean if len(clean) <= most else clean[: most - 1] + "…"
 
 
 def digest_of(text: str) -> str | None:

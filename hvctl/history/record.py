@@ -19,7 +19,7 @@ from hvctl.history.planned import digest_of
 from hvctl.history.plans import prune_plans, write_plans
 from hvctl.history.runs import prune_runs
 from hvctl.history.schema import absences, checks, covered, drifts, hosts, looks, wishes
-from hvctl.history.seen import Difference, Seen, shown
+from hvctl.history.seen import Difference, Seen, shown, storable
 from hvctl.history.standing import prune_lags, prune_standings, write_standings
 
 KEPT = timedelta(days=400)
@@ -39,6 +39,7 @@ def add_check(connection: Connection, check: Check, at: datetime) -> int:
         "finished": at,
         "exit_status": check.exit_status,
         "playbooks": json.dumps(check.playbooks),
+        "machine": storable(check.machine)[:255] or None,
     }
     return inserted(connection, checks, values)
 

@@ -21,7 +21,8 @@ KILLED = 137
 @dataclass(frozen=True)
 class ScheduledRun:
     """One run. `rhythm`: as it was installed, such as "every 1 h" or cron's fields. `next`: when it is to run again, as it was
-    known at the end of it. One that was KILLED ended nobody knows when; `finished` is then when it began."""
+    known at the end of it. One that was KILLED ended nobody knows when; `finished` is then when it began. `machine`: that it
+    ran on; None: by a release that did not keep that. `removed`: when its schedule was, after this run."""
 
     schedule: str
     verb: str
@@ -31,6 +32,8 @@ class ScheduledRun:
     finished: datetime
     exit_status: int
     next: datetime | None = None
+    machine: str | None = None
+    removed: datetime | None = None
 
 
 class Running:
@@ -56,7 +59,9 @@ def killed(folder: Path, history: str) -> Iterator[tuple[Path, ScheduledRun]]:
     """Runs of processes that are gone, which were to be remembered there. Each file is this process's own from now on."""
     for file in unfinished.orphans(folder, *_KIND):
         found = _read(file)
-        if found is not None and found[0] == history and (mine := unfinished.taken(file, _KIND[0])) is not None:
+        if found is None or found[0] != history or not unfinished.abandoned(file, found[1].machine):
+            continue
+        if (mine := unfinished.taken(file, _KIND[0])) is not None:
             yield mine, found[1]
 
 
@@ -69,8 +74,15 @@ def _read(file: Path) -> tuple[str, ScheduledRun] | None:
 
 
 def _run(
-    schedule: str, verb: str, rhythm: str, playbooks: list[str], started: str, next: str | None, **_: object
+    schedule: str,
+    verb: str,
+    rhythm: str,
+    playbooks: list[str],
+    started: str,
+    next: str | None,
+    machine: str | None = None,
+    **_: object,
 ) -> ScheduledRun:
     began = datetime.fromisoformat(started)
     again = datetime.fromisoformat(next) if next is not None else None
-    return ScheduledRun(schedule, verb, rhythm, tuple(playbooks), began, began, KILLED, again)
+    return ScheduledRun(schedule, verb, rhythm, tuple(playbooks), began, began, KILLED, again, machine)

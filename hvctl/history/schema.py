@@ -156,10 +156,12 @@ runs = Table(
     Column("finished", UtcTime, nullable=False),
     Column("exit_status", Integer, nullable=False),
     Column("next", UtcTime),
-    Index("ix_hvctl_runs_schedule", "schedule", "verb"),
+    Column("machine", String(255)),
+    Column("removed", UtcTime),
+    Index("ix_hvctl_runs_schedule", "schedule", "verb", "machine", "started"),
     Index("ix_hvctl_runs_finished", "finished"),
 )
-"""What schedules ran, and when each was to run again."""
+"""What schedules ran, where, and when each was to run again. `removed`: when its schedule was, after this run."""
 
 checks = Table(
     "hvctl_checks",
@@ -170,6 +172,7 @@ checks = Table(
     Column("finished", UtcTime, nullable=False),
     Column("exit_status", Integer, nullable=False),
     Column("playbooks", Text, nullable=False),
+    Column("machine", String(255)),
     Index("ix_hvctl_checks_finished", "finished"),
 )
 
@@ -200,6 +203,7 @@ meter_runs = Table(
     Column("id", Integer, primary_key=True),
     Column("noted", UtcTime, nullable=False),
     Column("after_reset", Boolean, nullable=False),
+    Column("machine", String(255)),
     Index("ix_hvctl_meter_runs_noted", "noted"),
 )
 """Readings of many hosts at once. `noted`: by the clock of the control node; everything else is by those of the hosts."""

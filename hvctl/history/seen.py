@@ -33,6 +33,7 @@ Thing = tuple[str, ...]
 """The words of an address, for every spelling: ("vm", "web01"), ("disk", "web01", "scsi 0:0")."""
 
 _SHOWN = 400
+_SENTENCE = 2_000
 _PLAIN = 200
 _NAME = 255
 
@@ -90,7 +91,7 @@ class Standing:
     ) -> Self:
         """As it is kept, whatever hosts call things."""
         kept = tuple((word, shown(text)) for word, text in parts)
-        return cls(what, storable(unit)[:_NAME], storable(name)[:_NAME], shown(standing), lag_s, kept)
+        return cls(what, storable(unit)[:_NAME], storable(name)[:_NAME], sentence(standing), lag_s, kept)
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -172,11 +173,11 @@ def within(address: Address) -> tuple[Thing, ...]:
 def seen(check: Check, one: Outcome) -> Seen:
     """Pure: it reads nothing but the check."""
     if one.wrong:  # it was not reached either, and the history says why
-        return Seen(one.host, unreachable=shown(str(one.wrong[0])))
+        return Seen(one.host, unreachable=sentence(str(one.wrong[0])))
     if one.error is not None and one.error.defect:
         return Seen(one.host)  # nothing was found out about it
     if one.error is not None:
-        return Seen(one.host, unreachable=shown(one.error.message))
+        return Seen(one.host, unreachable=sentence(one.error.message))
     plan = one.now
     if plan is None:
         return Seen(one.host)
@@ -288,7 +289,7 @@ class _Look:
         why = next((r.message for r in action.remarks if r.level == "impossible"), "") if line is None else ""
         now, wanted = (line.now, line.wanted) if line is not None else ("", "")
         return Difference(
-            spot, shown(now), shown(wanted), shown(why), absolute(action.mark.file), rests_on, drift.accepted
+            spot, shown(now), shown(wanted), sentence(why), absolute(action.mark.file), rests_on, drift.accepted
         )
 
 
@@ -300,9 +301,18 @@ def item_of(spot: Spot) -> Spot | None:
 
 
 def shown(text: str) -> str:
-    """As it is kept for people: storable everywhere, and not endless."""
+    """A value as it is kept for people: storable everywhere, and not endless."""
+    return _cut(text, _SHOWN)
+
+
+def sentence(text: str) -> str:
+    """A sentence of hvctl's, likewise. It is put into the reader's language when it is read, for which it has to be whole."""
+    return _cut(text, _SENTENCE)
+
+
+def _cut(text: str, most: int) -> str:
     clean = storable(text)
-    return clean if len(clean) <= _SHOWN else clean[: _SHOWN - 1] + "…"
+    return clean if len(clean) <= most else clean[: most - 1] + "…"
 
 
 def comparable(text: str) -> str | None:

@@ -3,12 +3,13 @@ check, or whoever asks for the history, remembers it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from time import monotonic
 from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -21,6 +22,8 @@ from hvctl.text.files import PRIVATE, append_line, make_private_folder, write_wh
 
 T = TypeVar("T")
 _KIND = ("check", ".jsonl")
+_REST = 50
+"""So many times as long as the disk has taken, it is not waited for again: 2 % of the time, however slow it is."""
 
 
 @dataclass(frozen=True)
@@ -32,13 +35,16 @@ class Begun:
     started: datetime
     history: str
     addresses: Mapping[str, str] = field(default_factory=dict)
+    machine: str = ""
 
 
 class Spool:
     """A file of one check: its first line is the check, each further one a host. What cannot be written is not: the check
-    itself is remembered at its end."""
+    itself is remembered at its end. Where the power fails, what is lost is what the disk was not waited for yet."""
 
-    def __init__(self, folder: Path, begun: Begun) -> None:
+    def __init__(self, folder: Path, begun: Begun, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
+        self._waits_from = clock()
         self._file = unfinished.new_file(folder, *_KIND)
         self.seen: dict[str, Seen] = {}
         """What was seen, by host; for the check's own end."""
@@ -50,7 +56,13 @@ class Spool:
     def add(self, one: Seen) -> None:
         self.seen[one.host] = self._twins.shared(one)
         with suppress(OSError):
-            append_line(self._file, _line(_of_host(), one).rstrip("\n"))
+            line = _line(_of_host(), one).rstrip("\n")
+            began = self._clock()
+            lasting = began >= self._waits_from
+            append_line(self._file, line, lasting=lasting)
+            if lasting:
+                ended = self._clock()
+                self._waits_from = ended + _REST * (ended - began)
 
     def end(self) -> None:
         """It is remembered, or told why not."""
@@ -76,7 +88,7 @@ def broken_off(folder: Path, history: str) -> Iterator[BrokenOff]:
     """Of processes that are gone, and was to be remembered there. Each is this process's own from now on."""
     for file in unfinished.orphans(folder, *_KIND):
         found = _read(file)
-        if found is None or found[0].history != history:
+        if found is None or found[0].history != history or not unfinished.abandoned(file, found[0].machine):
             continue
         try:
             ended = datetime.fromtimestamp(file.stat().st_mtime, UTC)
@@ -86,7 +98,16 @@ def broken_off(folder: Path, history: str) -> Iterator[BrokenOff]:
         if mine is None:
             continue
         begun, seen = found
-        check = Check(begun.verb, begun.playbooks, begun.started, ended, (), KILLED, addresses=begun.addresses)
+        check = Check(
+            begun.verb,
+            begun.playbooks,
+            begun.started,
+            ended,
+            (),
+            KILLED,
+            addresses=begun.addresses,
+            machine=begun.machine,
+        )
         yield BrokenOff(mine, check, seen)
 
 

@@ -11,9 +11,9 @@ from sqlalchemy import select
 
 from hvctl.core.check import Check
 from hvctl.history.judge import Elsewheres, Judged, Known, came, elsewhere
-from hvctl.history.opening import exists, opened, translated, writing
+from hvctl.history.opening import opened, translated, writing
 from hvctl.history.past import HostPast
-from hvctl.history.place import Place
+from hvctl.history.place import Place, exists
 from hvctl.history.recall import known_of, past_of
 from hvctl.history.record import Look, add_check, add_looks, locked, prune
 from hvctl.history.schema import hosts

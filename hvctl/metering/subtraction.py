@@ -129,7 +129,7 @@ class _Interval:
         if self.unseen is not None:
             yield Event("not seen", self.unseen, f"on no host that was read, from {_clock(self.unseen)} on")
         if b.state not in ("Running", "") and a.state in ("Running", ""):
-            yield Event("off", b.at, f"seen {b.state.lower()} at {_clock(b.at)}")
+            yield Event("off", b.at, _seen(b.state, _clock(b.at)))
 
     def _event(self, kind: Kind, text: str) -> None:
         self.events.append(Event(kind, self.b.at, text))
@@ -304,3 +304,26 @@ def _unseen(before: Reading, after: Reading, looks: Sequence[HostReading]) -> da
 def _clock(moment: datetime) -> str:
     """To the minute, which is as exact as it is known."""
     return f"{moment.astimezone(UTC) + timedelta(seconds=30):%Y-%m-%d %H:%M} UTC"
+
+
+def _seen(state: str, at: str) -> str:
+    """A sentence for each state: a word alone is put into no other language."""
+    if state.endswith("Critical"):
+        return f"seen in a critical state at {at}"
+    match state:
+        case "Off":
+            return f"seen off at {at}"
+        case "Saved" | "FastSaved":
+            return f"seen saved at {at}"
+        case "Paused":
+            return f"seen paused at {at}"
+        case "Hibernated":
+            return f"seen hibernated at {at}"
+        case "Starting":
+            return f"seen starting at {at}"
+        case "Stopping":
+            return f"seen stopping at {at}"
+        case "Saving" | "FastSaving":
+            return f"seen saving at {at}"
+        case _:
+            return f"seen {state.lower()} at {at}"

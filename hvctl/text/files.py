@@ -48,13 +48,16 @@ def write_whole(file: str | Path, text: str, mode: int | None = None) -> None:
         raise
 
 
-def append_line(file: Path, text: str) -> None:
-    """To a file that is there, in one write, so that a kill leaves a part of that line at most. Raises OSError."""
+def append_line(file: Path, text: str, *, lasting: bool = False) -> None:
+    """To a file that is there, in one write, so that a kill leaves a part of that line at most. `lasting`: it is waited for
+    until the disk has it, and all before it. Raises OSError."""
     number = os.open(
         file, os.O_WRONLY | os.O_APPEND | getattr(os, "O_NOFOLLOW", _NOWHERE) | getattr(os, "O_CLOEXEC", _NOWHERE)
     )
     try:
         os.write(number, f"{text}\n".encode())
+        if lasting:
+            os.fsync(number)
     finally:
         os.close(number)
 

@@ -21,6 +21,10 @@ _GONE = {2150858843, 2150859082, 2150859087, 2150859212}
 _QUOTA = {2150859173, 2150859174, 2150859175, 2150859176, 2150859179, 2150858815, *range(2150859236, 2150859243)}
 _SEND_UNSURE = {170, 1460}
 _TOO_LARGE = {2150858790, 2150858825}
+_SILENT = (
+    "the connection was taken, then nothing came: does the host hang, or does another program listen there (WinRM: 5986 https, "
+    "5985 http)? restart WinRM on it, or raise ansible_winrm_read_timeout_sec if it is only slow"
+)
 
 
 @contextmanager
@@ -55,7 +59,7 @@ def fault_of(error: Exception, target: str) -> WireFault:
         case http.ConnectTimeout():
             return WireFault("connect", f"no connection to {target} in time")
         case http.ReadTimeout():
-            return WireFault("lost", f"{target} did not answer in time")
+            return WireFault("lost", f"{target} did not answer in time", hint=_SILENT)
         case http.ConnectionError():
             return _of_connection(error, target)
         case OSError() if missing := re.search(r"^Could not find .*, invalid path: (.+)", str(error)):

@@ -23,6 +23,7 @@ from hvctl.text.diagnostic import Mark
 NOW = datetime(2026, 11, 27, 8, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
 PLAYBOOK = "/fleet/site.yml"
+HERE = "ctl.tokyo"
 HOSTILE = "<script>alert(1)</script>\u202e'\"&"
 
 
@@ -124,14 +125,24 @@ def filled(where: Place, hosts: int = 12, drifted: Sequence[int] = (3, 5), away:
 
 
 def _runs() -> Iterable[ScheduledRun]:
-    """What ran the three checks, one in between that was left out, and an apply that was killed."""
+    """One that could not begin, what ran the three checks, one in between that was left out, and an apply that was killed."""
     hour = timedelta(hours=1)
-    for at, status in ((NOW - 10 * DAY, 0), (NOW - 2 * DAY, 2), (NOW - 2 * hour, 75), (NOW - hour, 4)):
+    for at, status in (
+        (NOW - 11 * DAY, 1),
+        (NOW - 10 * DAY, 0),
+        (NOW - 2 * DAY, 2),
+        (NOW - 2 * hour, 75),
+        (NOW - hour, 4),
+    ):
         began = at - timedelta(minutes=3)
         again = NOW - 2 * hour if status == 2 else began + hour
-        yield ScheduledRun("site", "drift", "every 1 h", (PLAYBOOK,), began, at, status, again)
+        machine = None if status == 1 else HERE  # the first by a release that kept no machine
+        yield ScheduledRun("site", "drift", "every 1 h", (PLAYBOOK,), began, at, status, again, machine)
     at = NOW - 30 * hour
     yield ScheduledRun("夜間-apply", "apply", "0 2 * * *", (PLAYBOOK,), at, at, KILLED, at + DAY)
+    for at in (NOW - 5 * hour, NOW - hour):
+        began = at - timedelta(minutes=3)
+        yield ScheduledRun("site", "drift", "every 4 h", ("/osaka.yml",), began, at, 0, began + 4 * hour, "ctl.大阪")
 
 
 def metered(where: Place, name: str, vm: str, days: int = 10) -> None:

@@ -19,7 +19,7 @@ from tests.dashboard.fleet import DAY, NOW, TIMERS, fleet, metered
 PATHS = [
     "/", "/hosts", "/drifts", "/checks", "/checks/3", "/hosts/hv010", "/hosts/hv010/vms/web01", "/login",
     "/clusters", "/clusters/hvcl01", "/replicas", "/exports", "/schedules", "/hosts/hv001",
-    "/schedules/drift/site", "/replicas/hv001/web02",
+    "/schedules/drift/site?machine=ctl.tokyo", "/replicas/hv001/web02",
 ]  # fmt: skip
 SIZES = [(1280, 900), (390, 800)]
 

@@ -23,14 +23,17 @@ from hvctl.dashboard.guard import Anyone, ByProxy, ByToken, Guard
 from hvctl.dashboard.languages import catalogue, preferred
 from hvctl.dashboard.pages import Site
 from hvctl.history import Place, place
+from hvctl.history.meters import Meters
 from hvctl.history.opening import opened, writing
 from hvctl.history.planned import Planned, PlannedField, PlannedItem, PlannedStep, told
-from hvctl.history.scheduled import KILLED
+from hvctl.history.runs import remove_schedule, write_runs
+from hvctl.history.scheduled import KILLED, ScheduledRun
 from hvctl.history.schema import lags
 from hvctl.history.seen import Seen, Standing
 from hvctl.history.store import Store
+from hvctl.metering import HostReading
 from scripts.make_catalogues import FOLDER, catalogue_of, compiled, extracted
-from tests.dashboard.fleet import DAY, HOSTILE, NOW, PLAYBOOK, TIMERS, fleet, looked, metered
+from tests.dashboard.fleet import DAY, HERE, HOSTILE, NOW, PLAYBOOK, TIMERS, fleet, looked, metered
 
 GROUPS = {"tokyo": frozenset({"hv003", "hv004"}), "osaka": frozenset({"hv005", "hv007", "hv-new"})}
 INVENTORY = frozenset({"hv003", "hv004", "hv005", "hv007", "hv-new", "新しい"})
@@ -39,7 +42,7 @@ PAGES = [
     "/", "/hosts", "/drifts", "/drifts?which=gone", "/drifts?which=accepted", "/checks", "/checks/3", "/hosts/hv003",
     "/hosts/hv003/vms/web01", "/clusters", "/clusters/hvcl01", "/replicas", "/exports", "/schedules", "/hosts/hv001",
     "/hosts/hv001/vms/web02", "/hosts/hv002", "/schedules/drift/site", "/schedules/apply/夜間-apply",
-    "/replicas/hv001/web02",
+    f"/schedules/drift/site?machine={HERE}", "/replicas/hv001/web02",
 ]  # fmt: skip
 
 
@@ -63,8 +66,8 @@ def browse(where: Place) -> Open:
             guard or Anyone(),
             DAY,
             GROUPS,
-            lambda: NOW,
-            **{"timers": lambda: TIMERS, "inventory": INVENTORY, **more},
+            more.pop("now", lambda: NOW),
+            **{"timers": lambda: TIMERS, "inventory": INVENTORY, "this_machine": HERE, **more},
         )
         return TestClient(
             application(site, ["localhost"]),
@@ -113,10 +116,8 @@ def test_a_counter_leads_to_exactly_its_list(browse: Open, page: str) -> None:
     counters = [(unescape(href), n) for href, n in links.found]
     assert len(counters) >= (25 if page == "/" else 6)
     for href, n in counters:
-        if href.startswith(("/hosts", "/drifts", "/checks?", "/replicas", "/exports")):
+        if href.startswith(("/hosts", "/drifts", "/checks?", "/replicas", "/exports", "/clusters", "/schedules")):
             assert found_by(client, href)["found"]["total"] == n, href
-        if href.startswith("/schedules"):
-            assert len(found_by(client, href)["schedules"]) == n, href
 
 
 def test_what_the_fleet_is_like(browse: Open) -> None:
@@ -163,6 +164,9 @@ def test_a_machine_with_what_it_used(browse: Open) -> None:
     assert used[-1]["processor_mhz"] == pytest.approx(500)
     assert used[-1]["read_mb"] == pytest.approx(1, rel=0.01)
     assert [one["field"] for one in told["open"]] == ["count"]
+    assert found_by(browse(now=lambda: NOW + 60 * DAY), "/hosts/hv003/vms/WEB01?days=7")["used"] == [], (
+        "and it is there"
+    )
     text = browse().get("/hosts/hv003/vms/web01").text
     assert "data-source" in text and "As a table" in text
 
@@ -205,6 +209,8 @@ def test_what_is_not_on_record(browse: Open, path: str) -> None:
     answer = browse().get(path)
     assert answer.status_code == 404
     assert "Not on record" in answer.text
+    answer = browse().get(path, headers={"accept": "application/json"})
+    assert (answer.status_code, answer.json()["page"]) == (404, "missing")
 
 
 def test_a_history_without_a_check(browse: Open, tmp_path: Path) -> None:
@@ -219,6 +225,8 @@ def test_a_history_that_cannot_be_read(browse: Open, tmp_path: Path) -> None:
     answer = browse(at=place(str(tmp_path / "bad.db"))).get("/")
     assert answer.status_code == 503
     assert "cannot be used" in answer.text
+    answer = browse(at=place(str(tmp_path / "bad.db"))).get("/hosts?format=json")
+    assert (answer.status_code, answer.json()["page"]) == (503, "trouble")
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
@@ -312,7 +320,7 @@ def test_where_roles_were_and_how_replications_went(tmp_path: Path, browse: Open
 
 
 def test_a_cluster_with_its_nodes_and_roles(browse: Open) -> None:
-    (one,) = found_by(browse(), "/clusters")["clusters"]
+    (one,) = found_by(browse(), "/clusters?troubled=1&q=APP01")["found"]["rows"]
     assert (one["name"], len(one["nodes"]), len(one["roles"])) == ("hvcl01", 3, 2)
     page = found_by(browse(), "/clusters/hvcl01")
     told = page["cluster"]
@@ -409,20 +417,53 @@ def test_the_plan_of_each_host_of_a_check(tmp_path: Path, browse: Open) -> None:
 
 
 def test_a_schedule_with_its_runs(browse: Open) -> None:
-    rows = found_by(browse(), "/schedules")["schedules"]
-    assert [(r["last"]["schedule"], r["last"]["exit_status"], r["overdue"]) for r in rows] == [
-        ("site", 4, False),
-        ("夜間-apply", KILLED, True),
+    rows = found_by(browse(), "/schedules")["found"]["rows"]
+    assert [(r["last"]["schedule"], r["last"]["machine"], r["last"]["exit_status"], r["overdue"]) for r in rows] == [
+        ("夜間-apply", None, KILLED, True),
+        ("site", HERE, 4, False),
+        ("site", "ctl.大阪", 0, False),
     ]
+    assert found_by(browse(), "/schedules?q=CTL.大")["found"]["total"] == 1
     text = browse().get("/schedules").text
     assert found_by(browse(), "/")["overdue"] == 1
-    assert "overdue" in text and text.count('href="/schedules/drift/site"') == 2, "of the timer, too"
-    told = found_by(browse(), "/schedules/drift/site")
+    assert "overdue" in text and text.count(f'href="/schedules/drift/site?machine={HERE}"') == 2, "of the timer, too"
+    told = found_by(browse(), f"/schedules/drift/site?machine={HERE}")
     runs = [(one["run"]["exit_status"], one["late_s"], one["check"]) for one in told["found"]["rows"]]
-    assert runs == [(4, None, 3), (75, None, None), (2, 8 * 86400 - 3600, 2), (0, None, 1)]
+    assert runs == [(4, None, 3), (75, None, None), (2, 8 * 86400 - 3600, 2), (0, None, 1), (1, None, None)]
     assert [one["next"] for one in told["timers"]] == ["2026-11-27T08:00:00Z"]
     assert found_by(browse(), "/schedules/apply/夜間-apply?start=1")["found"]["rows"] == []
     assert browse().get("/schedules/apply/site").status_code == 404
+
+
+def test_schedules_of_one_name_on_two_machines_are_two(browse: Open) -> None:
+    told = found_by(browse(), "/schedules/drift/site?machine=ctl.大阪")
+    assert (told["schedule"]["last"]["rhythm"], told["schedule"]["last"]["playbooks"]) == ("every 4 h", ["/osaka.yml"])
+    ran = [(one["run"]["machine"], one["late_s"], one["check"]) for one in told["found"]["rows"]]
+    assert ran == [("ctl.大阪", None, None), ("ctl.大阪", None, None), (None, None, None)]
+    assert told["timers"] == [], "those of this machine are of another one"
+    both = found_by(browse(), "/schedules/drift/site")
+    assert (both["schedule"], len(both["schedules"])) == (None, 2), "an address without a machine is of both"
+    assert "2 machines have run a schedule of this name" in browse().get("/schedules/drift/site").text
+    assert found_by(browse(), "/schedules/apply/夜間-apply")["schedule"]["overdue"], "of one alone it is its page"
+    assert browse().get("/schedules/drift/site?machine=ctl3").status_code == 404
+
+
+def test_a_schedule_that_was_removed_is_not_waited_for(tmp_path: Path, browse: Open) -> None:
+    where = fleet(tmp_path)
+    later = NOW + 9 * DAY
+    one = ScheduledRun("site", "drift", "every 1 h", (PLAYBOOK,), NOW, NOW, 0, NOW, HERE)
+    client = browse(at=where, now=lambda: later)
+
+    def overdue() -> list[tuple[str, str]]:
+        rows = found_by(client, "/schedules?overdue=1")["found"]["rows"]
+        return [(row["last"]["schedule"], row["last"]["machine"]) for row in rows]
+
+    assert ("site", HERE) in overdue() and ("site", "ctl.大阪") in overdue()
+    assert [remove_schedule(where, "site", name, later) for name in (HERE, HERE, "ctl9")] == [1, 1, 0]
+    assert ("site", HERE) not in overdue() and ("site", "ctl.大阪") in overdue()
+    assert "removed" in client.get("/schedules").text
+    write_runs(where, [one])
+    assert ("site", HERE) in overdue(), "installed again"
 
 
 def test_schedules_and_what_ran_wherever_it_was_started(tmp_path: Path, browse: Open) -> None:
@@ -439,7 +480,21 @@ def test_schedules_and_what_ran_wherever_it_was_started(tmp_path: Path, browse: 
     ran = {one["verb"]: one for one in told["runs"]}
     assert (ran["drift"]["number"], ran["drift"]["hosts"], ran["drift"]["missed"]) == (3, 11, 1)
     assert (ran["export"]["usual_s"], ran["export"]["late"], ran["export"]["exit_status"]) == (86400, True, 2)
+    Meters(where).write([HostReading("hv004", NOW)], {}, NOW, machine=HERE)
+    read = [
+        (one["machine"], one["lately"]) for one in found_by(browse(at=where), "/schedules")["runs"] if not one["number"]
+    ]
+    assert read == [(HERE, 1)]
     assert (ran["metering"]["usual_s"], ran["metering"]["late"], ran["metering"]["hosts"]) == (86400, False, 1)
+    for n, machine in enumerate((HERE, HERE, "ctl.大阪")):
+        at = NOW - timedelta(hours=n)
+        Store(where).write(Check("drift", (PLAYBOOK,), at, at, (), 0, machine=machine), [Seen("hv003")], at)
+    per = [
+        (one["machine"], one["lately"])
+        for one in found_by(browse(at=where), "/schedules")["runs"]
+        if one["verb"] == "drift"
+    ]
+    assert per == [(HERE, 2), ("ctl.大阪", 1)], "those before have no machine, and others have done the same since"
     assert "later than usual" in browse(at=where).get("/schedules").text
     assert found_by(browse(at=where), "/checks?verb=export")["found"]["total"] == 4
 
@@ -478,6 +533,22 @@ def test_pages_of_a_long_list(tmp_path: Path, browse: Open) -> None:
     assert len(set(names)) == 300
     assert 'rel="next"' in client.get("/hosts").text
     assert 'rel="prev"' in client.get("/hosts?start=200").text
+
+
+def test_very_many_clusters_have_pages_and_those_that_need_somebody_come_first(tmp_path: Path, browse: Open) -> None:
+    where = fleet(tmp_path)
+    units = (Standing("cluster", f"cl{n:03}", f"cl{n:03}", f"N{n} {'down' if n > 200 else 'up'}") for n in range(205))
+    Store(where).write(Check("drift", (PLAYBOOK,), NOW, NOW, (), 0), [Seen("hv001", standings=tuple(units))], NOW)
+    client = browse(at=where)
+    pages = [found_by(client, f"/clusters?start={start}")["found"] for start in (0, 100, 200)]
+    names = [row["name"] for page in pages for row in page["rows"]]
+    assert [len(page["rows"]) for page in pages] == [100, 100, 6] and len(set(names)) == 206
+    assert names[:5] == ["cl201", "cl202", "cl203", "cl204", "hvcl01"]
+    counted = found_by(client, "/")["units"]
+    assert (counted["clusters"], counted["troubled_clusters"]) == (206, 5)
+    assert found_by(client, "/clusters?troubled=1")["found"]["total"] == 5
+    page = client.get("/clusters?q=cl&start=100").text
+    assert "q=cl&amp;start=200" in page and 'rel="prev"' in page
 
 
 def test_a_check_of_very_many_hosts_has_pages_and_filters(tmp_path: Path, browse: Open) -> None:

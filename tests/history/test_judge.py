@@ -9,7 +9,7 @@ import pytest
 
 from hvctl.core.check import Moved, Since, Spot
 from hvctl.history.judge import Absence, Ended, Judged, Known, Open, Wish, judged
-from hvctl.history.seen import Difference, Seen, Wished, comparable, key_of, shown
+from hvctl.history.seen import Difference, Seen, Wished, comparable, key_of, sentence, shown
 from hvctl.kinds import address_of
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -153,4 +153,4 @@ def test_what_is_kept_can_be_kept_and_is_no_secret() -> None:
     assert long is not None and long.startswith("sha256:")
     assert long != comparable("x" * 1001)
     assert shown("a\0b\udc80") == "a\ufffdb?"
-    assert len(shown("x" * 1000)) == 400
+    assert (len(shown("x" * 1000)), len(sentence("x" * 1000)), len(sentence("x" * 9000))) == (400, 1000, 2000)

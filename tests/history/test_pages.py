@@ -14,7 +14,7 @@ from tests.history.postgresql import Server
 PAGES = {
     "/": "counts", "/hosts?state=unseen": "found", "/hosts/new": "hosts", "/drifts?q=web": "found",
     "/checks/3?state=drifted": "found", "/clusters/hvcl01": "cluster", "/replicas/hv001/web02": "lags", "/exports": "found",
-    "/schedules/drift/site": "found", "/hosts/hv003/vms/web01": "used",
+    "/schedules/drift/site?machine=ctl.tokyo": "found", "/schedules/drift/site": "schedules", "/hosts/hv003/vms/web01": "used",
 }  # fmt: skip
 
 

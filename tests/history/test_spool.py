@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,23 @@ def test_what_is_seen_of_a_host_is_read_back_as_it_was(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_a_slow_disk_is_waited_for_now_and_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now, waited = [0.0], list[float]()
+
+    def slow(number: int) -> None:
+        waited.append(now[0])
+        now[0] += 0.01
+
+    monkeypatch.setattr(os, "fsync", slow)
+    spool = Spool(tmp_path, BEGUN, lambda: now[0])
+    for _ in range(20):
+        spool.add(sees("2"))
+        now[0] += 0.09
+    spool.end()
+    assert len(waited) == 4 and waited[0] == 0
+    assert all(0.5 <= later - one < 0.7 for one, later in pairwise(waited))
+
+
 def test_a_check_that_ends_leaves_nothing(tmp_path: Path) -> None:
     spool = Spool(tmp_path, BEGUN)
     spool.add(sees())
@@ -123,6 +141,16 @@ def test_one_of_another_history_waits_for_it(tmp_path: Path) -> None:
     of_dead(tmp_path)
     assert not list(broken_off(tmp_path, "other.db"))
     assert len(list(broken_off(tmp_path, "history.db"))) == 1
+
+
+def test_what_another_machine_writes_in_the_same_folder_is_left_alone_until_it_is_silent_for_a_day(
+    tmp_path: Path,
+) -> None:
+    Spool(tmp_path, replace(BEGUN, machine="another")).add(sees())
+    file = of_dead(tmp_path)
+    assert list(broken_off(tmp_path, "history.db")) == []
+    os.utime(file, (0, 0))
+    assert [one.check.machine for one in broken_off(tmp_path, "history.db")] == ["another"]
 
 
 def test_what_a_killed_check_saw_stands_in_the_history(tmp_path: Path) -> None:

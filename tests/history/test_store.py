@@ -25,7 +25,8 @@ from hvctl.history import HistoryError, Place, place
 from hvctl.history.opening import VERSIONS, _engine, migrate, need_driver, opened, writing
 from hvctl.history.record import CHECKS_KEPT, KEPT
 from hvctl.history.remember import remember
-from hvctl.history.schema import VERSION_TABLE, checks, drifts, hosts, metadata
+from hvctl.history.runs import last_runs, runs_of, write_runs
+from hvctl.history.schema import VERSION_TABLE, checks, drifts, hosts, metadata, runs
 from hvctl.history.seen import Difference, Seen, Wished, key_of
 from hvctl.history.store import Store
 from hvctl.kinds import address_of
@@ -158,11 +159,26 @@ def test_a_history_of_the_first_version_is_brought_up_and_keeps_what_it_holds(st
     assert host.checks == 1
 
 
+def test_runs_of_before_machines_were_kept_can_be_read_and_are_those_of_the_machine_that_goes_on(store: Store) -> None:
+    old = {"schedule": "lab", "verb": "drift", "rhythm": "every 1 h", "playbooks": '["lab.yml"]', "exit_status": 2}
+    with writing(_engine(store.place)) as connection:
+        migrate(connection, "0009")
+        connection.execute(insert(runs).values(**old, started=AT, finished=AT, next=AT + HOUR))
+    with opened(store.place).connect() as connection:
+        (before,) = last_runs(connection)
+    assert (before.machine, before.removed, before.exit_status) == (None, None, 2)
+    write_runs(store.place, [replace(before, machine=name, started=AT + HOUR) for name in ("ctl1", "ctl2")])
+    with opened(store.place).connect() as connection:
+        assert [one.machine for one in last_runs(connection)] == ["ctl1", "ctl2"]
+        total, found = runs_of(connection, "lab", "drift", "ctl2", 10)
+    assert (total, [one.machine for one in found]) == (2, ["ctl2", None])
+
+
 def test_a_history_of_a_newer_hvctl_is_not_touched(store: Store) -> None:
     write(store, sees("2"), AT)
     with writing(opened(store.place)) as connection:
         connection.exec_driver_sql(f"UPDATE {VERSION_TABLE} SET version_num = '0099'")
-    with pytest.raises(HistoryError, match=r"made by a newer hvctl \(schema 0099; this one knows 0009\)"):
+    with pytest.raises(HistoryError, match=r"made by a newer hvctl \(schema 0099; this one knows 0010\)"):
         write(store, sees("4"), AT + HOUR)
     with _engine(store.place).connect() as connection:
         assert connection.execute(select(checks.c.finished)).scalars().all() == [AT]

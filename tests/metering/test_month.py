@@ -363,5 +363,6 @@ def test_the_html_is_in_the_language_of_the_reader(fleet: Fleet) -> None:
     assert '<html lang="ja">' in page
     told = Outline(page).texts
     assert {"請求の明細", "プロセッサ時間", "（所有者なし）"} <= set(told), told
+    assert "2026-05-05 12:05 UTC の時点で停止中" in page, "and not: off"
     for text in told:
         assert not re.search("[a-z]{3,} [a-z]{2,}", text), text

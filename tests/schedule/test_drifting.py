@@ -17,6 +17,7 @@ from urllib.error import HTTPError
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import select
 
 from hvctl.call import TransportError
 from hvctl.cli.checked import checked
@@ -28,12 +29,14 @@ from hvctl.core.outcome import Outcome
 from hvctl.history import place
 from hvctl.history.opening import opened
 from hvctl.history.runs import last_runs
+from hvctl.history.schema import checks
 from hvctl.monitor.listen import Listener, parse_address
 from hvctl.monitor.news import NOTHING, news
 from hvctl.monitor.schedule.lock import locked
 from hvctl.monitor.watch import Rhythm, watch
 from hvctl.show.digest import LONGEST, digest
 from hvctl.show.metrics import state
+from hvctl.text.machine import this_machine
 from tests.schedule.conftest import FakeClock, Lab
 
 
@@ -164,20 +167,33 @@ def test_a_signal_in_a_check_ends_it(lab: Lab, handlers: None, number: signal.Si
     assert not (lab.folder / "hvctl.prom").exists()
 
 
-def test_what_a_schedule_ran_is_remembered_however_it_ended(lab: Lab) -> None:
-    words = ("drift", "--exclusive", "lab", "--history", "h.db")
+def test_what_a_schedule_ran_is_remembered_however_it_ended(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    words, here = ("drift", "--exclusive", "lab", "--history", "h.db"), this_machine()
     assert lab.hvctl("--schedule", "lab=1h", *words, "lab.yml")[0] == 0
     with locked(lab.folder / "state" / "hvctl" / "locks" / "lab.lock", datetime(2026, 3, 1, tzinfo=UTC)):
         assert lab.hvctl("--schedule", "lab=1h", *words, "lab.yml")[0] == 75
     assert lab.hvctl("--schedule", "夜間=0 3 * * mon-fri", *words, "none.yml")[0] == 1
+    monkeypatch.setenv("HVCTL_MACHINE", "ctl2")
+    assert lab.hvctl("--schedule", "lab=2h", *words, "lab.yml")[0] == 0
     with opened(place("h.db")).connect() as connection:
-        first, second = last_runs(connection)
+        *ours, second = last_runs(connection)
+        assert connection.execute(select(checks.c.machine)).scalars().all() == [here, "ctl2"]
+    assert {(one.machine, one.rhythm) for one in ours} == {(here, "every 1 h"), ("ctl2", "every 2 h")}
+    first = next(one for one in ours if one.machine != "ctl2")
     assert (first.schedule, first.verb, first.rhythm, first.exit_status) == ("lab", "drift", "every 1 h", 75)
     assert first.next == first.started + timedelta(hours=1)
     assert (second.schedule, second.exit_status, second.playbooks) == ("夜間", 1, ("none.yml",))
     assert second.next is not None and second.next.astimezone().hour == 3
     for wrong in ("lab", "lab=sometimes", "=1h"):
         assert lab.hvctl("--schedule", wrong, *words, "lab.yml")[0] == 1
+
+
+def test_containers_that_nobody_named_are_one_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HVCTL_MACHINE", raising=False)
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    assert this_machine() == "container"
+    monkeypatch.setenv("HVCTL_MACHINE", " ctl.東京 ")
+    assert this_machine() == "ctl.東京"
 
 
 def test_a_second_one_is_left_out_and_says_so(lab: Lab) -> None:

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hvctl.history import place
+from hvctl.history.opening import opened
+from hvctl.history.runs import last_runs
 from hvctl.monitor.schedule.cron import Cron
 from hvctl.monitor.schedule.crontab import crontab
 from hvctl.monitor.schedule.job import Job, escaped, name_fault, name_of, unescaped
@@ -115,6 +118,38 @@ def test_a_timer_is_installed_listed_changed_and_removed(lab: Lab, systemctl: Fa
     assert systemctl.asked[-2:] == ["disable --now hvctl-drift-lab.timer", "daemon-reload"]
     assert written(lab) == {}
     assert "No timer of hvctl is installed" in lab.hvctl("schedule", "list")[1]
+
+
+def test_a_schedule_that_is_no_timer_is_listed_once_it_has_run_and_removed_in_the_history(
+    lab: Lab, systemctl: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for machine, name in (("ctl1", "夜間=0 3 * * *"), ("ctl1", "lab=1h"), ("ctl2", "lab=2h")):
+        monkeypatch.setenv("HVCTL_MACHINE", machine)
+        lab.hvctl("--schedule", name, "drift", "none.yml")
+    monkeypatch.setenv("HVCTL_MACHINE", "ctl1")
+    assert lab.hvctl("schedule", "install", "--every", "1h", "lab.yml")[0] == 0
+    assert "\nEnvironment=HVCTL_MACHINE=ctl1\n" in written(lab)["hvctl-drift-lab.service"]
+    _, out, _ = lab.hvctl("schedule", "list")
+    assert [line.split("   ")[0] for line in out.splitlines() if not line.startswith(" ")] == ["lab", "夜間"]
+    assert (
+        "(by cron or otherwise)\n  checks none.yml\n  last" in out
+        and "not begun: its words, playbooks or inventory are at fault\n  next" in out
+    )
+    status, _, err = lab.hvctl("schedule", "remove", "夜間", "--machine", "ctl2")
+    assert (status, "no schedule '夜間' of the machine 'ctl2'" in " ".join(err.split())) == (1, True), err
+    assert lab.hvctl("schedule", "remove", "夜間", "--machine", "ctl1")[1] == "Removed in the history: 夜間 of ctl1\n"
+    assert lab.hvctl("schedule", "remove", "lab")[0] == 0
+    assert "No timer of hvctl" in lab.hvctl("schedule", "list")[1]
+    with opened(place(None)).connect() as connection:
+        assert [(one.machine, one.removed is None) for one in last_runs(connection) if one.schedule == "lab"] == [
+            ("ctl1", False),
+            ("ctl2", True),
+        ]
+    assert lab.hvctl("schedule", "install", "--every", "30d", "lab.yml")[0] == 0
+    with opened(place(None)).connect() as connection:
+        (lasted,) = [one for one in last_runs(connection) if (one.schedule, one.machine) == ("lab", "ctl1")]
+    assert lasted.removed is None and lasted.next is not None, "as the timer has it"
+    assert lasted.next > lasted.started + timedelta(days=2)
 
 
 def test_the_command_of_the_unit_is_one_that_hvctl_runs(lab: Lab, systemctl: Fake) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -224,6 +225,25 @@ def test_authorities_are_read_once_for_all_hosts_and_again_when_they_change(tmp_
     assert context(False) is context(False)
     file.write_bytes(file.read_bytes() + b"\n")
     assert context(str(file)) is not first
+
+
+def test_hosts_of_one_run_share_what_was_read_of_authorities(
+    make: Make, authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "ca.pem"  # which nobody has read yet
+    file.write_bytes(authority.ca.read_bytes())
+    clients = [make(scheme="https", ca=str(file))[0] for _ in range(3)]
+    real, read = ssl.SSLContext.load_verify_locations, list[Any]()
+
+    def counted(context: ssl.SSLContext, *given: Any, **named: Any) -> None:
+        read.append(named or given)
+        real(context, *given, **named)
+
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", counted)
+    for client in clients:
+        assert rows(client.run(READ)) == [{"Name": "ウェブ01", "State": "Off"}]
+        client.close()
+    assert read == [{"cafile": str(file)}]
 
 
 def test_one_who_is_no_administrator_is_told_so(make: Make) -> None:

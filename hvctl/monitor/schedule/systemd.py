@@ -172,10 +172,17 @@ def _result(service: Mapping[str, str], verb: Verb) -> str:
     if service.get("ActiveState") == "activating":
         return "running now"
     status = service.get("ExecMainStatus", "")
+    return outcome(status, verb) or (f"failed ({service.get('Result', '')}, status {status})" if status else "")
+
+
+def outcome(status: str, verb: str) -> str:
+    """How a run ended, by its exit status; "" if that is for none of its ends."""
     words = {"0": "in sync", "2": "drifted", "75": "left out, one was running", "130": "stopped", "143": "stopped"}
     if verb != "drift":
         words |= {"0": "done", "2": "something was left undone", "75": "left out: not its time, or one was running"}
-    return words.get(status, f"failed ({service.get('Result', '')}, status {status})" if status else "")
+    words |= {"4": "not every host could be looked at", "6": f"{words['2']}; not every host could be looked at"}
+    words |= {"1": "not begun: its words, playbooks or inventory are at fault", "70": "a fault of hvctl"}
+    return words.get(status, "")
 
 
 _SPANS = {"y": 31_557_600, "month": 2_629_800, "w": 604_800, "d": 86_400, "h": 3_600, "min": 60, "s": 1,
