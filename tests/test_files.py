@@ -46,8 +46,9 @@ def test_what_is_for_the_user_alone_is_for_nobody_else(umask: int, tmp_path: Pat
         assert {f.name for f in state.glob("history.db*")} == {"history.db", "history.db-wal", "history.db-shm"}
         write_recording(str(state / "hv01.json"), Facts("2022", HostInfo("h", 20348, "", "5.1", ""), {}), scrub=False)
         found = {f.relative_to(tmp_path).as_posix(): f for f in tmp_path.rglob("*")}
+        (shells,) = (f.name for f in state.glob("shells-*"))
         assert {name: mode(f) for name, f in found.items() if f.is_file()} == {
-            f"share/hvctl/shells-{os.getpid()}.json": 0o600,
+            f"share/hvctl/{shells}": 0o600,
             "share/hvctl/locks/lab.lock": 0o600,
             "share/hvctl/history.db": 0o600,
             "share/hvctl/history.db-wal": 0o600,
@@ -83,13 +84,16 @@ def test_nothing_is_written_through_a_link_that_somebody_put_there(tmp_path: Pat
     precious.write_text("precious")
     state = tmp_path / "state"
     state.mkdir()
-    for name in (f"shells-{os.getpid()}.part", f".shells-{os.getpid()}.json.{os.getpid()}.new", "lab.lock"):
+    OpenShells(state).opened("https://hv01:5986/wsman", "shell")
+    (shells,) = state.glob("shells-*.json")
+    shells.unlink()
+    for name in (f"{shells.stem}.part", f".{shells.name}.{os.getpid()}.new", "lab.lock"):
         (state / name).symlink_to(precious)
     OpenShells(state).opened("https://hv01:5986/wsman", "shell")
     with pytest.raises(OSError), locked(state / "lab.lock", datetime(2026, 4, 1, tzinfo=UTC)):
         pass
     assert precious.read_text() == "precious"
-    assert json.loads((state / f"shells-{os.getpid()}.json").read_text())
+    assert json.loads(shells.read_text())
 
 
 def test_a_stream_is_written_to_not_replaced(tmp_path: Path) -> None:

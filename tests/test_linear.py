@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import sys
 from collections import deque
 from collections.abc import Callable
@@ -17,10 +18,10 @@ import pytest
 from hvctl.config.offline import Desired, offline_problems
 from hvctl.config.playbook import read_playbook, wishes
 from hvctl.config.salvage import Made
-from hvctl.core.check import Check
+from hvctl.core.check import Check, drifts
 from hvctl.core.facts import Facts, merged
 from hvctl.core.impact import IMPACTS
-from hvctl.core.outcome import Outcome
+from hvctl.core.outcome import Briefs, Outcome
 from hvctl.core.planner import make_plan
 from hvctl.core.questions import questions
 from hvctl.core.resource import Index
@@ -96,6 +97,21 @@ def test_a_host_is_planned_in_time_that_grows_with_its_vms() -> None:
         return lambda: make_plan(desired, facts, frozenset())
 
     assert_linear(made, 40)
+
+
+def test_what_is_told_of_many_hosts_alike_is_in_memory_once() -> None:
+    """Here they came from other processes, and share nothing."""
+    before = pickle.loads(pickle.dumps(check_of(2).outcomes[:1])) + pickle.loads(pickle.dumps(check_of(2).outcomes[1:]))
+    one, other = after = tuple(map(Briefs().of, before))
+    assert [*drifts(one)] == [*drifts(before[0])] != []
+    assert [found.plan for found in after] == [found.plan for found in before]
+    assert one.plan is not None
+    assert other.plan is not None
+    for mine, theirs in zip(one.plan.actions, other.plan.actions, strict=True):
+        assert (mine.address.host, theirs.address.host) == ("hv0000", "hv0001")
+        assert mine.mark is theirs.mark
+        assert mine.wanted is theirs.wanted
+        assert mine.address.owners is theirs.address.owners
 
 
 def test_what_is_new_is_found_in_one_pass() -> None:

@@ -9,7 +9,7 @@ from hvctl.cli.prepared import Asked, prepared, run_of
 from hvctl.cli.remembered import database, remembered, spooled
 from hvctl.core.check import Check
 from hvctl.core.impact import IMPACTS
-from hvctl.core.outcome import Outcome, exit_status
+from hvctl.core.outcome import Briefs, Outcome, exit_status
 from hvctl.history.seen import seen
 
 
@@ -21,6 +21,7 @@ def checked(settings: Settings, asked: Asked, *, quiet: bool = False, everything
     with run_of(settings, prepared(settings, asked), frozenset(IMPACTS)) as run:
         begun = run.check("drift", asked.playbooks, (), 0, asked.covers)
         spool = settings.tried(partial(spooled, settings, begun), None)
+        briefs = Briefs()
 
         def heard(one: Outcome) -> Outcome:
             if spool is None or not one.looked or one.unasked:
@@ -28,7 +29,7 @@ def checked(settings: Settings, asked: Asked, *, quiet: bool = False, everything
             one = settings.redactor.value(one)
             spool.add(seen(begun, one))
             database()
-            return settings.redactor.part(one, one.brief)
+            return settings.redactor.part(one, briefs.of(one))
 
         outcomes = run.plan(only_told=True, heard=lambda one: settings.tried(partial(heard, one), one))
         status = settings.stop.status or exit_status(outcomes, changes_count=True)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from hvctl.call import TransportError
 from hvctl.core.apply import Report
-from hvctl.core.plan import Plan
+from hvctl.core.plan import Action, Plan
 from hvctl.core.status import DIFFERS, FAULT, TROUBLE
+from hvctl.text.address import Address
 from hvctl.text.diagnostic import Diagnostic
 
 
@@ -30,15 +32,6 @@ class Outcome:
         """Without most of what its host answered, which is most of it: all that is told of a plan stands in its actions, but
         for what the host is as a whole."""
         return self if self.plan is None else replace(self, plan=replace(self.plan, facts=self.plan.facts.of_host))
-
-    @property
-    def brief(self) -> Outcome:
-        """Without all that its plan found as wanted, for who has taken that down already."""
-        plan = self.plan
-        if plan is None:
-            return self
-        actions = tuple(replace(a, wanted=a.wanted[:1], searched=()) if a.wanted[1:] else a for a in plan.actions)
-        return replace(self, plan=replace(plan, actions=actions))
 
     @property
     def looked(self) -> bool:
@@ -63,6 +56,29 @@ class Outcome:
         plans = (self.plan, report.after if report is not None else None)
         found = [e.defect for e in errors if e is not None and e.defect] + [d for p in plans if p for d in p.defects]
         return tuple(dict.fromkeys(found))
+
+
+class Briefs:
+    """Outcomes without all that their plans found as wanted, for who has taken that down already. What is alike on many hosts
+    is kept once."""
+
+    def __init__(self) -> None:
+        self._first: dict[Hashable, Any] = {}
+
+    def of(self, one: Outcome) -> Outcome:
+        if one.plan is None:
+            return one
+        return replace(one, plan=replace(one.plan, actions=tuple(map(self._action, one.plan.actions))))
+
+    def _action(self, action: Action) -> Action:
+        one = action.address
+        address = Address(one.host, one.kind, self._once(one.owners), self._once(one.key))
+        # The first of what is wanted is whether it is there: of words, as the title.
+        title, mark, wanted = map(self._once, (action.title, action.mark, action.wanted[:1]))
+        return replace(action, address=address, title=title, mark=mark, wanted=wanted, searched=())
+
+    def _once(self, value: Hashable) -> Any:
+        return self._first.setdefault(value, value)
 
 
 def exit_status(outcomes: Iterable[Outcome], *, changes_count: bool, steps_count: bool = False) -> int:

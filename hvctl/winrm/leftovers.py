@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -12,8 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from hvctl.text.files import PRIVATE, append_line, make_private_folder, write_whole
+from hvctl.text.machine import this_machine
 from hvctl.text.number import is_whole, whole
 from hvctl.text.processes import lives
+
+_QUIET_S = 86_400
+"""A run of another machine whose file was not written for so long is gone."""
 
 
 @dataclass(frozen=True)
@@ -28,13 +34,15 @@ class OpenShell:
 
 class OpenShells:
     """One file per process, so that runs do not disturb each other. A file whose process is gone is a leftover; one that
-    bears this process's own id is of an earlier run too: in a container every process has the same. Its first line is all
+    bears this process's own id is of an earlier run too: in a container every process has the same. Machines may share the
+    folder, and know nothing of each other's processes. Its first line is all
     that was open when it was written; each further one is a shell that was opened or closed since.
     What cannot be written is not written: the host's own idle timeout is the backstop (winrm 5.4)."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._file = folder / f"shells-{os.getpid()}.json"
+        self._machine = _machine()
+        self._file = folder / f"shells-{os.getpid()}-{self._machine}.json"
         self._before = _read(self._file) or {}
         self._open = {at: {one.shell: one for one in shells} for at, shells in self._before.items()}
         self._lock = threading.Lock()
@@ -64,7 +72,7 @@ class OpenShells:
             found = self._before.pop(endpoint, [])
             with suppress(OSError):
                 for file in self._folder.glob("shells-*.json"):
-                    if _gone(file):
+                    if _gone(file, self._machine):
                         found += self._taken(file, endpoint)
             if found:
                 self._open.setdefault(endpoint, {}).update({one.shell: one for one in found})
@@ -126,6 +134,19 @@ def _put(file: Path, data: Mapping[str, Sequence[OpenShell]]) -> None:
     write_whole(file, f"{text}\n", PRIVATE)
 
 
-def _gone(file: Path) -> bool:
-    pid = file.stem.removeprefix("shells-")
-    return is_whole(pid) and whole(pid) != os.getpid() and not lives(whole(pid))
+def _machine() -> str:
+    """Short, and with nothing that a file's name may not have."""
+    return hashlib.sha256(this_machine().encode()).hexdigest()[:8]
+
+
+def _gone(file: Path, here: str) -> bool:
+    """`here`: this machine. An earlier release named none."""
+    pid, _, machine = file.stem.removeprefix("shells-").partition("-")
+    if not is_whole(pid):
+        return False
+    if machine and machine != here:
+        try:
+            return time.time() - file.stat().st_mtime > _QUIET_S
+        except OSError:
+            return False  # another hvctl was quicker
+    return not machine if whole(pid) == os.getpid() else not lives(whole(pid))

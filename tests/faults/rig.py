@@ -137,8 +137,8 @@ class Rig:
 
     def ends(self) -> None:
         """The process of the last run is gone, and what it wrote down is left."""
-        for file in state_folder().glob(f"shells-{os.getpid()}.json"):
-            file.rename(file.with_name(f"shells-{DEAD}.json"))
+        for file in state_folder().glob(f"shells-{os.getpid()}-*.json"):
+            file.rename(file.with_name(file.name.replace(str(os.getpid()), str(DEAD), 1)))
 
     def disarm(self) -> None:
         """Nothing goes wrong from now on."""

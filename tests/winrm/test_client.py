@@ -440,18 +440,24 @@ def test_an_apply_survives_the_switch_it_makes_over_its_own_way_in(make: Make) -
     assert [c.cmdlet for c in host.log] == ["New-VMSwitch", "Set-VMProcessor"]
 
 
+def file_of(folder: Path, pid: int) -> Path:
+    """Of a process of this machine, open shells."""
+    OpenShells(folder).opened("https://a/wsman", "A")
+    (own,) = folder.glob("shells-*.json")
+    own.unlink()
+    return own.with_name(own.name.replace(str(os.getpid()), str(pid), 1))
+
+
 @pytest.mark.parametrize("pid", [2**22 - 7, os.getpid()], ids=["another process", "of the same id, as in a container"])
 def test_shells_of_a_run_that_was_killed_are_closed_by_the_next(make: Make, tmp_path: Path, pid: int) -> None:
     """The first is beyond pid_max of a usual system: no process has it."""
     client, endpoint = make()
     orphan = client._connection.open_shell()
-    (tmp_path / f"shells-{pid}.json").write_text(
-        json.dumps({client.address.endpoint: [{"shell": orphan}]}), encoding="utf-8"
-    )
+    file_of(tmp_path, pid).write_text(json.dumps({client.address.endpoint: [{"shell": orphan}]}), encoding="utf-8")
     shells = OpenShells(tmp_path)
     second = WinRM(client.address, allow=allowed(), sleep=lambda s: None, shells=shells)
     second.run(READ)
-    assert list(tmp_path.glob("*.json")) == [tmp_path / f"shells-{os.getpid()}.json"]
+    assert [file.name for file in tmp_path.glob("*.json")] == [file_of(tmp_path / "another", os.getpid()).name]
     second.close()
     assert list(tmp_path.glob("*.json")) == []
     assert endpoint.actions().count("Create") == endpoint.actions().count("Delete") == 2
@@ -459,7 +465,7 @@ def test_shells_of_a_run_that_was_killed_are_closed_by_the_next(make: Make, tmp_
 
 def test_what_an_earlier_run_left_on_other_hosts_stays_written_down(tmp_path: Path) -> None:
     left = {"https://a/wsman": [{"shell": "A", "batch": "b", "command": "c"}], "https://b/wsman": [{"shell": "B"}]}
-    (tmp_path / f"shells-{os.getpid()}.json").write_text(json.dumps(left), encoding="utf-8")
+    file_of(tmp_path, os.getpid()).write_text(json.dumps(left), encoding="utf-8")
     shells = OpenShells(tmp_path)
     shells.opened("https://a/wsman", "new")
     shells.closed("https://a/wsman", "new")
@@ -469,6 +475,19 @@ def test_what_an_earlier_run_left_on_other_hosts_stays_written_down(tmp_path: Pa
     assert shells.leftovers("https://a/wsman") == []
     (tmp_path / f"shells-{2**22 - 7}.json").write_text("[", encoding="utf-8")
     assert shells.leftovers("https://b/wsman") and (tmp_path / f"shells-{2**22 - 7}.json").exists()
+
+
+def test_shells_of_another_machine_that_shares_the_folder_are_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of its processes nothing is known here, but that they write: after a day of silence they are gone."""
+    monkeypatch.setenv("HVCTL_MACHINE", "other")
+    file_of(tmp_path, 2**22 - 7).write_text(json.dumps({"https://a/wsman": [{"shell": "A"}]}), encoding="utf-8")
+    monkeypatch.setenv("HVCTL_MACHINE", "this")
+    assert OpenShells(tmp_path).leftovers("https://a/wsman") == []
+    (theirs,) = tmp_path.glob("*.json")
+    os.utime(theirs, (0, 0))
+    assert [one.shell for one in OpenShells(tmp_path).leftovers("https://a/wsman")] == ["A"]
 
 
 def test_a_fault_of_hvctl_in_the_middle_of_changes_is_judged_by_the_journal(make: Make) -> None:
