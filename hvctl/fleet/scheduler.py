@@ -144,13 +144,13 @@ class Joined:
         try:
             # All of them: some releases of dask tell five unless they are asked for more.
             info = self._client.scheduler_info(n_workers=-1)
+            names = [str(one["name"]) for one in info["workers"].values()]  # which are not told of one that is lost
         except Exception:
             return  # the next look at its status says more
         if info is self._told:
             return  # dask hands out what it knew before where there was no answer
         self._told = info
         now = self._answered = time.monotonic()
-        names = [str(one["name"]) for one in info["workers"].values()]
         self._seen |= dict.fromkeys([*names, *("" for _ in names[:1])], now)
 
     def _heard(self, event: tuple[float, Mapping[str, str]]) -> None:
