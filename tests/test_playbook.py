@@ -118,7 +118,7 @@ def test_what_is_written_alike_for_two_hosts_is_made_once_and_nothing_else(tmp_p
         ("[{name: a, processor: {count: 2}, disks: [{at: 'scsi 0:0', path: 'D:\\a.vhdx'}]}]", False),
         ("[{name: a, processor: {count: 2000}}]", False),
         ("[{name: a, processor: {count: '{{ n }}'}}]", True),
-        ("[{name: '{{ item }}', loop: [a, b]}]", True),
+        ("[{name: '{{ item }}', loop: [a, b]}]", False),
         ("[{name: a, on_host: h2}]", True),
         ("[{name: a, guest_files: [{source: p.yml, destination: 'C:\\p.yml'}]}]", True),
     ],
