@@ -284,7 +284,7 @@ def test_a_template_of_a_guest_names_an_unknown_filter_at_its_place(tmp_path: Pa
 
 def test_ipaddr_without_netaddr_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "netaddr", None)
-    with pytest.raises(ConfigError, match="pip install netaddr"):
+    with pytest.raises(ConfigError, match=r"needs netaddr; install it: python -m pip install 'hvctl\[ipaddr\]'"):
         evaluated("{{ '192.0.2.1' | ipaddr }}")
 
 

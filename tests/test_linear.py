@@ -15,8 +15,10 @@ from typing import Any
 
 import pytest
 
+from hvctl.config.inventory import Inventory
 from hvctl.config.offline import Desired, offline_problems
 from hvctl.config.playbook import read_playbook, wishes
+from hvctl.config.prepare import prepare
 from hvctl.config.salvage import Made
 from hvctl.core.check import Check, drifts
 from hvctl.core.facts import Facts, merged
@@ -222,3 +224,23 @@ def test_what_is_wanted_is_made_in_work_that_grows_with_the_hosts(notes: str, tm
 
     assert_linear(made, 20)
     assert hashes(40) <= MOST * hashes(20)
+
+
+def test_plays_of_many_clusters_and_replicas_are_prepared_in_one_pass(tmp_path: Path) -> None:
+    """Servers that replications name are in no play of their own."""
+
+    def made(clusters: int) -> Callable[[], object]:
+        groups, plays = [], []
+        for n in range(clusters):
+            nodes = ", ".join(f"n{n}_{k}: {{}}" for k in range(2))
+            groups += [f"    cl{n}: {{vars: {{hvctl_cluster: cl{n}}}, hosts: {{{nodes}}}}}"]
+            groups += [f"    site{n}: {{hosts: {{a{n}: {{}}, b{n}: {{}}}}}}"]
+            plays += [f"- hosts: cl{n}\n  cluster: {{vms: [{{name: vm{n}}}]}}"]
+            plays += [f"- hosts: a{n}\n  vms: [{{name: r{n}, replication: {{server: b{n}}}}}]"]
+        inventory, playbook = tmp_path / f"{clusters}.yml", tmp_path / f"p{clusters}.yml"
+        inventory.write_text("all:\n  vars: {ansible_user: u}\n  children:\n" + "\n".join(groups), encoding="utf-8")
+        playbook.write_text("\n".join(plays), encoding="utf-8")
+        loaded = Inventory.load(inventory)
+        return lambda: prepare(loaded, [str(playbook)], learn=lambda secret: None)
+
+    assert_linear(made, 60)

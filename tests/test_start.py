@@ -20,8 +20,8 @@ ROOT = Path(__file__).parents[1]
 LAB = str(ROOT / "playbooks" / "lab.yml")
 
 HEAVY = (
-    "alembic", "apprise", "cryptography", "distributed", "jinja2", "keyring", "prometheus_client", "pycdlib", "pydantic",
-    "requests", "rich", "sqlalchemy", "starlette", "tenacity", "uvicorn", "winrm", "yaml",
+    "alembic", "apprise", "cryptography", "distributed", "http.server", "jinja2", "keyring", "prometheus_client",
+    "pycdlib", "pydantic", "requests", "rich", "sqlalchemy", "starlette", "tenacity", "uvicorn", "winrm", "yaml",
 )  # fmt: skip
 CONFIGURATION = {"jinja2", "pydantic", "rich", "yaml"}
 WIRE = {"cryptography", "requests", "tenacity", "winrm"}
@@ -45,7 +45,7 @@ MAY: dict[str, tuple[list[str], set[str]]] = {
     "drift without a history": (["drift", LAB, "--limit", "nobody", "--no-history"], CONFIGURATION | SEEDS | WIRE),
     "import": (["import", "nobody"], CONFIGURATION | WIRE),
     "init": (["init", "/proc/nowhere"], CONFIGURATION | WIRE),
-    "serve": (["serve", "--listen", "nowhere"], CONFIGURATION | HISTORY | {"starlette", "uvicorn"}),
+    "serve": (["serve", "--listen", "nowhere"], CONFIGURATION | HISTORY | {"http.server", "starlette", "uvicorn"}),
     "facts": (["facts", "nobody"], CONFIGURATION),
     "record": (["record", "nobody"], CONFIGURATION),
     "history": (["history"], CONFIGURATION | HISTORY),

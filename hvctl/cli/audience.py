@@ -6,12 +6,12 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from hvctl.cli.options import Settings
 from hvctl.core.check import Check
-from hvctl.monitor.listen import Listener, parse_address
 from hvctl.monitor.news import NOTHING, news, remembered
 from hvctl.monitor.notify import Target, targets
 from hvctl.monitor.watch import Clock, Rhythm
@@ -20,6 +20,9 @@ from hvctl.show.digest import digest
 from hvctl.show.standing import printable
 from hvctl.text.diagnostic import ConfigError, Diagnostic
 from hvctl.text.extras import lacking
+
+if TYPE_CHECKING:
+    from hvctl.monitor.listen import Listener
 
 
 class Audience:
@@ -56,6 +59,8 @@ class Audience:
         if address is None:
             yield cls(settings.err, file, None, told, again=again)
             return
+        from hvctl.monitor.listen import Listener, parse_address  # which brings a server of HTTP
+
         try:
             listener = Listener(parse_address(address), rhythm.overdue, clock.monotonic)
         except ValueError as error:

@@ -17,6 +17,7 @@ from hvctl.cli.options import EXIT_INTERRUPTED, History, Settings
 from hvctl.cli.prepared import inventory_of
 from hvctl.cli.remembered import remembering
 from hvctl.cli.span import span
+from hvctl.history import HistoryError
 from hvctl.monitor.listen import parse_address
 from hvctl.monitor.schedule.systemd import Manager
 from hvctl.monitor.schedule.units import described
@@ -79,6 +80,13 @@ def serve(
         if error.name is None or error.name.partition(".")[0] not in ("starlette", "uvicorn", "multipart"):
             raise
         raise _wrong(f"hvctl serve needs {error.name}", command("dashboard")) from error
+    if settings.history.file is None:  # a database may be away and come back, its driver does not
+        from hvctl.history.opening import need_driver
+
+        try:
+            need_driver(settings.history)
+        except HistoryError as error:
+            raise _wrong(error.message, error.hint) from error
     try:
         address = parse_address(listen)
     except ValueError as error:

@@ -14,7 +14,8 @@ from jinja2.nativetypes import NativeEnvironment
 from jinja2.runtime import Context
 
 from hvctl.call import Secret
-from hvctl.config.filters import FILTERS, TESTS, FilterError
+from hvctl.config.filter_error import FilterError
+from hvctl.config.filters import FILTERS, TESTS
 from hvctl.config.sandbox import Bounded
 from hvctl.kinds._avma_keys import NoSuchKeyError, avma_key
 from hvctl.text.source import SecretSource, suggest

@@ -17,6 +17,7 @@ from jinja2.filters import FILTERS as JINJA
 from jinja2.runtime import Context
 from jinja2.tests import TESTS as JINJA_TESTS
 
+from hvctl.config.filter_error import FilterError
 from hvctl.config.ipaddr import ipaddr
 from hvctl.text.diagnostic import ConfigError
 from hvctl.text.scalars import meant
@@ -25,14 +26,6 @@ from hvctl.text.visible import quoted
 
 _TRUE = ("yes", "on", "true", "1")
 _MERGES = ("replace", "keep", "append", "prepend", "append_rp", "prepend_rp")
-
-
-class FilterError(Exception):
-    """A filter does not take what it was given, or there is none of that name; says what to do, if that can be said."""
-
-    def __init__(self, message: str, hint: str = "", name: str = "") -> None:
-        super().__init__(message)
-        self.hint, self.name = hint, name
 
 
 def _bool(value: Any) -> bool:

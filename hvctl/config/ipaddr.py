@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from hvctl.config.filter_error import FilterError
+from hvctl.text.extras import command
 from hvctl.text.number import is_whole, whole
 from hvctl.text.visible import quoted
 
@@ -13,7 +15,7 @@ _POINT_TO_POINT = 2
 
 def ipaddr(value: Any, query: Any = "", version: int | bool = False) -> Any:
     """What the query asks of an address or a network, or the value itself if it is what the query says; else False
-    or None. Of a list, those that answer. Raises RuntimeError without netaddr, ValueError for an unknown query."""
+    or None. Of a list, those that answer. Raises FilterError without netaddr, ValueError for an unknown query."""
     if isinstance(value, list | tuple):
         return [found for item in value if (found := ipaddr(item, query, version))]
     net = _network(value, version)
@@ -27,7 +29,7 @@ def _netaddr() -> Any:
     try:
         import netaddr  # noqa: PLC0415 - for those who have it
     except ImportError as error:
-        raise RuntimeError("the filter ipaddr needs netaddr: pip install netaddr") from error
+        raise FilterError("the filter ipaddr needs netaddr", command("ipaddr")) from error
     return netaddr
 
 

@@ -201,6 +201,7 @@ def _linked(
         return []
     own = {host.name: found for host, found in _hosts(inventory, plays, None, [], [], unsure=True)[0]}
     found: list[HostWork] = []
+    known = names_of(inventory)
     for host in inventory.hosts.values():
         if host.name not in linked:
             continue
@@ -211,7 +212,7 @@ def _linked(
         if connection is not None:
             seen = [_seen_by(inventory, host, play, variables, []) for play in mine]
             variables_of = [play.variables for play in seen] or [inventory.variables(host)]
-            desired = Index((), host.name, _cluster(host, variables_of, []), known=names_of(inventory))
+            desired = Index((), host.name, _cluster(host, variables_of, []), known=known)
             found.append(HostWork(host, connection, desired))
     return found
 
@@ -344,16 +345,19 @@ def _check_broker(host: Host, problems: list[Diagnostic]) -> None:
 
 def _partly_written(inventory: Inventory, plays: Sequence[Play], clusters: Mapping[str, str]) -> Iterator[Diagnostic]:
     """A cluster is written for all of its nodes: what of it is on a node that the play leaves out would be nobody's."""
-    for play in plays:
-        if "cluster" not in play.body or not clusters:
-            continue
+    written = [play for play in plays if "cluster" in play.body] if clusters else []
+    nodes: dict[str, list[str]] = {}
+    for host in inventory.hosts.values() if written else ():
+        cluster = inventory.variables(host).get(CLUSTER)
+        if isinstance(cluster, str):
+            nodes.setdefault(cluster, []).append(host.name)
+    for play in written:
         try:
             hosts = {host.name for host in inventory.select(play.hosts)}
         except ConfigError:
             continue  # told already
         for name in sorted({clusters[host] for host in hosts if host in clusters}):
-            nodes = [h.name for h in inventory.hosts.values() if inventory.variables(h).get(CLUSTER) == name]
-            if left := [node for node in nodes if node not in hosts]:
+            if left := [node for node in nodes.get(name, ()) if node not in hosts]:
                 place = play.document.mark((*play.path, "hosts"))
                 is_node = "are nodes" if len(left) > 1 else "is a node"
                 text = f"the play leaves out {', '.join(left)}, which {is_node} of {name} too"

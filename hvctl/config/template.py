@@ -14,7 +14,7 @@ from jinja2.exceptions import SecurityError
 from hvctl.call import Secret
 from hvctl.config.aswritten import Chosen, ComputedError, MissingError
 from hvctl.config.environment import Expression, Values, alone, texts, unknown_in
-from hvctl.config.filters import FilterError
+from hvctl.config.filter_error import FilterError
 from hvctl.config.sandbox import exceeded
 from hvctl.config.secrets import VAULT_CLOSED, NotAskedError
 from hvctl.text.diagnostic import ConfigError, Diagnostic, Mark, RefusedError, UndefinedDiagnostic

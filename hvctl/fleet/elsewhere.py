@@ -101,8 +101,10 @@ class Elsewhere:
                 if future.done():
                     continue
                 if why := STOPPED if stopped() else self.trouble(worker):
-                    future.cancel()
-                    raise self._gone(why) from None
+                    gone = self._gone(why)
+                    if not gone.unasked:  # else there is nobody to cancel it, whose answer dask would wait for
+                        future.cancel()
+                    raise gone from None
             except Exception as error:
                 raise TransportError(_failed(error)) from error
 

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.context import BaseContext
 
-from hvctl.winrm.connection import CredentialGuard
-from hvctl.winrm.faults import WireFault
+from hvctl.winrm.connection import CredentialGuard, refused_elsewhere
 
 SLOTS = 1024
 """So many credentials of a run are guarded together; further ones by each process for itself."""
@@ -29,13 +28,21 @@ class SharedGuard(CredentialGuard):
         self._states = context.RawArray("b", SLOTS)
         self._tried = context.RawArray("d", SLOTS)
 
+    def check(self, credential: tuple[str, ...]) -> None:
+        with self._locked():
+            slot = self._slot(credential)
+            if slot is not None and self._states[slot] == _BAD:
+                raise refused_elsewhere()
+        if slot is None:
+            super().check(credential)
+
     def enter(self, credential: tuple[str, ...]) -> None:
         while True:
             with self._locked():
                 slot = self._slot(credential)
                 if slot is not None and not self._waits(slot):
                     if self._states[slot] == _BAD:
-                        raise WireFault("credentials", "not tried: another host refused this user and password")
+                        raise refused_elsewhere()
                     self._states[slot] = self._states[slot] or _TRYING
                     self._tried[slot] = time.monotonic()
                     return

@@ -25,6 +25,8 @@ from hvctl.text.visible import quoted
 CONNECT_S = 10
 WORKERLESS_S = 30
 """For so long a run waits when no worker is left: one that is started anew comes back meanwhile."""
+SILENT_S = 30
+"""For so long a scheduler may say nothing: its machine may be busy. dask waits for ever as long as the connection stands."""
 _POLL_S = 2
 _SAME = ("distributed", "cloudpickle", "msgpack")
 """Packages that must be the same at all ends, beside hvctl and Python's minor version (operations 8)."""
@@ -78,21 +80,25 @@ class Joined:
     def __init__(self, scheduler: Scheduler, say: Callable[[str], None]) -> None:
         need("dask", "--executor dask")
         self.scheduler = scheduler
-        self._lock = threading.Lock()
         self._lost = ""
-        self._asked = time.monotonic()
+        self._answered = time.monotonic()
+        """When the scheduler said last who is there."""
+        self._told: Mapping[str, Any] = {}
+        self._closed = threading.Event()
         self._seen: dict[str, float] = {}
         """When each worker was there last, by its name, and under "" any."""
         self._begun: list[Elsewhere] = []
         self._client = _client(scheduler)
         try:
             self.threads = _compared(self._client)
-            self._look(self._asked)
+            self._look()
         except BaseException:
             self.close()
             raise
         self._say = say
         self._client.subscribe_topic(TOPIC, self._heard)
+        # What asks for a host must not wait for the scheduler's answer, which may never come.
+        threading.Thread(target=self._watch, name="scheduler", daemon=True).start()
 
     def elsewhere(self, holds: Callable[[str], bool]) -> Elsewhere:
         """For one run."""
@@ -116,12 +122,9 @@ class Joined:
             self._lost = f"the scheduler {self.scheduler.address} was lost"
             return self._lost
         now = time.monotonic()
-        with self._lock:
-            asks = now - self._asked >= _POLL_S
-            if asks:
-                self._asked = now
-        if asks:
-            self._look(now)
+        if now - self._answered > SILENT_S:
+            self._lost = f"the scheduler {self.scheduler.address} does not answer"
+            return self._lost
         if worker not in self._seen:
             return f"{self.scheduler.address} has no worker {worker}, which hvctl_worker names"
         if now - self._seen[worker] > WORKERLESS_S:
@@ -129,14 +132,25 @@ class Joined:
         return ""
 
     def close(self) -> None:
+        self._closed.set()
         _quietly(lambda: self._client.close(timeout=2))
 
-    def _look(self, now: float) -> None:
-        """Which workers are there."""
+    def _watch(self) -> None:
+        while not self._closed.wait(_POLL_S):
+            self._look()
+
+    def _look(self) -> None:
+        """Which workers are there. Waits for the scheduler."""
         try:
-            names = [str(one["name"]) for one in self._client.scheduler_info()["workers"].values()]
+            # All of them: some releases of dask tell five unless they are asked for more.
+            info = self._client.scheduler_info(n_workers=-1)
+            names = [str(one["name"]) for one in info["workers"].values()]  # which are not told of one that is lost
         except Exception:
             return  # the next look at its status says more
+        if info is self._told:
+            return  # dask hands out what it knew before where there was no answer
+        self._told = info
+        now = self._answered = time.monotonic()
         self._seen |= dict.fromkeys([*names, *("" for _ in names[:1])], now)
 
     def _heard(self, event: tuple[float, Mapping[str, str]]) -> None:

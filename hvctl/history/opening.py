@@ -13,6 +13,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from hvctl.history.place import HistoryError, Place
 from hvctl.history.schema import VERSION_TABLE
+from hvctl.text.extras import EXTRAS, command
 from hvctl.text.files import make_private, make_private_folder
 from hvctl.winrm.retries import DATABASE_TRIES, DATABASE_WAIT, trying
 
@@ -57,6 +58,11 @@ def writing(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
+def need_driver(place: Place) -> None:
+    """Raises HistoryError where no database of that kind can be spoken to from here. Connects to none."""
+    _engine(place).dispose()
+
+
 @contextmanager
 def translated(place: Place) -> Iterator[None]:
     """The database's faults, told without its password."""
@@ -68,7 +74,8 @@ def translated(place: Place) -> Iterator[None]:
         if "not a database" in said:
             hint = f"move the file away, or {_ELSEWHERE}"
         elif isinstance(error, ImportError):
-            hint = f"install the driver into hvctl's Python, or {_ELSEWHERE}"
+            mine = (error.name or "").partition(".")[0] in EXTRAS["postgresql"]
+            hint = command("postgresql") if mine else f"install the driver into hvctl's Python, or {_ELSEWHERE}"
         raise HistoryError(f"the history {place.name} cannot be used: {said}", hint) from None
 
 

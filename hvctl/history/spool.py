@@ -112,11 +112,21 @@ def broken_off(folder: Path, history: str) -> Iterator[BrokenOff]:
 
 
 def _read(file: Path) -> tuple[Begun, tuple[Seen, ...]] | None:
-    """None if it cannot be read; the last line may have been cut off."""
+    """None if it cannot be read. A line may have been cut off: the last one by a kill, another where the disk was full, which
+    costs the one after it too."""
     try:
-        first, *more = file.read_text(encoding="utf-8").split("\n")
-        return _of_check().validate_json(first), tuple(_of_host().validate_json(line) for line in more[:-1])
-    except (OSError, UnicodeDecodeError, ValidationError):
+        first, *more = file.read_text(encoding="utf-8", errors="replace").split("\n")
+        begun = _of_check().validate_json(first)
+    except (OSError, ValidationError):
+        return None
+    seen = tuple(one for line in more[:-1] if (one := _host_of(line)) is not None)
+    return (begun, seen) if seen or not more[:-1] else None  # else another hvctl has written it
+
+
+def _host_of(line: str) -> Seen | None:
+    try:
+        return _of_host().validate_json(line)
+    except ValidationError:
         return None
 
 

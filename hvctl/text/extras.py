@@ -14,9 +14,11 @@ EXTRAS: Mapping[str, Mapping[str, str]] = {
     "dashboard": {"starlette": "Starlette", "uvicorn": "uvicorn", "multipart": "python-multipart", **_HISTORY},
     "history": _HISTORY,
     "images": {"pycdlib": "pycdlib"},
+    "ipaddr": {"netaddr": "netaddr"},
     "keyring": {"keyring": "keyring"},
     "metrics": {"prometheus_client": "prometheus-client"},
     "notify": {"apprise": "Apprise"},
+    "postgresql": {"psycopg": "Psycopg"},
 }
 """An extra → the modules that it brings, by the names of their packages."""
 

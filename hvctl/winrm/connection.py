@@ -81,13 +81,18 @@ class CredentialGuard:
     """Shared by all hosts of a run, so that a wrong password is tried once and not once per host: enough wrong
     tries lock the account (winrm 1.7). The first host of a credential goes alone; the others wait for its answer, or
     until it has had `alone` seconds: then the next one goes, so that a host that never comes to an answer is no trouble
-    of the others."""
+    of the others. It is entered when there is a connection: names and hosts that do not answer keep nobody waiting."""
 
     def __init__(self, alone: float = 15) -> None:
         self._alone = alone
         self._lock = threading.Condition()
         self._state: dict[tuple[str, ...], Literal["trying", "good", "bad"]] = {}
         self._since: dict[tuple[str, ...], float] = {}
+
+    def check(self, credential: tuple[str, ...]) -> None:
+        """Waits for nobody. Raises WireFault if the credential was refused before."""
+        with self._lock:
+            self._good(credential)
 
     def enter(self, credential: tuple[str, ...]) -> None:
         """Raises WireFault if the credential was refused before."""
@@ -97,8 +102,7 @@ class CredentialGuard:
                 if left <= 0:
                     break
                 self._lock.wait(left)
-            if self._state.get(credential) == "bad":
-                raise WireFault("credentials", "not tried: another host refused this user and password")
+            self._good(credential)
             self._state.setdefault(credential, "trying")
             self._since[credential] = time.monotonic()
 
@@ -110,6 +114,14 @@ class CredentialGuard:
             elif good is not None and self._state.get(credential) != "good":
                 self._state[credential] = "good" if good else "bad"
             self._lock.notify_all()
+
+    def _good(self, credential: tuple[str, ...]) -> None:
+        if self._state.get(credential) == "bad":
+            raise refused_elsewhere()
+
+
+def refused_elsewhere() -> WireFault:
+    return WireFault("credentials", "not tried: another host refused this user and password")
 
 
 class Connection:
@@ -131,9 +143,10 @@ class Connection:
         self._sleep = sleep
         self._patience = patience
         self._protocol: Protocol | None = None
-        self._meter = Meter(address.target, address.limits)
+        self._meter = Meter(address.target, address.limits, self._connected)
         self._unfit: WireFault | None = None
-        self._admitted = False
+        self._admitted = self._entered = False
+        self._pause = 0.0
         self._refused = 0
 
     def open_shell(self) -> str:
@@ -230,14 +243,14 @@ class Connection:
 
     def _once(self, action: str, ask: Callable[[Protocol], T], seconds: int, note: str) -> T:
         began = time.monotonic()
-        if not self._admitted:
-            self._guard.enter(self.address.credential)
         good: bool | None = None
         try:
+            if not self._admitted:
+                self._guard.check(self.address.credential)
             with translated(self.address.target):
-                pause = seconds + self._patience.slack
-                self._meter.begin(pause)
-                protocol = self._built(pause)
+                self._pause = seconds + self._patience.slack
+                self._meter.begin(self._pause)
+                protocol = self._built(self._pause)
                 protocol.operation_timeout_sec = seconds
                 self.requests += 1
                 found = ask(protocol)
@@ -263,8 +276,16 @@ class Connection:
             raise
         finally:
             if not self._admitted:
-                self._guard.leave(self.address.credential, good)
-                self._admitted = good is True
+                if self._entered or good is not None:
+                    self._guard.leave(self.address.credential, good)
+                self._entered, self._admitted = False, good is True
+
+    def _connected(self) -> None:
+        """Before the login. Waiting for another host's is no time of this one."""
+        if not (self._admitted or self._entered):
+            self._guard.enter(self.address.credential)
+            self._entered = True
+            self._meter.begin(self._pause)
 
     def _built(self, pause: float) -> Protocol:
         if self._protocol is None:

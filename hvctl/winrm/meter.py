@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from hvctl.winrm.faults import WireFault
@@ -17,10 +17,11 @@ def oversized(target: str, what: str, most: str, limit: str) -> WireFault:
 
 
 class Meter:
-    """The clock of one request after another on one connection."""
+    """The clock of one request after another on one connection. `connected`: hears when there is a connection, before
+    anything is sent on it."""
 
-    def __init__(self, target: str, limits: Limits) -> None:
-        self.target, self.limits = target, limits
+    def __init__(self, target: str, limits: Limits, connected: Callable[[], None] = lambda: None) -> None:
+        self.target, self.limits, self.connected = target, limits, connected
         self.begin(limits.seconds)
 
     def begin(self, pause: float) -> None:

@@ -183,6 +183,7 @@ def _pools(meter: Meter) -> dict[str, type[HTTPConnectionPool]]:
             if isinstance(self.timeout, int | float):
                 self.timeout = min(self.timeout, meter.patience())
             super().connect()
+            meter.connected()
 
         def send(self, data: Any) -> None:
             if self.sock is None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, cast
 
 import pytest
@@ -203,10 +203,14 @@ class Client:
     """As much of dask's as tells which workers are left."""
 
     status = "running"
-    names: tuple[str, ...] = ("site-a",)
+    names: tuple[str, ...] | None = ("site-a",)
+    """None: the scheduler does not answer."""
+    told: Mapping[str, dict[str, dict[str, str]]] = MappingProxyType({})
 
-    def scheduler_info(self) -> dict[str, dict[str, dict[str, str]]]:
-        return {"workers": {name: {"name": name} for name in self.names}}
+    def scheduler_info(self, n_workers: int) -> Mapping[str, dict[str, dict[str, str]]]:
+        if self.names is not None:
+            self.told = {"workers": {name: {"name": name} for name in self.names}}
+        return self.told
 
 
 @pytest.mark.parametrize(("gone", "unasked"), [({""}, True), ({"", "site-a"}, True), ({"site-a"}, False)])
@@ -219,24 +223,44 @@ def test_only_where_nobody_is_left_a_host_is_not_taken_for_away(
     assert refused.value.unasked == unasked
 
 
+def joined(monkeypatch: pytest.MonkeyPatch, client: Client) -> tuple[Joined, list[float]]:
+    """And the time, which is set by hand."""
+    found, at = Joined.__new__(Joined), [10.0]
+    vars(found).update(scheduler=Scheduler("tls://s:8786"), _client=client, _lost="", _seen={}, _answered=0.0, _told={})
+    monkeypatch.setattr("hvctl.fleet.scheduler.time.monotonic", lambda: at[0])
+    return found, at
+
+
 def test_where_no_worker_is_left_a_run_waits_and_then_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    joined, client = Joined.__new__(Joined), Client()
-    at = {"_lost": "", "_seen": {}, "_asked": 0.0, "_lock": threading.Lock()}
-    vars(joined).update(scheduler=Scheduler("tls://s:8786"), _client=client, **at)
-    now = iter((10.0, 10.1, 10.2, 20.0, 20.1, 45.0, 45.1))
-    monkeypatch.setattr("hvctl.fleet.scheduler.time.monotonic", lambda: next(now))
-    assert joined.trouble() == ""
-    assert joined.trouble("site-a") == ""
-    assert joined.trouble("site-b") == "tls://s:8786 has no worker site-b, which hvctl_worker names"
-    client.names = ()
-    assert joined.trouble() == ""
-    assert joined.trouble("site-a") == "", "one that is started anew comes back meanwhile"
-    assert joined.trouble() == "no worker of tls://s:8786 is left"
-    assert joined.trouble("site-a") == "worker site-a is gone"
+    client = Client()
+    found, at = joined(monkeypatch, client)
+    found._look()
+    assert found.trouble() == ""
+    assert found.trouble("site-a") == ""
+    assert found.trouble("site-b") == "tls://s:8786 has no worker site-b, which hvctl_worker names"
+    client.names, at[0] = (), 20.0
+    found._look()
+    assert found.trouble() == ""
+    assert found.trouble("site-a") == "", "one that is started anew comes back meanwhile"
+    at[0] = 45.0
+    found._look()
+    assert found.trouble() == "no worker of tls://s:8786 is left"
+    assert found.trouble("site-a") == "worker site-a is gone"
     client.status = "connecting"
-    assert joined.trouble() == "the scheduler tls://s:8786 was lost"
+    assert found.trouble() == "the scheduler tls://s:8786 was lost"
     client.status = "running"
-    assert joined.trouble() == "the scheduler tls://s:8786 was lost", "it knows nothing of the tasks of before"
+    assert found.trouble() == "the scheduler tls://s:8786 was lost", "it knows nothing of the tasks of before"
+
+
+def test_a_scheduler_whose_connection_stands_and_that_says_nothing_is_lost_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = Client()
+    found, at = joined(monkeypatch, client)
+    found._look()
+    client.names, at[0] = None, 39.0
+    found._look()
+    assert found.trouble() == found.trouble("site-a") == ""
+    at[0] = 41.0
+    assert found.trouble() == found.trouble("site-a") == "the scheduler tls://s:8786 does not answer"
 
 
 @pytest.mark.parametrize(

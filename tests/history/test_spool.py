@@ -128,6 +128,19 @@ def test_a_line_that_was_cut_off_costs_its_host_alone(tmp_path: Path) -> None:
     assert [one.host for one in found.seen] == ["hv01"]
 
 
+def test_lines_that_were_cut_off_within_cost_no_other_host(tmp_path: Path) -> None:
+    """As where the disk was full for a while; in the middle of a character."""
+    spool = Spool(tmp_path, BEGUN)
+    for host in ("hv01", "予備", "hv03", "hv04"):
+        spool.add(Seen(host, unreachable="gone"))
+    file = of_dead(tmp_path)
+    first, *lines = file.read_bytes().splitlines(keepends=True)
+    lines[1] = lines[1][: lines[1].index("備".encode()) + 1]
+    file.write_bytes(b"".join((first, *lines)))
+    (found,) = broken_off(tmp_path, "history.db")
+    assert [one.host for one in found.seen] == ["hv01", "hv04"]
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]\n", '{"verb": "dance"}\n', "\x00\n"])
 def test_what_cannot_be_read_is_left_alone(tmp_path: Path, text: str) -> None:
     file = tmp_path / f"check-{DEAD}-1.jsonl"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import sqlite3
+import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
@@ -22,7 +23,7 @@ from sqlalchemy.schema import CreateTable
 from hvctl.core.check import Check, Spot
 from hvctl.core.outcome import Outcome
 from hvctl.history import HistoryError, Place, place, record
-from hvctl.history.opening import VERSIONS, _engine, migrate, opened, writing
+from hvctl.history.opening import VERSIONS, _engine, migrate, need_driver, opened, writing
 from hvctl.history.plans import write_plans
 from hvctl.history.record import CHECKS_KEPT, KEPT
 from hvctl.history.remember import remember
@@ -271,6 +272,13 @@ def test_a_place_that_is_none_is_said_without_its_password(given: str, says: str
         write(Store(place(given)), sees(), AT)
     assert "s3cret" not in f"{caught.value.message} {caught.value.hint}"
     assert caught.value.hint
+
+
+def test_a_driver_that_is_not_installed_is_told_with_what_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(HistoryError) as told:
+        need_driver(place("postgresql+psycopg://u@h/db"))
+    assert told.value.hint == "install it: python -m pip install 'hvctl[postgresql]'"
 
 
 def test_a_file_that_is_no_history(tmp_path: Path) -> None:

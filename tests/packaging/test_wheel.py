@@ -135,6 +135,7 @@ REFUSED = {
     ),
     "keyring": (["-i", "keyring.yml", "plan", "lab.yml"], "!keyring needs keyring"),
     "dashboard": (["serve"], "hvctl serve needs Starlette, uvicorn, python-multipart, SQLAlchemy and Alembic"),
+    "ipaddr": (["validate", "ip.yml"], "the filter ipaddr needs netaddr"),
     "images": (["validate", str(ROOT / "playbooks" / "lab.yml")], "cloud_init needs pycdlib"),
 }
 
@@ -146,6 +147,7 @@ def test_what_needs_a_missing_extra_says_how_to_install_it(
     (tmp_path / "lab.yml").write_text(PLAYBOOK)
     (tmp_path / "inventory.yml").write_text("all: {hosts: {h: {ansible_host: 127.0.0.1, ansible_port: 9}}}\n")
     (tmp_path / "keyring.yml").write_text(KEYRING)
+    (tmp_path / "ip.yml").write_text(PLAYBOOK.replace("web01", "\"{{ '192.0.2.1' | ipaddr }}\""))
     words, what = REFUSED[case]
     status, said = Installed(environment(""), tmp_path).hvctl(*words)
     extra = case.removeprefix("a ").split(maxsplit=1)[0]

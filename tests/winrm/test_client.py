@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -151,6 +154,23 @@ def test_a_host_that_comes_to_no_answer_keeps_the_others_waiting_for_a_while_onl
     guard.leave(credential, None)
     with pytest.raises(WireFault, match="another host refused"):
         guard.enter(credential)
+
+
+def test_a_host_that_takes_connections_and_says_nothing_keeps_no_other_waiting(make: Make) -> None:
+    guard = CredentialGuard(alone=3600)
+    good, _ = make(scheme="https", guard=guard)
+    with socket.create_server(("127.0.0.1", 0)) as silent, ThreadPoolExecutor() as other:
+        address = replace(good.address, port=silent.getsockname()[1])
+        reading = other.submit(WinRM(address, allow=allowed(), guard=guard, sleep=lambda _: None).run, READ)
+        taken, _ = silent.accept()
+        assert taken.recv(1)  # its hello: no answer comes to that
+        assert rows(good.run(READ)) == [{"Name": "ウェブ01", "State": "Off"}]
+        assert not reading.done()
+        taken.close()
+        silent.close()
+        with pytest.raises(TransportError):
+            reading.result()
+    good.close()
 
 
 def test_a_closed_port_is_named_with_the_tries(make: Make) -> None:
