@@ -54,7 +54,7 @@ def test_while_one_core_is_busy_there_are_no_more() -> None:
     room = machine.room(64)
     machine.passes(5, busy=0.95)
     assert room.after(16) == 16
-    machine.passes(0.5, busy=0.0)
+    machine.passes(0.2, busy=0.0)
     assert room.after(16) == 16, "too short to be told"
     machine.passes(5, busy=0.1)
     assert room.after(16) == 32, "what was before does not count"

@@ -18,7 +18,7 @@ T = TypeVar("T")
 FORKS, MOST_FORKS = 16, 128
 """Hosts at a time where nobody has said how many: to begin with, and at most, where they are only looked at."""
 TICK_S = 0.1
-LOOK_S = 1.0
+LOOK_S = 0.5
 BUSY = 0.7
 """Of one core: from then on more hosts at a time would only wait for it."""
 LINGER_S = 2.0
@@ -34,7 +34,7 @@ class Room:
         self._at, self._used = clock(), cpu()
 
     def after(self, forks: int) -> int:
-        """So many from now on, looked at once a second."""
+        """So many from now on, looked at twice a second."""
         passed = self._clock() - self._at
         if forks >= self._most or passed < LOOK_S:
             return forks
