@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from hvctl.fleet import workers
 from hvctl.fleet.guard import SharedGuard
 from hvctl.fleet.stop import Stop
 from hvctl.fleet.workers import Gone, Say, Workers, count, shares
@@ -68,6 +69,22 @@ def test_a_few_hosts_need_one_process() -> None:
 def test_where_no_core_is_idle_one_process_is_enough() -> None:
     assert count(1000, None, lambda: -7) == 1
     assert 1 <= count(1000, None) <= 8
+
+
+@pytest.mark.parametrize(
+    ("load", "running", "processes"),
+    [(0.2, [9] * 5, 4), (3.9, [0, 9, 0, 0, 9], 4), (3.9, [2] * 5, 2), (3.9, [9] * 5, 1), (0.2, [sys.maxsize] * 5, 4)],
+    ids=["was idle", "idle by now", "half of it by now", "busy", "not told"],
+)
+def test_a_core_is_idle_that_was_or_is(
+    load: float, running: list[int], processes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The load lags a minute behind: what ran before a check may have ended."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1, 2, 3})
+    monkeypatch.setattr(os, "getloadavg", lambda: (load, load, load))
+    moments = iter(running)
+    monkeypatch.setattr(workers, "_running", lambda: next(moments))
+    assert count(1000, None) == processes
 
 
 @pytest.mark.parametrize(

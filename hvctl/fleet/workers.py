@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import Any
 
 from hvctl.call import TransportError
@@ -27,6 +28,8 @@ from hvctl.fleet.stop import Stop
 MOST = 8
 WORTH = 50
 """With fewer hosts each, processes cost more than they save: forking, pages that are copied, what is sent back."""
+_MOMENTS = 5
+"""So many times it is looked what runs on the machine."""
 ENDING_S = LINGER_S + 3
 """After a stop: until then a process has closed what it had open, or is ended."""
 
@@ -207,5 +210,17 @@ class Forwarded:
 def _idle() -> int:
     if sys.platform != "linux":
         return 1
-    # The load counts this process too, by as much as it has been busy; so it is rounded in favour of one more.
-    return math.ceil(len(os.sched_getaffinity(0)) - os.getloadavg()[0])
+    cores, now = len(os.sched_getaffinity(0)), sorted(_running() for _ in range(_MOMENTS))
+    # The load is the last minute's, and counts this process too, by as much as it has been busy; so it is rounded in favour
+    # of one more. What ran then may have ended since.
+    return max(math.ceil(cores - os.getloadavg()[0]), cores - now[_MOMENTS // 2])
+
+
+def _running() -> int:
+    """What runs beside this process on the machine, a moment later; as if there were no end of it, where that is not told."""
+    time.sleep(0.01)
+    try:
+        words = Path("/proc/loadavg").read_text(encoding="ascii").split()
+        return int(words[3].partition("/")[0]) - 1
+    except (OSError, ValueError, IndexError):
+        return sys.maxsize
