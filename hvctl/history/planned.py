@@ -8,13 +8,11 @@ from dataclasses import asdict, dataclass
 
 from hvctl.core.outcome import Outcome
 from hvctl.core.plan import Action, Line
+from hvctl.history.kept import LONGEST_SENTENCE, LONGEST_VALUE, cut
 from hvctl.text.visible import visible
 
 MOST = 300
 """Resources that are kept of a plan, and steps: the check itself told all of them."""
-_LONGEST = 400
-_SENTENCE = 2_000
-"""Characters: a sentence has to be whole to be put into the reader's language, a value need not."""
 _QUIET = ("none", "later", "accepted")
 
 
@@ -118,8 +116,8 @@ def _field(line: Line) -> PlannedField:
     note = str(line.accepted) if line.held == "accepted" and line.accepted is not None else line.note
     return PlannedField(
         line.field,
-        _kept(line.now, _LONGEST),
-        _kept(line.wanted, _LONGEST),
+        _kept(line.now, LONGEST_VALUE),
+        _kept(line.wanted, LONGEST_VALUE),
         _kept(note),
         status,
         tuple(line.impacts),
@@ -127,9 +125,8 @@ def _field(line: Line) -> PlannedField:
     )
 
 
-def _kept(text: str, most: int = _SENTENCE) -> str:
-    clean = visible(" ".join(text.split("\n")))
-    return clean if len(clean) <= most else clean[: most - 1] + "…"
+def _kept(text: str, most: int = LONGEST_SENTENCE) -> str:
+    return cut(visible(" ".join(text.split("\n"))), most)
 
 
 def digest_of(text: str) -> str | None:

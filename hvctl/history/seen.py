@@ -16,6 +16,7 @@ from hvctl.core.fields import settings
 from hvctl.core.outcome import Outcome
 from hvctl.core.plan import Action, Plan
 from hvctl.core.values import Json
+from hvctl.history.kept import LONGEST_SENTENCE, LONGEST_VALUE, cut
 from hvctl.history.planned import planned
 from hvctl.kinds import kind_named, owner_of
 from hvctl.kinds._host import known_zone
@@ -32,8 +33,6 @@ Family = tuple[str, ...]
 Thing = tuple[str, ...]
 """The words of an address, for every spelling: ("vm", "web01"), ("disk", "web01", "scsi 0:0")."""
 
-_SHOWN = 400
-_SENTENCE = 2_000
 _PLAIN = 200
 _NAME = 255
 
@@ -302,17 +301,12 @@ def item_of(spot: Spot) -> Spot | None:
 
 def shown(text: str) -> str:
     """A value as it is kept for people: storable everywhere, and not endless."""
-    return _cut(text, _SHOWN)
+    return cut(storable(text), LONGEST_VALUE)
 
 
 def sentence(text: str) -> str:
-    """A sentence of hvctl's, likewise. It is put into the reader's language when it is read, for which it has to be whole."""
-    return _cut(text, _SENTENCE)
-
-
-def _cut(text: str, most: int) -> str:
-    clean = storable(text)
-    return clean if len(clean) <= most else clean[: most - 1] + "…"
+    """A sentence of hvctl's, likewise."""
+    return cut(storable(text), LONGEST_SENTENCE)
 
 
 def comparable(text: str) -> str | None:

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import os
 import secrets
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from hvctl.text.machine import this_machine
+from hvctl.text.machine import silent, this_machine
 from hvctl.text.number import is_whole, whole
 from hvctl.text.processes import lives
-
-_QUIET_S = 86_400
-"""Whose file was not written for so long is gone."""
 
 _own: set[Path] = set()
 """Files that this process has made or taken; in a container every process has the same id."""
@@ -32,12 +28,8 @@ def orphans(folder: Path, what: str, suffix: str) -> Iterator[Path]:
 
 
 def abandoned(file: Path, machine: str | None) -> bool:
-    """Whether an orphan that `machine` has made is one: of processes of other machines, which may share the folder, nothing is
-    known here but that they write. "", None: by a release that did not keep it."""
-    try:
-        return not machine or machine == this_machine() or time.time() - file.stat().st_mtime > _QUIET_S
-    except OSError:
-        return False  # another hvctl was quicker
+    """Whether an orphan that `machine` has made is one. "", None: by a release that did not keep it."""
+    return not machine or machine == this_machine() or silent(file)
 
 
 def taken(file: Path, what: str) -> Path | None:

@@ -146,7 +146,6 @@ class Connection:
         self._meter = Meter(address.target, address.limits, self._connected)
         self._unfit: WireFault | None = None
         self._admitted = self._entered = False
-        self._pause = 0.0
         self._refused = 0
 
     def open_shell(self) -> str:
@@ -248,9 +247,9 @@ class Connection:
             if not self._admitted:
                 self._guard.check(self.address.credential)
             with translated(self.address.target):
-                self._pause = seconds + self._patience.slack
-                self._meter.begin(self._pause)
-                protocol = self._built(self._pause)
+                pause = seconds + self._patience.slack
+                self._meter.begin(pause)
+                protocol = self._built(pause)
                 protocol.operation_timeout_sec = seconds
                 self.requests += 1
                 found = ask(protocol)
@@ -285,7 +284,7 @@ class Connection:
         if not (self._admitted or self._entered):
             self._guard.enter(self.address.credential)
             self._entered = True
-            self._meter.begin(self._pause)
+            self._meter.again()
 
     def _built(self, pause: float) -> Protocol:
         if self._protocol is None:

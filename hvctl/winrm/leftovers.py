@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -14,12 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from hvctl.text.files import PRIVATE, append_line, make_private_folder, write_whole
-from hvctl.text.machine import this_machine
+from hvctl.text.machine import silent, this_machine
 from hvctl.text.number import is_whole, whole
 from hvctl.text.processes import lives
-
-_QUIET_S = 86_400
-"""A run of another machine whose file was not written for so long is gone."""
 
 
 @dataclass(frozen=True)
@@ -147,8 +143,5 @@ def _gone(file: Path, here: str) -> bool:
     if not is_whole(pid):
         return False
     if machine and machine != here:
-        try:
-            return time.time() - file.stat().st_mtime > _QUIET_S
-        except OSError:
-            return False  # another hvctl was quicker
+        return silent(file)
     return not machine if whole(pid) == os.getpid() else not lives(whole(pid))

@@ -26,7 +26,12 @@ class Meter:
 
     def begin(self, pause: float) -> None:
         """A new request. `pause`: seconds for which either side may be silent."""
-        self._pause, self._deadline = pause, time.monotonic() + self.limits.seconds
+        self._pause = pause
+        self.again()
+
+    def again(self) -> None:
+        """The time of the request begins now."""
+        self._deadline = time.monotonic() + self.limits.seconds
 
     def patience(self) -> float:
         """Seconds to wait for the next bytes. Raises WireFault when the request has taken too long."""
